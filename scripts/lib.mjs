@@ -1,0 +1,125 @@
+// What the scripts of this folder share. Node built-ins only: set-up runs before any package is installed.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+/** A path inside the repository. */
+export const inRoot = (...parts) => path.join(root, ...parts);
+
+/** A failure whose message is the whole story: shown without a stack. */
+export class Failure extends Error {}
+
+/** Progress goes to stderr: stdout belongs to the program (`npm start -- --json`). */
+export const say = (line) => process.stderr.write(`${line}\n`);
+
+/**
+ * Runs a command in the repository and resolves to { code, output }. `show` passes its output on; otherwise the
+ * output is kept for the error message. A command that cannot be started answers code 127.
+ */
+export function run(command, args, { show = false, env = {}, cwd = root } = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd, env: { ...process.env, ...env }, stdio: show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+    });
+    const chunks = [];
+    child.stdout?.on('data', (chunk) => chunks.push(chunk));
+    child.stderr?.on('data', (chunk) => chunks.push(chunk));
+    child.on('error', (error) => resolve({ code: 127, output: error.message }));
+    child.on('close', (code, signal) => {
+      const output = Buffer.concat(chunks).toString();
+      resolve({ code: code ?? 1, output: signal ? `${output}\nended by ${signal}` : output });
+    });
+  });
+}
+
+/** Runs a command and throws a Failure with both ends of its output when it fails: compilers put the cause first. */
+export async function must(command, args, options = {}) {
+  const { code, output } = await run(command, args, options);
+  if (code !== 0) {
+    const lines = output.trim().split('\n');
+    if (lines.length > 80) lines.splice(40, lines.length - 60, '  ...');
+    throw new Failure(`${lines.join('\n')}\nExpected "${[command, ...args].join(' ')}" to succeed but it exited with ${code}`);
+  }
+  return output;
+}
+
+/** All files below `folder` (relative to the repository), sorted; empty when there is none. */
+export function filesBelow(folder) {
+  const entries = fs.existsSync(inRoot(folder)) ? fs.readdirSync(inRoot(folder), { recursive: true, withFileTypes: true }) : [];
+  return entries.filter((entry) => entry.isFile())
+    .map((entry) => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name))).sort();
+}
+
+/** Hash of the names and contents of files of the repository. Contents, not times: a fresh checkout is not a change. */
+export function fingerprint(files, ...extra) {
+  const hash = createHash('sha256').update(JSON.stringify(extra));
+  for (const file of files) hash.update(`\0${file}\0`).update(fs.readFileSync(inRoot(file)));
+  return hash.digest('hex');
+}
+
+/** The fingerprint that the last successful step left in `file`, or ''. */
+export const readStamp = (file) => (fs.existsSync(inRoot(file)) ? fs.readFileSync(inRoot(file), 'utf8') : '');
+
+export const nativeSources = () => [...filesBelow('native').filter((file) => /\.(cc|h|cu|cuh)$/.test(file)), 'CMakeLists.txt'];
+
+/** How many compilers run at once; CMAKE_BUILD_PARALLEL_LEVEL overrides it. */
+export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.availableParallelism());
+
+/**
+ * Runs `work` while holding a lock in the repository, so that two `npm test` do not build into one folder at once.
+ * A lock whose owner has died is taken over.
+ */
+export async function withLock(name, work) {
+  const lock = path.join(os.tmpdir(), `onespike-${name}-${createHash('sha256').update(root).digest('hex').slice(0, 16)}.lock`);
+  let waiting = false;
+  for (;;) {
+    try {
+      fs.writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (!ownerAlive(lock)) {
+      fs.rmSync(lock, { force: true });
+      continue;
+    }
+    if (!waiting) say(`onespike: waiting for another set-up of this folder to end (${lock})`);
+    waiting = true;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  const release = () => fs.rmSync(lock, { force: true });
+  process.once('exit', release);
+  try {
+    return await work();
+  } finally {
+    release();
+    process.off('exit', release);
+  }
+}
+
+function ownerAlive(lock) {
+  try {
+    const owner = Number(fs.readFileSync(lock, 'utf8'));
+    // Empty while its owner is between creating and writing it; an old empty file is a leftover.
+    if (!owner) return Date.now() - fs.statSync(lock).mtimeMs < 5000;
+    process.kill(owner, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Prints a Failure without its stack, anything else with it, and exits 1. */
+export async function main(work) {
+  try {
+    await work();
+  } catch (error) {
+    say(error instanceof Failure ? `onespike: ${error.message}` : error.stack);
+    process.exit(1);
+  }
+}

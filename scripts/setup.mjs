@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+// Brings a checkout to the point where it runs: npm packages, system tools, TypeScript, native addon. Each step is
+// skipped when what it made is up to date, so that `npm start` and `npm test` can call this every time.
+//
+//   node scripts/setup.mjs [packages] [tools] [typescript] [native]      no names: all of them, in this order
+import fs from 'node:fs';
+import { buildJobs, Failure, filesBelow, fingerprint, inRoot, main, must, nativeSources, readStamp, root, run, say, withLock } from './lib.mjs';
+import { writeEsmWrapper } from './esm-wrapper.mjs';
+
+const manifest = JSON.parse(fs.readFileSync(inRoot('package.json'), 'utf8'));
+
+const steps = { packages, tools, typescript, native };
+
+/** Installs what package-lock.json names, when it has changed since the last time. */
+async function packages() {
+  const stamp = 'node_modules/.onespike';
+  const wanted = fingerprint(['package-lock.json'], manifest.dependencies, manifest.devDependencies, process.platform, process.arch);
+  if (readStamp(stamp) === wanted) return;
+  await timed('npm packages', async () => {
+    // No dependency needs its install script, and npm would only list them as awaiting approval.
+    const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+    const npm = process.env.npm_execpath;
+    if (npm?.endsWith('.js')) await must(process.execPath, [npm, ...args]);
+    else await must('npm', args);
+    fs.writeFileSync(inRoot(stamp), wanted);
+  });
+}
+
+/** Looks for compiler, CMake and Highway's headers when a build is due, and installs what is missing where it may. */
+async function tools() {
+  if (nativeUpToDate()) return;
+  const missing = await missingTools();
+  if (missing.length === 0) return;
+  const install = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if ((await run('apt-get', ['--version'])).code !== 0) {
+    throw new Failure(`Expected a C++20 compiler, make, CMake >= 3.19 and Google Highway's headers, but these are missing ` +
+      `(names of Debian's packages): ${missing.join(', ')}. Install them with your system's package manager.`);
+  }
+  if (process.getuid() !== 0) {
+    throw new Failure(`Expected the packages ${missing.join(', ')} for the native build but they are missing. Run, then try again:\n` +
+      `  sudo apt-get update\n  sudo ${install}`);
+  }
+  await timed(`system packages ${missing.join(', ')}`, async () => {
+    const env = { DEBIAN_FRONTEND: 'noninteractive' };
+    await must('apt-get', ['update'], { env });
+    await must('apt-get', install.split(' ').slice(1), { env });
+  });
+}
+
+async function missingTools() {
+  const works = async (command, ...args) => (await run(command, args)).code === 0;
+  const headerFound = async () => works('sh', '-c', 'echo "#include <hwy/highway.h>" | c++ -std=c++20 -E -x c++ - >/dev/null');
+  const missing = [];
+  if (!(await works('c++', '--version'))) missing.push('g++');
+  if (!(await works('cmake', '--version'))) missing.push('cmake');
+  if (!(await works('make', '--version')) && !(await works('ninja', '--version'))) missing.push('make');
+  if (missing.includes('g++') ? !fs.existsSync('/usr/include/hwy/highway.h') : !(await headerFound())) missing.push('libhwy-dev');
+  return missing;
+}
+
+/** Compiles binding.ts and lib/ to dist/, with the ES module wrapper. */
+async function typescript() {
+  const sources = ['binding.ts', ...filesBelow('lib').filter((file) => file.endsWith('.ts'))];
+  const stamp = 'dist/.onespike';
+  const wanted = fingerprint([...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/esm-wrapper.mjs']);
+  if (readStamp(stamp) === wanted) return;
+  await timed('TypeScript', async () => {
+    // A file that was removed or renamed must not live on in dist/.
+    const listing = JSON.stringify(sources);
+    if (readStamp('dist/.sources') !== listing) fs.rmSync(inRoot('dist'), { recursive: true, force: true });
+    await must(process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--pretty', 'false']);
+    writeEsmWrapper(inRoot('dist'));
+    fs.chmodSync(inRoot('dist/lib/cli/main.js'), 0o755);
+    fs.writeFileSync(inRoot('dist/.sources'), listing);
+    fs.writeFileSync(inRoot(stamp), wanted);
+  });
+}
+
+const nativeStamp = 'build/.onespike';
+const nativeFingerprint = () => fingerprint([...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'], manifest.version);
+const nativeUpToDate = () => fs.existsSync(inRoot('build/Release/onespike.node')) && readStamp(nativeStamp) === nativeFingerprint();
+
+/** Builds build/Release/onespike.node. */
+async function native() {
+  if (nativeUpToDate()) return;
+  await timed('native addon (the first build takes some minutes)', async () => {
+    const cache = inRoot('build/CMakeCache.txt');
+    // CMake refuses a build folder that was configured elsewhere (a copied or moved checkout).
+    if (fs.existsSync(cache) && !fs.readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`)) {
+      fs.rmSync(inRoot('build'), { recursive: true });
+    }
+    const wanted = nativeFingerprint();
+    const output = await must(process.execPath, [inRoot('node_modules/cmake-js/bin/cmake-js'), 'build', '--parallel', buildJobs()]);
+    const cuda = /CUDA backend: .*/.exec(output);
+    if (cuda) say(`onespike: ${cuda[0]}`);
+    for (const [line] of output.matchAll(/^.*\bwarning: .*$/gm)) say(line);
+    fs.writeFileSync(inRoot(nativeStamp), wanted);
+  });
+}
+
+async function timed(what, work) {
+  say(`onespike: ${what} ...`);
+  const start = performance.now();
+  await work();
+  say(`onespike: ${what.replace(/ \(.*/, '')} done in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+}
+
+await main(async () => {
+  const names = process.argv.slice(2);
+  const unknown = names.find((name) => !(name in steps));
+  if (unknown) throw new Failure(`Expected ${Object.keys(steps).join(', ')} for the step but received ${unknown}`);
+  if (Number(process.versions.node.split('.')[0]) < 20) {
+    throw new Failure(`Expected Node.js 20 or newer but received ${process.version}`);
+  }
+  const wanted = names.length > 0 ? names : Object.keys(steps);
+  await withLock('setup', async () => {
+    for (const name of wanted) await steps[name]();
+  });
+});

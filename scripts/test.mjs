@@ -1,0 +1,95 @@
+#!/usr/bin/env node
+// Runs the tests and closes with one line "N passed, N failed" over all of them; exit code 1 if any failed.
+//
+//   node scripts/test.mjs                 types, jest and the C++ tests
+//   node scripts/test.mjs PATTERN...      jest alone, with these arguments
+//   node scripts/test.mjs native          the C++ tests alone
+//   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { spawn } from 'node:child_process';
+import { buildJobs, inRoot, main, must, root, run, say, withLock } from './lib.mjs';
+
+const nothing = { passed: 0, failed: 0, skipped: 0 };
+
+/** The type checker over sources and tests, as one test: jest itself only strips types. */
+async function types() {
+  const { code, output } = await run(process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--pretty', 'false']);
+  say(code === 0 ? 'PASS types' : `FAIL types\n${output.trimEnd()}`);
+  return code === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1 };
+}
+
+async function jest(args) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onespike-jest-'));
+  try {
+    const report = path.join(folder, 'report.json');
+    const { code } = await run(process.execPath, [inRoot('node_modules/jest/bin/jest.js'), '--json', '--outputFile', report, ...args], { show: true });
+    if (!fs.existsSync(report)) {
+      say(`FAIL jest exited with ${code} and left no report`);
+      return { ...nothing, failed: 1 };
+    }
+    const result = JSON.parse(fs.readFileSync(report, 'utf8'));
+    // A file that could not be loaded holds no test but is a failure all the same.
+    const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
+    return { passed: result.numPassedTests, failed: failed || (code === 0 ? 0 : 1), skipped: result.numPendingTests + result.numTodoTests };
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The C++ tests of the build that the addon was made from: its objects are linked, not compiled again. */
+async function native() {
+  await withLock('setup', () => must('cmake', ['--build', 'build', '--target', 'native_tests', '--parallel', buildJobs()]));
+  return runNative(inRoot('build/native_tests'));
+}
+
+async function sanitize() {
+  await withLock('sanitize', async () => {
+    await must('cmake', ['-S', '.', '-B', 'build-asan', '-DONESPIKE_SANITIZE=ON']);
+    await must('cmake', ['--build', 'build-asan', '--target', 'native_tests', '--parallel', buildJobs()]);
+  });
+  return runNative(inRoot('build-asan/native_tests'));
+}
+
+/** Shows what the runner prints, all but its closing line, and reads that. */
+function runNative(binary) {
+  return new Promise((resolve) => {
+    const child = spawn(binary, [], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    let closing = null;
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+      const complete = output.lastIndexOf('\n') + 1;
+      process.stderr.write(output.slice(0, complete).replace(/^\d+ passed, \d+ failed\n/m, ''));
+      closing = /^(\d+) passed, (\d+) failed$/m.exec(output.slice(0, complete)) ?? closing;
+      output = output.slice(complete);
+    });
+    child.on('error', (error) => resolve(crashed(error.message)));
+    child.on('close', (code, signal) => {
+      if (!closing) return resolve(crashed(`${path.relative(root, binary)} ended with ${signal ?? code} before its last line`));
+      const [passed, failed] = closing.slice(1).map(Number);
+      // A sanitizer may speak up after the last test (a leak): the exit code is the judge.
+      resolve({ passed, failed: code === 0 ? failed : Math.max(failed, 1), skipped: 0 });
+    });
+  });
+}
+
+function crashed(message) {
+  say(`FAIL ${message}`);
+  return { ...nothing, failed: 1 };
+}
+
+await main(async () => {
+  const args = process.argv.slice(2);
+  const parts = args[0] === 'native' ? [native] : args[0] === 'sanitize' ? [sanitize]
+    : args.length > 0 ? [() => jest(args)] : [types, () => jest([]), native];
+  const total = { ...nothing };
+  for (const part of parts) {
+    // One part that cannot even start must not hide what the others say.
+    const counts = await part().catch((error) => crashed(error.message));
+    for (const key of Object.keys(total)) total[key] += counts[key];
+  }
+  console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
+  process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+});
