@@ -1,0 +1,72 @@
+// The same network and weights with ReLU in place of spiking layers, one chunk of images (SPEC section 6.1).
+#include <algorithm>
+
+#include "core/state.h"
+
+namespace onespike {
+
+Status prepare_ann(NetworkState& net, bool train) {
+  const Plan& plan = net.plan;
+  const int64_t n = plan.chunk;
+  Status status;
+  const auto need = [&](auto& buffer, int64_t count) {
+    if (status.ok()) status = buffer.ensure(count);
+  };
+  need(net.analog, n * plan.stages[0].src_size());
+  int64_t largest = 0;
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    const StageShape& s = plan.stages[i];
+    StageBuffers& b = net.stages[i];
+    need(b.padded, n * s.padded_size());
+    need(b.activation, n * s.out_size());
+    if (train && i > 0) need(b.backward, s.weights());
+    if (train && net.dropout(i)) need(b.mask, n * s.out_size());
+    largest = std::max(largest, n * s.out_size());
+  }
+  for (auto& buffer : net.d_activation)
+    if (train) need(buffer, largest);
+  return status;
+}
+
+Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {
+  Backend& backend = *net.backend;
+  const NetworkSpec& spec = net.plan.spec;
+  const EncodeParams encode{Encoder::kDirect, spec.channels, spec.height, spec.width, spec.timesteps, spec.mean.data(), spec.std.data(),
+                            spec.lo, spec.hi, spec.seed, net.random_step};
+  backend.encode(net.analog.data(), nullptr, nullptr, pixels, n, first, encode);
+  for (size_t i = 0; i < net.plan.stages.size(); ++i) {
+    if (stop) return aborted();
+    const StageShape& s = net.plan.stages[i];
+    StageBuffers& b = net.stages[i];
+    const float* source = i == 0 ? net.analog.data() : net.stages[i - 1].activation.data();
+    backend.pack_input(b.padded.data(), source, n, s);
+    backend.dense_forward(b.activation.data(), b.padded.data(), net.parameters[i].weight, net.bias(i), !s.output, n, s);
+    if (train && net.dropout(i)) {
+      // A dropped activation is 0, and so is its gradient, by the same test as ReLU's.
+      backend.dropout_mask(b.mask.data(), spec.seed, net.random_step, first, n, s);
+      backend.apply_mask(b.activation.data(), b.mask.data(), 1 / (1 - s.dropout), n * s.out_size());
+    }
+  }
+  return Status::success();
+}
+
+Status ann_backward(NetworkState& net, int n, const Stop& stop) {
+  Backend& backend = *net.backend;
+  int side = 0;
+  for (size_t i = net.plan.stages.size(); i-- > 0; side ^= 1) {
+    if (stop) return aborted();
+    const StageShape& s = net.plan.stages[i];
+    StageBuffers& b = net.stages[i];
+    StageParameters& p = net.parameters[i];
+    const float* d_out = net.d_activation[side].data();
+    backend.dense_weight_gradient(p.d_weight, b.padded.data(), d_out, n, s);
+    if (s.bias) backend.dense_bias_gradient(p.d_bias, d_out, n, s);
+    if (i == 0) break;
+    const float keep = net.dropout(i - 1) ? 1 - net.plan.stages[i - 1].dropout : 1;
+    backend.dense_input_gradient(net.d_activation[side ^ 1].data(), d_out, b.backward.data(), net.stages[i - 1].activation.data(),
+                                 1 / keep, n, s);
+  }
+  return Status::success();
+}
+
+}  // namespace onespike

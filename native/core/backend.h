@@ -1,0 +1,112 @@
+// The table of kernels that core calls. A backend (native/cpu, native/cuda) fills it and knows nothing of networks;
+// core knows nothing of SIMD or devices. All pointers are the backend's own memory, from allocate().
+//
+// Letters: n images of the chunk, T steps, S the stage. Byte maps are (n, h, w, cs), NHWC, 0 = never fired. Potentials
+// and gradients are (n, T, grad_h, grad_w, out_cs), see StageShape. Weights are packed: tile of output channels, tap,
+// source channel, channel within the tile; the backward copy likewise with source and output exchanged and its taps in
+// the order of backward_taps. Every kernel overwrites its outputs unless it says `+=`.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/spec.h"
+#include "core/status.h"
+#include "ops/readout.h"
+#include "ops/shape.h"
+#include "ops/surrogate.h"
+#include "ops/update.h"
+
+namespace onespike {
+
+// How image bytes become input.
+struct EncodeParams {
+  Encoder encoder = Encoder::kHybrid;
+  int channels = 0, height = 0, width = 0, timesteps = 0;
+  const float* mean = nullptr;  // (C), host
+  const float* std = nullptr;
+  double lo = 0, hi = 1;
+  uint64_t seed = 0, step = 0;  // of the rate encoder
+};
+
+// What a stage reads. Exactly one of `times` and `rate` is set, or neither when the input is analog alone.
+struct SpikeSource {
+  const uint8_t* times = nullptr;  // (n, src_h, src_w, src_cs)
+  const int8_t* rate = nullptr;    // (n, T, src_h, src_w, src_cs): -1, 0, 1; the rate encoder fires more than once
+  float scale = 1;                 // weight of one event: 1/pool^2, and 1/(1 - rate) of the dropout before
+};
+
+// Scalars of one spiking layer.
+struct NeuronParams {
+  int timesteps = 0;
+  float threshold = 1, leak = 1;  // an infinite threshold never fires
+  SurrogateParams surrogate;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const char* name() const = 0;
+
+  // ---- memory: zeroed; null when there is none left
+  virtual void* allocate(size_t bytes) = 0;
+  virtual void release(void* memory) = 0;
+  virtual void upload(void* to, const void* from_host, size_t bytes) = 0;
+  virtual void download(void* to_host, const void* from, size_t bytes) = 0;
+  virtual void zero(void* memory, size_t bytes) = 0;
+
+  // ---- input: pixels (n, C, H, W) in host memory -> NHWC. Null outputs are not wanted.
+  virtual void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
+                      const EncodeParams& p) = 0;
+
+  // ---- spiking mode
+  // Sorts the events of the stage's source by step, for spiking_forward and (bucketed by channel) weight_gradient.
+  virtual void sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) = 0;
+  // LIF over all steps, using the sorted events. `current` (n, out cells, out_cs) is an analog input current added at
+  // step 1, or at every step if `current_always`. `potential` null = not kept.
+  virtual void spiking_forward(uint8_t* times, float* potential, const float* weight, const float* bias, const float* current,
+                               bool current_always, int n, const NeuronParams& p, const StageShape& s) = 0;
+  // In place a(t) -> g(t) = a(t) + leak * g(t+1); keeps the non-zero a(t) as events for input_gradient if `keep_events`.
+  virtual void accumulate_gradient(float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) = 0;
+  // d_weight += sum over events of g at the time and place of the event, times source.scale.
+  virtual void weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
+                               const StageShape& s) = 0;
+  virtual void bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) = 0;  // +=
+  // Wt g through the events of accumulate_gradient(s), times the surrogate of the source neurons: replaces U(t) of the
+  // stage below by its a(t). `mask` (n, src map) of the dropout or null. d += gradients of its threshold and leak.
+  virtual void input_gradient(float* potential_below, const float* weight_backward, const uint8_t* times_below, const uint8_t* mask,
+                              float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
+                              const StageShape& s, NeuronGradient* d) = 0;
+  // Analog current of the first stage's gradient: g(1), or the sum over all steps. -> (n, out cells, out_cs)
+  virtual void analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps, const StageShape& s) = 0;
+
+  // ---- dense (ANN mode and analog input)
+  // Average-pools src (n, src_h, src_w, src_cs) into the zero-bordered (n, padded_h, padded_w, src_cs).
+  virtual void pack_input(float* padded, const float* src, int n, const StageShape& s) = 0;
+  virtual void dense_forward(float* out, const float* padded, const float* weight, const float* bias, bool relu, int n,
+                             const StageShape& s) = 0;
+  virtual void dense_weight_gradient(float* d_weight, const float* padded, const float* d_out, int n, const StageShape& s) = 0;  // +=
+  virtual void dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) = 0;                            // +=
+  // d_src (n, src map): through convolution and pool, times scale, zero where `activation` (the source after ReLU and
+  // dropout) is 0.
+  virtual void dense_input_gradient(float* d_src, const float* d_out, const float* weight_flipped, const float* activation, float scale,
+                                    int n, const StageShape& s) = 0;
+
+  // ---- both modes
+  // mask (n, out map) of 0 and 1: one draw per neuron from (seed, step, layer, image).
+  virtual void dropout_mask(uint8_t* mask, uint64_t seed, uint64_t step, int64_t first_image, int n, const StageShape& s) = 0;
+  virtual void apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) = 0;
+  virtual void apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) = 0;
+  // Weights for input_gradient (flipped = false) or dense_input_gradient (flipped = true).
+  virtual void pack_backward(float* to, const float* weight, bool flipped, const StageShape& s) = 0;
+  virtual void update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
+                      OptimizerKind kind, const UpdateParams& p) = 0;
+  virtual double squared_norm(const float* values, int64_t count) = 0;
+};
+
+std::unique_ptr<Backend> make_cpu_backend(int threads);  // native/cpu
+const char* cpu_target_name();                           // instruction set chosen at run time, e.g. AVX3_ZEN4
+
+}  // namespace onespike

@@ -1,0 +1,85 @@
+// Thresholds from the weighted input, layer by layer (SPEC section 6.2).
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/state.h"
+
+namespace onespike {
+namespace {
+
+constexpr float kMinThreshold = 1e-3f;
+
+// The percentile of a stream of `total` values with linear interpolation, keeping only the values above it.
+class Percentile {
+ public:
+  Percentile(double percentile, int64_t total) {
+    const double position = percentile / 100 * double(total - 1);
+    share_ = position - std::floor(position);
+    keep_ = total - int64_t(std::floor(position));
+  }
+  void add(float value) {
+    if (value < floor_) return;
+    top_.push_back(value);
+    if (int64_t(top_.size()) >= 2 * keep_ + 1024) shrink();
+  }
+  double value() {
+    shrink();
+    std::sort(top_.begin(), top_.end());
+    return top_.size() < 2 ? top_.front() : top_[0] + share_ * (double(top_[1]) - top_[0]);
+  }
+
+ private:
+  void shrink() {
+    if (int64_t(top_.size()) <= keep_) return;
+    std::nth_element(top_.begin(), top_.begin() + (keep_ - 1), top_.end(), std::greater<float>());
+    top_.resize(size_t(keep_));
+    floor_ = top_.back();
+  }
+
+  std::vector<float> top_;
+  int64_t keep_;
+  double share_;
+  float floor_ = -std::numeric_limits<float>::infinity();
+};
+
+}  // namespace
+
+Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percentile, double scale, const Stop& stop) {
+  Backend& backend = *net.backend;
+  const NetworkSpec& spec = net.plan.spec;
+  const int64_t pixels = net.plan.stages[0].src_size();
+  std::vector<float> host;
+  for (size_t i = 0; i < net.plan.stages.size(); ++i) {
+    const StageShape& s = net.plan.stages[i];
+    Percentile top(percentile, batch.count * spec.timesteps * s.out_cells() * s.out_c);
+    net.parameters[i].neuron[1] = 1;
+    for (int64_t first = 0; first < batch.count; first += net.plan.chunk) {
+      const int n = int(std::min<int64_t>(net.plan.chunk, batch.count - first));
+      if (Status status = snn_forward(net, batch.pixels + first * pixels, n, first, false, i, stop); !status.ok()) return status;
+      // Without leak and threshold the potential is the weighted input.
+      NeuronParams silent = net.neuron(i);
+      silent.leak = 0, silent.threshold = std::numeric_limits<float>::infinity();
+      StageBuffers& b = net.stages[i];
+      backend.sort_events(snn_source(net, i, false), n, spec.timesteps, s);
+      const bool analog = i == 0 && net.plan.needs_analog();
+      backend.spiking_forward(b.times.data(), b.potential.data(), net.parameters[i].weight, net.bias(i), analog ? net.current.data() : nullptr,
+                              spec.encoder == Encoder::kDirect, n, silent, s);
+      host.resize(size_t(n * spec.timesteps * s.grad_step()));
+      backend.download(host.data(), b.potential.data(), host.size() * sizeof(float));
+      for (int64_t step = 0; step < int64_t(n) * spec.timesteps; ++step)
+        for (int y = 0; y < s.out_h; ++y)
+          for (int x = 0; x < s.out_w; ++x) {
+            const float* cell = host.data() + step * s.grad_step() + s.grad_cell(y, x);
+            for (int c = 0; c < s.out_c; ++c) top.add(cell[c]);
+          }
+    }
+    const double threshold = top.value() * scale;
+    if (!std::isfinite(threshold))
+      return Status::error(Code::kState, "Expected finite weighted input at layers[" + std::to_string(s.layer) + "] but received " + std::to_string(threshold));
+    net.parameters[i].neuron[0] = std::max(float(threshold), kMinThreshold);
+  }
+  return Status::success();
+}
+
+}  // namespace onespike

@@ -1,0 +1,87 @@
+// A network: parameters, buffers and the steps of training on one backend. Every method blocks the calling thread
+// and may use the pool of `spec.threads` threads; one call at a time (the addon answers ERR_BUSY to a second).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/dataset.h"
+#include "core/spec.h"
+#include "core/status.h"
+#include "ops/update.h"
+
+namespace onespike {
+
+enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2 };  // slots: momentum | m, v, max v
+
+// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias (O), threshold and leak ().
+struct TensorInfo {
+  std::string name;  // layers.I.weight | bias | threshold | leak
+  std::vector<int64_t> shape;
+  int64_t size = 0;  // number of floats
+};
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kSgd;
+  float learning_rate = 0.01f;
+  float neuron_learning_rate = 0.01f;  // of thresholds and leaks
+  float momentum = 0.9f;
+  float weight_decay = 0.0f;           // weights only: never biases, thresholds, leaks
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  bool amsgrad = false;
+  float clip_norm = 0.0f;              // global L2 norm of the gradient; 0 = no clipping
+};
+
+// What a step reports. Sums over the batch, so that the caller can add batches up.
+struct StepStats {
+  double loss = 0.0;                // mean over the images of the batch; NaN when there are no labels
+  int64_t correct = 0;              // argmax logit == label
+  std::vector<double> spikes;       // per hidden spiking layer (in layer order): number of neurons that fired (0 in ANN mode)
+  double gradient_norm = 0.0;       // before clipping; 0 when no gradient was computed
+  int bad_layer = -1;               // entry of the layer list where the first non-finite number arose, else -1
+};
+
+// Where a forward pass leaves what the caller asked for; null = not wanted. N images, K classes.
+struct ForwardOutputs {
+  float* logits = nullptr;               // (N, K)
+  float* potentials = nullptr;           // (N, T, K) potential of the output layer after every step (SNN mode)
+  std::vector<uint8_t*> spike_times;     // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
+};
+
+class Network {
+ public:
+  static Status create(const NetworkSpec& spec, std::unique_ptr<Network>* out);
+  ~Network();
+
+  const NetworkSpec& spec() const;
+  const std::vector<TensorInfo>& tensors() const;
+  int spiking_layers() const;                    // hidden + output
+  int64_t neurons(int spiking_layer) const;      // per image
+  int layer_index(int spiking_layer) const;      // its entry in spec().layers
+  int64_t memory_bytes() const;                  // parameters, optimiser state and buffers held now
+
+  Status read(TensorKind kind, int tensor, float* into) const;
+  Status write(TensorKind kind, int tensor, const float* from);
+  int64_t optimizer_steps() const;               // Adam's step count; part of a checkpoint
+  void set_optimizer_steps(int64_t steps);
+  void reset_optimizer();                        // all slots zero, count zero
+  uint64_t random_step() const;                  // counter behind dropout and the rate encoder; part of a checkpoint
+  void set_random_step(uint64_t step);
+
+  // `stop` is polled between layers; an aborted call answers kAborted and leaves the parameters as they were.
+  Status forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop, StepStats* stats);
+  Status gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats);
+  Status train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop, StepStats* stats);
+  // SPEC section 6.2: thresholds layer by layer from the percentile (0..100) of the weighted input; leaks become 1.
+  Status calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop);
+
+ private:
+  Network();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace onespike

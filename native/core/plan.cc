@@ -1,0 +1,135 @@
+#include "core/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace onespike {
+namespace {
+
+// Images pass in chunks so that potentials stay within this, whatever the batch: the peak of training follows the chunk.
+// The chunk depends on the network alone, because the order of summation does.
+constexpr int64_t kChunkBytes = 96ll << 20;
+constexpr int kMaxChunk = 64;
+constexpr int64_t kMaxElements = 1ll << 31;
+
+Status wrong(Code code, size_t layer, const std::string& what) {
+  return Status::error(code, "layers[" + std::to_string(layer) + "]: " + what);
+}
+
+Status check_spec(const NetworkSpec& spec) {
+  const auto range = [](const char* name, double value, double low, double high) {
+    if (value >= low && value <= high) return Status::success();
+    return Status::error(Code::kArg, std::string("Expected ") + name + " between " + std::to_string(low) + " and " + std::to_string(high) +
+                                         " but received " + std::to_string(value));
+  };
+  const struct {
+    const char* name;
+    double value, low, high;
+  } checks[] = {
+      {"timesteps", double(spec.timesteps), 1, kMaxTimesteps}, {"input channels", double(spec.channels), 1, 65535},
+      {"input height", double(spec.height), 1, 65535},         {"input width", double(spec.width), 1, 65535},
+      {"alpha", spec.alpha, -1e6, 1e6},                        {"beta", spec.beta, -1e6, 1e6},
+      {"gamma", spec.gamma, 0, 1e6},                           {"kappa", spec.kappa, 0, 1e6},
+      {"lo", spec.lo, -1e6, 1e6},                              {"hi", spec.hi, -1e6, 1e6},
+      {"threads", double(spec.threads), 1, 1024},
+  };
+  for (const auto& c : checks)
+    if (Status status = range(c.name, c.value, c.low, c.high); !status.ok()) return status;
+  if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
+  if (int(spec.mean.size()) != spec.channels || int(spec.std.size()) != spec.channels)
+    return Status::error(Code::kShape, "Expected mean and std with one value per input channel (" + std::to_string(spec.channels) + ")");
+  for (int c = 0; c < spec.channels; ++c)
+    if (!std::isfinite(spec.mean[c]) || !std::isfinite(spec.std[c]) || !(spec.std[c] > 0))
+      return Status::error(Code::kArg, "Expected finite mean and positive std for channel " + std::to_string(c));
+  if (spec.layers.empty()) return Status::error(Code::kArg, "Expected at least one layer");
+  return Status::success();
+}
+
+Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
+  if (layer.out < 1 || layer.out > 65535) return wrong(Code::kArg, i, "Expected out between 1 and 65535 but received " + std::to_string(layer.out));
+  if (!(layer.leak >= 0 && layer.leak <= 1)) return wrong(Code::kArg, i, "Expected leak in [0, 1] but received " + std::to_string(layer.leak));
+  if (!(layer.threshold > 0) || !std::isfinite(layer.threshold))
+    return wrong(Code::kArg, i, "Expected a positive threshold but received " + std::to_string(layer.threshold));
+  if (!(layer.dropout >= 0 && layer.dropout < 1)) return wrong(Code::kArg, i, "Expected dropout in [0, 1) but received " + std::to_string(layer.dropout));
+  if (layer.output && layer.type != LayerType::kLinear) return wrong(Code::kShape, i, "Expected the output layer to be linear");
+  if (layer.output != last) return wrong(Code::kShape, i, "Expected the last layer, and it alone, to be the output layer");
+  return Status::success();
+}
+
+void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
+  const std::string prefix = "layers." + std::to_string(s.layer) + ".";
+  const auto add = [&](const char* name, std::vector<int64_t> shape) {
+    int64_t size = 1;
+    for (int64_t side : shape) size *= side;
+    tensors->push_back({prefix + name, std::move(shape), size});
+  };
+  if (s.linear) add("weight", {s.out_c, int64_t(s.src_c) * s.in_h * s.in_w});
+  else add("weight", {s.out_c, s.src_c, s.kernel_h, s.kernel_w});
+  if (s.bias) add("bias", {s.out_c});
+  add("threshold", {});
+  add("leak", {});
+}
+
+}  // namespace
+
+Status make_plan(const NetworkSpec& spec, Plan* plan) {
+  if (Status status = check_spec(spec); !status.ok()) return status;
+  plan->spec = spec;
+  int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
+  bool flat = false;
+  int64_t image_bytes = 0;
+  for (size_t i = 0; i < spec.layers.size(); ++i) {
+    const LayerSpec& layer = spec.layers[i];
+    const bool last = i + 1 == spec.layers.size();
+    if (layer.type == LayerType::kAvgPool) {
+      if (layer.kernel < 1 || pool * layer.kernel > 64) return wrong(Code::kArg, i, "Expected a pool kernel between 1 and 64");
+      if (flat) return wrong(Code::kShape, i, "Expected a map before avgpool but a linear layer came before");
+      if (last) return wrong(Code::kShape, i, "Expected the last layer to be a linear output layer");
+      pool *= layer.kernel;
+      if (h / pool < 1 || w / pool < 1)
+        return wrong(Code::kShape, i, "Expected a pool window of at most " + std::to_string(h) + "x" + std::to_string(w) + " but received " + std::to_string(pool));
+      continue;
+    }
+    if (Status status = check_weighted(layer, i, last); !status.ok()) return status;
+    StageShape s;
+    s.layer = int(i);
+    s.first = plan->stages.empty();
+    s.linear = layer.type == LayerType::kLinear;
+    s.output = layer.output, s.bias = layer.bias, s.dropout = layer.output ? 0 : layer.dropout;
+    s.pool = pool;
+    s.src_h = h, s.src_w = w, s.src_c = c, s.src_cs = cs;
+    s.in_h = h / pool, s.in_w = w / pool;
+    if (s.linear) {
+      s.kernel_h = s.in_h, s.kernel_w = s.in_w;
+      s.out_h = s.out_w = 1;
+      flat = true;
+    } else {
+      if (flat) return wrong(Code::kShape, i, "Expected a map before conv but a linear layer came before");
+      if (layer.kernel < 1 || layer.kernel > 255 || layer.stride < 1 || layer.stride > 255 || layer.padding < 0 || layer.padding > 255)
+        return wrong(Code::kArg, i, "Expected kernel and stride between 1 and 255, padding between 0 and 255");
+      s.kernel_h = s.kernel_w = layer.kernel, s.stride = layer.stride, s.pad = layer.padding;
+      if (s.in_h + 2 * s.pad < layer.kernel || s.in_w + 2 * s.pad < layer.kernel)
+        return wrong(Code::kShape, i, "Expected a padded input of at least " + std::to_string(layer.kernel) + "x" + std::to_string(layer.kernel) +
+                                          " for the kernel but received " + std::to_string(s.in_h + 2 * s.pad) + "x" + std::to_string(s.in_w + 2 * s.pad));
+      s.out_h = (s.in_h + 2 * s.pad - layer.kernel) / layer.stride + 1;
+      s.out_w = (s.in_w + 2 * s.pad - layer.kernel) / layer.stride + 1;
+    }
+    s.out_c = layer.out, s.out_cs = round_up(layer.out, kLane);
+    // Factors one by one: none of these products can overflow 64 bits.
+    const int64_t fan_in = int64_t(s.kernel_h) * s.kernel_w * s.src_cs;
+    if (fan_in > kMaxElements || fan_in * s.out_cs > kMaxElements) return wrong(Code::kShape, i, "Expected at most 2^31 weights");
+    if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / spec.timesteps || s.padded_size() > kMaxElements ||
+        s.src_size() * spec.timesteps > kMaxElements)
+      return wrong(Code::kShape, i, "Expected at most 2^31 values per image in a map over all time steps");
+    image_bytes += s.grad_step() * spec.timesteps * int64_t(sizeof(float));
+    add_tensors(s, &plan->tensors);
+    plan->stages.push_back(s);
+    h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
+  }
+  if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
+  plan->chunk = int(std::clamp<int64_t>(kChunkBytes / image_bytes, 1, kMaxChunk));
+  return Status::success();
+}
+
+}  // namespace onespike

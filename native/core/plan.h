@@ -1,0 +1,26 @@
+// From a description to shapes: checks a NetworkSpec and resolves it into stages, one per weighted layer.
+#pragma once
+
+#include <vector>
+
+#include "core/network.h"
+#include "core/spec.h"
+#include "core/status.h"
+#include "ops/shape.h"
+
+namespace onespike {
+
+struct Plan {
+  NetworkSpec spec;
+  std::vector<StageShape> stages;    // the last one is the output layer
+  std::vector<TensorInfo> tensors;   // per stage: weight, bias if any, threshold, leak
+  int chunk = 1;                     // images that pass through the network together
+
+  int classes() const { return stages.back().out_c; }
+  // Consecutive steps of one neuron lie `grad_step()` apart in the output stage.
+  bool needs_analog() const { return spec.encoder == Encoder::kHybrid || spec.encoder == Encoder::kDirect; }
+};
+
+Status make_plan(const NetworkSpec& spec, Plan* plan);
+
+}  // namespace onespike

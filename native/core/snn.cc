@@ -1,0 +1,107 @@
+// The spiking network, one chunk of images: spike-time maps forward, sparse gradients back (SPEC sections 3 and 5).
+#include <limits>
+
+#include "core/state.h"
+
+namespace onespike {
+
+Status prepare_snn(NetworkState& net, bool train) {
+  const Plan& plan = net.plan;
+  const int64_t n = plan.chunk, T = plan.spec.timesteps, image = plan.stages[0].src_size();
+  Status status;
+  const auto need = [&](auto& buffer, int64_t count) {
+    if (status.ok()) status = buffer.ensure(count);
+  };
+  if (plan.needs_analog()) {
+    need(net.analog, n * image);
+    need(net.stages[0].padded, n * plan.stages[0].padded_size());
+    need(net.current, n * plan.stages[0].out_size());
+  }
+  if (plan.spec.encoder == Encoder::kHybrid || plan.spec.encoder == Encoder::kTtfs) need(net.coded, n * image);
+  if (plan.spec.encoder == Encoder::kRate) need(net.rate, n * T * image);
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    const StageShape& s = plan.stages[i];
+    StageBuffers& b = net.stages[i];
+    need(b.times, n * s.out_size());
+    if (train || s.output) need(b.potential, n * T * s.grad_step());
+    if (train && i > 0) need(b.backward, s.weights());
+    if (train && net.dropout(i)) need(b.sent, n * s.out_size()), need(b.mask, n * s.out_size());
+  }
+  return status;
+}
+
+SpikeSource snn_source(NetworkState& net, size_t stage, bool train) {
+  SpikeSource source;
+  const StageShape& s = net.plan.stages[stage];
+  source.scale = 1.0f / float(s.pool * s.pool);
+  if (stage == 0) {
+    const Encoder encoder = net.plan.spec.encoder;
+    const bool coded = encoder == Encoder::kTtfs || (encoder == Encoder::kHybrid && net.plan.spec.timesteps > 1);
+    if (coded) source.times = net.coded.data();
+    if (encoder == Encoder::kRate) source.rate = net.rate.data();
+    return source;
+  }
+  const bool dropped = train && net.dropout(stage - 1);
+  source.times = dropped ? net.stages[stage - 1].sent.data() : net.stages[stage - 1].times.data();
+  if (dropped) source.scale /= 1 - net.plan.stages[stage - 1].dropout;
+  return source;
+}
+
+Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages, const Stop& stop) {
+  Backend& backend = *net.backend;
+  const NetworkSpec& spec = net.plan.spec;
+  const EncodeParams encode{spec.encoder, spec.channels, spec.height, spec.width, spec.timesteps, spec.mean.data(), spec.std.data(),
+                            spec.lo, spec.hi, spec.seed, net.random_step};
+  backend.encode(net.analog.data(), net.coded.data(), net.rate.data(), pixels, n, first, encode);
+  const float* current = nullptr;
+  if (net.plan.needs_analog()) {
+    backend.pack_input(net.stages[0].padded.data(), net.analog.data(), n, net.plan.stages[0]);
+    backend.dense_forward(net.current.data(), net.stages[0].padded.data(), net.parameters[0].weight, nullptr, false, n, net.plan.stages[0]);
+    current = net.current.data();
+  }
+  for (size_t i = 0; i < stages; ++i) {
+    if (stop) return aborted();
+    const StageShape& s = net.plan.stages[i];
+    StageBuffers& b = net.stages[i];
+    NeuronParams neuron = net.neuron(i);
+    if (s.output) neuron.threshold = std::numeric_limits<float>::infinity();  // integrates, never resets
+    backend.sort_events(snn_source(net, i, train), n, spec.timesteps, s);
+    backend.spiking_forward(b.times.data(), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight, net.bias(i),
+                            i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect, n, neuron, s);
+    if (train && net.dropout(i)) {
+      backend.dropout_mask(b.mask.data(), spec.seed, net.random_step, first, n, s);
+      backend.apply_mask(b.sent.data(), b.times.data(), b.mask.data(), n * s.out_size());
+    }
+  }
+  return Status::success();
+}
+
+Status snn_backward(NetworkState& net, int n, const Stop& stop) {
+  Backend& backend = *net.backend;
+  const int T = net.plan.spec.timesteps;
+  for (size_t i = net.plan.stages.size(); i-- > 0;) {
+    if (stop) return aborted();
+    const StageShape& s = net.plan.stages[i];
+    StageBuffers& b = net.stages[i];
+    StageParameters& p = net.parameters[i];
+    const SpikeSource source = snn_source(net, i, true);
+    backend.accumulate_gradient(b.potential.data(), n, i > 0, net.neuron(i), s);
+    backend.weight_gradient(p.d_weight, source, b.potential.data(), n, T, s);
+    if (s.bias) backend.bias_gradient(p.d_bias, b.potential.data(), n, T, s);
+    if (i > 0) {
+      StageParameters& below = net.parameters[i - 1];
+      NeuronGradient d;
+      backend.input_gradient(net.stages[i - 1].potential.data(), b.backward.data(), net.stages[i - 1].times.data(),
+                             net.dropout(i - 1) ? net.stages[i - 1].mask.data() : nullptr, source.scale, n, p.neuron[1], net.neuron(i - 1),
+                             net.plan.stages[i - 1], s, &d);
+      below.d_neuron[0] += float(d.threshold);
+      below.d_neuron[1] += float(d.leak);
+    } else if (net.plan.needs_analog()) {
+      backend.analog_gradient(net.current.data(), b.potential.data(), net.plan.spec.encoder == Encoder::kDirect, n, T, s);
+      backend.dense_weight_gradient(p.d_weight, b.padded.data(), net.current.data(), n, s);
+    }
+  }
+  return Status::success();
+}
+
+}  // namespace onespike

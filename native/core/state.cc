@@ -1,0 +1,37 @@
+#include "core/state.h"
+
+namespace onespike {
+
+NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend_in)
+    : plan(plan_in),
+      backend(std::move(backend_in)),
+      parameters(plan, *backend),
+      analog(*backend),
+      coded(*backend),
+      rate(*backend),
+      current(*backend),
+      d_activation{Buffer<float>(*backend), Buffer<float>(*backend)} {
+  for (size_t i = 0; i < plan.stages.size(); ++i) stages.emplace_back(*backend);
+}
+
+ReadoutParams NetworkState::readout() const {
+  const StageParameters& p = parameters[plan.stages.size() - 1];
+  const NetworkSpec& spec = plan.spec;
+  return {spec.timesteps, spec.alpha, spec.beta, p.neuron[0], p.neuron[1], {spec.surrogate, spec.gamma, spec.kappa}};
+}
+
+NeuronParams NetworkState::neuron(size_t stage) const {
+  const StageParameters& p = parameters[stage];
+  return {plan.spec.timesteps, p.neuron[0], p.neuron[1], {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
+}
+
+int64_t NetworkState::buffer_bytes() const {
+  int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
+  for (const StageBuffers& b : stages)
+    bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();
+  return bytes;
+}
+
+Status aborted() { return Status::error(Code::kAborted, "The operation was aborted; parameters are as they were before it"); }
+
+}  // namespace onespike

@@ -1,0 +1,75 @@
+#include "core/thread_pool.h"
+
+namespace onespike {
+namespace {
+
+// A step has about a hundred parallel regions a few hundred microseconds apart; sleeping between them costs a wake-up of
+// some 50 us each. So a worker looks this often (about 30 us) before it sleeps.
+constexpr int kSpins = 1000;
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  } catch (...) {
+    // The system gave fewer threads than asked for: results are the same with those there are.
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    quit_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::drain() {
+  for (int64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) (*task_)(i);
+}
+
+void ThreadPool::parallel_for(int64_t count, const std::function<void(int64_t)>& task) {
+  if (count <= 1 || workers_.empty()) {
+    for (int64_t i = 0; i < count; ++i) task(i);
+    return;
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    task_ = &task;
+    count_ = count;
+    next_ = 0;
+    busy_ = int(workers_.size());
+    ++round_;
+  }
+  wake_.notify_all();
+  drain();
+  for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
+    if (spin < kSpins) relax();
+    else std::this_thread::yield();
+  }
+}
+
+void ThreadPool::work() {
+  uint64_t seen = 0;
+  for (;;) {
+    for (int spin = 0; spin < kSpins && round_.load(std::memory_order_acquire) == seen && !quit_; ++spin) relax();
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [&] { return quit_ || round_ != seen; });
+      if (quit_) return;
+      seen = round_;
+    }
+    drain();
+    busy_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+}  // namespace onespike

@@ -1,0 +1,52 @@
+// Event lists. A list of one row of a map holds its events sorted by step, and within a step by column: the events that
+// one output pixel meets in this row at this step are one contiguous run.
+//
+//   row:   | step 1: x=0 x=0 x=2 .. | step 2: x=1 .. | .. | step T: .. |
+//   id:    offset of the neuron in its row, x * cs + c: it selects the weight row
+//
+// For gradients the steps lie in descending order, the order in which the backward pass meets them. A linear layer reads
+// its whole map as one row with one column.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/thread_pool.h"
+#include "cpu/scratch.h"
+
+namespace onespike::cpu {
+
+struct EventRows {
+  Scratch<uint32_t> ids, starts;
+  Scratch<float> values;  // of gradient and rate events
+  int64_t capacity = 0;   // events per row
+  int64_t cells = 0;      // steps * columns; starts of a row has one entry more
+  bool valued = false;
+
+  void reserve(int64_t rows, int64_t row_capacity, int64_t row_cells, bool with_values) {
+    capacity = row_capacity, cells = row_cells, valued = with_values;
+    ids.reserve(size_t(rows * capacity));
+    starts.reserve(size_t(rows * (cells + 1)));
+    if (valued) values.reserve(size_t(rows * capacity));
+  }
+  uint32_t* row_ids(int64_t row) const { return ids.data() + row * capacity; }
+  float* row_values(int64_t row) const { return valued ? values.data() + row * capacity : nullptr; }
+  uint32_t* row_starts(int64_t row) const { return starts.data() + row * (cells + 1); }
+};
+
+// The same events bucketed by source channel for the weight gradient. An entry is the cell of the gradient map that tap
+// (0, 0) of the event's residue class reads; a tap one further reads one cell before.
+// Buckets of an image: (band of rows, channel, residue class of y and x modulo the stride).
+struct EventBuckets {
+  Scratch<uint32_t> cells, starts;
+  Scratch<float> values;
+  int64_t capacity = 0, buckets = 0;  // per image
+  int bands = 1, band_rows = 0, classes = 1;
+  bool valued = false;
+};
+
+void sort_by_step(EventRows* rows, const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
+void sort_by_channel(EventBuckets* buckets, const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
+
+}  // namespace onespike::cpu

@@ -1,0 +1,40 @@
+// Which instruction sets this processor has. Highway's headers need two functions of its library, which Debian ships as
+// a shared object only; answering them here keeps the addon free of every dependency but libc.
+#include <hwy/highway.h>
+
+#include "core/backend.h"
+
+namespace hwy {
+
+int64_t SupportedTargets() {
+#if HWY_ARCH_X86
+  int64_t targets = HWY_STATIC_TARGET;
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt")) targets |= HWY_SSE4 | HWY_SSSE3;
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                    __builtin_cpu_supports("bmi2");
+  if (avx2) targets |= HWY_AVX2;
+  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
+    targets |= HWY_AVX3;
+  return targets;
+#else
+  return HWY_STATIC_TARGET;
+#endif
+}
+
+ChosenTarget& GetChosenTarget() {
+  static ChosenTarget chosen;
+  return chosen;
+}
+
+}  // namespace hwy
+
+namespace onespike {
+
+const char* cpu_target_name() {
+  const int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
+  return hwy::TargetName(usable & -usable);  // the lowest bit is the best target
+}
+
+}  // namespace onespike

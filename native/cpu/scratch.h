@@ -1,0 +1,40 @@
+// Memory of the CPU backend: aligned for the widest vector, and scratch that only ever grows.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace onespike::cpu {
+
+constexpr size_t kAlignment = 64;
+
+inline void* allocate_aligned(size_t bytes) { return std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment); }
+
+// Uninitialised; contents are lost when it grows.
+template <class T>
+class Scratch {
+ public:
+  T* reserve(size_t count) {
+    if (count > capacity_) {
+      data_.reset();
+      capacity_ = 0;
+      data_.reset(static_cast<T*>(allocate_aligned(count * sizeof(T))));
+      if (!data_) throw std::bad_alloc();
+      capacity_ = count;
+    }
+    return data_.get();
+  }
+  T* data() const { return data_.get(); }
+  size_t bytes() const { return capacity_ * sizeof(T); }
+
+ private:
+  struct Free {
+    void operator()(T* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<T[], Free> data_;
+  size_t capacity_ = 0;
+};
+
+}  // namespace onespike::cpu

@@ -1,0 +1,108 @@
+// What every kernel file shares, compiled once per instruction set: the vector of floats, the arithmetic policy of the
+// scalar maths in ops/, and the walk over an event list.
+#if defined(ONESPIKE_CPU_VECTOR_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef ONESPIKE_CPU_VECTOR_INL_H_
+#undef ONESPIKE_CPU_VECTOR_INL_H_
+#else
+#define ONESPIKE_CPU_VECTOR_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "ops/shape.h"
+#include "ops/surrogate.h"
+#include "ops/update.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace onespike::cpu {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, kLane>;
+using V = hn::Vec<D>;
+constexpr D d;
+constexpr int kFloats = int(hn::MaxLanes(D()));  // in one vector: 4, 8 or 16
+
+// Registers that hold accumulators of a dense block; AVX-512 has 32 vector registers, the others 16.
+constexpr int kDenseVectors = kFloats == 16 ? 4 : 2;
+
+// ops/ arithmetic on vectors.
+struct VectorMath {
+  using F = V;
+  static HWY_INLINE V set(double x) { return hn::Set(d, float(x)); }
+  static HWY_INLINE V abs(V x) { return hn::Abs(x); }
+  static HWY_INLINE V max(V a, V b) { return hn::Max(a, b); }
+  static HWY_INLINE V add(V a, V b) { return hn::Add(a, b); }
+  static HWY_INLINE V sub(V a, V b) { return hn::Sub(a, b); }
+  static HWY_INLINE V mul(V a, V b) { return hn::Mul(a, b); }
+  static HWY_INLINE V div(V a, V b) { return hn::Div(a, b); }
+  static HWY_INLINE V sqrt(V a) { return hn::Sqrt(a); }
+  static HWY_INLINE V below(V a, V b, V then) { return hn::IfThenElseZero(hn::Lt(a, b), then); }
+};
+
+#include "ops/surrogate-inl.h"
+#include "ops/update-inl.h"
+
+// Accumulators of one tile.
+template <int kCount>
+struct Block {
+  V at[kCount];
+
+  HWY_INLINE void fill(V value) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kCount; ++i) at[i] = value;
+  }
+};
+
+// sum[lane] += (value of event) * row(event)[lane] over events [from, to). The row of an event is id + shift.
+template <int kWidth, bool kValued, int kCount>
+HWY_INLINE void add_rows(Block<kCount>& sum, const float* HWY_RESTRICT rows, const uint32_t* HWY_RESTRICT ids,
+                         const float* HWY_RESTRICT values, uint32_t from, uint32_t to, int64_t shift) {
+  for (uint32_t i = from; i < to; ++i) {
+    const float* HWY_RESTRICT row = rows + (int64_t(ids[i]) + shift) * kWidth;
+    if constexpr (kValued) {
+      const V value = hn::Set(d, values[i]);
+#pragma GCC unroll 16
+      for (int v = 0; v < kCount; ++v) sum.at[v] = hn::MulAdd(value, hn::Load(d, row + v * kFloats), sum.at[v]);
+    } else {
+#pragma GCC unroll 16
+      for (int v = 0; v < kCount; ++v) sum.at[v] = hn::Add(sum.at[v], hn::Load(d, row + v * kFloats));
+    }
+  }
+}
+
+HWY_INLINE V load_bytes(const uint8_t* HWY_RESTRICT from) {
+  const hn::Rebind<uint8_t, D> d8;
+  const hn::Rebind<int32_t, D> d32;
+  return hn::ConvertTo(d, hn::PromoteTo(d32, hn::LoadU(d8, from)));
+}
+
+HWY_INLINE void store_bytes(V values, uint8_t* HWY_RESTRICT to) {
+  const hn::Rebind<uint8_t, D> d8;
+  const hn::Rebind<int32_t, D> d32;
+  hn::StoreU(hn::DemoteTo(d8, hn::ConvertTo(d32, values)), d8, to);
+}
+
+// A sum over many neurons in double precision: the gradients of a threshold and a leak are small differences of large
+// sums, and a float accumulator costs them three digits.
+struct Sum {
+  double lanes[kFloats] = {};
+
+  HWY_INLINE void add(V v) {
+    HWY_ALIGN float values[kFloats];
+    hn::Store(v, d, values);
+    for (int i = 0; i < kFloats; ++i) lanes[i] += values[i];
+  }
+  HWY_INLINE double total() const {
+    double sum = 0;
+    for (int i = 0; i < kFloats; ++i) sum += lanes[i];
+    return sum;
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace onespike::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif

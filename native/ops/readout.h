@@ -1,0 +1,74 @@
+// Output layer, logits and loss of one image, with their gradients (SPEC sections 4 and 5).
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "ops/surrogate.h"
+
+namespace onespike {
+
+struct ReadoutParams {
+  int timesteps = 0;
+  float alpha = 1, beta = 1, threshold = 1, leak = 1;
+  SurrogateParams surrogate;
+};
+
+// First t with U(t) > V, or T + 1. `u` holds U(1..T) of one output neuron, `stride` floats apart.
+inline int readout_time(const float* u, int64_t stride, const ReadoutParams& p) {
+  for (int t = 1; t <= p.timesteps; ++t)
+    if (u[(t - 1) * stride] > p.threshold) return t;
+  return p.timesteps + 1;
+}
+
+inline float readout_logit(const float* u, int64_t stride, int time, const ReadoutParams& p) {
+  return p.alpha * u[(p.timesteps - 1) * stride] / p.threshold + p.beta * float(p.timesteps + 1 - time);
+}
+
+// Softmax cross-entropy of K logits. Writes softmax - onehot into `d_logits` if not null; returns the loss.
+inline double cross_entropy(const float* logits, int classes, int label, float* d_logits) {
+  float top = logits[0];
+  for (int k = 1; k < classes; ++k) top = logits[k] > top ? logits[k] : top;
+  double sum = 0;
+  for (int k = 0; k < classes; ++k) sum += std::exp(double(logits[k]) - top);
+  if (d_logits)
+    for (int k = 0; k < classes; ++k) d_logits[k] = float(std::exp(double(logits[k]) - top) / sum - (k == label));
+  return std::log(sum) + top - logits[label];
+}
+
+inline int argmax(const float* logits, int classes) {
+  int best = 0;
+  for (int k = 1; k < classes; ++k)
+    if (logits[k] > logits[best]) best = k;
+  return best;
+}
+
+struct NeuronGradient {
+  double threshold = 0, leak = 0;
+};
+
+// Gradient of one output neuron: replaces U(t) by a(t), the part of dL/dU(t) that does not come through the leak.
+inline void readout_backward(float* u, int64_t stride, float d_logit, const ReadoutParams& p, NeuronGradient* d) {
+  const int T = p.timesteps, time = readout_time(u, stride, p);
+  const double v = p.threshold;
+  double g = 0;
+  for (int t = T; t >= 1; --t) {
+    const double potential = u[(t - 1) * stride], before = t > 1 ? double(u[(t - 2) * stride]) : 0;
+    double d_z = 0, a = 0;
+    if (t <= time) {
+      const float z = float(potential / v - 1);
+      d_z = double(d_logit) * p.beta * (T + 1 - t) * slope_at(z, time, t, p.surrogate);
+      a = d_z / v;
+    }
+    d->threshold -= d_z * potential / (v * v);
+    if (t == T) {
+      a += double(d_logit) * p.alpha / v;
+      d->threshold -= double(d_logit) * p.alpha * potential / (v * v);
+    }
+    g = a + p.leak * g;
+    d->leak += g * before;
+    u[(t - 1) * stride] = float(a);
+  }
+}
+
+}  // namespace onespike

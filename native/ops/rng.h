@@ -1,0 +1,39 @@
+// Counter-based random numbers: a value depends on its key and position alone, so that results do not depend on the
+// number of threads, on batch splitting, or on what was drawn before. The mixer is the finaliser of SplitMix64
+// (Steele, Lea, Flood 2014).
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+namespace onespike {
+
+inline uint64_t mix64(uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9ull;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111ebull;
+  return x ^ (x >> 31);
+}
+
+struct Rng {
+  uint64_t key;
+
+  // Independent streams from the parts of a key, e.g. (seed, step, layer).
+  static Rng of(uint64_t a, uint64_t b = 0, uint64_t c = 0) {
+    return {mix64(mix64(mix64(a + 0x9e3779b97f4a7c15ull) + b + 0x9e3779b97f4a7c15ull) + c + 0x9e3779b97f4a7c15ull)};
+  }
+  uint64_t bits(uint64_t position) const { return mix64(key + position * 0x9e3779b97f4a7c15ull); }
+  // Uniform in [0, 1), 24 bits.
+  float uniform(uint64_t position) const { return float(bits(position) >> 40) * 0x1p-24f; }
+  // Uniform integer in [0, n), n < 2^32.
+  uint32_t below(uint64_t position, uint32_t n) const { return uint32_t(((bits(position) >> 32) * n) >> 32); }
+  // Standard normal by Box-Muller.
+  float normal(uint64_t position) const {
+    const double u = (double(bits(2 * position) >> 11) + 1) * 0x1p-53;
+    const double v = double(bits(2 * position + 1) >> 11) * 0x1p-53;
+    return float(std::sqrt(-2 * std::log(u)) * std::cos(6.283185307179586 * v));
+  }
+};
+
+}  // namespace onespike
