@@ -1,0 +1,104 @@
+// The specification once more, as slowly and plainly as possible: double precision, dense time loops, no event lists and
+// none of the identities that the kernels use. Everything fast is compared with this, and this is compared with finite
+// differences of the smooth network it differentiates.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/network.h"
+#include "core/spec.h"
+
+namespace onespike::oracle {
+
+using Values = std::vector<double>;
+
+struct Shape {
+  int channels = 0, height = 1, width = 1;
+  int64_t size() const { return int64_t(channels) * height * width; }
+};
+
+// Shapes before and after every entry of the layer list: [0] is the input image, [i + 1] the output of entry i.
+std::vector<Shape> layer_shapes(const NetworkSpec& spec);
+
+struct LayerParameters {
+  Values weight;  // (O, I, kh, kw) or (O, I); empty for a pool
+  Values bias;    // (O) or empty
+  double threshold = 1.0, leak = 1.0;
+};
+using Parameters = std::vector<LayerParameters>;  // one per entry of the layer list
+
+// The parameter called `layers.I.weight|bias|threshold|leak`, as pointer and length.
+struct Slice {
+  double* data;
+  int64_t size;
+};
+Slice find(Parameters& parameters, const std::string& name);
+
+// H itself, or the smooth function whose derivative the surrogate is (kPrimitive; the exponential surrogate has none,
+// because it depends on the spike time and not on z).
+enum class SpikeFunction { kHeaviside, kPrimitive };
+
+double surrogate_derivative(const NetworkSpec& spec, double z, int step, int fire_step);
+double surrogate_primitive(const NetworkSpec& spec, double z);
+
+// The coded input X (T, N, C, H, W); in ANN mode the normalised image (1, N, C, H, W). The rate encoder draws random
+// numbers and is not part of the oracle.
+Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch);
+
+struct LayerTrace {
+  Values input;             // (T, N, in): what the layer received
+  Values potential;         // (T, N, out): U; in ANN mode the weighted input
+  std::vector<int> fired;   // (N, out): spike step, T + 1 = never
+};
+
+struct Forward {
+  std::vector<LayerTrace> layers;  // one per entry of the layer list
+  Values logits;                   // (N, K)
+  double loss = 0.0;               // NaN without labels
+  int64_t correct = 0;
+  // Distance of the nearest decision to a tie, relative to the threshold: |z| of every neuron that could still fire,
+  // | |z| - kappa | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's mean magnitude.
+  double margin = 0.0;
+};
+
+struct Options {
+  SpikeFunction spike = SpikeFunction::kHeaviside;
+  // Spike steps to take as given instead of deciding them: 'has fired before' is a constant to the gradient.
+  const Forward* gates = nullptr;
+  // Per entry of the layer list, empty or (N, out): the factor of every spike, 0 or 1 / (1 - rate).
+  std::vector<Values> dropout;
+};
+
+Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch, const Options& options = {});
+
+// Gradient of the mean cross-entropy; `trace` is the forward pass of the same arguments. `magnitude`, if wanted, receives
+// for every threshold and leak the sum of the absolute values of the terms of its gradient: one number that thousands of
+// neurons add to with either sign can be no more exact in float32 than its terms are.
+Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch, const Forward& trace,
+                    const Options& options = {}, Parameters* magnitude = nullptr);
+
+// Visits the layers in order with everything before already spiking; `choose` sees the weighted inputs I (T, N, out) of
+// entry `layer` and sets that layer's threshold and leak.
+void settle_thresholds(const NetworkSpec& spec, Parameters& parameters, const Batch& batch,
+                       const std::function<void(int layer, const Values& weighted, LayerParameters& p)>& choose);
+
+// Percentile (0..100) with linear interpolation between order statistics.
+double percentile(Values values, double percent);
+
+// The conversion of section 6: V = max(percentile * scale, 1e-3), leak = 1, layer by layer.
+void calibrate(const NetworkSpec& spec, Parameters& parameters, const Batch& batch, double percent, double scale);
+
+struct OptimizerState {
+  Parameters slot0, slot1, slot2;  // momentum | m, v, largest v
+  int64_t steps = 0;
+};
+
+// One step of SGD, Adam or AdamW as PyTorch defines them, after clipping the global norm; then V >= 1e-3, leak in [0, 1].
+void optimizer_step(const OptimizerOptions& options, Parameters& parameters, const Parameters& gradient, OptimizerState& state);
+
+double gradient_norm(const Parameters& gradient);
+
+}  // namespace onespike::oracle

@@ -1,0 +1,171 @@
+// The network against the oracle: spike times exactly, logits, potentials and loss within 1e-4, every gradient tensor within
+// 1e-4 of its norm. No case holds a decision nearer than 1e-5 to a tie, so float32 must decide as double does.
+#include <algorithm>
+#include <cmath>
+
+#include "test/cases.h"
+#include "test/runner.h"
+
+namespace onespike::test {
+namespace {
+
+constexpr double kTolerance = 1e-4;
+
+void compare_forward(const Case& c, Mode mode, Network& network, const oracle::Forward& reference) {
+  const int64_t images = int64_t(c.labels.size());
+  const int T = c.spec.timesteps, classes = c.spec.layers.back().out;
+  const std::string potential = "potential " + c.text(), logit = "logit " + c.text();
+  std::vector<float> logits(images * classes), potentials(images * T * classes);
+  std::vector<std::vector<uint8_t>> times(network.spiking_layers());
+  ForwardOutputs out;
+  out.logits = logits.data();
+  if (mode == Mode::kSnn) {
+    out.potentials = potentials.data();
+    for (int s = 0; s < network.spiking_layers(); ++s) {
+      times[s].assign(images * network.neurons(s), 255);
+      out.spike_times.push_back(times[s].data());
+    }
+  }
+  StepStats stats;
+  expect_ok(network.forward(c.batch(), mode, out, no_stop(), &stats), "forward " + c.text());
+  if (mode == Mode::kSnn) {
+    for (int s = 0; s < network.spiking_layers(); ++s) {
+      const int layer = network.layer_index(s);
+      const std::vector<int>& fired = reference.layers[layer].fired;
+      expect(times[s].size() == fired.size(), "neurons of layer " + std::to_string(layer) + " " + c.text());
+      double spikes = 0.0;
+      for (size_t j = 0; j < fired.size(); ++j) {
+        const int expected = fired[j] <= T || c.spec.layers[layer].output ? fired[j] : 0;
+        spikes += fired[j] <= T;
+        if (times[s][j] != expected)
+          expect(false, "spike time of layer " + std::to_string(layer) + " neuron " + std::to_string(j) + ": expected " +
+                            std::to_string(expected) + " but received " + std::to_string(times[s][j]) + " " + c.text());
+      }
+      if (s + 1 < network.spiking_layers())
+        expect(stats.spikes.size() == size_t(network.spiking_layers() - 1) && stats.spikes[s] == spikes, "spike count " + c.text());
+    }
+    const oracle::Values& u = reference.layers.back().potential;
+    for (int64_t n = 0; n < images; ++n)
+      for (int t = 0; t < T; ++t)
+        for (int k = 0; k < classes; ++k)
+          expect_near(potentials[(n * T + t) * classes + k], u[(t * images + n) * classes + k], kTolerance, kTolerance, potential);
+  }
+  double nearest = 1.0;  // between the best two logits of an image
+  for (int64_t i = 0; i < images * classes; ++i) expect_near(logits[i], reference.logits[i], kTolerance, kTolerance, logit);
+  for (int64_t n = 0; n < images && classes > 1; ++n) {
+    oracle::Values row(&reference.logits[n * classes], &reference.logits[n * classes] + classes);
+    std::partial_sort(row.begin(), row.begin() + 2, row.end(), std::greater<>());
+    nearest = std::min(nearest, row[0] - row[1]);
+  }
+  expect_near(stats.loss, reference.loss, kTolerance, kTolerance, "loss " + c.text());
+  if (nearest > kTolerance) expect(stats.correct == reference.correct, "correct predictions " + c.text());
+  expect(stats.bad_layer == -1, "no bad layer " + c.text());
+}
+
+void compare(const Case& c, Mode mode) {
+  const oracle::Forward trace = oracle::forward(c.spec, c.parameters, mode, c.batch());
+  const auto network = make_network(c);
+  compare_forward(c, mode, *network, trace);
+  StepStats stats;
+  expect_ok(network->gradients(c.batch(), mode, no_stop(), &stats), "gradients " + c.text());
+  expect_near(stats.loss, trace.loss, kTolerance, kTolerance, "loss of the gradient pass " + c.text());
+  expect_gradient(*network, c, mode, trace);
+  expect_near(stats.gradient_norm, oracle::gradient_norm(read_parameters(*network, TensorKind::kGradient)), 1e-5, 1e-9, "gradient norm " + c.text());
+}
+
+void random_networks(Mode mode, uint64_t seed, int count) {
+  Random random(seed);
+  for (int i = 0; i < count; ++i) compare(decided_case(random_spec(random), random.between(1, 5), mode, random), mode);
+}
+
+void fixed_networks(const std::vector<NetworkSpec>& specs, int images, uint64_t seed) {
+  Random random(seed);
+  for (const NetworkSpec& spec : specs)
+    for (Mode mode : {Mode::kSnn, Mode::kAnn}) compare(decided_case(spec, images, mode, random), mode);
+}
+
+void every_width() {
+  std::vector<NetworkSpec> specs;
+  for (int width = 1; width <= 67; width += width < 20 ? 1 : 3)
+    specs.push_back(network_spec(1 + width % 4, 4, 5, 3, {conv(width), conv(width % 5 + 1, 3, 1, 1, true), linear(width, true), output(1 + width)}));
+  fixed_networks(specs, 2, 21);
+}
+
+void every_geometry() {
+  std::vector<NetworkSpec> specs;
+  for (int kernel : {1, 3, 5})
+    for (int stride : {1, 2, 3})
+      for (int padding : {0, 1, 2}) {
+        specs.push_back(network_spec(2, 8, 7, 4, {conv(6, kernel, stride, padding, true), output(3)}));
+        specs.push_back(network_spec(1, 9, 11, 3, {conv(5, 3, 1, 1), conv(7, kernel, stride, padding), output(4)}));
+        specs.push_back(network_spec(1, 12, 13, 3, {conv(5, 3, 1, 1), pool(2), conv(7, kernel, stride, padding), output(4)}));
+      }
+  fixed_networks(specs, 2, 22);
+}
+
+void every_pool() {
+  std::vector<NetworkSpec> specs;
+  for (int first : {2, 3})
+    for (int second : {2, 3}) {
+      specs.push_back(network_spec(2, 11, 10, 4, {pool(first), conv(9), output(3)}));
+      specs.push_back(network_spec(2, 13, 14, 4, {pool(first), pool(second), conv(9), output(3)}));
+      specs.push_back(network_spec(2, 13, 9, 4, {conv(9), pool(first), pool(second), output(3)}));
+      specs.push_back(network_spec(1, 13, 13, 4, {conv(5), pool(first), conv(17, 3, 1, 1), pool(second), linear(6), output(3)}));
+      specs.push_back(network_spec(1, 9, 9, 2, {pool(first), pool(second), output(3)}));
+    }
+  fixed_networks(specs, 2, 23);
+}
+
+void every_length() {
+  std::vector<NetworkSpec> specs;
+  for (int T : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 33}) specs.push_back(network_spec(2, 5, 5, T, {conv(4), pool(2), linear(5), output(3)}));
+  fixed_networks(specs, 1, 24);
+}
+
+void every_surrogate_and_encoder() {
+  std::vector<NetworkSpec> specs;
+  for (Surrogate surrogate : {Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid})
+    for (Encoder encoder : {Encoder::kHybrid, Encoder::kDirect, Encoder::kTtfs}) {
+      NetworkSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6), linear(9), output(4)});
+      spec.surrogate = surrogate;
+      spec.encoder = encoder;
+      spec.kappa = 0.7f;
+      spec.gamma = 0.4f;
+      specs.push_back(spec);
+    }
+  fixed_networks(specs, 2, 25);
+}
+
+// More images than pass through a network at once.
+void large_batches() {
+  fixed_networks({network_spec(2, 4, 4, 3, {conv(5, 3, 1, 1, true), pool(2), linear(6, true), output(3, true)})}, 70, 27);
+  fixed_networks({network_spec(1, 3, 3, 2, {linear(4), output(2)})}, 131, 28);
+}
+
+void silent_and_saturated() {
+  // Thresholds that no potential reaches, and thresholds that nearly every potential passes at once.
+  for (double scale : {50.0, 1e-2}) {
+    Random random(26);
+    Case c = make_case(network_spec(2, 6, 6, 4, {conv(10), pool(2), linear(12), output(3)}), 3, random);
+    for (oracle::LayerParameters& p : c.parameters) p.threshold = float(p.threshold * scale);
+    if (oracle::forward(c.spec, c.parameters, Mode::kSnn, c.batch()).margin >= 1e-5) compare(c, Mode::kSnn);
+  }
+}
+
+}  // namespace
+
+void add_parity_tests(Tests& tests) {
+  tests.push_back({"network equals oracle: every channel count", every_width});
+  tests.push_back({"network equals oracle: every kernel, stride and padding", every_geometry});
+  tests.push_back({"network equals oracle: pools first, chained and with leftovers", every_pool});
+  tests.push_back({"network equals oracle: T from 1 to 33", every_length});
+  tests.push_back({"network equals oracle: every surrogate and encoder", every_surrogate_and_encoder});
+  tests.push_back({"network equals oracle: silent and saturated layers", silent_and_saturated});
+  tests.push_back({"network equals oracle: large batches", large_batches});
+  for (uint64_t seed = 1; seed <= 10; ++seed)
+    tests.push_back({"network equals oracle: random networks " + std::to_string(seed), [seed] { random_networks(Mode::kSnn, 100 + seed, 40); }});
+  for (uint64_t seed = 1; seed <= 3; ++seed)
+    tests.push_back({"network equals oracle: random ANNs " + std::to_string(seed), [seed] { random_networks(Mode::kAnn, 200 + seed, 40); }});
+}
+
+}  // namespace onespike::test

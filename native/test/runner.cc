@@ -1,0 +1,51 @@
+// native_tests [SUBSTRING]: runs the tests whose name contains it, one line each; exit code 1 if any failed.
+#include "test/runner.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+namespace onespike::test {
+
+void expect_near(double value, double expected, double relative, double absolute, const std::string& what) {
+  const double allowed = relative * std::fabs(expected) + absolute;
+  if (std::fabs(value - expected) <= allowed) return;
+  char text[160];
+  std::snprintf(text, sizeof text, ": expected %.9g within %.2g but received %.9g", expected, allowed, value);
+  throw std::runtime_error(what + text);
+}
+
+}  // namespace onespike::test
+
+int main(int argc, char** argv) {
+  using namespace onespike::test;
+  Tests tests;
+  add_surrogate_tests(tests);
+  add_difference_tests(tests);
+  add_parity_tests(tests);
+  add_optimizer_tests(tests);
+  add_calibration_tests(tests);
+  add_determinism_tests(tests);
+  add_random_tests(tests);
+  add_state_tests(tests);
+  add_dataset_tests(tests);
+  int passed = 0, failed = 0;
+  for (const Test& test : tests) {
+    if (argc > 1 && !std::strstr(test.name.c_str(), argv[1])) continue;
+    const auto start = std::chrono::steady_clock::now();
+    std::string error;
+    try {
+      test.run();
+    } catch (const std::exception& e) {
+      error = e.what();
+    }
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    ++(error.empty() ? passed : failed);
+    std::printf("%s %s (%.2f s)%s%s\n", error.empty() ? "ok  " : "FAIL", test.name.c_str(), seconds, error.empty() ? "" : "\n     ",
+                error.c_str());
+    std::fflush(stdout);
+  }
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed == 0 && passed > 0 ? 0 : 1;
+}

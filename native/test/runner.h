@@ -1,0 +1,34 @@
+// The test runner: a test is a name and a function that throws what went wrong. No framework, no registration at load time.
+#pragma once
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace onespike::test {
+
+struct Test {
+  std::string name;
+  std::function<void()> run;
+};
+using Tests = std::vector<Test>;
+
+inline void expect(bool holds, const std::string& message) {
+  if (!holds) throw std::runtime_error(message);
+}
+
+void expect_near(double value, double expected, double relative, double absolute, const std::string& what);
+
+// One function per file of tests.
+void add_surrogate_tests(Tests& tests);
+void add_difference_tests(Tests& tests);
+void add_parity_tests(Tests& tests);
+void add_optimizer_tests(Tests& tests);
+void add_calibration_tests(Tests& tests);
+void add_determinism_tests(Tests& tests);
+void add_random_tests(Tests& tests);
+void add_state_tests(Tests& tests);
+void add_dataset_tests(Tests& tests);
+
+}  // namespace onespike::test
