@@ -1,0 +1,155 @@
+// The native addon: where it is loaded from, and what it offers. Nothing else lives here, and nobody but
+// lib/backend.ts imports it. Every function checks its arguments again natively and throws (or rejects with) an Error
+// that has a `code` of lib/errors.ts.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** Opaque, type-tagged objects: a handle of another copy of the addon is refused. */
+export type NetworkHandle = { readonly __network: never };
+export type DatasetHandle = { readonly __dataset: never };
+
+export type NativeMode = 'ann' | 'snn';
+export type NativeSurrogate = 'triangle' | 'exponential' | 'rectangular' | 'arctan' | 'fast-sigmoid';
+export type NativeEncoder = 'hybrid' | 'direct' | 'rate' | 'ttfs';
+export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2';
+
+/** One entry of the layer list; every field is always present (lib/model resolves the defaults). */
+export interface NativeLayer {
+  type: 'conv' | 'avgpool' | 'linear';
+  out: number;
+  kernel: number;
+  stride: number;
+  padding: number;
+  bias: boolean;
+  output: boolean;
+  leak: number;
+  threshold: number;
+  dropout: number;
+}
+
+export interface NativeSpec {
+  input: [number, number, number];  // C, H, W
+  timesteps: number;                // 1..254
+  layers: NativeLayer[];
+  mean: number[];
+  std: number[];
+  alpha: number;
+  beta: number;
+  gamma: number;
+  kappa: number;
+  surrogate: NativeSurrogate;
+  encoder: NativeEncoder;
+  lo: number;
+  hi: number;
+  seed: number;                     // integer 0..2^53-1
+  threads: number;
+}
+
+export interface NativeAugment {
+  padding: number;
+  flip: boolean;
+  seed: number;
+  step: number;
+}
+
+/** Pixels (N, C, H, W) with labels (N), or rows of a data set that native memory already holds. */
+export type NativeBatch =
+  | { pixels: Uint8Array; labels?: Int32Array | undefined }
+  | { dataset: DatasetHandle; indices: Uint32Array; augment?: NativeAugment | undefined };
+
+export interface NativeOptimizer {
+  kind: 'sgd' | 'adam' | 'adamw';
+  learningRate: number;
+  neuronLearningRate: number;       // of thresholds and leaks
+  momentum: number;
+  weightDecay: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  amsgrad: boolean;
+  clipNorm: number;                 // 0 = no clipping
+}
+
+/** What one step reports: sums over its batch, except `loss` (a mean). */
+export interface NativeStats {
+  loss: number;                     // NaN without labels
+  correct: number;
+  count: number;                    // images
+  spikes: Float64Array;             // per hidden spiking layer: neurons that fired
+  gradientNorm: number;
+  badLayer: number;                 // first layer with a non-finite number (parameters are then not updated), else -1
+  seconds: number;
+}
+
+/** Where a forward pass leaves its results; the arrays are filled when the promise resolves. */
+export interface NativeOutputs {
+  logits?: Float32Array | undefined;      // (N, K)
+  potentials?: Float32Array | undefined;  // (N, T, K)
+  spikeTimes?: (Uint8Array | null)[] | undefined;  // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1
+}
+
+export interface NativeCounters {
+  optimizerSteps: number;
+  randomStep: number;
+}
+
+export interface NativeInfo {
+  version: string;
+  simdTarget: string;
+  hardwareThreads: number;
+  binaryCuda: boolean;              // was this binary built with CUDA
+  cudaReason: string;               // why CUDA cannot be used, or ''
+  liveNetworks: number;             // handles of this thread that are neither disposed nor collected
+  liveDatasets: number;
+}
+
+/** The export table of native/addon/module.cc, function for function. One job per network runs at a time; `networkAbort`
+ *  makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. */
+export interface NativeModule {
+  info(): NativeInfo;
+  networkCreate(spec: NativeSpec): NetworkHandle;
+  networkTensors(network: NetworkHandle): { name: string; shape: number[] }[];
+  networkLayers(network: NetworkHandle): { layer: number; neurons: number }[];
+  networkMemory(network: NetworkHandle): number;
+  networkRead(network: NetworkHandle, kind: TensorKind, name: string, into: Float32Array): void;
+  networkWrite(network: NetworkHandle, kind: TensorKind, name: string, from: Float32Array): void;
+  networkCounters(network: NetworkHandle): NativeCounters;
+  networkSetCounters(network: NetworkHandle, counters: NativeCounters): void;
+  networkResetOptimizer(network: NetworkHandle): void;
+  networkForward(network: NetworkHandle, batch: NativeBatch, mode: NativeMode, out: NativeOutputs): Promise<NativeStats>;
+  networkGradients(network: NetworkHandle, batch: NativeBatch, mode: NativeMode): Promise<NativeStats>;
+  networkTrain(network: NetworkHandle, batch: NativeBatch, next: NativeBatch | null, mode: NativeMode, optimizer: NativeOptimizer): Promise<NativeStats>;
+  networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
+  networkAbort(network: NetworkHandle): boolean;
+  networkDispose(network: NetworkHandle): void;
+  datasetCreate(pixels: Uint8Array, labels: Int32Array | null, shape: [number, number, number]): DatasetHandle;
+  datasetDispose(dataset: DatasetHandle): void;
+}
+
+/** The folder of package.json: this one when run from source, one up when run from dist/. */
+export function packageRoot(): string {
+  for (let folder = __dirname; ; folder = dirname(folder)) {
+    const file = join(folder, 'package.json');
+    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'onespike') return folder;
+    if (dirname(folder) === folder) return join(__dirname, '..');
+  }
+}
+
+interface Loader {
+  (root: string): NativeModule;
+  resolve(root: string): string;
+}
+
+function loader(): Loader {
+  return require('node-gyp-build') as Loader;  // required late: it has no types, and its absence is a load failure too
+}
+
+/** Loads build/Release/*.node if there is one, else the prebuild of this platform. Throws what the loader throws. */
+export function loadNative(root: string = packageRoot()): NativeModule {
+  return loader()(root);
+}
+
+/** The file that `loadNative` loads. */
+export function nativePath(root: string = packageRoot()): string {
+  return loader().resolve(root);
+}

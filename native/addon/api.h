@@ -1,0 +1,32 @@
+// The exported functions, one per row of the table in module.cc. Signatures stand above the definitions.
+#pragma once
+
+#include "addon/napi_setup.h"
+
+namespace onespike::addon {
+
+// network.cc: answers at once
+Napi::Value info(const Napi::CallbackInfo& info);
+Napi::Value network_create(const Napi::CallbackInfo& info);
+Napi::Value network_tensors(const Napi::CallbackInfo& info);
+Napi::Value network_layers(const Napi::CallbackInfo& info);
+Napi::Value network_memory(const Napi::CallbackInfo& info);
+Napi::Value network_read(const Napi::CallbackInfo& info);
+Napi::Value network_write(const Napi::CallbackInfo& info);
+Napi::Value network_counters(const Napi::CallbackInfo& info);
+Napi::Value network_set_counters(const Napi::CallbackInfo& info);
+Napi::Value network_reset_optimizer(const Napi::CallbackInfo& info);
+Napi::Value network_abort(const Napi::CallbackInfo& info);
+Napi::Value network_dispose(const Napi::CallbackInfo& info);
+
+// network_jobs.cc: answers a promise
+Napi::Value network_forward(const Napi::CallbackInfo& info);
+Napi::Value network_gradients(const Napi::CallbackInfo& info);
+Napi::Value network_train(const Napi::CallbackInfo& info);
+Napi::Value network_calibrate(const Napi::CallbackInfo& info);
+
+// dataset.cc
+Napi::Value dataset_create(const Napi::CallbackInfo& info);
+Napi::Value dataset_dispose(const Napi::CallbackInfo& info);
+
+}  // namespace onespike::addon

@@ -1,0 +1,195 @@
+#include "addon/inputs.h"
+
+#include <limits>
+
+#include "addon/check.h"
+#include "addon/instance.h"
+
+namespace onespike::addon {
+namespace {
+
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr int64_t kMaxSide = 1 << 16;    // of an image, a kernel, a stride: beyond any use, far from overflow
+constexpr int64_t kMaxUnits = 1 << 24;   // channels or units of one layer
+constexpr uint32_t kMaxLayers = 4096;
+constexpr int64_t kMaxThreads = 4096;
+constexpr int64_t kMaxImages = int64_t{1} << 31;
+
+// Properties of one object, by name; messages carry the path of the property.
+class Reader {
+ public:
+  Reader(Napi::Value value, std::string path) : object_(read_object(value, path)), path_(std::move(path)) {}
+
+  Napi::Value get(const char* key) const { return object_.Get(key); }
+  std::string path(const char* key) const { return path_ + "." + key; }
+  double number(const char* key, double min = -kInfinite, double max = kInfinite) const { return read_number(get(key), path(key), min, max); }
+  float real(const char* key, double min = -kInfinite, double max = kInfinite) const { return read_float(get(key), path(key), min, max); }
+  int integer(const char* key, int64_t min, int64_t max) const { return static_cast<int>(read_integer(get(key), path(key), min, max)); }
+  uint64_t counter(const char* key) const { return static_cast<uint64_t>(read_integer(get(key), path(key), 0, kMaxSafeInteger)); }
+  bool boolean(const char* key) const { return read_boolean(get(key), path(key)); }
+
+ private:
+  Napi::Object object_;
+  std::string path_;
+};
+
+LayerSpec read_layer(Napi::Value value, const std::string& path) {
+  const Reader layer(value, path);
+  LayerSpec spec;
+  spec.type = read_choice<LayerType>(layer.get("type"), layer.path("type"),
+                                     {{"conv", LayerType::kConv}, {"avgpool", LayerType::kAvgPool}, {"linear", LayerType::kLinear}});
+  spec.out = layer.integer("out", spec.type == LayerType::kAvgPool ? 0 : 1, kMaxUnits);
+  spec.kernel = layer.integer("kernel", 1, kMaxSide);
+  spec.stride = layer.integer("stride", 1, kMaxSide);
+  spec.padding = layer.integer("padding", 0, kMaxSide);
+  spec.bias = layer.boolean("bias");
+  spec.output = layer.boolean("output");
+  spec.leak = layer.real("leak", 0, 1);
+  spec.threshold = layer.real("threshold", std::numeric_limits<float>::min());
+  spec.dropout = layer.real("dropout", 0, 1);
+  if (spec.dropout >= 1) fail_expected("a number below 1", layer.path("dropout"), layer.get("dropout"));
+  return spec;
+}
+
+std::vector<float> read_channels(Napi::Value value, const std::string& name, int channels, double min) {
+  const Napi::Array array = read_array(value, name, static_cast<uint32_t>(channels), static_cast<uint32_t>(channels));
+  std::vector<float> numbers;
+  for (uint32_t i = 0; i < static_cast<uint32_t>(channels); i++) {
+    numbers.push_back(read_float(array.Get(i), name + "[" + std::to_string(i) + "]", min, kInfinite));
+  }
+  return numbers;
+}
+
+Augment read_augment(Napi::Value value, const std::string& name) {
+  Augment augment;
+  if (is_absent(value)) return augment;
+  const Reader reader(value, name);
+  augment.padding = reader.integer("padding", 0, kMaxSide);
+  augment.flip = reader.boolean("flip");
+  augment.seed = reader.counter("seed");
+  augment.step = reader.counter("step");
+  return augment;
+}
+
+void check_label(int32_t label, int64_t classes, const std::string& name, int64_t position) {
+  if (label >= 0 && label < classes) return;
+  fail(Code::kArg, "Expected a class from 0 to " + std::to_string(classes - 1) + " for " + name + "[" + std::to_string(position) + "] but received " + std::to_string(label));
+}
+
+BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShape& shape, Labels labels, const std::string& name) {
+  BatchInput batch;
+  const Napi::Value indices = reader.get("indices");
+  batch.augment = read_augment(reader.get("augment"), reader.path("augment"));
+  batch.dataset = dataset_entry(instance, reader.get("dataset"))->open();
+  const Dataset& data = *batch.dataset;
+  if (data.channels != shape.channels || data.height != shape.height || data.width != shape.width) {
+    const auto text = [](int c, int h, int w) { return "(" + std::to_string(c) + ", " + std::to_string(h) + ", " + std::to_string(w) + ")"; };
+    fail(Code::kShape, "Expected images " + text(shape.channels, shape.height, shape.width) + " for " + name + ".dataset but received " + text(data.channels, data.height, data.width));
+  }
+  if (labels == Labels::kRequired && data.labels.empty()) fail(Code::kArg, "Expected a data set with labels for " + name + ".dataset but received one without");
+
+  const ArrayView<uint32_t> rows = view_of<uint32_t>(indices, reader.path("indices"));
+  if (rows.length < 1) fail(Code::kShape, "Expected at least one index for " + name + ".indices but received none");
+  batch.indices.assign(rows.data, rows.data + rows.length);
+  batch.count = rows.length;
+  for (int64_t i = 0; i < batch.count; i++) {
+    const uint32_t row = batch.indices[i];
+    if (row >= data.count) {
+      fail(Code::kArg, "Expected a row from 0 to " + std::to_string(data.count - 1) + " for " + name + ".indices[" + std::to_string(i) + "] but received " + std::to_string(row));
+    }
+    if (!data.labels.empty()) check_label(data.labels[row], shape.classes, "the label of " + name + ".indices", i);
+  }
+  return batch;
+}
+
+}  // namespace
+
+NetworkSpec read_spec(Napi::Value value) {
+  const Reader reader(value, "spec");
+  NetworkSpec spec;
+  const Napi::Array input = read_array(reader.get("input"), "spec.input", 3, 3);
+  const auto side = [&input](uint32_t i) {
+    return static_cast<int>(read_integer(input.Get(i), "spec.input[" + std::to_string(i) + "]", 1, kMaxSide));
+  };
+  spec.channels = side(0);
+  spec.height = side(1);
+  spec.width = side(2);
+  spec.timesteps = reader.integer("timesteps", 1, kMaxTimesteps);
+
+  const Napi::Array layers = read_array(reader.get("layers"), "spec.layers", 1, kMaxLayers);
+  const uint32_t count = layers.Length();
+  for (uint32_t i = 0; i < count; i++) spec.layers.push_back(read_layer(layers.Get(i), "spec.layers[" + std::to_string(i) + "]"));
+
+  spec.mean = read_channels(reader.get("mean"), "spec.mean", spec.channels, -kInfinite);
+  spec.std = read_channels(reader.get("std"), "spec.std", spec.channels, std::numeric_limits<float>::min());
+  spec.alpha = reader.real("alpha");
+  spec.beta = reader.real("beta");
+  spec.gamma = reader.real("gamma", 0);
+  spec.kappa = reader.real("kappa", 0);
+  spec.surrogate = read_choice<Surrogate>(reader.get("surrogate"), "spec.surrogate",
+                                          {{"triangle", Surrogate::kTriangle},
+                                           {"exponential", Surrogate::kExponential},
+                                           {"rectangular", Surrogate::kRectangular},
+                                           {"arctan", Surrogate::kArctan},
+                                           {"fast-sigmoid", Surrogate::kFastSigmoid}});
+  spec.encoder = read_choice<Encoder>(reader.get("encoder"), "spec.encoder",
+                                      {{"hybrid", Encoder::kHybrid}, {"direct", Encoder::kDirect}, {"rate", Encoder::kRate}, {"ttfs", Encoder::kTtfs}});
+  spec.lo = reader.number("lo");
+  spec.hi = reader.number("hi");
+  if (!(spec.lo < spec.hi)) fail_expected("a number above lo", "spec.hi", reader.get("hi"));
+  spec.seed = reader.counter("seed");
+  spec.threads = reader.integer("threads", 1, kMaxThreads);
+  return spec;
+}
+
+Mode read_mode(Napi::Value value) { return read_choice<Mode>(value, "mode", {{"ann", Mode::kAnn}, {"snn", Mode::kSnn}}); }
+
+TensorKind read_tensor_kind(Napi::Value value) {
+  return read_choice<TensorKind>(value, "kind",
+                                 {{"parameter", TensorKind::kParameter},
+                                  {"gradient", TensorKind::kGradient},
+                                  {"slot0", TensorKind::kSlot0},
+                                  {"slot1", TensorKind::kSlot1},
+                                  {"slot2", TensorKind::kSlot2}});
+}
+
+OptimizerOptions read_optimizer(Napi::Value value) {
+  const Reader reader(value, "optimizer");
+  OptimizerOptions options;
+  options.kind = read_choice<OptimizerKind>(reader.get("kind"), "optimizer.kind",
+                                            {{"sgd", OptimizerKind::kSgd}, {"adam", OptimizerKind::kAdam}, {"adamw", OptimizerKind::kAdamW}});
+  options.learning_rate = reader.real("learningRate", 0);
+  options.neuron_learning_rate = reader.real("neuronLearningRate", 0);
+  options.momentum = reader.real("momentum", 0, 1);
+  options.weight_decay = reader.real("weightDecay", 0);
+  options.beta1 = reader.real("beta1", 0, 1);
+  options.beta2 = reader.real("beta2", 0, 1);
+  options.epsilon = reader.real("epsilon", 0);
+  options.amsgrad = reader.boolean("amsgrad");
+  options.clip_norm = reader.real("clipNorm", 0);
+  return options;
+}
+
+BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels required, const std::string& name) {
+  const Reader reader(value, name);
+  if (!is_absent(reader.get("dataset"))) return read_rows(instance, reader, shape, required, name);
+
+  BatchInput batch;
+  const Napi::Value pixels = reader.get("pixels"), labels = reader.get("labels");
+  const ArrayView<uint8_t> bytes = view_of<uint8_t>(pixels, reader.path("pixels"));
+  batch.count = bytes.length / shape.image_size;
+  if (batch.count < 1 || batch.count > kMaxImages || batch.count * shape.image_size != bytes.length) {
+    fail(Code::kShape, "Expected a positive multiple of " + std::to_string(shape.image_size) + " bytes (C*H*W) for " + name + ".pixels but received " + std::to_string(bytes.length));
+  }
+  batch.pixels.assign(bytes.data, bytes.data + bytes.length);
+  if (is_absent(labels)) {
+    if (required == Labels::kRequired) fail_expected("an Int32Array", reader.path("labels"), labels);
+    return batch;
+  }
+  const ArrayView<int32_t> classes = view_of<int32_t>(labels, reader.path("labels"), batch.count);
+  batch.labels.assign(classes.data, classes.data + classes.length);
+  for (int64_t i = 0; i < batch.count; i++) check_label(batch.labels[i], shape.classes, reader.path("labels"), i);
+  return batch;
+}
+
+}  // namespace onespike::addon

@@ -1,0 +1,39 @@
+// From the objects of binding.ts to the structs of the core: specification, batch, optimiser, counters.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "addon/handles.h"
+#include "addon/napi_setup.h"
+#include "core/dataset.h"
+#include "core/network.h"
+#include "core/spec.h"
+
+namespace onespike::addon {
+
+class Instance;
+
+// A batch as it came: either own copies of pixels and labels, or rows of a data set that it keeps alive.
+struct BatchInput {
+  std::vector<uint8_t> pixels;   // (count, C, H, W)
+  std::vector<int32_t> labels;   // (count) or empty
+  std::shared_ptr<const Dataset> dataset;
+  std::vector<uint32_t> indices;
+  Augment augment;
+  int64_t count = 0;
+};
+
+enum class Labels { kOptional, kRequired };
+
+NetworkSpec read_spec(Napi::Value value);
+Mode read_mode(Napi::Value value);
+TensorKind read_tensor_kind(Napi::Value value);
+OptimizerOptions read_optimizer(Napi::Value value);
+
+// Copies the batch; checks that it fits the network, that every index exists and every label used is a class.
+BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels labels, const std::string& name);
+
+}  // namespace onespike::addon

@@ -1,0 +1,47 @@
+// Table of contents of the addon: what JavaScript sees, and nothing else. binding.ts types the same list.
+#include "addon/api.h"
+#include "addon/errors.h"
+#include "addon/instance.h"
+#include "addon/napi_setup.h"
+
+namespace onespike::addon {
+namespace {
+
+struct Export {
+  const char* name;
+  Napi::Value (*function)(const Napi::CallbackInfo&);
+};
+
+constexpr Export kExports[] = {
+    {"info", guard_sync<info>},
+    {"networkCreate", guard_sync<network_create>},
+    {"networkTensors", guard_sync<network_tensors>},
+    {"networkLayers", guard_sync<network_layers>},
+    {"networkMemory", guard_sync<network_memory>},
+    {"networkRead", guard_sync<network_read>},
+    {"networkWrite", guard_sync<network_write>},
+    {"networkCounters", guard_sync<network_counters>},
+    {"networkSetCounters", guard_sync<network_set_counters>},
+    {"networkResetOptimizer", guard_sync<network_reset_optimizer>},
+    {"networkForward", guard_async<network_forward>},
+    {"networkGradients", guard_async<network_gradients>},
+    {"networkTrain", guard_async<network_train>},
+    {"networkCalibrate", guard_async<network_calibrate>},
+    {"networkAbort", guard_sync<network_abort>},
+    {"networkDispose", guard_sync<network_dispose>},
+    {"datasetCreate", guard_sync<dataset_create>},
+    {"datasetDispose", guard_sync<dataset_dispose>},
+};
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Instance(env));  // freed by Node-API when the environment ends
+  for (const Export& each : kExports) exports.Set(each.name, Napi::Function::New(env, each.function, each.name));
+  return exports;
+}
+
+}  // namespace
+}  // namespace onespike::addon
+
+static Napi::Object initialise_onespike(Napi::Env env, Napi::Object exports) { return onespike::addon::initialise(env, exports); }
+
+NODE_API_MODULE(onespike, initialise_onespike)

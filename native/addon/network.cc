@@ -1,0 +1,174 @@
+// Exported functions about a network that answer at once. The jobs are in network_jobs.cc.
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "addon/api.h"
+#include "addon/check.h"
+#include "addon/handles.h"
+#include "addon/inputs.h"
+#include "addon/instance.h"
+#include "core/backend.h"
+
+#ifndef ONESPIKE_VERSION
+#define ONESPIKE_VERSION "0.1.0"
+#endif
+
+namespace onespike::addon {
+namespace {
+
+std::shared_ptr<NetworkEntry> first_argument(const Napi::CallbackInfo& info, size_t arity, const char* function) {
+  check_arity(info, arity, function);
+  return network_entry(Instance::of(info.Env()), info[0]);
+}
+
+// Position of the tensor called `value`; ERR_ARG if the network has none.
+int find_tensor(const NetworkEntry& entry, Napi::Value value) {
+  const std::string name = read_string(value, "name");
+  const std::vector<TensorInfo>& tensors = entry.shape.tensors;
+  for (size_t i = 0; i < tensors.size(); i++) {
+    if (tensors[i].name == name) return static_cast<int>(i);
+  }
+  fail_expected("the name of a tensor such as '" + (tensors.empty() ? std::string() : tensors.front().name) + "'", "name", value);
+}
+
+}  // namespace
+
+// info(): NativeInfo
+Napi::Value info(const Napi::CallbackInfo& info) {
+  check_arity(info, 0, "info");
+  const Napi::Env env = info.Env();
+  const LiveCounts& live = *Instance::of(env).live();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("version", ONESPIKE_VERSION);
+  object.Set("simdTarget", cpu_target_name());
+  object.Set("hardwareThreads", static_cast<double>(std::thread::hardware_concurrency()));
+  object.Set("binaryCuda", false);
+  object.Set("cudaReason", "this binary was built without CUDA");
+  object.Set("liveNetworks", live.networks);
+  object.Set("liveDatasets", live.datasets);
+  return object;
+}
+
+// networkCreate(spec: NativeSpec): NetworkHandle
+Napi::Value network_create(const Napi::CallbackInfo& info) {
+  check_arity(info, 1, "networkCreate");
+  const NetworkSpec spec = read_spec(info[0]);
+  std::unique_ptr<Network> network;
+  check(Network::create(spec, &network));
+  Instance& instance = Instance::of(info.Env());
+  return make_handle(instance, std::make_shared<NetworkEntry>(std::move(network), instance.live()));
+}
+
+// networkTensors(network: NetworkHandle): { name: string; shape: number[] }[]
+Napi::Value network_tensors(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkTensors");
+  entry->require_open();
+  const Napi::Env env = info.Env();
+  Napi::Array list = Napi::Array::New(env);
+  for (const TensorInfo& tensor : entry->shape.tensors) {
+    Napi::Array shape = Napi::Array::New(env);
+    for (uint32_t i = 0; i < tensor.shape.size(); i++) shape.Set(i, static_cast<double>(tensor.shape[i]));
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("name", tensor.name);
+    row.Set("shape", shape);
+    list.Set(list.Length(), row);
+  }
+  return list;
+}
+
+// networkLayers(network: NetworkHandle): { layer: number; neurons: number }[]
+Napi::Value network_layers(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkLayers");
+  entry->require_open();
+  const Napi::Env env = info.Env();
+  Napi::Array list = Napi::Array::New(env);
+  for (uint32_t i = 0; i < entry->shape.layers.size(); i++) {
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("layer", entry->shape.layers[i]);
+    row.Set("neurons", static_cast<double>(entry->shape.neurons[i]));
+    list.Set(i, row);
+  }
+  return list;
+}
+
+// networkMemory(network: NetworkHandle): number
+Napi::Value network_memory(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkMemory");
+  entry->require_open();
+  return Napi::Number::New(info.Env(), static_cast<double>(entry->memory_bytes));
+}
+
+// networkRead(network: NetworkHandle, kind: TensorKind, name: string, into: Float32Array): void
+Napi::Value network_read(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 4, "networkRead");
+  const TensorKind kind = read_tensor_kind(info[1]);
+  const int tensor = find_tensor(*entry, info[2]);
+  const ArrayView<float> into = view_of<float>(info[3], "into", entry->shape.tensors[tensor].size);
+  entry->require_idle();
+  check(entry->network->read(kind, tensor, into.data));
+  return info.Env().Undefined();
+}
+
+// networkWrite(network: NetworkHandle, kind: TensorKind, name: string, from: Float32Array): void
+Napi::Value network_write(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 4, "networkWrite");
+  const TensorKind kind = read_tensor_kind(info[1]);
+  const int tensor = find_tensor(*entry, info[2]);
+  const ArrayView<float> from = view_of<float>(info[3], "from", entry->shape.tensors[tensor].size);
+  entry->require_idle();
+  for (int64_t i = 0; i < from.length; i++) {
+    if (!std::isfinite(from.data[i])) fail(Code::kArg, "Expected finite numbers for from but received " + std::to_string(from.data[i]) + " at " + std::to_string(i));
+  }
+  check(entry->network->write(kind, tensor, from.data));
+  return info.Env().Undefined();
+}
+
+// networkCounters(network: NetworkHandle): NativeCounters
+Napi::Value network_counters(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkCounters");
+  entry->require_idle();
+  Napi::Object counters = Napi::Object::New(info.Env());
+  counters.Set("optimizerSteps", static_cast<double>(entry->network->optimizer_steps()));
+  counters.Set("randomStep", static_cast<double>(entry->network->random_step()));
+  return counters;
+}
+
+// networkSetCounters(network: NetworkHandle, counters: NativeCounters): void
+Napi::Value network_set_counters(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 2, "networkSetCounters");
+  const Napi::Object counters = read_object(info[1], "counters");
+  const int64_t steps = read_integer(counters.Get("optimizerSteps"), "counters.optimizerSteps", 0, kMaxSafeInteger);
+  const int64_t random_step = read_integer(counters.Get("randomStep"), "counters.randomStep", 0, kMaxSafeInteger);
+  entry->require_idle();
+  entry->network->set_optimizer_steps(steps);
+  entry->network->set_random_step(static_cast<uint64_t>(random_step));
+  return info.Env().Undefined();
+}
+
+// networkResetOptimizer(network: NetworkHandle): void
+Napi::Value network_reset_optimizer(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkResetOptimizer");
+  entry->require_idle();
+  entry->network->reset_optimizer();
+  return info.Env().Undefined();
+}
+
+// networkAbort(network: NetworkHandle): boolean
+Napi::Value network_abort(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkAbort");
+  entry->require_open();
+  if (entry->busy) entry->stop = true;
+  return Napi::Boolean::New(info.Env(), entry->busy);
+}
+
+// networkDispose(network: NetworkHandle): void
+Napi::Value network_dispose(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkDispose");
+  entry->dispose(info.Env());
+  return info.Env().Undefined();
+}
+
+}  // namespace onespike::addon
