@@ -1,0 +1,105 @@
+// From operations to picojoules: two accounts, each with every set of constants, against the dense network.
+import { checkOneOf } from '../check';
+import type { ResolvedNetwork } from '../model/description';
+import { ARITHMETIC, EVENT_BYTES, MEMORY, type ArithmeticConstants, type MemoryLevel, type NumberFormat } from './constants';
+import type { LayerOperations, OperationCounts } from './operations';
+
+export interface EnergyPair {
+  annPicojoules: number;
+  snnPicojoules: number;
+  /** Dense over spiking; null if the spiking network spent nothing. */
+  ratio: number | null;
+}
+
+/** Energy per image in one account with one set of constants. */
+export interface EnergyAccount extends EnergyPair {
+  /**
+   * `compute`: MACs and accumulates alone.
+   * `compute+memory`: with the bytes that they move, if nothing is kept between two operations but a partial sum of the
+   * dense network. Dense: a weight and an activation read per MAC, an activation written per neuron. Spiking: a weight
+   * and a pixel read per analog MAC, a weight read and a potential read and written per accumulate, a potential read
+   * and written per update of a neuron, an event written where it arises and read where it arrives (pixels' spikes
+   * are only read).
+   */
+  account: 'compute' | 'compute+memory';
+  constants: ArithmeticConstants & { name: NumberFormat; memory: MemoryTraffic | null };
+  layers: (EnergyPair & { layer: number })[];
+}
+
+export interface MemoryTraffic {
+  name: MemoryLevel;
+  picojoulesPerByte: number;
+  eventBytes: number;
+  source: string;
+}
+
+/** All accounts of one network on given images. Plain JSON; every number is a mean per image. */
+export interface EnergyReport {
+  network: string;
+  timesteps: number;
+  encoder: string;
+  images: number;
+  expectedInput: boolean;
+  layers: LayerOperations[];
+  total: { annMacs: number; macs: number; accumulates: number; events: number; spikes: number; spikesPerNeuron: number };
+  /** The one that the paper compares by: `compute`, int32. */
+  headline: EnergyAccount;
+  accounts: EnergyAccount[];
+}
+
+export interface EnergyOptions {
+  /** Memory behind the `compute+memory` account; 'sram-32k' by default. */
+  memory?: MemoryLevel;
+}
+
+/**
+ * Energy per image of a network that did `counts`, and of the dense network of the same shape.
+ * Errors: ERR_ARG for an unknown memory.
+ */
+export function energyAccount(network: ResolvedNetwork, counts: OperationCounts, options: EnergyOptions = {}): EnergyReport {
+  const memory = checkOneOf(options.memory ?? 'sram-32k', 'memory', Object.keys(MEMORY) as MemoryLevel[]);
+  const traffic: MemoryTraffic = { name: memory, ...MEMORY[memory], eventBytes: EVENT_BYTES };
+  const formats = Object.keys(ARITHMETIC) as NumberFormat[];
+  const accounts = [null, traffic].flatMap((moved) => formats.map((name) => account(counts.layers, name, moved)));
+  const sum = (key: 'annMacs' | 'macs' | 'accumulates' | 'events' | 'spikes' | 'neurons', layers = counts.layers): number =>
+    layers.reduce((total, layer) => total + layer[key], 0);
+  const hiddenNeurons = sum('neurons', counts.layers.slice(0, -1));
+  const spikes = sum('spikes');
+  return {
+    network: network.name, timesteps: network.timesteps, encoder: network.encoder, images: counts.images, expectedInput: counts.expectedInput,
+    layers: counts.layers,
+    total: {
+      annMacs: sum('annMacs'), macs: sum('macs'), accumulates: sum('accumulates'), events: sum('events'), spikes,
+      spikesPerNeuron: hiddenNeurons === 0 ? 0 : spikes / hiddenNeurons,
+    },
+    headline: accounts[0]!,
+    accounts,
+  };
+}
+
+function account(layers: readonly LayerOperations[], name: NumberFormat, memory: MemoryTraffic | null): EnergyAccount {
+  const constants = { name, ...ARITHMETIC[name], memory };
+  const parts = layers.map((operations) => {
+    const bytes = memory === null ? { ann: 0, snn: 0 } : movedBytes(operations, constants, memory.eventBytes);
+    const perByte = memory?.picojoulesPerByte ?? 0;
+    const { macPicojoules: mac, accumulatePicojoules: accumulate } = constants;
+    return {
+      layer: operations.layer,
+      ...pair(operations.annMacs * mac + bytes.ann * perByte, operations.macs * mac + operations.accumulates * accumulate + bytes.snn * perByte),
+    };
+  });
+  const total = (key: 'annPicojoules' | 'snnPicojoules'): number => parts.reduce((energy, part) => energy + part[key], 0);
+  return { account: memory === null ? 'compute' : 'compute+memory', constants, layers: parts, ...pair(total('annPicojoules'), total('snnPicojoules')) };
+}
+
+function movedBytes(operations: LayerOperations, { valueBytes, potentialBytes }: ArithmeticConstants, eventBytes: number): { ann: number; snn: number } {
+  const { annMacs, macs, accumulates, events, spikes, updates, neurons } = operations;
+  return {
+    ann: annMacs * 2 * valueBytes + neurons * valueBytes,
+    snn: macs * 2 * valueBytes + accumulates * (valueBytes + 2 * potentialBytes) + updates * 2 * potentialBytes + (events + spikes) * eventBytes,
+  };
+}
+
+function pair(annPicojoules: number, snnPicojoules: number): EnergyPair {
+  return { annPicojoules, snnPicojoules, ratio: snnPicojoules > 0 ? annPicojoules / snnPicojoules : null };
+}

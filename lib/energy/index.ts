@@ -1,0 +1,8 @@
+// What other rooms and the package's users take from here.
+export { energyAccount } from './account';
+export type { EnergyAccount, EnergyOptions, EnergyPair, EnergyReport, MemoryTraffic } from './account';
+export { ARITHMETIC, EVENT_BYTES, MEMORY } from './constants';
+export type { ArithmeticConstants, MemoryConstants, MemoryLevel, NumberFormat } from './constants';
+export { countOperations, OperationCounter } from './operations';
+export type { LayerOperations, OperationCounts, SpikeTimeMaps } from './operations';
+export { formatEnergyTable } from './table';

@@ -1,0 +1,163 @@
+// Counts what a spiking network did on given images, from its spike-time maps, beside what the dense network would do.
+import { checkTypedArray, expected } from '../check';
+import type { ResolvedNetwork } from '../model/description';
+import { layerShapes } from '../model/shapes';
+import { fanOut, type FanOut } from './fan-out';
+import { analogSteps, inputEvents } from './input-events';
+
+/** Work of one weighted layer; means per image. */
+export interface LayerOperations {
+  /** Entry of the layer list. */
+  layer: number;
+  type: 'conv' | 'linear';
+  neurons: number;
+  /** Multiply-accumulates of the dense network. */
+  annMacs: number;
+  /** Multiply-accumulates of the spiking network: of analog input alone. */
+  macs: number;
+  /** Accumulates: every incoming event times its fan-out. */
+  accumulates: number;
+  /** Incoming events, with those that a pool drops. */
+  events: number;
+  /** Outgoing events: neurons that fired. 0 for the output layer, whose spikes nobody receives. */
+  spikes: number;
+  /** Steps at which a potential was brought up to date: until the neuron fires, always in the output layer. */
+  updates: number;
+}
+
+/** Operations per image, averaged over `images` images. */
+export interface OperationCounts {
+  images: number;
+  /** True if the input spikes are expected numbers (rate encoder) and not counted ones. */
+  expectedInput: boolean;
+  layers: LayerOperations[];
+}
+
+/** Spike times by layer name `layers.I`, (N, C, H, W) or (N, O), 0 = never; the output layer is not read. */
+export interface SpikeTimeMaps {
+  get(name: string): ArrayLike<number> | undefined;
+}
+
+interface MapCount {
+  /** Per image as fan-out goes; sums over all images so far. */
+  events: number;
+  accumulates: number;
+  updates: number;
+}
+
+/** Adds up operations batch by batch, so that the maps of many images need not exist at once. */
+export class OperationCounter {
+  private images = 0;
+  private readonly pixelEvents: Float64Array;
+  private readonly inputFanOut: FanOut;
+  private readonly input: MapCount = { events: 0, accumulates: 0, updates: 0 };
+  private readonly hidden: { layer: number; neurons: number; fanOut: FanOut; count: MapCount }[];
+
+  constructor(private readonly network: ResolvedNetwork) {
+    const shapes = layerShapes(network);
+    this.pixelEvents = inputEvents(network);
+    this.inputFanOut = fanOut(network, shapes, 0, network.input);
+    this.hidden = shapes
+      .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.index]!.output)
+      .map((shape) => ({
+        layer: shape.index, neurons: shape.neurons, fanOut: fanOut(network, shapes, shape.index + 1, shape.out),
+        count: { events: 0, accumulates: 0, updates: 0 },
+      }));
+  }
+
+  /**
+   * Counts the images of one batch: bytes (N, C, H, W) and what `forward(pixels, { trace: true })` gave for them.
+   * Errors: ERR_ARG, ERR_SHAPE for maps that are missing, of another size, or hold a time beyond T; then nothing of
+   * the batch is counted.
+   */
+  add(pixels: Uint8Array, spikeTimes: SpikeTimeMaps): void {
+    const [channels, height, width] = this.network.input;
+    const image = channels * height * width;
+    checkTypedArray(pixels, 'pixels', 'Uint8Array');
+    const count = pixels.length / image;
+    if (!Number.isInteger(count)) throw expected(`a multiple of ${image} bytes (images of ${channels}x${height}x${width})`, 'pixels', pixels, 'ERR_SHAPE');
+    const counts = this.hidden.map(({ layer, neurons, fanOut: { table } }) => {
+      const name = `layers.${layer}`;
+      const times = spikeTimes.get(name);
+      if (times === undefined) throw expected('spike times', name, times);
+      if (times.length !== count * neurons) throw expected(`${count * neurons} spike times (${count} images)`, name, times, 'ERR_SHAPE');
+      return countMap(times, table, this.network.timesteps, name);
+    });
+    this.hidden.forEach((entry, i) => addCount(entry.count, counts[i]!));
+    addCount(this.input, countPixels(pixels, this.inputFanOut.table, this.pixelEvents, channels));
+    this.images += count;
+  }
+
+  /** Means per image over everything added so far. Errors: ERR_STATE if that is nothing. */
+  counts(): OperationCounts {
+    if (this.images === 0) throw expected('at least one image', 'the operation counter', 0, 'ERR_STATE');
+    const perImage = (sum: number): number => sum / this.images;
+    const { timesteps, layers } = this.network;
+    const incoming = new Map<number, MapCount>([[this.inputFanOut.consumer, this.input]]);
+    for (const { fanOut: { consumer }, count } of this.hidden) incoming.set(consumer, count);
+    return {
+      images: this.images,
+      expectedInput: this.network.encoder === 'rate',
+      layers: layerShapes(this.network).flatMap((shape) => {
+        if (shape.type === 'avgpool') return [];
+        const from = incoming.get(shape.index)!;
+        const own = this.hidden.find((entry) => entry.layer === shape.index)?.count;
+        return [{
+          layer: shape.index, type: shape.type, neurons: shape.neurons, annMacs: shape.macs,
+          macs: shape.index === this.inputFanOut.consumer ? analogSteps(this.network) * shape.macs : 0,
+          accumulates: perImage(from.accumulates), events: perImage(from.events),
+          spikes: layers[shape.index]!.output ? 0 : perImage(own!.events),
+          updates: layers[shape.index]!.output ? timesteps * shape.neurons : perImage(own!.updates),
+        }];
+      }),
+    };
+  }
+}
+
+/**
+ * Operations of one batch, per image; see `OperationCounter.add`.
+ * Errors: ERR_ARG, ERR_SHAPE.
+ */
+export function countOperations(network: ResolvedNetwork, pixels: Uint8Array, spikeTimes: SpikeTimeMaps): OperationCounts {
+  const counter = new OperationCounter(network);
+  counter.add(pixels, spikeTimes);
+  return counter.counts();
+}
+
+function countMap(times: ArrayLike<number>, table: Float64Array, timesteps: number, name: string): MapCount {
+  const plane = table.length;
+  let events = 0;
+  let accumulates = 0;
+  let steps = 0;
+  for (let start = 0; start < times.length; start += plane) {
+    for (let i = 0; i < plane; i++) {
+      const time = times[start + i]!;
+      if (time === 0) continue;
+      if (!(time <= timesteps)) throw expected(`spike times from 0 to ${timesteps}`, name, time);
+      events++;
+      steps += time;
+      accumulates += table[i]!;
+    }
+  }
+  return { events, accumulates, updates: steps + (times.length - events) * timesteps };
+}
+
+function countPixels(pixels: Uint8Array, table: Float64Array, perByte: Float64Array, channels: number): MapCount {
+  const plane = table.length;
+  let events = 0;
+  let accumulates = 0;
+  for (let start = 0, channel = 0; start < pixels.length; start += plane, channel = (channel + 1) % channels) {
+    for (let i = 0; i < plane; i++) {
+      const spikes = perByte[channel * 256 + pixels[start + i]!]!;
+      events += spikes;
+      accumulates += spikes * table[i]!;
+    }
+  }
+  return { events, accumulates, updates: 0 };
+}
+
+function addCount(total: MapCount, more: MapCount): void {
+  total.events += more.events;
+  total.accumulates += more.accumulates;
+  total.updates += more.updates;
+}

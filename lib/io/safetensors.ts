@@ -1,0 +1,208 @@
+// The safetensors format: 8 bytes header length (little-endian), a JSON header, then the bytes of all tensors.
+// Strict both ways, because a model file comes from anywhere. Hosts are little-endian, like the format.
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+
+import { checkString, describeValue, expected } from '../check';
+import { OneSpikeError } from '../errors';
+import { atomicWrite, ioError } from './atomic';
+import { duplicateKey } from './json-keys';
+
+const ARRAYS = {
+  F64: Float64Array, I64: BigInt64Array, U64: BigUint64Array, F32: Float32Array, I32: Int32Array, U32: Uint32Array,
+  I16: Int16Array, U16: Uint16Array, I8: Int8Array, U8: Uint8Array,
+} as const;
+
+export type TensorType = keyof typeof ARRAYS;
+export type TensorData =
+  | Float64Array | BigInt64Array | BigUint64Array | Float32Array | Int32Array | Uint32Array | Int16Array | Uint16Array | Int8Array | Uint8Array;
+
+/** A tensor in C order; `data` is of the array type of `dtype` and has as many elements as `shape` says. */
+export interface Tensor {
+  dtype: TensorType;
+  shape: number[];
+  data: TensorData;
+}
+
+export interface Safetensors {
+  metadata: Record<string, string>;
+  tensors: Map<string, Tensor>;
+}
+
+interface Entry {
+  name: string;
+  dtype: TensorType;
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+const MAX_HEADER = 100_000_000;  // the limit of the reference implementation
+const CHUNK = 2 ** 26;
+
+/**
+ * Reads a whole file. Nothing is allocated that the size of the file does not back.
+ * Errors: ERR_IO, ERR_OOM, and ERR_FORMAT with file, offset and expectation for anything that the format does not allow:
+ * holes, overlaps, unknown types, sizes that do not match, duplicate names, trailing bytes.
+ */
+export async function readSafetensors(path: string): Promise<Safetensors> {
+  checkString(path, 'path');
+  let handle: FileHandle | undefined;
+  try {
+    // O_NONBLOCK: opening a pipe that nobody writes to must not hang.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw new OneSpikeError('ERR_IO', `Cannot read ${path}: not a regular file`);
+    const { header, start } = await readHeader(handle, stat.size, path);
+    const { metadata, entries } = parseHeader(header, start, stat.size - start, path);
+    const tensors = new Map<string, Tensor>();
+    for (const { name, dtype, shape, begin, end } of entries) {
+      const bytes = await readBytes(handle, start + begin, end - begin, path);
+      tensors.set(name, { dtype, shape, data: new ARRAYS[dtype](bytes.buffer) });
+    }
+    return { metadata, tensors };
+  } catch (error) {
+    throw ioError('read', path, error);
+  } finally {
+    await handle?.close().catch(() => undefined);
+  }
+}
+
+/**
+ * Writes a file atomically. Data are laid out by element size, so that each tensor is aligned in the file. The arrays
+ * must not change until the promise resolves.
+ * Errors: ERR_ARG for a tensor that is not what it says, ERR_IO.
+ */
+export async function writeSafetensors(path: string, tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  checkString(path, 'path');
+  for (const [key, value] of Object.entries(metadata)) if (typeof value !== 'string') throw expected('a string', `metadata.${key}`, value);
+  const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
+  const pieces: Uint8Array[] = [];
+  const bySize = [...tensors].sort(([, a], [, b]) => (ARRAYS[b.dtype]?.BYTES_PER_ELEMENT ?? 0) - (ARRAYS[a.dtype]?.BYTES_PER_ELEMENT ?? 0));
+  let offset = 0;
+  for (const [name, tensor] of bySize) {
+    checkTensor(name, tensor);
+    const { dtype, shape, data } = tensor;
+    header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
+    pieces.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    offset += data.byteLength;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const padded = Math.ceil(text.length / 8) * 8;
+  if (padded > MAX_HEADER) throw expected(`a header of at most ${MAX_HEADER} bytes`, path, padded);
+  const head = Buffer.alloc(8 + padded, ' ');
+  head.writeBigUInt64LE(BigInt(padded), 0);
+  text.copy(head, 8);
+  await atomicWrite(path, [head, ...pieces]);
+}
+
+async function readHeader(handle: FileHandle, size: number, path: string): Promise<{ header: string; start: number }> {
+  if (size < 8) throw damaged(path, 0, 'a header length of 8 bytes', `a file of ${size} bytes`);
+  const length = Buffer.from(await readBytes(handle, 0, 8, path)).readBigUInt64LE(0);
+  if (length > BigInt(MAX_HEADER)) throw damaged(path, 0, `a header length of at most ${MAX_HEADER}`, length.toString());
+  const start = 8 + Number(length);
+  if (start > size) throw damaged(path, 0, `a header length of at most ${size - 8} (the rest of the file)`, length.toString());
+  const bytes = await readBytes(handle, 8, start - 8, path);
+  if (bytes[0] !== 0x7b) throw damaged(path, 8, "a header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
+  try {
+    return { header: new TextDecoder('utf-8', { fatal: true }).decode(bytes), start };
+  } catch (error) {
+    throw damaged(path, 8, 'a header in UTF-8', 'other bytes', error);
+  }
+}
+
+function parseHeader(text: string, start: number, dataSize: number, path: string): { metadata: Record<string, string>; entries: Entry[] } {
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch (error) {
+    throw damaged(path, 8, 'a header in JSON', `an error: ${(error as Error).message}`, error);
+  }
+  if (!isObject(header)) throw damaged(path, 8, 'a JSON object as header', describeValue(header));
+  const twice = duplicateKey(text);
+  if (twice !== undefined) throw damaged(path, 8, 'names that differ', `'${twice}' twice`);
+  const entries: Entry[] = [];
+  let metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') metadata = parseMetadata(value, path);
+    else entries.push(parseEntry(name, value, path));
+  }
+  checkLayout(entries, start, dataSize, path);
+  return { metadata, entries };
+}
+
+function parseMetadata(value: unknown, path: string): Record<string, string> {
+  if (!isObject(value)) throw damaged(path, 8, 'an object of strings as __metadata__', describeValue(value));
+  for (const [key, text] of Object.entries(value)) if (typeof text !== 'string') throw damaged(path, 8, `a string as __metadata__.${key}`, describeValue(text));
+  return value as Record<string, string>;
+}
+
+function parseEntry(name: string, value: unknown, path: string): Entry {
+  const fault = (what: string, received: unknown): OneSpikeError => damaged(path, 8, `${what} of tensor '${name}'`, describeValue(received));
+  if (!isObject(value)) throw fault('an object as description', value);
+  const { dtype, shape, data_offsets: offsets, ...others } = value;
+  if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype)) throw fault(`one of ${Object.keys(ARRAYS).join(', ')} as dtype`, dtype);
+  if (!Array.isArray(shape) || !shape.every(isSize)) throw fault('a list of sizes as shape', shape);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) throw fault('two offsets as data_offsets', offsets);
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined) throw fault('no other key than dtype, shape and data_offsets in the description', unknown);
+  const [begin, end] = offsets as [number, number];
+  const bytes = product(shape) * ARRAYS[dtype as TensorType].BYTES_PER_ELEMENT;
+  // A product beyond 2^53 is inexact, but then it is far beyond the size of any file as well.
+  if (end - begin !== bytes) throw fault(`${bytes} bytes (its shape) between the offsets`, end - begin);
+  return { name, dtype: dtype as TensorType, shape, begin, end };
+}
+
+// Tensors must tile the data from the first byte to the last, in whatever order.
+function checkLayout(entries: readonly Entry[], start: number, dataSize: number, path: string): void {
+  let next = 0;
+  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== next) throw damaged(path, start + next, `tensor '${name}' to begin at data offset ${next}`, begin > next ? `a hole up to ${begin}` : `an overlap from ${begin}`);
+    if (end > dataSize) throw damaged(path, start + begin, `tensor '${name}' to end within ${dataSize} bytes of data`, String(end));
+    next = end;
+  }
+  if (next !== dataSize) throw damaged(path, start + next, 'the end of the file', `${dataSize - next} more bytes`);
+}
+
+async function readBytes(handle: FileHandle, position: number, length: number, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = new Uint8Array(length);
+  } catch (error) {
+    throw new OneSpikeError('ERR_OOM', `Cannot read ${path}: no memory for ${length} bytes`, { cause: error });
+  }
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await handle.read(bytes, done, Math.min(CHUNK, length - done), position + done);
+    if (bytesRead === 0) throw damaged(path, position + done, `${length - done} more bytes`, 'the end of the file');
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+function checkTensor(name: string, tensor: Tensor): void {
+  if (name === '' || name === '__metadata__') throw expected('a tensor name', 'tensors', name);
+  const { dtype, shape, data } = tensor;
+  if (!Object.hasOwn(ARRAYS, dtype)) throw expected(`one of ${Object.keys(ARRAYS).join(', ')}`, `${name}.dtype`, dtype);
+  if (!Array.isArray(shape) || !shape.every(isSize)) throw expected('a list of sizes', `${name}.shape`, shape);
+  // By name, not by class: an array of another realm, or a subclass, is as good.
+  const kind = ArrayBuffer.isView(data) ? (data as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] : undefined;
+  if (kind !== ARRAYS[dtype].name) throw expected(`a ${ARRAYS[dtype].name} (${dtype})`, `${name}.data`, data);
+  if (data.length !== product(shape)) throw expected(`${product(shape)} elements (the shape ${JSON.stringify(shape)})`, `${name}.data`, data);
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((total, size) => total * size, 1);
+}
+
+function damaged(path: string, offset: number, what: string, received: string, cause?: unknown): OneSpikeError {
+  return new OneSpikeError('ERR_FORMAT', `Expected ${what} for ${path} at byte ${offset} but received ${received}`, cause === undefined ? undefined : { cause });
+}

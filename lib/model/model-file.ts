@@ -1,0 +1,132 @@
+// Model files and checkpoints: safetensors whose metadata hold the architecture, so that a file is complete by itself.
+import { describeValue } from '../check';
+import { OneSpikeError } from '../errors';
+import { readSafetensors, writeSafetensors, type Tensor } from '../io/safetensors';
+import { resolveNetwork, type ResolvedNetwork } from './description';
+import { parameterShapes } from './shapes';
+
+/** The version of the `onespike` entry of the metadata. */
+const FORMAT = 1;
+const SLOTS = ['slot0', 'slot1', 'slot2'];
+
+/** Numbers in C order. */
+export interface FloatTensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+export interface ModelFile {
+  network: ResolvedNetwork;
+  /** Every parameter of the network by name, in its order: `layers.I.weight|bias|threshold|leak`. */
+  tensors: Map<string, FloatTensor>;
+  /** State of the optimiser by name, `slot0.layers.I.weight` and so on; empty in a model file. */
+  slots: Map<string, FloatTensor>;
+  /** Further entries of the metadata. */
+  extra: Record<string, string>;
+}
+
+/**
+ * Reads a model file or a checkpoint.
+ * Errors: ERR_IO; ERR_FORMAT for a damaged file, an architecture that is none, a tensor that is missing, superfluous, of
+ * another type or shape or not finite, a threshold that is not above 0 and a leak outside [0, 1].
+ */
+export async function readModel(path: string): Promise<ModelFile> {
+  const { metadata, tensors: stored } = await readSafetensors(path);
+  const { onespike, ...extra } = metadata;
+  const network = parseArchitecture(onespike, path);
+  const tensors = new Map<string, FloatTensor>();
+  const slots = new Map<string, FloatTensor>();
+  for (const { name, shape } of parameterShapes(network)) {
+    const tensor = stored.get(name);
+    if (tensor === undefined) throw damaged(path, `a tensor '${name}' of shape ${text(shape)}`, 'none');
+    tensors.set(name, checkParameter(path, name, tensor, shape));
+    stored.delete(name);
+    for (const slot of SLOTS) {
+      const state = stored.get(`${slot}.${name}`);
+      if (state === undefined) continue;
+      slots.set(`${slot}.${name}`, checkTensor(path, `${slot}.${name}`, state, shape));
+      stored.delete(`${slot}.${name}`);
+    }
+  }
+  const [stranger] = stored.keys();
+  if (stranger !== undefined) throw damaged(path, 'tensors of the network alone', `'${stranger}'`);
+  return { network, tensors, slots, extra };
+}
+
+export interface WriteModelOptions {
+  /** State of the optimiser, which makes the file a checkpoint. */
+  slots?: ReadonlyMap<string, FloatTensor>;
+  /** Further entries of the metadata; `onespike` is taken. */
+  extra?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes a model file or a checkpoint, atomically. What `readModel` would refuse is not written.
+ * Errors: ERR_ARG for parameters that do not match the network or are out of range, ERR_IO.
+ */
+export async function writeModel(path: string, network: ResolvedNetwork, parameters: ReadonlyMap<string, FloatTensor>, options: WriteModelOptions = {}): Promise<void> {
+  const { slots = new Map<string, FloatTensor>(), extra = {} } = options;
+  const tensors = new Map<string, Tensor>();
+  const shapes = parameterShapes(network);
+  try {
+    for (const { name, shape } of shapes) {
+      const parameter = parameters.get(name);
+      if (parameter === undefined) throw damaged(path, `a tensor '${name}' of shape ${text(shape)}`, 'none');
+      tensors.set(name, { dtype: 'F32', ...checkParameter(path, name, { dtype: 'F32', ...parameter }, shape) });
+    }
+    for (const slot of SLOTS) {
+      for (const { name, shape } of shapes) {
+        const state = slots.get(`${slot}.${name}`);
+        if (state !== undefined) tensors.set(`${slot}.${name}`, { dtype: 'F32', ...checkTensor(path, `${slot}.${name}`, { dtype: 'F32', ...state }, shape) });
+      }
+    }
+    for (const name of [...parameters.keys(), ...slots.keys()]) if (!tensors.has(name)) throw damaged(path, 'tensors of the network alone', `'${name}'`);
+    if (Object.hasOwn(extra, 'onespike')) throw damaged(path, "metadata other than 'onespike'", "'onespike'");
+  } catch (error) {
+    throw new OneSpikeError('ERR_ARG', (error as Error).message, { cause: error });
+  }
+  await writeSafetensors(path, tensors, { onespike: JSON.stringify({ format: FORMAT, network }), ...extra });
+}
+
+function parseArchitecture(json: string | undefined, path: string): ResolvedNetwork {
+  if (json === undefined) throw damaged(path, "an architecture under the key 'onespike' of the metadata", 'none');
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw damaged(path, "JSON under the key 'onespike' of the metadata", (error as Error).message, error);
+  }
+  if (typeof value !== 'object' || value === null) throw damaged(path, "an object under the key 'onespike' of the metadata", describeValue(value));
+  const { format, network } = value as { format?: unknown; network?: unknown };
+  if (format !== FORMAT) throw damaged(path, `format ${FORMAT} of the architecture`, describeValue(format));
+  try {
+    return resolveNetwork(network);
+  } catch (error) {
+    throw damaged(path, 'a valid architecture', `one with the fault: ${(error as Error).message}`, error);
+  }
+}
+
+function checkParameter(path: string, name: string, tensor: Tensor, shape: readonly number[]): FloatTensor {
+  const checked = checkTensor(path, name, tensor, shape);
+  const [value] = checked.data as unknown as [number];
+  if (name.endsWith('.threshold') && !(value > 0)) throw damaged(path, `a number > 0 as '${name}'`, String(value));
+  if (name.endsWith('.leak') && !(value >= 0 && value <= 1)) throw damaged(path, `a number in [0, 1] as '${name}'`, String(value));
+  return checked;
+}
+
+function checkTensor(path: string, name: string, tensor: Tensor, shape: readonly number[]): FloatTensor {
+  const { dtype, data } = tensor;
+  if (dtype !== 'F32') throw damaged(path, `type F32 of '${name}'`, dtype);
+  if (text(tensor.shape) !== text(shape)) throw damaged(path, `shape ${text(shape)} of '${name}'`, text(tensor.shape));
+  const floats = data as Float32Array;
+  for (let i = 0; i < floats.length; i++) if (!Number.isFinite(floats[i])) throw damaged(path, `finite numbers in '${name}'`, `${floats[i]} at element ${i}`);
+  return { shape: [...shape], data: floats };
+}
+
+function text(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+function damaged(path: string, what: string, received: string, cause?: unknown): OneSpikeError {
+  return new OneSpikeError('ERR_FORMAT', `Expected ${what} for ${path} but received ${received}`, cause === undefined ? undefined : { cause });
+}

@@ -1,0 +1,59 @@
+// What the methods of Network take and give.
+import type { BackendChoice } from '../backend';
+import type { StepStats } from './forward';
+import type { Batch, Mode, OptimizerOptions } from './network-inputs';
+import type { SpikeTimes } from './spike-times';
+
+export interface NetworkOptions {
+  /** `auto` (the default) takes the GPU if it can be used, else the CPU. */
+  backend?: BackendChoice | undefined;
+  /** Of the initial weights, dropout and the rate encoder; 0 by default. */
+  seed?: number | undefined;
+  /** CPU threads; 0 (the default) for as many as the machine has. Results do not depend on it. */
+  threads?: number | undefined;
+}
+
+export interface JobOptions {
+  /** `snn` (the default), or the same weights with ReLU in place of spiking neurons. */
+  mode?: Mode | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ForwardOptions extends JobOptions {
+  /** Return the spike times of every spiking layer. */
+  trace?: boolean | undefined;
+  /** Return the potentials (N, T, K) of the output layer after each step. */
+  potentials?: boolean | undefined;
+}
+
+export interface ForwardResult {
+  /** (N, K) */
+  logits: Float32Array;
+  /** (N): position of the largest logit. */
+  predictions: Int32Array;
+  spikeTimes?: SpikeTimes;
+  /** (N, T, K); `network.anytime(potentials)` gives the predictions after each step. */
+  potentials?: Float32Array;
+  stats: StepStats;
+}
+
+export interface GradientsResult {
+  /** Mean over the images. */
+  loss: number;
+  gradients: Map<string, Float32Array>;
+  stats: StepStats;
+}
+
+export interface TrainStepOptions extends JobOptions {
+  optimizer: OptimizerOptions;
+  /** Rows of a data set to prepare in the background: the batch of the next step. */
+  next?: Batch | undefined;
+}
+
+export interface CalibrateOptions {
+  /** 99.7 by default. */
+  percentile?: number | undefined;
+  /** Factor on the percentile; 1 by default. */
+  scale?: number | undefined;
+  signal?: AbortSignal | undefined;
+}

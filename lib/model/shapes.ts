@@ -1,0 +1,126 @@
+// Shapes, parameters and dense multiply-accumulates of every layer of a resolved network.
+import { expected } from '../check';
+import type { LayerType, ResolvedNetwork } from './description';
+
+export type MapShape = [number, number, number];
+
+/** One layer as it stands in its network. Counts are per image. */
+export interface LayerShape {
+  /** Entry of the layer list, pools included. */
+  index: number;
+  type: LayerType;
+  /** [C, H, W]; of a linear layer the map that it flattens, in (C, H, W) order. */
+  in: MapShape;
+  /** [C, H, W]; [O, 1, 1] for a linear layer. */
+  out: MapShape;
+  /** Inputs of one neuron, borders ignored; the window of a pool. */
+  fanIn: number;
+  /** Multiply-accumulates of one dense pass. Products with a padding zero do not count; biases and pools do not either. */
+  macs: number;
+  /** Spiking neurons (the output layer's included); 0 for a pool. */
+  neurons: number;
+  /** Trainable numbers: weights, biases, threshold and leak. */
+  parameters: number;
+}
+
+// Element counts cross to the native core as 32-bit integers.
+const MAX_ELEMENTS = 2 ** 31 - 1;
+const MAX_SIDE = 65535;
+
+/**
+ * Shapes layer by layer.
+ * Errors: ERR_SHAPE when a layer does not fit its input, or when a map or a weight exceeds 2^31 - 1 elements.
+ */
+export function layerShapes(network: ResolvedNetwork): LayerShape[] {
+  let input: MapShape = [...network.input];
+  checkSize(input[0] * input[1] * input[2], 'elements of an image', 'input');
+  return network.layers.map((layer, index) => {
+    const [channels, height, width] = input;
+    const where = `layers[${index}]`;
+    let out: MapShape;
+    let weights = 0;
+    let fanIn: number;
+    let macs = 0;
+    if (layer.type === 'linear') {
+      fanIn = channels * height * width;
+      out = [layer.out, 1, 1];
+      weights = fanIn * layer.out;
+      macs = weights;
+    } else if (layer.type === 'avgpool') {
+      const { kernel } = layer;
+      checkFit(kernel, height, width, `a window of at most ${Math.min(height, width)} (the map is ${height}x${width})`, where);
+      out = [channels, Math.floor(height / kernel), Math.floor(width / kernel)];
+      fanIn = kernel * kernel;
+    } else {
+      const { kernel, stride, padding } = layer;
+      const most = Math.min(height, width) + 2 * padding;
+      checkFit(kernel, height + 2 * padding, width + 2 * padding, `a kernel of at most ${most} (the padded map is ${height + 2 * padding}x${width + 2 * padding})`, where);
+      out = [layer.out, convolvedSide(height, kernel, stride, padding), convolvedSide(width, kernel, stride, padding)];
+      if (Math.max(out[1], out[2]) > MAX_SIDE) throw expected(`a map of at most ${MAX_SIDE} pixels a side`, where, `${out[1]}x${out[2]}`, 'ERR_SHAPE');
+      fanIn = channels * kernel * kernel;
+      weights = fanIn * layer.out;
+      macs = channels * layer.out * sum(sideFanOut(height, kernel, stride, padding)) * sum(sideFanOut(width, kernel, stride, padding));
+    }
+    checkSize(weights, 'weights', where);
+    checkSize(out[0] * out[1] * out[2], 'neurons', where);
+    const spiking = layer.type !== 'avgpool';
+    const shape: LayerShape = {
+      index, type: layer.type, in: input, out, fanIn, macs,
+      neurons: spiking ? out[0] * out[1] * out[2] : 0,
+      parameters: spiking ? weights + (layer.bias ? layer.out : 0) + 2 : 0,
+    };
+    input = [...out];
+    return shape;
+  });
+}
+
+/** Side of the map after a convolution. */
+export function convolvedSide(side: number, kernel: number, stride: number, padding: number): number {
+  return Math.floor((side + 2 * padding - kernel) / stride) + 1;
+}
+
+/**
+ * In how many windows each of `side` positions takes part, along one axis of a convolution. The fan-out of a pixel is
+ * the product of its two axes; the sum over an axis is the number of products that meet no padding.
+ */
+export function sideFanOut(side: number, kernel: number, stride: number, padding: number): Float64Array {
+  const windows = convolvedSide(side, kernel, stride, padding);
+  const counts = new Float64Array(side);
+  for (let position = 0; position < side; position++) {
+    // Window o covers positions o*stride - padding .. o*stride - padding + kernel - 1.
+    const first = Math.max(0, Math.ceil((position + padding - kernel + 1) / stride));
+    const last = Math.min(windows - 1, Math.floor((position + padding) / stride));
+    counts[position] = Math.max(0, last - first + 1);
+  }
+  return counts;
+}
+
+/** Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), and () for threshold and leak. */
+export interface ParameterShape {
+  name: string;
+  shape: number[];
+}
+
+/** Every trainable tensor of a network, in the order of its layers. */
+export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
+  return layerShapes(network).flatMap((shape) => {
+    const layer = network.layers[shape.index]!;
+    if (layer.type === 'avgpool') return [];
+    const name = `layers.${shape.index}`;
+    const weight = layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
+    const bias = layer.bias ? [{ name: `${name}.bias`, shape: [layer.out] }] : [];
+    return [{ name: `${name}.weight`, shape: weight }, ...bias, { name: `${name}.threshold`, shape: [] }, { name: `${name}.leak`, shape: [] }];
+  });
+}
+
+function checkFit(kernel: number, height: number, width: number, what: string, where: string): void {
+  if (kernel > height || kernel > width) throw expected(what, `${where}.kernel`, kernel, 'ERR_SHAPE');
+}
+
+function checkSize(elements: number, what: string, where: string): void {
+  if (elements > MAX_ELEMENTS) throw expected(`at most ${MAX_ELEMENTS} ${what}`, where, elements, 'ERR_SHAPE');
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
+}
