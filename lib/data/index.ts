@@ -1,0 +1,65 @@
+/** Data sets: images in memory, ready to be trained on. This room knows no backend and no model. */
+import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../check';
+import { loadCifar } from './cifar';
+import { datasetInfo, datasetNames, fetchDataset } from './fetch';
+import { throwIfAborted } from './files';
+import { loadFolder } from './folder';
+import { loadMnist } from './mnist';
+import { generateShapes } from './shapes';
+import { channelStatistics } from './statistics';
+import type { DatasetName, ImageSet, LoadedDataset, LoadOptions } from './types';
+
+export type { DatasetName, ImageSet, ImageShape, LoadedDataset, LoadOptions } from './types';
+export type { DatasetInfo, FetchOptions, FetchProgress, FetchResult } from './fetch';
+export { datasetInfo, datasetNames, fetchDataset } from './fetch';
+export { loadImage } from './image';
+export { splitValidation } from './split';
+export { SeededRandom } from './random';
+export { channelStatistics } from './statistics';
+
+/** Counts beyond this are a slip, not a wish: a million generated pictures are 3 GB. */
+const mostImages = 1_000_000;
+
+function checkLoadOptions(options: unknown): LoadOptions {
+  const given = checkOptions(options, 'the data set options', ['directory', 'seed', 'trainCount', 'testCount', 'size', 'testShare', 'signal']) as LoadOptions;
+  if (given.directory !== undefined) checkString(given.directory, 'directory');
+  if (given.seed !== undefined) checkInteger(given.seed, 'seed', { min: 0 });
+  if (given.trainCount !== undefined) checkInteger(given.trainCount, 'trainCount', { min: 1, max: mostImages });
+  if (given.testCount !== undefined) checkInteger(given.testCount, 'testCount', { min: 1, max: mostImages });
+  if (given.size !== undefined) checkInteger(given.size, 'size', { min: 1, max: 1024 });
+  if (given.testShare !== undefined) checkNumber(given.testShare, 'testShare', { min: 0, max: 1, exclusive: true });
+  checkSignal(given.signal, 'signal');
+  return given;
+}
+
+async function loadParts(name: DatasetName, options: LoadOptions): Promise<{ train: ImageSet; test: ImageSet }> {
+  switch (name) {
+    case 'cifar10':
+    case 'cifar100':
+      return loadCifar(name, options);
+    case 'mnist':
+      return loadMnist(options);
+    case 'folder':
+      return loadFolder(options);
+    case 'shapes': {
+      const seed = options.seed ?? 0;
+      return { train: generateShapes(options.trainCount ?? 6000, seed, 0), test: generateShapes(options.testCount ?? 1000, seed, 1) };
+    }
+  }
+}
+
+/**
+ * Loads a data set into memory.
+ *
+ * @throws ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to do),
+ *   ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_ABORTED.
+ */
+export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<LoadedDataset> {
+  checkOneOf(name, 'the data set name', datasetNames);
+  const checked = checkLoadOptions(options);
+  throwIfAborted(checked.signal, `loading ${name}`);
+  const { train, test } = await loadParts(name, checked);
+  return { name, train, test, ...channelStatistics(train) };
+}
+
+export const datasets = { names: datasetNames, load: loadDataset, info: datasetInfo, fetch: fetchDataset };

@@ -1,0 +1,28 @@
+import { OneSpikeError } from '../errors';
+import { SeededRandom } from './random';
+import type { ImageSet } from './types';
+
+/** The stream word that keeps the split's random numbers apart from other uses of the same seed. */
+const splitStream = 0x73706c74;
+
+/**
+ * Takes `share` (0 <= share < 1) of the images away for validation: the same images for the same seed, every class in proportion
+ * (rounded per class; a class keeps at least one image for training). Both lists ascend.
+ *
+ * @throws ERR_ARG if the share is out of range.
+ */
+export function splitValidation(set: ImageSet, share: number, seed: number): { train: Uint32Array; validation: Uint32Array } {
+  if (!(share >= 0 && share < 1)) {
+    throw new OneSpikeError('ERR_ARG', `Expected a number >= 0 and < 1 for the validation share but received ${share}`);
+  }
+  const members: number[][] = set.classes.map(() => []);
+  for (let i = 0; i < set.count; i++) members[set.labels[i]].push(i);
+  const chosen = new Uint8Array(set.count);
+  members.forEach((images, label) => {
+    const wanted = Math.min(Math.round(images.length * share), Math.max(0, images.length - 1));
+    new SeededRandom(seed, splitStream, label).shuffle(images);
+    for (let i = 0; i < wanted; i++) chosen[images[i]] = 1;
+  });
+  const everyIndex = Uint32Array.from(chosen.keys());
+  return { train: everyIndex.filter((i) => chosen[i] === 0), validation: everyIndex.filter((i) => chosen[i] === 1) };
+}
