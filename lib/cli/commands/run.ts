@@ -1,0 +1,125 @@
+/** `eval`, `predict` and `energy`: what a trained run can do. */
+import type { Command } from 'commander';
+import { createDataset } from '../../backend';
+import { loadImage } from '../../data';
+import { formatEnergyTable } from '../../energy';
+import { OneSpikeError } from '../../errors';
+import type { Network } from '../../model/network';
+import { allRows } from '../../train/batches';
+import { measureEnergy } from '../../train/energy';
+import { evaluateRows, type Evaluation } from '../../train/evaluate';
+import { loadRun, type Run } from '../../train/load-run';
+import { hiddenLayers, layerActivity, meanActivity } from '../../train/state';
+import { listenForInterrupt } from '../interrupt';
+import { Output } from '../output';
+import { bar, compact, percent, table } from '../style';
+import { activityTable, shortPath } from '../train-view';
+import { integerOption } from '../usage';
+
+interface RunFlags {
+  backend?: 'auto' | 'cpu' | 'cuda';
+  threads?: number;
+  json?: boolean;
+}
+
+function addRunCommand(program: Command, name: string, description: string): Command {
+  return program.command(name)
+    .description(description)
+    .argument('<run>', 'folder of the run')
+    .option('--backend <name>', 'auto, cpu or cuda', 'auto')
+    .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
+    .option('--json', 'print JSON Lines');
+}
+
+/** Opens run and network, does the work, and disposes of the network whatever happens. */
+async function withRun(path: string, flags: RunFlags, work: (run: Run, network: Network, output: Output, signal: AbortSignal) => Promise<void>): Promise<void> {
+  const output = new Output(flags.json === true);
+  const { signal, release } = listenForInterrupt(output);
+  try {
+    const run = await loadRun(path);
+    const network = await run.network({ backend: flags.backend ?? 'auto', ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
+    try {
+      await work(run, network, output, signal);
+    } finally {
+      await network.dispose();
+    }
+  } finally {
+    output.clear();
+    release();
+  }
+}
+
+export function addRunCommands(program: Command): void {
+  addRunCommand(program, 'eval', 'test accuracy of a run')
+    .addHelpText('after', '\nExample:\n  $ onespike eval runs/vgg6-shapes-20260102-030405')
+    .action((path: string, flags: RunFlags) => withRun(path, flags, evaluateRun));
+
+  addRunCommand(program, 'predict', 'class of pictures')
+    .argument('<image...>', 'picture files (PNG, PPM, PGM; others with the package sharp)')
+    .addHelpText('after', '\nExample:\n  $ onespike predict runs/vgg6-shapes-20260102-030405 cat.png dog.png')
+    .action((path: string, images: string[], flags: RunFlags) => withRun(path, flags, (run, network, output, signal) => predictImages(run, network, images, output, signal)));
+
+  addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN')
+    .option('--images <n>', 'test images to count', integerOption(1))
+    .addHelpText('after', '\nExample:\n  $ onespike energy runs/vgg6-shapes-20260102-030405 --images 1000')
+    .action((path: string, flags: RunFlags & { images?: number }) => withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags.images, output, signal)));
+}
+
+async function evaluateRun(run: Run, network: Network, output: Output, signal: AbortSignal): Promise<void> {
+  const { test } = await run.dataset({ signal });
+  const dataset = createDataset(test.pixels, test.labels, test.shape);
+  try {
+    let totals: Evaluation | undefined;
+    for await (const result of evaluateRows(network, dataset, allRows(test.count), { mode: run.mode, batch: run.config.evaluation.batch, signal })) {
+      totals = result;
+      output.status(`testing  ${bar(result.count / test.count, 24)}  ${compact(result.count / result.seconds)} img/s  ${percent(result.accuracy)}`);
+    }
+    if (totals === undefined) throw new OneSpikeError('ERR_STATE', 'Expected test images but received none');
+    const layers = run.mode === 'snn' ? layerActivity(hiddenLayers(network), totals.spikes, totals.count) : [];
+    const imagesPerSecond = totals.count / totals.seconds;
+    output.event({
+      event: 'eval', run: run.path, mode: run.mode, backend: network.backend, images: totals.count, accuracy: totals.accuracy, loss: totals.loss,
+      spikesPerNeuron: meanActivity(layers), layers, imagesPerSecond,
+    } as { event: string });
+    output.line(`${run.mode === 'snn' ? 'SNN' : 'ANN'} test accuracy ${output.paint('bold', percent(totals.accuracy, 2))} of ${totals.count} images, loss ${totals.loss.toFixed(4)}, ${compact(imagesPerSecond)} img/s (${network.backend})`);
+    if (layers.length > 0) output.line(activityTable(layers, meanActivity(layers), 'spikes/neuron'));
+  } finally {
+    dataset.dispose();
+  }
+}
+
+async function predictImages(run: Run, network: Network, files: string[], output: Output, signal: AbortSignal): Promise<void> {
+  const shape = network.description.input;
+  const classes = run.classes;
+  const rows = [['image', 'class', 'probability', 'decided at']];
+  for (const file of files) {
+    const pixels = await loadImage(file, shape, { signal });
+    const { logits, potentials } = await network.forward(pixels, { mode: run.mode, potentials: run.mode === 'snn', signal });
+    const probabilities = softmax(logits);
+    const label = probabilities.indexOf(Math.max(...probabilities));
+    // The first time step from which the answer no longer changes.
+    const step = potentials === undefined ? null : network.anytime(potentials).decisionSteps[0]!;
+    output.event({ event: 'predict', image: file, class: classes[label], label, probability: probabilities[label], step, timesteps: network.description.timesteps, probabilities } as { event: string });
+    rows.push([file, classes[label] ?? String(label), percent(probabilities[label]), step === null ? '–' : `step ${step} of ${network.description.timesteps}`]);
+  }
+  output.line(table(rows, [0, 1]));
+}
+
+/** Of the logits, shifted by their largest so that nothing overflows. */
+export function softmax(logits: ArrayLike<number>): number[] {
+  const values = Array.from(logits);
+  const largest = Math.max(...values);
+  const powers = values.map((value) => Math.exp(value - largest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+async function showEnergy(run: Run, network: Network, images: number | undefined, output: Output, signal: AbortSignal): Promise<void> {
+  if (run.mode !== 'snn') throw new OneSpikeError('ERR_STATE', 'Expected a spiking network but received a run that has only an ANN');
+  const { test } = await run.dataset({ signal });
+  const count = images ?? Math.max(1, run.config.energy.images);
+  const report = await measureEnergy(network, test, { images: count, batch: run.config.evaluation.batch, signal });
+  output.event({ event: 'energy', run: run.path, ratio: report.headline.ratio, ...report } as { event: string });
+  output.line(formatEnergyTable(report));
+  output.line(`run ${shortPath(run.path)}`);
+}

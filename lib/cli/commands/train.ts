@@ -1,0 +1,101 @@
+/** `train` and `resume`. */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { isOneSpikeError, OneSpikeError } from '../../errors';
+import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config';
+import type { TrainEvent } from '../../train/events';
+import { resume, train } from '../../train/train';
+import { listenForInterrupt } from '../interrupt';
+import { Output } from '../output';
+import { shortPath, TrainView } from '../train-view';
+import { asUsage, integerOption, UsageError } from '../usage';
+
+interface TrainFlags {
+  dataset?: string;
+  data?: string;
+  out?: string;
+  seed?: number;
+  backend?: string;
+  threads?: number;
+  set: string[];
+  json?: boolean;
+}
+
+export function addTrain(program: Command): void {
+  program.command('train')
+    .description('train a network: ANN, conversion, spiking network')
+    .argument('[preset|config.json]', 'a preset (see `onespike presets`) or a configuration file; default: vgg6 on shapes')
+    .option('--dataset <name>', 'shapes, cifar10, cifar100, mnist or folder')
+    .option('--data <dir>', 'where the files of the data set are')
+    .option('--out <run>', 'folder of the run (default: runs/NAME-DATE-TIME)')
+    .option('--seed <n>', 'seed of weights, split, order and augmentation', integerOption(0))
+    .option('--backend <name>', 'auto, cpu or cuda')
+    .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
+    .option('--set <key=value>', 'set one key of the configuration; may be repeated', (value: string, all: string[]) => [...all, value], [])
+    .option('--json', 'print JSON Lines')
+    .addHelpText('after', `
+Examples:
+  $ onespike train                                        a small network on the embedded images, about 3 minutes
+  $ onespike train vgg16 --dataset cifar10 --data cifar-10-batches-bin
+  $ onespike train vgg9 --set snn.epochs=3 --set snn.optimizer.learningRate=2e-4
+  $ onespike presets vgg9 --dataset mnist > my.json && onespike train my.json --out runs/mine
+
+Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, to the same bits.`)
+    .action(async (name: string | undefined, flags: TrainFlags) => {
+      const output = new Output(flags.json === true);
+      const config = await configOf(name, flags);
+      await follow(output, (signal) => train(config, { signal, progressSeconds: output.interactive ? 0.2 : 5 }));
+    });
+
+  program.command('resume')
+    .description('go on with an interrupted run')
+    .argument('<run>', 'folder of the run')
+    .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
+    .option('--json', 'print JSON Lines')
+    .addHelpText('after', `
+Example:
+  $ onespike resume runs/vgg6-shapes-20260102-030405`)
+    .action(async (run: string, flags: { threads?: number; json?: boolean }) => {
+      const output = new Output(flags.json === true);
+      await follow(output, (signal) => resume(run, { signal, threads: flags.threads, progressSeconds: output.interactive ? 0.2 : 5 }));
+    });
+}
+
+/** Argument and flags as one configuration. Every mistake in them is a usage error. */
+export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+  let input: TrainConfigInput = {};
+  if (name?.endsWith('.json')) {
+    const text = await readFile(name, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      throw new UsageError(`Could not read ${name}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`, '`onespike presets NAME > config.json` writes one');
+    });
+    input = asUsage(() => JSON.parse(text) as TrainConfigInput, `${name} is not valid JSON`);
+  } else if (name !== undefined) {
+    input = { preset: name } as TrainConfigInput;
+  }
+  const { dataset, data, out, seed, backend, threads } = flags;
+  const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, threads };
+  const overrides = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${JSON.stringify(value)}`]));
+  return asUsage(() => resolveConfig(input, [...flags.set, ...overrides]), '`onespike presets NAME` prints every key of a configuration');
+}
+
+/** Shows the events; an interruption that was saved says how to go on. */
+async function follow(output: Output, start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>): Promise<void> {
+  const view = new TrainView(output);
+  const { signal, release } = listenForInterrupt(output);
+  let saved: string | undefined;
+  try {
+    for await (const event of start(signal)) {
+      output.event(event);
+      view.show(event);
+      if (event.event === 'saved') saved = event.run;
+    }
+  } catch (error) {
+    if (saved !== undefined && isOneSpikeError(error)) {
+      throw new OneSpikeError(error.code, `Interrupted and saved. Go on by: onespike resume ${shortPath(saved)}`, { cause: error });
+    }
+    throw error;
+  } finally {
+    output.clear();
+    release();
+  }
+}

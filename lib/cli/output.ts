@@ -1,0 +1,55 @@
+/** Where a command speaks: JSON Lines on stdout for programs, text for people. Diagnostics always go to stderr. */
+import { paintFor, visibleWidth, type Paint } from './style';
+
+export interface Streams {
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+}
+
+export class Output {
+  readonly paint: Paint;
+  private live = false;
+
+  constructor(readonly json: boolean, private readonly streams: Streams = process) {
+    this.paint = paintFor(streams.stdout);
+  }
+
+  /** True if a live line makes sense: a person watches. */
+  get interactive(): boolean {
+    return !this.json && this.streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
+  }
+
+  /** One object of the JSON Lines; nothing for a person. */
+  event(event: { event: string }): void {
+    if (this.json) this.streams.stdout.write(`${JSON.stringify(event)}\n`);
+  }
+
+  /** A line for a person; nothing in JSON mode. */
+  line(text = ''): void {
+    if (this.json) return;
+    this.clear();
+    this.streams.stdout.write(`${text}\n`);
+  }
+
+  /** A remark on stderr in either mode. */
+  note(text: string): void {
+    this.clear();
+    this.streams.stderr.write(`${text}\n`);
+  }
+
+  /** Replaces the live line; cut to the width of the terminal, so that it never wraps. */
+  status(text: string): void {
+    if (!this.interactive) return;
+    const columns = this.streams.stdout.columns || 80;
+    // A cut through a colour code would leave the terminal coloured, so a line that is too long loses its colours.
+    const fitting = visibleWidth(text) < columns ? text : [...text.replace(/\x1b\[\d+m/g, '')].slice(0, columns - 1).join('');
+    this.streams.stdout.write(`\r\x1b[2K${fitting}`);
+    this.live = true;
+  }
+
+  clear(): void {
+    if (!this.live) return;
+    this.streams.stdout.write('\r\x1b[2K');
+    this.live = false;
+  }
+}

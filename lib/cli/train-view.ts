@@ -1,0 +1,88 @@
+/** A training run as a person sees it: one live line, one line per epoch, and a table at the end. */
+import { relative } from 'node:path';
+import type { DoneEvent, EpochEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/events';
+import type { Output } from './output';
+import { bar, compact, duration, percent, table } from './style';
+
+const activities = { train: 'training', validate: 'validating', test: 'testing', convert: 'converting' } as const;
+
+/** The folder as one would type it from here. */
+export function shortPath(path: string): string {
+  const here = relative(process.cwd(), path);
+  return here !== '' && !here.startsWith('..') ? here : path;
+}
+
+export class TrainView {
+  constructor(private readonly output: Output) {}
+
+  show(event: TrainEvent): void {
+    switch (event.event) {
+      case 'start': return this.start(event);
+      case 'progress': return this.output.status(this.progress(event));
+      case 'epoch': return this.output.line(this.epoch(event));
+      case 'converted':
+        return this.output.line(`${this.output.paint('cyan', 'converted')}  test ${percent(event.accuracy)}${event.annTestAccuracy === null ? '' : ` (ANN ${percent(event.annTestAccuracy)})`}  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron`);
+      case 'warning': return this.output.note(`${this.output.paint('yellow', 'warning')}  ${event.message}`);
+      case 'saved': return;
+      case 'done': return this.done(event);
+    }
+  }
+
+  private start(event: StartEvent): void {
+    const { paint } = this.output;
+    const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`;
+    this.output.line(paint('bold', `onespike ${event.version}: ${event.model} on ${event.dataset}`) + paint('dim', `  seed ${event.seed}`));
+    this.output.line(`${event.backend} (${event.device}, ${threads}), ${compact(event.parameters)} parameters, T = ${event.timesteps}, images: ${event.images.train} to train, ${event.images.validation} to validate, ${event.images.test} to test`);
+    this.output.line(`run: ${shortPath(event.run)}${event.resumed === null ? '' : `, resumed at stage ${event.resumed.stage}, epoch ${event.resumed.epoch + 1}, step ${event.resumed.step + 1}`}`);
+  }
+
+  private progress(event: ProgressEvent): string {
+    const { paint } = this.output;
+    const epochsAfter = event.activity === 'train' ? event.epochs - event.epoch : 0;
+    const imagesLeft = (event.images / event.step) * (event.steps - event.step + epochsAfter * event.steps);
+    const parts = [
+      paint('cyan', event.phase), `${event.epoch}/${event.epochs}`, activities[event.activity], bar(event.step / event.steps, 16), `${compact(event.imagesPerSecond)} img/s`,
+      ...(event.loss === null ? [] : [`loss ${event.loss.toFixed(3)}`]),
+      ...(event.accuracy === null ? [] : [percent(event.accuracy)]),
+      ...(event.spikesPerNeuron === null ? [] : [`${event.spikesPerNeuron.toFixed(3)} spikes/neuron`]),
+      paint('dim', `${duration(imagesLeft / event.imagesPerSecond)} left`),
+    ];
+    return parts.join('  ');
+  }
+
+  private epoch(event: EpochEvent): string {
+    const { paint } = this.output;
+    const spikes = event.phase === 'snn' ? `  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron` : '';
+    const number = `${String(event.epoch).padStart(String(event.epochs).length)}/${event.epochs}`;
+    return `${paint('cyan', event.phase)} ${number}  loss ${event.trainLoss.toFixed(3)}  train ${percent(event.trainAccuracy)}  validation ${percent(event.validationAccuracy)}` +
+      `${spikes}  ${compact(event.imagesPerSecond)} img/s  ${duration(event.seconds)}${event.best ? paint('green', '  best') : ''}`;
+  }
+
+  private done(event: DoneEvent): void {
+    const { output } = this;
+    const { paint } = output;
+    output.line();
+    const rows = [[paint('bold', 'network'), paint('bold', 'test accuracy')], ['ANN', percent(event.ann.testAccuracy, 2)], ['converted', percent(event.converted.testAccuracy, 2)], ['SNN', percent(event.snn.testAccuracy, 2)]];
+    output.line(table(rows));
+    if (event.snn.layers.length > 0) {
+      output.line();
+      output.line(activityTable(event.snn.layers, event.snn.spikesPerNeuron ?? 0, paint('bold', 'spikes/neuron')));
+    }
+    output.line();
+    if ('account' in event.energy) {
+      output.line(`energy    ANN / SNN = ${event.energy.ratio?.toFixed(1) ?? '–'} (${event.energy.account}, ${event.energy.constants}); every account: onespike energy ${shortPath(event.run)}`);
+    }
+    output.line(`time      ${duration(event.seconds)}`);
+    output.line(`run       ${shortPath(event.run)}`);
+    output.line(`next      ${paint('bold', `onespike predict ${shortPath(event.run)} IMAGE...`)}`);
+  }
+}
+
+export function activityTable(layers: readonly { layer: string; neurons: number; spikesPerNeuron: number }[], mean: number, heading: string): string {
+  const total = layers.reduce((sum, layer) => sum + layer.neurons, 0);
+  return table([
+    ['layer', 'neurons', heading],
+    ...layers.map(({ layer, neurons, spikesPerNeuron }) => [layer, String(neurons), spikesPerNeuron.toFixed(3)]),
+    ['all', String(total), mean.toFixed(3)],
+  ]);
+}

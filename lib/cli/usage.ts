@@ -1,0 +1,34 @@
+/** Mistakes in a command line, told apart from failures of the work: they exit with 2. */
+
+export class UsageError extends Error {
+  constructor(message: string, readonly hint?: string) {
+    super(message);
+  }
+}
+
+/** Runs what checks arguments; whatever it throws is a usage error. */
+export function asUsage<T>(check: () => T, hint?: string): T {
+  try {
+    return check();
+  } catch (error) {
+    throw new UsageError((error as Error).message, hint);
+  }
+}
+
+/** For commander: an integer of at least `least`. */
+export function integerOption(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) throw new UsageError(`Expected an integer of at least ${least} but received '${text}'`);
+    return value;
+  };
+}
+
+/** For commander: a number within (low, high]. */
+export function numberOption(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value > low && value <= high)) throw new UsageError(`Expected a number above ${low}, at most ${high}, but received '${text}'`);
+    return value;
+  };
+}

@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** Of package.json, found upwards from here: this file runs from lib/ in tests and from dist/lib/ when installed. */
+export function packageVersion(): string {
+  for (let folder = __dirname; folder !== dirname(folder); folder = dirname(folder)) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: string; version?: string };
+      if (name === 'onespike' && version !== undefined) return version;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return 'unknown';
+}

@@ -1,0 +1,13 @@
+/** The public surface of onespike. Everything else may change without notice. */
+export { Network } from './model/network';
+export { vgg, type VggOptions } from './model/vgg';
+export { resolveNetwork, type Encoder, type LayerDescription, type NetworkDescription, type ResolvedNetwork, type Surrogate } from './model/description';
+export { datasets, splitValidation, loadImage, type DatasetName, type ImageSet, type ImageShape, type LoadedDataset, type LoadOptions } from './data';
+export { resume, train, type ResumeOptions, type TrainOptions } from './train/train';
+export { resolveConfig, type TrainConfig, type TrainConfigInput } from './train/config';
+export { presetConfig, presetNames } from './train/presets';
+export { loadRun, type Run } from './train/load-run';
+export type { ConvertedEvent, DoneEvent, EnergySummary, EpochEvent, LayerActivity, Phase, ProgressEvent, SavedEvent, StartEvent, TrainEvent, WarningEvent } from './train/events';
+export { countOperations, energyAccount, formatEnergyTable, OperationCounter, type EnergyAccount, type EnergyReport, type OperationCounts } from './energy';
+export { readSafetensors, writeSafetensors, type Safetensors, type Tensor } from './io/safetensors';
+export { OneSpikeError, isOneSpikeError, type ErrorCode } from './errors';

@@ -1,0 +1,107 @@
+/** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
+import { OneSpikeError } from '../errors';
+import { batchCount, batchRows } from './batches';
+import { evaluate, type Evaluation } from './evaluate';
+import type { EpochEvent, Phase, TrainEvent } from './events';
+import { Meter } from './meter';
+import { augmentSeed, epochOrder } from './order';
+import { learningRateFactor } from './schedule';
+import type { Session } from './session';
+import { emptySums, isBetter, layerActivity, meanActivity } from './state';
+import { activityWarnings } from './watch';
+
+/** Errors: ERR_ABORTED (the state stays exact), ERR_STATE if the loss stops being finite. */
+export async function* trainPhase(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
+  const { state, config, rows } = session;
+  const settings = config[phase];
+  const steps = batchCount(rows.train.length, settings.batch);
+  while (state.epoch < settings.epochs) {
+    yield* trainEpoch(session, phase, steps);
+    const validation = rows.validation.length === 0 ? null : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: phase, activity: 'validate' });
+    yield* closeEpoch(session, phase, steps, validation);
+  }
+}
+
+/** The steps that the epoch still lacks. */
+async function* trainEpoch(session: Session, phase: Phase, steps: number): AsyncGenerator<TrainEvent, void> {
+  const { state, config, rows, datasets, hidden } = session;
+  const { batch, epochs, optimizer, schedule, augment } = config[phase];
+  const order = epochOrder(rows.train, config.seed, phase, state.epoch);
+  const augmented = augment.padding > 0 || augment.flip;
+  const seed = augmentSeed(config.seed, phase);
+  const rowsAt = (step: number) => ({
+    dataset: datasets.train,
+    indices: batchRows(order, step, batch),
+    ...(augmented ? { augment: { ...augment, seed, step: state.epoch * steps + step } } : {}),
+  });
+  const meter = new Meter(session.progressSeconds);
+  while (state.step < steps) {
+    const position = state.epoch * steps + state.step;
+    const factor = learningRateFactor(schedule, position, steps, epochs);
+    const rates = { learningRate: optimizer.learningRate * factor, neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor };
+    const stats = await session.step(rowsAt(state.step), {
+      mode: phase,
+      optimizer: { ...optimizer, ...rates },
+      ...(state.step + 1 < steps ? { next: rowsAt(state.step + 1) } : {}),
+    });
+    if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm)) throw divergence(session, phase, stats);
+    const { sums } = state;
+    sums.loss += stats.loss * stats.count;
+    sums.correct += stats.correct;
+    sums.count += stats.count;
+    stats.spikes.forEach((spikes, i) => (sums.spikes[i] = (sums.spikes[i] ?? 0) + spikes));
+    sums.seconds += stats.wallSeconds;
+    state.step++;
+    session.mark();
+    if (session.checkpointDue()) await session.save();
+    if (meter.due()) {
+      yield {
+        event: 'progress', phase, activity: 'train', epoch: state.epoch + 1, epochs, step: state.step, steps,
+        images: sums.count, imagesPerSecond: sums.count / sums.seconds, loss: sums.loss / sums.count, accuracy: sums.correct / sums.count,
+        spikesPerNeuron: phase === 'snn' ? meanActivity(layerActivity(hidden, sums.spikes, sums.count)) : null,
+      };
+    }
+  }
+}
+
+/** Metrics first, then the best, then the last checkpoint: a crash in between repeats the epoch and writes the same again. */
+async function* closeEpoch(session: Session, phase: Phase, steps: number, validation: Evaluation | null): AsyncGenerator<TrainEvent, void> {
+  const { state, config, hidden, folder } = session;
+  const { epochs, optimizer, schedule } = config[phase];
+  const { sums } = state;
+  const layers = phase === 'ann' ? [] : validation ? layerActivity(hidden, validation.spikes, validation.count) : layerActivity(hidden, sums.spikes, sums.count);
+  const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
+  const event: EpochEvent = {
+    event: 'epoch', phase, epoch: state.epoch + 1, epochs,
+    trainLoss: sums.loss / sums.count, trainAccuracy: sums.correct / sums.count, ...scores,
+    learningRate: optimizer.learningRate * learningRateFactor(schedule, (state.epoch + 1) * steps - 1, steps, epochs),
+    imagesPerSecond: sums.count / sums.seconds,
+    spikesPerNeuron: meanActivity(layers), layers,
+    best: isBetter(scores, state.best[phase]),
+    seconds: sums.seconds + (validation?.seconds ?? 0),
+  };
+  state.metricsBytes = await folder.appendMetric(state.metricsBytes, event);
+  if (event.best) {
+    const file = `${phase}-best.safetensors`;
+    await session.network.save(folder.checkpoint(file));
+    state.best[phase] = { epoch: event.epoch, accuracy: event.validationAccuracy, loss: event.validationLoss, file };
+  }
+  state.epoch++;
+  state.step = 0;
+  state.sums = emptySums(hidden.length);
+  await session.save();
+  yield event;
+  yield* activityWarnings(layers, phase, event.epoch);
+}
+
+function divergence(session: Session, phase: Phase, stats: { loss: number; badLayer: number; gradientNorm: number }): OneSpikeError {
+  const { state, folder, network } = session;
+  const layer = network.description.layers[stats.badLayer];
+  const where = layer === undefined ? 'in the gradient' : `first in layers.${stats.badLayer} (${layer.type})`;
+  const value = Number.isFinite(stats.loss) ? `a gradient norm of ${stats.gradientNorm}` : `a loss of ${stats.loss}`;
+  return new OneSpikeError(
+    'ERR_STATE',
+    `Expected a finite loss in phase ${phase}, epoch ${state.epoch + 1}, step ${state.step + 1} but received ${value}, non-finite ${where}. ` +
+      `The last good checkpoint is ${folder.checkpoint('last.safetensors')}. Lower ${phase}.optimizer.learningRate, or set ${phase}.optimizer.clipNorm.`,
+  );
+}

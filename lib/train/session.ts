@@ -1,0 +1,127 @@
+/** A run while it is being worked on: the network, the images in native memory, and where it stands. */
+import { createDataset, type DeviceDataset } from '../backend';
+import { splitValidation, type ImageSet, type LoadedDataset } from '../data';
+import { OneSpikeError, isOneSpikeError } from '../errors';
+import { Network } from '../model/network';
+import type { ResolvedNetwork } from '../model/description';
+import { allRows } from './batches';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint';
+import type { TrainConfig } from './config';
+import { Meter } from './meter';
+import type { RunFolder } from './run-folder';
+import { hiddenLayers, initialState, type HiddenLayer, type Stage, type TrainState } from './state';
+
+export interface SessionOptions {
+  signal?: AbortSignal | undefined;
+  progressSeconds: number;
+}
+
+type StepOptions = Parameters<Network['trainStep']>[1];
+type StepBatch = Parameters<Network['trainStep']>[0];
+
+export class Session {
+  readonly hidden: HiddenLayer[];
+  private readonly started = performance.now();
+  private earlierSeconds: number;
+  private counters: ReturnType<Network['counters']>;
+  private readonly saving: Meter;
+
+  private constructor(
+    readonly config: TrainConfig,
+    readonly folder: RunFolder,
+    readonly network: Network,
+    readonly datasets: { train: DeviceDataset; test: DeviceDataset },
+    readonly test: ImageSet,
+    readonly rows: { train: Uint32Array; validation: Uint32Array; test: Uint32Array },
+    readonly state: TrainState,
+    readonly signal: AbortSignal | undefined,
+    readonly progressSeconds: number,
+  ) {
+    this.hidden = hiddenLayers(network);
+    this.earlierSeconds = state.seconds;
+    this.counters = network.counters();
+    this.saving = new Meter(config.checkpoint.seconds);
+  }
+
+  /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. */
+  static async open(config: TrainConfig, folder: RunFolder, loaded: LoadedDataset, description: ResolvedNetwork, options: SessionOptions): Promise<Session> {
+    const network = await Network.create(description, { backend: config.backend, seed: config.seed, threads: config.threads });
+    try {
+      const last = folder.checkpoint('last.safetensors');
+      let state = initialState(config.ann.epochs > 0 ? 'ann' : config.convert.enabled ? 'convert' : 'snn', hiddenLayers(network).length);
+      if (await folder.has(last)) state = await loadCheckpoint(last, network);
+      else if (config.init !== undefined) await network.load(config.init);
+      const split = splitValidation(loaded.train, config.dataset.validation, config.seed);
+      const datasets = {
+        train: createDataset(loaded.train.pixels, loaded.train.labels, loaded.train.shape),
+        test: createDataset(loaded.test.pixels, loaded.test.labels, loaded.test.shape),
+      };
+      return new Session(config, folder, network, datasets, loaded.test, { ...split, test: allRows(loaded.test.count) }, state, options.signal, options.progressSeconds);
+    } catch (error) {
+      await network.dispose();
+      throw error;
+    }
+  }
+
+  /** Errors: ERR_ABORTED once the signal has fired. */
+  throwIfAborted(): void {
+    if (this.signal?.aborted) throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
+  }
+
+  /** One training step. If it is aborted the network is as it was before. */
+  async step(batch: StepBatch, options: StepOptions): Promise<Awaited<ReturnType<Network['trainStep']>> & { wallSeconds: number }> {
+    this.throwIfAborted();
+    const started = performance.now();
+    const stats = await this.network.trainStep(batch, { ...options, signal: this.signal });
+    return { ...stats, wallSeconds: (performance.now() - started) / 1000 };
+  }
+
+  /** Declares the present state of the network's random counters the one that a checkpoint holds. */
+  mark(): void {
+    this.counters = this.network.counters();
+  }
+
+  checkpointDue(): boolean {
+    return this.saving.due();
+  }
+
+  /** Enters a stage from its start, with a fresh optimiser, and records that. */
+  async enter(stage: Stage): Promise<void> {
+    this.network.resetOptimizer();
+    this.state.stage = stage;
+    this.state.epoch = 0;
+    this.state.step = 0;
+    this.mark();
+    await this.save();
+  }
+
+  /** Writes the last checkpoint. */
+  async save(): Promise<void> {
+    this.state.seconds = this.seconds();
+    this.network.setCounters(this.counters);
+    await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.state);
+  }
+
+  /**
+   * Saves what an interruption leaves. The stages between the phases change the network on their way and start over
+   * on resume, so that theirs is the checkpoint they began with.
+   */
+  async saveInterrupted(): Promise<void> {
+    if (this.state.stage === 'ann' || this.state.stage === 'snn') await this.save();
+  }
+
+  /** Wall seconds of the run so far, earlier sittings included. */
+  seconds(): number {
+    return this.earlierSeconds + (performance.now() - this.started) / 1000;
+  }
+
+  async dispose(): Promise<void> {
+    await this.network.dispose();
+    this.datasets.train.dispose();
+    this.datasets.test.dispose();
+  }
+}
+
+export function isAbort(error: unknown): boolean {
+  return isOneSpikeError(error) && error.code === 'ERR_ABORTED';
+}
