@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { violations } from './helpers/architecture';
+
+const root = join(__dirname, '..');
+
+function sources(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const start of ['binding.ts', 'lib', 'native', 'scripts', 'test', 'bench', 'examples']) {
+    const paths = statSync(join(root, start)).isDirectory()
+      ? readdirSync(join(root, start), { recursive: true }).map((name) => `${start}/${String(name)}`) : [start];
+    for (const path of paths.filter((name) => /\.(ts|mjs|js|sh|cc|h|cu|cuh)$/.test(name))) {
+      files.set(path, readFileSync(join(root, path), 'utf8'));
+    }
+  }
+  return files;
+}
+
+test('the arrows between the rooms point one way and every file is short', () => {
+  const files = sources();
+  expect(files.has('binding.ts') && files.has('lib/backend.ts') && files.has('native/core/network.h')).toBe(true);
+  expect(violations(files)).toEqual([]);
+});
+
+describe('the check itself', () => {
+  const one = (file: string, text: string): string[] => violations(new Map([[file, text]]));
+
+  test.each([
+    ['lib/model/network.ts', "import { x } from '../../binding';", 'model may not use binding'],
+    ['lib/model/network.ts', "import { x } from '../train/train';", 'model may not use train'],
+    ['lib/io/safetensors.ts', "import type { x } from '../model';", 'io may not use model'],
+    ['lib/data/index.ts', "const x = await import('../backend');", 'data may not use backend'],
+    ['lib/data/index.ts', "const x = require('../backend');", 'data may not use backend'],
+    ['lib/train/train.ts', "export * from '../cli/main';", 'train may not use cli'],
+    ['lib/train/train.ts', "export * from '..';", 'train may not use index'],
+    ['lib/backend.ts', "import {\n  a,\n} from './model/description';", 'backend may not use model'],
+    ['lib/errors.ts', "import './check';", 'errors may not use check'],
+    ['binding.ts', "import { x } from './lib/errors';", 'binding may not use errors'],
+    ['lib/extra/thing.ts', '', 'in no known room'],
+    ['native/ops/lif.h', '#include "core/status.h"', 'ops may not'],
+    ['native/core/network.cc', '#include "cpu/kernels.h"', 'core may not'],
+    ['native/core/network.cc', '#include "backend.h"', 'core may not'],
+    ['native/cpu/events.cc', '#include "addon/job.h"', 'cpu may not'],
+    ['native/addon/module.cc', '#include "cpu/kernels.h"', 'addon may not'],
+    ['native/core/network.cc', '#include <hwy/highway.h>', 'only native/cpu/ may'],
+    ['native/core/network.cc', '  #include <napi.h>', 'only native/addon/napi_setup.h may'],
+    ['native/addon/module.cc', '#include <napi.h>', 'only native/addon/napi_setup.h may'],
+    ['native/cpu/events.cc', '#include <cuda_runtime.h>', 'only native/cuda/ may'],
+    ['native/extra/thing.cc', '', 'in no known room'],
+    ['native/core/network.cc', 'if (bad) std::abort();', 'never ends the process'],
+    ['native/core/network.cc', 'if (bad) exit(1);', 'never ends the process'],
+  ])('%s with %j is a violation', (file, text, reason) => {
+    expect(one(file, text)).toEqual([expect.stringContaining(reason)]);
+  });
+
+  test.each([
+    ['lib/backend.ts', "import { loadNative } from '../binding';\nimport { x } from './errors';"],
+    ['lib/model/network.ts', "import { x } from '../backend';\nimport y from './shapes';\nimport { z } from '../io/safetensors';"],
+    ['lib/model/network.ts', "// import { x } from '../train/train';\n/** import { x } from '../cli'; */"],
+    ['lib/index.ts', "export { train } from './train/train';"],
+    ['lib/cli/main.ts', "import { readFileSync } from 'node:fs';\nimport { train } from '../train/train';"],
+    ['native/cpu/events.cc', '#include "cpu/events.h"\n#include "core/backend.h"\n#include "ops/rng.h"\n#include <hwy/highway.h>'],
+    ['native/addon/napi_setup.h', '#include <napi.h>'],
+    ['native/addon/job.cc', 'job->abort(); on_exit(x); // never std::abort()'],
+  ])('%s with %j is none', (file, text) => {
+    expect(one(file, text)).toEqual([]);
+  });
+
+  test('a file may have 330 lines, not 331', () => {
+    expect(one('lib/model/long.ts', 'x\n'.repeat(330))).toEqual([]);
+    expect(one('lib/model/long.ts', 'x\n'.repeat(331))).toEqual(['lib/model/long.ts has 331 lines, more than 330']);
+  });
+});

@@ -1,0 +1,125 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cli, temporaryFolder } from '../helpers/command-line';
+
+const folder = temporaryFolder();
+const commands = ['train', 'resume', 'eval', 'predict', 'energy', 'data', 'bench', 'presets', 'doctor'];
+
+describe('help', () => {
+  test('names every command', async () => {
+    const { status, stdout } = await cli(['--help']);
+    expect(status).toBe(0);
+    for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+  });
+
+  test.each([...commands.filter((name) => name !== 'data').map((name) => [name]), ['data', 'info'], ['data', 'fetch']])('%s %s explains itself with an example', async (...words) => {
+    const { status, stdout } = await cli([...words, '--help']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/Examples?:\n {2}\$ onespike /);
+    expect(stdout).toContain('--json');
+  });
+
+  test('the version is that of the package', async () => {
+    const { version } = require('../../package.json') as { version: string };
+    expect((await cli(['--version'])).stdout.trim()).toBe(version);
+  });
+});
+
+describe('wrong usage exits 2 with one line and a hint', () => {
+  writeFileSync(join(folder, 'broken.json'), '{"snn": ');
+  writeFileSync(join(folder, 'unknown.json'), '{"snn": {"epoch": 3}}');
+  test.each([
+    [['frain'], /unknown command 'frain'.*train/],
+    [['train', '--sed', '3'], /unknown option '--sed'.*--se/],
+    [['train', 'vgg19'], /Expected a preset .* but received 'vgg19'/],
+    [['train', 'absent.json'], /absent\.json: no such file/],
+    [['train', join(folder, 'broken.json')], /JSON/],
+    [['train', join(folder, 'unknown.json')], /'snn\.epoch'.*'epochs'/],
+    [['train', '--seed', 'x'], /integer of at least 0 but received 'x'/],
+    [['train', '--seed', '-1'], /integer of at least 0 but received '-1'/],
+    [['train', '--backend', 'gpu'], /backend.*'gpu'/],
+    [['train', '--dataset', 'cifar'], /dataset\.name/],
+    [['train', '--set', 'snn.optimiser.kind=sgd'], /'snn\.optimiser'.*'optimizer'/],
+    [['train', 'a', 'b'], /too many arguments/],
+    [['resume'], /missing required argument 'run'/],
+    [['predict', 'run'], /missing required argument 'image'/],
+    [['data', 'info', 'cifar'], /NAME/],
+    [['presets', 'vgg7'], /vgg7/],
+    [['bench', '--model', 'resnet'], /--model/],
+    [['bench', '--activity', '0'], /above 0/],
+  ])('%j', async (args, message) => {
+    const { status, stdout, stderr } = await cli(args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    const [first, hint, ...rest] = stderr.trimEnd().split('\n');
+    expect(first).toMatch(message);
+    expect(hint).toMatch(/^hint /);
+    expect(rest).toEqual([]);
+  });
+
+  test('in JSON the error is an object on stdout', async () => {
+    const { status, events } = await cli(['train', '--set', 'snn.epochs=-1', '--json']);
+    expect(status).toBe(2);
+    expect(events()).toEqual([{ event: 'error', code: 'ERR_ARG', message: expect.stringContaining('snn.epochs'), hint: expect.any(String) }]);
+  });
+});
+
+describe('failure exits 1', () => {
+  test.each([
+    [['resume', 'absent'], 'ERR_IO'],
+    [['eval', 'absent'], 'ERR_IO'],
+    [['energy', 'absent'], 'ERR_IO'],
+    [['predict', 'absent', 'x.png'], 'ERR_IO'],
+    [['train', '--dataset', 'cifar10', '--data', join(folder, 'nothing')], 'ERR_IO'],
+    [['train', '--set', 'model.layers=[{"type":"conv","out":4}]'], 'ERR_SHAPE'],
+  ])('%j', async (args, code) => {
+    const { status, stderr, events } = await cli([...args, '--json'], { cwd: folder });
+    expect(status).toBe(1);
+    expect(events()).toEqual([{ event: 'error', code, message: expect.any(String) }]);
+    expect(stderr).toContain(`(${code})`);
+  });
+});
+
+describe('commands without a run', () => {
+  test('presets lists all, and prints one as a file that train takes', async () => {
+    const list = await cli(['presets']);
+    for (const name of ['vgg6', 'vgg9', 'vgg11', 'vgg16']) expect(list.stdout).toContain(name);
+    const one = await cli(['presets', 'vgg9', '--dataset', 'mnist']);
+    expect(JSON.parse(one.stdout)).toMatchObject({ preset: 'vgg9', dataset: { name: 'mnist' }, model: { name: 'vgg9' } });
+    const json = await cli(['presets', 'vgg9', '--json']);
+    expect(json.events()).toMatchObject([{ event: 'preset', name: 'vgg9', dataset: 'shapes', config: { preset: 'vgg9' } }]);
+  });
+
+  test('doctor says what there is', async () => {
+    const { status, events } = await cli(['doctor', '--json']);
+    expect(status).toBe(0);
+    expect(events()).toEqual([expect.objectContaining({
+      event: 'doctor', version: expect.any(String), node: process.version, simd: expect.any(String), backend: expect.stringMatching(/^(cpu|cuda)$/),
+      cuda: { built: expect.any(Boolean), available: expect.any(Boolean), reason: expect.any(String) }, binary: expect.stringMatching(/\.node$/), threads: expect.any(Number),
+    })]);
+    expect((await cli(['doctor'])).stdout).toContain('CUDA');
+  });
+
+  test('data info needs no download', async () => {
+    const { events } = await cli(['data', 'info', 'shapes', '--json']);
+    expect(events()).toEqual([expect.objectContaining({ event: 'data', name: 'shapes', present: true })]);
+  });
+
+  test('colour only where it is wanted', async () => {
+    const plain = await cli(['doctor']);
+    expect(plain.stdout).not.toContain('\x1b');
+    const coloured = await cli(['resume', 'absent'], { env: { FORCE_COLOR: '1' } });
+    expect(coloured.stderr).toContain('\x1b[31m');
+    const refused = await cli(['resume', 'absent'], { env: { FORCE_COLOR: '1', NO_COLOR: '1' } });
+    expect(refused.stderr).not.toContain('\x1b');
+  });
+
+  test('bench reports as the reference does', async () => {
+    const { status, events } = await cli(['bench', '--model', 'vgg6', '--mode', 'infer', '--batch', '2', '--iterations', '2', '--activity', '0.2', '--json']);
+    expect(status).toBe(0);
+    const [result] = events();
+    expect(result).toMatchObject({ event: 'bench', model: 'vgg6', mode: 'infer', batch: 2, timesteps: 5, device: expect.any(String), threads: expect.any(Number) });
+    expect(result!.best).toBeGreaterThanOrEqual(result!.imagesPerSecond);
+    expect(result!.spikesPerNeuron).toHaveLength(5);
+    for (const share of result!.spikesPerNeuron) expect(Math.abs(share - 0.2)).toBeLessThan(0.02);
+  });
+});

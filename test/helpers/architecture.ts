@@ -1,0 +1,91 @@
+// The rooms of the house and the ways between them, as a check over file names and texts.
+import { posix } from 'node:path';
+
+const shared = ['errors', 'check'];
+
+/** Which rooms (or single files) of lib/ each may import, besides itself. */
+const libArrows: Record<string, string[]> = {
+  binding: [],
+  errors: [],
+  check: ['errors'],
+  backend: ['binding', ...shared],
+  io: shared,
+  data: ['io', ...shared],
+  model: ['io', 'backend', ...shared],
+  energy: ['model', 'io', ...shared],
+  train: ['model', 'data', 'energy', 'io', 'backend', ...shared],
+  cli: ['train', 'model', 'data', 'energy', 'io', 'backend', ...shared],
+  index: ['train', 'model', 'data', 'energy', 'io', 'backend', ...shared],
+};
+
+/** Which folders of native/ each may include. */
+const nativeArrows: Record<string, string[]> = {
+  ops: ['ops'],
+  core: ['core', 'ops'],
+  cpu: ['cpu', 'core', 'ops'],
+  cuda: ['cuda', 'core', 'ops'],
+  addon: ['addon', 'core', 'ops'],
+  test: ['test', 'cpu', 'cuda', 'core', 'ops'],
+  bench: ['bench', 'cpu', 'cuda', 'core', 'ops'],
+};
+
+/** Headers from outside that belong to one room, or to one file of it. */
+const headerOwners = [
+  { header: /^(napi|node_api|js_native_api|uv)\.h$/, owner: 'native/addon/napi_setup.h' },
+  { header: /^hwy\//, owner: 'native/cpu/' },
+  { header: /^(cuda|cublas|cooperative_groups|mma)/, owner: 'native/cuda/' },
+];
+
+const maxLines = 330;
+
+/** What is wrong with these files (path from the repository's root, text), one sentence each. */
+export function violations(files: Map<string, string>): string[] {
+  const found: string[] = [];
+  for (const [file, text] of files) {
+    const lines = text.trimEnd().split('\n').length;
+    if (lines > maxLines) found.push(`${file} has ${lines} lines, more than ${maxLines}`);
+    if (file === 'binding.ts' || /^lib\/.*\.ts$/.test(file)) found.push(...importViolations(file, text));
+    if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file)) found.push(...includeViolations(file, text), ...exitViolations(file, text));
+  }
+  return found;
+}
+
+function libRoom(path: string): string {
+  if (/^binding(\.ts)?$/.test(path)) return 'binding';
+  return /^lib\/([^/.]+)/.exec(path)?.[1] ?? (path === 'lib' ? 'index' : path);
+}
+
+function importViolations(file: string, text: string): string[] {
+  const from = libRoom(file);
+  const allowed = libArrows[from];
+  if (!allowed) return [`${file} is in no known room of lib/`];
+  const code = text.replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+  const imports = [...code.matchAll(/(?:\bfrom|\bimport|\b(?:import|require)\()\s*['"](\.[^'"]*)['"]/g)];
+  return imports.map(([, target]) => posix.join(posix.dirname(file), target!))
+    .filter((target) => libRoom(target) !== from && !allowed.includes(libRoom(target)))
+    .map((target) => `${file} imports ${target}: ${from} may not use ${libRoom(target)}`);
+}
+
+function includeViolations(file: string, text: string): string[] {
+  const room = file.split('/')[1]!;
+  const allowed = nativeArrows[room];
+  if (!allowed) return [`${file} is in no known room of native/`];
+  const found: string[] = [];
+  for (const [, open, header] of text.matchAll(/^\s*#\s*include\s*([<"])([^>"]+)[>"]/gm)) {
+    const owner = headerOwners.find((rule) => rule.header.test(header!))?.owner;
+    if (owner !== undefined) {
+      if (!file.startsWith(owner)) found.push(`${file} includes ${header}: only ${owner} may`);
+    } else if (open === '"' && !allowed.includes(header!.split('/')[0]!)) {
+      found.push(`${file} includes ${header}: ${room} may not`);
+    }
+  }
+  return found;
+}
+
+/** Native code lives in someone else's process: it reports a Status, it never ends it. */
+function exitViolations(file: string, text: string): string[] {
+  if (/^native\/(test|bench)\//.test(file)) return [];
+  const code = text.replace(/\/\/.*$/gm, '');
+  const call = /\b(?:std::(?:abort|exit|_Exit|quick_exit|terminate)|(?<![\w.>])(?:abort|exit|_exit))\s*\(/.exec(code);
+  return call ? [`${file} calls ${call[0]}): native code never ends the process`] : [];
+}

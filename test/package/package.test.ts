@@ -1,0 +1,164 @@
+// What a user of the npm package gets, tried on the packed and installed package.
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { command, installPackage, root, type Consumer } from './consumer';
+
+const MiB = 1 << 20;
+const binary = 'prebuilds/linux-x64/onespike.glibc.node';
+
+let consumer: Consumer;
+// The first prebuild compiles every native source again.
+beforeAll(() => {
+  consumer = installPackage();
+}, 900_000);
+afterAll(() => consumer?.remove());
+
+describe('the tarball', () => {
+  test('holds what is needed to run or to build from source, and nothing else', () => {
+    expect(consumer.files).toEqual(expect.arrayContaining([
+      'package.json', 'README.md', 'LICENSE', 'dist/lib/index.js', 'dist/lib/index.d.ts', 'dist/index.mjs', 'dist/index.d.mts', 'dist/lib/cli/main.js', binary,
+      'CMakeLists.txt', 'native/addon/module.cc', 'native/core/network.h',
+    ]));
+    const top = new Set(consumer.files.map((file) => file.split('/')[0]));
+    for (const folder of ['test', 'bench', 'lib', 'scripts', 'build', 'node_modules', 'docs', 'examples']) expect(top).not.toContain(folder);
+    // With a binding.gyp npm would build by itself.
+    expect(consumer.files).not.toContain('binding.gyp');
+    expect(consumer.files.filter((file) => /tsbuildinfo|\.onespike|\.sources|native\/(test|bench)/.test(file))).toEqual([]);
+  });
+
+  test('runs nothing at installation', () => {
+    const manifest = JSON.parse(readFileSync(join(consumer.folder, 'node_modules/onespike/package.json'), 'utf8'));
+    for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) expect(manifest.scripts).not.toHaveProperty(script);
+    expect(Object.keys(manifest.dependencies).sort()).toEqual(['commander', 'node-gyp-build', 'tar-stream', 'zod']);
+  });
+
+  test('is small', () => {
+    expect(statSync(consumer.tarball).size).toBeLessThan(2 * MiB);
+    expect(statSync(join(consumer.folder, 'node_modules/onespike', binary)).size).toBeLessThan(4 * MiB);
+  });
+});
+
+describe('the binary', () => {
+  const installed = () => join(consumer.folder, 'node_modules/onespike', binary);
+
+  test('needs the C library alone', () => {
+    const needed = [...command(root, 'readelf', '-d', installed()).matchAll(/NEEDED.*\[(.*)\]/g)].map((match) => match[1]!);
+    expect(needed).toContain('libc.so.6');
+    expect(needed.filter((name) => !/^(libc|libm|libpthread|ld-linux-x86-64)\.so/.test(name))).toEqual([]);
+  });
+
+  test('asks for no newer C library than the one of Ubuntu 22.04', () => {
+    const minors = [...command(root, 'readelf', '-V', installed()).matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1]));
+    expect(Math.max(...minors)).toBeLessThanOrEqual(35);
+  });
+
+  test('takes nothing from the host process but Node-API', () => {
+    const symbols = command(root, 'nm', '-D', '--undefined-only', installed()).trim().split('\n').map((line) => line.trim().replace(/^[Uw] /, ''));
+    expect(symbols.filter((name) => !/^(napi_|node_api_)|@GLIBC_|^(_ITM_|__gmon_start__)/.test(name))).toEqual([]);
+  });
+
+  test('shows the host process two symbols', () => {
+    const symbols = command(root, 'nm', '-D', '--defined-only', installed()).trim().split('\n').map((line) => line.split(' ').pop());
+    expect(symbols.sort()).toEqual(['napi_register_module_v1', 'node_api_module_get_api_version_v1']);
+  });
+});
+
+describe('the module', () => {
+  const tiny = `{ input: [1, 8, 8], timesteps: 3, mean: [0.5], std: [0.5], layers: [
+    { type: 'conv', out: 4 }, { type: 'avgpool' }, { type: 'linear', out: 3, output: true }] }`;
+  const use = `
+    (async () => {
+      const network = await Network.create(${tiny}, { backend: 'cpu', seed: 1, threads: 1 });
+      const { logits } = await network.forward(new Uint8Array(2 * 64).fill(200));
+      await network.dispose();
+      console.log(logits.length);
+    })();`;
+
+  test('loads by require', () => {
+    expect(consumer.node(`const { Network } = require('onespike');${use}`)).toBe('6\n');
+  });
+
+  test('loads by import', () => {
+    expect(consumer.node(`import { Network } from 'onespike';${use}`, 'mjs')).toBe('6\n');
+  });
+
+  test('is one and the same by either way', () => {
+    const names = consumer.node(`
+      import { createRequire } from 'node:module';
+      import * as imported from 'onespike';
+      const required = createRequire(import.meta.url)('onespike');
+      for (const name of Object.keys(required)) if (imported[name] !== required[name]) throw new Error(name);
+      console.log(Object.keys(imported).filter((name) => name !== 'default').sort().join() === Object.keys(required).sort().join());`, 'mjs');
+    expect(names).toBe('true\n');
+  });
+
+  test('has types for both', () => {
+    const program = `
+      import { Network, vgg, train, isOneSpikeError, type TrainEvent } from 'onespike';
+      export async function use(signal: AbortSignal): Promise<number> {
+        const network = await Network.create(vgg('vgg9', { classes: 10, timesteps: 5 }), { backend: 'cpu', seed: 1 });
+        const { logits } = await network.forward(new Uint8Array(3072), { trace: true, signal });
+        const events: TrainEvent[] = [];
+        try { for await (const event of train({ dataset: { name: 'shapes' } }, { signal })) events.push(event); }
+        catch (error) { if (!isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error; }
+        await network.dispose();
+        // @ts-expect-error: no such backend
+        await Network.create(vgg('vgg9'), { backend: 'tpu' });
+        return logits[0]! + events.length;
+      }`;
+    for (const extension of ['cts', 'mts']) writeFileSync(join(consumer.folder, `use.${extension}`), program);
+    const compilerOptions = {
+      module: 'nodenext', target: 'es2022', lib: ['es2023', 'esnext.disposable'], strict: true, noEmit: true,
+      types: ['node'], typeRoots: [join(root, 'node_modules/@types')],
+    };
+    writeFileSync(join(consumer.folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.cts', 'use.mts'] }));
+    command(consumer.folder, process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '-p', consumer.folder);
+  });
+
+  test('trains', () => {
+    const output = consumer.node(`
+      import { train } from 'onespike';
+      const config = {
+        dataset: { name: 'shapes', trainCount: 60, testCount: 20, size: 16 },
+        model: { timesteps: 2, layers: [{ type: 'conv', out: 4 }, { type: 'avgpool' }, { type: 'linear', out: 10, output: true }] },
+        ann: { epochs: 1 }, snn: { epochs: 1 }, threads: 1, out: 'run',
+      };
+      for await (const { event } of train(config)) console.log(event);`, 'mjs');
+    const milestones = output.trim().split('\n').filter((event) => ['start', 'epoch', 'converted', 'done'].includes(event));
+    expect(milestones).toEqual(['start', 'epoch', 'converted', 'epoch', 'done']);
+    expect(readdirSync(join(consumer.folder, 'run'))).toEqual(expect.arrayContaining(['run.json', 'metrics.jsonl', 'model.safetensors']));
+  }, 120_000);
+
+  test('brings the command line', () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect(command(consumer.folder, 'node_modules/.bin/onespike', '--version').trim()).toBe(version);
+  });
+});
+
+describe('the examples', () => {
+  const examples = readdirSync(join(root, 'examples')).filter((file) => file.endsWith('.mjs'));
+
+  test('are there', () => expect(examples.length).toBeGreaterThan(0));
+
+  test.each(examples)('%s runs', (file) => {
+    cpSync(join(root, 'examples', file), join(consumer.folder, file));
+    expect(command(consumer.folder, process.execPath, file)).not.toBe('');
+  }, 120_000);
+});
+
+test('packing without the compiled files or without a binary is refused', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onespike-prepack-'));
+  try {
+    cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
+    const prepack = () => command(folder, process.execPath, 'scripts/prepack.mjs');
+    expect(prepack).toThrow('Expected dist/lib/index.js in the package');
+    for (const file of ['dist/lib/index.js', 'dist/lib/cli/main.js', 'dist/index.mjs']) {
+      mkdirSync(join(folder, file, '..'), { recursive: true });
+      writeFileSync(join(folder, file), '');
+    }
+    expect(prepack).toThrow('Expected a binary in prebuilds/linux-x64');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

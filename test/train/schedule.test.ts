@@ -1,0 +1,109 @@
+import { augmentSeed, calibrationIndices, epochOrder } from '../../lib/train/order';
+import { learningRateFactor, type Schedule } from '../../lib/train/schedule';
+import { emptySums, initialState, isBetter, layerActivity, meanActivity } from '../../lib/train/state';
+import { activityWarnings } from '../../lib/train/watch';
+import { batchCount, batchRows } from '../../lib/train/batches';
+
+const schedule = (parts: Partial<Schedule>): Schedule => ({ kind: 'constant', warmup: 0, milestones: [], factor: 0.1, final: 0, ...parts });
+
+describe('learning rate', () => {
+  test('constant stays', () => {
+    for (let step = 0; step < 40; step++) expect(learningRateFactor(schedule({}), step, 10, 4)).toBe(1);
+  });
+
+  test('warm-up rises by equal parts and never starts at zero', () => {
+    const rates = [0, 1, 2, 3, 4].map((step) => learningRateFactor(schedule({ warmup: 0.4 }), step, 10, 4));
+    [0.2, 0.4, 0.6, 0.8, 1].forEach((rate, i) => expect(rates[i]).toBeCloseTo(rate, 12));
+  });
+
+  test('cosine goes from full over half to final', () => {
+    const cosine = schedule({ kind: 'cosine', final: 0.1 });
+    expect(learningRateFactor(cosine, 0, 10, 10)).toBe(1);
+    expect(learningRateFactor(cosine, 50, 10, 10)).toBeCloseTo(0.55, 12);
+    expect(learningRateFactor(cosine, 99, 10, 10)).toBeGreaterThan(0.1);
+    expect(learningRateFactor(cosine, 99, 10, 10)).toBeLessThan(0.101);
+  });
+
+  test('cosine begins after warm-up, without a jump', () => {
+    const cosine = schedule({ kind: 'cosine', warmup: 1 });
+    const rates = Array.from({ length: 40 }, (_, step) => learningRateFactor(cosine, step, 10, 4));
+    expect(rates[10]).toBe(1);
+    for (let step = 1; step < 40; step++) expect(Math.abs(rates[step]! - rates[step - 1]!)).toBeLessThan(0.11);
+  });
+
+  test('steps multiply at their shares', () => {
+    const steps = schedule({ kind: 'step', milestones: [0.5, 0.75] });
+    const rates = [0, 19, 20, 29, 30, 39].map((step) => learningRateFactor(steps, step, 10, 4));
+    [1, 1, 0.1, 0.1, 0.01, 0.01].forEach((rate, i) => expect(rates[i]).toBeCloseTo(rate, 12));
+  });
+
+  test('a warm-up longer than the phase does no harm', () => {
+    for (const kind of ['constant', 'step', 'cosine'] as const) {
+      const rate = learningRateFactor(schedule({ kind, warmup: 99 }), 9, 10, 1);
+      expect(rate).toBeGreaterThan(0);
+      expect(rate).toBeLessThanOrEqual(1);
+    }
+  });
+});
+
+describe('order', () => {
+  const rows = Uint32Array.from({ length: 100 }, (_, i) => i * 3);
+
+  test('is a permutation that depends on seed, phase and epoch alone', () => {
+    const order = epochOrder(rows, 7, 'snn', 2);
+    expect([...order].sort((a, b) => a - b)).toEqual([...rows]);
+    expect(epochOrder(rows, 7, 'snn', 2)).toEqual(order);
+    for (const other of [epochOrder(rows, 8, 'snn', 2), epochOrder(rows, 7, 'ann', 2), epochOrder(rows, 7, 'snn', 3)]) expect(other).not.toEqual(order);
+    expect(rows[1]).toBe(3);
+  });
+
+  test('augmentation seeds are safe integers and differ by phase', () => {
+    for (const seed of [0, 1, Number.MAX_SAFE_INTEGER]) {
+      expect(Number.isSafeInteger(augmentSeed(seed, 'ann'))).toBe(true);
+      expect(augmentSeed(seed, 'ann')).not.toBe(augmentSeed(seed, 'snn'));
+    }
+  });
+
+  test('calibration takes as many as asked, or all', () => {
+    expect(calibrationIndices(rows, 1, 10)).toHaveLength(10);
+    expect(calibrationIndices(rows, 1, 1000)).toHaveLength(100);
+  });
+
+  test('batches cover every row once', () => {
+    expect(batchCount(100, 32)).toBe(4);
+    const seen = Array.from({ length: 4 }, (_, step) => [...batchRows(rows, step, 32)]).flat();
+    expect(seen).toEqual([...rows]);
+  });
+});
+
+describe('state', () => {
+  test('a better epoch has the higher accuracy, then the lower loss', () => {
+    const best = { epoch: 1, accuracy: 0.5, loss: 1, file: 'x' };
+    expect(isBetter({ validationAccuracy: 0.6, validationLoss: 2 }, best)).toBe(true);
+    expect(isBetter({ validationAccuracy: 0.5, validationLoss: 0.9 }, best)).toBe(true);
+    expect(isBetter({ validationAccuracy: 0.5, validationLoss: 1 }, best)).toBe(false);
+    expect(isBetter({ validationAccuracy: 0.4, validationLoss: 0 }, best)).toBe(false);
+    expect(isBetter({ validationAccuracy: 0, validationLoss: 9 }, null)).toBe(true);
+    expect(isBetter({ validationAccuracy: null, validationLoss: null }, best)).toBe(true);
+  });
+
+  test('survives JSON', () => {
+    const state = { ...initialState('ann', 2), sums: { ...emptySums(2), loss: 0.1 + 0.2 } };
+    expect(JSON.parse(JSON.stringify(state))).toEqual(state);
+  });
+
+  test('activity is per neuron and image; the mean weighs layers by their neurons', () => {
+    const layers = layerActivity([{ index: 0, neurons: 100 }, { index: 2, neurons: 300 }], [50, 300], 10);
+    expect(layers).toEqual([{ layer: 'layers.0', neurons: 100, spikesPerNeuron: 0.05 }, { layer: 'layers.2', neurons: 300, spikesPerNeuron: 0.1 }]);
+    expect(meanActivity(layers)).toBeCloseTo(350 / 4000, 12);
+    expect(meanActivity([])).toBe(0);
+  });
+
+  test('dead and saturated layers are named', () => {
+    const layer = (spikesPerNeuron: number) => [{ layer: 'layers.3', neurons: 10, spikesPerNeuron }];
+    expect(activityWarnings(layer(0.0009), 'snn', 1)).toMatchObject([{ event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' }]);
+    expect(activityWarnings(layer(0.951), 'snn', 1)).toMatchObject([{ event: 'warning', code: 'SATURATED_LAYER' }]);
+    expect(activityWarnings(layer(0.001), 'snn', 1)).toEqual([]);
+    expect(activityWarnings(layer(0.95), 'snn', 1)).toEqual([]);
+  });
+});

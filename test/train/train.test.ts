@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadRun } from '../../lib/train/load-run';
+import { resume, train } from '../../lib/train/train';
+import type { TrainConfigInput } from '../../lib/train/config';
+import type { TrainEvent } from '../../lib/train/events';
+import { temporaryFolder, tinyConfig } from '../helpers/command-line';
+
+const folder = temporaryFolder();
+const tiny = (name: string): TrainConfigInput => ({ ...structuredClone(tinyConfig), out: join(folder, name) }) as unknown as TrainConfigInput;
+
+async function collect(stream: AsyncIterable<TrainEvent>, onEvent: (event: TrainEvent) => void = () => undefined): Promise<TrainEvent[]> {
+  const events: TrainEvent[] = [];
+  for await (const event of stream) {
+    events.push(event);
+    onEvent(event);
+  }
+  return events;
+}
+
+const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
+
+let whole: TrainEvent[];
+beforeAll(async () => {
+  whole = await collect(train(tiny('whole')));
+});
+
+test('the events end with done, and loadRun gives back what was trained', async () => {
+  const done = whole.at(-1)!;
+  if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
+  const run = await loadRun(join(folder, 'whole'));
+  expect(run).toMatchObject({ path: join(folder, 'whole'), mode: 'snn', results: done, config: { model: { name: 'tiny' } } });
+  expect(run.classes).toHaveLength(10);
+  expect(run.metrics).toEqual(whole.filter(({ event }) => event === 'epoch' || event === 'converted'));
+  const network = await run.network({ backend: 'cpu' });
+  const { test: images } = await run.dataset();
+  const { predictions } = await network.forward(images.pixels);
+  const correct = predictions.reduce((sum, label, i) => sum + (label === images.labels[i] ? 1 : 0), 0);
+  expect(correct / images.count).toBe(done.snn.testAccuracy);
+  await network.dispose();
+});
+
+test('a signal saves the run and throws ERR_ABORTED; resume ends in the same bits', async () => {
+  const controller = new AbortController();
+  const seen: TrainEvent[] = [];
+  const stopped = collect(train(tiny('aborted'), { signal: controller.signal, progressSeconds: 0 }), (event) => {
+    seen.push(event);
+    if (event.event === 'progress' && event.phase === 'snn' && event.activity === 'train' && event.step === 4) controller.abort();
+  });
+  await expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  expect(seen.at(-1)).toMatchObject({ event: 'saved', stage: 'snn', epoch: 0, step: 4 });
+  const rest = await collect(resume(join(folder, 'aborted'), { threads: 2 }));
+  expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: 'snn', epoch: 0, step: 4 } });
+  expect(model('aborted')).toBe(model('whole'));
+});
+
+test('leaving the loop is an interruption as well', async () => {
+  for await (const event of train(tiny('left'), { progressSeconds: 0 })) {
+    if (event.event === 'progress' && event.activity === 'train' && event.step === 3) break;
+  }
+  const unfinished = await loadRun(join(folder, 'left'));
+  expect(unfinished.results).toBeUndefined();
+  await expect(unfinished.network()).rejects.toMatchObject({ code: 'ERR_STATE' });
+  await collect(resume(join(folder, 'left')));
+  expect(model('left')).toBe(model('whole'));
+});
+
+test('a signal that has fired already starts nothing', async () => {
+  await expect(collect(train(tiny('never'), { signal: AbortSignal.abort() }))).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  await expect(loadRun(join(folder, 'never'))).rejects.toMatchObject({ code: 'ERR_IO' });
+});
+
+test('resume needs a run', async () => {
+  await expect(collect(resume(join(folder, 'absent')))).rejects.toMatchObject({ code: 'ERR_IO' });
+});
+
+test('a wrong configuration is refused before anything is written', async () => {
+  await expect(collect(train({ ...(tiny('wrong') as object), sead: 1 } as never))).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringContaining("'seed'") });
+  await expect(loadRun(join(folder, 'wrong'))).rejects.toMatchObject({ code: 'ERR_IO' });
+});

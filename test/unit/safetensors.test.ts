@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { duplicateKey } from '../../lib/io/json-keys';
+import { readSafetensors, writeSafetensors, type Tensor } from '../../lib/io/safetensors';
+
+let folder: string;
+let path: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'onespike-safetensors-'));
+  path = join(folder, 'file.safetensors');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const failing = (code: string, text: string) => expect.objectContaining({ code, message: expect.stringContaining(text) });
+
+/** A file with this header, as text or as a value, and so many bytes of data. */
+function store(header: unknown, dataBytes = 0, length?: bigint): void {
+  const text = Buffer.isBuffer(header) ? header : Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const head = Buffer.alloc(8);
+  head.writeBigUInt64LE(length ?? BigInt(text.length));
+  writeFileSync(path, Buffer.concat([head, text, Buffer.alloc(dataBytes)]));
+}
+
+const tensors = (): Map<string, Tensor> => new Map<string, Tensor>([
+  ['bytes', { dtype: 'U8', shape: [3], data: Uint8Array.of(1, 2, 255) }],
+  ['layers.0.weight', { dtype: 'F32', shape: [2, 1, 1, 2], data: Float32Array.of(1.5, -0, 3e38, 1e-45) }],
+  ['scalar', { dtype: 'F32', shape: [], data: Float32Array.of(0.25) }],
+  ['labels', { dtype: 'I64', shape: [2], data: BigInt64Array.of(-1n, 2n ** 62n) }],
+  ['doubles', { dtype: 'F64', shape: [1, 2], data: Float64Array.of(Math.PI, NaN) }],
+  ['empty', { dtype: 'F32', shape: [0, 4], data: new Float32Array(0) }],
+  ['__proto__', { dtype: 'I8', shape: [1], data: Int8Array.of(-5) }],
+  ['shorts', { dtype: 'U16', shape: [1], data: Uint16Array.of(65535) }],
+]);
+
+describe('safetensors', () => {
+  test('come back as they were written, aligned to their elements', async () => {
+    await writeSafetensors(path, tensors(), { note: 'größer', onespike: '{}' });
+    const back = await readSafetensors(path);
+    expect(back.metadata).toEqual({ note: 'größer', onespike: '{}' });
+    expect(new Map([...back.tensors].sort())).toEqual(new Map([...tensors()].sort()));
+    const bytes = readFileSync(path);
+    const start = 8 + Number(bytes.readBigUInt64LE());
+    const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<string, { dtype: string; data_offsets: [number, number] }>;
+    expect(start % 8).toBe(0);
+    for (const name of ['doubles', 'labels']) expect(header[name]!.data_offsets[0] % 8).toBe(0);
+    expect(header['layers.0.weight']!.data_offsets[0] % 4).toBe(0);
+  });
+
+  test('are written from views of larger buffers, and without metadata or tensors', async () => {
+    const data = Float32Array.of(9, 1, 2, 9).subarray(1, 3);
+    await writeSafetensors(path, new Map([['a', { dtype: 'F32', shape: [2], data }]]));
+    expect([...(await readSafetensors(path)).tensors.get('a')!.data]).toEqual([1, 2]);
+    await writeSafetensors(path, new Map());
+    expect(await readSafetensors(path)).toEqual({ metadata: {}, tensors: new Map() });
+  });
+
+  test.each<[string, Tensor, string]>([
+    ['another array type', { dtype: 'F32', shape: [1], data: Float64Array.of(1) }, 'Expected a Float32Array (F32) for t.data'],
+    ['too few elements', { dtype: 'F32', shape: [2], data: Float32Array.of(1) }, 'Expected 2 elements (the shape [2]) for t.data'],
+    ['a negative size', { dtype: 'F32', shape: [-1], data: Float32Array.of(1) }, 'for t.shape'],
+    ['an unknown type', { dtype: 'F8' as 'F32', shape: [1], data: Float32Array.of(1) }, 'for t.dtype'],
+  ])('are not written with %s', async (_, tensor, message) => {
+    await expect(writeSafetensors(join(folder, 'never'), new Map([['t', tensor]]))).rejects.toEqual(failing('ERR_ARG', message));
+    await expect(readSafetensors(join(folder, 'never'))).rejects.toEqual(failing('ERR_IO', 'no such file or folder (ENOENT)'));
+  });
+
+  test('are not written under the name of the metadata', async () => {
+    const tensor: Tensor = { dtype: 'U8', shape: [1], data: Uint8Array.of(1) };
+    await expect(writeSafetensors(path, new Map([['__metadata__', tensor]]))).rejects.toEqual(failing('ERR_ARG', 'tensor name'));
+    await expect(writeSafetensors(path, new Map(), { a: 3 as unknown as string })).rejects.toEqual(failing('ERR_ARG', 'metadata.a'));
+  });
+
+  const f32 = (shape: unknown, begin: unknown, end: unknown, more: object = {}): object => ({ dtype: 'F32', shape, data_offsets: [begin, end], ...more });
+
+  test.each<[string, unknown, number, string]>([
+    ['JSON that breaks off', '{"a": ', 0, 'a header in JSON'],
+    ['an array', '[1, 2]', 0, "begins with '{'"],
+    ['a leading space', ' {}', 0, "begins with '{'"],
+    ['nothing', '', 0, "begins with '{'"],
+    ['bytes that are not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), 0, 'a header in UTF-8'],
+    ['a tensor that is a number', { a: 3 }, 0, "of tensor 'a' for"],
+    ['a tensor that is null', { a: null }, 0, "of tensor 'a' for"],
+    ['an unknown dtype', { a: { dtype: 'F16', shape: [2], data_offsets: [0, 4] } }, 4, "as dtype of tensor 'a'"],
+    ['an inherited dtype', { a: { dtype: 'toString', shape: [2], data_offsets: [0, 4] } }, 4, "as dtype of tensor 'a'"],
+    ['no shape', { a: { dtype: 'F32', data_offsets: [0, 4] } }, 4, "as shape of tensor 'a'"],
+    ['a negative size', { a: f32([-1, -1], 0, 4) }, 4, 'as shape'],
+    ['a fractional size', { a: f32([0.5, 2], 0, 4) }, 4, 'as shape'],
+    ['an infinite size', '{"a":{"dtype":"F32","shape":[1e999],"data_offsets":[0,4]}}', 4, 'as shape'],
+    ['one offset', { a: { dtype: 'F32', shape: [1], data_offsets: [0] } }, 4, 'as data_offsets'],
+    ['offsets as text', { a: f32([1], '0', '4') }, 4, 'as data_offsets'],
+    ['offsets the wrong way round', { a: f32([1], 4, 0) }, 4, 'Expected 4 bytes (its shape) between the offsets'],
+    ['a shape of other size', { a: f32([2], 0, 4) }, 4, 'Expected 8 bytes (its shape)'],
+    ['a huge shape', { a: f32([2 ** 40, 2 ** 40], 0, 4) }, 4, '(its shape)'],
+    ['a huge tensor', { a: f32([2 ** 40], 0, 2 ** 42) }, 4, "tensor 'a' to end within 4 bytes"],
+    ['a further key', { a: f32([1], 0, 4, { strides: [1] }) }, 4, 'no other key'],
+    ['an overlap', { a: f32([2], 0, 8), b: f32([2], 4, 12) }, 12, 'an overlap from 4'],
+    ['a hole', { a: f32([1], 0, 4), b: f32([1], 8, 12) }, 12, 'a hole up to 8'],
+    ['a hole at the start', { a: f32([1], 4, 8) }, 8, 'a hole up to 4'],
+    ['trailing bytes', { a: f32([1], 0, 4) }, 5, 'Expected the end of the file'],
+    ['data without tensors', {}, 1, 'but received 1 more bytes'],
+    ['too few data', { a: f32([1], 0, 4) }, 3, 'within 3 bytes'],
+    ['equal names', '{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}', 0, "'a' twice"],
+    ['equal keys', '{"a":{"dtype":"F32","dtype":"F32","shape":[0],"data_offsets":[0,0]}}', 0, "'dtype' twice"],
+    ['metadata that are a list', { __metadata__: ['x'] }, 0, '__metadata__'],
+    ['metadata that are numbers', { __metadata__: { format: 1 } }, 0, '__metadata__.format'],
+    ['deep nesting', '{"a":'.repeat(20000) + '1' + '}'.repeat(20000), 0, "of tensor 'a'"],
+  ])('are refused with %s in the header', async (_, header, data, message) => {
+    store(header, data);
+    await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_FORMAT', message));
+    await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_FORMAT', `${path} at byte `));
+  });
+
+  test.each([[2n ** 64n - 1n], [2n ** 63n], [100_000_001n], [90_000_000n], [3n]])('are refused with a header length of %i in a file of two bytes more', async (length) => {
+    store('{}', 0, length);
+    await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_FORMAT', `at byte 0 but received ${length}`));
+  });
+
+  test('are refused when shorter than their first field', async () => {
+    for (let size = 0; size < 8; size++) {
+      writeFileSync(path, Buffer.alloc(size));
+      await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_FORMAT', `a file of ${size} bytes`));
+    }
+  });
+
+  test('are never read from what is no file, and a pipe does not hang', async () => {
+    await expect(readSafetensors(folder)).rejects.toEqual(failing('ERR_IO', 'not a regular file'));
+    await expect(readSafetensors(join(path, 'below'))).rejects.toEqual(failing('ERR_IO', 'ENOTDIR'));
+    await expect(readSafetensors('')).rejects.toEqual(failing('ERR_ARG', 'path'));
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expect(readSafetensors(pipe)).rejects.toEqual(failing('ERR_IO', 'not a regular file'));
+  });
+
+  test('that claim more than memory are refused without allocating it', async () => {
+    // A sparse file: its size backs the claim, the disk does not.
+    const size = 2 ** 43;
+    store({ a: { dtype: 'U8', shape: [size], data_offsets: [0, size] } });
+    truncateSync(path, readFileSync(path).length + size);
+    await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_OOM', path));
+  });
+});
+
+test('duplicateKey tells objects apart and sees through escapes', () => {
+  expect(duplicateKey('{"a":{"a":1},"b":[{"a":1},{"a":"a"}],"c":"a","d":["a","a"]}')).toBeUndefined();
+  expect(duplicateKey('{"a\\"":1,"b":{"x":1,"y":[],"x":2}}')).toBe('x');
+  expect(duplicateKey('{"\\u0061":1,"a":2}')).toBe('a');
+});
