@@ -124,9 +124,10 @@ function typedArrayName(value: ArrayBufferView): string {
 export function checkTypedArray<K extends keyof TypedArrays>(value: unknown, name: string, kind: K, length?: number): TypedArrays[K] {
   if (!ArrayBuffer.isView(value) || types.isProxy(value) || typedArrayName(value) !== kind) throw expected(`a ${kind}`, name, value);
   const array = value as TypedArrays[K];
-  if (types.isSharedArrayBuffer(array.buffer)) throw expected(`a ${kind} that is not shared`, name, 'one on a SharedArrayBuffer');
-  if ((array.buffer as { resizable?: boolean }).resizable === true) throw expected(`a ${kind} of fixed size`, name, 'one on a resizable ArrayBuffer');
-  if (array.length === 0 && isDetached(array.buffer as ArrayBuffer)) throw expected(`an attached ${kind}`, name, 'a detached one');
+  const refuse = (what: string, received: string): OneSpikeError => new OneSpikeError('ERR_ARG', `Expected ${what} for ${name} but received one ${received}`);
+  if (types.isSharedArrayBuffer(array.buffer)) throw refuse(`an unshared ${kind}`, 'on a SharedArrayBuffer');
+  if ((array.buffer as { resizable?: boolean }).resizable === true) throw refuse(`a ${kind} of fixed size`, 'on a resizable ArrayBuffer');
+  if (array.length === 0 && isDetached(array.buffer as ArrayBuffer)) throw refuse(`an attached ${kind}`, 'that was detached');
   if (length !== undefined && array.length !== length) throw expected(`a ${kind} of ${length}`, name, value, 'ERR_SHAPE');
   return array;
 }
@@ -151,17 +152,20 @@ export function suggest(word: string, candidates: readonly string[]): string | u
   return best !== undefined && bestDistance <= Math.max(1, Math.floor(best.length / 3)) ? best : undefined;
 }
 
-/** Levenshtein distance: insertions, deletions and replacements. */
+/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 32) return Infinity;  // hopeless; spares the quadratic work for giant keys
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : Infinity;
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1, swapped));
     }
+    before = row;
     row = next;
   }
-  return row[b.length] ?? Infinity;
+  return row[b.length]!;
 }

@@ -1,5 +1,11 @@
 /** The public surface of onespike. Everything else may change without notice. */
-export { Network } from './model/network';
+export {
+  Network, type Augment, type Batch, type CalibrateOptions, type ForwardOptions, type ForwardResult, type GradientsResult, type Labels, type Mode,
+  type NetworkOptions, type OptimizerOptions, type OptimizerState, type StepStats, type TrainStepOptions,
+} from './model/network';
+export type { FloatTensor } from './model/model-file';
+export type { SpikeTimes } from './model/spike-times';
+export { backendInfo, createDataset, type BackendInfo, type DeviceDataset } from './backend';
 export { vgg, type VggOptions } from './model/vgg';
 export { resolveNetwork, type Encoder, type LayerDescription, type NetworkDescription, type ResolvedNetwork, type Surrogate } from './model/description';
 export { datasets, splitValidation, loadImage, type DatasetName, type ImageSet, type ImageShape, type LoadedDataset, type LoadOptions } from './data';

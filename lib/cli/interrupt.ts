@@ -4,29 +4,33 @@ import type { Output } from './output';
 /** Exit status of a command that was interrupted. */
 export const interruptedStatus = 130;
 
-/** The signal fires on SIGINT or SIGTERM, or when nobody reads stdout any more. `release` stops listening. */
+// npm passes a Ctrl-C on to a program that has had it from the terminal already; a person takes longer for a second one.
+const echoMilliseconds = 300;
+
+/** The signal fires on SIGINT, SIGTERM or SIGHUP, or when nobody reads stdout any more. `release` stops listening. */
 export function listenForInterrupt(output: Output): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
+  let first = 0;
   const onSignal = (): void => {
-    if (controller.signal.aborted) {
+    if (first === 0) {
+      first = performance.now();
+      output.note('Stopping; interrupt again to leave at once without saving.');
+      controller.abort();
+    } else if (performance.now() - first > echoMilliseconds) {
       output.clear();
       process.exit(interruptedStatus);
     }
-    output.note('Stopping; interrupt again to leave at once without saving.');
-    controller.abort();
   };
   const onClosed = (error: NodeJS.ErrnoException): void => {
     if (error.code === 'EPIPE') controller.abort();
     else throw error;
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, onSignal);
   process.stdout.on('error', onClosed);
   return {
     signal: controller.signal,
-    release: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    },
+    // The listener of stdout stays: what was written may fail later.
+    release: () => signals.forEach((name) => process.off(name, onSignal)),
   };
 }

@@ -19,6 +19,11 @@ export class Output {
     return !this.json && this.streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
   }
 
+  /** Of the terminal; 80 where that is unknown. */
+  get columns(): number {
+    return this.streams.stdout.columns || 80;
+  }
+
   /** One object of the JSON Lines; nothing for a person. */
   event(event: { event: string }): void {
     if (this.json) this.streams.stdout.write(`${JSON.stringify(event)}\n`);
@@ -40,7 +45,7 @@ export class Output {
   /** Replaces the live line; cut to the width of the terminal, so that it never wraps. */
   status(text: string): void {
     if (!this.interactive) return;
-    const columns = this.streams.stdout.columns || 80;
+    const { columns } = this;
     // A cut through a colour code would leave the terminal coloured, so a line that is too long loses its colours.
     const fitting = visibleWidth(text) < columns ? text : [...text.replace(/\x1b\[\d+m/g, '')].slice(0, columns - 1).join('');
     this.streams.stdout.write(`\r\x1b[2K${fitting}`);

@@ -57,6 +57,8 @@ export async function run(args: readonly string[]): Promise<number> {
 function report(error: unknown, args: readonly string[]): number {
   // Commander throws for --help and --version too, when it has printed them.
   if (error instanceof CommanderError && error.exitCode === 0) return exitStatus.success;
+  // A group of commands without one prints its help by itself.
+  if (error instanceof CommanderError && error.code === 'commander.help') return exitStatus.usage;
   const usage = error instanceof UsageError || error instanceof CommanderError;
   const command = args.find((arg) => !arg.startsWith('-'));
   const hint = error instanceof UsageError && error.hint !== undefined ? error.hint : usage ? `see \`onespike ${helpTarget(command)}--help\`` : undefined;

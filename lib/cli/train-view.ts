@@ -2,7 +2,7 @@
 import { relative } from 'node:path';
 import type { DoneEvent, EpochEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/events';
 import type { Output } from './output';
-import { bar, compact, duration, percent, table } from './style';
+import { bar, compact, duration, percent, table, visibleWidth } from './style';
 
 const activities = { train: 'training', validate: 'validating', test: 'testing', convert: 'converting' } as const;
 
@@ -40,14 +40,18 @@ export class TrainView {
     const { paint } = this.output;
     const epochsAfter = event.activity === 'train' ? event.epochs - event.epoch : 0;
     const imagesLeft = (event.images / event.step) * (event.steps - event.step + epochsAfter * event.steps);
-    const parts = [
-      paint('cyan', event.phase), `${event.epoch}/${event.epochs}`, activities[event.activity], bar(event.step / event.steps, 16), `${compact(event.imagesPerSecond)} img/s`,
+    const numbers = [
+      `${compact(event.imagesPerSecond)} img/s`,
       ...(event.loss === null ? [] : [`loss ${event.loss.toFixed(3)}`]),
       ...(event.accuracy === null ? [] : [percent(event.accuracy)]),
       ...(event.spikesPerNeuron === null ? [] : [`${event.spikesPerNeuron.toFixed(3)} spikes/neuron`]),
       paint('dim', `${duration(imagesLeft / event.imagesPerSecond)} left`),
     ];
-    return parts.join('  ');
+    const phase = `${paint('cyan', event.phase)} ${event.epoch}/${event.epochs}`;
+    const share = event.step / event.steps;
+    // From rich to poor: the first that the terminal has room for.
+    const lines = [[phase, activities[event.activity], bar(share, 16), ...numbers], [phase, bar(share, 6), ...numbers], [phase, ...numbers]].map((parts) => parts.join('  '));
+    return lines.find((line) => visibleWidth(line) < this.output.columns) ?? lines.at(-1)!;
   }
 
   private epoch(event: EpochEvent): string {

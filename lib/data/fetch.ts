@@ -117,8 +117,8 @@ async function presentFiles(name: DatasetName, directory: string): Promise<{ pat
     return { paths: paths.filter((path) => path !== null), present: !paths.includes(null) };
   }
   if (name === 'folder') {
-    const folder = (await statOrNull(directory))?.isDirectory() ?? false;
-    return { paths: [], present: folder && (await readdir(directory)).length > 0 };
+    const names = await readdir(directory).catch(() => []);
+    return { paths: [], present: names.length > 0 };
   }
   const location = await locateCifar(name, directory);
   if (location === null) return { paths: [], present: false };

@@ -1,5 +1,5 @@
 /**
- * The embedded data set: 32x32 RGB pictures of ten figures, drawn from a seed. No file, no download.
+ * The embedded data set: RGB pictures (32x32 unless asked otherwise) of ten figures, drawn from a seed. No file, no download.
  *
  * Position, size, rotation and colours are random, figure and background trade brightness, and clutter lies behind the
  * figure: no pixel by itself tells the class, so a linear model stays near chance while a small convolutional one learns it.
@@ -8,16 +8,21 @@
  * kin may differ in the last bit between engines, so a rotation comes from its rational parametrisation.
  */
 import { SeededRandom } from './random';
-import type { ImageSet, ImageShape } from './types';
+import type { ImageSet } from './types';
 
 export const shapeClasses = ['disc', 'ring', 'square', 'frame', 'triangle', 'plus', 'star', 'bars', 'checkerboard', 'crescent'];
 
 // Taken once: in a vm context (as Jest runs its tests) every look-up of a global is slow, and these stand in the innermost loops.
 const { abs, floor } = Math;
 
-const side = 32;
-const plane = side * side;
-const shape: ImageShape = [3, side, side];
+/** The side that all lengths below are given for; other sizes scale them. */
+const designSide = 32;
+
+/** A picture in the making: 3 planes of values 0..255, not yet rounded. */
+interface Canvas {
+  side: number;
+  values: Float64Array;
+}
 
 /** Inside test of a figure in its own coordinates: centre (0, 0), everything within radius 1. */
 type Figure = (u: number, v: number) => boolean;
@@ -85,26 +90,28 @@ function contrastingColour(random: SeededRandom, others: number[][], apart: numb
   return nearest(white) > nearest(black) ? white : black;
 }
 
-/** Fills `canvas` (3 planes of values 0..255, not yet rounded) with a linear blend of two colours in a random direction. */
-function drawGradient(canvas: Float64Array, random: SeededRandom, from: number[], to: number[]): void {
+/** Fills the canvas with a linear blend of two colours in a random direction. */
+function drawGradient({ side, values }: Canvas, random: SeededRandom, from: number[], to: number[]): void {
   const [dx, dy] = randomRotation(random);
   const reach = (abs(dx) + abs(dy)) * side;
+  const middle = (side - 1) / 2;
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
-      const share = 0.5 + ((x - 15.5) * dx + (y - 15.5) * dy) / reach;
-      for (let c = 0; c < 3; c++) canvas[c * plane + y * side + x] = from[c] + (to[c] - from[c]) * share;
+      const share = 0.5 + ((x - middle) * dx + (y - middle) * dy) / reach;
+      for (let c = 0; c < 3; c++) values[(c * side + y) * side + x] = from[c] + (to[c] - from[c]) * share;
     }
   }
 }
 
 /** Short strokes and specks in a colour not far from the background's: clutter that is never as strong as the figure. */
-function drawClutter(canvas: Float64Array, random: SeededRandom): void {
+function drawClutter(canvas: Canvas, random: SeededRandom): void {
   for (let pieces = random.below(4); pieces > 0; pieces--) {
     const [cosine, sine] = randomRotation(random);
-    const length = random.between(1, 5);
-    const width = random.between(0.6, 1.3);
-    const cx = random.between(0, side);
-    const cy = random.between(0, side);
+    const scale = canvas.side / designSide;
+    const length = random.between(1, 5) * scale;
+    const width = random.between(0.6, 1.3) * scale;
+    const cx = random.between(0, canvas.side);
+    const cy = random.between(0, canvas.side);
     const tint = [random.between(-50, 50), random.between(-50, 50), random.between(-50, 50)];
     paint(canvas, cx, cy, length + 1, (x, y) => {
       const u = x * cosine + y * sine;
@@ -115,7 +122,7 @@ function drawClutter(canvas: Float64Array, random: SeededRandom): void {
 }
 
 /** Colours the pixels around (cx, cy) by the share of their 2x2 sample points that lie inside; `inside` gets offsets from the centre. */
-function paint(canvas: Float64Array, cx: number, cy: number, radius: number, inside: (x: number, y: number) => boolean,
+function paint({ side, values }: Canvas, cx: number, cy: number, radius: number, inside: (x: number, y: number) => boolean,
   colour: (channel: number, before: number) => number): void {
   const left = Math.max(0, floor(cx - radius));
   const right = Math.min(side - 1, floor(cx + radius));
@@ -129,34 +136,34 @@ function paint(canvas: Float64Array, cx: number, cy: number, radius: number, ins
         (inside(u + 0.25, v + 0.75) ? 1 : 0) + (inside(u + 0.75, v + 0.75) ? 1 : 0);
       if (hits === 0) continue;
       for (let c = 0; c < 3; c++) {
-        const at = c * plane + y * side + x;
-        const before = canvas[at];
-        canvas[at] = before + (colour(c, before) - before) * (hits / 4);
+        const at = (c * side + y) * side + x;
+        const before = values[at];
+        values[at] = before + (colour(c, before) - before) * (hits / 4);
       }
     }
   }
 }
 
 /** Adds uniform noise of the given amplitude, rounds, clamps and stores the picture at `offset` of `pixels`. */
-function develop(canvas: Float64Array, random: SeededRandom, amplitude: number, pixels: Uint8Array, offset: number): void {
-  for (let i = 0; i < 3 * plane; i += 4) {
+function develop({ values }: Canvas, random: SeededRandom, amplitude: number, pixels: Uint8Array, offset: number): void {
+  for (let i = 0; i < values.length; i += 4) {
     const word = random.next();
-    for (let k = 0; k < 4; k++) {
+    for (let k = 0; k < 4 && i + k < values.length; k++) {
       const noise = (((word >>> (8 * k)) & 255) - 127.5) * amplitude;
-      const value = floor(canvas[i + k] + noise + 0.5);
+      const value = floor(values[i + k] + noise + 0.5);
       pixels[offset + i + k] = value < 0 ? 0 : value > 255 ? 255 : value;
     }
   }
 }
 
-function drawPicture(figure: Figure, random: SeededRandom, canvas: Float64Array, pixels: Uint8Array, offset: number): void {
+function drawPicture(figure: Figure, random: SeededRandom, canvas: Canvas, pixels: Uint8Array, offset: number): void {
   const near = randomColour(random);
   const far = near.map((value) => Math.min(255, Math.max(0, value + random.between(-60, 60))));
   const colour = contrastingColour(random, [near, far], 220);
   const amplitude = random.between(0, 16) / 127.5;
-  const radius = random.between(9, 13);
-  const cx = random.between(radius, side - radius);
-  const cy = random.between(radius, side - radius);
+  const radius = (random.between(9, 13) * canvas.side) / designSide;
+  const cx = random.between(radius, canvas.side - radius);
+  const cy = random.between(radius, canvas.side - radius);
   const [cosine, sine] = randomRotation(random);
 
   drawGradient(canvas, random, near, far);
@@ -169,17 +176,18 @@ function drawPicture(figure: Figure, random: SeededRandom, canvas: Float64Array,
 }
 
 /**
- * `count` pictures, balanced: label i is i mod 10. Picture i depends on (seed, part, i) alone, so a larger set begins with the
- * smaller one. Parts (0 train, 1 test) share no picture.
+ * `count` pictures of `side` x `side`, balanced: label i is i mod 10. Picture i depends on (seed, part, i) alone, so a larger set
+ * begins with the smaller one. Parts (0 train, 1 test) share no picture.
  */
-export function generateShapes(count: number, seed: number, part: number): ImageSet {
-  const pixels = new Uint8Array(count * 3 * plane);
+export function generateShapes(count: number, seed: number, part: number, side: number = designSide): ImageSet {
+  const size = 3 * side * side;
+  const pixels = new Uint8Array(count * size);
   const labels = new Int32Array(count);
-  const canvas = new Float64Array(3 * plane);
+  const canvas: Canvas = { side, values: new Float64Array(size) };
   for (let i = 0; i < count; i++) {
     const label = i % shapeClasses.length;
     labels[i] = label;
-    drawPicture(figures[label], new SeededRandom(seed, part, i), canvas, pixels, i * 3 * plane);
+    drawPicture(figures[label], new SeededRandom(seed, part, i), canvas, pixels, i * size);
   }
-  return { shape: [...shape], classes: [...shapeClasses], pixels, labels, count };
+  return { shape: [3, side, side], classes: [...shapeClasses], pixels, labels, count };
 }

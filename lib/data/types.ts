@@ -37,7 +37,7 @@ export interface LoadOptions {
   trainCount?: number;
   /** As `trainCount` for the test part (`shapes`: 1000). */
   testCount?: number;
-  /** `folder` only: images are resized to size x size. Default 32. */
+  /** `folder` and `shapes`: the images are resized to (drawn at) size x size. Default 32. The other sets have the size they have. */
   size?: number;
   /** `folder` only: share of an unsplit folder that becomes the test part. Default 0.2. */
   testShare?: number;

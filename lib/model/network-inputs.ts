@@ -93,7 +93,7 @@ function checkRows(batch: object, name: string, shape: BatchShape, labelled: boo
     const received = dataset.shape.join(' x ');
     throw new OneSpikeError('ERR_SHAPE', `Expected images of ${shape.input.join(' x ')} for ${name}.dataset but received ${received}`);
   }
-  if (labelled && !dataset.labelled) throw expected('a data set with labels', `${name}.dataset`, 'one without');
+  if (labelled && !dataset.labelled) throw new OneSpikeError('ERR_ARG', `Expected a data set with labels for ${name}.dataset but received one without`);
   const indices = checkTypedArray(given, `${name}.indices`, 'Uint32Array');
   if (indices.length === 0) throw expected('at least one row', `${name}.indices`, indices, 'ERR_SHAPE');
   const wrong = indices.findIndex((row) => row >= dataset.count);
@@ -117,17 +117,17 @@ const OPTIMIZER_KEYS = ['kind', 'learningRate', 'neuronLearningRate', 'momentum'
 export function checkOptimizer(optimizer: unknown): NativeOptimizer {
   if (optimizer === undefined) throw expected('an object { kind, learningRate, ... }', 'optimizer', optimizer);
   const given = checkOptions(optimizer, 'optimizer', OPTIMIZER_KEYS);
-  const number = (key: string, fallback: number, max = Infinity): number => {
-    const value = checkNumber(given[key] === undefined ? fallback : given[key], `optimizer.${key}`, { min: 0, max });
+  const number = (key: string, fallback?: number): number => {
+    const value = checkNumber(given[key] === undefined ? fallback : given[key], `optimizer.${key}`, { min: 0 });
     if (!Number.isFinite(Math.fround(value))) throw expected('a number within the range of float32', `optimizer.${key}`, value);
     return value;
   };
   const below1 = (key: string, fallback: number): number => {
-    const value = number(key, fallback, 1);
+    const value = number(key, fallback);
     if (Math.fround(value) >= 1) throw expected('a number from 0 to below 1', `optimizer.${key}`, value);
     return value;
   };
-  const learningRate = number('learningRate', NaN);
+  const learningRate = number('learningRate');
   return {
     kind: checkOneOf(given['kind'], 'optimizer.kind', ['sgd', 'adam', 'adamw']),
     learningRate,

@@ -83,7 +83,7 @@ const cifar = {
 
 const byDataset: Record<DatasetName, PlainObject> = {
   // Small enough for a first run of about three minutes on two cores.
-  shapes: { model: { width: 0.25, hidden: [128, 128] }, ann: { epochs: 8, batch: 32 }, snn: { epochs: 6, batch: 32 } },
+  shapes: { model: { width: 0.25, hidden: [128, 128] }, ann: { epochs: 10, batch: 32 }, snn: { epochs: 10, batch: 32, optimizer: { learningRate: 1e-3 } } },
   cifar10: cifar,
   cifar100: cifar,
   mnist: { model: { width: 0.25, hidden: [128, 128] }, ann: { epochs: 5 }, snn: { epochs: 3 } },

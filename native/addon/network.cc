@@ -1,6 +1,5 @@
 // Exported functions about a network that answer at once. The jobs are in network_jobs.cc.
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <thread>
 #include <utility>

@@ -3,8 +3,8 @@
 //
 // Letters: n images of the chunk, T steps, S the stage. Byte maps are (n, h, w, cs), NHWC, 0 = never fired. Potentials
 // and gradients are (n, T, grad_h, grad_w, out_cs), see StageShape. Weights are packed: tile of output channels, tap,
-// source channel, channel within the tile; the backward copy likewise with source and output exchanged and its taps in
-// the order of backward_taps. Every kernel overwrites its outputs unless it says `+=`.
+// source channel, channel within the tile; the backward copy likewise with source and output exchanged, its taps in
+// the order of backward_taps, and tiles of kGradientTile channels in spiking mode. Every kernel overwrites its outputs unless it says `+=`.
 #pragma once
 
 #include <atomic>

@@ -148,7 +148,7 @@ void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const fl
 void CpuBackend::pack_backward(float* to, const float* weight, bool flipped, const StageShape& s) {
   const std::vector<int> order_y = backward_taps(s.kernel_h, flipped || s.linear ? 1 : s.stride);
   const std::vector<int> order_x = backward_taps(s.kernel_w, flipped || s.linear ? 1 : s.stride);
-  const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs);
+  const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs, flipped ? kMaxTile : kGradientTile);
   pool_.parallel_for(int64_t(sources.size()) * s.taps(), [&](int64_t i) {
     const Tile source = sources[i / s.taps()];
     const int position = int(i % s.taps());

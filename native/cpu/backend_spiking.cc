@@ -117,8 +117,7 @@ void CpuBackend::input_gradient(float* potential_below, const float* weight_back
 
   const EventWalk walk = backward_walk(gradient_events_, weight_backward, T, s);
   const InputGradientTask task{&walk, &s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
-  const std::vector<Tile> tiles = tiles_of(s.src_cs);
-  const int64_t rows = int64_t(n) * s.in_h, tasks = int64_t(tiles.size()) * rows;
+  const int64_t rows = int64_t(n) * s.in_h, tasks = s.src_cs / kGradientTile * rows;
   NeuronGradient* partial = partial_.reserve(size_t(tasks));
   // Neurons that the pool drops receive nothing.
   const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
@@ -132,7 +131,7 @@ void CpuBackend::input_gradient(float* potential_below, const float* weight_back
     });
   pool_.parallel_for(tasks, [&](int64_t i) {
     partial[i] = {};
-    input_gradient_row(task, tiles[i / rows], i % rows / s.in_h, int(i % rows % s.in_h), &partial[i]);
+    input_gradient_row(task, int(i / rows) * kGradientTile, i % rows / s.in_h, int(i % rows % s.in_h), &partial[i]);
   });
   for (int64_t i = 0; i < tasks; ++i) d->threshold += partial[i].threshold, d->leak += partial[i].leak;
 }

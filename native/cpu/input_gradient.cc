@@ -7,12 +7,19 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "cpu/kernels.h"
 #include "cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
+
+constexpr int kVectors = kGradientTile / kFloats;
+constexpr int kChains = kVectors < 4 ? 4 / kVectors : 1;
+constexpr int kStretchCells = 160;  // (column, step) pairs of one stretch: 10 KiB beside the weights in the L1 cache
 
 // Turns U(1..T) of `kFloats` neurons into a(1..T). `spikes` is dL/d(spike) as seen by the pool, steps `kLane` apart.
 template <Surrogate kind>
@@ -49,9 +56,47 @@ HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_
   total_leak.add(d_leak);
 }
 
-template <int kWidth, Surrogate kind>
+// Four floats repeated in every 128-bit block, where Broadcast<lane> finds them.
+HWY_INLINE V load_four(const float* HWY_RESTRICT from) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Set(d, *from);
+#else
+  return hn::LoadDup128(d, from);
+#endif
+}
+
+// sum[lane] += value * row over the events [from, to), with kChains independent sums so that additions overlap. The
+// values of kChains events come from one load: a broadcast from memory for each would cost as many loads as the rows.
+HWY_INLINE void add_gradient_rows(Block<kVectors>& total, const float* HWY_RESTRICT rows, const uint32_t* HWY_RESTRICT ids,
+                                  const float* HWY_RESTRICT values, uint32_t from, uint32_t to) {
+  Block<kVectors> sum[kChains];
+#pragma GCC unroll 4
+  for (int k = 0; k < kChains; ++k) sum[k].fill(hn::Zero(d));
+  const auto add = [&](Block<kVectors>& into, V value, uint32_t i) HWY_ATTR {
+    const float* HWY_RESTRICT row = rows + int64_t(ids[i]) * kGradientTile;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) into.at[v] = hn::MulAdd(value, hn::Load(d, row + v * kFloats), into.at[v]);
+  };
+  uint32_t i = from;
+  for (; i + kChains <= to; i += kChains) {
+    const V four = load_four(values + i);
+    // Spelt out: a lane number is part of the instruction.
+    add(sum[0], hn::Broadcast<0>(four), i);
+    if constexpr (kChains > 1) add(sum[1 % kChains], hn::Broadcast<1 % kFloats>(four), i + 1);
+    if constexpr (kChains > 2) {
+      add(sum[2 % kChains], hn::Broadcast<2 % kFloats>(four), i + 2);
+      add(sum[3 % kChains], hn::Broadcast<3 % kFloats>(four), i + 3);
+    }
+  }
+  for (; i < to; ++i) add(sum[0], hn::Set(d, values[i]), i);
+#pragma GCC unroll 4
+  for (int k = 0; k < kChains; ++k)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) total.at[v] = hn::Add(total.at[v], sum[k].at[v]);
+}
+
+template <Surrogate kind>
 HWY_NOINLINE void gradient_row(const InputGradientTask& task, int channel, int64_t image, int y, NeuronGradient* d_out) {
-  constexpr int kCount = kWidth / kFloats;
   const EventWalk& walk = *task.walk;
   const StageShape &s = *task.shape, &below = *task.below;
   const float* weight = walk.weight + int64_t(channel) * walk.taps * walk.source_cs;
@@ -59,56 +104,70 @@ HWY_NOINLINE void gradient_row(const InputGradientTask& task, int channel, int64
   const int T = walk.timesteps;
   const V leak = hn::Set(d, task.leak), scale = hn::Set(d, task.scale), never = hn::Set(d, float(T + 1));
   Sum d_threshold, d_leak;
-  HWY_ALIGN float spikes[kMaxTimesteps * kWidth];
+  // dL/d(spike) of a stretch of the row: (column, step, lane).
+  HWY_ALIGN float spikes[(kStretchCells + kMaxTimesteps) * kGradientTile];
+  const int stretch = std::max(1, kStretchCells / T);
 
-  for (int x = 0; x < s.in_w; ++x) {
-    const Window wx = walk.window_x[x];
-    Block<kCount> sum;
-    sum.fill(hn::Zero(d));
-    for (int t = T; t >= 1; --t) {
-#pragma GCC unroll 16
-      for (int v = 0; v < kCount; ++v) sum.at[v] = hn::Mul(sum.at[v], leak);
-      for (int r = 0; r < wy.count; ++r) {
-        const int64_t row = image * walk.source_rows + wy.begin + r;
-        const uint32_t* starts = walk.rows->row_starts(row) + int64_t(T - t) * walk.columns + wx.begin;
-        const int64_t shift = (int64_t(wy.tap + r) * walk.taps_x + wx.tap - wx.begin) * walk.source_cs;
-        add_rows<kWidth, true>(sum, weight, walk.rows->row_ids(row), walk.rows->row_values(row), starts[0], starts[wx.count], shift);
-      }
-#pragma GCC unroll 16
-      for (int v = 0; v < kCount; ++v) hn::Store(sum.at[v], d, spikes + (t - 1) * kWidth + v * kFloats);
-    }
-    for (int i = 0; i < s.pool; ++i)
-      for (int j = 0; j < s.pool; ++j) {
-        const int cy = y * s.pool + i, cx = x * s.pool + j;
-        const int64_t neuron = ((image * below.out_h + cy) * below.out_w + cx) * below.out_cs + channel;
-        float* potential = task.potential + image * T * below.grad_step() + below.grad_cell(cy, cx) + channel;
-        for (int v = 0; v < kCount; ++v) {
-          const V time = load_bytes(task.times + neuron + v * kFloats);
-          const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);
-          const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v * kFloats)) : scale;
-          neuron_backward<kind>(task, spikes + v * kFloats, kWidth, share, fire_time, potential + v * kFloats, d_threshold, d_leak);
+  for (int first = 0; first < s.in_w; first += stretch) {
+    const int last = std::min(first + stretch, s.in_w);
+    std::memset(spikes, 0, size_t(last - first) * T * kGradientTile * sizeof(float));
+    // One row of taps at a time: its weights for this tile are 24 KiB at 128 channels and stay in the L1 cache.
+    for (int r = 0; r < wy.count; ++r) {
+      const int64_t row = image * walk.source_rows + wy.begin + r;
+      const uint32_t* ids = walk.rows->row_ids(row);
+      const float* values = walk.rows->row_values(row);
+      for (int x = first; x < last; ++x) {
+        const Window wx = walk.window_x[x];
+        const float* rows = weight + ((int64_t(wy.tap + r) * walk.taps_x + wx.tap - wx.begin) * walk.source_cs) * kGradientTile;
+        for (int t = T; t >= 1; --t) {
+          const uint32_t* starts = walk.rows->row_starts(row) + int64_t(T - t) * walk.columns + wx.begin;
+          if (starts[0] == starts[wx.count]) continue;
+          float* to = spikes + (int64_t(x - first) * T + t - 1) * kGradientTile;
+          Block<kVectors> total;
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v) total.at[v] = hn::Load(d, to + v * kFloats);
+          add_gradient_rows(total, rows, ids, values, starts[0], starts[wx.count]);
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v) hn::Store(total.at[v], d, to + v * kFloats);
         }
       }
+    }
+    for (int x = first; x < last; ++x) {
+      float* column = spikes + int64_t(x - first) * T * kGradientTile;
+      for (int v = 0; v < kVectors; ++v) {
+        V sum = hn::Zero(d);
+        for (int t = T; t >= 1; --t) {
+          float* at = column + (t - 1) * kGradientTile + v * kFloats;
+          sum = hn::MulAdd(leak, sum, hn::Load(d, at));
+          hn::Store(sum, d, at);
+        }
+      }
+      for (int i = 0; i < s.pool; ++i)
+        for (int j = 0; j < s.pool; ++j) {
+          const int cy = y * s.pool + i, cx = x * s.pool + j;
+          const int64_t neuron = ((image * below.out_h + cy) * below.out_w + cx) * below.out_cs + channel;
+          float* potential = task.potential + image * T * below.grad_step() + below.grad_cell(cy, cx) + channel;
+          for (int v = 0; v < kVectors; ++v) {
+            const V time = load_bytes(task.times + neuron + v * kFloats);
+            const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);
+            const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v * kFloats)) : scale;
+            neuron_backward<kind>(task, column + v * kFloats, kGradientTile, share, fire_time, potential + v * kFloats, d_threshold, d_leak);
+          }
+        }
+    }
   }
   d_out->threshold += d_threshold.total();
   d_out->leak += d_leak.total();
 }
 
-template <int kWidth>
-void gradient_row_kind(const InputGradientTask& task, int channel, int64_t image, int y, NeuronGradient* d_out) {
+void InputGradientRow(const InputGradientTask& task, int channel, int64_t image, int y, NeuronGradient* d_out) {
   switch (task.neuron.surrogate.kind) {
-    case Surrogate::kTriangle: return gradient_row<kWidth, Surrogate::kTriangle>(task, channel, image, y, d_out);
-    case Surrogate::kExponential: return gradient_row<kWidth, Surrogate::kExponential>(task, channel, image, y, d_out);
-    case Surrogate::kRectangular: return gradient_row<kWidth, Surrogate::kRectangular>(task, channel, image, y, d_out);
-    case Surrogate::kArctan: return gradient_row<kWidth, Surrogate::kArctan>(task, channel, image, y, d_out);
-    case Surrogate::kFastSigmoid: return gradient_row<kWidth, Surrogate::kFastSigmoid>(task, channel, image, y, d_out);
+    case Surrogate::kTriangle: return gradient_row<Surrogate::kTriangle>(task, channel, image, y, d_out);
+    case Surrogate::kExponential: return gradient_row<Surrogate::kExponential>(task, channel, image, y, d_out);
+    case Surrogate::kRectangular: return gradient_row<Surrogate::kRectangular>(task, channel, image, y, d_out);
+    case Surrogate::kArctan: return gradient_row<Surrogate::kArctan>(task, channel, image, y, d_out);
+    case Surrogate::kFastSigmoid: return gradient_row<Surrogate::kFastSigmoid>(task, channel, image, y, d_out);
   }
-}
-
-void InputGradientRow(const InputGradientTask& task, Tile tile, int64_t image, int y, NeuronGradient* d_out) {
-  if (tile.width == 64) gradient_row_kind<64>(task, tile.begin, image, y, d_out);
-  else if (tile.width == 32) gradient_row_kind<32>(task, tile.begin, image, y, d_out);
-  else gradient_row_kind<16>(task, tile.begin, image, y, d_out);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -118,8 +177,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(InputGradientRow);
-void input_gradient_row(const InputGradientTask& task, Tile tile, int64_t image, int y, NeuronGradient* d) {
-  HWY_DYNAMIC_DISPATCH(InputGradientRow)(task, tile, image, y, d);
+void input_gradient_row(const InputGradientTask& task, int channel, int64_t image, int y, NeuronGradient* d) {
+  HWY_DYNAMIC_DISPATCH(InputGradientRow)(task, channel, image, y, d);
 }
 }  // namespace onespike::cpu
 #endif

@@ -46,7 +46,8 @@ struct InputGradientTask {
   float* potential;
   const float* exponential;  // table over t_f - t for the time-dependent surrogate
 };
-void input_gradient_row(const InputGradientTask& task, Tile tile, int64_t image, int y, NeuronGradient* d);
+// kGradientTile source channels from `channel` on.
+void input_gradient_row(const InputGradientTask& task, int channel, int64_t image, int y, NeuronGradient* d);
 
 // d_weight of channels [begin, end) of one tile += events of n images.
 struct WeightGradientTask {

@@ -11,6 +11,7 @@
 namespace onespike {
 
 constexpr int kLane = 16;     // floats in the widest vector (AVX-512); every channel stride is a multiple of it
+constexpr int kGradientTile = 16;  // source channels of one input-gradient pass: its weights for one row of taps fit the L1 cache
 constexpr int kMaxTile = 64;  // output channels that one kernel pass holds in registers: 4 vectors of AVX-512, 8 of AVX2
 
 inline int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
@@ -95,15 +96,15 @@ inline std::vector<Window> backward_windows(int in, int out, int kernel, int str
   return windows;
 }
 
-// Channels [begin, begin + width) handled together; width is 64, 32 or 16.
+// Channels [begin, begin + width) handled together; width is `largest` (a power of two) or a half, a quarter, .. of it.
 struct Tile {
   int begin = 0, width = 0;
 };
 
-inline std::vector<Tile> tiles_of(int channel_stride) {
+inline std::vector<Tile> tiles_of(int channel_stride, int largest = kMaxTile) {
   std::vector<Tile> tiles;
   for (int begin = 0; begin < channel_stride;) {
-    int width = kMaxTile;
+    int width = largest;
     while (width > channel_stride - begin) width /= 2;
     tiles.push_back({begin, width});
     begin += width;

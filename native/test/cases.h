@@ -68,7 +68,7 @@ double distance(const double* a, const double* b, int64_t size, double tiny);
 void expect_tensors(const Network& network, oracle::Parameters value, oracle::Parameters reference, double tolerance, double tiny,
                     const std::string& what);
 // The gradients of `batch` against the oracle's: 1e-4 of a tensor's norm, and for thresholds and leaks, where large terms
-// cancel, 2e-6 of the sum of their magnitudes besides.
+// cancel, 1e-5 of the sum of their magnitudes besides.
 void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace, const oracle::Options& options = {});
 
 // Never raised: for calls that nobody aborts.

@@ -75,7 +75,11 @@ void compare(const Case& c, Mode mode) {
 
 void random_networks(Mode mode, uint64_t seed, int count) {
   Random random(seed);
-  for (int i = 0; i < count; ++i) compare(decided_case(random_spec(random), random.between(1, 5), mode, random), mode);
+  for (int i = 0; i < count; ++i) {
+    const NetworkSpec spec = random_spec(random);
+    const int images = random.between(1, 5);
+    compare(decided_case(spec, images, mode, random), mode);
+  }
 }
 
 void fixed_networks(const std::vector<NetworkSpec>& specs, int images, uint64_t seed) {

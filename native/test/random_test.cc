@@ -67,7 +67,8 @@ double zero_share(float rate, int images, int draws) {
     network->set_random_step(uint64_t(draw));
     StepStats stats;
     expect_ok(network->gradients(c.batch(), Mode::kSnn, no_stop(), &stats), "gradients");
-    for (double g : read_parameters(*network, TensorKind::kGradient)[0].bias) {
+    const oracle::Parameters gradient = read_parameters(*network, TensorKind::kGradient);
+    for (double g : gradient[0].bias) {
       zero += g == 0.0;
       ++all;
     }

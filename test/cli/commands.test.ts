@@ -63,6 +63,12 @@ describe('wrong usage exits 2 with one line and a hint', () => {
   });
 });
 
+test.each([[[]], [['data']]])('no command (%j) prints the help', async (args) => {
+  const { status, stdout, stderr } = await cli(args);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(/^Usage: onespike/);
+});
+
 describe('failure exits 1', () => {
   test.each([
     [['resume', 'absent'], 'ERR_IO'],

@@ -138,7 +138,7 @@ test('a folder in use is refused', async () => {
   mkdirSync(used);
   let refusal: Awaited<ReturnType<typeof cli>> | undefined;
   let asked: Promise<void> | undefined;
-  const first = await cli(['train', config, '--out', used, '--set', 'ann.epochs=50', '--json'], {
+  const first = await cli(['train', config, '--out', used, '--set', 'ann.epochs=100000', '--json'], {
     during: (stdout, child) => {
       if (asked !== undefined || !stdout.includes('"epoch"')) return;
       asked = cli(['resume', used, '--json']).then((result) => {

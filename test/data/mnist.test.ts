@@ -1,4 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
@@ -26,6 +27,21 @@ test('loads plain and gzipped files, and where torchvision keeps them', async ()
   expect(reference.train.pixels[0]).toBe((16 * 31) % 256);
   expect((await loadDataset('mnist', { directory: packed, trainCount: 3, testCount: 1 })).train.count).toBe(3);
   expect(await datasetInfo('mnist', { directory: packed })).toMatchObject({ present: true, shape: [1, 28, 28] });
+});
+
+test('the default folder is ~/.cache/onespike/mnist', async () => {
+  const { ONESPIKE_DATA } = process.env;
+  const home = temporaryFolder();
+  const homedir = jest.spyOn(os, 'homedir').mockReturnValue(home);
+  try {
+    delete process.env.ONESPIKE_DATA;
+    await expectError(loadDataset('mnist'), 'ERR_IO', /\.cache\/onespike\/mnist/);
+    await writeMnist(join(home, '.cache', 'onespike', 'mnist'));
+    expect((await loadDataset('mnist')).train.count).toBe(12);
+  } finally {
+    homedir.mockRestore();
+    if (ONESPIKE_DATA !== undefined) process.env.ONESPIKE_DATA = ONESPIKE_DATA;
+  }
 });
 
 test('missing and damaged files', async () => {

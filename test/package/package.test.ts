@@ -54,8 +54,10 @@ describe('the binary', () => {
   });
 
   test('takes nothing from the host process but Node-API', () => {
-    const symbols = command(root, 'nm', '-D', '--undefined-only', installed()).trim().split('\n').map((line) => line.trim().replace(/^[Uw] /, ''));
-    expect(symbols.filter((name) => !/^(napi_|node_api_)|@GLIBC_|^(_ITM_|__gmon_start__)/.test(name))).toEqual([]);
+    // Weak symbols (w) may stay undefined.
+    const symbols = [...command(root, 'nm', '-D', '--undefined-only', installed()).matchAll(/ U (\S+)/g)].map((match) => match[1]!);
+    expect(symbols).toContain('napi_create_object');
+    expect(symbols.filter((name) => !/^(napi_|node_api_)|@GLIBC_/.test(name))).toEqual([]);
   });
 
   test('shows the host process two symbols', () => {
