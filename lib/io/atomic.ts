@@ -48,7 +48,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
 }
 
 /** Writes every byte: one call may take fewer than it was given, and takes no more than 2 GiB. */
-export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   const most = 2 ** 28;
   for (let done = 0; done < bytes.byteLength; ) {
     const { bytesWritten } = await handle.write(bytes, done, Math.min(most, bytes.byteLength - done));

@@ -158,7 +158,7 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
   Forward out;
   out.margin = std::numeric_limits<double>::infinity();
   out.layers.resize(spec.layers.size());
-  Values x = encode(spec, mode, batch);
+  Values x = options.input ? *options.input : encode(spec, mode, batch);
   for (size_t l = 0; l < spec.layers.size(); ++l) {
     const LayerSpec& layer = spec.layers[l];
     const LayerParameters& p = parameters[l];

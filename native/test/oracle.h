@@ -68,6 +68,8 @@ struct Options {
   SpikeFunction spike = SpikeFunction::kHeaviside;
   // Spike steps to take as given instead of deciding them: 'has fired before' is a constant to the gradient.
   const Forward* gates = nullptr;
+  // The coded input X (T, N, C, H, W) where the encoder is random; null = encode().
+  const Values* input = nullptr;
   // Per entry of the layer list, empty or (N, out): the factor of every spike, 0 or 1 / (1 - rate).
   std::vector<Values> dropout;
 };

@@ -104,6 +104,8 @@ void every_geometry() {
         specs.push_back(network_spec(1, 9, 11, 3, {conv(5, 3, 1, 1), conv(7, kernel, stride, padding), output(4)}));
         specs.push_back(network_spec(1, 12, 13, 3, {conv(5, 3, 1, 1), pool(2), conv(7, kernel, stride, padding), output(4)}));
       }
+  // Outputs that see nothing but padding.
+  specs.push_back(network_spec(2, 3, 4, 3, {conv(5, 1, 1, 4, true), conv(4, 1, 2, 4, true), output(3)}));
   fixed_networks(specs, 2, 22);
 }
 

@@ -14,7 +14,8 @@ LayerSpec dropping(LayerSpec layer, float rate) {
   return layer;
 }
 
-// Neurons over 1x1 maps, each with a bias of its own, and a surrogate that is never zero: bias gradient 0 = dropped.
+// Neurons over 1x1 maps, each with a bias of its own, and a surrogate that is never zero: bias gradient 0 = dropped (or, in
+// ANN mode, inactive, to which a mask makes no difference).
 NetworkSpec dropout_spec(float rate) {
   NetworkSpec spec = network_spec(2, 3, 3, 4, {dropping(conv(45, 3, 1, 0, true), rate), dropping(linear(37, true), rate), output(5, true)});
   spec.surrogate = Surrogate::kArctan;
@@ -170,14 +171,65 @@ void rate_encoder() {
   }
 }
 
+// What the rate encoder draws for a network's batch, seen through an output layer with one unit per pixel, weight 1 and no
+// memory: its potentials are the input.
+oracle::Values drawn_input(const Case& c, uint64_t random_step) {
+  Case probe = c;
+  const int pixels = int(oracle::layer_shapes(c.spec)[0].size()), T = c.spec.timesteps, images = int(c.labels.size());
+  probe.labels.assign(images, 0);
+  probe.spec.layers = {output(pixels, false, 0.0)};
+  probe.parameters = {{oracle::Values(int64_t(pixels) * pixels, 0.0), {}, 1.0, 0.0}};
+  for (int i = 0; i < pixels; ++i) probe.parameters[0].weight[int64_t(i) * pixels + i] = 1.0;
+  const auto network = make_network(probe);
+  network->set_random_step(random_step);
+  std::vector<float> potentials(int64_t(images) * T * pixels);
+  ForwardOutputs out;
+  out.potentials = potentials.data();
+  StepStats stats;
+  expect_ok(network->forward(probe.batch(), Mode::kSnn, out, no_stop(), &stats), "forward");
+  oracle::Values input(potentials.size());
+  for (int n = 0; n < images; ++n)
+    for (int t = 0; t < T; ++t)
+      for (int i = 0; i < pixels; ++i) input[(int64_t(t) * images + n) * pixels + i] = potentials[(int64_t(n) * T + t) * pixels + i];
+  return input;
+}
+
+void rate_gradients() {
+  Random random(56);
+  for (int round = 0; round < 60; ++round) {
+    NetworkSpec spec = random_spec(random);
+    spec.encoder = Encoder::kRate;
+    spec.seed = uint64_t(round);
+    oracle::Values input;
+    oracle::Options options;
+    options.input = &input;
+    for (int attempt = 0;; ++attempt) {
+      expect(attempt < 100, "no case without a tie " + describe(spec, 3));
+      const Case c = make_case(spec, 3, random);
+      input = drawn_input(c, uint64_t(attempt));
+      const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kSnn, c.batch(), options);
+      if (trace.margin < 1e-5) continue;
+      const auto network = make_network(c);
+      network->set_random_step(uint64_t(attempt));
+      StepStats stats;
+      expect_ok(network->gradients(c.batch(), Mode::kSnn, no_stop(), &stats), "gradients");
+      expect_near(stats.loss, trace.loss, 1e-4, 1e-4, "loss " + c.text());
+      expect_gradient(*network, c, Mode::kSnn, trace, options);
+      break;
+    }
+  }
+}
+
 }  // namespace
 
 void add_random_tests(Tests& tests) {
   tests.push_back({"dropout mask accounts for loss and gradients: SNN", [] { mask_from_gradients(Mode::kSnn); }});
+  tests.push_back({"dropout mask accounts for loss and gradients: ANN", [] { mask_from_gradients(Mode::kAnn); }});
   tests.push_back({"dropout drops its rate, each image by itself", rates});
   tests.push_back({"dropout is for training alone", training_only});
   tests.push_back({"random counters decide dropout and rate encoding", counters_decide});
   tests.push_back({"random counter counts training steps", training_counts});
+  tests.push_back({"rate encoder: loss and gradients of what it drew", rate_gradients});
   tests.push_back({"rate encoder spikes with the pixel's probability", rate_encoder});
 }
 
