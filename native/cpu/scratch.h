@@ -10,7 +10,8 @@ namespace onespike::cpu {
 
 constexpr size_t kAlignment = 64;
 
-inline void* allocate_aligned(size_t bytes) { return std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment); }
+// Null when the machine has no room for it now.
+void* allocate_aligned(size_t bytes);
 
 // Uninitialised; contents are lost when it grows.
 template <class T>
