@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/spec.h"
 #include "core/status.h"
@@ -106,7 +108,10 @@ class Backend {
   virtual double squared_norm(const float* values, int64_t count) = 0;
 };
 
-std::unique_ptr<Backend> make_cpu_backend(int threads);  // native/cpu
-const char* cpu_target_name();                           // instruction set chosen at run time, e.g. AVX3_ZEN4
+// ---- native/cpu
+std::unique_ptr<Backend> make_cpu_backend(int threads);
+std::vector<std::string> cpu_targets();  // instruction sets that this processor and binary share, best first
+std::string cpu_target_name();           // the one chosen at run time
+void limit_cpu_target(size_t first);     // for tests: leave out the `first` best of cpu_targets(), process-wide
 
 }  // namespace onespike

@@ -102,7 +102,8 @@ int find_bad_layer(NetworkState& net, Mode mode, bool backward) {
   for (size_t i = 0; mode == Mode::kAnn && i < stages.size(); ++i)
     if (!finite(net.stages[i].activation.data(), stages[i].out_size())) return stages[i].layer;
   for (size_t i = stages.size(); backward && i-- > 0;)
-    if (!finite(net.parameters[i].d_weight, stages[i].weights())) return stages[i].layer;
+    if (!finite(net.parameters[i].d_weight, stages[i].weights()) || !std::isfinite(net.parameters[i].d_neuron[0] + net.parameters[i].d_neuron[1]))
+      return stages[i].layer;
   return stages.back().layer;
 }
 

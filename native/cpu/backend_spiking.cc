@@ -8,9 +8,9 @@
 namespace onespike::cpu {
 namespace {
 
-// Weight-gradient tasks take this many source channels: few enough to balance two dozen threads on a VGG layer.
-constexpr int kChannelGroup = 8;
-constexpr int kLinearChannelGroup = 64;
+// A weight-gradient task reads the gradients of all images again, so it takes as many source channels as leave this many
+// tasks per thread.
+constexpr int64_t kTasksPerThread = 4;
 
 EventWalk forward_walk(const EventRows& rows, const float* weight, int timesteps, const StageShape& s) {
   EventWalk walk;
@@ -86,7 +86,7 @@ void CpuBackend::weight_gradient(float* d_weight, const SpikeSource& source, con
   const WeightGradientTask task{&buckets_, &s, gradient, d_weight, source.scale, n, timesteps};
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const int channels = s.linear ? s.taps() * s.src_cs : s.src_cs;
-  const int group = s.linear ? kLinearChannelGroup : std::min(kChannelGroup, std::max(1, channels / 8));
+  const int group = int(std::clamp<int64_t>(int64_t(channels) * int64_t(tiles.size()) / (kTasksPerThread * pool_.threads()), 1, channels));
   const int64_t groups = (channels + group - 1) / group;
   pool_.parallel_for(int64_t(tiles.size()) * groups, [&](int64_t i) {
     const int begin = int(i % groups) * group;

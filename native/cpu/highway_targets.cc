@@ -32,9 +32,19 @@ ChosenTarget& GetChosenTarget() {
 
 namespace onespike {
 
-const char* cpu_target_name() {
-  const int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
-  return hwy::TargetName(usable & -usable);  // the lowest bit is the best target
+std::vector<std::string> cpu_targets() {
+  std::vector<std::string> names;
+  // The lowest bit is the best target.
+  for (int64_t usable = hwy::SupportedTargets() & HWY_TARGETS; usable; usable &= usable - 1) names.push_back(hwy::TargetName(usable & -usable));
+  return names;
+}
+
+std::string cpu_target_name() { return cpu_targets().front(); }
+
+void limit_cpu_target(size_t first) {
+  int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
+  for (size_t i = 0; i < first && (usable & (usable - 1)); ++i) usable &= usable - 1;
+  hwy::GetChosenTarget().Update(usable);
 }
 
 }  // namespace onespike

@@ -65,7 +65,7 @@ inline std::vector<Window> forward_windows(int out, int in, int kernel, int stri
     const int from = o * stride - pad;
     const int begin = from < 0 ? 0 : from;
     const int end = from + kernel < in ? from + kernel : in;
-    windows[o] = {begin, end > begin ? end - begin : 0, begin - from};
+    if (end > begin) windows[o] = {begin, end - begin, begin - from};  // else it sees padding alone
   }
   return windows;
 }

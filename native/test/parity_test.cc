@@ -2,7 +2,10 @@
 // 1e-4 of its norm. No case holds a decision nearer than 1e-5 to a tie, so float32 must decide as double does.
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
 
+#include "core/backend.h"
 #include "test/cases.h"
 #include "test/runner.h"
 
@@ -161,17 +164,25 @@ void silent_and_saturated() {
 }  // namespace
 
 void add_parity_tests(Tests& tests) {
-  tests.push_back({"network equals oracle: every channel count", every_width});
-  tests.push_back({"network equals oracle: every kernel, stride and padding", every_geometry});
-  tests.push_back({"network equals oracle: pools first, chained and with leftovers", every_pool});
-  tests.push_back({"network equals oracle: T from 1 to 33", every_length});
-  tests.push_back({"network equals oracle: every surrogate and encoder", every_surrogate_and_encoder});
-  tests.push_back({"network equals oracle: silent and saturated layers", silent_and_saturated});
-  tests.push_back({"network equals oracle: large batches", large_batches});
-  for (uint64_t seed = 1; seed <= 10; ++seed)
-    tests.push_back({"network equals oracle: random networks " + std::to_string(seed), [seed] { random_networks(Mode::kSnn, 100 + seed, 40); }});
-  for (uint64_t seed = 1; seed <= 3; ++seed)
-    tests.push_back({"network equals oracle: random ANNs " + std::to_string(seed), [seed] { random_networks(Mode::kAnn, 200 + seed, 40); }});
+  const std::vector<std::string> targets = cpu_targets();
+  for (size_t target = 0; target < targets.size(); ++target) {
+    const auto add = [&](const std::string& what, std::function<void()> run) {
+      tests.push_back({"network equals oracle: " + what + ", " + targets[target], [target, run] {
+                         limit_cpu_target(target);
+                         const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
+                         run();
+                       }});
+    };
+    add("every channel count", every_width);
+    add("every kernel, stride and padding", every_geometry);
+    add("pools first, chained and with leftovers", every_pool);
+    add("T from 1 to 33", every_length);
+    add("every surrogate and encoder", every_surrogate_and_encoder);
+    add("silent and saturated layers", silent_and_saturated);
+    add("large batches", large_batches);
+    for (uint64_t seed = 1; seed <= 10; ++seed) add("random networks " + std::to_string(seed), [seed] { random_networks(Mode::kSnn, 100 + seed, 40); });
+    for (uint64_t seed = 1; seed <= 3; ++seed) add("random ANNs " + std::to_string(seed), [seed] { random_networks(Mode::kAnn, 200 + seed, 40); });
+  }
 }
 
 }  // namespace onespike::test
