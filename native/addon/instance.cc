@@ -1,20 +1,26 @@
 #include "addon/instance.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
-#include <random>
+#include <chrono>
 #include <utility>
 
 #include "addon/errors.h"
+#include "ops/rng.h"
 
 namespace onespike::addon {
 namespace {
 
-// Random per load: a handle of another copy of the addon has another layout behind it.
+// Random per load: a handle of another copy of the addon has another layout behind it. Not std::random_device, which
+// ties the binary to glibc 2.36.
 napi_type_tag random_tag() {
-  std::random_device source;
-  const auto word = [&source] { return (uint64_t{source()} << 32) | source(); };
-  const uint64_t lower = word(), upper = word();
-  return {lower, upper};
+  napi_type_tag tag{};
+  if (getrandom(&tag, sizeof tag, GRND_NONBLOCK) == static_cast<ssize_t>(sizeof tag)) return tag;
+  // Early at boot there may be no randomness yet: an address and the time still differ between two copies.
+  const uint64_t place = reinterpret_cast<uintptr_t>(&random_tag);
+  const auto now = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  return {mix64(place), mix64(now)};
 }
 
 }  // namespace
