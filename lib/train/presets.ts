@@ -22,7 +22,8 @@ const base = {
     dropout: 0,
     bias: false,
     alpha: 1,
-    beta: 1,
+    // Earned on validation images: on shapes, four epochs after the same conversion reach 86.7 % with 0 and 82.8 % with 1.
+    beta: 0,
     gamma: 0.3,
     kappa: 1,
     surrogate: 'triangle',
@@ -51,13 +52,14 @@ const base = {
     schedule: { kind: 'cosine', warmup: 1, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01 },
     augment: { padding: 0, flip: false },
   },
-  convert: { enabled: true, percentile: 99.7, scale: 1, images: 256 },
+  // Half the percentile lets neurons fire earlier: on shapes the converted network scores 52 % instead of 37 %.
+  convert: { enabled: true, percentile: 99.7, scale: 0.5, images: 256 },
   snn: {
     epochs: 20,
     batch: 64,
     optimizer: {
       kind: 'adam',
-      learningRate: 1e-4,
+      learningRate: 1e-3,
       momentum: 0.9,
       weightDecay: 0,
       beta1: 0.9,
@@ -70,29 +72,39 @@ const base = {
     augment: { padding: 0, flip: false },
   },
   evaluation: { batch: 100 },
-  energy: { images: 500 },
+  energy: { images: 10000 },
   checkpoint: { seconds: 60 },
 };
 
-const cifar = {
-  ann: { epochs: 100, augment: { padding: 4, flip: true } },
-  snn: { epochs: 60, augment: { padding: 4, flip: true } },
-  convert: { images: 512 },
-  model: { dropout: 0.1 },
-};
+const crops = { padding: 4, flip: true };
+const cifar = { ann: { epochs: 60, augment: crops }, snn: { epochs: 40, augment: crops }, convert: { images: 512 }, model: { dropout: 0.1 } };
+const small = { width: 0.25, hidden: [128, 128] };
 
 const byDataset: Record<DatasetName, PlainObject> = {
   // Small enough for a first run of about three minutes on two cores.
-  shapes: { model: { width: 0.25, hidden: [128, 128] }, ann: { epochs: 10, batch: 32 }, snn: { epochs: 10, batch: 32, optimizer: { learningRate: 1e-3 } } },
+  shapes: {
+    model: small,
+    ann: { epochs: 12, batch: 32, augment: { padding: 2, flip: true } },
+    snn: { epochs: 14, batch: 32, augment: { padding: 2, flip: true } },
+  },
   cifar10: cifar,
   cifar100: cifar,
-  mnist: { model: { width: 0.25, hidden: [128, 128] }, ann: { epochs: 5 }, snn: { epochs: 3 } },
-  folder: { model: { dropout: 0.1 }, ann: { epochs: 30, augment: { padding: 4, flip: true } }, snn: { epochs: 20, augment: { padding: 4, flip: true } } },
+  mnist: { model: small, ann: { epochs: 5 }, snn: { epochs: 3 } },
+  folder: { model: { dropout: 0.1 }, ann: { epochs: 30, augment: crops }, snn: { epochs: 20, augment: crops } },
 };
 
-const byNetwork: Record<PresetName, PlainObject> = { vgg6: {}, vgg9: {}, vgg11: {}, vgg16: {} };
+// Deeper networks without normalisation want smaller steps.
+const byNetwork: Record<PresetName, PlainObject> = {
+  vgg6: {},
+  vgg9: { snn: { optimizer: { learningRate: 5e-4 } } },
+  vgg11: { ann: { optimizer: { learningRate: 0.01 } }, snn: { optimizer: { learningRate: 5e-4 } } },
+  vgg16: { ann: { optimizer: { learningRate: 0.01 } }, snn: { optimizer: { learningRate: 3e-4 } } },
+};
 
-const byPair: Record<string, PlainObject> = {};
+// Little more than an hour on two cores; docs/RESULTS.md holds the run.
+const hour = { model: { hidden: [512], dropout: 0 }, ann: { epochs: 10 }, snn: { epochs: 10 } };
+
+const byPair: Record<string, PlainObject> = { 'vgg6/cifar10': hour, 'vgg6/cifar100': hour };
 
 /** The complete configuration of a preset on a data set, as `train` takes it. Errors: ERR_ARG for an unknown name. */
 export function presetConfig(name: string, dataset: string = defaultDataset): PlainObject {

@@ -61,13 +61,10 @@ HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t imag
 }
 
 void SpikingForwardRow(const ForwardTask& task, Tile tile, int64_t image, int y) {
-  const auto run = [&](auto width) {
+  with_width(tile.width, [&](auto width) {
     if (task.walk->rows->valued) forward_row<width.value, true>(task, tile.begin, image, y);
     else forward_row<width.value, false>(task, tile.begin, image, y);
-  };
-  if (tile.width == 64) run(std::integral_constant<int, 64>());
-  else if (tile.width == 32) run(std::integral_constant<int, 32>());
-  else run(std::integral_constant<int, 16>());
+  });
 }
 
 }  // namespace HWY_NAMESPACE

@@ -9,6 +9,8 @@
 
 #include <hwy/highway.h>
 
+#include <type_traits>
+
 #include "ops/shape.h"
 #include "ops/surrogate.h"
 #include "ops/update.h"
@@ -54,6 +56,14 @@ struct Block {
     for (int i = 0; i < kCount; ++i) at[i] = value;
   }
 };
+
+// Calls run(width) with the width of a tile as a constant.
+template <class F>
+HWY_INLINE void with_width(int width, const F& run) {
+  if (width == 64) run(std::integral_constant<int, 64>());
+  else if (width == 32) run(std::integral_constant<int, 32>());
+  else run(std::integral_constant<int, 16>());
+}
 
 // sum[lane] += (value of event) * row(event)[lane] over events [from, to). The row of an event is id + shift.
 template <int kWidth, bool kValued, int kCount>

@@ -57,13 +57,10 @@ HWY_NOINLINE void channels(const WeightGradientTask& task, int tile_begin, int b
 }
 
 void WeightGradientChannels(const WeightGradientTask& task, Tile tile, int begin, int end) {
-  const auto run = [&](auto width) {
+  with_width(tile.width, [&](auto width) {
     if (task.buckets->valued) channels<width.value, true>(task, tile.begin, begin, end);
     else channels<width.value, false>(task, tile.begin, begin, end);
-  };
-  if (tile.width == 64) run(std::integral_constant<int, 64>());
-  else if (tile.width == 32) run(std::integral_constant<int, 32>());
-  else run(std::integral_constant<int, 16>());
+  });
 }
 
 }  // namespace HWY_NAMESPACE
