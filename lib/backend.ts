@@ -226,9 +226,9 @@ export class NativeNetwork {
       }
     };
     try {
-      const promise = start(module);
+      // Before the job starts: a signal that throws here must not leave one behind that nobody waits for.
       signal?.addEventListener('abort', stop, { once: true });
-      return await promise;
+      return await start(module);
     } catch (error) {
       throw toOneSpikeError(error, signal?.aborted ? { cause: signal.reason } : {});
     } finally {

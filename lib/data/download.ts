@@ -1,12 +1,13 @@
 /** A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is right. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { OneSpikeError } from '../errors';
+import { makeFolder } from '../io/atomic';
 import { abortError, ioError, statOrNull, throwIfAborted } from './files';
 import type { Environment } from './proxy';
 import { get, RequestFailure } from './request';
@@ -171,11 +172,7 @@ export async function download(options: DownloadOptions): Promise<'present' | 'd
   throwIfAborted(signal, `the download of ${path}`);
   const existing = await statOrNull(path);
   if (existing?.isFile() && (options.size === undefined || existing.size === options.size) && (await md5Of(path, signal)) === options.md5) return 'present';
-  try {
-    await mkdir(dirname(path), { recursive: true });
-  } catch (error) {
-    throw ioError('a writable folder', dirname(path), error);
-  }
+  await makeFolder(dirname(path));
   const part = `${path}.part`;
   const attempts = options.attempts ?? 5;
   const failures: string[] = [];

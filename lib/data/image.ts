@@ -1,5 +1,5 @@
 /** One picture file, brought to the shape a network takes. */
-import { checkInteger, checkString, expected } from '../check';
+import { checkInteger, checkOptions, checkSignal, checkString, expected } from '../check';
 import { OneSpikeError } from '../errors';
 import { readBounded } from './files';
 import { decodeNetpbm, isNetpbm } from './netpbm';
@@ -65,6 +65,7 @@ export async function loadImage(path: string, shape: ImageShape, options: { sign
   if (shape[0] !== 1 && shape[0] !== 3) throw expected('1 or 3', 'shape[0] (channels)', shape[0]);
   checkInteger(shape[1], 'shape[1] (height)', { min: 1, max: 4096 });
   checkInteger(shape[2], 'shape[2] (width)', { min: 1, max: 4096 });
-  const bytes = await readBounded(path, maxFileBytes, options.signal);
+  const signal = checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal');
+  const bytes = await readBounded(path, maxFileBytes, signal);
   return fitPicture(await decodePicture(bytes, path), shape);
 }

@@ -1,6 +1,6 @@
 // From operations to picojoules: two accounts, each with every set of constants, against the dense network.
-import { checkOneOf } from '../check';
-import type { ResolvedNetwork } from '../model/description';
+import { checkOneOf, checkOptions, expected } from '../check';
+import { resolveNetwork, type NetworkDescription } from '../model/description';
 import { ARITHMETIC, EVENT_BYTES, MEMORY, type ArithmeticConstants, type MemoryLevel, type NumberFormat } from './constants';
 import type { LayerOperations, OperationCounts } from './operations';
 
@@ -54,10 +54,16 @@ export interface EnergyOptions {
 
 /**
  * Energy per image of a network that did `counts`, and of the dense network of the same shape.
- * Errors: ERR_ARG for an unknown memory.
+ * Errors: ERR_ARG for an unknown memory, and for counts that no network of this description has.
  */
-export function energyAccount(network: ResolvedNetwork, counts: OperationCounts, options: EnergyOptions = {}): EnergyReport {
-  const memory = checkOneOf(options.memory ?? 'sram-32k', 'memory', Object.keys(MEMORY) as MemoryLevel[]);
+export function energyAccount(description: NetworkDescription, counts: OperationCounts, options: EnergyOptions = {}): EnergyReport {
+  const given = checkOptions(options, 'options', ['memory']);
+  const memory = checkOneOf(given['memory'] ?? 'sram-32k', 'memory', Object.keys(MEMORY) as MemoryLevel[]);
+  const network = resolveNetwork(description);
+  const weighted = network.layers.flatMap((layer, index) => (layer.type === 'avgpool' ? [] : [index]));
+  if (typeof counts !== 'object' || counts === null || !Array.isArray(counts.layers) || String(counts.layers.map((layer) => layer?.layer)) !== String(weighted)) {
+    throw expected('what countOperations returned for this network', 'counts', counts);
+  }
   const traffic: MemoryTraffic = { name: memory, ...MEMORY[memory], eventBytes: EVENT_BYTES };
   const formats = Object.keys(ARITHMETIC) as NumberFormat[];
   const accounts = [null, traffic].flatMap((moved) => formats.map((name) => account(counts.layers, name, moved)));

@@ -1,6 +1,6 @@
 // Counts what a spiking network did on given images, from its spike-time maps, beside what the dense network would do.
 import { checkTypedArray, expected } from '../check';
-import type { ResolvedNetwork } from '../model/description';
+import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
 import { layerShapes } from '../model/shapes';
 import { fanOut, type FanOut } from './fan-out';
 import { analogSteps, inputEvents } from './input-events';
@@ -53,7 +53,12 @@ export class OperationCounter {
   private readonly input: MapCount = { events: 0, accumulates: 0, updates: 0 };
   private readonly hidden: { layer: number; neurons: number; fanOut: FanOut; count: MapCount }[];
 
-  constructor(private readonly network: ResolvedNetwork) {
+  private readonly network: ResolvedNetwork;
+
+  /** Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse. */
+  constructor(description: NetworkDescription) {
+    const network = resolveNetwork(description);
+    this.network = network;
     const shapes = layerShapes(network);
     this.pixelEvents = inputEvents(network);
     this.inputFanOut = fanOut(network, shapes, 0, network.input);
@@ -72,6 +77,7 @@ export class OperationCounter {
    */
   add(pixels: Uint8Array, spikeTimes: SpikeTimeMaps): void {
     const [channels, height, width] = this.network.input;
+    if (typeof spikeTimes !== 'object' || spikeTimes === null || typeof spikeTimes.get !== 'function') throw expected('a Map of spike times', 'spikeTimes', spikeTimes);
     const image = channels * height * width;
     checkTypedArray(pixels, 'pixels', 'Uint8Array');
     const count = pixels.length / image;
@@ -118,7 +124,7 @@ export class OperationCounter {
  * Operations of one batch, per image; see `OperationCounter.add`.
  * Errors: ERR_ARG, ERR_SHAPE.
  */
-export function countOperations(network: ResolvedNetwork, pixels: Uint8Array, spikeTimes: SpikeTimeMaps): OperationCounts {
+export function countOperations(network: NetworkDescription, pixels: Uint8Array, spikeTimes: SpikeTimeMaps): OperationCounts {
   const counter = new OperationCounter(network);
   counter.add(pixels, spikeTimes);
   return counter.counts();

@@ -1,8 +1,10 @@
 // The energy report as text for people.
+import { expected } from '../check';
 import type { EnergyAccount, EnergyReport } from './account';
 
 /** Two tables, operations per layer and energy per account, with the constants of every row. Ends without a newline. */
 export function formatEnergyTable(report: EnergyReport): string {
+  if (typeof report !== 'object' || report === null || !Array.isArray(report.accounts) || !Array.isArray(report.layers)) throw expected('what energyAccount returned', 'report', report);
   const { total, headline } = report;
   const perLayer = new Map(headline.layers.map((layer) => [layer.layer, layer]));
   const operations = [

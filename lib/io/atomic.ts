@@ -1,6 +1,6 @@
 // Files that appear whole or not at all, and the one place where errors of the file system get their code.
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { OneSpikeError } from '../errors';
@@ -71,13 +71,31 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/**
+ * Makes a folder and those above it, or finds it there. Node's own recursive mkdir never returns where the system answers
+ * ENOENT under an existing folder, as /proc does.
+ */
+export async function makeFolder(path: string, parents = true): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && parents && dirname(path) !== path) {
+      await makeFolder(dirname(path));
+      return makeFolder(path, false);
+    }
+    // Something is there: a file, or a folder (of a read-only file system, too).
+    if (!(await stat(path).then((found) => found.isDirectory(), () => false))) throw ioError('create', path, error);
+  }
+}
+
 /** An error of the file system as ERR_IO with the path; errors of onespike pass unchanged. */
 export function ioError(action: string, path: string, error: unknown): OneSpikeError {
   if (error instanceof OneSpikeError) return error;
   const { code, message } = error as { code?: unknown; message?: unknown };
   const reasons: Record<string, string> = {
     ENOENT: 'no such file or folder', EACCES: 'permission denied', EPERM: 'operation not permitted', EISDIR: 'it is a folder',
-    ENOTDIR: 'a part of the path is not a folder', ENOSPC: 'no space left on the device', EROFS: 'the file system is read-only',
+    ENOTDIR: 'a part of the path is not a folder', EEXIST: 'something else has that name', ENOSPC: 'no space left on the device', EROFS: 'the file system is read-only',
   };
   const reason = typeof code === 'string' && Object.hasOwn(reasons, code) ? `${reasons[code]} (${code})` : String(message);
   return new OneSpikeError('ERR_IO', `Cannot ${action} ${path}: ${reason}`, { cause: error });

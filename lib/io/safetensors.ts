@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
-import { checkString, describeValue, expected } from '../check';
+import { checkObject, checkString, describeValue, expected } from '../check';
 import { OneSpikeError } from '../errors';
 import { atomicWrite, ioError } from './atomic';
 import { duplicateKey } from './json-keys';
@@ -75,14 +75,15 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
  */
 export async function writeSafetensors(path: string, tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   checkString(path, 'path');
-  for (const [key, value] of Object.entries(metadata)) if (typeof value !== 'string') throw expected('a string', `metadata.${key}`, value);
+  if (Object.prototype.toString.call(tensors) !== '[object Map]') throw expected('a Map of tensors', 'tensors', tensors);
+  for (const [key, value] of Object.entries(checkObject(metadata, 'metadata'))) if (typeof value !== 'string') throw expected('a string', `metadata.${key}`, value);
   const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
   const pieces: Uint8Array[] = [];
-  const bySize = [...tensors].sort(([, a], [, b]) => (ARRAYS[b.dtype]?.BYTES_PER_ELEMENT ?? 0) - (ARRAYS[a.dtype]?.BYTES_PER_ELEMENT ?? 0));
+  for (const [name, tensor] of tensors) checkTensor(name, tensor);
+  const bySize = [...tensors].sort(([, a], [, b]) => ARRAYS[b.dtype].BYTES_PER_ELEMENT - ARRAYS[a.dtype].BYTES_PER_ELEMENT);
   let offset = 0;
   for (const [name, tensor] of bySize) {
-    checkTensor(name, tensor);
     const { dtype, shape, data } = tensor;
     header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
     pieces.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
@@ -181,7 +182,8 @@ async function readBytes(handle: FileHandle, position: number, length: number, p
 }
 
 function checkTensor(name: string, tensor: Tensor): void {
-  if (name === '' || name === '__metadata__') throw expected('a tensor name', 'tensors', name);
+  if (typeof name !== 'string' || name === '' || name === '__metadata__') throw expected('a tensor name', 'tensors', name);
+  if (!isObject(tensor)) throw expected('{ dtype, shape, data }', name, tensor);
   const { dtype, shape, data } = tensor;
   if (!Object.hasOwn(ARRAYS, dtype)) throw expected(`one of ${Object.keys(ARRAYS).join(', ')}`, `${name}.dtype`, dtype);
   if (!Array.isArray(shape) || !shape.every(isSize)) throw expected('a list of sizes', `${name}.shape`, shape);

@@ -1,4 +1,6 @@
 // What the methods of Network accept, and the checks that turn it into what native code takes.
+import { types } from 'node:util';
+
 import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkTypedArray, expected } from '../check';
 import { DeviceDataset, type DeviceBatch, type NativeAugment, type NativeCounters, type NativeMode, type NativeOptimizer } from '../backend';
 import { OneSpikeError } from '../errors';
@@ -59,7 +61,7 @@ export function checkPixels(pixels: unknown, name: string, { input }: BatchShape
 /** Labels as Int32Array, each one checked to be a class. Always a copy: the caller's array may change. */
 export function checkLabels(labels: unknown, name: string, count: number, classes: number): Int32Array {
   const list = labels as ArrayLike<number | bigint>;
-  if (typeof labels !== 'object' || labels === null || typeof list.length !== 'number') throw expected('an array of class numbers', name, labels);
+  if (typeof labels !== 'object' || labels === null || types.isProxy(labels) || typeof list.length !== 'number') throw expected('an array of class numbers', name, labels);
   if (list.length !== count) throw new OneSpikeError('ERR_SHAPE', `Expected ${count} labels (one per image) for ${name} but received ${list.length}`);
   const result = new Int32Array(count);
   for (let i = 0; i < count; i++) {

@@ -161,13 +161,22 @@ export function parseConfig(input: unknown): TrainConfig {
   return config;
 }
 
+function plainCopy(input: unknown): PlainObject {
+  if (!isPlainObject(input)) throw expected("an object or a preset's name", 'the configuration', input);
+  try {
+    return structuredClone(input);
+  } catch (cause) {
+    throw new OneSpikeError('ERR_ARG', `Expected plain JSON for the configuration but received ${(cause as Error).message}`, { cause });
+  }
+}
+
 /**
  * Preset, then the given parts, then `overrides` (each `path.to.key=value`). A given list of layers takes the place of the
  * preset's network. Errors: ERR_ARG, naming the key and suggesting a spelling.
  */
 export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly string[] = []): TrainConfig {
-  const given = (typeof input === 'string' ? { preset: input } : structuredClone(input)) as PlainObject;
-  if (!isPlainObject(given)) throw expected("an object or a preset's name", 'the configuration', input);
+  const given = typeof input === 'string' ? { preset: input } : plainCopy(input);
+  if (!Array.isArray(overrides)) throw expected('a list of path.to.key=value', 'the overrides', overrides);
   // What the overrides say about preset and data set decides what lies under them.
   const asked = overrides.reduce(applyOverride, given);
   const name = valueAt(asked, ['model', 'name']);

@@ -2,6 +2,7 @@
 import type { DeviceDataset } from '../backend';
 import type { Network } from '../model/network';
 import { batchCount, batchRows } from './batches';
+import { divergence } from './divergence';
 import type { Phase, ProgressEvent } from './events';
 import { Meter } from './meter';
 import type { Session } from './session';
@@ -13,6 +14,8 @@ export interface Evaluation {
   /** Per hidden spiking layer: neurons that fired, summed over the images. */
   spikes: number[];
   count: number;
+  /** Layer where the first non-finite number arose, else -1. */
+  badLayer: number;
   seconds: number;
 }
 
@@ -29,13 +32,15 @@ export async function* evaluateRows(network: Network, dataset: DeviceDataset, ro
   let loss = 0;
   let correct = 0;
   let count = 0;
+  let badLayer = -1;
   for (let step = 0; step < batchCount(rows.length, options.batch); step++) {
     const stats = await network.evaluate({ dataset, indices: batchRows(rows, step, options.batch) }, { mode: options.mode, signal: options.signal });
     loss += stats.loss * stats.count;
     correct += stats.correct;
     count += stats.count;
+    if (badLayer < 0) badLayer = stats.badLayer;
     stats.spikes.forEach((fired, i) => (spikes[i] = (spikes[i] ?? 0) + fired));
-    yield { loss: loss / count, accuracy: correct / count, spikes, count, seconds: (performance.now() - started) / 1000 };
+    yield { loss: loss / count, accuracy: correct / count, spikes, count, badLayer, seconds: (performance.now() - started) / 1000 };
   }
 }
 
@@ -46,17 +51,21 @@ export interface SessionEvaluation {
   activity: ProgressEvent['activity'];
 }
 
-/** As `evaluateRows` for the network of a run: yields progress and returns the result. */
+/**
+ * As `evaluateRows` for the network of a run: yields progress and returns the result.
+ * Errors: ERR_STATE if the loss is not finite, before anyone takes such a network for a good one.
+ */
 export async function* evaluate(session: Session, { part, rows, mode, activity }: SessionEvaluation): AsyncGenerator<ProgressEvent, Evaluation> {
   const { network, config, state } = session;
   const { batch } = config.evaluation;
   const { epochs } = config[mode];
   const meter = new Meter(session.progressSeconds);
-  let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, seconds: 0 };
+  let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: -1, seconds: 0 };
   session.throwIfAborted();
   for await (const totals of evaluateRows(network, session.datasets[part], rows, { mode, batch, signal: session.signal })) {
     result = totals;
     session.throwIfAborted();
+    if (!Number.isFinite(totals.loss)) throw divergence(session, mode, activity === 'validate' ? `epoch ${state.epoch + 1}, after step ${state.step},` : `in stage ${state.stage},`, totals);
     if (meter.due()) {
       yield {
         event: 'progress', phase: mode, activity, epoch: Math.min(state.epoch + 1, epochs), epochs,

@@ -1,5 +1,6 @@
 /** A run from its folder: configuration, metrics, and the network it ended with. */
 import { resolve } from 'node:path';
+import { checkOptions, checkSignal, checkString } from '../check';
 import type { LoadedDataset } from '../data';
 import { OneSpikeError } from '../errors';
 import { Network, type NetworkOptions } from '../model/network';
@@ -28,7 +29,7 @@ export interface Run {
 
 /** Errors: ERR_IO if there is no run at `path`, ERR_FORMAT. */
 export async function loadRun(path: string): Promise<Run> {
-  const folder = new RunFolder(resolve(path));
+  const folder = new RunFolder(resolve(checkString(path, 'path')));
   const info = await folder.readInfo();
   const metrics = (await folder.readMetrics()) as unknown as (EpochEvent | ConvertedEvent)[];
   const best = await bestFile(folder);
@@ -42,7 +43,7 @@ export async function loadRun(path: string): Promise<Run> {
       }
       return Network.open(best, { seed: info.seed, ...options });
     },
-    dataset: (options = {}) => loadConfigured(info.config, options.signal),
+    dataset: async (options) => loadConfigured(info.config, checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal')),
   };
 }
 

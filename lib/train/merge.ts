@@ -1,10 +1,11 @@
 /** Merging and addressing plain JSON objects. */
+import { expected } from '../check';
 import { OneSpikeError } from '../errors';
 
 export type PlainObject = { [key: string]: unknown };
 
 export function isPlainObject(value: unknown): value is PlainObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return Object.prototype.toString.call(value) === '[object Object]'; // by tag: no maps, no dates, but objects of another realm
 }
 
 /** `over` on top of `under`: objects merge key by key, everything else (lists too) is replaced. Neither is changed. */
@@ -26,6 +27,7 @@ const forbidden = new Set(['__proto__', 'prototype', 'constructor']);
  * numbers in the path index lists. Errors: ERR_ARG.
  */
 export function applyOverride(config: PlainObject, assignment: string): PlainObject {
+  if (typeof assignment !== 'string') throw expected('path.to.key=value', 'an override', assignment);
   const equals = assignment.indexOf('=');
   const path = assignment.slice(0, equals).split('.');
   if (equals < 1 || path.some((part) => part === '' || forbidden.has(part))) {

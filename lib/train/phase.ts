@@ -1,6 +1,6 @@
 /** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
-import { OneSpikeError } from '../errors';
 import { batchCount, batchRows } from './batches';
+import { divergence } from './divergence';
 import { evaluate, type Evaluation } from './evaluate';
 import type { EpochEvent, Phase, TrainEvent } from './events';
 import { Meter } from './meter';
@@ -44,7 +44,7 @@ async function* trainEpoch(session: Session, phase: Phase, steps: number): Async
       optimizer: { ...optimizer, ...rates },
       ...(state.step + 1 < steps ? { next: rowsAt(state.step + 1) } : {}),
     });
-    if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm)) throw divergence(session, phase, stats);
+    if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm)) throw divergence(session, phase, `epoch ${state.epoch + 1}, step ${state.step + 1}`, stats);
     const { sums } = state;
     sums.loss += stats.loss * stats.count;
     sums.correct += stats.correct;
@@ -92,16 +92,4 @@ async function* closeEpoch(session: Session, phase: Phase, steps: number, valida
   await session.save();
   yield event;
   yield* activityWarnings(layers, phase, event.epoch);
-}
-
-function divergence(session: Session, phase: Phase, stats: { loss: number; badLayer: number; gradientNorm: number }): OneSpikeError {
-  const { state, folder, network } = session;
-  const layer = network.description.layers[stats.badLayer];
-  const where = layer === undefined ? 'in the gradient' : `first in layers.${stats.badLayer} (${layer.type})`;
-  const value = Number.isFinite(stats.loss) ? `a gradient norm of ${stats.gradientNorm}` : `a loss of ${stats.loss}`;
-  return new OneSpikeError(
-    'ERR_STATE',
-    `Expected a finite loss in phase ${phase}, epoch ${state.epoch + 1}, step ${state.step + 1} but received ${value}, non-finite ${where}. ` +
-      `The last good checkpoint is ${folder.checkpoint('last.safetensors')}. Lower ${phase}.optimizer.learningRate, or set ${phase}.optimizer.clipNorm.`,
-  );
 }

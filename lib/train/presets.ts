@@ -3,10 +3,8 @@
  * `base`, the data set's, the network's, and the pair's own.
  */
 import { checkOneOf } from '../check';
-import { OneSpikeError } from '../errors';
 import { datasetNames, type DatasetName } from '../data';
 import { mergeConfig, type PlainObject } from './merge';
-import { suggestion } from './suggest';
 
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
 export type PresetName = (typeof presetNames)[number];
@@ -85,7 +83,7 @@ const byDataset: Record<DatasetName, PlainObject> = {
   shapes: {
     model: small,
     ann: { epochs: 12, batch: 32, augment: { padding: 2, flip: true } },
-    snn: { epochs: 14, batch: 32, augment: { padding: 2, flip: true } },
+    snn: { epochs: 16, batch: 32, optimizer: { learningRate: 2e-3 }, augment: { padding: 2, flip: true } },
   },
   cifar10: cifar,
   cifar100: cifar,
@@ -108,9 +106,7 @@ const byPair: Record<string, PlainObject> = { 'vgg6/cifar10': hour, 'vgg6/cifar1
 
 /** The complete configuration of a preset on a data set, as `train` takes it. Errors: ERR_ARG for an unknown name. */
 export function presetConfig(name: string, dataset: string = defaultDataset): PlainObject {
-  if (!(presetNames as readonly string[]).includes(name)) {
-    throw new OneSpikeError('ERR_ARG', `Expected a preset (${presetNames.join(', ')}) but received '${name}'.${suggestion(name, presetNames)}`);
-  }
+  checkOneOf(name, 'preset', presetNames);
   checkOneOf(dataset, 'dataset.name', datasetNames);
   const named = { preset: name, model: { name }, dataset: { name: dataset } };
   // The names come first, because the result is printed for people.

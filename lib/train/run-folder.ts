@@ -1,13 +1,13 @@
 /**
  * A run on disk: `run.json`, `metrics.jsonl`, `model.safetensors` and `checkpoints/` in one folder.
  */
-import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OneSpikeError } from '../errors';
-import { atomicWrite, ioError, removeLeftovers } from '../io/atomic';
+import { atomicWrite, ioError, makeFolder, removeLeftovers } from '../io/atomic';
 import { readJsonLines, type JsonObject } from '../io/jsonl';
-import type { ResolvedNetwork } from '../model/description';
-import type { TrainConfig } from './config';
+import { resolveNetwork, type ResolvedNetwork } from '../model/description';
+import { parseConfig, type TrainConfig } from './config';
 import type { DoneEvent } from './events';
 
 /** What run.json holds. */
@@ -48,7 +48,7 @@ export class RunFolder {
   /** Makes the folder. Errors: ERR_STATE if it holds anything, so that no run is ever overwritten; ERR_IO. */
   async create(): Promise<void> {
     try {
-      await mkdir(this.path, { recursive: true });
+      await makeFolder(this.path);
       // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
       const held = (await readdir(this.path)).filter((name) => !/^(run\.lock|\.run\..*\.tmp)$/.test(name));
       if (held.length > 0) {
@@ -62,7 +62,7 @@ export class RunFolder {
 
   /** Makes checkpoints/, and clears away what a killed process left half-written. */
   async prepare(): Promise<void> {
-    await mkdir(this.checkpoint(''), { recursive: true });
+    await makeFolder(join(this.path, 'checkpoints'));
     await removeLeftovers(this.path);
     await removeLeftovers(this.checkpoint(''));
   }
@@ -81,10 +81,14 @@ export class RunFolder {
     } catch {
       // Reported below with every other misfit.
     }
-    if (info?.format !== 1 || typeof info.config !== 'object' || typeof info.network !== 'object') {
+    if (info?.format !== 1 || !Array.isArray(info.dataset?.classes)) {
       throw new OneSpikeError('ERR_FORMAT', `Expected a run of format 1 for ${this.infoPath} but received ${JSON.stringify(text.slice(0, 40))}`);
     }
-    return info as RunInfo;
+    try {
+      return { ...(info as RunInfo), config: parseConfig(info.config), network: resolveNetwork(info.network) };
+    } catch (cause) {
+      throw new OneSpikeError('ERR_FORMAT', `Expected an intact run for ${this.infoPath} but received a fault: ${(cause as Error).message}`, { cause });
+    }
   }
 
   async writeInfo(info: RunInfo): Promise<void> {

@@ -3,6 +3,7 @@ import { cpus, hostname, totalmem } from 'node:os';
 import { rmdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { backendInfo } from '../backend';
+import { checkInteger, checkNumber, checkOptions, checkSignal, checkString } from '../check';
 import type { LoadedDataset } from '../data';
 import { OneSpikeError } from '../errors';
 import { layerShapes } from '../model/description';
@@ -34,16 +35,19 @@ export interface ResumeOptions extends TrainOptions {
  * no longer finite, or the run folder is not free), ERR_IO, ERR_FORMAT (data), ERR_NO_BACKEND.
  */
 export async function* train(config: TrainConfigInput = {}, options: TrainOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
+  const { signal, progressSeconds } = checkTrainOptions(options);
   const resolved = resolveConfig(config);
+  // run.json names the folder of the data for whoever reads it, from wherever that is.
+  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = resolve(resolved.dataset.directory);
   const name = `${resolved.model.layers === undefined ? resolved.model.name : (resolved.model.name ?? 'custom')}-${resolved.dataset.name}`;
   const folder = new RunFolder(resolve(resolved.out ?? defaultOut(name)));
   await folder.create();
   const unlock = await lockRun(folder.path);
   let begun = false;
   try {
-    const loaded = await loadConfigured(resolved, options.signal);
+    const loaded = await loadConfigured(resolved, signal);
     const network = networkOf(resolved.model, loaded);
-    const session = await Session.open(resolved, folder, loaded, network, { signal: options.signal, progressSeconds: options.progressSeconds ?? 5 });
+    const session = await Session.open(resolved, folder, loaded, network, { signal, progressSeconds });
     const info = describeRun(resolved, session, loaded);
     const prepare = async (): Promise<void> => {
       await folder.writeInfo(info);
@@ -64,7 +68,9 @@ export async function* train(config: TrainConfigInput = {}, options: TrainOption
  * Errors as of `train`; ERR_IO if there is no run at `run`.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
-  const folder = new RunFolder(resolve(run));
+  const folder = new RunFolder(resolve(checkString(run, 'run')));
+  const { signal, progressSeconds } = checkTrainOptions(options, ['threads']);
+  if (options.threads !== undefined) checkInteger(options.threads, 'threads', { min: 0, max: 1024 });
   const info = await folder.readInfo();
   if (info.results !== undefined) {
     yield { ...info.results, run: folder.path };
@@ -74,8 +80,8 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   try {
     // Another backend rounds otherwise, so `auto` must not choose again.
     const config = { ...info.config, backend: info.backend as TrainConfig['backend'], threads: options.threads ?? info.config.threads };
-    const loaded = await loadConfigured(config, options.signal);
-    const session = await Session.open(config, folder, loaded, info.network, { signal: options.signal, progressSeconds: options.progressSeconds ?? 5 });
+    const loaded = await loadConfigured(config, signal);
+    const session = await Session.open(config, folder, loaded, info.network, { signal, progressSeconds });
     const prepare = async (): Promise<void> => {
       await folder.prepare();
       await folder.truncateMetrics(session.state.metricsBytes);
@@ -84,6 +90,11 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   } finally {
     await unlock();
   }
+}
+
+function checkTrainOptions(options: unknown, more: readonly string[] = []): { signal: AbortSignal | undefined; progressSeconds: number } {
+  const { signal, progressSeconds } = checkOptions(options, 'options', ['signal', 'progressSeconds', ...more]);
+  return { signal: checkSignal(signal, 'signal'), progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }) };
 }
 
 /** The stages that are left, after `prepare`. Disposes of the session in the end. */

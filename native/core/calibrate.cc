@@ -19,11 +19,15 @@ class Percentile {
     keep_ = total - int64_t(std::floor(position));
   }
   void add(float value) {
-    if (value < floor_) return;
+    // Not a number compares with nothing, and a sort over it is undefined.
+    finite_ = finite_ && std::isfinite(value);
+    if (!finite_ || value < floor_) return;
     top_.push_back(value);
     if (int64_t(top_.size()) >= 2 * keep_ + 1024) shrink();
   }
+  // NaN if a value was not finite.
   double value() {
+    if (!finite_) return std::numeric_limits<double>::quiet_NaN();
     shrink();
     std::sort(top_.begin(), top_.end());
     return top_.size() < 2 ? top_.front() : top_[0] + share_ * (double(top_[1]) - top_[0]);
@@ -40,6 +44,7 @@ class Percentile {
   std::vector<float> top_;
   int64_t keep_;
   double share_;
+  bool finite_ = true;
   float floor_ = -std::numeric_limits<float>::infinity();
 };
 

@@ -1,6 +1,7 @@
 /** `eval`, `predict` and `energy`: what a trained run can do. */
 import type { Command } from 'commander';
 import { createDataset } from '../../backend';
+import { checkOneOf } from '../../check';
 import { loadImage } from '../../data';
 import { formatEnergyTable } from '../../energy';
 import { OneSpikeError } from '../../errors';
@@ -14,7 +15,7 @@ import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
 import { bar, compact, percent, table } from '../style';
 import { activityTable, shortPath } from '../train-view';
-import { integerOption } from '../usage';
+import { asUsage, integerOption } from '../usage';
 
 interface RunFlags {
   backend?: 'auto' | 'cpu' | 'cuda';
@@ -34,6 +35,7 @@ function addRunCommand(program: Command, name: string, description: string): Com
 /** Opens run and network, does the work, and disposes of the network whatever happens. */
 async function withRun(path: string, flags: RunFlags, work: (run: Run, network: Network, output: Output, signal: AbortSignal) => Promise<void>): Promise<void> {
   const output = new Output(flags.json === true);
+  asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', ['auto', 'cpu', 'cuda']));
   const { signal, release } = listenForInterrupt(output);
   try {
     const run = await loadRun(path);
