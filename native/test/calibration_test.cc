@@ -59,12 +59,26 @@ void floor_of_thresholds() {
   for (const oracle::LayerParameters& p : parameters) expect(p.threshold == double(1e-3f), "threshold " + std::to_string(p.threshold));
 }
 
+void overflowing_input() {
+  // The second layer's inputs are infinite, of both signs, and their sums not a number.
+  Random random(50);
+  Case c = make_case(network_spec(1, 4, 4, 3, {linear(8), linear(8), output(2)}), 3, random);
+  for (size_t i = 0; i < c.parameters[1].weight.size(); ++i) c.parameters[1].weight[i] = i % 2 ? 3e38 : -3e38;
+  const auto network = make_network(c);
+  const oracle::Parameters before = read_parameters(*network, TensorKind::kParameter);
+  const Status status = network->calibrate(c.batch(), 50, 1.0, no_stop());
+  expect(status.code == Code::kState && status.message.find("layers[1]") != std::string::npos, "names the layer: " + status.message);
+  const oracle::Parameters after = read_parameters(*network, TensorKind::kParameter);
+  for (size_t l = 0; l < after.size(); ++l) expect(after[l].threshold == before[l].threshold && after[l].leak == before[l].leak, "parameters are kept");
+}
+
 }  // namespace
 
 void add_calibration_tests(Tests& tests) {
   tests.push_back({"calibration at several percentiles", percentiles});
   tests.push_back({"calibration of odd shapes", shapes});
   tests.push_back({"calibration keeps thresholds at 1e-3 or above", floor_of_thresholds});
+  tests.push_back({"calibration of infinite input is refused", overflowing_input});
 }
 
 }  // namespace onespike::test
