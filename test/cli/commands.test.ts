@@ -31,7 +31,7 @@ describe('wrong usage exits 2 with one line and a hint', () => {
   test.each([
     [['frain'], /unknown command 'frain'.*train/],
     [['train', '--sed', '3'], /unknown option '--sed'.*--se/],
-    [['train', 'vgg19'], /Expected a preset .* but received 'vgg19'/],
+    [['train', 'vgg19'], /Expected one of 'vgg6', .* for preset but received 'vgg19' \(did you mean 'vgg9'/],
     [['train', 'absent.json'], /absent\.json: no such file/],
     [['train', join(folder, 'broken.json')], /JSON/],
     [['train', join(folder, 'unknown.json')], /'snn\.epoch'.*'epochs'/],
