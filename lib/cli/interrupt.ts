@@ -23,7 +23,6 @@ export function listenForInterrupt(output: Output): { signal: AbortSignal; relea
   };
   const onClosed = (error: NodeJS.ErrnoException): void => {
     if (error.code === 'EPIPE') controller.abort();
-    else throw error;
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of signals) process.on(name, onSignal);

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cli, temporaryFolder } from '../helpers/command-line';
@@ -17,6 +18,15 @@ describe('help', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/Examples?:\n {2}\$ onespike /);
     expect(stdout).toContain('--json');
+  });
+
+  test('a reader that leaves early is no crash', () => {
+    // Far more than a pipe holds, so that the writer meets the closed end.
+    const main = join(__dirname, '..', '..', 'dist', 'lib', 'cli', 'main.js');
+    const script = `for i in 1 2 3 4 5; do "${process.execPath}" "${main}" presets vgg16; done | head -n 1; "${process.execPath}" "${main}" train --help | true`;
+    const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+    expect(stdout).toBe('{\n');
+    expect(stderr).toBe('');
   });
 
   test('the version is that of the package', async () => {
