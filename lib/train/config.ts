@@ -106,7 +106,6 @@ const schema = z.strictObject({
 
 /** A complete configuration: every choice made. */
 export type TrainConfig = z.infer<typeof schema>;
-export type PhaseConfig = TrainConfig['ann'];
 type Partially<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: Partially<T[K]> | undefined } : T;
 /** What `train` takes: a preset's name, or any part of a configuration; the preset it names (default vgg6) fills the rest. */
 export type TrainConfigInput = string | Partially<TrainConfig>;

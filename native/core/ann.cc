@@ -31,9 +31,7 @@ Status prepare_ann(NetworkState& net, bool train) {
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {
   Backend& backend = *net.backend;
   const NetworkSpec& spec = net.plan.spec;
-  const EncodeParams encode{Encoder::kDirect, spec.channels, spec.height, spec.width, spec.timesteps, spec.mean.data(), spec.std.data(),
-                            spec.lo, spec.hi, spec.seed, net.random_step};
-  backend.encode(net.analog.data(), nullptr, nullptr, pixels, n, first, encode);
+  backend.encode(net.analog.data(), nullptr, nullptr, pixels, n, first, net.encoding(Encoder::kDirect));
   for (size_t i = 0; i < net.plan.stages.size(); ++i) {
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];

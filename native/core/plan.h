@@ -17,7 +17,6 @@ struct Plan {
   int chunk = 1;                     // images that pass through the network together
 
   int classes() const { return stages.back().out_c; }
-  // Consecutive steps of one neuron lie `grad_step()` apart in the output stage.
   bool needs_analog() const { return spec.encoder == Encoder::kHybrid || spec.encoder == Encoder::kDirect; }
 };
 

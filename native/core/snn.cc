@@ -50,9 +50,7 @@ SpikeSource snn_source(NetworkState& net, size_t stage, bool train) {
 Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages, const Stop& stop) {
   Backend& backend = *net.backend;
   const NetworkSpec& spec = net.plan.spec;
-  const EncodeParams encode{spec.encoder, spec.channels, spec.height, spec.width, spec.timesteps, spec.mean.data(), spec.std.data(),
-                            spec.lo, spec.hi, spec.seed, net.random_step};
-  backend.encode(net.analog.data(), net.coded.data(), net.rate.data(), pixels, n, first, encode);
+  backend.encode(net.analog.data(), net.coded.data(), net.rate.data(), pixels, n, first, net.encoding(spec.encoder));
   const float* current = nullptr;
   if (net.plan.needs_analog()) {
     backend.pack_input(net.stages[0].padded.data(), net.analog.data(), n, net.plan.stages[0]);

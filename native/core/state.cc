@@ -25,6 +25,11 @@ NeuronParams NetworkState::neuron(size_t stage) const {
   return {plan.spec.timesteps, p.neuron[0], p.neuron[1], {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
 }
 
+EncodeParams NetworkState::encoding(Encoder encoder) const {
+  const NetworkSpec& s = plan.spec;
+  return {encoder, s.channels, s.height, s.width, s.timesteps, s.mean.data(), s.std.data(), s.lo, s.hi, s.seed, random_step};
+}
+
 int64_t NetworkState::buffer_bytes() const {
   int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
   for (const StageBuffers& b : stages)

@@ -67,6 +67,7 @@ struct NetworkState {
 
   ReadoutParams readout() const;
   NeuronParams neuron(size_t stage) const;
+  EncodeParams encoding(Encoder encoder) const;
   // Bias for a kernel: null for a stage without one.
   const float* bias(size_t stage) const { return plan.stages[stage].bias ? parameters[stage].bias : nullptr; }
   bool dropout(size_t stage) const { return plan.stages[stage].dropout > 0; }

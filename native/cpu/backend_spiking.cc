@@ -13,10 +13,7 @@ namespace {
 constexpr int64_t kTasksPerThread = 4;
 
 EventWalk forward_walk(const EventRows& rows, const float* weight, int timesteps, const StageShape& s) {
-  EventWalk walk;
-  walk.rows = &rows;
-  walk.weight = weight;
-  walk.timesteps = timesteps;
+  EventWalk walk(rows, weight, timesteps);
   if (s.linear) {
     // One list, one column: ids run over the whole map, which is the order of the weight rows.
     walk.window_y = walk.window_x = {{0, 1, 0}};
@@ -33,10 +30,7 @@ EventWalk forward_walk(const EventRows& rows, const float* weight, int timesteps
 }
 
 EventWalk backward_walk(const EventRows& rows, const float* weight, int timesteps, const StageShape& s) {
-  EventWalk walk;
-  walk.rows = &rows;
-  walk.weight = weight;
-  walk.timesteps = timesteps;
+  EventWalk walk(rows, weight, timesteps);
   walk.window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
   walk.window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
   walk.source_rows = s.out_h, walk.columns = s.out_w;

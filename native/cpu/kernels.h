@@ -12,14 +12,16 @@ namespace onespike::cpu {
 
 // Everything the two event kernels read; the same walk serves forward and backward.
 struct EventWalk {
-  const EventRows* rows = nullptr;
-  const float* weight = nullptr;            // packed for the direction of the walk
+  EventWalk(const EventRows& rows_in, const float* weight_in, int timesteps_in) : rows(&rows_in), weight(weight_in), timesteps(timesteps_in) {}
+
+  const EventRows* rows;
+  const float* weight;                      // packed for the direction of the walk
+  int timesteps;
   std::vector<Window> window_y, window_x;   // destination -> source
   int source_rows = 0;                      // lists per image
   int columns = 0;                          // of one list
   int source_cs = 0;                        // ids per column
   int taps_x = 0, taps = 0;
-  int timesteps = 0;
 };
 
 struct ForwardTask {
