@@ -10,6 +10,7 @@ export type DatasetHandle = { readonly __dataset: never };
 
 export type NativeMode = 'ann' | 'snn';
 export type NativeSurrogate = 'triangle' | 'exponential' | 'rectangular' | 'arctan' | 'fast-sigmoid';
+export type NativePrecision = 'fp32' | 'mixed';
 export type NativeEncoder = 'hybrid' | 'direct' | 'rate' | 'ttfs';
 export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2';
 
@@ -43,6 +44,18 @@ export interface NativeSpec {
   hi: number;
   seed: number;                     // integer 0..2^53-1
   threads: number;
+  precision: NativePrecision;
+  profile: boolean;                 // keep times per layer and operation
+}
+
+/** Wall time of one operation of the backend in one layer, added up over its calls. */
+export interface NativeProfileEntry {
+  layer: number;                    // entry of the layer list, -1 for work on the whole network
+  operation: string;
+  kernel: string;                   // the variant that the last call chose, or ''
+  density: number;                  // share of non-zero operands it was chosen for, or 1
+  milliseconds: number;
+  calls: number;
 }
 
 export interface NativeAugment {
@@ -111,6 +124,7 @@ export interface NativeModule {
   networkTensors(network: NetworkHandle): { name: string; shape: number[] }[];
   networkLayers(network: NetworkHandle): { layer: number; neurons: number }[];
   networkMemory(network: NetworkHandle): number;
+  networkProfile(network: NetworkHandle): NativeProfileEntry[];
   networkRead(network: NetworkHandle, kind: TensorKind, name: string, into: Float32Array): void;
   networkWrite(network: NetworkHandle, kind: TensorKind, name: string, from: Float32Array): void;
   networkCounters(network: NetworkHandle): NativeCounters;

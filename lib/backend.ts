@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import {
   loadNative, nativePath, packageRoot,
   type DatasetHandle, type NativeAugment, type NativeBatch, type NativeCounters, type NativeMode, type NativeModule,
-  type NativeOptimizer, type NativeOutputs, type NativeSpec, type NativeStats, type NetworkHandle, type TensorKind,
+  type NativeOptimizer, type NativeOutputs, type NativeProfileEntry, type NativeSpec, type NativeStats, type NetworkHandle, type TensorKind,
 } from '../binding';
 import { checkOneOf, checkTypedArray, expected } from './check';
 import { OneSpikeError, toOneSpikeError } from './errors';
@@ -173,6 +173,10 @@ export class NativeNetwork {
 
   memory(): number {
     return call((module) => module.networkMemory(this.handle));
+  }
+
+  profile(): NativeProfileEntry[] {
+    return call((module) => module.networkProfile(this.handle));
   }
 
   read(kind: TensorKind, name: string, into: Float32Array): void {

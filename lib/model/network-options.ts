@@ -11,6 +11,28 @@ export interface NetworkOptions {
   seed?: number | undefined;
   /** CPU threads; 0 (the default) for as many as the machine has. Results do not depend on it. */
   threads?: number | undefined;
+  /**
+   * `fp32` (the default), or `mixed`: products that are computed densely take bf16 operands and accumulate in 32 bits;
+   * parameters, potentials and everything else stay in 32 bits.
+   */
+  precision?: Precision | undefined;
+  /** Keep times per layer and operation for `network.profile()`. */
+  profile?: boolean | undefined;
+}
+
+export type Precision = 'fp32' | 'mixed';
+
+/** Wall time of one operation in one layer, added up over its calls. */
+export interface ProfileEntry {
+  /** Entry of the layer list, -1 for work on the whole network. */
+  layer: number;
+  operation: string;
+  /** The variant of the kernel that the last call chose, or ''. */
+  kernel: string;
+  /** Share of non-zero operands that it was chosen for, or 1. */
+  density: number;
+  milliseconds: number;
+  calls: number;
 }
 
 export interface JobOptions {

@@ -1,7 +1,7 @@
 // Class Network: a spiking network on a backend.
 import { availableParallelism, totalmem } from 'node:os';
 
-import { checkBoolean, checkInteger, checkNumber, checkObject, checkOptions } from '../check';
+import { checkBoolean, checkInteger, checkNumber, checkObject, checkOneOf, checkOptions } from '../check';
 import { NativeNetwork, resolveBackend, type BackendName, type NativeCounters } from '../backend';
 import { OneSpikeError } from '../errors';
 import { anytime, argmax, type Anytime } from './anytime';
@@ -9,7 +9,7 @@ import { layerShapes, resolveNetwork, type NetworkDescription, type ResolvedNetw
 import { forwardInPieces, imagesPerCall, type StepStats } from './forward';
 import { readModel, writeModel, type FloatTensor } from './model-file';
 import { checkBatch, checkCounters, checkJob, checkLabels, checkOptimizer, checkPixels, namedTensors, type Batch, type Labels } from './network-inputs';
-import type { CalibrateOptions, ForwardOptions, ForwardResult, GradientsResult, JobOptions, NetworkOptions, TrainStepOptions } from './network-options';
+import type { CalibrateOptions, ForwardOptions, ForwardResult, GradientsResult, JobOptions, NetworkOptions, Precision, ProfileEntry, TrainStepOptions } from './network-options';
 import { readOptimizerState, readTensors, tensorShapes, writeOptimizerState, writeParameters, type OptimizerState, type TensorShape } from './network-state';
 import { SpikeTimes } from './spike-times';
 
@@ -17,6 +17,9 @@ export type * from './network-options';
 export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network-inputs';
 export type { StepStats } from './forward';
 export type { OptimizerState } from './network-state';
+
+const optionNames = ['backend', 'seed', 'threads', 'precision', 'profile'] as const;
+export const PRECISIONS = ['fp32', 'mixed'] as const;
 
 /**
  * Parameters and buffers in native memory, and the work on them. Jobs are asynchronous and run on threads of their own,
@@ -30,6 +33,7 @@ export class Network {
   readonly backend: BackendName;
   readonly seed: number;
   readonly threads: number;
+  readonly precision: Precision;
   /** Spiking layers in order, the output layer last: entry in the layer list, and neurons per image. */
   readonly layers: readonly { readonly layer: number; readonly neurons: number }[];
 
@@ -38,14 +42,15 @@ export class Network {
   readonly #shape: { input: readonly [number, number, number]; classes: number };
   #job: Promise<unknown> | undefined;
 
-  private constructor(description: ResolvedNetwork, backend: BackendName, seed: number, threads: number) {
+  private constructor(description: ResolvedNetwork, backend: BackendName, given: { seed: number; threads: number; precision: Precision; profile: boolean }) {
     checkMemory(description);
     const { name: _, ...spec } = description;
-    this.#native = new NativeNetwork({ ...spec, seed, threads });
+    this.#native = new NativeNetwork({ ...spec, ...given });
     this.description = deepFreeze(description);
     this.backend = backend;
-    this.seed = seed;
-    this.threads = threads;
+    this.seed = given.seed;
+    this.threads = given.threads;
+    this.precision = given.precision;
     this.layers = deepFreeze(this.#native.layers());
     this.#tensors = tensorShapes(this.#native);
     this.#shape = { input: description.input, classes: description.layers.at(-1)!.out };
@@ -56,16 +61,21 @@ export class Network {
    * Errors: ERR_ARG and ERR_SHAPE (the description, with the place of the fault), ERR_NO_BACKEND, ERR_OOM.
    */
   static async create(description: NetworkDescription, options?: NetworkOptions): Promise<Network> {
-    const { backend, seed, threads } = checkOptions(options, 'options', ['backend', 'seed', 'threads']);
+    const { backend, seed, threads, precision, profile } = checkOptions(options, 'options', optionNames);
     const resolved = resolveNetwork(description);
     const checkedSeed = checkInteger(seed === undefined ? 0 : seed, 'seed', { min: 0 });
     const wanted = checkInteger(threads === undefined ? 0 : threads, 'threads', { min: 0, max: 1024 });
-    return new Network(resolved, resolveBackend(backend), checkedSeed, wanted === 0 ? availableParallelism() : wanted);
+    return new Network(resolved, resolveBackend(backend), {
+      seed: checkedSeed,
+      threads: wanted === 0 ? availableParallelism() : wanted,
+      precision: checkOneOf(precision ?? 'fp32', 'precision', PRECISIONS),
+      profile: checkBoolean(profile ?? false, 'profile'),
+    });
   }
 
   /** The network of a model file or checkpoint: its architecture and its parameters. Errors: ERR_IO, ERR_FORMAT. */
   static async open(path: string, options?: NetworkOptions): Promise<Network> {
-    checkOptions(options, 'options', ['backend', 'seed', 'threads']);
+    checkOptions(options, 'options', optionNames);
     const { network: description, tensors } = await readModel(path);
     const network = await Network.create(description, options);
     network.setParameters(tensors);
@@ -114,6 +124,11 @@ export class Network {
     if (out.potentials) result.potentials = out.potentials;
     if (out.spikeTimes) result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [`layers.${this.layers[i]!.layer}`, times]));
     return result;
+  }
+
+  /** With the option `profile`: what the operations took since the last call. */
+  profile(): ProfileEntry[] {
+    return this.#native.profile();
   }
 
   /** Predictions after each time step, from the `potentials` of a forward pass. */

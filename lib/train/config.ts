@@ -89,6 +89,7 @@ const schema = z.strictObject({
   seed: z.int().nonnegative().max(Number.MAX_SAFE_INTEGER).describe('an integer from 0 to 2^53-1'),
   backend: choice(['auto', 'cpu', 'cuda']),
   threads: z.int().min(0).max(1024).describe('an integer from 0 (all cores) to 1024'),
+  precision: choice(['fp32', 'mixed']).optional(),
   out: text.optional(),
   init: text.optional(),
   ann: phase,

@@ -139,6 +139,8 @@ NetworkSpec read_spec(Napi::Value value) {
   if (!(spec.lo < spec.hi)) fail_expected("a number above lo", "spec.hi", reader.get("hi"));
   spec.seed = reader.counter("seed");
   spec.threads = reader.integer("threads", 1, kMaxThreads);
+  spec.precision = read_choice<Precision>(reader.get("precision"), "spec.precision", {{"fp32", Precision::kFp32}, {"mixed", Precision::kMixed}});
+  spec.profile = reader.boolean("profile");
   return spec;
 }
 

@@ -18,6 +18,7 @@ constexpr Export kExports[] = {
     {"networkTensors", guard_sync<network_tensors>},
     {"networkLayers", guard_sync<network_layers>},
     {"networkMemory", guard_sync<network_memory>},
+    {"networkProfile", guard_sync<network_profile>},
     {"networkRead", guard_sync<network_read>},
     {"networkWrite", guard_sync<network_write>},
     {"networkCounters", guard_sync<network_counters>},

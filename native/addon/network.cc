@@ -100,6 +100,25 @@ Napi::Value network_memory(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(entry->memory_bytes));
 }
 
+// networkProfile(network: NetworkHandle): NativeProfileEntry[]
+Napi::Value network_profile(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkProfile");
+  entry->require_idle();
+  const std::vector<ProfileEntry> entries = entry->network->take_profile();
+  Napi::Array list = Napi::Array::New(info.Env(), entries.size());
+  for (uint32_t i = 0; i < entries.size(); i++) {
+    Napi::Object each = Napi::Object::New(info.Env());
+    each.Set("layer", entries[i].layer);
+    each.Set("operation", entries[i].operation);
+    each.Set("kernel", entries[i].choice.kernel);
+    each.Set("density", entries[i].choice.density);
+    each.Set("milliseconds", entries[i].milliseconds);
+    each.Set("calls", static_cast<double>(entries[i].calls));
+    list.Set(i, each);
+  }
+  return list;
+}
+
 // networkRead(network: NetworkHandle, kind: TensorKind, name: string, into: Float32Array): void
 Napi::Value network_read(const Napi::CallbackInfo& info) {
   const auto entry = first_argument(info, 4, "networkRead");

@@ -19,7 +19,7 @@ Status prepare_ann(NetworkState& net, bool train) {
     StageBuffers& b = net.stages[i];
     need(b.padded, n * s.padded_size());
     need(b.activation, n * s.out_size());
-    if (train && i > 0) need(b.backward, s.weights());
+    if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.mask, n * s.out_size());
     largest = std::max(largest, n * s.out_size());
   }
@@ -61,7 +61,7 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     if (s.bias) backend.dense_bias_gradient(p.d_bias, d_out, n, s);
     if (i == 0) break;
     const float keep = net.dropout(i - 1) ? 1 - net.plan.stages[i - 1].dropout : 1;
-    backend.dense_input_gradient(net.d_activation[side ^ 1].data(), d_out, b.backward.data(), net.stages[i - 1].activation.data(),
+    backend.dense_input_gradient(net.d_activation[side ^ 1].data(), d_out, p.weight, b.backward.data(), net.stages[i - 1].activation.data(),
                                  1 / keep, n, s);
   }
   return Status::success();

@@ -3,8 +3,8 @@
 //
 // Letters: n images of the chunk, T steps, S the stage. Byte maps are (n, h, w, cs), NHWC, 0 = never fired. Potentials
 // and gradients are (n, T, grad_h, grad_w, out_cs), see StageShape. Weights are packed: tile of output channels, tap,
-// source channel, channel within the tile; the backward copy likewise with source and output exchanged, its taps in
-// the order of backward_taps, and tiles of kGradientTile channels in spiking mode. Every kernel overwrites its outputs unless it says `+=`.
+// source channel, channel within the tile; the backward copy is laid out as the backend likes. Every kernel overwrites
+// its outputs unless it says `+=`.
 #pragma once
 
 #include <atomic>
@@ -47,6 +47,12 @@ struct NeuronParams {
   SurrogateParams surrogate;
 };
 
+// Which kernel an operation used, for people: its name, and the measured share of non-zero operands (or 1).
+struct KernelChoice {
+  const char* kernel = "";
+  double density = 1;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -59,6 +65,12 @@ class Backend {
   virtual void download(void* to_host, const void* from, size_t bytes) = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
 
+  // Called before every batch: forgets what choices of kernels remember, so that a batch has the same result in a
+  // resumed run as in one that was never interrupted.
+  virtual void begin_batch() {}
+  // Of the operation that ran last.
+  virtual KernelChoice last_choice() const { return {}; }
+
   // ---- input: pixels (n, C, H, W) in host memory -> NHWC. Null outputs are not wanted.
   virtual void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
                       const EncodeParams& p) = 0;
@@ -66,6 +78,8 @@ class Backend {
   // ---- spiking mode
   // Sorts the events of the stage's source by step, for spiking_forward and (bucketed by channel) weight_gradient.
   virtual void sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) = 0;
+  // Number of non-zero bytes.
+  virtual int64_t count_events(const uint8_t* times, int64_t count) = 0;
   // LIF over all steps, using the sorted events. `current` (n, out cells, out_cs) is an analog input current added at
   // step 1, or at every step if `current_always`. `potential` null = not kept.
   virtual void spiking_forward(uint8_t* times, float* potential, const float* weight, const float* bias, const float* current,
@@ -78,8 +92,8 @@ class Backend {
   virtual void bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) = 0;  // +=
   // Wt g through the events of accumulate_gradient(s), times the surrogate of the source neurons: replaces U(t) of the
   // stage below by its a(t). `mask` (n, src map) of the dropout or null. d += gradients of its threshold and leak.
-  virtual void input_gradient(float* potential_below, const float* weight_backward, const uint8_t* times_below, const uint8_t* mask,
-                              float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
+  virtual void input_gradient(float* potential_below, const float* weight, const void* weight_backward, const uint8_t* times_below,
+                              const uint8_t* mask, float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
                               const StageShape& s, NeuronGradient* d) = 0;
   // Analog current of the first stage's gradient: g(1), or the sum over all steps. -> (n, out cells, out_cs)
   virtual void analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps, const StageShape& s) = 0;
@@ -93,23 +107,25 @@ class Backend {
   virtual void dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) = 0;                            // +=
   // d_src (n, src map): through convolution and pool, times scale, zero where `activation` (the source after ReLU and
   // dropout) is 0.
-  virtual void dense_input_gradient(float* d_src, const float* d_out, const float* weight_flipped, const float* activation, float scale,
-                                    int n, const StageShape& s) = 0;
+  virtual void dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void* weight_backward,
+                                    const float* activation, float scale, int n, const StageShape& s) = 0;
 
   // ---- both modes
   // mask (n, out map) of 0 and 1: one draw per neuron from (seed, step, layer, image).
   virtual void dropout_mask(uint8_t* mask, uint64_t seed, uint64_t step, int64_t first_image, int n, const StageShape& s) = 0;
   virtual void apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) = 0;
   virtual void apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) = 0;
-  // Weights for input_gradient (flipped = false) or dense_input_gradient (flipped = true).
-  virtual void pack_backward(float* to, const float* weight, bool flipped, const StageShape& s) = 0;
+  // The copy of the weights that input_gradient (dense = false) or dense_input_gradient (dense = true) reads beside the
+  // weights themselves; 0 bytes if it needs none.
+  virtual size_t backward_bytes(bool dense, const StageShape& s) const = 0;
+  virtual void pack_backward(void* to, const float* weight, bool dense, const StageShape& s) = 0;
   virtual void update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
                       OptimizerKind kind, const UpdateParams& p) = 0;
   virtual double squared_norm(const float* values, int64_t count) = 0;
 };
 
 // ---- native/cpu
-std::unique_ptr<Backend> make_cpu_backend(int threads);
+std::unique_ptr<Backend> make_cpu_backend(int threads, Precision precision);
 std::vector<std::string> cpu_targets();  // instruction sets that this processor and binary share, best first
 std::string cpu_target_name();           // the one chosen at run time
 void limit_cpu_target(size_t first);     // for tests: leave out the `first` best of cpu_targets(), process-wide

@@ -11,6 +11,7 @@ namespace onespike {
 
 struct Network::State : NetworkState {
   using NetworkState::NetworkState;
+  ProfiledBackend* profile = nullptr;  // the backend, if it measures
 };
 
 namespace {
@@ -78,12 +79,10 @@ void count_spikes(NetworkState& net, int64_t first, int n, const ForwardOutputs*
   std::vector<uint8_t> host;
   for (size_t i = 0; i + 1 < net.plan.stages.size(); ++i) {
     const StageShape& s = net.plan.stages[i];
+    stats->spikes[i] += double(net.backend->count_events(net.stages[i].times.data(), n * s.out_size()));
+    if (!out || out->spike_times.empty() || !out->spike_times[i]) continue;
     host.resize(size_t(n * s.out_size()));
     net.backend->download(host.data(), net.stages[i].times.data(), host.size());
-    int64_t fired = 0;
-    for (uint8_t time : host) fired += time != 0;
-    stats->spikes[i] += double(fired);
-    if (!out || out->spike_times.empty() || !out->spike_times[i]) continue;
     uint8_t* to = out->spike_times[i] + first * s.out_cells() * s.out_c;
     for (int image = 0; image < n; ++image)
       for (int c = 0; c < s.out_c; ++c)
@@ -113,6 +112,7 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
   stats->spikes.assign(net.plan.stages.size() - 1, 0.0);
   const bool spiking = mode == Mode::kSnn;
   if (Status status = spiking ? prepare_snn(net, backward) : prepare_ann(net, backward); !status.ok()) return status;
+  net.backend->begin_batch();
   if (backward) {
     if (Status status = net.parameters.allocate_gradients(); !status.ok()) return status;
     net.parameters.zero_gradients();
@@ -162,7 +162,15 @@ Status Network::create(const NetworkSpec& spec, std::unique_ptr<Network>* out) {
     Plan plan;
     if (Status status = make_plan(spec, &plan); !status.ok()) return status;
     std::unique_ptr<Network> network(new Network());
-    network->state_ = std::make_unique<State>(plan, make_cpu_backend(spec.threads));
+    std::unique_ptr<Backend> backend = make_cpu_backend(spec.threads, spec.precision);
+    ProfiledBackend* profile = nullptr;
+    if (spec.profile) {
+      auto profiled = std::make_unique<ProfiledBackend>(std::move(backend));
+      profile = profiled.get();
+      backend = std::move(profiled);
+    }
+    network->state_ = std::make_unique<State>(plan, std::move(backend));
+    network->state_->profile = profile;
     if (Status status = network->state_->parameters.allocate(); !status.ok()) return status;
     *out = std::move(network);
     return Status::success();
@@ -174,6 +182,7 @@ const std::vector<TensorInfo>& Network::tensors() const { return state_->plan.te
 int Network::spiking_layers() const { return int(state_->plan.stages.size()); }
 int64_t Network::neurons(int layer) const { return state_->plan.stages[layer].out_cells() * state_->plan.stages[layer].out_c; }
 int Network::layer_index(int layer) const { return state_->plan.stages[layer].layer; }
+std::vector<ProfileEntry> Network::take_profile() { return state_->profile ? state_->profile->take() : std::vector<ProfileEntry>(); }
 int64_t Network::memory_bytes() const { return state_->parameters.bytes() + state_->buffer_bytes(); }
 int64_t Network::optimizer_steps() const { return state_->optimizer_steps; }
 void Network::set_optimizer_steps(int64_t steps) { state_->optimizer_steps = steps; }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/dataset.h"
+#include "core/profile.h"
 #include "core/spec.h"
 #include "core/status.h"
 #include "ops/update.h"
@@ -61,6 +62,7 @@ class Network {
   int spiking_layers() const;                    // hidden + output
   int64_t neurons(int spiking_layer) const;      // per image
   int layer_index(int spiking_layer) const;      // its entry in spec().layers
+  std::vector<ProfileEntry> take_profile();      // since the last call; empty unless spec().profile
   int64_t memory_bytes() const;                  // parameters, optimiser state and buffers held now
 
   Status read(TensorKind kind, int tensor, float* into) const;

@@ -24,7 +24,7 @@ Status prepare_snn(NetworkState& net, bool train) {
     StageBuffers& b = net.stages[i];
     need(b.times, n * s.out_size());
     if (train || s.output) need(b.potential, n * T * s.grad_step());
-    if (train && i > 0) need(b.backward, s.weights());
+    if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
     if (train && net.dropout(i)) need(b.sent, n * s.out_size()), need(b.mask, n * s.out_size());
   }
   return status;
@@ -89,7 +89,7 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     if (i > 0) {
       StageParameters& below = net.parameters[i - 1];
       NeuronGradient d;
-      backend.input_gradient(net.stages[i - 1].potential.data(), b.backward.data(), net.stages[i - 1].times.data(),
+      backend.input_gradient(net.stages[i - 1].potential.data(), p.weight, b.backward.data(), net.stages[i - 1].times.data(),
                              net.dropout(i - 1) ? net.stages[i - 1].mask.data() : nullptr, source.scale, n, p.neuron[1], net.neuron(i - 1),
                              net.plan.stages[i - 1], s, &d);
       below.d_neuron[0] += float(d.threshold);

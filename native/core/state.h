@@ -45,7 +45,7 @@ struct StageBuffers {
   Buffer<uint8_t> sent;       // the same after dropout
   Buffer<uint8_t> mask;       // (n, out map) dropout
   Buffer<float> potential;    // (n, T, grad map): U, then a, then g
-  Buffer<float> backward;     // weights packed for the input gradient
+  Buffer<uint8_t> backward;   // copy of the weights for the input gradient, the backend's own layout
   Buffer<float> padded;       // (n, padded map) dense input
   Buffer<float> activation;   // (n, out map) dense output; after ReLU and before dropout
 };

@@ -64,6 +64,19 @@ void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8
   });
 }
 
+int64_t CpuBackend::count_events(const uint8_t* times, int64_t count) {
+  int64_t* counts = counts_.reserve(size_t(ranges(count)));
+  pool_.parallel_for(ranges(count), [&](int64_t i) {
+    const int64_t end = std::min(count, (i + 1) * kRange);
+    uint32_t fired = 0;
+    for (int64_t j = i * kRange; j < end; ++j) fired += times[j] != 0;
+    counts[i] = fired;
+  });
+  int64_t sum = 0;
+  for (int64_t i = 0; i < ranges(count); ++i) sum += counts[i];
+  return sum;
+}
+
 void CpuBackend::dropout_mask(uint8_t* mask, uint64_t seed, uint64_t step, int64_t first_image, int n, const StageShape& s) {
   const int64_t size = s.out_size();
   const uint32_t limit = uint32_t(double(s.dropout) * (1 << 16));
@@ -121,6 +134,6 @@ double CpuBackend::squared_norm(const float* values, int64_t count) {
 
 namespace onespike {
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<cpu::CpuBackend>(threads); }
+std::unique_ptr<Backend> make_cpu_backend(int threads, Precision precision) { return std::make_unique<cpu::CpuBackend>(threads, precision); }
 
 }  // namespace onespike

@@ -93,8 +93,9 @@ void CpuBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, c
   });
 }
 
-void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight_flipped, const float* activation, float scale, int n,
-                                      const StageShape& s) {
+void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const float*, const void* weight_backward, const float* activation,
+                                      float scale, int n, const StageShape& s) {
+  const float* weight_flipped = static_cast<const float*>(weight_backward);
   // The gradient map, dilated by the stride and bordered, so that the input gradient is a plain convolution over it. A
   // linear layer needs neither: each source cell has one tap.
   const int rows_h = s.linear ? 1 : s.in_h + s.kernel_h - 1, rows_w = s.linear ? 1 : s.in_w + s.kernel_w - 1;
@@ -145,7 +146,10 @@ void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const fl
   });
 }
 
-void CpuBackend::pack_backward(float* to, const float* weight, bool flipped, const StageShape& s) {
+size_t CpuBackend::backward_bytes(bool, const StageShape& s) const { return size_t(s.weights()) * sizeof(float); }
+
+void CpuBackend::pack_backward(void* memory, const float* weight, bool flipped, const StageShape& s) {
+  float* to = static_cast<float*>(memory);
   const std::vector<int> order_y = backward_taps(s.kernel_h, flipped || s.linear ? 1 : s.stride);
   const std::vector<int> order_x = backward_taps(s.kernel_w, flipped || s.linear ? 1 : s.stride);
   const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs, flipped ? kMaxTile : kGradientTile);

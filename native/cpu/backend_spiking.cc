@@ -101,15 +101,15 @@ void CpuBackend::bias_gradient(float* d_bias, const float* gradient, int n, int 
   });
 }
 
-void CpuBackend::input_gradient(float* potential_below, const float* weight_backward, const uint8_t* times_below, const uint8_t* mask,
-                                float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
+void CpuBackend::input_gradient(float* potential_below, const float*, const void* weight_backward, const uint8_t* times_below,
+                                const uint8_t* mask, float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
                                 const StageShape& s, NeuronGradient* d) {
   const int T = below.timesteps;
   std::vector<float> exponential;
   if (below.surrogate.kind == Surrogate::kExponential)
     for (int distance = 0; distance <= T; ++distance) exponential.push_back(exponential_slope(distance, 0, below.surrogate));
 
-  const EventWalk walk = backward_walk(gradient_events_, weight_backward, T, s);
+  const EventWalk walk = backward_walk(gradient_events_, static_cast<const float*>(weight_backward), T, s);
   const InputGradientTask task{&walk, &s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
   const int64_t rows = int64_t(n) * s.in_h, tasks = s.src_cs / kGradientTile * rows;
   NeuronGradient* partial = partial_.reserve(size_t(tasks));

@@ -38,6 +38,20 @@ describe('create', () => {
     expect((await create(tiny, { threads: 0 })).threads).toBe(availableParallelism());
   });
 
+  test('keeps times per layer and operation on request', async () => {
+    const network = await create(tiny, { profile: true, precision: 'mixed' });
+    expect(network.precision).toBe('mixed');
+    await network.forward(pixels(1, TINY_PIXELS));
+    const forward = network.profile().filter(({ operation }) => operation === 'spiking_forward');
+    expect(forward.map(({ layer, calls }) => [layer, calls])).toEqual([[0, 1], [2, 1]]);
+    expect(forward.every(({ milliseconds }) => milliseconds > 0)).toBe(true);
+    expect(network.profile()).toEqual([]);
+    const silent = await create(tiny, {});
+    await silent.forward(pixels(1, TINY_PIXELS));
+    expect(silent.profile()).toEqual([]);
+    await expect(create(tiny, { precision: 'half' } as never)).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringMatching(/fp32/) });
+  });
+
   test.each([
     [{ layers: [{ type: 'linear', out: 2 }] }, 'ERR_SHAPE', /layers\[0\]/],
     [{ timestep: 3 }, 'ERR_ARG', /did you mean 'timesteps'/],

@@ -17,6 +17,7 @@ interface TrainFlags {
   seed?: number;
   backend?: string;
   threads?: number;
+  precision?: string;
   set: string[];
   json?: boolean;
 }
@@ -31,6 +32,7 @@ export function addTrain(program: Command): void {
     .option('--seed <n>', 'seed of weights, split, order and augmentation', integerOption(0))
     .option('--backend <name>', 'auto, cpu or cuda')
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
+    .option('--precision <name>', 'fp32, or mixed: bf16 operands in dense products')
     .option('--set <key=value>', 'set one key of the configuration; may be repeated', (value: string, all: string[]) => [...all, value], [])
     .option('--json', 'print JSON Lines')
     .addHelpText('after', `
@@ -72,8 +74,8 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
   } else if (name !== undefined) {
     input = { preset: name } as TrainConfigInput;
   }
-  const { dataset, data, out, seed, backend, threads } = flags;
-  const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, threads };
+  const { dataset, data, out, seed, backend, threads, precision } = flags;
+  const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, threads, precision };
   const overrides = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${JSON.stringify(value)}`]));
   return asUsage(() => resolveConfig(input, [...flags.set, ...overrides]), '`onespike presets NAME` prints every key of a configuration');
 }
