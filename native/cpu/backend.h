@@ -3,6 +3,7 @@
 
 #include "core/backend.h"
 #include "core/thread_pool.h"
+#include "cpu/event_buckets.h"
 #include "cpu/events.h"
 #include "cpu/scratch.h"
 

@@ -35,18 +35,6 @@ struct EventRows {
   uint32_t* row_starts(int64_t row) const { return starts.data() + row * (cells + 1); }
 };
 
-// The same events bucketed by source channel for the weight gradient. An entry is the cell of the gradient map that tap
-// (0, 0) of the event's residue class reads; a tap one further reads one cell before.
-// Buckets of an image: (band of rows, channel, residue class of y and x modulo the stride).
-struct EventBuckets {
-  Scratch<uint32_t> cells, starts;
-  Scratch<float> values;
-  int64_t capacity = 0, buckets = 0;  // per image
-  int bands = 1, band_rows = 0, classes = 1;
-  bool valued = false;
-};
-
 void sort_by_step(EventRows* rows, const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
-void sort_by_channel(EventBuckets* buckets, const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
 
 }  // namespace onespike::cpu

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "cpu/event_buckets.h"
 #include "cpu/events.h"
 
 namespace onespike::cpu {
