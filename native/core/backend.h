@@ -76,7 +76,7 @@ class Backend {
                       const EncodeParams& p) = 0;
 
   // ---- spiking mode
-  // Sorts the events of the stage's source by step, for spiking_forward and (bucketed by channel) weight_gradient.
+  // Sorts the events of the stage's source by step, for spiking_forward.
   virtual void sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) = 0;
   // Number of non-zero bytes.
   virtual int64_t count_events(const uint8_t* times, int64_t count) = 0;
@@ -87,7 +87,8 @@ class Backend {
   // g(t) = a(t) + leak * g(t+1) with its border of zeros, from the a(t) that replaced the potentials; keeps the non-zero a(t)
   // as events for input_gradient if `keep_events`.
   virtual void accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) = 0;
-  // d_weight += sum over events of g at the time and place of the event, times source.scale.
+  // d_weight += sum over events of g at the time and place of the event, times source.scale. Of a linear stage, n may be the
+  // images of several chunks: it costs a pass over all weights.
   virtual void weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
                                const StageShape& s) = 0;
   virtual void bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) = 0;  // +=

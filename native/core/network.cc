@@ -79,10 +79,10 @@ void count_spikes(NetworkState& net, int64_t first, int n, const ForwardOutputs*
   std::vector<uint8_t> host;
   for (size_t i = 0; i + 1 < net.plan.stages.size(); ++i) {
     const StageShape& s = net.plan.stages[i];
-    stats->spikes[i] += double(net.backend->count_events(net.stages[i].times.data(), n * s.out_size()));
+    stats->spikes[i] += double(net.backend->count_events(net.times(i), n * s.out_size()));
     if (!out || out->spike_times.empty() || !out->spike_times[i]) continue;
     host.resize(size_t(n * s.out_size()));
-    net.backend->download(host.data(), net.stages[i].times.data(), host.size());
+    net.backend->download(host.data(), net.times(i), host.size());
     uint8_t* to = out->spike_times[i] + first * s.out_cells() * s.out_c;
     for (int image = 0; image < n; ++image)
       for (int c = 0; c < s.out_c; ++c)
@@ -111,7 +111,7 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
   *stats = StepStats();
   stats->spikes.assign(net.plan.stages.size() - 1, 0.0);
   const bool spiking = mode == Mode::kSnn;
-  if (Status status = spiking ? prepare_snn(net, backward) : prepare_ann(net, backward); !status.ok()) return status;
+  if (Status status = spiking ? prepare_snn(net, batch.count, backward) : prepare_ann(net, backward); !status.ok()) return status;
   net.backend->begin_batch();
   if (backward) {
     if (Status status = net.parameters.allocate_gradients(); !status.ok()) return status;
@@ -130,6 +130,7 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
     if (!backward) continue;
     status = spiking ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
     if (!status.ok()) return status;
+    if (spiking && (net.waiting + net.plan.chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
   }
   if (backward) stats->gradient_norm = std::sqrt(net.parameters.squared_norm());
   if (batch.labels && (!std::isfinite(stats->loss) || !std::isfinite(stats->gradient_norm))) stats->bad_layer = find_bad_layer(net, mode, backward);
@@ -243,7 +244,7 @@ Status Network::calibrate(const Batch& batch, double percentile, double scale, c
     if (Status status = check_batch(*state_, batch, false); !status.ok()) return status;
     if (!(percentile >= 0 && percentile <= 100)) return Status::error(Code::kArg, "Expected percentile between 0 and 100 but received " + std::to_string(percentile));
     if (!(scale > 0) || !std::isfinite(scale)) return Status::error(Code::kArg, "Expected a positive scale but received " + std::to_string(scale));
-    if (Status status = prepare_snn(*state_, true); !status.ok()) return status;
+    if (Status status = prepare_snn(*state_, batch.count, true); !status.ok()) return status;
     std::vector<float> before;
     for (size_t i = 0; i < state_->plan.stages.size(); ++i)
       before.insert(before.end(), {state_->parameters[i].neuron[0], state_->parameters[i].neuron[1]});

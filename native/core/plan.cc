@@ -13,6 +13,11 @@ namespace {
 // The chunk depends on the network alone, because the order of summation does.
 constexpr int64_t kChunkBytes = 64ll << 20;
 constexpr int kMaxChunk = 64;
+
+// The weight gradient of a linear layer is a pass over all its weights, and needs little of an image: spike times and g. So
+// it waits for several chunks, whose times and g stay within this: all of a batch of 64 at T = 5 with two layers of 4096.
+constexpr int64_t kBlockBytes = 16ll << 20;
+constexpr int kMaxBlock = 256;
 constexpr int64_t kMaxElements = 1ll << 31;
 
 Status wrong(Code code, size_t layer, const std::string& what) {
@@ -80,7 +85,7 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
   plan->spec = spec;
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
   bool flat = false;
-  int64_t image_bytes = 0, largest_gradient = 0;
+  int64_t image_bytes = 0, largest_gradient = 0, waiting_bytes = 0;
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const bool last = i + 1 == spec.layers.size();
@@ -126,12 +131,15 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
       return wrong(Code::kShape, i, "Expected at most 2^31 values per image in a map over all time steps");
     image_bytes += s.out_size() * spec.timesteps * int64_t(sizeof(float));
     largest_gradient = std::max(largest_gradient, s.grad_step() * spec.timesteps * int64_t(sizeof(float)));
+    if (s.linear && !s.first) waiting_bytes += s.src_size() + s.out_size() * spec.timesteps * int64_t(sizeof(float));
     add_tensors(s, &plan->tensors);
     plan->stages.push_back(s);
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
   if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
   plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (image_bytes + largest_gradient), 1, kMaxChunk));
+  const int64_t block = waiting_bytes > 0 ? std::min<int64_t>(kBlockBytes / waiting_bytes, kMaxBlock) : 0;
+  plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
   return Status::success();
 }
 

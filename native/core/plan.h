@@ -15,8 +15,13 @@ struct Plan {
   std::vector<StageShape> stages;    // the last one is the output layer
   std::vector<TensorInfo> tensors;   // per stage: weight, bias if any, threshold, leak
   int chunk = 1;                     // images that pass through the network together
+  int block = 1;                     // images whose linear layers share one weight gradient pass, whole chunks
 
   int classes() const { return stages.back().out_c; }
+  // Linear layers above the first wait with their weight gradient until a block is complete.
+  bool waits(size_t stage) const { return stage > 0 && stages[stage].linear; }
+  // The map of a stage that the one above needs until then.
+  bool keeps_block(size_t stage) const { return stage + 1 < stages.size() && waits(stage + 1); }
   bool needs_analog() const { return spec.encoder == Encoder::kHybrid || spec.encoder == Encoder::kDirect; }
 };
 

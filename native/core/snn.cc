@@ -1,13 +1,14 @@
 // The spiking network, one chunk of images: spike-time maps forward, sparse gradients back (SPEC sections 3 and 5).
+#include <algorithm>
 #include <limits>
 
 #include "core/state.h"
 
 namespace onespike {
 
-Status prepare_snn(NetworkState& net, bool train) {
+Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   const Plan& plan = net.plan;
-  const int64_t n = plan.chunk, T = plan.spec.timesteps, image = plan.stages[0].src_size();
+  const int64_t n = plan.chunk, block = std::min<int64_t>(plan.block, (images + n - 1) / n * n), T = plan.spec.timesteps, image = plan.stages[0].src_size();
   Status status;
   const auto need = [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);
@@ -22,12 +23,15 @@ Status prepare_snn(NetworkState& net, bool train) {
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
-    need(b.times, n * s.out_size());
+    const int64_t kept = train && plan.keeps_block(i) ? block : n;
+    need(b.times, kept * s.out_size());
     if (train || s.output) need(b.potential, n * T * s.out_size());
-    if (train) need(net.gradient, n * T * s.grad_step());
+    if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
+    else if (train) need(net.gradient, n * T * s.grad_step());
     if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
-    if (train && net.dropout(i)) need(b.sent, n * s.out_size()), need(b.mask, n * s.out_size());
+    if (train && net.dropout(i)) need(b.sent, kept * s.out_size()), need(b.mask, n * s.out_size());
   }
+  net.waiting = 0;
   return status;
 }
 
@@ -43,7 +47,7 @@ SpikeSource snn_source(NetworkState& net, size_t stage, bool train) {
     return source;
   }
   const bool dropped = train && net.dropout(stage - 1);
-  source.times = dropped ? net.stages[stage - 1].sent.data() : net.stages[stage - 1].times.data();
+  source.times = dropped ? net.sent(stage - 1) : net.times(stage - 1);
   if (dropped) source.scale /= 1 - net.plan.stages[stage - 1].dropout;
   return source;
 }
@@ -65,11 +69,11 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     NeuronParams neuron = net.neuron(i);
     if (s.output) neuron.threshold = std::numeric_limits<float>::infinity();  // integrates, never resets
     backend.sort_events(snn_source(net, i, train), n, spec.timesteps, s);
-    backend.spiking_forward(b.times.data(), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight, net.bias(i),
+    backend.spiking_forward(net.times(i), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight, net.bias(i),
                             i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect, n, neuron, s);
     if (train && net.dropout(i)) {
       backend.dropout_mask(b.mask.data(), spec.seed, net.random_step, first, n, s);
-      backend.apply_mask(b.sent.data(), b.times.data(), b.mask.data(), n * s.out_size());
+      backend.apply_mask(net.sent(i), net.times(i), b.mask.data(), n * s.out_size());
     }
   }
   return Status::success();
@@ -84,14 +88,16 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
     const SpikeSource source = snn_source(net, i, true);
-    float* gradient = net.gradient.data();
+    float* gradient = net.plan.waits(i) ? b.gradient.data() + net.waiting * T * s.grad_step() : net.gradient.data();
     backend.accumulate_gradient(gradient, b.potential.data(), n, i > 0, net.neuron(i), s);
-    backend.weight_gradient(p.d_weight, source, gradient, n, T, s);
-    if (s.bias) backend.bias_gradient(p.d_bias, gradient, n, T, s);
+    if (!net.plan.waits(i)) {
+      backend.weight_gradient(p.d_weight, source, gradient, n, T, s);
+      if (s.bias) backend.bias_gradient(p.d_bias, gradient, n, T, s);
+    }
     if (i > 0) {
       StageParameters& below = net.parameters[i - 1];
       NeuronGradient d;
-      backend.input_gradient(net.stages[i - 1].potential.data(), p.weight, b.backward.data(), net.stages[i - 1].times.data(),
+      backend.input_gradient(net.stages[i - 1].potential.data(), p.weight, b.backward.data(), net.times(i - 1),
                              net.dropout(i - 1) ? net.stages[i - 1].mask.data() : nullptr, source.scale, n, p.neuron[1], net.neuron(i - 1),
                              net.plan.stages[i - 1], s, &d);
       below.d_neuron[0] += float(d.threshold);
@@ -101,7 +107,20 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
       backend.dense_weight_gradient(p.d_weight, b.padded.data(), net.current.data(), n, s);
     }
   }
+  net.waiting += n;
   return Status::success();
+}
+
+void snn_end_block(NetworkState& net) {
+  const int n = int(net.waiting), T = net.plan.spec.timesteps;
+  net.waiting = 0;
+  for (size_t i = net.plan.stages.size(); i-- > 1;) {
+    if (!net.plan.waits(i)) continue;
+    const StageShape& s = net.plan.stages[i];
+    const float* gradient = net.stages[i].gradient.data();
+    net.backend->weight_gradient(net.parameters[i].d_weight, snn_source(net, i, true), gradient, n, T, s);
+    if (s.bias) net.backend->bias_gradient(net.parameters[i].d_bias, gradient, n, T, s);
+  }
 }
 
 }  // namespace onespike

@@ -34,7 +34,7 @@ EncodeParams NetworkState::encoding(Encoder encoder) const {
 int64_t NetworkState::buffer_bytes() const {
   int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + gradient.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
   for (const StageBuffers& b : stages)
-    bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();
+    bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.gradient.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();
   return bytes;
 }
 

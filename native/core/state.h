@@ -40,11 +40,12 @@ class Buffer {
 
 // Buffers of one stage for one chunk, n = plan.chunk.
 struct StageBuffers {
-  explicit StageBuffers(Backend& b) : times(b), sent(b), mask(b), potential(b), backward(b), padded(b), activation(b) {}
-  Buffer<uint8_t> times;      // (n, out map) spike times
+  explicit StageBuffers(Backend& b) : times(b), sent(b), mask(b), potential(b), gradient(b), backward(b), padded(b), activation(b) {}
+  Buffer<uint8_t> times;      // (n, out map) spike times; below a linear stage, of a block in training
   Buffer<uint8_t> sent;       // the same after dropout
   Buffer<uint8_t> mask;       // (n, out map) dropout
   Buffer<float> potential;    // (n, T, out map): U, then a
+  Buffer<float> gradient;     // (block, T, out) g of a stage that waits
   Buffer<uint8_t> backward;   // copy of the weights for the input gradient, the backend's own layout
   Buffer<float> padded;       // (n, padded map) dense input
   Buffer<float> activation;   // (n, out map) dense output; after ReLU and before dropout
@@ -61,10 +62,11 @@ struct NetworkState {
   Buffer<uint8_t> coded;                 // (n, H, W, C) spike times of the input
   Buffer<int8_t> rate;                   // (n, T, H, W, C)
   Buffer<float> current;                 // (n, out cells, out_cs) of the first stage: analog current, then its gradient
-  Buffer<float> gradient;                // (n, T, grad map) of the stage at work: g
+  Buffer<float> gradient;                // (n, T, grad map) of the stage at work: g, unless it waits
   Buffer<float> d_activation[2];         // dense gradients, alternating
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
+  int64_t waiting = 0;                   // images of the block that lie before the chunk at work
 
   ReadoutParams readout() const;
   NeuronParams neuron(size_t stage) const;
@@ -72,6 +74,10 @@ struct NetworkState {
   // Bias for a kernel: null for a stage without one.
   const float* bias(size_t stage) const { return plan.stages[stage].bias ? parameters[stage].bias : nullptr; }
   bool dropout(size_t stage) const { return plan.stages[stage].dropout > 0; }
+  // Where the chunk at work has its spike times, and what dropout left of them.
+  uint8_t* times(size_t stage) const { return stages[stage].times.data() + block_offset(stage); }
+  uint8_t* sent(size_t stage) const { return stages[stage].sent.data() + block_offset(stage); }
+  int64_t block_offset(size_t stage) const { return plan.keeps_block(stage) ? waiting * plan.stages[stage].out_size() : 0; }
   int64_t buffer_bytes() const;
 };
 
@@ -79,9 +85,10 @@ using Stop = std::atomic<bool>;
 Status aborted();
 
 // ---- one chunk of n images, the first of them being image `first` of the batch. `train` keeps what backward needs.
-Status prepare_snn(NetworkState& net, bool train);
+Status prepare_snn(NetworkState& net, int64_t images, bool train);     // of the whole batch
 Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages, const Stop& stop);
 Status snn_backward(NetworkState& net, int n, const Stop& stop);       // from a(t) in the output stage's potential; += gradients
+void snn_end_block(NetworkState& net);                                 // += the weight gradients that waited
 SpikeSource snn_source(NetworkState& net, size_t stage, bool train);
 
 Status prepare_ann(NetworkState& net, bool train);

@@ -5,6 +5,7 @@
 #include "core/thread_pool.h"
 #include "cpu/event_buckets.h"
 #include "cpu/events.h"
+#include "cpu/linear.h"
 #include "cpu/scratch.h"
 
 namespace onespike::cpu {
@@ -51,10 +52,13 @@ class CpuBackend final : public Backend {
   double squared_norm(const float* values, int64_t count) override;
 
  private:
+  void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
+
   ThreadPool pool_;
   Precision precision_;
   EventRows forward_events_, gradient_events_;
   EventBuckets buckets_;
+  RowEvents row_events_;
   Scratch<float> padded_gradient_, pooled_gradient_;
   Scratch<NeuronGradient> partial_;
   Scratch<double> sums_;

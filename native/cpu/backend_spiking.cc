@@ -76,10 +76,11 @@ void CpuBackend::accumulate_gradient(float* gradient, const float* potential, in
 
 void CpuBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
   if (!source.times && !source.rate) return;
+  if (s.linear) return linear_weight_gradient(d_weight, source, gradient, n, timesteps, s);
   sort_by_channel(&buckets_, source, n, timesteps, s, pool_);
   const WeightGradientTask task{&buckets_, &s, gradient, d_weight, source.scale, n, timesteps};
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
-  const int channels = s.linear ? s.taps() * s.src_cs : s.src_cs;
+  const int channels = s.src_cs;
   const int group = int(std::clamp<int64_t>(int64_t(channels) * int64_t(tiles.size()) / (kTasksPerThread * pool_.threads()), 1, channels));
   const int64_t groups = (channels + group - 1) / group;
   pool_.parallel_for(int64_t(tiles.size()) * groups, [&](int64_t i) {

@@ -15,13 +15,12 @@ constexpr int64_t kBandBytes = 400 << 10;
 }  // namespace
 
 void sort_by_channel(EventBuckets* b, const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool) {
-  const int stride = s.linear ? 1 : s.stride;
-  const int64_t channels = s.linear ? int64_t(s.in_h) * s.in_w * s.src_cs : s.src_cs;
+  const int stride = s.stride;
   const int64_t row_bytes = int64_t(timesteps) * s.grad_w() * kMaxTile * sizeof(float);
-  b->band_rows = s.linear ? 1 : int(std::clamp<int64_t>(kBandBytes / row_bytes - s.kernel_h, 1, s.out_h) * stride);
-  b->bands = s.linear ? 1 : (s.in_h + b->band_rows - 1) / b->band_rows;
+  b->band_rows = int(std::clamp<int64_t>(kBandBytes / row_bytes - s.kernel_h, 1, s.out_h) * stride);
+  b->bands = (s.in_h + b->band_rows - 1) / b->band_rows;
   b->classes = stride * stride;
-  b->buckets = b->bands * channels * b->classes;
+  b->buckets = b->bands * int64_t(s.src_cs) * b->classes;
   b->capacity = events_per_image(source, timesteps, s);
   b->valued = source.rate != nullptr;
   b->cells.reserve(size_t(n * b->capacity));
@@ -34,9 +33,8 @@ void sort_by_channel(EventBuckets* b, const SpikeSource& source, int n, int time
     float* values = b->valued ? b->values.data() + image * b->capacity : nullptr;
     std::memset(starts, 0, size_t(b->buckets + 1) * sizeof(uint32_t));
     const auto bucket = [&](int y, int x, int c) -> int64_t {
-      if (s.linear) return (int64_t(y) * s.in_w + x) * s.src_cs + c;
       const int kind = (y + s.pad) % stride * stride + (x + s.pad) % stride;
-      return (int64_t(y / b->band_rows) * channels + c) * b->classes + kind;
+      return (int64_t(y / b->band_rows) * s.src_cs + c) * b->classes + kind;
     };
     for (int y = 0; y < s.in_h; ++y)
       each_event(source, image, y, timesteps, s, [&](int x, int c, int, float) { ++starts[bucket(y, x, c)]; });
@@ -44,7 +42,7 @@ void sort_by_channel(EventBuckets* b, const SpikeSource& source, int n, int time
     for (int y = 0; y < s.in_h; ++y)
       each_event(source, image, y, timesteps, s, [&](int x, int c, int t, float value) {
         const uint32_t at = starts[bucket(y, x, c)]++;
-        const int64_t gy = s.linear ? 0 : (y + s.pad) / stride + s.border_h(), gx = s.linear ? 0 : (x + s.pad) / stride + s.border_w();
+        const int64_t gy = (y + s.pad) / stride + s.border_h(), gx = (x + s.pad) / stride + s.border_w();
         cells[at] = uint32_t((int64_t(t - 1) * s.grad_h() + gy) * s.grad_w() + gx);
         if (values) values[at] = value;
       });

@@ -1,4 +1,4 @@
-// The events of a stage's source bucketed by source channel, for the weight gradient.
+// The events of a stage's source bucketed by source channel, for the weight gradient of a convolution.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace onespike::cpu {
 
-// An entry is the cell of the gradient map that tap
-// (0, 0) of the event's residue class reads; a tap one further reads one cell before.
+// An entry is the cell of the gradient map that tap (0, 0) of the event's residue class reads; a tap one further reads one
+// cell before.
 // Buckets of an image: (band of rows, channel, residue class of y and x modulo the stride).
 struct EventBuckets {
   Scratch<uint32_t> cells, starts;

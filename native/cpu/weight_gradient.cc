@@ -1,4 +1,4 @@
-// Weight gradient from events (SPEC section 5, identity 3): every input event adds the gradient rows that its taps see,
+// Weight gradient of a convolution from events (SPEC section 5, identity 3): every input event adds the gradient rows that its taps see,
 // at the time of the event, to the weight rows of its channel. One (channel, tap) row is summed in registers over a band.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/weight_gradient.cc"
@@ -18,8 +18,8 @@ HWY_NOINLINE void channels(const WeightGradientTask& task, int tile_begin, int b
   constexpr int kCount = kWidth / kFloats;
   const EventBuckets& b = *task.buckets;
   const StageShape& s = *task.shape;
-  const int stride = s.linear ? 1 : s.stride, kernel_h = s.linear ? 1 : s.kernel_h, kernel_w = s.linear ? 1 : s.kernel_w;
-  const int64_t depth = s.linear ? int64_t(s.taps()) * s.src_cs : s.src_cs;  // weight rows of one tap
+  const int stride = s.stride, kernel_h = s.kernel_h, kernel_w = s.kernel_w;
+  const int64_t depth = s.src_cs;
   float* d_weight = task.d_weight + int64_t(tile_begin) * s.taps() * s.src_cs;
   const V scale = hn::Set(d, task.scale);
 
