@@ -52,13 +52,16 @@ class CpuBackend final : public Backend {
   double squared_norm(const float* values, int64_t count) override;
 
  private:
+  void linear_accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, int timesteps, float leak, const StageShape& s);
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
+  void linear_input_gradient(const float* weight, const InputGradientTask& neurons, int n, NeuronGradient* d);
 
   ThreadPool pool_;
   Precision precision_;
   EventRows forward_events_, gradient_events_;
   EventBuckets buckets_;
   RowEvents row_events_;
+  LinearEvents linear_events_;
   Scratch<float> padded_gradient_, pooled_gradient_;
   Scratch<NeuronGradient> partial_;
   Scratch<double> sums_;

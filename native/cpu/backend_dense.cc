@@ -146,9 +146,12 @@ void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const fl
   });
 }
 
-size_t CpuBackend::backward_bytes(bool, const StageShape& s) const { return size_t(s.weights()) * sizeof(float); }
+size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {
+  return s.linear && !dense ? 0 : size_t(s.weights()) * sizeof(float);  // linear_input_gradient reads the weights themselves
+}
 
 void CpuBackend::pack_backward(void* memory, const float* weight, bool flipped, const StageShape& s) {
+  if (backward_bytes(flipped, s) == 0) return;
   float* to = static_cast<float*>(memory);
   const std::vector<int> order_y = backward_taps(s.kernel_h, flipped || s.linear ? 1 : s.stride);
   const std::vector<int> order_x = backward_taps(s.kernel_w, flipped || s.linear ? 1 : s.stride);

@@ -65,6 +65,7 @@ void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* 
 }
 
 void CpuBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
+  if (s.linear) return linear_accumulate_gradient(gradient, potential, n, keep_events, p.timesteps, p.leak, s);
   if (keep_events) {
     // One vector of slack: a compressing store may write a whole vector.
     const int64_t capacity = int64_t(s.out_w) * s.out_cs * p.timesteps + kLane;
@@ -102,7 +103,7 @@ void CpuBackend::bias_gradient(float* d_bias, const float* gradient, int n, int 
   });
 }
 
-void CpuBackend::input_gradient(float* potential_below, const float*, const void* weight_backward, const uint8_t* times_below,
+void CpuBackend::input_gradient(float* potential_below, const float* weight, const void* weight_backward, const uint8_t* times_below,
                                 const uint8_t* mask, float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
                                 const StageShape& s, NeuronGradient* d) {
   const int T = below.timesteps;
@@ -110,10 +111,6 @@ void CpuBackend::input_gradient(float* potential_below, const float*, const void
   if (below.surrogate.kind == Surrogate::kExponential)
     for (int distance = 0; distance <= T; ++distance) exponential.push_back(exponential_slope(distance, 0, below.surrogate));
 
-  const EventWalk walk = backward_walk(gradient_events_, static_cast<const float*>(weight_backward), T, s);
-  const InputGradientTask task{&walk, &s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
-  const int64_t rows = int64_t(n) * s.in_h, tasks = s.src_cs / kGradientTile * rows;
-  NeuronGradient* partial = partial_.reserve(size_t(tasks));
   // Neurons that the pool drops receive nothing.
   const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
   if (used_h < below_shape.out_h || used_w < below_shape.out_w)
@@ -124,6 +121,14 @@ void CpuBackend::input_gradient(float* potential_below, const float*, const void
                     sizeof(float) * (below_shape.out_w - from) * below_shape.out_cs);
       }
     });
+  const InputGradientTask neurons{nullptr, &s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
+  if (s.linear) return linear_input_gradient(weight, neurons, n, d);
+
+  const EventWalk walk = backward_walk(gradient_events_, static_cast<const float*>(weight_backward), T, s);
+  InputGradientTask task = neurons;
+  task.walk = &walk;
+  const int64_t rows = int64_t(n) * s.in_h, tasks = s.src_cs / kGradientTile * rows;
+  NeuronGradient* partial = partial_.reserve(size_t(tasks));
   pool_.parallel_for(tasks, [&](int64_t i) {
     partial[i] = {};
     input_gradient_row(task, int(i / rows) * kGradientTile, i % rows / s.in_h, int(i % rows % s.in_h), &partial[i]);

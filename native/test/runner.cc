@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   add_determinism_tests(tests);
   add_random_tests(tests);
   add_state_tests(tests);
+  add_batch_tests(tests);
   add_dataset_tests(tests);
   int passed = 0, failed = 0;
   for (const Test& test : tests) {

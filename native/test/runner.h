@@ -29,6 +29,7 @@ void add_calibration_tests(Tests& tests);
 void add_determinism_tests(Tests& tests);
 void add_random_tests(Tests& tests);
 void add_state_tests(Tests& tests);
+void add_batch_tests(Tests& tests);
 void add_dataset_tests(Tests& tests);
 
 }  // namespace onespike::test
