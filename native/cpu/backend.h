@@ -4,6 +4,8 @@
 #include "core/backend.h"
 #include "core/thread_pool.h"
 #include "cpu/events.h"
+#include "cpu/gradient_events.h"
+#include "cpu/kernels.h"
 #include "cpu/scratch.h"
 
 namespace onespike::cpu {
@@ -43,6 +45,7 @@ class CpuBackend final : public Backend {
   void dropout_mask(uint8_t* mask, uint64_t seed, uint64_t step, int64_t first_image, int n, const StageShape& s) override;
   void apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) override;
   void apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) override;
+  KernelChoice last_choice() const override { return choice_; }
   size_t backward_bytes(bool dense, const StageShape& s) const override;
   void pack_backward(void* to, const float* weight, bool dense, const StageShape& s) override;
   void update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count, OptimizerKind kind,
@@ -50,14 +53,20 @@ class CpuBackend final : public Backend {
   double squared_norm(const float* values, int64_t count) override;
 
  private:
+  // Both return the number of tasks, each with its part of the neuron gradients in partial_.
+  int64_t linear_input_gradient(InputGradientTask task, const float* weight, int n);
+  int64_t map_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
+
   ThreadPool pool_;
   Precision precision_;
-  EventRows forward_events_, gradient_events_;
+  EventRows forward_events_, linear_gradient_events_;
+  GradientEvents gradient_events_;
   EventBuckets buckets_;
   Scratch<float> padded_gradient_, pooled_gradient_;
   Scratch<NeuronGradient> partial_;
   Scratch<double> sums_;
   Scratch<int64_t> counts_;
+  KernelChoice choice_;
   float source_scale_ = 1;
 };
 

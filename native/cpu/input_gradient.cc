@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "cpu/kernels.h"
+#include "cpu/neuron_backward-inl.h"
 #include "cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,41 +23,6 @@ namespace HWY_NAMESPACE {
 constexpr int kVectors = kGradientTile / kFloats;
 constexpr int kChains = kVectors < 4 ? 4 / kVectors : 1;
 constexpr int kStretchCells = 160;  // (column, step) pairs of one stretch: 10 KiB beside the weights in the L1 cache
-
-// Turns U(1..T) of `kFloats` neurons into a(1..T). `spikes` is dL/d(spike) as seen by the pool, steps `kLane` apart.
-template <Surrogate kind>
-HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_RESTRICT spikes, int64_t stride, V share, V fire_time,
-                                float* HWY_RESTRICT potential, Sum& total_threshold, Sum& total_leak) {
-  const int T = task.neuron.timesteps;
-  const int64_t step = task.below->out_size();
-  const V threshold = hn::Set(d, task.neuron.threshold), leak = hn::Set(d, task.neuron.leak), one = hn::Set(d, 1.0f);
-  V g = hn::Zero(d), d_threshold = hn::Zero(d), d_leak = hn::Zero(d);
-  V u = hn::Load(d, potential + (T - 1) * step);
-  for (int t = T; t >= 1; --t) {
-    const V before = t > 1 ? hn::Load(d, potential + (t - 2) * step) : hn::Zero(d);
-    const V ratio = hn::Div(u, threshold);
-    V slope;
-    if constexpr (kind == Surrogate::kExponential) {
-      HWY_ALIGN float distance[kLane];
-      hn::Store(hn::Max(hn::Sub(fire_time, hn::Set(d, float(t))), hn::Zero(d)), d, distance);
-      for (int i = 0; i < kFloats; ++i) distance[i] = task.exponential[int(distance[i])];
-      slope = hn::Load(d, distance);
-    } else {
-      slope = HWY_NAMESPACE::surrogate_slope<kind, VectorMath>(hn::Sub(ratio, one), task.neuron.surrogate);
-    }
-    const V d_spike = hn::Mul(hn::Load(d, spikes + (t - 1) * stride), share);
-    // Past the spike U(t) was not computed: a select, never a product, keeps what lies there out.
-    const auto live = hn::Ge(fire_time, hn::Set(d, float(t)));
-    const V a = hn::IfThenElseZero(live, hn::Div(hn::Mul(d_spike, slope), threshold));
-    d_threshold = hn::Sub(d_threshold, hn::IfThenElseZero(live, hn::Mul(a, ratio)));
-    g = hn::MulAdd(leak, g, a);
-    d_leak = hn::Add(d_leak, hn::IfThenElseZero(live, hn::Mul(g, before)));
-    hn::Store(a, d, potential + (t - 1) * step);
-    u = before;
-  }
-  total_threshold.add(d_threshold);
-  total_leak.add(d_leak);
-}
 
 // Four floats repeated in every 128-bit block, where Broadcast<lane> finds them.
 HWY_INLINE V load_four(const float* HWY_RESTRICT from) {

@@ -7,6 +7,7 @@
 
 #include "core/backend.h"
 #include "cpu/events.h"
+#include "cpu/gradient_events.h"
 
 namespace onespike::cpu {
 
@@ -62,8 +63,24 @@ struct WeightGradientTask {
 };
 void weight_gradient_channels(const WeightGradientTask& task, Tile tile, int begin, int end);
 
-// a -> g of one row, its share of the border, and its gradient events (descending steps); rows null = no events wanted.
-void accumulate_row(float* gradient, const float* potential, EventRows* rows, int64_t image, int y, int timesteps, float leak, const StageShape& s);
+// The same for a convolution: `count` source cells from `first` on, in the order (image, row, column), and one tile of
+// channels.
+struct MapGradientTask {
+  const GradientEvents* events;
+  const StageShape* shape;     // the stage whose events are walked
+  const float* weight;         // its backward copy
+  const Window* window_y;      // source -> output
+  const Window* window_x;
+  InputGradientTask neurons;   // its `walk` is not read
+};
+void map_gradient_cells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d);
+// (cell, step) pairs that one call may sum: 80 KiB that share the L2 cache with a row of taps.
+constexpr int kMapGradientPairs = 320;
+
+// a -> g of one image of a linear layer, and its gradient events in descending steps.
+void accumulate_row(float* gradient, const float* potential, EventRows* rows, int64_t image, int timesteps, float leak, const StageShape& s);
+// a -> g of one row of a convolution, its share of the border, and its gradient events; events null = none wanted.
+void accumulate_map_row(float* gradient, const float* potential, GradientEvents* events, int64_t image, int y, int timesteps, float leak, const StageShape& s);
 
 // out[row][tile] = bias + sum over taps and k of a[base[row] + tap_offset[tap] + k] * weight[tap][k][tile], for up to
 // `rows` rows; weight rows are `tile.width` apart.
