@@ -5,6 +5,8 @@
 #include "core/thread_pool.h"
 #include "cpu/event_buckets.h"
 #include "cpu/events.h"
+#include "cpu/gradient_events.h"
+#include "cpu/kernels.h"
 #include "cpu/linear.h"
 #include "cpu/scratch.h"
 
@@ -45,6 +47,7 @@ class CpuBackend final : public Backend {
   void dropout_mask(uint8_t* mask, uint64_t seed, uint64_t step, int64_t first_image, int n, const StageShape& s) override;
   void apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) override;
   void apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) override;
+  KernelChoice last_choice() const override { return choice_; }
   size_t backward_bytes(bool dense, const StageShape& s) const override;
   void pack_backward(void* to, const float* weight, bool dense, const StageShape& s) override;
   void update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count, OptimizerKind kind,
@@ -54,11 +57,14 @@ class CpuBackend final : public Backend {
  private:
   void linear_accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, int timesteps, float leak, const StageShape& s);
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
-  void linear_input_gradient(const float* weight, const InputGradientTask& neurons, int n, NeuronGradient* d);
+  // Both return the number of tasks, each with its part of the neuron gradients in partial_.
+  int64_t linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
+  int64_t map_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
 
   ThreadPool pool_;
   Precision precision_;
-  EventRows forward_events_, gradient_events_;
+  EventRows forward_events_;
+  GradientEvents gradient_events_;
   EventBuckets buckets_;
   RowEvents row_events_;
   LinearEvents linear_events_;
@@ -66,6 +72,7 @@ class CpuBackend final : public Backend {
   Scratch<NeuronGradient> partial_;
   Scratch<double> sums_;
   Scratch<int64_t> counts_;
+  KernelChoice choice_;
   float source_scale_ = 1;
 };
 

@@ -155,7 +155,7 @@ void CpuBackend::pack_backward(void* memory, const float* weight, bool flipped, 
   float* to = static_cast<float*>(memory);
   const std::vector<int> order_y = backward_taps(s.kernel_h, flipped || s.linear ? 1 : s.stride);
   const std::vector<int> order_x = backward_taps(s.kernel_w, flipped || s.linear ? 1 : s.stride);
-  const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs, flipped ? kMaxTile : kGradientTile);
+  const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs);
   pool_.parallel_for(int64_t(sources.size()) * s.taps(), [&](int64_t i) {
     const Tile source = sources[i / s.taps()];
     const int position = int(i % s.taps());

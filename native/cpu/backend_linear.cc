@@ -19,7 +19,7 @@ void CpuBackend::linear_accumulate_gradient(float* gradient, const float* potent
   pool_.parallel_for(int64_t(n) * blocks, [&](int64_t i) { linear_accumulate(gradient, potential, events, i / blocks, int(i % blocks), timesteps, leak, s); });
 }
 
-void CpuBackend::linear_input_gradient(const float* weight, const InputGradientTask& neurons, int n, NeuronGradient* d) {
+int64_t CpuBackend::linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n) {
   const StageShape& s = *neurons.shape;
   const LinearInputTask task{&linear_events_, weight, neurons};
   const std::vector<Tile> tiles = tiles_of(s.src_cs, kLinearTile);
@@ -31,7 +31,7 @@ void CpuBackend::linear_input_gradient(const float* weight, const InputGradientT
     partial[i] = {};
     cpu::linear_input_gradient(task, int(i / tiles.size()), tile.begin, tile.width, scratch.reserve(linear_scratch(n, neurons.neuron.timesteps)), &partial[i]);
   });
-  for (int64_t i = 0; i < tasks; ++i) d->threshold += partial[i].threshold, d->leak += partial[i].leak;
+  return tasks;
 }
 
 void CpuBackend::linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {

@@ -29,16 +29,6 @@ EventWalk forward_walk(const EventRows& rows, const float* weight, int timesteps
   return walk;
 }
 
-EventWalk backward_walk(const EventRows& rows, const float* weight, int timesteps, const StageShape& s) {
-  EventWalk walk(rows, weight, timesteps);
-  walk.window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
-  walk.window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
-  walk.source_rows = s.out_h, walk.columns = s.out_w;
-  walk.taps_x = s.kernel_w, walk.taps = s.taps();
-  walk.source_cs = s.out_cs;
-  return walk;
-}
-
 }  // namespace
 
 void CpuBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
@@ -62,17 +52,6 @@ void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* 
   // Tile by tile, so that its weights stay in the cache while all rows pass.
   pool_.parallel_for(int64_t(tiles.size()) * rows,
                      [&](int64_t i) { spiking_forward_row(task, tiles[i / rows], i % rows / s.out_h, int(i % rows % s.out_h)); });
-}
-
-void CpuBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
-  if (s.linear) return linear_accumulate_gradient(gradient, potential, n, keep_events, p.timesteps, p.leak, s);
-  if (keep_events) {
-    // One vector of slack: a compressing store may write a whole vector.
-    const int64_t capacity = int64_t(s.out_w) * s.out_cs * p.timesteps + kLane;
-    gradient_events_.reserve(int64_t(n) * s.out_h, capacity, int64_t(p.timesteps) * s.out_w, true);
-  }
-  EventRows* rows = keep_events ? &gradient_events_ : nullptr;
-  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_row(gradient, potential, rows, i / s.out_h, int(i % s.out_h), p.timesteps, p.leak, s); });
 }
 
 void CpuBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
@@ -101,39 +80,6 @@ void CpuBackend::bias_gradient(float* d_bias, const float* gradient, int n, int 
       }
     for (int c = 0; c < kLane; ++c) d_bias[lane * kLane + c] += float(sum[c]);
   });
-}
-
-void CpuBackend::input_gradient(float* potential_below, const float* weight, const void* weight_backward, const uint8_t* times_below,
-                                const uint8_t* mask, float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
-                                const StageShape& s, NeuronGradient* d) {
-  const int T = below.timesteps;
-  std::vector<float> exponential;
-  if (below.surrogate.kind == Surrogate::kExponential)
-    for (int distance = 0; distance <= T; ++distance) exponential.push_back(exponential_slope(distance, 0, below.surrogate));
-
-  // Neurons that the pool drops receive nothing.
-  const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
-  if (used_h < below_shape.out_h || used_w < below_shape.out_w)
-    pool_.parallel_for(int64_t(n) * T, [&](int64_t i) {
-      for (int y = 0; y < below_shape.out_h; ++y) {
-        const int from = y < used_h ? used_w : 0;
-        std::memset(potential_below + i * below_shape.out_size() + below_shape.out_cell(y, from), 0,
-                    sizeof(float) * (below_shape.out_w - from) * below_shape.out_cs);
-      }
-    });
-  const InputGradientTask neurons{nullptr, &s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
-  if (s.linear) return linear_input_gradient(weight, neurons, n, d);
-
-  const EventWalk walk = backward_walk(gradient_events_, static_cast<const float*>(weight_backward), T, s);
-  InputGradientTask task = neurons;
-  task.walk = &walk;
-  const int64_t rows = int64_t(n) * s.in_h, tasks = s.src_cs / kGradientTile * rows;
-  NeuronGradient* partial = partial_.reserve(size_t(tasks));
-  pool_.parallel_for(tasks, [&](int64_t i) {
-    partial[i] = {};
-    input_gradient_row(task, int(i / rows) * kGradientTile, i % rows / s.in_h, int(i % rows % s.in_h), &partial[i]);
-  });
-  for (int64_t i = 0; i < tasks; ++i) d->threshold += partial[i].threshold, d->leak += partial[i].leak;
 }
 
 void CpuBackend::analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps, const StageShape& s) {

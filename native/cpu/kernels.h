@@ -8,15 +8,16 @@
 #include "core/backend.h"
 #include "cpu/event_buckets.h"
 #include "cpu/events.h"
+#include "cpu/gradient_events.h"
 
 namespace onespike::cpu {
 
-// Everything the two event kernels read; the same walk serves forward and backward.
+// What the forward kernel reads.
 struct EventWalk {
   EventWalk(const EventRows& rows_in, const float* weight_in, int timesteps_in) : rows(&rows_in), weight(weight_in), timesteps(timesteps_in) {}
 
   const EventRows* rows;
-  const float* weight;                      // packed for the direction of the walk
+  const float* weight;
   int timesteps;
   std::vector<Window> window_y, window_x;   // destination -> source
   int source_rows = 0;                      // lists per image
@@ -38,8 +39,8 @@ struct ForwardTask {
 };
 void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int y);
 
+// What the input gradient knows of the neurons that receive it.
 struct InputGradientTask {
-  const EventWalk* walk;
   const StageShape* shape;   // the stage whose events are walked
   const StageShape* below;   // the stage whose neurons receive
   NeuronParams neuron;       // of the stage below
@@ -49,9 +50,6 @@ struct InputGradientTask {
   float* potential;
   const float* exponential;  // table over t_f - t for the time-dependent surrogate
 };
-// kGradientTile source channels from `channel` on.
-void input_gradient_row(const InputGradientTask& task, int channel, int64_t image, int y, NeuronGradient* d);
-
 // d_weight of channels [begin, end) of one tile += events of n images.
 struct WeightGradientTask {
   const EventBuckets* buckets;
@@ -63,8 +61,22 @@ struct WeightGradientTask {
 };
 void weight_gradient_channels(const WeightGradientTask& task, Tile tile, int begin, int end);
 
-// a -> g of one row, its share of the border, and its gradient events (descending steps); rows null = no events wanted.
-void accumulate_row(float* gradient, const float* potential, EventRows* rows, int64_t image, int y, int timesteps, float leak, const StageShape& s);
+// Input gradient of a convolution: `count` source cells from `first` on, in the order (image, row, column), and one tile of
+// channels.
+struct MapGradientTask {
+  const GradientEvents* events;
+  const StageShape* shape;     // the stage whose events are walked
+  const float* weight;         // its backward copy
+  const Window* window_y;      // source -> output
+  const Window* window_x;
+  InputGradientTask neurons;
+};
+void map_gradient_cells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d);
+// (cell, step) pairs that one call may sum: 80 KiB that share the L2 cache with a row of taps.
+constexpr int kMapGradientPairs = 320;
+
+// a -> g of one row of a convolution, its share of the border, and its gradient events; events null = none wanted.
+void accumulate_map_row(float* gradient, const float* potential, GradientEvents* events, int64_t image, int y, int timesteps, float leak, const StageShape& s);
 
 // out[row][tile] = bias + sum over taps and k of a[base[row] + tap_offset[tap] + k] * weight[tap][k][tile], for up to
 // `rows` rows; weight rows are `tile.width` apart.

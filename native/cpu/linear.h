@@ -56,7 +56,7 @@ void linear_accumulate(float* gradient, const float* potential, LinearEvents* ev
 struct LinearInputTask {
   const LinearEvents* events;
   const float* weight;         // forward layout
-  InputGradientTask neurons;   // its `walk` is not read
+  InputGradientTask neurons;
 };
 size_t linear_scratch(int n, int timesteps);
 void linear_input_gradient(const LinearInputTask& task, int cell, int channel, int width, float* scratch, NeuronGradient* d);

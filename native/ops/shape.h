@@ -11,7 +11,6 @@
 namespace onespike {
 
 constexpr int kLane = 16;     // floats in the widest vector (AVX-512); every channel stride is a multiple of it
-constexpr int kGradientTile = 16;  // source channels of one input-gradient pass: its weights for one row of taps fit the L1 cache
 constexpr int kMaxTile = 64;  // output channels that one kernel pass holds in registers: 4 vectors of AVX-512, 8 of AVX2
 
 inline int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }

@@ -1,0 +1,69 @@
+// From g of a stage to a(t) of the stage below: how the CPU backend splits it into tasks.
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/backend.h"
+#include "cpu/kernels.h"
+
+namespace onespike::cpu {
+namespace {
+
+// Source cells that the pool drops receive nothing.
+void zero_dropped(float* potential_below, int n, int timesteps, const StageShape& below, const StageShape& s, ThreadPool& pool) {
+  const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
+  if (used_h == below.out_h && used_w == below.out_w) return;
+  pool.parallel_for(int64_t(n) * timesteps, [&](int64_t i) {
+    for (int y = 0; y < below.out_h; ++y) {
+      const int from = y < used_h ? used_w : 0;
+      std::memset(potential_below + i * below.out_size() + below.out_cell(y, from), 0, sizeof(float) * (below.out_w - from) * below.out_cs);
+    }
+  });
+}
+
+}  // namespace
+
+void CpuBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
+  const int T = p.timesteps;
+  choice_ = {};
+  if (s.linear) return linear_accumulate_gradient(gradient, potential, n, keep_events, T, p.leak, s);
+  if (keep_events) gradient_events_.reserve(int64_t(n) * s.out_h, s.out_w, s.out_cs, T, potential);
+  GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
+  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_map_row(gradient, potential, events, i / s.out_h, int(i % s.out_h), T, p.leak, s); });
+}
+
+void CpuBackend::input_gradient(float* potential_below, const float* weight, const void* weight_backward, const uint8_t* times_below,
+                                const uint8_t* mask, float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
+                                const StageShape& s, NeuronGradient* d) {
+  std::vector<float> exponential;
+  if (below.surrogate.kind == Surrogate::kExponential)
+    for (int distance = 0; distance <= below.timesteps; ++distance) exponential.push_back(exponential_slope(distance, 0, below.surrogate));
+  zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
+  const InputGradientTask task{&s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
+  const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n)
+                                 : map_input_gradient(task, static_cast<const float*>(weight_backward), n);
+  for (int64_t i = 0; i < tasks; ++i) d->threshold += partial_.data()[i].threshold, d->leak += partial_.data()[i].leak;
+}
+
+int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const float* weight, int n) {
+  const StageShape& s = *neurons.shape;
+  const int T = neurons.neuron.timesteps;
+  const std::vector<Window> window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
+  const std::vector<Window> window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
+  const MapGradientTask task{&gradient_events_, &s, weight, window_y.data(), window_x.data(), neurons};
+  const std::vector<Tile> tiles = tiles_of(s.src_cs);
+  const int64_t cells = int64_t(n) * s.in_h * s.in_w, group = std::max(1, kMapGradientPairs / T), groups = (cells + group - 1) / group;
+  NeuronGradient* partial = partial_.reserve(tiles.size() * size_t(groups));
+  // Tile by tile, so that its weights stay in the cache while all cells pass.
+  pool_.parallel_for(int64_t(tiles.size()) * groups, [&](int64_t i) {
+    const int64_t first = i % groups * group;
+    partial[i] = {};
+    map_gradient_cells(task, tiles[i / groups], first, int(std::min(group, cells - first)), &partial[i]);
+  });
+
+  int64_t covered = 0;
+  for (int64_t row = 0; row < int64_t(n) * s.out_h; ++row) covered += gradient_events_.covered.data()[row];
+  choice_ = {"events", double(covered) / (double(n) * T * double(s.out_size()))};
+  return int64_t(tiles.size()) * groups;
+}
+
+}  // namespace onespike::cpu

@@ -1,0 +1,54 @@
+// The neurons of a map whose a(t) is not zero, sorted for the input gradient: a neuron is one event per block of steps, with the
+// range of steps in that block outside which its a(t) vanishes. One load of its weights then serves all steps of the range,
+// and events of one range share code that knows the range at compile time.
+//
+//   row:   | block 0: steps 1..1: x=0 x=0 x=2 .. | steps 1..2: x=1 .. | .. | block 1: .. |
+//   id:    offset of the neuron in its row, x * cs + c: it selects the weight row, and the a(t) in the potentials
+//
+// Within a range, events lie by column: those that one source pixel meets are one contiguous run.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/scratch.h"
+
+namespace onespike::cpu {
+
+constexpr int kMaxBlock = 5;  // steps whose sums stay in registers: 5 times 4 vectors of AVX-512's 32 registers
+
+// T steps in blocks as equal as can be; the last may be shorter.
+struct StepBlocks {
+  explicit StepBlocks(int timesteps_in = 1) : timesteps(timesteps_in), count((timesteps + kMaxBlock - 1) / kMaxBlock), length((timesteps + count - 1) / count) {}
+
+  int begin(int block) const { return block * length; }  // first step, counted from 0
+  int steps(int block) const { return timesteps - begin(block) < length ? timesteps - begin(block) : length; }
+  // Ranges of a block in the order of their first step, then of their last. The blocks before it are all of full length.
+  int ranges_before(int block) const { return block * length * (length + 1) / 2; }
+  int ranges() const { return ranges_before(count - 1) + steps(count - 1) * (steps(count - 1) + 1) / 2; }
+
+  int timesteps, count, length;
+};
+
+struct GradientEvents {
+  Scratch<uint32_t> ids, starts;
+  Scratch<int64_t> covered;       // per row: (neuron, step) pairs that the ranges cover
+  const float* values = nullptr;  // a: (n, T, out_h, out_w, out_cs)
+  StepBlocks blocks;
+  int64_t capacity = 0;           // events per row
+  int64_t cells = 0;              // ranges * columns; starts of a row has one entry more
+  int columns = 0;
+
+  void reserve(int64_t rows, int columns_in, int cs, int timesteps, const float* a) {
+    values = a, blocks = StepBlocks(timesteps), columns = columns_in;
+    // One vector of slack: a compressing store writes a whole one.
+    capacity = int64_t(columns) * cs * blocks.count + 16;
+    cells = int64_t(blocks.ranges()) * columns;
+    ids.reserve(size_t(rows * capacity));
+    starts.reserve(size_t(rows * (cells + 1)));
+    covered.reserve(size_t(rows));
+  }
+  uint32_t* row_ids(int64_t row) const { return ids.data() + row * capacity; }
+  uint32_t* row_starts(int64_t row) const { return starts.data() + row * (cells + 1); }
+};
+
+}  // namespace onespike::cpu
