@@ -5,9 +5,8 @@
 
 namespace onespike {
 
-Status prepare_ann(NetworkState& net, bool train) {
+Status prepare_ann(NetworkState& net, int64_t n, bool train) {
   const Plan& plan = net.plan;
-  const int64_t n = plan.chunk;
   Status status;
   const auto need = [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);

@@ -111,7 +111,8 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
   *stats = StepStats();
   stats->spikes.assign(net.plan.stages.size() - 1, 0.0);
   const bool spiking = mode == Mode::kSnn;
-  if (Status status = spiking ? prepare_snn(net, backward) : prepare_ann(net, backward); !status.ok()) return status;
+  const int64_t chunk = std::min<int64_t>(spiking && !backward ? net.plan.inference_chunk : net.plan.chunk, batch.count);
+  if (Status status = spiking ? prepare_snn(net, chunk, backward) : prepare_ann(net, chunk, backward); !status.ok()) return status;
   net.backend->begin_batch();
   if (backward) {
     if (Status status = net.parameters.allocate_gradients(); !status.ok()) return status;
@@ -120,8 +121,8 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
       net.backend->pack_backward(net.stages[i].backward.data(), net.parameters[i].weight, !spiking, net.plan.stages[i]);
   }
   const int64_t pixels = net.plan.stages[0].src_size();
-  for (int64_t first = 0; first < batch.count; first += net.plan.chunk) {
-    const int n = int(std::min<int64_t>(net.plan.chunk, batch.count - first));
+  for (int64_t first = 0; first < batch.count; first += chunk) {
+    const int n = int(std::min<int64_t>(chunk, batch.count - first));
     const uint8_t* from = batch.pixels + first * pixels;
     Status status = spiking ? snn_forward(net, from, n, first, backward, net.plan.stages.size(), stop) : ann_forward(net, from, n, first, backward, stop);
     if (!status.ok()) return status;
@@ -243,7 +244,7 @@ Status Network::calibrate(const Batch& batch, double percentile, double scale, c
     if (Status status = check_batch(*state_, batch, false); !status.ok()) return status;
     if (!(percentile >= 0 && percentile <= 100)) return Status::error(Code::kArg, "Expected percentile between 0 and 100 but received " + std::to_string(percentile));
     if (!(scale > 0) || !std::isfinite(scale)) return Status::error(Code::kArg, "Expected a positive scale but received " + std::to_string(scale));
-    if (Status status = prepare_snn(*state_, true); !status.ok()) return status;
+    if (Status status = prepare_snn(*state_, std::min<int64_t>(state_->plan.chunk, batch.count), true); !status.ok()) return status;
     std::vector<float> before;
     for (size_t i = 0; i < state_->plan.stages.size(); ++i)
       before.insert(before.end(), {state_->parameters[i].neuron[0], state_->parameters[i].neuron[1]});

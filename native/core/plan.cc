@@ -13,6 +13,8 @@ namespace {
 // The chunk depends on the network alone, because the order of summation does.
 constexpr int64_t kChunkBytes = 64ll << 20;
 constexpr int kMaxChunk = 64;
+// Inference keeps byte maps alone: the weights of a linear layer of 4096 x 4096 are read once for 64 images, not for 10.
+constexpr int64_t kInferenceBytes = 64ll << 20;
 constexpr int64_t kMaxElements = 1ll << 31;
 
 Status wrong(Code code, size_t layer, const std::string& what) {
@@ -80,6 +82,7 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
   plan->spec = spec;
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
   bool flat = false;
+  int64_t map_bytes = 0;
   int64_t image_bytes = 0, largest_gradient = 0;
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
@@ -124,6 +127,8 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
     if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / spec.timesteps || s.padded_size() > kMaxElements ||
         s.src_size() * spec.timesteps > kMaxElements)
       return wrong(Code::kShape, i, "Expected at most 2^31 values per image in a map over all time steps");
+    map_bytes += s.out_size();
+    if (s.first) map_bytes += s.out_size() * int64_t(sizeof(float));  // the analog current
     image_bytes += s.out_size() * spec.timesteps * int64_t(sizeof(float));
     largest_gradient = std::max(largest_gradient, s.grad_step() * spec.timesteps * int64_t(sizeof(float)));
     add_tensors(s, &plan->tensors);
@@ -131,6 +136,7 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
   if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
+  plan->inference_chunk = int(std::clamp<int64_t>(kInferenceBytes / map_bytes, 1, kMaxChunk));
   plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (image_bytes + largest_gradient), 1, kMaxChunk));
   return Status::success();
 }

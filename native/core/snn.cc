@@ -5,9 +5,9 @@
 
 namespace onespike {
 
-Status prepare_snn(NetworkState& net, bool train) {
+Status prepare_snn(NetworkState& net, int64_t n, bool train) {
   const Plan& plan = net.plan;
-  const int64_t n = plan.chunk, T = plan.spec.timesteps, image = plan.stages[0].src_size();
+  const int64_t T = plan.spec.timesteps, image = plan.stages[0].src_size();
   Status status;
   const auto need = [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);
