@@ -5,9 +5,9 @@
 
 namespace onespike {
 
-Status prepare_ann(NetworkState& net, bool train) {
+Status prepare_ann(NetworkState& net, int64_t images, bool train) {
   const Plan& plan = net.plan;
-  const int64_t n = plan.chunk;
+  const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kAnn, train), images);
   Status status;
   const auto need = [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);

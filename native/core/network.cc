@@ -111,7 +111,8 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
   *stats = StepStats();
   stats->spikes.assign(net.plan.stages.size() - 1, 0.0);
   const bool spiking = mode == Mode::kSnn;
-  if (Status status = spiking ? prepare_snn(net, batch.count, backward) : prepare_ann(net, backward); !status.ok()) return status;
+  const int64_t chunk = net.plan.chunk_of(mode, backward);
+  if (Status status = spiking ? prepare_snn(net, batch.count, backward) : prepare_ann(net, batch.count, backward); !status.ok()) return status;
   net.backend->begin_batch();
   if (backward) {
     if (Status status = net.parameters.allocate_gradients(); !status.ok()) return status;
@@ -120,8 +121,8 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
       net.backend->pack_backward(net.stages[i].backward.data(), net.parameters[i].weight, !spiking, net.plan.stages[i]);
   }
   const int64_t pixels = net.plan.stages[0].src_size();
-  for (int64_t first = 0; first < batch.count; first += net.plan.chunk) {
-    const int n = int(std::min<int64_t>(net.plan.chunk, batch.count - first));
+  for (int64_t first = 0; first < batch.count; first += chunk) {
+    const int n = int(std::min(chunk, batch.count - first));
     const uint8_t* from = batch.pixels + first * pixels;
     Status status = spiking ? snn_forward(net, from, n, first, backward, net.plan.stages.size(), stop) : ann_forward(net, from, n, first, backward, stop);
     if (!status.ok()) return status;
@@ -130,7 +131,7 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
     if (!backward) continue;
     status = spiking ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
     if (!status.ok()) return status;
-    if (spiking && (net.waiting + net.plan.chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
+    if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
   }
   if (backward) stats->gradient_norm = std::sqrt(net.parameters.squared_norm());
   if (batch.labels && (!std::isfinite(stats->loss) || !std::isfinite(stats->gradient_norm))) stats->bad_layer = find_bad_layer(net, mode, backward);

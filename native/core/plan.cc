@@ -13,6 +13,8 @@ namespace {
 // The chunk depends on the network alone, because the order of summation does.
 constexpr int64_t kChunkBytes = 64ll << 20;
 constexpr int kMaxChunk = 64;
+// Inference keeps byte maps alone: the weights of a linear layer of 4096 x 4096 are read once for 64 images, not for 10.
+constexpr int64_t kInferenceBytes = 64ll << 20;
 
 // The weight gradient of a linear layer is a pass over all its weights, and needs little of an image: spike times and g. So
 // it waits for several chunks, whose times and g stay within this: all of a batch of 64 at T = 5 with two layers of 4096.
@@ -78,6 +80,22 @@ void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
   add("leak", {});
 }
 
+// How many images pass together, from the bytes that one of them keeps.
+void choose_chunks(Plan* plan) {
+  const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
+  int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0;
+  for (const StageShape& s : plan->stages) {
+    potentials += s.out_size() * T * size;
+    gradient = std::max(gradient, s.grad_step() * T * size);  // one buffer for all stages
+    maps += s.out_size() + (s.first ? s.out_size() * size : 0);  // spike times, and the analog current
+    if (s.linear && !s.first) waiting += s.src_size() + s.out_size() * T * size;
+  }
+  plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (potentials + gradient), 1, kMaxChunk));
+  plan->inference_chunk = int(std::clamp<int64_t>(kInferenceBytes / maps, 1, kMaxChunk));
+  const int64_t block = waiting > 0 ? std::min<int64_t>(kBlockBytes / waiting, kMaxBlock) : 0;
+  plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
+}
+
 }  // namespace
 
 Status make_plan(const NetworkSpec& spec, Plan* plan) {
@@ -85,7 +103,6 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
   plan->spec = spec;
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
   bool flat = false;
-  int64_t image_bytes = 0, largest_gradient = 0, waiting_bytes = 0;
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const bool last = i + 1 == spec.layers.size();
@@ -129,17 +146,12 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
     if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / spec.timesteps || s.padded_size() > kMaxElements ||
         s.src_size() * spec.timesteps > kMaxElements)
       return wrong(Code::kShape, i, "Expected at most 2^31 values per image in a map over all time steps");
-    image_bytes += s.out_size() * spec.timesteps * int64_t(sizeof(float));
-    largest_gradient = std::max(largest_gradient, s.grad_step() * spec.timesteps * int64_t(sizeof(float)));
-    if (s.linear && !s.first) waiting_bytes += s.src_size() + s.out_size() * spec.timesteps * int64_t(sizeof(float));
     add_tensors(s, &plan->tensors);
     plan->stages.push_back(s);
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
   if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
-  plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (image_bytes + largest_gradient), 1, kMaxChunk));
-  const int64_t block = waiting_bytes > 0 ? std::min<int64_t>(kBlockBytes / waiting_bytes, kMaxBlock) : 0;
-  plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
+  choose_chunks(plan);
   return Status::success();
 }
 

@@ -8,7 +8,8 @@ namespace onespike {
 
 Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   const Plan& plan = net.plan;
-  const int64_t n = plan.chunk, block = std::min<int64_t>(plan.block, (images + n - 1) / n * n), T = plan.spec.timesteps, image = plan.stages[0].src_size();
+  const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, train), images), block = std::min<int64_t>(plan.block, images);
+  const int64_t T = plan.spec.timesteps, image = plan.stages[0].src_size();
   Status status;
   const auto need = [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);

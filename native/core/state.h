@@ -38,7 +38,7 @@ class Buffer {
   int64_t count_ = 0;
 };
 
-// Buffers of one stage for one chunk, n = plan.chunk.
+// Buffers of one stage for one chunk of n images.
 struct StageBuffers {
   explicit StageBuffers(Backend& b) : times(b), sent(b), mask(b), potential(b), gradient(b), backward(b), padded(b), activation(b) {}
   Buffer<uint8_t> times;      // (n, out map) spike times; below a linear stage, of a block in training
@@ -85,13 +85,14 @@ using Stop = std::atomic<bool>;
 Status aborted();
 
 // ---- one chunk of n images, the first of them being image `first` of the batch. `train` keeps what backward needs.
-Status prepare_snn(NetworkState& net, int64_t images, bool train);     // of the whole batch
+// Buffers for a batch of `images`.
+Status prepare_snn(NetworkState& net, int64_t images, bool train);
 Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages, const Stop& stop);
 Status snn_backward(NetworkState& net, int n, const Stop& stop);       // from a(t) in the output stage's potential; += gradients
 void snn_end_block(NetworkState& net);                                 // += the weight gradients that waited
 SpikeSource snn_source(NetworkState& net, size_t stage, bool train);
 
-Status prepare_ann(NetworkState& net, bool train);
+Status prepare_ann(NetworkState& net, int64_t images, bool train);
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
 Status ann_backward(NetworkState& net, int n, const Stop& stop);       // from d_logits in d_activation[0]
 
