@@ -1,12 +1,30 @@
 // The CPU's table of kernels: splits every operation into tasks for the pool. Scratch is kept between calls.
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "core/backend.h"
 #include "core/thread_pool.h"
+#include "cpu/dense.h"
 #include "cpu/events.h"
 #include "cpu/scratch.h"
 
 namespace onespike::cpu {
+
+// A tile of destination channels of a dense product.
+struct DenseTile {
+  const float* weight;  // forward: packed weights of the tile; gradient: of the stage
+  int64_t row;          // gradient: first row of every tap
+  int width;
+  int64_t shift;        // of its first channel in a destination cell
+  const float* bias;
+};
+
+// Distances in a destination map.
+struct DenseStrides {
+  int64_t image, row, column;
+};
 
 class CpuBackend final : public Backend {
  public:
@@ -50,11 +68,19 @@ class CpuBackend final : public Backend {
   double squared_norm(const float* values, int64_t count) override;
 
  private:
+  using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
+  // The first stage reads images: its products are few and stay in 32 bits.
+  Precision precision_of(const StageShape& s) const;
+  void dense_product(const DenseTask& common, const DenseWalk& walk, const std::vector<DenseTile>& tiles, int n, int64_t source_image,
+                     const DenseStrides& to, int64_t panel_words, const PackPanel& pack);
+
   ThreadPool pool_;
   Precision precision_;
   EventRows forward_events_, gradient_events_;
   EventBuckets buckets_;
-  Scratch<float> padded_gradient_, pooled_gradient_;
+  std::vector<Scratch<uint32_t>> panels_;  // one per thread
+  Scratch<uint16_t> gradient_halves_;
+  Scratch<uint32_t> source_pairs_, gradient_pairs_;
   Scratch<NeuronGradient> partial_;
   Scratch<double> sums_;
   Scratch<int64_t> counts_;
