@@ -62,8 +62,8 @@ struct WeightGradientTask {
 };
 void weight_gradient_channels(const WeightGradientTask& task, Tile tile, int begin, int end);
 
-// In place a -> g of one row and its gradient events (descending steps); rows null = no events wanted.
-void accumulate_row(float* potential, EventRows* rows, int64_t image, int y, int timesteps, float leak, const StageShape& s);
+// a -> g of one row, its share of the border, and its gradient events (descending steps); rows null = no events wanted.
+void accumulate_row(float* gradient, const float* potential, EventRows* rows, int64_t image, int y, int timesteps, float leak, const StageShape& s);
 
 void sgd_range(float* w, const float* g, float* m, int64_t count, const UpdateParams& p);
 void adam_range(float* w, const float* g, float* m, float* v, float* top, int64_t count, const UpdateParams& p);
