@@ -21,6 +21,12 @@ struct DenseTile {
   const float* bias;
 };
 
+// What one thread of a dense operation has for itself.
+struct DenseWorker {
+  Scratch<uint32_t> memory;
+  const DenseTile* packed = nullptr;  // whose panel it holds
+};
+
 // Distances in a destination map.
 struct DenseStrides {
   int64_t image, row, column;
@@ -71,6 +77,8 @@ class CpuBackend final : public Backend {
   using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
   // The first stage reads images: its products are few and stay in 32 bits.
   Precision precision_of(const StageShape& s) const;
+  // Runs every task(worker, i), a worker on one thread at a time and with as many words of memory as asked for.
+  void each_worker(int64_t tasks, int64_t words, const std::function<void(DenseWorker& worker, int64_t i)>& task);
   void dense_product(const DenseTask& common, const DenseWalk& walk, const std::vector<DenseTile>& tiles, int n, int64_t source_image,
                      const DenseStrides& to, int64_t panel_words, const PackPanel& pack);
 
@@ -78,9 +86,8 @@ class CpuBackend final : public Backend {
   Precision precision_;
   EventRows forward_events_, gradient_events_;
   EventBuckets buckets_;
-  std::vector<Scratch<uint32_t>> panels_;  // one per thread
+  std::vector<DenseWorker> workers_;
   Scratch<uint16_t> gradient_halves_;
-  Scratch<uint32_t> source_pairs_, gradient_pairs_;
   Scratch<NeuronGradient> partial_;
   Scratch<double> sums_;
   Scratch<int64_t> counts_;

@@ -77,6 +77,16 @@ void CpuBackend::pack_input(float* packed, const float* src, int n, const StageS
   });
 }
 
+void CpuBackend::each_worker(int64_t tasks, int64_t words, const std::function<void(DenseWorker& worker, int64_t i)>& task) {
+  const int64_t count = std::min<int64_t>(pool_.threads(), tasks);
+  workers_.resize(size_t(pool_.threads()));
+  for (int64_t i = 0; i < count; ++i) workers_[i].memory.reserve(size_t(words)), workers_[i].packed = nullptr;
+  std::atomic<int64_t> next{0};
+  pool_.parallel_for(count, [&](int64_t worker) {
+    for (int64_t i = next++; i < tasks; i = next++) task(workers_[worker], i);
+  });
+}
+
 // Every tile of destination channels by every cell. A task is some cells of one tile; a thread that stays with a tile keeps
 // its panel.
 void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, const std::vector<DenseTile>& tiles, int n,
@@ -85,26 +95,18 @@ void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, c
   const std::vector<Piece> pieces = pieces_of(classes, n);
   const int64_t parts = int64_t(pieces.size());
   const int64_t splits = std::clamp<int64_t>(kTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, parts), tasks = int64_t(tiles.size()) * splits;
-  const int64_t workers = std::min<int64_t>(pool_.threads(), tasks);
-  panels_.resize(size_t(pool_.threads()));
-  for (int64_t i = 0; pack && i < workers; ++i) panels_[i].reserve(size_t(panel_words));
-  std::atomic<int64_t> next{0};
-  pool_.parallel_for(workers, [&](int64_t worker) {
-    uint32_t* panel = panels_[worker].data();
-    const DenseTile* packed = nullptr;
+  each_worker(tasks, pack ? panel_words : 0, [&](DenseWorker& worker, int64_t i) {
+    const DenseTile& tile = tiles[i / splits];
+    const int64_t split = i % splits;
+    if (pack && worker.packed != &tile) pack(worker.memory.data(), tile), worker.packed = &tile;
     int64_t base[kRowBlock], out[kRowBlock];
-    for (int64_t i = next++; i < tasks; i = next++) {
-      const DenseTile& tile = tiles[i / splits];
-      const int64_t split = i % splits;
-      if (pack && packed != &tile) pack(panel, tile), packed = &tile;
-      DenseTask task = common;
-      task.panel = pack ? static_cast<const void*>(panel) : tile.weight;
-      task.width = tile.width, task.bias = tile.bias, task.base = base, task.to = out;
-      for (int64_t p = parts * split / splits; p < parts * (split + 1) / splits; ++p) {
-        place(pieces[p], walk, source_image, to, tile.shift, base, out);
-        task.runs = &pieces[p].cells->runs;
-        dense_rows(task, pieces[p].count);
-      }
+    DenseTask task = common;
+    task.panel = pack ? static_cast<const void*>(worker.memory.data()) : tile.weight;
+    task.width = tile.width, task.bias = tile.bias, task.base = base, task.to = out;
+    for (int64_t p = parts * split / splits; p < parts * (split + 1) / splits; ++p) {
+      place(pieces[p], walk, source_image, to, tile.shift, base, out);
+      task.runs = &pieces[p].cells->runs;
+      dense_rows(task, pieces[p].count);
     }
   });
 }

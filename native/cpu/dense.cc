@@ -151,6 +151,7 @@ HWY_INLINE void weight_lanes(const DenseWeightTask& task, int lane) {
   for (; k + P::kRows <= task.depth; k += P::kRows) weight_block<P, P::kRows, kVectors>(task, k, lane);
   if constexpr (P::kRows > 4)
     for (; k + 4 <= task.depth; k += 4) weight_block<P, 4, kVectors>(task, k, lane);
+  for (; k + 3 <= task.depth; k += 3) weight_block<P, 3, kVectors>(task, k, lane);
   for (; k + 2 <= task.depth; k += 2) weight_block<P, 2, kVectors>(task, k, lane);
   for (; k < task.depth; ++k) weight_block<P, 1, kVectors>(task, k, lane);
 }

@@ -66,9 +66,11 @@ void dense_weight_block(const DenseWeightTask& task);
 // ---- operands. bf16 is rounded to nearest even; a NaN stays one. Counts are multiples of kLane.
 
 void to_bf16(uint16_t* to, const float* from, int64_t count);
-// Words (a, b) of two images; b null is zero.
-void pair_bf16(uint32_t* to, const float* a, const float* b, int64_t count);
-void pair_bf16(uint32_t* to, const uint16_t* a, const uint16_t* b, int64_t count);
+// `rows` rows of `count` words, one after the other, from rows of a map `stride` values apart: floats as they are (any count),
+// or pairs of the same values of two images; b null is zero.
+void gather_rows(uint32_t* to, const float* from, int64_t stride, int64_t rows, int64_t count);
+void gather_pairs(uint32_t* to, const float* a, const float* b, int64_t stride, int64_t rows, int64_t count);
+void gather_pairs(uint32_t* to, const uint16_t* a, const uint16_t* b, int64_t stride, int64_t rows, int64_t count);
 
 // Panel of the forward pass in bf16, from the packed weights of one tile: `depth` floats by `width`.
 void pack_forward_panel(uint32_t* panel, const float* weight, int64_t depth, int width);

@@ -31,17 +31,30 @@ void ToBf16(uint16_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t c
     hn::StoreU(hn::TruncateTo(du16, hn::ShiftRight<16>(rounded(hn::Load(d, from + i)))), du16, to + i);
 }
 
-void PairFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t count) {
-  for (int64_t i = 0; i < count; i += kFloats)
-    hn::Store(pair(rounded(hn::Load(d, a + i)), b ? rounded(hn::Load(d, b + i)) : hn::Zero(du)), du, to + i);
+// Rows of `count` words from rows of a map.
+void GatherFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t stride, int64_t rows, int64_t count) {
+  float* HWY_RESTRICT out = reinterpret_cast<float*>(to);
+  for (int64_t row = 0; row < rows; ++row, from += stride, out += count) {
+    int64_t i = 0;
+    for (; i + kFloats <= count; i += kFloats) hn::StoreU(hn::LoadU(d, from + i), d, out + i);
+    for (; i < count; ++i) out[i] = from[i];
+  }
 }
 
-void PairHalves(uint32_t* HWY_RESTRICT to, const uint16_t* HWY_RESTRICT a, const uint16_t* HWY_RESTRICT b, int64_t count) {
-  for (int64_t i = 0; i < count; i += kFloats) {
-    const U low = hn::PromoteTo(du, hn::LoadU(du16, a + i));
-    const U high = b ? hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(du16, b + i))) : hn::Zero(du);
-    hn::Store(hn::Or(low, high), du, to + i);
-  }
+void PairFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t stride, int64_t rows, int64_t count) {
+  for (int64_t row = 0; row < rows; ++row, to += count, a += stride, b += b ? stride : 0)
+    for (int64_t i = 0; i < count; i += kFloats)
+      hn::Store(pair(rounded(hn::Load(d, a + i)), b ? rounded(hn::Load(d, b + i)) : hn::Zero(du)), du, to + i);
+}
+
+void PairHalves(uint32_t* HWY_RESTRICT to, const uint16_t* HWY_RESTRICT a, const uint16_t* HWY_RESTRICT b, int64_t stride, int64_t rows,
+                int64_t count) {
+  for (int64_t row = 0; row < rows; ++row, to += count, a += stride, b += b ? stride : 0)
+    for (int64_t i = 0; i < count; i += kFloats) {
+      const U low = hn::PromoteTo(du, hn::LoadU(du16, a + i));
+      const U high = b ? hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(du16, b + i))) : hn::Zero(du);
+      hn::Store(hn::Or(low, high), du, to + i);
+    }
 }
 
 void ForwardPanel(uint32_t* HWY_RESTRICT panel, const float* HWY_RESTRICT weight, int64_t depth, int width) {
@@ -97,14 +110,22 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(ToBf16);
+HWY_EXPORT(GatherFloats);
 HWY_EXPORT(PairFloats);
 HWY_EXPORT(PairHalves);
 HWY_EXPORT(ForwardPanel);
 HWY_EXPORT(TransposedPanel);
 
 void to_bf16(uint16_t* to, const float* from, int64_t count) { HWY_DYNAMIC_DISPATCH(ToBf16)(to, from, count); }
-void pair_bf16(uint32_t* to, const float* a, const float* b, int64_t count) { HWY_DYNAMIC_DISPATCH(PairFloats)(to, a, b, count); }
-void pair_bf16(uint32_t* to, const uint16_t* a, const uint16_t* b, int64_t count) { HWY_DYNAMIC_DISPATCH(PairHalves)(to, a, b, count); }
+void gather_rows(uint32_t* to, const float* from, int64_t stride, int64_t rows, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(GatherFloats)(to, from, stride, rows, count);
+}
+void gather_pairs(uint32_t* to, const float* a, const float* b, int64_t stride, int64_t rows, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(PairFloats)(to, a, b, stride, rows, count);
+}
+void gather_pairs(uint32_t* to, const uint16_t* a, const uint16_t* b, int64_t stride, int64_t rows, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(PairHalves)(to, a, b, stride, rows, count);
+}
 void pack_forward_panel(uint32_t* panel, const float* weight, int64_t depth, int width) {
   HWY_DYNAMIC_DISPATCH(ForwardPanel)(panel, weight, depth, width);
 }
