@@ -12,6 +12,8 @@ namespace {
 // images at once.
 // The chunk depends on the network alone, because the order of summation does.
 constexpr int64_t kChunkBytes = 64ll << 20;
+// An activation of the ANN is T times smaller than a potential, so more images fit; every chunk reads all weights again.
+constexpr int64_t kAnnChunkBytes = 128ll << 20;
 constexpr int kMaxChunk = 64;
 // Inference keeps byte maps alone: the weights of a linear layer of 4096 x 4096 are read once for 64 images, not for 10.
 constexpr int64_t kInferenceBytes = 64ll << 20;
@@ -83,15 +85,18 @@ void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
 // How many images pass together, from the bytes that one of them keeps.
 void choose_chunks(Plan* plan) {
   const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
-  int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0;
+  int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0, activations = 0, largest = 0;
   for (const StageShape& s : plan->stages) {
     potentials += s.out_size() * T * size;
     gradient = std::max(gradient, s.grad_step() * T * size);  // one buffer for all stages
     maps += s.out_size() + (s.first ? s.out_size() * size : 0);  // spike times, and the analog current
+    activations += (s.padded_size() + s.out_size()) * size;
+    largest = std::max(largest, s.out_size() * size);
     if (s.linear && !s.first) waiting += s.src_size() + s.out_size() * T * size;
   }
   plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (potentials + gradient), 1, kMaxChunk));
   plan->inference_chunk = int(std::clamp<int64_t>(kInferenceBytes / maps, 1, kMaxChunk));
+  plan->ann_chunk = int(std::clamp<int64_t>(kAnnChunkBytes / (activations + 2 * largest), 1, kMaxChunk));
   const int64_t block = waiting > 0 ? std::min<int64_t>(kBlockBytes / waiting, kMaxBlock) : 0;
   plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
 }

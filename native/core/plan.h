@@ -17,8 +17,9 @@ struct Plan {
   int chunk = 1;                     // images that pass through the spiking network together in training
   int block = 1;                     // images whose linear layers share one weight gradient pass, whole chunks
   int inference_chunk = 1;           // images that pass through the spiking network together when nothing is kept for a gradient
+  int ann_chunk = 1;                 // and through the ANN
 
-  int chunk_of(Mode mode, bool train) const { return mode == Mode::kSnn && !train ? inference_chunk : chunk; }
+  int chunk_of(Mode mode, bool train) const { return mode == Mode::kAnn ? ann_chunk : train ? chunk : inference_chunk; }
   int classes() const { return stages.back().out_c; }
   // Linear layers above the first wait with their weight gradient until a block is complete.
   bool waits(size_t stage) const { return stage > 0 && stages[stage].linear; }

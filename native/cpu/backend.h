@@ -1,9 +1,13 @@
 // The CPU's table of kernels: splits every operation into tasks for the pool. Scratch is kept between calls.
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "core/backend.h"
 #include "core/thread_pool.h"
 #include "cpu/event_buckets.h"
+#include "cpu/dense.h"
 #include "cpu/events.h"
 #include "cpu/gradient_events.h"
 #include "cpu/kernels.h"
@@ -11,6 +15,26 @@
 #include "cpu/scratch.h"
 
 namespace onespike::cpu {
+
+// A tile of destination channels of a dense product.
+struct DenseTile {
+  const float* weight;  // forward: packed weights of the tile; gradient: of the stage
+  int64_t row;          // gradient: first row of every tap
+  int width;
+  int64_t shift;        // of its first channel in a destination cell
+  const float* bias;
+};
+
+// What one thread of a dense operation has for itself.
+struct DenseWorker {
+  Scratch<uint32_t> memory;
+  const DenseTile* packed = nullptr;  // whose panel it holds
+};
+
+// Distances in a destination map.
+struct DenseStrides {
+  int64_t image, row, column;
+};
 
 class CpuBackend final : public Backend {
  public:
@@ -60,6 +84,13 @@ class CpuBackend final : public Backend {
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
   int64_t linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
   int64_t map_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
+  using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
+  // The first stage reads images: its products are few and stay in 32 bits.
+  Precision precision_of(const StageShape& s) const;
+  // Runs every task(worker, i), a worker on one thread at a time and with as many words of memory as asked for.
+  void each_worker(int64_t tasks, int64_t words, const std::function<void(DenseWorker& worker, int64_t i)>& task);
+  void dense_product(const DenseTask& common, const DenseWalk& walk, const std::vector<DenseTile>& tiles, int n, int64_t source_image,
+                     const DenseStrides& to, int64_t panel_words, const PackPanel& pack);
 
   ThreadPool pool_;
   Precision precision_;
@@ -68,7 +99,8 @@ class CpuBackend final : public Backend {
   EventBuckets buckets_;
   RowEvents row_events_;
   LinearEvents linear_events_;
-  Scratch<float> padded_gradient_, pooled_gradient_;
+  std::vector<DenseWorker> workers_;
+  Scratch<uint16_t> gradient_halves_;
   Scratch<NeuronGradient> partial_;
   Scratch<double> sums_;
   Scratch<int64_t> counts_;
