@@ -4,6 +4,7 @@
 #include "core/backend.h"
 #include "core/thread_pool.h"
 #include "cpu/event_buckets.h"
+#include "cpu/event_lists.h"
 #include "cpu/events.h"
 #include "cpu/scratch.h"
 
@@ -53,7 +54,8 @@ class CpuBackend final : public Backend {
  private:
   ThreadPool pool_;
   Precision precision_;
-  EventRows forward_events_, gradient_events_;
+  EventLists forward_events_;
+  EventRows gradient_events_;
   EventBuckets buckets_;
   Scratch<float> padded_gradient_, pooled_gradient_;
   Scratch<NeuronGradient> partial_;

@@ -1,25 +1,22 @@
-// Event lists. A list of one row of a map holds its events sorted by step, and within a step by column: the events that
-// one output pixel meets in this row at this step are one contiguous run.
+// Event lists of gradients. A list of one row of a map holds its events sorted by step, and within a step by column: the
+// events that one pixel of the source meets in this row at this step are one contiguous run.
 //
-//   row:   | step 1: x=0 x=0 x=2 .. | step 2: x=1 .. | .. | step T: .. |
+//   row:   | step T: x=0 x=0 x=2 .. | step T-1: x=1 .. | .. | step 1: .. |
 //   id:    offset of the neuron in its row, x * cs + c: it selects the weight row
 //
-// For gradients the steps lie in descending order, the order in which the backward pass meets them. A linear layer reads
-// its whole map as one row with one column.
+// The steps lie in the order in which the backward pass meets them. A linear layer's map is one row with one column.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "core/backend.h"
-#include "core/thread_pool.h"
 #include "cpu/scratch.h"
 
 namespace onespike::cpu {
 
 struct EventRows {
   Scratch<uint32_t> ids, starts;
-  Scratch<float> values;  // of gradient and rate events
+  Scratch<float> values;
   int64_t capacity = 0;   // events per row
   int64_t cells = 0;      // steps * columns; starts of a row has one entry more
   bool valued = false;
@@ -34,7 +31,5 @@ struct EventRows {
   float* row_values(int64_t row) const { return valued ? values.data() + row * capacity : nullptr; }
   uint32_t* row_starts(int64_t row) const { return starts.data() + row * (cells + 1); }
 };
-
-void sort_by_step(EventRows* rows, const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
 
 }  // namespace onespike::cpu

@@ -7,11 +7,12 @@
 
 #include "core/backend.h"
 #include "cpu/event_buckets.h"
+#include "cpu/event_lists.h"
 #include "cpu/events.h"
 
 namespace onespike::cpu {
 
-// Everything the two event kernels read; the same walk serves forward and backward.
+// Everything the input gradient reads of its events.
 struct EventWalk {
   EventWalk(const EventRows& rows_in, const float* weight_in, int timesteps_in) : rows(&rows_in), weight(weight_in), timesteps(timesteps_in) {}
 
@@ -26,8 +27,10 @@ struct EventWalk {
 };
 
 struct ForwardTask {
-  const EventWalk* walk;
+  const EventLists* events;
   const StageShape* shape;
+  const float* weight;
+  const Window* window_x;     // per output column
   NeuronParams neuron;
   const float* bias;
   const float* current;
@@ -36,6 +39,7 @@ struct ForwardTask {
   uint8_t* times;
   float* potential;
 };
+// One output row of a tile of the weights, or of two whole tiles side by side (width 2 * kMaxTile).
 void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int y);
 
 struct InputGradientTask {
