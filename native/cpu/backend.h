@@ -8,7 +8,7 @@
 #include "core/thread_pool.h"
 #include "cpu/event_buckets.h"
 #include "cpu/dense.h"
-#include "cpu/events.h"
+#include "cpu/event_lists.h"
 #include "cpu/gradient_events.h"
 #include "cpu/kernels.h"
 #include "cpu/linear.h"
@@ -94,7 +94,7 @@ class CpuBackend final : public Backend {
 
   ThreadPool pool_;
   Precision precision_;
-  EventRows forward_events_;
+  EventLists forward_events_;
   GradientEvents gradient_events_;
   EventBuckets buckets_;
   RowEvents row_events_;

@@ -1,4 +1,4 @@
-// Spiking operations of the CPU backend: how each is split into tasks.
+// Spiking gradients of the CPU backend: how each operation is split into tasks.
 #include <algorithm>
 #include <cstring>
 
@@ -12,47 +12,7 @@ namespace {
 // tasks per thread.
 constexpr int64_t kTasksPerThread = 4;
 
-EventWalk forward_walk(const EventRows& rows, const float* weight, int timesteps, const StageShape& s) {
-  EventWalk walk(rows, weight, timesteps);
-  if (s.linear) {
-    // One list, one column: ids run over the whole map, which is the order of the weight rows.
-    walk.window_y = walk.window_x = {{0, 1, 0}};
-    walk.source_rows = walk.columns = walk.taps_x = walk.taps = 1;
-    walk.source_cs = s.taps() * s.src_cs;
-  } else {
-    walk.window_y = forward_windows(s.out_h, s.in_h, s.kernel_h, s.stride, s.pad);
-    walk.window_x = forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad);
-    walk.source_rows = s.in_h, walk.columns = s.in_w;
-    walk.taps_x = s.kernel_w, walk.taps = s.taps();
-    walk.source_cs = s.src_cs;
-  }
-  return walk;
-}
-
 }  // namespace
-
-void CpuBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
-  if (source.times || source.rate) {
-    sort_by_step(&forward_events_, source, n, timesteps, s, pool_);
-  } else {
-    // Analog input alone: empty lists.
-    const int rows = s.linear ? 1 : s.in_h, columns = s.linear ? 1 : s.in_w;
-    forward_events_.reserve(int64_t(n) * rows, 0, int64_t(timesteps) * columns, false);
-    std::memset(forward_events_.starts.data(), 0, sizeof(uint32_t) * n * rows * (forward_events_.cells + 1));
-  }
-  source_scale_ = source.scale;
-}
-
-void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const float* bias, const float* current,
-                                 bool current_always, int n, const NeuronParams& p, const StageShape& s) {
-  const EventWalk walk = forward_walk(forward_events_, weight, p.timesteps, s);
-  const ForwardTask task{&walk, &s, p, bias, current, current_always, source_scale_, times, potential};
-  const std::vector<Tile> tiles = tiles_of(s.out_cs);
-  const int64_t rows = int64_t(n) * s.out_h;
-  // Tile by tile, so that its weights stay in the cache while all rows pass.
-  pool_.parallel_for(int64_t(tiles.size()) * rows,
-                     [&](int64_t i) { spiking_forward_row(task, tiles[i / rows], i % rows / s.out_h, int(i % rows % s.out_h)); });
-}
 
 void CpuBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
   if (!source.times && !source.rate) return;

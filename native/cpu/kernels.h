@@ -7,28 +7,16 @@
 
 #include "core/backend.h"
 #include "cpu/event_buckets.h"
-#include "cpu/events.h"
+#include "cpu/event_lists.h"
 #include "cpu/gradient_events.h"
 
 namespace onespike::cpu {
 
-// What the forward kernel reads.
-struct EventWalk {
-  EventWalk(const EventRows& rows_in, const float* weight_in, int timesteps_in) : rows(&rows_in), weight(weight_in), timesteps(timesteps_in) {}
-
-  const EventRows* rows;
-  const float* weight;
-  int timesteps;
-  std::vector<Window> window_y, window_x;   // destination -> source
-  int source_rows = 0;                      // lists per image
-  int columns = 0;                          // of one list
-  int source_cs = 0;                        // ids per column
-  int taps_x = 0, taps = 0;
-};
-
 struct ForwardTask {
-  const EventWalk* walk;
+  const EventLists* events;
   const StageShape* shape;
+  const float* weight;
+  const Window* window_x;     // per output column
   NeuronParams neuron;
   const float* bias;
   const float* current;
@@ -37,6 +25,7 @@ struct ForwardTask {
   uint8_t* times;
   float* potential;
 };
+// One output row of a tile of the weights, or of two whole tiles side by side (width 2 * kMaxTile).
 void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int y);
 
 // What the input gradient knows of the neurons that receive it.
@@ -50,6 +39,7 @@ struct InputGradientTask {
   float* potential;
   const float* exponential;  // table over t_f - t for the time-dependent surrogate
 };
+
 // d_weight of channels [begin, end) of one tile += events of n images.
 struct WeightGradientTask {
   const EventBuckets* buckets;

@@ -6,6 +6,8 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
+#include <limits>
+
 #include "cpu/kernels.h"
 #include "cpu/vector-inl.h"
 
@@ -13,58 +15,80 @@ HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
 
-template <int kWidth, bool kValued>
+template <int kCount>
+HWY_INLINE void add_row(Block<kCount>& to, const float* HWY_RESTRICT from) {
+#pragma GCC unroll 16
+  for (int v = 0; v < kCount; ++v) to.at[v] = hn::Add(to.at[v], hn::Load(d, from + v * kFloats));
+}
+
+template <int kCount>
+HWY_INLINE void store_row(const Block<kCount>& from, float* HWY_RESTRICT to) {
+#pragma GCC unroll 16
+  for (int v = 0; v < kCount; ++v) hn::Store(from.at[v], d, to + v * kFloats);
+}
+
+template <int kWidth, int kTiles, bool kValued>
 HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t image, int y) {
-  constexpr int kCount = kWidth / kFloats;
-  const EventWalk& walk = *task.walk;
+  constexpr int kPerTile = kWidth / kFloats, kCount = kTiles * kPerTile;
   const StageShape& s = *task.shape;
-  const float* weight = walk.weight + int64_t(channel) * walk.taps * walk.source_cs;
-  const Window wy = walk.window_y[y];
+  const int T = task.neuron.timesteps;
+  const int64_t list = image * s.out_h + y, tile_size = int64_t(s.taps()) * s.src_cs * kWidth;
+  const uint32_t* HWY_RESTRICT ids = task.events->ids(list);
+  const float* HWY_RESTRICT values = task.events->values(list);
   const V leak = hn::Set(d, task.neuron.leak), threshold = hn::Set(d, task.neuron.threshold), scale = hn::Set(d, task.scale);
+  // After its spike a neuron's potential is of no use to anyone, not even to the gradient: from minus infinity (or, without
+  // leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what runs out here.
+  const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
 
   for (int x = 0; x < s.out_w; ++x) {
-    const Window wx = walk.window_x[x];
-    const int64_t cell = (image * s.out_h + y) * s.out_w + x;
+    const Window wx = task.window_x[x];
+    const uint32_t* starts = task.events->starts(list) + wx.begin;
+    const float* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
+    const int64_t cell = list * s.out_w + x;
     Block<kCount> u, fired;
     u.fill(hn::Zero(d));
     fired.fill(hn::Zero(d));
-    for (int t = 1; t <= walk.timesteps; ++t) {
+    for (int t = 1; t <= T; ++t, starts += task.events->step_cells()) {
       Block<kCount> sum;
       sum.fill(hn::Zero(d));
-      for (int r = 0; r < wy.count; ++r) {
-        const int64_t row = image * walk.source_rows + wy.begin + r;
-        const uint32_t* starts = walk.rows->row_starts(row) + int64_t(t - 1) * walk.columns + wx.begin;
-        const int64_t shift = (int64_t(wy.tap + r) * walk.taps_x + wx.tap - wx.begin) * walk.source_cs;
-        add_rows<kWidth, kValued>(sum, weight, walk.rows->row_ids(row), walk.rows->row_values(row), starts[0], starts[wx.count], shift);
+      for (uint32_t i = starts[0], end = starts[wx.count]; i < end; ++i) {
+        const float* HWY_RESTRICT row = weight + int64_t(ids[i]) * kWidth;
+        V value = hn::Zero(d);
+        if constexpr (kValued) value = hn::Set(d, values[i]);
+#pragma GCC unroll 16
+        for (int v = 0; v < kCount; ++v) {
+          const V w = hn::Load(d, row + v / kPerTile * tile_size + v % kPerTile * kFloats);
+          sum.at[v] = kValued ? hn::MulAdd(value, w, sum.at[v]) : hn::Add(sum.at[v], w);
+        }
       }
-      const bool analog = task.current && (t == 1 || task.current_always);
-      auto any_silent = hn::Lt(hn::Zero(d), hn::Zero(d));
+      // From here on `sum` is the potential.
+#pragma GCC unroll 16
+      for (int v = 0; v < kCount; ++v) sum.at[v] = hn::MulAdd(scale, sum.at[v], hn::Mul(leak, u.at[v]));
+      if (task.bias) add_row(sum, task.bias + channel);
+      if (task.current && (t == 1 || task.current_always)) add_row(sum, task.current + cell * s.out_cs + channel);
+      if (task.potential) store_row(sum, task.potential + (image * T + t - 1) * s.out_size() + s.out_cell(y, x) + channel);
+      const V now = hn::Set(d, float(t));
 #pragma GCC unroll 16
       for (int v = 0; v < kCount; ++v) {
-        const int64_t lane = channel + v * kFloats;
-        V potential = hn::MulAdd(scale, sum.at[v], hn::Mul(leak, u.at[v]));
-        if (task.bias) potential = hn::Add(potential, hn::Load(d, task.bias + lane));
-        if (analog) potential = hn::Add(potential, hn::Load(d, task.current + cell * s.out_cs + lane));
-        u.at[v] = potential;
-        const auto silent = hn::Eq(fired.at[v], hn::Zero(d));
-        fired.at[v] = hn::IfThenElse(hn::And(silent, hn::Gt(potential, threshold)), hn::Set(d, float(t)), fired.at[v]);
-        any_silent = hn::Or(any_silent, hn::Eq(fired.at[v], hn::Zero(d)));
-        if (task.potential)
-          hn::Store(potential, d, task.potential + (image * walk.timesteps + t - 1) * s.out_size() + s.out_cell(y, x) + lane);
+        const auto fires = hn::Gt(sum.at[v], threshold);
+        fired.at[v] = hn::IfThenElse(fires, now, fired.at[v]);
+        u.at[v] = hn::IfThenElse(fires, spent, sum.at[v]);
       }
-      // After its spike a neuron's potential is of no use to anyone, not even to the gradient.
-      if (hn::AllFalse(d, any_silent)) break;
     }
 #pragma GCC unroll 16
     for (int v = 0; v < kCount; ++v) store_bytes(fired.at[v], task.times + cell * s.out_cs + channel + v * kFloats);
   }
 }
 
+template <int kWidth, int kTiles>
+void forward_tiles(const ForwardTask& task, int channel, int64_t image, int y) {
+  if (task.events->valued()) forward_row<kWidth, kTiles, true>(task, channel, image, y);
+  else forward_row<kWidth, kTiles, false>(task, channel, image, y);
+}
+
 void SpikingForwardRow(const ForwardTask& task, Tile tile, int64_t image, int y) {
-  with_width(tile.width, [&](auto width) {
-    if (task.walk->rows->valued) forward_row<width.value, true>(task, tile.begin, image, y);
-    else forward_row<width.value, false>(task, tile.begin, image, y);
-  });
+  if (tile.width == 2 * kMaxTile) forward_tiles<kMaxTile, 2>(task, tile.begin, image, y);
+  else with_width(tile.width, [&](auto width) { forward_tiles<width.value, 1>(task, tile.begin, image, y); });
 }
 
 }  // namespace HWY_NAMESPACE

@@ -1,0 +1,102 @@
+// The passes over spike-time bytes and events that build event lists.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/fill_list.cc"
+#include <hwy/foreach_target.h>
+// Highway asks for this order.
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "cpu/event_lists.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace onespike::cpu {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D32 = hn::CappedTag<uint32_t, kLane>;
+constexpr D32 d32;
+constexpr int kLanes = int(hn::MaxLanes(D32()));
+constexpr int kBlock = 1024;  // events that are placed together
+
+void CountSteps(const uint8_t* HWY_RESTRICT times, int64_t count, int timesteps, uint32_t* HWY_RESTRICT counts, int64_t stride) {
+  const hn::CappedTag<uint8_t, 64> d8;
+  const int64_t lanes = int64_t(hn::Lanes(d8));
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto bytes = hn::LoadU(d8, times + i);
+    for (int t = 1; t <= timesteps; ++t) counts[(t - 1) * stride] += uint32_t(hn::CountTrue(d8, hn::Eq(bytes, hn::Set(d8, uint8_t(t)))));
+  }
+  for (; i < count; ++i)
+    if (times[i]) ++counts[(times[i] - 1) * stride];
+}
+
+uint32_t FindEvents(uint32_t* HWY_RESTRICT found, const uint8_t* HWY_RESTRICT times, int64_t count, uint32_t id) {
+  const hn::Rebind<uint8_t, D32> d8;
+  uint32_t* HWY_RESTRICT to = found;
+  // Iota of a variable is sixteen scalar stores and a load that waits for them.
+  auto shifted = hn::ShiftLeft<8>(hn::Add(hn::Iota(d32, 0), hn::Set(d32, id)));
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const auto step = hn::PromoteTo(d32, hn::LoadU(d8, times + i));
+    const auto fired = hn::Ne(step, hn::Zero(d32));
+    // Compressing in a register: AMD's Zen 4 takes some hundred cycles to compress into memory.
+    hn::StoreU(hn::Compress(hn::Or(shifted, step), fired), d32, to);
+    to += hn::CountTrue(d32, fired);
+    shifted = hn::Add(shifted, hn::Set(d32, uint32_t(kLanes) << 8));
+  }
+  for (; i < count; ++i)
+    if (times[i]) *to++ = (id + uint32_t(i)) << 8 | times[i];
+  return uint32_t(to - found);
+}
+
+// Sorts events[0 .. count) behind those placed before.
+HWY_INLINE void place(uint32_t* HWY_RESTRICT ids, uint32_t* HWY_RESTRICT next, uint32_t* HWY_RESTRICT events, int count, int timesteps) {
+  hn::StoreU(hn::Zero(d32), d32, events + count);  // step 0 is no step
+  for (int t = 1; t <= timesteps; ++t) {
+    uint32_t* HWY_RESTRICT to = ids + next[t];
+    for (int i = 0; i < count; i += kLanes) {
+      const auto event = hn::LoadU(d32, events + i);
+      const auto now = hn::Eq(hn::And(event, hn::Set(d32, 0xffu)), hn::Set(d32, uint32_t(t)));
+      hn::StoreU(hn::Compress(hn::ShiftRight<8>(event), now), d32, to);
+      to += hn::CountTrue(d32, now);
+    }
+    next[t] = uint32_t(to - ids);
+  }
+}
+
+void FillList(const ListTask& task, uint32_t* next) {
+  HWY_ALIGN uint32_t events[kBlock + 2 * kLane];
+  int count = 0;
+  for (int x = 0; x < task.columns; ++x)
+    for (int r = 0; r < task.rows; ++r) {
+      const uint32_t* HWY_RESTRICT found = task.found[r];
+      const auto base = hn::Set(d32, (task.first_id + uint32_t(r) * task.row_ids) << 8);
+      for (uint32_t i = task.starts[r][x], end = task.starts[r][x + 1]; i < end; i += kLanes) {
+        if (count > kBlock) place(task.ids, next, events, count, task.timesteps), count = 0;
+        hn::StoreU(hn::Add(base, hn::LoadU(d32, found + i)), d32, events + count);
+        count += int(std::min<uint32_t>(kLanes, end - i));
+      }
+    }
+  place(task.ids, next, events, count, task.timesteps);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace onespike::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace onespike::cpu {
+HWY_EXPORT(CountSteps);
+HWY_EXPORT(FindEvents);
+HWY_EXPORT(FillList);
+void count_steps(const uint8_t* times, int64_t count, int timesteps, uint32_t* counts, int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(CountSteps)(times, count, timesteps, counts, stride);
+}
+uint32_t find_events(uint32_t* found, const uint8_t* times, int64_t count, uint32_t id) {
+  return HWY_DYNAMIC_DISPATCH(FindEvents)(found, times, count, id);
+}
+void fill_list(const ListTask& task, uint32_t* next) { HWY_DYNAMIC_DISPATCH(FillList)(task, next); }
+}  // namespace onespike::cpu
+#endif
