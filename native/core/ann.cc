@@ -7,7 +7,7 @@ namespace onespike {
 
 Status prepare_ann(NetworkState& net, bool train) {
   const Plan& plan = net.plan;
-  const int64_t n = plan.chunk;
+  const int64_t n = plan.ann_chunk;
   Status status;
   const auto need = [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);

@@ -100,7 +100,8 @@ class Backend {
   virtual void analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps, const StageShape& s) = 0;
 
   // ---- dense (ANN mode and analog input)
-  // Average-pools src (n, src_h, src_w, src_cs) into the zero-bordered (n, padded_h, padded_w, src_cs).
+  // Average-pools src (n, src_h, src_w, src_cs) into the map that dense_forward and dense_weight_gradient read: room for
+  // (n, padded_h, padded_w, src_cs) floats, laid out as the backend likes.
   virtual void pack_input(float* padded, const float* src, int n, const StageShape& s) = 0;
   virtual void dense_forward(float* out, const float* padded, const float* weight, const float* bias, bool relu, int n,
                              const StageShape& s) = 0;
@@ -130,5 +131,6 @@ std::unique_ptr<Backend> make_cpu_backend(int threads, Precision precision);
 std::vector<std::string> cpu_targets();  // instruction sets that this processor and binary share, best first
 std::string cpu_target_name();           // the one chosen at run time
 void limit_cpu_target(size_t first);     // for tests: leave out the `first` best of cpu_targets(), process-wide
+void allow_native_bf16(bool allowed);    // for tests: leave out the bf16 instructions of AVX-512, process-wide
 
 }  // namespace onespike

@@ -120,8 +120,9 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
       net.backend->pack_backward(net.stages[i].backward.data(), net.parameters[i].weight, !spiking, net.plan.stages[i]);
   }
   const int64_t pixels = net.plan.stages[0].src_size();
-  for (int64_t first = 0; first < batch.count; first += net.plan.chunk) {
-    const int n = int(std::min<int64_t>(net.plan.chunk, batch.count - first));
+  const int64_t chunk = spiking ? net.plan.chunk : net.plan.ann_chunk;
+  for (int64_t first = 0; first < batch.count; first += chunk) {
+    const int n = int(std::min(chunk, batch.count - first));
     const uint8_t* from = batch.pixels + first * pixels;
     Status status = spiking ? snn_forward(net, from, n, first, backward, net.plan.stages.size(), stop) : ann_forward(net, from, n, first, backward, stop);
     if (!status.ok()) return status;

@@ -12,6 +12,8 @@ namespace {
 // images at once.
 // The chunk depends on the network alone, because the order of summation does.
 constexpr int64_t kChunkBytes = 64ll << 20;
+// An activation of the ANN is T times smaller than a potential, so more images fit; every chunk reads all weights again.
+constexpr int64_t kAnnChunkBytes = 128ll << 20;
 constexpr int kMaxChunk = 64;
 constexpr int64_t kMaxElements = 1ll << 31;
 
@@ -80,7 +82,7 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
   plan->spec = spec;
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
   bool flat = false;
-  int64_t image_bytes = 0, largest_gradient = 0;
+  int64_t image_bytes = 0, largest_gradient = 0, ann_bytes = 0, largest_map = 0;
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const bool last = i + 1 == spec.layers.size();
@@ -126,12 +128,15 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
       return wrong(Code::kShape, i, "Expected at most 2^31 values per image in a map over all time steps");
     image_bytes += s.out_size() * spec.timesteps * int64_t(sizeof(float));
     largest_gradient = std::max(largest_gradient, s.grad_step() * spec.timesteps * int64_t(sizeof(float)));
+    ann_bytes += (s.padded_size() + s.out_size()) * int64_t(sizeof(float));
+    largest_map = std::max(largest_map, s.out_size() * int64_t(sizeof(float)));
     add_tensors(s, &plan->tensors);
     plan->stages.push_back(s);
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
   if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
   plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (image_bytes + largest_gradient), 1, kMaxChunk));
+  plan->ann_chunk = int(std::clamp<int64_t>(kAnnChunkBytes / (ann_bytes + 2 * largest_map), 1, kMaxChunk));
   return Status::success();
 }
 

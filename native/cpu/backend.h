@@ -1,14 +1,32 @@
 // The CPU's table of kernels: splits every operation into tasks for the pool. Scratch is kept between calls.
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "core/backend.h"
 #include "core/thread_pool.h"
+#include "cpu/dense.h"
 #include "cpu/events.h"
 #include "cpu/gradient_events.h"
 #include "cpu/kernels.h"
 #include "cpu/scratch.h"
 
 namespace onespike::cpu {
+
+// A tile of destination channels of a dense product.
+struct DenseTile {
+  const float* weight;  // forward: packed weights of the tile; gradient: of the stage
+  int64_t row;          // gradient: first row of every tap
+  int width;
+  int64_t shift;        // of its first channel in a destination cell
+  const float* bias;
+};
+
+// Distances in a destination map.
+struct DenseStrides {
+  int64_t image, row, column;
+};
 
 class CpuBackend final : public Backend {
  public:
@@ -55,14 +73,23 @@ class CpuBackend final : public Backend {
  private:
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
   int64_t linear_input_gradient(InputGradientTask task, const float* weight, int n);
-  int64_t map_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
+  int64_t map_input_gradient(const InputGradientTask& neurons, const void* weight, int n);
+  // Whether the stage's gradient events go in pairs of bf16.
+  bool gradient_pairs(const StageShape& s) const;
+  using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
+  // The first stage reads images: its products are few and stay in 32 bits.
+  Precision precision_of(const StageShape& s) const;
+  void dense_product(const DenseTask& common, const DenseWalk& walk, const std::vector<DenseTile>& tiles, int n, int64_t source_image,
+                     const DenseStrides& to, int64_t panel_words, const PackPanel& pack);
 
   ThreadPool pool_;
   Precision precision_;
   EventRows forward_events_, linear_gradient_events_;
   GradientEvents gradient_events_;
   EventBuckets buckets_;
-  Scratch<float> padded_gradient_, pooled_gradient_;
+  std::vector<Scratch<uint32_t>> panels_;  // one per thread
+  Scratch<uint16_t> gradient_halves_;
+  Scratch<uint32_t> source_pairs_, gradient_pairs_;
   Scratch<NeuronGradient> partial_;
   Scratch<double> sums_;
   Scratch<int64_t> counts_;

@@ -41,7 +41,7 @@ void CpuBackend::accumulate_gradient(float* gradient, const float* potential, in
     pool_.parallel_for(n, [&](int64_t i) { accumulate_row(gradient, potential, &linear_gradient_events_, i, T, p.leak, s); });
     return;
   }
-  if (keep_events) gradient_events_.reserve(int64_t(n) * s.out_h, s.out_w, s.out_cs, T, potential);
+  if (keep_events) gradient_events_.reserve(int64_t(n) * s.out_h, s.out_w, s.out_cs, T, gradient_pairs(s));
   GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
   pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_map_row(gradient, potential, events, i / s.out_h, int(i % s.out_h), T, p.leak, s); });
 }
@@ -55,7 +55,7 @@ void CpuBackend::input_gradient(float* potential_below, const float*, const void
   zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
   const InputGradientTask task{nullptr, &s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
   const int64_t tasks = s.linear ? linear_input_gradient(task, static_cast<const float*>(weight_backward), n)
-                                 : map_input_gradient(task, static_cast<const float*>(weight_backward), n);
+                                 : map_input_gradient(task, weight_backward, n);
   for (int64_t i = 0; i < tasks; ++i) d->threshold += partial_.data()[i].threshold, d->leak += partial_.data()[i].leak;
 }
 
@@ -72,7 +72,7 @@ int64_t CpuBackend::linear_input_gradient(InputGradientTask task, const float* w
   return tasks;
 }
 
-int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const float* weight, int n) {
+int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const void* weight, int n) {
   const StageShape& s = *neurons.shape;
   const int T = neurons.neuron.timesteps;
   const std::vector<Window> window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
@@ -90,8 +90,39 @@ int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const f
 
   int64_t covered = 0;
   for (int64_t row = 0; row < int64_t(n) * s.out_h; ++row) covered += gradient_events_.covered.data()[row];
-  choice_ = {"events", double(covered) / (double(n) * T * double(s.out_size()))};
+  choice_ = {gradient_events_.pairs ? "bf16 events" : "events", double(covered) / (double(n) * T * double(s.out_size()))};
   return int64_t(tiles.size()) * groups;
+}
+
+bool CpuBackend::gradient_pairs(const StageShape& s) const { return !s.linear && precision_of(s) == Precision::kMixed && map_gradient_takes_pairs(); }
+
+// The dense input gradient makes its panels as it goes.
+size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {
+  return dense ? 0 : size_t(s.weights()) * (gradient_pairs(s) ? sizeof(uint16_t) : sizeof(float));
+}
+
+// Tile of source channels, tap in the order of backward_taps, output channel, source channel in the tile.
+void CpuBackend::pack_backward(void* to, const float* weight, bool dense, const StageShape& s) {
+  if (dense) return;
+  const std::vector<int> order_y = backward_taps(s.kernel_h, s.linear ? 1 : s.stride);
+  const std::vector<int> order_x = backward_taps(s.kernel_w, s.linear ? 1 : s.stride);
+  const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs, s.linear ? kGradientTile : kMaxTile);
+  const bool pairs = gradient_pairs(s);
+  pool_.parallel_for(int64_t(sources.size()) * s.taps(), [&](int64_t i) {
+    const Tile source = sources[i / s.taps()];
+    const int position = int(i % s.taps());
+    const int64_t tap = int64_t(order_y[position / s.kernel_w]) * s.kernel_w + order_x[position % s.kernel_w];
+    const int64_t at = (int64_t(source.begin) * s.taps() + int64_t(position) * source.width) * s.out_cs;
+    std::vector<float> block(pairs ? size_t(source.width) * kMaxTile : 0);
+    for (const Tile& out : outputs) {
+      float* rows = pairs ? block.data() : static_cast<float*>(to) + at + int64_t(out.begin) * source.width;
+      for (int c = 0; c < source.width; ++c) {
+        const float* from = weight + int64_t(out.begin) * s.taps() * s.src_cs + (tap * s.src_cs + source.begin + c) * out.width;
+        for (int o = 0; o < out.width; ++o) rows[int64_t(o) * source.width + c] = from[o];
+      }
+      if (pairs) pack_gradient_halves(static_cast<uint16_t*>(to) + at + int64_t(out.begin) * source.width, rows, int64_t(out.width) * source.width, source.width);
+    }
+  });
 }
 
 }  // namespace onespike::cpu

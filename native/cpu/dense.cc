@@ -1,113 +1,195 @@
-// Dense kernels: the ANN, and the analog input. Blocks of six rows by four vectors (two where there are 16 registers) stay
-// in registers; six broadcasts and four loads feed 24 multiply-adds, so the multiplier and not the cache is the limit.
-// Convolution needs no im2col: a row is an output pixel, and a tap is an offset into the zero-bordered input.
+// The two dense kernels (cpu/dense.h). Blocks of six rows by four vectors (two where there are 16 registers) stay in
+// registers; six broadcasts and four loads feed 24 multiply-adds, so the multiplier and not the cache is the limit.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/dense.cc"
 #include <hwy/foreach_target.h>
 // Highway asks for this order.
 #include <hwy/highway.h>
 
-#include "cpu/kernels.h"
+#include <hwy/cache_control.h>
+
+#include "cpu/dense.h"
 #include "cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
 
-constexpr int kRows = 6;
-constexpr int kBlock = kDenseVectors * kFloats;  // channels of one register block
+using DU = hn::Rebind<uint32_t, D>;
+using U = hn::Vec<DU>;
+constexpr DU du;
+
+// A policy says how words are multiplied, and how many rows fit the registers.
+struct Floats {
+  using Word = float;
+  static constexpr int kRows = 6;
+  static HWY_INLINE V load(const float* from) { return hn::Load(d, from); }
+  static HWY_INLINE V broadcast(const float* from) { return hn::Set(d, *from); }
+  static HWY_INLINE V multiply_add(V a, V b, V sum) { return hn::MulAdd(a, b, sum); }
+};
+
+struct Pairs {
+  using Word = uint32_t;
+  static constexpr int kRows = 4;
+  static HWY_INLINE U load(const uint32_t* from) { return hn::Load(du, from); }
+  static HWY_INLINE U broadcast(const uint32_t* from) { return hn::Set(du, *from); }
+  static HWY_INLINE V multiply_add(U a, U b, V sum) {
+    const U odd = hn::Set(du, 0xffff0000u);
+    sum = hn::MulAdd(hn::BitCast(d, hn::ShiftLeft<16>(a)), hn::BitCast(d, hn::ShiftLeft<16>(b)), sum);
+    return hn::MulAdd(hn::BitCast(d, hn::And(a, odd)), hn::BitCast(d, hn::And(b, odd)), sum);
+  }
+};
+
+#if HWY_TARGET == HWY_AVX3
+// Highway 1.0 has no target with this instruction. Spelt in assembly it needs none: the caller asks native_bf16() first.
+struct NativePairs : Pairs {
+  static constexpr int kRows = 6;
+  static HWY_INLINE V multiply_add(U a, U b, V sum) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+    return sum;
+  }
+};
+#endif
 
 // A NaN stays one: a maximum would hide it.
 HWY_INLINE V relu(V x) { return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x); }
 
-template <int kCount, int kVectors>
-HWY_INLINE void forward_block(const DenseTask& task, int64_t first, int width, int lane) {
+HWY_INLINE void finish(const DenseTask& task, V sum, int row, int lane) {
+  const int64_t at = task.to[row] + lane;
+  if (!task.gate) {
+    hn::Store(task.relu ? relu(sum) : sum, d, task.out + at);
+    return;
+  }
+  sum = hn::Mul(sum, hn::Set(d, task.scale));
+  for (int i = 0; i < task.side; ++i)
+    for (int j = 0; j < task.side; ++j) {
+      const int64_t child = at + i * task.child_row + j * task.child_column;
+      hn::Store(hn::IfThenElseZero(hn::Gt(hn::Load(d, task.gate + child), hn::Zero(d)), sum), d, task.out + child);
+    }
+}
+
+template <class P, int kCount, int kVectors>
+HWY_INLINE void rows_block(const DenseTask& task, int first, int lane) {
+  using Word = typename P::Word;
   Block<kVectors> sum[kCount];
-  const float* HWY_RESTRICT a[kCount];
+  const Word* HWY_RESTRICT a[kCount];
 #pragma GCC unroll 6
   for (int r = 0; r < kCount; ++r) {
-    a[r] = task.a + task.base[first + r];
+    a[r] = static_cast<const Word*>(task.a) + task.base[first + r];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sum[r].at[v] = task.bias ? hn::Load(d, task.bias + lane + v * kFloats) : hn::Zero(d);
   }
-  const float* HWY_RESTRICT w = task.weight + lane;
-  for (int tap = 0; tap < task.taps; ++tap) {
-    const int64_t offset = task.tap_offset[tap];
-    for (int k = 0; k < task.depth; ++k, w += width) {
-      V b[kVectors];
+  for (const DenseRun& run : *task.runs) {
+    const Word* HWY_RESTRICT w = static_cast<const Word*>(task.panel) + run.row * task.width + lane;
+    for (int64_t k = run.offset; k < run.offset + run.depth; ++k, w += task.width) {
+      decltype(P::load(w)) b[kVectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) b[v] = hn::Load(d, w + v * kFloats);
+      for (int v = 0; v < kVectors; ++v) b[v] = P::load(w + v * kFloats);
 #pragma GCC unroll 6
       for (int r = 0; r < kCount; ++r) {
-        const V x = hn::Set(d, a[r][offset + k]);
+        const auto x = P::broadcast(a[r] + k);
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) sum[r].at[v] = hn::MulAdd(x, b[v], sum[r].at[v]);
+        for (int v = 0; v < kVectors; ++v) sum[r].at[v] = P::multiply_add(x, b[v], sum[r].at[v]);
       }
     }
   }
 #pragma GCC unroll 6
   for (int r = 0; r < kCount; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v)
-      hn::Store(task.relu ? relu(sum[r].at[v]) : sum[r].at[v], d, task.out + (first + r) * task.out_stride + lane + v * kFloats);
+    for (int v = 0; v < kVectors; ++v) finish(task, sum[r].at[v], first + r, lane + v * kFloats);
 }
 
-template <int kVectors>
-HWY_INLINE void forward_lanes(const DenseTask& task, int64_t first, int64_t rows, int width, int lane) {
-  int64_t r = 0;
-  for (; r + kRows <= rows; r += kRows) forward_block<kRows, kVectors>(task, first + r, width, lane);
-  for (; r + 2 <= rows; r += 2) forward_block<2, kVectors>(task, first + r, width, lane);
-  for (; r < rows; ++r) forward_block<1, kVectors>(task, first + r, width, lane);
+template <class P, int kVectors>
+HWY_INLINE void rows_lanes(const DenseTask& task, int count, int lane) {
+  int r = 0;
+  for (; r + P::kRows <= count; r += P::kRows) rows_block<P, P::kRows, kVectors>(task, r, lane);
+  if constexpr (P::kRows > 4)
+    for (; r + 4 <= count; r += 4) rows_block<P, 4, kVectors>(task, r, lane);
+  for (; r + 2 <= count; r += 2) rows_block<P, 2, kVectors>(task, r, lane);
+  for (; r < count; ++r) rows_block<P, 1, kVectors>(task, r, lane);
 }
 
-void DenseRows(const DenseTask& task, int64_t first, int64_t rows, int width) {
-  int lane = 0;
-  for (; lane + kBlock <= width; lane += kBlock) forward_lanes<kDenseVectors>(task, first, rows, width, lane);
-  for (; lane < width; lane += kFloats) forward_lanes<1>(task, first, rows, width, lane);
-}
-
-template <int kCount, int kVectors>
-HWY_INLINE void weight_block(float* HWY_RESTRICT d_weight, const float* HWY_RESTRICT a, const int64_t* HWY_RESTRICT base,
-                             const float* HWY_RESTRICT d_out, int64_t out_stride, int64_t rows, int width) {
+template <class P, int kCount, int kVectors>
+HWY_INLINE void weight_block(const DenseWeightTask& task, int k, int lane) {
+  using Word = typename P::Word;
+  float* HWY_RESTRICT out = task.d_weight + int64_t(k) * task.width + lane;
   Block<kVectors> sum[kCount];
 #pragma GCC unroll 6
   for (int r = 0; r < kCount; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r].at[v] = hn::Load(d, d_weight + r * width + v * kFloats);
-  for (int64_t p = 0; p < rows; ++p, d_out += out_stride) {
-    const float* HWY_RESTRICT from = a + base[p];
-    V b[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) b[v] = hn::Load(d, d_out + v * kFloats);
-#pragma GCC unroll 6
-    for (int r = 0; r < kCount; ++r) {
-      const V x = hn::Set(d, from[r]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[r].at[v] = hn::MulAdd(x, b[v], sum[r].at[v]);
-    }
-  }
+    for (int v = 0; v < kVectors; ++v) sum[r].at[v] = hn::Load(d, out + r * task.width + v * kFloats);
+  // The block after this one is on its way while this one is summed.
 #pragma GCC unroll 6
   for (int r = 0; r < kCount; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) hn::Store(sum[r].at[v], d, d_weight + r * width + v * kFloats);
+    for (int v = 0; v < kVectors; ++v) hwy::Prefetch(out + (r + kCount) * task.width + v * kFloats);
+  for (int image = 0; image < task.images; ++image)
+    for (int row = 0; row < task.rows; ++row) {
+      const Word* HWY_RESTRICT a = static_cast<const Word*>(task.a) + image * task.a_image + row * task.a_row + k;
+      const Word* HWY_RESTRICT g = static_cast<const Word*>(task.g) + image * task.g_image + row * task.g_row + lane;
+      for (int column = 0; column < task.columns; ++column, a += task.a_column, g += task.g_column) {
+        decltype(P::load(g)) b[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) b[v] = P::load(g + v * kFloats);
+#pragma GCC unroll 6
+        for (int r = 0; r < kCount; ++r) {
+          const auto x = P::broadcast(a + r);
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v) sum[r].at[v] = P::multiply_add(x, b[v], sum[r].at[v]);
+        }
+      }
+    }
+#pragma GCC unroll 6
+  for (int r = 0; r < kCount; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) hn::Store(sum[r].at[v], d, out + r * task.width + v * kFloats);
 }
 
-template <int kVectors>
-HWY_INLINE void weight_lanes(float* d_weight, const float* a, const int64_t* base, int64_t offset, int k_begin, int k_end,
-                             const float* d_out, int64_t out_stride, int64_t rows, int width, int lane) {
-  int k = k_begin;
-  const auto row = [&](int k) { return d_weight + int64_t(k) * width + lane; };
-  for (; k + kRows <= k_end; k += kRows) weight_block<kRows, kVectors>(row(k), a + offset + k, base, d_out + lane, out_stride, rows, width);
-  for (; k + 2 <= k_end; k += 2) weight_block<2, kVectors>(row(k), a + offset + k, base, d_out + lane, out_stride, rows, width);
-  for (; k < k_end; ++k) weight_block<1, kVectors>(row(k), a + offset + k, base, d_out + lane, out_stride, rows, width);
+template <class P, int kVectors>
+HWY_INLINE void weight_lanes(const DenseWeightTask& task, int lane) {
+  int k = 0;
+  for (; k + P::kRows <= task.depth; k += P::kRows) weight_block<P, P::kRows, kVectors>(task, k, lane);
+  if constexpr (P::kRows > 4)
+    for (; k + 4 <= task.depth; k += 4) weight_block<P, 4, kVectors>(task, k, lane);
+  for (; k + 2 <= task.depth; k += 2) weight_block<P, 2, kVectors>(task, k, lane);
+  for (; k < task.depth; ++k) weight_block<P, 1, kVectors>(task, k, lane);
 }
 
-void DenseWeightRows(float* d_weight, const float* a, const int64_t* base, int64_t offset, int k_begin, int k_end, const float* d_out,
-                     int64_t out_stride, int64_t rows, int width) {
+// Calls run(lane, number of vectors) over a tile; narrow tiles need fewer vectors than a block has where those are long.
+template <class F>
+HWY_INLINE void each_lanes(int width, const F& run) {
   int lane = 0;
-  for (; lane + kBlock <= width; lane += kBlock)
-    weight_lanes<kDenseVectors>(d_weight, a, base, offset, k_begin, k_end, d_out, out_stride, rows, width, lane);
-  for (; lane < width; lane += kFloats) weight_lanes<1>(d_weight, a, base, offset, k_begin, k_end, d_out, out_stride, rows, width, lane);
+  for (; lane + kDenseVectors * kFloats <= width; lane += kDenseVectors * kFloats) run(lane, std::integral_constant<int, kDenseVectors>());
+  if constexpr (kDenseVectors * kFloats > kLane) {
+    if (lane + 2 * kFloats <= width) run(lane, std::integral_constant<int, 2>()), lane += 2 * kFloats;
+    if (lane < width) run(lane, std::integral_constant<int, 1>());
+  }
+}
+
+// Not inlined: a register block wants all registers.
+template <class P>
+HWY_NOINLINE void rows_with(const DenseTask& task, int count) {
+  each_lanes(task.width, [&](int lane, auto vectors) HWY_ATTR { rows_lanes<P, vectors>(task, count, lane); });
+}
+template <class P>
+HWY_NOINLINE void weight_with(const DenseWeightTask& task) {
+  each_lanes(task.width, [&](int lane, auto vectors) HWY_ATTR { weight_lanes<P, vectors>(task, lane); });
+}
+
+void DenseRows(const DenseTask& task, int count) {
+  if (task.precision == Precision::kFp32) return rows_with<Floats>(task, count);
+#if HWY_TARGET == HWY_AVX3
+  if (native_bf16()) return rows_with<NativePairs>(task, count);
+#endif
+  rows_with<Pairs>(task, count);
+}
+
+void DenseWeightBlock(const DenseWeightTask& task) {
+  if (task.precision == Precision::kFp32) return weight_with<Floats>(task);
+#if HWY_TARGET == HWY_AVX3
+  if (native_bf16()) return weight_with<NativePairs>(task);
+#endif
+  weight_with<Pairs>(task);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -117,11 +199,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(DenseRows);
-HWY_EXPORT(DenseWeightRows);
-void dense_rows(const DenseTask& task, int64_t first, int64_t rows, int width) { HWY_DYNAMIC_DISPATCH(DenseRows)(task, first, rows, width); }
-void dense_weight_rows(float* d_weight, const float* a, const int64_t* base, int64_t offset, int k_begin, int k_end, const float* d_out,
-                       int64_t out_stride, int64_t rows, int width) {
-  HWY_DYNAMIC_DISPATCH(DenseWeightRows)(d_weight, a, base, offset, k_begin, k_end, d_out, out_stride, rows, width);
-}
+HWY_EXPORT(DenseWeightBlock);
+void dense_rows(const DenseTask& task, int count) { HWY_DYNAMIC_DISPATCH(DenseRows)(task, count); }
+void dense_weight_block(const DenseWeightTask& task) { HWY_DYNAMIC_DISPATCH(DenseWeightBlock)(task); }
 }  // namespace onespike::cpu
 #endif

@@ -2,7 +2,10 @@
 // a shared object only; answering them here keeps the addon free of every dependency but libc.
 #include <hwy/highway.h>
 
+#include <atomic>
+
 #include "core/backend.h"
+#include "cpu/dense.h"
 
 namespace hwy {
 
@@ -31,6 +34,26 @@ ChosenTarget& GetChosenTarget() {
 }  // namespace hwy
 
 namespace onespike {
+namespace {
+
+std::atomic<bool> native_bf16_allowed{true};
+
+}  // namespace
+
+namespace cpu {
+
+bool native_bf16() {
+#if HWY_ARCH_X86
+  static const bool present = __builtin_cpu_supports("avx512bf16");
+  return present && native_bf16_allowed.load(std::memory_order_relaxed);
+#else
+  return false;
+#endif
+}
+
+}  // namespace cpu
+
+void allow_native_bf16(bool allowed) { native_bf16_allowed = allowed; }
 
 std::vector<std::string> cpu_targets() {
   std::vector<std::string> names;

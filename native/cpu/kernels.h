@@ -68,38 +68,23 @@ void weight_gradient_channels(const WeightGradientTask& task, Tile tile, int beg
 struct MapGradientTask {
   const GradientEvents* events;
   const StageShape* shape;     // the stage whose events are walked
-  const float* weight;         // its backward copy
+  const void* weight;          // its backward copy: floats, or bf16 from pack_gradient_halves if the events go in pairs
   const Window* window_y;      // source -> output
   const Window* window_x;
   InputGradientTask neurons;   // its `walk` is not read
 };
 void map_gradient_cells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d);
-// (cell, step) pairs that one call may sum: 80 KiB that share the L2 cache with a row of taps.
-constexpr int kMapGradientPairs = 320;
+// Whether events in pairs of bf16 can be multiplied here.
+bool map_gradient_takes_pairs();
+// Weight rows of `width` floats as bf16, in the order that the kernel unpacks.
+void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int width);
+// (cell, step) pairs that one call may sum: 160 KiB that share the L2 cache with a row of taps.
+constexpr int kMapGradientPairs = 640;
 
 // a -> g of one image of a linear layer, and its gradient events in descending steps.
 void accumulate_row(float* gradient, const float* potential, EventRows* rows, int64_t image, int timesteps, float leak, const StageShape& s);
 // a -> g of one row of a convolution, its share of the border, and its gradient events; events null = none wanted.
 void accumulate_map_row(float* gradient, const float* potential, GradientEvents* events, int64_t image, int y, int timesteps, float leak, const StageShape& s);
-
-// out[row][tile] = bias + sum over taps and k of a[base[row] + tap_offset[tap] + k] * weight[tap][k][tile], for up to
-// `rows` rows; weight rows are `tile.width` apart.
-struct DenseTask {
-  const float* a;
-  const int64_t* base;          // per row
-  const int64_t* tap_offset;    // per tap
-  int taps, depth;              // k < depth
-  const float* weight;          // of the tile
-  const float* bias;            // of the tile, or null
-  float* out;                   // row 0, first channel of the tile
-  int64_t out_stride;
-  bool relu;
-};
-void dense_rows(const DenseTask& task, int64_t first, int64_t rows, int width);
-
-// d_weight[k][tile] += sum over rows of a[base[row] + offset + k] * d_out[row][tile], k in [k_begin, k_end).
-void dense_weight_rows(float* d_weight, const float* a, const int64_t* base, int64_t offset, int k_begin, int k_end,
-                       const float* d_out, int64_t out_stride, int64_t rows, int width);
 
 void sgd_range(float* w, const float* g, float* m, int64_t count, const UpdateParams& p);
 void adam_range(float* w, const float* g, float* m, float* v, float* top, int64_t count, const UpdateParams& p);
