@@ -70,17 +70,21 @@ HWY_INLINE void accumulate(float* HWY_RESTRICT gradient, const float* HWY_RESTRI
   const int64_t count = int64_t(s.out_w) * s.out_cs, words = count / kLane;
   const float* HWY_RESTRICT from = potential + s.out_cell(y, 0);
   float* HWY_RESTRICT to = gradient + s.grad_cell(y, 0);
-  for (int64_t c = 0; c < count; c += kLane) {
-    Block<kParts> g, a;
-    g.fill(hn::Zero(d));
-    for (int t = timesteps - 1; t >= 0; --t) {
+  // A few steps at once: they lie planes apart, and with 20 such streams the same took twice the time per step.
+  for (int end = timesteps; end > 0; end -= kMaxBlock) {
+    for (int64_t c = 0; c < count; c += kLane) {
+      Block<kParts> g, a;
 #pragma GCC unroll 4
-      for (int v = 0; v < kParts; ++v) {
-        a.at[v] = hn::Load(d, from + t * s.out_size() + c + v * kFloats);
-        g.at[v] = hn::MulAdd(factor, g.at[v], a.at[v]);
-        hn::Store(g.at[v], d, to + t * s.grad_step() + c + v * kFloats);
+      for (int v = 0; v < kParts; ++v) g.at[v] = end < timesteps ? hn::Load(d, to + end * s.grad_step() + c + v * kFloats) : hn::Zero(d);
+      for (int t = end - 1; t >= std::max(0, end - kMaxBlock); --t) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kParts; ++v) {
+          a.at[v] = hn::Load(d, from + t * s.out_size() + c + v * kFloats);
+          g.at[v] = hn::MulAdd(factor, g.at[v], a.at[v]);
+          hn::Store(g.at[v], d, to + t * s.grad_step() + c + v * kFloats);
+        }
+        if (kEvents) bits[t * words + c / kLane] = nonzero(a);
       }
-      if (kEvents) bits[t * words + c / kLane] = nonzero(a);
     }
   }
 }

@@ -19,7 +19,7 @@ HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_
                                 float* HWY_RESTRICT potential, Sum& total_threshold, Sum& total_leak) {
   const int T = task.neuron.timesteps;
   const int64_t step = task.below->out_size();
-  // A product with the reciprocal: two divisions were a third of this function.
+  // Products with the reciprocal: a division keeps the unit busy for many cycles.
   const V inverse = hn::Set(d, 1.0f / task.neuron.threshold), leak = hn::Set(d, task.neuron.leak), one = hn::Set(d, 1.0f);
   V g = hn::Zero(d), d_threshold = hn::Zero(d), d_leak = hn::Zero(d);
   V u = hn::Load(d, potential + (T - 1) * step);
