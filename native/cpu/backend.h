@@ -83,7 +83,9 @@ class CpuBackend final : public Backend {
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
   int64_t linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
-  int64_t map_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
+  int64_t map_input_gradient(const InputGradientTask& neurons, const void* weight, int n);
+  // Whether the stage's gradient events go in pairs of bf16.
+  bool gradient_pairs(const StageShape& s) const;
   using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
   // The first stage reads images: its products are few and stay in 32 bits.
   Precision precision_of(const StageShape& s) const;

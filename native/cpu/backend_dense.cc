@@ -157,25 +157,4 @@ void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const fl
                 [&](uint32_t* panel, const DenseTile& tile) { pack_gradient_panel(panel, tile.weight, tile.row, tile.width, precision, s); });
 }
 
-// Others make what they need as they go: the dense input gradient its panels, that of a linear layer transposed weights.
-size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const { return dense || s.linear ? 0 : size_t(s.weights()) * sizeof(float); }
-
-void CpuBackend::pack_backward(void* memory, const float* weight, bool dense, const StageShape& s) {
-  if (backward_bytes(dense, s) == 0) return;
-  float* to = static_cast<float*>(memory);
-  const std::vector<int> order_y = backward_taps(s.kernel_h, s.stride), order_x = backward_taps(s.kernel_w, s.stride);
-  const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs);
-  pool_.parallel_for(int64_t(sources.size()) * s.taps(), [&](int64_t i) {
-    const Tile source = sources[i / s.taps()];
-    const int position = int(i % s.taps());
-    const int64_t tap = int64_t(order_y[position / s.kernel_w]) * s.kernel_w + order_x[position % s.kernel_w];
-    float* block = to + (int64_t(source.begin) * s.taps() + int64_t(position) * source.width) * s.out_cs;
-    for (const Tile& out : outputs)
-      for (int c = 0; c < source.width; ++c) {
-        const float* from = weight + int64_t(out.begin) * s.taps() * s.src_cs + (tap * s.src_cs + source.begin + c) * out.width;
-        for (int o = 0; o < out.width; ++o) block[int64_t(out.begin + o) * source.width + c] = from[o];
-      }
-  });
-}
-
 }  // namespace onespike::cpu

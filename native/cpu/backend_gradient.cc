@@ -26,7 +26,7 @@ void CpuBackend::accumulate_gradient(float* gradient, const float* potential, in
   const int T = p.timesteps;
   choice_ = {};
   if (s.linear) return linear_accumulate_gradient(gradient, potential, n, keep_events, T, p.leak, s);
-  if (keep_events) gradient_events_.reserve(int64_t(n) * s.out_h, s.out_w, s.out_cs, T, potential);
+  if (keep_events) gradient_events_.reserve(int64_t(n) * s.out_h, s.out_w, s.out_cs, T, gradient_pairs(s));
   GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
   pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_map_row(gradient, potential, events, i / s.out_h, int(i % s.out_h), T, p.leak, s); });
 }
@@ -39,12 +39,11 @@ void CpuBackend::input_gradient(float* potential_below, const float* weight, con
     for (int distance = 0; distance <= below.timesteps; ++distance) exponential.push_back(exponential_slope(distance, 0, below.surrogate));
   zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
   const InputGradientTask task{&s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
-  const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n)
-                                 : map_input_gradient(task, static_cast<const float*>(weight_backward), n);
+  const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n) : map_input_gradient(task, weight_backward, n);
   for (int64_t i = 0; i < tasks; ++i) d->threshold += partial_.data()[i].threshold, d->leak += partial_.data()[i].leak;
 }
 
-int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const float* weight, int n) {
+int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const void* weight, int n) {
   const StageShape& s = *neurons.shape;
   const int T = neurons.neuron.timesteps;
   const std::vector<Window> window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
@@ -62,8 +61,39 @@ int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const f
 
   int64_t covered = 0;
   for (int64_t row = 0; row < int64_t(n) * s.out_h; ++row) covered += gradient_events_.covered.data()[row];
-  choice_ = {"events", double(covered) / (double(n) * T * double(s.out_size()))};
+  choice_ = {gradient_events_.pairs ? "bf16 events" : "events", double(covered) / (double(n) * T * double(s.out_size()))};
   return int64_t(tiles.size()) * groups;
+}
+
+bool CpuBackend::gradient_pairs(const StageShape& s) const { return !s.linear && precision_of(s) == Precision::kMixed && map_gradient_takes_pairs(); }
+
+// The dense input gradient makes its panels as it goes.
+size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {
+  // The dense input gradient and that of linear layers reorder weights as they go.
+  return dense || s.linear ? 0 : size_t(s.weights()) * (gradient_pairs(s) ? sizeof(uint16_t) : sizeof(float));
+}
+
+// Tile of source channels, tap in the order of backward_taps, output channel, source channel in the tile.
+void CpuBackend::pack_backward(void* to, const float* weight, bool dense, const StageShape& s) {
+  if (backward_bytes(dense, s) == 0) return;
+  const std::vector<int> order_y = backward_taps(s.kernel_h, s.stride), order_x = backward_taps(s.kernel_w, s.stride);
+  const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs);
+  const bool pairs = gradient_pairs(s);
+  pool_.parallel_for(int64_t(sources.size()) * s.taps(), [&](int64_t i) {
+    const Tile source = sources[i / s.taps()];
+    const int position = int(i % s.taps());
+    const int64_t tap = int64_t(order_y[position / s.kernel_w]) * s.kernel_w + order_x[position % s.kernel_w];
+    const int64_t at = (int64_t(source.begin) * s.taps() + int64_t(position) * source.width) * s.out_cs;
+    std::vector<float> block(pairs ? size_t(source.width) * kMaxTile : 0);
+    for (const Tile& out : outputs) {
+      float* rows = pairs ? block.data() : static_cast<float*>(to) + at + int64_t(out.begin) * source.width;
+      for (int c = 0; c < source.width; ++c) {
+        const float* from = weight + int64_t(out.begin) * s.taps() * s.src_cs + (tap * s.src_cs + source.begin + c) * out.width;
+        for (int o = 0; o < out.width; ++o) rows[int64_t(o) * source.width + c] = from[o];
+      }
+      if (pairs) pack_gradient_halves(static_cast<uint16_t*>(to) + at + int64_t(out.begin) * source.width, rows, int64_t(out.width) * source.width, source.width);
+    }
+  });
 }
 
 }  // namespace onespike::cpu

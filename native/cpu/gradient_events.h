@@ -3,7 +3,8 @@
 // and events of one range share code that knows the range at compile time.
 //
 //   row:   | block 0: steps 1..1: x=0 x=0 x=2 .. | steps 1..2: x=1 .. | .. | block 1: .. |
-//   id:    offset of the neuron in its row, x * cs + c: it selects the weight row, and the a(t) in the potentials
+//   event: id, a of every step of the range; id = x * cs + c, the offset of the neuron in its row, selects the weight row
+//   pair:  id, id, (a, a) of every step as two bf16, the first in the lower half; for a processor that multiplies such pairs
 //
 // Within a range, events lie by column: those that one source pixel meets are one contiguous run.
 #pragma once
@@ -18,7 +19,8 @@ constexpr int kMaxBlock = 5;  // steps whose sums stay in registers: 5 times 4 v
 
 // T steps in blocks as equal as can be; the last may be shorter.
 struct StepBlocks {
-  explicit StepBlocks(int timesteps_in = 1) : timesteps(timesteps_in), count((timesteps + kMaxBlock - 1) / kMaxBlock), length((timesteps + count - 1) / count) {}
+  explicit StepBlocks(int timesteps_in = 1)
+      : timesteps(timesteps_in), count((timesteps + kMaxBlock - 1) / kMaxBlock), length((timesteps + count - 1) / count) {}
 
   int begin(int block) const { return block * length; }  // first step, counted from 0
   int steps(int block) const { return timesteps - begin(block) < length ? timesteps - begin(block) : length; }
@@ -30,24 +32,25 @@ struct StepBlocks {
 };
 
 struct GradientEvents {
-  Scratch<uint32_t> ids, starts;
-  Scratch<int64_t> covered;       // per row: (neuron, step) pairs that the ranges cover
-  const float* values = nullptr;  // a: (n, T, out_h, out_w, out_cs)
+  Scratch<uint32_t> words;   // events, floats as their bits
+  Scratch<uint32_t> starts;  // of every column of every range, in words
+  Scratch<int64_t> covered;  // per row: (neuron, step) pairs that the ranges cover
   StepBlocks blocks;
-  int64_t capacity = 0;           // events per row
-  int64_t cells = 0;              // ranges * columns; starts of a row has one entry more
+  bool pairs = false;
+  int64_t capacity = 0;      // words per row
+  int64_t cells = 0;         // ranges * columns; starts of a row has one entry more
   int columns = 0;
 
-  void reserve(int64_t rows, int columns_in, int cs, int timesteps, const float* a) {
-    values = a, blocks = StepBlocks(timesteps), columns = columns_in;
-    // One vector of slack: a compressing store writes a whole one.
-    capacity = int64_t(columns) * cs * blocks.count + 16;
+  void reserve(int64_t rows, int columns_in, int cs, int timesteps, bool in_pairs) {
+    blocks = StepBlocks(timesteps), pairs = in_pairs, columns = columns_in;
     cells = int64_t(blocks.ranges()) * columns;
-    ids.reserve(size_t(rows * capacity));
+    // A pair may lack its second event once per column and range.
+    capacity = int64_t(columns) * cs * (blocks.count + timesteps) + (pairs ? cells * (2 + kMaxBlock) : 0);
+    words.reserve(size_t(rows * capacity));
     starts.reserve(size_t(rows * (cells + 1)));
     covered.reserve(size_t(rows));
   }
-  uint32_t* row_ids(int64_t row) const { return ids.data() + row * capacity; }
+  uint32_t* row_words(int64_t row) const { return words.data() + row * capacity; }
   uint32_t* row_starts(int64_t row) const { return starts.data() + row * (cells + 1); }
 };
 

@@ -56,14 +56,18 @@ void weight_gradient_channels(const WeightGradientTask& task, Tile tile, int beg
 struct MapGradientTask {
   const GradientEvents* events;
   const StageShape* shape;     // the stage whose events are walked
-  const float* weight;         // its backward copy
+  const void* weight;          // its backward copy: floats, or bf16 from pack_gradient_halves if the events go in pairs
   const Window* window_y;      // source -> output
   const Window* window_x;
   InputGradientTask neurons;
 };
 void map_gradient_cells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d);
-// (cell, step) pairs that one call may sum: 80 KiB that share the L2 cache with a row of taps.
-constexpr int kMapGradientPairs = 320;
+// Whether events in pairs of bf16 can be multiplied here.
+bool map_gradient_takes_pairs();
+// Weight rows of `width` floats as bf16, in the order that the kernel unpacks.
+void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int width);
+// (cell, step) pairs that one call may sum: 160 KiB that share the L2 cache with a row of taps.
+constexpr int kMapGradientPairs = 640;
 
 // a -> g of one row of a convolution, its share of the border, and its gradient events; events null = none wanted.
 void accumulate_map_row(float* gradient, const float* potential, GradientEvents* events, int64_t image, int y, int timesteps, float leak, const StageShape& s);

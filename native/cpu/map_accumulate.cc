@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/kernels.h"
@@ -69,17 +70,21 @@ HWY_INLINE void accumulate(float* HWY_RESTRICT gradient, const float* HWY_RESTRI
   const int64_t count = int64_t(s.out_w) * s.out_cs, words = count / kLane;
   const float* HWY_RESTRICT from = potential + s.out_cell(y, 0);
   float* HWY_RESTRICT to = gradient + s.grad_cell(y, 0);
-  for (int64_t c = 0; c < count; c += kLane) {
-    Block<kParts> g, a;
-    g.fill(hn::Zero(d));
-    for (int t = timesteps - 1; t >= 0; --t) {
+  // A few steps at once: they lie planes apart, and with 20 such streams the same took twice the time per step.
+  for (int end = timesteps; end > 0; end -= kMaxBlock) {
+    for (int64_t c = 0; c < count; c += kLane) {
+      Block<kParts> g, a;
 #pragma GCC unroll 4
-      for (int v = 0; v < kParts; ++v) {
-        a.at[v] = hn::Load(d, from + t * s.out_size() + c + v * kFloats);
-        g.at[v] = hn::MulAdd(factor, g.at[v], a.at[v]);
-        hn::Store(g.at[v], d, to + t * s.grad_step() + c + v * kFloats);
+      for (int v = 0; v < kParts; ++v) g.at[v] = end < timesteps ? hn::Load(d, to + end * s.grad_step() + c + v * kFloats) : hn::Zero(d);
+      for (int t = end - 1; t >= std::max(0, end - kMaxBlock); --t) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kParts; ++v) {
+          a.at[v] = hn::Load(d, from + t * s.out_size() + c + v * kFloats);
+          g.at[v] = hn::MulAdd(factor, g.at[v], a.at[v]);
+          hn::Store(g.at[v], d, to + t * s.grad_step() + c + v * kFloats);
+        }
+        if (kEvents) bits[t * words + c / kLane] = nonzero(a);
       }
-      if (kEvents) bits[t * words + c / kLane] = nonzero(a);
     }
   }
 }
@@ -99,36 +104,91 @@ HWY_INLINE void keep_ends(Words* HWY_RESTRICT first, Words* HWY_RESTRICT last, i
   }
 }
 
-// Sorts the neurons of a row by block and range of steps. `bits` (T, words) is used up.
-HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RESTRICT bits, const StageShape& s) {
+constexpr uint32_t kAbsent = 1u << 31;  // an id that only completes a pair
+
+HWY_INLINE uint32_t float_bits(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+// The events of one range; `a` are the values at its first step.
+template <int kSteps>
+HWY_INLINE void write_events(uint32_t* HWY_RESTRICT to, const uint32_t* HWY_RESTRICT ids, int64_t count, const float* HWY_RESTRICT a, int64_t step) {
+  for (int64_t i = 0; i < count; ++i, to += 1 + kSteps) {
+    to[0] = ids[i];
+#pragma GCC unroll 5
+    for (int t = 0; t < kSteps; ++t) to[1 + t] = float_bits(a[t * step + ids[i]]);
+  }
+}
+
+// The same in pairs, rounded to the nearest bf16.
+template <int kSteps>
+HWY_INLINE void write_pairs(uint32_t* HWY_RESTRICT to, const uint32_t* HWY_RESTRICT ids, int64_t count, const float* HWY_RESTRICT a, int64_t step) {
+  for (int64_t i = 0; i < count; i += 2, to += 2 + kSteps) {
+    const uint32_t first = ids[i], second = ids[i + 1] & ~kAbsent, present = ids[i + 1] & kAbsent ? 0 : 0xffff0000u;
+    to[0] = first, to[1] = second;
+#pragma GCC unroll 5
+    for (int t = 0; t < kSteps; ++t)
+      to[2 + t] = (float_bits(a[t * step + first]) + 0x8000u) >> 16 | ((float_bits(a[t * step + second]) + 0x8000u) & present);
+  }
+}
+
+// Calls run with the number of steps as a constant.
+template <class F>
+HWY_INLINE void with_steps(int steps, const F& run) {
+  static_assert(kMaxBlock == 5);
+  switch (steps) {
+    case 1: return run(std::integral_constant<int, 1>());
+    case 2: return run(std::integral_constant<int, 2>());
+    case 3: return run(std::integral_constant<int, 3>());
+    case 4: return run(std::integral_constant<int, 4>());
+    default: return run(std::integral_constant<int, 5>());
+  }
+}
+
+// Sorts the neurons of a row by block and range of steps. `bits` (T, words) is used up; `a` are the values of the row at the first step.
+HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RESTRICT bits, const float* a, const StageShape& s) {
   const StepBlocks& blocks = events.blocks;
-  const int per_cell = s.out_cs / kLane;
-  const int64_t words = int64_t(s.out_w) * per_cell;
+  const int64_t words = int64_t(s.out_w) * s.out_cs / kLane;
   std::vector<Words> room(size_t(kMaxBlock + 1) * words);
   Words *last = room.data(), *both = last + kMaxBlock * words;
-  uint32_t *starts = events.row_starts(row), *ids = events.row_ids(row), *at = ids;
+  // A compressing store writes a whole vector.
+  std::vector<uint32_t> ids(size_t(s.out_w) * (s.out_cs + 1) + kLane);
+  uint32_t *starts = events.row_starts(row), *to = events.row_words(row), base = 0;
   int64_t covered = 0;
   for (int block = 0; block < blocks.count; ++block) {
     Words* first = bits + blocks.begin(block) * words;
     keep_ends(first, last, blocks.steps(block), words);
     for (int from = 0; from < blocks.steps(block); ++from)
-      for (int to = from; to < blocks.steps(block); ++to) {
-        const uint32_t* begin = at;
+      for (int until = from; until < blocks.steps(block); ++until) {
         Words any = 0;
-        for (int64_t w = 0; w < words; ++w) both[w] = first[from * words + w] & last[to * words + w], any |= both[w];
+        for (int64_t w = 0; w < words; ++w) both[w] = first[from * words + w] & last[until * words + w], any |= both[w];
         if (!any) {
-          starts = std::fill_n(starts, s.out_w, uint32_t(at - ids));
+          starts = std::fill_n(starts, s.out_w, base);
           continue;
         }
+        const int steps = until - from + 1;
+        const uint32_t id_words = events.pairs ? 2 : 1;
         const Words* word = both;
+        uint32_t* at = ids.data();
+        int64_t absent = 0;
         for (int x = 0; x < s.out_w; ++x) {
-          *starts++ = uint32_t(at - ids);
+          *starts++ = base + uint32_t(at - ids.data()) / id_words * (id_words + uint32_t(steps));
           for (int c = 0; c < s.out_cs; c += kLane) at = append_ids(at, uint32_t(x * s.out_cs + c), word++);
+          if (events.pairs && (at - ids.data()) % 2) *at = at[-1] | kAbsent, ++at, ++absent;
         }
-        covered += (at - begin) * (to - from + 1);
+        const int64_t count = at - ids.data(), step = s.out_size();
+        const float* values = a + (blocks.begin(block) + from) * step;
+        with_steps(steps, [&](auto constant) HWY_ATTR {
+          if (events.pairs) write_pairs<constant.value>(to + base, ids.data(), count, values, step);
+          else write_events<constant.value>(to + base, ids.data(), count, values, step);
+        });
+        base += uint32_t(count) / id_words * (id_words + uint32_t(steps));
+        covered += (count - absent) * steps;
       }
   }
-  *starts = uint32_t(at - ids);
+  *starts = base;
   events.covered.data()[row] = covered;
 }
 
@@ -139,7 +199,7 @@ void AccumulateMapRow(float* gradient, const float* potential, GradientEvents* e
   if (!events) return accumulate<false>(gradient, potential, nullptr, y, timesteps, leak, s);
   std::vector<Words> bits(size_t(timesteps) * s.out_w * s.out_cs / kLane);
   accumulate<true>(gradient, potential, bits.data(), y, timesteps, leak, s);
-  sort_by_range(*events, image * s.out_h + y, bits.data(), s);
+  sort_by_range(*events, image * s.out_h + y, bits.data(), potential + s.out_cell(y, 0), s);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -19,12 +19,13 @@ HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_
                                 float* HWY_RESTRICT potential, Sum& total_threshold, Sum& total_leak) {
   const int T = task.neuron.timesteps;
   const int64_t step = task.below->out_size();
-  const V threshold = hn::Set(d, task.neuron.threshold), leak = hn::Set(d, task.neuron.leak), one = hn::Set(d, 1.0f);
+  // Products with the reciprocal: a division keeps the unit busy for many cycles.
+  const V inverse = hn::Set(d, 1.0f / task.neuron.threshold), leak = hn::Set(d, task.neuron.leak), one = hn::Set(d, 1.0f);
   V g = hn::Zero(d), d_threshold = hn::Zero(d), d_leak = hn::Zero(d);
   V u = hn::Load(d, potential + (T - 1) * step);
   for (int t = T; t >= 1; --t) {
     const V before = t > 1 ? hn::Load(d, potential + (t - 2) * step) : hn::Zero(d);
-    const V ratio = hn::Div(u, threshold);
+    const V ratio = hn::Mul(u, inverse);
     V slope;
     if constexpr (kind == Surrogate::kExponential) {
       HWY_ALIGN float distance[kLane];
@@ -37,7 +38,7 @@ HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_
     const V d_spike = hn::Mul(hn::Load(d, spikes + (t - 1) * stride), share);
     // Past the spike U(t) was not computed: a select, never a product, keeps what lies there out.
     const auto live = hn::Ge(fire_time, hn::Set(d, float(t)));
-    const V a = hn::IfThenElseZero(live, hn::Div(hn::Mul(d_spike, slope), threshold));
+    const V a = hn::IfThenElseZero(live, hn::Mul(hn::Mul(d_spike, slope), inverse));
     d_threshold = hn::Sub(d_threshold, hn::IfThenElseZero(live, hn::Mul(a, ratio)));
     g = hn::MulAdd(leak, g, a);
     d_leak = hn::Add(d_leak, hn::IfThenElseZero(live, hn::Mul(g, before)));

@@ -127,7 +127,7 @@ void every_pool() {
 
 void every_length() {
   std::vector<NetworkSpec> specs;
-  for (int T : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 33}) specs.push_back(network_spec(2, 5, 5, T, {conv(4), pool(2), linear(5), output(3)}));
+  for (int T : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 33}) specs.push_back(network_spec(2, 5, 5, T, {conv(4), conv(18), pool(2), linear(5), output(3)}));
   fixed_networks(specs, 1, 24);
 }
 

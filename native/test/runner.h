@@ -31,5 +31,6 @@ void add_random_tests(Tests& tests);
 void add_state_tests(Tests& tests);
 void add_batch_tests(Tests& tests);
 void add_dataset_tests(Tests& tests);
+void add_mixed_gradient_tests(Tests& tests);
 
 }  // namespace onespike::test
