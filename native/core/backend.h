@@ -2,9 +2,9 @@
 // core knows nothing of SIMD or devices. All pointers are the backend's own memory, from allocate().
 //
 // Letters: n images of the chunk, T steps, S the stage. Byte maps are (n, h, w, cs), NHWC, 0 = never fired. Potentials
-// are (n, T, out_h, out_w, out_cs), gradients (n, T, grad_h, grad_w, out_cs), see StageShape. Weights are packed: tile of output channels, tap,
-// source channel, channel within the tile; the backward copy is laid out as the backend likes. Every kernel overwrites
-// its outputs unless it says `+=`.
+// are (n, T, out_h, out_w, out_cs), gradients n * T * grad_step floats. Weights are packed: tile of output channels, tap, source
+// channel, channel within the tile. Gradients of convolutions and the backward copy of weights are laid out as the backend
+// likes. Every kernel overwrites its outputs unless it says `+=`.
 #pragma once
 
 #include <atomic>

@@ -28,7 +28,9 @@ void CpuBackend::accumulate_gradient(float* gradient, const float* potential, in
   if (s.linear) return linear_accumulate_gradient(gradient, potential, n, keep_events, T, p.leak, s);
   if (keep_events) gradient_events_.reserve(int64_t(n) * s.out_h, s.out_w, s.out_cs, T, gradient_pairs(s));
   GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
-  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_map_row(gradient, potential, events, i / s.out_h, int(i % s.out_h), T, p.leak, s); });
+  const std::vector<Tile> tiles = tiles_of(s.out_cs);
+  const AccumulateTask task{gradient, potential, events, &tiles, &s, p.leak, n, T};
+  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_map_row(task, i / s.out_h, int(i % s.out_h)); });
 }
 
 void CpuBackend::input_gradient(float* potential_below, const float* weight, const void* weight_backward, const uint8_t* times_below,

@@ -40,16 +40,30 @@ struct InputGradientTask {
   const float* exponential;  // table over t_f - t for the time-dependent surrogate
 };
 
+
+// Where g of one tile of channels lies. Of a convolution the order is (tile, image, T, grad_h, grad_w, channel in the tile): what
+// its weight gradient reads again for every channel is together. Of a linear layer it is (image, T, out).
+struct GradientTile {
+  int64_t begin, image, step, row, cell;  // the first float of all; floats from one to the next
+
+  GradientTile(Tile tile, int n, int timesteps, const StageShape& s)
+      : begin(s.linear ? tile.begin : n * timesteps * int64_t(s.grad_h()) * s.grad_w() * tile.begin),
+        image(timesteps * (s.linear ? s.out_cs : int64_t(s.grad_h()) * s.grad_w() * tile.width)),
+        step(image / timesteps),
+        row(s.linear ? step : int64_t(s.grad_w()) * tile.width),
+        cell(s.linear ? step : tile.width) {}
+};
+
 // d_weight of channels [begin, end) of one tile += events of n images.
 struct WeightGradientTask {
   const EventBuckets* buckets;
   const StageShape* shape;
-  const float* gradient;
-  float* d_weight;
+  const float* gradient;       // of the tile
+  float* d_weight;             // of the tile
   float scale;
-  int n, timesteps;
+  int64_t group_size;          // floats of g of one group of images, of the tile
 };
-void weight_gradient_channels(const WeightGradientTask& task, Tile tile, int begin, int end);
+void weight_gradient_channels(const WeightGradientTask& task, int width, int begin, int end);
 
 // Input gradient of a convolution: `count` source cells from `first` on, in the order (image, row, column), and one tile of
 // channels.
@@ -69,8 +83,18 @@ void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int wi
 // (cell, step) pairs that one call may sum: 160 KiB that share the L2 cache with a row of taps.
 constexpr int kMapGradientPairs = 640;
 
-// a -> g of one row of a convolution, its share of the border, and its gradient events; events null = none wanted.
-void accumulate_map_row(float* gradient, const float* potential, GradientEvents* events, int64_t image, int y, int timesteps, float leak, const StageShape& s);
+// a -> g of a convolution, and its gradient events; events null = none wanted.
+struct AccumulateTask {
+  float* gradient;
+  const float* potential;
+  GradientEvents* events;
+  const std::vector<Tile>* tiles;
+  const StageShape* shape;
+  float leak;
+  int n, timesteps;
+};
+// One row and its share of the border.
+void accumulate_map_row(const AccumulateTask& task, int64_t image, int y);
 
 void sgd_range(float* w, const float* g, float* m, int64_t count, const UpdateParams& p);
 void adam_range(float* w, const float* g, float* m, float* v, float* top, int64_t count, const UpdateParams& p);

@@ -20,11 +20,12 @@ namespace HWY_NAMESPACE {
 using Words = uint16_t;  // one bit per neuron, kLane neurons a word
 constexpr int kParts = kLane / kFloats;
 
-// The border cells beside row y of every step, and with the first and the last row those above and below the map.
-void zero_border(float* gradient, int y, int timesteps, const StageShape& s) {
-  const int64_t row = int64_t(s.grad_w()) * s.out_cs, left = int64_t(s.border_w()) * s.out_cs, inner = int64_t(s.out_w) * s.out_cs;
+// The border cells beside row y of every step, and with the first and the last row those above and below the map. `gradient` is
+// that of one image and tile.
+void zero_border(float* gradient, const GradientTile& at, int y, int timesteps, const StageShape& s) {
+  const int64_t row = at.row, left = s.border_w() * at.cell, inner = s.out_w * at.cell;
   for (int t = 0; t < timesteps; ++t) {
-    float* map = gradient + t * s.grad_step();
+    float* map = gradient + t * at.step;
     float* here = map + (y + s.border_h()) * row;
     std::memset(here, 0, sizeof(float) * left);
     std::memset(here + left + inner, 0, sizeof(float) * (row - left - inner));
@@ -62,30 +63,37 @@ HWY_INLINE uint32_t* append_ids(uint32_t* HWY_RESTRICT ids, uint32_t first, cons
   return ids;
 }
 
-// `bits` (T, words) of the row, null = not wanted.
+// One row of one tile. `bits` (T, words) of the row, null = not wanted.
 template <bool kEvents>
-HWY_INLINE void accumulate(float* HWY_RESTRICT gradient, const float* HWY_RESTRICT potential, Words* HWY_RESTRICT bits, int y, int timesteps,
-                           float leak, const StageShape& s) {
-  const V factor = hn::Set(d, leak);
-  const int64_t count = int64_t(s.out_w) * s.out_cs, words = count / kLane;
-  const float* HWY_RESTRICT from = potential + s.out_cell(y, 0);
-  float* HWY_RESTRICT to = gradient + s.grad_cell(y, 0);
+HWY_INLINE void accumulate(const AccumulateTask& task, Tile tile, int64_t image, int y, Words* HWY_RESTRICT bits) {
+  const StageShape& s = *task.shape;
+  const int timesteps = task.timesteps;
+  const GradientTile at(tile, task.n, timesteps, s);
+  const V factor = hn::Set(d, task.leak);
+  const int64_t words = int64_t(s.out_w) * s.out_cs / kLane;
+  const float* HWY_RESTRICT from = task.potential + image * timesteps * s.out_size() + s.out_cell(y, 0) + tile.begin;
+  float* HWY_RESTRICT to = task.gradient + at.begin + image * at.image;
+  zero_border(to, at, y, timesteps, s);
+  to += (y + s.border_h()) * at.row + s.border_w() * at.cell;
   // A few steps at once: they lie planes apart, and with 20 such streams the same took twice the time per step.
   for (int end = timesteps; end > 0; end -= kMaxBlock) {
-    for (int64_t c = 0; c < count; c += kLane) {
-      Block<kParts> g, a;
+    for (int x = 0; x < s.out_w; ++x)
+      for (int c = 0; c < tile.width; c += kLane) {
+        const float* HWY_RESTRICT neurons = from + int64_t(x) * s.out_cs + c;
+        float* HWY_RESTRICT out = to + x * at.cell + c;
+        Block<kParts> g, a;
 #pragma GCC unroll 4
-      for (int v = 0; v < kParts; ++v) g.at[v] = end < timesteps ? hn::Load(d, to + end * s.grad_step() + c + v * kFloats) : hn::Zero(d);
-      for (int t = end - 1; t >= std::max(0, end - kMaxBlock); --t) {
+        for (int v = 0; v < kParts; ++v) g.at[v] = end < timesteps ? hn::Load(d, out + end * at.step + v * kFloats) : hn::Zero(d);
+        for (int t = end - 1; t >= std::max(0, end - kMaxBlock); --t) {
 #pragma GCC unroll 4
-        for (int v = 0; v < kParts; ++v) {
-          a.at[v] = hn::Load(d, from + t * s.out_size() + c + v * kFloats);
-          g.at[v] = hn::MulAdd(factor, g.at[v], a.at[v]);
-          hn::Store(g.at[v], d, to + t * s.grad_step() + c + v * kFloats);
+          for (int v = 0; v < kParts; ++v) {
+            a.at[v] = hn::Load(d, neurons + t * s.out_size() + v * kFloats);
+            g.at[v] = hn::MulAdd(factor, g.at[v], a.at[v]);
+            hn::Store(g.at[v], d, out + t * at.step + v * kFloats);
+          }
+          if (kEvents) bits[t * words + (int64_t(x) * s.out_cs + tile.begin + c) / kLane] = nonzero(a);
         }
-        if (kEvents) bits[t * words + c / kLane] = nonzero(a);
       }
-    }
   }
 }
 
@@ -192,14 +200,15 @@ HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RE
   events.covered.data()[row] = covered;
 }
 
-void AccumulateMapRow(float* gradient, const float* potential, GradientEvents* events, int64_t image, int y, int timesteps, float leak, const StageShape& s) {
-  gradient += image * timesteps * s.grad_step();
-  potential += image * timesteps * s.out_size();
-  zero_border(gradient, y, timesteps, s);
-  if (!events) return accumulate<false>(gradient, potential, nullptr, y, timesteps, leak, s);
-  std::vector<Words> bits(size_t(timesteps) * s.out_w * s.out_cs / kLane);
-  accumulate<true>(gradient, potential, bits.data(), y, timesteps, leak, s);
-  sort_by_range(*events, image * s.out_h + y, bits.data(), potential + s.out_cell(y, 0), s);
+void AccumulateMapRow(const AccumulateTask& task, int64_t image, int y) {
+  const StageShape& s = *task.shape;
+  if (!task.events) {
+    for (const Tile& tile : *task.tiles) accumulate<false>(task, tile, image, y, nullptr);
+    return;
+  }
+  std::vector<Words> bits(size_t(task.timesteps) * s.out_w * s.out_cs / kLane);
+  for (const Tile& tile : *task.tiles) accumulate<true>(task, tile, image, y, bits.data());
+  sort_by_range(*task.events, image * s.out_h + y, bits.data(), task.potential + image * task.timesteps * s.out_size() + s.out_cell(y, 0), s);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -209,8 +218,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(AccumulateMapRow);
-void accumulate_map_row(float* gradient, const float* potential, GradientEvents* events, int64_t image, int y, int timesteps, float leak, const StageShape& s) {
-  HWY_DYNAMIC_DISPATCH(AccumulateMapRow)(gradient, potential, events, image, y, timesteps, leak, s);
-}
+void accumulate_map_row(const AccumulateTask& task, int64_t image, int y) { HWY_DYNAMIC_DISPATCH(AccumulateMapRow)(task, image, y); }
 }  // namespace onespike::cpu
 #endif

@@ -35,9 +35,9 @@ struct StageShape {
   int padded_w() const { return in_w + 2 * pad; }
   int64_t padded_size() const { return int64_t(padded_h()) * padded_w() * src_cs; }
 
-  // Potentials lie as (T, out_h, out_w, out_cs), out_size() floats a step. Gradients lie as (T, grad_h, grad_w, out_cs) with a
+  // Potentials lie as (T, out_h, out_w, out_cs), out_size() floats a step. Gradients have (T, grad_h, grad_w, out_cs) with a
   // border of zeros, wide enough that every tap of every source cell lands inside: cell (oy, ox) is at (oy + border_h,
-  // ox + border_w). A linear layer has no border.
+  // ox + border_w). grad_cell is for backends that keep them in this order. A linear layer has no border.
   int border_h() const { return linear ? 0 : (kernel_h + stride - 1) / stride - 1; }
   int border_w() const { return linear ? 0 : (kernel_w + stride - 1) / stride - 1; }
   int grad_h() const { return out_h + border_h() + after(in_h, out_h); }
