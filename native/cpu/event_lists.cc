@@ -11,6 +11,17 @@ namespace {
 // Up to this many steps a pass over the events for each step is faster than placing them one by one.
 constexpr int kPassSteps = 32;
 
+// A row takes some 100 ns to some microseconds: one by one, two threads would quarrel over the counter of tasks.
+constexpr int64_t kTasksPerThread = 8;
+
+template <class F>
+void each_in_blocks(ThreadPool& pool, int64_t count, const F& f) {
+  const int64_t blocks = std::min(count, kTasksPerThread * pool.threads());
+  pool.parallel_for(blocks, [&](int64_t i) {
+    for (int64_t at = i * count / blocks; at < (i + 1) * count / blocks; ++at) f(at);
+  });
+}
+
 }  // namespace
 
 struct EventLists::Job {
@@ -76,7 +87,7 @@ void EventLists::count(const Job& job) {
   counts_.reserve(size_t(job.rows * job.row_cells()));
   found_starts_.reserve(size_t(job.rows * (columns + 1)));
   found_begins_.assign(size_t(job.rows + 1), 0);
-  job.pool.parallel_for(job.rows, [&](int64_t row) {
+  each_in_blocks(job.pool, job.rows, [&](int64_t row) {
     const int64_t image = row / s.in_h, py = row % s.in_h;
     uint32_t* counts = counts_.data() + row * job.row_cells();
     uint32_t* starts = found_starts_.data() + row * (columns + 1);
@@ -103,7 +114,7 @@ void EventLists::count(const Job& job) {
 void EventLists::find(const Job& job) {
   const StageShape& s = job.s;
   found_.reserve(size_t(found_begins_[job.rows]));
-  job.pool.parallel_for(job.rows, [&](int64_t row) {
+  each_in_blocks(job.pool, job.rows, [&](int64_t row) {
     const uint8_t* map = job.source.times + row / s.in_h * s.src_size() + row % s.in_h * s.pool * s.src_w * s.src_cs;
     uint32_t* found = found_.data() + found_begins_[row];
     if (s.pool == 1) {
@@ -129,7 +140,7 @@ void EventLists::fill(const Job& job) {
   const int64_t row_ids = int64_t(s.kernel_w) * s.src_cs;
   ids_.reserve(size_t(list_begins_[job.lists()]));
   if (kind_ == EventKind::kValued) values_.reserve(size_t(list_begins_[job.lists()]));
-  job.pool.parallel_for(job.lists(), [&](int64_t list) {
+  each_in_blocks(job.pool, job.lists(), [&](int64_t list) {
     const Window& window = job.window(list);
     const int64_t first = job.first_row(list), image = list / int64_t(job.windows.size());
     uint32_t* ids = ids_.data() + list_begins_[list];
