@@ -19,21 +19,29 @@
 
 namespace onespike::cpu {
 
+enum class EventKind {
+  kSingle,   // every event counts once
+  kCounted,  // behind a 2x2 pool, children that fire at the same step are one event: id + (how many - 1) * kCountUnit
+  kValued,   // every event has a value: the rate encoder's +1 and -1
+};
+constexpr uint32_t kCountUnit = 1 << 22;
+
 class EventLists {
  public:
   // Sorts the events of n images. `source` without events leaves empty lists.
   void sort(const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
 
-  bool valued() const { return valued_; }   // events of the rate encoder are +1 or -1
+  EventKind kind() const { return kind_; }
   int step_cells() const { return step_cells_; }
   const uint32_t* ids(int64_t list) const { return ids_.data() + list_begins_[list]; }
-  const float* values(int64_t list) const { return valued_ ? values_.data() + list_begins_[list] : nullptr; }
+  const float* values(int64_t list) const { return kind_ == EventKind::kValued ? values_.data() + list_begins_[list] : nullptr; }
   // Run of step 1 and columns [x, x + count): ids [starts[x], starts[x + count]); the next step's `starts` are step_cells()
   // further.
   const uint32_t* starts(int64_t list) const { return starts_.data() + list * list_cells_; }
 
  private:
   struct Job;
+  static void count_cell(const Job& job, int64_t image, int64_t at, uint32_t* counts);
   void count(const Job& job);
   void find(const Job& job);
   void fill(const Job& job);
@@ -43,7 +51,7 @@ class EventLists {
   std::vector<int64_t> list_begins_;   // where the ids of a list begin
   int64_t list_cells_ = 0;             // starts of a list: steps * step_cells
   int step_cells_ = 2;                 // columns + 1
-  bool valued_ = false;
+  EventKind kind_ = EventKind::kSingle;
 
   Scratch<uint32_t> counts_;           // (n, pooled row, step, column): events
   Scratch<uint32_t> found_;            // events of a pooled row by column, see fill_list.cc
@@ -55,14 +63,19 @@ class EventLists {
 
 // Entries that may be written, and mean nothing, behind what was asked for: whole vectors are stored.
 constexpr int kListSlack = kLane;
-// A found event: its id << 8 | step.
-constexpr int64_t kFoundIds = 1 << 24;
+// A found event is its id << 8 | step, with the count of children between them and the id proper.
+constexpr int64_t kFoundIds = kCountUnit;
 
 // counts[(t - 1) * stride] += number of bytes equal to t, 1 <= t <= timesteps.
 void count_steps(const uint8_t* times, int64_t count, int timesteps, uint32_t* counts, int64_t stride);
 
 // Writes the neurons among times[0 .. count) that fired, the first of them having id `id`; returns how many.
 uint32_t find_events(uint32_t* found, const uint8_t* times, int64_t count, uint32_t id);
+
+// The same for a pooled cell of 2x2 children with `cs` channels: `upper` and `lower` point to two neighbours each. A channel
+// has one event for every step at which at least one of its children fires.
+void count_pooled_steps(const uint8_t* upper, const uint8_t* lower, int64_t cs, int timesteps, uint32_t* counts, int64_t stride);
+uint32_t find_pooled_events(uint32_t* found, const uint8_t* upper, const uint8_t* lower, int64_t cs, uint32_t id);
 
 // One list from the found events of its rows.
 struct ListTask {

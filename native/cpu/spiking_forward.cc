@@ -6,6 +6,7 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "cpu/kernels.h"
@@ -14,6 +15,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
+
+constexpr float kCounts[4] = {1, 2, 3, 4};  // of children that share an event
 
 template <int kCount>
 HWY_INLINE void add_row(Block<kCount>& to, const float* HWY_RESTRICT from) {
@@ -27,7 +30,7 @@ HWY_INLINE void store_row(const Block<kCount>& from, float* HWY_RESTRICT to) {
   for (int v = 0; v < kCount; ++v) hn::Store(from.at[v], d, to + v * kFloats);
 }
 
-template <int kWidth, int kTiles, bool kValued>
+template <int kWidth, int kTiles, EventKind kKind>
 HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t image, int y) {
   constexpr int kPerTile = kWidth / kFloats, kCount = kTiles * kPerTile;
   const StageShape& s = *task.shape;
@@ -40,25 +43,40 @@ HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t imag
   // leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what runs out here.
   const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
 
+  // Before the first input potentials are zero; after the last one they only leak, and no neuron starts to fire.
+  int first = 1, last = T;
+  if (!task.bias && !task.potential && !(task.current && task.current_always)) {
+    const int cells = task.events->step_cells();
+    const auto empty = [&](int t) {
+      const uint32_t* starts = task.events->starts(list) + int64_t(t - 1) * cells;
+      return starts[0] == starts[cells - 1];
+    };
+    while (last > 0 && empty(last)) --last;
+    if (task.current) last = std::max(last, 1);
+    else while (first < last && empty(first)) ++first;
+  }
+
   for (int x = 0; x < s.out_w; ++x) {
     const Window wx = task.window_x[x];
-    const uint32_t* starts = task.events->starts(list) + wx.begin;
+    const uint32_t* starts = task.events->starts(list) + int64_t(first - 1) * task.events->step_cells() + wx.begin;
     const float* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
     const int64_t cell = list * s.out_w + x;
     Block<kCount> u, fired;
     u.fill(hn::Zero(d));
     fired.fill(hn::Zero(d));
-    for (int t = 1; t <= T; ++t, starts += task.events->step_cells()) {
+    for (int t = first; t <= last; ++t, starts += task.events->step_cells()) {
       Block<kCount> sum;
       sum.fill(hn::Zero(d));
       for (uint32_t i = starts[0], end = starts[wx.count]; i < end; ++i) {
-        const float* HWY_RESTRICT row = weight + int64_t(ids[i]) * kWidth;
+        const uint32_t id = kKind == EventKind::kCounted ? ids[i] & (kCountUnit - 1) : ids[i];
+        const float* HWY_RESTRICT row = weight + int64_t(id) * kWidth;
         V value = hn::Zero(d);
-        if constexpr (kValued) value = hn::Set(d, values[i]);
+        if constexpr (kKind == EventKind::kCounted) value = hn::Set(d, kCounts[ids[i] / kCountUnit]);
+        if constexpr (kKind == EventKind::kValued) value = hn::Set(d, values[i]);
 #pragma GCC unroll 16
         for (int v = 0; v < kCount; ++v) {
           const V w = hn::Load(d, row + v / kPerTile * tile_size + v % kPerTile * kFloats);
-          sum.at[v] = kValued ? hn::MulAdd(value, w, sum.at[v]) : hn::Add(sum.at[v], w);
+          sum.at[v] = kKind == EventKind::kSingle ? hn::Add(sum.at[v], w) : hn::MulAdd(value, w, sum.at[v]);
         }
       }
       // From here on `sum` is the potential.
@@ -82,8 +100,11 @@ HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t imag
 
 template <int kWidth, int kTiles>
 void forward_tiles(const ForwardTask& task, int channel, int64_t image, int y) {
-  if (task.events->valued()) forward_row<kWidth, kTiles, true>(task, channel, image, y);
-  else forward_row<kWidth, kTiles, false>(task, channel, image, y);
+  switch (task.events->kind()) {
+    case EventKind::kSingle: return forward_row<kWidth, kTiles, EventKind::kSingle>(task, channel, image, y);
+    case EventKind::kCounted: return forward_row<kWidth, kTiles, EventKind::kCounted>(task, channel, image, y);
+    case EventKind::kValued: return forward_row<kWidth, kTiles, EventKind::kValued>(task, channel, image, y);
+  }
 }
 
 void SpikingForwardRow(const ForwardTask& task, Tile tile, int64_t image, int y) {
