@@ -30,5 +30,6 @@ void add_determinism_tests(Tests& tests);
 void add_random_tests(Tests& tests);
 void add_state_tests(Tests& tests);
 void add_dataset_tests(Tests& tests);
+void add_dense_tests(Tests& tests);
 
 }  // namespace onespike::test
