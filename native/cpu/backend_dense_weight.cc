@@ -10,7 +10,6 @@ namespace onespike::cpu {
 namespace {
 
 constexpr int kChunkCells = 256;
-constexpr int64_t kTasksPerThread = 4;
 
 // Cells of a row that meet the same part of a row of taps: output columns [first, last), rows [begin, end) of the taps' weights.
 struct WeightPart {
@@ -52,13 +51,19 @@ std::vector<WeightPart> parts_of(int begin, int end, int channels, const std::ve
   return parts;
 }
 
+// Whether equal tasks keep the threads busy at least three quarters of the time.
+bool balanced(int64_t tasks, int64_t threads) { return 4 * tasks >= 3 * ((tasks + threads - 1) / threads * threads); }
+
 std::vector<WeightUnit> units_of(const Layer& l, int64_t tiles, int threads) {
-  const int64_t wanted = kTasksPerThread * threads;
   // Few channels: the taps of a row are summed together, else they would not fill a register block.
   const bool joined = l.cs < kLane;
-  int channels = joined ? l.cs : l.kernel_h * l.kernel_w == 1 ? 384 : 96;
-  while (channels > kLane && (l.cs + channels - 1) / channels * tiles < wanted) channels = channels > 48 ? channels / 2 : kLane;
-  const bool split_rows = (l.cs + channels - 1) / channels * tiles < wanted;
+  // The fewest ranges of channels whose weights for all taps stay in the L2 cache and that occupy the threads; each copies the
+  // gradient for itself.
+  const int most = l.kernel_h * l.kernel_w == 1 ? 384 : 96, lanes = joined ? 1 : l.cs / kLane;
+  int ranges = joined ? 1 : (l.cs + most - 1) / most;
+  while (ranges < lanes && !balanced(ranges * tiles, threads)) ++ranges;
+  const int channels = joined ? l.cs : (lanes + ranges - 1) / ranges * kLane;
+  const bool split_rows = !balanced((l.cs + channels - 1) / channels * tiles, threads);
   std::vector<WeightUnit> units;
   for (int begin = 0; begin < l.cs; begin += channels) {
     const int count = std::min(channels, l.cs - begin), span = joined ? l.kernel_w * count : count;
