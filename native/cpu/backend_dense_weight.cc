@@ -1,7 +1,8 @@
 // Weight and bias gradients of the dense layers: how they are split into tasks. A task owns some source channels of one tile
-// for all taps (or one row of them) and walks the cells in chunks: what a chunk needs of the source and of the gradient is
-// copied beside each other first, so that every tap finds it in the L2 cache, whatever the distances in the maps.
+// for all taps (or one row of them) and walks the cells in chunks: what a chunk needs of a wider map is copied together first,
+// so that every tap finds it in the L2 cache, whatever the distances in the maps.
 #include <algorithm>
+#include <type_traits>
 
 #include "cpu/backend.h"
 #include "cpu/kernels.h"
@@ -10,7 +11,6 @@ namespace onespike::cpu {
 namespace {
 
 constexpr int kChunkCells = 256;
-constexpr int64_t kTasksPerThread = 4;
 
 // Cells of a row that meet the same part of a row of taps: output columns [first, last), rows [begin, end) of the taps' weights.
 struct WeightPart {
@@ -52,13 +52,19 @@ std::vector<WeightPart> parts_of(int begin, int end, int channels, const std::ve
   return parts;
 }
 
+// Whether equal tasks keep the threads busy at least three quarters of the time.
+bool balanced(int64_t tasks, int64_t threads) { return 4 * tasks >= 3 * ((tasks + threads - 1) / threads * threads); }
+
 std::vector<WeightUnit> units_of(const Layer& l, int64_t tiles, int threads) {
-  const int64_t wanted = kTasksPerThread * threads;
   // Few channels: the taps of a row are summed together, else they would not fill a register block.
   const bool joined = l.cs < kLane;
-  int channels = joined ? l.cs : l.kernel_h * l.kernel_w == 1 ? 384 : 96;
-  while (channels > kLane && (l.cs + channels - 1) / channels * tiles < wanted) channels = channels > 48 ? channels / 2 : kLane;
-  const bool split_rows = (l.cs + channels - 1) / channels * tiles < wanted;
+  // The fewest ranges of channels whose weights for all taps stay in the L2 cache and that occupy the threads; each copies the
+  // gradient for itself.
+  const int most = l.kernel_h * l.kernel_w == 1 ? 384 : 96, lanes = joined ? 1 : l.cs / kLane;
+  int ranges = joined ? 1 : (l.cs + most - 1) / most;
+  while (ranges < lanes && !balanced(ranges * tiles, threads)) ++ranges;
+  const int channels = joined ? l.cs : (lanes + ranges - 1) / ranges * kLane;
+  const bool split_rows = !balanced((l.cs + channels - 1) / channels * tiles, threads);
   std::vector<WeightUnit> units;
   for (int begin = 0; begin < l.cs; begin += channels) {
     const int count = std::min(channels, l.cs - begin), span = joined ? l.kernel_w * count : count;
@@ -75,6 +81,42 @@ std::vector<WeightUnit> units_of(const Layer& l, int64_t tiles, int threads) {
   return units;
 }
 
+// Some channels of some rows of a few images (in bf16: pairs of images) of a map.
+struct Slab {
+  int64_t image_size, cs;
+  int columns, image, images, y, rows, channel, channels;
+};
+
+// A slab as the kernel reads it: distances in words.
+struct Operand {
+  const void* words;
+  int64_t image, row, column;
+};
+
+// Where it lies if it is floats in one piece, else copied to `memory`. T is float, or uint16_t for halves.
+template <class T>
+Operand operand(uint32_t* memory, const T* map, const Slab& b, bool pairs, int n) {
+  const int64_t row = b.columns * b.cs, cells = int64_t(b.rows) * b.columns;
+  map += b.y * row + b.channel;
+  if constexpr (std::is_same_v<T, float>)
+    if (!pairs && b.channels == b.cs) return {map + b.image * b.image_size, b.image_size, row, b.cs};
+  for (int i = 0; i < b.images; ++i) {
+    uint32_t* to = memory + i * cells * b.channels;
+    const int first = (b.image + i) * (pairs ? 2 : 1);
+    const T* from = map + first * b.image_size;
+    if (pairs) {
+      gather_pairs(to, from, first + 1 < n ? from + b.image_size : nullptr, b.cs, cells, b.channels);
+    } else if constexpr (std::is_same_v<T, float>) {
+      gather_rows(to, from, b.cs, cells, b.channels);
+    }
+  }
+  return {memory, cells * b.channels, int64_t(b.columns) * b.channels, b.channels};
+}
+
+const void* word(const Operand& o, int64_t row, int64_t column, int64_t channel) {
+  return static_cast<const uint32_t*>(o.words) + row * o.row + column * o.column + channel;
+}
+
 }  // namespace
 
 void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, const float* d_out, int n, const StageShape& s) {
@@ -82,7 +124,6 @@ void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, con
   const bool pairs = precision == Precision::kMixed;
   const Layer l(s);
   const int images = pairs ? (n + 1) / 2 : n;
-  const int64_t source_row = int64_t(l.in_w) * l.cs, source_image = l.in_h * source_row, gradient_row = int64_t(l.out_w) * l.out_cs;
   const std::vector<Tile> tiles = tiles_of(l.out_cs);
   const std::vector<WeightUnit> units = units_of(l, int64_t(tiles.size()), pool_.threads());
   const int chunk_images = std::max(1, kChunkCells / (l.out_h * l.out_w)), chunk_rows = std::clamp(kChunkCells / l.out_w, 1, l.out_h);
@@ -93,40 +134,32 @@ void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, con
   each_worker(int64_t(tiles.size() * units.size()), gradient_words + source_words, [&](DenseWorker& worker, int64_t i) {
     const Tile tile = tiles[i / units.size()];
     const WeightUnit& unit = units[i % units.size()];
-    uint32_t *gradient = worker.memory.data(), *source = gradient + gradient_words;
-    const int64_t channels = unit.end - unit.begin;
+    const int channels = unit.end - unit.begin;
     float* out = d_weight + int64_t(tile.begin) * s.taps() * s.src_cs;
+    Slab gradient{s.out_size(), l.out_cs, l.out_w, 0, 0, 0, 0, tile.begin, tile.width};
+    Slab source{int64_t(l.in_h) * l.in_w * l.cs, l.cs, l.in_w, 0, 0, 0, 0, unit.begin, channels};
     for (int image = 0; image < images; image += chunk_images)
       for (int y = 0; y < l.out_h; y += chunk_rows) {
-        const int last_image = std::min(image + chunk_images, images), last_y = std::min(y + chunk_rows, l.out_h);
-        const int source_y = std::max(0, y * l.stride - l.pad), source_end = std::min(l.in_h, (last_y - 1) * l.stride - l.pad + l.kernel_h);
-        const int64_t cells = int64_t(last_y - y) * l.out_w, source_cells = std::max<int64_t>(0, source_end - source_y) * l.in_w;
-        for (int j = image; j < last_image; ++j) {
-          const int64_t first = pairs ? 2 * j : j, at = first * source_image + source_y * source_row + unit.begin;
-          const float* g = d_out + first * s.out_size() + y * gradient_row + tile.begin;
-          uint32_t *g_to = gradient + (j - image) * cells * tile.width, *a_to = source + (j - image) * source_cells * channels;
-          if (!pairs) {
-            gather_rows(g_to, g, l.out_cs, cells, tile.width);
-            gather_rows(a_to, packed + at, l.cs, source_cells, channels);
-          } else {
-            const bool second = first + 1 < n;
-            const uint16_t* a = reinterpret_cast<const uint16_t*>(packed) + at;
-            gather_pairs(g_to, g, second ? g + s.out_size() : nullptr, l.out_cs, cells, tile.width);
-            gather_pairs(a_to, a, second ? a + source_image : nullptr, l.cs, source_cells, channels);
-          }
-        }
+        gradient.image = source.image = image, gradient.images = source.images = std::min(chunk_images, images - image);
+        gradient.y = y, gradient.rows = std::min(chunk_rows, l.out_h - y);
+        source.y = std::clamp(y * l.stride - l.pad, 0, l.in_h);
+        source.rows = std::clamp((y + gradient.rows - 1) * l.stride - l.pad + l.kernel_h, source.y, l.in_h) - source.y;
+        uint32_t* memory = worker.memory.data();
+        const Operand g = operand(memory, d_out, gradient, pairs, n);
+        const Operand a = pairs ? operand(memory + gradient_words, reinterpret_cast<const uint16_t*>(packed), source, pairs, n)
+                                : operand(memory + gradient_words, packed, source, pairs, n);
         DenseWeightTask task;
-        task.precision = precision, task.images = last_image - image, task.width = tile.width;
-        task.a_image = source_cells * channels, task.a_row = l.stride * l.in_w * channels, task.a_column = l.stride * channels;
-        task.g_image = cells * tile.width, task.g_row = int64_t(l.out_w) * tile.width, task.g_column = tile.width;
+        task.precision = precision, task.images = gradient.images, task.width = tile.width;
+        task.a_image = a.image, task.a_row = l.stride * a.row, task.a_column = l.stride * a.column;
+        task.g_image = g.image, task.g_row = g.row, task.g_column = g.column;
         for (const WeightGroup& group : unit.groups) {
           const int top = std::max(y, group.top);
-          task.rows = std::min(last_y, group.bottom) - top;
+          task.rows = std::min(y + gradient.rows, group.bottom) - top;
           if (task.rows <= 0) continue;
           for (const WeightPart& part : group.parts) {
             task.columns = part.last - part.first, task.depth = part.end - part.begin;
-            task.a = source + (int64_t(top * l.stride + group.ky - l.pad - source_y) * l.in_w + part.first * l.stride - l.pad) * channels + part.begin;
-            task.g = gradient + (int64_t(top - y) * l.out_w + part.first) * tile.width;
+            task.a = word(a, top * l.stride + group.ky - l.pad - source.y, part.first * l.stride - l.pad, part.begin);
+            task.g = word(g, top - y, part.first, 0);
             task.d_weight = out + ((int64_t(group.ky) * l.kernel_w + part.begin / channels) * l.cs + unit.begin + part.begin % channels) * tile.width;
             dense_weight_block(task);
           }

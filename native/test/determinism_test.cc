@@ -66,12 +66,17 @@ void expect_same_bits(const Network& a, const Network& b, const std::string& wha
   }
 }
 
-void any_number_of_threads(Mode mode, Encoder encoder) {
+void any_number_of_threads(Mode mode, Encoder encoder, Precision precision = Precision::kFp32) {
+  const auto spec = [&](int threads) {
+    NetworkSpec noisy = noisy_spec(encoder, threads);
+    noisy.precision = precision;
+    return noisy;
+  };
   for (int images : {1, 5, 18, 70}) {
-    const auto one = create(noisy_spec(encoder, 1));
+    const auto one = create(spec(1));
     train(*one, mode, 0, 3, images);
     for (int threads : {2, 3, 4}) {
-      const auto many = create(noisy_spec(encoder, threads));
+      const auto many = create(spec(threads));
       train(*many, mode, 0, 3, images);
       expect_same_bits(*one, *many, std::to_string(threads) + " threads, " + std::to_string(images) + " images");
     }
@@ -220,6 +225,8 @@ void add_determinism_tests(Tests& tests) {
   tests.push_back({"threads do not change training: SNN", [] { any_number_of_threads(Mode::kSnn, Encoder::kHybrid); }});
   tests.push_back({"threads do not change training: SNN, rate encoder", [] { any_number_of_threads(Mode::kSnn, Encoder::kRate); }});
   tests.push_back({"threads do not change training: ANN", [] { any_number_of_threads(Mode::kAnn, Encoder::kHybrid); }});
+  tests.push_back({"threads do not change training: SNN, mixed precision", [] { any_number_of_threads(Mode::kSnn, Encoder::kHybrid, Precision::kMixed); }});
+  tests.push_back({"threads do not change training: ANN, mixed precision", [] { any_number_of_threads(Mode::kAnn, Encoder::kHybrid, Precision::kMixed); }});
   tests.push_back({"threads do not change logits", forward_with_any_number_of_threads});
   tests.push_back({"seed decides every bit", same_seed});
   tests.push_back({"resume continues bit for bit: SNN", [] { resume(Mode::kSnn); }});

@@ -32,5 +32,6 @@ void add_state_tests(Tests& tests);
 void add_batch_tests(Tests& tests);
 void add_dataset_tests(Tests& tests);
 void add_mixed_gradient_tests(Tests& tests);
+void add_dense_tests(Tests& tests);
 
 }  // namespace onespike::test
