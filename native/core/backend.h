@@ -2,7 +2,7 @@
 // core knows nothing of SIMD or devices. All pointers are the backend's own memory, from allocate().
 //
 // Letters: n images of the chunk, T steps, S the stage. Byte maps are (n, h, w, cs), NHWC, 0 = never fired. Potentials
-// and gradients are (n, T, grad_h, grad_w, out_cs), see StageShape. Weights are packed: tile of output channels, tap,
+// are (n, T, out_h, out_w, out_cs), gradients (n, T, grad_h, grad_w, out_cs), see StageShape. Weights are packed: tile of output channels, tap,
 // source channel, channel within the tile; the backward copy is laid out as the backend likes. Every kernel overwrites
 // its outputs unless it says `+=`.
 #pragma once
@@ -84,8 +84,9 @@ class Backend {
   // step 1, or at every step if `current_always`. `potential` null = not kept.
   virtual void spiking_forward(uint8_t* times, float* potential, const float* weight, const float* bias, const float* current,
                                bool current_always, int n, const NeuronParams& p, const StageShape& s) = 0;
-  // In place a(t) -> g(t) = a(t) + leak * g(t+1); keeps the non-zero a(t) as events for input_gradient if `keep_events`.
-  virtual void accumulate_gradient(float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) = 0;
+  // g(t) = a(t) + leak * g(t+1) with its border of zeros, from the a(t) that replaced the potentials; keeps the non-zero a(t)
+  // as events for input_gradient if `keep_events`.
+  virtual void accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) = 0;
   // d_weight += sum over events of g at the time and place of the event, times source.scale.
   virtual void weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
                                const StageShape& s) = 0;

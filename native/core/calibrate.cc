@@ -70,12 +70,12 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
       const bool analog = i == 0 && net.plan.needs_analog();
       backend.spiking_forward(b.times.data(), b.potential.data(), net.parameters[i].weight, net.bias(i), analog ? net.current.data() : nullptr,
                               spec.encoder == Encoder::kDirect, n, silent, s);
-      host.resize(size_t(n * spec.timesteps * s.grad_step()));
+      host.resize(size_t(n * spec.timesteps * s.out_size()));
       backend.download(host.data(), b.potential.data(), host.size() * sizeof(float));
       for (int64_t step = 0; step < int64_t(n) * spec.timesteps; ++step)
         for (int y = 0; y < s.out_h; ++y)
           for (int x = 0; x < s.out_w; ++x) {
-            const float* cell = host.data() + step * s.grad_step() + s.grad_cell(y, x);
+            const float* cell = host.data() + step * s.out_size() + s.out_cell(y, x);
             for (int c = 0; c < s.out_c; ++c) top.add(cell[c]);
           }
     }

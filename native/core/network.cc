@@ -38,7 +38,7 @@ void read_out(NetworkState& net, Mode mode, const Batch& batch, int64_t first, i
   const int K = s.out_c, T = net.plan.spec.timesteps;
   const ReadoutParams readout = net.readout();
   const bool spiking = mode == Mode::kSnn;
-  const int64_t image_size = spiking ? T * s.grad_step() : s.out_cs;
+  const int64_t image_size = spiking ? T * s.out_size() : s.out_cs;
   std::vector<float> host(size_t(n * image_size)), logits(K), d_logits(K);
   backend.download(host.data(), spiking ? net.stages[last].potential.data() : net.stages[last].activation.data(), host.size() * sizeof(float));
   NeuronGradient d;

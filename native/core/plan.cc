@@ -80,7 +80,7 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
   plan->spec = spec;
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
   bool flat = false;
-  int64_t image_bytes = 0;
+  int64_t image_bytes = 0, largest_gradient = 0;
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const bool last = i + 1 == spec.layers.size();
@@ -124,13 +124,14 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
     if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / spec.timesteps || s.padded_size() > kMaxElements ||
         s.src_size() * spec.timesteps > kMaxElements)
       return wrong(Code::kShape, i, "Expected at most 2^31 values per image in a map over all time steps");
-    image_bytes += s.grad_step() * spec.timesteps * int64_t(sizeof(float));
+    image_bytes += s.out_size() * spec.timesteps * int64_t(sizeof(float));
+    largest_gradient = std::max(largest_gradient, s.grad_step() * spec.timesteps * int64_t(sizeof(float)));
     add_tensors(s, &plan->tensors);
     plan->stages.push_back(s);
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
   if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
-  plan->chunk = int(std::clamp<int64_t>(kChunkBytes / image_bytes, 1, kMaxChunk));
+  plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (image_bytes + largest_gradient), 1, kMaxChunk));
   return Status::success();
 }
 

@@ -48,8 +48,8 @@ void ProfiledBackend::spiking_forward(uint8_t* times, float* potential, const fl
   timed("spiking_forward", s.layer, [&] { inner_->spiking_forward(times, potential, weight, bias, current, current_always, n, p, s); });
 }
 
-void ProfiledBackend::accumulate_gradient(float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
-  timed("accumulate_gradient", s.layer, [&] { inner_->accumulate_gradient(potential, n, keep_events, p, s); });
+void ProfiledBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
+  timed("accumulate_gradient", s.layer, [&] { inner_->accumulate_gradient(gradient, potential, n, keep_events, p, s); });
 }
 
 void ProfiledBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {

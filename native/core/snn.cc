@@ -23,7 +23,8 @@ Status prepare_snn(NetworkState& net, bool train) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
     need(b.times, n * s.out_size());
-    if (train || s.output) need(b.potential, n * T * s.grad_step());
+    if (train || s.output) need(b.potential, n * T * s.out_size());
+    if (train) need(net.gradient, n * T * s.grad_step());
     if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
     if (train && net.dropout(i)) need(b.sent, n * s.out_size()), need(b.mask, n * s.out_size());
   }
@@ -83,9 +84,10 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
     const SpikeSource source = snn_source(net, i, true);
-    backend.accumulate_gradient(b.potential.data(), n, i > 0, net.neuron(i), s);
-    backend.weight_gradient(p.d_weight, source, b.potential.data(), n, T, s);
-    if (s.bias) backend.bias_gradient(p.d_bias, b.potential.data(), n, T, s);
+    float* gradient = net.gradient.data();
+    backend.accumulate_gradient(gradient, b.potential.data(), n, i > 0, net.neuron(i), s);
+    backend.weight_gradient(p.d_weight, source, gradient, n, T, s);
+    if (s.bias) backend.bias_gradient(p.d_bias, gradient, n, T, s);
     if (i > 0) {
       StageParameters& below = net.parameters[i - 1];
       NeuronGradient d;
@@ -95,7 +97,7 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
       below.d_neuron[0] += float(d.threshold);
       below.d_neuron[1] += float(d.leak);
     } else if (net.plan.needs_analog()) {
-      backend.analog_gradient(net.current.data(), b.potential.data(), net.plan.spec.encoder == Encoder::kDirect, n, T, s);
+      backend.analog_gradient(net.current.data(), gradient, net.plan.spec.encoder == Encoder::kDirect, n, T, s);
       backend.dense_weight_gradient(p.d_weight, b.padded.data(), net.current.data(), n, s);
     }
   }

@@ -10,6 +10,7 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       coded(*backend),
       rate(*backend),
       current(*backend),
+      gradient(*backend),
       d_activation{Buffer<float>(*backend), Buffer<float>(*backend)} {
   for (size_t i = 0; i < plan.stages.size(); ++i) stages.emplace_back(*backend);
 }
@@ -31,7 +32,7 @@ EncodeParams NetworkState::encoding(Encoder encoder) const {
 }
 
 int64_t NetworkState::buffer_bytes() const {
-  int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
+  int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + gradient.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
   for (const StageBuffers& b : stages)
     bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();
   return bytes;

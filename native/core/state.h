@@ -44,7 +44,7 @@ struct StageBuffers {
   Buffer<uint8_t> times;      // (n, out map) spike times
   Buffer<uint8_t> sent;       // the same after dropout
   Buffer<uint8_t> mask;       // (n, out map) dropout
-  Buffer<float> potential;    // (n, T, grad map): U, then a, then g
+  Buffer<float> potential;    // (n, T, out map): U, then a
   Buffer<uint8_t> backward;   // copy of the weights for the input gradient, the backend's own layout
   Buffer<float> padded;       // (n, padded map) dense input
   Buffer<float> activation;   // (n, out map) dense output; after ReLU and before dropout
@@ -61,6 +61,7 @@ struct NetworkState {
   Buffer<uint8_t> coded;                 // (n, H, W, C) spike times of the input
   Buffer<int8_t> rate;                   // (n, T, H, W, C)
   Buffer<float> current;                 // (n, out cells, out_cs) of the first stage: analog current, then its gradient
+  Buffer<float> gradient;                // (n, T, grad map) of the stage at work: g
   Buffer<float> d_activation[2];         // dense gradients, alternating
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;

@@ -25,7 +25,7 @@ class CpuBackend final : public Backend {
   int64_t count_events(const uint8_t* times, int64_t count) override;
   void spiking_forward(uint8_t* times, float* potential, const float* weight, const float* bias, const float* current,
                        bool current_always, int n, const NeuronParams& p, const StageShape& s) override;
-  void accumulate_gradient(float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) override;
+  void accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) override;
   void weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) override;
   void bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) override;
   void input_gradient(float* potential_below, const float* weight, const void* weight_backward, const uint8_t* times_below,

@@ -64,14 +64,14 @@ void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* 
                      [&](int64_t i) { spiking_forward_row(task, tiles[i / rows], i % rows / s.out_h, int(i % rows % s.out_h)); });
 }
 
-void CpuBackend::accumulate_gradient(float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
+void CpuBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
   if (keep_events) {
     // One vector of slack: a compressing store may write a whole vector.
     const int64_t capacity = int64_t(s.out_w) * s.out_cs * p.timesteps + kLane;
     gradient_events_.reserve(int64_t(n) * s.out_h, capacity, int64_t(p.timesteps) * s.out_w, true);
   }
   EventRows* rows = keep_events ? &gradient_events_ : nullptr;
-  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_row(potential, rows, i / s.out_h, int(i % s.out_h), p.timesteps, p.leak, s); });
+  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_row(gradient, potential, rows, i / s.out_h, int(i % s.out_h), p.timesteps, p.leak, s); });
 }
 
 void CpuBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
@@ -119,7 +119,7 @@ void CpuBackend::input_gradient(float* potential_below, const float*, const void
     pool_.parallel_for(int64_t(n) * T, [&](int64_t i) {
       for (int y = 0; y < below_shape.out_h; ++y) {
         const int from = y < used_h ? used_w : 0;
-        std::memset(potential_below + i * below_shape.grad_step() + below_shape.grad_cell(y, from), 0,
+        std::memset(potential_below + i * below_shape.out_size() + below_shape.out_cell(y, from), 0,
                     sizeof(float) * (below_shape.out_w - from) * below_shape.out_cs);
       }
     });

@@ -28,7 +28,7 @@ template <Surrogate kind>
 HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_RESTRICT spikes, int64_t stride, V share, V fire_time,
                                 float* HWY_RESTRICT potential, Sum& total_threshold, Sum& total_leak) {
   const int T = task.neuron.timesteps;
-  const int64_t step = task.below->grad_step();
+  const int64_t step = task.below->out_size();
   const V threshold = hn::Set(d, task.neuron.threshold), leak = hn::Set(d, task.neuron.leak), one = hn::Set(d, 1.0f);
   V g = hn::Zero(d), d_threshold = hn::Zero(d), d_leak = hn::Zero(d);
   V u = hn::Load(d, potential + (T - 1) * step);
@@ -104,8 +104,8 @@ HWY_INLINE void prefetch_potentials(const InputGradientTask& task, int channel, 
   const int pool = task.shape->pool, T = task.neuron.timesteps;
   for (int i = 0; i < pool; ++i)
     for (int j = 0; j < pool; ++j) {
-      const float* at = task.potential + image * T * below.grad_step() + below.grad_cell(y * pool + i, x * pool + j) + channel;
-      for (int t = 0; t < T; ++t) hwy::Prefetch(at + t * below.grad_step());
+      const float* at = task.potential + image * T * below.out_size() + below.out_cell(y * pool + i, x * pool + j) + channel;
+      for (int t = 0; t < T; ++t) hwy::Prefetch(at + t * below.out_size());
     }
 }
 
@@ -161,7 +161,7 @@ HWY_NOINLINE void gradient_row(const InputGradientTask& task, int channel, int64
         for (int j = 0; j < s.pool; ++j) {
           const int cy = y * s.pool + i, cx = x * s.pool + j;
           const int64_t neuron = ((image * below.out_h + cy) * below.out_w + cx) * below.out_cs + channel;
-          float* potential = task.potential + image * T * below.grad_step() + below.grad_cell(cy, cx) + channel;
+          float* potential = task.potential + image * T * below.out_size() + below.out_cell(cy, cx) + channel;
           for (int v = 0; v < kVectors; ++v) {
             const V time = load_bytes(task.times + neuron + v * kFloats);
             const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);

@@ -62,8 +62,8 @@ struct WeightGradientTask {
 };
 void weight_gradient_channels(const WeightGradientTask& task, Tile tile, int begin, int end);
 
-// In place a -> g of one row and its gradient events (descending steps); rows null = no events wanted.
-void accumulate_row(float* potential, EventRows* rows, int64_t image, int y, int timesteps, float leak, const StageShape& s);
+// a -> g of one row, its share of the border, and its gradient events (descending steps); rows null = no events wanted.
+void accumulate_row(float* gradient, const float* potential, EventRows* rows, int64_t image, int y, int timesteps, float leak, const StageShape& s);
 
 // out[row][tile] = bias + sum over taps and k of a[base[row] + tap_offset[tap] + k] * weight[tap][k][tile], for up to
 // `rows` rows; weight rows are `tile.width` apart.

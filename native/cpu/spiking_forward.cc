@@ -50,7 +50,7 @@ HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t imag
         fired.at[v] = hn::IfThenElse(hn::And(silent, hn::Gt(potential, threshold)), hn::Set(d, float(t)), fired.at[v]);
         any_silent = hn::Or(any_silent, hn::Eq(fired.at[v], hn::Zero(d)));
         if (task.potential)
-          hn::Store(potential, d, task.potential + (image * walk.timesteps + t - 1) * s.grad_step() + s.grad_cell(y, x) + lane);
+          hn::Store(potential, d, task.potential + (image * walk.timesteps + t - 1) * s.out_size() + s.out_cell(y, x) + lane);
       }
       // After its spike a neuron's potential is of no use to anyone, not even to the gradient.
       if (hn::AllFalse(d, any_silent)) break;

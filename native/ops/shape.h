@@ -36,12 +36,14 @@ struct StageShape {
   int padded_w() const { return in_w + 2 * pad; }
   int64_t padded_size() const { return int64_t(padded_h()) * padded_w() * src_cs; }
 
-  // Potentials and gradients lie as (T, grad_h, grad_w, out_cs) with a border of zeros, wide enough that every tap of
-  // every source cell lands inside: cell (oy, ox) is at (oy + border_h, ox + border_w). A linear layer has no border.
+  // Potentials lie as (T, out_h, out_w, out_cs), out_size() floats a step. Gradients lie as (T, grad_h, grad_w, out_cs) with a
+  // border of zeros, wide enough that every tap of every source cell lands inside: cell (oy, ox) is at (oy + border_h,
+  // ox + border_w). A linear layer has no border.
   int border_h() const { return linear ? 0 : (kernel_h + stride - 1) / stride - 1; }
   int border_w() const { return linear ? 0 : (kernel_w + stride - 1) / stride - 1; }
   int grad_h() const { return out_h + border_h() + after(in_h, out_h); }
   int grad_w() const { return out_w + border_w() + after(in_w, out_w); }
+  int64_t out_cell(int y, int x) const { return (int64_t(y) * out_w + x) * out_cs; }
   int64_t grad_step() const { return int64_t(grad_h()) * grad_w() * out_cs; }   // one time step of one image
   int64_t grad_cell(int y, int x) const { return (int64_t(y + border_h()) * grad_w() + x + border_w()) * out_cs; }
 

@@ -85,6 +85,9 @@ test('predict names class, probability and time step of each picture', async () 
   const missing = await cli(['predict', run, 'absent.png', '--json']);
   expect(missing.status).toBe(1);
   expect(missing.events()).toMatchObject([{ event: 'error', code: 'ERR_IO' }]);
+  const second = await cli(['predict', run, picture, 'absent.png']);
+  expect(second.status).toBe(1);
+  expect(second.stdout).toContain('picture.ppm');
 });
 
 test('an existing folder is refused, and left as it is', async () => {

@@ -94,17 +94,21 @@ async function predictImages(run: Run, network: Network, files: string[], output
   const shape = network.description.input;
   const classes = run.classes;
   const rows = [['image', 'class', 'probability', 'decided at']];
-  for (const file of files) {
-    const pixels = await loadImage(file, shape, { signal });
-    const { logits, potentials } = await network.forward(pixels, { mode: run.mode, potentials: run.mode === 'snn', signal });
-    const probabilities = softmax(logits);
-    const label = probabilities.indexOf(Math.max(...probabilities));
-    // The first time step from which the answer no longer changes.
-    const step = potentials === undefined ? null : network.anytime(potentials).decisionSteps[0]!;
-    output.event({ event: 'predict', image: file, class: classes[label], label, probability: probabilities[label], step, timesteps: network.description.timesteps, probabilities } as { event: string });
-    rows.push([file, classes[label] ?? String(label), percent(probabilities[label]), step === null ? '–' : `step ${step} of ${network.description.timesteps}`]);
+  try {
+    for (const file of files) {
+      const pixels = await loadImage(file, shape, { signal });
+      const { logits, potentials } = await network.forward(pixels, { mode: run.mode, potentials: run.mode === 'snn', signal });
+      const probabilities = softmax(logits);
+      const label = probabilities.indexOf(Math.max(...probabilities));
+      // The first time step from which the answer no longer changes.
+      const step = potentials === undefined ? null : network.anytime(potentials).decisionSteps[0]!;
+      output.event({ event: 'predict', image: file, class: classes[label], label, probability: probabilities[label], step, timesteps: network.description.timesteps, probabilities } as { event: string });
+      rows.push([file, classes[label] ?? String(label), percent(probabilities[label]), step === null ? '–' : `step ${step} of ${network.description.timesteps}`]);
+    }
+  } finally {
+    // A picture that cannot be read does not take the answers before it along.
+    if (rows.length > 1) output.line(table(rows, [0, 1]));
   }
-  output.line(table(rows, [0, 1]));
 }
 
 /** Of the logits, shifted by their largest so that nothing overflows. */
