@@ -8,6 +8,8 @@ const silent = 1e30;
 const least = 0.1;
 // Where the search of the first layer starts: normalised pixels under He-initialised weights give potentials of about 2.
 const first = 8;
+// And that of the next layer, as a multiple of the threshold found: behind a pool it is smaller, elsewhere up to 2.5 times as large.
+const headroom = 3;
 // A share this near to the wanted one, relative to it, is good enough.
 const tolerance = 0.01;
 
@@ -43,7 +45,7 @@ export async function setActivity(network: Network, pixels: Uint8Array, activity
     const found = await findThreshold(shareAt, activity, start);
     setThreshold(index, found.threshold);
     shares.push(found.share);
-    start = Math.max(least, 1.5 * found.threshold);
+    start = headroom * found.threshold;
   }
   return shares;
 }
@@ -70,10 +72,10 @@ async function findThreshold(shareAt: (threshold: number) => Promise<number>, ac
     if (point.share < activity) high = point;
     else low = point;
     if (low === undefined) {
-      // A short step at least: from far away the tail is too thin to tell where the goal is, and it should hardly be passed.
-      const step = Math.max(least, next * (point.share === 0 ? 0.7 : 0.85));
+      // In the tail the secant falls short of the goal, so that it is hardly passed; without one only a short step is safe.
       const secant = before === undefined || before.share === 0 ? NaN : along(point, before, activity);
-      next = secant > step && secant < next ? secant : step;
+      const step = point.share === 0 ? 0.7 * next : secant < next ? Math.max(secant, 0.5 * next) : 0.85 * next;
+      next = Math.max(least, step);
     } else if (high === undefined) {
       next *= 1.5;
     } else {
