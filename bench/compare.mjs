@@ -42,10 +42,12 @@ async function measure(timings, options, models) {
 function machineOf(results) {
   const every = [...results.values()].flat();
   const first = (key) => every.map((result) => result[key]).find((value) => value !== undefined) ?? null;
+  // What interpreter and libraries hold without any network.
+  const runtime = (library) => every.find((result) => library in result)?.runtimeRss ?? null;
   const versions = { onespike: first('version'), PyTorch: first('torch'), onnxruntime: first('onnxruntime'), 'Node.js': process.version };
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown', simd: first('simd'), cores: cpus().length, date: new Date().toISOString().slice(0, 10),
-    versions: Object.fromEntries(Object.entries(versions).filter(([, version]) => version !== null)), runtimeRss: first('runtimeRss'),
+    versions: Object.fromEntries(Object.entries(versions).filter(([, version]) => version !== null)), runtimeRss: { onespike: runtime('simd'), PyTorch: runtime('torch') },
   };
 }
 

@@ -43,12 +43,13 @@ export function tableOf(rows, options) {
 /** The machine and the terms of the measurement, as a paragraph. */
 export function terms(machine, options) {
   const { batch, timesteps, activity, threads, rounds, iterations, warmup } = options;
+  const runtimes = Object.entries(machine.runtimeRss).filter(([, bytes]) => bytes !== null).map(([name, bytes]) => `${name} ${megabytes(bytes)} MB`).join(', ');
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`).join(', ');
   return `${machine.cpu} (${machine.simd}), ${machine.cores} cores, ${threads} threads; ${machine.date}; ${versions}${options.compile ? ' with torch.compile' : ''}. ` +
     `Batch ${batch}, T = ${timesteps}, ${100 * activity} % of the neurons of every layer firing, unless the row says otherwise. ` +
     `Medians of ${rounds} round${rounds === 1 ? '' : 's'} of all programs in turn, each the median of ${iterations} steps after ${warmup} for warming up. ` +
     'Peak: most resident memory of the process; working set: the same less parameters and, in training, gradients and momentum; it includes interpreter and libraries' +
-    `${machine.runtimeRss === null ? '' : ` (PyTorch's: ${megabytes(machine.runtimeRss)} MB)`}. MB are 10^6 bytes.`;
+    `${runtimes === '' ? '' : ` (${runtimes})`}. MB are 10^6 bytes.`;
 }
 
 /** The targets with what was measured. */

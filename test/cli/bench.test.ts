@@ -31,6 +31,7 @@ describe('a network with random weights', () => {
     expect(result!.workingSet).toBeGreaterThan(0);
     // Setting thresholds must leave the peak to the timed steps.
     expect(result!.setupPeakRss).toBeLessThan(result!.peakRss);
+    expect(result!.runtimeRss).toBeLessThan(result!.setupPeakRss);
   });
 
   test('infers without gradients, at another activity, number of classes and time steps', async () => {

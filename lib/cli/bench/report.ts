@@ -15,8 +15,11 @@ function layerRows(network: Network, measured: Measurement, steps: number): obje
   }));
 }
 
-/** The `bench` event. Bytes are bytes; `workingSet` is the peak less what any program for this work must hold. */
-export function benchEvent(network: Network, settings: BenchSettings, measured: Measurement) {
+/**
+ * The `bench` event. Bytes are bytes; `workingSet` is the peak less what any program for this work must hold, `runtimeRss` what
+ * the process had held before there was a network.
+ */
+export function benchEvent(network: Network, settings: BenchSettings, measured: Measurement & { runtimeRss: number }) {
   const { source, batch, iterations } = settings;
   const { description, threads, backend, precision } = network;
   const { parameterBytes, gradientBytes, optimizerBytes } = measured.needed;
@@ -33,7 +36,7 @@ export function benchEvent(network: Network, settings: BenchSettings, measured: 
     milliseconds: middle, millisecondsPerImage: middle / batch,
     spikesPerNeuron: measured.activity.map((layer) => round(layer.spikesPerNeuron)),
     meanSpikesPerNeuron: measured.spikesPerNeuron === null ? null : round(measured.spikesPerNeuron),
-    peakRss: measured.peakRss, setupPeakRss: measured.setupPeakRss, parameterBytes, gradientBytes, optimizerBytes,
+    peakRss: measured.peakRss, setupPeakRss: measured.setupPeakRss, runtimeRss: measured.runtimeRss, parameterBytes, gradientBytes, optimizerBytes,
     workingSet: measured.peakRss - parameterBytes - gradientBytes - optimizerBytes,
     ...(settings.layers ? { layers: layerRows(network, measured, iterations) } : {}),
   };

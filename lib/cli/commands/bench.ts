@@ -1,6 +1,7 @@
 /** `bench`: speed and memory of a network with random weights at a given activity, or of a trained one. */
 import type { Command } from 'commander';
 import { presetNames } from '../../train/presets';
+import { peakRss } from '../bench/memory';
 import { measure } from '../bench/measure';
 import { benchEvent, showBench } from '../bench/report';
 import { benchModes, benchSettings, type BenchFlags, type BenchSettings } from '../bench/settings';
@@ -54,11 +55,12 @@ gradients and momentum.`)
 
 async function bench(settings: BenchSettings, output: Output, signal: AbortSignal): Promise<void> {
   const options = { signal, progress: (text: string) => output.progress(text) };
+  const runtimeRss = peakRss();
   const subject = await openSubject(settings, options);
   try {
     const measured = await measure(subject, settings, options);
     output.clear();
-    const event = benchEvent(subject.network, settings, measured);
+    const event = benchEvent(subject.network, settings, { ...measured, runtimeRss });
     output.event(event);
     showBench(output, subject.network, settings, measured, event);
   } finally {
