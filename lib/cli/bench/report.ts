@@ -50,7 +50,7 @@ export function showBench(output: Output, network: Network, settings: BenchSetti
   const what = 'run' in source ? `${source.run}, its ${source.images} images` : `activity ${source.activity}, random weights`;
   output.line(`${event.model} ${event.mode}, batch ${event.batch}, T = ${event.timesteps}, ${event.precision}, ${what}`);
   output.line(`${event.device} (${event.cpu}, ${event.simd}), ${event.threads} thread${event.threads === 1 ? '' : 's'}, onespike ${event.version}, node ${event.node}`);
-  output.line(`${paint('bold', `${event.imagesPerSecond.toFixed(1)} images/s`)}  ${event.milliseconds.toPrecision(4)} ms per step (median of ${event.iterations}), best ${event.best.toFixed(1)} images/s`);
+  output.line(`${paint('bold', `${event.imagesPerSecond.toFixed(1)} images/s`)}  ${event.milliseconds.toPrecision(4)} ms per ${event.batch === 1 ? 'image' : 'step'} (median of ${event.iterations}), best ${event.best.toFixed(1)} images/s`);
   output.line(`memory  peak ${bytes(event.peakRss)}, of which ${settings.training ? 'parameters, gradients and momentum' : 'parameters'} ${bytes(event.peakRss - event.workingSet)}, working set ${bytes(event.workingSet)}`);
   if (event.meanSpikesPerNeuron !== null) output.line(`spikes/neuron ${event.meanSpikesPerNeuron}; by layer: ${event.spikesPerNeuron.join(', ')}`);
   if (settings.layers) output.line(profileTable(network, measured, settings.iterations));
