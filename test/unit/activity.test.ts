@@ -39,6 +39,21 @@ test('the search never fires much more than what it looks for, and is short', ()
     expect(shares.length).toBeLessThan(10 * network.layers.length);
   }));
 
+test('more than 16 images share the thresholds evenly, deep layers too', async () => {
+  const many = Uint8Array.from({ length: 40 * 3 * 32 * 32 }, () => random.below(256));
+  const network = await Network.create(vgg('vgg16', { width: 0.25, hidden: [512], leak: 0.9 }), { seed: 3, threads: 1 });
+  try {
+    const said: string[] = [];
+    const reached = await setActivity(network, many, 0.06, { onLayer: (done, layers) => said.push(`${done}/${layers}`) });
+    expect(said).toEqual(Array.from({ length: 28 }, (_, i) => `${i}/28`));
+    for (const share of reached) expect(Math.abs(share - 0.06)).toBeLessThanOrEqual(0.0006);
+    const { stats } = await network.forward(many);
+    expect([...stats.spikes].map((spikes, i) => spikes / (40 * network.layers[i]!.neurons))).toEqual(reached);
+  } finally {
+    await network.dispose();
+  }
+});
+
 test('no threshold falls below 0.1, and what cannot be reached ends the search', () =>
   withNetwork(async (network) => {
     const reached = await setActivity(network, pixels, 1);
