@@ -62,7 +62,11 @@ function report(rows, machine, options) {
 async function main() {
   const options = parseFlags(process.argv.slice(2));
   if (options.help) return console.log(help);
-  const comparisons = comparisonsOf(options, options.run === undefined ? null : networkOfRun(options.run));
+  const runNetwork = options.run === undefined ? null : networkOfRun(options.run);
+  if (runNetwork !== null && !options.without.includes('pytorch') && runNetwork.input.join('x') !== '3x32x32') {
+    throw new UsageError(`Expected a run on images of 3x32x32 for --run, which is what the reference's bench takes, but received ${runNetwork.input.join('x')}; --without pytorch times it alone`);
+  }
+  const comparisons = comparisonsOf(options, runNetwork);
   const timings = timingsOf(comparisons);
   if (timings.some(({ program }) => program === 'onnxruntime') && !hasOnnxRuntime()) {
     throw new UsageError('Expected the package onnxruntime-node but it is not installed; run `npm ci --ignore-scripts`, or leave it out with --without onnxruntime');

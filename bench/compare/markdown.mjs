@@ -49,7 +49,9 @@ export function terms(machine, options) {
     `Batch ${batch}, T = ${timesteps}, ${100 * activity} % of the neurons of every layer firing, unless the row says otherwise. ` +
     `Medians of ${rounds} round${rounds === 1 ? '' : 's'} of all programs in turn, each the median of ${iterations} steps after ${warmup} for warming up. ` +
     'Peak: most resident memory of the process; working set: the same less parameters and, in training, gradients and momentum; it includes interpreter and libraries' +
-    `${runtimes === '' ? '' : ` (${runtimes})`}. MB are 10^6 bytes.`;
+    `${runtimes === '' ? '' : ` (${runtimes})`}. MB are 10^6 bytes.` +
+    (options.run === undefined ? '' : ' A trained network works on its own images with its own thresholds, and its data set is part of its memory; PyTorch then runs ' +
+      'its plain bench of the same shape, for dense work takes the same time whatever the weights are.');
 }
 
 /** The targets with what was measured. */

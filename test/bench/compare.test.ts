@@ -1,6 +1,6 @@
 // bench:compare: what it times, how it counts, what it says. The programs it compares with are small scripts here.
 import { spawn } from 'node:child_process';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '../helpers/command-line';
 import { inModule } from '../helpers/module';
@@ -90,6 +90,24 @@ describe('measuring', () => {
     expect(table).toMatch(/1 threads?; .*PyTorch 1\/\/.*Batch 1, T = 5, 12 % of the neurons/);
     expect(table).toMatch(/\| vgg6 +\| infer +\| [\d.]+ ms +\| PyTorch +\| 100 ms/);
     expect(table).toMatch(/inference \/ PyTorch +\| ≥ 15 +\| [\d.]+ +\| (reached|missed)/);
+  });
+
+  test('says what a trained network is compared with', async () => {
+    const run = join(folder, 'run');
+    mkdirSync(run);
+    const write = (input: number[]): void => writeFileSync(join(run, 'run.json'), JSON.stringify({ network: { name: 'vgg9', input, timesteps: 5, layers: [{ type: 'linear', out: 3, output: true }] } }));
+    write([3, 32, 32]);
+    const said = inModule<string>('bench/compare/markdown.mjs', ['terms'], 'return terms(input.machine, input.options);',
+      { machine: { versions: {}, runtimeRss: { PyTorch: null } }, options: { activity: 0.12, run } });
+    expect(said).toMatch(/PyTorch then runs its plain bench of the same shape/);
+    const { status, stderr } = await compare([...pytorch, '--run', run, '--cases', 'run', '--without', 'onnxruntime']);
+    expect(status).toBe(1);
+    // The folder holds no network that could be timed.
+    expect(stderr).toMatch(/bench --json --run .*ended with 1/);
+    write([1, 28, 28]);
+    const refused = await compare([...pytorch, '--run', run, '--cases', 'run', '--without', 'onnxruntime']);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/3x32x32 for --run.*1x28x28/);
   });
 
   test('takes any other program, and fills in its command', async () => {
