@@ -1,48 +1,89 @@
-// Times `onespike bench` against another program on the same machine, in turns, so that both meet the same noise.
-//
-//   node bench/compare.mjs --opponent "COMMAND {model} {mode} --batch {batch} --timesteps {timesteps} --threads {threads}" \
-//        [--models vgg6,vgg9] [--modes train,infer] [--batch 64] [--timesteps 5] [--activity 0.12] [--threads 2] [--rounds 3] [--json]
-//
-// The opponent prints one JSON object with `imagesPerSecond` as its last line. The figure of a side is the median of its rounds.
-import { execFileSync } from 'node:child_process';
+// Times onespike, PyTorch and onnxruntime in turns, so that all meet the same noise; see compare/flags.mjs for the options.
+import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { comparisonsOf, keyOf, timingsOf } from './compare/cases.mjs';
+import { lastJson, stopChild } from './compare/child.mjs';
+import { help, parseFlags, UsageError } from './compare/flags.mjs';
+import { tableOf, targetTable, terms } from './compare/markdown.mjs';
+import { networkOfRun, OnnxModels } from './compare/models.mjs';
+import { commandOf, hasOnnxRuntime, programName } from './compare/programs.mjs';
+import { rowsOf } from './compare/rows.mjs';
+import { judge } from './compare/targets.mjs';
 
-const main = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'lib', 'cli', 'main.js');
-const text = (value) => ({ type: 'string', default: value });
-const { values } = parseArgs({
-  options: {
-    opponent: { type: 'string' }, models: text('vgg9,vgg16'), modes: text('train,infer'), batch: text('64'), timesteps: text('5'),
-    activity: text('0.12'), threads: text('2'), rounds: text('3'), json: { type: 'boolean', default: false },
-  },
+const say = (line) => process.stderr.write(`${line}\n`);
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {
+  interrupted = true;
+  stopChild();
 });
-if (!values.opponent) {
-  console.error('Expected --opponent COMMAND; the first lines of this file say how');
-  process.exit(2);
-}
 
-function lastLine(program, args) {
-  const output = execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 });
-  const rate = JSON.parse(output.trim().split('\n').at(-1)).imagesPerSecond;
-  if (!(rate > 0)) throw new Error(`Expected a positive imagesPerSecond from ${program} but received ${rate}`);
-  return rate;
-}
-
-const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
-const { batch, timesteps, activity, threads } = values;
-
-for (const model of values.models.split(','))
-  for (const mode of values.modes.split(',')) {
-    const settings = { model, mode, batch, timesteps, activity, threads };
-    const [program, ...args] = values.opponent.trim().split(/\s+/).map((word) => word.replace(/\{(\w+)\}/g, (_, key) => settings[key] ?? `{${key}}`));
-    const ours = [], theirs = [];
-    for (let round = 0; round < Number(values.rounds); round++) {
-      ours.push(lastLine(process.execPath, [main, 'bench', '--json', ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value])]));
-      theirs.push(lastLine(program, args));
+/** Map from the key of a timing to what its program said in every round. Odd rounds run backwards, so that no program always comes first. */
+async function measure(timings, options, models) {
+  const results = new Map(timings.map((timing) => [keyOf(timing), []]));
+  const started = performance.now();
+  const all = options.rounds * timings.length;
+  let done = 0;
+  for (let round = 0; round < options.rounds; round++) {
+    for (const timing of round % 2 === 0 ? timings : [...timings].reverse()) {
+      const { model, mode, batch, timesteps, threads } = timing;
+      const left = done === 0 ? '' : `, ${Math.ceil(((performance.now() - started) / done / 60000) * (all - done))} min left`;
+      say(`${++done} of ${all}: ${programName(timing, options)}, ${model} ${mode}, batch ${batch}, T = ${timesteps}, ${threads} threads${left}`);
+      const { command, args, env } = commandOf(timing, options, models);
+      const result = await lastJson(command, args, env);
+      if (!(result.imagesPerSecond > 0)) throw new Error(`Expected a positive imagesPerSecond from ${programName(timing, options)} but received ${result.imagesPerSecond}`);
+      results.get(keyOf(timing)).push(result);
+      if (interrupted) return results;
     }
-    const result = { ...settings, cpu: cpus()[0].model, rounds: ours.length, onespike: median(ours), opponent: median(theirs), ratio: median(ours) / median(theirs) };
-    console.log(values.json ? JSON.stringify(result)
-      : `${model} ${mode}: onespike ${result.onespike.toFixed(1)} img/s, opponent ${result.opponent.toFixed(1)} img/s, ratio ${result.ratio.toFixed(2)}`);
   }
+  return results;
+}
+
+/** Where and with what it was measured. */
+function machineOf(results) {
+  const every = [...results.values()].flat();
+  const first = (key) => every.map((result) => result[key]).find((value) => value !== undefined) ?? null;
+  // What interpreter and libraries hold without any network.
+  const runtime = (library) => every.find((result) => library in result)?.runtimeRss ?? null;
+  const versions = { onespike: first('version'), PyTorch: first('torch'), onnxruntime: first('onnxruntime'), 'Node.js': process.version };
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown', simd: first('simd'), cores: cpus().length, date: new Date().toISOString().slice(0, 10),
+    versions: Object.fromEntries(Object.entries(versions).filter(([, version]) => version !== null)), runtimeRss: { onespike: runtime('simd'), PyTorch: runtime('torch') },
+  };
+}
+
+function report(rows, machine, options) {
+  const judged = options.targets ? judge(rows, options.models) : [];
+  const text = [terms(machine, options), tableOf(rows, options), ...(options.targets ? [targetTable(judged)] : [])].join('\n\n');
+  if (options.out !== undefined) writeFileSync(options.out, `${text}\n`);
+  if (!options.json) return console.log(text);
+  for (const event of [{ event: 'machine', ...machine }, ...rows.map((row) => ({ event: 'row', ...row })), ...judged.map((target) => ({ event: 'target', ...target }))]) console.log(JSON.stringify(event));
+}
+
+async function main() {
+  const options = parseFlags(process.argv.slice(2));
+  if (options.help) return console.log(help);
+  const runNetwork = options.run === undefined ? null : networkOfRun(options.run);
+  if (runNetwork !== null && !options.without.includes('pytorch') && runNetwork.input.join('x') !== '3x32x32') {
+    throw new UsageError(`Expected a run on images of 3x32x32 for --run, which is what the reference's bench takes, but received ${runNetwork.input.join('x')}; --without pytorch times it alone`);
+  }
+  const comparisons = comparisonsOf(options, runNetwork);
+  const timings = timingsOf(comparisons);
+  if (timings.some(({ program }) => program === 'onnxruntime') && !hasOnnxRuntime()) {
+    throw new UsageError('Expected the package onnxruntime-node but it is not installed; run `npm ci --ignore-scripts`, or leave it out with --without onnxruntime');
+  }
+  const models = new OnnxModels();
+  try {
+    await models.write(timings);
+    const results = await measure(timings, options, models);
+    if (!interrupted) report(rowsOf(comparisons, results), machineOf(results), options);
+  } finally {
+    models.remove();
+  }
+}
+
+await main().catch((error) => {
+  if (interrupted) return;
+  say(error instanceof UsageError ? `error ${error.message}\nhint  see npm run bench:compare -- --help` : `error ${error.message}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});
+if (interrupted) process.exitCode = 130;

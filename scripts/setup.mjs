@@ -17,7 +17,8 @@ async function packages() {
   const wanted = fingerprint(['package-lock.json'], manifest.dependencies, manifest.devDependencies, process.platform, process.arch);
   if (readStamp(stamp) === wanted) return;
   await timed('npm packages', async () => {
-    // No dependency needs its install script, and npm would only list them as awaiting approval.
+    // No dependency needs its install script, npm would only list them as awaiting approval, and onnxruntime-node's (of bench/) would
+    // download CUDA libraries.
     const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
     const npm = process.env.npm_execpath;
     if (npm?.endsWith('.js')) await must(process.execPath, [npm, ...args]);

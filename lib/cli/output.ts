@@ -6,9 +6,14 @@ export interface Streams {
   stderr: NodeJS.WriteStream;
 }
 
+// Between two lines of progress where no terminal shows a live one.
+const progressMilliseconds = 5000;
+
 export class Output {
   readonly paint: Paint;
   private live = false;
+  private liveProgress = false;
+  private lastProgress = -Infinity;
 
   constructor(readonly json: boolean, private readonly streams: Streams = process) {
     this.paint = paintFor(streams.stdout);
@@ -45,16 +50,30 @@ export class Output {
   /** Replaces the live line; cut to the width of the terminal, so that it never wraps. */
   status(text: string): void {
     if (!this.interactive) return;
-    const { columns } = this;
-    // A cut through a colour code would leave the terminal coloured, so a line that is too long loses its colours.
-    const fitting = visibleWidth(text) < columns ? text : [...text.replace(/\x1b\[\d+m/g, '')].slice(0, columns - 1).join('');
-    this.streams.stdout.write(`\r\x1b[2K${fitting}`);
+    this.streams.stdout.write(`\r\x1b[2K${fitting(text, this.columns)}`);
     this.live = true;
   }
 
-  clear(): void {
-    if (!this.live) return;
-    this.streams.stdout.write('\r\x1b[2K');
-    this.live = false;
+  /** What goes on, on stderr in either mode: a live line on a terminal, elsewhere a line every few seconds. */
+  progress(text: string): void {
+    const { stderr } = this.streams;
+    if (stderr.isTTY === true && process.env.TERM !== 'dumb') {
+      stderr.write(`\r\x1b[2K${fitting(text, stderr.columns || 80)}`);
+      this.liveProgress = true;
+    } else if (performance.now() - this.lastProgress >= progressMilliseconds) {
+      this.lastProgress = performance.now();
+      stderr.write(`${text}\n`);
+    }
   }
+
+  clear(): void {
+    if (this.live) this.streams.stdout.write('\r\x1b[2K');
+    if (this.liveProgress) this.streams.stderr.write('\r\x1b[2K');
+    this.live = this.liveProgress = false;
+  }
+}
+
+/** A cut through a colour code would leave the terminal coloured, so a line that is too long loses its colours. */
+function fitting(text: string, columns: number): string {
+  return visibleWidth(text) < columns ? text : [...text.replace(/\x1b\[\d+m/g, '')].slice(0, columns - 1).join('');
 }

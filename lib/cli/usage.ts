@@ -15,11 +15,12 @@ export function asUsage<T>(check: () => T, hint?: string): T {
   }
 }
 
-/** For commander: an integer of at least `least`. */
-export function integerOption(least: number): (text: string) => number {
+/** For commander: an integer of at least `least`, and at most `most`. */
+export function integerOption(least: number, most = Infinity): (text: string) => number {
+  const wanted = most === Infinity ? `an integer of at least ${least}` : `an integer from ${least} to ${most}`;
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) throw new UsageError(`Expected an integer of at least ${least} but received '${text}'`);
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most) throw new UsageError(`Expected ${wanted} but received '${text}'`);
     return value;
   };
 }

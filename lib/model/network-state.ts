@@ -52,10 +52,16 @@ export function readOptimizerState(network: NativeNetwork, tensors: readonly Ten
   const slots = new Map<string, FloatTensor>();
   for (const slot of SLOTS) {
     for (const [name, tensor] of readTensors(network, slot, tensors)) {
-      if (tensor.data.some((value) => value !== 0)) slots.set(`${slot}.${name}`, tensor);
+      if (!isZero(tensor.data)) slots.set(`${slot}.${name}`, tensor);
     }
   }
   return { slots, counters: network.counters() };
+}
+
+/** A loop: with a callback per element a checkpoint of 32 million parameters took 1.9 s instead of 1.2. */
+function isZero(data: Float32Array): boolean {
+  for (let i = 0; i < data.length; i++) if (data[i] !== 0) return false;
+  return true;
 }
 
 /** Replaces the whole state: a slot that is not given becomes zero. All or nothing, as `writeParameters`. */

@@ -55,8 +55,6 @@ describe('wrong usage exits 2 with one line and a hint', () => {
     [['predict', 'run'], /missing required argument 'image'/],
     [['data', 'info', 'cifar'], /NAME/],
     [['presets', 'vgg7'], /vgg7/],
-    [['bench', '--model', 'resnet'], /--model/],
-    [['bench', '--activity', '0'], /above 0/],
   ])('%j', async (args, message) => {
     const { status, stdout, stderr } = await cli(args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
@@ -127,15 +125,5 @@ describe('commands without a run', () => {
     expect(coloured.stderr).toContain('\x1b[31m');
     const refused = await cli(['resume', 'absent'], { env: { FORCE_COLOR: '1', NO_COLOR: '1' } });
     expect(refused.stderr).not.toContain('\x1b');
-  });
-
-  test('bench reports as the reference does', async () => {
-    const { status, events } = await cli(['bench', '--model', 'vgg6', '--mode', 'infer', '--batch', '2', '--iterations', '2', '--activity', '0.2', '--json']);
-    expect(status).toBe(0);
-    const [result] = events();
-    expect(result).toMatchObject({ event: 'bench', model: 'vgg6', mode: 'infer', batch: 2, timesteps: 5, device: expect.any(String), threads: expect.any(Number) });
-    expect(result!.best).toBeGreaterThanOrEqual(result!.imagesPerSecond);
-    expect(result!.spikesPerNeuron).toHaveLength(5);
-    for (const share of result!.spikesPerNeuron) expect(Math.abs(share - 0.2)).toBeLessThan(0.02);
   });
 });

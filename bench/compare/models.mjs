@@ -1,0 +1,39 @@
+// The networks that are compared: their descriptions, and their dense ANNs as ONNX files with the weights that onespike times.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { annModel } from '../onnx-network.mjs';
+import { writePieces } from '../onnx.mjs';
+import { Network, resolveNetwork, vgg } from '../../dist/index.mjs';
+
+/** The description of a VGG network on 3x32x32 images with every default filled in. */
+export const resolvedVgg = (name) => resolveNetwork(vgg(name, { leak: 0.9 }));
+
+/** The resolved network of a run. */
+export const networkOfRun = (run) => JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')).network;
+
+/** ONNX files in a temporary folder, one per network and batch. `remove` ends them. */
+export class OnnxModels {
+  #folder = mkdtempSync(join(tmpdir(), 'onespike-onnx-'));
+
+  path(model, batch) {
+    return join(this.#folder, `${model}-${batch}.onnx`);
+  }
+
+  /** Writes the files that the timings of onnxruntime need. */
+  async write(timings) {
+    const wanted = timings.filter(({ program }) => program === 'onnxruntime');
+    for (const model of new Set(wanted.map((timing) => timing.model))) {
+      const network = await Network.create(resolvedVgg(model), { backend: 'cpu', seed: 0 });
+      const parameters = network.parameters();
+      for (const batch of new Set(wanted.filter((timing) => timing.model === model).map((timing) => timing.batch))) {
+        writePieces(this.path(model, batch), annModel(network.description, parameters, batch));
+      }
+      await network.dispose();
+    }
+  }
+
+  remove() {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,33 @@
+// Times an ONNX model in onnxruntime-node on the CPU. One JSON object on stdout, fields as of `onespike bench`.
+//
+//   node bench/ort.mjs MODEL.onnx [--threads 2] [--warmup 1] [--iterations 5]
+//
+// The input is random and ready: float32, already normalised. Encoding bytes, which the other programs do in every step, is not timed.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { parseArgs } from 'node:util';
+
+const { InferenceSession, Tensor } = createRequire(import.meta.url)('onnxruntime-node');
+const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json');
+const text = (value) => ({ type: 'string', default: value });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { threads: text('2'), warmup: text('1'), iterations: text('5') } });
+
+const session = await InferenceSession.create(positionals[0], {
+  executionProviders: ['cpu'], intraOpNumThreads: Number(values.threads), interOpNumThreads: 1, graphOptimizationLevel: 'all',
+});
+const [{ name, shape }] = session.inputMetadata;
+const count = shape.reduce((product, side) => product * side, 1);
+const input = new Tensor('float32', Float32Array.from({ length: count }, () => 3.5 * Math.random() - 1.75), shape);
+const milliseconds = [];
+for (let step = -Number(values.warmup); step < Number(values.iterations); step++) {
+  const started = performance.now();
+  await session.run({ [name]: input });
+  if (step >= 0) milliseconds.push(performance.now() - started);
+}
+milliseconds.sort((a, b) => a - b);
+const middle = (milliseconds[(milliseconds.length - 1) >> 1] + milliseconds[milliseconds.length >> 1]) / 2;
+const peakRss = 1024 * Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+console.log(JSON.stringify({
+  batch: shape[0], threads: Number(values.threads), onnxruntime: version, imagesPerSecond: (1000 * shape[0]) / middle, best: (1000 * shape[0]) / milliseconds[0],
+  milliseconds: middle, peakRss,
+}));
