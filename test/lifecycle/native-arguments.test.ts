@@ -18,6 +18,7 @@ const calls: Record<string, () => unknown[]> = {
   networkTensors: () => [network],
   networkLayers: () => [network],
   networkMemory: () => [network],
+  networkProfile: () => [network],
   networkRead: () => [network, 'parameter', 'layers.0.leak', new Float32Array(1)],
   networkWrite: () => [network, 'parameter', 'layers.0.leak', new Float32Array(1)],
   networkCounters: () => [network],
