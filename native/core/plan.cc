@@ -7,21 +7,6 @@
 namespace onespike {
 namespace {
 
-// Images pass in chunks so that potentials stay within this, whatever the batch: the peak of training follows the chunk.
-// 48 MiB trains vgg6 6 % faster than 96 on a processor with 32 MiB of cache, and 10 % faster than 8; large linear layers want more
-// images at once.
-// The chunk depends on the network alone, because the order of summation does.
-constexpr int64_t kChunkBytes = 64ll << 20;
-// An activation of the ANN is T times smaller than a potential, so more images fit; every chunk reads all weights again.
-constexpr int64_t kAnnChunkBytes = 128ll << 20;
-constexpr int kMaxChunk = 64;
-// Inference keeps byte maps alone: the weights of a linear layer of 4096 x 4096 are read once for 64 images, not for 10.
-constexpr int64_t kInferenceBytes = 64ll << 20;
-
-// The weight gradient of a linear layer is a pass over all its weights, and needs little of an image: spike times and g. So
-// it waits for several chunks, whose times and g stay within this: all of a batch of 64 at T = 5 with two layers of 4096.
-constexpr int64_t kBlockBytes = 16ll << 20;
-constexpr int kMaxBlock = 256;
 constexpr int64_t kMaxElements = 1ll << 31;
 
 Status wrong(Code code, size_t layer, const std::string& what) {
@@ -83,7 +68,7 @@ void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
 }
 
 // How many images pass together, from the bytes that one of them keeps.
-void choose_chunks(Plan* plan) {
+void choose_chunks(const ChunkLimits& limits, Plan* plan) {
   const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
   int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0, activations = 0, largest = 0;
   for (const StageShape& s : plan->stages) {
@@ -94,16 +79,16 @@ void choose_chunks(Plan* plan) {
     largest = std::max(largest, s.out_size() * size);
     if (s.linear && !s.first) waiting += s.src_size() + s.out_size() * T * size;
   }
-  plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (potentials + gradient), 1, kMaxChunk));
-  plan->inference_chunk = int(std::clamp<int64_t>(kInferenceBytes / maps, 1, kMaxChunk));
-  plan->ann_chunk = int(std::clamp<int64_t>(kAnnChunkBytes / (activations + 2 * largest), 1, kMaxChunk));
-  const int64_t block = waiting > 0 ? std::min<int64_t>(kBlockBytes / waiting, kMaxBlock) : 0;
+  plan->chunk = int(std::clamp<int64_t>(limits.training / (potentials + gradient), 1, limits.images));
+  plan->inference_chunk = int(std::clamp<int64_t>(limits.inference / maps, 1, limits.images));
+  plan->ann_chunk = int(std::clamp<int64_t>(limits.ann / (activations + 2 * largest), 1, limits.images));
+  const int64_t block = waiting > 0 ? std::min<int64_t>(limits.block / waiting, limits.block_images) : 0;
   plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
 }
 
 }  // namespace
 
-Status make_plan(const NetworkSpec& spec, Plan* plan) {
+Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan) {
   if (Status status = check_spec(spec); !status.ok()) return status;
   plan->spec = spec;
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
@@ -156,7 +141,7 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
   if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
-  choose_chunks(plan);
+  choose_chunks(limits, plan);
   return Status::success();
 }
 
