@@ -164,7 +164,12 @@ Status Network::create(const NetworkSpec& spec, std::unique_ptr<Network>* out) {
     Plan plan;
     if (Status status = make_plan(spec, &plan); !status.ok()) return status;
     std::unique_ptr<Network> network(new Network());
-    std::unique_ptr<Backend> backend = make_cpu_backend(spec.threads, spec.precision);
+    std::unique_ptr<Backend> backend;
+    if (spec.backend == BackendKind::kCuda) {
+      if (Status status = make_cuda_backend(spec.device, spec.precision, &backend); !status.ok()) return status;
+    } else {
+      backend = make_cpu_backend(spec.threads, spec.precision);
+    }
     ProfiledBackend* profile = nullptr;
     if (spec.profile) {
       auto profiled = std::make_unique<ProfiledBackend>(std::move(backend));

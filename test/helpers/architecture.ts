@@ -33,7 +33,7 @@ const nativeArrows: Record<string, string[]> = {
 const headerOwners = [
   { header: /^(napi|node_api|js_native_api|uv)\.h$/, owner: 'native/addon/napi_setup.h' },
   { header: /^hwy\//, owner: 'native/cpu/' },
-  { header: /^(cuda|cublas|cooperative_groups|mma)/, owner: 'native/cuda/' },
+  { header: /^(cuda_|cublas|cooperative_groups|mma)/, owner: 'native/cuda/' },
 ];
 
 const maxLines = 330;
