@@ -21,10 +21,10 @@ struct DeviceInfo {
 
 // ---- native/cuda
 bool cuda_built();  // this binary holds CUDA kernels
-// All devices that the driver shows, in its order: the position is the number of the device. Probes them in that order until one is
-// usable: a probe makes a CUDA context, which costs time and some hundred megabytes of the device. `why_none`: why no device is
-// usable, or empty.
-std::vector<DeviceInfo> cuda_devices(std::string* why_none);
+// All devices that the driver shows, in its order: the position is the number of the device. Probes device `wanted`, or if that is
+// negative one after the other until one is usable: a probe makes a CUDA context, which costs time and some hundred megabytes of
+// the device. `why_none`: why the wanted device, or every one, is not usable; else empty.
+std::vector<DeviceInfo> cuda_devices(int wanted, std::string* why_none);
 // Runs a kernel on one device, the first time it is asked for in this process. ERR_NO_BACKEND with the reason if it does not run.
 Status probe_cuda_device(int device);
 

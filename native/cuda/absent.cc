@@ -11,7 +11,7 @@ const char kAbsent[] = "this binary was built without CUDA";
 
 bool cuda_built() { return false; }
 
-std::vector<DeviceInfo> cuda_devices(std::string* why_none) {
+std::vector<DeviceInfo> cuda_devices(int, std::string* why_none) {
   *why_none = kAbsent;
   return {};
 }

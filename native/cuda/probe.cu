@@ -134,15 +134,17 @@ Status probe_cuda_device(int device) {
   return wanted.info.usable ? Status::success() : Status::error(Code::kNoBackend, wanted.info.reason);
 }
 
-std::vector<DeviceInfo> cuda_devices(std::string* why_none) {
+std::vector<DeviceInfo> cuda_devices(int wanted, std::string* why_none) {
   Devices& all = devices();
   *why_none = all.why_none;
-  bool usable = false;
-  for (int i = 0; i < int(all.list.size()) && !usable; ++i) {
+  if (wanted >= 0) *why_none = probe_cuda_device(wanted).message;
+  for (int i = 0; wanted < 0 && i < int(all.list.size()); ++i) {
     const Status status = probe_cuda_device(i);
-    usable = status.ok();
-    if (usable) why_none->clear();
-    else *why_none += (why_none->empty() ? "" : "; ") + status.message;
+    if (status.ok()) {
+      why_none->clear();
+      break;
+    }
+    *why_none += (i > 0 ? "; " : "") + status.message;
   }
   std::vector<DeviceInfo> list;
   for (const Device& device : all.list) list.push_back(device.info);
