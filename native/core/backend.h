@@ -206,6 +206,9 @@ class Backend {
   virtual void clamp_neurons(float* neurons, int count, const StepResult* result) = 0;
 };
 
+// ---- native/cuda: ERR_NO_BACKEND with the reason if the device cannot run the kernels
+Status make_cuda_backend(int device, Precision precision, std::unique_ptr<Backend>* backend);
+
 // ---- native/cpu
 std::unique_ptr<Backend> make_cpu_backend(int threads, Precision precision);
 std::vector<std::string> cpu_targets();  // instruction sets that this processor and binary share, best first

@@ -45,8 +45,14 @@ Network::~Network() = default;
 Status Network::create(const NetworkSpec& spec, std::unique_ptr<Network>* out) {
   return guarded([&] {
     Plan plan;
+    if (Status status = check_spec(spec); !status.ok()) return status;
     std::unique_ptr<Network> network(new Network());
-    std::unique_ptr<Backend> backend = make_cpu_backend(spec.threads, spec.precision);
+    std::unique_ptr<Backend> backend;
+    if (spec.backend == BackendKind::kCuda) {
+      if (Status status = make_cuda_backend(spec.device, spec.precision, &backend); !status.ok()) return status;
+    } else {
+      backend = make_cpu_backend(spec.threads, spec.precision);
+    }
     if (Status status = make_plan(spec, backend->limits(), &plan); !status.ok()) return status;
     ProfiledBackend* profile = nullptr;
     if (spec.profile) {

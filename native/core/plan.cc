@@ -13,35 +13,6 @@ Status wrong(Code code, size_t layer, const std::string& what) {
   return Status::error(code, "layers[" + std::to_string(layer) + "]: " + what);
 }
 
-Status check_spec(const NetworkSpec& spec) {
-  const auto range = [](const char* name, double value, double low, double high) {
-    if (value >= low && value <= high) return Status::success();
-    return Status::error(Code::kArg, std::string("Expected ") + name + " between " + std::to_string(low) + " and " + std::to_string(high) +
-                                         " but received " + std::to_string(value));
-  };
-  const struct {
-    const char* name;
-    double value, low, high;
-  } checks[] = {
-      {"timesteps", double(spec.timesteps), 1, kMaxTimesteps}, {"input channels", double(spec.channels), 1, 65535},
-      {"input height", double(spec.height), 1, 65535},         {"input width", double(spec.width), 1, 65535},
-      {"alpha", spec.alpha, -1e6, 1e6},                        {"beta", spec.beta, -1e6, 1e6},
-      {"gamma", spec.gamma, 0, 1e6},                           {"kappa", spec.kappa, 0, 1e6},
-      {"lo", spec.lo, -1e6, 1e6},                              {"hi", spec.hi, -1e6, 1e6},
-      {"threads", double(spec.threads), 1, 1024},
-  };
-  for (const auto& c : checks)
-    if (Status status = range(c.name, c.value, c.low, c.high); !status.ok()) return status;
-  if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
-  if (int(spec.mean.size()) != spec.channels || int(spec.std.size()) != spec.channels)
-    return Status::error(Code::kShape, "Expected mean and std with one value per input channel (" + std::to_string(spec.channels) + ")");
-  for (int c = 0; c < spec.channels; ++c)
-    if (!std::isfinite(spec.mean[c]) || !std::isfinite(spec.std[c]) || !(spec.std[c] > 0))
-      return Status::error(Code::kArg, "Expected finite mean and positive std for channel " + std::to_string(c));
-  if (spec.layers.empty()) return Status::error(Code::kArg, "Expected at least one layer");
-  return Status::success();
-}
-
 Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
   if (layer.out < 1 || layer.out > 65535) return wrong(Code::kArg, i, "Expected out between 1 and 65535 but received " + std::to_string(layer.out));
   if (!(layer.leak >= 0 && layer.leak <= 1)) return wrong(Code::kArg, i, "Expected leak in [0, 1] but received " + std::to_string(layer.leak));
@@ -87,6 +58,35 @@ void choose_chunks(const ChunkLimits& limits, Plan* plan) {
 }
 
 }  // namespace
+
+Status check_spec(const NetworkSpec& spec) {
+  const auto range = [](const char* name, double value, double low, double high) {
+    if (value >= low && value <= high) return Status::success();
+    return Status::error(Code::kArg, std::string("Expected ") + name + " between " + std::to_string(low) + " and " + std::to_string(high) +
+                                         " but received " + std::to_string(value));
+  };
+  const struct {
+    const char* name;
+    double value, low, high;
+  } checks[] = {
+      {"timesteps", double(spec.timesteps), 1, kMaxTimesteps}, {"input channels", double(spec.channels), 1, 65535},
+      {"input height", double(spec.height), 1, 65535},         {"input width", double(spec.width), 1, 65535},
+      {"alpha", spec.alpha, -1e6, 1e6},                        {"beta", spec.beta, -1e6, 1e6},
+      {"gamma", spec.gamma, 0, 1e6},                           {"kappa", spec.kappa, 0, 1e6},
+      {"lo", spec.lo, -1e6, 1e6},                              {"hi", spec.hi, -1e6, 1e6},
+      {"threads", double(spec.threads), 1, 1024},
+  };
+  for (const auto& c : checks)
+    if (Status status = range(c.name, c.value, c.low, c.high); !status.ok()) return status;
+  if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
+  if (int(spec.mean.size()) != spec.channels || int(spec.std.size()) != spec.channels)
+    return Status::error(Code::kShape, "Expected mean and std with one value per input channel (" + std::to_string(spec.channels) + ")");
+  for (int c = 0; c < spec.channels; ++c)
+    if (!std::isfinite(spec.mean[c]) || !std::isfinite(spec.std[c]) || !(spec.std[c] > 0))
+      return Status::error(Code::kArg, "Expected finite mean and positive std for channel " + std::to_string(c));
+  if (spec.layers.empty()) return Status::error(Code::kArg, "Expected at least one layer");
+  return Status::success();
+}
 
 Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan) {
   if (Status status = check_spec(spec); !status.ok()) return status;

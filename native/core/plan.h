@@ -29,6 +29,8 @@ struct Plan {
   bool needs_analog() const { return spec.encoder == Encoder::kHybrid || spec.encoder == Encoder::kDirect; }
 };
 
+// Numbers in range, without looking at the layers.
+Status check_spec(const NetworkSpec& spec);
 Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan);
 
 }  // namespace onespike
