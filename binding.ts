@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 export type NetworkHandle = { readonly __network: never };
 export type DatasetHandle = { readonly __dataset: never };
 
+export type NativeBackend = 'cpu' | 'cuda';
 export type NativeMode = 'ann' | 'snn';
 export type NativeSurrogate = 'triangle' | 'exponential' | 'rectangular' | 'arctan' | 'fast-sigmoid';
 export type NativePrecision = 'fp32' | 'mixed';
@@ -43,6 +44,8 @@ export interface NativeSpec {
   lo: number;
   hi: number;
   seed: number;                     // integer 0..2^53-1
+  backend: NativeBackend;
+  device: number;                   // of the backend cuda: its number
   threads: number;
   precision: NativePrecision;
   profile: boolean;                 // keep times per layer and operation
@@ -111,15 +114,33 @@ export interface NativeInfo {
   simdTarget: string;
   hardwareThreads: number;
   binaryCuda: boolean;              // was this binary built with CUDA
-  cudaReason: string;               // why CUDA cannot be used, or ''
   liveNetworks: number;             // handles of this thread that are neither disposed nor collected
   liveDatasets: number;
+}
+
+export interface NativeDevice {
+  name: string;
+  major: number;                    // compute capability
+  minor: number;
+  memoryBytes: number;
+  freeBytes: number;                // -1 if it was not probed
+  driver: number;                   // CUDA versions of driver and binary: 1000 * major + 10 * minor
+  runtime: number;
+  usable: boolean;                  // a kernel ran on it
+  reason: string;                   // why it is not usable; '' if it is, or was not probed
+}
+
+/** Every GPU in the driver's order, and why the wanted one, or every one, cannot be used ('' if it can). */
+export interface NativeDevices {
+  reason: string;
+  list: NativeDevice[];
 }
 
 /** The export table of native/addon/module.cc, function for function. One job per network runs at a time; `networkAbort`
  *  makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. */
 export interface NativeModule {
   info(): NativeInfo;
+  devices(wanted: number | null): NativeDevices;  // probes that device, or one after the other until one is usable
   networkCreate(spec: NativeSpec): NetworkHandle;
   networkTensors(network: NetworkHandle): { name: string; shape: number[] }[];
   networkLayers(network: NetworkHandle): { layer: number; neurons: number }[];

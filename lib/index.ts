@@ -5,7 +5,7 @@ export {
 } from './model/network';
 export type { FloatTensor } from './model/model-file';
 export type { SpikeTimes } from './model/spike-times';
-export { backendInfo, createDataset, type BackendInfo, type DeviceDataset } from './backend';
+export { backendInfo, createDataset, type BackendInfo, type DeviceDataset, type DeviceInfo } from './backend';
 export { vgg, type VggOptions } from './model/vgg';
 export { resolveNetwork, type Encoder, type LayerDescription, type NetworkDescription, type ResolvedNetwork, type Surrogate } from './model/description';
 export { datasets, splitValidation, loadImage, type DatasetName, type ImageSet, type ImageShape, type LoadedDataset, type LoadOptions } from './data';

@@ -65,7 +65,7 @@ export function fingerprint(files, ...extra) {
 /** The fingerprint that the last successful step left in `file`, or ''. */
 export const readStamp = (file) => (fs.existsSync(inRoot(file)) ? fs.readFileSync(inRoot(file), 'utf8') : '');
 
-export const nativeSources = () => [...filesBelow('native').filter((file) => /\.(cc|h|cu|cuh)$/.test(file)), 'CMakeLists.txt'];
+export const nativeSources = () => [...filesBelow('native').filter((file) => /\.(cc|h|cu|cuh|cmake)$/.test(file)), 'CMakeLists.txt'];
 
 /** How many compilers run at once; CMAKE_BUILD_PARALLEL_LEVEL overrides it. */
 export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.availableParallelism());

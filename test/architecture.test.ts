@@ -61,6 +61,7 @@ describe('the check itself', () => {
     ['lib/cli/main.ts', "import { readFileSync } from 'node:fs';\nimport { train } from '../train/train';"],
     ['native/cpu/events.cc', '#include "cpu/events.h"\n#include "core/backend.h"\n#include "ops/rng.h"\n#include <hwy/highway.h>'],
     ['native/addon/napi_setup.h', '#include <napi.h>'],
+    ['native/bench/layers.cu', '#include "cuda/launch.h"'],
     ['native/addon/job.cc', 'job->abort(); on_exit(x); // never std::abort()'],
   ])('%s with %j is none', (file, text) => {
     expect(one(file, text)).toEqual([]);

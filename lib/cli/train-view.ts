@@ -32,8 +32,11 @@ export class TrainView {
     const { paint } = this.output;
     const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`;
     this.output.line(paint('bold', `onespike ${event.version}: ${event.model} on ${event.dataset}`) + paint('dim', `  seed ${event.seed}`));
-    this.output.line(`${event.backend} (${event.device}, ${threads}), ${compact(event.parameters)} parameters, T = ${event.timesteps}, images: ${event.images.train} to train, ${event.images.validation} to validate, ${event.images.test} to test`);
+    this.output.line(`${event.backend} (${event.device}, ${threads}, ${event.precision}), ${compact(event.parameters)} parameters, T = ${event.timesteps}, images: ${event.images.train} to train, ${event.images.validation} to validate, ${event.images.test} to test`);
     this.output.line(`run: ${shortPath(event.run)}${event.resumed === null ? '' : `, resumed at stage ${event.resumed.stage}, epoch ${event.resumed.epoch + 1}, step ${event.resumed.step + 1}`}`);
+    if (event.resumed !== null && event.resumed.backend !== event.backend) {
+      this.output.note(`${paint('yellow', 'note')}  the run comes from backend ${event.resumed.backend}: on ${event.backend} it goes on to other bits`);
+    }
   }
 
   private progress(event: ProgressEvent): string {

@@ -1,4 +1,6 @@
 /** Mistakes in a command line, told apart from failures of the work: they exit with 2. */
+import { Option } from 'commander';
+import { MAX_DEVICE } from '../backend';
 
 export class UsageError extends Error {
   constructor(message: string, readonly hint?: string) {
@@ -24,6 +26,11 @@ export function integerOption(least: number, most = Infinity): (text: string) =>
     return value;
   };
 }
+
+/** For commands that run networks: on what, on which GPU, and in which precision. */
+export const backendOption = (): Option => new Option('--backend <name>', 'auto, cpu or cuda (default: auto)');
+export const deviceOption = (): Option => new Option('--device <n>', 'number of the GPU (default: the first that works)').argParser(integerOption(0, MAX_DEVICE));
+export const precisionOption = (): Option => new Option('--precision <name>', 'fp32, or mixed: bf16 operands in dense products (default: mixed on a GPU, else fp32)');
 
 /** For commander: a number within (low, high]. */
 export function numberOption(low: number, high: number): (text: string) => number {

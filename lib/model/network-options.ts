@@ -7,13 +7,15 @@ import type { SpikeTimes } from './spike-times';
 export interface NetworkOptions {
   /** `auto` (the default) takes the GPU if it can be used, else the CPU. */
   backend?: BackendChoice | undefined;
+  /** Number of the GPU; the first that is usable by default. The CPU has no devices. */
+  device?: number | undefined;
   /** Of the initial weights, dropout and the rate encoder; 0 by default. */
   seed?: number | undefined;
   /** CPU threads; 0 (the default) for as many as the machine has. Results do not depend on it. */
   threads?: number | undefined;
   /**
-   * `fp32` (the default), or `mixed`: products that are computed densely take bf16 operands and accumulate in 32 bits;
-   * parameters, potentials and everything else stay in 32 bits.
+   * `fp32`, or `mixed`: products that are computed densely take bf16 operands and accumulate in 32 bits; parameters, potentials and
+   * everything else stay in 32 bits. Default: `mixed` on a GPU, `fp32` on the CPU.
    */
   precision?: Precision | undefined;
   /** Keep times per layer and operation for `network.profile()`. */

@@ -2,7 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 
 import { checkBoolean, checkInteger, checkNumber, checkObject, checkOneOf, checkOptions } from '../check';
-import { NativeNetwork, resolveBackend, type BackendName, type NativeCounters } from '../backend';
+import { NativeNetwork, resolveBackend, type BackendName, type ChosenBackend, type NativeCounters } from '../backend';
 import { OneSpikeError } from '../errors';
 import { anytime, argmax, type Anytime } from './anytime';
 import { layerShapes, resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
@@ -18,7 +18,7 @@ export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network-i
 export type { StepStats } from './forward';
 export type { OptimizerState } from './network-state';
 
-const optionNames = ['backend', 'seed', 'threads', 'precision', 'profile'] as const;
+const optionNames = ['backend', 'device', 'seed', 'threads', 'precision', 'profile'] as const;
 export const PRECISIONS = ['fp32', 'mixed'] as const;
 
 /**
@@ -31,6 +31,10 @@ export const PRECISIONS = ['fp32', 'mixed'] as const;
 export class Network {
   readonly description: Readonly<ResolvedNetwork>;
   readonly backend: BackendName;
+  /** Number of the GPU; null on the CPU. */
+  readonly device: number | null;
+  /** The processor that does the work, for people to read. */
+  readonly processor: string;
   readonly seed: number;
   readonly threads: number;
   readonly precision: Precision;
@@ -42,12 +46,14 @@ export class Network {
   readonly #shape: { input: readonly [number, number, number]; classes: number };
   #job: Promise<unknown> | undefined;
 
-  private constructor(description: ResolvedNetwork, backend: BackendName, given: { seed: number; threads: number; precision: Precision; profile: boolean }) {
-    checkMemory(description);
+  private constructor(description: ResolvedNetwork, chosen: ChosenBackend, given: { seed: number; threads: number; precision: Precision; profile: boolean }) {
+    if (chosen.backend === 'cpu') checkMemory(description);
     const { name: _, ...spec } = description;
-    this.#native = new NativeNetwork({ ...spec, ...given });
+    this.#native = new NativeNetwork({ ...spec, ...given, backend: chosen.backend, device: chosen.device ?? 0 });
     this.description = deepFreeze(description);
-    this.backend = backend;
+    this.backend = chosen.backend;
+    this.device = chosen.device;
+    this.processor = chosen.processor;
     this.seed = given.seed;
     this.threads = given.threads;
     this.precision = given.precision;
@@ -61,14 +67,16 @@ export class Network {
    * Errors: ERR_ARG and ERR_SHAPE (the description, with the place of the fault), ERR_NO_BACKEND, ERR_OOM.
    */
   static async create(description: NetworkDescription, options?: NetworkOptions): Promise<Network> {
-    const { backend, seed, threads, precision, profile } = checkOptions(options, 'options', optionNames);
+    const { backend, device, seed, threads, precision, profile } = checkOptions(options, 'options', optionNames);
     const resolved = resolveNetwork(description);
     const checkedSeed = checkInteger(seed === undefined ? 0 : seed, 'seed', { min: 0 });
     const wanted = checkInteger(threads === undefined ? 0 : threads, 'threads', { min: 0, max: 1024 });
-    return new Network(resolved, resolveBackend(backend), {
+    const given = precision === undefined ? undefined : checkOneOf(precision, 'precision', PRECISIONS);
+    const chosen = resolveBackend(backend, device);
+    return new Network(resolved, chosen, {
       seed: checkedSeed,
       threads: wanted === 0 ? availableParallelism() : wanted,
-      precision: checkOneOf(precision ?? 'fp32', 'precision', PRECISIONS),
+      precision: given ?? (chosen.backend === 'cuda' ? 'mixed' : 'fp32'),
       profile: checkBoolean(profile ?? false, 'profile'),
     });
   }

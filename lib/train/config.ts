@@ -1,8 +1,10 @@
 /** The configuration of a training run: what it may hold, and how preset, file and overrides become one. */
 import { z } from 'zod';
+import { BACKEND_CHOICES, MAX_DEVICE } from '../backend';
 import { checkOneOf, expected } from '../check';
 import { OneSpikeError } from '../errors';
 import { datasetNames } from '../data';
+import { PRECISIONS } from '../model/network';
 import { applyOverride, isPlainObject, mergeConfig, type PlainObject } from './merge';
 import { defaultDataset, defaultPreset, presetConfig, presetNames } from './presets';
 import { suggestion } from './suggest';
@@ -87,9 +89,10 @@ const schema = z.strictObject({
     seed: count.optional(),
   }),
   seed: z.int().nonnegative().max(Number.MAX_SAFE_INTEGER).describe('an integer from 0 to 2^53-1'),
-  backend: choice(['auto', 'cpu', 'cuda']),
+  backend: choice(BACKEND_CHOICES),
+  device: z.int().min(0).max(MAX_DEVICE).describe(`the number of a GPU, from 0 to ${MAX_DEVICE}`).optional(),
   threads: z.int().min(0).max(1024).describe('an integer from 0 (all cores) to 1024'),
-  precision: choice(['fp32', 'mixed']).optional(),
+  precision: choice(PRECISIONS).optional(),
   out: text.optional(),
   init: text.optional(),
   ann: phase,

@@ -16,7 +16,9 @@ export interface StartEvent {
   run: string;
   version: string;
   backend: string;
+  /** The processor that does the work. */
   device: string;
+  precision: string;
   threads: number;
   model: string;
   dataset: string;
@@ -24,8 +26,8 @@ export interface StartEvent {
   parameters: number;
   timesteps: number;
   images: { train: number; validation: number; test: number };
-  /** Where a resumed run goes on; null for a new one. */
-  resumed: { stage: string; epoch: number; step: number } | null;
+  /** Where a resumed run goes on, and the backend that it ran on before; null for a new one. */
+  resumed: { stage: string; epoch: number; step: number; backend: string } | null;
 }
 
 /** How far the running epoch or evaluation is. Its numbers are running means. */

@@ -7,7 +7,7 @@ import { Network, type NetworkOptions } from '../model/network';
 import type { TrainConfig } from './config';
 import type { ConvertedEvent, DoneEvent, EpochEvent } from './events';
 import { loadConfigured } from './model';
-import { RunFolder, type RunInfo } from './run-folder';
+import { RunFolder, runPrecision, type RunInfo } from './run-folder';
 
 export interface Run {
   path: string;
@@ -21,7 +21,7 @@ export interface Run {
   results: DoneEvent | undefined;
   /** `ann` if the network is not spiking, or not yet. */
   mode: 'ann' | 'snn';
-  /** A new network with the best parameters so far; the caller disposes of it. Errors: ERR_STATE if nothing was saved yet. */
+  /** A new network with the best parameters so far, of the run's precision unless another is asked for; the caller disposes of it. Errors: ERR_STATE if nothing was saved yet. */
   network(options?: NetworkOptions): Promise<Network>;
   /** The images of the run. */
   dataset(options?: { signal?: AbortSignal }): Promise<LoadedDataset>;
@@ -41,7 +41,7 @@ export async function loadRun(path: string): Promise<Run> {
       if (best === undefined) {
         throw new OneSpikeError('ERR_STATE', `Expected a trained network in ${folder.path} but received none yet; go on with \`onespike resume ${folder.path}\``);
       }
-      return Network.open(best, { seed: info.seed, ...options });
+      return Network.open(best, { seed: info.seed, precision: runPrecision(info), ...options });
     },
     dataset: async (options) => loadConfigured(info.config, checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal')),
   };

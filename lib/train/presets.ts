@@ -33,7 +33,6 @@ const base = {
   seed: 1,
   backend: 'auto',
   threads: 0,
-  precision: 'fp32',
   ann: {
     epochs: 20,
     batch: 64,

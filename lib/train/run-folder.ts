@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { OneSpikeError } from '../errors';
 import { atomicWrite, ioError, makeFolder, removeLeftovers } from '../io/atomic';
 import { readJsonLines, type JsonObject } from '../io/jsonl';
+import type { Precision } from '../model/network';
 import { resolveNetwork, type ResolvedNetwork } from '../model/description';
 import { parseConfig, type TrainConfig } from './config';
 import type { DoneEvent } from './events';
@@ -17,8 +18,12 @@ export interface RunInfo {
   created: string;
   config: TrainConfig;
   seed: number;
-  /** The backend that ran, whatever was asked for: a resume must use the same one. */
+  /** The backend that ran last, whatever was asked for: a resume takes the same one unless it is told otherwise. */
   backend: string;
+  /** Others that ran before, in order. */
+  earlierBackends?: string[];
+  /** That the network was made with; runs of older versions name it in `config`. */
+  precision?: Precision;
   network: ResolvedNetwork;
   dataset: { name: string; classes: string[]; train: number; validation: number; test: number; mean: number[]; std: number[] };
   host: { name: string; platform: string; cpu: string; cores: number; memoryBytes: number; node: string; simd: string };
@@ -136,6 +141,11 @@ export class RunFolder {
   async has(path: string): Promise<boolean> {
     return stat(path).then(() => true, () => false);
   }
+}
+
+/** The precision of a run, whichever version made it. */
+export function runPrecision(info: RunInfo): Precision {
+  return info.precision ?? info.config.precision ?? 'fp32';
 }
 
 /** `runs/NAME-YYYYMMDD-HHMMSS`, local time. */

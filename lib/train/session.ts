@@ -45,7 +45,8 @@ export class Session {
 
   /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. */
   static async open(config: TrainConfig, folder: RunFolder, loaded: LoadedDataset, description: ResolvedNetwork, options: SessionOptions): Promise<Session> {
-    const network = await Network.create(description, { backend: config.backend, seed: config.seed, threads: config.threads, precision: config.precision });
+    const { backend, device, seed, threads, precision } = config;
+    const network = await Network.create(description, { backend, device, seed, threads, precision });
     try {
       const last = folder.checkpoint('last.safetensors');
       let state = initialState(config.ann.epochs > 0 ? 'ann' : config.convert.enabled ? 'convert' : 'snn', hiddenLayers(network).length);

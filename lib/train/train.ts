@@ -2,8 +2,8 @@
 import { cpus, hostname, totalmem } from 'node:os';
 import { rmdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { backendInfo } from '../backend';
-import { checkInteger, checkNumber, checkOptions, checkSignal, checkString } from '../check';
+import { BACKEND_CHOICES, hostInfo, MAX_DEVICE, type BackendChoice, type BackendName } from '../backend';
+import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../check';
 import type { LoadedDataset } from '../data';
 import { OneSpikeError } from '../errors';
 import { layerShapes } from '../model/description';
@@ -12,7 +12,7 @@ import type { StartEvent, TrainEvent } from './events';
 import { lockRun } from './lock';
 import { loadConfigured, networkOf } from './model';
 import { trainPhase } from './phase';
-import { defaultOut, RunFolder, type RunInfo } from './run-folder';
+import { defaultOut, RunFolder, runPrecision, type RunInfo } from './run-folder';
 import { isAbort, Session } from './session';
 import { convertStage, finishStage } from './stages';
 
@@ -24,6 +24,10 @@ export interface TrainOptions {
 }
 
 export interface ResumeOptions extends TrainOptions {
+  /** In place of the backend that ran last. Another one rounds otherwise: the run goes on, but not to the same bits. */
+  backend?: BackendChoice | undefined;
+  /** In place of the GPU that the configuration names. */
+  device?: number | undefined;
   /** In place of the number of threads the run was started with. Results do not depend on it. */
   threads?: number | undefined;
 }
@@ -69,8 +73,11 @@ export async function* train(config: TrainConfigInput = {}, options: TrainOption
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(resolve(checkString(run, 'run')));
-  const { signal, progressSeconds } = checkTrainOptions(options, ['threads']);
-  if (options.threads !== undefined) checkInteger(options.threads, 'threads', { min: 0, max: 1024 });
+  const { signal, progressSeconds } = checkTrainOptions(options, ['backend', 'device', 'threads']);
+  const { backend, device, threads } = options;
+  if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
+  if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
+  if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
   const info = await folder.readInfo();
   if (info.results !== undefined) {
     yield { ...info.results, run: folder.path };
@@ -78,15 +85,21 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   }
   const unlock = await lockRun(folder.path);
   try {
-    // Another backend rounds otherwise, so `auto` must not choose again.
-    const config = { ...info.config, backend: info.backend as TrainConfig['backend'], threads: options.threads ?? info.config.threads };
+    // Another backend rounds otherwise, so `auto` must not choose again, and neither must the default of the precision.
+    const config: TrainConfig = {
+      ...info.config, backend: backend ?? (info.backend as BackendName), device: device ?? info.config.device, threads: threads ?? info.config.threads, precision: runPrecision(info),
+    };
     const loaded = await loadConfigured(config, signal);
     const session = await Session.open(config, folder, loaded, info.network, { signal, progressSeconds });
+    const moved = session.network.backend !== info.backend;
+    const now = moved ? { ...info, backend: session.network.backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] } : info;
     const prepare = async (): Promise<void> => {
       await folder.prepare();
       await folder.truncateMetrics(session.state.metricsBytes);
+      if (moved) await folder.writeInfo(now);
     };
-    yield* work(session, info, session.state, prepare);
+    const { stage, epoch, step } = session.state;
+    yield* work(session, now, { stage, epoch, step, backend: info.backend }, prepare);
   } finally {
     await unlock();
   }
@@ -98,13 +111,13 @@ function checkTrainOptions(options: unknown, more: readonly string[] = []): { si
 }
 
 /** The stages that are left, after `prepare`. Disposes of the session in the end. */
-async function* work(session: Session, info: RunInfo, from: StartEvent['resumed'], prepare: () => Promise<void>): AsyncGenerator<TrainEvent, void> {
+async function* work(session: Session, info: RunInfo, resumed: StartEvent['resumed'], prepare: () => Promise<void>): AsyncGenerator<TrainEvent, void> {
   const { state, config, folder } = session;
   let settled = true;
   try {
     await prepare();
     settled = false;
-    yield startEvent(session, info, from && { stage: from.stage, epoch: from.epoch, step: from.step });
+    yield startEvent(session, info, resumed);
     if (state.stage === 'ann') {
       yield* trainPhase(session, 'ann');
       if (config.convert.enabled) await session.enter('convert');
@@ -144,7 +157,7 @@ async function enterSnn(session: Session): Promise<void> {
 function startEvent(session: Session, info: RunInfo, resumed: StartEvent['resumed']): StartEvent {
   const { network, config, folder, rows } = session;
   return {
-    event: 'start', run: folder.path, version: info.version, backend: network.backend, device: backendInfo().device, threads: network.threads,
+    event: 'start', run: folder.path, version: info.version, backend: network.backend, device: network.processor, precision: network.precision, threads: network.threads,
     model: network.description.name, dataset: config.dataset.name, seed: config.seed,
     parameters: layerShapes(network.description).reduce((sum, layer) => sum + layer.parameters, 0), timesteps: network.description.timesteps,
     images: { train: rows.train.length, validation: rows.validation.length, test: rows.test.length }, resumed,
@@ -153,9 +166,9 @@ function startEvent(session: Session, info: RunInfo, resumed: StartEvent['resume
 
 function describeRun(config: TrainConfig, session: Session, loaded: LoadedDataset): RunInfo {
   const { network, rows } = session;
-  const { version, simdTarget } = backendInfo();
+  const { version, simdTarget } = hostInfo();
   return {
-    format: 1, version, created: new Date().toISOString(), config, seed: config.seed, backend: network.backend, network: network.description,
+    format: 1, version, created: new Date().toISOString(), config, seed: config.seed, backend: network.backend, precision: network.precision, network: network.description,
     dataset: {
       name: loaded.name, classes: loaded.train.classes, train: rows.train.length, validation: rows.validation.length, test: rows.test.length,
       mean: network.description.mean, std: network.description.std,

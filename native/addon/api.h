@@ -7,6 +7,7 @@ namespace onespike::addon {
 
 // network.cc: answers at once
 Napi::Value info(const Napi::CallbackInfo& info);
+Napi::Value devices(const Napi::CallbackInfo& info);
 Napi::Value network_create(const Napi::CallbackInfo& info);
 Napi::Value network_tensors(const Napi::CallbackInfo& info);
 Napi::Value network_layers(const Napi::CallbackInfo& info);

@@ -26,6 +26,9 @@ struct BatchInput {
   int64_t count = 0;
 };
 
+// Largest number of a CUDA device that is not a mistake.
+constexpr int kMaxDevice = 1023;
+
 enum class Labels { kOptional, kRequired };
 
 NetworkSpec read_spec(Napi::Value value);

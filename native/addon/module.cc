@@ -14,6 +14,7 @@ struct Export {
 
 constexpr Export kExports[] = {
     {"info", guard_sync<info>},
+    {"devices", guard_sync<devices>},
     {"networkCreate", guard_sync<network_create>},
     {"networkTensors", guard_sync<network_tensors>},
     {"networkLayers", guard_sync<network_layers>},

@@ -10,6 +10,7 @@
 #include "addon/inputs.h"
 #include "addon/instance.h"
 #include "core/backend.h"
+#include "core/devices.h"
 
 #ifndef ONESPIKE_VERSION
 #define ONESPIKE_VERSION "0.1.0"
@@ -44,10 +45,35 @@ Napi::Value info(const Napi::CallbackInfo& info) {
   object.Set("version", ONESPIKE_VERSION);
   object.Set("simdTarget", cpu_target_name());
   object.Set("hardwareThreads", static_cast<double>(std::thread::hardware_concurrency()));
-  object.Set("binaryCuda", false);
-  object.Set("cudaReason", "this binary was built without CUDA");
+  object.Set("binaryCuda", cuda_built());
   object.Set("liveNetworks", live.networks);
   object.Set("liveDatasets", live.datasets);
+  return object;
+}
+
+// devices(wanted: number | null): NativeDevices
+Napi::Value devices(const Napi::CallbackInfo& info) {
+  check_arity(info, 1, "devices");
+  const int wanted = is_absent(info[0]) ? -1 : static_cast<int>(read_integer(info[0], "wanted", 0, kMaxDevice));
+  const Napi::Env env = info.Env();
+  std::string reason;
+  Napi::Array list = Napi::Array::New(env);
+  for (const DeviceInfo& device : cuda_devices(wanted, &reason)) {
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("name", device.name);
+    row.Set("major", device.major);
+    row.Set("minor", device.minor);
+    row.Set("memoryBytes", static_cast<double>(device.memory_bytes));
+    row.Set("freeBytes", static_cast<double>(device.free_bytes));
+    row.Set("driver", device.driver);
+    row.Set("runtime", device.runtime);
+    row.Set("usable", device.usable);
+    row.Set("reason", device.reason);
+    list.Set(list.Length(), row);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("reason", reason);
+  object.Set("list", list);
   return object;
 }
 

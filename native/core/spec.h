@@ -10,6 +10,7 @@ namespace onespike {
 
 enum class LayerType { kConv, kAvgPool, kLinear };
 enum class Encoder { kHybrid, kDirect, kRate, kTtfs };
+enum class BackendKind { kCpu, kCuda };
 enum class Mode { kAnn, kSnn };
 enum class Precision { kFp32, kMixed };  // mixed: bf16 operands in products, everything else in 32 bits
 
@@ -39,7 +40,9 @@ struct NetworkSpec {
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;                // intensities that map to the last and the first coded step
   uint64_t seed = 0;                        // initial weights, dropout, rate encoder
-  int threads = 1;
+  BackendKind backend = BackendKind::kCpu;
+  int device = 0;                           // number of the CUDA device
+  int threads = 1;                          // of the CPU
   Precision precision = Precision::kFp32;
   bool profile = false;                     // keep times per layer and operation
 };

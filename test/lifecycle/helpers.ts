@@ -80,7 +80,7 @@ export function rawAddon(description: 'tiny' | 'heavy'): { path: string; spec: u
   const input = isTiny ? [2, 4, 4] : [3, 32, 32];
   const spec = {
     input, timesteps: 5, mean: new Array(input[0]).fill(0.5), std: new Array(input[0]).fill(0.5), alpha: 1, beta: 1, gamma: 0.3, kappa: 1,
-    surrogate: 'triangle', encoder: 'hybrid', lo: 0, hi: 1, precision: 'fp32', profile: false, seed: 1, threads: 1,
+    surrogate: 'triangle', encoder: 'hybrid', lo: 0, hi: 1, backend: 'cpu', device: 0, precision: 'fp32', profile: false, seed: 1, threads: 1,
     layers: [...Array.from({ length: convs }, () => ({ ...layer, type: 'conv', out: isTiny ? 4 : 32 })), { ...layer, type: 'linear', out: classes, output: true }],
   };
   return { path: backendInfo().binaryPath, spec, size: input[0]! * input[1]! * input[2]!, classes };

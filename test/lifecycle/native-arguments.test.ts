@@ -14,6 +14,7 @@ afterAll(() => native.networkDispose(network));
 const batch = (): { pixels: Uint8Array; labels: Int32Array } => ({ pixels: new Uint8Array(2 * size), labels: new Int32Array(2) });
 const calls: Record<string, () => unknown[]> = {
   info: () => [],
+  devices: () => [null],
   networkCreate: () => [spec],
   networkTensors: () => [network],
   networkLayers: () => [network],
@@ -156,7 +157,7 @@ test('labels and rows are checked before the job', async () => {
 test('a specification is checked field by field', async () => {
   const code = (change: object): Promise<string> => outcome(() => native.networkCreate({ ...(spec as NativeSpec), ...change }));
   for (const change of [
-    { timesteps: 0 }, { timesteps: 255 }, { timesteps: 2.5 }, { seed: -1 }, { seed: 2 ** 53 }, { threads: 0 }, { mean: [0.5, NaN] }, { std: [0, 1] },
+    { timesteps: 0 }, { timesteps: 255 }, { timesteps: 2.5 }, { seed: -1 }, { seed: 2 ** 53 }, { threads: 0 }, { backend: 'gpu' }, { device: -1 }, { device: 1024 }, { mean: [0.5, NaN] }, { std: [0, 1] },
     { lo: 1, hi: 0 }, { encoder: 'morse' }, { surrogate: 3 }, { alpha: Infinity }, { gamma: 1e300 }, { layers: [{}] }, { layers: 'x' }, { input: [2, 4, 0] },
   ]) expect(await code(change)).toBe('ERR_ARG');
   for (const change of [{ mean: [0.5] }, { input: [2, 4] }, { layers: [] }]) expect(await code(change)).toBe('ERR_SHAPE');

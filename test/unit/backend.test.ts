@@ -10,17 +10,38 @@ import { outcome } from '../lifecycle/helpers';
 test('what this machine offers', () => {
   const info = backendInfo();
   const version = (require('../../package.json') as { version: string }).version;
-  expect(info).toMatchObject({ version, backend: 'cpu', binaryPath: expect.stringMatching(/\.node$/) });
-  expect(info.device).toContain(info.simdTarget);
+  const gpu = info.devices.find(({ usable }) => usable);
+  expect(info).toMatchObject({ version, backend: gpu === undefined ? 'cpu' : 'cuda', binaryCuda: expect.any(Boolean), binaryPath: expect.stringMatching(/\.node$/) });
+  expect(info.device).toContain(gpu?.name ?? info.simdTarget);
   expect(info.hardwareThreads).toBeGreaterThan(0);
+  // Without a usable GPU there is a reason, in words.
+  expect(info.cudaReason).toEqual(gpu === undefined ? expect.stringMatching(/\w+ \w+ \w+/) : '');
+  if (!info.binaryCuda) expect(info.cudaReason).toBe('this binary was built without CUDA');
+});
+
+test('what a GPU says of itself', () => {
+  const { devices } = backendInfo();
+  if (devices.length === 0) console.log(`no GPU was looked at: ${backendInfo().cudaReason}`);
+  devices.forEach((gpu, device) => {
+    expect(gpu).toMatchObject({ device, name: expect.stringMatching(/./), computeCapability: expect.stringMatching(/^\d+\.\d$/), driver: expect.stringMatching(/^\d+\.\d$/) });
+    expect(gpu.memoryBytes).toBeGreaterThan(2 ** 30);
+    if (gpu.usable) expect(gpu.freeBytes).toBeGreaterThan(0);
+  });
 });
 
 test('backends by name', () => {
-  expect(resolveBackend()).toBe(backendInfo().backend);
-  expect(resolveBackend('cpu')).toBe('cpu');
-  const reason = backendInfo().cudaReason;
-  if (reason === '') expect(resolveBackend('cuda')).toBe('cuda');
+  const info = backendInfo();
+  expect(resolveBackend()).toEqual({ backend: info.backend, device: info.backend === 'cpu' ? null : expect.any(Number), processor: info.device });
+  const cpu = { backend: 'cpu', device: null, processor: expect.stringContaining(info.simdTarget) };
+  expect(resolveBackend('cpu')).toEqual(cpu);
+  expect(resolveBackend('cpu', 3)).toEqual(cpu);
+  const reason = info.cudaReason;
+  if (reason === '') expect(resolveBackend('cuda')).toMatchObject({ backend: 'cuda', processor: info.device });
   else expect(() => resolveBackend('cuda')).toThrow(expect.objectContaining({ code: 'ERR_NO_BACKEND', message: expect.stringContaining(reason) }));
+  // No machine has as many.
+  expect(() => resolveBackend('cuda', 1023)).toThrow(expect.objectContaining({ code: 'ERR_NO_BACKEND' }));
+  expect(resolveBackend('auto', 1023)).toEqual(cpu);
+  for (const device of [-1, 0.5, 1024, '0', null]) expect(() => resolveBackend('auto', device)).toThrow(expect.objectContaining({ code: 'ERR_ARG' }));
   expect(() => resolveBackend('coda')).toThrow(/did you mean 'cuda'/);
 });
 

@@ -1,6 +1,5 @@
 /** What a bench says: one object for programs, a few lines for people. */
-import { cpus } from 'node:os';
-import { backendInfo } from '../../backend';
+import { hostInfo } from '../../backend';
 import type { Network } from '../../model/network';
 import type { Output } from '../output';
 import { compact, table } from '../style';
@@ -17,26 +16,27 @@ function layerRows(network: Network, measured: Measurement, steps: number): obje
 
 /**
  * The `bench` event. Bytes are bytes; `workingSet` is the peak less what any program for this work must hold, `runtimeRss` what
- * the process had held before there was a network.
+ * the process had held before there was a network: all of the host's memory. `networkBytes` is the backend's, which is the GPU's on cuda.
  */
 export function benchEvent(network: Network, settings: BenchSettings, measured: Measurement & { runtimeRss: number }) {
   const { source, batch, iterations } = settings;
-  const { description, threads, backend, precision } = network;
+  const { description, threads, backend, device, precision, processor } = network;
   const { parameterBytes, gradientBytes, optimizerBytes } = measured.needed;
-  const info = backendInfo();
+  const info = hostInfo();
   const middle = median(measured.milliseconds);
   const round = (share: number): number => Math.round(1e4 * share) / 1e4;
   return {
     event: 'bench', model: description.name, mode: settings.mode, batch, timesteps: description.timesteps, classes: description.layers.at(-1)!.out,
     ...('run' in source ? { run: source.run, images: source.images } : { activity: source.activity }),
-    device: backend, dtype: precision === 'mixed' ? 'mixed' : 'float32', precision, threads,
-    version: info.version, simd: info.simdTarget, node: process.version, cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    backend, device: device === null ? backend : `${backend}:${device}`, processor, dtype: precision === 'mixed' ? 'mixed' : 'float32', precision, threads,
+    version: info.version, simd: info.simdTarget, node: process.version, cpu: info.cpu,
     warmup: settings.warmup, iterations,
     imagesPerSecond: (1000 * batch) / middle, best: (1000 * batch) / Math.min(...measured.milliseconds),
     milliseconds: middle, millisecondsPerImage: middle / batch,
     spikesPerNeuron: measured.activity.map((layer) => round(layer.spikesPerNeuron)),
     meanSpikesPerNeuron: measured.spikesPerNeuron === null ? null : round(measured.spikesPerNeuron),
     peakRss: measured.peakRss, setupPeakRss: measured.setupPeakRss, runtimeRss: measured.runtimeRss, parameterBytes, gradientBytes, optimizerBytes,
+    networkBytes: network.memoryBytes(),
     workingSet: measured.peakRss - parameterBytes - gradientBytes - optimizerBytes,
     ...(settings.layers ? { layers: layerRows(network, measured, iterations) } : {}),
   };
@@ -49,9 +49,10 @@ export function showBench(output: Output, network: Network, settings: BenchSetti
   const { source } = settings;
   const what = 'run' in source ? `${source.run}, its ${source.images} images` : `activity ${source.activity}, random weights`;
   output.line(`${event.model} ${event.mode}, batch ${event.batch}, T = ${event.timesteps}, ${event.precision}, ${what}`);
-  output.line(`${event.device} (${event.cpu}, ${event.simd}), ${event.threads} thread${event.threads === 1 ? '' : 's'}, onespike ${event.version}, node ${event.node}`);
+  output.line(`${event.processor}, ${event.threads} thread${event.threads === 1 ? '' : 's'}, onespike ${event.version}, node ${event.node}`);
   output.line(`${paint('bold', `${event.imagesPerSecond.toFixed(1)} images/s`)}  ${event.milliseconds.toPrecision(4)} ms per ${event.batch === 1 ? 'image' : 'step'} (median of ${event.iterations}), best ${event.best.toFixed(1)} images/s`);
   output.line(`memory  peak ${bytes(event.peakRss)}, of which ${settings.training ? 'parameters, gradients and momentum' : 'parameters'} ${bytes(event.peakRss - event.workingSet)}, working set ${bytes(event.workingSet)}`);
+  if (event.backend === 'cuda') output.line(`GPU     ${bytes(event.networkBytes)}`);
   if (event.meanSpikesPerNeuron !== null) output.line(`spikes/neuron ${event.meanSpikesPerNeuron}; by layer: ${event.spikesPerNeuron.join(', ')}`);
   if (settings.layers) output.line(profileTable(network, measured, settings.iterations));
 }

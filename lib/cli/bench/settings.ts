@@ -21,6 +21,7 @@ export interface BenchFlags {
   activity?: number;
   threads?: number;
   backend?: string;
+  device?: number;
   precision?: string;
   run?: string;
   images?: string;
@@ -37,7 +38,8 @@ export interface BenchSettings {
   batch: number;
   threads: number;
   backend: BackendChoice;
-  /** Undefined: as the run was trained, else fp32. */
+  device: number | undefined;
+  /** Undefined: as the run was trained, else the backend's default. */
   precision: Precision | undefined;
   iterations: number;
   warmup: number;
@@ -78,6 +80,7 @@ export function benchSettings(words: readonly (string | undefined)[], flags: Ben
     batch: flags.batch ?? 64,
     threads: flags.threads ?? availableParallelism(),
     backend: asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', BACKEND_CHOICES)),
+    device: flags.device,
     precision: flags.precision === undefined ? undefined : asUsage(() => checkOneOf(flags.precision, '--precision', PRECISIONS)),
     iterations: flags.iterations ?? 5,
     warmup: flags.warmup ?? 1,

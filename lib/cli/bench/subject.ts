@@ -38,9 +38,9 @@ async function openRandom(settings: BenchSettings, source: RandomSource, { signa
   const { model, timesteps, classes, activity } = source;
   const description = vgg(model, { classes, timesteps, leak: 0.9 });
   const images = randomImages(settings.batch, 3 * 32 * 32, classes);
-  const { backend, threads, layers: profile } = settings;
+  const { backend, device, threads, layers: profile } = settings;
   progress(`building ${model}`);
-  const network = await Network.create(description, { backend, threads, precision: settings.precision, profile, seed: 0 });
+  const network = await Network.create(description, { backend, device, threads, precision: settings.precision, profile, seed: 0 });
   try {
     if (settings.phase === 'snn') {
       const count = Math.min(sampleImages, settings.batch);
@@ -79,8 +79,8 @@ async function openRun(settings: BenchSettings, source: RunSource, { signal, pro
   }
   progress(`loading ${run.config.dataset.name}`);
   const set = (await run.dataset({ signal }))[source.images];
-  const { backend, threads, layers: profile } = settings;
-  const network = await run.network({ backend, threads, profile, precision: settings.precision ?? run.config.precision ?? 'fp32' });
+  const { backend, device, threads, layers: profile } = settings;
+  const network = await run.network({ backend, device, threads, profile, ...(settings.precision === undefined ? {} : { precision: settings.precision }) });
   const order = new SeededRandom(0).shuffle(Uint32Array.from({ length: set.count }, (_, i) => i));
   const size = set.pixels.length / set.count;
   const images = allocate(settings.batch, size);

@@ -8,7 +8,7 @@ import { benchModes, benchSettings, type BenchFlags, type BenchSettings } from '
 import { openSubject } from '../bench/subject';
 import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
-import { integerOption, numberOption } from '../usage';
+import { backendOption, deviceOption, integerOption, numberOption, precisionOption } from '../usage';
 
 export function addBench(program: Command): void {
   // No default stands here: with --run it matters whether a flag was given.
@@ -22,9 +22,10 @@ export function addBench(program: Command): void {
     .option('--timesteps <n>', 'T (default: 5)', integerOption(1, 254))
     .option('--classes <n>', 'output classes (default: 10)', integerOption(1, 65535))
     .option('--activity <share>', 'share of the neurons of every layer that fires (default: 0.12)', numberOption(0, 1))
-    .option('--precision <name>', 'fp32, or mixed: bf16 operands in dense products (default: fp32)')
+    .addOption(precisionOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1, 1024))
-    .option('--backend <name>', 'auto, cpu or cuda (default: auto)')
+    .addOption(backendOption())
+    .addOption(deviceOption())
     .option('--run <run>', 'a trained network, its thresholds and its images instead of random ones')
     .option('--images <part>', 'with --run: train or test (default: those of the mode)')
     .option('--warmup <n>', 'steps before the timed ones (default: 1)', integerOption(0))

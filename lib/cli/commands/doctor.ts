@@ -1,10 +1,18 @@
 /** `doctor`: what this machine offers, and what is missing. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Command } from 'commander';
-import { backendInfo, type BackendInfo } from '../../backend';
+import { backendInfo, type BackendInfo, type DeviceInfo } from '../../backend';
 import { Output } from '../output';
 import { table } from '../style';
 import { packageVersion } from '../version';
+
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+function describeDevice({ name, memoryBytes, freeBytes, computeCapability, driver, runtime, usable, reason }: DeviceInfo): string {
+  const memory = `${gibibytes(memoryBytes)}${freeBytes === null ? '' : ` (${gibibytes(freeBytes)} free)`}`;
+  const state = usable ? 'a kernel ran on it' : reason === '' ? 'not tried' : 'not usable';
+  return `${name}, ${memory}, compute capability ${computeCapability}, driver for CUDA ${driver}, binary of CUDA ${runtime}, ${state}`;
+}
 
 export function addDoctor(program: Command): void {
   program.command('doctor')
@@ -24,15 +32,22 @@ export function addDoctor(program: Command): void {
         event: 'doctor', version: packageVersion(), node: process.version, platform: `${process.platform}-${process.arch}`,
         cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length, threads: availableParallelism(), memoryBytes: totalmem(),
       };
-      const cudaReady = info !== undefined && info.binaryCuda && info.cudaReason === '';
-      const native = { backend: info?.backend ?? null, simd: info?.simdTarget ?? null, cuda: info === undefined ? null : { built: info.binaryCuda, available: cudaReady, reason: info.cudaReason }, binary: info?.binaryPath ?? null };
+      const gpu = info?.devices.find(({ usable }) => usable);
+      const reason = info?.cudaReason ?? 'the native addon does not load';
+      const native = {
+        backend: info?.backend ?? null, device: info?.device ?? null, simd: info?.simdTarget ?? null,
+        cuda: info === undefined ? null : { built: info.binaryCuda, available: gpu !== undefined, reason, devices: info.devices },
+        binary: info?.binaryPath ?? null,
+      };
       output.event({ ...machine, ...native } as { event: string });
       const { paint } = output;
-      const cuda = cudaReady ? paint('green', 'ready') : `not used: ${info?.cudaReason ?? 'the native addon does not load'}`;
       output.line(table([
         ['onespike', machine.version], ['node', `${machine.node} on ${machine.platform}`],
-        ['processor', `${machine.cpu}, ${machine.cores} cores, ${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
-        ['vectors', native.simd ?? '–'], ['threads', String(machine.threads)], ['CUDA', cuda], ['backend', native.backend ?? '–'],
+        ['processor', `${machine.cpu}, ${machine.cores} cores, ${gibibytes(machine.memoryBytes)}`],
+        ['vectors', native.simd ?? '–'], ['threads', String(machine.threads)],
+        ['CUDA', gpu === undefined ? `not used: ${reason}` : paint('green', 'ready')],
+        ...(info?.devices ?? []).map((each) => [`GPU ${each.device}`, describeDevice(each)]),
+        ['backend', native.backend ?? '–'],
         ['binary', native.binary ?? paint('red', 'does not load')],
       ], [0, 1]));
       if (failure !== undefined) throw failure;

@@ -1,6 +1,6 @@
 /** `eval`, `predict` and `energy`: what a trained run can do. */
 import type { Command } from 'commander';
-import { createDataset } from '../../backend';
+import { BACKEND_CHOICES, createDataset } from '../../backend';
 import { checkOneOf } from '../../check';
 import { loadImage } from '../../data';
 import { formatEnergyTable } from '../../energy';
@@ -15,10 +15,11 @@ import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
 import { bar, compact, percent, table } from '../style';
 import { activityTable, shortPath } from '../train-view';
-import { asUsage, integerOption } from '../usage';
+import { asUsage, backendOption, deviceOption, integerOption } from '../usage';
 
 interface RunFlags {
-  backend?: 'auto' | 'cpu' | 'cuda';
+  backend?: string;
+  device?: number;
   threads?: number;
   json?: boolean;
 }
@@ -27,7 +28,8 @@ function addRunCommand(program: Command, name: string, description: string): Com
   return program.command(name)
     .description(description)
     .argument('<run>', 'folder of the run')
-    .option('--backend <name>', 'auto, cpu or cuda', 'auto')
+    .addOption(backendOption())
+    .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
     .option('--json', 'print JSON Lines');
 }
@@ -35,11 +37,11 @@ function addRunCommand(program: Command, name: string, description: string): Com
 /** Opens run and network, does the work, and disposes of the network whatever happens. */
 async function withRun(path: string, flags: RunFlags, work: (run: Run, network: Network, output: Output, signal: AbortSignal) => Promise<void>): Promise<void> {
   const output = new Output(flags.json === true);
-  asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', ['auto', 'cpu', 'cuda']));
+  const backend = asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', BACKEND_CHOICES));
   const { signal, release } = listenForInterrupt(output);
   try {
     const run = await loadRun(path);
-    const network = await run.network({ backend: flags.backend ?? 'auto', ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
+    const network = await run.network({ backend, device: flags.device, threads: flags.threads });
     try {
       await work(run, network, output, signal);
     } finally {

@@ -1,6 +1,8 @@
 /** `train` and `resume`. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { BACKEND_CHOICES } from '../../backend';
+import { checkOneOf } from '../../check';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config';
 import type { TrainEvent } from '../../train/events';
@@ -8,7 +10,7 @@ import { resume, train } from '../../train/train';
 import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
 import { shortPath, TrainView } from '../train-view';
-import { asUsage, integerOption, UsageError } from '../usage';
+import { asUsage, backendOption, deviceOption, integerOption, precisionOption, UsageError } from '../usage';
 
 interface TrainFlags {
   dataset?: string;
@@ -16,6 +18,7 @@ interface TrainFlags {
   out?: string;
   seed?: number;
   backend?: string;
+  device?: number;
   threads?: number;
   precision?: string;
   set: string[];
@@ -30,9 +33,10 @@ export function addTrain(program: Command): void {
     .option('--data <dir>', 'where the files of the data set are')
     .option('--out <run>', 'folder of the run (default: runs/NAME-DATE-TIME)')
     .option('--seed <n>', 'seed of weights, split, order and augmentation', integerOption(0))
-    .option('--backend <name>', 'auto, cpu or cuda')
+    .addOption(backendOption())
+    .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
-    .option('--precision <name>', 'fp32, or mixed: bf16 operands in dense products')
+    .addOption(precisionOption())
     .option('--set <key=value>', 'set one key of the configuration; may be repeated', (value: string, all: string[]) => [...all, value], [])
     .option('--json', 'print JSON Lines')
     .addHelpText('after', `
@@ -52,14 +56,17 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, to 
   program.command('resume')
     .description('go on with an interrupted run')
     .argument('<run>', 'folder of the run')
+    .option('--backend <name>', 'auto, cpu or cuda; another one than before goes on to other bits (default: the same)')
+    .addOption(deviceOption())
     .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
     .option('--json', 'print JSON Lines')
     .addHelpText('after', `
 Example:
   $ onespike resume runs/vgg6-shapes-20260102-030405`)
-    .action(async (run: string, flags: { threads?: number; json?: boolean }) => {
-      const output = new Output(flags.json === true);
-      await follow(output, (signal) => resume(run, { signal, threads: flags.threads, progressSeconds: output.interactive ? 0.2 : 5 }));
+    .action(async (run: string, { json, backend, device, threads }: { backend?: string; device?: number; threads?: number; json?: boolean }) => {
+      const output = new Output(json === true);
+      const choice = backend === undefined ? undefined : asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES));
+      await follow(output, (signal) => resume(run, { signal, backend: choice, device, threads, progressSeconds: output.interactive ? 0.2 : 5 }));
     });
 }
 
@@ -74,8 +81,8 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
   } else if (name !== undefined) {
     input = { preset: name } as TrainConfigInput;
   }
-  const { dataset, data, out, seed, backend, threads, precision } = flags;
-  const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, threads, precision };
+  const { dataset, data, out, seed, backend, device, threads, precision } = flags;
+  const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, device, threads, precision };
   const overrides = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${JSON.stringify(value)}`]));
   return asUsage(() => resolveConfig(input, [...flags.set, ...overrides]), '`onespike presets NAME` prints every key of a configuration');
 }
