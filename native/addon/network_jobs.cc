@@ -63,7 +63,11 @@ class BatchJob : public Job {
     const auto start = std::chrono::steady_clock::now();
     Batch batch{input_.pixels.data(), input_.labels.empty() ? nullptr : input_.labels.data(), input_.count};
     BatchStorage storage;
-    if (input_.dataset) {
+    Rows rows;
+    if (input_.dataset && network.draws(*input_.dataset)) {
+      rows = {input_.dataset, std::move(input_.indices), input_.augment};
+      batch.rows = &rows;
+    } else if (input_.dataset) {
       Status drawn = draw(&storage);
       if (!drawn.ok()) return drawn;
       batch = storage.view();
@@ -137,7 +141,7 @@ class TrainJob final : public BatchJob {
   Status draw(BatchStorage* storage) override { return entry().prefetcher->take(input_.dataset, input_.indices, input_.augment, storage); }
 
   Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override {
-    if (next_) entry().prefetcher->start(next_->dataset, std::move(next_->indices), next_->augment);
+    if (next_ && !network.draws(*next_->dataset)) entry().prefetcher->start(next_->dataset, std::move(next_->indices), next_->augment);
     return network.train(batch, mode_, options_, stop, &stats_);
   }
 

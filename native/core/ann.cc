@@ -19,6 +19,7 @@ Status prepare_ann(NetworkState& net, int64_t images, bool train) {
     StageBuffers& b = net.stages[i];
     need(b.padded, n * s.padded_size());
     need(b.activation, n * s.out_size());
+    need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.mask, n * s.out_size());
     largest = std::max(largest, n * s.out_size());
@@ -38,10 +39,10 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     StageBuffers& b = net.stages[i];
     const float* source = i == 0 ? net.analog.data() : net.stages[i - 1].activation.data();
     backend.pack_input(b.padded.data(), source, n, s);
-    backend.dense_forward(b.activation.data(), b.padded.data(), net.parameters[i].weight, net.bias(i), !s.output, n, s);
+    backend.dense_forward(b.activation.data(), b.padded.data(), net.parameters[i].weight, b.forward.data(), net.bias(i), !s.output, n, s);
     if (train && net.dropout(i)) {
       // A dropped activation is 0, and so is its gradient, by the same test as ReLU's.
-      backend.dropout_mask(b.mask.data(), spec.seed, net.random_step, first, n, s);
+      backend.dropout_mask(b.mask.data(), spec.seed, net.inputs.data(), first, n, s);
       backend.apply_mask(b.activation.data(), b.mask.data(), 1 / (1 - s.dropout), n * s.out_size());
     }
   }

@@ -8,8 +8,6 @@
 namespace onespike {
 namespace {
 
-constexpr float kMinThreshold = 1e-3f;
-
 // The percentile of a stream of `total` values with linear interpolation, keeping only the values above it.
 class Percentile {
  public:
@@ -48,9 +46,7 @@ class Percentile {
   float floor_ = -std::numeric_limits<float>::infinity();
 };
 
-}  // namespace
-
-Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percentile, double scale, const Stop& stop) {
+Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double percentile, double scale, const Stop& stop) {
   Backend& backend = *net.backend;
   const NetworkSpec& spec = net.plan.spec;
   const int64_t pixels = net.plan.stages[0].src_size();
@@ -58,17 +54,15 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
   for (size_t i = 0; i < net.plan.stages.size(); ++i) {
     const StageShape& s = net.plan.stages[i];
     Percentile top(percentile, batch.count * spec.timesteps * s.out_cells() * s.out_c);
-    net.parameters[i].neuron[1] = 1;
     for (int64_t first = 0; first < batch.count; first += net.plan.chunk) {
       const int n = int(std::min<int64_t>(net.plan.chunk, batch.count - first));
       if (Status status = snn_forward(net, batch.pixels + first * pixels, n, first, false, i, stop); !status.ok()) return status;
-      // Without leak and threshold the potential is the weighted input.
       NeuronParams silent = net.neuron(i);
-      silent.leak = 0, silent.threshold = std::numeric_limits<float>::infinity();
+      silent.neuron = net.silent.data(), silent.fires = false;
       StageBuffers& b = net.stages[i];
       backend.sort_events(snn_source(net, i, false), n, spec.timesteps, s);
       const bool analog = i == 0 && net.plan.needs_analog();
-      backend.spiking_forward(b.times.data(), b.potential.data(), net.parameters[i].weight, net.bias(i), analog ? net.current.data() : nullptr,
+      backend.spiking_forward(b.times.data(), b.potential.data(), net.parameters[i].weight, b.forward.data(), net.bias(i), analog ? net.current.data() : nullptr,
                               spec.encoder == Encoder::kDirect, n, silent, s);
       host.resize(size_t(n * spec.timesteps * s.out_size()));
       backend.download(host.data(), b.potential.data(), host.size() * sizeof(float));
@@ -82,9 +76,33 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
     const double threshold = top.value() * scale;
     if (!std::isfinite(threshold))
       return Status::error(Code::kState, "Expected finite weighted input at layers[" + std::to_string(s.layer) + "] but received " + std::to_string(threshold));
-    net.parameters[i].neuron[0] = std::max(float(threshold), kMinThreshold);
+    const float neuron[2] = {std::max(float(threshold), kMinThreshold), 1};
+    backend.upload(net.parameters[i].neuron, neuron, sizeof neuron);
   }
-  return Status::success();
+  return backend.finish();
+}
+
+}  // namespace
+
+Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percentile, double scale, const Stop& stop) {
+  Backend& backend = *net.backend;
+  const std::vector<StageShape>& stages = net.plan.stages;
+  StagedBatch staged;
+  if (Status status = stage_batch(net, batch, &staged); !status.ok()) return status;
+  StepInputs inputs;
+  inputs.random_step = net.random_step;
+  const float silent[2] = {1, 0};  // with a leak of 0 the potential is the weighted input
+  backend.upload(net.inputs.data(), &inputs, sizeof inputs);
+  backend.upload(net.silent.data(), silent, sizeof silent);
+  std::vector<float> before(2 * stages.size());
+  for (size_t i = 0; i < stages.size(); ++i) {
+    backend.download(&before[2 * i], net.parameters[i].neuron, 2 * sizeof(float));
+    if (net.stages[i].forward.data()) backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
+  }
+  if (Status status = backend.finish(); !status.ok()) return status;
+  Status status = calibrate_layers(net, staged, percentile, scale, stop);
+  for (size_t i = 0; !status.ok() && i < stages.size(); ++i) backend.upload(net.parameters[i].neuron, &before[2 * i], 2 * sizeof(float));
+  return status;
 }
 
 }  // namespace onespike

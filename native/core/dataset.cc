@@ -5,8 +5,6 @@
 #include <mutex>
 #include <thread>
 
-#include "ops/rng.h"
-
 namespace onespike {
 
 Batch BatchStorage::view() const {
@@ -15,20 +13,20 @@ Batch BatchStorage::view() const {
 
 namespace {
 
-// One image shifted by (dy, dx) into `to`, zero where it ends, mirrored if `flip`.
-void copy_image(uint8_t* to, const uint8_t* from, const Dataset& data, int dy, int dx, bool flip) {
-  const int H = data.height, W = data.width;
-  for (int c = 0; c < data.channels; ++c)
+// One image cropped into `to`, zero where it ends.
+void copy_image(uint8_t* to, const uint8_t* from, const DrawTask& task, const Crop& crop) {
+  const int H = task.height, W = task.width;
+  for (int c = 0; c < task.channels; ++c)
     for (int y = 0; y < H; ++y) {
       uint8_t* out = to + (int64_t(c) * H + y) * W;
-      const int sy = y + dy;
+      const int sy = crop.row(y);
       if (sy < 0 || sy >= H) {
         std::memset(out, 0, size_t(W));
         continue;
       }
       const uint8_t* in = from + (int64_t(c) * H + sy) * W;
       for (int x = 0; x < W; ++x) {
-        const int sx = (flip ? W - 1 - x : x) + dx;
+        const int sx = crop.column(x, W);
         out[x] = sx < 0 || sx >= W ? uint8_t(0) : in[sx];
       }
     }
@@ -36,25 +34,31 @@ void copy_image(uint8_t* to, const uint8_t* from, const Dataset& data, int dy, i
 
 }  // namespace
 
-Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out) {
-  const int64_t size = int64_t(data.channels) * data.height * data.width;
+void draw_image(const DrawTask& task, int64_t i) {
+  const int64_t size = int64_t(task.channels) * task.height * task.width;
+  const uint8_t* from = task.pixels + int64_t(task.indices[i]) * size;
+  const Crop crop = draw_crop(task.augment, augment_rng(task.augment), uint64_t(i));
+  if (crop.moves()) copy_image(task.to_pixels + i * size, from, task, crop);
+  else std::memcpy(task.to_pixels + i * size, from, size_t(size));
+  if (task.to_labels) task.to_labels[i] = task.labels[task.indices[i]];
+}
+
+Status check_rows(const Dataset& data, const std::vector<uint32_t>& indices) {
   for (uint32_t index : indices)
     if (index >= uint64_t(data.count))
       return Status::error(Code::kArg, "Expected indices below " + std::to_string(data.count) + " but received " + std::to_string(index));
+  return Status::success();
+}
+
+Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out) {
+  if (Status status = check_rows(data, indices); !status.ok()) return status;
+  const int64_t size = int64_t(data.channels) * data.height * data.width;
   out->count = int64_t(indices.size());
   out->pixels.resize(size_t(out->count * size));
   out->labels.resize(data.labels.empty() ? 0 : indices.size());
-  const Rng rng = Rng::of(augment.seed, augment.step, 0x637267);
-  const uint32_t shifts = uint32_t(2 * augment.padding + 1);
-  for (size_t i = 0; i < indices.size(); ++i) {
-    const uint8_t* from = data.pixels.data() + int64_t(indices[i]) * size;
-    uint8_t* to = out->pixels.data() + int64_t(i) * size;
-    const int dy = int(rng.below(3 * i, shifts)) - augment.padding, dx = int(rng.below(3 * i + 1, shifts)) - augment.padding;
-    const bool flip = augment.flip && rng.below(3 * i + 2, 2) == 1;
-    if (dy == 0 && dx == 0 && !flip) std::memcpy(to, from, size_t(size));
-    else copy_image(to, from, data, dy, dx, flip);
-    if (!out->labels.empty()) out->labels[i] = data.labels[indices[i]];
-  }
+  const DrawTask task{data.pixels.data(), data.labels.data(), data.channels, data.height, data.width, indices.data(), out->count, augment,
+                      out->pixels.data(), out->labels.empty() ? nullptr : out->labels.data()};
+  for (int64_t i = 0; i < out->count; ++i) draw_image(task, i);
   return Status::success();
 }
 

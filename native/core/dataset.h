@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "ops/augment.h"
 
 namespace onespike {
 
@@ -18,18 +19,21 @@ struct Dataset {
   std::vector<int32_t> labels;   // (count)
 };
 
-// A batch ready to compute: bytes (N, C, H, W) and labels (N) or null. Views; the owner outlives the call.
+// Rows of a data set, drawn where the network computes.
+struct Rows {
+  std::shared_ptr<const Dataset> data;
+  std::vector<uint32_t> indices;
+  Augment augment;
+};
+
+// A batch ready to compute: bytes (N, C, H, W) and labels (N) or null, or `rows` in place of both. Views; the owner
+// outlives the call.
 struct Batch {
   const uint8_t* pixels = nullptr;
   const int32_t* labels = nullptr;
   int64_t count = 0;
-};
-
-struct Augment {
-  int padding = 0;      // zero padding of the random crop, in pixels; 0 = no crop
-  bool flip = false;    // horizontal, with probability 1/2
-  uint64_t seed = 0;
-  uint64_t step = 0;    // together with the position in the batch: the whole random state
+  const Rows* rows = nullptr;
+  bool labelled() const { return rows ? !rows->data->labels.empty() : labels != nullptr; }
 };
 
 // Owned storage of a drawn batch.
@@ -39,6 +43,23 @@ struct BatchStorage {
   int64_t count = 0;
   Batch view() const;
 };
+
+// Rows of images in memory, cropped and flipped: (count, C, H, W) bytes and labels or null.
+struct DrawTask {
+  const uint8_t* pixels = nullptr;
+  const int32_t* labels = nullptr;
+  int channels = 0, height = 0, width = 0;
+  const uint32_t* indices = nullptr;     // (n)
+  int64_t n = 0;
+  Augment augment;
+  uint8_t* to_pixels = nullptr;          // (n, C, H, W)
+  int32_t* to_labels = nullptr;          // (n) or null
+};
+// The image at `position` of the batch, and its label.
+void draw_image(const DrawTask& task, int64_t position);
+
+// Errors: kArg if an index is out of range.
+Status check_rows(const Dataset& data, const std::vector<uint32_t>& indices);
 
 // Draws rows `indices` of `data` into `out`, augmented. Deterministic in (augment.seed, augment.step, position).
 // Errors: kArg if an index is out of range.

@@ -64,6 +64,7 @@ class Network {
   int layer_index(int spiking_layer) const;      // its entry in spec().layers
   std::vector<ProfileEntry> take_profile();      // since the last call; empty unless spec().profile
   int64_t memory_bytes() const;                  // parameters, optimiser state and buffers held now
+  bool draws(const Dataset& data) const;         // whether batches of it should come as rows: the backend keeps it in its memory
 
   Status read(TensorKind kind, int tensor, float* into) const;
   Status write(TensorKind kind, int tensor, const float* from);

@@ -8,8 +8,6 @@
 namespace onespike {
 namespace {
 
-constexpr float kMinThreshold = 1e-3f;  // SPEC section 6.3
-
 enum class Part { kWeight, kBias, kThreshold, kLeak };
 
 struct Where {
@@ -47,6 +45,8 @@ Parameters::~Parameters() {
     for (float* memory : {p.weight, p.bias, p.d_weight, p.d_bias}) backend_.release(memory);
     for (int i = 0; i < StageParameters::kSlots; ++i) backend_.release(p.weight_slot[i]), backend_.release(p.bias_slot[i]);
   }
+  backend_.release(neurons_), backend_.release(d_neurons_);
+  for (float* slot : neuron_slots_) backend_.release(slot);
 }
 
 Status Parameters::allocate_one(float** to, int64_t count) {
@@ -62,12 +62,15 @@ Status Parameters::allocate() {
     const StageShape& s = plan_.stages[i];
     if (Status status = allocate_one(&stages_[i].weight, s.weights()); !status.ok()) return status;
     if (Status status = allocate_one(&stages_[i].bias, s.out_cs); !status.ok()) return status;
-    const LayerSpec& layer = plan_.spec.layers[s.layer];
-    stages_[i].neuron[0] = layer.threshold, stages_[i].neuron[1] = layer.leak;
   }
+  if (Status status = allocate_one(&neurons_, neurons()); !status.ok()) return status;
+  for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron = neurons_ + 2 * i;
   initialise();
-  return Status::success();
+  return backend_.finish();
 }
+
+// A whole number of vectors; what follows the last stage is zero and of no use.
+int64_t Parameters::neurons() const { return round_up(2 * int(stages_.size()), kLane); }
 
 // Normal with variance 2/fan_in (He et al. 2015), biases zero: one stream per layer of the list.
 void Parameters::initialise() {
@@ -78,6 +81,9 @@ void Parameters::initialise() {
     std::vector<float> packed(size_t(s.weights()), 0.0f);
     each_weight(s, [&](int64_t from, int64_t to) { packed[size_t(to)] = scale * rng.normal(uint64_t(from)); });
     backend_.upload(stages_[i].weight, packed.data(), packed.size() * sizeof(float));
+    const LayerSpec& layer = plan_.spec.layers[s.layer];
+    const float neuron[2] = {layer.threshold, layer.leak};
+    backend_.upload(stages_[i].neuron, neuron, sizeof neuron);
   }
 }
 
@@ -86,6 +92,8 @@ Status Parameters::allocate_gradients() {
     if (Status status = allocate_one(&stages_[i].d_weight, plan_.stages[i].weights()); !status.ok()) return status;
     if (Status status = allocate_one(&stages_[i].d_bias, plan_.stages[i].out_cs); !status.ok()) return status;
   }
+  if (Status status = allocate_one(&d_neurons_, neurons()); !status.ok()) return status;
+  for (size_t i = 0; i < stages_.size(); ++i) stages_[i].d_neuron = d_neurons_ + 2 * i;
   return Status::success();
 }
 
@@ -95,6 +103,10 @@ Status Parameters::allocate_slots(int count) {
       if (Status status = allocate_one(&stages_[i].weight_slot[slot], plan_.stages[i].weights()); !status.ok()) return status;
       if (Status status = allocate_one(&stages_[i].bias_slot[slot], plan_.stages[i].out_cs); !status.ok()) return status;
     }
+  for (int slot = 0; slot < count; ++slot) {
+    if (Status status = allocate_one(&neuron_slots_[slot], neurons()); !status.ok()) return status;
+    for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron_slot[slot] = neuron_slots_[slot] + 2 * i;
+  }
   return Status::success();
 }
 
@@ -102,43 +114,31 @@ void Parameters::zero_gradients() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     backend_.zero(stages_[i].d_weight, size_t(plan_.stages[i].weights()) * sizeof(float));
     backend_.zero(stages_[i].d_bias, size_t(plan_.stages[i].out_cs) * sizeof(float));
-    stages_[i].d_neuron[0] = stages_[i].d_neuron[1] = 0;
   }
+  backend_.zero(d_neurons_, size_t(neurons()) * sizeof(float));
 }
 
 void Parameters::zero_slots() {
   for (size_t i = 0; i < stages_.size(); ++i)
     for (int slot = 0; slot < StageParameters::kSlots; ++slot) {
-      if (stages_[i].weight_slot[slot]) {
-        backend_.zero(stages_[i].weight_slot[slot], size_t(plan_.stages[i].weights()) * sizeof(float));
-        backend_.zero(stages_[i].bias_slot[slot], size_t(plan_.stages[i].out_cs) * sizeof(float));
-      }
-      stages_[i].neuron_slot[slot][0] = stages_[i].neuron_slot[slot][1] = 0;
+      if (!stages_[i].weight_slot[slot]) continue;
+      backend_.zero(stages_[i].weight_slot[slot], size_t(plan_.stages[i].weights()) * sizeof(float));
+      backend_.zero(stages_[i].bias_slot[slot], size_t(plan_.stages[i].out_cs) * sizeof(float));
     }
+  for (float* slot : neuron_slots_)
+    if (slot) backend_.zero(slot, size_t(neurons()) * sizeof(float));
 }
 
 namespace {
 
 // The array that holds a tensor kind; null where nothing was allocated yet, which reads as zeros.
 float* array_of(const StageParameters& p, TensorKind kind, Part part) {
-  const bool weight = part == Part::kWeight;
-  switch (kind) {
-    case TensorKind::kParameter: return weight ? p.weight : p.bias;
-    case TensorKind::kGradient: return weight ? p.d_weight : p.d_bias;
-    default: {
-      const int slot = int(kind) - int(TensorKind::kSlot0);
-      return weight ? p.weight_slot[slot] : p.bias_slot[slot];
-    }
-  }
-}
-
-const float* scalar_of(const StageParameters& p, TensorKind kind, Part part) {
-  const int which = part == Part::kLeak;
-  switch (kind) {
-    case TensorKind::kParameter: return &p.neuron[which];
-    case TensorKind::kGradient: return &p.d_neuron[which];
-    default: return &p.neuron_slot[int(kind) - int(TensorKind::kSlot0)][which];
-  }
+  const int slot = int(kind) - int(TensorKind::kSlot0);
+  float* array = nullptr;
+  if (part == Part::kWeight) array = kind == TensorKind::kParameter ? p.weight : kind == TensorKind::kGradient ? p.d_weight : p.weight_slot[slot];
+  else if (part == Part::kBias) array = kind == TensorKind::kParameter ? p.bias : kind == TensorKind::kGradient ? p.d_bias : p.bias_slot[slot];
+  else array = kind == TensorKind::kParameter ? p.neuron : kind == TensorKind::kGradient ? p.d_neuron : p.neuron_slot[slot];
+  return array && part == Part::kLeak ? array + 1 : array;
 }
 
 }  // namespace
@@ -147,92 +147,76 @@ Status Parameters::read(TensorKind kind, int tensor, float* into) const {
   const Where at = locate(plan_, tensor);
   const StageParameters& p = stages_[at.stage];
   const StageShape& s = plan_.stages[at.stage];
-  if (at.part == Part::kThreshold || at.part == Part::kLeak) {
-    *into = *scalar_of(p, kind, at.part);
-    return Status::success();
-  }
   const float* from = array_of(p, kind, at.part);
   if (!from) {
     std::fill(into, into + plan_.tensors[tensor].size, 0.0f);
-  } else if (at.part == Part::kBias) {
-    backend_.download(into, from, size_t(s.out_c) * sizeof(float));
+  } else if (at.part != Part::kWeight) {
+    backend_.download(into, from, size_t(plan_.tensors[tensor].size) * sizeof(float));
   } else {
     std::vector<float> packed(static_cast<size_t>(s.weights()));
     backend_.download(packed.data(), from, packed.size() * sizeof(float));
     each_weight(s, [&](int64_t torch, int64_t at) { into[torch] = packed[size_t(at)]; });
   }
-  return Status::success();
+  return backend_.finish();
 }
 
 Status Parameters::write(TensorKind kind, int tensor, const float* from) {
   const Where at = locate(plan_, tensor);
-  StageParameters& p = stages_[at.stage];
+  const StageParameters& p = stages_[at.stage];
   const StageShape& s = plan_.stages[at.stage];
   if (kind == TensorKind::kGradient) {
     if (Status status = allocate_gradients(); !status.ok()) return status;
   } else if (kind != TensorKind::kParameter) {
     if (Status status = allocate_slots(int(kind) - int(TensorKind::kSlot0) + 1); !status.ok()) return status;
   }
-  if (at.part == Part::kThreshold || at.part == Part::kLeak) {
-    const float value = *from;
-    const bool parameter = kind == TensorKind::kParameter;
-    if (parameter && at.part == Part::kThreshold && !(value > 0 && std::isfinite(value)))
-      return Status::error(Code::kArg, "Expected a positive threshold for " + plan_.tensors[tensor].name + " but received " + std::to_string(value));
-    if (parameter && at.part == Part::kLeak && !(value >= 0 && value <= 1))
-      return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " + std::to_string(value));
-    *const_cast<float*>(scalar_of(p, kind, at.part)) = value;
-    return Status::success();
-  }
+  const bool parameter = kind == TensorKind::kParameter;
+  if (parameter && at.part == Part::kThreshold && !(*from > 0 && std::isfinite(*from)))
+    return Status::error(Code::kArg, "Expected a positive threshold for " + plan_.tensors[tensor].name + " but received " + std::to_string(*from));
+  if (parameter && at.part == Part::kLeak && !(*from >= 0 && *from <= 1))
+    return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " + std::to_string(*from));
   float* to = array_of(p, kind, at.part);
-  if (at.part == Part::kBias) {
-    backend_.upload(to, from, size_t(s.out_c) * sizeof(float));
+  if (at.part != Part::kWeight) {
+    backend_.upload(to, from, size_t(plan_.tensors[tensor].size) * sizeof(float));
   } else {
     std::vector<float> packed(size_t(s.weights()), 0.0f);
     each_weight(s, [&](int64_t torch, int64_t at) { packed[size_t(at)] = from[torch]; });
     backend_.upload(to, packed.data(), packed.size() * sizeof(float));
   }
-  return Status::success();
+  return backend_.finish();
 }
 
-double Parameters::squared_norm() const {
-  double sum = 0;
+void Parameters::squared_norm(double* total) const {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    backend_.squared_norm(total, stages_[i].d_weight, plan_.stages[i].weights());
+    if (plan_.stages[i].bias) backend_.squared_norm(total, stages_[i].d_bias, plan_.stages[i].out_cs);
+  }
+  backend_.squared_norm(total, d_neurons_, neurons());
+}
+
+void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result) {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageParameters& p = stages_[i];
-    sum += backend_.squared_norm(p.d_weight, plan_.stages[i].weights());
-    if (plan_.stages[i].bias) sum += backend_.squared_norm(p.d_bias, plan_.stages[i].out_cs);
-    for (float g : p.d_neuron) sum += double(g) * g;
+    const StageShape& s = plan_.stages[i];
+    backend_.update(p.weight, p.d_weight, p.weight_slot[0], p.weight_slot[1], p.weight_slot[2], s.weights(), kind, &inputs->weights, result);
+    if (s.bias) backend_.update(p.bias, p.d_bias, p.bias_slot[0], p.bias_slot[1], p.bias_slot[2], s.out_cs, kind, &inputs->biases, result);
   }
-  return sum;
+  backend_.update(neurons_, d_neurons_, neuron_slots_[0], neuron_slots_[1], neuron_slots_[2], neurons(), kind, &inputs->neurons, result);
+  backend_.clamp_neurons(neurons_, int(stages_.size()), result);
 }
 
-void Parameters::optimise(const OptimizerOptions& o, int64_t step, double gradient_scale) {
+StepInputs update_inputs(const OptimizerOptions& o, int64_t step) {
   UpdateParams base;
   base.learning_rate = o.learning_rate, base.momentum = o.momentum;
   base.beta1 = o.beta1, base.beta2 = o.beta2, base.epsilon = o.epsilon;
-  base.gradient_scale = float(gradient_scale);
   base.correction1 = float(1 - std::pow(double(o.beta1), double(step)));
   base.correction2 = float(1 - std::pow(double(o.beta2), double(step)));
   base.decoupled = o.kind == OptimizerKind::kAdamW, base.amsgrad = o.amsgrad;
-  UpdateParams weights = base, neurons = base;
-  weights.weight_decay = o.weight_decay;
-  neurons.learning_rate = o.neuron_learning_rate;
-
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    StageParameters& p = stages_[i];
-    const StageShape& s = plan_.stages[i];
-    backend_.update(p.weight, p.d_weight, p.weight_slot[0], p.weight_slot[1], p.weight_slot[2], s.weights(), o.kind, weights);
-    if (s.bias) backend_.update(p.bias, p.d_bias, p.bias_slot[0], p.bias_slot[1], p.bias_slot[2], s.out_cs, o.kind, base);
-    for (int j = 0; j < 2; ++j) {
-      struct ScalarSqrt : ScalarMath<float> {
-        static float sqrt(float x) { return std::sqrt(x); }
-      };
-      auto& slot = p.neuron_slot;
-      if (o.kind == OptimizerKind::kSgd) sgd_update<ScalarSqrt>(p.neuron[j], p.d_neuron[j], slot[0][j], neurons);
-      else adam_update<ScalarSqrt>(p.neuron[j], p.d_neuron[j], slot[0][j], slot[1][j], slot[2][j], neurons);
-    }
-    p.neuron[0] = std::max(p.neuron[0], kMinThreshold);
-    p.neuron[1] = std::clamp(p.neuron[1], 0.0f, 1.0f);
-  }
+  StepInputs inputs;
+  inputs.weights = inputs.biases = inputs.neurons = base;
+  inputs.weights.weight_decay = o.weight_decay;
+  inputs.neurons.learning_rate = o.neuron_learning_rate;
+  inputs.clip_norm = o.clip_norm;
+  return inputs;
 }
 
 }  // namespace onespike

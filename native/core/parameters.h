@@ -9,8 +9,8 @@
 
 namespace onespike {
 
-// Weight and bias of one stage with what training keeps beside them; threshold and leak are scalars on the host. Slots
-// are allocated when an optimiser first needs them.
+// Weight, bias, threshold and leak of one stage with what training keeps beside them. Slots are allocated when an optimiser
+// first needs them. Thresholds and leaks of all stages are one array, updated as one.
 struct StageParameters {
   static constexpr int kSlots = 3;
   float* weight = nullptr;
@@ -19,10 +19,13 @@ struct StageParameters {
   float* d_bias = nullptr;
   float* weight_slot[kSlots] = {};
   float* bias_slot[kSlots] = {};
-  float neuron[2] = {1, 1};         // threshold, leak
-  float d_neuron[2] = {};
-  float neuron_slot[kSlots][2] = {};
+  float* neuron = nullptr;          // threshold, leak
+  float* d_neuron = nullptr;
+  float* neuron_slot[kSlots] = {};
 };
+
+// What the update of optimiser step `step` (1, 2, ..) reads.
+StepInputs update_inputs(const OptimizerOptions& options, int64_t step);
 
 class Parameters {
  public:
@@ -41,16 +44,19 @@ class Parameters {
 
   Status read(TensorKind kind, int tensor, float* into) const;
   Status write(TensorKind kind, int tensor, const float* from);
-  void optimise(const OptimizerOptions& options, int64_t step, double gradient_scale);
-  double squared_norm() const;
+  void squared_norm(double* total) const;  // of the gradients, +=
+  // Unless the step's numbers are not finite.
+  void optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result);
 
  private:
   Status allocate_one(float** to, int64_t count);
+  int64_t neurons() const;                // floats of the array of thresholds and leaks
   void initialise();
 
   const Plan& plan_;
   Backend& backend_;
   std::vector<StageParameters> stages_;
+  float *neurons_ = nullptr, *d_neurons_ = nullptr, *neuron_slots_[StageParameters::kSlots] = {};  // owned; of all stages
   int64_t bytes_ = 0;
 };
 

@@ -7,26 +7,57 @@
 namespace onespike {
 namespace {
 
-// Images pass in chunks so that potentials stay within this, whatever the batch: the peak of training follows the chunk.
-// 48 MiB trains vgg6 6 % faster than 96 on a processor with 32 MiB of cache, and 10 % faster than 8; large linear layers want more
-// images at once.
-// The chunk depends on the network alone, because the order of summation does.
-constexpr int64_t kChunkBytes = 64ll << 20;
-// An activation of the ANN is T times smaller than a potential, so more images fit; every chunk reads all weights again.
-constexpr int64_t kAnnChunkBytes = 128ll << 20;
-constexpr int kMaxChunk = 64;
-// Inference keeps byte maps alone: the weights of a linear layer of 4096 x 4096 are read once for 64 images, not for 10.
-constexpr int64_t kInferenceBytes = 64ll << 20;
-
-// The weight gradient of a linear layer is a pass over all its weights, and needs little of an image: spike times and g. So
-// it waits for several chunks, whose times and g stay within this: all of a batch of 64 at T = 5 with two layers of 4096.
-constexpr int64_t kBlockBytes = 16ll << 20;
-constexpr int kMaxBlock = 256;
 constexpr int64_t kMaxElements = 1ll << 31;
 
 Status wrong(Code code, size_t layer, const std::string& what) {
   return Status::error(code, "layers[" + std::to_string(layer) + "]: " + what);
 }
+
+Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
+  if (layer.out < 1 || layer.out > 65535) return wrong(Code::kArg, i, "Expected out between 1 and 65535 but received " + std::to_string(layer.out));
+  if (!(layer.leak >= 0 && layer.leak <= 1)) return wrong(Code::kArg, i, "Expected leak in [0, 1] but received " + std::to_string(layer.leak));
+  if (!(layer.threshold > 0) || !std::isfinite(layer.threshold))
+    return wrong(Code::kArg, i, "Expected a positive threshold but received " + std::to_string(layer.threshold));
+  if (!(layer.dropout >= 0 && layer.dropout < 1)) return wrong(Code::kArg, i, "Expected dropout in [0, 1) but received " + std::to_string(layer.dropout));
+  if (layer.output && layer.type != LayerType::kLinear) return wrong(Code::kShape, i, "Expected the output layer to be linear");
+  if (layer.output != last) return wrong(Code::kShape, i, "Expected the last layer, and it alone, to be the output layer");
+  return Status::success();
+}
+
+void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
+  const std::string prefix = "layers." + std::to_string(s.layer) + ".";
+  const auto add = [&](const char* name, std::vector<int64_t> shape) {
+    int64_t size = 1;
+    for (int64_t side : shape) size *= side;
+    tensors->push_back({prefix + name, std::move(shape), size});
+  };
+  if (s.linear) add("weight", {s.out_c, int64_t(s.src_c) * s.in_h * s.in_w});
+  else add("weight", {s.out_c, s.src_c, s.kernel_h, s.kernel_w});
+  if (s.bias) add("bias", {s.out_c});
+  add("threshold", {});
+  add("leak", {});
+}
+
+// How many images pass together, from the bytes that one of them keeps.
+void choose_chunks(const ChunkLimits& limits, Plan* plan) {
+  const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
+  int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0, activations = 0, largest = 0;
+  for (const StageShape& s : plan->stages) {
+    potentials += s.out_size() * T * size;
+    gradient = std::max(gradient, s.grad_step() * T * size);  // one buffer for all stages
+    maps += s.out_size() + (s.first ? s.out_size() * size : 0);  // spike times, and the analog current
+    activations += (s.padded_size() + s.out_size()) * size;
+    largest = std::max(largest, s.out_size() * size);
+    if (s.linear && !s.first) waiting += s.src_size() + s.out_size() * T * size;
+  }
+  plan->chunk = int(std::clamp<int64_t>(limits.training / (potentials + gradient), 1, limits.images));
+  plan->inference_chunk = int(std::clamp<int64_t>(limits.inference / maps, 1, limits.images));
+  plan->ann_chunk = int(std::clamp<int64_t>(limits.ann / (activations + 2 * largest), 1, limits.images));
+  const int64_t block = waiting > 0 ? std::min<int64_t>(limits.block / waiting, limits.block_images) : 0;
+  plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
+}
+
+}  // namespace
 
 Status check_spec(const NetworkSpec& spec) {
   const auto range = [](const char* name, double value, double low, double high) {
@@ -57,53 +88,7 @@ Status check_spec(const NetworkSpec& spec) {
   return Status::success();
 }
 
-Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
-  if (layer.out < 1 || layer.out > 65535) return wrong(Code::kArg, i, "Expected out between 1 and 65535 but received " + std::to_string(layer.out));
-  if (!(layer.leak >= 0 && layer.leak <= 1)) return wrong(Code::kArg, i, "Expected leak in [0, 1] but received " + std::to_string(layer.leak));
-  if (!(layer.threshold > 0) || !std::isfinite(layer.threshold))
-    return wrong(Code::kArg, i, "Expected a positive threshold but received " + std::to_string(layer.threshold));
-  if (!(layer.dropout >= 0 && layer.dropout < 1)) return wrong(Code::kArg, i, "Expected dropout in [0, 1) but received " + std::to_string(layer.dropout));
-  if (layer.output && layer.type != LayerType::kLinear) return wrong(Code::kShape, i, "Expected the output layer to be linear");
-  if (layer.output != last) return wrong(Code::kShape, i, "Expected the last layer, and it alone, to be the output layer");
-  return Status::success();
-}
-
-void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
-  const std::string prefix = "layers." + std::to_string(s.layer) + ".";
-  const auto add = [&](const char* name, std::vector<int64_t> shape) {
-    int64_t size = 1;
-    for (int64_t side : shape) size *= side;
-    tensors->push_back({prefix + name, std::move(shape), size});
-  };
-  if (s.linear) add("weight", {s.out_c, int64_t(s.src_c) * s.in_h * s.in_w});
-  else add("weight", {s.out_c, s.src_c, s.kernel_h, s.kernel_w});
-  if (s.bias) add("bias", {s.out_c});
-  add("threshold", {});
-  add("leak", {});
-}
-
-// How many images pass together, from the bytes that one of them keeps.
-void choose_chunks(Plan* plan) {
-  const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
-  int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0, activations = 0, largest = 0;
-  for (const StageShape& s : plan->stages) {
-    potentials += s.out_size() * T * size;
-    gradient = std::max(gradient, s.grad_step() * T * size);  // one buffer for all stages
-    maps += s.out_size() + (s.first ? s.out_size() * size : 0);  // spike times, and the analog current
-    activations += (s.padded_size() + s.out_size()) * size;
-    largest = std::max(largest, s.out_size() * size);
-    if (s.linear && !s.first) waiting += s.src_size() + s.out_size() * T * size;
-  }
-  plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (potentials + gradient), 1, kMaxChunk));
-  plan->inference_chunk = int(std::clamp<int64_t>(kInferenceBytes / maps, 1, kMaxChunk));
-  plan->ann_chunk = int(std::clamp<int64_t>(kAnnChunkBytes / (activations + 2 * largest), 1, kMaxChunk));
-  const int64_t block = waiting > 0 ? std::min<int64_t>(kBlockBytes / waiting, kMaxBlock) : 0;
-  plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
-}
-
-}  // namespace
-
-Status make_plan(const NetworkSpec& spec, Plan* plan) {
+Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan) {
   if (Status status = check_spec(spec); !status.ok()) return status;
   plan->spec = spec;
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
@@ -156,7 +141,7 @@ Status make_plan(const NetworkSpec& spec, Plan* plan) {
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
   if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
-  choose_chunks(plan);
+  choose_chunks(limits, plan);
   return Status::success();
 }
 

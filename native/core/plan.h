@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "core/backend.h"
 #include "core/network.h"
 #include "core/spec.h"
 #include "core/status.h"
@@ -28,6 +29,8 @@ struct Plan {
   bool needs_analog() const { return spec.encoder == Encoder::kHybrid || spec.encoder == Encoder::kDirect; }
 };
 
-Status make_plan(const NetworkSpec& spec, Plan* plan);
+// Numbers in range, without looking at the layers.
+Status check_spec(const NetworkSpec& spec);
+Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan);
 
 }  // namespace onespike

@@ -1,6 +1,5 @@
 // The spiking network, one chunk of images: spike-time maps forward, sparse gradients back (SPEC sections 3 and 5).
 #include <algorithm>
-#include <limits>
 
 #include "core/state.h"
 
@@ -26,6 +25,7 @@ Status prepare_snn(NetworkState& net, int64_t images, bool train) {
     StageBuffers& b = net.stages[i];
     const int64_t kept = train && plan.keeps_block(i) ? block : n;
     need(b.times, kept * s.out_size());
+    need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
     else if (train) need(net.gradient, n * T * s.grad_step());
@@ -60,20 +60,19 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
   const float* current = nullptr;
   if (net.plan.needs_analog()) {
     backend.pack_input(net.stages[0].padded.data(), net.analog.data(), n, net.plan.stages[0]);
-    backend.dense_forward(net.current.data(), net.stages[0].padded.data(), net.parameters[0].weight, nullptr, false, n, net.plan.stages[0]);
+    backend.dense_forward(net.current.data(), net.stages[0].padded.data(), net.parameters[0].weight, net.stages[0].forward.data(), nullptr, false,
+                          n, net.plan.stages[0]);
     current = net.current.data();
   }
   for (size_t i = 0; i < stages; ++i) {
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    NeuronParams neuron = net.neuron(i);
-    if (s.output) neuron.threshold = std::numeric_limits<float>::infinity();  // integrates, never resets
     backend.sort_events(snn_source(net, i, train), n, spec.timesteps, s);
-    backend.spiking_forward(net.times(i), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight, net.bias(i),
-                            i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect, n, neuron, s);
+    backend.spiking_forward(net.times(i), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight,
+                            b.forward.data(), net.bias(i), i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect, n, net.neuron(i), s);
     if (train && net.dropout(i)) {
-      backend.dropout_mask(b.mask.data(), spec.seed, net.random_step, first, n, s);
+      backend.dropout_mask(b.mask.data(), spec.seed, net.inputs.data(), first, n, s);
       backend.apply_mask(net.sent(i), net.times(i), b.mask.data(), n * s.out_size());
     }
   }
@@ -96,13 +95,9 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
       if (s.bias) backend.bias_gradient(p.d_bias, gradient, n, T, s);
     }
     if (i > 0) {
-      StageParameters& below = net.parameters[i - 1];
-      NeuronGradient d;
-      backend.input_gradient(net.stages[i - 1].potential.data(), p.weight, b.backward.data(), net.times(i - 1),
-                             net.dropout(i - 1) ? net.stages[i - 1].mask.data() : nullptr, source.scale, n, p.neuron[1], net.neuron(i - 1),
-                             net.plan.stages[i - 1], s, &d);
-      below.d_neuron[0] += float(d.threshold);
-      below.d_neuron[1] += float(d.leak);
+      backend.input_gradient(net.stages[i - 1].potential.data(), b.potential.data(), p.weight, b.backward.data(), net.times(i - 1),
+                             net.dropout(i - 1) ? net.stages[i - 1].mask.data() : nullptr, source.scale, n, net.neuron(i), net.neuron(i - 1),
+                             net.plan.stages[i - 1], s, net.parameters[i - 1].d_neuron);
     } else if (net.plan.needs_analog()) {
       backend.analog_gradient(net.current.data(), gradient, net.plan.spec.encoder == Encoder::kDirect, n, T, s);
       backend.dense_weight_gradient(p.d_weight, b.padded.data(), net.current.data(), n, s);

@@ -11,30 +11,48 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       rate(*backend),
       current(*backend),
       gradient(*backend),
-      d_activation{Buffer<float>(*backend), Buffer<float>(*backend)} {
+      d_activation{Buffer<float>(*backend), Buffer<float>(*backend)},
+      statistics(*backend),
+      silent(*backend),
+      logits(*backend),
+      inputs(*backend),
+      result(*backend),
+      spikes(*backend),
+      pixels(*backend),
+      labels(*backend),
+      indices(*backend) {
   for (size_t i = 0; i < plan.stages.size(); ++i) stages.emplace_back(*backend);
 }
 
-ReadoutParams NetworkState::readout() const {
-  const StageParameters& p = parameters[plan.stages.size() - 1];
-  const NetworkSpec& spec = plan.spec;
-  return {spec.timesteps, spec.alpha, spec.beta, p.neuron[0], p.neuron[1], {spec.surrogate, spec.gamma, spec.kappa}};
+Status NetworkState::allocate() {
+  if (Status status = parameters.allocate(); !status.ok()) return status;
+  const int64_t channels = plan.spec.channels;
+  Status status = statistics.ensure(2 * channels);
+  if (status.ok()) status = silent.ensure(2);
+  if (status.ok()) status = inputs.ensure(1);
+  if (status.ok()) status = result.ensure(1);
+  if (status.ok()) status = spikes.ensure(int64_t(plan.stages.size()));
+  if (!status.ok()) return status;
+  backend->upload(statistics.data(), plan.spec.mean.data(), size_t(channels) * sizeof(float));
+  backend->upload(statistics.data() + channels, plan.spec.std.data(), size_t(channels) * sizeof(float));
+  return backend->finish();
 }
 
 NeuronParams NetworkState::neuron(size_t stage) const {
-  const StageParameters& p = parameters[stage];
-  return {plan.spec.timesteps, p.neuron[0], p.neuron[1], {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
+  return {plan.spec.timesteps, parameters[stage].neuron, !plan.stages[stage].output, {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
 }
 
 EncodeParams NetworkState::encoding(Encoder encoder) const {
   const NetworkSpec& s = plan.spec;
-  return {encoder, s.channels, s.height, s.width, s.timesteps, s.mean.data(), s.std.data(), s.lo, s.hi, s.seed, random_step};
+  return {encoder, s.channels, s.height, s.width, s.timesteps, statistics.data(), statistics.data() + s.channels, s.lo, s.hi, s.seed, inputs.data()};
 }
 
 int64_t NetworkState::buffer_bytes() const {
   int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + gradient.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
+  bytes += statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + result.bytes() + spikes.bytes() + pixels.bytes() + labels.bytes() + indices.bytes();
+  for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();
   for (const StageBuffers& b : stages)
-    bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.gradient.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();
+    bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.gradient.bytes() + b.forward.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();
   return bytes;
 }
 

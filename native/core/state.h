@@ -40,15 +40,32 @@ class Buffer {
 
 // Buffers of one stage for one chunk of n images.
 struct StageBuffers {
-  explicit StageBuffers(Backend& b) : times(b), sent(b), mask(b), potential(b), gradient(b), backward(b), padded(b), activation(b) {}
-  Buffer<uint8_t> times;      // (n, out map) spike times; below a linear stage, of a block in training
+  explicit StageBuffers(Backend& b)
+      : times(b), sent(b), mask(b), potential(b), gradient(b), forward(b), backward(b), padded(b), activation(b) {}
+  Buffer<uint8_t> times;      // (n, out map) spike times, T + 1 = never in the output stage; below a linear stage, of a block in training
   Buffer<uint8_t> sent;       // the same after dropout
   Buffer<uint8_t> mask;       // (n, out map) dropout
   Buffer<float> potential;    // (n, T, out map): U, then a
   Buffer<float> gradient;     // (block, T, out) g of a stage that waits
-  Buffer<uint8_t> backward;   // copy of the weights for the input gradient, the backend's own layout
+  Buffer<uint8_t> forward;    // copy of the weights for the forward kernels, the backend's own layout
+  Buffer<uint8_t> backward;   // and for the input gradient
   Buffer<float> padded;       // (n, padded map) dense input
   Buffer<float> activation;   // (n, out map) dense output; after ReLU and before dropout
+};
+
+// A batch in the backend's memory.
+struct StagedBatch {
+  const uint8_t* pixels = nullptr;  // (count, C, H, W)
+  const int32_t* labels = nullptr;  // (count) or null
+  int64_t count = 0;
+};
+
+// A data set in the backend's memory.
+struct ResidentDataset {
+  explicit ResidentDataset(Backend& b) : pixels(b), labels(b) {}
+  std::weak_ptr<const Dataset> source;
+  Buffer<uint8_t> pixels;
+  Buffer<int32_t> labels;
 };
 
 struct NetworkState {
@@ -64,11 +81,21 @@ struct NetworkState {
   Buffer<float> current;                 // (n, out cells, out_cs) of the first stage: analog current, then its gradient
   Buffer<float> gradient;                // (n, T, grad map) of the stage at work: g, unless it waits
   Buffer<float> d_activation[2];         // dense gradients, alternating
+  Buffer<float> statistics;              // mean and standard deviation of the input channels
+  Buffer<float> silent;                  // a neuron without leak, for calibration
+  Buffer<float> logits;                  // (batch, K)
+  Buffer<StepInputs> inputs;
+  Buffer<StepResult> result;
+  Buffer<int64_t> spikes;                // per stage
+  Buffer<uint8_t> pixels;                // of a batch, where the backend cannot read the host's
+  Buffer<int32_t> labels;
+  Buffer<uint32_t> indices;
+  std::vector<std::unique_ptr<ResidentDataset>> datasets;
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
   int64_t waiting = 0;                   // images of the block that lie before the chunk at work
 
-  ReadoutParams readout() const;
+  Status allocate();                     // parameters, and the buffers that every step needs
   NeuronParams neuron(size_t stage) const;
   EncodeParams encoding(Encoder encoder) const;
   // Bias for a kernel: null for a stage without one.
@@ -83,6 +110,13 @@ struct NetworkState {
 
 using Stop = std::atomic<bool>;
 Status aborted();
+
+// Makes a batch readable for kernels; its arrays must live until the backend has finished. Errors: kArg for a label out of range.
+Status stage_batch(NetworkState& net, const Batch& batch, StagedBatch* staged);
+// One pass over a staged batch in chunks: leaves loss, spikes and logits in the buffers for it, with `backward` the gradients of
+// the mean loss in the parameters, and with `optimizer` updates them.
+Status run_step(NetworkState& net, const Batch& batch, Mode mode, bool backward, const OptimizerOptions* optimizer, const ForwardOutputs* out,
+                const Stop& stop, StepStats* stats);
 
 // ---- one chunk of n images, the first of them being image `first` of the batch. `train` keeps what backward needs.
 // Buffers for a batch of `images`.

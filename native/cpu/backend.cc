@@ -13,11 +13,24 @@
 namespace onespike::cpu {
 namespace {
 
-constexpr int64_t kRange = 1 << 14;  // elements of one task over a tensor; fixed, so that sums do not depend on threads
+// Images pass in chunks so that potentials stay within this, whatever the batch: the peak of training follows the chunk.
+// 48 MiB trains vgg6 6 % faster than 96 on a processor with 32 MiB of cache, and 10 % faster than 8; large linear layers want more
+// images at once.
+constexpr int64_t kChunkBytes = 64ll << 20;
+// An activation of the ANN is T times smaller than a potential, so more images fit; every chunk reads all weights again.
+constexpr int64_t kAnnChunkBytes = 128ll << 20;
+constexpr int kMaxChunkImages = 64;
+// Inference keeps byte maps alone: the weights of a linear layer of 4096 x 4096 are read once for 64 images, not for 10.
+constexpr int64_t kInferenceBytes = 64ll << 20;
 
-int64_t ranges(int64_t count) { return (count + kRange - 1) / kRange; }
+// The weight gradient of a linear layer is a pass over all its weights, and needs little of an image: spike times and g. So
+// it waits for several chunks, whose times and g stay within this: all of a batch of 64 at T = 5 with two layers of 4096.
+constexpr int64_t kBlockBytes = 16ll << 20;
+constexpr int kMaxBlockImages = 256;
 
 }  // namespace
+
+ChunkLimits CpuBackend::limits() const { return {kChunkBytes, kInferenceBytes, kAnnChunkBytes, kBlockBytes, kMaxChunkImages, kMaxBlockImages}; }
 
 void* CpuBackend::allocate(size_t bytes) {
   void* memory = allocate_aligned(bytes);
@@ -54,7 +67,7 @@ void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8
         if (times) times[at] = when[byte];
         if (rate) {
           const float x = value[c * 256 + byte];
-          const Rng rng = Rng::of(p.seed, p.step, uint64_t(first_image + image));
+          const Rng rng = Rng::of(p.seed, p.inputs->random_step, uint64_t(first_image + image));
           for (int t = 0; t < T; ++t) {
             const bool spike = rng.uniform((uint64_t(i) * C + c) * T + t) < std::fabs(x);
             rate[(image * T + t) * C * cells + int64_t(i) * C + c] = int8_t(spike ? (x > 0 ? 1 : -1) : 0);
@@ -64,7 +77,11 @@ void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8
   });
 }
 
-int64_t CpuBackend::count_events(const uint8_t* times, int64_t count) {
+void CpuBackend::draw_batch(const DrawTask& task) {
+  pool_.parallel_for(task.n, [&](int64_t i) { draw_image(task, i); });
+}
+
+void CpuBackend::count_events(int64_t* total, const uint8_t* times, int64_t count) {
   int64_t* counts = counts_.reserve(size_t(ranges(count)));
   pool_.parallel_for(ranges(count), [&](int64_t i) {
     const int64_t end = std::min(count, (i + 1) * kRange);
@@ -72,16 +89,14 @@ int64_t CpuBackend::count_events(const uint8_t* times, int64_t count) {
     for (int64_t j = i * kRange; j < end; ++j) fired += times[j] != 0;
     counts[i] = fired;
   });
-  int64_t sum = 0;
-  for (int64_t i = 0; i < ranges(count); ++i) sum += counts[i];
-  return sum;
+  for (int64_t i = 0; i < ranges(count); ++i) *total += counts[i];
 }
 
-void CpuBackend::dropout_mask(uint8_t* mask, uint64_t seed, uint64_t step, int64_t first_image, int n, const StageShape& s) {
+void CpuBackend::dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n, const StageShape& s) {
   const int64_t size = s.out_size();
   const uint32_t limit = uint32_t(double(s.dropout) * (1 << 16));
   pool_.parallel_for(n, [&](int64_t image) {
-    const Rng rng = Rng::of(seed, step, uint64_t(first_image + image) * 4096 + uint64_t(s.layer));
+    const Rng rng = Rng::of(seed, inputs->random_step, uint64_t(first_image + image) * 4096 + uint64_t(s.layer));
     // Four draws of 16 bits from one hash; sizes are multiples of kLane.
     for (int64_t i = 0; i < size; i += 4) {
       const uint64_t bits = rng.bits(uint64_t(i));
@@ -102,32 +117,6 @@ void CpuBackend::apply_mask(float* values, const uint8_t* mask, float scale, int
     const int64_t end = std::min(count, (i + 1) * kRange);
     for (int64_t j = i * kRange; j < end; ++j) values[j] *= scale * float(mask[j]);
   });
-}
-
-void CpuBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count, OptimizerKind kind,
-                        const UpdateParams& p) {
-  pool_.parallel_for(ranges(count), [&](int64_t i) {
-    const int64_t at = i * kRange, size = std::min(kRange, count - at);
-    if (kind == OptimizerKind::kSgd) sgd_range(weight + at, gradient + at, slot0 + at, size, p);
-    else adam_range(weight + at, gradient + at, slot0 + at, slot1 + at, slot2 + at, size, p);
-  });
-}
-
-double CpuBackend::squared_norm(const float* values, int64_t count) {
-  double* sums = sums_.reserve(size_t(ranges(count)));
-  pool_.parallel_for(ranges(count), [&](int64_t i) {
-    // Independent partial sums, so that the compiler may keep several additions in flight.
-    double part[8] = {};
-    const int64_t end = std::min(count, (i + 1) * kRange);
-    int64_t j = i * kRange;
-    for (; j + 8 <= end; j += 8)
-      for (int k = 0; k < 8; ++k) part[k] += double(values[j + k]) * values[j + k];
-    for (; j < end; ++j) part[0] += double(values[j]) * values[j];
-    sums[i] = ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
-  });
-  double sum = 0;
-  for (int64_t i = 0; i < ranges(count); ++i) sum += sums[i];
-  return sum;
 }
 
 }  // namespace onespike::cpu

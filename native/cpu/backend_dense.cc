@@ -111,7 +111,7 @@ void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, c
   });
 }
 
-void CpuBackend::dense_forward(float* out, const float* packed, const float* weight, const float* bias, bool relu, int n, const StageShape& s) {
+void CpuBackend::dense_forward(float* out, const float* packed, const float* weight, const void*, const float* bias, bool relu, int n, const StageShape& s) {
   const Precision precision = precision_of(s);
   const int64_t depth = int64_t(s.taps()) * s.src_cs, cells = int64_t(s.in_h) * s.in_w;
   std::vector<DenseTile> tiles;

@@ -44,11 +44,11 @@ void CpuBackend::sort_events(const SpikeSource& source, int n, int timesteps, co
   source_scale_ = source.scale;
 }
 
-void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const float* bias, const float* current,
-                                 bool current_always, int n, const NeuronParams& p, const StageShape& s) {
+void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void*, const float* bias,
+                                 const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
   const std::vector<Window> window_x =
       s.linear ? std::vector<Window>{{0, 1, 0}} : forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad);
-  const ForwardTask task{&forward_events_, &s, weight, window_x.data(), p, bias, current, current_always, source_scale_, times, potential};
+  const ForwardTask task{&forward_events_, &s, weight, window_x.data(), NeuronValues(p), bias, current, current_always, source_scale_, times, potential};
   const std::vector<Tile> tiles = forward_tiles(s);
   const int64_t rows = int64_t(n) * s.out_h;
   // Tile by tile, so that its weights stay in the cache while the rows pass.

@@ -25,24 +25,27 @@ void zero_dropped(float* potential_below, int n, int timesteps, const StageShape
 void CpuBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
   const int T = p.timesteps;
   choice_ = {};
-  if (s.linear) return linear_accumulate_gradient(gradient, potential, n, keep_events, T, p.leak, s);
+  if (s.linear) return linear_accumulate_gradient(gradient, potential, n, keep_events, T, p.leak(), s);
   if (keep_events) gradient_events_.reserve(int64_t(n) * s.out_h, s.out_w, s.out_cs, T, gradient_pairs(s));
   GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
-  const AccumulateTask task{gradient, potential, events, &tiles, &s, p.leak, n, T};
+  const AccumulateTask task{gradient, potential, events, &tiles, &s, p.leak(), n, T};
   pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_map_row(task, i / s.out_h, int(i % s.out_h)); });
 }
 
-void CpuBackend::input_gradient(float* potential_below, const float* weight, const void* weight_backward, const uint8_t* times_below,
-                                const uint8_t* mask, float scale, int n, float leak, const NeuronParams& below, const StageShape& below_shape,
-                                const StageShape& s, NeuronGradient* d) {
+void CpuBackend::input_gradient(float* potential_below, const float*, const float* weight, const void* weight_backward, const uint8_t* times_below,
+                                const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
+                                const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
   std::vector<float> exponential;
   if (below.surrogate.kind == Surrogate::kExponential)
     for (int distance = 0; distance <= below.timesteps; ++distance) exponential.push_back(exponential_slope(distance, 0, below.surrogate));
   zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
-  const InputGradientTask task{&s, &below_shape, below, leak, scale, times_below, mask, potential_below, exponential.data()};
+  const InputGradientTask task{&s, &below_shape, NeuronValues(below), p.leak(), scale, times_below, mask, potential_below, exponential.data()};
   const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n) : map_input_gradient(task, weight_backward, n);
-  for (int64_t i = 0; i < tasks; ++i) d->threshold += partial_.data()[i].threshold, d->leak += partial_.data()[i].leak;
+  NeuronGradient d;
+  for (int64_t i = 0; i < tasks; ++i) d.threshold += partial_.data()[i].threshold, d.leak += partial_.data()[i].leak;
+  d_neuron_below[0] += float(d.threshold);
+  d_neuron_below[1] += float(d.leak);
 }
 
 int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const void* weight, int n) {

@@ -12,12 +12,21 @@
 
 namespace onespike::cpu {
 
+// The neurons of a layer, read from where core keeps them.
+struct NeuronValues {
+  explicit NeuronValues(const NeuronParams& p) : timesteps(p.timesteps), threshold(p.threshold()), leak(p.leak()), surrogate(p.surrogate) {}
+
+  int timesteps;
+  float threshold, leak;  // an infinite threshold never fires
+  SurrogateParams surrogate;
+};
+
 struct ForwardTask {
   const EventLists* events;
   const StageShape* shape;
   const float* weight;
   const Window* window_x;     // per output column
-  NeuronParams neuron;
+  NeuronValues neuron;
   const float* bias;
   const float* current;
   bool current_always;
@@ -28,11 +37,15 @@ struct ForwardTask {
 // One output row of a tile of the weights, or of two whole tiles side by side (width 2 * kMaxTile).
 void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int y);
 
+// Elements of one task over a tensor; fixed, so that sums do not depend on threads.
+constexpr int64_t kRange = 1 << 14;
+inline int64_t ranges(int64_t count) { return (count + kRange - 1) / kRange; }
+
 // What the input gradient knows of the neurons that receive it.
 struct InputGradientTask {
   const StageShape* shape;   // the stage whose events are walked
   const StageShape* below;   // the stage whose neurons receive
-  NeuronParams neuron;       // of the stage below
+  NeuronValues neuron;       // of the stage below
   float leak, scale;
   const uint8_t* times;
   const uint8_t* mask;

@@ -4,14 +4,16 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ops/portable.h"
+
 namespace onespike {
 
 // Normalised value x = (p/255 - mean)/std.
-inline float analog_value(uint8_t p, float mean, float std) { return float((double(p) / 255 - double(mean)) / double(std)); }
+ONESPIKE_HD inline float analog_value(uint8_t p, float mean, float std) { return float((double(p) / 255 - double(mean)) / double(std)); }
 
 // Spike time of a pixel byte over the steps first..T, brighter is earlier: floor(T + (first - T) * share + 1/2), in
 // float64. `first` is 2 for the hybrid encoder (step 1 is analog) and 1 for time-to-first-spike.
-inline int coded_time(uint8_t p, int timesteps, int first, double lo, double hi) {
+ONESPIKE_HD inline int coded_time(uint8_t p, int timesteps, int first, double lo, double hi) {
   double share = (double(p) / 255 - lo) / (hi - lo);
   share = share < 0 ? 0 : share > 1 ? 1 : share;
   return int(std::floor(timesteps + double(first - timesteps) * share + 0.5));

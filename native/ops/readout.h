@@ -15,18 +15,18 @@ struct ReadoutParams {
 };
 
 // First t with U(t) > V, or T + 1. `u` holds U(1..T) of one output neuron, `stride` floats apart.
-inline int readout_time(const float* u, int64_t stride, const ReadoutParams& p) {
+ONESPIKE_HD inline int readout_time(const float* u, int64_t stride, const ReadoutParams& p) {
   for (int t = 1; t <= p.timesteps; ++t)
     if (u[(t - 1) * stride] > p.threshold) return t;
   return p.timesteps + 1;
 }
 
-inline float readout_logit(const float* u, int64_t stride, int time, const ReadoutParams& p) {
+ONESPIKE_HD inline float readout_logit(const float* u, int64_t stride, int time, const ReadoutParams& p) {
   return p.alpha * u[(p.timesteps - 1) * stride] / p.threshold + p.beta * float(p.timesteps + 1 - time);
 }
 
 // Softmax cross-entropy of K logits. Writes softmax - onehot into `d_logits` if not null; returns the loss.
-inline double cross_entropy(const float* logits, int classes, int label, float* d_logits) {
+ONESPIKE_HD inline double cross_entropy(const float* logits, int classes, int label, float* d_logits) {
   float top = logits[0];
   for (int k = 1; k < classes; ++k) top = logits[k] > top ? logits[k] : top;
   double sum = 0;
@@ -36,7 +36,7 @@ inline double cross_entropy(const float* logits, int classes, int label, float* 
   return std::log(sum) + top - logits[label];
 }
 
-inline int argmax(const float* logits, int classes) {
+ONESPIKE_HD inline int argmax(const float* logits, int classes) {
   int best = 0;
   for (int k = 1; k < classes; ++k)
     if (logits[k] > logits[best]) best = k;
@@ -48,7 +48,7 @@ struct NeuronGradient {
 };
 
 // Gradient of one output neuron: replaces U(t) by a(t), the part of dL/dU(t) that does not come through the leak.
-inline void readout_backward(float* u, int64_t stride, float d_logit, const ReadoutParams& p, NeuronGradient* d) {
+ONESPIKE_HD inline void readout_backward(float* u, int64_t stride, float d_logit, const ReadoutParams& p, NeuronGradient* d) {
   const int T = p.timesteps, time = readout_time(u, stride, p);
   const double v = p.threshold;
   double g = 0;

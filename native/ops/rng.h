@@ -6,9 +6,11 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ops/portable.h"
+
 namespace onespike {
 
-inline uint64_t mix64(uint64_t x) {
+ONESPIKE_HD inline uint64_t mix64(uint64_t x) {
   x ^= x >> 30;
   x *= 0xbf58476d1ce4e5b9ull;
   x ^= x >> 27;
@@ -20,14 +22,14 @@ struct Rng {
   uint64_t key;
 
   // Independent streams from the parts of a key, e.g. (seed, step, layer).
-  static Rng of(uint64_t a, uint64_t b = 0, uint64_t c = 0) {
+  ONESPIKE_HD static Rng of(uint64_t a, uint64_t b = 0, uint64_t c = 0) {
     return {mix64(mix64(mix64(a + 0x9e3779b97f4a7c15ull) + b + 0x9e3779b97f4a7c15ull) + c + 0x9e3779b97f4a7c15ull)};
   }
-  uint64_t bits(uint64_t position) const { return mix64(key + position * 0x9e3779b97f4a7c15ull); }
+  ONESPIKE_HD uint64_t bits(uint64_t position) const { return mix64(key + position * 0x9e3779b97f4a7c15ull); }
   // Uniform in [0, 1), 24 bits.
-  float uniform(uint64_t position) const { return float(bits(position) >> 40) * 0x1p-24f; }
+  ONESPIKE_HD float uniform(uint64_t position) const { return float(bits(position) >> 40) * 0x1p-24f; }
   // Uniform integer in [0, n), n < 2^32.
-  uint32_t below(uint64_t position, uint32_t n) const { return uint32_t(((bits(position) >> 32) * n) >> 32); }
+  ONESPIKE_HD uint32_t below(uint64_t position, uint32_t n) const { return uint32_t(((bits(position) >> 32) * n) >> 32); }
   // Standard normal by Box-Muller.
   float normal(uint64_t position) const {
     const double u = (double(bits(2 * position) >> 11) + 1) * 0x1p-53;

@@ -3,7 +3,7 @@
 
 // dO/dz of the surrogates that depend on z.
 template <Surrogate kind, class M>
-inline typename M::F surrogate_slope(typename M::F z, const SurrogateParams& p) {
+ONESPIKE_HD inline typename M::F surrogate_slope(typename M::F z, const SurrogateParams& p) {
   const auto gamma = M::set(p.gamma), one = M::set(1);
   if constexpr (kind == Surrogate::kTriangle) {
     return M::mul(gamma, M::max(M::set(0), M::sub(one, M::abs(z))));

@@ -12,6 +12,8 @@
 
 #include <cmath>
 
+#include "ops/portable.h"
+
 namespace onespike {
 
 enum class Surrogate { kTriangle, kExponential, kRectangular, kArctan, kFastSigmoid };
@@ -25,25 +27,26 @@ struct SurrogateParams {
 template <class T>
 struct ScalarMath {
   using F = T;
-  static F set(double x) { return F(x); }
-  static F abs(F x) { return x < 0 ? -x : x; }
-  static F max(F a, F b) { return a > b ? a : b; }
-  static F add(F a, F b) { return a + b; }
-  static F sub(F a, F b) { return a - b; }
-  static F mul(F a, F b) { return a * b; }
-  static F div(F a, F b) { return a / b; }
-  static F below(F a, F b, F then) { return a < b ? then : F(0); }  // a < b ? then : 0
+  ONESPIKE_HD static F set(double x) { return F(x); }
+  ONESPIKE_HD static F abs(F x) { return x < 0 ? -x : x; }
+  ONESPIKE_HD static F max(F a, F b) { return a > b ? a : b; }
+  ONESPIKE_HD static F add(F a, F b) { return a + b; }
+  ONESPIKE_HD static F sub(F a, F b) { return a - b; }
+  ONESPIKE_HD static F mul(F a, F b) { return a * b; }
+  ONESPIKE_HD static F div(F a, F b) { return a / b; }
+  ONESPIKE_HD static F sqrt(F a) { return std::sqrt(a); }
+  ONESPIKE_HD static F below(F a, F b, F then) { return a < b ? then : F(0); }  // a < b ? then : 0
 };
 
 #include "ops/surrogate-inl.h"
 
 // The time-dependent surrogate of STDB: t_f = T + 1 for a neuron that stayed silent.
-inline float exponential_slope(int fire_time, int t, const SurrogateParams& p) {
+ONESPIKE_HD inline float exponential_slope(int fire_time, int t, const SurrogateParams& p) {
   return float(p.gamma * std::exp(-double(p.kappa) * (fire_time - t)));
 }
 
 // The slope of any kind at (z, t), for code that is not vectorised.
-inline float slope_at(float z, int fire_time, int t, const SurrogateParams& p) {
+ONESPIKE_HD inline float slope_at(float z, int fire_time, int t, const SurrogateParams& p) {
   using M = ScalarMath<float>;
   switch (p.kind) {
     case Surrogate::kTriangle: return surrogate_slope<Surrogate::kTriangle, M>(z, p);

@@ -2,15 +2,15 @@
 // because a function is inlined only into code for the same instruction set.
 
 template <class M>
-inline void sgd_update(typename M::F& w, typename M::F g, typename M::F& m, const UpdateParams& p) {
+ONESPIKE_HD inline void sgd_update(typename M::F& w, typename M::F g, typename M::F& m, const UpdateParams& p) {
   g = M::add(M::mul(g, M::set(p.gradient_scale)), M::mul(M::set(p.weight_decay), w));
   m = M::add(M::mul(M::set(p.momentum), m), g);
   w = M::sub(w, M::mul(M::set(p.learning_rate), m));
 }
 
-// `top` is the running maximum of v (amsgrad) and is left alone without it. M needs sqrt here.
+// `top` is the running maximum of v (amsgrad) and is left alone without it.
 template <class M>
-inline void adam_update(typename M::F& w, typename M::F g, typename M::F& m, typename M::F& v, typename M::F& top,
+ONESPIKE_HD inline void adam_update(typename M::F& w, typename M::F g, typename M::F& m, typename M::F& v, typename M::F& top,
                         const UpdateParams& p) {
   g = M::mul(g, M::set(p.gradient_scale));
   if (p.decoupled) w = M::mul(w, M::set(1 - double(p.learning_rate) * p.weight_decay));

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "ops/portable.h"
+
 namespace onespike {
 
 enum class OptimizerKind { kSgd, kAdam, kAdamW };
@@ -18,5 +20,19 @@ struct UpdateParams {
 };
 
 #include "ops/update-inl.h"
+
+// What every gradient is multiplied by so that the global norm is at most `clip_norm`; 0 = no clipping.
+ONESPIKE_HD inline float clip_scale(double norm, float clip_norm) {
+  return clip_norm > 0 && norm > clip_norm ? float(clip_norm / (norm + 1e-6)) : 1.0f;
+}
+
+constexpr float kMinThreshold = 1e-3f;  // SPEC section 6.3
+
+// A threshold and a leak back into their ranges after an update. Not a number stays one.
+ONESPIKE_HD inline void clamp_neuron(float* neuron) {
+  if (neuron[0] < kMinThreshold) neuron[0] = kMinThreshold;
+  if (neuron[1] < 0) neuron[1] = 0;
+  if (neuron[1] > 1) neuron[1] = 1;
+}
 
 }  // namespace onespike

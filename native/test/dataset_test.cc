@@ -128,6 +128,27 @@ void prefetcher() {
   ahead.start(data, std::vector<uint32_t>(5000, 1), {2, true, 0, 0});  // left behind: the destructor waits for it
 }
 
+// A network that draws rows in its own memory trains to the same bits as with batches that were drawn for it.
+void rows_drawn_by_the_network() {
+  Random random(63);
+  const Case c = make_case(network_spec(3, 6, 5, 3, {conv(7), pool(2), linear(9), output(7)}), 1, random);
+  const auto data = images(3, 6, 5, 40), other = images(3, 6, 5, 11);
+  const auto a = make_network(c), b = make_network(c);
+  for (int round = 0; round < 4; ++round) {
+    Rows rows{round == 2 ? other : data, {}, {1, true, 5, uint64_t(round)}};
+    for (int i = 0; i < 6; ++i) rows.indices.push_back(uint32_t(random.between(0, 10)));
+    BatchStorage drawn;
+    expect_ok(draw_batch(*rows.data, rows.indices, rows.augment, &drawn), "draw");
+    StepStats x, y;
+    expect_ok(a->train({nullptr, nullptr, 6, &rows}, Mode::kSnn, {}, no_stop(), &x), "train on rows");
+    expect_ok(b->train(drawn.view(), Mode::kSnn, {}, no_stop(), &y), "train on a batch");
+    expect(x.loss == y.loss && read_bits(*a, TensorKind::kParameter) == read_bits(*b, TensorKind::kParameter), "round " + std::to_string(round));
+  }
+  const Rows beyond{data, {40}, {}};
+  StepStats stats;
+  expect(a->train({nullptr, nullptr, 1, &beyond}, Mode::kSnn, {}, no_stop(), &stats).code == Code::kArg, "a row out of range is refused");
+}
+
 }  // namespace
 
 void add_dataset_tests(Tests& tests) {
@@ -136,6 +157,7 @@ void add_dataset_tests(Tests& tests) {
   tests.push_back({"batch with crops", [] { augmentation(2, false); }});
   tests.push_back({"batch with crops and flips", [] { augmentation(1, true); }});
   tests.push_back({"batch depends on seed, step and position alone", repeatable});
+  tests.push_back({"batch drawn by the network equals batch drawn for it", rows_drawn_by_the_network});
   tests.push_back({"batch drawn ahead equals batch drawn now", prefetcher});
 }
 

@@ -69,7 +69,7 @@ class Layer {
     float* backward = hold(Values(backend_.backward_bytes(true, s) / sizeof(float) + 1));
     backend_.pack_backward(backward, w, true, s);
     backend_.pack_input(packed, src, n_, s);
-    backend_.dense_forward(out, packed, w, b, true, n_, s);
+    backend_.dense_forward(out, packed, w, nullptr, b, true, n_, s);
     backend_.dense_weight_gradient(d_weight, packed, g, n_, s);
     backend_.dense_input_gradient(d_src, g, w, backward, src, 1, n_, s);
     return {read(out, d_out.size()), read(d_src, source.size()), read(d_weight, weight.size())};

@@ -24,7 +24,7 @@ struct Memory {
 // a(t) of the first of two convolutions, from random a(t) of the second, and the gradients of its neuron.
 std::vector<float> gradient(const NetworkSpec& spec, Precision precision, int threads, std::string* kernel) {
   Plan plan;
-  expect_ok(make_plan(spec, &plan), "plan");
+  expect_ok(make_plan(spec, make_cpu_backend(1, precision)->limits(), &plan), "plan");
   const StageShape &below = plan.stages[0], &s = plan.stages[1];
   const int n = 3, T = spec.timesteps;
   const std::unique_ptr<Backend> backend = make_cpu_backend(threads, precision);
@@ -39,16 +39,17 @@ std::vector<float> gradient(const NetworkSpec& spec, Precision precision, int th
   for (int64_t i = 0; i < potential_below.size; ++i) potential_below.data[i] = float(random.uniform() * 2);
   for (int64_t i = 0; i < times.size; ++i) times.data[i] = uint8_t(random.between(0, T));
 
-  const NeuronParams neuron{T, 1.1f, 0.9f, {}};
-  NeuronGradient d;
+  Memory<float> pair(*backend, 2), d_neuron(*backend, 2);
+  pair.data[0] = 1.1f, pair.data[1] = 0.9f;
+  const NeuronParams neuron{T, pair.data, true, {}};
   backend->begin_batch();
   backend->pack_backward(backward.data, weight.data, false, s);
   backend->accumulate_gradient(g.data, potential.data, n, true, neuron, s);
-  backend->input_gradient(potential_below.data, weight.data, backward.data, times.data, nullptr, 0.25f, n, neuron.leak, neuron, below, s, &d);
+  backend->input_gradient(potential_below.data, potential.data, weight.data, backward.data, times.data, nullptr, 0.25f, n, neuron, neuron, below, s,
+                          d_neuron.data);
   *kernel = backend->last_choice().kernel;
   std::vector<float> result(potential_below.data, potential_below.data + potential_below.size);
-  result.push_back(float(d.threshold));
-  result.push_back(float(d.leak));
+  result.insert(result.end(), d_neuron.data, d_neuron.data + 2);
   return result;
 }
 

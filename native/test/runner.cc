@@ -1,4 +1,3 @@
-// native_tests [SUBSTRING]: runs the tests whose name contains it, one line each; exit code 1 if any failed.
 #include "test/runner.h"
 
 #include <chrono>
@@ -16,11 +15,7 @@ void expect_near(double value, double expected, double relative, double absolute
   throw std::runtime_error(what + text);
 }
 
-}  // namespace onespike::test
-
-int main(int argc, char** argv) {
-  using namespace onespike::test;
-  Tests tests;
+void add_all_tests(Tests& tests) {
   add_surrogate_tests(tests);
   add_difference_tests(tests);
   add_parity_tests(tests);
@@ -33,9 +28,12 @@ int main(int argc, char** argv) {
   add_dataset_tests(tests);
   add_mixed_gradient_tests(tests);
   add_dense_tests(tests);
+}
+
+int run_tests(const Tests& tests, const char* part) {
   int passed = 0, failed = 0;
   for (const Test& test : tests) {
-    if (argc > 1 && !std::strstr(test.name.c_str(), argv[1])) continue;
+    if (!std::strstr(test.name.c_str(), part)) continue;
     const auto start = std::chrono::steady_clock::now();
     std::string error;
     try {
@@ -52,3 +50,5 @@ int main(int argc, char** argv) {
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }
+
+}  // namespace onespike::test

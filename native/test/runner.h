@@ -20,6 +20,12 @@ inline void expect(bool holds, const std::string& message) {
 
 void expect_near(double value, double expected, double relative, double absolute, const std::string& what);
 
+// Runs the tests whose name contains `part`, one line each; 1 if any failed or none ran.
+int run_tests(const Tests& tests, const char* part);
+
+// The tests that need no GPU and no emulator of one.
+void add_all_tests(Tests& tests);
+
 // One function per file of tests.
 void add_surrogate_tests(Tests& tests);
 void add_difference_tests(Tests& tests);

@@ -1,0 +1,69 @@
+// Batches on their way to the kernels: arrays of the host, or rows of a data set that lies in the backend's memory.
+#include <algorithm>
+
+#include "core/state.h"
+
+namespace onespike {
+namespace {
+
+Status check_labels(const NetworkState& net, const int32_t* labels, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    if (labels[i] < 0 || labels[i] >= net.plan.classes())
+      return Status::error(Code::kArg, "Expected labels[" + std::to_string(i) + "] between 0 and " + std::to_string(net.plan.classes() - 1) +
+                                           " but received " + std::to_string(labels[i]));
+  return Status::success();
+}
+
+// The data set in the backend's memory: uploaded when it is first met, dropped when nobody else holds it any more.
+Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& data, const ResidentDataset** found) {
+  std::erase_if(net.datasets, [](const auto& d) { return d->source.expired(); });
+  for (const auto& d : net.datasets)
+    if (d->source.lock() == data) {
+      *found = d.get();
+      return Status::success();
+    }
+  if (Status status = check_labels(net, data->labels.data(), int64_t(data->labels.size())); !status.ok()) return status;
+  auto resident = std::make_unique<ResidentDataset>(*net.backend);
+  if (Status status = resident->pixels.ensure(int64_t(data->pixels.size())); !status.ok()) return status;
+  if (Status status = resident->labels.ensure(int64_t(data->labels.size())); !status.ok()) return status;
+  net.backend->upload(resident->pixels.data(), data->pixels.data(), data->pixels.size());
+  if (!data->labels.empty()) net.backend->upload(resident->labels.data(), data->labels.data(), data->labels.size() * sizeof(int32_t));
+  resident->source = data;
+  *found = resident.get();
+  net.datasets.push_back(std::move(resident));
+  return Status::success();
+}
+
+Status draw_rows(NetworkState& net, const Rows& rows) {
+  if (Status status = check_rows(*rows.data, rows.indices); !status.ok()) return status;
+  const ResidentDataset* resident = nullptr;
+  if (Status status = make_resident(net, rows.data, &resident); !status.ok()) return status;
+  const int64_t n = int64_t(rows.indices.size());
+  if (Status status = net.indices.ensure(n); !status.ok()) return status;
+  net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
+  const Dataset& data = *rows.data;
+  net.backend->draw_batch({resident->pixels.data(), resident->labels.data(), data.channels, data.height, data.width, net.indices.data(), n, rows.augment,
+                           net.pixels.data(), data.labels.empty() ? nullptr : net.labels.data()});
+  return Status::success();
+}
+
+}  // namespace
+
+Status stage_batch(NetworkState& net, const Batch& batch, StagedBatch* staged) {
+  if (!batch.rows && batch.labels)
+    if (Status status = check_labels(net, batch.labels, batch.count); !status.ok()) return status;
+  if (!batch.rows && net.backend->host_memory()) {
+    *staged = {batch.pixels, batch.labels, batch.count};
+    return Status::success();
+  }
+  const int64_t bytes = batch.count * net.plan.stages[0].src_size();
+  if (Status status = net.pixels.ensure(bytes); !status.ok()) return status;
+  if (Status status = net.labels.ensure(batch.count); !status.ok()) return status;
+  *staged = {net.pixels.data(), batch.labelled() ? net.labels.data() : nullptr, batch.count};
+  if (batch.rows) return draw_rows(net, *batch.rows);
+  net.backend->upload(net.pixels.data(), batch.pixels, size_t(bytes));
+  if (batch.labels) net.backend->upload(net.labels.data(), batch.labels, size_t(batch.count) * sizeof(int32_t));
+  return Status::success();
+}
+
+}  // namespace onespike

@@ -1,0 +1,168 @@
+// One step over a batch: forward, loss, backward, update, all of it enqueued before the host looks at a number.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/state.h"
+
+namespace onespike {
+namespace {
+
+// A step in which nothing answers the host: what the kernels read and write, and what they are told, depends on these alone.
+struct StepKind {
+  Mode mode;
+  bool backward, traced;
+  const OptimizerOptions* optimizer;  // null = no update
+
+  // Apart from those of the batch, and the contents of memory.
+  uint64_t key(const StagedBatch& batch) const {
+    const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
+    return (((uint64_t(batch.count) * 8 + update) * 2 + (mode == Mode::kSnn)) * 2 + backward) * 2 + (batch.labels != nullptr);
+  }
+};
+
+void read_out(NetworkState& net, const StepKind& kind, const StagedBatch& batch, int64_t first, int n) {
+  const size_t last = net.plan.stages.size() - 1;
+  const StageShape& s = net.plan.stages[last];
+  const NetworkSpec& spec = net.plan.spec;
+  ReadoutTask task;
+  task.params.timesteps = spec.timesteps, task.params.alpha = spec.alpha, task.params.beta = spec.beta;
+  task.params.surrogate = {spec.surrogate, spec.gamma, spec.kappa};
+  task.neuron = net.parameters[last].neuron;
+  task.spiking = kind.mode == Mode::kSnn;
+  task.values = task.spiking ? net.stages[last].potential.data() : net.stages[last].activation.data();
+  task.labels = batch.labels ? batch.labels + first : nullptr;
+  task.share = 1.0 / double(batch.count);
+  task.backward = kind.backward;
+  task.d_values = net.d_activation[0].data();
+  task.d_neuron = net.parameters[last].d_neuron;
+  task.logits = net.logits.data() + first * s.out_c;
+  task.times = task.spiking ? net.times(last) : nullptr;
+  task.result = net.result.data();
+  net.backend->read_out(task, n, s);
+}
+
+// Spike times of the chunk and potentials of the output layer, for who asked.
+void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& out) {
+  std::vector<uint8_t> times;
+  for (size_t i = 0; i < out.spike_times.size(); ++i) {
+    if (!out.spike_times[i]) continue;
+    const StageShape& s = net.plan.stages[i];
+    times.resize(size_t(n * s.out_size()));
+    net.backend->download(times.data(), net.times(i), times.size());
+    uint8_t* to = out.spike_times[i] + first * s.out_cells() * s.out_c;
+    for (int image = 0; image < n; ++image)
+      for (int c = 0; c < s.out_c; ++c)
+        for (int64_t cell = 0; cell < s.out_cells(); ++cell) *to++ = times[size_t((image * s.out_cells() + cell) * s.out_cs + c)];
+  }
+  if (!out.potentials) return;
+  const StageShape& s = net.plan.stages.back();
+  const int64_t T = net.plan.spec.timesteps;
+  std::vector<float> potentials(size_t(n * T * s.out_cs));
+  net.backend->download(potentials.data(), net.stages.back().potential.data(), potentials.size() * sizeof(float));
+  for (int64_t row = 0; row < n * T; ++row)
+    std::copy_n(potentials.data() + row * s.out_cs, s.out_c, out.potentials + (first * T + row) * s.out_c);
+}
+
+// Copies of the weights, and zeros in what the step adds to.
+void begin_step(NetworkState& net, const StepKind& kind) {
+  Backend& backend = *net.backend;
+  const std::vector<StageShape>& stages = net.plan.stages;
+  backend.zero(net.result.data(), sizeof(StepResult));
+  backend.zero(net.spikes.data(), stages.size() * sizeof(int64_t));
+  for (size_t i = 0; i < stages.size(); ++i)
+    if (net.stages[i].forward.data()) backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
+  if (!kind.backward) return;
+  net.parameters.zero_gradients();
+  for (size_t i = 1; i < stages.size(); ++i)
+    backend.pack_backward(net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]);
+}
+
+Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out, const Stop& stop) {
+  Backend& backend = *net.backend;
+  const bool spiking = kind.mode == Mode::kSnn;
+  const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
+  begin_step(net, kind);
+  for (int64_t first = 0; first < batch.count; first += chunk) {
+    const int n = int(std::min(chunk, batch.count - first));
+    const uint8_t* from = batch.pixels + first * pixels;
+    Status status = spiking ? snn_forward(net, from, n, first, kind.backward, net.plan.stages.size(), stop)
+                            : ann_forward(net, from, n, first, kind.backward, stop);
+    if (!status.ok()) return status;
+    read_out(net, kind, batch, first, n);
+    for (size_t i = 0; spiking && i + 1 < net.plan.stages.size(); ++i)
+      backend.count_events(net.spikes.data() + i, net.times(i), n * net.plan.stages[i].out_size());
+    if (kind.traced) fetch_trace(net, first, n, *out);
+    if (!kind.backward) continue;
+    status = spiking ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
+    if (!status.ok()) return status;
+    if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
+  }
+  if (kind.backward) {
+    net.parameters.squared_norm(&net.result.data()->squared_norm);
+    backend.finish_gradient(net.result.data(), net.inputs.data());
+  }
+  if (!kind.optimizer) return Status::success();
+  if (stop) return aborted();
+  net.parameters.optimise(kind.optimizer->kind, net.inputs.data(), net.result.data());
+  return Status::success();
+}
+
+// Where the first non-finite number arose: a parameter, else a value on the way forward, else one on the way back.
+int find_bad_layer(NetworkState& net, const StepKind& kind) {
+  const auto finite = [&](const float* values, int64_t count) {
+    StepResult sum;
+    net.backend->zero(net.result.data(), sizeof sum);
+    net.backend->squared_norm(&net.result.data()->squared_norm, values, count);
+    net.backend->download(&sum, net.result.data(), sizeof sum);
+    return std::isfinite(sum.squared_norm);
+  };
+  const std::vector<StageShape>& stages = net.plan.stages;
+  for (size_t i = 0; i < stages.size(); ++i) {
+    const StageParameters& p = net.parameters[i];
+    if (!finite(p.weight, stages[i].weights()) || !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2)) return stages[i].layer;
+  }
+  for (size_t i = 0; kind.mode == Mode::kAnn && i < stages.size(); ++i)
+    if (!finite(net.stages[i].activation.data(), stages[i].out_size())) return stages[i].layer;
+  for (size_t i = stages.size(); kind.backward && i-- > 0;)
+    if (!finite(net.parameters[i].d_weight, stages[i].weights()) || !finite(net.parameters[i].d_neuron, 2)) return stages[i].layer;
+  return stages.back().layer;
+}
+
+}  // namespace
+
+Status run_step(NetworkState& net, const Batch& batch, Mode mode, bool backward, const OptimizerOptions* optimizer, const ForwardOutputs* out,
+                const Stop& stop, StepStats* stats) {
+  *stats = StepStats();
+  Backend& backend = *net.backend;
+  const StepKind kind{mode, backward, out && (!out->spike_times.empty() || out->potentials), optimizer};
+  const int64_t classes = net.plan.classes(), stages = int64_t(net.plan.stages.size());
+  Status status = mode == Mode::kSnn ? prepare_snn(net, batch.count, backward) : prepare_ann(net, batch.count, backward);
+  if (status.ok()) status = net.logits.ensure(batch.count * classes);
+  if (status.ok() && backward) status = net.parameters.allocate_gradients();
+  StagedBatch staged;
+  if (status.ok()) status = stage_batch(net, batch, &staged);
+  if (!status.ok()) return status;
+  StepInputs inputs = optimizer ? update_inputs(*optimizer, net.optimizer_steps + 1) : StepInputs();
+  inputs.random_step = net.random_step;
+  backend.upload(net.inputs.data(), &inputs, sizeof inputs);
+  backend.begin_batch();
+  const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
+  status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls);
+  if (!status.ok()) return status;
+
+  StepResult result;
+  std::vector<int64_t> spikes(static_cast<size_t>(stages));
+  backend.download(&result, net.result.data(), sizeof result);
+  backend.download(spikes.data(), net.spikes.data(), spikes.size() * sizeof(int64_t));
+  if (out && out->logits) backend.download(out->logits, net.logits.data(), size_t(batch.count * classes) * sizeof(float));
+  if (status = backend.finish(); !status.ok()) return status;
+  stats->spikes.assign(spikes.begin(), spikes.end() - 1);
+  stats->correct = result.correct;
+  stats->gradient_norm = backward ? std::sqrt(result.squared_norm) : 0;
+  stats->loss = staged.labels ? result.loss : std::numeric_limits<double>::quiet_NaN();
+  if (staged.labels && (!std::isfinite(stats->loss) || !std::isfinite(stats->gradient_norm))) stats->bad_layer = find_bad_layer(net, kind);
+  return backend.finish();
+}
+
+}  // namespace onespike

@@ -1,0 +1,165 @@
+// Streams, events, graphs and launches.
+#include "test/emulator/runtime_state.h"
+
+using onespike::emulator::Fault;
+using onespike::emulator::FaultKind;
+using onespike::emulator::note;
+using onespike::emulator::Operation;
+using onespike::emulator::Runtime;
+using Guard = std::lock_guard<std::recursive_mutex>;
+
+namespace onespike::emulator {
+namespace {
+
+cudaError_t error_of(FaultKind kind) {
+  switch (kind) {
+    case FaultKind::kMisaligned: return cudaErrorMisalignedAddress;
+    case FaultKind::kOutOfRange: return cudaErrorIllegalAddress;
+    default: return cudaErrorLaunchFailure;
+  }
+}
+
+bool fits(const Runtime& r, dim3 grid, dim3 block, size_t shared_bytes, const void* kernel) {
+  const uint64_t threads = uint64_t(block.x) * block.y * block.z;
+  const auto limit = r.shared_limits.find(kernel);
+  return threads > 0 && threads <= 1024 && block.z <= 64 && grid.x > 0 && grid.y > 0 && grid.z > 0 && grid.x <= 0x7fffffffu && grid.y <= 65535 &&
+         grid.z <= 65535 && shared_bytes <= size_t(limit == r.shared_limits.end() ? 48 << 10 : limit->second);
+}
+
+}  // namespace
+
+void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, const void* kernel, std::function<void()> call) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (const cudaError_t error = r.ready()) {
+    note(error);
+    return;
+  }
+  if (!fits(r, grid, block, shared_bytes, kernel)) {
+    note(cudaErrorInvalidConfiguration);
+    return;
+  }
+  r.add(stream, [&r, grid, block, shared_bytes, name, call = std::move(call)] {
+    try {
+      if (r.launches++ >= r.fail_after && r.fail_after >= 0) throw Fault(FaultKind::kOther, "failed as a test wanted");
+      r.block.run_grid(grid, block, shared_bytes, call);
+      return cudaSuccess;
+    } catch (const Fault& fault) {
+      r.failure = std::string(name) + ": " + fault.what();
+      return error_of(fault.kind);
+    }
+  });
+}
+
+}  // namespace onespike::emulator
+
+cudaError_t emulated_shared_limit(const void* kernel, int bytes) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (bytes < 0 || bytes > r.shared_limit) return note(cudaErrorInvalidValue);
+  r.shared_limits[kernel] = bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = nullptr;
+  if (const cudaError_t error = Runtime::get().ready()) return note(error);
+  *stream = new EmulatedStream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (!stream) return note(cudaErrorInvalidValue);
+  const cudaError_t error = r.flush();
+  r.capturing.erase(stream);
+  delete stream->graph;
+  delete stream;
+  return note(error);
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (stream && stream->graph) return note(cudaErrorStreamCaptureUnsupported);
+  if (r.devices == 0) return note(cudaErrorNoDevice);
+  return note(r.flush());
+}
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
+cudaError_t cudaDeviceSynchronize() {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  return r.capturing.empty() ? cudaStreamSynchronize(nullptr) : note(cudaErrorStreamCaptureUnsupported);
+}
+// All streams share one queue, in the order of the calls: what an event stands for has happened.
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return note(Runtime::get().ready()); }
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = nullptr;
+  if (const cudaError_t error = Runtime::get().ready()) return note(error);
+  *event = new EmulatedEvent;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  const cudaError_t error = r.flush();
+  delete event;
+  return note(error);
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (const cudaError_t error = r.ready()) return note(error);
+  r.add(stream, [event] { return event->time = std::chrono::steady_clock::now(), cudaSuccess; });
+  return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaDeviceSynchronize(); }
+cudaError_t cudaEventQuery(cudaEvent_t) { return cudaDeviceSynchronize(); }
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (const cudaError_t error = r.ready()) return note(error);
+  if (!stream || stream->graph) return note(cudaErrorStreamCaptureUnsupported);
+  stream->graph = new EmulatedGraph;
+  r.capturing.insert(stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (!stream || !stream->graph) return note(cudaErrorInvalidValue);
+  *graph = stream->graph;
+  stream->graph = nullptr;
+  r.capturing.erase(stream);
+  return note(r.sticky);
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  *status = stream && stream->graph ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  *exec = new EmulatedGraph(*graph);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return note(Runtime::get().ready()); }
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (const cudaError_t error = r.ready()) return note(error);
+  for (const Operation& operation : exec->operations) r.add(stream, operation);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  delete exec;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return cudaGraphExecDestroy(graph); }

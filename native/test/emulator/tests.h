@@ -1,0 +1,9 @@
+#pragma once
+
+#include "test/runner.h"
+
+namespace onespike::test {
+
+void add_emulator_tests(Tests& tests);
+
+}  // namespace onespike::test

@@ -1,0 +1,8 @@
+// native_tests [SUBSTRING]: runs the tests whose name contains it, one line each; exit code 1 if any failed.
+#include "test/runner.h"
+
+int main(int argc, char** argv) {
+  onespike::test::Tests tests;
+  onespike::test::add_all_tests(tests);
+  return onespike::test::run_tests(tests, argc > 1 ? argv[1] : "");
+}
