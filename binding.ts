@@ -130,7 +130,8 @@ export interface NativeDevice {
   reason: string;                   // why it is not usable; '' if it is, or was not probed
 }
 
-/** Every GPU in the driver's order, and why the wanted one, or every one, cannot be used ('' if it can). */
+/** Every GPU in the driver's order, and why the wanted one, or every one, cannot be used ('' if it can). The wanted one is probed, or
+ *  one after the other until one is usable. */
 export interface NativeDevices {
   reason: string;
   list: NativeDevice[];
@@ -140,7 +141,7 @@ export interface NativeDevices {
  *  makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. */
 export interface NativeModule {
   info(): NativeInfo;
-  devices(wanted: number | null): NativeDevices;  // probes that device, or one after the other until one is usable
+  devices(wanted: number | null): NativeDevices;
   networkCreate(spec: NativeSpec): NetworkHandle;
   networkTensors(network: NetworkHandle): { name: string; shape: number[] }[];
   networkLayers(network: NetworkHandle): { layer: number; neurons: number }[];

@@ -48,6 +48,11 @@ describe('wrong usage exits 2 with one line and a hint', () => {
     [['train', '--seed', 'x'], /integer of at least 0 but received 'x'/],
     [['train', '--seed', '-1'], /integer of at least 0 but received '-1'/],
     [['train', '--backend', 'gpu'], /backend.*'gpu'/],
+    [['train', '--device', '-1'], /from 0 to 1023.*'-1'/],
+    [['train', '--set', 'device=0.5'], /number of a GPU.*device.*0.5/],
+    [['resume', 'absent', '--backend', 'gpu'], /--backend.*'gpu'/],
+    [['eval', 'absent', '--device', 'one'], /from 0 to 1023.*'one'/],
+    [['bench', '--device', '1024'], /from 0 to 1023.*'1024'/],
     [['train', '--dataset', 'cifar'], /dataset\.name/],
     [['train', '--set', 'snn.optimiser.kind=sgd'], /'snn\.optimiser'.*'optimizer'/],
     [['train', 'a', 'b'], /too many arguments/],
@@ -108,9 +113,20 @@ describe('commands without a run', () => {
     expect(status).toBe(0);
     expect(events()).toEqual([expect.objectContaining({
       event: 'doctor', version: expect.any(String), node: process.version, simd: expect.any(String), backend: expect.stringMatching(/^(cpu|cuda)$/),
-      cuda: { built: expect.any(Boolean), available: expect.any(Boolean), reason: expect.any(String) }, binary: expect.stringMatching(/\.node$/), threads: expect.any(Number),
+      cuda: { built: expect.any(Boolean), available: expect.any(Boolean), reason: expect.any(String), devices: expect.any(Array) }, device: expect.any(String), binary: expect.stringMatching(/\.node$/), threads: expect.any(Number),
     })]);
-    expect((await cli(['doctor'])).stdout).toContain('CUDA');
+    const text = (await cli(['doctor'])).stdout;
+    const { available, reason, devices } = events()[0]!.cuda as { available: boolean; reason: string; devices: { name: string }[] };
+    expect(text).toMatch(available ? /CUDA +ready/ : /CUDA +not used: /);
+    for (const words of [reason, ...devices.map(({ name }) => name)]) expect(text).toContain(words);
+  });
+
+  test('a GPU that is not there is ERR_NO_BACKEND with the reason, and auto goes on without it', async () => {
+    const refused = await cli(['bench', 'vgg6', 'infer', '--backend', 'cuda', '--device', '1023', '--json']);
+    expect(refused.status).toBe(1);
+    expect(refused.events().at(-1)).toMatchObject({ event: 'error', code: 'ERR_NO_BACKEND', message: expect.stringMatching(/usable CUDA device.*: .+/) });
+    const { events } = await cli(['bench', 'vgg6', 'infer', '--batch', '1', '--iterations', '1', '--backend', 'auto', '--device', '1023', '--json']);
+    expect(events().at(-1)).toMatchObject({ backend: 'cpu', device: 'cpu', precision: 'fp32', processor: expect.any(String) });
   });
 
   test('data info needs no download', async () => {

@@ -1,8 +1,9 @@
 // Small networks, jobs long enough to be caught running, and the code of whatever goes wrong.
-import { backendInfo } from '../../lib/backend';
+import { hostInfo, resolveBackend, type BackendName } from '../../lib/backend';
 import { isOneSpikeError, type ErrorCode } from '../../lib/errors';
 import type { NetworkDescription } from '../../lib/model/description';
 import { Network } from '../../lib/model/network';
+import type { On } from '../helpers/backends';
 
 export const tiny: NetworkDescription = {
   input: [2, 4, 4],
@@ -12,7 +13,7 @@ export const tiny: NetworkDescription = {
 export const TINY_PIXELS = 2 * 4 * 4;
 export const TINY_CLASSES = 5;
 
-/** Several layers of some 10 million multiply-accumulates per image: a batch of it runs for a good part of a second. */
+/** Several layers of some 10 million multiply-accumulates per image. */
 export const heavy: NetworkDescription = {
   input: [3, 32, 32],
   timesteps: 5,
@@ -21,7 +22,8 @@ export const heavy: NetworkDescription = {
     { type: 'linear', out: 10, output: true },
   ],
 };
-export const HEAVY_IMAGES = 400;
+/** So many that a job runs for longer than the test looks at it; a GPU is some fifty times as fast as a core. */
+export const heavyImages = (backend: BackendName): number => (backend === 'cuda' ? 20000 : 400);
 
 /** Bytes that differ from image to image. */
 export function pixels(images: number, size: number): Uint8Array {
@@ -34,17 +36,18 @@ export function labels(images: number, classes: number): Int32Array {
   return Int32Array.from({ length: images }, (_, i) => i % classes);
 }
 
-export function heavyBatch(): { pixels: Uint8Array; labels: Int32Array } {
-  return { pixels: pixels(HEAVY_IMAGES, 3 * 32 * 32), labels: labels(HEAVY_IMAGES, 10) };
+export function heavyBatch(backend: BackendName): { pixels: Uint8Array; labels: Int32Array } {
+  const images = heavyImages(backend);
+  return { pixels: pixels(images, 3 * 32 * 32), labels: labels(images, 10) };
 }
 
 export const sgd = { kind: 'sgd', learningRate: 0.01 } as const;
 
 /** A network and a job of it that runs for as long as the test needs. */
-export async function running(): Promise<{ network: Network; job: Promise<unknown>; stop: () => Promise<void> }> {
-  const network = await Network.create(heavy, { threads: 1 });
+export async function running(on: On): Promise<{ network: Network; job: Promise<unknown>; stop: () => Promise<void> }> {
+  const network = await Network.create(heavy, { ...on, threads: 1 });
   const controller = new AbortController();
-  const job = network.trainStep(heavyBatch(), { optimizer: sgd, signal: controller.signal });
+  const job = network.trainStep(heavyBatch(on.backend), { optimizer: sgd, signal: controller.signal });
   job.catch(() => undefined);
   const stop = async (): Promise<void> => {
     controller.abort();
@@ -72,7 +75,7 @@ export function detached<T extends Uint8Array | Int32Array | Uint32Array | Float
 }
 
 /** For workers and child processes, which load the addon themselves: its path, and a specification it takes. */
-export function rawAddon(description: 'tiny' | 'heavy'): { path: string; spec: unknown; size: number; classes: number } {
+export function rawAddon(description: 'tiny' | 'heavy', backend: BackendName = 'cpu'): { path: string; spec: unknown; size: number; classes: number } {
   const layer = { kernel: 3, stride: 1, padding: 1, bias: false, output: false, leak: 0.9, threshold: 0.3, dropout: 0 };
   const isTiny = description === 'tiny';
   const convs = isTiny ? 1 : 6;
@@ -80,10 +83,10 @@ export function rawAddon(description: 'tiny' | 'heavy'): { path: string; spec: u
   const input = isTiny ? [2, 4, 4] : [3, 32, 32];
   const spec = {
     input, timesteps: 5, mean: new Array(input[0]).fill(0.5), std: new Array(input[0]).fill(0.5), alpha: 1, beta: 1, gamma: 0.3, kappa: 1,
-    surrogate: 'triangle', encoder: 'hybrid', lo: 0, hi: 1, backend: 'cpu', device: 0, precision: 'fp32', profile: false, seed: 1, threads: 1,
+    surrogate: 'triangle', encoder: 'hybrid', lo: 0, hi: 1, backend, device: resolveBackend(backend).device ?? 0, precision: 'fp32', profile: false, seed: 1, threads: 1,
     layers: [...Array.from({ length: convs }, () => ({ ...layer, type: 'conv', out: isTiny ? 4 : 32 })), { ...layer, type: 'linear', out: classes, output: true }],
   };
-  return { path: backendInfo().binaryPath, spec, size: input[0]! * input[1]! * input[2]!, classes };
+  return { path: hostInfo().binaryPath, spec, size: input[0]! * input[1]! * input[2]!, classes };
 }
 
 export const rawSgd = {

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { backendInfo } from '../../lib/backend';
 import { loadRun } from '../../lib/train/load-run';
 import { resume, train } from '../../lib/train/train';
 import type { TrainConfigInput } from '../../lib/train/config';
@@ -63,6 +64,21 @@ test('leaving the loop is an interruption as well', async () => {
   await expect(unfinished.network()).rejects.toMatchObject({ code: 'ERR_STATE' });
   await collect(resume(join(folder, 'left')));
   expect(model('left')).toBe(model('whole'));
+});
+
+test('resume takes the backend of the run, or another one by name, and says so', async () => {
+  const path = join(folder, 'begun');
+  for await (const event of train(tiny('begun'), { progressSeconds: 0 })) if (event.event === 'progress' && event.step === 3) break;
+  // As if it came from a machine with a GPU.
+  const info = JSON.parse(readFileSync(join(path, 'run.json'), 'utf8')) as Record<string, unknown>;
+  expect(info).toMatchObject({ backend: 'cpu', precision: 'fp32' });
+  writeFileSync(join(path, 'run.json'), JSON.stringify({ ...info, backend: 'cuda', precision: 'mixed' }));
+  if (backendInfo().backend === 'cpu') await expect(collect(resume(path))).rejects.toMatchObject({ code: 'ERR_NO_BACKEND', message: expect.stringContaining(backendInfo().cudaReason) });
+  await expect(collect(resume(path, { backend: 'gpu' as never }))).rejects.toMatchObject({ code: 'ERR_ARG' });
+  const events = await collect(resume(path, { backend: 'cpu' }));
+  expect(events[0]).toMatchObject({ event: 'start', backend: 'cpu', precision: 'mixed', resumed: { backend: 'cuda', step: 3 } });
+  expect(events.at(-1)).toMatchObject({ event: 'done' });
+  expect(JSON.parse(readFileSync(join(path, 'run.json'), 'utf8'))).toMatchObject({ backend: 'cpu', earlierBackends: ['cuda'], precision: 'mixed' });
 });
 
 test('a signal that has fired already starts nothing', async () => {
