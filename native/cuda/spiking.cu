@@ -3,8 +3,8 @@
 
 #include "cuda/backend.h"
 #include "cuda/elementwise.cuh"
+#include "cuda/neuron.cuh"
 #include "cuda/spikes.cuh"
-#include "ops/neuron.h"
 
 namespace onespike::cuda {
 namespace {
@@ -67,11 +67,14 @@ struct ReceiveGradient {
     const int64_t step = int64_t(s.in_h) * s.in_w * s.src_cs;
     const float* sum = sums + image * T * step + (int64_t(y) * s.in_w + x) * s.src_cs + channel;
     const float share = mask ? scale * float(mask[i]) : scale, leak = above.leak();
-    NeuronBackward backward(neuron.threshold(), neuron.leak(), times[i], T, neuron.surrogate);
+    const float inverse = 1 / neuron.threshold(), leak_below = neuron.leak();
+    const int fire_time = times[i] ? times[i] : T + 1;
+    NeuronBackward backward;
     float d_spike = 0;
     for (int t = T; t >= 1; --t) {
       d_spike = sum[(t - 1) * step] + leak * d_spike;
-      u[(t - 1) * size] = backward.step(t, u[(t - 1) * size], t > 1 ? u[(t - 2) * size] : 0, d_spike * share);
+      const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
+      u[(t - 1) * size] = backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate);
     }
     d[0] += backward.d_threshold, d[1] += backward.d_leak;
   }
