@@ -87,7 +87,7 @@ cudaError_t run_probe(int device, int64_t* free_bytes, bool* right) {
   if (error == cudaSuccess) error = cudaMalloc(&memory, sizeof(results));
   if (error == cudaSuccess) {
     cuda::Stream stream;
-    cuda::launch(stream, dim3(1), dim3(kProbeThreads), 0, "probe", write_squares, memory);
+    cuda::launch(stream, dim3(1), dim3(kProbeThreads), 0, "write_squares", write_squares, memory);
     error = stream.error;
   }
   if (error == cudaSuccess) error = cudaMemcpy(results, memory, sizeof(results), cudaMemcpyDeviceToHost);
