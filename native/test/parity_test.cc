@@ -8,6 +8,7 @@
 #include "core/backend.h"
 #include "test/cases.h"
 #include "test/runner.h"
+#include "test/subject.h"
 
 namespace onespike::test {
 namespace {
@@ -163,26 +164,30 @@ void silent_and_saturated() {
 
 }  // namespace
 
+void add_parity_cases(Tests& tests) {
+  const auto add = [&](const std::string& what, std::function<void()> run) { tests.push_back({"network equals oracle: " + what, std::move(run)}); };
+  add("every channel count", every_width);
+  add("every kernel, stride and padding", every_geometry);
+  add("pools first, chained and with leftovers", every_pool);
+  add("T from 1 to 33", every_length);
+  add("every surrogate and encoder", every_surrogate_and_encoder);
+  add("silent and saturated layers", silent_and_saturated);
+  add("large batches", large_batches);
+  for (uint64_t seed = 1; seed <= 10; ++seed) add("random networks " + std::to_string(seed), [seed] { random_networks(Mode::kSnn, 100 + seed, cases(40)); });
+  for (uint64_t seed = 1; seed <= 3; ++seed) add("random ANNs " + std::to_string(seed), [seed] { random_networks(Mode::kAnn, 200 + seed, cases(40)); });
+}
+
 void add_parity_tests(Tests& tests) {
   const std::vector<std::string> targets = cpu_targets();
-  for (size_t target = 0; target < targets.size(); ++target) {
-    const auto add = [&](const std::string& what, std::function<void()> run) {
-      tests.push_back({"network equals oracle: " + what + ", " + targets[target], [target, run] {
+  Tests all;
+  add_parity_cases(all);
+  for (size_t target = 0; target < targets.size(); ++target)
+    for (const Test& test : all)
+      tests.push_back({test.name + ", " + targets[target], [target, run = test.run] {
                          limit_cpu_target(target);
                          const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
                          run();
                        }});
-    };
-    add("every channel count", every_width);
-    add("every kernel, stride and padding", every_geometry);
-    add("pools first, chained and with leftovers", every_pool);
-    add("T from 1 to 33", every_length);
-    add("every surrogate and encoder", every_surrogate_and_encoder);
-    add("silent and saturated layers", silent_and_saturated);
-    add("large batches", large_batches);
-    for (uint64_t seed = 1; seed <= 10; ++seed) add("random networks " + std::to_string(seed), [seed] { random_networks(Mode::kSnn, 100 + seed, 40); });
-    for (uint64_t seed = 1; seed <= 3; ++seed) add("random ANNs " + std::to_string(seed), [seed] { random_networks(Mode::kAnn, 200 + seed, 40); });
-  }
 }
 
 }  // namespace onespike::test
