@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "core/devices.h"
+#include "cuda/launch.h"
 
 namespace onespike {
 namespace {
@@ -85,8 +86,9 @@ cudaError_t run_probe(int device, int64_t* free_bytes, bool* right) {
   cudaError_t error = cudaSetDevice(device);
   if (error == cudaSuccess) error = cudaMalloc(&memory, sizeof(results));
   if (error == cudaSuccess) {
-    write_squares<<<1, kProbeThreads>>>(memory);
-    error = cudaGetLastError();
+    cuda::Stream stream;
+    cuda::launch(stream, dim3(1), dim3(kProbeThreads), 0, "write_squares", write_squares, memory);
+    error = stream.error;
   }
   if (error == cudaSuccess) error = cudaMemcpy(results, memory, sizeof(results), cudaMemcpyDeviceToHost);
   if (memory) (void)cudaFree(memory);

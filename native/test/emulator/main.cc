@@ -5,6 +5,7 @@ int main(int argc, char** argv) {
   using namespace onespike::test;
   Tests tests;
   add_emulator_tests(tests);
+  add_probe_tests(tests);
   add_all_tests(tests);
   return run_tests(tests, argc > 1 ? argv[1] : "");
 }
