@@ -88,6 +88,7 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
   Backend& backend = *net.backend;
   const std::vector<StageShape>& stages = net.plan.stages;
   StagedBatch staged;
+  backend.begin_batch();
   if (Status status = stage_batch(net, batch, &staged); !status.ok()) return status;
   StepInputs inputs;
   inputs.random_step = net.random_step;

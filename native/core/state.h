@@ -25,6 +25,7 @@ class Buffer {
     backend_->release(data_);
     count_ = 0;
     data_ = static_cast<T*>(backend_->allocate(size_t(count) * sizeof(T)));
+    if (Status status = data_ ? Status::success() : backend_->finish(); !status.ok()) return status;  // it may be worse than no memory
     if (!data_) return Status::error(Code::kOom, "Not enough memory for a buffer of " + std::to_string(count * int64_t(sizeof(T))) + " bytes");
     count_ = count;
     return Status::success();

@@ -137,6 +137,7 @@ Status run_step(NetworkState& net, const Batch& batch, Mode mode, bool backward,
   Backend& backend = *net.backend;
   const StepKind kind{mode, backward, out && (!out->spike_times.empty() || out->potentials), optimizer};
   const int64_t classes = net.plan.classes(), stages = int64_t(net.plan.stages.size());
+  backend.begin_batch();
   Status status = mode == Mode::kSnn ? prepare_snn(net, batch.count, backward) : prepare_ann(net, batch.count, backward);
   if (status.ok()) status = net.logits.ensure(batch.count * classes);
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
@@ -146,7 +147,6 @@ Status run_step(NetworkState& net, const Batch& batch, Mode mode, bool backward,
   StepInputs inputs = optimizer ? update_inputs(*optimizer, net.optimizer_steps + 1) : StepInputs();
   inputs.random_step = net.random_step;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
-  backend.begin_batch();
   const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
   status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls);
   if (!status.ok()) return status;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "cpu/kernels.h"
+#include "ops/dropout.h"
 #include "ops/encode.h"
 #include "ops/rng.h"
 
@@ -67,11 +68,9 @@ void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8
         if (times) times[at] = when[byte];
         if (rate) {
           const float x = value[c * 256 + byte];
-          const Rng rng = Rng::of(p.seed, p.inputs->random_step, uint64_t(first_image + image));
-          for (int t = 0; t < T; ++t) {
-            const bool spike = rng.uniform((uint64_t(i) * C + c) * T + t) < std::fabs(x);
-            rate[(image * T + t) * C * cells + int64_t(i) * C + c] = int8_t(spike ? (x > 0 ? 1 : -1) : 0);
-          }
+          const Rng rng = rate_rng(p.seed, p.inputs->random_step, first_image + image);
+          for (int t = 0; t < T; ++t)
+            rate[(image * T + t) * C * cells + int64_t(i) * C + c] = rate_spike(rng, (uint64_t(i) * C + c) * T + t, x);
         }
       }
   });
@@ -94,14 +93,10 @@ void CpuBackend::count_events(int64_t* total, const uint8_t* times, int64_t coun
 
 void CpuBackend::dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n, const StageShape& s) {
   const int64_t size = s.out_size();
-  const uint32_t limit = uint32_t(double(s.dropout) * (1 << 16));
+  const Dropout dropout(s.dropout);
   pool_.parallel_for(n, [&](int64_t image) {
-    const Rng rng = Rng::of(seed, inputs->random_step, uint64_t(first_image + image) * 4096 + uint64_t(s.layer));
-    // Four draws of 16 bits from one hash; sizes are multiples of kLane.
-    for (int64_t i = 0; i < size; i += 4) {
-      const uint64_t bits = rng.bits(uint64_t(i));
-      for (int j = 0; j < 4; ++j) mask[image * size + i + j] = ((bits >> (16 * j)) & 0xffff) >= limit;
-    }
+    const Rng rng = Dropout::rng(seed, inputs->random_step, first_image + image, s.layer);
+    for (int64_t i = 0; i < size; i += 4) dropout.keep4(mask + image * size + i, rng, uint64_t(i));
   });
 }
 

@@ -14,6 +14,7 @@ struct Stream {
   cudaStream_t handle = nullptr;
   cudaError_t error = cudaSuccess;
   const char* call = "";  // the kernel or CUDA call that met `error`
+  const char* kernel = "none";  // the last that was launched
 
   void note(cudaError_t result, const char* what) {
     if (result != cudaSuccess && error == cudaSuccess) error = result, call = what;
@@ -33,6 +34,7 @@ void launch(Stream& stream, dim3 grid, dim3 block, size_t shared_bytes, const ch
 #else
   emulator::launch(stream.handle, grid, block, shared_bytes, name, kernel, args...);
 #endif
+  stream.kernel = name;
   stream.note(cudaGetLastError(), name);
 }
 

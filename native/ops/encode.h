@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "ops/portable.h"
+#include "ops/rng.h"
 
 namespace onespike {
 
@@ -17,6 +18,13 @@ ONESPIKE_HD inline int coded_time(uint8_t p, int timesteps, int first, double lo
   double share = (double(p) / 255 - lo) / (hi - lo);
   share = share < 0 ? 0 : share > 1 ? 1 : share;
   return int(std::floor(timesteps + double(first - timesteps) * share + 0.5));
+}
+
+// The rate encoder: sign(x) with probability |x|, at most 1. `position` counts the image's values (pixel, channel, step).
+ONESPIKE_HD inline Rng rate_rng(uint64_t seed, uint64_t step, int64_t image) { return Rng::of(seed, step, uint64_t(image)); }
+ONESPIKE_HD inline int8_t rate_spike(const Rng& rng, uint64_t position, float x) {
+  const float magnitude = x < 0 ? -x : x;
+  return rng.uniform(position) < magnitude ? int8_t(x > 0 ? 1 : -1) : int8_t(0);
 }
 
 }  // namespace onespike

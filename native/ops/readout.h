@@ -25,6 +25,10 @@ ONESPIKE_HD inline float readout_logit(const float* u, int64_t stride, int time,
   return p.alpha * u[(p.timesteps - 1) * stride] / p.threshold + p.beta * float(p.timesteps + 1 - time);
 }
 
+// Softmax of one logit and the loss of one image, from the largest logit and the sum of exp(logit - largest).
+ONESPIKE_HD inline double softmax(float logit, float top, double sum) { return std::exp(double(logit) - top) / sum; }
+ONESPIKE_HD inline double softmax_loss(float logit, float top, double sum) { return std::log(sum) + top - logit; }
+
 // Softmax cross-entropy of K logits. Writes softmax - onehot into `d_logits` if not null; returns the loss.
 ONESPIKE_HD inline double cross_entropy(const float* logits, int classes, int label, float* d_logits) {
   float top = logits[0];
@@ -32,8 +36,8 @@ ONESPIKE_HD inline double cross_entropy(const float* logits, int classes, int la
   double sum = 0;
   for (int k = 0; k < classes; ++k) sum += std::exp(double(logits[k]) - top);
   if (d_logits)
-    for (int k = 0; k < classes; ++k) d_logits[k] = float(std::exp(double(logits[k]) - top) / sum - (k == label));
-  return std::log(sum) + top - logits[label];
+    for (int k = 0; k < classes; ++k) d_logits[k] = float(softmax(logits[k], top, sum) - (k == label));
+  return softmax_loss(logits[label], top, sum);
 }
 
 ONESPIKE_HD inline int argmax(const float* logits, int classes) {

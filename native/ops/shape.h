@@ -104,6 +104,16 @@ struct Tile {
   int begin = 0, width = 0;
 };
 
+// The tile that holds a channel.
+ONESPIKE_HD inline Tile tile_of(int channel, int channel_stride, int largest = kMaxTile) {
+  Tile tile{channel / largest * largest, largest};
+  while (tile.width > channel_stride - tile.begin || channel >= tile.begin + tile.width) {
+    if (tile.width > channel_stride - tile.begin) tile.width /= 2;
+    else tile.begin += tile.width;
+  }
+  return tile;
+}
+
 inline std::vector<Tile> tiles_of(int channel_stride, int largest = kMaxTile) {
   std::vector<Tile> tiles;
   for (int begin = 0; begin < channel_stride;) {

@@ -1,0 +1,111 @@
+// Dense operations of the ANN and the analog input on the GPU.
+#include <algorithm>
+
+#include "cuda/backend.h"
+#include "cuda/elementwise.cuh"
+#include "cuda/simt.cuh"
+
+namespace onespike::cuda {
+namespace {
+
+constexpr int kColumnLanes = 16;  // neighbouring channels that a block adds up
+constexpr int64_t kColumnBlocks = 64;
+
+struct AveragePool {
+  float* to;
+  const float* from;
+  StageShape s;
+
+  __device__ void operator()(int64_t i) const {
+    const Cell cell = cell_at(i / s.src_cs, s.in_h, s.in_w);
+    const int channel = int(i % s.src_cs);
+    float sum = 0;
+    for (int y = 0; y < s.pool; ++y)
+      for (int x = 0; x < s.pool; ++x)
+        sum += from[cell.image * s.src_size() + (int64_t(cell.y * s.pool + y) * s.src_w + cell.x * s.pool + x) * s.src_cs + channel];
+    to[i] = sum * (1.0f / float(s.pool * s.pool));
+  }
+};
+
+// The gradient of a pooled cell goes to all cells of its window that are active.
+struct Spread {
+  float* d_src;
+  const float *sums, *activation;
+  float scale;
+  StageShape s;
+
+  __device__ void operator()(int64_t i) const {
+    const Cell cell = cell_at(i / s.src_cs, s.src_h, s.src_w);
+    const int channel = int(i % s.src_cs), y = cell.y / s.pool, x = cell.x / s.pool;
+    const bool live = y < s.in_h && x < s.in_w && activation[i] > 0;
+    d_src[i] = live ? scale * sums[((cell.image * s.in_h + y) * s.in_w + x) * s.src_cs + channel] : 0;
+  }
+};
+
+// partial (block, stride): sums of some rows.
+__global__ void __launch_bounds__(kElementThreads) columns_kernel(double* partial, const float* values, int64_t rows, int stride) {
+  __shared__ double shared[kElementThreads / kColumnLanes][kColumnLanes];
+  const int lane = int(threadIdx.x) % kColumnLanes, line = int(threadIdx.x) / kColumnLanes, lanes = stride / kColumnLanes;
+  const int column = int(blockIdx.x) % lanes * kColumnLanes + lane;
+  const int64_t block = int(blockIdx.x) / lanes, blocks = int(gridDim.x) / lanes;
+  double sum = 0;
+  for (int64_t row = block * (kElementThreads / kColumnLanes) + line; row < rows; row += blocks * (kElementThreads / kColumnLanes)) sum += values[row * stride + column];
+  shared[line][lane] = sum;
+  __syncthreads();
+  if (line != 0) return;
+  for (int i = 1; i < kElementThreads / kColumnLanes; ++i) sum += shared[i][lane];
+  partial[block * stride + column] = sum;
+}
+
+struct AddBlocks {
+  float* to;
+  const double* partial;
+  int64_t blocks;
+  int stride;
+
+  __device__ void operator()(int64_t column) const {
+    double sum = 0;
+    for (int64_t block = 0; block < blocks; ++block) sum += partial[block * stride + column];
+    to[column] += float(sum);
+  }
+};
+
+}  // namespace
+
+void CudaBackend::add_columns(float* to, const float* values, int64_t rows, int stride) {
+  choice_ = {};
+  const int64_t blocks = std::clamp<int64_t>(rows / kElementThreads, 1, kColumnBlocks);
+  double* partial = workspace_.reserve<double>(stream_, size_t(blocks * stride));
+  launch(stream_, dim3(unsigned(blocks * (stride / kColumnLanes))), dim3(kElementThreads), 0, "bias_gradient", columns_kernel, partial, values, rows, stride);
+  each(stream_, "bias_gradient", stride, AddBlocks{to, partial, blocks, stride});
+}
+
+void CudaBackend::pack_input(float* padded, const float* src, int n, const StageShape& s) {
+  choice_ = {};
+  each(stream_, "pack_input", int64_t(n) * s.in_h * s.in_w * s.src_cs, AveragePool{padded, src, s});
+}
+
+void CudaBackend::dense_forward(float* out, const float* padded, const float* weight, const void*, const float* bias, bool relu, int n, const StageShape& s) {
+  choice_ = {"simt", 1};
+  simt_dense_forward(stream_, out, padded, weight, bias, relu, n, s);
+}
+
+void CudaBackend::dense_weight_gradient(float* d_weight, const float* padded, const float* d_out, int n, const StageShape& s) {
+  choice_ = {"simt", 1};
+  simt_dense_weight_gradient(stream_, workspace_, d_weight, padded, d_out, n, s);
+}
+
+void CudaBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) { add_columns(d_bias, d_out, n * s.out_cells(), s.out_cs); }
+
+void CudaBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void*, const float* activation, float scale, int n,
+                                       const StageShape& s) {
+  choice_ = {"simt", 1};
+  float* sums = workspace_.reserve<float>(stream_, size_t(n) * s.in_h * s.in_w * s.src_cs);
+  simt_input_sums(stream_, sums, d_out, weight, n, s);
+  each(stream_, "dense_input_gradient", n * s.src_size(), Spread{d_src, sums, activation, scale / float(s.pool * s.pool), s});
+}
+
+size_t CudaBackend::backward_bytes(bool, const StageShape&) const { return 0; }
+void CudaBackend::pack_backward(void*, const float*, bool, const StageShape&) {}
+
+}  // namespace onespike::cuda

@@ -1,0 +1,21 @@
+// The products of the CUDA backend in 32-bit floats, without tensor cores: what precision fp32 runs on, what shapes fall back to that
+// the tensor cores do not take, and what those are tested against. Arguments as in core/backend.h.
+#pragma once
+
+#include "core/backend.h"
+#include "cuda/launch.h"
+#include "cuda/workspace.h"
+
+namespace onespike::cuda {
+
+void simt_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source, const float* weight, const float* bias,
+                          const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s);
+// Wt of `gradient` (images, out map), without pool: sums (images, in_h, in_w, src_cs). Time steps count as images.
+void simt_input_sums(Stream& stream, float* sums, const float* gradient, const float* weight, int64_t images, const StageShape& s);
+void simt_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n,
+                          int timesteps, const StageShape& s);
+
+void simt_dense_forward(Stream& stream, float* out, const float* packed, const float* weight, const float* bias, bool relu, int n, const StageShape& s);
+void simt_dense_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const float* packed, const float* d_out, int n, const StageShape& s);
+
+}  // namespace onespike::cuda

@@ -1,0 +1,138 @@
+// Spiking forward and backward on the GPU: which kernels an operation takes, and those that are no products.
+#include <algorithm>
+
+#include "cuda/backend.h"
+#include "cuda/elementwise.cuh"
+#include "cuda/spikes.cuh"
+#include "ops/neuron.h"
+
+namespace onespike::cuda {
+namespace {
+
+// The sums of an input gradient go through memory to the neurons that receive them, for as many images at a time as fit.
+constexpr int64_t kSumsBytes = 256ll << 20;
+
+struct Accumulate {
+  float* gradient;
+  const float* potential;
+  NeuronParams p;
+  int64_t size;  // of an image at one step
+
+  __device__ void operator()(int64_t i) const {
+    const int64_t image = i / size, first = image * p.timesteps * size + (i - image * size);
+    const float leak = p.leak();
+    float g = 0;
+    for (int t = p.timesteps - 1; t >= 0; --t) {
+      g = potential[first + t * size] + leak * g;
+      gradient[first + t * size] = g;
+    }
+  }
+};
+
+struct AnalogGradient {
+  float* d_current;
+  const float* gradient;
+  bool sum_steps;
+  int timesteps;
+  int64_t size;
+
+  __device__ void operator()(int64_t i) const {
+    const int64_t image = i / size;
+    const float* from = gradient + image * timesteps * size + (i - image * size);
+    float sum = from[0];
+    for (int t = 1; sum_steps && t < timesteps; ++t) sum += from[t * size];
+    d_current[i] = sum;
+  }
+};
+
+// A neuron of the stage below: its share of the sums, the leak of the stage above, its own surrogate.
+struct ReceiveGradient {
+  float* potential;
+  const float* sums;       // (image, T, in_h, in_w, src_cs) of the stage above
+  const uint8_t *times, *mask;
+  float scale;
+  NeuronParams above, neuron;
+  StageShape below, s;
+
+  __device__ void operator()(int64_t i, double (&d)[2]) const {
+    const int T = neuron.timesteps;
+    const int64_t size = below.out_size(), image = i / size, at = i - image * size;
+    const Cell cell = cell_at(at / below.out_cs, below.out_h, below.out_w);
+    const int channel = int(at % below.out_cs), y = cell.y / s.pool, x = cell.x / s.pool;
+    float* u = potential + image * T * size + at;
+    if (y >= s.in_h || x >= s.in_w) {  // the pool drops it
+      for (int t = 0; t < T; ++t) u[t * size] = 0;
+      return;
+    }
+    const int64_t step = int64_t(s.in_h) * s.in_w * s.src_cs;
+    const float* sum = sums + image * T * step + (int64_t(y) * s.in_w + x) * s.src_cs + channel;
+    const float share = mask ? scale * float(mask[i]) : scale, leak = above.leak();
+    NeuronBackward backward(neuron.threshold(), neuron.leak(), times[i], T, neuron.surrogate);
+    float d_spike = 0;
+    for (int t = T; t >= 1; --t) {
+      d_spike = sum[(t - 1) * step] + leak * d_spike;
+      u[(t - 1) * size] = backward.step(t, u[(t - 1) * size], t > 1 ? u[(t - 2) * size] : 0, d_spike * share);
+    }
+    d[0] += backward.d_threshold, d[1] += backward.d_leak;
+  }
+};
+
+struct AddNeuronGradient {
+  float* d_neuron;
+
+  __device__ void operator()(const double (&sums)[2]) const {
+    d_neuron[0] += float(sums[0]);
+    d_neuron[1] += float(sums[1]);
+  }
+};
+
+}  // namespace
+
+// Kernels read the bytes themselves.
+void CudaBackend::sort_events(const SpikeSource& source, int, int, const StageShape&) {
+  choice_ = {};
+  source_ = source;
+}
+
+void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void*, const float* bias, const float* current,
+                                  bool current_always, int n, const NeuronParams& p, const StageShape& s) {
+  choice_ = {"simt", 1};
+  simt_spiking_forward(stream_, times, potential, source_, weight, bias, current, current_always, n, p, s);
+}
+
+void CudaBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool, const NeuronParams& p, const StageShape& s) {
+  choice_ = {};
+  each(stream_, "accumulate_gradient", n * s.out_size(), Accumulate{gradient, potential, p, s.out_size()});
+}
+
+void CudaBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
+  choice_ = {"simt", 1};
+  if (source.times || source.rate) simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
+}
+
+void CudaBackend::bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) {
+  add_columns(d_bias, gradient, int64_t(n) * timesteps * s.out_cells(), s.out_cs);
+}
+
+void CudaBackend::input_gradient(float* potential_below, const float* potential, const float* weight, const void*, const uint8_t* times_below,
+                                 const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
+                                 const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
+  choice_ = {"simt", 1};
+  const int64_t T = p.timesteps, image_sums = T * s.in_h * s.in_w * s.src_cs, size = below_shape.out_size();
+  const int64_t group = std::clamp<int64_t>(kSumsBytes / (image_sums * int64_t(sizeof(float))), 1, n);
+  double* partial = workspace_.reserve<double>(stream_, size_t(2 * kSumBlocks) + size_t(group * image_sums + 1) / 2);
+  float* sums = reinterpret_cast<float*>(partial + 2 * kSumBlocks);
+  for (int64_t first = 0; first < n; first += group) {
+    const int64_t images = std::min(group, n - first);
+    simt_input_sums(stream_, sums, potential + first * T * s.out_size(), weight, images * T, s);
+    const ReceiveGradient receive{potential_below + first * T * size, sums, times_below + first * size, mask ? mask + first * size : nullptr, scale, p, below, below_shape, s};
+    sum<2>(stream_, "input_gradient", images * size, receive, AddNeuronGradient{d_neuron_below}, partial);
+  }
+}
+
+void CudaBackend::analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps, const StageShape& s) {
+  choice_ = {};
+  each(stream_, "analog_gradient", n * s.out_size(), AnalogGradient{d_current, gradient, sum_steps, timesteps, s.out_size()});
+}
+
+}  // namespace onespike::cuda

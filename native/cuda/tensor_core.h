@@ -1,0 +1,43 @@
+// The products on tensor cores: bf16 operands, fp32 sums. Names and arguments are those of core/backend.h; the results do not
+// depend on the device, for every sum has one order that the shape alone decides.
+//
+// `workspace` is device memory of workspace_bytes, shared by all calls on one stream; what it holds before and after a call
+// means nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/backend.h"
+#include "cuda/launch.h"
+
+namespace onespike::cuda::tensor_core {
+
+// Whether the kernels accept the stage. The first stage stays in 32 bits: it reads the analog image.
+bool takes(const StageShape& s, int timesteps);
+// Enough for every call below on n images.
+size_t workspace_bytes(int n, int timesteps, const StageShape& s);
+
+// Copies of the weights: for spiking_forward and dense_forward, and for input_gradient and dense_input_gradient.
+size_t forward_bytes(const StageShape& s);
+void pack_forward(Stream& stream, void* to, const float* weight, const StageShape& s);
+size_t backward_bytes(const StageShape& s);
+void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s);
+
+void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source, const void* weight_forward,
+                     const float* bias, const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s);
+void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* potential, const void* weight_backward,
+                    const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
+                    const StageShape& below_shape, const StageShape& s, float* d_neuron_below);
+// `gradient` is g(t), (n, T, out_h, out_w, out_cs).
+void weight_gradient(Stream& stream, void* workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
+                     const StageShape& s);
+
+// `padded` is (n, in_h, in_w, src_cs).
+void dense_forward(Stream& stream, void* workspace, float* out, const float* padded, const void* weight_forward, const float* bias, bool relu, int n,
+                   const StageShape& s);
+void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const float* d_out, const void* weight_backward, const float* activation,
+                          float scale, int n, const StageShape& s);
+void dense_weight_gradient(Stream& stream, void* workspace, float* d_weight, const float* padded, const float* d_out, int n, const StageShape& s);
+
+}  // namespace onespike::cuda::tensor_core
