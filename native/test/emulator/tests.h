@@ -5,5 +5,6 @@
 namespace onespike::test {
 
 void add_emulator_tests(Tests& tests);
+void add_probe_tests(Tests& tests);
 
 }  // namespace onespike::test
