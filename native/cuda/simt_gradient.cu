@@ -25,7 +25,7 @@ struct InputSumsTask {
 };
 
 template <int kColumns>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) input_sums_kernel(InputSumsTask task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) input_sums_kernel(InputSumsTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
@@ -103,7 +103,7 @@ struct WeightGradientTask {
 };
 
 template <int kColumns, class Input>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) weight_gradient_kernel(WeightGradientTask<Input> task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) weight_gradient_kernel(WeightGradientTask<Input> task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
