@@ -8,6 +8,7 @@
 #include "core/backend.h"
 #include "cuda/launch.h"
 #include "cuda/simt.h"
+#include "cuda/tensor_core.h"
 #include "cuda/workspace.h"
 
 namespace onespike::cuda {
@@ -78,6 +79,8 @@ class CudaBackend final : public Backend {
   void dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n, const StageShape& s) override;
   void apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) override;
   void apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) override;
+  size_t forward_bytes(const StageShape& s) const override;
+  void pack_forward(void* to, const float* weight, const StageShape& s) override;
   size_t backward_bytes(bool dense, const StageShape& s) const override;
   void pack_backward(void* to, const float* weight, bool dense, const StageShape& s) override;
   void squared_norm(double* total, const float* values, int64_t count) override;
@@ -95,6 +98,9 @@ class CudaBackend final : public Backend {
   };
 
   void add_columns(float* to, const float* values, int64_t rows, int stride);  // += sums over rows
+  // Whether the stage goes to the tensor cores; in dense operations with one step.
+  bool on_tensor_cores(const StageShape& s, int timesteps);
+  void* tensor_workspace(int n, int timesteps, const StageShape& s);
   Status record(Recording& recording, const std::function<Status()>& enqueue);
   void forget_recordings();
 

@@ -85,27 +85,26 @@ void CudaBackend::pack_input(float* padded, const float* src, int n, const Stage
   each(stream_, "pack_input", int64_t(n) * s.in_h * s.in_w * s.src_cs, AveragePool{padded, src, s});
 }
 
-void CudaBackend::dense_forward(float* out, const float* padded, const float* weight, const void*, const float* bias, bool relu, int n, const StageShape& s) {
-  choice_ = {"simt", 1};
-  simt_dense_forward(stream_, out, padded, weight, bias, relu, n, s);
+void CudaBackend::dense_forward(float* out, const float* padded, const float* weight, const void* weight_forward, const float* bias, bool relu, int n,
+                                const StageShape& s) {
+  if (on_tensor_cores(s, 1)) tensor_core::dense_forward(stream_, tensor_workspace(n, 1, s), out, padded, weight_forward, bias, relu, n, s);
+  else simt_dense_forward(stream_, out, padded, weight, bias, relu, n, s);
 }
 
 void CudaBackend::dense_weight_gradient(float* d_weight, const float* padded, const float* d_out, int n, const StageShape& s) {
-  choice_ = {"simt", 1};
-  simt_dense_weight_gradient(stream_, workspace_, d_weight, padded, d_out, n, s);
+  if (on_tensor_cores(s, 1)) tensor_core::dense_weight_gradient(stream_, tensor_workspace(n, 1, s), d_weight, padded, d_out, n, s);
+  else simt_dense_weight_gradient(stream_, workspace_, d_weight, padded, d_out, n, s);
 }
 
 void CudaBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) { add_columns(d_bias, d_out, n * s.out_cells(), s.out_cs); }
 
-void CudaBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void*, const float* activation, float scale, int n,
-                                       const StageShape& s) {
-  choice_ = {"simt", 1};
+void CudaBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void* weight_backward, const float* activation, float scale,
+                                       int n, const StageShape& s) {
+  if (on_tensor_cores(s, 1))
+    return tensor_core::dense_input_gradient(stream_, tensor_workspace(n, 1, s), d_src, d_out, weight_backward, activation, scale, n, s);
   float* sums = workspace_.reserve<float>(stream_, size_t(n) * s.in_h * s.in_w * s.src_cs);
   simt_input_sums(stream_, sums, d_out, weight, n, s);
   each(stream_, "dense_input_gradient", n * s.src_size(), Spread{d_src, sums, activation, scale / float(s.pool * s.pool), s});
 }
-
-size_t CudaBackend::backward_bytes(bool, const StageShape&) const { return 0; }
-void CudaBackend::pack_backward(void*, const float*, bool, const StageShape&) {}
 
 }  // namespace onespike::cuda

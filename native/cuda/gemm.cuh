@@ -252,18 +252,36 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
   epilogue.finish();
 }
 
-template <bool kTimes, int kSteps, int kRowTiles, class Epilogue>
-void launch_gemm(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
-  using Tile = GemmTile<kTimes, kSteps, kRowTiles>;
-  const int64_t blocks = (g.rows() + Tile::kRows - 1) / Tile::kRows * g.column_tiles;
-  launch(stream, dim3(unsigned(blocks)), dim3(kThreads), Tile::kShared, name, gemm_kernel<kTimes, kSteps, kRowTiles, Epilogue>, g, task);
-}
-
 // Steps that one launch sums: all up to 5, else equal blocks of at most 4.
 inline int steps_per_launch(int timesteps) {
   if (timesteps <= 5) return timesteps;
   const int launches = (timesteps + 3) / 4;
   return (timesteps + launches - 1) / launches;
+}
+
+ONESPIKE_HD constexpr int row_tiles(int steps) { return steps == 1 ? 4 : steps == 2 ? 2 : 1; }
+
+inline int64_t gemm_blocks(const GemmTask& g, int steps) {
+  const int rows = kWarps * 16 * row_tiles(steps);
+  return (g.rows() + rows - 1) / rows * g.column_tiles;
+}
+
+template <bool kTimes, class Epilogue, int kSteps>
+void launch_gemm(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
+  launch(stream, dim3(unsigned(gemm_blocks(g, kSteps))), dim3(kThreads), GemmTile<kTimes, kSteps, row_tiles(kSteps)>::kShared, name,
+         gemm_kernel<kTimes, kSteps, row_tiles(kSteps), Epilogue>, g, task);
+}
+
+// As many steps as steps_per_launch says.
+template <bool kTimes, class Epilogue>
+void launch_steps(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
+  switch (steps_per_launch(g.timesteps)) {
+    case 1: return launch_gemm<kTimes, Epilogue, 1>(stream, name, g, task);
+    case 2: return launch_gemm<kTimes, Epilogue, 2>(stream, name, g, task);
+    case 3: return launch_gemm<kTimes, Epilogue, 3>(stream, name, g, task);
+    case 4: return launch_gemm<kTimes, Epilogue, 4>(stream, name, g, task);
+    default: return launch_gemm<kTimes, Epilogue, 5>(stream, name, g, task);
+  }
 }
 
 }  // namespace onespike::cuda

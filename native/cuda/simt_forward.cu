@@ -1,10 +1,10 @@
 // Forward products in 32-bit floats.
 #include <algorithm>
 
+#include "cuda/neuron.cuh"
 #include "cuda/simt.cuh"
 #include "cuda/simt.h"
 #include "cuda/spikes.cuh"
-#include "ops/neuron.h"
 
 namespace onespike::cuda {
 namespace {
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) spiking_forward_
     const int first_column = int(index % task.grid.column_tiles) * kColumns;
     const int64_t first_cell = index / task.grid.column_tiles * task.tile_cells;
     const int cells = int(min(int64_t(task.tile_cells), task.cells - first_cell));
-    Neuron kept;  // with several passes a tile has one cell and this thread one neuron
+    NeuronForward kept;  // with several passes a tile has one cell and this thread one neuron
     for (int first = 0; first < T; first += kTileRows) {
       const int steps = min(kTileRows, T - first);
       float sums[4][4] = {};
@@ -52,17 +52,16 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) spiking_forward_
         const int channel = first_column + i % kColumns, local = i / kColumns;
         if (channel >= s.out_cs) continue;
         const int64_t cell = first_cell + local, image = cell / s.out_cells(), neuron = cell * s.out_cs + channel;
-        Neuron fresh;
-        Neuron& now = T > kTileRows ? kept : fresh;
+        NeuronForward fresh;
+        NeuronForward& now = T > kTileRows ? kept : fresh;
         const float bias = task.bias ? task.bias[channel] : 0;
         for (int step = 0; step < steps; ++step) {
           const int t = first + step + 1;
-          float input = task.source.scale * inputs[local * steps + step][i % kColumns] + bias;
-          if (task.current && (t == 1 || task.current_always)) input += task.current[neuron];
-          const float u = now.step(t, input, threshold, leak);
+          const float current = task.current && (t == 1 || task.current_always) ? task.current[neuron] : 0;
+          const float u = now.step(t, task.source.scale, inputs[local * steps + step][i % kColumns], bias, current, threshold, leak);
           if (task.potential) task.potential[(image * T + t - 1) * s.out_size() + (neuron - image * s.out_size())] = u;
         }
-        task.times[neuron] = uint8_t(now.time);
+        task.times[neuron] = uint8_t(now.fire_time);
       }
       __syncthreads();
     }

@@ -3,8 +3,8 @@
 
 #include "cuda/backend.h"
 #include "cuda/elementwise.cuh"
+#include "cuda/neuron.cuh"
 #include "cuda/spikes.cuh"
-#include "ops/neuron.h"
 
 namespace onespike::cuda {
 namespace {
@@ -67,11 +67,14 @@ struct ReceiveGradient {
     const int64_t step = int64_t(s.in_h) * s.in_w * s.src_cs;
     const float* sum = sums + image * T * step + (int64_t(y) * s.in_w + x) * s.src_cs + channel;
     const float share = mask ? scale * float(mask[i]) : scale, leak = above.leak();
-    NeuronBackward backward(neuron.threshold(), neuron.leak(), times[i], T, neuron.surrogate);
+    const float inverse = 1 / neuron.threshold(), leak_below = neuron.leak();
+    const int fire_time = times[i] ? times[i] : T + 1;
+    NeuronBackward backward;
     float d_spike = 0;
     for (int t = T; t >= 1; --t) {
       d_spike = sum[(t - 1) * step] + leak * d_spike;
-      u[(t - 1) * size] = backward.step(t, u[(t - 1) * size], t > 1 ? u[(t - 2) * size] : 0, d_spike * share);
+      const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
+      u[(t - 1) * size] = backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate);
     }
     d[0] += backward.d_threshold, d[1] += backward.d_leak;
   }
@@ -94,9 +97,36 @@ void CudaBackend::sort_events(const SpikeSource& source, int, int, const StageSh
   source_ = source;
 }
 
-void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void*, const float* bias, const float* current,
-                                  bool current_always, int n, const NeuronParams& p, const StageShape& s) {
-  choice_ = {"simt", 1};
+bool CudaBackend::on_tensor_cores(const StageShape& s, int timesteps) {
+  const bool taken = precision_ == Precision::kMixed && tensor_core::takes(s, timesteps);
+  choice_ = {taken ? "bf16 tensor cores" : "fp32", 1};
+  return taken;
+}
+
+void* CudaBackend::tensor_workspace(int n, int timesteps, const StageShape& s) {
+  return workspace_.reserve<char>(stream_, tensor_core::workspace_bytes(n, timesteps, s));
+}
+
+size_t CudaBackend::forward_bytes(const StageShape& s) const {
+  return precision_ == Precision::kMixed && tensor_core::takes(s, 1) ? tensor_core::forward_bytes(s) : 0;
+}
+
+void CudaBackend::pack_forward(void* to, const float* weight, const StageShape& s) {
+  if (on_tensor_cores(s, 1)) tensor_core::pack_forward(stream_, to, weight, s);
+}
+
+size_t CudaBackend::backward_bytes(bool, const StageShape& s) const {
+  return precision_ == Precision::kMixed && tensor_core::takes(s, 1) ? tensor_core::backward_bytes(s) : 0;
+}
+
+void CudaBackend::pack_backward(void* to, const float* weight, bool, const StageShape& s) {
+  if (on_tensor_cores(s, 1)) tensor_core::pack_backward(stream_, to, weight, s);
+}
+
+void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void* weight_forward, const float* bias,
+                                  const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
+  if (on_tensor_cores(s, p.timesteps))
+    return tensor_core::spiking_forward(stream_, tensor_workspace(n, p.timesteps, s), times, potential, source_, weight_forward, bias, current, current_always, n, p, s);
   simt_spiking_forward(stream_, times, potential, source_, weight, bias, current, current_always, n, p, s);
 }
 
@@ -106,18 +136,21 @@ void CudaBackend::accumulate_gradient(float* gradient, const float* potential, i
 }
 
 void CudaBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
-  choice_ = {"simt", 1};
-  if (source.times || source.rate) simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
+  if (!source.times && !source.rate) return;
+  if (on_tensor_cores(s, timesteps)) tensor_core::weight_gradient(stream_, tensor_workspace(n, timesteps, s), d_weight, source, gradient, n, timesteps, s);
+  else simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
 }
 
 void CudaBackend::bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) {
   add_columns(d_bias, gradient, int64_t(n) * timesteps * s.out_cells(), s.out_cs);
 }
 
-void CudaBackend::input_gradient(float* potential_below, const float* potential, const float* weight, const void*, const uint8_t* times_below,
-                                 const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
-                                 const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
-  choice_ = {"simt", 1};
+void CudaBackend::input_gradient(float* potential_below, const float* potential, const float* weight, const void* weight_backward,
+                                 const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p,
+                                 const NeuronParams& below, const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
+  if (on_tensor_cores(s, p.timesteps))
+    return tensor_core::input_gradient(stream_, tensor_workspace(n, p.timesteps, s), potential_below, potential, weight_backward, times_below, mask, scale, n, p,
+                                       below, below_shape, s, d_neuron_below);
   const int64_t T = p.timesteps, image_sums = T * s.in_h * s.in_w * s.src_cs, size = below_shape.out_size();
   const int64_t group = std::clamp<int64_t>(kSumsBytes / (image_sums * int64_t(sizeof(float))), 1, n);
   double* partial = workspace_.reserve<double>(stream_, size_t(2 * kSumBlocks) + size_t(group * image_sums + 1) / 2);

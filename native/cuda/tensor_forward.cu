@@ -89,18 +89,6 @@ class DenseEpilogue {
   const GemmTask& g_;
 };
 
-template <bool kTimes>
-void launch_spiking(Stream& stream, const GemmTask& g, const SpikingTask& task, int steps) {
-  static constexpr const char* kName = kTimes ? "spiking_forward" : "spiking_forward of counts";
-  switch (steps) {
-    case 1: return launch_gemm<kTimes, 1, 4, SpikingEpilogue>(stream, kName, g, task);
-    case 2: return launch_gemm<kTimes, 2, 2, SpikingEpilogue>(stream, kName, g, task);
-    case 3: return launch_gemm<kTimes, 3, 1, SpikingEpilogue>(stream, kName, g, task);
-    case 4: return launch_gemm<kTimes, 4, 1, SpikingEpilogue>(stream, kName, g, task);
-    default: return launch_gemm<kTimes, 5, 1, SpikingEpilogue>(stream, kName, g, task);
-  }
-}
-
 }  // namespace
 
 namespace tensor_core {
@@ -121,8 +109,8 @@ void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* pot
     g.a = counts;
   }
   for (; g.first_step < p.timesteps; g.first_step += steps) {
-    if (s.pool == 1) launch_spiking<true>(stream, g, task, steps);
-    else launch_spiking<false>(stream, g, task, steps);
+    if (s.pool == 1) launch_steps<true, SpikingEpilogue>(stream, "spiking_forward", g, task);
+    else launch_steps<false, SpikingEpilogue>(stream, "spiking_forward of counts", g, task);
   }
 }
 
@@ -131,7 +119,7 @@ void dense_forward(Stream& stream, void* workspace, float* out, const float* pad
   GemmTask g = forward_task(n, 1, s);
   make_halves(stream, static_cast<uint16_t*>(workspace), padded, int64_t(n) * s.in_h * s.in_w, s.src_cs, ChannelOrder::kSlice);
   g.a = workspace, g.b = weight_forward;
-  launch_gemm<false, 1, 4, DenseEpilogue>(stream, "dense_forward", g, {out, bias, relu, s.out_cs});
+  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_forward", g, {out, bias, relu, s.out_cs});
 }
 
 }  // namespace tensor_core

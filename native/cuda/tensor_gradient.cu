@@ -162,26 +162,6 @@ class DenseEpilogue {
   const Task& task_;
 };
 
-// Blocks of the launch, and so partial sums.
-template <int kSteps>
-constexpr int kRowTilesOf = kSteps == 1 ? 4 : kSteps == 2 ? 2 : 1;
-
-int64_t block_count(const GemmTask& g, int steps) {
-  const int rows = kWarps * 16 * (steps == 1 ? kRowTilesOf<1> : steps == 2 ? kRowTilesOf<2> : kRowTilesOf<3>);
-  return (g.rows() + rows - 1) / rows * g.column_tiles;
-}
-
-void launch_spiking(Stream& stream, const GemmTask& g, const SpikingTask& task, int steps) {
-  static constexpr const char* kName = "input_gradient";
-  switch (steps) {
-    case 1: return launch_gemm<false, 1, kRowTilesOf<1>, SpikingEpilogue>(stream, kName, g, task);
-    case 2: return launch_gemm<false, 2, kRowTilesOf<2>, SpikingEpilogue>(stream, kName, g, task);
-    case 3: return launch_gemm<false, 3, kRowTilesOf<3>, SpikingEpilogue>(stream, kName, g, task);
-    case 4: return launch_gemm<false, 4, kRowTilesOf<4>, SpikingEpilogue>(stream, kName, g, task);
-    default: return launch_gemm<false, 5, kRowTilesOf<5>, SpikingEpilogue>(stream, kName, g, task);
-  }
-}
-
 }  // namespace
 
 namespace tensor_core {
@@ -192,7 +172,7 @@ void input_gradient(Stream& stream, void* workspace, float* potential_below, con
   (void)below_shape;  // its output map is the source map of s
   const int T = p.timesteps, steps = steps_per_launch(T);
   GemmTask g = backward_task(n, T, s);
-  const int64_t blocks = block_count(g, steps);
+  const int64_t blocks = gemm_blocks(g, steps);
   SpikingTask task{potential_below, times_below, mask, nullptr, nullptr, static_cast<double2*>(workspace), scale, p.neuron, below, s};
   auto* rest = reinterpret_cast<float*>(task.partial + blocks);
   if (steps < T) {
@@ -205,7 +185,7 @@ void input_gradient(Stream& stream, void* workspace, float* potential_below, con
   g.a = halves, g.b = weight_backward;
   for (int first = (T - 1) / steps * steps; first >= 0; first -= steps) {
     g.first_step = first;
-    launch_spiking(stream, g, task, steps);
+    launch_steps<false, SpikingEpilogue>(stream, "input_gradient", g, task);
     launch(stream, dim3(1), dim3(256), 0, "add_partial", add_partial_kernel, d_neuron_below, task.partial, int(blocks));
   }
 }
@@ -217,7 +197,7 @@ void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const f
   make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kSlice);
   zero_dropped(stream, d_src, n, s);
   g.a = halves, g.b = weight_backward;
-  launch_gemm<false, 1, 4, DenseEpilogue>(stream, "dense_input_gradient", g, {d_src, activation, scale / float(s.pool * s.pool), s});
+  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_input_gradient", g, {d_src, activation, scale / float(s.pool * s.pool), s});
 }
 
 }  // namespace tensor_core

@@ -1,6 +1,7 @@
 // Weight gradients: the product of weight_gemm.cuh in parts, added in one order.
 #include <algorithm>
 
+#include "cuda/gemm.cuh"
 #include "cuda/operands.h"
 #include "cuda/tensor_core.h"
 #include "cuda/weight_gemm.cuh"
@@ -103,7 +104,7 @@ size_t workspace_bytes(int n, int timesteps, const StageShape& s) {
     const WeightTask w = weight_task(n, T, !dense && s.pool == 1, s);
     const size_t source = source_bytes(n, T, s), map = size_t(n) * size_t(s.src_size()) * sizeof(float);
     const size_t forward = source + size_t(n) * size_t(s.out_size()) * sizeof(float);  // bf16 source and carried potentials
-    const size_t backward = gradient_bytes(w) + 2 * map + size_t(n) * s.in_h * s.in_w * size_t(s.taps());  // at least 16 bytes per block
+    const size_t backward = gradient_bytes(w) + 2 * map + size_t(gemm_blocks(backward_task(n, T, s), steps_per_launch(T))) * sizeof(double2);
     most = std::max({most, partial_bytes(w) + gradient_bytes(w) + source, forward, backward});
   }
   return most;

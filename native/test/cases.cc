@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "test/runner.h"
+#include "test/subject.h"
 
 namespace onespike::test {
 namespace {
@@ -88,6 +89,7 @@ NetworkSpec network_spec(int channels, int height, int width, int timesteps, std
   spec.height = height;
   spec.width = width;
   spec.timesteps = timesteps;
+  spec.backend = subject().backend;
   spec.layers = std::move(layers);
   for (int c = 0; c < channels; ++c) {
     spec.mean.push_back(0.5f - 0.03f * float(c % 7));

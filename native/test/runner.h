@@ -29,7 +29,8 @@ void add_all_tests(Tests& tests);
 // One function per file of tests.
 void add_surrogate_tests(Tests& tests);
 void add_difference_tests(Tests& tests);
-void add_parity_tests(Tests& tests);
+void add_parity_tests(Tests& tests);  // on every instruction set of the CPU
+void add_parity_cases(Tests& tests);
 void add_optimizer_tests(Tests& tests);
 void add_calibration_tests(Tests& tests);
 void add_determinism_tests(Tests& tests);

@@ -3,6 +3,7 @@
 
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
+#include "test/cuda/device_array.h"
 #include "test/emulator/control.h"
 #include "test/emulator/tests.h"
 
@@ -11,22 +12,6 @@ namespace {
 
 using cuda::launch;
 using cuda::Stream;
-
-template <class T>
-struct DeviceArray {
-  T* data = nullptr;
-  size_t count;
-  explicit DeviceArray(size_t count) : count(count) { expect(cudaMalloc(&data, count * sizeof(T)) == cudaSuccess, "cudaMalloc"); }
-  explicit DeviceArray(const std::vector<T>& from) : DeviceArray(from.size()) {
-    expect(cudaMemcpy(data, from.data(), count * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess, "copy to the device");
-  }
-  ~DeviceArray() { cudaFree(data); }
-  std::vector<T> read() const {
-    std::vector<T> to(count);
-    expect(cudaMemcpy(to.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess, "copy from the device: " + emulator::last_failure());
-    return to;
-  }
-};
 
 // ---- kernels
 

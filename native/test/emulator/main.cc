@@ -1,11 +1,15 @@
-// native_tests_emulated [SUBSTRING]: like native_tests, with the CUDA backend on the emulator.
+// native_tests_emulated [SUBSTRING]: the emulator's own tests, those of the CUDA kernels, and the conformance suite on the CUDA backend, all
+// of it on the emulator.
+#include "test/cuda/tests.h"
 #include "test/emulator/tests.h"
+#include "test/subject.h"
 
 int main(int argc, char** argv) {
   using namespace onespike::test;
   Tests tests;
   add_emulator_tests(tests);
   add_probe_tests(tests);
-  add_all_tests(tests);
+  add_kernel_tests(tests);
+  add_conformance_tests(tests, {"CUDA on the emulator", onespike::BackendKind::kCuda, true});
   return run_tests(tests, argc > 1 ? argv[1] : "");
 }

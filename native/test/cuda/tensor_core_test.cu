@@ -1,0 +1,267 @@
+// The products on tensor cores against plain loops in double precision. Operands that bf16 holds exactly and sums that a float
+// holds make every product exact, so a wrong index cannot hide in a tolerance.
+#include <cmath>
+#include <cstdio>
+
+#include "core/devices.h"
+#include "cuda/neuron.cuh"
+#include "cuda/tensor_core.h"
+#include "test/cases.h"
+#include "test/cuda/device_array.h"
+#include "test/cuda/plain_products.h"
+#include "test/cuda/tests.h"
+
+namespace onespike::test {
+namespace {
+
+namespace tc = cuda::tensor_core;
+using Values = std::vector<float>;
+using Bytes = std::vector<uint8_t>;
+
+struct Problem {
+  StageShape s, below;
+  int n, T;
+};
+
+Problem problem(int n, int T, int height, int width, int channels, int out, int kernel, int stride, int pad, int pool, bool linear) {
+  StageShape s;
+  s.linear = linear, s.pool = pool, s.stride = stride, s.pad = pad;
+  s.src_h = height, s.src_w = width, s.src_c = channels, s.src_cs = round_up(channels, kLane);
+  s.in_h = height / pool, s.in_w = width / pool;
+  s.kernel_h = linear ? s.in_h : kernel, s.kernel_w = linear ? s.in_w : kernel;
+  s.out_h = (s.in_h + 2 * pad - s.kernel_h) / stride + 1, s.out_w = (s.in_w + 2 * pad - s.kernel_w) / stride + 1;
+  s.out_c = out, s.out_cs = round_up(out, kLane);
+  StageShape below;
+  below.out_h = height, below.out_w = width, below.out_c = channels, below.out_cs = s.src_cs;
+  return {s, below, n, T};
+}
+
+// Every step count that a launch handles by itself, and blocks of them; channels below, at and beyond a tile; odd maps, strides,
+// no padding, wide kernels, pools with leftover rows, linear layers with and without a pool.
+std::vector<Problem> problems() {
+  return {problem(2, 5, 3, 5, 64, 64, 3, 1, 1, 1, false),  problem(3, 1, 5, 3, 16, 48, 3, 1, 1, 1, false),   problem(2, 2, 7, 5, 80, 112, 3, 2, 1, 1, false),
+          problem(1, 3, 6, 7, 48, 16, 5, 1, 2, 1, false),  problem(1, 4, 4, 4, 160, 32, 1, 1, 0, 1, false),  problem(1, 9, 5, 4, 32, 80, 3, 1, 1, 1, false),
+          problem(2, 7, 5, 7, 32, 32, 2, 2, 0, 2, false),  problem(1, 6, 9, 6, 64, 16, 3, 1, 1, 3, false),   problem(3, 5, 7, 9, 96, 64, 3, 1, 0, 2, false),
+          problem(5, 5, 1, 1, 128, 80, 1, 1, 0, 1, true),  problem(70, 2, 2, 3, 32, 10, 1, 1, 0, 1, true),   problem(3, 8, 5, 4, 16, 144, 1, 1, 0, 2, true),
+          problem(1, 5, 17, 16, 16, 16, 3, 1, 1, 1, false), problem(2, 1, 8, 8, 32, 70, 4, 3, 2, 1, false),  problem(1, 63, 2, 2, 16, 16, 3, 1, 1, 1, false)};
+}
+
+std::string text(const Problem& p) {
+  const StageShape& s = p.s;
+  char line[160];
+  std::snprintf(line, sizeof line, "n %d, T %d, %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d, pad %d, pool %d%s", p.n, p.T, s.src_h, s.src_w, s.src_c,
+                s.out_h, s.out_w, s.out_c, s.kernel_h, s.kernel_w, s.stride, s.pad, s.pool, s.linear ? ", linear" : "");
+  return line;
+}
+
+// Multiples of 1/4 between -2 and 2; zero in a share of the places.
+Values draw(Random& random, int64_t count, double zeros = 0) {
+  Values values(static_cast<size_t>(count));
+  for (float& v : values) v = random.chance(zeros) ? 0.0f : float(random.between(-8, 8)) / 4;
+  return values;
+}
+
+Bytes draw_times(Random& random, const Problem& p, double activity) {
+  Bytes times(size_t(p.n * p.s.src_size()));
+  for (size_t i = 0; i < times.size(); ++i) times[i] = int(i) % p.s.src_cs < p.s.src_c && random.chance(activity) ? uint8_t(random.between(1, p.T)) : uint8_t(0);
+  return times;
+}
+
+Values draw_weights(Random& random, const StageShape& s) {
+  Values weight(size_t(s.weights()), 0.0f);
+  for (int o = 0; o < s.out_c; ++o)
+    for (int tap = 0; tap < s.taps(); ++tap)
+      for (int c = 0; c < s.src_c; ++c) weight[size_t(plain_packed_index(s, o, tap, c))] = float(random.between(-8, 8)) / 8;
+  return weight;
+}
+
+void same(const Values& value, const Values& expected, double tolerance, const std::string& what, const Problem& p) {
+  expect(value.size() == expected.size(), what + ": sizes");
+  for (size_t i = 0; i < value.size(); ++i)
+    if (!(std::fabs(value[i] - expected[i]) <= tolerance * std::max(1.0, std::fabs(double(expected[i])))))
+      expect(false, what + " " + std::to_string(i) + ": expected " + std::to_string(expected[i]) + " but received " + std::to_string(value[i]) + ", " + text(p));
+}
+
+struct Device {
+  explicit Device(const Problem& p)
+      : workspace(std::max<size_t>(tc::workspace_bytes(p.n, p.T, p.s), 1)),
+        forward(tc::forward_bytes(p.s)), backward(tc::backward_bytes(p.s)) {
+    expect(tc::takes(p.s, p.T), "takes " + text(p));
+  }
+  void pack(const DeviceArray<float>& weight, const Problem& p) {
+    tc::pack_forward(stream, forward.data, weight.data, p.s);
+    tc::pack_backward(stream, backward.data, weight.data, p.s);
+  }
+  void check(const Problem& p) const { expect(stream.error == cudaSuccess, std::string(stream.call) + ": " + cudaGetErrorName(stream.error) + ", " + text(p)); }
+  cuda::Stream stream;
+  DeviceArray<unsigned char> workspace, forward, backward;
+};
+
+void spiking_forward() {
+  Random random(51);
+  for (const Problem& p : problems())
+    for (double activity : {0.3, 0.004}) {
+      const StageShape& s = p.s;
+      const bool rich = activity > 0.1;
+      const Values weight = draw_weights(random, s), bias = draw(random, s.out_cs), current = draw(random, p.n * s.out_size()), neuron = {1.5f, 0.5f};
+      const Bytes times = draw_times(random, p, activity);
+      Device device(p);
+      const DeviceArray<float> d_weight(weight), d_bias(bias), d_current(current), d_neuron(neuron), potential(size_t(p.n * p.T * s.out_size()));
+      const DeviceArray<uint8_t> d_times(times), out(size_t(p.n * s.out_size()));
+      device.pack(d_weight, p);
+      SpikeSource source;
+      source.times = d_times.data, source.scale = 1.0f / float(s.pool * s.pool);
+      NeuronParams np;
+      np.timesteps = p.T, np.neuron = d_neuron.data, np.fires = !(rich && s.linear);
+      const bool always = s.stride == 2;
+      tc::spiking_forward(device.stream, device.workspace.data, out.data, rich ? potential.data : nullptr, source, device.forward.data, rich ? d_bias.data : nullptr,
+                          rich ? d_current.data : nullptr, always, p.n, np, s);
+      device.check(p);
+      const Bytes fired = out.read();
+      const Values u = rich ? potential.read() : Values();
+      const std::vector<double> sums = plain_forward(p.n, p.T, times, weight, s);
+      for (int64_t image = 0; image < p.n; ++image)
+        for (int64_t i = 0; i < s.out_size(); ++i) {
+          cuda::NeuronForward plain;
+          for (int t = 1; t <= p.T; ++t) {
+            const int64_t at = (image * p.T + t - 1) * s.out_size() + i;
+            const bool live = plain.fire_time == 0;
+            const float in = rich && (t == 1 || always) ? current[size_t(image * s.out_size() + i)] : 0;
+            const float expected = plain.step(t, source.scale, float(sums[size_t(at)]), rich ? bias[size_t(i % s.out_cs)] : 0, in, np.fires ? neuron[0] : HUGE_VALF, neuron[1]);
+            if (rich && live && u[size_t(at)] != expected)
+              expect(false, "potential " + std::to_string(at) + ": expected " + std::to_string(expected) + " but received " + std::to_string(u[size_t(at)]) + ", " + text(p));
+          }
+          const int time = fired[size_t(image * s.out_size() + i)];
+          if (time != plain.fire_time) expect(false, "neuron " + std::to_string(i) + ": expected " + std::to_string(plain.fire_time) + " but received " + std::to_string(time) + ", " + text(p));
+        }
+    }
+}
+
+void input_gradient(Surrogate surrogate) {
+  Random random(52);
+  for (const Problem& p : problems()) {
+    const StageShape& s = p.s;
+    const int T = p.T;
+    const bool masked = s.out_cs % 32 == 0;
+    const Values weight = draw_weights(random, s), a = draw(random, p.n * T * s.out_size(), 0.5), neuron = {1, 0.5f}, below_neuron = {2, 0.75f};
+    const Values u = draw(random, p.n * T * s.src_size());
+    const Bytes times = draw_times(random, p, 0.5);
+    Bytes mask(times.size());
+    for (uint8_t& m : mask) m = random.chance(0.7);
+    Device device(p);
+    const DeviceArray<float> d_weight(weight), d_a(a), d_neuron(neuron), d_below(below_neuron), potential(u), d(Values{10, 20});
+    const DeviceArray<uint8_t> d_times(times), d_mask(mask);
+    device.pack(d_weight, p);
+    NeuronParams own, below;
+    own.timesteps = below.timesteps = T, own.neuron = d_neuron.data, below.neuron = d_below.data;
+    below.surrogate.kind = surrogate, below.surrogate.gamma = 0.5f, below.surrogate.kappa = 0.75f;
+    const float scale = 0.5f;
+    tc::input_gradient(device.stream, device.workspace.data, potential.data, d_a.data, device.backward.data, d_times.data, masked ? d_mask.data : nullptr, scale, p.n,
+                       own, below, p.below, s, d.data);
+    device.check(p);
+    const Values result = potential.read(), sums = d.read();
+
+    const std::vector<double> spikes = plain_backward(p.n, T, a, weight, s);
+    Values expected(u.size(), 0.0f);
+    double d_threshold = 0, d_leak = 0, magnitude = 1;
+    for (int64_t image = 0; image < p.n; ++image)
+      for (int64_t i = 0; i < s.src_size(); ++i) {
+        const int y = int(i / s.src_cs / s.src_w) / s.pool, x = int(i / s.src_cs % s.src_w) / s.pool, c = int(i % s.src_cs);
+        if (y >= s.in_h || x >= s.in_w) continue;
+        const int64_t neuron_at = image * s.src_size() + i;
+        const int time = times[size_t(neuron_at)], fire_time = time ? time : T + 1;
+        double sum = 0, g = 0;
+        for (int t = T; t >= 1; --t) {
+          const auto at = [&](int step) { return (image * T + step - 1) * s.src_size() + i; };
+          sum = spikes[size_t(((image * T + t - 1) * s.in_h + y) * s.in_w + x) * s.src_cs + c] + 0.5 * sum;
+          if (t > fire_time) continue;
+          const double ratio = u[size_t(at(t))] / 2.0, before = t > 1 ? u[size_t(at(t - 1))] : 0;
+          const double share = masked ? scale * mask[size_t(neuron_at)] : scale;
+          const double now = sum * share * slope_at(float(ratio - 1), fire_time, t, below.surrogate) / 2;
+          g = now + 0.75 * g;
+          d_threshold -= now * ratio, d_leak += g * before, magnitude += std::fabs(now * ratio) + std::fabs(g * before);
+          expected[size_t(at(t))] = float(now);
+        }
+      }
+    same(result, expected, 2e-6, "a", p);
+    expect_near(sums[0], 10 + d_threshold, 0, 1e-6 * magnitude + 2e-5, "d_threshold, " + text(p));
+    expect_near(sums[1], 20 + d_leak, 0, 1e-6 * magnitude + 2e-5, "d_leak, " + text(p));
+  }
+}
+
+void weight_gradient() {
+  Random random(53);
+  for (const Problem& p : problems()) {
+    const StageShape& s = p.s;
+    const Values g = draw(random, p.n * p.T * s.out_size(), 0.2), before = draw(random, s.weights());
+    const Bytes times = draw_times(random, p, 0.2);
+    Device device(p);
+    const DeviceArray<float> d_g(g), d_weight(before);
+    const DeviceArray<uint8_t> d_times(times);
+    SpikeSource source;
+    source.times = d_times.data, source.scale = s.pool == 3 ? 0.125f : 1.0f / float(s.pool * s.pool);
+    tc::weight_gradient(device.stream, device.workspace.data, d_weight.data, source, d_g.data, p.n, p.T, s);
+    device.check(p);
+    Values expected = before;
+    plain_weight_gradient(expected, p.n, p.T, plain_counts(p.n, p.T, times, s), g, source.scale, s);
+    same(d_weight.read(), expected, 0, "weight gradient", p);
+  }
+}
+
+void dense() {
+  Random random(54);
+  for (Problem p : problems()) {
+    const StageShape& s = p.s;
+    p.T = 1;
+    const Values weight = draw_weights(random, s), bias = draw(random, s.out_cs), input = draw(random, int64_t(p.n) * s.in_h * s.in_w * s.src_cs, 0.3);
+    const Values d_out = draw(random, p.n * s.out_size(), 0.3), activation = draw(random, p.n * s.src_size(), 0.4), before = draw(random, s.weights());
+    Device device(p);
+    const DeviceArray<float> d_weight(weight), d_bias(bias), d_input(input), d_d_out(d_out), d_activation(activation), d_before(before), out(d_out.size()),
+        d_src(activation.size());
+    device.pack(d_weight, p);
+    const bool relu = s.src_cs == 64;
+    tc::dense_forward(device.stream, device.workspace.data, out.data, d_input.data, device.forward.data, relu ? d_bias.data : nullptr, relu, p.n, s);
+    const float scale = float(s.pool * s.pool) * 0.5f;
+    tc::dense_input_gradient(device.stream, device.workspace.data, d_src.data, d_d_out.data, device.backward.data, d_activation.data, scale, p.n, s);
+    tc::dense_weight_gradient(device.stream, device.workspace.data, d_before.data, d_input.data, d_d_out.data, p.n, s);
+    device.check(p);
+
+    Values expected(out.count);
+    const std::vector<double> sums = plain_products(p.n, 1, std::vector<double>(input.begin(), input.end()), weight, s);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      expected[i] = float(sums[i] + (relu ? bias[i % s.out_cs] : 0));
+      if (relu) expected[i] = std::max(expected[i], 0.0f);
+    }
+    same(out.read(), expected, 0, "dense forward", p);
+
+    const std::vector<double> spikes = plain_backward(p.n, 1, d_out, weight, s);
+    Values source(activation.size(), 0.0f);
+    for (int64_t i = 0; i < int64_t(source.size()); ++i) {
+      const int64_t image = i / s.src_size(), cell = i % s.src_size() / s.src_cs;
+      const int y = int(cell / s.src_w) / s.pool, x = int(cell % s.src_w) / s.pool;
+      if (y < s.in_h && x < s.in_w && activation[size_t(i)] != 0)
+        source[size_t(i)] = float(spikes[size_t(((image * s.in_h + y) * s.in_w + x) * s.src_cs + i % s.src_cs)] * 0.5);
+    }
+    same(d_src.read(), source, 1e-6, "dense input gradient", p);
+
+    Values gradient = before;
+    plain_weight_gradient(gradient, p.n, 1, std::vector<double>(input.begin(), input.end()), d_out, 1, s);
+    same(d_before.read(), gradient, 0, "dense weight gradient", p);
+  }
+}
+
+}  // namespace
+
+void add_kernel_tests(Tests& tests) {
+  if (const Status status = probe_cuda_device(0); !status.ok()) {
+    std::printf("skip tensor cores: %s\n", status.message.c_str());
+    return;
+  }
+  tests.push_back({"tensor cores: spiking forward", spiking_forward});
+  tests.push_back({"tensor cores: input gradient, triangle", [] { input_gradient(Surrogate::kTriangle); }});
+  tests.push_back({"tensor cores: input gradient, exponential", [] { input_gradient(Surrogate::kExponential); }});
+  tests.push_back({"tensor cores: weight gradient", weight_gradient});
+  tests.push_back({"tensor cores: dense products", dense});
+}
+
+}  // namespace onespike::test

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "test/runner.h"
+
+namespace onespike::test {
+
+// The CUDA kernels against plain loops, on a GPU or on the emulator. None, and a line that says why, where no device works.
+void add_kernel_tests(Tests& tests);
+
+}  // namespace onespike::test
