@@ -25,7 +25,7 @@ struct ForwardTask {
 // All steps of a neuron: the sums of a tile go through shared memory to the thread that owns the neuron. More than kTileRows steps
 // come in several passes, and the thread keeps the neuron in between.
 template <int kColumns>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) spiking_forward_kernel(ForwardTask task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) spiking_forward_kernel(ForwardTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   __shared__ float inputs[kTileRows][kColumns];
@@ -78,7 +78,7 @@ struct DenseTask {
 };
 
 template <int kColumns>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) dense_forward_kernel(DenseTask task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) dense_forward_kernel(DenseTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
