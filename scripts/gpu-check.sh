@@ -68,14 +68,15 @@ note() {
 step() {
   local name=$1 limit=$2 log left start code detail
   shift 2
-  if [[ -n $dry ]]; then printf '%s:  %s\n' "$name" "$*"; return 0; fi
+  if [[ -n $dry ]]; then printf '%s: ' "$name"; printf ' %q' "$@"; echo; return 0; fi
   left=$((deadline - SECONDS))
   if ((left < 5)); then note skipped "$name" 0 "no time left: run it with another --part"; return 1; fi
   log=$out/logs/${name//[^A-Za-z0-9.-]/_}.log
   start=$SECONDS
-  timeout -k 10 "$((limit < left ? limit : left))" "$@" >"$log" 2>&1
+  timeout -k 10 "$((limit < left ? limit : left))" "$@" >"$log.out" 2>"$log"
   code=$?
-  grep '^{.*}$' "$log" | sed "s/^{/{\"step\": \"$name\", /" >>"$results"
+  grep '^{.*}$' "$log.out" >>"$results"
+  cat "$log.out" >>"$log"
   # A test says how many failed; another program that failed, why.
   detail=$(grep -E '^[0-9]+ passed, [0-9]+ failed|ERROR SUMMARY|RACECHECK SUMMARY|CUDA backend:' "$log" | tail -n 1)
   [[ -n $detail || $code = 0 ]] || detail=$(grep -iE 'error|cannot|expected|no such|not found' "$log" | head -n 1)
@@ -95,8 +96,6 @@ have() { [[ -n $dry ]] || command -v "$1" >/dev/null 2>&1; }
 # ---- what this is
 
 if [[ -z $dry ]]; then
-  : >"$steps.new" && [[ -f $steps ]] || : >"$steps"
-  rm -f "$steps.new"
   gpu=$(nvidia-smi -i "$device" --query-gpu=name,driver_version,memory.total,compute_cap,clocks.max.sm --format=csv,noheader 2>/dev/null) || gpu=''
   printf '%s\n' "$(date -u +%Y-%m-%d)" "${gpu:-no GPU (nvidia-smi does not answer)}" "$(nvcc --version 2>/dev/null | tail -n 1 || true)" >"$out/machine.txt"
   sed 's/^/machine  /' "$out/machine.txt"
@@ -114,19 +113,19 @@ if [[ -n $built && -z $dry ]] && ! grep -q 'CUDA backend: built' "$out/logs/conf
   built=''
 fi
 jobs=$(nproc)
-targets=(native_bench)
-[[ ! $part =~ ^(check|all)$ ]] || targets+=(native_tests)
-[[ ! $part =~ ^(layers|all)$ ]] || targets+=(cuda_bench)
-if [[ -n $built ]]; then step build 500 cmake --build "$build" --parallel "$jobs" --target "${targets[@]}" || built=''; fi
+# make TARGET: the rest goes on without it.
+make_target() { [[ -n $built ]] && step "build $1" 500 cmake --build "$build" --parallel "$jobs" --target "$1"; }
 
 # ---- tests
 
-if [[ $part =~ ^(check|all)$ && -n $built ]]; then
-  step "tests on the GPU" 300 "$build/native_tests" CUDA
+# A few tests that meet every kernel: each tool slows them down ten to a hundred times.
+sanitized=("tensor cores" "every surrogate and encoder, CUDA" "random networks 1, CUDA" "mixed precision 1, CUDA" "random ANNs 1, CUDA" "adamw with amsgrad"
+  "calibration of odd shapes, CUDA" "resume continues bit for bit: SNN, CUDA" "drawn by the network equals batch drawn for it, CUDA")
+if [[ $part =~ ^(check|all)$ ]] && make_target native_tests; then
+  step "tests on the GPU" 300 "$build/native_tests" CUDA "tensor cores"
   if have compute-sanitizer; then
-    # Each tool slows a kernel down ten to a hundred times: a few tests that meet every kernel.
     for tool in memcheck racecheck initcheck; do
-      step "$tool" 150 compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/native_tests" "CUDA: sanitized"
+      step "$tool" 150 compute-sanitizer --tool "$tool" --error-exitcode 9 "$build/native_tests" "${sanitized[@]}"
     done
   else
     note skipped sanitizer 0 "compute-sanitizer is not there (CUDA toolkit, cuda-sanitizer)"
@@ -141,18 +140,19 @@ if [[ $part =~ ^(layers|steps|all)$ ]]; then
   if [[ -n $torch ]]; then step peak 60 "$python" bench/pytorch-peak.py
   else note skipped peak 0 "$python has no PyTorch that sees a GPU: no roofline"; fi
 fi
-if [[ $part =~ ^(layers|all)$ && -n $built ]]; then
-  step "kernels" 200 "$build/cuda_bench" --layers --json
+if [[ $part =~ ^(layers|all)$ ]] && make_target cuda_bench; then
+  step "kernels" 200 "$build/cuda_bench" --layers --json && [[ -z $dry ]] && cp "$out/logs/kernels.log.out" "$out/layers.json"
 fi
 
 # ---- whole steps
 
 if [[ $part =~ ^(steps|all)$ ]]; then
+  make_target native_bench || built=''
   for model in $models; do
     for mode in train infer; do
       for precision in mixed fp32; do
         for batch in $batches; do
-          [[ -n $built ]] || continue
+          [[ -n $built ]] || break
           step "onespike $model $mode $precision $batch" 60 "$build/native_bench" "$model" "$mode" "$batch" 5 0.12 2 "$precision" 20 --backend cuda --warmup 5 --json ||
             break  # a batch that does not fit: neither will the next
         done
