@@ -2,7 +2,7 @@
 // dimension runs over slices of channels and taps. kSteps sums per cell and channel, one for each time step, stay in registers:
 // one tile of weights in shared memory serves all steps, and so does one window of spike times, which every step compares with t.
 //
-// A block has 4 warps; a warp owns row_tiles(kSteps) x 16 rows by all 64 columns. Why these numbers: kSteps * row tiles <= 5 keeps the sums
+// A block has 4 warps; a warp owns row_tiles x 16 rows by all 64 columns. Why these numbers: kSteps * row tiles <= 5 keeps the sums
 // within 160 of the 255 registers that two blocks on an SM leave to a thread. A fragment of spikes costs 10 integer instructions and
 // feeds 8 products; a fragment of weights is loaded once for kSteps * row tiles. One step alone (dense maps) gets 4 row tiles: 4 KiB of
 // shared memory are read for 32 products, which is where shared memory and tensor cores of an SM take equally long.
@@ -73,7 +73,7 @@ class GemmLoader {
   static constexpr int kTile = kColumns * kDepth * 2;          // bytes of a tile of weights
 
   __device__ GemmLoader(const GemmTask& g, const BlockPlace& place, unsigned char* shared)
-      : g_(g), place_(place), windows_(shared), tiles_(shared + g.window_buffers * window()) {
+      : g_(g), place_(place), shared_(shared) {
     const int zeros = g.window_buffers * (kTimes ? 1 : kSteps) * (kWindowRow / 16);
     for (int i = int(threadIdx.x); i < zeros; i += kThreads)
       *reinterpret_cast<uint4*>(shared + (i / 4 + 1) * g.window_bytes() - kWindowRow + i % 4 * 16) = make_uint4(0, 0, 0, 0);
@@ -81,16 +81,22 @@ class GemmLoader {
   __device__ int taps() const { return g_.kernel_h * g_.kernel_w; }
   __device__ int slices() const { return g_.fixed_taps * g_.slices * (kSlice / kDepth); }
   __device__ int window() const { return g_.window_bytes() * (kTimes ? 1 : kSteps); }
-  __device__ const unsigned char* window_at(int slice) const { return windows_ + slice % g_.window_buffers * window(); }
-  __device__ const unsigned char* tile_at(int product) const { return tiles_ + product % kColumnStages * kTile; }
+  // Where the next product that nobody has computed finds its operands.
+  __device__ const unsigned char* window_now() const { return shared_ + read_window_ * window(); }
+  __device__ const unsigned char* tile_now() const { return tiles() + read_tile_ * kTile; }
+  __device__ void tile_done() { read_tile_ = read_tile_ + 1 == kColumnStages ? 0 : read_tile_ + 1; }
+  __device__ void window_done() { read_window_ = read_window_ + 1 == g_.window_buffers ? 0 : read_window_ + 1; }
 
   // Starts the copies for the next product; after the last one none.
   __device__ __forceinline__ void next() {
     if (slice_ < slices()) {
       if (tap_ == 0) copy_window();
       copy_tile();
-      ++product_;
-      if (++tap_ == taps()) tap_ = 0, ++slice_;
+      write_tile_ = write_tile_ + 1 == kColumnStages ? 0 : write_tile_ + 1;
+      if (++tap_ == taps()) {
+        tap_ = 0, ++slice_;
+        write_window_ = write_window_ + 1 == g_.window_buffers ? 0 : write_window_ + 1;
+      }
     }
     copy_async_commit();
   }
@@ -98,10 +104,13 @@ class GemmLoader {
  private:
   static constexpr int kParts = kSlice / kDepth;  // slices that the packed weights hold as one
 
+  __device__ unsigned char* tiles() const { return shared_ + g_.window_buffers * window(); }
+
   __device__ __forceinline__ void copy_window() const {
-    unsigned char* to = windows_ + slice_ % g_.window_buffers * window();
+    unsigned char* to = shared_ + write_window_ * window();
     const int per_image = g_.window_h * g_.window_w, fixed = slice_ / (g_.slices * kParts), channel = slice_ % (g_.slices * kParts) * kDepth;
     const int chunk = int(threadIdx.x) % 4;
+#pragma unroll 1  // the sums leave few registers
     for (int i = int(threadIdx.x) / 4; i < g_.window_cells(); i += kThreads / 4) {
       const int image = place_.image + i / per_image, at = i % per_image;
       const int y = place_.window_y + at / g_.window_w, x = place_.window_x + at % g_.window_w;
@@ -125,7 +134,7 @@ class GemmLoader {
   }
 
   __device__ __forceinline__ void copy_tile() const {
-    unsigned char* to = tiles_ + product_ % kColumnStages * kTile;
+    unsigned char* to = tiles() + write_tile_ * kTile;
     const int fixed = slice_ / (g_.slices * kParts), slice = slice_ / kParts % g_.slices, part = slice_ % kParts;
     const int64_t tap = g_.fixed_taps > 1 ? fixed : tap_, taps_in_all = g_.fixed_taps > 1 ? g_.fixed_taps : taps();
     const unsigned char* from = static_cast<const unsigned char*>(g_.b) + ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
@@ -137,8 +146,8 @@ class GemmLoader {
 
   const GemmTask& g_;
   const BlockPlace& place_;
-  unsigned char *windows_, *tiles_;
-  int slice_ = 0, tap_ = 0, product_ = 0;
+  unsigned char* const shared_;
+  int slice_ = 0, tap_ = 0, write_window_ = 0, write_tile_ = 0, read_window_ = 0, read_tile_ = 0;
 };
 
 // Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles.
@@ -154,14 +163,14 @@ __device__ __forceinline__ void load_columns(uint32_t (&b)[kColumnTiles][2], con
   }
 }
 
-template <int kSteps>
-using Sums = float[kSteps][row_tiles(kSteps)][kColumnTiles][4];
+template <bool kTimes, int kSteps>
+using Sums = float[kSteps][row_tiles(kTimes, kSteps)][kColumnTiles][4];
 
 // sums += the product of one tap and slice of spike times.
 template <int kSteps>
-__device__ __forceinline__ void multiply_times(Sums<kSteps>& sums, const unsigned char* window, const unsigned char* columns, const BlockPlace& place,
+__device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const unsigned char* window, const unsigned char* columns, const BlockPlace& place,
                                                int ky, int kx, const GemmTask& g) {
-  constexpr int kRowTiles = row_tiles(kSteps);
+  constexpr int kRowTiles = row_tiles(true, kSteps);
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   uint32_t times[kRowTiles][2][4], any = 0;
 #pragma unroll
@@ -195,9 +204,9 @@ __device__ __forceinline__ void multiply_times(Sums<kSteps>& sums, const unsigne
 
 // sums += the product of one tap and slice of bf16, for every step.
 template <int kSteps>
-__device__ __forceinline__ void multiply_steps(Sums<kSteps>& sums, const unsigned char* window, const unsigned char* columns, const BlockPlace& place,
+__device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const unsigned char* window, const unsigned char* columns, const BlockPlace& place,
                                                int ky, int kx, const GemmTask& g) {
-  constexpr int kRowTiles = row_tiles(kSteps);
+  constexpr int kRowTiles = row_tiles(false, kSteps);
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   int cells[kRowTiles];
 #pragma unroll
@@ -225,33 +234,37 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
   const BlockPlace place(g);
   GemmLoader<kTimes, kSteps> loader(g, place, dynamic_shared());
   for (int i = 0; i < kColumnStages - 1; ++i) loader.next();
-  Sums<kSteps> sums = {};
-  int product = 0;
-  for (int slice = 0; slice < loader.slices(); ++slice)
+  Sums<kTimes, kSteps> sums = {};
+  for (int slice = loader.slices(); slice > 0; --slice) {
     for (int ky = 0; ky < g.kernel_h; ++ky)
-      for (int kx = 0; kx < g.kernel_w; ++kx, ++product) {
+      for (int kx = 0; kx < g.kernel_w; ++kx) {
         copy_async_wait<kColumnStages - 2>();
         __syncthreads();  // what this product needs is there for all, and what the one before needed is free
         loader.next();
-        if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_at(slice), loader.tile_at(product), place, ky, kx, g);
-        else multiply_steps<kSteps>(sums, loader.window_at(slice), loader.tile_at(product), place, ky, kx, g);
+        if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
+        else multiply_steps<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
+        loader.tile_done();
       }
+    loader.window_done();
+  }
   copy_async_wait<0>();
 
+  // Made again: nothing of it has to stay in registers meanwhile.
+  const BlockPlace here(g);
   Epilogue epilogue(task, g);
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
 #pragma unroll
-  for (int m = 0; m < row_tiles(kSteps); ++m)
+  for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const Row row = place.row((warp * row_tiles(kSteps) + m) * 16 + half * 8 + lane / 4, g);
-      if (!place.exists(row, g)) continue;
+      const Row row = here.row((warp * row_tiles(kTimes, kSteps) + m) * 16 + half * 8 + lane / 4, g);
+      if (!here.exists(row, g)) continue;
 #pragma unroll
       for (int c = 0; c < kColumnTiles; ++c) {
         float values[kSteps][2];
 #pragma unroll
         for (int t = 0; t < kSteps; ++t) values[t][0] = sums[t][m][c][2 * half], values[t][1] = sums[t][m][c][2 * half + 1];
-        epilogue.values(row, place.column_tile * kColumns + c * 8 + lane % 4 * 2, values);
+        epilogue.values(row, here.column_tile * kColumns + c * 8 + lane % 4 * 2, values);
       }
     }
   epilogue.finish();

@@ -19,9 +19,8 @@ constexpr int kMaxSteps = 5;           // that one launch sums
 // What every device from sm_80 on gives to one block (sm_86, sm_89 and sm_120: 99 KiB), less what an epilogue wants.
 constexpr int kMaxShared = 98 << 10;
 
-// 16-row tiles of a warp: sums of kMaxSteps steps, or of fewer steps and more rows.
-ONESPIKE_HD constexpr int row_tiles(int steps) { return steps == 1 ? 4 : steps == 2 ? 2 : 1; }
-ONESPIKE_HD constexpr int rows_of(int steps) { return kWarps * 16 * row_tiles(steps); }
+// 16-row tiles of a warp: sums of kMaxSteps steps, or of fewer steps and more rows. Spike times take 8 registers per tile besides.
+ONESPIKE_HD constexpr int row_tiles(bool times, int steps) { return steps == 1 && !times ? 4 : steps <= 2 ? 2 : 1; }
 
 struct GemmTask {
   const void* a;        // spike times (image, cell, a_stride), or bf16 (image, T, cell, a_stride)
@@ -109,7 +108,7 @@ inline int plan_gemm(GemmTask* g, bool times) {
   for (int idle_bits = 0; idle_bits <= 4; ++idle_bits)
     for (int launches = T <= kMaxSteps ? 1 : (T + 3) / 4; launches <= T; ++launches) {
       const int steps = (T + launches - 1) / launches;
-      choose_tile(g, rows_of(steps), idle_bits);
+      choose_tile(g, kWarps * 16 * row_tiles(times, steps), idle_bits);
       if (g->shared_bytes(times, steps) <= kMaxShared) return steps;
     }
   return 0;
