@@ -1,6 +1,7 @@
-// native_bench MODEL MODE [batch [timesteps [activity [threads [precision [steps]]]]]]: times whole steps of a network with
-// random weights and prints milliseconds per image, layer and operation. MODEL vgg6, vgg9, vgg16; MODE train, infer,
-// ann-train, ann-infer. A tool for work on the kernels, without Node; `onespike bench` is the one for users.
+// native_bench MODEL MODE [batch [timesteps [activity [threads [precision [steps]]]]]] [options]: times whole steps of a network
+// with random weights and prints milliseconds per image, layer and operation. MODEL vgg6, vgg9, vgg16; MODE train, infer,
+// ann-train, ann-infer. Options: --backend cpu|cuda, --device N, --warmup N, --layers (on a GPU every operation is then waited for, so
+// the whole is slower), --json (one object). A tool for work on the kernels, without Node; `onespike bench` is the one for users.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -10,6 +11,8 @@
 #include <map>
 #include <string>
 
+#include "core/backend.h"
+#include "core/devices.h"
 #include "core/network.h"
 #include "ops/rng.h"
 
@@ -66,62 +69,127 @@ void set_activity(Network& network, const std::vector<uint8_t>& pixels, double a
   }
 }
 
+struct Options {
+  std::string model, mode = "train", precision = "fp32";
+  int batch = 64, timesteps = 5, threads = 1, steps = 3, warmup = 1, device = 0;
+  double activity = 0.12;
+  bool cuda = false, layers = false, json = false;
+
+  bool training() const { return mode.find("infer") == std::string::npos; }
+};
+
+// False if the arguments make no sense.
+bool read_options(int argc, char** argv, Options* o) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
+    if (word == "--backend") {
+      const std::string name = value();
+      if (name != "cpu" && name != "cuda") return false;
+      o->cuda = name == "cuda";
+    } else if (word == "--device") o->device = std::atoi(value());
+    else if (word == "--warmup") o->warmup = std::atoi(value());
+    else if (word == "--layers") o->layers = true;
+    else if (word == "--json") o->json = true;
+    else if (word.rfind("--", 0) == 0) return false;
+    else words.push_back(word);
+  }
+  const auto word = [&](size_t i, const std::string& otherwise) { return words.size() > i ? words[i] : otherwise; };
+  const auto number = [&](size_t i, int otherwise) { return words.size() > i ? std::atoi(words[i].c_str()) : otherwise; };
+  o->model = word(0, "");
+  o->mode = word(1, o->mode);
+  o->batch = number(2, o->batch);
+  o->timesteps = number(3, o->timesteps);
+  o->activity = std::atof(word(4, "0.12").c_str());
+  o->threads = number(5, o->threads);
+  o->precision = word(6, o->precision);
+  o->steps = number(7, o->steps);
+  const bool known_mode = o->mode == "train" || o->mode == "infer" || o->mode == "ann-train" || o->mode == "ann-infer";
+  return kModels.count(o->model) && known_mode && o->batch > 0 && o->steps > 0 && o->warmup >= 0 && words.size() <= 8 &&
+         (o->precision == "fp32" || o->precision == "mixed");
+}
+
+void print_profile(Network& network, const Options& o) {
+  std::map<std::string, double> totals;
+  double sum = 0;
+  for (const ProfileEntry& e : network.take_profile()) {
+    const double ms = e.milliseconds / o.steps / o.batch;
+    std::printf("%3d %-22s %8.3f ms/image  %5.0f calls  %s %.3f\n", e.layer, e.operation.c_str(), ms, double(e.calls) / o.steps, e.choice.kernel, e.choice.density);
+    totals[e.operation] += ms;
+    sum += ms;
+  }
+  for (const auto& [operation, ms] : totals) std::printf("sum %-22s %8.3f ms/image\n", operation.c_str(), ms);
+  std::printf("measured inside operations %.3f ms/image\n", sum);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto argument = [&](int i, const char* otherwise) { return argc > i ? argv[i] : otherwise; };
-  const auto model = kModels.find(argument(1, ""));
-  const std::string mode = argument(2, "train");
-  if (model == kModels.end()) {
-    std::fprintf(stderr, "Usage: native_bench vgg6|vgg9|vgg16 [train|infer|ann-train|ann-infer [batch [timesteps [activity [threads [fp32|mixed [steps]]]]]]]\n");
+  Options o;
+  if (!read_options(argc, argv, &o)) {
+    std::fprintf(stderr, "Usage: native_bench vgg6|vgg9|vgg16 [train|infer|ann-train|ann-infer [batch [timesteps [activity [threads [fp32|mixed [steps]]]]]]]\n"
+                         "                    [--backend cpu|cuda] [--device N] [--warmup N] [--layers] [--json]\n");
     return 2;
   }
-  const int batch = std::atoi(argument(3, "64")), steps = std::atoi(argument(8, "3"));
-  NetworkSpec spec = vgg(model->second);
-  spec.timesteps = std::atoi(argument(4, "5"));
-  spec.threads = std::atoi(argument(6, "1"));
-  spec.precision = std::strcmp(argument(7, "fp32"), "mixed") == 0 ? Precision::kMixed : Precision::kFp32;
-  spec.profile = true;
+  NetworkSpec spec = vgg(kModels.at(o.model));
+  spec.timesteps = o.timesteps;
+  spec.threads = o.threads;
+  spec.precision = o.precision == "mixed" ? Precision::kMixed : Precision::kFp32;
+  spec.backend = o.cuda ? BackendKind::kCuda : BackendKind::kCpu;
+  spec.device = o.device;
+  spec.profile = o.layers || (!o.cuda && !o.json);
   std::unique_ptr<Network> network;
   require(Network::create(spec, &network));
 
   const Rng random = Rng::of(1);
-  std::vector<uint8_t> pixels(size_t(std::max(batch, 8)) * 3072);
-  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = uint8_t(random.bits(i));
-  std::vector<int32_t> labels;
-  for (int i = 0; i < batch; ++i) labels.push_back(i % 10);
-  const Batch images{pixels.data(), labels.data(), batch};
-  set_activity(*network, pixels, std::atof(argument(5, "0.12")));
+  const auto data = std::make_shared<Dataset>();
+  data->channels = 3, data->height = data->width = 32, data->count = std::max(o.batch, 8);
+  data->pixels.resize(size_t(data->count) * 3072);
+  for (size_t i = 0; i < data->pixels.size(); ++i) data->pixels[i] = uint8_t(random.bits(i));
+  for (int i = 0; i < data->count; ++i) data->labels.push_back(i % 10);
+  set_activity(*network, data->pixels, o.activity);
+
+  // As in training: a backend that keeps the images gets their numbers.
+  Rows rows{data, {}, {}};
+  for (int i = 0; i < o.batch; ++i) rows.indices.push_back(uint32_t(i));
+  Batch images{data->pixels.data(), data->labels.data(), o.batch};
+  if (network->draws(*data)) images = {nullptr, nullptr, o.batch, &rows};
 
   const std::atomic<bool> stop{false};
   OptimizerOptions sgd;
   sgd.learning_rate = sgd.neuron_learning_rate = 1e-6f;
-  const Mode kind = mode.rfind("ann", 0) == 0 ? Mode::kAnn : Mode::kSnn;
+  const Mode kind = o.mode.rfind("ann", 0) == 0 ? Mode::kAnn : Mode::kSnn;
   StepStats stats;
   const auto step = [&] {
-    if (mode.find("infer") != std::string::npos) require(network->forward(images, kind, {}, stop, &stats));
-    else require(network->train(images, kind, sgd, stop, &stats));
+    if (o.training()) require(network->train(images, kind, sgd, stop, &stats));
+    else require(network->forward(images, kind, {}, stop, &stats));
   };
-  step();
+  for (int i = 0; i < o.warmup; ++i) step();
   (void)network->take_profile();
   std::vector<double> seconds;
-  for (int i = 0; i < steps; ++i) {
+  for (int i = 0; i < o.steps; ++i) {
     const auto start = std::chrono::steady_clock::now();
     step();
     seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   std::sort(seconds.begin(), seconds.end());
+  const double median = seconds[seconds.size() / 2];
 
-  std::map<std::string, double> totals;
-  double sum = 0;
-  for (const ProfileEntry& e : network->take_profile()) {
-    const double ms = e.milliseconds / steps / batch;
-    std::printf("%3d %-22s %8.3f ms/image  %5.0f calls  %s %.3f\n", e.layer, e.operation.c_str(), ms, double(e.calls) / steps, e.choice.kernel, e.choice.density);
-    totals[e.operation] += ms;
-    sum += ms;
+  std::string processor = cpu_target_name(), why;
+  if (o.cuda) processor = cuda_devices(o.device, &why)[size_t(o.device)].name;
+  if (o.json) {
+    std::string activity;
+    for (int i = 0; i + 1 < network->spiking_layers(); ++i)
+      activity += (i ? ", " : "") + std::to_string(stats.spikes[i] / o.batch / double(network->neurons(i)));
+    std::printf("{\"model\": \"%s\", \"mode\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"backend\": \"%s\", \"device\": %d, \"processor\": \"%s\", \"precision\": \"%s\", "
+                "\"threads\": %d, \"imagesPerSecond\": %.2f, \"best\": %.2f, \"milliseconds\": %.5f, \"networkBytes\": %lld, \"spikesPerNeuron\": [%s]}\n",
+                o.model.c_str(), o.mode.c_str(), o.batch, o.timesteps, o.cuda ? "cuda" : "cpu", o.device, processor.c_str(), o.precision.c_str(), o.threads,
+                o.batch / median, o.batch / seconds[0], median * 1e3, static_cast<long long>(network->memory_bytes()), activity.c_str());
+    return 0;
   }
-  for (const auto& [operation, ms] : totals) std::printf("sum %-22s %8.3f ms/image\n", operation.c_str(), ms);
-  std::printf("%s %s T=%d %s, %d threads: %.1f images/s (best %.1f), %.3f ms/image, measured inside operations %.3f\n", argv[1], mode.c_str(), spec.timesteps,
-              argument(7, "fp32"), spec.threads, batch / seconds[seconds.size() / 2], batch / seconds[0], seconds[seconds.size() / 2] / batch * 1e3, sum);
+  if (spec.profile) print_profile(*network, o);
+  std::printf("%s %s T=%d %s on %s, %d threads: %.1f images/s (best %.1f), %.3f ms/image, %.1f MB\n", o.model.c_str(), o.mode.c_str(), o.timesteps, o.precision.c_str(),
+              processor.c_str(), o.threads, o.batch / median, o.batch / seconds[0], median / o.batch * 1e3, double(network->memory_bytes()) / 1e6);
   return 0;
 }

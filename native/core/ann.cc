@@ -4,20 +4,19 @@
 #include "core/state.h"
 
 namespace onespike {
+namespace {
 
-Status prepare_ann(NetworkState& net, int64_t images, bool train) {
+template <class Visit>
+void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kAnn, train), images);
-  Status status;
-  const auto need = [&](auto& buffer, int64_t count) {
-    if (status.ok()) status = buffer.ensure(count);
-  };
   need(net.analog, n * plan.stages[0].src_size());
-  int64_t largest = 0;
+  int64_t largest = 0, workspace = 0;
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
     need(b.padded, n * s.padded_size());
+    workspace = std::max(workspace, int64_t(net.backend->workspace_bytes(n, 1, train, s)));
     need(b.activation, n * s.out_size());
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
@@ -26,7 +25,13 @@ Status prepare_ann(NetworkState& net, int64_t images, bool train) {
   }
   for (auto& buffer : net.d_activation)
     if (train) need(buffer, largest);
-  return status;
+  need(net.workspace, workspace);
+}
+
+}  // namespace
+
+Status prepare_ann(NetworkState& net, int64_t images, bool train) {
+  return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {

@@ -116,6 +116,9 @@ class Backend {
   virtual void upload(void* to, const void* from_host, size_t bytes) = 0;
   virtual void download(void* to_host, const void* from, size_t bytes) = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
+  // What the operations on n images of a stage need beside the buffers, and making room for it beforehand; dense ones with T = 1.
+  virtual size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const { (void)n, (void)timesteps, (void)backward, (void)s; return 0; }
+  virtual bool reserve_workspace(size_t bytes) { (void)bytes; return true; }
   // Bytes that could be allocated now, for messages; -1 = unknown.
   virtual int64_t available_bytes() const { return -1; }
   // Whether its memory is the host's, so that arrays of the host are read where they lie.
@@ -144,7 +147,7 @@ class Backend {
   // ---- spiking mode
   // Sorts the events of the stage's source by step, for spiking_forward.
   virtual void sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) = 0;
-  // total += number of non-zero bytes.
+  // total += number of non-zero bytes; `count` is that of whole maps.
   virtual void count_events(int64_t* total, const uint8_t* times, int64_t count) = 0;
   // LIF over all steps, using the sorted events. `current` (n, out cells, out_cs) is an analog input current added at
   // step 1, or at every step if `current_always`. `potential` null = not kept.

@@ -32,6 +32,10 @@ class ProfiledBackend final : public Backend {
   void download(void* to_host, const void* from, size_t bytes) override { inner_->download(to_host, from, bytes); }
   void zero(void* memory, size_t bytes) override;
   ChunkLimits limits() const override { return inner_->limits(); }
+  size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const override {
+    return inner_->workspace_bytes(n, timesteps, backward, s);
+  }
+  bool reserve_workspace(size_t bytes) override { return inner_->reserve_workspace(bytes); }
   int64_t available_bytes() const override { return inner_->available_bytes(); }
   bool host_memory() const override { return inner_->host_memory(); }
   int64_t resident_bytes() const override { return inner_->resident_bytes(); }

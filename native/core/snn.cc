@@ -4,15 +4,14 @@
 #include "core/state.h"
 
 namespace onespike {
+namespace {
 
-Status prepare_snn(NetworkState& net, int64_t images, bool train) {
+template <class Visit>
+void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, train), images), block = std::min<int64_t>(plan.block, images);
   const int64_t T = plan.spec.timesteps, image = plan.stages[0].src_size();
-  Status status;
-  const auto need = [&](auto& buffer, int64_t count) {
-    if (status.ok()) status = buffer.ensure(count);
-  };
+  int64_t gradient = 0, workspace = 0;
   if (plan.needs_analog()) {
     need(net.analog, n * image);
     need(net.stages[0].padded, n * plan.stages[0].padded_size());
@@ -25,15 +24,23 @@ Status prepare_snn(NetworkState& net, int64_t images, bool train) {
     StageBuffers& b = net.stages[i];
     const int64_t kept = train && plan.keeps_block(i) ? block : n;
     need(b.times, kept * s.out_size());
+    workspace = std::max(workspace, int64_t(net.backend->workspace_bytes(train && plan.waits(i) ? block : n, int(T), train, s)));
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
-    else if (train) need(net.gradient, n * T * s.grad_step());
+    else if (train) gradient = std::max(gradient, n * T * s.grad_step());
     if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
     if (train && net.dropout(i)) need(b.sent, kept * s.out_size()), need(b.mask, n * s.out_size());
   }
+  need(net.gradient, gradient);
+  need(net.workspace, workspace);
+}
+
+}  // namespace
+
+Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   net.waiting = 0;
-  return status;
+  return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
 SpikeSource snn_source(NetworkState& net, size_t stage, bool train) {

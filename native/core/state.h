@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,13 +31,34 @@ class Buffer {
     count_ = count;
     return Status::success();
   }
+  void clear() {
+    backend_->release(data_);
+    data_ = nullptr, count_ = 0;
+  }
   T* data() const { return data_; }
-  int64_t bytes() const { return count_ * int64_t(sizeof(T)); }
+  int64_t bytes() const { return bytes_of(count_); }
+  static int64_t bytes_of(int64_t count) { return count * int64_t(sizeof(T)); }
 
  private:
   Backend* backend_;
   T* data_ = nullptr;
   int64_t count_ = 0;
+};
+
+// The backend's own memory beside the buffers, as one of them.
+class WorkspaceRoom {
+ public:
+  explicit WorkspaceRoom(Backend& backend) : backend_(&backend) {}
+  Status ensure(int64_t bytes) {
+    if (backend_->reserve_workspace(size_t(bytes))) return Status::success();
+    if (Status status = backend_->finish(); !status.ok()) return status;
+    return Status::error(Code::kOom, "Not enough memory for a workspace of " + std::to_string(bytes) + " bytes");
+  }
+  void clear() { (void)backend_->reserve_workspace(0); }
+  static int64_t bytes_of(int64_t bytes) { return bytes; }
+
+ private:
+  Backend* backend_;
 };
 
 // Buffers of one stage for one chunk of n images.
@@ -76,6 +98,7 @@ struct NetworkState {
   std::unique_ptr<Backend> backend;
   Parameters parameters;
   std::vector<StageBuffers> stages;
+  WorkspaceRoom workspace;
   Buffer<float> analog;                  // (n, H, W, C) normalised input
   Buffer<uint8_t> coded;                 // (n, H, W, C) spike times of the input
   Buffer<int8_t> rate;                   // (n, T, H, W, C)
@@ -108,6 +131,27 @@ struct NetworkState {
   int64_t block_offset(size_t stage) const { return plan.keeps_block(stage) ? waiting * plan.stages[stage].out_size() : 0; }
   int64_t buffer_bytes() const;
 };
+
+// kOom for a batch of `images` whose buffers take bytes(images), of the `room` that there is for them; -1 = unknown.
+Status no_room(int64_t images, const std::function<int64_t(int64_t images)>& bytes, int64_t room);
+
+// Makes the buffers of a step ready: each(images, visit) calls visit(buffer, count) for every one of them. Those that were there before
+// are given up if they cannot all be had, so that a smaller batch finds the room.
+template <class Each>
+Status make_room(const Backend& backend, int64_t images, const Each& each) {
+  Status status;
+  each(images, [&](auto& buffer, int64_t count) {
+    if (status.ok()) status = buffer.ensure(count);
+  });
+  if (status.code != Code::kOom) return status;
+  each(images, [](auto& buffer, int64_t) { buffer.clear(); });
+  const auto bytes = [&](int64_t n) {
+    int64_t sum = 0;
+    each(n, [&](auto& buffer, int64_t count) { sum += buffer.bytes_of(count); });
+    return sum;
+  };
+  return no_room(images, bytes, backend.available_bytes());
+}
 
 using Stop = std::atomic<bool>;
 Status aborted();

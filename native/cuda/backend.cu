@@ -134,6 +134,15 @@ void CudaBackend::zero(void* memory, size_t bytes) {
   stream_.note(cudaMemsetAsync(memory, 0, bytes, stream_.handle), "cudaMemset");
 }
 
+bool CudaBackend::reserve_workspace(size_t bytes) {
+  const OnDevice on(device_);
+  if (bytes == 0) workspace_.release();
+  const bool had = stream_.error == cudaSuccess;
+  if (bytes == 0 || workspace_.reserve<char>(stream_, bytes)) return true;
+  if (had && stream_.error == cudaErrorMemoryAllocation) stream_.error = cudaSuccess;  // nothing was enqueued that needed it
+  return false;
+}
+
 int64_t CudaBackend::available_bytes() const {
   if (stream_.error != cudaSuccess) return -1;
   const OnDevice on(device_);

@@ -30,6 +30,10 @@ class Staging {
   size_t used_ = 0;
 };
 
+// Workspaces of sums over rows, and of read_out.
+size_t columns_bytes(int stride);
+size_t readout_bytes(int64_t n);
+
 class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, Precision precision) : device_(device), precision_(precision) {}
@@ -44,6 +48,8 @@ class CudaBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
   void zero(void* memory, size_t bytes) override;
+  size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const override;
+  bool reserve_workspace(size_t bytes) override;
   int64_t available_bytes() const override;
   bool host_memory() const override { return false; }
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
@@ -99,6 +105,7 @@ class CudaBackend final : public Backend {
 
   void add_columns(float* to, const float* values, int64_t rows, int stride);  // += sums over rows
   // Whether the stage goes to the tensor cores; in dense operations with one step.
+  bool takes_tensor_cores(const StageShape& s, int timesteps) const { return precision_ == Precision::kMixed && tensor_core::takes(s, timesteps); }
   bool on_tensor_cores(const StageShape& s, int timesteps);
   void* tensor_workspace(int n, int timesteps, const StageShape& s);
   Status record(Recording& recording, const std::function<Status()>& enqueue);

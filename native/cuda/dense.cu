@@ -72,10 +72,12 @@ struct AddBlocks {
 
 }  // namespace
 
+size_t columns_bytes(int stride) { return size_t(kColumnBlocks * stride) * sizeof(double); }
+
 void CudaBackend::add_columns(float* to, const float* values, int64_t rows, int stride) {
   choice_ = {};
   const int64_t blocks = std::clamp<int64_t>(rows / kElementThreads, 1, kColumnBlocks);
-  double* partial = workspace_.reserve<double>(stream_, size_t(blocks * stride));
+  double* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, columns_bytes(stride)));
   launch(stream_, dim3(unsigned(blocks * (stride / kColumnLanes))), dim3(kElementThreads), 0, "bias_gradient", columns_kernel, partial, values, rows, stride);
   each(stream_, "bias_gradient", stride, AddBlocks{to, partial, blocks, stride});
 }

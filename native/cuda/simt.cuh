@@ -25,6 +25,7 @@ __device__ __forceinline__ float multiply_add(float a, float b, float c) {
 template <int kColumns>
 struct SimtTile {
   static constexpr int kThreads = kTileRows * kColumns / 16;
+  static constexpr int kBlocks = 512 / kThreads;  // on an SM at least: leaves a thread 128 registers
   static constexpr int kPad = 4;  // of a row in shared memory: transposed stores meet fewer banks twice
 
   float a[kDepth][kTileRows + kPad];

@@ -12,6 +12,8 @@ void simt_spiking_forward(Stream& stream, uint8_t* times, float* potential, cons
                           const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s);
 // Wt of `gradient` (images, out map), without pool: sums (images, in_h, in_w, src_cs). Time steps count as images.
 void simt_input_sums(Stream& stream, float* sums, const float* gradient, const float* weight, int64_t images, const StageShape& s);
+// Of the workspace of either weight gradient.
+size_t simt_weight_gradient_bytes(int64_t images, const StageShape& s);
 void simt_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n,
                           int timesteps, const StageShape& s);
 

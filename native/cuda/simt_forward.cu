@@ -25,7 +25,7 @@ struct ForwardTask {
 // All steps of a neuron: the sums of a tile go through shared memory to the thread that owns the neuron. More than kTileRows steps
 // come in several passes, and the thread keeps the neuron in between.
 template <int kColumns>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) spiking_forward_kernel(ForwardTask task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) spiking_forward_kernel(ForwardTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   __shared__ float inputs[kTileRows][kColumns];
@@ -78,7 +78,7 @@ struct DenseTask {
 };
 
 template <int kColumns>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) dense_forward_kernel(DenseTask task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) dense_forward_kernel(DenseTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
@@ -110,9 +110,8 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) dense_forward_ke
       for (int j = 0; j < 4; ++j) {
         const int channel = first_column + column + j;
         if (first_row + row + i >= task.cells || channel >= s.out_cs) continue;
-        float value = sums[i][j] + (task.bias ? task.bias[channel] : 0);
-        if (task.relu && !(value > 0)) value = value < 0 ? 0 : value;  // not a number stays one
-        task.out[(first_row + row + i) * s.out_cs + channel] = value;
+        const float value = sums[i][j] + (task.bias ? task.bias[channel] : 0);
+        task.out[(first_row + row + i) * s.out_cs + channel] = task.relu && value < 0 ? 0 : value;  // not a number stays one
       }
   }
 }

@@ -25,7 +25,7 @@ struct InputSumsTask {
 };
 
 template <int kColumns>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) input_sums_kernel(InputSumsTask task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) input_sums_kernel(InputSumsTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
@@ -103,7 +103,7 @@ struct WeightGradientTask {
 };
 
 template <int kColumns, class Input>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads) weight_gradient_kernel(WeightGradientTask<Input> task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) weight_gradient_kernel(WeightGradientTask<Input> task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
@@ -162,25 +162,42 @@ struct AddParts {
   }
 };
 
+// The grid of a weight gradient and the depth of a part.
+template <int kColumns>
+TileGrid weight_grid(int64_t images, const StageShape& s, int64_t* part) {
+  TileGrid grid = tile_grid<kColumns>(int64_t(s.taps()) * s.src_cs, s.out_cs);
+  const int64_t depth = images * s.out_cells();
+  const int64_t most = std::min(depth / kLeastDepth, kSplitBytes / (s.weights() * int64_t(sizeof(float))));
+  const int64_t splits = std::max<int64_t>(1, std::min(kWantedBlocks / grid.tiles(), most));
+  *part = ((depth + splits - 1) / splits + kDepth - 1) / kDepth * kDepth;
+  grid.splits = int((depth + *part - 1) / *part);
+  return grid;
+}
+
 template <class Input>
 void weight_gradient(Stream& stream, Workspace& workspace, const char* name, float* d_weight, const Input& input, const float* gradient, int64_t images,
                      float scale, const StageShape& s) {
   with_columns(s.out_cs, [&](auto columns) {
     constexpr int kColumns = columns.value;
-    TileGrid grid = tile_grid<kColumns>(int64_t(s.taps()) * s.src_cs, s.out_cs);
-    const int64_t depth = images * s.out_cells();
-    const int64_t most = std::min(depth / kLeastDepth, kSplitBytes / (s.weights() * int64_t(sizeof(float))));
-    const int64_t splits = std::max<int64_t>(1, std::min(kWantedBlocks / grid.tiles(), most));
-    const int64_t part = ((depth + splits - 1) / splits + kDepth - 1) / kDepth * kDepth;
-    grid.splits = int((depth + part - 1) / part);
+    int64_t part = 0;
+    const TileGrid grid = weight_grid<kColumns>(images, s, &part);
     float* parts = workspace.reserve<float>(stream, size_t(grid.splits * s.weights()));
-    const WeightGradientTask<Input> task{parts, input, gradient, s, depth, part, grid};
+    const WeightGradientTask<Input> task{parts, input, gradient, s, images * s.out_cells(), part, grid};
     launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0, name, weight_gradient_kernel<kColumns, Input>, task);
     each(stream, name, s.weights(), AddParts{d_weight, parts, s.weights(), grid.splits, scale});
   });
 }
 
 }  // namespace
+
+size_t simt_weight_gradient_bytes(int64_t images, const StageShape& s) {
+  size_t bytes = 0;
+  with_columns(s.out_cs, [&](auto columns) {
+    int64_t part = 0;
+    bytes = size_t(weight_grid<columns.value>(images, s, &part).splits) * size_t(s.weights()) * sizeof(float);
+  });
+  return bytes;
+}
 
 void simt_input_sums(Stream& stream, float* sums, const float* gradient, const float* weight, int64_t images, const StageShape& s) {
   const int columns_all = s.linear ? s.taps() * s.src_cs : s.src_cs;

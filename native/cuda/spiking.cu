@@ -12,6 +12,16 @@ namespace {
 // The sums of an input gradient go through memory to the neurons that receive them, for as many images at a time as fit.
 constexpr int64_t kSumsBytes = 256ll << 20;
 
+int64_t image_sums(int timesteps, const StageShape& s) { return int64_t(timesteps) * s.in_h * s.in_w * s.src_cs; }
+
+int64_t images_at_once(int64_t n, int timesteps, const StageShape& s) {
+  return std::clamp<int64_t>(kSumsBytes / (image_sums(timesteps, s) * int64_t(sizeof(float))), 1, n);
+}
+
+size_t sums_bytes(int64_t n, int timesteps, const StageShape& s) {
+  return size_t(2 * kSumBlocks) * sizeof(double) + size_t(images_at_once(n, timesteps, s) * image_sums(timesteps, s)) * sizeof(float);
+}
+
 struct Accumulate {
   float* gradient;
   const float* potential;
@@ -97,8 +107,16 @@ void CudaBackend::sort_events(const SpikeSource& source, int, int, const StageSh
   source_ = source;
 }
 
+size_t CudaBackend::workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const {
+  // Of sums over elements, over rows for a bias, and over the images of a loss.
+  size_t bytes = std::max({size_t(2 * kSumBlocks) * sizeof(double), columns_bytes(s.out_cs), readout_bytes(n)});
+  if (takes_tensor_cores(s, timesteps)) return std::max(bytes, tensor_core::workspace_bytes(int(n), timesteps, s));
+  if (backward) bytes = std::max({bytes, sums_bytes(n, timesteps, s), simt_weight_gradient_bytes(n * timesteps, s)});
+  return bytes;
+}
+
 bool CudaBackend::on_tensor_cores(const StageShape& s, int timesteps) {
-  const bool taken = precision_ == Precision::kMixed && tensor_core::takes(s, timesteps);
+  const bool taken = takes_tensor_cores(s, timesteps);
   choice_ = {taken ? "bf16 tensor cores" : "fp32", 1};
   return taken;
 }
@@ -108,7 +126,7 @@ void* CudaBackend::tensor_workspace(int n, int timesteps, const StageShape& s) {
 }
 
 size_t CudaBackend::forward_bytes(const StageShape& s) const {
-  return precision_ == Precision::kMixed && tensor_core::takes(s, 1) ? tensor_core::forward_bytes(s) : 0;
+  return takes_tensor_cores(s, 1) ? tensor_core::forward_bytes(s) : 0;
 }
 
 void CudaBackend::pack_forward(void* to, const float* weight, const StageShape& s) {
@@ -116,7 +134,7 @@ void CudaBackend::pack_forward(void* to, const float* weight, const StageShape& 
 }
 
 size_t CudaBackend::backward_bytes(bool, const StageShape& s) const {
-  return precision_ == Precision::kMixed && tensor_core::takes(s, 1) ? tensor_core::backward_bytes(s) : 0;
+  return takes_tensor_cores(s, 1) ? tensor_core::backward_bytes(s) : 0;
 }
 
 void CudaBackend::pack_backward(void* to, const float* weight, bool, const StageShape& s) {
@@ -151,10 +169,9 @@ void CudaBackend::input_gradient(float* potential_below, const float* potential,
   if (on_tensor_cores(s, p.timesteps))
     return tensor_core::input_gradient(stream_, tensor_workspace(n, p.timesteps, s), potential_below, potential, weight_backward, times_below, mask, scale, n, p,
                                        below, below_shape, s, d_neuron_below);
-  const int64_t T = p.timesteps, image_sums = T * s.in_h * s.in_w * s.src_cs, size = below_shape.out_size();
-  const int64_t group = std::clamp<int64_t>(kSumsBytes / (image_sums * int64_t(sizeof(float))), 1, n);
-  double* partial = workspace_.reserve<double>(stream_, size_t(2 * kSumBlocks) + size_t(group * image_sums + 1) / 2);
-  float* sums = reinterpret_cast<float*>(partial + 2 * kSumBlocks);
+  const int64_t T = p.timesteps, size = below_shape.out_size(), group = images_at_once(n, p.timesteps, s);
+  auto* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, sums_bytes(n, p.timesteps, s)));
+  auto* sums = reinterpret_cast<float*>(partial + 2 * kSumBlocks);
   for (int64_t first = 0; first < n; first += group) {
     const int64_t images = std::min(group, n - first);
     simt_input_sums(stream_, sums, potential + first * T * s.out_size(), weight, images * T, s);

@@ -148,9 +148,11 @@ struct Clamp {
 
 }  // namespace
 
+size_t readout_bytes(int64_t n) { return size_t(n) * kImageSums * sizeof(double); }
+
 void CudaBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
   choice_ = {};
-  double* sums = workspace_.reserve<double>(stream_, size_t(n) * kImageSums);
+  double* sums = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, readout_bytes(n)));
   launch(stream_, dim3(unsigned(n)), dim3(kElementThreads), 0, "read_out", readout_kernel, ReadoutKernelTask{task, s.out_c, s.out_cs, n, sums});
   if (task.labels) end_sum<kImageSums>(stream_, "read_out", n, sums, EndReadout{task.result, task.backward && task.spiking ? task.d_neuron : nullptr});
 }

@@ -6,6 +6,7 @@
 
 #include "test/cases.h"
 #include "test/runner.h"
+#include "test/subject.h"
 
 namespace onespike::test {
 namespace {
@@ -72,10 +73,12 @@ void any_number_of_threads(Mode mode, Encoder encoder, Precision precision = Pre
     noisy.precision = precision;
     return noisy;
   };
-  for (int images : {1, 5, 18, 70}) {
+  // Elsewhere than on the CPU threads do nothing: what is left to show is that the same steps give the same bits.
+  const bool cpu = subject().backend == BackendKind::kCpu;
+  for (int images : cpu ? std::vector<int>{1, 5, 18, 70} : std::vector<int>{1, 18}) {
     const auto one = create(spec(1));
     train(*one, mode, 0, 3, images);
-    for (int threads : {2, 3, 4}) {
+    for (int threads : cpu ? std::vector<int>{2, 3, 4} : std::vector<int>{2}) {
       const auto many = create(spec(threads));
       train(*many, mode, 0, 3, images);
       expect_same_bits(*one, *many, std::to_string(threads) + " threads, " + std::to_string(images) + " images");
@@ -164,12 +167,15 @@ void abort_before_start() {
 // Aborts at whatever moment: a step is done in full or not at all.
 void abort_while_running() {
   const auto network = create(noisy_spec(Encoder::kHybrid, 2)), other = create(noisy_spec(Encoder::kHybrid, 2));
-  const Data data = draw(network->spec(), 48, 7);
+  const bool cpu = subject().backend == BackendKind::kCpu;
+  const Data data = draw(network->spec(), cpu ? 48 : 8, 7);
   Random random(8);
   int aborted = 0;
   for (int attempt = 0; attempt < 25; ++attempt) {
-    std::atomic<bool> stop{false};
-    const int wait = random.between(0, 12000);
+    // A recorded step looks at `stop` when it starts, so elsewhere than on the CPU some waits are none.
+    const bool early = !cpu && attempt % 4 == 0;
+    const int wait = early ? 0 : random.between(0, 12000);
+    std::atomic<bool> stop{early};
     std::thread killer([&] {
       std::this_thread::sleep_for(std::chrono::microseconds(wait));
       stop = true;

@@ -1,14 +1,24 @@
-// native_tests [SUBSTRING]: runs the tests whose name contains it, one line each; exit code 1 if any failed.
+// native_tests [SUBSTRING...]: runs the tests whose name contains one, one line each; exit code 1 if any failed. Where a GPU works, its
+// kernels are tested and the conformance suite runs on it as well.
+#include <cstdio>
+
+#include "core/devices.h"
 #include "test/runner.h"
+#include "test/subject.h"
 #if ONESPIKE_WITH_CUDA
 #include "test/cuda/tests.h"
 #endif
 
 int main(int argc, char** argv) {
-  onespike::test::Tests tests;
-  onespike::test::add_all_tests(tests);
+  using namespace onespike::test;
+  Tests tests;
+  add_all_tests(tests);
 #if ONESPIKE_WITH_CUDA
-  onespike::test::add_kernel_tests(tests);
+  add_kernel_tests(tests);
 #endif
-  return onespike::test::run_tests(tests, argc > 1 ? argv[1] : "");
+  std::string why_none;
+  (void)onespike::cuda_devices(0, &why_none);
+  if (why_none.empty()) add_conformance_tests(tests, {"CUDA", onespike::BackendKind::kCuda});
+  else std::printf("skip the suite on CUDA: %s\n", why_none.c_str());
+  return run_tests(tests, argc, argv);
 }

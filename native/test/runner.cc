@@ -1,9 +1,9 @@
 #include "test/runner.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 
 namespace onespike::test {
 
@@ -30,10 +30,13 @@ void add_all_tests(Tests& tests) {
   add_dense_tests(tests);
 }
 
-int run_tests(const Tests& tests, const char* part) {
+int run_tests(const Tests& tests, int argc, char** argv) {
+  const auto wanted = [&](const Test& test) {
+    return argc < 2 || std::any_of(argv + 1, argv + argc, [&](const char* part) { return test.name.find(part) != std::string::npos; });
+  };
   int passed = 0, failed = 0;
   for (const Test& test : tests) {
-    if (!std::strstr(test.name.c_str(), part)) continue;
+    if (!wanted(test)) continue;
     const auto start = std::chrono::steady_clock::now();
     std::string error;
     try {

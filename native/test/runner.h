@@ -20,8 +20,8 @@ inline void expect(bool holds, const std::string& message) {
 
 void expect_near(double value, double expected, double relative, double absolute, const std::string& what);
 
-// Runs the tests whose name contains `part`, one line each; 1 if any failed or none ran.
-int run_tests(const Tests& tests, const char* part);
+// Runs the tests whose name contains one of the arguments, or all of them without any, one line each; 1 if any failed or none ran.
+int run_tests(const Tests& tests, int argc, char** argv);
 
 // The tests that need no GPU and no emulator of one.
 void add_all_tests(Tests& tests);

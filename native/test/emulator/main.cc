@@ -1,4 +1,4 @@
-// native_tests_emulated [SUBSTRING]: the emulator's own tests, those of the CUDA kernels, and the conformance suite on the CUDA backend, all
+// native_tests_emulated [SUBSTRING...]: the emulator's own tests, those of the CUDA kernels, and the conformance suite on the CUDA backend, all
 // of it on the emulator.
 #include "test/cuda/tests.h"
 #include "test/emulator/tests.h"
@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   add_emulator_tests(tests);
   add_probe_tests(tests);
   add_kernel_tests(tests);
+  add_backend_tests(tests);
   add_conformance_tests(tests, {"CUDA on the emulator", onespike::BackendKind::kCuda, true});
-  return run_tests(tests, argc > 1 ? argv[1] : "");
+  return run_tests(tests, argc, argv);
 }
