@@ -147,7 +147,7 @@ class Backend {
   // ---- spiking mode
   // Sorts the events of the stage's source by step, for spiking_forward.
   virtual void sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) = 0;
-  // total += number of non-zero bytes.
+  // total += number of non-zero bytes; `count` is that of whole maps.
   virtual void count_events(int64_t* total, const uint8_t* times, int64_t count) = 0;
   // LIF over all steps, using the sorted events. `current` (n, out cells, out_cs) is an analog input current added at
   // step 1, or at every step if `current_always`. `potential` null = not kept.

@@ -110,9 +110,8 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
       for (int j = 0; j < 4; ++j) {
         const int channel = first_column + column + j;
         if (first_row + row + i >= task.cells || channel >= s.out_cs) continue;
-        float value = sums[i][j] + (task.bias ? task.bias[channel] : 0);
-        if (task.relu && !(value > 0)) value = value < 0 ? 0 : value;  // not a number stays one
-        task.out[(first_row + row + i) * s.out_cs + channel] = value;
+        const float value = sums[i][j] + (task.bias ? task.bias[channel] : 0);
+        task.out[(first_row + row + i) * s.out_cs + channel] = task.relu && value < 0 ? 0 : value;  // not a number stays one
       }
   }
 }

@@ -78,7 +78,7 @@ class DenseEpilogue {
     if (column >= task_.out_cs) return;
     float x = v[0][0], y = v[0][1];
     if (task_.bias) x += task_.bias[column], y += task_.bias[column + 1];
-    if (task_.relu) x = x > 0 ? x : 0, y = y > 0 ? y : 0;
+    if (task_.relu) x = x < 0 ? 0 : x, y = y < 0 ? 0 : y;  // not a number stays one
     const int64_t cell = (int64_t(row.image) * g_.row_h + row.y) * g_.row_w + row.x;
     *reinterpret_cast<float2*>(task_.out + cell * task_.out_cs + column) = make_float2(x, y);
   }

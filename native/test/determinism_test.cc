@@ -167,12 +167,13 @@ void abort_before_start() {
 // Aborts at whatever moment: a step is done in full or not at all.
 void abort_while_running() {
   const auto network = create(noisy_spec(Encoder::kHybrid, 2)), other = create(noisy_spec(Encoder::kHybrid, 2));
-  const Data data = draw(network->spec(), 48, 7);
+  const bool cpu = subject().backend == BackendKind::kCpu;
+  const Data data = draw(network->spec(), cpu ? 48 : 8, 7);
   Random random(8);
   int aborted = 0;
   for (int attempt = 0; attempt < 25; ++attempt) {
     // A recorded step looks at `stop` when it starts, so elsewhere than on the CPU some waits are none.
-    const bool early = subject().backend != BackendKind::kCpu && attempt % 4 == 0;
+    const bool early = !cpu && attempt % 4 == 0;
     const int wait = early ? 0 : random.between(0, 12000);
     std::atomic<bool> stop{early};
     std::thread killer([&] {

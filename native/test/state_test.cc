@@ -127,9 +127,10 @@ void labels() {
 }
 
 // A number that is not finite is reported with its layer, and never reaches the parameters.
-void non_finite(Mode mode, float poison, int layer) {
+void non_finite(Mode mode, float poison, int layer, Precision precision) {
   Random random(76);
   Case c = make_case(odd_spec(), 2, random);
+  c.spec.precision = precision;
   c.parameters[layer].weight[1] = poison;
   const auto network = make_network(c);
   const std::string what = "weight " + std::to_string(poison) + " in layer " + std::to_string(layer) + (mode == Mode::kAnn ? " of the ANN" : "");
@@ -225,8 +226,10 @@ void add_state_tests(Tests& tests) {
   for (float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
     for (int layer : {0, 2, 4})
       for (Mode mode : {Mode::kSnn, Mode::kAnn})
-        tests.push_back({"non-finite weight " + std::to_string(poison) + " in layer " + std::to_string(layer) + (mode == Mode::kAnn ? " of the ANN" : ""),
-                         [=] { non_finite(mode, poison, layer); }});
+        for (Precision precision : {Precision::kFp32, Precision::kMixed})
+          tests.push_back({"non-finite weight " + std::to_string(poison) + " in layer " + std::to_string(layer) + (mode == Mode::kAnn ? " of the ANN" : "") +
+                               (precision == Precision::kMixed ? ", mixed precision" : ""),
+                           [=] { non_finite(mode, poison, layer, precision); }});
   for (int layer : {0, 2, 4})
     for (Mode mode : {Mode::kSnn, Mode::kAnn})
       tests.push_back({"overflow in layer " + std::to_string(layer) + (mode == Mode::kAnn ? " of the ANN" : ""), [=] { overflow(mode, layer); }});

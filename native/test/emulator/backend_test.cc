@@ -114,14 +114,14 @@ void recording() {
   std::unique_ptr<Backend> backend;
   expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
   auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
-  auto* times = static_cast<uint8_t*>(backend->allocate(1000));
-  const std::vector<uint8_t> ones(1000, 1);
+  auto* times = static_cast<uint8_t*>(backend->allocate(1024));
+  const std::vector<uint8_t> ones(1024, 1);
   backend->upload(times, ones.data(), ones.size());
   int calls = 0;
   const auto step = [&] {
     return backend->replay(7, [&] {
       ++calls;
-      backend->count_events(total, times, 1000);
+      backend->count_events(total, times, 1024);
       return Status::success();
     });
   };
@@ -132,26 +132,26 @@ void recording() {
   };
   for (int i = 1; i <= 5; ++i) {
     expect_ok(step(), "step");
-    expect(counted() == 1000 * i, "step " + std::to_string(i) + ": " + std::to_string(counted()));
+    expect(counted() == 1024 * i, "step " + std::to_string(i) + ": " + std::to_string(counted()));
   }
   expect(calls == 2, "enqueued " + std::to_string(calls) + " times");
   // Addresses may have changed: recorded anew.
   void* more = backend->allocate(10);
   for (int i = 6; i <= 8; ++i) expect_ok(step(), "step");
-  expect(calls == 4 && counted() == 8000, "enqueued " + std::to_string(calls) + " times after an allocation");
+  expect(calls == 4 && counted() == 8 * 1024, "enqueued " + std::to_string(calls) + " times after an allocation");
   // An abort while recording leaves nothing behind.
   int attempts = 0;
   const auto aborting = [&] {
     return backend->replay(8, [&] {
-      backend->count_events(total, times, 1000);
+      backend->count_events(total, times, 1024);
       return ++attempts == 2 ? Status::error(Code::kAborted, "aborted") : Status::success();
     });
   };
   expect_ok(aborting(), "eager");
-  expect(aborting().code == Code::kAborted && counted() == 9000, "an aborted recording ran nothing");
+  expect(aborting().code == Code::kAborted && counted() == 9 * 1024, "an aborted recording ran nothing");
   expect_ok(aborting(), "recorded");
   expect_ok(aborting(), "replayed");
-  expect(counted() == 11000 && attempts == 3, "recorded and replayed afterwards");
+  expect(counted() == 11 * 1024 && attempts == 3, "recorded and replayed afterwards");
   for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
 }
 
