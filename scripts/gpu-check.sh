@@ -9,8 +9,9 @@ scripts/gpu-check.sh [options]: builds for the GPU of this machine, tests, times
 Needs nvcc 12 or newer, CMake 3.19, a C++20 compiler, Google Highway's headers (libhwy-dev, or --highway); for the comparison and the
 table also python3, with PyTorch for the comparison. A step that fails is reported and the rest goes on.
 
-  --part check|layers|steps|all  check: tests on the GPU and under compute-sanitizer; layers: every kernel of every layer;
-                                 steps: whole steps against PyTorch (default: all)
+  --part check|layers|steps|opponent|all
+                                 check: tests on the GPU and under compute-sanitizer; layers: every kernel of every layer; steps: whole
+                                 steps; opponent: the same by PyTorch (default: all; one at a time, each has its own ten minutes)
   --out DIR                      results and logs; parts that run one after the other share a table (default: gpu-check)
   --build DIR                    (default: build-gpu)
   --device N                     (default: 0)
@@ -18,8 +19,8 @@ table also python3, with PyTorch for the comparison. A step that fails is report
   --highway DIR                  folder that holds hwy/highway.h
   --python PYTHON                one that has torch (default: python3)
   --reference FILE               single_spike.py, the opponent; without it nothing is compared
-  --models "vgg9 vgg16"          (default)
-  --batches "64 128 256 512 1024"  (default)
+  --models "vgg16 vgg9"          (default)
+  --batches "64 128 256 512 1024"  (default; PyTorch: the first, the middle and the last, compiled the last alone)
   --seconds N                    no step begins after this time, none runs beyond it (default: 570)
   --dry-run                      prints the commands
   --help
@@ -27,7 +28,7 @@ TEXT
 }
 
 part=all out=gpu-check build=build-gpu device=0 arch='' highway='' python=python3 reference=''
-models="vgg9 vgg16" batches="64 128 256 512 1024" seconds=570 dry=''
+models="vgg16 vgg9" batches="64 128 256 512 1024" seconds=570 dry=''
 fail_usage() { echo "gpu-check: $1" >&2; echo "Try: scripts/gpu-check.sh --help" >&2; exit 2; }
 while (($# > 0)); do
   case $1 in
@@ -39,7 +40,7 @@ while (($# > 0)); do
     *) fail_usage "Expected an option but received '$1'" ;;
   esac
 done
-[[ $part =~ ^(check|layers|steps|all)$ ]] || fail_usage "Expected check, layers, steps or all for --part but received '$part'"
+[[ $part =~ ^(check|layers|steps|opponent|all)$ ]] || fail_usage "Expected check, layers, steps, opponent or all for --part but received '$part'"
 [[ $device =~ ^[0-9]+$ ]] || fail_usage "Expected a number for --device but received '$device'"
 [[ $seconds =~ ^[0-9]+$ ]] || fail_usage "Expected a number for --seconds but received '$seconds'"
 for model in $models; do [[ $model =~ ^vgg(6|9|16)$ ]] || fail_usage "Expected vgg6, vgg9 or vgg16 for --models but received '$model'"; done
@@ -70,7 +71,7 @@ step() {
   shift 2
   if [[ -n $dry ]]; then printf '%s: ' "$name"; printf ' %q' "$@"; echo; return 0; fi
   left=$((deadline - SECONDS))
-  if ((left < 5)); then note skipped "$name" 0 "no time left: run it with another --part"; return 1; fi
+  if ((left < 5)); then note skipped "$name" 0 "no time left: run it again with a --part or fewer --models"; return 1; fi
   log=$out/logs/${name//[^A-Za-z0-9.-]/_}.log
   start=$SECONDS
   timeout -k 10 "$((limit < left ? limit : left))" "$@" >"$log.out" 2>"$log"
@@ -107,8 +108,8 @@ options=(-DCMAKE_BUILD_TYPE=Release)
 [[ -z $arch ]] || options+=("-DONESPIKE_CUDA_ARCHITECTURES=$arch")
 [[ -z $highway ]] || options+=("-DHIGHWAY_INCLUDE_DIR=$highway")
 built=yes
-step configure 120 cmake -S . -B "$build" "${options[@]}" || built=''
-if [[ -n $built && -z $dry ]] && ! grep -q 'CUDA backend: built' "$out/logs/configure.log"; then
+[[ $part = opponent ]] || step configure 120 cmake -S . -B "$build" "${options[@]}" || built=''
+if [[ -n $built && -z $dry && $part != opponent ]] && ! grep -q 'CUDA backend: built' "$out/logs/configure.log"; then
   note FAILED cuda 0 "$(grep 'CUDA backend:' "$out/logs/configure.log")"
   built=''
 fi
@@ -136,7 +137,7 @@ fi
 
 torch=''
 if [[ -n $dry ]] || "$python" -c 'import torch; assert torch.cuda.is_available()' >/dev/null 2>&1; then torch=yes; fi
-if [[ $part =~ ^(layers|steps|all)$ ]]; then
+if [[ $part =~ ^(layers|steps|opponent|all)$ ]]; then
   if [[ -n $torch ]]; then step peak 60 "$python" bench/pytorch-peak.py
   else note skipped peak 0 "$python has no PyTorch that sees a GPU: no roofline"; fi
 fi
@@ -159,23 +160,22 @@ if [[ $part =~ ^(steps|all)$ ]]; then
       done
     done
   done
+fi
+
+# ---- the same by PyTorch
+
+if [[ $part =~ ^(opponent|all)$ ]]; then
+  read -ra sizes <<<"$batches"
+  few=$(printf '%s\n' "${sizes[0]}" "${sizes[$((${#sizes[@]} / 2))]}" "${sizes[-1]}" | uniq | paste -sd,)
   if [[ -z $reference ]]; then note skipped PyTorch 0 "no --reference"
   elif [[ -z $torch ]]; then note skipped PyTorch 0 "$python has no PyTorch that sees a GPU"
   else
     for model in $models; do
       for mode in train infer; do
-        run=("$python" bench/pytorch-snn.py "$reference" "$model" "$mode" --device cuda --warmup 3 --iterations 10 --batches "${batches// /,}")
-        step "PyTorch $model $mode float32" 60 "${run[@]}"
-        step "PyTorch $model $mode bfloat16" 60 "${run[@]}" --dtype bfloat16
-      done
-    done
-    # Compiling takes longest, so it comes last: one batch in the middle, then the largest.
-    read -ra sizes <<<"$batches"
-    middle=${sizes[$((${#sizes[@]} / 2))]} last=${sizes[-1]}
-    for model in $models; do
-      for mode in train infer; do
-        step "PyTorch $model $mode bfloat16 compiled" 180 "$python" bench/pytorch-snn.py "$reference" "$model" "$mode" --device cuda --dtype bfloat16 --compile \
-          --warmup 3 --iterations 10 --batches "$middle,$last"
+        run=("$python" bench/pytorch-snn.py "$reference" "$model" "$mode" --device cuda --warmup 3 --iterations 10)
+        step "PyTorch $model $mode float32" 90 "${run[@]}" --batches "$few"
+        step "PyTorch $model $mode bfloat16" 90 "${run[@]}" --batches "$few" --dtype bfloat16
+        step "PyTorch $model $mode bfloat16 compiled" 180 "${run[@]}" --batches "${sizes[-1]}" --dtype bfloat16 --compile
       done
     done
   fi

@@ -67,6 +67,13 @@ export const readStamp = (file) => (fs.existsSync(inRoot(file)) ? fs.readFileSyn
 
 export const nativeSources = () => [...filesBelow('native').filter((file) => /\.(cc|h|cu|cuh|cmake)$/.test(file)), 'CMakeLists.txt'];
 
+/** What decides beside the sources how the CUDA backend is built: nvcc that came or went, and what to compile for. */
+export function cudaSettings(otherwise) {
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/local/cuda/bin'];
+  const nvcc = process.env.CUDACXX ?? folders.map((folder) => path.join(folder, 'nvcc')).find((file) => fs.existsSync(file)) ?? null;
+  return { nvcc, architectures: process.env.ONESPIKE_CUDA_ARCHITECTURES ?? otherwise };
+}
+
 /** How many compilers run at once; CMAKE_BUILD_PARALLEL_LEVEL overrides it. */
 export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.availableParallelism());
 

@@ -4,7 +4,7 @@
 //
 //   node scripts/setup.mjs [packages] [tools] [typescript] [native]      no names: all of them, in this order
 import fs from 'node:fs';
-import { buildJobs, Failure, filesBelow, fingerprint, inRoot, main, must, nativeSources, readStamp, root, run, say, withLock } from './lib.mjs';
+import { buildJobs, cudaSettings, Failure, filesBelow, fingerprint, inRoot, main, must, nativeSources, readStamp, root, run, say, withLock } from './lib.mjs';
 import { writeEsmWrapper } from './esm-wrapper.mjs';
 
 const manifest = JSON.parse(fs.readFileSync(inRoot('package.json'), 'utf8'));
@@ -78,7 +78,8 @@ async function typescript() {
 }
 
 const nativeStamp = 'build/.onespike';
-const nativeFingerprint = () => fingerprint([...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'], manifest.version);
+const cuda = cudaSettings('auto');
+const nativeFingerprint = () => fingerprint([...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'], manifest.version, cuda);
 const nativeUpToDate = () => fs.existsSync(inRoot('build/Release/onespike.node')) && readStamp(nativeStamp) === nativeFingerprint();
 
 /** Builds build/Release/onespike.node. */
@@ -91,9 +92,10 @@ async function native() {
       fs.rmSync(inRoot('build'), { recursive: true });
     }
     const wanted = nativeFingerprint();
-    const output = await must(process.execPath, [inRoot('node_modules/cmake-js/bin/cmake-js'), 'build', '--parallel', buildJobs()]);
-    const cuda = /CUDA backend: .*/.exec(output);
-    if (cuda) say(`onespike: ${cuda[0]}`);
+    const architectures = `--CDONESPIKE_CUDA_ARCHITECTURES=${cuda.architectures}`;
+    const output = await must(process.execPath, [inRoot('node_modules/cmake-js/bin/cmake-js'), 'build', architectures, '--parallel', buildJobs()]);
+    const report = /CUDA backend: .*/.exec(output);
+    if (report) say(`onespike: ${report[0]}`);
     for (const [line] of output.matchAll(/^.*\bwarning: .*$/gm)) say(line);
     fs.writeFileSync(inRoot(nativeStamp), wanted);
   });

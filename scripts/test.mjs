@@ -13,6 +13,10 @@ import { buildJobs, inRoot, main, must, root, run, say, withLock } from './lib.m
 
 const nothing = { passed: 0, failed: 0, skipped: 0 };
 
+function add(total, counts) {
+  for (const key of Object.keys(total)) total[key] += counts[key];
+}
+
 /** The type checker over sources and tests, as one test: jest itself only strips types. */
 async function types() {
   const { code, output } = await run(process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--pretty', 'false']);
@@ -38,10 +42,16 @@ async function jest(args) {
   }
 }
 
-/** The C++ tests of the build that the addon was made from: its objects are linked, not compiled again. */
+/**
+ * The C++ tests of the build that the addon was made from: its objects are linked, not compiled again. Then the CUDA backend on the
+ * emulator, which is written for x86-64.
+ */
 async function native() {
-  await withLock('setup', () => must('cmake', ['--build', 'build', '--target', 'native_tests', '--parallel', buildJobs()]));
-  return runNative(inRoot('build/native_tests'));
+  const programs = ['native_tests', ...(process.arch === 'x64' ? ['native_tests_emulated'] : [])];
+  await withLock('setup', () => must('cmake', ['--build', 'build', '--target', ...programs, '--parallel', buildJobs()]));
+  const total = { ...nothing };
+  for (const program of programs) add(total, await runNative(inRoot('build', program)));
+  return total;
 }
 
 async function sanitize() {
@@ -88,7 +98,7 @@ await main(async () => {
   for (const part of parts) {
     // One part that cannot even start must not hide what the others say.
     const counts = await part().catch((error) => crashed(error.message));
-    for (const key of Object.keys(total)) total[key] += counts[key];
+    add(total, counts);
   }
   console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
