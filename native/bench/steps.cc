@@ -66,6 +66,18 @@ void set_activity(Network& network, const std::vector<uint8_t>& pixels, double a
   }
 }
 
+// Most memory that the process has held, in MB of 10^6 bytes; 0 where /proc is missing.
+double peak_megabytes() {
+  std::FILE* file = std::fopen("/proc/self/status", "r");
+  if (!file) return 0;
+  char line[256];
+  long kibibytes = 0;
+  while (std::fgets(line, sizeof line, file))
+    if (std::sscanf(line, "VmHWM: %ld", &kibibytes) == 1) break;
+  std::fclose(file);
+  return double(kibibytes) * 1024 / 1e6;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -123,5 +135,6 @@ int main(int argc, char** argv) {
   for (const auto& [operation, ms] : totals) std::printf("sum %-22s %8.3f ms/image\n", operation.c_str(), ms);
   std::printf("%s %s T=%d %s, %d threads: %.1f images/s (best %.1f), %.3f ms/image, measured inside operations %.3f\n", argv[1], mode.c_str(), spec.timesteps,
               argument(7, "fp32"), spec.threads, batch / seconds[seconds.size() / 2], batch / seconds[0], seconds[seconds.size() / 2] / batch * 1e3, sum);
+  std::printf("memory: parameters and buffers %.1f MB, peak of the process %.1f MB\n", double(network->memory_bytes()) / 1e6, peak_megabytes());
   return 0;
 }

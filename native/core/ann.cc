@@ -8,6 +8,7 @@ namespace onespike {
 Status prepare_ann(NetworkState& net, int64_t images, bool train) {
   const Plan& plan = net.plan;
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kAnn, train), images);
+  net.prepare(Mode::kAnn, train);
   Status status;
   const auto need = [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);

@@ -64,6 +64,8 @@ class Backend {
   virtual void upload(void* to, const void* from_host, size_t bytes) = 0;
   virtual void download(void* to_host, const void* from, size_t bytes) = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
+  // Gives back what operations keep for their next call.
+  virtual void release_scratch() {}
 
   // Called before every batch: forgets what choices of kernels remember, so that a batch has the same result in a
   // resumed run as in one that was never interrupted.

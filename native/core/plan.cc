@@ -12,6 +12,10 @@ namespace {
 // images at once.
 // The chunk depends on the network alone, because the order of summation does.
 constexpr int64_t kChunkBytes = 64ll << 20;
+// Every chunk reads all weights and their gradients again. With many steps few images fit, and would wait for the memory: so
+// this many may take twice as much.
+constexpr int kFewImages = 4;
+constexpr int64_t kFewBytes = 2 * kChunkBytes;
 // An activation of the ANN is T times smaller than a potential, so more images fit; every chunk reads all weights again.
 constexpr int64_t kAnnChunkBytes = 128ll << 20;
 constexpr int kMaxChunk = 64;
@@ -82,6 +86,13 @@ void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
   add("leak", {});
 }
 
+// A power of two, so that batches as people choose them leave no small chunk over.
+int training_chunk(int64_t image_bytes) {
+  int chunk = 1;
+  while (chunk < kMaxChunk && (2 * chunk * image_bytes <= kChunkBytes || (2 * chunk <= kFewImages && 2 * chunk * image_bytes <= kFewBytes))) chunk *= 2;
+  return chunk;
+}
+
 // How many images pass together, from the bytes that one of them keeps.
 void choose_chunks(Plan* plan) {
   const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
@@ -94,7 +105,7 @@ void choose_chunks(Plan* plan) {
     largest = std::max(largest, s.out_size() * size);
     if (s.linear && !s.first) waiting += s.src_size() + s.out_size() * T * size;
   }
-  plan->chunk = int(std::clamp<int64_t>(kChunkBytes / (potentials + gradient), 1, kMaxChunk));
+  plan->chunk = training_chunk(potentials + gradient);
   plan->inference_chunk = int(std::clamp<int64_t>(kInferenceBytes / maps, 1, kMaxChunk));
   plan->ann_chunk = int(std::clamp<int64_t>(kAnnChunkBytes / (activations + 2 * largest), 1, kMaxChunk));
   const int64_t block = waiting > 0 ? std::min<int64_t>(kBlockBytes / waiting, kMaxBlock) : 0;

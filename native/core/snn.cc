@@ -10,6 +10,7 @@ Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   const Plan& plan = net.plan;
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, train), images), block = std::min<int64_t>(plan.block, images);
   const int64_t T = plan.spec.timesteps, image = plan.stages[0].src_size();
+  net.prepare(Mode::kSnn, train);
   Status status;
   const auto need = [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);

@@ -31,11 +31,24 @@ EncodeParams NetworkState::encoding(Encoder encoder) const {
   return {encoder, s.channels, s.height, s.width, s.timesteps, s.mean.data(), s.std.data(), s.lo, s.hi, s.seed, random_step};
 }
 
+template <class Net, class F>
+void NetworkState::each_buffer(Net& net, const F& f) {
+  f(net.analog), f(net.coded), f(net.rate), f(net.current), f(net.gradient), f(net.d_activation[0]), f(net.d_activation[1]);
+  for (auto& b : net.stages) f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.gradient), f(b.backward), f(b.padded), f(b.activation);
+}
+
 int64_t NetworkState::buffer_bytes() const {
-  int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + gradient.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
-  for (const StageBuffers& b : stages)
-    bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.gradient.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();
+  int64_t bytes = 0;
+  each_buffer(*this, [&](const auto& buffer) { bytes += buffer.bytes(); });
   return bytes;
+}
+
+void NetworkState::prepare(Mode mode, bool train) {
+  const int kind = 2 * int(mode) + int(train);
+  if (kind == prepared_) return;
+  prepared_ = kind;
+  each_buffer(*this, [](auto& buffer) { buffer.release(); });
+  backend->release_scratch();
 }
 
 Status aborted() { return Status::error(Code::kAborted, "The operation was aborted; parameters are as they were before it"); }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 
 #include "cpu/kernels.h"
@@ -19,12 +18,8 @@ int64_t ranges(int64_t count) { return (count + kRange - 1) / kRange; }
 
 }  // namespace
 
-void* CpuBackend::allocate(size_t bytes) {
-  void* memory = allocate_aligned(bytes);
-  if (memory) std::memset(memory, 0, bytes);
-  return memory;
-}
-void CpuBackend::release(void* memory) { std::free(memory); }
+void* CpuBackend::allocate(size_t bytes) { return allocate_aligned(bytes, true); }
+void CpuBackend::release(void* memory) { free_aligned(memory); }
 void CpuBackend::upload(void* to, const void* from_host, size_t bytes) { std::memcpy(to, from_host, bytes); }
 void CpuBackend::download(void* to_host, const void* from, size_t bytes) { std::memcpy(to_host, from, bytes); }
 void CpuBackend::zero(void* memory, size_t bytes) {
@@ -65,15 +60,23 @@ void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8
 }
 
 int64_t CpuBackend::count_events(const uint8_t* times, int64_t count) {
-  int64_t* counts = counts_.reserve(size_t(ranges(count)));
-  pool_.parallel_for(ranges(count), [&](int64_t i) {
-    const int64_t end = std::min(count, (i + 1) * kRange);
-    uint32_t fired = 0;
-    for (int64_t j = i * kRange; j < end; ++j) fired += times[j] != 0;
+  // A byte is counted so fast that ranges of kRange have the threads wait for the counter of tasks.
+  constexpr int64_t kBytes = 16 * kRange;
+  const int64_t tasks = (count + kBytes - 1) / kBytes;
+  int64_t* counts = counts_.reserve(size_t(tasks));
+  pool_.parallel_for(tasks, [&](int64_t i) {
+    const int64_t end = std::min(count, (i + 1) * kBytes);
+    int64_t fired = 0;
+    for (int64_t j = i * kBytes; j < end;) {
+      // Sums of bytes, which fill a vector sixteen at a time.
+      uint8_t few = 0;
+      for (const int64_t until = std::min(end, j + 255); j < until; ++j) few = uint8_t(few + (times[j] != 0));
+      fired += few;
+    }
     counts[i] = fired;
   });
   int64_t sum = 0;
-  for (int64_t i = 0; i < ranges(count); ++i) sum += counts[i];
+  for (int64_t i = 0; i < tasks; ++i) sum += counts[i];
   return sum;
 }
 
@@ -111,6 +114,16 @@ void CpuBackend::update(float* weight, const float* gradient, float* slot0, floa
     if (kind == OptimizerKind::kSgd) sgd_range(weight + at, gradient + at, slot0 + at, size, p);
     else adam_range(weight + at, gradient + at, slot0 + at, slot1 + at, slot2 + at, size, p);
   });
+}
+
+void CpuBackend::release_scratch() {
+  forward_events_ = {};
+  gradient_events_ = GradientEvents();
+  buckets_ = {};
+  row_events_ = {};
+  linear_events_ = {};
+  workers_.clear();
+  gradient_halves_ = {};
 }
 
 double CpuBackend::squared_norm(const float* values, int64_t count) {

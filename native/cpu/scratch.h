@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <new>
 
@@ -10,8 +9,10 @@ namespace onespike::cpu {
 
 constexpr size_t kAlignment = 64;
 
-// Null when the machine has no room for it now.
-void* allocate_aligned(size_t bytes);
+// Null when the machine has no room for it now. Large blocks are the system's own pages: they go back to it when freed, and a
+// zeroed one takes no memory before it is touched.
+void* allocate_aligned(size_t bytes, bool zeroed = false);
+void free_aligned(void* memory);
 
 // Uninitialised; contents are lost when it grows.
 template <class T>
@@ -32,7 +33,7 @@ class Scratch {
 
  private:
   struct Free {
-    void operator()(T* memory) const { std::free(memory); }
+    void operator()(T* memory) const { free_aligned(memory); }
   };
   std::unique_ptr<T[], Free> data_;
   size_t capacity_ = 0;
