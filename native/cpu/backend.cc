@@ -121,7 +121,6 @@ void CpuBackend::release_scratch() {
   gradient_events_ = GradientEvents();
   buckets_ = {};
   row_events_ = {};
-  linear_events_ = {};
   workers_.clear();
   gradient_halves_ = {};
 }

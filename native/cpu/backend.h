@@ -80,7 +80,6 @@ class CpuBackend final : public Backend {
   double squared_norm(const float* values, int64_t count) override;
 
  private:
-  void linear_accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, int timesteps, float leak, const StageShape& s);
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
   int64_t linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
@@ -101,7 +100,6 @@ class CpuBackend final : public Backend {
   GradientEvents gradient_events_;
   EventBuckets buckets_;
   RowEvents row_events_;
-  LinearEvents linear_events_;
   std::vector<DenseWorker> workers_;
   Scratch<uint16_t> gradient_halves_;
   Scratch<NeuronGradient> partial_;

@@ -68,7 +68,7 @@ void* with_header(char* data, void* base, size_t length) {
 // Sanitizers see the bounds of what the C library allocates, and not those of mappings.
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // Zeros. The header has a page of its own, because large pages begin at multiples of their size.
-void* map_pages(size_t bytes) {
+void* map_pages(size_t bytes, Pages pages) {
   const size_t page = size_t(sysconf(_SC_PAGESIZE)), length = round_up(bytes, page), room = length + page + kHuge;
   void* mapping = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
@@ -77,19 +77,19 @@ void* map_pages(size_t bytes) {
   if (from + room > data + length) munmap(data + length, size_t(from + room - (data + length)));
   // An advice: without large pages everything works as before. What is left beyond the last whole one stays in small ones:
   // a network has a hundred blocks, and rounding them up took 40 MB in the training of vgg16.
-  madvise(data, length / kHuge * kHuge, MADV_HUGEPAGE);
+  if (pages == Pages::kLarge) madvise(data, length / kHuge * kHuge, MADV_HUGEPAGE);
   return with_header(data, base, page + length);
 }
 #else
-void* map_pages(size_t) { return nullptr; }
+void* map_pages(size_t, Pages) { return nullptr; }
 #endif
 
 }  // namespace
 
-void* allocate_aligned(size_t bytes, bool zeroed) {
+void* allocate_aligned(size_t bytes, bool zeroed, Pages pages) {
   if (bytes > std::numeric_limits<size_t>::max() - 2 * kHuge || !fits(bytes)) return nullptr;
   if (bytes >= kMapped)
-    if (void* memory = map_pages(bytes)) return memory;
+    if (void* memory = map_pages(bytes, pages)) return memory;
   char* base = static_cast<char*>(std::aligned_alloc(kAlignment, kAlignment + round_up(bytes, kAlignment)));
   if (!base) return nullptr;
   if (zeroed) std::memset(base + kAlignment, 0, bytes);
