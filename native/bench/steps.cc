@@ -123,6 +123,18 @@ void print_profile(Network& network, const Options& o) {
   std::printf("measured inside operations %.3f ms/image\n", sum);
 }
 
+// Most memory that the process has held, in MB of 10^6 bytes; 0 where /proc is missing.
+double peak_megabytes() {
+  std::FILE* file = std::fopen("/proc/self/status", "r");
+  if (!file) return 0;
+  char line[256];
+  long kibibytes = 0;
+  while (std::fgets(line, sizeof line, file))
+    if (std::sscanf(line, "VmHWM: %ld", &kibibytes) == 1) break;
+  std::fclose(file);
+  return double(kibibytes) * 1024 / 1e6;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -189,7 +201,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (spec.profile) print_profile(*network, o);
-  std::printf("%s %s T=%d %s on %s, %d threads: %.1f images/s (best %.1f), %.3f ms/image, %.1f MB\n", o.model.c_str(), o.mode.c_str(), o.timesteps, o.precision.c_str(),
-              processor.c_str(), o.threads, o.batch / median, o.batch / seconds[0], median / o.batch * 1e3, double(network->memory_bytes()) / 1e6);
+  std::printf("%s %s T=%d %s on %s, %d threads: %.1f images/s (best %.1f), %.3f ms/image, %.1f MB, peak of the process %.1f MB\n", o.model.c_str(), o.mode.c_str(), o.timesteps, o.precision.c_str(),
+              processor.c_str(), o.threads, o.batch / median, o.batch / seconds[0], median / o.batch * 1e3, double(network->memory_bytes()) / 1e6, peak_megabytes());
   return 0;
 }

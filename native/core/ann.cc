@@ -31,6 +31,7 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
 }  // namespace
 
 Status prepare_ann(NetworkState& net, int64_t images, bool train) {
+  net.prepare(Mode::kAnn, train);
   return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 

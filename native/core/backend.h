@@ -116,6 +116,8 @@ class Backend {
   virtual void upload(void* to, const void* from_host, size_t bytes) = 0;
   virtual void download(void* to_host, const void* from, size_t bytes) = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
+  // Gives back what operations keep for their next call.
+  virtual void release_scratch() {}
   // What the operations on n images of a stage need beside the buffers, and making room for it beforehand; dense ones with T = 1.
   virtual size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const { (void)n, (void)timesteps, (void)backward, (void)s; return 0; }
   virtual bool reserve_workspace(size_t bytes) { (void)bytes; return true; }

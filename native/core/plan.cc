@@ -38,6 +38,13 @@ void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
   add("leak", {});
 }
 
+// A power of two, so that batches as people choose them leave no small chunk over.
+int training_chunk(int64_t image_bytes, const ChunkLimits& limits) {
+  int chunk = 1;
+  while (2 * chunk <= limits.images && 2 * chunk * image_bytes <= limits.training) chunk *= 2;
+  return chunk;
+}
+
 // How many images pass together, from the bytes that one of them keeps.
 void choose_chunks(const ChunkLimits& limits, Plan* plan) {
   const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
@@ -50,7 +57,7 @@ void choose_chunks(const ChunkLimits& limits, Plan* plan) {
     largest = std::max(largest, s.out_size() * size);
     if (s.linear && !s.first) waiting += s.src_size() + s.out_size() * T * size;
   }
-  plan->chunk = int(std::clamp<int64_t>(limits.training / (potentials + gradient), 1, limits.images));
+  plan->chunk = training_chunk(potentials + gradient, limits);
   plan->inference_chunk = int(std::clamp<int64_t>(limits.inference / maps, 1, limits.images));
   plan->ann_chunk = int(std::clamp<int64_t>(limits.ann / (activations + 2 * largest), 1, limits.images));
   const int64_t block = waiting > 0 ? std::min<int64_t>(limits.block / waiting, limits.block_images) : 0;

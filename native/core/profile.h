@@ -28,6 +28,7 @@ class ProfiledBackend final : public Backend {
   const char* name() const override { return inner_->name(); }
   void* allocate(size_t bytes) override { return inner_->allocate(bytes); }
   void release(void* memory) override { inner_->release(memory); }
+  void release_scratch() override { inner_->release_scratch(); }
   void upload(void* to, const void* from_host, size_t bytes) override { inner_->upload(to, from_host, bytes); }
   void download(void* to_host, const void* from, size_t bytes) override { inner_->download(to_host, from, bytes); }
   void zero(void* memory, size_t bytes) override;

@@ -40,6 +40,7 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
 
 Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   net.waiting = 0;
+  net.prepare(Mode::kSnn, train);
   return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 

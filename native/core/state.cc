@@ -48,13 +48,25 @@ EncodeParams NetworkState::encoding(Encoder encoder) const {
   return {encoder, s.channels, s.height, s.width, s.timesteps, statistics.data(), statistics.data() + s.channels, s.lo, s.hi, s.seed, inputs.data()};
 }
 
+template <class Net, class F>
+void NetworkState::each_pass_buffer(Net& net, const F& f) {
+  f(net.analog), f(net.coded), f(net.rate), f(net.current), f(net.gradient), f(net.d_activation[0]), f(net.d_activation[1]);
+  for (auto& b : net.stages) f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.gradient), f(b.forward), f(b.backward), f(b.padded), f(b.activation);
+}
+
 int64_t NetworkState::buffer_bytes() const {
-  int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + gradient.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
-  bytes += statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + result.bytes() + spikes.bytes() + pixels.bytes() + labels.bytes() + indices.bytes();
+  int64_t bytes = statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + result.bytes() + spikes.bytes() + pixels.bytes() + labels.bytes() + indices.bytes();
   for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();
-  for (const StageBuffers& b : stages)
-    bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.gradient.bytes() + b.forward.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();
+  each_pass_buffer(*this, [&](const auto& buffer) { bytes += buffer.bytes(); });
   return bytes;
+}
+
+void NetworkState::prepare(Mode mode, bool train) {
+  const int kind = 2 * int(mode) + int(train);
+  if (kind == prepared_) return;
+  prepared_ = kind;
+  each_pass_buffer(*this, [](auto& buffer) { buffer.clear(); });
+  backend->release_scratch();
 }
 
 Status no_room(int64_t images, const std::function<int64_t(int64_t images)>& bytes, int64_t room) {

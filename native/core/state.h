@@ -23,8 +23,7 @@ class Buffer {
 
   Status ensure(int64_t count) {
     if (count <= count_) return Status::success();
-    backend_->release(data_);
-    count_ = 0;
+    clear();
     data_ = static_cast<T*>(backend_->allocate(size_t(count) * sizeof(T)));
     if (Status status = data_ ? Status::success() : backend_->finish(); !status.ok()) return status;  // it may be worse than no memory
     if (!data_) return Status::error(Code::kOom, "Not enough memory for a buffer of " + std::to_string(count * int64_t(sizeof(T))) + " bytes");
@@ -130,6 +129,15 @@ struct NetworkState {
   uint8_t* sent(size_t stage) const { return stages[stage].sent.data() + block_offset(stage); }
   int64_t block_offset(size_t stage) const { return plan.keeps_block(stage) ? waiting * plan.stages[stage].out_size() : 0; }
   int64_t buffer_bytes() const;
+  // Before the buffers of a pass are ensured: gives back those of the pass before, if it was of another kind. Inference takes more images
+  // at once than training, and the ANN has buffers of its own.
+  void prepare(Mode mode, bool train);
+
+ private:
+  // Calls f(buffer) for all buffers of a pass over a chunk; `net` may be constant.
+  template <class Net, class F>
+  static void each_pass_buffer(Net& net, const F& f);
+  int prepared_ = -1;  // kind of the last pass
 };
 
 // kOom for a batch of `images` whose buffers take bytes(images), of the `room` that there is for them; -1 = unknown.

@@ -47,6 +47,7 @@ class CpuBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
   void zero(void* memory, size_t bytes) override;
+  void release_scratch() override;
 
   void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image, const EncodeParams& p) override;
   void draw_batch(const DrawTask& task) override;
@@ -85,7 +86,6 @@ class CpuBackend final : public Backend {
   void clamp_neurons(float* neurons, int count, const StepResult* result) override;
 
  private:
-  void linear_accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, int timesteps, float leak, const StageShape& s);
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
   int64_t linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
@@ -106,7 +106,6 @@ class CpuBackend final : public Backend {
   GradientEvents gradient_events_;
   EventBuckets buckets_;
   RowEvents row_events_;
-  LinearEvents linear_events_;
   std::vector<DenseWorker> workers_;
   Scratch<uint16_t> gradient_halves_;
   Scratch<NeuronGradient> partial_;

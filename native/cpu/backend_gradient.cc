@@ -25,8 +25,7 @@ void zero_dropped(float* potential_below, int n, int timesteps, const StageShape
 void CpuBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p, const StageShape& s) {
   const int T = p.timesteps;
   choice_ = {};
-  if (s.linear) return linear_accumulate_gradient(gradient, potential, n, keep_events, T, p.leak(), s);
-  if (keep_events) gradient_events_.reserve(int64_t(n) * s.out_h, s.out_w, s.out_cs, T, gradient_pairs(s));
+  if (keep_events) gradient_events_.reserve(n, T, gradient_pairs(s), s);
   GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const AccumulateTask task{gradient, potential, events, &tiles, &s, p.leak(), n, T};
@@ -42,6 +41,9 @@ void CpuBackend::input_gradient(float* potential_below, const float*, const floa
   zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
   const InputGradientTask task{&s, &below_shape, NeuronValues(below), p.leak(), scale, times_below, mask, potential_below, exponential.data()};
   const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n) : map_input_gradient(task, weight_backward, n);
+  int64_t covered = 0;
+  for (int64_t row = 0; row < int64_t(n) * s.out_h; ++row) covered += gradient_events_.covered.data()[row];
+  choice_ = {gradient_events_.pairs ? "bf16 events" : "events", double(covered) / (double(n) * below.timesteps * double(s.out_size()))};
   NeuronGradient d;
   for (int64_t i = 0; i < tasks; ++i) d.threshold += partial_.data()[i].threshold, d.leak += partial_.data()[i].leak;
   d_neuron_below[0] += float(d.threshold);
@@ -63,14 +65,10 @@ int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const v
     partial[i] = {};
     map_gradient_cells(task, tiles[i / groups], first, int(std::min(group, cells - first)), &partial[i]);
   });
-
-  int64_t covered = 0;
-  for (int64_t row = 0; row < int64_t(n) * s.out_h; ++row) covered += gradient_events_.covered.data()[row];
-  choice_ = {gradient_events_.pairs ? "bf16 events" : "events", double(covered) / (double(n) * T * double(s.out_size()))};
   return int64_t(tiles.size()) * groups;
 }
 
-bool CpuBackend::gradient_pairs(const StageShape& s) const { return !s.linear && precision_of(s) == Precision::kMixed && map_gradient_takes_pairs(); }
+bool CpuBackend::gradient_pairs(const StageShape& s) const { return precision_of(s) == Precision::kMixed && map_gradient_takes_pairs(); }
 
 // The dense input gradient makes its panels as it goes.
 size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {

@@ -12,24 +12,16 @@ constexpr int64_t kTasksPerThread = 4;
 
 }  // namespace
 
-void CpuBackend::linear_accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, int timesteps, float leak, const StageShape& s) {
-  const int blocks = (s.out_cs + kLinearBlock - 1) / kLinearBlock;
-  LinearEvents* events = keep_events ? &linear_events_ : nullptr;
-  if (events) events->reserve(n, timesteps, s);
-  pool_.parallel_for(int64_t(n) * blocks, [&](int64_t i) { linear_accumulate(gradient, potential, events, i / blocks, int(i % blocks), timesteps, leak, s); });
-}
-
 int64_t CpuBackend::linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n) {
   const StageShape& s = *neurons.shape;
-  const LinearInputTask task{&linear_events_, weight, neurons};
-  const std::vector<Tile> tiles = tiles_of(s.src_cs, kLinearTile);
+  const LinearInputTask task{&gradient_events_, weight, neurons, n};
+  const std::vector<Tile> tiles = tiles_of(s.src_cs);
   const int64_t tasks = int64_t(tiles.size()) * s.taps();
   NeuronGradient* partial = partial_.reserve(size_t(tasks));
   pool_.parallel_for(tasks, [&](int64_t i) {
     thread_local Scratch<float> scratch;
-    const Tile tile = tiles[i % tiles.size()];
     partial[i] = {};
-    cpu::linear_input_gradient(task, int(i / tiles.size()), tile.begin, tile.width, scratch.reserve(linear_scratch(n, neurons.neuron.timesteps)), &partial[i]);
+    cpu::linear_input_gradient(task, int(i / tiles.size()), tiles[i % tiles.size()], scratch, &partial[i]);
   });
   return tasks;
 }

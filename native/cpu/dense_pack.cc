@@ -17,18 +17,11 @@ using U = hn::Vec<DU>;
 constexpr DU du;
 constexpr hn::Rebind<uint16_t, D> du16;
 
-// The upper half of every lane is x rounded to bf16, to nearest even; the lower half is arbitrary.
-HWY_INLINE U rounded(V x) {
-  const U bits = hn::BitCast(du, x);
-  const U up = hn::Add(bits, hn::Add(hn::Set(du, 0x7fffu), hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u))));
-  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), hn::Or(bits, hn::Set(du, 0x400000u)), up);
-}
-
 HWY_INLINE U pair(U low, U high) { return hn::Or(hn::ShiftRight<16>(low), hn::And(high, hn::Set(du, 0xffff0000u))); }
 
 void ToBf16(uint16_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t count) {
   for (int64_t i = 0; i < count; i += kFloats)
-    hn::StoreU(hn::TruncateTo(du16, hn::ShiftRight<16>(rounded(hn::Load(d, from + i)))), du16, to + i);
+    hn::StoreU(hn::TruncateTo(du16, hn::ShiftRight<16>(round_bf16(hn::Load(d, from + i)))), du16, to + i);
 }
 
 // Rows of `count` words from rows of a map.
@@ -44,7 +37,7 @@ void GatherFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int
 void PairFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t stride, int64_t rows, int64_t count) {
   for (int64_t row = 0; row < rows; ++row, to += count, a += stride, b += b ? stride : 0)
     for (int64_t i = 0; i < count; i += kFloats)
-      hn::Store(pair(rounded(hn::Load(d, a + i)), b ? rounded(hn::Load(d, b + i)) : hn::Zero(du)), du, to + i);
+      hn::Store(pair(round_bf16(hn::Load(d, a + i)), b ? round_bf16(hn::Load(d, b + i)) : hn::Zero(du)), du, to + i);
 }
 
 void PairHalves(uint32_t* HWY_RESTRICT to, const uint16_t* HWY_RESTRICT a, const uint16_t* HWY_RESTRICT b, int64_t stride, int64_t rows,
@@ -60,7 +53,7 @@ void PairHalves(uint32_t* HWY_RESTRICT to, const uint16_t* HWY_RESTRICT a, const
 void ForwardPanel(uint32_t* HWY_RESTRICT panel, const float* HWY_RESTRICT weight, int64_t depth, int width) {
   for (int64_t k = 0; k < depth; k += 2, weight += 2 * width, panel += width)
     for (int lane = 0; lane < width; lane += kFloats)
-      hn::Store(pair(rounded(hn::Load(d, weight + lane)), rounded(hn::Load(d, weight + width + lane))), du, panel + lane);
+      hn::Store(pair(round_bf16(hn::Load(d, weight + lane)), round_bf16(hn::Load(d, weight + width + lane))), du, panel + lane);
 }
 
 // to[j][i] = from[i][j] for i < kLane, j < columns (a multiple of 4); rows are `from_stride` and `to_stride` words apart.

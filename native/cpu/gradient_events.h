@@ -1,4 +1,4 @@
-// The neurons of a map whose a(t) is not zero, sorted for the input gradient: a neuron is one event per block of steps, with the
+// The neurons of a layer whose a(t) is not zero, sorted for the input gradient: a neuron is one event per block of steps, with the
 // range of steps in that block outside which its a(t) vanishes. One load of its weights then serves all steps of the range,
 // and events of one range share code that knows the range at compile time.
 //
@@ -6,14 +6,21 @@
 //   event: id, a of every step of the range; id = x * cs + c, the offset of the neuron in its row, selects the weight row
 //   pair:  id, id, (a, a) of every step as two bf16, the first in the lower half; for a processor that multiplies such pairs
 //
-// Within a range, events lie by column: those that one source pixel meets are one contiguous run.
+// Within a range, events lie by column: those that one source pixel meets are one contiguous run. A linear layer is one row
+// an image, and its columns are blocks of kLinearBlock neurons.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "cpu/scratch.h"
+#include "ops/shape.h"
 
 namespace onespike::cpu {
+
+// Outputs of a linear layer whose weights the input gradient takes at once: with 64 channels of the source 128 KiB, which pass
+// from the L2 cache.
+constexpr int kLinearBlock = 512;
 
 constexpr int kMaxBlock = 5;  // steps whose sums stay in registers: 5 times 4 vectors of AVX-512's 32 registers
 
@@ -40,13 +47,17 @@ struct GradientEvents {
   int64_t capacity = 0;      // words per row
   int64_t cells = 0;         // ranges * columns; starts of a row has one entry more
   int columns = 0;
+  int cs = 0;                // neurons of a column; the last may have fewer
+  int64_t neurons = 0;       // of a row
 
-  void reserve(int64_t rows, int columns_in, int cs, int timesteps, bool in_pairs) {
-    blocks = StepBlocks(timesteps), pairs = in_pairs, columns = columns_in;
+  void reserve(int n, int timesteps, bool in_pairs, const StageShape& s) {
+    blocks = StepBlocks(timesteps), pairs = in_pairs, neurons = int64_t(s.out_w) * s.out_cs;
+    cs = s.linear ? std::min(s.out_cs, kLinearBlock) : s.out_cs, columns = int((neurons + cs - 1) / cs);
     cells = int64_t(blocks.ranges()) * columns;
     // A pair may lack its second event once per column and range.
-    capacity = int64_t(columns) * cs * (blocks.count + timesteps) + (pairs ? cells * (2 + kMaxBlock) : 0);
-    words.reserve(size_t(rows * capacity));
+    capacity = neurons * (blocks.count + timesteps) + (pairs ? cells * (2 + kMaxBlock) : 0);
+    const int64_t rows = int64_t(n) * s.out_h;
+    words.reserve(size_t(rows * capacity), Pages::kAsTouched);
     starts.reserve(size_t(rows * (cells + 1)));
     covered.reserve(size_t(rows));
   }

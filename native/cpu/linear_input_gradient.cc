@@ -7,11 +7,11 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
-#include <hwy/cache_control.h>
-
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
+#include "cpu/gradient_sums-inl.h"
 #include "cpu/linear.h"
 #include "cpu/neuron_backward-inl.h"
 #include "cpu/vector-inl.h"
@@ -19,40 +19,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
-
-void LinearAccumulate(float* gradient, const float* potential, LinearEvents* events, int64_t image, int block, int timesteps, float leak,
-                      const StageShape& s) {
-  const hn::Rebind<uint32_t, D> d32;
-  const V factor = hn::Set(d, leak);
-  const auto lanes = hn::Iota(d32, 0);
-  const int first = block * kLinearBlock, count = std::min(kLinearBlock, s.out_cs - first);
-  float* HWY_RESTRICT g = gradient + image * timesteps * s.out_cs + first;
-  const float* HWY_RESTRICT a = potential + image * timesteps * s.out_cs + first;
-  for (int t = timesteps; t >= 1; --t) {
-    const int64_t step = int64_t(t - 1) * s.out_cs;
-    for (int c = 0; c < count; c += kFloats) {
-      const V here = hn::Load(d, a + step + c);
-      hn::Store(t < timesteps ? hn::MulAdd(factor, hn::Load(d, g + step + s.out_cs + c), here) : here, d, g + step + c);
-    }
-  }
-  if (!events) return;
-  float* HWY_RESTRICT values = events->list_values(block, image);
-  uint32_t* HWY_RESTRICT outputs = events->list_outputs(block, image);
-  uint32_t* HWY_RESTRICT starts = events->list_starts(block, image);
-  uint32_t size = 0;
-  for (int t = 1; t <= timesteps; ++t) {
-    *starts++ = size;
-    for (int c = 0; c < count; c += kFloats) {
-      // Compressed in a register: a compressing store is microcode on Zen 4.
-      const V here = hn::Load(d, a + int64_t(t - 1) * s.out_cs + c);
-      const auto wanted = hn::Ne(here, hn::Zero(d));
-      hn::StoreU(hn::Compress(here, wanted), d, values + size);
-      hn::StoreU(hn::Compress(hn::Add(lanes, hn::Set(d32, uint32_t(c))), hn::RebindMask(d32, wanted)), d32, outputs + size);
-      size += uint32_t(hn::CountTrue(d, wanted));
-    }
-  }
-  *starts = size;
-}
 
 // to[o * kWidth + i] = from[i * width + o] for i < kWidth and o < width.
 template <int kWidth>
@@ -89,35 +55,6 @@ HWY_INLINE void transpose(float* HWY_RESTRICT to, const float* HWY_RESTRICT from
 #endif
 }
 
-// total += value * weight row over `count` events.
-template <int kWidth>
-HWY_INLINE void add_events(float* HWY_RESTRICT total, const float* HWY_RESTRICT weight, const uint32_t* HWY_RESTRICT outputs,
-                           const float* HWY_RESTRICT values, uint32_t count) {
-  constexpr int kVectors = kWidth / kFloats, kChains = kVectors < 4 ? 4 / kVectors : 1;
-  Block<kVectors> sum[kChains];
-#pragma GCC unroll 4
-  for (int k = 0; k < kChains; ++k) sum[k].fill(hn::Zero(d));
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) sum[0].at[v] = hn::Load(d, total + v * kFloats);
-  const auto add = [&](Block<kVectors>& into, uint32_t i) HWY_ATTR {
-    const float* HWY_RESTRICT row = weight + int64_t(outputs[i]) * kWidth;
-    const V value = hn::Set(d, values[i]);
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) into.at[v] = hn::MulAdd(value, hn::Load(d, row + v * kFloats), into.at[v]);
-  };
-  uint32_t i = 0;
-  for (; i + kChains <= count; i += kChains)
-#pragma GCC unroll 4
-    for (int k = 0; k < kChains; ++k) add(sum[k], i + uint32_t(k));
-  for (; i < count; ++i) add(sum[0], i);
-#pragma GCC unroll 4
-  for (int k = 1; k < kChains; ++k)
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) sum[0].at[v] = hn::Add(sum[0].at[v], sum[k].at[v]);
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) hn::Store(sum[0].at[v], d, total + v * kFloats);
-}
-
 // The leak and the surrogate: from (image, step, kWidth) sums of Wt a to a(t) of the neurons below.
 template <Surrogate kind, int kWidth>
 HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums, NeuronGradient* d_out) {
@@ -126,7 +63,7 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
   const int T = neurons.neuron.timesteps;
   const V leak = hn::Set(d, neurons.leak), scale = hn::Set(d, neurons.scale), never = hn::Set(d, float(T + 1));
   Sum d_threshold, d_leak;
-  for (int64_t image = 0; image < task.events->n; ++image) {
+  for (int64_t image = 0; image < task.n; ++image) {
     float* HWY_RESTRICT spikes = sums + image * T * kWidth;
     for (int v = 0; v < kWidth; v += kFloats) {
       V sum = hn::Zero(d);
@@ -148,33 +85,58 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
   d_out->leak += d_leak.total();
 }
 
-template <int kWidth>
-HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT scratch, NeuronGradient* d_out) {
-  const LinearEvents& events = *task.events;
+// The weights of outputs [begin, end), a row of kWidth channels each.
+template <class P, int kWidth>
+HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile>& tiles, int64_t first_row, int begin, int end, typename P::Weight* HWY_RESTRICT to) {
   const StageShape& s = *task.neurons.shape;
-  const int64_t rows = int64_t(s.taps()) * s.src_cs, first_row = int64_t(cell) * s.src_cs + channel;
-  const int64_t lists = int64_t(events.n) * events.timesteps;
-  float* HWY_RESTRICT weight = scratch;
-  float* HWY_RESTRICT sums = scratch + kLinearBlock * kLinearTile;
-  std::memset(sums, 0, sizeof(float) * lists * kWidth);
+  for (const Tile& tile : tiles) {
+    if (tile.begin < begin || tile.begin >= end) continue;
+    typename P::Weight* HWY_RESTRICT rows = to + int64_t(tile.begin - begin) * kWidth;
+    const float* from = task.weight + int64_t(tile.begin) * s.taps() * s.src_cs + first_row * tile.width;
+    if constexpr (std::is_same_v<typename P::Weight, float>) {
+      transpose<kWidth>(rows, from, tile.width);
+    } else {
+      HWY_ALIGN float floats[kMaxTile * kWidth];
+      transpose<kWidth>(floats, from, tile.width);
+      P::pack(rows, floats, int64_t(tile.width) * kWidth, kWidth);
+    }
+  }
+}
+
+// Part `part` of `parts` of the weights that take_weights will read for outputs [begin, end): they lie in pieces of 16 KiB far
+// apart, which the processor does not see coming.
+template <int kWidth>
+HWY_INLINE void prefetch_weights(const LinearInputTask& task, const std::vector<Tile>& tiles, int64_t first_row, int begin, int end, int64_t part, int64_t parts) {
+  const StageShape& s = *task.neurons.shape;
+  for (const Tile& tile : tiles) {
+    if (tile.begin < begin || tile.begin >= end) continue;
+    const float* from = task.weight + int64_t(tile.begin) * s.taps() * s.src_cs + first_row * tile.width;
+    const int64_t lines = int64_t(tile.width) * kWidth / kLane;
+    // Into the L2 cache: the L1 is busy.
+    for (int64_t line = part * lines / parts; line < (part + 1) * lines / parts; ++line) __builtin_prefetch(from + line * kLane, 0, 2);
+  }
+}
+
+template <class P, int kWidth>
+HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, Scratch<float>& scratch, NeuronGradient* d_out) {
+  using Weight = typename P::Weight;
+  const GradientEvents& events = *task.events;
+  const StageShape& s = *task.neurons.shape;
+  const StepBlocks& blocks = events.blocks;
+  const int64_t first_row = int64_t(cell) * s.src_cs + channel, image_sums = int64_t(blocks.timesteps) * kWidth;
+  float* HWY_RESTRICT sums = scratch.reserve(size_t(task.n * image_sums + int64_t(kLinearBlock) * kWidth));
+  Weight* HWY_RESTRICT weight = reinterpret_cast<Weight*>(sums + task.n * image_sums);
+  std::memset(sums, 0, sizeof(float) * task.n * image_sums);
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
-  // Weights of a block are far apart from those of the next, and the processor does not see them coming.
-  const int64_t lines = int64_t(kWidth) * kLinearBlock * int64_t(sizeof(float)) / 64, lines_per_list = (lines + lists - 1) / lists;
-  size_t next = 0;
-  for (int block = 0; block < events.blocks; ++block) {
-    const int begin = block * kLinearBlock, end = std::min(begin + kLinearBlock, s.out_cs);
-    for (; next < tiles.size() && tiles[next].begin < end; ++next)
-      transpose<kWidth>(weight + (tiles[next].begin - begin) * kWidth, task.weight + tiles[next].begin * rows + first_row * tiles[next].width, tiles[next].width);
-    int64_t line = 0;
-    for (int64_t image = 0; image < events.n; ++image) {
-      const uint32_t* starts = events.list_starts(block, image);
-      for (int t = 0; t < events.timesteps; ++t) {
-        for (int64_t i = 0; i < lines_per_list; ++i, ++line) {
-          const size_t ahead = next + size_t(line / (kWidth * 4));
-          if (ahead < tiles.size()) hwy::Prefetch(task.weight + tiles[ahead].begin * rows + first_row * tiles[ahead].width + line % (kWidth * 4) * 16);
-        }
-        add_events<kWidth>(sums + (image * events.timesteps + t) * kWidth, weight, events.list_outputs(block, image) + starts[t],
-                           events.list_values(block, image) + starts[t], starts[t + 1] - starts[t]);
+  for (int column = 0; column < events.columns; ++column) {
+    const int begin = column * events.cs;
+    take_weights<P, kWidth>(task, tiles, first_row, begin, std::min(begin + events.cs, s.out_cs), weight);
+    for (int64_t image = 0; image < task.n; ++image) {
+      prefetch_weights<kWidth>(task, tiles, first_row, begin + events.cs, begin + 2 * events.cs, image, task.n);
+      for (int block = 0; block < blocks.count; ++block) {
+        const RangeRuns<Weight> run{events.row_words(image), events.row_starts(image) + int64_t(blocks.ranges_before(block)) * events.columns + column,
+                                    events.columns, 1, weight - int64_t(begin) * kWidth};
+        add_block<P, kWidth>(blocks.steps(block), sums + image * image_sums + int64_t(blocks.begin(block)) * kWidth, run);
       }
     }
   }
@@ -187,9 +149,13 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
   }
 }
 
-void LinearInputGradient(const LinearInputTask& task, int cell, int channel, int width, float* scratch, NeuronGradient* d_out) {
-  if (width == kLinearTile) input_gradient<kLinearTile>(task, cell, channel, scratch, d_out);
-  else input_gradient<kLinearTile / 2>(task, cell, channel, scratch, d_out);
+void LinearInputGradient(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d_out) {
+  with_width(tile.width, [&](auto width) HWY_ATTR {
+#if HWY_TARGET == HWY_AVX3
+    if (task.events->pairs) return input_gradient<Pair, width.value>(task, cell, tile.begin, scratch, d_out);
+#endif
+    input_gradient<Single, width.value>(task, cell, tile.begin, scratch, d_out);
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -198,22 +164,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace onespike::cpu {
-HWY_EXPORT(LinearAccumulate);
 HWY_EXPORT(LinearInputGradient);
-void linear_accumulate(float* gradient, const float* potential, LinearEvents* events, int64_t image, int block, int timesteps, float leak,
-                       const StageShape& s) {
-  HWY_DYNAMIC_DISPATCH(LinearAccumulate)(gradient, potential, events, image, block, timesteps, leak, s);
-}
-void linear_input_gradient(const LinearInputTask& task, int cell, int channel, int width, float* scratch, NeuronGradient* d) {
-  HWY_DYNAMIC_DISPATCH(LinearInputGradient)(task, cell, channel, width, scratch, d);
-}
-size_t linear_scratch(int n, int timesteps) { return size_t(kLinearBlock + int64_t(n) * timesteps) * kLinearTile; }
-void LinearEvents::reserve(int images, int steps, const StageShape& s) {
-  n = images, timesteps = steps, blocks = (s.out_cs + kLinearBlock - 1) / kLinearBlock;
-  capacity = int64_t(kLinearBlock) * steps + kLane;  // one vector of slack: a compressing store may write a whole one
-  values.reserve(size_t(blocks * n * capacity));
-  outputs.reserve(size_t(blocks * n * capacity));
-  starts.reserve(size_t(int64_t(blocks) * n * (steps + 1)));
+void linear_input_gradient(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d) {
+  HWY_DYNAMIC_DISPATCH(LinearInputGradient)(task, cell, tile, scratch, d);
 }
 }  // namespace onespike::cpu
 #endif

@@ -1,4 +1,4 @@
-// a(t) -> g(t) = a(t) + leak * g(t+1) of one row of a convolution (SPEC section 5), and its gradient events.
+// a(t) -> g(t) = a(t) + leak * g(t+1) of one row of a layer (SPEC section 5), and its gradient events. A linear layer is one row.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/map_accumulate.cc"
 #include <hwy/foreach_target.h>
@@ -156,13 +156,13 @@ HWY_INLINE void with_steps(int steps, const F& run) {
 }
 
 // Sorts the neurons of a row by block and range of steps. `bits` (T, words) is used up; `a` are the values of the row at the first step.
-HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RESTRICT bits, const float* a, const StageShape& s) {
+HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RESTRICT bits, const float* a, int64_t step) {
   const StepBlocks& blocks = events.blocks;
-  const int64_t words = int64_t(s.out_w) * s.out_cs / kLane;
+  const int64_t words = events.neurons / kLane, column_words = events.cs / kLane;
   std::vector<Words> room(size_t(kMaxBlock + 1) * words);
   Words *last = room.data(), *both = last + kMaxBlock * words;
   // A compressing store writes a whole vector.
-  std::vector<uint32_t> ids(size_t(s.out_w) * (s.out_cs + 1) + kLane);
+  std::vector<uint32_t> ids(size_t(events.neurons) + events.columns + kLane);
   uint32_t *starts = events.row_starts(row), *to = events.row_words(row), base = 0;
   int64_t covered = 0;
   for (int block = 0; block < blocks.count; ++block) {
@@ -173,20 +173,19 @@ HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RE
         Words any = 0;
         for (int64_t w = 0; w < words; ++w) both[w] = first[from * words + w] & last[until * words + w], any |= both[w];
         if (!any) {
-          starts = std::fill_n(starts, s.out_w, base);
+          starts = std::fill_n(starts, events.columns, base);
           continue;
         }
         const int steps = until - from + 1;
         const uint32_t id_words = events.pairs ? 2 : 1;
-        const Words* word = both;
         uint32_t* at = ids.data();
         int64_t absent = 0;
-        for (int x = 0; x < s.out_w; ++x) {
+        for (int x = 0; x < events.columns; ++x) {
           *starts++ = base + uint32_t(at - ids.data()) / id_words * (id_words + uint32_t(steps));
-          for (int c = 0; c < s.out_cs; c += kLane) at = append_ids(at, uint32_t(x * s.out_cs + c), word++);
+          for (int64_t w = x * column_words; w < std::min(words, (x + 1) * column_words); ++w) at = append_ids(at, uint32_t(w * kLane), both + w);
           if (events.pairs && (at - ids.data()) % 2) *at = at[-1] | kAbsent, ++at, ++absent;
         }
-        const int64_t count = at - ids.data(), step = s.out_size();
+        const int64_t count = at - ids.data();
         const float* values = a + (blocks.begin(block) + from) * step;
         with_steps(steps, [&](auto constant) HWY_ATTR {
           if (events.pairs) write_pairs<constant.value>(to + base, ids.data(), count, values, step);
@@ -208,7 +207,7 @@ void AccumulateMapRow(const AccumulateTask& task, int64_t image, int y) {
   }
   std::vector<Words> bits(size_t(task.timesteps) * s.out_w * s.out_cs / kLane);
   for (const Tile& tile : *task.tiles) accumulate<true>(task, tile, image, y, bits.data());
-  sort_by_range(*task.events, image * s.out_h + y, bits.data(), task.potential + image * task.timesteps * s.out_size() + s.out_cell(y, 0), s);
+  sort_by_range(*task.events, image * s.out_h + y, bits.data(), task.potential + image * task.timesteps * s.out_size() + s.out_cell(y, 0), s.out_size());
 }
 
 }  // namespace HWY_NAMESPACE

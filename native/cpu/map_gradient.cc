@@ -11,9 +11,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "cpu/dense.h"
+#include "cpu/gradient_sums-inl.h"
 #include "cpu/kernels.h"
 #include "cpu/neuron_backward-inl.h"
 #include "cpu/vector-inl.h"
@@ -21,123 +21,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
-
-// Vectors of channels whose sums over kMaxBlock steps fit the registers beside the weights: 20 of 32, or 10 of 16.
-constexpr int kPassVectors = kFloats == 16 ? 4 : 2;
-
-// The events of one source row, tap row and block of steps that one cell meets.
-template <class Weight>
-struct RangeRuns {
-  const uint32_t* words;
-  const uint32_t* starts;   // of the cell's first column, range 0 of the block
-  int64_t range_stride;     // from one range to the next
-  int columns;              // of the window
-  const Weight* rows;       // of id 0
-};
-
-template <int kSteps, int kVectors>
-struct StepSums {
-  Block<kVectors> at[kSteps];
-};
-
-using D32 = hn::Rebind<uint32_t, D>;
-using U = hn::Vec<D32>;
-constexpr D32 d32;
-
-// One event at a time, floats.
-struct Single {
-  using Weight = float;
-  static constexpr int kIds = 1;
-
-  template <int kWidth, int kVectors>
-  static HWY_INLINE void load(V (&weight)[kVectors], const float* HWY_RESTRICT rows, const uint32_t* HWY_RESTRICT event) {
-    const float* HWY_RESTRICT row = rows + int64_t(event[0]) * kWidth;
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) weight[v] = hn::Load(d, row + v * kFloats);
-  }
-  static HWY_INLINE V multiply_add(U a, V weight, V sum) { return hn::MulAdd(hn::BitCast(d, a), weight, sum); }
-};
-
-#if HWY_TARGET == HWY_AVX3
-// Two events at a time, bf16; the rows of both are interleaved in registers.
-struct Pair {
-  using Weight = uint16_t;
-  static constexpr int kIds = 2;
-
-  template <int kWidth, int kVectors>
-  static HWY_INLINE void load(V (&weight)[kVectors], const uint16_t* HWY_RESTRICT rows, const uint32_t* HWY_RESTRICT event) {
-    const uint16_t *HWY_RESTRICT first = rows + int64_t(event[0]) * kWidth, *HWY_RESTRICT second = rows + int64_t(event[1]) * kWidth;
-    if constexpr (kVectors == 1) {
-      const hn::Rebind<uint16_t, D> d16;
-      weight[0] = hn::BitCast(d, hn::Or(hn::PromoteTo(d32, hn::Load(d16, first)), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::Load(d16, second)))));
-    } else {
-      const hn::Repartition<uint16_t, D> d16;
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; v += 2) {
-        const auto a = hn::Load(d16, first + v * kFloats), b = hn::Load(d16, second + v * kFloats);
-        weight[v] = hn::BitCast(d, hn::InterleaveLower(d16, a, b));
-        weight[v + 1] = hn::BitCast(d, hn::InterleaveUpper(d16, a, b));
-      }
-    }
-  }
-  // Highway 1.0 has no target with this instruction. Spelt in assembly it needs none: the caller asks map_gradient_takes_pairs().
-  static HWY_INLINE V multiply_add(U a, V weight, V sum) {
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(weight.raw), "v"(a.raw));
-    return sum;
-  }
-};
-#endif
-
-// sum[step] += a(step) * row over the events of range kFirst..kLast, and of all ranges after it.
-template <class P, int kFirst, int kLast, int kWidth, int kSteps, int kVectors>
-HWY_INLINE void add_ranges(StepSums<kSteps, kVectors>& sum, const RangeRuns<typename P::Weight>& run, const uint32_t* starts) {
-  constexpr int kCovered = kLast - kFirst + 1;
-  const uint32_t* HWY_RESTRICT end = run.words + starts[run.columns];
-  for (const uint32_t* HWY_RESTRICT event = run.words + starts[0]; event != end; event += P::kIds + kCovered) {
-    V weight[kVectors];
-    P::template load<kWidth>(weight, run.rows, event);
-#pragma GCC unroll 5
-    for (int t = 0; t < kCovered; ++t) {
-      const U a = hn::Set(d32, event[P::kIds + t]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum.at[kFirst + t].at[v] = P::multiply_add(a, weight[v], sum.at[kFirst + t].at[v]);
-    }
-  }
-  if constexpr (kLast + 1 < kSteps) add_ranges<P, kFirst, kLast + 1, kWidth>(sum, run, starts + run.range_stride);
-  else if constexpr (kFirst + 1 < kSteps) add_ranges<P, kFirst + 1, kFirst + 1, kWidth>(sum, run, starts + run.range_stride);
-}
-
-// spikes (step, channel of the tile) += what the events send.
-template <class P, int kWidth, int kSteps>
-HWY_NOINLINE void add_window(float* HWY_RESTRICT spikes, const RangeRuns<typename P::Weight>& all) {
-  constexpr int kVectors = std::min(kPassVectors, kWidth / kFloats);
-  for (int lane = 0; lane < kWidth; lane += kVectors * kFloats) {
-    RangeRuns<typename P::Weight> run = all;
-    run.rows += lane;
-    StepSums<kSteps, kVectors> sum;
-#pragma GCC unroll 5
-    for (int t = 0; t < kSteps; ++t)
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum.at[t].at[v] = hn::Load(d, spikes + t * kWidth + lane + v * kFloats);
-    add_ranges<P, 0, 0, kWidth>(sum, run, run.starts);
-#pragma GCC unroll 5
-    for (int t = 0; t < kSteps; ++t)
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) hn::Store(sum.at[t].at[v], d, spikes + t * kWidth + lane + v * kFloats);
-  }
-}
-
-template <class P, int kWidth>
-HWY_INLINE void add_block(int steps, float* HWY_RESTRICT spikes, const RangeRuns<typename P::Weight>& run) {
-  static_assert(kMaxBlock == 5);
-  switch (steps) {
-    case 1: return add_window<P, kWidth, 1>(spikes, run);
-    case 2: return add_window<P, kWidth, 2>(spikes, run);
-    case 3: return add_window<P, kWidth, 3>(spikes, run);
-    case 4: return add_window<P, kWidth, 4>(spikes, run);
-    default: return add_window<P, kWidth, 5>(spikes, run);
-  }
-}
 
 // Source cells in the order (image, row, column).
 struct Cell {
@@ -245,6 +128,14 @@ void MapGradientCells(const MapGradientTask& task, Tile tile, int64_t first, int
   }
 }
 
+void PackGradientHalves(uint16_t* to, const float* rows, int64_t count, int width) {
+#if HWY_TARGET == HWY_AVX3
+  Pair::pack(to, rows, count, width);
+#else
+  (void)to, (void)rows, (void)count, (void)width;
+#endif
+}
+
 bool TakesPairs() { return HWY_TARGET == HWY_AVX3 && native_bf16(); }
 
 }  // namespace HWY_NAMESPACE
@@ -255,18 +146,12 @@ HWY_AFTER_NAMESPACE();
 namespace onespike::cpu {
 HWY_EXPORT(MapGradientCells);
 HWY_EXPORT(TakesPairs);
+HWY_EXPORT(PackGradientHalves);
 void map_gradient_cells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d) {
   HWY_DYNAMIC_DISPATCH(MapGradientCells)(task, tile, first, count, d);
 }
 bool map_gradient_takes_pairs() { return HWY_DYNAMIC_DISPATCH(TakesPairs)(); }
 
-void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int width) {
-  if (width < 2 * kLane) return to_bf16(to, rows, count);
-  // Interleaving two rows takes the lower or upper four of every eight values: these become the channels of the first and of the second vector.
-  std::vector<float> ordered(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; i += 2 * kLane)
-    for (int j = 0; j < 2 * kLane; ++j) ordered[i + j] = rows[i + j / 8 * 4 + (j % 8 < 4 ? j % 8 : kLane + j % 8 - 4)];
-  to_bf16(to, ordered.data(), count);
-}
+void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int width) { HWY_DYNAMIC_DISPATCH(PackGradientHalves)(to, rows, count, width); }
 }  // namespace onespike::cpu
 #endif

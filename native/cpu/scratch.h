@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <new>
 
@@ -10,18 +9,23 @@ namespace onespike::cpu {
 
 constexpr size_t kAlignment = 64;
 
-// Null when the machine has no room for it now.
-void* allocate_aligned(size_t bytes);
+// Of a large block: fast ones, or those that take no more memory than is touched. What is reserved for the worst case wants the latter.
+enum class Pages { kLarge, kAsTouched };
+
+// Null when the machine has no room for it now. Large blocks are the system's own pages: they go back to it when freed, and a
+// zeroed one takes no memory before it is touched.
+void* allocate_aligned(size_t bytes, bool zeroed = false, Pages pages = Pages::kLarge);
+void free_aligned(void* memory);
 
 // Uninitialised; contents are lost when it grows.
 template <class T>
 class Scratch {
  public:
-  T* reserve(size_t count) {
+  T* reserve(size_t count, Pages pages = Pages::kLarge) {
     if (count > capacity_) {
       data_.reset();
       capacity_ = 0;
-      data_.reset(static_cast<T*>(allocate_aligned(count * sizeof(T))));
+      data_.reset(static_cast<T*>(allocate_aligned(count * sizeof(T), false, pages)));
       if (!data_) throw std::bad_alloc();
       capacity_ = count;
     }
@@ -32,7 +36,7 @@ class Scratch {
 
  private:
   struct Free {
-    void operator()(T* memory) const { std::free(memory); }
+    void operator()(T* memory) const { free_aligned(memory); }
   };
   std::unique_ptr<T[], Free> data_;
   size_t capacity_ = 0;

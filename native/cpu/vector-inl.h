@@ -82,6 +82,14 @@ HWY_INLINE void add_rows(Block<kCount>& sum, const float* HWY_RESTRICT rows, con
   }
 }
 
+// The upper half of every lane is x rounded to bf16, to nearest even; the lower half is arbitrary.
+HWY_INLINE hn::Vec<hn::Rebind<uint32_t, D>> round_bf16(V x) {
+  const hn::Rebind<uint32_t, D> d32;
+  const auto bits = hn::BitCast(d32, x);
+  const auto up = hn::Add(bits, hn::Add(hn::Set(d32, 0x7fffu), hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1u))));
+  return hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(x)), hn::Or(bits, hn::Set(d32, 0x400000u)), up);
+}
+
 HWY_INLINE V load_bytes(const uint8_t* HWY_RESTRICT from) {
   const hn::Rebind<uint8_t, D> d8;
   const hn::Rebind<int32_t, D> d32;

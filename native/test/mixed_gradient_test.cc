@@ -21,7 +21,7 @@ struct Memory {
   T* data;
 };
 
-// a(t) of the first of two convolutions, from random a(t) of the second, and the gradients of its neuron.
+// a(t) of a convolution below another one or a linear layer, from random a(t) of the second, and the gradients of its neuron.
 std::vector<float> gradient(const NetworkSpec& spec, Precision precision, int threads, std::string* kernel) {
   Plan plan;
   expect_ok(make_plan(spec, make_cpu_backend(1, precision)->limits(), &plan), "plan");
@@ -56,13 +56,15 @@ std::vector<float> gradient(const NetworkSpec& spec, Precision precision, int th
 void pairs_round_and_no_more() {
   bool rounded = false;
   for (int source : {3, 20, 33, 64, 100})
-    for (int T : {1, 4, 5, 6, 11}) {
-      const NetworkSpec spec = network_spec(2, 7, 6, T, {conv(source), pool(source % 2 + 1), conv(source + 5), output(3)});
+    for (int kind = 0; kind < 10; ++kind) {
+      const int T = std::vector<int>{1, 4, 5, 6, 11}[size_t(kind / 2)];
+      const LayerSpec upper = kind % 2 ? linear(8 * source + 5) : conv(source + 5);
+      const NetworkSpec spec = network_spec(2, 7, 6, T, {conv(source), pool(source % 2 + 1), upper, output(3)});
       std::string kernel, other;
       const std::vector<float> exact = gradient(spec, Precision::kFp32, 1, &other), mixed = gradient(spec, Precision::kMixed, 1, &kernel);
       double difference = 0, norm = 0;
       for (size_t i = 0; i + 2 < exact.size(); ++i) difference += std::pow(double(mixed[i]) - exact[i], 2), norm += std::pow(double(exact[i]), 2);
-      const std::string what = std::to_string(source) + " channels, T = " + std::to_string(T) + ", " + kernel;
+      const std::string what = std::to_string(source) + (kind % 2 ? " channels, linear, T = " : " channels, T = ") + std::to_string(T) + ", " + kernel;
       // Two operands with errors of at most 2^-9 each, which mostly cancel.
       expect(norm > 0 && difference <= norm * std::pow(4e-3, 2), what + ": relative distance " + std::to_string(std::sqrt(difference / norm)));
       rounded |= difference > 0;

@@ -151,6 +151,8 @@ void every_surrogate_and_encoder() {
 void large_batches() {
   fixed_networks({network_spec(2, 4, 4, 3, {conv(5, 3, 1, 1, true), pool(2), linear(6, true), output(3, true)})}, 70, 27);
   fixed_networks({network_spec(1, 3, 3, 2, {linear(4), output(2)})}, 131, 28);
+  // Outputs of linear layers that the input gradient takes in several blocks, the last of them not full.
+  fixed_networks({network_spec(2, 4, 4, 7, {conv(5), pool(2), linear(530), linear(1043), output(3)})}, 3, 29);
 }
 
 void silent_and_saturated() {
