@@ -1,6 +1,4 @@
 // What only a device that obeys can show: out of memory, a device that fails, steps recorded and replayed, memory given back.
-#include <cuda_runtime.h>
-
 #include <cmath>
 
 #include "core/backend.h"
