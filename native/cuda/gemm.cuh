@@ -1,174 +1,195 @@
 // The matrix product behind every forward pass and input gradient: rows are cells of a map, columns channels, the inner
-// dimension runs over taps and slices of 64 channels. kSteps sums per cell and channel, one for each time step, stay in registers:
-// one tile of weights in shared memory serves all steps, and so does one tile of spike times, which every step compares with t.
+// dimension runs over slices of channels and taps. kSteps sums per cell and channel, one for each time step, stay in registers:
+// one tile of weights in shared memory serves all steps, and so does one window of spike times, which every step compares with t.
 //
-// A block has 4 warps; a warp owns kRowTiles x 16 rows by all 64 columns. Why these numbers: kSteps * kRowTiles <= 5 keeps the sums within
-// 160 of the 255 registers that two blocks on an SM leave to a thread. A fragment of spikes costs 10 integer instructions and
-// feeds 8 products; a fragment of weights is loaded once for kSteps * kRowTiles. One step alone (dense maps) gets 4 row tiles: 4 KiB of
+// A block has 4 warps; a warp owns row_tiles x 16 rows by all 64 columns. Why these numbers: kSteps * row tiles <= 5 keeps the sums
+// within 160 of the 255 registers that two blocks on an SM leave to a thread. A fragment of spikes costs 10 integer instructions and
+// feeds 8 products; a fragment of weights is loaded once for kSteps * row tiles. One step alone (dense maps) gets 4 row tiles: 4 KiB of
 // shared memory are read for 32 products, which is where shared memory and tensor cores of an SM take equally long.
+//
+// Rows are a rectangle of cells (8 x 8, or 16 x 16 of one step; of small maps several images), and what all taps read of one slice is
+// loaded once as a window: with a tile of its own for every tap, five steps of bf16 would ask the L2 cache of an H100 for 12 TB/s, twice
+// what it gives; with windows it is 4. A row that a tap leads outside reads a cell of zeros. Slices are 64 channels of spike
+// times or 32 of bf16, so that two windows and three tiles of weights fit twice into an SM.
 #pragma once
-
-#include <algorithm>
 
 #include "cuda/launch.h"
 #include "cuda/tile.cuh"
 
 namespace onespike::cuda {
 
-struct GemmTask {
-  const void* a;        // spike times (image, a_h, a_w, a_stride), or bf16 (image, T, a_h, a_w, a_stride)
-  const void* b;        // weights, packed by pack_weights
-  int images, timesteps;
-  int first_step;       // of the kSteps of this launch, from 0
-  int row_h, row_w;     // cells that receive, per image
-  int a_h, a_w, a_stride;
-  int slices;           // of 64 channels, per tap
-  int kernel_h, kernel_w;
-  int column_tiles;     // of 64
-  // The cell that row y reads at tap k: (y * multiply + offset + sign * k) / divide, if that is whole and inside.
-  int multiply, divide, sign, offset;
-
-  ONESPIKE_HD int64_t rows() const { return int64_t(images) * row_h * row_w; }
+// A row of the product.
+struct Row {
+  int image, y, x;
 };
 
-// Forward: an output cell reads input cells.
-inline GemmTask forward_task(int n, int timesteps, const StageShape& s) {
-  GemmTask g{};
-  g.images = n, g.timesteps = timesteps;
-  g.row_h = s.out_h, g.row_w = s.out_w, g.a_h = s.in_h, g.a_w = s.in_w;
-  g.slices = (s.src_cs + kSlice - 1) / kSlice, g.a_stride = g.slices * kSlice;
-  g.kernel_h = s.kernel_h, g.kernel_w = s.kernel_w;
-  g.column_tiles = (s.out_cs + kColumns - 1) / kColumns;
-  g.multiply = s.stride, g.divide = 1, g.sign = 1, g.offset = -s.pad;
-  return g;
-}
+// Where a block works.
+struct BlockPlace {
+  int column_tile, image, y, x;   // first of each
+  int window_y, window_x;
 
-// Backward: an input cell reads output cells. A linear layer has one output cell and weights of its own for each input cell: there
-// rows are images, and the columns run over input cells as well.
-inline GemmTask backward_task(int n, int timesteps, const StageShape& s) {
-  GemmTask g{};
-  const bool linear = s.linear;
-  g.images = n, g.timesteps = timesteps;
-  g.row_h = linear ? 1 : s.in_h, g.row_w = linear ? 1 : s.in_w, g.a_h = s.out_h, g.a_w = s.out_w;
-  g.slices = (s.out_cs + kSlice - 1) / kSlice, g.a_stride = g.slices * kSlice;
-  g.kernel_h = linear ? 1 : s.kernel_h, g.kernel_w = linear ? 1 : s.kernel_w;
-  g.column_tiles = (s.src_cs + kColumns - 1) / kColumns * (linear ? s.taps() : 1);
-  g.multiply = 1, g.divide = linear ? 1 : s.stride, g.sign = -1, g.offset = linear ? 0 : s.pad;
-  return g;
-}
+  __device__ explicit BlockPlace(const GemmTask& g) {
+    unsigned at = blockIdx.x;
+    column_tile = int(at % unsigned(g.column_tiles)), at /= unsigned(g.column_tiles);
+    x = int(at % unsigned(g.tiles_x())) << g.x_bits, at /= unsigned(g.tiles_x());
+    y = int(at % unsigned(g.tiles_y())) << g.y_bits, at /= unsigned(g.tiles_y());
+    image = int(at) << g.image_bits;
+    window_y = first(y, g.kernel_h, g.window_h, g.a_h, g);
+    window_x = first(x, g.kernel_w, g.window_w, g.a_w, g);
+  }
+  __device__ Row row(int index, const GemmTask& g) const {
+    return {image + (index >> (g.x_bits + g.y_bits)), y + (index >> g.x_bits & ((1 << g.y_bits) - 1)), x + (index & ((1 << g.x_bits) - 1))};
+  }
+  __device__ bool exists(const Row& row, const GemmTask& g) const {
+    return row.image < g.images && row.image - image < 1 << g.image_bits && row.y < g.row_h && row.x < g.row_w;
+  }
 
-template <bool kTimes, int kSteps, int kRowTiles>
-struct GemmTile {
-  static constexpr int kRows = kWarps * 16 * kRowTiles;
-  static constexpr int kRowData = kTimes ? kRows * kSlice : kSteps * kRows * kRowBytes;
-  static constexpr int kStageBytes = kRowData + kTileBytes;
-  static constexpr int kInfoBytes = kRows * 8;
-  static constexpr int kStages = std::min(4, (kSharedBudget - kInfoBytes) / kStageBytes < 2 ? 2 : (kSharedBudget - kInfoBytes) / kStageBytes);
-  static constexpr int kShared = kStages * kStageBytes + kInfoBytes;
-  static_assert(kShared <= 99 << 10);
+  // The cell of the window that a row reads at a tap; the last one, of zeros, where there is nothing.
+  __device__ __forceinline__ int cell(int index, int ky, int kx, const GemmTask& g) const {
+    const Row r = row(index, g);
+    int from_y = r.y * g.multiply + g.offset + g.sign * ky, from_x = r.x * g.multiply + g.offset + g.sign * kx;
+    bool inside = exists(r, g) && from_y >= 0 && from_x >= 0;
+    if (g.divide > 1) {
+      inside = inside && from_y % g.divide == 0 && from_x % g.divide == 0;
+      from_y /= g.divide, from_x /= g.divide;
+    }
+    if (!inside || from_y >= g.a_h || from_x >= g.a_w) return g.window_cells();
+    return ((r.image - image) * g.window_h + from_y - window_y) * g.window_w + from_x - window_x;
+  }
+
+ private:
+  __device__ static int first(int row, int kernel, int side, int limit, const GemmTask& g) {
+    const int from = row * g.multiply + g.offset - (g.sign < 0 ? kernel - 1 : 0);
+    const int whole = from <= 0 ? 0 : (from + g.divide - 1) / g.divide;
+    return whole < limit - side ? whole : limit - side;
+  }
 };
 
-struct RowInfo {
-  int image;            // -1: no such row
-  uint16_t y, x;
-};
-
-// Fills the stages of shared memory with what the tiles need, in the order of taps and slices.
-template <bool kTimes, int kSteps, int kRowTiles>
+// Fills windows and tiles of weights, in the order of slices and, inside, taps.
+template <bool kTimes, int kSteps>
 class GemmLoader {
  public:
-  using Tile = GemmTile<kTimes, kSteps, kRowTiles>;
+  static constexpr int kDepth = kTimes ? kSlice : kSlice / 2;  // channels of a slice
+  static constexpr int kTile = kColumns * kDepth * 2;          // bytes of a tile of weights
 
-  __device__ GemmLoader(const GemmTask& g, const RowInfo* rows, int column_tile) : g_(g), rows_(rows) {
-    b_ = static_cast<const unsigned char*>(g.b) + int64_t(column_tile) * total() * kTileBytes;
+  __device__ GemmLoader(const GemmTask& g, const BlockPlace& place, unsigned char* shared)
+      : g_(g), place_(place), shared_(shared) {
+    const int zeros = g.window_buffers * (kTimes ? 1 : kSteps) * (kWindowRow / 16);
+    for (int i = int(threadIdx.x); i < zeros; i += kThreads)
+      *reinterpret_cast<uint4*>(shared + (i / 4 + 1) * g.window_bytes() - kWindowRow + i % 4 * 16) = make_uint4(0, 0, 0, 0);
   }
-  __device__ int total() const { return g_.kernel_h * g_.kernel_w * g_.slices; }
+  __device__ int taps() const { return g_.kernel_h * g_.kernel_w; }
+  __device__ int slices() const { return g_.fixed_taps * g_.slices * (kSlice / kDepth); }
+  __device__ int window() const { return g_.window_bytes() * (kTimes ? 1 : kSteps); }
+  // Where the next product that nobody has computed finds its operands.
+  __device__ const unsigned char* window_now() const { return shared_ + read_window_ * window(); }
+  __device__ const unsigned char* tile_now() const { return tiles() + read_tile_ * kTile; }
+  __device__ void tile_done() { read_tile_ = read_tile_ + 1 == kColumnStages ? 0 : read_tile_ + 1; }
+  __device__ void window_done() { read_window_ = read_window_ + 1 == g_.window_buffers ? 0 : read_window_ + 1; }
 
-  // Starts the copies of the next tile into `stage`; after the last one none.
-  __device__ __forceinline__ void next(unsigned char* stage) {
-    if (done_ < total()) {
-      copy_rows(stage);
-      unsigned char* tile = stage + Tile::kRowData;
-      for (int at = int(threadIdx.x) * 16; at < kTileBytes; at += kThreads * 16) copy_async<16>(tile + at, b_ + at);
-      b_ += kTileBytes;
-      ++done_;
-      if (++slice_ == g_.slices) {
-        slice_ = 0;
-        if (++kx_ == g_.kernel_w) kx_ = 0, ++ky_;
+  // Starts the copies for the next product; after the last one none.
+  __device__ __forceinline__ void next() {
+    if (slice_ < slices()) {
+      if (tap_ == 0) copy_window();
+      copy_tile();
+      write_tile_ = write_tile_ + 1 == kColumnStages ? 0 : write_tile_ + 1;
+      if (++tap_ == taps()) {
+        tap_ = 0, ++slice_;
+        write_window_ = write_window_ + 1 == g_.window_buffers ? 0 : write_window_ + 1;
       }
     }
     copy_async_commit();
   }
 
  private:
-  __device__ __forceinline__ bool source(int& at, int row, int tap, int size) const {
-    at = row * g_.multiply + g_.offset + g_.sign * tap;
-    if (at < 0) return false;
-    if (g_.divide > 1) {
-      if (at % g_.divide != 0) return false;
-      at /= g_.divide;
-    }
-    return at < size;
-  }
+  static constexpr int kParts = kSlice / kDepth;  // slices that the packed weights hold as one
 
-  __device__ __forceinline__ void copy_rows(unsigned char* stage) const {
-    constexpr int kChunks = kTimes ? kSlice / 16 : kSlice / kChunk;  // of 16 bytes per row
-    const int chunk = int(threadIdx.x) % kChunks;
-    for (int row = int(threadIdx.x) / kChunks; row < Tile::kRows; row += kThreads / kChunks) {
-      const RowInfo info = rows_[row];
-      int y = 0, x = 0;
-      bool inside = info.image >= 0 && source(y, info.y, ky_, g_.a_h) && source(x, info.x, kx_, g_.a_w);
+  __device__ unsigned char* tiles() const { return shared_ + g_.window_buffers * window(); }
+
+  __device__ __forceinline__ void copy_window() const {
+    unsigned char* to = shared_ + write_window_ * window();
+    const int per_image = g_.window_h * g_.window_w, fixed = slice_ / (g_.slices * kParts), channel = slice_ % (g_.slices * kParts) * kDepth;
+    const int chunk = int(threadIdx.x) % 4;
+#pragma unroll 1  // the sums leave few registers
+    for (int i = int(threadIdx.x) / 4; i < g_.window_cells(); i += kThreads / 4) {
+      const int image = place_.image + i / per_image, at = i % per_image;
+      const int y = place_.window_y + at / g_.window_w, x = place_.window_x + at % g_.window_w;
+      const int64_t cell = fixed + y * g_.a_w + x;
       if constexpr (kTimes) {
-        const int channel = slice_ * kSlice + chunk * 16;
-        inside = inside && channel < g_.a_stride;
+        const bool inside = image < g_.images && channel + chunk * 16 < g_.a_stride;
         const uint8_t* from = static_cast<const uint8_t*>(g_.a);
-        if (inside) from += ((int64_t(info.image) * g_.a_h + y) * g_.a_w + x) * g_.a_stride + channel;
-        copy_async<16>(stage + row * kSlice + chunk * 16, from, inside ? 16 : 0);
+        if (inside) from += (int64_t(image) * g_.image_cells() + cell) * g_.a_stride + channel + chunk * 16;
+        copy_async<16>(to + i * kWindowRow + chunk * 16, from, inside ? 16 : 0);
       } else {
         const uint16_t* from = static_cast<const uint16_t*>(g_.a);
-        const int64_t step = int64_t(g_.a_h) * g_.a_w * g_.a_stride;
-        if (inside)
-          from += (int64_t(info.image) * g_.timesteps + g_.first_step) * step + (int64_t(y) * g_.a_w + x) * g_.a_stride + slice_ * kSlice + chunk * kChunk;
+        const int64_t step = int64_t(g_.image_cells()) * g_.a_stride;
+        if (image < g_.images) from += (int64_t(image) * g_.timesteps + g_.first_step) * step + cell * g_.a_stride + channel + chunk * kChunk;
 #pragma unroll
         for (int t = 0; t < kSteps; ++t) {
-          const bool wanted = inside && g_.first_step + t < g_.timesteps;
-          copy_async<16>(stage + t * Tile::kRows * kRowBytes + chunk_offset(row, chunk), wanted ? from + t * step : from, wanted ? 16 : 0);
+          const bool wanted = image < g_.images && g_.first_step + t < g_.timesteps;
+          copy_async<16>(to + t * g_.window_bytes() + half_chunk_offset(i, chunk), wanted ? from + t * step : from, wanted ? 16 : 0);
         }
       }
     }
   }
 
+  __device__ __forceinline__ void copy_tile() const {
+    unsigned char* to = tiles() + write_tile_ * kTile;
+    const int fixed = slice_ / (g_.slices * kParts), slice = slice_ / kParts % g_.slices, part = slice_ % kParts;
+    const int64_t tap = g_.fixed_taps > 1 ? fixed : tap_, taps_in_all = g_.fixed_taps > 1 ? g_.fixed_taps : taps();
+    const unsigned char* from = static_cast<const unsigned char*>(g_.b) + ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
+    for (int i = int(threadIdx.x); i < kTile / 16; i += kThreads) {
+      if constexpr (kTimes) copy_async<16>(to + i * 16, from + i * 16);
+      else copy_async<16>(to + half_chunk_offset(i / 4, i % 4), from + chunk_offset(i / 4, part * 4 + i % 4));
+    }
+  }
+
   const GemmTask& g_;
-  const RowInfo* rows_;
-  const unsigned char* b_;
-  int done_ = 0, slice_ = 0, ky_ = 0, kx_ = 0;
+  const BlockPlace& place_;
+  unsigned char* const shared_;
+  int slice_ = 0, tap_ = 0, write_window_ = 0, write_tile_ = 0, read_window_ = 0, read_tile_ = 0;
 };
 
-template <int kSteps, int kRowTiles>
-using Sums = float[kSteps][kRowTiles][kColumnTiles][4];
+// Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles.
+template <bool kTimes>
+__device__ __forceinline__ void load_columns(uint32_t (&b)[kColumnTiles][2], const unsigned char* tile, int j) {
+  const int lane = int(threadIdx.x) % 32, column = lane / 16 * 8 + lane % 8, chunk = 2 * j + lane / 8 % 2;
+#pragma unroll
+  for (int pair = 0; pair < kColumnTiles / 2; ++pair) {
+    uint32_t r[4];
+    const int row = pair * 16 + column;
+    ldmatrix(r, tile + (kTimes ? chunk_offset(row, chunk) : half_chunk_offset(row, chunk)));
+    b[2 * pair][0] = r[0], b[2 * pair][1] = r[1], b[2 * pair + 1][0] = r[2], b[2 * pair + 1][1] = r[3];
+  }
+}
 
-// sums += one stage: rows of spike times.
-template <int kSteps, int kRowTiles>
-__device__ __forceinline__ void multiply_times(Sums<kSteps, kRowTiles>& sums, const unsigned char* stage, const unsigned char* columns, int first_step) {
+template <bool kTimes, int kSteps>
+using Sums = float[kSteps][row_tiles(kTimes, kSteps)][kColumnTiles][4];
+
+// sums += the product of one tap and slice of spike times.
+template <int kSteps>
+__device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const unsigned char* window, const unsigned char* columns, const BlockPlace& place,
+                                               int ky, int kx, const GemmTask& g) {
+  constexpr int kRowTiles = row_tiles(true, kSteps);
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   uint32_t times[kRowTiles][2][4], any = 0;
 #pragma unroll
   for (int m = 0; m < kRowTiles; ++m)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int row = (warp * kRowTiles + m) * 16 + half * 8 + lane / 4;
-      const uint4 words = *reinterpret_cast<const uint4*>(stage + row * kSlice + lane % 4 * 16);
+      const int cell = place.cell((warp * kRowTiles + m) * 16 + half * 8 + lane / 4, ky, kx, g);
+      const uint4 words = *reinterpret_cast<const uint4*>(window + cell * kWindowRow + lane % 4 * 16);
       times[m][half][0] = words.x, times[m][half][1] = words.y, times[m][half][2] = words.z, times[m][half][3] = words.w;
       any |= words.x | words.y | words.z | words.w;
     }
   if (!__any_sync(0xffffffffu, any != 0)) return;  // no event: padding, or a silent corner
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
+  for (int j = 0; j < kSlice / 16; ++j) {
     uint32_t b[kColumnTiles][2];
-    load_columns(b, columns, j);
+    load_columns<true>(b, columns, j);
 #pragma unroll
     for (int t = 0; t < kSteps; ++t) {
-      const uint32_t step4 = uint32_t(first_step + t + 1) * 0x01010101u;
+      const uint32_t step4 = uint32_t(g.first_step + t + 1) * 0x01010101u;
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) {
         uint32_t a[4];
@@ -181,21 +202,25 @@ __device__ __forceinline__ void multiply_times(Sums<kSteps, kRowTiles>& sums, co
   }
 }
 
-// sums += one stage: rows of bf16 for every step.
-template <int kSteps, int kRowTiles>
-__device__ __forceinline__ void multiply_steps(Sums<kSteps, kRowTiles>& sums, const unsigned char* stage, const unsigned char* columns) {
-  constexpr int kRows = kWarps * 16 * kRowTiles;
-  const int warp = int(threadIdx.x) / 32;
+// sums += the product of one tap and slice of bf16, for every step.
+template <int kSteps>
+__device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const unsigned char* window, const unsigned char* columns, const BlockPlace& place,
+                                               int ky, int kx, const GemmTask& g) {
+  constexpr int kRowTiles = row_tiles(false, kSteps);
+  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
+  int cells[kRowTiles];
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
+  for (int m = 0; m < kRowTiles; ++m) cells[m] = place.cell((warp * kRowTiles + m) * 16 + lane % 16, ky, kx, g);
+#pragma unroll
+  for (int j = 0; j < kSlice / 32; ++j) {
     uint32_t b[kColumnTiles][2];
-    load_columns(b, columns, j);
+    load_columns<false>(b, columns, j);
 #pragma unroll
     for (int t = 0; t < kSteps; ++t)
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) {
         uint32_t a[4];
-        load_rows(a, stage + t * kRows * kRowBytes, (warp * kRowTiles + m) * 16, j);
+        ldmatrix(a, window + t * g.window_bytes() + half_chunk_offset(cells[m], 2 * j + lane / 16));
 #pragma unroll
         for (int c = 0; c < kColumnTiles; ++c) mma_bf16(sums[t][m][c], a, b[c]);
       }
@@ -204,78 +229,56 @@ __device__ __forceinline__ void multiply_steps(Sums<kSteps, kRowTiles>& sums, co
 
 // Epilogue: made from its task; values(row, column, v) receives the kSteps sums of two neighbouring columns; finish() is called by
 // all threads at the end.
-template <bool kTimes, int kSteps, int kRowTiles, class Epilogue>
+template <bool kTimes, int kSteps, class Epilogue>
 __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename Epilogue::Task task) {
-  using Tile = GemmTile<kTimes, kSteps, kRowTiles>;
-  unsigned char* shared = dynamic_shared();
-  auto* rows = reinterpret_cast<RowInfo*>(shared + Tile::kStages * Tile::kStageBytes);
-  const int column_tile = int(blockIdx.x % unsigned(g.column_tiles));
-  const int64_t first_row = int64_t(blockIdx.x / unsigned(g.column_tiles)) * Tile::kRows, row_count = g.rows();
-  for (int i = int(threadIdx.x); i < Tile::kRows; i += kThreads) {
-    const int64_t row = first_row + i;
-    const int cells = g.row_h * g.row_w, cell = int(row % cells);
-    rows[i] = {row < row_count ? int(row / cells) : -1, uint16_t(cell / g.row_w), uint16_t(cell % g.row_w)};
-  }
-  __syncthreads();
-
-  GemmLoader<kTimes, kSteps, kRowTiles> loader(g, rows, column_tile);
-  const int total = loader.total();
-  for (int i = 0; i < Tile::kStages - 1; ++i) loader.next(shared + i * Tile::kStageBytes);
-  Sums<kSteps, kRowTiles> sums = {};
-  for (int i = 0, stage = 0; i < total; ++i, stage = stage + 1 == Tile::kStages ? 0 : stage + 1) {
-    copy_async_wait<Tile::kStages - 2>();
-    __syncthreads();  // the stage is there for all, and the one before is free
-    loader.next(shared + (stage == 0 ? Tile::kStages - 1 : stage - 1) * Tile::kStageBytes);
-    const unsigned char* at = shared + stage * Tile::kStageBytes;
-    if constexpr (kTimes) multiply_times<kSteps, kRowTiles>(sums, at, at + Tile::kRowData, g.first_step);
-    else multiply_steps<kSteps, kRowTiles>(sums, at, at + Tile::kRowData);
+  const BlockPlace place(g);
+  GemmLoader<kTimes, kSteps> loader(g, place, dynamic_shared());
+  for (int i = 0; i < kColumnStages - 1; ++i) loader.next();
+  Sums<kTimes, kSteps> sums = {};
+  for (int slice = loader.slices(); slice > 0; --slice) {
+    for (int ky = 0; ky < g.kernel_h; ++ky)
+      for (int kx = 0; kx < g.kernel_w; ++kx) {
+        copy_async_wait<kColumnStages - 2>();
+        __syncthreads();  // what this product needs is there for all, and what the one before needed is free
+        loader.next();
+        if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
+        else multiply_steps<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
+        loader.tile_done();
+      }
+    loader.window_done();
   }
   copy_async_wait<0>();
 
+  // Made again: nothing of it has to stay in registers meanwhile.
+  const BlockPlace here(g);
   Epilogue epilogue(task, g);
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
 #pragma unroll
-  for (int m = 0; m < kRowTiles; ++m)
+  for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int row = (warp * kRowTiles + m) * 16 + half * 8 + lane / 4;
-      const RowInfo info = rows[row];
-      if (info.image < 0) continue;
+      const Row row = here.row((warp * row_tiles(kTimes, kSteps) + m) * 16 + half * 8 + lane / 4, g);
+      if (!here.exists(row, g)) continue;
 #pragma unroll
       for (int c = 0; c < kColumnTiles; ++c) {
         float values[kSteps][2];
 #pragma unroll
         for (int t = 0; t < kSteps; ++t) values[t][0] = sums[t][m][c][2 * half], values[t][1] = sums[t][m][c][2 * half + 1];
-        epilogue.values(info, column_tile * kColumns + c * 8 + lane % 4 * 2, values);
+        epilogue.values(row, here.column_tile * kColumns + c * 8 + lane % 4 * 2, values);
       }
     }
   epilogue.finish();
 }
 
-// Steps that one launch sums: all up to 5, else equal blocks of at most 4.
-inline int steps_per_launch(int timesteps) {
-  if (timesteps <= 5) return timesteps;
-  const int launches = (timesteps + 3) / 4;
-  return (timesteps + launches - 1) / launches;
-}
-
-ONESPIKE_HD constexpr int row_tiles(int steps) { return steps == 1 ? 4 : steps == 2 ? 2 : 1; }
-
-inline int64_t gemm_blocks(const GemmTask& g, int steps) {
-  const int rows = kWarps * 16 * row_tiles(steps);
-  return (g.rows() + rows - 1) / rows * g.column_tiles;
-}
-
 template <bool kTimes, class Epilogue, int kSteps>
 void launch_gemm(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
-  launch(stream, dim3(unsigned(gemm_blocks(g, kSteps))), dim3(kThreads), GemmTile<kTimes, kSteps, row_tiles(kSteps)>::kShared, name,
-         gemm_kernel<kTimes, kSteps, row_tiles(kSteps), Epilogue>, g, task);
+  launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(g.shared_bytes(kTimes, kSteps)), name, gemm_kernel<kTimes, kSteps, Epilogue>, g, task);
 }
 
-// As many steps as steps_per_launch says.
+// One launch of the steps that plan_gemm chose.
 template <bool kTimes, class Epilogue>
-void launch_steps(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
-  switch (steps_per_launch(g.timesteps)) {
+void launch_steps(Stream& stream, const char* name, const GemmTask& g, int steps, const typename Epilogue::Task& task) {
+  switch (steps) {
     case 1: return launch_gemm<kTimes, Epilogue, 1>(stream, name, g, task);
     case 2: return launch_gemm<kTimes, Epilogue, 2>(stream, name, g, task);
     case 3: return launch_gemm<kTimes, Epilogue, 3>(stream, name, g, task);

@@ -33,7 +33,7 @@ struct ReadoutKernelTask {
   double* sums;  // (image, kImageSums)
 };
 
-__global__ void __launch_bounds__(kElementThreads) readout_kernel(ReadoutKernelTask k) {
+__global__ void __launch_bounds__(kElementThreads, 2) readout_kernel(ReadoutKernelTask k) {
   const ReadoutTask& task = k.task;
   ReadoutParams p = task.params;
   p.threshold = task.neuron[0], p.leak = task.neuron[1];

@@ -26,7 +26,7 @@ class SpikingEpilogue {
       : task_(task), g_(g), threshold_(task.neuron.threshold()), leak_(task.neuron.leak()) {}
 
   template <int kSteps>
-  __device__ __forceinline__ void values(const RowInfo& row, int column, const float (&v)[kSteps][2]) {
+  __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
     if (column >= task_.out_cs) return;
     const int64_t cells = int64_t(g_.row_h) * g_.row_w, cell = int64_t(row.y) * g_.row_w + row.x;
     const int64_t at = (row.image * cells + cell) * task_.out_cs + column;
@@ -74,7 +74,7 @@ class DenseEpilogue {
   __device__ DenseEpilogue(const Task& task, const GemmTask& g) : task_(task), g_(g) {}
 
   template <int kSteps>
-  __device__ __forceinline__ void values(const RowInfo& row, int column, const float (&v)[kSteps][2]) {
+  __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
     if (column >= task_.out_cs) return;
     float x = v[0][0], y = v[0][1];
     if (task_.bias) x += task_.bias[column], y += task_.bias[column + 1];
@@ -95,13 +95,14 @@ namespace tensor_core {
 
 void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source, const void* weight_forward,
                      const float* bias, const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
-  GemmTask g = forward_task(n, p.timesteps, s);
+  const bool one_byte = s.pool == 1;
+  GemmTask g = forward_task(n, p.timesteps, one_byte, s);
   g.b = weight_forward;
-  const int steps = steps_per_launch(p.timesteps);
+  const int steps = plan_gemm(&g, one_byte);
   SpikingTask task{times, potential, bias, current, nullptr, current_always, source.scale, p, s.out_cs};
   if (steps < p.timesteps) task.carry = static_cast<float*>(workspace);
-  if (s.pool == 1) {
-    g.a = source.times, g.a_stride = s.src_cs;
+  if (one_byte) {
+    g.a = source.times;
     task.scale /= kSpikeValue;
   } else {
     auto* counts = reinterpret_cast<uint16_t*>(static_cast<float*>(workspace) + n * s.out_size());
@@ -109,14 +110,15 @@ void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* pot
     g.a = counts;
   }
   for (; g.first_step < p.timesteps; g.first_step += steps) {
-    if (s.pool == 1) launch_steps<true, SpikingEpilogue>(stream, "spiking_forward", g, task);
-    else launch_steps<false, SpikingEpilogue>(stream, "spiking_forward of counts", g, task);
+    if (one_byte) launch_steps<true, SpikingEpilogue>(stream, "spiking_forward", g, steps, task);
+    else launch_steps<false, SpikingEpilogue>(stream, "spiking_forward of counts", g, steps, task);
   }
 }
 
 void dense_forward(Stream& stream, void* workspace, float* out, const float* padded, const void* weight_forward, const float* bias, bool relu, int n,
                    const StageShape& s) {
-  GemmTask g = forward_task(n, 1, s);
+  GemmTask g = forward_task(n, 1, false, s);
+  plan_gemm(&g, false);
   make_halves(stream, static_cast<uint16_t*>(workspace), padded, int64_t(n) * s.in_h * s.in_w, s.src_cs, ChannelOrder::kSlice);
   g.a = workspace, g.b = weight_forward;
   launch_gemm<false, DenseEpilogue, 1>(stream, "dense_forward", g, {out, bias, relu, s.out_cs});

@@ -12,7 +12,7 @@ struct Target {
   int y, x, channel;
   bool exists;
 
-  __device__ Target(const RowInfo& row, int column, const StageShape& s) : y(row.y), x(row.x), channel(column) {
+  __device__ Target(const Row& row, int column, const StageShape& s) : y(row.y), x(row.x), channel(column) {
     if (s.linear) {
       const int per_tap = (s.src_cs + kColumns - 1) / kColumns * kColumns, tap = column / per_tap;
       channel = column % per_tap, y = tap / s.in_w, x = tap % s.in_w;
@@ -41,7 +41,7 @@ class SpikingEpilogue {
       : task_(task), g_(g), leak_(task.neuron[1]), leak_below_(task.below.leak()), inverse_(1 / task.below.threshold()) {}
 
   template <int kSteps>
-  __device__ __forceinline__ void values(const RowInfo& row, int column, const float (&v)[kSteps][2]) {
+  __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
     const StageShape& s = task_.shape;
     const Target target(row, column, s);
     if (!target.exists) return;
@@ -145,7 +145,7 @@ class DenseEpilogue {
   __device__ DenseEpilogue(const Task& task, const GemmTask&) : task_(task) {}
 
   template <int kSteps>
-  __device__ __forceinline__ void values(const RowInfo& row, int column, const float (&v)[kSteps][2]) {
+  __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
     const StageShape& s = task_.shape;
     const Target target(row, column, s);
     if (!target.exists) return;
@@ -170,9 +170,10 @@ void input_gradient(Stream& stream, void* workspace, float* potential_below, con
                     const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
                     const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
   (void)below_shape;  // its output map is the source map of s
-  const int T = p.timesteps, steps = steps_per_launch(T);
+  const int T = p.timesteps;
   GemmTask g = backward_task(n, T, s);
-  const int64_t blocks = gemm_blocks(g, steps);
+  const int steps = plan_gemm(&g, false);
+  const int64_t blocks = g.blocks();
   SpikingTask task{potential_below, times_below, mask, nullptr, nullptr, static_cast<double2*>(workspace), scale, p.neuron, below, s};
   auto* rest = reinterpret_cast<float*>(task.partial + blocks);
   if (steps < T) {
@@ -185,7 +186,7 @@ void input_gradient(Stream& stream, void* workspace, float* potential_below, con
   g.a = halves, g.b = weight_backward;
   for (int first = (T - 1) / steps * steps; first >= 0; first -= steps) {
     g.first_step = first;
-    launch_steps<false, SpikingEpilogue>(stream, "input_gradient", g, task);
+    launch_steps<false, SpikingEpilogue>(stream, "input_gradient", g, steps, task);
     launch(stream, dim3(1), dim3(256), 0, "add_partial", add_partial_kernel, d_neuron_below, task.partial, int(blocks));
   }
 }
@@ -193,6 +194,7 @@ void input_gradient(Stream& stream, void* workspace, float* potential_below, con
 void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const float* d_out, const void* weight_backward, const float* activation,
                           float scale, int n, const StageShape& s) {
   GemmTask g = backward_task(n, 1, s);
+  plan_gemm(&g, false);
   auto* halves = static_cast<uint16_t*>(workspace);
   make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kSlice);
   zero_dropped(stream, d_src, n, s);

@@ -1,7 +1,7 @@
 // Weight gradients: the product of weight_gemm.cuh in parts, added in one order.
 #include <algorithm>
 
-#include "cuda/gemm.cuh"
+#include "cuda/gemm_task.h"
 #include "cuda/operands.h"
 #include "cuda/tensor_core.h"
 #include "cuda/weight_gemm.cuh"
@@ -94,7 +94,11 @@ void dense_weight_gradient(Stream& stream, void* workspace, float* d_weight, con
 
 bool takes(const StageShape& s, int timesteps) {
   // bf16 holds counts up to 256; spike times share bytes with one bit (tile.cuh).
-  return !s.first && s.src_cs % kLane == 0 && s.pool <= 16 && timesteps <= kMaxByteStep;
+  if (s.first || s.src_cs % kLane != 0 || s.pool > 16 || timesteps > kMaxByteStep) return false;
+  GemmTask products[] = {forward_task(1, timesteps, s.pool == 1, s), backward_task(1, timesteps, s), forward_task(1, 1, false, s), backward_task(1, 1, s)};
+  for (GemmTask& g : products)
+    if (plan_gemm(&g, &g == products && s.pool == 1) == 0) return false;
+  return true;
 }
 
 size_t workspace_bytes(int n, int timesteps, const StageShape& s) {
@@ -102,9 +106,11 @@ size_t workspace_bytes(int n, int timesteps, const StageShape& s) {
   for (const bool dense : {false, true}) {
     const int T = dense ? 1 : timesteps;
     const WeightTask w = weight_task(n, T, !dense && s.pool == 1, s);
+    GemmTask g = backward_task(n, T, s);
+    plan_gemm(&g, false);
     const size_t source = source_bytes(n, T, s), map = size_t(n) * size_t(s.src_size()) * sizeof(float);
     const size_t forward = source + size_t(n) * size_t(s.out_size()) * sizeof(float);  // bf16 source and carried potentials
-    const size_t backward = gradient_bytes(w) + 2 * map + size_t(gemm_blocks(backward_task(n, T, s), steps_per_launch(T))) * sizeof(double2);
+    const size_t backward = gradient_bytes(w) + 2 * map + size_t(g.blocks()) * sizeof(double2);
     most = std::max({most, partial_bytes(w) + gradient_bytes(w) + source, forward, backward});
   }
   return most;

@@ -10,23 +10,18 @@
 
 #include <cstdint>
 
+#include "cuda/gemm_task.h"
 #include "cuda/ptx.cuh"
 #include "ops/portable.h"
 #include "ops/shape.h"
 
 namespace onespike::cuda {
 
-constexpr int kSlice = 64;             // inner dimension of a tile
 constexpr int kRowBytes = 2 * kSlice;
 constexpr int kChunk = 8;              // bf16 in 16 bytes
-constexpr int kColumns = 64;           // output columns of a block: eight tiles of 8
 constexpr int kColumnTiles = kColumns / 8;
 constexpr int kTileBytes = kColumns * kRowBytes;
-constexpr int kWarps = 4;
 constexpr int kThreads = 32 * kWarps;
-// Dynamic shared memory that every device from sm_80 on gives to one block (sm_86 and sm_89: 99 KiB) and, twice, to one SM of
-// sm_80 and sm_90.
-constexpr int kSharedBudget = 96 << 10;
 
 // Position of a channel inside its slice, and back.
 ONESPIKE_HD constexpr int slice_position(int channel) {
@@ -39,22 +34,8 @@ ONESPIKE_HD constexpr int slice_channel(int position) {
 // Byte offset of a chunk in a tile.
 ONESPIKE_HD constexpr int chunk_offset(int row, int chunk) { return row * kRowBytes + ((chunk ^ (row & 7)) * 16); }
 
-// Fragments of the 16 x 64 weights of step j, for all eight column tiles: tile (64 columns, slice).
-__device__ __forceinline__ void load_columns(uint32_t (&b)[kColumnTiles][2], const unsigned char* tile, int j) {
-  const int lane = int(threadIdx.x) % 32, column = lane / 16 * 8 + lane % 8, chunk = 2 * j + lane / 8 % 2;
-#pragma unroll
-  for (int pair = 0; pair < kColumnTiles / 2; ++pair) {
-    uint32_t r[4];
-    ldmatrix(r, tile + chunk_offset(pair * 16 + column, chunk));
-    b[2 * pair][0] = r[0], b[2 * pair][1] = r[1], b[2 * pair + 1][0] = r[2], b[2 * pair + 1][1] = r[3];
-  }
-}
-
-// A fragment (16 rows from `row` on) of step j of a bf16 tile.
-__device__ __forceinline__ void load_rows(uint32_t (&a)[4], const unsigned char* tile, int row, int j) {
-  const int lane = int(threadIdx.x) % 32;
-  ldmatrix(a, tile + chunk_offset(row + lane % 16, 2 * j + lane / 16));
-}
+// The same for tiles with 32 channels, 64 bytes, in a row.
+ONESPIKE_HD constexpr int half_chunk_offset(int row, int chunk) { return row * (kRowBytes / 2) + ((chunk ^ (row / 2 & 3)) * 16); }
 
 // What fires at the step, of four spike times: bf16 2.0 (one bit, so that no conversion is needed) or 0. `step4` is the step in
 // every byte; times and steps stay below 64, so the subtraction borrows from no neighbour.

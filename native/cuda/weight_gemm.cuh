@@ -44,7 +44,7 @@ struct WeightTile {
   static constexpr int kStageBytes = kSteps * kGradientBytes + kWarps * kSourceBytes;
   static constexpr int kStages = 3;
   static constexpr int kShared = kStages * kStageBytes;
-  static_assert(kShared <= kSharedBudget);
+  static_assert(kShared <= kMaxShared);
 };
 
 // Cell of a slot of a step of 16.
