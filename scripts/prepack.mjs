@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Refuses to pack a package that could not run: without dist/ or without the prebuilt binaries.
+// Refuses to pack a package that could not run, without dist/ or without the prebuilt binaries, or one whose binary is not a release's. The tests
+// pack for themselves, with ONESPIKE_PACK=test.
 import fs from 'node:fs';
-import { Failure, filesBelow, inRoot, main } from './lib.mjs';
+import { cudaSettings, Failure, filesBelow, inRoot, main, prebuildFingerprint, prebuildStamp, readStamp } from './lib.mjs';
 
 const promised = ['linux-x64'];
 
@@ -13,5 +14,9 @@ await main(async () => {
     if (!filesBelow(`prebuilds/${platform}`).some((file) => file.endsWith('.node'))) {
       throw new Failure(`Expected a binary in prebuilds/${platform} but there is none: run "npm run prebuild" on that platform`);
     }
+  }
+  const stamp = readStamp(prebuildStamp);
+  if (process.env.ONESPIKE_PACK !== 'test' && (stamp === '' || stamp !== prebuildFingerprint(cudaSettings('all')))) {
+    throw new Failure('Expected a binary made from these sources, with code for every GPU, but received another one: run "npm run prebuild"');
   }
 });

@@ -111,7 +111,7 @@ size_t CudaBackend::workspace_bytes(int64_t n, int timesteps, bool backward, con
   // Of sums over elements, over rows for a bias, and over the images of a loss.
   size_t bytes = std::max({size_t(2 * kSumBlocks) * sizeof(double), columns_bytes(s.out_cs), readout_bytes(n)});
   if (takes_tensor_cores(s, timesteps)) return std::max(bytes, tensor_core::workspace_bytes(int(n), timesteps, s));
-  if (backward) bytes = std::max({bytes, sums_bytes(n, timesteps, s), simt_weight_gradient_bytes(n * timesteps, s)});
+  if (backward) bytes = std::max({bytes, sums_bytes(n, timesteps, s), simt_weight_gradient_bytes(n, timesteps, s)});
   return bytes;
 }
 

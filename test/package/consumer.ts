@@ -14,8 +14,12 @@ function environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
 
 /** Runs a command and answers its stdout; a failure's message holds all that it printed. */
 export function command(cwd: string, file: string, ...args: string[]): string {
+  return run(cwd, {}, file, ...args);
+}
+
+function run(cwd: string, extra: Record<string, string>, file: string, ...args: string[]): string {
   try {
-    return execFileSync(file, args, { cwd, env: environment(), encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 64 << 20 });
+    return execFileSync(file, args, { cwd, env: environment(extra), encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 64 << 20 });
   } catch (error) {
     const { stdout, stderr, message } = error as { stdout?: string; stderr?: string; message: string };
     throw new Error(`${message}\n${stdout ?? ''}\n${stderr ?? ''}`);
@@ -35,7 +39,7 @@ export function installPackage(): Consumer {
   command(root, process.execPath, 'scripts/prebuild.mjs', '--reuse');
   const folder = mkdtempSync(join(tmpdir(), 'onespike-package-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true }));
-  command(root, 'npm', 'pack', '--silent', '--pack-destination', folder);
+  run(root, { ONESPIKE_PACK: 'test' }, 'npm', 'pack', '--silent', '--pack-destination', folder);
   const tarball = join(folder, readdirSync(folder).find((file) => file.endsWith('.tgz'))!);
   command(folder, 'npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball);
   let scripts = 0;

@@ -18,7 +18,7 @@ describe('the tarball', () => {
   test('holds what is needed to run or to build from source, and nothing else', () => {
     expect(consumer.files).toEqual(expect.arrayContaining([
       'package.json', 'README.md', 'LICENSE', 'dist/lib/index.js', 'dist/lib/index.d.ts', 'dist/index.mjs', 'dist/index.d.mts', 'dist/lib/cli/main.js', binary,
-      'CMakeLists.txt', 'native/addon/module.cc', 'native/core/network.h',
+      'CMakeLists.txt', 'native/addon/module.cc', 'native/core/network.h', 'native/cuda/cuda.cmake', 'native/cuda/absent.cc', 'native/cuda/backend.cu',
     ]));
     const top = new Set(consumer.files.map((file) => file.split('/')[0]));
     for (const folder of ['test', 'bench', 'lib', 'scripts', 'build', 'node_modules', 'docs', 'examples']) expect(top).not.toContain(folder);
@@ -33,9 +33,11 @@ describe('the tarball', () => {
     expect(Object.keys(manifest.dependencies).sort()).toEqual(['commander', 'node-gyp-build', 'tar-stream', 'zod']);
   });
 
+  // Without CUDA: 2 MiB, of which the binary takes 4 unpacked. The kernels for one kind of GPU may take as much again.
   test('is small', () => {
-    expect(statSync(consumer.tarball).size).toBeLessThan(2 * MiB);
-    expect(statSync(join(consumer.folder, 'node_modules/onespike', binary)).size).toBeLessThan(4 * MiB);
+    const factor = Number(consumer.node(`console.log(require('onespike').backendInfo().binaryCuda ? 2 : 1)`));
+    expect(statSync(consumer.tarball).size).toBeLessThan(factor * 2 * MiB);
+    expect(statSync(join(consumer.folder, 'node_modules/onespike', binary)).size).toBeLessThan(factor * 4 * MiB);
   });
 });
 
@@ -46,6 +48,12 @@ describe('the binary', () => {
     const needed = [...command(root, 'readelf', '-d', installed()).matchAll(/NEEDED.*\[(.*)\]/g)].map((match) => match[1]!);
     expect(needed).toContain('libc.so.6');
     expect(needed.filter((name) => !/^(libc|libm|libpthread|ld-linux-x86-64)\.so/.test(name))).toEqual([]);
+  });
+
+  test('says why it uses no GPU, or names one', () => {
+    const { binaryCuda, cudaReason, backend, device } = JSON.parse(consumer.node(`console.log(JSON.stringify(require('onespike').backendInfo()))`)) as Record<string, unknown>;
+    expect(cudaReason).toEqual(backend === 'cuda' ? '' : binaryCuda ? expect.stringMatching(/driver|device/) : 'this binary was built without CUDA');
+    if (backend === 'cuda') expect(device).toContain('cuda:');
   });
 
   test('asks for no newer C library than the one of Ubuntu 22.04', () => {
@@ -160,6 +168,9 @@ test('packing without the compiled files or without a binary is refused', () => 
       writeFileSync(join(folder, file), '');
     }
     expect(prepack).toThrow('Expected a binary in prebuilds/linux-x64');
+    mkdirSync(join(folder, 'prebuilds/linux-x64'), { recursive: true });
+    writeFileSync(join(folder, 'prebuilds/linux-x64/onespike.glibc.node'), '');
+    expect(prepack).toThrow('Expected a binary made from these sources, with code for every GPU');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
