@@ -24,10 +24,17 @@ void* CpuBackend::allocate(size_t bytes) {
   if (memory) std::memset(memory, 0, bytes);
   return memory;
 }
-void CpuBackend::release(void* memory) { std::free(memory); }
-void CpuBackend::upload(void* to, const void* from_host, size_t bytes) { std::memcpy(to, from_host, bytes); }
+void CpuBackend::release(void* memory) {
+  filter_.release(memory);
+  std::free(memory);
+}
+void CpuBackend::upload(void* to, const void* from_host, size_t bytes) {
+  filter_.forget(to, bytes);
+  std::memcpy(to, from_host, bytes);
+}
 void CpuBackend::download(void* to_host, const void* from, size_t bytes) { std::memcpy(to_host, from, bytes); }
 void CpuBackend::zero(void* memory, size_t bytes) {
+  filter_.forget(memory, bytes);
   const int64_t block = kRange * int64_t(sizeof(float)) * 8, count = int64_t(bytes);
   pool_.parallel_for((count + block - 1) / block, [&](int64_t i) {
     std::memset(static_cast<char*>(memory) + i * block, 0, size_t(std::min(block, count - i * block)));
@@ -106,6 +113,7 @@ void CpuBackend::apply_mask(float* values, const uint8_t* mask, float scale, int
 
 void CpuBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count, OptimizerKind kind,
                         const UpdateParams& p) {
+  filter_.forget(weight, size_t(count) * sizeof(float));
   pool_.parallel_for(ranges(count), [&](int64_t i) {
     const int64_t at = i * kRange, size = std::min(kRange, count - at);
     if (kind == OptimizerKind::kSgd) sgd_range(weight + at, gradient + at, slot0 + at, size, p);

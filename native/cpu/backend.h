@@ -13,6 +13,7 @@
 #include "cpu/kernels.h"
 #include "cpu/linear.h"
 #include "cpu/scratch.h"
+#include "cpu/spike_filter.h"
 
 namespace onespike::cpu {
 
@@ -79,6 +80,7 @@ class CpuBackend final : public Backend {
   double squared_norm(const float* values, int64_t count) override;
 
  private:
+  void filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n);
   void linear_accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, int timesteps, float leak, const StageShape& s);
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
@@ -97,6 +99,9 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Precision precision_;
   EventLists forward_events_;
+  FilterStore filter_;
+  Scratch<float> filter_scalars_;
+  Scratch<Doubt> doubts_;
   GradientEvents gradient_events_;
   EventBuckets buckets_;
   RowEvents row_events_;
