@@ -74,10 +74,7 @@ void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8
 int64_t CpuBackend::count_events(const uint8_t* times, int64_t count) {
   int64_t* counts = counts_.reserve(size_t(ranges(count)));
   pool_.parallel_for(ranges(count), [&](int64_t i) {
-    const int64_t end = std::min(count, (i + 1) * kRange);
-    uint32_t fired = 0;
-    for (int64_t j = i * kRange; j < end; ++j) fired += times[j] != 0;
-    counts[i] = fired;
+    counts[i] = count_fired(times + i * kRange, std::min(kRange, count - i * kRange));
   });
   int64_t sum = 0;
   for (int64_t i = 0; i < ranges(count); ++i) sum += counts[i];

@@ -24,6 +24,7 @@ namespace onespike::cpu {
 struct FilterWeights {
   Scratch<int16_t> weight;
   Scratch<float> unit;      // (out_cs)
+  bool paired = false;      // laid out for counted events
   bool usable = false;      // no weight is infinite or NaN
   size_t bytes = 0;         // of the floats
 };
@@ -31,8 +32,8 @@ struct FilterWeights {
 // The rounded weights of a backend, made when first asked for.
 class FilterStore {
  public:
-  // Null if the weights cannot be rounded.
-  const FilterWeights* of(const float* weight, const StageShape& s, ThreadPool& pool);
+  // For events of one kind. Null if the weights cannot be rounded.
+  const FilterWeights* of(const float* weight, bool counted, const StageShape& s, ThreadPool& pool);
   // Forgets what was made from memory that is written or released now.
   void forget(const void* memory, size_t bytes);
   void release(const void* memory);
@@ -46,6 +47,7 @@ struct FilterTask {
   const int16_t* weight;
   const float* unit;           // (out_cs) times the scale of the source
   const float* slack;          // (out_cs) part of the bound that does not depend on events
+  const float* drive;          // (out_cs) what potential less threshold gains in a step without events: bias + (leak - 1) * threshold
   float share;                 // of a unit that one event may be off by
 };
 
@@ -57,8 +59,8 @@ struct Doubt {
 // One output row, as spiking_forward_row. Appends what is left in doubt, at most out_w * width / kLane, and returns how many.
 int filter_row(const FilterTask& task, Tile tile, int64_t image, int y, Doubt* doubts);
 
-// unit[lane] and the integers of one tile: `rows` rows of `width`.
+// unit[lane] and the integers of one tile: `rows` rows of `width`, `paired` as filter_row wants them for counted events.
 void filter_units(float* unit, const float* weight, int64_t rows, int width);
-void filter_integers(int16_t* to, const float* weight, const float* unit, int64_t rows, int width);
+void filter_integers(int16_t* to, const float* weight, const float* unit, int64_t rows, int width, bool paired);
 
 }  // namespace onespike::cpu
