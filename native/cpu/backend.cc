@@ -33,10 +33,17 @@ constexpr int kMaxBlockImages = 256;
 ChunkLimits CpuBackend::limits() const { return {kChunkBytes, kInferenceBytes, kAnnChunkBytes, kBlockBytes, kMaxChunkImages, kMaxBlockImages}; }
 
 void* CpuBackend::allocate(size_t bytes) { return allocate_aligned(bytes, true); }
-void CpuBackend::release(void* memory) { free_aligned(memory); }
-void CpuBackend::upload(void* to, const void* from_host, size_t bytes) { std::memcpy(to, from_host, bytes); }
+void CpuBackend::release(void* memory) {
+  filter_.release(memory);
+  free_aligned(memory);
+}
+void CpuBackend::upload(void* to, const void* from_host, size_t bytes) {
+  filter_.forget(to, bytes);
+  std::memcpy(to, from_host, bytes);
+}
 void CpuBackend::download(void* to_host, const void* from, size_t bytes) { std::memcpy(to_host, from, bytes); }
 void CpuBackend::zero(void* memory, size_t bytes) {
+  filter_.forget(memory, bytes);
   const int64_t block = kRange * int64_t(sizeof(float)) * 8, count = int64_t(bytes);
   pool_.parallel_for((count + block - 1) / block, [&](int64_t i) {
     std::memset(static_cast<char*>(memory) + i * block, 0, size_t(std::min(block, count - i * block)));
@@ -81,15 +88,7 @@ void CpuBackend::count_events(int64_t* total, const uint8_t* times, int64_t coun
   const int64_t tasks = (count + kBytes - 1) / kBytes;
   int64_t* counts = counts_.reserve(size_t(tasks));
   pool_.parallel_for(tasks, [&](int64_t i) {
-    const int64_t end = std::min(count, (i + 1) * kBytes);
-    int64_t fired = 0;
-    for (int64_t j = i * kBytes; j < end;) {
-      // Sums of bytes, which fill a vector sixteen at a time.
-      uint8_t few = 0;
-      for (const int64_t until = std::min(end, j + 255); j < until; ++j) few = uint8_t(few + (times[j] != 0));
-      fired += few;
-    }
-    counts[i] = fired;
+    counts[i] = count_fired(times + i * kBytes, std::min(kBytes, count - i * kBytes));
   });
   for (int64_t i = 0; i < tasks; ++i) *total += counts[i];
 }
@@ -124,6 +123,8 @@ void CpuBackend::release_scratch() {
   row_events_ = {};
   workers_.clear();
   gradient_halves_ = {};
+  filter_ = {};
+  doubts_ = {};
 }
 
 }  // namespace onespike::cpu

@@ -13,6 +13,7 @@
 #include "cpu/kernels.h"
 #include "cpu/linear.h"
 #include "cpu/scratch.h"
+#include "cpu/spike_filter.h"
 
 namespace onespike::cpu {
 
@@ -86,6 +87,7 @@ class CpuBackend final : public Backend {
   void clamp_neurons(float* neurons, int count, const StepResult* result) override;
 
  private:
+  void filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n);
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
   int64_t linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
@@ -103,6 +105,9 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Precision precision_;
   EventLists forward_events_;
+  FilterStore filter_;
+  Scratch<float> filter_scalars_;
+  Scratch<Doubt> doubts_;
   GradientEvents gradient_events_;
   EventBuckets buckets_;
   RowEvents row_events_;

@@ -1,8 +1,11 @@
 // The spiking forward pass of the CPU backend: how it is split into tasks.
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 
 #include "cpu/backend.h"
 #include "cpu/kernels.h"
+#include "cpu/spike_filter.h"
 
 namespace onespike::cpu {
 namespace {
@@ -16,18 +19,25 @@ constexpr int64_t kTasksPerThread = 8;
 // With this many pixels to come nearly all weights of a tile will be wanted, at 12 % activity.
 constexpr int64_t kPixelsPerTouch = 16;
 
+// A task keeps this many neurons in doubt before it decides them.
+constexpr int64_t kDoubts = 1024;
+
+// This many neurons in doubt ask for nearly all floats of their channels.
+constexpr int64_t kDoubtsPerTouch = 4;
+
 // Reads a tile once in order. Events ask for weights in random order, which the processor cannot foresee: from memory that is
 // 10 GB/s on one core, in order it is 31 GB/s. Prefetch instructions do no better than the events. A linear layer of
 // 4096 x 4096 took 187 us an image without, and 115 us with it.
-void touch_tile(const float* weight, const Tile& tile, const StageShape& s) {
-  constexpr int64_t kLine = 64 / sizeof(float);
-  const int64_t lane = int64_t(s.taps()) * s.src_cs;
-  const volatile float* at = weight + tile.begin * lane;
-  for (int64_t i = 0; i < tile.width * lane; i += kLine) (void)at[i];
+template <class T>
+void touch_tile(const T* weight, const Tile& tile, const StageShape& s) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const int64_t rows = int64_t(s.taps()) * s.src_cs;
+  const volatile T* at = weight + tile.begin * rows;
+  for (int64_t i = 0; i < tile.width * rows; i += kLine) (void)at[i];
 }
 
-std::vector<Tile> forward_tiles(const StageShape& s) {
-  const int64_t lane_bytes = int64_t(s.taps()) * s.src_cs * int64_t(sizeof(float));
+std::vector<Tile> forward_tiles(const StageShape& s, size_t bytes) {
+  const int64_t lane_bytes = int64_t(s.taps()) * s.src_cs * int64_t(bytes);
   std::vector<Tile> tiles;
   for (const Tile& tile : tiles_of(s.out_cs)) {
     const bool pair = tile.width == kMaxTile && !tiles.empty() && tiles.back().width == kMaxTile && 2 * kMaxTile * lane_bytes <= kPairBytes;
@@ -37,7 +47,54 @@ std::vector<Tile> forward_tiles(const StageShape& s) {
   return tiles;
 }
 
+// Decides neurons in doubt, channel by channel: so that they share the rows of floats, which are read in order where many are.
+void decide(const ForwardTask& exact, const Tile& tile, const Doubt* doubts, int64_t count) {
+  const StageShape& s = *exact.shape;
+  const int width = std::min(tile.width, kMaxTile);
+  const int64_t rows = int64_t(s.taps()) * s.src_cs;
+  for (int channel = tile.begin; channel < tile.begin + tile.width; channel += kLane) {
+    const int lane = (channel - tile.begin) % width;
+    const auto here = [&](const Doubt& at) { return at.channel == channel; };
+    if (std::count_if(doubts, doubts + count, here) >= kDoubtsPerTouch) {
+      const volatile float* at = exact.weight + (channel - lane) * rows + lane;
+      for (int64_t row = 0; row < rows; ++row) (void)at[row * width];
+    }
+    for (int64_t i = 0; i < count; ++i)
+      if (here(doubts[i]))
+        spiking_forward_lanes(exact, {channel - lane, width}, lane, doubts[i].row / s.out_h, int(doubts[i].row % s.out_h), doubts[i].x);
+  }
+}
+
+int64_t parts_of(int64_t rows, const std::vector<Tile>& tiles, int threads) {
+  return std::min(rows, (kTasksPerThread * threads + int64_t(tiles.size()) - 1) / int64_t(tiles.size()));
+}
+
+// Tile by tile, so that its weights stay in the cache while the rows pass: run(task, tile, first row, last row).
+template <class T, class F>
+void each_tile(ThreadPool& pool, const T* weight, const std::vector<Tile>& tiles, int64_t parts, int64_t rows, const StageShape& s, const F& run) {
+  pool.parallel_for(int64_t(tiles.size()) * parts, [&](int64_t i) {
+    const Tile tile = tiles[size_t(i / parts)];
+    const int64_t begin = i % parts * rows / parts, end = (i % parts + 1) * rows / parts;
+    if ((end - begin) * s.out_w >= kPixelsPerTouch) touch_tile(weight, tile, s);
+    run(i, tile, begin, end);
+  });
+}
+
 }  // namespace
+
+StepRange steps_with_input(const ForwardTask& task, int64_t list) {
+  StepRange steps{1, task.neuron.timesteps};
+  if (task.bias || task.potential || (task.current && task.current_always)) return steps;
+  const int cells = task.events->step_cells();
+  const auto empty = [&](int t) {
+    const uint32_t* starts = task.events->starts(list) + int64_t(t - 1) * cells;
+    return starts[0] == starts[cells - 1];
+  };
+  while (steps.last > 0 && empty(steps.last)) --steps.last;
+  if (task.current) steps.last = std::max(steps.last, 1);
+  else while (steps.first < steps.last && empty(steps.first)) ++steps.first;
+  return steps;
+}
 
 void CpuBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
   forward_events_.sort(source, n, timesteps, s, pool_);
@@ -49,16 +106,49 @@ void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* 
   const std::vector<Window> window_x =
       s.linear ? std::vector<Window>{{0, 1, 0}} : forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad);
   const ForwardTask task{&forward_events_, &s, weight, window_x.data(), NeuronValues(p), bias, current, current_always, source_scale_, times, potential};
-  const std::vector<Tile> tiles = forward_tiles(s);
+  // Weights of a linear layer come from memory once per batch: a second, smaller copy would save little of that.
+  const bool filter = !potential && !current && !s.linear && forward_events_.kind() != EventKind::kValued;
+  choice_ = {};
+  if (const FilterWeights* rounded = filter ? filter_.of(weight, forward_events_.kind() == EventKind::kCounted, s, pool_) : nullptr) return filter_forward(task, *rounded, n);
+  const std::vector<Tile> tiles = forward_tiles(s, sizeof(float));
   const int64_t rows = int64_t(n) * s.out_h;
-  // Tile by tile, so that its weights stay in the cache while the rows pass.
-  const int64_t parts = std::min(rows, (kTasksPerThread * pool_.threads() + int64_t(tiles.size()) - 1) / int64_t(tiles.size()));
-  pool_.parallel_for(int64_t(tiles.size()) * parts, [&](int64_t i) {
-    const Tile tile = tiles[size_t(i / parts)];
-    const int64_t begin = i % parts * rows / parts, end = (i % parts + 1) * rows / parts;
-    if ((end - begin) * s.out_w >= kPixelsPerTouch) touch_tile(weight, tile, s);
+  each_tile(pool_, weight, tiles, parts_of(rows, tiles, pool_.threads()), rows, s, [&](int64_t, const Tile& tile, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) spiking_forward_row(task, tile, row / s.out_h, int(row % s.out_h));
   });
+}
+
+void CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n) {
+  const StageShape& s = *exact.shape;
+  const NeuronValues& p = exact.neuron;
+  const float T = float(p.timesteps);
+  // Per step and event, beside the half of the unit: the division by the unit, and the rounding of three operations on numbers
+  // of up to 2^15 units. What a step adds without events is rounded as often.
+  float* unit = filter_scalars_.reserve(size_t(3 * s.out_cs));
+  float *slack = unit + s.out_cs, *drive = slack + s.out_cs;
+  for (int c = 0; c < s.out_cs; ++c) {
+    const float bias = exact.bias ? exact.bias[c] : 0;
+    unit[c] = rounded.unit.data()[c] * exact.scale;
+    slack[c] = 0x1p-22f * (T * T + 1) * (p.threshold + std::fabs(bias));
+    drive[c] = bias + (p.leak - 1) * p.threshold;
+  }
+  const FilterTask task{&exact, rounded.weight.data(), unit, slack, drive, 0.51f + 0.008f * T};
+  const std::vector<Tile> tiles = forward_tiles(s, sizeof(int16_t));
+  const int64_t rows = int64_t(n) * s.out_h, parts = parts_of(rows, tiles, pool_.threads());
+  const int64_t row_doubts = int64_t(s.out_w) * 2 * kMaxTile / kLane, capacity = kDoubts + row_doubts;
+  std::atomic<int64_t> all_doubts{0};
+  Doubt* doubts = doubts_.reserve(size_t(int64_t(tiles.size()) * parts * capacity));
+  each_tile(pool_, rounded.weight.data(), tiles, parts, rows, s, [&](int64_t i, const Tile& tile, int64_t begin, int64_t end) {
+    Doubt* mine = doubts + i * capacity;
+    int64_t found = 0;
+    for (int64_t row = begin; row < end; ++row) {
+      found += filter_row(task, tile, row / s.out_h, int(row % s.out_h), mine + found);
+      if (found < kDoubts && row + 1 < end) continue;
+      all_doubts += found;
+      decide(exact, tile, mine, found);
+      found = 0;
+    }
+  });
+  choice_ = {"filter", double(all_doubts) / (double(n) * double(s.out_size() / kLane))};
 }
 
 }  // namespace onespike::cpu

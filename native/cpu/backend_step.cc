@@ -71,6 +71,7 @@ void CpuBackend::finish_gradient(StepResult* result, const StepInputs* inputs) {
 void CpuBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count, OptimizerKind kind,
                         const UpdateParams* p, const StepResult* result) {
   if (!result->finite) return;
+  filter_.forget(weight, size_t(count) * sizeof(float));
   UpdateParams scaled = *p;
   scaled.gradient_scale = result->gradient_scale;
   pool_.parallel_for(ranges(count), [&](int64_t i) {

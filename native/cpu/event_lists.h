@@ -69,6 +69,8 @@ constexpr int64_t kFoundIds = kCountUnit;
 // counts[(t - 1) * stride] += number of bytes equal to t, 1 <= t <= timesteps.
 void count_steps(const uint8_t* times, int64_t count, int timesteps, uint32_t* counts, int64_t stride);
 
+int64_t count_fired(const uint8_t* times, int64_t count);
+
 // Writes the neurons among times[0 .. count) that fired, the first of them having id `id`; returns how many.
 uint32_t find_events(uint32_t* found, const uint8_t* times, int64_t count, uint32_t id);
 

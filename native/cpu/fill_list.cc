@@ -32,6 +32,15 @@ void CountSteps(const uint8_t* HWY_RESTRICT times, int64_t count, int timesteps,
     if (times[i]) ++counts[(times[i] - 1) * stride];
 }
 
+int64_t CountFired(const uint8_t* HWY_RESTRICT times, int64_t count) {
+  const hn::CappedTag<uint8_t, 64> d8;
+  const int64_t lanes = int64_t(hn::Lanes(d8));
+  int64_t silent = 0, i = 0;
+  for (; i + lanes <= count; i += lanes) silent += int64_t(hn::CountTrue(d8, hn::Eq(hn::LoadU(d8, times + i), hn::Zero(d8))));
+  for (; i < count; ++i) silent += times[i] == 0;
+  return count - silent;
+}
+
 uint32_t FindEvents(uint32_t* HWY_RESTRICT found, const uint8_t* HWY_RESTRICT times, int64_t count, uint32_t id) {
   const hn::Rebind<uint8_t, D32> d8;
   uint32_t* HWY_RESTRICT to = found;
@@ -132,6 +141,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(CountSteps);
+HWY_EXPORT(CountFired);
 HWY_EXPORT(FindEvents);
 HWY_EXPORT(CountPooledSteps);
 HWY_EXPORT(FindPooledEvents);
@@ -139,6 +149,7 @@ HWY_EXPORT(FillList);
 void count_steps(const uint8_t* times, int64_t count, int timesteps, uint32_t* counts, int64_t stride) {
   HWY_DYNAMIC_DISPATCH(CountSteps)(times, count, timesteps, counts, stride);
 }
+int64_t count_fired(const uint8_t* times, int64_t count) { return HWY_DYNAMIC_DISPATCH(CountFired)(times, count); }
 uint32_t find_events(uint32_t* found, const uint8_t* times, int64_t count, uint32_t id) {
   return HWY_DYNAMIC_DISPATCH(FindEvents)(found, times, count, id);
 }

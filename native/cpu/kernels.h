@@ -36,6 +36,15 @@ struct ForwardTask {
 };
 // One output row of a tile of the weights, or of two whole tiles side by side (width 2 * kMaxTile).
 void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int y);
+// One pixel, channels [lane, lane + kLane) of a tile.
+void spiking_forward_lanes(const ForwardTask& task, Tile tile, int lane, int64_t image, int y, int x);
+
+// The steps that an output row needs. Before the first input potentials are zero; after the last one they only leak, and no
+// neuron starts to fire.
+struct StepRange {
+  int first, last;
+};
+StepRange steps_with_input(const ForwardTask& task, int64_t list);
 
 // Elements of one task over a tensor; fixed, so that sums do not depend on threads.
 constexpr int64_t kRange = 1 << 14;

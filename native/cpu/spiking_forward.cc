@@ -6,7 +6,6 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
-#include <algorithm>
 #include <limits>
 
 #include "cpu/kernels.h"
@@ -30,9 +29,10 @@ HWY_INLINE void store_row(const Block<kCount>& from, float* HWY_RESTRICT to) {
   for (int v = 0; v < kCount; ++v) hn::Store(from.at[v], d, to + v * kFloats);
 }
 
-template <int kWidth, int kTiles, EventKind kKind>
-HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t image, int y) {
-  constexpr int kPerTile = kWidth / kFloats, kCount = kTiles * kPerTile;
+// One pixel: `kPerTile` vectors from `channel` on of `kTiles` tiles of kWidth channels.
+template <int kWidth, int kPerTile, int kTiles, EventKind kKind>
+HWY_INLINE void forward_pixel(const ForwardTask& task, const StepRange& steps, int channel, int lane, int64_t image, int y, int x) {
+  constexpr int kCount = kTiles * kPerTile;
   const StageShape& s = *task.shape;
   const int T = task.neuron.timesteps;
   const int64_t list = image * s.out_h + y, tile_size = int64_t(s.taps()) * s.src_cs * kWidth;
@@ -43,73 +43,74 @@ HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t imag
   // leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what runs out here.
   const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
 
-  // Before the first input potentials are zero; after the last one they only leak, and no neuron starts to fire.
-  int first = 1, last = T;
-  if (!task.bias && !task.potential && !(task.current && task.current_always)) {
-    const int cells = task.events->step_cells();
-    const auto empty = [&](int t) {
-      const uint32_t* starts = task.events->starts(list) + int64_t(t - 1) * cells;
-      return starts[0] == starts[cells - 1];
-    };
-    while (last > 0 && empty(last)) --last;
-    if (task.current) last = std::max(last, 1);
-    else while (first < last && empty(first)) ++first;
-  }
-
-  for (int x = 0; x < s.out_w; ++x) {
-    const Window wx = task.window_x[x];
-    const uint32_t* starts = task.events->starts(list) + int64_t(first - 1) * task.events->step_cells() + wx.begin;
-    const float* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
-    const int64_t cell = list * s.out_w + x;
-    Block<kCount> u, fired;
-    u.fill(hn::Zero(d));
-    fired.fill(hn::Zero(d));
-    for (int t = first; t <= last; ++t, starts += task.events->step_cells()) {
-      Block<kCount> sum;
-      sum.fill(hn::Zero(d));
-      for (uint32_t i = starts[0], end = starts[wx.count]; i < end; ++i) {
-        const uint32_t id = kKind == EventKind::kCounted ? ids[i] & (kCountUnit - 1) : ids[i];
-        const float* HWY_RESTRICT row = weight + int64_t(id) * kWidth;
-        V value = hn::Zero(d);
-        if constexpr (kKind == EventKind::kCounted) value = hn::Set(d, kCounts[ids[i] / kCountUnit]);
-        if constexpr (kKind == EventKind::kValued) value = hn::Set(d, values[i]);
-#pragma GCC unroll 16
-        for (int v = 0; v < kCount; ++v) {
-          const V w = hn::Load(d, row + v / kPerTile * tile_size + v % kPerTile * kFloats);
-          sum.at[v] = kKind == EventKind::kSingle ? hn::Add(sum.at[v], w) : hn::MulAdd(value, w, sum.at[v]);
-        }
-      }
-      // From here on `sum` is the potential.
-#pragma GCC unroll 16
-      for (int v = 0; v < kCount; ++v) sum.at[v] = hn::MulAdd(scale, sum.at[v], hn::Mul(leak, u.at[v]));
-      if (task.bias) add_row(sum, task.bias + channel);
-      if (task.current && (t == 1 || task.current_always)) add_row(sum, task.current + cell * s.out_cs + channel);
-      if (task.potential) store_row(sum, task.potential + (image * T + t - 1) * s.out_size() + s.out_cell(y, x) + channel);
-      const V now = hn::Set(d, float(t));
+  const Window wx = task.window_x[x];
+  const uint32_t* starts = task.events->starts(list) + int64_t(steps.first - 1) * task.events->step_cells() + wx.begin;
+  const float* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + lane + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
+  const int64_t cell = list * s.out_w + x;
+  channel += lane;
+  Block<kCount> u, fired;
+  u.fill(hn::Zero(d));
+  fired.fill(hn::Zero(d));
+  for (int t = steps.first; t <= steps.last; ++t, starts += task.events->step_cells()) {
+    Block<kCount> sum;
+    sum.fill(hn::Zero(d));
+    for (uint32_t i = starts[0], end = starts[wx.count]; i < end; ++i) {
+      const uint32_t id = kKind == EventKind::kCounted ? ids[i] & (kCountUnit - 1) : ids[i];
+      const float* HWY_RESTRICT row = weight + int64_t(id) * kWidth;
+      V value = hn::Zero(d);
+      if constexpr (kKind == EventKind::kCounted) value = hn::Set(d, kCounts[ids[i] / kCountUnit]);
+      if constexpr (kKind == EventKind::kValued) value = hn::Set(d, values[i]);
 #pragma GCC unroll 16
       for (int v = 0; v < kCount; ++v) {
-        const auto fires = hn::Gt(sum.at[v], threshold);
-        fired.at[v] = hn::IfThenElse(fires, now, fired.at[v]);
-        u.at[v] = hn::IfThenElse(fires, spent, sum.at[v]);
+        const V w = hn::Load(d, row + v / kPerTile * tile_size + v % kPerTile * kFloats);
+        sum.at[v] = kKind == EventKind::kSingle ? hn::Add(sum.at[v], w) : hn::MulAdd(value, w, sum.at[v]);
       }
     }
+    // From here on `sum` is the potential.
 #pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) store_bytes(fired.at[v], task.times + cell * s.out_cs + channel + v * kFloats);
+    for (int v = 0; v < kCount; ++v) sum.at[v] = hn::MulAdd(scale, sum.at[v], hn::Mul(leak, u.at[v]));
+    if (task.bias) add_row(sum, task.bias + channel);
+    if (task.current && (t == 1 || task.current_always)) add_row(sum, task.current + cell * s.out_cs + channel);
+    if (task.potential) store_row(sum, task.potential + (image * T + t - 1) * s.out_size() + s.out_cell(y, x) + channel);
+    const V now = hn::Set(d, float(t));
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; ++v) {
+      const auto fires = hn::Gt(sum.at[v], threshold);
+      fired.at[v] = hn::IfThenElse(fires, now, fired.at[v]);
+      u.at[v] = hn::IfThenElse(fires, spent, sum.at[v]);
+    }
   }
+#pragma GCC unroll 16
+  for (int v = 0; v < kCount; ++v) store_bytes(fired.at[v], task.times + cell * s.out_cs + channel + v * kFloats);
 }
 
-template <int kWidth, int kTiles>
-void forward_tiles(const ForwardTask& task, int channel, int64_t image, int y) {
-  switch (task.events->kind()) {
-    case EventKind::kSingle: return forward_row<kWidth, kTiles, EventKind::kSingle>(task, channel, image, y);
-    case EventKind::kCounted: return forward_row<kWidth, kTiles, EventKind::kCounted>(task, channel, image, y);
-    case EventKind::kValued: return forward_row<kWidth, kTiles, EventKind::kValued>(task, channel, image, y);
+template <int kWidth, int kTiles, EventKind kKind>
+HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t image, int y) {
+  const StepRange steps = steps_with_input(task, image * task.shape->out_h + y);
+  for (int x = 0; x < task.shape->out_w; ++x) forward_pixel<kWidth, kWidth / kFloats, kTiles, kKind>(task, steps, channel, 0, image, y, x);
+}
+
+template <class F>
+HWY_INLINE void with_kind(EventKind kind, const F& run) {
+  switch (kind) {
+    case EventKind::kSingle: return run(std::integral_constant<EventKind, EventKind::kSingle>());
+    case EventKind::kCounted: return run(std::integral_constant<EventKind, EventKind::kCounted>());
+    case EventKind::kValued: return run(std::integral_constant<EventKind, EventKind::kValued>());
   }
 }
 
 void SpikingForwardRow(const ForwardTask& task, Tile tile, int64_t image, int y) {
-  if (tile.width == 2 * kMaxTile) forward_tiles<kMaxTile, 2>(task, tile.begin, image, y);
-  else with_width(tile.width, [&](auto width) { forward_tiles<width.value, 1>(task, tile.begin, image, y); });
+  with_kind(task.events->kind(), [&](auto kind) {
+    if (tile.width == 2 * kMaxTile) forward_row<kMaxTile, 2, kind.value>(task, tile.begin, image, y);
+    else with_width(tile.width, [&](auto width) { forward_row<width.value, 1, kind.value>(task, tile.begin, image, y); });
+  });
+}
+
+void SpikingForwardLanes(const ForwardTask& task, Tile tile, int lane, int64_t image, int y, int x) {
+  const StepRange steps = steps_with_input(task, image * task.shape->out_h + y);
+  with_kind(task.events->kind(), [&](auto kind) {
+    with_width(tile.width, [&](auto width) { forward_pixel<width.value, kLane / kFloats, 1, kind.value>(task, steps, tile.begin, lane, image, y, x); });
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -119,8 +120,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(SpikingForwardRow);
+HWY_EXPORT(SpikingForwardLanes);
 void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int y) {
   HWY_DYNAMIC_DISPATCH(SpikingForwardRow)(task, tile, image, y);
+}
+void spiking_forward_lanes(const ForwardTask& task, Tile tile, int lane, int64_t image, int y, int x) {
+  HWY_DYNAMIC_DISPATCH(SpikingForwardLanes)(task, tile, lane, image, y, x);
 }
 }  // namespace onespike::cpu
 #endif

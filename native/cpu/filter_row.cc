@@ -1,0 +1,215 @@
+// The kernels of the filter (cpu/spike_filter.h).
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/filter_row.cc"
+#include <hwy/foreach_target.h>
+// Highway asks for this order.
+#include <hwy/highway.h>
+
+#include <limits>
+
+#include "cpu/spike_filter.h"
+#include "cpu/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace onespike::cpu {
+namespace HWY_NAMESPACE {
+
+using DI = hn::RebindToSigned<D>;
+using D16 = hn::Rebind<int16_t, D>;
+constexpr DI di;
+constexpr D16 d16;
+// Pairs of 16 bits are multiplied where it takes one instruction, which sums neighbours and leaves lanes in their places.
+#undef ONESPIKE_PAIRED
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+#define ONESPIKE_PAIRED 1
+using DP = hn::Repartition<int16_t, DI>;
+constexpr DP dp;
+#else
+#define ONESPIKE_PAIRED 0
+#endif
+constexpr float kLargest = 32767;
+
+// Integers of one tile or two as they are summed.
+template <int kCount>
+struct Sums {
+  hn::Vec<DI> at[kCount];
+};
+
+// One event at a time, for any number of channels.
+template <int kWidth, int kTiles, bool kCounted>
+HWY_INLINE uint32_t add_events(Sums<kTiles * kWidth / kFloats>& sum, const int16_t* HWY_RESTRICT weight, int64_t tile_size,
+                               const uint32_t* HWY_RESTRICT ids, uint32_t from, uint32_t to) {
+  constexpr int kPerTile = kWidth / kFloats, kCount = kTiles * kPerTile;
+  uint32_t events = to - from;
+  for (uint32_t i = from; i < to; ++i) {
+    const uint32_t more = kCounted ? ids[i] / kCountUnit : 0, id = kCounted ? ids[i] & (kCountUnit - 1) : ids[i];
+    const int16_t* HWY_RESTRICT row = weight + int64_t(id) * kWidth;
+    events += more;
+    [[maybe_unused]] const auto count = hn::Set(di, int32_t(more + 1));
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; ++v) {
+      const auto w = hn::PromoteTo(di, hn::Load(d16, row + v / kPerTile * tile_size + v % kPerTile * kFloats));
+      if constexpr (kCounted) sum.at[v] = hn::Add(sum.at[v], hn::Mul(w, count));
+      else sum.at[v] = hn::Add(sum.at[v], w);
+    }
+  }
+  return events;
+}
+
+#if ONESPIKE_PAIRED
+// Two counted events at a time: the interleaved rows times a pair of counts, two products per lane and instruction. Of every
+// two vectors of channels the integers lie as the interleaving wants them (FilterIntegers).
+template <int kWidth, int kTiles>
+HWY_INLINE uint32_t add_pairs(Sums<kTiles * kWidth / kFloats>& sum, const int16_t* HWY_RESTRICT weight, int64_t tile_size,
+                              const uint32_t* HWY_RESTRICT ids, uint32_t from, uint32_t to) {
+  constexpr int kPerTile = kWidth / kFloats, kCount = kTiles * kPerTile;
+  uint32_t events = 0;
+  for (uint32_t i = from; i < to; i += 2) {
+    // The last one of an odd number goes with itself, no times.
+    const uint32_t one = ids[i], two = ids[i + 1 < to ? i + 1 : i], twice = i + 1 < to;
+    const uint32_t first = one / kCountUnit + 1, second = twice * (two / kCountUnit + 1);
+    const int16_t* HWY_RESTRICT a = weight + int64_t(one & (kCountUnit - 1)) * kWidth;
+    const int16_t* HWY_RESTRICT b = weight + int64_t(two & (kCountUnit - 1)) * kWidth;
+    events += first + second;
+    const auto counts = hn::BitCast(dp, hn::Set(di, int32_t(first | second << 16)));
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; v += 2) {
+      const int64_t at = v / kPerTile * tile_size + v % kPerTile * kFloats;
+      const auto wa = hn::Load(dp, a + at), wb = hn::Load(dp, b + at);
+      hn::Vec<DI> unused = hn::Zero(di);
+      sum.at[v] = hn::ReorderWidenMulAccumulate(di, hn::InterleaveLower(dp, wa, wb), counts, sum.at[v], unused);
+      sum.at[v + 1] = hn::ReorderWidenMulAccumulate(di, hn::InterleaveUpper(dp, wa, wb), counts, sum.at[v + 1], unused);
+    }
+  }
+  return events;
+}
+#endif
+
+template <int kWidth, int kTiles, bool kCounted>
+HWY_NOINLINE int filter_pixels(const FilterTask& task, int channel, int64_t image, int y, Doubt* doubts) {
+  constexpr int kPerTile = kWidth / kFloats, kCount = kTiles * kPerTile, kPerGroup = kLane / kFloats;
+  const ForwardTask& exact = *task.exact;
+  const StageShape& s = *exact.shape;
+  const int64_t list = image * s.out_h + y, tile_size = int64_t(s.taps()) * s.src_cs * kWidth;
+  const uint32_t* HWY_RESTRICT ids = exact.events->ids(list);
+  const float* HWY_RESTRICT units = task.unit + channel;
+  const float* HWY_RESTRICT slacks = task.slack + channel;
+  const float* HWY_RESTRICT drives = task.drive + channel;
+  const V leak = hn::Set(d, exact.neuron.leak), doubt = hn::Set(d, -1.0f), rest = hn::Set(d, -exact.neuron.threshold);
+  // As in spiking_forward.cc; a neuron in doubt is of no use here either.
+  const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
+  const StepRange steps = steps_with_input(exact, list);
+  int found = 0;
+  for (int x = 0; x < s.out_w; ++x) {
+    const Window wx = exact.window_x[x];
+    const uint32_t* starts = exact.events->starts(list) + int64_t(steps.first - 1) * exact.events->step_cells() + wx.begin;
+    const int16_t* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
+    Block<kCount> above, fired;  // potential less threshold
+    above.fill(rest);
+    fired.fill(hn::Zero(d));
+    float weighed = 0;  // E(t) of cpu/spike_filter.h
+    for (int t = steps.first; t <= steps.last; ++t, starts += exact.events->step_cells()) {
+      Sums<kCount> sum;
+#pragma GCC unroll 16
+      for (int v = 0; v < kCount; ++v) sum.at[v] = hn::Zero(di);
+      uint32_t events;
+#if ONESPIKE_PAIRED
+      if constexpr (kCounted && kWidth >= 2 * kFloats) events = add_pairs<kWidth, kTiles>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
+      else
+#endif
+      events = add_events<kWidth, kTiles, kCounted>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
+      weighed = exact.neuron.leak * weighed + float(events);
+      const V off = hn::Set(d, weighed * task.share), now = hn::Set(d, float(t));
+#pragma GCC unroll 16
+      for (int v = 0; v < kCount; ++v) {
+        const V unit = hn::Load(d, units + v * kFloats), bound = hn::MulAdd(off, unit, hn::Load(d, slacks + v * kFloats));
+        const V next = hn::MulAdd(unit, hn::ConvertTo(d, sum.at[v]), hn::MulAdd(leak, above.at[v], hn::Load(d, drives + v * kFloats)));
+        const auto ends = hn::Ge(next, hn::Neg(bound));
+        fired.at[v] = hn::IfThenElse(ends, hn::IfThenElse(hn::Gt(next, bound), now, doubt), fired.at[v]);
+        above.at[v] = hn::IfThenElse(ends, spent, next);
+      }
+    }
+    const int64_t cell = list * s.out_w + x;
+    V lowest = fired.at[0];
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; ++v) {
+      lowest = hn::Min(lowest, fired.at[v]);
+      store_bytes(fired.at[v], exact.times + cell * s.out_cs + channel + v * kFloats);
+    }
+    if (hn::AllFalse(d, hn::Lt(lowest, hn::Zero(d)))) continue;
+    for (int v = 0; v < kCount; v += kPerGroup) {
+      lowest = fired.at[v];
+      for (int i = 1; i < kPerGroup; ++i) lowest = hn::Min(lowest, fired.at[v + i]);
+      if (!hn::AllFalse(d, hn::Lt(lowest, hn::Zero(d)))) doubts[found++] = {list, x, channel + v * kFloats};
+    }
+  }
+  return found;
+}
+
+int FilterRow(const FilterTask& task, Tile tile, int64_t image, int y, Doubt* doubts) {
+  int found = 0;
+  const auto run = [&](auto width, auto tiles) {
+    if (task.exact->events->kind() == EventKind::kCounted) found = filter_pixels<width.value, tiles.value, true>(task, tile.begin, image, y, doubts);
+    else found = filter_pixels<width.value, tiles.value, false>(task, tile.begin, image, y, doubts);
+  };
+  if (tile.width == 2 * kMaxTile) run(std::integral_constant<int, kMaxTile>(), std::integral_constant<int, 2>());
+  else with_width(tile.width, [&](auto width) { run(width, std::integral_constant<int, 1>()); });
+  return found;
+}
+
+void FilterUnits(float* HWY_RESTRICT unit, const float* HWY_RESTRICT weight, int64_t rows, int width) {
+  for (int lane = 0; lane < width; lane += kFloats) {
+    V most = hn::Zero(d), sum = hn::Zero(d);
+    for (int64_t row = 0; row < rows; ++row) {
+      const V w = hn::Abs(hn::Load(d, weight + row * width + lane));
+      most = hn::Max(most, w);
+      sum = hn::Add(sum, w);
+    }
+    // A maximum may pass over what is not a number; a sum cannot, and what it makes of infinity it keeps.
+    const V zero = hn::Mul(sum, hn::Zero(d));
+    hn::Store(hn::Add(hn::Mul(most, hn::Set(d, 1 / kLargest)), zero), d, unit + lane);
+  }
+}
+
+void FilterIntegers(int16_t* HWY_RESTRICT to, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT unit, int64_t rows, int width, bool paired) {
+  const auto integers = [&](int64_t row, int lane) HWY_ATTR {
+    // 0 / 0 in a channel of zeros: its comparison fails.
+    const V share = hn::Div(hn::Load(d, weight + row * width + lane), hn::Load(d, unit + lane));
+    return hn::DemoteTo(d16, hn::NearestInt(hn::IfThenElseZero(hn::Ge(share, hn::Set(d, -kLargest - 1)), share)));
+  };
+  for (int64_t row = 0; row < rows; ++row)
+    for (int lane = 0; lane < width; lane += kFloats) {
+#if ONESPIKE_PAIRED
+      if (paired && width >= 2 * kFloats) {
+        // Blocks of eight whose lower halves are the first vector of channels, and the upper halves the second.
+        HWY_ALIGN int16_t both[2 * kFloats];
+        hn::Store(integers(row, lane), d16, both);
+        hn::Store(integers(row, lane + kFloats), d16, both + kFloats);
+        for (int i = 0; i < 2 * kFloats; ++i) to[row * width + lane + i] = both[i / 4 % 2 * kFloats + i / 8 * 4 + i % 4];
+        lane += kFloats;
+        continue;
+      }
+#endif
+      hn::Store(integers(row, lane), d16, to + row * width + lane);
+    }
+  (void)paired;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace onespike::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace onespike::cpu {
+HWY_EXPORT(FilterRow);
+HWY_EXPORT(FilterUnits);
+HWY_EXPORT(FilterIntegers);
+int filter_row(const FilterTask& task, Tile tile, int64_t image, int y, Doubt* doubts) {
+  return HWY_DYNAMIC_DISPATCH(FilterRow)(task, tile, image, y, doubts);
+}
+void filter_units(float* unit, const float* weight, int64_t rows, int width) { HWY_DYNAMIC_DISPATCH(FilterUnits)(unit, weight, rows, width); }
+void filter_integers(int16_t* to, const float* weight, const float* unit, int64_t rows, int width, bool paired) {
+  HWY_DYNAMIC_DISPATCH(FilterIntegers)(to, weight, unit, rows, width, paired);
+}
+}  // namespace onespike::cpu
+#endif

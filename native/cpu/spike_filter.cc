@@ -1,0 +1,37 @@
+#include "cpu/spike_filter.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace onespike::cpu {
+
+const FilterWeights* FilterStore::of(const float* weight, bool counted, const StageShape& s, ThreadPool& pool) {
+  const auto [at, added] = stages_.try_emplace(weight);
+  FilterWeights& made = at->second;
+  if (!added && made.paired == counted) return made.usable ? &made : nullptr;
+  const int64_t rows = int64_t(s.taps()) * s.src_cs;
+  int16_t* integers = made.weight.reserve(size_t(s.weights()));
+  float* unit = made.unit.reserve(size_t(s.out_cs));
+  made.paired = counted;
+  made.bytes = size_t(s.weights()) * sizeof(float);
+  const std::vector<Tile> tiles = tiles_of(s.out_cs);
+  pool.parallel_for(int64_t(tiles.size()), [&](int64_t i) {
+    const Tile tile = tiles[size_t(i)];
+    filter_units(unit + tile.begin, weight + tile.begin * rows, rows, tile.width);
+    filter_integers(integers + tile.begin * rows, weight + tile.begin * rows, unit + tile.begin, rows, tile.width, counted);
+  });
+  made.usable = std::all_of(unit, unit + s.out_cs, [](float u) { return std::isfinite(u); });
+  return made.usable ? &made : nullptr;
+}
+
+void FilterStore::forget(const void* memory, size_t bytes) {
+  const char* begin = static_cast<const char*>(memory);
+  std::erase_if(stages_, [&](const auto& stage) {
+    const char* weight = reinterpret_cast<const char*>(stage.first);
+    return weight < begin + bytes && begin < weight + stage.second.bytes;
+  });
+}
+
+void FilterStore::release(const void* memory) { stages_.erase(static_cast<const float*>(memory)); }
+
+}  // namespace onespike::cpu
