@@ -118,15 +118,16 @@ class GemmLoader {
       if constexpr (kTimes) {
         const bool inside = image < g_.images && channel + chunk * 16 < g_.a_stride;
         const uint8_t* from = static_cast<const uint8_t*>(g_.a);
-        if (inside) from += (int64_t(image) * g_.image_cells() + cell) * g_.a_stride + channel + chunk * 16;
+        if (inside) from += image * g_.image_stride + cell * g_.a_stride + channel + chunk * 16;
         copy_async<16>(to + i * kWindowRow + chunk * 16, from, inside ? 16 : 0);
       } else {
         const uint16_t* from = static_cast<const uint16_t*>(g_.a);
         const int64_t step = int64_t(g_.image_cells()) * g_.a_stride;
-        if (image < g_.images) from += (int64_t(image) * g_.timesteps + g_.first_step) * step + cell * g_.a_stride + channel + chunk * kChunk;
+        const bool inside = image < g_.images && channel + chunk * kChunk < g_.a_stride;
+        if (inside) from += image * g_.image_stride + g_.first_step * step + cell * g_.a_stride + channel + chunk * kChunk;
 #pragma unroll
         for (int t = 0; t < kSteps; ++t) {
-          const bool wanted = image < g_.images && g_.first_step + t < g_.timesteps;
+          const bool wanted = inside && g_.first_step + t < g_.timesteps;
           copy_async<16>(to + t * g_.window_bytes() + half_chunk_offset(i, chunk), wanted ? from + t * step : from, wanted ? 16 : 0);
         }
       }

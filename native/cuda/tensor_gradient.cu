@@ -166,7 +166,7 @@ class DenseEpilogue {
 
 namespace tensor_core {
 
-void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* potential, const void* weight_backward,
+void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* gradient, const void* weight_backward,
                     const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
                     const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
   (void)below_shape;  // its output map is the source map of s
@@ -180,10 +180,9 @@ void input_gradient(Stream& stream, void* workspace, float* potential_below, con
     task.carry_sum = rest, rest += n * s.src_size();
     task.carry_g = rest, rest += n * s.src_size();
   }
-  auto* halves = reinterpret_cast<uint16_t*>(rest);
-  make_halves(stream, halves, potential, int64_t(n) * T * s.out_cells(), s.out_cs, ChannelOrder::kSlice);
   zero_dropped(stream, potential_below, int64_t(n) * T, s);
-  g.a = halves, g.b = weight_backward;
+  const GradientRecord record(const_cast<float*>(gradient), T, s);
+  g.a = record.a(0), g.image_stride = record.image_stride(), g.b = weight_backward;
   for (int first = (T - 1) / steps * steps; first >= 0; first -= steps) {
     g.first_step = first;
     launch_steps<false, SpikingEpilogue>(stream, "input_gradient", g, steps, task);
@@ -196,7 +195,7 @@ void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const f
   GemmTask g = backward_task(n, 1, s);
   plan_gemm(&g, false);
   auto* halves = static_cast<uint16_t*>(workspace);
-  make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kSlice);
+  make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
   zero_dropped(stream, d_src, n, s);
   g.a = halves, g.b = weight_backward;
   launch_gemm<false, DenseEpilogue, 1>(stream, "dense_input_gradient", g, {d_src, activation, scale / float(s.pool * s.pool), s});
