@@ -57,6 +57,7 @@ class CudaBackend final : public Backend {
   void zero(void* memory, size_t bytes) override;
   size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const override;
   bool reserve_workspace(size_t bytes) override;
+  int64_t workspace_held() const override { return int64_t(workspace_.bytes()); }
   int64_t available_bytes() const override;
   bool host_memory() const override { return false; }
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
