@@ -122,13 +122,13 @@ class GemmLoader {
         copy_async<16>(to + i * kWindowRow + chunk * 16, from, inside ? 16 : 0);
       } else {
         const uint16_t* from = static_cast<const uint16_t*>(g_.a);
-        const int64_t step = int64_t(g_.image_cells()) * g_.a_stride;
         const bool inside = image < g_.images && channel + chunk * kChunk < g_.a_stride;
-        if (inside) from += image * g_.image_stride + g_.first_step * step + cell * g_.a_stride + channel + chunk * kChunk;
-#pragma unroll
-        for (int t = 0; t < kSteps; ++t) {
-          const bool wanted = inside && g_.first_step + t < g_.timesteps;
-          copy_async<16>(to + t * g_.window_bytes() + half_chunk_offset(i, chunk), wanted ? from + t * step : from, wanted ? 16 : 0);
+        if (inside) from += image * g_.image_stride + (int64_t(g_.first_step) * g_.image_cells() + cell) * g_.a_stride + channel + chunk * kChunk;
+        unsigned char* at_step = to + half_chunk_offset(i, chunk);
+#pragma unroll 1
+        for (int t = g_.first_step; t < g_.first_step + kSteps; ++t, at_step += g_.window_bytes()) {
+          copy_async<16>(at_step, from, inside && t < g_.timesteps ? 16 : 0);
+          from += int64_t(g_.image_cells()) * g_.a_stride;
         }
       }
     }
@@ -275,6 +275,10 @@ template <bool kTimes, class Epilogue, int kSteps>
 void launch_gemm(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
   launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(g.shared_bytes(kTimes, kSteps)), name, gemm_kernel<kTimes, kSteps, Epilogue>, g, task);
 }
+
+// Whether there may be other launches for other steps: as many as that are all there are (plan_gemm).
+template <int kSteps>
+constexpr bool kCarries = kSteps < kMaxSteps;
 
 // One launch of the steps that plan_gemm chose.
 template <bool kTimes, class Epilogue>
