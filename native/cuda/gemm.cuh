@@ -81,10 +81,10 @@ class GemmLoader {
   __device__ int taps() const { return g_.kernel_h * g_.kernel_w; }
   __device__ int slices() const { return g_.fixed_taps * g_.slices * (kSlice / kDepth); }
   __device__ int window() const { return g_.window_bytes() * (kTimes ? 1 : kSteps); }
-  // Where the next product that nobody has computed finds its operands.
+  // Where the next product that nobody has computed finds its operands. Copies are kColumnStages - 1 products ahead, so after next() the
+  // tile that comes round is the one to read.
   __device__ const unsigned char* window_now() const { return shared_ + read_window_ * window(); }
-  __device__ const unsigned char* tile_now() const { return tiles() + read_tile_ * kTile; }
-  __device__ void tile_done() { read_tile_ = read_tile_ + 1 == kColumnStages ? 0 : read_tile_ + 1; }
+  __device__ const unsigned char* tile_now() const { return tiles() + tile_ * kTile; }
   __device__ void window_done() { read_window_ = read_window_ + 1 == g_.window_buffers ? 0 : read_window_ + 1; }
 
   // Starts the copies for the next product; after the last one none.
@@ -92,12 +92,12 @@ class GemmLoader {
     if (slice_ < slices()) {
       if (tap_ == 0) copy_window();
       copy_tile();
-      write_tile_ = write_tile_ + 1 == kColumnStages ? 0 : write_tile_ + 1;
       if (++tap_ == taps()) {
         tap_ = 0, ++slice_;
         write_window_ = write_window_ + 1 == g_.window_buffers ? 0 : write_window_ + 1;
       }
     }
+    tile_ = tile_ + 1 == kColumnStages ? 0 : tile_ + 1;
     copy_async_commit();
   }
 
@@ -135,7 +135,7 @@ class GemmLoader {
   }
 
   __device__ __forceinline__ void copy_tile() const {
-    unsigned char* to = tiles() + write_tile_ * kTile;
+    unsigned char* to = tiles() + tile_ * kTile;
     const int fixed = slice_ / (g_.slices * kParts), slice = slice_ / kParts % g_.slices, part = slice_ % kParts;
     const int64_t tap = g_.fixed_taps > 1 ? fixed : tap_, taps_in_all = g_.fixed_taps > 1 ? g_.fixed_taps : taps();
     const unsigned char* from = static_cast<const unsigned char*>(g_.b) + ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
@@ -148,7 +148,7 @@ class GemmLoader {
   const GemmTask& g_;
   const BlockPlace& place_;
   unsigned char* const shared_;
-  int slice_ = 0, tap_ = 0, write_window_ = 0, write_tile_ = 0, read_window_ = 0, read_tile_ = 0;
+  int slice_ = 0, tap_ = 0, write_window_ = 0, read_window_ = 0, tile_ = 0;
 };
 
 // Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles.
@@ -244,7 +244,6 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
         loader.next();
         if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
         else multiply_steps<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
-        loader.tile_done();
       }
     loader.window_done();
   }
