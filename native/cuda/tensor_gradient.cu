@@ -48,7 +48,7 @@ class SpikingEpilogue {
     const bool last = g_.first_step + kSteps >= g_.timesteps;
     float sums[kSteps][2], sum[2] = {0, 0};
     float* carry = nullptr;
-    if (task_.carry_sum) {
+    if (kCarries<kSteps> && task_.carry_sum) {
       carry = task_.carry_sum + ((int64_t(row.image) * s.in_h + target.y) * s.in_w + target.x) * s.src_cs + target.channel;
       if (!last) sum[0] = carry[0], sum[1] = carry[1];
     }
@@ -57,7 +57,9 @@ class SpikingEpilogue {
 #pragma unroll
       for (int e = 0; e < 2; ++e) sum[e] = fmaf(leak_, sum[e], v[i][e]), sums[i][e] = sum[e];
     if (carry) carry[0] = sum[0], carry[1] = sum[1];
+#pragma unroll 1  // the sums of the other columns leave few registers
     for (int a = 0; a < s.pool; ++a)
+#pragma unroll 1
       for (int b = 0; b < s.pool; ++b) child(row.image, target.y * s.pool + a, target.x * s.pool + b, target.channel, last, sums);
   }
 
@@ -92,7 +94,7 @@ class SpikingEpilogue {
     }
     float* potential = task_.potential + int64_t(image) * T * step + cell;
     NeuronBackward first, second;
-    if (task_.carry_g && !last) first.g = task_.carry_g[at], second.g = task_.carry_g[at + 1];
+    if (kCarries<kSteps> && task_.carry_g && !last) first.g = task_.carry_g[at], second.g = task_.carry_g[at + 1];
     float2 before = make_float2(0, 0);
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i) {
@@ -104,7 +106,7 @@ class SpikingEpilogue {
       const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_, task_.below.surrogate);
       *reinterpret_cast<float2*>(potential + (t - 1) * step) = make_float2(a, b);
     }
-    if (task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
+    if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
     d_threshold_ += first.d_threshold + second.d_threshold;
     d_leak_ += first.d_leak + second.d_leak;
   }
