@@ -51,6 +51,7 @@ EncodeParams NetworkState::encoding(Encoder encoder) const {
 int64_t NetworkState::buffer_bytes() const {
   int64_t bytes = analog.bytes() + coded.bytes() + rate.bytes() + current.bytes() + gradient.bytes() + d_activation[0].bytes() + d_activation[1].bytes();
   bytes += statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + result.bytes() + spikes.bytes() + pixels.bytes() + labels.bytes() + indices.bytes();
+  bytes += backend->workspace_held();
   for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();
   for (const StageBuffers& b : stages)
     bytes += b.times.bytes() + b.sent.bytes() + b.mask.bytes() + b.potential.bytes() + b.gradient.bytes() + b.forward.bytes() + b.backward.bytes() + b.padded.bytes() + b.activation.bytes();

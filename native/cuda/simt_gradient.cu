@@ -5,14 +5,10 @@
 #include "cuda/simt.cuh"
 #include "cuda/simt.h"
 #include "cuda/spikes.cuh"
+#include "cuda/weight_parts.cuh"
 
 namespace onespike::cuda {
 namespace {
-
-// Blocks that keep a large GPU busy, and the bytes of sums that wait to be added up for it.
-constexpr int64_t kWantedBlocks = 512;
-constexpr int64_t kSplitBytes = 64ll << 20;
-constexpr int64_t kLeastDepth = 8 * kDepth;  // of a part
 
 struct InputSumsTask {
   float* sums;
@@ -72,7 +68,7 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
   }
 }
 
-// Where the inputs of a weight gradient come from: a float map, or spikes at the step that counts as part of the image.
+// Where the inputs of a weight gradient come from: a float map, or the rate encoder's spikes at the step that counts as part of the image.
 struct MapInput {
   const float* map;  // (image, in_h, in_w, src_cs)
 
@@ -81,7 +77,7 @@ struct MapInput {
   }
 };
 
-struct SpikeInput {
+struct RateInput {
   SpikeSource source;
   int timesteps;
 
@@ -148,32 +144,6 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
   }
 }
 
-struct AddParts {
-  float* d_weight;
-  const float* parts;
-  int64_t weights;
-  int splits;
-  float scale;
-
-  __device__ void operator()(int64_t i) const {
-    float sum = 0;
-    for (int part = 0; part < splits; ++part) sum += parts[part * weights + i];
-    d_weight[i] += scale * sum;
-  }
-};
-
-// The grid of a weight gradient and the depth of a part.
-template <int kColumns>
-TileGrid weight_grid(int64_t images, const StageShape& s, int64_t* part) {
-  TileGrid grid = tile_grid<kColumns>(int64_t(s.taps()) * s.src_cs, s.out_cs);
-  const int64_t depth = images * s.out_cells();
-  const int64_t most = std::min(depth / kLeastDepth, kSplitBytes / (s.weights() * int64_t(sizeof(float))));
-  const int64_t splits = std::max<int64_t>(1, std::min(kWantedBlocks / grid.tiles(), most));
-  *part = ((depth + splits - 1) / splits + kDepth - 1) / kDepth * kDepth;
-  grid.splits = int((depth + *part - 1) / *part);
-  return grid;
-}
-
 template <class Input>
 void weight_gradient(Stream& stream, Workspace& workspace, const char* name, float* d_weight, const Input& input, const float* gradient, int64_t images,
                      float scale, const StageShape& s) {
@@ -190,13 +160,13 @@ void weight_gradient(Stream& stream, Workspace& workspace, const char* name, flo
 
 }  // namespace
 
-size_t simt_weight_gradient_bytes(int64_t images, const StageShape& s) {
-  size_t bytes = 0;
-  with_columns(s.out_cs, [&](auto columns) {
-    int64_t part = 0;
-    bytes = size_t(weight_grid<columns.value>(images, s, &part).splits) * size_t(s.weights()) * sizeof(float);
-  });
-  return bytes;
+size_t simt_weight_gradient_bytes(int64_t n, int timesteps, const StageShape& s) {
+  int64_t part = 0;
+  int splits = 1;
+  // Events are counted by cells, everything else by cells and steps.
+  for (int64_t images : {n, n * timesteps})
+    with_columns(s.out_cs, [&](auto columns) { splits = std::max(splits, weight_grid<columns.value>(images, s, &part).splits); });
+  return size_t(splits) * size_t(s.weights()) * sizeof(float);
 }
 
 void simt_input_sums(Stream& stream, float* sums, const float* gradient, const float* weight, int64_t images, const StageShape& s) {
@@ -212,7 +182,8 @@ void simt_input_sums(Stream& stream, float* sums, const float* gradient, const f
 
 void simt_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n,
                           int timesteps, const StageShape& s) {
-  weight_gradient(stream, workspace, "weight_gradient", d_weight, SpikeInput{source, timesteps}, gradient, int64_t(n) * timesteps, source.scale, s);
+  if (source.times) event_weight_gradient(stream, workspace, d_weight, source, gradient, n, timesteps, s);
+  else weight_gradient(stream, workspace, "weight_gradient", d_weight, RateInput{source, timesteps}, gradient, int64_t(n) * timesteps, source.scale, s);
 }
 
 void simt_dense_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const float* packed, const float* d_out, int n, const StageShape& s) {
