@@ -82,6 +82,7 @@ step() {
   detail=$(grep -E '^[0-9]+ passed, [0-9]+ failed|ERROR SUMMARY|RACECHECK SUMMARY|CUDA backend:' "$log" | tail -n 1)
   [[ -n $detail || $code = 0 ]] || detail=$(grep -iE 'error|cannot|expected|no such|not found' "$log" | head -n 1)
   [[ -n $detail ]] || detail=$(grep -v '^{' "$log" | tail -n 1)
+  detail=${detail#-- }
   detail=$(tr -d '\t' <<<"${detail:0:160}")
   case $code in
     0) note ok "$name" $((SECONDS - start)) "$detail" ;;

@@ -19,7 +19,7 @@ function environment(threads) {
 const commands = {
   // Options of Node.js go on to the programs that run in it.
   onespike: ({ model, mode, run, batch, timesteps, activity, threads, iterations, precision }, { warmup }) => [
-    process.execPath, ...process.execArgv, main, 'bench', '--json', ...flags({ run, model: run === undefined ? model : undefined, mode, batch, threads, iterations, warmup, precision }),
+    process.execPath, ...process.execArgv, main, 'bench', '--json', ...flags({ run, model: run === undefined ? model : undefined, mode, batch, threads, iterations, warmup, precision, backend: 'cpu' }),
     ...(run === undefined ? flags({ timesteps, activity }) : []),
   ],
   pytorch: ({ model, mode, batch, timesteps, activity, threads, iterations, layers }, { python, reference, warmup, compile }) => [

@@ -121,6 +121,7 @@ class Backend {
   // What the operations on n images of a stage need beside the buffers, and making room for it beforehand; dense ones with T = 1.
   virtual size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const { (void)n, (void)timesteps, (void)backward, (void)s; return 0; }
   virtual bool reserve_workspace(size_t bytes) { (void)bytes; return true; }
+  virtual int64_t workspace_held() const { return 0; }
   // Bytes that could be allocated now, for messages; -1 = unknown.
   virtual int64_t available_bytes() const { return -1; }
   // Whether its memory is the host's, so that arrays of the host are read where they lie.

@@ -37,6 +37,7 @@ class ProfiledBackend final : public Backend {
     return inner_->workspace_bytes(n, timesteps, backward, s);
   }
   bool reserve_workspace(size_t bytes) override { return inner_->reserve_workspace(bytes); }
+  int64_t workspace_held() const override { return inner_->workspace_held(); }
   int64_t available_bytes() const override { return inner_->available_bytes(); }
   bool host_memory() const override { return inner_->host_memory(); }
   int64_t resident_bytes() const override { return inner_->resident_bytes(); }

@@ -34,6 +34,13 @@ class Staging {
 size_t columns_bytes(int stride);
 size_t readout_bytes(int64_t n);
 
+// Rows whose columns are added up: floats, or bf16 with so many rows to an image.
+struct ColumnValues {
+  const float* floats = nullptr;
+  const uint16_t* halves = nullptr;
+  int64_t image_rows = 0, image_stride = 0;
+};
+
 class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, Precision precision) : device_(device), precision_(precision) {}
@@ -50,6 +57,7 @@ class CudaBackend final : public Backend {
   void zero(void* memory, size_t bytes) override;
   size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const override;
   bool reserve_workspace(size_t bytes) override;
+  int64_t workspace_held() const override { return int64_t(workspace_.bytes()); }
   int64_t available_bytes() const override;
   bool host_memory() const override { return false; }
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
@@ -103,7 +111,7 @@ class CudaBackend final : public Backend {
     cudaGraphExec_t graph = nullptr;
   };
 
-  void add_columns(float* to, const float* values, int64_t rows, int stride);  // += sums over rows
+  void add_columns(float* to, const ColumnValues& values, int64_t rows, int stride);  // += sums over rows
   // Whether the stage goes to the tensor cores; in dense operations with one step.
   bool takes_tensor_cores(const StageShape& s, int timesteps) const { return precision_ == Precision::kMixed && tensor_core::takes(s, timesteps); }
   bool on_tensor_cores(const StageShape& s, int timesteps);
@@ -121,6 +129,7 @@ class CudaBackend final : public Backend {
   std::map<uint64_t, Recording> recordings_;
   uint64_t epoch_ = 0;          // counts allocations: recordings hold addresses
   SpikeSource source_;          // of sort_events
+  const float* gradient_ = nullptr;  // of accumulate_gradient
   KernelChoice choice_;
 };
 

@@ -42,14 +42,20 @@ struct Spread {
   }
 };
 
+__device__ __forceinline__ float column_value(const ColumnValues& values, int64_t row, int column, int stride) {
+  if (values.floats) return values.floats[row * stride + column];
+  const int64_t image = row / values.image_rows;
+  return __uint_as_float(uint32_t(values.halves[image * values.image_stride + (row - image * values.image_rows) * stride + column]) << 16);
+}
+
 // partial (block, stride): sums of some rows.
-__global__ void __launch_bounds__(kElementThreads) columns_kernel(double* partial, const float* values, int64_t rows, int stride) {
+__global__ void __launch_bounds__(kElementThreads) columns_kernel(double* partial, ColumnValues values, int64_t rows, int stride) {
   __shared__ double shared[kElementThreads / kColumnLanes][kColumnLanes];
   const int lane = int(threadIdx.x) % kColumnLanes, line = int(threadIdx.x) / kColumnLanes, lanes = stride / kColumnLanes;
   const int column = int(blockIdx.x) % lanes * kColumnLanes + lane;
   const int64_t block = int(blockIdx.x) / lanes, blocks = int(gridDim.x) / lanes;
   double sum = 0;
-  for (int64_t row = block * (kElementThreads / kColumnLanes) + line; row < rows; row += blocks * (kElementThreads / kColumnLanes)) sum += values[row * stride + column];
+  for (int64_t row = block * (kElementThreads / kColumnLanes) + line; row < rows; row += blocks * (kElementThreads / kColumnLanes)) sum += column_value(values, row, column, stride);
   shared[line][lane] = sum;
   __syncthreads();
   if (line != 0) return;
@@ -74,7 +80,7 @@ struct AddBlocks {
 
 size_t columns_bytes(int stride) { return size_t(kColumnBlocks * stride) * sizeof(double); }
 
-void CudaBackend::add_columns(float* to, const float* values, int64_t rows, int stride) {
+void CudaBackend::add_columns(float* to, const ColumnValues& values, int64_t rows, int stride) {
   choice_ = {};
   const int64_t blocks = std::clamp<int64_t>(rows / kElementThreads, 1, kColumnBlocks);
   double* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, columns_bytes(stride)));
@@ -98,7 +104,7 @@ void CudaBackend::dense_weight_gradient(float* d_weight, const float* padded, co
   else simt_dense_weight_gradient(stream_, workspace_, d_weight, padded, d_out, n, s);
 }
 
-void CudaBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) { add_columns(d_bias, d_out, n * s.out_cells(), s.out_cs); }
+void CudaBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) { add_columns(d_bias, {d_out}, n * s.out_cells(), s.out_cs); }
 
 void CudaBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void* weight_backward, const float* activation, float scale,
                                        int n, const StageShape& s) {

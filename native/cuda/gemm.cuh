@@ -81,10 +81,10 @@ class GemmLoader {
   __device__ int taps() const { return g_.kernel_h * g_.kernel_w; }
   __device__ int slices() const { return g_.fixed_taps * g_.slices * (kSlice / kDepth); }
   __device__ int window() const { return g_.window_bytes() * (kTimes ? 1 : kSteps); }
-  // Where the next product that nobody has computed finds its operands.
+  // Where the next product that nobody has computed finds its operands. Copies are kColumnStages - 1 products ahead, so after next() the
+  // tile that comes round is the one to read.
   __device__ const unsigned char* window_now() const { return shared_ + read_window_ * window(); }
-  __device__ const unsigned char* tile_now() const { return tiles() + read_tile_ * kTile; }
-  __device__ void tile_done() { read_tile_ = read_tile_ + 1 == kColumnStages ? 0 : read_tile_ + 1; }
+  __device__ const unsigned char* tile_now() const { return tiles() + tile_ * kTile; }
   __device__ void window_done() { read_window_ = read_window_ + 1 == g_.window_buffers ? 0 : read_window_ + 1; }
 
   // Starts the copies for the next product; after the last one none.
@@ -92,12 +92,12 @@ class GemmLoader {
     if (slice_ < slices()) {
       if (tap_ == 0) copy_window();
       copy_tile();
-      write_tile_ = write_tile_ + 1 == kColumnStages ? 0 : write_tile_ + 1;
       if (++tap_ == taps()) {
         tap_ = 0, ++slice_;
         write_window_ = write_window_ + 1 == g_.window_buffers ? 0 : write_window_ + 1;
       }
     }
+    tile_ = tile_ + 1 == kColumnStages ? 0 : tile_ + 1;
     copy_async_commit();
   }
 
@@ -118,23 +118,24 @@ class GemmLoader {
       if constexpr (kTimes) {
         const bool inside = image < g_.images && channel + chunk * 16 < g_.a_stride;
         const uint8_t* from = static_cast<const uint8_t*>(g_.a);
-        if (inside) from += (int64_t(image) * g_.image_cells() + cell) * g_.a_stride + channel + chunk * 16;
+        if (inside) from += image * g_.image_stride + cell * g_.a_stride + channel + chunk * 16;
         copy_async<16>(to + i * kWindowRow + chunk * 16, from, inside ? 16 : 0);
       } else {
         const uint16_t* from = static_cast<const uint16_t*>(g_.a);
-        const int64_t step = int64_t(g_.image_cells()) * g_.a_stride;
-        if (image < g_.images) from += (int64_t(image) * g_.timesteps + g_.first_step) * step + cell * g_.a_stride + channel + chunk * kChunk;
-#pragma unroll
-        for (int t = 0; t < kSteps; ++t) {
-          const bool wanted = image < g_.images && g_.first_step + t < g_.timesteps;
-          copy_async<16>(to + t * g_.window_bytes() + half_chunk_offset(i, chunk), wanted ? from + t * step : from, wanted ? 16 : 0);
+        const bool inside = image < g_.images && channel + chunk * kChunk < g_.a_stride;
+        if (inside) from += image * g_.image_stride + (int64_t(g_.first_step) * g_.image_cells() + cell) * g_.a_stride + channel + chunk * kChunk;
+        unsigned char* at_step = to + half_chunk_offset(i, chunk);
+#pragma unroll 1
+        for (int t = g_.first_step; t < g_.first_step + kSteps; ++t, at_step += g_.window_bytes()) {
+          copy_async<16>(at_step, from, inside && t < g_.timesteps ? 16 : 0);
+          from += int64_t(g_.image_cells()) * g_.a_stride;
         }
       }
     }
   }
 
   __device__ __forceinline__ void copy_tile() const {
-    unsigned char* to = tiles() + write_tile_ * kTile;
+    unsigned char* to = tiles() + tile_ * kTile;
     const int fixed = slice_ / (g_.slices * kParts), slice = slice_ / kParts % g_.slices, part = slice_ % kParts;
     const int64_t tap = g_.fixed_taps > 1 ? fixed : tap_, taps_in_all = g_.fixed_taps > 1 ? g_.fixed_taps : taps();
     const unsigned char* from = static_cast<const unsigned char*>(g_.b) + ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
@@ -147,7 +148,7 @@ class GemmLoader {
   const GemmTask& g_;
   const BlockPlace& place_;
   unsigned char* const shared_;
-  int slice_ = 0, tap_ = 0, write_window_ = 0, write_tile_ = 0, read_window_ = 0, read_tile_ = 0;
+  int slice_ = 0, tap_ = 0, write_window_ = 0, read_window_ = 0, tile_ = 0;
 };
 
 // Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles.
@@ -243,7 +244,6 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
         loader.next();
         if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
         else multiply_steps<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
-        loader.tile_done();
       }
     loader.window_done();
   }
@@ -274,6 +274,10 @@ template <bool kTimes, class Epilogue, int kSteps>
 void launch_gemm(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
   launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(g.shared_bytes(kTimes, kSteps)), name, gemm_kernel<kTimes, kSteps, Epilogue>, g, task);
 }
+
+// Whether there may be other launches for other steps: as many as that are all there are (plan_gemm).
+template <int kSteps>
+constexpr bool kCarries = kSteps < kMaxSteps;
 
 // One launch of the steps that plan_gemm chose.
 template <bool kTimes, class Epilogue>

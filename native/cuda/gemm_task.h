@@ -24,6 +24,7 @@ ONESPIKE_HD constexpr int row_tiles(bool times, int steps) { return steps == 1 &
 
 struct GemmTask {
   const void* a;        // spike times (image, cell, a_stride), or bf16 (image, T, cell, a_stride)
+  int64_t image_stride; // values of `a` from one image to the next
   const void* b;        // weights, packed by pack_weights
   int images, timesteps;
   int first_step;       // of the steps of this launch, from 0
@@ -58,6 +59,7 @@ inline GemmTask forward_task(int n, int timesteps, bool times, const StageShape&
   g.a_h = s.linear ? 1 : s.in_h, g.a_w = s.linear ? 1 : s.in_w;
   g.slices = (s.src_cs + kSlice - 1) / kSlice, g.a_stride = times ? s.src_cs : g.slices * kSlice;
   g.kernel_h = s.linear ? 1 : s.kernel_h, g.kernel_w = s.linear ? 1 : s.kernel_w, g.fixed_taps = s.linear ? s.taps() : 1;
+  g.image_stride = int64_t(times ? 1 : timesteps) * s.in_h * s.in_w * g.a_stride;
   g.column_tiles = (s.out_cs + kColumns - 1) / kColumns;
   g.multiply = s.linear ? 1 : s.stride, g.divide = 1, g.sign = 1, g.offset = s.linear ? 0 : -s.pad;
   return g;
@@ -69,7 +71,8 @@ inline GemmTask backward_task(int n, int timesteps, const StageShape& s) {
   GemmTask g{};
   g.images = n, g.timesteps = timesteps;
   g.row_h = s.linear ? 1 : s.in_h, g.row_w = s.linear ? 1 : s.in_w, g.a_h = s.out_h, g.a_w = s.out_w;
-  g.slices = (s.out_cs + kSlice - 1) / kSlice, g.a_stride = g.slices * kSlice;
+  g.slices = (s.out_cs + kSlice - 1) / kSlice, g.a_stride = s.out_cs;
+  g.image_stride = timesteps * s.out_size();
   g.kernel_h = s.linear ? 1 : s.kernel_h, g.kernel_w = s.linear ? 1 : s.kernel_w, g.fixed_taps = 1;
   g.column_tiles = (s.src_cs + kColumns - 1) / kColumns * (s.linear ? s.taps() : 1);
   g.multiply = 1, g.divide = s.linear ? 1 : s.stride, g.sign = -1, g.offset = s.linear ? 0 : s.pad;

@@ -6,6 +6,8 @@
 namespace onespike::cuda {
 namespace {
 
+using tensor_core::GradientRecord;
+
 constexpr int kBlock = 256;
 
 unsigned blocks_for(int64_t threads) { return unsigned((threads + kBlock - 1) / kBlock); }
@@ -60,6 +62,23 @@ __global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int tim
   }
 }
 
+// A thread makes g(t) and a(t) of two neighbouring neurons.
+__global__ void accumulate_kernel(GradientRecord record, const float* potential, int n, int timesteps, const float* neuron, int64_t size) {
+  const int64_t i = thread_index() * 2;
+  if (i >= n * size) return;
+  const int64_t image = i / size, at = i % size;
+  const float* a = potential + image * timesteps * size + at;
+  uint16_t *g_to = record.g(image) + at, *a_to = record.a(image) + at;
+  const float leak = neuron[1];
+  float2 g = make_float2(0, 0);
+  for (int t = timesteps - 1; t >= 0; --t) {
+    const float2 now = *reinterpret_cast<const float2*>(a + t * size);
+    g = make_float2(now.x + leak * g.x, now.y + leak * g.y);
+    *reinterpret_cast<uint32_t*>(a_to + t * size) = pack_bf16(now.x, now.y);
+    *reinterpret_cast<uint32_t*>(g_to + t * size) = pack_bf16(g.x, g.y);
+  }
+}
+
 __global__ void zero_dropped_kernel(float* map, int64_t planes, StageShape s) {
   const int64_t size = s.src_size(), i = thread_index();
   if (i >= planes * size) return;
@@ -70,8 +89,8 @@ __global__ void zero_dropped_kernel(float* map, int64_t planes, StageShape s) {
 // Weights as gemm.cuh reads them: (column tile, tap, slice) tiles of 64 columns by 64 positions, swizzled as they lie in shared
 // memory. A thread makes one chunk.
 //   forward:  columns are output channels, the inner dimension (tap, source channel)
-//   backward: columns are source channels, the inner dimension (tap, output channel); of a linear layer, which has weights of its
-//             own for every source cell, columns are (tap, source channel)
+//   backward: columns are source channels, the inner dimension (tap, output channel), channels as they come; of a linear layer, which
+//             has weights of its own for every source cell, columns are (tap, source channel)
 __global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s, bool backward, int column_tiles, int inner_taps, int slices) {
   constexpr int kChunks = kTileBytes / 16;
   const int64_t i = thread_index();
@@ -91,7 +110,7 @@ __global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s
     float pair[2];
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      const int inner = slice * kSlice + slice_channel(chunk * kChunk + 2 * k + h);
+      const int position = chunk * kChunk + 2 * k + h, inner = slice * kSlice + (backward ? position : slice_channel(position));
       const int out = backward ? inner : column, source = backward ? column : inner;
       pair[h] = out < s.out_cs && source < s.src_cs ? weight[packed_index(s, out, tap, source)] : 0;
     }
@@ -105,11 +124,12 @@ int tiles(int channels) { return (channels + kSlice - 1) / kSlice; }
 }  // namespace
 
 void make_halves(Stream& stream, uint16_t* to, const float* from, int64_t cells, int cs, ChannelOrder order) {
-  launch(stream, dim3(blocks_for(cells * (sliced(cs) / kChunk))), dim3(kBlock), 0, "make_halves", halves_kernel, to, from, cells, cs, sliced(cs), order);
+  const int stride = channel_stride(cs, order);
+  launch(stream, dim3(blocks_for(cells * (stride / kChunk))), dim3(kBlock), 0, "make_halves", halves_kernel, to, from, cells, cs, stride, order);
 }
 
 void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s, ChannelOrder order) {
-  const int stride = sliced(s.src_cs);
+  const int stride = channel_stride(s.src_cs, order);
   launch(stream, dim3(blocks_for(int64_t(n) * s.in_h * s.in_w * (stride / kChunk))), dim3(kBlock), 0, "make_counts", counts_kernel, to, times, n, timesteps,
          s, stride, order);
 }
@@ -135,6 +155,11 @@ void pack(Stream& stream, void* to, const float* weight, bool backward, const St
 
 size_t forward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
 size_t backward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
+void accumulate_gradient(Stream& stream, float* gradient, const float* potential, int n, const NeuronParams& p, const StageShape& s) {
+  launch(stream, dim3(blocks_for(n * s.out_size() / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel, GradientRecord(gradient, p.timesteps, s),
+         potential, n, p.timesteps, p.neuron, s.out_size());
+}
+
 void pack_forward(Stream& stream, void* to, const float* weight, const StageShape& s) { pack(stream, to, weight, false, s); }
 void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s) { pack(stream, to, weight, true, s); }
 

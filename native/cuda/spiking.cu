@@ -149,7 +149,8 @@ void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float*
 }
 
 void CudaBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool, const NeuronParams& p, const StageShape& s) {
-  choice_ = {};
+  gradient_ = gradient;
+  if (on_tensor_cores(s, p.timesteps)) return tensor_core::accumulate_gradient(stream_, gradient, potential, n, p, s);
   each(stream_, "accumulate_gradient", n * s.out_size(), Accumulate{gradient, potential, p, s.out_size()});
 }
 
@@ -160,14 +161,17 @@ void CudaBackend::weight_gradient(float* d_weight, const SpikeSource& source, co
 }
 
 void CudaBackend::bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) {
-  add_columns(d_bias, gradient, int64_t(n) * timesteps * s.out_cells(), s.out_cs);
+  const int64_t rows = timesteps * s.out_cells();
+  if (!on_tensor_cores(s, timesteps)) return add_columns(d_bias, {gradient}, n * rows, s.out_cs);
+  const tensor_core::GradientRecord record(const_cast<float*>(gradient), timesteps, s);
+  add_columns(d_bias, {nullptr, record.g(0), rows, record.image_stride()}, n * rows, s.out_cs);
 }
 
 void CudaBackend::input_gradient(float* potential_below, const float* potential, const float* weight, const void* weight_backward,
                                  const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p,
                                  const NeuronParams& below, const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
   if (on_tensor_cores(s, p.timesteps))
-    return tensor_core::input_gradient(stream_, tensor_workspace(n, p.timesteps, s), potential_below, potential, weight_backward, times_below, mask, scale, n, p,
+    return tensor_core::input_gradient(stream_, tensor_workspace(n, p.timesteps, s), potential_below, gradient_, weight_backward, times_below, mask, scale, n, p,
                                        below, below_shape, s, d_neuron_below);
   const int64_t T = p.timesteps, size = below_shape.out_size(), group = images_at_once(n, p.timesteps, s);
   auto* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, sums_bytes(n, p.timesteps, s)));

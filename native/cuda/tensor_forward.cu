@@ -35,7 +35,7 @@ class SpikingEpilogue {
     const float2 current = task_.current ? *reinterpret_cast<const float2*>(task_.current + at) : zero;
     auto* times = reinterpret_cast<uchar2*>(task_.times + at);
     NeuronForward first, second;
-    if (g_.first_step > 0) {
+    if (kCarries<kSteps> && g_.first_step > 0) {
       const float2 u = *reinterpret_cast<const float2*>(task_.carry + at);
       const uchar2 fired = *times;
       first = {u.x, fired.x}, second = {u.y, fired.y};
@@ -51,7 +51,7 @@ class SpikingEpilogue {
       if (task_.potential) *reinterpret_cast<float2*>(potential + i * cells * task_.out_cs) = make_float2(u, w);
     }
     *times = {(unsigned char)first.fire_time, (unsigned char)second.fire_time};
-    if (task_.carry) *reinterpret_cast<float2*>(task_.carry + at) = make_float2(first.u, second.u);
+    if (kCarries<kSteps> && task_.carry) *reinterpret_cast<float2*>(task_.carry + at) = make_float2(first.u, second.u);
   }
   __device__ void finish() {}
 

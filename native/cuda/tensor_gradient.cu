@@ -48,7 +48,7 @@ class SpikingEpilogue {
     const bool last = g_.first_step + kSteps >= g_.timesteps;
     float sums[kSteps][2], sum[2] = {0, 0};
     float* carry = nullptr;
-    if (task_.carry_sum) {
+    if (kCarries<kSteps> && task_.carry_sum) {
       carry = task_.carry_sum + ((int64_t(row.image) * s.in_h + target.y) * s.in_w + target.x) * s.src_cs + target.channel;
       if (!last) sum[0] = carry[0], sum[1] = carry[1];
     }
@@ -57,7 +57,9 @@ class SpikingEpilogue {
 #pragma unroll
       for (int e = 0; e < 2; ++e) sum[e] = fmaf(leak_, sum[e], v[i][e]), sums[i][e] = sum[e];
     if (carry) carry[0] = sum[0], carry[1] = sum[1];
+#pragma unroll 1  // the sums of the other columns leave few registers
     for (int a = 0; a < s.pool; ++a)
+#pragma unroll 1
       for (int b = 0; b < s.pool; ++b) child(row.image, target.y * s.pool + a, target.x * s.pool + b, target.channel, last, sums);
   }
 
@@ -92,7 +94,7 @@ class SpikingEpilogue {
     }
     float* potential = task_.potential + int64_t(image) * T * step + cell;
     NeuronBackward first, second;
-    if (task_.carry_g && !last) first.g = task_.carry_g[at], second.g = task_.carry_g[at + 1];
+    if (kCarries<kSteps> && task_.carry_g && !last) first.g = task_.carry_g[at], second.g = task_.carry_g[at + 1];
     float2 before = make_float2(0, 0);
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i) {
@@ -104,7 +106,7 @@ class SpikingEpilogue {
       const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_, task_.below.surrogate);
       *reinterpret_cast<float2*>(potential + (t - 1) * step) = make_float2(a, b);
     }
-    if (task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
+    if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
     d_threshold_ += first.d_threshold + second.d_threshold;
     d_leak_ += first.d_leak + second.d_leak;
   }
@@ -166,7 +168,7 @@ class DenseEpilogue {
 
 namespace tensor_core {
 
-void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* potential, const void* weight_backward,
+void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* gradient, const void* weight_backward,
                     const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
                     const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
   (void)below_shape;  // its output map is the source map of s
@@ -180,10 +182,9 @@ void input_gradient(Stream& stream, void* workspace, float* potential_below, con
     task.carry_sum = rest, rest += n * s.src_size();
     task.carry_g = rest, rest += n * s.src_size();
   }
-  auto* halves = reinterpret_cast<uint16_t*>(rest);
-  make_halves(stream, halves, potential, int64_t(n) * T * s.out_cells(), s.out_cs, ChannelOrder::kSlice);
   zero_dropped(stream, potential_below, int64_t(n) * T, s);
-  g.a = halves, g.b = weight_backward;
+  const GradientRecord record(const_cast<float*>(gradient), T, s);
+  g.a = record.a(0), g.image_stride = record.image_stride(), g.b = weight_backward;
   for (int first = (T - 1) / steps * steps; first >= 0; first -= steps) {
     g.first_step = first;
     launch_steps<false, SpikingEpilogue>(stream, "input_gradient", g, steps, task);
@@ -196,7 +197,7 @@ void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const f
   GemmTask g = backward_task(n, 1, s);
   plan_gemm(&g, false);
   auto* halves = static_cast<uint16_t*>(workspace);
-  make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kSlice);
+  make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
   zero_dropped(stream, d_src, n, s);
   g.a = halves, g.b = weight_backward;
   launch_gemm<false, DenseEpilogue, 1>(stream, "dense_input_gradient", g, {d_src, activation, scale / float(s.pool * s.pool), s});

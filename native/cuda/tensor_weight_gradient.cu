@@ -42,24 +42,25 @@ __global__ void add_parts_kernel(float* d_weight, const float* partial, int64_t 
 }
 
 size_t partial_bytes(const WeightTask& w) { return size_t(w.splits) * size_t(w.shape.weights()) * sizeof(float); }
-size_t gradient_bytes(const WeightTask& w) { return size_t(w.cells()) * size_t(w.timesteps) * size_t(w.out_tiles()) * kRowBytes; }
-size_t source_bytes(int n, int timesteps, const StageShape& s) { return size_t(n) * timesteps * s.in_h * s.in_w * sliced(s.src_cs) * sizeof(uint16_t); }
+size_t output_bytes(int n, const StageShape& s) { return size_t(n) * size_t(s.out_size()) * sizeof(uint16_t); }
+size_t source_bytes(int n, int timesteps, const StageShape& s) {
+  return size_t(n) * timesteps * s.in_h * s.in_w * channel_stride(s.src_cs, ChannelOrder::kSlice) * sizeof(uint16_t);
+}
 
-// The workspace holds the parts, g in bf16, and a bf16 source.
+// The workspace holds the parts, a bf16 source, and d_out in bf16.
 struct WeightSpace {
   float* partial;
-  uint16_t *g, *source;
+  uint16_t *source, *d_out;
   WeightSpace(void* workspace, const WeightTask& w) {
     auto* at = static_cast<unsigned char*>(workspace);
     partial = reinterpret_cast<float*>(at), at += partial_bytes(w);
-    g = reinterpret_cast<uint16_t*>(at), at += gradient_bytes(w);
-    source = reinterpret_cast<uint16_t*>(at);
+    source = reinterpret_cast<uint16_t*>(at), at += source_bytes(w.images, w.timesteps, w.shape);
+    d_out = reinterpret_cast<uint16_t*>(at);
   }
 };
 
-void multiply(Stream& stream, WeightTask& w, bool times, float* d_weight, const float* gradient, const WeightSpace& space, float scale, const char* name) {
-  make_halves(stream, space.g, gradient, w.cells() * w.timesteps, w.shape.out_cs, ChannelOrder::kPlain);
-  w.g = space.g, w.partial = space.partial;
+void multiply(Stream& stream, WeightTask& w, bool times, float* d_weight, const WeightSpace& space, float scale, const char* name) {
+  w.partial = space.partial;
   const dim3 grid(unsigned(w.groups() * w.out_tiles()), unsigned(w.splits));
   if (times) launch(stream, grid, dim3(kThreads), WeightTile<true>::kShared, name, weight_kernel<true>, w);
   else launch(stream, grid, dim3(kThreads), WeightTile<false>::kShared, name, weight_kernel<false>, w);
@@ -81,15 +82,18 @@ void weight_gradient(Stream& stream, void* workspace, float* d_weight, const Spi
     make_counts(stream, space.source, source.times, n, timesteps, s, ChannelOrder::kPlain);
     w.source = space.source;
   }
-  multiply(stream, w, times, d_weight, gradient, space, times ? source.scale / kSpikeValue : source.scale, "weight_gradient");
+  const GradientRecord record(const_cast<float*>(gradient), timesteps, s);
+  w.g = record.g(0), w.image_stride = record.image_stride();
+  multiply(stream, w, times, d_weight, space, times ? source.scale / kSpikeValue : source.scale, "weight_gradient");
 }
 
 void dense_weight_gradient(Stream& stream, void* workspace, float* d_weight, const float* padded, const float* d_out, int n, const StageShape& s) {
   WeightTask w = weight_task(n, 1, false, s);
   const WeightSpace space(workspace, w);
   make_halves(stream, space.source, padded, int64_t(n) * s.in_h * s.in_w, s.src_cs, ChannelOrder::kPlain);
-  w.source = space.source;
-  multiply(stream, w, false, d_weight, d_out, space, 1, "dense_weight_gradient");
+  make_halves(stream, space.d_out, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
+  w.source = space.source, w.g = space.d_out, w.image_stride = s.out_size();
+  multiply(stream, w, false, d_weight, space, 1, "dense_weight_gradient");
 }
 
 bool takes(const StageShape& s, int timesteps) {
@@ -110,8 +114,8 @@ size_t workspace_bytes(int n, int timesteps, const StageShape& s) {
     plan_gemm(&g, false);
     const size_t source = source_bytes(n, T, s), map = size_t(n) * size_t(s.src_size()) * sizeof(float);
     const size_t forward = source + size_t(n) * size_t(s.out_size()) * sizeof(float);  // bf16 source and carried potentials
-    const size_t backward = gradient_bytes(w) + 2 * map + size_t(g.blocks()) * sizeof(double2);
-    most = std::max({most, partial_bytes(w) + gradient_bytes(w) + source, forward, backward});
+    const size_t backward = std::max(output_bytes(n, s), 2 * map) + size_t(g.blocks()) * sizeof(double2);
+    most = std::max({most, partial_bytes(w) + source + (dense ? output_bytes(n, s) : 0), forward, backward});
   }
   return most;
 }

@@ -16,8 +16,9 @@
 namespace onespike::cuda {
 
 struct WeightTask {
-  const void* source;      // spike times (image, in_h, in_w, src_cs), or bf16 (image, T, in_h, in_w, sliced)
-  const uint16_t* g;       // bf16 (image, T, out_h, out_w, sliced)
+  const void* source;      // spike times (image, in_h, in_w, src_cs), or bf16 (image, T, in_h, in_w, src_cs)
+  const uint16_t* g;       // bf16 (image, T, out_h, out_w, out_cs)
+  int64_t image_stride;    // values of g from one image to the next
   float* partial;          // (splits, packed weights)
   int images, timesteps;
   int stage_steps;         // steps of one stage
@@ -80,14 +81,14 @@ class WeightLoader {
 
  private:
   __device__ __forceinline__ void load_gradient(unsigned char* stage, int64_t first_cell, int first_step) const {
-    const int64_t cells = w_.shape.out_cells(), total = w_.cells(), stride = w_.out_tiles() * kSlice;
-    const int chunk = int(threadIdx.x) % 8;
+    const int64_t cells = w_.shape.out_cells(), total = w_.cells(), stride = w_.shape.out_cs;
+    const int chunk = int(threadIdx.x) % 8, channel = out_channel_ + chunk * kChunk;
     for (int row = int(threadIdx.x) / 8; row < kStageCells; row += kThreads / 8) {
       const int64_t index = first_cell + row, image = index / cells, cell = index % cells;
       for (int t = 0; t < w_.stage_steps; ++t) {
-        const bool inside = index < total && first_step + t < w_.timesteps;
+        const bool inside = index < total && first_step + t < w_.timesteps && channel < stride;
         const uint16_t* from = w_.g;
-        if (inside) from += ((image * w_.timesteps + first_step + t) * cells + cell) * stride + out_channel_ + chunk * kChunk;
+        if (inside) from += image * w_.image_stride + ((first_step + t) * cells + cell) * stride + channel;
         copy_async<16>(stage + t * Tile::kGradientBytes + chunk_offset(row, chunk), from, inside ? 16 : 0);
       }
     }
@@ -113,9 +114,10 @@ class WeightLoader {
           if (inside) from += ((int64_t(image) * s.in_h + y) * s.in_w + x) * s.src_cs + channel;
           copy_async<16>(stage + u * Tile::kSourceBytes + row * kTimesPitch + chunk * 16, from, inside ? 16 : 0);
         } else {
+          const int channel = unit.channel + chunk * kChunk;
+          inside = inside && channel < s.src_cs;
           const uint16_t* from = static_cast<const uint16_t*>(w_.source);
-          if (inside)
-            from += (((int64_t(image) * w_.timesteps + first_step) * s.in_h + y) * s.in_w + x) * (w_.source_tiles() * kSlice) + unit.channel + chunk * kChunk;
+          if (inside) from += (((int64_t(image) * w_.timesteps + first_step) * s.in_h + y) * s.in_w + x) * s.src_cs + channel;
           copy_async<16>(stage + u * Tile::kSourceBytes + chunk_offset(row, chunk), from, inside ? 16 : 0);
         }
       }

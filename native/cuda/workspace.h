@@ -22,6 +22,7 @@ class Workspace {
     memory_ = nullptr, bytes_ = 0;
   }
   size_t growths() const { return growths_; }
+  size_t bytes() const { return bytes_; }
 
  private:
   void* reserve_bytes(Stream& stream, size_t bytes) {

@@ -110,7 +110,7 @@ function installed(): boolean {
 if (!installed()) console.warn('skipped: onnxruntime-node is not installed, so nothing says that the comparison is of the same network');
 
 (installed() ? test : test.skip).each(Object.keys(descriptions))('onnxruntime computes what the ANN computes: %s', async (name) => {
-  const network = await Network.create(descriptions[name]!, { seed: 5, threads: 1 });
+  const network = await Network.create(descriptions[name]!, { backend: 'cpu', seed: 5, threads: 1 });
   try {
     const biases = Object.fromEntries([...network.parameters()].filter(([key]) => key.endsWith('bias')).map(([key, { data }]) => [key, data.map((_, i) => Math.sin(i + 1))]));
     network.setParameters(biases);

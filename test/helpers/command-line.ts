@@ -15,10 +15,10 @@ export interface CliResult {
   events: () => Record<string, any>[];
 }
 
-/** `started` gets the child at once; `during` sees every chunk of stdout and the child, to send signals at the right moment. */
+/** Without a GPU, whatever the machine has: what these tests expect is what the CPU does. `started` gets the child at once; `during` sees every chunk of stdout and the child, to send signals at the right moment. */
 export function cli(args: string[], options: { cwd?: string; env?: Record<string, string>; started?: (child: ChildProcess) => unknown; during?: (stdout: string, child: ChildProcess) => unknown } = {}): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, ...args], { cwd: options.cwd, env: { ...process.env, CUDA_VISIBLE_DEVICES: '', ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
     options.started?.(child);
     let stdout = '';
     let stderr = '';

@@ -77,8 +77,8 @@ let disposed: Network;
 let dataset: DeviceDataset;
 let disposedDataset: DeviceDataset;
 beforeAll(async () => {
-  network = await Network.create(tiny);
-  disposed = await Network.create(tiny);
+  network = await Network.create(tiny, { backend: 'cpu' });
+  disposed = await Network.create(tiny, { backend: 'cpu' });
   await disposed.dispose();
   dataset = createDataset(pixels(8, TINY_PIXELS), labels(8, TINY_CLASSES), [2, 4, 4]);
   disposedDataset = createDataset(pixels(8, TINY_PIXELS), null, [2, 4, 4]);

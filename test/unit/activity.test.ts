@@ -8,7 +8,7 @@ const random = new SeededRandom(1);
 const pixels = Uint8Array.from({ length: images * 3 * 32 * 32 }, () => random.below(256));
 
 async function withNetwork(work: (network: Network, shares: number[][]) => Promise<void>): Promise<void> {
-  const network = await Network.create(vgg('vgg9', { width: 0.25, hidden: [512], leak: 0.9 }), { seed: 3, threads: 1 });
+  const network = await Network.create(vgg('vgg9', { width: 0.25, hidden: [512], leak: 0.9 }), { backend: 'cpu', seed: 3, threads: 1 });
   const shares: number[][] = [];
   const forward = network.forward.bind(network);
   network.forward = async (...args) => {
@@ -41,7 +41,7 @@ test('the search never fires much more than what it looks for, and is short', ()
 
 test('more than 16 images share the thresholds evenly, deep layers too', async () => {
   const many = Uint8Array.from({ length: 40 * 3 * 32 * 32 }, () => random.below(256));
-  const network = await Network.create(vgg('vgg16', { width: 0.25, hidden: [512], leak: 0.9 }), { seed: 3, threads: 1 });
+  const network = await Network.create(vgg('vgg16', { width: 0.25, hidden: [512], leak: 0.9 }), { backend: 'cpu', seed: 3, threads: 1 });
   try {
     const said: string[] = [];
     const reached = await setActivity(network, many, 0.06, { onLayer: (done, layers) => said.push(`${done}/${layers}`) });

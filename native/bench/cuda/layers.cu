@@ -89,19 +89,17 @@ std::vector<Timing> time_stage(cuda::Stream& stream, const StageShape& s, int n,
     add("spiking_forward, train", flops * T, double(src + 2 * weights + out + 4 * T * out),
         [&] { tc::spiking_forward(stream, workspace, fired, a, source, forward, nullptr, nullptr, false, n, p, s); }, s.pool > 1 ? counts : none);
     cuda::launch(stream, dim3(256), dim3(kBlock), 0, "random_floats", random_floats, a, out * T, uint64_t(9), 0.1f);
-    const auto make_halves = [&] { cuda::make_halves(stream, halves, a, n * T * s.out_cells(), s.out_cs, cuda::ChannelOrder::kSlice); };
-    add("input_gradient", flops * T, double(4 * T * out + 8 * T * src + src + 2 * weights),
-        [&] { tc::input_gradient(stream, workspace, u, a, backward, times, nullptr, source.scale, n, p, p, below, s, d_neuron); }, make_halves);
-    add("weight_gradient", flops * T, double(4 * T * out + src + 8 * weights),
-        [&] { tc::weight_gradient(stream, workspace, d_weight, source, a, n, T, s); }, [&] {
-          make_halves();
-          if (s.pool > 1) counts();
-        });
+    float* gradient = maps.take<float>(out * T);
+    add("accumulate_gradient", 0, double(4 * T * out + 4 * T * out), [&] { tc::accumulate_gradient(stream, gradient, a, n, p, s); }, none);
+    add("input_gradient", flops * T, double(2 * T * out + 8 * T * src + src + 2 * weights),
+        [&] { tc::input_gradient(stream, workspace, u, gradient, backward, times, nullptr, source.scale, n, p, p, below, s, d_neuron); }, none);
+    add("weight_gradient", flops * T, double(2 * T * out + src + 8 * weights),
+        [&] { tc::weight_gradient(stream, workspace, d_weight, source, gradient, n, T, s); }, s.pool > 1 ? counts : none);
   }
   Memory maps(stream);
   float *input = maps.floats(in, 1), *activation = maps.floats(src, 1), *value = maps.floats(out, 1), *d_src = maps.take<float>(src);
   const auto from_input = [&] { cuda::make_halves(stream, halves, input, in / s.src_cs, s.src_cs, cuda::ChannelOrder::kSlice); };
-  const auto from_output = [&] { cuda::make_halves(stream, halves, value, out / s.out_cs, s.out_cs, cuda::ChannelOrder::kSlice); };
+  const auto from_output = [&] { cuda::make_halves(stream, halves, value, out / s.out_cs, s.out_cs, cuda::ChannelOrder::kPlain); };
   add("dense_forward", flops, double(4 * in + 4 * out + 2 * weights), [&] { tc::dense_forward(stream, workspace, value, input, forward, nullptr, true, n, s); }, from_input);
   add("dense_input_gradient", flops, double(4 * out + 8 * src + 2 * weights),
       [&] { tc::dense_input_gradient(stream, workspace, d_src, value, backward, activation, 1, n, s); }, from_output);
