@@ -80,6 +80,7 @@ step() {
   cat "$log.out" >>"$log"
   # A test says how many failed; another program that failed, why.
   detail=$(grep -E '^[0-9]+ passed, [0-9]+ failed|ERROR SUMMARY|RACECHECK SUMMARY|CUDA backend:' "$log" | tail -n 1)
+  [[ $detail != "0 passed, 0 failed" ]] || detail=$(grep '^skip' "$log" | head -n 1)
   [[ -n $detail || $code = 0 ]] || detail=$(grep -iE 'error|cannot|expected|no such|not found' "$log" | head -n 1)
   [[ -n $detail ]] || detail=$(grep -v '^{' "$log" | tail -n 1)
   detail=${detail#-- }
