@@ -124,6 +124,10 @@ Status run(NetworkState& net, const Batch& batch, Mode mode, bool backward, cons
   for (int64_t first = 0; first < batch.count; first += chunk) {
     const int n = int(std::min(chunk, batch.count - first));
     const uint8_t* from = batch.pixels + first * pixels;
+    if (out && out->decision_steps) {
+      if (Status status = snn_early_exit(net, batch, first, n, *out, stop, stats); !status.ok()) return status;
+      continue;
+    }
     Status status = spiking ? snn_forward(net, from, n, first, backward, net.plan.stages.size(), stop) : ann_forward(net, from, n, first, backward, stop);
     if (!status.ok()) return status;
     read_out(net, mode, batch, first, n, 1.0 / double(batch.count), backward, out, stats);
@@ -213,6 +217,8 @@ void Network::reset_optimizer() {
 Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop, StepStats* stats) {
   return guarded([&] {
     if (Status status = check_batch(*state_, batch, false); !status.ok()) return status;
+    if (out.decision_steps && (mode == Mode::kAnn || out.potentials || !out.spike_times.empty()))
+      return Status::error(Code::kArg, "Expected the spiking mode, without potentials and spike times, for images that end early");
     return run(*state_, batch, mode, false, &out, stop, stats);
   });
 }

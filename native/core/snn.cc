@@ -69,7 +69,7 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     StageBuffers& b = net.stages[i];
     NeuronParams neuron = net.neuron(i);
     if (s.output) neuron.threshold = std::numeric_limits<float>::infinity();  // integrates, never resets
-    backend.sort_events(snn_source(net, i, train), n, spec.timesteps, s);
+    backend.sort_events(snn_source(net, i, train), n, neuron.timesteps, s);
     backend.spiking_forward(net.times(i), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight, net.bias(i),
                             i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect, n, neuron, s);
     if (train && net.dropout(i)) {

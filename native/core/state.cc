@@ -11,7 +11,9 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       rate(*backend),
       current(*backend),
       gradient(*backend),
-      d_activation{Buffer<float>(*backend), Buffer<float>(*backend)} {
+      d_activation{Buffer<float>(*backend), Buffer<float>(*backend)},
+      steps(plan.spec.timesteps),
+      decisions(size_t(plan.spec.timesteps) + 1, 0.0) {
   for (size_t i = 0; i < plan.stages.size(); ++i) stages.emplace_back(*backend);
 }
 
@@ -23,12 +25,12 @@ ReadoutParams NetworkState::readout() const {
 
 NeuronParams NetworkState::neuron(size_t stage) const {
   const StageParameters& p = parameters[stage];
-  return {plan.spec.timesteps, p.neuron[0], p.neuron[1], {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
+  return {steps, p.neuron[0], p.neuron[1], {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
 }
 
 EncodeParams NetworkState::encoding(Encoder encoder) const {
   const NetworkSpec& s = plan.spec;
-  return {encoder, s.channels, s.height, s.width, s.timesteps, s.mean.data(), s.std.data(), s.lo, s.hi, s.seed, random_step};
+  return {encoder, s.channels, s.height, s.width, s.timesteps, s.mean.data(), s.std.data(), s.lo, s.hi, s.seed, random_step, steps};
 }
 
 int64_t NetworkState::buffer_bytes() const {

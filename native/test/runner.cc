@@ -33,6 +33,8 @@ int main(int argc, char** argv) {
   add_dataset_tests(tests);
   add_mixed_gradient_tests(tests);
   add_dense_tests(tests);
+  add_filter_tests(tests);
+  add_early_exit_tests(tests);
   int passed = 0, failed = 0;
   for (const Test& test : tests) {
     if (argc > 1 && !std::strstr(test.name.c_str(), argv[1])) continue;

@@ -36,6 +36,7 @@ export function benchEvent(network: Network, settings: BenchSettings, measured: 
     milliseconds: middle, millisecondsPerImage: middle / batch,
     spikesPerNeuron: measured.activity.map((layer) => round(layer.spikesPerNeuron)),
     meanSpikesPerNeuron: measured.spikesPerNeuron === null ? null : round(measured.spikesPerNeuron),
+    ...(measured.decisionStep === null ? {} : { decisionStep: round(measured.decisionStep) }),
     peakRss: measured.peakRss, setupPeakRss: measured.setupPeakRss, runtimeRss: measured.runtimeRss, parameterBytes, gradientBytes, optimizerBytes,
     workingSet: measured.peakRss - parameterBytes - gradientBytes - optimizerBytes,
     ...(settings.layers ? { layers: layerRows(network, measured, iterations) } : {}),
@@ -53,6 +54,7 @@ export function showBench(output: Output, network: Network, settings: BenchSetti
   output.line(`${paint('bold', `${event.imagesPerSecond.toFixed(1)} images/s`)}  ${event.milliseconds.toPrecision(4)} ms per ${event.batch === 1 ? 'image' : 'step'} (median of ${event.iterations}), best ${event.best.toFixed(1)} images/s`);
   output.line(`memory  peak ${bytes(event.peakRss)}, of which ${settings.training ? 'parameters, gradients and momentum' : 'parameters'} ${bytes(event.peakRss - event.workingSet)}, working set ${bytes(event.workingSet)}`);
   if (event.meanSpikesPerNeuron !== null) output.line(`spikes/neuron ${event.meanSpikesPerNeuron}; by layer: ${event.spikesPerNeuron.join(', ')}`);
+  if (measured.decisionStep !== null) output.line(`early exit: decided at step ${measured.decisionStep.toFixed(2)} of ${event.timesteps} on average`);
   if (settings.layers) output.line(profileTable(network, measured, settings.iterations));
 }
 
