@@ -101,6 +101,7 @@ export interface NativeStats {
 export interface NativeOutputs {
   logits?: Float32Array | undefined;      // (N, K)
   potentials?: Float32Array | undefined;  // (N, T, K)
+  decisionSteps?: Uint8Array | undefined; // (N); wanted: images end at the first step at which an output neuron fires; without the other two
   spikeTimes?: (Uint8Array | null)[] | undefined;  // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1
 }
 

@@ -4,7 +4,10 @@ import type { DeviceBatch, NativeNetwork, NativeOutputs, NativeStats } from '../
 import type { Mode } from './network-inputs';
 
 /** What a step reports: sums over its images, except `loss`, which is their mean. */
-export type StepStats = NativeStats;
+export interface StepStats extends NativeStats {
+  /** With `earlyExit`: mean over the images of the step at which they were decided. */
+  meanDecisionStep?: number;
+}
 
 // Bytes that one call copies on the JS thread: about 4 ms of memcpy, so that the event loop stays responsive.
 const MAX_BYTES = 16 * 2 ** 20;
@@ -21,6 +24,7 @@ export interface ForwardBuffers {
   logits?: Float32Array | undefined;
   potentials?: Float32Array | undefined;
   spikeTimes?: Uint8Array[] | undefined;
+  decisionSteps?: Uint8Array | undefined;
 }
 
 /** Runs `count` images through the network, `step` at a time, and adds the statistics up. */
@@ -34,6 +38,7 @@ export async function forwardInPieces(
     const stats = await network.forward(part, mode, outputs(out, start, end, count), signal);
     total = total === undefined ? stats : add(total, stats);
   }
+  if (out.decisionSteps !== undefined) total!.meanDecisionStep = out.decisionSteps.reduce((sum, step) => sum + step, 0) / count;
   return total!;
 }
 
@@ -46,6 +51,7 @@ function outputs(out: ForwardBuffers, start: number, end: number, count: number)
   return {
     logits: out.logits && rows(out.logits, start, end, count),
     potentials: out.potentials && rows(out.potentials, start, end, count),
+    decisionSteps: out.decisionSteps && rows(out.decisionSteps, start, end, count),
     spikeTimes: out.spikeTimes?.map((times) => rows(times, start, end, count)),
   };
 }

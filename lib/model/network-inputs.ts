@@ -151,6 +151,13 @@ export function checkJob(options: unknown, allowed: readonly string[] = ['mode',
   return { mode, signal: checkSignal(given['signal'], 'signal'), given };
 }
 
+/** Whether images may end before T. */
+export function checkEarlyExit(given: Record<string, unknown>, mode: Mode): boolean {
+  const earlyExit = checkBoolean(given['earlyExit'] ?? false, 'earlyExit');
+  if (earlyExit && mode === 'ann') throw new OneSpikeError('ERR_ARG', "Expected mode 'snn' for earlyExit but received 'ann', which has no time");
+  return earlyExit;
+}
+
 export function checkCounters(counters: unknown): NativeCounters {
   const { optimizerSteps, randomStep } = checkOptions(counters, 'counters', ['optimizerSteps', 'randomStep']);
   return { optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }), randomStep: checkInteger(randomStep, 'counters.randomStep', { min: 0 }) };

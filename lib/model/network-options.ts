@@ -43,10 +43,19 @@ export interface JobOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface ForwardOptions extends JobOptions {
-  /** Return the spike times of every spiking layer. */
+export interface EvaluateOptions extends JobOptions {
+  /**
+   * End an image at the first step at which an output neuron fires, or else at T; logits and prediction are those of that
+   * step: the neuron that fires first, and of several that with the highest potential (for alpha > 0 and beta >= 0). May differ
+   * from the answer after all T steps; costs less where most images are decided early. False by default; mode `snn` only.
+   */
+  earlyExit?: boolean | undefined;
+}
+
+export interface ForwardOptions extends EvaluateOptions {
+  /** Return the spike times of every spiking layer. Not together with `earlyExit`. */
   trace?: boolean | undefined;
-  /** Return the potentials (N, T, K) of the output layer after each step. */
+  /** Return the potentials (N, T, K) of the output layer after each step. Not together with `earlyExit`. */
   potentials?: boolean | undefined;
 }
 
@@ -55,6 +64,8 @@ export interface ForwardResult {
   logits: Float32Array;
   /** (N): position of the largest logit. */
   predictions: Int32Array;
+  /** (N), with `earlyExit`: the step, 1..T, at which the image was decided. */
+  decisionSteps?: Uint8Array;
   spikeTimes?: SpikeTimes;
   /** (N, T, K); `network.anytime(potentials)` gives the predictions after each step. */
   potentials?: Float32Array;

@@ -8,8 +8,8 @@ import { anytime, argmax, type Anytime } from './anytime';
 import { layerShapes, resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
 import { forwardInPieces, imagesPerCall, type StepStats } from './forward';
 import { readModel, writeModel, type FloatTensor } from './model-file';
-import { checkBatch, checkCounters, checkJob, checkLabels, checkOptimizer, checkPixels, namedTensors, type Batch, type Labels } from './network-inputs';
-import type { CalibrateOptions, ForwardOptions, ForwardResult, GradientsResult, JobOptions, NetworkOptions, Precision, ProfileEntry, TrainStepOptions } from './network-options';
+import { checkBatch, checkCounters, checkEarlyExit, checkJob, checkLabels, checkOptimizer, checkPixels, namedTensors, type Batch, type Labels } from './network-inputs';
+import type { CalibrateOptions, EvaluateOptions, ForwardOptions, ForwardResult, GradientsResult, JobOptions, NetworkOptions, Precision, ProfileEntry, TrainStepOptions } from './network-options';
 import { readOptimizerState, readTensors, tensorShapes, writeOptimizerState, writeParameters, type OptimizerState, type TensorShape } from './network-state';
 import { SpikeTimes } from './spike-times';
 
@@ -111,10 +111,12 @@ export class Network {
 
   /** Runs images (N, C, H, W) through the network; any number of them. */
   async forward(pixels: Uint8Array, options?: ForwardOptions): Promise<ForwardResult> {
-    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials']);
+    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit']);
     const trace = checkBoolean(given['trace'] ?? false, 'trace');
     const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
     if (mode === 'ann' && (trace || traced)) throw new OneSpikeError('ERR_ARG', "Expected mode 'snn' for trace and potentials but received 'ann', which has no time");
+    const earlyExit = checkEarlyExit(given, mode);
+    if (earlyExit && (trace || traced)) throw new OneSpikeError('ERR_ARG', 'Expected earlyExit without trace and potentials but received both: steps after the decision are not computed');
     const batch = checkPixels(pixels, 'pixels', this.#shape);
     const { count } = batch;
     const { classes, input } = this.#shape;
@@ -122,6 +124,7 @@ export class Network {
     const neurons = this.layers.map((layer) => layer.neurons);
     const out = allocate(() => ({
       logits: new Float32Array(count * classes),
+      decisionSteps: earlyExit ? new Uint8Array(count) : undefined,
       potentials: traced ? new Float32Array(count * steps * classes) : undefined,
       spikeTimes: trace ? neurons.map((size) => new Uint8Array(count * size)) : undefined,
     }));
@@ -129,6 +132,7 @@ export class Network {
     const stats = await this.#exclusive(() => forwardInPieces(this.#native, { pixels: batch.pixels }, count, imagesPerCall(bytes), mode, out, signal));
     const predictions = Int32Array.from({ length: count }, (_, n) => argmax(out.logits, n * classes, classes));
     const result: ForwardResult = { logits: out.logits, predictions, stats };
+    if (out.decisionSteps) result.decisionSteps = out.decisionSteps;
     if (out.potentials) result.potentials = out.potentials;
     if (out.spikeTimes) result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [`layers.${this.layers[i]!.layer}`, times]));
     return result;
@@ -173,14 +177,15 @@ export class Network {
   }
 
   /** Loss, accuracy and activity of any number of images; the parameters stay as they are. */
-  async evaluate(batch: Batch, options?: JobOptions): Promise<StepStats> {
-    const { mode, signal } = checkJob(options);
+  async evaluate(batch: Batch, options?: EvaluateOptions): Promise<StepStats> {
+    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit']);
+    const earlyExit = checkEarlyExit(given, mode);
     const { batch: checked, count } = checkBatch(batch, 'batch', this.#shape, true);
     const { input } = this.#shape;
     // Augmentation is a function of the position in the batch, so an augmented one stays whole.
     const whole = 'dataset' in checked && checked.augment !== undefined;
     const step = whole ? count : imagesPerCall(input[0] * input[1] * input[2]);
-    return this.#exclusive(() => forwardInPieces(this.#native, checked, count, step, mode, {}, signal));
+    return this.#exclusive(() => forwardInPieces(this.#native, checked, count, step, mode, { decisionSteps: earlyExit ? new Uint8Array(count) : undefined }, signal));
   }
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */

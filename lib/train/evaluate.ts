@@ -14,6 +14,8 @@ export interface Evaluation {
   /** Per hidden spiking layer: neurons that fired, summed over the images. */
   spikes: number[];
   count: number;
+  /** With `earlyExit`: mean step of the decision. */
+  decisionStep?: number;
   /** Layer where the first non-finite number arose, else -1. */
   badLayer: number;
   seconds: number;
@@ -22,6 +24,8 @@ export interface Evaluation {
 export interface EvaluationOptions {
   mode: Phase;
   batch: number;
+  /** As in EvaluateOptions. */
+  earlyExit?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -33,14 +37,16 @@ export async function* evaluateRows(network: Network, dataset: DeviceDataset, ro
   let correct = 0;
   let count = 0;
   let badLayer = -1;
+  let decided = 0;
   for (let step = 0; step < batchCount(rows.length, options.batch); step++) {
-    const stats = await network.evaluate({ dataset, indices: batchRows(rows, step, options.batch) }, { mode: options.mode, signal: options.signal });
+    const stats = await network.evaluate({ dataset, indices: batchRows(rows, step, options.batch) }, { mode: options.mode, earlyExit: options.earlyExit, signal: options.signal });
     loss += stats.loss * stats.count;
     correct += stats.correct;
     count += stats.count;
+    decided += (stats.meanDecisionStep ?? 0) * stats.count;
     if (badLayer < 0) badLayer = stats.badLayer;
     stats.spikes.forEach((fired, i) => (spikes[i] = (spikes[i] ?? 0) + fired));
-    yield { loss: loss / count, accuracy: correct / count, spikes, count, badLayer, seconds: (performance.now() - started) / 1000 };
+    yield { loss: loss / count, accuracy: correct / count, spikes, count, badLayer, seconds: (performance.now() - started) / 1000, ...(options.earlyExit ? { decisionStep: decided / count } : {}) };
   }
 }
 

@@ -101,6 +101,7 @@ class ForwardJob final : public BatchJob {
   ForwardJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode) : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
 
   Output<float> logits, potentials;
+  Output<uint8_t> decision_steps;
   std::vector<Output<uint8_t>> spike_times;
 
  private:
@@ -108,6 +109,7 @@ class ForwardJob final : public BatchJob {
     ForwardOutputs out;
     out.logits = logits.allocate();
     out.potentials = potentials.allocate();
+    out.decision_steps = decision_steps.allocate();
     for (Output<uint8_t>& layer : spike_times) out.spike_times.push_back(layer.allocate());
     return network.forward(batch, mode_, out, stop, &stats_);
   }
@@ -115,6 +117,7 @@ class ForwardJob final : public BatchJob {
   Napi::Value result(Napi::Env env) override {
     logits.deliver();
     potentials.deliver();
+    decision_steps.deliver();
     for (const Output<uint8_t>& layer : spike_times) layer.deliver();
     return BatchJob::result(env);
   }
@@ -189,12 +192,13 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
   auto job = std::make_unique<ForwardJob>(entry, std::move(batch), mode);
   const Napi::Object out = read_object(info[3], "out");
 
-  const Napi::Value logits = out.Get("logits"), potentials = out.Get("potentials"), spike_times = out.Get("spikeTimes");
+  const Napi::Value logits = out.Get("logits"), potentials = out.Get("potentials"), spike_times = out.Get("spikeTimes"), decision_steps = out.Get("decisionSteps");
   if (!is_absent(logits)) job->logits = {logits, "out.logits", checked_product(count, shape.classes, "out.logits")};
   if (!is_absent(potentials)) {
     const int64_t per_image = checked_product(shape.timesteps, shape.classes, "out.potentials");
     job->potentials = {potentials, "out.potentials", checked_product(count, per_image, "out.potentials")};
   }
+  if (!is_absent(decision_steps)) job->decision_steps = {decision_steps, "out.decisionSteps", count};
   if (!is_absent(spike_times)) {
     const auto layers = static_cast<uint32_t>(shape.neurons.size());
     const Napi::Array list = read_array(spike_times, "out.spikeTimes", layers, layers);

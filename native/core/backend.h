@@ -53,6 +53,7 @@ struct EncodeParams {
   double lo = 0, hi = 1;
   uint64_t seed = 0;                   // of the rate encoder
   const StepInputs* inputs = nullptr;
+  int last = 0;                        // spikes after this step are left out; rate is (n, last, H, W, C)
 };
 
 // What a stage reads. Exactly one of `times` and `rate` is set, or neither when the input is analog alone.
@@ -98,7 +99,8 @@ struct ChunkLimits {
   int images = 1, block_images = 1;
 };
 
-// Which kernel an operation used, for people: its name, and the measured share of non-zero operands (or 1).
+// Which kernel an operation used, for people: its name, and the measured share of operands that it was chosen for or, of the
+// filter of the forward pass, left in doubt (else 1).
 struct KernelChoice {
   const char* kernel = "";
   double density = 1;

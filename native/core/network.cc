@@ -103,6 +103,8 @@ void Network::reset_optimizer() {
 Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop, StepStats* stats) {
   return guarded([&] {
     if (Status status = check_batch(batch, false); !status.ok()) return status;
+    if (out.decision_steps && (mode == Mode::kAnn || out.potentials || !out.spike_times.empty()))
+      return Status::error(Code::kArg, "Expected the spiking mode, without potentials and spike times, for images that end early");
     return run_step(*state_, batch, mode, false, nullptr, &out, stop, stats);
   });
 }

@@ -40,7 +40,7 @@ struct OptimizerOptions {
 struct StepStats {
   double loss = 0.0;                // mean over the images of the batch; NaN when there are no labels
   int64_t correct = 0;              // argmax logit == label
-  std::vector<double> spikes;       // per hidden spiking layer (in layer order): number of neurons that fired (0 in ANN mode)
+  std::vector<double> spikes;       // per hidden spiking layer (in layer order): number of neurons that fired in the steps that were computed (0 in ANN mode)
   double gradient_norm = 0.0;       // before clipping; 0 when no gradient was computed
   int bad_layer = -1;               // entry of the layer list where the first non-finite number arose, else -1
 };
@@ -49,6 +49,8 @@ struct StepStats {
 struct ForwardOutputs {
   float* logits = nullptr;               // (N, K)
   float* potentials = nullptr;           // (N, T, K) potential of the output layer after every step (SNN mode)
+  uint8_t* decision_steps = nullptr;     // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
+                                         // without potentials and spike times), or T; logits are those of that step
   std::vector<uint8_t*> spike_times;     // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
 

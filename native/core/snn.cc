@@ -76,7 +76,7 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    backend.sort_events(snn_source(net, i, train), n, spec.timesteps, s);
+    backend.sort_events(snn_source(net, i, train), n, net.steps, s);
     backend.spiking_forward(net.times(i), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight,
                             b.forward.data(), net.bias(i), i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect, n, net.neuron(i), s);
     if (train && net.dropout(i)) {

@@ -21,7 +21,9 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       spikes(*backend),
       pixels(*backend),
       labels(*backend),
-      indices(*backend) {
+      indices(*backend),
+      steps(plan.spec.timesteps),
+      decisions(size_t(plan.spec.timesteps) + 1, 0.0) {
   for (size_t i = 0; i < plan.stages.size(); ++i) stages.emplace_back(*backend);
 }
 
@@ -40,12 +42,12 @@ Status NetworkState::allocate() {
 }
 
 NeuronParams NetworkState::neuron(size_t stage) const {
-  return {plan.spec.timesteps, parameters[stage].neuron, !plan.stages[stage].output, {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
+  return {steps, parameters[stage].neuron, !plan.stages[stage].output, {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
 }
 
 EncodeParams NetworkState::encoding(Encoder encoder) const {
   const NetworkSpec& s = plan.spec;
-  return {encoder, s.channels, s.height, s.width, s.timesteps, statistics.data(), statistics.data() + s.channels, s.lo, s.hi, s.seed, inputs.data()};
+  return {encoder, s.channels, s.height, s.width, s.timesteps, statistics.data(), statistics.data() + s.channels, s.lo, s.hi, s.seed, inputs.data(), steps};
 }
 
 template <class Net, class F>

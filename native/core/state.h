@@ -116,6 +116,8 @@ struct NetworkState {
   std::vector<std::unique_ptr<ResidentDataset>> datasets;
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
+  int steps;                             // that a forward pass computes: T, or fewer where inference may end early
+  std::vector<double> decisions;         // images that ended early, by the step of their decision; the last entry counts the others
   int64_t waiting = 0;                   // images of the block that lie before the chunk at work
 
   Status allocate();                     // parameters, and the buffers that every step needs
@@ -178,6 +180,10 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
 Status snn_backward(NetworkState& net, int n, const Stop& stop);       // from a(t) in the output stage's potential; += gradients
 void snn_end_block(NetworkState& net);                                 // += the weight gradients that waited
 SpikeSource snn_source(NetworkState& net, size_t stage, bool train);
+
+// Inference that ends for an image at the first step at which an output neuron fires, SPEC section 4: logits and prediction are
+// those of that step. Adds loss and correct predictions to `sums`, in the host's memory. Results do not depend on which images share a call.
+Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first, int n, const ForwardOutputs& out, const Stop& stop, StepResult* sums);
 
 Status prepare_ann(NetworkState& net, int64_t images, bool train);
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);

@@ -13,6 +13,7 @@ struct StepKind {
   Mode mode;
   bool backward, traced;
   const OptimizerOptions* optimizer;  // null = no update
+  StepResult* early = nullptr;        // inference that ends early: its sums, on the host
 
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
@@ -86,6 +87,10 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
   for (int64_t first = 0; first < batch.count; first += chunk) {
     const int n = int(std::min(chunk, batch.count - first));
     const uint8_t* from = batch.pixels + first * pixels;
+    if (kind.early) {
+      if (Status status = snn_early_exit(net, batch, first, n, *out, stop, kind.early); !status.ok()) return status;
+      continue;
+    }
     Status status = spiking ? snn_forward(net, from, n, first, kind.backward, net.plan.stages.size(), stop)
                             : ann_forward(net, from, n, first, kind.backward, stop);
     if (!status.ok()) return status;
@@ -135,7 +140,9 @@ Status run_step(NetworkState& net, const Batch& batch, Mode mode, bool backward,
                 const Stop& stop, StepStats* stats) {
   *stats = StepStats();
   Backend& backend = *net.backend;
-  const StepKind kind{mode, backward, out && (!out->spike_times.empty() || out->potentials), optimizer};
+  StepResult early;
+  const bool ends_early = out && out->decision_steps, traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
+  const StepKind kind{mode, backward, traced, optimizer, ends_early ? &early : nullptr};
   const int64_t classes = net.plan.classes(), stages = int64_t(net.plan.stages.size());
   backend.begin_batch();
   Status status = mode == Mode::kSnn ? prepare_snn(net, batch.count, backward) : prepare_ann(net, batch.count, backward);
@@ -155,7 +162,8 @@ Status run_step(NetworkState& net, const Batch& batch, Mode mode, bool backward,
   std::vector<int64_t> spikes(static_cast<size_t>(stages));
   backend.download(&result, net.result.data(), sizeof result);
   backend.download(spikes.data(), net.spikes.data(), spikes.size() * sizeof(int64_t));
-  if (out && out->logits) backend.download(out->logits, net.logits.data(), size_t(batch.count * classes) * sizeof(float));
+  if (ends_early) result.loss = early.loss, result.correct = early.correct;
+  else if (out && out->logits) backend.download(out->logits, net.logits.data(), size_t(batch.count * classes) * sizeof(float));
   if (status = backend.finish(); !status.ok()) return status;
   stats->spikes.assign(spikes.begin(), spikes.end() - 1);
   stats->correct = result.correct;

@@ -51,13 +51,14 @@ void CpuBackend::zero(void* memory, size_t bytes) {
 }
 
 void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image, const EncodeParams& p) {
-  const int cells = p.height * p.width, C = p.channels, T = p.timesteps;
+  const int cells = p.height * p.width, C = p.channels, T = p.timesteps, last = p.last;
   // A byte has 256 values: both codes are tables.
   std::vector<float> value(size_t(C) * 256);
   uint8_t when[256];
   for (int byte = 0; byte < 256; ++byte) {
     for (int c = 0; c < C; ++c) value[c * 256 + byte] = analog_value(uint8_t(byte), p.mean[c], p.std[c]);
-    when[byte] = uint8_t(coded_time(uint8_t(byte), T, p.encoder == Encoder::kTtfs ? 1 : 2, p.lo, p.hi));
+    const int time = coded_time(uint8_t(byte), T, p.encoder == Encoder::kTtfs ? 1 : 2, p.lo, p.hi);
+    when[byte] = uint8_t(time <= last ? time : 0);
   }
   pool_.parallel_for(n, [&](int64_t image) {
     const uint8_t* from = pixels + image * C * cells;
@@ -71,8 +72,8 @@ void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8
         if (rate) {
           const float x = value[c * 256 + byte];
           const Rng rng = rate_rng(p.seed, p.inputs->random_step, first_image + image);
-          for (int t = 0; t < T; ++t)
-            rate[(image * T + t) * C * cells + int64_t(i) * C + c] = rate_spike(rng, (uint64_t(i) * C + c) * T + t, x);
+          for (int t = 0; t < last; ++t)
+            rate[(image * last + t) * C * cells + int64_t(i) * C + c] = rate_spike(rng, (uint64_t(i) * C + c) * T + t, x);
         }
       }
   });

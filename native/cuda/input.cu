@@ -23,10 +23,11 @@ struct EncodeValue {
     const uint8_t byte = pixels[image * size + c * cells + cell];
     const float x = analog_value(byte, p.mean[c], p.std[c]);
     if (analog) analog[i] = x;
-    if (times) times[i] = uint8_t(coded_time(byte, p.timesteps, p.encoder == Encoder::kTtfs ? 1 : 2, p.lo, p.hi));
+    const int time = coded_time(byte, p.timesteps, p.encoder == Encoder::kTtfs ? 1 : 2, p.lo, p.hi);
+    if (times) times[i] = uint8_t(time <= p.last ? time : 0);
     if (!rate) return;
     const Rng rng = rate_rng(p.seed, p.inputs->random_step, first_image + image);
-    for (int t = 0; t < p.timesteps; ++t) rate[(image * p.timesteps + t) * size + at] = rate_spike(rng, uint64_t(at) * p.timesteps + t, x);
+    for (int t = 0; t < p.last; ++t) rate[(image * p.last + t) * size + at] = rate_spike(rng, uint64_t(at) * p.timesteps + t, x);
   }
 };
 

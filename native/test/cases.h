@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/network.h"
+#include "ops/shape.h"
 #include "test/oracle.h"
 
 namespace onespike::test {
@@ -38,6 +39,9 @@ NetworkSpec network_spec(int channels, int height, int width, int timesteps, std
 // surrogate, small enough for the oracle.
 NetworkSpec random_spec(Random& random);
 std::string describe(const NetworkSpec& spec, int64_t images);
+
+// One stage alone, for kernels called without a network. Of a linear one kernel, stride and pad do not matter.
+StageShape shape_of(int height, int width, int channels, int out, int kernel, int stride, int pad, int pool, bool linear);
 
 // A network with parameters that float32 holds exactly, thresholds at which a share of the neurons fires, and a batch.
 struct Case {

@@ -14,18 +14,6 @@
 namespace onespike::test {
 namespace {
 
-StageShape shape_of(int height, int width, int channels, int out, int kernel, int stride, int pad, int pool, bool linear) {
-  StageShape s;
-  s.linear = linear, s.pool = pool;
-  s.src_h = height, s.src_w = width, s.src_c = channels, s.src_cs = round_up(channels, kLane);
-  s.in_h = height / pool, s.in_w = width / pool;
-  s.kernel_h = linear ? s.in_h : kernel, s.kernel_w = linear ? s.in_w : kernel;
-  s.stride = linear ? 1 : stride, s.pad = linear ? 0 : pad;
-  s.out_h = linear ? 1 : (s.in_h + 2 * s.pad - kernel) / s.stride + 1, s.out_w = linear ? 1 : (s.in_w + 2 * s.pad - kernel) / s.stride + 1;
-  s.out_c = out, s.out_cs = round_up(out, kLane);
-  return s;
-}
-
 std::vector<StageShape> shapes() {
   std::vector<StageShape> all;
   for (int kernel : {1, 2, 3, 5})

@@ -28,6 +28,8 @@ void add_all_tests(Tests& tests) {
   add_dataset_tests(tests);
   add_mixed_gradient_tests(tests);
   add_dense_tests(tests);
+  add_filter_tests(tests);
+  add_early_exit_tests(tests);
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

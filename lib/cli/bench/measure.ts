@@ -15,6 +15,8 @@ export interface Measurement {
   /** Of the hidden layers over the timed steps; empty for an ANN. */
   activity: LayerActivity[];
   spikesPerNeuron: number | null;
+  /** Mean step at which images were decided, with early exit. */
+  decisionStep: number | null;
   /** Most memory before the first step, and in all. */
   setupPeakRss: number;
   peakRss: number;
@@ -30,21 +32,24 @@ export async function measure({ network, batch }: Subject, settings: BenchSettin
   const milliseconds: number[] = [];
   const spikes: number[] = [];
   let images = 0;
+  let decided = 0;
   for (let step = 0; step < warmup + iterations; step++) {
     progress(step < warmup ? `${mode}  warming up, step ${step + 1} of ${warmup}` : `${mode}  step ${step - warmup + 1} of ${iterations}`);
     if (step === warmup && settings.layers) network.profile();
     const { pixels, labels } = batch(step);
     const started = performance.now();
-    const stats = training ? await network.trainStep({ pixels, labels }, { mode: phase, optimizer, signal }) : (await network.forward(pixels, { mode: phase, signal })).stats;
+    const stats = training ? await network.trainStep({ pixels, labels }, { mode: phase, optimizer, signal }) : (await network.forward(pixels, { mode: phase, earlyExit: settings.earlyExit, signal })).stats;
     const passed = performance.now() - started;
     if (step < warmup) continue;
     milliseconds.push(passed);
     images += stats.count;
+    decided += (stats.meanDecisionStep ?? 0) * stats.count;
     stats.spikes.forEach((fired, i) => (spikes[i] = (spikes[i] ?? 0) + fired));
   }
   const activity = phase === 'snn' ? layerActivity(hiddenLayers(network), spikes, images) : [];
   return {
     milliseconds, activity, setupPeakRss,
+    decisionStep: settings.earlyExit ? decided / images : null,
     spikesPerNeuron: phase === 'snn' ? meanActivity(activity) : null,
     peakRss: peakRss(),
     needed: neededBytes(network.description, training),

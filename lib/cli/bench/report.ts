@@ -35,6 +35,7 @@ export function benchEvent(network: Network, settings: BenchSettings, measured: 
     milliseconds: middle, millisecondsPerImage: middle / batch,
     spikesPerNeuron: measured.activity.map((layer) => round(layer.spikesPerNeuron)),
     meanSpikesPerNeuron: measured.spikesPerNeuron === null ? null : round(measured.spikesPerNeuron),
+    ...(measured.decisionStep === null ? {} : { decisionStep: round(measured.decisionStep) }),
     peakRss: measured.peakRss, setupPeakRss: measured.setupPeakRss, runtimeRss: measured.runtimeRss, parameterBytes, gradientBytes, optimizerBytes,
     networkBytes: network.memoryBytes(),
     workingSet: measured.peakRss - parameterBytes - gradientBytes - optimizerBytes,
@@ -54,6 +55,7 @@ export function showBench(output: Output, network: Network, settings: BenchSetti
   output.line(`memory  peak ${bytes(event.peakRss)}, of which ${settings.training ? 'parameters, gradients and momentum' : 'parameters'} ${bytes(event.peakRss - event.workingSet)}, working set ${bytes(event.workingSet)}`);
   if (event.backend === 'cuda') output.line(`GPU     ${bytes(event.networkBytes)}`);
   if (event.meanSpikesPerNeuron !== null) output.line(`spikes/neuron ${event.meanSpikesPerNeuron}; by layer: ${event.spikesPerNeuron.join(', ')}`);
+  if (measured.decisionStep !== null) output.line(`early exit: decided at step ${measured.decisionStep.toFixed(2)} of ${event.timesteps} on average`);
   if (settings.layers) output.line(profileTable(network, measured, settings.iterations));
 }
 

@@ -28,6 +28,7 @@ export interface BenchFlags {
   iterations?: number;
   warmup?: number;
   layers?: boolean;
+  earlyExit?: boolean;
   json?: boolean;
 }
 
@@ -44,6 +45,7 @@ export interface BenchSettings {
   iterations: number;
   warmup: number;
   layers: boolean;
+  earlyExit: boolean;
   /** Random weights and pictures, or a trained network and its own. */
   source: RandomSource | RunSource;
 }
@@ -74,6 +76,7 @@ export function benchSettings(words: readonly (string | undefined)[], flags: Ben
   const model = oneOf('model', lone ? undefined : first, flags.model);
   const mode = asUsage(() => checkOneOf(oneOf('mode', lone ? first : second, flags.mode) ?? 'train', '--mode', benchModes));
   const training = mode.endsWith('train');
+  if (flags.earlyExit === true && mode !== 'infer') throw new UsageError(`Expected --early-exit with the mode infer but received it with ${mode}`);
   return {
     mode, training,
     phase: mode.startsWith('ann') ? 'ann' : 'snn',
@@ -85,6 +88,7 @@ export function benchSettings(words: readonly (string | undefined)[], flags: Ben
     iterations: flags.iterations ?? 5,
     warmup: flags.warmup ?? 1,
     layers: flags.layers === true,
+    earlyExit: flags.earlyExit === true,
     source: flags.run === undefined ? randomSource(model, flags) : runSource(flags.run, model, training, flags),
   };
 }

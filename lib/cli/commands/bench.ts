@@ -30,6 +30,7 @@ export function addBench(program: Command): void {
     .option('--images <part>', 'with --run: train or test (default: those of the mode)')
     .option('--warmup <n>', 'steps before the timed ones (default: 1)', integerOption(0))
     .option('--iterations <n>', 'timed steps (default: 5)', integerOption(1))
+    .option('--early-exit', 'with infer: stop an image at its first output spike')
     .option('--layers', 'kernel, density and milliseconds of every layer and operation')
     .option('--json', 'print JSON Lines')
     .addHelpText('after', `

@@ -15,12 +15,13 @@ import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
 import { bar, compact, percent, table } from '../style';
 import { activityTable, shortPath } from '../train-view';
-import { asUsage, backendOption, deviceOption, integerOption } from '../usage';
+import { asUsage, backendOption, deviceOption, integerOption, UsageError } from '../usage';
 
 interface RunFlags {
   backend?: string;
   device?: number;
   threads?: number;
+  earlyExit?: boolean;
   json?: boolean;
 }
 
@@ -53,15 +54,24 @@ async function withRun(path: string, flags: RunFlags, work: (run: Run, network: 
   }
 }
 
+const earlyExit = 'stop an image at its first output spike; answers may differ from those after all T steps';
+
+function spikingOnly(run: Run, flags: RunFlags): boolean {
+  if (flags.earlyExit === true && run.mode !== 'snn') throw new UsageError('Expected a spiking network for --early-exit but received a run that has only an ANN');
+  return flags.earlyExit === true;
+}
+
 export function addRunCommands(program: Command): void {
   addRunCommand(program, 'eval', 'test accuracy of a run')
+    .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike eval runs/vgg6-shapes-20260102-030405')
-    .action((path: string, flags: RunFlags) => withRun(path, flags, evaluateRun));
+    .action((path: string, flags: RunFlags) => withRun(path, flags, (run, network, output, signal) => evaluateRun(run, network, flags, output, signal)));
 
   addRunCommand(program, 'predict', 'class of pictures')
     .argument('<image...>', 'picture files (PNG, PPM, PGM; others with the package sharp)')
+    .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike predict runs/vgg6-shapes-20260102-030405 cat.png dog.png')
-    .action((path: string, images: string[], flags: RunFlags) => withRun(path, flags, (run, network, output, signal) => predictImages(run, network, images, output, signal)));
+    .action((path: string, images: string[], flags: RunFlags) => withRun(path, flags, (run, network, output, signal) => predictImages(run, network, images, flags, output, signal)));
 
   addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN')
     .option('--images <n>', 'test images to count', integerOption(1))
@@ -69,12 +79,13 @@ export function addRunCommands(program: Command): void {
     .action((path: string, flags: RunFlags & { images?: number }) => withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags.images, output, signal)));
 }
 
-async function evaluateRun(run: Run, network: Network, output: Output, signal: AbortSignal): Promise<void> {
+async function evaluateRun(run: Run, network: Network, flags: RunFlags, output: Output, signal: AbortSignal): Promise<void> {
+  const earlyExit = spikingOnly(run, flags);
   const { test } = await run.dataset({ signal });
   const dataset = createDataset(test.pixels, test.labels, test.shape);
   try {
     let totals: Evaluation | undefined;
-    for await (const result of evaluateRows(network, dataset, allRows(test.count), { mode: run.mode, batch: run.config.evaluation.batch, signal })) {
+    for await (const result of evaluateRows(network, dataset, allRows(test.count), { mode: run.mode, batch: run.config.evaluation.batch, earlyExit, signal })) {
       totals = result;
       output.status(`testing  ${bar(result.count / test.count, 24)}  ${compact(result.count / result.seconds)} img/s  ${percent(result.accuracy)}`);
     }
@@ -83,27 +94,29 @@ async function evaluateRun(run: Run, network: Network, output: Output, signal: A
     const imagesPerSecond = totals.count / totals.seconds;
     output.event({
       event: 'eval', run: run.path, mode: run.mode, backend: network.backend, images: totals.count, accuracy: totals.accuracy, loss: totals.loss,
-      spikesPerNeuron: meanActivity(layers), layers, imagesPerSecond,
+      spikesPerNeuron: meanActivity(layers), layers, imagesPerSecond, ...(earlyExit ? { decisionStep: totals.decisionStep } : {}),
     } as { event: string });
     output.line(`${run.mode === 'snn' ? 'SNN' : 'ANN'} test accuracy ${output.paint('bold', percent(totals.accuracy, 2))} of ${totals.count} images, loss ${totals.loss.toFixed(4)}, ${compact(imagesPerSecond)} img/s (${network.backend})`);
+    if (earlyExit) output.line(`decided at step ${totals.decisionStep!.toFixed(2)} of ${network.description.timesteps} on average`);
     if (layers.length > 0) output.line(activityTable(layers, meanActivity(layers), 'spikes/neuron'));
   } finally {
     dataset.dispose();
   }
 }
 
-async function predictImages(run: Run, network: Network, files: string[], output: Output, signal: AbortSignal): Promise<void> {
+async function predictImages(run: Run, network: Network, files: string[], flags: RunFlags, output: Output, signal: AbortSignal): Promise<void> {
+  const earlyExit = spikingOnly(run, flags);
   const shape = network.description.input;
   const classes = run.classes;
   const rows = [['image', 'class', 'probability', 'decided at']];
   try {
     for (const file of files) {
       const pixels = await loadImage(file, shape, { signal });
-      const { logits, potentials } = await network.forward(pixels, { mode: run.mode, potentials: run.mode === 'snn', signal });
+      const { logits, potentials, decisionSteps } = await network.forward(pixels, { mode: run.mode, potentials: run.mode === 'snn' && !earlyExit, earlyExit, signal });
       const probabilities = softmax(logits);
       const label = probabilities.indexOf(Math.max(...probabilities));
-      // The first time step from which the answer no longer changes.
-      const step = potentials === undefined ? null : network.anytime(potentials).decisionSteps[0]!;
+      // The first time step from which the answer no longer changes, or at which it was given.
+      const step = decisionSteps !== undefined ? decisionSteps[0]! : potentials === undefined ? null : network.anytime(potentials).decisionSteps[0]!;
       output.event({ event: 'predict', image: file, class: classes[label], label, probability: probabilities[label], step, timesteps: network.description.timesteps, probabilities } as { event: string });
       rows.push([file, classes[label] ?? String(label), percent(probabilities[label]), step === null ? '–' : `step ${step} of ${network.description.timesteps}`]);
     }
