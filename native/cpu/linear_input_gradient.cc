@@ -103,20 +103,6 @@ HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile
   }
 }
 
-// Part `part` of `parts` of the weights that take_weights will read for outputs [begin, end): they lie in pieces of 16 KiB far
-// apart, which the processor does not see coming.
-template <int kWidth>
-HWY_INLINE void prefetch_weights(const LinearInputTask& task, const std::vector<Tile>& tiles, int64_t first_row, int begin, int end, int64_t part, int64_t parts) {
-  const StageShape& s = *task.neurons.shape;
-  for (const Tile& tile : tiles) {
-    if (tile.begin < begin || tile.begin >= end) continue;
-    const float* from = task.weight + int64_t(tile.begin) * s.taps() * s.src_cs + first_row * tile.width;
-    const int64_t lines = int64_t(tile.width) * kWidth / kLane;
-    // Into the L2 cache: the L1 is busy.
-    for (int64_t line = part * lines / parts; line < (part + 1) * lines / parts; ++line) __builtin_prefetch(from + line * kLane, 0, 2);
-  }
-}
-
 template <class P, int kWidth>
 HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, Scratch<float>& scratch, NeuronGradient* d_out) {
   using Weight = typename P::Weight;
@@ -132,7 +118,6 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
     const int begin = column * events.cs;
     take_weights<P, kWidth>(task, tiles, first_row, begin, std::min(begin + events.cs, s.out_cs), weight);
     for (int64_t image = 0; image < task.n; ++image) {
-      prefetch_weights<kWidth>(task, tiles, first_row, begin + events.cs, begin + 2 * events.cs, image, task.n);
       for (int block = 0; block < blocks.count; ++block) {
         const RangeRuns<Weight> run{events.row_words(image), events.row_starts(image) + int64_t(blocks.ranges_before(block)) * events.columns + column,
                                     events.columns, 1, weight - int64_t(begin) * kWidth};
