@@ -19,6 +19,9 @@ constexpr int64_t kTasksPerThread = 8;
 // With this many pixels to come nearly all weights of a tile will be wanted, at 12 % activity.
 constexpr int64_t kPixelsPerTouch = 16;
 
+// Most events of one step that a pixel can meet and whose sum of 16-bit integers fits 32 bits.
+constexpr int64_t kFilterEvents = int64_t(1) << 16;
+
 // A task keeps this many neurons in doubt before it decides them.
 constexpr int64_t kDoubts = 1024;
 
@@ -107,7 +110,8 @@ void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* 
       s.linear ? std::vector<Window>{{0, 1, 0}} : forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad);
   const ForwardTask task{&forward_events_, &s, weight, window_x.data(), NeuronValues(p), bias, current, current_always, source_scale_, times, potential};
   // Weights of a linear layer come from memory once per batch: a second, smaller copy would save little of that.
-  const bool filter = !potential && !current && !s.linear && forward_events_.kind() != EventKind::kValued;
+  const bool filter = !potential && !current && !s.linear && forward_events_.kind() != EventKind::kValued &&
+                      int64_t(s.taps()) * s.src_cs * s.pool * s.pool <= kFilterEvents;
   choice_ = {};
   if (const FilterWeights* rounded = filter ? filter_.of(weight, forward_events_.kind() == EventKind::kCounted, s, pool_) : nullptr) return filter_forward(task, *rounded, n);
   const std::vector<Tile> tiles = forward_tiles(s, sizeof(float));

@@ -156,6 +156,17 @@ void odd_weights() {
   }
 }
 
+// 73,728 events at one step, all with the largest weight: their integers would not fit 32 bits.
+void more_events_than_fit() {
+  const StageShape s = shape_of(3, 3, 8192, 16, 3, 1, 1, 1, false);
+  Stage stage(s, 1, 2);
+  Values weight(static_cast<size_t>(s.weights()));
+  for (size_t i = 0; i < weight.size(); ++i) weight[i] = i % 2 ? -1.0f : 1.0f;
+  stage.set(Bytes(size_t(s.src_size()), 1), weight, Values(size_t(s.out_cs)));
+  expect_same(stage, false, {2, {100.0f, 0.9f}}, "more events than fit");
+  expect(!stage.filtered(), "floats are used");
+}
+
 void changed_weights() {
   Random random(13);
   const StageShape s = shapes()[0];
@@ -182,6 +193,7 @@ void add_filter_tests(Tests& tests) {
                          const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
                          run();
                        }});
+  tests.push_back({"filter: more events than fit its integers", more_events_than_fit});
   tests.push_back({"filter: weights that change are rounded again", changed_weights});
 }
 
