@@ -6,7 +6,6 @@
 // nothing is gained. What is returned does not depend on s. On a backend with memory of its own s is always T: there an image that
 // begins again would have to be copied.
 #include <algorithm>
-#include <cstring>
 
 #include "core/state.h"
 
