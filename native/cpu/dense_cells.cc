@@ -1,4 +1,4 @@
-// Which cells of a map meet which taps (cpu/dense.h), and the input gradient of one row of a stage's source.
+// Which cells of a map meet which taps (cpu/dense.h), and the input gradient of cells of a stage's source.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -8,7 +8,8 @@
 namespace onespike::cpu {
 namespace {
 
-constexpr int kRowBlock = 48;  // rows handed to the kernel at once, a multiple of its register blocks
+constexpr int kRowBlock = 48;                // rows handed to the kernel at once, a multiple of its register blocks
+constexpr int64_t kTapBytes = 512 << 10;
 
 // A linear layer is a single cell that reads a single cell.
 DenseWalk single_cell(int64_t source_cs) {
@@ -54,33 +55,43 @@ std::vector<CellClass> cell_classes(const DenseWalk& walk) {
   return classes;
 }
 
-void dense_gradient_rows(float* out, const GradientRowsTask& task, int64_t image, int y, int first, int last) {
-  const DenseWalk& walk = *task.walk;
-  const StageShape& s = *task.shape;
-  const int T = task.timesteps;
-  const int64_t step = s.out_cells() * walk.source_cs;
+void dense_gradient_cells(float* out, const GradientCells& cells, const void* panel, int width, int64_t first, int count) {
+  const DenseWalk& walk = cells.walk;
+  const StageShape& s = *cells.shape;
+  const int T = cells.timesteps, columns = int(walk.window_x.size()), rows = int(walk.window_y.size());
+  const int64_t step = s.out_cells() * walk.source_cs, row_bytes = 4 * int64_t(width);
   int64_t base[kRowBlock], to[kRowBlock];
-  const Window wy = walk.window_y[y];
-  for (int x = first; x < last;) {
-    // Columns with the same taps: all but those at the edges.
-    const Window wx = walk.window_x[x];
-    int end = x + 1;
-    while (end < last && walk.window_x[end].count == wx.count && walk.window_x[end].tap == wx.tap) ++end;
-    const std::vector<DenseRun> runs = runs_of(wy, wx, walk);
-    DenseTask block;
-    block.precision = task.precision, block.a = task.a, block.base = base, block.runs = &runs;
-    block.panel = task.panel, block.width = task.width, block.out = out, block.to = to;
-    const int rows = (end - x) * T;
-    for (int done = 0; done < rows; done += kRowBlock) {
-      const int count = std::min(kRowBlock, rows - done);
-      for (int i = 0; i < count; ++i) {
-        const int column = x + (done + i) / T, t = (done + i) % T;
-        base[i] = (image * T + t) * step + (int64_t(wy.begin) * walk.source_columns + walk.window_x[column].begin) * walk.source_cs;
-        to[i] = (int64_t(column - first) * T + t) * task.width;
+  std::vector<int64_t> bases, places;
+  DenseTask block;
+  block.precision = cells.precision, block.half_rows = cells.half_rows, block.a = cells.a, block.panel = panel, block.width = width;
+  block.out = out, block.base = base, block.to = to;
+  for (const CellClass& c : cells.classes) {
+    bases.clear(), places.clear();
+    for (int64_t line = first / columns; line * columns < first + count; ++line) {
+      const int y = int(line % rows);
+      if (!std::binary_search(c.ys.begin(), c.ys.end(), y)) continue;
+      for (int x : c.xs) {
+        const int64_t cell = line * columns + x - first;
+        if (cell < 0 || cell >= count) continue;
+        bases.push_back(line / rows * T * step + (int64_t(walk.window_y[y].begin) * walk.source_columns + walk.window_x[x].begin) * walk.source_cs);
+        places.push_back(cell * T * width);
       }
-      dense_rows(block, count);
     }
-    x = end;
+    for (int run = 0, end; run == 0 || run < int(c.runs.size()); run = end) {
+      // As many rows of taps as leave their weights in the L2 cache while all cells pass.
+      int64_t bytes = 0;
+      for (end = run; end < int(c.runs.size()) && (end == run || bytes + c.runs[end].depth * row_bytes <= kTapBytes); ++end) bytes += c.runs[end].depth * row_bytes;
+      block.runs = c.runs.data() + run, block.run_count = end - run, block.add = run > 0;
+      // Neighbouring cells of one step share most of what they read.
+      int filled = 0;
+      for (int t = 0; t < T; ++t)
+        for (size_t i = 0; i < bases.size(); ++i) {
+          base[filled] = bases[i] + t * step, to[filled] = places[i] + int64_t(t) * width;
+          if (++filled == kRowBlock) dense_rows(block, filled), filled = 0;
+        }
+      dense_rows(block, filled);
+      if (end == run) break;
+    }
   }
 }
 
