@@ -1,6 +1,5 @@
 // From g of a stage to a(t) of the stage below: how the CPU backend splits it into tasks.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "cpu/backend.h"
@@ -41,12 +40,13 @@ void CpuBackend::input_gradient(float* potential_below, const float* potential, 
     for (int distance = 0; distance <= below.timesteps; ++distance) exponential.push_back(exponential_slope(distance, 0, below.surrogate));
   zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
   const InputGradientTask task{&s, &below_shape, NeuronValues(below), p.leak(), scale, times_below, mask, potential_below, exponential.data()};
-  static const char* force = std::getenv("FORCE_DENSE");
-  const bool dense = !s.linear && force && force[0] == '1';
+  const GradientWork work = gradient_events_.total(int64_t(n) * s.out_h);
+  const bool halves = gradient_events_.pairs;
+  const double pairs = double(n) * below.timesteps * double(s.out_size());
+  // A linear layer waits for its weights either way.
+  const bool dense = !s.linear && gradient_choice_.dense(work, pairs, halves, s);
   const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n) : map_input_gradient(task, potential, weight_backward, dense, n);
-  int64_t covered = 0;
-  for (int64_t row = 0; row < int64_t(n) * s.out_h; ++row) covered += gradient_events_.covered.data()[row];
-  choice_ = {dense ? gradient_events_.pairs ? "bf16 dense" : "dense" : gradient_events_.pairs ? "bf16 events" : "events", double(covered) / (double(n) * below.timesteps * double(s.out_size()))};
+  choice_ = {dense ? halves ? "bf16 dense" : "dense" : halves ? "bf16 events" : "events", double(work.covered) / pairs};
   NeuronGradient d;
   for (int64_t i = 0; i < tasks; ++i) d.threshold += partial_.data()[i].threshold, d.leak += partial_.data()[i].leak;
   d_neuron_below[0] += float(d.threshold);

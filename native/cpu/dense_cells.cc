@@ -9,7 +9,7 @@ namespace onespike::cpu {
 namespace {
 
 constexpr int kRowBlock = 48;                // rows handed to the kernel at once, a multiple of its register blocks
-constexpr int64_t kTapBytes = 512 << 10;
+constexpr int64_t kTapBytes = 512 << 10;     // weights that stay in the L2 cache while all cells of a call pass
 
 // A linear layer is a single cell that reads a single cell.
 DenseWalk single_cell(int64_t source_cs) {
@@ -61,7 +61,7 @@ void dense_gradient_cells(float* out, const GradientCells& cells, const void* pa
   const int T = cells.timesteps, columns = int(walk.window_x.size()), rows = int(walk.window_y.size());
   const int64_t step = s.out_cells() * walk.source_cs, row_bytes = 4 * int64_t(width);
   int64_t base[kRowBlock], to[kRowBlock];
-  std::vector<int64_t> bases, places;
+  std::vector<int64_t> bases, places;  // at the first step, of the cells of one class
   DenseTask block;
   block.precision = cells.precision, block.half_rows = cells.half_rows, block.a = cells.a, block.panel = panel, block.width = width;
   block.out = out, block.base = base, block.to = to;
@@ -77,11 +77,14 @@ void dense_gradient_cells(float* out, const GradientCells& cells, const void* pa
         places.push_back(cell * T * width);
       }
     }
-    for (int run = 0, end; run == 0 || run < int(c.runs.size()); run = end) {
-      // As many rows of taps as leave their weights in the L2 cache while all cells pass.
-      int64_t bytes = 0;
-      for (end = run; end < int(c.runs.size()) && (end == run || bytes + c.runs[end].depth * row_bytes <= kTapBytes); ++end) bytes += c.runs[end].depth * row_bytes;
-      block.runs = c.runs.data() + run, block.run_count = end - run, block.add = run > 0;
+    // Some rows of taps at a time; without any, zeros are written.
+    int taken = 0;
+    do {
+      block.add = taken > 0, block.runs = c.runs.data() + taken, block.run_count = 0;
+      for (int64_t bytes = 0; taken < int(c.runs.size()); ++taken, ++block.run_count) {
+        bytes += c.runs[taken].depth * row_bytes;
+        if (bytes > kTapBytes && block.run_count > 0) break;
+      }
       // Neighbouring cells of one step share most of what they read.
       int filled = 0;
       for (int t = 0; t < T; ++t)
@@ -90,8 +93,7 @@ void dense_gradient_cells(float* out, const GradientCells& cells, const void* pa
           if (++filled == kRowBlock) dense_rows(block, filled), filled = 0;
         }
       dense_rows(block, filled);
-      if (end == run) break;
-    }
+    } while (taken < int(c.runs.size()));
   }
 }
 
