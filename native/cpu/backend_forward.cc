@@ -6,6 +6,7 @@
 #include "cpu/backend.h"
 #include "cpu/kernels.h"
 #include "cpu/spike_filter.h"
+#include "cpu/spike_tables.h"
 
 namespace onespike::cpu {
 namespace {
@@ -100,8 +101,18 @@ StepRange steps_with_input(const ForwardTask& task, int64_t list) {
 }
 
 void CpuBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
-  forward_events_.sort(source, n, timesteps, s, pool_);
   source_scale_ = source.scale;
+  choice_ = {};
+  by_tables_ = false;
+  if (source.times && fits_tables(s)) {
+    int64_t fired = 0;
+    count_events(&fired, source.times, n * s.src_size());
+    const double density = double(fired) / (double(n) * double(s.src_size()));
+    by_tables_ = tables_pay(density, timesteps, s);
+    choice_ = {by_tables_ ? "tables" : "events", density};
+  }
+  if (by_tables_) window_bits_.build(source.times, n, timesteps, s, pool_);
+  else forward_events_.sort(source, n, timesteps, s, pool_);
 }
 
 void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void*, const float* bias,
@@ -112,12 +123,28 @@ void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* 
   // Weights of a linear layer come from memory once per batch: a second, smaller copy would save little of that.
   const bool filter = !potential && !current && !s.linear && forward_events_.kind() != EventKind::kValued &&
                       int64_t(s.taps()) * s.src_cs * s.pool * s.pool <= kFilterEvents;
+  if (by_tables_) return table_forward(task, n);
   choice_ = {};
   if (const FilterWeights* rounded = filter ? filter_.of(weight, forward_events_.kind() == EventKind::kCounted, s, pool_) : nullptr) return filter_forward(task, *rounded, n);
   const std::vector<Tile> tiles = forward_tiles(s, sizeof(float));
   const int64_t rows = int64_t(n) * s.out_h;
   each_tile(pool_, weight, tiles, parts_of(rows, tiles, pool_.threads()), rows, s, [&](int64_t, const Tile& tile, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) spiking_forward_row(task, tile, row / s.out_h, int(row % s.out_h));
+  });
+}
+
+void CpuBackend::table_forward(const ForwardTask& forward, int n) {
+  const StageShape& s = *forward.shape;
+  const int64_t rows = int64_t(n) * s.out_h, lane_floats = int64_t(table_count(s)) * kTableRows;
+  const std::vector<Tile> tiles = tiles_of(s.out_cs);
+  float* tables = tables_.reserve(size_t(lane_floats * s.out_cs));
+  for (const Tile& tile : tiles)
+    fill_tables(tables + tile.begin * lane_floats, forward.weight + int64_t(tile.begin) * s.taps() * s.src_cs, s.taps() * s.src_cs, tile.width);
+  const TableTask task{&forward, window_bits_.data(), tables};
+  const int64_t parts = parts_of(rows, tiles, pool_.threads());
+  pool_.parallel_for(int64_t(tiles.size()) * parts, [&](int64_t i) {
+    for (int64_t row = i % parts * rows / parts; row < (i % parts + 1) * rows / parts; ++row)
+      table_row(task, tiles[size_t(i / parts)], row / s.out_h, int(row % s.out_h));
   });
 }
 
