@@ -127,7 +127,7 @@ bool fits_tables(const StageShape& s) {
 
 // A table is read in the time of one or two events; a list has its sorting and its mispredicted end besides.
 bool tables_pay(double density, int timesteps, const StageShape& s) {
-  return density * s.taps() * s.src_cs / timesteps >= 0.4 * table_count(s);
+  return density * s.taps() * s.src_cs / timesteps >= 0.15 * table_count(s);
 }
 
 void fill_tables(float* tables, const float* weight, int inputs, int width) {
