@@ -12,37 +12,25 @@
 #include "cpu/spike_tables.h"
 #include "cpu/vector-inl.h"
 
-#ifndef ONESPIKE_CPU_SPIKE_TABLES_ONCE
-#define ONESPIKE_CPU_SPIKE_TABLES_ONCE
-namespace onespike::cpu {
-
-constexpr int kWindowBytes = kMostTableInputs;
-constexpr int kPiece = 16;  // bytes that are copied at once
-
-inline int64_t padded_row(const StageShape& s) { return int64_t(s.padded_w()) * s.src_cs; }
-
-}  // namespace onespike::cpu
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
 
-// Windows of one output row. `rows` is the first source row of the map within its border of zeros, `windows` has kWindowBytes for every
+// Windows of one output row. `rows` is the first source row of the map within its border of zeros, `windows` has kMostTableInputs for every
 // column and a row's copy to spare.
 void FindWords(uint64_t* HWY_RESTRICT words, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT windows, int timesteps, const StageShape& s) {
   const int row_inputs = s.kernel_w * s.src_cs, inputs = s.kernel_h * row_inputs;
   for (int x = 0; x < s.out_w; ++x)
     for (int r = 0; r < s.kernel_h; ++r) {
       const uint8_t* from = rows + r * padded_row(s) + int64_t(x) * s.stride * s.src_cs;
-      uint8_t* to = windows + x * kWindowBytes + r * row_inputs;
+      uint8_t* to = windows + x * kMostTableInputs + r * row_inputs;
       // Whole pieces: what is too much lies where the next row, the next window or nothing comes.
       for (int i = 0; i < row_inputs; i += kPiece) std::memcpy(to + i, from + i, kPiece);
     }
   const uint64_t inside = inputs < 64 ? (uint64_t(1) << inputs) - 1 : ~uint64_t(0);
   for (int x = 0; x < s.out_w; ++x)
     for (int t = 1; t <= timesteps; ++t) {
-      const uint8_t* window = windows + x * kWindowBytes;
+      const uint8_t* window = windows + x * kMostTableInputs;
       uint64_t word = 0;
 #if HWY_TARGET == HWY_SCALAR
       for (int i = 0; i < inputs; ++i) word |= uint64_t(window[i] == t) << i;
@@ -112,7 +100,7 @@ void WindowBits::build(const uint8_t* times, int n, int timesteps, const StageSh
   const int64_t row = int64_t(s.src_w) * s.src_cs, row_words = int64_t(s.out_w) * timesteps;
   words_.reserve(size_t(n * s.out_h * row_words));
   pool.parallel_for(n, [&](int64_t image) {
-    std::vector<uint8_t> padded(size_t(s.padded_h() * padded_row(s) + kWindowBytes)), windows(size_t((s.out_w + 1) * kWindowBytes));
+    std::vector<uint8_t> padded(size_t(s.padded_h() * padded_row(s) + kMostTableInputs)), windows(size_t((s.out_w + 1) * kMostTableInputs));
     for (int y = 0; y < s.src_h; ++y)
       std::memcpy(padded.data() + (y + s.pad) * padded_row(s) + s.pad * s.src_cs, times + image * s.src_size() + y * row, size_t(row));
     uint64_t* words = words_.data() + image * s.out_h * row_words;

@@ -15,6 +15,7 @@ namespace onespike::cpu {
 constexpr int kTableBits = 4;                    // inputs of a table: seven tables of a tile are 28 KiB, and fit the L1 cache
 constexpr int kTableRows = 1 << kTableBits;
 constexpr int kMostTableInputs = 64;             // of a window
+constexpr int kPiece = 16;                       // bytes of a window that are copied at once
 
 // What fires within the window of an output cell: one word per step, bit `tap * src_cs + channel`.
 class WindowBits {
@@ -31,6 +32,7 @@ class WindowBits {
 bool fits_tables(const StageShape& s);
 bool tables_pay(double density, int timesteps, const StageShape& s);
 
+inline int64_t padded_row(const StageShape& s) { return int64_t(s.padded_w()) * s.src_cs; }
 inline int table_count(const StageShape& s) { return (s.taps() * s.src_cs + kTableBits - 1) / kTableBits; }
 
 // The tables of one tile, from its weights: table_count * kTableRows rows of `width`.
