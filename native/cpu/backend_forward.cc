@@ -27,7 +27,10 @@ constexpr int64_t kFilterEvents = int64_t(1) << 16;
 // A task keeps this many neurons in doubt before it decides them.
 constexpr int64_t kDoubts = 1024;
 
-// This many neurons in doubt ask for nearly all floats of their channels.
+// Floats of a tile that are so few are near: the second look, which spares the way to them, would cost more than it saves.
+constexpr int64_t kSmallTile = 192 << 10;
+
+// This many neurons in doubt ask for nearly all lines of their tile's low bits.
 constexpr int64_t kDoubtsPerTouch = 4;
 
 // Reads a tile once in order. Events ask for weights in random order, which the processor cannot foresee: from memory that is
@@ -52,22 +55,27 @@ std::vector<Tile> forward_tiles(const StageShape& s, size_t bytes) {
   return tiles;
 }
 
-// Decides neurons in doubt, channel by channel: so that they share the rows of floats, which are read in order where many are.
-void decide(const ForwardTask& exact, const Tile& tile, const Doubt* doubts, int64_t count) {
+// Decides neurons in doubt, channel by channel: so that they share the rows of weights, which are read in order where many are.
+// Returns how many groups were left to the floats.
+int64_t decide(const FilterTask& task, const Tile& tile, const Doubt* doubts, int64_t count) {
+  const ForwardTask& exact = *task.exact;
   const StageShape& s = *exact.shape;
-  const int width = std::min(tile.width, kMaxTile);
-  const int64_t rows = int64_t(s.taps()) * s.src_cs;
-  for (int channel = tile.begin; channel < tile.begin + tile.width; channel += kLane) {
-    const int lane = (channel - tile.begin) % width;
-    const auto here = [&](const Doubt& at) { return at.channel == channel; };
-    if (std::count_if(doubts, doubts + count, here) >= kDoubtsPerTouch) {
-      const volatile float* at = exact.weight + (channel - lane) * rows + lane;
-      for (int64_t row = 0; row < rows; ++row) (void)at[row * width];
+  const bool second_look = int64_t(s.taps()) * s.src_cs * kMaxTile * int64_t(sizeof(float)) > kSmallTile;
+  int64_t left = 0;
+  for (int begin = tile.begin; begin < tile.begin + tile.width; begin += kMaxTile) {
+    const Tile one{begin, std::min(tile.width, kMaxTile)};
+    const auto here = [&](const Doubt& at) { return at.channel >= begin && at.channel < begin + one.width; };
+    if (std::count_if(doubts, doubts + count, here) >= kDoubtsPerTouch && second_look) touch_tile(task.low, one, s);
+    for (int64_t i = 0; i < count; ++i) {
+      if (!here(doubts[i])) continue;
+      const int64_t image = doubts[i].row / s.out_h;
+      const int lane = doubts[i].channel - begin, y = int(doubts[i].row % s.out_h);
+      if (second_look && filter_lanes(task, one, lane, image, y, doubts[i].x)) continue;
+      spiking_forward_lanes(exact, one, lane, image, y, doubts[i].x);
+      ++left;
     }
-    for (int64_t i = 0; i < count; ++i)
-      if (here(doubts[i]))
-        spiking_forward_lanes(exact, {channel - lane, width}, lane, doubts[i].row / s.out_h, int(doubts[i].row % s.out_h), doubts[i].x);
   }
+  return left;
 }
 
 int64_t parts_of(int64_t rows, const std::vector<Tile>& tiles, int threads) {
@@ -163,7 +171,7 @@ void CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& r
     slack[c] = 0x1p-22f * (T * T + 1) * (p.threshold + std::fabs(bias));
     drive[c] = bias + (p.leak - 1) * p.threshold;
   }
-  const FilterTask task{&exact, rounded.weight.data(), unit, slack, drive, 0.51f + 0.008f * T};
+  const FilterTask task{&exact, rounded.weight.data(), rounded.low.data(), unit, slack, drive, 0.51f + 0.008f * T, 0.005f};
   const std::vector<Tile> tiles = forward_tiles(s, sizeof(int16_t));
   const int64_t rows = int64_t(n) * s.out_h, parts = parts_of(rows, tiles, pool_.threads());
   const int64_t row_doubts = int64_t(s.out_w) * 2 * kMaxTile / kLane, capacity = kDoubts + row_doubts;
@@ -176,7 +184,7 @@ void CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& r
       found += filter_row(task, tile, row / s.out_h, int(row % s.out_h), mine + found);
       if (found < kDoubts && row + 1 < end) continue;
       all_doubts += found;
-      decide(exact, tile, mine, found);
+      decide(task, tile, mine, found);
       found = 0;
     }
   });
