@@ -119,6 +119,7 @@ void CpuBackend::apply_mask(float* values, const uint8_t* mask, float scale, int
 
 void CpuBackend::release_scratch() {
   forward_events_ = {};
+  window_bits_ = {};
   gradient_events_ = GradientEvents();
   buckets_ = {};
   row_events_ = {};

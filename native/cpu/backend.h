@@ -14,6 +14,7 @@
 #include "cpu/linear.h"
 #include "cpu/scratch.h"
 #include "cpu/spike_filter.h"
+#include "cpu/spike_tables.h"
 
 namespace onespike::cpu {
 
@@ -87,6 +88,7 @@ class CpuBackend final : public Backend {
   void clamp_neurons(float* neurons, int count, const StepResult* result) override;
 
  private:
+  void table_forward(const ForwardTask& forward, int n);
   void filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n);
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
@@ -105,6 +107,9 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Precision precision_;
   EventLists forward_events_;
+  bool by_tables_ = false;  // how spiking_forward goes through the events that were sorted last
+  WindowBits window_bits_;
+  Scratch<float> tables_;
   FilterStore filter_;
   Scratch<float> filter_scalars_;
   Scratch<Doubt> doubts_;

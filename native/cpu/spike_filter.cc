@@ -11,6 +11,7 @@ const FilterWeights* FilterStore::of(const float* weight, bool counted, const St
   if (!added && made.paired == counted) return made.usable ? &made : nullptr;
   const int64_t rows = int64_t(s.taps()) * s.src_cs;
   int16_t* integers = made.weight.reserve(size_t(s.weights()));
+  int8_t* low = made.low.reserve(size_t(s.weights()));
   float* unit = made.unit.reserve(size_t(s.out_cs));
   made.paired = counted;
   made.bytes = size_t(s.weights()) * sizeof(float);
@@ -18,7 +19,7 @@ const FilterWeights* FilterStore::of(const float* weight, bool counted, const St
   pool.parallel_for(int64_t(tiles.size()), [&](int64_t i) {
     const Tile tile = tiles[size_t(i)];
     filter_units(unit + tile.begin, weight + tile.begin * rows, rows, tile.width);
-    filter_integers(integers + tile.begin * rows, weight + tile.begin * rows, unit + tile.begin, rows, tile.width, counted);
+    filter_integers(integers + tile.begin * rows, low + tile.begin * rows, weight + tile.begin * rows, unit + tile.begin, rows, tile.width, counted);
   });
   made.usable = std::all_of(unit, unit + s.out_cs, [](float u) { return std::isfinite(u); });
   return made.usable ? &made : nullptr;
