@@ -86,8 +86,8 @@ __global__ void zero_dropped_kernel(float* map, int64_t planes, StageShape s) {
   if (cell / s.src_w >= s.in_h * s.pool || cell % s.src_w >= s.in_w * s.pool) map[i] = 0;
 }
 
-// Weights as gemm.cuh reads them: (column tile, tap, slice) tiles of 64 columns by 64 positions, swizzled as they lie in shared
-// memory. A thread makes one chunk.
+// Weights as gemm.cuh reads them: (column tile, tap, slice) tiles of 64 positions of the inner dimension by 64 columns, swizzled as they
+// lie in shared memory. A thread makes one chunk.
 //   forward:  columns are output channels, the inner dimension (tap, source channel)
 //   backward: columns are source channels, the inner dimension (tap, output channel), channels as they come; of a linear layer, which
 //             has weights of its own for every source cell, columns are (tap, source channel)
@@ -96,27 +96,26 @@ __global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s
   const int64_t i = thread_index();
   if (i >= int64_t(column_tiles) * inner_taps * slices * kChunks) return;
   const int64_t tile = i / kChunks;
-  const int row = int(i % kChunks) / (kSlice / kChunk), chunk = int(i % (kSlice / kChunk));
-  const int slice = int(tile % slices);
+  const int position = int(i % kChunks) / (kColumns / kChunk), chunk = int(i % (kColumns / kChunk));
+  const int slice = int(tile % slices), inner = slice * kSlice + (backward ? position : slice_channel(position));
   int tap = int(tile / slices % inner_taps), column_tile = int(tile / slices / inner_taps);
   if (backward && s.linear) {
     const int per_tap = (s.src_cs + kColumns - 1) / kColumns;
     tap = column_tile / per_tap, column_tile %= per_tap;
   }
-  const int column = column_tile * kColumns + row;
   uint32_t words[kChunk / 2];
 #pragma unroll
   for (int k = 0; k < kChunk / 2; ++k) {
     float pair[2];
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      const int position = chunk * kChunk + 2 * k + h, inner = slice * kSlice + (backward ? position : slice_channel(position));
+      const int column = column_tile * kColumns + chunk * kChunk + 2 * k + h;
       const int out = backward ? inner : column, source = backward ? column : inner;
       pair[h] = out < s.out_cs && source < s.src_cs ? weight[packed_index(s, out, tap, source)] : 0;
     }
     words[k] = pack_bf16(pair[0], pair[1]);
   }
-  *reinterpret_cast<uint4*>(to + tile * kTileBytes + chunk_offset(row, chunk)) = make_uint4(words[0], words[1], words[2], words[3]);
+  *reinterpret_cast<uint4*>(to + tile * kTileBytes + chunk_offset(position, chunk)) = make_uint4(words[0], words[1], words[2], words[3]);
 }
 
 int tiles(int channels) { return (channels + kSlice - 1) / kSlice; }

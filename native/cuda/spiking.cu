@@ -80,13 +80,14 @@ struct ReceiveGradient {
     const float inverse = 1 / neuron.threshold(), leak_below = neuron.leak();
     const int fire_time = times[i] ? times[i] : T + 1;
     NeuronBackward backward;
+    NeuronGradient gradient;
     float d_spike = 0;
     for (int t = T; t >= 1; --t) {
       d_spike = sum[(t - 1) * step] + leak * d_spike;
       const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
-      u[(t - 1) * size] = backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate);
+      u[(t - 1) * size] = backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate, gradient);
     }
-    d[0] += backward.d_threshold, d[1] += backward.d_leak;
+    d[0] += gradient.d_threshold, d[1] += gradient.d_leak;
   }
 };
 
