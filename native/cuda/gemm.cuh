@@ -227,6 +227,7 @@ __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const 
 // all threads at the end.
 template <bool kTimes, int kSteps, class Epilogue>
 __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename Epilogue::Task task) {
+  if (g.gate.closed()) return;
   const BlockPlace place(g);
   GemmLoader<kTimes, kSteps> loader(g, place, dynamic_shared());
   for (int i = 0; i < kColumnStages - 1; ++i) loader.next();

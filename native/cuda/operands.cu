@@ -36,7 +36,8 @@ __global__ void halves_kernel(uint16_t* to, const float* from, int64_t cells, in
 }
 
 // A thread makes one chunk of 8 positions of one pooled cell, for all steps.
-__global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride, ChannelOrder order) {
+__global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride, ChannelOrder order, Gate gate) {
+  if (gate.closed()) return;
   const int chunks = stride / kChunk;
   const int64_t cells = int64_t(s.in_h) * s.in_w, i = thread_index();
   if (i >= n * cells * chunks) return;
@@ -127,10 +128,11 @@ void make_halves(Stream& stream, uint16_t* to, const float* from, int64_t cells,
   launch(stream, dim3(blocks_for(cells * (stride / kChunk))), dim3(kBlock), 0, "make_halves", halves_kernel, to, from, cells, cs, stride, order);
 }
 
-void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s, ChannelOrder order) {
+void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s, ChannelOrder order,
+                 const Gate& gate) {
   const int stride = channel_stride(s.src_cs, order);
   launch(stream, dim3(blocks_for(int64_t(n) * s.in_h * s.in_w * (stride / kChunk))), dim3(kBlock), 0, "make_counts", counts_kernel, to, times, n, timesteps,
-         s, stride, order);
+         s, stride, order, gate);
 }
 
 void zero_dropped(Stream& stream, float* map, int64_t planes, const StageShape& s) {
