@@ -41,6 +41,7 @@ void add_dataset_tests(Tests& tests);
 void add_mixed_gradient_tests(Tests& tests);
 void add_dense_tests(Tests& tests);
 void add_filter_tests(Tests& tests);
+void add_crossing_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);
 
 }  // namespace onespike::test
