@@ -153,7 +153,7 @@ int64_t CudaBackend::available_bytes() const {
 }
 
 KernelChoice CudaBackend::last_choice() const {
-  if (choice_.kernel != kByDensity) return choice_;
+  if (std::strcmp(choice_.kernel, kByDensity) != 0) return choice_;
   const OnDevice on(device_);
   return choices_.read(stream_, decided_layer_, decided_weight_gradient_);
 }
