@@ -73,6 +73,7 @@ Status CudaBackend::create() {
   device_bytes_ = int64_t(total);
   stream_.note(cudaStreamCreateWithFlags(&stream_.handle, cudaStreamNonBlocking), "cudaStreamCreate");
   staging_.create(stream_);
+  choices_.create(stream_);
   return finish();
 }
 
@@ -81,6 +82,7 @@ CudaBackend::~CudaBackend() {
   if (stream_.handle) (void)cudaStreamSynchronize(stream_.handle);
   forget_recordings();
   staging_.destroy();
+  choices_.destroy();
   workspace_.release();
   if (stream_.handle) (void)cudaStreamDestroy(stream_.handle);
   (void)cudaGetLastError();  // of a device that is lost: nobody else should find it
@@ -148,6 +150,12 @@ int64_t CudaBackend::available_bytes() const {
   const OnDevice on(device_);
   size_t free = 0, total = 0;
   return cudaMemGetInfo(&free, &total) == cudaSuccess ? int64_t(free) : -1;
+}
+
+KernelChoice CudaBackend::last_choice() const {
+  if (std::strcmp(choice_.kernel, kByDensity) != 0) return choice_;
+  const OnDevice on(device_);
+  return choices_.read(stream_, decided_layer_, decided_weight_gradient_);
 }
 
 Status CudaBackend::finish() {
