@@ -30,6 +30,7 @@ void add_all_tests(Tests& tests) {
   add_dense_tests(tests);
   add_filter_tests(tests);
   add_early_exit_tests(tests);
+  add_group_tests(tests);
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

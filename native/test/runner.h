@@ -42,5 +42,6 @@ void add_mixed_gradient_tests(Tests& tests);
 void add_dense_tests(Tests& tests);
 void add_filter_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);
+void add_group_tests(Tests& tests);
 
 }  // namespace onespike::test
