@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <new>
 #include <utility>
 
 #include "core/state.h"
@@ -15,18 +14,6 @@ struct Network::State : NetworkState {
 };
 
 namespace {
-
-// Every public call ends in a status: running out of memory is one.
-template <class F>
-Status guarded(const F& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return Status::error(Code::kOom, "Not enough memory");
-  } catch (const std::exception& e) {
-    return Status::error(Code::kState, std::string("Unexpected failure: ") + e.what());
-  }
-}
 
 // A group of the one step that a caller looks at alone.
 Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, std::vector<OptimizerOptions> updates, const ForwardOutputs* out,

@@ -151,22 +151,36 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
 }
 
 // Enqueues step i of the group and keeps what it answers.
-Status make_step(NetworkState& net, const StepGroup& group, size_t i, const StepKind& kind, const ForwardOutputs* out, const Stop& stop, StagedBatch* staged) {
+Status make_step(NetworkState& net, const StepGroup& group, size_t i, const StepKind& kind, const ForwardOutputs* out, const Stop& stop, StagedBatch* made) {
   Backend& backend = *net.backend;
   const size_t stages = net.plan.stages.size();
   Batch batch;
+  StagedBatch staged;
   if (Status status = group.batch(i, &batch); !status.ok()) return status;
   if (Status status = check_batch(batch, kind.backward); !status.ok()) return status;
   if (batch.count > group.largest) return Status::error(Code::kShape, "Expected at most " + std::to_string(group.largest) + " images in the batch");
   backend.begin_batch();
-  if (Status status = stage_batch(net, batch, group.largest, staged); !status.ok()) return status;
+  if (Status status = stage_batch(net, batch, group.largest, &staged); !status.ok()) return status;
   StepInputs inputs = kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
-  const auto calls = [&] { return enqueue(net, kind, *staged, out, stop); };
-  if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(*staged), calls); !status.ok()) return status;
+  const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
+  if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok()) return status;
   backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));
   backend.copy(net.counts.data() + i * stages, net.spikes.data(), stages * sizeof(int64_t));
+  *made = staged;
+  return Status::success();
+}
+
+// Enqueues the steps of the group up to one that cannot be made: `made` of them, the last on `staged`. The status is that of the first.
+Status make_steps(NetworkState& net, const StepGroup& group, StepKind kind, const ForwardOutputs* out, const Stop& stop, StagedBatch* staged, size_t* made) {
+  const StepResult start;
+  net.backend->upload(net.result.data(), &start, sizeof start);
+  for (*made = 0; *made < group.count; ++*made) {
+    if (!group.updates.empty()) kind.optimizer = &group.updates[*made];
+    Status status = guarded([&] { return make_step(net, group, *made, kind, out, stop, staged); });
+    if (!status.ok()) return *made == 0 ? status : Status::success();
+  }
   return Status::success();
 }
 
@@ -180,6 +194,21 @@ StepStats stats_of(const StepResult& result, const int64_t* spikes, size_t stage
 }
 
 bool is_finite(const StepStats& stats) { return std::isfinite(stats.loss) && std::isfinite(stats.gradient_norm); }
+
+// Waits for the steps, and gives the answers of those up to the first that is not finite.
+Status look(NetworkState& net, size_t made, bool labelled, bool backward, std::vector<StepStats>* stats) {
+  const size_t stages = net.plan.stages.size();
+  std::vector<StepResult> results(made);
+  std::vector<int64_t> spikes(made * stages);
+  net.backend->download(results.data(), net.results.data(), results.size() * sizeof(StepResult));
+  net.backend->download(spikes.data(), net.counts.data(), spikes.size() * sizeof(int64_t));
+  if (Status status = net.backend->finish(); !status.ok()) return status;
+  for (size_t i = 0; i < made; ++i) {
+    stats->push_back(stats_of(results[i], &spikes[i * stages], stages, labelled, backward));
+    if (labelled && !is_finite(stats->back())) break;
+  }
+  return Status::success();
+}
 
 // find_bad_layer for step i of a group whose later steps have left their numbers where its own were: it is made once more, without
 // an update. The counters stand where they stood for it, and so do the parameters.
@@ -197,47 +226,32 @@ Status find_bad_layer_again(NetworkState& net, const StepGroup& group, size_t i,
 Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool backward, const ForwardOutputs* out, const Stop& stop,
                  std::vector<StepStats>* stats) {
   stats->clear();
-  Backend& backend = *net.backend;
   StepResult early;
   const bool ends_early = out && out->decision_steps, traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
-  StepKind kind{mode, backward, traced, nullptr, ends_early ? &early : nullptr};
-  if (Status status = prepare(net, group, mode, backward); !status.ok()) return status;
-  const StepResult start;
-  backend.upload(net.result.data(), &start, sizeof start);
+  const StepKind kind{mode, backward, traced, nullptr, ends_early ? &early : nullptr};
   StagedBatch staged;
   size_t made = 0;
-  for (; made < group.count; ++made) {
-    if (!group.updates.empty()) kind.optimizer = &group.updates[made];
-    Status status = make_step(net, group, made, kind, out, stop, &staged);
-    if (!status.ok() && made == 0) return status;
-    if (!status.ok()) break;
-  }
-
-  const size_t stages = net.plan.stages.size();
-  std::vector<StepResult> results(made);
-  std::vector<int64_t> spikes(made * stages);
-  backend.download(results.data(), net.results.data(), made * sizeof(StepResult));
-  backend.download(spikes.data(), net.counts.data(), spikes.size() * sizeof(int64_t));
-  if (ends_early) results[0].loss = early.loss, results[0].correct = early.correct;
-  else if (out && out->logits) backend.download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
-  if (Status status = backend.finish(); !status.ok()) return status;
+  Status status = prepare(net, group, mode, backward);
+  if (status.ok()) status = make_steps(net, group, kind, out, stop, &staged, &made);
+  if (!status.ok()) return status;
+  if (out && out->logits && !ends_early) net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
   const bool labelled = staged.labels != nullptr;
-  for (size_t i = 0; i < made; ++i) {
-    stats->push_back(stats_of(results[i], &spikes[i * stages], stages, labelled, backward));
-    if (labelled && !is_finite(stats->back())) break;
-  }
+  if (status = look(net, made, labelled, backward, stats); !status.ok()) return status;
+  if (ends_early) stats->front().correct = early.correct;
+  if (ends_early && labelled) stats->front().loss = early.loss;
+
   const bool failed = labelled && !is_finite(stats->back());
   if (!group.updates.empty()) {
     const size_t updated = stats->size() - failed;  // the caller decides about the one that failed; the parameters stay
     net.optimizer_steps += int64_t(updated);
     net.random_step += updated;
   }
-  if (!failed) return Status::success();
+  if (!failed) return status;
   if (stats->size() == group.count) {
     stats->back().bad_layer = find_bad_layer(net, kind);
-    return backend.finish();
+    return net.backend->finish();
   }
-  Status status = find_bad_layer_again(net, group, stats->size() - 1, mode, &stats->back().bad_layer);
+  status = find_bad_layer_again(net, group, stats->size() - 1, mode, &stats->back().bad_layer);
   if (status.ok() || stats->size() == 1) return status;
   stats->pop_back();
   return Status::success();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <thread>
 
 #include "test/cases.h"
@@ -256,6 +257,8 @@ void a_step_that_cannot_be_made() {
   const std::vector<float> before = read_bits(*a, TensorKind::kParameter);
   const Made y = in_a_group(*a, steps, Mode::kSnn, no_stop(), 2);
   expect(y.status.code == Code::kArg && y.stats.empty() && read_bits(*a, TensorKind::kParameter) == before, "a label out of range: " + y.status.message);
+  const Made z = in_a_group(*a, steps, Mode::kSnn, no_stop(), 0, [](size_t i) { if (i == 1) throw std::bad_alloc(); });
+  expect_same(*a, z, *b, one_by_one(*b, {steps.begin(), steps.begin() + 1}, Mode::kSnn), "the step before one that finds no memory");
   std::vector<StepStats> stats;
   StepGroup small{1, kImages - 1, [&](size_t, Batch* batch) { return *batch = steps[0].data.batch(), Status::success(); }, {steps[0].update}};
   expect(a->train(small, Mode::kSnn, no_stop(), &stats).code == Code::kShape, "a batch larger than was said is refused");
