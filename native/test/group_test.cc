@@ -25,15 +25,9 @@ NetworkSpec noisy_spec(Encoder encoder) {
   return spec;
 }
 
-struct Drawn {
-  std::vector<uint8_t> pixels;
-  std::vector<int32_t> labels;
-  Batch batch() const { return {pixels.data(), labels.data(), int64_t(labels.size())}; }
-};
-
 // One step of a list, and what may be asked of it.
 struct Step {
-  Drawn data;
+  BatchStorage data;
   OptimizerOptions update;
 };
 using Steps = std::vector<Step>;
@@ -43,11 +37,11 @@ Steps draw_steps(const NetworkSpec& spec, int count, OptimizerKind kind, uint64_
   Random random(seed);
   Steps steps{size_t(count)};
   for (int i = 0; i < count; ++i) {
-    Drawn& data = steps[size_t(i)].data;
-    const int images = i + 1 < count ? kImages : kImages - 2;
-    data.pixels.resize(size_t(images * spec.channels * spec.height * spec.width));
+    BatchStorage& data = steps[size_t(i)].data;
+    data.count = i + 1 < count ? kImages : kImages - 2;
+    data.pixels.resize(size_t(data.count * spec.channels * spec.height * spec.width));
     for (uint8_t& p : data.pixels) p = uint8_t(random.between(0, 255));
-    for (int n = 0; n < images; ++n) data.labels.push_back(random.between(0, kClasses - 1));
+    for (int64_t n = 0; n < data.count; ++n) data.labels.push_back(random.between(0, kClasses - 1));
     OptimizerOptions& o = steps[size_t(i)].update;
     o.kind = kind;
     o.learning_rate = 0.01f / float(i + 1), o.neuron_learning_rate = 0.5f * o.learning_rate;
@@ -64,13 +58,13 @@ struct Made {
 // The steps from `first` on, each in an array that the next one overwrites, as a host does that draws batches.
 Made in_a_group(Network& network, const Steps& steps, Mode mode, const std::atomic<bool>& stop = no_stop(), size_t first = 0,
                 const std::function<void(size_t)>& before = [](size_t) {}) {
-  Drawn current;
+  BatchStorage current;
   StepGroup group;
   group.count = steps.size() - first, group.largest = kImages;
   group.batch = [&](size_t i, Batch* batch) {
     before(first + i);
     current = steps[first + i].data;
-    *batch = current.batch();
+    *batch = current.view();
     return Status::success();
   };
   for (size_t i = first; i < steps.size(); ++i) group.updates.push_back(steps[i].update);
@@ -84,7 +78,7 @@ Made one_by_one(Network& network, const Steps& steps, Mode mode) {
   Made made;
   for (const Step& step : steps) {
     StepStats stats;
-    made.status = network.train(step.data.batch(), mode, step.update, no_stop(), &stats);
+    made.status = network.train(step.data.view(), mode, step.update, no_stop(), &stats);
     if (!made.status.ok()) return made;
     made.stats.push_back(stats);
     if (stats.bad_layer >= 0) return made;
@@ -128,7 +122,7 @@ void equals_single_steps(Mode mode, Encoder encoder, OptimizerKind kind) {
     const Made x = in_a_group(*a, steps, mode), y = one_by_one(*b, steps, mode);
     expect(x.stats.size() == 6 && a->optimizer_steps() == 6 * (round + 1), "all of them were made");
     expect_same(*a, x, *b, y, "round " + std::to_string(round));
-    if (round == 1) expect_ok(a->forward(steps[0].data.batch(), Mode::kSnn, {}, no_stop(), &stats), "forward");
+    if (round == 1) expect_ok(a->forward(steps[0].data.view(), Mode::kSnn, {}, no_stop(), &stats), "forward");
   }
 }
 
@@ -152,9 +146,7 @@ void rows_of_data_sets() {
     for (size_t i = 0; i < steps.size(); ++i) {
       rows.push_back({sets[i % 3 == 1], {}, {1, true, 5, uint64_t(5 * size_t(round) + i)}});
       for (int n = 0; n < kImages; ++n) rows.back().indices.push_back(uint32_t(random.between(0, 10)));
-      BatchStorage drawn;
-      expect_ok(draw_batch(*rows.back().data, rows.back().indices, rows.back().augment, &drawn), "draw");
-      steps[i].data = {drawn.pixels, drawn.labels};
+      expect_ok(draw_batch(*rows.back().data, rows.back().indices, rows.back().augment, &steps[i].data), "draw");
     }
     StepGroup group{steps.size(), kImages, [&](size_t i, Batch* batch) { return *batch = {nullptr, nullptr, kImages, &rows[i]}, Status::success(); }, {}};
     for (const Step& step : steps) group.updates.push_back(step.update);
@@ -260,7 +252,7 @@ void a_step_that_cannot_be_made() {
   const Made z = in_a_group(*a, steps, Mode::kSnn, no_stop(), 0, [](size_t i) { if (i == 1) throw std::bad_alloc(); });
   expect_same(*a, z, *b, one_by_one(*b, {steps.begin(), steps.begin() + 1}, Mode::kSnn), "the step before one that finds no memory");
   std::vector<StepStats> stats;
-  StepGroup small{1, kImages - 1, [&](size_t, Batch* batch) { return *batch = steps[0].data.batch(), Status::success(); }, {steps[0].update}};
+  StepGroup small{1, kImages - 1, [&](size_t, Batch* batch) { return *batch = steps[0].data.view(), Status::success(); }, {steps[0].update}};
   expect(a->train(small, Mode::kSnn, no_stop(), &stats).code == Code::kShape, "a batch larger than was said is refused");
   small.updates.clear();
   expect(a->train(small, Mode::kSnn, no_stop(), &stats).code == Code::kArg, "an update for every step is asked for");
