@@ -159,7 +159,7 @@ if [[ $part =~ ^(steps|all)$ ]]; then
       for precision in mixed fp32; do
         for batch in $batches; do
           [[ -n $built ]] || break
-          step "onespike $model $mode $precision $batch" 60 "$build/native_bench" "$model" "$mode" "$batch" 5 0.12 2 "$precision" 20 --backend cuda --warmup 5 --json ||
+          step "onespike $model $mode $precision $batch" 60 "$build/native_bench" "$model" "$mode" "$batch" 5 0.12 2 "$precision" 48 --backend cuda --warmup 16 --json ||
             break  # a batch that does not fit: neither will the next
         done
       done

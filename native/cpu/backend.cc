@@ -42,6 +42,7 @@ void CpuBackend::upload(void* to, const void* from_host, size_t bytes) {
   std::memcpy(to, from_host, bytes);
 }
 void CpuBackend::download(void* to_host, const void* from, size_t bytes) { std::memcpy(to_host, from, bytes); }
+void CpuBackend::copy(void* to, const void* from, size_t bytes) { upload(to, from, bytes); }
 void CpuBackend::zero(void* memory, size_t bytes) {
   filter_.forget(memory, bytes);
   const int64_t block = kRange * int64_t(sizeof(float)) * 8, count = int64_t(bytes);

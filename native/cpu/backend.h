@@ -49,6 +49,7 @@ class CpuBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
   void zero(void* memory, size_t bytes) override;
+  void copy(void* to, const void* from, size_t bytes) override;
   void release_scratch() override;
 
   void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image, const EncodeParams& p) override;

@@ -56,12 +56,14 @@ class CudaBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
   void zero(void* memory, size_t bytes) override;
+  void copy(void* to, const void* from, size_t bytes) override;
   size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const override;
   bool reserve_workspace(size_t bytes) override;
   int64_t workspace_held() const override { return int64_t(workspace_.bytes()); }
   int64_t available_bytes() const override;
   bool host_memory() const override { return false; }
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
+  int steps_at_once() const override;
   Status replay(uint64_t key, const std::function<Status()>& enqueue) override;
   Status finish() override;
   void begin_batch() override { (void)cudaSetDevice(device_), choices_.forget(); }
@@ -122,6 +124,7 @@ class CudaBackend final : public Backend {
   }
   void* tensor_workspace(int n, int timesteps, const StageShape& s);
   Status record(Recording& recording, const std::function<Status()>& enqueue);
+  void forget(Recording& recording);
   void forget_recordings();
 
   int device_;
