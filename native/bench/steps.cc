@@ -1,7 +1,7 @@
 // native_bench MODEL MODE [batch [timesteps [activity [threads [precision [steps]]]]]] [options]: times whole steps of a network
 // with random weights and prints milliseconds per image, layer and operation. MODEL vgg6, vgg9, vgg16; MODE train, infer,
-// ann-train, ann-infer. Options: --backend cpu|cuda, --device N, --warmup N, --layers (on a GPU every operation is then waited for, so
-// the whole is slower), --json (one object). A tool for work on the kernels, without Node; `onespike bench` is the one for users.
+// ann-train, ann-infer. Options: --surrogate NAME, --backend cpu|cuda, --device N, --warmup N, --layers (on a GPU every operation is then
+// waited for, so the whole is slower), --json (one object). A tool for work on the kernels, without Node; `onespike bench` is the one for users.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -24,6 +24,11 @@ const std::map<std::string, std::vector<int>> kModels = {  // channels, 0 = aver
     {"vgg6", {64, 0, 128, 128, 0}},
     {"vgg9", {64, 0, 128, 256, 0, 256, 512, 0, 512, 0, 512}},
     {"vgg16", {64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512}},
+};
+
+const std::map<std::string, Surrogate> kSurrogates = {
+    {"triangle", Surrogate::kTriangle},   {"exponential", Surrogate::kExponential},  {"rectangular", Surrogate::kRectangular},
+    {"arctan", Surrogate::kArctan},       {"fast-sigmoid", Surrogate::kFastSigmoid},
 };
 
 NetworkSpec vgg(const std::vector<int>& channels) {
@@ -73,6 +78,7 @@ struct Options {
   std::string model, mode = "train", precision = "fp32";
   int batch = 64, timesteps = 5, threads = 1, steps = 3, warmup = 1, device = 0;
   double activity = 0.12;
+  Surrogate surrogate = Surrogate::kTriangle;
   bool cuda = false, layers = false, json = false;
 
   bool training() const { return mode.find("infer") == std::string::npos; }
@@ -88,6 +94,10 @@ bool read_options(int argc, char** argv, Options* o) {
       const std::string name = value();
       if (name != "cpu" && name != "cuda") return false;
       o->cuda = name == "cuda";
+    } else if (word == "--surrogate") {
+      const auto named = kSurrogates.find(value());
+      if (named == kSurrogates.end()) return false;
+      o->surrogate = named->second;
     } else if (word == "--device") o->device = std::atoi(value());
     else if (word == "--warmup") o->warmup = std::atoi(value());
     else if (word == "--layers") o->layers = true;
@@ -141,7 +151,7 @@ int main(int argc, char** argv) {
   Options o;
   if (!read_options(argc, argv, &o)) {
     std::fprintf(stderr, "Usage: native_bench vgg6|vgg9|vgg16 [train|infer|ann-train|ann-infer [batch [timesteps [activity [threads [fp32|mixed [steps]]]]]]]\n"
-                         "                    [--backend cpu|cuda] [--device N] [--warmup N] [--layers] [--json]\n");
+                         "                    [--surrogate NAME] [--backend cpu|cuda] [--device N] [--warmup N] [--layers] [--json]\n");
     return 2;
   }
   NetworkSpec spec = vgg(kModels.at(o.model));
@@ -150,6 +160,7 @@ int main(int argc, char** argv) {
   spec.precision = o.precision == "mixed" ? Precision::kMixed : Precision::kFp32;
   spec.backend = o.cuda ? BackendKind::kCuda : BackendKind::kCpu;
   spec.device = o.device;
+  spec.surrogate = o.surrogate;
   spec.profile = o.layers || (!o.cuda && !o.json);
   std::unique_ptr<Network> network;
   require(Network::create(spec, &network));

@@ -226,5 +226,8 @@ std::vector<std::string> cpu_targets();  // instruction sets that this processor
 std::string cpu_target_name();           // the one chosen at run time
 void limit_cpu_target(size_t first);     // for tests: leave out the `first` best of cpu_targets(), process-wide
 void allow_native_bf16(bool allowed);    // for tests: leave out the bf16 instructions of AVX-512, process-wide
+// For tests and timings: how the input gradient of convolutions is summed, process-wide.
+enum class GradientKernel { kMeasured, kEvents, kDense };
+void force_gradient_kernel(GradientKernel kernel);
 
 }  // namespace onespike

@@ -9,6 +9,7 @@
 #include "cpu/event_buckets.h"
 #include "cpu/dense.h"
 #include "cpu/event_lists.h"
+#include "cpu/gradient_choice.h"
 #include "cpu/gradient_events.h"
 #include "cpu/kernels.h"
 #include "cpu/linear.h"
@@ -79,6 +80,7 @@ class CpuBackend final : public Backend {
   void dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n, const StageShape& s) override;
   void apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) override;
   void apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) override;
+  void begin_batch() override { gradient_choice_.forget(); }
   KernelChoice last_choice() const override { return choice_; }
   size_t backward_bytes(bool dense, const StageShape& s) const override;
   void pack_backward(void* to, const float* weight, bool dense, const StageShape& s) override;
@@ -94,7 +96,7 @@ class CpuBackend final : public Backend {
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
   int64_t linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
-  int64_t map_input_gradient(const InputGradientTask& neurons, const void* weight, int n);
+  int64_t map_input_gradient(const InputGradientTask& neurons, const float* a, const void* weight, bool dense, int n);
   // Whether the stage's gradient events go in pairs of bf16.
   bool gradient_pairs(const StageShape& s) const;
   using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
@@ -115,6 +117,7 @@ class CpuBackend final : public Backend {
   Scratch<float> filter_scalars_;
   Scratch<Doubt> doubts_;
   GradientEvents gradient_events_;
+  GradientChoice gradient_choice_;
   EventBuckets buckets_;
   RowEvents row_events_;
   std::vector<DenseWorker> workers_;

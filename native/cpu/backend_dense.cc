@@ -105,7 +105,7 @@ void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, c
     task.width = tile.width, task.bias = tile.bias, task.base = base, task.to = out;
     for (int64_t p = parts * split / splits; p < parts * (split + 1) / splits; ++p) {
       place(pieces[p], walk, source_image, to, tile.shift, base, out);
-      task.runs = &pieces[p].cells->runs;
+      task.runs = pieces[p].cells->runs.data(), task.run_count = int(pieces[p].cells->runs.size());
       dense_rows(task, pieces[p].count);
     }
   });

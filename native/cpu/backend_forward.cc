@@ -62,12 +62,10 @@ std::vector<Tile> forward_tiles(const StageShape& s, size_t bytes) {
 }
 
 // Decides neurons in doubt, channel by channel: so that they share the rows of weights, which are read in order where many are.
-// Returns how many groups were left to the floats.
-int64_t decide(const FilterTask& task, const Tile& tile, const Doubt* doubts, int64_t count) {
+void decide(const FilterTask& task, const Tile& tile, const Doubt* doubts, int64_t count) {
   const ForwardTask& exact = *task.exact;
   const StageShape& s = *exact.shape;
   const bool second_look = int64_t(s.taps()) * s.src_cs * kMaxTile * int64_t(sizeof(float)) > kSmallTile;
-  int64_t left = 0;
   for (int begin = tile.begin; begin < tile.begin + tile.width; begin += kMaxTile) {
     const Tile one{begin, std::min(tile.width, kMaxTile)};
     const auto here = [&](const Doubt& at) { return at.channel >= begin && at.channel < begin + one.width; };
@@ -78,10 +76,8 @@ int64_t decide(const FilterTask& task, const Tile& tile, const Doubt* doubts, in
       const int lane = doubts[i].channel - begin, y = int(doubts[i].row % s.out_h);
       if (second_look && filter_lanes(task, one, lane, image, y, doubts[i].x)) continue;
       spiking_forward_lanes(exact, one, lane, image, y, doubts[i].x);
-      ++left;
     }
   }
-  return left;
 }
 
 int64_t parts_of(int64_t rows, const std::vector<Tile>& tiles, int threads) {

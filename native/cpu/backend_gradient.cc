@@ -32,7 +32,7 @@ void CpuBackend::accumulate_gradient(float* gradient, const float* potential, in
   pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_map_row(task, i / s.out_h, int(i % s.out_h)); });
 }
 
-void CpuBackend::input_gradient(float* potential_below, const float*, const float* weight, const void* weight_backward, const uint8_t* times_below,
+void CpuBackend::input_gradient(float* potential_below, const float* potential, const float* weight, const void* weight_backward, const uint8_t* times_below,
                                 const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
                                 const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
   std::vector<float> exponential;
@@ -40,22 +40,34 @@ void CpuBackend::input_gradient(float* potential_below, const float*, const floa
     for (int distance = 0; distance <= below.timesteps; ++distance) exponential.push_back(exponential_slope(distance, 0, below.surrogate));
   zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
   const InputGradientTask task{&s, &below_shape, NeuronValues(below), p.leak(), scale, times_below, mask, potential_below, exponential.data()};
-  const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n) : map_input_gradient(task, weight_backward, n);
-  int64_t covered = 0;
-  for (int64_t row = 0; row < int64_t(n) * s.out_h; ++row) covered += gradient_events_.covered.data()[row];
-  choice_ = {gradient_events_.pairs ? "bf16 events" : "events", double(covered) / (double(n) * below.timesteps * double(s.out_size()))};
+  const GradientWork work = gradient_events_.total(int64_t(n) * s.out_h);
+  const bool halves = gradient_events_.pairs;
+  const double pairs = double(n) * below.timesteps * double(s.out_size());
+  // A linear layer waits for its weights either way.
+  const bool dense = !s.linear && gradient_choice_.dense(work, pairs, halves, s);
+  const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n) : map_input_gradient(task, potential, weight_backward, dense, n);
+  choice_ = {dense ? halves ? "bf16 dense" : "dense" : halves ? "bf16 events" : "events", double(work.covered) / pairs};
   NeuronGradient d;
   for (int64_t i = 0; i < tasks; ++i) d.threshold += partial_.data()[i].threshold, d.leak += partial_.data()[i].leak;
   d_neuron_below[0] += float(d.threshold);
   d_neuron_below[1] += float(d.leak);
 }
 
-int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const void* weight, int n) {
+int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const float* a, const void* weight, bool dense, int n) {
   const StageShape& s = *neurons.shape;
   const int T = neurons.neuron.timesteps;
   const std::vector<Window> window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
   const std::vector<Window> window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
-  const MapGradientTask task{&gradient_events_, &s, weight, window_y.data(), window_x.data(), neurons};
+  const bool halves = gradient_events_.pairs;
+  const void* values = a;
+  if (dense && halves) {
+    uint16_t* to = gradient_halves_.reserve(size_t(n * T * s.out_size()));
+    const int64_t row = int64_t(s.out_w) * s.out_cs;
+    pool_.parallel_for(int64_t(n) * T * s.out_h, [&](int64_t i) { to_bf16(to + i * row, a + i * row, row); });
+    values = to;
+  }
+  const GradientCells product(values, halves, T, halves ? Precision::kMixed : Precision::kFp32, s);
+  const MapGradientTask task{&gradient_events_, dense ? &product : nullptr, &s, weight, window_y.data(), window_x.data(), neurons};
   const std::vector<Tile> tiles = tiles_of(s.src_cs);
   const int64_t cells = int64_t(n) * s.in_h * s.in_w, group = std::max(1, kMapGradientPairs / T), groups = (cells + group - 1) / group;
   NeuronGradient* partial = partial_.reserve(tiles.size() * size_t(groups));

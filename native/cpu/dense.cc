@@ -9,6 +9,7 @@
 #include <hwy/cache_control.h>
 
 #include "cpu/dense.h"
+#include "cpu/half_rows-inl.h"
 #include "cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -19,19 +20,31 @@ using DU = hn::Rebind<uint32_t, D>;
 using U = hn::Vec<DU>;
 constexpr DU du;
 
-// A policy says how words are multiplied, and how many rows fit the registers.
+// A policy says how words are multiplied, how a row of a panel is read, and how many rows fit the registers.
 struct Floats {
   using Word = float;
+  using Panel = float;  // how the words of a panel are read
+  using Row = V;
   static constexpr int kRows = 6;
-  static HWY_INLINE V load(const float* from) { return hn::Load(d, from); }
+  template <int kVectors>
+  static HWY_INLINE void load_row(V (&row)[kVectors], const float* HWY_RESTRICT from, int) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) row[v] = hn::Load(d, from + v * kFloats);
+  }
   static HWY_INLINE V broadcast(const float* from) { return hn::Set(d, *from); }
   static HWY_INLINE V multiply_add(V a, V b, V sum) { return hn::MulAdd(a, b, sum); }
 };
 
 struct Pairs {
   using Word = uint32_t;
+  using Panel = uint32_t;
+  using Row = U;
   static constexpr int kRows = 4;
-  static HWY_INLINE U load(const uint32_t* from) { return hn::Load(du, from); }
+  template <int kVectors>
+  static HWY_INLINE void load_row(U (&row)[kVectors], const uint32_t* HWY_RESTRICT from, int) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) row[v] = hn::Load(du, from + v * kFloats);
+  }
   static HWY_INLINE U broadcast(const uint32_t* from) { return hn::Set(du, *from); }
   static HWY_INLINE V multiply_add(U a, U b, V sum) {
     const U odd = hn::Set(du, 0xffff0000u);
@@ -41,13 +54,20 @@ struct Pairs {
 };
 
 #if HWY_TARGET == HWY_AVX3
-// Highway 1.0 has no target with this instruction. Spelt in assembly it needs none: the caller asks native_bf16() first.
 struct NativePairs : Pairs {
   static constexpr int kRows = 6;
-  static HWY_INLINE V multiply_add(U a, U b, V sum) {
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
-    return sum;
+  static HWY_INLINE V multiply_add(U a, U b, V sum) { return multiply_pairs(a, b, sum); }
+};
+
+// A row of the panel is two rows of bf16, which lie one after the other and become pairs here.
+struct HalfRows : NativePairs {
+  using Panel = uint16_t;
+  using Row = V;
+  template <int kVectors>
+  static HWY_INLINE void load_row(V (&row)[kVectors], const uint16_t* HWY_RESTRICT from, int width) {
+    interleave_rows(row, from, from + width);
   }
+  static HWY_INLINE V multiply_add(U a, V b, V sum) { return multiply_pairs(a, b, sum); }
 };
 #endif
 
@@ -67,20 +87,22 @@ HWY_INLINE void spread(const DenseTask& task, V sum, int64_t at) {
 template <class P, int kCount, int kVectors>
 HWY_INLINE void rows_block(const DenseTask& task, int first, int lane) {
   using Word = typename P::Word;
+  using Panel = typename P::Panel;
+  const int64_t row_words = task.width * int64_t(sizeof(Word) / sizeof(Panel));
   Block<kVectors> sum[kCount];
   const Word* HWY_RESTRICT a[kCount];
 #pragma GCC unroll 6
   for (int r = 0; r < kCount; ++r) {
     a[r] = static_cast<const Word*>(task.a) + task.base[first + r];
+    const float* HWY_RESTRICT begin = task.add ? task.out + task.to[first + r] : task.bias;
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r].at[v] = task.bias ? hn::Load(d, task.bias + lane + v * kFloats) : hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) sum[r].at[v] = begin ? hn::Load(d, begin + lane + v * kFloats) : hn::Zero(d);
   }
-  for (const DenseRun& run : *task.runs) {
-    const Word* HWY_RESTRICT w = static_cast<const Word*>(task.panel) + run.row * task.width + lane;
-    for (int64_t k = run.offset; k < run.offset + run.depth; ++k, w += task.width) {
-      decltype(P::load(w)) b[kVectors];
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) b[v] = P::load(w + v * kFloats);
+  for (const DenseRun* run = task.runs; run != task.runs + task.run_count; ++run) {
+    const Panel* HWY_RESTRICT w = static_cast<const Panel*>(task.panel) + run->row * row_words + lane;
+    for (int64_t k = run->offset; k < run->offset + run->depth; ++k, w += row_words) {
+      typename P::Row b[kVectors];
+      P::load_row(b, w, task.width);
 #pragma GCC unroll 6
       for (int r = 0; r < kCount; ++r) {
         const auto x = P::broadcast(a[r] + k);
@@ -130,9 +152,8 @@ HWY_INLINE void weight_block(const DenseWeightTask& task, int k, int lane) {
       const Word* HWY_RESTRICT a = static_cast<const Word*>(task.a) + image * task.a_image + row * task.a_row + k;
       const Word* HWY_RESTRICT g = static_cast<const Word*>(task.g) + image * task.g_image + row * task.g_row + lane;
       for (int column = 0; column < task.columns; ++column, a += task.a_column, g += task.g_column) {
-        decltype(P::load(g)) b[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) b[v] = P::load(g + v * kFloats);
+        typename P::Row b[kVectors];
+        P::load_row(b, g, task.width);
 #pragma GCC unroll 6
         for (int r = 0; r < kCount; ++r) {
           const auto x = P::broadcast(a + r);
@@ -182,6 +203,7 @@ HWY_NOINLINE void weight_with(const DenseWeightTask& task) {
 void DenseRows(const DenseTask& task, int count) {
   if (task.precision == Precision::kFp32) return rows_with<Floats>(task, count);
 #if HWY_TARGET == HWY_AVX3
+  if (task.half_rows) return rows_with<HalfRows>(task, count);
   if (native_bf16()) return rows_with<NativePairs>(task, count);
 #endif
   rows_with<Pairs>(task, count);

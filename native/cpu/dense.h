@@ -36,12 +36,15 @@ struct DenseTask {
   Precision precision = Precision::kFp32;
   const void* a = nullptr;             // words
   const int64_t* base = nullptr;       // per row
-  const std::vector<DenseRun>* runs = nullptr;
+  const DenseRun* runs = nullptr;
+  int run_count = 0;
   const void* panel = nullptr;         // words
+  bool half_rows = false;              // bf16 of map_gradient_takes_pairs(): a row of pairs is two of pack_gradient_halves
   int width = 0;                       // 16, 32 or 64
   float* out = nullptr;
   const int64_t* to = nullptr;         // per row, in floats
   const float* bias = nullptr;         // or null
+  bool add = false;                    // to what `out` holds, instead of the bias
   bool relu = false;
   const float* gate = nullptr;
   float scale = 1;
@@ -99,23 +102,23 @@ struct CellClass {
 };
 std::vector<CellClass> cell_classes(const DenseWalk& walk);
 
-// Wt a(t) for columns [first, last) of row y of one image of a stage's source (after pooling), all T steps, for the channels
-// of one gradient panel: out[((x - first) * T + t) * width + lane], t = 0..T-1. Exact zeros in a cost as much as anything else.
-//
-//   const DenseWalk walk = dense_gradient_walk(precision, s);            // once per call of the backend
-//   pack_gradient_panel(panel, weight, channel, width, precision, s);    // once per tile of source channels [channel, +width)
-//   to_bf16(a16, a, count)                                               // once, for Precision::kMixed
-//   dense_gradient_rows(out, task, image, y, first, last);               // per block of cells; out stays in the L1 cache
-struct GradientRowsTask {
-  const DenseWalk* walk;
-  const StageShape* shape;     // the stage whose gradient passes down
-  Precision precision;
-  const void* a;               // (n, T, out_h, out_w, out_cs) without border: floats, or bf16 (uint16_t)
+// Wt a(t) of all T steps for cells of a stage's source, after pooling. Exact zeros in a(t) cost as much as anything else.
+struct GradientCells {
+  GradientCells(const void* a_in, bool half_rows_in, int timesteps_in, Precision precision_in, const StageShape& s)
+      : a(a_in), half_rows(half_rows_in), timesteps(timesteps_in), precision(precision_in), shape(&s), walk(dense_gradient_walk(precision, s)),
+        classes(cell_classes(walk)) {}
+
+  const void* a;     // (n, T, out_h, out_w, out_cs) without border: floats, or bf16
+  bool half_rows;    // of the panels
   int timesteps;
-  const void* panel;
-  int width;                   // of the panel: 16, 32 or 64; 64 is fastest
+  Precision precision;
+  const StageShape* shape;  // the stage whose gradient passes down
+  DenseWalk walk;
+  std::vector<CellClass> classes;
 };
-void dense_gradient_rows(float* out, const GradientRowsTask& task, int64_t image, int y, int first, int last);
+// `count` cells from `first` on, in the order (image, row, column), and the channels of one gradient panel:
+// out[(i * T + t) * width + lane], t = 0..T-1.
+void dense_gradient_cells(float* out, const GradientCells& cells, const void* panel, int width, int64_t first, int count);
 
 // ---- bf16 instructions
 

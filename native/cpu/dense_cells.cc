@@ -1,4 +1,4 @@
-// Which cells of a map meet which taps (cpu/dense.h), and the input gradient of one row of a stage's source.
+// Which cells of a map meet which taps (cpu/dense.h), and the input gradient of cells of a stage's source.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -8,7 +8,8 @@
 namespace onespike::cpu {
 namespace {
 
-constexpr int kRowBlock = 48;  // rows handed to the kernel at once, a multiple of its register blocks
+constexpr int kRowBlock = 48;                // rows handed to the kernel at once, a multiple of its register blocks
+constexpr int64_t kTapBytes = 512 << 10;     // weights that stay in the L2 cache while all cells of a call pass
 
 // A linear layer is a single cell that reads a single cell.
 DenseWalk single_cell(int64_t source_cs) {
@@ -54,33 +55,45 @@ std::vector<CellClass> cell_classes(const DenseWalk& walk) {
   return classes;
 }
 
-void dense_gradient_rows(float* out, const GradientRowsTask& task, int64_t image, int y, int first, int last) {
-  const DenseWalk& walk = *task.walk;
-  const StageShape& s = *task.shape;
-  const int T = task.timesteps;
-  const int64_t step = s.out_cells() * walk.source_cs;
+void dense_gradient_cells(float* out, const GradientCells& cells, const void* panel, int width, int64_t first, int count) {
+  const DenseWalk& walk = cells.walk;
+  const StageShape& s = *cells.shape;
+  const int T = cells.timesteps, columns = int(walk.window_x.size()), rows = int(walk.window_y.size());
+  const int64_t step = s.out_cells() * walk.source_cs, row_bytes = 4 * int64_t(width);
   int64_t base[kRowBlock], to[kRowBlock];
-  const Window wy = walk.window_y[y];
-  for (int x = first; x < last;) {
-    // Columns with the same taps: all but those at the edges.
-    const Window wx = walk.window_x[x];
-    int end = x + 1;
-    while (end < last && walk.window_x[end].count == wx.count && walk.window_x[end].tap == wx.tap) ++end;
-    const std::vector<DenseRun> runs = runs_of(wy, wx, walk);
-    DenseTask block;
-    block.precision = task.precision, block.a = task.a, block.base = base, block.runs = &runs;
-    block.panel = task.panel, block.width = task.width, block.out = out, block.to = to;
-    const int rows = (end - x) * T;
-    for (int done = 0; done < rows; done += kRowBlock) {
-      const int count = std::min(kRowBlock, rows - done);
-      for (int i = 0; i < count; ++i) {
-        const int column = x + (done + i) / T, t = (done + i) % T;
-        base[i] = (image * T + t) * step + (int64_t(wy.begin) * walk.source_columns + walk.window_x[column].begin) * walk.source_cs;
-        to[i] = (int64_t(column - first) * T + t) * task.width;
+  std::vector<int64_t> bases, places;  // at the first step, of the cells of one class
+  DenseTask block;
+  block.precision = cells.precision, block.half_rows = cells.half_rows, block.a = cells.a, block.panel = panel, block.width = width;
+  block.out = out, block.base = base, block.to = to;
+  for (const CellClass& c : cells.classes) {
+    bases.clear(), places.clear();
+    for (int64_t line = first / columns; line * columns < first + count; ++line) {
+      const int y = int(line % rows);
+      if (!std::binary_search(c.ys.begin(), c.ys.end(), y)) continue;
+      for (int x : c.xs) {
+        const int64_t cell = line * columns + x - first;
+        if (cell < 0 || cell >= count) continue;
+        bases.push_back(line / rows * T * step + (int64_t(walk.window_y[y].begin) * walk.source_columns + walk.window_x[x].begin) * walk.source_cs);
+        places.push_back(cell * T * width);
       }
-      dense_rows(block, count);
     }
-    x = end;
+    // Some rows of taps at a time; without any, zeros are written.
+    int taken = 0;
+    do {
+      block.add = taken > 0, block.runs = c.runs.data() + taken, block.run_count = 0;
+      for (int64_t bytes = 0; taken < int(c.runs.size()); ++taken, ++block.run_count) {
+        bytes += c.runs[taken].depth * row_bytes;
+        if (bytes > kTapBytes && block.run_count > 0) break;
+      }
+      // Neighbouring cells of one step share most of what they read.
+      int filled = 0;
+      for (int t = 0; t < T; ++t)
+        for (size_t i = 0; i < bases.size(); ++i) {
+          base[filled] = bases[i] + t * step, to[filled] = places[i] + int64_t(t) * width;
+          if (++filled == kRowBlock) dense_rows(block, filled), filled = 0;
+        }
+      dense_rows(block, filled);
+    } while (taken < int(c.runs.size()));
   }
 }
 

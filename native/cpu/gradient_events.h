@@ -38,10 +38,16 @@ struct StepBlocks {
   int timesteps, count, length;
 };
 
+// What some of the events make to be done.
+struct GradientWork {
+  int64_t events = 0;   // each reads its weights once
+  int64_t covered = 0;  // (neuron, step) pairs within their ranges: each multiplies them
+};
+
 struct GradientEvents {
   Scratch<uint32_t> words;   // events, floats as their bits
   Scratch<uint32_t> starts;  // of every column of every range, in words
-  Scratch<int64_t> covered;  // per row: (neuron, step) pairs that the ranges cover
+  Scratch<GradientWork> work;  // per row
   StepBlocks blocks;
   bool pairs = false;
   int64_t capacity = 0;      // words per row
@@ -59,7 +65,12 @@ struct GradientEvents {
     const int64_t rows = int64_t(n) * s.out_h;
     words.reserve(size_t(rows * capacity), Pages::kAsTouched);
     starts.reserve(size_t(rows * (cells + 1)));
-    covered.reserve(size_t(rows));
+    work.reserve(size_t(rows));
+  }
+  GradientWork total(int64_t rows) const {
+    GradientWork sum;
+    for (int64_t row = 0; row < rows; ++row) sum.events += work.data()[row].events, sum.covered += work.data()[row].covered;
+    return sum;
   }
   uint32_t* row_words(int64_t row) const { return words.data() + row * capacity; }
   uint32_t* row_starts(int64_t row) const { return starts.data() + row * (cells + 1); }

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "cpu/gradient_events.h"
+#include "cpu/half_rows-inl.h"
 #include "cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -60,39 +61,9 @@ struct Pair {
 
   template <int kWidth, int kVectors>
   static HWY_INLINE void load(V (&weight)[kVectors], const uint16_t* HWY_RESTRICT rows, const uint32_t* HWY_RESTRICT event) {
-    const uint16_t *HWY_RESTRICT first = rows + int64_t(event[0]) * kWidth, *HWY_RESTRICT second = rows + int64_t(event[1]) * kWidth;
-    if constexpr (kVectors == 1) {
-      const hn::Rebind<uint16_t, D> d16;
-      weight[0] = hn::BitCast(d, hn::Or(hn::PromoteTo(d32, hn::Load(d16, first)), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::Load(d16, second)))));
-    } else {
-      const hn::Repartition<uint16_t, D> d16;
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; v += 2) {
-        const auto a = hn::Load(d16, first + v * kFloats), b = hn::Load(d16, second + v * kFloats);
-        weight[v] = hn::BitCast(d, hn::InterleaveLower(d16, a, b));
-        weight[v + 1] = hn::BitCast(d, hn::InterleaveUpper(d16, a, b));
-      }
-    }
+    interleave_rows(weight, rows + int64_t(event[0]) * kWidth, rows + int64_t(event[1]) * kWidth);
   }
-  // Highway 1.0 has no target with this instruction. Spelt in assembly it needs none: the caller asks map_gradient_takes_pairs().
-  static HWY_INLINE V multiply_add(U a, V weight, V sum) {
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(weight.raw), "v"(a.raw));
-    return sum;
-  }
-  // Weight rows of `width` floats in the order that load() wants. Interleaving two rows takes the lower or upper four of every
-  // eight values: these become the channels of the first and of the second vector.
-  static void pack(uint16_t* HWY_RESTRICT to, const float* HWY_RESTRICT rows, int64_t count, int width) {
-    const hn::Rebind<int32_t, D> d_signed;
-    const hn::Repartition<int16_t, D> d16;
-    const auto half = [&](const float* from) HWY_ATTR { return hn::ShiftRight<16>(hn::BitCast(d_signed, round_bf16(hn::Load(d, from)))); };
-    if (width < 2 * kLane) {
-      const hn::Rebind<int16_t, D> d_half;
-      for (int64_t i = 0; i < count; i += kLane) hn::Store(hn::DemoteTo(d_half, half(rows + i)), d_half, reinterpret_cast<int16_t*>(to + i));
-      return;
-    }
-    for (int64_t i = 0; i < count; i += 2 * kLane)
-      hn::Store(hn::ReorderDemote2To(d16, half(rows + i), half(rows + i + kLane)), d16, reinterpret_cast<int16_t*>(to + i));
-  }
+  static HWY_INLINE V multiply_add(U a, V weight, V sum) { return multiply_pairs(hn::BitCast(d, a), weight, sum); }
 };
 #endif
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "cpu/dense.h"
 #include "cpu/event_buckets.h"
 #include "cpu/event_lists.h"
 #include "cpu/gradient_events.h"
@@ -91,6 +92,7 @@ void weight_gradient_channels(const WeightGradientTask& task, int width, int beg
 // channels.
 struct MapGradientTask {
   const GradientEvents* events;
+  const GradientCells* dense;  // null = the events are followed
   const StageShape* shape;     // the stage whose events are walked
   const void* weight;          // its backward copy: floats, or bf16 from pack_gradient_halves if the events go in pairs
   const Window* window_y;      // source -> output

@@ -98,7 +98,7 @@ HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile
     } else {
       HWY_ALIGN float floats[kMaxTile * kWidth];
       transpose<kWidth>(floats, from, tile.width);
-      P::pack(rows, floats, int64_t(tile.width) * kWidth, kWidth);
+      pack_half_rows(rows, floats, int64_t(tile.width) * kWidth, kWidth);
     }
   }
 }

@@ -164,7 +164,7 @@ HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RE
   // A compressing store writes a whole vector.
   std::vector<uint32_t> ids(size_t(events.neurons) + events.columns + kLane);
   uint32_t *starts = events.row_starts(row), *to = events.row_words(row), base = 0;
-  int64_t covered = 0;
+  GradientWork work;
   for (int block = 0; block < blocks.count; ++block) {
     Words* first = bits + blocks.begin(block) * words;
     keep_ends(first, last, blocks.steps(block), words);
@@ -192,11 +192,11 @@ HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RE
           else write_events<constant.value>(to + base, ids.data(), count, values, step);
         });
         base += uint32_t(count) / id_words * (id_words + uint32_t(steps));
-        covered += (count - absent) * steps;
+        work.events += count - absent, work.covered += (count - absent) * steps;
       }
   }
   *starts = base;
-  events.covered.data()[row] = covered;
+  events.work.data()[row] = work;
 }
 
 void AccumulateMapRow(const AccumulateTask& task, int64_t image, int y) {

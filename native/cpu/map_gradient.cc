@@ -110,14 +110,27 @@ HWY_NOINLINE void neurons_backward(const InputGradientTask& task, int channel, i
   d_out->leak += d_leak.total();
 }
 
-void MapGradientCells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d_out) {
-  HWY_ALIGN float spikes[kMapGradientPairs * kMaxTile];
+// Wt a(t) by the dense kernels: the backward weights of a tile are a panel as they lie.
+void multiply_all(const MapGradientTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
+  const StageShape& s = *task.shape;
+  const int64_t at = int64_t(tile.begin) * s.taps() * s.out_cs;
+  const void* panel = task.dense->half_rows ? static_cast<const void*>(static_cast<const uint16_t*>(task.weight) + at) : static_cast<const float*>(task.weight) + at;
+  dense_gradient_cells(spikes, *task.dense, panel, tile.width, first, count);
+}
+
+void follow_events(const MapGradientTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
   with_width(tile.width, [&](auto width) HWY_ATTR {
 #if HWY_TARGET == HWY_AVX3
     if (task.events->pairs) return add_events<Pair, width.value>(task, tile.begin, first, count, spikes);
 #endif
     add_events<Single, width.value>(task, tile.begin, first, count, spikes);
   });
+}
+
+void MapGradientCells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d_out) {
+  HWY_ALIGN float spikes[kMapGradientPairs * kMaxTile];
+  if (task.dense) multiply_all(task, tile, first, count, spikes);
+  else follow_events(task, tile, first, count, spikes);
   const InputGradientTask& n = task.neurons;
   switch (n.neuron.surrogate.kind) {
     case Surrogate::kTriangle: return neurons_backward<Surrogate::kTriangle>(n, tile.begin, tile.width, first, count, spikes, d_out);
@@ -130,7 +143,7 @@ void MapGradientCells(const MapGradientTask& task, Tile tile, int64_t first, int
 
 void PackGradientHalves(uint16_t* to, const float* rows, int64_t count, int width) {
 #if HWY_TARGET == HWY_AVX3
-  Pair::pack(to, rows, count, width);
+  pack_half_rows(to, rows, count, width);
 #else
   (void)to, (void)rows, (void)count, (void)width;
 #endif

@@ -132,18 +132,17 @@ void gradient_rows(Precision precision) {
     std::copy(a.begin(), a.end(), floats.data), std::copy(weight.begin(), weight.end(), w.data);
     Aligned<uint16_t> halves(a.size());
     cpu::to_bf16(halves.data, floats.data, int64_t(a.size()));
-    const cpu::DenseWalk walk = cpu::dense_gradient_walk(precision, s);
+    const void* values = precision == Precision::kMixed ? static_cast<const void*>(halves.data) : floats.data;
+    const cpu::GradientCells cells(values, false, T, precision, s);
     const int rows = s.linear ? 1 : s.in_h, columns = s.linear ? 1 : s.in_w, channels = s.linear ? s.taps() * s.src_cs : s.src_cs;
     for (const Tile& tile : tiles_of(channels)) {
       Aligned<uint32_t> panel(size_t(cpu::gradient_panel_words(tile.width, precision, s)));
       cpu::pack_gradient_panel(panel.data, w.data, tile.begin, tile.width, precision, s);
-      const void* values = precision == Precision::kMixed ? static_cast<const void*>(halves.data) : floats.data;
-      const cpu::GradientRowsTask task{&walk, &s, precision, values, T, panel.data, tile.width};
       for (int image = 0; image < n; ++image)
         for (int y = 0; y < rows; ++y) {
           const int first = columns > 2 ? 1 : 0;
           Aligned<float> out(size_t(columns - first) * T * tile.width);
-          cpu::dense_gradient_rows(out.data, task, image, y, first, columns);
+          cpu::dense_gradient_cells(out.data, cells, panel.data, tile.width, (int64_t(image) * rows + y) * columns + first, columns - first);
           for (int x = first; x < columns; ++x)
             for (int t = 0; t < T; ++t)
               for (int c = 0; c < tile.width; ++c) {

@@ -17,7 +17,7 @@ describe('a network with random weights', () => {
     const [result, ...rest] = events();
     expect(rest).toEqual([]);
     expect(result).toMatchObject({
-      event: 'bench', model: 'vgg6', mode: 'train', batch: 2, timesteps: 5, classes: 10, activity: 0.2, device: 'cpu', dtype: 'float32', precision: 'fp32', threads: 1,
+      event: 'bench', model: 'vgg6', mode: 'train', batch: 2, timesteps: 5, classes: 10, activity: 0.2, surrogate: 'triangle', device: 'cpu', dtype: 'float32', precision: 'fp32', threads: 1,
       warmup: 0, iterations: 2, node: process.version, version: expect.any(String), simd: expect.any(String), cpu: expect.any(String),
       parameterBytes: vgg6Bytes, gradientBytes: vgg6Bytes, optimizerBytes: vgg6Bytes,
     });
@@ -52,6 +52,16 @@ describe('a network with random weights', () => {
     expect(stdout).toMatch(/images\/s  [\d.]+ ms per image \(median of 2\)/);
     expect(stdout).toMatch(/^memory  peak \d+ MB, of which parameters 202 MB, working set \d+ MB$/m);
     expect(stdout).toMatch(/^spikes\/neuron 0\.1\d+; by layer: 0\.1/m);
+  });
+
+  test('--surrogate is timed, and the kernel that it makes worth while is named', async () => {
+    const { events } = await cli(['bench', 'vgg6', 'train', ...short, '--surrogate', 'arctan', '--timesteps', '1', '--backend', 'cpu', '--layers', '--json']);
+    const [result] = events();
+    expect(result).toMatchObject({ surrogate: 'arctan', timesteps: 1 });
+    const rows = (result!.layers as Record<string, any>[]).filter((row) => row.operation === 'input_gradient');
+    // From the last layer to the first that has one: three linear ones, then convolutions, all of whose neurons carry gradient.
+    expect(rows.map((row) => row.kernel)).toEqual(['events', 'events', 'events', 'dense', 'dense']);
+    for (const row of rows.slice(3)) expect(row.density).toBeGreaterThan(0.9);
   });
 
   test('--layers lists the operations of every layer', async () => {
@@ -108,6 +118,7 @@ describe('a trained network', () => {
     [['--timesteps', '5'], /no --timesteps, or that of the run .* \(4\), but received 5/],
     [['--classes', '9'], /--classes.*\(10\).*9/],
     [['vgg6'], /--model.*\(tiny\).*vgg6/],
+    [['--surrogate', 'arctan'], /--surrogate.*\(triangle\).*arctan/],
     [['--activity', '0.1'], /no --activity/],
     [['--images', 'validation'], /'train', 'test'/],
   ])('%j is wrong usage', async (args, message) => {
@@ -135,6 +146,7 @@ test.each([
   [['vgg6', 'infer', '--mode', 'train'], /one mode but received 'infer' and --mode 'train'/],
   [['vgg6', 'infer', 'now'], /too many arguments/],
   [['--precision', 'fp16'], /'fp32', 'mixed'/],
+  [['--surrogate', 'sine'], /'triangle', .* for --surrogate but received 'sine'/],
   [['--backend', 'gpu'], /--backend.*'gpu'/],
   [['--batch', '0'], /integer of at least 1 but received '0'/],
   [['--batch', '1.5'], /integer of at least 1/],

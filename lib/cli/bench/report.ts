@@ -26,7 +26,7 @@ export function benchEvent(network: Network, settings: BenchSettings, measured: 
   const middle = median(measured.milliseconds);
   const round = (share: number): number => Math.round(1e4 * share) / 1e4;
   return {
-    event: 'bench', model: description.name, mode: settings.mode, batch, timesteps: description.timesteps, classes: description.layers.at(-1)!.out,
+    event: 'bench', model: description.name, mode: settings.mode, batch, timesteps: description.timesteps, classes: description.layers.at(-1)!.out, surrogate: description.surrogate,
     ...('run' in source ? { run: source.run, images: source.images } : { activity: source.activity }),
     backend, device: device === null ? backend : `${backend}:${device}`, processor, dtype: precision === 'mixed' ? 'mixed' : 'float32', precision, threads,
     version: info.version, simd: info.simdTarget, node: process.version, cpu: info.cpu,

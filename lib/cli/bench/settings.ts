@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { BACKEND_CHOICES, type BackendChoice } from '../../backend';
 import { checkOneOf } from '../../check';
-import type { ResolvedNetwork } from '../../model/description';
+import { SURROGATES, type ResolvedNetwork, type Surrogate } from '../../model/description';
 import { PRECISIONS, type Mode, type Precision } from '../../model/network';
 import { presetNames, type PresetName } from '../../train/presets';
 import { asUsage, UsageError } from '../usage';
@@ -19,6 +19,7 @@ export interface BenchFlags {
   timesteps?: number;
   classes?: number;
   activity?: number;
+  surrogate?: string;
   threads?: number;
   backend?: string;
   device?: number;
@@ -56,6 +57,7 @@ export interface RandomSource {
   classes: number;
   /** Share of the neurons of every layer that fires. */
   activity: number;
+  surrogate: Surrogate;
 }
 
 export interface RunSource {
@@ -65,6 +67,7 @@ export interface RunSource {
   model: string | undefined;
   timesteps: number | undefined;
   classes: number | undefined;
+  surrogate: Surrogate | undefined;
 }
 
 const isMode = (word: string | undefined): boolean => (benchModes as readonly (string | undefined)[]).includes(word);
@@ -106,19 +109,24 @@ function randomSource(model: string | undefined, flags: BenchFlags): RandomSourc
     timesteps: flags.timesteps ?? 5,
     classes: flags.classes ?? 10,
     activity: flags.activity ?? 0.12,
+    surrogate: surrogateOf(flags) ?? 'triangle',
   };
 }
 
 function runSource(run: string, model: string | undefined, training: boolean, flags: BenchFlags): RunSource {
   if (flags.activity !== undefined) throw new UsageError('Expected no --activity together with --run: a trained network fires as its own thresholds say');
   const images = asUsage(() => checkOneOf(flags.images ?? (training ? 'train' : 'test'), '--images', parts));
-  return { run, images, model, timesteps: flags.timesteps, classes: flags.classes };
+  return { run, images, model, timesteps: flags.timesteps, classes: flags.classes, surrogate: surrogateOf(flags) };
+}
+
+function surrogateOf({ surrogate }: BenchFlags): Surrogate | undefined {
+  return surrogate === undefined ? undefined : asUsage(() => checkOneOf(surrogate, '--surrogate', SURROGATES));
 }
 
 /** Errors: UsageError if the run holds another network than the flags say. */
-export function checkClaims({ run, model, timesteps, classes }: RunSource, network: ResolvedNetwork): void {
-  const truth = { model: network.name, timesteps: network.timesteps, classes: network.layers.at(-1)!.out };
-  for (const [name, claim] of Object.entries({ model, timesteps, classes })) {
+export function checkClaims({ run, model, timesteps, classes, surrogate }: RunSource, network: ResolvedNetwork): void {
+  const truth = { model: network.name, timesteps: network.timesteps, classes: network.layers.at(-1)!.out, surrogate: network.surrogate };
+  for (const [name, claim] of Object.entries({ model, timesteps, classes, surrogate })) {
     const held = truth[name as keyof typeof truth];
     if (claim !== undefined && claim !== held) throw new UsageError(`Expected no --${name}, or that of the run ${run} (${held}), but received ${claim}`);
   }

@@ -35,8 +35,8 @@ export async function openSubject(settings: BenchSettings, options: SubjectOptio
 }
 
 async function openRandom(settings: BenchSettings, source: RandomSource, { signal, progress }: SubjectOptions): Promise<Subject> {
-  const { model, timesteps, classes, activity } = source;
-  const description = vgg(model, { classes, timesteps, leak: 0.9 });
+  const { model, timesteps, classes, activity, surrogate } = source;
+  const description = vgg(model, { classes, timesteps, surrogate, leak: 0.9 });
   const images = randomImages(settings.batch, 3 * 32 * 32, classes);
   const { backend, device, threads, layers: profile } = settings;
   progress(`building ${model}`);

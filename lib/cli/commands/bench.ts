@@ -1,5 +1,6 @@
 /** `bench`: speed and memory of a network with random weights at a given activity, or of a trained one. */
 import type { Command } from 'commander';
+import { SURROGATES } from '../../model/description';
 import { presetNames } from '../../train/presets';
 import { peakRss } from '../bench/memory';
 import { measure } from '../bench/measure';
@@ -22,6 +23,7 @@ export function addBench(program: Command): void {
     .option('--timesteps <n>', 'T (default: 5)', integerOption(1, 254))
     .option('--classes <n>', 'output classes (default: 10)', integerOption(1, 65535))
     .option('--activity <share>', 'share of the neurons of every layer that fires (default: 0.12)', numberOption(0, 1))
+    .option('--surrogate <name>', `${SURROGATES.join(', ')} (default: triangle)`)
     .addOption(precisionOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1, 1024))
     .addOption(backendOption())

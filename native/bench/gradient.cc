@@ -1,0 +1,122 @@
+// gradient_bench [fp32|mixed [T...]]: times the input gradient of single convolutions both ways, along the gradient events and as
+// a dense product, from the same random a(t). Columns: layer, T, density (pairs (neuron, step) within the events' ranges), events per
+// neuron, milliseconds per image of either, and their ratio. The thresholds of cpu/gradient_choice.cc are read off this.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "core/backend.h"
+#include "ops/rng.h"
+
+namespace {
+
+using namespace onespike;
+
+struct Layer {
+  int side, channels, out, kernel, stride;
+  StageShape shape() const {
+    StageShape s;
+    s.src_h = s.src_w = s.in_h = s.in_w = side;
+    s.src_c = s.src_cs = channels, s.out_c = s.out_cs = out;
+    s.kernel_h = s.kernel_w = kernel, s.stride = stride, s.pad = kernel / 2;
+    s.out_h = s.out_w = (side + 2 * s.pad - kernel) / stride + 1;
+    return s;
+  }
+};
+
+constexpr Layer kLayers[] = {{32, 16, 16, 3, 1},  {32, 32, 32, 3, 1},  {32, 64, 64, 3, 1},  {16, 64, 128, 3, 1},  {16, 128, 128, 3, 1}, {8, 256, 256, 3, 1},
+                             {4, 512, 512, 3, 1}, {2, 512, 512, 3, 1}, {16, 96, 48, 3, 1},  {16, 64, 64, 5, 1},   {16, 128, 128, 3, 2}, {16, 128, 256, 1, 1}};
+
+// How a(t) is spread over the steps of a neuron: each pair for itself, or all steps up to a random one.
+enum class Pattern { kScattered, kRuns };
+
+class Bench {
+ public:
+  Bench(const Layer& layer, int timesteps, Precision precision) : s_(layer.shape()), T_(timesteps), backend_(make_cpu_backend(1, precision)) {
+    n_ = int(std::clamp<int64_t>((8 << 20) / (T_ * (s_.src_size() + s_.out_size()) * int64_t(sizeof(float))), 1, 64));
+    source_ = s_, source_.out_h = s_.src_h, source_.out_w = s_.src_w, source_.out_c = source_.out_cs = s_.src_cs;
+    a_ = hold<float>(n_ * T_ * s_.out_size()), below_ = hold<float>(n_ * T_ * s_.src_size()), g_ = hold<float>(n_ * T_ * s_.grad_step());
+    weight_ = hold<float>(s_.weights()), neuron_ = hold<float>(2), times_ = hold<uint8_t>(n_ * s_.src_size());
+    backward_ = hold<uint8_t>(int64_t(backend_->backward_bytes(false, s_)));
+    neuron_[0] = 1, neuron_[1] = 0.9f;
+    for (int64_t i = 0; i < s_.weights(); ++i) weight_[i] = uniform() - 0.5f;
+    backend_->pack_backward(backward_, weight_, false, s_);
+  }
+  ~Bench() {
+    for (void* memory : held_) backend_->release(memory);
+  }
+
+  void draw(Pattern pattern, double share) {
+    for (int64_t image = 0; image < n_; ++image)
+      for (int64_t i = 0; i < s_.out_size(); ++i) {
+        // The mean length of a run is `share` of all steps.
+        const int length = int(double(T_) * share + uniform());
+        for (int t = 0; t < T_; ++t) a_[(image * T_ + t) * s_.out_size() + i] = (pattern == Pattern::kRuns ? t < length : uniform() < share) ? uniform() + 0.1f : 0;
+      }
+  }
+
+  void compare() {
+    std::vector<double> events, dense;
+    KernelChoice choice;
+    for (int round = 0; round < 5; ++round) {
+      events.push_back(time(GradientKernel::kEvents));
+      choice = backend_->last_choice();
+      dense.push_back(time(GradientKernel::kDense));
+    }
+    const double e = *std::min_element(events.begin(), events.end()), d = *std::min_element(dense.begin(), dense.end());
+    std::printf("%dx%dx%d->%d/%d/%d T %d density %.3f events %.4f dense %.4f ratio %.3f\n", s_.in_h, s_.in_w, s_.src_cs, s_.out_cs, s_.kernel_h, s_.stride, T_,
+                choice.density, e, d, e / d);
+    std::fflush(stdout);
+  }
+
+ private:
+  template <class T>
+  T* hold(int64_t count) {
+    held_.push_back(backend_->allocate(size_t(std::max<int64_t>(count, 1)) * sizeof(T)));
+    return static_cast<T*>(held_.back());
+  }
+  float uniform() { return random_.uniform(drawn_++); }
+
+  double time(GradientKernel kernel) {
+    force_gradient_kernel(kernel);
+    const NeuronParams p{T_, neuron_, true, {}};
+    float d_neuron[2] = {};
+    backend_->accumulate_gradient(g_, a_, n_, true, p, s_);
+    const auto start = std::chrono::steady_clock::now();
+    backend_->input_gradient(below_, a_, weight_, backward_, times_, nullptr, 1, n_, p, p, source_, s_, d_neuron);
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() / n_;
+  }
+
+  StageShape s_, source_;
+  int T_, n_ = 1;
+  std::unique_ptr<Backend> backend_;
+  std::vector<void*> held_;
+  float *a_, *below_, *g_, *weight_, *neuron_;
+  uint8_t *times_, *backward_;
+  Rng random_ = Rng::of(1);
+  uint64_t drawn_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool mixed = argc > 1 && std::strcmp(argv[1], "mixed") == 0;
+  std::vector<int> steps;
+  for (int i = 2; i < argc; ++i) steps.push_back(std::atoi(argv[i]));
+  if (steps.empty()) steps = {1, 2, 3, 4, 5, 6};
+  for (const Layer& layer : kLayers)
+    for (int T : steps) {
+      Bench bench(layer, T, mixed ? Precision::kMixed : Precision::kFp32);
+      for (Pattern pattern : {Pattern::kScattered, Pattern::kRuns})
+        for (double share : {0.25, 0.5, 0.75, 1.0}) {
+          if (pattern == Pattern::kRuns && (share == 1.0 || T == 1)) continue;
+          bench.draw(pattern, share);
+          bench.compare();
+        }
+    }
+  return 0;
+}
