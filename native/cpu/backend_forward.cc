@@ -24,8 +24,12 @@ constexpr int64_t kTasksPerThread = 4;
 template <class T>
 constexpr int64_t kPixelsPerTouch = sizeof(T) == 2 ? 4 : 16;
 
-// Images from which on a linear layer passes the filter, which reads all its weights: of 4 the floats take no longer.
+// Images from which on a linear layer passes the filter, which reads all its weights: fewer would not soon gain what rounding costs.
 constexpr int64_t kLinearBatch = 8;
+
+// Share of vectors in doubt from which on floats alone are faster for a linear layer: 4096 x 4096 takes 47 us an image with 0.5 %, 68 with
+// 3.1 %, 88 with 5.9 %, and 79 in floats. So much comes of channels whose largest weight is some 20 standard deviations.
+constexpr double kLinearDoubts = 0.045;
 
 // Most events of one step that a pixel can meet and whose sum of 16-bit integers fits 32 bits.
 constexpr int64_t kFilterEvents = int64_t(1) << 16;
@@ -190,6 +194,7 @@ void CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& r
     }
   });
   choice_ = {"filter", double(all_doubts) / (double(n) * double(s.out_size() / kLane))};
+  if (s.linear && choice_.density > kLinearDoubts) filter_.postpone(exact.weight);
 }
 
 }  // namespace onespike::cpu

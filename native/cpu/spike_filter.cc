@@ -10,6 +10,9 @@ namespace {
 // for 4096 x 4096, against 31 us an image. So who infers one batch pays neither the time nor the memory.
 constexpr int64_t kLinearImages = 128;
 
+// A layer for which the filter did not pay tries it again after so many images, for thresholds and activity change.
+constexpr int64_t kRetryImages = 8192;
+
 }  // namespace
 
 const FilterWeights* FilterStore::of(const float* weight, bool counted, int n, const StageShape& s, ThreadPool& pool) {
@@ -31,6 +34,12 @@ const FilterWeights* FilterStore::of(const float* weight, bool counted, int n, c
   });
   made.usable = std::all_of(unit, unit + s.out_cs, [](float u) { return std::isfinite(u); });
   return made.usable ? &made : nullptr;
+}
+
+void FilterStore::postpone(const float* weight) {
+  FilterWeights& made = stages_[weight];
+  made.weight = {};
+  made.images = kLinearImages - kRetryImages;
 }
 
 void FilterStore::forget(const void* memory, size_t bytes) {

@@ -37,6 +37,8 @@ class FilterStore {
  public:
   // For n images with events of one kind. Null if the weights cannot be rounded, or have served too few images yet.
   const FilterWeights* of(const float* weight, bool counted, int n, const StageShape& s, ThreadPool& pool);
+  // Gives back what was made of a linear layer, which goes without it for some thousand images.
+  void postpone(const float* weight);
   // Forgets what was made from memory that is written or released now.
   void forget(const void* memory, size_t bytes);
   void release(const void* memory);

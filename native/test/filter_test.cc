@@ -124,8 +124,8 @@ void same_as_floats() {
       const double size = s.linear ? 8 / std::sqrt(double(s.taps()) * s.src_cs) : 1;  // so that some fire, some do not
       Stage stage(s, n, T);
       for (float leak : {0.0f, 0.9f, 1.0f}) {
-        stage.set(draw_times(random, n * s.src_size(), T, 0.3), draw(random, s.weights(), size), draw(random, s.out_cs, 0.1));
         for (bool biased : {false, true}) {
+          stage.set(draw_times(random, n * s.src_size(), T, 0.3), draw(random, s.weights(), size), draw(random, s.out_cs, 0.1));
           expect_same(stage, biased, {T, {1.0f, leak}}, "T " + std::to_string(T) + " leak " + std::to_string(leak));
           expect(stage.filtered(), "the filter is used");
           doubts += stage.doubts();
@@ -220,6 +220,26 @@ void few_images() {
   }
 }
 
+// Neurons in doubt read the floats after all: with many of them a linear layer does without the filter.
+void many_doubts() {
+  Random random(16);
+  const StageShape s = shape_of(1, 1, 320, 176, 0, 0, 0, 1, true);
+  const Neurons p{4, {2.0f, 0.9f}};
+  Stage stage(s, kLinearBatch, 4);
+  Values weight = draw(random, s.weights(), 0.5);
+  for (int lane = 0; lane < kMaxTile; ++lane) weight[size_t(7 * kMaxTile + lane)] = -1000;  // the largest of its channel, in row 7
+  Bytes source = draw_times(random, kLinearBatch * s.src_size(), 4, 0.3);
+  for (int image = 0; image < kLinearBatch; ++image) source[size_t(image * s.src_size() + 7)] = 0;
+  stage.set(source, weight, Values(size_t(s.out_cs)));
+  expect_same(stage, false, p, "many doubts");
+  expect(stage.filtered() && stage.doubts() > 0.05, "the filter finds many doubts");
+  expect_same(stage, false, p, "after many doubts");
+  expect(!stage.filtered(), "floats are used from then on");
+  stage.set(source, draw(random, s.weights(), 0.5), Values(size_t(s.out_cs)));
+  expect_same(stage, false, p, "new weights");
+  expect(stage.filtered(), "new weights have a filter");
+}
+
 }  // namespace
 
 void add_filter_tests(Tests& tests) {
@@ -235,6 +255,7 @@ void add_filter_tests(Tests& tests) {
   tests.push_back({"filter: more events than fit its integers", more_events_than_fit});
   tests.push_back({"filter: weights that change are rounded again", changed_weights});
   tests.push_back({"filter: linear layers are rounded for many images only", few_images});
+  tests.push_back({"filter: linear layers with many doubts do without", many_doubts});
 }
 
 }  // namespace onespike::test
