@@ -86,6 +86,11 @@ export interface NativeOptimizer {
   clipNorm: number;                 // 0 = no clipping
 }
 
+export interface NativeStep {
+  batch: NativeBatch;
+  optimizer: NativeOptimizer;
+}
+
 /** What one step reports: sums over its batch, except `loss` (a mean). */
 export interface NativeStats {
   loss: number;                     // NaN without labels
@@ -94,7 +99,7 @@ export interface NativeStats {
   spikes: Float64Array;             // per hidden spiking layer: neurons that fired
   gradientNorm: number;
   badLayer: number;                 // first layer with a non-finite number (parameters are then not updated), else -1
-  seconds: number;
+  seconds: number;                  // of several steps in one call, the mean
 }
 
 /** Where a forward pass leaves its results; the arrays are filled when the promise resolves. */
@@ -146,6 +151,7 @@ export interface NativeModule {
   networkCreate(spec: NativeSpec): NetworkHandle;
   networkTensors(network: NetworkHandle): { name: string; shape: number[] }[];
   networkLayers(network: NetworkHandle): { layer: number; neurons: number }[];
+  networkStepsAtOnce(network: NetworkHandle): number;
   networkMemory(network: NetworkHandle): number;
   networkProfile(network: NetworkHandle): NativeProfileEntry[];
   networkRead(network: NetworkHandle, kind: TensorKind, name: string, into: Float32Array): void;
@@ -155,7 +161,7 @@ export interface NativeModule {
   networkResetOptimizer(network: NetworkHandle): void;
   networkForward(network: NetworkHandle, batch: NativeBatch, mode: NativeMode, out: NativeOutputs): Promise<NativeStats>;
   networkGradients(network: NetworkHandle, batch: NativeBatch, mode: NativeMode): Promise<NativeStats>;
-  networkTrain(network: NetworkHandle, batch: NativeBatch, next: NativeBatch | null, mode: NativeMode, optimizer: NativeOptimizer): Promise<NativeStats>;
+  networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode): Promise<NativeStats[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
   networkAbort(network: NetworkHandle): boolean;
   networkDispose(network: NetworkHandle): void;

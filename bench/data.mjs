@@ -1,23 +1,21 @@
 // Does preparing images keep up with training on them? Times crop, flip and encoding on one thread, and training on all.
-//
-//   npm run bench:data -- [--models vgg6,vgg9] [--batch 64] [--threads 2] [--iterations 5] [--prefix "COMMAND"] [--json]
-//
-// Images are random 3x32x32 bytes in native memory. They are prepared for a network of one pool and ten neurons, whose own work is
-// counted in: the rate is a lower bound.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { createDataset, Network } from '../dist/index.mjs';
 import { main } from '../scripts/lib.mjs';
+import { readArguments } from './arguments.mjs';
 import { lastJson } from './compare/child.mjs';
 import { median } from './compare/rows.mjs';
 
 const wanted = 10;
 const augment = { padding: 4, flip: true, seed: 1 };
-const text = (value) => ({ type: 'string', default: value });
-const { values } = parseArgs({
-  options: { models: text('vgg6,vgg9'), batch: text('64'), threads: text('2'), iterations: text('5'), prefix: text(''), json: { type: 'boolean', default: false } },
-});
+const usage = `Times crop, flip and encoding of images on one thread, and training on all.
+
+  npm run bench:data -- [--models vgg6,vgg9] [--batch 64] [--threads 2] [--iterations 5] [--prefix "COMMAND"] [--json]
+
+Images are random 3x32x32 bytes in native memory. They are prepared for a network of one pool and ten neurons, whose own work is
+counted in: the rate is a lower bound.`;
+const values = readArguments(usage, { models: 'vgg6,vgg9', batch: '64', threads: '2', iterations: '5', prefix: '' });
 
 /** Images per second that one thread crops, flips and encodes. */
 async function preparation(batch) {

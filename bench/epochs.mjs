@@ -1,26 +1,23 @@
 // Does a training run keep the speed of a bare step? Epochs of `train`, with data set, crops, checkpoints and events, against `bench`
 // on the network and the images of the same run, in turns.
-//
-//   npm run bench:epochs -- [--models vgg6,vgg9] [--dataset shapes] [--data DIR] [--images 512] [--hidden 4096,4096] [--batch 64]
-//        [--threads 2] [--rounds 3] [--optimizer sgd] [--prefix "COMMAND"] [--json]
-//
-// The rate of `train` is that of its epoch events. The optimiser is by default that of `bench`, at a rate that leaves the network as it is.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { main } from '../scripts/lib.mjs';
+import { readArguments } from './arguments.mjs';
 import { jsonLines } from './compare/child.mjs';
 import { median } from './compare/rows.mjs';
 
 const wanted = 0.95;
-const text = (value) => ({ type: 'string', default: value });
-const { values } = parseArgs({
-  options: {
-    models: text('vgg6,vgg9'), dataset: text('shapes'), data: { type: 'string' }, images: text('512'), hidden: text('4096,4096'), batch: text('64'),
-    threads: text('2'), rounds: text('3'), optimizer: text('sgd'), prefix: text(''), json: { type: 'boolean', default: false },
-  },
+const usage = `Compares epochs of training with bare steps of the same network on the same images.
+
+  npm run bench:epochs -- [--models vgg6,vgg9] [--dataset shapes] [--data DIR] [--images 512] [--hidden 4096,4096] [--batch 64]
+       [--threads 2] [--rounds 3] [--optimizer sgd] [--prefix "COMMAND"] [--json]
+
+The rate of \`train\` is that of its epoch events. The optimiser is by default that of \`bench\`, at a rate that leaves the network as it is.`;
+const values = readArguments(usage, {
+  models: 'vgg6,vgg9', dataset: 'shapes', data: undefined, images: '512', hidden: '4096,4096', batch: '64', threads: '2', rounds: '3', optimizer: 'sgd', prefix: '',
 });
 // The optimiser of `bench`, at its rate.
 const still = { kind: values.optimizer, learningRate: 1e-6, neuronLearningRate: 1e-6, momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, amsgrad: false, clipNorm: 0, weightDecay: 0 };

@@ -215,6 +215,12 @@ export type DeviceBatch =
   | { pixels: Uint8Array; labels?: Int32Array | undefined }
   | { dataset: DeviceDataset; indices: Uint32Array; augment?: NativeAugment | undefined };
 
+/** A training step, checked like its batch. */
+export interface DeviceStep {
+  batch: DeviceBatch;
+  optimizer: NativeOptimizer;
+}
+
 function toNative(batch: DeviceBatch): NativeBatch {
   return 'dataset' in batch ? { ...batch, dataset: batch.dataset.handle } : batch;
 }
@@ -237,6 +243,10 @@ export class NativeNetwork {
 
   layers(): { layer: number; neurons: number }[] {
     return call((module) => module.networkLayers(this.handle));
+  }
+
+  stepsAtOnce(): number {
+    return call((module) => module.networkStepsAtOnce(this.handle));
   }
 
   memory(): number {
@@ -275,8 +285,9 @@ export class NativeNetwork {
     return this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode));
   }
 
-  train(batch: DeviceBatch, next: DeviceBatch | null, mode: NativeMode, optimizer: NativeOptimizer, signal?: AbortSignal): Promise<NativeStats> {
-    return this.job(signal, (module) => module.networkTrain(this.handle, toNative(batch), next && toNative(next), mode, optimizer));
+  train(steps: readonly DeviceStep[], next: DeviceBatch | null, mode: NativeMode, signal?: AbortSignal): Promise<NativeStats[]> {
+    const list = steps.map(({ batch, optimizer }) => ({ batch: toNative(batch), optimizer }));
+    return this.job(signal, (module) => module.networkTrain(this.handle, list, next && toNative(next), mode));
   }
 
   calibrate(batch: DeviceBatch, percentile: number, scale: number, signal?: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 /** The public surface of onespike. Everything else may change without notice. */
 export {
   Network, type Augment, type Batch, type CalibrateOptions, type ForwardOptions, type ForwardResult, type GradientsResult, type Labels, type Mode,
-  type NetworkOptions, type OptimizerOptions, type OptimizerState, type StepStats, type TrainStepOptions,
+  type NetworkOptions, type OptimizerOptions, type OptimizerState, type StepStats, type TrainStep, type TrainStepOptions, type TrainStepsOptions,
 } from './model/network';
 export type { FloatTensor } from './model/model-file';
 export type { SpikeTimes } from './model/spike-times';

@@ -10,7 +10,8 @@ Needs nvcc 12 or newer, CMake 3.19, a C++20 compiler, Google Highway's headers (
 table also python3, with PyTorch for the comparison. A step that fails is reported and the rest goes on.
 
   --part check|layers|steps|opponent|all
-                                 check: tests on the GPU and under compute-sanitizer; layers: every kernel of every layer; steps: whole
+                                 check: tests on the GPU and under compute-sanitizer; layers: every kernel of every layer, and
+                                 events against dense products at four activities; steps: whole
                                  steps; opponent: the same by PyTorch (default: all; one at a time, each has its own ten minutes)
   --out DIR                      results and logs; parts that run one after the other share a table (default: gpu-check)
   --build DIR                    (default: build-gpu)
@@ -145,6 +146,8 @@ if [[ $part =~ ^(layers|steps|opponent|all)$ ]]; then
 fi
 if [[ $part =~ ^(layers|all)$ ]] && make_target cuda_bench; then
   step "kernels" 200 "$build/cuda_bench" --layers --json && [[ -z $dry ]] && cp "$out/logs/kernels.log.out" "$out/layers.json"
+  # Both kernels where one is chosen by density, at four activities: where their times cross belongs into native/cuda/crossing.h.
+  step "events or dense" 200 "$build/cuda_bench" --crossing --json && [[ -z $dry ]] && cp "$out/logs/events_or_dense.log.out" "$out/crossing.json"
 fi
 
 # ---- whole steps
@@ -156,7 +159,7 @@ if [[ $part =~ ^(steps|all)$ ]]; then
       for precision in mixed fp32; do
         for batch in $batches; do
           [[ -n $built ]] || break
-          step "onespike $model $mode $precision $batch" 60 "$build/native_bench" "$model" "$mode" "$batch" 5 0.12 2 "$precision" 20 --backend cuda --warmup 5 --json ||
+          step "onespike $model $mode $precision $batch" 60 "$build/native_bench" "$model" "$mode" "$batch" 5 0.12 2 "$precision" 48 --backend cuda --warmup 16 --json ||
             break  # a batch that does not fit: neither will the next
         done
       done

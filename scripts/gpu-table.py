@@ -122,6 +122,24 @@ def layers_section(folder):
     return said + "\n\n" + table(["layer", "operation", "ms", "TFLOP/s", "of peak", "GB/s", "of roofline"], rows)
 
 
+def crossing_section(folder):
+    """Events against dense products: one line per layer and operation, activities side by side."""
+    try:
+        bench = json.loads((folder / "crossing.json").read_text())
+    except (OSError, ValueError):
+        return ""
+    activities = list(dict.fromkeys(row["activity"] for row in bench["variants"]))
+    rows, wrong = [], 0
+    for key in dict.fromkeys((row["layer"], row["operation"]) for row in bench["variants"]):
+        here = [row for row in bench["variants"] if (row["layer"], row["operation"]) == key]
+        wrong += sum(row["faster"] != row["chosen"] for row in here)
+        ratios = [number(row["denseMilliseconds"] / row["eventsMilliseconds"]) + (" *" if row["chosen"] == "events" else "") for row in here if row["eventsMilliseconds"]]
+        rows.append([*key, number(here[0]["crossing"]), *ratios])
+    said = (f"Batch {bench['batch']}, T = {bench['timesteps']}: time of dense products on tensor cores over that of events, at these activities; above 1 events are faster. "
+            f"Crossing: the density below which native/cuda/crossing.h chooses events (*); it chose the slower one in {wrong} of {len(bench['variants'])}.")
+    return said + "\n\n" + table(["layer", "operation", "crossing", *(f"{activity:g}" for activity in activities)], rows)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     rows = read_lines(folder / "results.jsonl")
@@ -138,6 +156,9 @@ def main():
     layers = layers_section(folder)
     if layers:
         parts += ["## Kernels", layers]
+    crossing = crossing_section(folder)
+    if crossing:
+        parts += ["## Events or dense products", crossing]
     print("\n\n".join(part for part in parts if part))
 
 

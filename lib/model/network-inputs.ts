@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 
 import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkTypedArray, expected } from '../check';
-import { DeviceDataset, type DeviceBatch, type NativeAugment, type NativeCounters, type NativeMode, type NativeOptimizer } from '../backend';
+import { DeviceDataset, type DeviceBatch, type DeviceStep, type NativeAugment, type NativeCounters, type NativeMode, type NativeOptimizer } from '../backend';
 import { OneSpikeError } from '../errors';
 
 export type Mode = NativeMode;
@@ -116,22 +116,22 @@ function checkAugment(augment: unknown, name: string): NativeAugment {
 const OPTIMIZER_KEYS = ['kind', 'learningRate', 'neuronLearningRate', 'momentum', 'weightDecay', 'beta1', 'beta2', 'epsilon', 'amsgrad', 'clipNorm'];
 
 /** Fills in the defaults. */
-export function checkOptimizer(optimizer: unknown): NativeOptimizer {
-  if (optimizer === undefined) throw expected('an object { kind, learningRate, ... }', 'optimizer', optimizer);
-  const given = checkOptions(optimizer, 'optimizer', OPTIMIZER_KEYS);
+export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOptimizer {
+  if (optimizer === undefined) throw expected('an object { kind, learningRate, ... }', name, optimizer);
+  const given = checkOptions(optimizer, name, OPTIMIZER_KEYS);
   const number = (key: string, fallback?: number): number => {
-    const value = checkNumber(given[key] === undefined ? fallback : given[key], `optimizer.${key}`, { min: 0 });
-    if (!Number.isFinite(Math.fround(value))) throw expected('a number within the range of float32', `optimizer.${key}`, value);
+    const value = checkNumber(given[key] === undefined ? fallback : given[key], `${name}.${key}`, { min: 0 });
+    if (!Number.isFinite(Math.fround(value))) throw expected('a number within the range of float32', `${name}.${key}`, value);
     return value;
   };
   const below1 = (key: string, fallback: number): number => {
     const value = number(key, fallback);
-    if (Math.fround(value) >= 1) throw expected('a number from 0 to below 1', `optimizer.${key}`, value);
+    if (Math.fround(value) >= 1) throw expected('a number from 0 to below 1', `${name}.${key}`, value);
     return value;
   };
   const learningRate = number('learningRate');
   return {
-    kind: checkOneOf(given['kind'], 'optimizer.kind', ['sgd', 'adam', 'adamw']),
+    kind: checkOneOf(given['kind'], `${name}.kind`, ['sgd', 'adam', 'adamw']),
     learningRate,
     neuronLearningRate: number('neuronLearningRate', learningRate),
     momentum: below1('momentum', 0.9),
@@ -139,9 +139,29 @@ export function checkOptimizer(optimizer: unknown): NativeOptimizer {
     beta1: below1('beta1', 0.9),
     beta2: below1('beta2', 0.999),
     epsilon: number('epsilon', 1e-8),
-    amsgrad: given['amsgrad'] === undefined ? false : checkBoolean(given['amsgrad'], 'optimizer.amsgrad'),
+    amsgrad: given['amsgrad'] === undefined ? false : checkBoolean(given['amsgrad'], `${name}.amsgrad`),
     clipNorm: number('clipNorm', 0),
   };
+}
+
+// As many as native code takes.
+export const MAX_STEPS = 1024;
+
+/** The steps of one call. */
+export function checkSteps(steps: unknown, shape: BatchShape): DeviceStep[] {
+  if (!Array.isArray(steps) || steps.length < 1 || steps.length > MAX_STEPS) throw expected(`a list of 1 to ${MAX_STEPS} steps { batch, optimizer }`, 'steps', steps);
+  return Array.from(steps, (step: unknown, i) => {
+    const { batch, optimizer } = checkOptions(step, `steps[${i}]`, ['batch', 'optimizer']);
+    return { batch: checkBatch(batch, `steps[${i}].batch`, shape, true).batch, optimizer: checkOptimizer(optimizer, `steps[${i}].optimizer`) };
+  });
+}
+
+/** The batch to prepare while another one is computed, if there is one. */
+export function checkNext(next: unknown, shape: BatchShape): DeviceBatch | null {
+  if (next === undefined) return null;
+  const { batch } = checkBatch(next, 'next', shape, true);
+  if (!('dataset' in batch)) throw new OneSpikeError('ERR_ARG', 'Expected { dataset, indices } for next but received pixels, which need no preparation');
+  return batch;
 }
 
 /** The options that all jobs share, and all that were given; `allowed` are the ones the method knows. */

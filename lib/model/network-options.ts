@@ -85,6 +85,17 @@ export interface TrainStepOptions extends JobOptions {
   next?: Batch | undefined;
 }
 
+/** One step of several. */
+export interface TrainStep {
+  batch: Batch;
+  optimizer: OptimizerOptions;
+}
+
+export interface TrainStepsOptions extends JobOptions {
+  /** Rows of a data set to prepare in the background: the first batch of the next call. */
+  next?: Batch | undefined;
+}
+
 export interface CalibrateOptions {
   /** 99.7 by default. */
   percentile?: number | undefined;

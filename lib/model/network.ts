@@ -8,8 +8,8 @@ import { anytime, argmax, type Anytime } from './anytime';
 import { layerShapes, resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
 import { forwardInPieces, imagesPerCall, type StepStats } from './forward';
 import { readModel, writeModel, type FloatTensor } from './model-file';
-import { checkBatch, checkCounters, checkEarlyExit, checkJob, checkLabels, checkOptimizer, checkPixels, namedTensors, type Batch, type Labels } from './network-inputs';
-import type { CalibrateOptions, EvaluateOptions, ForwardOptions, ForwardResult, GradientsResult, JobOptions, NetworkOptions, Precision, ProfileEntry, TrainStepOptions } from './network-options';
+import { checkBatch, checkCounters, checkEarlyExit, checkJob, checkLabels, checkNext, checkOptimizer, checkPixels, checkSteps, namedTensors, type Batch, type Labels } from './network-inputs';
+import type { CalibrateOptions, EvaluateOptions, ForwardOptions, ForwardResult, GradientsResult, JobOptions, NetworkOptions, Precision, ProfileEntry, TrainStep, TrainStepOptions, TrainStepsOptions } from './network-options';
 import { readOptimizerState, readTensors, tensorShapes, writeOptimizerState, writeParameters, type OptimizerState, type TensorShape } from './network-state';
 import { SpikeTimes } from './spike-times';
 
@@ -38,6 +38,8 @@ export class Network {
   readonly seed: number;
   readonly threads: number;
   readonly precision: Precision;
+  /** Training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its end anyway. */
+  readonly stepsAtOnce: number;
   /** Spiking layers in order, the output layer last: entry in the layer list, and neurons per image. */
   readonly layers: readonly { readonly layer: number; readonly neurons: number }[];
 
@@ -57,6 +59,7 @@ export class Network {
     this.seed = given.seed;
     this.threads = given.threads;
     this.precision = given.precision;
+    this.stepsAtOnce = this.#native.stepsAtOnce();
     this.layers = deepFreeze(this.#native.layers());
     this.#tensors = tensorShapes(this.#native);
     this.#shape = { input: description.input, classes: description.layers.at(-1)!.out };
@@ -170,10 +173,23 @@ export class Network {
   async trainStep(batch: Batch, options: TrainStepOptions): Promise<StepStats> {
     const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next']);
     const optimizer = checkOptimizer(given['optimizer']);
-    const current = checkBatch(batch, 'batch', this.#shape, true).batch;
-    const next = given['next'] === undefined ? null : checkBatch(given['next'], 'next', this.#shape, true).batch;
-    if (next !== null && !('dataset' in next)) throw new OneSpikeError('ERR_ARG', 'Expected { dataset, indices } for next but received pixels, which need no preparation');
-    return this.#exclusive(() => this.#native.train(current, next, mode, optimizer, signal));
+    const step = { batch: checkBatch(batch, 'batch', this.#shape, true).batch, optimizer };
+    const next = checkNext(given['next'], this.#shape);
+    const [stats] = await this.#exclusive(() => this.#native.train([step], next, mode, signal));
+    return stats!;
+  }
+
+  /**
+   * Steps of training one after the other, to the same bits as by `trainStep`. A GPU goes from one to the next without the host;
+   * `stepsAtOnce` of them make its waits too short to matter. Resolves with the results of the steps that were made, at least one: fewer
+   * than `steps` if the signal fired on the way, if one was not finite (it is the last) or if the next failed; a call that begins with
+   * that one rejects.
+   */
+  async trainSteps(steps: readonly TrainStep[], options?: TrainStepsOptions): Promise<StepStats[]> {
+    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next']);
+    const checked = checkSteps(steps, this.#shape);
+    const next = checkNext(given['next'], this.#shape);
+    return this.#exclusive(() => this.#native.train(checked, next, mode, signal));
   }
 
   /** Loss, accuracy and activity of any number of images; the parameters stay as they are. */

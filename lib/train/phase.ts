@@ -34,24 +34,30 @@ async function* trainEpoch(session: Session, phase: Phase, steps: number): Async
     indices: batchRows(order, step, batch),
     ...(augmented ? { augment: { ...augment, seed, step: state.epoch * steps + step } } : {}),
   });
+  const stepAt = (step: number) => {
+    const factor = learningRateFactor(schedule, state.epoch * steps + step, steps, epochs);
+    const rates = { learningRate: optimizer.learningRate * factor, neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor };
+    return { batch: rowsAt(step), optimizer: { ...optimizer, ...rates } };
+  };
   const meter = new Meter(session.progressSeconds);
   while (state.step < steps) {
-    const position = state.epoch * steps + state.step;
-    const factor = learningRateFactor(schedule, position, steps, epochs);
-    const rates = { learningRate: optimizer.learningRate * factor, neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor };
-    const stats = await session.step(rowsAt(state.step), {
-      mode: phase,
-      optimizer: { ...optimizer, ...rates },
-      ...(state.step + 1 < steps ? { next: rowsAt(state.step + 1) } : {}),
-    });
-    if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm)) throw divergence(session, phase, `epoch ${state.epoch + 1}, step ${state.step + 1}`, stats);
+    // Whoever looks at the state between two steps (checkpoints, progress, an interruption, the end of the epoch) does so between two calls.
+    const first = state.step;
+    const end = Math.min(first + session.stepsAtOnce, steps);
+    const { made, wallSeconds } = await session.steps(
+      Array.from({ length: end - first }, (_, i) => stepAt(first + i)),
+      { mode: phase, ...(end < steps ? { next: rowsAt(end) } : {}) },
+    );
     const { sums } = state;
-    sums.loss += stats.loss * stats.count;
-    sums.correct += stats.correct;
-    sums.count += stats.count;
-    stats.spikes.forEach((spikes, i) => (sums.spikes[i] = (sums.spikes[i] ?? 0) + spikes));
-    sums.seconds += stats.wallSeconds;
-    state.step++;
+    for (const stats of made) {
+      if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm)) throw divergence(session, phase, `epoch ${state.epoch + 1}, step ${state.step + 1}`, stats);
+      sums.loss += stats.loss * stats.count;
+      sums.correct += stats.correct;
+      sums.count += stats.count;
+      stats.spikes.forEach((spikes, i) => (sums.spikes[i] = (sums.spikes[i] ?? 0) + spikes));
+      state.step++;
+    }
+    sums.seconds += wallSeconds;
     session.mark();
     if (session.checkpointDue()) await session.save();
     if (meter.due()) {

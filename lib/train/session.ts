@@ -2,7 +2,7 @@
 import { createDataset, type DeviceDataset } from '../backend';
 import { splitValidation, type ImageSet, type LoadedDataset } from '../data';
 import { OneSpikeError, isOneSpikeError } from '../errors';
-import { Network } from '../model/network';
+import { Network, type StepStats } from '../model/network';
 import type { ResolvedNetwork } from '../model/description';
 import { allRows } from './batches';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint';
@@ -14,10 +14,12 @@ import { hiddenLayers, initialState, type HiddenLayer, type Stage, type TrainSta
 export interface SessionOptions {
   signal?: AbortSignal | undefined;
   progressSeconds: number;
+  /** Training steps in one call of native code; what the network's backend finds worth it by default. */
+  stepsAtOnce?: number | undefined;
 }
 
-type StepOptions = Parameters<Network['trainStep']>[1];
-type StepBatch = Parameters<Network['trainStep']>[0];
+type Steps = Parameters<Network['trainSteps']>[0];
+type StepsOptions = Parameters<Network['trainSteps']>[1];
 
 export class Session {
   readonly hidden: HiddenLayer[];
@@ -36,6 +38,7 @@ export class Session {
     readonly state: TrainState,
     readonly signal: AbortSignal | undefined,
     readonly progressSeconds: number,
+    readonly stepsAtOnce: number,
   ) {
     this.hidden = hiddenLayers(network);
     this.earlierSeconds = state.seconds;
@@ -57,7 +60,7 @@ export class Session {
         train: createDataset(loaded.train.pixels, loaded.train.labels, loaded.train.shape),
         test: createDataset(loaded.test.pixels, loaded.test.labels, loaded.test.shape),
       };
-      return new Session(config, folder, network, datasets, loaded.test, { ...split, test: allRows(loaded.test.count) }, state, options.signal, options.progressSeconds);
+      return new Session(config, folder, network, datasets, loaded.test, { ...split, test: allRows(loaded.test.count) }, state, options.signal, options.progressSeconds, options.stepsAtOnce ?? network.stepsAtOnce);
     } catch (error) {
       await network.dispose();
       throw error;
@@ -69,12 +72,12 @@ export class Session {
     if (this.signal?.aborted) throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
   }
 
-  /** One training step. If it is aborted the network is as it was before. */
-  async step(batch: StepBatch, options: StepOptions): Promise<Awaited<ReturnType<Network['trainStep']>> & { wallSeconds: number }> {
+  /** Training steps in one call: results of those that were made, and the time they took. If none was, the network is as it was before. */
+  async steps(steps: Steps, options: StepsOptions): Promise<{ made: StepStats[]; wallSeconds: number }> {
     this.throwIfAborted();
     const started = performance.now();
-    const stats = await this.network.trainStep(batch, { ...options, signal: this.signal });
-    return { ...stats, wallSeconds: (performance.now() - started) / 1000 };
+    const made = await this.network.trainSteps(steps, { ...options, signal: this.signal });
+    return { made, wallSeconds: (performance.now() - started) / 1000 };
   }
 
   /** Declares the present state of the network's random counters the one that a checkpoint holds. */

@@ -7,13 +7,14 @@ import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, check
 import type { LoadedDataset } from '../data';
 import { OneSpikeError } from '../errors';
 import { layerShapes } from '../model/description';
+import { MAX_STEPS } from '../model/network-inputs';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from './config';
 import type { StartEvent, TrainEvent } from './events';
 import { lockRun } from './lock';
 import { loadConfigured, networkOf } from './model';
 import { trainPhase } from './phase';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from './run-folder';
-import { isAbort, Session } from './session';
+import { isAbort, Session, type SessionOptions } from './session';
 import { convertStage, finishStage } from './stages';
 
 export interface TrainOptions {
@@ -21,6 +22,11 @@ export interface TrainOptions {
   signal?: AbortSignal | undefined;
   /** Seconds between progress events; 5 by default. */
   progressSeconds?: number;
+  /**
+   * Training steps in one call of native code; by default as many as its backend finds worth it, 1 on the CPU. Results do not depend on
+   * it. Progress, checkpoints and interruptions come between two calls.
+   */
+  stepsAtOnce?: number | undefined;
 }
 
 export interface ResumeOptions extends TrainOptions {
@@ -39,7 +45,7 @@ export interface ResumeOptions extends TrainOptions {
  * no longer finite, or the run folder is not free), ERR_IO, ERR_FORMAT (data), ERR_NO_BACKEND.
  */
 export async function* train(config: TrainConfigInput = {}, options: TrainOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
-  const { signal, progressSeconds } = checkTrainOptions(options);
+  const sitting = checkTrainOptions(options);
   const resolved = resolveConfig(config);
   // run.json names the folder of the data for whoever reads it, from wherever that is.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = resolve(resolved.dataset.directory);
@@ -49,9 +55,9 @@ export async function* train(config: TrainConfigInput = {}, options: TrainOption
   const unlock = await lockRun(folder.path);
   let begun = false;
   try {
-    const loaded = await loadConfigured(resolved, signal);
+    const loaded = await loadConfigured(resolved, sitting.signal);
     const network = networkOf(resolved.model, loaded);
-    const session = await Session.open(resolved, folder, loaded, network, { signal, progressSeconds });
+    const session = await Session.open(resolved, folder, loaded, network, sitting);
     const info = describeRun(resolved, session, loaded);
     const prepare = async (): Promise<void> => {
       await folder.writeInfo(info);
@@ -73,7 +79,7 @@ export async function* train(config: TrainConfigInput = {}, options: TrainOption
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(resolve(checkString(run, 'run')));
-  const { signal, progressSeconds } = checkTrainOptions(options, ['backend', 'device', 'threads']);
+  const sitting = checkTrainOptions(options, ['backend', 'device', 'threads']);
   const { backend, device, threads } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
@@ -89,8 +95,8 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
     const config: TrainConfig = {
       ...info.config, backend: backend ?? (info.backend as BackendName), device: device ?? info.config.device, threads: threads ?? info.config.threads, precision: runPrecision(info),
     };
-    const loaded = await loadConfigured(config, signal);
-    const session = await Session.open(config, folder, loaded, info.network, { signal, progressSeconds });
+    const loaded = await loadConfigured(config, sitting.signal);
+    const session = await Session.open(config, folder, loaded, info.network, sitting);
     const moved = session.network.backend !== info.backend;
     const now = moved ? { ...info, backend: session.network.backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] } : info;
     const prepare = async (): Promise<void> => {
@@ -105,9 +111,13 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   }
 }
 
-function checkTrainOptions(options: unknown, more: readonly string[] = []): { signal: AbortSignal | undefined; progressSeconds: number } {
-  const { signal, progressSeconds } = checkOptions(options, 'options', ['signal', 'progressSeconds', ...more]);
-  return { signal: checkSignal(signal, 'signal'), progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }) };
+function checkTrainOptions(options: unknown, more: readonly string[] = []): SessionOptions {
+  const { signal, progressSeconds, stepsAtOnce } = checkOptions(options, 'options', ['signal', 'progressSeconds', 'stepsAtOnce', ...more]);
+  return {
+    signal: checkSignal(signal, 'signal'),
+    progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
+    stepsAtOnce: stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', { min: 1, max: MAX_STEPS }),
+  };
 }
 
 /** The stages that are left, after `prepare`. Disposes of the session in the end. */

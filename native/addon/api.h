@@ -11,6 +11,7 @@ Napi::Value devices(const Napi::CallbackInfo& info);
 Napi::Value network_create(const Napi::CallbackInfo& info);
 Napi::Value network_tensors(const Napi::CallbackInfo& info);
 Napi::Value network_layers(const Napi::CallbackInfo& info);
+Napi::Value network_steps_at_once(const Napi::CallbackInfo& info);
 Napi::Value network_memory(const Napi::CallbackInfo& info);
 Napi::Value network_profile(const Napi::CallbackInfo& info);
 Napi::Value network_read(const Napi::CallbackInfo& info);

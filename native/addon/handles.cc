@@ -64,6 +64,7 @@ NetworkEntry::NetworkEntry(std::unique_ptr<Network> created, std::shared_ptr<Liv
   }
   shape.classes = shape.neurons.empty() ? 0 : shape.neurons.back();
   shape.tensors = network->tensors();
+  shape.steps_at_once = network->steps_at_once();
   live_->networks++;
 }
 

@@ -44,6 +44,7 @@ struct NetworkShape {
   std::vector<int> layers;       // entry of the layer list, per spiking layer (output last)
   std::vector<int64_t> neurons;  // per spiking layer
   std::vector<TensorInfo> tensors;
+  int steps_at_once = 1;
 };
 
 // All members belong to the JS thread but for `stop`, and for `network` and `prefetcher` while `busy`.

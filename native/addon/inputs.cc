@@ -79,9 +79,9 @@ void check_label(int32_t label, int64_t classes, const std::string& name, int64_
 BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShape& shape, Labels labels, const std::string& name) {
   BatchInput batch;
   const Napi::Value indices = reader.get("indices");
-  batch.augment = read_augment(reader.get("augment"), reader.path("augment"));
-  batch.dataset = dataset_entry(instance, reader.get("dataset"))->open();
-  const Dataset& data = *batch.dataset;
+  batch.rows.augment = read_augment(reader.get("augment"), reader.path("augment"));
+  batch.rows.data = dataset_entry(instance, reader.get("dataset"))->open();
+  const Dataset& data = *batch.rows.data;
   if (data.channels != shape.channels || data.height != shape.height || data.width != shape.width) {
     const auto text = [](int c, int h, int w) { return "(" + std::to_string(c) + ", " + std::to_string(h) + ", " + std::to_string(w) + ")"; };
     fail(Code::kShape, "Expected images " + text(shape.channels, shape.height, shape.width) + " for " + name + ".dataset but received " + text(data.channels, data.height, data.width));
@@ -90,14 +90,15 @@ BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShap
 
   const ArrayView<uint32_t> rows = view_of<uint32_t>(indices, reader.path("indices"));
   if (rows.length < 1) fail(Code::kShape, "Expected at least one index for " + name + ".indices but received none");
-  batch.indices.assign(rows.data, rows.data + rows.length);
+  batch.rows.indices.assign(rows.data, rows.data + rows.length);
   batch.count = rows.length;
+  const std::string label = "the label of " + name + ".indices";
   for (int64_t i = 0; i < batch.count; i++) {
-    const uint32_t row = batch.indices[i];
+    const uint32_t row = batch.rows.indices[i];
     if (row >= data.count) {
       fail(Code::kArg, "Expected a row from 0 to " + std::to_string(data.count - 1) + " for " + name + ".indices[" + std::to_string(i) + "] but received " + std::to_string(row));
     }
-    if (!data.labels.empty()) check_label(data.labels[row], shape.classes, "the label of " + name + ".indices", i);
+    if (!data.labels.empty()) check_label(data.labels[row], shape.classes, label, i);
   }
   return batch;
 }
@@ -157,10 +158,10 @@ TensorKind read_tensor_kind(Napi::Value value) {
                                   {"slot2", TensorKind::kSlot2}});
 }
 
-OptimizerOptions read_optimizer(Napi::Value value) {
-  const Reader reader(value, "optimizer");
+OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
+  const Reader reader(value, name);
   OptimizerOptions options;
-  options.kind = read_choice<OptimizerKind>(reader.get("kind"), "optimizer.kind",
+  options.kind = read_choice<OptimizerKind>(reader.get("kind"), reader.path("kind"),
                                             {{"sgd", OptimizerKind::kSgd}, {"adam", OptimizerKind::kAdam}, {"adamw", OptimizerKind::kAdamW}});
   options.learning_rate = reader.real("learningRate", 0);
   options.neuron_learning_rate = reader.real("neuronLearningRate", 0);

@@ -20,10 +20,9 @@ class Instance;
 struct BatchInput {
   std::vector<uint8_t> pixels;   // (count, C, H, W)
   std::vector<int32_t> labels;   // (count) or empty
-  std::shared_ptr<const Dataset> dataset;
-  std::vector<uint32_t> indices;
-  Augment augment;
+  Rows rows;                     // without a data set if there are pixels
   int64_t count = 0;
+  bool has_rows() const { return rows.data != nullptr; }
 };
 
 // Largest number of a CUDA device that is not a mistake.
@@ -34,7 +33,7 @@ enum class Labels { kOptional, kRequired };
 NetworkSpec read_spec(Napi::Value value);
 Mode read_mode(Napi::Value value);
 TensorKind read_tensor_kind(Napi::Value value);
-OptimizerOptions read_optimizer(Napi::Value value);
+OptimizerOptions read_optimizer(Napi::Value value, const std::string& name);
 
 // Copies the batch; checks that it fits the network, that every index exists and every label used is a class.
 BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels labels, const std::string& name);

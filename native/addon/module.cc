@@ -18,6 +18,7 @@ constexpr Export kExports[] = {
     {"networkCreate", guard_sync<network_create>},
     {"networkTensors", guard_sync<network_tensors>},
     {"networkLayers", guard_sync<network_layers>},
+    {"networkStepsAtOnce", guard_sync<network_steps_at_once>},
     {"networkMemory", guard_sync<network_memory>},
     {"networkProfile", guard_sync<network_profile>},
     {"networkRead", guard_sync<network_read>},

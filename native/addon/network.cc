@@ -119,6 +119,13 @@ Napi::Value network_layers(const Napi::CallbackInfo& info) {
   return list;
 }
 
+// networkStepsAtOnce(network: NetworkHandle): number
+Napi::Value network_steps_at_once(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkStepsAtOnce");
+  entry->require_open();
+  return Napi::Number::New(info.Env(), entry->shape.steps_at_once);
+}
+
 // networkMemory(network: NetworkHandle): number
 Napi::Value network_memory(const Napi::CallbackInfo& info) {
   const auto entry = first_argument(info, 1, "networkMemory");

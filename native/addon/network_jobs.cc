@@ -1,4 +1,5 @@
 // Exported functions that run on a network's own thread and answer a promise: forward, gradients, train, calibrate.
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -14,6 +15,9 @@
 
 namespace onespike::addon {
 namespace {
+
+// Steps in one call: more than any backend gains from, few enough to hold.
+constexpr uint32_t kMaxSteps = 1024;
 
 // A JavaScript array and the native buffer that is copied into it when the job completes.
 template <class T>
@@ -48,7 +52,43 @@ class Output {
   std::vector<T> buffer_;
 };
 
-// What all four have in common: a batch, and statistics with the time it took.
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// The batch for a network: the arrays that came, or rows that it draws itself, or what `draw` makes of them in `storage`.
+template <class Draw>
+Status batch_of(const Network& network, const BatchInput& input, BatchStorage* storage, const Draw& draw, Batch* batch) {
+  *batch = {input.pixels.data(), input.labels.empty() ? nullptr : input.labels.data(), input.count};
+  if (!input.has_rows()) return Status::success();
+  if (network.draws(*input.rows.data)) {
+    *batch = {nullptr, nullptr, input.count, &input.rows};
+    return Status::success();
+  }
+  Status status = draw(storage);
+  if (status.ok()) *batch = storage->view();
+  return status;
+}
+
+Napi::Object stats_object(Napi::Env env, const StepStats& stats, int64_t count, double seconds) {
+  Napi::Float64Array spikes = Napi::Float64Array::New(env, stats.spikes.size());
+  for (size_t i = 0; i < stats.spikes.size(); i++) spikes[i] = stats.spikes[i];
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("loss", stats.loss);
+  object.Set("correct", static_cast<double>(stats.correct));
+  object.Set("count", static_cast<double>(count));
+  object.Set("spikes", spikes);
+  object.Set("gradientNorm", stats.gradient_norm);
+  object.Set("badLayer", stats.bad_layer);
+  object.Set("seconds", seconds);
+  return object;
+}
+
+// What the jobs of one batch have in common: the batch, and statistics with the time it took.
 class BatchJob : public Job {
  public:
   BatchJob(std::shared_ptr<NetworkEntry> entry, BatchInput input) : Job(std::move(entry)), input_(std::move(input)) {}
@@ -56,40 +96,18 @@ class BatchJob : public Job {
  protected:
   virtual Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) = 0;
 
-  // Rows of a data set, as this job's own storage.
-  virtual Status draw(BatchStorage* storage) { return draw_batch(*input_.dataset, input_.indices, input_.augment, storage); }
-
   Status run(Network& network, const std::atomic<bool>& stop) final {
-    const auto start = std::chrono::steady_clock::now();
-    Batch batch{input_.pixels.data(), input_.labels.empty() ? nullptr : input_.labels.data(), input_.count};
+    const Stopwatch watch;
+    const Rows& rows = input_.rows;
     BatchStorage storage;
-    Rows rows;
-    if (input_.dataset && network.draws(*input_.dataset)) {
-      rows = {input_.dataset, std::move(input_.indices), input_.augment};
-      batch.rows = &rows;
-    } else if (input_.dataset) {
-      Status drawn = draw(&storage);
-      if (!drawn.ok()) return drawn;
-      batch = storage.view();
-    }
-    Status status = step(network, batch, stop);
-    seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    Batch batch;
+    Status status = batch_of(network, input_, &storage, [&rows](BatchStorage* to) { return draw_batch(*rows.data, rows.indices, rows.augment, to); }, &batch);
+    if (status.ok()) status = step(network, batch, stop);
+    seconds_ = watch.seconds();
     return status;
   }
 
-  Napi::Value result(Napi::Env env) override {
-    Napi::Float64Array spikes = Napi::Float64Array::New(env, stats_.spikes.size());
-    for (size_t i = 0; i < stats_.spikes.size(); i++) spikes[i] = stats_.spikes[i];
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("loss", stats_.loss);
-    object.Set("correct", static_cast<double>(stats_.correct));
-    object.Set("count", static_cast<double>(input_.count));
-    object.Set("spikes", spikes);
-    object.Set("gradientNorm", stats_.gradient_norm);
-    object.Set("badLayer", stats_.bad_layer);
-    object.Set("seconds", seconds_);
-    return object;
-  }
+  Napi::Value result(Napi::Env env) override { return stats_object(env, stats_, input_.count, seconds_); }
 
   BatchInput input_;
   StepStats stats_;
@@ -135,24 +153,49 @@ class GradientsJob final : public BatchJob {
   Mode mode_;
 };
 
-class TrainJob final : public BatchJob {
+// Steps one after the other; rows that the host draws are drawn one batch ahead.
+class TrainJob final : public Job {
  public:
-  TrainJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, std::optional<BatchInput> next, Mode mode, const OptimizerOptions& options)
-      : BatchJob(std::move(entry), std::move(input)), next_(std::move(next)), mode_(mode), options_(options) {}
+  TrainJob(std::shared_ptr<NetworkEntry> entry, std::vector<BatchInput> inputs, std::vector<OptimizerOptions> updates, std::optional<BatchInput> next, Mode mode)
+      : Job(std::move(entry)), inputs_(std::move(inputs)), updates_(std::move(updates)), next_(std::move(next)), mode_(mode) {}
 
  private:
-  Status draw(BatchStorage* storage) override { return entry().prefetcher->take(input_.dataset, input_.indices, input_.augment, storage); }
+  Status run(Network& network, const std::atomic<bool>& stop) override {
+    const Stopwatch watch;
+    BatchStorage storage;
+    StepGroup group;
+    group.count = inputs_.size();
+    for (const BatchInput& input : inputs_) group.largest = std::max(group.largest, input.count);
+    group.batch = [&](size_t i, Batch* batch) { return batch_of_step(network, i, &storage, batch); };
+    group.updates = std::move(updates_);
+    Status status = network.train(group, mode_, stop, &stats_);
+    seconds_ = watch.seconds();
+    return status;
+  }
 
-  Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override {
-    if (next_ && !network.draws(*next_->dataset)) entry().prefetcher->start(next_->dataset, std::move(next_->indices), next_->augment);
-    return network.train(batch, mode_, options_, stop, &stats_);
+  Status batch_of_step(const Network& network, size_t i, BatchStorage* storage, Batch* batch) {
+    Prefetcher& ahead = *entry().prefetcher;
+    const Rows& rows = inputs_[i].rows;
+    Status status = batch_of(network, inputs_[i], storage, [&](BatchStorage* to) { return ahead.take(rows.data, rows.indices, rows.augment, to); }, batch);
+    const BatchInput* next = i + 1 < inputs_.size() ? &inputs_[i + 1] : next_ ? &*next_ : nullptr;
+    if (next && next->has_rows() && !network.draws(*next->rows.data)) ahead.start(next->rows.data, next->rows.indices, next->rows.augment);
+    return status;
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Array list = Napi::Array::New(env, stats_.size());
+    for (size_t i = 0; i < stats_.size(); i++) list[static_cast<uint32_t>(i)] = stats_object(env, stats_[i], inputs_[i].count, seconds_ / static_cast<double>(stats_.size()));
+    return list;
   }
 
   bool read_only() const override { return false; }
 
+  std::vector<BatchInput> inputs_;
+  std::vector<OptimizerOptions> updates_;
   std::optional<BatchInput> next_;
   Mode mode_;
-  OptimizerOptions options_;
+  std::vector<StepStats> stats_;
+  double seconds_ = 0;
 };
 
 class CalibrateJob final : public BatchJob {
@@ -219,19 +262,27 @@ Napi::Value network_gradients(const Napi::CallbackInfo& info) {
   return instance.submit(std::make_unique<GradientsJob>(entry, read_batch(instance, info[1], entry->shape, Labels::kRequired, "batch"), mode));
 }
 
-// networkTrain(network: NetworkHandle, batch: NativeBatch, next: NativeBatch | null, mode: NativeMode, optimizer: NativeOptimizer): Promise<NativeStats>
+// networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode): Promise<NativeStats[]>
 Napi::Value network_train(const Napi::CallbackInfo& info) {
-  const auto entry = idle_network(info, 5, "networkTrain");
+  const auto entry = idle_network(info, 4, "networkTrain");
   Instance& instance = Instance::of(info.Env());
   const Mode mode = read_mode(info[3]);
-  const OptimizerOptions options = read_optimizer(info[4]);
-  BatchInput batch = read_batch(instance, info[1], entry->shape, Labels::kRequired, "batch");
+  const Napi::Array steps = read_array(info[1], "steps", 1, kMaxSteps);
+  const uint32_t count = steps.Length();
+  std::vector<BatchInput> inputs;
+  std::vector<OptimizerOptions> updates;
+  for (uint32_t i = 0; i < count; i++) {
+    const std::string name = "steps[" + std::to_string(i) + "]";
+    const Napi::Object step = read_object(steps.Get(i), name);
+    updates.push_back(read_optimizer(step.Get("optimizer"), name + ".optimizer"));
+    inputs.push_back(read_batch(instance, step.Get("batch"), entry->shape, Labels::kRequired, name + ".batch"));
+  }
   std::optional<BatchInput> next;
   if (!is_absent(info[2])) {
     next = read_batch(instance, info[2], entry->shape, Labels::kRequired, "next");
-    if (!next->dataset) fail_expected("rows of a data set", "next", info[2]);
+    if (!next->has_rows()) fail_expected("rows of a data set", "next", info[2]);
   }
-  return instance.submit(std::make_unique<TrainJob>(entry, std::move(batch), std::move(next), mode, options));
+  return instance.submit(std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode));
 }
 
 // networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>

@@ -120,12 +120,12 @@ bool read_options(int argc, char** argv, Options* o) {
          (o->precision == "fp32" || o->precision == "mixed");
 }
 
-void print_profile(Network& network, const Options& o) {
+void print_profile(Network& network, const Options& o, int steps) {
   std::map<std::string, double> totals;
   double sum = 0;
   for (const ProfileEntry& e : network.take_profile()) {
-    const double ms = e.milliseconds / o.steps / o.batch;
-    std::printf("%3d %-22s %8.3f ms/image  %5.0f calls  %s %.3f\n", e.layer, e.operation.c_str(), ms, double(e.calls) / o.steps, e.choice.kernel, e.choice.density);
+    const double ms = e.milliseconds / steps / o.batch;
+    std::printf("%3d %-22s %8.3f ms/image  %5.0f calls  %s %.3f\n", e.layer, e.operation.c_str(), ms, double(e.calls) / steps, e.choice.kernel, e.choice.density);
     totals[e.operation] += ms;
     sum += ms;
   }
@@ -183,19 +183,23 @@ int main(int argc, char** argv) {
   OptimizerOptions sgd;
   sgd.learning_rate = sgd.neuron_learning_rate = 1e-6f;
   const Mode kind = o.mode.rfind("ann", 0) == 0 ? Mode::kAnn : Mode::kSnn;
-  StepStats stats;
-  const auto step = [&] {
-    if (o.training()) require(network->train(images, kind, sgd, stop, &stats));
-    else require(network->forward(images, kind, {}, stop, &stats));
+  // As in training again: so many steps before anybody waits.
+  const int at_once = o.training() ? network->steps_at_once() : 1;
+  const StepGroup group{size_t(at_once), o.batch, [&](size_t, Batch* batch) { return *batch = images, Status::success(); }, std::vector<OptimizerOptions>(size_t(at_once), sgd)};
+  std::vector<StepStats> made(1);
+  const auto call = [&] {
+    if (o.training()) require(network->train(group, kind, stop, &made));
+    else require(network->forward(images, kind, {}, stop, &made[0]));
   };
-  for (int i = 0; i < o.warmup; ++i) step();
+  for (int i = 0; i < o.warmup; i += at_once) call();
   (void)network->take_profile();
-  std::vector<double> seconds;
-  for (int i = 0; i < o.steps; ++i) {
+  std::vector<double> seconds;  // of a step, by call
+  for (int i = 0; i < o.steps; i += at_once) {
     const auto start = std::chrono::steady_clock::now();
-    step();
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    call();
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / at_once);
   }
+  const StepStats& stats = made.back();
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2];
 
@@ -211,7 +215,7 @@ int main(int argc, char** argv) {
                 o.batch / median, o.batch / seconds[0], median * 1e3, static_cast<long long>(network->memory_bytes()), activity.c_str());
     return 0;
   }
-  if (spec.profile) print_profile(*network, o);
+  if (spec.profile) print_profile(*network, o, int(seconds.size()) * at_once);
   std::printf("%s %s T=%d %s on %s, %d threads: %.1f images/s (best %.1f), %.3f ms/image, %.1f MB, peak of the process %.1f MB\n", o.model.c_str(), o.mode.c_str(), o.timesteps, o.precision.c_str(),
               processor.c_str(), o.threads, o.batch / median, o.batch / seconds[0], median / o.batch * 1e3, double(network->memory_bytes()) / 1e6, peak_megabytes());
   return 0;

@@ -35,13 +35,13 @@ struct StepInputs {
   float clip_norm = 0;                  // global L2 norm of the gradient; 0 = no clipping
 };
 
-// What a step answers: zeroed at its start, downloaded at its end.
+// What a step answers: zeroed at its start but for `finite`, and kept until the host looks at it.
 struct StepResult {
   double loss = 0;            // mean over the images of the batch
   int64_t correct = 0;        // argmax logit == label
   double squared_norm = 0;    // of the gradient, before clipping
   float gradient_scale = 1;   // of the update
-  int32_t finite = 0;         // whether loss and norm are: else nothing is updated
+  int32_t finite = 1;         // whether loss and norm are, of this step and of those before it in its group: else nothing is updated
 };
 
 // How image bytes become input.
@@ -118,6 +118,7 @@ class Backend {
   virtual void upload(void* to, const void* from_host, size_t bytes) = 0;
   virtual void download(void* to_host, const void* from, size_t bytes) = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;
   // Gives back what operations keep for their next call.
   virtual void release_scratch() {}
   // What the operations on n images of a stage need beside the buffers, and making room for it beforehand; dense ones with T = 1.
@@ -130,6 +131,8 @@ class Backend {
   virtual bool host_memory() const { return true; }
   // Bytes of the largest data set that is worth keeping in its memory; 0 = batches are drawn by the host.
   virtual int64_t resident_bytes() const { return 0; }
+  // Training steps worth enqueueing before the host looks at a number; 1 where every call is done when it returns.
+  virtual int steps_at_once() const { return 1; }
 
   // ---- order: calls take effect one after the other
   // Enqueues the calls of a step. A device may record them and replay the recording when it meets `key` again, which stands
@@ -205,7 +208,7 @@ class Backend {
   // ---- update
   // total += sum of squares.
   virtual void squared_norm(double* total, const float* values, int64_t count) = 0;
-  // gradient_scale and finite, from the loss and norm that are there.
+  // gradient_scale, and finite &= whether the loss and norm that are there are.
   virtual void finish_gradient(StepResult* result, const StepInputs* inputs) = 0;
   // Does nothing unless result->finite. Gradients are taken times result->gradient_scale. `count` is a multiple of kLane.
   virtual void update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,

@@ -89,7 +89,7 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
   const std::vector<StageShape>& stages = net.plan.stages;
   StagedBatch staged;
   backend.begin_batch();
-  if (Status status = stage_batch(net, batch, &staged); !status.ok()) return status;
+  if (Status status = stage_batch(net, batch, batch.count, &staged); !status.ok()) return status;
   StepInputs inputs;
   inputs.random_step = net.random_step;
   const float silent[2] = {1, 0};  // with a leak of 0 the potential is the weighted input

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <new>
+#include <utility>
 
 #include "core/state.h"
 
@@ -15,21 +15,14 @@ struct Network::State : NetworkState {
 
 namespace {
 
-// Every public call ends in a status: running out of memory is one.
-template <class F>
-Status guarded(const F& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return Status::error(Code::kOom, "Not enough memory");
-  } catch (const std::exception& e) {
-    return Status::error(Code::kState, std::string("Unexpected failure: ") + e.what());
-  }
-}
-
-Status check_batch(const Batch& batch, bool labels) {
-  if (batch.count < 1) return Status::error(Code::kShape, "Expected at least one image in the batch");
-  return labels && !batch.labelled() ? Status::error(Code::kArg, "Expected labels") : Status::success();
+// A group of the one step that a caller looks at alone.
+Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, std::vector<OptimizerOptions> updates, const ForwardOutputs* out,
+               const std::atomic<bool>& stop, StepStats* stats) {
+  const StepGroup group{1, batch.count, [&](size_t, Batch* to) { return *to = batch, Status::success(); }, std::move(updates)};
+  std::vector<StepStats> one;
+  Status status = run_steps(net, group, mode, backward, out, stop, &one);
+  *stats = status.ok() ? std::move(one.front()) : StepStats();
+  return status;
 }
 
 Status check_tensor(const NetworkState& net, int tensor) {
@@ -78,6 +71,7 @@ int64_t Network::memory_bytes() const { return state_->parameters.bytes() + stat
 int64_t Network::optimizer_steps() const { return state_->optimizer_steps; }
 void Network::set_optimizer_steps(int64_t steps) { state_->optimizer_steps = steps; }
 bool Network::draws(const Dataset& data) const { return int64_t(data.pixels.size()) <= state_->backend->resident_bytes(); }
+int Network::steps_at_once() const { return state_->backend->steps_at_once(); }
 uint64_t Network::random_step() const { return state_->random_step; }
 void Network::set_random_step(uint64_t step) { state_->random_step = step; }
 
@@ -102,30 +96,24 @@ void Network::reset_optimizer() {
 
 Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop, StepStats* stats) {
   return guarded([&] {
-    if (Status status = check_batch(batch, false); !status.ok()) return status;
     if (out.decision_steps && (mode == Mode::kAnn || out.potentials || !out.spike_times.empty()))
       return Status::error(Code::kArg, "Expected the spiking mode, without potentials and spike times, for images that end early");
-    return run_step(*state_, batch, mode, false, nullptr, &out, stop, stats);
+    return run_one(*state_, batch, mode, false, {}, &out, stop, stats);
   });
 }
 
 Status Network::gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats) {
-  return guarded([&] {
-    if (Status status = check_batch(batch, true); !status.ok()) return status;
-    return run_step(*state_, batch, mode, true, nullptr, nullptr, stop, stats);
-  });
+  return guarded([&] { return run_one(*state_, batch, mode, true, {}, nullptr, stop, stats); });
 }
 
 Status Network::train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop, StepStats* stats) {
+  return guarded([&] { return run_one(*state_, batch, mode, true, {options}, nullptr, stop, stats); });
+}
+
+Status Network::train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats) {
   return guarded([&] {
-    if (Status status = check_batch(batch, true); !status.ok()) return status;
-    const int slots = options.kind == OptimizerKind::kSgd ? 1 : options.amsgrad ? 3 : 2;
-    if (Status status = state_->parameters.allocate_slots(slots); !status.ok()) return status;
-    if (Status status = run_step(*state_, batch, mode, true, &options, nullptr, stop, stats); !status.ok()) return status;
-    if (stats->bad_layer >= 0) return Status::success();  // the caller decides; the parameters stay
-    ++state_->optimizer_steps;
-    ++state_->random_step;
-    return Status::success();
+    if (group.count < 1 || group.updates.size() != group.count || !group.batch) return Status::error(Code::kArg, "Expected at least one step, and an update for each");
+    return run_steps(*state_, group, mode, true, nullptr, stop, stats);
   });
 }
 

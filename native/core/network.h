@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,6 +55,16 @@ struct ForwardOutputs {
   std::vector<uint8_t*> spike_times;     // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
 
+// Steps that are made one after the other before anybody looks at a number. Each asks for its batch when its turn comes, so that a
+// host that draws batches holds no more than two.
+struct StepGroup {
+  size_t count = 1;
+  int64_t largest = 0;                    // images of the largest batch
+  // The batch of step i, valid until the next call. Called in order, and for a step that was not finite perhaps once more.
+  std::function<Status(size_t i, Batch* batch)> batch;
+  std::vector<OptimizerOptions> updates;  // one per step; empty = no update
+};
+
 class Network {
  public:
   static Status create(const NetworkSpec& spec, std::unique_ptr<Network>* out);
@@ -80,6 +91,11 @@ class Network {
   Status forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop, StepStats* stats);
   Status gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats);
   Status train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop, StepStats* stats);
+  // Several steps, to the same bits as one by one; all that remains is to wait once instead of after every step. `stats` are those of
+  // the steps that were made. They are fewer than `group` has if `stop` was raised, if a step was not finite (the last; its
+  // bad_layer says where) or if the next one cannot be made: then a call that begins with it says why, as this one does if it made none.
+  Status train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats);
+  int steps_at_once() const;                     // so many make the wait too short to matter: 1 where calls wait anyway
   // SPEC section 6.2: thresholds layer by layer from the percentile (0..100) of the weighted input; leaks become 1.
   Status calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop);
 

@@ -32,6 +32,7 @@ class ProfiledBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override { inner_->upload(to, from_host, bytes); }
   void download(void* to_host, const void* from, size_t bytes) override { inner_->download(to_host, from, bytes); }
   void zero(void* memory, size_t bytes) override;
+  void copy(void* to, const void* from, size_t bytes) override { inner_->copy(to, from, bytes); }
   ChunkLimits limits() const override { return inner_->limits(); }
   size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const override {
     return inner_->workspace_bytes(n, timesteps, backward, s);
@@ -41,6 +42,7 @@ class ProfiledBackend final : public Backend {
   int64_t available_bytes() const override { return inner_->available_bytes(); }
   bool host_memory() const override { return inner_->host_memory(); }
   int64_t resident_bytes() const override { return inner_->resident_bytes(); }
+  int steps_at_once() const override { return inner_->steps_at_once(); }
   // Never recorded: every operation is measured for itself.
   Status replay(uint64_t, const std::function<Status()>& enqueue) override { return enqueue(); }
   Status finish() override { return inner_->finish(); }

@@ -34,12 +34,12 @@ Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& da
   return Status::success();
 }
 
-Status draw_rows(NetworkState& net, const Rows& rows) {
+Status draw_rows(NetworkState& net, const Rows& rows, int64_t room) {
   if (Status status = check_rows(*rows.data, rows.indices); !status.ok()) return status;
   const ResidentDataset* resident = nullptr;
   if (Status status = make_resident(net, rows.data, &resident); !status.ok()) return status;
   const int64_t n = int64_t(rows.indices.size());
-  if (Status status = net.indices.ensure(n); !status.ok()) return status;
+  if (Status status = net.indices.ensure(room); !status.ok()) return status;
   net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
   const Dataset& data = *rows.data;
   net.backend->draw_batch({resident->pixels.data(), resident->labels.data(), data.channels, data.height, data.width, net.indices.data(), n, rows.augment,
@@ -49,19 +49,24 @@ Status draw_rows(NetworkState& net, const Rows& rows) {
 
 }  // namespace
 
-Status stage_batch(NetworkState& net, const Batch& batch, StagedBatch* staged) {
+Status check_batch(const Batch& batch, bool labels) {
+  if (batch.count < 1) return Status::error(Code::kShape, "Expected at least one image in the batch");
+  return labels && !batch.labelled() ? Status::error(Code::kArg, "Expected labels") : Status::success();
+}
+
+Status stage_batch(NetworkState& net, const Batch& batch, int64_t room, StagedBatch* staged) {
   if (!batch.rows && batch.labels)
     if (Status status = check_labels(net, batch.labels, batch.count); !status.ok()) return status;
   if (!batch.rows && net.backend->host_memory()) {
     *staged = {batch.pixels, batch.labels, batch.count};
     return Status::success();
   }
-  const int64_t bytes = batch.count * net.plan.stages[0].src_size();
-  if (Status status = net.pixels.ensure(bytes); !status.ok()) return status;
-  if (Status status = net.labels.ensure(batch.count); !status.ok()) return status;
+  const int64_t image = net.plan.stages[0].src_size();
+  if (Status status = net.pixels.ensure(room * image); !status.ok()) return status;
+  if (Status status = net.labels.ensure(room); !status.ok()) return status;
   *staged = {net.pixels.data(), batch.labelled() ? net.labels.data() : nullptr, batch.count};
-  if (batch.rows) return draw_rows(net, *batch.rows);
-  net.backend->upload(net.pixels.data(), batch.pixels, size_t(bytes));
+  if (batch.rows) return draw_rows(net, *batch.rows, room);
+  net.backend->upload(net.pixels.data(), batch.pixels, size_t(batch.count * image));
   if (batch.labels) net.backend->upload(net.labels.data(), batch.labels, size_t(batch.count) * sizeof(int32_t));
   return Status::success();
 }

@@ -19,6 +19,8 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       inputs(*backend),
       result(*backend),
       spikes(*backend),
+      results(*backend),
+      counts(*backend),
       pixels(*backend),
       labels(*backend),
       indices(*backend),
@@ -57,8 +59,8 @@ void NetworkState::each_pass_buffer(Net& net, const F& f) {
 }
 
 int64_t NetworkState::buffer_bytes() const {
-  int64_t bytes = statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + result.bytes() + spikes.bytes() + pixels.bytes() + labels.bytes() + indices.bytes();
-  bytes += backend->workspace_held();
+  int64_t bytes = statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + pixels.bytes() + labels.bytes() + indices.bytes();
+  bytes += result.bytes() + spikes.bytes() + results.bytes() + counts.bytes() + backend->workspace_held();
   for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();
   each_pass_buffer(*this, [&](const auto& buffer) { bytes += buffer.bytes(); });
   return bytes;

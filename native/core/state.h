@@ -5,6 +5,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <new>
+#include <string>
 #include <vector>
 
 #include "core/backend.h"
@@ -108,8 +110,10 @@ struct NetworkState {
   Buffer<float> silent;                  // a neuron without leak, for calibration
   Buffer<float> logits;                  // (batch, K)
   Buffer<StepInputs> inputs;
-  Buffer<StepResult> result;
+  Buffer<StepResult> result;             // of the step at work
   Buffer<int64_t> spikes;                // per stage
+  Buffer<StepResult> results;            // of the steps of a group
+  Buffer<int64_t> counts;                // (step, stage) their spikes
   Buffer<uint8_t> pixels;                // of a batch, where the backend cannot read the host's
   Buffer<int32_t> labels;
   Buffer<uint32_t> indices;
@@ -163,15 +167,29 @@ Status make_room(const Backend& backend, int64_t images, const Each& each) {
   return no_room(images, bytes, backend.available_bytes());
 }
 
+// Every public call ends in a status, and so does every step of a group: running out of memory is one.
+template <class F>
+Status guarded(const F& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return Status::error(Code::kOom, "Not enough memory");
+  } catch (const std::exception& e) {
+    return Status::error(Code::kState, std::string("Unexpected failure: ") + e.what());
+  }
+}
+
 using Stop = std::atomic<bool>;
 Status aborted();
 
-// Makes a batch readable for kernels; its arrays must live until the backend has finished. Errors: kArg for a label out of range.
-Status stage_batch(NetworkState& net, const Batch& batch, StagedBatch* staged);
-// One pass over a staged batch in chunks: leaves loss, spikes and logits in the buffers for it, with `backward` the gradients of
-// the mean loss in the parameters, and with `optimizer` updates them.
-Status run_step(NetworkState& net, const Batch& batch, Mode mode, bool backward, const OptimizerOptions* optimizer, const ForwardOutputs* out,
-                const Stop& stop, StepStats* stats);
+Status check_batch(const Batch& batch, bool labels);
+// Makes a batch readable for kernels. Of a backend that reads the host's memory its arrays must live until it has finished; others have
+// copied them when this returns, into buffers with room for `room` images. Errors: kArg for a label out of range.
+Status stage_batch(NetworkState& net, const Batch& batch, int64_t room, StagedBatch* staged);
+// The steps of `group`, each a pass over its batch in chunks: leaves logits (of the last) in the buffer for them, with `backward` the
+// gradients of the mean loss in the parameters, and updates these and the counters if the group says how. `stats` as of Network::train.
+Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool backward, const ForwardOutputs* out, const Stop& stop,
+                 std::vector<StepStats>* stats);
 
 // ---- one chunk of n images, the first of them being image `first` of the batch. `train` keeps what backward needs.
 // Buffers for a batch of `images`.

@@ -1,6 +1,7 @@
-// One step over a batch: forward, loss, backward, update, all of it enqueued before the host looks at a number.
+// Steps over batches: forward, loss, backward, update, all of it enqueued for all of them before the host looks at a number.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 
 #include "core/state.h"
@@ -69,7 +70,8 @@ void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& 
 void begin_step(NetworkState& net, const StepKind& kind) {
   Backend& backend = *net.backend;
   const std::vector<StageShape>& stages = net.plan.stages;
-  backend.zero(net.result.data(), sizeof(StepResult));
+  static_assert(offsetof(StepResult, finite) + sizeof(StepResult::finite) == sizeof(StepResult), "what comes before `finite` is zeroed");
+  backend.zero(net.result.data(), offsetof(StepResult, finite));
   backend.zero(net.spikes.data(), stages.size() * sizeof(int64_t));
   for (size_t i = 0; i < stages.size(); ++i)
     if (net.stages[i].forward.data()) backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
@@ -134,43 +136,125 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
   return stages.back().layer;
 }
 
-}  // namespace
-
-Status run_step(NetworkState& net, const Batch& batch, Mode mode, bool backward, const OptimizerOptions* optimizer, const ForwardOutputs* out,
-                const Stop& stop, StepStats* stats) {
-  *stats = StepStats();
-  Backend& backend = *net.backend;
-  StepResult early;
-  const bool ends_early = out && out->decision_steps, traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
-  const StepKind kind{mode, backward, traced, optimizer, ends_early ? &early : nullptr};
-  const int64_t classes = net.plan.classes(), stages = int64_t(net.plan.stages.size());
-  backend.begin_batch();
-  Status status = mode == Mode::kSnn ? prepare_snn(net, batch.count, backward) : prepare_ann(net, batch.count, backward);
-  if (status.ok()) status = net.logits.ensure(batch.count * classes);
+// Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
+Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward) {
+  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size());
+  Status status;
+  for (const OptimizerOptions& o : group.updates)
+    if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
+  if (status.ok()) status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward) : prepare_ann(net, group.largest, backward);
+  if (status.ok()) status = net.logits.ensure(group.largest * net.plan.classes());
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
+  if (status.ok()) status = net.results.ensure(steps);
+  if (status.ok()) status = net.counts.ensure(steps * stages);
+  return status;
+}
+
+// Enqueues step i of the group and keeps what it answers.
+Status make_step(NetworkState& net, const StepGroup& group, size_t i, const StepKind& kind, const ForwardOutputs* out, const Stop& stop, StagedBatch* made) {
+  Backend& backend = *net.backend;
+  const size_t stages = net.plan.stages.size();
+  Batch batch;
   StagedBatch staged;
-  if (status.ok()) status = stage_batch(net, batch, &staged);
-  if (!status.ok()) return status;
-  StepInputs inputs = optimizer ? update_inputs(*optimizer, net.optimizer_steps + 1) : StepInputs();
-  inputs.random_step = net.random_step;
+  if (Status status = group.batch(i, &batch); !status.ok()) return status;
+  if (Status status = check_batch(batch, kind.backward); !status.ok()) return status;
+  if (batch.count > group.largest) return Status::error(Code::kShape, "Expected at most " + std::to_string(group.largest) + " images in the batch");
+  backend.begin_batch();
+  if (Status status = stage_batch(net, batch, group.largest, &staged); !status.ok()) return status;
+  StepInputs inputs = kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
+  inputs.random_step = net.random_step + i;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
-  status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls);
-  if (!status.ok()) return status;
+  if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok()) return status;
+  backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));
+  backend.copy(net.counts.data() + i * stages, net.spikes.data(), stages * sizeof(int64_t));
+  *made = staged;
+  return Status::success();
+}
 
-  StepResult result;
-  std::vector<int64_t> spikes(static_cast<size_t>(stages));
-  backend.download(&result, net.result.data(), sizeof result);
-  backend.download(spikes.data(), net.spikes.data(), spikes.size() * sizeof(int64_t));
-  if (ends_early) result.loss = early.loss, result.correct = early.correct;
-  else if (out && out->logits) backend.download(out->logits, net.logits.data(), size_t(batch.count * classes) * sizeof(float));
-  if (status = backend.finish(); !status.ok()) return status;
-  stats->spikes.assign(spikes.begin(), spikes.end() - 1);
-  stats->correct = result.correct;
-  stats->gradient_norm = backward ? std::sqrt(result.squared_norm) : 0;
-  stats->loss = staged.labels ? result.loss : std::numeric_limits<double>::quiet_NaN();
-  if (staged.labels && (!std::isfinite(stats->loss) || !std::isfinite(stats->gradient_norm))) stats->bad_layer = find_bad_layer(net, kind);
-  return backend.finish();
+// Enqueues the steps of the group up to one that cannot be made: `made` of them, the last on `staged`. The status is that of the first.
+Status make_steps(NetworkState& net, const StepGroup& group, StepKind kind, const ForwardOutputs* out, const Stop& stop, StagedBatch* staged, size_t* made) {
+  const StepResult start;
+  net.backend->upload(net.result.data(), &start, sizeof start);
+  for (*made = 0; *made < group.count; ++*made) {
+    if (!group.updates.empty()) kind.optimizer = &group.updates[*made];
+    Status status = guarded([&] { return make_step(net, group, *made, kind, out, stop, staged); });
+    if (!status.ok()) return *made == 0 ? status : Status::success();
+  }
+  return Status::success();
+}
+
+StepStats stats_of(const StepResult& result, const int64_t* spikes, size_t stages, bool labelled, bool backward) {
+  StepStats stats;
+  stats.spikes.assign(spikes, spikes + stages - 1);
+  stats.correct = result.correct;
+  stats.gradient_norm = backward ? std::sqrt(result.squared_norm) : 0;
+  stats.loss = labelled ? result.loss : std::numeric_limits<double>::quiet_NaN();
+  return stats;
+}
+
+bool is_finite(const StepStats& stats) { return std::isfinite(stats.loss) && std::isfinite(stats.gradient_norm); }
+
+// Waits for the steps, and gives the answers of those up to the first that is not finite.
+Status look(NetworkState& net, size_t made, bool labelled, bool backward, std::vector<StepStats>* stats) {
+  const size_t stages = net.plan.stages.size();
+  std::vector<StepResult> results(made);
+  std::vector<int64_t> spikes(made * stages);
+  net.backend->download(results.data(), net.results.data(), results.size() * sizeof(StepResult));
+  net.backend->download(spikes.data(), net.counts.data(), spikes.size() * sizeof(int64_t));
+  if (Status status = net.backend->finish(); !status.ok()) return status;
+  for (size_t i = 0; i < made; ++i) {
+    stats->push_back(stats_of(results[i], &spikes[i * stages], stages, labelled, backward));
+    if (labelled && !is_finite(stats->back())) break;
+  }
+  return Status::success();
+}
+
+// find_bad_layer for step i of a group whose later steps have left their numbers where its own were: it is made once more, without
+// an update. The counters stand where they stood for it, and so do the parameters.
+Status find_bad_layer_again(NetworkState& net, const StepGroup& group, size_t i, Mode mode, int* layer) {
+  const StepGroup again{1, group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); }, {}};
+  const Stop never{false};
+  std::vector<StepStats> stats;
+  if (Status status = run_steps(net, again, mode, true, nullptr, never, &stats); !status.ok()) return status;
+  *layer = stats.front().bad_layer;
+  return Status::success();
+}
+
+}  // namespace
+
+Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool backward, const ForwardOutputs* out, const Stop& stop,
+                 std::vector<StepStats>* stats) {
+  stats->clear();
+  StepResult early;
+  const bool ends_early = out && out->decision_steps, traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
+  const StepKind kind{mode, backward, traced, nullptr, ends_early ? &early : nullptr};
+  StagedBatch staged;
+  size_t made = 0;
+  Status status = prepare(net, group, mode, backward);
+  if (status.ok()) status = make_steps(net, group, kind, out, stop, &staged, &made);
+  if (!status.ok()) return status;
+  if (out && out->logits && !ends_early) net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
+  const bool labelled = staged.labels != nullptr;
+  if (status = look(net, made, labelled, backward, stats); !status.ok()) return status;
+  if (ends_early) stats->front().correct = early.correct;
+  if (ends_early && labelled) stats->front().loss = early.loss;
+
+  const bool failed = labelled && !is_finite(stats->back());
+  if (!group.updates.empty()) {
+    const size_t updated = stats->size() - failed;  // the caller decides about the one that failed; the parameters stay
+    net.optimizer_steps += int64_t(updated);
+    net.random_step += updated;
+  }
+  if (!failed) return status;
+  if (stats->size() == group.count) {
+    stats->back().bad_layer = find_bad_layer(net, kind);
+    return net.backend->finish();
+  }
+  status = find_bad_layer_again(net, group, stats->size() - 1, mode, &stats->back().bad_layer);
+  if (status.ok() || stats->size() == 1) return status;
+  stats->pop_back();
+  return Status::success();
 }
 
 }  // namespace onespike

@@ -42,6 +42,7 @@ void CpuBackend::upload(void* to, const void* from_host, size_t bytes) {
   std::memcpy(to, from_host, bytes);
 }
 void CpuBackend::download(void* to_host, const void* from, size_t bytes) { std::memcpy(to_host, from, bytes); }
+void CpuBackend::copy(void* to, const void* from, size_t bytes) { upload(to, from, bytes); }
 void CpuBackend::zero(void* memory, size_t bytes) {
   filter_.forget(memory, bytes);
   const int64_t block = kRange * int64_t(sizeof(float)) * 8, count = int64_t(bytes);
@@ -119,6 +120,7 @@ void CpuBackend::apply_mask(float* values, const uint8_t* mask, float scale, int
 
 void CpuBackend::release_scratch() {
   forward_events_ = {};
+  window_bits_ = {};
   gradient_events_ = GradientEvents();
   buckets_ = {};
   row_events_ = {};

@@ -15,6 +15,7 @@
 #include "cpu/linear.h"
 #include "cpu/scratch.h"
 #include "cpu/spike_filter.h"
+#include "cpu/spike_tables.h"
 
 namespace onespike::cpu {
 
@@ -49,6 +50,7 @@ class CpuBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
   void zero(void* memory, size_t bytes) override;
+  void copy(void* to, const void* from, size_t bytes) override;
   void release_scratch() override;
 
   void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image, const EncodeParams& p) override;
@@ -89,6 +91,7 @@ class CpuBackend final : public Backend {
   void clamp_neurons(float* neurons, int count, const StepResult* result) override;
 
  private:
+  void table_forward(const ForwardTask& forward, int n);
   void filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n);
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
@@ -107,6 +110,9 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Precision precision_;
   EventLists forward_events_;
+  bool by_tables_ = false;  // how spiking_forward goes through the events that were sorted last
+  WindowBits window_bits_;
+  Scratch<float> tables_;
   FilterStore filter_;
   Scratch<float> filter_scalars_;
   Scratch<Doubt> doubts_;

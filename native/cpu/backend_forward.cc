@@ -6,6 +6,7 @@
 #include "cpu/backend.h"
 #include "cpu/kernels.h"
 #include "cpu/spike_filter.h"
+#include "cpu/spike_tables.h"
 
 namespace onespike::cpu {
 namespace {
@@ -13,11 +14,22 @@ namespace {
 // Two tiles at once halve the work on the events, as long as the weights of both stay in a 1 MiB L2 cache.
 constexpr int64_t kPairBytes = 640 << 10;
 
-// A task passes part of the rows of all images through one tile.
-constexpr int64_t kTasksPerThread = 8;
+// A task passes part of the rows of all images through one tile. Every part reads the tile again, and the floats of its doubts: with 8 tasks
+// a thread instead of 4, two threads are 1.6 % slower in vgg16.
+constexpr int64_t kTasksPerThread = 4;
 
-// With this many pixels to come nearly all weights of a tile will be wanted, at 12 % activity.
-constexpr int64_t kPixelsPerTouch = 16;
+// With this many pixels to come it pays to read a tile once in order, at 12 % activity: nearly all weights will be wanted. Lines of
+// 16-bit weights are two in a row, not four, and come all the slower in random order: 4096 x 4096 takes 0.3 ms an image, or 0.75 ms
+// once and 0.03 ms an image.
+template <class T>
+constexpr int64_t kPixelsPerTouch = sizeof(T) == 2 ? 4 : 16;
+
+// Images from which on a linear layer passes the filter, which reads all its weights: fewer would not soon gain what rounding costs.
+constexpr int64_t kLinearBatch = 8;
+
+// Share of vectors in doubt from which on floats alone are faster for a linear layer: 4096 x 4096 takes 47 us an image with 0.5 %, 68 with
+// 3.1 %, 88 with 5.9 %, and 79 in floats. So much comes of channels whose largest weight is some 20 standard deviations.
+constexpr double kLinearDoubts = 0.045;
 
 // Most events of one step that a pixel can meet and whose sum of 16-bit integers fits 32 bits.
 constexpr int64_t kFilterEvents = int64_t(1) << 16;
@@ -25,7 +37,10 @@ constexpr int64_t kFilterEvents = int64_t(1) << 16;
 // A task keeps this many neurons in doubt before it decides them.
 constexpr int64_t kDoubts = 1024;
 
-// This many neurons in doubt ask for nearly all floats of their channels.
+// Floats of a tile that are so few are near: the second look, which spares the way to them, would cost more than it saves.
+constexpr int64_t kSmallTile = 192 << 10;
+
+// This many neurons in doubt ask for nearly all lines of their tile's low bits.
 constexpr int64_t kDoubtsPerTouch = 4;
 
 // Reads a tile once in order. Events ask for weights in random order, which the processor cannot foresee: from memory that is
@@ -50,21 +65,22 @@ std::vector<Tile> forward_tiles(const StageShape& s, size_t bytes) {
   return tiles;
 }
 
-// Decides neurons in doubt, channel by channel: so that they share the rows of floats, which are read in order where many are.
-void decide(const ForwardTask& exact, const Tile& tile, const Doubt* doubts, int64_t count) {
+// Decides neurons in doubt, channel by channel: so that they share the rows of weights, which are read in order where many are.
+void decide(const FilterTask& task, const Tile& tile, const Doubt* doubts, int64_t count) {
+  const ForwardTask& exact = *task.exact;
   const StageShape& s = *exact.shape;
-  const int width = std::min(tile.width, kMaxTile);
-  const int64_t rows = int64_t(s.taps()) * s.src_cs;
-  for (int channel = tile.begin; channel < tile.begin + tile.width; channel += kLane) {
-    const int lane = (channel - tile.begin) % width;
-    const auto here = [&](const Doubt& at) { return at.channel == channel; };
-    if (std::count_if(doubts, doubts + count, here) >= kDoubtsPerTouch) {
-      const volatile float* at = exact.weight + (channel - lane) * rows + lane;
-      for (int64_t row = 0; row < rows; ++row) (void)at[row * width];
+  const bool second_look = int64_t(s.taps()) * s.src_cs * kMaxTile * int64_t(sizeof(float)) > kSmallTile;
+  for (int begin = tile.begin; begin < tile.begin + tile.width; begin += kMaxTile) {
+    const Tile one{begin, std::min(tile.width, kMaxTile)};
+    const auto here = [&](const Doubt& at) { return at.channel >= begin && at.channel < begin + one.width; };
+    if (std::count_if(doubts, doubts + count, here) >= kDoubtsPerTouch && second_look) touch_tile(task.low, one, s);
+    for (int64_t i = 0; i < count; ++i) {
+      if (!here(doubts[i])) continue;
+      const int64_t image = doubts[i].row / s.out_h;
+      const int lane = doubts[i].channel - begin, y = int(doubts[i].row % s.out_h);
+      if (second_look && filter_lanes(task, one, lane, image, y, doubts[i].x)) continue;
+      spiking_forward_lanes(exact, one, lane, image, y, doubts[i].x);
     }
-    for (int64_t i = 0; i < count; ++i)
-      if (here(doubts[i]))
-        spiking_forward_lanes(exact, {channel - lane, width}, lane, doubts[i].row / s.out_h, int(doubts[i].row % s.out_h), doubts[i].x);
   }
 }
 
@@ -78,7 +94,7 @@ void each_tile(ThreadPool& pool, const T* weight, const std::vector<Tile>& tiles
   pool.parallel_for(int64_t(tiles.size()) * parts, [&](int64_t i) {
     const Tile tile = tiles[size_t(i / parts)];
     const int64_t begin = i % parts * rows / parts, end = (i % parts + 1) * rows / parts;
-    if ((end - begin) * s.out_w >= kPixelsPerTouch) touch_tile(weight, tile, s);
+    if ((end - begin) * s.out_w >= kPixelsPerTouch<T>) touch_tile(weight, tile, s);
     run(i, tile, begin, end);
   });
 }
@@ -100,8 +116,18 @@ StepRange steps_with_input(const ForwardTask& task, int64_t list) {
 }
 
 void CpuBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
-  forward_events_.sort(source, n, timesteps, s, pool_);
   source_scale_ = source.scale;
+  choice_ = {};
+  by_tables_ = false;
+  if (source.times && fits_tables(s)) {
+    int64_t fired = 0;
+    count_events(&fired, source.times, n * s.src_size());
+    const double density = double(fired) / (double(n) * double(s.src_size()));
+    by_tables_ = tables_pay(density, timesteps, s);
+    choice_ = {by_tables_ ? "tables" : "events", density};
+  }
+  if (by_tables_) window_bits_.build(source.times, n, timesteps, s, pool_);
+  else forward_events_.sort(source, n, timesteps, s, pool_);
 }
 
 void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void*, const float* bias,
@@ -109,15 +135,30 @@ void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* 
   const std::vector<Window> window_x =
       s.linear ? std::vector<Window>{{0, 1, 0}} : forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad);
   const ForwardTask task{&forward_events_, &s, weight, window_x.data(), NeuronValues(p), bias, current, current_always, source_scale_, times, potential};
-  // Weights of a linear layer come from memory once per batch: a second, smaller copy would save little of that.
-  const bool filter = !potential && !current && !s.linear && forward_events_.kind() != EventKind::kValued &&
+  const bool filter = !potential && !current && forward_events_.kind() != EventKind::kValued && (!s.linear || n >= kLinearBatch) &&
                       int64_t(s.taps()) * s.src_cs * s.pool * s.pool <= kFilterEvents;
+  if (by_tables_) return table_forward(task, n);
   choice_ = {};
-  if (const FilterWeights* rounded = filter ? filter_.of(weight, forward_events_.kind() == EventKind::kCounted, s, pool_) : nullptr) return filter_forward(task, *rounded, n);
+  if (const FilterWeights* rounded = filter ? filter_.of(weight, forward_events_.kind() == EventKind::kCounted, n, s, pool_) : nullptr) return filter_forward(task, *rounded, n);
   const std::vector<Tile> tiles = forward_tiles(s, sizeof(float));
   const int64_t rows = int64_t(n) * s.out_h;
   each_tile(pool_, weight, tiles, parts_of(rows, tiles, pool_.threads()), rows, s, [&](int64_t, const Tile& tile, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) spiking_forward_row(task, tile, row / s.out_h, int(row % s.out_h));
+  });
+}
+
+void CpuBackend::table_forward(const ForwardTask& forward, int n) {
+  const StageShape& s = *forward.shape;
+  const int64_t rows = int64_t(n) * s.out_h, lane_floats = int64_t(table_count(s)) * kTableRows;
+  const std::vector<Tile> tiles = tiles_of(s.out_cs);
+  float* tables = tables_.reserve(size_t(lane_floats * s.out_cs));
+  for (const Tile& tile : tiles)
+    fill_tables(tables + tile.begin * lane_floats, forward.weight + int64_t(tile.begin) * s.taps() * s.src_cs, s.taps() * s.src_cs, tile.width);
+  const TableTask task{&forward, window_bits_.data(), tables};
+  const int64_t parts = parts_of(rows, tiles, pool_.threads());
+  pool_.parallel_for(int64_t(tiles.size()) * parts, [&](int64_t i) {
+    for (int64_t row = i % parts * rows / parts; row < (i % parts + 1) * rows / parts; ++row)
+      table_row(task, tiles[size_t(i / parts)], row / s.out_h, int(row % s.out_h));
   });
 }
 
@@ -135,7 +176,7 @@ void CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& r
     slack[c] = 0x1p-22f * (T * T + 1) * (p.threshold + std::fabs(bias));
     drive[c] = bias + (p.leak - 1) * p.threshold;
   }
-  const FilterTask task{&exact, rounded.weight.data(), unit, slack, drive, 0.51f + 0.008f * T};
+  const FilterTask task{&exact, rounded.weight.data(), rounded.low.data(), unit, slack, drive, 0.51f + 0.008f * T, 0.005f};
   const std::vector<Tile> tiles = forward_tiles(s, sizeof(int16_t));
   const int64_t rows = int64_t(n) * s.out_h, parts = parts_of(rows, tiles, pool_.threads());
   const int64_t row_doubts = int64_t(s.out_w) * 2 * kMaxTile / kLane, capacity = kDoubts + row_doubts;
@@ -148,11 +189,12 @@ void CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& r
       found += filter_row(task, tile, row / s.out_h, int(row % s.out_h), mine + found);
       if (found < kDoubts && row + 1 < end) continue;
       all_doubts += found;
-      decide(exact, tile, mine, found);
+      decide(task, tile, mine, found);
       found = 0;
     }
   });
   choice_ = {"filter", double(all_doubts) / (double(n) * double(s.out_size() / kLane))};
+  if (s.linear && choice_.density > kLinearDoubts) filter_.postpone(exact.weight);
 }
 
 }  // namespace onespike::cpu

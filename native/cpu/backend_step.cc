@@ -65,7 +65,7 @@ void CpuBackend::squared_norm(double* total, const float* values, int64_t count)
 void CpuBackend::finish_gradient(StepResult* result, const StepInputs* inputs) {
   const double norm = std::sqrt(result->squared_norm);
   result->gradient_scale = clip_scale(norm, inputs->clip_norm);
-  result->finite = std::isfinite(result->loss) && std::isfinite(norm);
+  result->finite = result->finite && std::isfinite(result->loss) && std::isfinite(norm);
 }
 
 void CpuBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count, OptimizerKind kind,

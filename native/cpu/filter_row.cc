@@ -5,8 +5,7 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
-#include <limits>
-
+#include "cpu/filter-inl.h"
 #include "cpu/spike_filter.h"
 #include "cpu/vector-inl.h"
 
@@ -14,19 +13,6 @@ HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
 
-using DI = hn::RebindToSigned<D>;
-using D16 = hn::Rebind<int16_t, D>;
-constexpr DI di;
-constexpr D16 d16;
-// Pairs of 16 bits are multiplied where it takes one instruction, which sums neighbours and leaves lanes in their places.
-#undef ONESPIKE_PAIRED
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
-#define ONESPIKE_PAIRED 1
-using DP = hn::Repartition<int16_t, DI>;
-constexpr DP dp;
-#else
-#define ONESPIKE_PAIRED 0
-#endif
 constexpr float kLargest = 32767;
 
 // Integers of one tile or two as they are summed.
@@ -92,43 +78,26 @@ HWY_NOINLINE int filter_pixels(const FilterTask& task, int channel, int64_t imag
   const StageShape& s = *exact.shape;
   const int64_t list = image * s.out_h + y, tile_size = int64_t(s.taps()) * s.src_cs * kWidth;
   const uint32_t* HWY_RESTRICT ids = exact.events->ids(list);
-  const float* HWY_RESTRICT units = task.unit + channel;
-  const float* HWY_RESTRICT slacks = task.slack + channel;
-  const float* HWY_RESTRICT drives = task.drive + channel;
-  const V leak = hn::Set(d, exact.neuron.leak), doubt = hn::Set(d, -1.0f), rest = hn::Set(d, -exact.neuron.threshold);
-  // As in spiking_forward.cc; a neuron in doubt is of no use here either.
-  const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
   const StepRange steps = steps_with_input(exact, list);
   int found = 0;
   for (int x = 0; x < s.out_w; ++x) {
     const Window wx = exact.window_x[x];
     const uint32_t* starts = exact.events->starts(list) + int64_t(steps.first - 1) * exact.events->step_cells() + wx.begin;
     const int16_t* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
-    Block<kCount> above, fired;  // potential less threshold
-    above.fill(rest);
-    fired.fill(hn::Zero(d));
-    float weighed = 0;  // E(t) of cpu/spike_filter.h
+    FilterNeurons<kCount, false> neurons(task, channel);
     for (int t = steps.first; t <= steps.last; ++t, starts += exact.events->step_cells()) {
       Sums<kCount> sum;
 #pragma GCC unroll 16
       for (int v = 0; v < kCount; ++v) sum.at[v] = hn::Zero(di);
       uint32_t events;
 #if ONESPIKE_PAIRED
-      if constexpr (kCounted && kWidth >= 2 * kFloats) events = add_pairs<kWidth, kTiles>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
+      if constexpr (kCounted && interleaved(kWidth)) events = add_pairs<kWidth, kTiles>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
       else
 #endif
       events = add_events<kWidth, kTiles, kCounted>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
-      weighed = exact.neuron.leak * weighed + float(events);
-      const V off = hn::Set(d, weighed * task.share), now = hn::Set(d, float(t));
-#pragma GCC unroll 16
-      for (int v = 0; v < kCount; ++v) {
-        const V unit = hn::Load(d, units + v * kFloats), bound = hn::MulAdd(off, unit, hn::Load(d, slacks + v * kFloats));
-        const V next = hn::MulAdd(unit, hn::ConvertTo(d, sum.at[v]), hn::MulAdd(leak, above.at[v], hn::Load(d, drives + v * kFloats)));
-        const auto ends = hn::Ge(next, hn::Neg(bound));
-        fired.at[v] = hn::IfThenElse(ends, hn::IfThenElse(hn::Gt(next, bound), now, doubt), fired.at[v]);
-        above.at[v] = hn::IfThenElse(ends, spent, next);
-      }
+      neurons.step([&](int v) HWY_ATTR { return hn::ConvertTo(d, sum.at[v]); }, events, task.share, t);
     }
+    const Block<kCount>& fired = neurons.fired;
     const int64_t cell = list * s.out_w + x;
     V lowest = fired.at[0];
 #pragma GCC unroll 16
@@ -171,16 +140,22 @@ void FilterUnits(float* HWY_RESTRICT unit, const float* HWY_RESTRICT weight, int
   }
 }
 
-void FilterIntegers(int16_t* HWY_RESTRICT to, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT unit, int64_t rows, int width, bool paired) {
+void FilterIntegers(int16_t* HWY_RESTRICT to, int8_t* HWY_RESTRICT low, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT unit, int64_t rows,
+                    int width, bool paired) {
+  const hn::Rebind<int8_t, D> d8;
   const auto integers = [&](int64_t row, int lane) HWY_ATTR {
     // 0 / 0 in a channel of zeros: its comparison fails.
     const V share = hn::Div(hn::Load(d, weight + row * width + lane), hn::Load(d, unit + lane));
-    return hn::DemoteTo(d16, hn::NearestInt(hn::IfThenElseZero(hn::Ge(share, hn::Set(d, -kLargest - 1)), share)));
+    const V number = hn::IfThenElseZero(hn::Ge(share, hn::Set(d, -kLargest - 1)), share);
+    const auto integer = hn::NearestInt(number);
+    // What is left over is exact, and at most a half.
+    const V rest = hn::Mul(hn::Sub(number, hn::ConvertTo(d, integer)), hn::Set(d, 1 / kLowUnit));
+    hn::StoreU(hn::DemoteTo(d8, hn::NearestInt(rest)), d8, low + row * width + lane);
+    return hn::DemoteTo(d16, integer);
   };
   for (int64_t row = 0; row < rows; ++row)
     for (int lane = 0; lane < width; lane += kFloats) {
-#if ONESPIKE_PAIRED
-      if (paired && width >= 2 * kFloats) {
+      if (paired && interleaved(width)) {
         // Blocks of eight whose lower halves are the first vector of channels, and the upper halves the second.
         HWY_ALIGN int16_t both[2 * kFloats];
         hn::Store(integers(row, lane), d16, both);
@@ -189,10 +164,8 @@ void FilterIntegers(int16_t* HWY_RESTRICT to, const float* HWY_RESTRICT weight, 
         lane += kFloats;
         continue;
       }
-#endif
       hn::Store(integers(row, lane), d16, to + row * width + lane);
     }
-  (void)paired;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -208,8 +181,8 @@ int filter_row(const FilterTask& task, Tile tile, int64_t image, int y, Doubt* d
   return HWY_DYNAMIC_DISPATCH(FilterRow)(task, tile, image, y, doubts);
 }
 void filter_units(float* unit, const float* weight, int64_t rows, int width) { HWY_DYNAMIC_DISPATCH(FilterUnits)(unit, weight, rows, width); }
-void filter_integers(int16_t* to, const float* weight, const float* unit, int64_t rows, int width, bool paired) {
-  HWY_DYNAMIC_DISPATCH(FilterIntegers)(to, weight, unit, rows, width, paired);
+void filter_integers(int16_t* to, int8_t* low, const float* weight, const float* unit, int64_t rows, int width, bool paired) {
+  HWY_DYNAMIC_DISPATCH(FilterIntegers)(to, low, weight, unit, rows, width, paired);
 }
 }  // namespace onespike::cpu
 #endif

@@ -6,9 +6,8 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
-#include <limits>
-
 #include "cpu/kernels.h"
+#include "cpu/lif-inl.h"
 #include "cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,40 +16,18 @@ namespace HWY_NAMESPACE {
 
 constexpr float kCounts[4] = {1, 2, 3, 4};  // of children that share an event
 
-template <int kCount>
-HWY_INLINE void add_row(Block<kCount>& to, const float* HWY_RESTRICT from) {
-#pragma GCC unroll 16
-  for (int v = 0; v < kCount; ++v) to.at[v] = hn::Add(to.at[v], hn::Load(d, from + v * kFloats));
-}
-
-template <int kCount>
-HWY_INLINE void store_row(const Block<kCount>& from, float* HWY_RESTRICT to) {
-#pragma GCC unroll 16
-  for (int v = 0; v < kCount; ++v) hn::Store(from.at[v], d, to + v * kFloats);
-}
-
 // One pixel: `kPerTile` vectors from `channel` on of `kTiles` tiles of kWidth channels.
 template <int kWidth, int kPerTile, int kTiles, EventKind kKind>
 HWY_INLINE void forward_pixel(const ForwardTask& task, const StepRange& steps, int channel, int lane, int64_t image, int y, int x) {
   constexpr int kCount = kTiles * kPerTile;
   const StageShape& s = *task.shape;
-  const int T = task.neuron.timesteps;
   const int64_t list = image * s.out_h + y, tile_size = int64_t(s.taps()) * s.src_cs * kWidth;
   const uint32_t* HWY_RESTRICT ids = task.events->ids(list);
   const float* HWY_RESTRICT values = task.events->values(list);
-  const V leak = hn::Set(d, task.neuron.leak), threshold = hn::Set(d, task.neuron.threshold), scale = hn::Set(d, task.scale);
-  // After its spike a neuron's potential is of no use to anyone, not even to the gradient: from minus infinity (or, without
-  // leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what runs out here.
-  const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
-
   const Window wx = task.window_x[x];
   const uint32_t* starts = task.events->starts(list) + int64_t(steps.first - 1) * task.events->step_cells() + wx.begin;
   const float* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + lane + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
-  const int64_t cell = list * s.out_w + x;
-  channel += lane;
-  Block<kCount> u, fired;
-  u.fill(hn::Zero(d));
-  fired.fill(hn::Zero(d));
+  LifPixel<kCount> neurons(task, image, y, x, channel + lane);
   for (int t = steps.first; t <= steps.last; ++t, starts += task.events->step_cells()) {
     Block<kCount> sum;
     sum.fill(hn::Zero(d));
@@ -66,22 +43,9 @@ HWY_INLINE void forward_pixel(const ForwardTask& task, const StepRange& steps, i
         sum.at[v] = kKind == EventKind::kSingle ? hn::Add(sum.at[v], w) : hn::MulAdd(value, w, sum.at[v]);
       }
     }
-    // From here on `sum` is the potential.
-#pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) sum.at[v] = hn::MulAdd(scale, sum.at[v], hn::Mul(leak, u.at[v]));
-    if (task.bias) add_row(sum, task.bias + channel);
-    if (task.current && (t == 1 || task.current_always)) add_row(sum, task.current + cell * s.out_cs + channel);
-    if (task.potential) store_row(sum, task.potential + (image * T + t - 1) * s.out_size() + s.out_cell(y, x) + channel);
-    const V now = hn::Set(d, float(t));
-#pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) {
-      const auto fires = hn::Gt(sum.at[v], threshold);
-      fired.at[v] = hn::IfThenElse(fires, now, fired.at[v]);
-      u.at[v] = hn::IfThenElse(fires, spent, sum.at[v]);
-    }
+    neurons.step(sum, t);
   }
-#pragma GCC unroll 16
-  for (int v = 0; v < kCount; ++v) store_bytes(fired.at[v], task.times + cell * s.out_cs + channel + v * kFloats);
+  neurons.store();
 }
 
 template <int kWidth, int kTiles, EventKind kKind>

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/backend.h"
+#include "cuda/choice.h"
 #include "cuda/launch.h"
 #include "cuda/simt.h"
 #include "cuda/tensor_core.h"
@@ -55,16 +56,18 @@ class CudaBackend final : public Backend {
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
   void zero(void* memory, size_t bytes) override;
+  void copy(void* to, const void* from, size_t bytes) override;
   size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const override;
   bool reserve_workspace(size_t bytes) override;
   int64_t workspace_held() const override { return int64_t(workspace_.bytes()); }
   int64_t available_bytes() const override;
   bool host_memory() const override { return false; }
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
+  int steps_at_once() const override;
   Status replay(uint64_t key, const std::function<Status()>& enqueue) override;
   Status finish() override;
-  void begin_batch() override { (void)cudaSetDevice(device_); }
-  KernelChoice last_choice() const override { return choice_; }
+  void begin_batch() override { (void)cudaSetDevice(device_), choices_.forget(); }
+  KernelChoice last_choice() const override;
 
   void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image, const EncodeParams& p) override;
   void draw_batch(const DrawTask& task) override;
@@ -115,8 +118,13 @@ class CudaBackend final : public Backend {
   // Whether the stage goes to the tensor cores; in dense operations with one step.
   bool takes_tensor_cores(const StageShape& s, int timesteps) const { return precision_ == Precision::kMixed && tensor_core::takes(s, timesteps); }
   bool on_tensor_cores(const StageShape& s, int timesteps);
+  // Whether density decides how it reads the spikes of `source`.
+  bool follows_density(const SpikeSource& source, const StageShape& s, int timesteps) const {
+    return source.times && timesteps <= kEventSteps && takes_tensor_cores(s, timesteps);
+  }
   void* tensor_workspace(int n, int timesteps, const StageShape& s);
   Status record(Recording& recording, const std::function<Status()>& enqueue);
+  void forget(Recording& recording);
   void forget_recordings();
 
   int device_;
@@ -130,7 +138,12 @@ class CudaBackend final : public Backend {
   uint64_t epoch_ = 0;          // counts allocations: recordings hold addresses
   SpikeSource source_;          // of sort_events
   const float* gradient_ = nullptr;  // of accumulate_gradient
+  Choices choices_;
+  // Of the operation before. Where density decides only the device knows: the layer, and which of its operations.
+  static constexpr const char* kByDensity = "by density";
   KernelChoice choice_;
+  int decided_layer_ = 0;
+  bool decided_weight_gradient_ = false;
 };
 
 }  // namespace onespike::cuda

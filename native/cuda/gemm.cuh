@@ -139,10 +139,7 @@ class GemmLoader {
     const int fixed = slice_ / (g_.slices * kParts), slice = slice_ / kParts % g_.slices, part = slice_ % kParts;
     const int64_t tap = g_.fixed_taps > 1 ? fixed : tap_, taps_in_all = g_.fixed_taps > 1 ? g_.fixed_taps : taps();
     const unsigned char* from = static_cast<const unsigned char*>(g_.b) + ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
-    for (int i = int(threadIdx.x); i < kTile / 16; i += kThreads) {
-      if constexpr (kTimes) copy_async<16>(to + i * 16, from + i * 16);
-      else copy_async<16>(to + half_chunk_offset(i / 4, i % 4), from + chunk_offset(i / 4, part * 4 + i % 4));
-    }
+    for (int i = int(threadIdx.x); i < kTile / 16; i += kThreads) copy_async<16>(to + i * 16, from + part * kTile + i * 16);
   }
 
   const GemmTask& g_;
@@ -152,14 +149,12 @@ class GemmLoader {
 };
 
 // Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles.
-template <bool kTimes>
 __device__ __forceinline__ void load_columns(uint32_t (&b)[kColumnTiles][2], const unsigned char* tile, int j) {
-  const int lane = int(threadIdx.x) % 32, column = lane / 16 * 8 + lane % 8, chunk = 2 * j + lane / 8 % 2;
+  const int lane = int(threadIdx.x) % 32, row = 16 * j + lane % 16;
 #pragma unroll
   for (int pair = 0; pair < kColumnTiles / 2; ++pair) {
     uint32_t r[4];
-    const int row = pair * 16 + column;
-    ldmatrix(r, tile + (kTimes ? chunk_offset(row, chunk) : half_chunk_offset(row, chunk)));
+    ldmatrix_transposed(r, tile + chunk_offset(row, 2 * pair + lane / 16));
     b[2 * pair][0] = r[0], b[2 * pair][1] = r[1], b[2 * pair + 1][0] = r[2], b[2 * pair + 1][1] = r[3];
   }
 }
@@ -187,7 +182,7 @@ __device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const u
 #pragma unroll
   for (int j = 0; j < kSlice / 16; ++j) {
     uint32_t b[kColumnTiles][2];
-    load_columns<true>(b, columns, j);
+    load_columns(b, columns, j);
 #pragma unroll
     for (int t = 0; t < kSteps; ++t) {
       const uint32_t step4 = uint32_t(g.first_step + t + 1) * 0x01010101u;
@@ -215,7 +210,7 @@ __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const 
 #pragma unroll
   for (int j = 0; j < kSlice / 32; ++j) {
     uint32_t b[kColumnTiles][2];
-    load_columns<false>(b, columns, j);
+    load_columns(b, columns, j);
 #pragma unroll
     for (int t = 0; t < kSteps; ++t)
 #pragma unroll
@@ -232,6 +227,7 @@ __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const 
 // all threads at the end.
 template <bool kTimes, int kSteps, class Epilogue>
 __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename Epilogue::Task task) {
+  if (g.gate.closed()) return;
   const BlockPlace place(g);
   GemmLoader<kTimes, kSteps> loader(g, place, dynamic_shared());
   for (int i = 0; i < kColumnStages - 1; ++i) loader.next();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cuda/gate.h"
 #include "ops/portable.h"
 #include "ops/shape.h"
 
@@ -39,6 +40,7 @@ struct GemmTask {
   // A block computes 2^image_bits images by 2^y_bits by 2^x_bits cells and reads a window of each image.
   int image_bits, y_bits, x_bits;
   int window_h, window_w, window_buffers;
+  Gate gate;
 
   ONESPIKE_HD int tiles_y() const { return (row_h + (1 << y_bits) - 1) >> y_bits; }
   ONESPIKE_HD int tiles_x() const { return (row_w + (1 << x_bits) - 1) >> x_bits; }

@@ -1,6 +1,7 @@
 // Input, masks and counts of the CUDA backend.
 #include "cuda/backend.h"
 #include "cuda/elementwise.cuh"
+#include "cuda/spikes.cuh"
 #include "ops/dropout.h"
 #include "ops/encode.h"
 
@@ -62,11 +63,6 @@ struct DrawMask {
   }
 };
 
-// Maps of bytes go 16 at a time: channel strides are multiples of it.
-static_assert(kLane % 16 == 0);
-
-__device__ __forceinline__ uint4 bytes16(const uint8_t* at, int64_t i) { return reinterpret_cast<const uint4*>(at)[i]; }
-
 struct MaskTimes {
   uint8_t* to;
   const uint8_t *times, *mask;
@@ -83,16 +79,6 @@ struct MaskValues {
   float scale;
 
   __device__ void operator()(int64_t i) const { values[i] *= scale * float(mask[i]); }
-};
-
-struct CountTimes {
-  const uint8_t* times;
-
-  __device__ static int fired(uint32_t bytes) { return __popc(__vcmpne4(bytes, 0) & 0x01010101); }
-  __device__ void operator()(int64_t i, double (&sums)[1]) const {
-    const uint4 t = bytes16(times, i);
-    sums[0] += fired(t.x) + fired(t.y) + fired(t.z) + fired(t.w);
-  }
 };
 
 struct AddCount {

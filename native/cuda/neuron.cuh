@@ -24,12 +24,18 @@ struct NeuronForward {
   }
 };
 
+// Gradients of threshold and leak, which the neurons of a layer share.
+struct NeuronGradient {
+  float d_threshold = 0, d_leak = 0;
+};
+
 // a(t) from dL/dO(t), U(t) and U(t-1), for descending t.
 struct NeuronBackward {
-  float g = 0, d_threshold = 0, d_leak = 0;
+  float g = 0;
 
-  // `fire_time` is T + 1 for a neuron that stayed silent; `inverse` is 1/threshold.
-  ONESPIKE_HD float step(int t, float d_spike, float u, float before, int fire_time, float inverse, float leak, const SurrogateParams& surrogate) {
+  // `fire_time` is T + 1 for a neuron that stayed silent; `inverse` is 1/threshold. sums += the gradients of both. The caller has them
+  // because one pair of sums serves any number of neurons: registers are scarce.
+  ONESPIKE_HD float step(int t, float d_spike, float u, float before, int fire_time, float inverse, float leak, const SurrogateParams& surrogate, NeuronGradient& sums) {
     // Past the spike U(t) was not computed: a branch, never a product, keeps what lies there out.
     if (t > fire_time) {
       g = leak * g;
@@ -37,9 +43,9 @@ struct NeuronBackward {
     }
     const float ratio = u * inverse;
     const float a = d_spike * slope_at(ratio - 1, fire_time, t, surrogate) * inverse;
-    d_threshold -= a * ratio;
+    sums.d_threshold -= a * ratio;
     g = fmaf(leak, g, a);
-    d_leak = fmaf(g, before, d_leak);
+    sums.d_leak = fmaf(g, before, sums.d_leak);
     return a;
   }
 };

@@ -36,7 +36,8 @@ __global__ void halves_kernel(uint16_t* to, const float* from, int64_t cells, in
 }
 
 // A thread makes one chunk of 8 positions of one pooled cell, for all steps.
-__global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride, ChannelOrder order) {
+__global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride, ChannelOrder order, Gate gate) {
+  if (gate.closed()) return;
   const int chunks = stride / kChunk;
   const int64_t cells = int64_t(s.in_h) * s.in_w, i = thread_index();
   if (i >= n * cells * chunks) return;
@@ -86,8 +87,8 @@ __global__ void zero_dropped_kernel(float* map, int64_t planes, StageShape s) {
   if (cell / s.src_w >= s.in_h * s.pool || cell % s.src_w >= s.in_w * s.pool) map[i] = 0;
 }
 
-// Weights as gemm.cuh reads them: (column tile, tap, slice) tiles of 64 columns by 64 positions, swizzled as they lie in shared
-// memory. A thread makes one chunk.
+// Weights as gemm.cuh reads them: (column tile, tap, slice) tiles of 64 positions of the inner dimension by 64 columns, swizzled as they
+// lie in shared memory. A thread makes one chunk.
 //   forward:  columns are output channels, the inner dimension (tap, source channel)
 //   backward: columns are source channels, the inner dimension (tap, output channel), channels as they come; of a linear layer, which
 //             has weights of its own for every source cell, columns are (tap, source channel)
@@ -96,27 +97,26 @@ __global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s
   const int64_t i = thread_index();
   if (i >= int64_t(column_tiles) * inner_taps * slices * kChunks) return;
   const int64_t tile = i / kChunks;
-  const int row = int(i % kChunks) / (kSlice / kChunk), chunk = int(i % (kSlice / kChunk));
-  const int slice = int(tile % slices);
+  const int position = int(i % kChunks) / (kColumns / kChunk), chunk = int(i % (kColumns / kChunk));
+  const int slice = int(tile % slices), inner = slice * kSlice + (backward ? position : slice_channel(position));
   int tap = int(tile / slices % inner_taps), column_tile = int(tile / slices / inner_taps);
   if (backward && s.linear) {
     const int per_tap = (s.src_cs + kColumns - 1) / kColumns;
     tap = column_tile / per_tap, column_tile %= per_tap;
   }
-  const int column = column_tile * kColumns + row;
   uint32_t words[kChunk / 2];
 #pragma unroll
   for (int k = 0; k < kChunk / 2; ++k) {
     float pair[2];
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      const int position = chunk * kChunk + 2 * k + h, inner = slice * kSlice + (backward ? position : slice_channel(position));
+      const int column = column_tile * kColumns + chunk * kChunk + 2 * k + h;
       const int out = backward ? inner : column, source = backward ? column : inner;
       pair[h] = out < s.out_cs && source < s.src_cs ? weight[packed_index(s, out, tap, source)] : 0;
     }
     words[k] = pack_bf16(pair[0], pair[1]);
   }
-  *reinterpret_cast<uint4*>(to + tile * kTileBytes + chunk_offset(row, chunk)) = make_uint4(words[0], words[1], words[2], words[3]);
+  *reinterpret_cast<uint4*>(to + tile * kTileBytes + chunk_offset(position, chunk)) = make_uint4(words[0], words[1], words[2], words[3]);
 }
 
 int tiles(int channels) { return (channels + kSlice - 1) / kSlice; }
@@ -128,10 +128,11 @@ void make_halves(Stream& stream, uint16_t* to, const float* from, int64_t cells,
   launch(stream, dim3(blocks_for(cells * (stride / kChunk))), dim3(kBlock), 0, "make_halves", halves_kernel, to, from, cells, cs, stride, order);
 }
 
-void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s, ChannelOrder order) {
+void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s, ChannelOrder order,
+                 const Gate& gate) {
   const int stride = channel_stride(s.src_cs, order);
   launch(stream, dim3(blocks_for(int64_t(n) * s.in_h * s.in_w * (stride / kChunk))), dim3(kBlock), 0, "make_counts", counts_kernel, to, times, n, timesteps,
-         s, stride, order);
+         s, stride, order, gate);
 }
 
 void zero_dropped(Stream& stream, float* map, int64_t planes, const StageShape& s) {

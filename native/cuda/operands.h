@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/backend.h"
+#include "cuda/gate.h"
 #include "cuda/launch.h"
 #include "ops/shape.h"
 
@@ -19,7 +20,8 @@ inline int channel_stride(int channels, ChannelOrder order) { return order == Ch
 void make_halves(Stream& stream, uint16_t* to, const float* from, int64_t cells, int cs, ChannelOrder order);
 // Spike times (n, src_h, src_w, src_cs) -> how many children of a pooled cell fire at every step: (n, T, in_h, in_w,
 // channel_stride).
-void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s, ChannelOrder order);
+void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s, ChannelOrder order,
+                 const Gate& gate = {});
 // Zeroes the cells of `planes` maps (src_h, src_w, src_cs) that the pool drops.
 void zero_dropped(Stream& stream, float* map, int64_t planes, const StageShape& s);
 

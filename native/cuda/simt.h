@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/backend.h"
+#include "cuda/gate.h"
 #include "cuda/launch.h"
 #include "cuda/workspace.h"
 
@@ -23,9 +24,16 @@ void simt_dense_weight_gradient(Stream& stream, Workspace& workspace, float* d_w
 // The same for spike times, following the events: additions alone, one per event and channel, however many steps there are. The forward
 // pass takes up to kEventSteps.
 constexpr int kEventSteps = 20;
-void event_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source, const float* weight, const float* bias,
+// The rows that are added: floats as core has them, or the bf16 of tensor_core.h, weights of pack_forward and a GradientRecord.
+struct EventRows {
+  const float* floats = nullptr;
+  const void* halves = nullptr;
+  Gate gate;
+};
+void event_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source, const EventRows& weight, const float* bias,
                            const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s);
-void event_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n,
+size_t event_weight_gradient_bytes(int64_t n, const StageShape& s);
+void event_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source, const EventRows& gradient, int n,
                            int timesteps, const StageShape& s);
 
 }  // namespace onespike::cuda

@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
 void simt_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source, const float* weight, const float* bias,
                           const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
   if (source.times && p.timesteps <= kEventSteps)
-    return event_spiking_forward(stream, times, potential, source, weight, bias, current, current_always, n, p, s);
+    return event_spiking_forward(stream, times, potential, source, {weight, nullptr, {}}, bias, current, current_always, n, p, s);
   with_columns(s.out_cs, [&](auto columns) {
     constexpr int kColumns = columns.value;
     const int64_t cells = n * s.out_cells();

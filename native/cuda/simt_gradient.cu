@@ -154,7 +154,7 @@ void weight_gradient(Stream& stream, Workspace& workspace, const char* name, flo
     float* parts = workspace.reserve<float>(stream, size_t(grid.splits * s.weights()));
     const WeightGradientTask<Input> task{parts, input, gradient, s, images * s.out_cells(), part, grid};
     launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0, name, weight_gradient_kernel<kColumns, Input>, task);
-    each(stream, name, s.weights(), AddParts{d_weight, parts, s.weights(), grid.splits, scale});
+    each(stream, name, s.weights(), AddParts{d_weight, parts, s.weights(), grid.splits, scale, {}});
   });
 }
 
@@ -182,7 +182,7 @@ void simt_input_sums(Stream& stream, float* sums, const float* gradient, const f
 
 void simt_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n,
                           int timesteps, const StageShape& s) {
-  if (source.times) event_weight_gradient(stream, workspace, d_weight, source, gradient, n, timesteps, s);
+  if (source.times) event_weight_gradient(stream, workspace, d_weight, source, {gradient, nullptr, {}}, n, timesteps, s);
   else weight_gradient(stream, workspace, "weight_gradient", d_weight, RateInput{source, timesteps}, gradient, int64_t(n) * timesteps, source.scale, s);
 }
 

@@ -1,10 +1,26 @@
-// Spike times as operands: a pooled cell's number of spikes at a step.
+// Spike times as operands: a pooled cell's number of spikes at a step, and the number of all.
 #pragma once
 
 #include "core/backend.h"
 #include "cuda/simt.cuh"
 
 namespace onespike::cuda {
+
+// Maps of bytes go 16 at a time: channel strides are multiples of it.
+static_assert(kLane % 16 == 0);
+
+__device__ __forceinline__ uint4 bytes16(const uint8_t* at, int64_t i) { return reinterpret_cast<const uint4*>(at)[i]; }
+
+// Sums of how many fire; of 16 times each.
+struct CountTimes {
+  const uint8_t* times;
+
+  __device__ static int fired(uint32_t bytes) { return __popc(__vcmpne4(bytes, 0) & 0x01010101); }
+  __device__ void operator()(int64_t i, double (&sums)[1]) const {
+    const uint4 t = bytes16(times, i);
+    sums[0] += fired(t.x) + fired(t.y) + fired(t.z) + fired(t.w);
+  }
+};
 
 // Adds the spikes of one cell after pooling, of steps first + 1 .. first + steps, to values[0 .. steps), `stride` floats apart. Answers
 // whether there were any.

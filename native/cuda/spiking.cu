@@ -80,13 +80,14 @@ struct ReceiveGradient {
     const float inverse = 1 / neuron.threshold(), leak_below = neuron.leak();
     const int fire_time = times[i] ? times[i] : T + 1;
     NeuronBackward backward;
+    NeuronGradient gradient;
     float d_spike = 0;
     for (int t = T; t >= 1; --t) {
       d_spike = sum[(t - 1) * step] + leak * d_spike;
       const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
-      u[(t - 1) * size] = backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate);
+      u[(t - 1) * size] = backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate, gradient);
     }
-    d[0] += backward.d_threshold, d[1] += backward.d_leak;
+    d[0] += gradient.d_threshold, d[1] += gradient.d_leak;
   }
 };
 
@@ -101,16 +102,18 @@ struct AddNeuronGradient {
 
 }  // namespace
 
-// Kernels read the bytes themselves.
-void CudaBackend::sort_events(const SpikeSource& source, int, int, const StageShape&) {
+// Kernels read the bytes themselves; how, is decided here.
+void CudaBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
   choice_ = {};
   source_ = source;
+  if (follows_density(source, s, timesteps)) choices_.decide(stream_, workspace_, source.times, n, timesteps, s);
 }
 
 size_t CudaBackend::workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const {
   // Of sums over elements, over rows for a bias, and over the images of a loss.
   size_t bytes = std::max({size_t(2 * kSumBlocks) * sizeof(double), columns_bytes(s.out_cs), readout_bytes(n)});
-  if (takes_tensor_cores(s, timesteps)) return std::max(bytes, tensor_core::workspace_bytes(int(n), timesteps, s));
+  if (takes_tensor_cores(s, timesteps))
+    return std::max({bytes, tensor_core::workspace_bytes(int(n), timesteps, s), backward ? event_weight_gradient_bytes(n, s) : 0});
   if (backward) bytes = std::max({bytes, sums_bytes(n, timesteps, s), simt_weight_gradient_bytes(n, timesteps, s)});
   return bytes;
 }
@@ -143,8 +146,15 @@ void CudaBackend::pack_backward(void* to, const float* weight, bool, const Stage
 
 void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void* weight_forward, const float* bias,
                                   const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
-  if (on_tensor_cores(s, p.timesteps))
-    return tensor_core::spiking_forward(stream_, tensor_workspace(n, p.timesteps, s), times, potential, source_, weight_forward, bias, current, current_always, n, p, s);
+  if (on_tensor_cores(s, p.timesteps)) {
+    const bool decided = follows_density(source_, s, p.timesteps);
+    tensor_core::spiking_forward(stream_, tensor_workspace(n, p.timesteps, s), times, potential, source_, weight_forward, bias, current, current_always, n, p, s,
+                                 decided ? choices_.forward(s, Variant::kDense) : Gate());
+    if (!decided) return;
+    event_spiking_forward(stream_, times, potential, source_, {nullptr, weight_forward, choices_.forward(s, Variant::kEvents)}, bias, current, current_always, n, p, s);
+    choice_.kernel = kByDensity, decided_layer_ = s.layer, decided_weight_gradient_ = false;
+    return;
+  }
   simt_spiking_forward(stream_, times, potential, source_, weight, bias, current, current_always, n, p, s);
 }
 
@@ -156,8 +166,14 @@ void CudaBackend::accumulate_gradient(float* gradient, const float* potential, i
 
 void CudaBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
   if (!source.times && !source.rate) return;
-  if (on_tensor_cores(s, timesteps)) tensor_core::weight_gradient(stream_, tensor_workspace(n, timesteps, s), d_weight, source, gradient, n, timesteps, s);
-  else simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
+  if (!on_tensor_cores(s, timesteps)) return simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
+  const bool decided = follows_density(source, s, timesteps);
+  if (decided && !choices_.knows(source.times, n, s)) choices_.decide(stream_, workspace_, source.times, n, timesteps, s);
+  tensor_core::weight_gradient(stream_, tensor_workspace(n, timesteps, s), d_weight, source, gradient, n, timesteps, s,
+                               decided ? choices_.weight_gradient(s, Variant::kDense) : Gate());
+  if (!decided) return;
+  event_weight_gradient(stream_, workspace_, d_weight, source, {nullptr, gradient, choices_.weight_gradient(s, Variant::kEvents)}, n, timesteps, s);
+  choice_.kernel = kByDensity, decided_layer_ = s.layer, decided_weight_gradient_ = true;
 }
 
 void CudaBackend::bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) {

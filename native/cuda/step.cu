@@ -112,7 +112,7 @@ struct EndGradient {
     const double norm = std::sqrt(result->squared_norm);
     result->gradient_scale = clip_scale(norm, inputs->clip_norm);
     // Infinities and what is no number differ from themselves times zero.
-    result->finite = result->loss * 0 == 0 && norm * 0 == 0;
+    result->finite = result->finite && result->loss * 0 == 0 && norm * 0 == 0;
   }
 };
 

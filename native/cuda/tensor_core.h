@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "core/backend.h"
+#include "cuda/gate.h"
 #include "cuda/launch.h"
 
 namespace onespike::cuda::tensor_core {
@@ -36,14 +37,15 @@ size_t backward_bytes(const StageShape& s);
 void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s);
 
 void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source, const void* weight_forward,
-                     const float* bias, const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s);
+                     const float* bias, const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s,
+                     const Gate& gate = {});
 // From a(t) to GradientRecord, which is what the operations below read as `gradient`.
 void accumulate_gradient(Stream& stream, float* gradient, const float* potential, int n, const NeuronParams& p, const StageShape& s);
 void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* gradient, const void* weight_backward,
                     const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
                     const StageShape& below_shape, const StageShape& s, float* d_neuron_below);
 void weight_gradient(Stream& stream, void* workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
-                     const StageShape& s);
+                     const StageShape& s, const Gate& gate = {});
 
 // `padded` is (n, in_h, in_w, src_cs).
 void dense_forward(Stream& stream, void* workspace, float* out, const float* padded, const void* weight_forward, const float* bias, bool relu, int n,

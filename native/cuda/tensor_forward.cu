@@ -94,10 +94,11 @@ class DenseEpilogue {
 namespace tensor_core {
 
 void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source, const void* weight_forward,
-                     const float* bias, const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
+                     const float* bias, const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s,
+                     const Gate& gate) {
   const bool one_byte = s.pool == 1;
   GemmTask g = forward_task(n, p.timesteps, one_byte, s);
-  g.b = weight_forward;
+  g.b = weight_forward, g.gate = gate;
   const int steps = plan_gemm(&g, one_byte);
   SpikingTask task{times, potential, bias, current, nullptr, current_always, source.scale, p, s.out_cs};
   if (steps < p.timesteps) task.carry = static_cast<float*>(workspace);
@@ -106,7 +107,7 @@ void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* pot
     task.scale /= kSpikeValue;
   } else {
     auto* counts = reinterpret_cast<uint16_t*>(static_cast<float*>(workspace) + n * s.out_size());
-    make_counts(stream, counts, source.times, n, p.timesteps, s, ChannelOrder::kSlice);
+    make_counts(stream, counts, source.times, n, p.timesteps, s, ChannelOrder::kSlice, gate);
     g.a = counts;
   }
   for (; g.first_step < p.timesteps; g.first_step += steps) {

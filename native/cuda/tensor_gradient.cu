@@ -66,7 +66,7 @@ class SpikingEpilogue {
   // The sums of all threads of the block, in a fixed order.
   __device__ void finish() {
     __shared__ double2 warps[kWarps];
-    double threshold = d_threshold_, leak = d_leak_;
+    double threshold = sums_.d_threshold, leak = sums_.d_leak;
 #pragma unroll
     for (int other = 16; other > 0; other /= 2) {
       threshold += __shfl_xor_sync(0xffffffffu, threshold, other);
@@ -102,19 +102,17 @@ class SpikingEpilogue {
       if (t > T) continue;
       const float2 u = i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
       before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : make_float2(0, 0);
-      const float a = first.step(t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_, leak_below_, task_.below.surrogate);
-      const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_, task_.below.surrogate);
+      const float a = first.step(t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_, leak_below_, task_.below.surrogate, sums_);
+      const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_, task_.below.surrogate, sums_);
       *reinterpret_cast<float2*>(potential + (t - 1) * step) = make_float2(a, b);
     }
     if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
-    d_threshold_ += first.d_threshold + second.d_threshold;
-    d_leak_ += first.d_leak + second.d_leak;
   }
 
   const Task& task_;
   const GemmTask& g_;
   const float leak_, leak_below_, inverse_;
-  float d_threshold_ = 0, d_leak_ = 0;
+  NeuronGradient sums_;  // of all neurons of the thread
 };
 
 // d_neuron += the partial sums, in a fixed order; one block.

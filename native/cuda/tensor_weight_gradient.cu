@@ -28,9 +28,9 @@ WeightTask weight_task(int n, int timesteps, bool times, const StageShape& s) {
 }
 
 // d_weight += scale * the parts; a thread takes 4 neighbours, for packed tensors are multiples of 16.
-__global__ void add_parts_kernel(float* d_weight, const float* partial, int64_t count, int splits, float scale) {
+__global__ void add_parts_kernel(float* d_weight, const float* partial, int64_t count, int splits, float scale, Gate gate) {
   const int64_t i = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * 4;
-  if (i >= count) return;
+  if (i >= count || gate.closed()) return;
   float4 sum = *reinterpret_cast<const float4*>(partial + i);
   for (int split = 1; split < splits; ++split) {
     const float4 part = *reinterpret_cast<const float4*>(partial + split * count + i);
@@ -65,7 +65,8 @@ void multiply(Stream& stream, WeightTask& w, bool times, float* d_weight, const 
   if (times) launch(stream, grid, dim3(kThreads), WeightTile<true>::kShared, name, weight_kernel<true>, w);
   else launch(stream, grid, dim3(kThreads), WeightTile<false>::kShared, name, weight_kernel<false>, w);
   const int64_t count = w.shape.weights();
-  launch(stream, dim3(unsigned((count / 4 + 255) / 256)), dim3(256), 0, "add_parts", add_parts_kernel, d_weight, w.partial, count, w.splits, scale);
+  launch(stream, dim3(unsigned((count / 4 + 255) / 256)), dim3(256), 0, "add_parts", add_parts_kernel, d_weight, w.partial, count, w.splits, scale,
+         w.gate);
 }
 
 }  // namespace
@@ -73,13 +74,13 @@ void multiply(Stream& stream, WeightTask& w, bool times, float* d_weight, const 
 namespace tensor_core {
 
 void weight_gradient(Stream& stream, void* workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
-                     const StageShape& s) {
+                     const StageShape& s, const Gate& gate) {
   const bool times = s.pool == 1;
   WeightTask w = weight_task(n, timesteps, times, s);
   const WeightSpace space(workspace, w);
-  w.source = source.times;
+  w.source = source.times, w.gate = gate;
   if (!times) {
-    make_counts(stream, space.source, source.times, n, timesteps, s, ChannelOrder::kPlain);
+    make_counts(stream, space.source, source.times, n, timesteps, s, ChannelOrder::kPlain, gate);
     w.source = space.source;
   }
   const GradientRecord record(const_cast<float*>(gradient), timesteps, s);

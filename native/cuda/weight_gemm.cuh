@@ -24,6 +24,7 @@ struct WeightTask {
   int stage_steps;         // steps of one stage
   int splits;
   StageShape shape;
+  Gate gate;
 
   ONESPIKE_HD int64_t cells() const { return int64_t(images) * shape.out_h * shape.out_w; }
   ONESPIKE_HD int step_blocks() const { return (timesteps + stage_steps - 1) / stage_steps; }
@@ -201,6 +202,7 @@ __device__ __forceinline__ void multiply_steps(WeightSums& sums, const unsigned 
 // Block (group of units + groups * tile of output channels, split).
 template <bool kTimes>
 __global__ void __launch_bounds__(kThreads, 2) weight_kernel(WeightTask w) {
+  if (w.gate.closed()) return;
   using Tile = WeightTile<kTimes>;
   unsigned char* shared = dynamic_shared();
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cuda/elementwise.cuh"
+#include "cuda/gate.h"
 #include "cuda/simt.cuh"
 
 namespace onespike::cuda {
@@ -31,8 +32,10 @@ struct AddParts {
   int64_t weights;
   int splits;
   float scale;
+  Gate gate;
 
   __device__ void operator()(int64_t i) const {
+    if (gate.closed()) return;
     float sum = 0;
     for (int part = 0; part < splits; ++part) sum += parts[part * weights + i];
     d_weight[i] += scale * sum;

@@ -1,6 +1,7 @@
 // The filter of the forward pass against the kernel for floats, byte by byte: same spikes whatever the weights hold, on every
 // instruction set.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -15,6 +16,9 @@ namespace {
 using Values = std::vector<float>;
 using Bytes = std::vector<uint8_t>;
 
+// A linear layer passes the filter in batches of 8 and more, when it has served some 128 images.
+constexpr int kLinearBatch = 9, kSettled = 256;
+
 // Of one layer, in memory that the CPU backend reads.
 struct Neurons {
   int timesteps;
@@ -22,7 +26,7 @@ struct Neurons {
   NeuronParams params() const { return {timesteps, threshold_and_leak, true, {}}; }
 };
 
-// One convolution behind a map of spike times. Potentials, if kept, make the backend compute in floats.
+// One layer behind a map of spike times. Potentials, if kept, make the backend compute in floats.
 class Stage {
  public:
   Stage(const StageShape& s, int n, int T) : shape_(s), n_(n), T_(T) {
@@ -58,6 +62,12 @@ class Stage {
     backend_->download(times.data(), times_, times.size());
     return times;
   }
+  // Without potentials. A linear layer is asked until its weights are rounded.
+  Bytes settled_times(bool biased, const Neurons& neurons) {
+    Bytes settled = times(false, biased, neurons);
+    for (int images = n_; shape_.linear && !filtered() && images < kSettled; images += n_) settled = times(false, biased, neurons);
+    return settled;
+  }
   bool filtered() const { return std::strcmp(backend_->last_choice().kernel, "filter") == 0; }
   double doubts() const { return backend_->last_choice().density; }
 
@@ -78,8 +88,11 @@ class Stage {
 
 std::vector<StageShape> shapes() {
   return {shape_of(6, 5, 48, 80, 3, 1, 1, 1, false), shape_of(8, 10, 16, 144, 3, 1, 1, 2, false), shape_of(7, 6, 32, 256, 2, 2, 1, 1, false),
-          shape_of(9, 9, 64, 16, 3, 1, 0, 3, false)};
+          shape_of(9, 9, 64, 16, 3, 1, 0, 3, false), shape_of(1, 1, 320, 176, 0, 0, 0, 1, true), shape_of(3, 2, 48, 80, 0, 0, 0, 1, true),
+          shape_of(5, 4, 32, 144, 0, 0, 0, 2, true), shape_of(7, 6, 16, 64, 0, 0, 0, 3, true), shape_of(1, 1, 5000, 32, 0, 0, 0, 1, true)};
 }
+
+int batch_of(const StageShape& s, int otherwise) { return s.linear ? kLinearBatch : otherwise; }
 
 Bytes draw_times(Random& random, int64_t count, int T, double share) {
   Bytes times(static_cast<size_t>(count));
@@ -94,7 +107,7 @@ Values draw(Random& random, int64_t count, double size = 1) {
 }
 
 void expect_same(Stage& stage, bool biased, const Neurons& p, const std::string& what) {
-  const Bytes exact = stage.times(true, biased, p), filtered = stage.times(false, biased, p);
+  const Bytes exact = stage.times(true, biased, p), filtered = stage.settled_times(biased, p);
   const int64_t silent = std::count(exact.begin(), exact.end(), 0);
   expect(silent > 0 && silent < int64_t(exact.size()), what + ": some neurons fire and some do not");
   for (size_t i = 0; i < exact.size(); ++i)
@@ -107,10 +120,12 @@ void same_as_floats() {
   double doubts = 0;
   for (const StageShape& s : shapes())
     for (int T : {1, 4, 20}) {
-      Stage stage(s, 3, T);
+      const int n = batch_of(s, 3);
+      const double size = s.linear ? 8 / std::sqrt(double(s.taps()) * s.src_cs) : 1;  // so that some fire, some do not
+      Stage stage(s, n, T);
       for (float leak : {0.0f, 0.9f, 1.0f}) {
-        stage.set(draw_times(random, 3 * s.src_size(), T, 0.3), draw(random, s.weights()), draw(random, s.out_cs, 0.1));
         for (bool biased : {false, true}) {
+          stage.set(draw_times(random, n * s.src_size(), T, 0.3), draw(random, s.weights(), size), draw(random, s.out_cs, 0.1));
           expect_same(stage, biased, {T, {1.0f, leak}}, "T " + std::to_string(T) + " leak " + std::to_string(leak));
           expect(stage.filtered(), "the filter is used");
           doubts += stage.doubts();
@@ -125,11 +140,12 @@ void ties() {
   Random random(12);
   for (const StageShape& s : shapes()) {
     if (s.pool == 3) continue;  // a ninth is no float
-    Stage stage(s, 2, 5);
+    const int n = batch_of(s, 2);
+    Stage stage(s, n, 5);
     // Multiples of 1/8 sum exactly in floats, and no unit divides them.
     Values weight(static_cast<size_t>(s.weights()));
     for (float& w : weight) w = float(random.between(-24, 24)) / 8;
-    stage.set(draw_times(random, 2 * s.src_size(), 5, 0.2), weight, Values(size_t(s.out_cs)));
+    stage.set(draw_times(random, n * s.src_size(), 5, 0.2), weight, Values(size_t(s.out_cs)));
     expect_same(stage, false, {5, {2.25f, 1.0f}}, "ties");
     expect(stage.doubts() > 0.001, "ties are left in doubt");
   }
@@ -158,27 +174,70 @@ void odd_weights() {
 
 // 73,728 events at one step, all with the largest weight: their integers would not fit 32 bits.
 void more_events_than_fit() {
-  const StageShape s = shape_of(3, 3, 8192, 16, 3, 1, 1, 1, false);
-  Stage stage(s, 1, 2);
-  Values weight(static_cast<size_t>(s.weights()));
-  for (size_t i = 0; i < weight.size(); ++i) weight[i] = i % 2 ? -1.0f : 1.0f;
-  stage.set(Bytes(size_t(s.src_size()), 1), weight, Values(size_t(s.out_cs)));
-  expect_same(stage, false, {2, {100.0f, 0.9f}}, "more events than fit");
-  expect(!stage.filtered(), "floats are used");
+  for (const StageShape& s : {shape_of(3, 3, 8192, 16, 3, 1, 1, 1, false), shape_of(3, 3, 8192, 16, 0, 0, 0, 1, true)}) {
+    const int n = batch_of(s, 1);
+    Stage stage(s, n, 2);
+    Values weight(static_cast<size_t>(s.weights()));
+    for (size_t i = 0; i < weight.size(); ++i) weight[i] = i % 2 ? -1.0f : 1.0f;
+    stage.set(Bytes(size_t(n * s.src_size()), 1), weight, Values(size_t(s.out_cs)));
+    expect_same(stage, false, {2, {100.0f, 0.9f}}, "more events than fit");
+    expect(!stage.filtered(), "floats are used");
+  }
 }
 
 void changed_weights() {
   Random random(13);
-  const StageShape s = shapes()[0];
-  Stage stage(s, 2, 4);
-  const Bytes source = draw_times(random, 2 * s.src_size(), 4, 0.3);
-  const Neurons p{4, {2.0f, 0.9f}};
-  for (const char* what : {"first weights", "uploaded weights"}) {
-    stage.set(source, draw(random, s.weights()), draw(random, s.out_cs));
-    expect_same(stage, false, p, what);
+  for (const StageShape& s : {shapes()[0], shapes()[4]}) {
+    const int n = batch_of(s, 2);
+    Stage stage(s, n, 4);
+    const Bytes source = draw_times(random, n * s.src_size(), 4, 0.3);
+    const Neurons p{4, {2.0f, 0.9f}};
+    for (const char* what : {"first weights", "uploaded weights"}) {
+      stage.set(source, draw(random, s.weights()), draw(random, s.out_cs));
+      expect_same(stage, false, p, what);
+      expect(stage.filtered(), what);
+    }
+    stage.update(draw(random, s.weights()));
+    stage.times(false, false, p);
+    expect(stage.filtered() == !s.linear, "rounded weights of a linear layer are forgotten, and not made again at once");
+    expect_same(stage, false, p, "updated weights");
+    expect(stage.filtered(), "updated weights are rounded again");
   }
-  stage.update(draw(random, s.weights()));
-  expect_same(stage, false, p, "updated weights");
+}
+
+// Rounding the weights of a linear layer takes longer than a few images do.
+void few_images() {
+  Random random(15);
+  const StageShape s = shape_of(1, 1, 320, 176, 0, 0, 0, 1, true);
+  const Neurons p{4, {2.0f, 0.9f}};
+  for (int n : {1, 4, kLinearBatch}) {
+    Stage stage(s, n, 4);
+    stage.set(draw_times(random, n * s.src_size(), 4, 0.3), draw(random, s.weights()), Values(size_t(s.out_cs)));
+    stage.times(false, false, p);
+    expect(!stage.filtered(), "the first images pass in floats");
+    stage.settled_times(false, p);
+    expect(stage.filtered() == (n == kLinearBatch), "only batches pass the filter");
+  }
+}
+
+// Neurons in doubt read the floats after all: with many of them a linear layer does without the filter.
+void many_doubts() {
+  Random random(16);
+  const StageShape s = shape_of(1, 1, 320, 176, 0, 0, 0, 1, true);
+  const Neurons p{4, {2.0f, 0.9f}};
+  Stage stage(s, kLinearBatch, 4);
+  Values weight = draw(random, s.weights(), 0.5);
+  for (int lane = 0; lane < kMaxTile; ++lane) weight[size_t(7 * kMaxTile + lane)] = -1000;  // the largest of its channel, in row 7
+  Bytes source = draw_times(random, kLinearBatch * s.src_size(), 4, 0.3);
+  for (int image = 0; image < kLinearBatch; ++image) source[size_t(image * s.src_size() + 7)] = 0;
+  stage.set(source, weight, Values(size_t(s.out_cs)));
+  expect_same(stage, false, p, "many doubts");
+  expect(stage.filtered() && stage.doubts() > 0.05, "the filter finds many doubts");
+  expect_same(stage, false, p, "after many doubts");
+  expect(!stage.filtered(), "floats are used from then on");
+  stage.set(source, draw(random, s.weights(), 0.5), Values(size_t(s.out_cs)));
+  expect_same(stage, false, p, "new weights");
+  expect(stage.filtered(), "new weights have a filter");
 }
 
 }  // namespace
@@ -195,6 +254,8 @@ void add_filter_tests(Tests& tests) {
                        }});
   tests.push_back({"filter: more events than fit its integers", more_events_than_fit});
   tests.push_back({"filter: weights that change are rounded again", changed_weights});
+  tests.push_back({"filter: linear layers are rounded for many images only", few_images});
+  tests.push_back({"filter: linear layers with many doubts do without", many_doubts});
 }
 
 }  // namespace onespike::test

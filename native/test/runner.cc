@@ -30,7 +30,10 @@ void add_all_tests(Tests& tests) {
   add_gradient_choice_tests(tests);
   add_dense_tests(tests);
   add_filter_tests(tests);
+  add_tables_tests(tests);
+  add_crossing_tests(tests);
   add_early_exit_tests(tests);
+  add_group_tests(tests);
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

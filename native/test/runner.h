@@ -42,6 +42,9 @@ void add_mixed_gradient_tests(Tests& tests);
 void add_gradient_choice_tests(Tests& tests);
 void add_dense_tests(Tests& tests);
 void add_filter_tests(Tests& tests);
+void add_tables_tests(Tests& tests);
+void add_crossing_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);
+void add_group_tests(Tests& tests);
 
 }  // namespace onespike::test

@@ -47,6 +47,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_batch_tests(suite);
   add_dataset_tests(suite);
   add_early_exit_tests(suite);
+  add_group_tests(suite);
   for (const Test& test : suite) {
     if (left_out(test.name)) continue;
     tests.push_back({test.name + ", " + on.name, [on, run = test.run] {

@@ -17,6 +17,7 @@ const jobs: Method[] = [
   ['forward', (n) => n.forward(batchOf(n).pixels)],
   ['gradients', (n) => n.gradients(batchOf(n).pixels, batchOf(n).labels)],
   ['trainStep', (n) => n.trainStep(batchOf(n), { optimizer: sgd })],
+  ['trainSteps', (n) => n.trainSteps([{ batch: batchOf(n), optimizer: sgd }])],
   ['evaluate', (n) => n.evaluate(batchOf(n))],
   ['calibrate', (n) => n.calibrate(batchOf(n))],
 ];

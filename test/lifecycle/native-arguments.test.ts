@@ -1,5 +1,5 @@
 // The addon itself, without the checks of lib/: wrong handles, arities and arrays, and arrays that change under a job.
-import { loadNative, type NativeModule, type NativeSpec, type NetworkHandle } from '../../binding';
+import { loadNative, type NativeModule, type NativeOptimizer, type NativeSpec, type NativeStep, type NetworkHandle } from '../../binding';
 import { detached, outcome, rawAddon, rawSgd } from './helpers';
 
 const { spec, size, classes } = rawAddon('tiny');
@@ -18,6 +18,7 @@ const calls: Record<string, () => unknown[]> = {
   networkCreate: () => [spec],
   networkTensors: () => [network],
   networkLayers: () => [network],
+  networkStepsAtOnce: () => [network],
   networkMemory: () => [network],
   networkProfile: () => [network],
   networkRead: () => [network, 'parameter', 'layers.0.leak', new Float32Array(1)],
@@ -27,7 +28,7 @@ const calls: Record<string, () => unknown[]> = {
   networkResetOptimizer: () => [network],
   networkForward: () => [network, batch(), 'snn', {}],
   networkGradients: () => [network, batch(), 'snn'],
-  networkTrain: () => [network, batch(), null, 'snn', rawSgd],
+  networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn'],
   networkCalibrate: () => [network, batch(), 99, 1],
   networkAbort: () => [network],
   networkDispose: () => [native.networkCreate(spec as NativeSpec)],
@@ -141,7 +142,8 @@ describe('arrays', () => {
 });
 
 test('labels and rows are checked before the job', async () => {
-  const train = (labels: number[]): Promise<string> => outcome(() => native.networkTrain(network, { pixels: new Uint8Array(size * labels.length), labels: Int32Array.from(labels) }, null, 'snn', rawSgd as never));
+  const stepOf = (labels: number[]): NativeStep => ({ batch: { pixels: new Uint8Array(size * labels.length), labels: Int32Array.from(labels) }, optimizer: rawSgd as NativeOptimizer });
+  const train = (labels: number[]): Promise<string> => outcome(() => native.networkTrain(network, [stepOf([0]), stepOf(labels)], null, 'snn'));
   expect(await train([0, classes - 1])).toBe('ok');
   expect(await train([0, classes])).toBe('ERR_ARG');
   expect(await train([-1])).toBe('ERR_ARG');

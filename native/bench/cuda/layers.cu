@@ -3,7 +3,9 @@
 #include <stdexcept>
 
 #include "bench/cuda/device.h"
+#include "cuda/crossing.h"
 #include "cuda/operands.h"
+#include "cuda/simt.h"
 #include "cuda/tensor_core.h"
 #include "ops/rng.h"
 
@@ -51,36 +53,57 @@ class Memory {
   std::vector<void*> blocks_;
 };
 
+// What the products of a stage read and write beside its maps.
+struct Operands {
+  Memory memory;
+  unsigned char *workspace, *forward, *backward;
+  float *d_weight, *d_neuron;
+  NeuronParams p;
+
+  Operands(cuda::Stream& stream, const StageShape& s, int n, int timesteps) : memory(stream) {
+    workspace = memory.take<unsigned char>(int64_t(tc::workspace_bytes(n, timesteps, s)));
+    forward = memory.take<unsigned char>(int64_t(tc::forward_bytes(s))), backward = memory.take<unsigned char>(int64_t(tc::backward_bytes(s)));
+    const float* weight = memory.floats(s.weights(), 0.1f);
+    d_weight = memory.floats(s.weights(), 0), d_neuron = memory.take<float>(2);
+    float* neuron = memory.take<float>(2);
+    const float pair[2] = {1, 0.9f};
+    stream.note(cudaMemcpy(neuron, pair, sizeof pair, cudaMemcpyHostToDevice), "cudaMemcpy");
+    tc::pack_forward(stream, forward, weight, s), tc::pack_backward(stream, backward, weight, s);
+    p.timesteps = timesteps, p.neuron = neuron;
+  }
+};
+
+SpikeSource random_source(cuda::Stream& stream, uint8_t* times, const StageShape& s, int n, int timesteps, double activity) {
+  cuda::launch(stream, dim3(256), dim3(kBlock), 0, "random_times", random_times, times, n * s.src_size(), uint64_t(7), timesteps, float(activity));
+  SpikeSource source;
+  source.times = times, source.scale = 1.0f / float(s.pool * s.pool);
+  return source;
+}
+
+void require(const cuda::Stream& stream) {
+  if (stream.error != cudaSuccess) throw std::runtime_error(std::string(stream.call) + ": " + cudaGetErrorName(stream.error));
+}
+
 }  // namespace
 
 std::vector<Timing> time_stage(cuda::Stream& stream, const StageShape& s, int n, int timesteps, double activity, double least_ms) {
   const int T = timesteps;
   const int64_t out = n * s.out_size(), src = n * s.src_size(), in = int64_t(n) * s.in_h * s.in_w * s.src_cs, weights = s.weights();
   const double flops = 2.0 * double(n * s.out_cells()) * double(weights);
-  Memory memory(stream);
   std::vector<Timing> timings;
-  auto* workspace = memory.take<unsigned char>(int64_t(tc::workspace_bytes(n, T, s)));
+  const Operands operands(stream, s, n, T);
+  const auto& [memory, workspace, forward, backward, d_weight, d_neuron, p] = operands;
   auto* halves = reinterpret_cast<uint16_t*>(workspace);
-  auto *forward = memory.take<unsigned char>(int64_t(tc::forward_bytes(s))), *backward = memory.take<unsigned char>(int64_t(tc::backward_bytes(s)));
-  float *weight = memory.floats(weights, 0.1f), *d_weight = memory.floats(weights, 0), *d_neuron = memory.take<float>(2);
-  float* neuron = memory.take<float>(2);
-  const float pair[2] = {1, 0.9f};
-  stream.note(cudaMemcpy(neuron, pair, sizeof pair, cudaMemcpyHostToDevice), "cudaMemcpy");
-  tc::pack_forward(stream, forward, weight, s), tc::pack_backward(stream, backward, weight, s);
 
   const auto add = [&](const char* name, double flops, double bytes, const std::function<void()>& run, const std::function<void()>& operands) {
     timings.push_back({name, milliseconds(stream, least_ms, run), operands ? milliseconds(stream, least_ms, operands) : 0, flops, bytes});
-    if (stream.error != cudaSuccess) throw std::runtime_error(std::string(stream.call) + ": " + cudaGetErrorName(stream.error));
+    require(stream);
   };
   {
     Memory maps(stream);
     float *a = maps.floats(out * T, 0.1f), *u = maps.floats(src * T, 4);
     auto *times = maps.take<uint8_t>(src), *fired = maps.take<uint8_t>(out);
-    cuda::launch(stream, dim3(256), dim3(kBlock), 0, "random_times", random_times, times, src, uint64_t(7), T, float(activity));
-    SpikeSource source;
-    source.times = times, source.scale = 1.0f / float(s.pool * s.pool);
-    NeuronParams p;
-    p.timesteps = T, p.neuron = neuron;
+    const SpikeSource source = random_source(stream, times, s, n, T, activity);
     StageShape below;
     below.out_h = s.src_h, below.out_w = s.src_w, below.out_c = s.src_c, below.out_cs = s.src_cs;
     const std::function<void()> none, counts = [&] { cuda::make_counts(stream, halves, times, n, T, s, cuda::ChannelOrder::kSlice); };
@@ -107,6 +130,29 @@ std::vector<Timing> time_stage(cuda::Stream& stream, const StageShape& s, int n,
     from_input();
     from_output();
   });
+  return timings;
+}
+
+std::vector<VariantTiming> time_variants(cuda::Stream& stream, const StageShape& s, int n, int timesteps, double activity, double least_ms) {
+  std::vector<VariantTiming> timings;
+  if (timesteps > cuda::kEventSteps) return timings;
+  Operands operands(stream, s, n, timesteps);
+  Memory& memory = operands.memory;
+  const NeuronParams& p = operands.p;
+  cuda::Workspace workspace;
+  auto *times = memory.take<uint8_t>(n * s.src_size()), *fired = memory.take<uint8_t>(n * s.out_size());
+  float *a = memory.floats(n * timesteps * s.out_size(), 0.1f), *gradient = memory.take<float>(n * timesteps * s.out_size());
+  tc::accumulate_gradient(stream, gradient, a, n, p, s);
+  const SpikeSource source = random_source(stream, times, s, n, timesteps, activity);
+  const auto add = [&](const char* operation, const cuda::EventCost& cost, const std::function<void()>& dense, const std::function<void()>& events) {
+    timings.push_back({operation, milliseconds(stream, least_ms, dense), milliseconds(stream, least_ms, events), cuda::crossing_density(cost, timesteps, s)});
+    require(stream);
+  };
+  add("spiking_forward", cuda::kForwardCost,
+      [&] { tc::spiking_forward(stream, operands.workspace, fired, nullptr, source, operands.forward, nullptr, nullptr, false, n, p, s); },
+      [&] { cuda::event_spiking_forward(stream, fired, nullptr, source, {nullptr, operands.forward, {}}, nullptr, nullptr, false, n, p, s); });
+  add("weight_gradient", cuda::kWeightGradientCost, [&] { tc::weight_gradient(stream, operands.workspace, operands.d_weight, source, gradient, n, timesteps, s); },
+      [&] { cuda::event_weight_gradient(stream, workspace, operands.d_weight, source, {nullptr, gradient, {}}, n, timesteps, s); });
   return timings;
 }
 

@@ -1,6 +1,7 @@
-// cuda_bench --layers [--json] [--batch N] [--timesteps T] [--activity A] [--device N] [--small]: times every tensor-core product on the
-// layers of VGG-16 for images of 32 x 32, against the peak of the tensor cores and the bandwidth of the memory, both measured here.
-// `--small` is a few tiny layers, once each, for a look at the program itself.
+// cuda_bench --layers|--crossing [--json] [--batch N] [--timesteps T] [--activity A] [--device N] [--small], on the layers of VGG-16 for images of
+// 32 x 32. `--layers` times every tensor-core product against the peak of the tensor cores and the bandwidth of the memory, both measured
+// here. `--crossing` times the kernels that follow events and their dense twins at several activities, whichever would be chosen, so that the
+// constants of cuda/crossing.h can be corrected. `--small` is a few tiny layers, once each, for a look at the program itself.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +18,7 @@ namespace {
 using namespace onespike;
 
 struct Options {
-  bool layers = false, json = false, small = false;
+  bool layers = false, crossing = false, json = false, small = false;
   int batch = 256, timesteps = 5, device = 0;
   double activity = 0.12;
 };
@@ -27,6 +28,7 @@ bool read_options(int argc, char** argv, Options* o) {
     const char* word = argv[i];
     const char* value = i + 1 < argc ? argv[i + 1] : "";
     if (!std::strcmp(word, "--layers")) o->layers = true;
+    else if (!std::strcmp(word, "--crossing")) o->crossing = true;
     else if (!std::strcmp(word, "--json")) o->json = true;
     else if (!std::strcmp(word, "--small")) o->small = true;
     else if (!std::strcmp(word, "--batch")) o->batch = std::atoi(value), ++i;
@@ -35,7 +37,7 @@ bool read_options(int argc, char** argv, Options* o) {
     else if (!std::strcmp(word, "--device")) o->device = std::atoi(value), ++i;
     else return false;
   }
-  return o->layers && o->batch > 0 && o->timesteps > 0 && o->activity > 0 && o->activity <= 1;
+  return o->layers != o->crossing && o->batch > 0 && o->timesteps > 0 && o->activity > 0 && o->activity <= 1;
 }
 
 StageShape stage(int side, int pool, int channels, int out, bool linear) {
@@ -89,19 +91,42 @@ void run(const Options& o, const std::string& device) {
   if (o.json) std::printf("\n]}\n");
 }
 
+constexpr double kActivities[] = {0.02, 0.06, 0.12, 0.25};
+
+void run_crossing(const Options& o, const std::string& device) {
+  cuda::Stream stream;
+  if (o.json) std::printf("{\"device\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"variants\": [", device.c_str(), o.batch, o.timesteps);
+  else
+    std::printf("%s, batch %d, T = %d. Chosen: by the constants of cuda/crossing.h.\n\n| layer | operation | activity | dense, ms | events, ms | faster | crossing | chosen |\n|---|---|---|---|---|---|---|---|\n",
+                device.c_str(), o.batch, o.timesteps);
+  bool first = true;
+  for (const StageShape& s : stages(o.small))
+    for (double activity : kActivities)
+      for (const bench::VariantTiming& t : bench::time_variants(stream, s, o.batch, o.timesteps, activity, o.small ? 0 : 5)) {
+        const char* faster = t.events_ms < t.dense_ms ? "events" : "dense";
+        if (o.json)
+          std::printf("%s\n  {\"layer\": \"%s\", \"operation\": \"%s\", \"activity\": %g, \"denseMilliseconds\": %.5f, \"eventsMilliseconds\": %.5f, \"faster\": \"%s\", \"crossing\": %.4f, "
+                      "\"chosen\": \"%s\"}", first ? "" : ",", text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster, t.crossing, t.chosen(activity));
+        else
+          std::printf("| %s | %s | %g | %.4f | %.4f | %s | %.3f | %s |\n", text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster, t.crossing, t.chosen(activity));
+        first = false;
+      }
+  if (o.json) std::printf("\n]}\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Options o;
   if (!read_options(argc, argv, &o)) {
-    std::fprintf(stderr, "Usage: cuda_bench --layers [--json] [--batch N] [--timesteps T] [--activity A] [--device N] [--small]\n");
+    std::fprintf(stderr, "Usage: cuda_bench --layers|--crossing [--json] [--batch N] [--timesteps T] [--activity A] [--device N] [--small]\n");
     return 2;
   }
   try {
     if (const Status status = probe_cuda_device(o.device); !status.ok()) throw std::runtime_error(status.message);
     if (const cudaError_t error = cudaSetDevice(o.device); error != cudaSuccess) throw std::runtime_error(cudaGetErrorName(error));
     std::string why;
-    run(o, cuda_devices(o.device, &why)[size_t(o.device)].name);
+    (o.crossing ? run_crossing : run)(o, cuda_devices(o.device, &why)[size_t(o.device)].name);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

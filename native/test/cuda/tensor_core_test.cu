@@ -1,10 +1,11 @@
-// The products on tensor cores against plain loops in double precision. Operands that bf16 holds exactly and sums that a float
-// holds make every product exact, so a wrong index cannot hide in a tolerance.
+// The products on tensor cores, and those that follow the events with the same operands, against plain loops in double precision. Operands
+// that bf16 holds exactly and sums that a float holds make every product exact, so a wrong index cannot hide in a tolerance.
 #include <cmath>
 #include <cstdio>
 
 #include "core/devices.h"
 #include "cuda/neuron.cuh"
+#include "cuda/simt.h"
 #include "cuda/tensor_core.h"
 #include "test/cases.h"
 #include "test/cuda/device_array.h"
@@ -97,9 +98,10 @@ struct Device {
   DeviceArray<unsigned char> workspace, forward, backward;
 };
 
-void spiking_forward() {
+void spiking_forward(bool events) {
   Random random(51);
-  for (const Problem& p : problems())
+  for (const Problem& p : problems()) {
+    if (events && p.T > cuda::kEventSteps) continue;
     for (double activity : {0.3, 0.004}) {
       const StageShape& s = p.s;
       const bool rich = activity > 0.1;
@@ -114,8 +116,9 @@ void spiking_forward() {
       NeuronParams np;
       np.timesteps = p.T, np.neuron = d_neuron.data, np.fires = !(rich && s.linear);
       const bool always = s.stride == 2;
-      tc::spiking_forward(device.stream, device.workspace.data, out.data, rich ? potential.data : nullptr, source, device.forward.data, rich ? d_bias.data : nullptr,
-                          rich ? d_current.data : nullptr, always, p.n, np, s);
+      float *const u_to = rich ? potential.data : nullptr, *const b = rich ? d_bias.data : nullptr, *const in = rich ? d_current.data : nullptr;
+      if (events) cuda::event_spiking_forward(device.stream, out.data, u_to, source, {nullptr, device.forward.data, {}}, b, in, always, p.n, np, s);
+      else tc::spiking_forward(device.stream, device.workspace.data, out.data, u_to, source, device.forward.data, b, in, always, p.n, np, s);
       device.check(p);
       const Bytes fired = out.read();
       const Values u = rich ? potential.read() : Values();
@@ -135,6 +138,7 @@ void spiking_forward() {
           if (time != plain.fire_time) expect(false, "neuron " + std::to_string(i) + ": expected " + std::to_string(plain.fire_time) + " but received " + std::to_string(time) + ", " + text(p));
         }
     }
+  }
 }
 
 void input_gradient(Surrogate surrogate) {
@@ -191,7 +195,7 @@ void input_gradient(Surrogate surrogate) {
   }
 }
 
-void weight_gradient() {
+void weight_gradient(bool events) {
   Random random(53);
   for (const Problem& p : problems()) {
     const StageShape& s = p.s;
@@ -212,7 +216,9 @@ void weight_gradient() {
     NeuronParams own;
     own.timesteps = p.T, own.neuron = d_neuron.data;
     tc::accumulate_gradient(device.stream, record.data, d_a.data, p.n, own, s);
-    tc::weight_gradient(device.stream, device.workspace.data, d_weight.data, source, record.data, p.n, p.T, s);
+    cuda::Workspace workspace;
+    if (events) cuda::event_weight_gradient(device.stream, workspace, d_weight.data, source, {nullptr, record.data, {}}, p.n, p.T, s);
+    else tc::weight_gradient(device.stream, device.workspace.data, d_weight.data, source, record.data, p.n, p.T, s);
     device.check(p);
     Values expected = before;
     plain_weight_gradient(expected, p.n, p.T, plain_counts(p.n, p.T, times, s), g, source.scale, s);
@@ -269,11 +275,14 @@ void add_kernel_tests(Tests& tests) {
     std::printf("skip tensor cores: %s\n", status.message.c_str());
     return;
   }
-  tests.push_back({"tensor cores: spiking forward", spiking_forward});
+  tests.push_back({"tensor cores: spiking forward", [] { spiking_forward(false); }});
+  tests.push_back({"events beside tensor cores: spiking forward", [] { spiking_forward(true); }});
   tests.push_back({"tensor cores: input gradient, triangle", [] { input_gradient(Surrogate::kTriangle); }});
   tests.push_back({"tensor cores: input gradient, exponential", [] { input_gradient(Surrogate::kExponential); }});
-  tests.push_back({"tensor cores: weight gradient", weight_gradient});
+  tests.push_back({"tensor cores: weight gradient", [] { weight_gradient(false); }});
+  tests.push_back({"events beside tensor cores: weight gradient", [] { weight_gradient(true); }});
   tests.push_back({"tensor cores: dense products", dense});
+  add_choice_tests(tests);
 }
 
 }  // namespace onespike::test

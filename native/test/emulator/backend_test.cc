@@ -1,4 +1,4 @@
-// What only a device that obeys can show: out of memory, a device that fails, steps recorded and replayed, memory given back.
+// What only a device that obeys can show: out of memory, a device that fails, steps recorded and replayed, waits, memory given back.
 #include <cmath>
 
 #include "core/backend.h"
@@ -153,6 +153,27 @@ void recording() {
   for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
 }
 
+// However many steps a call makes, the host waits as often as for one.
+void waits_of_a_group() {
+  emulator::reset();
+  const Case c = small_case(BackendKind::kCuda, 6);
+  const auto network = make_network(c);
+  expect(network->steps_at_once() > 1, "a device takes several steps at once");
+  const auto waits = [&](size_t count) {
+    const StepGroup group{count, 6, [&](size_t, Batch* batch) { return *batch = c.batch(), Status::success(); }, std::vector<OptimizerOptions>(count, adam())};
+    std::vector<StepStats> stats;
+    const int64_t before = emulator::waits(), launched = emulator::launches();
+    expect_ok(network->train(group, Mode::kSnn, no_stop(), &stats), "train");
+    expect(stats.size() == count && emulator::launches() - launched >= int64_t(20 * count), std::to_string(count) + " steps were made");
+    return emulator::waits() - before;
+  };
+  // The first allocates, the second records.
+  for (size_t count : {12, 12}) (void)waits(count);
+  const int64_t one = waits(1), many = waits(12);
+  // Two downloads, each a copy that waits and a call that waits, and the end.
+  expect(one == many && one == 5, "waits for one step: " + std::to_string(one) + ", for 12: " + std::to_string(many));
+}
+
 void memory_comes_back() {
   emulator::reset();
   const size_t before = emulator::memory_in_use();
@@ -191,6 +212,7 @@ void add_backend_tests(Tests& tests) {
   tests.push_back({"CUDA backend: a device that fails stays failed, and alone", failing_device});
   tests.push_back({"CUDA backend: replayed steps have the bits of steps call by call", replayed_steps});
   tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
+  tests.push_back({"CUDA backend: the host waits for a group as often as for a step", waits_of_a_group});
   tests.push_back({"CUDA backend: memory comes back", memory_comes_back});
   tests.push_back({"CUDA backend: uploads of any size", large_uploads});
 }

@@ -19,5 +19,6 @@ void fail_launch(int64_t count);
 std::string last_failure();
 size_t memory_in_use();
 int64_t launches();  // kernels that ran since reset()
+int64_t waits();     // times that the host waited for the device since reset()
 
 }  // namespace onespike::emulator

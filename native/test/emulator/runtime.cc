@@ -28,6 +28,7 @@ cudaError_t note(cudaError_t error) {
 }
 
 cudaError_t Runtime::flush() {
+  ++waits;
   while (!queue.empty() && sticky == cudaSuccess) {
     const Operation operation = std::move(queue.front());
     queue.pop_front();
@@ -56,7 +57,7 @@ void reset() {
   r.queue.clear();
   r.sticky = cudaSuccess, r.failure.clear(), last_error = cudaSuccess;
   r.memory = size_t(4) << 30, r.devices = 1, r.major = 8, r.minor = 6, r.shared_limit = 101376;
-  r.fail_after = -1, r.launches = 0;
+  r.fail_after = -1, r.launches = 0, r.waits = 0;
 }
 void set_memory(size_t bytes) { Runtime::get().memory = bytes; }
 void set_devices(int count) { Runtime::get().devices = count; }
@@ -72,6 +73,7 @@ std::string last_failure() {
 }
 size_t memory_in_use() { return Runtime::get().in_use; }
 int64_t launches() { return Runtime::get().launches; }
+int64_t waits() { return Runtime::get().waits; }
 
 }  // namespace onespike::emulator
 

@@ -27,7 +27,7 @@ struct Runtime {
   std::map<const char*, size_t> device, pinned;  // begin -> bytes
   size_t in_use = 0, memory = size_t(4) << 30;
   int devices = 1, major = 8, minor = 6, shared_limit = 101376;
-  int64_t fail_after = -1, launches = 0;
+  int64_t fail_after = -1, launches = 0, waits = 0;
   std::unordered_map<const void*, int> shared_limits;
   std::set<EmulatedStream*> capturing;
 
