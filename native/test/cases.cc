@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "core/backend.h"
 #include "test/runner.h"
 #include "test/subject.h"
 
@@ -283,6 +284,14 @@ void expect_gradient(const Network& network, const Case& c, Mode mode, const ora
     const double off = scalar ? 0.0 : distance(a.data, b.data, a.size, 1e-5);
     if (!(off <= 1e-4)) expect(false, "gradient " + info.name + ": off by " + std::to_string(off) + " of its norm " + c.text());
   }
+}
+
+std::function<void()> on_cpu_target(size_t target, std::function<void()> run) {
+  return [target, run = std::move(run)] {
+    limit_cpu_target(target);
+    const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
+    run();
+  };
 }
 
 const std::atomic<bool>& no_stop() {

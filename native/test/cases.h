@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -74,6 +75,9 @@ void expect_tensors(const Network& network, oracle::Parameters value, oracle::Pa
 // The gradients of `batch` against the oracle's: 1e-4 of a tensor's norm, and for thresholds and leaks, where large terms
 // cancel, 1e-5 of the sum of their magnitudes besides.
 void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace, const oracle::Options& options = {});
+
+// `run` with an instruction set of cpu_targets() as the best one; afterwards all of them are allowed again.
+std::function<void()> on_cpu_target(size_t target, std::function<void()> run);
 
 // Never raised: for calls that nobody aborts.
 const std::atomic<bool>& no_stop();

@@ -214,11 +214,11 @@ void emulation_against_instruction() {
 void add_dense_tests(Tests& tests) {
   const std::vector<std::string> targets = cpu_targets();
   const auto add = [&](const std::string& what, size_t target, bool native, std::function<void()> run) {
-    tests.push_back({"dense " + what + ", " + targets[target] + (native ? " and bf16" : ""), [target, native, run] {
-                       limit_cpu_target(target), allow_native_bf16(native);
-                       const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0), allow_native_bf16(true); });
+    tests.push_back({"dense " + what + ", " + targets[target] + (native ? " and bf16" : ""), on_cpu_target(target, [native, run] {
+                       allow_native_bf16(native);
+                       const std::shared_ptr<void> restore(nullptr, [](void*) { allow_native_bf16(true); });
                        run();
-                     }});
+                     })});
   };
   for (size_t target = 0; target < targets.size(); ++target)
     for (bool native : {true, false}) {

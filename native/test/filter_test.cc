@@ -247,11 +247,7 @@ void add_filter_tests(Tests& tests) {
   const std::pair<const char*, void (*)()> cases[] = {{"same spikes as in floats", same_as_floats}, {"ties do not fire", ties}, {"odd weights", odd_weights}};
   for (size_t target = 0; target < targets.size(); ++target)
     for (const auto& [what, run] : cases)
-      tests.push_back({std::string("filter: ") + what + ", " + targets[target], [target, run = run] {
-                         limit_cpu_target(target);
-                         const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
-                         run();
-                       }});
+      tests.push_back({std::string("filter: ") + what + ", " + targets[target], on_cpu_target(target, run)});
   tests.push_back({"filter: more events than fit its integers", more_events_than_fit});
   tests.push_back({"filter: weights that change are rounded again", changed_weights});
   tests.push_back({"filter: linear layers are rounded for many images only", few_images});

@@ -109,11 +109,7 @@ void oracle_agrees(Surrogate surrogate, GradientKernel kernel) {
 void add_gradient_choice_tests(Tests& tests) {
   const std::vector<std::string> targets = cpu_targets();
   const auto add = [&](const std::string& what, size_t target, std::function<void()> run) {
-    tests.push_back({"input gradient, events and dense product: " + what + ", " + targets[target], [target, run] {
-                       limit_cpu_target(target);
-                       const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
-                       run();
-                     }});
+    tests.push_back({"input gradient, events and dense product: " + what + ", " + targets[target], on_cpu_target(target, std::move(run))});
   };
   for (size_t target = 0; target < targets.size(); ++target) {
     add("the same numbers in 32 bits", target, [] { same_numbers(Precision::kFp32); });

@@ -44,11 +44,7 @@ void pairs_round_and_no_more() {
 void add_mixed_gradient_tests(Tests& tests) {
   const std::vector<std::string> targets = cpu_targets();
   for (size_t target = 0; target < targets.size(); ++target)
-    tests.push_back({"mixed precision rounds the operands of the input gradient: " + targets[target], [target] {
-                       limit_cpu_target(target);
-                       const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
-                       pairs_round_and_no_more();
-                     }});
+    tests.push_back({"mixed precision rounds the operands of the input gradient: " + targets[target], on_cpu_target(target, pairs_round_and_no_more)});
 }
 
 }  // namespace onespike::test

@@ -215,11 +215,7 @@ void add_parity_tests(Tests& tests) {
   add_parity_cases(all);
   for (size_t target = 0; target < targets.size(); ++target)
     for (const Test& test : all)
-      tests.push_back({test.name + ", " + targets[target], [target, run = test.run] {
-                         limit_cpu_target(target);
-                         const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
-                         run();
-                       }});
+      tests.push_back({test.name + ", " + targets[target], on_cpu_target(target, test.run)});
 }
 
 }  // namespace onespike::test

@@ -124,11 +124,7 @@ void choice() {
 void add_tables_tests(Tests& tests) {
   const std::vector<std::string> targets = cpu_targets();
   for (size_t target = 0; target < targets.size(); ++target)
-    tests.push_back({"tables: the sums of single weights, " + targets[target], [target] {
-                       limit_cpu_target(target);
-                       const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
-                       same_sums();
-                     }});
+    tests.push_back({"tables: the sums of single weights, " + targets[target], on_cpu_target(target, same_sums)});
   tests.push_back({"tables: chosen where enough inputs fire", choice});
 }
 
