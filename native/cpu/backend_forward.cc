@@ -89,11 +89,17 @@ int64_t parts_of(int64_t rows, const std::vector<Tile>& tiles, int threads) {
 }
 
 // Tile by tile, so that its weights stay in the cache while the rows pass: run(task, tile, first row, last row).
+template <class F>
+void each_part(ThreadPool& pool, const std::vector<Tile>& tiles, int64_t parts, int64_t rows, const F& run) {
+  pool.parallel_for(int64_t(tiles.size()) * parts, [&](int64_t i) {
+    run(i, tiles[size_t(i / parts)], i % parts * rows / parts, (i % parts + 1) * rows / parts);
+  });
+}
+
+// The same for weights that are not in the cache yet.
 template <class T, class F>
 void each_tile(ThreadPool& pool, const T* weight, const std::vector<Tile>& tiles, int64_t parts, int64_t rows, const StageShape& s, const F& run) {
-  pool.parallel_for(int64_t(tiles.size()) * parts, [&](int64_t i) {
-    const Tile tile = tiles[size_t(i / parts)];
-    const int64_t begin = i % parts * rows / parts, end = (i % parts + 1) * rows / parts;
+  each_part(pool, tiles, parts, rows, [&](int64_t i, const Tile& tile, int64_t begin, int64_t end) {
     if ((end - begin) * s.out_w >= kPixelsPerTouch<T>) touch_tile(weight, tile, s);
     run(i, tile, begin, end);
   });
@@ -135,9 +141,9 @@ void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* 
   const std::vector<Window> window_x =
       s.linear ? std::vector<Window>{{0, 1, 0}} : forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad);
   const ForwardTask task{&forward_events_, &s, weight, window_x.data(), NeuronValues(p), bias, current, current_always, source_scale_, times, potential};
+  if (by_tables_) return table_forward(task, n);
   const bool filter = !potential && !current && forward_events_.kind() != EventKind::kValued && (!s.linear || n >= kLinearBatch) &&
                       int64_t(s.taps()) * s.src_cs * s.pool * s.pool <= kFilterEvents;
-  if (by_tables_) return table_forward(task, n);
   choice_ = {};
   if (const FilterWeights* rounded = filter ? filter_.of(weight, forward_events_.kind() == EventKind::kCounted, n, s, pool_) : nullptr) return filter_forward(task, *rounded, n);
   const std::vector<Tile> tiles = forward_tiles(s, sizeof(float));
@@ -155,10 +161,8 @@ void CpuBackend::table_forward(const ForwardTask& forward, int n) {
   for (const Tile& tile : tiles)
     fill_tables(tables + tile.begin * lane_floats, forward.weight + int64_t(tile.begin) * s.taps() * s.src_cs, s.taps() * s.src_cs, tile.width);
   const TableTask task{&forward, window_bits_.data(), tables};
-  const int64_t parts = parts_of(rows, tiles, pool_.threads());
-  pool_.parallel_for(int64_t(tiles.size()) * parts, [&](int64_t i) {
-    for (int64_t row = i % parts * rows / parts; row < (i % parts + 1) * rows / parts; ++row)
-      table_row(task, tiles[size_t(i / parts)], row / s.out_h, int(row % s.out_h));
+  each_part(pool_, tiles, parts_of(rows, tiles, pool_.threads()), rows, [&](int64_t, const Tile& tile, int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) table_row(task, tile, row / s.out_h, int(row % s.out_h));
   });
 }
 

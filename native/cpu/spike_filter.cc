@@ -38,7 +38,7 @@ const FilterWeights* FilterStore::of(const float* weight, bool counted, int n, c
 
 void FilterStore::postpone(const float* weight) {
   FilterWeights& made = stages_[weight];
-  made.weight = {};
+  made.weight = {}, made.low = {};
   made.images = kLinearImages - kRetryImages;
 }
 

@@ -113,7 +113,8 @@ bool fits_tables(const StageShape& s) {
   return !s.linear && s.pool == 1 && s.taps() * s.src_cs <= kMostTableInputs;
 }
 
-// A table is read in the time of one or two events; a list has its sorting and its mispredicted end besides.
+// A table is read in the time of one event or two; a list has its sorting and its mispredicted end besides: 1.35 events a step (T = 20, 27 inputs)
+// take 276 us an image, and their 7 tables 140.
 bool tables_pay(double density, int timesteps, const StageShape& s) {
   return density * s.taps() * s.src_cs / timesteps >= 0.15 * table_count(s);
 }
