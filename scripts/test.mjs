@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs the tests and closes with one line "N passed, N failed" over all of them; exit code 1 if any failed.
 //
-//   node scripts/test.mjs                 types, jest and the C++ tests
+//   node scripts/test.mjs                 format, types, jest and the C++ tests
 //   node scripts/test.mjs PATTERN...      jest alone, with these arguments
 //   node scripts/test.mjs native          the C++ tests alone
 //   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -9,12 +9,25 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
+import { format } from './format.mjs';
 import { buildJobs, inRoot, main, must, root, run, say, withLock } from './lib.mjs';
 
 const nothing = { passed: 0, failed: 0, skipped: 0 };
 
 function add(total, counts) {
   for (const key of Object.keys(total)) total[key] += counts[key];
+}
+
+/** Whether every source is formatted and without findings of the linter, as one test. */
+async function form() {
+  try {
+    await format({ check: true });
+    say('PASS format');
+    return { ...nothing, passed: 1 };
+  } catch (error) {
+    say(`FAIL format (npm run format mends what can be mended)\n${error.message}`);
+    return { ...nothing, failed: 1 };
+  }
 }
 
 /** The type checker over sources and tests, as one test: jest itself only strips types. */
@@ -93,7 +106,7 @@ function crashed(message) {
 await main(async () => {
   const args = process.argv.slice(2);
   const parts = args[0] === 'native' ? [native] : args[0] === 'sanitize' ? [sanitize]
-    : args.length > 0 ? [() => jest(args)] : [types, () => jest([]), native];
+    : args.length > 0 ? [() => jest(args)] : [form, types, () => jest([]), native];
   const total = { ...nothing };
   for (const part of parts) {
     // One part that cannot even start must not hide what the others say.

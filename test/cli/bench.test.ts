@@ -49,8 +49,8 @@ describe('a network with random weights', () => {
     const { status, stdout } = await cli(['bench', 'vgg6', 'infer', '--batch', '1', '--precision', 'mixed', '--iterations', '2']);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^vgg6 infer, batch 1, T = 5, mixed, activity 0\.12, random weights$/m);
-    expect(stdout).toMatch(/images\/s  [\d.]+ ms per image \(median of 2\)/);
-    expect(stdout).toMatch(/^memory  peak \d+ MB, of which parameters 202 MB, working set \d+ MB$/m);
+    expect(stdout).toMatch(/images\/s {2}[\d.]+ ms per image \(median of 2\)/);
+    expect(stdout).toMatch(/^memory {2}peak \d+ MB, of which parameters 202 MB, working set \d+ MB$/m);
     expect(stdout).toMatch(/^spikes\/neuron 0\.1\d+; by layer: 0\.1/m);
   });
 

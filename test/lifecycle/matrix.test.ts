@@ -133,8 +133,14 @@ onEachBackend((on) => {
       const { signal } = controller;
       const add = signal.addEventListener.bind(signal);
       const remove = signal.removeEventListener.bind(signal);
-      signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
-      signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+      signal.addEventListener = (...args: Parameters<typeof add>) => {
+        listeners++;
+        return add(...args);
+      };
+      signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+        listeners--;
+        return remove(...args);
+      };
       await network.forward(pixels(1, TINY_PIXELS), { signal });
       expect(listeners).toBe(0);
       controller.abort();

@@ -132,7 +132,12 @@ describe('arrays', () => {
     await inner;
 
     const pixels = new Uint8Array(size);
-    Object.defineProperty(pixels.buffer, 'resizable', { get: () => (detached(pixels), false) });
+    Object.defineProperty(pixels.buffer, 'resizable', {
+      get: () => {
+        detached(pixels);
+        return false;
+      },
+    });
     expect(await code(pixels)).toBe('ERR_ARG');
 
     const thrown = new Error('mine');

@@ -106,7 +106,7 @@ describe('safetensors', () => {
     ['equal keys', '{"a":{"dtype":"F32","dtype":"F32","shape":[0],"data_offsets":[0,0]}}', 0, "'dtype' twice"],
     ['metadata that are a list', { __metadata__: ['x'] }, 0, '__metadata__'],
     ['metadata that are numbers', { __metadata__: { format: 1 } }, 0, '__metadata__.format'],
-    ['deep nesting', '{"a":'.repeat(20000) + '1' + '}'.repeat(20000), 0, "of tensor 'a'"],
+    ['deep nesting', `${'{"a":'.repeat(20000)}1${'}'.repeat(20000)}`, 0, "of tensor 'a'"],
   ])('are refused with %s in the header', async (_, header, data, message) => {
     store(header, data);
     await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_FORMAT', message));
