@@ -30,8 +30,8 @@ export interface NativeLayer {
 }
 
 export interface NativeSpec {
-  input: [number, number, number];  // C, H, W
-  timesteps: number;                // 1..254
+  input: [number, number, number]; // C, H, W
+  timesteps: number; // 1..254
   layers: NativeLayer[];
   mean: number[];
   std: number[];
@@ -43,20 +43,20 @@ export interface NativeSpec {
   encoder: NativeEncoder;
   lo: number;
   hi: number;
-  seed: number;                     // integer 0..2^53-1
+  seed: number; // integer 0..2^53-1
   backend: NativeBackend;
-  device: number;                   // of the backend cuda: its number
+  device: number; // of the backend cuda: its number
   threads: number;
   precision: NativePrecision;
-  profile: boolean;                 // keep times per layer and operation
+  profile: boolean; // keep times per layer and operation
 }
 
 /** Wall time of one operation of the backend in one layer, added up over its calls. */
 export interface NativeProfileEntry {
-  layer: number;                    // entry of the layer list, -1 for work on the whole network
+  layer: number; // entry of the layer list, -1 for work on the whole network
   operation: string;
-  kernel: string;                   // the variant that the last call chose, or ''
-  density: number;                  // share of non-zero operands it was chosen for, or 1
+  kernel: string; // the variant that the last call chose, or ''
+  density: number; // share of non-zero operands it was chosen for, or 1
   milliseconds: number;
   calls: number;
 }
@@ -76,14 +76,14 @@ export type NativeBatch =
 export interface NativeOptimizer {
   kind: 'sgd' | 'adam' | 'adamw';
   learningRate: number;
-  neuronLearningRate: number;       // of thresholds and leaks
+  neuronLearningRate: number; // of thresholds and leaks
   momentum: number;
   weightDecay: number;
   beta1: number;
   beta2: number;
   epsilon: number;
   amsgrad: boolean;
-  clipNorm: number;                 // 0 = no clipping
+  clipNorm: number; // 0 = no clipping
 }
 
 export interface NativeStep {
@@ -93,21 +93,21 @@ export interface NativeStep {
 
 /** What one step reports: sums over its batch, except `loss` (a mean). */
 export interface NativeStats {
-  loss: number;                     // NaN without labels
+  loss: number; // NaN without labels
   correct: number;
-  count: number;                    // images
-  spikes: Float64Array;             // per hidden spiking layer: neurons that fired
+  count: number; // images
+  spikes: Float64Array; // per hidden spiking layer: neurons that fired
   gradientNorm: number;
-  badLayer: number;                 // first layer with a non-finite number (parameters are then not updated), else -1
-  seconds: number;                  // of several steps in one call, the mean
+  badLayer: number; // first layer with a non-finite number (parameters are then not updated), else -1
+  seconds: number; // of several steps in one call, the mean
 }
 
 /** Where a forward pass leaves its results; the arrays are filled when the promise resolves. */
 export interface NativeOutputs {
-  logits?: Float32Array | undefined;      // (N, K)
-  potentials?: Float32Array | undefined;  // (N, T, K)
+  logits?: Float32Array | undefined; // (N, K)
+  potentials?: Float32Array | undefined; // (N, T, K)
   decisionSteps?: Uint8Array | undefined; // (N); wanted: images end at the first step at which an output neuron fires; without the other two
-  spikeTimes?: (Uint8Array | null)[] | undefined;  // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1
+  spikeTimes?: (Uint8Array | null)[] | undefined; // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1
 }
 
 export interface NativeCounters {
@@ -119,21 +119,21 @@ export interface NativeInfo {
   version: string;
   simdTarget: string;
   hardwareThreads: number;
-  binaryCuda: boolean;              // was this binary built with CUDA
-  liveNetworks: number;             // handles of this thread that are neither disposed nor collected
+  binaryCuda: boolean; // was this binary built with CUDA
+  liveNetworks: number; // handles of this thread that are neither disposed nor collected
   liveDatasets: number;
 }
 
 export interface NativeDevice {
   name: string;
-  major: number;                    // compute capability
+  major: number; // compute capability
   minor: number;
   memoryBytes: number;
-  freeBytes: number;                // -1 if it was not probed
-  driver: number;                   // CUDA versions of driver and binary: 1000 * major + 10 * minor
+  freeBytes: number; // -1 if it was not probed
+  driver: number; // CUDA versions of driver and binary: 1000 * major + 10 * minor
   runtime: number;
-  usable: boolean;                  // a kernel ran on it
-  reason: string;                   // why it is not usable; '' if it is, or was not probed
+  usable: boolean; // a kernel ran on it
+  reason: string; // why it is not usable; '' if it is, or was not probed
 }
 
 /** Every GPU in the driver's order, and why the wanted one, or every one, cannot be used ('' if it can). The wanted one is probed, or
@@ -159,9 +159,19 @@ export interface NativeModule {
   networkCounters(network: NetworkHandle): NativeCounters;
   networkSetCounters(network: NetworkHandle, counters: NativeCounters): void;
   networkResetOptimizer(network: NetworkHandle): void;
-  networkForward(network: NetworkHandle, batch: NativeBatch, mode: NativeMode, out: NativeOutputs): Promise<NativeStats>;
+  networkForward(
+    network: NetworkHandle,
+    batch: NativeBatch,
+    mode: NativeMode,
+    out: NativeOutputs,
+  ): Promise<NativeStats>;
   networkGradients(network: NetworkHandle, batch: NativeBatch, mode: NativeMode): Promise<NativeStats>;
-  networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode): Promise<NativeStats[]>;
+  networkTrain(
+    network: NetworkHandle,
+    steps: NativeStep[],
+    next: NativeBatch | null,
+    mode: NativeMode,
+  ): Promise<NativeStats[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
   networkAbort(network: NetworkHandle): boolean;
   networkDispose(network: NetworkHandle): void;
@@ -173,7 +183,8 @@ export interface NativeModule {
 export function packageRoot(): string {
   for (let folder = __dirname; ; folder = dirname(folder)) {
     const file = join(folder, 'package.json');
-    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'onespike') return folder;
+    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'onespike')
+      return folder;
     if (dirname(folder) === folder) return join(__dirname, '..');
   }
 }
@@ -184,7 +195,7 @@ interface Loader {
 }
 
 function loader(): Loader {
-  return require('node-gyp-build') as Loader;  // required late: it has no types, and its absence is a load failure too
+  return require('node-gyp-build') as Loader; // required late: it has no types, and its absence is a load failure too
 }
 
 /** Loads build/Release/*.node if there is one, else the prebuild of this platform. Throws what the loader throws. */

@@ -3,9 +3,14 @@ import { parseArgs } from 'node:util';
 
 /** `defaults`: name -> default of a text option; undefined = none. `--json` comes with all. */
 export function readArguments(usage, defaults) {
-  const texts = Object.entries(defaults).map(([name, value]) => [name, value === undefined ? { type: 'string' } : { type: 'string', default: value }]);
+  const texts = Object.entries(defaults).map(([name, value]) => [
+    name,
+    value === undefined ? { type: 'string' } : { type: 'string', default: value },
+  ]);
   try {
-    const { values } = parseArgs({ options: { ...Object.fromEntries(texts), json: { type: 'boolean', default: false }, help: { type: 'boolean' } } });
+    const { values } = parseArgs({
+      options: { ...Object.fromEntries(texts), json: { type: 'boolean', default: false }, help: { type: 'boolean' } },
+    });
     if (!values.help) return values;
     console.log(usage);
     process.exit(0);

@@ -12,10 +12,11 @@ import { judge } from './compare/targets.mjs';
 
 const say = (line) => process.stderr.write(`${line}\n`);
 let interrupted = false;
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {
-  interrupted = true;
-  stopChild();
-});
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => {
+    interrupted = true;
+    stopChild();
+  });
 
 /** Map from the key of a timing to what its program said in every round. Odd rounds run backwards, so that no program always comes first. */
 async function measure(timings, options, models) {
@@ -26,11 +27,17 @@ async function measure(timings, options, models) {
   for (let round = 0; round < options.rounds; round++) {
     for (const timing of round % 2 === 0 ? timings : [...timings].reverse()) {
       const { model, mode, batch, timesteps, threads } = timing;
-      const left = done === 0 ? '' : `, ${Math.ceil(((performance.now() - started) / done / 60000) * (all - done))} min left`;
-      say(`${++done} of ${all}: ${programName(timing, options)}, ${model} ${mode}, batch ${batch}, T = ${timesteps}, ${threads} threads${left}`);
+      const left =
+        done === 0 ? '' : `, ${Math.ceil(((performance.now() - started) / done / 60000) * (all - done))} min left`;
+      say(
+        `${++done} of ${all}: ${programName(timing, options)}, ${model} ${mode}, batch ${batch}, T = ${timesteps}, ${threads} threads${left}`,
+      );
       const { command, args, env } = commandOf(timing, options, models);
       const result = await lastJson(command, args, env);
-      if (!(result.imagesPerSecond > 0)) throw new Error(`Expected a positive imagesPerSecond from ${programName(timing, options)} but received ${result.imagesPerSecond}`);
+      if (!(result.imagesPerSecond > 0))
+        throw new Error(
+          `Expected a positive imagesPerSecond from ${programName(timing, options)} but received ${result.imagesPerSecond}`,
+        );
       results.get(keyOf(timing)).push(result);
       if (interrupted) return results;
     }
@@ -44,19 +51,37 @@ function machineOf(results) {
   const first = (key) => every.map((result) => result[key]).find((value) => value !== undefined) ?? null;
   // What interpreter and libraries hold without any network.
   const runtime = (library) => every.find((result) => library in result)?.runtimeRss ?? null;
-  const versions = { onespike: first('version'), PyTorch: first('torch'), onnxruntime: first('onnxruntime'), 'Node.js': process.version };
+  const versions = {
+    onespike: first('version'),
+    PyTorch: first('torch'),
+    onnxruntime: first('onnxruntime'),
+    'Node.js': process.version,
+  };
   return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown', simd: first('simd'), cores: cpus().length, date: new Date().toISOString().slice(0, 10),
-    versions: Object.fromEntries(Object.entries(versions).filter(([, version]) => version !== null)), runtimeRss: { onespike: runtime('simd'), PyTorch: runtime('torch') },
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    simd: first('simd'),
+    cores: cpus().length,
+    date: new Date().toISOString().slice(0, 10),
+    versions: Object.fromEntries(Object.entries(versions).filter(([, version]) => version !== null)),
+    runtimeRss: { onespike: runtime('simd'), PyTorch: runtime('torch') },
   };
 }
 
 function report(rows, machine, options) {
   const judged = options.targets ? judge(rows, options.models) : [];
-  const text = [terms(machine, options), tableOf(rows, options), ...(options.targets ? [targetTable(judged)] : [])].join('\n\n');
+  const text = [
+    terms(machine, options),
+    tableOf(rows, options),
+    ...(options.targets ? [targetTable(judged)] : []),
+  ].join('\n\n');
   if (options.out !== undefined) writeFileSync(options.out, `${text}\n`);
   if (!options.json) return console.log(text);
-  for (const event of [{ event: 'machine', ...machine }, ...rows.map((row) => ({ event: 'row', ...row })), ...judged.map((target) => ({ event: 'target', ...target }))]) console.log(JSON.stringify(event));
+  for (const event of [
+    { event: 'machine', ...machine },
+    ...rows.map((row) => ({ event: 'row', ...row })),
+    ...judged.map((target) => ({ event: 'target', ...target })),
+  ])
+    console.log(JSON.stringify(event));
 }
 
 async function main() {
@@ -64,12 +89,16 @@ async function main() {
   if (options.help) return console.log(help);
   const runNetwork = options.run === undefined ? null : networkOfRun(options.run);
   if (runNetwork !== null && !options.without.includes('pytorch') && runNetwork.input.join('x') !== '3x32x32') {
-    throw new UsageError(`Expected a run on images of 3x32x32 for --run, which is what the reference's bench takes, but received ${runNetwork.input.join('x')}; --without pytorch times it alone`);
+    throw new UsageError(
+      `Expected a run on images of 3x32x32 for --run, which is what the reference's bench takes, but received ${runNetwork.input.join('x')}; --without pytorch times it alone`,
+    );
   }
   const comparisons = comparisonsOf(options, runNetwork);
   const timings = timingsOf(comparisons);
   if (timings.some(({ program }) => program === 'onnxruntime') && !hasOnnxRuntime()) {
-    throw new UsageError('Expected the package onnxruntime-node but it is not installed; run `npm ci --ignore-scripts`, or leave it out with --without onnxruntime');
+    throw new UsageError(
+      'Expected the package onnxruntime-node but it is not installed; run `npm ci --ignore-scripts`, or leave it out with --without onnxruntime',
+    );
   }
   const models = new OnnxModels();
   try {
@@ -83,7 +112,11 @@ async function main() {
 
 await main().catch((error) => {
   if (interrupted) return;
-  say(error instanceof UsageError ? `error ${error.message}\nhint  see npm run bench:compare -- --help` : `error ${error.message}`);
+  say(
+    error instanceof UsageError
+      ? `error ${error.message}\nhint  see npm run bench:compare -- --help`
+      : `error ${error.message}`,
+  );
   process.exitCode = error instanceof UsageError ? 2 : 1;
 });
 if (interrupted) process.exitCode = 130;

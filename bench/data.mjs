@@ -23,7 +23,10 @@ async function preparation(batch) {
   const count = 5000;
   const random = Uint8Array.from({ length: count * 3 * 32 * 32 }, () => Math.floor(256 * Math.random()));
   const dataset = createDataset(random, new Int32Array(count), shape);
-  const layers = [{ type: 'avgpool', kernel: 32 }, { type: 'linear', out: 10, output: true }];
+  const layers = [
+    { type: 'avgpool', kernel: 32 },
+    { type: 'linear', out: 10, output: true },
+  ];
   const network = await Network.create({ input: shape, timesteps: 5, layers }, { backend: 'cpu', threads: 1 });
   const rates = [];
   for (let step = 0; step < 200; step++) {
@@ -43,12 +46,35 @@ await main(async () => {
   for (const model of values.models.split(',')) {
     for (const mode of ['train', 'ann-train']) {
       const flags = ['--batch', values.batch, '--threads', values.threads, '--iterations', values.iterations];
-      const [command, ...args] = [...values.prefix.split(' ').filter(Boolean), process.execPath, ...process.execArgv, commandLine, 'bench', model, mode, ...flags, '--json'];
+      const [command, ...args] = [
+        ...values.prefix.split(' ').filter(Boolean),
+        process.execPath,
+        ...process.execArgv,
+        commandLine,
+        'bench',
+        model,
+        mode,
+        ...flags,
+        '--json',
+      ];
       const { imagesPerSecond } = await lastJson(command, args, process.env);
       const ratio = prepared / imagesPerSecond;
-      const result = { event: 'data', model, mode, threads: Number(values.threads), preparedPerSecond: prepared, trainedPerSecond: imagesPerSecond, ratio, wanted, reached: ratio >= wanted };
-      console.log(values.json ? JSON.stringify(result)
-        : `${model} ${mode}: ${prepared.toFixed(0)} images/s prepared on one thread, ${imagesPerSecond.toFixed(1)} trained on ${values.threads}: ${ratio.toFixed(1)} times, wanted ${wanted}: ${result.reached ? 'reached' : 'missed'}`);
+      const result = {
+        event: 'data',
+        model,
+        mode,
+        threads: Number(values.threads),
+        preparedPerSecond: prepared,
+        trainedPerSecond: imagesPerSecond,
+        ratio,
+        wanted,
+        reached: ratio >= wanted,
+      };
+      console.log(
+        values.json
+          ? JSON.stringify(result)
+          : `${model} ${mode}: ${prepared.toFixed(0)} images/s prepared on one thread, ${imagesPerSecond.toFixed(1)} trained on ${values.threads}: ${ratio.toFixed(1)} times, wanted ${wanted}: ${result.reached ? 'reached' : 'missed'}`,
+      );
     }
   }
 });

@@ -17,27 +17,72 @@ const usage = `Compares epochs of training with bare steps of the same network o
 
 The rate of \`train\` is that of its epoch events. The optimiser is by default that of \`bench\`, at a rate that leaves the network as it is.`;
 const values = readArguments(usage, {
-  models: 'vgg6,vgg9', dataset: 'shapes', data: undefined, images: '512', hidden: '4096,4096', batch: '64', threads: '2', rounds: '3', optimizer: 'sgd', prefix: '',
+  models: 'vgg6,vgg9',
+  dataset: 'shapes',
+  data: undefined,
+  images: '512',
+  hidden: '4096,4096',
+  batch: '64',
+  threads: '2',
+  rounds: '3',
+  optimizer: 'sgd',
+  prefix: '',
 });
 // The optimiser of `bench`, at its rate.
-const still = { kind: values.optimizer, learningRate: 1e-6, neuronLearningRate: 1e-6, momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, amsgrad: false, clipNorm: 0, weightDecay: 0 };
+const still = {
+  kind: values.optimizer,
+  learningRate: 1e-6,
+  neuronLearningRate: 1e-6,
+  momentum: 0.9,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  amsgrad: false,
+  clipNorm: 0,
+  weightDecay: 0,
+};
 const commandLine = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'lib', 'cli', 'main.js');
 
 function onespike(...given) {
-  const [command, ...args] = [...values.prefix.split(' ').filter(Boolean), process.execPath, ...process.execArgv, commandLine, ...given, '--threads', values.threads, '--json'];
+  const [command, ...args] = [
+    ...values.prefix.split(' ').filter(Boolean),
+    process.execPath,
+    ...process.execArgv,
+    commandLine,
+    ...given,
+    '--threads',
+    values.threads,
+    '--json',
+  ];
   return jsonLines(command, args, process.env);
 }
 
 /** A run of `epochs` epochs per phase; `settings` are further keys of its configuration. */
 function train(model, out, epochs, settings) {
-  const both = (keys) => ['ann', 'snn'].flatMap((phase) => Object.entries(keys).map(([key, value]) => [`${phase}.${key}`, value]));
+  const both = (keys) =>
+    ['ann', 'snn'].flatMap((phase) => Object.entries(keys).map(([key, value]) => [`${phase}.${key}`, value]));
   const config = {
-    'dataset.trainCount': Number(values.images), 'dataset.testCount': 100, 'dataset.validation': 0, 'energy.images': 1,
-    'model.width': 1, 'model.hidden': values.hidden.split(',').map(Number), 'model.dropout': 0,
-    ...Object.fromEntries(both({ epochs, batch: Number(values.batch), augment: { padding: 4, flip: true } })), ...settings,
+    'dataset.trainCount': Number(values.images),
+    'dataset.testCount': 100,
+    'dataset.validation': 0,
+    'energy.images': 1,
+    'model.width': 1,
+    'model.hidden': values.hidden.split(',').map(Number),
+    'model.dropout': 0,
+    ...Object.fromEntries(both({ epochs, batch: Number(values.batch), augment: { padding: 4, flip: true } })),
+    ...settings,
   };
   const set = Object.entries(config).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
-  return onespike('train', model, '--dataset', values.dataset, ...(values.data === undefined ? [] : ['--data', values.data]), '--out', out, ...set);
+  return onespike(
+    'train',
+    model,
+    '--dataset',
+    values.dataset,
+    ...(values.data === undefined ? [] : ['--data', values.data]),
+    '--out',
+    out,
+    ...set,
+  );
 }
 
 await main(async () => {
@@ -50,20 +95,47 @@ await main(async () => {
       for (let round = 0; round < Number(values.rounds); round++) {
         const again = join(folder, `${model}-${round}`);
         // The first epoch allocates and faults memory in, as the warm-up of `bench` does.
-        const events = await train(model, again, 2, { init: join(base, 'model.safetensors'), 'convert.enabled': false, 'ann.optimizer': still, 'snn.optimizer': still });
-        for (const { phase, imagesPerSecond } of events.filter(({ event, epoch }) => event === 'epoch' && epoch === 2)) rates[phase].train.push(imagesPerSecond);
+        const events = await train(model, again, 2, {
+          init: join(base, 'model.safetensors'),
+          'convert.enabled': false,
+          'ann.optimizer': still,
+          'snn.optimizer': still,
+        });
+        for (const { phase, imagesPerSecond } of events.filter(({ event, epoch }) => event === 'epoch' && epoch === 2))
+          rates[phase].train.push(imagesPerSecond);
         rmSync(again, { recursive: true });
-        const steps = ['--batch', values.batch, '--iterations', String(Math.max(1, Math.floor(Number(values.images) / Number(values.batch))))];
-        for (const [phase, mode] of [['ann', 'ann-train'], ['snn', 'train']]) {
+        const steps = [
+          '--batch',
+          values.batch,
+          '--iterations',
+          String(Math.max(1, Math.floor(Number(values.images) / Number(values.batch)))),
+        ];
+        for (const [phase, mode] of [
+          ['ann', 'ann-train'],
+          ['snn', 'train'],
+        ]) {
           const [bench] = await onespike('bench', '--run', base, '--mode', mode, ...steps);
           rates[phase].bench.push(bench.imagesPerSecond);
         }
       }
       for (const [phase, { train: epochs, bench }] of Object.entries(rates)) {
         const share = median(epochs) / median(bench);
-        const result = { event: 'epochs', model, phase, threads: Number(values.threads), train: median(epochs), bench: median(bench), share, wanted, reached: share >= wanted };
-        console.log(values.json ? JSON.stringify(result)
-          : `${model} ${phase}: train ${result.train.toFixed(1)} images/s, bench ${result.bench.toFixed(1)}: ${(100 * share).toFixed(1)} %, wanted ${100 * wanted} %: ${result.reached ? 'reached' : 'missed'}`);
+        const result = {
+          event: 'epochs',
+          model,
+          phase,
+          threads: Number(values.threads),
+          train: median(epochs),
+          bench: median(bench),
+          share,
+          wanted,
+          reached: share >= wanted,
+        };
+        console.log(
+          values.json
+            ? JSON.stringify(result)
+            : `${model} ${phase}: train ${result.train.toFixed(1)} images/s, bench ${result.bench.toFixed(1)}: ${(100 * share).toFixed(1)} %, wanted ${100 * wanted} %: ${result.reached ? 'reached' : 'missed'}`,
+        );
       }
     }
   } finally {

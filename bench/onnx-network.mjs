@@ -21,7 +21,10 @@ export function annModel(description, parameters, batch) {
   for (const [index, layer] of description.layers.entries()) {
     const name = `layers.${index}`;
     if (layer.type === 'avgpool') {
-      add('AveragePool', name, [], { kernel_shape: [layer.kernel, layer.kernel], strides: [layer.kernel, layer.kernel] });
+      add('AveragePool', name, [], {
+        kernel_shape: [layer.kernel, layer.kernel],
+        strides: [layer.kernel, layer.kernel],
+      });
       continue;
     }
     const linear = layer.type === 'linear';
@@ -34,13 +37,19 @@ export function annModel(description, parameters, batch) {
       add('Gemm', output, inputs, { transB: 1 });
     } else {
       const { kernel, stride, padding } = layer;
-      add('Conv', output, inputs, { kernel_shape: [kernel, kernel], pads: [padding, padding, padding, padding], strides: [stride, stride] });
+      add('Conv', output, inputs, {
+        kernel_shape: [kernel, kernel],
+        pads: [padding, padding, padding, padding],
+        strides: [stride, stride],
+      });
     }
     if (!layer.output) add('Relu', `${name}.relu`);
   }
   const classes = description.layers.at(-1).out;
   return model({
-    name: description.name, nodes, weights,
+    name: description.name,
+    nodes,
+    weights,
     inputs: [{ name: 'image', shape: [batch, ...description.input] }],
     outputs: [{ name: 'logits', shape: [batch, classes] }],
   });

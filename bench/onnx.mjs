@@ -4,15 +4,16 @@
 // Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-const FLOAT = 1;                      // TensorProto.DataType
-const attributeTypes = { int: 2, ints: 7 };  // AttributeProto.AttributeType
+const FLOAT = 1; // TensorProto.DataType
+const attributeTypes = { int: 2, ints: 7 }; // AttributeProto.AttributeType
 const opset = 13;
 // The oldest version of the format that this operator set belongs to.
 const irVersion = 7;
 
 /** A non-negative integer in groups of seven bits, the lowest first. */
 export function varint(value) {
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`Expected a non-negative integer for a varint but received ${value}`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error(`Expected a non-negative integer for a varint but received ${value}`);
   const bytes = [];
   for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
   bytes.push(value);
@@ -38,16 +39,24 @@ function attribute(field, [name, value]) {
 /** NodeProto of { op, inputs, output, attributes }; named after its output. */
 function node(field, { op, inputs, output, attributes = {} }) {
   return nested(field, [
-    ...all(1, inputs, text), ...text(2, output), ...text(3, output), ...text(4, op), ...all(5, Object.entries(attributes), attribute),
+    ...all(1, inputs, text),
+    ...text(2, output),
+    ...text(3, output),
+    ...text(4, op),
+    ...all(5, Object.entries(attributes), attribute),
   ]);
 }
 
 /** TensorProto of { name, shape, data: Float32Array }. Raw data is little-endian, as every machine that Node.js runs on. */
 function tensor(field, { name, shape, data }) {
   const count = shape.reduce((product, side) => product * side, 1);
-  if (data.length !== count) throw new Error(`Expected ${count} values for ${name} of shape ${shape.join('x')} but received ${data.length}`);
+  if (data.length !== count)
+    throw new Error(`Expected ${count} values for ${name} of shape ${shape.join('x')} but received ${data.length}`);
   return nested(field, [
-    ...all(1, shape, number), ...number(2, FLOAT), ...text(8, name), ...nested(9, [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
+    ...all(1, shape, number),
+    ...number(2, FLOAT),
+    ...text(8, name),
+    ...nested(9, [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
   ]);
 }
 
@@ -64,16 +73,25 @@ function value(field, { name, shape }) {
  */
 export function model({ name, nodes, inputs, outputs, weights }) {
   const graph = [
-    ...all(1, nodes, node), ...text(2, name), ...all(5, weights, tensor), ...all(11, inputs, value), ...all(12, outputs, value),
+    ...all(1, nodes, node),
+    ...text(2, name),
+    ...all(5, weights, tensor),
+    ...all(11, inputs, value),
+    ...all(12, outputs, value),
   ];
-  return [...number(1, irVersion), ...text(2, 'onespike'), ...nested(7, graph), ...nested(8, [...text(1, ''), ...number(2, opset)])];
+  return [
+    ...number(1, irVersion),
+    ...text(2, 'onespike'),
+    ...nested(7, graph),
+    ...nested(8, [...text(1, ''), ...number(2, opset)]),
+  ];
 }
 
 /** Writes the pieces of a message one after the other. */
 export function writePieces(path, pieces) {
   const file = openSync(path, 'w');
   try {
-    for (const piece of pieces) for (let done = 0; done < piece.byteLength;) done += writeSync(file, piece, done);
+    for (const piece of pieces) for (let done = 0; done < piece.byteLength; ) done += writeSync(file, piece, done);
   } finally {
     closeSync(file);
   }

@@ -10,14 +10,24 @@ import { parseArgs } from 'node:util';
 const { InferenceSession, Tensor } = createRequire(import.meta.url)('onnxruntime-node');
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json');
 const text = (value) => ({ type: 'string', default: value });
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { threads: text('2'), warmup: text('1'), iterations: text('5') } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { threads: text('2'), warmup: text('1'), iterations: text('5') },
+});
 
 const session = await InferenceSession.create(positionals[0], {
-  executionProviders: ['cpu'], intraOpNumThreads: Number(values.threads), interOpNumThreads: 1, graphOptimizationLevel: 'all',
+  executionProviders: ['cpu'],
+  intraOpNumThreads: Number(values.threads),
+  interOpNumThreads: 1,
+  graphOptimizationLevel: 'all',
 });
 const [{ name, shape }] = session.inputMetadata;
 const count = shape.reduce((product, side) => product * side, 1);
-const input = new Tensor('float32', Float32Array.from({ length: count }, () => 3.5 * Math.random() - 1.75), shape);
+const input = new Tensor(
+  'float32',
+  Float32Array.from({ length: count }, () => 3.5 * Math.random() - 1.75),
+  shape,
+);
 const milliseconds = [];
 for (let step = -Number(values.warmup); step < Number(values.iterations); step++) {
   const started = performance.now();
@@ -27,7 +37,14 @@ for (let step = -Number(values.warmup); step < Number(values.iterations); step++
 milliseconds.sort((a, b) => a - b);
 const middle = (milliseconds[(milliseconds.length - 1) >> 1] + milliseconds[milliseconds.length >> 1]) / 2;
 const peakRss = 1024 * Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
-console.log(JSON.stringify({
-  batch: shape[0], threads: Number(values.threads), onnxruntime: version, imagesPerSecond: (1000 * shape[0]) / middle, best: (1000 * shape[0]) / milliseconds[0],
-  milliseconds: middle, peakRss,
-}));
+console.log(
+  JSON.stringify({
+    batch: shape[0],
+    threads: Number(values.threads),
+    onnxruntime: version,
+    imagesPerSecond: (1000 * shape[0]) / middle,
+    best: (1000 * shape[0]) / milliseconds[0],
+    milliseconds: middle,
+    peakRss,
+  }),
+);

@@ -7,8 +7,10 @@ const config = {
   model: {
     timesteps: 5,
     layers: [
-      { type: 'conv', out: 8 }, { type: 'avgpool' },
-      { type: 'conv', out: 16 }, { type: 'avgpool' },
+      { type: 'conv', out: 8 },
+      { type: 'avgpool' },
+      { type: 'conv', out: 16 },
+      { type: 'avgpool' },
       { type: 'linear', out: 10, output: true },
     ],
   },
@@ -35,7 +37,9 @@ for (let step = 1; step <= timesteps; step++) {
     if (predictions[n * timesteps + step - 1] === test.labels[n]) correct++;
     if (decisionSteps[n] <= step) decided++;
   }
-  console.log(`step ${step}: ${((100 * correct) / test.count).toFixed(1)} % correct, ${((100 * decided) / test.count).toFixed(1)} % decided`);
+  console.log(
+    `step ${step}: ${((100 * correct) / test.count).toFixed(1)} % correct, ${((100 * decided) / test.count).toFixed(1)} % decided`,
+  );
 }
 
 await network.dispose();

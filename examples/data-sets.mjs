@@ -7,7 +7,12 @@ import { datasets, loadImage, splitValidation } from 'onespike';
 
 const { train, test, mean, std } = await datasets.load('shapes', { trainCount: 500, testCount: 100 });
 console.log(`${train.count} + ${test.count} images of ${train.shape.join('x')}: ${train.classes.join(', ')}`);
-console.log('mean', mean.map((value) => value.toFixed(3)), 'deviation', std.map((value) => value.toFixed(3)));
+console.log(
+  'mean',
+  mean.map((value) => value.toFixed(3)),
+  'deviation',
+  std.map((value) => value.toFixed(3)),
+);
 
 const split = splitValidation(train, 0.1, 1);
 console.log(`${split.train.length} to train on, ${split.validation.length} to validate`);

@@ -1,7 +1,10 @@
 // A small network, its spike times and its gradients: no training involved.
 import { Network, vgg } from 'onespike';
 
-const network = await Network.create(vgg('vgg6', { classes: 10, timesteps: 5, width: 0.25, hidden: [64] }), { backend: 'cpu', seed: 1 });
+const network = await Network.create(vgg('vgg6', { classes: 10, timesteps: 5, width: 0.25, hidden: [64] }), {
+  backend: 'cpu',
+  seed: 1,
+});
 
 // Four images of random bytes, (N, C, H, W).
 const pixels = Uint8Array.from({ length: 4 * 3 * 32 * 32 }, (_, i) => (i * 2654435761) >>> 24);
@@ -17,7 +20,11 @@ for (const [layer, times] of spikeTimes) {
 const { loss, gradients } = await network.gradients(pixels, [0, 1, 2, 3]);
 console.log('loss', loss.toFixed(4));
 for (const [name, gradient] of gradients) {
-  console.log(name, 'gradient norm', Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0)).toExponential(3));
+  console.log(
+    name,
+    'gradient norm',
+    Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0)).toExponential(3),
+  );
 }
 
 await network.dispose();

@@ -10,8 +10,10 @@ const config = {
   model: {
     timesteps: 4,
     layers: [
-      { type: 'conv', out: 8 }, { type: 'avgpool' },
-      { type: 'conv', out: 16 }, { type: 'avgpool' },
+      { type: 'conv', out: 8 },
+      { type: 'avgpool' },
+      { type: 'conv', out: 16 },
+      { type: 'avgpool' },
       { type: 'linear', out: 10, output: true },
     ],
   },
@@ -21,7 +23,11 @@ const config = {
 };
 
 for await (const event of train(config, { signal: controller.signal })) {
-  if (event.event === 'epoch') console.log(`${event.phase} epoch ${event.epoch}: loss ${event.trainLoss.toFixed(3)}, accuracy ${event.validationAccuracy}`);
+  if (event.event === 'epoch')
+    console.log(
+      `${event.phase} epoch ${event.epoch}: loss ${event.trainLoss.toFixed(3)}, accuracy ${event.validationAccuracy}`,
+    );
   if (event.event === 'converted') console.log(`converted: accuracy ${event.accuracy}`);
-  if (event.event === 'done') console.log(`done in ${event.seconds.toFixed(1)} s: ${event.run}, test accuracy ${event.snn?.testAccuracy}`);
+  if (event.event === 'done')
+    console.log(`done in ${event.seconds.toFixed(1)} s: ${event.run}, test accuracy ${event.snn?.testAccuracy}`);
 }

@@ -5,14 +5,37 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import {
-  loadNative, nativePath, packageRoot,
-  type DatasetHandle, type NativeAugment, type NativeBackend, type NativeBatch, type NativeCounters, type NativeMode, type NativeModule,
-  type NativeOptimizer, type NativeOutputs, type NativeProfileEntry, type NativeSpec, type NativeStats, type NetworkHandle, type TensorKind,
+  loadNative,
+  nativePath,
+  packageRoot,
+  type DatasetHandle,
+  type NativeAugment,
+  type NativeBackend,
+  type NativeBatch,
+  type NativeCounters,
+  type NativeMode,
+  type NativeModule,
+  type NativeOptimizer,
+  type NativeOutputs,
+  type NativeProfileEntry,
+  type NativeSpec,
+  type NativeStats,
+  type NetworkHandle,
+  type TensorKind,
 } from '../binding';
 import { checkInteger, checkOneOf, checkTypedArray, expected } from './check';
 import { OneSpikeError, toOneSpikeError } from './errors';
 
-export type { NativeAugment, NativeCounters, NativeMode, NativeOptimizer, NativeOutputs, NativeSpec, NativeStats, TensorKind } from '../binding';
+export type {
+  NativeAugment,
+  NativeCounters,
+  NativeMode,
+  NativeOptimizer,
+  NativeOutputs,
+  NativeSpec,
+  NativeStats,
+  TensorKind,
+} from '../binding';
 
 export type BackendName = NativeBackend;
 export type BackendChoice = 'auto' | BackendName;
@@ -76,10 +99,16 @@ function native(): NativeModule {
 export function loadFailure(root: string, cause: unknown): OneSpikeError {
   const platform = `${process.platform}-${process.arch}`;
   const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-  const libc = process.platform !== 'linux' ? '' : report.header?.glibcVersionRuntime ? ` glibc ${report.header.glibcVersionRuntime}` : ' musl';
+  const libc =
+    process.platform !== 'linux'
+      ? ''
+      : report.header?.glibcVersionRuntime
+        ? ` glibc ${report.header.glibcVersionRuntime}`
+        : ' musl';
   const built = join(root, 'build', 'Release');
   const prebuilt = join(root, 'prebuilds', platform);
-  const content = (folder: string): string => (existsSync(folder) ? readdirSync(folder).join(', ') || 'empty' : 'no such folder');
+  const content = (folder: string): string =>
+    existsSync(folder) ? readdirSync(folder).join(', ') || 'empty' : 'no such folder';
   const fix = existsSync(join(root, 'CMakeLists.txt'))
     ? 'npm run build:native'
     : 'reinstall the package; if it has no binary for this platform, build it from a checkout of its repository with npm run build:native';
@@ -113,17 +142,36 @@ function cudaVersion(version: number): string {
 /** The GPUs, and why the wanted one, or every one, cannot be used. Takes memory of the device that it probes. */
 function cudaDevices(wanted: number | null): { devices: DeviceInfo[]; reason: string } {
   const { list, reason } = call((module) => module.devices(wanted));
-  const devices = list.map(({ name, major, minor, memoryBytes, freeBytes, driver, runtime, usable, reason: why }, device) => ({
-    device, name, memoryBytes, freeBytes: freeBytes < 0 ? null : freeBytes, computeCapability: `${major}.${minor}`,
-    driver: cudaVersion(driver), runtime: cudaVersion(runtime), usable, reason: why,
-  }));
+  const devices = list.map(
+    ({ name, major, minor, memoryBytes, freeBytes, driver, runtime, usable, reason: why }, device) => ({
+      device,
+      name,
+      memoryBytes,
+      freeBytes: freeBytes < 0 ? null : freeBytes,
+      computeCapability: `${major}.${minor}`,
+      driver: cudaVersion(driver),
+      runtime: cudaVersion(runtime),
+      usable,
+      reason: why,
+    }),
+  );
   return { devices, reason };
 }
 
 /** Version and processor of this installation. Asks no GPU. Errors: ERR_NO_BACKEND when the addon cannot be loaded. */
-export function hostInfo(): Pick<BackendInfo, 'version' | 'simdTarget' | 'hardwareThreads' | 'binaryCuda' | 'binaryPath'> & { cpu: string } {
+export function hostInfo(): Pick<
+  BackendInfo,
+  'version' | 'simdTarget' | 'hardwareThreads' | 'binaryCuda' | 'binaryPath'
+> & { cpu: string } {
   const { version, simdTarget, hardwareThreads, binaryCuda } = call((module) => module.info());
-  return { version, simdTarget, hardwareThreads, binaryCuda, binaryPath: nativePath(), cpu: cpus()[0]?.model.trim() ?? 'unknown CPU' };
+  return {
+    version,
+    simdTarget,
+    hardwareThreads,
+    binaryCuda,
+    binaryPath: nativePath(),
+    cpu: cpus()[0]?.model.trim() ?? 'unknown CPU',
+  };
 }
 
 /** What this machine offers. Probes the GPUs until one is usable. Errors: ERR_NO_BACKEND when the addon cannot be loaded. */
@@ -132,8 +180,11 @@ export function backendInfo(): BackendInfo {
   const { devices, reason } = cudaDevices(null);
   const gpu = devices.find(({ usable }) => usable);
   return {
-    ...host, backend: gpu === undefined ? 'cpu' : 'cuda', device: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
-    cudaReason: reason, devices,
+    ...host,
+    backend: gpu === undefined ? 'cpu' : 'cuda',
+    device: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
+    cudaReason: reason,
+    devices,
   };
 }
 
@@ -161,7 +212,11 @@ export function resolveBackend(choice: unknown = 'auto', device?: unknown): Chos
     const { devices, reason } = cudaDevices(number);
     const gpu = number === null ? devices.find(({ usable }) => usable) : devices[number];
     if (gpu?.usable) return { backend: 'cuda', device: gpu.device, processor: processorName(gpu) };
-    if (wanted === 'cuda') throw new OneSpikeError('ERR_NO_BACKEND', `Expected a usable CUDA device for backend 'cuda' but received none: ${reason}`);
+    if (wanted === 'cuda')
+      throw new OneSpikeError(
+        'ERR_NO_BACKEND',
+        `Expected a usable CUDA device for backend 'cuda' but received none: ${reason}`,
+      );
   }
   const { cpu, simdTarget } = hostInfo();
   return { backend: 'cpu', device: null, processor: `${cpu} (${simdTarget})` };
@@ -204,7 +259,11 @@ export class DeviceDataset {
  * Copies images (N, C, H, W) and labels (N, or null) of `shape` [C, H, W] into native memory.
  * Errors: ERR_ARG, ERR_SHAPE, ERR_OOM, ERR_NO_BACKEND.
  */
-export function createDataset(pixels: Uint8Array, labels: Int32Array | null, shape: readonly [number, number, number]): DeviceDataset {
+export function createDataset(
+  pixels: Uint8Array,
+  labels: Int32Array | null,
+  shape: readonly [number, number, number],
+): DeviceDataset {
   return new DeviceDataset(pixels, labels, shape);
 }
 
@@ -285,7 +344,12 @@ export class NativeNetwork {
     return this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode));
   }
 
-  train(steps: readonly DeviceStep[], next: DeviceBatch | null, mode: NativeMode, signal?: AbortSignal): Promise<NativeStats[]> {
+  train(
+    steps: readonly DeviceStep[],
+    next: DeviceBatch | null,
+    mode: NativeMode,
+    signal?: AbortSignal,
+  ): Promise<NativeStats[]> {
     const list = steps.map(({ batch, optimizer }) => ({ batch: toNative(batch), optimizer }));
     return this.job(signal, (module) => module.networkTrain(this.handle, list, next && toNative(next), mode));
   }

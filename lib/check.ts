@@ -6,13 +6,15 @@ import { OneSpikeError, type ErrorCode } from './errors';
 
 /** A short, safe description of any value for an error message: never throws, never long. */
 export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return value.length > 40 ? `'${value.slice(0, 40)}…' (string of ${value.length})` : `'${value}'`;
+  if (typeof value === 'string')
+    return value.length > 40 ? `'${value.slice(0, 40)}…' (string of ${value.length})` : `'${value}'`;
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);
   if (types.isProxy(value)) return 'a Proxy';
   try {
-    if (ArrayBuffer.isView(value)) return `${typedArrayName(value)} of ${(value as Uint8Array).length ?? value.byteLength}`;
+    if (ArrayBuffer.isView(value))
+      return `${typedArrayName(value)} of ${(value as Uint8Array).length ?? value.byteLength}`;
     if (Array.isArray(value)) return `an array of ${value.length}`;
     const name = (value as { constructor?: { name?: unknown } }).constructor?.name;
     return typeof name === 'string' && name !== '' && name !== 'Object' ? `an instance of ${name}` : 'an object';
@@ -34,7 +36,8 @@ export interface Range {
 }
 
 function rangeText({ min, max, exclusive = false }: Range): string {
-  if (min !== undefined && max !== undefined) return exclusive ? ` between ${min} and ${max} (exclusive)` : ` from ${min} to ${max}`;
+  if (min !== undefined && max !== undefined)
+    return exclusive ? ` between ${min} and ${max} (exclusive)` : ` from ${min} to ${max}`;
   if (min !== undefined) return exclusive ? ` > ${min}` : ` >= ${min}`;
   if (max !== undefined) return exclusive ? ` < ${max}` : ` <= ${max}`;
   return '';
@@ -54,7 +57,8 @@ export function checkNumber(value: unknown, name: string, range: Range = {}): nu
 
 /** A safe integer within `range`. */
 export function checkInteger(value: unknown, name: string, range: Range = {}): number {
-  if (!Number.isSafeInteger(value) || !inRange(value as number, range)) throw expected(`an integer${rangeText(range)}`, name, value);
+  if (!Number.isSafeInteger(value) || !inRange(value as number, range))
+    throw expected(`an integer${rangeText(range)}`, name, value);
   return value as number;
 }
 
@@ -80,7 +84,8 @@ export function checkOneOf<T extends string>(value: unknown, name: string, choic
 /** An object (no array, no null); `undefined` counts as `{}`. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
   if (value === undefined) return {};
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) throw expected('an object', name, value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    throw expected('an object', name, value);
   return value as Record<string, unknown>;
 }
 
@@ -91,7 +96,10 @@ export function checkOptions(value: unknown, name: string, allowed: readonly str
     if (allowed.includes(key)) continue;
     const near = suggest(key, allowed);
     const hint = near === undefined ? `known: ${allowed.join(', ')}` : `did you mean '${near}'?`;
-    throw new OneSpikeError('ERR_ARG', `Expected known options for ${name} but received the unknown option '${key}' (${hint})`);
+    throw new OneSpikeError(
+      'ERR_ARG',
+      `Expected known options for ${name} but received the unknown option '${key}' (${hint})`,
+    );
   }
   return object;
 }
@@ -100,7 +108,13 @@ export function checkOptions(value: unknown, name: string, allowed: readonly str
 export function checkSignal(value: unknown, name: string): AbortSignal | undefined {
   if (value === undefined) return undefined;
   const signal = value as Partial<AbortSignal> | null;
-  if (typeof signal !== 'object' || signal === null || typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function' || typeof signal.removeEventListener !== 'function') {
+  if (
+    typeof signal !== 'object' ||
+    signal === null ||
+    typeof signal.aborted !== 'boolean' ||
+    typeof signal.addEventListener !== 'function' ||
+    typeof signal.removeEventListener !== 'function'
+  ) {
     throw expected('an AbortSignal', name, value);
   }
   return signal as AbortSignal;
@@ -115,26 +129,39 @@ export interface TypedArrays {
 
 function typedArrayName(value: ArrayBufferView): string {
   // Reads the internal slot, so that a subclass (Buffer) or another realm gives the same answer.
-  const tag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get?.call(value);
+  const tag = Object.getOwnPropertyDescriptor(
+    Object.getPrototypeOf(Uint8Array.prototype),
+    Symbol.toStringTag,
+  )?.get?.call(value);
   return typeof tag === 'string' ? tag : 'DataView';
 }
 
 /** A typed array of exactly this kind (a Buffer counts as Uint8Array) on a plain ArrayBuffer: attached, not shared, not
  *  resizable, because native code reads it and another thread or a resize could pull the memory away. */
-export function checkTypedArray<K extends keyof TypedArrays>(value: unknown, name: string, kind: K, length?: number): TypedArrays[K] {
-  if (!ArrayBuffer.isView(value) || types.isProxy(value) || typedArrayName(value) !== kind) throw expected(`a ${kind}`, name, value);
+export function checkTypedArray<K extends keyof TypedArrays>(
+  value: unknown,
+  name: string,
+  kind: K,
+  length?: number,
+): TypedArrays[K] {
+  if (!ArrayBuffer.isView(value) || types.isProxy(value) || typedArrayName(value) !== kind)
+    throw expected(`a ${kind}`, name, value);
   const array = value as TypedArrays[K];
-  const refuse = (what: string, received: string): OneSpikeError => new OneSpikeError('ERR_ARG', `Expected ${what} for ${name} but received one ${received}`);
+  const refuse = (what: string, received: string): OneSpikeError =>
+    new OneSpikeError('ERR_ARG', `Expected ${what} for ${name} but received one ${received}`);
   if (types.isSharedArrayBuffer(array.buffer)) throw refuse(`an unshared ${kind}`, 'on a SharedArrayBuffer');
-  if ((array.buffer as { resizable?: boolean }).resizable === true) throw refuse(`a ${kind} of fixed size`, 'on a resizable ArrayBuffer');
-  if (array.length === 0 && isDetached(array.buffer as ArrayBuffer)) throw refuse(`an attached ${kind}`, 'that was detached');
-  if (length !== undefined && array.length !== length) throw expected(`a ${kind} of ${length}`, name, value, 'ERR_SHAPE');
+  if ((array.buffer as { resizable?: boolean }).resizable === true)
+    throw refuse(`a ${kind} of fixed size`, 'on a resizable ArrayBuffer');
+  if (array.length === 0 && isDetached(array.buffer as ArrayBuffer))
+    throw refuse(`an attached ${kind}`, 'that was detached');
+  if (length !== undefined && array.length !== length)
+    throw expected(`a ${kind} of ${length}`, name, value, 'ERR_SHAPE');
   return array;
 }
 
 function isDetached(buffer: ArrayBuffer): boolean {
   try {
-    new Uint8Array(buffer);  // the only test that Node 20 has: a view of a detached buffer cannot be made
+    new Uint8Array(buffer); // the only test that Node 20 has: a view of a detached buffer cannot be made
     return false;
   } catch {
     return true;
@@ -154,7 +181,7 @@ export function suggest(word: string, candidates: readonly string[]): string | u
 
 /** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 32) return Infinity;  // hopeless; spares the quadratic work for giant keys
+  if (Math.abs(a.length - b.length) > 32) return Infinity; // hopeless; spares the quadratic work for giant keys
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -7,8 +7,16 @@
  *  `ERR_CUDA` the GPU failed, `ERR_NO_BACKEND` the wanted backend cannot run here, `ERR_FORMAT` a file is not what its
  *  reader expects, `ERR_IO` the operating system refused a read or a write. */
 export const ERROR_CODES = [
-  'ERR_ARG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_BUSY', 'ERR_ABORTED',
-  'ERR_OOM', 'ERR_CUDA', 'ERR_NO_BACKEND', 'ERR_FORMAT', 'ERR_IO',
+  'ERR_ARG',
+  'ERR_SHAPE',
+  'ERR_STATE',
+  'ERR_BUSY',
+  'ERR_ABORTED',
+  'ERR_OOM',
+  'ERR_CUDA',
+  'ERR_NO_BACKEND',
+  'ERR_FORMAT',
+  'ERR_IO',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
@@ -43,6 +51,7 @@ export function isOneSpikeError(error: unknown): error is OneSpikeError {
 export function toOneSpikeError(error: unknown, options: { cause?: unknown } = {}): OneSpikeError {
   if (error instanceof OneSpikeError) return error;
   if (isOneSpikeError(error)) return new OneSpikeError(error.code, String(error.message), options);
-  const message = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+  const message =
+    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
   return new OneSpikeError('ERR_STATE', `Unexpected failure: ${message}`, { cause: error, ...options });
 }

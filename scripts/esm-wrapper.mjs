@@ -5,7 +5,8 @@ import path from 'node:path';
 
 /** Names that a CommonJS module compiled by tsc exports, read from its text: loading it would need the native addon. */
 export function exportedNames(source) {
-  if (/^(tslib_\d+\.)?__exportStar\(/m.test(source)) throw new Error('Expected lib/index.ts to name every export but it has an "export *"');
+  if (/^(tslib_\d+\.)?__exportStar\(/m.test(source))
+    throw new Error('Expected lib/index.ts to name every export but it has an "export *"');
   const names = new Set();
   for (const [, name] of source.matchAll(/^Object\.defineProperty\(exports, "(\w+)"/gm)) names.add(name);
   for (const [, name] of source.matchAll(/^exports\.(\w+) = /gm)) names.add(name);

@@ -24,7 +24,9 @@ export const say = (line) => process.stderr.write(`${line}\n`);
 export function run(command, args, { show = false, env = {}, cwd = root } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
-      cwd, env: { ...process.env, ...env }, stdio: show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
     });
     const chunks = [];
     child.stdout?.on('data', (chunk) => chunks.push(chunk));
@@ -43,16 +45,22 @@ export async function must(command, args, options = {}) {
   if (code !== 0) {
     const lines = output.trim().split('\n');
     if (lines.length > 80) lines.splice(40, lines.length - 60, '  ...');
-    throw new Failure(`${lines.join('\n')}\nExpected "${[command, ...args].join(' ')}" to succeed but it exited with ${code}`);
+    throw new Failure(
+      `${lines.join('\n')}\nExpected "${[command, ...args].join(' ')}" to succeed but it exited with ${code}`,
+    );
   }
   return output;
 }
 
 /** All files below `folder` (relative to the repository), sorted; empty when there is none. */
 export function filesBelow(folder) {
-  const entries = fs.existsSync(inRoot(folder)) ? fs.readdirSync(inRoot(folder), { recursive: true, withFileTypes: true }) : [];
-  return entries.filter((entry) => entry.isFile())
-    .map((entry) => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name))).sort();
+  const entries = fs.existsSync(inRoot(folder))
+    ? fs.readdirSync(inRoot(folder), { recursive: true, withFileTypes: true })
+    : [];
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name)))
+    .sort();
 }
 
 /** Hash of the names and contents of files of the repository. Contents, not times: a fresh checkout is not a change. */
@@ -65,18 +73,25 @@ export function fingerprint(files, ...extra) {
 /** The fingerprint that the last successful step left in `file`, or ''. */
 export const readStamp = (file) => (fs.existsSync(inRoot(file)) ? fs.readFileSync(inRoot(file), 'utf8') : '');
 
-export const nativeSources = () => [...filesBelow('native').filter((file) => /\.(cc|h|cu|cuh|cmake)$/.test(file)), 'CMakeLists.txt'];
+export const nativeSources = () => [
+  ...filesBelow('native').filter((file) => /\.(cc|h|cu|cuh|cmake)$/.test(file)),
+  'CMakeLists.txt',
+];
 
 /** What decides beside the sources how the CUDA backend is built: nvcc that came or went, and what to compile for. */
 export function cudaSettings(otherwise) {
   const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/local/cuda/bin'];
-  const nvcc = process.env.CUDACXX ?? folders.map((folder) => path.join(folder, 'nvcc')).find((file) => fs.existsSync(file)) ?? null;
+  const nvcc =
+    process.env.CUDACXX ??
+    folders.map((folder) => path.join(folder, 'nvcc')).find((file) => fs.existsSync(file)) ??
+    null;
   return { nvcc, architectures: process.env.ONESPIKE_CUDA_ARCHITECTURES ?? otherwise };
 }
 
 /** What the prebuild was made from: its fingerprint stands in this file. */
 export const prebuildStamp = 'build-prebuild/.onespike';
-export const prebuildFingerprint = (cuda) => fingerprint([...nativeSources(), 'scripts/node-gyp-shim.sh', 'package-lock.json'], cuda);
+export const prebuildFingerprint = (cuda) =>
+  fingerprint([...nativeSources(), 'scripts/node-gyp-shim.sh', 'package-lock.json'], cuda);
 
 /** How many compilers run at once; CMAKE_BUILD_PARALLEL_LEVEL overrides it. */
 export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.availableParallelism());
@@ -86,7 +101,10 @@ export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(
  * A lock whose owner has died is taken over.
  */
 export async function withLock(name, work) {
-  const lock = path.join(os.tmpdir(), `onespike-${name}-${createHash('sha256').update(root).digest('hex').slice(0, 16)}.lock`);
+  const lock = path.join(
+    os.tmpdir(),
+    `onespike-${name}-${createHash('sha256').update(root).digest('hex').slice(0, 16)}.lock`,
+  );
   let waiting = false;
   for (;;) {
     try {

@@ -4,7 +4,22 @@
 //
 //   node scripts/setup.mjs [packages] [tools] [typescript] [native]      no names: all of them, in this order
 import fs from 'node:fs';
-import { buildJobs, cudaSettings, Failure, filesBelow, fingerprint, inRoot, main, must, nativeSources, readStamp, root, run, say, withLock } from './lib.mjs';
+import {
+  buildJobs,
+  cudaSettings,
+  Failure,
+  filesBelow,
+  fingerprint,
+  inRoot,
+  main,
+  must,
+  nativeSources,
+  readStamp,
+  root,
+  run,
+  say,
+  withLock,
+} from './lib.mjs';
 import { writeEsmWrapper } from './esm-wrapper.mjs';
 
 const manifest = JSON.parse(fs.readFileSync(inRoot('package.json'), 'utf8'));
@@ -14,7 +29,13 @@ const steps = { packages, tools, typescript, native };
 /** Installs what package-lock.json names, when it has changed since the last time. */
 async function packages() {
   const stamp = 'node_modules/.onespike';
-  const wanted = fingerprint(['package-lock.json'], manifest.dependencies, manifest.devDependencies, process.platform, process.arch);
+  const wanted = fingerprint(
+    ['package-lock.json'],
+    manifest.dependencies,
+    manifest.devDependencies,
+    process.platform,
+    process.arch,
+  );
   if (readStamp(stamp) === wanted) return;
   await timed('npm packages', async () => {
     // No dependency needs its install script, npm would only list them as awaiting approval, and onnxruntime-node's (of bench/) would
@@ -34,12 +55,16 @@ async function tools() {
   if (missing.length === 0) return;
   const install = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
   if ((await run('apt-get', ['--version'])).code !== 0) {
-    throw new Failure(`Expected a C++20 compiler, make, CMake >= 3.19 and Google Highway's headers, but these are missing ` +
-      `(names of Debian's packages): ${missing.join(', ')}. Install them with your system's package manager.`);
+    throw new Failure(
+      `Expected a C++20 compiler, make, CMake >= 3.19 and Google Highway's headers, but these are missing ` +
+        `(names of Debian's packages): ${missing.join(', ')}. Install them with your system's package manager.`,
+    );
   }
   if (process.getuid() !== 0) {
-    throw new Failure(`Expected the packages ${missing.join(', ')} for the native build but they are missing. Run, then try again:\n` +
-      `  sudo apt-get update\n  sudo ${install}`);
+    throw new Failure(
+      `Expected the packages ${missing.join(', ')} for the native build but they are missing. Run, then try again:\n` +
+        `  sudo apt-get update\n  sudo ${install}`,
+    );
   }
   await timed(`system packages ${missing.join(', ')}`, async () => {
     const env = { DEBIAN_FRONTEND: 'noninteractive' };
@@ -50,12 +75,14 @@ async function tools() {
 
 async function missingTools() {
   const works = async (command, ...args) => (await run(command, args)).code === 0;
-  const headerFound = async () => works('sh', '-c', 'echo "#include <hwy/highway.h>" | c++ -std=c++20 -E -x c++ - >/dev/null');
+  const headerFound = async () =>
+    works('sh', '-c', 'echo "#include <hwy/highway.h>" | c++ -std=c++20 -E -x c++ - >/dev/null');
   const missing = [];
   if (!(await works('c++', '--version'))) missing.push('g++');
   if (!(await works('cmake', '--version'))) missing.push('cmake');
   if (!(await works('make', '--version')) && !(await works('ninja', '--version'))) missing.push('make');
-  if (missing.includes('g++') ? !fs.existsSync('/usr/include/hwy/highway.h') : !(await headerFound())) missing.push('libhwy-dev');
+  if (missing.includes('g++') ? !fs.existsSync('/usr/include/hwy/highway.h') : !(await headerFound()))
+    missing.push('libhwy-dev');
   return missing;
 }
 
@@ -63,13 +90,25 @@ async function missingTools() {
 async function typescript() {
   const sources = ['binding.ts', ...filesBelow('lib').filter((file) => file.endsWith('.ts'))];
   const stamp = 'dist/.onespike';
-  const wanted = fingerprint([...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/esm-wrapper.mjs']);
+  const wanted = fingerprint([
+    ...sources,
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package-lock.json',
+    'scripts/esm-wrapper.mjs',
+  ]);
   if (readStamp(stamp) === wanted) return;
   await timed('TypeScript', async () => {
     // A file that was removed or renamed must not live on in dist/.
     const listing = JSON.stringify(sources);
     if (readStamp('dist/.sources') !== listing) fs.rmSync(inRoot('dist'), { recursive: true, force: true });
-    await must(process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--pretty', 'false']);
+    await must(process.execPath, [
+      inRoot('node_modules/typescript/bin/tsc'),
+      '-p',
+      'tsconfig.build.json',
+      '--pretty',
+      'false',
+    ]);
     writeEsmWrapper(inRoot('dist'));
     fs.chmodSync(inRoot('dist/lib/cli/main.js'), 0o755);
     fs.writeFileSync(inRoot('dist/.sources'), listing);
@@ -79,8 +118,14 @@ async function typescript() {
 
 const nativeStamp = 'build/.onespike';
 const cuda = cudaSettings('auto');
-const nativeFingerprint = () => fingerprint([...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'], manifest.version, cuda);
-const nativeUpToDate = () => fs.existsSync(inRoot('build/Release/onespike.node')) && readStamp(nativeStamp) === nativeFingerprint();
+const nativeFingerprint = () =>
+  fingerprint(
+    [...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'],
+    manifest.version,
+    cuda,
+  );
+const nativeUpToDate = () =>
+  fs.existsSync(inRoot('build/Release/onespike.node')) && readStamp(nativeStamp) === nativeFingerprint();
 
 /** Builds build/Release/onespike.node. */
 async function native() {
@@ -93,7 +138,13 @@ async function native() {
     }
     const wanted = nativeFingerprint();
     const architectures = `--CDONESPIKE_CUDA_ARCHITECTURES=${cuda.architectures}`;
-    const output = await must(process.execPath, [inRoot('node_modules/cmake-js/bin/cmake-js'), 'build', architectures, '--parallel', buildJobs()]);
+    const output = await must(process.execPath, [
+      inRoot('node_modules/cmake-js/bin/cmake-js'),
+      'build',
+      architectures,
+      '--parallel',
+      buildJobs(),
+    ]);
     const report = /CUDA backend: .*/.exec(output);
     if (report) say(`onespike: ${report[0]}`);
     for (const [line] of output.matchAll(/^.*\bwarning: .*$/gm)) say(line);

@@ -32,7 +32,13 @@ async function form() {
 
 /** The type checker over sources and tests, as one test: jest itself only strips types. */
 async function types() {
-  const { code, output } = await run(process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--pretty', 'false']);
+  const { code, output } = await run(process.execPath, [
+    inRoot('node_modules/typescript/bin/tsc'),
+    '-p',
+    'tsconfig.json',
+    '--pretty',
+    'false',
+  ]);
   say(code === 0 ? 'PASS types' : `FAIL types\n${output.trimEnd()}`);
   return code === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1 };
 }
@@ -41,7 +47,11 @@ async function jest(args) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onespike-jest-'));
   try {
     const report = path.join(folder, 'report.json');
-    const { code } = await run(process.execPath, [inRoot('node_modules/jest/bin/jest.js'), '--json', '--outputFile', report, ...args], { show: true });
+    const { code } = await run(
+      process.execPath,
+      [inRoot('node_modules/jest/bin/jest.js'), '--json', '--outputFile', report, ...args],
+      { show: true },
+    );
     if (!fs.existsSync(report)) {
       say(`FAIL jest exited with ${code} and left no report`);
       return { ...nothing, failed: 1 };
@@ -49,7 +59,11 @@ async function jest(args) {
     const result = JSON.parse(fs.readFileSync(report, 'utf8'));
     // A file that could not be loaded holds no test but is a failure all the same.
     const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
-    return { passed: result.numPassedTests, failed: failed || (code === 0 ? 0 : 1), skipped: result.numPendingTests + result.numTodoTests };
+    return {
+      passed: result.numPassedTests,
+      failed: failed || (code === 0 ? 0 : 1),
+      skipped: result.numPendingTests + result.numTodoTests,
+    };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
@@ -61,7 +75,9 @@ async function jest(args) {
  */
 async function native() {
   const programs = ['native_tests', ...(process.arch === 'x64' ? ['native_tests_emulated'] : [])];
-  await withLock('setup', () => must('cmake', ['--build', 'build', '--target', ...programs, '--parallel', buildJobs()]));
+  await withLock('setup', () =>
+    must('cmake', ['--build', 'build', '--target', ...programs, '--parallel', buildJobs()]),
+  );
   const total = { ...nothing };
   for (const program of programs) add(total, await runNative(inRoot('build', program)));
   return total;
@@ -90,7 +106,8 @@ function runNative(binary) {
     });
     child.on('error', (error) => resolve(crashed(error.message)));
     child.on('close', (code, signal) => {
-      if (!closing) return resolve(crashed(`${path.relative(root, binary)} ended with ${signal ?? code} before its last line`));
+      if (!closing)
+        return resolve(crashed(`${path.relative(root, binary)} ended with ${signal ?? code} before its last line`));
       const [passed, failed] = closing.slice(1).map(Number);
       // A sanitizer may speak up after the last test (a leak): the exit code is the judge.
       resolve({ passed, failed: code === 0 ? failed : Math.max(failed, 1), skipped: 0 });
@@ -105,8 +122,14 @@ function crashed(message) {
 
 await main(async () => {
   const args = process.argv.slice(2);
-  const parts = args[0] === 'native' ? [native] : args[0] === 'sanitize' ? [sanitize]
-    : args.length > 0 ? [() => jest(args)] : [form, types, () => jest([]), native];
+  const parts =
+    args[0] === 'native'
+      ? [native]
+      : args[0] === 'sanitize'
+        ? [sanitize]
+        : args.length > 0
+          ? [() => jest(args)]
+          : [form, types, () => jest([]), native];
   const total = { ...nothing };
   for (const part of parts) {
     // One part that cannot even start must not hide what the others say.

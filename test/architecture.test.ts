@@ -8,7 +8,8 @@ function sources(): Map<string, string> {
   const files = new Map<string, string>();
   for (const start of ['binding.ts', 'lib', 'native', 'scripts', 'test', 'bench', 'examples']) {
     const paths = statSync(join(root, start)).isDirectory()
-      ? readdirSync(join(root, start), { recursive: true }).map((name) => `${start}/${String(name)}`) : [start];
+      ? readdirSync(join(root, start), { recursive: true }).map((name) => `${start}/${String(name)}`)
+      : [start];
     for (const path of paths.filter((name) => /\.(ts|mjs|js|sh|cc|h|cu|cuh)$/.test(name))) {
       files.set(path, readFileSync(join(root, path), 'utf8'));
     }
@@ -55,11 +56,17 @@ describe('the check itself', () => {
 
   test.each([
     ['lib/backend.ts', "import { loadNative } from '../binding';\nimport { x } from './errors';"],
-    ['lib/model/network.ts', "import { x } from '../backend';\nimport y from './shapes';\nimport { z } from '../io/safetensors';"],
+    [
+      'lib/model/network.ts',
+      "import { x } from '../backend';\nimport y from './shapes';\nimport { z } from '../io/safetensors';",
+    ],
     ['lib/model/network.ts', "// import { x } from '../train/train';\n/** import { x } from '../cli'; */"],
     ['lib/index.ts', "export { train } from './train/train';"],
     ['lib/cli/main.ts', "import { readFileSync } from 'node:fs';\nimport { train } from '../train/train';"],
-    ['native/cpu/events.cc', '#include "cpu/events.h"\n#include "core/backend.h"\n#include "ops/rng.h"\n#include <hwy/highway.h>'],
+    [
+      'native/cpu/events.cc',
+      '#include "cpu/events.h"\n#include "core/backend.h"\n#include "ops/rng.h"\n#include <hwy/highway.h>',
+    ],
     ['native/addon/napi_setup.h', '#include <napi.h>'],
     ['native/bench/layers.cu', '#include "cuda/launch.h"'],
     ['native/addon/job.cc', 'job->abort(); on_exit(x); // never std::abort()'],

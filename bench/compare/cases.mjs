@@ -10,7 +10,9 @@ const latencySteps = 30;
 function timings(model, options) {
   const { batch, timesteps, activity, threads, iterations } = options;
   const base = { model, batch, timesteps, activity, threads, iterations };
-  const of = (program) => (mode, changes = {}) => ({ program, mode, ...base, ...changes });
+  const of =
+    (program) =>
+    (mode, changes = {}) => ({ program, mode, ...base, ...changes });
   return {
     ours: of('onespike'),
     torch: of('pytorch'),
@@ -22,17 +24,33 @@ function timings(model, options) {
 
 // Per case: pairs of a timing and another one that it is held against.
 const cases = {
-  infer: ({ ours, torch, ort, opponent }) => [[ours('infer'), torch('infer')], [ours('infer'), ort('ann-infer')], [ours('infer'), opponent('infer')]],
-  train: ({ ours, torch, opponent }) => [[ours('train'), torch('train')], [ours('train'), opponent('train')]],
+  infer: ({ ours, torch, ort, opponent }) => [
+    [ours('infer'), torch('infer')],
+    [ours('infer'), ort('ann-infer')],
+    [ours('infer'), opponent('infer')],
+  ],
+  train: ({ ours, torch, opponent }) => [
+    [ours('train'), torch('train')],
+    [ours('train'), opponent('train')],
+  ],
   mixed: ({ ours, torch }) => [[ours('train', { precision: 'mixed' }), torch('train')]],
   'ann-train': ({ ours, torchAnn }) => [[ours('ann-train'), torchAnn('train')]],
-  'ann-infer': ({ ours, torchAnn, ort }) => [[ours('ann-infer'), torchAnn('infer')], [ours('ann-infer'), ort('ann-infer')]],
-  steps: ({ ours }, { timesteps }) => ['infer', 'train'].map((mode) => [ours(mode, { timesteps: longer * timesteps }), ours(mode)]),
+  'ann-infer': ({ ours, torchAnn, ort }) => [
+    [ours('ann-infer'), torchAnn('infer')],
+    [ours('ann-infer'), ort('ann-infer')],
+  ],
+  steps: ({ ours }, { timesteps }) =>
+    ['infer', 'train'].map((mode) => [ours(mode, { timesteps: longer * timesteps }), ours(mode)]),
   threads: ({ ours }) => ['infer', 'train'].map((mode) => [ours(mode), ours(mode, { threads: 1 })]),
-  activity: ({ ours, torch }, { activity }) => [[ours('infer', { activity: activity / 2 }), torch('infer', { activity: activity / 2 })]],
+  activity: ({ ours, torch }, { activity }) => [
+    [ours('infer', { activity: activity / 2 }), torch('infer', { activity: activity / 2 })],
+  ],
   latency: ({ ours, torch, ort }) => {
     const one = { batch: 1, iterations: latencySteps };
-    return [[ours('infer', one), ort('ann-infer', one)], [ours('infer', one), torch('infer', one)]];
+    return [
+      [ours('infer', one), ort('ann-infer', one)],
+      [ours('infer', one), torch('infer', one)],
+    ];
   },
 };
 
@@ -54,24 +72,40 @@ function wanted({ program }, { without, opponent }) {
  */
 export function comparisonsOf(options, runNetwork) {
   const found = options.models.flatMap((model) =>
-    options.cases.filter((name) => name !== 'run').flatMap((name) => pairs(name, model, cases[name](timings(model, options), options), options)));
+    options.cases
+      .filter((name) => name !== 'run')
+      .flatMap((name) => pairs(name, model, cases[name](timings(model, options), options), options)),
+  );
   if (!options.cases.includes('run')) return found;
   const { batch, threads, iterations, run, activity } = options;
   const { name: model, timesteps } = runNetwork;
   const ours = { program: 'onespike', mode: 'train', run, model, batch, timesteps, threads, iterations };
   // Dense work does not depend on the weights: the reference's random network of this shape takes as long as a trained one.
-  const torch = { program: 'pytorch', mode: 'train', layers: runNetwork.layers, model, batch, timesteps, activity, threads, iterations };
+  const torch = {
+    program: 'pytorch',
+    mode: 'train',
+    layers: runNetwork.layers,
+    model,
+    batch,
+    timesteps,
+    activity,
+    threads,
+    iterations,
+  };
   return [...found, ...pairs('run', model, [[ours, torch]], options)];
 }
 
 function pairs(name, model, list, options) {
-  const kept = list.filter(([, other]) => wanted(other, options)).map(([ours, other]) => ({ name, model, ours, other }));
+  const kept = list
+    .filter(([, other]) => wanted(other, options))
+    .map(([ours, other]) => ({ name, model, ours, other }));
   return kept.length > 0 ? kept : [{ name, model, ours: list[0][0], other: null }];
 }
 
 /** Every timing that the comparisons need, once, those that are compared side by side. */
 export function timingsOf(comparisons) {
   const all = new Map();
-  for (const { ours, other } of comparisons) for (const timing of [ours, other]) if (timing !== null) all.set(keyOf(timing), timing);
+  for (const { ours, other } of comparisons)
+    for (const timing of [ours, other]) if (timing !== null) all.set(keyOf(timing), timing);
   return [...all.values()];
 }

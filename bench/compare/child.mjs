@@ -39,7 +39,10 @@ function output(command, args, env) {
     child.on('close', (code, signal) => {
       running = null;
       const shown = [command, ...args].map((word) => (word.length > 80 ? `${word.slice(0, 80)}…` : word)).join(' ');
-      if (code !== 0) return reject(new Failure(`Expected "${shown}" to succeed but it ended with ${signal ?? code}\n${stderr.trimEnd()}`));
+      if (code !== 0)
+        return reject(
+          new Failure(`Expected "${shown}" to succeed but it ended with ${signal ?? code}\n${stderr.trimEnd()}`),
+        );
       resolve({ lines: stdout.trim().split('\n'), shown, stderr });
     });
   });

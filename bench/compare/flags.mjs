@@ -32,8 +32,27 @@ Exit status: 0 everything was measured, 1 a program failed, 2 wrong usage, 130 i
 const text = { type: 'string' };
 const flag = { type: 'boolean', default: false };
 const schema = {
-  python: text, reference: text, without: text, models: text, cases: text, quick: flag, run: text, opponent: text, batch: text, timesteps: text,
-  activity: text, threads: text, rounds: text, iterations: text, warmup: text, compile: flag, prefix: text, targets: flag, json: flag, out: text, help: flag,
+  python: text,
+  reference: text,
+  without: text,
+  models: text,
+  cases: text,
+  quick: flag,
+  run: text,
+  opponent: text,
+  batch: text,
+  timesteps: text,
+  activity: text,
+  threads: text,
+  rounds: text,
+  iterations: text,
+  warmup: text,
+  compile: flag,
+  prefix: text,
+  targets: flag,
+  json: flag,
+  out: text,
+  help: flag,
 };
 const vggs = ['vgg6', 'vgg9', 'vgg11', 'vgg16'];
 const outsiders = ['pytorch', 'onnxruntime'];
@@ -50,7 +69,12 @@ export function parseFlags(args) {
   const options = {
     ...values,
     models: list(values.models, quick ? ['vgg9'] : ['vgg9', 'vgg16'], '--models', vggs),
-    cases: list(values.cases, quick ? ['infer', 'train'] : caseNames.filter((name) => name !== 'run'), '--cases', caseNames),
+    cases: list(
+      values.cases,
+      quick ? ['infer', 'train'] : caseNames.filter((name) => name !== 'run'),
+      '--cases',
+      caseNames,
+    ),
     without: list(values.without, [], '--without', outsiders),
     batch: integer(values.batch, 64, '--batch'),
     timesteps: integer(values.timesteps, 5, '--timesteps'),
@@ -64,22 +88,29 @@ export function parseFlags(args) {
   };
   if (values.help) return options;
   if (options.run !== undefined && !options.cases.includes('run')) options.cases.push('run');
-  if (options.run === undefined && options.cases.includes('run')) throw new UsageError('Expected --run RUN for the case run but received none');
-  if (options.run !== undefined && !existsSync(join(options.run, 'run.json'))) throw new UsageError(`Expected the folder of a run for --run but ${options.run} holds no run.json`);
+  if (options.run === undefined && options.cases.includes('run'))
+    throw new UsageError('Expected --run RUN for the case run but received none');
+  if (options.run !== undefined && !existsSync(join(options.run, 'run.json')))
+    throw new UsageError(`Expected the folder of a run for --run but ${options.run} holds no run.json`);
   if (!options.without.includes('pytorch')) checkPyTorch(options);
   return options;
 }
 
 function checkPyTorch({ python, reference }) {
   const how = 'or leave PyTorch out with --without pytorch';
-  if (python === undefined) throw new UsageError(`Expected --python FILE, a Python that has PyTorch, but received none; give it, ${how}`);
-  if (reference === undefined) throw new UsageError(`Expected --reference FILE, the single_spike.py to compare with, but received none; give it, ${how}`);
+  if (python === undefined)
+    throw new UsageError(`Expected --python FILE, a Python that has PyTorch, but received none; give it, ${how}`);
+  if (reference === undefined)
+    throw new UsageError(
+      `Expected --reference FILE, the single_spike.py to compare with, but received none; give it, ${how}`,
+    );
   try {
     accessSync(python, constants.X_OK);
   } catch {
     throw new UsageError(`Expected a program for --python but there is none at ${python}; ${how}`);
   }
-  if (!existsSync(reference)) throw new UsageError(`Expected a file for --reference but there is none at ${reference}; ${how}`);
+  if (!existsSync(reference))
+    throw new UsageError(`Expected a file for --reference but there is none at ${reference}; ${how}`);
 }
 
 const words = (given) => (given ?? '').trim().split(/\s+/).filter(Boolean);
@@ -88,18 +119,21 @@ function list(given, otherwise, name, choices) {
   if (given === undefined) return otherwise;
   const names = given.split(',').map((part) => part.trim());
   const wrong = names.find((part) => !choices.includes(part));
-  if (wrong !== undefined) throw new UsageError(`Expected ${choices.join(', ')} (separated by commas) for ${name} but received '${wrong}'`);
+  if (wrong !== undefined)
+    throw new UsageError(`Expected ${choices.join(', ')} (separated by commas) for ${name} but received '${wrong}'`);
   return [...new Set(names)];
 }
 
 function integer(given, otherwise, name, least = 1) {
   const value = given === undefined ? otherwise : Number(given);
-  if (!Number.isSafeInteger(value) || value < least || given?.trim() === '') throw new UsageError(`Expected an integer of at least ${least} for ${name} but received '${given}'`);
+  if (!Number.isSafeInteger(value) || value < least || given?.trim() === '')
+    throw new UsageError(`Expected an integer of at least ${least} for ${name} but received '${given}'`);
   return value;
 }
 
 function share(given, otherwise, name) {
   const value = given === undefined ? otherwise : Number(given);
-  if (!(value > 0 && value <= 1) || given?.trim() === '') throw new UsageError(`Expected a number above 0, at most 1, for ${name} but received '${given}'`);
+  if (!(value > 0 && value <= 1) || given?.trim() === '')
+    throw new UsageError(`Expected a number above 0, at most 1, for ${name} but received '${given}'`);
   return value;
 }

@@ -8,7 +8,8 @@ const bench = dirname(dirname(fileURLToPath(import.meta.url)));
 const main = join(bench, '..', 'dist', 'lib', 'cli', 'main.js');
 
 /** Flags with their values; nothing for what is undefined. */
-const flags = (values) => Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)]));
+const flags = (values) =>
+  Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)]));
 
 /** PyTorch's threads are those that are asked for, and its BLAS is left to choose for this processor. */
 function environment(threads) {
@@ -19,20 +20,52 @@ function environment(threads) {
 const commands = {
   // Options of Node.js go on to the programs that run in it.
   onespike: ({ model, mode, run, batch, timesteps, activity, threads, iterations, precision }, { warmup }) => [
-    process.execPath, ...process.execArgv, main, 'bench', '--json', ...flags({ run, model: run === undefined ? model : undefined, mode, batch, threads, iterations, warmup, precision, backend: 'cpu' }),
+    process.execPath,
+    ...process.execArgv,
+    main,
+    'bench',
+    '--json',
+    ...flags({
+      run,
+      model: run === undefined ? model : undefined,
+      mode,
+      batch,
+      threads,
+      iterations,
+      warmup,
+      precision,
+      backend: 'cpu',
+    }),
     ...(run === undefined ? flags({ timesteps, activity }) : []),
   ],
-  pytorch: ({ model, mode, batch, timesteps, activity, threads, iterations, layers }, { python, reference, warmup, compile }) => [
-    python, join(bench, 'pytorch-snn.py'), reference, layers === undefined ? model : 'vgg6', mode,
-    ...flags({ batch, timesteps, activity, threads, iterations, warmup, layers: layers && JSON.stringify(layers) }), ...(compile ? ['--compile'] : []),
+  pytorch: (
+    { model, mode, batch, timesteps, activity, threads, iterations, layers },
+    { python, reference, warmup, compile },
+  ) => [
+    python,
+    join(bench, 'pytorch-snn.py'),
+    reference,
+    layers === undefined ? model : 'vgg6',
+    mode,
+    ...flags({ batch, timesteps, activity, threads, iterations, warmup, layers: layers && JSON.stringify(layers) }),
+    ...(compile ? ['--compile'] : []),
   ],
   'pytorch-ann': ({ model, mode, batch, threads, iterations }, { python, warmup }) => [
-    python, join(bench, 'pytorch-ann.py'), JSON.stringify(resolvedVgg(model).layers), mode, ...flags({ batch, threads, iterations, warmup }),
+    python,
+    join(bench, 'pytorch-ann.py'),
+    JSON.stringify(resolvedVgg(model).layers),
+    mode,
+    ...flags({ batch, threads, iterations, warmup }),
   ],
   onnxruntime: ({ model, batch, threads, iterations }, { warmup }, models) => [
-    process.execPath, ...process.execArgv, join(bench, 'ort.mjs'), models.path(model, batch), ...flags({ threads, iterations, warmup }),
+    process.execPath,
+    ...process.execArgv,
+    join(bench, 'ort.mjs'),
+    models.path(model, batch),
+    ...flags({ threads, iterations, warmup }),
   ],
-  opponent: (timing, { opponent }) => opponent.map((word) => word.replace(/\{(\w+)\}/g, (whole, key) => timing[key] ?? whole)),
+  opponent: (timing, { opponent }) =>
+    opponent.map((word) => word.replace(/\{(\w+)\}/g, (whole, key) => timing[key] ?? whole)),
 };
 
 /** { command, args, env } that measures a timing. `models` gives the ONNX file of a network. */
@@ -43,7 +76,13 @@ export function commandOf(timing, options, models) {
 
 /** For people. */
 export function programName({ program }, { opponent }) {
-  return { onespike: 'onespike', pytorch: 'PyTorch', 'pytorch-ann': 'PyTorch, ANN', onnxruntime: 'onnxruntime, ANN', opponent: opponent[0] }[program];
+  return {
+    onespike: 'onespike',
+    pytorch: 'PyTorch',
+    'pytorch-ann': 'PyTorch, ANN',
+    onnxruntime: 'onnxruntime, ANN',
+    opponent: opponent[0],
+  }[program];
 }
 
 /** Is the optional package there? */

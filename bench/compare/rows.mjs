@@ -19,8 +19,15 @@ export function summary(rounds, needed) {
   return {
     imagesPerSecond: rate,
     milliseconds: over((round) => round.milliseconds ?? (1000 * round.batch) / round.imagesPerSecond),
-    spread: rate === null ? null : (Math.max(...rounds.map((round) => round.imagesPerSecond)) - Math.min(...rounds.map((round) => round.imagesPerSecond))) / rate,
-    spikesPerNeuron: over((round) => round.meanSpikesPerNeuron ?? (round.spikesPerNeuron?.length > 0 ? mean(round.spikesPerNeuron) : null)),
+    spread:
+      rate === null
+        ? null
+        : (Math.max(...rounds.map((round) => round.imagesPerSecond)) -
+            Math.min(...rounds.map((round) => round.imagesPerSecond))) /
+          rate,
+    spikesPerNeuron: over(
+      (round) => round.meanSpikesPerNeuron ?? (round.spikesPerNeuron?.length > 0 ? mean(round.spikesPerNeuron) : null),
+    ),
     peakRss,
     // What a program holds before it has any network: interpreter and libraries.
     runtimeRss: over((round) => round.runtimeRss),
@@ -43,6 +50,13 @@ export function rowsOf(comparisons, results) {
     if (other === null) return { name, model, ours: mine, other: null, ratio: null, memory: null };
     // The same network in the same mode needs the same; an opponent in another mode needs what its own mode does.
     const theirs = { timing: other, ...summary(rounds(other), needed) };
-    return { name, model, ours: mine, other: theirs, ratio: ratio(mine.imagesPerSecond, theirs.imagesPerSecond), memory: ratio(mine.workingSet, theirs.workingSet) };
+    return {
+      name,
+      model,
+      ours: mine,
+      other: theirs,
+      ratio: ratio(mine.imagesPerSecond, theirs.imagesPerSecond),
+      memory: ratio(mine.workingSet, theirs.workingSet),
+    };
   });
 }

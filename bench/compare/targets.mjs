@@ -2,7 +2,13 @@
 
 /** The row of a comparison with a program ('onespike' for one with itself) in a mode of ours; undefined if it was not measured. */
 function find(rows, { name, model, program, mode }) {
-  return rows.find((row) => row.name === name && (model === undefined || row.model === model) && row.other?.timing.program === program && (mode === undefined || row.ours.timing.mode === mode));
+  return rows.find(
+    (row) =>
+      row.name === name &&
+      (model === undefined || row.model === model) &&
+      row.other?.timing.program === program &&
+      (mode === undefined || row.ours.timing.mode === mode),
+  );
 }
 
 const rate = (row) => row?.ratio ?? null;
@@ -18,16 +24,32 @@ function targetsOf(model) {
   const deep = model === 'vgg16';
   const list = [
     atLeast('inference / PyTorch', deep ? 20 : 15, of(row('infer', 'pytorch'), rate)),
-    atLeast('inference / onnxruntime\'s ANN', deep ? 2.5 : 1.7, of(row('infer', 'onnxruntime'), rate)),
+    atLeast("inference / onnxruntime's ANN", deep ? 2.5 : 1.7, of(row('infer', 'onnxruntime'), rate)),
     atLeast('training / PyTorch', 5, of(row('train', 'pytorch'), rate)),
     atLeast('mixed training / PyTorch in fp32', 7, of(row('mixed', 'pytorch'), rate)),
     atLeast('ANN training / PyTorch', 1, of(row('ann-train', 'pytorch-ann'), rate)),
-    atMost('working set of inference / PyTorch', 1 / 8, of(row('infer', 'pytorch'), (found) => found?.memory ?? null)),
-    atMost('working set of training / PyTorch', 1 / 8, of(row('train', 'pytorch'), (found) => found?.memory ?? null)),
+    atMost(
+      'working set of inference / PyTorch',
+      1 / 8,
+      of(row('infer', 'pytorch'), (found) => found?.memory ?? null),
+    ),
+    atMost(
+      'working set of training / PyTorch',
+      1 / 8,
+      of(row('train', 'pytorch'), (found) => found?.memory ?? null),
+    ),
     atMost('time of 4 T steps / T, inference', 1.5, of(row('steps', 'onespike', 'infer'), slower)),
     atMost('time of 4 T steps / T, training', 2, of(row('steps', 'onespike', 'train'), slower)),
-    atMost('working set of 4 T steps / T, inference', 1.5, of(row('steps', 'onespike', 'infer'), (found) => found?.memory ?? null)),
-    atMost('working set of 4 T steps / T, training', 1.5, of(row('steps', 'onespike', 'train'), (found) => found?.memory ?? null)),
+    atMost(
+      'working set of 4 T steps / T, inference',
+      1.5,
+      of(row('steps', 'onespike', 'infer'), (found) => found?.memory ?? null),
+    ),
+    atMost(
+      'working set of 4 T steps / T, training',
+      1.5,
+      of(row('steps', 'onespike', 'train'), (found) => found?.memory ?? null),
+    ),
     atLeast('threads / 1 thread, inference', 1.9, of(row('threads', 'onespike', 'infer'), rate)),
     atLeast('threads / 1 thread, training', 1.9, of(row('threads', 'onespike', 'train'), rate)),
     atLeast('inference / PyTorch at half the activity, over that at the whole', 1.5, (rows) => {
@@ -36,15 +58,30 @@ function targetsOf(model) {
       return half === null || whole === null ? null : half / whole;
     }),
   ];
-  return deep ? [...list, atLeast('rate of single images / onnxruntime\'s ANN', 1, of(row('latency', 'onnxruntime'), rate))] : list;
+  return deep
+    ? [...list, atLeast("rate of single images / onnxruntime's ANN", 1, of(row('latency', 'onnxruntime'), rate))]
+    : list;
 }
 
 /** { model, what, wanted, atLeast, value, reached } of every target; `reached` is null where it was not measured. */
 export function judge(rows, models) {
   const judged = models.flatMap((model) => targetsOf(model).map((target) => ({ model, ...target })));
-  if (rows.some(({ name }) => name === 'run')) judged.push({ model: 'run', ...atLeast('training on a trained network / PyTorch', 8, (all) => rate(find(all, { name: 'run', program: 'pytorch' }))) });
+  if (rows.some(({ name }) => name === 'run'))
+    judged.push({
+      model: 'run',
+      ...atLeast('training on a trained network / PyTorch', 8, (all) =>
+        rate(find(all, { name: 'run', program: 'pytorch' })),
+      ),
+    });
   return judged.map(({ model, what, wanted, atLeast: least, read }) => {
     const value = read(rows);
-    return { model, what, wanted, atLeast: least, value, reached: value === null ? null : least ? value >= wanted : value <= wanted };
+    return {
+      model,
+      what,
+      wanted,
+      atLeast: least,
+      value,
+      reached: value === null ? null : least ? value >= wanted : value <= wanted,
+    };
   });
 }

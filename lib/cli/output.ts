@@ -15,7 +15,10 @@ export class Output {
   private liveProgress = false;
   private lastProgress = -Infinity;
 
-  constructor(readonly json: boolean, private readonly streams: Streams = process) {
+  constructor(
+    readonly json: boolean,
+    private readonly streams: Streams = process,
+  ) {
     this.paint = paintFor(streams.stdout);
   }
 

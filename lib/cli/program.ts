@@ -20,12 +20,15 @@ export function buildProgram(): Command {
     .description('train and run deep spiking networks whose neurons fire at most once')
     .version(packageVersion(), '-v, --version')
     .helpOption('-h, --help', 'show help')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Start here:
   $ onespike train              train a small network on the embedded images
   $ onespike doctor             see what this machine offers
 
-Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training run is saved).`);
+Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training run is saved).`,
+    );
   addTrain(program);
   addRunCommands(program);
   addData(program);
@@ -33,7 +36,10 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addPresets(program);
   addDoctor(program);
   for (const command of everyCommand(program)) {
-    command.exitOverride().showSuggestionAfterError(true).configureOutput({ outputError: () => undefined });
+    command
+      .exitOverride()
+      .showSuggestionAfterError(true)
+      .configureOutput({ outputError: () => undefined });
   }
   return program;
 }
@@ -61,15 +67,28 @@ function report(error: unknown, args: readonly string[]): number {
   if (error instanceof CommanderError && error.code === 'commander.help') return exitStatus.usage;
   const usage = error instanceof UsageError || error instanceof CommanderError;
   const command = args.find((arg) => !arg.startsWith('-'));
-  const hint = error instanceof UsageError && error.hint !== undefined ? error.hint : usage ? `see \`onespike ${helpTarget(command)}--help\`` : undefined;
+  const hint =
+    error instanceof UsageError && error.hint !== undefined
+      ? error.hint
+      : usage
+        ? `see \`onespike ${helpTarget(command)}--help\``
+        : undefined;
   const code = usage ? 'ERR_ARG' : isOneSpikeError(error) ? error.code : 'ERR_STATE';
-  const message = (error instanceof Error ? error.message : String(error)).replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-  if (args.includes('--json')) process.stdout.write(`${JSON.stringify({ event: 'error', code, message, ...(hint === undefined ? {} : { hint }) })}\n`);
+  const message = (error instanceof Error ? error.message : String(error))
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ');
+  if (args.includes('--json'))
+    process.stdout.write(
+      `${JSON.stringify({ event: 'error', code, message, ...(hint === undefined ? {} : { hint }) })}\n`,
+    );
   const paint = paintFor(process.stderr);
   const aborted = code === 'ERR_ABORTED';
-  process.stderr.write(`${aborted ? '' : `${paint('red', 'error')} `}${message}${usage || aborted ? '' : ` (${code})`}\n`);
+  process.stderr.write(
+    `${aborted ? '' : `${paint('red', 'error')} `}${message}${usage || aborted ? '' : ` (${code})`}\n`,
+  );
   if (hint !== undefined) process.stderr.write(`${paint('dim', 'hint')}  ${hint}\n`);
-  if (!usage && !isOneSpikeError(error) && error instanceof Error && error.stack !== undefined) process.stderr.write(`${error.stack}\n`);
+  if (!usage && !isOneSpikeError(error) && error instanceof Error && error.stack !== undefined)
+    process.stderr.write(`${error.stack}\n`);
   return aborted ? exitStatus.interrupted : usage ? exitStatus.usage : exitStatus.failure;
 }
 

@@ -1,7 +1,14 @@
 /** Text for a terminal: colours where they are wanted, numbers as people read them, columns. */
 import { stripVTControlCharacters } from 'node:util';
 
-const codes = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] } as const;
+const codes = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
 
 export type Paint = (style: keyof typeof codes, text: string) => string;
 
@@ -19,7 +26,12 @@ export function percent(share: number | null | undefined, digits = 1): string {
 
 /** Three significant digits: `1.23 M`, `45.6 k`, `789`. */
 export function compact(value: number): string {
-  const units: [number, string][] = [[1e12, ' T'], [1e9, ' G'], [1e6, ' M'], [1e3, ' k']];
+  const units: [number, string][] = [
+    [1e12, ' T'],
+    [1e9, ' G'],
+    [1e6, ' M'],
+    [1e3, ' k'],
+  ];
   for (const [size, unit] of units) if (Math.abs(value) >= size) return `${(value / size).toPrecision(3)}${unit}`;
   return Math.abs(value) >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(3);
 }
@@ -43,10 +55,14 @@ export function table(rows: readonly (readonly string[])[], left: readonly numbe
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, visibleWidth(cell))));
   const lines = rows.map((row) =>
-    row.map((cell, i) => {
-      const space = ' '.repeat(widths[i]! - visibleWidth(cell));
-      return left.includes(i) ? cell + space : space + cell;
-    }).join('  ').trimEnd());
+    row
+      .map((cell, i) => {
+        const space = ' '.repeat(widths[i]! - visibleWidth(cell));
+        return left.includes(i) ? cell + space : space + cell;
+      })
+      .join('  ')
+      .trimEnd(),
+  );
   return lines.join('\n');
 }
 

@@ -17,25 +17,42 @@ export class TrainView {
 
   show(event: TrainEvent): void {
     switch (event.event) {
-      case 'start': return this.start(event);
-      case 'progress': return this.output.status(this.progress(event));
-      case 'epoch': return this.output.line(this.epoch(event));
+      case 'start':
+        return this.start(event);
+      case 'progress':
+        return this.output.status(this.progress(event));
+      case 'epoch':
+        return this.output.line(this.epoch(event));
       case 'converted':
-        return this.output.line(`${this.output.paint('cyan', 'converted')}  test ${percent(event.accuracy)}${event.annTestAccuracy === null ? '' : ` (ANN ${percent(event.annTestAccuracy)})`}  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron`);
-      case 'warning': return this.output.note(`${this.output.paint('yellow', 'warning')}  ${event.message}`);
-      case 'saved': return;
-      case 'done': return this.done(event);
+        return this.output.line(
+          `${this.output.paint('cyan', 'converted')}  test ${percent(event.accuracy)}${event.annTestAccuracy === null ? '' : ` (ANN ${percent(event.annTestAccuracy)})`}  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron`,
+        );
+      case 'warning':
+        return this.output.note(`${this.output.paint('yellow', 'warning')}  ${event.message}`);
+      case 'saved':
+        return;
+      case 'done':
+        return this.done(event);
     }
   }
 
   private start(event: StartEvent): void {
     const { paint } = this.output;
     const threads = `${event.threads} thread${event.threads === 1 ? '' : 's'}`;
-    this.output.line(paint('bold', `onespike ${event.version}: ${event.model} on ${event.dataset}`) + paint('dim', `  seed ${event.seed}`));
-    this.output.line(`${event.backend} (${event.device}, ${threads}, ${event.precision}), ${compact(event.parameters)} parameters, T = ${event.timesteps}, images: ${event.images.train} to train, ${event.images.validation} to validate, ${event.images.test} to test`);
-    this.output.line(`run: ${shortPath(event.run)}${event.resumed === null ? '' : `, resumed at stage ${event.resumed.stage}, epoch ${event.resumed.epoch + 1}, step ${event.resumed.step + 1}`}`);
+    this.output.line(
+      paint('bold', `onespike ${event.version}: ${event.model} on ${event.dataset}`) +
+        paint('dim', `  seed ${event.seed}`),
+    );
+    this.output.line(
+      `${event.backend} (${event.device}, ${threads}, ${event.precision}), ${compact(event.parameters)} parameters, T = ${event.timesteps}, images: ${event.images.train} to train, ${event.images.validation} to validate, ${event.images.test} to test`,
+    );
+    this.output.line(
+      `run: ${shortPath(event.run)}${event.resumed === null ? '' : `, resumed at stage ${event.resumed.stage}, epoch ${event.resumed.epoch + 1}, step ${event.resumed.step + 1}`}`,
+    );
     if (event.resumed !== null && event.resumed.backend !== event.backend) {
-      this.output.note(`${paint('yellow', 'note')}  the run comes from backend ${event.resumed.backend}: on ${event.backend} it goes on to other bits`);
+      this.output.note(
+        `${paint('yellow', 'note')}  the run comes from backend ${event.resumed.backend}: on ${event.backend} it goes on to other bits`,
+      );
     }
   }
 
@@ -53,7 +70,11 @@ export class TrainView {
     const phase = `${paint('cyan', event.phase)} ${event.epoch}/${event.epochs}`;
     const share = event.step / event.steps;
     // From rich to poor: the first that the terminal has room for.
-    const lines = [[phase, activities[event.activity], bar(share, 16), ...numbers], [phase, bar(share, 6), ...numbers], [phase, ...numbers]].map((parts) => parts.join('  '));
+    const lines = [
+      [phase, activities[event.activity], bar(share, 16), ...numbers],
+      [phase, bar(share, 6), ...numbers],
+      [phase, ...numbers],
+    ].map((parts) => parts.join('  '));
     return lines.find((line) => visibleWidth(line) < this.output.columns) ?? lines.at(-1)!;
   }
 
@@ -61,15 +82,22 @@ export class TrainView {
     const { paint } = this.output;
     const spikes = event.phase === 'snn' ? `  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron` : '';
     const number = `${String(event.epoch).padStart(String(event.epochs).length)}/${event.epochs}`;
-    return `${paint('cyan', event.phase)} ${number}  loss ${event.trainLoss.toFixed(3)}  train ${percent(event.trainAccuracy)}  validation ${percent(event.validationAccuracy)}` +
-      `${spikes}  ${compact(event.imagesPerSecond)} img/s  ${duration(event.seconds)}${event.best ? paint('green', '  best') : ''}`;
+    return (
+      `${paint('cyan', event.phase)} ${number}  loss ${event.trainLoss.toFixed(3)}  train ${percent(event.trainAccuracy)}  validation ${percent(event.validationAccuracy)}` +
+      `${spikes}  ${compact(event.imagesPerSecond)} img/s  ${duration(event.seconds)}${event.best ? paint('green', '  best') : ''}`
+    );
   }
 
   private done(event: DoneEvent): void {
     const { output } = this;
     const { paint } = output;
     output.line();
-    const rows = [[paint('bold', 'network'), paint('bold', 'test accuracy')], ['ANN', percent(event.ann.testAccuracy, 2)], ['converted', percent(event.converted.testAccuracy, 2)], ['SNN', percent(event.snn.testAccuracy, 2)]];
+    const rows = [
+      [paint('bold', 'network'), paint('bold', 'test accuracy')],
+      ['ANN', percent(event.ann.testAccuracy, 2)],
+      ['converted', percent(event.converted.testAccuracy, 2)],
+      ['SNN', percent(event.snn.testAccuracy, 2)],
+    ];
     output.line(table(rows));
     if (event.snn.layers.length > 0) {
       output.line();
@@ -77,7 +105,9 @@ export class TrainView {
     }
     output.line();
     if ('account' in event.energy) {
-      output.line(`energy    ANN / SNN = ${event.energy.ratio?.toFixed(1) ?? '–'} (${event.energy.account}, ${event.energy.constants}); every account: onespike energy ${shortPath(event.run)}`);
+      output.line(
+        `energy    ANN / SNN = ${event.energy.ratio?.toFixed(1) ?? '–'} (${event.energy.account}, ${event.energy.constants}); every account: onespike energy ${shortPath(event.run)}`,
+      );
     }
     output.line(`time      ${duration(event.seconds)}`);
     output.line(`run       ${shortPath(event.run)}`);
@@ -85,7 +115,11 @@ export class TrainView {
   }
 }
 
-export function activityTable(layers: readonly { layer: string; neurons: number; spikesPerNeuron: number }[], mean: number, heading: string): string {
+export function activityTable(
+  layers: readonly { layer: string; neurons: number; spikesPerNeuron: number }[],
+  mean: number,
+  heading: string,
+): string {
   const total = layers.reduce((sum, layer) => sum + layer.neurons, 0);
   return table([
     ['layer', 'neurons', heading],

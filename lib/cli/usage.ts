@@ -3,7 +3,10 @@ import { Option } from 'commander';
 import { MAX_DEVICE } from '../backend';
 
 export class UsageError extends Error {
-  constructor(message: string, readonly hint?: string) {
+  constructor(
+    message: string,
+    readonly hint?: string,
+  ) {
     super(message);
   }
 }
@@ -22,21 +25,30 @@ export function integerOption(least: number, most = Infinity): (text: string) =>
   const wanted = most === Infinity ? `an integer of at least ${least}` : `an integer from ${least} to ${most}`;
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most) throw new UsageError(`Expected ${wanted} but received '${text}'`);
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most)
+      throw new UsageError(`Expected ${wanted} but received '${text}'`);
     return value;
   };
 }
 
 /** For commands that run networks: on what, on which GPU, and in which precision. */
 export const backendOption = (): Option => new Option('--backend <name>', 'auto, cpu or cuda (default: auto)');
-export const deviceOption = (): Option => new Option('--device <n>', 'number of the GPU (default: the first that works)').argParser(integerOption(0, MAX_DEVICE));
-export const precisionOption = (): Option => new Option('--precision <name>', 'fp32, or mixed: bf16 operands in dense products (default: mixed on a GPU, else fp32)');
+export const deviceOption = (): Option =>
+  new Option('--device <n>', 'number of the GPU (default: the first that works)').argParser(
+    integerOption(0, MAX_DEVICE),
+  );
+export const precisionOption = (): Option =>
+  new Option(
+    '--precision <name>',
+    'fp32, or mixed: bf16 operands in dense products (default: mixed on a GPU, else fp32)',
+  );
 
 /** For commander: a number within (low, high]. */
 export function numberOption(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !(value > low && value <= high)) throw new UsageError(`Expected a number above ${low}, at most ${high}, but received '${text}'`);
+    if (text.trim() === '' || !(value > low && value <= high))
+      throw new UsageError(`Expected a number above ${low}, at most ${high}, but received '${text}'`);
     return value;
   };
 }

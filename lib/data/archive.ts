@@ -17,7 +17,11 @@ const allowance = 4 * 1024 * 1024;
  * @returns the files that the archive holds, by base name
  * @throws ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if unreadable
  */
-export async function readArchive(path: string, wanted: Map<string, number>, signal?: AbortSignal): Promise<Map<string, Buffer>> {
+export async function readArchive(
+  path: string,
+  wanted: Map<string, number>,
+  signal?: AbortSignal,
+): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>();
   const gunzip = createGunzip();
   const extract = tar.extract();
@@ -28,7 +32,9 @@ export async function readArchive(path: string, wanted: Map<string, number>, sig
     transform(chunk: Buffer, _encoding, done) {
       inflated += chunk.length;
       if (inflated > limit) {
-        done(new OneSpikeError('ERR_FORMAT', `Expected at most ${limit} bytes inflated from ${path} but received more`));
+        done(
+          new OneSpikeError('ERR_FORMAT', `Expected at most ${limit} bytes inflated from ${path} but received more`),
+        );
       } else {
         done(null, chunk);
       }
@@ -47,8 +53,14 @@ export async function readArchive(path: string, wanted: Map<string, number>, sig
       return;
     }
     const size = header.size ?? 0;
-    const problem = header.type !== 'file' ? `a plain file for entry ${header.name}` :
-      found.has(name) ? `one entry ${name}` : size > most ? `at most ${most} bytes for entry ${header.name}` : undefined;
+    const problem =
+      header.type !== 'file'
+        ? `a plain file for entry ${header.name}`
+        : found.has(name)
+          ? `one entry ${name}`
+          : size > most
+            ? `at most ${most} bytes for entry ${header.name}`
+            : undefined;
     if (problem !== undefined) {
       const received = header.type !== 'file' ? `a ${header.type}` : found.has(name) ? 'two' : `${size}`;
       refusal = new OneSpikeError('ERR_FORMAT', `Expected ${problem} in ${path} but received ${received}`);
@@ -74,8 +86,11 @@ export async function readArchive(path: string, wanted: Map<string, number>, sig
     if (isOneSpikeError(error)) throw error;
     if ((error as NodeJS.ErrnoException).syscall !== undefined) throw ioError('a readable file', path, error);
     const where = `compressed byte ${gunzip.bytesWritten}, inflated byte ${inflated}`;
-    throw new OneSpikeError('ERR_FORMAT', `Expected an intact .tar.gz in ${path} but received damaged data near ${where}: ${(error as Error).message}`,
-      { cause: error });
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected an intact .tar.gz in ${path} but received damaged data near ${where}: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
   return found;
 }

@@ -52,12 +52,17 @@ interface Part {
 }
 
 /** The folder or the archive that holds the set, or null. `place` is a folder (the inner one or its parent) or the archive itself. */
-export async function locateCifar(name: 'cifar10' | 'cifar100', place: string): Promise<{ kind: 'folder' | 'archive'; path: string } | null> {
+export async function locateCifar(
+  name: 'cifar10' | 'cifar100',
+  place: string,
+): Promise<{ kind: 'folder' | 'archive'; path: string } | null> {
   const layout = cifarLayouts[name];
   const status = await statOrNull(place);
   if (status?.isFile()) {
     // A path to one of the .bin files means the folder around it.
-    return [...layout.train, ...layout.test].includes(basename(place)) ? { kind: 'folder', path: dirname(place) } : { kind: 'archive', path: place };
+    return [...layout.train, ...layout.test].includes(basename(place))
+      ? { kind: 'folder', path: dirname(place) }
+      : { kind: 'archive', path: place };
   }
   for (const folder of [place, join(place, layout.folder)]) {
     for (const file of [...layout.train, ...layout.test]) {
@@ -68,11 +73,18 @@ export async function locateCifar(name: 'cifar10' | 'cifar100', place: string): 
   return (await statOrNull(archive)) !== null ? { kind: 'archive', path: archive } : null;
 }
 
-async function readParts(name: 'cifar10' | 'cifar100', place: string, signal?: AbortSignal): Promise<Map<string, Part>> {
+async function readParts(
+  name: 'cifar10' | 'cifar100',
+  place: string,
+  signal?: AbortSignal,
+): Promise<Map<string, Part>> {
   const layout = cifarLayouts[name];
   const location = await locateCifar(name, place);
   if (location === null) {
-    throw new OneSpikeError('ERR_IO', `Expected ${layout.train[0]}, a folder ${layout.folder} or ${layout.archive} in ${place} but found none of them; ${adviceFor(name)}`);
+    throw new OneSpikeError(
+      'ERR_IO',
+      `Expected ${layout.train[0]}, a folder ${layout.folder} or ${layout.archive} in ${place} but found none of them; ${adviceFor(name)}`,
+    );
   }
   const most = new Map<string, number>();
   for (const file of layout.train) most.set(file, layout.trainRecords * (layout.labelBytes + imageBytes));
@@ -83,7 +95,8 @@ async function readParts(name: 'cifar10' | 'cifar100', place: string, signal?: A
     const contents = await readArchive(location.path, most, signal);
     for (const [file, bytes] of contents) parts.set(file, { origin: `${location.path} (entry ${file})`, bytes });
     for (const file of most.keys()) {
-      if (!parts.has(file)) throw new OneSpikeError('ERR_FORMAT', `Expected an entry ${file} in ${location.path} but received none`);
+      if (!parts.has(file))
+        throw new OneSpikeError('ERR_FORMAT', `Expected an entry ${file} in ${location.path} but received none`);
     }
     return parts;
   }
@@ -101,8 +114,11 @@ async function readParts(name: 'cifar10' | 'cifar100', place: string, signal?: A
 function countRecords(part: Part, recordBytes: number): number {
   const whole = Math.floor(part.bytes.length / recordBytes);
   if (whole === 0 || whole * recordBytes !== part.bytes.length) {
-    throw new OneSpikeError('ERR_FORMAT', `Expected records of ${recordBytes} bytes in ${part.origin} but received ${part.bytes.length} bytes: ` +
-      `the record at byte ${whole * recordBytes} is ${whole === 0 && part.bytes.length === 0 ? 'missing' : 'incomplete'}`);
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected records of ${recordBytes} bytes in ${part.origin} but received ${part.bytes.length} bytes: ` +
+        `the record at byte ${whole * recordBytes} is ${whole === 0 && part.bytes.length === 0 ? 'missing' : 'incomplete'}`,
+    );
   }
   return whole;
 }
@@ -123,8 +139,11 @@ function checkTogether(layout: Layout, parts: Map<string, Part>, recordBytes: nu
   for (const { file, part, records, official } of counts) {
     const expected = complete ? official : layout.train.includes(file) ? largest : records;
     if (records !== expected) {
-      throw new OneSpikeError('ERR_FORMAT', `Expected ${expected} records of ${recordBytes} bytes in ${part.origin} (as its sibling files have) but received ${records}: ` +
-        `the file ends at byte ${part.bytes.length}`);
+      throw new OneSpikeError(
+        'ERR_FORMAT',
+        `Expected ${expected} records of ${recordBytes} bytes in ${part.origin} (as its sibling files have) but received ${records}: ` +
+          `the file ends at byte ${part.bytes.length}`,
+      );
     }
   }
 }
@@ -138,17 +157,23 @@ function decode(layout: Layout, files: string[], parts: Map<string, Part>, keep:
   let image = 0;
   for (const file of files) {
     const { bytes, origin } = parts.get(file) as Part;
-    parts.delete(file);  // its memory can go as soon as it is decoded
+    parts.delete(file); // its memory can go as soon as it is decoded
     for (let at = 0; at < bytes.length; at += recordBytes) {
       const labelAt = at + layout.labelBytes - 1;
       const label = bytes[labelAt];
       if (label >= layout.classes.length) {
-        throw new OneSpikeError('ERR_FORMAT', `Expected a label from 0 to ${layout.classes.length - 1} at byte ${labelAt} of ${origin} but received ${label}`);
+        throw new OneSpikeError(
+          'ERR_FORMAT',
+          `Expected a label from 0 to ${layout.classes.length - 1} at byte ${labelAt} of ${origin} but received ${label}`,
+        );
       }
       if (layout.labelBytes === 2 && bytes[at] > 19) {
-        throw new OneSpikeError('ERR_FORMAT', `Expected a coarse label from 0 to 19 at byte ${at} of ${origin} but received ${bytes[at]}`);
+        throw new OneSpikeError(
+          'ERR_FORMAT',
+          `Expected a coarse label from 0 to 19 at byte ${at} of ${origin} but received ${bytes[at]}`,
+        );
       }
-      if (image >= count) continue;  // not kept, but checked all the same
+      if (image >= count) continue; // not kept, but checked all the same
       labels[image] = label;
       pixels.set(bytes.subarray(labelAt + 1, labelAt + 1 + imageBytes), image * imageBytes);
       image++;
@@ -158,7 +183,10 @@ function decode(layout: Layout, files: string[], parts: Map<string, Part>, keep:
 }
 
 /** @throws ERR_IO if files are missing, ERR_FORMAT if they are not what the layout says, ERR_ABORTED. */
-export async function loadCifar(name: 'cifar10' | 'cifar100', options: LoadOptions): Promise<{ train: ImageSet; test: ImageSet }> {
+export async function loadCifar(
+  name: 'cifar10' | 'cifar100',
+  options: LoadOptions,
+): Promise<{ train: ImageSet; test: ImageSet }> {
   const layout = cifarLayouts[name];
   const parts = await readParts(name, await dataDirectory(name, options.directory), options.signal);
   checkTogether(layout, parts, layout.labelBytes + imageBytes);

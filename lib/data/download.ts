@@ -64,8 +64,9 @@ export async function md5Of(path: string, signal?: AbortSignal): Promise<string>
 function bodyOffset(response: IncomingMessage, have: number): number {
   const status = response.statusCode ?? 0;
   const encoding = response.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') throw new RequestFailure(`the server sends content-encoding ${encoding}`, true);
-  if (status === 200) return 0;  // the whole file, though a part may have been asked for
+  if (encoding !== undefined && encoding !== 'identity')
+    throw new RequestFailure(`the server sends content-encoding ${encoding}`, true);
+  if (status === 200) return 0; // the whole file, though a part may have been asked for
   if (status === 206) {
     const range = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '');
     if (range !== null && Number(range[1]) === have) return have;
@@ -77,13 +78,20 @@ function bodyOffset(response: IncomingMessage, have: number): number {
 
 async function writeAll(file: FileHandle, chunk: Buffer, position: number, path: string): Promise<void> {
   try {
-    for (let done = 0; done < chunk.length;) done += (await file.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
+    for (let done = 0; done < chunk.length; )
+      done += (await file.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
   } catch (error) {
     throw ioError('room for a download', `${path}.part`, error);
   }
 }
 
-async function writeBody(response: IncomingMessage, file: FileHandle, offset: number, url: string, options: DownloadOptions): Promise<void> {
+async function writeBody(
+  response: IncomingMessage,
+  file: FileHandle,
+  offset: number,
+  url: string,
+  options: DownloadOptions,
+): Promise<void> {
   const most = options.size ?? largestUnknown;
   const announced = response.headers['content-length'];
   const total = options.size ?? (announced === undefined ? undefined : offset + Number(announced));
@@ -94,7 +102,8 @@ async function writeBody(response: IncomingMessage, file: FileHandle, offset: nu
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       watch.refresh();
-      if (received + chunk.length > most) throw new RequestFailure(`the server sends more than the expected ${most} bytes`, true);
+      if (received + chunk.length > most)
+        throw new RequestFailure(`the server sends more than the expected ${most} bytes`, true);
       await writeAll(file, chunk, received, options.path);
       received += chunk.length;
       options.onProgress?.({ path: options.path, url, received, total });
@@ -102,7 +111,8 @@ async function writeBody(response: IncomingMessage, file: FileHandle, offset: nu
   } finally {
     clearTimeout(watch);
   }
-  if (options.size !== undefined && received !== options.size) throw new RequestFailure(`the server sends ${received} bytes of ${options.size}`, false);
+  if (options.size !== undefined && received !== options.size)
+    throw new RequestFailure(`the server sends ${received} bytes of ${options.size}`, false);
 }
 
 /** What came is not the file. */
@@ -129,8 +139,16 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
     let response: IncomingMessage | undefined;
     try {
       response = await get(url, {
-        headers: { 'user-agent': 'onespike', accept: '*/*', 'accept-encoding': 'identity', ...(have > 0 ? { range: `bytes=${have}-` } : {}) },
-        stallMs: options.stallMs ?? defaultStallMs, env: options.env ?? process.env, ca: options.ca, signal: options.signal,
+        headers: {
+          'user-agent': 'onespike',
+          accept: '*/*',
+          'accept-encoding': 'identity',
+          ...(have > 0 ? { range: `bytes=${have}-` } : {}),
+        },
+        stallMs: options.stallMs ?? defaultStallMs,
+        env: options.env ?? process.env,
+        ca: options.ca,
+        signal: options.signal,
       });
       // 416: nothing lies beyond what we have. It is whole, which the checksum decides, or it is junk.
       if (!(response.statusCode === 416 && resumed)) {
@@ -146,7 +164,12 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
     } catch (error) {
       if (options.signal?.aborted) throw abortError(options.signal, `the download of ${options.path}`);
       if (error instanceof OneSpikeError) throw error;
-      failure = error instanceof RequestFailure ? error : new RequestFailure((error as NodeJS.ErrnoException).code ?? (error as Error).message, false, { cause: error });
+      failure =
+        error instanceof RequestFailure
+          ? error
+          : new RequestFailure((error as NodeJS.ErrnoException).code ?? (error as Error).message, false, {
+              cause: error,
+            });
     } finally {
       response?.destroy();
       await file.close();
@@ -158,7 +181,11 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
   if (md5 === options.md5) return { done: true };
   await rm(part, { force: true });
   // The beginning may have come from elsewhere; only a file that this address sent as a whole speaks against the address.
-  return { done: false, failure: new WrongFile(`the file has the MD5 ${md5} instead of ${options.md5}`, !resumed), gained: 0 };
+  return {
+    done: false,
+    failure: new WrongFile(`the file has the MD5 ${md5} instead of ${options.md5}`, !resumed),
+    gained: 0,
+  };
 }
 
 /**
@@ -171,14 +198,19 @@ export async function download(options: DownloadOptions): Promise<'present' | 'd
   const { urls, path, signal } = options;
   throwIfAborted(signal, `the download of ${path}`);
   const existing = await statOrNull(path);
-  if (existing?.isFile() && (options.size === undefined || existing.size === options.size) && (await md5Of(path, signal)) === options.md5) return 'present';
+  if (
+    existing?.isFile() &&
+    (options.size === undefined || existing.size === options.size) &&
+    (await md5Of(path, signal)) === options.md5
+  )
+    return 'present';
   await makeFolder(dirname(path));
   const part = `${path}.part`;
   const attempts = options.attempts ?? 5;
   const failures: string[] = [];
   let last: RequestFailure | undefined;
   for (const url of urls) {
-    for (let failed = 0; ;) {
+    for (let failed = 0; ; ) {
       const outcome = await attemptOnce(url, part, options);
       if (outcome.done) {
         try {
@@ -201,5 +233,7 @@ export async function download(options: DownloadOptions): Promise<'present' | 'd
     failures.push(`${url}: ${last?.message}`);
   }
   const code = last instanceof WrongFile ? 'ERR_FORMAT' : 'ERR_IO';
-  throw new OneSpikeError(code, `Expected to download ${path} but received from ${failures.join('; from ')}`, { cause: last });
+  throw new OneSpikeError(code, `Expected to download ${path} but received from ${failures.join('; from ')}`, {
+    cause: last,
+  });
 }

@@ -49,21 +49,35 @@ const fetchKeys = ['directory', 'mirrors', 'attempts', 'stallMs', 'backoffMs', '
 function checkMirrors(mirrors: unknown): string[] {
   if (!Array.isArray(mirrors) || mirrors.length === 0) throw expected('an array of addresses', 'mirrors', mirrors);
   return mirrors.map((mirror, i) => {
-    if (typeof mirror !== 'string' || !/^https?:\/\//.test(mirror) || !URL.canParse(mirror)) throw expected('an http or https address', `mirrors[${i}]`, mirror);
+    if (typeof mirror !== 'string' || !/^https?:\/\//.test(mirror) || !URL.canParse(mirror))
+      throw expected('an http or https address', `mirrors[${i}]`, mirror);
     return mirror;
   });
 }
 
 /** Downloads `files` from `urls`; what fetchDataset does with the files of a set. `env` as in DownloadOptions. */
-export async function fetchFiles(files: SourceFile[], urls: string[], directory: string, options: FetchOptions & { env?: Environment }): Promise<FetchResult['files']> {
+export async function fetchFiles(
+  files: SourceFile[],
+  urls: string[],
+  directory: string,
+  options: FetchOptions & { env?: Environment },
+): Promise<FetchResult['files']> {
   const results: FetchResult['files'] = [];
   for (const [index, file] of files.entries()) {
     const path = join(directory, file.name);
     const status = await download({
       urls: urls.map((url) => (url.endsWith('/') ? url : `${url}/`) + file.name),
-      path, md5: file.md5, size: file.size,
-      attempts: options.attempts, stallMs: options.stallMs, backoffMs: options.backoffMs, ca: options.ca, signal: options.signal, env: options.env,
-      onProgress: (progress) => options.onProgress?.({ ...progress, file: file.name, fileIndex: index + 1, fileCount: files.length }),
+      path,
+      md5: file.md5,
+      size: file.size,
+      attempts: options.attempts,
+      stallMs: options.stallMs,
+      backoffMs: options.backoffMs,
+      ca: options.ca,
+      signal: options.signal,
+      env: options.env,
+      onProgress: (progress) =>
+        options.onProgress?.({ ...progress, file: file.name, fileIndex: index + 1, fileCount: files.length }),
     });
     results.push({ path, bytes: file.size, status });
   }
@@ -79,7 +93,11 @@ export async function fetchFiles(files: SourceFile[], urls: string[], directory:
 export async function fetchDataset(name: DatasetName, options: FetchOptions = {}): Promise<FetchResult> {
   checkOneOf(name, 'the data set name', datasetNames);
   checkOptions(options, 'the fetch options', fetchKeys);
-  if (name === 'folder') throw new OneSpikeError('ERR_ARG', "Expected a public data set for fetch but received 'folder', whose pictures are your own");
+  if (name === 'folder')
+    throw new OneSpikeError(
+      'ERR_ARG',
+      "Expected a public data set for fetch but received 'folder', whose pictures are your own",
+    );
   if (options.directory !== undefined) checkString(options.directory, 'directory');
   if (options.attempts !== undefined) checkInteger(options.attempts, 'attempts', { min: 1 });
   if (options.stallMs !== undefined) checkInteger(options.stallMs, 'stallMs', { min: 1 });
@@ -87,7 +105,16 @@ export async function fetchDataset(name: DatasetName, options: FetchOptions = {}
   checkSignal(options.signal, 'signal');
   const { urls, files } = sources[name];
   const directory = await dataDirectory(name, options.directory, true);
-  return { name, directory, files: await fetchFiles(files, options.mirrors === undefined ? urls : checkMirrors(options.mirrors), directory, options) };
+  return {
+    name,
+    directory,
+    files: await fetchFiles(
+      files,
+      options.mirrors === undefined ? urls : checkMirrors(options.mirrors),
+      directory,
+      options,
+    ),
+  };
 }
 
 export interface DatasetInfo {

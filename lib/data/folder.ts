@@ -25,7 +25,9 @@ interface Item {
 /** Names in code point order, which no locale changes. Hidden entries do not count. */
 async function listNames(directory: string): Promise<string[]> {
   try {
-    return (await readdir(directory)).filter((name) => !name.startsWith('.')).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+    return (await readdir(directory))
+      .filter((name) => !name.startsWith('.'))
+      .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   } catch (error) {
     throw ioError('a folder', directory, error);
   }
@@ -41,9 +43,14 @@ async function listClasses(directory: string): Promise<Map<string, string[]>> {
   for (const name of await listNames(directory)) {
     const folder = join(directory, name);
     if (!(await isFolder(folder))) continue;
-    const files = (await listNames(folder)).filter((file) => extensions.has(extname(file).toLowerCase())).map((file) => join(folder, file));
+    const files = (await listNames(folder))
+      .filter((file) => extensions.has(extname(file).toLowerCase()))
+      .map((file) => join(folder, file));
     if (files.length === 0) {
-      throw new OneSpikeError('ERR_FORMAT', `Expected at least one picture (${[...extensions].join(' ')}) in ${folder} but received none`);
+      throw new OneSpikeError(
+        'ERR_FORMAT',
+        `Expected at least one picture (${[...extensions].join(' ')}) in ${folder} but received none`,
+      );
     }
     classes.set(name, files);
   }
@@ -53,15 +60,28 @@ async function listClasses(directory: string): Promise<Map<string, string[]>> {
 async function readItems(items: Item[], classes: string[], shape: ImageShape, signal?: AbortSignal): Promise<ImageSet> {
   const size = shape[0] * shape[1] * shape[2];
   if (items.length * size > maxBytes) {
-    throw new OneSpikeError('ERR_ARG', `Expected at most ${maxBytes} bytes of pixels but received ${items.length} images of ${size}; choose a smaller size or fewer images`);
+    throw new OneSpikeError(
+      'ERR_ARG',
+      `Expected at most ${maxBytes} bytes of pixels but received ${items.length} images of ${size}; choose a smaller size or fewer images`,
+    );
   }
   const pixels = new Uint8Array(items.length * size);
   // A few at a time: sharp decodes on its own threads, and a folder of 100,000 files must not be opened at once.
   for (let begin = 0; begin < items.length; begin += 8) {
     throwIfAborted(signal, 'loading a folder of pictures');
-    await Promise.all(items.slice(begin, begin + 8).map(async ({ path }, i) => pixels.set(await loadImage(path, shape, { signal }), (begin + i) * size)));
+    await Promise.all(
+      items
+        .slice(begin, begin + 8)
+        .map(async ({ path }, i) => pixels.set(await loadImage(path, shape, { signal }), (begin + i) * size)),
+    );
   }
-  return { shape: [...shape], classes: [...classes], pixels, labels: Int32Array.from(items, ({ label }) => label), count: items.length };
+  return {
+    shape: [...shape],
+    classes: [...classes],
+    pixels,
+    labels: Int32Array.from(items, ({ label }) => label),
+    count: items.length,
+  };
 }
 
 /**
@@ -72,7 +92,10 @@ async function readItems(items: Item[], classes: string[], shape: ImageShape, si
  */
 export async function loadFolder(options: LoadOptions): Promise<{ train: ImageSet; test: ImageSet }> {
   if (options.directory === undefined && !process.env.ONESPIKE_DATA) {
-    throw new OneSpikeError('ERR_ARG', 'Expected a folder of pictures for directory (--data DIR) but received undefined');
+    throw new OneSpikeError(
+      'ERR_ARG',
+      'Expected a folder of pictures for directory (--data DIR) but received undefined',
+    );
   }
   const directory = await dataDirectory('folder', options.directory);
   const seed = options.seed ?? 0;
@@ -80,7 +103,10 @@ export async function loadFolder(options: LoadOptions): Promise<{ train: ImageSe
   const trainClasses = await listClasses(split ? join(directory, 'train') : directory);
   const classes = [...trainClasses.keys()];
   if (classes.length < 2) {
-    throw new OneSpikeError('ERR_FORMAT', `Expected at least two class folders (or train/CLASS and test/CLASS) in ${directory} but received ${classes.length}`);
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected at least two class folders (or train/CLASS and test/CLASS) in ${directory} but received ${classes.length}`,
+    );
   }
 
   const train: Item[] = [];
@@ -91,21 +117,32 @@ export async function loadFolder(options: LoadOptions): Promise<{ train: ImageSe
       train.push(...items);
       return;
     }
-    const taken = items.length < 2 ? 0 : Math.min(items.length - 1, Math.max(1, Math.round(items.length * (options.testShare ?? 0.2))));
+    const taken =
+      items.length < 2
+        ? 0
+        : Math.min(items.length - 1, Math.max(1, Math.round(items.length * (options.testShare ?? 0.2))));
     const order = new SeededRandom(seed, splitStream, label).shuffle(items.map((_, i) => i));
     order.forEach((i, position) => (position < taken ? test : train).push(items[i]));
   });
   if (split) {
     for (const [name, paths] of await listClasses(join(directory, 'test'))) {
       const label = classes.indexOf(name);
-      if (label < 0) throw new OneSpikeError('ERR_FORMAT', `Expected the classes of ${join(directory, 'train')} in ${join(directory, 'test')} but received ${name}`);
+      if (label < 0)
+        throw new OneSpikeError(
+          'ERR_FORMAT',
+          `Expected the classes of ${join(directory, 'train')} in ${join(directory, 'test')} but received ${name}`,
+        );
       test.push(...paths.map((path) => ({ path, label })));
     }
   }
-  if (test.length === 0) throw new OneSpikeError('ERR_FORMAT', `Expected at least one test picture in ${directory} but received none`);
+  if (test.length === 0)
+    throw new OneSpikeError('ERR_FORMAT', `Expected at least one test picture in ${directory} but received none`);
 
   const arrange = (items: Item[], part: number, keep: number | undefined): Item[] =>
-    new SeededRandom(seed, orderStream, part).shuffle(items.map((_, i) => i)).slice(0, keep).map((i) => items[i]);
+    new SeededRandom(seed, orderStream, part)
+      .shuffle(items.map((_, i) => i))
+      .slice(0, keep)
+      .map((i) => items[i]);
   const size = options.size ?? 32;
   const shape: ImageShape = [3, size, size];
   return {

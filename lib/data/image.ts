@@ -17,7 +17,9 @@ interface Sharp {
   flatten(options: { background: string }): Sharp;
   toColourspace(space: string): Sharp;
   raw(): Sharp;
-  toBuffer(options: { resolveWithObject: true }): Promise<{ data: Buffer; info: { width: number; height: number; channels: number } }>;
+  toBuffer(options: {
+    resolveWithObject: true;
+  }): Promise<{ data: Buffer; info: { width: number; height: number; channels: number } }>;
 }
 type SharpFactory = (input: Buffer, options: { limitInputPixels: number }) => Sharp;
 
@@ -27,8 +29,12 @@ function loadSharp(origin: string): SharpFactory {
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
     const state = missing ? 'is not installed: npm install sharp' : `does not load: ${(error as Error).message}`;
-    throw new OneSpikeError('ERR_FORMAT', `Expected a PNG, PPM (P6) or PGM (P5) picture in ${origin} but received another format; ` +
-      `JPEG, WebP and interlaced PNG need the optional package sharp, which ${state}`, { cause: error });
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected a PNG, PPM (P6) or PGM (P5) picture in ${origin} but received another format; ` +
+        `JPEG, WebP and interlaced PNG need the optional package sharp, which ${state}`,
+      { cause: error },
+    );
   }
 }
 
@@ -36,16 +42,25 @@ async function decodeWithSharp(bytes: Buffer, origin: string): Promise<Picture> 
   const sharp = loadSharp(origin);
   try {
     const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels })
-      .rotate().flatten({ background: '#ffffff' }).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+      .rotate()
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
     if (info.channels !== 1 && info.channels !== 3) throw new Error(`${info.channels} channels`);
     return { width: info.width, height: info.height, channels: info.channels, data };
   } catch (error) {
-    throw new OneSpikeError('ERR_FORMAT', `Expected a picture in ${origin} but sharp received: ${(error as Error).message}`, { cause: error });
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected a picture in ${origin} but sharp received: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 
 async function decodePicture(bytes: Buffer, origin: string): Promise<Picture> {
-  if (bytes.length === 0) throw new OneSpikeError('ERR_FORMAT', `Expected a picture in ${origin} but received an empty file`);
+  if (bytes.length === 0)
+    throw new OneSpikeError('ERR_FORMAT', `Expected a picture in ${origin} but received an empty file`);
   if (isNetpbm(bytes)) return decodeNetpbm(bytes, origin, maxPixels);
   if (isPng(bytes)) return (await decodePng(bytes, origin, maxPixels)) ?? decodeWithSharp(bytes, origin);
   return decodeWithSharp(bytes, origin);
@@ -59,7 +74,11 @@ async function decodePicture(bytes: Buffer, origin: string): Promise<Picture> {
  * @returns (C, H, W) bytes
  * @throws ERR_IO if unreadable, ERR_FORMAT if it is no picture or sharp is missing, ERR_ARG, ERR_ABORTED
  */
-export async function loadImage(path: string, shape: ImageShape, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
+export async function loadImage(
+  path: string,
+  shape: ImageShape,
+  options: { signal?: AbortSignal } = {},
+): Promise<Uint8Array> {
   checkString(path, 'path');
   if (!Array.isArray(shape) || shape.length !== 3) throw expected('[channels, height, width]', 'shape', shape);
   if (shape[0] !== 1 && shape[0] !== 3) throw expected('1 or 3', 'shape[0] (channels)', shape[0]);

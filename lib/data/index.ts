@@ -22,7 +22,15 @@ export { channelStatistics } from './statistics';
 const mostBytes = 2 ** 32 - 1;
 
 function checkLoadOptions(options: unknown): LoadOptions {
-  const given = checkOptions(options, 'the data set options', ['directory', 'seed', 'trainCount', 'testCount', 'size', 'testShare', 'signal']) as LoadOptions;
+  const given = checkOptions(options, 'the data set options', [
+    'directory',
+    'seed',
+    'trainCount',
+    'testCount',
+    'size',
+    'testShare',
+    'signal',
+  ]) as LoadOptions;
   if (given.directory !== undefined) checkString(given.directory, 'directory');
   if (given.seed !== undefined) checkInteger(given.seed, 'seed', { min: 0 });
   if (given.trainCount !== undefined) checkInteger(given.trainCount, 'trainCount', { min: 1 });
@@ -68,7 +76,11 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
     return { name, train, test, ...channelStatistics(train) };
   } catch (error) {
     if (error instanceof Error && error.name === 'RangeError' && /allocation/i.test(error.message)) {
-      throw new OneSpikeError('ERR_OOM', `Expected memory for the images of ${name} but received none: ${error.message}`, { cause: error });
+      throw new OneSpikeError(
+        'ERR_OOM',
+        `Expected memory for the images of ${name} but received none: ${error.message}`,
+        { cause: error },
+      );
     }
     throw error;
   }

@@ -20,9 +20,13 @@ function readHeader(bytes: Uint8Array, origin: string): { numbers: number[]; sta
     }
     const begin = at;
     let value = 0;
-    while (at < bytes.length && bytes[at] >= 0x30 && bytes[at] <= 0x39 && at - begin < 7) value = value * 10 + bytes[at++] - 0x30;
+    while (at < bytes.length && bytes[at] >= 0x30 && bytes[at] <= 0x39 && at - begin < 7)
+      value = value * 10 + bytes[at++] - 0x30;
     if (at === begin || value < 1 || !space.has(bytes[at])) {
-      throw new OneSpikeError('ERR_FORMAT', `Expected a positive ${name} followed by a space at byte ${begin} of ${origin} but received something else`);
+      throw new OneSpikeError(
+        'ERR_FORMAT',
+        `Expected a positive ${name} followed by a space at byte ${begin} of ${origin} but received something else`,
+      );
     }
     numbers.push(value);
   }
@@ -32,15 +36,25 @@ function readHeader(bytes: Uint8Array, origin: string): { numbers: number[]; sta
 /** @throws ERR_FORMAT naming the byte; `maxPixels` bounds width x height. */
 export function decodeNetpbm(bytes: Uint8Array, origin: string, maxPixels: number): Picture {
   const channels = bytes[1] === 0x35 ? 1 : 3;
-  const { numbers: [width, height, maximum], start } = readHeader(bytes, origin);
+  const {
+    numbers: [width, height, maximum],
+    start,
+  } = readHeader(bytes, origin);
   if (width * height > maxPixels) {
-    throw new OneSpikeError('ERR_FORMAT', `Expected at most ${maxPixels} pixels in ${origin} but received ${width}x${height}`);
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected at most ${maxPixels} pixels in ${origin} but received ${width}x${height}`,
+    );
   }
-  if (maximum > 65_535) throw new OneSpikeError('ERR_FORMAT', `Expected a maximum from 1 to 65535 in ${origin} but received ${maximum}`);
+  if (maximum > 65_535)
+    throw new OneSpikeError('ERR_FORMAT', `Expected a maximum from 1 to 65535 in ${origin} but received ${maximum}`);
   const wide = maximum > 255 ? 2 : 1;
   const count = width * height * channels;
   if (bytes.length < start + count * wide) {
-    throw new OneSpikeError('ERR_FORMAT', `Expected ${count * wide} bytes of samples from byte ${start} of ${origin} but received ${bytes.length - start}`);
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected ${count * wide} bytes of samples from byte ${start} of ${origin} but received ${bytes.length - start}`,
+    );
   }
   const data = new Uint8Array(count);
   for (let i = 0; i < count; i++) {

@@ -28,7 +28,8 @@ function triangleTaps(source: number, start: number, extent: number, target: num
     const last = Math.min(source - 1, Math.floor(centre + support));
     const weights = new Float64Array(last - first + 1);
     let sum = 0;
-    for (let k = 0; k < weights.length; k++) sum += weights[k] = Math.max(0, 1 - Math.abs(first + k - centre) / support);
+    for (let k = 0; k < weights.length; k++)
+      sum += weights[k] = Math.max(0, 1 - Math.abs(first + k - centre) / support);
     return { first, weights: weights.map((weight) => weight / sum) };
   });
 }
@@ -53,7 +54,8 @@ export function fitPicture(picture: Picture, shape: ImageShape): Uint8Array {
       const { first, weights } = columns[x];
       for (let c = 0; c < sourceChannels; c++) {
         let sum = 0;
-        for (let k = 0; k < weights.length; k++) sum += weights[k] * picture.data[(y * picture.width + first + k) * sourceChannels + c];
+        for (let k = 0; k < weights.length; k++)
+          sum += weights[k] * picture.data[(y * picture.width + first + k) * sourceChannels + c];
         narrow[((y - top) * width + x) * sourceChannels + c] = sum;
       }
     }
@@ -65,10 +67,16 @@ export function fitPicture(picture: Picture, shape: ImageShape): Uint8Array {
     for (let x = 0; x < width; x++) {
       for (let c = 0; c < sourceChannels; c++) {
         values[c] = 0;
-        for (let k = 0; k < weights.length; k++) values[c] += weights[k] * narrow[((first + k - top) * width + x) * sourceChannels + c];
+        for (let k = 0; k < weights.length; k++)
+          values[c] += weights[k] * narrow[((first + k - top) * width + x) * sourceChannels + c];
       }
       for (let c = 0; c < channels; c++) {
-        const value = sourceChannels === channels ? values[c] : sourceChannels === 1 ? values[0] : 0.299 * values[0] + 0.587 * values[1] + 0.114 * values[2];
+        const value =
+          sourceChannels === channels
+            ? values[c]
+            : sourceChannels === 1
+              ? values[0]
+              : 0.299 * values[0] + 0.587 * values[1] + 0.114 * values[2];
         out[(c * height + y) * width + x] = Math.min(255, Math.max(0, Math.round(value)));
       }
     }

@@ -11,14 +11,21 @@ function variable(env: Environment, name: string): string | undefined {
 function isExempt(url: URL, list: string | undefined): boolean {
   const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-  return (list ?? '').split(/[\s,]+/).filter(Boolean).some((entry) => {
-    if (entry === '*') return true;
-    const [, name, entryPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) as RegExpExecArray;
-    // An IPv6 address has colons of its own: it is meant as a whole unless it stands in brackets.
-    const bare = entry.includes(']') ? name.replace(/^\[|\]$/g, '') : entry.split(':').length > 2 ? entry.toLowerCase() : name.replace(/^\*?\./, '');
-    if (entryPort !== undefined && bare !== entry.toLowerCase() && entryPort !== port) return false;
-    return host === bare || host.endsWith(`.${bare}`);
-  });
+  return (list ?? '')
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .some((entry) => {
+      if (entry === '*') return true;
+      const [, name, entryPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) as RegExpExecArray;
+      // An IPv6 address has colons of its own: it is meant as a whole unless it stands in brackets.
+      const bare = entry.includes(']')
+        ? name.replace(/^\[|\]$/g, '')
+        : entry.split(':').length > 2
+          ? entry.toLowerCase()
+          : name.replace(/^\*?\./, '');
+      if (entryPort !== undefined && bare !== entry.toLowerCase() && entryPort !== port) return false;
+      return host === bare || host.endsWith(`.${bare}`);
+    });
 }
 
 /** @throws ERR_ARG if the variable holds no http or https address. */

@@ -20,7 +20,11 @@ const maxRedirects = 5;
 
 /** A failure of the network or the server; `permanent` when asking the same address again is pointless. */
 export class RequestFailure extends Error {
-  constructor(message: string, readonly permanent: boolean, options?: { cause?: unknown }) {
+  constructor(
+    message: string,
+    readonly permanent: boolean,
+    options?: { cause?: unknown },
+  ) {
     super(message, options);
   }
 }
@@ -97,14 +101,24 @@ async function requestOnce(url: URL, options: RequestOptions): Promise<http.Inco
     if (tunnel !== undefined) {
       // TLS is spoken already; an agent, even the one that `agent: false` makes, would not ask createConnection.
       request = http.request(url.href.replace(/^https:/, 'http:'), {
-        ...settings, agent: undefined, headers: { ...options.headers, host: url.host }, createConnection: () => tunnel,
+        ...settings,
+        agent: undefined,
+        headers: { ...options.headers, host: url.host },
+        createConnection: () => tunnel,
       });
     } else if (proxy !== null) {
       // A plain http request through a proxy carries the whole address.
       const authorization = proxyAuthorization(proxy);
       request = (proxy.protocol === 'https:' ? https : http).request({
-        ...settings, host: bareHost(proxy), port: portOf(proxy), path: url.href,
-        headers: { ...options.headers, host: url.host, ...(authorization === undefined ? {} : { 'proxy-authorization': authorization }) },
+        ...settings,
+        host: bareHost(proxy),
+        port: portOf(proxy),
+        path: url.href,
+        headers: {
+          ...options.headers,
+          host: url.host,
+          ...(authorization === undefined ? {} : { 'proxy-authorization': authorization }),
+        },
       });
     } else {
       request = (url.protocol === 'https:' ? https : http).request(url, settings);
@@ -124,7 +138,8 @@ async function requestOnce(url: URL, options: RequestOptions): Promise<http.Inco
 export async function get(address: string, options: RequestOptions): Promise<http.IncomingMessage> {
   let url = new URL(address);
   for (let hops = 0; hops <= maxRedirects; hops++) {
-    if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new RequestFailure(`the address ${url.href} is neither http nor https`, true);
+    if (url.protocol !== 'http:' && url.protocol !== 'https:')
+      throw new RequestFailure(`the address ${url.href} is neither http nor https`, true);
     const response = await requestOnce(url, options);
     const location = response.headers.location;
     if (![301, 302, 303, 307, 308].includes(response.statusCode ?? 0) || location === undefined) return response;
@@ -133,9 +148,12 @@ export async function get(address: string, options: RequestOptions): Promise<htt
     try {
       next = new URL(location, url);
     } catch (error) {
-      throw new RequestFailure(`the server redirects to '${location.slice(0, 100)}', which is no address`, true, { cause: error });
+      throw new RequestFailure(`the server redirects to '${location.slice(0, 100)}', which is no address`, true, {
+        cause: error,
+      });
     }
-    if (url.protocol === 'https:' && next.protocol === 'http:') throw new RequestFailure(`the server redirects from https to ${next.href}`, true);
+    if (url.protocol === 'https:' && next.protocol === 'http:')
+      throw new RequestFailure(`the server redirects from https to ${next.href}`, true);
     url = next;
   }
   throw new RequestFailure(`more than ${maxRedirects} redirects`, true);

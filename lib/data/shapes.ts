@@ -10,7 +10,18 @@
 import { SeededRandom } from './random';
 import type { ImageSet } from './types';
 
-export const shapeClasses = ['disc', 'ring', 'square', 'frame', 'triangle', 'plus', 'star', 'bars', 'checkerboard', 'crescent'];
+export const shapeClasses = [
+  'disc',
+  'ring',
+  'square',
+  'frame',
+  'triangle',
+  'plus',
+  'star',
+  'bars',
+  'checkerboard',
+  'crescent',
+];
 
 // Taken once: in a vm context (as Jest runs its tests) every look-up of a global is slow, and these stand in the innermost loops.
 const { abs, floor } = Math;
@@ -75,8 +86,7 @@ function randomRotation(random: SeededRandom): [number, number] {
 
 const randomColour = (random: SeededRandom): number[] => [random.below(256), random.below(256), random.below(256)];
 
-const distance = (a: number[], b: number[]): number =>
-  abs(a[0] - b[0]) + abs(a[1] - b[1]) + abs(a[2] - b[2]);
+const distance = (a: number[], b: number[]): number => abs(a[0] - b[0]) + abs(a[1] - b[1]) + abs(a[2] - b[2]);
 
 /** A colour at least `apart` (sum over channels) from the others, or the farther of black and white when luck runs out. */
 function contrastingColour(random: SeededRandom, others: number[][], apart: number): number[] {
@@ -86,7 +96,8 @@ function contrastingColour(random: SeededRandom, others: number[][], apart: numb
   }
   const black = [0, 0, 0];
   const white = [255, 255, 255];
-  const nearest = (colour: number[]): number => others.reduce((least, other) => (distance(colour, other) < least ? distance(colour, other) : least), 765);
+  const nearest = (colour: number[]): number =>
+    others.reduce((least, other) => (distance(colour, other) < least ? distance(colour, other) : least), 765);
   return nearest(white) > nearest(black) ? white : black;
 }
 
@@ -113,17 +124,30 @@ function drawClutter(canvas: Canvas, random: SeededRandom): void {
     const cx = random.between(0, canvas.side);
     const cy = random.between(0, canvas.side);
     const tint = [random.between(-50, 50), random.between(-50, 50), random.between(-50, 50)];
-    paint(canvas, cx, cy, length + 1, (x, y) => {
-      const u = x * cosine + y * sine;
-      const v = y * cosine - x * sine;
-      return abs(u) < length && abs(v) < width;
-    }, (c, before) => before + tint[c]);
+    paint(
+      canvas,
+      cx,
+      cy,
+      length + 1,
+      (x, y) => {
+        const u = x * cosine + y * sine;
+        const v = y * cosine - x * sine;
+        return abs(u) < length && abs(v) < width;
+      },
+      (c, before) => before + tint[c],
+    );
   }
 }
 
 /** Colours the pixels around (cx, cy) by the share of their 2x2 sample points that lie inside; `inside` gets offsets from the centre. */
-function paint({ side, values }: Canvas, cx: number, cy: number, radius: number, inside: (x: number, y: number) => boolean,
-  colour: (channel: number, before: number) => number): void {
+function paint(
+  { side, values }: Canvas,
+  cx: number,
+  cy: number,
+  radius: number,
+  inside: (x: number, y: number) => boolean,
+  colour: (channel: number, before: number) => number,
+): void {
   const left = Math.max(0, floor(cx - radius));
   const right = Math.min(side - 1, floor(cx + radius));
   const top = Math.max(0, floor(cy - radius));
@@ -132,8 +156,11 @@ function paint({ side, values }: Canvas, cx: number, cy: number, radius: number,
     for (let x = left; x <= right; x++) {
       const u = x - cx;
       const v = y - cy;
-      const hits = (inside(u + 0.25, v + 0.25) ? 1 : 0) + (inside(u + 0.75, v + 0.25) ? 1 : 0) +
-        (inside(u + 0.25, v + 0.75) ? 1 : 0) + (inside(u + 0.75, v + 0.75) ? 1 : 0);
+      const hits =
+        (inside(u + 0.25, v + 0.25) ? 1 : 0) +
+        (inside(u + 0.75, v + 0.25) ? 1 : 0) +
+        (inside(u + 0.25, v + 0.75) ? 1 : 0) +
+        (inside(u + 0.75, v + 0.75) ? 1 : 0);
       if (hits === 0) continue;
       for (let c = 0; c < 3; c++) {
         const at = (c * side + y) * side + x;
@@ -145,7 +172,13 @@ function paint({ side, values }: Canvas, cx: number, cy: number, radius: number,
 }
 
 /** Adds uniform noise of the given amplitude, rounds, clamps and stores the picture at `offset` of `pixels`. */
-function develop({ values }: Canvas, random: SeededRandom, amplitude: number, pixels: Uint8Array, offset: number): void {
+function develop(
+  { values }: Canvas,
+  random: SeededRandom,
+  amplitude: number,
+  pixels: Uint8Array,
+  offset: number,
+): void {
   for (let i = 0; i < values.length; i += 4) {
     const word = random.next();
     for (let k = 0; k < 4 && i + k < values.length; k++) {
@@ -171,7 +204,14 @@ function drawPicture(figure: Figure, random: SeededRandom, canvas: Canvas, pixel
   const unit = 1 / radius;
   const cosineUnit = cosine * unit;
   const sineUnit = sine * unit;
-  paint(canvas, cx, cy, radius, (x, y) => figure(x * cosineUnit + y * sineUnit, y * cosineUnit - x * sineUnit), (c) => colour[c]);
+  paint(
+    canvas,
+    cx,
+    cy,
+    radius,
+    (x, y) => figure(x * cosineUnit + y * sineUnit, y * cosineUnit - x * sineUnit),
+    (c) => colour[c],
+  );
   develop(canvas, random, amplitude, pixels, offset);
 }
 

@@ -26,7 +26,8 @@ export interface Source {
   counts: { train: number; test: number } | null;
 }
 
-const krizhevsky = 'A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, technical report, University of Toronto, 2009';
+const krizhevsky =
+  'A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, technical report, University of Toronto, 2009';
 const cifarLicence = 'No licence is stated; the authors ask to cite the technical report';
 
 export const sources: Record<DatasetName, Source> = {
@@ -68,7 +69,8 @@ export const sources: Record<DatasetName, Source> = {
     urls: ['https://ossci-datasets.s3.amazonaws.com/mnist/', 'https://storage.googleapis.com/cvdf-datasets/mnist/'],
     homepage: 'http://yann.lecun.com/exdb/mnist/',
     licence: 'CC BY-SA 3.0, as commonly stated for the set of Y. LeCun and C. Cortes',
-    citation: 'Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 86(11), 1998',
+    citation:
+      'Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 86(11), 1998',
     files: [
       { name: 'train-images-idx3-ubyte.gz', md5: 'f68b3c2dcbeaaa9fbdd348bbdeb94873', size: 9_912_422 },
       { name: 'train-labels-idx1-ubyte.gz', md5: 'd53e105ee54ea40749a09fcbcd1e9432', size: 28_881 },

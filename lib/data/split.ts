@@ -11,15 +11,22 @@ const splitStream = 0x73706c74;
  *
  * @throws ERR_ARG if the share is out of range or `set` is no set of images, ERR_SHAPE if its labels are not `count`.
  */
-export function splitValidation(set: ImageSet, share: number, seed: number): { train: Uint32Array; validation: Uint32Array } {
-  if (typeof set !== 'object' || set === null || !Array.isArray(set.classes)) throw expected('a set of images', 'set', set);
+export function splitValidation(
+  set: ImageSet,
+  share: number,
+  seed: number,
+): { train: Uint32Array; validation: Uint32Array } {
+  if (typeof set !== 'object' || set === null || !Array.isArray(set.classes))
+    throw expected('a set of images', 'set', set);
   checkTypedArray(set.labels, 'set.labels', 'Int32Array', checkInteger(set.count, 'set.count', { min: 0 }));
-  if (!(typeof share === 'number' && share >= 0 && share < 1)) throw expected('a number >= 0 and < 1', 'the validation share', share);
+  if (!(typeof share === 'number' && share >= 0 && share < 1))
+    throw expected('a number >= 0 and < 1', 'the validation share', share);
   checkInteger(seed, 'seed', { min: 0 });
   const members: number[][] = set.classes.map(() => []);
   for (let i = 0; i < set.count; i++) {
     const label = set.labels[i]!;
-    if (members[label] === undefined) throw expected(`a class from 0 to ${members.length - 1}`, `set.labels[${i}]`, label);
+    if (members[label] === undefined)
+      throw expected(`a class from 0 to ${members.length - 1}`, `set.labels[${i}]`, label);
     members[label].push(i);
   }
   const chosen = new Uint8Array(set.count);

@@ -6,7 +6,10 @@ import type { ImageSet } from './types';
  * Counted in a histogram of 256 integers per channel, so the result does not depend on the order of the images. A channel
  * without any variation gets the standard deviation 1: normalising it then yields zeros in place of a division by zero.
  */
-export function channelStatistics(set: Pick<ImageSet, 'shape' | 'pixels' | 'count'>): { mean: number[]; std: number[] } {
+export function channelStatistics(set: Pick<ImageSet, 'shape' | 'pixels' | 'count'>): {
+  mean: number[];
+  std: number[];
+} {
   const [channels, height, width] = set.shape;
   const plane = height * width;
   const histograms = Array.from({ length: channels }, () => new Uint32Array(256));

@@ -1,7 +1,14 @@
 // From operations to picojoules: two accounts, each with every set of constants, against the dense network.
 import { checkOneOf, checkOptions, expected } from '../check';
 import { resolveNetwork, type NetworkDescription } from '../model/description';
-import { ARITHMETIC, EVENT_BYTES, MEMORY, type ArithmeticConstants, type MemoryLevel, type NumberFormat } from './constants';
+import {
+  ARITHMETIC,
+  EVENT_BYTES,
+  MEMORY,
+  type ArithmeticConstants,
+  type MemoryLevel,
+  type NumberFormat,
+} from './constants';
 import type { LayerOperations, OperationCounts } from './operations';
 
 export interface EnergyPair {
@@ -41,7 +48,14 @@ export interface EnergyReport {
   images: number;
   expectedInput: boolean;
   layers: LayerOperations[];
-  total: { annMacs: number; macs: number; accumulates: number; events: number; spikes: number; spikesPerNeuron: number };
+  total: {
+    annMacs: number;
+    macs: number;
+    accumulates: number;
+    events: number;
+    spikes: number;
+    spikesPerNeuron: number;
+  };
   /** The one that the paper compares by: `compute`, int32. */
   headline: EnergyAccount;
   accounts: EnergyAccount[];
@@ -56,26 +70,45 @@ export interface EnergyOptions {
  * Energy per image of a network that did `counts`, and of the dense network of the same shape.
  * Errors: ERR_ARG for an unknown memory, and for counts that no network of this description has.
  */
-export function energyAccount(description: NetworkDescription, counts: OperationCounts, options: EnergyOptions = {}): EnergyReport {
+export function energyAccount(
+  description: NetworkDescription,
+  counts: OperationCounts,
+  options: EnergyOptions = {},
+): EnergyReport {
   const given = checkOptions(options, 'options', ['memory']);
   const memory = checkOneOf(given['memory'] ?? 'sram-32k', 'memory', Object.keys(MEMORY) as MemoryLevel[]);
   const network = resolveNetwork(description);
   const weighted = network.layers.flatMap((layer, index) => (layer.type === 'avgpool' ? [] : [index]));
-  if (typeof counts !== 'object' || counts === null || !Array.isArray(counts.layers) || String(counts.layers.map((layer) => layer?.layer)) !== String(weighted)) {
+  if (
+    typeof counts !== 'object' ||
+    counts === null ||
+    !Array.isArray(counts.layers) ||
+    String(counts.layers.map((layer) => layer?.layer)) !== String(weighted)
+  ) {
     throw expected('what countOperations returned for this network', 'counts', counts);
   }
   const traffic: MemoryTraffic = { name: memory, ...MEMORY[memory], eventBytes: EVENT_BYTES };
   const formats = Object.keys(ARITHMETIC) as NumberFormat[];
   const accounts = [null, traffic].flatMap((moved) => formats.map((name) => account(counts.layers, name, moved)));
-  const sum = (key: 'annMacs' | 'macs' | 'accumulates' | 'events' | 'spikes' | 'neurons', layers = counts.layers): number =>
-    layers.reduce((total, layer) => total + layer[key], 0);
+  const sum = (
+    key: 'annMacs' | 'macs' | 'accumulates' | 'events' | 'spikes' | 'neurons',
+    layers = counts.layers,
+  ): number => layers.reduce((total, layer) => total + layer[key], 0);
   const hiddenNeurons = sum('neurons', counts.layers.slice(0, -1));
   const spikes = sum('spikes');
   return {
-    network: network.name, timesteps: network.timesteps, encoder: network.encoder, images: counts.images, expectedInput: counts.expectedInput,
+    network: network.name,
+    timesteps: network.timesteps,
+    encoder: network.encoder,
+    images: counts.images,
+    expectedInput: counts.expectedInput,
     layers: counts.layers,
     total: {
-      annMacs: sum('annMacs'), macs: sum('macs'), accumulates: sum('accumulates'), events: sum('events'), spikes,
+      annMacs: sum('annMacs'),
+      macs: sum('macs'),
+      accumulates: sum('accumulates'),
+      events: sum('events'),
+      spikes,
       spikesPerNeuron: hiddenNeurons === 0 ? 0 : spikes / hiddenNeurons,
     },
     headline: accounts[0]!,
@@ -91,18 +124,35 @@ function account(layers: readonly LayerOperations[], name: NumberFormat, memory:
     const { macPicojoules: mac, accumulatePicojoules: accumulate } = constants;
     return {
       layer: operations.layer,
-      ...pair(operations.annMacs * mac + bytes.ann * perByte, operations.macs * mac + operations.accumulates * accumulate + bytes.snn * perByte),
+      ...pair(
+        operations.annMacs * mac + bytes.ann * perByte,
+        operations.macs * mac + operations.accumulates * accumulate + bytes.snn * perByte,
+      ),
     };
   });
-  const total = (key: 'annPicojoules' | 'snnPicojoules'): number => parts.reduce((energy, part) => energy + part[key], 0);
-  return { account: memory === null ? 'compute' : 'compute+memory', constants, layers: parts, ...pair(total('annPicojoules'), total('snnPicojoules')) };
+  const total = (key: 'annPicojoules' | 'snnPicojoules'): number =>
+    parts.reduce((energy, part) => energy + part[key], 0);
+  return {
+    account: memory === null ? 'compute' : 'compute+memory',
+    constants,
+    layers: parts,
+    ...pair(total('annPicojoules'), total('snnPicojoules')),
+  };
 }
 
-function movedBytes(operations: LayerOperations, { valueBytes, potentialBytes }: ArithmeticConstants, eventBytes: number): { ann: number; snn: number } {
+function movedBytes(
+  operations: LayerOperations,
+  { valueBytes, potentialBytes }: ArithmeticConstants,
+  eventBytes: number,
+): { ann: number; snn: number } {
   const { annMacs, macs, accumulates, events, spikes, updates, neurons } = operations;
   return {
     ann: annMacs * 2 * valueBytes + neurons * valueBytes,
-    snn: macs * 2 * valueBytes + accumulates * (valueBytes + 2 * potentialBytes) + updates * 2 * potentialBytes + (events + spikes) * eventBytes,
+    snn:
+      macs * 2 * valueBytes +
+      accumulates * (valueBytes + 2 * potentialBytes) +
+      updates * 2 * potentialBytes +
+      (events + spikes) * eventBytes,
   };
 }
 

@@ -18,7 +18,13 @@ export interface ArithmeticConstants {
 const HOROWITZ = "M. Horowitz, 'Computing's energy problem (and what we can do about it)', ISSCC 2014, 45 nm";
 
 export const ARITHMETIC: Readonly<Record<NumberFormat, ArithmeticConstants>> = {
-  int32: { macPicojoules: 3.2, accumulatePicojoules: 0.1, valueBytes: 4, potentialBytes: 4, source: `${HOROWITZ}; the pair behind the ratio of Datta, Kundu and Beerel, IJCNN 2021` },
+  int32: {
+    macPicojoules: 3.2,
+    accumulatePicojoules: 0.1,
+    valueBytes: 4,
+    potentialBytes: 4,
+    source: `${HOROWITZ}; the pair behind the ratio of Datta, Kundu and Beerel, IJCNN 2021`,
+  },
   fp32: { macPicojoules: 4.6, accumulatePicojoules: 0.9, valueBytes: 4, potentialBytes: 4, source: HOROWITZ },
   fp16: { macPicojoules: 1.5, accumulatePicojoules: 0.4, valueBytes: 2, potentialBytes: 2, source: HOROWITZ },
   int8: { macPicojoules: 0.23, accumulatePicojoules: 0.03, valueBytes: 1, potentialBytes: 4, source: HOROWITZ },

@@ -21,7 +21,9 @@ export function fanOut(network: ResolvedNetwork, shapes: readonly LayerShape[], 
   const layer = network.layers[consumer]!;
   const [, height, width] = shapes[consumer]!.in;
   const windows = (side: number): Float64Array =>
-    layer.type === 'conv' ? sideFanOut(side, layer.kernel, layer.stride, layer.padding) : new Float64Array(side).fill(1);
+    layer.type === 'conv'
+      ? sideFanOut(side, layer.kernel, layer.stride, layer.padding)
+      : new Float64Array(side).fill(1);
   const pools = network.layers.slice(first, consumer).map((pool) => pool.kernel);
   const rows = throughPools(map[1], pools, windows(height));
   const columns = throughPools(map[2], pools, windows(width));
@@ -32,5 +34,8 @@ export function fanOut(network: ResolvedNetwork, shapes: readonly LayerShape[], 
 
 // Position p of a side lands on floor(p / kernel) of the pooled one, or nowhere if it is part of the remainder.
 function throughPools(side: number, pools: readonly number[], pooled: Float64Array): Float64Array {
-  return Float64Array.from({ length: side }, (_, position) => pooled[pools.reduce((p, kernel) => Math.floor(p / kernel), position)] ?? 0);
+  return Float64Array.from(
+    { length: side },
+    (_, position) => pooled[pools.reduce((p, kernel) => Math.floor(p / kernel), position)] ?? 0,
+  );
 }

@@ -17,7 +17,8 @@ export function inputEvents(network: ResolvedNetwork): Float64Array {
   return Float64Array.from({ length: network.input[0] * 256 }, (_, index) => {
     const byte = index & 255;
     if (encoder === 'direct') return 0;
-    if (encoder === 'rate') return timesteps * Math.min(1, Math.abs((byte / 255 - mean[index >> 8]!) / std[index >> 8]!));
+    if (encoder === 'rate')
+      return timesteps * Math.min(1, Math.abs((byte / 255 - mean[index >> 8]!) / std[index >> 8]!));
     const first = encoder === 'hybrid' ? 2 : 1;
     const time = codedTime(byte, timesteps, first, lo, hi);
     return time >= first && time <= timesteps ? 1 : 0;

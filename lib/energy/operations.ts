@@ -65,7 +65,9 @@ export class OperationCounter {
     this.hidden = shapes
       .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.index]!.output)
       .map((shape) => ({
-        layer: shape.index, neurons: shape.neurons, fanOut: fanOut(network, shapes, shape.index + 1, shape.out),
+        layer: shape.index,
+        neurons: shape.neurons,
+        fanOut: fanOut(network, shapes, shape.index + 1, shape.out),
         count: { events: 0, accumulates: 0, updates: 0 },
       }));
   }
@@ -77,16 +79,24 @@ export class OperationCounter {
    */
   add(pixels: Uint8Array, spikeTimes: SpikeTimeMaps): void {
     const [channels, height, width] = this.network.input;
-    if (typeof spikeTimes !== 'object' || spikeTimes === null || typeof spikeTimes.get !== 'function') throw expected('a Map of spike times', 'spikeTimes', spikeTimes);
+    if (typeof spikeTimes !== 'object' || spikeTimes === null || typeof spikeTimes.get !== 'function')
+      throw expected('a Map of spike times', 'spikeTimes', spikeTimes);
     const image = channels * height * width;
     checkTypedArray(pixels, 'pixels', 'Uint8Array');
     const count = pixels.length / image;
-    if (!Number.isInteger(count)) throw expected(`a multiple of ${image} bytes (images of ${channels}x${height}x${width})`, 'pixels', pixels, 'ERR_SHAPE');
+    if (!Number.isInteger(count))
+      throw expected(
+        `a multiple of ${image} bytes (images of ${channels}x${height}x${width})`,
+        'pixels',
+        pixels,
+        'ERR_SHAPE',
+      );
     const counts = this.hidden.map(({ layer, neurons, fanOut: { table } }) => {
       const name = `layers.${layer}`;
       const times = spikeTimes.get(name);
       if (times === undefined) throw expected('spike times', name, times);
-      if (times.length !== count * neurons) throw expected(`${count * neurons} spike times (${count} images)`, name, times, 'ERR_SHAPE');
+      if (times.length !== count * neurons)
+        throw expected(`${count * neurons} spike times (${count} images)`, name, times, 'ERR_SHAPE');
       return countMap(times, table, this.network.timesteps, name);
     });
     this.hidden.forEach((entry, i) => addCount(entry.count, counts[i]!));
@@ -100,7 +110,11 @@ export class OperationCounter {
     const perImage = (sum: number): number => sum / this.images;
     const { timesteps, layers } = this.network;
     const incoming = new Map<number, MapCount>([[this.inputFanOut.consumer, this.input]]);
-    for (const { fanOut: { consumer }, count } of this.hidden) incoming.set(consumer, count);
+    for (const {
+      fanOut: { consumer },
+      count,
+    } of this.hidden)
+      incoming.set(consumer, count);
     return {
       images: this.images,
       expectedInput: this.network.encoder === 'rate',
@@ -108,13 +122,19 @@ export class OperationCounter {
         if (shape.type === 'avgpool') return [];
         const from = incoming.get(shape.index)!;
         const own = this.hidden.find((entry) => entry.layer === shape.index)?.count;
-        return [{
-          layer: shape.index, type: shape.type, neurons: shape.neurons, annMacs: shape.macs,
-          macs: shape.index === this.inputFanOut.consumer ? analogSteps(this.network) * shape.macs : 0,
-          accumulates: perImage(from.accumulates), events: perImage(from.events),
-          spikes: layers[shape.index]!.output ? 0 : perImage(own!.events),
-          updates: layers[shape.index]!.output ? timesteps * shape.neurons : perImage(own!.updates),
-        }];
+        return [
+          {
+            layer: shape.index,
+            type: shape.type,
+            neurons: shape.neurons,
+            annMacs: shape.macs,
+            macs: shape.index === this.inputFanOut.consumer ? analogSteps(this.network) * shape.macs : 0,
+            accumulates: perImage(from.accumulates),
+            events: perImage(from.events),
+            spikes: layers[shape.index]!.output ? 0 : perImage(own!.events),
+            updates: layers[shape.index]!.output ? timesteps * shape.neurons : perImage(own!.updates),
+          },
+        ];
       }),
     };
   }
@@ -124,7 +144,11 @@ export class OperationCounter {
  * Operations of one batch, per image; see `OperationCounter.add`.
  * Errors: ERR_ARG, ERR_SHAPE.
  */
-export function countOperations(network: NetworkDescription, pixels: Uint8Array, spikeTimes: SpikeTimeMaps): OperationCounts {
+export function countOperations(
+  network: NetworkDescription,
+  pixels: Uint8Array,
+  spikeTimes: SpikeTimeMaps,
+): OperationCounts {
   const counter = new OperationCounter(network);
   counter.add(pixels, spikeTimes);
   return counter.counts();

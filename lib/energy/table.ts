@@ -4,22 +4,40 @@ import type { EnergyAccount, EnergyReport } from './account';
 
 /** Two tables, operations per layer and energy per account, with the constants of every row. Ends without a newline. */
 export function formatEnergyTable(report: EnergyReport): string {
-  if (typeof report !== 'object' || report === null || !Array.isArray(report.accounts) || !Array.isArray(report.layers)) throw expected('what energyAccount returned', 'report', report);
+  if (typeof report !== 'object' || report === null || !Array.isArray(report.accounts) || !Array.isArray(report.layers))
+    throw expected('what energyAccount returned', 'report', report);
   const { total, headline } = report;
   const perLayer = new Map(headline.layers.map((layer) => [layer.layer, layer]));
   const operations = [
     ['layer', 'dense MACs', 'spiking MACs', 'accumulates', 'spikes/neuron', 'ratio'],
     ...report.layers.map((layer, index) => [
-      `${layer.layer} ${layer.type}`, count(layer.annMacs), count(layer.macs), count(layer.accumulates),
-      index === report.layers.length - 1 ? '-' : (layer.spikes / layer.neurons).toFixed(3), ratio(perLayer.get(layer.layer)?.ratio ?? null),
+      `${layer.layer} ${layer.type}`,
+      count(layer.annMacs),
+      count(layer.macs),
+      count(layer.accumulates),
+      index === report.layers.length - 1 ? '-' : (layer.spikes / layer.neurons).toFixed(3),
+      ratio(perLayer.get(layer.layer)?.ratio ?? null),
     ]),
-    ['total', count(total.annMacs), count(total.macs), count(total.accumulates), total.spikesPerNeuron.toFixed(3), ratio(headline.ratio)],
+    [
+      'total',
+      count(total.annMacs),
+      count(total.macs),
+      count(total.accumulates),
+      total.spikesPerNeuron.toFixed(3),
+      ratio(headline.ratio),
+    ],
   ];
   const energy = [
     ['account', 'constants', 'pJ/MAC', 'pJ/AC', 'pJ/byte', 'dense', 'spiking', 'ratio'],
     ...report.accounts.map((entry) => [
-      entry.account, entry.constants.name, String(entry.constants.macPicojoules), String(entry.constants.accumulatePicojoules),
-      entry.constants.memory === null ? '-' : String(entry.constants.memory.picojoulesPerByte), joules(entry.annPicojoules), joules(entry.snnPicojoules), ratio(entry.ratio),
+      entry.account,
+      entry.constants.name,
+      String(entry.constants.macPicojoules),
+      String(entry.constants.accumulatePicojoules),
+      entry.constants.memory === null ? '-' : String(entry.constants.memory.picojoulesPerByte),
+      joules(entry.annPicojoules),
+      joules(entry.snnPicojoules),
+      ratio(entry.ratio),
     ]),
   ];
   const input = report.expectedInput ? '; input spikes are expected numbers' : '';
@@ -42,14 +60,23 @@ function sources(accounts: readonly EnergyAccount[]): string[] {
     if (!list.includes(constants.name)) names.set(constants.source, [...list, constants.name]);
   }
   const lines = [...names].map(([source, formats]) => `${formats.join(', ')}: ${source}.`);
-  return memory === undefined || memory === null ? lines : [...lines, `bytes, ${memory.name}, nothing cached: ${memory.source}.`];
+  return memory === undefined || memory === null
+    ? lines
+    : [...lines, `bytes, ${memory.name}, nothing cached: ${memory.source}.`];
 }
 
 function columns(rows: readonly string[][]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   // Words to the left, numbers to the right: a column is of words if its first data cell is.
   const left = rows[1]!.map((cell, column) => column === 0 || /^[a-z]/.test(cell));
-  return rows.map((row) => row.map((cell, column) => (left[column] ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (left[column] ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 function count(value: number): string {
@@ -61,6 +88,7 @@ function ratio(value: number | null): string {
 }
 
 function joules(picojoules: number): string {
-  const [scale, unit] = picojoules >= 1e9 ? [1e9, 'mJ'] : picojoules >= 1e6 ? [1e6, 'uJ'] : picojoules >= 1e3 ? [1e3, 'nJ'] : [1, 'pJ'];
+  const [scale, unit] =
+    picojoules >= 1e9 ? [1e9, 'mJ'] : picojoules >= 1e6 ? [1e6, 'uJ'] : picojoules >= 1e3 ? [1e3, 'nJ'] : [1, 'pJ'];
   return `${(picojoules / scale).toPrecision(4)} ${unit}`;
 }

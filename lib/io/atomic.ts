@@ -21,7 +21,12 @@ export async function atomicWrite(path: string, content: FileContent): Promise<v
     // 'wx' never opens a file that someone else has put there.
     const handle = await open(temporary, 'wx');
     try {
-      const pieces = typeof content === 'string' ? [Buffer.from(content)] : ArrayBuffer.isView(content) ? [content as Uint8Array] : content;
+      const pieces =
+        typeof content === 'string'
+          ? [Buffer.from(content)]
+          : ArrayBuffer.isView(content)
+            ? [content as Uint8Array]
+            : content;
       for (const piece of pieces) await writeAll(handle, piece);
       await handle.sync();
     } finally {
@@ -85,7 +90,13 @@ export async function makeFolder(path: string, parents = true): Promise<void> {
       return makeFolder(path, false);
     }
     // Something is there: a file, or a folder (of a read-only file system, too).
-    if (!(await stat(path).then((found) => found.isDirectory(), () => false))) throw ioError('create', path, error);
+    if (
+      !(await stat(path).then(
+        (found) => found.isDirectory(),
+        () => false,
+      ))
+    )
+      throw ioError('create', path, error);
   }
 }
 
@@ -94,9 +105,16 @@ export function ioError(action: string, path: string, error: unknown): OneSpikeE
   if (error instanceof OneSpikeError) return error;
   const { code, message } = error as { code?: unknown; message?: unknown };
   const reasons: Record<string, string> = {
-    ENOENT: 'no such file or folder', EACCES: 'permission denied', EPERM: 'operation not permitted', EISDIR: 'it is a folder',
-    ENOTDIR: 'a part of the path is not a folder', EEXIST: 'something else has that name', ENOSPC: 'no space left on the device', EROFS: 'the file system is read-only',
+    ENOENT: 'no such file or folder',
+    EACCES: 'permission denied',
+    EPERM: 'operation not permitted',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'a part of the path is not a folder',
+    EEXIST: 'something else has that name',
+    ENOSPC: 'no space left on the device',
+    EROFS: 'the file system is read-only',
   };
-  const reason = typeof code === 'string' && Object.hasOwn(reasons, code) ? `${reasons[code]} (${code})` : String(message);
+  const reason =
+    typeof code === 'string' && Object.hasOwn(reasons, code) ? `${reasons[code]} (${code})` : String(message);
   return new OneSpikeError('ERR_IO', `Cannot ${action} ${path}: ${reason}`, { cause: error });
 }

@@ -5,7 +5,7 @@
  * Keys are compared after their escapes are undone.
  */
 export function duplicateKey(text: string): string | undefined {
-  const open: (Set<string> | null)[] = [];  // the keys of each enclosing object; null for an array
+  const open: (Set<string> | null)[] = []; // the keys of each enclosing object; null for an array
   let keyNext = false;
   for (let i = 0; i < text.length; i++) {
     const mark = text[i];

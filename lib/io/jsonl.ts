@@ -28,7 +28,7 @@ export async function readJsonLines(path: string): Promise<JsonLines> {
 
 function parse(bytes: Buffer, path: string): JsonLines {
   const lines = bytes.toString('utf8').split('\n');
-  const last = lines.length - 1;  // what follows the last newline: nothing, unless the line is torn
+  const last = lines.length - 1; // what follows the last newline: nothing, unless the line is torn
   const records: JsonObject[] = [];
   let torn = false;
   lines.forEach((text, index) => {
@@ -36,7 +36,11 @@ function parse(bytes: Buffer, path: string): JsonLines {
     const record = parseObject(text);
     if (record !== undefined) records.push(record);
     else if (index === last) torn = true;
-    else throw new OneSpikeError('ERR_FORMAT', `Expected a JSON object for ${path}, line ${index + 1}, but received ${JSON.stringify(text.slice(0, 40))}`);
+    else
+      throw new OneSpikeError(
+        'ERR_FORMAT',
+        `Expected a JSON object for ${path}, line ${index + 1}, but received ${JSON.stringify(text.slice(0, 40))}`,
+      );
   });
   return { records, torn };
 }

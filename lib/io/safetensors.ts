@@ -9,13 +9,30 @@ import { atomicWrite, ioError } from './atomic';
 import { duplicateKey } from './json-keys';
 
 const ARRAYS = {
-  F64: Float64Array, I64: BigInt64Array, U64: BigUint64Array, F32: Float32Array, I32: Int32Array, U32: Uint32Array,
-  I16: Int16Array, U16: Uint16Array, I8: Int8Array, U8: Uint8Array,
+  F64: Float64Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+  F32: Float32Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  I8: Int8Array,
+  U8: Uint8Array,
 } as const;
 
 export type TensorType = keyof typeof ARRAYS;
 export type TensorData =
-  | Float64Array | BigInt64Array | BigUint64Array | Float32Array | Int32Array | Uint32Array | Int16Array | Uint16Array | Int8Array | Uint8Array;
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
 
 /** A tensor in C order; `data` is of the array type of `dtype` and has as many elements as `shape` says. */
 export interface Tensor {
@@ -37,7 +54,7 @@ interface Entry {
   end: number;
 }
 
-const MAX_HEADER = 100_000_000;  // the limit of the reference implementation
+const MAX_HEADER = 100_000_000; // the limit of the reference implementation
 const CHUNK = 2 ** 26;
 
 /**
@@ -73,15 +90,23 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
  * must not change until the promise resolves.
  * Errors: ERR_ARG for a tensor that is not what it says, ERR_IO.
  */
-export async function writeSafetensors(path: string, tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
   checkString(path, 'path');
-  if (Object.prototype.toString.call(tensors) !== '[object Map]') throw expected('a Map of tensors', 'tensors', tensors);
-  for (const [key, value] of Object.entries(checkObject(metadata, 'metadata'))) if (typeof value !== 'string') throw expected('a string', `metadata.${key}`, value);
+  if (Object.prototype.toString.call(tensors) !== '[object Map]')
+    throw expected('a Map of tensors', 'tensors', tensors);
+  for (const [key, value] of Object.entries(checkObject(metadata, 'metadata')))
+    if (typeof value !== 'string') throw expected('a string', `metadata.${key}`, value);
   const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
   const pieces: Uint8Array[] = [];
   for (const [name, tensor] of tensors) checkTensor(name, tensor);
-  const bySize = [...tensors].sort(([, a], [, b]) => ARRAYS[b.dtype].BYTES_PER_ELEMENT - ARRAYS[a.dtype].BYTES_PER_ELEMENT);
+  const bySize = [...tensors].sort(
+    ([, a], [, b]) => ARRAYS[b.dtype].BYTES_PER_ELEMENT - ARRAYS[a.dtype].BYTES_PER_ELEMENT,
+  );
   let offset = 0;
   for (const [name, tensor] of bySize) {
     const { dtype, shape, data } = tensor;
@@ -101,11 +126,14 @@ export async function writeSafetensors(path: string, tensors: ReadonlyMap<string
 async function readHeader(handle: FileHandle, size: number, path: string): Promise<{ header: string; start: number }> {
   if (size < 8) throw damaged(path, 0, 'a header length of 8 bytes', `a file of ${size} bytes`);
   const length = Buffer.from(await readBytes(handle, 0, 8, path)).readBigUInt64LE(0);
-  if (length > BigInt(MAX_HEADER)) throw damaged(path, 0, `a header length of at most ${MAX_HEADER}`, length.toString());
+  if (length > BigInt(MAX_HEADER))
+    throw damaged(path, 0, `a header length of at most ${MAX_HEADER}`, length.toString());
   const start = 8 + Number(length);
-  if (start > size) throw damaged(path, 0, `a header length of at most ${size - 8} (the rest of the file)`, length.toString());
+  if (start > size)
+    throw damaged(path, 0, `a header length of at most ${size - 8} (the rest of the file)`, length.toString());
   const bytes = await readBytes(handle, 8, start - 8, path);
-  if (bytes[0] !== 0x7b) throw damaged(path, 8, "a header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
+  if (bytes[0] !== 0x7b)
+    throw damaged(path, 8, "a header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
   try {
     return { header: new TextDecoder('utf-8', { fatal: true }).decode(bytes), start };
   } catch (error) {
@@ -113,7 +141,12 @@ async function readHeader(handle: FileHandle, size: number, path: string): Promi
   }
 }
 
-function parseHeader(text: string, start: number, dataSize: number, path: string): { metadata: Record<string, string>; entries: Entry[] } {
+function parseHeader(
+  text: string,
+  start: number,
+  dataSize: number,
+  path: string,
+): { metadata: Record<string, string>; entries: Entry[] } {
   let header: unknown;
   try {
     header = JSON.parse(text);
@@ -135,17 +168,21 @@ function parseHeader(text: string, start: number, dataSize: number, path: string
 
 function parseMetadata(value: unknown, path: string): Record<string, string> {
   if (!isObject(value)) throw damaged(path, 8, 'an object of strings as __metadata__', describeValue(value));
-  for (const [key, text] of Object.entries(value)) if (typeof text !== 'string') throw damaged(path, 8, `a string as __metadata__.${key}`, describeValue(text));
+  for (const [key, text] of Object.entries(value))
+    if (typeof text !== 'string') throw damaged(path, 8, `a string as __metadata__.${key}`, describeValue(text));
   return value as Record<string, string>;
 }
 
 function parseEntry(name: string, value: unknown, path: string): Entry {
-  const fault = (what: string, received: unknown): OneSpikeError => damaged(path, 8, `${what} of tensor '${name}'`, describeValue(received));
+  const fault = (what: string, received: unknown): OneSpikeError =>
+    damaged(path, 8, `${what} of tensor '${name}'`, describeValue(received));
   if (!isObject(value)) throw fault('an object as description', value);
   const { dtype, shape, data_offsets: offsets, ...others } = value;
-  if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype)) throw fault(`one of ${Object.keys(ARRAYS).join(', ')} as dtype`, dtype);
+  if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype))
+    throw fault(`one of ${Object.keys(ARRAYS).join(', ')} as dtype`, dtype);
   if (!Array.isArray(shape) || !shape.every(isSize)) throw fault('a list of sizes as shape', shape);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) throw fault('two offsets as data_offsets', offsets);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize))
+    throw fault('two offsets as data_offsets', offsets);
   const unknown = Object.keys(others)[0];
   if (unknown !== undefined) throw fault('no other key than dtype, shape and data_offsets in the description', unknown);
   const [begin, end] = offsets as [number, number];
@@ -159,14 +196,26 @@ function parseEntry(name: string, value: unknown, path: string): Entry {
 function checkLayout(entries: readonly Entry[], start: number, dataSize: number, path: string): void {
   let next = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== next) throw damaged(path, start + next, `tensor '${name}' to begin at data offset ${next}`, begin > next ? `a hole up to ${begin}` : `an overlap from ${begin}`);
-    if (end > dataSize) throw damaged(path, start + begin, `tensor '${name}' to end within ${dataSize} bytes of data`, String(end));
+    if (begin !== next)
+      throw damaged(
+        path,
+        start + next,
+        `tensor '${name}' to begin at data offset ${next}`,
+        begin > next ? `a hole up to ${begin}` : `an overlap from ${begin}`,
+      );
+    if (end > dataSize)
+      throw damaged(path, start + begin, `tensor '${name}' to end within ${dataSize} bytes of data`, String(end));
     next = end;
   }
   if (next !== dataSize) throw damaged(path, start + next, 'the end of the file', `${dataSize - next} more bytes`);
 }
 
-async function readBytes(handle: FileHandle, position: number, length: number, path: string): Promise<Uint8Array<ArrayBuffer>> {
+async function readBytes(
+  handle: FileHandle,
+  position: number,
+  length: number,
+  path: string,
+): Promise<Uint8Array<ArrayBuffer>> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
     bytes = new Uint8Array(length);
@@ -182,7 +231,8 @@ async function readBytes(handle: FileHandle, position: number, length: number, p
 }
 
 function checkTensor(name: string, tensor: Tensor): void {
-  if (typeof name !== 'string' || name === '' || name === '__metadata__') throw expected('a tensor name', 'tensors', name);
+  if (typeof name !== 'string' || name === '' || name === '__metadata__')
+    throw expected('a tensor name', 'tensors', name);
   if (!isObject(tensor)) throw expected('{ dtype, shape, data }', name, tensor);
   const { dtype, shape, data } = tensor;
   if (!Object.hasOwn(ARRAYS, dtype)) throw expected(`one of ${Object.keys(ARRAYS).join(', ')}`, `${name}.dtype`, dtype);
@@ -190,7 +240,8 @@ function checkTensor(name: string, tensor: Tensor): void {
   // By name, not by class: an array of another realm, or a subclass, is as good.
   const kind = ArrayBuffer.isView(data) ? (data as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] : undefined;
   if (kind !== ARRAYS[dtype].name) throw expected(`a ${ARRAYS[dtype].name} (${dtype})`, `${name}.data`, data);
-  if (data.length !== product(shape)) throw expected(`${product(shape)} elements (the shape ${JSON.stringify(shape)})`, `${name}.data`, data);
+  if (data.length !== product(shape))
+    throw expected(`${product(shape)} elements (the shape ${JSON.stringify(shape)})`, `${name}.data`, data);
 }
 
 function isSize(value: unknown): value is number {
@@ -206,5 +257,9 @@ function product(shape: readonly number[]): number {
 }
 
 function damaged(path: string, offset: number, what: string, received: string, cause?: unknown): OneSpikeError {
-  return new OneSpikeError('ERR_FORMAT', `Expected ${what} for ${path} at byte ${offset} but received ${received}`, cause === undefined ? undefined : { cause });
+  return new OneSpikeError(
+    'ERR_FORMAT',
+    `Expected ${what} for ${path} at byte ${offset} but received ${received}`,
+    cause === undefined ? undefined : { cause },
+  );
 }

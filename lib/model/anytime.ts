@@ -43,7 +43,10 @@ export function anytime(potentials: Float32Array, options: AnytimeOptions): Anyt
   const beta = checkNumber(options.beta, 'beta');
   const perImage = classes * timesteps;
   if (values.length % perImage !== 0) {
-    throw new OneSpikeError('ERR_SHAPE', `Expected a multiple of ${perImage} (T*K) elements for potentials but received ${values.length}`);
+    throw new OneSpikeError(
+      'ERR_SHAPE',
+      `Expected a multiple of ${perImage} (T*K) elements for potentials but received ${values.length}`,
+    );
   }
   const images = values.length / perImage;
   const predictions = new Int32Array(images * timesteps);

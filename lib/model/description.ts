@@ -79,11 +79,16 @@ const positive = (value: number): boolean => Math.fround(value) > 0 && Number.is
 
 /** A zod number whose every failure carries the same description of what was expected. */
 export function numberOf(what: string, accepts: (value: number) => boolean = () => true) {
-  return z.number({ error: what }).refine((value) => Number.isFinite(Math.fround(value)) && accepts(value), { error: what });
+  return z
+    .number({ error: what })
+    .refine((value) => Number.isFinite(Math.fround(value)) && accepts(value), { error: what });
 }
 
 export function integerOf(low: number, high: number) {
-  return numberOf(`an integer from ${low} to ${high}`, (value) => Number.isInteger(value) && value >= low && value <= high);
+  return numberOf(
+    `an integer from ${low} to ${high}`,
+    (value) => Number.isInteger(value) && value >= low && value <= high,
+  );
 }
 
 /** `'a', 'b' or 'c'`. */
@@ -160,7 +165,12 @@ function pathName(path: readonly PropertyKey[], root: string): string {
  * Checks `value` against a schema whose messages name what was expected.
  * Errors: ERR_ARG, with the path of the first fault; an unknown key is reported before a missing one, which it explains.
  */
-export function checked<T>(schema: z.ZodType<T>, value: unknown, root: string, keysAt: (path: readonly PropertyKey[]) => readonly string[]): T {
+export function checked<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  root: string,
+  keysAt: (path: readonly PropertyKey[]) => readonly string[],
+): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues;
@@ -171,9 +181,15 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, root: string, k
     const known = keysAt(issue.path);
     const near = suggest(key, known);
     const hint = near === undefined ? `known: ${known.join(', ')}` : `did you mean '${near}'?`;
-    throw new OneSpikeError('ERR_ARG', `Expected known keys for ${where} but received the unknown key '${key}' (${hint})`);
+    throw new OneSpikeError(
+      'ERR_ARG',
+      `Expected known keys for ${where} but received the unknown key '${key}' (${hint})`,
+    );
   }
-  const received = issue.path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], value);
+  const received = issue.path.reduce<unknown>(
+    (node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
   throw expected(issue.message, where, received);
 }
 
@@ -187,7 +203,9 @@ const LAYER_KEYS = Object.keys(layerSchema.shape);
  * the place, as in `layers[3].kernel`.
  */
 export function resolveNetwork(description: unknown): ResolvedNetwork {
-  const d = checked(networkSchema, description, 'the network description', (path) => (path[0] === 'layers' ? LAYER_KEYS : NETWORK_KEYS));
+  const d = checked(networkSchema, description, 'the network description', (path) =>
+    path[0] === 'layers' ? LAYER_KEYS : NETWORK_KEYS,
+  );
   const channels = d.input[0];
   const three = channels === 3;
   const lo = d.lo ?? 0;
@@ -219,16 +237,24 @@ type ParsedLayer = z.infer<typeof layerSchema>;
 function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
   const { type } = layer;
   const neutral = <K extends keyof ResolvedLayer>(key: K, value: ResolvedLayer[K], only: string): ResolvedLayer[K] => {
-    if (layer[key] !== undefined && layer[key] !== value) throw expected(`nothing or ${value} (${only})`, `${where}.${key}`, layer[key]);
+    if (layer[key] !== undefined && layer[key] !== value)
+      throw expected(`nothing or ${value} (${only})`, `${where}.${key}`, layer[key]);
     return value;
   };
   if (type === 'avgpool') {
     const kernel = layer.kernel ?? 2;
     const only = 'an avgpool takes a kernel, which is its stride';
     return {
-      type, kernel, out: neutral('out', 0, only), stride: neutral('stride', kernel, only), padding: neutral('padding', 0, only),
-      bias: neutral('bias', false, only), output: neutral('output', false, only), leak: neutral('leak', 1, only),
-      threshold: neutral('threshold', 1, only), dropout: neutral('dropout', 0, only),
+      type,
+      kernel,
+      out: neutral('out', 0, only),
+      stride: neutral('stride', kernel, only),
+      padding: neutral('padding', 0, only),
+      bias: neutral('bias', false, only),
+      output: neutral('output', false, only),
+      leak: neutral('leak', 1, only),
+      threshold: neutral('threshold', 1, only),
+      dropout: neutral('dropout', 0, only),
     };
   }
   const out = layer.out ?? 0;
@@ -237,15 +263,28 @@ function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
   if (type === 'conv') {
     // `output` is left to the order check, which knows what the last layer must be.
     return {
-      type, out, kernel: layer.kernel ?? 3, stride: layer.stride ?? 1, padding: layer.padding ?? 1, ...neuron,
-      output: layer.output ?? false, dropout: layer.dropout ?? 0,
+      type,
+      out,
+      kernel: layer.kernel ?? 3,
+      stride: layer.stride ?? 1,
+      padding: layer.padding ?? 1,
+      ...neuron,
+      output: layer.output ?? false,
+      dropout: layer.dropout ?? 0,
     };
   }
   const only = 'a linear layer has no window';
   const output = layer.output ?? false;
   const dropout = output ? neutral('dropout', 0, 'the output layer sends no spikes') : (layer.dropout ?? 0);
   return {
-    type, out, kernel: neutral('kernel', 1, only), stride: neutral('stride', 1, only), padding: neutral('padding', 0, only), ...neuron, output, dropout,
+    type,
+    out,
+    kernel: neutral('kernel', 1, only),
+    stride: neutral('stride', 1, only),
+    padding: neutral('padding', 0, only),
+    ...neuron,
+    output,
+    dropout,
   };
 }
 
@@ -254,16 +293,31 @@ function checkOrder(layers: readonly ResolvedLayer[]): void {
   let linear = -1;
   layers.forEach((layer, index) => {
     const where = `layers[${index}]`;
-    if (layer.output && layer.type !== 'linear') throw expected("'linear' (the output layer)", `${where}.type`, layer.type, 'ERR_SHAPE');
-    if (layer.output && index !== last) throw expected('the output layer to be the last one', `${where}.output`, true, 'ERR_SHAPE');
-    if (linear >= 0 && layer.type !== 'linear') throw expected(`'linear' (layers[${linear}] has flattened the map)`, `${where}.type`, layer.type, 'ERR_SHAPE');
+    if (layer.output && layer.type !== 'linear')
+      throw expected("'linear' (the output layer)", `${where}.type`, layer.type, 'ERR_SHAPE');
+    if (layer.output && index !== last)
+      throw expected('the output layer to be the last one', `${where}.output`, true, 'ERR_SHAPE');
+    if (linear >= 0 && layer.type !== 'linear')
+      throw expected(`'linear' (layers[${linear}] has flattened the map)`, `${where}.type`, layer.type, 'ERR_SHAPE');
     if (layer.type === 'linear' && linear < 0) linear = index;
   });
-  if (!layers[last]!.output) throw expected('a linear layer with output: true at the end', `layers[${last}]`, `${layers[last]!.type} without output`, 'ERR_SHAPE');
+  if (!layers[last]!.output)
+    throw expected(
+      'a linear layer with output: true at the end',
+      `layers[${last}]`,
+      `${layers[last]!.type} without output`,
+      'ERR_SHAPE',
+    );
 }
 
-function perChannel(key: string, given: readonly number[] | undefined, fallback: number | readonly number[], channels: number): number[] {
-  if (given === undefined) return typeof fallback === 'number' ? new Array<number>(channels).fill(fallback) : [...fallback];
+function perChannel(
+  key: string,
+  given: readonly number[] | undefined,
+  fallback: number | readonly number[],
+  channels: number,
+): number[] {
+  if (given === undefined)
+    return typeof fallback === 'number' ? new Array<number>(channels).fill(fallback) : [...fallback];
   if (given.length !== channels) throw expected(`${channels} numbers (one per channel)`, key, given);
   return [...given];
 }

@@ -29,7 +29,13 @@ export interface ForwardBuffers {
 
 /** Runs `count` images through the network, `step` at a time, and adds the statistics up. */
 export async function forwardInPieces(
-  network: NativeNetwork, batch: DeviceBatch, count: number, step: number, mode: Mode, out: ForwardBuffers, signal?: AbortSignal,
+  network: NativeNetwork,
+  batch: DeviceBatch,
+  count: number,
+  step: number,
+  mode: Mode,
+  out: ForwardBuffers,
+  signal?: AbortSignal,
 ): Promise<StepStats> {
   let total: StepStats | undefined;
   for (let start = 0; start < count; start += step) {
@@ -38,7 +44,8 @@ export async function forwardInPieces(
     const stats = await network.forward(part, mode, outputs(out, start, end, count), signal);
     total = total === undefined ? stats : add(total, stats);
   }
-  if (out.decisionSteps !== undefined) total!.meanDecisionStep = out.decisionSteps.reduce((sum, step) => sum + step, 0) / count;
+  if (out.decisionSteps !== undefined)
+    total!.meanDecisionStep = out.decisionSteps.reduce((sum, step) => sum + step, 0) / count;
   return total!;
 }
 

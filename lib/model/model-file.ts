@@ -64,7 +64,12 @@ export interface WriteModelOptions {
  * Writes a model file or a checkpoint, atomically. What `readModel` would refuse is not written.
  * Errors: ERR_ARG for parameters that do not match the network or are out of range, ERR_IO.
  */
-export async function writeModel(path: string, network: ResolvedNetwork, parameters: ReadonlyMap<string, FloatTensor>, options: WriteModelOptions = {}): Promise<void> {
+export async function writeModel(
+  path: string,
+  network: ResolvedNetwork,
+  parameters: ReadonlyMap<string, FloatTensor>,
+  options: WriteModelOptions = {},
+): Promise<void> {
   const { slots = new Map<string, FloatTensor>(), extra = {} } = options;
   const tensors = new Map<string, Tensor>();
   const shapes = parameterShapes(network);
@@ -77,10 +82,15 @@ export async function writeModel(path: string, network: ResolvedNetwork, paramet
     for (const slot of SLOTS) {
       for (const { name, shape } of shapes) {
         const state = slots.get(`${slot}.${name}`);
-        if (state !== undefined) tensors.set(`${slot}.${name}`, { dtype: 'F32', ...checkTensor(path, `${slot}.${name}`, { dtype: 'F32', ...state }, shape) });
+        if (state !== undefined)
+          tensors.set(`${slot}.${name}`, {
+            dtype: 'F32',
+            ...checkTensor(path, `${slot}.${name}`, { dtype: 'F32', ...state }, shape),
+          });
       }
     }
-    for (const name of [...parameters.keys(), ...slots.keys()]) if (!tensors.has(name)) throw damaged(path, 'tensors of the network alone', `'${name}'`);
+    for (const name of [...parameters.keys(), ...slots.keys()])
+      if (!tensors.has(name)) throw damaged(path, 'tensors of the network alone', `'${name}'`);
     if (Object.hasOwn(extra, 'onespike')) throw damaged(path, "metadata other than 'onespike'", "'onespike'");
   } catch (error) {
     throw new OneSpikeError('ERR_ARG', (error as Error).message, { cause: error });
@@ -96,7 +106,8 @@ function parseArchitecture(json: string | undefined, path: string): ResolvedNetw
   } catch (error) {
     throw damaged(path, "JSON under the key 'onespike' of the metadata", (error as Error).message, error);
   }
-  if (typeof value !== 'object' || value === null) throw damaged(path, "an object under the key 'onespike' of the metadata", describeValue(value));
+  if (typeof value !== 'object' || value === null)
+    throw damaged(path, "an object under the key 'onespike' of the metadata", describeValue(value));
   const { format, network } = value as { format?: unknown; network?: unknown };
   if (format !== FORMAT) throw damaged(path, `format ${FORMAT} of the architecture`, describeValue(format));
   try {
@@ -110,7 +121,8 @@ function checkParameter(path: string, name: string, tensor: Tensor, shape: reado
   const checked = checkTensor(path, name, tensor, shape);
   const [value] = checked.data as unknown as [number];
   if (name.endsWith('.threshold') && !(value > 0)) throw damaged(path, `a number > 0 as '${name}'`, String(value));
-  if (name.endsWith('.leak') && !(value >= 0 && value <= 1)) throw damaged(path, `a number in [0, 1] as '${name}'`, String(value));
+  if (name.endsWith('.leak') && !(value >= 0 && value <= 1))
+    throw damaged(path, `a number in [0, 1] as '${name}'`, String(value));
   return checked;
 }
 
@@ -119,7 +131,8 @@ function checkTensor(path: string, name: string, tensor: Tensor, shape: readonly
   if (dtype !== 'F32') throw damaged(path, `type F32 of '${name}'`, dtype);
   if (text(tensor.shape) !== text(shape)) throw damaged(path, `shape ${text(shape)} of '${name}'`, text(tensor.shape));
   const floats = data as Float32Array;
-  for (let i = 0; i < floats.length; i++) if (!Number.isFinite(floats[i])) throw damaged(path, `finite numbers in '${name}'`, `${floats[i]} at element ${i}`);
+  for (let i = 0; i < floats.length; i++)
+    if (!Number.isFinite(floats[i])) throw damaged(path, `finite numbers in '${name}'`, `${floats[i]} at element ${i}`);
   return { shape: [...shape], data: floats };
 }
 
@@ -128,5 +141,9 @@ function text(shape: readonly number[]): string {
 }
 
 function damaged(path: string, what: string, received: string, cause?: unknown): OneSpikeError {
-  return new OneSpikeError('ERR_FORMAT', `Expected ${what} for ${path} but received ${received}`, cause === undefined ? undefined : { cause });
+  return new OneSpikeError(
+    'ERR_FORMAT',
+    `Expected ${what} for ${path} but received ${received}`,
+    cause === undefined ? undefined : { cause },
+  );
 }

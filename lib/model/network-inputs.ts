@@ -1,8 +1,25 @@
 // What the methods of Network accept, and the checks that turn it into what native code takes.
 import { types } from 'node:util';
 
-import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkTypedArray, expected } from '../check';
-import { DeviceDataset, type DeviceBatch, type DeviceStep, type NativeAugment, type NativeCounters, type NativeMode, type NativeOptimizer } from '../backend';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkTypedArray,
+  expected,
+} from '../check';
+import {
+  DeviceDataset,
+  type DeviceBatch,
+  type DeviceStep,
+  type NativeAugment,
+  type NativeCounters,
+  type NativeMode,
+  type NativeOptimizer,
+} from '../backend';
 import { OneSpikeError } from '../errors';
 
 export type Mode = NativeMode;
@@ -48,7 +65,11 @@ export interface BatchShape {
 }
 
 /** Number of images in `pixels`. */
-export function checkPixels(pixels: unknown, name: string, { input }: BatchShape): { pixels: Uint8Array; count: number } {
+export function checkPixels(
+  pixels: unknown,
+  name: string,
+  { input }: BatchShape,
+): { pixels: Uint8Array; count: number } {
   const bytes = checkTypedArray(pixels, name, 'Uint8Array');
   const size = input[0] * input[1] * input[2];
   if (bytes.length === 0 || bytes.length % size !== 0) {
@@ -61,46 +82,75 @@ export function checkPixels(pixels: unknown, name: string, { input }: BatchShape
 /** Labels as Int32Array, each one checked to be a class. Always a copy: the caller's array may change. */
 export function checkLabels(labels: unknown, name: string, count: number, classes: number): Int32Array {
   const list = labels as ArrayLike<number | bigint>;
-  if (typeof labels !== 'object' || labels === null || types.isProxy(labels) || typeof list.length !== 'number') throw expected('an array of class numbers', name, labels);
-  if (list.length !== count) throw new OneSpikeError('ERR_SHAPE', `Expected ${count} labels (one per image) for ${name} but received ${list.length}`);
+  if (typeof labels !== 'object' || labels === null || types.isProxy(labels) || typeof list.length !== 'number')
+    throw expected('an array of class numbers', name, labels);
+  if (list.length !== count)
+    throw new OneSpikeError(
+      'ERR_SHAPE',
+      `Expected ${count} labels (one per image) for ${name} but received ${list.length}`,
+    );
   const result = new Int32Array(count);
   for (let i = 0; i < count; i++) {
     const label = list[i];
     const value = typeof label === 'bigint' ? Number(label) : label;
-    if (!Number.isInteger(value) || value! < 0 || value! >= classes) throw expected(`a class from 0 to ${classes - 1}`, `${name}[${i}]`, label);
+    if (!Number.isInteger(value) || value! < 0 || value! >= classes)
+      throw expected(`a class from 0 to ${classes - 1}`, `${name}[${i}]`, label);
     result[i] = value!;
   }
   return result;
 }
 
 /** A batch and the number of its images. `labelled`: labels must come with it. */
-export function checkBatch(batch: unknown, name: string, shape: BatchShape, labelled: boolean): { batch: DeviceBatch; count: number } {
+export function checkBatch(
+  batch: unknown,
+  name: string,
+  shape: BatchShape,
+  labelled: boolean,
+): { batch: DeviceBatch; count: number } {
   if (typeof batch !== 'object' || batch === null || Array.isArray(batch) || ArrayBuffer.isView(batch)) {
     throw expected('{ pixels, labels } or { dataset, indices }', name, batch);
   }
   return 'dataset' in batch ? checkRows(batch, name, shape, labelled) : checkImages(batch, name, shape, labelled);
 }
 
-function checkImages(batch: object, name: string, shape: BatchShape, labelled: boolean): { batch: DeviceBatch; count: number } {
+function checkImages(
+  batch: object,
+  name: string,
+  shape: BatchShape,
+  labelled: boolean,
+): { batch: DeviceBatch; count: number } {
   const { pixels: given, labels } = checkOptions(batch, name, ['pixels', 'labels']);
   const { pixels, count } = checkPixels(given, `${name}.pixels`, shape);
   if (labels === undefined && !labelled) return { batch: { pixels }, count };
   return { batch: { pixels, labels: checkLabels(labels, `${name}.labels`, count, shape.classes) }, count };
 }
 
-function checkRows(batch: object, name: string, shape: BatchShape, labelled: boolean): { batch: DeviceBatch; count: number } {
+function checkRows(
+  batch: object,
+  name: string,
+  shape: BatchShape,
+  labelled: boolean,
+): { batch: DeviceBatch; count: number } {
   const { dataset, indices: given, augment } = checkOptions(batch, name, ['dataset', 'indices', 'augment']);
-  if (!(dataset instanceof DeviceDataset)) throw expected('a data set made by createDataset', `${name}.dataset`, dataset);
+  if (!(dataset instanceof DeviceDataset))
+    throw expected('a data set made by createDataset', `${name}.dataset`, dataset);
   if (dataset.shape.some((side, i) => side !== shape.input[i])) {
     const received = dataset.shape.join(' x ');
-    throw new OneSpikeError('ERR_SHAPE', `Expected images of ${shape.input.join(' x ')} for ${name}.dataset but received ${received}`);
+    throw new OneSpikeError(
+      'ERR_SHAPE',
+      `Expected images of ${shape.input.join(' x ')} for ${name}.dataset but received ${received}`,
+    );
   }
-  if (labelled && !dataset.labelled) throw new OneSpikeError('ERR_ARG', `Expected a data set with labels for ${name}.dataset but received one without`);
+  if (labelled && !dataset.labelled)
+    throw new OneSpikeError('ERR_ARG', `Expected a data set with labels for ${name}.dataset but received one without`);
   const indices = checkTypedArray(given, `${name}.indices`, 'Uint32Array');
   if (indices.length === 0) throw expected('at least one row', `${name}.indices`, indices, 'ERR_SHAPE');
   const wrong = indices.findIndex((row) => row >= dataset.count);
   if (wrong >= 0) throw expected(`a row from 0 to ${dataset.count - 1}`, `${name}.indices[${wrong}]`, indices[wrong]);
-  return { batch: { dataset, indices, augment: augment === undefined ? undefined : checkAugment(augment, `${name}.augment`) }, count: indices.length };
+  return {
+    batch: { dataset, indices, augment: augment === undefined ? undefined : checkAugment(augment, `${name}.augment`) },
+    count: indices.length,
+  };
 }
 
 function checkAugment(augment: unknown, name: string): NativeAugment {
@@ -113,7 +163,18 @@ function checkAugment(augment: unknown, name: string): NativeAugment {
   };
 }
 
-const OPTIMIZER_KEYS = ['kind', 'learningRate', 'neuronLearningRate', 'momentum', 'weightDecay', 'beta1', 'beta2', 'epsilon', 'amsgrad', 'clipNorm'];
+const OPTIMIZER_KEYS = [
+  'kind',
+  'learningRate',
+  'neuronLearningRate',
+  'momentum',
+  'weightDecay',
+  'beta1',
+  'beta2',
+  'epsilon',
+  'amsgrad',
+  'clipNorm',
+];
 
 /** Fills in the defaults. */
 export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOptimizer {
@@ -121,7 +182,8 @@ export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOp
   const given = checkOptions(optimizer, name, OPTIMIZER_KEYS);
   const number = (key: string, fallback?: number): number => {
     const value = checkNumber(given[key] === undefined ? fallback : given[key], `${name}.${key}`, { min: 0 });
-    if (!Number.isFinite(Math.fround(value))) throw expected('a number within the range of float32', `${name}.${key}`, value);
+    if (!Number.isFinite(Math.fround(value)))
+      throw expected('a number within the range of float32', `${name}.${key}`, value);
     return value;
   };
   const below1 = (key: string, fallback: number): number => {
@@ -149,10 +211,14 @@ export const MAX_STEPS = 1024;
 
 /** The steps of one call. */
 export function checkSteps(steps: unknown, shape: BatchShape): DeviceStep[] {
-  if (!Array.isArray(steps) || steps.length < 1 || steps.length > MAX_STEPS) throw expected(`a list of 1 to ${MAX_STEPS} steps { batch, optimizer }`, 'steps', steps);
+  if (!Array.isArray(steps) || steps.length < 1 || steps.length > MAX_STEPS)
+    throw expected(`a list of 1 to ${MAX_STEPS} steps { batch, optimizer }`, 'steps', steps);
   return Array.from(steps, (step: unknown, i) => {
     const { batch, optimizer } = checkOptions(step, `steps[${i}]`, ['batch', 'optimizer']);
-    return { batch: checkBatch(batch, `steps[${i}].batch`, shape, true).batch, optimizer: checkOptimizer(optimizer, `steps[${i}].optimizer`) };
+    return {
+      batch: checkBatch(batch, `steps[${i}].batch`, shape, true).batch,
+      optimizer: checkOptimizer(optimizer, `steps[${i}].optimizer`),
+    };
   });
 }
 
@@ -160,12 +226,19 @@ export function checkSteps(steps: unknown, shape: BatchShape): DeviceStep[] {
 export function checkNext(next: unknown, shape: BatchShape): DeviceBatch | null {
   if (next === undefined) return null;
   const { batch } = checkBatch(next, 'next', shape, true);
-  if (!('dataset' in batch)) throw new OneSpikeError('ERR_ARG', 'Expected { dataset, indices } for next but received pixels, which need no preparation');
+  if (!('dataset' in batch))
+    throw new OneSpikeError(
+      'ERR_ARG',
+      'Expected { dataset, indices } for next but received pixels, which need no preparation',
+    );
   return batch;
 }
 
 /** The options that all jobs share, and all that were given; `allowed` are the ones the method knows. */
-export function checkJob(options: unknown, allowed: readonly string[] = ['mode', 'signal']): { mode: Mode; signal: AbortSignal | undefined; given: Record<string, unknown> } {
+export function checkJob(
+  options: unknown,
+  allowed: readonly string[] = ['mode', 'signal'],
+): { mode: Mode; signal: AbortSignal | undefined; given: Record<string, unknown> } {
   const given = checkOptions(options, 'options', allowed);
   const mode = checkOneOf(given['mode'] === undefined ? 'snn' : given['mode'], 'mode', MODES);
   return { mode, signal: checkSignal(given['signal'], 'signal'), given };
@@ -174,23 +247,30 @@ export function checkJob(options: unknown, allowed: readonly string[] = ['mode',
 /** Whether images may end before T. */
 export function checkEarlyExit(given: Record<string, unknown>, mode: Mode): boolean {
   const earlyExit = checkBoolean(given['earlyExit'] ?? false, 'earlyExit');
-  if (earlyExit && mode === 'ann') throw new OneSpikeError('ERR_ARG', "Expected mode 'snn' for earlyExit but received 'ann', which has no time");
+  if (earlyExit && mode === 'ann')
+    throw new OneSpikeError('ERR_ARG', "Expected mode 'snn' for earlyExit but received 'ann', which has no time");
   return earlyExit;
 }
 
 export function checkCounters(counters: unknown): NativeCounters {
   const { optimizerSteps, randomStep } = checkOptions(counters, 'counters', ['optimizerSteps', 'randomStep']);
-  return { optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }), randomStep: checkInteger(randomStep, 'counters.randomStep', { min: 0 }) };
+  return {
+    optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }),
+    randomStep: checkInteger(randomStep, 'counters.randomStep', { min: 0 }),
+  };
 }
 
 /** Tensor values by name: from a Map or a plain object, of Float32Array or of { shape, data }. */
 export function namedTensors(tensors: unknown, name: string): [string, Float32Array][] {
-  const kind = Object.prototype.toString.call(tensors);  // by tag, for maps and objects of another realm
-  if (kind !== '[object Map]' && kind !== '[object Object]') throw expected('a Map or an object of Float32Array', name, tensors);
-  const entries: [unknown, unknown][] = kind === '[object Map]' ? [...(tensors as Map<unknown, unknown>)] : Object.entries(tensors as object);
+  const kind = Object.prototype.toString.call(tensors); // by tag, for maps and objects of another realm
+  if (kind !== '[object Map]' && kind !== '[object Object]')
+    throw expected('a Map or an object of Float32Array', name, tensors);
+  const entries: [unknown, unknown][] =
+    kind === '[object Map]' ? [...(tensors as Map<unknown, unknown>)] : Object.entries(tensors as object);
   return entries.map(([key, value]) => {
     if (typeof key !== 'string') throw expected('names of tensors', `the keys of ${name}`, key);
-    const data = typeof value === 'object' && value !== null && 'data' in value ? (value as { data: unknown }).data : value;
+    const data =
+      typeof value === 'object' && value !== null && 'data' in value ? (value as { data: unknown }).data : value;
     return [key, checkTypedArray(data, `${name} '${key}'`, 'Float32Array')];
   });
 }

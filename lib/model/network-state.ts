@@ -20,11 +20,17 @@ export interface TensorShape {
 const SLOTS = ['slot0', 'slot1', 'slot2'] as const;
 
 export function tensorShapes(network: NativeNetwork): TensorShape[] {
-  return network.tensors().map(({ name, shape }) => ({ name, shape, size: shape.reduce((product, side) => product * side, 1) }));
+  return network
+    .tensors()
+    .map(({ name, shape }) => ({ name, shape, size: shape.reduce((product, side) => product * side, 1) }));
 }
 
 /** One kind of all tensors, copied out, in the order of the layers. */
-export function readTensors(network: NativeNetwork, kind: TensorKind, tensors: readonly TensorShape[]): Map<string, FloatTensor> {
+export function readTensors(
+  network: NativeNetwork,
+  kind: TensorKind,
+  tensors: readonly TensorShape[],
+): Map<string, FloatTensor> {
   return new Map(
     tensors.map(({ name, shape, size }) => {
       const data = new Float32Array(size);
@@ -38,7 +44,11 @@ export function readTensors(network: NativeNetwork, kind: TensorKind, tensors: r
  * Writes parameters: all that are given, or none if one of them is wrong.
  * Errors: ERR_ARG (unknown name, value that is not finite, threshold not above 0, leak outside [0, 1]), ERR_SHAPE.
  */
-export function writeParameters(network: NativeNetwork, tensors: readonly TensorShape[], values: readonly [string, Float32Array][]): void {
+export function writeParameters(
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+  values: readonly [string, Float32Array][],
+): void {
   for (const [name, data] of values) {
     checkValues(name, data, findTensor(name, tensors));
     const value = data[0]!;
@@ -66,7 +76,10 @@ function isZero(data: Float32Array): boolean {
 
 /** Replaces the whole state: a slot that is not given becomes zero. All or nothing, as `writeParameters`. */
 export function writeOptimizerState(
-  network: NativeNetwork, tensors: readonly TensorShape[], slots: readonly [string, Float32Array][], counters: NativeCounters,
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+  slots: readonly [string, Float32Array][],
+  counters: NativeCounters,
 ): void {
   const parsed = slots.map(([key, data]) => {
     const slot = SLOTS.find((candidate) => key.startsWith(`${candidate}.`));
@@ -83,7 +96,10 @@ export function writeOptimizerState(
 function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape {
   const found = tensors.find((tensor) => tensor.name === name);
   if (found !== undefined) return found;
-  const near = suggest(name, tensors.map((tensor) => tensor.name));
+  const near = suggest(
+    name,
+    tensors.map((tensor) => tensor.name),
+  );
   const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;
   throw new OneSpikeError('ERR_ARG', `Expected the name of a tensor of this network but received '${name}'${hint}`);
 }
@@ -91,7 +107,10 @@ function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape 
 function checkValues(name: string, data: Float32Array, tensor: TensorShape): void {
   if (data.length !== tensor.size) {
     const shape = `[${tensor.shape.join(', ')}]`;
-    throw new OneSpikeError('ERR_SHAPE', `Expected ${tensor.size} elements ${shape} for ${name} but received ${data.length}`);
+    throw new OneSpikeError(
+      'ERR_SHAPE',
+      `Expected ${tensor.size} elements ${shape} for ${name} but received ${data.length}`,
+    );
   }
   const wrong = data.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) throw expected('finite numbers', `${name}[${wrong}]`, data[wrong]);

@@ -8,9 +8,43 @@ import { anytime, argmax, type Anytime } from './anytime';
 import { layerShapes, resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
 import { forwardInPieces, imagesPerCall, type StepStats } from './forward';
 import { readModel, writeModel, type FloatTensor } from './model-file';
-import { checkBatch, checkCounters, checkEarlyExit, checkJob, checkLabels, checkNext, checkOptimizer, checkPixels, checkSteps, namedTensors, type Batch, type Labels } from './network-inputs';
-import type { CalibrateOptions, EvaluateOptions, ForwardOptions, ForwardResult, GradientsResult, JobOptions, NetworkOptions, Precision, ProfileEntry, TrainStep, TrainStepOptions, TrainStepsOptions } from './network-options';
-import { readOptimizerState, readTensors, tensorShapes, writeOptimizerState, writeParameters, type OptimizerState, type TensorShape } from './network-state';
+import {
+  checkBatch,
+  checkCounters,
+  checkEarlyExit,
+  checkJob,
+  checkLabels,
+  checkNext,
+  checkOptimizer,
+  checkPixels,
+  checkSteps,
+  namedTensors,
+  type Batch,
+  type Labels,
+} from './network-inputs';
+import type {
+  CalibrateOptions,
+  EvaluateOptions,
+  ForwardOptions,
+  ForwardResult,
+  GradientsResult,
+  JobOptions,
+  NetworkOptions,
+  Precision,
+  ProfileEntry,
+  TrainStep,
+  TrainStepOptions,
+  TrainStepsOptions,
+} from './network-options';
+import {
+  readOptimizerState,
+  readTensors,
+  tensorShapes,
+  writeOptimizerState,
+  writeParameters,
+  type OptimizerState,
+  type TensorShape,
+} from './network-state';
 import { SpikeTimes } from './spike-times';
 
 export type * from './network-options';
@@ -48,7 +82,11 @@ export class Network {
   readonly #shape: { input: readonly [number, number, number]; classes: number };
   #job: Promise<unknown> | undefined;
 
-  private constructor(description: ResolvedNetwork, chosen: ChosenBackend, given: { seed: number; threads: number; precision: Precision; profile: boolean }) {
+  private constructor(
+    description: ResolvedNetwork,
+    chosen: ChosenBackend,
+    given: { seed: number; threads: number; precision: Precision; profile: boolean },
+  ) {
     if (chosen.backend === 'cpu') checkMemory(description);
     const { name: _, ...spec } = description;
     this.#native = new NativeNetwork({ ...spec, ...given, backend: chosen.backend, device: chosen.device ?? 0 });
@@ -102,7 +140,11 @@ export class Network {
   async load(path: string): Promise<void> {
     const { tensors } = await readModel(path);
     const missing = this.#tensors.find(({ name }) => !tensors.has(name));
-    if (missing !== undefined) throw new OneSpikeError('ERR_SHAPE', `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`);
+    if (missing !== undefined)
+      throw new OneSpikeError(
+        'ERR_SHAPE',
+        `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
+      );
     this.setParameters(tensors);
   }
 
@@ -117,9 +159,17 @@ export class Network {
     const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit']);
     const trace = checkBoolean(given['trace'] ?? false, 'trace');
     const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
-    if (mode === 'ann' && (trace || traced)) throw new OneSpikeError('ERR_ARG', "Expected mode 'snn' for trace and potentials but received 'ann', which has no time");
+    if (mode === 'ann' && (trace || traced))
+      throw new OneSpikeError(
+        'ERR_ARG',
+        "Expected mode 'snn' for trace and potentials but received 'ann', which has no time",
+      );
     const earlyExit = checkEarlyExit(given, mode);
-    if (earlyExit && (trace || traced)) throw new OneSpikeError('ERR_ARG', 'Expected earlyExit without trace and potentials but received both: steps after the decision are not computed');
+    if (earlyExit && (trace || traced))
+      throw new OneSpikeError(
+        'ERR_ARG',
+        'Expected earlyExit without trace and potentials but received both: steps after the decision are not computed',
+      );
     const batch = checkPixels(pixels, 'pixels', this.#shape);
     const { count } = batch;
     const { classes, input } = this.#shape;
@@ -131,13 +181,19 @@ export class Network {
       potentials: traced ? new Float32Array(count * steps * classes) : undefined,
       spikeTimes: trace ? neurons.map((size) => new Uint8Array(count * size)) : undefined,
     }));
-    const bytes = input[0] * input[1] * input[2] + 4 * classes * (traced ? steps + 1 : 1) + (trace ? neurons.reduce((sum, size) => sum + size, 0) : 0);
-    const stats = await this.#exclusive(() => forwardInPieces(this.#native, { pixels: batch.pixels }, count, imagesPerCall(bytes), mode, out, signal));
+    const bytes =
+      input[0] * input[1] * input[2] +
+      4 * classes * (traced ? steps + 1 : 1) +
+      (trace ? neurons.reduce((sum, size) => sum + size, 0) : 0);
+    const stats = await this.#exclusive(() =>
+      forwardInPieces(this.#native, { pixels: batch.pixels }, count, imagesPerCall(bytes), mode, out, signal),
+    );
     const predictions = Int32Array.from({ length: count }, (_, n) => argmax(out.logits, n * classes, classes));
     const result: ForwardResult = { logits: out.logits, predictions, stats };
     if (out.decisionSteps) result.decisionSteps = out.decisionSteps;
     if (out.potentials) result.potentials = out.potentials;
-    if (out.spikeTimes) result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [`layers.${this.layers[i]!.layer}`, times]));
+    if (out.spikeTimes)
+      result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [`layers.${this.layers[i]!.layer}`, times]));
     return result;
   }
 
@@ -161,7 +217,9 @@ export class Network {
     const classes = checkLabels(labels, 'labels', batch.count, this.#shape.classes);
     return this.#exclusive(async () => {
       const stats = await this.#native.gradients({ pixels: batch.pixels, labels: classes }, mode, signal);
-      const gradients = new Map([...readTensors(this.#native, 'gradient', this.#tensors)].map(([name, { data }]) => [name, data]));
+      const gradients = new Map(
+        [...readTensors(this.#native, 'gradient', this.#tensors)].map(([name, { data }]) => [name, data]),
+      );
       return { loss: stats.loss, gradients, stats };
     });
   }
@@ -201,13 +259,26 @@ export class Network {
     // Augmentation is a function of the position in the batch, so an augmented one stays whole.
     const whole = 'dataset' in checked && checked.augment !== undefined;
     const step = whole ? count : imagesPerCall(input[0] * input[1] * input[2]);
-    return this.#exclusive(() => forwardInPieces(this.#native, checked, count, step, mode, { decisionSteps: earlyExit ? new Uint8Array(count) : undefined }, signal));
+    return this.#exclusive(() =>
+      forwardInPieces(
+        this.#native,
+        checked,
+        count,
+        step,
+        mode,
+        { decisionSteps: earlyExit ? new Uint8Array(count) : undefined },
+        signal,
+      ),
+    );
   }
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     const { signal, given } = checkJob(options, ['percentile', 'scale', 'signal']);
-    const percentile = checkNumber(given['percentile'] === undefined ? 99.7 : given['percentile'], 'percentile', { min: 0, max: 100 });
+    const percentile = checkNumber(given['percentile'] === undefined ? 99.7 : given['percentile'], 'percentile', {
+      min: 0,
+      max: 100,
+    });
     const scale = checkNumber(given['scale'] === undefined ? 1 : given['scale'], 'scale', { min: 1e-6, max: 1e6 });
     const { batch: checked } = checkBatch(batch, 'batch', this.#shape, false);
     return this.#exclusive(() => this.#native.calibrate(checked, percentile, scale, signal));
@@ -220,7 +291,9 @@ export class Network {
   }
 
   /** Replaces the given parameters: all of them, or none if one is wrong. Takes what `parameters()` returns as well. */
-  setParameters(parameters: ReadonlyMap<string, Float32Array | FloatTensor> | Record<string, Float32Array | FloatTensor>): void {
+  setParameters(
+    parameters: ReadonlyMap<string, Float32Array | FloatTensor> | Record<string, Float32Array | FloatTensor>,
+  ): void {
     this.#checkIdle();
     writeParameters(this.#native, this.#tensors, namedTensors(parameters, 'parameters'));
   }
@@ -271,8 +344,12 @@ export class Network {
   }
 
   #checkIdle(): void {
-    this.#native.memory();  // a disposed network is ERR_STATE, whatever its last job still does
-    if (this.#job !== undefined) throw new OneSpikeError('ERR_BUSY', 'Expected an idle network but received one that runs a job; await it or abort it first');
+    this.#native.memory(); // a disposed network is ERR_STATE, whatever its last job still does
+    if (this.#job !== undefined)
+      throw new OneSpikeError(
+        'ERR_BUSY',
+        'Expected an idle network but received one that runs a job; await it or abort it first',
+      );
   }
 
   /** A job may consist of several native ones: the network is busy from the first to the last. */
@@ -291,10 +368,13 @@ export class Network {
 /** Linux grants memory that it does not have and kills the process later, so what cannot fit is refused at once. */
 function checkMemory(description: ResolvedNetwork): void {
   const parameters = layerShapes(description).reduce((sum, layer) => sum + layer.parameters, 0);
-  const needed = parameters * 4 * 4;  // float32: parameters, gradients, and packed copies for both directions
+  const needed = parameters * 4 * 4; // float32: parameters, gradients, and packed copies for both directions
   const available = Math.min(totalmem(), process.constrainedMemory() || Infinity);
   if (needed > available) {
-    throw new OneSpikeError('ERR_OOM', `Expected a network of at most ${available} bytes but received one of ${parameters} parameters, which needs ${needed}`);
+    throw new OneSpikeError(
+      'ERR_OOM',
+      `Expected a network of at most ${available} bytes but received one of ${parameters} parameters, which needs ${needed}`,
+    );
   }
 }
 

@@ -48,24 +48,46 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       macs = weights;
     } else if (layer.type === 'avgpool') {
       const { kernel } = layer;
-      checkFit(kernel, height, width, `a window of at most ${Math.min(height, width)} (the map is ${height}x${width})`, where);
+      checkFit(
+        kernel,
+        height,
+        width,
+        `a window of at most ${Math.min(height, width)} (the map is ${height}x${width})`,
+        where,
+      );
       out = [channels, Math.floor(height / kernel), Math.floor(width / kernel)];
       fanIn = kernel * kernel;
     } else {
       const { kernel, stride, padding } = layer;
       const most = Math.min(height, width) + 2 * padding;
-      checkFit(kernel, height + 2 * padding, width + 2 * padding, `a kernel of at most ${most} (the padded map is ${height + 2 * padding}x${width + 2 * padding})`, where);
+      checkFit(
+        kernel,
+        height + 2 * padding,
+        width + 2 * padding,
+        `a kernel of at most ${most} (the padded map is ${height + 2 * padding}x${width + 2 * padding})`,
+        where,
+      );
       out = [layer.out, convolvedSide(height, kernel, stride, padding), convolvedSide(width, kernel, stride, padding)];
-      if (Math.max(out[1], out[2]) > MAX_SIDE) throw expected(`a map of at most ${MAX_SIDE} pixels a side`, where, `${out[1]}x${out[2]}`, 'ERR_SHAPE');
+      if (Math.max(out[1], out[2]) > MAX_SIDE)
+        throw expected(`a map of at most ${MAX_SIDE} pixels a side`, where, `${out[1]}x${out[2]}`, 'ERR_SHAPE');
       fanIn = channels * kernel * kernel;
       weights = fanIn * layer.out;
-      macs = channels * layer.out * sum(sideFanOut(height, kernel, stride, padding)) * sum(sideFanOut(width, kernel, stride, padding));
+      macs =
+        channels *
+        layer.out *
+        sum(sideFanOut(height, kernel, stride, padding)) *
+        sum(sideFanOut(width, kernel, stride, padding));
     }
     checkSize(weights, 'weights', where);
     checkSize(out[0] * out[1] * out[2], 'neurons', where);
     const spiking = layer.type !== 'avgpool';
     const shape: LayerShape = {
-      index, type: layer.type, in: input, out, fanIn, macs,
+      index,
+      type: layer.type,
+      in: input,
+      out,
+      fanIn,
+      macs,
       neurons: spiking ? out[0] * out[1] * out[2] : 0,
       parameters: spiking ? weights + (layer.bias ? layer.out : 0) + 2 : 0,
     };
@@ -107,9 +129,15 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
     const layer = network.layers[shape.index]!;
     if (layer.type === 'avgpool') return [];
     const name = `layers.${shape.index}`;
-    const weight = layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
+    const weight =
+      layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
     const bias = layer.bias ? [{ name: `${name}.bias`, shape: [layer.out] }] : [];
-    return [{ name: `${name}.weight`, shape: weight }, ...bias, { name: `${name}.threshold`, shape: [] }, { name: `${name}.leak`, shape: [] }];
+    return [
+      { name: `${name}.weight`, shape: weight },
+      ...bias,
+      { name: `${name}.threshold`, shape: [] },
+      { name: `${name}.leak`, shape: [] },
+    ];
   });
 }
 

@@ -2,7 +2,19 @@
 import { z } from 'zod';
 
 import { checkOneOf } from '../check';
-import { aboveZero, checked, flag, inputShape, integerOf, networkOptions, numberOf, rate, resolveNetwork, timestepCount, unit } from './description';
+import {
+  aboveZero,
+  checked,
+  flag,
+  inputShape,
+  integerOf,
+  networkOptions,
+  numberOf,
+  rate,
+  resolveNetwork,
+  timestepCount,
+  unit,
+} from './description';
 import type { LayerDescription, NetworkDescription } from './description';
 
 /** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 average pool. */
@@ -58,9 +70,22 @@ const OPTION_KEYS = Object.keys(optionsSchema.shape);
  * Errors: ERR_ARG for an unknown name or option, ERR_SHAPE when the image is too small for the pools.
  */
 export function vgg(name: VggName | (string & {}), options: VggOptions = {}): NetworkDescription {
-  const plan: readonly (number | 'A')[] = VGG[checkOneOf(name, 'the name of a VGG network', Object.keys(VGG) as VggName[])];
+  const plan: readonly (number | 'A')[] =
+    VGG[checkOneOf(name, 'the name of a VGG network', Object.keys(VGG) as VggName[])];
   const o = checked(optionsSchema, options, 'the options of vgg', () => OPTION_KEYS);
-  const { classes = 10, timesteps = 5, input = [3, 32, 32], width = 1, hidden = [4096, 4096], dropout, bias, leak, threshold, name: label, ...rest } = o;
+  const {
+    classes = 10,
+    timesteps = 5,
+    input = [3, 32, 32],
+    width = 1,
+    hidden = [4096, 4096],
+    dropout,
+    bias,
+    leak,
+    threshold,
+    name: label,
+    ...rest
+  } = o;
   const common = defined({ bias, leak, threshold });
   const layers: LayerDescription[] = plan.map((entry, index) => {
     if (entry === 'A') return { type: 'avgpool' };
@@ -70,12 +95,20 @@ export function vgg(name: VggName | (string & {}), options: VggOptions = {}): Ne
   });
   for (const units of hidden) layers.push({ type: 'linear', out: units, ...common, ...defined({ dropout }) });
   layers.push({ type: 'linear', out: classes, output: true, ...common });
-  const description: NetworkDescription = { name: label ?? name, input: [...input] as [number, number, number], timesteps, layers, ...defined(rest) };
+  const description: NetworkDescription = {
+    name: label ?? name,
+    input: [...input] as [number, number, number],
+    timesteps,
+    layers,
+    ...defined(rest),
+  };
   resolveNetwork(description);
   return description;
 }
 
 /** The object without its undefined fields, so that a description stays equal to its JSON. */
 function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }

@@ -32,14 +32,23 @@ export interface ActivityOptions {
  * The search comes from high thresholds: no pass fires much more than the share that is looked for, so that it needs no more
  * memory than the network takes at that share.
  */
-export async function setActivity(network: Network, pixels: Uint8Array, activity: number, options: ActivityOptions = {}): Promise<number[]> {
+export async function setActivity(
+  network: Network,
+  pixels: Uint8Array,
+  activity: number,
+  options: ActivityOptions = {},
+): Promise<number[]> {
   const imageSize = network.description.input.reduce((size, side) => size * side, 1);
   const few = pixels.subarray(0, fewImages * imageSize);
   const rounds = few.length < pixels.length ? 2 : 1;
   const layers = hiddenLayers(network).length;
-  const report = (round: number) => (done: number): void => options.onLayer?.(round * layers + done, rounds * layers);
+  const report =
+    (round: number) =>
+    (done: number): void =>
+      options.onLayer?.(round * layers + done, rounds * layers);
   let found = await searchLayers(network, few, { activity, signal: options.signal, onLayer: report(0) });
-  if (rounds === 2) found = await searchLayers(network, pixels, { activity, near: found, signal: options.signal, onLayer: report(1) });
+  if (rounds === 2)
+    found = await searchLayers(network, pixels, { activity, near: found, signal: options.signal, onLayer: report(1) });
   return found.map(({ share }) => share);
 }
 
@@ -52,10 +61,15 @@ interface Search {
 }
 
 /** One layer after the other, on all of `pixels`. */
-async function searchLayers(network: Network, pixels: Uint8Array, { activity, near, signal, onLayer }: Search): Promise<Point[]> {
+async function searchLayers(
+  network: Network,
+  pixels: Uint8Array,
+  { activity, near, signal, onLayer }: Search,
+): Promise<Point[]> {
   const hidden = hiddenLayers(network);
   const count = pixels.length / network.description.input.reduce((size, side) => size * side, 1);
-  const setThreshold = (index: number, value: number): void => network.setParameters({ [`layers.${index}.threshold`]: Float32Array.of(value) });
+  const setThreshold = (index: number, value: number): void =>
+    network.setParameters({ [`layers.${index}.threshold`]: Float32Array.of(value) });
   for (const { index } of hidden) setThreshold(index, silent);
   const found: Point[] = [];
   for (const [i, { index, neurons }] of hidden.entries()) {
@@ -82,7 +96,12 @@ interface Point {
 const logit = ({ share }: Point): number => Math.log(share / (1 - share));
 
 /** The threshold whose share is `activity`, from `start` downwards, by a factor `step` at first. Shares fall as thresholds rise. */
-async function findThreshold(shareAt: (threshold: number) => Promise<number>, activity: number, start: number, step: number): Promise<Point> {
+async function findThreshold(
+  shareAt: (threshold: number) => Promise<number>,
+  activity: number,
+  start: number,
+  step: number,
+): Promise<Point> {
   // The lowest threshold known to be too high, the highest known to be too low.
   let high: Point | undefined;
   let low: Point | undefined;

@@ -8,7 +8,9 @@ import type { TrainState } from './state';
 const count = z.int().nonnegative();
 const share = z.number().nullable();
 // A best file is a name within checkpoints/, never a way out of it.
-const best = z.object({ epoch: count, accuracy: share, loss: share, file: z.string().regex(/^[\w-]+\.safetensors$/) }).nullable();
+const best = z
+  .object({ epoch: count, accuracy: share, loss: share, file: z.string().regex(/^[\w-]+\.safetensors$/) })
+  .nullable();
 const stateSchema = z.object({
   format: z.literal(1),
   stage: z.enum(['ann', 'convert', 'snn', 'finish']),
@@ -26,7 +28,10 @@ const stateSchema = z.object({
 /** Writes `path` atomically: after a crash it holds the old checkpoint or the new one, never a part of either. */
 export async function saveCheckpoint(path: string, network: Network, state: TrainState): Promise<void> {
   const { slots, counters } = network.optimizerState();
-  await writeModel(path, network.description, network.parameters(), { slots, extra: { state: JSON.stringify({ ...state, counters }) } });
+  await writeModel(path, network.description, network.parameters(), {
+    slots,
+    extra: { state: JSON.stringify({ ...state, counters }) },
+  });
 }
 
 /** Puts a checkpoint back into `network`. Errors: ERR_FORMAT, ERR_SHAPE, ERR_IO. */
@@ -36,7 +41,11 @@ export async function loadCheckpoint(path: string, network: Network): Promise<Tr
   try {
     stored = stateSchema.parse(JSON.parse(extra.state ?? 'null'));
   } catch (cause) {
-    throw new OneSpikeError('ERR_FORMAT', `Expected a checkpoint of format 1 for ${path} but received ${(extra.state ?? 'none').slice(0, 40)}`, { cause });
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected a checkpoint of format 1 for ${path} but received ${(extra.state ?? 'none').slice(0, 40)}`,
+      { cause },
+    );
   }
   const { counters, ...state } = stored;
   network.setParameters(tensors);

@@ -110,7 +110,11 @@ const schema = z.strictObject({
 
 /** A complete configuration: every choice made. */
 export type TrainConfig = z.infer<typeof schema>;
-type Partially<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: Partially<T[K]> | undefined } : T;
+type Partially<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { [K in keyof T]?: Partially<T[K]> | undefined }
+    : T;
 /** What `train` takes: a preset's name, or any part of a configuration; the preset it names (default vgg6) fills the rest. */
 export type TrainConfigInput = string | Partially<TrainConfig>;
 
@@ -132,12 +136,18 @@ function schemaAt(path: readonly PropertyKey[]): unknown {
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, part) => (typeof value === 'object' && value !== null ? (value as PlainObject)[part as string] : undefined), root);
+  return path.reduce<unknown>(
+    (value, part) => (typeof value === 'object' && value !== null ? (value as PlainObject)[part as string] : undefined),
+    root,
+  );
 }
 
 /** `model.layers[3].out` */
 function pathName(path: readonly PropertyKey[]): string {
-  return path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./, '');
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .replace(/^\./, '');
 }
 
 function explain(issue: z.core.$ZodIssue, input: unknown): OneSpikeError {
@@ -145,10 +155,14 @@ function explain(issue: z.core.$ZodIssue, input: unknown): OneSpikeError {
     const key = issue.keys[0];
     const here = schemaAt(issue.path);
     const known = here instanceof z.ZodObject ? Object.keys(here.shape) : [];
-    return new OneSpikeError('ERR_ARG', `Expected a known configuration key but received '${pathName([...issue.path, key])}'.${suggestion(key, known)}`);
+    return new OneSpikeError(
+      'ERR_ARG',
+      `Expected a known configuration key but received '${pathName([...issue.path, key])}'.${suggestion(key, known)}`,
+    );
   }
   const node = schemaAt(issue.path);
-  const wanted = (node as z.ZodType | undefined)?.description ?? (node instanceof z.ZodObject ? 'an object' : issue.message);
+  const wanted =
+    (node as z.ZodType | undefined)?.description ?? (node instanceof z.ZodObject ? 'an object' : issue.message);
   return expected(wanted, pathName(issue.path) || 'the configuration', valueAt(input, issue.path));
 }
 
@@ -158,7 +172,10 @@ export function parseConfig(input: unknown): TrainConfig {
   if (!result.success) throw explain(result.error.issues[0], input);
   const config = result.data;
   if (config.ann.epochs === 0 && config.snn.epochs === 0 && !config.convert.enabled) {
-    throw new OneSpikeError('ERR_ARG', 'Expected at least one stage (ann.epochs, convert.enabled, snn.epochs) but received none');
+    throw new OneSpikeError(
+      'ERR_ARG',
+      'Expected at least one stage (ann.epochs, convert.enabled, snn.epochs) but received none',
+    );
   }
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;
@@ -169,7 +186,11 @@ function plainCopy(input: unknown): PlainObject {
   try {
     return structuredClone(input);
   } catch (cause) {
-    throw new OneSpikeError('ERR_ARG', `Expected plain JSON for the configuration but received ${(cause as Error).message}`, { cause });
+    throw new OneSpikeError(
+      'ERR_ARG',
+      `Expected plain JSON for the configuration but received ${(cause as Error).message}`,
+      { cause },
+    );
   }
 }
 
@@ -184,9 +205,19 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   const asked = overrides.reduce(applyOverride, given);
   const name = valueAt(asked, ['model', 'name']);
   const network = (presetNames as readonly unknown[]).includes(name) ? name : defaultPreset;
-  let under = presetConfig(String(asked.preset ?? network), String(valueAt(asked, ['dataset', 'name']) ?? defaultDataset));
+  let under = presetConfig(
+    String(asked.preset ?? network),
+    String(valueAt(asked, ['dataset', 'name']) ?? defaultDataset),
+  );
   if (valueAt(asked, ['model', 'layers']) !== undefined) {
-    const { name: _name, width: _width, hidden: _hidden, bias: _bias, dropout: _dropout, ...rest } = under.model as PlainObject;
+    const {
+      name: _name,
+      width: _width,
+      hidden: _hidden,
+      bias: _bias,
+      dropout: _dropout,
+      ...rest
+    } = under.model as PlainObject;
     under = { ...under, model: rest };
   }
   return parseConfig(overrides.reduce(applyOverride, mergeConfig(under, given)));

@@ -4,7 +4,12 @@ import type { Phase } from './events';
 import type { Session } from './session';
 
 /** ERR_STATE with the place (`where`), the layer, the checkpoint to go back to, and what to change. */
-export function divergence(session: Session, phase: Phase, where: string, stats: { loss: number; badLayer: number; gradientNorm?: number }): OneSpikeError {
+export function divergence(
+  session: Session,
+  phase: Phase,
+  where: string,
+  stats: { loss: number; badLayer: number; gradientNorm?: number },
+): OneSpikeError {
   const { folder, network } = session;
   const layer = network.description.layers[stats.badLayer];
   const first = layer === undefined ? 'in the gradient' : `first in layers.${stats.badLayer} (${layer.type})`;

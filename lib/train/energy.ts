@@ -12,7 +12,11 @@ export interface EnergyMeasurement {
 }
 
 /** Errors: ERR_ABORTED, ERR_OOM. */
-export async function measureEnergy(network: Network, test: ImageSet, { images, batch, signal }: EnergyMeasurement): Promise<EnergyReport> {
+export async function measureEnergy(
+  network: Network,
+  test: ImageSet,
+  { images, batch, signal }: EnergyMeasurement,
+): Promise<EnergyReport> {
   const counter = new OperationCounter(network.description);
   const size = test.pixels.length / test.count;
   const count = Math.min(images, test.count);
@@ -28,9 +32,14 @@ export async function measureEnergy(network: Network, test: ImageSet, { images, 
 export function summariseEnergy(report: EnergyReport): EnergySummary {
   const { headline } = report;
   return {
-    ratio: headline.ratio, account: headline.account, constants: headline.constants.name,
-    annPicojoules: headline.annPicojoules, snnPicojoules: headline.snnPicojoules,
-    ratios: Object.fromEntries(report.accounts.map(({ account, constants, ratio }) => [`${account}/${constants.name}`, ratio])),
+    ratio: headline.ratio,
+    account: headline.account,
+    constants: headline.constants.name,
+    annPicojoules: headline.annPicojoules,
+    snnPicojoules: headline.snnPicojoules,
+    ratios: Object.fromEntries(
+      report.accounts.map(({ account, constants, ratio }) => [`${account}/${constants.name}`, ratio]),
+    ),
     images: report.images,
   };
 }

@@ -127,4 +127,11 @@ export interface DoneEvent {
   seconds: number;
 }
 
-export type TrainEvent = StartEvent | ProgressEvent | EpochEvent | ConvertedEvent | WarningEvent | SavedEvent | DoneEvent;
+export type TrainEvent =
+  | StartEvent
+  | ProgressEvent
+  | EpochEvent
+  | ConvertedEvent
+  | WarningEvent
+  | SavedEvent
+  | DoneEvent;

@@ -35,21 +35,33 @@ export async function loadRun(path: string): Promise<Run> {
   const best = await bestFile(folder);
   const spiking = info.config.convert.enabled || info.config.snn.epochs > 0;
   return {
-    path: folder.path, info, config: info.config, classes: info.dataset.classes, metrics, results: info.results,
+    path: folder.path,
+    info,
+    config: info.config,
+    classes: info.dataset.classes,
+    metrics,
+    results: info.results,
     mode: spiking && best !== folder.checkpoint('ann-best.safetensors') ? 'snn' : 'ann',
     network: async (options = {}) => {
       if (best === undefined) {
-        throw new OneSpikeError('ERR_STATE', `Expected a trained network in ${folder.path} but received none yet; go on with \`onespike resume ${folder.path}\``);
+        throw new OneSpikeError(
+          'ERR_STATE',
+          `Expected a trained network in ${folder.path} but received none yet; go on with \`onespike resume ${folder.path}\``,
+        );
       }
       return Network.open(best, { seed: info.seed, precision: runPrecision(info), ...options });
     },
-    dataset: async (options) => loadConfigured(info.config, checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal')),
+    dataset: async (options) =>
+      loadConfigured(info.config, checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal')),
   };
 }
 
 /** The final model, or else the furthest that an unfinished run has come. */
 async function bestFile(folder: RunFolder): Promise<string | undefined> {
-  const candidates = [folder.modelPath, ...['snn-best', 'converted', 'ann-best'].map((name) => folder.checkpoint(`${name}.safetensors`))];
+  const candidates = [
+    folder.modelPath,
+    ...['snn-best', 'converted', 'ann-best'].map((name) => folder.checkpoint(`${name}.safetensors`)),
+  ];
   for (const candidate of candidates) if (await folder.has(candidate)) return candidate;
   return undefined;
 }

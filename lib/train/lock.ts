@@ -46,7 +46,10 @@ async function readOwner(path: string): Promise<Owner | undefined> {
   try {
     return JSON.parse(text) as Owner;
   } catch {
-    throw new OneSpikeError('ERR_STATE', `Expected a lock file of onespike at ${path} but received other content; remove the file if no process uses the run`);
+    throw new OneSpikeError(
+      'ERR_STATE',
+      `Expected a lock file of onespike at ${path} but received other content; remove the file if no process uses the run`,
+    );
   }
 }
 
@@ -56,7 +59,12 @@ async function readOwner(path: string): Promise<Owner | undefined> {
  */
 export async function lockRun(run: string): Promise<() => Promise<void>> {
   const path = join(run, 'run.lock');
-  const owner: Owner = { pid: process.pid, host: hostname(), started: processStart(process.pid), token: randomBytes(6).toString('hex') };
+  const owner: Owner = {
+    pid: process.pid,
+    host: hostname(),
+    started: processStart(process.pid),
+    token: randomBytes(6).toString('hex'),
+  };
   // Named like every temporary file, so that one left by a killed process is cleared away with the others.
   const own = join(run, `.run.lock.${owner.token}.tmp`);
   const aside = join(run, `.run.lock.${randomBytes(6).toString('hex')}.tmp`);
@@ -75,10 +83,16 @@ export async function lockRun(run: string): Promise<() => Promise<void>> {
       const holder = await readOwner(path);
       if (holder === undefined) continue;
       if (holder.host !== owner.host) {
-        throw new OneSpikeError('ERR_STATE', `Expected a free run folder but ${run} is in use by process ${holder.pid} on ${holder.host}; if that process is gone, remove ${path}`);
+        throw new OneSpikeError(
+          'ERR_STATE',
+          `Expected a free run folder but ${run} is in use by process ${holder.pid} on ${holder.host}; if that process is gone, remove ${path}`,
+        );
       }
       if (alive(holder)) {
-        throw new OneSpikeError('ERR_STATE', `Expected a free run folder but ${run} is in use by process ${holder.pid}; wait for it, or stop it and resume`);
+        throw new OneSpikeError(
+          'ERR_STATE',
+          `Expected a free run folder but ${run} is in use by process ${holder.pid}; wait for it, or stop it and resume`,
+        );
       }
       await takeAway(path, aside, holder);
     }

@@ -46,7 +46,10 @@ export function applyOverride(config: PlainObject, assignment: string): PlainObj
     const held: unknown = (place as PlainObject)[part];
     if (held === undefined) (place as PlainObject)[part] = {};
     else if (typeof held !== 'object' || held === null) {
-      throw new OneSpikeError('ERR_ARG', `Expected an object at "${path.slice(0, depth + 1).join('.')}" for --set ${path.join('.')} but received ${JSON.stringify(held)}`);
+      throw new OneSpikeError(
+        'ERR_ARG',
+        `Expected an object at "${path.slice(0, depth + 1).join('.')}" for --set ${path.join('.')} but received ${JSON.stringify(held)}`,
+      );
     }
     place = (place as PlainObject)[part] as PlainObject | unknown[];
   });

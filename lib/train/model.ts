@@ -19,7 +19,22 @@ export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): 
   const input = (model.input ?? dataset.train.shape) as [number, number, number];
   if (layers !== undefined) return resolveNetwork(defined({ name, ...filled, input, layers }));
   const classes = dataset.train.classes.length;
-  return resolveNetwork(vgg(name ?? '', defined({ width, hidden, bias, dropout, leak, threshold, ...filled, input, classes }) as Partial<NetworkDescription>));
+  return resolveNetwork(
+    vgg(
+      name ?? '',
+      defined({
+        width,
+        hidden,
+        bias,
+        dropout,
+        leak,
+        threshold,
+        ...filled,
+        input,
+        classes,
+      }) as Partial<NetworkDescription>,
+    ),
+  );
 }
 
 /** The data set of a configuration. Errors: as `loadDataset`. */

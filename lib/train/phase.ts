@@ -17,7 +17,10 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
   const steps = batchCount(rows.train.length, settings.batch);
   while (state.epoch < settings.epochs) {
     yield* trainEpoch(session, phase, steps);
-    const validation = rows.validation.length === 0 ? null : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: phase, activity: 'validate' });
+    const validation =
+      rows.validation.length === 0
+        ? null
+        : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: phase, activity: 'validate' });
     yield* closeEpoch(session, phase, steps, validation);
   }
 }
@@ -36,7 +39,10 @@ async function* trainEpoch(session: Session, phase: Phase, steps: number): Async
   });
   const stepAt = (step: number) => {
     const factor = learningRateFactor(schedule, state.epoch * steps + step, steps, epochs);
-    const rates = { learningRate: optimizer.learningRate * factor, neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor };
+    const rates = {
+      learningRate: optimizer.learningRate * factor,
+      neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor,
+    };
     return { batch: rowsAt(step), optimizer: { ...optimizer, ...rates } };
   };
   const meter = new Meter(session.progressSeconds);
@@ -50,7 +56,8 @@ async function* trainEpoch(session: Session, phase: Phase, steps: number): Async
     );
     const { sums } = state;
     for (const stats of made) {
-      if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm)) throw divergence(session, phase, `epoch ${state.epoch + 1}, step ${state.step + 1}`, stats);
+      if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm))
+        throw divergence(session, phase, `epoch ${state.epoch + 1}, step ${state.step + 1}`, stats);
       sums.loss += stats.loss * stats.count;
       sums.correct += stats.correct;
       sums.count += stats.count;
@@ -62,8 +69,17 @@ async function* trainEpoch(session: Session, phase: Phase, steps: number): Async
     if (session.checkpointDue()) await session.save();
     if (meter.due()) {
       yield {
-        event: 'progress', phase, activity: 'train', epoch: state.epoch + 1, epochs, step: state.step, steps,
-        images: sums.count, imagesPerSecond: sums.count / sums.seconds, loss: sums.loss / sums.count, accuracy: sums.correct / sums.count,
+        event: 'progress',
+        phase,
+        activity: 'train',
+        epoch: state.epoch + 1,
+        epochs,
+        step: state.step,
+        steps,
+        images: sums.count,
+        imagesPerSecond: sums.count / sums.seconds,
+        loss: sums.loss / sums.count,
+        accuracy: sums.correct / sums.count,
         spikesPerNeuron: phase === 'snn' ? meanActivity(layerActivity(hidden, sums.spikes, sums.count)) : null,
       };
     }
@@ -71,18 +87,34 @@ async function* trainEpoch(session: Session, phase: Phase, steps: number): Async
 }
 
 /** Metrics first, then the best, then the last checkpoint: a crash in between repeats the epoch and writes the same again. */
-async function* closeEpoch(session: Session, phase: Phase, steps: number, validation: Evaluation | null): AsyncGenerator<TrainEvent, void> {
+async function* closeEpoch(
+  session: Session,
+  phase: Phase,
+  steps: number,
+  validation: Evaluation | null,
+): AsyncGenerator<TrainEvent, void> {
   const { state, config, hidden, folder } = session;
   const { epochs, optimizer, schedule } = config[phase];
   const { sums } = state;
-  const layers = phase === 'ann' ? [] : validation ? layerActivity(hidden, validation.spikes, validation.count) : layerActivity(hidden, sums.spikes, sums.count);
+  const layers =
+    phase === 'ann'
+      ? []
+      : validation
+        ? layerActivity(hidden, validation.spikes, validation.count)
+        : layerActivity(hidden, sums.spikes, sums.count);
   const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
   const event: EpochEvent = {
-    event: 'epoch', phase, epoch: state.epoch + 1, epochs,
-    trainLoss: sums.loss / sums.count, trainAccuracy: sums.correct / sums.count, ...scores,
+    event: 'epoch',
+    phase,
+    epoch: state.epoch + 1,
+    epochs,
+    trainLoss: sums.loss / sums.count,
+    trainAccuracy: sums.correct / sums.count,
+    ...scores,
     learningRate: optimizer.learningRate * learningRateFactor(schedule, (state.epoch + 1) * steps - 1, steps, epochs),
     imagesPerSecond: sums.count / sums.seconds,
-    spikesPerNeuron: meanActivity(layers), layers,
+    spikesPerNeuron: meanActivity(layers),
+    layers,
     best: isBetter(scores, state.best[phase]),
     seconds: sums.seconds + (validation?.seconds ?? 0),
   };

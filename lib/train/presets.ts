@@ -75,7 +75,12 @@ const base = {
 };
 
 const crops = { padding: 4, flip: true };
-const cifar = { ann: { epochs: 60, augment: crops }, snn: { epochs: 40, augment: crops }, convert: { images: 512 }, model: { dropout: 0.1 } };
+const cifar = {
+  ann: { epochs: 60, augment: crops },
+  snn: { epochs: 40, augment: crops },
+  convert: { images: 512 },
+  model: { dropout: 0.1 },
+};
 const small = { width: 0.25, hidden: [128, 128] };
 
 const byDataset: Record<DatasetName, PlainObject> = {
@@ -115,5 +120,10 @@ export function presetConfig(name: string, dataset: string = defaultDataset): Pl
   checkOneOf(dataset, 'dataset.name', datasetNames);
   const named = { preset: name, model: { name }, dataset: { name: dataset } };
   // The names come first, because the result is printed for people.
-  return [base, byDataset[dataset as DatasetName], byNetwork[name as PresetName], byPair[`${name}/${dataset}`] ?? {}].reduce<PlainObject>(mergeConfig, named);
+  return [
+    base,
+    byDataset[dataset as DatasetName],
+    byNetwork[name as PresetName],
+    byPair[`${name}/${dataset}`] ?? {},
+  ].reduce<PlainObject>(mergeConfig, named);
 }

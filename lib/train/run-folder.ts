@@ -25,7 +25,15 @@ export interface RunInfo {
   /** That the network was made with; runs of older versions name it in `config`. */
   precision?: Precision;
   network: ResolvedNetwork;
-  dataset: { name: string; classes: string[]; train: number; validation: number; test: number; mean: number[]; std: number[] };
+  dataset: {
+    name: string;
+    classes: string[];
+    train: number;
+    validation: number;
+    test: number;
+    mean: number[];
+    std: number[];
+  };
   host: { name: string; platform: string; cpu: string; cores: number; memoryBytes: number; node: string; simd: string };
   /** Of a finished run. */
   results?: DoneEvent;
@@ -57,8 +65,13 @@ export class RunFolder {
       // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
       const held = (await readdir(this.path)).filter((name) => !/^(run\.lock|\.run\..*\.tmp)$/.test(name));
       if (held.length > 0) {
-        const hint = held.includes('run.json') ? `go on with it by \`onespike resume ${this.path}\`, or name another folder` : 'name another folder';
-        throw new OneSpikeError('ERR_STATE', `Expected an empty or new folder for out but ${this.path} holds ${held.length} entries; ${hint}`);
+        const hint = held.includes('run.json')
+          ? `go on with it by \`onespike resume ${this.path}\`, or name another folder`
+          : 'name another folder';
+        throw new OneSpikeError(
+          'ERR_STATE',
+          `Expected an empty or new folder for out but ${this.path} holds ${held.length} entries; ${hint}`,
+        );
       }
     } catch (error) {
       throw ioError('create', this.path, error);
@@ -87,12 +100,19 @@ export class RunFolder {
       // Reported below with every other misfit.
     }
     if (info?.format !== 1 || !Array.isArray(info.dataset?.classes)) {
-      throw new OneSpikeError('ERR_FORMAT', `Expected a run of format 1 for ${this.infoPath} but received ${JSON.stringify(text.slice(0, 40))}`);
+      throw new OneSpikeError(
+        'ERR_FORMAT',
+        `Expected a run of format 1 for ${this.infoPath} but received ${JSON.stringify(text.slice(0, 40))}`,
+      );
     }
     try {
       return { ...(info as RunInfo), config: parseConfig(info.config), network: resolveNetwork(info.network) };
     } catch (cause) {
-      throw new OneSpikeError('ERR_FORMAT', `Expected an intact run for ${this.infoPath} but received a fault: ${(cause as Error).message}`, { cause });
+      throw new OneSpikeError(
+        'ERR_FORMAT',
+        `Expected an intact run for ${this.infoPath} but received a fault: ${(cause as Error).message}`,
+        { cause },
+      );
     }
   }
 
@@ -119,9 +139,15 @@ export class RunFolder {
 
   /** Cuts metrics.jsonl back to what a checkpoint knows of. */
   async truncateMetrics(position: number): Promise<void> {
-    const size = await stat(this.metricsPath).then((info) => info.size, () => 0);
+    const size = await stat(this.metricsPath).then(
+      (info) => info.size,
+      () => 0,
+    );
     if (size < position) {
-      throw new OneSpikeError('ERR_FORMAT', `Expected at least ${position} bytes in ${this.metricsPath} but received ${size}; the checkpoint belongs to another run`);
+      throw new OneSpikeError(
+        'ERR_FORMAT',
+        `Expected at least ${position} bytes in ${this.metricsPath} but received ${size}; the checkpoint belongs to another run`,
+      );
     }
     if (size === position) return;
     const file = await open(this.metricsPath, 'r+');
@@ -139,7 +165,10 @@ export class RunFolder {
   }
 
   async has(path: string): Promise<boolean> {
-    return stat(path).then(() => true, () => false);
+    return stat(path).then(
+      () => true,
+      () => false,
+    );
   }
 }
 

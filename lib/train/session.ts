@@ -47,12 +47,21 @@ export class Session {
   }
 
   /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. */
-  static async open(config: TrainConfig, folder: RunFolder, loaded: LoadedDataset, description: ResolvedNetwork, options: SessionOptions): Promise<Session> {
+  static async open(
+    config: TrainConfig,
+    folder: RunFolder,
+    loaded: LoadedDataset,
+    description: ResolvedNetwork,
+    options: SessionOptions,
+  ): Promise<Session> {
     const { backend, device, seed, threads, precision } = config;
     const network = await Network.create(description, { backend, device, seed, threads, precision });
     try {
       const last = folder.checkpoint('last.safetensors');
-      let state = initialState(config.ann.epochs > 0 ? 'ann' : config.convert.enabled ? 'convert' : 'snn', hiddenLayers(network).length);
+      let state = initialState(
+        config.ann.epochs > 0 ? 'ann' : config.convert.enabled ? 'convert' : 'snn',
+        hiddenLayers(network).length,
+      );
       if (await folder.has(last)) state = await loadCheckpoint(last, network);
       else if (config.init !== undefined) await network.load(config.init);
       const split = splitValidation(loaded.train, config.dataset.validation, config.seed);
@@ -60,7 +69,18 @@ export class Session {
         train: createDataset(loaded.train.pixels, loaded.train.labels, loaded.train.shape),
         test: createDataset(loaded.test.pixels, loaded.test.labels, loaded.test.shape),
       };
-      return new Session(config, folder, network, datasets, loaded.test, { ...split, test: allRows(loaded.test.count) }, state, options.signal, options.progressSeconds, options.stepsAtOnce ?? network.stepsAtOnce);
+      return new Session(
+        config,
+        folder,
+        network,
+        datasets,
+        loaded.test,
+        { ...split, test: allRows(loaded.test.count) },
+        state,
+        options.signal,
+        options.progressSeconds,
+        options.stepsAtOnce ?? network.stepsAtOnce,
+      );
     } catch (error) {
       await network.dispose();
       throw error;

@@ -13,17 +13,27 @@ export async function* convertStage(session: Session): AsyncGenerator<TrainEvent
   if (state.best.ann !== null) await network.load(folder.checkpoint(state.best.ann.file));
   // A network that was neither trained nor loaded has no accuracy worth a look at the test images.
   const trained = state.best.ann !== null || config.init !== undefined;
-  const ann = trained ? yield* evaluate(session, { part: 'test', rows: rows.test, mode: 'ann', activity: 'test' }) : null;
+  const ann = trained
+    ? yield* evaluate(session, { part: 'test', rows: rows.test, mode: 'ann', activity: 'test' })
+    : null;
   session.throwIfAborted();
   const { percentile, scale, images } = config.convert;
   const indices = calibrationIndices(rows.train, config.seed, images);
   await network.calibrate({ dataset: session.datasets.train, indices }, { percentile, scale, signal: session.signal });
-  const validation = rows.validation.length === 0 ? null : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: 'snn', activity: 'convert' });
+  const validation =
+    rows.validation.length === 0
+      ? null
+      : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: 'snn', activity: 'convert' });
   const test = yield* evaluate(session, { part: 'test', rows: rows.test, mode: 'snn', activity: 'test' });
   const layers = layerActivity(hidden, test.spikes, test.count);
   const event: ConvertedEvent = {
-    event: 'converted', accuracy: test.accuracy, validationAccuracy: validation?.accuracy ?? null, annTestAccuracy: ann?.accuracy ?? null,
-    thresholds: thresholdsOf(session), spikesPerNeuron: meanActivity(layers), layers,
+    event: 'converted',
+    accuracy: test.accuracy,
+    validationAccuracy: validation?.accuracy ?? null,
+    annTestAccuracy: ann?.accuracy ?? null,
+    thresholds: thresholdsOf(session),
+    spikesPerNeuron: meanActivity(layers),
+    layers,
   };
   state.metricsBytes = await folder.appendMetric(state.metricsBytes, event);
   const file = 'converted.safetensors';
@@ -51,17 +61,38 @@ export async function* finishStage(session: Session): AsyncGenerator<TrainEvent,
   const spiking = config.convert.enabled || config.snn.epochs > 0;
   const best = spiking ? state.best.snn : state.best.ann;
   if (best !== null) await network.load(folder.checkpoint(best.file));
-  const test = yield* evaluate(session, { part: 'test', rows: rows.test, mode: spiking ? 'snn' : 'ann', activity: 'test' });
+  const test = yield* evaluate(session, {
+    part: 'test',
+    rows: rows.test,
+    mode: spiking ? 'snn' : 'ann',
+    activity: 'test',
+  });
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
-  const energy = spiking && config.energy.images > 0
-    ? summariseEnergy(await measureEnergy(network, session.test, { images: config.energy.images, batch: config.evaluation.batch, signal: session.signal }))
-    : ({ ratio: null } as const);
-  await network.save(folder.modelPath, { classes: JSON.stringify(session.test.classes), dataset: config.dataset.name, mode: spiking ? 'snn' : 'ann' });
+  const energy =
+    spiking && config.energy.images > 0
+      ? summariseEnergy(
+          await measureEnergy(network, session.test, {
+            images: config.energy.images,
+            batch: config.evaluation.batch,
+            signal: session.signal,
+          }),
+        )
+      : ({ ratio: null } as const);
+  await network.save(folder.modelPath, {
+    classes: JSON.stringify(session.test.classes),
+    dataset: config.dataset.name,
+    mode: spiking ? 'snn' : 'ann',
+  });
   return {
-    event: 'done', run: folder.path, model: network.description.name, dataset: config.dataset.name,
+    event: 'done',
+    run: folder.path,
+    model: network.description.name,
+    dataset: config.dataset.name,
     ann: { testAccuracy: spiking ? state.annTestAccuracy : test.accuracy },
     converted: { testAccuracy: state.convertedTestAccuracy },
-    snn: spiking ? { testAccuracy: test.accuracy, spikesPerNeuron: meanActivity(layers), layers } : { testAccuracy: null, spikesPerNeuron: null, layers },
+    snn: spiking
+      ? { testAccuracy: test.accuracy, spikesPerNeuron: meanActivity(layers), layers }
+      : { testAccuracy: null, spikesPerNeuron: null, layers },
     energy,
     seconds: session.seconds(),
   };

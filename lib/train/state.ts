@@ -47,13 +47,24 @@ export function emptySums(hiddenLayers: number): EpochSums {
 
 export function initialState(stage: Stage, hiddenLayers: number): TrainState {
   return {
-    format: 1, stage, epoch: 0, step: 0, sums: emptySums(hiddenLayers), best: { ann: null, snn: null },
-    metricsBytes: 0, seconds: 0, annTestAccuracy: null, convertedTestAccuracy: null,
+    format: 1,
+    stage,
+    epoch: 0,
+    step: 0,
+    sums: emptySums(hiddenLayers),
+    best: { ann: null, snn: null },
+    metricsBytes: 0,
+    seconds: 0,
+    annTestAccuracy: null,
+    convertedTestAccuracy: null,
   };
 }
 
 /** Higher validation accuracy, then lower validation loss. Without validation every epoch is better than the one before. */
-export function isBetter(candidate: Pick<EpochEvent, 'validationAccuracy' | 'validationLoss'>, best: BestEpoch | null): boolean {
+export function isBetter(
+  candidate: Pick<EpochEvent, 'validationAccuracy' | 'validationLoss'>,
+  best: BestEpoch | null,
+): boolean {
   if (best === null || candidate.validationAccuracy === null || best.accuracy === null) return true;
   if (candidate.validationAccuracy !== best.accuracy) return candidate.validationAccuracy > best.accuracy;
   return (candidate.validationLoss ?? Infinity) < (best.loss ?? Infinity);
@@ -71,8 +82,16 @@ export function hiddenLayers(network: Network): HiddenLayer[] {
   return network.layers.slice(0, -1).map(({ layer, neurons }) => ({ index: layer, neurons }));
 }
 
-export function layerActivity(layers: readonly HiddenLayer[], spikes: ArrayLike<number>, images: number): LayerActivity[] {
-  return layers.map(({ index, neurons }, i) => ({ layer: `layers.${index}`, neurons, spikesPerNeuron: images > 0 ? (spikes[i] ?? 0) / (images * neurons) : 0 }));
+export function layerActivity(
+  layers: readonly HiddenLayer[],
+  spikes: ArrayLike<number>,
+  images: number,
+): LayerActivity[] {
+  return layers.map(({ index, neurons }, i) => ({
+    layer: `layers.${index}`,
+    neurons,
+    spikesPerNeuron: images > 0 ? (spikes[i] ?? 0) / (images * neurons) : 0,
+  }));
 }
 
 /** Mean over all hidden neurons, whatever their layer. */

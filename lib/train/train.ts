@@ -44,7 +44,10 @@ export interface ResumeOptions extends TrainOptions {
  * Errors: ERR_ARG (configuration), ERR_SHAPE (network), ERR_ABORTED (the signal fired; the run is saved), ERR_STATE (the loss is
  * no longer finite, or the run folder is not free), ERR_IO, ERR_FORMAT (data), ERR_NO_BACKEND.
  */
-export async function* train(config: TrainConfigInput = {}, options: TrainOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
+export async function* train(
+  config: TrainConfigInput = {},
+  options: TrainOptions = {},
+): AsyncGenerator<TrainEvent, void, undefined> {
   const sitting = checkTrainOptions(options);
   const resolved = resolveConfig(config);
   // run.json names the folder of the data for whoever reads it, from wherever that is.
@@ -93,12 +96,18 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   try {
     // Another backend rounds otherwise, so `auto` must not choose again, and neither must the default of the precision.
     const config: TrainConfig = {
-      ...info.config, backend: backend ?? (info.backend as BackendName), device: device ?? info.config.device, threads: threads ?? info.config.threads, precision: runPrecision(info),
+      ...info.config,
+      backend: backend ?? (info.backend as BackendName),
+      device: device ?? info.config.device,
+      threads: threads ?? info.config.threads,
+      precision: runPrecision(info),
     };
     const loaded = await loadConfigured(config, sitting.signal);
     const session = await Session.open(config, folder, loaded, info.network, sitting);
     const moved = session.network.backend !== info.backend;
-    const now = moved ? { ...info, backend: session.network.backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] } : info;
+    const now = moved
+      ? { ...info, backend: session.network.backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] }
+      : info;
     const prepare = async (): Promise<void> => {
       await folder.prepare();
       await folder.truncateMetrics(session.state.metricsBytes);
@@ -112,16 +121,27 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
 }
 
 function checkTrainOptions(options: unknown, more: readonly string[] = []): SessionOptions {
-  const { signal, progressSeconds, stepsAtOnce } = checkOptions(options, 'options', ['signal', 'progressSeconds', 'stepsAtOnce', ...more]);
+  const { signal, progressSeconds, stepsAtOnce } = checkOptions(options, 'options', [
+    'signal',
+    'progressSeconds',
+    'stepsAtOnce',
+    ...more,
+  ]);
   return {
     signal: checkSignal(signal, 'signal'),
     progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
-    stepsAtOnce: stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', { min: 1, max: MAX_STEPS }),
+    stepsAtOnce:
+      stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', { min: 1, max: MAX_STEPS }),
   };
 }
 
 /** The stages that are left, after `prepare`. Disposes of the session in the end. */
-async function* work(session: Session, info: RunInfo, resumed: StartEvent['resumed'], prepare: () => Promise<void>): AsyncGenerator<TrainEvent, void> {
+async function* work(
+  session: Session,
+  info: RunInfo,
+  resumed: StartEvent['resumed'],
+  prepare: () => Promise<void>,
+): AsyncGenerator<TrainEvent, void> {
   const { state, config, folder } = session;
   let settled = true;
   try {
@@ -149,7 +169,9 @@ async function* work(session: Session, info: RunInfo, resumed: StartEvent['resum
     if (!begun || !isAbort(error)) throw error;
     await session.saveInterrupted();
     yield { event: 'saved', run: folder.path, stage: state.stage, epoch: state.epoch, step: state.step };
-    throw error instanceof OneSpikeError ? error : new OneSpikeError('ERR_ABORTED', 'Training was interrupted', { cause: error });
+    throw error instanceof OneSpikeError
+      ? error
+      : new OneSpikeError('ERR_ABORTED', 'Training was interrupted', { cause: error });
   } finally {
     // The consumer left the loop: as if interrupted.
     if (!settled) await session.saveInterrupted();
@@ -167,10 +189,20 @@ async function enterSnn(session: Session): Promise<void> {
 function startEvent(session: Session, info: RunInfo, resumed: StartEvent['resumed']): StartEvent {
   const { network, config, folder, rows } = session;
   return {
-    event: 'start', run: folder.path, version: info.version, backend: network.backend, device: network.processor, precision: network.precision, threads: network.threads,
-    model: network.description.name, dataset: config.dataset.name, seed: config.seed,
-    parameters: layerShapes(network.description).reduce((sum, layer) => sum + layer.parameters, 0), timesteps: network.description.timesteps,
-    images: { train: rows.train.length, validation: rows.validation.length, test: rows.test.length }, resumed,
+    event: 'start',
+    run: folder.path,
+    version: info.version,
+    backend: network.backend,
+    device: network.processor,
+    precision: network.precision,
+    threads: network.threads,
+    model: network.description.name,
+    dataset: config.dataset.name,
+    seed: config.seed,
+    parameters: layerShapes(network.description).reduce((sum, layer) => sum + layer.parameters, 0),
+    timesteps: network.description.timesteps,
+    images: { train: rows.train.length, validation: rows.validation.length, test: rows.test.length },
+    resumed,
   };
 }
 
@@ -178,14 +210,31 @@ function describeRun(config: TrainConfig, session: Session, loaded: LoadedDatase
   const { network, rows } = session;
   const { version, simdTarget } = hostInfo();
   return {
-    format: 1, version, created: new Date().toISOString(), config, seed: config.seed, backend: network.backend, precision: network.precision, network: network.description,
+    format: 1,
+    version,
+    created: new Date().toISOString(),
+    config,
+    seed: config.seed,
+    backend: network.backend,
+    precision: network.precision,
+    network: network.description,
     dataset: {
-      name: loaded.name, classes: loaded.train.classes, train: rows.train.length, validation: rows.validation.length, test: rows.test.length,
-      mean: network.description.mean, std: network.description.std,
+      name: loaded.name,
+      classes: loaded.train.classes,
+      train: rows.train.length,
+      validation: rows.validation.length,
+      test: rows.test.length,
+      mean: network.description.mean,
+      std: network.description.std,
     },
     host: {
-      name: hostname(), platform: `${process.platform}-${process.arch}`, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length,
-      memoryBytes: totalmem(), node: process.version, simd: simdTarget,
+      name: hostname(),
+      platform: `${process.platform}-${process.arch}`,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      memoryBytes: totalmem(),
+      node: process.version,
+      simd: simdTarget,
     },
   };
 }

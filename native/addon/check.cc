@@ -48,12 +48,14 @@ void fail_expected(const std::string& what, const std::string& name, Napi::Value
 
 void check_arity(const Napi::CallbackInfo& info, size_t count, const char* function) {
   if (info.Length() == count) return;
-  fail(Code::kArg, std::string("Expected ") + std::to_string(count) + " arguments for " + function + " but received " + std::to_string(info.Length()));
+  fail(Code::kArg, std::string("Expected ") + std::to_string(count) + " arguments for " + function + " but received " +
+                       std::to_string(info.Length()));
 }
 
 double read_number(Napi::Value value, const std::string& name, double min, double max) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
-  if (!std::isfinite(number) || number < min || number > max) fail_expected("a finite number" + range_text(min, max), name, value);
+  if (!std::isfinite(number) || number < min || number > max)
+    fail_expected("a finite number" + range_text(min, max), name, value);
   return number;
 }
 
@@ -83,7 +85,8 @@ std::string read_string(Napi::Value value, const std::string& name) {
 }
 
 Napi::Object read_object(Napi::Value value, const std::string& name) {
-  if (value.Type() != napi_object || value.IsArray() || value.IsTypedArray() || value.IsDataView()) fail_expected("an object", name, value);
+  if (value.Type() != napi_object || value.IsArray() || value.IsTypedArray() || value.IsDataView())
+    fail_expected("an object", name, value);
   return value.As<Napi::Object>();
 }
 
@@ -92,7 +95,8 @@ Napi::Array read_array(Napi::Value value, const std::string& name, uint32_t min_
   const Napi::Array array = value.As<Napi::Array>();
   const uint32_t length = array.Length();
   if (length < min_length || length > max_length) {
-    fail(Code::kShape, "Expected an array of length" + range_text(min_length, max_length) + " for " + name + " but received one of " + std::to_string(length));
+    fail(Code::kShape, "Expected an array of length" + range_text(min_length, max_length) + " for " + name +
+                           " but received one of " + std::to_string(length));
   }
   return array;
 }
@@ -101,7 +105,8 @@ int64_t checked_product(int64_t a, int64_t b, const std::string& name) {
   // Half the address space and a factor of 16 for the widest element: any such buffer is a mistake, not a need.
   constexpr int64_t kMaxElements = std::numeric_limits<int64_t>::max() / 16;
   if (a < 0 || b < 0 || (a != 0 && b > kMaxElements / a)) {
-    fail(Code::kShape, "Expected a size that fits in memory for " + name + " but received " + std::to_string(a) + " x " + std::to_string(b));
+    fail(Code::kShape, "Expected a size that fits in memory for " + name + " but received " + std::to_string(a) +
+                           " x " + std::to_string(b));
   }
   return a * b;
 }
@@ -123,12 +128,15 @@ RawView raw_view(Napi::Value value, const std::string& name, napi_typedarray_typ
     refuse("a ", "a typed array of another kind");
   }
   bool plain = false, detached = false;
-  if (napi_is_arraybuffer(env, buffer, &plain) != napi_ok || !plain) refuse("an unshared ", "one on a SharedArrayBuffer");
+  if (napi_is_arraybuffer(env, buffer, &plain) != napi_ok || !plain)
+    refuse("an unshared ", "one on a SharedArrayBuffer");
   if (Napi::Object(env, buffer).Get("resizable").ToBoolean()) refuse("a fixed-size ", "one on a resizable ArrayBuffer");
-  if (napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok || detached) refuse("an attached ", "a detached one");
+  if (napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok || detached)
+    refuse("an attached ", "a detached one");
 
   // Once more, because `resizable` may have been shadowed by a getter that moved the memory.
-  if (napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, &offset) != napi_ok) refuse("a ", "an unreadable one");
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, &offset) != napi_ok)
+    refuse("a ", "an unreadable one");
   return {data, static_cast<int64_t>(length)};
 }
 

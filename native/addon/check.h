@@ -19,7 +19,8 @@ namespace onespike::addon {
 // Short text of any value for a message. Runs no JavaScript.
 std::string describe(Napi::Value value);
 
-[[noreturn]] void fail_expected(const std::string& what, const std::string& name, Napi::Value value, Code code = Code::kArg);
+[[noreturn]] void fail_expected(const std::string& what, const std::string& name, Napi::Value value,
+                                Code code = Code::kArg);
 
 // Exactly `count` arguments: more is a mistake as well.
 void check_arity(const Napi::CallbackInfo& info, size_t count, const char* function);
@@ -86,7 +87,8 @@ template <class T>
 ArrayView<T> view_of(Napi::Value value, const std::string& name, int64_t length) {
   const ArrayView<T> view = view_of<T>(value, name);
   if (view.length != length) {
-    fail(Code::kShape, "Expected " + std::to_string(length) + " elements for " + name + " but received " + std::to_string(view.length));
+    fail(Code::kShape, "Expected " + std::to_string(length) + " elements for " + name + " but received " +
+                           std::to_string(view.length));
   }
   return view;
 }

@@ -13,24 +13,30 @@ namespace onespike::addon {
 Napi::Value dataset_create(const Napi::CallbackInfo& info) {
   check_arity(info, 3, "datasetCreate");
   const Napi::Array shape = read_array(info[2], "shape", 3, 3);
-  const auto side = [&shape](uint32_t i) { return static_cast<int>(read_integer(shape.Get(i), "shape[" + std::to_string(i) + "]", 1, 1 << 16)); };
+  const auto side = [&shape](uint32_t i) {
+    return static_cast<int>(read_integer(shape.Get(i), "shape[" + std::to_string(i) + "]", 1, 1 << 16));
+  };
   auto data = std::make_shared<Dataset>();
   data->channels = side(0);
   data->height = side(1);
   data->width = side(2);
-  const int64_t image_size = checked_product(checked_product(data->channels, data->height, "shape"), data->width, "shape");
+  const int64_t image_size =
+      checked_product(checked_product(data->channels, data->height, "shape"), data->width, "shape");
 
   const ArrayView<uint8_t> pixels = view_of<uint8_t>(info[0], "pixels");
   data->count = pixels.length / image_size;
   if (data->count < 1 || data->count * image_size != pixels.length || data->count > int64_t{UINT32_MAX}) {
-    fail(Code::kShape, "Expected a positive multiple of " + std::to_string(image_size) + " bytes (C*H*W) for pixels but received " + std::to_string(pixels.length));
+    fail(Code::kShape, "Expected a positive multiple of " + std::to_string(image_size) +
+                           " bytes (C*H*W) for pixels but received " + std::to_string(pixels.length));
   }
   data->pixels.assign(pixels.data, pixels.data + pixels.length);
   if (!is_absent(info[1])) {
     const ArrayView<int32_t> labels = view_of<int32_t>(info[1], "labels", data->count);
     data->labels.assign(labels.data, labels.data + labels.length);
     for (int64_t i = 0; i < data->count; i++) {
-      if (data->labels[i] < 0) fail(Code::kArg, "Expected a class >= 0 for labels[" + std::to_string(i) + "] but received " + std::to_string(data->labels[i]));
+      if (data->labels[i] < 0)
+        fail(Code::kArg, "Expected a class >= 0 for labels[" + std::to_string(i) + "] but received " +
+                             std::to_string(data->labels[i]));
     }
   }
   Instance& instance = Instance::of(info.Env());

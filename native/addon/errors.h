@@ -41,7 +41,8 @@ inline Status current_exception_status() noexcept {
     } catch (const std::bad_alloc&) {
       return Status::error(Code::kOom, "Out of memory: no room for the buffers of this operation");
     } catch (const std::length_error&) {
-      return Status::error(Code::kOom, "Out of memory: a buffer of this operation is larger than the address space allows");
+      return Status::error(Code::kOom,
+                           "Out of memory: a buffer of this operation is larger than the address space allows");
     } catch (const std::exception& error) {
       return Status::error(Code::kState, std::string("Unexpected native failure: ") + error.what());
     } catch (...) {

@@ -22,7 +22,8 @@ template <class Entry>
 Napi::Value wrap(Napi::Env env, std::shared_ptr<Entry> entry, const napi_type_tag& tag, napi_finalize finalize) {
   Napi::Object object = Napi::Object::New(env);
   auto holder = std::make_unique<std::shared_ptr<Entry>>(std::move(entry));
-  if (napi_type_tag_object(env, object, &tag) != napi_ok || napi_wrap(env, object, holder.get(), finalize, nullptr, nullptr) != napi_ok) {
+  if (napi_type_tag_object(env, object, &tag) != napi_ok ||
+      napi_wrap(env, object, holder.get(), finalize, nullptr, nullptr) != napi_ok) {
     throw Napi::Error::New(env);
   }
   holder.release();  // now the finalizer's
@@ -33,8 +34,8 @@ template <class Entry>
 std::shared_ptr<Entry> unwrap(Napi::Value value, const napi_type_tag& tag, const char* kind) {
   bool tagged = false;
   void* data = nullptr;
-  if (value.Type() != napi_object || napi_check_object_type_tag(value.Env(), value, &tag, &tagged) != napi_ok || !tagged ||
-      napi_unwrap(value.Env(), value, &data) != napi_ok) {
+  if (value.Type() != napi_object || napi_check_object_type_tag(value.Env(), value, &tag, &tagged) != napi_ok ||
+      !tagged || napi_unwrap(value.Env(), value, &data) != napi_ok) {
     fail_expected(std::string("a ") + kind + " handle of this copy of onespike", kind, value);
   }
   return *static_cast<std::shared_ptr<Entry>*>(data);
@@ -122,7 +123,8 @@ std::shared_ptr<NetworkEntry> network_entry(Instance& instance, Napi::Value valu
 
 // ---- data sets
 
-DatasetEntry::DatasetEntry(std::shared_ptr<const Dataset> data, std::shared_ptr<LiveCounts> live) : data_(std::move(data)), live_(std::move(live)) {
+DatasetEntry::DatasetEntry(std::shared_ptr<const Dataset> data, std::shared_ptr<LiveCounts> live)
+    : data_(std::move(data)), live_(std::move(live)) {
   live_->datasets++;
 }
 

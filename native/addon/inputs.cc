@@ -9,8 +9,8 @@ namespace onespike::addon {
 namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-constexpr int64_t kMaxSide = 1 << 16;    // of an image, a kernel, a stride: beyond any use, far from overflow
-constexpr int64_t kMaxUnits = 1 << 24;   // channels or units of one layer
+constexpr int64_t kMaxSide = 1 << 16;   // of an image, a kernel, a stride: beyond any use, far from overflow
+constexpr int64_t kMaxUnits = 1 << 24;  // channels or units of one layer
 constexpr uint32_t kMaxLayers = 4096;
 constexpr int64_t kMaxThreads = 4096;
 constexpr int64_t kMaxImages = int64_t{1} << 31;
@@ -22,10 +22,18 @@ class Reader {
 
   Napi::Value get(const char* key) const { return object_.Get(key); }
   std::string path(const char* key) const { return path_ + "." + key; }
-  double number(const char* key, double min = -kInfinite, double max = kInfinite) const { return read_number(get(key), path(key), min, max); }
-  float real(const char* key, double min = -kInfinite, double max = kInfinite) const { return read_float(get(key), path(key), min, max); }
-  int integer(const char* key, int64_t min, int64_t max) const { return static_cast<int>(read_integer(get(key), path(key), min, max)); }
-  uint64_t counter(const char* key) const { return static_cast<uint64_t>(read_integer(get(key), path(key), 0, kMaxSafeInteger)); }
+  double number(const char* key, double min = -kInfinite, double max = kInfinite) const {
+    return read_number(get(key), path(key), min, max);
+  }
+  float real(const char* key, double min = -kInfinite, double max = kInfinite) const {
+    return read_float(get(key), path(key), min, max);
+  }
+  int integer(const char* key, int64_t min, int64_t max) const {
+    return static_cast<int>(read_integer(get(key), path(key), min, max));
+  }
+  uint64_t counter(const char* key) const {
+    return static_cast<uint64_t>(read_integer(get(key), path(key), 0, kMaxSafeInteger));
+  }
   bool boolean(const char* key) const { return read_boolean(get(key), path(key)); }
 
  private:
@@ -36,8 +44,9 @@ class Reader {
 LayerSpec read_layer(Napi::Value value, const std::string& path) {
   const Reader layer(value, path);
   LayerSpec spec;
-  spec.type = read_choice<LayerType>(layer.get("type"), layer.path("type"),
-                                     {{"conv", LayerType::kConv}, {"avgpool", LayerType::kAvgPool}, {"linear", LayerType::kLinear}});
+  spec.type = read_choice<LayerType>(
+      layer.get("type"), layer.path("type"),
+      {{"conv", LayerType::kConv}, {"avgpool", LayerType::kAvgPool}, {"linear", LayerType::kLinear}});
   spec.out = layer.integer("out", spec.type == LayerType::kAvgPool ? 0 : 1, kMaxUnits);
   spec.kernel = layer.integer("kernel", 1, kMaxSide);
   spec.stride = layer.integer("stride", 1, kMaxSide);
@@ -73,20 +82,26 @@ Augment read_augment(Napi::Value value, const std::string& name) {
 
 void check_label(int32_t label, int64_t classes, const std::string& name, int64_t position) {
   if (label >= 0 && label < classes) return;
-  fail(Code::kArg, "Expected a class from 0 to " + std::to_string(classes - 1) + " for " + name + "[" + std::to_string(position) + "] but received " + std::to_string(label));
+  fail(Code::kArg, "Expected a class from 0 to " + std::to_string(classes - 1) + " for " + name + "[" +
+                       std::to_string(position) + "] but received " + std::to_string(label));
 }
 
-BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShape& shape, Labels labels, const std::string& name) {
+BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShape& shape, Labels labels,
+                     const std::string& name) {
   BatchInput batch;
   const Napi::Value indices = reader.get("indices");
   batch.rows.augment = read_augment(reader.get("augment"), reader.path("augment"));
   batch.rows.data = dataset_entry(instance, reader.get("dataset"))->open();
   const Dataset& data = *batch.rows.data;
   if (data.channels != shape.channels || data.height != shape.height || data.width != shape.width) {
-    const auto text = [](int c, int h, int w) { return "(" + std::to_string(c) + ", " + std::to_string(h) + ", " + std::to_string(w) + ")"; };
-    fail(Code::kShape, "Expected images " + text(shape.channels, shape.height, shape.width) + " for " + name + ".dataset but received " + text(data.channels, data.height, data.width));
+    const auto text = [](int c, int h, int w) {
+      return "(" + std::to_string(c) + ", " + std::to_string(h) + ", " + std::to_string(w) + ")";
+    };
+    fail(Code::kShape, "Expected images " + text(shape.channels, shape.height, shape.width) + " for " + name +
+                           ".dataset but received " + text(data.channels, data.height, data.width));
   }
-  if (labels == Labels::kRequired && data.labels.empty()) fail(Code::kArg, "Expected a data set with labels for " + name + ".dataset but received one without");
+  if (labels == Labels::kRequired && data.labels.empty())
+    fail(Code::kArg, "Expected a data set with labels for " + name + ".dataset but received one without");
 
   const ArrayView<uint32_t> rows = view_of<uint32_t>(indices, reader.path("indices"));
   if (rows.length < 1) fail(Code::kShape, "Expected at least one index for " + name + ".indices but received none");
@@ -96,7 +111,8 @@ BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShap
   for (int64_t i = 0; i < batch.count; i++) {
     const uint32_t row = batch.rows.indices[i];
     if (row >= data.count) {
-      fail(Code::kArg, "Expected a row from 0 to " + std::to_string(data.count - 1) + " for " + name + ".indices[" + std::to_string(i) + "] but received " + std::to_string(row));
+      fail(Code::kArg, "Expected a row from 0 to " + std::to_string(data.count - 1) + " for " + name + ".indices[" +
+                           std::to_string(i) + "] but received " + std::to_string(row));
     }
     if (!data.labels.empty()) check_label(data.labels[row], shape.classes, label, i);
   }
@@ -119,7 +135,8 @@ NetworkSpec read_spec(Napi::Value value) {
 
   const Napi::Array layers = read_array(reader.get("layers"), "spec.layers", 1, kMaxLayers);
   const uint32_t count = layers.Length();
-  for (uint32_t i = 0; i < count; i++) spec.layers.push_back(read_layer(layers.Get(i), "spec.layers[" + std::to_string(i) + "]"));
+  for (uint32_t i = 0; i < count; i++)
+    spec.layers.push_back(read_layer(layers.Get(i), "spec.layers[" + std::to_string(i) + "]"));
 
   spec.mean = read_channels(reader.get("mean"), "spec.mean", spec.channels, -kInfinite);
   spec.std = read_channels(reader.get("std"), "spec.std", spec.channels, std::numeric_limits<float>::min());
@@ -133,21 +150,26 @@ NetworkSpec read_spec(Napi::Value value) {
                                            {"rectangular", Surrogate::kRectangular},
                                            {"arctan", Surrogate::kArctan},
                                            {"fast-sigmoid", Surrogate::kFastSigmoid}});
-  spec.encoder = read_choice<Encoder>(reader.get("encoder"), "spec.encoder",
-                                      {{"hybrid", Encoder::kHybrid}, {"direct", Encoder::kDirect}, {"rate", Encoder::kRate}, {"ttfs", Encoder::kTtfs}});
+  spec.encoder = read_choice<Encoder>(
+      reader.get("encoder"), "spec.encoder",
+      {{"hybrid", Encoder::kHybrid}, {"direct", Encoder::kDirect}, {"rate", Encoder::kRate}, {"ttfs", Encoder::kTtfs}});
   spec.lo = reader.number("lo");
   spec.hi = reader.number("hi");
   if (!(spec.lo < spec.hi)) fail_expected("a number above lo", "spec.hi", reader.get("hi"));
   spec.seed = reader.counter("seed");
-  spec.backend = read_choice<BackendKind>(reader.get("backend"), "spec.backend", {{"cpu", BackendKind::kCpu}, {"cuda", BackendKind::kCuda}});
+  spec.backend = read_choice<BackendKind>(reader.get("backend"), "spec.backend",
+                                          {{"cpu", BackendKind::kCpu}, {"cuda", BackendKind::kCuda}});
   spec.device = reader.integer("device", 0, kMaxDevice);
   spec.threads = reader.integer("threads", 1, kMaxThreads);
-  spec.precision = read_choice<Precision>(reader.get("precision"), "spec.precision", {{"fp32", Precision::kFp32}, {"mixed", Precision::kMixed}});
+  spec.precision = read_choice<Precision>(reader.get("precision"), "spec.precision",
+                                          {{"fp32", Precision::kFp32}, {"mixed", Precision::kMixed}});
   spec.profile = reader.boolean("profile");
   return spec;
 }
 
-Mode read_mode(Napi::Value value) { return read_choice<Mode>(value, "mode", {{"ann", Mode::kAnn}, {"snn", Mode::kSnn}}); }
+Mode read_mode(Napi::Value value) {
+  return read_choice<Mode>(value, "mode", {{"ann", Mode::kAnn}, {"snn", Mode::kSnn}});
+}
 
 TensorKind read_tensor_kind(Napi::Value value) {
   return read_choice<TensorKind>(value, "kind",
@@ -161,8 +183,9 @@ TensorKind read_tensor_kind(Napi::Value value) {
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
   const Reader reader(value, name);
   OptimizerOptions options;
-  options.kind = read_choice<OptimizerKind>(reader.get("kind"), reader.path("kind"),
-                                            {{"sgd", OptimizerKind::kSgd}, {"adam", OptimizerKind::kAdam}, {"adamw", OptimizerKind::kAdamW}});
+  options.kind = read_choice<OptimizerKind>(
+      reader.get("kind"), reader.path("kind"),
+      {{"sgd", OptimizerKind::kSgd}, {"adam", OptimizerKind::kAdam}, {"adamw", OptimizerKind::kAdamW}});
   options.learning_rate = reader.real("learningRate", 0);
   options.neuron_learning_rate = reader.real("neuronLearningRate", 0);
   options.momentum = reader.real("momentum", 0, 1);
@@ -175,7 +198,8 @@ OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
   return options;
 }
 
-BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels required, const std::string& name) {
+BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels required,
+                      const std::string& name) {
   const Reader reader(value, name);
   if (!is_absent(reader.get("dataset"))) return read_rows(instance, reader, shape, required, name);
 
@@ -184,7 +208,8 @@ BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape&
   const ArrayView<uint8_t> bytes = view_of<uint8_t>(pixels, reader.path("pixels"));
   batch.count = bytes.length / shape.image_size;
   if (batch.count < 1 || batch.count > kMaxImages || batch.count * shape.image_size != bytes.length) {
-    fail(Code::kShape, "Expected a positive multiple of " + std::to_string(shape.image_size) + " bytes (C*H*W) for " + name + ".pixels but received " + std::to_string(bytes.length));
+    fail(Code::kShape, "Expected a positive multiple of " + std::to_string(shape.image_size) + " bytes (C*H*W) for " +
+                           name + ".pixels but received " + std::to_string(bytes.length));
   }
   batch.pixels.assign(bytes.data, bytes.data + bytes.length);
   if (is_absent(labels)) {

@@ -18,9 +18,9 @@ class Instance;
 
 // A batch as it came: either own copies of pixels and labels, or rows of a data set that it keeps alive.
 struct BatchInput {
-  std::vector<uint8_t> pixels;   // (count, C, H, W)
-  std::vector<int32_t> labels;   // (count) or empty
-  Rows rows;                     // without a data set if there are pixels
+  std::vector<uint8_t> pixels;  // (count, C, H, W)
+  std::vector<int32_t> labels;  // (count) or empty
+  Rows rows;                    // without a data set if there are pixels
   int64_t count = 0;
   bool has_rows() const { return rows.data != nullptr; }
 };
@@ -36,6 +36,7 @@ TensorKind read_tensor_kind(Napi::Value value);
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name);
 
 // Copies the batch; checks that it fits the network, that every index exists and every label used is a class.
-BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels labels, const std::string& name);
+BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels labels,
+                      const std::string& name);
 
 }  // namespace onespike::addon

@@ -27,7 +27,8 @@ napi_type_tag random_tag() {
 
 Instance::Instance(Napi::Env env) : env_(env), network_tag_(random_tag()), dataset_tag_(random_tag()) {
   const Napi::String name = Napi::String::New(env, "onespike");
-  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, wake, &wake_) != napi_ok) {
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, wake, &wake_) !=
+      napi_ok) {
     throw Napi::Error::New(env);
   }
   napi_unref_threadsafe_function(env, wake_);  // referenced only while jobs run, so that an idle process can exit
@@ -77,7 +78,8 @@ void Instance::drain() {
     {
       const std::lock_guard lock(mutex_);
       if (finished_.empty()) break;
-      const auto place = std::find_if(running_.begin(), running_.end(), [this](const auto& each) { return each.get() == finished_.front(); });
+      const auto place = std::find_if(running_.begin(), running_.end(),
+                                      [this](const auto& each) { return each.get() == finished_.front(); });
       job = std::move(*place);
       running_.erase(place);
       finished_.erase(finished_.begin());

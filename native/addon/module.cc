@@ -45,6 +45,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace onespike::addon
 
-static Napi::Object initialise_onespike(Napi::Env env, Napi::Object exports) { return onespike::addon::initialise(env, exports); }
+static Napi::Object initialise_onespike(Napi::Env env, Napi::Object exports) {
+  return onespike::addon::initialise(env, exports);
+}
 
 NODE_API_MODULE(onespike, initialise_onespike)

@@ -31,7 +31,8 @@ int find_tensor(const NetworkEntry& entry, Napi::Value value) {
   for (size_t i = 0; i < tensors.size(); i++) {
     if (tensors[i].name == name) return static_cast<int>(i);
   }
-  fail_expected("the name of a tensor such as '" + (tensors.empty() ? std::string() : tensors.front().name) + "'", "name", value);
+  fail_expected("the name of a tensor such as '" + (tensors.empty() ? std::string() : tensors.front().name) + "'",
+                "name", value);
 }
 
 }  // namespace
@@ -171,7 +172,9 @@ Napi::Value network_write(const Napi::CallbackInfo& info) {
   const ArrayView<float> from = view_of<float>(info[3], "from", entry->shape.tensors[tensor].size);
   entry->require_idle();
   for (int64_t i = 0; i < from.length; i++) {
-    if (!std::isfinite(from.data[i])) fail(Code::kArg, "Expected finite numbers for from but received " + std::to_string(from.data[i]) + " at " + std::to_string(i));
+    if (!std::isfinite(from.data[i]))
+      fail(Code::kArg, "Expected finite numbers for from but received " + std::to_string(from.data[i]) + " at " +
+                           std::to_string(i));
   }
   check(entry->network->write(kind, tensor, from.data));
   return info.Env().Undefined();

@@ -60,9 +60,11 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// The batch for a network: the arrays that came, or rows that it draws itself, or what `draw` makes of them in `storage`.
+// The batch for a network: the arrays that came, or rows that it draws itself, or what `draw` makes of them in
+// `storage`.
 template <class Draw>
-Status batch_of(const Network& network, const BatchInput& input, BatchStorage* storage, const Draw& draw, Batch* batch) {
+Status batch_of(const Network& network, const BatchInput& input, BatchStorage* storage, const Draw& draw,
+                Batch* batch) {
   *batch = {input.pixels.data(), input.labels.empty() ? nullptr : input.labels.data(), input.count};
   if (!input.has_rows()) return Status::success();
   if (network.draws(*input.rows.data)) {
@@ -101,7 +103,9 @@ class BatchJob : public Job {
     const Rows& rows = input_.rows;
     BatchStorage storage;
     Batch batch;
-    Status status = batch_of(network, input_, &storage, [&rows](BatchStorage* to) { return draw_batch(*rows.data, rows.indices, rows.augment, to); }, &batch);
+    Status status = batch_of(
+        network, input_, &storage,
+        [&rows](BatchStorage* to) { return draw_batch(*rows.data, rows.indices, rows.augment, to); }, &batch);
     if (status.ok()) status = step(network, batch, stop);
     seconds_ = watch.seconds();
     return status;
@@ -116,7 +120,8 @@ class BatchJob : public Job {
 
 class ForwardJob final : public BatchJob {
  public:
-  ForwardJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode) : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
+  ForwardJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode)
+      : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
 
   Output<float> logits, potentials;
   Output<uint8_t> decision_steps;
@@ -145,10 +150,13 @@ class ForwardJob final : public BatchJob {
 
 class GradientsJob final : public BatchJob {
  public:
-  GradientsJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode) : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
+  GradientsJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode)
+      : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
 
  private:
-  Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override { return network.gradients(batch, mode_, stop, &stats_); }
+  Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override {
+    return network.gradients(batch, mode_, stop, &stats_);
+  }
 
   Mode mode_;
 };
@@ -156,8 +164,13 @@ class GradientsJob final : public BatchJob {
 // Steps one after the other; rows that the host draws are drawn one batch ahead.
 class TrainJob final : public Job {
  public:
-  TrainJob(std::shared_ptr<NetworkEntry> entry, std::vector<BatchInput> inputs, std::vector<OptimizerOptions> updates, std::optional<BatchInput> next, Mode mode)
-      : Job(std::move(entry)), inputs_(std::move(inputs)), updates_(std::move(updates)), next_(std::move(next)), mode_(mode) {}
+  TrainJob(std::shared_ptr<NetworkEntry> entry, std::vector<BatchInput> inputs, std::vector<OptimizerOptions> updates,
+           std::optional<BatchInput> next, Mode mode)
+      : Job(std::move(entry)),
+        inputs_(std::move(inputs)),
+        updates_(std::move(updates)),
+        next_(std::move(next)),
+        mode_(mode) {}
 
  private:
   Status run(Network& network, const std::atomic<bool>& stop) override {
@@ -176,15 +189,20 @@ class TrainJob final : public Job {
   Status batch_of_step(const Network& network, size_t i, BatchStorage* storage, Batch* batch) {
     Prefetcher& ahead = *entry().prefetcher;
     const Rows& rows = inputs_[i].rows;
-    Status status = batch_of(network, inputs_[i], storage, [&](BatchStorage* to) { return ahead.take(rows.data, rows.indices, rows.augment, to); }, batch);
+    Status status = batch_of(
+        network, inputs_[i], storage,
+        [&](BatchStorage* to) { return ahead.take(rows.data, rows.indices, rows.augment, to); }, batch);
     const BatchInput* next = i + 1 < inputs_.size() ? &inputs_[i + 1] : next_ ? &*next_ : nullptr;
-    if (next && next->has_rows() && !network.draws(*next->rows.data)) ahead.start(next->rows.data, next->rows.indices, next->rows.augment);
+    if (next && next->has_rows() && !network.draws(*next->rows.data))
+      ahead.start(next->rows.data, next->rows.indices, next->rows.augment);
     return status;
   }
 
   Napi::Value result(Napi::Env env) override {
     Napi::Array list = Napi::Array::New(env, stats_.size());
-    for (size_t i = 0; i < stats_.size(); i++) list[static_cast<uint32_t>(i)] = stats_object(env, stats_[i], inputs_[i].count, seconds_ / static_cast<double>(stats_.size()));
+    for (size_t i = 0; i < stats_.size(); i++)
+      list[static_cast<uint32_t>(i)] =
+          stats_object(env, stats_[i], inputs_[i].count, seconds_ / static_cast<double>(stats_.size()));
     return list;
   }
 
@@ -224,7 +242,8 @@ std::shared_ptr<NetworkEntry> idle_network(const Napi::CallbackInfo& info, size_
 
 }  // namespace
 
-// networkForward(network: NetworkHandle, batch: NativeBatch, mode: NativeMode, out: NativeOutputs): Promise<NativeStats>
+// networkForward(network: NetworkHandle, batch: NativeBatch, mode: NativeMode, out: NativeOutputs):
+// Promise<NativeStats>
 Napi::Value network_forward(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 4, "networkForward");
   const NetworkShape& shape = entry->shape;
@@ -235,7 +254,8 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
   auto job = std::make_unique<ForwardJob>(entry, std::move(batch), mode);
   const Napi::Object out = read_object(info[3], "out");
 
-  const Napi::Value logits = out.Get("logits"), potentials = out.Get("potentials"), spike_times = out.Get("spikeTimes"), decision_steps = out.Get("decisionSteps");
+  const Napi::Value logits = out.Get("logits"), potentials = out.Get("potentials"), spike_times = out.Get("spikeTimes"),
+                    decision_steps = out.Get("decisionSteps");
   if (!is_absent(logits)) job->logits = {logits, "out.logits", checked_product(count, shape.classes, "out.logits")};
   if (!is_absent(potentials)) {
     const int64_t per_image = checked_product(shape.timesteps, shape.classes, "out.potentials");
@@ -248,7 +268,9 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
     for (uint32_t i = 0; i < layers; i++) {
       const std::string name = "out.spikeTimes[" + std::to_string(i) + "]";
       const Napi::Value layer = list.Get(i);
-      job->spike_times.push_back(is_absent(layer) ? Output<uint8_t>() : Output<uint8_t>(layer, name, checked_product(count, shape.neurons[i], name)));
+      job->spike_times.push_back(is_absent(layer)
+                                     ? Output<uint8_t>()
+                                     : Output<uint8_t>(layer, name, checked_product(count, shape.neurons[i], name)));
     }
   }
   return instance.submit(std::move(job));
@@ -259,10 +281,12 @@ Napi::Value network_gradients(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 3, "networkGradients");
   Instance& instance = Instance::of(info.Env());
   const Mode mode = read_mode(info[2]);
-  return instance.submit(std::make_unique<GradientsJob>(entry, read_batch(instance, info[1], entry->shape, Labels::kRequired, "batch"), mode));
+  return instance.submit(std::make_unique<GradientsJob>(
+      entry, read_batch(instance, info[1], entry->shape, Labels::kRequired, "batch"), mode));
 }
 
-// networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode): Promise<NativeStats[]>
+// networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode):
+// Promise<NativeStats[]>
 Napi::Value network_train(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 4, "networkTrain");
   Instance& instance = Instance::of(info.Env());
@@ -282,7 +306,8 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
     next = read_batch(instance, info[2], entry->shape, Labels::kRequired, "next");
     if (!next->has_rows()) fail_expected("rows of a data set", "next", info[2]);
   }
-  return instance.submit(std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode));
+  return instance.submit(
+      std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode));
 }
 
 // networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>

@@ -1,6 +1,7 @@
-// gradient_bench [fp32|mixed [T...]]: times the input gradient of single convolutions both ways, along the gradient events and as
-// a dense product, from the same random a(t). Columns: layer, T, density (pairs (neuron, step) within the events' ranges), events per
-// neuron, milliseconds per image of either, and their ratio. The thresholds of cpu/gradient_choice.cc are read off this.
+// gradient_bench [fp32|mixed [T...]]: times the input gradient of single convolutions both ways, along the gradient
+// events and as a dense product, from the same random a(t). Columns: layer, T, density (pairs (neuron, step) within the
+// events' ranges), events per neuron, milliseconds per image of either, and their ratio. The thresholds of
+// cpu/gradient_choice.cc are read off this.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -28,18 +29,21 @@ struct Layer {
   }
 };
 
-constexpr Layer kLayers[] = {{32, 16, 16, 3, 1},  {32, 32, 32, 3, 1},  {32, 64, 64, 3, 1},  {16, 64, 128, 3, 1},  {16, 128, 128, 3, 1}, {8, 256, 256, 3, 1},
-                             {4, 512, 512, 3, 1}, {2, 512, 512, 3, 1}, {16, 96, 48, 3, 1},  {16, 64, 64, 5, 1},   {16, 128, 128, 3, 2}, {16, 128, 256, 1, 1}};
+constexpr Layer kLayers[] = {{32, 16, 16, 3, 1},   {32, 32, 32, 3, 1},  {32, 64, 64, 3, 1},   {16, 64, 128, 3, 1},
+                             {16, 128, 128, 3, 1}, {8, 256, 256, 3, 1}, {4, 512, 512, 3, 1},  {2, 512, 512, 3, 1},
+                             {16, 96, 48, 3, 1},   {16, 64, 64, 5, 1},  {16, 128, 128, 3, 2}, {16, 128, 256, 1, 1}};
 
 // How a(t) is spread over the steps of a neuron: each pair for itself, or all steps up to a random one.
 enum class Pattern { kScattered, kRuns };
 
 class Bench {
  public:
-  Bench(const Layer& layer, int timesteps, Precision precision) : s_(layer.shape()), T_(timesteps), backend_(make_cpu_backend(1, precision)) {
+  Bench(const Layer& layer, int timesteps, Precision precision)
+      : s_(layer.shape()), T_(timesteps), backend_(make_cpu_backend(1, precision)) {
     n_ = int(std::clamp<int64_t>((8 << 20) / (T_ * (s_.src_size() + s_.out_size()) * int64_t(sizeof(float))), 1, 64));
     source_ = s_, source_.out_h = s_.src_h, source_.out_w = s_.src_w, source_.out_c = source_.out_cs = s_.src_cs;
-    a_ = hold<float>(n_ * T_ * s_.out_size()), below_ = hold<float>(n_ * T_ * s_.src_size()), g_ = hold<float>(n_ * T_ * s_.grad_step());
+    a_ = hold<float>(n_ * T_ * s_.out_size()), below_ = hold<float>(n_ * T_ * s_.src_size()),
+    g_ = hold<float>(n_ * T_ * s_.grad_step());
     weight_ = hold<float>(s_.weights()), neuron_ = hold<float>(2), times_ = hold<uint8_t>(n_ * s_.src_size());
     backward_ = hold<uint8_t>(int64_t(backend_->backward_bytes(false, s_)));
     neuron_[0] = 1, neuron_[1] = 0.9f;
@@ -55,7 +59,9 @@ class Bench {
       for (int64_t i = 0; i < s_.out_size(); ++i) {
         // The mean length of a run is `share` of all steps.
         const int length = int(double(T_) * share + uniform());
-        for (int t = 0; t < T_; ++t) a_[(image * T_ + t) * s_.out_size() + i] = (pattern == Pattern::kRuns ? t < length : uniform() < share) ? uniform() + 0.1f : 0;
+        for (int t = 0; t < T_; ++t)
+          a_[(image * T_ + t) * s_.out_size() + i] =
+              (pattern == Pattern::kRuns ? t < length : uniform() < share) ? uniform() + 0.1f : 0;
       }
   }
 
@@ -68,8 +74,8 @@ class Bench {
       dense.push_back(time(GradientKernel::kDense));
     }
     const double e = *std::min_element(events.begin(), events.end()), d = *std::min_element(dense.begin(), dense.end());
-    std::printf("%dx%dx%d->%d/%d/%d T %d density %.3f events %.4f dense %.4f ratio %.3f\n", s_.in_h, s_.in_w, s_.src_cs, s_.out_cs, s_.kernel_h, s_.stride, T_,
-                choice.density, e, d, e / d);
+    std::printf("%dx%dx%d->%d/%d/%d T %d density %.3f events %.4f dense %.4f ratio %.3f\n", s_.in_h, s_.in_w, s_.src_cs,
+                s_.out_cs, s_.kernel_h, s_.stride, T_, choice.density, e, d, e / d);
     std::fflush(stdout);
   }
 

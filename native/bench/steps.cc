@@ -1,7 +1,8 @@
-// native_bench MODEL MODE [batch [timesteps [activity [threads [precision [steps]]]]]] [options]: times whole steps of a network
-// with random weights and prints milliseconds per image, layer and operation. MODEL vgg6, vgg9, vgg16; MODE train, infer,
-// ann-train, ann-infer. Options: --surrogate NAME, --backend cpu|cuda, --device N, --warmup N, --layers (on a GPU every operation is then
-// waited for, so the whole is slower), --json (one object). A tool for work on the kernels, without Node; `onespike bench` is the one for users.
+// native_bench MODEL MODE [batch [timesteps [activity [threads [precision [steps]]]]]] [options]: times whole steps of
+// a network with random weights and prints milliseconds per image, layer and operation. MODEL vgg6, vgg9, vgg16; MODE
+// train, infer, ann-train, ann-infer. Options: --surrogate NAME, --backend cpu|cuda, --device N, --warmup N, --layers
+// (on a GPU every operation is then waited for, so the whole is slower), --json (one object). A tool for work on the
+// kernels, without Node; `onespike bench` is the one for users.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -20,15 +21,17 @@ namespace {
 
 using namespace onespike;
 
-const std::map<std::string, std::vector<int>> kModels = {  // channels, 0 = average pool
+const std::map<std::string, std::vector<int>> kModels = {
+    // channels, 0 = average pool
     {"vgg6", {64, 0, 128, 128, 0}},
     {"vgg9", {64, 0, 128, 256, 0, 256, 512, 0, 512, 0, 512}},
     {"vgg16", {64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512}},
 };
 
 const std::map<std::string, Surrogate> kSurrogates = {
-    {"triangle", Surrogate::kTriangle},   {"exponential", Surrogate::kExponential},  {"rectangular", Surrogate::kRectangular},
-    {"arctan", Surrogate::kArctan},       {"fast-sigmoid", Surrogate::kFastSigmoid},
+    {"triangle", Surrogate::kTriangle},        {"exponential", Surrogate::kExponential},
+    {"rectangular", Surrogate::kRectangular},  {"arctan", Surrogate::kArctan},
+    {"fast-sigmoid", Surrogate::kFastSigmoid},
 };
 
 NetworkSpec vgg(const std::vector<int>& channels) {
@@ -106,7 +109,9 @@ bool read_options(int argc, char** argv, Options* o) {
     else words.push_back(word);
   }
   const auto word = [&](size_t i, const std::string& otherwise) { return words.size() > i ? words[i] : otherwise; };
-  const auto number = [&](size_t i, int otherwise) { return words.size() > i ? std::atoi(words[i].c_str()) : otherwise; };
+  const auto number = [&](size_t i, int otherwise) {
+    return words.size() > i ? std::atoi(words[i].c_str()) : otherwise;
+  };
   o->model = word(0, "");
   o->mode = word(1, o->mode);
   o->batch = number(2, o->batch);
@@ -125,7 +130,8 @@ void print_profile(Network& network, const Options& o, int steps) {
   double sum = 0;
   for (const ProfileEntry& e : network.take_profile()) {
     const double ms = e.milliseconds / steps / o.batch;
-    std::printf("%3d %-22s %8.3f ms/image  %5.0f calls  %s %.3f\n", e.layer, e.operation.c_str(), ms, double(e.calls) / steps, e.choice.kernel, e.choice.density);
+    std::printf("%3d %-22s %8.3f ms/image  %5.0f calls  %s %.3f\n", e.layer, e.operation.c_str(), ms,
+                double(e.calls) / steps, e.choice.kernel, e.choice.density);
     totals[e.operation] += ms;
     sum += ms;
   }
@@ -150,8 +156,11 @@ double peak_megabytes() {
 int main(int argc, char** argv) {
   Options o;
   if (!read_options(argc, argv, &o)) {
-    std::fprintf(stderr, "Usage: native_bench vgg6|vgg9|vgg16 [train|infer|ann-train|ann-infer [batch [timesteps [activity [threads [fp32|mixed [steps]]]]]]]\n"
-                         "                    [--surrogate NAME] [--backend cpu|cuda] [--device N] [--warmup N] [--layers] [--json]\n");
+    std::fprintf(
+        stderr,
+        "Usage: native_bench vgg6|vgg9|vgg16 [train|infer|ann-train|ann-infer [batch [timesteps [activity [threads "
+        "[fp32|mixed [steps]]]]]]]\n"
+        "                    [--surrogate NAME] [--backend cpu|cuda] [--device N] [--warmup N] [--layers] [--json]\n");
     return 2;
   }
   NetworkSpec spec = vgg(kModels.at(o.model));
@@ -185,7 +194,9 @@ int main(int argc, char** argv) {
   const Mode kind = o.mode.rfind("ann", 0) == 0 ? Mode::kAnn : Mode::kSnn;
   // As in training again: so many steps before anybody waits.
   const int at_once = o.training() ? network->steps_at_once() : 1;
-  const StepGroup group{size_t(at_once), o.batch, [&](size_t, Batch* batch) { return *batch = images, Status::success(); }, std::vector<OptimizerOptions>(size_t(at_once), sgd)};
+  const StepGroup group{size_t(at_once), o.batch,
+                        [&](size_t, Batch* batch) { return *batch = images, Status::success(); },
+                        std::vector<OptimizerOptions>(size_t(at_once), sgd)};
   std::vector<StepStats> made(1);
   const auto call = [&] {
     if (o.training()) require(network->train(group, kind, stop, &made));
@@ -209,14 +220,21 @@ int main(int argc, char** argv) {
     std::string activity;
     for (int i = 0; i + 1 < network->spiking_layers(); ++i)
       activity += (i ? ", " : "") + std::to_string(stats.spikes[i] / o.batch / double(network->neurons(i)));
-    std::printf("{\"model\": \"%s\", \"mode\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"backend\": \"%s\", \"device\": %d, \"processor\": \"%s\", \"precision\": \"%s\", "
-                "\"threads\": %d, \"imagesPerSecond\": %.2f, \"best\": %.2f, \"milliseconds\": %.5f, \"networkBytes\": %lld, \"spikesPerNeuron\": [%s]}\n",
-                o.model.c_str(), o.mode.c_str(), o.batch, o.timesteps, o.cuda ? "cuda" : "cpu", o.device, processor.c_str(), o.precision.c_str(), o.threads,
-                o.batch / median, o.batch / seconds[0], median * 1e3, static_cast<long long>(network->memory_bytes()), activity.c_str());
+    std::printf(
+        "{\"model\": \"%s\", \"mode\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"backend\": \"%s\", \"device\": %d, "
+        "\"processor\": \"%s\", \"precision\": \"%s\", "
+        "\"threads\": %d, \"imagesPerSecond\": %.2f, \"best\": %.2f, \"milliseconds\": %.5f, \"networkBytes\": %lld, "
+        "\"spikesPerNeuron\": [%s]}\n",
+        o.model.c_str(), o.mode.c_str(), o.batch, o.timesteps, o.cuda ? "cuda" : "cpu", o.device, processor.c_str(),
+        o.precision.c_str(), o.threads, o.batch / median, o.batch / seconds[0], median * 1e3,
+        static_cast<long long>(network->memory_bytes()), activity.c_str());
     return 0;
   }
   if (spec.profile) print_profile(*network, o, int(seconds.size()) * at_once);
-  std::printf("%s %s T=%d %s on %s, %d threads: %.1f images/s (best %.1f), %.3f ms/image, %.1f MB, peak of the process %.1f MB\n", o.model.c_str(), o.mode.c_str(), o.timesteps, o.precision.c_str(),
-              processor.c_str(), o.threads, o.batch / median, o.batch / seconds[0], median / o.batch * 1e3, double(network->memory_bytes()) / 1e6, peak_megabytes());
+  std::printf(
+      "%s %s T=%d %s on %s, %d threads: %.1f images/s (best %.1f), %.3f ms/image, %.1f MB, peak of the process %.1f "
+      "MB\n",
+      o.model.c_str(), o.mode.c_str(), o.timesteps, o.precision.c_str(), processor.c_str(), o.threads, o.batch / median,
+      o.batch / seconds[0], median / o.batch * 1e3, double(network->memory_bytes()) / 1e6, peak_megabytes());
   return 0;
 }

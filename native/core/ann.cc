@@ -45,7 +45,8 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     StageBuffers& b = net.stages[i];
     const float* source = i == 0 ? net.analog.data() : net.stages[i - 1].activation.data();
     backend.pack_input(b.padded.data(), source, n, s);
-    backend.dense_forward(b.activation.data(), b.padded.data(), net.parameters[i].weight, b.forward.data(), net.bias(i), !s.output, n, s);
+    backend.dense_forward(b.activation.data(), b.padded.data(), net.parameters[i].weight, b.forward.data(), net.bias(i),
+                          !s.output, n, s);
     if (train && net.dropout(i)) {
       // A dropped activation is 0, and so is its gradient, by the same test as ReLU's.
       backend.dropout_mask(b.mask.data(), spec.seed, net.inputs.data(), first, n, s);
@@ -68,8 +69,8 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     if (s.bias) backend.dense_bias_gradient(p.d_bias, d_out, n, s);
     if (i == 0) break;
     const float keep = net.dropout(i - 1) ? 1 - net.plan.stages[i - 1].dropout : 1;
-    backend.dense_input_gradient(net.d_activation[side ^ 1].data(), d_out, p.weight, b.backward.data(), net.stages[i - 1].activation.data(),
-                                 1 / keep, n, s);
+    backend.dense_input_gradient(net.d_activation[side ^ 1].data(), d_out, p.weight, b.backward.data(),
+                                 net.stages[i - 1].activation.data(), 1 / keep, n, s);
   }
   return Status::success();
 }

@@ -46,7 +46,8 @@ class Percentile {
   float floor_ = -std::numeric_limits<float>::infinity();
 };
 
-Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double percentile, double scale, const Stop& stop) {
+Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double percentile, double scale,
+                        const Stop& stop) {
   Backend& backend = *net.backend;
   const NetworkSpec& spec = net.plan.spec;
   const int64_t pixels = net.plan.stages[0].src_size();
@@ -56,14 +57,16 @@ Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double perc
     Percentile top(percentile, batch.count * spec.timesteps * s.out_cells() * s.out_c);
     for (int64_t first = 0; first < batch.count; first += net.plan.chunk) {
       const int n = int(std::min<int64_t>(net.plan.chunk, batch.count - first));
-      if (Status status = snn_forward(net, batch.pixels + first * pixels, n, first, false, i, stop); !status.ok()) return status;
+      if (Status status = snn_forward(net, batch.pixels + first * pixels, n, first, false, i, stop); !status.ok())
+        return status;
       NeuronParams silent = net.neuron(i);
       silent.neuron = net.silent.data(), silent.fires = false;
       StageBuffers& b = net.stages[i];
       backend.sort_events(snn_source(net, i, false), n, spec.timesteps, s);
       const bool analog = i == 0 && net.plan.needs_analog();
-      backend.spiking_forward(b.times.data(), b.potential.data(), net.parameters[i].weight, b.forward.data(), net.bias(i), analog ? net.current.data() : nullptr,
-                              spec.encoder == Encoder::kDirect, n, silent, s);
+      backend.spiking_forward(b.times.data(), b.potential.data(), net.parameters[i].weight, b.forward.data(),
+                              net.bias(i), analog ? net.current.data() : nullptr, spec.encoder == Encoder::kDirect, n,
+                              silent, s);
       host.resize(size_t(n * spec.timesteps * s.out_size()));
       backend.download(host.data(), b.potential.data(), host.size() * sizeof(float));
       for (int64_t step = 0; step < int64_t(n) * spec.timesteps; ++step)
@@ -75,7 +78,8 @@ Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double perc
     }
     const double threshold = top.value() * scale;
     if (!std::isfinite(threshold))
-      return Status::error(Code::kState, "Expected finite weighted input at layers[" + std::to_string(s.layer) + "] but received " + std::to_string(threshold));
+      return Status::error(Code::kState, "Expected finite weighted input at layers[" + std::to_string(s.layer) +
+                                             "] but received " + std::to_string(threshold));
     const float neuron[2] = {std::max(float(threshold), kMinThreshold), 1};
     backend.upload(net.parameters[i].neuron, neuron, sizeof neuron);
   }
@@ -98,11 +102,13 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
   std::vector<float> before(2 * stages.size());
   for (size_t i = 0; i < stages.size(); ++i) {
     backend.download(&before[2 * i], net.parameters[i].neuron, 2 * sizeof(float));
-    if (net.stages[i].forward.data()) backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
+    if (net.stages[i].forward.data())
+      backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
   }
   if (Status status = backend.finish(); !status.ok()) return status;
   Status status = calibrate_layers(net, staged, percentile, scale, stop);
-  for (size_t i = 0; !status.ok() && i < stages.size(); ++i) backend.upload(net.parameters[i].neuron, &before[2 * i], 2 * sizeof(float));
+  for (size_t i = 0; !status.ok() && i < stages.size(); ++i)
+    backend.upload(net.parameters[i].neuron, &before[2 * i], 2 * sizeof(float));
   return status;
 }
 

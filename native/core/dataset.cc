@@ -7,9 +7,7 @@
 
 namespace onespike {
 
-Batch BatchStorage::view() const {
-  return {pixels.data(), labels.empty() ? nullptr : labels.data(), int64_t(count)};
-}
+Batch BatchStorage::view() const { return {pixels.data(), labels.empty() ? nullptr : labels.data(), int64_t(count)}; }
 
 namespace {
 
@@ -46,17 +44,22 @@ void draw_image(const DrawTask& task, int64_t i) {
 Status check_rows(const Dataset& data, const std::vector<uint32_t>& indices) {
   for (uint32_t index : indices)
     if (index >= uint64_t(data.count))
-      return Status::error(Code::kArg, "Expected indices below " + std::to_string(data.count) + " but received " + std::to_string(index));
+      return Status::error(Code::kArg, "Expected indices below " + std::to_string(data.count) + " but received " +
+                                           std::to_string(index));
   return Status::success();
 }
 
-Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out) {
+Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment,
+                  BatchStorage* out) {
   if (Status status = check_rows(data, indices); !status.ok()) return status;
   const int64_t size = int64_t(data.channels) * data.height * data.width;
   out->count = int64_t(indices.size());
   out->pixels.resize(size_t(out->count * size));
   out->labels.resize(data.labels.empty() ? 0 : indices.size());
-  const DrawTask task{data.pixels.data(), data.labels.data(), data.channels, data.height, data.width, indices.data(), out->count, augment,
+  const DrawTask task{data.pixels.data(), data.labels.data(),
+                      data.channels,      data.height,
+                      data.width,         indices.data(),
+                      out->count,         augment,
                       out->pixels.data(), out->labels.empty() ? nullptr : out->labels.data()};
   for (int64_t i = 0; i < out->count; ++i) draw_image(task, i);
   return Status::success();
@@ -69,8 +72,8 @@ struct Prefetcher::State {
     Augment augment;
 
     bool same(const Request& o) const {
-      return data == o.data && indices == o.indices && augment.padding == o.augment.padding && augment.flip == o.augment.flip &&
-             augment.seed == o.augment.seed && augment.step == o.augment.step;
+      return data == o.data && indices == o.indices && augment.padding == o.augment.padding &&
+             augment.flip == o.augment.flip && augment.seed == o.augment.seed && augment.step == o.augment.step;
     }
   };
 
@@ -134,7 +137,8 @@ void Prefetcher::start(std::shared_ptr<const Dataset> data, std::vector<uint32_t
   state_->changed.notify_all();
 }
 
-Status Prefetcher::take(std::shared_ptr<const Dataset> data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out) {
+Status Prefetcher::take(std::shared_ptr<const Dataset> data, const std::vector<uint32_t>& indices,
+                        const Augment& augment, BatchStorage* out) {
   {
     std::unique_lock<std::mutex> lock(state_->mutex);
     state_->changed.wait(lock, [&] { return !state_->wanted; });

@@ -15,8 +15,8 @@ namespace onespike {
 struct Dataset {
   int channels = 0, height = 0, width = 0;
   int64_t count = 0;
-  std::vector<uint8_t> pixels;   // (count, C, H, W)
-  std::vector<int32_t> labels;   // (count)
+  std::vector<uint8_t> pixels;  // (count, C, H, W)
+  std::vector<int32_t> labels;  // (count)
 };
 
 // Rows of a data set, drawn where the network computes.
@@ -49,11 +49,11 @@ struct DrawTask {
   const uint8_t* pixels = nullptr;
   const int32_t* labels = nullptr;
   int channels = 0, height = 0, width = 0;
-  const uint32_t* indices = nullptr;     // (n)
+  const uint32_t* indices = nullptr;  // (n)
   int64_t n = 0;
   Augment augment;
-  uint8_t* to_pixels = nullptr;          // (n, C, H, W)
-  int32_t* to_labels = nullptr;          // (n) or null
+  uint8_t* to_pixels = nullptr;  // (n, C, H, W)
+  int32_t* to_labels = nullptr;  // (n) or null
 };
 // The image at `position` of the batch, and its label.
 void draw_image(const DrawTask& task, int64_t position);
@@ -71,7 +71,8 @@ class Prefetcher {
   Prefetcher();
   ~Prefetcher();
   void start(std::shared_ptr<const Dataset> data, std::vector<uint32_t> indices, const Augment& augment);
-  Status take(std::shared_ptr<const Dataset> data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out);
+  Status take(std::shared_ptr<const Dataset> data, const std::vector<uint32_t>& indices, const Augment& augment,
+              BatchStorage* out);
 
  private:
   struct State;

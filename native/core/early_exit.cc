@@ -1,10 +1,10 @@
 // Early exit (SPEC section 4): an image is decided at the first step at which an output neuron fires.
 //
-// A forward pass computes all steps of a layer at once, so it cannot stop in the middle. Instead the images of a chunk pass
-// through the first s steps alone; those that are decided by then are done, the others begin again with all T. That pays when
-// few begin again, which is learnt from the images before: s minimises the expected number of steps computed, and is T where
-// nothing is gained. What is returned does not depend on s. On a backend with memory of its own s is always T: there an image that
-// begins again would have to be copied.
+// A forward pass computes all steps of a layer at once, so it cannot stop in the middle. Instead the images of a chunk
+// pass through the first s steps alone; those that are decided by then are done, the others begin again with all T.
+// That pays when few begin again, which is learnt from the images before: s minimises the expected number of steps
+// computed, and is T where nothing is gained. What is returned does not depend on s. On a backend with memory of its
+// own s is always T: there an image that begins again would have to be copied.
 #include <algorithm>
 
 #include "core/state.h"
@@ -41,7 +41,8 @@ struct StepsOf {
 
 }  // namespace
 
-Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first, int n, const ForwardOutputs& out, const Stop& stop, StepResult* sums) {
+Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first, int n, const ForwardOutputs& out,
+                      const Stop& stop, StepResult* sums) {
   const Plan& plan = net.plan;
   Backend& backend = *net.backend;
   const int T = plan.spec.timesteps, K = plan.classes();
@@ -61,8 +62,8 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
     if (all > kMemory)
       for (double& count : net.decisions) count /= 2;
   };
-  std::vector<uint8_t> left;                       // pixels of the images that begin again
-  std::vector<int> images(static_cast<size_t>(n)); // positions in the chunk, of the images of a pass
+  std::vector<uint8_t> left;                        // pixels of the images that begin again
+  std::vector<int> images(static_cast<size_t>(n));  // positions in the chunk, of the images of a pass
   for (int i = 0; i < n; ++i) images[size_t(i)] = i;
   std::vector<float> host, logits(static_cast<size_t>(K));
   // The rate encoder draws by position in the chunk, so its images stay together.
@@ -71,7 +72,8 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
     const int count = int(images.size());
     const StepsOf pass(net, steps);
     const uint8_t* from = left.empty() ? batch.pixels + first * pixels : left.data();
-    if (Status status = snn_forward(net, from, count, first, false, plan.stages.size(), stop); !status.ok()) return status;
+    if (Status status = snn_forward(net, from, count, first, false, plan.stages.size(), stop); !status.ok())
+      return status;
     host.resize(size_t(count * steps * s.out_size()));
     backend.download(host.data(), net.stages.back().potential.data(), host.size() * sizeof(float));
     std::vector<int> again;
@@ -91,7 +93,8 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
       remember(step);
       const int decided = std::min(step, T);
       readout.timesteps = decided;
-      for (int k = 0; k < K; ++k) logits[size_t(k)] = readout_logit(u + k, s.out_cs, readout_time(u + k, s.out_cs, readout), readout);
+      for (int k = 0; k < K; ++k)
+        logits[size_t(k)] = readout_logit(u + k, s.out_cs, readout_time(u + k, s.out_cs, readout), readout);
       const int64_t image = first + chunk_image;
       out.decision_steps[image] = uint8_t(decided);
       if (out.logits) std::copy(logits.begin(), logits.end(), out.logits + image * K);

@@ -16,9 +16,10 @@ struct Network::State : NetworkState {
 namespace {
 
 // A group of the one step that a caller looks at alone.
-Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, std::vector<OptimizerOptions> updates, const ForwardOutputs* out,
-               const std::atomic<bool>& stop, StepStats* stats) {
-  const StepGroup group{1, batch.count, [&](size_t, Batch* to) { return *to = batch, Status::success(); }, std::move(updates)};
+Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, std::vector<OptimizerOptions> updates,
+               const ForwardOutputs* out, const std::atomic<bool>& stop, StepStats* stats) {
+  const StepGroup group{1, batch.count, [&](size_t, Batch* to) { return *to = batch, Status::success(); },
+                        std::move(updates)};
   std::vector<StepStats> one;
   Status status = run_steps(net, group, mode, backward, out, stop, &one);
   *stats = status.ok() ? std::move(one.front()) : StepStats();
@@ -27,7 +28,8 @@ Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, 
 
 Status check_tensor(const NetworkState& net, int tensor) {
   if (tensor >= 0 && tensor < int(net.plan.tensors.size())) return Status::success();
-  return Status::error(Code::kArg, "Expected a tensor index below " + std::to_string(net.plan.tensors.size()) + " but received " + std::to_string(tensor));
+  return Status::error(Code::kArg, "Expected a tensor index below " + std::to_string(net.plan.tensors.size()) +
+                                       " but received " + std::to_string(tensor));
 }
 
 }  // namespace
@@ -64,13 +66,19 @@ Status Network::create(const NetworkSpec& spec, std::unique_ptr<Network>* out) {
 const NetworkSpec& Network::spec() const { return state_->plan.spec; }
 const std::vector<TensorInfo>& Network::tensors() const { return state_->plan.tensors; }
 int Network::spiking_layers() const { return int(state_->plan.stages.size()); }
-int64_t Network::neurons(int layer) const { return state_->plan.stages[layer].out_cells() * state_->plan.stages[layer].out_c; }
+int64_t Network::neurons(int layer) const {
+  return state_->plan.stages[layer].out_cells() * state_->plan.stages[layer].out_c;
+}
 int Network::layer_index(int layer) const { return state_->plan.stages[layer].layer; }
-std::vector<ProfileEntry> Network::take_profile() { return state_->profile ? state_->profile->take() : std::vector<ProfileEntry>(); }
+std::vector<ProfileEntry> Network::take_profile() {
+  return state_->profile ? state_->profile->take() : std::vector<ProfileEntry>();
+}
 int64_t Network::memory_bytes() const { return state_->parameters.bytes() + state_->buffer_bytes(); }
 int64_t Network::optimizer_steps() const { return state_->optimizer_steps; }
 void Network::set_optimizer_steps(int64_t steps) { state_->optimizer_steps = steps; }
-bool Network::draws(const Dataset& data) const { return int64_t(data.pixels.size()) <= state_->backend->resident_bytes(); }
+bool Network::draws(const Dataset& data) const {
+  return int64_t(data.pixels.size()) <= state_->backend->resident_bytes();
+}
 int Network::steps_at_once() const { return state_->backend->steps_at_once(); }
 uint64_t Network::random_step() const { return state_->random_step; }
 void Network::set_random_step(uint64_t step) { state_->random_step = step; }
@@ -94,10 +102,12 @@ void Network::reset_optimizer() {
   state_->optimizer_steps = 0;
 }
 
-Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop, StepStats* stats) {
+Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,
+                        StepStats* stats) {
   return guarded([&] {
     if (out.decision_steps && (mode == Mode::kAnn || out.potentials || !out.spike_times.empty()))
-      return Status::error(Code::kArg, "Expected the spiking mode, without potentials and spike times, for images that end early");
+      return Status::error(Code::kArg,
+                           "Expected the spiking mode, without potentials and spike times, for images that end early");
     return run_one(*state_, batch, mode, false, {}, &out, stop, stats);
   });
 }
@@ -106,13 +116,15 @@ Status Network::gradients(const Batch& batch, Mode mode, const std::atomic<bool>
   return guarded([&] { return run_one(*state_, batch, mode, true, {}, nullptr, stop, stats); });
 }
 
-Status Network::train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop, StepStats* stats) {
+Status Network::train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop,
+                      StepStats* stats) {
   return guarded([&] { return run_one(*state_, batch, mode, true, {options}, nullptr, stop, stats); });
 }
 
 Status Network::train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats) {
   return guarded([&] {
-    if (group.count < 1 || group.updates.size() != group.count || !group.batch) return Status::error(Code::kArg, "Expected at least one step, and an update for each");
+    if (group.count < 1 || group.updates.size() != group.count || !group.batch)
+      return Status::error(Code::kArg, "Expected at least one step, and an update for each");
     return run_steps(*state_, group, mode, true, nullptr, stop, stats);
   });
 }
@@ -120,8 +132,11 @@ Status Network::train(const StepGroup& group, Mode mode, const std::atomic<bool>
 Status Network::calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop) {
   return guarded([&] {
     if (Status status = check_batch(batch, false); !status.ok()) return status;
-    if (!(percentile >= 0 && percentile <= 100)) return Status::error(Code::kArg, "Expected percentile between 0 and 100 but received " + std::to_string(percentile));
-    if (!(scale > 0) || !std::isfinite(scale)) return Status::error(Code::kArg, "Expected a positive scale but received " + std::to_string(scale));
+    if (!(percentile >= 0 && percentile <= 100))
+      return Status::error(Code::kArg,
+                           "Expected percentile between 0 and 100 but received " + std::to_string(percentile));
+    if (!(scale > 0) || !std::isfinite(scale))
+      return Status::error(Code::kArg, "Expected a positive scale but received " + std::to_string(scale));
     if (Status status = prepare_snn(*state_, batch.count, true); !status.ok()) return status;
     return calibrate_thresholds(*state_, batch, percentile, scale, stop);
   });

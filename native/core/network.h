@@ -19,7 +19,8 @@ namespace onespike {
 
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2 };  // slots: momentum | m, v, max v
 
-// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias (O), threshold and leak ().
+// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias (O), threshold and
+// leak ().
 struct TensorInfo {
   std::string name;  // layers.I.weight | bias | threshold | leak
   std::vector<int64_t> shape;
@@ -31,36 +32,40 @@ struct OptimizerOptions {
   float learning_rate = 0.01f;
   float neuron_learning_rate = 0.01f;  // of thresholds and leaks
   float momentum = 0.9f;
-  float weight_decay = 0.0f;           // weights only: never biases, thresholds, leaks
+  float weight_decay = 0.0f;  // weights only: never biases, thresholds, leaks
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   bool amsgrad = false;
-  float clip_norm = 0.0f;              // global L2 norm of the gradient; 0 = no clipping
+  float clip_norm = 0.0f;  // global L2 norm of the gradient; 0 = no clipping
 };
 
 // What a step reports. Sums over the batch, so that the caller can add batches up.
 struct StepStats {
-  double loss = 0.0;                // mean over the images of the batch; NaN when there are no labels
-  int64_t correct = 0;              // argmax logit == label
-  std::vector<double> spikes;       // per hidden spiking layer (in layer order): number of neurons that fired in the steps that were computed (0 in ANN mode)
-  double gradient_norm = 0.0;       // before clipping; 0 when no gradient was computed
-  int bad_layer = -1;               // entry of the layer list where the first non-finite number arose, else -1
+  double loss = 0.0;           // mean over the images of the batch; NaN when there are no labels
+  int64_t correct = 0;         // argmax logit == label
+  std::vector<double> spikes;  // per hidden spiking layer (in layer order): number of neurons that fired in the steps
+                               // that were computed (0 in ANN mode)
+  double gradient_norm = 0.0;  // before clipping; 0 when no gradient was computed
+  int bad_layer = -1;          // entry of the layer list where the first non-finite number arose, else -1
 };
 
 // Where a forward pass leaves what the caller asked for; null = not wanted. N images, K classes.
 struct ForwardOutputs {
-  float* logits = nullptr;               // (N, K)
-  float* potentials = nullptr;           // (N, T, K) potential of the output layer after every step (SNN mode)
-  uint8_t* decision_steps = nullptr;     // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
-                                         // without potentials and spike times), or T; logits are those of that step
-  std::vector<uint8_t*> spike_times;     // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
+  float* logits = nullptr;      // (N, K)
+  float* potentials = nullptr;  // (N, T, K) potential of the output layer after every step (SNN mode)
+  uint8_t* decision_steps =
+      nullptr;  // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
+                // without potentials and spike times), or T; logits are those of that step
+  std::vector<uint8_t*>
+      spike_times;  // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
 
-// Steps that are made one after the other before anybody looks at a number. Each asks for its batch when its turn comes, so that a
-// host that draws batches holds no more than two.
+// Steps that are made one after the other before anybody looks at a number. Each asks for its batch when its turn
+// comes, so that a host that draws batches holds no more than two.
 struct StepGroup {
   size_t count = 1;
-  int64_t largest = 0;                    // images of the largest batch
-  // The batch of step i, valid until the next call. Called in order, and for a step that was not finite perhaps once more.
+  int64_t largest = 0;  // images of the largest batch
+  // The batch of step i, valid until the next call. Called in order, and for a step that was not finite perhaps once
+  // more.
   std::function<Status(size_t i, Batch* batch)> batch;
   std::vector<OptimizerOptions> updates;  // one per step; empty = no update
 };
@@ -72,30 +77,34 @@ class Network {
 
   const NetworkSpec& spec() const;
   const std::vector<TensorInfo>& tensors() const;
-  int spiking_layers() const;                    // hidden + output
-  int64_t neurons(int spiking_layer) const;      // per image
-  int layer_index(int spiking_layer) const;      // its entry in spec().layers
-  std::vector<ProfileEntry> take_profile();      // since the last call; empty unless spec().profile
-  int64_t memory_bytes() const;                  // parameters, optimiser state and buffers held now
-  bool draws(const Dataset& data) const;         // whether batches of it should come as rows: the backend keeps it in its memory
+  int spiking_layers() const;                // hidden + output
+  int64_t neurons(int spiking_layer) const;  // per image
+  int layer_index(int spiking_layer) const;  // its entry in spec().layers
+  std::vector<ProfileEntry> take_profile();  // since the last call; empty unless spec().profile
+  int64_t memory_bytes() const;              // parameters, optimiser state and buffers held now
+  bool draws(
+      const Dataset& data) const;  // whether batches of it should come as rows: the backend keeps it in its memory
 
   Status read(TensorKind kind, int tensor, float* into) const;
   Status write(TensorKind kind, int tensor, const float* from);
-  int64_t optimizer_steps() const;               // Adam's step count; part of a checkpoint
+  int64_t optimizer_steps() const;  // Adam's step count; part of a checkpoint
   void set_optimizer_steps(int64_t steps);
-  void reset_optimizer();                        // all slots zero, count zero
-  uint64_t random_step() const;                  // counter behind dropout and the rate encoder; part of a checkpoint
+  void reset_optimizer();        // all slots zero, count zero
+  uint64_t random_step() const;  // counter behind dropout and the rate encoder; part of a checkpoint
   void set_random_step(uint64_t step);
 
   // `stop` is polled between layers; an aborted call answers kAborted and leaves the parameters as they were.
-  Status forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop, StepStats* stats);
+  Status forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,
+                 StepStats* stats);
   Status gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats);
-  Status train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop, StepStats* stats);
-  // Several steps, to the same bits as one by one; all that remains is to wait once instead of after every step. `stats` are those of
-  // the steps that were made. They are fewer than `group` has if `stop` was raised, if a step was not finite (the last; its
-  // bad_layer says where) or if the next one cannot be made: then a call that begins with it says why, as this one does if it made none.
+  Status train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop,
+               StepStats* stats);
+  // Several steps, to the same bits as one by one; all that remains is to wait once instead of after every step.
+  // `stats` are those of the steps that were made. They are fewer than `group` has if `stop` was raised, if a step was
+  // not finite (the last; its bad_layer says where) or if the next one cannot be made: then a call that begins with it
+  // says why, as this one does if it made none.
   Status train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats);
-  int steps_at_once() const;                     // so many make the wait too short to matter: 1 where calls wait anyway
+  int steps_at_once() const;  // so many make the wait too short to matter: 1 where calls wait anyway
   // SPEC section 6.2: thresholds layer by layer from the percentile (0..100) of the weighted input; leaks become 1.
   Status calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop);
 

@@ -43,7 +43,8 @@ void each_weight(const StageShape& s, const F& f) {
 Parameters::~Parameters() {
   for (StageParameters& p : stages_) {
     for (float* memory : {p.weight, p.bias, p.d_weight, p.d_bias}) backend_.release(memory);
-    for (int i = 0; i < StageParameters::kSlots; ++i) backend_.release(p.weight_slot[i]), backend_.release(p.bias_slot[i]);
+    for (int i = 0; i < StageParameters::kSlots; ++i)
+      backend_.release(p.weight_slot[i]), backend_.release(p.bias_slot[i]);
   }
   backend_.release(neurons_), backend_.release(d_neurons_);
   for (float* slot : neuron_slots_) backend_.release(slot);
@@ -52,7 +53,9 @@ Parameters::~Parameters() {
 Status Parameters::allocate_one(float** to, int64_t count) {
   if (*to) return Status::success();
   *to = static_cast<float*>(backend_.allocate(size_t(count) * sizeof(float)));
-  if (!*to) return Status::error(Code::kOom, "Not enough memory for " + std::to_string(count * int64_t(sizeof(float))) + " bytes of parameters");
+  if (!*to)
+    return Status::error(
+        Code::kOom, "Not enough memory for " + std::to_string(count * int64_t(sizeof(float))) + " bytes of parameters");
   bytes_ += count * int64_t(sizeof(float));
   return Status::success();
 }
@@ -100,8 +103,10 @@ Status Parameters::allocate_gradients() {
 Status Parameters::allocate_slots(int count) {
   for (size_t i = 0; i < stages_.size(); ++i)
     for (int slot = 0; slot < count; ++slot) {
-      if (Status status = allocate_one(&stages_[i].weight_slot[slot], plan_.stages[i].weights()); !status.ok()) return status;
-      if (Status status = allocate_one(&stages_[i].bias_slot[slot], plan_.stages[i].out_cs); !status.ok()) return status;
+      if (Status status = allocate_one(&stages_[i].weight_slot[slot], plan_.stages[i].weights()); !status.ok())
+        return status;
+      if (Status status = allocate_one(&stages_[i].bias_slot[slot], plan_.stages[i].out_cs); !status.ok())
+        return status;
     }
   for (int slot = 0; slot < count; ++slot) {
     if (Status status = allocate_one(&neuron_slots_[slot], neurons()); !status.ok()) return status;
@@ -135,9 +140,16 @@ namespace {
 float* array_of(const StageParameters& p, TensorKind kind, Part part) {
   const int slot = int(kind) - int(TensorKind::kSlot0);
   float* array = nullptr;
-  if (part == Part::kWeight) array = kind == TensorKind::kParameter ? p.weight : kind == TensorKind::kGradient ? p.d_weight : p.weight_slot[slot];
-  else if (part == Part::kBias) array = kind == TensorKind::kParameter ? p.bias : kind == TensorKind::kGradient ? p.d_bias : p.bias_slot[slot];
-  else array = kind == TensorKind::kParameter ? p.neuron : kind == TensorKind::kGradient ? p.d_neuron : p.neuron_slot[slot];
+  if (part == Part::kWeight)
+    array = kind == TensorKind::kParameter  ? p.weight
+            : kind == TensorKind::kGradient ? p.d_weight
+                                            : p.weight_slot[slot];
+  else if (part == Part::kBias)
+    array = kind == TensorKind::kParameter ? p.bias : kind == TensorKind::kGradient ? p.d_bias : p.bias_slot[slot];
+  else
+    array = kind == TensorKind::kParameter  ? p.neuron
+            : kind == TensorKind::kGradient ? p.d_neuron
+                                            : p.neuron_slot[slot];
   return array && part == Part::kLeak ? array + 1 : array;
 }
 
@@ -171,9 +183,11 @@ Status Parameters::write(TensorKind kind, int tensor, const float* from) {
   }
   const bool parameter = kind == TensorKind::kParameter;
   if (parameter && at.part == Part::kThreshold && !(*from > 0 && std::isfinite(*from)))
-    return Status::error(Code::kArg, "Expected a positive threshold for " + plan_.tensors[tensor].name + " but received " + std::to_string(*from));
+    return Status::error(Code::kArg, "Expected a positive threshold for " + plan_.tensors[tensor].name +
+                                         " but received " + std::to_string(*from));
   if (parameter && at.part == Part::kLeak && !(*from >= 0 && *from <= 1))
-    return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " + std::to_string(*from));
+    return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " +
+                                         std::to_string(*from));
   float* to = array_of(p, kind, at.part);
   if (at.part != Part::kWeight) {
     backend_.upload(to, from, size_t(plan_.tensors[tensor].size) * sizeof(float));
@@ -197,10 +211,14 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageParameters& p = stages_[i];
     const StageShape& s = plan_.stages[i];
-    backend_.update(p.weight, p.d_weight, p.weight_slot[0], p.weight_slot[1], p.weight_slot[2], s.weights(), kind, &inputs->weights, result);
-    if (s.bias) backend_.update(p.bias, p.d_bias, p.bias_slot[0], p.bias_slot[1], p.bias_slot[2], s.out_cs, kind, &inputs->biases, result);
+    backend_.update(p.weight, p.d_weight, p.weight_slot[0], p.weight_slot[1], p.weight_slot[2], s.weights(), kind,
+                    &inputs->weights, result);
+    if (s.bias)
+      backend_.update(p.bias, p.d_bias, p.bias_slot[0], p.bias_slot[1], p.bias_slot[2], s.out_cs, kind, &inputs->biases,
+                      result);
   }
-  backend_.update(neurons_, d_neurons_, neuron_slots_[0], neuron_slots_[1], neuron_slots_[2], neurons(), kind, &inputs->neurons, result);
+  backend_.update(neurons_, d_neurons_, neuron_slots_[0], neuron_slots_[1], neuron_slots_[2], neurons(), kind,
+                  &inputs->neurons, result);
   backend_.clamp_neurons(neurons_, int(stages_.size()), result);
 }
 

@@ -9,17 +9,17 @@
 
 namespace onespike {
 
-// Weight, bias, threshold and leak of one stage with what training keeps beside them. Slots are allocated when an optimiser
-// first needs them. Thresholds and leaks of all stages are one array, updated as one.
+// Weight, bias, threshold and leak of one stage with what training keeps beside them. Slots are allocated when an
+// optimiser first needs them. Thresholds and leaks of all stages are one array, updated as one.
 struct StageParameters {
   static constexpr int kSlots = 3;
   float* weight = nullptr;
-  float* bias = nullptr;            // zeros for a stage without: kernels receive null there
+  float* bias = nullptr;  // zeros for a stage without: kernels receive null there
   float* d_weight = nullptr;
   float* d_bias = nullptr;
   float* weight_slot[kSlots] = {};
   float* bias_slot[kSlots] = {};
-  float* neuron = nullptr;          // threshold, leak
+  float* neuron = nullptr;  // threshold, leak
   float* d_neuron = nullptr;
   float* neuron_slot[kSlots] = {};
 };
@@ -33,7 +33,7 @@ class Parameters {
   ~Parameters();
   Parameters(const Parameters&) = delete;
 
-  Status allocate();                      // weights and biases, initialised from the seed
+  Status allocate();  // weights and biases, initialised from the seed
   Status allocate_gradients();
   Status allocate_slots(int count);
   void zero_gradients();
@@ -50,13 +50,14 @@ class Parameters {
 
  private:
   Status allocate_one(float** to, int64_t count);
-  int64_t neurons() const;                // floats of the array of thresholds and leaks
+  int64_t neurons() const;  // floats of the array of thresholds and leaks
   void initialise();
 
   const Plan& plan_;
   Backend& backend_;
   std::vector<StageParameters> stages_;
-  float *neurons_ = nullptr, *d_neurons_ = nullptr, *neuron_slots_[StageParameters::kSlots] = {};  // owned; of all stages
+  float *neurons_ = nullptr, *d_neurons_ = nullptr,
+        *neuron_slots_[StageParameters::kSlots] = {};  // owned; of all stages
   int64_t bytes_ = 0;
 };
 

@@ -14,13 +14,18 @@ Status wrong(Code code, size_t layer, const std::string& what) {
 }
 
 Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
-  if (layer.out < 1 || layer.out > 65535) return wrong(Code::kArg, i, "Expected out between 1 and 65535 but received " + std::to_string(layer.out));
-  if (!(layer.leak >= 0 && layer.leak <= 1)) return wrong(Code::kArg, i, "Expected leak in [0, 1] but received " + std::to_string(layer.leak));
+  if (layer.out < 1 || layer.out > 65535)
+    return wrong(Code::kArg, i, "Expected out between 1 and 65535 but received " + std::to_string(layer.out));
+  if (!(layer.leak >= 0 && layer.leak <= 1))
+    return wrong(Code::kArg, i, "Expected leak in [0, 1] but received " + std::to_string(layer.leak));
   if (!(layer.threshold > 0) || !std::isfinite(layer.threshold))
     return wrong(Code::kArg, i, "Expected a positive threshold but received " + std::to_string(layer.threshold));
-  if (!(layer.dropout >= 0 && layer.dropout < 1)) return wrong(Code::kArg, i, "Expected dropout in [0, 1) but received " + std::to_string(layer.dropout));
-  if (layer.output && layer.type != LayerType::kLinear) return wrong(Code::kShape, i, "Expected the output layer to be linear");
-  if (layer.output != last) return wrong(Code::kShape, i, "Expected the last layer, and it alone, to be the output layer");
+  if (!(layer.dropout >= 0 && layer.dropout < 1))
+    return wrong(Code::kArg, i, "Expected dropout in [0, 1) but received " + std::to_string(layer.dropout));
+  if (layer.output && layer.type != LayerType::kLinear)
+    return wrong(Code::kShape, i, "Expected the output layer to be linear");
+  if (layer.output != last)
+    return wrong(Code::kShape, i, "Expected the last layer, and it alone, to be the output layer");
   return Status::success();
 }
 
@@ -51,7 +56,7 @@ void choose_chunks(const ChunkLimits& limits, Plan* plan) {
   int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0, activations = 0, largest = 0;
   for (const StageShape& s : plan->stages) {
     potentials += s.out_size() * T * size;
-    gradient = std::max(gradient, s.grad_step() * T * size);  // one buffer for all stages
+    gradient = std::max(gradient, s.grad_step() * T * size);     // one buffer for all stages
     maps += s.out_size() + (s.first ? s.out_size() * size : 0);  // spike times, and the analog current
     activations += (s.padded_size() + s.out_size()) * size;
     largest = std::max(largest, s.out_size() * size);
@@ -69,25 +74,31 @@ void choose_chunks(const ChunkLimits& limits, Plan* plan) {
 Status check_spec(const NetworkSpec& spec) {
   const auto range = [](const char* name, double value, double low, double high) {
     if (value >= low && value <= high) return Status::success();
-    return Status::error(Code::kArg, std::string("Expected ") + name + " between " + std::to_string(low) + " and " + std::to_string(high) +
-                                         " but received " + std::to_string(value));
+    return Status::error(Code::kArg, std::string("Expected ") + name + " between " + std::to_string(low) + " and " +
+                                         std::to_string(high) + " but received " + std::to_string(value));
   };
   const struct {
     const char* name;
     double value, low, high;
   } checks[] = {
-      {"timesteps", double(spec.timesteps), 1, kMaxTimesteps}, {"input channels", double(spec.channels), 1, 65535},
-      {"input height", double(spec.height), 1, 65535},         {"input width", double(spec.width), 1, 65535},
-      {"alpha", spec.alpha, -1e6, 1e6},                        {"beta", spec.beta, -1e6, 1e6},
-      {"gamma", spec.gamma, 0, 1e6},                           {"kappa", spec.kappa, 0, 1e6},
-      {"lo", spec.lo, -1e6, 1e6},                              {"hi", spec.hi, -1e6, 1e6},
+      {"timesteps", double(spec.timesteps), 1, kMaxTimesteps},
+      {"input channels", double(spec.channels), 1, 65535},
+      {"input height", double(spec.height), 1, 65535},
+      {"input width", double(spec.width), 1, 65535},
+      {"alpha", spec.alpha, -1e6, 1e6},
+      {"beta", spec.beta, -1e6, 1e6},
+      {"gamma", spec.gamma, 0, 1e6},
+      {"kappa", spec.kappa, 0, 1e6},
+      {"lo", spec.lo, -1e6, 1e6},
+      {"hi", spec.hi, -1e6, 1e6},
       {"threads", double(spec.threads), 1, 1024},
   };
   for (const auto& c : checks)
     if (Status status = range(c.name, c.value, c.low, c.high); !status.ok()) return status;
   if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
   if (int(spec.mean.size()) != spec.channels || int(spec.std.size()) != spec.channels)
-    return Status::error(Code::kShape, "Expected mean and std with one value per input channel (" + std::to_string(spec.channels) + ")");
+    return Status::error(
+        Code::kShape, "Expected mean and std with one value per input channel (" + std::to_string(spec.channels) + ")");
   for (int c = 0; c < spec.channels; ++c)
     if (!std::isfinite(spec.mean[c]) || !std::isfinite(spec.std[c]) || !(spec.std[c] > 0))
       return Status::error(Code::kArg, "Expected finite mean and positive std for channel " + std::to_string(c));
@@ -104,12 +115,15 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan)
     const LayerSpec& layer = spec.layers[i];
     const bool last = i + 1 == spec.layers.size();
     if (layer.type == LayerType::kAvgPool) {
-      if (layer.kernel < 1 || pool * layer.kernel > 64) return wrong(Code::kArg, i, "Expected a pool kernel between 1 and 64");
+      if (layer.kernel < 1 || pool * layer.kernel > 64)
+        return wrong(Code::kArg, i, "Expected a pool kernel between 1 and 64");
       if (flat) return wrong(Code::kShape, i, "Expected a map before avgpool but a linear layer came before");
       if (last) return wrong(Code::kShape, i, "Expected the last layer to be a linear output layer");
       pool *= layer.kernel;
       if (h / pool < 1 || w / pool < 1)
-        return wrong(Code::kShape, i, "Expected a pool window of at most " + std::to_string(h) + "x" + std::to_string(w) + " but received " + std::to_string(pool));
+        return wrong(Code::kShape, i,
+                     "Expected a pool window of at most " + std::to_string(h) + "x" + std::to_string(w) +
+                         " but received " + std::to_string(pool));
       continue;
     }
     if (Status status = check_weighted(layer, i, last); !status.ok()) return status;
@@ -127,27 +141,32 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan)
       flat = true;
     } else {
       if (flat) return wrong(Code::kShape, i, "Expected a map before conv but a linear layer came before");
-      if (layer.kernel < 1 || layer.kernel > 255 || layer.stride < 1 || layer.stride > 255 || layer.padding < 0 || layer.padding > 255)
+      if (layer.kernel < 1 || layer.kernel > 255 || layer.stride < 1 || layer.stride > 255 || layer.padding < 0 ||
+          layer.padding > 255)
         return wrong(Code::kArg, i, "Expected kernel and stride between 1 and 255, padding between 0 and 255");
       s.kernel_h = s.kernel_w = layer.kernel, s.stride = layer.stride, s.pad = layer.padding;
       if (s.in_h + 2 * s.pad < layer.kernel || s.in_w + 2 * s.pad < layer.kernel)
-        return wrong(Code::kShape, i, "Expected a padded input of at least " + std::to_string(layer.kernel) + "x" + std::to_string(layer.kernel) +
-                                          " for the kernel but received " + std::to_string(s.in_h + 2 * s.pad) + "x" + std::to_string(s.in_w + 2 * s.pad));
+        return wrong(Code::kShape, i,
+                     "Expected a padded input of at least " + std::to_string(layer.kernel) + "x" +
+                         std::to_string(layer.kernel) + " for the kernel but received " +
+                         std::to_string(s.in_h + 2 * s.pad) + "x" + std::to_string(s.in_w + 2 * s.pad));
       s.out_h = (s.in_h + 2 * s.pad - layer.kernel) / layer.stride + 1;
       s.out_w = (s.in_w + 2 * s.pad - layer.kernel) / layer.stride + 1;
     }
     s.out_c = layer.out, s.out_cs = round_up(layer.out, kLane);
     // Factors one by one: none of these products can overflow 64 bits.
     const int64_t fan_in = int64_t(s.kernel_h) * s.kernel_w * s.src_cs;
-    if (fan_in > kMaxElements || fan_in * s.out_cs > kMaxElements) return wrong(Code::kShape, i, "Expected at most 2^31 weights");
-    if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / spec.timesteps || s.padded_size() > kMaxElements ||
-        s.src_size() * spec.timesteps > kMaxElements)
+    if (fan_in > kMaxElements || fan_in * s.out_cs > kMaxElements)
+      return wrong(Code::kShape, i, "Expected at most 2^31 weights");
+    if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / spec.timesteps ||
+        s.padded_size() > kMaxElements || s.src_size() * spec.timesteps > kMaxElements)
       return wrong(Code::kShape, i, "Expected at most 2^31 values per image in a map over all time steps");
     add_tensors(s, &plan->tensors);
     plan->stages.push_back(s);
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
-  if (plan->stages.empty() || !plan->stages.back().output) return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
+  if (plan->stages.empty() || !plan->stages.back().output)
+    return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
   choose_chunks(limits, plan);
   return Status::success();
 }

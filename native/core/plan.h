@@ -13,12 +13,12 @@ namespace onespike {
 
 struct Plan {
   NetworkSpec spec;
-  std::vector<StageShape> stages;    // the last one is the output layer
-  std::vector<TensorInfo> tensors;   // per stage: weight, bias if any, threshold, leak
-  int chunk = 1;                     // images that pass through the spiking network together in training
-  int block = 1;                     // images whose linear layers share one weight gradient pass, whole chunks
-  int inference_chunk = 1;           // images that pass through the spiking network together when nothing is kept for a gradient
-  int ann_chunk = 1;                 // and through the ANN
+  std::vector<StageShape> stages;   // the last one is the output layer
+  std::vector<TensorInfo> tensors;  // per stage: weight, bias if any, threshold, leak
+  int chunk = 1;                    // images that pass through the spiking network together in training
+  int block = 1;                    // images whose linear layers share one weight gradient pass, whole chunks
+  int inference_chunk = 1;  // images that pass through the spiking network together when nothing is kept for a gradient
+  int ann_chunk = 1;        // and through the ANN
 
   int chunk_of(Mode mode, bool train) const { return mode == Mode::kAnn ? ann_chunk : train ? chunk : inference_chunk; }
   int classes() const { return stages.back().out_c; }

@@ -9,7 +9,8 @@ namespace {
 template <class Visit>
 void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
-  const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, train), images), block = std::min<int64_t>(plan.block, images);
+  const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, train), images),
+                block = std::min<int64_t>(plan.block, images);
   const int64_t T = plan.spec.timesteps, image = plan.stages[0].src_size();
   int64_t gradient = 0, workspace = 0;
   if (plan.needs_analog()) {
@@ -24,7 +25,8 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     StageBuffers& b = net.stages[i];
     const int64_t kept = train && plan.keeps_block(i) ? block : n;
     need(b.times, kept * s.out_size());
-    workspace = std::max(workspace, int64_t(net.backend->workspace_bytes(train && plan.waits(i) ? block : n, int(T), train, s)));
+    workspace = std::max(workspace,
+                         int64_t(net.backend->workspace_bytes(train && plan.waits(i) ? block : n, int(T), train, s)));
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
@@ -61,15 +63,16 @@ SpikeSource snn_source(NetworkState& net, size_t stage, bool train) {
   return source;
 }
 
-Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages, const Stop& stop) {
+Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages,
+                   const Stop& stop) {
   Backend& backend = *net.backend;
   const NetworkSpec& spec = net.plan.spec;
   backend.encode(net.analog.data(), net.coded.data(), net.rate.data(), pixels, n, first, net.encoding(spec.encoder));
   const float* current = nullptr;
   if (net.plan.needs_analog()) {
     backend.pack_input(net.stages[0].padded.data(), net.analog.data(), n, net.plan.stages[0]);
-    backend.dense_forward(net.current.data(), net.stages[0].padded.data(), net.parameters[0].weight, net.stages[0].forward.data(), nullptr, false,
-                          n, net.plan.stages[0]);
+    backend.dense_forward(net.current.data(), net.stages[0].padded.data(), net.parameters[0].weight,
+                          net.stages[0].forward.data(), nullptr, false, n, net.plan.stages[0]);
     current = net.current.data();
   }
   for (size_t i = 0; i < stages; ++i) {
@@ -78,7 +81,8 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     StageBuffers& b = net.stages[i];
     backend.sort_events(snn_source(net, i, train), n, net.steps, s);
     backend.spiking_forward(net.times(i), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight,
-                            b.forward.data(), net.bias(i), i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect, n, net.neuron(i), s);
+                            b.forward.data(), net.bias(i), i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect,
+                            n, net.neuron(i), s);
     if (train && net.dropout(i)) {
       backend.dropout_mask(b.mask.data(), spec.seed, net.inputs.data(), first, n, s);
       backend.apply_mask(net.sent(i), net.times(i), b.mask.data(), n * s.out_size());
@@ -103,9 +107,10 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
       if (s.bias) backend.bias_gradient(p.d_bias, gradient, n, T, s);
     }
     if (i > 0) {
-      backend.input_gradient(net.stages[i - 1].potential.data(), b.potential.data(), p.weight, b.backward.data(), net.times(i - 1),
-                             net.dropout(i - 1) ? net.stages[i - 1].mask.data() : nullptr, source.scale, n, net.neuron(i), net.neuron(i - 1),
-                             net.plan.stages[i - 1], s, net.parameters[i - 1].d_neuron);
+      backend.input_gradient(net.stages[i - 1].potential.data(), b.potential.data(), p.weight, b.backward.data(),
+                             net.times(i - 1), net.dropout(i - 1) ? net.stages[i - 1].mask.data() : nullptr,
+                             source.scale, n, net.neuron(i), net.neuron(i - 1), net.plan.stages[i - 1], s,
+                             net.parameters[i - 1].d_neuron);
     } else if (net.plan.needs_analog()) {
       backend.analog_gradient(net.current.data(), gradient, net.plan.spec.encoder == Encoder::kDirect, n, T, s);
       backend.dense_weight_gradient(p.d_weight, b.padded.data(), net.current.data(), n, s);

@@ -17,8 +17,8 @@ enum class Precision { kFp32, kMixed };  // mixed: bf16 operands in products, ev
 // One entry of the layer list. Unused fields of a type are ignored (a pool reads `kernel` alone).
 struct LayerSpec {
   LayerType type = LayerType::kConv;
-  int out = 0;             // channels or units
-  int kernel = 3;          // square; a pool's window and stride
+  int out = 0;     // channels or units
+  int kernel = 3;  // square; a pool's window and stride
   int stride = 1;
   int padding = 1;
   bool bias = false;
@@ -32,19 +32,19 @@ struct NetworkSpec {
   int channels = 0, height = 0, width = 0;  // of the input image
   int timesteps = 0;                        // T, 1..kMaxTimesteps
   std::vector<LayerSpec> layers;
-  std::vector<float> mean, std;             // per channel, of q = p / 255
-  float alpha = 1.0f, beta = 1.0f;          // weights of membrane and spike-time term of the logit
-  float gamma = 0.3f;                       // height of the surrogate
-  float kappa = 1.0f;                       // decay or width of the surrogates that have one
+  std::vector<float> mean, std;     // per channel, of q = p / 255
+  float alpha = 1.0f, beta = 1.0f;  // weights of membrane and spike-time term of the logit
+  float gamma = 0.3f;               // height of the surrogate
+  float kappa = 1.0f;               // decay or width of the surrogates that have one
   Surrogate surrogate = Surrogate::kTriangle;
   Encoder encoder = Encoder::kHybrid;
-  double lo = 0.0, hi = 1.0;                // intensities that map to the last and the first coded step
-  uint64_t seed = 0;                        // initial weights, dropout, rate encoder
+  double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
+  uint64_t seed = 0;          // initial weights, dropout, rate encoder
   BackendKind backend = BackendKind::kCpu;
-  int device = 0;                           // number of the CUDA device
-  int threads = 1;                          // of the CPU
+  int device = 0;   // number of the CUDA device
+  int threads = 1;  // of the CPU
   Precision precision = Precision::kFp32;
-  bool profile = false;                     // keep times per layer and operation
+  bool profile = false;  // keep times per layer and operation
 };
 
 // A spike time is one byte; T + 1 ('never' of the output layer) must fit as well.

@@ -9,8 +9,9 @@ namespace {
 Status check_labels(const NetworkState& net, const int32_t* labels, int64_t count) {
   for (int64_t i = 0; i < count; ++i)
     if (labels[i] < 0 || labels[i] >= net.plan.classes())
-      return Status::error(Code::kArg, "Expected labels[" + std::to_string(i) + "] between 0 and " + std::to_string(net.plan.classes() - 1) +
-                                           " but received " + std::to_string(labels[i]));
+      return Status::error(Code::kArg, "Expected labels[" + std::to_string(i) + "] between 0 and " +
+                                           std::to_string(net.plan.classes() - 1) + " but received " +
+                                           std::to_string(labels[i]));
   return Status::success();
 }
 
@@ -27,7 +28,8 @@ Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& da
   if (Status status = resident->pixels.ensure(int64_t(data->pixels.size())); !status.ok()) return status;
   if (Status status = resident->labels.ensure(int64_t(data->labels.size())); !status.ok()) return status;
   net.backend->upload(resident->pixels.data(), data->pixels.data(), data->pixels.size());
-  if (!data->labels.empty()) net.backend->upload(resident->labels.data(), data->labels.data(), data->labels.size() * sizeof(int32_t));
+  if (!data->labels.empty())
+    net.backend->upload(resident->labels.data(), data->labels.data(), data->labels.size() * sizeof(int32_t));
   resident->source = data;
   *found = resident.get();
   net.datasets.push_back(std::move(resident));
@@ -42,8 +44,9 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t room) {
   if (Status status = net.indices.ensure(room); !status.ok()) return status;
   net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
   const Dataset& data = *rows.data;
-  net.backend->draw_batch({resident->pixels.data(), resident->labels.data(), data.channels, data.height, data.width, net.indices.data(), n, rows.augment,
-                           net.pixels.data(), data.labels.empty() ? nullptr : net.labels.data()});
+  net.backend->draw_batch({resident->pixels.data(), resident->labels.data(), data.channels, data.height, data.width,
+                           net.indices.data(), n, rows.augment, net.pixels.data(),
+                           data.labels.empty() ? nullptr : net.labels.data()});
   return Status::success();
 }
 

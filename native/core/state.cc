@@ -44,22 +44,30 @@ Status NetworkState::allocate() {
 }
 
 NeuronParams NetworkState::neuron(size_t stage) const {
-  return {steps, parameters[stage].neuron, !plan.stages[stage].output, {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
+  return {steps,
+          parameters[stage].neuron,
+          !plan.stages[stage].output,
+          {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
 }
 
 EncodeParams NetworkState::encoding(Encoder encoder) const {
   const NetworkSpec& s = plan.spec;
-  return {encoder, s.channels, s.height, s.width, s.timesteps, statistics.data(), statistics.data() + s.channels, s.lo, s.hi, s.seed, inputs.data(), steps};
+  return {encoder, s.channels, s.height, s.width,       s.timesteps, statistics.data(), statistics.data() + s.channels,
+          s.lo,    s.hi,       s.seed,   inputs.data(), steps};
 }
 
 template <class Net, class F>
 void NetworkState::each_pass_buffer(Net& net, const F& f) {
-  f(net.analog), f(net.coded), f(net.rate), f(net.current), f(net.gradient), f(net.d_activation[0]), f(net.d_activation[1]);
-  for (auto& b : net.stages) f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.gradient), f(b.forward), f(b.backward), f(b.padded), f(b.activation);
+  f(net.analog), f(net.coded), f(net.rate), f(net.current), f(net.gradient), f(net.d_activation[0]),
+      f(net.d_activation[1]);
+  for (auto& b : net.stages)
+    f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.gradient), f(b.forward), f(b.backward), f(b.padded),
+        f(b.activation);
 }
 
 int64_t NetworkState::buffer_bytes() const {
-  int64_t bytes = statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + pixels.bytes() + labels.bytes() + indices.bytes();
+  int64_t bytes = statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + pixels.bytes() +
+                  labels.bytes() + indices.bytes();
   bytes += result.bytes() + spikes.bytes() + results.bytes() + counts.bytes() + backend->workspace_held();
   for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();
   each_pass_buffer(*this, [&](const auto& buffer) { bytes += buffer.bytes(); });
@@ -75,7 +83,8 @@ void NetworkState::prepare(Mode mode, bool train) {
 }
 
 Status no_room(int64_t images, const std::function<int64_t(int64_t images)>& bytes, int64_t room) {
-  std::string message = "Not enough memory for a batch of " + std::to_string(images) + " images: its buffers take " + std::to_string(bytes(images)) + " bytes";
+  std::string message = "Not enough memory for a batch of " + std::to_string(images) + " images: its buffers take " +
+                        std::to_string(bytes(images)) + " bytes";
   if (room >= 0) {
     int64_t fits = 0, beyond = images;
     while (beyond - fits > 1) {
@@ -88,6 +97,8 @@ Status no_room(int64_t images, const std::function<int64_t(int64_t images)>& byt
   return Status::error(Code::kOom, message);
 }
 
-Status aborted() { return Status::error(Code::kAborted, "The operation was aborted; parameters are as they were before it"); }
+Status aborted() {
+  return Status::error(Code::kAborted, "The operation was aborted; parameters are as they were before it");
+}
 
 }  // namespace onespike

@@ -1,4 +1,5 @@
-// Steps over batches: forward, loss, backward, update, all of it enqueued for all of them before the host looks at a number.
+// Steps over batches: forward, loss, backward, update, all of it enqueued for all of them before the host looks at a
+// number.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -9,7 +10,8 @@
 namespace onespike {
 namespace {
 
-// A step in which nothing answers the host: what the kernels read and write, and what they are told, depends on these alone.
+// A step in which nothing answers the host: what the kernels read and write, and what they are told, depends on these
+// alone.
 struct StepKind {
   Mode mode;
   bool backward, traced;
@@ -19,7 +21,8 @@ struct StepKind {
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
-    return (((uint64_t(batch.count) * 8 + update) * 2 + (mode == Mode::kSnn)) * 2 + backward) * 2 + (batch.labels != nullptr);
+    return (((uint64_t(batch.count) * 8 + update) * 2 + (mode == Mode::kSnn)) * 2 + backward) * 2 +
+           (batch.labels != nullptr);
   }
 };
 
@@ -55,7 +58,8 @@ void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& 
     uint8_t* to = out.spike_times[i] + first * s.out_cells() * s.out_c;
     for (int image = 0; image < n; ++image)
       for (int c = 0; c < s.out_c; ++c)
-        for (int64_t cell = 0; cell < s.out_cells(); ++cell) *to++ = times[size_t((image * s.out_cells() + cell) * s.out_cs + c)];
+        for (int64_t cell = 0; cell < s.out_cells(); ++cell)
+          *to++ = times[size_t((image * s.out_cells() + cell) * s.out_cs + c)];
   }
   if (!out.potentials) return;
   const StageShape& s = net.plan.stages.back();
@@ -70,18 +74,21 @@ void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& 
 void begin_step(NetworkState& net, const StepKind& kind) {
   Backend& backend = *net.backend;
   const std::vector<StageShape>& stages = net.plan.stages;
-  static_assert(offsetof(StepResult, finite) + sizeof(StepResult::finite) == sizeof(StepResult), "what comes before `finite` is zeroed");
+  static_assert(offsetof(StepResult, finite) + sizeof(StepResult::finite) == sizeof(StepResult),
+                "what comes before `finite` is zeroed");
   backend.zero(net.result.data(), offsetof(StepResult, finite));
   backend.zero(net.spikes.data(), stages.size() * sizeof(int64_t));
   for (size_t i = 0; i < stages.size(); ++i)
-    if (net.stages[i].forward.data()) backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
+    if (net.stages[i].forward.data())
+      backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
   if (!kind.backward) return;
   net.parameters.zero_gradients();
   for (size_t i = 1; i < stages.size(); ++i)
     backend.pack_backward(net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]);
 }
 
-Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out, const Stop& stop) {
+Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
+               const Stop& stop) {
   Backend& backend = *net.backend;
   const bool spiking = kind.mode == Mode::kSnn;
   const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
@@ -127,12 +134,14 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
   const std::vector<StageShape>& stages = net.plan.stages;
   for (size_t i = 0; i < stages.size(); ++i) {
     const StageParameters& p = net.parameters[i];
-    if (!finite(p.weight, stages[i].weights()) || !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2)) return stages[i].layer;
+    if (!finite(p.weight, stages[i].weights()) || !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
+      return stages[i].layer;
   }
   for (size_t i = 0; kind.mode == Mode::kAnn && i < stages.size(); ++i)
     if (!finite(net.stages[i].activation.data(), stages[i].out_size())) return stages[i].layer;
   for (size_t i = stages.size(); kind.backward && i-- > 0;)
-    if (!finite(net.parameters[i].d_weight, stages[i].weights()) || !finite(net.parameters[i].d_neuron, 2)) return stages[i].layer;
+    if (!finite(net.parameters[i].d_weight, stages[i].weights()) || !finite(net.parameters[i].d_neuron, 2))
+      return stages[i].layer;
   return stages.back().layer;
 }
 
@@ -142,7 +151,8 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
   Status status;
   for (const OptimizerOptions& o : group.updates)
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
-  if (status.ok()) status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward) : prepare_ann(net, group.largest, backward);
+  if (status.ok())
+    status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward) : prepare_ann(net, group.largest, backward);
   if (status.ok()) status = net.logits.ensure(group.largest * net.plan.classes());
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
   if (status.ok()) status = net.results.ensure(steps);
@@ -151,29 +161,35 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
 }
 
 // Enqueues step i of the group and keeps what it answers.
-Status make_step(NetworkState& net, const StepGroup& group, size_t i, const StepKind& kind, const ForwardOutputs* out, const Stop& stop, StagedBatch* made) {
+Status make_step(NetworkState& net, const StepGroup& group, size_t i, const StepKind& kind, const ForwardOutputs* out,
+                 const Stop& stop, StagedBatch* made) {
   Backend& backend = *net.backend;
   const size_t stages = net.plan.stages.size();
   Batch batch;
   StagedBatch staged;
   if (Status status = group.batch(i, &batch); !status.ok()) return status;
   if (Status status = check_batch(batch, kind.backward); !status.ok()) return status;
-  if (batch.count > group.largest) return Status::error(Code::kShape, "Expected at most " + std::to_string(group.largest) + " images in the batch");
+  if (batch.count > group.largest)
+    return Status::error(Code::kShape, "Expected at most " + std::to_string(group.largest) + " images in the batch");
   backend.begin_batch();
   if (Status status = stage_batch(net, batch, group.largest, &staged); !status.ok()) return status;
-  StepInputs inputs = kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
+  StepInputs inputs =
+      kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
-  if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok()) return status;
+  if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
+    return status;
   backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));
   backend.copy(net.counts.data() + i * stages, net.spikes.data(), stages * sizeof(int64_t));
   *made = staged;
   return Status::success();
 }
 
-// Enqueues the steps of the group up to one that cannot be made: `made` of them, the last on `staged`. The status is that of the first.
-Status make_steps(NetworkState& net, const StepGroup& group, StepKind kind, const ForwardOutputs* out, const Stop& stop, StagedBatch* staged, size_t* made) {
+// Enqueues the steps of the group up to one that cannot be made: `made` of them, the last on `staged`. The status is
+// that of the first.
+Status make_steps(NetworkState& net, const StepGroup& group, StepKind kind, const ForwardOutputs* out, const Stop& stop,
+                  StagedBatch* staged, size_t* made) {
   const StepResult start;
   net.backend->upload(net.result.data(), &start, sizeof start);
   for (*made = 0; *made < group.count; ++*made) {
@@ -210,8 +226,8 @@ Status look(NetworkState& net, size_t made, bool labelled, bool backward, std::v
   return Status::success();
 }
 
-// find_bad_layer for step i of a group whose later steps have left their numbers where its own were: it is made once more, without
-// an update. The counters stand where they stood for it, and so do the parameters.
+// find_bad_layer for step i of a group whose later steps have left their numbers where its own were: it is made once
+// more, without an update. The counters stand where they stood for it, and so do the parameters.
 Status find_bad_layer_again(NetworkState& net, const StepGroup& group, size_t i, Mode mode, int* layer) {
   const StepGroup again{1, group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); }, {}};
   const Stop never{false};
@@ -223,18 +239,20 @@ Status find_bad_layer_again(NetworkState& net, const StepGroup& group, size_t i,
 
 }  // namespace
 
-Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool backward, const ForwardOutputs* out, const Stop& stop,
-                 std::vector<StepStats>* stats) {
+Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool backward, const ForwardOutputs* out,
+                 const Stop& stop, std::vector<StepStats>* stats) {
   stats->clear();
   StepResult early;
-  const bool ends_early = out && out->decision_steps, traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
+  const bool ends_early = out && out->decision_steps,
+             traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
   const StepKind kind{mode, backward, traced, nullptr, ends_early ? &early : nullptr};
   StagedBatch staged;
   size_t made = 0;
   Status status = prepare(net, group, mode, backward);
   if (status.ok()) status = make_steps(net, group, kind, out, stop, &staged, &made);
   if (!status.ok()) return status;
-  if (out && out->logits && !ends_early) net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
+  if (out && out->logits && !ends_early)
+    net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
   const bool labelled = staged.labels != nullptr;
   if (status = look(net, made, labelled, backward, stats); !status.ok()) return status;
   if (ends_early) stats->front().correct = early.correct;

@@ -13,24 +13,29 @@
 namespace onespike::cpu {
 namespace {
 
-// Images pass in chunks so that potentials stay within this, whatever the batch: the peak of training follows the chunk. Every
-// chunk reads all weights and their gradients again, 440 MB of vgg16: 128 MiB trains it 4 % faster than 64 on two threads, whose memory
-// is the limit, and as fast on one.
+// Images pass in chunks so that potentials stay within this, whatever the batch: the peak of training follows the
+// chunk. Every chunk reads all weights and their gradients again, 440 MB of vgg16: 128 MiB trains it 4 % faster than 64
+// on two threads, whose memory is the limit, and as fast on one.
 constexpr int64_t kChunkBytes = 128ll << 20;
-// An activation of the ANN is T times smaller than a potential, so more images fit; every chunk reads all weights again.
+// An activation of the ANN is T times smaller than a potential, so more images fit; every chunk reads all weights
+// again.
 constexpr int64_t kAnnChunkBytes = 128ll << 20;
 constexpr int kMaxChunkImages = 64;
-// Inference keeps byte maps alone: the weights of a linear layer of 4096 x 4096 are read once for 64 images, not for 10.
+// Inference keeps byte maps alone: the weights of a linear layer of 4096 x 4096 are read once for 64 images, not
+// for 10.
 constexpr int64_t kInferenceBytes = 64ll << 20;
 
-// The weight gradient of a linear layer is a pass over all its weights, and needs little of an image: spike times and g. So
-// it waits for several chunks, whose times and g stay within this: all of a batch of 64 at T = 5 with two layers of 4096.
+// The weight gradient of a linear layer is a pass over all its weights, and needs little of an image: spike times and
+// g. So it waits for several chunks, whose times and g stay within this: all of a batch of 64 at T = 5 with two layers
+// of 4096.
 constexpr int64_t kBlockBytes = 16ll << 20;
 constexpr int kMaxBlockImages = 256;
 
 }  // namespace
 
-ChunkLimits CpuBackend::limits() const { return {kChunkBytes, kInferenceBytes, kAnnChunkBytes, kBlockBytes, kMaxChunkImages, kMaxBlockImages}; }
+ChunkLimits CpuBackend::limits() const {
+  return {kChunkBytes, kInferenceBytes, kAnnChunkBytes, kBlockBytes, kMaxChunkImages, kMaxBlockImages};
+}
 
 void* CpuBackend::allocate(size_t bytes) { return allocate_aligned(bytes, true); }
 void CpuBackend::release(void* memory) {
@@ -51,7 +56,8 @@ void CpuBackend::zero(void* memory, size_t bytes) {
   });
 }
 
-void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image, const EncodeParams& p) {
+void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
+                        const EncodeParams& p) {
   const int cells = p.height * p.width, C = p.channels, T = p.timesteps, last = p.last;
   // A byte has 256 values: both codes are tables.
   std::vector<float> value(size_t(C) * 256);
@@ -74,7 +80,8 @@ void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8
           const float x = value[c * 256 + byte];
           const Rng rng = rate_rng(p.seed, p.inputs->random_step, first_image + image);
           for (int t = 0; t < last; ++t)
-            rate[(image * last + t) * C * cells + int64_t(i) * C + c] = rate_spike(rng, (uint64_t(i) * C + c) * T + t, x);
+            rate[(image * last + t) * C * cells + int64_t(i) * C + c] =
+                rate_spike(rng, (uint64_t(i) * C + c) * T + t, x);
         }
       }
   });
@@ -89,13 +96,13 @@ void CpuBackend::count_events(int64_t* total, const uint8_t* times, int64_t coun
   constexpr int64_t kBytes = 16 * kRange;
   const int64_t tasks = (count + kBytes - 1) / kBytes;
   int64_t* counts = counts_.reserve(size_t(tasks));
-  pool_.parallel_for(tasks, [&](int64_t i) {
-    counts[i] = count_fired(times + i * kBytes, std::min(kBytes, count - i * kBytes));
-  });
+  pool_.parallel_for(
+      tasks, [&](int64_t i) { counts[i] = count_fired(times + i * kBytes, std::min(kBytes, count - i * kBytes)); });
   for (int64_t i = 0; i < tasks; ++i) *total += counts[i];
 }
 
-void CpuBackend::dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n, const StageShape& s) {
+void CpuBackend::dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n,
+                              const StageShape& s) {
   const int64_t size = s.out_size();
   const Dropout dropout(s.dropout);
   pool_.parallel_for(n, [&](int64_t image) {
@@ -134,6 +141,8 @@ void CpuBackend::release_scratch() {
 
 namespace onespike {
 
-std::unique_ptr<Backend> make_cpu_backend(int threads, Precision precision) { return std::make_unique<cpu::CpuBackend>(threads, precision); }
+std::unique_ptr<Backend> make_cpu_backend(int threads, Precision precision) {
+  return std::make_unique<cpu::CpuBackend>(threads, precision);
+}
 
 }  // namespace onespike

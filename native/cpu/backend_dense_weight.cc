@@ -1,6 +1,6 @@
-// Weight and bias gradients of the dense layers: how they are split into tasks. A task owns some source channels of one tile
-// for all taps (or one row of them) and walks the cells in chunks: what a chunk needs of a wider map is copied together first,
-// so that every tap finds it in the L2 cache, whatever the distances in the maps.
+// Weight and bias gradients of the dense layers: how they are split into tasks. A task owns some source channels of one
+// tile for all taps (or one row of them) and walks the cells in chunks: what a chunk needs of a wider map is copied
+// together first, so that every tap finds it in the L2 cache, whatever the distances in the maps.
 #include <algorithm>
 #include <type_traits>
 
@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kChunkCells = 256;
 
-// Cells of a row that meet the same part of a row of taps: output columns [first, last), rows [begin, end) of the taps' weights.
+// Cells of a row that meet the same part of a row of taps: output columns [first, last), rows [begin, end) of the taps'
+// weights.
 struct WeightPart {
   int begin, end, first, last;
 };
@@ -23,7 +24,8 @@ struct WeightGroup {
   std::vector<WeightPart> parts;
 };
 
-// Source channels [begin, end) and their weights. `groups` count weights from the first tap of a row, channels from `begin`.
+// Source channels [begin, end) and their weights. `groups` count weights from the first tap of a row, channels from
+// `begin`.
 struct WeightUnit {
   int begin, end;
   std::vector<WeightGroup> groups;
@@ -32,9 +34,18 @@ struct WeightUnit {
 // The layer as this gradient sees it; a linear layer is one cell with one tap.
 struct Layer {
   explicit Layer(const StageShape& s)
-      : kernel_h(s.linear ? 1 : s.kernel_h), kernel_w(s.linear ? 1 : s.kernel_w), cs(s.linear ? s.taps() * s.src_cs : s.src_cs),
-        stride(s.stride), pad(s.pad), in_h(s.linear ? 1 : s.in_h), in_w(s.linear ? 1 : s.in_w), out_h(s.out_h), out_w(s.out_w), out_cs(s.out_cs),
-        rows(forward_windows(out_h, in_h, kernel_h, stride, pad)), columns(forward_windows(out_w, in_w, kernel_w, stride, pad)) {}
+      : kernel_h(s.linear ? 1 : s.kernel_h),
+        kernel_w(s.linear ? 1 : s.kernel_w),
+        cs(s.linear ? s.taps() * s.src_cs : s.src_cs),
+        stride(s.stride),
+        pad(s.pad),
+        in_h(s.linear ? 1 : s.in_h),
+        in_w(s.linear ? 1 : s.in_w),
+        out_h(s.out_h),
+        out_w(s.out_w),
+        out_cs(s.out_cs),
+        rows(forward_windows(out_h, in_h, kernel_h, stride, pad)),
+        columns(forward_windows(out_w, in_w, kernel_w, stride, pad)) {}
 
   int kernel_h, kernel_w, cs, stride, pad, in_h, in_w, out_h, out_w, out_cs;
   std::vector<Window> rows, columns;
@@ -44,9 +55,11 @@ struct Layer {
 std::vector<WeightPart> parts_of(int begin, int end, int channels, const std::vector<Window>& columns) {
   std::vector<WeightPart> parts;
   for (int x = 0; x < int(columns.size()); ++x) {
-    const int from = std::max(begin, columns[x].tap * channels), to = std::min(end, (columns[x].tap + columns[x].count) * channels);
+    const int from = std::max(begin, columns[x].tap * channels),
+              to = std::min(end, (columns[x].tap + columns[x].count) * channels);
     if (from >= to) continue;
-    if (!parts.empty() && parts.back().begin == from && parts.back().end == to && parts.back().last == x) ++parts.back().last;
+    if (!parts.empty() && parts.back().begin == from && parts.back().end == to && parts.back().last == x)
+      ++parts.back().last;
     else parts.push_back({from, to, x, x + 1});
   }
   return parts;
@@ -58,8 +71,8 @@ bool balanced(int64_t tasks, int64_t threads) { return 4 * tasks >= 3 * ((tasks 
 std::vector<WeightUnit> units_of(const Layer& l, int64_t tiles, int threads) {
   // Few channels: the taps of a row are summed together, else they would not fill a register block.
   const bool joined = l.cs < kLane;
-  // The fewest ranges of channels whose weights for all taps stay in the L2 cache and that occupy the threads; each copies the
-  // gradient for itself.
+  // The fewest ranges of channels whose weights for all taps stay in the L2 cache and that occupy the threads; each
+  // copies the gradient for itself.
   const int most = l.kernel_h * l.kernel_w == 1 ? 384 : 96, lanes = joined ? 1 : l.cs / kLane;
   int ranges = joined ? 1 : (l.cs + most - 1) / most;
   while (ranges < lanes && !balanced(ranges * tiles, threads)) ++ranges;
@@ -75,7 +88,8 @@ std::vector<WeightUnit> units_of(const Layer& l, int64_t tiles, int threads) {
       const auto meets = [&](int y) { return l.rows[y].tap <= ky && ky < l.rows[y].tap + l.rows[y].count; };
       while (top < bottom && !meets(top)) ++top;
       while (bottom > top && !meets(bottom - 1)) --bottom;
-      for (int k = 0; k < l.kernel_w * count; k += span) units.back().groups.push_back({ky, top, bottom, parts_of(k, k + span, count, l.columns)});
+      for (int k = 0; k < l.kernel_w * count; k += span)
+        units.back().groups.push_back({ky, top, bottom, parts_of(k, k + span, count, l.columns)});
     }
   }
   return units;
@@ -119,14 +133,16 @@ const void* word(const Operand& o, int64_t row, int64_t column, int64_t channel)
 
 }  // namespace
 
-void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, const float* d_out, int n, const StageShape& s) {
+void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, const float* d_out, int n,
+                                       const StageShape& s) {
   const Precision precision = precision_of(s);
   const bool pairs = precision == Precision::kMixed;
   const Layer l(s);
   const int images = pairs ? (n + 1) / 2 : n;
   const std::vector<Tile> tiles = tiles_of(l.out_cs);
   const std::vector<WeightUnit> units = units_of(l, int64_t(tiles.size()), pool_.threads());
-  const int chunk_images = std::max(1, kChunkCells / (l.out_h * l.out_w)), chunk_rows = std::clamp(kChunkCells / l.out_w, 1, l.out_h);
+  const int chunk_images = std::max(1, kChunkCells / (l.out_h * l.out_w)),
+            chunk_rows = std::clamp(kChunkCells / l.out_w, 1, l.out_h);
   const int chunk_source_rows = std::min(l.in_h, (chunk_rows - 1) * l.stride + l.kernel_h);
   const int64_t gradient_words = int64_t(chunk_images) * chunk_rows * l.out_w * kMaxTile;
   const int64_t source_words = int64_t(chunk_images) * chunk_source_rows * l.in_w * round_up(units[0].end, kLane);
@@ -146,8 +162,9 @@ void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, con
         source.rows = std::clamp((y + gradient.rows - 1) * l.stride - l.pad + l.kernel_h, source.y, l.in_h) - source.y;
         uint32_t* memory = worker.memory.data();
         const Operand g = operand(memory, d_out, gradient, pairs, n);
-        const Operand a = pairs ? operand(memory + gradient_words, reinterpret_cast<const uint16_t*>(packed), source, pairs, n)
-                                : operand(memory + gradient_words, packed, source, pairs, n);
+        const Operand a =
+            pairs ? operand(memory + gradient_words, reinterpret_cast<const uint16_t*>(packed), source, pairs, n)
+                  : operand(memory + gradient_words, packed, source, pairs, n);
         DenseWeightTask task;
         task.precision = precision, task.images = gradient.images, task.width = tile.width;
         task.a_image = a.image, task.a_row = l.stride * a.row, task.a_column = l.stride * a.column;
@@ -160,7 +177,9 @@ void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, con
             task.columns = part.last - part.first, task.depth = part.end - part.begin;
             task.a = word(a, top * l.stride + group.ky - l.pad - source.y, part.first * l.stride - l.pad, part.begin);
             task.g = word(g, top - y, part.first, 0);
-            task.d_weight = out + ((int64_t(group.ky) * l.kernel_w + part.begin / channels) * l.cs + unit.begin + part.begin % channels) * tile.width;
+            task.d_weight = out + ((int64_t(group.ky) * l.kernel_w + part.begin / channels) * l.cs + unit.begin +
+                                   part.begin % channels) *
+                                      tile.width;
             dense_weight_block(task);
           }
         }

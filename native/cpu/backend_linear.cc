@@ -26,7 +26,8 @@ int64_t CpuBackend::linear_input_gradient(const InputGradientTask& neurons, cons
   return tasks;
 }
 
-void CpuBackend::linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
+void CpuBackend::linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n,
+                                        int timesteps, const StageShape& s) {
   sort_by_row(&row_events_, source, n, timesteps, s, pool_);
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const int64_t rows = int64_t(s.taps()) * s.src_cs, gradient_rows = int64_t(n) * timesteps;
@@ -39,7 +40,9 @@ void CpuBackend::linear_weight_gradient(float* d_weight, const SpikeSource& sour
     float* to = columns.reserve(size_t(gradient_rows * tile.width));
     for (int64_t row = 0; row < gradient_rows; ++row)
       std::memcpy(to + row * tile.width, gradient + row * s.out_cs + tile.begin, sizeof(float) * tile.width);
-    linear_weight_rows({&row_events_, to, d_weight + tile.begin * rows, source.scale, rows * part / split, rows * (part + 1) / split}, tile.width);
+    linear_weight_rows(
+        {&row_events_, to, d_weight + tile.begin * rows, source.scale, rows * part / split, rows * (part + 1) / split},
+        tile.width);
   });
 }
 

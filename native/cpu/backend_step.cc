@@ -38,7 +38,8 @@ void CpuBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
       else gradient[k] = g;
     }
     // Padding channels carry no gradient.
-    for (int row = 0; row < rows; ++row) std::fill(gradient + row * s.out_cs + K, gradient + (row + 1) * s.out_cs, 0.0f);
+    for (int row = 0; row < rows; ++row)
+      std::fill(gradient + row * s.out_cs + K, gradient + (row + 1) * s.out_cs, 0.0f);
   }
   if (!task.backward || !task.spiking) return;
   task.d_neuron[0] += float(d.threshold);
@@ -68,8 +69,8 @@ void CpuBackend::finish_gradient(StepResult* result, const StepInputs* inputs) {
   result->finite = result->finite && std::isfinite(result->loss) && std::isfinite(norm);
 }
 
-void CpuBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count, OptimizerKind kind,
-                        const UpdateParams* p, const StepResult* result) {
+void CpuBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
+                        OptimizerKind kind, const UpdateParams* p, const StepResult* result) {
   if (!result->finite) return;
   filter_.forget(weight, size_t(count) * sizeof(float));
   UpdateParams scaled = *p;

@@ -179,11 +179,13 @@ HWY_INLINE void weight_lanes(const DenseWeightTask& task, int lane) {
   for (; k < task.depth; ++k) weight_block<P, 1, kVectors>(task, k, lane);
 }
 
-// Calls run(lane, number of vectors) over a tile; narrow tiles need fewer vectors than a block has where those are long.
+// Calls run(lane, number of vectors) over a tile; narrow tiles need fewer vectors than a block has where those are
+// long.
 template <class F>
 HWY_INLINE void each_lanes(int width, const F& run) {
   int lane = 0;
-  for (; lane + kDenseVectors * kFloats <= width; lane += kDenseVectors * kFloats) run(lane, std::integral_constant<int, kDenseVectors>());
+  for (; lane + kDenseVectors * kFloats <= width; lane += kDenseVectors * kFloats)
+    run(lane, std::integral_constant<int, kDenseVectors>());
   if constexpr (kDenseVectors * kFloats > kLane) {
     if (lane + 2 * kFloats <= width) run(lane, std::integral_constant<int, 2>()), lane += 2 * kFloats;
     if (lane < width) run(lane, std::integral_constant<int, 1>());

@@ -8,8 +8,8 @@
 namespace onespike::cpu {
 namespace {
 
-constexpr int kRowBlock = 48;                // rows handed to the kernel at once, a multiple of its register blocks
-constexpr int64_t kTapBytes = 512 << 10;     // weights that stay in the L2 cache while all cells of a call pass
+constexpr int kRowBlock = 48;             // rows handed to the kernel at once, a multiple of its register blocks
+constexpr int64_t kTapBytes = 512 << 10;  // weights that stay in the L2 cache while all cells of a call pass
 
 // A linear layer is a single cell that reads a single cell.
 DenseWalk single_cell(int64_t source_cs) {
@@ -29,7 +29,8 @@ std::map<std::pair<int, int>, std::vector<int>> groups(const std::vector<Window>
 std::vector<DenseRun> runs_of(Window y, Window x, const DenseWalk& walk) {
   std::vector<DenseRun> runs;
   for (int r = 0; r < y.count && x.count > 0; ++r)
-    runs.push_back({r * walk.source_columns * walk.source_cs, (int64_t(y.tap + r) * walk.taps_x + x.tap) * walk.source_cs, x.count * walk.source_cs});
+    runs.push_back({r * walk.source_columns * walk.source_cs,
+                    (int64_t(y.tap + r) * walk.taps_x + x.tap) * walk.source_cs, x.count * walk.source_cs});
   return runs;
 }
 
@@ -37,25 +38,29 @@ std::vector<DenseRun> runs_of(Window y, Window x, const DenseWalk& walk) {
 
 DenseWalk dense_forward_walk(Precision precision, const StageShape& s) {
   if (s.linear) return single_cell(words(int64_t(s.taps()) * s.src_cs, precision));
-  return {forward_windows(s.out_h, s.in_h, s.kernel_h, s.stride, s.pad), forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad),
-          s.kernel_w, s.in_w, words(s.src_cs, precision)};
+  return {forward_windows(s.out_h, s.in_h, s.kernel_h, s.stride, s.pad),
+          forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad), s.kernel_w, s.in_w,
+          words(s.src_cs, precision)};
 }
 
 DenseWalk dense_gradient_walk(Precision precision, const StageShape& s) {
   if (s.linear) return single_cell(words(s.out_cs, precision));
-  return {backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad), backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad),
-          s.kernel_w, s.out_w, words(s.out_cs, precision)};
+  return {backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad),
+          backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad), s.kernel_w, s.out_w,
+          words(s.out_cs, precision)};
 }
 
 std::vector<CellClass> cell_classes(const DenseWalk& walk) {
   std::vector<CellClass> classes;
   for (const auto& [window_y, ys] : groups(walk.window_y))
     for (const auto& [window_x, xs] : groups(walk.window_x))
-      classes.push_back({ys, xs, runs_of({0, window_y.first, window_y.second}, {0, window_x.first, window_x.second}, walk)});
+      classes.push_back(
+          {ys, xs, runs_of({0, window_y.first, window_y.second}, {0, window_x.first, window_x.second}, walk)});
   return classes;
 }
 
-void dense_gradient_cells(float* out, const GradientCells& cells, const void* panel, int width, int64_t first, int count) {
+void dense_gradient_cells(float* out, const GradientCells& cells, const void* panel, int width, int64_t first,
+                          int count) {
   const DenseWalk& walk = cells.walk;
   const StageShape& s = *cells.shape;
   const int T = cells.timesteps, columns = int(walk.window_x.size()), rows = int(walk.window_y.size());
@@ -63,7 +68,8 @@ void dense_gradient_cells(float* out, const GradientCells& cells, const void* pa
   int64_t base[kRowBlock], to[kRowBlock];
   std::vector<int64_t> bases, places;  // at the first step, of the cells of one class
   DenseTask block;
-  block.precision = cells.precision, block.half_rows = cells.half_rows, block.a = cells.a, block.panel = panel, block.width = width;
+  block.precision = cells.precision, block.half_rows = cells.half_rows, block.a = cells.a, block.panel = panel,
+  block.width = width;
   block.out = out, block.base = base, block.to = to;
   for (const CellClass& c : cells.classes) {
     bases.clear(), places.clear();
@@ -73,7 +79,9 @@ void dense_gradient_cells(float* out, const GradientCells& cells, const void* pa
       for (int x : c.xs) {
         const int64_t cell = line * columns + x - first;
         if (cell < 0 || cell >= count) continue;
-        bases.push_back(line / rows * T * step + (int64_t(walk.window_y[y].begin) * walk.source_columns + walk.window_x[x].begin) * walk.source_cs);
+        bases.push_back(line / rows * T * step +
+                        (int64_t(walk.window_y[y].begin) * walk.source_columns + walk.window_x[x].begin) *
+                            walk.source_cs);
         places.push_back(cell * T * width);
       }
     }

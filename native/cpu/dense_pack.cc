@@ -25,7 +25,8 @@ void ToBf16(uint16_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t c
 }
 
 // Rows of `count` words from rows of a map.
-void GatherFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t stride, int64_t rows, int64_t count) {
+void GatherFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t stride, int64_t rows,
+                  int64_t count) {
   float* HWY_RESTRICT out = reinterpret_cast<float*>(to);
   for (int64_t row = 0; row < rows; ++row, from += stride, out += count) {
     int64_t i = 0;
@@ -34,14 +35,15 @@ void GatherFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int
   }
 }
 
-void PairFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t stride, int64_t rows, int64_t count) {
+void PairFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t stride,
+                int64_t rows, int64_t count) {
   for (int64_t row = 0; row < rows; ++row, to += count, a += stride, b += b ? stride : 0)
     for (int64_t i = 0; i < count; i += kFloats)
       hn::Store(pair(round_bf16(hn::Load(d, a + i)), b ? round_bf16(hn::Load(d, b + i)) : hn::Zero(du)), du, to + i);
 }
 
-void PairHalves(uint32_t* HWY_RESTRICT to, const uint16_t* HWY_RESTRICT a, const uint16_t* HWY_RESTRICT b, int64_t stride, int64_t rows,
-                int64_t count) {
+void PairHalves(uint32_t* HWY_RESTRICT to, const uint16_t* HWY_RESTRICT a, const uint16_t* HWY_RESTRICT b,
+                int64_t stride, int64_t rows, int64_t count) {
   for (int64_t row = 0; row < rows; ++row, to += count, a += stride, b += b ? stride : 0)
     for (int64_t i = 0; i < count; i += kFloats) {
       const U low = hn::PromoteTo(du, hn::LoadU(du16, a + i));
@@ -53,11 +55,14 @@ void PairHalves(uint32_t* HWY_RESTRICT to, const uint16_t* HWY_RESTRICT a, const
 void ForwardPanel(uint32_t* HWY_RESTRICT panel, const float* HWY_RESTRICT weight, int64_t depth, int width) {
   for (int64_t k = 0; k < depth; k += 2, weight += 2 * width, panel += width)
     for (int lane = 0; lane < width; lane += kFloats)
-      hn::Store(pair(round_bf16(hn::Load(d, weight + lane)), round_bf16(hn::Load(d, weight + width + lane))), du, panel + lane);
+      hn::Store(pair(round_bf16(hn::Load(d, weight + lane)), round_bf16(hn::Load(d, weight + width + lane))), du,
+                panel + lane);
 }
 
-// to[j][i] = from[i][j] for i < kLane, j < columns (a multiple of 4); rows are `from_stride` and `to_stride` words apart.
-HWY_INLINE void transpose(uint32_t* HWY_RESTRICT to, int64_t to_stride, const uint32_t* HWY_RESTRICT from, int64_t from_stride, int columns) {
+// to[j][i] = from[i][j] for i < kLane, j < columns (a multiple of 4); rows are `from_stride` and `to_stride` words
+// apart.
+HWY_INLINE void transpose(uint32_t* HWY_RESTRICT to, int64_t to_stride, const uint32_t* HWY_RESTRICT from,
+                          int64_t from_stride, int columns) {
 #if HWY_TARGET == HWY_SCALAR
   for (int i = 0; i < kLane; ++i)
     for (int j = 0; j < columns; ++j) to[j * to_stride + i] = from[i * from_stride + j];
@@ -69,8 +74,10 @@ HWY_INLINE void transpose(uint32_t* HWY_RESTRICT to, int64_t to_stride, const ui
       const uint32_t* HWY_RESTRICT at = from + i * from_stride + j;
       const auto r0 = hn::Load(d4, at), r1 = hn::Load(d4, at + from_stride), r2 = hn::Load(d4, at + 2 * from_stride),
                  r3 = hn::Load(d4, at + 3 * from_stride);
-      const auto a = hn::BitCast(d2, hn::InterleaveLower(d4, r0, r1)), b = hn::BitCast(d2, hn::InterleaveLower(d4, r2, r3));
-      const auto c = hn::BitCast(d2, hn::InterleaveUpper(d4, r0, r1)), e = hn::BitCast(d2, hn::InterleaveUpper(d4, r2, r3));
+      const auto a = hn::BitCast(d2, hn::InterleaveLower(d4, r0, r1)),
+                 b = hn::BitCast(d2, hn::InterleaveLower(d4, r2, r3));
+      const auto c = hn::BitCast(d2, hn::InterleaveUpper(d4, r0, r1)),
+                 e = hn::BitCast(d2, hn::InterleaveUpper(d4, r2, r3));
       uint32_t* HWY_RESTRICT out = to + j * to_stride + i;
       hn::Store(hn::BitCast(d4, hn::InterleaveLower(d2, a, b)), d4, out);
       hn::Store(hn::BitCast(d4, hn::InterleaveUpper(d2, a, b)), d4, out + to_stride);
@@ -127,7 +134,8 @@ int64_t gradient_panel_words(int width, Precision precision, const StageShape& s
   return (s.linear ? 1 : s.taps()) * words(s.out_cs, precision) * width;
 }
 
-void pack_gradient_panel(void* panel, const float* weight, int64_t row, int width, Precision precision, const StageShape& s) {
+void pack_gradient_panel(void* panel, const float* weight, int64_t row, int width, Precision precision,
+                         const StageShape& s) {
   const std::vector<int> order_y = s.linear ? std::vector<int>{0} : backward_taps(s.kernel_h, s.stride);
   const std::vector<int> order_x = s.linear ? std::vector<int>{0} : backward_taps(s.kernel_w, s.stride);
   const std::vector<Tile> outputs = tiles_of(s.out_cs);

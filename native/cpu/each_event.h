@@ -14,7 +14,8 @@ constexpr int kFindAtOnce = 256;  // bytes that are searched together
 
 // Calls f(column, channel, step, value) for every event of pooled row `py` of image `image`, columns ascending.
 template <class F>
-inline void each_event(const SpikeSource& source, int64_t image, int py, int timesteps, const StageShape& s, const F& f) {
+inline void each_event(const SpikeSource& source, int64_t image, int py, int timesteps, const StageShape& s,
+                       const F& f) {
   for (int px = 0; px < s.in_w; ++px)
     for (int i = 0; i < s.pool; ++i) {
       const int64_t row = py * s.pool + i;
@@ -32,7 +33,8 @@ inline void each_event(const SpikeSource& source, int64_t image, int py, int tim
         // Found in vectors: a test of every byte, or of every eight, ends in a mispredicted branch per event.
         uint32_t found[kFindAtOnce + kListSlack];
         for (int first = 0; first < s.src_cs; first += kFindAtOnce) {
-          const uint32_t count = find_events(found, at + first, std::min(kFindAtOnce, s.src_cs - first), uint32_t(first));
+          const uint32_t count =
+              find_events(found, at + first, std::min(kFindAtOnce, s.src_cs - first), uint32_t(first));
           for (uint32_t k = 0; k < count; ++k) f(px, int(found[k] >> 8), int(found[k] & 0xff), 1.0f);
         }
       }

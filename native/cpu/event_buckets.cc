@@ -9,15 +9,16 @@
 namespace onespike::cpu {
 namespace {
 
-// A weight-gradient pass walks one unit of g again for every source channel and tap: what fits half of a 1 MiB L2 cache is
-// read from there.
+// A weight-gradient pass walks one unit of g again for every source channel and tap: what fits half of a 1 MiB L2 cache
+// is read from there.
 constexpr int64_t kUnitBytes = 400 << 10;
 
 }  // namespace
 
 void EventBuckets::sort(const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool) {
   const int stride = s.stride;
-  const int64_t row_bytes = int64_t(timesteps) * s.grad_w() * kMaxTile * int64_t(sizeof(float)), image_bytes = row_bytes * s.grad_h();
+  const int64_t row_bytes = int64_t(timesteps) * s.grad_w() * kMaxTile * int64_t(sizeof(float)),
+                image_bytes = row_bytes * s.grad_h();
   const int band_rows = int(std::clamp<int64_t>(kUnitBytes / row_bytes - s.kernel_h, 1, s.out_h) * stride);
   bands_ = image_bytes <= kUnitBytes ? 1 : (s.in_h + band_rows - 1) / band_rows;
   group_images_ = std::clamp<int64_t>(kUnitBytes / image_bytes, 1, n);
@@ -30,13 +31,15 @@ void EventBuckets::sort(const SpikeSource& source, int n, int timesteps, const S
   uint32_t* next = next_.reserve(size_t(n * image_buckets));
   // Of a column: its kind and where its cell lies in a row of g. A division per event would cost more than the rest.
   std::vector<int64_t> column_kind, column_cell;
-  for (int x = 0; x < s.in_w; ++x) column_kind.push_back((x + s.pad) % stride), column_cell.push_back((x + s.pad) / stride + s.border_w());
+  for (int x = 0; x < s.in_w; ++x)
+    column_kind.push_back((x + s.pad) % stride), column_cell.push_back((x + s.pad) / stride + s.border_w());
 
   // Calls f(bucket of the image, cell of the group, value) for every event of an image.
   const auto each = [&](int64_t image, const auto& f) {
     for (int y = 0; y < s.in_h; ++y) {
       const int64_t base = (bands_ == 1 ? 0 : y / band_rows) * unit_buckets_ + (y + s.pad) % stride * stride;
-      const int64_t row = (image % group_images_ * image_cells) + int64_t((y + s.pad) / stride + s.border_h()) * s.grad_w();
+      const int64_t row =
+          (image % group_images_ * image_cells) + int64_t((y + s.pad) / stride + s.border_h()) * s.grad_w();
       each_event(source, image, y, timesteps, s, [&](int x, int c, int t, float value) {
         f(base + c * kinds + column_kind[x], row + (t - 1) * step_cells + column_cell[x], value);
       });

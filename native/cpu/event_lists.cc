@@ -29,10 +29,10 @@ struct EventLists::Job {
   const StageShape& s;
   ThreadPool& pool;
   int timesteps, columns;
-  int64_t rows;                  // pooled source rows of all images
-  std::vector<Window> windows;   // output row -> pooled source rows
-  bool vectors;                  // by find_events and fill_list
-  bool pooled;                   // merged over 2x2 children
+  int64_t rows;                 // pooled source rows of all images
+  std::vector<Window> windows;  // output row -> pooled source rows
+  bool vectors;                 // by find_events and fill_list
+  bool pooled;                  // merged over 2x2 children
 
   int64_t lists() const { return rows / s.in_h * int64_t(windows.size()); }
   int64_t row_cells() const { return int64_t(timesteps) * columns; }
@@ -42,8 +42,16 @@ struct EventLists::Job {
 
 void EventLists::sort(const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool) {
   const int columns = s.linear ? 1 : s.in_w;
-  Job job{source, s, pool, timesteps, columns, int64_t(n) * s.in_h,
-          s.linear ? std::vector<Window>{{0, s.in_h, 0}} : forward_windows(s.out_h, s.in_h, s.kernel_h, s.stride, s.pad), false, false};
+  Job job{
+      source,
+      s,
+      pool,
+      timesteps,
+      columns,
+      int64_t(n) * s.in_h,
+      s.linear ? std::vector<Window>{{0, s.in_h, 0}} : forward_windows(s.out_h, s.in_h, s.kernel_h, s.stride, s.pad),
+      false,
+      false};
   job.vectors = source.times && timesteps <= kPassSteps && (int64_t(s.taps()) + s.in_w) * s.src_cs <= kFoundIds;
   job.pooled = job.vectors && s.pool == 2 && s.src_cs % kLane == 0;
   step_cells_ = columns + 1;
@@ -106,7 +114,8 @@ void EventLists::count(const Job& job) {
   for (int64_t row = 0; row < job.rows; ++row) found_begins_[row + 1] += found_begins_[row];
   for (int64_t list = 0; list < job.lists(); ++list) {
     const int64_t first = job.first_row(list), count = job.window(list).count;
-    list_begins_[list + 1] = list_begins_[list] + found_begins_[first + count] - found_begins_[first] + int64_t(T - count) * kListSlack;
+    list_begins_[list + 1] =
+        list_begins_[list] + found_begins_[first + count] - found_begins_[first] + int64_t(T - count) * kListSlack;
   }
 }
 
@@ -129,7 +138,8 @@ void EventLists::find(const Job& job) {
         continue;
       }
       for (int i = 0; i < s.pool; ++i)
-        for (int j = 0; j < s.pool; ++j) found += find_events(found, cell + (int64_t(i) * s.src_w + j) * s.src_cs, s.src_cs, id);
+        for (int j = 0; j < s.pool; ++j)
+          found += find_events(found, cell + (int64_t(i) * s.src_w + j) * s.src_cs, s.src_cs, id);
     }
   });
 }
@@ -151,7 +161,8 @@ void EventLists::fill(const Job& job) {
       next[t] = position;
       for (int x = 0; x <= columns; ++x) {
         *starts++ = position;
-        for (int r = 0; x < columns && r < window.count; ++r) position += counts[r * job.row_cells() + (t - 1) * columns + x];
+        for (int r = 0; x < columns && r < window.count; ++r)
+          position += counts[r * job.row_cells() + (t - 1) * columns + x];
       }
     }
     if (job.vectors) {
@@ -160,7 +171,9 @@ void EventLists::fill(const Job& job) {
         found[r] = found_.data() + found_begins_[first + r];
         found_starts[r] = found_starts_.data() + (first + r) * (columns + 1);
       }
-      fill_list({window.count, columns, T, found.data(), found_starts.data(), uint32_t(window.tap * row_ids), uint32_t(row_ids), ids}, next);
+      fill_list({window.count, columns, T, found.data(), found_starts.data(), uint32_t(window.tap * row_ids),
+                 uint32_t(row_ids), ids},
+                next);
       return;
     }
     starts -= list_cells_;
@@ -173,7 +186,8 @@ void EventLists::fill(const Job& job) {
       });
     // Every start moved to the next one's place.
     for (int t = T; t >= 1; --t)
-      for (int x = columns; x >= 0; --x) starts[int64_t(t - 1) * step_cells_ + x] = x > 0 ? starts[int64_t(t - 1) * step_cells_ + x - 1] : next[t];
+      for (int x = columns; x >= 0; --x)
+        starts[int64_t(t - 1) * step_cells_ + x] = x > 0 ? starts[int64_t(t - 1) * step_cells_ + x - 1] : next[t];
   });
 }
 

@@ -20,13 +20,15 @@ constexpr D32 d32;
 constexpr int kLanes = int(hn::MaxLanes(D32()));
 constexpr int kBlock = 1024;  // events that are placed together
 
-void CountSteps(const uint8_t* HWY_RESTRICT times, int64_t count, int timesteps, uint32_t* HWY_RESTRICT counts, int64_t stride) {
+void CountSteps(const uint8_t* HWY_RESTRICT times, int64_t count, int timesteps, uint32_t* HWY_RESTRICT counts,
+                int64_t stride) {
   const hn::CappedTag<uint8_t, 64> d8;
   const int64_t lanes = int64_t(hn::Lanes(d8));
   int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
     const auto bytes = hn::LoadU(d8, times + i);
-    for (int t = 1; t <= timesteps; ++t) counts[(t - 1) * stride] += uint32_t(hn::CountTrue(d8, hn::Eq(bytes, hn::Set(d8, uint8_t(t)))));
+    for (int t = 1; t <= timesteps; ++t)
+      counts[(t - 1) * stride] += uint32_t(hn::CountTrue(d8, hn::Eq(bytes, hn::Set(d8, uint8_t(t)))));
   }
   for (; i < count; ++i)
     if (times[i]) ++counts[(times[i] - 1) * stride];
@@ -36,7 +38,8 @@ int64_t CountFired(const uint8_t* HWY_RESTRICT times, int64_t count) {
   const hn::CappedTag<uint8_t, 64> d8;
   const int64_t lanes = int64_t(hn::Lanes(d8));
   int64_t silent = 0, i = 0;
-  for (; i + lanes <= count; i += lanes) silent += int64_t(hn::CountTrue(d8, hn::Eq(hn::LoadU(d8, times + i), hn::Zero(d8))));
+  for (; i + lanes <= count; i += lanes)
+    silent += int64_t(hn::CountTrue(d8, hn::Eq(hn::LoadU(d8, times + i), hn::Zero(d8))));
   for (; i < count; ++i) silent += times[i] == 0;
   return count - silent;
 }
@@ -65,7 +68,8 @@ void CountPooledSteps(const uint8_t* HWY_RESTRICT upper, const uint8_t* HWY_REST
   const hn::CappedTag<uint8_t, 64> wide;
   const hn::CappedTag<uint8_t, kLane> narrow;  // divides every channel count
   const auto count = [&](auto d8, int64_t c) HWY_ATTR {
-    const auto a = hn::LoadU(d8, upper + c), b = hn::LoadU(d8, upper + cs + c), e = hn::LoadU(d8, lower + c), f = hn::LoadU(d8, lower + cs + c);
+    const auto a = hn::LoadU(d8, upper + c), b = hn::LoadU(d8, upper + cs + c), e = hn::LoadU(d8, lower + c),
+               f = hn::LoadU(d8, lower + cs + c);
     for (int t = 1; t <= timesteps; ++t) {
       const auto step = hn::Set(d8, uint8_t(t));
       const auto any = hn::Or(hn::Or(hn::Eq(a, step), hn::Eq(b, step)), hn::Or(hn::Eq(e, step), hn::Eq(f, step)));
@@ -77,8 +81,8 @@ void CountPooledSteps(const uint8_t* HWY_RESTRICT upper, const uint8_t* HWY_REST
   for (; c < cs; c += int64_t(hn::Lanes(narrow))) count(narrow, c);
 }
 
-uint32_t FindPooledEvents(uint32_t* HWY_RESTRICT found, const uint8_t* HWY_RESTRICT upper, const uint8_t* HWY_RESTRICT lower, int64_t cs,
-                          uint32_t id) {
+uint32_t FindPooledEvents(uint32_t* HWY_RESTRICT found, const uint8_t* HWY_RESTRICT upper,
+                          const uint8_t* HWY_RESTRICT lower, int64_t cs, uint32_t id) {
   const hn::Rebind<uint8_t, D32> d8;
   uint32_t* HWY_RESTRICT to = found;
   auto shifted = hn::ShiftLeft<8>(hn::Add(hn::Iota(d32, 0), hn::Set(d32, id)));
@@ -86,8 +90,8 @@ uint32_t FindPooledEvents(uint32_t* HWY_RESTRICT found, const uint8_t* HWY_RESTR
   for (int64_t c = 0; c < cs; c += kLanes) {
     const auto child = [&](const uint8_t* at) HWY_ATTR { return hn::PromoteTo(d32, hn::LoadU(d8, at + c)); };
     const auto t0 = child(upper), t1 = child(upper + cs), t2 = child(lower), t3 = child(lower + cs);
-    const auto same01 = hn::Eq(t0, t1), same02 = hn::Eq(t0, t2), same03 = hn::Eq(t0, t3), same12 = hn::Eq(t1, t2), same13 = hn::Eq(t1, t3),
-               same23 = hn::Eq(t2, t3);
+    const auto same01 = hn::Eq(t0, t1), same02 = hn::Eq(t0, t2), same03 = hn::Eq(t0, t3), same12 = hn::Eq(t1, t2),
+               same13 = hn::Eq(t1, t3), same23 = hn::Eq(t2, t3);
     // The first child of a step speaks for the later ones.
     const auto put = [&](auto fired, auto step, auto others) HWY_ATTR {
       hn::StoreU(hn::Compress(hn::Or(hn::Add(shifted, others), step), fired), d32, to);
@@ -104,7 +108,8 @@ uint32_t FindPooledEvents(uint32_t* HWY_RESTRICT found, const uint8_t* HWY_RESTR
 }
 
 // Sorts events[0 .. count) behind those placed before.
-HWY_INLINE void place(uint32_t* HWY_RESTRICT ids, uint32_t* HWY_RESTRICT next, uint32_t* HWY_RESTRICT events, int count, int timesteps) {
+HWY_INLINE void place(uint32_t* HWY_RESTRICT ids, uint32_t* HWY_RESTRICT next, uint32_t* HWY_RESTRICT events, int count,
+                      int timesteps) {
   hn::StoreU(hn::Zero(d32), d32, events + count);  // step 0 is no step
   for (int t = 1; t <= timesteps; ++t) {
     uint32_t* HWY_RESTRICT to = ids + next[t];
@@ -153,7 +158,8 @@ int64_t count_fired(const uint8_t* times, int64_t count) { return HWY_DYNAMIC_DI
 uint32_t find_events(uint32_t* found, const uint8_t* times, int64_t count, uint32_t id) {
   return HWY_DYNAMIC_DISPATCH(FindEvents)(found, times, count, id);
 }
-void count_pooled_steps(const uint8_t* upper, const uint8_t* lower, int64_t cs, int timesteps, uint32_t* counts, int64_t stride) {
+void count_pooled_steps(const uint8_t* upper, const uint8_t* lower, int64_t cs, int timesteps, uint32_t* counts,
+                        int64_t stride) {
   HWY_DYNAMIC_DISPATCH(CountPooledSteps)(upper, lower, cs, timesteps, counts, stride);
 }
 uint32_t find_pooled_events(uint32_t* found, const uint8_t* upper, const uint8_t* lower, int64_t cs, uint32_t id) {

@@ -19,7 +19,8 @@ using DI = hn::RebindToSigned<D>;
 using D16 = hn::Rebind<int16_t, D>;
 constexpr DI di;
 constexpr D16 d16;
-// Pairs of 16 bits are multiplied where it takes one instruction, which sums neighbours and leaves lanes in their places.
+// Pairs of 16 bits are multiplied where it takes one instruction, which sums neighbours and leaves lanes in their
+// places.
 #undef ONESPIKE_PAIRED
 #if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 #define ONESPIKE_PAIRED 1
@@ -32,12 +33,15 @@ constexpr DP dp;
 // Whether the rows of counted events are interleaved (FilterIntegers).
 constexpr bool interleaved(int width) { return ONESPIKE_PAIRED && width >= 2 * kFloats; }
 
-// kCount vectors of neurons from `channel` on, with what is certain of them. What the operations of a step round is part of `share`, or kMeasured:
-// four of them are off by 2^-24 of the sum at most, and two by that of the potential.
+// kCount vectors of neurons from `channel` on, with what is certain of them. What the operations of a step round is
+// part of `share`, or kMeasured: four of them are off by 2^-24 of the sum at most, and two by that of the potential.
 template <int kCount, bool kMeasured>
 struct FilterNeurons {
   HWY_INLINE FilterNeurons(const FilterTask& task, int channel)
-      : units_(task.unit + channel), slacks_(task.slack + channel), drives_(task.drive + channel), leak_(task.exact->neuron.leak) {
+      : units_(task.unit + channel),
+        slacks_(task.slack + channel),
+        drives_(task.drive + channel),
+        leak_(task.exact->neuron.leak) {
     above_.fill(hn::Set(d, -task.exact->neuron.threshold));
     fired.fill(hn::Zero(d));
     if constexpr (kMeasured) rounded_.fill(hn::Zero(d));
@@ -58,7 +62,8 @@ struct FilterNeurons {
       V bound = hn::MulAdd(off, unit, hn::Load(d, slacks_ + v * kFloats));
       if constexpr (kMeasured) {
         // Of a spent neuron, minus infinity, nothing is in doubt.
-        const V size = hn::IfThenElseZero(hn::Ge(next, hn::Set(d, -std::numeric_limits<float>::max())), hn::MulAdd(unit, hn::Abs(sum), hn::Abs(next)));
+        const V size = hn::IfThenElseZero(hn::Ge(next, hn::Set(d, -std::numeric_limits<float>::max())),
+                                          hn::MulAdd(unit, hn::Abs(sum), hn::Abs(next)));
         rounded_.at[v] = hn::MulAdd(leak, rounded_.at[v], hn::Mul(hn::Set(d, 0x1p-22f), size));
         bound = hn::Add(bound, rounded_.at[v]);
       }
@@ -75,7 +80,7 @@ struct FilterNeurons {
   const float leak_;
   Block<kCount> above_;  // potential less threshold
   Block<kMeasured ? kCount : 0> rounded_;
-  float weighed_ = 0;    // E(t) of cpu/spike_filter.h
+  float weighed_ = 0;  // E(t) of cpu/spike_filter.h
 };
 
 }  // namespace HWY_NAMESPACE

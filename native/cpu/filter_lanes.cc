@@ -37,8 +37,10 @@ HWY_INLINE bool decided(const FilterTask& task, Tile tile, int lane, int64_t ima
   const uint32_t* HWY_RESTRICT ids = exact.events->ids(list);
   const StepRange steps = steps_with_input(exact, list);
   const Window wx = exact.window_x[x];
-  const uint32_t* starts = exact.events->starts(list) + int64_t(steps.first - 1) * exact.events->step_cells() + wx.begin;
-  const int64_t first = int64_t(tile.begin) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * tile.width;
+  const uint32_t* starts =
+      exact.events->starts(list) + int64_t(steps.first - 1) * exact.events->step_cells() + wx.begin;
+  const int64_t first =
+      int64_t(tile.begin) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * tile.width;
   FilterNeurons<kCount, true> neurons(task, tile.begin + lane);
   const V low_unit = hn::Set(d, kLowUnit);
   for (int t = steps.first; t <= steps.last; ++t, starts += exact.events->step_cells()) {
@@ -57,7 +59,9 @@ HWY_INLINE bool decided(const FilterTask& task, Tile tile, int lane, int64_t ima
         low[v] = hn::Add(low[v], kCounted ? hn::Mul(l, count) : l);
       }
     }
-    neurons.step([&](int v) HWY_ATTR { return hn::MulAdd(low_unit, hn::ConvertTo(d, low[v]), hn::ConvertTo(d, high[v])); }, events, task.share_low, t);
+    neurons.step([&](int v)
+                     HWY_ATTR { return hn::MulAdd(low_unit, hn::ConvertTo(d, low[v]), hn::ConvertTo(d, high[v])); },
+                 events, task.share_low, t);
   }
   const int64_t cell = (list * s.out_w + x) * s.out_cs + tile.begin + lane;
   for (int v = 0; v < kCount; ++v)
@@ -68,7 +72,8 @@ HWY_INLINE bool decided(const FilterTask& task, Tile tile, int lane, int64_t ima
 
 bool FilterLanes(const FilterTask& task, Tile tile, int lane, int64_t image, int y, int x) {
   if (task.exact->events->kind() != EventKind::kCounted) return decided<false, false>(task, tile, lane, image, y, x);
-  return interleaved(tile.width) ? decided<true, true>(task, tile, lane, image, y, x) : decided<true, false>(task, tile, lane, image, y, x);
+  return interleaved(tile.width) ? decided<true, true>(task, tile, lane, image, y, x)
+                                 : decided<true, false>(task, tile, lane, image, y, x);
 }
 
 }  // namespace HWY_NAMESPACE

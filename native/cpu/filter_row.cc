@@ -23,8 +23,8 @@ struct Sums {
 
 // One event at a time, for any number of channels.
 template <int kWidth, int kTiles, bool kCounted>
-HWY_INLINE uint32_t add_events(Sums<kTiles * kWidth / kFloats>& sum, const int16_t* HWY_RESTRICT weight, int64_t tile_size,
-                               const uint32_t* HWY_RESTRICT ids, uint32_t from, uint32_t to) {
+HWY_INLINE uint32_t add_events(Sums<kTiles * kWidth / kFloats>& sum, const int16_t* HWY_RESTRICT weight,
+                               int64_t tile_size, const uint32_t* HWY_RESTRICT ids, uint32_t from, uint32_t to) {
   constexpr int kPerTile = kWidth / kFloats, kCount = kTiles * kPerTile;
   uint32_t events = to - from;
   for (uint32_t i = from; i < to; ++i) {
@@ -43,11 +43,11 @@ HWY_INLINE uint32_t add_events(Sums<kTiles * kWidth / kFloats>& sum, const int16
 }
 
 #if ONESPIKE_PAIRED
-// Two counted events at a time: the interleaved rows times a pair of counts, two products per lane and instruction. Of every
-// two vectors of channels the integers lie as the interleaving wants them (FilterIntegers).
+// Two counted events at a time: the interleaved rows times a pair of counts, two products per lane and instruction. Of
+// every two vectors of channels the integers lie as the interleaving wants them (FilterIntegers).
 template <int kWidth, int kTiles>
-HWY_INLINE uint32_t add_pairs(Sums<kTiles * kWidth / kFloats>& sum, const int16_t* HWY_RESTRICT weight, int64_t tile_size,
-                              const uint32_t* HWY_RESTRICT ids, uint32_t from, uint32_t to) {
+HWY_INLINE uint32_t add_pairs(Sums<kTiles * kWidth / kFloats>& sum, const int16_t* HWY_RESTRICT weight,
+                              int64_t tile_size, const uint32_t* HWY_RESTRICT ids, uint32_t from, uint32_t to) {
   constexpr int kPerTile = kWidth / kFloats, kCount = kTiles * kPerTile;
   uint32_t events = 0;
   for (uint32_t i = from; i < to; i += 2) {
@@ -82,8 +82,10 @@ HWY_NOINLINE int filter_pixels(const FilterTask& task, int channel, int64_t imag
   int found = 0;
   for (int x = 0; x < s.out_w; ++x) {
     const Window wx = exact.window_x[x];
-    const uint32_t* starts = exact.events->starts(list) + int64_t(steps.first - 1) * exact.events->step_cells() + wx.begin;
-    const int16_t* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
+    const uint32_t* starts =
+        exact.events->starts(list) + int64_t(steps.first - 1) * exact.events->step_cells() + wx.begin;
+    const int16_t* weight =
+        task.weight + int64_t(channel) * s.taps() * s.src_cs + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
     FilterNeurons<kCount, false> neurons(task, channel);
     for (int t = steps.first; t <= steps.last; ++t, starts += exact.events->step_cells()) {
       Sums<kCount> sum;
@@ -91,10 +93,11 @@ HWY_NOINLINE int filter_pixels(const FilterTask& task, int channel, int64_t imag
       for (int v = 0; v < kCount; ++v) sum.at[v] = hn::Zero(di);
       uint32_t events;
 #if ONESPIKE_PAIRED
-      if constexpr (kCounted && interleaved(kWidth)) events = add_pairs<kWidth, kTiles>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
+      if constexpr (kCounted && interleaved(kWidth))
+        events = add_pairs<kWidth, kTiles>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
       else
 #endif
-      events = add_events<kWidth, kTiles, kCounted>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
+        events = add_events<kWidth, kTiles, kCounted>(sum, weight, tile_size, ids, starts[0], starts[wx.count]);
       neurons.step([&](int v) HWY_ATTR { return hn::ConvertTo(d, sum.at[v]); }, events, task.share, t);
     }
     const Block<kCount>& fired = neurons.fired;
@@ -118,7 +121,8 @@ HWY_NOINLINE int filter_pixels(const FilterTask& task, int channel, int64_t imag
 int FilterRow(const FilterTask& task, Tile tile, int64_t image, int y, Doubt* doubts) {
   int found = 0;
   const auto run = [&](auto width, auto tiles) {
-    if (task.exact->events->kind() == EventKind::kCounted) found = filter_pixels<width.value, tiles.value, true>(task, tile.begin, image, y, doubts);
+    if (task.exact->events->kind() == EventKind::kCounted)
+      found = filter_pixels<width.value, tiles.value, true>(task, tile.begin, image, y, doubts);
     else found = filter_pixels<width.value, tiles.value, false>(task, tile.begin, image, y, doubts);
   };
   if (tile.width == 2 * kMaxTile) run(std::integral_constant<int, kMaxTile>(), std::integral_constant<int, 2>());
@@ -140,8 +144,8 @@ void FilterUnits(float* HWY_RESTRICT unit, const float* HWY_RESTRICT weight, int
   }
 }
 
-void FilterIntegers(int16_t* HWY_RESTRICT to, int8_t* HWY_RESTRICT low, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT unit, int64_t rows,
-                    int width, bool paired) {
+void FilterIntegers(int16_t* HWY_RESTRICT to, int8_t* HWY_RESTRICT low, const float* HWY_RESTRICT weight,
+                    const float* HWY_RESTRICT unit, int64_t rows, int width, bool paired) {
   const hn::Rebind<int8_t, D> d8;
   const auto integers = [&](int64_t row, int lane) HWY_ATTR {
     // 0 / 0 in a channel of zeros: its comparison fails.
@@ -160,7 +164,8 @@ void FilterIntegers(int16_t* HWY_RESTRICT to, int8_t* HWY_RESTRICT low, const fl
         HWY_ALIGN int16_t both[2 * kFloats];
         hn::Store(integers(row, lane), d16, both);
         hn::Store(integers(row, lane + kFloats), d16, both + kFloats);
-        for (int i = 0; i < 2 * kFloats; ++i) to[row * width + lane + i] = both[i / 4 % 2 * kFloats + i / 8 * 4 + i % 4];
+        for (int i = 0; i < 2 * kFloats; ++i)
+          to[row * width + lane + i] = both[i / 4 % 2 * kFloats + i / 8 * 4 + i % 4];
         lane += kFloats;
         continue;
       }
@@ -180,8 +185,11 @@ HWY_EXPORT(FilterIntegers);
 int filter_row(const FilterTask& task, Tile tile, int64_t image, int y, Doubt* doubts) {
   return HWY_DYNAMIC_DISPATCH(FilterRow)(task, tile, image, y, doubts);
 }
-void filter_units(float* unit, const float* weight, int64_t rows, int width) { HWY_DYNAMIC_DISPATCH(FilterUnits)(unit, weight, rows, width); }
-void filter_integers(int16_t* to, int8_t* low, const float* weight, const float* unit, int64_t rows, int width, bool paired) {
+void filter_units(float* unit, const float* weight, int64_t rows, int width) {
+  HWY_DYNAMIC_DISPATCH(FilterUnits)(unit, weight, rows, width);
+}
+void filter_integers(int16_t* to, int8_t* low, const float* weight, const float* unit, int64_t rows, int width,
+                     bool paired) {
   HWY_DYNAMIC_DISPATCH(FilterIntegers)(to, low, weight, unit, rows, width, paired);
 }
 }  // namespace onespike::cpu

@@ -1,4 +1,5 @@
-// Which way the input gradient of a convolution is summed: along its gradient events, or as a dense product of all steps.
+// Which way the input gradient of a convolution is summed: along its gradient events, or as a dense product of all
+// steps.
 #pragma once
 
 #include <map>
@@ -10,8 +11,8 @@ namespace onespike::cpu {
 // By the events counted in the very chunk, so that neither threads nor timings have a say.
 class GradientChoice {
  public:
-  // Whether the next chunk of a stage takes the dense product. `pairs` are its neurons times steps, `halves` says whether bf16 are
-  // multiplied.
+  // Whether the next chunk of a stage takes the dense product. `pairs` are its neurons times steps, `halves` says
+  // whether bf16 are multiplied.
   bool dense(const GradientWork& work, double pairs, bool halves, const StageShape& s);
   // A batch begins.
   void forget() { dense_.clear(); }

@@ -1,5 +1,5 @@
-// Sums of weight rows over gradient events (cpu/gradient_events.h), what the input gradients of convolutions and of linear layers
-// share. Compiled once per instruction set like vector-inl.h.
+// Sums of weight rows over gradient events (cpu/gradient_events.h), what the input gradients of convolutions and of
+// linear layers share. Compiled once per instruction set like vector-inl.h.
 #if defined(ONESPIKE_CPU_GRADIENT_SUMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONESPIKE_CPU_GRADIENT_SUMS_INL_H_
 #undef ONESPIKE_CPU_GRADIENT_SUMS_INL_H_
@@ -28,10 +28,10 @@ constexpr int kPassVectors = kFloats == 16 ? 4 : 2;
 template <class Weight>
 struct RangeRuns {
   const uint32_t* words;
-  const uint32_t* starts;   // of the cell's first column, range 0 of the block
-  int64_t range_stride;     // from one range to the next
-  int columns;              // of the window
-  const Weight* rows;       // of id 0
+  const uint32_t* starts;  // of the cell's first column, range 0 of the block
+  int64_t range_stride;    // from one range to the next
+  int columns;             // of the window
+  const Weight* rows;      // of id 0
 };
 
 template <int kSteps, int kVectors>
@@ -45,7 +45,8 @@ struct Single {
   static constexpr int kIds = 1;
 
   template <int kWidth, int kVectors>
-  static HWY_INLINE void load(V (&weight)[kVectors], const float* HWY_RESTRICT rows, const uint32_t* HWY_RESTRICT event) {
+  static HWY_INLINE void load(V (&weight)[kVectors], const float* HWY_RESTRICT rows,
+                              const uint32_t* HWY_RESTRICT event) {
     const float* HWY_RESTRICT row = rows + int64_t(event[0]) * kWidth;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) weight[v] = hn::Load(d, row + v * kFloats);
@@ -60,7 +61,8 @@ struct Pair {
   static constexpr int kIds = 2;
 
   template <int kWidth, int kVectors>
-  static HWY_INLINE void load(V (&weight)[kVectors], const uint16_t* HWY_RESTRICT rows, const uint32_t* HWY_RESTRICT event) {
+  static HWY_INLINE void load(V (&weight)[kVectors], const uint16_t* HWY_RESTRICT rows,
+                              const uint32_t* HWY_RESTRICT event) {
     interleave_rows(weight, rows + int64_t(event[0]) * kWidth, rows + int64_t(event[1]) * kWidth);
   }
   static HWY_INLINE V multiply_add(U a, V weight, V sum) { return multiply_pairs(hn::BitCast(d, a), weight, sum); }
@@ -69,7 +71,8 @@ struct Pair {
 
 // sum[step] += a(step) * row over the events of range kFirst..kLast, and of all ranges after it.
 template <class P, int kFirst, int kLast, int kWidth, int kSteps, int kVectors>
-HWY_INLINE void add_ranges(StepSums<kSteps, kVectors>& sum, const RangeRuns<typename P::Weight>& run, const uint32_t* starts) {
+HWY_INLINE void add_ranges(StepSums<kSteps, kVectors>& sum, const RangeRuns<typename P::Weight>& run,
+                           const uint32_t* starts) {
   constexpr int kCovered = kLast - kFirst + 1;
   const uint32_t* HWY_RESTRICT end = run.words + starts[run.columns];
   for (const uint32_t* HWY_RESTRICT event = run.words + starts[0]; event != end; event += P::kIds + kCovered) {
@@ -79,11 +82,13 @@ HWY_INLINE void add_ranges(StepSums<kSteps, kVectors>& sum, const RangeRuns<type
     for (int t = 0; t < kCovered; ++t) {
       const U a = hn::Set(d32, event[P::kIds + t]);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum.at[kFirst + t].at[v] = P::multiply_add(a, weight[v], sum.at[kFirst + t].at[v]);
+      for (int v = 0; v < kVectors; ++v)
+        sum.at[kFirst + t].at[v] = P::multiply_add(a, weight[v], sum.at[kFirst + t].at[v]);
     }
   }
   if constexpr (kLast + 1 < kSteps) add_ranges<P, kFirst, kLast + 1, kWidth>(sum, run, starts + run.range_stride);
-  else if constexpr (kFirst + 1 < kSteps) add_ranges<P, kFirst + 1, kFirst + 1, kWidth>(sum, run, starts + run.range_stride);
+  else if constexpr (kFirst + 1 < kSteps)
+    add_ranges<P, kFirst + 1, kFirst + 1, kWidth>(sum, run, starts + run.range_stride);
 }
 
 // spikes (step, channel of the tile) += what the events send.

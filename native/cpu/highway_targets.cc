@@ -17,8 +17,8 @@ int64_t SupportedTargets() {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
                     __builtin_cpu_supports("bmi2");
   if (avx2) targets |= HWY_AVX2;
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
+  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
     targets |= HWY_AVX3;
   return targets;
 #else
@@ -58,7 +58,8 @@ void allow_native_bf16(bool allowed) { native_bf16_allowed = allowed; }
 std::vector<std::string> cpu_targets() {
   std::vector<std::string> names;
   // The lowest bit is the best target.
-  for (int64_t usable = hwy::SupportedTargets() & HWY_TARGETS; usable; usable &= usable - 1) names.push_back(hwy::TargetName(usable & -usable));
+  for (int64_t usable = hwy::SupportedTargets() & HWY_TARGETS; usable; usable &= usable - 1)
+    names.push_back(hwy::TargetName(usable & -usable));
   return names;
 }
 

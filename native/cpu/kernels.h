@@ -1,5 +1,5 @@
-// Vector kernels of the CPU backend, one task each; every function picks its instruction set at run time. The callers in
-// cpu/backend.cc split the work into tasks that own what they write.
+// Vector kernels of the CPU backend, one task each; every function picks its instruction set at run time. The callers
+// in cpu/backend.cc split the work into tasks that own what they write.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ namespace onespike::cpu {
 
 // The neurons of a layer, read from where core keeps them.
 struct NeuronValues {
-  explicit NeuronValues(const NeuronParams& p) : timesteps(p.timesteps), threshold(p.threshold()), leak(p.leak()), surrogate(p.surrogate) {}
+  explicit NeuronValues(const NeuronParams& p)
+      : timesteps(p.timesteps), threshold(p.threshold()), leak(p.leak()), surrogate(p.surrogate) {}
 
   int timesteps;
   float threshold, leak;  // an infinite threshold never fires
@@ -26,7 +27,7 @@ struct ForwardTask {
   const EventLists* events;
   const StageShape* shape;
   const float* weight;
-  const Window* window_x;     // per output column
+  const Window* window_x;  // per output column
   NeuronValues neuron;
   const float* bias;
   const float* current;
@@ -40,8 +41,8 @@ void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int 
 // One pixel, channels [lane, lane + kLane) of a tile.
 void spiking_forward_lanes(const ForwardTask& task, Tile tile, int lane, int64_t image, int y, int x);
 
-// The steps that an output row needs. Before the first input potentials are zero; after the last one they only leak, and no
-// neuron starts to fire.
+// The steps that an output row needs. Before the first input potentials are zero; after the last one they only leak,
+// and no neuron starts to fire.
 struct StepRange {
   int first, last;
 };
@@ -53,9 +54,9 @@ inline int64_t ranges(int64_t count) { return (count + kRange - 1) / kRange; }
 
 // What the input gradient knows of the neurons that receive it.
 struct InputGradientTask {
-  const StageShape* shape;   // the stage whose events are walked
-  const StageShape* below;   // the stage whose neurons receive
-  NeuronValues neuron;       // of the stage below
+  const StageShape* shape;  // the stage whose events are walked
+  const StageShape* below;  // the stage whose neurons receive
+  NeuronValues neuron;      // of the stage below
   float leak, scale;
   const uint8_t* times;
   const uint8_t* mask;
@@ -63,9 +64,8 @@ struct InputGradientTask {
   const float* exponential;  // table over t_f - t for the time-dependent surrogate
 };
 
-
-// Where g of one tile of channels lies. Of a convolution the order is (tile, image, T, grad_h, grad_w, channel in the tile): what
-// its weight gradient reads again for every channel is together. Of a linear layer it is (image, T, out).
+// Where g of one tile of channels lies. Of a convolution the order is (tile, image, T, grad_h, grad_w, channel in the
+// tile): what its weight gradient reads again for every channel is together. Of a linear layer it is (image, T, out).
 struct GradientTile {
   int64_t begin, image, step, row, cell;  // the first float of all; floats from one to the next
 
@@ -81,15 +81,15 @@ struct GradientTile {
 struct WeightGradientTask {
   const EventBuckets* buckets;
   const StageShape* shape;
-  const float* gradient;       // of the tile
-  float* d_weight;             // of the tile
+  const float* gradient;  // of the tile
+  float* d_weight;        // of the tile
   float scale;
-  int64_t group_size;          // floats of g of one group of images, of the tile
+  int64_t group_size;  // floats of g of one group of images, of the tile
 };
 void weight_gradient_channels(const WeightGradientTask& task, int width, int begin, int end);
 
-// Input gradient of a convolution: `count` source cells from `first` on, in the order (image, row, column), and one tile of
-// channels.
+// Input gradient of a convolution: `count` source cells from `first` on, in the order (image, row, column), and one
+// tile of channels.
 struct MapGradientTask {
   const GradientEvents* events;
   const GradientCells* dense;  // null = the events are followed

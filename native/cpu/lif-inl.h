@@ -1,4 +1,5 @@
-// One step of the neurons of a pixel (SPEC section 3), for the kernels that sum weights in floats. Compiled once per instruction set.
+// One step of the neurons of a pixel (SPEC section 3), for the kernels that sum weights in floats. Compiled once per
+// instruction set.
 #if defined(ONESPIKE_CPU_LIF_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONESPIKE_CPU_LIF_INL_H_
 #undef ONESPIKE_CPU_LIF_INL_H_
@@ -50,8 +51,9 @@ struct LifPixel {
     if (task_.current && (t == 1 || task_.current_always)) add_row(sum, task_.current + cell_);
     if (task_.potential) store_row(sum, task_.potential + potential_ + (t - 1) * task_.shape->out_size());
     const V now = hn::Set(d, float(t));
-    // After its spike a neuron's potential is of no use to anyone, not even to the gradient: from minus infinity (or, without
-    // leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what runs out here.
+    // After its spike a neuron's potential is of no use to anyone, not even to the gradient: from minus infinity (or,
+    // without leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what
+    // runs out here.
     const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
 #pragma GCC unroll 16
     for (int v = 0; v < kCount; ++v) {

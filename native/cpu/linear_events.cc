@@ -10,7 +10,8 @@ constexpr int kRowsPerTask = 512;  // weight rows that one task sorts: bytes of 
 
 // Calls f(row, gradient row, value) for every event of pooled cell (y, x), channels [begin, end), images ascending.
 template <class F>
-void each_event_of_cell(const SpikeSource& source, int n, int timesteps, const StageShape& s, int y, int x, int begin, int end, const F& f) {
+void each_event_of_cell(const SpikeSource& source, int n, int timesteps, const StageShape& s, int y, int x, int begin,
+                        int end, const F& f) {
   const int64_t base = (int64_t(y) * s.in_w + x) * s.src_cs;
   for (int64_t image = 0; image < n; ++image)
     for (int i = 0; i < s.pool; ++i)
@@ -43,7 +44,8 @@ void each_event_of_cell(const SpikeSource& source, int n, int timesteps, const S
 
 }  // namespace
 
-void sort_by_row(RowEvents* events, const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool) {
+void sort_by_row(RowEvents* events, const SpikeSource& source, int n, int timesteps, const StageShape& s,
+                 ThreadPool& pool) {
   const int64_t rows = int64_t(s.taps()) * s.src_cs, groups = (s.src_cs + kRowsPerTask - 1) / kRowsPerTask;
   uint32_t* starts = events->starts.reserve(size_t(rows + 1));
   events->valued = source.rate != nullptr;

@@ -1,6 +1,7 @@
-// Input gradient of a linear layer (SPEC section 5, identity 2): Wt a(t) through the non-zero a(t), the leak carried in the
-// sums, then the surrogate of the neurons below. The weights are read once per chunk, in the layout of the forward pass, and
-// transposed a few KiB at a time: a transposed copy would double the memory of the layers that have most of the weights.
+// Input gradient of a linear layer (SPEC section 5, identity 2): Wt a(t) through the non-zero a(t), the leak carried in
+// the sums, then the surrogate of the neurons below. The weights are read once per chunk, in the layout of the forward
+// pass, and transposed a few KiB at a time: a transposed copy would double the memory of the layers that have most of
+// the weights.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/linear_input_gradient.cc"
 #include <hwy/foreach_target.h>
@@ -44,8 +45,10 @@ HWY_INLINE void transpose(float* HWY_RESTRICT to, const float* HWY_RESTRICT from
     for (int i = 0; i < kWidth; i += kFloats) {
       const float* at = from + int64_t(i) * width + o;
       const V r0 = rows(at), r1 = rows(at + width), r2 = rows(at + 2 * width), r3 = rows(at + 3 * width);
-      const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)), low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
-      const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)), high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+      const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)),
+                 low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
+      const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
+                 high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
       float* out = to + o * kWidth + i;
       hn::Store(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, out);
       hn::Store(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, out + kWidth);
@@ -57,7 +60,8 @@ HWY_INLINE void transpose(float* HWY_RESTRICT to, const float* HWY_RESTRICT from
 
 // The leak and the surrogate: from (image, step, kWidth) sums of Wt a to a(t) of the neurons below.
 template <Surrogate kind, int kWidth>
-HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums, NeuronGradient* d_out) {
+HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
+                       NeuronGradient* d_out) {
   const InputGradientTask& neurons = task.neurons;
   const StageShape &s = *neurons.shape, &below = *neurons.below;
   const int T = neurons.neuron.timesteps;
@@ -76,8 +80,10 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
           const int64_t at = below.out_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
           const V time = load_bytes(neurons.times + image * below.out_size() + at);
           const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);
-          const V share = neurons.mask ? hn::Mul(scale, load_bytes(neurons.mask + image * below.out_size() + at)) : scale;
-          neuron_backward<kind>(neurons, spikes + v, kWidth, share, fire_time, neurons.potential + image * T * below.out_size() + at, d_threshold, d_leak);
+          const V share =
+              neurons.mask ? hn::Mul(scale, load_bytes(neurons.mask + image * below.out_size() + at)) : scale;
+          neuron_backward<kind>(neurons, spikes + v, kWidth, share, fire_time,
+                                neurons.potential + image * T * below.out_size() + at, d_threshold, d_leak);
         }
     }
   }
@@ -87,7 +93,8 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
 
 // The weights of outputs [begin, end), a row of kWidth channels each.
 template <class P, int kWidth>
-HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile>& tiles, int64_t first_row, int begin, int end, typename P::Weight* HWY_RESTRICT to) {
+HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile>& tiles, int64_t first_row, int begin,
+                             int end, typename P::Weight* HWY_RESTRICT to) {
   const StageShape& s = *task.neurons.shape;
   for (const Tile& tile : tiles) {
     if (tile.begin < begin || tile.begin >= end) continue;
@@ -104,7 +111,8 @@ HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile
 }
 
 template <class P, int kWidth>
-HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, Scratch<float>& scratch, NeuronGradient* d_out) {
+HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, Scratch<float>& scratch,
+                                 NeuronGradient* d_out) {
   using Weight = typename P::Weight;
   const GradientEvents& events = *task.events;
   const StageShape& s = *task.neurons.shape;
@@ -119,9 +127,12 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
     take_weights<P, kWidth>(task, tiles, first_row, begin, std::min(begin + events.cs, s.out_cs), weight);
     for (int64_t image = 0; image < task.n; ++image) {
       for (int block = 0; block < blocks.count; ++block) {
-        const RangeRuns<Weight> run{events.row_words(image), events.row_starts(image) + int64_t(blocks.ranges_before(block)) * events.columns + column,
-                                    events.columns, 1, weight - int64_t(begin) * kWidth};
-        add_block<P, kWidth>(blocks.steps(block), sums + image * image_sums + int64_t(blocks.begin(block)) * kWidth, run);
+        const RangeRuns<Weight> run{
+            events.row_words(image),
+            events.row_starts(image) + int64_t(blocks.ranges_before(block)) * events.columns + column, events.columns,
+            1, weight - int64_t(begin) * kWidth};
+        add_block<P, kWidth>(blocks.steps(block), sums + image * image_sums + int64_t(blocks.begin(block)) * kWidth,
+                             run);
       }
     }
   }
@@ -134,7 +145,8 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
   }
 }
 
-void LinearInputGradient(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d_out) {
+void LinearInputGradient(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch,
+                         NeuronGradient* d_out) {
   with_width(tile.width, [&](auto width) HWY_ATTR {
 #if HWY_TARGET == HWY_AVX3
     if (task.events->pairs) return input_gradient<Pair, width.value>(task, cell, tile.begin, scratch, d_out);
@@ -150,7 +162,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(LinearInputGradient);
-void linear_input_gradient(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d) {
+void linear_input_gradient(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch,
+                           NeuronGradient* d) {
   HWY_DYNAMIC_DISPATCH(LinearInputGradient)(task, cell, tile, scratch, d);
 }
 }  // namespace onespike::cpu

@@ -1,5 +1,5 @@
-// Weight gradient of a linear layer from events (SPEC section 5, identity 3): every weight row adds the gradient rows of its
-// events, over all images of a block at once.
+// Weight gradient of a linear layer from events (SPEC section 5, identity 3): every weight row adds the gradient rows
+// of its events, over all images of a block at once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/linear_weight_gradient.cc"
 #include <hwy/foreach_target.h>
@@ -22,10 +22,12 @@ HWY_NOINLINE void weight_rows(const LinearWeightTask& task) {
     if (starts[row] == starts[row + 1]) continue;
     Block<kCount> sum;
     sum.fill(hn::Zero(d));
-    add_rows<kWidth, kValued>(sum, task.gradient, task.events->gradient_rows.data(), task.events->values.data(), starts[row], starts[row + 1], 0);
+    add_rows<kWidth, kValued>(sum, task.gradient, task.events->gradient_rows.data(), task.events->values.data(),
+                              starts[row], starts[row + 1], 0);
     float* HWY_RESTRICT out = task.d_weight + row * kWidth;
 #pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) hn::Store(hn::MulAdd(scale, sum.at[v], hn::Load(d, out + v * kFloats)), d, out + v * kFloats);
+    for (int v = 0; v < kCount; ++v)
+      hn::Store(hn::MulAdd(scale, sum.at[v], hn::Load(d, out + v * kFloats)), d, out + v * kFloats);
   }
 }
 
@@ -43,6 +45,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(LinearWeightRows);
-void linear_weight_rows(const LinearWeightTask& task, int width) { HWY_DYNAMIC_DISPATCH(LinearWeightRows)(task, width); }
+void linear_weight_rows(const LinearWeightTask& task, int width) {
+  HWY_DYNAMIC_DISPATCH(LinearWeightRows)(task, width);
+}
 }  // namespace onespike::cpu
 #endif

@@ -1,4 +1,5 @@
-// a(t) -> g(t) = a(t) + leak * g(t+1) of one row of a layer (SPEC section 5), and its gradient events. A linear layer is one row.
+// a(t) -> g(t) = a(t) + leak * g(t+1) of one row of a layer (SPEC section 5), and its gradient events. A linear layer
+// is one row.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/map_accumulate.cc"
 #include <hwy/foreach_target.h>
@@ -20,8 +21,8 @@ namespace HWY_NAMESPACE {
 using Words = uint16_t;  // one bit per neuron, kLane neurons a word
 constexpr int kParts = kLane / kFloats;
 
-// The border cells beside row y of every step, and with the first and the last row those above and below the map. `gradient` is
-// that of one image and tile.
+// The border cells beside row y of every step, and with the first and the last row those above and below the map.
+// `gradient` is that of one image and tile.
 void zero_border(float* gradient, const GradientTile& at, int y, int timesteps, const StageShape& s) {
   const int64_t row = at.row, left = s.border_w() * at.cell, inner = s.out_w * at.cell;
   for (int t = 0; t < timesteps; ++t) {
@@ -57,7 +58,8 @@ HWY_INLINE uint32_t* append_ids(uint32_t* HWY_RESTRICT ids, uint32_t first, cons
     uint8_t part = 0;
     const uint8_t* bytes = reinterpret_cast<const uint8_t*>(word);
     if (kFloats < 16) here = here >> (i * kFloats) & ((1u << kFloats) - 1), part = uint8_t(here), bytes = &part;
-    hn::StoreU(hn::CompressBits(hn::Add(hn::Iota(d32, 0), hn::Set(d32, first + uint32_t(i * kFloats))), bytes), d32, ids);
+    hn::StoreU(hn::CompressBits(hn::Add(hn::Iota(d32, 0), hn::Set(d32, first + uint32_t(i * kFloats))), bytes), d32,
+               ids);
     ids += __builtin_popcount(here);
   }
   return ids;
@@ -83,7 +85,8 @@ HWY_INLINE void accumulate(const AccumulateTask& task, Tile tile, int64_t image,
         float* HWY_RESTRICT out = to + x * at.cell + c;
         Block<kParts> g, a;
 #pragma GCC unroll 4
-        for (int v = 0; v < kParts; ++v) g.at[v] = end < timesteps ? hn::Load(d, out + end * at.step + v * kFloats) : hn::Zero(d);
+        for (int v = 0; v < kParts; ++v)
+          g.at[v] = end < timesteps ? hn::Load(d, out + end * at.step + v * kFloats) : hn::Zero(d);
         for (int t = end - 1; t >= std::max(0, end - kMaxBlock); --t) {
 #pragma GCC unroll 4
           for (int v = 0; v < kParts; ++v) {
@@ -122,7 +125,8 @@ HWY_INLINE uint32_t float_bits(float x) {
 
 // The events of one range; `a` are the values at its first step.
 template <int kSteps>
-HWY_INLINE void write_events(uint32_t* HWY_RESTRICT to, const uint32_t* HWY_RESTRICT ids, int64_t count, const float* HWY_RESTRICT a, int64_t step) {
+HWY_INLINE void write_events(uint32_t* HWY_RESTRICT to, const uint32_t* HWY_RESTRICT ids, int64_t count,
+                             const float* HWY_RESTRICT a, int64_t step) {
   for (int64_t i = 0; i < count; ++i, to += 1 + kSteps) {
     to[0] = ids[i];
 #pragma GCC unroll 5
@@ -132,13 +136,15 @@ HWY_INLINE void write_events(uint32_t* HWY_RESTRICT to, const uint32_t* HWY_REST
 
 // The same in pairs, rounded to the nearest bf16.
 template <int kSteps>
-HWY_INLINE void write_pairs(uint32_t* HWY_RESTRICT to, const uint32_t* HWY_RESTRICT ids, int64_t count, const float* HWY_RESTRICT a, int64_t step) {
+HWY_INLINE void write_pairs(uint32_t* HWY_RESTRICT to, const uint32_t* HWY_RESTRICT ids, int64_t count,
+                            const float* HWY_RESTRICT a, int64_t step) {
   for (int64_t i = 0; i < count; i += 2, to += 2 + kSteps) {
     const uint32_t first = ids[i], second = ids[i + 1] & ~kAbsent, present = ids[i + 1] & kAbsent ? 0 : 0xffff0000u;
     to[0] = first, to[1] = second;
 #pragma GCC unroll 5
     for (int t = 0; t < kSteps; ++t)
-      to[2 + t] = (float_bits(a[t * step + first]) + 0x8000u) >> 16 | ((float_bits(a[t * step + second]) + 0x8000u) & present);
+      to[2 + t] =
+          (float_bits(a[t * step + first]) + 0x8000u) >> 16 | ((float_bits(a[t * step + second]) + 0x8000u) & present);
   }
 }
 
@@ -155,8 +161,10 @@ HWY_INLINE void with_steps(int steps, const F& run) {
   }
 }
 
-// Sorts the neurons of a row by block and range of steps. `bits` (T, words) is used up; `a` are the values of the row at the first step.
-HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RESTRICT bits, const float* a, int64_t step) {
+// Sorts the neurons of a row by block and range of steps. `bits` (T, words) is used up; `a` are the values of the row
+// at the first step.
+HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RESTRICT bits, const float* a,
+                              int64_t step) {
   const StepBlocks& blocks = events.blocks;
   const int64_t words = events.neurons / kLane, column_words = events.cs / kLane;
   std::vector<Words> room(size_t(kMaxBlock + 1) * words);
@@ -182,7 +190,8 @@ HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RE
         int64_t absent = 0;
         for (int x = 0; x < events.columns; ++x) {
           *starts++ = base + uint32_t(at - ids.data()) / id_words * (id_words + uint32_t(steps));
-          for (int64_t w = x * column_words; w < std::min(words, (x + 1) * column_words); ++w) at = append_ids(at, uint32_t(w * kLane), both + w);
+          for (int64_t w = x * column_words; w < std::min(words, (x + 1) * column_words); ++w)
+            at = append_ids(at, uint32_t(w * kLane), both + w);
           if (events.pairs && (at - ids.data()) % 2) *at = at[-1] | kAbsent, ++at, ++absent;
         }
         const int64_t count = at - ids.data();
@@ -207,7 +216,8 @@ void AccumulateMapRow(const AccumulateTask& task, int64_t image, int y) {
   }
   std::vector<Words> bits(size_t(task.timesteps) * s.out_w * s.out_cs / kLane);
   for (const Tile& tile : *task.tiles) accumulate<true>(task, tile, image, y, bits.data());
-  sort_by_range(*task.events, image * s.out_h + y, bits.data(), task.potential + image * task.timesteps * s.out_size() + s.out_cell(y, 0), s.out_size());
+  sort_by_range(*task.events, image * s.out_h + y, bits.data(),
+                task.potential + image * task.timesteps * s.out_size() + s.out_cell(y, 0), s.out_size());
 }
 
 }  // namespace HWY_NAMESPACE
@@ -217,6 +227,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(AccumulateMapRow);
-void accumulate_map_row(const AccumulateTask& task, int64_t image, int y) { HWY_DYNAMIC_DISPATCH(AccumulateMapRow)(task, image, y); }
+void accumulate_map_row(const AccumulateTask& task, int64_t image, int y) {
+  HWY_DYNAMIC_DISPATCH(AccumulateMapRow)(task, image, y);
+}
 }  // namespace onespike::cpu
 #endif

@@ -1,6 +1,6 @@
-// Input gradient of a convolution for a stretch of its source cells and one tile of their channels (SPEC section 5, identity
-// 2): Wt a(t) through the gradient events, the leak, then the surrogate of the neurons below. Where a pool lies between,
-// every child of a pooled cell receives the same share.
+// Input gradient of a convolution for a stretch of its source cells and one tile of their channels (SPEC section 5,
+// identity 2): Wt a(t) through the gradient events, the leak, then the surrogate of the neurons below. Where a pool
+// lies between, every child of a pooled cell receives the same share.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/map_gradient.cc"
 #include <hwy/foreach_target.h>
@@ -27,7 +27,8 @@ struct Cell {
   int64_t image;
   int y, x;
 
-  Cell(int64_t index, const StageShape& s) : image(index / (int64_t(s.in_h) * s.in_w)), y(int(index / s.in_w % s.in_h)), x(int(index % s.in_w)) {}
+  Cell(int64_t index, const StageShape& s)
+      : image(index / (int64_t(s.in_h) * s.in_w)), y(int(index / s.in_w % s.in_h)), x(int(index % s.in_w)) {}
   HWY_INLINE void next(const StageShape& s) {
     if (++x < s.in_w) return;
     x = 0;
@@ -36,14 +37,16 @@ struct Cell {
 };
 
 template <class P, int kWidth>
-HWY_INLINE void add_events(const MapGradientTask& task, int channel, int64_t first, int count, float* HWY_RESTRICT spikes) {
+HWY_INLINE void add_events(const MapGradientTask& task, int channel, int64_t first, int count,
+                           float* HWY_RESTRICT spikes) {
   using Weight = typename P::Weight;
   const GradientEvents& events = *task.events;
   const StageShape& s = *task.shape;
   const StepBlocks& blocks = events.blocks;
   const Weight* weight = static_cast<const Weight*>(task.weight) + int64_t(channel) * s.taps() * s.out_cs;
   std::memset(spikes, 0, size_t(count) * blocks.timesteps * kWidth * sizeof(float));
-  // One row of taps at a time: its weights are 96 KiB at 128 channels and stay in the L2 cache while the stretch passes.
+  // One row of taps at a time: its weights are 96 KiB at 128 channels and stay in the L2 cache while the stretch
+  // passes.
   for (int tap = 0; tap < s.kernel_h; ++tap) {
     Cell cell(first, s);
     for (int i = 0; i < count; ++i, cell.next(s)) {
@@ -52,30 +55,34 @@ HWY_INLINE void add_events(const MapGradientTask& task, int channel, int64_t fir
       const int64_t row = cell.image * s.out_h + wy.begin + tap - wy.tap;
       const Weight* rows = weight + (int64_t(tap) * s.kernel_w + wx.tap - wx.begin) * s.out_cs * kWidth;
       for (int block = 0; block < blocks.count; ++block) {
-        const RangeRuns<Weight> run{events.row_words(row), events.row_starts(row) + int64_t(blocks.ranges_before(block)) * events.columns + wx.begin,
-                                    events.columns, wx.count, rows};
-        add_block<P, kWidth>(blocks.steps(block), spikes + (int64_t(i) * blocks.timesteps + blocks.begin(block)) * kWidth, run);
+        const RangeRuns<Weight> run{
+            events.row_words(row),
+            events.row_starts(row) + int64_t(blocks.ranges_before(block)) * events.columns + wx.begin, events.columns,
+            wx.count, rows};
+        add_block<P, kWidth>(blocks.steps(block),
+                             spikes + (int64_t(i) * blocks.timesteps + blocks.begin(block)) * kWidth, run);
       }
     }
   }
 }
 
-// The potentials of a cell lie T planes apart: the processor does not see them coming, and waiting for them was a fifth of
-// this kernel.
+// The potentials of a cell lie T planes apart: the processor does not see them coming, and waiting for them was a fifth
+// of this kernel.
 HWY_INLINE void prefetch_potentials(const InputGradientTask& task, int channel, int width, const Cell& cell) {
   const StageShape& below = *task.below;
   const int pool = task.shape->pool, T = task.neuron.timesteps;
   for (int i = 0; i < pool; ++i)
     for (int j = 0; j < pool; ++j) {
-      const float* at = task.potential + cell.image * T * below.out_size() + below.out_cell(cell.y * pool + i, cell.x * pool + j) + channel;
+      const float* at = task.potential + cell.image * T * below.out_size() +
+                        below.out_cell(cell.y * pool + i, cell.x * pool + j) + channel;
       for (int t = 0; t < T; ++t, at += below.out_size())
         for (int lane = 0; lane < width; lane += kLane) hwy::Prefetch(at + lane);
     }
 }
 
 template <Surrogate kind>
-HWY_NOINLINE void neurons_backward(const InputGradientTask& task, int channel, int width, int64_t first, int count, float* HWY_RESTRICT spikes,
-                                   NeuronGradient* d_out) {
+HWY_NOINLINE void neurons_backward(const InputGradientTask& task, int channel, int width, int64_t first, int count,
+                                   float* HWY_RESTRICT spikes, NeuronGradient* d_out) {
   const StageShape &s = *task.shape, &below = *task.below;
   const int T = task.neuron.timesteps;
   const V leak = hn::Set(d, task.leak), scale = hn::Set(d, task.scale), never = hn::Set(d, float(T + 1));
@@ -114,7 +121,8 @@ HWY_NOINLINE void neurons_backward(const InputGradientTask& task, int channel, i
 void multiply_all(const MapGradientTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
   const StageShape& s = *task.shape;
   const int64_t at = int64_t(tile.begin) * s.taps() * s.out_cs;
-  const void* panel = task.dense->half_rows ? static_cast<const void*>(static_cast<const uint16_t*>(task.weight) + at) : static_cast<const float*>(task.weight) + at;
+  const void* panel = task.dense->half_rows ? static_cast<const void*>(static_cast<const uint16_t*>(task.weight) + at)
+                                            : static_cast<const float*>(task.weight) + at;
   dense_gradient_cells(spikes, *task.dense, panel, tile.width, first, count);
 }
 
@@ -133,11 +141,16 @@ void MapGradientCells(const MapGradientTask& task, Tile tile, int64_t first, int
   else follow_events(task, tile, first, count, spikes);
   const InputGradientTask& n = task.neurons;
   switch (n.neuron.surrogate.kind) {
-    case Surrogate::kTriangle: return neurons_backward<Surrogate::kTriangle>(n, tile.begin, tile.width, first, count, spikes, d_out);
-    case Surrogate::kExponential: return neurons_backward<Surrogate::kExponential>(n, tile.begin, tile.width, first, count, spikes, d_out);
-    case Surrogate::kRectangular: return neurons_backward<Surrogate::kRectangular>(n, tile.begin, tile.width, first, count, spikes, d_out);
-    case Surrogate::kArctan: return neurons_backward<Surrogate::kArctan>(n, tile.begin, tile.width, first, count, spikes, d_out);
-    case Surrogate::kFastSigmoid: return neurons_backward<Surrogate::kFastSigmoid>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kTriangle:
+      return neurons_backward<Surrogate::kTriangle>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kExponential:
+      return neurons_backward<Surrogate::kExponential>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kRectangular:
+      return neurons_backward<Surrogate::kRectangular>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kArctan:
+      return neurons_backward<Surrogate::kArctan>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kFastSigmoid:
+      return neurons_backward<Surrogate::kFastSigmoid>(n, tile.begin, tile.width, first, count, spikes, d_out);
   }
 }
 
@@ -165,6 +178,8 @@ void map_gradient_cells(const MapGradientTask& task, Tile tile, int64_t first, i
 }
 bool map_gradient_takes_pairs() { return HWY_DYNAMIC_DISPATCH(TakesPairs)(); }
 
-void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int width) { HWY_DYNAMIC_DISPATCH(PackGradientHalves)(to, rows, count, width); }
+void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int width) {
+  HWY_DYNAMIC_DISPATCH(PackGradientHalves)(to, rows, count, width);
+}
 }  // namespace onespike::cpu
 #endif

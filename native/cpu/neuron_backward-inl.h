@@ -15,12 +15,14 @@ namespace HWY_NAMESPACE {
 
 // Turns U(1..T) of `kFloats` neurons into a(1..T). `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
 template <Surrogate kind>
-HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_RESTRICT spikes, int64_t stride, V share, V fire_time,
-                                float* HWY_RESTRICT potential, Sum& total_threshold, Sum& total_leak) {
+HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_RESTRICT spikes, int64_t stride,
+                                V share, V fire_time, float* HWY_RESTRICT potential, Sum& total_threshold,
+                                Sum& total_leak) {
   const int T = task.neuron.timesteps;
   const int64_t step = task.below->out_size();
   // Products with the reciprocal: a division keeps the unit busy for many cycles.
-  const V inverse = hn::Set(d, 1.0f / task.neuron.threshold), leak = hn::Set(d, task.neuron.leak), one = hn::Set(d, 1.0f);
+  const V inverse = hn::Set(d, 1.0f / task.neuron.threshold), leak = hn::Set(d, task.neuron.leak),
+          one = hn::Set(d, 1.0f);
   V g = hn::Zero(d), d_threshold = hn::Zero(d), d_leak = hn::Zero(d);
   V u = hn::Load(d, potential + (T - 1) * step);
   for (int t = T; t >= 1; --t) {

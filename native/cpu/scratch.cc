@@ -19,8 +19,9 @@ namespace {
 // Below this a failed look at the system costs more than it saves.
 constexpr size_t kSmall = size_t(64) << 20;
 
-// Weights are read in the order of events, all over a tile: with pages of 4 KiB a tile of 600 KiB needs twice the entries that
-// the first address cache of the processor has. Linux has large pages of this size on x86-64 and on most arm64.
+// Weights are read in the order of events, all over a tile: with pages of 4 KiB a tile of 600 KiB needs twice the
+// entries that the first address cache of the processor has. Linux has large pages of this size on x86-64 and on most
+// arm64.
 constexpr size_t kHuge = size_t(2) << 20;
 
 // Blocks from this size on are mapped. The C library would keep freed ones of up to 32 MiB for itself.
@@ -72,11 +73,12 @@ void* map_pages(size_t bytes, Pages pages) {
   const size_t page = size_t(sysconf(_SC_PAGESIZE)), length = round_up(bytes, page), room = length + page + kHuge;
   void* mapping = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
-  char *from = static_cast<char*>(mapping), *data = reinterpret_cast<char*>(round_up(reinterpret_cast<size_t>(from) + page, kHuge)), *base = data - page;
+  char *from = static_cast<char*>(mapping),
+       *data = reinterpret_cast<char*>(round_up(reinterpret_cast<size_t>(from) + page, kHuge)), *base = data - page;
   if (base > from) munmap(from, size_t(base - from));
   if (from + room > data + length) munmap(data + length, size_t(from + room - (data + length)));
-  // An advice: without large pages everything works as before. What is left beyond the last whole one stays in small ones:
-  // a network has a hundred blocks, and rounding them up took 40 MB in the training of vgg16.
+  // An advice: without large pages everything works as before. What is left beyond the last whole one stays in small
+  // ones: a network has a hundred blocks, and rounding them up took 40 MB in the training of vgg16.
   if (pages == Pages::kLarge) madvise(data, length / kHuge * kHuge, MADV_HUGEPAGE);
   return with_header(data, base, page + length);
 }

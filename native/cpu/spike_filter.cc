@@ -6,8 +6,8 @@
 namespace onespike::cpu {
 namespace {
 
-// A linear layer is rounded once it has served this many images. Rounding takes as long as it saves on some 220: 7 ms of one thread
-// for 4096 x 4096, against 31 us an image. So who infers one batch pays neither the time nor the memory.
+// A linear layer is rounded once it has served this many images. Rounding takes as long as it saves on some 220: 7 ms
+// of one thread for 4096 x 4096, against 31 us an image. So who infers one batch pays neither the time nor the memory.
 constexpr int64_t kLinearImages = 128;
 
 // A layer for which the filter did not pay tries it again after so many images, for thresholds and activity change.
@@ -30,7 +30,8 @@ const FilterWeights* FilterStore::of(const float* weight, bool counted, int n, c
   pool.parallel_for(int64_t(tiles.size()), [&](int64_t i) {
     const Tile tile = tiles[size_t(i)];
     filter_units(unit + tile.begin, weight + tile.begin * rows, rows, tile.width);
-    filter_integers(integers + tile.begin * rows, low + tile.begin * rows, weight + tile.begin * rows, unit + tile.begin, rows, tile.width, counted);
+    filter_integers(integers + tile.begin * rows, low + tile.begin * rows, weight + tile.begin * rows,
+                    unit + tile.begin, rows, tile.width, counted);
   });
   made.usable = std::all_of(unit, unit + s.out_cs, [](float u) { return std::isfinite(u); });
   return made.usable ? &made : nullptr;

@@ -16,9 +16,10 @@ HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
 
-// Windows of one output row. `rows` is the first source row of the map within its border of zeros, `windows` has kMostTableInputs for every
-// column and a row's copy to spare.
-void FindWords(uint64_t* HWY_RESTRICT words, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT windows, int timesteps, const StageShape& s) {
+// Windows of one output row. `rows` is the first source row of the map within its border of zeros, `windows` has
+// kMostTableInputs for every column and a row's copy to spare.
+void FindWords(uint64_t* HWY_RESTRICT words, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT windows,
+               int timesteps, const StageShape& s) {
   const int row_inputs = s.kernel_w * s.src_cs, inputs = s.kernel_h * row_inputs;
   for (int x = 0; x < s.out_w; ++x)
     for (int r = 0; r < s.kernel_h; ++r) {
@@ -38,7 +39,8 @@ void FindWords(uint64_t* HWY_RESTRICT words, const uint8_t* HWY_RESTRICT rows, u
       const hn::CappedTag<uint8_t, 64> d8;
       for (int i = 0; i < inputs; i += int(hn::Lanes(d8))) {
         uint64_t bits = 0;
-        hn::StoreMaskBits(d8, hn::Eq(hn::LoadU(d8, window + i), hn::Set(d8, uint8_t(t))), reinterpret_cast<uint8_t*>(&bits));
+        hn::StoreMaskBits(d8, hn::Eq(hn::LoadU(d8, window + i), hn::Set(d8, uint8_t(t))),
+                          reinterpret_cast<uint8_t*>(&bits));
         word |= bits << i;
       }
 #endif
@@ -53,7 +55,8 @@ void FillTables(float* HWY_RESTRICT tables, const float* HWY_RESTRICT weight, in
       for (int lane = 0; lane < width; lane += kFloats) {
         V sum = hn::Zero(d);
         if (row > 0 && first + last < inputs)
-          sum = hn::Add(hn::Load(d, tables + (without - row) * width + lane), hn::Load(d, weight + (first + last) * width + lane));
+          sum = hn::Add(hn::Load(d, tables + (without - row) * width + lane),
+                        hn::Load(d, weight + (first + last) * width + lane));
         hn::Store(sum, d, tables + lane);
       }
     }
@@ -100,21 +103,22 @@ void WindowBits::build(const uint8_t* times, int n, int timesteps, const StageSh
   const int64_t row = int64_t(s.src_w) * s.src_cs, row_words = int64_t(s.out_w) * timesteps;
   words_.reserve(size_t(n * s.out_h * row_words));
   pool.parallel_for(n, [&](int64_t image) {
-    std::vector<uint8_t> padded(size_t(s.padded_h() * padded_row(s) + kMostTableInputs)), windows(size_t((s.out_w + 1) * kMostTableInputs));
+    std::vector<uint8_t> padded(size_t(s.padded_h() * padded_row(s) + kMostTableInputs)),
+        windows(size_t((s.out_w + 1) * kMostTableInputs));
     for (int y = 0; y < s.src_h; ++y)
-      std::memcpy(padded.data() + (y + s.pad) * padded_row(s) + s.pad * s.src_cs, times + image * s.src_size() + y * row, size_t(row));
+      std::memcpy(padded.data() + (y + s.pad) * padded_row(s) + s.pad * s.src_cs,
+                  times + image * s.src_size() + y * row, size_t(row));
     uint64_t* words = words_.data() + image * s.out_h * row_words;
     for (int y = 0; y < s.out_h; ++y, words += row_words)
-      HWY_DYNAMIC_DISPATCH(FindWords)(words, padded.data() + y * s.stride * padded_row(s), windows.data(), timesteps, s);
+      HWY_DYNAMIC_DISPATCH(FindWords)(words, padded.data() + y * s.stride * padded_row(s), windows.data(), timesteps,
+                                      s);
   });
 }
 
-bool fits_tables(const StageShape& s) {
-  return !s.linear && s.pool == 1 && s.taps() * s.src_cs <= kMostTableInputs;
-}
+bool fits_tables(const StageShape& s) { return !s.linear && s.pool == 1 && s.taps() * s.src_cs <= kMostTableInputs; }
 
-// A table is read in the time of one event or two; a list has its sorting and its mispredicted end besides: 1.35 events a step (T = 20, 27 inputs)
-// take 276 us an image, and their 7 tables 140.
+// A table is read in the time of one event or two; a list has its sorting and its mispredicted end besides: 1.35 events
+// a step (T = 20, 27 inputs) take 276 us an image, and their 7 tables 140.
 bool tables_pay(double density, int timesteps, const StageShape& s) {
   return density * s.taps() * s.src_cs / timesteps >= 0.15 * table_count(s);
 }
@@ -122,6 +126,8 @@ bool tables_pay(double density, int timesteps, const StageShape& s) {
 void fill_tables(float* tables, const float* weight, int inputs, int width) {
   HWY_DYNAMIC_DISPATCH(FillTables)(tables, weight, inputs, width);
 }
-void table_row(const TableTask& task, Tile tile, int64_t image, int y) { HWY_DYNAMIC_DISPATCH(TableRow)(task, tile, image, y); }
+void table_row(const TableTask& task, Tile tile, int64_t image, int y) {
+  HWY_DYNAMIC_DISPATCH(TableRow)(task, tile, image, y);
+}
 }  // namespace onespike::cpu
 #endif

@@ -1,7 +1,8 @@
-// The forward pass of a stage that sees few inputs, nearly all of which fire: the first one, on coded images. What fires at
-// one step within a pixel's window is a word of bits there, and every four bits of it choose one of sixteen sums of weight rows made
-// beforehand. So the work of a step depends on neither events nor branches, and nothing is sorted: lists of five events, as
-// there are at T = 5 with 27 inputs, cost more by the mispredicted ends of their loops than by their weights.
+// The forward pass of a stage that sees few inputs, nearly all of which fire: the first one, on coded images. What
+// fires at one step within a pixel's window is a word of bits there, and every four bits of it choose one of sixteen
+// sums of weight rows made beforehand. So the work of a step depends on neither events nor branches, and nothing is
+// sorted: lists of five events, as there are at T = 5 with 27 inputs, cost more by the mispredicted ends of their loops
+// than by their weights.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,10 @@
 
 namespace onespike::cpu {
 
-constexpr int kTableBits = 4;                    // inputs of a table: seven tables of a tile are 28 KiB, and fit the L1 cache
+constexpr int kTableBits = 4;  // inputs of a table: seven tables of a tile are 28 KiB, and fit the L1 cache
 constexpr int kTableRows = 1 << kTableBits;
-constexpr int kMostTableInputs = 64;             // of a window
-constexpr int kPiece = 16;                       // bytes of a window that are copied at once
+constexpr int kMostTableInputs = 64;  // of a window
+constexpr int kPiece = 16;            // bytes of a window that are copied at once
 
 // What fires within the window of an output cell: one word per step, bit `tap * src_cs + channel`.
 class WindowBits {

@@ -18,7 +18,8 @@ constexpr float kCounts[4] = {1, 2, 3, 4};  // of children that share an event
 
 // One pixel: `kPerTile` vectors from `channel` on of `kTiles` tiles of kWidth channels.
 template <int kWidth, int kPerTile, int kTiles, EventKind kKind>
-HWY_INLINE void forward_pixel(const ForwardTask& task, const StepRange& steps, int channel, int lane, int64_t image, int y, int x) {
+HWY_INLINE void forward_pixel(const ForwardTask& task, const StepRange& steps, int channel, int lane, int64_t image,
+                              int y, int x) {
   constexpr int kCount = kTiles * kPerTile;
   const StageShape& s = *task.shape;
   const int64_t list = image * s.out_h + y, tile_size = int64_t(s.taps()) * s.src_cs * kWidth;
@@ -26,7 +27,8 @@ HWY_INLINE void forward_pixel(const ForwardTask& task, const StepRange& steps, i
   const float* HWY_RESTRICT values = task.events->values(list);
   const Window wx = task.window_x[x];
   const uint32_t* starts = task.events->starts(list) + int64_t(steps.first - 1) * task.events->step_cells() + wx.begin;
-  const float* weight = task.weight + int64_t(channel) * s.taps() * s.src_cs + lane + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
+  const float* weight =
+      task.weight + int64_t(channel) * s.taps() * s.src_cs + lane + (int64_t(wx.tap) - wx.begin) * s.src_cs * kWidth;
   LifPixel<kCount> neurons(task, image, y, x, channel + lane);
   for (int t = steps.first; t <= steps.last; ++t, starts += task.events->step_cells()) {
     Block<kCount> sum;
@@ -51,7 +53,8 @@ HWY_INLINE void forward_pixel(const ForwardTask& task, const StepRange& steps, i
 template <int kWidth, int kTiles, EventKind kKind>
 HWY_NOINLINE void forward_row(const ForwardTask& task, int channel, int64_t image, int y) {
   const StepRange steps = steps_with_input(task, image * task.shape->out_h + y);
-  for (int x = 0; x < task.shape->out_w; ++x) forward_pixel<kWidth, kWidth / kFloats, kTiles, kKind>(task, steps, channel, 0, image, y, x);
+  for (int x = 0; x < task.shape->out_w; ++x)
+    forward_pixel<kWidth, kWidth / kFloats, kTiles, kKind>(task, steps, channel, 0, image, y, x);
 }
 
 template <class F>
@@ -66,14 +69,17 @@ HWY_INLINE void with_kind(EventKind kind, const F& run) {
 void SpikingForwardRow(const ForwardTask& task, Tile tile, int64_t image, int y) {
   with_kind(task.events->kind(), [&](auto kind) {
     if (tile.width == 2 * kMaxTile) forward_row<kMaxTile, 2, kind.value>(task, tile.begin, image, y);
-    else with_width(tile.width, [&](auto width) { forward_row<width.value, 1, kind.value>(task, tile.begin, image, y); });
+    else
+      with_width(tile.width, [&](auto width) { forward_row<width.value, 1, kind.value>(task, tile.begin, image, y); });
   });
 }
 
 void SpikingForwardLanes(const ForwardTask& task, Tile tile, int lane, int64_t image, int y, int x) {
   const StepRange steps = steps_with_input(task, image * task.shape->out_h + y);
   with_kind(task.events->kind(), [&](auto kind) {
-    with_width(tile.width, [&](auto width) { forward_pixel<width.value, kLane / kFloats, 1, kind.value>(task, steps, tile.begin, lane, image, y, x); });
+    with_width(tile.width, [&](auto width) {
+      forward_pixel<width.value, kLane / kFloats, 1, kind.value>(task, steps, tile.begin, lane, image, y, x);
+    });
   });
 }
 

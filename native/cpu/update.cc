@@ -43,7 +43,9 @@ HWY_AFTER_NAMESPACE();
 namespace onespike::cpu {
 HWY_EXPORT(SgdRange);
 HWY_EXPORT(AdamRange);
-void sgd_range(float* w, const float* g, float* m, int64_t count, const UpdateParams& p) { HWY_DYNAMIC_DISPATCH(SgdRange)(w, g, m, count, p); }
+void sgd_range(float* w, const float* g, float* m, int64_t count, const UpdateParams& p) {
+  HWY_DYNAMIC_DISPATCH(SgdRange)(w, g, m, count, p);
+}
 void adam_range(float* w, const float* g, float* m, float* v, float* top, int64_t count, const UpdateParams& p) {
   HWY_DYNAMIC_DISPATCH(AdamRange)(w, g, m, v, top, count, p);
 }

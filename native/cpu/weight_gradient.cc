@@ -1,5 +1,6 @@
-// Weight gradient of a convolution from events (SPEC section 5, identity 3): every input event adds the gradient rows that its taps see,
-// at the time of the event, to the weight rows of its channel. One (channel, tap) row is summed in registers over a band.
+// Weight gradient of a convolution from events (SPEC section 5, identity 3): every input event adds the gradient rows
+// that its taps see, at the time of the event, to the weight rows of its channel. One (channel, tap) row is summed in
+// registers over a band.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/weight_gradient.cc"
 #include <hwy/foreach_target.h>
@@ -20,8 +21,9 @@ constexpr int kTapsAtOnce = kFloats == 16 ? 3 : 1;
 
 // d_weight of `kTaps` taps, `tap_step` floats apart, += the cells of events [from, to) and those before them.
 template <int kWidth, int kTaps, bool kValued>
-HWY_INLINE void add_cells(float* HWY_RESTRICT d_weight, int64_t tap_step, const float* HWY_RESTRICT gradient, const uint32_t* HWY_RESTRICT cells,
-                          const float* HWY_RESTRICT values, uint32_t from, uint32_t to, V scale) {
+HWY_INLINE void add_cells(float* HWY_RESTRICT d_weight, int64_t tap_step, const float* HWY_RESTRICT gradient,
+                          const uint32_t* HWY_RESTRICT cells, const float* HWY_RESTRICT values, uint32_t from,
+                          uint32_t to, V scale) {
   constexpr int kCount = kWidth / kFloats;
   Block<kCount> sum[kTaps];
 #pragma GCC unroll 3
@@ -41,7 +43,8 @@ HWY_INLINE void add_cells(float* HWY_RESTRICT d_weight, int64_t tap_step, const 
   for (int k = 0; k < kTaps; ++k) {
     float* HWY_RESTRICT out = d_weight + k * tap_step;
 #pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) hn::Store(hn::MulAdd(scale, sum[k].at[v], hn::Load(d, out + v * kFloats)), d, out + v * kFloats);
+    for (int v = 0; v < kCount; ++v)
+      hn::Store(hn::MulAdd(scale, sum[k].at[v], hn::Load(d, out + v * kFloats)), d, out + v * kFloats);
   }
 }
 
@@ -63,11 +66,15 @@ HWY_NOINLINE void channels(const WeightGradientTask& task, int begin, int end) {
           const int first = kind % stride, taps = (s.kernel_w - first + stride - 1) / stride;
           const float* gradient = task.gradient + group * task.group_size - int64_t(my) * s.grad_w() * kWidth;
           float* out = task.d_weight + (int64_t(ky) * s.kernel_w + first) * row + int64_t(c) * kWidth;
-          for (int tap = 0; tap < taps; tap += kTapsAtOnce, gradient -= kTapsAtOnce * kWidth, out += kTapsAtOnce * tap_step) {
+          for (int tap = 0; tap < taps;
+               tap += kTapsAtOnce, gradient -= kTapsAtOnce * kWidth, out += kTapsAtOnce * tap_step) {
             const int count = std::min(kTapsAtOnce, taps - tap);
-            if (count == 1) add_cells<kWidth, 1, kValued>(out, tap_step, gradient, b.cells(), b.values(), from, to, scale);
-            if (kTapsAtOnce > 1 && count == 2) add_cells<kWidth, 2, kValued>(out, tap_step, gradient, b.cells(), b.values(), from, to, scale);
-            if (kTapsAtOnce > 2 && count == 3) add_cells<kWidth, 3, kValued>(out, tap_step, gradient, b.cells(), b.values(), from, to, scale);
+            if (count == 1)
+              add_cells<kWidth, 1, kValued>(out, tap_step, gradient, b.cells(), b.values(), from, to, scale);
+            if (kTapsAtOnce > 1 && count == 2)
+              add_cells<kWidth, 2, kValued>(out, tap_step, gradient, b.cells(), b.values(), from, to, scale);
+            if (kTapsAtOnce > 2 && count == 3)
+              add_cells<kWidth, 3, kValued>(out, tap_step, gradient, b.cells(), b.values(), from, to, scale);
           }
         }
       }

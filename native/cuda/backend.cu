@@ -9,19 +9,19 @@
 namespace onespike::cuda {
 namespace {
 
-// A GPU takes hundreds of images at once: 3 GiB are 500 of VGG-16 on 32 x 32 pixels at T = 5. A smaller device keeps seven eighths for
-// parameters, weights' copies and data sets.
+// A GPU takes hundreds of images at once: 3 GiB are 500 of VGG-16 on 32 x 32 pixels at T = 5. A smaller device keeps
+// seven eighths for parameters, weights' copies and data sets.
 constexpr int64_t kMostChunkBytes = 3ll << 30, kLeastChunkBytes = 256ll << 20;
 constexpr int64_t kDeviceShare = 8;
 constexpr int kMostImages = 512;
 constexpr size_t kMostRecordings = 32;  // every length of a batch has its own
-// Between two calls the device waits for JavaScript, which takes 0.1 to 0.2 ms for the arguments of 16 steps (1 to 512 rows each; measured
-// with the CPU backend): a hundredth even of steps of 1 ms. Progress, checkpoints and Ctrl-C wait for the end of a call, and 16 steps of
-// 512 images at the 30,000 a second that are wanted take 0.3 s.
+// Between two calls the device waits for JavaScript, which takes 0.1 to 0.2 ms for the arguments of 16 steps (1 to 512
+// rows each; measured with the CPU backend): a hundredth even of steps of 1 ms. Progress, checkpoints and Ctrl-C wait
+// for the end of a call, and 16 steps of 512 images at the 30,000 a second that are wanted take 0.3 s.
 constexpr int kStepsAtOnce = 16;
 
-// The device that a call works on becomes the thread's current one, and the one before comes back: other libraries in this process
-// may use another.
+// The device that a call works on becomes the thread's current one, and the one before comes back: other libraries in
+// this process may use another.
 class OnDevice {
  public:
   explicit OnDevice(int device) : device_(device) {
@@ -37,13 +37,16 @@ class OnDevice {
   int device_, before_ = 0;
 };
 
-std::string text_of(cudaError_t error) { return std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ")"; }
+std::string text_of(cudaError_t error) {
+  return std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ")";
+}
 
 }  // namespace
 
 bool Staging::create(Stream& stream) {
   stream.note(cudaMallocHost(&memory_, 2 * kHalf), "cudaMallocHost");
-  for (cudaEvent_t& event : sent_) stream.note(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
+  for (cudaEvent_t& event : sent_)
+    stream.note(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
   return stream.error == cudaSuccess;
 }
 
@@ -64,7 +67,8 @@ void Staging::upload(Stream& stream, void* to, const void* from, size_t bytes) {
     const size_t size = std::min(bytes - done, kHalf - used_);
     char* at = memory_ + half_ * kHalf + used_;
     std::memcpy(at, static_cast<const char*>(from) + done, size);
-    stream.note(cudaMemcpyAsync(static_cast<char*>(to) + done, at, size, cudaMemcpyHostToDevice, stream.handle), "cudaMemcpyAsync to the device");
+    stream.note(cudaMemcpyAsync(static_cast<char*>(to) + done, at, size, cudaMemcpyHostToDevice, stream.handle),
+                "cudaMemcpyAsync to the device");
     used_ = std::min(kHalf, (used_ + size + kAlign - 1) / kAlign * kAlign);
     done += size;
   }
@@ -128,7 +132,8 @@ void CudaBackend::upload(void* to, const void* from_host, size_t bytes) {
 void CudaBackend::download(void* to_host, const void* from, size_t bytes) {
   if (stream_.error == cudaSuccess) {
     const OnDevice on(device_);
-    stream_.note(cudaMemcpyAsync(to_host, from, bytes, cudaMemcpyDeviceToHost, stream_.handle), "cudaMemcpyAsync to the host");
+    stream_.note(cudaMemcpyAsync(to_host, from, bytes, cudaMemcpyDeviceToHost, stream_.handle),
+                 "cudaMemcpyAsync to the host");
     stream_.note(cudaStreamSynchronize(stream_.handle), "cudaStreamSynchronize");
   }
   if (stream_.error != cudaSuccess) std::memset(to_host, 0, bytes);
@@ -143,7 +148,8 @@ void CudaBackend::zero(void* memory, size_t bytes) {
 void CudaBackend::copy(void* to, const void* from, size_t bytes) {
   if (stream_.error != cudaSuccess) return;
   const OnDevice on(device_);
-  stream_.note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_.handle), "cudaMemcpyAsync on the device");
+  stream_.note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_.handle),
+               "cudaMemcpyAsync on the device");
 }
 
 int CudaBackend::steps_at_once() const { return kStepsAtOnce; }
@@ -153,7 +159,8 @@ bool CudaBackend::reserve_workspace(size_t bytes) {
   if (bytes == 0) workspace_.release();
   const bool had = stream_.error == cudaSuccess;
   if (bytes == 0 || workspace_.reserve<char>(stream_, bytes)) return true;
-  if (had && stream_.error == cudaErrorMemoryAllocation) stream_.error = cudaSuccess;  // nothing was enqueued that needed it
+  if (had && stream_.error == cudaErrorMemoryAllocation)
+    stream_.error = cudaSuccess;  // nothing was enqueued that needed it
   return false;
 }
 
@@ -184,7 +191,8 @@ Status CudaBackend::finish() {
     return Status::error(Code::kOom, "Not enough memory on device " + std::to_string(device_) + ": " + what);
   }
   failed_.code = Code::kCuda;
-  failed_.message = "CUDA device " + std::to_string(device_) + " failed: " + what + "; the last kernel was " + stream_.kernel;
+  failed_.message =
+      "CUDA device " + std::to_string(device_) + " failed: " + what + "; the last kernel was " + stream_.kernel;
   return failed_;
 }
 

@@ -22,7 +22,8 @@ struct AveragePool {
     float sum = 0;
     for (int y = 0; y < s.pool; ++y)
       for (int x = 0; x < s.pool; ++x)
-        sum += from[cell.image * s.src_size() + (int64_t(cell.y * s.pool + y) * s.src_w + cell.x * s.pool + x) * s.src_cs + channel];
+        sum += from[cell.image * s.src_size() +
+                    (int64_t(cell.y * s.pool + y) * s.src_w + cell.x * s.pool + x) * s.src_cs + channel];
     to[i] = sum * (1.0f / float(s.pool * s.pool));
   }
 };
@@ -45,17 +46,22 @@ struct Spread {
 __device__ __forceinline__ float column_value(const ColumnValues& values, int64_t row, int column, int stride) {
   if (values.floats) return values.floats[row * stride + column];
   const int64_t image = row / values.image_rows;
-  return __uint_as_float(uint32_t(values.halves[image * values.image_stride + (row - image * values.image_rows) * stride + column]) << 16);
+  return __uint_as_float(
+      uint32_t(values.halves[image * values.image_stride + (row - image * values.image_rows) * stride + column]) << 16);
 }
 
 // partial (block, stride): sums of some rows.
-__global__ void __launch_bounds__(kElementThreads) columns_kernel(double* partial, ColumnValues values, int64_t rows, int stride) {
+__global__ void __launch_bounds__(kElementThreads)
+    columns_kernel(double* partial, ColumnValues values, int64_t rows, int stride) {
   __shared__ double shared[kElementThreads / kColumnLanes][kColumnLanes];
-  const int lane = int(threadIdx.x) % kColumnLanes, line = int(threadIdx.x) / kColumnLanes, lanes = stride / kColumnLanes;
+  const int lane = int(threadIdx.x) % kColumnLanes, line = int(threadIdx.x) / kColumnLanes,
+            lanes = stride / kColumnLanes;
   const int column = int(blockIdx.x) % lanes * kColumnLanes + lane;
   const int64_t block = int(blockIdx.x) / lanes, blocks = int(gridDim.x) / lanes;
   double sum = 0;
-  for (int64_t row = block * (kElementThreads / kColumnLanes) + line; row < rows; row += blocks * (kElementThreads / kColumnLanes)) sum += column_value(values, row, column, stride);
+  for (int64_t row = block * (kElementThreads / kColumnLanes) + line; row < rows;
+       row += blocks * (kElementThreads / kColumnLanes))
+    sum += column_value(values, row, column, stride);
   shared[line][lane] = sum;
   __syncthreads();
   if (line != 0) return;
@@ -84,7 +90,8 @@ void CudaBackend::add_columns(float* to, const ColumnValues& values, int64_t row
   choice_ = {};
   const int64_t blocks = std::clamp<int64_t>(rows / kElementThreads, 1, kColumnBlocks);
   double* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, columns_bytes(stride)));
-  launch(stream_, dim3(unsigned(blocks * (stride / kColumnLanes))), dim3(kElementThreads), 0, "bias_gradient", columns_kernel, partial, values, rows, stride);
+  launch(stream_, dim3(unsigned(blocks * (stride / kColumnLanes))), dim3(kElementThreads), 0, "bias_gradient",
+         columns_kernel, partial, values, rows, stride);
   each(stream_, "bias_gradient", stride, AddBlocks{to, partial, blocks, stride});
 }
 
@@ -93,26 +100,34 @@ void CudaBackend::pack_input(float* padded, const float* src, int n, const Stage
   each(stream_, "pack_input", int64_t(n) * s.in_h * s.in_w * s.src_cs, AveragePool{padded, src, s});
 }
 
-void CudaBackend::dense_forward(float* out, const float* padded, const float* weight, const void* weight_forward, const float* bias, bool relu, int n,
-                                const StageShape& s) {
-  if (on_tensor_cores(s, 1)) tensor_core::dense_forward(stream_, tensor_workspace(n, 1, s), out, padded, weight_forward, bias, relu, n, s);
+void CudaBackend::dense_forward(float* out, const float* padded, const float* weight, const void* weight_forward,
+                                const float* bias, bool relu, int n, const StageShape& s) {
+  if (on_tensor_cores(s, 1))
+    tensor_core::dense_forward(stream_, tensor_workspace(n, 1, s), out, padded, weight_forward, bias, relu, n, s);
   else simt_dense_forward(stream_, out, padded, weight, bias, relu, n, s);
 }
 
-void CudaBackend::dense_weight_gradient(float* d_weight, const float* padded, const float* d_out, int n, const StageShape& s) {
-  if (on_tensor_cores(s, 1)) tensor_core::dense_weight_gradient(stream_, tensor_workspace(n, 1, s), d_weight, padded, d_out, n, s);
+void CudaBackend::dense_weight_gradient(float* d_weight, const float* padded, const float* d_out, int n,
+                                        const StageShape& s) {
+  if (on_tensor_cores(s, 1))
+    tensor_core::dense_weight_gradient(stream_, tensor_workspace(n, 1, s), d_weight, padded, d_out, n, s);
   else simt_dense_weight_gradient(stream_, workspace_, d_weight, padded, d_out, n, s);
 }
 
-void CudaBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) { add_columns(d_bias, {d_out}, n * s.out_cells(), s.out_cs); }
+void CudaBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) {
+  add_columns(d_bias, {d_out}, n * s.out_cells(), s.out_cs);
+}
 
-void CudaBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void* weight_backward, const float* activation, float scale,
-                                       int n, const StageShape& s) {
+void CudaBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight,
+                                       const void* weight_backward, const float* activation, float scale, int n,
+                                       const StageShape& s) {
   if (on_tensor_cores(s, 1))
-    return tensor_core::dense_input_gradient(stream_, tensor_workspace(n, 1, s), d_src, d_out, weight_backward, activation, scale, n, s);
+    return tensor_core::dense_input_gradient(stream_, tensor_workspace(n, 1, s), d_src, d_out, weight_backward,
+                                             activation, scale, n, s);
   float* sums = workspace_.reserve<float>(stream_, size_t(n) * s.in_h * s.in_w * s.src_cs);
   simt_input_sums(stream_, sums, d_out, weight, n, s);
-  each(stream_, "dense_input_gradient", n * s.src_size(), Spread{d_src, sums, activation, scale / float(s.pool * s.pool), s});
+  each(stream_, "dense_input_gradient", n * s.src_size(),
+       Spread{d_src, sums, activation, scale / float(s.pool * s.pool), s});
 }
 
 }  // namespace onespike::cuda

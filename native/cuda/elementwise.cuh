@@ -1,5 +1,5 @@
-// Kernels over elements, and sums over them in double precision: a tree within a block, then the blocks in one order. How many
-// blocks there are depends on the number of elements alone, so a sum has the same bits every time.
+// Kernels over elements, and sums over them in double precision: a tree within a block, then the blocks in one order.
+// How many blocks there are depends on the number of elements alone, so a sum has the same bits every time.
 #pragma once
 
 #include <algorithm>
@@ -22,12 +22,15 @@ __global__ void __launch_bounds__(kElementThreads) each_kernel(int64_t count, F 
   for (int64_t i = first_element(); i < count; i += element_stride()) f(i);
 }
 
-inline unsigned blocks_for(int64_t count, int64_t most) { return unsigned(std::clamp<int64_t>((count + kElementThreads - 1) / kElementThreads, 1, most)); }
+inline unsigned blocks_for(int64_t count, int64_t most) {
+  return unsigned(std::clamp<int64_t>((count + kElementThreads - 1) / kElementThreads, 1, most));
+}
 
 // f(i) for i < count.
 template <class F>
 void each(Stream& stream, const char* name, int64_t count, const F& f) {
-  if (count > 0) launch(stream, dim3(blocks_for(count, kElementBlocks)), dim3(kElementThreads), 0, name, each_kernel<F>, count, f);
+  if (count > 0)
+    launch(stream, dim3(blocks_for(count, kElementBlocks)), dim3(kElementThreads), 0, name, each_kernel<F>, count, f);
 }
 
 // Adds the threads' sums up; the result is in thread 0's.

@@ -1,5 +1,5 @@
-// Two kernels that do the same are both enqueued, and a number in device memory says which of them works: the other returns at once.
-// The host waits for nothing, and a recorded step is valid whatever the number will be.
+// Two kernels that do the same are both enqueued, and a number in device memory says which of them works: the other
+// returns at once. The host waits for nothing, and a recorded step is valid whatever the number will be.
 #pragma once
 
 #include <cstdint>

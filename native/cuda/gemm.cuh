@@ -1,16 +1,19 @@
 // The matrix product behind every forward pass and input gradient: rows are cells of a map, columns channels, the inner
-// dimension runs over slices of channels and taps. kSteps sums per cell and channel, one for each time step, stay in registers:
-// one tile of weights in shared memory serves all steps, and so does one window of spike times, which every step compares with t.
+// dimension runs over slices of channels and taps. kSteps sums per cell and channel, one for each time step, stay in
+// registers: one tile of weights in shared memory serves all steps, and so does one window of spike times, which every
+// step compares with t.
 //
-// A block has 4 warps; a warp owns row_tiles x 16 rows by all 64 columns. Why these numbers: kSteps * row tiles <= 5 keeps the sums
-// within 160 of the 255 registers that two blocks on an SM leave to a thread. A fragment of spikes costs 10 integer instructions and
-// feeds 8 products; a fragment of weights is loaded once for kSteps * row tiles. One step alone (dense maps) gets 4 row tiles: 4 KiB of
-// shared memory are read for 32 products, which is where shared memory and tensor cores of an SM take equally long.
+// A block has 4 warps; a warp owns row_tiles x 16 rows by all 64 columns. Why these numbers: kSteps * row tiles <= 5
+// keeps the sums within 160 of the 255 registers that two blocks on an SM leave to a thread. A fragment of spikes costs
+// 10 integer instructions and feeds 8 products; a fragment of weights is loaded once for kSteps * row tiles. One step
+// alone (dense maps) gets 4 row tiles: 4 KiB of shared memory are read for 32 products, which is where shared memory
+// and tensor cores of an SM take equally long.
 //
-// Rows are a rectangle of cells (8 x 8, or 16 x 16 of one step; of small maps several images), and what all taps read of one slice is
-// loaded once as a window: with a tile of its own for every tap, five steps of bf16 would ask the L2 cache of an H100 for 12 TB/s, twice
-// what it gives; with windows it is 4. A row that a tap leads outside reads a cell of zeros. Slices are 64 channels of spike
-// times or 32 of bf16, so that two windows and three tiles of weights fit twice into an SM.
+// Rows are a rectangle of cells (8 x 8, or 16 x 16 of one step; of small maps several images), and what all taps read
+// of one slice is loaded once as a window: with a tile of its own for every tap, five steps of bf16 would ask the L2
+// cache of an H100 for 12 TB/s, twice what it gives; with windows it is 4. A row that a tap leads outside reads a cell
+// of zeros. Slices are 64 channels of spike times or 32 of bf16, so that two windows and three tiles of weights fit
+// twice into an SM.
 #pragma once
 
 #include "cuda/launch.h"
@@ -25,7 +28,7 @@ struct Row {
 
 // Where a block works.
 struct BlockPlace {
-  int column_tile, image, y, x;   // first of each
+  int column_tile, image, y, x;  // first of each
   int window_y, window_x;
 
   __device__ explicit BlockPlace(const GemmTask& g) {
@@ -38,7 +41,8 @@ struct BlockPlace {
     window_x = first(x, g.kernel_w, g.window_w, g.a_w, g);
   }
   __device__ Row row(int index, const GemmTask& g) const {
-    return {image + (index >> (g.x_bits + g.y_bits)), y + (index >> g.x_bits & ((1 << g.y_bits) - 1)), x + (index & ((1 << g.x_bits) - 1))};
+    return {image + (index >> (g.x_bits + g.y_bits)), y + (index >> g.x_bits & ((1 << g.y_bits) - 1)),
+            x + (index & ((1 << g.x_bits) - 1))};
   }
   __device__ bool exists(const Row& row, const GemmTask& g) const {
     return row.image < g.images && row.image - image < 1 << g.image_bits && row.y < g.row_h && row.x < g.row_w;
@@ -76,13 +80,14 @@ class GemmLoader {
       : g_(g), place_(place), shared_(shared) {
     const int zeros = g.window_buffers * (kTimes ? 1 : kSteps) * (kWindowRow / 16);
     for (int i = int(threadIdx.x); i < zeros; i += kThreads)
-      *reinterpret_cast<uint4*>(shared + (i / 4 + 1) * g.window_bytes() - kWindowRow + i % 4 * 16) = make_uint4(0, 0, 0, 0);
+      *reinterpret_cast<uint4*>(shared + (i / 4 + 1) * g.window_bytes() - kWindowRow + i % 4 * 16) =
+          make_uint4(0, 0, 0, 0);
   }
   __device__ int taps() const { return g_.kernel_h * g_.kernel_w; }
   __device__ int slices() const { return g_.fixed_taps * g_.slices * (kSlice / kDepth); }
   __device__ int window() const { return g_.window_bytes() * (kTimes ? 1 : kSteps); }
-  // Where the next product that nobody has computed finds its operands. Copies are kColumnStages - 1 products ahead, so after next() the
-  // tile that comes round is the one to read.
+  // Where the next product that nobody has computed finds its operands. Copies are kColumnStages - 1 products ahead, so
+  // after next() the tile that comes round is the one to read.
   __device__ const unsigned char* window_now() const { return shared_ + read_window_ * window(); }
   __device__ const unsigned char* tile_now() const { return tiles() + tile_ * kTile; }
   __device__ void window_done() { read_window_ = read_window_ + 1 == g_.window_buffers ? 0 : read_window_ + 1; }
@@ -108,7 +113,8 @@ class GemmLoader {
 
   __device__ __forceinline__ void copy_window() const {
     unsigned char* to = shared_ + write_window_ * window();
-    const int per_image = g_.window_h * g_.window_w, fixed = slice_ / (g_.slices * kParts), channel = slice_ % (g_.slices * kParts) * kDepth;
+    const int per_image = g_.window_h * g_.window_w, fixed = slice_ / (g_.slices * kParts),
+              channel = slice_ % (g_.slices * kParts) * kDepth;
     const int chunk = int(threadIdx.x) % 4;
 #pragma unroll 1  // the sums leave few registers
     for (int i = int(threadIdx.x) / 4; i < g_.window_cells(); i += kThreads / 4) {
@@ -123,7 +129,9 @@ class GemmLoader {
       } else {
         const uint16_t* from = static_cast<const uint16_t*>(g_.a);
         const bool inside = image < g_.images && channel + chunk * kChunk < g_.a_stride;
-        if (inside) from += image * g_.image_stride + (int64_t(g_.first_step) * g_.image_cells() + cell) * g_.a_stride + channel + chunk * kChunk;
+        if (inside)
+          from += image * g_.image_stride + (int64_t(g_.first_step) * g_.image_cells() + cell) * g_.a_stride + channel +
+                  chunk * kChunk;
         unsigned char* at_step = to + half_chunk_offset(i, chunk);
 #pragma unroll 1
         for (int t = g_.first_step; t < g_.first_step + kSteps; ++t, at_step += g_.window_bytes()) {
@@ -138,8 +146,10 @@ class GemmLoader {
     unsigned char* to = tiles() + tile_ * kTile;
     const int fixed = slice_ / (g_.slices * kParts), slice = slice_ / kParts % g_.slices, part = slice_ % kParts;
     const int64_t tap = g_.fixed_taps > 1 ? fixed : tap_, taps_in_all = g_.fixed_taps > 1 ? g_.fixed_taps : taps();
-    const unsigned char* from = static_cast<const unsigned char*>(g_.b) + ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
-    for (int i = int(threadIdx.x); i < kTile / 16; i += kThreads) copy_async<16>(to + i * 16, from + part * kTile + i * 16);
+    const unsigned char* from = static_cast<const unsigned char*>(g_.b) +
+                                ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
+    for (int i = int(threadIdx.x); i < kTile / 16; i += kThreads)
+      copy_async<16>(to + i * 16, from + part * kTile + i * 16);
   }
 
   const GemmTask& g_;
@@ -164,8 +174,9 @@ using Sums = float[kSteps][row_tiles(kTimes, kSteps)][kColumnTiles][4];
 
 // sums += the product of one tap and slice of spike times.
 template <int kSteps>
-__device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const unsigned char* window, const unsigned char* columns, const BlockPlace& place,
-                                               int ky, int kx, const GemmTask& g) {
+__device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const unsigned char* window,
+                                               const unsigned char* columns, const BlockPlace& place, int ky, int kx,
+                                               const GemmTask& g) {
   constexpr int kRowTiles = row_tiles(true, kSteps);
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   uint32_t times[kRowTiles][2][4], any = 0;
@@ -175,7 +186,8 @@ __device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const u
     for (int half = 0; half < 2; ++half) {
       const int cell = place.cell((warp * kRowTiles + m) * 16 + half * 8 + lane / 4, ky, kx, g);
       const uint4 words = *reinterpret_cast<const uint4*>(window + cell * kWindowRow + lane % 4 * 16);
-      times[m][half][0] = words.x, times[m][half][1] = words.y, times[m][half][2] = words.z, times[m][half][3] = words.w;
+      times[m][half][0] = words.x, times[m][half][1] = words.y, times[m][half][2] = words.z,
+      times[m][half][3] = words.w;
       any |= words.x | words.y | words.z | words.w;
     }
   if (!__any_sync(0xffffffffu, any != 0)) return;  // no event: padding, or a silent corner
@@ -200,8 +212,9 @@ __device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const u
 
 // sums += the product of one tap and slice of bf16, for every step.
 template <int kSteps>
-__device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const unsigned char* window, const unsigned char* columns, const BlockPlace& place,
-                                               int ky, int kx, const GemmTask& g) {
+__device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const unsigned char* window,
+                                               const unsigned char* columns, const BlockPlace& place, int ky, int kx,
+                                               const GemmTask& g) {
   constexpr int kRowTiles = row_tiles(false, kSteps);
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   int cells[kRowTiles];
@@ -223,8 +236,8 @@ __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const 
   }
 }
 
-// Epilogue: made from its task; values(row, column, v) receives the kSteps sums of two neighbouring columns; finish() is called by
-// all threads at the end.
+// Epilogue: made from its task; values(row, column, v) receives the kSteps sums of two neighbouring columns; finish()
+// is called by all threads at the end.
 template <bool kTimes, int kSteps, class Epilogue>
 __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename Epilogue::Task task) {
   if (g.gate.closed()) return;
@@ -259,7 +272,8 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
       for (int c = 0; c < kColumnTiles; ++c) {
         float values[kSteps][2];
 #pragma unroll
-        for (int t = 0; t < kSteps; ++t) values[t][0] = sums[t][m][c][2 * half], values[t][1] = sums[t][m][c][2 * half + 1];
+        for (int t = 0; t < kSteps; ++t)
+          values[t][0] = sums[t][m][c][2 * half], values[t][1] = sums[t][m][c][2 * half + 1];
         epilogue.values(row, here.column_tile * kColumns + c * 8 + lane % 4 * 2, values);
       }
     }
@@ -268,7 +282,8 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
 
 template <bool kTimes, class Epilogue, int kSteps>
 void launch_gemm(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
-  launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(g.shared_bytes(kTimes, kSteps)), name, gemm_kernel<kTimes, kSteps, Epilogue>, g, task);
+  launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(g.shared_bytes(kTimes, kSteps)), name,
+         gemm_kernel<kTimes, kSteps, Epilogue>, g, task);
 }
 
 // Whether there may be other launches for other steps: as many as that are all there are (plan_gemm).

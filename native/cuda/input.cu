@@ -28,7 +28,8 @@ struct EncodeValue {
     if (times) times[i] = uint8_t(time <= p.last ? time : 0);
     if (!rate) return;
     const Rng rng = rate_rng(p.seed, p.inputs->random_step, first_image + image);
-    for (int t = 0; t < p.last; ++t) rate[(image * p.last + t) * size + at] = rate_spike(rng, uint64_t(at) * p.timesteps + t, x);
+    for (int t = 0; t < p.last; ++t)
+      rate[(image * p.last + t) * size + at] = rate_spike(rng, uint64_t(at) * p.timesteps + t, x);
   }
 };
 
@@ -43,7 +44,8 @@ struct DrawPixel {
     const int row = crop.row(y), column = crop.column(x, task.width);
     const bool inside = row >= 0 && row < task.height && column >= 0 && column < task.width;
     const int64_t index = task.indices[image];
-    task.to_pixels[i] = inside ? task.pixels[index * size + c * plane + int64_t(row) * task.width + column] : uint8_t(0);
+    task.to_pixels[i] =
+        inside ? task.pixels[index * size + c * plane + int64_t(row) * task.width + column] : uint8_t(0);
     if (at == 0 && task.to_labels) task.to_labels[image] = task.labels[index];
   }
 };
@@ -89,9 +91,11 @@ struct AddCount {
 
 }  // namespace
 
-void CudaBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image, const EncodeParams& p) {
+void CudaBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
+                         const EncodeParams& p) {
   choice_ = {};
-  each(stream_, "encode", int64_t(n) * p.channels * p.height * p.width, EncodeValue{analog, times, rate, pixels, first_image, p});
+  each(stream_, "encode", int64_t(n) * p.channels * p.height * p.width,
+       EncodeValue{analog, times, rate, pixels, first_image, p});
 }
 
 void CudaBackend::draw_batch(const DrawTask& task) {
@@ -99,9 +103,11 @@ void CudaBackend::draw_batch(const DrawTask& task) {
   each(stream_, "draw_batch", task.n * task.channels * task.height * task.width, DrawPixel{task});
 }
 
-void CudaBackend::dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n, const StageShape& s) {
+void CudaBackend::dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n,
+                               const StageShape& s) {
   choice_ = {};
-  each(stream_, "dropout_mask", n * s.out_size() / 4, DrawMask{mask, seed, inputs, first_image, s.out_size(), s.layer, Dropout(s.dropout)});
+  each(stream_, "dropout_mask", n * s.out_size() / 4,
+       DrawMask{mask, seed, inputs, first_image, s.out_size(), s.layer, Dropout(s.dropout)});
 }
 
 void CudaBackend::apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) {

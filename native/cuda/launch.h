@@ -1,5 +1,5 @@
-// The only place where kernels are launched, so that the same sources compile with nvcc and, as plain C++, with the emulator
-// of native/test/emulator.
+// The only place where kernels are launched, so that the same sources compile with nvcc and, as plain C++, with the
+// emulator of native/test/emulator.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -9,11 +9,12 @@
 
 namespace onespike::cuda {
 
-// A stream and the first thing that went wrong on its host side. What goes wrong on the device comes back when somebody waits.
+// A stream and the first thing that went wrong on its host side. What goes wrong on the device comes back when somebody
+// waits.
 struct Stream {
   cudaStream_t handle = nullptr;
   cudaError_t error = cudaSuccess;
-  const char* call = "";  // the kernel or CUDA call that met `error`
+  const char* call = "";        // the kernel or CUDA call that met `error`
   const char* kernel = "none";  // the last that was launched
 
   void note(cudaError_t result, const char* what) {
@@ -25,7 +26,8 @@ constexpr size_t kSharedWithoutAsking = 48 << 10;  // dynamic shared memory of a
 
 // Nothing is launched once something went wrong.
 template <class... P>
-void launch(Stream& stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, void (*kernel)(P...), std::type_identity_t<P>... args) {
+void launch(Stream& stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, void (*kernel)(P...),
+            std::type_identity_t<P>... args) {
   if (stream.error != cudaSuccess) return;
   if (shared_bytes > kSharedWithoutAsking)
     stream.note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)), name);

@@ -9,8 +9,8 @@
 
 namespace onespike::cuda {
 
-// U(t) from U(t-1) and what came in. From minus infinity (or, without leak, from what is no number) a neuron never fires again: after
-// its spike nobody wants its potential.
+// U(t) from U(t-1) and what came in. From minus infinity (or, without leak, from what is no number) a neuron never
+// fires again: after its spike nobody wants its potential.
 struct NeuronForward {
   float u = 0;
   int fire_time = 0;
@@ -33,9 +33,10 @@ struct NeuronGradient {
 struct NeuronBackward {
   float g = 0;
 
-  // `fire_time` is T + 1 for a neuron that stayed silent; `inverse` is 1/threshold. sums += the gradients of both. The caller has them
-  // because one pair of sums serves any number of neurons: registers are scarce.
-  ONESPIKE_HD float step(int t, float d_spike, float u, float before, int fire_time, float inverse, float leak, const SurrogateParams& surrogate, NeuronGradient& sums) {
+  // `fire_time` is T + 1 for a neuron that stayed silent; `inverse` is 1/threshold. sums += the gradients of both. The
+  // caller has them because one pair of sums serves any number of neurons: registers are scarce.
+  ONESPIKE_HD float step(int t, float d_spike, float u, float before, int fire_time, float inverse, float leak,
+                         const SurrogateParams& surrogate, NeuronGradient& sums) {
     // Past the spike U(t) was not computed: a branch, never a product, keeps what lies there out.
     if (t > fire_time) {
       g = leak * g;

@@ -15,7 +15,9 @@ unsigned blocks_for(int64_t threads) { return unsigned((threads + kBlock - 1) / 
 __device__ int64_t thread_index() { return int64_t(blockIdx.x) * kBlock + threadIdx.x; }
 
 // The channel at a position of a slice; positions 2 i and 2 i + 1 are neighbours in both orders.
-__device__ int channel_at(int position, ChannelOrder order) { return order == ChannelOrder::kSlice ? slice_channel(position) : position; }
+__device__ int channel_at(int position, ChannelOrder order) {
+  return order == ChannelOrder::kSlice ? slice_channel(position) : position;
+}
 
 // A thread makes one chunk of 8 positions.
 __global__ void halves_kernel(uint16_t* to, const float* from, int64_t cells, int cs, int stride, ChannelOrder order) {
@@ -36,7 +38,8 @@ __global__ void halves_kernel(uint16_t* to, const float* from, int64_t cells, in
 }
 
 // A thread makes one chunk of 8 positions of one pooled cell, for all steps.
-__global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride, ChannelOrder order, Gate gate) {
+__global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride,
+                              ChannelOrder order, Gate gate) {
   if (gate.closed()) return;
   const int chunks = stride / kChunk;
   const int64_t cells = int64_t(s.in_h) * s.in_w, i = thread_index();
@@ -54,17 +57,20 @@ __global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int tim
       if (channel < s.src_cs)
         for (int a = 0; a < s.pool; ++a)
           for (int b = 0; b < s.pool; ++b) {
-            const uchar2 pair = *reinterpret_cast<const uchar2*>(from + (int64_t(a) * s.src_w + b) * s.src_cs + channel);
+            const uchar2 pair =
+                *reinterpret_cast<const uchar2*>(from + (int64_t(a) * s.src_w + b) * s.src_cs + channel);
             low += pair.x == t, high += pair.y == t;
           }
       words[k] = pack_bf16(float(low), float(high));
     }
-    *reinterpret_cast<uint4*>(to + ((image * timesteps + t - 1) * cells + cell) * stride + position) = make_uint4(words[0], words[1], words[2], words[3]);
+    *reinterpret_cast<uint4*>(to + ((image * timesteps + t - 1) * cells + cell) * stride + position) =
+        make_uint4(words[0], words[1], words[2], words[3]);
   }
 }
 
 // A thread makes g(t) and a(t) of two neighbouring neurons.
-__global__ void accumulate_kernel(GradientRecord record, const float* potential, int n, int timesteps, const float* neuron, int64_t size) {
+__global__ void accumulate_kernel(GradientRecord record, const float* potential, int n, int timesteps,
+                                  const float* neuron, int64_t size) {
   const int64_t i = thread_index() * 2;
   if (i >= n * size) return;
   const int64_t image = i / size, at = i % size;
@@ -87,12 +93,14 @@ __global__ void zero_dropped_kernel(float* map, int64_t planes, StageShape s) {
   if (cell / s.src_w >= s.in_h * s.pool || cell % s.src_w >= s.in_w * s.pool) map[i] = 0;
 }
 
-// Weights as gemm.cuh reads them: (column tile, tap, slice) tiles of 64 positions of the inner dimension by 64 columns, swizzled as they
-// lie in shared memory. A thread makes one chunk.
+// Weights as gemm.cuh reads them: (column tile, tap, slice) tiles of 64 positions of the inner dimension by 64 columns,
+// swizzled as they lie in shared memory. A thread makes one chunk.
 //   forward:  columns are output channels, the inner dimension (tap, source channel)
-//   backward: columns are source channels, the inner dimension (tap, output channel), channels as they come; of a linear layer, which
+//   backward: columns are source channels, the inner dimension (tap, output channel), channels as they come; of a
+//   linear layer, which
 //             has weights of its own for every source cell, columns are (tap, source channel)
-__global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s, bool backward, int column_tiles, int inner_taps, int slices) {
+__global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s, bool backward, int column_tiles,
+                            int inner_taps, int slices) {
   constexpr int kChunks = kTileBytes / 16;
   const int64_t i = thread_index();
   if (i >= int64_t(column_tiles) * inner_taps * slices * kChunks) return;
@@ -116,7 +124,8 @@ __global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s
     }
     words[k] = pack_bf16(pair[0], pair[1]);
   }
-  *reinterpret_cast<uint4*>(to + tile * kTileBytes + chunk_offset(position, chunk)) = make_uint4(words[0], words[1], words[2], words[3]);
+  *reinterpret_cast<uint4*>(to + tile * kTileBytes + chunk_offset(position, chunk)) =
+      make_uint4(words[0], words[1], words[2], words[3]);
 }
 
 int tiles(int channels) { return (channels + kSlice - 1) / kSlice; }
@@ -125,19 +134,21 @@ int tiles(int channels) { return (channels + kSlice - 1) / kSlice; }
 
 void make_halves(Stream& stream, uint16_t* to, const float* from, int64_t cells, int cs, ChannelOrder order) {
   const int stride = channel_stride(cs, order);
-  launch(stream, dim3(blocks_for(cells * (stride / kChunk))), dim3(kBlock), 0, "make_halves", halves_kernel, to, from, cells, cs, stride, order);
+  launch(stream, dim3(blocks_for(cells * (stride / kChunk))), dim3(kBlock), 0, "make_halves", halves_kernel, to, from,
+         cells, cs, stride, order);
 }
 
-void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s, ChannelOrder order,
-                 const Gate& gate) {
+void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s,
+                 ChannelOrder order, const Gate& gate) {
   const int stride = channel_stride(s.src_cs, order);
-  launch(stream, dim3(blocks_for(int64_t(n) * s.in_h * s.in_w * (stride / kChunk))), dim3(kBlock), 0, "make_counts", counts_kernel, to, times, n, timesteps,
-         s, stride, order, gate);
+  launch(stream, dim3(blocks_for(int64_t(n) * s.in_h * s.in_w * (stride / kChunk))), dim3(kBlock), 0, "make_counts",
+         counts_kernel, to, times, n, timesteps, s, stride, order, gate);
 }
 
 void zero_dropped(Stream& stream, float* map, int64_t planes, const StageShape& s) {
   if (s.in_h * s.pool == s.src_h && s.in_w * s.pool == s.src_w) return;
-  launch(stream, dim3(blocks_for(planes * s.src_size())), dim3(kBlock), 0, "zero_dropped", zero_dropped_kernel, map, planes, s);
+  launch(stream, dim3(blocks_for(planes * s.src_size())), dim3(kBlock), 0, "zero_dropped", zero_dropped_kernel, map,
+         planes, s);
 }
 
 namespace tensor_core {
@@ -148,21 +159,27 @@ int64_t packed_tiles(const StageShape& s) { return int64_t(tiles(s.out_cs)) * ti
 void pack(Stream& stream, void* to, const float* weight, bool backward, const StageShape& s) {
   const bool columns_have_taps = backward && s.linear;
   const int columns = (backward ? tiles(s.src_cs) : tiles(s.out_cs)) * (columns_have_taps ? s.taps() : 1);
-  launch(stream, dim3(blocks_for(packed_tiles(s) * (kTileBytes / 16))), dim3(kBlock), 0, backward ? "pack_backward" : "pack_forward", pack_kernel,
-         static_cast<unsigned char*>(to), weight, s, backward, columns, columns_have_taps ? 1 : s.taps(), backward ? tiles(s.out_cs) : tiles(s.src_cs));
+  launch(stream, dim3(blocks_for(packed_tiles(s) * (kTileBytes / 16))), dim3(kBlock), 0,
+         backward ? "pack_backward" : "pack_forward", pack_kernel, static_cast<unsigned char*>(to), weight, s, backward,
+         columns, columns_have_taps ? 1 : s.taps(), backward ? tiles(s.out_cs) : tiles(s.src_cs));
 }
 
 }  // namespace
 
 size_t forward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
 size_t backward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
-void accumulate_gradient(Stream& stream, float* gradient, const float* potential, int n, const NeuronParams& p, const StageShape& s) {
-  launch(stream, dim3(blocks_for(n * s.out_size() / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel, GradientRecord(gradient, p.timesteps, s),
-         potential, n, p.timesteps, p.neuron, s.out_size());
+void accumulate_gradient(Stream& stream, float* gradient, const float* potential, int n, const NeuronParams& p,
+                         const StageShape& s) {
+  launch(stream, dim3(blocks_for(n * s.out_size() / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel,
+         GradientRecord(gradient, p.timesteps, s), potential, n, p.timesteps, p.neuron, s.out_size());
 }
 
-void pack_forward(Stream& stream, void* to, const float* weight, const StageShape& s) { pack(stream, to, weight, false, s); }
-void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s) { pack(stream, to, weight, true, s); }
+void pack_forward(Stream& stream, void* to, const float* weight, const StageShape& s) {
+  pack(stream, to, weight, false, s);
+}
+void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s) {
+  pack(stream, to, weight, true, s);
+}
 
 }  // namespace tensor_core
 }  // namespace onespike::cuda

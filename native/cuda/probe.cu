@@ -1,5 +1,6 @@
-// Which GPUs there are and whether a kernel of this binary runs on them. A driver that shows a device proves nothing: it may be
-// too old for this runtime, the binary may hold no code for the device, the device may be lost. So a kernel is run.
+// Which GPUs there are and whether a kernel of this binary runs on them. A driver that shows a device proves nothing:
+// it may be too old for this runtime, the binary may hold no code for the device, the device may be lost. So a kernel
+// is run.
 #include <cuda_runtime.h>
 
 #include <cstdlib>
@@ -17,9 +18,13 @@ constexpr int kProbeThreads = 32;
 __global__ void write_squares(int* to) { to[threadIdx.x] = int(threadIdx.x * threadIdx.x); }
 
 // 13000 -> 13.0
-std::string cuda_version(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
+std::string cuda_version(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
 
-std::string cuda_text(cudaError_t error) { return std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ")"; }
+std::string cuda_text(cudaError_t error) {
+  return std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ")";
+}
 
 int driver_version() {
   int version = 0;
@@ -36,10 +41,12 @@ std::string why_no_device(cudaError_t error) {
   const int driver = driver_version();
   if (driver == 0) return "no NVIDIA driver is installed (libcuda.so.1 was not found)";
   if (error == cudaErrorInsufficientDriver)
-    return "the NVIDIA driver knows CUDA " + cuda_version(driver) + " and this binary needs a driver for " + cuda_version(runtime_version()) + " or newer";
+    return "the NVIDIA driver knows CUDA " + cuda_version(driver) + " and this binary needs a driver for " +
+           cuda_version(runtime_version()) + " or newer";
   if (error != cudaSuccess && error != cudaErrorNoDevice) return "the NVIDIA driver answers " + cuda_text(error);
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  return "the NVIDIA driver shows no device" + (visible ? " (CUDA_VISIBLE_DEVICES is '" + std::string(visible) + "')" : std::string());
+  return "the NVIDIA driver shows no device" +
+         (visible ? " (CUDA_VISIBLE_DEVICES is '" + std::string(visible) + "')" : std::string());
 }
 
 struct Device {
@@ -47,8 +54,8 @@ struct Device {
   std::once_flag probed;
 };
 
-// Looks for devices the first time it is asked. Process-wide like the driver's own state: a driver or a device that is missing
-// once stays missing for this process.
+// Looks for devices the first time it is asked. Process-wide like the driver's own state: a driver or a device that is
+// missing once stays missing for this process.
 struct Devices {
   std::deque<Device> list;
   std::string why_none;
@@ -110,11 +117,14 @@ void probe(int device, DeviceInfo& info) {
     info.usable = true;
     info.free_bytes = free_bytes;
   } else {
-    const std::string what = "device " + std::to_string(device) + " (" + info.name + ", compute capability " + std::to_string(info.major) + "." + std::to_string(info.minor) + ")";
-    if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorUnsupportedPtxVersion || error == cudaErrorInvalidPtx) {
+    const std::string what = "device " + std::to_string(device) + " (" + info.name + ", compute capability " +
+                             std::to_string(info.major) + "." + std::to_string(info.minor) + ")";
+    if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorUnsupportedPtxVersion ||
+        error == cudaErrorInvalidPtx) {
       info.reason = what + " has no code in this binary, which was built for " ONESPIKE_CUDA_BUILT_FOR;
     } else {
-      info.reason = what + " failed a small kernel: " + (error == cudaSuccess ? std::string("wrong results") : cuda_text(error));
+      info.reason =
+          what + " failed a small kernel: " + (error == cudaSuccess ? std::string("wrong results") : cuda_text(error));
     }
     (void)cudaGetLastError();
   }
@@ -129,7 +139,8 @@ Status probe_cuda_device(int device) {
   Devices& all = devices();
   if (all.list.empty()) return Status::error(Code::kNoBackend, all.why_none);
   if (device < 0 || device >= int(all.list.size())) {
-    return Status::error(Code::kNoBackend, "there is no device " + std::to_string(device) + ": the NVIDIA driver shows " + std::to_string(all.list.size()));
+    return Status::error(Code::kNoBackend, "there is no device " + std::to_string(device) +
+                                               ": the NVIDIA driver shows " + std::to_string(all.list.size()));
   }
   Device& wanted = all.list[size_t(device)];
   std::call_once(wanted.probed, [&] { probe(device, wanted.info); });

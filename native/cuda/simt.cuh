@@ -1,5 +1,5 @@
-// A tile of a matrix product in 32-bit floats: kTileRows by kColumns sums, four rows by four columns a thread, with slices of
-// both operands in shared memory. Problems say where their operands come from.
+// A tile of a matrix product in 32-bit floats: kTileRows by kColumns sums, four rows by four columns a thread, with
+// slices of both operands in shared memory. Problems say where their operands come from.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ template <int kColumns>
 struct SimtTile {
   static constexpr int kThreads = kTileRows * kColumns / 16;
   static constexpr int kBlocks = 512 / kThreads;  // on an SM at least: leaves a thread 128 registers
-  static constexpr int kPad = 4;  // of a row in shared memory: transposed stores meet fewer banks twice
+  static constexpr int kPad = 4;                  // of a row in shared memory: transposed stores meet fewer banks twice
 
   float a[kDepth][kTileRows + kPad];
   float b[kDepth][kColumns + kPad];
@@ -34,9 +34,13 @@ struct SimtTile {
 
 // Position of a thread's 4 x 4 sums.
 template <int kColumns>
-__device__ __forceinline__ int thread_row() { return int(threadIdx.x) / (kColumns / 4) * 4; }
+__device__ __forceinline__ int thread_row() {
+  return int(threadIdx.x) / (kColumns / 4) * 4;
+}
 template <int kColumns>
-__device__ __forceinline__ int thread_column() { return int(threadIdx.x) % (kColumns / 4) * 4; }
+__device__ __forceinline__ int thread_column() {
+  return int(threadIdx.x) % (kColumns / 4) * 4;
+}
 
 // sums += the slice in shared memory.
 template <int kColumns>
@@ -54,10 +58,11 @@ __device__ __forceinline__ void multiply_slice(float (&sums)[4][4], const SimtTi
   }
 }
 
-// sums = a * b over depth [begin, end). `load_a(tile, k)` and `load_b(tile, k)` fill the slice from depth k on, with zeros from `end`
-// on, and answer whether there was anything but zeros: slices without are skipped.
+// sums = a * b over depth [begin, end). `load_a(tile, k)` and `load_b(tile, k)` fill the slice from depth k on, with
+// zeros from `end` on, and answer whether there was anything but zeros: slices without are skipped.
 template <int kColumns, class LoadA, class LoadB>
-__device__ __forceinline__ void multiply(float (&sums)[4][4], SimtTile<kColumns>& tile, int64_t begin, int64_t end, const LoadA& load_a, const LoadB& load_b) {
+__device__ __forceinline__ void multiply(float (&sums)[4][4], SimtTile<kColumns>& tile, int64_t begin, int64_t end,
+                                         const LoadA& load_a, const LoadB& load_b) {
   for (int64_t k = begin; k < end; k += kDepth) {
     const bool any = load_a(tile, k);
     if (!__syncthreads_or(any)) continue;
@@ -103,9 +108,11 @@ ONESPIKE_HD inline int output_at(int i, int tap, int out, const StageShape& s) {
   return o >= 0 && o % s.stride == 0 && o / s.stride < out ? o / s.stride : -1;
 }
 
-// Loads the columns of the packed weights in the order of the forward pass: depth (tap, source channel), columns output channels.
+// Loads the columns of the packed weights in the order of the forward pass: depth (tap, source channel), columns output
+// channels.
 template <int kColumns>
-__device__ __forceinline__ void load_weights(SimtTile<kColumns>& tile, const float* weight, int64_t k, int64_t depth, int first_column, int channels) {
+__device__ __forceinline__ void load_weights(SimtTile<kColumns>& tile, const float* weight, int64_t k, int64_t depth,
+                                             int first_column, int channels) {
   for (int i = int(threadIdx.x); i < kDepth * kColumns; i += SimtTile<kColumns>::kThreads) {
     const int column = first_column + i % kColumns, row = i / kColumns;
     float value = 0;

@@ -1,9 +1,10 @@
-// Products of spike times that follow the events. A warp reads 32 times at once, votes who fired, and for each of them adds one row
-// of weights or gradients, two channels a lane: 12 % of the neurons firing once are 8 times less work than one dense step, and 40
-// times less than five.
+// Products of spike times that follow the events. A warp reads 32 times at once, votes who fired, and for each of them
+// adds one row of weights or gradients, two channels a lane: 12 % of the neurons firing once are 8 times less work than
+// one dense step, and 40 times less than five.
 //
-// Rows are floats, or the bf16 that tensor cores multiply: then only the order of the sums differs from theirs. Their packed weights have a
-// line of 128 bytes, 64 output channels, for every position of a slice of source channels (tile.cuh).
+// Rows are floats, or the bf16 that tensor cores multiply: then only the order of the sums differs from theirs. Their
+// packed weights have a line of 128 bytes, 64 output channels, for every position of a slice of source channels
+// (tile.cuh).
 #include <algorithm>
 
 #include "cuda/neuron.cuh"
@@ -21,8 +22,8 @@ constexpr int kBlockThreads = 32 * kWarpsOfBlock;
 constexpr int kPairColumns = 64;  // two a lane
 constexpr int kWarpRows = kTileRows / kWarpsOfBlock;
 constexpr unsigned kAll = 0xffffffffu;
-// Blocks take tiles in turns: enough to fill the largest device several times, and few enough to return in microseconds when a gate is
-// closed.
+// Blocks take tiles in turns: enough to fill the largest device several times, and few enough to return in microseconds
+// when a gate is closed.
 constexpr int64_t kEventBlocks = 4096;
 
 // The two output channels of a lane, and where their weights lie.
@@ -31,7 +32,8 @@ struct Pair {
   int64_t begin;
   bool live;
 
-  __device__ Pair(int first_column, int64_t rows, const StageShape& s) : channel(first_column + int(threadIdx.x) % 32 * 2) {
+  __device__ Pair(int first_column, int64_t rows, const StageShape& s)
+      : channel(first_column + int(threadIdx.x) % 32 * 2) {
     live = channel < s.out_cs;
     const Tile at = live ? tile_of(channel, s.out_cs) : Tile();
     width = at.width, begin = at.begin * rows + (channel - at.begin);
@@ -44,7 +46,9 @@ __device__ __forceinline__ float2 load_pair(const uint16_t* at) {
   const uint32_t word = *reinterpret_cast<const uint32_t*>(at);
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
-__device__ __forceinline__ void store_pair(float* at, float x, float y) { *reinterpret_cast<float2*>(at) = make_float2(x, y); }
+__device__ __forceinline__ void store_pair(float* at, float x, float y) {
+  *reinterpret_cast<float2*>(at) = make_float2(x, y);
+}
 
 struct ForwardTask {
   uint8_t* times;
@@ -55,7 +59,7 @@ struct ForwardTask {
   bool current_always;
   NeuronParams neuron;
   StageShape shape;
-  int64_t cells;       // output cells of all images
+  int64_t cells;  // output cells of all images
   int column_tiles;
 };
 
@@ -82,7 +86,9 @@ struct Group {
 
   // The pair of output channels in the row of the lane `who`.
   __device__ float2 weight(const Pair& pair, int who) const {
-    if constexpr (kHalves) return load_pair(reinterpret_cast<const uint16_t*>(row_ + chunk_offset(who, pair.channel % kColumns / kChunk)) + pair.channel % kChunk);
+    if constexpr (kHalves)
+      return load_pair(reinterpret_cast<const uint16_t*>(row_ + chunk_offset(who, pair.channel % kColumns / kChunk)) +
+                       pair.channel % kChunk);
     else return load_pair(row_ + who * pair.width);
   }
 
@@ -111,7 +117,8 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(Forward
       if (y < 0 || x < 0) continue;
       for (int child = 0; child < s.pool * s.pool; ++child) {
         const int source_y = y * s.pool + child / s.pool, source_x = x * s.pool + child % s.pool;
-        const uint8_t* from = task.source.times + cell.image * s.src_size() + (int64_t(source_y) * s.src_w + source_x) * s.src_cs;
+        const uint8_t* from =
+            task.source.times + cell.image * s.src_size() + (int64_t(source_y) * s.src_w + source_x) * s.src_cs;
         for (int c = 0; c < Group<kHalves>::end(s); c += 32) {
           const Group<kHalves> group(task, pair, tap, c);
           const int time = group.channel < s.src_cs ? from[group.channel] : 0;
@@ -144,22 +151,24 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(Forward
 struct EventWeightTask {
   float* parts;
   const uint8_t* times;
-  EventRows gradient;     // (n, T, out map)
-  int64_t image_stride;   // values of it from one image to the next
+  EventRows gradient;    // (n, T, out map)
+  int64_t image_stride;  // values of it from one image to the next
   StageShape shape;
-  int64_t depth, part;    // output cells of all images; of one part
+  int64_t depth, part;  // output cells of all images; of one part
   TileGrid grid;
 };
 
-// The spike times that kWarpRows weight rows from `first` on meet in a source cell, a byte each. Where channels come in eights the rows are
-// neighbours, and one load finds them.
-__device__ __forceinline__ uint64_t row_times(const uint8_t* map, int64_t first, int64_t rows, const Cell& cell, int child, const StageShape& s) {
+// The spike times that kWarpRows weight rows from `first` on meet in a source cell, a byte each. Where channels come in
+// eights the rows are neighbours, and one load finds them.
+__device__ __forceinline__ uint64_t row_times(const uint8_t* map, int64_t first, int64_t rows, const Cell& cell,
+                                              int child, const StageShape& s) {
   static_assert(kWarpRows == sizeof(uint64_t));
   const auto at = [&](int64_t row) -> const uint8_t* {
     const Tap tap = tap_at(row, s.src_cs, s.kernel_w);
     const int y = input_at(cell.y, tap.y, s.in_h, s), x = input_at(cell.x, tap.x, s.in_w, s);
     if (y < 0 || x < 0) return nullptr;
-    return map + (int64_t(y * s.pool + child / s.pool) * s.src_w + x * s.pool + child % s.pool) * s.src_cs + tap.channel;
+    return map + (int64_t(y * s.pool + child / s.pool) * s.src_w + x * s.pool + child % s.pool) * s.src_cs +
+           tap.channel;
   };
   if (s.src_cs % kWarpRows == 0) {
     const uint8_t* from = first < rows ? at(first) : nullptr;
@@ -181,15 +190,18 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_weight_kernel(EventWei
   for (int64_t index = blockIdx.x; index < task.grid.tiles(); index += gridDim.x) {
     const Pair pair(int(index % task.grid.column_tiles) * kPairColumns, rows, s);
     const int64_t first_row = index / task.grid.column_tiles % task.grid.row_tiles * kTileRows + warp * kWarpRows;
-    const int64_t part = index / (task.grid.column_tiles * task.grid.row_tiles), begin = part * task.part, end = min(task.depth, begin + task.part);
+    const int64_t part = index / (task.grid.column_tiles * task.grid.row_tiles), begin = part * task.part,
+                  end = min(task.depth, begin + task.part);
     float2 sums[kWarpRows] = {};
     for (int64_t k = begin; k < end; k += 32) {
       const bool inside = k + lane < end;
       const Cell cell = cell_at(k + lane, s.out_h, s.out_w);
       // Of the cell's g(0), had it one.
-      const int64_t before = cell.image * task.image_stride + (int64_t(cell.y) * s.out_w + cell.x) * s.out_cs - s.out_size();
+      const int64_t before =
+          cell.image * task.image_stride + (int64_t(cell.y) * s.out_w + cell.x) * s.out_cs - s.out_size();
       for (int child = 0; child < s.pool * s.pool; ++child) {
-        const uint64_t times = inside ? row_times(task.times + cell.image * s.src_size(), first_row, rows, cell, child, s) : 0;
+        const uint64_t times =
+            inside ? row_times(task.times + cell.image * s.src_size(), first_row, rows, cell, child, s) : 0;
 #pragma unroll
         for (int r = 0; r < kWarpRows; ++r) {
           const int time = int(times >> (8 * r) & 0xff);
@@ -208,19 +220,22 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_weight_kernel(EventWei
     if (!pair.live) continue;
 #pragma unroll
     for (int r = 0; r < kWarpRows; ++r)
-      if (first_row + r < rows) store_pair(task.parts + part * s.weights() + pair.weight(first_row + r), sums[r].x, sums[r].y);
+      if (first_row + r < rows)
+        store_pair(task.parts + part * s.weights() + pair.weight(first_row + r), sums[r].x, sums[r].y);
   }
 }
 
 }  // namespace
 
-void event_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source, const EventRows& weight, const float* bias,
-                           const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
+void event_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source,
+                           const EventRows& weight, const float* bias, const float* current, bool current_always, int n,
+                           const NeuronParams& p, const StageShape& s) {
   const int64_t cells = n * s.out_cells();
   const int column_tiles = (s.out_cs + kPairColumns - 1) / kPairColumns;
   const ForwardTask task{times, potential, source, weight, bias, current, current_always, p, s, cells, column_tiles};
   const int64_t blocks = (cells + kWarpsOfBlock - 1) / kWarpsOfBlock * column_tiles;
-  launch(stream, dim3(unsigned(std::min(blocks, kEventBlocks))), dim3(kBlockThreads), size_t(kBlockThreads) * p.timesteps * sizeof(float2), "event_forward",
+  launch(stream, dim3(unsigned(std::min(blocks, kEventBlocks))), dim3(kBlockThreads),
+         size_t(kBlockThreads) * p.timesteps * sizeof(float2), "event_forward",
          weight.halves ? event_forward_kernel<true> : event_forward_kernel<false>, task);
 }
 
@@ -229,16 +244,18 @@ size_t event_weight_gradient_bytes(int64_t n, const StageShape& s) {
   return size_t(weight_grid<kPairColumns>(n, s, &part).splits) * size_t(s.weights()) * sizeof(float);
 }
 
-void event_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source, const EventRows& gradient, int n,
-                           int timesteps, const StageShape& s) {
+void event_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source,
+                           const EventRows& gradient, int n, int timesteps, const StageShape& s) {
   int64_t part = 0;
   const TileGrid grid = weight_grid<kPairColumns>(n, s, &part);
   float* parts = workspace.reserve<float>(stream, size_t(grid.splits * s.weights()));
-  const int64_t image_stride = gradient.halves ? tensor_core::GradientRecord(nullptr, timesteps, s).image_stride() : timesteps * s.out_size();
+  const int64_t image_stride =
+      gradient.halves ? tensor_core::GradientRecord(nullptr, timesteps, s).image_stride() : timesteps * s.out_size();
   const EventWeightTask task{parts, source.times, gradient, image_stride, s, n * s.out_cells(), part, grid};
   launch(stream, dim3(unsigned(std::min(grid.tiles(), kEventBlocks))), dim3(kBlockThreads), 0, "event_weight_gradient",
          gradient.halves ? event_weight_kernel<true> : event_weight_kernel<false>, task);
-  each(stream, "event_weight_gradient", s.weights(), AddParts{d_weight, parts, s.weights(), grid.splits, source.scale, gradient.gate});
+  each(stream, "event_weight_gradient", s.weights(),
+       AddParts{d_weight, parts, s.weights(), grid.splits, source.scale, gradient.gate});
 }
 
 }  // namespace onespike::cuda

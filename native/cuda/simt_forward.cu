@@ -17,15 +17,16 @@ struct ForwardTask {
   bool current_always;
   NeuronParams neuron;
   StageShape shape;
-  int64_t cells;        // output cells of all images
-  int tile_cells;       // of a tile: its rows are (cell, step)
+  int64_t cells;   // output cells of all images
+  int tile_cells;  // of a tile: its rows are (cell, step)
   TileGrid grid;
 };
 
-// All steps of a neuron: the sums of a tile go through shared memory to the thread that owns the neuron. More than kTileRows steps
-// come in several passes, and the thread keeps the neuron in between.
+// All steps of a neuron: the sums of a tile go through shared memory to the thread that owns the neuron. More than
+// kTileRows steps come in several passes, and the thread keeps the neuron in between.
 template <int kColumns>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) spiking_forward_kernel(ForwardTask task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks)
+    spiking_forward_kernel(ForwardTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   __shared__ float inputs[kTileRows][kColumns];
@@ -41,9 +42,14 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
     for (int first = 0; first < T; first += kTileRows) {
       const int steps = min(kTileRows, T - first);
       float sums[4][4] = {};
-      multiply<kColumns>(sums, tile, 0, depth,
-        [&](SimtTile<kColumns>& to, int64_t k) { return load_spikes<kThreads>(to.a, task.source, k, first_cell, cells, first, steps, T, s); },
-        [&](SimtTile<kColumns>& to, int64_t k) { load_weights<kColumns>(to, task.weight, k, depth, first_column, s.out_cs); });
+      multiply<kColumns>(
+          sums, tile, 0, depth,
+          [&](SimtTile<kColumns>& to, int64_t k) {
+            return load_spikes<kThreads>(to.a, task.source, k, first_cell, cells, first, steps, T, s);
+          },
+          [&](SimtTile<kColumns>& to, int64_t k) {
+            load_weights<kColumns>(to, task.weight, k, depth, first_column, s.out_cs);
+          });
       const int row = thread_row<kColumns>(), column = thread_column<kColumns>();
       for (int i = 0; i < 4; ++i)
         for (int j = 0; j < 4; ++j) inputs[row + i][column + j] = sums[i][j];
@@ -58,7 +64,8 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
         for (int step = 0; step < steps; ++step) {
           const int t = first + step + 1;
           const float current = task.current && (t == 1 || task.current_always) ? task.current[neuron] : 0;
-          const float u = now.step(t, task.source.scale, inputs[local * steps + step][i % kColumns], bias, current, threshold, leak);
+          const float u = now.step(t, task.source.scale, inputs[local * steps + step][i % kColumns], bias, current,
+                                   threshold, leak);
           if (task.potential) task.potential[(image * T + t - 1) * s.out_size() + (neuron - image * s.out_size())] = u;
         }
         task.times[neuron] = uint8_t(now.fire_time);
@@ -78,7 +85,8 @@ struct DenseTask {
 };
 
 template <int kColumns>
-__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks) dense_forward_kernel(DenseTask task) {
+__global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks)
+    dense_forward_kernel(DenseTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
@@ -87,57 +95,67 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
     const int first_column = int(index % task.grid.column_tiles) * kColumns;
     const int64_t first_row = index / task.grid.column_tiles * kTileRows;
     float sums[4][4] = {};
-    multiply<kColumns>(sums, tile, 0, depth,
-      [&](SimtTile<kColumns>& to, int64_t k) {
-        const int lane = int(threadIdx.x) % kDepth;
-        const Tap tap = tap_at(k + lane, s.src_cs, s.kernel_w);
-        bool any = false;
-        for (int row = int(threadIdx.x) / kDepth; row < kTileRows; row += kThreads / kDepth) {
-          float value = 0;
-          if (first_row + row < task.cells && k + lane < depth) {
-            const Cell cell = cell_at(first_row + row, s.out_h, s.out_w);
-            const int y = input_at(cell.y, tap.y, s.in_h, s), x = input_at(cell.x, tap.x, s.in_w, s);
-            if (y >= 0 && x >= 0) value = task.map[((cell.image * s.in_h + y) * s.in_w + x) * s.src_cs + tap.channel];
+    multiply<kColumns>(
+        sums, tile, 0, depth,
+        [&](SimtTile<kColumns>& to, int64_t k) {
+          const int lane = int(threadIdx.x) % kDepth;
+          const Tap tap = tap_at(k + lane, s.src_cs, s.kernel_w);
+          bool any = false;
+          for (int row = int(threadIdx.x) / kDepth; row < kTileRows; row += kThreads / kDepth) {
+            float value = 0;
+            if (first_row + row < task.cells && k + lane < depth) {
+              const Cell cell = cell_at(first_row + row, s.out_h, s.out_w);
+              const int y = input_at(cell.y, tap.y, s.in_h, s), x = input_at(cell.x, tap.x, s.in_w, s);
+              if (y >= 0 && x >= 0) value = task.map[((cell.image * s.in_h + y) * s.in_w + x) * s.src_cs + tap.channel];
+            }
+            to.a[lane][row] = value;
+            any |= value != 0;
           }
-          to.a[lane][row] = value;
-          any |= value != 0;
-        }
-        return any;
-      },
-      [&](SimtTile<kColumns>& to, int64_t k) { load_weights<kColumns>(to, task.weight, k, depth, first_column, s.out_cs); });
+          return any;
+        },
+        [&](SimtTile<kColumns>& to, int64_t k) {
+          load_weights<kColumns>(to, task.weight, k, depth, first_column, s.out_cs);
+        });
     const int row = thread_row<kColumns>(), column = thread_column<kColumns>();
     for (int i = 0; i < 4; ++i)
       for (int j = 0; j < 4; ++j) {
         const int channel = first_column + column + j;
         if (first_row + row + i >= task.cells || channel >= s.out_cs) continue;
         const float value = sums[i][j] + (task.bias ? task.bias[channel] : 0);
-        task.out[(first_row + row + i) * s.out_cs + channel] = task.relu && value < 0 ? 0 : value;  // not a number stays one
+        task.out[(first_row + row + i) * s.out_cs + channel] =
+            task.relu && value < 0 ? 0 : value;  // not a number stays one
       }
   }
 }
 
 }  // namespace
 
-void simt_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source, const float* weight, const float* bias,
-                          const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
+void simt_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source,
+                          const float* weight, const float* bias, const float* current, bool current_always, int n,
+                          const NeuronParams& p, const StageShape& s) {
   if (source.times && p.timesteps <= kEventSteps)
-    return event_spiking_forward(stream, times, potential, source, {weight, nullptr, {}}, bias, current, current_always, n, p, s);
+    return event_spiking_forward(stream, times, potential, source, {weight, nullptr, {}}, bias, current, current_always,
+                                 n, p, s);
   with_columns(s.out_cs, [&](auto columns) {
     constexpr int kColumns = columns.value;
     const int64_t cells = n * s.out_cells();
     const int tile_cells = std::max(1, kTileRows / p.timesteps);
     const TileGrid grid{(cells + tile_cells - 1) / tile_cells, (s.out_cs + kColumns - 1) / kColumns, 1};
-    const ForwardTask task{times, potential, source, weight, bias, current, current_always, p, s, cells, tile_cells, grid};
-    launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0, "spiking_forward", spiking_forward_kernel<kColumns>, task);
+    const ForwardTask task{times,          potential, source, weight, bias,       current,
+                           current_always, p,         s,      cells,  tile_cells, grid};
+    launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0,
+           "spiking_forward", spiking_forward_kernel<kColumns>, task);
   });
 }
 
-void simt_dense_forward(Stream& stream, float* out, const float* packed, const float* weight, const float* bias, bool relu, int n, const StageShape& s) {
+void simt_dense_forward(Stream& stream, float* out, const float* packed, const float* weight, const float* bias,
+                        bool relu, int n, const StageShape& s) {
   with_columns(s.out_cs, [&](auto columns) {
     constexpr int kColumns = columns.value;
     const TileGrid grid = tile_grid<kColumns>(n * s.out_cells(), s.out_cs);
     const DenseTask task{out, packed, weight, bias, relu, s, n * s.out_cells(), grid};
-    launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0, "dense_forward", dense_forward_kernel<kColumns>, task);
+    launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0,
+           "dense_forward", dense_forward_kernel<kColumns>, task);
   });
 }
 

@@ -22,10 +22,11 @@ struct CountTimes {
   }
 };
 
-// Adds the spikes of one cell after pooling, of steps first + 1 .. first + steps, to values[0 .. steps), `stride` floats apart. Answers
-// whether there were any.
-__device__ __forceinline__ bool add_spikes(float* values, int stride, const SpikeSource& source, int64_t image, int y, int x, int channel, int first,
-                                           int steps, int timesteps, const StageShape& s) {
+// Adds the spikes of one cell after pooling, of steps first + 1 .. first + steps, to values[0 .. steps), `stride`
+// floats apart. Answers whether there were any.
+__device__ __forceinline__ bool add_spikes(float* values, int stride, const SpikeSource& source, int64_t image, int y,
+                                           int x, int channel, int first, int steps, int timesteps,
+                                           const StageShape& s) {
   bool any = false;
   for (int i = 0; i < s.pool; ++i)
     for (int j = 0; j < s.pool; ++j) {
@@ -43,10 +44,12 @@ __device__ __forceinline__ bool add_spikes(float* values, int stride, const Spik
   return any;
 }
 
-// Depth k .. k + kDepth of rows (cell, step): cells output cells from `first_cell` on, every step of one after the other.
+// Depth k .. k + kDepth of rows (cell, step): cells output cells from `first_cell` on, every step of one after the
+// other.
 template <int kThreads, int kStride>
-__device__ __forceinline__ bool load_spikes(float (&to)[kDepth][kStride], const SpikeSource& source, int64_t k, int64_t first_cell, int cells, int first,
-                                            int steps, int timesteps, const StageShape& s) {
+__device__ __forceinline__ bool load_spikes(float (&to)[kDepth][kStride], const SpikeSource& source, int64_t k,
+                                            int64_t first_cell, int cells, int first, int steps, int timesteps,
+                                            const StageShape& s) {
   const int lane = int(threadIdx.x) % kDepth;
   const bool inside = k + lane < int64_t(s.taps()) * s.src_cs;
   const Tap tap = tap_at(k + lane, s.src_cs, s.kernel_w);
@@ -58,7 +61,8 @@ __device__ __forceinline__ bool load_spikes(float (&to)[kDepth][kStride], const 
     if (local >= cells || !inside || (!source.times && !source.rate)) continue;
     const Cell cell = cell_at(first_cell + local, s.out_h, s.out_w);
     const int y = input_at(cell.y, tap.y, s.in_h, s), x = input_at(cell.x, tap.x, s.in_w, s);
-    if (y >= 0 && x >= 0) any |= add_spikes(&to[lane][local * steps], 1, source, cell.image, y, x, tap.channel, first, steps, timesteps, s);
+    if (y >= 0 && x >= 0)
+      any |= add_spikes(&to[lane][local * steps], 1, source, cell.image, y, x, tap.channel, first, steps, timesteps, s);
   }
   return any;
 }

@@ -9,7 +9,8 @@
 namespace onespike::cuda {
 namespace {
 
-// The sums of an input gradient go through memory to the neurons that receive them, for as many images at a time as fit.
+// The sums of an input gradient go through memory to the neurons that receive them, for as many images at a time as
+// fit.
 constexpr int64_t kSumsBytes = 256ll << 20;
 
 int64_t image_sums(int timesteps, const StageShape& s) { return int64_t(timesteps) * s.in_h * s.in_w * s.src_cs; }
@@ -19,7 +20,8 @@ int64_t images_at_once(int64_t n, int timesteps, const StageShape& s) {
 }
 
 size_t sums_bytes(int64_t n, int timesteps, const StageShape& s) {
-  return size_t(2 * kSumBlocks) * sizeof(double) + size_t(images_at_once(n, timesteps, s) * image_sums(timesteps, s)) * sizeof(float);
+  return size_t(2 * kSumBlocks) * sizeof(double) +
+         size_t(images_at_once(n, timesteps, s) * image_sums(timesteps, s)) * sizeof(float);
 }
 
 struct Accumulate {
@@ -58,7 +60,7 @@ struct AnalogGradient {
 // A neuron of the stage below: its share of the sums, the leak of the stage above, its own surrogate.
 struct ReceiveGradient {
   float* potential;
-  const float* sums;       // (image, T, in_h, in_w, src_cs) of the stage above
+  const float* sums;  // (image, T, in_h, in_w, src_cs) of the stage above
   const uint8_t *times, *mask;
   float scale;
   NeuronParams above, neuron;
@@ -85,7 +87,8 @@ struct ReceiveGradient {
     for (int t = T; t >= 1; --t) {
       d_spike = sum[(t - 1) * step] + leak * d_spike;
       const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
-      u[(t - 1) * size] = backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate, gradient);
+      u[(t - 1) * size] =
+          backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate, gradient);
     }
     d[0] += gradient.d_threshold, d[1] += gradient.d_leak;
   }
@@ -113,7 +116,8 @@ size_t CudaBackend::workspace_bytes(int64_t n, int timesteps, bool backward, con
   // Of sums over elements, over rows for a bias, and over the images of a loss.
   size_t bytes = std::max({size_t(2 * kSumBlocks) * sizeof(double), columns_bytes(s.out_cs), readout_bytes(n)});
   if (takes_tensor_cores(s, timesteps))
-    return std::max({bytes, tensor_core::workspace_bytes(int(n), timesteps, s), backward ? event_weight_gradient_bytes(n, s) : 0});
+    return std::max(
+        {bytes, tensor_core::workspace_bytes(int(n), timesteps, s), backward ? event_weight_gradient_bytes(n, s) : 0});
   if (backward) bytes = std::max({bytes, sums_bytes(n, timesteps, s), simt_weight_gradient_bytes(n, timesteps, s)});
   return bytes;
 }
@@ -144,35 +148,44 @@ void CudaBackend::pack_backward(void* to, const float* weight, bool, const Stage
   if (on_tensor_cores(s, 1)) tensor_core::pack_backward(stream_, to, weight, s);
 }
 
-void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void* weight_forward, const float* bias,
-                                  const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s) {
+void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void* weight_forward,
+                                  const float* bias, const float* current, bool current_always, int n,
+                                  const NeuronParams& p, const StageShape& s) {
   if (on_tensor_cores(s, p.timesteps)) {
     const bool decided = follows_density(source_, s, p.timesteps);
-    tensor_core::spiking_forward(stream_, tensor_workspace(n, p.timesteps, s), times, potential, source_, weight_forward, bias, current, current_always, n, p, s,
+    tensor_core::spiking_forward(stream_, tensor_workspace(n, p.timesteps, s), times, potential, source_,
+                                 weight_forward, bias, current, current_always, n, p, s,
                                  decided ? choices_.forward(s, Variant::kDense) : Gate());
     if (!decided) return;
-    event_spiking_forward(stream_, times, potential, source_, {nullptr, weight_forward, choices_.forward(s, Variant::kEvents)}, bias, current, current_always, n, p, s);
+    event_spiking_forward(stream_, times, potential, source_,
+                          {nullptr, weight_forward, choices_.forward(s, Variant::kEvents)}, bias, current,
+                          current_always, n, p, s);
     choice_.kernel = kByDensity, decided_layer_ = s.layer, decided_weight_gradient_ = false;
     return;
   }
   simt_spiking_forward(stream_, times, potential, source_, weight, bias, current, current_always, n, p, s);
 }
 
-void CudaBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool, const NeuronParams& p, const StageShape& s) {
+void CudaBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool, const NeuronParams& p,
+                                      const StageShape& s) {
   gradient_ = gradient;
   if (on_tensor_cores(s, p.timesteps)) return tensor_core::accumulate_gradient(stream_, gradient, potential, n, p, s);
   each(stream_, "accumulate_gradient", n * s.out_size(), Accumulate{gradient, potential, p, s.out_size()});
 }
 
-void CudaBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps, const StageShape& s) {
+void CudaBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n,
+                                  int timesteps, const StageShape& s) {
   if (!source.times && !source.rate) return;
-  if (!on_tensor_cores(s, timesteps)) return simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
+  if (!on_tensor_cores(s, timesteps))
+    return simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
   const bool decided = follows_density(source, s, timesteps);
-  if (decided && !choices_.knows(source.times, n, s)) choices_.decide(stream_, workspace_, source.times, n, timesteps, s);
+  if (decided && !choices_.knows(source.times, n, s))
+    choices_.decide(stream_, workspace_, source.times, n, timesteps, s);
   tensor_core::weight_gradient(stream_, tensor_workspace(n, timesteps, s), d_weight, source, gradient, n, timesteps, s,
                                decided ? choices_.weight_gradient(s, Variant::kDense) : Gate());
   if (!decided) return;
-  event_weight_gradient(stream_, workspace_, d_weight, source, {nullptr, gradient, choices_.weight_gradient(s, Variant::kEvents)}, n, timesteps, s);
+  event_weight_gradient(stream_, workspace_, d_weight, source,
+                        {nullptr, gradient, choices_.weight_gradient(s, Variant::kEvents)}, n, timesteps, s);
   choice_.kernel = kByDensity, decided_layer_ = s.layer, decided_weight_gradient_ = true;
 }
 
@@ -183,26 +196,38 @@ void CudaBackend::bias_gradient(float* d_bias, const float* gradient, int n, int
   add_columns(d_bias, {nullptr, record.g(0), rows, record.image_stride()}, n * rows, s.out_cs);
 }
 
-void CudaBackend::input_gradient(float* potential_below, const float* potential, const float* weight, const void* weight_backward,
-                                 const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p,
-                                 const NeuronParams& below, const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
+void CudaBackend::input_gradient(float* potential_below, const float* potential, const float* weight,
+                                 const void* weight_backward, const uint8_t* times_below, const uint8_t* mask,
+                                 float scale, int n, const NeuronParams& p, const NeuronParams& below,
+                                 const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
   if (on_tensor_cores(s, p.timesteps))
-    return tensor_core::input_gradient(stream_, tensor_workspace(n, p.timesteps, s), potential_below, gradient_, weight_backward, times_below, mask, scale, n, p,
-                                       below, below_shape, s, d_neuron_below);
+    return tensor_core::input_gradient(stream_, tensor_workspace(n, p.timesteps, s), potential_below, gradient_,
+                                       weight_backward, times_below, mask, scale, n, p, below, below_shape, s,
+                                       d_neuron_below);
   const int64_t T = p.timesteps, size = below_shape.out_size(), group = images_at_once(n, p.timesteps, s);
   auto* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, sums_bytes(n, p.timesteps, s)));
   auto* sums = reinterpret_cast<float*>(partial + 2 * kSumBlocks);
   for (int64_t first = 0; first < n; first += group) {
     const int64_t images = std::min(group, n - first);
     simt_input_sums(stream_, sums, potential + first * T * s.out_size(), weight, images * T, s);
-    const ReceiveGradient receive{potential_below + first * T * size, sums, times_below + first * size, mask ? mask + first * size : nullptr, scale, p, below, below_shape, s};
+    const ReceiveGradient receive{potential_below + first * T * size,
+                                  sums,
+                                  times_below + first * size,
+                                  mask ? mask + first * size : nullptr,
+                                  scale,
+                                  p,
+                                  below,
+                                  below_shape,
+                                  s};
     sum<2>(stream_, "input_gradient", images * size, receive, AddNeuronGradient{d_neuron_below}, partial);
   }
 }
 
-void CudaBackend::analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps, const StageShape& s) {
+void CudaBackend::analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps,
+                                  const StageShape& s) {
   choice_ = {};
-  each(stream_, "analog_gradient", n * s.out_size(), AnalogGradient{d_current, gradient, sum_steps, timesteps, s.out_size()});
+  each(stream_, "analog_gradient", n * s.out_size(),
+       AnalogGradient{d_current, gradient, sum_steps, timesteps, s.out_size()});
 }
 
 }  // namespace onespike::cuda

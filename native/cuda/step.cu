@@ -19,7 +19,8 @@ __device__ __forceinline__ void largest(float& value, int& index) {
     if (int(threadIdx.x) >= half) continue;
     const float other = values[threadIdx.x + half];
     const int other_index = indices[threadIdx.x + half];
-    if (other_index >= 0 && (indices[threadIdx.x] < 0 || other > values[threadIdx.x] || (other == values[threadIdx.x] && other_index < indices[threadIdx.x])))
+    if (other_index >= 0 && (indices[threadIdx.x] < 0 || other > values[threadIdx.x] ||
+                             (other == values[threadIdx.x] && other_index < indices[threadIdx.x])))
       values[threadIdx.x] = other, indices[threadIdx.x] = other_index;
   }
   __syncthreads();
@@ -73,7 +74,8 @@ __global__ void __launch_bounds__(kElementThreads, 2) readout_kernel(ReadoutKern
     add_up(neuron);
     if (threadIdx.x != 0) continue;
     double* sums = k.sums + image * kImageSums;
-    sums[0] = softmax_loss(logits[label], top, sum[0]) * task.share, sums[1] = best == label, sums[2] = neuron[0], sums[3] = neuron[1];
+    sums[0] = softmax_loss(logits[label], top, sum[0]) * task.share, sums[1] = best == label, sums[2] = neuron[0],
+    sums[3] = neuron[1];
   }
 }
 
@@ -153,8 +155,11 @@ size_t readout_bytes(int64_t n) { return size_t(n) * kImageSums * sizeof(double)
 void CudaBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
   choice_ = {};
   double* sums = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, readout_bytes(n)));
-  launch(stream_, dim3(unsigned(n)), dim3(kElementThreads), 0, "read_out", readout_kernel, ReadoutKernelTask{task, s.out_c, s.out_cs, n, sums});
-  if (task.labels) end_sum<kImageSums>(stream_, "read_out", n, sums, EndReadout{task.result, task.backward && task.spiking ? task.d_neuron : nullptr});
+  launch(stream_, dim3(unsigned(n)), dim3(kElementThreads), 0, "read_out", readout_kernel,
+         ReadoutKernelTask{task, s.out_c, s.out_cs, n, sums});
+  if (task.labels)
+    end_sum<kImageSums>(stream_, "read_out", n, sums,
+                        EndReadout{task.result, task.backward && task.spiking ? task.d_neuron : nullptr});
 }
 
 void CudaBackend::squared_norm(double* total, const float* values, int64_t count) {
@@ -168,11 +173,12 @@ void CudaBackend::finish_gradient(StepResult* result, const StepInputs* inputs) 
   each(stream_, "finish_gradient", 1, EndGradient{result, inputs});
 }
 
-void CudaBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count, OptimizerKind kind,
-                         const UpdateParams* p, const StepResult* result) {
+void CudaBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
+                         OptimizerKind kind, const UpdateParams* p, const StepResult* result) {
   choice_ = {};
   // Adam and AdamW differ in what the parameters say.
-  if (kind == OptimizerKind::kSgd) each(stream_, "update", count, Update<OptimizerKind::kSgd>{weight, gradient, slot0, slot1, slot2, p, result});
+  if (kind == OptimizerKind::kSgd)
+    each(stream_, "update", count, Update<OptimizerKind::kSgd>{weight, gradient, slot0, slot1, slot2, p, result});
   else each(stream_, "update", count, Update<OptimizerKind::kAdam>{weight, gradient, slot0, slot1, slot2, p, result});
 }
 

@@ -40,7 +40,8 @@ class SpikingEpilogue {
       const uchar2 fired = *times;
       first = {u.x, fired.x}, second = {u.y, fired.y};
     }
-    float* potential = task_.potential + ((int64_t(row.image) * g_.timesteps + g_.first_step) * cells + cell) * task_.out_cs + column;
+    float* potential =
+        task_.potential + ((int64_t(row.image) * g_.timesteps + g_.first_step) * cells + cell) * task_.out_cs + column;
 #pragma unroll
     for (int i = 0; i < kSteps; ++i) {
       const int t = g_.first_step + i + 1;
@@ -93,9 +94,9 @@ class DenseEpilogue {
 
 namespace tensor_core {
 
-void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source, const void* weight_forward,
-                     const float* bias, const float* current, bool current_always, int n, const NeuronParams& p, const StageShape& s,
-                     const Gate& gate) {
+void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source,
+                     const void* weight_forward, const float* bias, const float* current, bool current_always, int n,
+                     const NeuronParams& p, const StageShape& s, const Gate& gate) {
   const bool one_byte = s.pool == 1;
   GemmTask g = forward_task(n, p.timesteps, one_byte, s);
   g.b = weight_forward, g.gate = gate;
@@ -116,11 +117,12 @@ void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* pot
   }
 }
 
-void dense_forward(Stream& stream, void* workspace, float* out, const float* padded, const void* weight_forward, const float* bias, bool relu, int n,
-                   const StageShape& s) {
+void dense_forward(Stream& stream, void* workspace, float* out, const float* padded, const void* weight_forward,
+                   const float* bias, bool relu, int n, const StageShape& s) {
   GemmTask g = forward_task(n, 1, false, s);
   plan_gemm(&g, false);
-  make_halves(stream, static_cast<uint16_t*>(workspace), padded, int64_t(n) * s.in_h * s.in_w, s.src_cs, ChannelOrder::kSlice);
+  make_halves(stream, static_cast<uint16_t*>(workspace), padded, int64_t(n) * s.in_h * s.in_w, s.src_cs,
+              ChannelOrder::kSlice);
   g.a = workspace, g.b = weight_forward;
   launch_gemm<false, DenseEpilogue, 1>(stream, "dense_forward", g, {out, bias, relu, s.out_cs});
 }

@@ -1,4 +1,5 @@
-// Input gradients: the product of gemm.cuh with the weights turned round, then the neuron or the rectifier of the stage below.
+// Input gradients: the product of gemm.cuh with the weights turned round, then the neuron or the rectifier of the stage
+// below.
 #include "cuda/gemm.cuh"
 #include "cuda/neuron.cuh"
 #include "cuda/operands.h"
@@ -22,14 +23,14 @@ struct Target {
 };
 
 struct SpikingTask {
-  float* potential;             // of the stage below: U(t) in, a(t) out
+  float* potential;  // of the stage below: U(t) in, a(t) out
   const uint8_t* times;
-  const uint8_t* mask;          // or null
-  float* carry_sum;             // where one launch does not take all steps: the sum of the launch before, per pooled cell,
-  float* carry_g;               // and g, per cell
-  double2* partial;             // per block: d_threshold, d_leak
+  const uint8_t* mask;  // or null
+  float* carry_sum;     // where one launch does not take all steps: the sum of the launch before, per pooled cell,
+  float* carry_g;       // and g, per cell
+  double2* partial;     // per block: d_threshold, d_leak
   float scale;
-  const float* neuron;          // of the stage itself
+  const float* neuron;  // of the stage itself
   NeuronParams below;
   StageShape shape;
 };
@@ -38,7 +39,11 @@ class SpikingEpilogue {
  public:
   using Task = SpikingTask;
   __device__ SpikingEpilogue(const Task& task, const GemmTask& g)
-      : task_(task), g_(g), leak_(task.neuron[1]), leak_below_(task.below.leak()), inverse_(1 / task.below.threshold()) {}
+      : task_(task),
+        g_(g),
+        leak_(task.neuron[1]),
+        leak_below_(task.below.leak()),
+        inverse_(1 / task.below.threshold()) {}
 
   template <int kSteps>
   __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
@@ -49,7 +54,8 @@ class SpikingEpilogue {
     float sums[kSteps][2], sum[2] = {0, 0};
     float* carry = nullptr;
     if (kCarries<kSteps> && task_.carry_sum) {
-      carry = task_.carry_sum + ((int64_t(row.image) * s.in_h + target.y) * s.in_w + target.x) * s.src_cs + target.channel;
+      carry =
+          task_.carry_sum + ((int64_t(row.image) * s.in_h + target.y) * s.in_w + target.x) * s.src_cs + target.channel;
       if (!last) sum[0] = carry[0], sum[1] = carry[1];
     }
 #pragma unroll
@@ -60,7 +66,8 @@ class SpikingEpilogue {
 #pragma unroll 1  // the sums of the other columns leave few registers
     for (int a = 0; a < s.pool; ++a)
 #pragma unroll 1
-      for (int b = 0; b < s.pool; ++b) child(row.image, target.y * s.pool + a, target.x * s.pool + b, target.channel, last, sums);
+      for (int b = 0; b < s.pool; ++b)
+        child(row.image, target.y * s.pool + a, target.x * s.pool + b, target.channel, last, sums);
   }
 
   // The sums of all threads of the block, in a fixed order.
@@ -81,7 +88,8 @@ class SpikingEpilogue {
 
  private:
   template <int kSteps>
-  __device__ __forceinline__ void child(int image, int y, int x, int channel, bool last, const float (&sums)[kSteps][2]) {
+  __device__ __forceinline__ void child(int image, int y, int x, int channel, bool last,
+                                        const float (&sums)[kSteps][2]) {
     const StageShape& s = task_.shape;
     const int T = g_.timesteps;
     const int64_t step = s.src_size(), cell = (int64_t(y) * s.src_w + x) * s.src_cs + channel, at = image * step + cell;
@@ -100,10 +108,13 @@ class SpikingEpilogue {
     for (int i = kSteps - 1; i >= 0; --i) {
       const int t = g_.first_step + i + 1;
       if (t > T) continue;
-      const float2 u = i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
+      const float2 u =
+          i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
       before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : make_float2(0, 0);
-      const float a = first.step(t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_, leak_below_, task_.below.surrogate, sums_);
-      const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_, task_.below.surrogate, sums_);
+      const float a = first.step(t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_, leak_below_,
+                                 task_.below.surrogate, sums_);
+      const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_,
+                                  task_.below.surrogate, sums_);
       *reinterpret_cast<float2*>(potential + (t - 1) * step) = make_float2(a, b);
     }
     if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
@@ -151,9 +162,12 @@ class DenseEpilogue {
     if (!target.exists) return;
     for (int a = 0; a < s.pool; ++a)
       for (int b = 0; b < s.pool; ++b) {
-        const int64_t at = ((int64_t(row.image) * s.src_h + target.y * s.pool + a) * s.src_w + target.x * s.pool + b) * s.src_cs + target.channel;
+        const int64_t at =
+            ((int64_t(row.image) * s.src_h + target.y * s.pool + a) * s.src_w + target.x * s.pool + b) * s.src_cs +
+            target.channel;
         const float2 active = *reinterpret_cast<const float2*>(task_.activation + at);
-        *reinterpret_cast<float2*>(task_.d_src + at) = make_float2(active.x != 0 ? v[0][0] * task_.scale : 0, active.y != 0 ? v[0][1] * task_.scale : 0);
+        *reinterpret_cast<float2*>(task_.d_src + at) =
+            make_float2(active.x != 0 ? v[0][0] * task_.scale : 0, active.y != 0 ? v[0][1] * task_.scale : 0);
       }
   }
   __device__ void finish() {}
@@ -166,15 +180,17 @@ class DenseEpilogue {
 
 namespace tensor_core {
 
-void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* gradient, const void* weight_backward,
-                    const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p, const NeuronParams& below,
-                    const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
+void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* gradient,
+                    const void* weight_backward, const uint8_t* times_below, const uint8_t* mask, float scale, int n,
+                    const NeuronParams& p, const NeuronParams& below, const StageShape& below_shape,
+                    const StageShape& s, float* d_neuron_below) {
   (void)below_shape;  // its output map is the source map of s
   const int T = p.timesteps;
   GemmTask g = backward_task(n, T, s);
   const int steps = plan_gemm(&g, false);
   const int64_t blocks = g.blocks();
-  SpikingTask task{potential_below, times_below, mask, nullptr, nullptr, static_cast<double2*>(workspace), scale, p.neuron, below, s};
+  SpikingTask task{potential_below, times_below, mask,  nullptr, nullptr, static_cast<double2*>(workspace),
+                   scale,           p.neuron,    below, s};
   auto* rest = reinterpret_cast<float*>(task.partial + blocks);
   if (steps < T) {
     task.carry_sum = rest, rest += n * s.src_size();
@@ -190,15 +206,17 @@ void input_gradient(Stream& stream, void* workspace, float* potential_below, con
   }
 }
 
-void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const float* d_out, const void* weight_backward, const float* activation,
-                          float scale, int n, const StageShape& s) {
+void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const float* d_out,
+                          const void* weight_backward, const float* activation, float scale, int n,
+                          const StageShape& s) {
   GemmTask g = backward_task(n, 1, s);
   plan_gemm(&g, false);
   auto* halves = static_cast<uint16_t*>(workspace);
   make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
   zero_dropped(stream, d_src, n, s);
   g.a = halves, g.b = weight_backward;
-  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_input_gradient", g, {d_src, activation, scale / float(s.pool * s.pool), s});
+  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_input_gradient", g,
+                                       {d_src, activation, scale / float(s.pool * s.pool), s});
 }
 
 }  // namespace tensor_core

@@ -9,8 +9,8 @@
 namespace onespike::cuda {
 namespace {
 
-// Blocks that fill a large device (132 SMs, two blocks each), and the fewest stages that pay for the partial sums of a split: writing
-// and adding 64 x 64 floats takes as long as some 8 stages. By the shape alone, so that results repeat.
+// Blocks that fill a large device (132 SMs, two blocks each), and the fewest stages that pay for the partial sums of a
+// split: writing and adding 64 x 64 floats takes as long as some 8 stages. By the shape alone, so that results repeat.
 constexpr int64_t kWantedBlocks = 264;
 constexpr int64_t kStagesPerSplit = 16;
 
@@ -23,12 +23,14 @@ WeightTask weight_task(int n, int timesteps, bool times, const StageShape& s) {
   w.images = n, w.timesteps = timesteps, w.shape = s;
   const int blocks = (timesteps + kMaxStageSteps - 1) / kMaxStageSteps;
   w.stage_steps = times ? (timesteps + blocks - 1) / blocks : 1;
-  w.splits = choose_splits(int64_t(w.groups()) * w.out_tiles(), (w.cells() + kStageCells - 1) / kStageCells * w.step_blocks());
+  w.splits =
+      choose_splits(int64_t(w.groups()) * w.out_tiles(), (w.cells() + kStageCells - 1) / kStageCells * w.step_blocks());
   return w;
 }
 
 // d_weight += scale * the parts; a thread takes 4 neighbours, for packed tensors are multiples of 16.
-__global__ void add_parts_kernel(float* d_weight, const float* partial, int64_t count, int splits, float scale, Gate gate) {
+__global__ void add_parts_kernel(float* d_weight, const float* partial, int64_t count, int splits, float scale,
+                                 Gate gate) {
   const int64_t i = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * 4;
   if (i >= count || gate.closed()) return;
   float4 sum = *reinterpret_cast<const float4*>(partial + i);
@@ -38,7 +40,8 @@ __global__ void add_parts_kernel(float* d_weight, const float* partial, int64_t 
   }
   auto* to = reinterpret_cast<float4*>(d_weight + i);
   const float4 old = *to;
-  *to = make_float4(fmaf(scale, sum.x, old.x), fmaf(scale, sum.y, old.y), fmaf(scale, sum.z, old.z), fmaf(scale, sum.w, old.w));
+  *to = make_float4(fmaf(scale, sum.x, old.x), fmaf(scale, sum.y, old.y), fmaf(scale, sum.z, old.z),
+                    fmaf(scale, sum.w, old.w));
 }
 
 size_t partial_bytes(const WeightTask& w) { return size_t(w.splits) * size_t(w.shape.weights()) * sizeof(float); }
@@ -59,22 +62,23 @@ struct WeightSpace {
   }
 };
 
-void multiply(Stream& stream, WeightTask& w, bool times, float* d_weight, const WeightSpace& space, float scale, const char* name) {
+void multiply(Stream& stream, WeightTask& w, bool times, float* d_weight, const WeightSpace& space, float scale,
+              const char* name) {
   w.partial = space.partial;
   const dim3 grid(unsigned(w.groups() * w.out_tiles()), unsigned(w.splits));
   if (times) launch(stream, grid, dim3(kThreads), WeightTile<true>::kShared, name, weight_kernel<true>, w);
   else launch(stream, grid, dim3(kThreads), WeightTile<false>::kShared, name, weight_kernel<false>, w);
   const int64_t count = w.shape.weights();
-  launch(stream, dim3(unsigned((count / 4 + 255) / 256)), dim3(256), 0, "add_parts", add_parts_kernel, d_weight, w.partial, count, w.splits, scale,
-         w.gate);
+  launch(stream, dim3(unsigned((count / 4 + 255) / 256)), dim3(256), 0, "add_parts", add_parts_kernel, d_weight,
+         w.partial, count, w.splits, scale, w.gate);
 }
 
 }  // namespace
 
 namespace tensor_core {
 
-void weight_gradient(Stream& stream, void* workspace, float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
-                     const StageShape& s, const Gate& gate) {
+void weight_gradient(Stream& stream, void* workspace, float* d_weight, const SpikeSource& source, const float* gradient,
+                     int n, int timesteps, const StageShape& s, const Gate& gate) {
   const bool times = s.pool == 1;
   WeightTask w = weight_task(n, timesteps, times, s);
   const WeightSpace space(workspace, w);
@@ -88,7 +92,8 @@ void weight_gradient(Stream& stream, void* workspace, float* d_weight, const Spi
   multiply(stream, w, times, d_weight, space, times ? source.scale / kSpikeValue : source.scale, "weight_gradient");
 }
 
-void dense_weight_gradient(Stream& stream, void* workspace, float* d_weight, const float* padded, const float* d_out, int n, const StageShape& s) {
+void dense_weight_gradient(Stream& stream, void* workspace, float* d_weight, const float* padded, const float* d_out,
+                           int n, const StageShape& s) {
   WeightTask w = weight_task(n, 1, false, s);
   const WeightSpace space(workspace, w);
   make_halves(stream, space.source, padded, int64_t(n) * s.in_h * s.in_w, s.src_cs, ChannelOrder::kPlain);
@@ -100,7 +105,8 @@ void dense_weight_gradient(Stream& stream, void* workspace, float* d_weight, con
 bool takes(const StageShape& s, int timesteps) {
   // bf16 holds counts up to 256; spike times share bytes with one bit (tile.cuh).
   if (s.first || s.src_cs % kLane != 0 || s.pool > 16 || timesteps > kMaxByteStep) return false;
-  GemmTask products[] = {forward_task(1, timesteps, s.pool == 1, s), backward_task(1, timesteps, s), forward_task(1, 1, false, s), backward_task(1, 1, s)};
+  GemmTask products[] = {forward_task(1, timesteps, s.pool == 1, s), backward_task(1, timesteps, s),
+                         forward_task(1, 1, false, s), backward_task(1, 1, s)};
   for (GemmTask& g : products)
     if (plan_gemm(&g, &g == products && s.pool == 1) == 0) return false;
   return true;
@@ -114,7 +120,8 @@ size_t workspace_bytes(int n, int timesteps, const StageShape& s) {
     GemmTask g = backward_task(n, T, s);
     plan_gemm(&g, false);
     const size_t source = source_bytes(n, T, s), map = size_t(n) * size_t(s.src_size()) * sizeof(float);
-    const size_t forward = source + size_t(n) * size_t(s.out_size()) * sizeof(float);  // bf16 source and carried potentials
+    const size_t forward =
+        source + size_t(n) * size_t(s.out_size()) * sizeof(float);  // bf16 source and carried potentials
     const size_t backward = std::max(output_bytes(n, s), 2 * map) + size_t(g.blocks()) * sizeof(double2);
     most = std::max({most, partial_bytes(w) + source + (dense ? output_bytes(n, s) : 0), forward, backward});
   }

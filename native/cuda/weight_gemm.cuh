@@ -1,13 +1,14 @@
-// The matrix product behind every weight gradient, transposed: rows are 64 output channels, columns 64 source channels of one tap, the
-// inner dimension runs over images, cells and steps.
+// The matrix product behind every weight gradient, transposed: rows are 64 output channels, columns 64 source channels
+// of one tap, the inner dimension runs over images, cells and steps.
 //
-// A block has 4 warps; each takes one unit, a tap and 64 source channels, and all share the g of 64 output channels. A stage of shared memory holds
-// 32 cells: g of several steps, and for every unit the sources, as spike times for all steps at once or as bf16 of one step. 64 x 64
-// sums are 128 registers; fragments of g are loaded once for eight tiles of sources.
+// A block has 4 warps; each takes one unit, a tap and 64 source channels, and all share the g of 64 output channels. A
+// stage of shared memory holds 32 cells: g of several steps, and for every unit the sources, as spike times for all
+// steps at once or as bf16 of one step. 64 x 64 sums are 128 registers; fragments of g are loaded once for eight tiles
+// of sources.
 //
-// From spike times a lane takes 8 neighbouring channels of 4 cells and turns bytes round in registers, so that a word holds 4 cells
-// of one channel. Cells within a step of 16 may come in any order: slot 2 p + (i & 1) + 8 (i >> 1) is cell p + 4 i, which lets rows of
-// times at a pitch of 96 bytes be read without bank conflicts.
+// From spike times a lane takes 8 neighbouring channels of 4 cells and turns bytes round in registers, so that a word
+// holds 4 cells of one channel. Cells within a step of 16 may come in any order: slot 2 p + (i & 1) + 8 (i >> 1) is
+// cell p + 4 i, which lets rows of times at a pitch of 96 bytes be read without bank conflicts.
 #pragma once
 
 #include "cuda/launch.h"
@@ -16,12 +17,12 @@
 namespace onespike::cuda {
 
 struct WeightTask {
-  const void* source;      // spike times (image, in_h, in_w, src_cs), or bf16 (image, T, in_h, in_w, src_cs)
-  const uint16_t* g;       // bf16 (image, T, out_h, out_w, out_cs)
-  int64_t image_stride;    // values of g from one image to the next
-  float* partial;          // (splits, packed weights)
+  const void* source;    // spike times (image, in_h, in_w, src_cs), or bf16 (image, T, in_h, in_w, src_cs)
+  const uint16_t* g;     // bf16 (image, T, out_h, out_w, out_cs)
+  int64_t image_stride;  // values of g from one image to the next
+  float* partial;        // (splits, packed weights)
   int images, timesteps;
-  int stage_steps;         // steps of one stage
+  int stage_steps;  // steps of one stage
   int splits;
   StageShape shape;
   Gate gate;
@@ -118,7 +119,8 @@ class WeightLoader {
           const int channel = unit.channel + chunk * kChunk;
           inside = inside && channel < s.src_cs;
           const uint16_t* from = static_cast<const uint16_t*>(w_.source);
-          if (inside) from += (((int64_t(image) * w_.timesteps + first_step) * s.in_h + y) * s.in_w + x) * s.src_cs + channel;
+          if (inside)
+            from += (((int64_t(image) * w_.timesteps + first_step) * s.in_h + y) * s.in_w + x) * s.src_cs + channel;
           copy_async<16>(stage + u * Tile::kSourceBytes + chunk_offset(row, chunk), from, inside ? 16 : 0);
         }
       }
@@ -149,7 +151,8 @@ __device__ __forceinline__ void transpose_bytes(uint32_t& a, uint32_t& b, uint32
 }
 
 // sums += g * spikes of one stage. Column g of tile c is channel 8 g + c.
-__device__ __forceinline__ void multiply_times(WeightSums& sums, const unsigned char* gradients, const unsigned char* source, int first_step, int steps) {
+__device__ __forceinline__ void multiply_times(WeightSums& sums, const unsigned char* gradients,
+                                               const unsigned char* source, int first_step, int steps) {
   const int lane = int(threadIdx.x) % 32, group = lane / 4, position = lane % 4;
 #pragma unroll
   for (int cell = 0; cell < kStageCells; cell += 16) {
@@ -181,7 +184,8 @@ __device__ __forceinline__ void multiply_times(WeightSums& sums, const unsigned 
 }
 
 // sums += g * values of one stage of one step. Column g of tile c is channel 8 c + g.
-__device__ __forceinline__ void multiply_steps(WeightSums& sums, const unsigned char* gradients, const unsigned char* source) {
+__device__ __forceinline__ void multiply_steps(WeightSums& sums, const unsigned char* gradients,
+                                               const unsigned char* source) {
   const int lane = int(threadIdx.x) % 32;
 #pragma unroll
   for (int cell = 0; cell < kStageCells; cell += 16) {
@@ -241,8 +245,10 @@ __global__ void __launch_bounds__(kThreads, 2) weight_kernel(WeightTask w) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int column = lane % 4 * 2 + i % 2;
-        const int out = out_channel + m * 16 + lane / 4 + i / 2 * 8, channel = unit.channel + (kTimes ? column * 8 + c : c * 8 + column);
-        if (out < w.shape.out_cs && channel < w.shape.src_cs) partial[packed_index(w.shape, out, tap, channel)] = sums[m][c][i];
+        const int out = out_channel + m * 16 + lane / 4 + i / 2 * 8,
+                  channel = unit.channel + (kTimes ? column * 8 + c : c * 8 + column);
+        if (out < w.shape.out_cs && channel < w.shape.src_cs)
+          partial[packed_index(w.shape, out, tap, channel)] = sums[m][c][i];
       }
 }
 

@@ -1,4 +1,5 @@
-// A weight gradient is a sum over cells of all images, in parts that have a copy of the packed weights each and are added up in order.
+// A weight gradient is a sum over cells of all images, in parts that have a copy of the packed weights each and are
+// added up in order.
 #pragma once
 
 #include <algorithm>

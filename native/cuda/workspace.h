@@ -11,8 +11,8 @@ class Workspace {
  public:
   ~Workspace() { release(); }
 
-  // Contents are those of the operation before. Null if there is no memory left: then the stream holds that error, and nothing that
-  // is launched on it runs.
+  // Contents are those of the operation before. Null if there is no memory left: then the stream holds that error, and
+  // nothing that is launched on it runs.
   template <class T>
   T* reserve(Stream& stream, size_t count) {
     return static_cast<T*>(reserve_bytes(stream, count * sizeof(T)));

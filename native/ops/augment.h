@@ -1,4 +1,5 @@
-// Random crop and flip of a training image, as index arithmetic: which pixel of the stored image lies at (y, x) of the drawn one.
+// Random crop and flip of a training image, as index arithmetic: which pixel of the stored image lies at (y, x) of the
+// drawn one.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +10,10 @@
 namespace onespike {
 
 struct Augment {
-  int padding = 0;      // zero padding of the random crop, in pixels; 0 = no crop
-  bool flip = false;    // horizontal, with probability 1/2
+  int padding = 0;    // zero padding of the random crop, in pixels; 0 = no crop
+  bool flip = false;  // horizontal, with probability 1/2
   uint64_t seed = 0;
-  uint64_t step = 0;    // together with the position in the batch: the whole random state
+  uint64_t step = 0;  // together with the position in the batch: the whole random state
 };
 
 // What was drawn for one image.
@@ -31,7 +32,8 @@ ONESPIKE_HD inline Rng augment_rng(const Augment& augment) { return Rng::of(augm
 // Of the image at `position` of the batch.
 ONESPIKE_HD inline Crop draw_crop(const Augment& augment, const Rng& rng, uint64_t position) {
   const uint32_t shifts = uint32_t(2 * augment.padding + 1);
-  return {int(rng.below(3 * position, shifts)) - augment.padding, int(rng.below(3 * position + 1, shifts)) - augment.padding,
+  return {int(rng.below(3 * position, shifts)) - augment.padding,
+          int(rng.below(3 * position + 1, shifts)) - augment.padding,
           augment.flip && rng.below(3 * position + 2, 2) == 1};
 }
 

@@ -12,7 +12,9 @@ struct Dropout {
   uint32_t limit;  // draws below it are dropped
 
   ONESPIKE_HD explicit Dropout(float rate) : limit(uint32_t(double(rate) * (1 << 16))) {}
-  ONESPIKE_HD static Rng rng(uint64_t seed, uint64_t step, int64_t image, int layer) { return Rng::of(seed, step, uint64_t(image) * 4096 + uint64_t(layer)); }
+  ONESPIKE_HD static Rng rng(uint64_t seed, uint64_t step, int64_t image, int layer) {
+    return Rng::of(seed, step, uint64_t(image) * 4096 + uint64_t(layer));
+  }
   // Neurons i .. i + 3 of a map share one hash; i is a multiple of 4.
   ONESPIKE_HD void keep4(uint8_t* mask, const Rng& rng, uint64_t i) const {
     const uint64_t bits = rng.bits(i);

@@ -52,7 +52,8 @@ struct NeuronGradient {
 };
 
 // Gradient of one output neuron: replaces U(t) by a(t), the part of dL/dU(t) that does not come through the leak.
-ONESPIKE_HD inline void readout_backward(float* u, int64_t stride, float d_logit, const ReadoutParams& p, NeuronGradient* d) {
+ONESPIKE_HD inline void readout_backward(float* u, int64_t stride, float d_logit, const ReadoutParams& p,
+                                         NeuronGradient* d) {
   const int T = p.timesteps, time = readout_time(u, stride, p);
   const double v = p.threshold;
   double g = 0;

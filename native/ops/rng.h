@@ -29,7 +29,9 @@ struct Rng {
   // Uniform in [0, 1), 24 bits.
   ONESPIKE_HD float uniform(uint64_t position) const { return float(bits(position) >> 40) * 0x1p-24f; }
   // Uniform integer in [0, n), n < 2^32.
-  ONESPIKE_HD uint32_t below(uint64_t position, uint32_t n) const { return uint32_t(((bits(position) >> 32) * n) >> 32); }
+  ONESPIKE_HD uint32_t below(uint64_t position, uint32_t n) const {
+    return uint32_t(((bits(position) >> 32) * n) >> 32);
+  }
   // Standard normal by Box-Muller.
   float normal(uint64_t position) const {
     const double u = (double(bits(2 * position) >> 11) + 1) * 0x1p-53;

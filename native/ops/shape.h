@@ -1,8 +1,9 @@
 // Index arithmetic shared by every backend: the geometry of one weighted layer together with the average pool before
 // it, and the windows that say which source cells a destination cell reads.
 //
-// Maps are NHWC. The channel stride `*_cs` of an inner map is its channel count rounded up to kLane, so that vector code
-// never needs a channel tail; the padding channels hold zero weights and zero spike times. An image keeps its own count.
+// Maps are NHWC. The channel stride `*_cs` of an inner map is its channel count rounded up to kLane, so that vector
+// code never needs a channel tail; the padding channels hold zero weights and zero spike times. An image keeps its own
+// count.
 #pragma once
 
 #include <cstdint>
@@ -12,41 +13,44 @@
 
 namespace onespike {
 
-constexpr int kLane = 16;     // floats in the widest vector (AVX-512); every channel stride is a multiple of it
-constexpr int kMaxTile = 64;  // output channels that one kernel pass holds in registers: 4 vectors of AVX-512, 8 of AVX2
+constexpr int kLane = 16;  // floats in the widest vector (AVX-512); every channel stride is a multiple of it
+constexpr int kMaxTile =
+    64;  // output channels that one kernel pass holds in registers: 4 vectors of AVX-512, 8 of AVX2
 
 ONESPIKE_HD inline int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 // A weighted layer. A linear layer is the convolution whose kernel is the whole (pooled) map.
 struct StageShape {
-  int layer = 0;                              // entry of the layer list
+  int layer = 0;  // entry of the layer list
   bool first = false, linear = false, output = false, bias = false;
-  int pool = 1;                               // side of the averaging window before the layer; leftover rows are dropped
+  int pool = 1;  // side of the averaging window before the layer; leftover rows are dropped
   int src_h = 0, src_w = 0, src_c = 0, src_cs = 0;  // source map, before pooling
-  int in_h = 0, in_w = 0;                     // after pooling
+  int in_h = 0, in_w = 0;                           // after pooling
   int kernel_h = 0, kernel_w = 0, stride = 1, pad = 0;
   int out_h = 0, out_w = 0, out_c = 0, out_cs = 0;
-  float dropout = 0.0f;                       // of this layer's own spikes
+  float dropout = 0.0f;  // of this layer's own spikes
 
   ONESPIKE_HD int taps() const { return kernel_h * kernel_w; }
-  ONESPIKE_HD int64_t weights() const { return int64_t(taps()) * src_cs * out_cs; }   // packed, padding included
+  ONESPIKE_HD int64_t weights() const { return int64_t(taps()) * src_cs * out_cs; }  // packed, padding included
   ONESPIKE_HD int64_t out_cells() const { return int64_t(out_h) * out_w; }
-  ONESPIKE_HD int64_t out_size() const { return out_cells() * out_cs; }               // of a byte map, one image
+  ONESPIKE_HD int64_t out_size() const { return out_cells() * out_cs; }  // of a byte map, one image
   ONESPIKE_HD int64_t src_size() const { return int64_t(src_h) * src_w * src_cs; }
   ONESPIKE_HD int padded_h() const { return in_h + 2 * pad; }
   ONESPIKE_HD int padded_w() const { return in_w + 2 * pad; }
   ONESPIKE_HD int64_t padded_size() const { return int64_t(padded_h()) * padded_w() * src_cs; }
 
-  // Potentials lie as (T, out_h, out_w, out_cs), out_size() floats a step. Gradients have (T, grad_h, grad_w, out_cs) with a
-  // border of zeros, wide enough that every tap of every source cell lands inside: cell (oy, ox) is at (oy + border_h,
-  // ox + border_w). grad_cell is for backends that keep them in this order. A linear layer has no border.
+  // Potentials lie as (T, out_h, out_w, out_cs), out_size() floats a step. Gradients have (T, grad_h, grad_w, out_cs)
+  // with a border of zeros, wide enough that every tap of every source cell lands inside: cell (oy, ox) is at (oy +
+  // border_h, ox + border_w). grad_cell is for backends that keep them in this order. A linear layer has no border.
   ONESPIKE_HD int border_h() const { return linear ? 0 : (kernel_h + stride - 1) / stride - 1; }
   ONESPIKE_HD int border_w() const { return linear ? 0 : (kernel_w + stride - 1) / stride - 1; }
   ONESPIKE_HD int grad_h() const { return out_h + border_h() + after(in_h, out_h); }
   ONESPIKE_HD int grad_w() const { return out_w + border_w() + after(in_w, out_w); }
   ONESPIKE_HD int64_t out_cell(int y, int x) const { return (int64_t(y) * out_w + x) * out_cs; }
-  ONESPIKE_HD int64_t grad_step() const { return int64_t(grad_h()) * grad_w() * out_cs; }   // one time step of one image
-  ONESPIKE_HD int64_t grad_cell(int y, int x) const { return (int64_t(y + border_h()) * grad_w() + x + border_w()) * out_cs; }
+  ONESPIKE_HD int64_t grad_step() const { return int64_t(grad_h()) * grad_w() * out_cs; }  // one time step of one image
+  ONESPIKE_HD int64_t grad_cell(int y, int x) const {
+    return (int64_t(y + border_h()) * grad_w() + x + border_w()) * out_cs;
+  }
 
  private:
   ONESPIKE_HD int after(int in, int out) const {
@@ -73,8 +77,8 @@ inline std::vector<Window> forward_windows(int out, int in, int kernel, int stri
   return windows;
 }
 
-// Backward taps, ordered so that the outputs which read one input cell, taken in ascending order, meet consecutive taps:
-// residue classes modulo the stride, descending within a class.
+// Backward taps, ordered so that the outputs which read one input cell, taken in ascending order, meet consecutive
+// taps: residue classes modulo the stride, descending within a class.
 inline std::vector<int> backward_taps(int kernel, int stride) {
   std::vector<int> taps;
   for (int r = 0; r < stride; ++r)

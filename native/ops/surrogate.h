@@ -5,9 +5,9 @@
 //   dO/dz at z = U/V - 1:
 //     triangle      gamma * max(0, 1 - |z|)                     primitive: piecewise quadratic
 //     rectangular   gamma for |z| < kappa, else 0               primitive: linear ramp
-//     arctan        gamma / (1 + (pi/2 * kappa * z)^2)          primitive: (2 gamma/(pi kappa)) * atan(pi/2 * kappa * z)
-//     fast-sigmoid  gamma / (1 + kappa * |z|)^2                 primitive: gamma * z / (1 + kappa * |z|)
-//     exponential   gamma * exp(-kappa * (t_f - t))             depends on time alone: stands for no smooth function of z
+//     arctan        gamma / (1 + (pi/2 * kappa * z)^2)          primitive: (2 gamma/(pi kappa)) * atan(pi/2 * kappa *
+//     z) fast-sigmoid  gamma / (1 + kappa * |z|)^2                 primitive: gamma * z / (1 + kappa * |z|) exponential
+//     gamma * exp(-kappa * (t_f - t))             depends on time alone: stands for no smooth function of z
 #pragma once
 
 #include <cmath>

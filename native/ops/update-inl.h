@@ -10,8 +10,8 @@ ONESPIKE_HD inline void sgd_update(typename M::F& w, typename M::F g, typename M
 
 // `top` is the running maximum of v (amsgrad) and is left alone without it.
 template <class M>
-ONESPIKE_HD inline void adam_update(typename M::F& w, typename M::F g, typename M::F& m, typename M::F& v, typename M::F& top,
-                        const UpdateParams& p) {
+ONESPIKE_HD inline void adam_update(typename M::F& w, typename M::F g, typename M::F& m, typename M::F& v,
+                                    typename M::F& top, const UpdateParams& p) {
   g = M::mul(g, M::set(p.gradient_scale));
   if (p.decoupled) w = M::mul(w, M::set(1 - double(p.learning_rate) * p.weight_decay));
   else g = M::add(g, M::mul(M::set(p.weight_decay), w));

@@ -18,7 +18,8 @@ void batch_is_mean_of_parts(Mode mode, Encoder encoder) {
   oracle::Parameters mean;
   const int64_t images = int64_t(c.labels.size()), part = 25;
   for (int64_t first = 0; first < images; first += part) {
-    const Batch batch{c.pixels.data() + first * spec.channels * spec.height * spec.width, c.labels.data() + first, std::min(part, images - first)};
+    const Batch batch{c.pixels.data() + first * spec.channels * spec.height * spec.width, c.labels.data() + first,
+                      std::min(part, images - first)};
     expect_ok(network->gradients(batch, mode, no_stop(), &stats), "gradients of a part");
     oracle::Parameters gradient = read_parameters(*network, TensorKind::kGradient);
     if (first == 0) mean = gradient;
@@ -29,14 +30,17 @@ void batch_is_mean_of_parts(Mode mode, Encoder encoder) {
     }
   }
   expect_ok(network->gradients(c.batch(), mode, no_stop(), &stats), "gradients of the batch");
-  expect_tensors(*network, read_parameters(*network, TensorKind::kGradient), mean, 1e-5, 1e-6, "batch against its parts");
+  expect_tensors(*network, read_parameters(*network, TensorKind::kGradient), mean, 1e-5, 1e-6,
+                 "batch against its parts");
 }
 
 }  // namespace
 
 void add_batch_tests(Tests& tests) {
-  tests.push_back({"a batch of several blocks is the mean of its parts: SNN", [] { batch_is_mean_of_parts(Mode::kSnn, Encoder::kHybrid); }});
-  tests.push_back({"a batch of several blocks is the mean of its parts: ANN", [] { batch_is_mean_of_parts(Mode::kAnn, Encoder::kHybrid); }});
+  tests.push_back({"a batch of several blocks is the mean of its parts: SNN",
+                   [] { batch_is_mean_of_parts(Mode::kSnn, Encoder::kHybrid); }});
+  tests.push_back({"a batch of several blocks is the mean of its parts: ANN",
+                   [] { batch_is_mean_of_parts(Mode::kAnn, Encoder::kHybrid); }});
 }
 
 }  // namespace onespike::test

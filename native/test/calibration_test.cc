@@ -20,10 +20,12 @@ void compare(const NetworkSpec& spec, int images, double percent, double scale, 
     oracle::Parameters value = read_parameters(*network, TensorKind::kParameter);
     for (size_t l = 0; l < spec.layers.size(); ++l) {
       if (spec.layers[l].type == LayerType::kAvgPool) continue;
-      const std::string what = "layers." + std::to_string(l) + " percentile " + std::to_string(percent) + " " + c.text();
+      const std::string what =
+          "layers." + std::to_string(l) + " percentile " + std::to_string(percent) + " " + c.text();
       expect_near(value[l].threshold, reference[l].threshold, 1e-4, 0.0, what + " threshold");
       expect(value[l].leak == 1.0, what + " leak");
-      expect(value[l].weight == c.parameters[l].weight && value[l].bias == c.parameters[l].bias, what + " weights are kept");
+      expect(value[l].weight == c.parameters[l].weight && value[l].bias == c.parameters[l].bias,
+             what + " weights are kept");
     }
     return;
   }
@@ -31,7 +33,8 @@ void compare(const NetworkSpec& spec, int images, double percent, double scale, 
 }
 
 void percentiles() {
-  const NetworkSpec spec = network_spec(3, 7, 6, 4, {conv(9, 3, 1, 1, true), pool(2), conv(5, 3, 1, 1), linear(12), output(4, true)});
+  const NetworkSpec spec =
+      network_spec(3, 7, 6, 4, {conv(9, 3, 1, 1, true), pool(2), conv(5, 3, 1, 1), linear(12), output(4, true)});
   compare(spec, 3, 99.7, 0.9, 41);
   compare(spec, 3, 90.0, 1.0, 42);
   compare(spec, 3, 100.0, 0.8, 43);
@@ -56,7 +59,8 @@ void floor_of_thresholds() {
   const auto network = make_network(c);
   expect_ok(network->calibrate(c.batch(), 99.7, 1.0, no_stop()), "calibrate");
   const oracle::Parameters parameters = read_parameters(*network, TensorKind::kParameter);
-  for (const oracle::LayerParameters& p : parameters) expect(p.threshold == double(1e-3f), "threshold " + std::to_string(p.threshold));
+  for (const oracle::LayerParameters& p : parameters)
+    expect(p.threshold == double(1e-3f), "threshold " + std::to_string(p.threshold));
 }
 
 void overflowing_input() {
@@ -67,9 +71,11 @@ void overflowing_input() {
   const auto network = make_network(c);
   const oracle::Parameters before = read_parameters(*network, TensorKind::kParameter);
   const Status status = network->calibrate(c.batch(), 50, 1.0, no_stop());
-  expect(status.code == Code::kState && status.message.find("layers[1]") != std::string::npos, "names the layer: " + status.message);
+  expect(status.code == Code::kState && status.message.find("layers[1]") != std::string::npos,
+         "names the layer: " + status.message);
   const oracle::Parameters after = read_parameters(*network, TensorKind::kParameter);
-  for (size_t l = 0; l < after.size(); ++l) expect(after[l].threshold == before[l].threshold && after[l].leak == before[l].leak, "parameters are kept");
+  for (size_t l = 0; l < after.size(); ++l)
+    expect(after[l].threshold == before[l].threshold && after[l].leak == before[l].leak, "parameters are kept");
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ bool affordable(const NetworkSpec& spec, int images) {
     if (out.channels < 1 || out.height < 1 || out.width < 1) return false;
     if (spec.layers[l].type == LayerType::kAvgPool) continue;
     const int kernel = spec.layers[l].kernel;
-    products += spec.layers[l].type == LayerType::kLinear ? in.size() * out.size() : out.size() * in.channels * kernel * kernel;
+    products +=
+        spec.layers[l].type == LayerType::kLinear ? in.size() * out.size() : out.size() * in.channels * kernel * kernel;
     neurons += out.size();
   }
   return products * spec.timesteps * images < 6'000'000 && neurons * spec.timesteps * images < 25'000;
@@ -112,7 +113,8 @@ NetworkSpec random_spec(Random& r) {
     const int convs = r.pick({0, 1, 1, 2, 2, 3});
     // One draw per declarator: the order of arguments is the compiler's, and cases must not depend on it.
     for (int i = 0; i < convs; ++i) {
-      const int out = channels(), kernel = r.pick({1, 3, 3, 3, 5}), stride = r.pick({1, 1, 1, 2, 2, 3}), padding = r.between(0, 2);
+      const int out = channels(), kernel = r.pick({1, 3, 3, 3, 5}), stride = r.pick({1, 1, 1, 2, 2, 3}),
+                padding = r.between(0, 2);
       const bool bias = r.chance(0.5);
       layers.push_back(conv(out, kernel, stride, padding, bias, leak()));
       pools(0.25);
@@ -125,13 +127,14 @@ NetworkSpec random_spec(Random& r) {
     }
     layers.back().output = true;
     const int channel_count = r.pick({1, 1, 2, 3, 3, 3, 4, 17}), height = r.between(3, 13), width = r.between(3, 13);
-    NetworkSpec spec = network_spec(channel_count, height, width, r.pick({1, 2, 3, 4, 5, 5, 6, 8, 11, 16}), std::move(layers));
+    NetworkSpec spec =
+        network_spec(channel_count, height, width, r.pick({1, 2, 3, 4, 5, 5, 6, 8, 11, 16}), std::move(layers));
     spec.alpha = float(r.pick({1.0, 1.0, 0.0, 0.7, 1.6}));
     spec.beta = float(r.pick({1.0, 1.0, 0.0, 0.5, 0.25}));
     spec.gamma = float(r.pick({0.3, 0.5, 1.0}));
     spec.kappa = float(r.pick({1.0, 0.5, 2.0}));
-    spec.surrogate = r.pick({Surrogate::kTriangle, Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular,
-                             Surrogate::kArctan, Surrogate::kFastSigmoid});
+    spec.surrogate = r.pick({Surrogate::kTriangle, Surrogate::kTriangle, Surrogate::kExponential,
+                             Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid});
     spec.encoder = r.pick({Encoder::kHybrid, Encoder::kHybrid, Encoder::kHybrid, Encoder::kDirect, Encoder::kTtfs});
     if (r.chance(0.3)) {
       spec.lo = 0.1;
@@ -146,9 +149,10 @@ std::string describe(const NetworkSpec& spec, int64_t images) {
   const char* surrogates[] = {"triangle", "exponential", "rectangular", "arctan", "fast-sigmoid"};
   const char* encoders[] = {"hybrid", "direct", "rate", "ttfs"};
   std::ostringstream text;
-  text << "[" << spec.channels << "x" << spec.height << "x" << spec.width << " T" << spec.timesteps << " N" << images << " "
-       << encoders[int(spec.encoder)] << " " << surrogates[int(spec.surrogate)] << " alpha " << spec.alpha << " beta " << spec.beta
-       << " gamma " << spec.gamma << " kappa " << spec.kappa << " lo " << spec.lo << " hi " << spec.hi << " threads " << spec.threads << ":";
+  text << "[" << spec.channels << "x" << spec.height << "x" << spec.width << " T" << spec.timesteps << " N" << images
+       << " " << encoders[int(spec.encoder)] << " " << surrogates[int(spec.surrogate)] << " alpha " << spec.alpha
+       << " beta " << spec.beta << " gamma " << spec.gamma << " kappa " << spec.kappa << " lo " << spec.lo << " hi "
+       << spec.hi << " threads " << spec.threads << ":";
   for (const LayerSpec& l : spec.layers) {
     if (l.type == LayerType::kAvgPool) {
       text << " pool" << l.kernel;
@@ -163,14 +167,16 @@ std::string describe(const NetworkSpec& spec, int64_t images) {
   return text.str();
 }
 
-StageShape shape_of(int height, int width, int channels, int out, int kernel, int stride, int pad, int pool, bool linear) {
+StageShape shape_of(int height, int width, int channels, int out, int kernel, int stride, int pad, int pool,
+                    bool linear) {
   StageShape s;
   s.linear = linear, s.pool = pool;
   s.src_h = height, s.src_w = width, s.src_c = channels, s.src_cs = round_up(channels, kLane);
   s.in_h = height / pool, s.in_w = width / pool;
   s.kernel_h = linear ? s.in_h : kernel, s.kernel_w = linear ? s.in_w : kernel;
   s.stride = linear ? 1 : stride, s.pad = linear ? 0 : pad;
-  s.out_h = linear ? 1 : (s.in_h + 2 * s.pad - kernel) / s.stride + 1, s.out_w = linear ? 1 : (s.in_w + 2 * s.pad - kernel) / s.stride + 1;
+  s.out_h = linear ? 1 : (s.in_h + 2 * s.pad - kernel) / s.stride + 1,
+  s.out_w = linear ? 1 : (s.in_w + 2 * s.pad - kernel) / s.stride + 1;
   s.out_c = out, s.out_cs = round_up(out, kLane);
   return s;
 }
@@ -192,9 +198,10 @@ Case make_case(const NetworkSpec& spec, int images, Random& random) {
     for (double& b : c.parameters[l].bias) b = float(random.normal() * 0.05);
     c.parameters[l].leak = layer.leak;
   }
-  oracle::settle_thresholds(spec, c.parameters, c.batch(), [&](int, const oracle::Values& weighted, oracle::LayerParameters& p) {
-    p.threshold = float(threshold_for(spec, weighted, p.leak, random.uniform(0.15, 0.6)));
-  });
+  oracle::settle_thresholds(spec, c.parameters, c.batch(),
+                            [&](int, const oracle::Values& weighted, oracle::LayerParameters& p) {
+                              p.threshold = float(threshold_for(spec, weighted, p.leak, random.uniform(0.15, 0.6)));
+                            });
   return c;
 }
 
@@ -222,7 +229,8 @@ void write_parameters(Network& network, oracle::Parameters& parameters) {
   for (size_t i = 0; i < network.tensors().size(); ++i) {
     const TensorInfo& info = network.tensors()[i];
     const oracle::Slice from = oracle::find(parameters, info.name);
-    expect(from.size == info.size, info.name + ": expected " + std::to_string(from.size) + " elements but received " + std::to_string(info.size));
+    expect(from.size == info.size, info.name + ": expected " + std::to_string(from.size) + " elements but received " +
+                                       std::to_string(info.size));
     const std::vector<float> values(from.data, from.data + from.size);
     expect_ok(network.write(TensorKind::kParameter, int(i), values.data()), "write " + info.name);
   }
@@ -263,26 +271,31 @@ double distance(const double* a, const double* b, int64_t size, double tiny) {
   return std::sqrt(difference) / std::max(std::sqrt(norm), tiny);
 }
 
-void expect_tensors(const Network& network, oracle::Parameters value, oracle::Parameters reference, double tolerance, double tiny,
-                    const std::string& what) {
+void expect_tensors(const Network& network, oracle::Parameters value, oracle::Parameters reference, double tolerance,
+                    double tiny, const std::string& what) {
   for (const TensorInfo& info : network.tensors()) {
     const oracle::Slice a = oracle::find(value, info.name), b = oracle::find(reference, info.name);
     const double off = distance(a.data, b.data, a.size, tiny);
-    expect(off <= tolerance, what + " " + info.name + ": off by " + std::to_string(off) + " of its norm, first elements " +
-                                 std::to_string(a.data[0]) + " for " + std::to_string(b.data[0]));
+    expect(off <= tolerance, what + " " + info.name + ": off by " + std::to_string(off) +
+                                 " of its norm, first elements " + std::to_string(a.data[0]) + " for " +
+                                 std::to_string(b.data[0]));
   }
 }
 
-void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace, const oracle::Options& options) {
+void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace,
+                     const oracle::Options& options) {
   oracle::Parameters magnitude;
   oracle::Parameters reference = oracle::backward(c.spec, c.parameters, mode, c.batch(), trace, options, &magnitude);
   oracle::Parameters value = read_parameters(network, TensorKind::kGradient);
   for (const TensorInfo& info : network.tensors()) {
     const oracle::Slice a = oracle::find(value, info.name), b = oracle::find(reference, info.name);
     const bool scalar = info.shape.empty();
-    if (scalar) expect_near(*a.data, *b.data, 1e-4, 1e-5 * *oracle::find(magnitude, info.name).data + 1e-9, "gradient " + info.name + " " + c.text());
+    if (scalar)
+      expect_near(*a.data, *b.data, 1e-4, 1e-5 * *oracle::find(magnitude, info.name).data + 1e-9,
+                  "gradient " + info.name + " " + c.text());
     const double off = scalar ? 0.0 : distance(a.data, b.data, a.size, 1e-5);
-    if (!(off <= 1e-4)) expect(false, "gradient " + info.name + ": off by " + std::to_string(off) + " of its norm " + c.text());
+    if (!(off <= 1e-4))
+      expect(false, "gradient " + info.name + ": off by " + std::to_string(off) + " of its norm " + c.text());
   }
 }
 

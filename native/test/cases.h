@@ -24,7 +24,9 @@ class Random {
   double normal();
   bool chance(double probability) { return uniform() < probability; }
   template <class T>
-  T pick(std::initializer_list<T> choices) { return choices.begin()[between(0, int(choices.size()) - 1)]; }
+  T pick(std::initializer_list<T> choices) {
+    return choices.begin()[between(0, int(choices.size()) - 1)];
+  }
 
  private:
   std::mt19937_64 engine_;
@@ -36,13 +38,14 @@ LayerSpec linear(int out, bool bias = false, double leak = 0.9);
 LayerSpec output(int classes, bool bias = false, double leak = 0.9);
 NetworkSpec network_spec(int channels, int height, int width, int timesteps, std::vector<LayerSpec> layers);
 
-// An odd network: any kernel, stride, padding, pools anywhere before the first linear layer, any encoder but `rate`, any
-// surrogate, small enough for the oracle.
+// An odd network: any kernel, stride, padding, pools anywhere before the first linear layer, any encoder but `rate`,
+// any surrogate, small enough for the oracle.
 NetworkSpec random_spec(Random& random);
 std::string describe(const NetworkSpec& spec, int64_t images);
 
 // One stage alone, for kernels called without a network. Of a linear one kernel, stride and pad do not matter.
-StageShape shape_of(int height, int width, int channels, int out, int kernel, int stride, int pad, int pool, bool linear);
+StageShape shape_of(int height, int width, int channels, int out, int kernel, int stride, int pad, int pool,
+                    bool linear);
 
 // A network with parameters that float32 holds exactly, thresholds at which a share of the neurons fires, and a batch.
 struct Case {
@@ -70,11 +73,12 @@ void expect_ok(const Status& status, const std::string& what);
 // Relative distance of two tensors, ||a - b|| / max(||b||, tiny).
 double distance(const double* a, const double* b, int64_t size, double tiny);
 // Fails unless every tensor is within `tolerance` of the reference.
-void expect_tensors(const Network& network, oracle::Parameters value, oracle::Parameters reference, double tolerance, double tiny,
-                    const std::string& what);
-// The gradients of `batch` against the oracle's: 1e-4 of a tensor's norm, and for thresholds and leaks, where large terms
-// cancel, 1e-5 of the sum of their magnitudes besides.
-void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace, const oracle::Options& options = {});
+void expect_tensors(const Network& network, oracle::Parameters value, oracle::Parameters reference, double tolerance,
+                    double tiny, const std::string& what);
+// The gradients of `batch` against the oracle's: 1e-4 of a tensor's norm, and for thresholds and leaks, where large
+// terms cancel, 1e-5 of the sum of their magnitudes besides.
+void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace,
+                     const oracle::Options& options = {});
 
 // `run` with an instruction set of cpu_targets() as the best one; afterwards all of them are allowed again.
 std::function<void()> on_cpu_target(size_t target, std::function<void()> run);

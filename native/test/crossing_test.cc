@@ -23,9 +23,11 @@ void by_hand() {
   expect_near(crossing_density(kWeightGradientCost, 5, whole), (0.46875 - 0.15) / 4, 0, 1e-12, "weight gradient");
   expect_near(crossing_density(kForwardCost, 20, whole), (1.875 - 0.1) / 6, 0, 1e-12, "more steps");
   expect_near(crossing_density(kForwardCost, 5, shape(128, 2)), (0.46875 / 4 - 0.1) / 6, 0, 1e-12, "a pool");
-  expect_near(crossing_density(kForwardCost, 5, shape(48, 1)), (0.46875 * 64 / 48 - 0.1) / 6, 0, 1e-12, "a slice that is not full");
+  expect_near(crossing_density(kForwardCost, 5, shape(48, 1)), (0.46875 * 64 / 48 - 0.1) / 6, 0, 1e-12,
+              "a slice that is not full");
   expect_near(crossing_density(kForwardCost, 5, shape(80, 1)), (0.46875 * 128 / 80 - 0.1) / 6, 0, 1e-12, "two slices");
-  expect(crossing_count(kForwardCost, 1000, 5, whole) == 61, "of 1000: " + std::to_string(crossing_count(kForwardCost, 1000, 5, whole)));
+  expect(crossing_count(kForwardCost, 1000, 5, whole) == 61,
+         "of 1000: " + std::to_string(crossing_count(kForwardCost, 1000, 5, whole)));
 }
 
 void stays_a_share() {
@@ -35,10 +37,13 @@ void stays_a_share() {
         for (const cuda::EventCost& cost : {kForwardCost, kWeightGradientCost}) {
           const double density = crossing_density(cost, T, shape(channels, pool));
           expect(density >= 0 && density <= 1, "a share");
-          expect(T == 1 || density >= crossing_density(cost, T - 1, shape(channels, pool)), "more steps never favour dense products");
+          expect(T == 1 || density >= crossing_density(cost, T - 1, shape(channels, pool)),
+                 "more steps never favour dense products");
           expect(pool == 1 || density <= crossing_density(cost, T, shape(channels, 1)), "a pool never favours events");
         }
-  expect(crossing_density(kForwardCost, 1, shape(64, 1)) == 0 && crossing_count(kForwardCost, 1 << 20, 1, shape(64, 1)) == 0, "one step: dense, whatever fires");
+  expect(crossing_density(kForwardCost, 1, shape(64, 1)) == 0 &&
+             crossing_count(kForwardCost, 1 << 20, 1, shape(64, 1)) == 0,
+         "one step: dense, whatever fires");
 }
 
 }  // namespace

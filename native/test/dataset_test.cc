@@ -47,7 +47,8 @@ void selection() {
   BatchStorage batch;
   expect_ok(draw_batch(*data, indices, {}, &batch), "draw");
   expect(batch.view().count == 4 && batch.labels == std::vector<int32_t>({1, 0, 3, 3}), "labels follow the indices");
-  for (size_t i = 0; i < indices.size(); ++i) expect(image_of(batch, *data, i) == moved(*data, indices[i], 0, 0, false), "pixels follow the indices");
+  for (size_t i = 0; i < indices.size(); ++i)
+    expect(image_of(batch, *data, i) == moved(*data, indices[i], 0, 0, false), "pixels follow the indices");
   expect(draw_batch(*data, {0, 9}, {}, &batch).code == Code::kArg, "an index out of range is refused");
   auto bare = std::make_shared<Dataset>(*data);
   bare->labels.clear();
@@ -81,7 +82,8 @@ void augmentation(int padding, bool flip) {
   }
   const int kinds = side * side * (flip ? 2 : 1);
   for (int kind = 0; kind < kinds; ++kind)
-    expect_near(seen[kind], 4000.0 / kinds, 0.5, 5, "crops of kind " + std::to_string(kind) + " of " + std::to_string(kinds));
+    expect_near(seen[kind], 4000.0 / kinds, 0.5, 5,
+                "crops of kind " + std::to_string(kind) + " of " + std::to_string(kinds));
 }
 
 void repeatable() {
@@ -97,7 +99,8 @@ void repeatable() {
   augment = {2, true, 10, 3};
   expect_ok(draw_batch(*data, indices, augment, &other_seed), "draw");
   expect(a.pixels == b.pixels, "the same numbers give the same crops");
-  expect(a.pixels != other_step.pixels && a.pixels != other_seed.pixels && other_step.pixels != other_seed.pixels, "step and seed both matter");
+  expect(a.pixels != other_step.pixels && a.pixels != other_seed.pixels && other_step.pixels != other_seed.pixels,
+         "step and seed both matter");
 }
 
 void prefetcher() {
@@ -110,7 +113,8 @@ void prefetcher() {
     const Augment augment{2, true, 1, uint64_t(round)};
     std::vector<uint32_t> started = indices;
     Augment started_augment = augment;
-    const int kind = random.between(0, 5);  // what was started is what is taken, or differs in one thing, or nothing was
+    const int kind =
+        random.between(0, 5);  // what was started is what is taken, or differs in one thing, or nothing was
     if (kind == 1) started.back() ^= 1;
     if (kind == 2) started_augment.step += 1;
     if (kind == 3) started_augment.flip = false;
@@ -119,7 +123,8 @@ void prefetcher() {
     BatchStorage taken, drawn;
     expect_ok(ahead.take(data, indices, augment, &taken), "take");
     expect_ok(draw_batch(*data, indices, augment, &drawn), "draw");
-    expect(taken.pixels == drawn.pixels && taken.labels == drawn.labels, "round " + std::to_string(round) + " kind " + std::to_string(kind));
+    expect(taken.pixels == drawn.pixels && taken.labels == drawn.labels,
+           "round " + std::to_string(round) + " kind " + std::to_string(kind));
   }
   BatchStorage storage;
   ahead.start(data, {1000}, {});
@@ -142,11 +147,13 @@ void rows_drawn_by_the_network() {
     StepStats x, y;
     expect_ok(a->train({nullptr, nullptr, 6, &rows}, Mode::kSnn, {}, no_stop(), &x), "train on rows");
     expect_ok(b->train(drawn.view(), Mode::kSnn, {}, no_stop(), &y), "train on a batch");
-    expect(x.loss == y.loss && read_bits(*a, TensorKind::kParameter) == read_bits(*b, TensorKind::kParameter), "round " + std::to_string(round));
+    expect(x.loss == y.loss && read_bits(*a, TensorKind::kParameter) == read_bits(*b, TensorKind::kParameter),
+           "round " + std::to_string(round));
   }
   const Rows beyond{data, {40}, {}};
   StepStats stats;
-  expect(a->train({nullptr, nullptr, 1, &beyond}, Mode::kSnn, {}, no_stop(), &stats).code == Code::kArg, "a row out of range is refused");
+  expect(a->train({nullptr, nullptr, 1, &beyond}, Mode::kSnn, {}, no_stop(), &stats).code == Code::kArg,
+         "a row out of range is refused");
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace {
 
 // A network whose training draws random numbers everywhere it can.
 NetworkSpec noisy_spec(Encoder encoder, int threads) {
-  NetworkSpec spec = network_spec(3, 11, 9, 4, {conv(20, 3, 1, 1, true), pool(2), conv(33, 3, 2, 1), linear(37, true), output(7)});
+  NetworkSpec spec =
+      network_spec(3, 11, 9, 4, {conv(20, 3, 1, 1, true), pool(2), conv(33, 3, 2, 1), linear(37, true), output(7)});
   spec.layers[0].dropout = 0.2f;
   spec.layers[3].dropout = 0.5f;
   spec.encoder = encoder;
@@ -97,7 +98,8 @@ void forward_with_any_number_of_threads() {
     StepStats stats;
     expect_ok(network->forward(data.batch(), Mode::kSnn, out, no_stop(), &stats), "forward");
     if (first.empty()) first = logits;
-    expect(!std::memcmp(first.data(), logits.data(), logits.size() * sizeof(float)), std::to_string(threads) + " threads");
+    expect(!std::memcmp(first.data(), logits.data(), logits.size() * sizeof(float)),
+           std::to_string(threads) + " threads");
   }
 }
 
@@ -109,7 +111,8 @@ void same_seed() {
   expect_same_bits(*a, *b, "trained parameters");
   NetworkSpec other = noisy_spec(Encoder::kHybrid, 2);
   other.seed = 78;
-  expect(read_bits(*create(other), TensorKind::kParameter) != read_bits(*create(noisy_spec(Encoder::kHybrid, 2)), TensorKind::kParameter),
+  expect(read_bits(*create(other), TensorKind::kParameter) !=
+             read_bits(*create(noisy_spec(Encoder::kHybrid, 2)), TensorKind::kParameter),
          "another seed gives other parameters");
 }
 
@@ -229,10 +232,13 @@ void abort_calibration() {
 
 void add_determinism_tests(Tests& tests) {
   tests.push_back({"threads do not change training: SNN", [] { any_number_of_threads(Mode::kSnn, Encoder::kHybrid); }});
-  tests.push_back({"threads do not change training: SNN, rate encoder", [] { any_number_of_threads(Mode::kSnn, Encoder::kRate); }});
+  tests.push_back(
+      {"threads do not change training: SNN, rate encoder", [] { any_number_of_threads(Mode::kSnn, Encoder::kRate); }});
   tests.push_back({"threads do not change training: ANN", [] { any_number_of_threads(Mode::kAnn, Encoder::kHybrid); }});
-  tests.push_back({"threads do not change training: SNN, mixed precision", [] { any_number_of_threads(Mode::kSnn, Encoder::kHybrid, Precision::kMixed); }});
-  tests.push_back({"threads do not change training: ANN, mixed precision", [] { any_number_of_threads(Mode::kAnn, Encoder::kHybrid, Precision::kMixed); }});
+  tests.push_back({"threads do not change training: SNN, mixed precision",
+                   [] { any_number_of_threads(Mode::kSnn, Encoder::kHybrid, Precision::kMixed); }});
+  tests.push_back({"threads do not change training: ANN, mixed precision",
+                   [] { any_number_of_threads(Mode::kAnn, Encoder::kHybrid, Precision::kMixed); }});
   tests.push_back({"threads do not change logits", forward_with_any_number_of_threads});
   tests.push_back({"seed decides every bit", same_seed});
   tests.push_back({"resume continues bit for bit: SNN", [] { resume(Mode::kSnn); }});

@@ -1,6 +1,6 @@
 // The oracle against itself: its backward pass is the derivative of the network in which every spike is replaced by the
-// smooth function behind the surrogate, while 'has fired before' stays what it was. Every single parameter is moved, and
-// the loss differenced over four points.
+// smooth function behind the surrogate, while 'has fired before' stays what it was. Every single parameter is moved,
+// and the loss differenced over four points.
 #include <cmath>
 
 #include "test/cases.h"
@@ -28,9 +28,11 @@ void check_every_parameter(const Case& c, Mode mode, oracle::Options options, do
           p.data[i] = value;
           return loss();
         };
-        const double slope = (loss_at(at - 2 * h) - 8 * loss_at(at - h) + 8 * loss_at(at + h) - loss_at(at + 2 * h)) / (12 * h);
+        const double slope =
+            (loss_at(at - 2 * h) - 8 * loss_at(at - h) + 8 * loss_at(at + h) - loss_at(at + 2 * h)) / (12 * h);
         p.data[i] = at;
-        expect_near(g.data[i], slope, 0.0, tolerance * largest + 1e-9, name + "[" + std::to_string(i) + "] of " + c.text());
+        expect_near(g.data[i], slope, 0.0, tolerance * largest + 1e-9,
+                    name + "[" + std::to_string(i) + "] of " + c.text());
       }
     }
   }
@@ -40,7 +42,8 @@ void check_every_parameter(const Case& c, Mode mode, oracle::Options options, do
 std::vector<NetworkSpec> small_specs() {
   std::vector<NetworkSpec> specs = {
       network_spec(2, 5, 4, 4, {conv(3, 3, 1, 1, true, 0.8), pool(2), linear(4, true, 0.9), output(3, true, 0.7)}),
-      network_spec(1, 5, 5, 3, {pool(2), conv(2, 1, 1, 0, false, 1.0), conv(3, 3, 2, 2, true, 0.5), output(2, false, 0.9)}),
+      network_spec(1, 5, 5, 3,
+                   {pool(2), conv(2, 1, 1, 0, false, 1.0), conv(3, 3, 2, 2, true, 0.5), output(2, false, 0.9)}),
       network_spec(1, 7, 6, 2, {conv(2, 5, 2, 1, true, 0.6), output(3)}),
       network_spec(2, 2, 2, 1, {linear(5, true), output(4, true)}),
   };
@@ -60,7 +63,8 @@ void smooth_network(Surrogate surrogate) {
     smooth.spike = oracle::SpikeFunction::kPrimitive;
     // A kink of the rectangular primitive within reach of the differences would spoil them.
     Case c = make_case(spec, 2, random);
-    while (oracle::forward(spec, c.parameters, Mode::kSnn, c.batch(), smooth).margin < 1e-3) c = make_case(spec, 2, random);
+    while (oracle::forward(spec, c.parameters, Mode::kSnn, c.batch(), smooth).margin < 1e-3)
+      c = make_case(spec, 2, random);
     check_every_parameter(c, Mode::kSnn, smooth, surrogate == Surrogate::kTriangle ? 3e-4 : 1e-5);
   }
 }
@@ -92,7 +96,8 @@ void dropout_masks() {
 
 void ann() {
   Random random(7);
-  for (const NetworkSpec& spec : small_specs()) check_every_parameter(decided_case(spec, 2, Mode::kAnn, random, 1e-3), Mode::kAnn, {}, 1e-6);
+  for (const NetworkSpec& spec : small_specs())
+    check_every_parameter(decided_case(spec, 2, Mode::kAnn, random, 1e-3), Mode::kAnn, {}, 1e-6);
 }
 
 // One neuron and one class pair by hand: the exponential surrogate has no primitive to difference.
@@ -123,7 +128,8 @@ void add_difference_tests(Tests& tests) {
   tests.push_back({"oracle gradient equals differences: triangle", [] { smooth_network(Surrogate::kTriangle); }});
   tests.push_back({"oracle gradient equals differences: rectangular", [] { smooth_network(Surrogate::kRectangular); }});
   tests.push_back({"oracle gradient equals differences: arctan", [] { smooth_network(Surrogate::kArctan); }});
-  tests.push_back({"oracle gradient equals differences: fast-sigmoid", [] { smooth_network(Surrogate::kFastSigmoid); }});
+  tests.push_back(
+      {"oracle gradient equals differences: fast-sigmoid", [] { smooth_network(Surrogate::kFastSigmoid); }});
   tests.push_back({"oracle gradient equals differences: other encoders", encoders});
   tests.push_back({"oracle gradient equals differences: dropout mask", dropout_masks});
   tests.push_back({"oracle gradient equals differences: ANN", ann});

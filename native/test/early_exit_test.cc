@@ -1,5 +1,5 @@
-// Early exit against the potentials of all steps: decision steps and logits are those of the first step at which an output
-// neuron fires, however often the network is called and whatever it has learnt of the images before.
+// Early exit against the potentials of all steps: decision steps and logits are those of the first step at which an
+// output neuron fires, however often the network is called and whatever it has learnt of the images before.
 #include <algorithm>
 
 #include "ops/readout.h"
@@ -26,11 +26,13 @@ void agrees_with_potentials(Encoder encoder, int T) {
   expect_ok(network->forward(c.batch(), Mode::kSnn, all, no_stop(), &full), "all steps");
 
   // A threshold that a fifth of the images never reach, and the others at different steps.
-  for (int64_t n = 0; n < N; ++n) highest.push_back(*std::max_element(&potentials[n * size], &potentials[n * size] + size));
+  for (int64_t n = 0; n < N; ++n)
+    highest.push_back(*std::max_element(&potentials[n * size], &potentials[n * size] + size));
   std::sort(highest.begin(), highest.end());
   const float threshold = std::max(highest[size_t(N / 5)], 1e-2f) * 1.0001f;
   int tensor = 0;
-  while (network->tensors()[tensor].name != "layers." + std::to_string(network->layer_index(last)) + ".threshold") ++tensor;
+  while (network->tensors()[tensor].name != "layers." + std::to_string(network->layer_index(last)) + ".threshold")
+    ++tensor;
   expect_ok(network->write(TensorKind::kParameter, tensor, &threshold), "threshold");
 
   std::vector<uint8_t> steps(static_cast<size_t>(N));
@@ -48,7 +50,9 @@ void agrees_with_potentials(Encoder encoder, int T) {
         if (*std::max_element(u + (t - 1) * kClasses, u + t * kClasses) > threshold) step = t;
       const ReadoutParams readout{std::min(step, T), spec.alpha, spec.beta, threshold, 1, {}};
       const std::string image = " of image " + std::to_string(n) + " in call " + std::to_string(call);
-      expect(steps[n] == readout.timesteps, "decision" + image + ": expected step " + std::to_string(readout.timesteps) + " but received " + std::to_string(steps[n]));
+      expect(steps[n] == readout.timesteps, "decision" + image + ": expected step " +
+                                                std::to_string(readout.timesteps) + " but received " +
+                                                std::to_string(steps[n]));
       decided_early += step < T;
       const float* now = u + (readout.timesteps - 1) * kClasses;
       float expected[kClasses];
@@ -56,14 +60,17 @@ void agrees_with_potentials(Encoder encoder, int T) {
         expected[k] = readout_logit(u + k, kClasses, readout_time(u + k, kClasses, readout), readout);
         expect_near(logits[n * kClasses + k], expected[k], 1e-5, 1e-5, "logit" + image);
       }
-      if (step <= T) expect(argmax(&logits[n * kClasses], kClasses) == std::max_element(now, now + kClasses) - now, "the highest of those that fire first" + image);
+      if (step <= T)
+        expect(argmax(&logits[n * kClasses], kClasses) == std::max_element(now, now + kClasses) - now,
+               "the highest of those that fire first" + image);
       correct += argmax(expected, kClasses) == c.labels[n];
       loss += cross_entropy(expected, kClasses, c.labels[n], nullptr) / double(N);
     }
     expect(T == 1 || decided_early > 0, "some images are decided before the last step");
     expect(stats.correct == correct, "correct answers");
     expect_near(stats.loss, loss, 1e-5, 1e-5, "loss");
-    for (int s = 0; s < last; ++s) expect(stats.spikes[s] > 0 && stats.spikes[s] <= full.spikes[s], "no more spikes than in all steps");
+    for (int s = 0; s < last; ++s)
+      expect(stats.spikes[s] > 0 && stats.spikes[s] <= full.spikes[s], "no more spikes than in all steps");
   }
 }
 
@@ -78,7 +85,8 @@ void refusals() {
   StepStats stats;
   expect(network->forward(c.batch(), Mode::kAnn, out, no_stop(), &stats).code == Code::kArg, "the ANN has no steps");
   out.potentials = potentials.data();
-  expect(network->forward(c.batch(), Mode::kSnn, out, no_stop(), &stats).code == Code::kArg, "potentials have all steps");
+  expect(network->forward(c.batch(), Mode::kSnn, out, no_stop(), &stats).code == Code::kArg,
+         "potentials have all steps");
   out.potentials = nullptr;
   const std::atomic<bool> stop{true};
   expect(network->forward(c.batch(), Mode::kSnn, out, stop, &stats).code == Code::kAborted, "aborted");
@@ -88,10 +96,12 @@ void refusals() {
 }  // namespace
 
 void add_early_exit_tests(Tests& tests) {
-  const std::pair<const char*, Encoder> encoders[] = {{"hybrid", Encoder::kHybrid}, {"direct", Encoder::kDirect}, {"ttfs", Encoder::kTtfs}, {"rate", Encoder::kRate}};
+  const std::pair<const char*, Encoder> encoders[] = {
+      {"hybrid", Encoder::kHybrid}, {"direct", Encoder::kDirect}, {"ttfs", Encoder::kTtfs}, {"rate", Encoder::kRate}};
   for (const auto& [name, encoder] : encoders)
     for (int T : {1, 5, 12})
-      tests.push_back({std::string("early exit agrees with the potentials: ") + name + ", T " + std::to_string(T), [encoder = encoder, T] { agrees_with_potentials(encoder, T); }});
+      tests.push_back({std::string("early exit agrees with the potentials: ") + name + ", T " + std::to_string(T),
+                       [encoder = encoder, T] { agrees_with_potentials(encoder, T); }});
   tests.push_back({"early exit refuses what has all steps", refusals});
 }
 

@@ -1,5 +1,5 @@
-// The filter of the forward pass against the kernel for floats, byte by byte: same spikes whatever the weights hold, on every
-// instruction set.
+// The filter of the forward pass against the kernel for floats, byte by byte: same spikes whatever the weights hold, on
+// every instruction set.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -51,13 +51,15 @@ class Stage {
     result.finite = 1;
     float *d_weight = hold<float>(shape_.weights()), *slot = hold<float>(shape_.weights());
     backend_->upload(d_weight, gradient.data(), gradient.size() * sizeof(float));
-    backend_->update(weight_, d_weight, slot, nullptr, nullptr, shape_.weights(), OptimizerKind::kSgd, &update, &result);
+    backend_->update(weight_, d_weight, slot, nullptr, nullptr, shape_.weights(), OptimizerKind::kSgd, &update,
+                     &result);
   }
   Bytes times(bool floats, bool biased, const Neurons& neurons) {
     SpikeSource source;
     source.times = source_, source.scale = 1 / float(shape_.pool * shape_.pool);
     backend_->sort_events(source, n_, T_, shape_);
-    backend_->spiking_forward(times_, floats ? potential_ : nullptr, weight_, nullptr, biased ? bias_ : nullptr, nullptr, false, n_, neurons.params(), shape_);
+    backend_->spiking_forward(times_, floats ? potential_ : nullptr, weight_, nullptr, biased ? bias_ : nullptr,
+                              nullptr, false, n_, neurons.params(), shape_);
     Bytes times(static_cast<size_t>(n_ * shape_.out_size()));
     backend_->download(times.data(), times_, times.size());
     return times;
@@ -65,7 +67,8 @@ class Stage {
   // Without potentials. A linear layer is asked until its weights are rounded.
   Bytes settled_times(bool biased, const Neurons& neurons) {
     Bytes settled = times(false, biased, neurons);
-    for (int images = n_; shape_.linear && !filtered() && images < kSettled; images += n_) settled = times(false, biased, neurons);
+    for (int images = n_; shape_.linear && !filtered() && images < kSettled; images += n_)
+      settled = times(false, biased, neurons);
     return settled;
   }
   bool filtered() const { return std::strcmp(backend_->last_choice().kernel, "filter") == 0; }
@@ -87,9 +90,11 @@ class Stage {
 };
 
 std::vector<StageShape> shapes() {
-  return {shape_of(6, 5, 48, 80, 3, 1, 1, 1, false), shape_of(8, 10, 16, 144, 3, 1, 1, 2, false), shape_of(7, 6, 32, 256, 2, 2, 1, 1, false),
-          shape_of(9, 9, 64, 16, 3, 1, 0, 3, false), shape_of(1, 1, 320, 176, 0, 0, 0, 1, true), shape_of(3, 2, 48, 80, 0, 0, 0, 1, true),
-          shape_of(5, 4, 32, 144, 0, 0, 0, 2, true), shape_of(7, 6, 16, 64, 0, 0, 0, 3, true), shape_of(1, 1, 5000, 32, 0, 0, 0, 1, true)};
+  return {shape_of(6, 5, 48, 80, 3, 1, 1, 1, false),  shape_of(8, 10, 16, 144, 3, 1, 1, 2, false),
+          shape_of(7, 6, 32, 256, 2, 2, 1, 1, false), shape_of(9, 9, 64, 16, 3, 1, 0, 3, false),
+          shape_of(1, 1, 320, 176, 0, 0, 0, 1, true), shape_of(3, 2, 48, 80, 0, 0, 0, 1, true),
+          shape_of(5, 4, 32, 144, 0, 0, 0, 2, true),  shape_of(7, 6, 16, 64, 0, 0, 0, 3, true),
+          shape_of(1, 1, 5000, 32, 0, 0, 0, 1, true)};
 }
 
 int batch_of(const StageShape& s, int otherwise) { return s.linear ? kLinearBatch : otherwise; }
@@ -112,7 +117,8 @@ void expect_same(Stage& stage, bool biased, const Neurons& p, const std::string&
   expect(silent > 0 && silent < int64_t(exact.size()), what + ": some neurons fire and some do not");
   for (size_t i = 0; i < exact.size(); ++i)
     if (exact[i] != filtered[i])
-      expect(false, what + ", neuron " + std::to_string(i) + ": expected " + std::to_string(exact[i]) + " but received " + std::to_string(filtered[i]));
+      expect(false, what + ", neuron " + std::to_string(i) + ": expected " + std::to_string(exact[i]) +
+                        " but received " + std::to_string(filtered[i]));
 }
 
 void same_as_floats() {
@@ -125,7 +131,8 @@ void same_as_floats() {
       Stage stage(s, n, T);
       for (float leak : {0.0f, 0.9f, 1.0f}) {
         for (bool biased : {false, true}) {
-          stage.set(draw_times(random, n * s.src_size(), T, 0.3), draw(random, s.weights(), size), draw(random, s.out_cs, 0.1));
+          stage.set(draw_times(random, n * s.src_size(), T, 0.3), draw(random, s.weights(), size),
+                    draw(random, s.out_cs, 0.1));
           expect_same(stage, biased, {T, {1.0f, leak}}, "T " + std::to_string(T) + " leak " + std::to_string(leak));
           expect(stage.filtered(), "the filter is used");
           doubts += stage.doubts();
@@ -160,7 +167,8 @@ void odd_weights() {
   for (size_t i = 0; i < weight.size(); i += kMaxTile) weight[i] = 0;
   const Bytes source = draw_times(random, 2 * s.src_size(), 4, 0.3);
   const Neurons p{4, {0.5f, 0.9f}};
-  bias[0] = 1, bias[5] = std::numeric_limits<float>::infinity(), bias[6] = -bias[5], bias[7] = std::numeric_limits<float>::quiet_NaN();
+  bias[0] = 1, bias[5] = std::numeric_limits<float>::infinity(), bias[6] = -bias[5],
+  bias[7] = std::numeric_limits<float>::quiet_NaN();
   stage.set(source, weight, bias);
   expect_same(stage, true, p, "a channel of zeros, and biases that are no numbers");
   expect(stage.filtered(), "biases do not matter to the filter");
@@ -174,7 +182,8 @@ void odd_weights() {
 
 // 73,728 events at one step, all with the largest weight: their integers would not fit 32 bits.
 void more_events_than_fit() {
-  for (const StageShape& s : {shape_of(3, 3, 8192, 16, 3, 1, 1, 1, false), shape_of(3, 3, 8192, 16, 0, 0, 0, 1, true)}) {
+  for (const StageShape& s :
+       {shape_of(3, 3, 8192, 16, 3, 1, 1, 1, false), shape_of(3, 3, 8192, 16, 0, 0, 0, 1, true)}) {
     const int n = batch_of(s, 1);
     Stage stage(s, n, 2);
     Values weight(static_cast<size_t>(s.weights()));
@@ -199,7 +208,8 @@ void changed_weights() {
     }
     stage.update(draw(random, s.weights()));
     stage.times(false, false, p);
-    expect(stage.filtered() == !s.linear, "rounded weights of a linear layer are forgotten, and not made again at once");
+    expect(stage.filtered() == !s.linear,
+           "rounded weights of a linear layer are forgotten, and not made again at once");
     expect_same(stage, false, p, "updated weights");
     expect(stage.filtered(), "updated weights are rounded again");
   }
@@ -227,7 +237,8 @@ void many_doubts() {
   const Neurons p{4, {2.0f, 0.9f}};
   Stage stage(s, kLinearBatch, 4);
   Values weight = draw(random, s.weights(), 0.5);
-  for (int lane = 0; lane < kMaxTile; ++lane) weight[size_t(7 * kMaxTile + lane)] = -1000;  // the largest of its channel, in row 7
+  for (int lane = 0; lane < kMaxTile; ++lane)
+    weight[size_t(7 * kMaxTile + lane)] = -1000;  // the largest of its channel, in row 7
   Bytes source = draw_times(random, kLinearBatch * s.src_size(), 4, 0.3);
   for (int image = 0; image < kLinearBatch; ++image) source[size_t(image * s.src_size() + 7)] = 0;
   stage.set(source, weight, Values(size_t(s.out_cs)));
@@ -244,7 +255,8 @@ void many_doubts() {
 
 void add_filter_tests(Tests& tests) {
   const std::vector<std::string> targets = cpu_targets();
-  const std::pair<const char*, void (*)()> cases[] = {{"same spikes as in floats", same_as_floats}, {"ties do not fire", ties}, {"odd weights", odd_weights}};
+  const std::pair<const char*, void (*)()> cases[] = {
+      {"same spikes as in floats", same_as_floats}, {"ties do not fire", ties}, {"odd weights", odd_weights}};
   for (size_t target = 0; target < targets.size(); ++target)
     for (const auto& [what, run] : cases)
       tests.push_back({std::string("filter: ") + what + ", " + targets[target], on_cpu_target(target, run)});

@@ -56,8 +56,9 @@ struct Made {
 };
 
 // The steps from `first` on, each in an array that the next one overwrites, as a host does that draws batches.
-Made in_a_group(Network& network, const Steps& steps, Mode mode, const std::atomic<bool>& stop = no_stop(), size_t first = 0,
-                const std::function<void(size_t)>& before = [](size_t) {}) {
+Made in_a_group(
+    Network& network, const Steps& steps, Mode mode, const std::atomic<bool>& stop = no_stop(), size_t first = 0,
+    const std::function<void(size_t)>& before = [](size_t) {}) {
   BatchStorage current;
   StepGroup group;
   group.count = steps.size() - first, group.largest = kImages;
@@ -88,18 +89,23 @@ Made one_by_one(Network& network, const Steps& steps, Mode mode) {
 
 bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-void expect_same(const Network& a, const Made& x, const Network& b, const Made& y, const std::string& what, bool gradients = true) {
+void expect_same(const Network& a, const Made& x, const Network& b, const Made& y, const std::string& what,
+                 bool gradients = true) {
   expect_ok(x.status, what);
   expect_ok(y.status, what);
-  expect(x.stats.size() == y.stats.size(), what + ": " + std::to_string(x.stats.size()) + " results for " + std::to_string(y.stats.size()));
+  expect(x.stats.size() == y.stats.size(),
+         what + ": " + std::to_string(x.stats.size()) + " results for " + std::to_string(y.stats.size()));
   for (size_t i = 0; i < x.stats.size(); ++i) {
     const StepStats &s = x.stats[i], &t = y.stats[i];
-    expect(same_number(s.loss, t.loss) && s.correct == t.correct && s.spikes == t.spikes && same_number(s.gradient_norm, t.gradient_norm),
+    expect(same_number(s.loss, t.loss) && s.correct == t.correct && s.spikes == t.spikes &&
+               same_number(s.gradient_norm, t.gradient_norm),
            what + ": results of step " + std::to_string(i));
-    expect(s.bad_layer == t.bad_layer, what + ": bad layer of step " + std::to_string(i) + ": " + std::to_string(s.bad_layer) + " for " + std::to_string(t.bad_layer));
+    expect(s.bad_layer == t.bad_layer, what + ": bad layer of step " + std::to_string(i) + ": " +
+                                           std::to_string(s.bad_layer) + " for " + std::to_string(t.bad_layer));
   }
   expect(a.optimizer_steps() == b.optimizer_steps() && a.random_step() == b.random_step(), what + ": counters");
-  for (TensorKind kind : {TensorKind::kParameter, TensorKind::kGradient, TensorKind::kSlot0, TensorKind::kSlot1, TensorKind::kSlot2}) {
+  for (TensorKind kind :
+       {TensorKind::kParameter, TensorKind::kGradient, TensorKind::kSlot0, TensorKind::kSlot1, TensorKind::kSlot2}) {
     if (kind == TensorKind::kGradient && !gradients) continue;
     const std::vector<float> left = read_bits(a, kind), right = read_bits(b, kind);
     expect(left.size() == right.size() && !std::memcmp(left.data(), right.data(), left.size() * sizeof(float)),
@@ -148,7 +154,11 @@ void rows_of_data_sets() {
       for (int n = 0; n < kImages; ++n) rows.back().indices.push_back(uint32_t(random.between(0, 10)));
       expect_ok(draw_batch(*rows.back().data, rows.back().indices, rows.back().augment, &steps[i].data), "draw");
     }
-    StepGroup group{steps.size(), kImages, [&](size_t i, Batch* batch) { return *batch = {nullptr, nullptr, kImages, &rows[i]}, Status::success(); }, {}};
+    StepGroup group{
+        steps.size(),
+        kImages,
+        [&](size_t i, Batch* batch) { return *batch = {nullptr, nullptr, kImages, &rows[i]}, Status::success(); },
+        {}};
     for (const Step& step : steps) group.updates.push_back(step.update);
     Made x;
     x.status = a->train(group, Mode::kSnn, no_stop(), &x.stats);
@@ -167,8 +177,8 @@ void not_finite_after_an_update(Mode mode, size_t at) {
   expect(x.stats.size() == at + 1 && x.stats.back().bad_layer == 0, "the step after it is the last, and names a layer");
 }
 
-// One batch alone lights a channel whose weights are too large: the steps after it would be finite and update, and the layer at fault
-// is not to be seen in their numbers.
+// One batch alone lights a channel whose weights are too large: the steps after it would be finite and update, and the
+// layer at fault is not to be seen in their numbers.
 void not_finite_in_one_batch(size_t at) {
   NetworkSpec spec = noisy_spec(Encoder::kHybrid);
   spec.mean[1] = 0;
@@ -209,13 +219,15 @@ void stopped_before(size_t at) {
     if (at > 0) expect_same(*a, x, *b, y, "round " + std::to_string(round));
     // And on from there: the rest of the list.
     const Made rest = in_a_group(*a, steps, Mode::kSnn, no_stop(), at);
-    expect_same(*a, rest, *b, one_by_one(*b, {steps.begin() + int64_t(at), steps.end()}, Mode::kSnn), "the rest in round " + std::to_string(round));
+    expect_same(*a, rest, *b, one_by_one(*b, {steps.begin() + int64_t(at), steps.end()}, Mode::kSnn),
+                "the rest in round " + std::to_string(round));
   }
 }
 
 // At whatever moment: so many steps in full, and nothing of the next.
 void stopped_while_running() {
-  if (subject().backend != BackendKind::kCpu) return;  // steps that were enqueued happen: stopped_before says what there is to say
+  if (subject().backend != BackendKind::kCpu)
+    return;  // steps that were enqueued happen: stopped_before says what there is to say
   const Case c = case_of(noisy_spec(Encoder::kHybrid));
   const auto a = make_network(c), b = make_network(c);
   const Steps steps = draw_steps(c.spec, 12, OptimizerKind::kAdam);
@@ -248,12 +260,20 @@ void a_step_that_cannot_be_made() {
   expect_same(*a, x, *b, one_by_one(*b, {steps.begin(), steps.begin() + 2}, Mode::kSnn), "the steps before it");
   const std::vector<float> before = read_bits(*a, TensorKind::kParameter);
   const Made y = in_a_group(*a, steps, Mode::kSnn, no_stop(), 2);
-  expect(y.status.code == Code::kArg && y.stats.empty() && read_bits(*a, TensorKind::kParameter) == before, "a label out of range: " + y.status.message);
-  const Made z = in_a_group(*a, steps, Mode::kSnn, no_stop(), 0, [](size_t i) { if (i == 1) throw std::bad_alloc(); });
-  expect_same(*a, z, *b, one_by_one(*b, {steps.begin(), steps.begin() + 1}, Mode::kSnn), "the step before one that finds no memory");
+  expect(y.status.code == Code::kArg && y.stats.empty() && read_bits(*a, TensorKind::kParameter) == before,
+         "a label out of range: " + y.status.message);
+  const Made z = in_a_group(*a, steps, Mode::kSnn, no_stop(), 0, [](size_t i) {
+    if (i == 1) throw std::bad_alloc();
+  });
+  expect_same(*a, z, *b, one_by_one(*b, {steps.begin(), steps.begin() + 1}, Mode::kSnn),
+              "the step before one that finds no memory");
   std::vector<StepStats> stats;
-  StepGroup small{1, kImages - 1, [&](size_t, Batch* batch) { return *batch = steps[0].data.view(), Status::success(); }, {steps[0].update}};
-  expect(a->train(small, Mode::kSnn, no_stop(), &stats).code == Code::kShape, "a batch larger than was said is refused");
+  StepGroup small{1,
+                  kImages - 1,
+                  [&](size_t, Batch* batch) { return *batch = steps[0].data.view(), Status::success(); },
+                  {steps[0].update}};
+  expect(a->train(small, Mode::kSnn, no_stop(), &stats).code == Code::kShape,
+         "a batch larger than was said is refused");
   small.updates.clear();
   expect(a->train(small, Mode::kSnn, no_stop(), &stats).code == Code::kArg, "an update for every step is asked for");
 }
@@ -261,17 +281,23 @@ void a_step_that_cannot_be_made() {
 }  // namespace
 
 void add_group_tests(Tests& tests) {
-  tests.push_back({"a group equals its steps one by one: SNN", [] { equals_single_steps(Mode::kSnn, Encoder::kHybrid, OptimizerKind::kAdam); }});
-  tests.push_back({"a group equals its steps one by one: SNN, rate encoder", [] { equals_single_steps(Mode::kSnn, Encoder::kRate, OptimizerKind::kSgd); }});
-  tests.push_back({"a group equals its steps one by one: ANN", [] { equals_single_steps(Mode::kAnn, Encoder::kHybrid, OptimizerKind::kAdam); }});
+  tests.push_back({"a group equals its steps one by one: SNN",
+                   [] { equals_single_steps(Mode::kSnn, Encoder::kHybrid, OptimizerKind::kAdam); }});
+  tests.push_back({"a group equals its steps one by one: SNN, rate encoder",
+                   [] { equals_single_steps(Mode::kSnn, Encoder::kRate, OptimizerKind::kSgd); }});
+  tests.push_back({"a group equals its steps one by one: ANN",
+                   [] { equals_single_steps(Mode::kAnn, Encoder::kHybrid, OptimizerKind::kAdam); }});
   tests.push_back({"a group equals its steps one by one: rows of two data sets", rows_of_data_sets});
   for (Mode mode : {Mode::kSnn, Mode::kAnn})
     for (size_t at : {1, 3, 4})
-      tests.push_back({"a group ends with a step that an update made not finite: step " + std::to_string(at) + (mode == Mode::kAnn ? " of the ANN" : ""),
+      tests.push_back({"a group ends with a step that an update made not finite: step " + std::to_string(at) +
+                           (mode == Mode::kAnn ? " of the ANN" : ""),
                        [=] { not_finite_after_an_update(mode, at); }});
   for (size_t at : {0, 2, 5})
-    tests.push_back({"a group ends with a step that its batch made not finite: step " + std::to_string(at), [=] { not_finite_in_one_batch(at); }});
-  for (size_t at : {0, 1, 3}) tests.push_back({"a group stopped before step " + std::to_string(at), [=] { stopped_before(at); }});
+    tests.push_back({"a group ends with a step that its batch made not finite: step " + std::to_string(at),
+                     [=] { not_finite_in_one_batch(at); }});
+  for (size_t at : {0, 1, 3})
+    tests.push_back({"a group stopped before step " + std::to_string(at), [=] { stopped_before(at); }});
   tests.push_back({"a group stopped while running: steps happen in full or not at all", stopped_while_running});
   tests.push_back({"a group ends before a step that cannot be made", a_step_that_cannot_be_made});
 }

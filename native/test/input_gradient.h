@@ -16,16 +16,16 @@ struct ForcedGradient {
   ~ForcedGradient() { force_gradient_kernel(GradientKernel::kMeasured); }
 };
 
-// The second stage of a network over the first, with random a(t), potentials, spike times and weights: the same ones for every
-// backend and number of threads.
+// The second stage of a network over the first, with random a(t), potentials, spike times and weights: the same ones
+// for every backend and number of threads.
 class InputGradient {
  public:
   InputGradient(const NetworkSpec& spec, Precision precision, int threads);
   ~InputGradient();
   Backend& backend() { return *backend_; }
 
-  // a(t) of the stage below, then the gradients of its threshold and leak. `share` of the pairs (neuron, step) are not zero;
-  // `dropout` masks a third of the receiving neurons.
+  // a(t) of the stage below, then the gradients of its threshold and leak. `share` of the pairs (neuron, step) are not
+  // zero; `dropout` masks a third of the receiving neurons.
   std::vector<float> run(double share, bool dropout = false);
 
  private:

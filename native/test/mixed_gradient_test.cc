@@ -25,18 +25,23 @@ void pairs_round_and_no_more() {
       const LayerSpec upper = kind % 2 ? linear(8 * source + 5) : conv(source + 5);
       const NetworkSpec spec = network_spec(2, 7, 6, T, {conv(source), pool(source % 2 + 1), upper, output(3)});
       std::string kernel, other;
-      const std::vector<float> exact = gradient(spec, Precision::kFp32, 1, &other), mixed = gradient(spec, Precision::kMixed, 1, &kernel);
+      const std::vector<float> exact = gradient(spec, Precision::kFp32, 1, &other),
+                               mixed = gradient(spec, Precision::kMixed, 1, &kernel);
       double difference = 0, norm = 0;
-      for (size_t i = 0; i + 2 < exact.size(); ++i) difference += std::pow(double(mixed[i]) - exact[i], 2), norm += std::pow(double(exact[i]), 2);
-      const std::string what = std::to_string(source) + (kind % 2 ? " channels, linear, T = " : " channels, T = ") + std::to_string(T) + ", " + kernel;
+      for (size_t i = 0; i + 2 < exact.size(); ++i)
+        difference += std::pow(double(mixed[i]) - exact[i], 2), norm += std::pow(double(exact[i]), 2);
+      const std::string what = std::to_string(source) + (kind % 2 ? " channels, linear, T = " : " channels, T = ") +
+                               std::to_string(T) + ", " + kernel;
       // Two operands with errors of at most 2^-9 each, which mostly cancel.
-      expect(norm > 0 && difference <= norm * std::pow(4e-3, 2), what + ": relative distance " + std::to_string(std::sqrt(difference / norm)));
+      expect(norm > 0 && difference <= norm * std::pow(4e-3, 2),
+             what + ": relative distance " + std::to_string(std::sqrt(difference / norm)));
       rounded |= difference > 0;
       expect(gradient(spec, Precision::kMixed, 3, &other) == mixed, what + ": 3 threads give other bits than 1");
     }
   std::string kernel;
   (void)gradient(network_spec(2, 4, 4, 2, {conv(4), conv(4), output(3)}), Precision::kMixed, 1, &kernel);
-  expect(rounded == (kernel.rfind("bf16 ", 0) == 0), "the kernel is called '" + kernel + "' but rounding was " + (rounded ? "seen" : "not seen"));
+  expect(rounded == (kernel.rfind("bf16 ", 0) == 0),
+         "the kernel is called '" + kernel + "' but rounding was " + (rounded ? "seen" : "not seen"));
 }
 
 }  // namespace
@@ -44,7 +49,8 @@ void pairs_round_and_no_more() {
 void add_mixed_gradient_tests(Tests& tests) {
   const std::vector<std::string> targets = cpu_targets();
   for (size_t target = 0; target < targets.size(); ++target)
-    tests.push_back({"mixed precision rounds the operands of the input gradient: " + targets[target], on_cpu_target(target, pairs_round_and_no_more)});
+    tests.push_back({"mixed precision rounds the operands of the input gradient: " + targets[target],
+                     on_cpu_target(target, pairs_round_and_no_more)});
 }
 
 }  // namespace onespike::test

@@ -1,5 +1,5 @@
-// Network::train against the optimisers written down from PyTorch's definitions: each step starts from the network's own
-// float parameters and gradient, so what is compared is the update; the oracle carries its own slots along.
+// Network::train against the optimisers written down from PyTorch's definitions: each step starts from the network's
+// own float parameters and gradient, so what is compared is the update; the oracle carries its own slots along.
 #include <cmath>
 
 #include "test/cases.h"
@@ -20,19 +20,23 @@ OptimizerOptions options(OptimizerKind kind, float rate, float decay, float clip
 }
 
 // Every element within 1e-6 of its size plus 1e-4 of the largest step of its tensor (rounding of the float parameter).
-void expect_update(const Network& network, const oracle::Parameters& before, oracle::Parameters value, oracle::Parameters reference, const std::string& what) {
+void expect_update(const Network& network, const oracle::Parameters& before, oracle::Parameters value,
+                   oracle::Parameters reference, const std::string& what) {
   oracle::Parameters start = before;
   for (const TensorInfo& info : network.tensors()) {
-    const oracle::Slice a = oracle::find(value, info.name), b = oracle::find(reference, info.name), s = oracle::find(start, info.name);
+    const oracle::Slice a = oracle::find(value, info.name), b = oracle::find(reference, info.name),
+                        s = oracle::find(start, info.name);
     double step = 0.0;
     for (int64_t i = 0; i < a.size; ++i) step = std::max(step, std::fabs(b.data[i] - s.data[i]));
-    for (int64_t i = 0; i < a.size; ++i) expect_near(a.data[i], b.data[i], 2e-7, 1e-5 * step + 1e-10, what + " " + info.name);
+    for (int64_t i = 0; i < a.size; ++i)
+      expect_near(a.data[i], b.data[i], 2e-7, 1e-5 * step + 1e-10, what + " " + info.name);
   }
 }
 
 void steps(const OptimizerOptions& o, Mode mode, uint64_t seed) {
   Random random(seed);
-  NetworkSpec spec = network_spec(3, 6, 7, 4, {conv(9, 3, 1, 1, true), pool(2), conv(17), linear(19, true), output(5, true)});
+  NetworkSpec spec =
+      network_spec(3, 6, 7, 4, {conv(9, 3, 1, 1, true), pool(2), conv(17), linear(19, true), output(5, true)});
   spec.threads = 2;
   const Case c = make_case(spec, 4, random);
   const auto network = make_network(c);
@@ -53,7 +57,9 @@ void steps(const OptimizerOptions& o, Mode mode, uint64_t seed) {
     expect_tensors(*network, read_parameters(*network, TensorKind::kSlot0), state.slot0, 1e-5, 1e-12, what + " slot0");
     if (o.kind == OptimizerKind::kSgd) continue;
     expect_tensors(*network, read_parameters(*network, TensorKind::kSlot1), state.slot1, 1e-5, 1e-12, what + " slot1");
-    if (o.amsgrad) expect_tensors(*network, read_parameters(*network, TensorKind::kSlot2), state.slot2, 1e-5, 1e-12, what + " slot2");
+    if (o.amsgrad)
+      expect_tensors(*network, read_parameters(*network, TensorKind::kSlot2), state.slot2, 1e-5, 1e-12,
+                     what + " slot2");
   }
 }
 
@@ -86,7 +92,8 @@ void reset() {
   const Case c = make_case(network_spec(2, 5, 5, 3, {conv(8), output(4)}), 2, random);
   const auto network = make_network(c);
   StepStats stats;
-  expect_ok(network->train(c.batch(), Mode::kSnn, options(OptimizerKind::kAdam, 0.01f, 0.0f, 0.0f), no_stop(), &stats), "train");
+  expect_ok(network->train(c.batch(), Mode::kSnn, options(OptimizerKind::kAdam, 0.01f, 0.0f, 0.0f), no_stop(), &stats),
+            "train");
   network->reset_optimizer();
   expect(network->optimizer_steps() == 0, "no steps after a reset");
   for (TensorKind slot : {TensorKind::kSlot0, TensorKind::kSlot1, TensorKind::kSlot2})
@@ -98,12 +105,15 @@ void reset() {
 void add_optimizer_tests(Tests& tests) {
   using enum OptimizerKind;
   tests.push_back({"optimizer sgd", [] { steps(options(kSgd, 0.05f, 0.0f, 0.0f), Mode::kSnn, 31); }});
-  tests.push_back({"optimizer sgd with decay and clipping", [] { steps(options(kSgd, 0.05f, 0.01f, 0.1f), Mode::kSnn, 32); }});
+  tests.push_back(
+      {"optimizer sgd with decay and clipping", [] { steps(options(kSgd, 0.05f, 0.01f, 0.1f), Mode::kSnn, 32); }});
   tests.push_back({"optimizer sgd of the ANN", [] { steps(options(kSgd, 0.05f, 5e-4f, 0.0f), Mode::kAnn, 33); }});
   tests.push_back({"optimizer adam", [] { steps(options(kAdam, 0.003f, 0.0f, 0.0f), Mode::kSnn, 34); }});
-  tests.push_back({"optimizer adam with decay, clipping and amsgrad", [] { steps(options(kAdam, 0.003f, 0.02f, 0.05f, true), Mode::kSnn, 35); }});
+  tests.push_back({"optimizer adam with decay, clipping and amsgrad",
+                   [] { steps(options(kAdam, 0.003f, 0.02f, 0.05f, true), Mode::kSnn, 35); }});
   tests.push_back({"optimizer adamw", [] { steps(options(kAdamW, 0.003f, 0.1f, 0.0f), Mode::kSnn, 36); }});
-  tests.push_back({"optimizer adamw with amsgrad, of the ANN", [] { steps(options(kAdamW, 0.003f, 0.1f, 1.0f, true), Mode::kAnn, 37); }});
+  tests.push_back({"optimizer adamw with amsgrad, of the ANN",
+                   [] { steps(options(kAdamW, 0.003f, 0.1f, 1.0f, true), Mode::kAnn, 37); }});
   tests.push_back({"optimizer keeps thresholds and leaks in range", clamps});
   tests.push_back({"optimizer reset", reset});
 }

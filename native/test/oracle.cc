@@ -7,9 +7,9 @@
 namespace onespike::oracle {
 namespace {
 
-// The linear map of one layer entry: y (N, out) = W x (N, in) + b, and its two adjoints. `visit` enumerates every product
-// of a convolution or linear layer as (output, input, weight) offsets within one image, so that the map and both adjoints
-// are the same loop.
+// The linear map of one layer entry: y (N, out) = W x (N, in) + b, and its two adjoints. `visit` enumerates every
+// product of a convolution or linear layer as (output, input, weight) offsets within one image, so that the map and
+// both adjoints are the same loop.
 template <class Visit>
 void products(const LayerSpec& layer, const Shape& in, const Shape& out, Visit visit) {
   if (layer.type == LayerType::kLinear) {
@@ -63,8 +63,8 @@ Values apply(const LayerSpec& layer, const LayerParameters& p, const Shape& in, 
 }
 
 // Adds to the parameter gradient and returns the gradient at the input.
-Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Shape& in, const Shape& out, const Values& x,
-                      const Values& dy, LayerParameters& gradient) {
+Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Shape& in, const Shape& out,
+                      const Values& x, const Values& dy, LayerParameters& gradient) {
   const int64_t rows = int64_t(x.size()) / in.size(), plane = int64_t(out.height) * out.width;
   Values dx(x.size(), 0.0);
   for (int64_t r = 0; r < rows; ++r) {
@@ -85,7 +85,8 @@ Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Sh
   return dx;
 }
 
-// Leaky integrate-and-fire over all steps. `spikes` (T, N, out) receives O; `given` are spike steps to take as they are.
+// Leaky integrate-and-fire over all steps. `spikes` (T, N, out) receives O; `given` are spike steps to take as they
+// are.
 void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
                const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
   const int T = spec.timesteps;
@@ -115,8 +116,9 @@ void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& 
 
 // Back through time: `d_spikes` (T, N, out) is the gradient at O, `d_last` (N, out) an extra one at U(T). Returns the
 // gradient at the weighted input I (T, N, out), which is that at U.
-Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace, const Values& d_spikes,
-                          const Values& d_last, LayerParameters& gradient, LayerParameters& magnitude) {
+Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
+                          const Values& d_spikes, const Values& d_last, LayerParameters& gradient,
+                          LayerParameters& magnitude) {
   const int T = spec.timesteps;
   const int64_t count = int64_t(d_last.size());
   Values d_weighted(d_spikes.size(), 0.0);
@@ -152,7 +154,8 @@ void softmax_loss(const Batch& batch, Forward& out, int classes) {
 
 }  // namespace
 
-Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch, const Options& options) {
+Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
+                const Options& options) {
   const std::vector<Shape> shapes = layer_shapes(spec);
   const int T = mode == Mode::kSnn ? spec.timesteps : 1;
   Forward out;
@@ -182,7 +185,8 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
         x = y;
       }
     } else {
-      integrate(spec, p, y, options.spike, options.gates ? &options.gates->layers[l].fired : nullptr, trace, x, out.margin);
+      integrate(spec, p, y, options.spike, options.gates ? &options.gates->layers[l].fired : nullptr, trace, x,
+                out.margin);
       if (layer.output) {
         out.logits.assign(count, 0.0);
         for (int64_t j = 0; j < count; ++j) {
@@ -198,8 +202,8 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
   return out;
 }
 
-Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch, const Forward& trace,
-                    const Options& options, Parameters* magnitude) {
+Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
+                    const Forward& trace, const Options& options, Parameters* magnitude) {
   const std::vector<Shape> shapes = layer_shapes(spec);
   const int T = mode == Mode::kSnn ? spec.timesteps : 1, classes = spec.layers.back().out;
   Parameters gradient = parameters;
@@ -216,7 +220,8 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
     const double top = *std::max_element(row, row + classes);
     double sum = 0.0;
     for (int k = 0; k < classes; ++k) sum += (row[k] = std::exp(row[k] - top));
-    for (int k = 0; k < classes; ++k) row[k] = (row[k] / sum - (k == batch.labels[n] ? 1.0 : 0.0)) / double(batch.count);
+    for (int k = 0; k < classes; ++k)
+      row[k] = (row[k] / sum - (k == batch.labels[n] ? 1.0 : 0.0)) / double(batch.count);
   }
 
   Values dx;  // gradient at the output of the entry in turn, (T, N, out)

@@ -1,6 +1,6 @@
-// The specification once more, as slowly and plainly as possible: double precision, dense time loops, no event lists and
-// none of the identities that the kernels use. Everything fast is compared with this, and this is compared with finite
-// differences of the smooth network it differentiates.
+// The specification once more, as slowly and plainly as possible: double precision, dense time loops, no event lists
+// and none of the identities that the kernels use. Everything fast is compared with this, and this is compared with
+// finite differences of the smooth network it differentiates.
 #pragma once
 
 #include <cstdint>
@@ -49,9 +49,9 @@ double surrogate_primitive(const NetworkSpec& spec, double z);
 Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch);
 
 struct LayerTrace {
-  Values input;             // (T, N, in): what the layer received
-  Values potential;         // (T, N, out): U; in ANN mode the weighted input
-  std::vector<int> fired;   // (N, out): spike step, T + 1 = never
+  Values input;            // (T, N, in): what the layer received
+  Values potential;        // (T, N, out): U; in ANN mode the weighted input
+  std::vector<int> fired;  // (N, out): spike step, T + 1 = never
 };
 
 struct Forward {
@@ -60,7 +60,8 @@ struct Forward {
   double loss = 0.0;               // NaN without labels
   int64_t correct = 0;
   // Distance of the nearest decision to a tie, relative to the threshold: |z| of every neuron that could still fire,
-  // | |z| - kappa | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's mean magnitude.
+  // | |z| - kappa | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's mean
+  // magnitude.
   double margin = 0.0;
 };
 
@@ -74,13 +75,14 @@ struct Options {
   std::vector<Values> dropout;
 };
 
-Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch, const Options& options = {});
+Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
+                const Options& options = {});
 
-// Gradient of the mean cross-entropy; `trace` is the forward pass of the same arguments. `magnitude`, if wanted, receives
-// for every threshold and leak the sum of the absolute values of the terms of its gradient: one number that thousands of
-// neurons add to with either sign can be no more exact in float32 than its terms are.
-Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch, const Forward& trace,
-                    const Options& options = {}, Parameters* magnitude = nullptr);
+// Gradient of the mean cross-entropy; `trace` is the forward pass of the same arguments. `magnitude`, if wanted,
+// receives for every threshold and leak the sum of the absolute values of the terms of its gradient: one number that
+// thousands of neurons add to with either sign can be no more exact in float32 than its terms are.
+Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
+                    const Forward& trace, const Options& options = {}, Parameters* magnitude = nullptr);
 
 // Visits the layers in order with everything before already spiking; `choose` sees the weighted inputs I (T, N, out) of
 // entry `layer` and sets that layer's threshold and leak.
@@ -98,8 +100,10 @@ struct OptimizerState {
   int64_t steps = 0;
 };
 
-// One step of SGD, Adam or AdamW as PyTorch defines them, after clipping the global norm; then V >= 1e-3, leak in [0, 1].
-void optimizer_step(const OptimizerOptions& options, Parameters& parameters, const Parameters& gradient, OptimizerState& state);
+// One step of SGD, Adam or AdamW as PyTorch defines them, after clipping the global norm; then V >= 1e-3, leak in [0,
+// 1].
+void optimizer_step(const OptimizerOptions& options, Parameters& parameters, const Parameters& gradient,
+                    OptimizerState& state);
 
 double gradient_norm(const Parameters& gradient);
 

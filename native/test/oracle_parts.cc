@@ -17,7 +17,8 @@ std::vector<Shape> layer_shapes(const NetworkSpec& spec) {
       return room < 0 ? 0 : room / layer.stride + 1;
     };
     if (layer.type == LayerType::kLinear) shapes.push_back({layer.out, 1, 1});
-    else if (layer.type == LayerType::kAvgPool) shapes.push_back({in.channels, in.height / layer.kernel, in.width / layer.kernel});
+    else if (layer.type == LayerType::kAvgPool)
+      shapes.push_back({in.channels, in.height / layer.kernel, in.width / layer.kernel});
     else shapes.push_back({layer.out, extent(in.height), extent(in.width)});
   }
   return shapes;
@@ -44,7 +45,8 @@ double surrogate_primitive(const NetworkSpec& spec, double z) {
       return gamma * (c < 0.0 ? 0.5 * (1.0 + c) * (1.0 + c) : 1.0 - 0.5 * (1.0 - c) * (1.0 - c));
     }
     case Surrogate::kRectangular: return gamma * (std::clamp(z, -kappa, kappa) + kappa);
-    case Surrogate::kArctan: return gamma * (2.0 / (std::numbers::pi * kappa) * std::atan(std::numbers::pi / 2.0 * kappa * z) + 1.0 / kappa);
+    case Surrogate::kArctan:
+      return gamma * (2.0 / (std::numbers::pi * kappa) * std::atan(std::numbers::pi / 2.0 * kappa * z) + 1.0 / kappa);
     case Surrogate::kFastSigmoid: return gamma * (z / (1.0 + kappa * std::fabs(z)) + 1.0 / kappa);
     case Surrogate::kExponential: break;
   }
@@ -64,7 +66,8 @@ Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
     const int first = spec.encoder == Encoder::kTtfs ? 1 : 2;
     const int when = int(std::floor(T + (first - T) * share + 0.5));
     for (int t = 1; t <= T; ++t) {
-      const bool shows_value = mode == Mode::kAnn || spec.encoder == Encoder::kDirect || (spec.encoder == Encoder::kHybrid && t == 1);
+      const bool shows_value =
+          mode == Mode::kAnn || spec.encoder == Encoder::kDirect || (spec.encoder == Encoder::kHybrid && t == 1);
       x[(t - 1) * size + i] = shows_value ? analog : when == t ? 1.0 : 0.0;
     }
   }

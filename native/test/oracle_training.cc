@@ -78,7 +78,8 @@ double gradient_norm(const Parameters& gradient) {
   return std::sqrt(sum);
 }
 
-void optimizer_step(const OptimizerOptions& o, Parameters& parameters, const Parameters& gradient, OptimizerState& state) {
+void optimizer_step(const OptimizerOptions& o, Parameters& parameters, const Parameters& gradient,
+                    OptimizerState& state) {
   if (state.slot0.empty()) state.slot0 = state.slot1 = state.slot2 = zeros_like(parameters);
   const Rule rule{o, ++state.steps};
   const double clip = o.clip_norm > 0.0f ? std::min(1.0, double(o.clip_norm) / (gradient_norm(gradient) + 1e-6)) : 1.0;
@@ -88,7 +89,8 @@ void optimizer_step(const OptimizerOptions& o, Parameters& parameters, const Par
     if (p.weight.empty()) continue;
     for (size_t i = 0; i < p.weight.size(); ++i)
       rule(p.weight[i], clip * g.weight[i], m.weight[i], v.weight[i], x.weight[i], o.learning_rate, o.weight_decay);
-    for (size_t i = 0; i < p.bias.size(); ++i) rule(p.bias[i], clip * g.bias[i], m.bias[i], v.bias[i], x.bias[i], o.learning_rate, 0.0);
+    for (size_t i = 0; i < p.bias.size(); ++i)
+      rule(p.bias[i], clip * g.bias[i], m.bias[i], v.bias[i], x.bias[i], o.learning_rate, 0.0);
     rule(p.threshold, clip * g.threshold, m.threshold, v.threshold, x.threshold, o.neuron_learning_rate, 0.0);
     rule(p.leak, clip * g.leak, m.leak, v.leak, x.leak, o.neuron_learning_rate, 0.0);
     p.threshold = std::max(p.threshold, 1e-3);

@@ -1,5 +1,6 @@
-// Dropout and the rate encoder: what can be said of random numbers without knowing them. The mask that a training pass drew
-// shows in its gradients (a dropped neuron has none), and with that mask the oracle must arrive at the same numbers.
+// Dropout and the rate encoder: what can be said of random numbers without knowing them. The mask that a training pass
+// drew shows in its gradients (a dropped neuron has none), and with that mask the oracle must arrive at the same
+// numbers.
 #include <algorithm>
 #include <cmath>
 
@@ -14,10 +15,11 @@ LayerSpec dropping(LayerSpec layer, float rate) {
   return layer;
 }
 
-// Neurons over 1x1 maps, each with a bias of its own, and a surrogate that is never zero: bias gradient 0 = dropped (or, in
-// ANN mode, inactive, to which a mask makes no difference).
+// Neurons over 1x1 maps, each with a bias of its own, and a surrogate that is never zero: bias gradient 0 = dropped
+// (or, in ANN mode, inactive, to which a mask makes no difference).
 NetworkSpec dropout_spec(float rate) {
-  NetworkSpec spec = network_spec(2, 3, 3, 4, {dropping(conv(45, 3, 1, 0, true), rate), dropping(linear(37, true), rate), output(5, true)});
+  NetworkSpec spec = network_spec(
+      2, 3, 3, 4, {dropping(conv(45, 3, 1, 0, true), rate), dropping(linear(37, true), rate), output(5, true)});
   spec.surrogate = Surrogate::kArctan;
   return spec;
 }
@@ -83,7 +85,8 @@ void rates() {
   expect_near(zero_share(0.5f, 1, 200), 0.5, 0, 0.02, "share dropped at rate 0.5");
   // The same image twice in a batch: masks of images are independent.
   expect_near(zero_share(0.5f, 2, 200), 0.25, 0, 0.02, "share dropped in both of two images at rate 0.5");
-  expect_near(zero_share(0.99f, 128, 60), std::pow(0.99, 128), 0, 0.04, "share dropped in each of 128 images at rate 0.99");
+  expect_near(zero_share(0.99f, 128, 60), std::pow(0.99, 128), 0, 0.04,
+              "share dropped in each of 128 images at rate 0.99");
 }
 
 void training_only() {
@@ -167,12 +170,13 @@ void rate_encoder() {
   for (int i = 0; i < pixels; ++i) {
     const double x = (i * 4 / 255.0 - 0.5) / double(0.4f), p = std::clamp(x, 0.0, 1.0);
     for (int t = 1; t <= T; ++t)
-      expect_near(count[i][t] / (20.0 * images), p * std::pow(1.0 - p, t - 1), 0, 0.06, "share of pixel " + std::to_string(i) + " at step " + std::to_string(t));
+      expect_near(count[i][t] / (20.0 * images), p * std::pow(1.0 - p, t - 1), 0, 0.06,
+                  "share of pixel " + std::to_string(i) + " at step " + std::to_string(t));
   }
 }
 
-// What the rate encoder draws for a network's batch, seen through an output layer with one unit per pixel, weight 1 and no
-// memory: its potentials are the input.
+// What the rate encoder draws for a network's batch, seen through an output layer with one unit per pixel, weight 1 and
+// no memory: its potentials are the input.
 oracle::Values drawn_input(const Case& c, uint64_t random_step) {
   Case probe = c;
   const int pixels = int(oracle::layer_shapes(c.spec)[0].size()), T = c.spec.timesteps, images = int(c.labels.size());
@@ -190,7 +194,8 @@ oracle::Values drawn_input(const Case& c, uint64_t random_step) {
   oracle::Values input(potentials.size());
   for (int n = 0; n < images; ++n)
     for (int t = 0; t < T; ++t)
-      for (int i = 0; i < pixels; ++i) input[(int64_t(t) * images + n) * pixels + i] = potentials[(int64_t(n) * T + t) * pixels + i];
+      for (int i = 0; i < pixels; ++i)
+        input[(int64_t(t) * images + n) * pixels + i] = potentials[(int64_t(n) * T + t) * pixels + i];
   return input;
 }
 

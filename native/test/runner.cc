@@ -38,7 +38,9 @@ void add_all_tests(Tests& tests) {
 
 int run_tests(const Tests& tests, int argc, char** argv) {
   const auto wanted = [&](const Test& test) {
-    return argc < 2 || std::any_of(argv + 1, argv + argc, [&](const char* part) { return test.name.find(part) != std::string::npos; });
+    return argc < 2 ||
+           std::any_of(
+               argv + 1, argv + argc, [&](const char* part) { return test.name.find(part) != std::string::npos; });
   };
   int passed = 0, failed = 0;
   for (const Test& test : tests) {
@@ -52,8 +54,8 @@ int run_tests(const Tests& tests, int argc, char** argv) {
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     ++(error.empty() ? passed : failed);
-    std::printf("%s %s (%.2f s)%s%s\n", error.empty() ? "ok  " : "FAIL", test.name.c_str(), seconds, error.empty() ? "" : "\n     ",
-                error.c_str());
+    std::printf("%s %s (%.2f s)%s%s\n", error.empty() ? "ok  " : "FAIL", test.name.c_str(), seconds,
+                error.empty() ? "" : "\n     ", error.c_str());
     std::fflush(stdout);
   }
   std::printf("%d passed, %d failed\n", passed, failed);

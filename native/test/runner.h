@@ -1,4 +1,5 @@
-// The test runner: a test is a name and a function that throws what went wrong. No framework, no registration at load time.
+// The test runner: a test is a name and a function that throws what went wrong. No framework, no registration at load
+// time.
 #pragma once
 
 #include <functional>
@@ -20,7 +21,8 @@ inline void expect(bool holds, const std::string& message) {
 
 void expect_near(double value, double expected, double relative, double absolute, const std::string& what);
 
-// Runs the tests whose name contains one of the arguments, or all of them without any, one line each; 1 if any failed or none ran.
+// Runs the tests whose name contains one of the arguments, or all of them without any, one line each; 1 if any failed
+// or none ran.
 int run_tests(const Tests& tests, int argc, char** argv);
 
 // The tests that need no GPU and no emulator of one.

@@ -12,7 +12,8 @@ namespace onespike::test {
 namespace {
 
 NetworkSpec odd_spec() {
-  return network_spec(3, 9, 7, 5, {conv(19, 5, 2, 2, true, 0.8), pool(2), conv(33, 1, 1, 0), linear(21, true), output(6, true)});
+  return network_spec(3, 9, 7, 5,
+                      {conv(19, 5, 2, 2, true, 0.8), pool(2), conv(33, 1, 1, 0), linear(21, true), output(6, true)});
 }
 
 void tensor_list() {
@@ -24,14 +25,17 @@ void tensor_list() {
     for (int64_t extent : info.shape) size *= extent;
     expect(size == info.size, info.name + " size");
     expect(names.insert(info.name).second, info.name + " once");
-    if (info.name == "layers.0.weight") expect(info.shape == std::vector<int64_t>({19, 3, 5, 5}), "convolution (O, I, kh, kw)");
+    if (info.name == "layers.0.weight")
+      expect(info.shape == std::vector<int64_t>({19, 3, 5, 5}), "convolution (O, I, kh, kw)");
     if (info.name == "layers.3.weight") expect(info.shape == std::vector<int64_t>({21, 33 * 2 * 2}), "linear (O, I)");
     if (info.name == "layers.3.bias") expect(info.shape == std::vector<int64_t>({21}), "bias (O)");
     if (info.name == "layers.4.threshold") expect(info.shape.empty(), "threshold ()");
   }
   expect(names.size() == 4 * 4 - 1, "tensors: " + std::to_string(names.size()));
-  expect(!names.count("layers.2.bias") && !names.count("layers.1.weight"), "no bias unless asked for, nothing for a pool");
-  expect(network->spiking_layers() == 4 && network->layer_index(1) == 2 && network->neurons(0) == 19 * 5 * 4, "spiking layers");
+  expect(!names.count("layers.2.bias") && !names.count("layers.1.weight"),
+         "no bias unless asked for, nothing for a pool");
+  expect(network->spiking_layers() == 4 && network->layer_index(1) == 2 && network->neurons(0) == 19 * 5 * 4,
+         "spiking layers");
   expect(network->memory_bytes() > 0, "memory is known");
 }
 
@@ -49,7 +53,9 @@ void initial_values() {
       sum += w;
       square += w * w;
     }
-    if (!layer.weight.empty()) expect(square > 0.0 && std::fabs(sum) < 0.3 * std::sqrt(square * double(layer.weight.size())), "weights vary about zero");
+    if (!layer.weight.empty())
+      expect(square > 0.0 && std::fabs(sum) < 0.3 * std::sqrt(square * double(layer.weight.size())),
+             "weights vary about zero");
   }
 }
 
@@ -73,7 +79,8 @@ void roundtrip() {
   each([&](TensorKind kind, int tensor, std::vector<float>& values) {
     std::vector<float> read(values.size());
     expect_ok(network->read(kind, tensor, read.data()), "read " + network->tensors()[tensor].name);
-    expect(read == values, "kind " + std::to_string(int(kind)) + " " + network->tensors()[tensor].name + " comes back as it was written");
+    expect(read == values, "kind " + std::to_string(int(kind)) + " " + network->tensors()[tensor].name +
+                               " comes back as it was written");
   });
 }
 
@@ -82,8 +89,10 @@ void tensor_index() {
   const auto network = make_network(make_case(odd_spec(), 1, random));
   std::vector<float> values(100000);
   for (int tensor : {-1, int(network->tensors().size())}) {
-    expect(!network->read(TensorKind::kParameter, tensor, values.data()).ok(), "read of tensor " + std::to_string(tensor));
-    expect(!network->write(TensorKind::kParameter, tensor, values.data()).ok(), "write of tensor " + std::to_string(tensor));
+    expect(!network->read(TensorKind::kParameter, tensor, values.data()).ok(),
+           "read of tensor " + std::to_string(tensor));
+    expect(!network->write(TensorKind::kParameter, tensor, values.data()).ok(),
+           "write of tensor " + std::to_string(tensor));
   }
 }
 
@@ -122,7 +131,8 @@ void labels() {
     const int32_t pair[2] = {0, wrong};
     Batch batch = c.batch();
     batch.labels = pair;
-    expect(!network->gradients(batch, Mode::kSnn, no_stop(), &stats).ok(), "label " + std::to_string(wrong) + " of 6 classes");
+    expect(!network->gradients(batch, Mode::kSnn, no_stop(), &stats).ok(),
+           "label " + std::to_string(wrong) + " of 6 classes");
   }
 }
 
@@ -133,18 +143,21 @@ void non_finite(Mode mode, float poison, int layer, Precision precision) {
   c.spec.precision = precision;
   c.parameters[layer].weight[1] = poison;
   const auto network = make_network(c);
-  const std::string what = "weight " + std::to_string(poison) + " in layer " + std::to_string(layer) + (mode == Mode::kAnn ? " of the ANN" : "");
+  const std::string what = "weight " + std::to_string(poison) + " in layer " + std::to_string(layer) +
+                           (mode == Mode::kAnn ? " of the ANN" : "");
   const std::vector<float> before = read_bits(*network, TensorKind::kParameter);
   StepStats stats;
   expect_ok(network->train(c.batch(), mode, {}, no_stop(), &stats), what);
   expect(stats.bad_layer == layer, what + ": bad layer " + std::to_string(stats.bad_layer));
   std::vector<float> after = read_bits(*network, TensorKind::kParameter);
   for (size_t i = 0; i < before.size(); ++i)
-    expect(before[i] == after[i] || (std::isnan(before[i]) && std::isnan(after[i])), what + ": the parameters stay as they were");
+    expect(before[i] == after[i] || (std::isnan(before[i]) && std::isnan(after[i])),
+           what + ": the parameters stay as they were");
   expect(network->optimizer_steps() == 0, what + ": no step was counted");
 }
 
-// Finite weights whose products are not: the step either reports a layer and changes nothing, or leaves finite parameters.
+// Finite weights whose products are not: the step either reports a layer and changes nothing, or leaves finite
+// parameters.
 void overflow(Mode mode, int layer) {
   Random random(79);
   Case c = make_case(odd_spec(), 2, random);
@@ -155,7 +168,8 @@ void overflow(Mode mode, int layer) {
   expect_ok(network->train(c.batch(), mode, {}, no_stop(), &stats), "train");
   const std::vector<float> after = read_bits(*network, TensorKind::kParameter);
   expect(std::isfinite(stats.loss) || stats.bad_layer >= 0, "a loss that is not finite names a layer");
-  if (mode == Mode::kAnn || layer == 4) expect(stats.bad_layer == layer, "bad layer " + std::to_string(stats.bad_layer));
+  if (mode == Mode::kAnn || layer == 4)
+    expect(stats.bad_layer == layer, "bad layer " + std::to_string(stats.bad_layer));
   if (stats.bad_layer >= 0) expect(before == after, "the parameters stay as they were");
   for (float v : after) expect(std::isfinite(v), "finite parameters");
 }
@@ -194,7 +208,8 @@ void batch_of_any_order() {
   out.logits = one.data();
   for (int n = 4; n >= 0; --n) {
     expect_ok(network->forward({&c.pixels[n * size], nullptr, 1}, Mode::kSnn, out, no_stop(), &stats), "forward");
-    for (int k = 0; k < 6; ++k) expect_near(one[k], all[n * 6 + k], 1e-5, 1e-5, "image " + std::to_string(n) + " alone");
+    for (int k = 0; k < 6; ++k)
+      expect_near(one[k], all[n * 6 + k], 1e-5, 1e-5, "image " + std::to_string(n) + " alone");
   }
 }
 
@@ -208,7 +223,8 @@ void batches_of_changing_size() {
     expect_ok(network->gradients(batch, Mode::kSnn, no_stop(), &stats), "gradients");
     const auto other = make_network(big);
     expect_ok(other->gradients(batch, Mode::kSnn, no_stop(), &expected), "gradients");
-    expect(stats.loss == expected.loss && read_bits(*network, TensorKind::kGradient) == read_bits(*other, TensorKind::kGradient),
+    expect(stats.loss == expected.loss &&
+               read_bits(*network, TensorKind::kGradient) == read_bits(*other, TensorKind::kGradient),
            "a batch of " + std::to_string(count) + " after others");
     expect_ok(network->forward(batch, Mode::kAnn, {}, no_stop(), &stats), "ANN in between");
   }
@@ -227,12 +243,14 @@ void add_state_tests(Tests& tests) {
     for (int layer : {0, 2, 4})
       for (Mode mode : {Mode::kSnn, Mode::kAnn})
         for (Precision precision : {Precision::kFp32, Precision::kMixed})
-          tests.push_back({"non-finite weight " + std::to_string(poison) + " in layer " + std::to_string(layer) + (mode == Mode::kAnn ? " of the ANN" : "") +
+          tests.push_back({"non-finite weight " + std::to_string(poison) + " in layer " + std::to_string(layer) +
+                               (mode == Mode::kAnn ? " of the ANN" : "") +
                                (precision == Precision::kMixed ? ", mixed precision" : ""),
                            [=] { non_finite(mode, poison, layer, precision); }});
   for (int layer : {0, 2, 4})
     for (Mode mode : {Mode::kSnn, Mode::kAnn})
-      tests.push_back({"overflow in layer " + std::to_string(layer) + (mode == Mode::kAnn ? " of the ANN" : ""), [=] { overflow(mode, layer); }});
+      tests.push_back({"overflow in layer " + std::to_string(layer) + (mode == Mode::kAnn ? " of the ANN" : ""),
+                       [=] { overflow(mode, layer); }});
   tests.push_back({"descriptions that make no network are refused", bad_descriptions});
   tests.push_back({"images of a batch do not see each other", batch_of_any_order});
   tests.push_back({"buffers serve batches of changing size", batches_of_changing_size});

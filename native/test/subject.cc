@@ -26,7 +26,8 @@ constexpr LeftOut kLeftOut[] = {
 };
 
 bool left_out(const std::string& name) {
-  return std::any_of(std::begin(kLeftOut), std::end(kLeftOut), [&](const LeftOut& l) { return name.rfind(l.prefix, 0) == 0; });
+  return std::any_of(std::begin(kLeftOut), std::end(kLeftOut),
+                     [&](const LeftOut& l) { return name.rfind(l.prefix, 0) == 0; });
 }
 
 }  // namespace

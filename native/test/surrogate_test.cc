@@ -1,5 +1,5 @@
-// Surrogates as functions of one variable: each is the derivative of the smooth function it stands for, the oracle's and
-// the kernels' formulas agree, and the spike itself is strict.
+// Surrogates as functions of one variable: each is the derivative of the smooth function it stands for, the oracle's
+// and the kernels' formulas agree, and the spike itself is strict.
 #include <algorithm>
 #include <cmath>
 
@@ -11,7 +11,8 @@
 namespace onespike::test {
 namespace {
 
-const Surrogate kAll[] = {Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid};
+const Surrogate kAll[] = {Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular, Surrogate::kArctan,
+                          Surrogate::kFastSigmoid};
 
 NetworkSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
   NetworkSpec spec;
@@ -32,14 +33,16 @@ void derivative_of_primitive() {
         if (surrogate == Surrogate::kRectangular && std::fabs(std::fabs(z) - kappa) < 3 * h) continue;
         const auto f = [&](double x) { return oracle::surrogate_primitive(spec, x); };
         const double slope = (f(z - 2 * h) - 8 * f(z - h) + 8 * f(z + h) - f(z + 2 * h)) / (12 * h);
-        expect_near(oracle::surrogate_derivative(spec, z, 1, 1), slope, 1e-8, 2e-5, "surrogate " + std::to_string(int(surrogate)) + " at z = " + std::to_string(z));
+        expect_near(oracle::surrogate_derivative(spec, z, 1, 1), slope, 1e-8, 2e-5,
+                    "surrogate " + std::to_string(int(surrogate)) + " at z = " + std::to_string(z));
       }
     }
   }
 }
 
 void primitive_limits() {
-  for (Surrogate surrogate : {Surrogate::kTriangle, Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid}) {
+  for (Surrogate surrogate :
+       {Surrogate::kTriangle, Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid}) {
     const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, 1.0f);
     double previous = -1.0;
     for (double z = -4.0; z <= 4.0; z += 0.1) {
@@ -49,7 +52,8 @@ void primitive_limits() {
     }
   }
   // The exponential surrogate depends on time alone, so it is the derivative of no function of z.
-  expect(std::isnan(oracle::surrogate_primitive(surrogate_spec(Surrogate::kExponential, 0.3f, 1.0f), 0.0)), "no primitive");
+  expect(std::isnan(oracle::surrogate_primitive(surrogate_spec(Surrogate::kExponential, 0.3f, 1.0f), 0.0)),
+         "no primitive");
 }
 
 void kernels_agree() {
@@ -88,7 +92,8 @@ void coded_times() {
   for (int T : {1, 2, 3, 5, 16, 254})
     for (int p = 0; p < 256; ++p) {
       const int hybrid = coded_time(uint8_t(p), T, 2, 0.0, 1.0), first = coded_time(uint8_t(p), T, 1, 0.2, 0.6);
-      if (T >= 2) expect(hybrid >= 2 && hybrid <= T, "hybrid time " + std::to_string(hybrid) + " of T = " + std::to_string(T));
+      if (T >= 2)
+        expect(hybrid >= 2 && hybrid <= T, "hybrid time " + std::to_string(hybrid) + " of T = " + std::to_string(T));
       expect(first >= 1 && first <= T, "first-spike time " + std::to_string(first) + " of T = " + std::to_string(T));
       if (p > 0 && T >= 2) expect(hybrid <= coded_time(uint8_t(p - 1), T, 2, 0.0, 1.0), "brighter is earlier");
     }

@@ -17,7 +17,8 @@ struct Stage {
   std::vector<uint8_t> source;
   std::vector<float> weight, bias, current;
 
-  Stage(StageShape shape, int images, int timesteps, double density, Random& random) : s(shape), n(images), T(timesteps) {
+  Stage(StageShape shape, int images, int timesteps, double density, Random& random)
+      : s(shape), n(images), T(timesteps) {
     s.src_cs = s.src_c, s.first = true;
     source.resize(size_t(n * s.src_size()));
     for (uint8_t& t : source) t = uint8_t(random.chance(density) ? random.between(1, T) : 0);
@@ -32,7 +33,8 @@ struct Stage {
   // Packed: tile, tap, source channel, channel in the tile.
   float weight_at(int tap, int c, int out) const {
     const Tile tile = tile_of(out, s.out_cs);
-    return weight[size_t((int64_t(tile.begin) * s.taps() + int64_t(tap) * tile.width) * s.src_cs + c * tile.width + out - tile.begin)];
+    return weight[size_t((int64_t(tile.begin) * s.taps() + int64_t(tap) * tile.width) * s.src_cs + c * tile.width +
+                         out - tile.begin)];
   }
 
   double sum_at(int image, int y, int x, int out, int t) const {
@@ -42,7 +44,8 @@ struct Stage {
         const int sy = y * s.stride - s.pad + ky, sx = x * s.stride - s.pad + kx;
         if (sy < 0 || sx < 0 || sy >= s.in_h || sx >= s.in_w) continue;
         for (int c = 0; c < s.src_cs; ++c)
-          if (source[size_t(((int64_t(image) * s.src_h + sy) * s.src_w + sx) * s.src_cs + c)] == t) sum += weight_at(ky * s.kernel_w + kx, c, out);
+          if (source[size_t(((int64_t(image) * s.src_h + sy) * s.src_w + sx) * s.src_cs + c)] == t)
+            sum += weight_at(ky * s.kernel_w + kx, c, out);
       }
     return sum;
   }
@@ -63,7 +66,9 @@ void agree(const Stage& stage, const char* expected, const std::string& what) {
   const int64_t potentials = stage.n * stage.T * s.out_size();
   SpikeSource source;
   source.times = static_cast<const uint8_t*>(upload(stage.source.data(), stage.source.size()));
-  const auto floats = [&](const std::vector<float>& values) { return static_cast<float*>(upload(values.data(), values.size() * sizeof(float))); };
+  const auto floats = [&](const std::vector<float>& values) {
+    return static_cast<float*>(upload(values.data(), values.size() * sizeof(float)));
+  };
   float *weight = floats(stage.weight), *bias = floats(stage.bias), *current = floats(stage.current);
   float* potential = static_cast<float*>(upload(nullptr, size_t(potentials) * sizeof(float)));
   uint8_t* times = static_cast<uint8_t*>(upload(nullptr, size_t(stage.n * s.out_size())));
@@ -100,11 +105,13 @@ void same_sums() {
   Random random(21);
   const struct {
     int height, width, channels, out, kernel, stride, pad;
-  } shapes[] = {{7, 9, 3, 80, 3, 1, 1}, {6, 5, 1, 16, 5, 2, 2}, {8, 8, 4, 32, 4, 3, 0}, {5, 6, 7, 48, 3, 1, 2}, {3, 4, 1, 64, 1, 1, 0}, {4, 40, 2, 16, 2, 1, 1}};
+  } shapes[] = {{7, 9, 3, 80, 3, 1, 1}, {6, 5, 1, 16, 5, 2, 2}, {8, 8, 4, 32, 4, 3, 0},
+                {5, 6, 7, 48, 3, 1, 2}, {3, 4, 1, 64, 1, 1, 0}, {4, 40, 2, 16, 2, 1, 1}};
   for (const auto& at : shapes)
     for (int T : {1, 5}) {
       const StageShape s = shape_of(at.height, at.width, at.channels, at.out, at.kernel, at.stride, at.pad, 1, false);
-      const std::string what = std::to_string(at.channels) + " channels, kernel " + std::to_string(at.kernel) + ", T " + std::to_string(T);
+      const std::string what =
+          std::to_string(at.channels) + " channels, kernel " + std::to_string(at.kernel) + ", T " + std::to_string(T);
       agree(Stage(s, 3, T, 0.9, random), "tables", what);
     }
 }

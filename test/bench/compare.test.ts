@@ -8,9 +8,15 @@ import { inModule } from '../helpers/module';
 const folder = temporaryFolder();
 const script = join(__dirname, '..', '..', 'bench', 'compare.mjs');
 
-function compare(args: string[], options: { env?: Record<string, string>; interrupt?: RegExp } = {}): Promise<{ status: number | null; stdout: string; stderr: string }> {
+function compare(
+  args: string[],
+  options: { env?: Record<string, string>; interrupt?: RegExp } = {},
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script, ...args], { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [script, ...args], {
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -30,21 +36,38 @@ function program(name: string, text: string): string {
   return path;
 }
 
-const python = program('python', `#!/bin/sh
+const python = program(
+  'python',
+  `#!/bin/sh
 echo warming up
 echo "{\\"imagesPerSecond\\": 10, \\"batch\\": 1, \\"torch\\": \\"$OMP_NUM_THREADS/$OPENBLAS_CORETYPE/$OPENBLAS_L2_SIZE\\", \\"peakRss\\": 1234567890, \\"runtimeRss\\": 200000000, \\"spikesPerNeuron\\": [0.1, 0.2]}"
-`);
+`,
+);
 const reference = program('single_spike.py', '');
 const failing = program('failing', '#!/bin/sh\necho out of luck >&2\nexit 3\n');
 const silent = program('silent', '#!/bin/sh\necho no numbers\n');
 const pytorch = ['--python', python, '--reference', reference];
-const tiny = ['--models', 'vgg6', '--cases', 'infer', '--batch', '1', '--iterations', '1', '--warmup', '0', '--rounds', '1'];
+const tiny = [
+  '--models',
+  'vgg6',
+  '--cases',
+  'infer',
+  '--batch',
+  '1',
+  '--iterations',
+  '1',
+  '--warmup',
+  '0',
+  '--rounds',
+  '1',
+];
 
 describe('usage', () => {
   test('--help says what there is', async () => {
     const { status, stdout } = await compare(['--help']);
     expect(status).toBe(0);
-    for (const flag of ['--python', '--reference', '--opponent', '--targets', '--quick', '--run', '--out']) expect(stdout).toContain(flag);
+    for (const flag of ['--python', '--reference', '--opponent', '--targets', '--quick', '--run', '--out'])
+      expect(stdout).toContain(flag);
   });
 
   test.each([
@@ -72,20 +95,52 @@ describe('measuring', () => {
   test('compares with PyTorch in rounds and reports rates, memory and the terms', async () => {
     const out = join(folder, 'table.md');
     const env = { OPENBLAS_CORETYPE: 'Haswell', OPENBLAS_L2_SIZE: '1' };
-    const { status, stdout, stderr } = await compare([...tiny, ...pytorch, '--without', 'onnxruntime', '--rounds', '2', '--threads', '1', '--json', '--out', out, '--targets'], { env });
+    const { status, stdout, stderr } = await compare(
+      [
+        ...tiny,
+        ...pytorch,
+        '--without',
+        'onnxruntime',
+        '--rounds',
+        '2',
+        '--threads',
+        '1',
+        '--json',
+        '--out',
+        out,
+        '--targets',
+      ],
+      { env },
+    );
     expect(status).toBe(0);
-    expect(stderr).toMatch(/^1 of 4: onespike, vgg6 infer, batch 1.*\n2 of 4: PyTorch.*\n3 of 4: PyTorch.*\n4 of 4: onespike/);
-    const events = stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
+    expect(stderr).toMatch(
+      /^1 of 4: onespike, vgg6 infer, batch 1.*\n2 of 4: PyTorch.*\n3 of 4: PyTorch.*\n4 of 4: onespike/,
+    );
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(events.map(({ event }) => event).slice(0, 2)).toEqual(['machine', 'row']);
-    expect(events[0]).toMatchObject({ cpu: expect.any(String), runtimeRss: { onespike: expect.any(Number), PyTorch: 200000000 }, versions: { PyTorch: '1//', onespike: expect.any(String), 'Node.js': process.version } });
+    expect(events[0]).toMatchObject({
+      cpu: expect.any(String),
+      runtimeRss: { onespike: expect.any(Number), PyTorch: 200000000 },
+      versions: { PyTorch: '1//', onespike: expect.any(String), 'Node.js': process.version },
+    });
     const { ours, other, ratio, memory } = events[1];
-    expect(other).toMatchObject({ imagesPerSecond: 10, spikesPerNeuron: 0.15000000000000002, peakRss: 1234567890, rounds: 2 });
+    expect(other).toMatchObject({
+      imagesPerSecond: 10,
+      spikesPerNeuron: 0.15000000000000002,
+      peakRss: 1234567890,
+      rounds: 2,
+    });
     expect(ours.rounds).toBe(2);
     expect(ratio).toBeCloseTo(ours.imagesPerSecond / 10, 9);
     // The parameters of vgg6 are the same for both.
     expect(other.peakRss - other.workingSet).toBe(ours.peakRss - ours.workingSet);
     expect(memory).toBeCloseTo(ours.workingSet / other.workingSet, 9);
-    expect(events.filter(({ event }) => event === 'target').find(({ what }) => what === 'inference / PyTorch')).toMatchObject({ wanted: 15, value: ratio, reached: ratio >= 15 });
+    expect(
+      events.filter(({ event }) => event === 'target').find(({ what }) => what === 'inference / PyTorch'),
+    ).toMatchObject({ wanted: 15, value: ratio, reached: ratio >= 15 });
     const table = readFileSync(out, 'utf8');
     expect(table).toMatch(/1 threads?; .*PyTorch 1\/\/.*Batch 1, T = 5, 12 % of the neurons/);
     expect(table).toMatch(/\| vgg6 +\| infer +\| [\d.]+ ms +\| PyTorch +\| 100 ms/);
@@ -95,10 +150,20 @@ describe('measuring', () => {
   test('says what a trained network is compared with', async () => {
     const run = join(folder, 'run');
     mkdirSync(run);
-    const write = (input: number[]): void => writeFileSync(join(run, 'run.json'), JSON.stringify({ network: { name: 'vgg9', input, timesteps: 5, layers: [{ type: 'linear', out: 3, output: true }] } }));
+    const write = (input: number[]): void =>
+      writeFileSync(
+        join(run, 'run.json'),
+        JSON.stringify({
+          network: { name: 'vgg9', input, timesteps: 5, layers: [{ type: 'linear', out: 3, output: true }] },
+        }),
+      );
     write([3, 32, 32]);
-    const said = inModule<string>('bench/compare/markdown.mjs', ['terms'], 'return terms(input.machine, input.options);',
-      { machine: { versions: {}, runtimeRss: { PyTorch: null } }, options: { activity: 0.12, run } });
+    const said = inModule<string>(
+      'bench/compare/markdown.mjs',
+      ['terms'],
+      'return terms(input.machine, input.options);',
+      { machine: { versions: {}, runtimeRss: { PyTorch: null } }, options: { activity: 0.12, run } },
+    );
     expect(said).toMatch(/PyTorch then runs its plain bench of the same shape/);
     const { status, stderr } = await compare([...pytorch, '--run', run, '--cases', 'run', '--without', 'onnxruntime']);
     expect(status).toBe(1);
@@ -111,9 +176,19 @@ describe('measuring', () => {
   });
 
   test('takes any other program, and fills in its command', async () => {
-    const { status, stdout } = await compare([...tiny, '--without', 'pytorch,onnxruntime', '--opponent', `${process.execPath} -p JSON.stringify({imagesPerSecond:{batch}*7,mode:"{mode}{model}"})`, '--json']);
+    const { status, stdout } = await compare([
+      ...tiny,
+      '--without',
+      'pytorch,onnxruntime',
+      '--opponent',
+      `${process.execPath} -p JSON.stringify({imagesPerSecond:{batch}*7,mode:"{mode}{model}"})`,
+      '--json',
+    ]);
     expect(status).toBe(0);
-    expect(JSON.parse(stdout.split('\n')[1]!)).toMatchObject({ other: { imagesPerSecond: 7, peakRss: null, workingSet: null, timing: { program: 'opponent' } }, memory: null });
+    expect(JSON.parse(stdout.split('\n')[1]!)).toMatchObject({
+      other: { imagesPerSecond: 7, peakRss: null, workingSet: null, timing: { program: 'opponent' } },
+      memory: null,
+    });
   });
 
   test('alone there is nothing to compare with, and no target is judged', async () => {
@@ -128,71 +203,179 @@ describe('measuring', () => {
     [failing, /to succeed but it ended with 3\nout of luck/],
     [silent, /Expected JSON from .* but received 'no numbers'/],
   ])('a program that fails ends it with 1: %s', async (opponent, message) => {
-    const { status, stdout, stderr } = await compare([...tiny, '--without', 'pytorch,onnxruntime', '--opponent', opponent]);
+    const { status, stdout, stderr } = await compare([
+      ...tiny,
+      '--without',
+      'pytorch,onnxruntime',
+      '--opponent',
+      opponent,
+    ]);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(message);
   });
 
   test('an interrupt ends it with 130', async () => {
-    const { status, stdout } = await compare([...tiny, '--without', 'pytorch,onnxruntime', '--iterations', '100000'], { interrupt: /1 of 1/ });
+    const { status, stdout } = await compare([...tiny, '--without', 'pytorch,onnxruntime', '--iterations', '100000'], {
+      interrupt: /1 of 1/,
+    });
     expect({ status, stdout }).toEqual({ status: 130, stdout: '' });
   }, 30_000);
 });
 
 describe('the parts', () => {
-  const options = { models: ['vgg16'], cases: [], without: [], opponent: [], batch: 64, timesteps: 5, activity: 0.12, threads: 2, iterations: 3, run: undefined };
+  const options = {
+    models: ['vgg16'],
+    cases: [],
+    without: [],
+    opponent: [],
+    batch: 64,
+    timesteps: 5,
+    activity: 0.12,
+    threads: 2,
+    iterations: 3,
+    run: undefined,
+  };
   const comparisons = (changes: object, network: unknown = null): any[] =>
-    inModule('bench/compare/cases.mjs', ['comparisonsOf'], 'return comparisonsOf(input.options, input.network);', { options: { ...options, ...changes }, network });
+    inModule('bench/compare/cases.mjs', ['comparisonsOf'], 'return comparisonsOf(input.options, input.network);', {
+      options: { ...options, ...changes },
+      network,
+    });
 
   test('each case compares what it says', () => {
-    const pairs = (name: string): string[] => comparisons({ cases: [name] }).map(({ ours, other }) => [ours, other].map(({ program, mode, timesteps, threads, precision, activity, batch }) =>
-      [program, mode, timesteps === 5 ? '' : timesteps, threads === 2 ? '' : threads, precision ?? '', activity === 0.12 ? '' : activity, batch === 64 ? '' : batch].filter((word) => word !== '').join(' ')).join(' | '));
+    const pairs = (name: string): string[] =>
+      comparisons({ cases: [name] }).map(({ ours, other }) =>
+        [ours, other]
+          .map(({ program, mode, timesteps, threads, precision, activity, batch }) =>
+            [
+              program,
+              mode,
+              timesteps === 5 ? '' : timesteps,
+              threads === 2 ? '' : threads,
+              precision ?? '',
+              activity === 0.12 ? '' : activity,
+              batch === 64 ? '' : batch,
+            ]
+              .filter((word) => word !== '')
+              .join(' '),
+          )
+          .join(' | '),
+      );
     expect(pairs('infer')).toEqual(['onespike infer | pytorch infer', 'onespike infer | onnxruntime ann-infer']);
     expect(pairs('train')).toEqual(['onespike train | pytorch train']);
     expect(pairs('mixed')).toEqual(['onespike train mixed | pytorch train']);
     expect(pairs('ann-train')).toEqual(['onespike ann-train | pytorch-ann train']);
-    expect(pairs('ann-infer')).toEqual(['onespike ann-infer | pytorch-ann infer', 'onespike ann-infer | onnxruntime ann-infer']);
+    expect(pairs('ann-infer')).toEqual([
+      'onespike ann-infer | pytorch-ann infer',
+      'onespike ann-infer | onnxruntime ann-infer',
+    ]);
     expect(pairs('steps')).toEqual(['onespike infer 20 | onespike infer', 'onespike train 20 | onespike train']);
     expect(pairs('threads')).toEqual(['onespike infer | onespike infer 1', 'onespike train | onespike train 1']);
     expect(pairs('activity')).toEqual(['onespike infer 0.06 | pytorch infer 0.06']);
-    expect(pairs('latency')).toEqual(['onespike infer 1 | onnxruntime ann-infer 1', 'onespike infer 1 | pytorch infer 1']);
+    expect(pairs('latency')).toEqual([
+      'onespike infer 1 | onnxruntime ann-infer 1',
+      'onespike infer 1 | pytorch infer 1',
+    ]);
   });
 
   test('a trained network meets PyTorch on a network of its shape', () => {
-    const [run] = comparisons({ cases: ['run'], run: 'runs/x' }, { name: 'vgg6', timesteps: 4, layers: [{ type: 'linear', out: 3, output: true }] });
-    expect(run).toMatchObject({ name: 'run', ours: { program: 'onespike', run: 'runs/x', timesteps: 4, mode: 'train' }, other: { program: 'pytorch', layers: [{ out: 3 }], timesteps: 4, mode: 'train' } });
+    const [run] = comparisons(
+      { cases: ['run'], run: 'runs/x' },
+      { name: 'vgg6', timesteps: 4, layers: [{ type: 'linear', out: 3, output: true }] },
+    );
+    expect(run).toMatchObject({
+      name: 'run',
+      ours: { program: 'onespike', run: 'runs/x', timesteps: 4, mode: 'train' },
+      other: { program: 'pytorch', layers: [{ out: 3 }], timesteps: 4, mode: 'train' },
+    });
   });
 
   test('what several rows need is timed once', () => {
-    const count = inModule('bench/compare/cases.mjs', ['comparisonsOf', 'timingsOf'], 'return timingsOf(comparisonsOf(input)).length;', { ...options, cases: ['infer', 'train', 'mixed', 'threads'] });
+    const count = inModule(
+      'bench/compare/cases.mjs',
+      ['comparisonsOf', 'timingsOf'],
+      'return timingsOf(comparisonsOf(input)).length;',
+      { ...options, cases: ['infer', 'train', 'mixed', 'threads'] },
+    );
     // Of onespike: infer, train, mixed and two with one thread; of PyTorch: infer and train; of onnxruntime: one.
     expect(count).toBe(8);
   });
 
   test('medians, spread and working sets', () => {
-    const rounds = [8, 10, 30].map((imagesPerSecond) => ({ imagesPerSecond, batch: 5, peakRss: 1000, spikesPerNeuron: [0.1, 0.3], meanSpikesPerNeuron: 0.15 }));
+    const rounds = [8, 10, 30].map((imagesPerSecond) => ({
+      imagesPerSecond,
+      batch: 5,
+      peakRss: 1000,
+      spikesPerNeuron: [0.1, 0.3],
+      meanSpikesPerNeuron: 0.15,
+    }));
     const needed = { parameterBytes: 100, gradientBytes: 20, optimizerBytes: 3 };
-    const summary = inModule<any>('bench/compare/rows.mjs', ['summary'], 'return summary(input.rounds, input.needed);', { rounds, needed });
-    expect(summary).toEqual({ imagesPerSecond: 10, milliseconds: 500, spread: 2.2, spikesPerNeuron: 0.15, peakRss: 1000, runtimeRss: null, workingSet: 877, rounds: 3 });
-    expect(inModule('bench/compare/rows.mjs', ['median'], 'return [median([]), median([3]), median([4, 1]), median([9, 1, 2])];')).toEqual([null, 3, 2.5, 2]);
+    const summary = inModule<any>(
+      'bench/compare/rows.mjs',
+      ['summary'],
+      'return summary(input.rounds, input.needed);',
+      { rounds, needed },
+    );
+    expect(summary).toEqual({
+      imagesPerSecond: 10,
+      milliseconds: 500,
+      spread: 2.2,
+      spikesPerNeuron: 0.15,
+      peakRss: 1000,
+      runtimeRss: null,
+      workingSet: 877,
+      rounds: 3,
+    });
+    expect(
+      inModule(
+        'bench/compare/rows.mjs',
+        ['median'],
+        'return [median([]), median([3]), median([4, 1]), median([9, 1, 2])];',
+      ),
+    ).toEqual([null, 3, 2.5, 2]);
   });
 
   test('targets are judged by their side of the limit', () => {
-    const row = (name: string, program: string, mode: string, ratio: number, memory = 0.1): object => ({ name, model: 'vgg16', ours: { timing: { mode } }, other: { timing: { program } }, ratio, memory });
+    const row = (name: string, program: string, mode: string, ratio: number, memory = 0.1): object => ({
+      name,
+      model: 'vgg16',
+      ours: { timing: { mode } },
+      other: { timing: { program } },
+      ratio,
+      memory,
+    });
     const rows = [
-      row('infer', 'pytorch', 'infer', 20), row('infer', 'onnxruntime', 'infer', 2.4), row('train', 'pytorch', 'train', 5.1, 0.2), row('steps', 'onespike', 'train', 0.5, 1.4),
-      row('threads', 'onespike', 'train', 1.8), row('activity', 'pytorch', 'infer', 31), row('latency', 'onnxruntime', 'infer', 1.1), row('run', 'pytorch', 'train', 9),
+      row('infer', 'pytorch', 'infer', 20),
+      row('infer', 'onnxruntime', 'infer', 2.4),
+      row('train', 'pytorch', 'train', 5.1, 0.2),
+      row('steps', 'onespike', 'train', 0.5, 1.4),
+      row('threads', 'onespike', 'train', 1.8),
+      row('activity', 'pytorch', 'infer', 31),
+      row('latency', 'onnxruntime', 'infer', 1.1),
+      row('run', 'pytorch', 'train', 9),
     ];
     const judged = inModule<any[]>('bench/compare/targets.mjs', ['judge'], "return judge(input, ['vgg16']);", rows);
     const verdicts = Object.fromEntries(judged.map(({ what, value, reached }) => [what, [value, reached]]));
     expect(verdicts).toMatchObject({
-      'inference / PyTorch': [20, true], "inference / onnxruntime's ANN": [2.4, false], 'training / PyTorch': [5.1, true], 'mixed training / PyTorch in fp32': [null, null],
-      'working set of inference / PyTorch': [0.1, true], 'working set of training / PyTorch': [0.2, false], 'time of 4 T steps / T, training': [2, true],
-      'time of 4 T steps / T, inference': [null, null], 'working set of 4 T steps / T, training': [1.4, true], 'threads / 1 thread, training': [1.8, false],
-      'inference / PyTorch at half the activity, over that at the whole': [1.55, true], "rate of single images / onnxruntime's ANN": [1.1, true],
+      'inference / PyTorch': [20, true],
+      "inference / onnxruntime's ANN": [2.4, false],
+      'training / PyTorch': [5.1, true],
+      'mixed training / PyTorch in fp32': [null, null],
+      'working set of inference / PyTorch': [0.1, true],
+      'working set of training / PyTorch': [0.2, false],
+      'time of 4 T steps / T, training': [2, true],
+      'time of 4 T steps / T, inference': [null, null],
+      'working set of 4 T steps / T, training': [1.4, true],
+      'threads / 1 thread, training': [1.8, false],
+      'inference / PyTorch at half the activity, over that at the whole': [1.55, true],
+      "rate of single images / onnxruntime's ANN": [1.1, true],
       'training on a trained network / PyTorch': [9, true],
     });
     const other = inModule<any[]>('bench/compare/targets.mjs', ['judge'], "return judge([], ['vgg9']);");
-    expect(other.find(({ what }) => what === 'inference / PyTorch')).toMatchObject({ model: 'vgg9', wanted: 15, value: null, reached: null });
+    expect(other.find(({ what }) => what === 'inference / PyTorch')).toMatchObject({
+      model: 'vgg9',
+      wanted: 15,
+      value: null,
+      reached: null,
+    });
   });
 });

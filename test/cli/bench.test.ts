@@ -11,15 +11,43 @@ const vgg6Bytes = 4 * (9 * (3 * 64 + 64 * 128 + 128 * 128) + 8192 * 4096 + 4096 
 
 describe('a network with random weights', () => {
   test('is reported as the reference reports it, with memory and versions', async () => {
-    const { status, stderr, events } = await cli(['bench', 'vgg6', 'train', ...short, '--activity', '0.2', '--threads', '1', '--json']);
+    const { status, stderr, events } = await cli([
+      'bench',
+      'vgg6',
+      'train',
+      ...short,
+      '--activity',
+      '0.2',
+      '--threads',
+      '1',
+      '--json',
+    ]);
     expect(status).toBe(0);
     expect(stderr).toMatch(/building vgg6/);
     const [result, ...rest] = events();
     expect(rest).toEqual([]);
     expect(result).toMatchObject({
-      event: 'bench', model: 'vgg6', mode: 'train', batch: 2, timesteps: 5, classes: 10, activity: 0.2, surrogate: 'triangle', device: 'cpu', dtype: 'float32', precision: 'fp32', threads: 1,
-      warmup: 0, iterations: 2, node: process.version, version: expect.any(String), simd: expect.any(String), cpu: expect.any(String),
-      parameterBytes: vgg6Bytes, gradientBytes: vgg6Bytes, optimizerBytes: vgg6Bytes,
+      event: 'bench',
+      model: 'vgg6',
+      mode: 'train',
+      batch: 2,
+      timesteps: 5,
+      classes: 10,
+      activity: 0.2,
+      surrogate: 'triangle',
+      device: 'cpu',
+      dtype: 'float32',
+      precision: 'fp32',
+      threads: 1,
+      warmup: 0,
+      iterations: 2,
+      node: process.version,
+      version: expect.any(String),
+      simd: expect.any(String),
+      cpu: expect.any(String),
+      parameterBytes: vgg6Bytes,
+      gradientBytes: vgg6Bytes,
+      optimizerBytes: vgg6Bytes,
     });
     expect(result!.best).toBeGreaterThanOrEqual(result!.imagesPerSecond);
     expect(result!.imagesPerSecond).toBeCloseTo(2000 / result!.milliseconds, 6);
@@ -35,8 +63,31 @@ describe('a network with random weights', () => {
   });
 
   test('infers without gradients, at another activity, number of classes and time steps', async () => {
-    const { events } = await cli(['bench', '--model', 'vgg6', '--mode', 'infer', ...short, '--activity', '0.06', '--classes', '7', '--timesteps', '8', '--json']);
-    expect(events()).toEqual([expect.objectContaining({ mode: 'infer', timesteps: 8, classes: 7, activity: 0.06, gradientBytes: 0, optimizerBytes: 0 })]);
+    const { events } = await cli([
+      'bench',
+      '--model',
+      'vgg6',
+      '--mode',
+      'infer',
+      ...short,
+      '--activity',
+      '0.06',
+      '--classes',
+      '7',
+      '--timesteps',
+      '8',
+      '--json',
+    ]);
+    expect(events()).toEqual([
+      expect.objectContaining({
+        mode: 'infer',
+        timesteps: 8,
+        classes: 7,
+        activity: 0.06,
+        gradientBytes: 0,
+        optimizerBytes: 0,
+      }),
+    ]);
     for (const share of events()[0]!.spikesPerNeuron) expect(Math.abs(share - 0.06)).toBeLessThan(0.002);
   });
 
@@ -46,7 +97,17 @@ describe('a network with random weights', () => {
   });
 
   test('one image is a matter of milliseconds, and mixed precision is named', async () => {
-    const { status, stdout } = await cli(['bench', 'vgg6', 'infer', '--batch', '1', '--precision', 'mixed', '--iterations', '2']);
+    const { status, stdout } = await cli([
+      'bench',
+      'vgg6',
+      'infer',
+      '--batch',
+      '1',
+      '--precision',
+      'mixed',
+      '--iterations',
+      '2',
+    ]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^vgg6 infer, batch 1, T = 5, mixed, activity 0\.12, random weights$/m);
     expect(stdout).toMatch(/images\/s {2}[\d.]+ ms per image \(median of 2\)/);
@@ -55,7 +116,20 @@ describe('a network with random weights', () => {
   });
 
   test('--surrogate is timed, and the kernel that it makes worth while is named', async () => {
-    const { events } = await cli(['bench', 'vgg6', 'train', ...short, '--surrogate', 'arctan', '--timesteps', '1', '--backend', 'cpu', '--layers', '--json']);
+    const { events } = await cli([
+      'bench',
+      'vgg6',
+      'train',
+      ...short,
+      '--surrogate',
+      'arctan',
+      '--timesteps',
+      '1',
+      '--backend',
+      'cpu',
+      '--layers',
+      '--json',
+    ]);
     const [result] = events();
     expect(result).toMatchObject({ surrogate: 'arctan', timesteps: 1 });
     const rows = (result!.layers as Record<string, any>[]).filter((row) => row.operation === 'input_gradient');
@@ -69,7 +143,8 @@ describe('a network with random weights', () => {
     const [result] = events();
     const rows = result!.layers as Record<string, any>[];
     const layers = new Set(rows.map(({ layer }) => layer));
-    for (const layer of ['layers.0', 'layers.2', 'layers.3', 'layers.5', 'layers.6', 'layers.7']) expect(layers).toContain(layer);
+    for (const layer of ['layers.0', 'layers.2', 'layers.3', 'layers.5', 'layers.6', 'layers.7'])
+      expect(layers).toContain(layer);
     for (const row of rows) {
       expect(row).toMatchObject({ operation: expect.any(String), kernel: expect.any(String) });
       expect(row.density).toBeGreaterThanOrEqual(0);
@@ -92,13 +167,43 @@ describe('a trained network', () => {
   beforeAll(async () => {
     writeFileSync(config, JSON.stringify(tinyConfig));
     expect((await cli(['train', config, '--out', run, '--json'])).status).toBe(0);
-    expect((await cli(['train', config, '--out', annRun, '--set', 'convert.enabled=false', '--set', 'snn.epochs=0', '--json'])).status).toBe(0);
+    expect(
+      (
+        await cli([
+          'train',
+          config,
+          '--out',
+          annRun,
+          '--set',
+          'convert.enabled=false',
+          '--set',
+          'snn.epochs=0',
+          '--json',
+        ])
+      ).status,
+    ).toBe(0);
   });
 
-  test.each([['train', 'train'], ['infer', 'test'], ['ann-train', 'train'], ['ann-infer', 'test']])('%s runs on its %s images with its thresholds', async (mode, images) => {
+  test.each([
+    ['train', 'train'],
+    ['infer', 'test'],
+    ['ann-train', 'train'],
+    ['ann-infer', 'test'],
+  ])('%s runs on its %s images with its thresholds', async (mode, images) => {
     const { status, events } = await cli(['bench', '--run', run, '--mode', mode, '--batch', '30', '--json']);
     expect(status).toBe(0);
-    expect(events()).toEqual([expect.objectContaining({ event: 'bench', model: 'tiny', mode, run, images, batch: 30, timesteps: 4, classes: 10 })]);
+    expect(events()).toEqual([
+      expect.objectContaining({
+        event: 'bench',
+        model: 'tiny',
+        mode,
+        run,
+        images,
+        batch: 30,
+        timesteps: 4,
+        classes: 10,
+      }),
+    ]);
     expect(events()[0]).not.toHaveProperty('activity');
   });
 
@@ -109,7 +214,20 @@ describe('a trained network', () => {
   });
 
   test('what is said about it may be true, and the images may be chosen', async () => {
-    const { status, events } = await cli(['bench', '--run', run, '--timesteps', '4', '--classes', '10', '--images', 'test', '--batch', '2', '--json']);
+    const { status, events } = await cli([
+      'bench',
+      '--run',
+      run,
+      '--timesteps',
+      '4',
+      '--classes',
+      '10',
+      '--images',
+      'test',
+      '--batch',
+      '2',
+      '--json',
+    ]);
     expect(status).toBe(0);
     expect(events()[0]).toMatchObject({ mode: 'train', images: 'test' });
   });
@@ -130,12 +248,16 @@ describe('a trained network', () => {
   test('one that does not spike yet can only be timed as an ANN', async () => {
     const { status, events } = await cli(['bench', '--run', annRun, '--json']);
     expect(status).toBe(1);
-    expect(events()).toEqual([expect.objectContaining({ event: 'error', code: 'ERR_STATE', message: expect.stringContaining('ann-train') })]);
+    expect(events()).toEqual([
+      expect.objectContaining({ event: 'error', code: 'ERR_STATE', message: expect.stringContaining('ann-train') }),
+    ]);
     expect((await cli(['bench', '--run', annRun, 'ann-infer', '--batch', '4'])).status).toBe(0);
   });
 
   test('one that is not there is a failure', async () => {
-    expect((await cli(['bench', '--run', join(folder, 'absent'), '--json'])).events()).toEqual([expect.objectContaining({ code: 'ERR_IO' })]);
+    expect((await cli(['bench', '--run', join(folder, 'absent'), '--json'])).events()).toEqual([
+      expect.objectContaining({ code: 'ERR_IO' }),
+    ]);
   });
 });
 

@@ -13,12 +13,15 @@ describe('help', () => {
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
   });
 
-  test.each([...commands.filter((name) => name !== 'data').map((name) => [name]), ['data', 'info'], ['data', 'fetch']])('%s %s explains itself with an example', async (...words) => {
-    const { status, stdout } = await cli([...words, '--help']);
-    expect(status).toBe(0);
-    expect(stdout).toMatch(/Examples?:\n {2}\$ onespike /);
-    expect(stdout).toContain('--json');
-  });
+  test.each([...commands.filter((name) => name !== 'data').map((name) => [name]), ['data', 'info'], ['data', 'fetch']])(
+    '%s %s explains itself with an example',
+    async (...words) => {
+      const { status, stdout } = await cli([...words, '--help']);
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/Examples?:\n {2}\$ onespike /);
+      expect(stdout).toContain('--json');
+    },
+  );
 
   test('a reader that leaves early is no crash', () => {
     // Far more than a pipe holds, so that the writer meets the closed end.
@@ -72,7 +75,9 @@ describe('wrong usage exits 2 with one line and a hint', () => {
   test('in JSON the error is an object on stdout', async () => {
     const { status, events } = await cli(['train', '--set', 'snn.epochs=-1', '--json']);
     expect(status).toBe(2);
-    expect(events()).toEqual([{ event: 'error', code: 'ERR_ARG', message: expect.stringContaining('snn.epochs'), hint: expect.any(String) }]);
+    expect(events()).toEqual([
+      { event: 'error', code: 'ERR_ARG', message: expect.stringContaining('snn.epochs'), hint: expect.any(String) },
+    ]);
   });
 });
 
@@ -103,20 +108,44 @@ describe('commands without a run', () => {
     const list = await cli(['presets']);
     for (const name of ['vgg6', 'vgg9', 'vgg11', 'vgg16']) expect(list.stdout).toContain(name);
     const one = await cli(['presets', 'vgg9', '--dataset', 'mnist']);
-    expect(JSON.parse(one.stdout)).toMatchObject({ preset: 'vgg9', dataset: { name: 'mnist' }, model: { name: 'vgg9' } });
+    expect(JSON.parse(one.stdout)).toMatchObject({
+      preset: 'vgg9',
+      dataset: { name: 'mnist' },
+      model: { name: 'vgg9' },
+    });
     const json = await cli(['presets', 'vgg9', '--json']);
-    expect(json.events()).toMatchObject([{ event: 'preset', name: 'vgg9', dataset: 'shapes', config: { preset: 'vgg9' } }]);
+    expect(json.events()).toMatchObject([
+      { event: 'preset', name: 'vgg9', dataset: 'shapes', config: { preset: 'vgg9' } },
+    ]);
   });
 
   test('doctor says what there is', async () => {
     const { status, events } = await cli(['doctor', '--json']);
     expect(status).toBe(0);
-    expect(events()).toEqual([expect.objectContaining({
-      event: 'doctor', version: expect.any(String), node: process.version, simd: expect.any(String), backend: expect.stringMatching(/^(cpu|cuda)$/),
-      cuda: { built: expect.any(Boolean), available: expect.any(Boolean), reason: expect.any(String), devices: expect.any(Array) }, device: expect.any(String), binary: expect.stringMatching(/\.node$/), threads: expect.any(Number),
-    })]);
+    expect(events()).toEqual([
+      expect.objectContaining({
+        event: 'doctor',
+        version: expect.any(String),
+        node: process.version,
+        simd: expect.any(String),
+        backend: expect.stringMatching(/^(cpu|cuda)$/),
+        cuda: {
+          built: expect.any(Boolean),
+          available: expect.any(Boolean),
+          reason: expect.any(String),
+          devices: expect.any(Array),
+        },
+        device: expect.any(String),
+        binary: expect.stringMatching(/\.node$/),
+        threads: expect.any(Number),
+      }),
+    ]);
     const text = (await cli(['doctor'])).stdout;
-    const { available, reason, devices } = events()[0]!.cuda as { available: boolean; reason: string; devices: { name: string }[] };
+    const { available, reason, devices } = events()[0]!.cuda as {
+      available: boolean;
+      reason: string;
+      devices: { name: string }[];
+    };
     expect(text).toMatch(available ? /CUDA +ready/ : /CUDA +not used: /);
     for (const words of [reason, ...devices.map(({ name }) => name)]) expect(text).toContain(words);
   });
@@ -124,9 +153,31 @@ describe('commands without a run', () => {
   test('a GPU that is not there is ERR_NO_BACKEND with the reason, and auto goes on without it', async () => {
     const refused = await cli(['bench', 'vgg6', 'infer', '--backend', 'cuda', '--device', '1023', '--json']);
     expect(refused.status).toBe(1);
-    expect(refused.events().at(-1)).toMatchObject({ event: 'error', code: 'ERR_NO_BACKEND', message: expect.stringMatching(/usable CUDA device.*: .+/) });
-    const { events } = await cli(['bench', 'vgg6', 'infer', '--batch', '1', '--iterations', '1', '--backend', 'auto', '--device', '1023', '--json']);
-    expect(events().at(-1)).toMatchObject({ backend: 'cpu', device: 'cpu', precision: 'fp32', processor: expect.any(String) });
+    expect(refused.events().at(-1)).toMatchObject({
+      event: 'error',
+      code: 'ERR_NO_BACKEND',
+      message: expect.stringMatching(/usable CUDA device.*: .+/),
+    });
+    const { events } = await cli([
+      'bench',
+      'vgg6',
+      'infer',
+      '--batch',
+      '1',
+      '--iterations',
+      '1',
+      '--backend',
+      'auto',
+      '--device',
+      '1023',
+      '--json',
+    ]);
+    expect(events().at(-1)).toMatchObject({
+      backend: 'cpu',
+      device: 'cpu',
+      precision: 'fp32',
+      processor: expect.any(String),
+    });
   });
 
   test('data info needs no download', async () => {

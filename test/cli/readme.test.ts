@@ -9,7 +9,10 @@ const root = join(__dirname, '..', '..');
 test('the program in the README trains, loads its run and names a class', () => {
   const program = /```js\n([^]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))![1]!;
   expect(program.trimEnd().split('\n').length).toBeLessThanOrEqual(15);
-  const quick = program.replace("preset: 'vgg6', ", "preset: 'vgg6', dataset: { trainCount: 200, testCount: 50 }, ann: { epochs: 1 }, snn: { epochs: 1 }, ");
+  const quick = program.replace(
+    "preset: 'vgg6', ",
+    "preset: 'vgg6', dataset: { trainCount: 200, testCount: 50 }, ann: { epochs: 1 }, snn: { epochs: 1 }, ",
+  );
   expect(quick).not.toBe(program);
   const folder = mkdtempSync(join(tmpdir(), 'onespike-readme-'));
   try {

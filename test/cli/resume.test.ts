@@ -17,19 +17,29 @@ function timeless(value: unknown): unknown {
   const timed = ['seconds', 'imagesPerSecond', 'run', 'created'];
   if (Array.isArray(value)) return value.map(timeless);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).filter(([key]) => !timed.includes(key)).map(([key, item]) => [key, timeless(item)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !timed.includes(key))
+      .map(([key, item]) => [key, timeless(item)]),
+  );
 }
 
 function outcome(run: string): { model: string; metrics: unknown; results: unknown } {
   return {
     model: readFileSync(join(run, 'model.safetensors')).toString('base64'),
-    metrics: readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n').map((line) => timeless(JSON.parse(line))),
+    metrics: readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => timeless(JSON.parse(line))),
     results: timeless(JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')).results),
   };
 }
 
 beforeAll(async () => {
-  writeFileSync(config, JSON.stringify({ ...tinyConfig, ann: { ...tinyConfig.ann, epochs: 3 }, snn: { ...tinyConfig.snn, epochs: 3 } }));
+  writeFileSync(
+    config,
+    JSON.stringify({ ...tinyConfig, ann: { ...tinyConfig.ann, epochs: 3 }, snn: { ...tinyConfig.snn, epochs: 3 } }),
+  );
   expect((await cli(['train', config, '--out', whole, ...settings])).status).toBe(0);
 });
 
@@ -68,12 +78,20 @@ test('killed again and again at random moments, the run comes to the same end', 
     if (begun) expect(result.signal).toBe('SIGKILL');
     expect(kills++).toBeLessThan(40);
     // The time to live grows, so that each sitting gets further than the one before.
-    result = await killed(begun ? ['resume', run, '--json'] : begin, 'from the start event', random.below(150) + 15 * kills);
+    result = await killed(
+      begun ? ['resume', run, '--json'] : begin,
+      'from the start event',
+      random.below(150) + 15 * kills,
+    );
   }
   expect(outcome(run)).toEqual(outcome(whole));
 });
 
-function killed(args: string[], from: 'from the first moment' | 'from the start event', milliseconds: number): Promise<CliResult> {
+function killed(
+  args: string[],
+  from: 'from the first moment' | 'from the start event',
+  milliseconds: number,
+): Promise<CliResult> {
   let timer: NodeJS.Timeout | undefined;
   const arm = (child: ChildProcess): void => {
     timer ??= setTimeout(() => child.kill('SIGKILL'), milliseconds);

@@ -7,12 +7,24 @@ import type { ProgressEvent } from '../../lib/train/events';
 function streams(columns: number | undefined): Streams & { text: () => string } {
   let text = '';
   const stdout = { isTTY: columns !== undefined, columns, write: (chunk: string) => (text += chunk) };
-  return { stdout, stderr: { write: (chunk: string) => (text += chunk) }, text: () => text } as unknown as Streams & { text: () => string };
+  return { stdout, stderr: { write: (chunk: string) => (text += chunk) }, text: () => text } as unknown as Streams & {
+    text: () => string;
+  };
 }
 
 const progress: ProgressEvent = {
-  event: 'progress', phase: 'snn', activity: 'train', epoch: 2, epochs: 4, step: 50, steps: 100, images: 1600, imagesPerSecond: 800,
-  loss: 0.51234, accuracy: 0.8125, spikesPerNeuron: 0.1234,
+  event: 'progress',
+  phase: 'snn',
+  activity: 'train',
+  epoch: 2,
+  epochs: 4,
+  step: 50,
+  steps: 100,
+  images: 1600,
+  imagesPerSecond: 800,
+  loss: 0.51234,
+  accuracy: 0.8125,
+  spikesPerNeuron: 0.1234,
 };
 
 describe('the live line', () => {
@@ -20,7 +32,17 @@ describe('the live line', () => {
     const out = streams(200);
     new TrainView(new Output(false, out)).show(progress);
     const line = out.text();
-    for (const part of ['snn', '2/4', '████████░░░░░░░░', '800 img/s', 'loss 0.512', '81.3 %', '0.123 spikes/neuron', '10 s left']) expect(line).toContain(part);
+    for (const part of [
+      'snn',
+      '2/4',
+      '████████░░░░░░░░',
+      '800 img/s',
+      'loss 0.512',
+      '81.3 %',
+      '0.123 spikes/neuron',
+      '10 s left',
+    ])
+      expect(line).toContain(part);
     expect(line.startsWith('\r\x1b[2K')).toBe(true);
   });
 
@@ -45,7 +67,10 @@ describe('the live line', () => {
   });
 
   test('is absent without a terminal and in JSON', () => {
-    for (const [json, columns] of [[false, undefined], [true, 80]] as const) {
+    for (const [json, columns] of [
+      [false, undefined],
+      [true, 80],
+    ] as const) {
       const out = streams(columns);
       new TrainView(new Output(json, out)).show(progress);
       expect(out.text()).toBe('');
@@ -73,10 +98,26 @@ test('colours follow terminal, NO_COLOR and FORCE_COLOR', () => {
 
 test('numbers as people read them', () => {
   expect([percent(0.8734), percent(0.5, 2), percent(null)]).toEqual(['87.3 %', '50.00 %', '–']);
-  expect([compact(1234567), compact(45600), compact(789), compact(12.345), compact(3)]).toEqual(['1.23 M', '45.6 k', '789', '12.3', '3']);
-  expect([duration(12), duration(184), duration(7500), duration(-1)]).toEqual(['12 s', '3 min 04 s', '2 h 05 min', '0 s']);
+  expect([compact(1234567), compact(45600), compact(789), compact(12.345), compact(3)]).toEqual([
+    '1.23 M',
+    '45.6 k',
+    '789',
+    '12.3',
+    '3',
+  ]);
+  expect([duration(12), duration(184), duration(7500), duration(-1)]).toEqual([
+    '12 s',
+    '3 min 04 s',
+    '2 h 05 min',
+    '0 s',
+  ]);
   expect([bar(0, 4), bar(0.5, 4), bar(2, 4)]).toEqual(['░░░░', '██░░', '████']);
-  expect(table([['a', '1'], ['long', '\x1b[1m23\x1b[22m']])).toBe('a      1\nlong  \x1b[1m23\x1b[22m');
+  expect(
+    table([
+      ['a', '1'],
+      ['long', '\x1b[1m23\x1b[22m'],
+    ]),
+  ).toBe('a      1\nlong  \x1b[1m23\x1b[22m');
 });
 
 describe('interrupts', () => {

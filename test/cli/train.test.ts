@@ -25,9 +25,24 @@ beforeAll(async () => {
 test('the events come in order and have their fields', () => {
   const kinds = events.map(({ event }) => event).filter((event) => !['progress', 'warning'].includes(event));
   expect(kinds).toEqual(['start', 'epoch', 'epoch', 'converted', 'epoch', 'epoch', 'done']);
-  expect(events[0]).toMatchObject({ event: 'start', version: expect.any(String), backend: expect.any(String), device: expect.any(String), threads: 1, model: 'tiny', dataset: 'shapes', seed: 3, resumed: null });
+  expect(events[0]).toMatchObject({
+    event: 'start',
+    version: expect.any(String),
+    backend: expect.any(String),
+    device: expect.any(String),
+    threads: 1,
+    model: 'tiny',
+    dataset: 'shapes',
+    seed: 3,
+    resumed: null,
+  });
   for (const epoch of events.filter(({ event }) => event === 'epoch')) {
-    expect(epoch).toMatchObject({ phase: expect.stringMatching(/^(ann|snn)$/), trainAccuracy: share, validationAccuracy: share, spikesPerNeuron: share });
+    expect(epoch).toMatchObject({
+      phase: expect.stringMatching(/^(ann|snn)$/),
+      trainAccuracy: share,
+      validationAccuracy: share,
+      spikesPerNeuron: share,
+    });
     expect(epoch.trainLoss).toBeGreaterThan(0);
     expect(epoch.imagesPerSecond).toBeGreaterThan(0);
   }
@@ -36,31 +51,55 @@ test('the events come in order and have their fields', () => {
   expect(Object.keys(converted.thresholds)).toEqual(['layers.0.threshold', 'layers.2.threshold', 'layers.4.threshold']);
   const done = events.at(-1)!;
   expect(done).toMatchObject({
-    event: 'done', run, ann: { testAccuracy: converted.annTestAccuracy }, converted: { testAccuracy: converted.accuracy },
-    snn: { testAccuracy: share, spikesPerNeuron: share, layers: [{ layer: 'layers.0' }, { layer: 'layers.2' }] }, seconds: expect.any(Number),
+    event: 'done',
+    run,
+    ann: { testAccuracy: converted.annTestAccuracy },
+    converted: { testAccuracy: converted.accuracy },
+    snn: { testAccuracy: share, spikesPerNeuron: share, layers: [{ layer: 'layers.0' }, { layer: 'layers.2' }] },
+    seconds: expect.any(Number),
   });
   expect(done.energy.ratio).toBeGreaterThan(0);
 });
 
 test('the folder holds what it should', () => {
   const info = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
-  expect(info).toMatchObject({ format: 1, seed: 3, config: { out: run, seed: 3 }, network: { name: 'tiny' }, host: { node: process.version }, results: { event: 'done' } });
-  const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
+  expect(info).toMatchObject({
+    format: 1,
+    seed: 3,
+    config: { out: run, seed: 3 },
+    network: { name: 'tiny' },
+    host: { node: process.version },
+    results: { event: 'done' },
+  });
+  const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   expect(metrics).toEqual(events.filter(({ event }) => event === 'epoch' || event === 'converted'));
-  for (const file of ['model.safetensors', 'checkpoints/last.safetensors', 'checkpoints/ann-best.safetensors', 'checkpoints/converted.safetensors']) expect(existsSync(join(run, file))).toBe(true);
+  for (const file of [
+    'model.safetensors',
+    'checkpoints/last.safetensors',
+    'checkpoints/ann-best.safetensors',
+    'checkpoints/converted.safetensors',
+  ])
+    expect(existsSync(join(run, file))).toBe(true);
   expect(existsSync(join(run, 'run.lock'))).toBe(false);
 });
 
 test('the same seed gives the same bytes, whatever the number of threads', async () => {
   const again = join(folder, 'again');
   expect((await cli(['train', config, '--out', again, '--seed', '3', '--threads', '2', '--json'])).status).toBe(0);
-  expect(readFileSync(join(again, 'model.safetensors')).equals(readFileSync(join(run, 'model.safetensors')))).toBe(true);
+  expect(readFileSync(join(again, 'model.safetensors')).equals(readFileSync(join(run, 'model.safetensors')))).toBe(
+    true,
+  );
 });
 
 test('eval reproduces the test accuracy', async () => {
   const { status, events: lines } = await cli(['eval', run, '--json']);
   expect(status).toBe(0);
-  expect(lines()).toMatchObject([{ event: 'eval', mode: 'snn', images: 50, accuracy: events.at(-1)!.snn.testAccuracy }]);
+  expect(lines()).toMatchObject([
+    { event: 'eval', mode: 'snn', images: 50, accuracy: events.at(-1)!.snn.testAccuracy },
+  ]);
 });
 
 test('energy gives every account', async () => {
@@ -78,7 +117,13 @@ test('predict names class, probability and time step of each picture', async () 
   const { status, events: lines } = await cli(['predict', run, picture, picture, '--json']);
   expect(status).toBe(0);
   expect(lines()).toHaveLength(2);
-  expect(lines()[0]).toMatchObject({ event: 'predict', image: picture, class: expect.any(String), probability: share, timesteps: 4 });
+  expect(lines()[0]).toMatchObject({
+    event: 'predict',
+    image: picture,
+    class: expect.any(String),
+    probability: share,
+    timesteps: 4,
+  });
   expect(lines()[0]!.step).toBeGreaterThanOrEqual(1);
   expect(lines()[0]!.step).toBeLessThanOrEqual(4);
   expect(lines()[0]!.probabilities.reduce((sum: number, p: number) => sum + p, 0)).toBeCloseTo(1, 9);
@@ -105,7 +150,9 @@ test('resuming a finished run repeats its result', async () => {
 });
 
 test('for a person there are lines and a table, no JSON', async () => {
-  const { status, stdout } = await cli(['train', config, '--set', 'ann.epochs=1', '--set', 'snn.epochs=1'], { cwd: folder });
+  const { status, stdout } = await cli(['train', config, '--set', 'ann.epochs=1', '--set', 'snn.epochs=1'], {
+    cwd: folder,
+  });
   expect(status).toBe(0);
   expect(stdout).toMatch(/^ann 1\/1 {2}loss /m);
   expect(stdout).toMatch(/^SNN +\d+\.\d\d %$/m);
@@ -117,22 +164,61 @@ test.each([
   ['spiking from scratch', ['ann.epochs=0', 'convert.enabled=false'], ['start', 'epoch', 'epoch', 'done']],
   ['conversion alone', ['ann.epochs=1', 'snn.epochs=0'], ['start', 'epoch', 'converted', 'done']],
   ['ANN alone', ['snn.epochs=0', 'convert.enabled=false'], ['start', 'epoch', 'epoch', 'done']],
-  ['from a model file', [`init=${join(run, 'model.safetensors')}`, 'ann.epochs=0', 'convert.enabled=false', 'snn.epochs=1'], ['start', 'epoch', 'done']],
-  ['without validation', ['dataset.validation=0', 'ann.epochs=1', 'snn.epochs=1'], ['start', 'epoch', 'converted', 'epoch', 'done']],
+  [
+    'from a model file',
+    [`init=${join(run, 'model.safetensors')}`, 'ann.epochs=0', 'convert.enabled=false', 'snn.epochs=1'],
+    ['start', 'epoch', 'done'],
+  ],
+  [
+    'without validation',
+    ['dataset.validation=0', 'ann.epochs=1', 'snn.epochs=1'],
+    ['start', 'epoch', 'converted', 'epoch', 'done'],
+  ],
 ])('%s', async (name, settings, expected) => {
-  const { status, events: lines, stderr } = await cli(['train', config, '--out', join(folder, name), '--json', ...settings.flatMap((setting) => ['--set', setting])]);
+  const {
+    status,
+    events: lines,
+    stderr,
+  } = await cli([
+    'train',
+    config,
+    '--out',
+    join(folder, name),
+    '--json',
+    ...settings.flatMap((setting) => ['--set', setting]),
+  ]);
   expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
-  expect(lines().map(({ event }) => event).filter((event) => !['progress', 'warning'].includes(event))).toEqual(expected);
+  expect(
+    lines()
+      .map(({ event }) => event)
+      .filter((event) => !['progress', 'warning'].includes(event)),
+  ).toEqual(expected);
   const evaluated = await cli(['eval', join(folder, name), '--json']);
   expect(evaluated.events()).toMatchObject([{ event: 'eval', mode: name === 'ANN alone' ? 'ann' : 'snn' }]);
 });
 
 test('a loss that is no longer finite stops the run and keeps the last good checkpoint', async () => {
   const out = join(folder, 'diverged');
-  const settings = ['ann.optimizer.learningRate=1e30', 'ann.optimizer.clipNorm=0', 'ann.schedule.kind=constant', 'ann.schedule.warmup=0'];
-  const { status, events: lines } = await cli(['train', config, '--out', out, '--json', ...settings.flatMap((setting) => ['--set', setting])]);
+  const settings = [
+    'ann.optimizer.learningRate=1e30',
+    'ann.optimizer.clipNorm=0',
+    'ann.schedule.kind=constant',
+    'ann.schedule.warmup=0',
+  ];
+  const { status, events: lines } = await cli([
+    'train',
+    config,
+    '--out',
+    out,
+    '--json',
+    ...settings.flatMap((setting) => ['--set', setting]),
+  ]);
   expect(status).toBe(1);
-  expect(lines().at(-1)).toMatchObject({ event: 'error', code: 'ERR_STATE', message: expect.stringMatching(/phase ann, epoch 1, step \d+ .*layers\.\d|gradient/) });
+  expect(lines().at(-1)).toMatchObject({
+    event: 'error',
+    code: 'ERR_STATE',
+    message: expect.stringMatching(/phase ann, epoch 1, step \d+ .*layers\.\d|gradient/),
+  });
   expect(existsSync(join(out, 'checkpoints/last.safetensors'))).toBe(true);
 });
 
@@ -152,5 +238,7 @@ test('a folder in use is refused', async () => {
   });
   expect(first.status).toBe(130);
   expect(refusal?.status).toBe(1);
-  expect(refusal?.events()).toMatchObject([{ event: 'error', code: 'ERR_STATE', message: expect.stringContaining('in use by process') }]);
+  expect(refusal?.events()).toMatchObject([
+    { event: 'error', code: 'ERR_STATE', message: expect.stringContaining('in use by process') },
+  ]);
 });

@@ -54,7 +54,12 @@ describe('CIFAR-10', () => {
     expect([train.count, held.count, train.shape, train.classes[9]]).toEqual([20, 3, [3, 32, 32], 'truck']);
     expect([...train.labels.subarray(0, 6)]).toEqual([1, 2, 3, 4, 2, 3]);
     expect([...held.labels]).toEqual([6, 7, 8]);
-    expect([train.pixels[0], train.pixels[1], train.pixels[3072], train.pixels[20 * 3072 - 1]]).toEqual([0, 1, 7, (21 + 3071) % 251]);
+    expect([train.pixels[0], train.pixels[1], train.pixels[3072], train.pixels[20 * 3072 - 1]]).toEqual([
+      0,
+      1,
+      7,
+      (21 + 3071) % 251,
+    ]);
   });
 
   test('counts keep the first images', async () => {
@@ -71,7 +76,7 @@ describe('CIFAR-10', () => {
       process.env.ONESPIKE_DATA = parent;
       expect((await loadDataset('cifar10')).train.count).toBe(20);
       await mkdir(join(parent, 'cifar10'));
-      await expectError(loadDataset('cifar10'), 'ERR_IO', /cifar10/);  // the set's own folder comes first
+      await expectError(loadDataset('cifar10'), 'ERR_IO', /cifar10/); // the set's own folder comes first
     } finally {
       if (before === undefined) delete process.env.ONESPIKE_DATA;
       else process.env.ONESPIKE_DATA = before;
@@ -79,25 +84,49 @@ describe('CIFAR-10', () => {
   });
 
   test('missing files are ERR_IO that say what to do', async () => {
-    await expectError(loadDataset('cifar10', { directory: temporaryFolder() }), 'ERR_IO', /onespike data fetch cifar10.*--data DIR/);
+    await expectError(
+      loadDataset('cifar10', { directory: temporaryFolder() }),
+      'ERR_IO',
+      /onespike data fetch cifar10.*--data DIR/,
+    );
     await expectError(loadDataset('cifar10', { directory: '/nowhere/at/all' }), 'ERR_IO', /\/nowhere\/at\/all/);
     await rm(join(folder, 'data_batch_3.bin'));
-    await expectError(loadDataset('cifar10', { directory: folder }), 'ERR_IO', /data_batch_3\.bin.*onespike data fetch cifar10/);
+    await expectError(
+      loadDataset('cifar10', { directory: folder }),
+      'ERR_IO',
+      /data_batch_3\.bin.*onespike data fetch cifar10/,
+    );
   });
 
   test('damaged files are ERR_FORMAT that name file, offset and expectation', async () => {
     await truncate(join(folder, 'data_batch_2.bin'), 4 * 3073 - 1);
-    await expectError(loadDataset('cifar10', { directory: folder }), 'ERR_FORMAT', /3073 bytes in .*data_batch_2\.bin .*12291 bytes: the record at byte 9219 is incomplete/);
-    await truncate(join(folder, 'data_batch_2.bin'), 3 * 3073);  // at the edge of a record
-    await expectError(loadDataset('cifar10', { directory: folder }), 'ERR_FORMAT', /4 records .*data_batch_2\.bin .*received 3/);
+    await expectError(
+      loadDataset('cifar10', { directory: folder }),
+      'ERR_FORMAT',
+      /3073 bytes in .*data_batch_2\.bin .*12291 bytes: the record at byte 9219 is incomplete/,
+    );
+    await truncate(join(folder, 'data_batch_2.bin'), 3 * 3073); // at the edge of a record
+    await expectError(
+      loadDataset('cifar10', { directory: folder }),
+      'ERR_FORMAT',
+      /4 records .*data_batch_2\.bin .*received 3/,
+    );
     await truncate(join(folder, 'data_batch_2.bin'), 0);
     await expectError(loadDataset('cifar10', { directory: folder }), 'ERR_FORMAT', /data_batch_2\.bin/);
     await truncate(join(folder, 'data_batch_2.bin'), 30_730_001);
-    await expectError(loadDataset('cifar10', { directory: folder }), 'ERR_FORMAT', /at most 30730000 bytes in .*data_batch_2\.bin but received 30730001/);
+    await expectError(
+      loadDataset('cifar10', { directory: folder }),
+      'ERR_FORMAT',
+      /at most 30730000 bytes in .*data_batch_2\.bin but received 30730001/,
+    );
     const bad = batch(2);
     bad[2 * 3073] = 10;
     await writeFile(join(folder, 'data_batch_2.bin'), bad);
-    await expectError(loadDataset('cifar10', { directory: folder, trainCount: 1 }), 'ERR_FORMAT', /label from 0 to 9 at byte 6146 of .*data_batch_2\.bin but received 10/);
+    await expectError(
+      loadDataset('cifar10', { directory: folder, trainCount: 1 }),
+      'ERR_FORMAT',
+      /label from 0 to 9 at byte 6146 of .*data_batch_2\.bin but received 10/,
+    );
     await rm(join(folder, 'data_batch_2.bin'));
     await mkdir(join(folder, 'data_batch_2.bin'));
     await expectError(loadDataset('cifar10', { directory: folder }), 'ERR_IO', /data_batch_2\.bin/);
@@ -105,7 +134,11 @@ describe('CIFAR-10', () => {
 
   test('a complete set with one file cut at the edge of a record is refused', async () => {
     await truncate(join(folder, 'test_batch.bin'), 10_000 * 3073);
-    await expectError(loadDataset('cifar10', { directory: folder }), 'ERR_FORMAT', /10000 records .*data_batch_1\.bin .*received 4/);
+    await expectError(
+      loadDataset('cifar10', { directory: folder }),
+      'ERR_FORMAT',
+      /10000 records .*data_batch_1\.bin .*received 4/,
+    );
   });
 
   test('archives: missing, doubled, linked, oversized entries and no archive at all', async () => {
@@ -115,12 +148,25 @@ describe('CIFAR-10', () => {
       await expectError(loadDataset('cifar10', { directory: path }), 'ERR_FORMAT', message);
     };
     await refused(cifar10Entries().slice(0, -1), /an entry test_batch\.bin in .* received none/);
-    await refused([...cifar10Entries(), { name: 'again/test_batch.bin', content: batch(6, 3) }], /one entry test_batch\.bin .* two/);
-    await refused([{ name: 'data_batch_1.bin', type: 'symlink', linkname: '/etc/passwd' }], /plain file for entry data_batch_1\.bin .* symlink/);
-    await refused([{ name: 'data_batch_1.bin', content: Buffer.alloc(30_730_001) }], /at most 30730000 bytes for entry data_batch_1\.bin/);
+    await refused(
+      [...cifar10Entries(), { name: 'again/test_batch.bin', content: batch(6, 3) }],
+      /one entry test_batch\.bin .* two/,
+    );
+    await refused(
+      [{ name: 'data_batch_1.bin', type: 'symlink', linkname: '/etc/passwd' }],
+      /plain file for entry data_batch_1\.bin .* symlink/,
+    );
+    await refused(
+      [{ name: 'data_batch_1.bin', content: Buffer.alloc(30_730_001) }],
+      /at most 30730000 bytes for entry data_batch_1\.bin/,
+    );
     await refused([], /an entry data_batch_1\.bin/);
     await writeFile(path, 'this is not gzip');
-    await expectError(loadDataset('cifar10', { directory: path }), 'ERR_FORMAT', /intact \.tar\.gz .*cifar-10-binary\.tar\.gz/);
+    await expectError(
+      loadDataset('cifar10', { directory: path }),
+      'ERR_FORMAT',
+      /intact \.tar\.gz .*cifar-10-binary\.tar\.gz/,
+    );
     await writeFile(path, gzipSync(Buffer.alloc(2000, 7)));
     await expectError(loadDataset('cifar10', { directory: path }), 'ERR_FORMAT', /intact \.tar\.gz/);
   });
@@ -131,11 +177,17 @@ describe('CIFAR-10', () => {
     const header = Buffer.alloc(512);
     header.write('zeros');
     header.write('0000644', 100);
-    header.write('10000000000', 124);  // size, octal
+    header.write('10000000000', 124); // size, octal
     header.fill(' ', 148, 156);
     header.write('0', 156);
     header.write('ustar\x0000', 257, 'latin1');
-    header.write(`${header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0')}\0 `, 148);
+    header.write(
+      `${header
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, '0')}\0 `,
+      148,
+    );
     const zeros = gzipSync(Buffer.alloc(2 ** 24), { level: 1 });
     await writeFile(path, Buffer.concat([gzipSync(header), ...Array<Buffer>(64).fill(zeros)]));
     await expectError(loadDataset('cifar10', { directory: path }), 'ERR_FORMAT', /at most \d+ bytes inflated/);
@@ -156,18 +208,46 @@ describe('CIFAR-100', () => {
   test('takes the fine label and checks both', async () => {
     const folder = join(temporaryFolder(), 'cifar-100-binary');
     await mkdir(folder);
-    await writeFile(join(folder, 'train.bin'), cifarRecords(5, (i) => [i % 20, 95 + i]));
-    await writeFile(join(folder, 'test.bin'), cifarRecords(2, () => [19, 0]));
+    await writeFile(
+      join(folder, 'train.bin'),
+      cifarRecords(5, (i) => [i % 20, 95 + i]),
+    );
+    await writeFile(
+      join(folder, 'test.bin'),
+      cifarRecords(2, () => [19, 0]),
+    );
     const { train, test: held } = await loadDataset('cifar100', { directory: folder });
     expect([...train.labels]).toEqual([95, 96, 97, 98, 99]);
-    expect([train.classes.length, train.classes[0], train.classes[99], held.labels[0]]).toEqual([100, 'apple', 'worm', 0]);
+    expect([train.classes.length, train.classes[0], train.classes[99], held.labels[0]]).toEqual([
+      100,
+      'apple',
+      'worm',
+      0,
+    ]);
     expect([train.pixels[0], train.pixels[3072]]).toEqual([0, 7]);
-    await writeFile(join(folder, 'train.bin'), cifarRecords(5, (i) => [0, i === 3 ? 100 : 0]));
-    await expectError(loadDataset('cifar100', { directory: folder }), 'ERR_FORMAT', /label from 0 to 99 at byte 9223 .*train\.bin but received 100/);
-    await writeFile(join(folder, 'train.bin'), cifarRecords(5, () => [20, 0]));
-    await expectError(loadDataset('cifar100', { directory: folder }), 'ERR_FORMAT', /coarse label from 0 to 19 at byte 0/);
+    await writeFile(
+      join(folder, 'train.bin'),
+      cifarRecords(5, (i) => [0, i === 3 ? 100 : 0]),
+    );
+    await expectError(
+      loadDataset('cifar100', { directory: folder }),
+      'ERR_FORMAT',
+      /label from 0 to 99 at byte 9223 .*train\.bin but received 100/,
+    );
+    await writeFile(
+      join(folder, 'train.bin'),
+      cifarRecords(5, () => [20, 0]),
+    );
+    await expectError(
+      loadDataset('cifar100', { directory: folder }),
+      'ERR_FORMAT',
+      /coarse label from 0 to 19 at byte 0/,
+    );
     // CIFAR-10 records under the name of CIFAR-100
-    await writeFile(join(folder, 'train.bin'), cifarRecords(5, () => [3]));
+    await writeFile(
+      join(folder, 'train.bin'),
+      cifarRecords(5, () => [3]),
+    );
     await expectError(loadDataset('cifar100', { directory: folder }), 'ERR_FORMAT', /records of 3074 bytes/);
   });
 });
@@ -175,7 +255,12 @@ describe('CIFAR-100', () => {
 describe('info', () => {
   test('tells what is known and what is here', async () => {
     const parent = temporaryFolder();
-    expect(await datasetInfo('cifar10', { directory: parent })).toMatchObject({ present: false, files: [], counts: { train: 50_000, test: 10_000 }, shape: [3, 32, 32] });
+    expect(await datasetInfo('cifar10', { directory: parent })).toMatchObject({
+      present: false,
+      files: [],
+      counts: { train: 50_000, test: 10_000 },
+      shape: [3, 32, 32],
+    });
     await writeCifar10(join(parent, 'cifar-10-batches-bin'));
     const info = await datasetInfo('cifar10', { directory: parent });
     expect(info.present).toBe(true);
@@ -184,7 +269,12 @@ describe('info', () => {
     expect(info.sources).toEqual(['https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz']);
     expect(info.citation).toMatch(/Krizhevsky/);
     expect(await datasetInfo('shapes')).toMatchObject({ present: true, counts: { train: 6000, test: 1000 } });
-    expect(await datasetInfo('folder', { directory: parent })).toMatchObject({ present: true, counts: null, shape: null, classes: null });
+    expect(await datasetInfo('folder', { directory: parent })).toMatchObject({
+      present: true,
+      counts: null,
+      shape: null,
+      classes: null,
+    });
     await expectError(datasetInfo('cifar11' as 'cifar10'), 'ERR_ARG', /did you mean 'cifar10'/);
   });
 });
@@ -193,7 +283,15 @@ describe('arguments', () => {
   test('bad ones are ERR_ARG', async () => {
     await expectError(loadDataset('imagenet' as 'folder'), 'ERR_ARG', /one of 'shapes'/);
     await expectError(loadDataset('shapes', { trainCont: 5 } as object), 'ERR_ARG', /did you mean 'trainCount'/);
-    for (const options of [{ trainCount: 0 }, { testCount: 1.5 }, { seed: -1 }, { directory: '' }, { testShare: 1 }, { size: 0 }, { signal: 1 }]) {
+    for (const options of [
+      { trainCount: 0 },
+      { testCount: 1.5 },
+      { seed: -1 },
+      { directory: '' },
+      { testShare: 1 },
+      { size: 0 },
+      { signal: 1 },
+    ]) {
       await expectError(loadDataset('shapes', options as object), 'ERR_ARG');
     }
   });

@@ -19,22 +19,27 @@ const remove: Mutation = (bytes, random) => {
   return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random.below(7))]);
 };
 /** Appends junk. */
-const grow: Mutation = (bytes, random) => Buffer.concat([bytes, Buffer.alloc(1 + random.below(2000), random.below(256))]);
+const grow: Mutation = (bytes, random) =>
+  Buffer.concat([bytes, Buffer.alloc(1 + random.below(2000), random.below(256))]);
 /** Turns one bit of the bytes from `from` on before `to` (not positive: counted from the end). */
-const flip = (from: number, to: number): Mutation => (bytes, random) => {
-  const out = Buffer.from(bytes);
-  const end = to <= 0 ? bytes.length + to : to;
-  out[from + random.below(end - from)] ^= 1 << random.below(8);
-  return out;
-};
+const flip =
+  (from: number, to: number): Mutation =>
+  (bytes, random) => {
+    const out = Buffer.from(bytes);
+    const end = to <= 0 ? bytes.length + to : to;
+    out[from + random.below(end - from)] ^= 1 << random.below(8);
+    return out;
+  };
 /** Replaces everything by noise of the same length. */
 const noise: Mutation = (bytes, random) => Buffer.from(bytes.map(() => random.below(256)));
 /** A label that does not exist, in record `below(records)`. */
-const label = (recordBytes: number, at: number, records: number, first: number): Mutation => (bytes, random) => {
-  const out = Buffer.from(bytes);
-  out[at + recordBytes * random.below(records)] = first + random.below(256 - first);
-  return out;
-};
+const label =
+  (recordBytes: number, at: number, records: number, first: number): Mutation =>
+  (bytes, random) => {
+    const out = Buffer.from(bytes);
+    out[at + recordBytes * random.below(records)] = first + random.below(256 - first);
+    return out;
+  };
 
 interface Case {
   name: string;
@@ -47,8 +52,18 @@ interface Case {
 
 async function packed(): Promise<Buffer> {
   const pack = tar.pack();
-  for (const name of ['data_batch_1.bin', 'data_batch_2.bin', 'data_batch_3.bin', 'data_batch_4.bin', 'data_batch_5.bin', 'test_batch.bin']) {
-    pack.entry({ name: `cifar-10-batches-bin/${name}` }, cifarRecords(2, (i) => [i]));
+  for (const name of [
+    'data_batch_1.bin',
+    'data_batch_2.bin',
+    'data_batch_3.bin',
+    'data_batch_4.bin',
+    'data_batch_5.bin',
+    'test_batch.bin',
+  ]) {
+    pack.entry(
+      { name: `cifar-10-batches-bin/${name}` },
+      cifarRecords(2, (i) => [i]),
+    );
   }
   pack.finalize();
   const chunks: Buffer[] = [];
@@ -57,25 +72,74 @@ async function packed(): Promise<Buffer> {
 }
 
 async function allCases(): Promise<Case[]> {
-  const cifar: [string, Buffer][] = ['data_batch_1.bin', 'data_batch_2.bin', 'data_batch_3.bin', 'data_batch_4.bin', 'data_batch_5.bin', 'test_batch.bin']
-    .map((name) => [name, cifarRecords(3, (i) => [i])]);
-  const mnist: [string, Buffer][] = [['train-images-idx3-ubyte', idxImages(3)], ['train-labels-idx1-ubyte', idxLabels(3)],
-    ['t10k-images-idx3-ubyte', idxImages(2)], ['t10k-labels-idx1-ubyte', idxLabels(2)]];
+  const cifar: [string, Buffer][] = [
+    'data_batch_1.bin',
+    'data_batch_2.bin',
+    'data_batch_3.bin',
+    'data_batch_4.bin',
+    'data_batch_5.bin',
+    'test_batch.bin',
+  ].map((name) => [name, cifarRecords(3, (i) => [i])]);
+  const mnist: [string, Buffer][] = [
+    ['train-images-idx3-ubyte', idxImages(3)],
+    ['train-labels-idx1-ubyte', idxLabels(3)],
+    ['t10k-images-idx3-ubyte', idxImages(2)],
+    ['t10k-labels-idx1-ubyte', idxLabels(2)],
+  ];
   const picture = Uint8Array.from({ length: 12 * 9 * 3 }, (_, i) => (i * 53) % 256);
-  const load = (name: 'cifar10' | 'mnist') => (directory: string): Promise<unknown> => loadDataset(name, { directory });
+  const load =
+    (name: 'cifar10' | 'mnist') =>
+    (directory: string): Promise<unknown> =>
+      loadDataset(name, { directory });
   const image = (folder: string): Promise<unknown> => loadImage(join(folder, 'picture'), [3, 4, 4]);
   return [
-    { name: 'CIFAR record file', file: 'data_batch_3.bin', good: cifar[2][1], companions: cifar, load: load('cifar10'),
-      mutations: [cut, remove, grow, label(3073, 0, 3, 10)] },
-    { name: 'CIFAR archive', file: 'cifar-10-binary.tar.gz', good: await packed(), load: load('cifar10'),
+    {
+      name: 'CIFAR record file',
+      file: 'data_batch_3.bin',
+      good: cifar[2][1],
+      companions: cifar,
+      load: load('cifar10'),
+      mutations: [cut, remove, grow, label(3073, 0, 3, 10)],
+    },
+    {
+      name: 'CIFAR archive',
+      file: 'cifar-10-binary.tar.gz',
+      good: await packed(),
+      load: load('cifar10'),
       // The first ten bytes of gzip hold a time and a system that nobody checks.
-      mutations: [cut, remove, flip(10, 0), noise] },
-    { name: 'idx images', file: 'train-images-idx3-ubyte', good: mnist[0][1], companions: mnist, load: load('mnist'), mutations: [cut, remove, grow, flip(0, 16), noise] },
-    { name: 'idx labels', file: 't10k-labels-idx1-ubyte', good: mnist[3][1], companions: mnist, load: load('mnist'), mutations: [cut, grow, flip(0, 8), label(1, 8, 2, 10)] },
-    { name: 'gzipped idx images', file: 't10k-images-idx3-ubyte.gz', good: gzipSync(mnist[2][1]), companions: mnist.filter(([name]) => !name.startsWith('t10k-images')),
-      load: load('mnist'), mutations: [cut, remove, flip(10, 0), noise] },
-    { name: 'PNG', file: 'picture', good: encodePng({ width: 12, height: 9, depth: 8, colour: 2, samples: picture, filterOf: (y) => y % 5 }), load: image,
-      mutations: [cut, remove, flip(0, -12), noise] },
+      mutations: [cut, remove, flip(10, 0), noise],
+    },
+    {
+      name: 'idx images',
+      file: 'train-images-idx3-ubyte',
+      good: mnist[0][1],
+      companions: mnist,
+      load: load('mnist'),
+      mutations: [cut, remove, grow, flip(0, 16), noise],
+    },
+    {
+      name: 'idx labels',
+      file: 't10k-labels-idx1-ubyte',
+      good: mnist[3][1],
+      companions: mnist,
+      load: load('mnist'),
+      mutations: [cut, grow, flip(0, 8), label(1, 8, 2, 10)],
+    },
+    {
+      name: 'gzipped idx images',
+      file: 't10k-images-idx3-ubyte.gz',
+      good: gzipSync(mnist[2][1]),
+      companions: mnist.filter(([name]) => !name.startsWith('t10k-images')),
+      load: load('mnist'),
+      mutations: [cut, remove, flip(10, 0), noise],
+    },
+    {
+      name: 'PNG',
+      file: 'picture',
+      good: encodePng({ width: 12, height: 9, depth: 8, colour: 2, samples: picture, filterOf: (y) => y % 5 }),
+      load: image,
+      mutations: [cut, remove, flip(0, -12), noise],
+    },
     { name: 'PPM', file: 'picture', good: netpbm(12, 9, picture), load: image, mutations: [cut, remove] },
   ];
 }
@@ -88,7 +152,7 @@ test('200 damaged files give 200 coded errors', async () => {
     folders.push(folder);
     for (const [name, bytes] of companions) await writeFile(join(folder, name), bytes);
     await writeFile(join(folder, file), good);
-    await load(folder);  // undamaged it loads, or the rest would prove nothing
+    await load(folder); // undamaged it loads, or the rest would prove nothing
   }
   const begin = performance.now();
   const accepted: string[] = [];
@@ -99,11 +163,15 @@ test('200 damaged files give 200 coded errors', async () => {
     const { name, file, good, mutations, load } = cases[index];
     const kind = Math.floor(seed / cases.length) % mutations.length;
     await writeFile(join(folders[index], file), mutations[kind](good, random));
-    const error = await load(folders[index]).then(() => null, (reason: Error & { code?: string }) => reason);
+    const error = await load(folders[index]).then(
+      () => null,
+      (reason: Error & { code?: string }) => reason,
+    );
     if (error === null) accepted.push(`seed ${seed}: ${name}, mutation ${kind}`);
     else {
       codes.add(error.code);
-      if (error.code !== 'ERR_FORMAT' || !error.message.includes(file)) accepted.push(`seed ${seed}: ${name}, mutation ${kind}: ${error.code} ${error.message}`);
+      if (error.code !== 'ERR_FORMAT' || !error.message.includes(file))
+        accepted.push(`seed ${seed}: ${name}, mutation ${kind}: ${error.code} ${error.message}`);
     }
   }
   expect(accepted).toEqual([]);
@@ -120,7 +188,10 @@ test('bits turned anywhere either load or give a coded error', async () => {
     for (let seed = 0; seed < 15; seed++) {
       const random = new SeededRandom(seed, index);
       await writeFile(join(folder, file), flip(0, 0)(flip(0, 0)(good, random), random));
-      const error = await load(folder).then(() => null, (reason: Error & { code?: string }) => reason);
+      const error = await load(folder).then(
+        () => null,
+        (reason: Error & { code?: string }) => reason,
+      );
       if (error !== null) expect(error.code).toBe('ERR_FORMAT');
     }
   }

@@ -33,7 +33,20 @@ interface Attempt {
 export function fetchFrom(web: Web | Web[], options: Partial<DownloadOptions> = {}): Attempt {
   const path = options.path ?? join(temporaryFolder(), 'sub', 'file.bin');
   const urls = [web].flat().map(({ url }) => `${url}file.bin`);
-  return { path, result: download({ urls, path, md5, size: content.length, attempts: 3, stallMs: 300, backoffMs: 5, env: {}, ...options }) };
+  return {
+    path,
+    result: download({
+      urls,
+      path,
+      md5,
+      size: content.length,
+      attempts: 3,
+      stallMs: 300,
+      backoffMs: 5,
+      env: {},
+      ...options,
+    }),
+  };
 }
 
 /** Exactly the file is there: right bytes, no part left over. */

@@ -31,7 +31,12 @@ describe('proxies and TLS', () => {
     await result;
     expectFile(path);
     expect(new Set(proxy.requests)).toEqual(new Set([`CONNECT ${new URL(web.url).host}`]));
-    const error = await expectError(fetchFrom(web, { env: { https_proxy: proxy.url.replace('http://', 'http://user:secret@') }, ca: tls.cert }).result, 'ERR_IO', /proxy answered 407/);
+    const error = await expectError(
+      fetchFrom(web, { env: { https_proxy: proxy.url.replace('http://', 'http://user:secret@') }, ca: tls.cert })
+        .result,
+      'ERR_IO',
+      /proxy answered 407/,
+    );
     expect(error.message).not.toContain('secret');
   });
 
@@ -45,14 +50,21 @@ describe('proxies and TLS', () => {
     await expectError(fetchFrom(down, { ca: tls.cert }).result, 'ERR_IO', /from https to http/);
   });
 
-  test.each([['before it stands', ''], ['before TLS is spoken', 'HTTP/1.1 200 OK\r\n\r\n']])('a tunnel that falls silent %s', async (_when, answer) => {
+  test.each([
+    ['before it stands', ''],
+    ['before TLS is spoken', 'HTTP/1.1 200 OK\r\n\r\n'],
+  ])('a tunnel that falls silent %s', async (_when, answer) => {
     const proxy = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.once('data', () => socket.write(answer));
     });
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
     const env = { https_proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
-    await expectError(fetchFrom(await start(good, tls), { env, ca: tls.cert, attempts: 2 }).result, 'ERR_IO', /no data for 300 ms/);
+    await expectError(
+      fetchFrom(await start(good, tls), { env, ca: tls.cert, attempts: 2 }).result,
+      'ERR_IO',
+      /no data for 300 ms/,
+    );
     await new Promise((resolve) => proxy.close(resolve));
   });
 });

@@ -15,7 +15,9 @@ describe('a good server', () => {
   test('one request, progress to the end, and nothing to do the second time', async () => {
     const web = await start(good);
     const seen: number[] = [];
-    const { path, result } = fetchFrom(web, { onProgress: ({ received, total }) => seen.push(received, total as number) });
+    const { path, result } = fetchFrom(web, {
+      onProgress: ({ received, total }) => seen.push(received, total as number),
+    });
     expect(await result).toBe('downloaded');
     expectFile(path);
     expect(seen.slice(0, 2)).toEqual([0, content.length]);
@@ -103,10 +105,14 @@ describe('servers that fail', () => {
     const { path, result } = fetchFrom(web);
     await result;
     expectFile(path);
-    const another = await start(sequence(broken(90_000), (request, response) => {
-      if (request.headers.range === undefined) return good(request, response, 0);
-      response.writeHead(206, { 'content-range': `bytes 5-${content.length - 1}/${content.length}` }).end(content.subarray(5));
-    }));
+    const another = await start(
+      sequence(broken(90_000), (request, response) => {
+        if (request.headers.range === undefined) return good(request, response, 0);
+        response
+          .writeHead(206, { 'content-range': `bytes 5-${content.length - 1}/${content.length}` })
+          .end(content.subarray(5));
+      }),
+    );
     await expectError(fetchFrom(another).result, 'ERR_IO', /another range/);
   });
 
@@ -120,7 +126,9 @@ describe('servers that fail', () => {
     await result;
     expectFile(path);
     expect(web.requests).toEqual(['-', 'bytes=1000-']);
-    const long = await start((_request, response) => response.writeHead(200, { 'content-length': content.length + 9 }).end(Buffer.concat([content, Buffer.alloc(9)])));
+    const long = await start((_request, response) =>
+      response.writeHead(200, { 'content-length': content.length + 9 }).end(Buffer.concat([content, Buffer.alloc(9)])),
+    );
     await expectError(fetchFrom(long).result, 'ERR_IO', /more than the expected 300000 bytes/);
     expect(long.requests).toHaveLength(1);
     const endless = await start((_request, response) => {
@@ -139,10 +147,16 @@ describe('servers that fail', () => {
     wrong[200_000] ^= 1;
     const web = await start((_request, response) => response.writeHead(200).end(wrong));
     const { path, result } = fetchFrom(web);
-    await expectError(result, 'ERR_FORMAT', new RegExp(`file\\.bin: the file has the MD5 [0-9a-f]{32} instead of ${md5}`));
+    await expectError(
+      result,
+      'ERR_FORMAT',
+      new RegExp(`file\\.bin: the file has the MD5 [0-9a-f]{32} instead of ${md5}`),
+    );
     expect(web.requests).toHaveLength(1);
     expect(readdirSync(join(path, '..'))).toEqual([]);
-    const portal = await start((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>please log in</html>'));
+    const portal = await start((_request, response) =>
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>please log in</html>'),
+    );
     await expectError(fetchFrom(portal).result, 'ERR_IO', /sends 26 bytes of 300000/);
   });
 
@@ -160,7 +174,9 @@ describe('servers that fail', () => {
   });
 
   test('compressed transfer is refused', async () => {
-    const web = await start((_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(content));
+    const web = await start((_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(content),
+    );
     await expectError(fetchFrom(web).result, 'ERR_IO', /content-encoding gzip/);
   });
 
@@ -191,12 +207,22 @@ describe('mirrors and redirects', () => {
 
   test('redirects are followed, loops and nonsense are not', async () => {
     const target = await start(good);
-    const web = await start((request, response) => status(302, { location: request.url === '/hop' ? `${target.url}file.bin` : '/hop' })(request, response, 0));
+    const web = await start((request, response) =>
+      status(302, { location: request.url === '/hop' ? `${target.url}file.bin` : '/hop' })(request, response, 0),
+    );
     const { path, result } = fetchFrom(web);
     await result;
     expectFile(path);
-    await expectError(fetchFrom(await start(status(301, { location: '/again' }))).result, 'ERR_IO', /more than 5 redirects/);
-    await expectError(fetchFrom(await start(status(301, { location: 'file:///etc/passwd' }))).result, 'ERR_IO', /neither http nor https/);
+    await expectError(
+      fetchFrom(await start(status(301, { location: '/again' }))).result,
+      'ERR_IO',
+      /more than 5 redirects/,
+    );
+    await expectError(
+      fetchFrom(await start(status(301, { location: 'file:///etc/passwd' }))).result,
+      'ERR_IO',
+      /neither http nor https/,
+    );
     await expectError(fetchFrom(await start(status(301, { location: 'http://' }))).result, 'ERR_IO', /no address/);
   });
 });
@@ -205,7 +231,11 @@ describe('abort', () => {
   test('while the body comes: ERR_ABORTED, and the part remains for the next call', async () => {
     const web = await start(sequence(broken(100_000, true), good));
     const controller = new AbortController();
-    const { path, result } = fetchFrom(web, { signal: controller.signal, stallMs: 10_000, onProgress: ({ received }) => received >= 100_000 && controller.abort() });
+    const { path, result } = fetchFrom(web, {
+      signal: controller.signal,
+      stallMs: 10_000,
+      onProgress: ({ received }) => received >= 100_000 && controller.abort(),
+    });
     await expectError(result, 'ERR_ABORTED');
     expect(existsSync(path)).toBe(false);
     expect(readFileSync(`${path}.part`).length).toBe(100_000);
@@ -216,8 +246,14 @@ describe('abort', () => {
 
   test('before the start, while waiting for an answer, and in a pause', async () => {
     await expectError(fetchFrom(await start(good), { signal: AbortSignal.abort() }).result, 'ERR_ABORTED');
-    await expectError(fetchFrom(await start(() => undefined), { stallMs: 10_000, signal: AbortSignal.timeout(50) }).result, 'ERR_ABORTED');
-    await expectError(fetchFrom(await start(status(500)), { backoffMs: 10_000, signal: AbortSignal.timeout(100) }).result, 'ERR_ABORTED');
+    await expectError(
+      fetchFrom(await start(() => undefined), { stallMs: 10_000, signal: AbortSignal.timeout(50) }).result,
+      'ERR_ABORTED',
+    );
+    await expectError(
+      fetchFrom(await start(status(500)), { backoffMs: 10_000, signal: AbortSignal.timeout(100) }).result,
+      'ERR_ABORTED',
+    );
   });
 });
 
@@ -237,10 +273,20 @@ describe('data sets', () => {
     const web = await start(good);
     const directory = temporaryFolder();
     const seen = new Set<string>();
-    const files = await fetchFiles([{ name: 'a.gz', md5, size: content.length }, { name: 'b.gz', md5, size: content.length }], [web.url.slice(0, -1)], directory,
-      { env: {}, onProgress: ({ file, fileIndex, fileCount }) => seen.add(`${file} ${fileIndex}/${fileCount}`) });
+    const files = await fetchFiles(
+      [
+        { name: 'a.gz', md5, size: content.length },
+        { name: 'b.gz', md5, size: content.length },
+      ],
+      [web.url.slice(0, -1)],
+      directory,
+      { env: {}, onProgress: ({ file, fileIndex, fileCount }) => seen.add(`${file} ${fileIndex}/${fileCount}`) },
+    );
     expect([...seen]).toEqual(['a.gz 1/2', 'b.gz 2/2']);
-    expect(files.map(({ status: state, bytes }) => [state, bytes])).toEqual([['downloaded', content.length], ['downloaded', content.length]]);
+    expect(files.map(({ status: state, bytes }) => [state, bytes])).toEqual([
+      ['downloaded', content.length],
+      ['downloaded', content.length],
+    ]);
     expect(readdirSync(directory)).toEqual(['a.gz', 'b.gz']);
   });
 
@@ -248,7 +294,11 @@ describe('data sets', () => {
     const web = await start(status(404));
     const directory = temporaryFolder();
     process.env.no_proxy = '127.0.0.1';
-    await expectError(fetchDataset('mnist', { directory, mirrors: [web.url] }), 'ERR_IO', /train-images-idx3-ubyte\.gz: the server answered 404/);
+    await expectError(
+      fetchDataset('mnist', { directory, mirrors: [web.url] }),
+      'ERR_IO',
+      /train-images-idx3-ubyte\.gz: the server answered 404/,
+    );
     expect(await fetchDataset('shapes')).toMatchObject({ name: 'shapes', files: [] });
     await expectError(fetchDataset('folder'), 'ERR_ARG', /your own/);
     await expectError(fetchDataset('cifar10', { mirrors: ['ftp://x/'] }), 'ERR_ARG', /mirrors\[0\]/);

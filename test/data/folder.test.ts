@@ -13,13 +13,15 @@ async function writeClass(folder: string, count: number, base: number): Promise<
   await mkdir(folder, { recursive: true });
   for (let i = 0; i < count; i++) {
     const data = new Uint8Array(48).fill(base + i);
-    const bytes = i % 2 === 0 ? netpbm(4, 4, data) : encodePng({ width: 4, height: 4, depth: 8, colour: 2, samples: data });
+    const bytes =
+      i % 2 === 0 ? netpbm(4, 4, data) : encodePng({ width: 4, height: 4, depth: 8, colour: 2, samples: data });
     await writeFile(join(folder, `picture${i}.${i % 2 === 0 ? 'ppm' : 'png'}`), bytes);
   }
 }
 
 /** [label, value of the first pixel] of every image. */
-const contents = (set: ImageSet): [number, number][] => Array.from(set.labels, (label, i) => [label, set.pixels[(i * set.pixels.length) / set.count]]);
+const contents = (set: ImageSet): [number, number][] =>
+  Array.from(set.labels, (label, i) => [label, set.pixels[(i * set.pixels.length) / set.count]]);
 
 describe('folder', () => {
   test('train and test folders', async () => {
@@ -31,7 +33,13 @@ describe('folder', () => {
     await writeFile(join(directory, 'train', '.DS_Store'), '');
     const { train, test: held } = await loadDataset('folder', { directory, size: 8 });
     expect([train.classes, train.shape, train.count, held.count]).toEqual([['Ant', 'zebra'], [3, 8, 8], 5, 1]);
-    expect(contents(train).sort((a, b) => a[1] - b[1])).toEqual([[1, 10], [1, 11], [1, 12], [0, 100], [0, 101]]);
+    expect(contents(train).sort((a, b) => a[1] - b[1])).toEqual([
+      [1, 10],
+      [1, 11],
+      [1, 12],
+      [0, 100],
+      [0, 101],
+    ]);
     expect(contents(held)).toEqual([[1, 200]]);
     await writeClass(join(directory, 'test', 'cat'), 1, 1);
     await expectError(loadDataset('folder', { directory }), 'ERR_FORMAT', /received cat/);
@@ -73,14 +81,23 @@ describe('folder', () => {
 
 describe('splitValidation', () => {
   const setOf = (labels: number[], classes: number): ImageSet => ({
-    shape: [1, 1, 1], classes: Array.from({ length: classes }, (_, i) => `${i}`), pixels: new Uint8Array(labels.length), labels: Int32Array.from(labels), count: labels.length,
+    shape: [1, 1, 1],
+    classes: Array.from({ length: classes }, (_, i) => `${i}`),
+    pixels: new Uint8Array(labels.length),
+    labels: Int32Array.from(labels),
+    count: labels.length,
   });
-  const set = setOf(Array.from({ length: 1000 }, (_, i) => (i % 10 < 6 ? 0 : i % 10 < 9 ? 1 : 2)), 4);
+  const set = setOf(
+    Array.from({ length: 1000 }, (_, i) => (i % 10 < 6 ? 0 : i % 10 < 9 ? 1 : 2)),
+    4,
+  );
 
   test('is stratified, a partition, and fixed by the seed', () => {
     const { train, validation } = splitValidation(set, 0.1, 7);
     expect([...train, ...validation].sort((a, b) => a - b)).toEqual([...Array(1000).keys()]);
-    expect([0, 1, 2, 3].map((label) => validation.filter((i) => set.labels[i] === label).length)).toEqual([60, 30, 10, 0]);
+    expect([0, 1, 2, 3].map((label) => validation.filter((i) => set.labels[i] === label).length)).toEqual([
+      60, 30, 10, 0,
+    ]);
     expect([...train]).toEqual([...train].sort((a, b) => a - b));
     expect(splitValidation(set, 0.1, 7)).toEqual({ train, validation });
     expect(splitValidation(set, 0.1, 8).validation).not.toEqual(validation);
@@ -90,14 +107,15 @@ describe('splitValidation', () => {
     expect(splitValidation(set, 0, 1).validation.length).toBe(0);
     // A class of one image keeps it for training.
     expect([...splitValidation(setOf([0, 1, 1], 2), 0.9, 1).train]).toContain(0);
-    for (const share of [1, -0.1, NaN]) await expectError((async () => splitValidation(set, share, 1))(), 'ERR_ARG', /validation share/);
+    for (const share of [1, -0.1, NaN])
+      await expectError((async () => splitValidation(set, share, 1))(), 'ERR_ARG', /validation share/);
   });
 });
 
 test('channelStatistics agrees with the definition', () => {
   const pixels = Uint8Array.from({ length: 5 * 3 * 4 }, (_, i) => (i * i * 7) % 256);
   pixels.forEach((_, i) => {
-    if (Math.floor(i / 4) % 3 === 2) pixels[i] = 9;  // the last channel does not vary
+    if (Math.floor(i / 4) % 3 === 2) pixels[i] = 9; // the last channel does not vary
   });
   const { mean, std } = channelStatistics({ shape: [3, 2, 2], pixels, count: 5 });
   for (const channel of [0, 1]) {

@@ -26,7 +26,11 @@ export async function expectError(promise: Promise<unknown>, code: string, messa
     },
     (reason: unknown) => reason as Error & { code?: string },
   );
-  expect({ name: error.name, code: error.code, message: error.message }).toEqual({ name: 'OneSpikeError', code, message: expect.stringMatching(message) });
+  expect({ name: error.name, code: error.code, message: error.message }).toEqual({
+    name: 'OneSpikeError',
+    code,
+    message: expect.stringMatching(message),
+  });
   return error;
 }
 

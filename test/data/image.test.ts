@@ -15,22 +15,40 @@ async function load(bytes: Uint8Array, shape: [number, number, number], name = '
   return [...(await loadImage(path, shape))];
 }
 
-const refused = (bytes: Uint8Array, message: RegExp): Promise<Error> => expectError(load(bytes, [3, 2, 2]), 'ERR_FORMAT', message);
+const refused = (bytes: Uint8Array, message: RegExp): Promise<Error> =>
+  expectError(load(bytes, [3, 2, 2]), 'ERR_FORMAT', message);
 
 describe('fitPicture', () => {
-  const ramp = (width: number, height: number, channels: 1 | 3): { width: number; height: number; channels: 1 | 3; data: Uint8Array } =>
-    ({ width, height, channels, data: Uint8Array.from({ length: width * height * channels }, (_, i) => (i * 37) % 256) });
+  const ramp = (
+    width: number,
+    height: number,
+    channels: 1 | 3,
+  ): { width: number; height: number; channels: 1 | 3; data: Uint8Array } => ({
+    width,
+    height,
+    channels,
+    data: Uint8Array.from({ length: width * height * channels }, (_, i) => (i * 37) % 256),
+  });
 
   test('copies exactly at the same size', () => {
     const picture = ramp(5, 4, 3);
     const out = fitPicture(picture, [3, 4, 5]);
-    for (let y = 0; y < 4; y++) for (let x = 0; x < 5; x++) for (let c = 0; c < 3; c++) {
-      expect(out[(c * 4 + y) * 5 + x]).toBe(picture.data[(y * 5 + x) * 3 + c]);
-    }
+    for (let y = 0; y < 4; y++)
+      for (let x = 0; x < 5; x++)
+        for (let c = 0; c < 3; c++) {
+          expect(out[(c * 4 + y) * 5 + x]).toBe(picture.data[(y * 5 + x) * 3 + c]);
+        }
   });
 
   test('keeps a constant constant, takes the centre, and converts between grey and colour', () => {
-    for (const [width, height] of [[3, 3], [100, 7], [7, 100], [1, 1], [64, 64], [1, 5000]]) {
+    for (const [width, height] of [
+      [3, 3],
+      [100, 7],
+      [7, 100],
+      [1, 1],
+      [64, 64],
+      [1, 5000],
+    ]) {
       const constant = { width, height, channels: 3 as const, data: new Uint8Array(width * height * 3).fill(77) };
       expect([...fitPicture(constant, [3, 6, 5])]).toEqual(Array(90).fill(77));
     }
@@ -39,14 +57,25 @@ describe('fitPicture', () => {
     for (let y = 0; y < 4; y++) data.set([10, 10, 10, 10, 200, 200, 200, 200, 10, 10, 10, 10], 12 * y);
     const out = fitPicture({ width: 12, height: 4, channels: 1, data }, [3, 4, 4]);
     expect([...out]).toEqual(Array(48).fill(200));
-    expect([...fitPicture({ width: 1, height: 1, channels: 3, data: Uint8Array.of(255, 0, 0) }, [1, 1, 1])]).toEqual([76]);
-    expect([...fitPicture({ width: 1, height: 1, channels: 3, data: Uint8Array.of(0, 255, 255) }, [1, 1, 1])]).toEqual([179]);
+    expect([...fitPicture({ width: 1, height: 1, channels: 3, data: Uint8Array.of(255, 0, 0) }, [1, 1, 1])]).toEqual([
+      76,
+    ]);
+    expect([...fitPicture({ width: 1, height: 1, channels: 3, data: Uint8Array.of(0, 255, 255) }, [1, 1, 1])]).toEqual([
+      179,
+    ]);
   });
 
   test('shrinking averages, enlarging interpolates', () => {
-    const checks = { width: 64, height: 64, channels: 1 as const, data: Uint8Array.from({ length: 4096 }, (_, i) => ((i + (i >> 6)) & 1) * 255) };
+    const checks = {
+      width: 64,
+      height: 64,
+      channels: 1 as const,
+      data: Uint8Array.from({ length: 4096 }, (_, i) => ((i + (i >> 6)) & 1) * 255),
+    };
     for (const value of fitPicture(checks, [1, 4, 4])) expect(Math.abs(value - 127.5)).toBeLessThan(3);
-    expect([...fitPicture({ width: 2, height: 1, channels: 1, data: Uint8Array.of(0, 200) }, [1, 2, 4])]).toEqual([0, 50, 150, 200, 0, 50, 150, 200]);
+    expect([...fitPicture({ width: 2, height: 1, channels: 1, data: Uint8Array.of(0, 200) }, [1, 2, 4])]).toEqual([
+      0, 50, 150, 200, 0, 50, 150, 200,
+    ]);
   });
 });
 
@@ -54,7 +83,9 @@ describe('PPM and PGM', () => {
   test('need no dependency', async () => {
     expect(await load(netpbm(2, 1, Uint8Array.of(1, 2, 3, 4, 5, 6)), [3, 1, 2])).toEqual([1, 4, 2, 5, 3, 6]);
     expect(await load(netpbm(2, 1, Uint8Array.of(9, 8)), [1, 1, 2])).toEqual([9, 8]);
-    expect(await load(Buffer.concat([Buffer.from('P5 2 1 1023\n'), Buffer.from([3, 255, 0, 0])]), [1, 1, 2])).toEqual([255, 0]);
+    expect(await load(Buffer.concat([Buffer.from('P5 2 1 1023\n'), Buffer.from([3, 255, 0, 0])]), [1, 1, 2])).toEqual([
+      255, 0,
+    ]);
     expect(await load(Buffer.concat([Buffer.from('P5 2 1 15\n'), Buffer.from([15, 5])]), [1, 1, 2])).toEqual([255, 85]);
   });
 
@@ -70,11 +101,17 @@ describe('PPM and PGM', () => {
 });
 
 describe('PNG', () => {
-  const samples = (count: number, depth: number): number[] => Array.from({ length: count }, (_, i) => (i * 7919 + (i >> 3) * 31) % 2 ** depth);
+  const samples = (count: number, depth: number): number[] =>
+    Array.from({ length: count }, (_, i) => (i * 7919 + (i >> 3) * 31) % 2 ** depth);
 
   test('every colour type, depth and filter', async () => {
     const [width, height] = [7, 10];
-    for (const [colour, depths] of [[0, [1, 2, 4, 8, 16]], [2, [8, 16]], [4, [8, 16]], [6, [8, 16]]] as [PngSpec['colour'], number[]][]) {
+    for (const [colour, depths] of [
+      [0, [1, 2, 4, 8, 16]],
+      [2, [8, 16]],
+      [4, [8, 16]],
+      [6, [8, 16]],
+    ] as [PngSpec['colour'], number[]][]) {
       for (const depth of depths) {
         const perPixel = [1, 0, 3, 0, 2, 0, 4][colour];
         const channels = perPixel > 2 ? 3 : 1;
@@ -89,7 +126,11 @@ describe('PNG', () => {
             expected.push(Math.round(255 + (value - 255) * alpha));
           }
         }
-        expect({ colour, depth, pixels: await load(bytes, [channels, height, width]) }).toEqual({ colour, depth, pixels: expected });
+        expect({ colour, depth, pixels: await load(bytes, [channels, height, width]) }).toEqual({
+          colour,
+          depth,
+          pixels: expected,
+        });
       }
     }
   });
@@ -97,7 +138,15 @@ describe('PNG', () => {
   test('palettes and transparency', async () => {
     const palette = [255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30];
     for (const depth of [2, 4, 8]) {
-      const bytes = encodePng({ width: 3, height: 1, depth, colour: 3, samples: [3, 1, 0], palette, transparency: [0] });
+      const bytes = encodePng({
+        width: 3,
+        height: 1,
+        depth,
+        colour: 3,
+        samples: [3, 1, 0],
+        palette,
+        transparency: [0],
+      });
       expect(await load(bytes, [3, 1, 3])).toEqual([10, 0, 255, 20, 255, 255, 30, 0, 255]);
     }
     const keyed = encodePng({ width: 2, height: 1, depth: 8, colour: 0, samples: [5, 6], transparency: [0, 5] });
@@ -112,18 +161,36 @@ describe('PNG', () => {
     const flipped = Buffer.from(good);
     flipped[45] ^= 1;
     await refused(flipped, /checksum at byte \d+ .* chunk at byte 33 is damaged/);
-    await refused(encodePng({ width: 4, height: 4, depth: 3, colour: 0, samples: samples(16, 3) }), /header of the standard/);
-    await refused(encodePng({ width: 4, height: 3, depth: 8, colour: 2, samples: samples(36, 8), filterOf: () => 7 }), /filter from 0 to 4 in row 0/);
-    await refused(encodePng({ width: 2, height: 1, depth: 8, colour: 3, samples: [0, 9], palette: [1, 2, 3] }), /palette index below 1 .* 9/);
+    await refused(
+      encodePng({ width: 4, height: 4, depth: 3, colour: 0, samples: samples(16, 3) }),
+      /header of the standard/,
+    );
+    await refused(
+      encodePng({ width: 4, height: 3, depth: 8, colour: 2, samples: samples(36, 8), filterOf: () => 7 }),
+      /filter from 0 to 4 in row 0/,
+    );
+    await refused(
+      encodePng({ width: 2, height: 1, depth: 8, colour: 3, samples: [0, 9], palette: [1, 2, 3] }),
+      /palette index below 1 .* 9/,
+    );
     await refused(encodePng({ width: 2, height: 1, depth: 8, colour: 3, samples: [0, 0] }), /a palette/);
   });
 
   test('more or fewer pixels than the header says are refused', async () => {
-    const file = (raw: Buffer, header = Buffer.from([0, 0, 0, 2, 0, 0, 0, 2, 8, 0, 0, 0, 0])): Buffer => Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), pngChunk('IHDR', header), pngChunk('IDAT', deflateSync(raw)), pngChunk('IEND', Buffer.alloc(0))]);
+    const file = (raw: Buffer, header = Buffer.from([0, 0, 0, 2, 0, 0, 0, 2, 8, 0, 0, 0, 0])): Buffer =>
+      Buffer.concat([
+        Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]),
+        pngChunk('IHDR', header),
+        pngChunk('IDAT', deflateSync(raw)),
+        pngChunk('IEND', Buffer.alloc(0)),
+      ]);
     expect(await load(file(Buffer.alloc(6)), [1, 2, 2])).toEqual([0, 0, 0, 0]);
     await refused(file(Buffer.alloc(5)), /6 bytes of pixels .* received 5/);
     await refused(file(Buffer.alloc(50_000_000)), /6 intact bytes/);
-    await refused(file(Buffer.alloc(6), Buffer.from([0, 1, 0, 0, 0, 1, 0, 0, 8, 0, 0, 0, 0])), /from 1 to 50000000 pixels .* 65536x65536/);
+    await refused(
+      file(Buffer.alloc(6), Buffer.from([0, 1, 0, 0, 0, 1, 0, 0, 8, 0, 0, 0, 0])),
+      /from 1 to 50000000 pixels .* 65536x65536/,
+    );
   });
 });
 
@@ -154,9 +221,14 @@ describe('other formats', () => {
     const loader = withSharp(() => (input: Buffer, options: object) => {
       calls.push(options);
       const chain = {
-        rotate: () => chain, flatten: () => chain, toColourspace: () => chain, raw: () => chain,
-        toBuffer: () => input.length > 11 ? Promise.reject(new Error('Input buffer has corrupt header'))
-          : Promise.resolve({ data: Buffer.from([1, 2, 3, 4, 5, 6]), info: { width: 2, height: 1, channels: 3 } }),
+        rotate: () => chain,
+        flatten: () => chain,
+        toColourspace: () => chain,
+        raw: () => chain,
+        toBuffer: () =>
+          input.length > 11
+            ? Promise.reject(new Error('Input buffer has corrupt header'))
+            : Promise.resolve({ data: Buffer.from([1, 2, 3, 4, 5, 6]), info: { width: 2, height: 1, channels: 3 } }),
       };
       return chain;
     });

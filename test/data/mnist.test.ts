@@ -10,9 +10,14 @@ afterAll(cleanUp);
 
 async function writeMnist(folder: string, gzip = false): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const files: [string, Buffer][] = [['train-images-idx3-ubyte', idxImages(12)], ['train-labels-idx1-ubyte', idxLabels(12)],
-    ['t10k-images-idx3-ubyte', idxImages(5)], ['t10k-labels-idx1-ubyte', idxLabels(5)]];
-  for (const [name, bytes] of files) await writeFile(join(folder, gzip ? `${name}.gz` : name), gzip ? gzipSync(bytes) : bytes);
+  const files: [string, Buffer][] = [
+    ['train-images-idx3-ubyte', idxImages(12)],
+    ['train-labels-idx1-ubyte', idxLabels(12)],
+    ['t10k-images-idx3-ubyte', idxImages(5)],
+    ['t10k-labels-idx1-ubyte', idxLabels(5)],
+  ];
+  for (const [name, bytes] of files)
+    await writeFile(join(folder, gzip ? `${name}.gz` : name), gzip ? gzipSync(bytes) : bytes);
 }
 
 test('loads plain and gzipped files, and where torchvision keeps them', async () => {
@@ -22,7 +27,12 @@ test('loads plain and gzipped files, and where torchvision keeps them', async ()
   await writeMnist(join(nested, 'MNIST', 'raw'));
   const reference = await loadDataset('mnist', { directory: plain });
   for (const directory of [packed, nested]) expect(await loadDataset('mnist', { directory })).toEqual(reference);
-  expect([reference.train.count, reference.test.count, reference.train.shape, reference.mean.length]).toEqual([12, 5, [1, 28, 28], 1]);
+  expect([reference.train.count, reference.test.count, reference.train.shape, reference.mean.length]).toEqual([
+    12,
+    5,
+    [1, 28, 28],
+    1,
+  ]);
   expect([...reference.train.labels.subarray(8)]).toEqual([8, 9, 0, 1]);
   expect(reference.train.pixels[0]).toBe((16 * 31) % 256);
   expect((await loadDataset('mnist', { directory: packed, trainCount: 3, testCount: 1 })).train.count).toBe(3);
@@ -46,17 +56,33 @@ test('the default folder is ~/.cache/onespike/mnist', async () => {
 
 test('missing and damaged files', async () => {
   const folder = temporaryFolder();
-  await expectError(loadDataset('mnist', { directory: folder }), 'ERR_IO', /train-images-idx3-ubyte.*onespike data fetch mnist/);
+  await expectError(
+    loadDataset('mnist', { directory: folder }),
+    'ERR_IO',
+    /train-images-idx3-ubyte.*onespike data fetch mnist/,
+  );
   await writeMnist(folder);
   const refused = async (name: string, bytes: Buffer, message: RegExp): Promise<void> => {
     await writeFile(join(folder, name), bytes);
     await expectError(loadDataset('mnist', { directory: folder }), 'ERR_FORMAT', message);
     await writeMnist(folder);
   };
-  await refused('train-images-idx3-ubyte', idxImages(12, 28, 0x802), /magic 0x00000803 at byte 0 of .*train-images.* received 0x00000802/);
+  await refused(
+    'train-images-idx3-ubyte',
+    idxImages(12, 28, 0x802),
+    /magic 0x00000803 at byte 0 of .*train-images.* received 0x00000802/,
+  );
   await refused('train-images-idx3-ubyte', idxImages(12, 27), /28x28 at byte 8 .* 27/);
-  await refused('train-images-idx3-ubyte', idxImages(12).subarray(0, 16 + 12 * 784 - 1), /Expected 9424 bytes in .*train-images.* received 9423/);
-  await refused('train-images-idx3-ubyte', Buffer.concat([idxImages(12), Buffer.alloc(1)]), /Expected 9424 bytes .* received 9425/);
+  await refused(
+    'train-images-idx3-ubyte',
+    idxImages(12).subarray(0, 16 + 12 * 784 - 1),
+    /Expected 9424 bytes in .*train-images.* received 9423/,
+  );
+  await refused(
+    'train-images-idx3-ubyte',
+    Buffer.concat([idxImages(12), Buffer.alloc(1)]),
+    /Expected 9424 bytes .* received 9425/,
+  );
   await refused('train-images-idx3-ubyte', Buffer.alloc(5), /idx header of 16 bytes .* received 5/);
   await refused('t10k-labels-idx1-ubyte', idxLabels(4), /5 labels .*t10k-labels.* received 4/);
   await refused('t10k-labels-idx1-ubyte', idxLabels(0), /count from 1 to 10000/);
@@ -75,5 +101,8 @@ test('missing and damaged files', async () => {
   await refusedPacked(Buffer.from('<html>not found</html>'), /gzip magic 1f 8b at byte 0 .* received 3c68/);
   await refusedPacked(Buffer.alloc(0), /an empty file/);
   // 300 MB of zeros in 300 kB
-  await refusedPacked(gzipSync(Buffer.alloc(300_000_000), { level: 1 }), /at most 47040016 intact bytes inflated .* received more/);
+  await refusedPacked(
+    gzipSync(Buffer.alloc(300_000_000), { level: 1 }),
+    /at most 47040016 intact bytes inflated .* received more/,
+  );
 });

@@ -76,5 +76,9 @@ export function encodePng(spec: PngSpec): Buffer {
   if (spec.palette !== undefined) chunks.push(pngChunk('PLTE', Uint8Array.from(spec.palette)));
   if (spec.transparency !== undefined) chunks.push(pngChunk('tRNS', Uint8Array.from(spec.transparency)));
   for (let at = 0; at < data.length; at += step) chunks.push(pngChunk('IDAT', data.subarray(at, at + step)));
-  return Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), ...chunks, pngChunk('IEND', new Uint8Array(0))]);
+  return Buffer.concat([
+    Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]),
+    ...chunks,
+    pngChunk('IEND', new Uint8Array(0)),
+  ]);
 }

@@ -1,6 +1,7 @@
 import { proxyAuthorization, proxyFor } from '../../lib/data/proxy';
 
-const proxyOf = (address: string, env: Record<string, string>): string | undefined => proxyFor(new URL(address), env)?.href;
+const proxyOf = (address: string, env: Record<string, string>): string | undefined =>
+  proxyFor(new URL(address), env)?.href;
 
 test('the variable of the scheme, lower case first, then ALL_PROXY', () => {
   expect(proxyOf('http://a.org/x', {})).toBeUndefined();
@@ -12,7 +13,8 @@ test('the variable of the scheme, lower case first, then ALL_PROXY', () => {
 });
 
 test('NO_PROXY', () => {
-  const exempt = (address: string, list: string): boolean => proxyOf(address, { HTTP_PROXY: 'http://p:1', HTTPS_PROXY: 'http://p:1', NO_PROXY: list }) === undefined;
+  const exempt = (address: string, list: string): boolean =>
+    proxyOf(address, { HTTP_PROXY: 'http://p:1', HTTPS_PROXY: 'http://p:1', NO_PROXY: list }) === undefined;
   expect(exempt('http://a.org', '*')).toBe(true);
   expect(exempt('http://a.org', 'b.org, a.org')).toBe(true);
   expect(exempt('http://www.a.org', 'a.org')).toBe(true);
@@ -31,7 +33,9 @@ test('NO_PROXY', () => {
 
 test('credentials and nonsense', () => {
   expect(proxyAuthorization(new URL('http://p:1'))).toBeUndefined();
-  expect(proxyAuthorization(new URL('http://user:p%40ss@p:1'))).toBe(`Basic ${Buffer.from('user:p@ss').toString('base64')}`);
+  expect(proxyAuthorization(new URL('http://user:p%40ss@p:1'))).toBe(
+    `Basic ${Buffer.from('user:p@ss').toString('base64')}`,
+  );
   for (const value of ['socks5://p:1', 'http://', 'secret:word@::']) {
     try {
       proxyOf('http://a.org', { HTTP_PROXY: value });

@@ -17,15 +17,37 @@ interface Known {
 
 const mnist = join(__dirname, '..', '..', '..', 'shared', 'data', 'mnist');
 const cifar = process.env.ONESPIKE_DATA || undefined;
-const has = (folder: string): string | undefined => (cifar !== undefined && existsSync(join(cifar, folder)) ? cifar : undefined);
+const has = (folder: string): string | undefined =>
+  cifar !== undefined && existsSync(join(cifar, folder)) ? cifar : undefined;
 
 const known: Known[] = [
-  { name: 'mnist', directory: existsSync(mnist) ? mnist : undefined, reason: `no files in ${mnist}`, counts: [60_000, 10_000],
-    firstTestLabels: [7, 2, 1, 0, 4], mean: [0.1307], std: [0.3081] },
-  { name: 'cifar10', directory: has('cifar-10-batches-bin'), reason: 'no cifar-10-batches-bin in $ONESPIKE_DATA', counts: [50_000, 10_000],
-    firstTestLabels: [3, 8, 8, 0, 6], mean: [0.4914, 0.4822, 0.4465], std: [0.247, 0.2435, 0.2616] },
-  { name: 'cifar100', directory: has('cifar-100-binary'), reason: 'no cifar-100-binary in $ONESPIKE_DATA', counts: [50_000, 10_000],
-    firstTestLabels: [49, 33, 72, 51, 71], mean: [0.5071, 0.4865, 0.4409], std: [0.2673, 0.2564, 0.2762] },
+  {
+    name: 'mnist',
+    directory: existsSync(mnist) ? mnist : undefined,
+    reason: `no files in ${mnist}`,
+    counts: [60_000, 10_000],
+    firstTestLabels: [7, 2, 1, 0, 4],
+    mean: [0.1307],
+    std: [0.3081],
+  },
+  {
+    name: 'cifar10',
+    directory: has('cifar-10-batches-bin'),
+    reason: 'no cifar-10-batches-bin in $ONESPIKE_DATA',
+    counts: [50_000, 10_000],
+    firstTestLabels: [3, 8, 8, 0, 6],
+    mean: [0.4914, 0.4822, 0.4465],
+    std: [0.247, 0.2435, 0.2616],
+  },
+  {
+    name: 'cifar100',
+    directory: has('cifar-100-binary'),
+    reason: 'no cifar-100-binary in $ONESPIKE_DATA',
+    counts: [50_000, 10_000],
+    firstTestLabels: [49, 33, 72, 51, 71],
+    mean: [0.5071, 0.4865, 0.4409],
+    std: [0.2673, 0.2564, 0.2762],
+  },
 ];
 
 for (const { name, directory, reason, counts, firstTestLabels, mean, std } of known) {
@@ -43,7 +65,8 @@ for (const { name, directory, reason, counts, firstTestLabels, mean, std } of kn
     expect(loaded.std.map((value) => Number(value.toFixed(4)))).toEqual(std);
     const perClass = loaded.train.count / loaded.train.classes.length;
     if (name !== 'mnist') {
-      for (let label = 0; label < loaded.train.classes.length; label++) expect(loaded.train.labels.filter((l) => l === label).length).toBe(perClass);
+      for (let label = 0; label < loaded.train.classes.length; label++)
+        expect(loaded.train.labels.filter((l) => l === label).length).toBe(perClass);
     }
   });
 }

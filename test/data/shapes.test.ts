@@ -10,14 +10,30 @@ const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 describe('SeededRandom', () => {
   test('gives the same numbers for ever', () => {
-    expect(Array.from({ length: 4 }, ((random) => () => random.next())(new SeededRandom(1)))).toEqual([573063952, 3268221502, 703077755, 2308299391]);
-    expect(Array.from({ length: 4 }, ((random) => () => random.next())(new SeededRandom(2 ** 53 - 1, 3, 4)))).toEqual([2097653881, 695674103, 2728962988, 2062375882]);
+    expect(
+      Array.from(
+        { length: 4 },
+        (
+          (random) => () =>
+            random.next()
+        )(new SeededRandom(1)),
+      ),
+    ).toEqual([573063952, 3268221502, 703077755, 2308299391]);
+    expect(
+      Array.from(
+        { length: 4 },
+        (
+          (random) => () =>
+            random.next()
+        )(new SeededRandom(2 ** 53 - 1, 3, 4)),
+      ),
+    ).toEqual([2097653881, 695674103, 2728962988, 2062375882]);
   });
 
   test('is uniform enough, and its streams are unrelated', () => {
     const bins = new Array<number>(16).fill(0);
     for (let stream = 0; stream < 4000; stream++) bins[new SeededRandom(0, 1, stream).below(16)]++;
-    for (const bin of bins) expect(Math.abs(bin - 250)).toBeLessThan(80);  // five standard deviations
+    for (const bin of bins) expect(Math.abs(bin - 250)).toBeLessThan(80); // five standard deviations
     const random = new SeededRandom(9);
     let sum = 0;
     for (let i = 0; i < 10_000; i++) sum += random.between(-1, 3);
@@ -25,7 +41,9 @@ describe('SeededRandom', () => {
   });
 
   test('shuffle keeps every item', () => {
-    expect([...new SeededRandom(5).shuffle(Uint8Array.from({ length: 100 }, (_, i) => i))].sort((a, b) => a - b)).toEqual([...Array(100).keys()]);
+    expect(
+      [...new SeededRandom(5).shuffle(Uint8Array.from({ length: 100 }, (_, i) => i))].sort((a, b) => a - b),
+    ).toEqual([...Array(100).keys()]);
   });
 });
 
@@ -41,12 +59,18 @@ describe('shapes', () => {
     const { train, test: held, mean, std, name } = await loadDataset('shapes');
     // Half a second on an idle core; the bound leaves room for a loaded machine.
     expect(performance.now() - begin).toBeLessThan(15_000);
-    expect({ name, train: train.count, test: held.count, shape: train.shape, classes: train.classes }).toEqual(
-      { name: 'shapes', train: 6000, test: 1000, shape: [3, 32, 32], classes: shapeClasses });
+    expect({ name, train: train.count, test: held.count, shape: train.shape, classes: train.classes }).toEqual({
+      name: 'shapes',
+      train: 6000,
+      test: 1000,
+      shape: [3, 32, 32],
+      classes: shapeClasses,
+    });
     for (const set of [train, held]) {
       expect(set.pixels.length).toBe(set.count * 3072);
       expect(set.labels.length).toBe(set.count);
-      for (let label = 0; label < 10; label++) expect(set.labels.filter((l) => l === label).length).toBe(set.count / 10);
+      for (let label = 0; label < 10; label++)
+        expect(set.labels.filter((l) => l === label).length).toBe(set.count / 10);
     }
     expect(mean).toHaveLength(3);
     for (const value of mean) expect(Math.abs(value - 0.5)).toBeLessThan(0.05);
@@ -69,10 +93,14 @@ describe('shapes', () => {
     for (const size of [8, 17, 48]) {
       const { train } = await loadDataset('shapes', { trainCount: 20, testCount: 10, size });
       expect([train.shape, train.pixels.length]).toEqual([[3, size, size], 20 * 3 * size * size]);
-      expect(new Set(train.pixels.subarray(-300)).size).toBeGreaterThan(20);  // drawn to the last byte
+      expect(new Set(train.pixels.subarray(-300)).size).toBeGreaterThan(20); // drawn to the last byte
     }
     await expectError(loadDataset('shapes', { size: 7 }), 'ERR_ARG', /size/);
-    await expectError(loadDataset('shapes', { size: 1024, trainCount: 2000 }), 'ERR_ARG', /trainCount of 1024x1024 pictures/);
+    await expectError(
+      loadDataset('shapes', { size: 1024, trainCount: 2000 }),
+      'ERR_ARG',
+      /trainCount of 1024x1024 pictures/,
+    );
   });
 
   test('a linear model does not learn it', () => {

@@ -32,10 +32,11 @@ async function listen(server: http.Server, scheme: string, extra: object): Promi
     requests: [],
     hosts: [],
     ...extra,
-    close: () => new Promise((resolve) => {
-      for (const socket of sockets) socket.destroy();
-      server.close(() => resolve());
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
   };
 }
 
@@ -47,7 +48,11 @@ export async function serve(behaviour: Behaviour, tls?: { key: string; cert: str
     hosts.push(request.headers.host);
     behaviour(request, response, requests.length - 1);
   };
-  return listen(tls === undefined ? http.createServer(handler) : https.createServer(tls, handler), tls === undefined ? 'http' : 'https', { requests, hosts });
+  return listen(
+    tls === undefined ? http.createServer(handler) : https.createServer(tls, handler),
+    tls === undefined ? 'http' : 'https',
+    { requests, hosts },
+  );
 }
 
 /** Serves `content` as a good server does, ranges included. */
@@ -55,34 +60,48 @@ export const good: Behaviour = (request, response) => {
   const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
   const start = range === null ? 0 : Number(range[1]);
   if (start >= content.length) response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
-  else if (range !== null) response.writeHead(206, { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}`, 'content-length': content.length - start }).end(content.subarray(start));
+  else if (range !== null)
+    response
+      .writeHead(206, {
+        'content-range': `bytes ${start}-${content.length - 1}/${content.length}`,
+        'content-length': content.length - start,
+      })
+      .end(content.subarray(start));
   else response.writeHead(200, { 'content-length': content.length }).end(content);
 };
 
 /** Behaves as the good one, but the connection dies (`stall`: falls silent) after `bytes` of the body. */
-export const broken = (bytes: number, stall = false): Behaviour => (request, response) => {
-  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  response.writeHead(start > 0 ? 206 : 200, {
-    'content-length': content.length - start,
-    ...(start > 0 ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
-  });
-  response.write(content.subarray(start, start + bytes), () => {
-    // A little later, for a connection that is reset takes what is still on its way with it.
-    if (!stall) setTimeout(() => response.destroy(), 30);
-  });
-};
+export const broken =
+  (bytes: number, stall = false): Behaviour =>
+  (request, response) => {
+    const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    response.writeHead(start > 0 ? 206 : 200, {
+      'content-length': content.length - start,
+      ...(start > 0 ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
+    });
+    response.write(content.subarray(start, start + bytes), () => {
+      // A little later, for a connection that is reset takes what is still on its way with it.
+      if (!stall) setTimeout(() => response.destroy(), 30);
+    });
+  };
 
-export const status = (code: number, headers: http.OutgoingHttpHeaders = {}): Behaviour => (_request, response) => {
-  response.writeHead(code, headers).end('<html>sorry</html>');
-};
+export const status =
+  (code: number, headers: http.OutgoingHttpHeaders = {}): Behaviour =>
+  (_request, response) => {
+    response.writeHead(code, headers).end('<html>sorry</html>');
+  };
 
 /** First this, then that. */
-export const sequence = (...behaviours: Behaviour[]): Behaviour => (request, response, n) => behaviours[Math.min(n, behaviours.length - 1)](request, response, n);
+export const sequence =
+  (...behaviours: Behaviour[]): Behaviour =>
+  (request, response, n) =>
+    behaviours[Math.min(n, behaviours.length - 1)](request, response, n);
 
 /** A proxy for plain requests and CONNECT tunnels. `authorization`: refuses with 407 without this Proxy-Authorization. `requests` holds what it was asked for. */
 export async function serveProxy(authorization?: string): Promise<Web> {
   const requests: string[] = [];
-  const refused = (request: http.IncomingMessage): boolean => authorization !== undefined && request.headers['proxy-authorization'] !== authorization;
+  const refused = (request: http.IncomingMessage): boolean =>
+    authorization !== undefined && request.headers['proxy-authorization'] !== authorization;
   const server = http.createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
     if (refused(request)) {

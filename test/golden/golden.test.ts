@@ -50,13 +50,20 @@ onEachBackend((on) => {
       }
       expect(layers).toBe(description.layers.filter(({ type }) => type !== 'avgpool').length);
       const classes = logits.length / labels.length;
-      const last = Float32Array.from(logits, (_, i) =>
-        potentials![(Math.floor(i / classes) * description.timesteps + description.timesteps - 1) * classes + (i % classes)]!);
+      const last = Float32Array.from(
+        logits,
+        (_, i) =>
+          potentials![
+            (Math.floor(i / classes) * description.timesteps + description.timesteps - 1) * classes + (i % classes)
+          ]!,
+      );
       expectClose(last, golden, `trace.layers.${description.layers.length - 1}.potential`);
 
       const { loss, gradients } = await network.gradients(pixels, labels);
       expectClose([loss], golden, 'loss');
-      const names = [...tensors.keys()].filter((name) => name.startsWith('grad.')).map((name) => name.slice('grad.'.length));
+      const names = [...tensors.keys()]
+        .filter((name) => name.startsWith('grad.'))
+        .map((name) => name.slice('grad.'.length));
       expect([...gradients.keys()].sort()).toEqual(names.sort());
       for (const name of names) expectClose(gradients.get(name)!, golden, `grad.${name}`);
     });
@@ -70,7 +77,7 @@ onEachBackend((on) => {
       expectClose([loss], golden, 'ann.loss');
       for (const [name, gradient] of gradients) {
         if (golden.tensors.has(`ann.grad.${name}`)) expectClose(gradient, golden, `ann.grad.${name}`);
-        else expect([name, Math.max(...gradient.map(Math.abs))]).toEqual([name, 0]);  // thresholds and leaks take no part
+        else expect([name, Math.max(...gradient.map(Math.abs))]).toEqual([name, 0]); // thresholds and leaks take no part
       }
     });
   }
@@ -82,22 +89,35 @@ onEachBackend((on) => {
     test.each(names)('%s, ReLU', async (name) => relu(await readGolden(own, name)));
   });
 
-  describe('ten losses of PyTorch\'s optimisers', () => {
+  describe("ten losses of PyTorch's optimisers", () => {
     const { runs } = JSON.parse(readFileSync(join(own, 'training.json'), 'utf8')) as { runs: Run[] };
-    test.each(runs.map((run) => [`${run.case} ${run.mode} ${String(run.kind)}`, run] as const))('%s', async (_, run) => {
-      const { case: name, mode, losses, absoluteSums, margin: _margin, ...optimizer } = run;
-      const golden = await readGolden(own, name);
-      await withNetwork(golden, async (network) => {
-        const seen: number[] = [];
-        for (let step = 0; step < losses.length; step++) {
-          seen.push((await network.trainStep({ pixels: golden.pixels, labels: golden.labels }, { mode, optimizer: optimizer as never })).loss);
-        }
-        expect(distance(seen, losses)).toBeLessThan(TOLERANCE);
-        for (const [tensor, { data }] of await network.parameters()) {
-          expect([tensor, data.reduce((sum: number, value: number) => sum + Math.abs(value), 0)]).toEqual([tensor, expect.closeTo(absoluteSums[tensor]!, 3)]);
-        }
-      });
-    });
+    test.each(runs.map((run) => [`${run.case} ${run.mode} ${String(run.kind)}`, run] as const))(
+      '%s',
+      async (_, run) => {
+        const { case: name, mode, losses, absoluteSums, margin: _margin, ...optimizer } = run;
+        const golden = await readGolden(own, name);
+        await withNetwork(golden, async (network) => {
+          const seen: number[] = [];
+          for (let step = 0; step < losses.length; step++) {
+            seen.push(
+              (
+                await network.trainStep(
+                  { pixels: golden.pixels, labels: golden.labels },
+                  { mode, optimizer: optimizer as never },
+                )
+              ).loss,
+            );
+          }
+          expect(distance(seen, losses)).toBeLessThan(TOLERANCE);
+          for (const [tensor, { data }] of await network.parameters()) {
+            expect([tensor, data.reduce((sum: number, value: number) => sum + Math.abs(value), 0)]).toEqual([
+              tensor,
+              expect.closeTo(absoluteSums[tensor]!, 3),
+            ]);
+          }
+        });
+      },
+    );
   });
 
   describe('golden files beside the checkout', () => {

@@ -45,7 +45,8 @@ export function violations(files: Map<string, string>): string[] {
     const lines = text.trimEnd().split('\n').length;
     if (lines > maxLines) found.push(`${file} has ${lines} lines, more than ${maxLines}`);
     if (file === 'binding.ts' || /^lib\/.*\.ts$/.test(file)) found.push(...importViolations(file, text));
-    if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file)) found.push(...includeViolations(file, text), ...exitViolations(file, text));
+    if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file))
+      found.push(...includeViolations(file, text), ...exitViolations(file, text));
   }
   return found;
 }
@@ -61,7 +62,8 @@ function importViolations(file: string, text: string): string[] {
   if (!allowed) return [`${file} is in no known room of lib/`];
   const code = text.replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
   const imports = [...code.matchAll(/(?:\bfrom|\bimport|\b(?:import|require)\()\s*['"](\.[^'"]*)['"]/g)];
-  return imports.map(([, target]) => posix.join(posix.dirname(file), target!))
+  return imports
+    .map(([, target]) => posix.join(posix.dirname(file), target!))
     .filter((target) => libRoom(target) !== from && !allowed.includes(libRoom(target)))
     .map((target) => `${file} imports ${target}: ${from} may not use ${libRoom(target)}`);
 }

@@ -16,9 +16,21 @@ export interface CliResult {
 }
 
 /** Without a GPU, whatever the machine has: what these tests expect is what the CPU does. `started` gets the child at once; `during` sees every chunk of stdout and the child, to send signals at the right moment. */
-export function cli(args: string[], options: { cwd?: string; env?: Record<string, string>; started?: (child: ChildProcess) => unknown; during?: (stdout: string, child: ChildProcess) => unknown } = {}): Promise<CliResult> {
+export function cli(
+  args: string[],
+  options: {
+    cwd?: string;
+    env?: Record<string, string>;
+    started?: (child: ChildProcess) => unknown;
+    during?: (stdout: string, child: ChildProcess) => unknown;
+  } = {},
+): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd: options.cwd, env: { ...process.env, CUDA_VISIBLE_DEVICES: '', ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd: options.cwd,
+      env: { ...process.env, CUDA_VISIBLE_DEVICES: '', ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     options.started?.(child);
     let stdout = '';
     let stderr = '';
@@ -29,7 +41,17 @@ export function cli(args: string[], options: { cwd?: string; env?: Record<string
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.on('error', reject);
     child.on('close', (status, signal) => {
-      resolve({ status, signal, stdout, stderr, events: () => stdout.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, any>) });
+      resolve({
+        status,
+        signal,
+        stdout,
+        stderr,
+        events: () =>
+          stdout
+            .split('\n')
+            .filter((line) => line !== '')
+            .map((line) => JSON.parse(line) as Record<string, any>),
+      });
     });
   });
 }

@@ -16,14 +16,17 @@ export interface Golden {
 /** Names of the cases of a folder: every .json with a .safetensors beside it. */
 export function goldenNames(folder: string): string[] {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder).filter((name) => name.endsWith('.json') && existsSync(join(folder, name.replace(/json$/, 'safetensors'))))
-    .map((name) => name.replace(/\.json$/, '')).sort();
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json') && existsSync(join(folder, name.replace(/json$/, 'safetensors'))))
+    .map((name) => name.replace(/\.json$/, ''))
+    .sort();
 }
 
 export async function readGolden(folder: string, name: string): Promise<Golden> {
   const { tensors } = await readSafetensors(join(folder, `${name}.safetensors`));
   const parameters = new Map<string, Float32Array>();
-  for (const [key, { data }] of tensors) if (key.startsWith('param.')) parameters.set(key.slice('param.'.length), data as Float32Array);
+  for (const [key, { data }] of tensors)
+    if (key.startsWith('param.')) parameters.set(key.slice('param.'.length), data as Float32Array);
   return {
     description: JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as NetworkDescription,
     pixels: tensors.get('pixels')!.data as Uint8Array,

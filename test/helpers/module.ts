@@ -11,5 +11,12 @@ export function inModule<T>(file: string, imports: readonly string[], body: stri
     const input = ${JSON.stringify(input)};
     const result = await (async () => { ${body} })();
     process.stdout.write(JSON.stringify(result ?? null));`;
-  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '--eval', program], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] })) as T;
+  return JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 1 << 26,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  ) as T;
 }

@@ -9,7 +9,15 @@ onEachBackend((on) => {
   test('two networks train at the same time, to the same bits as one after the other', async () => {
     const steps = async (network: Network): Promise<number[]> => {
       const losses: number[] = [];
-      for (let step = 0; step < 20; step++) losses.push((await network.trainStep({ pixels: pixels(6, TINY_PIXELS), labels: labels(6, TINY_CLASSES) }, { optimizer: sgd })).loss);
+      for (let step = 0; step < 20; step++)
+        losses.push(
+          (
+            await network.trainStep(
+              { pixels: pixels(6, TINY_PIXELS), labels: labels(6, TINY_CLASSES) },
+              { optimizer: sgd },
+            )
+          ).loss,
+        );
       return losses;
     };
     const four = await Promise.all([1, 2, 1, 2].map((seed) => Network.create(tiny, { ...on, seed, threads: 1 })));
@@ -21,8 +29,12 @@ onEachBackend((on) => {
   });
 
   test('many networks run jobs that finish in any order', async () => {
-    const networks = await Promise.all(Array.from({ length: 12 }, (_, seed) => Network.create(tiny, { ...on, seed, threads: 1 })));
-    const results = await Promise.all(networks.flatMap((network, i) => [network.forward(pixels(1 + 7 * (i % 5), TINY_PIXELS))]));
+    const networks = await Promise.all(
+      Array.from({ length: 12 }, (_, seed) => Network.create(tiny, { ...on, seed, threads: 1 })),
+    );
+    const results = await Promise.all(
+      networks.flatMap((network, i) => [network.forward(pixels(1 + 7 * (i % 5), TINY_PIXELS))]),
+    );
     expect(results.map(({ predictions }) => predictions.length)).toEqual(networks.map((_, i) => 1 + 7 * (i % 5)));
     await Promise.all(networks.map((network) => network.dispose()));
   });

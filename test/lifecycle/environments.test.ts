@@ -32,7 +32,11 @@ onEachBackend((on) => {
   function inProcess(description: 'tiny' | 'heavy', body: string, status = 0): string {
     const source = `${prelude(description)} (async () => { ${body} })();`;
     const result = spawnSync(process.execPath, ['--expose-gc', '-e', source], { encoding: 'utf8', timeout: 60_000 });
-    expect({ status: result.status, signal: result.signal, stderr: result.stderr }).toEqual({ status, signal: null, stderr: '' });
+    expect({ status: result.status, signal: result.signal, stderr: result.stderr }).toEqual({
+      status,
+      signal: null,
+      stderr: '',
+    });
     return result.stdout.trim();
   }
 
@@ -54,12 +58,15 @@ onEachBackend((on) => {
     });
 
     test('terminate in the middle of a job: it is stopped, soon, and the process lives on', async () => {
-      const worker = inWorker('heavy', `
+      const worker = inWorker(
+        'heavy',
+        `
         const [one, two] = [native.networkCreate(spec), native.networkCreate(spec)];
         parentPort.postMessage('started');
         await Promise.race([train(one), train(two)]);
         parentPort.postMessage('finished');
-      `);
+      `,
+      );
       expect(await message(worker)).toBe('started');
       expect(await worker.terminate()).toBe(1);
       expect(await message(inWorker('tiny', steps))).toHaveLength(10);
@@ -67,7 +74,9 @@ onEachBackend((on) => {
 
     test('terminate at many moments', async () => {
       for (let delay = 0; delay < 12; delay++) {
-        const worker = inWorker('tiny', `
+        const worker = inWorker(
+          'tiny',
+          `
           const dataset = native.datasetCreate(batch.pixels, batch.labels, spec.input);
           const next = { dataset, indices: Uint32Array.of(0, 1, 2) };
           parentPort.postMessage('started');
@@ -76,7 +85,8 @@ onEachBackend((on) => {
             await Promise.all([train(network, next), code(train(network))]);
             if (Math.random() < 0.5) native.networkDispose(network);
           }
-        `);
+        `,
+        );
         await message(worker);
         await new Promise((resolve) => setTimeout(resolve, 4 * delay));
         await worker.terminate();
@@ -84,17 +94,20 @@ onEachBackend((on) => {
     });
 
     test('process.exit in a worker', async () => {
-      const worker = inWorker('heavy', "train(native.networkCreate(spec)); process.exit(3);");
+      const worker = inWorker('heavy', 'train(native.networkCreate(spec)); process.exit(3);');
       expect(await exit(worker)).toBe(3);
     });
 
     test('a handle is of no use in another environment: it does not even get there', async () => {
-      const worker = inWorker('tiny', `
+      const worker = inWorker(
+        'tiny',
+        `
         parentPort.once('message', (handle) => {
           try { native.networkMemory(handle); } catch (error) { parentPort.postMessage(error.code); }
         });
         parentPort.postMessage('ready');
-      `);
+      `,
+      );
       await message(worker);
       const native = require(rawAddon('tiny').path) as { networkCreate(spec: unknown): object };
       worker.postMessage(native.networkCreate(rawAddon('tiny').spec));
@@ -109,33 +122,49 @@ onEachBackend((on) => {
       ['with an idle network', 'native.networkCreate(spec);', 0],
       ['with a job just started', 'train(native.networkCreate(spec)); process.exit(5);', 5],
       ['in the middle of a job', 'train(native.networkCreate(spec)); setTimeout(() => process.exit(5), 50);', 5],
-      ['with a disposed network whose job runs', 'const n = native.networkCreate(spec); code(train(n)); native.networkDispose(n); process.exit(5);', 5],
-      ['with a prefetch running', "const dataset = native.datasetCreate(batch.pixels, batch.labels, spec.input); train(native.networkCreate(spec), { dataset, indices: new Uint32Array(5000) }); setTimeout(() => process.exit(5), 20);", 5],
+      [
+        'with a disposed network whose job runs',
+        'const n = native.networkCreate(spec); code(train(n)); native.networkDispose(n); process.exit(5);',
+        5,
+      ],
+      [
+        'with a prefetch running',
+        'const dataset = native.datasetCreate(batch.pixels, batch.labels, spec.input); train(native.networkCreate(spec), { dataset, indices: new Uint32Array(5000) }); setTimeout(() => process.exit(5), 20);',
+        5,
+      ],
     ])('exit %s', (_, body, status) => {
       inProcess('heavy', body, status);
     });
 
     test('a running job keeps the process alive, an idle network does not', () => {
-      expect(inProcess('tiny', "const n = native.networkCreate(spec); train(n).then(() => console.log('done'));")).toBe('done');
+      expect(inProcess('tiny', "const n = native.networkCreate(spec); train(n).then(() => console.log('done'));")).toBe(
+        'done',
+      );
     });
   });
 
   describe('garbage collection', () => {
-    const collect = 'for (let i = 0; i < 20; i++) { global.gc(); await new Promise((resolve) => setImmediate(resolve)); }';
+    const collect =
+      'for (let i = 0; i < 20; i++) { global.gc(); await new Promise((resolve) => setImmediate(resolve)); }';
 
     test('networks and data sets that nobody disposed of are freed', () => {
-      const out = inProcess('tiny', `
+      const out = inProcess(
+        'tiny',
+        `
         (() => { for (let i = 0; i < 50; i++) { native.networkCreate(spec); native.datasetCreate(batch.pixels, null, spec.input); } })();
         const before = native.info();
         ${collect}
         const after = native.info();
         console.log(before.liveNetworks, before.liveDatasets, after.liveNetworks, after.liveDatasets);
-      `);
+      `,
+      );
       expect(out).toBe('50 50 0 0');
     });
 
     test('a network that is collected while its job runs stays until the end of the job', () => {
-      const out = inProcess('tiny', `
+      const out = inProcess(
+        'tiny',
+        `
         const logits = new Float32Array(images * classes);
         const jobs = [];
         (() => {
@@ -148,12 +177,15 @@ onEachBackend((on) => {
         console.log((await Promise.all(jobs)).map((stats) => stats.count).join(''));
         ${collect}
         console.log(native.info().liveNetworks);
-      `);
+      `,
+      );
       expect(out.split('\n')).toEqual(['4'.repeat(20), '0']);
     });
 
     test('memory comes back: a thousand networks in turn, disposed or not', () => {
-      const out = inProcess('tiny', `
+      const out = inProcess(
+        'tiny',
+        `
         const grow = async (count) => {
           for (let i = 0; i < count; i++) {
             const network = native.networkCreate({ ...spec, input: [2, 32, 32] });
@@ -165,7 +197,8 @@ onEachBackend((on) => {
         };
         const start = await grow(200);
         console.log(Math.round(await grow(800) - start));
-      `);
+      `,
+      );
       expect(Number(out)).toBeLessThan(30);
     });
   });

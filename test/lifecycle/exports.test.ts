@@ -6,9 +6,15 @@ const root = join(__dirname, '..', '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const table = [...read('native/addon/module.cc').matchAll(/\{"(\w+)", guard_(sync|async)<(\w+)>\}/g)];
-const sources = readdirSync(join(root, 'native/addon')).filter((name) => name.endsWith('.cc')).map((name) => read(`native/addon/${name}`)).join('\n');
+const sources = readdirSync(join(root, 'native/addon'))
+  .filter((name) => name.endsWith('.cc'))
+  .map((name) => read(`native/addon/${name}`))
+  .join('\n');
 const comments = [...sources.matchAll(/^\/\/ ((\w+)\(.*\): .+)\nNapi::Value (\w+)\(/gm)];
-const declared = /interface NativeModule \{\n([^]*?)\n\}/.exec(read('binding.ts'))![1]!.split('\n').map((line) => line.trim().replace(/;$/, ''));
+const declared = /interface NativeModule \{\n([^]*?)\n\}/
+  .exec(read('binding.ts'))![1]!
+  .split('\n')
+  .map((line) => line.trim().replace(/;$/, ''));
 
 test('binding.ts and the comments agree, signature by signature', () => {
   expect(comments.map(([, signature]) => signature).sort()).toEqual([...declared].sort());
@@ -23,6 +29,9 @@ test('the export table names the same functions, and each C++ function is called
 
 test('a function is guarded as asynchronous if and only if it answers a promise', () => {
   for (const [, name, kind] of table) {
-    expect([name, kind]).toEqual([name, declared.find((signature) => signature.startsWith(`${name}(`))!.includes('): Promise<') ? 'async' : 'sync']);
+    expect([name, kind]).toEqual([
+      name,
+      declared.find((signature) => signature.startsWith(`${name}(`))!.includes('): Promise<') ? 'async' : 'sync',
+    ]);
   }
 });

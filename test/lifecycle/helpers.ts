@@ -75,20 +75,51 @@ export function detached<T extends Uint8Array | Int32Array | Uint32Array | Float
 }
 
 /** For workers and child processes, which load the addon themselves: its path, and a specification it takes. */
-export function rawAddon(description: 'tiny' | 'heavy', backend: BackendName = 'cpu'): { path: string; spec: unknown; size: number; classes: number } {
+export function rawAddon(
+  description: 'tiny' | 'heavy',
+  backend: BackendName = 'cpu',
+): { path: string; spec: unknown; size: number; classes: number } {
   const layer = { kernel: 3, stride: 1, padding: 1, bias: false, output: false, leak: 0.9, threshold: 0.3, dropout: 0 };
   const isTiny = description === 'tiny';
   const convs = isTiny ? 1 : 6;
   const classes = isTiny ? TINY_CLASSES : 10;
   const input = isTiny ? [2, 4, 4] : [3, 32, 32];
   const spec = {
-    input, timesteps: 5, mean: new Array(input[0]).fill(0.5), std: new Array(input[0]).fill(0.5), alpha: 1, beta: 1, gamma: 0.3, kappa: 1,
-    surrogate: 'triangle', encoder: 'hybrid', lo: 0, hi: 1, backend, device: resolveBackend(backend).device ?? 0, precision: 'fp32', profile: false, seed: 1, threads: 1,
-    layers: [...Array.from({ length: convs }, () => ({ ...layer, type: 'conv', out: isTiny ? 4 : 32 })), { ...layer, type: 'linear', out: classes, output: true }],
+    input,
+    timesteps: 5,
+    mean: new Array(input[0]).fill(0.5),
+    std: new Array(input[0]).fill(0.5),
+    alpha: 1,
+    beta: 1,
+    gamma: 0.3,
+    kappa: 1,
+    surrogate: 'triangle',
+    encoder: 'hybrid',
+    lo: 0,
+    hi: 1,
+    backend,
+    device: resolveBackend(backend).device ?? 0,
+    precision: 'fp32',
+    profile: false,
+    seed: 1,
+    threads: 1,
+    layers: [
+      ...Array.from({ length: convs }, () => ({ ...layer, type: 'conv', out: isTiny ? 4 : 32 })),
+      { ...layer, type: 'linear', out: classes, output: true },
+    ],
   };
   return { path: hostInfo().binaryPath, spec, size: input[0]! * input[1]! * input[2]!, classes };
 }
 
 export const rawSgd = {
-  kind: 'sgd', learningRate: 0.01, neuronLearningRate: 0.01, momentum: 0.9, weightDecay: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, amsgrad: false, clipNorm: 0,
+  kind: 'sgd',
+  learningRate: 0.01,
+  neuronLearningRate: 0.01,
+  momentum: 0.9,
+  weightDecay: 0,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  amsgrad: false,
+  clipNorm: 0,
 };

@@ -26,7 +26,10 @@ const exclusive: Method[] = [
   ['parameters', (n) => n.parameters()],
   ['setParameters', (n) => n.setParameters({})],
   ['optimizerState', (n) => n.optimizerState()],
-  ['setOptimizerState', (n) => n.setOptimizerState({ slots: new Map(), counters: { optimizerSteps: 0, randomStep: 0 } })],
+  [
+    'setOptimizerState',
+    (n) => n.setOptimizerState({ slots: new Map(), counters: { optimizerSteps: 0, randomStep: 0 } }),
+  ],
   ['resetOptimizer', (n) => n.resetOptimizer()],
   ['counters', (n) => n.counters()],
   ['setCounters', (n) => n.setCounters({ optimizerSteps: 1, randomStep: 1 })],
@@ -95,28 +98,32 @@ onEachBackend((on) => {
   });
 
   describe('an aborted job', () => {
-    test.each(['trainStep', 'gradients', 'forward', 'evaluate', 'calibrate'] as const)('%s rejects with the reason as cause; the network works on', async (method) => {
-      const network = await Network.create(heavy, { ...on, threads: 1 });
-      const before = network.parameters();
-      const batch = heavyBatch(on.backend);
-      const controller = new AbortController();
-      const { signal } = controller;
-      const start = {
-        trainStep: () => network.trainStep(batch, { optimizer: sgd, signal }),
-        gradients: () => network.gradients(batch.pixels, batch.labels, { signal }),
-        forward: () => network.forward(batch.pixels, { signal, trace: true }),
-        evaluate: () => network.evaluate(batch, { signal }),
-        calibrate: () => network.calibrate(batch, { signal }),
-      }[method];
-      const job = start();
-      const reason = new Error('enough');
-      controller.abort(reason);
-      await expect(job).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: reason });
-      const after = network.parameters();
-      for (const [name, { data }] of before) expect(Buffer.compare(bytes(after.get(name)!.data), bytes(data))).toBe(0);
-      expect((await network.forward(batch.pixels.subarray(0, 3072))).logits).toHaveLength(10);
-      await network.dispose();
-    });
+    test.each(['trainStep', 'gradients', 'forward', 'evaluate', 'calibrate'] as const)(
+      '%s rejects with the reason as cause; the network works on',
+      async (method) => {
+        const network = await Network.create(heavy, { ...on, threads: 1 });
+        const before = network.parameters();
+        const batch = heavyBatch(on.backend);
+        const controller = new AbortController();
+        const { signal } = controller;
+        const start = {
+          trainStep: () => network.trainStep(batch, { optimizer: sgd, signal }),
+          gradients: () => network.gradients(batch.pixels, batch.labels, { signal }),
+          forward: () => network.forward(batch.pixels, { signal, trace: true }),
+          evaluate: () => network.evaluate(batch, { signal }),
+          calibrate: () => network.calibrate(batch, { signal }),
+        }[method];
+        const job = start();
+        const reason = new Error('enough');
+        controller.abort(reason);
+        await expect(job).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: reason });
+        const after = network.parameters();
+        for (const [name, { data }] of before)
+          expect(Buffer.compare(bytes(after.get(name)!.data), bytes(data))).toBe(0);
+        expect((await network.forward(batch.pixels.subarray(0, 3072))).logits).toHaveLength(10);
+        await network.dispose();
+      },
+    );
 
     test('a signal that has fired before starts nothing', async () => {
       const network = await Network.create(tiny, on);

@@ -1,5 +1,12 @@
 // The addon itself, without the checks of lib/: wrong handles, arities and arrays, and arrays that change under a job.
-import { loadNative, type NativeModule, type NativeOptimizer, type NativeSpec, type NativeStep, type NetworkHandle } from '../../binding';
+import {
+  loadNative,
+  type NativeModule,
+  type NativeOptimizer,
+  type NativeSpec,
+  type NativeStep,
+  type NetworkHandle,
+} from '../../binding';
 import { detached, outcome, rawAddon, rawSgd } from './helpers';
 
 const { spec, size, classes } = rawAddon('tiny');
@@ -11,7 +18,10 @@ beforeAll(() => {
 });
 afterAll(() => native.networkDispose(network));
 
-const batch = (): { pixels: Uint8Array; labels: Int32Array } => ({ pixels: new Uint8Array(2 * size), labels: new Int32Array(2) });
+const batch = (): { pixels: Uint8Array; labels: Int32Array } => ({
+  pixels: new Uint8Array(2 * size),
+  labels: new Int32Array(2),
+});
 const calls: Record<string, () => unknown[]> = {
   info: () => [],
   devices: () => [null],
@@ -35,7 +45,8 @@ const calls: Record<string, () => unknown[]> = {
   datasetCreate: () => [new Uint8Array(size), null, [2, 4, 4]],
   datasetDispose: () => [native.datasetCreate(new Uint8Array(size), null, [2, 4, 4])],
 };
-const invoke = (name: string, args: unknown[]): unknown => (native as unknown as Record<string, (...all: unknown[]) => unknown>)[name]!(...args);
+const invoke = (name: string, args: unknown[]): unknown =>
+  (native as unknown as Record<string, (...all: unknown[]) => unknown>)[name]!(...args);
 const names = Object.keys(calls);
 const asynchronous = ['networkForward', 'networkGradients', 'networkTrain', 'networkCalibrate'];
 
@@ -58,7 +69,19 @@ test.each(names)('%s: wrong arity', async (name) => {
 test.each(names.filter((name) => /^network(?!Create)|Dispose$/.test(name)))('%s: wrong handle', async (name) => {
   const [, ...rest] = calls[name]!();
   const other = name.startsWith('network') ? native.datasetCreate(new Uint8Array(size), null, [2, 4, 4]) : network;
-  for (const handle of [undefined, null, 1, 'x', {}, [], () => 1, Symbol('x'), Object.create(network as object), new Proxy(network as object, {}), other]) {
+  for (const handle of [
+    undefined,
+    null,
+    1,
+    'x',
+    {},
+    [],
+    () => 1,
+    Symbol('x'),
+    Object.create(network as object),
+    new Proxy(network as object, {}),
+    other,
+  ]) {
     expect(await outcome(() => invoke(name, [handle, ...rest]))).toBe('ERR_ARG');
   }
 });
@@ -66,7 +89,16 @@ test.each(names.filter((name) => /^network(?!Create)|Dispose$/.test(name)))('%s:
 test.each(names)('%s: each argument replaced by something else', async (name) => {
   const args = calls[name]!();
   for (let i = 0; i < args.length; i++) {
-    for (const wrong of [NaN, 'x', true, Symbol('x'), 7n, new Float64Array(3), new DataView(new ArrayBuffer(8)), () => 1]) {
+    for (const wrong of [
+      NaN,
+      'x',
+      true,
+      Symbol('x'),
+      7n,
+      new Float64Array(3),
+      new DataView(new ArrayBuffer(8)),
+      () => 1,
+    ]) {
       expect(['ERR_ARG', 'ERR_SHAPE']).toContain(await outcome(() => invoke(name, args.with(i, wrong))));
     }
   }
@@ -81,7 +113,8 @@ test('asynchronous functions reject, they never throw', () => {
 });
 
 describe('arrays', () => {
-  const code = (pixels: unknown, out: unknown = {}): Promise<string> => outcome(() => invoke('networkForward', [network, { pixels }, 'snn', out]));
+  const code = (pixels: unknown, out: unknown = {}): Promise<string> =>
+    outcome(() => invoke('networkForward', [network, { pixels }, 'snn', out]));
 
   test('detached, shared, resizable, of another kind, of another size', async () => {
     expect(await code(detached(new Uint8Array(size)))).toBe('ERR_ARG');
@@ -123,11 +156,22 @@ describe('arrays', () => {
 
   test('getters that dispose, start a job or pull memory away end in an error', async () => {
     const victim = native.networkCreate(spec as NativeSpec);
-    const disposing = { pixels: new Uint8Array(size), get labels() { native.networkDispose(victim); return undefined; } };
+    const disposing = {
+      pixels: new Uint8Array(size),
+      get labels() {
+        native.networkDispose(victim);
+        return undefined;
+      },
+    };
     expect(await outcome(() => native.networkForward(victim, disposing, 'snn', {}))).toBe('ERR_STATE');
 
     let inner: Promise<unknown> | undefined;
-    const starting = { get logits() { inner = native.networkForward(network, batch(), 'snn', {}); return undefined; } };
+    const starting = {
+      get logits() {
+        inner = native.networkForward(network, batch(), 'snn', {});
+        return undefined;
+      },
+    };
     expect(await outcome(() => native.networkForward(network, batch(), 'snn', starting))).toBe('ERR_BUSY');
     await inner;
 
@@ -141,31 +185,62 @@ describe('arrays', () => {
     expect(await code(pixels)).toBe('ERR_ARG');
 
     const thrown = new Error('mine');
-    const throwing = { get pixels(): Uint8Array { throw thrown; } };
+    const throwing = {
+      get pixels(): Uint8Array {
+        throw thrown;
+      },
+    };
     await expect(native.networkForward(network, throwing, 'snn', {})).rejects.toBe(thrown);
   });
 });
 
 test('labels and rows are checked before the job', async () => {
-  const stepOf = (labels: number[]): NativeStep => ({ batch: { pixels: new Uint8Array(size * labels.length), labels: Int32Array.from(labels) }, optimizer: rawSgd as NativeOptimizer });
-  const train = (labels: number[]): Promise<string> => outcome(() => native.networkTrain(network, [stepOf([0]), stepOf(labels)], null, 'snn'));
+  const stepOf = (labels: number[]): NativeStep => ({
+    batch: { pixels: new Uint8Array(size * labels.length), labels: Int32Array.from(labels) },
+    optimizer: rawSgd as NativeOptimizer,
+  });
+  const train = (labels: number[]): Promise<string> =>
+    outcome(() => native.networkTrain(network, [stepOf([0]), stepOf(labels)], null, 'snn'));
   expect(await train([0, classes - 1])).toBe('ok');
   expect(await train([0, classes])).toBe('ERR_ARG');
   expect(await train([-1])).toBe('ERR_ARG');
   const unlabelled = native.datasetCreate(new Uint8Array(size), null, [2, 4, 4]);
-  const rows = (indices: number[], dataset = unlabelled): Promise<string> => outcome(() => native.networkForward(network, { dataset, indices: Uint32Array.from(indices) }, 'snn', {}));
+  const rows = (indices: number[], dataset = unlabelled): Promise<string> =>
+    outcome(() => native.networkForward(network, { dataset, indices: Uint32Array.from(indices) }, 'snn', {}));
   expect(await rows([0])).toBe('ok');
   expect(await rows([1])).toBe('ERR_ARG');
   expect(await rows([])).toBe('ERR_SHAPE');
   expect(await rows([0], native.datasetCreate(new Uint8Array(size), null, [4, 2, 4]))).toBe('ERR_SHAPE');
-  expect(await outcome(() => native.networkGradients(network, { dataset: unlabelled, indices: Uint32Array.of(0) }, 'snn'))).toBe('ERR_ARG');
+  expect(
+    await outcome(() => native.networkGradients(network, { dataset: unlabelled, indices: Uint32Array.of(0) }, 'snn')),
+  ).toBe('ERR_ARG');
 });
 
 test('a specification is checked field by field', async () => {
-  const code = (change: object): Promise<string> => outcome(() => native.networkCreate({ ...(spec as NativeSpec), ...change }));
+  const code = (change: object): Promise<string> =>
+    outcome(() => native.networkCreate({ ...(spec as NativeSpec), ...change }));
   for (const change of [
-    { timesteps: 0 }, { timesteps: 255 }, { timesteps: 2.5 }, { seed: -1 }, { seed: 2 ** 53 }, { threads: 0 }, { backend: 'gpu' }, { device: -1 }, { device: 1024 }, { mean: [0.5, NaN] }, { std: [0, 1] },
-    { lo: 1, hi: 0 }, { encoder: 'morse' }, { surrogate: 3 }, { alpha: Infinity }, { gamma: 1e300 }, { layers: [{}] }, { layers: 'x' }, { input: [2, 4, 0] },
-  ]) expect(await code(change)).toBe('ERR_ARG');
-  for (const change of [{ mean: [0.5] }, { input: [2, 4] }, { layers: [] }]) expect(await code(change)).toBe('ERR_SHAPE');
+    { timesteps: 0 },
+    { timesteps: 255 },
+    { timesteps: 2.5 },
+    { seed: -1 },
+    { seed: 2 ** 53 },
+    { threads: 0 },
+    { backend: 'gpu' },
+    { device: -1 },
+    { device: 1024 },
+    { mean: [0.5, NaN] },
+    { std: [0, 1] },
+    { lo: 1, hi: 0 },
+    { encoder: 'morse' },
+    { surrogate: 3 },
+    { alpha: Infinity },
+    { gamma: 1e300 },
+    { layers: [{}] },
+    { layers: 'x' },
+    { input: [2, 4, 0] },
+  ])
+    expect(await code(change)).toBe('ERR_ARG');
+  for (const change of [{ mean: [0.5] }, { input: [2, 4] }, { layers: [] }])
+    expect(await code(change)).toBe('ERR_SHAPE');
 });

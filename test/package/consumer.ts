@@ -8,7 +8,9 @@ export const root = join(__dirname, '..', '..');
 
 /** The environment without what the `npm test` above us tells its children, which would point npm back at this checkout. */
 function environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([key]) => !/^npm_(package|lifecycle|command)|^npm_config_(local_|global_)?prefix$|^INIT_CWD$/.test(key));
+  const kept = Object.entries(process.env).filter(
+    ([key]) => !/^npm_(package|lifecycle|command)|^npm_config_(local_|global_)?prefix$|^INIT_CWD$/.test(key),
+  );
   return { ...Object.fromEntries(kept), NODE_OPTIONS: '', PREBUILDS_ONLY: '1', ...extra };
 }
 
@@ -19,7 +21,13 @@ export function command(cwd: string, file: string, ...args: string[]): string {
 
 function run(cwd: string, extra: Record<string, string>, file: string, ...args: string[]): string {
   try {
-    return execFileSync(file, args, { cwd, env: environment(extra), encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 64 << 20 });
+    return execFileSync(file, args, {
+      cwd,
+      env: environment(extra),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      maxBuffer: 64 << 20,
+    });
   } catch (error) {
     const { stdout, stderr, message } = error as { stdout?: string; stderr?: string; message: string };
     throw new Error(`${message}\n${stdout ?? ''}\n${stderr ?? ''}`);
@@ -27,10 +35,10 @@ function run(cwd: string, extra: Record<string, string>, file: string, ...args: 
 }
 
 export interface Consumer {
-  folder: string;      // holds node_modules/onespike
+  folder: string; // holds node_modules/onespike
   tarball: string;
-  files: string[];     // of the tarball
-  node(code: string, kind?: 'cjs' | 'mjs'): string;   // runs a script there, answers its stdout
+  files: string[]; // of the tarball
+  node(code: string, kind?: 'cjs' | 'mjs'): string; // runs a script there, answers its stdout
   remove(): void;
 }
 
@@ -46,7 +54,10 @@ export function installPackage(): Consumer {
   return {
     folder,
     tarball,
-    files: command(folder, 'tar', '-tzf', tarball).trim().split('\n').map((file) => file.replace(/^package\//, '')),
+    files: command(folder, 'tar', '-tzf', tarball)
+      .trim()
+      .split('\n')
+      .map((file) => file.replace(/^package\//, '')),
     node(code, kind = 'cjs') {
       const file = join(folder, `script-${++scripts}.${kind}`);
       writeFileSync(file, code);

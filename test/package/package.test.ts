@@ -16,20 +16,39 @@ afterAll(() => consumer?.remove());
 
 describe('the tarball', () => {
   test('holds what is needed to run or to build from source, and nothing else', () => {
-    expect(consumer.files).toEqual(expect.arrayContaining([
-      'package.json', 'README.md', 'LICENSE', 'dist/lib/index.js', 'dist/lib/index.d.ts', 'dist/index.mjs', 'dist/index.d.mts', 'dist/lib/cli/main.js', binary,
-      'CMakeLists.txt', 'native/addon/module.cc', 'native/core/network.h', 'native/cuda/cuda.cmake', 'native/cuda/absent.cc', 'native/cuda/backend.cu',
-    ]));
+    expect(consumer.files).toEqual(
+      expect.arrayContaining([
+        'package.json',
+        'README.md',
+        'LICENSE',
+        'dist/lib/index.js',
+        'dist/lib/index.d.ts',
+        'dist/index.mjs',
+        'dist/index.d.mts',
+        'dist/lib/cli/main.js',
+        binary,
+        'CMakeLists.txt',
+        'native/addon/module.cc',
+        'native/core/network.h',
+        'native/cuda/cuda.cmake',
+        'native/cuda/absent.cc',
+        'native/cuda/backend.cu',
+      ]),
+    );
     const top = new Set(consumer.files.map((file) => file.split('/')[0]));
-    for (const folder of ['test', 'bench', 'lib', 'scripts', 'build', 'node_modules', 'docs', 'examples']) expect(top).not.toContain(folder);
+    for (const folder of ['test', 'bench', 'lib', 'scripts', 'build', 'node_modules', 'docs', 'examples'])
+      expect(top).not.toContain(folder);
     // With a binding.gyp npm would build by itself.
     expect(consumer.files).not.toContain('binding.gyp');
-    expect(consumer.files.filter((file) => /tsbuildinfo|\.onespike|\.sources|native\/(test|bench)/.test(file))).toEqual([]);
+    expect(consumer.files.filter((file) => /tsbuildinfo|\.onespike|\.sources|native\/(test|bench)/.test(file))).toEqual(
+      [],
+    );
   });
 
   test('runs nothing at installation', () => {
     const manifest = JSON.parse(readFileSync(join(consumer.folder, 'node_modules/onespike/package.json'), 'utf8'));
-    for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) expect(manifest.scripts).not.toHaveProperty(script);
+    for (const script of ['preinstall', 'install', 'postinstall', 'prepare'])
+      expect(manifest.scripts).not.toHaveProperty(script);
     expect(Object.keys(manifest.dependencies).sort()).toEqual(['commander', 'node-gyp-build', 'tar-stream', 'zod']);
   });
 
@@ -45,31 +64,48 @@ describe('the binary', () => {
   const installed = () => join(consumer.folder, 'node_modules/onespike', binary);
 
   test('needs the C library alone', () => {
-    const needed = [...command(root, 'readelf', '-d', installed()).matchAll(/NEEDED.*\[(.*)\]/g)].map((match) => match[1]!);
+    const needed = [...command(root, 'readelf', '-d', installed()).matchAll(/NEEDED.*\[(.*)\]/g)].map(
+      (match) => match[1]!,
+    );
     expect(needed).toContain('libc.so.6');
     expect(needed.filter((name) => !/^(libc|libm|libpthread|ld-linux-x86-64)\.so/.test(name))).toEqual([]);
   });
 
   test('says why it uses no GPU, or names one', () => {
-    const { binaryCuda, cudaReason, backend, device } = JSON.parse(consumer.node(`console.log(JSON.stringify(require('onespike').backendInfo()))`)) as Record<string, unknown>;
-    expect(cudaReason).toEqual(backend === 'cuda' ? '' : binaryCuda ? expect.stringMatching(/driver|device/) : 'this binary was built without CUDA');
+    const { binaryCuda, cudaReason, backend, device } = JSON.parse(
+      consumer.node(`console.log(JSON.stringify(require('onespike').backendInfo()))`),
+    ) as Record<string, unknown>;
+    expect(cudaReason).toEqual(
+      backend === 'cuda'
+        ? ''
+        : binaryCuda
+          ? expect.stringMatching(/driver|device/)
+          : 'this binary was built without CUDA',
+    );
     if (backend === 'cuda') expect(device).toContain('cuda:');
   });
 
   test('asks for no newer C library than the one of Ubuntu 22.04', () => {
-    const minors = [...command(root, 'readelf', '-V', installed()).matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1]));
+    const minors = [...command(root, 'readelf', '-V', installed()).matchAll(/GLIBC_2\.(\d+)/g)].map((match) =>
+      Number(match[1]),
+    );
     expect(Math.max(...minors)).toBeLessThanOrEqual(35);
   });
 
   test('takes nothing from the host process but Node-API', () => {
     // Weak symbols (w) may stay undefined.
-    const symbols = [...command(root, 'nm', '-D', '--undefined-only', installed()).matchAll(/ U (\S+)/g)].map((match) => match[1]!);
+    const symbols = [...command(root, 'nm', '-D', '--undefined-only', installed()).matchAll(/ U (\S+)/g)].map(
+      (match) => match[1]!,
+    );
     expect(symbols).toContain('napi_create_object');
     expect(symbols.filter((name) => !/^(napi_|node_api_)|@GLIBC_/.test(name))).toEqual([]);
   });
 
   test('shows the host process two symbols', () => {
-    const symbols = command(root, 'nm', '-D', '--defined-only', installed()).trim().split('\n').map((line) => line.split(' ').pop());
+    const symbols = command(root, 'nm', '-D', '--defined-only', installed())
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').pop());
     expect(symbols.sort()).toEqual(['napi_register_module_v1', 'node_api_module_get_api_version_v1']);
   });
 });
@@ -94,12 +130,15 @@ describe('the module', () => {
   });
 
   test('is one and the same by either way', () => {
-    const names = consumer.node(`
+    const names = consumer.node(
+      `
       import { createRequire } from 'node:module';
       import * as imported from 'onespike';
       const required = createRequire(import.meta.url)('onespike');
       for (const name of Object.keys(required)) if (imported[name] !== required[name]) throw new Error(name);
-      console.log(Object.keys(imported).filter((name) => name !== 'default').sort().join() === Object.keys(required).sort().join());`, 'mjs');
+      console.log(Object.keys(imported).filter((name) => name !== 'default').sort().join() === Object.keys(required).sort().join());`,
+      'mjs',
+    );
     expect(names).toBe('true\n');
   });
 
@@ -119,25 +158,41 @@ describe('the module', () => {
       }`;
     for (const extension of ['cts', 'mts']) writeFileSync(join(consumer.folder, `use.${extension}`), program);
     const compilerOptions = {
-      module: 'nodenext', target: 'es2022', lib: ['es2023', 'esnext.disposable'], strict: true, noEmit: true,
-      types: ['node'], typeRoots: [join(root, 'node_modules/@types')],
+      module: 'nodenext',
+      target: 'es2022',
+      lib: ['es2023', 'esnext.disposable'],
+      strict: true,
+      noEmit: true,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules/@types')],
     };
-    writeFileSync(join(consumer.folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.cts', 'use.mts'] }));
+    writeFileSync(
+      join(consumer.folder, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['use.cts', 'use.mts'] }),
+    );
     command(consumer.folder, process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '-p', consumer.folder);
   });
 
   test('trains', () => {
-    const output = consumer.node(`
+    const output = consumer.node(
+      `
       import { train } from 'onespike';
       const config = {
         dataset: { name: 'shapes', trainCount: 60, testCount: 20, size: 16 },
         model: { timesteps: 2, layers: [{ type: 'conv', out: 4 }, { type: 'avgpool' }, { type: 'linear', out: 10, output: true }] },
         ann: { epochs: 1 }, snn: { epochs: 1 }, threads: 1, out: 'run',
       };
-      for await (const { event } of train(config)) console.log(event);`, 'mjs');
-    const milestones = output.trim().split('\n').filter((event) => ['start', 'epoch', 'converted', 'done'].includes(event));
+      for await (const { event } of train(config)) console.log(event);`,
+      'mjs',
+    );
+    const milestones = output
+      .trim()
+      .split('\n')
+      .filter((event) => ['start', 'epoch', 'converted', 'done'].includes(event));
     expect(milestones).toEqual(['start', 'epoch', 'converted', 'epoch', 'done']);
-    expect(readdirSync(join(consumer.folder, 'run'))).toEqual(expect.arrayContaining(['run.json', 'metrics.jsonl', 'model.safetensors']));
+    expect(readdirSync(join(consumer.folder, 'run'))).toEqual(
+      expect.arrayContaining(['run.json', 'metrics.jsonl', 'model.safetensors']),
+    );
   }, 120_000);
 
   test('brings the command line', () => {
@@ -151,10 +206,14 @@ describe('the examples', () => {
 
   test('are there', () => expect(examples.length).toBeGreaterThan(0));
 
-  test.each(examples)('%s runs', (file) => {
-    cpSync(join(root, 'examples', file), join(consumer.folder, file));
-    expect(command(consumer.folder, process.execPath, file)).not.toBe('');
-  }, 120_000);
+  test.each(examples)(
+    '%s runs',
+    (file) => {
+      cpSync(join(root, 'examples', file), join(consumer.folder, file));
+      expect(command(consumer.folder, process.execPath, file)).not.toBe('');
+    },
+    120_000,
+  );
 });
 
 test('packing without the compiled files or without a binary is refused', () => {

@@ -13,10 +13,13 @@ function failure(run: () => unknown): { code: string; message: string } {
 }
 
 describe('presets', () => {
-  test.each(presetNames.flatMap((name) => datasetNames.map((dataset) => [name, dataset] as const)))('%s on %s is a valid configuration', (name, dataset) => {
-    const config = presetConfig(name, dataset);
-    expect(parseConfig(config)).toMatchObject({ preset: name, model: { name }, dataset: { name: dataset } });
-  });
+  test.each(presetNames.flatMap((name) => datasetNames.map((dataset) => [name, dataset] as const)))(
+    '%s on %s is a valid configuration',
+    (name, dataset) => {
+      const config = presetConfig(name, dataset);
+      expect(parseConfig(config)).toMatchObject({ preset: name, model: { name }, dataset: { name: dataset } });
+    },
+  );
 
   test('a printed preset resolves to itself', () => {
     const config = presetConfig('vgg9', 'cifar10');
@@ -24,14 +27,25 @@ describe('presets', () => {
   });
 
   test('an unknown preset is answered with the likely spelling', () => {
-    expect(failure(() => resolveConfig('vgg19'))).toMatchObject({ code: 'ERR_ARG', message: expect.stringMatching(/did you mean 'vgg/i) });
+    expect(failure(() => resolveConfig('vgg19'))).toMatchObject({
+      code: 'ERR_ARG',
+      message: expect.stringMatching(/did you mean 'vgg/i),
+    });
   });
 });
 
 describe('resolveConfig', () => {
   test('given parts lie over the preset, overrides over both', () => {
-    const config = resolveConfig({ preset: 'vgg11', snn: { epochs: 3 } }, ['snn.epochs=4', 'snn.optimizer.kind=sgd', 'dataset.name=cifar10']);
-    expect(config).toMatchObject({ model: { name: 'vgg11' }, dataset: { name: 'cifar10' }, snn: { epochs: 4, optimizer: { kind: 'sgd' } } });
+    const config = resolveConfig({ preset: 'vgg11', snn: { epochs: 3 } }, [
+      'snn.epochs=4',
+      'snn.optimizer.kind=sgd',
+      'dataset.name=cifar10',
+    ]);
+    expect(config).toMatchObject({
+      model: { name: 'vgg11' },
+      dataset: { name: 'cifar10' },
+      snn: { epochs: 4, optimizer: { kind: 'sgd' } },
+    });
     expect(config.ann.augment).toEqual({ padding: 4, flip: true });
   });
 
@@ -60,7 +74,10 @@ describe('resolveConfig', () => {
     [['snn.epochs=-1'], 'Expected an integer of at least 0 for snn.epochs but received -1'],
     [['snn.epochs=1.5'], 'Expected an integer of at least 0 for snn.epochs but received 1.5'],
     [['ann.optimizer.kind=adma'], "Expected one of sgd, adam, adamw for ann.optimizer.kind but received 'adma'"],
-    [['snn.optimiser.kind=sgd'], "Expected a known configuration key but received 'snn.optimiser'. Did you mean 'optimizer'?"],
+    [
+      ['snn.optimiser.kind=sgd'],
+      "Expected a known configuration key but received 'snn.optimiser'. Did you mean 'optimizer'?",
+    ],
     [['epochs=3'], "Expected a known configuration key but received 'epochs'."],
     [['seed=-1'], 'Expected an integer from 0 to 2^53-1 for seed but received -1'],
     [['seed=9007199254740993'], 'for seed'],
@@ -89,7 +106,10 @@ describe('resolveConfig', () => {
 
 describe('merge and overrides', () => {
   test('objects merge, lists and values are replaced', () => {
-    expect(mergeConfig({ a: { b: 1, c: [1, 2] }, d: 3 }, { a: { c: [9] }, d: { e: 1 } })).toEqual({ a: { b: 1, c: [9] }, d: { e: 1 } });
+    expect(mergeConfig({ a: { b: 1, c: [1, 2] }, d: 3 }, { a: { c: [9] }, d: { e: 1 } })).toEqual({
+      a: { b: 1, c: [9] },
+      d: { e: 1 },
+    });
   });
 
   test('a value is JSON where it can be, text where not', () => {

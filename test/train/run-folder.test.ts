@@ -11,7 +11,10 @@ const folder = temporaryFolder();
 describe('lock', () => {
   test('a second owner is refused until the first lets go', async () => {
     const release = await lockRun(folder);
-    await expect(lockRun(folder)).rejects.toMatchObject({ code: 'ERR_STATE', message: expect.stringContaining(String(process.pid)) });
+    await expect(lockRun(folder)).rejects.toMatchObject({
+      code: 'ERR_STATE',
+      message: expect.stringContaining(String(process.pid)),
+    });
     await release();
     await release();
     await (await lockRun(folder))();
@@ -21,19 +24,28 @@ describe('lock', () => {
   test('a dead process leaves no obstacle', async () => {
     const child = spawn(process.execPath, ['-e', '']);
     await new Promise((resolve) => child.on('close', resolve));
-    writeFileSync(join(folder, 'run.lock'), JSON.stringify({ pid: child.pid, host: hostname(), started: '', token: 'old' }));
+    writeFileSync(
+      join(folder, 'run.lock'),
+      JSON.stringify({ pid: child.pid, host: hostname(), started: '', token: 'old' }),
+    );
     await (await lockRun(folder))();
   });
 
   test('the process id of the dead may have gone to another process', async () => {
-    writeFileSync(join(folder, 'run.lock'), JSON.stringify({ pid: process.pid, host: hostname(), started: '1', token: 'old' }));
+    writeFileSync(
+      join(folder, 'run.lock'),
+      JSON.stringify({ pid: process.pid, host: hostname(), started: '1', token: 'old' }),
+    );
     await (await lockRun(folder))();
   });
 
   test('another machine cannot be asked, so its lock stands', async () => {
     const path = join(folder, 'run.lock');
     writeFileSync(path, JSON.stringify({ pid: 1, host: 'elsewhere.invalid', started: '', token: 'old' }));
-    await expect(lockRun(folder)).rejects.toMatchObject({ code: 'ERR_STATE', message: expect.stringContaining('elsewhere.invalid') });
+    await expect(lockRun(folder)).rejects.toMatchObject({
+      code: 'ERR_STATE',
+      message: expect.stringContaining('elsewhere.invalid'),
+    });
   });
 });
 
@@ -43,7 +55,10 @@ describe('RunFolder', () => {
     mkdirSync(path);
     await new RunFolder(path).create();
     writeFileSync(join(path, 'run.json'), '{}');
-    await expect(new RunFolder(path).create()).rejects.toMatchObject({ code: 'ERR_STATE', message: expect.stringContaining('resume') });
+    await expect(new RunFolder(path).create()).rejects.toMatchObject({
+      code: 'ERR_STATE',
+      message: expect.stringContaining('resume'),
+    });
   });
 
   test('a folder that cannot be made is ERR_IO', async () => {

@@ -4,7 +4,14 @@ import { emptySums, initialState, isBetter, layerActivity, meanActivity } from '
 import { activityWarnings } from '../../lib/train/watch';
 import { batchCount, batchRows } from '../../lib/train/batches';
 
-const schedule = (parts: Partial<Schedule>): Schedule => ({ kind: 'constant', warmup: 0, milestones: [], factor: 0.1, final: 0, ...parts });
+const schedule = (parts: Partial<Schedule>): Schedule => ({
+  kind: 'constant',
+  warmup: 0,
+  milestones: [],
+  factor: 0.1,
+  final: 0,
+  ...parts,
+});
 
 describe('learning rate', () => {
   test('constant stays', () => {
@@ -53,7 +60,8 @@ describe('order', () => {
     const order = epochOrder(rows, 7, 'snn', 2);
     expect([...order].sort((a, b) => a - b)).toEqual([...rows]);
     expect(epochOrder(rows, 7, 'snn', 2)).toEqual(order);
-    for (const other of [epochOrder(rows, 8, 'snn', 2), epochOrder(rows, 7, 'ann', 2), epochOrder(rows, 7, 'snn', 3)]) expect(other).not.toEqual(order);
+    for (const other of [epochOrder(rows, 8, 'snn', 2), epochOrder(rows, 7, 'ann', 2), epochOrder(rows, 7, 'snn', 3)])
+      expect(other).not.toEqual(order);
     expect(rows[1]).toBe(3);
   });
 
@@ -93,15 +101,27 @@ describe('state', () => {
   });
 
   test('activity is per neuron and image; the mean weighs layers by their neurons', () => {
-    const layers = layerActivity([{ index: 0, neurons: 100 }, { index: 2, neurons: 300 }], [50, 300], 10);
-    expect(layers).toEqual([{ layer: 'layers.0', neurons: 100, spikesPerNeuron: 0.05 }, { layer: 'layers.2', neurons: 300, spikesPerNeuron: 0.1 }]);
+    const layers = layerActivity(
+      [
+        { index: 0, neurons: 100 },
+        { index: 2, neurons: 300 },
+      ],
+      [50, 300],
+      10,
+    );
+    expect(layers).toEqual([
+      { layer: 'layers.0', neurons: 100, spikesPerNeuron: 0.05 },
+      { layer: 'layers.2', neurons: 300, spikesPerNeuron: 0.1 },
+    ]);
     expect(meanActivity(layers)).toBeCloseTo(350 / 4000, 12);
     expect(meanActivity([])).toBe(0);
   });
 
   test('dead and saturated layers are named', () => {
     const layer = (spikesPerNeuron: number) => [{ layer: 'layers.3', neurons: 10, spikesPerNeuron }];
-    expect(activityWarnings(layer(0.0009), 'snn', 1)).toMatchObject([{ event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' }]);
+    expect(activityWarnings(layer(0.0009), 'snn', 1)).toMatchObject([
+      { event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' },
+    ]);
     expect(activityWarnings(layer(0.951), 'snn', 1)).toMatchObject([{ event: 'warning', code: 'SATURATED_LAYER' }]);
     expect(activityWarnings(layer(0.001), 'snn', 1)).toEqual([]);
     expect(activityWarnings(layer(0.95), 'snn', 1)).toEqual([]);

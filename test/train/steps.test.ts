@@ -9,10 +9,14 @@ import { resume, train, type TrainOptions } from '../../lib/train/train';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 const folder = temporaryFolder();
-const stepsPerEpoch = 12;  // 180 images in batches of 16: the last has 4
-const configured = (name: string, change: object = {}): TrainConfigInput => ({ ...structuredClone(tinyConfig), ...change, out: join(folder, name) }) as unknown as TrainConfigInput;
+const stepsPerEpoch = 12; // 180 images in batches of 16: the last has 4
+const configured = (name: string, change: object = {}): TrainConfigInput =>
+  ({ ...structuredClone(tinyConfig), ...change, out: join(folder, name) }) as unknown as TrainConfigInput;
 
-async function collect(stream: AsyncIterable<TrainEvent>, onEvent: (event: TrainEvent) => unknown = () => undefined): Promise<TrainEvent[]> {
+async function collect(
+  stream: AsyncIterable<TrainEvent>,
+  onEvent: (event: TrainEvent) => unknown = () => undefined,
+): Promise<TrainEvent[]> {
   const events: TrainEvent[] = [];
   for await (const event of stream) {
     events.push(event);
@@ -28,8 +32,10 @@ function timeless(value: unknown): unknown {
 }
 
 const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
-const trained = (events: TrainEvent[]): ProgressEvent[] => events.filter((event): event is ProgressEvent => event.event === 'progress' && event.activity === 'train');
-const stored = async (name: string): Promise<TrainState> => JSON.parse((await readModel(join(folder, name, 'checkpoints', 'last.safetensors'))).extra.state!) as TrainState;
+const trained = (events: TrainEvent[]): ProgressEvent[] =>
+  events.filter((event): event is ProgressEvent => event.event === 'progress' && event.activity === 'train');
+const stored = async (name: string): Promise<TrainState> =>
+  JSON.parse((await readModel(join(folder, name, 'checkpoints', 'last.safetensors'))).extra.state!) as TrainState;
 
 let whole: TrainEvent[];
 beforeAll(async () => {
@@ -37,30 +43,42 @@ beforeAll(async () => {
 });
 
 test('on the CPU a group is one step', () => {
-  expect(trained(whole).map(({ step }) => step)).toEqual(Array.from({ length: 4 * stepsPerEpoch }, (_, i) => (i % stepsPerEpoch) + 1));
+  expect(trained(whole).map(({ step }) => step)).toEqual(
+    Array.from({ length: 4 * stepsPerEpoch }, (_, i) => (i % stepsPerEpoch) + 1),
+  );
 });
 
-test.each([5, 12, 16, 1000])('groups of up to %i steps: the same model, the same events, progress between groups', async (stepsAtOnce) => {
-  const name = `groups of ${stepsAtOnce}`;
-  const events = await collect(train(configured(name), { stepsAtOnce, progressSeconds: 0 }));
-  expect(model(name)).toBe(model('whole'));
-  const others = (all: TrainEvent[]): unknown => timeless(all.filter((event) => event.event !== 'progress'));
-  expect(others(events)).toEqual(others(whole.map((event) => (event.event === 'start' ? { ...event, run: '' } : event))));
-  // Groups end with the epoch; what they report is what single steps report there.
-  const ends = Array.from({ length: stepsPerEpoch }, (_, i) => i + 1).filter((step) => step % stepsAtOnce === 0 || step === stepsPerEpoch);
-  const progress = trained(events);
-  expect(progress.map(({ step }) => step)).toEqual(Array.from({ length: 4 }, () => ends).flat());
-  expect(timeless(progress)).toEqual(timeless(trained(whole).filter(({ step }) => ends.includes(step))));
-});
+test.each([5, 12, 16, 1000])(
+  'groups of up to %i steps: the same model, the same events, progress between groups',
+  async (stepsAtOnce) => {
+    const name = `groups of ${stepsAtOnce}`;
+    const events = await collect(train(configured(name), { stepsAtOnce, progressSeconds: 0 }));
+    expect(model(name)).toBe(model('whole'));
+    const others = (all: TrainEvent[]): unknown => timeless(all.filter((event) => event.event !== 'progress'));
+    expect(others(events)).toEqual(
+      others(whole.map((event) => (event.event === 'start' ? { ...event, run: '' } : event))),
+    );
+    // Groups end with the epoch; what they report is what single steps report there.
+    const ends = Array.from({ length: stepsPerEpoch }, (_, i) => i + 1).filter(
+      (step) => step % stepsAtOnce === 0 || step === stepsPerEpoch,
+    );
+    const progress = trained(events);
+    expect(progress.map(({ step }) => step)).toEqual(Array.from({ length: 4 }, () => ends).flat());
+    expect(timeless(progress)).toEqual(timeless(trained(whole).filter(({ step }) => ends.includes(step))));
+  },
+);
 
 test('a checkpoint that is due is written between two groups, with the step that it was written at', async () => {
   const seen: number[] = [];
-  await collect(train(configured('saving', { checkpoint: { seconds: 1e-6 } }), { stepsAtOnce: 5, progressSeconds: 0 }), async (event) => {
-    if (event.event !== 'progress' || event.activity !== 'train') return;
-    const { stage, epoch, step } = await stored('saving');
-    expect({ stage, epoch, step }).toEqual({ stage: event.phase, epoch: event.epoch - 1, step: event.step });
-    seen.push(step);
-  });
+  await collect(
+    train(configured('saving', { checkpoint: { seconds: 1e-6 } }), { stepsAtOnce: 5, progressSeconds: 0 }),
+    async (event) => {
+      if (event.event !== 'progress' || event.activity !== 'train') return;
+      const { stage, epoch, step } = await stored('saving');
+      expect({ stage, epoch, step }).toEqual({ stage: event.phase, epoch: event.epoch - 1, step: event.step });
+      seen.push(step);
+    },
+  );
   expect(seen.slice(0, 3)).toEqual([5, 10, 12]);
   expect(model('saving')).toBe(model('whole'));
 });
@@ -78,7 +96,10 @@ test('a signal inside a group saves the steps that were made; resumed in groups 
       events.push(event);
       if (event.event === 'start') setTimeout(() => controller.abort(), attempt / 2);
     });
-    const error: unknown = await run.then(() => undefined, (reason: unknown) => reason);
+    const error: unknown = await run.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
     if (error === undefined) continue;
     expect(error).toMatchObject({ code: 'ERR_ABORTED' });
     saved = events.at(-1) as SavedEvent;
@@ -93,9 +114,16 @@ test('a signal inside a group saves the steps that were made; resumed in groups 
 });
 
 test('a loss that is no longer finite is reported at its step, whatever the group', async () => {
-  const optimizer = { ...(tinyConfig.ann as object), optimizer: { learningRate: 1e30, clipNorm: 0 }, schedule: { kind: 'constant', warmup: 0 } };
+  const optimizer = {
+    ...(tinyConfig.ann as object),
+    optimizer: { learningRate: 1e30, clipNorm: 0 },
+    schedule: { kind: 'constant', warmup: 0 },
+  };
   const failure = async (name: string, stepsAtOnce: number): Promise<string> => {
-    const error: unknown = await collect(train(configured(name, { ann: optimizer }), { stepsAtOnce })).then(() => undefined, (reason: unknown) => reason);
+    const error: unknown = await collect(train(configured(name, { ann: optimizer }), { stepsAtOnce })).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
     expect(error).toMatchObject({ code: 'ERR_STATE' });
     return (error as Error).message.replace(join(folder, name), 'RUN');
   };
@@ -105,5 +133,8 @@ test('a loss that is no longer finite is reported at its step, whatever the grou
 });
 
 test.each([0, 1.5, 1025, 'x'])('stepsAtOnce: %p is refused', async (stepsAtOnce) => {
-  await expect(collect(train(configured('wrong'), { stepsAtOnce: stepsAtOnce as number }))).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringMatching(/stepsAtOnce/) });
+  await expect(collect(train(configured('wrong'), { stepsAtOnce: stepsAtOnce as number }))).rejects.toMatchObject({
+    code: 'ERR_ARG',
+    message: expect.stringMatching(/stepsAtOnce/),
+  });
 });

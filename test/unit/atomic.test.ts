@@ -11,7 +11,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const failing = (code: string, text: string) => expect.objectContaining({ code, message: expect.stringContaining(text) });
+const failing = (code: string, text: string) =>
+  expect.objectContaining({ code, message: expect.stringContaining(text) });
 
 describe('atomicWrite', () => {
   test('writes text, bytes and pieces, and replaces what was there', async () => {
@@ -27,7 +28,9 @@ describe('atomicWrite', () => {
   });
 
   test('names the path when the folder is missing or the target is a folder, and leaves nothing behind', async () => {
-    await expect(atomicWrite(join(folder, 'none', 'file'), 'x')).rejects.toEqual(failing('ERR_IO', `${join(folder, 'none', 'file')}: no such file or folder (ENOENT)`));
+    await expect(atomicWrite(join(folder, 'none', 'file'), 'x')).rejects.toEqual(
+      failing('ERR_IO', `${join(folder, 'none', 'file')}: no such file or folder (ENOENT)`),
+    );
     mkdirSync(join(folder, 'taken'));
     writeFileSync(join(folder, 'taken', 'inside'), '');
     await expect(atomicWrite(join(folder, 'taken'), 'x')).rejects.toEqual(failing('ERR_IO', join(folder, 'taken')));
@@ -55,7 +58,8 @@ describe('atomicWrite', () => {
   });
 
   test('removeLeftovers removes the temporary files of a killed writer and nothing else', async () => {
-    for (const name of ['.model.safetensors.0123456789ab.tmp', '.keep.tmp', 'model.safetensors']) writeFileSync(join(folder, name), '');
+    for (const name of ['.model.safetensors.0123456789ab.tmp', '.keep.tmp', 'model.safetensors'])
+      writeFileSync(join(folder, name), '');
     await removeLeftovers(folder);
     expect(readdirSync(folder).sort()).toEqual(['.keep.tmp', 'model.safetensors']);
     await expect(removeLeftovers(join(folder, 'none'))).rejects.toEqual(failing('ERR_IO', 'none'));

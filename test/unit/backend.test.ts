@@ -11,7 +11,12 @@ test('what this machine offers', () => {
   const info = backendInfo();
   const version = (require('../../package.json') as { version: string }).version;
   const gpu = info.devices.find(({ usable }) => usable);
-  expect(info).toMatchObject({ version, backend: gpu === undefined ? 'cpu' : 'cuda', binaryCuda: expect.any(Boolean), binaryPath: expect.stringMatching(/\.node$/) });
+  expect(info).toMatchObject({
+    version,
+    backend: gpu === undefined ? 'cpu' : 'cuda',
+    binaryCuda: expect.any(Boolean),
+    binaryPath: expect.stringMatching(/\.node$/),
+  });
   expect(info.device).toContain(gpu?.name ?? info.simdTarget);
   expect(info.hardwareThreads).toBeGreaterThan(0);
   // Without a usable GPU there is a reason, in words.
@@ -23,7 +28,12 @@ test('what a GPU says of itself', () => {
   const { devices } = backendInfo();
   if (devices.length === 0) console.log(`no GPU was looked at: ${backendInfo().cudaReason}`);
   devices.forEach((gpu, device) => {
-    expect(gpu).toMatchObject({ device, name: expect.stringMatching(/./), computeCapability: expect.stringMatching(/^\d+\.\d$/), driver: expect.stringMatching(/^\d+\.\d$/) });
+    expect(gpu).toMatchObject({
+      device,
+      name: expect.stringMatching(/./),
+      computeCapability: expect.stringMatching(/^\d+\.\d$/),
+      driver: expect.stringMatching(/^\d+\.\d$/),
+    });
     expect(gpu.memoryBytes).toBeGreaterThan(2 ** 30);
     if (gpu.usable) expect(gpu.freeBytes).toBeGreaterThan(0);
   });
@@ -31,17 +41,25 @@ test('what a GPU says of itself', () => {
 
 test('backends by name', () => {
   const info = backendInfo();
-  expect(resolveBackend()).toEqual({ backend: info.backend, device: info.backend === 'cpu' ? null : expect.any(Number), processor: info.device });
+  expect(resolveBackend()).toEqual({
+    backend: info.backend,
+    device: info.backend === 'cpu' ? null : expect.any(Number),
+    processor: info.device,
+  });
   const cpu = { backend: 'cpu', device: null, processor: expect.stringContaining(info.simdTarget) };
   expect(resolveBackend('cpu')).toEqual(cpu);
   expect(resolveBackend('cpu', 3)).toEqual(cpu);
   const reason = info.cudaReason;
   if (reason === '') expect(resolveBackend('cuda')).toMatchObject({ backend: 'cuda', processor: info.device });
-  else expect(() => resolveBackend('cuda')).toThrow(expect.objectContaining({ code: 'ERR_NO_BACKEND', message: expect.stringContaining(reason) }));
+  else
+    expect(() => resolveBackend('cuda')).toThrow(
+      expect.objectContaining({ code: 'ERR_NO_BACKEND', message: expect.stringContaining(reason) }),
+    );
   // No machine has as many.
   expect(() => resolveBackend('cuda', 1023)).toThrow(expect.objectContaining({ code: 'ERR_NO_BACKEND' }));
   expect(resolveBackend('auto', 1023)).toEqual(cpu);
-  for (const device of [-1, 0.5, 1024, '0', null]) expect(() => resolveBackend('auto', device)).toThrow(expect.objectContaining({ code: 'ERR_ARG' }));
+  for (const device of [-1, 0.5, 1024, '0', null])
+    expect(() => resolveBackend('auto', device)).toThrow(expect.objectContaining({ code: 'ERR_ARG' }));
   expect(() => resolveBackend('coda')).toThrow(/did you mean 'cuda'/);
 });
 
@@ -56,7 +74,14 @@ test('a load failure says target, paths, cause and fix', () => {
       failure = loadFailure(empty, error);
     }
     expect(failure).toMatchObject({ code: 'ERR_NO_BACKEND', cause: expect.anything() });
-    for (const part of [`${process.platform}-${process.arch}`, join(empty, 'build', 'Release'), join(empty, 'prebuilds'), 'Cause: ', 'reinstall']) expect(failure!.message).toContain(part);
+    for (const part of [
+      `${process.platform}-${process.arch}`,
+      join(empty, 'build', 'Release'),
+      join(empty, 'prebuilds'),
+      'Cause: ',
+      'reinstall',
+    ])
+      expect(failure!.message).toContain(part);
     expect(loadFailure(packageRoot(), new Error('x')).message).toContain('npm run build:native');
   } finally {
     rmSync(empty, { recursive: true });
@@ -77,7 +102,8 @@ test('errors by code, whoever made them', () => {
 });
 
 test('data sets are checked', async () => {
-  const code = (...args: unknown[]): Promise<string> => outcome(() => (createDataset as (...all: unknown[]) => unknown)(...args));
+  const code = (...args: unknown[]): Promise<string> =>
+    outcome(() => (createDataset as (...all: unknown[]) => unknown)(...args));
   expect(await code(new Uint8Array(24), Int32Array.of(0, 1), [3, 2, 2])).toBe('ok');
   expect(await code(new Uint8Array(24), null, [3, 2, 2])).toBe('ok');
   expect(await code(new Uint8Array(23), null, [3, 2, 2])).toBe('ERR_SHAPE');

@@ -4,7 +4,10 @@ import { Network, type TrainStep } from '../../lib/model/network';
 import { onEachBackend } from '../helpers/backends';
 import { heavy, labels, outcome, pixels, sgd, tiny, TINY_CLASSES as K, TINY_PIXELS } from '../lifecycle/helpers';
 
-const noisy = { ...tiny, layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, threshold: 0.2, dropout: 0.3 } : layer)) };
+const noisy = {
+  ...tiny,
+  layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, threshold: 0.2, dropout: 0.3 } : layer)),
+};
 
 onEachBackend((on) => {
   const open: Network[] = [];
@@ -21,7 +24,8 @@ onEachBackend((on) => {
 
   async function oneByOne(network: Network, steps: TrainStep[]): Promise<object[]> {
     const all: object[] = [];
-    for (const { batch, optimizer } of steps) all.push({ ...(await network.trainStep(batch, { optimizer })), ...timeless });
+    for (const { batch, optimizer } of steps)
+      all.push({ ...(await network.trainStep(batch, { optimizer })), ...timeless });
     return all;
   }
 
@@ -34,9 +38,16 @@ onEachBackend((on) => {
   test('pixels and rows of a data set in turns, each with its own rate: the results and the bits of single steps', async () => {
     const [a, b] = [await create(), await create()];
     const dataset = createDataset(pixels(20, TINY_PIXELS), labels(20, K), [2, 4, 4]);
-    const rows = (i: number, count: number) => ({ dataset, indices: Uint32Array.from({ length: count }, (_, n) => (7 * n + i) % 20), augment: { padding: 1, flip: true, seed: 3, step: i } });
+    const rows = (i: number, count: number) => ({
+      dataset,
+      indices: Uint32Array.from({ length: count }, (_, n) => (7 * n + i) % 20),
+      augment: { padding: 1, flip: true, seed: 3, step: i },
+    });
     const steps = Array.from({ length: 9 }, (_, i) => ({
-      batch: i % 3 === 1 ? { pixels: pixels(3, TINY_PIXELS).map((value) => value ^ i), labels: labels(3, K) } : rows(i, i === 8 ? 2 : 6),
+      batch:
+        i % 3 === 1
+          ? { pixels: pixels(3, TINY_PIXELS).map((value) => value ^ i), labels: labels(3, K) }
+          : rows(i, i === 8 ? 2 : 6),
       optimizer: optimizerAt(i),
     }));
     for (let round = 0; round < 3; round++) {
@@ -51,10 +62,14 @@ onEachBackend((on) => {
   test('a step that is not finite is the last, and changes nothing', async () => {
     const [a, b] = [await create(), await create()];
     const batch = { pixels: pixels(4, TINY_PIXELS), labels: labels(4, K) };
-    const steps = [1e-3, 3e38, 1e-3, 1e-3].map((learningRate) => ({ batch, optimizer: { kind: 'sgd' as const, learningRate } }));
+    const steps = [1e-3, 3e38, 1e-3, 1e-3].map((learningRate) => ({
+      batch,
+      optimizer: { kind: 'sgd' as const, learningRate },
+    }));
     const made = await a.trainSteps(steps, { mode: 'ann' });
     const alone = [];
-    for (const { optimizer } of steps.slice(0, 3)) alone.push({ ...(await b.trainStep(batch, { optimizer, mode: 'ann' })), ...timeless });
+    for (const { optimizer } of steps.slice(0, 3))
+      alone.push({ ...(await b.trainStep(batch, { optimizer, mode: 'ann' })), ...timeless });
     expect(made.map(({ badLayer }) => badLayer >= 0)).toEqual([false, false, true]);
     expect(made).toEqual(alone);
     expect(a.parameters()).toEqual(b.parameters());
@@ -89,14 +104,29 @@ onEachBackend((on) => {
   test.each([
     [undefined, /a list of 1 to 1024 steps { batch, optimizer } for steps/],
     [[], /a list of 1 to 1024 steps/],
-    [[{ batch: { pixels: pixels(1, TINY_PIXELS), labels: [0] } }], /kind, learningRate, ... } for steps\[0\].optimizer but received undefined/],
-    [[{ optimizer: sgd, batch: { pixels: pixels(1, TINY_PIXELS), labels: [0] } }, { optimizer: sgd, batch: { pixels: pixels(1, TINY_PIXELS), labels: [K] } }], /for steps\[1\].batch.labels\[0\]/],
-    [[{ optimizer: { ...sgd, momentum: 1 }, batch: { pixels: pixels(1, TINY_PIXELS), labels: [0] } }], /for steps\[0\].optimizer.momentum/],
+    [
+      [{ batch: { pixels: pixels(1, TINY_PIXELS), labels: [0] } }],
+      /kind, learningRate, ... } for steps\[0\].optimizer but received undefined/,
+    ],
+    [
+      [
+        { optimizer: sgd, batch: { pixels: pixels(1, TINY_PIXELS), labels: [0] } },
+        { optimizer: sgd, batch: { pixels: pixels(1, TINY_PIXELS), labels: [K] } },
+      ],
+      /for steps\[1\].batch.labels\[0\]/,
+    ],
+    [
+      [{ optimizer: { ...sgd, momentum: 1 }, batch: { pixels: pixels(1, TINY_PIXELS), labels: [0] } }],
+      /for steps\[0\].optimizer.momentum/,
+    ],
     [[{ optimizer: sgd, bach: 1 }], /did you mean 'batch'/],
     [[, { optimizer: sgd }], /steps\[0\]/],
   ])('wrong steps %#', async (steps, text) => {
     const network = await create();
-    await expect(network.trainSteps(steps as never)).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringMatching(text) });
+    await expect(network.trainSteps(steps as never)).rejects.toMatchObject({
+      code: 'ERR_ARG',
+      message: expect.stringMatching(text),
+    });
     expect(network.counters().optimizerSteps).toBe(0);
   });
 });

@@ -11,11 +11,17 @@ import { labels, outcome, pixels, sgd, tiny, TINY_CLASSES as K, TINY_PIXELS } fr
 
 const T = tiny.timesteps;
 const adam = { kind: 'adam', learningRate: 0.01, amsgrad: true } as const;
-const batch = (images: number): { pixels: Uint8Array; labels: Int32Array } => ({ pixels: pixels(images, TINY_PIXELS), labels: labels(images, K) });
+const batch = (images: number): { pixels: Uint8Array; labels: Int32Array } => ({
+  pixels: pixels(images, TINY_PIXELS),
+  labels: labels(images, K),
+});
 
 onEachBackend((on) => {
   const open: Network[] = [];
-  async function create(description: NetworkDescription = tiny, options: Parameters<typeof Network.create>[1] = { seed: 1, threads: 1 }): Promise<Network> {
+  async function create(
+    description: NetworkDescription = tiny,
+    options: Parameters<typeof Network.create>[1] = { seed: 1, threads: 1 },
+  ): Promise<Network> {
     const network = await Network.create(description, { ...on, ...options });
     open.push(network);
     return network;
@@ -26,14 +32,28 @@ onEachBackend((on) => {
 
   /** Low thresholds, so that a random network spikes. */
   async function lively(description: NetworkDescription = tiny, seed = 1): Promise<Network> {
-    return create({ ...description, layers: description.layers.map((layer) => (layer.type === 'avgpool' ? layer : { ...layer, threshold: 0.2 })) }, { seed, threads: 1 });
+    return create(
+      {
+        ...description,
+        layers: description.layers.map((layer) => (layer.type === 'avgpool' ? layer : { ...layer, threshold: 0.2 })),
+      },
+      { seed, threads: 1 },
+    );
   }
 
   describe('create', () => {
     test('fills in the defaults and says what it is', async () => {
       const network = await create(tiny, {});
-      expect(network).toMatchObject({ backend: on.backend, device: on.backend === 'cpu' ? null : expect.any(Number), seed: 0, threads: availableParallelism() });
-      expect(network.layers).toEqual([{ layer: 0, neurons: 64 }, { layer: 2, neurons: K }]);
+      expect(network).toMatchObject({
+        backend: on.backend,
+        device: on.backend === 'cpu' ? null : expect.any(Number),
+        seed: 0,
+        threads: availableParallelism(),
+      });
+      expect(network.layers).toEqual([
+        { layer: 0, neurons: 64 },
+        { layer: 2, neurons: K },
+      ]);
       expect(network.description.layers[0]).toMatchObject({ kernel: 3, padding: 1, leak: 0.9 });
       expect(Object.isFrozen(network.description.layers[0])).toBe(true);
       expect(network.memoryBytes()).toBeGreaterThan(4 * (4 * 2 * 9 + K * 16));
@@ -45,20 +65,29 @@ onEachBackend((on) => {
       expect(network.precision).toBe('mixed');
       await network.forward(pixels(1, TINY_PIXELS));
       const forward = network.profile().filter(({ operation }) => operation === 'spiking_forward');
-      expect(forward.map(({ layer, calls }) => [layer, calls])).toEqual([[0, 1], [2, 1]]);
+      expect(forward.map(({ layer, calls }) => [layer, calls])).toEqual([
+        [0, 1],
+        [2, 1],
+      ]);
       expect(forward.every(({ milliseconds }) => milliseconds > 0)).toBe(true);
       expect(network.profile()).toEqual([]);
       const silent = await create(tiny, {});
       await silent.forward(pixels(1, TINY_PIXELS));
       expect(silent.profile()).toEqual([]);
-      await expect(create(tiny, { precision: 'half' } as never)).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringMatching(/fp32/) });
+      await expect(create(tiny, { precision: 'half' } as never)).rejects.toMatchObject({
+        code: 'ERR_ARG',
+        message: expect.stringMatching(/fp32/),
+      });
     });
 
     test.each([
       [{ layers: [{ type: 'linear', out: 2 }] }, 'ERR_SHAPE', /layers\[0\]/],
       [{ timestep: 3 }, 'ERR_ARG', /did you mean 'timesteps'/],
     ])('a wrong description %j', async (change, code, text) => {
-      await expect(Network.create({ ...tiny, ...change } as never)).rejects.toMatchObject({ code, message: expect.stringMatching(text) });
+      await expect(Network.create({ ...tiny, ...change } as never)).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(text),
+      });
     });
 
     test.each([
@@ -67,11 +96,15 @@ onEachBackend((on) => {
       [{ threads: -1 }, 'ERR_ARG', /Expected an integer from 0 to 1024 for threads/],
       [{ backend: 'gpu' }, 'ERR_ARG', /Expected one of 'auto', 'cpu', 'cuda' for backend but received 'gpu'/],
     ])('wrong options %j', async (options, code, text) => {
-      await expect(Network.create(tiny, options as never)).rejects.toMatchObject({ code, message: expect.stringMatching(text) });
+      await expect(Network.create(tiny, options as never)).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(text),
+      });
     });
 
     test('the seed decides the weights', async () => {
-      const weights = async (seed: number): Promise<Float32Array> => (await create(tiny, { seed })).parameters().get('layers.0.weight')!.data;
+      const weights = async (seed: number): Promise<Float32Array> =>
+        (await create(tiny, { seed })).parameters().get('layers.0.weight')!.data;
       const [a, b, c] = [await weights(7), await weights(7), await weights(8)];
       expect(b).toEqual(a);
       expect(c).not.toEqual(a);
@@ -108,7 +141,10 @@ onEachBackend((on) => {
 
     test('the logits follow from potentials and spike times', async () => {
       const network = await lively({ ...tiny, alpha: 0.7, beta: 1.3 });
-      const { logits, potentials, spikeTimes, predictions } = await network.forward(batch(6).pixels, { trace: true, potentials: true });
+      const { logits, potentials, spikeTimes, predictions } = await network.forward(batch(6).pixels, {
+        trace: true,
+        potentials: true,
+      });
       const [threshold] = network.parameters().get('layers.2.threshold')!.data;
       for (let n = 0; n < 6; n++) {
         for (let k = 0; k < K; k++) {
@@ -129,7 +165,10 @@ onEachBackend((on) => {
       const whole = await network.forward(many.pixels, { trace: true, potentials: true });
       expect(whole.stats.count).toBe(1300);
       for (const n of [0, 511, 512, 1024, 1299]) {
-        const one = await network.forward(many.pixels.subarray(n * TINY_PIXELS, (n + 1) * TINY_PIXELS), { trace: true, potentials: true });
+        const one = await network.forward(many.pixels.subarray(n * TINY_PIXELS, (n + 1) * TINY_PIXELS), {
+          trace: true,
+          potentials: true,
+        });
         expect(one.logits).toEqual(whole.logits.slice(n * K, (n + 1) * K));
         expect(one.potentials).toEqual(whole.potentials!.slice(n * T * K, (n + 1) * T * K));
         expect(one.spikeTimes!.get(0)).toEqual(whole.spikeTimes!.get(0)!.slice(n * 64, (n + 1) * 64));
@@ -145,12 +184,25 @@ onEachBackend((on) => {
     });
 
     test.each([
-      [new Uint8Array(TINY_PIXELS + 1), 'ERR_SHAPE', `Expected a positive multiple of ${TINY_PIXELS} bytes (2 x 4 x 4 per image) for pixels but received ${TINY_PIXELS + 1}`],
+      [
+        new Uint8Array(TINY_PIXELS + 1),
+        'ERR_SHAPE',
+        `Expected a positive multiple of ${TINY_PIXELS} bytes (2 x 4 x 4 per image) for pixels but received ${TINY_PIXELS + 1}`,
+      ],
       [[1, 2], 'ERR_ARG', 'Expected a Uint8Array for pixels but received an array of 2'],
-      [new Float32Array(TINY_PIXELS), 'ERR_ARG', `Expected a Uint8Array for pixels but received Float32Array of ${TINY_PIXELS}`],
+      [
+        new Float32Array(TINY_PIXELS),
+        'ERR_ARG',
+        `Expected a Uint8Array for pixels but received Float32Array of ${TINY_PIXELS}`,
+      ],
     ])('wrong pixels %#', async (wrong, code, message) => {
       const network = await create();
-      await expect(network.forward(wrong as never)).rejects.toMatchObject({ name: 'OneSpikeError', code, message, stack: expect.stringContaining(__filename) });
+      await expect(network.forward(wrong as never)).rejects.toMatchObject({
+        name: 'OneSpikeError',
+        code,
+        message,
+        stack: expect.stringContaining(__filename),
+      });
     });
   });
 
@@ -173,10 +225,18 @@ onEachBackend((on) => {
       const network = await lively();
       const images = batch(3).pixels;
       const { loss } = await network.gradients(images, [0, 1, 4]);
-      for (const same of [Uint8Array.of(0, 1, 4), Float32Array.of(0, 1, 4), BigInt64Array.of(0n, 1n, 4n), { length: 3, 0: 0, 1: 1, 2: 4 }]) {
+      for (const same of [
+        Uint8Array.of(0, 1, 4),
+        Float32Array.of(0, 1, 4),
+        BigInt64Array.of(0n, 1n, 4n),
+        { length: 3, 0: 0, 1: 1, 2: 4 },
+      ]) {
         expect((await network.gradients(images, same as never)).loss).toBe(loss);
       }
-      await expect(network.gradients(images, [0, 1, K])).rejects.toMatchObject({ code: 'ERR_ARG', message: `Expected a class from 0 to ${K - 1} for labels[2] but received ${K}` });
+      await expect(network.gradients(images, [0, 1, K])).rejects.toMatchObject({
+        code: 'ERR_ARG',
+        message: `Expected a class from 0 to ${K - 1} for labels[2] but received ${K}`,
+      });
       await expect(network.gradients(images, [0, 1])).rejects.toMatchObject({ code: 'ERR_SHAPE' });
     });
 
@@ -194,12 +254,19 @@ onEachBackend((on) => {
       const { pixels: images, labels: classes } = batch(6);
       const dataset = createDataset(images, classes, [2, 4, 4]);
       const indices = Uint32Array.of(4, 1, 1, 5);
-      const row = (array: Uint8Array | Int32Array, size: number): number[] => [...indices].flatMap((i) => [...array.subarray(i * size, (i + 1) * size)]);
+      const row = (array: Uint8Array | Int32Array, size: number): number[] =>
+        [...indices].flatMap((i) => [...array.subarray(i * size, (i + 1) * size)]);
       const same = { pixels: Uint8Array.from(row(images, TINY_PIXELS)), labels: Int32Array.from(row(classes, 1)) };
-      expect(await b.evaluate({ dataset, indices })).toMatchObject({ ...(await a.evaluate(same)), seconds: expect.any(Number) });
+      expect(await b.evaluate({ dataset, indices })).toMatchObject({
+        ...(await a.evaluate(same)),
+        seconds: expect.any(Number),
+      });
       for (let i = 0; i < 3; i++) {
         const stats = await a.trainStep(same, { optimizer: sgd });
-        expect(await b.trainStep({ dataset, indices }, { optimizer: sgd, next: { dataset, indices } })).toMatchObject({ ...stats, seconds: expect.any(Number) });
+        expect(await b.trainStep({ dataset, indices }, { optimizer: sgd, next: { dataset, indices } })).toMatchObject({
+          ...stats,
+          seconds: expect.any(Number),
+        });
       }
       expect(b.parameters()).toEqual(a.parameters());
       dataset.dispose();
@@ -223,7 +290,10 @@ onEachBackend((on) => {
       [{ optimizer: sgd, next: batch(1) }, /dataset, indices/],
     ])('wrong options %j', async (options, text) => {
       const network = await create();
-      await expect(network.trainStep(batch(1), options as never)).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringMatching(text) });
+      await expect(network.trainStep(batch(1), options as never)).rejects.toMatchObject({
+        code: 'ERR_ARG',
+        message: expect.stringMatching(text),
+      });
     });
   });
 
@@ -231,7 +301,10 @@ onEachBackend((on) => {
     const train = async (network: Network, steps: number): Promise<void> => {
       for (let step = 0; step < steps; step++) await network.trainStep(batch(5), { optimizer: adam });
     };
-    const dropout: NetworkDescription = { ...tiny, layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, dropout: 0.3 } : layer)) };
+    const dropout: NetworkDescription = {
+      ...tiny,
+      layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, dropout: 0.3 } : layer)),
+    };
 
     test('parameters and optimiser state carry a training on to the same bits', async () => {
       const a = await lively(dropout);
@@ -258,9 +331,19 @@ onEachBackend((on) => {
     test('setParameters takes maps and objects, all or nothing', async () => {
       const network = await create();
       const before = network.parameters();
-      expect(await outcome(() => network.setParameters({ 'layers.0.leak': Float32Array.of(0.5), 'layers.2.leak': Float32Array.of(1.5) }))).toBe('ERR_ARG');
-      expect(await outcome(() => network.setParameters({ 'layers.0.leak': Float32Array.of(0.5), 'layers.0.weight': new Float32Array(1) }))).toBe('ERR_SHAPE');
-      expect(() => network.setParameters({ 'layers.0.wieght': new Float32Array(1) })).toThrow(/did you mean 'layers.0.weight'/);
+      expect(
+        await outcome(() =>
+          network.setParameters({ 'layers.0.leak': Float32Array.of(0.5), 'layers.2.leak': Float32Array.of(1.5) }),
+        ),
+      ).toBe('ERR_ARG');
+      expect(
+        await outcome(() =>
+          network.setParameters({ 'layers.0.leak': Float32Array.of(0.5), 'layers.0.weight': new Float32Array(1) }),
+        ),
+      ).toBe('ERR_SHAPE');
+      expect(() => network.setParameters({ 'layers.0.wieght': new Float32Array(1) })).toThrow(
+        /did you mean 'layers.0.weight'/,
+      );
       expect(network.parameters()).toEqual(before);
       network.setParameters({ 'layers.0.leak': Float32Array.of(0.5) });
       network.setParameters(new Map([['layers.2.leak', Float32Array.of(0.25)]]));
@@ -282,9 +365,15 @@ onEachBackend((on) => {
         const loaded = await lively(tiny, 9);
         await loaded.load(path);
         expect((await loaded.forward(batch(3).pixels)).logits).toEqual((await network.forward(batch(3).pixels)).logits);
-        const other = await create({ ...tiny, layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, out: 3 } : layer)) });
+        const other = await create({
+          ...tiny,
+          layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, out: 3 } : layer)),
+        });
         expect(await outcome(() => other.load(path))).toBe('ERR_SHAPE');
-        const biased = await create({ ...tiny, layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, bias: true } : layer)) });
+        const biased = await create({
+          ...tiny,
+          layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, bias: true } : layer)),
+        });
         expect(await outcome(() => biased.load(path))).toBe('ERR_SHAPE');
         expect(await outcome(() => network.load(join(folder, 'none')))).toBe('ERR_IO');
         expect(await outcome(() => Network.open(__filename))).toBe('ERR_FORMAT');
@@ -303,7 +392,8 @@ onEachBackend((on) => {
       const early = await network.forward(images.pixels, { earlyExit: true });
       const again = await network.forward(images.pixels, { earlyExit: true });
       const steps = Array.from({ length: 40 }, (_, n) => {
-        for (let t = 1; t <= T; t++) for (let k = 0; k < K; k++) if (whole.potentials![(n * T + t - 1) * K + k]! > threshold) return t;
+        for (let t = 1; t <= T; t++)
+          for (let k = 0; k < K; k++) if (whole.potentials![(n * T + t - 1) * K + k]! > threshold) return t;
         return T;
       });
       expect(Array.from(early.decisionSteps!)).toEqual(steps);
@@ -316,11 +406,18 @@ onEachBackend((on) => {
       expect(whole.decisionSteps).toBeUndefined();
       expect(whole.stats.meanDecisionStep).toBeUndefined();
       const evaluated = await network.evaluate(images, { earlyExit: true });
-      expect(evaluated.correct).toBe(images.labels.reduce((sum, label, n) => sum + Number(early.predictions[n] === label), 0));
+      expect(evaluated.correct).toBe(
+        images.labels.reduce((sum, label, n) => sum + Number(early.predictions[n] === label), 0),
+      );
       expect(evaluated.meanDecisionStep).toBeCloseTo(early.stats.meanDecisionStep!, 9);
     });
 
-    test.each([[{ earlyExit: 1 }], [{ earlyExit: true, mode: 'ann' }], [{ earlyExit: true, trace: true }], [{ earlyExit: true, potentials: true }]])('wrong options %#', async (options) => {
+    test.each([
+      [{ earlyExit: 1 }],
+      [{ earlyExit: true, mode: 'ann' }],
+      [{ earlyExit: true, trace: true }],
+      [{ earlyExit: true, potentials: true }],
+    ])('wrong options %#', async (options) => {
       const network = await create();
       await expect(network.forward(batch(1).pixels, options as never)).rejects.toMatchObject({ code: 'ERR_ARG' });
     });

@@ -9,14 +9,17 @@ import { readModel, writeModel, type FloatTensor } from '../../lib/model/model-f
 import { parameterShapes } from '../../lib/model/shapes';
 
 const network = resolveNetwork({
-  input: [1, 6, 6], timesteps: 3,
+  input: [1, 6, 6],
+  timesteps: 3,
   layers: [{ type: 'conv', out: 2, bias: true }, { type: 'avgpool' }, { type: 'linear', out: 3, output: true }],
 });
 const parameters = (): Map<string, FloatTensor> =>
-  new Map(parameterShapes(network).map(({ name, shape }, k) => {
-    const size = shape.reduce((a, b) => a * b, 1);
-    return [name, { shape, data: Float32Array.from({ length: size }, (_, i) => (size === 1 ? 0.5 : (i - k) / 8)) }];
-  }));
+  new Map(
+    parameterShapes(network).map(({ name, shape }, k) => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      return [name, { shape, data: Float32Array.from({ length: size }, (_, i) => (size === 1 ? 0.5 : (i - k) / 8)) }];
+    }),
+  );
 
 let folder: string;
 let path: string;
@@ -26,10 +29,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const failing = (code: string, text: string) => expect.objectContaining({ code, message: expect.stringContaining(text) });
+const failing = (code: string, text: string) =>
+  expect.objectContaining({ code, message: expect.stringContaining(text) });
 
 /** The stored file with changes to its tensors or metadata. */
-async function rewritten(change: (tensors: Map<string, Tensor>, metadata: Record<string, string>) => void): Promise<void> {
+async function rewritten(
+  change: (tensors: Map<string, Tensor>, metadata: Record<string, string>) => void,
+): Promise<void> {
   await writeModel(path, network, parameters());
   const { tensors, metadata } = await readSafetensors(path);
   change(tensors, metadata);
@@ -45,7 +51,10 @@ describe('a model file', () => {
   });
 
   test('carries the state of the optimiser as a checkpoint', async () => {
-    const slots = new Map([['slot1.layers.0.bias', { shape: [2], data: Float32Array.of(1, 2) }], ['slot0.layers.2.leak', { shape: [], data: Float32Array.of(-3) }]]);
+    const slots = new Map([
+      ['slot1.layers.0.bias', { shape: [2], data: Float32Array.of(1, 2) }],
+      ['slot0.layers.2.leak', { shape: [], data: Float32Array.of(-3) }],
+    ]);
     await writeModel(path, network, parameters(), { slots });
     expect((await readModel(path)).slots).toEqual(slots);
   });
@@ -53,19 +62,67 @@ describe('a model file', () => {
   test.each<[string, (tensors: Map<string, Tensor>, metadata: Record<string, string>) => void, string]>([
     ['no architecture', (_, metadata) => delete metadata['onespike'], "under the key 'onespike'"],
     ['an architecture that is no JSON', (_, metadata) => (metadata['onespike'] = '{'), "JSON under the key 'onespike'"],
-    ['an architecture that is null', (_, metadata) => (metadata['onespike'] = 'null'), "an object under the key 'onespike'"],
+    [
+      'an architecture that is null',
+      (_, metadata) => (metadata['onespike'] = 'null'),
+      "an object under the key 'onespike'",
+    ],
     ['another format', (_, metadata) => (metadata['onespike'] = '{"format":2}'), 'Expected format 1'],
-    ['an impossible architecture', (_, metadata) => (metadata['onespike'] = JSON.stringify({ format: 1, network: { ...network, timesteps: 0 } })), 'for timesteps but received 0'],
-    ['a tensor too few', (tensors) => tensors.delete('layers.0.bias'), "Expected a tensor 'layers.0.bias' of shape [2]"],
-    ['a tensor too many', (tensors) => tensors.set('layers.1.weight', { dtype: 'F32', shape: [1], data: Float32Array.of(1) }), "received 'layers.1.weight'"],
-    ['another shape', (tensors) => tensors.set('layers.0.bias', { dtype: 'F32', shape: [1, 2], data: Float32Array.of(1, 2) }), "Expected shape [2] of 'layers.0.bias'"],
-    ['another type', (tensors) => tensors.set('layers.0.bias', { dtype: 'F64', shape: [2], data: Float64Array.of(1, 2) }), "Expected type F32 of 'layers.0.bias'"],
-    ['a weight that is not a number', (tensors) => (tensors.get('layers.2.weight')!.data[4] = NaN), 'received NaN at element 4'],
-    ['an infinite bias', (tensors) => (tensors.get('layers.0.bias')!.data[1] = -Infinity), 'received -Infinity at element 1'],
-    ['a zero threshold', (tensors) => (tensors.get('layers.0.threshold')!.data[0] = 0), "a number > 0 as 'layers.0.threshold'"],
-    ['a leak above one', (tensors) => (tensors.get('layers.2.leak')!.data[0] = 1.5), "a number in [0, 1] as 'layers.2.leak'"],
-    ['a slot of another shape', (tensors) => tensors.set('slot0.layers.0.bias', { dtype: 'F32', shape: [3], data: new Float32Array(3) }), "shape [2] of 'slot0.layers.0.bias'"],
-    ['a slot of nothing', (tensors) => tensors.set('slot3.layers.0.bias', { dtype: 'F32', shape: [2], data: new Float32Array(2) }), "'slot3.layers.0.bias'"],
+    [
+      'an impossible architecture',
+      (_, metadata) => (metadata['onespike'] = JSON.stringify({ format: 1, network: { ...network, timesteps: 0 } })),
+      'for timesteps but received 0',
+    ],
+    [
+      'a tensor too few',
+      (tensors) => tensors.delete('layers.0.bias'),
+      "Expected a tensor 'layers.0.bias' of shape [2]",
+    ],
+    [
+      'a tensor too many',
+      (tensors) => tensors.set('layers.1.weight', { dtype: 'F32', shape: [1], data: Float32Array.of(1) }),
+      "received 'layers.1.weight'",
+    ],
+    [
+      'another shape',
+      (tensors) => tensors.set('layers.0.bias', { dtype: 'F32', shape: [1, 2], data: Float32Array.of(1, 2) }),
+      "Expected shape [2] of 'layers.0.bias'",
+    ],
+    [
+      'another type',
+      (tensors) => tensors.set('layers.0.bias', { dtype: 'F64', shape: [2], data: Float64Array.of(1, 2) }),
+      "Expected type F32 of 'layers.0.bias'",
+    ],
+    [
+      'a weight that is not a number',
+      (tensors) => (tensors.get('layers.2.weight')!.data[4] = NaN),
+      'received NaN at element 4',
+    ],
+    [
+      'an infinite bias',
+      (tensors) => (tensors.get('layers.0.bias')!.data[1] = -Infinity),
+      'received -Infinity at element 1',
+    ],
+    [
+      'a zero threshold',
+      (tensors) => (tensors.get('layers.0.threshold')!.data[0] = 0),
+      "a number > 0 as 'layers.0.threshold'",
+    ],
+    [
+      'a leak above one',
+      (tensors) => (tensors.get('layers.2.leak')!.data[0] = 1.5),
+      "a number in [0, 1] as 'layers.2.leak'",
+    ],
+    [
+      'a slot of another shape',
+      (tensors) => tensors.set('slot0.layers.0.bias', { dtype: 'F32', shape: [3], data: new Float32Array(3) }),
+      "shape [2] of 'slot0.layers.0.bias'",
+    ],
+    [
+      'a slot of nothing',
+      (tensors) => tensors.set('slot3.layers.0.bias', { dtype: 'F32', shape: [2], data: new Float32Array(2) }),
+      "'slot3.layers.0.bias'",
+    ],
   ])('is refused with %s', async (_, change, message) => {
     await rewritten(change as Parameters<typeof rewritten>[0]);
     await expect(readModel(path)).rejects.toEqual(failing('ERR_FORMAT', message));
@@ -74,7 +131,11 @@ describe('a model file', () => {
 
   test.each<[string, (map: Map<string, FloatTensor>) => void, string]>([
     ['a parameter too few', (map) => map.delete('layers.0.leak'), "'layers.0.leak'"],
-    ['a parameter too many', (map) => map.set('layers.9.leak', { shape: [], data: Float32Array.of(1) }), "'layers.9.leak'"],
+    [
+      'a parameter too many',
+      (map) => map.set('layers.9.leak', { shape: [], data: Float32Array.of(1) }),
+      "'layers.9.leak'",
+    ],
     ['a number that is not finite', (map) => (map.get('layers.0.weight')!.data[0] = NaN), 'received NaN'],
   ])('is not written with %s', async (_, change, message) => {
     const map = parameters();
@@ -100,8 +161,22 @@ test('240 damaged model files each load whole or fail with a code', async () => 
     ['header bit', () => flipped(8 + random(header - 8))],
     ['header byte', () => set(8 + random(header - 8), random(256))],
     ['data bit', () => flipped(header + random(whole.length - header))],
-    ['many bytes', () => { let bytes = Buffer.from(whole); for (let i = 0; i < 20; i++) bytes = set(random(whole.length), random(256), bytes); return bytes; }],
-    ['block moved', () => { const bytes = Buffer.from(whole); bytes.copy(bytes, random(whole.length), random(whole.length)); return bytes; }],
+    [
+      'many bytes',
+      () => {
+        let bytes = Buffer.from(whole);
+        for (let i = 0; i < 20; i++) bytes = set(random(whole.length), random(256), bytes);
+        return bytes;
+      },
+    ],
+    [
+      'block moved',
+      () => {
+        const bytes = Buffer.from(whole);
+        bytes.copy(bytes, random(whole.length), random(whole.length));
+        return bytes;
+      },
+    ],
   ];
   function set(at: number, value: number, source: Uint8Array = whole): Buffer<ArrayBuffer> {
     const bytes = Buffer.from(source);
@@ -121,9 +196,11 @@ test('240 damaged model files each load whole or fail with a code', async () => 
       // Every bit that the reader accepts has to leave a model that is valid in itself.
       await writeModel(join(folder, 'again'), model.network, model.tensors, { slots: model.slots, extra: model.extra });
       outcomes.loaded++;
-      if (!bytes.equals(whole)) expect(['header bit', 'header byte', 'data bit', 'many bytes', 'block moved']).toContain(kind);
+      if (!bytes.equals(whole))
+        expect(['header bit', 'header byte', 'data bit', 'many bytes', 'block moved']).toContain(kind);
     } catch (error) {
-      if (!isOneSpikeError(error) || error.code !== 'ERR_FORMAT') throw new Error(`damage ${i} (${kind})`, { cause: error });
+      if (!isOneSpikeError(error) || error.code !== 'ERR_FORMAT')
+        throw new Error(`damage ${i} (${kind})`, { cause: error });
       expect(error.message).toContain(path);
       outcomes.ERR_FORMAT++;
     }

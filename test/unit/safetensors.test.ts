@@ -14,26 +14,30 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const failing = (code: string, text: string) => expect.objectContaining({ code, message: expect.stringContaining(text) });
+const failing = (code: string, text: string) =>
+  expect.objectContaining({ code, message: expect.stringContaining(text) });
 
 /** A file with this header, as text or as a value, and so many bytes of data. */
 function store(header: unknown, dataBytes = 0, length?: bigint): void {
-  const text = Buffer.isBuffer(header) ? header : Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const text = Buffer.isBuffer(header)
+    ? header
+    : Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const head = Buffer.alloc(8);
   head.writeBigUInt64LE(length ?? BigInt(text.length));
   writeFileSync(path, Buffer.concat([head, text, Buffer.alloc(dataBytes)]));
 }
 
-const tensors = (): Map<string, Tensor> => new Map<string, Tensor>([
-  ['bytes', { dtype: 'U8', shape: [3], data: Uint8Array.of(1, 2, 255) }],
-  ['layers.0.weight', { dtype: 'F32', shape: [2, 1, 1, 2], data: Float32Array.of(1.5, -0, 3e38, 1e-45) }],
-  ['scalar', { dtype: 'F32', shape: [], data: Float32Array.of(0.25) }],
-  ['labels', { dtype: 'I64', shape: [2], data: BigInt64Array.of(-1n, 2n ** 62n) }],
-  ['doubles', { dtype: 'F64', shape: [1, 2], data: Float64Array.of(Math.PI, NaN) }],
-  ['empty', { dtype: 'F32', shape: [0, 4], data: new Float32Array(0) }],
-  ['__proto__', { dtype: 'I8', shape: [1], data: Int8Array.of(-5) }],
-  ['shorts', { dtype: 'U16', shape: [1], data: Uint16Array.of(65535) }],
-]);
+const tensors = (): Map<string, Tensor> =>
+  new Map<string, Tensor>([
+    ['bytes', { dtype: 'U8', shape: [3], data: Uint8Array.of(1, 2, 255) }],
+    ['layers.0.weight', { dtype: 'F32', shape: [2, 1, 1, 2], data: Float32Array.of(1.5, -0, 3e38, 1e-45) }],
+    ['scalar', { dtype: 'F32', shape: [], data: Float32Array.of(0.25) }],
+    ['labels', { dtype: 'I64', shape: [2], data: BigInt64Array.of(-1n, 2n ** 62n) }],
+    ['doubles', { dtype: 'F64', shape: [1, 2], data: Float64Array.of(Math.PI, NaN) }],
+    ['empty', { dtype: 'F32', shape: [0, 4], data: new Float32Array(0) }],
+    ['__proto__', { dtype: 'I8', shape: [1], data: Int8Array.of(-5) }],
+    ['shorts', { dtype: 'U16', shape: [1], data: Uint16Array.of(65535) }],
+  ]);
 
 describe('safetensors', () => {
   test('come back as they were written, aligned to their elements', async () => {
@@ -43,7 +47,10 @@ describe('safetensors', () => {
     expect(new Map([...back.tensors].sort())).toEqual(new Map([...tensors()].sort()));
     const bytes = readFileSync(path);
     const start = 8 + Number(bytes.readBigUInt64LE());
-    const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<string, { dtype: string; data_offsets: [number, number] }>;
+    const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<
+      string,
+      { dtype: string; data_offsets: [number, number] }
+    >;
     expect(start % 8).toBe(0);
     for (const name of ['doubles', 'labels']) expect(header[name]!.data_offsets[0] % 8).toBe(0);
     expect(header['layers.0.weight']!.data_offsets[0] % 4).toBe(0);
@@ -58,22 +65,43 @@ describe('safetensors', () => {
   });
 
   test.each<[string, Tensor, string]>([
-    ['another array type', { dtype: 'F32', shape: [1], data: Float64Array.of(1) }, 'Expected a Float32Array (F32) for t.data'],
-    ['too few elements', { dtype: 'F32', shape: [2], data: Float32Array.of(1) }, 'Expected 2 elements (the shape [2]) for t.data'],
+    [
+      'another array type',
+      { dtype: 'F32', shape: [1], data: Float64Array.of(1) },
+      'Expected a Float32Array (F32) for t.data',
+    ],
+    [
+      'too few elements',
+      { dtype: 'F32', shape: [2], data: Float32Array.of(1) },
+      'Expected 2 elements (the shape [2]) for t.data',
+    ],
     ['a negative size', { dtype: 'F32', shape: [-1], data: Float32Array.of(1) }, 'for t.shape'],
     ['an unknown type', { dtype: 'F8' as 'F32', shape: [1], data: Float32Array.of(1) }, 'for t.dtype'],
   ])('are not written with %s', async (_, tensor, message) => {
-    await expect(writeSafetensors(join(folder, 'never'), new Map([['t', tensor]]))).rejects.toEqual(failing('ERR_ARG', message));
-    await expect(readSafetensors(join(folder, 'never'))).rejects.toEqual(failing('ERR_IO', 'no such file or folder (ENOENT)'));
+    await expect(writeSafetensors(join(folder, 'never'), new Map([['t', tensor]]))).rejects.toEqual(
+      failing('ERR_ARG', message),
+    );
+    await expect(readSafetensors(join(folder, 'never'))).rejects.toEqual(
+      failing('ERR_IO', 'no such file or folder (ENOENT)'),
+    );
   });
 
   test('are not written under the name of the metadata', async () => {
     const tensor: Tensor = { dtype: 'U8', shape: [1], data: Uint8Array.of(1) };
-    await expect(writeSafetensors(path, new Map([['__metadata__', tensor]]))).rejects.toEqual(failing('ERR_ARG', 'tensor name'));
-    await expect(writeSafetensors(path, new Map(), { a: 3 as unknown as string })).rejects.toEqual(failing('ERR_ARG', 'metadata.a'));
+    await expect(writeSafetensors(path, new Map([['__metadata__', tensor]]))).rejects.toEqual(
+      failing('ERR_ARG', 'tensor name'),
+    );
+    await expect(writeSafetensors(path, new Map(), { a: 3 as unknown as string })).rejects.toEqual(
+      failing('ERR_ARG', 'metadata.a'),
+    );
   });
 
-  const f32 = (shape: unknown, begin: unknown, end: unknown, more: object = {}): object => ({ dtype: 'F32', shape, data_offsets: [begin, end], ...more });
+  const f32 = (shape: unknown, begin: unknown, end: unknown, more: object = {}): object => ({
+    dtype: 'F32',
+    shape,
+    data_offsets: [begin, end],
+    ...more,
+  });
 
   test.each<[string, unknown, number, string]>([
     ['JSON that breaks off', '{"a": ', 0, 'a header in JSON'],
@@ -102,7 +130,12 @@ describe('safetensors', () => {
     ['trailing bytes', { a: f32([1], 0, 4) }, 5, 'Expected the end of the file'],
     ['data without tensors', {}, 1, 'but received 1 more bytes'],
     ['too few data', { a: f32([1], 0, 4) }, 3, 'within 3 bytes'],
-    ['equal names', '{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}', 0, "'a' twice"],
+    [
+      'equal names',
+      '{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}',
+      0,
+      "'a' twice",
+    ],
     ['equal keys', '{"a":{"dtype":"F32","dtype":"F32","shape":[0],"data_offsets":[0,0]}}', 0, "'dtype' twice"],
     ['metadata that are a list', { __metadata__: ['x'] }, 0, '__metadata__'],
     ['metadata that are numbers', { __metadata__: { format: 1 } }, 0, '__metadata__.format'],
@@ -113,10 +146,13 @@ describe('safetensors', () => {
     await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_FORMAT', `${path} at byte `));
   });
 
-  test.each([[2n ** 64n - 1n], [2n ** 63n], [100_000_001n], [90_000_000n], [3n]])('are refused with a header length of %i in a file of two bytes more', async (length) => {
-    store('{}', 0, length);
-    await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_FORMAT', `at byte 0 but received ${length}`));
-  });
+  test.each([[2n ** 64n - 1n], [2n ** 63n], [100_000_001n], [90_000_000n], [3n]])(
+    'are refused with a header length of %i in a file of two bytes more',
+    async (length) => {
+      store('{}', 0, length);
+      await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_FORMAT', `at byte 0 but received ${length}`));
+    },
+  );
 
   test('are refused when shorter than their first field', async () => {
     for (let size = 0; size < 8; size++) {

@@ -1,13 +1,16 @@
 import { layerShapes, resolveNetwork } from '../../lib/model/description';
 import { VGG, vgg } from '../../lib/model/vgg';
 
-const outs = (description: ReturnType<typeof vgg>): (number | undefined)[] => description.layers.map((layer) => layer.out);
+const outs = (description: ReturnType<typeof vgg>): (number | undefined)[] =>
+  description.layers.map((layer) => layer.out);
 
 describe('vgg', () => {
   test.each(Object.keys(VGG))('%s is a valid network of the listed channels', (name) => {
     const description = vgg(name);
     const plan = VGG[name as keyof typeof VGG];
-    expect(description.layers.slice(0, plan.length).map((layer) => (layer.type === 'avgpool' ? 'A' : layer.out))).toEqual([...plan]);
+    expect(
+      description.layers.slice(0, plan.length).map((layer) => (layer.type === 'avgpool' ? 'A' : layer.out)),
+    ).toEqual([...plan]);
     expect(outs(description).slice(plan.length)).toEqual([4096, 4096, 10]);
     expect(description).toMatchObject({ name, timesteps: 5, input: [3, 32, 32] });
     expect(layerShapes(resolveNetwork(description)).at(-1)!.out).toEqual([10, 1, 1]);
@@ -15,8 +18,29 @@ describe('vgg', () => {
   });
 
   test('takes its options', () => {
-    const description = vgg('vgg6', { classes: 7, timesteps: 3, input: [1, 16, 16], width: 0.25, hidden: [32], dropout: 0.2, bias: true, leak: 1, threshold: 2, beta: 0, mean: [0.1], std: [0.2], name: 'small' });
-    expect(description).toMatchObject({ name: 'small', timesteps: 3, input: [1, 16, 16], beta: 0, mean: [0.1], std: [0.2] });
+    const description = vgg('vgg6', {
+      classes: 7,
+      timesteps: 3,
+      input: [1, 16, 16],
+      width: 0.25,
+      hidden: [32],
+      dropout: 0.2,
+      bias: true,
+      leak: 1,
+      threshold: 2,
+      beta: 0,
+      mean: [0.1],
+      std: [0.2],
+      name: 'small',
+    });
+    expect(description).toMatchObject({
+      name: 'small',
+      timesteps: 3,
+      input: [1, 16, 16],
+      beta: 0,
+      mean: [0.1],
+      std: [0.2],
+    });
     expect(description.layers).toEqual([
       { type: 'conv', out: 16, bias: true, leak: 1, threshold: 2 },
       { type: 'avgpool' },
@@ -37,8 +61,18 @@ describe('vgg', () => {
     ['a misspelt option', () => vgg('vgg9', { clases: 3 } as object), 'ERR_ARG', "(did you mean 'classes'?)"],
     ['a wrong option', () => vgg('vgg9', { width: 0 }), 'ERR_ARG', 'for width but received 0'],
     ['a wrong hidden layer', () => vgg('vgg9', { hidden: [4, 0] }), 'ERR_ARG', 'for hidden[1] but received 0'],
-    ['options that are none', () => vgg('vgg9', 3 as unknown as object), 'ERR_ARG', 'for the options of vgg but received 3'],
-    ['an image too small for the pools', () => vgg('vgg16', { input: [3, 8, 8] }), 'ERR_SHAPE', 'for layers[13].kernel'],
+    [
+      'options that are none',
+      () => vgg('vgg9', 3 as unknown as object),
+      'ERR_ARG',
+      'for the options of vgg but received 3',
+    ],
+    [
+      'an image too small for the pools',
+      () => vgg('vgg16', { input: [3, 8, 8] }),
+      'ERR_SHAPE',
+      'for layers[13].kernel',
+    ],
   ])('refuses %s', (_, call, code, message) => {
     expect(call).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
   });

@@ -26,7 +26,11 @@ export interface Measurement {
 }
 
 /** Runs the warm-up and the timed steps. Errors: those of Network. */
-export async function measure({ network, batch }: Subject, settings: BenchSettings, { signal, progress }: SubjectOptions): Promise<Measurement> {
+export async function measure(
+  { network, batch }: Subject,
+  settings: BenchSettings,
+  { signal, progress }: SubjectOptions,
+): Promise<Measurement> {
   const { mode, phase, training, warmup, iterations } = settings;
   const setupPeakRss = peakRss();
   const milliseconds: number[] = [];
@@ -34,11 +38,17 @@ export async function measure({ network, batch }: Subject, settings: BenchSettin
   let images = 0;
   let decided = 0;
   for (let step = 0; step < warmup + iterations; step++) {
-    progress(step < warmup ? `${mode}  warming up, step ${step + 1} of ${warmup}` : `${mode}  step ${step - warmup + 1} of ${iterations}`);
+    progress(
+      step < warmup
+        ? `${mode}  warming up, step ${step + 1} of ${warmup}`
+        : `${mode}  step ${step - warmup + 1} of ${iterations}`,
+    );
     if (step === warmup && settings.layers) network.profile();
     const { pixels, labels } = batch(step);
     const started = performance.now();
-    const stats = training ? await network.trainStep({ pixels, labels }, { mode: phase, optimizer, signal }) : (await network.forward(pixels, { mode: phase, earlyExit: settings.earlyExit, signal })).stats;
+    const stats = training
+      ? await network.trainStep({ pixels, labels }, { mode: phase, optimizer, signal })
+      : (await network.forward(pixels, { mode: phase, earlyExit: settings.earlyExit, signal })).stats;
     const passed = performance.now() - started;
     if (step < warmup) continue;
     milliseconds.push(passed);
@@ -48,7 +58,9 @@ export async function measure({ network, batch }: Subject, settings: BenchSettin
   }
   const activity = phase === 'snn' ? layerActivity(hiddenLayers(network), spikes, images) : [];
   return {
-    milliseconds, activity, setupPeakRss,
+    milliseconds,
+    activity,
+    setupPeakRss,
     decisionStep: settings.earlyExit ? decided / images : null,
     spikesPerNeuron: phase === 'snn' ? meanActivity(activity) : null,
     peakRss: peakRss(),

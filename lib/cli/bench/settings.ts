@@ -77,17 +77,22 @@ export function benchSettings(words: readonly (string | undefined)[], flags: Ben
   const [first, second] = words;
   const lone = second === undefined && isMode(first);
   const model = oneOf('model', lone ? undefined : first, flags.model);
-  const mode = asUsage(() => checkOneOf(oneOf('mode', lone ? first : second, flags.mode) ?? 'train', '--mode', benchModes));
+  const mode = asUsage(() =>
+    checkOneOf(oneOf('mode', lone ? first : second, flags.mode) ?? 'train', '--mode', benchModes),
+  );
   const training = mode.endsWith('train');
-  if (flags.earlyExit === true && mode !== 'infer') throw new UsageError(`Expected --early-exit with the mode infer but received it with ${mode}`);
+  if (flags.earlyExit === true && mode !== 'infer')
+    throw new UsageError(`Expected --early-exit with the mode infer but received it with ${mode}`);
   return {
-    mode, training,
+    mode,
+    training,
     phase: mode.startsWith('ann') ? 'ann' : 'snn',
     batch: flags.batch ?? 64,
     threads: flags.threads ?? availableParallelism(),
     backend: asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', BACKEND_CHOICES)),
     device: flags.device,
-    precision: flags.precision === undefined ? undefined : asUsage(() => checkOneOf(flags.precision, '--precision', PRECISIONS)),
+    precision:
+      flags.precision === undefined ? undefined : asUsage(() => checkOneOf(flags.precision, '--precision', PRECISIONS)),
     iterations: flags.iterations ?? 5,
     warmup: flags.warmup ?? 1,
     layers: flags.layers === true,
@@ -98,12 +103,16 @@ export function benchSettings(words: readonly (string | undefined)[], flags: Ben
 
 /** What two ways of saying it agree on. */
 function oneOf(name: string, word: string | undefined, flag: string | undefined): string | undefined {
-  if (word !== undefined && flag !== undefined && word !== flag) throw new UsageError(`Expected one ${name} but received '${word}' and --${name} '${flag}'`);
+  if (word !== undefined && flag !== undefined && word !== flag)
+    throw new UsageError(`Expected one ${name} but received '${word}' and --${name} '${flag}'`);
   return word ?? flag;
 }
 
 function randomSource(model: string | undefined, flags: BenchFlags): RandomSource {
-  if (flags.images !== undefined) throw new UsageError('Expected --images together with --run RUN, whose pictures it chooses; without a run the pictures are random');
+  if (flags.images !== undefined)
+    throw new UsageError(
+      'Expected --images together with --run RUN, whose pictures it chooses; without a run the pictures are random',
+    );
   return {
     model: asUsage(() => checkOneOf(model ?? 'vgg16', '--model', presetNames)),
     timesteps: flags.timesteps ?? 5,
@@ -114,7 +123,10 @@ function randomSource(model: string | undefined, flags: BenchFlags): RandomSourc
 }
 
 function runSource(run: string, model: string | undefined, training: boolean, flags: BenchFlags): RunSource {
-  if (flags.activity !== undefined) throw new UsageError('Expected no --activity together with --run: a trained network fires as its own thresholds say');
+  if (flags.activity !== undefined)
+    throw new UsageError(
+      'Expected no --activity together with --run: a trained network fires as its own thresholds say',
+    );
   const images = asUsage(() => checkOneOf(flags.images ?? (training ? 'train' : 'test'), '--images', parts));
   return { run, images, model, timesteps: flags.timesteps, classes: flags.classes, surrogate: surrogateOf(flags) };
 }
@@ -125,9 +137,15 @@ function surrogateOf({ surrogate }: BenchFlags): Surrogate | undefined {
 
 /** Errors: UsageError if the run holds another network than the flags say. */
 export function checkClaims({ run, model, timesteps, classes, surrogate }: RunSource, network: ResolvedNetwork): void {
-  const truth = { model: network.name, timesteps: network.timesteps, classes: network.layers.at(-1)!.out, surrogate: network.surrogate };
+  const truth = {
+    model: network.name,
+    timesteps: network.timesteps,
+    classes: network.layers.at(-1)!.out,
+    surrogate: network.surrogate,
+  };
   for (const [name, claim] of Object.entries({ model, timesteps, classes, surrogate })) {
     const held = truth[name as keyof typeof truth];
-    if (claim !== undefined && claim !== held) throw new UsageError(`Expected no --${name}, or that of the run ${run} (${held}), but received ${claim}`);
+    if (claim !== undefined && claim !== held)
+      throw new UsageError(`Expected no --${name}, or that of the run ${run} (${held}), but received ${claim}`);
   }
 }

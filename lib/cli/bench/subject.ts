@@ -34,17 +34,29 @@ export async function openSubject(settings: BenchSettings, options: SubjectOptio
   return 'run' in source ? openRun(settings, source, options) : openRandom(settings, source, options);
 }
 
-async function openRandom(settings: BenchSettings, source: RandomSource, { signal, progress }: SubjectOptions): Promise<Subject> {
+async function openRandom(
+  settings: BenchSettings,
+  source: RandomSource,
+  { signal, progress }: SubjectOptions,
+): Promise<Subject> {
   const { model, timesteps, classes, activity, surrogate } = source;
   const description = vgg(model, { classes, timesteps, surrogate, leak: 0.9 });
   const images = randomImages(settings.batch, 3 * 32 * 32, classes);
   const { backend, device, threads, layers: profile } = settings;
   progress(`building ${model}`);
-  const network = await Network.create(description, { backend, device, threads, precision: settings.precision, profile, seed: 0 });
+  const network = await Network.create(description, {
+    backend,
+    device,
+    threads,
+    precision: settings.precision,
+    profile,
+    seed: 0,
+  });
   try {
     if (settings.phase === 'snn') {
       const count = Math.min(sampleImages, settings.batch);
-      const onLayer = (done: number, layers: number): void => progress(`setting thresholds, layer ${done + 1} of ${layers}`);
+      const onLayer = (done: number, layers: number): void =>
+        progress(`setting thresholds, layer ${done + 1} of ${layers}`);
       await setActivity(network, images.pixels.subarray(0, count * 3 * 32 * 32), activity, { signal, onLayer });
     }
     return { network, batch: () => images };
@@ -71,16 +83,29 @@ function allocate(count: number, size: number): Images {
 }
 
 /** Batches are drawn from the run's images in a random order that begins again at its end. */
-async function openRun(settings: BenchSettings, source: RunSource, { signal, progress }: SubjectOptions): Promise<Subject> {
+async function openRun(
+  settings: BenchSettings,
+  source: RunSource,
+  { signal, progress }: SubjectOptions,
+): Promise<Subject> {
   const run = await loadRun(source.run);
   checkClaims(source, run.info.network);
   if (settings.phase === 'snn' && run.mode === 'ann') {
-    throw new OneSpikeError('ERR_STATE', `Expected a spiking network in ${run.path} but received one that has only an ANN so far; --mode ann-train and ann-infer can time it`);
+    throw new OneSpikeError(
+      'ERR_STATE',
+      `Expected a spiking network in ${run.path} but received one that has only an ANN so far; --mode ann-train and ann-infer can time it`,
+    );
   }
   progress(`loading ${run.config.dataset.name}`);
   const set = (await run.dataset({ signal }))[source.images];
   const { backend, device, threads, layers: profile } = settings;
-  const network = await run.network({ backend, device, threads, profile, ...(settings.precision === undefined ? {} : { precision: settings.precision }) });
+  const network = await run.network({
+    backend,
+    device,
+    threads,
+    profile,
+    ...(settings.precision === undefined ? {} : { precision: settings.precision }),
+  });
   const order = new SeededRandom(0).shuffle(Uint32Array.from({ length: set.count }, (_, i) => i));
   const size = set.pixels.length / set.count;
   const images = allocate(settings.batch, size);

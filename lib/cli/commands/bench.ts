@@ -13,7 +13,8 @@ import { backendOption, deviceOption, integerOption, numberOption, precisionOpti
 
 export function addBench(program: Command): void {
   // No default stands here: with --run it matters whether a flag was given.
-  program.command('bench')
+  program
+    .command('bench')
     .description('time a network with random weights on random 32x32 pictures, or a trained one on its own')
     .argument('[model]', `${presetNames.join(', ')} (default: vgg16)`)
     .argument('[mode]', `${benchModes.join(', ')} (default: train)`)
@@ -35,7 +36,9 @@ export function addBench(program: Command): void {
     .option('--early-exit', 'with infer: stop an image at its first output spike')
     .option('--layers', 'kernel, density and milliseconds of every layer and operation')
     .option('--json', 'print JSON Lines')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   $ onespike bench vgg16 train --batch 64 --threads 2
   $ onespike bench --model vgg9 --mode infer --activity 0.06 --json
@@ -43,7 +46,8 @@ Examples:
   $ onespike bench --run runs/vgg6-shapes-20260102-030405 --mode train
 
 The rate is that of the median step. The working set is the peak of resident memory less parameters and, in training,
-gradients and momentum.`)
+gradients and momentum.`,
+    )
     .action(async (model: string | undefined, mode: string | undefined, flags: BenchFlags) => {
       const settings = benchSettings([model, mode], flags);
       const output = new Output(flags.json === true);

@@ -10,7 +10,8 @@ import { checkOneOf } from '../../check';
 export function addData(program: Command): void {
   const data = program.command('data').description('data sets: look at one, or download it');
 
-  data.command('info')
+  data
+    .command('info')
     .description('where a data set is and what it holds')
     .argument('<name>', datasets.names.join(', '))
     .option('--data <dir>', 'where its files are')
@@ -21,10 +22,16 @@ export function addData(program: Command): void {
       const checked = nameOf(name);
       const info = await datasets.info(checked, flags.data === undefined ? {} : { directory: flags.data });
       output.event({ event: 'data', ...info });
-      output.line(table(Object.entries(info).map(([key, value]) => [key, describe(value)]), [0, 1]));
+      output.line(
+        table(
+          Object.entries(info).map(([key, value]) => [key, describe(value)]),
+          [0, 1],
+        ),
+      );
     });
 
-  data.command('fetch')
+  data
+    .command('fetch')
     .description('download a data set and check it')
     .argument('<name>', datasets.names.join(', '))
     .option('--data <dir>', 'where to put its files')
@@ -36,12 +43,16 @@ export function addData(program: Command): void {
       const { signal, release } = listenForInterrupt(output);
       try {
         const fetched = await datasets.fetch(checked, {
-          ...(flags.data === undefined ? {} : { directory: flags.data }), signal,
-          onProgress: ({ file, received, total }) => output.status(`${file}  ${total === undefined ? '' : bar(received / total, 24)}  ${compact(received)}B`),
+          ...(flags.data === undefined ? {} : { directory: flags.data }),
+          signal,
+          onProgress: ({ file, received, total }) =>
+            output.status(`${file}  ${total === undefined ? '' : bar(received / total, 24)}  ${compact(received)}B`),
         });
         output.event({ event: 'fetched', ...fetched });
         for (const { path, status } of fetched.files) output.line(`${status}  ${path}`);
-        output.line(`${checked} is ready; train on it by \`onespike train --dataset ${checked}${flags.data === undefined ? '' : ` --data ${flags.data}`}\``);
+        output.line(
+          `${checked} is ready; train on it by \`onespike train --dataset ${checked}${flags.data === undefined ? '' : ` --data ${flags.data}`}\``,
+        );
       } finally {
         output.clear();
         release();
@@ -54,6 +65,9 @@ function nameOf(name: string): DatasetName {
 }
 
 function describe(value: unknown): string {
-  if (Array.isArray(value)) return value.map((item) => (typeof item === 'number' && !Number.isInteger(item) ? item.toFixed(4) : String(item))).join(', ');
+  if (Array.isArray(value))
+    return value
+      .map((item) => (typeof item === 'number' && !Number.isInteger(item) ? item.toFixed(4) : String(item)))
+      .join(', ');
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
 }

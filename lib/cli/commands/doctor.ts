@@ -8,14 +8,24 @@ import { packageVersion } from '../version';
 
 const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
-function describeDevice({ name, memoryBytes, freeBytes, computeCapability, driver, runtime, usable, reason }: DeviceInfo): string {
+function describeDevice({
+  name,
+  memoryBytes,
+  freeBytes,
+  computeCapability,
+  driver,
+  runtime,
+  usable,
+  reason,
+}: DeviceInfo): string {
   const memory = `${gibibytes(memoryBytes)}${freeBytes === null ? '' : ` (${gibibytes(freeBytes)} free)`}`;
   const state = usable ? 'a kernel ran on it' : reason === '' ? 'not tried' : 'not usable';
   return `${name}, ${memory}, compute capability ${computeCapability}, driver for CUDA ${driver}, binary of CUDA ${runtime}, ${state}`;
 }
 
 export function addDoctor(program: Command): void {
-  program.command('doctor')
+  program
+    .command('doctor')
     .description('version, processor, GPU and native binary of this installation')
     .option('--json', 'print JSON Lines')
     .addHelpText('after', '\nExample:\n  $ onespike doctor --json')
@@ -29,27 +39,45 @@ export function addDoctor(program: Command): void {
         failure = error;
       }
       const machine = {
-        event: 'doctor', version: packageVersion(), node: process.version, platform: `${process.platform}-${process.arch}`,
-        cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length, threads: availableParallelism(), memoryBytes: totalmem(),
+        event: 'doctor',
+        version: packageVersion(),
+        node: process.version,
+        platform: `${process.platform}-${process.arch}`,
+        cpu: cpus()[0]?.model.trim() ?? 'unknown',
+        cores: cpus().length,
+        threads: availableParallelism(),
+        memoryBytes: totalmem(),
       };
       const gpu = info?.devices.find(({ usable }) => usable);
       const reason = info?.cudaReason ?? 'the native addon does not load';
       const native = {
-        backend: info?.backend ?? null, device: info?.device ?? null, simd: info?.simdTarget ?? null,
-        cuda: info === undefined ? null : { built: info.binaryCuda, available: gpu !== undefined, reason, devices: info.devices },
+        backend: info?.backend ?? null,
+        device: info?.device ?? null,
+        simd: info?.simdTarget ?? null,
+        cuda:
+          info === undefined
+            ? null
+            : { built: info.binaryCuda, available: gpu !== undefined, reason, devices: info.devices },
         binary: info?.binaryPath ?? null,
       };
       output.event({ ...machine, ...native } as { event: string });
       const { paint } = output;
-      output.line(table([
-        ['onespike', machine.version], ['node', `${machine.node} on ${machine.platform}`],
-        ['processor', `${machine.cpu}, ${machine.cores} cores, ${gibibytes(machine.memoryBytes)}`],
-        ['vectors', native.simd ?? '–'], ['threads', String(machine.threads)],
-        ['CUDA', gpu === undefined ? `not used: ${reason}` : paint('green', 'ready')],
-        ...(info?.devices ?? []).map((each) => [`GPU ${each.device}`, describeDevice(each)]),
-        ['backend', native.backend ?? '–'],
-        ['binary', native.binary ?? paint('red', 'does not load')],
-      ], [0, 1]));
+      output.line(
+        table(
+          [
+            ['onespike', machine.version],
+            ['node', `${machine.node} on ${machine.platform}`],
+            ['processor', `${machine.cpu}, ${machine.cores} cores, ${gibibytes(machine.memoryBytes)}`],
+            ['vectors', native.simd ?? '–'],
+            ['threads', String(machine.threads)],
+            ['CUDA', gpu === undefined ? `not used: ${reason}` : paint('green', 'ready')],
+            ...(info?.devices ?? []).map((each) => [`GPU ${each.device}`, describeDevice(each)]),
+            ['backend', native.backend ?? '–'],
+            ['binary', native.binary ?? paint('red', 'does not load')],
+          ],
+          [0, 1],
+        ),
+      );
       if (failure !== undefined) throw failure;
     });
 }

@@ -8,15 +8,19 @@ import { table } from '../style';
 import { asUsage } from '../usage';
 
 export function addPresets(program: Command): void {
-  program.command('presets')
+  program
+    .command('presets')
     .description('list the presets, or print one as a configuration file')
     .argument('[name]', presetNames.join(', '))
     .option('--dataset <name>', `the data set to prepare for: ${datasetNames.join(', ')}`)
     .option('--json', 'print JSON Lines')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   $ onespike presets
-  $ onespike presets vgg9 --dataset cifar10 > my.json && onespike train my.json`)
+  $ onespike presets vgg9 --dataset cifar10 > my.json && onespike train my.json`,
+    )
     .action((name: string | undefined, flags: { dataset?: string; json?: boolean }) => {
       const output = new Output(flags.json === true);
       const dataset = flags.dataset ?? defaultDataset;
@@ -32,10 +36,20 @@ Examples:
           const config = resolveConfig(asUsage(() => presetConfig(preset, set)));
           const { width = 1, hidden = [], timesteps } = config.model;
           output.event({ event: 'preset', name: preset, dataset: set, config } as { event: string });
-          rows.push([preset, set, `x ${width}`, hidden.join(', '), String(timesteps), String(config.ann.epochs), String(config.snn.epochs)]);
+          rows.push([
+            preset,
+            set,
+            `x ${width}`,
+            hidden.join(', '),
+            String(timesteps),
+            String(config.ann.epochs),
+            String(config.snn.epochs),
+          ]);
         }
       }
       output.line(table(rows, [0, 1]));
-      output.line('\nStart one by `onespike train PRESET --dataset NAME`; print one by `onespike presets PRESET --dataset NAME`.');
+      output.line(
+        '\nStart one by `onespike train PRESET --dataset NAME`; print one by `onespike presets PRESET --dataset NAME`.',
+      );
     });
 }

@@ -26,7 +26,8 @@ interface RunFlags {
 }
 
 function addRunCommand(program: Command, name: string, description: string): Command {
-  return program.command(name)
+  return program
+    .command(name)
     .description(description)
     .argument('<run>', 'folder of the run')
     .addOption(backendOption())
@@ -36,7 +37,11 @@ function addRunCommand(program: Command, name: string, description: string): Com
 }
 
 /** Opens run and network, does the work, and disposes of the network whatever happens. */
-async function withRun(path: string, flags: RunFlags, work: (run: Run, network: Network, output: Output, signal: AbortSignal) => Promise<void>): Promise<void> {
+async function withRun(
+  path: string,
+  flags: RunFlags,
+  work: (run: Run, network: Network, output: Output, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   const output = new Output(flags.json === true);
   const backend = asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', BACKEND_CHOICES));
   const { signal, release } = listenForInterrupt(output);
@@ -57,7 +62,8 @@ async function withRun(path: string, flags: RunFlags, work: (run: Run, network: 
 const earlyExit = 'stop an image at its first output spike; answers may differ from those after all T steps';
 
 function spikingOnly(run: Run, flags: RunFlags): boolean {
-  if (flags.earlyExit === true && run.mode !== 'snn') throw new UsageError('Expected a spiking network for --early-exit but received a run that has only an ANN');
+  if (flags.earlyExit === true && run.mode !== 'snn')
+    throw new UsageError('Expected a spiking network for --early-exit but received a run that has only an ANN');
   return flags.earlyExit === true;
 }
 
@@ -65,46 +71,86 @@ export function addRunCommands(program: Command): void {
   addRunCommand(program, 'eval', 'test accuracy of a run')
     .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike eval runs/vgg6-shapes-20260102-030405')
-    .action((path: string, flags: RunFlags) => withRun(path, flags, (run, network, output, signal) => evaluateRun(run, network, flags, output, signal)));
+    .action((path: string, flags: RunFlags) =>
+      withRun(path, flags, (run, network, output, signal) => evaluateRun(run, network, flags, output, signal)),
+    );
 
   addRunCommand(program, 'predict', 'class of pictures')
     .argument('<image...>', 'picture files (PNG, PPM, PGM; others with the package sharp)')
     .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike predict runs/vgg6-shapes-20260102-030405 cat.png dog.png')
-    .action((path: string, images: string[], flags: RunFlags) => withRun(path, flags, (run, network, output, signal) => predictImages(run, network, images, flags, output, signal)));
+    .action((path: string, images: string[], flags: RunFlags) =>
+      withRun(path, flags, (run, network, output, signal) =>
+        predictImages(run, network, images, flags, output, signal),
+      ),
+    );
 
   addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN')
     .option('--images <n>', 'test images to count', integerOption(1))
     .addHelpText('after', '\nExample:\n  $ onespike energy runs/vgg6-shapes-20260102-030405 --images 1000')
-    .action((path: string, flags: RunFlags & { images?: number }) => withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags.images, output, signal)));
+    .action((path: string, flags: RunFlags & { images?: number }) =>
+      withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags.images, output, signal)),
+    );
 }
 
-async function evaluateRun(run: Run, network: Network, flags: RunFlags, output: Output, signal: AbortSignal): Promise<void> {
+async function evaluateRun(
+  run: Run,
+  network: Network,
+  flags: RunFlags,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
   const earlyExit = spikingOnly(run, flags);
   const { test } = await run.dataset({ signal });
   const dataset = createDataset(test.pixels, test.labels, test.shape);
   try {
     let totals: Evaluation | undefined;
-    for await (const result of evaluateRows(network, dataset, allRows(test.count), { mode: run.mode, batch: run.config.evaluation.batch, earlyExit, signal })) {
+    for await (const result of evaluateRows(network, dataset, allRows(test.count), {
+      mode: run.mode,
+      batch: run.config.evaluation.batch,
+      earlyExit,
+      signal,
+    })) {
       totals = result;
-      output.status(`testing  ${bar(result.count / test.count, 24)}  ${compact(result.count / result.seconds)} img/s  ${percent(result.accuracy)}`);
+      output.status(
+        `testing  ${bar(result.count / test.count, 24)}  ${compact(result.count / result.seconds)} img/s  ${percent(result.accuracy)}`,
+      );
     }
     if (totals === undefined) throw new OneSpikeError('ERR_STATE', 'Expected test images but received none');
     const layers = run.mode === 'snn' ? layerActivity(hiddenLayers(network), totals.spikes, totals.count) : [];
     const imagesPerSecond = totals.count / totals.seconds;
     output.event({
-      event: 'eval', run: run.path, mode: run.mode, backend: network.backend, images: totals.count, accuracy: totals.accuracy, loss: totals.loss,
-      spikesPerNeuron: meanActivity(layers), layers, imagesPerSecond, ...(earlyExit ? { decisionStep: totals.decisionStep } : {}),
+      event: 'eval',
+      run: run.path,
+      mode: run.mode,
+      backend: network.backend,
+      images: totals.count,
+      accuracy: totals.accuracy,
+      loss: totals.loss,
+      spikesPerNeuron: meanActivity(layers),
+      layers,
+      imagesPerSecond,
+      ...(earlyExit ? { decisionStep: totals.decisionStep } : {}),
     } as { event: string });
-    output.line(`${run.mode === 'snn' ? 'SNN' : 'ANN'} test accuracy ${output.paint('bold', percent(totals.accuracy, 2))} of ${totals.count} images, loss ${totals.loss.toFixed(4)}, ${compact(imagesPerSecond)} img/s (${network.backend})`);
-    if (earlyExit) output.line(`decided at step ${totals.decisionStep!.toFixed(2)} of ${network.description.timesteps} on average`);
+    output.line(
+      `${run.mode === 'snn' ? 'SNN' : 'ANN'} test accuracy ${output.paint('bold', percent(totals.accuracy, 2))} of ${totals.count} images, loss ${totals.loss.toFixed(4)}, ${compact(imagesPerSecond)} img/s (${network.backend})`,
+    );
+    if (earlyExit)
+      output.line(`decided at step ${totals.decisionStep!.toFixed(2)} of ${network.description.timesteps} on average`);
     if (layers.length > 0) output.line(activityTable(layers, meanActivity(layers), 'spikes/neuron'));
   } finally {
     dataset.dispose();
   }
 }
 
-async function predictImages(run: Run, network: Network, files: string[], flags: RunFlags, output: Output, signal: AbortSignal): Promise<void> {
+async function predictImages(
+  run: Run,
+  network: Network,
+  files: string[],
+  flags: RunFlags,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
   const earlyExit = spikingOnly(run, flags);
   const shape = network.description.input;
   const classes = run.classes;
@@ -112,13 +158,37 @@ async function predictImages(run: Run, network: Network, files: string[], flags:
   try {
     for (const file of files) {
       const pixels = await loadImage(file, shape, { signal });
-      const { logits, potentials, decisionSteps } = await network.forward(pixels, { mode: run.mode, potentials: run.mode === 'snn' && !earlyExit, earlyExit, signal });
+      const { logits, potentials, decisionSteps } = await network.forward(pixels, {
+        mode: run.mode,
+        potentials: run.mode === 'snn' && !earlyExit,
+        earlyExit,
+        signal,
+      });
       const probabilities = softmax(logits);
       const label = probabilities.indexOf(Math.max(...probabilities));
       // The first time step from which the answer no longer changes, or at which it was given.
-      const step = decisionSteps !== undefined ? decisionSteps[0]! : potentials === undefined ? null : network.anytime(potentials).decisionSteps[0]!;
-      output.event({ event: 'predict', image: file, class: classes[label], label, probability: probabilities[label], step, timesteps: network.description.timesteps, probabilities } as { event: string });
-      rows.push([file, classes[label] ?? String(label), percent(probabilities[label]), step === null ? '–' : `step ${step} of ${network.description.timesteps}`]);
+      const step =
+        decisionSteps !== undefined
+          ? decisionSteps[0]!
+          : potentials === undefined
+            ? null
+            : network.anytime(potentials).decisionSteps[0]!;
+      output.event({
+        event: 'predict',
+        image: file,
+        class: classes[label],
+        label,
+        probability: probabilities[label],
+        step,
+        timesteps: network.description.timesteps,
+        probabilities,
+      } as { event: string });
+      rows.push([
+        file,
+        classes[label] ?? String(label),
+        percent(probabilities[label]),
+        step === null ? '–' : `step ${step} of ${network.description.timesteps}`,
+      ]);
     }
   } finally {
     // A picture that cannot be read does not take the answers before it along.
@@ -135,8 +205,15 @@ export function softmax(logits: ArrayLike<number>): number[] {
   return powers.map((power) => power / sum);
 }
 
-async function showEnergy(run: Run, network: Network, images: number | undefined, output: Output, signal: AbortSignal): Promise<void> {
-  if (run.mode !== 'snn') throw new OneSpikeError('ERR_STATE', 'Expected a spiking network but received a run that has only an ANN');
+async function showEnergy(
+  run: Run,
+  network: Network,
+  images: number | undefined,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  if (run.mode !== 'snn')
+    throw new OneSpikeError('ERR_STATE', 'Expected a spiking network but received a run that has only an ANN');
   const { test } = await run.dataset({ signal });
   const count = images ?? Math.max(1, run.config.energy.images);
   const report = await measureEnergy(network, test, { images: count, batch: run.config.evaluation.batch, signal });

@@ -26,9 +26,13 @@ interface TrainFlags {
 }
 
 export function addTrain(program: Command): void {
-  program.command('train')
+  program
+    .command('train')
     .description('train a network: ANN, conversion, spiking network')
-    .argument('[preset|config.json]', 'a preset (see `onespike presets`) or a configuration file; default: vgg6 on shapes')
+    .argument(
+      '[preset|config.json]',
+      'a preset (see `onespike presets`) or a configuration file; default: vgg6 on shapes',
+    )
     .option('--dataset <name>', 'shapes, cifar10, cifar100, mnist or folder')
     .option('--data <dir>', 'where the files of the data set are')
     .option('--out <run>', 'folder of the run (default: runs/NAME-DATE-TIME)')
@@ -37,37 +41,57 @@ export function addTrain(program: Command): void {
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
     .addOption(precisionOption())
-    .option('--set <key=value>', 'set one key of the configuration; may be repeated', (value: string, all: string[]) => [...all, value], [])
+    .option(
+      '--set <key=value>',
+      'set one key of the configuration; may be repeated',
+      (value: string, all: string[]) => [...all, value],
+      [],
+    )
     .option('--json', 'print JSON Lines')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   $ onespike train                                        a small network on the embedded images, about 3 minutes
   $ onespike train vgg16 --dataset cifar10 --data cifar-10-batches-bin
   $ onespike train vgg9 --set snn.epochs=3 --set snn.optimizer.learningRate=2e-4
   $ onespike presets vgg9 --dataset mnist > my.json && onespike train my.json --out runs/mine
 
-Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, to the same bits.`)
+Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, to the same bits.`,
+    )
     .action(async (name: string | undefined, flags: TrainFlags) => {
       const output = new Output(flags.json === true);
       const config = await configOf(name, flags);
       await follow(output, (signal) => train(config, { signal, progressSeconds: output.interactive ? 0.2 : 5 }));
     });
 
-  program.command('resume')
+  program
+    .command('resume')
     .description('go on with an interrupted run')
     .argument('<run>', 'folder of the run')
     .option('--backend <name>', 'auto, cpu or cuda; another one than before goes on to other bits (default: the same)')
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
     .option('--json', 'print JSON Lines')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Example:
-  $ onespike resume runs/vgg6-shapes-20260102-030405`)
-    .action(async (run: string, { json, backend, device, threads }: { backend?: string; device?: number; threads?: number; json?: boolean }) => {
-      const output = new Output(json === true);
-      const choice = backend === undefined ? undefined : asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES));
-      await follow(output, (signal) => resume(run, { signal, backend: choice, device, threads, progressSeconds: output.interactive ? 0.2 : 5 }));
-    });
+  $ onespike resume runs/vgg6-shapes-20260102-030405`,
+    )
+    .action(
+      async (
+        run: string,
+        { json, backend, device, threads }: { backend?: string; device?: number; threads?: number; json?: boolean },
+      ) => {
+        const output = new Output(json === true);
+        const choice =
+          backend === undefined ? undefined : asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES));
+        await follow(output, (signal) =>
+          resume(run, { signal, backend: choice, device, threads, progressSeconds: output.interactive ? 0.2 : 5 }),
+        );
+      },
+    );
 }
 
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
@@ -75,7 +99,10 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
   let input: TrainConfigInput = {};
   if (name?.endsWith('.json')) {
     const text = await readFile(name, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      throw new UsageError(`Could not read ${name}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`, '`onespike presets NAME > config.json` writes one');
+      throw new UsageError(
+        `Could not read ${name}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`,
+        '`onespike presets NAME > config.json` writes one',
+      );
     });
     input = asUsage(() => JSON.parse(text) as TrainConfigInput, `${name} is not valid JSON`);
   } else if (name !== undefined) {
@@ -83,8 +110,13 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
   }
   const { dataset, data, out, seed, backend, device, threads, precision } = flags;
   const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, device, threads, precision };
-  const overrides = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${JSON.stringify(value)}`]));
-  return asUsage(() => resolveConfig(input, [...flags.set, ...overrides]), '`onespike presets NAME` prints every key of a configuration');
+  const overrides = Object.entries(given).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${JSON.stringify(value)}`],
+  );
+  return asUsage(
+    () => resolveConfig(input, [...flags.set, ...overrides]),
+    '`onespike presets NAME` prints every key of a configuration',
+  );
 }
 
 /** Shows the events; an interruption that was saved says how to go on. */
@@ -100,7 +132,9 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
     }
   } catch (error) {
     if (saved !== undefined && isOneSpikeError(error)) {
-      throw new OneSpikeError(error.code, `Interrupted and saved. Go on by: onespike resume ${shortPath(saved)}`, { cause: error });
+      throw new OneSpikeError(error.code, `Interrupted and saved. Go on by: onespike resume ${shortPath(saved)}`, {
+        cause: error,
+      });
     }
     throw error;
   } finally {

@@ -27,7 +27,8 @@ __global__ void __launch_bounds__(kPeakThreads) peak_kernel(float* to, int round
 }
 
 __global__ void copy_kernel(float4* to, const float4* from, int64_t count) {
-  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += int64_t(gridDim.x) * blockDim.x) to[i] = from[i];
+  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += int64_t(gridDim.x) * blockDim.x)
+    to[i] = from[i];
 }
 
 }  // namespace
@@ -67,10 +68,12 @@ Peaks measure_peaks(cuda::Stream& stream, bool small) {
   stream.note(cudaMalloc(&memory, size_t(2 * bytes)), "cudaMalloc");
   stream.note(cudaMemset(memory, 0, size_t(2 * bytes)), "cudaMemset");
   const double least = small ? 0 : 200;
-  const double product = milliseconds(stream, least, [&] { cuda::launch(stream, dim3(unsigned(blocks)), dim3(kPeakThreads), 0, "peak", peak_kernel, sums, rounds); });
+  const double product = milliseconds(stream, least, [&] {
+    cuda::launch(stream, dim3(unsigned(blocks)), dim3(kPeakThreads), 0, "peak", peak_kernel, sums, rounds);
+  });
   const double copy = milliseconds(stream, least, [&] {
-    cuda::launch(stream, dim3(unsigned(processors * 16)), dim3(small ? 32u : 512u), 0, "copy", copy_kernel, reinterpret_cast<float4*>(memory),
-                 reinterpret_cast<const float4*>(memory) + bytes / 16, bytes / 16);
+    cuda::launch(stream, dim3(unsigned(processors * 16)), dim3(small ? 32u : 512u), 0, "copy", copy_kernel,
+                 reinterpret_cast<float4*>(memory), reinterpret_cast<const float4*>(memory) + bytes / 16, bytes / 16);
   });
   peaks.flops = double(blocks) * (kPeakThreads / 32) * rounds * kChains * (2.0 * 16 * 8 * 16) / (product * 1e-3);
   peaks.bandwidth = 2.0 * double(bytes) / (copy * 1e-3);

@@ -12,7 +12,8 @@ struct Peaks {
   double bandwidth = 0;  // of a copy, read and written bytes per second
 };
 
-// Milliseconds of one run: the median of several measurements of as many runs as take `least_ms` together; with `least_ms` 0 one run.
+// Milliseconds of one run: the median of several measurements of as many runs as take `least_ms` together; with
+// `least_ms` 0 one run.
 double milliseconds(cuda::Stream& stream, double least_ms, const std::function<void()>& run);
 
 // `small` is for a look at the program itself, on a device that is slow.

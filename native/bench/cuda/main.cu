@@ -1,7 +1,8 @@
-// cuda_bench --layers|--crossing [--json] [--batch N] [--timesteps T] [--activity A] [--device N] [--small], on the layers of VGG-16 for images of
-// 32 x 32. `--layers` times every tensor-core product against the peak of the tensor cores and the bandwidth of the memory, both measured
-// here. `--crossing` times the kernels that follow events and their dense twins at several activities, whichever would be chosen, so that the
-// constants of cuda/crossing.h can be corrected. `--small` is a few tiny layers, once each, for a look at the program itself.
+// cuda_bench --layers|--crossing [--json] [--batch N] [--timesteps T] [--activity A] [--device N] [--small], on the
+// layers of VGG-16 for images of 32 x 32. `--layers` times every tensor-core product against the peak of the tensor
+// cores and the bandwidth of the memory, both measured here. `--crossing` times the kernels that follow events and
+// their dense twins at several activities, whichever would be chosen, so that the constants of cuda/crossing.h can be
+// corrected. `--small` is a few tiny layers, once each, for a look at the program itself.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -54,9 +55,10 @@ StageShape stage(int side, int pool, int channels, int out, bool linear) {
 // Every shape of VGG-16 once, but the first layer, which stays in 32 bits.
 std::vector<StageShape> stages(bool small) {
   if (small) return {stage(4, 1, 32, 16, false), stage(2, 2, 16, 32, false), stage(2, 1, 32, 32, true)};
-  return {stage(32, 1, 64, 64, false),  stage(16, 2, 64, 128, false), stage(16, 1, 128, 128, false), stage(8, 2, 128, 256, false), stage(8, 1, 256, 256, false),
-          stage(4, 2, 256, 512, false), stage(4, 1, 512, 512, false), stage(2, 2, 512, 512, false),  stage(2, 1, 512, 512, false), stage(2, 1, 512, 4096, true),
-          stage(1, 1, 4096, 4096, true), stage(1, 1, 4096, 10, true)};
+  return {stage(32, 1, 64, 64, false),  stage(16, 2, 64, 128, false),  stage(16, 1, 128, 128, false),
+          stage(8, 2, 128, 256, false), stage(8, 1, 256, 256, false),  stage(4, 2, 256, 512, false),
+          stage(4, 1, 512, 512, false), stage(2, 2, 512, 512, false),  stage(2, 1, 512, 512, false),
+          stage(2, 1, 512, 4096, true), stage(1, 1, 4096, 4096, true), stage(1, 1, 4096, 10, true)};
 }
 
 std::string text(const StageShape& s) {
@@ -69,23 +71,33 @@ void run(const Options& o, const std::string& device) {
   cuda::Stream stream;
   const bench::Peaks peaks = bench::measure_peaks(stream, o.small);
   if (o.json)
-    std::printf("{\"device\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"activity\": %g, \"peakTflops\": %.2f, \"bandwidthGigabytes\": %.1f, \"layers\": [", device.c_str(), o.batch,
-                o.timesteps, o.activity, peaks.flops / 1e12, peaks.bandwidth / 1e9);
+    std::printf(
+        "{\"device\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"activity\": %g, \"peakTflops\": %.2f, "
+        "\"bandwidthGigabytes\": %.1f, \"layers\": [",
+        device.c_str(), o.batch, o.timesteps, o.activity, peaks.flops / 1e12, peaks.bandwidth / 1e9);
   else
-    std::printf("%s, batch %d, T = %d, activity %g. Peak of mma.sync in bf16 %.1f TFLOP/s, copy %.0f GB/s. FLOP count every step as dense, bytes every input and output once.\n\n"
-                "| layer | operation | ms | operands, ms | TFLOP/s | of peak | GB/s | of bandwidth | of roofline |\n|---|---|---|---|---|---|---|---|---|\n",
-                device.c_str(), o.batch, o.timesteps, o.activity, peaks.flops / 1e12, peaks.bandwidth / 1e9);
+    std::printf(
+        "%s, batch %d, T = %d, activity %g. Peak of mma.sync in bf16 %.1f TFLOP/s, copy %.0f GB/s. FLOP count every "
+        "step as dense, bytes every input and output once.\n\n"
+        "| layer | operation | ms | operands, ms | TFLOP/s | of peak | GB/s | of bandwidth | of roofline "
+        "|\n|---|---|---|---|---|---|---|---|---|\n",
+        device.c_str(), o.batch, o.timesteps, o.activity, peaks.flops / 1e12, peaks.bandwidth / 1e9);
   bool first = true;
   for (const StageShape& s : stages(o.small))
     for (const bench::Timing& t : bench::time_stage(stream, s, o.batch, o.timesteps, o.activity, o.small ? 0 : 20)) {
       const double seconds = std::max(t.ms, 1e-6) * 1e-3, flops = t.flops / seconds, bandwidth = t.bytes / seconds;
       const double least = std::max(t.flops / peaks.flops, t.bytes / peaks.bandwidth);
       if (o.json)
-        std::printf("%s\n  {\"layer\": \"%s\", \"operation\": \"%s\", \"milliseconds\": %.5f, \"operandMilliseconds\": %.5f, \"tflops\": %.3f, \"ofPeak\": %.4f, \"gigabytesPerSecond\": %.2f, "
-                    "\"ofRoofline\": %.4f}", first ? "" : ",", text(s).c_str(), t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12, flops / peaks.flops, bandwidth / 1e9, least / seconds);
+        std::printf(
+            "%s\n  {\"layer\": \"%s\", \"operation\": \"%s\", \"milliseconds\": %.5f, \"operandMilliseconds\": %.5f, "
+            "\"tflops\": %.3f, \"ofPeak\": %.4f, \"gigabytesPerSecond\": %.2f, "
+            "\"ofRoofline\": %.4f}",
+            first ? "" : ",", text(s).c_str(), t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12,
+            flops / peaks.flops, bandwidth / 1e9, least / seconds);
       else
-        std::printf("| %s | %s | %.4f | %.4f | %.1f | %.0f %% | %.0f | %.0f %% | %.0f %% |\n", text(s).c_str(), t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12,
-                    100 * flops / peaks.flops, bandwidth / 1e9, 100 * bandwidth / peaks.bandwidth, 100 * least / seconds);
+        std::printf("| %s | %s | %.4f | %.4f | %.1f | %.0f %% | %.0f | %.0f %% | %.0f %% |\n", text(s).c_str(),
+                    t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12, 100 * flops / peaks.flops, bandwidth / 1e9,
+                    100 * bandwidth / peaks.bandwidth, 100 * least / seconds);
       first = false;
     }
   if (o.json) std::printf("\n]}\n");
@@ -95,20 +107,30 @@ constexpr double kActivities[] = {0.02, 0.06, 0.12, 0.25};
 
 void run_crossing(const Options& o, const std::string& device) {
   cuda::Stream stream;
-  if (o.json) std::printf("{\"device\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"variants\": [", device.c_str(), o.batch, o.timesteps);
+  if (o.json)
+    std::printf("{\"device\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"variants\": [", device.c_str(), o.batch,
+                o.timesteps);
   else
-    std::printf("%s, batch %d, T = %d. Chosen: by the constants of cuda/crossing.h.\n\n| layer | operation | activity | dense, ms | events, ms | faster | crossing | chosen |\n|---|---|---|---|---|---|---|---|\n",
-                device.c_str(), o.batch, o.timesteps);
+    std::printf(
+        "%s, batch %d, T = %d. Chosen: by the constants of cuda/crossing.h.\n\n| layer | operation | activity | dense, "
+        "ms | events, ms | faster | crossing | chosen |\n|---|---|---|---|---|---|---|---|\n",
+        device.c_str(), o.batch, o.timesteps);
   bool first = true;
   for (const StageShape& s : stages(o.small))
     for (double activity : kActivities)
-      for (const bench::VariantTiming& t : bench::time_variants(stream, s, o.batch, o.timesteps, activity, o.small ? 0 : 5)) {
+      for (const bench::VariantTiming& t :
+           bench::time_variants(stream, s, o.batch, o.timesteps, activity, o.small ? 0 : 5)) {
         const char* faster = t.events_ms < t.dense_ms ? "events" : "dense";
         if (o.json)
-          std::printf("%s\n  {\"layer\": \"%s\", \"operation\": \"%s\", \"activity\": %g, \"denseMilliseconds\": %.5f, \"eventsMilliseconds\": %.5f, \"faster\": \"%s\", \"crossing\": %.4f, "
-                      "\"chosen\": \"%s\"}", first ? "" : ",", text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster, t.crossing, t.chosen(activity));
+          std::printf(
+              "%s\n  {\"layer\": \"%s\", \"operation\": \"%s\", \"activity\": %g, \"denseMilliseconds\": %.5f, "
+              "\"eventsMilliseconds\": %.5f, \"faster\": \"%s\", \"crossing\": %.4f, "
+              "\"chosen\": \"%s\"}",
+              first ? "" : ",", text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster,
+              t.crossing, t.chosen(activity));
         else
-          std::printf("| %s | %s | %g | %.4f | %.4f | %s | %.3f | %s |\n", text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster, t.crossing, t.chosen(activity));
+          std::printf("| %s | %s | %g | %.4f | %.4f | %s | %.3f | %s |\n", text(s).c_str(), t.operation.c_str(),
+                      activity, t.dense_ms, t.events_ms, faster, t.crossing, t.chosen(activity));
         first = false;
       }
   if (o.json) std::printf("\n]}\n");
@@ -119,12 +141,15 @@ void run_crossing(const Options& o, const std::string& device) {
 int main(int argc, char** argv) {
   Options o;
   if (!read_options(argc, argv, &o)) {
-    std::fprintf(stderr, "Usage: cuda_bench --layers|--crossing [--json] [--batch N] [--timesteps T] [--activity A] [--device N] [--small]\n");
+    std::fprintf(stderr,
+                 "Usage: cuda_bench --layers|--crossing [--json] [--batch N] [--timesteps T] [--activity A] [--device "
+                 "N] [--small]\n");
     return 2;
   }
   try {
     if (const Status status = probe_cuda_device(o.device); !status.ok()) throw std::runtime_error(status.message);
-    if (const cudaError_t error = cudaSetDevice(o.device); error != cudaSuccess) throw std::runtime_error(cudaGetErrorName(error));
+    if (const cudaError_t error = cudaSetDevice(o.device); error != cudaSuccess)
+      throw std::runtime_error(cudaGetErrorName(error));
     std::string why;
     (o.crossing ? run_crossing : run)(o, cuda_devices(o.device, &why)[size_t(o.device)].name);
   } catch (const std::exception& e) {

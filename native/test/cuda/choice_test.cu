@@ -1,4 +1,5 @@
-// Which of two kernels a stage takes, by the density of its source map: on both sides of the crossing, in a recorded step, for nothing at all.
+// Which of two kernels a stage takes, by the density of its source map: on both sides of the crossing, in a recorded
+// step, for nothing at all.
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -23,7 +24,8 @@ struct Stage {
   KernelChoice forward_choice, gradient_choice;
 
   explicit Stage(int pool) {
-    s.layer = 3, s.pool = pool, s.pad = 1, s.src_h = s.src_w = 6 * pool, s.in_h = s.in_w = 6, s.src_c = s.src_cs = 64, s.kernel_h = s.kernel_w = 3;
+    s.layer = 3, s.pool = pool, s.pad = 1, s.src_h = s.src_w = 6 * pool, s.in_h = s.in_w = 6, s.src_c = s.src_cs = 64,
+    s.kernel_h = s.kernel_w = 3;
     s.out_h = s.out_w = 6, s.out_c = s.out_cs = 64;
     expect_ok(make_cuda_backend(0, Precision::kMixed, &backend), "backend");
     Random random(7);
@@ -99,7 +101,8 @@ void chosen(const KernelChoice& choice, bool events, double density, const std::
 void either_side() {
   Stage stage(1);
   const int64_t values = stage.values();
-  const int64_t forward = cuda::crossing_count(cuda::kForwardCost, values, stage.T, stage.s), gradient = cuda::crossing_count(cuda::kWeightGradientCost, values, stage.T, stage.s);
+  const int64_t forward = cuda::crossing_count(cuda::kForwardCost, values, stage.T, stage.s),
+                gradient = cuda::crossing_count(cuda::kWeightGradientCost, values, stage.T, stage.s);
   expect(forward > 1 && forward < gradient, "crossings " + std::to_string(forward) + ", " + std::to_string(gradient));
   for (int64_t count : {int64_t(0), forward - 1, forward, gradient - 1, gradient, values}) {
     stage.fire(count);
@@ -127,21 +130,26 @@ void recorded() {
     const std::vector<float> expected = stage.gradients();
     const std::vector<uint8_t> spikes = stage.spikes();
     stage.backend->begin_batch();
-    expect_ok(stage.backend->replay(1, [&] {
-      stage.enqueue(false);
-      return Status::success();
-    }), "replay");
-    expect(stage.gradients() == expected && stage.spikes() == spikes, std::to_string(count) + " spikes: the bits of calls one by one");
+    expect_ok(stage.backend->replay(1,
+                                    [&] {
+                                      stage.enqueue(false);
+                                      return Status::success();
+                                    }),
+              "replay");
+    expect(stage.gradients() == expected && stage.spikes() == spikes,
+           std::to_string(count) + " spikes: the bits of calls one by one");
   }
 }
 
-// Events of both kernels at the same density, as near as the order of sums allows: at the crossing one spike more changes the kernel.
+// Events of both kernels at the same density, as near as the order of sums allows: at the crossing one spike more
+// changes the kernel.
 void kernels_agree() {
   Stage stage(1);
   const int64_t gradient = cuda::crossing_count(cuda::kWeightGradientCost, stage.values(), stage.T, stage.s);
   std::vector<uint8_t> map(static_cast<size_t>(stage.values()), uint8_t(0));
   Random random(12);
-  for (int64_t i = 0; i < gradient - 1; ++i) map[size_t(i * stage.values() / gradient)] = uint8_t(random.between(1, stage.T));
+  for (int64_t i = 0; i < gradient - 1; ++i)
+    map[size_t(i * stage.values() / gradient)] = uint8_t(random.between(1, stage.T));
   const size_t last = map.size() - 1;  // of a corner: few weights see it
   map[last] = 0;
   std::vector<std::vector<float>> results;
@@ -149,7 +157,8 @@ void kernels_agree() {
     map[last] = time;
     stage.backend->upload(stage.times, map.data(), map.size());
     stage.run();
-    expect(std::string(stage.gradient_choice.kernel) == (time ? "bf16 tensor cores" : "bf16 events"), stage.gradient_choice.kernel);
+    expect(std::string(stage.gradient_choice.kernel) == (time ? "bf16 tensor cores" : "bf16 events"),
+           stage.gradient_choice.kernel);
     results.push_back(stage.gradients());
   }
   const StageShape& s = stage.s;
@@ -177,7 +186,8 @@ void behind_a_pool() {
   }
 }
 
-// The count of the forward pass is not taken for another one: of a map that holds other spikes now, of more images, of a batch before.
+// The count of the forward pass is not taken for another one: of a map that holds other spikes now, of more images, of
+// a batch before.
 void counts_are_fresh() {
   Stage stage(1);
   stage.fire(stage.values());

@@ -1,5 +1,6 @@
-// The products on tensor cores, and those that follow the events with the same operands, against plain loops in double precision. Operands
-// that bf16 holds exactly and sums that a float holds make every product exact, so a wrong index cannot hide in a tolerance.
+// The products on tensor cores, and those that follow the events with the same operands, against plain loops in double
+// precision. Operands that bf16 holds exactly and sums that a float holds make every product exact, so a wrong index
+// cannot hide in a tolerance.
 #include <cmath>
 #include <cstdio>
 
@@ -24,7 +25,8 @@ struct Problem {
   int n, T;
 };
 
-Problem problem(int n, int T, int height, int width, int channels, int out, int kernel, int stride, int pad, int pool, bool linear) {
+Problem problem(int n, int T, int height, int width, int channels, int out, int kernel, int stride, int pad, int pool,
+                bool linear) {
   StageShape s;
   s.linear = linear, s.pool = pool, s.stride = stride, s.pad = pad;
   s.src_h = height, s.src_w = width, s.src_c = channels, s.src_cs = round_up(channels, kLane);
@@ -37,21 +39,25 @@ Problem problem(int n, int T, int height, int width, int channels, int out, int 
   return {s, below, n, T};
 }
 
-// Every step count that a launch handles by itself, and blocks of them; channels below, at and beyond a tile; odd maps, strides,
-// no padding, wide kernels, pools with leftover rows, linear layers with and without a pool.
+// Every step count that a launch handles by itself, and blocks of them; channels below, at and beyond a tile; odd maps,
+// strides, no padding, wide kernels, pools with leftover rows, linear layers with and without a pool.
 std::vector<Problem> problems() {
-  return {problem(2, 5, 3, 5, 64, 64, 3, 1, 1, 1, false),  problem(3, 1, 5, 3, 16, 48, 3, 1, 1, 1, false),   problem(2, 2, 7, 5, 80, 112, 3, 2, 1, 1, false),
-          problem(1, 3, 6, 7, 48, 16, 5, 1, 2, 1, false),  problem(1, 4, 4, 4, 160, 32, 1, 1, 0, 1, false),  problem(1, 9, 5, 4, 32, 80, 3, 1, 1, 1, false),
-          problem(2, 7, 5, 7, 32, 32, 2, 2, 0, 2, false),  problem(1, 6, 9, 6, 64, 16, 3, 1, 1, 3, false),   problem(3, 5, 7, 9, 96, 64, 3, 1, 0, 2, false),
-          problem(5, 5, 1, 1, 128, 80, 1, 1, 0, 1, true),  problem(70, 2, 2, 3, 32, 10, 1, 1, 0, 1, true),   problem(3, 8, 5, 4, 16, 144, 1, 1, 0, 2, true),
-          problem(1, 5, 17, 16, 16, 16, 3, 1, 1, 1, false), problem(2, 1, 8, 8, 32, 70, 4, 3, 2, 1, false),  problem(1, 63, 2, 2, 16, 16, 3, 1, 1, 1, false)};
+  return {problem(2, 5, 3, 5, 64, 64, 3, 1, 1, 1, false),   problem(3, 1, 5, 3, 16, 48, 3, 1, 1, 1, false),
+          problem(2, 2, 7, 5, 80, 112, 3, 2, 1, 1, false),  problem(1, 3, 6, 7, 48, 16, 5, 1, 2, 1, false),
+          problem(1, 4, 4, 4, 160, 32, 1, 1, 0, 1, false),  problem(1, 9, 5, 4, 32, 80, 3, 1, 1, 1, false),
+          problem(2, 7, 5, 7, 32, 32, 2, 2, 0, 2, false),   problem(1, 6, 9, 6, 64, 16, 3, 1, 1, 3, false),
+          problem(3, 5, 7, 9, 96, 64, 3, 1, 0, 2, false),   problem(5, 5, 1, 1, 128, 80, 1, 1, 0, 1, true),
+          problem(70, 2, 2, 3, 32, 10, 1, 1, 0, 1, true),   problem(3, 8, 5, 4, 16, 144, 1, 1, 0, 2, true),
+          problem(1, 5, 17, 16, 16, 16, 3, 1, 1, 1, false), problem(2, 1, 8, 8, 32, 70, 4, 3, 2, 1, false),
+          problem(1, 63, 2, 2, 16, 16, 3, 1, 1, 1, false)};
 }
 
 std::string text(const Problem& p) {
   const StageShape& s = p.s;
   char line[160];
-  std::snprintf(line, sizeof line, "n %d, T %d, %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d, pad %d, pool %d%s", p.n, p.T, s.src_h, s.src_w, s.src_c,
-                s.out_h, s.out_w, s.out_c, s.kernel_h, s.kernel_w, s.stride, s.pad, s.pool, s.linear ? ", linear" : "");
+  std::snprintf(line, sizeof line, "n %d, T %d, %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d, pad %d, pool %d%s", p.n,
+                p.T, s.src_h, s.src_w, s.src_c, s.out_h, s.out_w, s.out_c, s.kernel_h, s.kernel_w, s.stride, s.pad,
+                s.pool, s.linear ? ", linear" : "");
   return line;
 }
 
@@ -64,7 +70,9 @@ Values draw(Random& random, int64_t count, double zeros = 0) {
 
 Bytes draw_times(Random& random, const Problem& p, double activity) {
   Bytes times(size_t(p.n * p.s.src_size()));
-  for (size_t i = 0; i < times.size(); ++i) times[i] = int(i) % p.s.src_cs < p.s.src_c && random.chance(activity) ? uint8_t(random.between(1, p.T)) : uint8_t(0);
+  for (size_t i = 0; i < times.size(); ++i)
+    times[i] =
+        int(i) % p.s.src_cs < p.s.src_c && random.chance(activity) ? uint8_t(random.between(1, p.T)) : uint8_t(0);
   return times;
 }
 
@@ -72,7 +80,8 @@ Values draw_weights(Random& random, const StageShape& s) {
   Values weight(size_t(s.weights()), 0.0f);
   for (int o = 0; o < s.out_c; ++o)
     for (int tap = 0; tap < s.taps(); ++tap)
-      for (int c = 0; c < s.src_c; ++c) weight[size_t(plain_packed_index(s, o, tap, c))] = float(random.between(-8, 8)) / 8;
+      for (int c = 0; c < s.src_c; ++c)
+        weight[size_t(plain_packed_index(s, o, tap, c))] = float(random.between(-8, 8)) / 8;
   return weight;
 }
 
@@ -80,20 +89,25 @@ void same(const Values& value, const Values& expected, double tolerance, const s
   expect(value.size() == expected.size(), what + ": sizes");
   for (size_t i = 0; i < value.size(); ++i)
     if (!(std::fabs(value[i] - expected[i]) <= tolerance * std::max(1.0, std::fabs(double(expected[i])))))
-      expect(false, what + " " + std::to_string(i) + ": expected " + std::to_string(expected[i]) + " but received " + std::to_string(value[i]) + ", " + text(p));
+      expect(false, what + " " + std::to_string(i) + ": expected " + std::to_string(expected[i]) + " but received " +
+                        std::to_string(value[i]) + ", " + text(p));
 }
 
 struct Device {
   explicit Device(const Problem& p)
       : workspace(std::max<size_t>(tc::workspace_bytes(p.n, p.T, p.s), 1)),
-        forward(tc::forward_bytes(p.s)), backward(tc::backward_bytes(p.s)) {
+        forward(tc::forward_bytes(p.s)),
+        backward(tc::backward_bytes(p.s)) {
     expect(tc::takes(p.s, p.T), "takes " + text(p));
   }
   void pack(const DeviceArray<float>& weight, const Problem& p) {
     tc::pack_forward(stream, forward.data, weight.data, p.s);
     tc::pack_backward(stream, backward.data, weight.data, p.s);
   }
-  void check(const Problem& p) const { expect(stream.error == cudaSuccess, std::string(stream.call) + ": " + cudaGetErrorName(stream.error) + ", " + text(p)); }
+  void check(const Problem& p) const {
+    expect(stream.error == cudaSuccess,
+           std::string(stream.call) + ": " + cudaGetErrorName(stream.error) + ", " + text(p));
+  }
   cuda::Stream stream;
   DeviceArray<unsigned char> workspace, forward, backward;
 };
@@ -105,10 +119,12 @@ void spiking_forward(bool events) {
     for (double activity : {0.3, 0.004}) {
       const StageShape& s = p.s;
       const bool rich = activity > 0.1;
-      const Values weight = draw_weights(random, s), bias = draw(random, s.out_cs), current = draw(random, p.n * s.out_size()), neuron = {1.5f, 0.5f};
+      const Values weight = draw_weights(random, s), bias = draw(random, s.out_cs),
+                   current = draw(random, p.n * s.out_size()), neuron = {1.5f, 0.5f};
       const Bytes times = draw_times(random, p, activity);
       Device device(p);
-      const DeviceArray<float> d_weight(weight), d_bias(bias), d_current(current), d_neuron(neuron), potential(size_t(p.n * p.T * s.out_size()));
+      const DeviceArray<float> d_weight(weight), d_bias(bias), d_current(current), d_neuron(neuron),
+          potential(size_t(p.n * p.T * s.out_size()));
       const DeviceArray<uint8_t> d_times(times), out(size_t(p.n * s.out_size()));
       device.pack(d_weight, p);
       SpikeSource source;
@@ -116,9 +132,14 @@ void spiking_forward(bool events) {
       NeuronParams np;
       np.timesteps = p.T, np.neuron = d_neuron.data, np.fires = !(rich && s.linear);
       const bool always = s.stride == 2;
-      float *const u_to = rich ? potential.data : nullptr, *const b = rich ? d_bias.data : nullptr, *const in = rich ? d_current.data : nullptr;
-      if (events) cuda::event_spiking_forward(device.stream, out.data, u_to, source, {nullptr, device.forward.data, {}}, b, in, always, p.n, np, s);
-      else tc::spiking_forward(device.stream, device.workspace.data, out.data, u_to, source, device.forward.data, b, in, always, p.n, np, s);
+      float *const u_to = rich ? potential.data : nullptr, *const b = rich ? d_bias.data : nullptr,
+                   *const in = rich ? d_current.data : nullptr;
+      if (events)
+        cuda::event_spiking_forward(device.stream, out.data, u_to, source, {nullptr, device.forward.data, {}}, b, in,
+                                    always, p.n, np, s);
+      else
+        tc::spiking_forward(device.stream, device.workspace.data, out.data, u_to, source, device.forward.data, b, in,
+                            always, p.n, np, s);
       device.check(p);
       const Bytes fired = out.read();
       const Values u = rich ? potential.read() : Values();
@@ -130,12 +151,17 @@ void spiking_forward(bool events) {
             const int64_t at = (image * p.T + t - 1) * s.out_size() + i;
             const bool live = plain.fire_time == 0;
             const float in = rich && (t == 1 || always) ? current[size_t(image * s.out_size() + i)] : 0;
-            const float expected = plain.step(t, source.scale, float(sums[size_t(at)]), rich ? bias[size_t(i % s.out_cs)] : 0, in, np.fires ? neuron[0] : HUGE_VALF, neuron[1]);
+            const float expected =
+                plain.step(t, source.scale, float(sums[size_t(at)]), rich ? bias[size_t(i % s.out_cs)] : 0, in,
+                           np.fires ? neuron[0] : HUGE_VALF, neuron[1]);
             if (rich && live && u[size_t(at)] != expected)
-              expect(false, "potential " + std::to_string(at) + ": expected " + std::to_string(expected) + " but received " + std::to_string(u[size_t(at)]) + ", " + text(p));
+              expect(false, "potential " + std::to_string(at) + ": expected " + std::to_string(expected) +
+                                " but received " + std::to_string(u[size_t(at)]) + ", " + text(p));
           }
           const int time = fired[size_t(image * s.out_size() + i)];
-          if (time != plain.fire_time) expect(false, "neuron " + std::to_string(i) + ": expected " + std::to_string(plain.fire_time) + " but received " + std::to_string(time) + ", " + text(p));
+          if (time != plain.fire_time)
+            expect(false, "neuron " + std::to_string(i) + ": expected " + std::to_string(plain.fire_time) +
+                              " but received " + std::to_string(time) + ", " + text(p));
         }
     }
   }
@@ -147,13 +173,15 @@ void input_gradient(Surrogate surrogate) {
     const StageShape& s = p.s;
     const int T = p.T;
     const bool masked = s.out_cs % 32 == 0;
-    const Values weight = draw_weights(random, s), a = draw(random, p.n * T * s.out_size(), 0.5), neuron = {1, 0.5f}, below_neuron = {2, 0.75f};
+    const Values weight = draw_weights(random, s), a = draw(random, p.n * T * s.out_size(), 0.5), neuron = {1, 0.5f},
+                 below_neuron = {2, 0.75f};
     const Values u = draw(random, p.n * T * s.src_size());
     const Bytes times = draw_times(random, p, 0.5);
     Bytes mask(times.size());
     for (uint8_t& m : mask) m = random.chance(0.7);
     Device device(p);
-    const DeviceArray<float> d_weight(weight), d_a(a), d_neuron(neuron), d_below(below_neuron), potential(u), d(Values{10, 20});
+    const DeviceArray<float> d_weight(weight), d_a(a), d_neuron(neuron), d_below(below_neuron), potential(u),
+        d(Values{10, 20});
     const DeviceArray<uint8_t> d_times(times), d_mask(mask);
     device.pack(d_weight, p);
     NeuronParams own, below;
@@ -162,8 +190,8 @@ void input_gradient(Surrogate surrogate) {
     const float scale = 0.5f;
     const DeviceArray<float> record(a.size());
     tc::accumulate_gradient(device.stream, record.data, d_a.data, p.n, own, s);
-    tc::input_gradient(device.stream, device.workspace.data, potential.data, record.data, device.backward.data, d_times.data, masked ? d_mask.data : nullptr, scale, p.n,
-                       own, below, p.below, s, d.data);
+    tc::input_gradient(device.stream, device.workspace.data, potential.data, record.data, device.backward.data,
+                       d_times.data, masked ? d_mask.data : nullptr, scale, p.n, own, below, p.below, s, d.data);
     device.check(p);
     const Values result = potential.read(), sums = d.read();
 
@@ -172,7 +200,8 @@ void input_gradient(Surrogate surrogate) {
     double d_threshold = 0, d_leak = 0, magnitude = 1;
     for (int64_t image = 0; image < p.n; ++image)
       for (int64_t i = 0; i < s.src_size(); ++i) {
-        const int y = int(i / s.src_cs / s.src_w) / s.pool, x = int(i / s.src_cs % s.src_w) / s.pool, c = int(i % s.src_cs);
+        const int y = int(i / s.src_cs / s.src_w) / s.pool, x = int(i / s.src_cs % s.src_w) / s.pool,
+                  c = int(i % s.src_cs);
         if (y >= s.in_h || x >= s.in_w) continue;
         const int64_t neuron_at = image * s.src_size() + i;
         const int time = times[size_t(neuron_at)], fire_time = time ? time : T + 1;
@@ -217,7 +246,9 @@ void weight_gradient(bool events) {
     own.timesteps = p.T, own.neuron = d_neuron.data;
     tc::accumulate_gradient(device.stream, record.data, d_a.data, p.n, own, s);
     cuda::Workspace workspace;
-    if (events) cuda::event_weight_gradient(device.stream, workspace, d_weight.data, source, {nullptr, record.data, {}}, p.n, p.T, s);
+    if (events)
+      cuda::event_weight_gradient(device.stream, workspace, d_weight.data, source, {nullptr, record.data, {}}, p.n, p.T,
+                                  s);
     else tc::weight_gradient(device.stream, device.workspace.data, d_weight.data, source, record.data, p.n, p.T, s);
     device.check(p);
     Values expected = before;
@@ -231,16 +262,20 @@ void dense() {
   for (Problem p : problems()) {
     const StageShape& s = p.s;
     p.T = 1;
-    const Values weight = draw_weights(random, s), bias = draw(random, s.out_cs), input = draw(random, int64_t(p.n) * s.in_h * s.in_w * s.src_cs, 0.3);
-    const Values d_out = draw(random, p.n * s.out_size(), 0.3), activation = draw(random, p.n * s.src_size(), 0.4), before = draw(random, s.weights());
+    const Values weight = draw_weights(random, s), bias = draw(random, s.out_cs),
+                 input = draw(random, int64_t(p.n) * s.in_h * s.in_w * s.src_cs, 0.3);
+    const Values d_out = draw(random, p.n * s.out_size(), 0.3), activation = draw(random, p.n * s.src_size(), 0.4),
+                 before = draw(random, s.weights());
     Device device(p);
-    const DeviceArray<float> d_weight(weight), d_bias(bias), d_input(input), d_d_out(d_out), d_activation(activation), d_before(before), out(d_out.size()),
-        d_src(activation.size());
+    const DeviceArray<float> d_weight(weight), d_bias(bias), d_input(input), d_d_out(d_out), d_activation(activation),
+        d_before(before), out(d_out.size()), d_src(activation.size());
     device.pack(d_weight, p);
     const bool relu = s.src_cs == 64;
-    tc::dense_forward(device.stream, device.workspace.data, out.data, d_input.data, device.forward.data, relu ? d_bias.data : nullptr, relu, p.n, s);
+    tc::dense_forward(device.stream, device.workspace.data, out.data, d_input.data, device.forward.data,
+                      relu ? d_bias.data : nullptr, relu, p.n, s);
     const float scale = float(s.pool * s.pool) * 0.5f;
-    tc::dense_input_gradient(device.stream, device.workspace.data, d_src.data, d_d_out.data, device.backward.data, d_activation.data, scale, p.n, s);
+    tc::dense_input_gradient(device.stream, device.workspace.data, d_src.data, d_d_out.data, device.backward.data,
+                             d_activation.data, scale, p.n, s);
     tc::dense_weight_gradient(device.stream, device.workspace.data, d_before.data, d_input.data, d_d_out.data, p.n, s);
     device.check(p);
 

@@ -4,7 +4,8 @@
 
 namespace onespike::test {
 
-// The CUDA kernels against plain loops, on a GPU or on the emulator. None, and a line that says why, where no device works.
+// The CUDA kernels against plain loops, on a GPU or on the emulator. None, and a line that says why, where no device
+// works.
 void add_kernel_tests(Tests& tests);
 void add_choice_tests(Tests& tests);  // of add_kernel_tests
 

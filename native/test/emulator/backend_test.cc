@@ -1,4 +1,5 @@
-// What only a device that obeys can show: out of memory, a device that fails, steps recorded and replayed, waits, memory given back.
+// What only a device that obeys can show: out of memory, a device that fails, steps recorded and replayed, waits,
+// memory given back.
 #include <cmath>
 
 #include "core/backend.h"
@@ -11,7 +12,8 @@ namespace onespike::test {
 namespace {
 
 NetworkSpec small_spec(BackendKind backend) {
-  NetworkSpec spec = network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
+  NetworkSpec spec =
+      network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
   spec.backend = backend;
   spec.layers[0].dropout = 0.2f;
   return spec;
@@ -30,7 +32,8 @@ OptimizerOptions adam() {
 }
 
 std::string message_of(const Status& status, Code code) {
-  expect(status.code == code, std::string("expected ") + code_name(code) + " but received " + code_name(status.code) + " " + status.message);
+  expect(status.code == code,
+         std::string("expected ") + code_name(code) + " but received " + code_name(status.code) + " " + status.message);
   return status.message;
 }
 
@@ -39,7 +42,8 @@ void out_of_memory() {
   const Case c = small_case(BackendKind::kCuda, 64), few = small_case(BackendKind::kCuda, 8);
   const auto network = make_network(c), other = make_network(c);
   StepStats stats;
-  for (const auto& n : {network.get(), other.get()}) expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+  for (const auto& n : {network.get(), other.get()})
+    expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
   const std::vector<float> before = read_bits(*network, TensorKind::kParameter);
   emulator::set_memory(emulator::memory_in_use() + (200 << 10));
   const std::string message = message_of(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kOom);
@@ -52,8 +56,10 @@ void out_of_memory() {
   const Batch most{c.pixels.data(), c.labels.data(), fits};
   expect_ok(network->gradients(most, Mode::kSnn, no_stop(), &stats), "a batch of " + std::to_string(fits));
   emulator::reset();
-  for (const auto& n : {network.get(), other.get()}) expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
-  expect(read_bits(*network, TensorKind::kParameter) == read_bits(*other, TensorKind::kParameter), "trains on as if nothing had been");
+  for (const auto& n : {network.get(), other.get()})
+    expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+  expect(read_bits(*network, TensorKind::kParameter) == read_bits(*other, TensorKind::kParameter),
+         "trains on as if nothing had been");
 }
 
 void failing_device() {
@@ -66,15 +72,20 @@ void failing_device() {
     emulator::reset();
     const auto failing = make_network(c);
     emulator::fail_launch(emulator::launches() + when);
-    const std::string message = message_of(failing->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kCuda);
-    expect(message.find("cudaErrorLaunchFailure") != std::string::npos && message.find("last kernel was ") != std::string::npos, message);
+    const std::string message =
+        message_of(failing->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kCuda);
+    expect(message.find("cudaErrorLaunchFailure") != std::string::npos &&
+               message.find("last kernel was ") != std::string::npos,
+           message);
     std::vector<float> values(failing->tensors()[0].size);
-    expect(message_of(failing->forward(c.batch(), Mode::kSnn, {}, no_stop(), &stats), Code::kCuda) == message, "the same status again");
+    expect(message_of(failing->forward(c.batch(), Mode::kSnn, {}, no_stop(), &stats), Code::kCuda) == message,
+           "the same status again");
     expect(message_of(failing->read(TensorKind::kParameter, 0, values.data()), Code::kCuda) == message, "reading");
     expect(message_of(failing->write(TensorKind::kParameter, 0, values.data()), Code::kCuda) == message, "writing");
     expect(message_of(failing->calibrate(c.batch(), 99, 1, no_stop()), Code::kCuda) == message, "calibrating");
     const Case on_cpu = small_case(BackendKind::kCpu, 6);
-    expect_ok(make_network(on_cpu)->train(on_cpu.batch(), Mode::kSnn, adam(), no_stop(), &stats), "the CPU still works");
+    expect_ok(make_network(on_cpu)->train(on_cpu.batch(), Mode::kSnn, adam(), no_stop(), &stats),
+              "the CPU still works");
   }
   emulator::reset();
 }
@@ -96,7 +107,8 @@ void replayed_steps() {
       StepStats x, y;
       expect_ok(a->train(batch, mode, o, no_stop(), &x), "train");
       expect_ok(b->train(batch, mode, o, no_stop(), &y), "train");
-      expect(x.loss == y.loss && x.gradient_norm == y.gradient_norm && x.spikes == y.spikes && x.correct == y.correct, "step " + std::to_string(step));
+      expect(x.loss == y.loss && x.gradient_norm == y.gradient_norm && x.spikes == y.spikes && x.correct == y.correct,
+             "step " + std::to_string(step));
       expect_ok(a->forward(batch, mode, {}, no_stop(), &x), "forward");
       expect_ok(b->forward(batch, mode, {}, no_stop(), &y), "forward");
       expect(x.loss == y.loss, "inference after step " + std::to_string(step));
@@ -160,11 +172,13 @@ void waits_of_a_group() {
   const auto network = make_network(c);
   expect(network->steps_at_once() > 1, "a device takes several steps at once");
   const auto waits = [&](size_t count) {
-    const StepGroup group{count, 6, [&](size_t, Batch* batch) { return *batch = c.batch(), Status::success(); }, std::vector<OptimizerOptions>(count, adam())};
+    const StepGroup group{count, 6, [&](size_t, Batch* batch) { return *batch = c.batch(), Status::success(); },
+                          std::vector<OptimizerOptions>(count, adam())};
     std::vector<StepStats> stats;
     const int64_t before = emulator::waits(), launched = emulator::launches();
     expect_ok(network->train(group, Mode::kSnn, no_stop(), &stats), "train");
-    expect(stats.size() == count && emulator::launches() - launched >= int64_t(20 * count), std::to_string(count) + " steps were made");
+    expect(stats.size() == count && emulator::launches() - launched >= int64_t(20 * count),
+           std::to_string(count) + " steps were made");
     return emulator::waits() - before;
   };
   // The first allocates, the second records.

@@ -12,7 +12,7 @@ thread_local Block* running = nullptr;
 
 namespace {
 
-constexpr size_t kGuard = 4096;     // bytes after the shared memory that must keep their pattern
+constexpr size_t kGuard = 4096;  // bytes after the shared memory that must keep their pattern
 constexpr size_t kAlign = 1024;
 constexpr unsigned char kGarbage = 0xff;  // not a number as float and as bf16, and no spike time of a test
 
@@ -21,9 +21,13 @@ std::string place(const Location& where) {
   return file.substr(file.rfind('/') + 1) + ":" + std::to_string(where.line());
 }
 
-bool same(const Location& a, const Location& b) { return a.line() == b.line() && !std::strcmp(a.file_name(), b.file_name()); }
+bool same(const Location& a, const Location& b) {
+  return a.line() == b.line() && !std::strcmp(a.file_name(), b.file_name());
+}
 
-std::string name_of(const uint3& i) { return "(" + std::to_string(i.x) + ", " + std::to_string(i.y) + ", " + std::to_string(i.z) + ")"; }
+std::string name_of(const uint3& i) {
+  return "(" + std::to_string(i.x) + ", " + std::to_string(i.y) + ", " + std::to_string(i.z) + ")";
+}
 
 int lowest(uint32_t mask) { return __builtin_ctz(mask); }
 
@@ -71,7 +75,8 @@ void Block::run_block(const std::function<void()>& kernel) {
 #endif
   for (size_t i = 0; i < kGuard && !fault_; ++i)
     if (shared_[shared_bytes_ + i] != kGarbage)
-      fault_ = std::make_unique<Fault>(FaultKind::kOutOfRange, "wrote " + std::to_string(i) + " bytes past its shared memory");
+      fault_ = std::make_unique<Fault>(FaultKind::kOutOfRange,
+                                       "wrote " + std::to_string(i) + " bytes past its shared memory");
 }
 
 // Runs every thread to its next barrier. False when the block is over.
@@ -87,7 +92,8 @@ bool Block::run_phase(bool backward) {
     if (fault_) return false;
     if (w.in_warp) {
       const EmulatedThread& t = *threads_[first + lowest(w.in_warp)];
-      fault_ = std::make_unique<Fault>(FaultKind::kDiverged, "thread " + name_of(t.index) + " waits at " + place(t.where) + " for lanes that never come");
+      fault_ = std::make_unique<Fault>(FaultKind::kDiverged, "thread " + name_of(t.index) + " waits at " +
+                                                                 place(t.where) + " for lanes that never come");
       return false;
     }
   }
@@ -97,14 +103,18 @@ bool Block::run_phase(bool backward) {
     if (t.state == ThreadState::kDone) {
       done = &t;
     } else if (waiting && !same(waiting->where, t.where)) {
-      fault_ = std::make_unique<Fault>(FaultKind::kDiverged, "threads wait at different barriers: " + place(waiting->where) + " and " + place(t.where));
+      fault_ =
+          std::make_unique<Fault>(FaultKind::kDiverged, "threads wait at different barriers: " + place(waiting->where) +
+                                                            " and " + place(t.where));
       return false;
     } else {
       waiting = &t;
     }
   }
   if (waiting && done)
-    fault_ = std::make_unique<Fault>(FaultKind::kDiverged, "thread " + name_of(done->index) + " ended, others wait at the barrier of " + place(waiting->where));
+    fault_ = std::make_unique<Fault>(
+        FaultKind::kDiverged,
+        "thread " + name_of(done->index) + " ended, others wait at the barrier of " + place(waiting->where));
   return waiting && !fault_;
 }
 
@@ -124,14 +134,17 @@ void Block::thread_main() {
   try {
     (*running->kernel_)();
   } catch (const Fault& fault) {
-    running->fault_ = std::make_unique<Fault>(fault.kind, "thread " + name_of(running->current->index) + ": " + fault.what());
+    running->fault_ =
+        std::make_unique<Fault>(fault.kind, "thread " + name_of(running->current->index) + ": " + fault.what());
   } catch (const std::exception& e) {
-    running->fault_ = std::make_unique<Fault>(FaultKind::kOther, "thread " + name_of(running->current->index) + ": " + e.what());
+    running->fault_ =
+        std::make_unique<Fault>(FaultKind::kOther, "thread " + name_of(running->current->index) + ": " + e.what());
   }
   EmulatedThread& self = *running->current;
   self.state = ThreadState::kDone;
   if (!self.copies.empty() && !running->fault_)
-    running->fault_ = std::make_unique<Fault>(FaultKind::kOther, "thread " + name_of(self.index) + " ended before its asynchronous copies");
+    running->fault_ = std::make_unique<Fault>(
+        FaultKind::kOther, "thread " + name_of(self.index) + " ended before its asynchronous copies");
   running->warps_[self.warp()].ready &= ~(1u << self.lane());
   running->switch_from_current();
 }
@@ -161,7 +174,8 @@ void Block::meet(Resolve resolve, uint32_t mask, const void* in, void* out, Loca
     for (uint32_t rest = mask; rest; rest &= rest - 1) {
       const EmulatedThread& t = *threads_[self.warp() * kWarp + lowest(rest)];
       if (t.resolve != resolve || t.mask != mask || !same(t.where, where))
-        throw Fault(FaultKind::kDiverged, "lanes meet at different operations: " + place(where) + " and " + place(t.where));
+        throw Fault(FaultKind::kDiverged,
+                    "lanes meet at different operations: " + place(where) + " and " + place(t.where));
     }
     resolve(w.operands, mask);
     w.in_warp &= ~mask, w.ready |= mask;
@@ -183,7 +197,8 @@ int Block::barrier(Vote vote, int predicate, Location where) {
 
 void Block::check_shared(const void* at, int bytes, Location where) const {
   const auto* byte = static_cast<const unsigned char*>(at);
-  if (reinterpret_cast<uintptr_t>(at) % unsigned(bytes)) throw Fault(FaultKind::kMisaligned, "misaligned shared address at " + place(where));
+  if (reinterpret_cast<uintptr_t>(at) % unsigned(bytes))
+    throw Fault(FaultKind::kMisaligned, "misaligned shared address at " + place(where));
   if (byte < shared_ || byte + bytes > shared_ + shared_bytes_)
     throw Fault(FaultKind::kOutOfRange, "address outside the dynamic shared memory at " + place(where));
 }

@@ -1,9 +1,9 @@
-// One block of an emulated grid. Its threads are fibers of the calling thread: each runs until it must wait for others, so a
-// block computes the same every time. Warps take turns forward in one phase between barriers and backward in the next, so that
-// a missing barrier shows up as a wrong result whichever way it errs.
+// One block of an emulated grid. Its threads are fibers of the calling thread: each runs until it must wait for others,
+// so a block computes the same every time. Warps take turns forward in one phase between barriers and backward in the
+// next, so that a missing barrier shows up as a wrong result whichever way it errs.
 //
-// What a device would answer with a fault, a hang or garbage is a Fault here: lanes that do not meet at the same operation,
-// threads at different barriers or gone before one, addresses that are not aligned.
+// What a device would answer with a fault, a hang or garbage is a Fault here: lanes that do not meet at the same
+// operation, threads at different barriers or gone before one, addresses that are not aligned.
 #pragma once
 
 #include <cstddef>
@@ -52,12 +52,12 @@ struct EmulatedThread {
   ThreadState state = ThreadState::kReady;
   uint3 index{};
   int number = 0;
-  Resolve resolve = nullptr;      // what it waits for
+  Resolve resolve = nullptr;  // what it waits for
   uint32_t mask = 0;
   Location where;
   int predicate = 0;
   std::vector<PendingCopy> copies;
-  int group = 0;                  // of the copies it issues now
+  int group = 0;  // of the copies it issues now
 
   int lane() const { return number % kWarp; }
   int warp() const { return number / kWarp; }

@@ -7,12 +7,12 @@
 
 namespace onespike::emulator {
 
-// As after a reset of the process: no error, 4 GiB of memory, compute capability 8.6 (the smallest shared memory of all that are
-// supported). Memory and streams that exist stay.
+// As after a reset of the process: no error, 4 GiB of memory, compute capability 8.6 (the smallest shared memory of all
+// that are supported). Memory and streams that exist stay.
 void reset();
 void set_memory(size_t bytes);
-void set_devices(int count);                                   // 0: as without a driver
-void set_capability(int major, int minor, int shared_bytes);   // the largest dynamic shared memory of a block
+void set_devices(int count);                                  // 0: as without a driver
+void set_capability(int major, int minor, int shared_bytes);  // the largest dynamic shared memory of a block
 // The launch that comes after `count` others since reset() fails on the device, and so does all that follows; -1: none.
 void fail_launch(int64_t count);
 // What the last failure was, with kernel, block, thread and place.

@@ -26,7 +26,9 @@ struct alignas(4) __nv_bfloat162 {
 inline __nv_bfloat16 __float2bfloat16_rn(float value) { return {onespike::emulator::bf16_bits(value)}; }
 inline __nv_bfloat16 __float2bfloat16(float value) { return __float2bfloat16_rn(value); }
 inline float __bfloat162float(__nv_bfloat16 value) { return onespike::emulator::bf16_value(value.bits); }
-inline __nv_bfloat162 __floats2bfloat162_rn(float low, float high) { return {__float2bfloat16_rn(low), __float2bfloat16_rn(high)}; }
+inline __nv_bfloat162 __floats2bfloat162_rn(float low, float high) {
+  return {__float2bfloat16_rn(low), __float2bfloat16_rn(high)};
+}
 inline float __low2float(__nv_bfloat162 value) { return __bfloat162float(value.x); }
 inline float __high2float(__nv_bfloat162 value) { return __bfloat162float(value.y); }
 inline uint16_t __bfloat16_as_ushort(__nv_bfloat16 value) { return value.bits; }

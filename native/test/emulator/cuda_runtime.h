@@ -1,8 +1,9 @@
-// The emulator in the place of CUDA's header: device code runs in fibers (block.h), the host's calls work on host memory.
+// The emulator in the place of CUDA's header: device code runs in fibers (block.h), the host's calls work on host
+// memory.
 //
-// What is asynchronous on a device happens here as late as a program may see it: kernels, copies and clears wait in one queue
-// until somebody synchronises. So a host that reads too early, or frees what the device still needs, is found out. Errors of
-// kernels come back from the call that waits, and stay, as on a device; emulator/control.h clears them.
+// What is asynchronous on a device happens here as late as a program may see it: kernels, copies and clears wait in one
+// queue until somebody synchronises. So a host that reads too early, or frees what the device still needs, is found
+// out. Errors of kernels come back from the call that waits, and stay, as on a device; emulator/control.h clears them.
 #pragma once
 
 #include <cstddef>
@@ -30,15 +31,28 @@ enum cudaError_t {
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
 };
-enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
-enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout = 9 };
+enum cudaMemcpyKind {
+  cudaMemcpyHostToHost,
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice,
+  cudaMemcpyDefault
+};
+enum cudaFuncAttribute {
+  cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
+  cudaFuncAttributePreferredSharedMemoryCarveout = 9
+};
 enum cudaDeviceAttr {
   cudaDevAttrMultiProcessorCount = 16,
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
 };
-enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
 
 constexpr unsigned cudaStreamDefault = 0, cudaStreamNonBlocking = 1;
@@ -77,18 +91,27 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 cudaError_t emulated_malloc(void** memory, size_t bytes);
 cudaError_t emulated_malloc_host(void** memory, size_t bytes);
 template <class T>
-cudaError_t cudaMalloc(T** memory, size_t bytes) { return emulated_malloc(reinterpret_cast<void**>(memory), bytes); }
+cudaError_t cudaMalloc(T** memory, size_t bytes) {
+  return emulated_malloc(reinterpret_cast<void**>(memory), bytes);
+}
 template <class T>
-cudaError_t cudaMallocAsync(T** memory, size_t bytes, cudaStream_t) { return emulated_malloc(reinterpret_cast<void**>(memory), bytes); }
+cudaError_t cudaMallocAsync(T** memory, size_t bytes, cudaStream_t) {
+  return emulated_malloc(reinterpret_cast<void**>(memory), bytes);
+}
 template <class T>
-cudaError_t cudaMallocHost(T** memory, size_t bytes, unsigned = 0) { return emulated_malloc_host(reinterpret_cast<void**>(memory), bytes); }
+cudaError_t cudaMallocHost(T** memory, size_t bytes, unsigned = 0) {
+  return emulated_malloc_host(reinterpret_cast<void**>(memory), bytes);
+}
 template <class T>
-cudaError_t cudaHostAlloc(T** memory, size_t bytes, unsigned = 0) { return emulated_malloc_host(reinterpret_cast<void**>(memory), bytes); }
+cudaError_t cudaHostAlloc(T** memory, size_t bytes, unsigned = 0) {
+  return emulated_malloc_host(reinterpret_cast<void**>(memory), bytes);
+}
 cudaError_t cudaFree(void* memory);
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream);
 cudaError_t cudaFreeHost(void* memory);
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream = nullptr);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream = nullptr);
 cudaError_t cudaMemset(void* memory, int value, size_t bytes);
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream = nullptr);
 
@@ -118,7 +141,9 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t emulated_shared_limit(const void* kernel, int bytes);
 template <class... P>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute attribute, int value) {
-  return attribute == cudaFuncAttributeMaxDynamicSharedMemorySize ? emulated_shared_limit(reinterpret_cast<const void*>(kernel), value) : cudaSuccess;
+  return attribute == cudaFuncAttributeMaxDynamicSharedMemorySize
+             ? emulated_shared_limit(reinterpret_cast<const void*>(kernel), value)
+             : cudaSuccess;
 }
 template <class... P>
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*)(P...), int threads, size_t) {
@@ -128,13 +153,17 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*)(
 
 namespace onespike::emulator {
 
-void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, const void* kernel, std::function<void()> call);
+void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, const void* kernel,
+            std::function<void()> call);
 
-// What `kernel<<<grid, block, shared_bytes, stream>>>(args...)` does; arguments are copied now, errors wait in cudaGetLastError.
+// What `kernel<<<grid, block, shared_bytes, stream>>>(args...)` does; arguments are copied now, errors wait in
+// cudaGetLastError.
 template <class... P>
-void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, void (*kernel)(P...), std::type_identity_t<P>... args) {
+void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, void (*kernel)(P...),
+            std::type_identity_t<P>... args) {
   launch(stream, grid, block, shared_bytes, name, reinterpret_cast<const void*>(kernel),
-         std::function<void()>([kernel, arguments = std::tuple<std::decay_t<P>...>(args...)] { std::apply(kernel, arguments); }));
+         std::function<void()>(
+             [kernel, arguments = std::tuple<std::decay_t<P>...>(args...)] { std::apply(kernel, arguments); }));
 }
 
 }  // namespace onespike::emulator

@@ -66,7 +66,8 @@ T shuffle(uint32_t mask, T value, int from, Location where) {
   const Resolve resolve = [](const Operands& lanes, uint32_t mask) {
     each_lane(mask, [&](int i) {
       const int from = static_cast<const ShuffleInput<T>*>(lanes.in[i])->lane;
-      if (!(mask >> from & 1)) throw Fault(FaultKind::kDiverged, "shuffle from lane " + std::to_string(from) + ", which does not take part");
+      if (!(mask >> from & 1))
+        throw Fault(FaultKind::kDiverged, "shuffle from lane " + std::to_string(from) + ", which does not take part");
       *static_cast<T*>(lanes.out[i]) = static_cast<const ShuffleInput<T>*>(lanes.in[from])->value;
     });
   };
@@ -77,7 +78,8 @@ inline int lane_of_thread() { return running->current->lane(); }
 
 }  // namespace onespike::emulator
 
-inline void __syncwarp(unsigned mask = onespike::emulator::kAllLanes, EmulatorLocation where = EmulatorLocation::current()) {
+inline void __syncwarp(unsigned mask = onespike::emulator::kAllLanes,
+                       EmulatorLocation where = EmulatorLocation::current()) {
   onespike::emulator::meet<int, int>([](const onespike::emulator::Operands&, uint32_t) {}, mask, 0, where);
 }
 
@@ -87,17 +89,20 @@ T __shfl_sync(unsigned mask, T value, int from, int width = 32, EmulatorLocation
   return onespike::emulator::shuffle(mask, value, lane / width * width + from % width, where);
 }
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int other, int width = 32, EmulatorLocation where = EmulatorLocation::current()) {
+T __shfl_xor_sync(unsigned mask, T value, int other, int width = 32,
+                  EmulatorLocation where = EmulatorLocation::current()) {
   const int lane = onespike::emulator::lane_of_thread(), from = lane ^ other;
   return onespike::emulator::shuffle(mask, value, from / width > lane / width ? lane : from, where);
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32, EmulatorLocation where = EmulatorLocation::current()) {
+T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
+                 EmulatorLocation where = EmulatorLocation::current()) {
   const int lane = onespike::emulator::lane_of_thread();
   return onespike::emulator::shuffle(mask, value, lane % width < int(delta) ? lane : lane - int(delta), where);
 }
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32, EmulatorLocation where = EmulatorLocation::current()) {
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
+                   EmulatorLocation where = EmulatorLocation::current()) {
   const int lane = onespike::emulator::lane_of_thread();
   return onespike::emulator::shuffle(mask, value, lane % width + int(delta) >= width ? lane : lane + int(delta), where);
 }
@@ -165,7 +170,9 @@ T atomicCAS(T* at, std::type_identity_t<T> expected, std::type_identity_t<T> val
 // ---- arithmetic
 
 template <class T>
-T __ldg(const T* at) { return *at; }
+T __ldg(const T* at) {
+  return *at;
+}
 
 inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
@@ -186,9 +193,12 @@ inline int __clzll(long long x) { return std::countl_zero((unsigned long long)x)
 inline int __ffs(int x) { return x ? std::countr_zero(unsigned(x)) + 1 : 0; }
 inline int __ffsll(long long x) { return x ? std::countr_zero((unsigned long long)x) + 1 : 0; }
 inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((uint64_t(a) * b) >> 32); }
-inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) { return (unsigned long long)((unsigned __int128)a * b >> 64); }
+inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
+  return (unsigned long long)((unsigned __int128)a * b >> 64);
+}
 
-// Byte i of the result is byte (selector nibble i) of the eight bytes of b:a; the sign-replicating bit 3 of a nibble too.
+// Byte i of the result is byte (selector nibble i) of the eight bytes of b:a; the sign-replicating bit 3 of a nibble
+// too.
 inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
   const uint64_t bytes = uint64_t(b) << 32 | a;
   unsigned result = 0;
@@ -226,6 +236,10 @@ inline unsigned __vadd4(unsigned a, unsigned b) {
 
 // CUDA declares them in the global namespace for mixed types as well; kernels here give both arguments one type.
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-constexpr T min(T a, T b) { return b < a ? b : a; }
+constexpr T min(T a, T b) {
+  return b < a ? b : a;
+}
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-constexpr T max(T a, T b) { return a < b ? b : a; }
+constexpr T max(T a, T b) {
+  return a < b ? b : a;
+}

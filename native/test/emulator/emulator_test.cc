@@ -31,14 +31,17 @@ __global__ void sum_kernel(int* to, const int* from, int count) {
 __global__ void votes_kernel(unsigned* to) {
   const int lane = int(threadIdx.x % 32);
   const unsigned odd = __ballot_sync(0xffffffffu, lane & 1), low = lane < 16 ? __ballot_sync(0xffffu, lane < 3) : 0;
-  const int up = __shfl_up_sync(0xffffffffu, lane, 2), down = __shfl_down_sync(0xffffffffu, lane, 3, 8), first = __shfl_sync(0xffffffffu, lane, 0, 4);
-  const int count = __syncthreads_count(lane < 5), some = __syncthreads_or(lane == 31), all = __syncthreads_and(lane != 31);
+  const int up = __shfl_up_sync(0xffffffffu, lane, 2), down = __shfl_down_sync(0xffffffffu, lane, 3, 8),
+            first = __shfl_sync(0xffffffffu, lane, 0, 4);
+  const int count = __syncthreads_count(lane < 5), some = __syncthreads_or(lane == 31),
+            all = __syncthreads_and(lane != 31);
   unsigned* mine = to + threadIdx.x * 8;
   mine[0] = odd, mine[1] = low, mine[2] = unsigned(up), mine[3] = unsigned(down), mine[4] = unsigned(first);
   mine[5] = unsigned(count), mine[6] = unsigned(some), mine[7] = unsigned(all);
 }
 
-// d (16 x 8) = a (16 x 16) * b, which lies as (16 x 8) or, transposed, as (8 x 16); bf16. Loads as every GEMM of native/cuda does.
+// d (16 x 8) = a (16 x 16) * b, which lies as (16 x 8) or, transposed, as (8 x 16); bf16. Loads as every GEMM of
+// native/cuda does.
 __global__ void product_kernel(float* d, const uint16_t* a, const uint16_t* b, bool transposed) {
   auto* tile = reinterpret_cast<uint16_t*>(cuda::dynamic_shared());
   uint16_t* b_tile = tile + 256;
@@ -125,8 +128,16 @@ void votes() {
   const std::vector<unsigned> results = to.read();
   for (unsigned i = 0; i < 64; ++i) {
     const unsigned lane = i % 32;
-    const unsigned expected[8] = {0xaaaaaaaau, lane < 16 ? 7u : 0u, lane < 2 ? lane : lane - 2, lane % 8 < 5 ? lane + 3 : lane, lane / 4 * 4, 10, 1, 0};
-    for (int j = 0; j < 8; ++j) expect(results[i * 8 + j] == expected[j], "thread " + std::to_string(i) + ", value " + std::to_string(j));
+    const unsigned expected[8] = {0xaaaaaaaau,
+                                  lane < 16 ? 7u : 0u,
+                                  lane < 2 ? lane : lane - 2,
+                                  lane % 8 < 5 ? lane + 3 : lane,
+                                  lane / 4 * 4,
+                                  10,
+                                  1,
+                                  0};
+    for (int j = 0; j < 8; ++j)
+      expect(results[i * 8 + j] == expected[j], "thread " + std::to_string(i) + ", value " + std::to_string(j));
   }
 }
 
@@ -144,7 +155,9 @@ void products() {
     for (int row = 0; row < 16; ++row)
       for (int column = 0; column < 8; ++column) {
         float sum = 1;
-        for (int k = 0; k < 16; ++k) sum += emulator::bf16_value(a[row * 16 + k]) * emulator::bf16_value(b[transposed ? column * 16 + k : k * 8 + column]);
+        for (int k = 0; k < 16; ++k)
+          sum += emulator::bf16_value(a[row * 16 + k]) *
+                 emulator::bf16_value(b[transposed ? column * 16 + k : k * 8 + column]);
         expect_near(d[row * 8 + column], sum, 0, 0, "row " + std::to_string(row) + " column " + std::to_string(column));
       }
   }
@@ -155,12 +168,16 @@ void faults() {
     int which;
     cudaError_t error;
     const char* words;
-  } cases[] = {{0, cudaErrorLaunchFailure, "different barriers"},   {1, cudaErrorLaunchFailure, "ended, others wait"},
-               {2, cudaErrorLaunchFailure, "lanes that never come"}, {3, cudaErrorMisalignedAddress, "misaligned shared address"},
-               {4, cudaErrorMisalignedAddress, "misaligned source"}, {5, cudaErrorIllegalAddress, "outside the dynamic"},
-               {7, cudaErrorLaunchFailure, "before its asynchronous copies"},
+  } cases[] = {
+      {0, cudaErrorLaunchFailure, "different barriers"},
+      {1, cudaErrorLaunchFailure, "ended, others wait"},
+      {2, cudaErrorLaunchFailure, "lanes that never come"},
+      {3, cudaErrorMisalignedAddress, "misaligned shared address"},
+      {4, cudaErrorMisalignedAddress, "misaligned source"},
+      {5, cudaErrorIllegalAddress, "outside the dynamic"},
+      {7, cudaErrorLaunchFailure, "before its asynchronous copies"},
 #ifndef __SANITIZE_ADDRESS__  // which stops at the write itself
-               {6, cudaErrorIllegalAddress, "past its shared memory"},
+      {6, cudaErrorIllegalAddress, "past its shared memory"},
 #endif
   };
   for (const auto& c : cases) {
@@ -213,7 +230,8 @@ void host() {
   const size_t before = emulator::memory_in_use();
   emulator::set_memory(before + 1000);
   void *first = nullptr, *second = nullptr;
-  expect(cudaMalloc(&first, 600) == cudaSuccess && cudaMalloc(&second, 600) == cudaErrorMemoryAllocation && !second, "out of memory");
+  expect(cudaMalloc(&first, 600) == cudaSuccess && cudaMalloc(&second, 600) == cudaErrorMemoryAllocation && !second,
+         "out of memory");
   expect(cudaFree(first) == cudaSuccess && emulator::memory_in_use() == before, "freed");
   expect(cudaGetLastError() == cudaErrorMemoryAllocation && cudaGetLastError() == cudaSuccess, "noted once");
 
@@ -226,11 +244,15 @@ void host() {
   expect(cudaMalloc(&first, 1) == cudaErrorStreamCaptureUnsupported, "no memory while recording");
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t exec = nullptr;
-  expect(cudaStreamEndCapture(recording.handle, &graph) == cudaSuccess && cudaGraphInstantiate(&exec, graph) == cudaSuccess, "record");
+  expect(cudaStreamEndCapture(recording.handle, &graph) == cudaSuccess &&
+             cudaGraphInstantiate(&exec, graph) == cudaSuccess,
+         "record");
   expect(to.read()[0] == 0, "recording runs nothing");
   for (int i = 0; i < 3; ++i) expect(cudaGraphLaunch(exec, recording.handle) == cudaSuccess, "replay");
   expect(to.read()[0] == 15, "replayed three times");
-  expect(cudaGraphExecDestroy(exec) == cudaSuccess && cudaGraphDestroy(graph) == cudaSuccess && cudaStreamDestroy(recording.handle) == cudaSuccess, "destroy");
+  expect(cudaGraphExecDestroy(exec) == cudaSuccess && cudaGraphDestroy(graph) == cudaSuccess &&
+             cudaStreamDestroy(recording.handle) == cudaSuccess,
+         "destroy");
 
   // Nothing runs before somebody waits, so pinned memory must stay.
   int* pinned = nullptr;

@@ -17,8 +17,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-// void onespike_switch_stack(void** save, void* to): pushes what the System V ABI wants kept, leaves the stack pointer in *save
-// and goes on where `to` was left. ucontext would make two system calls each time.
+// void onespike_switch_stack(void** save, void* to): pushes what the System V ABI wants kept, leaves the stack pointer
+// in *save and goes on where `to` was left. ucontext would make two system calls each time.
 asm(R"(
 .text
 .globl onespike_switch_stack
@@ -65,7 +65,8 @@ Fiber::~Fiber() {
 
 void Fiber::prepare(void (*entry)()) {
   if (!stack_) {
-    void* memory = mmap(nullptr, kStack + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* memory =
+        mmap(nullptr, kStack + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::runtime_error("no memory for the stack of an emulated thread");
     mprotect(memory, kPage, PROT_NONE);  // an overflow stops here, not in the neighbour's variables
     stack_ = static_cast<char*>(memory) + kPage;

@@ -13,8 +13,8 @@ class Fiber {
 
   // Makes the next switch to this fiber call `entry`, which must not return. Maps the stack the first time.
   void prepare(void (*entry)());
-  // Leaves the running fiber, `from`, for `to`. Comes back when somebody switches to `from`. A default-made fiber stands for the
-  // stack of the thread itself.
+  // Leaves the running fiber, `from`, for `to`. Comes back when somebody switches to `from`. A default-made fiber
+  // stands for the stack of the thread itself.
   static void change(Fiber& from, Fiber& to);
   // What an entry calls before anything else.
   void entered();

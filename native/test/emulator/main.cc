@@ -1,5 +1,5 @@
-// native_tests_emulated [SUBSTRING...]: the emulator's own tests, those of the CUDA kernels, and the conformance suite on the CUDA backend, all
-// of it on the emulator.
+// native_tests_emulated [SUBSTRING...]: the emulator's own tests, those of the CUDA kernels, and the conformance suite
+// on the CUDA backend, all of it on the emulator.
 #include "test/cuda/tests.h"
 #include "test/emulator/tests.h"
 #include "test/subject.h"

@@ -1,4 +1,5 @@
-// The probe of native/cuda on the emulator's one device: what a device says of itself, and that only a kernel that ran makes it usable.
+// The probe of native/cuda on the emulator's one device: what a device says of itself, and that only a kernel that ran
+// makes it usable.
 #include "core/devices.h"
 #include "test/emulator/control.h"
 #include "test/emulator/tests.h"
@@ -14,8 +15,10 @@ void lists_the_device() {
   expect(devices.size() == 1 && why.empty(), "one device, usable, but: " + why);
   const DeviceInfo& device = devices[0];
   expect(device.usable && device.reason.empty(), "a kernel ran");
-  expect(device.name == "emulated device" && device.major == 8 && device.minor == 6, "name and capability of " + device.name);
-  expect(device.memory_bytes == int64_t(4) << 30 && device.free_bytes > 0 && device.free_bytes <= device.memory_bytes, "memory");
+  expect(device.name == "emulated device" && device.major == 8 && device.minor == 6,
+         "name and capability of " + device.name);
+  expect(device.memory_bytes == int64_t(4) << 30 && device.free_bytes > 0 && device.free_bytes <= device.memory_bytes,
+         "memory");
   expect(device.driver >= device.runtime && device.runtime > 0, "versions");
 }
 
@@ -33,7 +36,9 @@ void refuses_a_device_that_is_not_there() {
   emulator::reset();
   for (const int device : {1, 1000}) {
     const Status status = probe_cuda_device(device);
-    expect(status.code == Code::kNoBackend && status.message.find("no device " + std::to_string(device)) != std::string::npos, status.message);
+    expect(status.code == Code::kNoBackend &&
+               status.message.find("no device " + std::to_string(device)) != std::string::npos,
+           status.message);
     std::string why;
     expect(cuda_devices(device, &why).size() == 1 && why == status.message, "the same reason: " + why);
   }

@@ -109,7 +109,9 @@ cudaError_t cudaGetDeviceCount(int* count) {
   *count = Runtime::get().devices;
   return note(*count ? cudaSuccess : cudaErrorNoDevice);
 }
-cudaError_t cudaSetDevice(int device) { return note(device >= 0 && device < Runtime::get().devices ? cudaSuccess : cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {
+  return note(device >= 0 && device < Runtime::get().devices ? cudaSuccess : cudaErrorInvalidDevice);
+}
 cudaError_t cudaGetDevice(int* device) {
   *device = 0;
   return note(Runtime::get().devices ? cudaSuccess : cudaErrorNoDevice);
@@ -207,15 +209,17 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   Guard guard(r.mutex);
   if (const cudaError_t error = r.ready()) return note(error);
   const bool from_device = Runtime::holds(r.device, from), to_device = Runtime::holds(r.device, to);
-  const bool fits = kind == cudaMemcpyHostToDevice ? to_device && !from_device
-                    : kind == cudaMemcpyDeviceToHost ? from_device && !to_device
-                    : kind == cudaMemcpyDeviceToDevice ? from_device && to_device : true;
+  const bool fits = kind == cudaMemcpyHostToDevice     ? to_device && !from_device
+                    : kind == cudaMemcpyDeviceToHost   ? from_device && !to_device
+                    : kind == cudaMemcpyDeviceToDevice ? from_device && to_device
+                                                       : true;
   if (bytes > 0 && !fits) return note(cudaErrorInvalidValue);
   const bool captured = stream && stream->graph;
   if (!from_device && !captured && !Runtime::holds(r.pinned, from)) {
     // Pageable memory is read before the call returns.
     std::vector<char> staged(static_cast<const char*>(from), static_cast<const char*>(from) + bytes);
-    r.add(stream, [to, staged = std::move(staged)] { return std::memcpy(to, staged.data(), staged.size()), cudaSuccess; });
+    r.add(stream,
+          [to, staged = std::move(staged)] { return std::memcpy(to, staged.data(), staged.size()), cudaSuccess; });
     return cudaSuccess;
   }
   r.add(stream, [to, from, bytes] { return bytes ? std::memcpy(to, from, bytes) : nullptr, cudaSuccess; });

@@ -20,8 +20,8 @@ using Operation = std::function<cudaError_t()>;
 
 struct Runtime {
   std::recursive_mutex mutex;
-  std::deque<Operation> queue;             // of all streams, in the order of the calls
-  cudaError_t sticky = cudaSuccess;        // a kernel failed: nothing works any more
+  std::deque<Operation> queue;       // of all streams, in the order of the calls
+  cudaError_t sticky = cudaSuccess;  // a kernel failed: nothing works any more
   std::string failure;
   Block block;
   std::map<const char*, size_t> device, pinned;  // begin -> bytes

@@ -22,13 +22,15 @@ cudaError_t error_of(FaultKind kind) {
 bool fits(const Runtime& r, dim3 grid, dim3 block, size_t shared_bytes, const void* kernel) {
   const uint64_t threads = uint64_t(block.x) * block.y * block.z;
   const auto limit = r.shared_limits.find(kernel);
-  return threads > 0 && threads <= 1024 && block.z <= 64 && grid.x > 0 && grid.y > 0 && grid.z > 0 && grid.x <= 0x7fffffffu && grid.y <= 65535 &&
-         grid.z <= 65535 && shared_bytes <= size_t(limit == r.shared_limits.end() ? 48 << 10 : limit->second);
+  return threads > 0 && threads <= 1024 && block.z <= 64 && grid.x > 0 && grid.y > 0 && grid.z > 0 &&
+         grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535 &&
+         shared_bytes <= size_t(limit == r.shared_limits.end() ? 48 << 10 : limit->second);
 }
 
 }  // namespace
 
-void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, const void* kernel, std::function<void()> call) {
+void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, const void* kernel,
+            std::function<void()> call) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
   if (const cudaError_t error = r.ready()) {

@@ -9,15 +9,15 @@ struct uint3 {
   unsigned x, y, z;
 };
 
-#define ONESPIKE_VECTOR2(T, name, bytes)                             \
-  struct alignas(bytes) name {                                       \
-    T x, y;                                                          \
-  };                                                                 \
+#define ONESPIKE_VECTOR2(T, name, bytes) \
+  struct alignas(bytes) name {           \
+    T x, y;                              \
+  };                                     \
   inline name make_##name(T x, T y) { return {x, y}; }
-#define ONESPIKE_VECTOR4(T, name, bytes)                             \
-  struct alignas(bytes) name {                                       \
-    T x, y, z, w;                                                    \
-  };                                                                 \
+#define ONESPIKE_VECTOR4(T, name, bytes) \
+  struct alignas(bytes) name {           \
+    T x, y, z, w;                        \
+  };                                     \
   inline name make_##name(T x, T y, T z, T w) { return {x, y, z, w}; }
 
 ONESPIKE_VECTOR2(signed char, char2, 2)

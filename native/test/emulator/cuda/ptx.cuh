@@ -1,5 +1,5 @@
-// What native/cuda/ptx.cuh spells in PTX, emulated. Fragment layouts are those of the PTX ISA, sections "Matrix fragments for
-// mma.m16n8k16 with floating point type" and "ldmatrix". With lane = 4 * group + position:
+// What native/cuda/ptx.cuh spells in PTX, emulated. Fragment layouts are those of the PTX ISA, sections "Matrix
+// fragments for mma.m16n8k16 with floating point type" and "ldmatrix". With lane = 4 * group + position:
 //
 //   A (16 x 16): register i, half h   row = group + 8 * (i & 1)     column = 2 * position + h + 8 * (i >> 1)
 //   B (16 x 8):  register i, half h   row = 2 * position + h + 8 * i  column = group
@@ -30,7 +30,8 @@ struct MmaOutput {
 };
 
 // c += A * B; bf16 operands, the sums in fp32.
-inline void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], EmulatorLocation where = EmulatorLocation::current()) {
+inline void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                     EmulatorLocation where = EmulatorLocation::current()) {
   const auto resolve = [](const emulator::Operands& lanes, uint32_t) {
     float a[16][16], b[16][8];
     const auto half = [](uint32_t word, int h) { return emulator::bf16_value(uint16_t(word >> (16 * h))); };
@@ -87,12 +88,14 @@ inline void ldmatrix(uint32_t (&r)[4], const void* row, EmulatorLocation where =
   const LdmatrixOutput out = emulated_ldmatrix<false>(row, where);
   for (int i = 0; i < 4; ++i) r[i] = out.r[i];
 }
-inline void ldmatrix_transposed(uint32_t (&r)[4], const void* row, EmulatorLocation where = EmulatorLocation::current()) {
+inline void ldmatrix_transposed(uint32_t (&r)[4], const void* row,
+                                EmulatorLocation where = EmulatorLocation::current()) {
   const LdmatrixOutput out = emulated_ldmatrix<true>(row, where);
   for (int i = 0; i < 4; ++i) r[i] = out.r[i];
 }
 
-// Until somebody waits, the target holds garbage: a read that comes too early, or a write over what others still read, shows.
+// Until somebody waits, the target holds garbage: a read that comes too early, or a write over what others still read,
+// shows.
 template <int kBytes>
 void copy_async(void* to, const void* from, int valid = kBytes, EmulatorLocation where = EmulatorLocation::current()) {
   static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);
