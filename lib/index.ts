@@ -19,7 +19,8 @@ export {
 } from './model/network';
 export type { FloatTensor } from './model/model-file';
 export type { SpikeTimes } from './model/spike-times';
-export { backendInfo, createDataset, type BackendInfo, type DeviceDataset, type DeviceInfo } from './backend';
+export { backendInfo, type BackendInfo, type DeviceInfo } from './native/devices';
+export { createDataset, type DeviceDataset } from './native/dataset';
 export { vgg, type VggOptions } from './model/vgg';
 export {
   resolveNetwork,
@@ -39,10 +40,10 @@ export {
   type LoadedDataset,
   type LoadOptions,
 } from './data';
-export { resume, train, type ResumeOptions, type TrainOptions } from './train/train';
-export { resolveConfig, type TrainConfig, type TrainConfigInput } from './train/config';
-export { presetConfig, presetNames } from './train/presets';
-export { loadRun, type Run } from './train/load-run';
+export { resume, train, type ResumeOptions, type TrainOptions } from './train/loop/train';
+export { resolveConfig, type TrainConfig, type TrainConfigInput } from './train/config/config';
+export { presetConfig, presetNames } from './train/config/presets';
+export { loadRun, type Run } from './train/run/load-run';
 export type {
   ConvertedEvent,
   DoneEvent,
@@ -55,7 +56,7 @@ export type {
   StartEvent,
   TrainEvent,
   WarningEvent,
-} from './train/events';
+} from './train/run/events';
 export {
   countOperations,
   energyAccount,

@@ -14,7 +14,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 failed=0
 printf '%-5s %9s %7s %7s  %s\n' arch registers shared spilled kernel
-for source in native/cuda/*.cu; do
+for source in native/cuda/*.cu native/cuda/*/*.cu; do
   log=$folder/$(basename "$source").log
   # As CMakeLists.txt compiles them.
   if ! nvcc -std=c++20 -O3 -fmad=false "${codes[@]}" -Inative -DONESPIKE_CUDA_BUILT_FOR='""' -Xptxas -v -Werror all-warnings \

@@ -146,7 +146,7 @@ if [[ $part =~ ^(layers|steps|opponent|all)$ ]]; then
 fi
 if [[ $part =~ ^(layers|all)$ ]] && make_target cuda_bench; then
   step "kernels" 200 "$build/cuda_bench" --layers --json && [[ -z $dry ]] && cp "$out/logs/kernels.log.out" "$out/layers.json"
-  # Both kernels where one is chosen by density, at four activities: where their times cross belongs into native/cuda/crossing.h.
+  # Both kernels where one is chosen by density, at four activities: where their times cross belongs into native/cuda/choice/crossing.h.
   step "events or dense" 200 "$build/cuda_bench" --crossing --json && [[ -z $dry ]] && cp "$out/logs/events_or_dense.log.out" "$out/crossing.json"
 fi
 

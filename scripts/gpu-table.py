@@ -136,7 +136,7 @@ def crossing_section(folder):
         ratios = [number(row["denseMilliseconds"] / row["eventsMilliseconds"]) + (" *" if row["chosen"] == "events" else "") for row in here if row["eventsMilliseconds"]]
         rows.append([*key, number(here[0]["crossing"]), *ratios])
     said = (f"Batch {bench['batch']}, T = {bench['timesteps']}: time of dense products on tensor cores over that of events, at these activities; above 1 events are faster. "
-            f"Crossing: the density below which native/cuda/crossing.h chooses events (*); it chose the slower one in {wrong} of {len(bench['variants'])}.")
+            f"Crossing: the density below which native/cuda/choice/crossing.h chooses events (*); it chose the slower one in {wrong} of {len(bench['variants'])}.")
     return said + "\n\n" + table(["layer", "operation", "crossing", *(f"{activity:g}" for activity in activities)], rows)
 
 

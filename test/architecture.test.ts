@@ -19,7 +19,7 @@ function sources(): Map<string, string> {
 
 test('the arrows between the rooms point one way and every file is short', () => {
   const files = sources();
-  expect(files.has('binding.ts') && files.has('lib/backend.ts') && files.has('native/core/network.h')).toBe(true);
+  expect(files.has('binding.ts') && files.has('lib/native/addon.ts') && files.has('native/core/network.h')).toBe(true);
   expect(violations(files)).toEqual([]);
 });
 
@@ -30,22 +30,22 @@ describe('the check itself', () => {
     ['lib/model/network.ts', "import { x } from '../../binding';", 'model may not use binding'],
     ['lib/model/network.ts', "import { x } from '../train/train';", 'model may not use train'],
     ['lib/io/safetensors.ts', "import type { x } from '../model';", 'io may not use model'],
-    ['lib/data/index.ts', "const x = await import('../backend');", 'data may not use backend'],
-    ['lib/data/index.ts', "const x = require('../backend');", 'data may not use backend'],
+    ['lib/data/index.ts', "const x = await import('../native/addon');", 'data may not use native'],
+    ['lib/data/index.ts', "const x = require('../native/addon');", 'data may not use native'],
     ['lib/train/train.ts', "export * from '../cli/main';", 'train may not use cli'],
     ['lib/train/train.ts', "export * from '..';", 'train may not use index'],
-    ['lib/backend.ts', "import {\n  a,\n} from './model/description';", 'backend may not use model'],
+    ['lib/native/addon.ts', "import {\n  a,\n} from '../model/description';", 'native may not use model'],
     ['lib/errors.ts', "import './check';", 'errors may not use check'],
     ['binding.ts', "import { x } from './lib/errors';", 'binding may not use errors'],
     ['lib/extra/thing.ts', '', 'in no known room'],
     ['native/ops/lif.h', '#include "core/status.h"', 'ops may not'],
     ['native/core/network.cc', '#include "cpu/kernels.h"', 'core may not'],
     ['native/core/network.cc', '#include "backend.h"', 'core may not'],
-    ['native/cpu/events.cc', '#include "addon/job.h"', 'cpu may not'],
+    ['native/cpu/events.cc', '#include "addon/support/job.h"', 'cpu may not'],
     ['native/addon/module.cc', '#include "cpu/kernels.h"', 'addon may not'],
     ['native/core/network.cc', '#include <hwy/highway.h>', 'only native/cpu/ may'],
-    ['native/core/network.cc', '  #include <napi.h>', 'only native/addon/napi_setup.h may'],
-    ['native/addon/module.cc', '#include <napi.h>', 'only native/addon/napi_setup.h may'],
+    ['native/core/network.cc', '  #include <napi.h>', 'only native/addon/support/napi_setup.h may'],
+    ['native/addon/module.cc', '#include <napi.h>', 'only native/addon/support/napi_setup.h may'],
     ['native/cpu/events.cc', '#include <cuda_runtime.h>', 'only native/cuda/ may'],
     ['native/extra/thing.cc', '', 'in no known room'],
     ['native/core/network.cc', 'if (bad) std::abort();', 'never ends the process'],
@@ -55,21 +55,21 @@ describe('the check itself', () => {
   });
 
   test.each([
-    ['lib/backend.ts', "import { loadNative } from '../binding';\nimport { x } from './errors';"],
+    ['lib/native/addon.ts', "import { loadNative } from '../../binding';\nimport { x } from '../errors';"],
     [
       'lib/model/network.ts',
-      "import { x } from '../backend';\nimport y from './shapes';\nimport { z } from '../io/safetensors';",
+      "import { x } from '../native/addon';\nimport y from './shapes';\nimport { z } from '../io/safetensors';",
     ],
     ['lib/model/network.ts', "// import { x } from '../train/train';\n/** import { x } from '../cli'; */"],
     ['lib/index.ts', "export { train } from './train/train';"],
     ['lib/cli/main.ts', "import { readFileSync } from 'node:fs';\nimport { train } from '../train/train';"],
     [
       'native/cpu/events.cc',
-      '#include "cpu/events.h"\n#include "core/backend.h"\n#include "ops/rng.h"\n#include <hwy/highway.h>',
+      '#include "cpu/events.h"\n#include "core/backend/backend.h"\n#include "ops/rng.h"\n#include <hwy/highway.h>',
     ],
-    ['native/addon/napi_setup.h', '#include <napi.h>'],
-    ['native/bench/layers.cu', '#include "cuda/launch.h"'],
-    ['native/addon/job.cc', 'job->abort(); on_exit(x); // never std::abort()'],
+    ['native/addon/support/napi_setup.h', '#include <napi.h>'],
+    ['native/bench/layers.cu', '#include "cuda/device/launch.h"'],
+    ['native/addon/support/job.cc', 'job->abort(); on_exit(x); // never std::abort()'],
   ])('%s with %j is none', (file, text) => {
     expect(one(file, text)).toEqual([]);
   });

@@ -1,6 +1,6 @@
 /** A training run as a person sees it: one live line, one line per epoch, and a table at the end. */
 import { relative } from 'node:path';
-import type { DoneEvent, EpochEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/events';
+import type { DoneEvent, EpochEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/run/events';
 import type { Output } from './output';
 import { bar, compact, duration, percent, table, visibleWidth } from './style';
 

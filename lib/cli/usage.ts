@@ -1,6 +1,6 @@
 /** Mistakes in a command line, told apart from failures of the work: they exit with 2. */
 import { Option } from 'commander';
-import { MAX_DEVICE } from '../backend';
+import { MAX_DEVICE } from '../native/devices';
 
 export class UsageError extends Error {
   constructor(

@@ -1,19 +1,19 @@
 /** Data sets: images in memory, ready to be trained on. This room knows no backend and no model. */
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../check';
 import { OneSpikeError } from '../errors';
-import { loadCifar } from './cifar';
-import { datasetInfo, datasetNames, fetchDataset } from './fetch';
+import { loadCifar } from './sets/cifar';
+import { datasetInfo, datasetNames, fetchDataset } from './download/fetch';
 import { throwIfAborted } from './files';
-import { loadFolder } from './folder';
-import { loadMnist } from './mnist';
-import { generateShapes } from './shapes';
+import { loadFolder } from './sets/folder';
+import { loadMnist } from './sets/mnist';
+import { generateShapes } from './sets/shapes';
 import { channelStatistics } from './statistics';
 import type { DatasetName, ImageSet, LoadedDataset, LoadOptions } from './types';
 
 export type { DatasetName, ImageSet, ImageShape, LoadedDataset, LoadOptions } from './types';
-export type { DatasetInfo, FetchOptions, FetchProgress, FetchResult } from './fetch';
-export { datasetInfo, datasetNames, fetchDataset } from './fetch';
-export { loadImage } from './image';
+export type { DatasetInfo, FetchOptions, FetchProgress, FetchResult } from './download/fetch';
+export { datasetInfo, datasetNames, fetchDataset } from './download/fetch';
+export { loadImage } from './pictures/image';
 export { splitValidation } from './split';
 export { SeededRandom } from './random';
 export { channelStatistics } from './statistics';

@@ -1,6 +1,6 @@
 // Forward passes over any number of images: in pieces, so that neither the buffers of native code nor the copy of the
 // results on the JS thread grow with the batch.
-import type { DeviceBatch, NativeNetwork, NativeOutputs, NativeStats } from '../backend';
+import type { DeviceBatch, NativeNetwork, NativeOutputs, NativeStats } from '../native/network';
 import type { Mode } from './network-inputs';
 
 /** What a step reports: sums over its images, except `loss`, which is their mean. */

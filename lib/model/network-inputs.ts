@@ -11,15 +11,15 @@ import {
   checkTypedArray,
   expected,
 } from '../check';
-import {
-  DeviceDataset,
-  type DeviceBatch,
-  type DeviceStep,
-  type NativeAugment,
-  type NativeCounters,
-  type NativeMode,
-  type NativeOptimizer,
-} from '../backend';
+import { DeviceDataset } from '../native/dataset';
+import type {
+  DeviceBatch,
+  DeviceStep,
+  NativeAugment,
+  NativeCounters,
+  NativeMode,
+  NativeOptimizer,
+} from '../native/network';
 import { OneSpikeError } from '../errors';
 
 export type Mode = NativeMode;

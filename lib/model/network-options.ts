@@ -1,5 +1,5 @@
 // What the methods of Network take and give.
-import type { BackendChoice } from '../backend';
+import type { BackendChoice } from '../native/devices';
 import type { StepStats } from './forward';
 import type { Batch, Mode, OptimizerOptions } from './network-inputs';
 import type { SpikeTimes } from './spike-times';

@@ -1,6 +1,6 @@
 // Parameters and optimiser state of a native network, as maps of tensors.
 import { expected, suggest } from '../check';
-import type { NativeCounters, NativeNetwork, TensorKind } from '../backend';
+import type { NativeCounters, NativeNetwork, TensorKind } from '../native/network';
 import { OneSpikeError } from '../errors';
 import type { FloatTensor } from './model-file';
 

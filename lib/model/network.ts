@@ -2,7 +2,8 @@
 import { availableParallelism, totalmem } from 'node:os';
 
 import { checkBoolean, checkInteger, checkNumber, checkObject, checkOneOf, checkOptions } from '../check';
-import { NativeNetwork, resolveBackend, type BackendName, type ChosenBackend, type NativeCounters } from '../backend';
+import { NativeNetwork, type NativeCounters } from '../native/network';
+import { resolveBackend, type BackendName, type ChosenBackend } from '../native/devices';
 import { OneSpikeError } from '../errors';
 import { anytime, argmax, type Anytime } from './anytime';
 import { layerShapes, resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';

@@ -1,7 +1,7 @@
 // The exported functions, one per row of the table in module.cc. Signatures stand above the definitions.
 #pragma once
 
-#include "addon/napi_setup.h"
+#include "addon/support/napi_setup.h"
 
 namespace onespike::addon {
 

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "addon/api.h"
-#include "addon/check.h"
-#include "addon/handles.h"
-#include "addon/instance.h"
+#include "addon/support/check.h"
+#include "addon/support/handles.h"
+#include "addon/support/instance.h"
 
 namespace onespike::addon {
 

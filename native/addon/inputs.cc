@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "addon/check.h"
-#include "addon/instance.h"
+#include "addon/support/check.h"
+#include "addon/support/instance.h"
 
 namespace onespike::addon {
 namespace {

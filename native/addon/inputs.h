@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "addon/handles.h"
-#include "addon/napi_setup.h"
+#include "addon/support/handles.h"
+#include "addon/support/napi_setup.h"
 #include "core/dataset.h"
 #include "core/network.h"
 #include "core/spec.h"

@@ -1,8 +1,8 @@
 // Table of contents of the addon: what JavaScript sees, and nothing else. binding.ts types the same list.
 #include "addon/api.h"
-#include "addon/errors.h"
-#include "addon/instance.h"
-#include "addon/napi_setup.h"
+#include "addon/support/errors.h"
+#include "addon/support/instance.h"
+#include "addon/support/napi_setup.h"
 
 namespace onespike::addon {
 namespace {

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "addon/api.h"
-#include "addon/check.h"
-#include "addon/handles.h"
+#include "addon/support/check.h"
+#include "addon/support/handles.h"
 #include "addon/inputs.h"
-#include "addon/instance.h"
-#include "core/backend.h"
+#include "addon/support/instance.h"
+#include "core/backend/backend.h"
 #include "core/devices.h"
 
 #ifndef ONESPIKE_VERSION

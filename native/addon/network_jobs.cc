@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "addon/api.h"
-#include "addon/check.h"
+#include "addon/support/check.h"
 #include "addon/inputs.h"
-#include "addon/instance.h"
-#include "addon/job.h"
+#include "addon/support/instance.h"
+#include "addon/support/job.h"
 
 namespace onespike::addon {
 namespace {

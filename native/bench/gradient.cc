@@ -1,7 +1,7 @@
 // gradient_bench [fp32|mixed [T...]]: times the input gradient of single convolutions both ways, along the gradient
 // events and as a dense product, from the same random a(t). Columns: layer, T, density (pairs (neuron, step) within the
 // events' ranges), events per neuron, milliseconds per image of either, and their ratio. The thresholds of
-// cpu/gradient_choice.cc are read off this.
+// cpu/events/gradient_choice.cc are read off this.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 #include "ops/rng.h"
 
 namespace {

@@ -12,7 +12,7 @@
 #include <map>
 #include <string>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 #include "core/devices.h"
 #include "core/network.h"
 #include "ops/rng.h"

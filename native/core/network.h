@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/dataset.h"
-#include "core/profile.h"
+#include "core/backend/profile.h"
 #include "core/spec.h"
 #include "core/status.h"
 #include "ops/update.h"

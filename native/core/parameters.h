@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 #include "core/plan.h"
 
 namespace onespike {

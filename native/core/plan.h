@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 #include "core/network.h"
 #include "core/spec.h"
 #include "core/status.h"

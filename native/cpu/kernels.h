@@ -1,15 +1,15 @@
 // Vector kernels of the CPU backend, one task each; every function picks its instruction set at run time. The callers
-// in cpu/backend.cc split the work into tasks that own what they write.
+// in cpu/backend/backend.cc split the work into tasks that own what they write.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "core/backend.h"
-#include "cpu/dense.h"
-#include "cpu/event_buckets.h"
-#include "cpu/event_lists.h"
-#include "cpu/gradient_events.h"
+#include "core/backend/backend.h"
+#include "cpu/dense/dense.h"
+#include "cpu/events/event_buckets.h"
+#include "cpu/events/event_lists.h"
+#include "cpu/events/gradient_events.h"
 
 namespace onespike::cpu {
 

@@ -6,7 +6,7 @@
 #include <hwy/highway.h>
 
 #include "cpu/kernels.h"
-#include "cpu/vector-inl.h"
+#include "cpu/simd/vector-inl.h"
 #include "ops/update.h"
 
 HWY_BEFORE_NAMESPACE();

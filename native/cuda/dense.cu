@@ -1,9 +1,9 @@
 // Dense operations of the ANN and the analog input on the GPU.
 #include <algorithm>
 
-#include "cuda/backend.h"
+#include "cuda/device/backend.h"
 #include "cuda/elementwise.cuh"
-#include "cuda/simt.cuh"
+#include "cuda/simt/tiles.cuh"
 
 namespace onespike::cuda {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "cuda/launch.h"
-#include "cuda/workspace.h"
+#include "cuda/device/launch.h"
+#include "cuda/device/workspace.h"
 
 namespace onespike::cuda {
 

@@ -1,5 +1,5 @@
 // Input, masks and counts of the CUDA backend.
-#include "cuda/backend.h"
+#include "cuda/device/backend.h"
 #include "cuda/elementwise.cuh"
 #include "cuda/spikes.cuh"
 #include "ops/dropout.h"

@@ -1,8 +1,8 @@
 // Spike times as operands: a pooled cell's number of spikes at a step, and the number of all.
 #pragma once
 
-#include "core/backend.h"
-#include "cuda/simt.cuh"
+#include "core/backend/backend.h"
+#include "cuda/simt/tiles.cuh"
 
 namespace onespike::cuda {
 

@@ -1,5 +1,5 @@
 // What ends a step on the GPU: loss and its gradient, norm, updates.
-#include "cuda/backend.h"
+#include "cuda/device/backend.h"
 #include "cuda/elementwise.cuh"
 
 namespace onespike::cuda {

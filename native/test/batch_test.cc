@@ -1,8 +1,8 @@
 // A batch of many chunks and blocks has the mean of the gradients of its parts.
 #include <algorithm>
 
-#include "test/cases.h"
-#include "test/runner.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 namespace {

@@ -1,8 +1,8 @@
 // Conversion: thresholds from percentiles of the weighted input, layer by layer, against the oracle.
 #include <cmath>
 
-#include "test/cases.h"
-#include "test/runner.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 namespace {

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "core/dataset.h"
-#include "test/cases.h"
-#include "test/runner.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 namespace {

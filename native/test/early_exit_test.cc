@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "ops/readout.h"
-#include "test/cases.h"
-#include "test/runner.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 namespace {

@@ -7,9 +7,9 @@
 #include <new>
 #include <thread>
 
-#include "test/cases.h"
-#include "test/runner.h"
-#include "test/subject.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
+#include "test/support/subject.h"
 
 namespace onespike::test {
 namespace {

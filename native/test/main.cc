@@ -3,8 +3,8 @@
 #include <cstdio>
 
 #include "core/devices.h"
-#include "test/runner.h"
-#include "test/subject.h"
+#include "test/support/runner.h"
+#include "test/support/subject.h"
 #if ONESPIKE_WITH_CUDA
 #include "test/cuda/tests.h"
 #endif

@@ -2,8 +2,8 @@
 // own float parameters and gradient, so what is compared is the update; the oracle carries its own slots along.
 #include <cmath>
 
-#include "test/cases.h"
-#include "test/runner.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "test/cases.h"
-#include "test/runner.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 namespace {

@@ -5,8 +5,8 @@
 #include <limits>
 #include <set>
 
-#include "test/cases.h"
-#include "test/runner.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 namespace {

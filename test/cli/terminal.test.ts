@@ -2,7 +2,7 @@ import { listenForInterrupt } from '../../lib/cli/interrupt';
 import { Output, type Streams } from '../../lib/cli/output';
 import { bar, compact, duration, paintFor, percent, table, visibleWidth } from '../../lib/cli/style';
 import { TrainView } from '../../lib/cli/train-view';
-import type { ProgressEvent } from '../../lib/train/events';
+import type { ProgressEvent } from '../../lib/train/run/events';
 
 function streams(columns: number | undefined): Streams & { text: () => string } {
   let text = '';

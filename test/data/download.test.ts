@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { fetchDataset } from '../../lib/data';
-import { fetchFiles } from '../../lib/data/fetch';
+import { fetchFiles } from '../../lib/data/download/fetch';
 import { closeAll, expectFile, fetchFrom, start } from './download-helpers';
 import { cleanUp, expectError, temporaryFolder } from './helpers';
 import { broken, content, good, md5, sequence, serve, status, type Behaviour } from './web';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 
 import { loadImage } from '../../lib/data';
-import { fitPicture } from '../../lib/data/picture';
+import { fitPicture } from '../../lib/data/pictures/picture';
 import { cleanUp, encodePng, expectError, netpbm, temporaryFolder } from './helpers';
 import { pngChunk, type PngSpec } from './png-writer';
 
@@ -201,7 +201,7 @@ describe('other formats', () => {
   function withSharp(factory: () => unknown): typeof loadImage {
     jest.resetModules();
     jest.doMock('sharp', factory, { virtual: true });
-    return (require('../../lib/data/image') as { loadImage: typeof loadImage }).loadImage;
+    return (require('../../lib/data/pictures/image') as { loadImage: typeof loadImage }).loadImage;
   }
 
   test('without sharp the error says how to get it', async () => {

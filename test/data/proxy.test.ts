@@ -1,4 +1,4 @@
-import { proxyAuthorization, proxyFor } from '../../lib/data/proxy';
+import { proxyAuthorization, proxyFor } from '../../lib/data/download/proxy';
 
 const proxyOf = (address: string, env: Record<string, string>): string | undefined =>
   proxyFor(new URL(address), env)?.href;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { loadDataset } from '../../lib/data';
 import { SeededRandom } from '../../lib/data/random';
-import { generateShapes, shapeClasses } from '../../lib/data/shapes';
+import { generateShapes, shapeClasses } from '../../lib/data/sets/shapes';
 import { expectError } from './helpers';
 import { linearAccuracy } from './linear-model';
 

@@ -8,14 +8,14 @@ const libArrows: Record<string, string[]> = {
   binding: [],
   errors: [],
   check: ['errors'],
-  backend: ['binding', ...shared],
+  native: ['binding', ...shared],
   io: shared,
   data: ['io', ...shared],
-  model: ['io', 'backend', ...shared],
+  model: ['io', 'native', ...shared],
   energy: ['model', 'io', ...shared],
-  train: ['model', 'data', 'energy', 'io', 'backend', ...shared],
-  cli: ['train', 'model', 'data', 'energy', 'io', 'backend', ...shared],
-  index: ['train', 'model', 'data', 'energy', 'io', 'backend', ...shared],
+  train: ['model', 'data', 'energy', 'io', 'native', ...shared],
+  cli: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  index: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
 /** Which folders of native/ each may include. */
@@ -31,7 +31,7 @@ const nativeArrows: Record<string, string[]> = {
 
 /** Headers from outside that belong to one room, or to one file of it. */
 const headerOwners = [
-  { header: /^(napi|node_api|js_native_api|uv)\.h$/, owner: 'native/addon/napi_setup.h' },
+  { header: /^(napi|node_api|js_native_api|uv)\.h$/, owner: 'native/addon/support/napi_setup.h' },
   { header: /^hwy\//, owner: 'native/cpu/' },
   { header: /^(cuda_|cublas|cooperative_groups|mma)/, owner: 'native/cuda/' },
 ];

@@ -1,5 +1,5 @@
 // What a backend promises is asked of every backend: the suites that take one run once per backend.
-import { backendInfo, type BackendName } from '../../lib/backend';
+import { backendInfo, type BackendName } from '../../lib/native/devices';
 
 /** In 32 bits, in which all backends agree with the reference. */
 export type On = { backend: BackendName; precision: 'fp32' };

@@ -1,5 +1,5 @@
 // A thousand wrong calls of the public API: each must fail with a code, soon, and leave the process and the network whole.
-import { createDataset, type DeviceDataset } from '../../lib/backend';
+import { createDataset, type DeviceDataset } from '../../lib/native/dataset';
 import { isOneSpikeError } from '../../lib/errors';
 import { Network } from '../../lib/model/network';
 import { detached, labels, pixels, sgd, tiny, TINY_CLASSES, TINY_PIXELS } from './helpers';

@@ -1,5 +1,5 @@
 // Small networks, jobs long enough to be caught running, and the code of whatever goes wrong.
-import { hostInfo, resolveBackend, type BackendName } from '../../lib/backend';
+import { hostInfo, resolveBackend, type BackendName } from '../../lib/native/devices';
 import { isOneSpikeError, type ErrorCode } from '../../lib/errors';
 import type { NetworkDescription } from '../../lib/model/description';
 import { Network } from '../../lib/model/network';

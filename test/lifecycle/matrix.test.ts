@@ -1,5 +1,6 @@
 // Every method in every state: what a network may do while a job runs, after an abort, and after its disposal.
-import { createDataset, liveHandles, type DeviceDataset } from '../../lib/backend';
+import { createDataset, type DeviceDataset } from '../../lib/native/dataset';
+import { liveHandles } from '../../lib/native/addon';
 import { Network } from '../../lib/model/network';
 import { onEachBackend } from '../helpers/backends';
 import { heavy, heavyBatch, labels, outcome, pixels, running, sgd, tiny, TINY_CLASSES, TINY_PIXELS } from './helpers';

@@ -31,8 +31,8 @@ describe('the tarball', () => {
         'native/addon/module.cc',
         'native/core/network.h',
         'native/cuda/cuda.cmake',
-        'native/cuda/absent.cc',
-        'native/cuda/backend.cu',
+        'native/cuda/device/absent.cc',
+        'native/cuda/device/backend.cu',
       ]),
     );
     const top = new Set(consumer.files.map((file) => file.split('/')[0]));

@@ -1,6 +1,6 @@
-import { parseConfig, resolveConfig } from '../../lib/train/config';
-import { applyOverride, mergeConfig } from '../../lib/train/merge';
-import { presetConfig, presetNames } from '../../lib/train/presets';
+import { parseConfig, resolveConfig } from '../../lib/train/config/config';
+import { applyOverride, mergeConfig } from '../../lib/train/config/merge';
+import { presetConfig, presetNames } from '../../lib/train/config/presets';
 import { datasetNames } from '../../lib/data';
 
 function failure(run: () => unknown): { code: string; message: string } {

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync, appendFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { lockRun } from '../../lib/train/lock';
-import { defaultOut, RunFolder } from '../../lib/train/run-folder';
+import { lockRun } from '../../lib/train/run/lock';
+import { defaultOut, RunFolder } from '../../lib/train/run/run-folder';
 import { temporaryFolder } from '../helpers/command-line';
 
 const folder = temporaryFolder();

@@ -1,8 +1,8 @@
-import { augmentSeed, calibrationIndices, epochOrder } from '../../lib/train/order';
-import { learningRateFactor, type Schedule } from '../../lib/train/schedule';
-import { emptySums, initialState, isBetter, layerActivity, meanActivity } from '../../lib/train/state';
-import { activityWarnings } from '../../lib/train/watch';
-import { batchCount, batchRows } from '../../lib/train/batches';
+import { augmentSeed, calibrationIndices, epochOrder } from '../../lib/train/loop/order';
+import { learningRateFactor, type Schedule } from '../../lib/train/config/schedule';
+import { emptySums, initialState, isBetter, layerActivity, meanActivity } from '../../lib/train/run/state';
+import { activityWarnings } from '../../lib/train/loop/watch';
+import { batchCount, batchRows } from '../../lib/train/loop/batches';
 
 const schedule = (parts: Partial<Schedule>): Schedule => ({
   kind: 'constant',

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readModel } from '../../lib/model/model-file';
-import type { TrainConfigInput } from '../../lib/train/config';
-import type { ProgressEvent, SavedEvent, TrainEvent } from '../../lib/train/events';
-import type { TrainState } from '../../lib/train/state';
-import { resume, train, type TrainOptions } from '../../lib/train/train';
+import type { TrainConfigInput } from '../../lib/train/config/config';
+import type { ProgressEvent, SavedEvent, TrainEvent } from '../../lib/train/run/events';
+import type { TrainState } from '../../lib/train/run/state';
+import { resume, train, type TrainOptions } from '../../lib/train/loop/train';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 const folder = temporaryFolder();

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { backendInfo } from '../../lib/backend';
-import { loadRun } from '../../lib/train/load-run';
-import { resume, train } from '../../lib/train/train';
-import type { TrainConfigInput } from '../../lib/train/config';
-import type { TrainEvent } from '../../lib/train/events';
+import { backendInfo } from '../../lib/native/devices';
+import { loadRun } from '../../lib/train/run/load-run';
+import { resume, train } from '../../lib/train/loop/train';
+import type { TrainConfigInput } from '../../lib/train/config/config';
+import type { TrainEvent } from '../../lib/train/run/events';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 const folder = temporaryFolder();

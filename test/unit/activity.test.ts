@@ -1,7 +1,7 @@
 import { SeededRandom } from '../../lib/data';
 import { Network } from '../../lib/model/network';
 import { vgg } from '../../lib/model/vgg';
-import { setActivity } from '../../lib/train/activity';
+import { setActivity } from '../../lib/cli/bench/activity';
 
 const images = 8;
 const random = new SeededRandom(1);

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { loadNative, packageRoot } from '../../binding';
-import { backendInfo, createDataset, loadFailure, resolveBackend } from '../../lib/backend';
+import { backendInfo, resolveBackend } from '../../lib/native/devices';
+import { createDataset } from '../../lib/native/dataset';
+import { loadFailure } from '../../lib/native/addon';
 import { isOneSpikeError, OneSpikeError, toOneSpikeError } from '../../lib/errors';
 import { outcome } from '../lifecycle/helpers';
 

@@ -1,5 +1,5 @@
 // Network.trainSteps: several steps in one call give what they give one by one.
-import { createDataset } from '../../lib/backend';
+import { createDataset } from '../../lib/native/dataset';
 import { Network, type TrainStep } from '../../lib/model/network';
 import { onEachBackend } from '../helpers/backends';
 import { heavy, labels, outcome, pixels, sgd, tiny, TINY_CLASSES as K, TINY_PIXELS } from '../lifecycle/helpers';

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { createDataset } from '../../lib/backend';
+import { createDataset } from '../../lib/native/dataset';
 import type { NetworkDescription } from '../../lib/model/description';
 import { Network } from '../../lib/model/network';
 import { onEachBackend } from '../helpers/backends';

@@ -1,7 +1,7 @@
 /** The timed steps. */
 import type { ProfileEntry } from '../../model/network';
-import { meanActivity, hiddenLayers, layerActivity } from '../../train/state';
-import type { LayerActivity } from '../../train/events';
+import { meanActivity, hiddenLayers, layerActivity } from '../../train/run/state';
+import type { LayerActivity } from '../../train/run/events';
 import { neededBytes, peakRss, type NeededBytes } from './memory';
 import type { BenchSettings } from './settings';
 import type { Subject, SubjectOptions } from './subject';

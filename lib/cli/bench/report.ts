@@ -1,5 +1,5 @@
 /** What a bench says: one object for programs, a few lines for people. */
-import { hostInfo } from '../../backend';
+import { hostInfo } from '../../native/devices';
 import type { Network } from '../../model/network';
 import type { Output } from '../output';
 import { compact, table } from '../style';

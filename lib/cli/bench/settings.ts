@@ -1,10 +1,10 @@
 /** What a bench is asked to time: words and flags of the command line, checked and completed. */
 import { availableParallelism } from 'node:os';
-import { BACKEND_CHOICES, type BackendChoice } from '../../backend';
+import { BACKEND_CHOICES, type BackendChoice } from '../../native/devices';
 import { checkOneOf } from '../../check';
 import { SURROGATES, type ResolvedNetwork, type Surrogate } from '../../model/description';
 import { PRECISIONS, type Mode, type Precision } from '../../model/network';
-import { presetNames, type PresetName } from '../../train/presets';
+import { presetNames, type PresetName } from '../../train/config/presets';
 import { asUsage, UsageError } from '../usage';
 
 export const benchModes = ['train', 'infer', 'ann-train', 'ann-infer'] as const;

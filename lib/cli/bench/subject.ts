@@ -3,8 +3,8 @@ import { OneSpikeError } from '../../errors';
 import { SeededRandom } from '../../data';
 import { Network } from '../../model/network';
 import { vgg } from '../../model/vgg';
-import { setActivity } from '../../train/activity';
-import { loadRun } from '../../train/load-run';
+import { setActivity } from './activity';
+import { loadRun } from '../../train/run/load-run';
 import { checkClaims, type BenchSettings, type RandomSource, type RunSource } from './settings';
 
 export interface Images {

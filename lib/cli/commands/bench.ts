@@ -1,7 +1,7 @@
 /** `bench`: speed and memory of a network with random weights at a given activity, or of a trained one. */
 import type { Command } from 'commander';
 import { SURROGATES } from '../../model/description';
-import { presetNames } from '../../train/presets';
+import { presetNames } from '../../train/config/presets';
 import { peakRss } from '../bench/memory';
 import { measure } from '../bench/measure';
 import { benchEvent, showBench } from '../bench/report';

@@ -1,7 +1,7 @@
 /** `doctor`: what this machine offers, and what is missing. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Command } from 'commander';
-import { backendInfo, type BackendInfo, type DeviceInfo } from '../../backend';
+import { backendInfo, type BackendInfo, type DeviceInfo } from '../../native/devices';
 import { Output } from '../output';
 import { table } from '../style';
 import { packageVersion } from '../version';

@@ -1,8 +1,8 @@
 /** `presets`: the configurations that `train` knows by name. */
 import type { Command } from 'commander';
 import { datasetNames } from '../../data';
-import { defaultDataset, presetConfig, presetNames } from '../../train/presets';
-import { resolveConfig } from '../../train/config';
+import { defaultDataset, presetConfig, presetNames } from '../../train/config/presets';
+import { resolveConfig } from '../../train/config/config';
 import { Output } from '../output';
 import { table } from '../style';
 import { asUsage } from '../usage';

@@ -1,16 +1,17 @@
 /** `eval`, `predict` and `energy`: what a trained run can do. */
 import type { Command } from 'commander';
-import { BACKEND_CHOICES, createDataset } from '../../backend';
+import { BACKEND_CHOICES } from '../../native/devices';
+import { createDataset } from '../../native/dataset';
 import { checkOneOf } from '../../check';
 import { loadImage } from '../../data';
 import { formatEnergyTable } from '../../energy';
 import { OneSpikeError } from '../../errors';
 import type { Network } from '../../model/network';
-import { allRows } from '../../train/batches';
-import { measureEnergy } from '../../train/energy';
-import { evaluateRows, type Evaluation } from '../../train/evaluate';
-import { loadRun, type Run } from '../../train/load-run';
-import { hiddenLayers, layerActivity, meanActivity } from '../../train/state';
+import { allRows } from '../../train/loop/batches';
+import { measureEnergy } from '../../train/loop/energy';
+import { evaluateRows, type Evaluation } from '../../train/loop/evaluate';
+import { loadRun, type Run } from '../../train/run/load-run';
+import { hiddenLayers, layerActivity, meanActivity } from '../../train/run/state';
 import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
 import { bar, compact, percent, table } from '../style';

@@ -1,12 +1,12 @@
 /** `train` and `resume`. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { BACKEND_CHOICES } from '../../backend';
+import { BACKEND_CHOICES } from '../../native/devices';
 import { checkOneOf } from '../../check';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
-import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config';
-import type { TrainEvent } from '../../train/events';
-import { resume, train } from '../../train/train';
+import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
+import type { TrainEvent } from '../../train/run/events';
+import { resume, train } from '../../train/loop/train';
 import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
 import { shortPath, TrainView } from '../train-view';

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "cuda/ptx.cuh"
+#include "cuda/tensor/ptx.cuh"
 
 namespace onespike::bench {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "cuda/launch.h"
+#include "cuda/device/launch.h"
 
 namespace onespike::bench {
 

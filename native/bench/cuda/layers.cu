@@ -3,10 +3,10 @@
 #include <stdexcept>
 
 #include "bench/cuda/device.h"
-#include "cuda/crossing.h"
-#include "cuda/operands.h"
-#include "cuda/simt.h"
-#include "cuda/tensor_core.h"
+#include "cuda/choice/crossing.h"
+#include "cuda/tensor/operands.h"
+#include "cuda/simt/simt.h"
+#include "cuda/tensor/tensor_core.h"
 #include "ops/rng.h"
 
 namespace onespike::bench {

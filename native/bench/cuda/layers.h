@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cuda/launch.h"
+#include "cuda/device/launch.h"
 #include "ops/shape.h"
 
 namespace onespike::bench {

@@ -1,8 +1,8 @@
 // cuda_bench --layers|--crossing [--json] [--batch N] [--timesteps T] [--activity A] [--device N] [--small], on the
 // layers of VGG-16 for images of 32 x 32. `--layers` times every tensor-core product against the peak of the tensor
 // cores and the bandwidth of the memory, both measured here. `--crossing` times the kernels that follow events and
-// their dense twins at several activities, whichever would be chosen, so that the constants of cuda/crossing.h can be
-// corrected. `--small` is a few tiny layers, once each, for a look at the program itself.
+// their dense twins at several activities, whichever would be chosen, so that the constants of cuda/choice/crossing.h
+// can be corrected. `--small` is a few tiny layers, once each, for a look at the program itself.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -12,7 +12,7 @@
 #include "bench/cuda/device.h"
 #include "bench/cuda/layers.h"
 #include "core/devices.h"
-#include "cuda/tensor_core.h"
+#include "cuda/tensor/tensor_core.h"
 
 namespace {
 
@@ -112,7 +112,8 @@ void run_crossing(const Options& o, const std::string& device) {
                 o.timesteps);
   else
     std::printf(
-        "%s, batch %d, T = %d. Chosen: by the constants of cuda/crossing.h.\n\n| layer | operation | activity | dense, "
+        "%s, batch %d, T = %d. Chosen: by the constants of cuda/choice/crossing.h.\n\n| layer | operation | activity | "
+        "dense, "
         "ms | events, ms | faster | crossing | chosen |\n|---|---|---|---|---|---|---|---|\n",
         device.c_str(), o.batch, o.timesteps);
   bool first = true;

@@ -4,9 +4,9 @@
 #include <cstring>
 #include <memory>
 
-#include "core/backend.h"
-#include "cuda/crossing.h"
-#include "test/cases.h"
+#include "core/backend/backend.h"
+#include "cuda/choice/crossing.h"
+#include "test/support/cases.h"
 #include "test/cuda/tests.h"
 
 namespace onespike::test {

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "cuda/launch.h"
-#include "test/runner.h"
+#include "cuda/device/launch.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 

@@ -6,9 +6,9 @@
 
 #include "core/devices.h"
 #include "cuda/neuron.cuh"
-#include "cuda/simt.h"
-#include "cuda/tensor_core.h"
-#include "test/cases.h"
+#include "cuda/simt/simt.h"
+#include "cuda/tensor/tensor_core.h"
+#include "test/support/cases.h"
 #include "test/cuda/device_array.h"
 #include "test/cuda/plain_products.h"
 #include "test/cuda/tests.h"

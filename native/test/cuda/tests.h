@@ -1,6 +1,6 @@
 #pragma once
 
-#include "test/runner.h"
+#include "test/support/runner.h"
 
 namespace onespike::test {
 

@@ -1,0 +1,239 @@
+/** A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is right. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { OneSpikeError } from '../../errors';
+import { makeFolder } from '../../io/atomic';
+import { abortError, ioError, statOrNull, throwIfAborted } from '../files';
+import type { Environment } from './proxy';
+import { get, RequestFailure } from './request';
+
+export interface DownloadProgress {
+  path: string;
+  url: string;
+  /** Bytes on disk so far, those of earlier attempts included. */
+  received: number;
+  /** Bytes of the whole file, if known. */
+  total: number | undefined;
+}
+
+export interface DownloadOptions {
+  /** Addresses of the same file, in the order in which they are tried. */
+  urls: string[];
+  path: string;
+  /** Lower-case hexadecimal MD5 of the whole file. It guards against damage, which is why a resumed file may be trusted. */
+  md5: string;
+  /** Exact size in bytes, if known; never more than this is written. */
+  size?: number;
+  /** Failed attempts in a row at one address before the next one is tried. Default 5. An attempt that brought data starts the count again. */
+  attempts?: number;
+  /** Longest silence in milliseconds. Default 30,000. */
+  stallMs?: number;
+  /** Pause after the first failure in milliseconds; doubles up to 30 s. Default 1000. */
+  backoffMs?: number;
+  onProgress?: (progress: DownloadProgress) => void;
+  signal?: AbortSignal;
+  /** Default `process.env`: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. */
+  env?: Environment;
+  /** Extra certificate authority (PEM). */
+  ca?: string;
+}
+
+/** Data that an attempt must bring to count as progress: a server that trickles a byte per connection must not keep us for ever. */
+const progressBytes = 65_536;
+const defaultStallMs = 30_000;
+/** Where a file of unknown size stops. */
+const largestUnknown = 2 ** 32;
+
+export async function md5Of(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('md5');
+  try {
+    for await (const chunk of createReadStream(path, { signal })) hash.update(chunk as Buffer);
+  } catch (error) {
+    if (signal?.aborted) throw abortError(signal, `reading ${path}`);
+    throw ioError('a readable file', path, error);
+  }
+  return hash.digest('hex');
+}
+
+/** Where the body of the response belongs in the file; throws if the response is not usable. `have` bytes are on disk. */
+function bodyOffset(response: IncomingMessage, have: number): number {
+  const status = response.statusCode ?? 0;
+  const encoding = response.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity')
+    throw new RequestFailure(`the server sends content-encoding ${encoding}`, true);
+  if (status === 200) return 0; // the whole file, though a part may have been asked for
+  if (status === 206) {
+    const range = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '');
+    if (range !== null && Number(range[1]) === have) return have;
+    throw new RequestFailure('the server sends another range than asked for', false);
+  }
+  // Worth asking again: too early, too many requests, timeouts and everything that is the server's own trouble.
+  throw new RequestFailure(`the server answered ${status}`, status < 500 && ![408, 425, 429].includes(status));
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer, position: number, path: string): Promise<void> {
+  try {
+    for (let done = 0; done < chunk.length; )
+      done += (await file.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
+  } catch (error) {
+    throw ioError('room for a download', `${path}.part`, error);
+  }
+}
+
+async function writeBody(
+  response: IncomingMessage,
+  file: FileHandle,
+  offset: number,
+  url: string,
+  options: DownloadOptions,
+): Promise<void> {
+  const most = options.size ?? largestUnknown;
+  const announced = response.headers['content-length'];
+  const total = options.size ?? (announced === undefined ? undefined : offset + Number(announced));
+  let received = offset;
+  options.onProgress?.({ path: options.path, url, received, total });
+  const stallMs = options.stallMs ?? defaultStallMs;
+  const watch = setTimeout(() => response.destroy(new RequestFailure(`no data for ${stallMs} ms`, false)), stallMs);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      watch.refresh();
+      if (received + chunk.length > most)
+        throw new RequestFailure(`the server sends more than the expected ${most} bytes`, true);
+      await writeAll(file, chunk, received, options.path);
+      received += chunk.length;
+      options.onProgress?.({ path: options.path, url, received, total });
+    }
+  } finally {
+    clearTimeout(watch);
+  }
+  if (options.size !== undefined && received !== options.size)
+    throw new RequestFailure(`the server sends ${received} bytes of ${options.size}`, false);
+}
+
+/** What came is not the file. */
+class WrongFile extends RequestFailure {}
+
+type Outcome = { done: true } | { done: false; failure: RequestFailure; gained: number };
+
+/** One attempt: continues the part file or starts it, and verifies it when the body has come to its end. */
+async function attemptOnce(url: string, part: string, options: DownloadOptions): Promise<Outcome> {
+  let have = (await statOrNull(part))?.size ?? 0;
+  if (options.size !== undefined && have > options.size) {
+    await rm(part, { force: true });
+    have = 0;
+  }
+  let resumed = have > 0;
+  let failure: RequestFailure | undefined;
+  if (have === 0 || have !== options.size) {
+    let file: FileHandle;
+    try {
+      file = await open(part, have > 0 ? 'r+' : 'w');
+    } catch (error) {
+      throw ioError('a writable file', part, error);
+    }
+    let response: IncomingMessage | undefined;
+    try {
+      response = await get(url, {
+        headers: {
+          'user-agent': 'onespike',
+          accept: '*/*',
+          'accept-encoding': 'identity',
+          ...(have > 0 ? { range: `bytes=${have}-` } : {}),
+        },
+        stallMs: options.stallMs ?? defaultStallMs,
+        env: options.env ?? process.env,
+        ca: options.ca,
+        signal: options.signal,
+      });
+      // 416: nothing lies beyond what we have. It is whole, which the checksum decides, or it is junk.
+      if (!(response.statusCode === 416 && resumed)) {
+        const offset = bodyOffset(response, have);
+        if (offset === 0) {
+          await file.truncate(0);
+          resumed = false;
+          have = 0;
+        }
+        await writeBody(response, file, offset, url, options);
+      }
+      await file.sync();
+    } catch (error) {
+      if (options.signal?.aborted) throw abortError(options.signal, `the download of ${options.path}`);
+      if (error instanceof OneSpikeError) throw error;
+      failure =
+        error instanceof RequestFailure
+          ? error
+          : new RequestFailure((error as NodeJS.ErrnoException).code ?? (error as Error).message, false, {
+              cause: error,
+            });
+    } finally {
+      response?.destroy();
+      await file.close();
+    }
+  }
+  if (failure !== undefined) return { done: false, failure, gained: ((await statOrNull(part))?.size ?? 0) - have };
+
+  const md5 = await md5Of(part, options.signal);
+  if (md5 === options.md5) return { done: true };
+  await rm(part, { force: true });
+  // The beginning may have come from elsewhere; only a file that this address sent as a whole speaks against the address.
+  return {
+    done: false,
+    failure: new WrongFile(`the file has the MD5 ${md5} instead of ${options.md5}`, !resumed),
+    gained: 0,
+  };
+}
+
+/**
+ * Downloads to `path`, by way of `path.part`, which survives failures and aborts so that the next call continues it.
+ *
+ * @returns 'present' if the right file was there already, else 'downloaded'
+ * @throws ERR_IO if no address gives the file, ERR_FORMAT if the last one gives another file, ERR_ABORTED
+ */
+export async function download(options: DownloadOptions): Promise<'present' | 'downloaded'> {
+  const { urls, path, signal } = options;
+  throwIfAborted(signal, `the download of ${path}`);
+  const existing = await statOrNull(path);
+  if (
+    existing?.isFile() &&
+    (options.size === undefined || existing.size === options.size) &&
+    (await md5Of(path, signal)) === options.md5
+  )
+    return 'present';
+  await makeFolder(dirname(path));
+  const part = `${path}.part`;
+  const attempts = options.attempts ?? 5;
+  const failures: string[] = [];
+  let last: RequestFailure | undefined;
+  for (const url of urls) {
+    for (let failed = 0; ; ) {
+      const outcome = await attemptOnce(url, part, options);
+      if (outcome.done) {
+        try {
+          await rename(part, path);
+        } catch (error) {
+          throw ioError('a writable file', path, error);
+        }
+        return 'downloaded';
+      }
+      last = outcome.failure;
+      if (last.permanent) break;
+      failed = outcome.gained >= progressBytes ? 1 : failed + 1;
+      if (failed >= attempts) break;
+      try {
+        await sleep(Math.min(30_000, (options.backoffMs ?? 1000) * 2 ** (failed - 1)), undefined, { signal });
+      } catch {
+        throw abortError(signal as AbortSignal, `the download of ${path}`);
+      }
+    }
+    failures.push(`${url}: ${last?.message}`);
+  }
+  const code = last instanceof WrongFile ? 'ERR_FORMAT' : 'ERR_IO';
+  throw new OneSpikeError(code, `Expected to download ${path} but received from ${failures.join('; from ')}`, {
+    cause: last,
+  });
+}

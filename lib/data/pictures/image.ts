@@ -1,0 +1,90 @@
+/** One picture file, brought to the shape a network takes. */
+import { checkInteger, checkOptions, checkSignal, checkString, expected } from '../../check';
+import { OneSpikeError } from '../../errors';
+import { readBounded } from '../files';
+import { decodeNetpbm, isNetpbm } from './netpbm';
+import { fitPicture, type Picture } from './picture';
+import { decodePng, isPng } from './png';
+import type { ImageShape } from '../types';
+
+/** Larger pictures are refused before they are decoded. */
+const maxPixels = 50_000_000;
+const maxFileBytes = 256 * 1024 * 1024;
+
+/** The part of sharp's interface that is used. */
+interface Sharp {
+  rotate(): Sharp;
+  flatten(options: { background: string }): Sharp;
+  toColourspace(space: string): Sharp;
+  raw(): Sharp;
+  toBuffer(options: {
+    resolveWithObject: true;
+  }): Promise<{ data: Buffer; info: { width: number; height: number; channels: number } }>;
+}
+type SharpFactory = (input: Buffer, options: { limitInputPixels: number }) => Sharp;
+
+function loadSharp(origin: string): SharpFactory {
+  try {
+    return require('sharp') as SharpFactory;
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
+    const state = missing ? 'is not installed: npm install sharp' : `does not load: ${(error as Error).message}`;
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected a PNG, PPM (P6) or PGM (P5) picture in ${origin} but received another format; ` +
+        `JPEG, WebP and interlaced PNG need the optional package sharp, which ${state}`,
+      { cause: error },
+    );
+  }
+}
+
+async function decodeWithSharp(bytes: Buffer, origin: string): Promise<Picture> {
+  const sharp = loadSharp(origin);
+  try {
+    const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels })
+      .rotate()
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    if (info.channels !== 1 && info.channels !== 3) throw new Error(`${info.channels} channels`);
+    return { width: info.width, height: info.height, channels: info.channels, data };
+  } catch (error) {
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected a picture in ${origin} but sharp received: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+async function decodePicture(bytes: Buffer, origin: string): Promise<Picture> {
+  if (bytes.length === 0)
+    throw new OneSpikeError('ERR_FORMAT', `Expected a picture in ${origin} but received an empty file`);
+  if (isNetpbm(bytes)) return decodeNetpbm(bytes, origin, maxPixels);
+  if (isPng(bytes)) return (await decodePng(bytes, origin, maxPixels)) ?? decodeWithSharp(bytes, origin);
+  return decodeWithSharp(bytes, origin);
+}
+
+/**
+ * Reads a picture and fits it to `shape`: the centre part of the same proportions is resampled, colour becomes grey or grey
+ * colour if the shape asks for it, transparency lies on white. PNG, PPM and PGM need no dependency; other formats
+ * (JPEG, WebP) need the optional package sharp.
+ *
+ * @returns (C, H, W) bytes
+ * @throws ERR_IO if unreadable, ERR_FORMAT if it is no picture or sharp is missing, ERR_ARG, ERR_ABORTED
+ */
+export async function loadImage(
+  path: string,
+  shape: ImageShape,
+  options: { signal?: AbortSignal } = {},
+): Promise<Uint8Array> {
+  checkString(path, 'path');
+  if (!Array.isArray(shape) || shape.length !== 3) throw expected('[channels, height, width]', 'shape', shape);
+  if (shape[0] !== 1 && shape[0] !== 3) throw expected('1 or 3', 'shape[0] (channels)', shape[0]);
+  checkInteger(shape[1], 'shape[1] (height)', { min: 1, max: 4096 });
+  checkInteger(shape[2], 'shape[2] (width)', { min: 1, max: 4096 });
+  const signal = checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal');
+  const bytes = await readBounded(path, maxFileBytes, signal);
+  return fitPicture(await decodePicture(bytes, path), shape);
+}

@@ -1,0 +1,139 @@
+// Which processors there are, and which one a network will run on.
+import { cpus } from 'node:os';
+
+import { nativePath, type NativeBackend } from '../../binding';
+import { checkInteger, checkOneOf } from '../check';
+import { OneSpikeError } from '../errors';
+import { call } from './addon';
+
+export type BackendName = NativeBackend;
+export type BackendChoice = 'auto' | BackendName;
+export const BACKEND_CHOICES = ['auto', 'cpu', 'cuda'] as const satisfies readonly BackendChoice[];
+/** Largest number of a device that is not a mistake. */
+export const MAX_DEVICE = 1023;
+
+/** A GPU as its driver shows it. */
+export interface DeviceInfo {
+  /** Its number, as the option `device` takes it. */
+  device: number;
+  name: string;
+  memoryBytes: number;
+  /** When it was probed; null if it was not. */
+  freeBytes: number | null;
+  /** '9.0' */
+  computeCapability: string;
+  /** CUDA version that the driver knows, and that this binary was built with: '13.0'. */
+  driver: string;
+  runtime: string;
+  /** A kernel ran on it. Devices after the first that is usable are not probed: that would take their memory. */
+  usable: boolean;
+  /** Why it is not usable; empty if it is, or was not probed. */
+  reason: string;
+}
+
+export interface BackendInfo {
+  version: string;
+  /** What `auto` chooses on this machine. */
+  backend: BackendName;
+  /** The processor that `backend` runs on, for people to read. */
+  device: string;
+  /** The instruction set that was chosen for the CPU kernels. */
+  simdTarget: string;
+  hardwareThreads: number;
+  /** This binary holds CUDA kernels. */
+  binaryCuda: boolean;
+  /** Why they cannot be used; empty if they can. */
+  cudaReason: string;
+  /** The GPUs of this machine; empty without CUDA kernels or a driver. */
+  devices: DeviceInfo[];
+  /** The file that was loaded. */
+  binaryPath: string;
+}
+
+/** 13000 -> '13.0' */
+function cudaVersion(version: number): string {
+  return `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
+}
+
+/** The GPUs, and why the wanted one, or every one, cannot be used. Takes memory of the device that it probes. */
+function cudaDevices(wanted: number | null): { devices: DeviceInfo[]; reason: string } {
+  const { list, reason } = call((module) => module.devices(wanted));
+  const devices = list.map(
+    ({ name, major, minor, memoryBytes, freeBytes, driver, runtime, usable, reason: why }, device) => ({
+      device,
+      name,
+      memoryBytes,
+      freeBytes: freeBytes < 0 ? null : freeBytes,
+      computeCapability: `${major}.${minor}`,
+      driver: cudaVersion(driver),
+      runtime: cudaVersion(runtime),
+      usable,
+      reason: why,
+    }),
+  );
+  return { devices, reason };
+}
+
+/** Version and processor of this installation. Asks no GPU. Errors: ERR_NO_BACKEND when the addon cannot be loaded. */
+export function hostInfo(): Pick<
+  BackendInfo,
+  'version' | 'simdTarget' | 'hardwareThreads' | 'binaryCuda' | 'binaryPath'
+> & { cpu: string } {
+  const { version, simdTarget, hardwareThreads, binaryCuda } = call((module) => module.info());
+  return {
+    version,
+    simdTarget,
+    hardwareThreads,
+    binaryCuda,
+    binaryPath: nativePath(),
+    cpu: cpus()[0]?.model.trim() ?? 'unknown CPU',
+  };
+}
+
+/** What this machine offers. Probes the GPUs until one is usable. Errors: ERR_NO_BACKEND when the addon cannot be loaded. */
+export function backendInfo(): BackendInfo {
+  const { cpu, ...host } = hostInfo();
+  const { devices, reason } = cudaDevices(null);
+  const gpu = devices.find(({ usable }) => usable);
+  return {
+    ...host,
+    backend: gpu === undefined ? 'cpu' : 'cuda',
+    device: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
+    cudaReason: reason,
+    devices,
+  };
+}
+
+function processorName(gpu: DeviceInfo): string {
+  return `${gpu.name} (cuda:${gpu.device})`;
+}
+
+/** Where a network will run. */
+export interface ChosenBackend {
+  backend: BackendName;
+  /** Number of the GPU; null on the CPU. */
+  device: number | null;
+  /** The processor, for people to read. */
+  processor: string;
+}
+
+/**
+ * The backend that will run: `auto` takes GPU `device`, or the first usable one, else the CPU. The CPU has no devices: `device` says
+ * nothing there. Errors: ERR_ARG for another name or number, ERR_NO_BACKEND with the reason when the wanted one cannot run here.
+ */
+export function resolveBackend(choice: unknown = 'auto', device?: unknown): ChosenBackend {
+  const wanted = checkOneOf(choice, 'backend', BACKEND_CHOICES);
+  const number = device === undefined ? null : checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
+  if (wanted !== 'cpu') {
+    const { devices, reason } = cudaDevices(number);
+    const gpu = number === null ? devices.find(({ usable }) => usable) : devices[number];
+    if (gpu?.usable) return { backend: 'cuda', device: gpu.device, processor: processorName(gpu) };
+    if (wanted === 'cuda')
+      throw new OneSpikeError(
+        'ERR_NO_BACKEND',
+        `Expected a usable CUDA device for backend 'cuda' but received none: ${reason}`,
+      );
+  }
+  const { cpu, simdTarget } = hostInfo();
+  return { backend: 'cpu', device: null, processor: `${cpu} (${simdTarget})` };
+}

@@ -1,0 +1,45 @@
+/** Operations and energy of a network on test images. */
+import type { ImageSet } from '../../data';
+import { energyAccount, OperationCounter, type EnergyReport } from '../../energy';
+import type { Network } from '../../model/network';
+import type { EnergySummary } from '../run/events';
+
+export interface EnergyMeasurement {
+  /** The first so many images of the set are counted; what there is, if it has fewer. */
+  images: number;
+  batch: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** Errors: ERR_ABORTED, ERR_OOM. */
+export async function measureEnergy(
+  network: Network,
+  test: ImageSet,
+  { images, batch, signal }: EnergyMeasurement,
+): Promise<EnergyReport> {
+  const counter = new OperationCounter(network.description);
+  const size = test.pixels.length / test.count;
+  const count = Math.min(images, test.count);
+  for (let first = 0; first < count; first += batch) {
+    const pixels = test.pixels.subarray(first * size, Math.min(first + batch, count) * size);
+    const { spikeTimes } = await network.forward(pixels, { trace: true, signal });
+    if (spikeTimes !== undefined) counter.add(pixels, spikeTimes);
+  }
+  return energyAccount(network.description, counter.counts());
+}
+
+/** The few numbers of a report that belong into an event. */
+export function summariseEnergy(report: EnergyReport): EnergySummary {
+  const { headline } = report;
+  return {
+    ratio: headline.ratio,
+    account: headline.account,
+    constants: headline.constants.name,
+    annPicojoules: headline.annPicojoules,
+    snnPicojoules: headline.snnPicojoules,
+    ratios: Object.fromEntries(
+      report.accounts.map(({ account, constants, ratio }) => [`${account}/${constants.name}`, ratio]),
+    ),
+    images: report.images,
+  };
+}

@@ -1,0 +1,25 @@
+/**
+ * Which images a step sees. Everything derives from (seed, phase, epoch), so a resumed run needs no state to go on with
+ * the same batches.
+ */
+import { SeededRandom } from '../../data/random';
+import type { Phase } from '../run/events';
+
+// Stream words that keep the generators of different purposes apart.
+const streams = { ann: 0x616e6e, snn: 0x736e6e, augment: 0x617567, calibration: 0x63616c } as const;
+
+/** A permutation of `indices` for one epoch (0-based) of a phase. */
+export function epochOrder(indices: Uint32Array, seed: number, phase: Phase, epoch: number): Uint32Array {
+  return new SeededRandom(seed, streams[phase], epoch).shuffle(Uint32Array.from(indices));
+}
+
+/** Seed (below 2^53) of the augmentation of a phase; native code adds the step and the place in the batch. */
+export function augmentSeed(seed: number, phase: Phase): number {
+  const random = new SeededRandom(seed, streams.augment, streams[phase]);
+  return random.next() * 2 ** 21 + (random.next() >>> 11);
+}
+
+/** `count` of the training images, at random, for setting thresholds. */
+export function calibrationIndices(indices: Uint32Array, seed: number, count: number): Uint32Array {
+  return new SeededRandom(seed, streams.calibration).shuffle(Uint32Array.from(indices)).slice(0, count);
+}

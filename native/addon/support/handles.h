@@ -1,0 +1,107 @@
+// What the opaque handles of JavaScript stand for, and how they are told from any other object.
+//
+//   JS handle ──finalizer──> shared_ptr<NetworkEntry> <── Job (while it runs)
+//   JS handle ──finalizer──> shared_ptr<DatasetEntry> ──> shared_ptr<const Dataset> <── Job, Prefetcher
+//
+// A handle may be disposed or collected at any time: the entry lives until its job has ended.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "addon/support/napi_setup.h"
+#include "addon/support/runner.h"
+#include "core/dataset.h"
+#include "core/network.h"
+
+namespace onespike::addon {
+
+class Instance;
+
+// Handles that are neither disposed nor collected; touched by the JS thread only.
+struct LiveCounts {
+  int networks = 0;
+  int datasets = 0;
+};
+
+// Bytes told to V8, so that it collects handles in time.
+class ExternalMemory {
+ public:
+  void report(Napi::Env env, int64_t bytes);
+
+ private:
+  int64_t reported_ = 0;
+};
+
+// Sizes that argument checks need; fixed at creation, so they may be read while a job runs.
+struct NetworkShape {
+  int channels = 0, height = 0, width = 0;
+  int64_t image_size = 0;  // C * H * W
+  int timesteps = 0;
+  int64_t classes = 0;
+  std::vector<int> layers;       // entry of the layer list, per spiking layer (output last)
+  std::vector<int64_t> neurons;  // per spiking layer
+  std::vector<TensorInfo> tensors;
+  int steps_at_once = 1;
+};
+
+// All members belong to the JS thread but for `stop`, and for `network` and `prefetcher` while `busy`.
+class NetworkEntry {
+ public:
+  NetworkEntry(std::unique_ptr<Network> network, std::shared_ptr<LiveCounts> live);
+  ~NetworkEntry();
+
+  // Throws ERR_STATE when disposed.
+  void require_open() const;
+  // Throws ERR_STATE when disposed, ERR_BUSY while a job runs.
+  void require_idle() const;
+  // The network is gone at once, or when its job ends.
+  void dispose(Napi::Env env);
+  // The job has ended: measures the memory, or releases it when the network was disposed or collected meanwhile.
+  void settle(Napi::Env env);
+  // The handle was collected; a running job may go on, the memory is no longer V8's business.
+  void collected(Napi::Env env);
+
+  NetworkShape shape;
+  std::unique_ptr<Network> network;
+  std::unique_ptr<Prefetcher> prefetcher;
+  std::atomic<bool> stop{false};
+  bool busy = false;
+  bool disposed = false;
+  int64_t memory_bytes = 0;  // as of the end of the last job
+  Runner runner;             // after the members that its thread uses: destroyed, hence joined, before them
+
+ private:
+  void close();
+
+  bool collected_ = false;
+  bool counted_ = true;
+  ExternalMemory external_;
+  std::shared_ptr<LiveCounts> live_;
+};
+
+class DatasetEntry {
+ public:
+  DatasetEntry(std::shared_ptr<const Dataset> data, std::shared_ptr<LiveCounts> live);
+  ~DatasetEntry();
+
+  const std::shared_ptr<const Dataset>& open() const;  // throws ERR_STATE when disposed
+  void dispose(Napi::Env env);
+  void report(Napi::Env env);
+
+ private:
+  std::shared_ptr<const Dataset> data_;
+  ExternalMemory external_;
+  std::shared_ptr<LiveCounts> live_;
+};
+
+Napi::Value make_handle(Instance& instance, std::shared_ptr<NetworkEntry> entry);
+Napi::Value make_handle(Instance& instance, std::shared_ptr<DatasetEntry> entry);
+
+// Throw ERR_ARG for anything but a handle that this copy of the addon made in this environment.
+std::shared_ptr<NetworkEntry> network_entry(Instance& instance, Napi::Value value);
+std::shared_ptr<DatasetEntry> dataset_entry(Instance& instance, Napi::Value value);
+
+}  // namespace onespike::addon

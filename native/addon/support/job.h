@@ -1,0 +1,49 @@
+// Work that leaves the JS thread. The life of a job:
+//
+//   JS thread   constructor    takes copies of inputs, references to outputs; nothing of JavaScript is needed
+//   afterwards runner      execute()      run() sees no Node-API, fills buffers of its own, polls the stop flag inside
+//   the core JS thread   complete()     result() copies the buffers into the caller's arrays, if those are still what
+//   they were
+//
+// In every path complete() resolves or rejects the promise, except when the environment ends first: then nobody is left
+// to tell, and the job is only destroyed (on the JS thread, after its thread has been joined).
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "addon/support/handles.h"
+#include "addon/support/napi_setup.h"
+#include "core/status.h"
+
+namespace onespike::addon {
+
+class Job {
+ public:
+  explicit Job(std::shared_ptr<NetworkEntry> entry) : entry_(std::move(entry)) {}
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+  virtual ~Job() = default;
+
+  NetworkEntry& entry() { return *entry_; }
+
+  Napi::Promise open(Napi::Env env);      // on the JS thread, once it is certain that the job will run
+  void execute() noexcept;                // on the runner's thread
+  void complete(Napi::Env env) noexcept;  // on the JS thread
+
+ protected:
+  virtual Status run(Network& network, const std::atomic<bool>& stop) = 0;
+  virtual Napi::Value result(Napi::Env env) = 0;
+  // True for jobs that change nothing: a stop counts for them until they complete. A job that has changed the
+  // parameters by then resolves, so that the caller knows the step was made.
+  virtual bool read_only() const { return true; }
+
+ private:
+  std::shared_ptr<NetworkEntry> entry_;
+  std::optional<Napi::Promise::Deferred> deferred_;
+  Status status_;
+};
+
+}  // namespace onespike::addon

@@ -1,0 +1,173 @@
+// Dense operations of the CPU backend: how each is split into tasks. Sums run over taps and channels in one order,
+// whatever the tasks, so that results do not depend on the number of threads.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "cpu/backend/backend.h"
+#include "cpu/kernels.h"
+
+namespace onespike::cpu {
+namespace {
+
+constexpr int kRowBlock = 48;  // destination cells handed to the kernel at once, a multiple of its register block
+constexpr int64_t kTasksPerThread = 8;
+
+// Some cells of one class, counted through all images.
+struct Piece {
+  const CellClass* cells;
+  int64_t first;
+  int count;
+};
+
+std::vector<Piece> pieces_of(const std::vector<CellClass>& classes, int n) {
+  std::vector<Piece> pieces;
+  for (const CellClass& c : classes) {
+    const int64_t count = int64_t(n) * int64_t(c.ys.size() * c.xs.size());
+    for (int64_t first = 0; first < count; first += kRowBlock)
+      pieces.push_back({&c, first, int(std::min<int64_t>(kRowBlock, count - first))});
+  }
+  return pieces;
+}
+
+void place(const Piece& piece, const DenseWalk& walk, int64_t source_image, const DenseStrides& to, int64_t shift,
+           int64_t* base, int64_t* out) {
+  const CellClass& c = *piece.cells;
+  const int64_t rows = int64_t(c.ys.size()), columns = int64_t(c.xs.size());
+  int64_t image = piece.first / (rows * columns), y = piece.first / columns % rows, x = piece.first % columns;
+  for (int i = 0; i < piece.count; ++i) {
+    base[i] = image * source_image +
+              (walk.window_y[c.ys[y]].begin * walk.source_columns + walk.window_x[c.xs[x]].begin) * walk.source_cs;
+    out[i] = image * to.image + c.ys[y] * to.row + c.xs[x] * to.column + shift;
+    if (++x < columns) continue;
+    x = 0;
+    if (++y == rows) y = 0, ++image;
+  }
+}
+
+}  // namespace
+
+Precision CpuBackend::precision_of(const StageShape& s) const { return s.first ? Precision::kFp32 : precision_; }
+
+void CpuBackend::pack_input(float* packed, const float* src, int n, const StageShape& s) {
+  const bool halves = precision_of(s) == Precision::kMixed;
+  const int64_t row = int64_t(s.in_w) * s.src_cs;
+  pool_.parallel_for(int64_t(n) * s.in_h, [&](int64_t i) {
+    const float* from = src + i / s.in_h * s.src_size() + i % s.in_h * s.pool * s.src_w * s.src_cs;
+    float* floats = packed + i * row;
+    uint16_t* half = reinterpret_cast<uint16_t*>(packed) + i * row;
+    if (s.pool == 1) {
+      if (halves) to_bf16(half, from, row);
+      else std::memcpy(floats, from, sizeof(float) * row);
+      return;
+    }
+    alignas(kAlignment) float sum[kMaxTile];
+    const float share = 1.0f / (s.pool * s.pool);
+    for (int x = 0; x < s.in_w; ++x)
+      for (int c = 0; c < s.src_cs; c += kMaxTile) {
+        const int count = std::min(kMaxTile, s.src_cs - c);
+        const int64_t at = int64_t(x) * s.src_cs + c;
+        std::memset(sum, 0, sizeof sum);
+        for (int a = 0; a < s.pool; ++a)
+          for (int b = 0; b < s.pool; ++b) {
+            const float* value = from + (int64_t(a) * s.src_w + x * s.pool + b) * s.src_cs + c;
+            for (int k = 0; k < count; ++k) sum[k] += value[k];
+          }
+        for (int k = 0; k < count; ++k) sum[k] *= share;
+        if (halves) to_bf16(half + at, sum, count);
+        else std::memcpy(floats + at, sum, sizeof(float) * count);
+      }
+  });
+}
+
+void CpuBackend::each_worker(int64_t tasks, int64_t words,
+                             const std::function<void(DenseWorker& worker, int64_t i)>& task) {
+  const int64_t count = std::min<int64_t>(pool_.threads(), tasks);
+  workers_.resize(size_t(pool_.threads()));
+  for (int64_t i = 0; i < count; ++i) workers_[i].memory.reserve(size_t(words)), workers_[i].packed = nullptr;
+  std::atomic<int64_t> next{0};
+  pool_.parallel_for(count, [&](int64_t worker) {
+    for (int64_t i = next++; i < tasks; i = next++) task(workers_[worker], i);
+  });
+}
+
+// Every tile of destination channels by every cell. A task is some cells of one tile; a thread that stays with a tile
+// keeps its panel.
+void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, const std::vector<DenseTile>& tiles,
+                               int n, int64_t source_image, const DenseStrides& to, int64_t panel_words,
+                               const PackPanel& pack) {
+  const std::vector<CellClass> classes = cell_classes(walk);
+  const std::vector<Piece> pieces = pieces_of(classes, n);
+  const int64_t parts = int64_t(pieces.size());
+  const int64_t splits = std::clamp<int64_t>(kTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, parts),
+                tasks = int64_t(tiles.size()) * splits;
+  each_worker(tasks, pack ? panel_words : 0, [&](DenseWorker& worker, int64_t i) {
+    const DenseTile& tile = tiles[i / splits];
+    const int64_t split = i % splits;
+    if (pack && worker.packed != &tile) pack(worker.memory.data(), tile), worker.packed = &tile;
+    int64_t base[kRowBlock], out[kRowBlock];
+    DenseTask task = common;
+    task.panel = pack ? static_cast<const void*>(worker.memory.data()) : tile.weight;
+    task.width = tile.width, task.bias = tile.bias, task.base = base, task.to = out;
+    for (int64_t p = parts * split / splits; p < parts * (split + 1) / splits; ++p) {
+      place(pieces[p], walk, source_image, to, tile.shift, base, out);
+      task.runs = pieces[p].cells->runs.data(), task.run_count = int(pieces[p].cells->runs.size());
+      dense_rows(task, pieces[p].count);
+    }
+  });
+}
+
+void CpuBackend::dense_forward(float* out, const float* packed, const float* weight, const void*, const float* bias,
+                               bool relu, int n, const StageShape& s) {
+  const Precision precision = precision_of(s);
+  const int64_t depth = int64_t(s.taps()) * s.src_cs, cells = int64_t(s.in_h) * s.in_w;
+  std::vector<DenseTile> tiles;
+  for (const Tile& t : tiles_of(s.out_cs))
+    tiles.push_back({weight + t.begin * depth, 0, t.width, t.begin, bias ? bias + t.begin : nullptr});
+  DenseTask task;
+  task.precision = precision, task.a = packed, task.out = out, task.relu = relu;
+  PackPanel pack;
+  if (precision == Precision::kMixed)
+    pack = [&](uint32_t* panel, const DenseTile& tile) { pack_forward_panel(panel, tile.weight, depth, tile.width); };
+  dense_product(task, dense_forward_walk(precision, s), tiles, n, words(cells * s.src_cs, precision),
+                {s.out_size(), int64_t(s.out_w) * s.out_cs, s.out_cs}, depth / 2 * kMaxTile, pack);
+}
+
+void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void*,
+                                      const float* activation, float scale, int n, const StageShape& s) {
+  const Precision precision = precision_of(s);
+  const int64_t row = int64_t(s.src_w) * s.src_cs;
+  const void* a = d_out;
+  if (precision == Precision::kMixed) {
+    uint16_t* halves = gradient_halves_.reserve(size_t(n * s.out_size()));
+    pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) {
+      to_bf16(halves + i * s.out_w * s.out_cs, d_out + i * s.out_w * s.out_cs, s.out_w * s.out_cs);
+    });
+    a = halves;
+  }
+  // Cells that the pool drops receive nothing.
+  const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
+  if (used_h < s.src_h || used_w < s.src_w)
+    pool_.parallel_for(int64_t(n) * s.src_h, [&](int64_t i) {
+      const int from = i % s.src_h < used_h ? used_w : 0;
+      std::memset(d_src + i * row + int64_t(from) * s.src_cs, 0, sizeof(float) * (s.src_w - from) * s.src_cs);
+    });
+
+  // A linear layer has weights of their own for every cell of its source; without a pool these are one run of channels.
+  std::vector<DenseTile> tiles;
+  const int taps = s.linear && s.pool > 1 ? s.taps() : 1;
+  for (int tap = 0; tap < taps; ++tap)
+    for (const Tile& t : tiles_of(s.linear && s.pool == 1 ? s.taps() * s.src_cs : s.src_cs))
+      tiles.push_back({weight, int64_t(tap) * s.src_cs + t.begin, t.width,
+                       (tap / s.in_w * row + int64_t(tap % s.in_w) * s.src_cs) * s.pool + t.begin, nullptr});
+  DenseTask task;
+  task.precision = precision, task.a = a, task.out = d_src, task.gate = activation;
+  task.scale = scale / float(s.pool * s.pool), task.side = s.pool, task.child_row = row, task.child_column = s.src_cs;
+  dense_product(task, dense_gradient_walk(precision, s), tiles, n, words(s.out_size(), precision),
+                {s.src_size(), s.pool * row, int64_t(s.pool) * s.src_cs}, gradient_panel_words(kMaxTile, precision, s),
+                [&](uint32_t* panel, const DenseTile& tile) {
+                  pack_gradient_panel(panel, tile.weight, tile.row, tile.width, precision, s);
+                });
+}
+
+}  // namespace onespike::cpu

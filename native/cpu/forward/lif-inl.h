@@ -1,0 +1,83 @@
+// One step of the neurons of a pixel (SPEC section 3), for the kernels that sum weights in floats. Compiled once per
+// instruction set.
+#if defined(ONESPIKE_CPU_LIF_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef ONESPIKE_CPU_LIF_INL_H_
+#undef ONESPIKE_CPU_LIF_INL_H_
+#else
+#define ONESPIKE_CPU_LIF_INL_H_
+#endif
+
+#include <limits>
+
+#include "cpu/kernels.h"
+#include "cpu/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace onespike::cpu {
+namespace HWY_NAMESPACE {
+
+template <int kCount>
+HWY_INLINE void add_row(Block<kCount>& to, const float* HWY_RESTRICT from) {
+#pragma GCC unroll 16
+  for (int v = 0; v < kCount; ++v) to.at[v] = hn::Add(to.at[v], hn::Load(d, from + v * kFloats));
+}
+
+template <int kCount>
+HWY_INLINE void store_row(const Block<kCount>& from, float* HWY_RESTRICT to) {
+#pragma GCC unroll 16
+  for (int v = 0; v < kCount; ++v) hn::Store(from.at[v], d, to + v * kFloats);
+}
+
+// kCount vectors of channels, from `channel` on, of output cell `cell` (of all images) at (y, x).
+template <int kCount>
+struct LifPixel {
+  HWY_INLINE LifPixel(const ForwardTask& task, int64_t image, int y, int x, int channel)
+      : task_(task),
+        leak_(hn::Set(d, task.neuron.leak)),
+        threshold_(hn::Set(d, task.neuron.threshold)),
+        scale_(hn::Set(d, task.scale)),
+        channel_(channel),
+        cell_(((image * task.shape->out_h + y) * task.shape->out_w + x) * task.shape->out_cs + channel),
+        potential_(image * task.neuron.timesteps * task.shape->out_size() + task.shape->out_cell(y, x) + channel) {
+    u_.fill(hn::Zero(d));
+    fired_.fill(hn::Zero(d));
+  }
+
+  // `sum` of the weights of the events at step t; it becomes the potential.
+  HWY_INLINE void step(Block<kCount>& sum, int t) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; ++v) sum.at[v] = hn::MulAdd(scale_, sum.at[v], hn::Mul(leak_, u_.at[v]));
+    if (task_.bias) add_row(sum, task_.bias + channel_);
+    if (task_.current && (t == 1 || task_.current_always)) add_row(sum, task_.current + cell_);
+    if (task_.potential) store_row(sum, task_.potential + potential_ + (t - 1) * task_.shape->out_size());
+    const V now = hn::Set(d, float(t));
+    // After its spike a neuron's potential is of no use to anyone, not even to the gradient: from minus infinity (or,
+    // without leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what
+    // runs out here.
+    const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; ++v) {
+      const auto fires = hn::Gt(sum.at[v], threshold_);
+      fired_.at[v] = hn::IfThenElse(fires, now, fired_.at[v]);
+      u_.at[v] = hn::IfThenElse(fires, spent, sum.at[v]);
+    }
+  }
+
+  HWY_INLINE void store() const {
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; ++v) store_bytes(fired_.at[v], task_.times + cell_ + v * kFloats);
+  }
+
+ private:
+  const ForwardTask& task_;
+  const V leak_, threshold_, scale_;
+  const int channel_;
+  const int64_t cell_, potential_;
+  Block<kCount> u_, fired_;
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace onespike::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif

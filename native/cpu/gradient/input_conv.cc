@@ -1,0 +1,185 @@
+// Input gradient of a convolution for a stretch of its source cells and one tile of their channels (SPEC section 5,
+// identity 2): Wt a(t) through the gradient events, the leak, then the surrogate of the neurons below. Where a pool
+// lies between, every child of a pooled cell receives the same share.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/gradient/input_conv.cc"
+#include <hwy/foreach_target.h>
+// Highway asks for this order.
+#include <hwy/highway.h>
+
+#include <hwy/cache_control.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/dense/dense.h"
+#include "cpu/gradient/sums-inl.h"
+#include "cpu/kernels.h"
+#include "cpu/gradient/neuron-inl.h"
+#include "cpu/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace onespike::cpu {
+namespace HWY_NAMESPACE {
+
+// Source cells in the order (image, row, column).
+struct Cell {
+  int64_t image;
+  int y, x;
+
+  Cell(int64_t index, const StageShape& s)
+      : image(index / (int64_t(s.in_h) * s.in_w)), y(int(index / s.in_w % s.in_h)), x(int(index % s.in_w)) {}
+  HWY_INLINE void next(const StageShape& s) {
+    if (++x < s.in_w) return;
+    x = 0;
+    if (++y == s.in_h) y = 0, ++image;
+  }
+};
+
+template <class P, int kWidth>
+HWY_INLINE void add_events(const MapGradientTask& task, int channel, int64_t first, int count,
+                           float* HWY_RESTRICT spikes) {
+  using Weight = typename P::Weight;
+  const GradientEvents& events = *task.events;
+  const StageShape& s = *task.shape;
+  const StepBlocks& blocks = events.blocks;
+  const Weight* weight = static_cast<const Weight*>(task.weight) + int64_t(channel) * s.taps() * s.out_cs;
+  std::memset(spikes, 0, size_t(count) * blocks.timesteps * kWidth * sizeof(float));
+  // One row of taps at a time: its weights are 96 KiB at 128 channels and stay in the L2 cache while the stretch
+  // passes.
+  for (int tap = 0; tap < s.kernel_h; ++tap) {
+    Cell cell(first, s);
+    for (int i = 0; i < count; ++i, cell.next(s)) {
+      const Window wy = task.window_y[cell.y], wx = task.window_x[cell.x];
+      if (tap < wy.tap || tap >= wy.tap + wy.count || wx.count == 0) continue;
+      const int64_t row = cell.image * s.out_h + wy.begin + tap - wy.tap;
+      const Weight* rows = weight + (int64_t(tap) * s.kernel_w + wx.tap - wx.begin) * s.out_cs * kWidth;
+      for (int block = 0; block < blocks.count; ++block) {
+        const RangeRuns<Weight> run{
+            events.row_words(row),
+            events.row_starts(row) + int64_t(blocks.ranges_before(block)) * events.columns + wx.begin, events.columns,
+            wx.count, rows};
+        add_block<P, kWidth>(blocks.steps(block),
+                             spikes + (int64_t(i) * blocks.timesteps + blocks.begin(block)) * kWidth, run);
+      }
+    }
+  }
+}
+
+// The potentials of a cell lie T planes apart: the processor does not see them coming, and waiting for them was a fifth
+// of this kernel.
+HWY_INLINE void prefetch_potentials(const InputGradientTask& task, int channel, int width, const Cell& cell) {
+  const StageShape& below = *task.below;
+  const int pool = task.shape->pool, T = task.neuron.timesteps;
+  for (int i = 0; i < pool; ++i)
+    for (int j = 0; j < pool; ++j) {
+      const float* at = task.potential + cell.image * T * below.out_size() +
+                        below.out_cell(cell.y * pool + i, cell.x * pool + j) + channel;
+      for (int t = 0; t < T; ++t, at += below.out_size())
+        for (int lane = 0; lane < width; lane += kLane) hwy::Prefetch(at + lane);
+    }
+}
+
+template <Surrogate kind>
+HWY_NOINLINE void neurons_backward(const InputGradientTask& task, int channel, int width, int64_t first, int count,
+                                   float* HWY_RESTRICT spikes, NeuronGradient* d_out) {
+  const StageShape &s = *task.shape, &below = *task.below;
+  const int T = task.neuron.timesteps;
+  const V leak = hn::Set(d, task.leak), scale = hn::Set(d, task.scale), never = hn::Set(d, float(T + 1));
+  Sum d_threshold, d_leak;
+  Cell cell(first, s), ahead(first, s);
+  constexpr int kAhead = 2;
+  for (int i = 0; i < kAhead; ++i) ahead.next(s);
+  for (int index = 0; index < count; ++index, cell.next(s), ahead.next(s), spikes += T * width) {
+    if (index + kAhead < count) prefetch_potentials(task, channel, width, ahead);
+    for (int v = 0; v < width; v += kFloats) {
+      V sum = hn::Zero(d);
+      for (int t = T; t >= 1; --t) {
+        float* at = spikes + (t - 1) * width + v;
+        sum = hn::MulAdd(leak, sum, hn::Load(d, at));
+        hn::Store(sum, d, at);
+      }
+    }
+    for (int i = 0; i < s.pool; ++i)
+      for (int j = 0; j < s.pool; ++j) {
+        const int y = cell.y * s.pool + i, x = cell.x * s.pool + j;
+        const int64_t neuron = ((cell.image * below.out_h + y) * below.out_w + x) * below.out_cs + channel;
+        float* potential = task.potential + cell.image * T * below.out_size() + below.out_cell(y, x) + channel;
+        for (int v = 0; v < width; v += kFloats) {
+          const V time = load_bytes(task.times + neuron + v);
+          const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);
+          const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v)) : scale;
+          neuron_backward<kind>(task, spikes + v, width, share, fire_time, potential + v, d_threshold, d_leak);
+        }
+      }
+  }
+  d_out->threshold += d_threshold.total();
+  d_out->leak += d_leak.total();
+}
+
+// Wt a(t) by the dense kernels: the backward weights of a tile are a panel as they lie.
+void multiply_all(const MapGradientTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
+  const StageShape& s = *task.shape;
+  const int64_t at = int64_t(tile.begin) * s.taps() * s.out_cs;
+  const void* panel = task.dense->half_rows ? static_cast<const void*>(static_cast<const uint16_t*>(task.weight) + at)
+                                            : static_cast<const float*>(task.weight) + at;
+  dense_gradient_cells(spikes, *task.dense, panel, tile.width, first, count);
+}
+
+void follow_events(const MapGradientTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
+  with_width(tile.width, [&](auto width) HWY_ATTR {
+#if HWY_TARGET == HWY_AVX3
+    if (task.events->pairs) return add_events<Pair, width.value>(task, tile.begin, first, count, spikes);
+#endif
+    add_events<Single, width.value>(task, tile.begin, first, count, spikes);
+  });
+}
+
+void MapGradientCells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d_out) {
+  HWY_ALIGN float spikes[kMapGradientPairs * kMaxTile];
+  if (task.dense) multiply_all(task, tile, first, count, spikes);
+  else follow_events(task, tile, first, count, spikes);
+  const InputGradientTask& n = task.neurons;
+  switch (n.neuron.surrogate.kind) {
+    case Surrogate::kTriangle:
+      return neurons_backward<Surrogate::kTriangle>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kExponential:
+      return neurons_backward<Surrogate::kExponential>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kRectangular:
+      return neurons_backward<Surrogate::kRectangular>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kArctan:
+      return neurons_backward<Surrogate::kArctan>(n, tile.begin, tile.width, first, count, spikes, d_out);
+    case Surrogate::kFastSigmoid:
+      return neurons_backward<Surrogate::kFastSigmoid>(n, tile.begin, tile.width, first, count, spikes, d_out);
+  }
+}
+
+void PackGradientHalves(uint16_t* to, const float* rows, int64_t count, int width) {
+#if HWY_TARGET == HWY_AVX3
+  pack_half_rows(to, rows, count, width);
+#else
+  (void)to, (void)rows, (void)count, (void)width;
+#endif
+}
+
+bool TakesPairs() { return HWY_TARGET == HWY_AVX3 && native_bf16(); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace onespike::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace onespike::cpu {
+HWY_EXPORT(MapGradientCells);
+HWY_EXPORT(TakesPairs);
+HWY_EXPORT(PackGradientHalves);
+void map_gradient_cells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d) {
+  HWY_DYNAMIC_DISPATCH(MapGradientCells)(task, tile, first, count, d);
+}
+bool map_gradient_takes_pairs() { return HWY_DYNAMIC_DISPATCH(TakesPairs)(); }
+
+void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int width) {
+  HWY_DYNAMIC_DISPATCH(PackGradientHalves)(to, rows, count, width);
+}
+}  // namespace onespike::cpu
+#endif

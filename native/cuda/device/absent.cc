@@ -1,0 +1,23 @@
+// What the CUDA room answers in a build without CUDA.
+#include "core/backend/backend.h"
+#include "core/devices.h"
+
+namespace onespike {
+namespace {
+
+const char kAbsent[] = "this binary was built without CUDA";
+
+}  // namespace
+
+bool cuda_built() { return false; }
+
+std::vector<DeviceInfo> cuda_devices(int, std::string* why_none) {
+  *why_none = kAbsent;
+  return {};
+}
+
+Status probe_cuda_device(int) { return Status::error(Code::kNoBackend, kAbsent); }
+
+Status make_cuda_backend(int, Precision, std::unique_ptr<Backend>*) { return Status::error(Code::kNoBackend, kAbsent); }
+
+}  // namespace onespike

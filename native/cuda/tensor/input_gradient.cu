@@ -1,0 +1,223 @@
+// Input gradients: the product of gemm.cuh with the weights turned round, then the neuron or the rectifier of the stage
+// below.
+#include "cuda/tensor/gemm.cuh"
+#include "cuda/neuron.cuh"
+#include "cuda/tensor/operands.h"
+#include "cuda/tensor/tensor_core.h"
+
+namespace onespike::cuda {
+namespace {
+
+// The cell of the (pooled) source map and the channel that a column of a row stands for.
+struct Target {
+  int y, x, channel;
+  bool exists;
+
+  __device__ Target(const Row& row, int column, const StageShape& s) : y(row.y), x(row.x), channel(column) {
+    if (s.linear) {
+      const int per_tap = (s.src_cs + kColumns - 1) / kColumns * kColumns, tap = column / per_tap;
+      channel = column % per_tap, y = tap / s.in_w, x = tap % s.in_w;
+    }
+    exists = channel < s.src_cs;
+  }
+};
+
+struct SpikingTask {
+  float* potential;  // of the stage below: U(t) in, a(t) out
+  const uint8_t* times;
+  const uint8_t* mask;  // or null
+  float* carry_sum;     // where one launch does not take all steps: the sum of the launch before, per pooled cell,
+  float* carry_g;       // and g, per cell
+  double2* partial;     // per block: d_threshold, d_leak
+  float scale;
+  const float* neuron;  // of the stage itself
+  NeuronParams below;
+  StageShape shape;
+};
+
+class SpikingEpilogue {
+ public:
+  using Task = SpikingTask;
+  __device__ SpikingEpilogue(const Task& task, const GemmTask& g)
+      : task_(task),
+        g_(g),
+        leak_(task.neuron[1]),
+        leak_below_(task.below.leak()),
+        inverse_(1 / task.below.threshold()) {}
+
+  template <int kSteps>
+  __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
+    const StageShape& s = task_.shape;
+    const Target target(row, column, s);
+    if (!target.exists) return;
+    const bool last = g_.first_step + kSteps >= g_.timesteps;
+    float sums[kSteps][2], sum[2] = {0, 0};
+    float* carry = nullptr;
+    if (kCarries<kSteps> && task_.carry_sum) {
+      carry =
+          task_.carry_sum + ((int64_t(row.image) * s.in_h + target.y) * s.in_w + target.x) * s.src_cs + target.channel;
+      if (!last) sum[0] = carry[0], sum[1] = carry[1];
+    }
+#pragma unroll
+    for (int i = kSteps - 1; i >= 0; --i)
+#pragma unroll
+      for (int e = 0; e < 2; ++e) sum[e] = fmaf(leak_, sum[e], v[i][e]), sums[i][e] = sum[e];
+    if (carry) carry[0] = sum[0], carry[1] = sum[1];
+#pragma unroll 1  // the sums of the other columns leave few registers
+    for (int a = 0; a < s.pool; ++a)
+#pragma unroll 1
+      for (int b = 0; b < s.pool; ++b)
+        child(row.image, target.y * s.pool + a, target.x * s.pool + b, target.channel, last, sums);
+  }
+
+  // The sums of all threads of the block, in a fixed order.
+  __device__ void finish() {
+    __shared__ double2 warps[kWarps];
+    double threshold = sums_.d_threshold, leak = sums_.d_leak;
+#pragma unroll
+    for (int other = 16; other > 0; other /= 2) {
+      threshold += __shfl_xor_sync(0xffffffffu, threshold, other);
+      leak += __shfl_xor_sync(0xffffffffu, leak, other);
+    }
+    if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = make_double2(threshold, leak);
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    for (int w = 1; w < kWarps; ++w) threshold += warps[w].x, leak += warps[w].y;
+    task_.partial[blockIdx.x] = make_double2(threshold, leak);
+  }
+
+ private:
+  template <int kSteps>
+  __device__ __forceinline__ void child(int image, int y, int x, int channel, bool last,
+                                        const float (&sums)[kSteps][2]) {
+    const StageShape& s = task_.shape;
+    const int T = g_.timesteps;
+    const int64_t step = s.src_size(), cell = (int64_t(y) * s.src_w + x) * s.src_cs + channel, at = image * step + cell;
+    const uchar2 time = *reinterpret_cast<const uchar2*>(task_.times + at);
+    const int fire_first = time.x ? time.x : T + 1, fire_second = time.y ? time.y : T + 1;
+    float share_first = task_.scale, share_second = task_.scale;
+    if (task_.mask) {
+      const uchar2 mask = *reinterpret_cast<const uchar2*>(task_.mask + at);
+      share_first *= mask.x, share_second *= mask.y;
+    }
+    float* potential = task_.potential + int64_t(image) * T * step + cell;
+    NeuronBackward first, second;
+    if (kCarries<kSteps> && task_.carry_g && !last) first.g = task_.carry_g[at], second.g = task_.carry_g[at + 1];
+    float2 before = make_float2(0, 0);
+#pragma unroll
+    for (int i = kSteps - 1; i >= 0; --i) {
+      const int t = g_.first_step + i + 1;
+      if (t > T) continue;
+      const float2 u =
+          i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
+      before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : make_float2(0, 0);
+      const float a = first.step(t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_, leak_below_,
+                                 task_.below.surrogate, sums_);
+      const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_,
+                                  task_.below.surrogate, sums_);
+      *reinterpret_cast<float2*>(potential + (t - 1) * step) = make_float2(a, b);
+    }
+    if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
+  }
+
+  const Task& task_;
+  const GemmTask& g_;
+  const float leak_, leak_below_, inverse_;
+  NeuronGradient sums_;  // of all neurons of the thread
+};
+
+// d_neuron += the partial sums, in a fixed order; one block.
+__global__ void add_partial_kernel(float* d_neuron, const double2* partial, int count) {
+  __shared__ double2 sums[256];
+  double threshold = 0, leak = 0;
+  for (int i = int(threadIdx.x); i < count; i += 256) threshold += partial[i].x, leak += partial[i].y;
+  sums[threadIdx.x] = make_double2(threshold, leak);
+  __syncthreads();
+  for (unsigned half = 128; half > 0; half /= 2) {
+    if (threadIdx.x < half) {
+      const double2 other = sums[threadIdx.x + half];
+      sums[threadIdx.x] = make_double2(sums[threadIdx.x].x + other.x, sums[threadIdx.x].y + other.y);
+    }
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) d_neuron[0] += float(sums[0].x), d_neuron[1] += float(sums[0].y);
+}
+
+struct DenseTask {
+  float* d_src;
+  const float* activation;
+  float scale;
+  StageShape shape;
+};
+
+class DenseEpilogue {
+ public:
+  using Task = DenseTask;
+  __device__ DenseEpilogue(const Task& task, const GemmTask&) : task_(task) {}
+
+  template <int kSteps>
+  __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
+    const StageShape& s = task_.shape;
+    const Target target(row, column, s);
+    if (!target.exists) return;
+    for (int a = 0; a < s.pool; ++a)
+      for (int b = 0; b < s.pool; ++b) {
+        const int64_t at =
+            ((int64_t(row.image) * s.src_h + target.y * s.pool + a) * s.src_w + target.x * s.pool + b) * s.src_cs +
+            target.channel;
+        const float2 active = *reinterpret_cast<const float2*>(task_.activation + at);
+        *reinterpret_cast<float2*>(task_.d_src + at) =
+            make_float2(active.x != 0 ? v[0][0] * task_.scale : 0, active.y != 0 ? v[0][1] * task_.scale : 0);
+      }
+  }
+  __device__ void finish() {}
+
+ private:
+  const Task& task_;
+};
+
+}  // namespace
+
+namespace tensor_core {
+
+void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* gradient,
+                    const void* weight_backward, const uint8_t* times_below, const uint8_t* mask, float scale, int n,
+                    const NeuronParams& p, const NeuronParams& below, const StageShape& below_shape,
+                    const StageShape& s, float* d_neuron_below) {
+  (void)below_shape;  // its output map is the source map of s
+  const int T = p.timesteps;
+  GemmTask g = backward_task(n, T, s);
+  const int steps = plan_gemm(&g, false);
+  const int64_t blocks = g.blocks();
+  SpikingTask task{potential_below, times_below, mask,  nullptr, nullptr, static_cast<double2*>(workspace),
+                   scale,           p.neuron,    below, s};
+  auto* rest = reinterpret_cast<float*>(task.partial + blocks);
+  if (steps < T) {
+    task.carry_sum = rest, rest += n * s.src_size();
+    task.carry_g = rest, rest += n * s.src_size();
+  }
+  zero_dropped(stream, potential_below, int64_t(n) * T, s);
+  const GradientRecord record(const_cast<float*>(gradient), T, s);
+  g.a = record.a(0), g.image_stride = record.image_stride(), g.b = weight_backward;
+  for (int first = (T - 1) / steps * steps; first >= 0; first -= steps) {
+    g.first_step = first;
+    launch_steps<false, SpikingEpilogue>(stream, "input_gradient", g, steps, task);
+    launch(stream, dim3(1), dim3(256), 0, "add_partial", add_partial_kernel, d_neuron_below, task.partial, int(blocks));
+  }
+}
+
+void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const float* d_out,
+                          const void* weight_backward, const float* activation, float scale, int n,
+                          const StageShape& s) {
+  GemmTask g = backward_task(n, 1, s);
+  plan_gemm(&g, false);
+  auto* halves = static_cast<uint16_t*>(workspace);
+  make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
+  zero_dropped(stream, d_src, n, s);
+  g.a = halves, g.b = weight_backward;
+  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_input_gradient", g,
+                                       {d_src, activation, scale / float(s.pool * s.pool), s});
+}
+
+}  // namespace tensor_core
+}  // namespace onespike::cuda

@@ -1,0 +1,185 @@
+#include "cuda/tensor/operands.h"
+
+#include "cuda/tensor/tensor_core.h"
+#include "cuda/tensor/tile.cuh"
+
+namespace onespike::cuda {
+namespace {
+
+using tensor_core::GradientRecord;
+
+constexpr int kBlock = 256;
+
+unsigned blocks_for(int64_t threads) { return unsigned((threads + kBlock - 1) / kBlock); }
+
+__device__ int64_t thread_index() { return int64_t(blockIdx.x) * kBlock + threadIdx.x; }
+
+// The channel at a position of a slice; positions 2 i and 2 i + 1 are neighbours in both orders.
+__device__ int channel_at(int position, ChannelOrder order) {
+  return order == ChannelOrder::kSlice ? slice_channel(position) : position;
+}
+
+// A thread makes one chunk of 8 positions.
+__global__ void halves_kernel(uint16_t* to, const float* from, int64_t cells, int cs, int stride, ChannelOrder order) {
+  const int chunks = stride / kChunk;
+  const int64_t i = thread_index();
+  if (i >= cells * chunks) return;
+  const int64_t cell = i / chunks;
+  const int position = int(i % chunks) * kChunk, slice = position / kSlice * kSlice;
+  uint32_t words[kChunk / 2];
+#pragma unroll
+  for (int k = 0; k < kChunk / 2; ++k) {
+    const int channel = slice + channel_at(position - slice + 2 * k, order);
+    float2 pair = make_float2(0, 0);
+    if (channel < cs) pair = *reinterpret_cast<const float2*>(from + cell * cs + channel);
+    words[k] = pack_bf16(pair.x, pair.y);
+  }
+  *reinterpret_cast<uint4*>(to + cell * stride + position) = make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+// A thread makes one chunk of 8 positions of one pooled cell, for all steps.
+__global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride,
+                              ChannelOrder order, Gate gate) {
+  if (gate.closed()) return;
+  const int chunks = stride / kChunk;
+  const int64_t cells = int64_t(s.in_h) * s.in_w, i = thread_index();
+  if (i >= n * cells * chunks) return;
+  const int64_t image = i / chunks / cells, cell = i / chunks % cells;
+  const int y = int(cell / s.in_w) * s.pool, x = int(cell % s.in_w) * s.pool;
+  const int position = int(i % chunks) * kChunk, slice = position / kSlice * kSlice;
+  const uint8_t* from = times + ((image * s.src_h + y) * s.src_w + x) * s.src_cs;
+  for (int t = 1; t <= timesteps; ++t) {
+    uint32_t words[kChunk / 2];
+#pragma unroll
+    for (int k = 0; k < kChunk / 2; ++k) {
+      const int channel = slice + channel_at(position - slice + 2 * k, order);
+      int low = 0, high = 0;
+      if (channel < s.src_cs)
+        for (int a = 0; a < s.pool; ++a)
+          for (int b = 0; b < s.pool; ++b) {
+            const uchar2 pair =
+                *reinterpret_cast<const uchar2*>(from + (int64_t(a) * s.src_w + b) * s.src_cs + channel);
+            low += pair.x == t, high += pair.y == t;
+          }
+      words[k] = pack_bf16(float(low), float(high));
+    }
+    *reinterpret_cast<uint4*>(to + ((image * timesteps + t - 1) * cells + cell) * stride + position) =
+        make_uint4(words[0], words[1], words[2], words[3]);
+  }
+}
+
+// A thread makes g(t) and a(t) of two neighbouring neurons.
+__global__ void accumulate_kernel(GradientRecord record, const float* potential, int n, int timesteps,
+                                  const float* neuron, int64_t size) {
+  const int64_t i = thread_index() * 2;
+  if (i >= n * size) return;
+  const int64_t image = i / size, at = i % size;
+  const float* a = potential + image * timesteps * size + at;
+  uint16_t *g_to = record.g(image) + at, *a_to = record.a(image) + at;
+  const float leak = neuron[1];
+  float2 g = make_float2(0, 0);
+  for (int t = timesteps - 1; t >= 0; --t) {
+    const float2 now = *reinterpret_cast<const float2*>(a + t * size);
+    g = make_float2(now.x + leak * g.x, now.y + leak * g.y);
+    *reinterpret_cast<uint32_t*>(a_to + t * size) = pack_bf16(now.x, now.y);
+    *reinterpret_cast<uint32_t*>(g_to + t * size) = pack_bf16(g.x, g.y);
+  }
+}
+
+__global__ void zero_dropped_kernel(float* map, int64_t planes, StageShape s) {
+  const int64_t size = s.src_size(), i = thread_index();
+  if (i >= planes * size) return;
+  const int64_t cell = i % size / s.src_cs;
+  if (cell / s.src_w >= s.in_h * s.pool || cell % s.src_w >= s.in_w * s.pool) map[i] = 0;
+}
+
+// Weights as gemm.cuh reads them: (column tile, tap, slice) tiles of 64 positions of the inner dimension by 64 columns,
+// swizzled as they lie in shared memory. A thread makes one chunk.
+//   forward:  columns are output channels, the inner dimension (tap, source channel)
+//   backward: columns are source channels, the inner dimension (tap, output channel), channels as they come; of a
+//   linear layer, which
+//             has weights of its own for every source cell, columns are (tap, source channel)
+__global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s, bool backward, int column_tiles,
+                            int inner_taps, int slices) {
+  constexpr int kChunks = kTileBytes / 16;
+  const int64_t i = thread_index();
+  if (i >= int64_t(column_tiles) * inner_taps * slices * kChunks) return;
+  const int64_t tile = i / kChunks;
+  const int position = int(i % kChunks) / (kColumns / kChunk), chunk = int(i % (kColumns / kChunk));
+  const int slice = int(tile % slices), inner = slice * kSlice + (backward ? position : slice_channel(position));
+  int tap = int(tile / slices % inner_taps), column_tile = int(tile / slices / inner_taps);
+  if (backward && s.linear) {
+    const int per_tap = (s.src_cs + kColumns - 1) / kColumns;
+    tap = column_tile / per_tap, column_tile %= per_tap;
+  }
+  uint32_t words[kChunk / 2];
+#pragma unroll
+  for (int k = 0; k < kChunk / 2; ++k) {
+    float pair[2];
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int column = column_tile * kColumns + chunk * kChunk + 2 * k + h;
+      const int out = backward ? inner : column, source = backward ? column : inner;
+      pair[h] = out < s.out_cs && source < s.src_cs ? weight[packed_index(s, out, tap, source)] : 0;
+    }
+    words[k] = pack_bf16(pair[0], pair[1]);
+  }
+  *reinterpret_cast<uint4*>(to + tile * kTileBytes + chunk_offset(position, chunk)) =
+      make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+int tiles(int channels) { return (channels + kSlice - 1) / kSlice; }
+
+}  // namespace
+
+void make_halves(Stream& stream, uint16_t* to, const float* from, int64_t cells, int cs, ChannelOrder order) {
+  const int stride = channel_stride(cs, order);
+  launch(stream, dim3(blocks_for(cells * (stride / kChunk))), dim3(kBlock), 0, "make_halves", halves_kernel, to, from,
+         cells, cs, stride, order);
+}
+
+void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s,
+                 ChannelOrder order, const Gate& gate) {
+  const int stride = channel_stride(s.src_cs, order);
+  launch(stream, dim3(blocks_for(int64_t(n) * s.in_h * s.in_w * (stride / kChunk))), dim3(kBlock), 0, "make_counts",
+         counts_kernel, to, times, n, timesteps, s, stride, order, gate);
+}
+
+void zero_dropped(Stream& stream, float* map, int64_t planes, const StageShape& s) {
+  if (s.in_h * s.pool == s.src_h && s.in_w * s.pool == s.src_w) return;
+  launch(stream, dim3(blocks_for(planes * s.src_size())), dim3(kBlock), 0, "zero_dropped", zero_dropped_kernel, map,
+         planes, s);
+}
+
+namespace tensor_core {
+namespace {
+
+int64_t packed_tiles(const StageShape& s) { return int64_t(tiles(s.out_cs)) * tiles(s.src_cs) * s.taps(); }
+
+void pack(Stream& stream, void* to, const float* weight, bool backward, const StageShape& s) {
+  const bool columns_have_taps = backward && s.linear;
+  const int columns = (backward ? tiles(s.src_cs) : tiles(s.out_cs)) * (columns_have_taps ? s.taps() : 1);
+  launch(stream, dim3(blocks_for(packed_tiles(s) * (kTileBytes / 16))), dim3(kBlock), 0,
+         backward ? "pack_backward" : "pack_forward", pack_kernel, static_cast<unsigned char*>(to), weight, s, backward,
+         columns, columns_have_taps ? 1 : s.taps(), backward ? tiles(s.out_cs) : tiles(s.src_cs));
+}
+
+}  // namespace
+
+size_t forward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
+size_t backward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
+void accumulate_gradient(Stream& stream, float* gradient, const float* potential, int n, const NeuronParams& p,
+                         const StageShape& s) {
+  launch(stream, dim3(blocks_for(n * s.out_size() / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel,
+         GradientRecord(gradient, p.timesteps, s), potential, n, p.timesteps, p.neuron, s.out_size());
+}
+
+void pack_forward(Stream& stream, void* to, const float* weight, const StageShape& s) {
+  pack(stream, to, weight, false, s);
+}
+void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s) {
+  pack(stream, to, weight, true, s);
+}
+
+}  // namespace tensor_core
+}  // namespace onespike::cuda

@@ -1,0 +1,234 @@
+// What only a device that obeys can show: out of memory, a device that fails, steps recorded and replayed, waits,
+// memory given back.
+#include <cmath>
+
+#include "core/backend/backend.h"
+#include "test/support/cases.h"
+#include "test/emulator/control.h"
+#include "test/emulator/test/tests.h"
+#include "test/support/subject.h"
+
+namespace onespike::test {
+namespace {
+
+NetworkSpec small_spec(BackendKind backend) {
+  NetworkSpec spec =
+      network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
+  spec.backend = backend;
+  spec.layers[0].dropout = 0.2f;
+  return spec;
+}
+
+Case small_case(BackendKind backend, int images) {
+  Random random(91);
+  return make_case(small_spec(backend), images, random);
+}
+
+OptimizerOptions adam() {
+  OptimizerOptions o;
+  o.kind = OptimizerKind::kAdam;
+  o.clip_norm = 1;
+  return o;
+}
+
+std::string message_of(const Status& status, Code code) {
+  expect(status.code == code,
+         std::string("expected ") + code_name(code) + " but received " + code_name(status.code) + " " + status.message);
+  return status.message;
+}
+
+void out_of_memory() {
+  emulator::reset();
+  const Case c = small_case(BackendKind::kCuda, 64), few = small_case(BackendKind::kCuda, 8);
+  const auto network = make_network(c), other = make_network(c);
+  StepStats stats;
+  for (const auto& n : {network.get(), other.get()})
+    expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+  const std::vector<float> before = read_bits(*network, TensorKind::kParameter);
+  emulator::set_memory(emulator::memory_in_use() + (200 << 10));
+  const std::string message = message_of(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kOom);
+  const size_t at = message.find("the largest batch that fits has ");
+  expect(at != std::string::npos && message.find(" bytes and ") != std::string::npos, message);
+  expect(read_bits(*network, TensorKind::kParameter) == before, "nothing is lost");
+  // What it says fits, fits, and the same step has the same bits as where memory was never short.
+  const int fits = std::stoi(message.substr(at + 32));
+  expect(fits >= 8 && fits < 64, message);
+  const Batch most{c.pixels.data(), c.labels.data(), fits};
+  expect_ok(network->gradients(most, Mode::kSnn, no_stop(), &stats), "a batch of " + std::to_string(fits));
+  emulator::reset();
+  for (const auto& n : {network.get(), other.get()})
+    expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+  expect(read_bits(*network, TensorKind::kParameter) == read_bits(*other, TensorKind::kParameter),
+         "trains on as if nothing had been");
+}
+
+void failing_device() {
+  emulator::reset();
+  const Case c = small_case(BackendKind::kCuda, 6);
+  const auto network = make_network(c);
+  StepStats stats;
+  expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+  for (int when : {0, 9, 40}) {
+    emulator::reset();
+    const auto failing = make_network(c);
+    emulator::fail_launch(emulator::launches() + when);
+    const std::string message =
+        message_of(failing->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kCuda);
+    expect(message.find("cudaErrorLaunchFailure") != std::string::npos &&
+               message.find("last kernel was ") != std::string::npos,
+           message);
+    std::vector<float> values(failing->tensors()[0].size);
+    expect(message_of(failing->forward(c.batch(), Mode::kSnn, {}, no_stop(), &stats), Code::kCuda) == message,
+           "the same status again");
+    expect(message_of(failing->read(TensorKind::kParameter, 0, values.data()), Code::kCuda) == message, "reading");
+    expect(message_of(failing->write(TensorKind::kParameter, 0, values.data()), Code::kCuda) == message, "writing");
+    expect(message_of(failing->calibrate(c.batch(), 99, 1, no_stop()), Code::kCuda) == message, "calibrating");
+    const Case on_cpu = small_case(BackendKind::kCpu, 6);
+    expect_ok(make_network(on_cpu)->train(on_cpu.batch(), Mode::kSnn, adam(), no_stop(), &stats),
+              "the CPU still works");
+  }
+  emulator::reset();
+}
+
+// A profiled network never records, so its bits are those of steps that ran call by call.
+void replayed_steps() {
+  emulator::reset();
+  for (Mode mode : {Mode::kSnn, Mode::kAnn}) {
+    const Case c = small_case(BackendKind::kCuda, 9);
+    Case call_by_call = c;
+    call_by_call.spec.profile = true;
+    const auto a = make_network(c), b = make_network(call_by_call);
+    for (int step = 0; step < 6; ++step) {
+      // Batches of changing length and content, and inference in between.
+      const int64_t count = step % 3 == 2 ? 4 : 7, first = step % 2;
+      const Batch batch{c.pixels.data() + first * 192, c.labels.data() + first, count};
+      OptimizerOptions o = adam();
+      o.learning_rate = 0.01f / float(step + 1);
+      StepStats x, y;
+      expect_ok(a->train(batch, mode, o, no_stop(), &x), "train");
+      expect_ok(b->train(batch, mode, o, no_stop(), &y), "train");
+      expect(x.loss == y.loss && x.gradient_norm == y.gradient_norm && x.spikes == y.spikes && x.correct == y.correct,
+             "step " + std::to_string(step));
+      expect_ok(a->forward(batch, mode, {}, no_stop(), &x), "forward");
+      expect_ok(b->forward(batch, mode, {}, no_stop(), &y), "forward");
+      expect(x.loss == y.loss, "inference after step " + std::to_string(step));
+    }
+    expect(read_bits(*a, TensorKind::kParameter) == read_bits(*b, TensorKind::kParameter), "parameters");
+    expect(!b->take_profile().empty() && a->take_profile().empty(), "one of them is profiled");
+  }
+}
+
+// The calls of a step are made once as they are and once for the recording, and not again.
+void recording() {
+  emulator::reset();
+  std::unique_ptr<Backend> backend;
+  expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
+  auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
+  auto* times = static_cast<uint8_t*>(backend->allocate(1024));
+  const std::vector<uint8_t> ones(1024, 1);
+  backend->upload(times, ones.data(), ones.size());
+  int calls = 0;
+  const auto step = [&] {
+    return backend->replay(7, [&] {
+      ++calls;
+      backend->count_events(total, times, 1024);
+      return Status::success();
+    });
+  };
+  const auto counted = [&] {
+    int64_t value = 0;
+    backend->download(&value, total, sizeof value);
+    return value;
+  };
+  for (int i = 1; i <= 5; ++i) {
+    expect_ok(step(), "step");
+    expect(counted() == 1024 * i, "step " + std::to_string(i) + ": " + std::to_string(counted()));
+  }
+  expect(calls == 2, "enqueued " + std::to_string(calls) + " times");
+  // Addresses may have changed: recorded anew.
+  void* more = backend->allocate(10);
+  for (int i = 6; i <= 8; ++i) expect_ok(step(), "step");
+  expect(calls == 4 && counted() == 8 * 1024, "enqueued " + std::to_string(calls) + " times after an allocation");
+  // An abort while recording leaves nothing behind.
+  int attempts = 0;
+  const auto aborting = [&] {
+    return backend->replay(8, [&] {
+      backend->count_events(total, times, 1024);
+      return ++attempts == 2 ? Status::error(Code::kAborted, "aborted") : Status::success();
+    });
+  };
+  expect_ok(aborting(), "eager");
+  expect(aborting().code == Code::kAborted && counted() == 9 * 1024, "an aborted recording ran nothing");
+  expect_ok(aborting(), "recorded");
+  expect_ok(aborting(), "replayed");
+  expect(counted() == 11 * 1024 && attempts == 3, "recorded and replayed afterwards");
+  for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
+}
+
+// However many steps a call makes, the host waits as often as for one.
+void waits_of_a_group() {
+  emulator::reset();
+  const Case c = small_case(BackendKind::kCuda, 6);
+  const auto network = make_network(c);
+  expect(network->steps_at_once() > 1, "a device takes several steps at once");
+  const auto waits = [&](size_t count) {
+    const StepGroup group{count, 6, [&](size_t, Batch* batch) { return *batch = c.batch(), Status::success(); },
+                          std::vector<OptimizerOptions>(count, adam())};
+    std::vector<StepStats> stats;
+    const int64_t before = emulator::waits(), launched = emulator::launches();
+    expect_ok(network->train(group, Mode::kSnn, no_stop(), &stats), "train");
+    expect(stats.size() == count && emulator::launches() - launched >= int64_t(20 * count),
+           std::to_string(count) + " steps were made");
+    return emulator::waits() - before;
+  };
+  // The first allocates, the second records.
+  for (size_t count : {12, 12}) (void)waits(count);
+  const int64_t one = waits(1), many = waits(12);
+  // Two downloads, each a copy that waits and a call that waits, and the end.
+  expect(one == many && one == 5, "waits for one step: " + std::to_string(one) + ", for 12: " + std::to_string(many));
+}
+
+void memory_comes_back() {
+  emulator::reset();
+  const size_t before = emulator::memory_in_use();
+  {
+    const Case c = small_case(BackendKind::kCuda, 6);
+    const auto network = make_network(c);
+    StepStats stats;
+    for (int i = 0; i < 3; ++i) expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+    expect_ok(network->train(c.batch(), Mode::kAnn, adam(), no_stop(), &stats), "train");
+    expect(emulator::memory_in_use() > before, "memory is in use");
+  }
+  expect(emulator::memory_in_use() == before, "all of it came back");
+}
+
+// An upload larger than the staging memory, from an array that changes at once.
+void large_uploads() {
+  emulator::reset();
+  std::unique_ptr<Backend> backend;
+  expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
+  std::vector<uint32_t> values((23 << 20) / sizeof(uint32_t) + 5);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = uint32_t(i * 2654435761u);
+  void* memory = backend->allocate(values.size() * sizeof(uint32_t));
+  std::vector<uint32_t> sent = values, read(values.size());
+  backend->upload(memory, sent.data(), sent.size() * sizeof(uint32_t));
+  std::fill(sent.begin(), sent.end(), 0u);
+  for (uint32_t i = 0; i < 3000; ++i) backend->upload(static_cast<uint32_t*>(memory) + i, &i, sizeof i), values[i] = i;
+  backend->download(read.data(), memory, read.size() * sizeof(uint32_t));
+  expect(read == values, "what was sent arrived");
+  backend->release(memory);
+}
+
+}  // namespace
+
+void add_backend_tests(Tests& tests) {
+  tests.push_back({"CUDA backend: out of memory says what fits, and loses nothing", out_of_memory});
+  tests.push_back({"CUDA backend: a device that fails stays failed, and alone", failing_device});
+  tests.push_back({"CUDA backend: replayed steps have the bits of steps call by call", replayed_steps});
+  tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
+  tests.push_back({"CUDA backend: the host waits for a group as often as for a step", waits_of_a_group});
+  tests.push_back({"CUDA backend: memory comes back", memory_comes_back});
+  tests.push_back({"CUDA backend: uploads of any size", large_uploads});
+}
+
+}  // namespace onespike::test

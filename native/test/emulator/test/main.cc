@@ -1,0 +1,16 @@
+// native_tests_emulated [SUBSTRING...]: the emulator's own tests, those of the CUDA kernels, and the conformance suite
+// on the CUDA backend, all of it on the emulator.
+#include "test/cuda/tests.h"
+#include "test/emulator/test/tests.h"
+#include "test/support/subject.h"
+
+int main(int argc, char** argv) {
+  using namespace onespike::test;
+  Tests tests;
+  add_emulator_tests(tests);
+  add_probe_tests(tests);
+  add_kernel_tests(tests);
+  add_backend_tests(tests);
+  add_conformance_tests(tests, {"CUDA on the emulator", onespike::BackendKind::kCuda, true});
+  return run_tests(tests, argc, argv);
+}

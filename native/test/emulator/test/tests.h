@@ -1,0 +1,11 @@
+#pragma once
+
+#include "test/support/runner.h"
+
+namespace onespike::test {
+
+void add_emulator_tests(Tests& tests);
+void add_backend_tests(Tests& tests);
+void add_probe_tests(Tests& tests);
+
+}  // namespace onespike::test

@@ -1,0 +1,266 @@
+// The dense kernels in mixed precision, on every instruction set: exactly the 32-bit result where bf16 holds the
+// operands and a float every sum, within rounding elsewhere; and the rows of the input gradient that the spiking
+// backward pass uses.
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+
+#include "core/backend/backend.h"
+#include "cpu/dense/dense.h"
+#include "cpu/simd/scratch.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
+
+namespace onespike::test {
+namespace {
+
+std::vector<StageShape> shapes() {
+  std::vector<StageShape> all;
+  for (int kernel : {1, 2, 3, 5})
+    for (int stride : {1, 2, 3})
+      all.push_back(shape_of(6, 5, 16 * (1 + kernel % 3), 16 * (stride + kernel % 2), kernel, stride,
+                             (kernel + stride) % 3, 1, false));
+  for (int pool : {1, 2}) {
+    all.push_back(shape_of(5, 7, 48, 80, 3, 1, 1, pool, false));
+    all.push_back(shape_of(4, 5, 16, 112, 3, 1, 1, pool, true));
+    all.push_back(shape_of(2, 2, 32, 48, 3, 1, 1, pool, true));
+  }
+  return all;
+}
+
+std::string describe(const StageShape& s, int n) {
+  return std::to_string(n) + " images " + std::to_string(s.src_h) + "x" + std::to_string(s.src_w) + "x" +
+         std::to_string(s.src_cs) + " pool " + std::to_string(s.pool) +
+         (s.linear
+              ? " linear"
+              : " conv " + std::to_string(s.kernel_h) + "/" + std::to_string(s.stride) + "/" + std::to_string(s.pad)) +
+         " -> " + std::to_string(s.out_cs);
+}
+
+using Values = std::vector<float>;
+
+Values draw(Random& random, int64_t count, bool integers) {
+  Values values(static_cast<size_t>(count));
+  for (float& v : values) v = integers ? float(random.between(-3, 3)) : float(random.normal());
+  return values;
+}
+
+// One layer on one backend; memory is the backend's own.
+class Layer {
+ public:
+  Layer(Backend& backend, const StageShape& s, int n) : backend_(backend), shape_(s), n_(n) {}
+  ~Layer() {
+    for (float* p : held_) backend_.release(p);
+  }
+  struct Result {
+    Values forward, input_gradient, weight_gradient;
+  };
+  Result run(const Values& source, const Values& weight, const Values& bias, const Values& d_out) {
+    const StageShape& s = shape_;
+    float *src = hold(source), *w = hold(weight), *b = hold(bias), *g = hold(d_out);
+    float *packed = hold(Values(n_ * s.padded_size())), *out = hold(d_out), *d_src = hold(source),
+          *d_weight = hold(Values(weight.size()));
+    float* backward = hold(Values(backend_.backward_bytes(true, s) / sizeof(float) + 1));
+    backend_.pack_backward(backward, w, true, s);
+    backend_.pack_input(packed, src, n_, s);
+    backend_.dense_forward(out, packed, w, nullptr, b, true, n_, s);
+    backend_.dense_weight_gradient(d_weight, packed, g, n_, s);
+    backend_.dense_input_gradient(d_src, g, w, backward, src, 1, n_, s);
+    return {read(out, d_out.size()), read(d_src, source.size()), read(d_weight, weight.size())};
+  }
+
+ private:
+  float* hold(const Values& values) {
+    float* p = static_cast<float*>(backend_.allocate(values.size() * sizeof(float)));
+    backend_.upload(p, values.data(), values.size() * sizeof(float));
+    held_.push_back(p);
+    return p;
+  }
+  Values read(const float* from, size_t count) {
+    Values values(count);
+    backend_.download(values.data(), from, count * sizeof(float));
+    return values;
+  }
+  Backend& backend_;
+  StageShape shape_;
+  int n_;
+  std::vector<float*> held_;
+};
+
+double distance(const Values& a, const Values& b) {
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    difference += (double(a[i]) - b[i]) * (double(a[i]) - b[i]), norm += double(b[i]) * b[i];
+  return std::sqrt(difference / std::max(norm, 1e-30));
+}
+
+// Sums of products of small whole numbers are exact, so bf16 must give the bits of 32 bits. With other numbers every
+// operand is off by at most 2^-9, and the sums by less than 1e-2 of their norm.
+void mixed_against_fp32(bool integers) {
+  Random random(integers ? 31 : 32);
+  std::vector<StageShape> all = shapes();
+  all.push_back(shape_of(21, 19, 16, 32, 3, 1, 1, 1, false));  // more cells than one chunk of the weight gradient
+  all.push_back(shape_of(1, 1, 896, 16, 1, 1, 0, 1, true));    // more channels than one of its tasks
+  for (const StageShape& s : all)
+    for (int n : {1, 5}) {
+      const Values source = draw(random, n * s.src_size(), integers), weight = draw(random, s.weights(), integers),
+                   bias = draw(random, s.out_cs, integers), d_out = draw(random, n * s.out_size(), integers);
+      const auto run = [&](Precision precision, int threads) {
+        const auto backend = make_cpu_backend(threads, precision);
+        return Layer(*backend, s, n).run(source, weight, bias, d_out);
+      };
+      const Layer::Result fp32 = run(Precision::kFp32, 1), mixed = run(Precision::kMixed, 1),
+                          threads = run(Precision::kMixed, 3);
+      const auto compare = [&](const Values& value, const Values& again, const Values& reference,
+                               const std::string& what) {
+        expect(!std::memcmp(value.data(), again.data(), value.size() * sizeof(float)),
+               what + " depends on threads, " + describe(s, n));
+        const double d = distance(value, reference);
+        if (integers)
+          expect(value == reference, what + " differs from 32 bits by " + std::to_string(d) + ", " + describe(s, n));
+        else expect(d > 1e-5 && d < 1e-2, what + " is " + std::to_string(d) + " from 32 bits, " + describe(s, n));
+      };
+      compare(mixed.forward, threads.forward, fp32.forward, "forward");
+      compare(mixed.input_gradient, threads.input_gradient, fp32.input_gradient, "input gradient");
+      compare(mixed.weight_gradient, threads.weight_gradient, fp32.weight_gradient, "weight gradient");
+    }
+}
+
+template <class T>
+struct Aligned {
+  explicit Aligned(size_t count) : data(memory.reserve(count)) {}
+  cpu::Scratch<T> memory;
+  T* data;
+};
+
+void gradient_rows(Precision precision) {
+  Random random(33);
+  const int n = 2, T = 2;
+  for (const StageShape& s : shapes()) {
+    // Whole numbers, so that sums are exact.
+    const Values a = draw(random, n * T * s.out_size(), true), weight = draw(random, s.weights(), true);
+    Aligned<float> floats(a.size()), w(weight.size());
+    std::copy(a.begin(), a.end(), floats.data), std::copy(weight.begin(), weight.end(), w.data);
+    Aligned<uint16_t> halves(a.size());
+    cpu::to_bf16(halves.data, floats.data, int64_t(a.size()));
+    const void* values = precision == Precision::kMixed ? static_cast<const void*>(halves.data) : floats.data;
+    const cpu::GradientCells cells(values, false, T, precision, s);
+    const int rows = s.linear ? 1 : s.in_h, columns = s.linear ? 1 : s.in_w,
+              channels = s.linear ? s.taps() * s.src_cs : s.src_cs;
+    for (const Tile& tile : tiles_of(channels)) {
+      Aligned<uint32_t> panel(size_t(cpu::gradient_panel_words(tile.width, precision, s)));
+      cpu::pack_gradient_panel(panel.data, w.data, tile.begin, tile.width, precision, s);
+      for (int image = 0; image < n; ++image)
+        for (int y = 0; y < rows; ++y) {
+          const int first = columns > 2 ? 1 : 0;
+          Aligned<float> out(size_t(columns - first) * T * tile.width);
+          cpu::dense_gradient_cells(out.data, cells, panel.data, tile.width,
+                                    (int64_t(image) * rows + y) * columns + first, columns - first);
+          for (int x = first; x < columns; ++x)
+            for (int t = 0; t < T; ++t)
+              for (int c = 0; c < tile.width; ++c) {
+                double sum = 0;
+                for (int oy = 0; oy < s.out_h; ++oy)
+                  for (int ox = 0; ox < s.out_w; ++ox) {
+                    const int ky = y + s.pad - oy * s.stride, kx = x + s.pad - ox * s.stride;
+                    if (!s.linear && (ky < 0 || kx < 0 || ky >= s.kernel_h || kx >= s.kernel_w)) continue;
+                    const int64_t row =
+                        s.linear ? tile.begin + c : int64_t(ky * s.kernel_w + kx) * s.src_cs + tile.begin + c;
+                    for (const Tile& o : tiles_of(s.out_cs))
+                      for (int lane = 0; lane < o.width; ++lane)
+                        sum += double(a[((int64_t(image) * T + t) * s.out_cells() + oy * s.out_w + ox) * s.out_cs +
+                                        o.begin + lane]) *
+                               weight[int64_t(o.begin) * s.taps() * s.src_cs + row * o.width + lane];
+                  }
+                const float value = out.data[(int64_t(x - first) * T + t) * tile.width + c];
+                if (value != float(sum))
+                  expect(false, "row " + std::to_string(y) + " column " + std::to_string(x) + " step " +
+                                    std::to_string(t) + ": expected " + std::to_string(sum) + " but received " +
+                                    std::to_string(value) + ", " + describe(s, n));
+              }
+        }
+    }
+  }
+}
+
+// To nearest, ties to even; what is no number stays none.
+void rounding() {
+  const float infinity = std::numeric_limits<float>::infinity(), largest = std::numeric_limits<float>::max();
+  const auto bits = [](uint32_t b) {
+    float f;
+    std::memcpy(&f, &b, sizeof f);
+    return f;
+  };
+  const struct {
+    float from;
+    uint16_t to;
+  } cases[] = {{0.0f, 0x0000},
+               {-0.0f, 0x8000},
+               {1.0f, 0x3f80},
+               {bits(0x3f808000), 0x3f80},
+               {bits(0x3f808001), 0x3f81},
+               {bits(0x3f818000), 0x3f82},
+               {bits(0xbf817fff), 0xbf81},
+               {infinity, 0x7f80},
+               {-infinity, 0xff80},
+               {largest, 0x7f80},
+               {bits(0x7f7f7fff), 0x7f7f},
+               {bits(0x7f800001), 0x7fc0},
+               {bits(0x7fffffff), 0x7fff},
+               {bits(0xffffffff), 0xffff}};
+  Aligned<float> from(kLane);
+  Aligned<uint16_t> to(kLane);
+  std::fill(from.data, from.data + kLane, 0.0f);
+  int count = 0;
+  for (const auto& c : cases) from.data[count++] = c.from;
+  cpu::to_bf16(to.data, from.data, kLane);
+  for (int i = 0; i < count; ++i)
+    expect(to.data[i] == cases[i].to, "case " + std::to_string(i) + ": expected " + std::to_string(cases[i].to) +
+                                          " but received " + std::to_string(to.data[i]));
+}
+
+// The emulation rounds as the instruction does; only the order of the two sums differs.
+void emulation_against_instruction() {
+  if (!cpu::native_bf16()) return;
+  Random random(34);
+  const StageShape s = shape_of(9, 11, 48, 80, 3, 1, 1, 2, false);
+  const int n = 3;
+  const Values source = draw(random, n * s.src_size(), false), weight = draw(random, s.weights(), false),
+               bias = draw(random, s.out_cs, false), d_out = draw(random, n * s.out_size(), false);
+  const auto backend = make_cpu_backend(1, Precision::kMixed);
+  const Layer::Result native = Layer(*backend, s, n).run(source, weight, bias, d_out);
+  allow_native_bf16(false);
+  const std::shared_ptr<void> restore(nullptr, [](void*) { allow_native_bf16(true); });
+  const Layer::Result emulated = Layer(*backend, s, n).run(source, weight, bias, d_out);
+  expect(distance(emulated.forward, native.forward) < 1e-6, "forward");
+  expect(distance(emulated.input_gradient, native.input_gradient) < 1e-6, "input gradient");
+  expect(distance(emulated.weight_gradient, native.weight_gradient) < 1e-6, "weight gradient");
+}
+
+}  // namespace
+
+void add_dense_tests(Tests& tests) {
+  const std::vector<std::string> targets = cpu_targets();
+  const auto add = [&](const std::string& what, size_t target, bool native, std::function<void()> run) {
+    tests.push_back(
+        {"dense " + what + ", " + targets[target] + (native ? " and bf16" : ""), on_cpu_target(target, [native, run] {
+           allow_native_bf16(native);
+           const std::shared_ptr<void> restore(nullptr, [](void*) { allow_native_bf16(true); });
+           run();
+         })});
+  };
+  for (size_t target = 0; target < targets.size(); ++target)
+    for (bool native : {true, false}) {
+      if (native && (target > 0 || !cpu::native_bf16())) continue;
+      add("bf16 products of whole numbers are exact", target, native, [] { mixed_against_fp32(true); });
+      add("bf16 products are near those of floats", target, native, [] { mixed_against_fp32(false); });
+      add("gradient rows in bf16", target, native, [] { gradient_rows(Precision::kMixed); });
+      if (native) continue;
+      add("gradient rows in 32 bits", target, native, [] { gradient_rows(Precision::kFp32); });
+      add("rounding to bf16", target, native, rounding);
+    }
+  tests.push_back({"dense emulation of bf16 agrees with the instruction", emulation_against_instruction});
+}
+
+}  // namespace onespike::test

@@ -1,0 +1,139 @@
+// The oracle against itself: its backward pass is the derivative of the network in which every spike is replaced by the
+// smooth function behind the surrogate, while 'has fired before' stays what it was. Every single parameter is moved,
+// and the loss differenced over four points.
+#include <cmath>
+
+#include "test/support/cases.h"
+#include "test/support/runner.h"
+
+namespace onespike::test {
+namespace {
+
+void check_every_parameter(const Case& c, Mode mode, oracle::Options options, double tolerance) {
+  oracle::Parameters parameters = c.parameters;
+  const oracle::Forward base = oracle::forward(c.spec, parameters, mode, c.batch(), options);
+  oracle::Parameters gradient = oracle::backward(c.spec, parameters, mode, c.batch(), base, options);
+  if (mode == Mode::kSnn) options.gates = &base;
+  const auto loss = [&] { return oracle::forward(c.spec, parameters, mode, c.batch(), options).loss; };
+  for (size_t l = 0; l < c.spec.layers.size(); ++l) {
+    if (c.spec.layers[l].type == LayerType::kAvgPool) continue;
+    for (const char* kind : {"weight", "bias", "threshold", "leak"}) {
+      const std::string name = "layers." + std::to_string(l) + "." + kind;
+      const oracle::Slice p = oracle::find(parameters, name), g = oracle::find(gradient, name);
+      double largest = 0.0;
+      for (int64_t i = 0; i < g.size; ++i) largest = std::max(largest, std::fabs(g.data[i]));
+      for (int64_t i = 0; i < p.size; ++i) {
+        const double h = 1e-5, at = p.data[i];
+        const auto loss_at = [&](double value) {
+          p.data[i] = value;
+          return loss();
+        };
+        const double slope =
+            (loss_at(at - 2 * h) - 8 * loss_at(at - h) + 8 * loss_at(at + h) - loss_at(at + 2 * h)) / (12 * h);
+        p.data[i] = at;
+        expect_near(g.data[i], slope, 0.0, tolerance * largest + 1e-9,
+                    name + "[" + std::to_string(i) + "] of " + c.text());
+      }
+    }
+  }
+}
+
+// Small networks that hold every kind of layer between them.
+std::vector<NetworkSpec> small_specs() {
+  std::vector<NetworkSpec> specs = {
+      network_spec(2, 5, 4, 4, {conv(3, 3, 1, 1, true, 0.8), pool(2), linear(4, true, 0.9), output(3, true, 0.7)}),
+      network_spec(1, 5, 5, 3,
+                   {pool(2), conv(2, 1, 1, 0, false, 1.0), conv(3, 3, 2, 2, true, 0.5), output(2, false, 0.9)}),
+      network_spec(1, 7, 6, 2, {conv(2, 5, 2, 1, true, 0.6), output(3)}),
+      network_spec(2, 2, 2, 1, {linear(5, true), output(4, true)}),
+  };
+  specs[0].alpha = 0.7f;
+  specs[0].beta = 0.4f;
+  specs[2].alpha = 0.0f;
+  return specs;
+}
+
+void smooth_network(Surrogate surrogate) {
+  Random random(11 + int(surrogate));
+  for (NetworkSpec spec : small_specs()) {
+    spec.surrogate = surrogate;
+    spec.kappa = 0.8f;
+    spec.gamma = 0.5f;
+    oracle::Options smooth;
+    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    // A kink of the rectangular primitive within reach of the differences would spoil them.
+    Case c = make_case(spec, 2, random);
+    while (oracle::forward(spec, c.parameters, Mode::kSnn, c.batch(), smooth).margin < 1e-3)
+      c = make_case(spec, 2, random);
+    check_every_parameter(c, Mode::kSnn, smooth, surrogate == Surrogate::kTriangle ? 3e-4 : 1e-5);
+  }
+}
+
+void encoders() {
+  Random random(5);
+  for (Encoder encoder : {Encoder::kDirect, Encoder::kTtfs}) {
+    NetworkSpec spec = small_specs()[0];
+    spec.encoder = encoder;
+    spec.surrogate = Surrogate::kArctan;
+    oracle::Options smooth;
+    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+  }
+}
+
+void dropout_masks() {
+  Random random(6);
+  NetworkSpec spec = small_specs()[0];
+  spec.surrogate = Surrogate::kFastSigmoid;
+  oracle::Options smooth;
+  smooth.spike = oracle::SpikeFunction::kPrimitive;
+  smooth.dropout.resize(spec.layers.size());
+  smooth.dropout[0] = oracle::Values(2 * 3 * 5 * 4, 1.25);
+  for (double& mask : smooth.dropout[0])
+    if (random.chance(0.2)) mask = 0.0;
+  check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+}
+
+void ann() {
+  Random random(7);
+  for (const NetworkSpec& spec : small_specs())
+    check_every_parameter(decided_case(spec, 2, Mode::kAnn, random, 1e-3), Mode::kAnn, {}, 1e-6);
+}
+
+// One neuron and one class pair by hand: the exponential surrogate has no primitive to difference.
+void exponential_by_hand() {
+  NetworkSpec spec = network_spec(1, 1, 1, 3, {linear(1, false, 1.0), output(2, false, 1.0)});
+  spec.surrogate = Surrogate::kExponential;
+  spec.encoder = Encoder::kDirect;
+  spec.kappa = 0.5f;
+  spec.alpha = 1.0f;
+  spec.beta = 0.0f;
+  spec.mean = {0.0f};
+  spec.std = {1.0f};
+  // Potential 0.4, 0.8, 1.2: fires at step 3. Logits 2 and 0 (weights 2 and 0, V = 1).
+  const Case c{spec, {{{0.4}, {}, 1.0, 1.0}, {{2.0, 0.0}, {}, 1.0, 1.0}}, {255}, {1}};
+  const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kSnn, c.batch());
+  expect(trace.layers[0].fired[0] == 3, "fires at step 3");
+  expect_near(trace.logits[0], 2.0, 0, 1e-12, "logit");
+  const double d_spike = 2.0 / (1.0 + std::exp(-2.0));  // weight times softmax of class 0, the same at every step
+  double expected = 0.0;
+  for (int t = 1; t <= 3; ++t) expected += d_spike * double(spec.gamma) * std::exp(-0.5 * (3 - t)) * t;  // dU(t)/dw = t
+  const oracle::Parameters gradient = oracle::backward(spec, c.parameters, Mode::kSnn, c.batch(), trace);
+  expect_near(gradient[0].weight[0], expected, 1e-12, 0, "gradient of the weight");
+}
+
+}  // namespace
+
+void add_difference_tests(Tests& tests) {
+  tests.push_back({"oracle gradient equals differences: triangle", [] { smooth_network(Surrogate::kTriangle); }});
+  tests.push_back({"oracle gradient equals differences: rectangular", [] { smooth_network(Surrogate::kRectangular); }});
+  tests.push_back({"oracle gradient equals differences: arctan", [] { smooth_network(Surrogate::kArctan); }});
+  tests.push_back(
+      {"oracle gradient equals differences: fast-sigmoid", [] { smooth_network(Surrogate::kFastSigmoid); }});
+  tests.push_back({"oracle gradient equals differences: other encoders", encoders});
+  tests.push_back({"oracle gradient equals differences: dropout mask", dropout_masks});
+  tests.push_back({"oracle gradient equals differences: ANN", ann});
+  tests.push_back({"oracle gradient of the exponential surrogate, by hand", exponential_by_hand});
+}
+
+}  // namespace onespike::test

@@ -1,0 +1,269 @@
+// The filter of the forward pass against the kernel for floats, byte by byte: same spikes whatever the weights hold, on
+// every instruction set.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+
+#include "core/backend/backend.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
+
+namespace onespike::test {
+namespace {
+
+using Values = std::vector<float>;
+using Bytes = std::vector<uint8_t>;
+
+// A linear layer passes the filter in batches of 8 and more, when it has served some 128 images.
+constexpr int kLinearBatch = 9, kSettled = 256;
+
+// Of one layer, in memory that the CPU backend reads.
+struct Neurons {
+  int timesteps;
+  float threshold_and_leak[2];
+  NeuronParams params() const { return {timesteps, threshold_and_leak, true, {}}; }
+};
+
+// One layer behind a map of spike times. Potentials, if kept, make the backend compute in floats.
+class Stage {
+ public:
+  Stage(const StageShape& s, int n, int T) : shape_(s), n_(n), T_(T) {
+    source_ = hold<uint8_t>(n * s.src_size());
+    weight_ = hold<float>(s.weights());
+    bias_ = hold<float>(s.out_cs);
+    potential_ = hold<float>(n * T * s.out_size());
+    times_ = hold<uint8_t>(n * s.out_size());
+  }
+  ~Stage() {
+    for (void* memory : held_) backend_->release(memory);
+  }
+  void set(const Bytes& source, const Values& weight, const Values& bias) {
+    backend_->upload(source_, source.data(), source.size());
+    backend_->upload(weight_, weight.data(), weight.size() * sizeof(float));
+    backend_->upload(bias_, bias.data(), bias.size() * sizeof(float));
+  }
+  void update(const Values& gradient) {
+    UpdateParams update;
+    update.learning_rate = 0.5f;
+    StepResult result;
+    result.finite = 1;
+    float *d_weight = hold<float>(shape_.weights()), *slot = hold<float>(shape_.weights());
+    backend_->upload(d_weight, gradient.data(), gradient.size() * sizeof(float));
+    backend_->update(weight_, d_weight, slot, nullptr, nullptr, shape_.weights(), OptimizerKind::kSgd, &update,
+                     &result);
+  }
+  Bytes times(bool floats, bool biased, const Neurons& neurons) {
+    SpikeSource source;
+    source.times = source_, source.scale = 1 / float(shape_.pool * shape_.pool);
+    backend_->sort_events(source, n_, T_, shape_);
+    backend_->spiking_forward(times_, floats ? potential_ : nullptr, weight_, nullptr, biased ? bias_ : nullptr,
+                              nullptr, false, n_, neurons.params(), shape_);
+    Bytes times(static_cast<size_t>(n_ * shape_.out_size()));
+    backend_->download(times.data(), times_, times.size());
+    return times;
+  }
+  // Without potentials. A linear layer is asked until its weights are rounded.
+  Bytes settled_times(bool biased, const Neurons& neurons) {
+    Bytes settled = times(false, biased, neurons);
+    for (int images = n_; shape_.linear && !filtered() && images < kSettled; images += n_)
+      settled = times(false, biased, neurons);
+    return settled;
+  }
+  bool filtered() const { return std::strcmp(backend_->last_choice().kernel, "filter") == 0; }
+  double doubts() const { return backend_->last_choice().density; }
+
+ private:
+  template <class T>
+  T* hold(int64_t count) {
+    held_.push_back(backend_->allocate(size_t(count) * sizeof(T)));
+    return static_cast<T*>(held_.back());
+  }
+
+  std::unique_ptr<Backend> backend_ = make_cpu_backend(2, Precision::kFp32);
+  StageShape shape_;
+  int n_, T_;
+  uint8_t *source_, *times_;
+  float *weight_, *bias_, *potential_;
+  std::vector<void*> held_;
+};
+
+std::vector<StageShape> shapes() {
+  return {shape_of(6, 5, 48, 80, 3, 1, 1, 1, false),  shape_of(8, 10, 16, 144, 3, 1, 1, 2, false),
+          shape_of(7, 6, 32, 256, 2, 2, 1, 1, false), shape_of(9, 9, 64, 16, 3, 1, 0, 3, false),
+          shape_of(1, 1, 320, 176, 0, 0, 0, 1, true), shape_of(3, 2, 48, 80, 0, 0, 0, 1, true),
+          shape_of(5, 4, 32, 144, 0, 0, 0, 2, true),  shape_of(7, 6, 16, 64, 0, 0, 0, 3, true),
+          shape_of(1, 1, 5000, 32, 0, 0, 0, 1, true)};
+}
+
+int batch_of(const StageShape& s, int otherwise) { return s.linear ? kLinearBatch : otherwise; }
+
+Bytes draw_times(Random& random, int64_t count, int T, double share) {
+  Bytes times(static_cast<size_t>(count));
+  for (uint8_t& t : times) t = uint8_t(random.chance(share) ? random.between(1, T) : 0);
+  return times;
+}
+
+Values draw(Random& random, int64_t count, double size = 1) {
+  Values values(static_cast<size_t>(count));
+  for (float& v : values) v = float(size * random.normal());
+  return values;
+}
+
+void expect_same(Stage& stage, bool biased, const Neurons& p, const std::string& what) {
+  const Bytes exact = stage.times(true, biased, p), filtered = stage.settled_times(biased, p);
+  const int64_t silent = std::count(exact.begin(), exact.end(), 0);
+  expect(silent > 0 && silent < int64_t(exact.size()), what + ": some neurons fire and some do not");
+  for (size_t i = 0; i < exact.size(); ++i)
+    if (exact[i] != filtered[i])
+      expect(false, what + ", neuron " + std::to_string(i) + ": expected " + std::to_string(exact[i]) +
+                        " but received " + std::to_string(filtered[i]));
+}
+
+void same_as_floats() {
+  Random random(11);
+  double doubts = 0;
+  for (const StageShape& s : shapes())
+    for (int T : {1, 4, 20}) {
+      const int n = batch_of(s, 3);
+      const double size = s.linear ? 8 / std::sqrt(double(s.taps()) * s.src_cs) : 1;  // so that some fire, some do not
+      Stage stage(s, n, T);
+      for (float leak : {0.0f, 0.9f, 1.0f}) {
+        for (bool biased : {false, true}) {
+          stage.set(draw_times(random, n * s.src_size(), T, 0.3), draw(random, s.weights(), size),
+                    draw(random, s.out_cs, 0.1));
+          expect_same(stage, biased, {T, {1.0f, leak}}, "T " + std::to_string(T) + " leak " + std::to_string(leak));
+          expect(stage.filtered(), "the filter is used");
+          doubts += stage.doubts();
+        }
+      }
+    }
+  expect(doubts > 0, "some neurons are left in doubt");
+}
+
+// Potentials that are the threshold exactly do not fire, though 16 bits cannot tell.
+void ties() {
+  Random random(12);
+  for (const StageShape& s : shapes()) {
+    if (s.pool == 3) continue;  // a ninth is no float
+    const int n = batch_of(s, 2);
+    Stage stage(s, n, 5);
+    // Multiples of 1/8 sum exactly in floats, and no unit divides them.
+    Values weight(static_cast<size_t>(s.weights()));
+    for (float& w : weight) w = float(random.between(-24, 24)) / 8;
+    stage.set(draw_times(random, n * s.src_size(), 5, 0.2), weight, Values(size_t(s.out_cs)));
+    expect_same(stage, false, {5, {2.25f, 1.0f}}, "ties");
+    expect(stage.doubts() > 0.001, "ties are left in doubt");
+  }
+}
+
+// Numbers that cannot be rounded, and channels whose weights are all zero.
+void odd_weights() {
+  Random random(14);
+  const StageShape s = shapes()[1];
+  Stage stage(s, 2, 4);
+  Values weight = draw(random, s.weights()), bias(static_cast<size_t>(s.out_cs));
+  for (size_t i = 0; i < weight.size(); i += kMaxTile) weight[i] = 0;
+  const Bytes source = draw_times(random, 2 * s.src_size(), 4, 0.3);
+  const Neurons p{4, {0.5f, 0.9f}};
+  bias[0] = 1, bias[5] = std::numeric_limits<float>::infinity(), bias[6] = -bias[5],
+  bias[7] = std::numeric_limits<float>::quiet_NaN();
+  stage.set(source, weight, bias);
+  expect_same(stage, true, p, "a channel of zeros, and biases that are no numbers");
+  expect(stage.filtered(), "biases do not matter to the filter");
+  for (float odd : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    weight[100] = odd;
+    stage.set(source, weight, bias);
+    expect_same(stage, false, p, "a weight that is no number");
+    expect(!stage.filtered(), "floats are used for weights that are no numbers");
+  }
+}
+
+// 73,728 events at one step, all with the largest weight: their integers would not fit 32 bits.
+void more_events_than_fit() {
+  for (const StageShape& s :
+       {shape_of(3, 3, 8192, 16, 3, 1, 1, 1, false), shape_of(3, 3, 8192, 16, 0, 0, 0, 1, true)}) {
+    const int n = batch_of(s, 1);
+    Stage stage(s, n, 2);
+    Values weight(static_cast<size_t>(s.weights()));
+    for (size_t i = 0; i < weight.size(); ++i) weight[i] = i % 2 ? -1.0f : 1.0f;
+    stage.set(Bytes(size_t(n * s.src_size()), 1), weight, Values(size_t(s.out_cs)));
+    expect_same(stage, false, {2, {100.0f, 0.9f}}, "more events than fit");
+    expect(!stage.filtered(), "floats are used");
+  }
+}
+
+void changed_weights() {
+  Random random(13);
+  for (const StageShape& s : {shapes()[0], shapes()[4]}) {
+    const int n = batch_of(s, 2);
+    Stage stage(s, n, 4);
+    const Bytes source = draw_times(random, n * s.src_size(), 4, 0.3);
+    const Neurons p{4, {2.0f, 0.9f}};
+    for (const char* what : {"first weights", "uploaded weights"}) {
+      stage.set(source, draw(random, s.weights()), draw(random, s.out_cs));
+      expect_same(stage, false, p, what);
+      expect(stage.filtered(), what);
+    }
+    stage.update(draw(random, s.weights()));
+    stage.times(false, false, p);
+    expect(stage.filtered() == !s.linear,
+           "rounded weights of a linear layer are forgotten, and not made again at once");
+    expect_same(stage, false, p, "updated weights");
+    expect(stage.filtered(), "updated weights are rounded again");
+  }
+}
+
+// Rounding the weights of a linear layer takes longer than a few images do.
+void few_images() {
+  Random random(15);
+  const StageShape s = shape_of(1, 1, 320, 176, 0, 0, 0, 1, true);
+  const Neurons p{4, {2.0f, 0.9f}};
+  for (int n : {1, 4, kLinearBatch}) {
+    Stage stage(s, n, 4);
+    stage.set(draw_times(random, n * s.src_size(), 4, 0.3), draw(random, s.weights()), Values(size_t(s.out_cs)));
+    stage.times(false, false, p);
+    expect(!stage.filtered(), "the first images pass in floats");
+    stage.settled_times(false, p);
+    expect(stage.filtered() == (n == kLinearBatch), "only batches pass the filter");
+  }
+}
+
+// Neurons in doubt read the floats after all: with many of them a linear layer does without the filter.
+void many_doubts() {
+  Random random(16);
+  const StageShape s = shape_of(1, 1, 320, 176, 0, 0, 0, 1, true);
+  const Neurons p{4, {2.0f, 0.9f}};
+  Stage stage(s, kLinearBatch, 4);
+  Values weight = draw(random, s.weights(), 0.5);
+  for (int lane = 0; lane < kMaxTile; ++lane)
+    weight[size_t(7 * kMaxTile + lane)] = -1000;  // the largest of its channel, in row 7
+  Bytes source = draw_times(random, kLinearBatch * s.src_size(), 4, 0.3);
+  for (int image = 0; image < kLinearBatch; ++image) source[size_t(image * s.src_size() + 7)] = 0;
+  stage.set(source, weight, Values(size_t(s.out_cs)));
+  expect_same(stage, false, p, "many doubts");
+  expect(stage.filtered() && stage.doubts() > 0.05, "the filter finds many doubts");
+  expect_same(stage, false, p, "after many doubts");
+  expect(!stage.filtered(), "floats are used from then on");
+  stage.set(source, draw(random, s.weights(), 0.5), Values(size_t(s.out_cs)));
+  expect_same(stage, false, p, "new weights");
+  expect(stage.filtered(), "new weights have a filter");
+}
+
+}  // namespace
+
+void add_filter_tests(Tests& tests) {
+  const std::vector<std::string> targets = cpu_targets();
+  const std::pair<const char*, void (*)()> cases[] = {
+      {"same spikes as in floats", same_as_floats}, {"ties do not fire", ties}, {"odd weights", odd_weights}};
+  for (size_t target = 0; target < targets.size(); ++target)
+    for (const auto& [what, run] : cases)
+      tests.push_back({std::string("filter: ") + what + ", " + targets[target], on_cpu_target(target, run)});
+  tests.push_back({"filter: more events than fit its integers", more_events_than_fit});
+  tests.push_back({"filter: weights that change are rounded again", changed_weights});
+  tests.push_back({"filter: linear layers are rounded for many images only", few_images});
+  tests.push_back({"filter: linear layers with many doubts do without", many_doubts});
+}
+
+}  // namespace onespike::test

@@ -1,0 +1,114 @@
+// Surrogates as functions of one variable: each is the derivative of the smooth function it stands for, the oracle's
+// and the kernels' formulas agree, and the spike itself is strict.
+#include <algorithm>
+#include <cmath>
+
+#include "ops/encode.h"
+#include "ops/surrogate.h"
+#include "test/support/cases.h"
+#include "test/support/runner.h"
+
+namespace onespike::test {
+namespace {
+
+const Surrogate kAll[] = {Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular, Surrogate::kArctan,
+                          Surrogate::kFastSigmoid};
+
+NetworkSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
+  NetworkSpec spec;
+  spec.surrogate = surrogate;
+  spec.gamma = gamma;
+  spec.kappa = kappa;
+  return spec;
+}
+
+void derivative_of_primitive() {
+  for (Surrogate surrogate : kAll) {
+    if (surrogate == Surrogate::kExponential) continue;
+    for (float kappa : {0.5f, 1.0f, 2.0f}) {
+      const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
+      for (double z = -3.0; z <= 3.0; z += 0.0371) {
+        const double h = 1e-4;
+        // Where the surrogate jumps, its primitive has no derivative.
+        if (surrogate == Surrogate::kRectangular && std::fabs(std::fabs(z) - kappa) < 3 * h) continue;
+        const auto f = [&](double x) { return oracle::surrogate_primitive(spec, x); };
+        const double slope = (f(z - 2 * h) - 8 * f(z - h) + 8 * f(z + h) - f(z + 2 * h)) / (12 * h);
+        expect_near(oracle::surrogate_derivative(spec, z, 1, 1), slope, 1e-8, 2e-5,
+                    "surrogate " + std::to_string(int(surrogate)) + " at z = " + std::to_string(z));
+      }
+    }
+  }
+}
+
+void primitive_limits() {
+  for (Surrogate surrogate :
+       {Surrogate::kTriangle, Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid}) {
+    const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, 1.0f);
+    double previous = -1.0;
+    for (double z = -4.0; z <= 4.0; z += 0.1) {
+      const double value = oracle::surrogate_primitive(spec, z);
+      expect(value >= previous, "a primitive never falls");
+      previous = value;
+    }
+  }
+  // The exponential surrogate depends on time alone, so it is the derivative of no function of z.
+  expect(std::isnan(oracle::surrogate_primitive(surrogate_spec(Surrogate::kExponential, 0.3f, 1.0f), 0.0)),
+         "no primitive");
+}
+
+void kernels_agree() {
+  for (Surrogate surrogate : kAll)
+    for (float kappa : {0.5f, 1.0f, 2.0f}) {
+      const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
+      const SurrogateParams params{surrogate, 0.3f, kappa};
+      for (int fire = 1; fire <= 6; ++fire)
+        for (int t = 1; t <= fire; ++t)
+          for (float z = -2.53f; z < 2.5f; z += 0.11f)
+            expect_near(slope_at(z, fire, t, params), oracle::surrogate_derivative(spec, z, t, fire), 1e-5, 1e-7,
+                        "surrogate " + std::to_string(int(surrogate)) + " at z = " + std::to_string(z));
+    }
+}
+
+// One neuron whose potential is exactly its threshold stays silent; the next float above it fires.
+void tie_is_silent() {
+  NetworkSpec spec = network_spec(1, 1, 1, 1, {output(2)});
+  spec.mean = {0.0f};
+  spec.std = {1.0f};
+  spec.layers.insert(spec.layers.begin(), linear(2));
+  Case c{spec, oracle::Parameters(2), {255}, {0}};
+  c.parameters[0] = {{0.5, std::nextafter(0.5f, 1.0f)}, {}, 0.5, 1.0};
+  c.parameters[1] = {{1.0, 1.0, 0.0, 1.0}, {}, 1.0, 1.0};
+  const auto network = make_network(c);
+  uint8_t times[2] = {9, 9};
+  ForwardOutputs out;
+  out.spike_times = {times, nullptr};
+  StepStats stats;
+  expect_ok(network->forward(c.batch(), Mode::kSnn, out, no_stop(), &stats), "forward");
+  expect(times[0] == 0, "a tie does not fire");
+  expect(times[1] == 1, "the next float above the threshold fires");
+}
+
+void coded_times() {
+  for (int T : {1, 2, 3, 5, 16, 254})
+    for (int p = 0; p < 256; ++p) {
+      const int hybrid = coded_time(uint8_t(p), T, 2, 0.0, 1.0), first = coded_time(uint8_t(p), T, 1, 0.2, 0.6);
+      if (T >= 2)
+        expect(hybrid >= 2 && hybrid <= T, "hybrid time " + std::to_string(hybrid) + " of T = " + std::to_string(T));
+      expect(first >= 1 && first <= T, "first-spike time " + std::to_string(first) + " of T = " + std::to_string(T));
+      if (p > 0 && T >= 2) expect(hybrid <= coded_time(uint8_t(p - 1), T, 2, 0.0, 1.0), "brighter is earlier");
+    }
+  expect(coded_time(255, 5, 2, 0, 1) == 2 && coded_time(0, 5, 2, 0, 1) == 5, "the ends of the range");
+  expect(coded_time(51, 5, 2, 0.2, 0.6) == 5 && coded_time(153, 5, 2, 0.2, 0.6) == 2, "the ends of a configured range");
+}
+
+}  // namespace
+
+void add_surrogate_tests(Tests& tests) {
+  tests.push_back({"surrogate is the derivative of its primitive", derivative_of_primitive});
+  tests.push_back({"surrogate primitives rise, and the exponential has none", primitive_limits});
+  tests.push_back({"surrogate of the kernels equals the oracle's", kernels_agree});
+  tests.push_back({"spike at the threshold is silent", tie_is_silent});
+  tests.push_back({"encoder times stay in range and fall with brightness", coded_times});
+}
+
+}  // namespace onespike::test

@@ -1,0 +1,315 @@
+#include "test/support/cases.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <sstream>
+#include <stdexcept>
+
+#include "core/backend/backend.h"
+#include "test/support/runner.h"
+#include "test/support/subject.h"
+
+namespace onespike::test {
+namespace {
+
+// The largest potential that each neuron reaches, so that a quantile of it is a threshold that a known share crosses.
+double threshold_for(const NetworkSpec& spec, const oracle::Values& weighted, double leak, double share) {
+  const int64_t count = int64_t(weighted.size()) / spec.timesteps;
+  oracle::Values peak(count);
+  double square = 0.0;
+  for (double i : weighted) square += i * i / double(weighted.size());
+  for (int64_t j = 0; j < count; ++j) {
+    double u = 0.0;
+    for (int t = 0; t < spec.timesteps; ++t) {
+      u = leak * u + weighted[t * count + j];
+      peak[j] = t == 0 ? u : std::max(peak[j], u);
+    }
+  }
+  return std::max({oracle::percentile(peak, 100.0 * (1.0 - share)), 0.2 * std::sqrt(square), 1e-2});
+}
+
+// Work of one oracle pass, and how many decisions it takes: many decisions make a tie likely.
+bool affordable(const NetworkSpec& spec, int images) {
+  const std::vector<oracle::Shape> shapes = oracle::layer_shapes(spec);
+  int64_t products = 0, neurons = 0;
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const oracle::Shape &in = shapes[l], &out = shapes[l + 1];
+    if (out.channels < 1 || out.height < 1 || out.width < 1) return false;
+    if (spec.layers[l].type == LayerType::kAvgPool) continue;
+    const int kernel = spec.layers[l].kernel;
+    products +=
+        spec.layers[l].type == LayerType::kLinear ? in.size() * out.size() : out.size() * in.channels * kernel * kernel;
+    neurons += out.size();
+  }
+  return products * spec.timesteps * images < 6'000'000 && neurons * spec.timesteps * images < 25'000;
+}
+
+}  // namespace
+
+double Random::normal() {
+  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
+  return radius * std::cos(2.0 * std::numbers::pi * uniform());
+}
+
+LayerSpec conv(int out, int kernel, int stride, int padding, bool bias, double leak) {
+  LayerSpec layer;
+  layer.out = out;
+  layer.kernel = kernel;
+  layer.stride = stride;
+  layer.padding = padding;
+  layer.bias = bias;
+  layer.leak = float(leak);
+  return layer;
+}
+
+LayerSpec pool(int kernel) {
+  LayerSpec layer;
+  layer.type = LayerType::kAvgPool;
+  layer.kernel = kernel;
+  return layer;
+}
+
+LayerSpec linear(int out, bool bias, double leak) {
+  LayerSpec layer;
+  layer.type = LayerType::kLinear;
+  layer.out = out;
+  layer.bias = bias;
+  layer.leak = float(leak);
+  return layer;
+}
+
+LayerSpec output(int classes, bool bias, double leak) {
+  LayerSpec layer = linear(classes, bias, leak);
+  layer.output = true;
+  return layer;
+}
+
+NetworkSpec network_spec(int channels, int height, int width, int timesteps, std::vector<LayerSpec> layers) {
+  NetworkSpec spec;
+  spec.channels = channels;
+  spec.height = height;
+  spec.width = width;
+  spec.timesteps = timesteps;
+  spec.backend = subject().backend;
+  spec.layers = std::move(layers);
+  for (int c = 0; c < channels; ++c) {
+    spec.mean.push_back(0.5f - 0.03f * float(c % 7));
+    spec.std.push_back(0.25f + 0.02f * float(c % 5));
+  }
+  return spec;
+}
+
+NetworkSpec random_spec(Random& r) {
+  for (;;) {
+    std::vector<LayerSpec> layers;
+    const auto channels = [&] { return r.pick({1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 67}); };
+    const auto leak = [&] { return r.pick({1.0, 0.95, 0.9, 0.7, 0.5, 0.0}); };
+    const auto pools = [&](double probability) {
+      for (int i = 0; i < 2; ++i)
+        if (r.chance(probability)) layers.push_back(pool(r.pick({2, 2, 3})));
+    };
+    if (r.chance(0.15)) pools(0.8);
+    const int convs = r.pick({0, 1, 1, 2, 2, 3});
+    // One draw per declarator: the order of arguments is the compiler's, and cases must not depend on it.
+    for (int i = 0; i < convs; ++i) {
+      const int out = channels(), kernel = r.pick({1, 3, 3, 3, 5}), stride = r.pick({1, 1, 1, 2, 2, 3}),
+                padding = r.between(0, 2);
+      const bool bias = r.chance(0.5);
+      layers.push_back(conv(out, kernel, stride, padding, bias, leak()));
+      pools(0.25);
+    }
+    const int linears = r.between(0, 2);
+    for (int i = 0; i <= linears; ++i) {
+      const int out = i < linears ? channels() : r.pick({2, 3, 5, 7, 10, 16, 17, 33});
+      const bool bias = r.chance(0.5);
+      layers.push_back(linear(out, bias, leak()));
+    }
+    layers.back().output = true;
+    const int channel_count = r.pick({1, 1, 2, 3, 3, 3, 4, 17}), height = r.between(3, 13), width = r.between(3, 13);
+    NetworkSpec spec =
+        network_spec(channel_count, height, width, r.pick({1, 2, 3, 4, 5, 5, 6, 8, 11, 16}), std::move(layers));
+    spec.alpha = float(r.pick({1.0, 1.0, 0.0, 0.7, 1.6}));
+    spec.beta = float(r.pick({1.0, 1.0, 0.0, 0.5, 0.25}));
+    spec.gamma = float(r.pick({0.3, 0.5, 1.0}));
+    spec.kappa = float(r.pick({1.0, 0.5, 2.0}));
+    spec.surrogate = r.pick({Surrogate::kTriangle, Surrogate::kTriangle, Surrogate::kExponential,
+                             Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid});
+    spec.encoder = r.pick({Encoder::kHybrid, Encoder::kHybrid, Encoder::kHybrid, Encoder::kDirect, Encoder::kTtfs});
+    if (r.chance(0.3)) {
+      spec.lo = 0.1;
+      spec.hi = 0.8;
+    }
+    spec.threads = r.between(1, 3);
+    if (affordable(spec, 5)) return spec;
+  }
+}
+
+std::string describe(const NetworkSpec& spec, int64_t images) {
+  const char* surrogates[] = {"triangle", "exponential", "rectangular", "arctan", "fast-sigmoid"};
+  const char* encoders[] = {"hybrid", "direct", "rate", "ttfs"};
+  std::ostringstream text;
+  text << "[" << spec.channels << "x" << spec.height << "x" << spec.width << " T" << spec.timesteps << " N" << images
+       << " " << encoders[int(spec.encoder)] << " " << surrogates[int(spec.surrogate)] << " alpha " << spec.alpha
+       << " beta " << spec.beta << " gamma " << spec.gamma << " kappa " << spec.kappa << " lo " << spec.lo << " hi "
+       << spec.hi << " threads " << spec.threads << ":";
+  for (const LayerSpec& l : spec.layers) {
+    if (l.type == LayerType::kAvgPool) {
+      text << " pool" << l.kernel;
+      continue;
+    }
+    text << (l.type == LayerType::kConv ? " conv" : l.output ? " output" : " linear") << l.out;
+    if (l.type == LayerType::kConv) text << "/k" << l.kernel << "s" << l.stride << "p" << l.padding;
+    text << (l.bias ? "/bias" : "") << "/leak" << l.leak;
+    if (l.dropout > 0) text << "/dropout" << l.dropout;
+  }
+  text << "]";
+  return text.str();
+}
+
+StageShape shape_of(int height, int width, int channels, int out, int kernel, int stride, int pad, int pool,
+                    bool linear) {
+  StageShape s;
+  s.linear = linear, s.pool = pool;
+  s.src_h = height, s.src_w = width, s.src_c = channels, s.src_cs = round_up(channels, kLane);
+  s.in_h = height / pool, s.in_w = width / pool;
+  s.kernel_h = linear ? s.in_h : kernel, s.kernel_w = linear ? s.in_w : kernel;
+  s.stride = linear ? 1 : stride, s.pad = linear ? 0 : pad;
+  s.out_h = linear ? 1 : (s.in_h + 2 * s.pad - kernel) / s.stride + 1,
+  s.out_w = linear ? 1 : (s.in_w + 2 * s.pad - kernel) / s.stride + 1;
+  s.out_c = out, s.out_cs = round_up(out, kLane);
+  return s;
+}
+
+Case make_case(const NetworkSpec& spec, int images, Random& random) {
+  Case c{spec, oracle::Parameters(spec.layers.size()), {}, {}};
+  const std::vector<oracle::Shape> shapes = oracle::layer_shapes(spec);
+  c.pixels.resize(images * shapes[0].size());
+  for (uint8_t& p : c.pixels) p = uint8_t(random.between(0, 255));
+  for (int n = 0; n < images; ++n) c.labels.push_back(random.between(0, spec.layers.back().out - 1));
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const LayerSpec& layer = spec.layers[l];
+    if (layer.type == LayerType::kAvgPool) continue;
+    const int64_t fan_in =
+        layer.type == LayerType::kLinear ? shapes[l].size() : int64_t(shapes[l].channels) * layer.kernel * layer.kernel;
+    c.parameters[l].weight.resize(layer.out * fan_in);
+    for (double& w : c.parameters[l].weight) w = float(random.normal() * std::sqrt(2.0 / double(fan_in)));
+    if (layer.bias) c.parameters[l].bias.resize(layer.out);
+    for (double& b : c.parameters[l].bias) b = float(random.normal() * 0.05);
+    c.parameters[l].leak = layer.leak;
+  }
+  oracle::settle_thresholds(spec, c.parameters, c.batch(),
+                            [&](int, const oracle::Values& weighted, oracle::LayerParameters& p) {
+                              p.threshold = float(threshold_for(spec, weighted, p.leak, random.uniform(0.15, 0.6)));
+                            });
+  return c;
+}
+
+Case decided_case(const NetworkSpec& spec, int images, Mode mode, Random& random, double margin) {
+  for (int attempt = 0; attempt < 200; ++attempt) {
+    Case c = make_case(spec, images, random);
+    if (oracle::forward(spec, c.parameters, mode, c.batch()).margin >= margin) return c;
+  }
+  throw std::runtime_error("no case without a tie in 200 attempts " + describe(spec, images));
+}
+
+void expect_ok(const Status& status, const std::string& what) {
+  expect(status.ok(), what + ": " + code_name(status.code) + " " + status.message);
+}
+
+std::unique_ptr<Network> make_network(const Case& c) {
+  std::unique_ptr<Network> network;
+  expect_ok(Network::create(c.spec, &network), "create " + c.text());
+  oracle::Parameters parameters = c.parameters;
+  write_parameters(*network, parameters);
+  return network;
+}
+
+void write_parameters(Network& network, oracle::Parameters& parameters) {
+  for (size_t i = 0; i < network.tensors().size(); ++i) {
+    const TensorInfo& info = network.tensors()[i];
+    const oracle::Slice from = oracle::find(parameters, info.name);
+    expect(from.size == info.size, info.name + ": expected " + std::to_string(from.size) + " elements but received " +
+                                       std::to_string(info.size));
+    const std::vector<float> values(from.data, from.data + from.size);
+    expect_ok(network.write(TensorKind::kParameter, int(i), values.data()), "write " + info.name);
+  }
+}
+
+oracle::Parameters read_parameters(const Network& network, TensorKind kind) {
+  const NetworkSpec& spec = network.spec();
+  oracle::Parameters parameters(spec.layers.size());
+  for (size_t i = 0; i < network.tensors().size(); ++i) {
+    const TensorInfo& info = network.tensors()[i];
+    const size_t dot = info.name.rfind('.');
+    oracle::LayerParameters& p = parameters[std::stoul(info.name.substr(7, dot - 7))];
+    if (info.name.substr(dot) == ".weight") p.weight.resize(info.size);
+    if (info.name.substr(dot) == ".bias") p.bias.resize(info.size);
+    std::vector<float> values(info.size);
+    expect_ok(network.read(kind, int(i), values.data()), "read " + info.name);
+    std::copy(values.begin(), values.end(), oracle::find(parameters, info.name).data);
+  }
+  return parameters;
+}
+
+std::vector<float> read_bits(const Network& network, TensorKind kind) {
+  std::vector<float> all;
+  for (size_t i = 0; i < network.tensors().size(); ++i) {
+    const size_t at = all.size();
+    all.resize(at + network.tensors()[i].size);
+    expect_ok(network.read(kind, int(i), &all[at]), "read " + network.tensors()[i].name);
+  }
+  return all;
+}
+
+double distance(const double* a, const double* b, int64_t size, double tiny) {
+  double difference = 0.0, norm = 0.0;
+  for (int64_t i = 0; i < size; ++i) {
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    norm += b[i] * b[i];
+  }
+  return std::sqrt(difference) / std::max(std::sqrt(norm), tiny);
+}
+
+void expect_tensors(const Network& network, oracle::Parameters value, oracle::Parameters reference, double tolerance,
+                    double tiny, const std::string& what) {
+  for (const TensorInfo& info : network.tensors()) {
+    const oracle::Slice a = oracle::find(value, info.name), b = oracle::find(reference, info.name);
+    const double off = distance(a.data, b.data, a.size, tiny);
+    expect(off <= tolerance, what + " " + info.name + ": off by " + std::to_string(off) +
+                                 " of its norm, first elements " + std::to_string(a.data[0]) + " for " +
+                                 std::to_string(b.data[0]));
+  }
+}
+
+void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace,
+                     const oracle::Options& options) {
+  oracle::Parameters magnitude;
+  oracle::Parameters reference = oracle::backward(c.spec, c.parameters, mode, c.batch(), trace, options, &magnitude);
+  oracle::Parameters value = read_parameters(network, TensorKind::kGradient);
+  for (const TensorInfo& info : network.tensors()) {
+    const oracle::Slice a = oracle::find(value, info.name), b = oracle::find(reference, info.name);
+    const bool scalar = info.shape.empty();
+    if (scalar)
+      expect_near(*a.data, *b.data, 1e-4, 1e-5 * *oracle::find(magnitude, info.name).data + 1e-9,
+                  "gradient " + info.name + " " + c.text());
+    const double off = scalar ? 0.0 : distance(a.data, b.data, a.size, 1e-5);
+    if (!(off <= 1e-4))
+      expect(false, "gradient " + info.name + ": off by " + std::to_string(off) + " of its norm " + c.text());
+  }
+}
+
+std::function<void()> on_cpu_target(size_t target, std::function<void()> run) {
+  return [target, run = std::move(run)] {
+    limit_cpu_target(target);
+    const std::shared_ptr<void> restore(nullptr, [](void*) { limit_cpu_target(0); });
+    run();
+  };
+}
+
+const std::atomic<bool>& no_stop() {
+  static const std::atomic<bool> never{false};
+  return never;
+}
+
+}  // namespace onespike::test

@@ -1,0 +1,89 @@
+// Random networks with their data, and the bridge between the oracle's parameters and a Network's tensors.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/network.h"
+#include "ops/shape.h"
+#include "test/support/oracle.h"
+
+namespace onespike::test {
+
+// Repeatable on every platform, unlike the distributions of <random>.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : engine_(seed) {}
+  int between(int low, int high) { return low + int(engine_() % uint64_t(high - low + 1)); }  // both included
+  double uniform() { return double(engine_() >> 11) * 0x1p-53; }
+  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  double normal();
+  bool chance(double probability) { return uniform() < probability; }
+  template <class T>
+  T pick(std::initializer_list<T> choices) {
+    return choices.begin()[between(0, int(choices.size()) - 1)];
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+LayerSpec conv(int out, int kernel = 3, int stride = 1, int padding = 1, bool bias = false, double leak = 0.9);
+LayerSpec pool(int kernel = 2);
+LayerSpec linear(int out, bool bias = false, double leak = 0.9);
+LayerSpec output(int classes, bool bias = false, double leak = 0.9);
+NetworkSpec network_spec(int channels, int height, int width, int timesteps, std::vector<LayerSpec> layers);
+
+// An odd network: any kernel, stride, padding, pools anywhere before the first linear layer, any encoder but `rate`,
+// any surrogate, small enough for the oracle.
+NetworkSpec random_spec(Random& random);
+std::string describe(const NetworkSpec& spec, int64_t images);
+
+// One stage alone, for kernels called without a network. Of a linear one kernel, stride and pad do not matter.
+StageShape shape_of(int height, int width, int channels, int out, int kernel, int stride, int pad, int pool,
+                    bool linear);
+
+// A network with parameters that float32 holds exactly, thresholds at which a share of the neurons fires, and a batch.
+struct Case {
+  NetworkSpec spec;
+  oracle::Parameters parameters;
+  std::vector<uint8_t> pixels;
+  std::vector<int32_t> labels;
+  Batch batch() const { return {pixels.data(), labels.data(), int64_t(labels.size())}; }
+  std::string text() const { return describe(spec, int64_t(labels.size())); }
+};
+Case make_case(const NetworkSpec& spec, int images, Random& random);
+
+// Draws parameters and batch again until no decision of the oracle is nearer to a tie than `margin`.
+Case decided_case(const NetworkSpec& spec, int images, Mode mode, Random& random, double margin = 1e-5);
+
+// A Network of the case's specification holding the case's parameters. Throws what failed.
+std::unique_ptr<Network> make_network(const Case& c);
+void write_parameters(Network& network, oracle::Parameters& parameters);
+// Any kind of tensor in the oracle's shape.
+oracle::Parameters read_parameters(const Network& network, TensorKind kind);
+std::vector<float> read_bits(const Network& network, TensorKind kind);  // all tensors of a kind, one after the other
+
+void expect_ok(const Status& status, const std::string& what);
+
+// Relative distance of two tensors, ||a - b|| / max(||b||, tiny).
+double distance(const double* a, const double* b, int64_t size, double tiny);
+// Fails unless every tensor is within `tolerance` of the reference.
+void expect_tensors(const Network& network, oracle::Parameters value, oracle::Parameters reference, double tolerance,
+                    double tiny, const std::string& what);
+// The gradients of `batch` against the oracle's: 1e-4 of a tensor's norm, and for thresholds and leaks, where large
+// terms cancel, 1e-5 of the sum of their magnitudes besides.
+void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace,
+                     const oracle::Options& options = {});
+
+// `run` with an instruction set of cpu_targets() as the best one; afterwards all of them are allowed again.
+std::function<void()> on_cpu_target(size_t target, std::function<void()> run);
+
+// Never raised: for calls that nobody aborts.
+const std::atomic<bool>& no_stop();
+
+}  // namespace onespike::test

@@ -1,0 +1,277 @@
+#include "test/support/oracle.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace onespike::oracle {
+namespace {
+
+// The linear map of one layer entry: y (N, out) = W x (N, in) + b, and its two adjoints. `visit` enumerates every
+// product of a convolution or linear layer as (output, input, weight) offsets within one image, so that the map and
+// both adjoints are the same loop.
+template <class Visit>
+void products(const LayerSpec& layer, const Shape& in, const Shape& out, Visit visit) {
+  if (layer.type == LayerType::kLinear) {
+    for (int64_t o = 0; o < out.size(); ++o)
+      for (int64_t i = 0; i < in.size(); ++i) visit(o, i, o * in.size() + i);
+    return;
+  }
+  const int k = layer.kernel;
+  for (int o = 0; o < out.channels; ++o)
+    for (int y = 0; y < out.height; ++y)
+      for (int x = 0; x < out.width; ++x)
+        for (int c = 0; c < in.channels; ++c)
+          for (int ky = 0; ky < k; ++ky)
+            for (int kx = 0; kx < k; ++kx) {
+              const int iy = y * layer.stride + ky - layer.padding, ix = x * layer.stride + kx - layer.padding;
+              if (iy < 0 || iy >= in.height || ix < 0 || ix >= in.width) continue;
+              visit((int64_t(o) * out.height + y) * out.width + x, (int64_t(c) * in.height + iy) * in.width + ix,
+                    ((int64_t(o) * in.channels + c) * k + ky) * k + kx);
+            }
+}
+
+// The same for an average pool, which has no weights: every pair of (output, input) that belong together.
+template <class Visit>
+void pool_pairs(const LayerSpec& layer, const Shape& in, const Shape& out, Visit visit) {
+  for (int c = 0; c < out.channels; ++c)
+    for (int y = 0; y < out.height; ++y)
+      for (int x = 0; x < out.width; ++x)
+        for (int ky = 0; ky < layer.kernel; ++ky)
+          for (int kx = 0; kx < layer.kernel; ++kx)
+            visit((int64_t(c) * out.height + y) * out.width + x,
+                  (int64_t(c) * in.height + y * layer.kernel + ky) * in.width + x * layer.kernel + kx);
+}
+
+// Rows are images of all time steps: (T * N, in) -> (T * N, out).
+Values apply(const LayerSpec& layer, const LayerParameters& p, const Shape& in, const Shape& out, const Values& x) {
+  const int64_t rows = int64_t(x.size()) / in.size(), plane = int64_t(out.height) * out.width;
+  Values y(rows * out.size(), 0.0);
+  for (int64_t r = 0; r < rows; ++r) {
+    const double* xr = &x[r * in.size()];
+    double* yr = &y[r * out.size()];
+    if (layer.type == LayerType::kAvgPool) {
+      const double share = 1.0 / (double(layer.kernel) * layer.kernel);
+      pool_pairs(layer, in, out, [&](int64_t o, int64_t i) { yr[o] += share * xr[i]; });
+      continue;
+    }
+    products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) { yr[o] += p.weight[w] * xr[i]; });
+    if (layer.bias)
+      for (int64_t o = 0; o < out.size(); ++o) yr[o] += p.bias[o / plane];
+  }
+  return y;
+}
+
+// Adds to the parameter gradient and returns the gradient at the input.
+Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Shape& in, const Shape& out,
+                      const Values& x, const Values& dy, LayerParameters& gradient) {
+  const int64_t rows = int64_t(x.size()) / in.size(), plane = int64_t(out.height) * out.width;
+  Values dx(x.size(), 0.0);
+  for (int64_t r = 0; r < rows; ++r) {
+    const double *xr = &x[r * in.size()], *dyr = &dy[r * out.size()];
+    double* dxr = &dx[r * in.size()];
+    if (layer.type == LayerType::kAvgPool) {
+      const double share = 1.0 / (double(layer.kernel) * layer.kernel);
+      pool_pairs(layer, in, out, [&](int64_t o, int64_t i) { dxr[i] += share * dyr[o]; });
+      continue;
+    }
+    products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) {
+      gradient.weight[w] += dyr[o] * xr[i];
+      dxr[i] += p.weight[w] * dyr[o];
+    });
+    if (layer.bias)
+      for (int64_t o = 0; o < out.size(); ++o) gradient.bias[o / plane] += dyr[o];
+  }
+  return dx;
+}
+
+// Leaky integrate-and-fire over all steps. `spikes` (T, N, out) receives O; `given` are spike steps to take as they
+// are.
+void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
+               const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
+  const int T = spec.timesteps;
+  const int64_t count = int64_t(weighted.size()) / T;
+  trace.potential.assign(weighted.size(), 0.0);
+  trace.fired.assign(count, T + 1);
+  spikes.assign(weighted.size(), 0.0);
+  for (int64_t j = 0; j < count; ++j) {
+    double u = 0.0;
+    for (int t = 1; t <= T; ++t) {
+      const int64_t at = (t - 1) * count + j;
+      u = p.leak * u + weighted[at];
+      trace.potential[at] = u;
+      const double z = u / p.threshold - 1.0;
+      const bool silent = given ? t <= (*given)[j] : t <= trace.fired[j];
+      if (!silent) continue;
+      margin = std::min(margin, std::fabs(z));
+      // A potential of exactly zero is a neuron without input: it is no nearer to a jump than any other.
+      if (spec.surrogate == Surrogate::kRectangular && u != 0.0)
+        margin = std::min(margin, std::fabs(std::fabs(z) - double(spec.kappa)));
+      if (!given && z > 0.0) trace.fired[j] = t;
+      spikes[at] = spike == SpikeFunction::kHeaviside ? (z > 0.0 ? 1.0 : 0.0) : surrogate_primitive(spec, z);
+    }
+    if (given) trace.fired[j] = (*given)[j];
+  }
+}
+
+// Back through time: `d_spikes` (T, N, out) is the gradient at O, `d_last` (N, out) an extra one at U(T). Returns the
+// gradient at the weighted input I (T, N, out), which is that at U.
+Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
+                          const Values& d_spikes, const Values& d_last, LayerParameters& gradient,
+                          LayerParameters& magnitude) {
+  const int T = spec.timesteps;
+  const int64_t count = int64_t(d_last.size());
+  Values d_weighted(d_spikes.size(), 0.0);
+  for (int64_t j = 0; j < count; ++j) {
+    double g = 0.0;
+    for (int t = T; t >= 1; --t) {
+      const int64_t at = (t - 1) * count + j;
+      const double u = trace.potential[at], before = t > 1 ? trace.potential[at - count] : 0.0;
+      const double d_z = d_spikes[at] * surrogate_derivative(spec, u / p.threshold - 1.0, t, trace.fired[j]);
+      g = d_z / p.threshold + p.leak * g + (t == T ? d_last[j] : 0.0);
+      gradient.threshold -= d_z * u / (p.threshold * p.threshold);
+      gradient.leak += g * before;
+      magnitude.threshold += std::fabs(d_z * u / (p.threshold * p.threshold));
+      magnitude.leak += std::fabs(g * before);
+      d_weighted[at] = g;
+    }
+  }
+  return d_weighted;
+}
+
+void softmax_loss(const Batch& batch, Forward& out, int classes) {
+  out.loss = batch.labels ? 0.0 : std::numeric_limits<double>::quiet_NaN();
+  if (!batch.labels) return;
+  for (int64_t n = 0; n < batch.count; ++n) {
+    const double* row = &out.logits[n * classes];
+    const double top = *std::max_element(row, row + classes);
+    double sum = 0.0;
+    for (int k = 0; k < classes; ++k) sum += std::exp(row[k] - top);
+    out.loss += (std::log(sum) + top - row[batch.labels[n]]) / double(batch.count);
+    out.correct += std::max_element(row, row + classes) - row == batch.labels[n];
+  }
+}
+
+}  // namespace
+
+Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
+                const Options& options) {
+  const std::vector<Shape> shapes = layer_shapes(spec);
+  const int T = mode == Mode::kSnn ? spec.timesteps : 1;
+  Forward out;
+  out.margin = std::numeric_limits<double>::infinity();
+  out.layers.resize(spec.layers.size());
+  Values x = options.input ? *options.input : encode(spec, mode, batch);
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const LayerSpec& layer = spec.layers[l];
+    const LayerParameters& p = parameters[l];
+    LayerTrace& trace = out.layers[l];
+    trace.input = x;
+    Values y = apply(layer, p, shapes[l], shapes[l + 1], x);
+    const int64_t count = batch.count * shapes[l + 1].size();
+    if (layer.type == LayerType::kAvgPool) {
+      x = y;
+    } else if (mode == Mode::kAnn) {
+      trace.potential = y;
+      if (layer.output) {
+        out.logits = y;
+      } else {
+        double magnitude = 0.0;
+        for (double v : y) magnitude += std::fabs(v) / double(count);
+        for (double& v : y) {
+          if (v != 0.0) out.margin = std::min(out.margin, std::fabs(v) / magnitude);
+          v = std::max(v, 0.0);
+        }
+        x = y;
+      }
+    } else {
+      integrate(spec, p, y, options.spike, options.gates ? &options.gates->layers[l].fired : nullptr, trace, x,
+                out.margin);
+      if (layer.output) {
+        out.logits.assign(count, 0.0);
+        for (int64_t j = 0; j < count; ++j) {
+          out.logits[j] = spec.alpha * trace.potential[(T - 1) * count + j] / p.threshold;
+          for (int t = 1; t <= T; ++t) out.logits[j] += double(spec.beta) * (T + 1 - t) * x[(t - 1) * count + j];
+        }
+      }
+    }
+    if (l < options.dropout.size() && !options.dropout[l].empty())
+      for (size_t i = 0; i < x.size(); ++i) x[i] *= options.dropout[l][i % count];
+  }
+  softmax_loss(batch, out, spec.layers.back().out);
+  return out;
+}
+
+Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
+                    const Forward& trace, const Options& options, Parameters* magnitude) {
+  const std::vector<Shape> shapes = layer_shapes(spec);
+  const int T = mode == Mode::kSnn ? spec.timesteps : 1, classes = spec.layers.back().out;
+  Parameters gradient = parameters;
+  for (LayerParameters& g : gradient) {
+    std::fill(g.weight.begin(), g.weight.end(), 0.0);
+    std::fill(g.bias.begin(), g.bias.end(), 0.0);
+    g.threshold = g.leak = 0.0;
+  }
+  Parameters terms(spec.layers.size());
+  for (LayerParameters& m : terms) m.threshold = m.leak = 0.0;
+  Values d_logits = trace.logits;
+  for (int64_t n = 0; n < batch.count; ++n) {
+    double* row = &d_logits[n * classes];
+    const double top = *std::max_element(row, row + classes);
+    double sum = 0.0;
+    for (int k = 0; k < classes; ++k) sum += (row[k] = std::exp(row[k] - top));
+    for (int k = 0; k < classes; ++k)
+      row[k] = (row[k] / sum - (k == batch.labels[n] ? 1.0 : 0.0)) / double(batch.count);
+  }
+
+  Values dx;  // gradient at the output of the entry in turn, (T, N, out)
+  for (int l = int(spec.layers.size()) - 1; l >= 0; --l) {
+    const LayerSpec& layer = spec.layers[l];
+    const LayerParameters& p = parameters[l];
+    const LayerTrace& at = trace.layers[l];
+    const int64_t count = batch.count * shapes[l + 1].size();
+    if (size_t(l) < options.dropout.size() && !options.dropout[l].empty())
+      for (size_t i = 0; i < dx.size(); ++i) dx[i] *= options.dropout[l][i % count];
+    Values dy = dx;  // at the weighted input
+    if (mode == Mode::kAnn && layer.output) {
+      dy = d_logits;
+    } else if (mode == Mode::kAnn && layer.type != LayerType::kAvgPool) {
+      for (int64_t j = 0; j < count; ++j) dy[j] = at.potential[j] > 0.0 ? dx[j] : 0.0;
+    } else if (layer.type != LayerType::kAvgPool) {
+      Values d_last(count, 0.0);  // at U(T), beside what comes through the spikes
+      if (layer.output) {
+        dx.assign(T * count, 0.0);
+        for (int64_t j = 0; j < count; ++j) {
+          d_last[j] = d_logits[j] * spec.alpha / p.threshold;
+          const double through_logit = d_last[j] * at.potential[(T - 1) * count + j] / p.threshold;
+          gradient[l].threshold -= through_logit;
+          terms[l].threshold += std::fabs(through_logit);
+          for (int t = 1; t <= T; ++t) dx[(t - 1) * count + j] = d_logits[j] * spec.beta * (T + 1 - t);
+        }
+      }
+      dy = integrate_backward(spec, p, at, dx, d_last, gradient[l], terms[l]);
+    }
+    dx = apply_backward(layer, p, shapes[l], shapes[l + 1], at.input, dy, gradient[l]);
+  }
+  if (magnitude) *magnitude = terms;
+  return gradient;
+}
+
+void settle_thresholds(const NetworkSpec& spec, Parameters& parameters, const Batch& batch,
+                       const std::function<void(int, const Values&, LayerParameters&)>& choose) {
+  const std::vector<Shape> shapes = layer_shapes(spec);
+  Values x = encode(spec, Mode::kSnn, batch);
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    Values y = apply(spec.layers[l], parameters[l], shapes[l], shapes[l + 1], x);
+    if (spec.layers[l].type == LayerType::kAvgPool) {
+      x = y;
+      continue;
+    }
+    choose(int(l), y, parameters[l]);
+    LayerTrace trace;
+    double margin = 0.0;
+    integrate(spec, parameters[l], y, SpikeFunction::kHeaviside, nullptr, trace, x, margin);
+  }
+}
+
+}  // namespace onespike::oracle

@@ -1,0 +1,77 @@
+// The oracle's pieces that know no layer order: shapes, surrogates, encoders.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "test/support/oracle.h"
+
+namespace onespike::oracle {
+
+std::vector<Shape> layer_shapes(const NetworkSpec& spec) {
+  std::vector<Shape> shapes = {{spec.channels, spec.height, spec.width}};
+  for (const LayerSpec& layer : spec.layers) {
+    const Shape in = shapes.back();
+    const auto extent = [&](int size) {
+      const int room = size + 2 * layer.padding - layer.kernel;
+      return room < 0 ? 0 : room / layer.stride + 1;
+    };
+    if (layer.type == LayerType::kLinear) shapes.push_back({layer.out, 1, 1});
+    else if (layer.type == LayerType::kAvgPool)
+      shapes.push_back({in.channels, in.height / layer.kernel, in.width / layer.kernel});
+    else shapes.push_back({layer.out, extent(in.height), extent(in.width)});
+  }
+  return shapes;
+}
+
+double surrogate_derivative(const NetworkSpec& spec, double z, int step, int fire_step) {
+  const double gamma = spec.gamma, kappa = spec.kappa;
+  if (step > fire_step) return 0.0;
+  switch (spec.surrogate) {
+    case Surrogate::kTriangle: return gamma * std::max(0.0, 1.0 - std::fabs(z));
+    case Surrogate::kExponential: return gamma * std::exp(-kappa * (fire_step - step));
+    case Surrogate::kRectangular: return std::fabs(z) < kappa ? gamma : 0.0;
+    case Surrogate::kArctan: return gamma / (1.0 + std::pow(std::numbers::pi / 2.0 * kappa * z, 2));
+    case Surrogate::kFastSigmoid: return gamma / std::pow(1.0 + kappa * std::fabs(z), 2);
+  }
+  return 0.0;
+}
+
+double surrogate_primitive(const NetworkSpec& spec, double z) {
+  const double gamma = spec.gamma, kappa = spec.kappa;
+  switch (spec.surrogate) {
+    case Surrogate::kTriangle: {
+      const double c = std::clamp(z, -1.0, 1.0);
+      return gamma * (c < 0.0 ? 0.5 * (1.0 + c) * (1.0 + c) : 1.0 - 0.5 * (1.0 - c) * (1.0 - c));
+    }
+    case Surrogate::kRectangular: return gamma * (std::clamp(z, -kappa, kappa) + kappa);
+    case Surrogate::kArctan:
+      return gamma * (2.0 / (std::numbers::pi * kappa) * std::atan(std::numbers::pi / 2.0 * kappa * z) + 1.0 / kappa);
+    case Surrogate::kFastSigmoid: return gamma * (z / (1.0 + kappa * std::fabs(z)) + 1.0 / kappa);
+    case Surrogate::kExponential: break;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
+  const int T = mode == Mode::kSnn ? spec.timesteps : 1, plane = spec.height * spec.width;
+  const int64_t size = batch.count * spec.channels * plane;
+  Values x(T * size, 0.0);
+  for (int64_t i = 0; i < size; ++i) {
+    const int c = int(i / plane) % spec.channels;
+    const double q = batch.pixels[i] / 255.0;
+    const double analog = (q - double(spec.mean[c])) / double(spec.std[c]);
+    const double share = std::clamp((q - spec.lo) / (spec.hi - spec.lo), 0.0, 1.0);
+    // The first step that a coded spike may take: the hybrid code keeps step 1 for the analog value.
+    const int first = spec.encoder == Encoder::kTtfs ? 1 : 2;
+    const int when = int(std::floor(T + (first - T) * share + 0.5));
+    for (int t = 1; t <= T; ++t) {
+      const bool shows_value =
+          mode == Mode::kAnn || spec.encoder == Encoder::kDirect || (spec.encoder == Encoder::kHybrid && t == 1);
+      x[(t - 1) * size + i] = shows_value ? analog : when == t ? 1.0 : 0.0;
+    }
+  }
+  return x;
+}
+
+}  // namespace onespike::oracle

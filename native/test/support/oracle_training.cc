@@ -1,0 +1,101 @@
+// The oracle's conversion and optimisers.
+#include <algorithm>
+#include <cmath>
+
+#include "test/support/oracle.h"
+
+namespace onespike::oracle {
+namespace {
+
+// One scalar under one optimiser; `m`, `v`, `v_max` are its slots.
+struct Rule {
+  const OptimizerOptions& o;
+  int64_t step;  // counted from 1
+
+  void operator()(double& p, double g, double& m, double& v, double& v_max, double rate, double decay) const {
+    if (o.kind == OptimizerKind::kAdamW) p -= rate * decay * p;
+    else g += decay * p;
+    if (o.kind == OptimizerKind::kSgd) {
+      m = double(o.momentum) * m + g;
+      p -= rate * m;
+      return;
+    }
+    const double beta1 = o.beta1, beta2 = o.beta2;
+    m = beta1 * m + (1.0 - beta1) * g;
+    v = beta2 * v + (1.0 - beta2) * g * g;
+    double second = v;
+    if (o.amsgrad) second = v_max = std::max(v_max, v);
+    const double scale1 = 1.0 - std::pow(beta1, double(step)), scale2 = 1.0 - std::pow(beta2, double(step));
+    p -= rate / scale1 * m / (std::sqrt(second) / std::sqrt(scale2) + double(o.epsilon));
+  }
+};
+
+Parameters zeros_like(const Parameters& parameters) {
+  Parameters zeros = parameters;
+  for (LayerParameters& p : zeros) {
+    std::fill(p.weight.begin(), p.weight.end(), 0.0);
+    std::fill(p.bias.begin(), p.bias.end(), 0.0);
+    p.threshold = p.leak = 0.0;
+  }
+  return zeros;
+}
+
+}  // namespace
+
+Slice find(Parameters& parameters, const std::string& name) {
+  const size_t dot = name.rfind('.');
+  LayerParameters& p = parameters[std::stoul(name.substr(7, dot - 7))];
+  const std::string kind = name.substr(dot + 1);
+  if (kind == "weight") return {p.weight.data(), int64_t(p.weight.size())};
+  if (kind == "bias") return {p.bias.data(), int64_t(p.bias.size())};
+  return {kind == "threshold" ? &p.threshold : &p.leak, 1};
+}
+
+double percentile(Values values, double percent) {
+  const double position = percent / 100.0 * double(values.size() - 1);
+  const size_t low = size_t(position);
+  std::nth_element(values.begin(), values.begin() + low, values.end());
+  const double at = values[low];
+  if (low + 1 == values.size()) return at;
+  const double next = *std::min_element(values.begin() + low + 1, values.end());
+  return at + (position - double(low)) * (next - at);
+}
+
+void calibrate(const NetworkSpec& spec, Parameters& parameters, const Batch& batch, double percent, double scale) {
+  settle_thresholds(spec, parameters, batch, [&](int, const Values& weighted, LayerParameters& p) {
+    p.threshold = std::max(percentile(weighted, percent) * scale, 1e-3);
+    p.leak = 1.0;
+  });
+}
+
+double gradient_norm(const Parameters& gradient) {
+  double sum = 0.0;
+  for (const LayerParameters& g : gradient) {
+    for (double v : g.weight) sum += v * v;
+    for (double v : g.bias) sum += v * v;
+    if (!g.weight.empty()) sum += g.threshold * g.threshold + g.leak * g.leak;
+  }
+  return std::sqrt(sum);
+}
+
+void optimizer_step(const OptimizerOptions& o, Parameters& parameters, const Parameters& gradient,
+                    OptimizerState& state) {
+  if (state.slot0.empty()) state.slot0 = state.slot1 = state.slot2 = zeros_like(parameters);
+  const Rule rule{o, ++state.steps};
+  const double clip = o.clip_norm > 0.0f ? std::min(1.0, double(o.clip_norm) / (gradient_norm(gradient) + 1e-6)) : 1.0;
+  for (size_t l = 0; l < parameters.size(); ++l) {
+    LayerParameters &p = parameters[l], &m = state.slot0[l], &v = state.slot1[l], &x = state.slot2[l];
+    const LayerParameters& g = gradient[l];
+    if (p.weight.empty()) continue;
+    for (size_t i = 0; i < p.weight.size(); ++i)
+      rule(p.weight[i], clip * g.weight[i], m.weight[i], v.weight[i], x.weight[i], o.learning_rate, o.weight_decay);
+    for (size_t i = 0; i < p.bias.size(); ++i)
+      rule(p.bias[i], clip * g.bias[i], m.bias[i], v.bias[i], x.bias[i], o.learning_rate, 0.0);
+    rule(p.threshold, clip * g.threshold, m.threshold, v.threshold, x.threshold, o.neuron_learning_rate, 0.0);
+    rule(p.leak, clip * g.leak, m.leak, v.leak, x.leak, o.neuron_learning_rate, 0.0);
+    p.threshold = std::max(p.threshold, 1e-3);
+    p.leak = std::clamp(p.leak, 0.0, 1.0);
+  }
+}
+
+}  // namespace onespike::oracle

@@ -1,0 +1,62 @@
+#include "test/support/subject.h"
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+
+namespace onespike::test {
+namespace {
+
+Subject chosen;
+
+struct LeftOut {
+  const char* prefix;
+  const char* reason;
+};
+
+// Tests whose names begin so.
+constexpr LeftOut kLeftOut[] = {
+    {"surrogate ", "functions of native/ops, without a backend"},
+    {"encoder times ", "functions of native/ops, without a backend"},
+    {"batch follows ", "drawn by the host"},
+    {"batch with ", "drawn by the host"},
+    {"batch depends ", "drawn by the host"},
+    {"batch drawn ahead ", "drawn by the host"},
+    {"descriptions that make no network ", "refused before there is a backend"},
+};
+
+bool left_out(const std::string& name) {
+  return std::any_of(std::begin(kLeftOut), std::end(kLeftOut),
+                     [&](const LeftOut& l) { return name.rfind(l.prefix, 0) == 0; });
+}
+
+}  // namespace
+
+const Subject& subject() { return chosen; }
+
+int cases(int count) { return chosen.emulated ? (count + 1) / 2 : count; }
+
+void add_conformance_tests(Tests& tests, const Subject& on) {
+  Tests suite;
+  add_surrogate_tests(suite);
+  add_parity_cases(suite);
+  add_optimizer_tests(suite);
+  add_calibration_tests(suite);
+  add_determinism_tests(suite);
+  add_random_tests(suite);
+  add_state_tests(suite);
+  add_batch_tests(suite);
+  add_dataset_tests(suite);
+  add_early_exit_tests(suite);
+  add_group_tests(suite);
+  for (const Test& test : suite) {
+    if (left_out(test.name)) continue;
+    tests.push_back({test.name + ", " + on.name, [on, run = test.run] {
+                       chosen = on;
+                       const std::shared_ptr<void> restore(nullptr, [](void*) { chosen = {}; });
+                       run();
+                     }});
+  }
+}
+
+}  // namespace onespike::test
