@@ -87,6 +87,12 @@ class Network {
 
   Status read(TensorKind kind, int tensor, float* into) const;
   Status write(TensorKind kind, int tensor, const float* from);
+  // A part of a tensor: `count` numbers from `offset` on, in PyTorch's order. ERR_ARG unless 0 <= offset < offset +
+  // count
+  // <= size.
+  Status read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const;
+  Status write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from);
+  int optimizer_slots() const;      // slots that an optimiser has used, 0 to 3: the others read as zeros
   int64_t optimizer_steps() const;  // Adam's step count; part of a checkpoint
   void set_optimizer_steps(int64_t steps);
   void reset_optimizer();        // all slots zero, count zero
