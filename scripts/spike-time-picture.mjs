@@ -5,7 +5,7 @@
 //   node scripts/spike-time-picture.mjs RUN [INDEX]     RUN: a finished run, such as that of `npm start`; INDEX of the test image
 import fs from 'node:fs';
 import path from 'node:path';
-import { deflateSync } from 'node:zlib';
+import { crc32, deflateSync } from 'node:zlib';
 import { createRequire } from 'node:module';
 import { Failure, inRoot, main, say } from './lib.mjs';
 
@@ -17,8 +17,9 @@ const silent = '#141826';
 const ink = '#7a828c';
 
 const panel = 128;
-const gap = 40;
-const top = 34;
+const linearColumns = 16;
+const gap = 32;
+const top = 36;
 
 /** PNG of an image (3, side, side), as a data URI. */
 function png(pixels, side) {
@@ -34,7 +35,7 @@ function png(pixels, side) {
     const body = Buffer.concat([Buffer.from(name), data]);
     const frame = Buffer.alloc(8);
     frame.writeUInt32BE(data.length, 0);
-    frame.writeUInt32BE(crc(body), 4);
+    frame.writeUInt32BE(crc32(body), 4);
     return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
   };
   const file = Buffer.concat([
@@ -44,15 +45,6 @@ function png(pixels, side) {
     chunk('IEND', Buffer.alloc(0)),
   ]);
   return `data:image/png;base64,${file.toString('base64')}`;
-}
-
-function crc(bytes) {
-  let value = 0xffffffff;
-  for (const byte of bytes) {
-    value ^= byte;
-    for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0xedb88320 : 0);
-  }
-  return (value ^ 0xffffffff) >>> 0;
 }
 
 /** One map of spike times, `width` cells a row, drawn `size` pixels wide at (x, y). */
@@ -67,7 +59,7 @@ function drawMap(times, width, x, y, size, colours) {
     return cells.length === 0 ? '' : `<path fill="${colour}" d="${cells.join('')}"/>`;
   });
   return (
-    `<rect x="${x}" y="${y}" width="${size}" height="${height}" fill="${silent}"/>` +
+    `<rect x="${x}" y="${y}" width="${size}" height="${height}" fill="${silent}" stroke="${ink}" stroke-width="0.5"/>` +
     `<g transform="translate(${x} ${y}) scale(${cell})" shape-rendering="crispEdges">${paths.join('')}</g>`
   );
 }
@@ -128,9 +120,9 @@ await main(async () => {
   const place = (title, caption, draw) => {
     if (x > 1) {
       const middle = top + panel / 2;
-      drawn.push(`<path d="M${x - gap + 9} ${middle}h${gap - 22}m-6 -5l6 5l-6 5" fill="none" stroke="${ink}"/>`);
+      drawn.push(`<path d="M${x - gap + 6} ${middle}h${gap - 12}m-6 -5l6 5l-6 5" fill="none" stroke="${ink}"/>`);
     }
-    drawn.push(text(x, 22, title, 'font-weight="600"'), draw(x), text(x, top + panel + 18, caption, 'font-size="11"'));
+    drawn.push(text(x, 22, title, 'font-weight="600"'), draw(x), text(x, top + panel + 20, caption, 'font-size="13"'));
     x += panel + gap;
   };
 
@@ -147,15 +139,16 @@ await main(async () => {
     const times = spikeTimes.get(layer);
     const fired = times.reduce((sum, time) => sum + (time > 0 ? 1 : 0), 0) / neurons;
     const { type, out } = layers[layer];
-    const caption = `${neurons} neurons, ${(100 * fired).toFixed(0)} % fire`;
+    const caption = `${(100 * fired).toFixed(0)} % of ${neurons.toLocaleString('en')} fire`;
     if (type === 'linear') {
-      place('linear', caption, (at) => drawMap(times, 12, at, top, panel, colours));
+      const height = (panel * neurons) / linearColumns ** 2;
+      place('linear', caption, (at) => drawMap(times, linearColumns, at, top + (panel - height) / 2, panel, colours));
       continue;
     }
     const size = neurons / out;
     const grid = size >= 1024 ? 2 : 3;
     const each = (panel - 4 * (grid - 1)) / grid;
-    place(`convolution`, caption, (at) =>
+    place('convolution', caption, (at) =>
       liveliest(times, out, grid * grid)
         .map((channel, i) => {
           const map = times.subarray(channel * size, (channel + 1) * size);
@@ -176,7 +169,7 @@ await main(async () => {
       .map(([share, k], i) => {
         const y = top + 8 + 42 * i;
         return (
-          text(at, y + 8, `${test.classes[k]}  ${(100 * share).toFixed(1)} %`, 'font-size="12"') +
+          text(at, y + 8, `${test.classes[k]}  ${(100 * share).toFixed(1)} %`, 'font-size="14"') +
           `<rect x="${at}" y="${y + 14}" width="${panel}" height="8" fill="${ink}" opacity="0.25"/>` +
           `<rect x="${at}" y="${y + 14}" width="${(panel * share).toFixed(1)}" height="8" fill="${stepColours[1]}"/>`
         );
@@ -186,16 +179,16 @@ await main(async () => {
   await network.dispose();
 
   const width = x - gap + 1;
-  const bottom = top + panel + 52;
-  const legend = [text(1, bottom, 'each neuron fires at most once; colour = the step of its spike:', 'font-size="12"')];
+  const bottom = top + panel + 58;
+  const legend = [text(1, bottom, 'Each neuron fires at most once. Colour: the step of its spike', 'font-size="14"')];
   [...colours, silent].forEach((colour, i) => {
-    const at = 380 + 46 * i;
+    const at = 460 + 50 * i;
     legend.push(
       `<rect x="${at}" y="${bottom - 10}" width="12" height="12" fill="${colour}" stroke="${ink}" stroke-width="0.5"/>`,
-      text(at + 17, bottom, i < colours.length ? String(i + 1) : 'never', 'font-size="12"'),
+      text(at + 17, bottom, i < colours.length ? String(i + 1) : 'never', 'font-size="14"'),
     );
   });
-  const style = `font-family="system-ui, -apple-system, 'Segoe UI', sans-serif" font-size="13" fill="${ink}"`;
+  const style = `font-family="system-ui, -apple-system, 'Segoe UI', sans-serif" font-size="15" fill="${ink}"`;
   const title = 'One image on its way through a trained network, as maps of spike times';
   const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${bottom + 12}" width="${width}" ${style}>\n` +
