@@ -69,7 +69,10 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
     .command('resume')
     .description('continue an interrupted run')
     .argument('<run>', 'folder of the run')
-    .option('--backend <name>', 'auto, cpu or cuda; with another one than before the result is not bit-identical (default: the same)')
+    .option(
+      '--backend <name>',
+      'auto, cpu or cuda; with another one than before the result is not bit-identical (default: the same)',
+    )
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
     .option('--json', 'print JSON Lines')
