@@ -1,7 +1,7 @@
 // The same network and weights with ReLU in place of spiking layers, one chunk of images (SPEC section 6.1).
 #include <algorithm>
 
-#include "core/state.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {

@@ -1,7 +1,7 @@
 // The spiking network, one chunk of images: spike-time maps forward, sparse gradients back (SPEC sections 3 and 5).
 #include <algorithm>
 
-#include "core/state.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {
