@@ -86,6 +86,7 @@ const schema = z.strictObject({
     testCount: positiveCount.optional(),
     size: positiveCount.optional(),
     testShare: below1.optional(),
+    skipUnreadable: flag.optional(),
     seed: count.optional(),
   }),
   seed: z.int().nonnegative().max(Number.MAX_SAFE_INTEGER).describe('an integer from 0 to 2^53-1'),

@@ -56,7 +56,7 @@ export async function* train(
   const unlock = await lockRun(folder.path);
   let begun = false;
   try {
-    const loaded = await loadConfigured(resolved, checked.signal);
+    const loaded = await loadConfigured(resolved, folder.path, checked.signal);
     const session = await Session.open(
       { config: resolved, folder, loaded, description: networkOf(resolved.model, loaded) },
       (network, images) => describeRun(resolved, loaded, network, images),
@@ -102,7 +102,7 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       threads: threads ?? info.config.threads,
       precision: runPrecision(info),
     };
-    const loaded = await loadConfigured(config, checked.signal);
+    const loaded = await loadConfigured(config, folder.path, checked.signal);
     const session = await Session.open(
       { config, folder, loaded, description: info.network },
       (network) => onBackend(info, network.backend),
