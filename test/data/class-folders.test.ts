@@ -3,7 +3,7 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { datasetInfo, loadDataset, SeededRandom, type LoadedDataset } from '../../lib/data';
-import { cleanUp, expectError, netpbm, temporaryFolder } from './helpers';
+import { cleanUp, expectError, netpbm, temporaryFolder } from './support/helpers';
 
 afterAll(cleanUp);
 
