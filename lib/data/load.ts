@@ -15,19 +15,21 @@ import { datasetNames, sources, type DatasetName } from './sets';
 import { channelStatistics } from './statistics';
 import type { LoadedDataset, LoadOptions } from './types';
 
+const optionNames = [
+  'directory',
+  'seed',
+  'trainCount',
+  'testCount',
+  'size',
+  'testShare',
+  'skipUnreadable',
+  'exclude',
+  'signal',
+] as const satisfies readonly (keyof LoadOptions)[];
+
 function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
-  const { options: understood } = sources[name];
-  const given = checkOptions(options, 'the data set options', [
-    'directory',
-    'seed',
-    'trainCount',
-    'testCount',
-    'size',
-    'testShare',
-    'skipUnreadable',
-    'exclude',
-    'signal',
-  ]) as LoadOptions;
+  const understood: readonly string[] = sources[name].options;
+  const given = checkOptions(options, 'the data set options', optionNames) as LoadOptions;
   if (given.directory !== undefined) checkString(given.directory, 'directory');
   if (given.seed !== undefined) checkInteger(given.seed, 'seed', { min: 0 });
   if (given.trainCount !== undefined) checkInteger(given.trainCount, 'trainCount', { min: 1 });

@@ -39,7 +39,16 @@ export interface FetchResult {
   files: { path: string; bytes: number; status: 'present' | 'downloaded' }[];
 }
 
-const fetchKeys = ['directory', 'mirrors', 'attempts', 'stallMs', 'backoffMs', 'ca', 'onProgress', 'signal'];
+const fetchKeys = [
+  'directory',
+  'mirrors',
+  'attempts',
+  'stallMs',
+  'backoffMs',
+  'ca',
+  'onProgress',
+  'signal',
+] as const satisfies readonly (keyof FetchOptions)[];
 
 function checkMirrors(mirrors: unknown): string[] {
   if (!Array.isArray(mirrors) || mirrors.length === 0) throw expected('an array of addresses', 'mirrors', mirrors);

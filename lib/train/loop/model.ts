@@ -1,13 +1,9 @@
 /** From a configuration to its images, and from these to the description of the network. */
+import { defined } from '../../check';
 import { loadDataset, sources, type LoadedDataset, type LoadOptions } from '../../data';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../../model/description';
 import { vgg } from '../../model/vgg';
 import type { TrainConfig } from '../config/config';
-
-/** What is left of an object without its undefined values. */
-function defined<T extends object>(object: T): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-}
 
 /**
  * Input shape, number of classes, mean and deviation come from the data set where the configuration leaves them open.
