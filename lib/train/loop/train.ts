@@ -56,7 +56,7 @@ export async function* train(
   const unlock = await lockRun(folder.path);
   let begun = false;
   try {
-    const loaded = await loadConfigured(resolved, checked.signal);
+    const loaded = await loadConfigured(resolved, folder.path, checked.signal);
     const session = await Session.open(
       { config: resolved, folder, loaded, description: networkOf(resolved.model, loaded) },
       (network, images) => describeRun(resolved, loaded, network, images),
@@ -82,7 +82,7 @@ export async function* train(
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(resolve(checkString(run, 'run')));
-  const checked = checkTrainOptions(options, ['backend', 'device', 'threads']);
+  const checked = checkTrainOptions(options, resumeOptions);
   const { backend, device, threads } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
@@ -102,7 +102,7 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       threads: threads ?? info.config.threads,
       precision: runPrecision(info),
     };
-    const loaded = await loadConfigured(config, checked.signal);
+    const loaded = await loadConfigured(config, folder.path, checked.signal);
     const session = await Session.open(
       { config, folder, loaded, description: info.network },
       (network) => onBackend(info, network.backend),
@@ -125,13 +125,16 @@ function onBackend(info: RunInfo, backend: BackendName): RunInfo {
   return { ...info, backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] };
 }
 
-function checkTrainOptions(options: unknown, more: readonly string[] = []): SessionOptions {
-  const { signal, progressSeconds, stepsAtOnce } = checkOptions(options, 'options', [
-    'signal',
-    'progressSeconds',
-    'stepsAtOnce',
-    ...more,
-  ]);
+const trainOptions = ['signal', 'progressSeconds', 'stepsAtOnce'] as const satisfies readonly (keyof TrainOptions)[];
+const resumeOptions = [
+  ...trainOptions,
+  'backend',
+  'device',
+  'threads',
+] as const satisfies readonly (keyof ResumeOptions)[];
+
+function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOptions)[] = trainOptions): SessionOptions {
+  const { signal, progressSeconds, stepsAtOnce } = checkOptions(options, 'options', allowed);
   return {
     signal: checkSignal(signal, 'signal'),
     progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
