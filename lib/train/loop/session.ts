@@ -111,7 +111,7 @@ export class Session {
 
   /** Enters a stage from its start, with a fresh optimiser, and records that. */
   async enter(stage: Stage): Promise<void> {
-    this.network.resetOptimizer();
+    await this.network.resetOptimizer();
     this.state.stage = stage;
     this.state.epoch = 0;
     this.state.step = 0;

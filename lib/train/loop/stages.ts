@@ -31,7 +31,7 @@ export async function* convertStage(session: Session): AsyncGenerator<TrainEvent
     accuracy: test.accuracy,
     validationAccuracy: validation?.accuracy ?? null,
     annTestAccuracy: ann?.accuracy ?? null,
-    thresholds: thresholdsOf(session),
+    thresholds: await thresholdsOf(session),
     spikesPerNeuron: meanActivity(layers),
     layers,
   };
@@ -47,9 +47,9 @@ export async function* convertStage(session: Session): AsyncGenerator<TrainEvent
   yield* activityWarnings(layers, 'snn', 0);
 }
 
-function thresholdsOf(session: Session): Record<string, number> {
+async function thresholdsOf(session: Session): Promise<Record<string, number>> {
   const thresholds: Record<string, number> = {};
-  for (const [name, { data }] of session.network.parameters()) {
+  for (const [name, { data }] of await session.network.parameters()) {
     if (name.endsWith('.threshold')) thresholds[name] = data[0]!;
   }
   return thresholds;

@@ -27,8 +27,8 @@ const stateSchema = z.object({
 
 /** Writes `path` atomically: after a crash it holds the old checkpoint or the new one, never a part of either. */
 export async function saveCheckpoint(path: string, network: Network, state: TrainState): Promise<void> {
-  const { slots, counters } = network.optimizerState();
-  await writeModel(path, network.description, network.parameters(), {
+  const { slots, counters } = await network.optimizerState();
+  await writeModel(path, network.description, await network.parameters(), {
     slots,
     extra: { state: JSON.stringify({ ...state, counters }) },
   });
@@ -48,7 +48,7 @@ export async function loadCheckpoint(path: string, network: Network): Promise<Tr
     );
   }
   const { counters, ...state } = stored;
-  network.setParameters(tensors);
-  network.setOptimizerState({ slots, counters });
+  await network.setParameters(tensors);
+  await network.setOptimizerState({ slots, counters });
   return state;
 }
