@@ -1,6 +1,6 @@
 // Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4 MiB:
 // what a job copies on the JS thread is some 2 ms of the event loop.
-import { expected, suggest } from '../check';
+import { didYouMean, expected } from '../check';
 import { OneSpikeError } from '../errors';
 import {
   SLOTS,
@@ -143,11 +143,10 @@ function newArray(size: number, name: string): Float32Array {
 function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape {
   const found = tensors.find((tensor) => tensor.name === name);
   if (found !== undefined) return found;
-  const near = suggest(
+  const hint = didYouMean(
     name,
     tensors.map((tensor) => tensor.name),
   );
-  const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;
   throw new OneSpikeError('ERR_ARG', `Expected the name of a tensor of this network but received '${name}'${hint}`);
 }
 

@@ -111,7 +111,8 @@ class Network {
   // says why, as this one does if it made none.
   Status train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats);
   int steps_at_once() const;  // so many make the wait too short to matter: 1 where calls wait anyway
-  // SPEC section 6.2: thresholds layer by layer from the percentile (0..100) of the weighted input; leaks become 1.
+  // docs/MATHEMATICS.md, "Conversion": thresholds layer by layer from the percentile (0..100) of the weighted input;
+  // leaks become 1.
   Status calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop);
 
  private:

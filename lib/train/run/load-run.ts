@@ -52,7 +52,11 @@ export async function loadRun(path: string): Promise<Run> {
       return Network.open(best, { seed: info.seed, precision: runPrecision(info), ...options });
     },
     dataset: async (options) =>
-      loadConfigured(info.config, checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal')),
+      loadConfigured(
+        info.config,
+        folder.path,
+        checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal'),
+      ),
   };
 }
 

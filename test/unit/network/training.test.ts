@@ -82,7 +82,7 @@ onEachBackend((on) => {
   });
 
   test.each([
-    [{ optimizer: { ...sgd, lerningRate: 1 } }, /unknown option 'lerningRate' \(did you mean 'learningRate'\?\)/],
+    [{ optimizer: { ...sgd, lerningRate: 1 } }, /unknown key 'lerningRate' \(did you mean 'learningRate'\?\)/],
     [{ optimizer: { kind: 'sdg', learningRate: 1 } }, /did you mean 'sgd'/],
     [{ optimizer: { kind: 'sgd' } }, /Expected a finite number >= 0 for optimizer.learningRate but received/],
     [{ optimizer: { ...sgd, momentum: 1 } }, /optimizer.momentum/],
