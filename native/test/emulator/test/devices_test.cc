@@ -68,6 +68,47 @@ void two_networks_at_once() {
     expect(together[i] == alone[i], "network " + std::to_string(i) + " has other bits than alone");
 }
 
+// A new thread's current device is 0, which nobody asked for. Threads and calls are those of Node: created, written and
+// read on one, trained on another.
+void one_device_alone() {
+  emulator::reset();
+  const Case c = mixed_case(6, 3, 3);
+  on_threads({[&] {
+    const auto network = make_network(c);
+    on_threads({[&] { (void)trained(*network, c); }});
+    (void)read_bits(*network, TensorKind::kParameter);
+    on_threads({[&] { expect_ok(network->calibrate(c.batch(), 99, 1, no_stop()), "calibrate"); }});
+  }});
+  const std::vector<int> contexts = emulator::contexts();
+  expect(contexts == std::vector<int>{3},
+         "contexts on " + std::to_string(contexts.size()) + " devices, the first is " + std::to_string(contexts[0]));
+}
+
+// Where another library works on a device, it finds it current after every call.
+void a_device_in_use_stays_current() {
+  emulator::reset();
+  const Case c = mixed_case(6, 3, 3);
+  on_threads({[&] {
+    expect(cudaSetDevice(1) == cudaSuccess, "another library's device");
+    const auto current = [](const std::string& after) {
+      int device = -1;
+      expect(cudaGetDevice(&device) == cudaSuccess && device == 1,
+             "device " + std::to_string(device) + " after " + after);
+    };
+    {
+      const auto network = make_network(c);
+      current("creating and writing");
+      (void)read_bits(*network, TensorKind::kParameter);
+      current("reading");
+      on_threads({[&] { (void)trained(*network, c); }});
+      network->reset_optimizer();
+      current("clearing");
+    }
+    current("disposing");
+  }});
+  expect(emulator::contexts() == std::vector<int>{1, 3}, "contexts of both and no other");
+}
+
 // The smallest interleaving that a limit per launch does not survive: the other thread's comes between this one's limit
 // and its launch.
 void two_threads_share_a_kernel() {
@@ -111,6 +152,8 @@ void shared_memory_is_asked_for_once() {
 
 void add_device_tests(Tests& tests) {
   tests.push_back({"CUDA devices: two networks at once compute what each computes alone", two_networks_at_once});
+  tests.push_back({"CUDA devices: a network touches its own device alone", one_device_alone});
+  tests.push_back({"CUDA devices: a device that others use stays current", a_device_in_use_stays_current});
   tests.push_back(
       {"CUDA devices: two threads launch a kernel with different shared memory", two_threads_share_a_kernel});
   tests.push_back(
