@@ -6,11 +6,9 @@ import { join, resolve } from 'node:path';
 
 import { OneSpikeError } from '../errors';
 
-/** What a person can do when files of a set are missing. */
+/** What a person can do when files of a public set are missing. */
 export function adviceFor(name: string): string {
-  return name === 'folder'
-    ? 'pass the folder with --data DIR'
-    : `run \`onespike data fetch ${name}\` or name their folder with --data DIR`;
+  return `run \`onespike data fetch ${name}\` or name their folder with --data DIR`;
 }
 
 export function ioError(what: string, path: string, cause: unknown): OneSpikeError {

@@ -1,8 +1,20 @@
 // What a network is, as plain JSON: the description people write, and its resolved form with every default filled in.
 import { z } from 'zod';
 
-import { expected, suggest } from '../check';
-import { OneSpikeError } from '../errors';
+import { expected } from '../check';
+import {
+  aboveZero,
+  below1,
+  finite,
+  flag,
+  integerOf,
+  listOf,
+  networkName,
+  objectOf,
+  oneOf,
+  parse,
+  share,
+} from '../check/schema';
 import { layerShapes } from './shapes';
 
 export { layerShapes } from './shapes';
@@ -77,8 +89,14 @@ export type ResolvedLayer = Required<LayerDescription>;
 /** A description with every field present. It is a valid description itself and resolves to an equal value. */
 export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers'> & { layers: ResolvedLayer[] };
 
-export const SURROGATES: readonly Surrogate[] = ['triangle', 'exponential', 'rectangular', 'arctan', 'fast-sigmoid'];
-export const ENCODERS: readonly Encoder[] = ['hybrid', 'direct', 'rate', 'ttfs'];
+export const SURROGATES = [
+  'triangle',
+  'exponential',
+  'rectangular',
+  'arctan',
+  'fast-sigmoid',
+] as const satisfies readonly Surrogate[];
+export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs'] as const satisfies readonly Encoder[];
 export const MAX_TIMESTEPS = 254;
 const MAX_SIDE = 65535;
 const MAX_LAYERS = 1024;
@@ -86,38 +104,12 @@ const MAX_LAYERS = 1024;
 const CIFAR10_MEAN = [0.4914, 0.4822, 0.4465];
 const CIFAR10_STD = [0.2023, 0.1994, 0.201];
 
-// The native core computes in float32, so a value must survive the rounding: 1e-60 is positive here and zero there.
-const positive = (value: number): boolean => Math.fround(value) > 0 && Number.isFinite(Math.fround(value));
-
-/** A zod number whose every failure carries the same description of what was expected. */
-export function numberOf(what: string, accepts: (value: number) => boolean = () => true) {
-  return z
-    .number({ error: what })
-    .refine((value) => Number.isFinite(Math.fround(value)) && accepts(value), { error: what });
-}
-
-export function integerOf(low: number, high: number) {
-  return numberOf(
-    `an integer from ${low} to ${high}`,
-    (value) => Number.isInteger(value) && value >= low && value <= high,
-  );
-}
-
-/** `'a', 'b' or 'c'`. */
-export function alternatives(names: readonly string[]): string {
-  const quoted = names.map((name) => `'${name}'`);
-  return quoted.length < 2 ? quoted.join('') : `${quoted.slice(0, -1).join(', ')} or ${quoted[quoted.length - 1]}`;
-}
-
-export const flag = z.boolean({ error: 'true or false' });
-export const unit = numberOf('a number in [0, 1]', (value) => value >= 0 && value <= 1);
-export const aboveZero = numberOf('a number > 0', positive);
-export const rate = numberOf('a number in [0, 1)', (value) => value >= 0 && Math.fround(value) < 1);
 const side = integerOf(1, MAX_SIDE);
 
-const layerSchema = z.strictObject(
+/** One entry of the layer list. Whether its fields apply to its type is checked by `resolveNetwork`. */
+export const layerSchema = objectOf(
   {
-    type: z.enum(['conv', 'avgpool', 'linear'], { error: alternatives(['conv', 'avgpool', 'linear']) }),
+    type: oneOf(['conv', 'avgpool', 'linear']),
     // Zero is the neutral value of a pool, which has no output count of its own.
     out: integerOf(0, MAX_SIDE).optional(),
     kernel: side.optional(),
@@ -125,89 +117,42 @@ const layerSchema = z.strictObject(
     padding: integerOf(0, MAX_SIDE).optional(),
     bias: flag.optional(),
     output: flag.optional(),
-    leak: unit.optional(),
+    leak: share.optional(),
     threshold: aboveZero.optional(),
-    dropout: rate.optional(),
+    dropout: below1.optional(),
   },
-  { error: 'a layer (an object)' },
+  'a layer (an object)',
 );
 
 export const inputShape = z.tuple([side, side, side], { error: 'three integers [C, H, W]' });
 
 /** Fields of a description beside input, timesteps and layers; shared with the options of `vgg`. */
 export const networkOptions = {
-  mean: z.array(numberOf('a finite number'), { error: 'one number per channel' }).optional(),
-  std: z.array(aboveZero, { error: 'one number > 0 per channel' }).optional(),
-  alpha: numberOf('a finite number').optional(),
-  beta: numberOf('a finite number').optional(),
+  mean: listOf(finite, 'one number per channel').optional(),
+  std: listOf(aboveZero, 'one number > 0 per channel').optional(),
+  alpha: finite.optional(),
+  beta: finite.optional(),
   gamma: aboveZero.optional(),
   kappa: aboveZero.optional(),
-  surrogate: z.enum(SURROGATES, { error: alternatives(SURROGATES) }).optional(),
-  encoder: z.enum(ENCODERS, { error: alternatives(ENCODERS) }).optional(),
-  lo: numberOf('a finite number').optional(),
-  hi: numberOf('a finite number').optional(),
+  surrogate: oneOf(SURROGATES).optional(),
+  encoder: oneOf(ENCODERS).optional(),
+  lo: finite.optional(),
+  hi: finite.optional(),
 };
 export const timestepCount = integerOf(1, MAX_TIMESTEPS);
 
-const networkSchema = z.strictObject(
+const networkSchema = objectOf(
   {
-    name: z.string({ error: 'a name (a string)' }).max(200, { error: 'a name of at most 200 characters' }).optional(),
+    name: networkName.optional(),
     input: inputShape,
     timesteps: timestepCount,
-    layers: z
-      .array(layerSchema, { error: 'a list of layers' })
+    layers: listOf(layerSchema, 'a list of layers')
       .min(1, { error: 'at least one layer' })
       .max(MAX_LAYERS, { error: `at most ${MAX_LAYERS} layers` }),
     ...networkOptions,
-    // What the golden cases carry beside the network.
-    seed: z.unknown().optional(),
-    batch: z.unknown().optional(),
-    activity: z.unknown().optional(),
   },
-  { error: 'a network description (an object)' },
+  'a network description (an object)',
 );
-
-/** `layers[3].kernel`; `root` when the path is empty. */
-function pathName(path: readonly PropertyKey[], root: string): string {
-  const name = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
-  return name === '' ? root : name.replace(/^\./, '');
-}
-
-/**
- * Checks `value` against a schema whose messages name what was expected.
- * Errors: ERR_ARG, with the path of the first fault; an unknown key is reported before a missing one, which it explains.
- */
-export function checked<T>(
-  schema: z.ZodType<T>,
-  value: unknown,
-  root: string,
-  keysAt: (path: readonly PropertyKey[]) => readonly string[],
-): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issues = result.error.issues;
-  const issue = issues.find((candidate) => candidate.code === 'unrecognized_keys') ?? issues[0]!;
-  const where = pathName(issue.path, root);
-  if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0] ?? '';
-    const known = keysAt(issue.path);
-    const near = suggest(key, known);
-    const hint = near === undefined ? `known: ${known.join(', ')}` : `did you mean '${near}'?`;
-    throw new OneSpikeError(
-      'ERR_ARG',
-      `Expected known keys for ${where} but received the unknown key '${key}' (${hint})`,
-    );
-  }
-  const received = issue.path.reduce<unknown>(
-    (node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key],
-    value,
-  );
-  throw expected(issue.message, where, received);
-}
-
-const TOLERATED = ['seed', 'batch', 'activity'];
-const NETWORK_KEYS = Object.keys(networkSchema.shape).filter((key) => !TOLERATED.includes(key));
-const LAYER_KEYS = Object.keys(layerSchema.shape);
 
 /**
  * Fills in every default of a description and checks it.
@@ -216,14 +161,12 @@ const LAYER_KEYS = Object.keys(layerSchema.shape);
  * the place, as in `layers[3].kernel`.
  */
 export function resolveNetwork(description: unknown): ResolvedNetwork {
-  const d = checked(networkSchema, description, 'the network description', (path) =>
-    path[0] === 'layers' ? LAYER_KEYS : NETWORK_KEYS,
-  );
+  const d = parse(networkSchema, description, 'the network description');
   const channels = d.input[0];
   const three = channels === 3;
   const lo = d.lo ?? 0;
   const hi = d.hi ?? 1;
-  if (!(lo < hi)) throw expected(`a number above lo (${lo})`, 'hi', hi);
+  checkIntensities(lo, hi);
   const network: ResolvedNetwork = {
     name: d.name ?? 'custom',
     input: [d.input[0], d.input[1], d.input[2]],
@@ -243,6 +186,11 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
   checkOrder(network.layers);
   layerShapes(network);
   return network;
+}
+
+/** Errors: ERR_ARG unless the intensity of the first coded step, `hi`, is above that of the last. */
+export function checkIntensities(lo: number, hi: number, where = ''): void {
+  if (!(lo < hi)) throw expected(`a number above lo (${lo})`, `${where}hi`, hi);
 }
 
 type ParsedLayer = z.infer<typeof layerSchema>;

@@ -1,20 +1,18 @@
 // The VGG family of the paper, scaled by options.
-import { z } from 'zod';
-
-import { checkOneOf } from '../check';
+import { checkOneOf, defined } from '../check';
 import {
   aboveZero,
-  checked,
+  below1,
   flag,
-  inputShape,
   integerOf,
-  networkOptions,
+  listOf,
+  networkName,
   numberOf,
-  rate,
-  resolveNetwork,
-  timestepCount,
-  unit,
-} from './description';
+  objectOf,
+  parse,
+  share,
+} from '../check/schema';
+import { inputShape, networkOptions, resolveNetwork, timestepCount } from './description';
 import type { LayerDescription, NetworkDescription } from './description';
 
 /** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 average pool. */
@@ -50,23 +48,22 @@ export interface VggOptions extends Omit<NetworkDescription, 'input' | 'timestep
   threshold?: number;
 }
 
-const optionsSchema = z.strictObject(
+const optionsSchema = objectOf(
   {
-    name: z.string({ error: 'a name (a string)' }).optional(),
+    name: networkName.optional(),
     classes: integerOf(1, 65535).optional(),
     timesteps: timestepCount.optional(),
     input: inputShape.optional(),
     width: numberOf('a number > 0 and at most 64', (value) => value > 0 && value <= 64).optional(),
-    hidden: z.array(integerOf(1, 65535), { error: 'a list of unit counts' }).optional(),
-    dropout: rate.optional(),
+    hidden: listOf(integerOf(1, 65535), 'a list of unit counts').optional(),
+    dropout: below1.optional(),
     bias: flag.optional(),
-    leak: unit.optional(),
+    leak: share.optional(),
     threshold: aboveZero.optional(),
     ...networkOptions,
   },
-  { error: 'options (an object)' },
+  'options (an object)',
 );
-const OPTION_KEYS = Object.keys(optionsSchema.shape);
 
 /**
  * Returns the description of a VGG network for `Network.create`.
@@ -76,7 +73,7 @@ const OPTION_KEYS = Object.keys(optionsSchema.shape);
 export function vgg(name: VggName | (string & {}), options: VggOptions = {}): NetworkDescription {
   const plan: readonly (number | 'A')[] =
     VGG[checkOneOf(name, 'the name of a VGG network', Object.keys(VGG) as VggName[])];
-  const o = checked(optionsSchema, options, 'the options of vgg', () => OPTION_KEYS);
+  const o = parse(optionsSchema, options, 'the options of vgg');
   const {
     classes = 10,
     timesteps = 5,
@@ -108,11 +105,4 @@ export function vgg(name: VggName | (string & {}), options: VggOptions = {}): Ne
   };
   resolveNetwork(description);
   return description;
-}
-
-/** The object without its undefined fields, so that a description stays equal to its JSON. */
-function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

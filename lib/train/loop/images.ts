@@ -16,10 +16,7 @@ export interface RunImages {
 
 /** Errors: ERR_OOM. */
 export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImages {
-  const rows = {
-    ...splitValidation(loaded.train, config.dataset.validation, config.seed),
-    test: allRows(loaded.test.count),
-  };
+  const rows = { ...trainingRows(loaded, config), test: allRows(loaded.test.count) };
   const place = ({ pixels, labels, shape }: ImageSet): DeviceDataset => createDataset(pixels, labels, shape);
   const train = place(loaded.train);
   try {
@@ -33,4 +30,14 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImag
     train.dispose();
     throw error;
   }
+}
+
+/** The validation images that the data set itself sets aside, or else a share of the training images. */
+function trainingRows(
+  { train, validation }: LoadedDataset,
+  config: TrainConfig,
+): { train: Uint32Array; validation: Uint32Array } {
+  if (validation === undefined) return splitValidation(train, config.dataset.validation, config.seed);
+  const aside = new Set(validation);
+  return { train: allRows(train.count).filter((row) => !aside.has(row)), validation };
 }

@@ -1,13 +1,9 @@
 /** From a configuration to its images, and from these to the description of the network. */
-import { loadDataset, type LoadedDataset } from '../../data';
+import { defined } from '../../check';
+import { loadDataset, sources, type LoadedDataset, type LoadOptions } from '../../data';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../../model/description';
 import { vgg } from '../../model/vgg';
 import type { TrainConfig } from '../config/config';
-
-/** What is left of an object without its undefined values. */
-function defined<T extends object>(object: T): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-}
 
 /**
  * Input shape, number of classes, mean and deviation come from the data set where the configuration leaves them open.
@@ -37,8 +33,14 @@ export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): 
   );
 }
 
-/** The data set of a configuration. Errors: as `loadDataset`. */
-export function loadConfigured(config: TrainConfig, signal?: AbortSignal): Promise<LoadedDataset> {
-  const { name, directory, trainCount, testCount, size, testShare, seed } = config.dataset;
-  return loadDataset(name, defined({ directory, trainCount, testCount, size, testShare, seed, signal }));
+/**
+ * The data set of a configuration. Folders of runs are no classes of it: `out` is the one that is being written.
+ * Errors: as `loadDataset`.
+ */
+export function loadConfigured(config: TrainConfig, out: string, signal?: AbortSignal): Promise<LoadedDataset> {
+  const { name, validation: _validation, ...chosen } = config.dataset;
+  const all: LoadOptions = { ...chosen, exclude: [out] };
+  // A configuration of an earlier version may hold options that the set does not take; they never meant anything.
+  const taken = sources[name].options.map((key) => [key, all[key]]);
+  return loadDataset(name, defined({ ...Object.fromEntries(taken), signal }));
 }

@@ -3,13 +3,14 @@ import { basename, dirname, join } from 'node:path';
 
 import { OneSpikeError } from '../../errors';
 import { readArchive } from '../download/archive';
-import { cifar10Classes, cifar100Classes } from './class-names';
-import { adviceFor, dataDirectory, readBounded, statOrNull, throwIfAborted } from '../files';
-import type { ImageSet, LoadOptions } from '../types';
+import { adviceFor, readBounded, statOrNull, throwIfAborted } from '../files';
+import type { DataSource } from '../sets/source';
+import type { ImageSet } from '../types';
 
 const imageBytes = 3 * 32 * 32;
 
-interface Layout {
+export interface CifarLayout {
+  name: string;
   folder: string;
   archive: string;
   train: string[];
@@ -20,30 +21,9 @@ interface Layout {
   /** The label that counts is the last of these bytes (CIFAR-100: coarse, fine). */
   labelBytes: number;
   classes: string[];
+  /** Folder, archive and first file of the set's version for Python, which people take for this one. */
+  pythonNames: string[];
 }
-
-export const cifarLayouts: Record<'cifar10' | 'cifar100', Layout> = {
-  cifar10: {
-    folder: 'cifar-10-batches-bin',
-    archive: 'cifar-10-binary.tar.gz',
-    train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
-    test: ['test_batch.bin'],
-    trainRecords: 10_000,
-    testRecords: 10_000,
-    labelBytes: 1,
-    classes: cifar10Classes,
-  },
-  cifar100: {
-    folder: 'cifar-100-binary',
-    archive: 'cifar-100-binary.tar.gz',
-    train: ['train.bin'],
-    test: ['test.bin'],
-    trainRecords: 50_000,
-    testRecords: 10_000,
-    labelBytes: 2,
-    classes: cifar100Classes,
-  },
-};
 
 /** One file of the set: where it came from (for messages), and its bytes. */
 interface Part {
@@ -51,59 +31,104 @@ interface Part {
   bytes: Buffer;
 }
 
+/** How a data set of this form is found and loaded. */
+export function cifarBinary(layout: CifarLayout): Pick<DataSource, 'options' | 'locate' | 'load'> {
+  return {
+    options: ['directory', 'trainCount', 'testCount'],
+    locate: async (directory) => {
+      const location = await findSet(layout, directory);
+      if (location === null) return { paths: [], present: false };
+      if (location.kind === 'archive') return { paths: [location.path], present: true };
+      const paths = await Promise.all(filesOf(layout).map((file) => findFile(layout, location.path, file)));
+      return { paths: paths.filter((path) => path !== null), present: !paths.includes(null) };
+    },
+    load: async (directory, { trainCount, testCount, signal }) => {
+      const parts = await readParts(layout, directory, signal);
+      checkTogether(layout, parts, recordBytesOf(layout));
+      throwIfAborted(signal, `loading ${layout.name}`);
+      return {
+        train: decode(layout, layout.train, parts, trainCount ?? Infinity),
+        test: decode(layout, layout.test, parts, testCount ?? Infinity),
+      };
+    },
+  };
+}
+
+const filesOf = ({ train, test }: CifarLayout): string[] => [...train, ...test];
+const recordBytesOf = ({ labelBytes }: CifarLayout): number => labelBytes + imageBytes;
+
+/** A file of the set in `folder`, or null. Without its `.bin` it must be whole records: the Python version has the same names. */
+async function findFile(layout: CifarLayout, folder: string, file: string): Promise<string | null> {
+  const path = join(folder, file);
+  if ((await statOrNull(path)) !== null) return path;
+  const bare = path.replace(/\.bin$/, '');
+  const status = await statOrNull(bare);
+  return status?.isFile() && status.size > 0 && status.size % recordBytesOf(layout) === 0 ? bare : null;
+}
+
 /** The folder or the archive that holds the set, or null. `place` is a folder (the inner one or its parent) or the archive itself. */
-export async function locateCifar(
-  name: 'cifar10' | 'cifar100',
+async function findSet(
+  layout: CifarLayout,
   place: string,
 ): Promise<{ kind: 'folder' | 'archive'; path: string } | null> {
-  const layout = cifarLayouts[name];
   const status = await statOrNull(place);
   if (status?.isFile()) {
     // A path to one of the .bin files means the folder around it.
-    return [...layout.train, ...layout.test].includes(basename(place))
+    return filesOf(layout).includes(basename(place))
       ? { kind: 'folder', path: dirname(place) }
       : { kind: 'archive', path: place };
   }
   for (const folder of [place, join(place, layout.folder)]) {
-    for (const file of [...layout.train, ...layout.test]) {
-      if ((await statOrNull(join(folder, file))) !== null) return { kind: 'folder', path: folder };
+    for (const file of filesOf(layout)) {
+      if ((await findFile(layout, folder, file)) !== null) return { kind: 'folder', path: folder };
     }
   }
   const archive = join(place, layout.archive);
   return (await statOrNull(archive)) !== null ? { kind: 'archive', path: archive } : null;
 }
 
-async function readParts(
-  name: 'cifar10' | 'cifar100',
-  place: string,
-  signal?: AbortSignal,
-): Promise<Map<string, Part>> {
-  const layout = cifarLayouts[name];
-  const location = await locateCifar(name, place);
+/** What to say of files that are the Python version of the set, found at `path`. */
+function pythonVersion(layout: CifarLayout, path: string): OneSpikeError {
+  return new OneSpikeError(
+    'ERR_FORMAT',
+    `Expected the binary version of ${layout.name} (${layout.archive}) but received its Python version, pickled files, in ${path}; ` +
+      adviceFor(layout.name),
+  );
+}
+
+async function readParts(layout: CifarLayout, place: string, signal?: AbortSignal): Promise<Map<string, Part>> {
+  const location = await findSet(layout, place);
   if (location === null) {
+    for (const name of layout.pythonNames)
+      if ((await statOrNull(join(place, name))) !== null) throw pythonVersion(layout, join(place, name));
     throw new OneSpikeError(
       'ERR_IO',
-      `Expected ${layout.train[0]}, a folder ${layout.folder} or ${layout.archive} in ${place} but found none of them; ${adviceFor(name)}`,
+      `Expected ${layout.train[0]}, a folder ${layout.folder} or ${layout.archive} in ${place} but found none of them; ${adviceFor(layout.name)}`,
     );
   }
+  const recordBytes = recordBytesOf(layout);
   const most = new Map<string, number>();
-  for (const file of layout.train) most.set(file, layout.trainRecords * (layout.labelBytes + imageBytes));
-  for (const file of layout.test) most.set(file, layout.testRecords * (layout.labelBytes + imageBytes));
+  for (const file of layout.train) most.set(file, layout.trainRecords * recordBytes);
+  for (const file of layout.test) most.set(file, layout.testRecords * recordBytes);
 
   const parts = new Map<string, Part>();
   if (location.kind === 'archive') {
-    const contents = await readArchive(location.path, most, signal);
-    for (const [file, bytes] of contents) parts.set(file, { origin: `${location.path} (entry ${file})`, bytes });
+    const { files, names } = await readArchive(location.path, most, signal);
+    for (const [file, bytes] of files) parts.set(file, { origin: `${location.path} (entry ${file})`, bytes });
     for (const file of most.keys()) {
-      if (!parts.has(file))
-        throw new OneSpikeError('ERR_FORMAT', `Expected an entry ${file} in ${location.path} but received none`);
+      if (parts.has(file)) continue;
+      if (layout.pythonNames.some((name) => names.has(name))) throw pythonVersion(layout, location.path);
+      throw new OneSpikeError('ERR_FORMAT', `Expected an entry ${file} in ${location.path} but received none`);
     }
     return parts;
   }
   for (const [file, bytes] of most) {
-    const path = join(location.path, file);
-    if ((await statOrNull(path)) === null) {
-      throw new OneSpikeError('ERR_IO', `Expected a file at ${path} but found none; ${adviceFor(name)}`);
+    const path = await findFile(layout, location.path, file);
+    if (path === null) {
+      throw new OneSpikeError(
+        'ERR_IO',
+        `Expected a file at ${join(location.path, file)} but found none; ${adviceFor(layout.name)}`,
+      );
     }
     parts.set(file, { origin: path, bytes: await readBounded(path, bytes, signal) });
   }
@@ -127,7 +152,7 @@ function countRecords(part: Part, recordBytes: number): number {
  * A file cut at the edge of a record looks whole by itself, so it is judged by its siblings: subsets are welcome if every
  * training file has the same number of records, and a set of which one file has the official number must have it in all.
  */
-function checkTogether(layout: Layout, parts: Map<string, Part>, recordBytes: number): void {
+function checkTogether(layout: CifarLayout, parts: Map<string, Part>, recordBytes: number): void {
   const counts = [...layout.train, ...layout.test].map((file) => {
     const part = parts.get(file) as Part;
     const official = layout.train.includes(file) ? layout.trainRecords : layout.testRecords;
@@ -148,8 +173,8 @@ function checkTogether(layout: Layout, parts: Map<string, Part>, recordBytes: nu
   }
 }
 
-function decode(layout: Layout, files: string[], parts: Map<string, Part>, keep: number): ImageSet {
-  const recordBytes = layout.labelBytes + imageBytes;
+function decode(layout: CifarLayout, files: string[], parts: Map<string, Part>, keep: number): ImageSet {
+  const recordBytes = recordBytesOf(layout);
   const total = files.reduce((sum, file) => sum + (parts.get(file) as Part).bytes.length / recordBytes, 0);
   const count = Math.min(total, keep);
   const pixels = new Uint8Array(count * imageBytes);
@@ -180,19 +205,4 @@ function decode(layout: Layout, files: string[], parts: Map<string, Part>, keep:
     }
   }
   return { shape: [3, 32, 32], classes: [...layout.classes], pixels, labels, count };
-}
-
-/** @throws ERR_IO if files are missing, ERR_FORMAT if they are not what the layout says, ERR_ABORTED. */
-export async function loadCifar(
-  name: 'cifar10' | 'cifar100',
-  options: LoadOptions,
-): Promise<{ train: ImageSet; test: ImageSet }> {
-  const layout = cifarLayouts[name];
-  const parts = await readParts(name, await dataDirectory(name, options.directory), options.signal);
-  checkTogether(layout, parts, layout.labelBytes + imageBytes);
-  throwIfAborted(options.signal, `loading ${name}`);
-  return {
-    train: decode(layout, layout.train, parts, options.trainCount ?? Infinity),
-    test: decode(layout, layout.test, parts, options.testCount ?? Infinity),
-  };
 }

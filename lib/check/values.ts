@@ -1,8 +1,10 @@
-// Argument checks shared by the public API. Each returns the checked value or throws a OneSpikeError whose message reads
-// `Expected <what> for <name> but received <value>`. Typed arrays are recognised across realms (Jest, vm, workers).
+// Checks of single arguments, for what is called often or cannot be described by a schema (typed arrays, signals). Each returns the
+// checked value or throws a OneSpikeError whose message reads `Expected <what> for <name> but received <value>`. Typed arrays are
+// recognised across realms (Jest, vm, workers).
 import { types } from 'node:util';
 
-import { OneSpikeError, type ErrorCode } from './errors';
+import { OneSpikeError, type ErrorCode } from '../errors';
+import { didYouMean, oneOfText, unknownKey } from './names';
 
 /** A short, safe description of any value for an error message: never throws, never long. */
 export function describeValue(value: unknown): string {
@@ -76,32 +78,47 @@ export function checkString(value: unknown, name: string): string {
 /** One of a list of names; a near miss is answered with the likely spelling. */
 export function checkOneOf<T extends string>(value: unknown, name: string, choices: readonly T[]): T {
   if (typeof value === 'string' && (choices as readonly string[]).includes(value)) return value as T;
-  const error = expected(`one of ${choices.map((choice) => `'${choice}'`).join(', ')}`, name, value);
-  const near = typeof value === 'string' ? suggest(value, choices) : undefined;
-  throw near === undefined ? error : new OneSpikeError('ERR_ARG', `${error.message} (did you mean '${near}'?)`);
+  const { message } = expected(oneOfText(choices), name, value);
+  throw new OneSpikeError('ERR_ARG', message + didYouMean(value, choices));
 }
 
-/** An object (no array, no null); `undefined` counts as `{}`. */
+/** An object with keys: no array, no null, no typed array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+/** An object as JSON has them, of any realm: no map, no date, no instance of a class that names itself otherwise. */
+export function isPlainObject(value: unknown): value is { [key: string]: unknown } {
+  return Object.prototype.toString.call(value) === '[object Object]';
+}
+
+/** What is left of an object without its undefined values. */
+export function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+/** An object (see `isObject`); `undefined` counts as `{}`. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
   if (value === undefined) return {};
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
-    throw expected('an object', name, value);
-  return value as Record<string, unknown>;
+  if (!isObject(value)) throw expected('an object', name, value);
+  return value;
 }
 
-/** An options object that has no key but the `allowed` ones; an unknown key is answered with the likely spelling. */
-export function checkOptions(value: unknown, name: string, allowed: readonly string[]): Record<string, unknown> {
+/**
+ * An options object that has no key but the `allowed` ones; an unknown key is answered with the likely spelling. Lists of names are
+ * tied to their interface by `as const satisfies readonly (keyof Options)[]`, and then only these keys can be read from the result.
+ */
+export function checkOptions<const K extends string>(
+  value: unknown,
+  name: string,
+  allowed: readonly K[],
+): { [key in K]?: unknown } {
   const object = checkObject(value, name);
-  for (const key of Object.keys(object)) {
-    if (allowed.includes(key)) continue;
-    const near = suggest(key, allowed);
-    const hint = near === undefined ? `known: ${allowed.join(', ')}` : `did you mean '${near}'?`;
-    throw new OneSpikeError(
-      'ERR_ARG',
-      `Expected known options for ${name} but received the unknown option '${key}' (${hint})`,
-    );
-  }
-  return object;
+  for (const key of Object.keys(object))
+    if (!(allowed as readonly string[]).includes(key)) throw unknownKey(name, key, allowed);
+  return object as { [key in K]?: unknown };
 }
 
 /** An AbortSignal or undefined. Any object with the signal's interface will do (polyfills, other realms). */
@@ -166,33 +183,4 @@ function isDetached(buffer: ArrayBuffer): boolean {
   } catch {
     return true;
   }
-}
-
-/** The candidate nearest to `word`, if it is near enough to be a slip of the pen: at most a third of the letters differ. */
-export function suggest(word: string, candidates: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Infinity;
-  for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best !== undefined && bestDistance <= Math.max(1, Math.floor(best.length / 3)) ? best : undefined;
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 32) return Infinity; // hopeless; spares the quadratic work for giant keys
-  let before: number[] = [];
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : Infinity;
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1, swapped));
-    }
-    before = row;
-    row = next;
-  }
-  return row[b.length]!;
 }
