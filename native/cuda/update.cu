@@ -42,10 +42,11 @@ struct Update {
     UpdateParams p = *params;
     p.gradient_scale = result->gradient_scale;
     if constexpr (kind == OptimizerKind::kSgd) {
-      sgd_update<ScalarMath<float>>(weight[i], gradient[i], slot0[i], p);
+      sgd_update<ScalarArithmetic<float>>(weight[i], gradient[i], slot0[i], p);
     } else {
       float unused = 0;
-      adam_update<ScalarMath<float>>(weight[i], gradient[i], slot0[i], slot1[i], p.amsgrad ? slot2[i] : unused, p);
+      adam_update<ScalarArithmetic<float>>(weight[i], gradient[i], slot0[i], slot1[i], p.amsgrad ? slot2[i] : unused,
+                                           p);
     }
   }
 };
