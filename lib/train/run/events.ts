@@ -1,4 +1,5 @@
 /** What training reports, one object at a time; `--json` prints the same objects, one a line. Accuracies are fractions in [0, 1]. */
+import type { DataWarning } from '../../data';
 
 export type Phase = 'ann' | 'snn';
 
@@ -81,7 +82,8 @@ export interface ConvertedEvent {
   layers: LayerActivity[];
 }
 
-export interface WarningEvent {
+/** A layer that has stopped carrying information. */
+export interface LayerWarning {
   event: 'warning';
   code: 'DEAD_LAYER' | 'SATURATED_LAYER';
   layer: string;
@@ -90,6 +92,15 @@ export interface WarningEvent {
   epoch: number;
   message: string;
 }
+
+/** Something about the images or the machine that changes what the results mean. */
+export interface RunWarning {
+  event: 'warning';
+  code: DataWarning['code'] | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
+  message: string;
+}
+
+export type WarningEvent = LayerWarning | RunWarning;
 
 /** A checkpoint was written because the run was interrupted. */
 export interface SavedEvent {

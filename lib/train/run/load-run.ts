@@ -3,8 +3,10 @@ import { resolve } from 'node:path';
 import { checkOptions, checkSignal, checkString } from '../../check';
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
+import { readModel } from '../../model/model-file';
 import { Network, type NetworkOptions } from '../../model/network';
 import type { TrainConfig } from '../config/config';
+import { changedParts, changeWarning, checkClasses } from './data-record';
 import type { ConvertedEvent, DoneEvent, EpochEvent } from './events';
 import { loadConfigured } from '../loop/model';
 import { RunFolder, runPrecision, type RunInfo } from './run-folder';
@@ -23,7 +25,10 @@ export interface Run {
   mode: 'ann' | 'snn';
   /** A new network with the best parameters so far, of the run's precision unless another is asked for; the caller disposes of it. Errors: ERR_STATE if nothing was saved yet. */
   network(options?: NetworkOptions): Promise<Network>;
-  /** The images of the run. */
+  /**
+   * The images of the run; `warnings` tell if they are not those that it was trained on.
+   * Errors: ERR_STATE if their classes are not the run's.
+   */
   dataset(options?: { signal?: AbortSignal }): Promise<LoadedDataset>;
 }
 
@@ -49,14 +54,24 @@ export async function loadRun(path: string): Promise<Run> {
           `Expected a trained network in ${folder.path} but received none yet; go on with \`onespike resume ${folder.path}\``,
         );
       }
-      return Network.open(best, { seed: info.seed, precision: runPrecision(info), ...options });
+      const { network: description, tensors, extra } = await readModel(best);
+      if (extra.classes !== undefined) checkClasses(info.dataset, JSON.parse(extra.classes) as string[], best);
+      const network = await Network.create(description, {
+        seed: info.seed,
+        precision: runPrecision(info),
+        ...options,
+      });
+      network.setParameters(tensors);
+      return network;
     },
-    dataset: async (options) =>
-      loadConfigured(
-        info.config,
-        folder.path,
-        checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal'),
-      ),
+    dataset: async (options) => {
+      const { signal } = checkOptions(options, 'options', ['signal']);
+      const loaded = await loadConfigured(info.config, folder.path, checkSignal(signal, 'signal'));
+      checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
+      const changed = await changedParts(info.dataset, loaded);
+      const changes = changed.map((part) => changeWarning(info.dataset, loaded, part));
+      return { ...loaded, warnings: [...changes, ...loaded.warnings] };
+    },
   };
 }
 
