@@ -17,7 +17,7 @@ export {
   type TrainStepOptions,
   type TrainStepsOptions,
 } from './model/network';
-export type { FloatTensor } from './model/model-file';
+export type { FloatTensor } from './model/parameters';
 export type { SpikeTimes } from './model/spike-times';
 export { backendInfo, type BackendInfo, type DeviceInfo } from './native/devices';
 export { createDataset, type DeviceDataset } from './native/dataset';

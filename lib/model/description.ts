@@ -20,58 +20,70 @@ import { layerShapes } from './shapes';
 export { layerShapes } from './shapes';
 export type { LayerShape } from './shapes';
 
+/** The type of an entry of the layer list. */
 export type LayerType = 'conv' | 'avgpool' | 'linear';
+/** The name of a surrogate gradient (docs/MATHEMATICS.md, "Surrogate gradients"). */
 export type Surrogate = 'triangle' | 'exponential' | 'rectangular' | 'arctan' | 'fast-sigmoid';
+/** The name of an input encoder (docs/MATHEMATICS.md, "Input encodings"). */
 export type Encoder = 'hybrid' | 'direct' | 'rate' | 'ttfs';
 
 /** One entry of the layer list, as a person writes it. Fields that do not apply to a type must be absent or neutral. */
 export interface LayerDescription {
+  /** The type of the layer. */
   type: LayerType;
-  /** Channels of a convolution, units of a linear layer. */
+  /** The number of channels of a convolution, or of units of a linear layer. */
   out?: number;
-  /** Side of the square kernel (3), or of a pool's window (2), which is its stride as well. */
+  /** The side of the square kernel of a convolution (3 by default), or of the window of a pool (2), which is its stride. */
   kernel?: number;
-  /** Of a convolution; 1 by default. */
+  /** The stride of a convolution; 1 by default. */
   stride?: number;
-  /** Zero padding on each side of a convolution; 1 by default, whatever the kernel. */
+  /** The zero padding on each side of a convolution; 1 by default, whatever the kernel. */
   padding?: number;
+  /** Whether the layer has biases; false by default. */
   bias?: boolean;
-  /** Marks the last layer: linear, integrates with leak, never resets. */
+  /** Marks the last layer, which is linear, integrates with leak and never resets. */
   output?: boolean;
-  /** Initial leak in [0, 1]; 0.9 by default. */
+  /** The initial leak in [0, 1]; 0.9 by default. */
   leak?: number;
-  /** Initial threshold > 0; 1 by default. */
+  /** The initial threshold, above 0; 1 by default. */
   threshold?: number;
-  /** Rate in [0, 1) at which spikes of this layer are dropped in training; 0 by default. */
+  /** The rate in [0, 1) at which spikes of this layer are dropped in training; 0 by default. */
   dropout?: number;
 }
 
-/** The description `Network.create` accepts. Only `input`, `timesteps` and `layers` are required. */
+/** The description that `Network.create` accepts. Only `input`, `timesteps` and `layers` are required. */
 export interface NetworkDescription {
+  /** The name of the network; 'custom' by default. */
   name?: string;
-  /** Channels, height and width of an image. */
+  /** The channels, height and width of an image. */
   input: [number, number, number];
-  /** T, 1 to 254. */
+  /** T, the number of time steps, from 1 to 254. */
   timesteps: number;
+  /** The layers from input to output. */
   layers: LayerDescription[];
-  /** Per channel, of p / 255. CIFAR-10's for three channels, 0.5 otherwise. */
+  /** The mean of p / 255 per channel; that of CIFAR-10 for three channels, 0.5 otherwise. */
   mean?: number[];
+  /** The standard deviation of p / 255 per channel; that of CIFAR-10 for three channels, 0.5 otherwise. */
   std?: number[];
-  /** Weight of the membrane term of the logit; 1 by default. */
+  /** The weight of the membrane term of the logit; 1 by default. */
   alpha?: number;
-  /** Weight of the spike-time term of the logit; 1 by default. */
+  /** The weight of the spike-time term of the logit; 1 by default. */
   beta?: number;
-  /** Height of the surrogate gradient; 0.3 by default. */
+  /** The height of the surrogate gradient; 0.3 by default. */
   gamma?: number;
-  /** Decay or width of the surrogates that have one; 1 by default. */
+  /** The decay or width of the surrogates that have one; 1 by default. */
   kappa?: number;
+  /** The surrogate gradient; 'triangle' by default. */
   surrogate?: Surrogate;
+  /** The input encoder; 'hybrid' by default. */
   encoder?: Encoder;
-  /** Intensities that map to the last (lo, 0) and to the first (hi, 1) coded step. */
+  /** The intensity that is coded as the last step; 0 by default. */
   lo?: number;
+  /** The intensity that is coded as the first step; 1 by default. */
   hi?: number;
 }
 
+/** A layer with every field present. */
 export type ResolvedLayer = Required<LayerDescription>;
 
 /** A description with every field present. It is a valid description itself and resolves to an equal value. */
@@ -144,6 +156,7 @@ const networkSchema = objectOf(
 
 /**
  * Fills in every default of a description and checks it.
+ *
  * Errors: ERR_ARG for a value that is wrong in itself, ERR_SHAPE for layers that do not fit one another; both name
  * the place, as in `layers[3].kernel`.
  */

@@ -1,8 +1,16 @@
-// Parameters and optimiser state of a native network, as maps of tensors.
+// Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4 MiB:
+// what a job copies on the JS thread is some 2 ms of the event loop.
 import { didYouMean, expected } from '../check';
-import type { NativeCounters, NativeNetwork, TensorKind } from '../native/network';
 import { OneSpikeError } from '../errors';
-import type { FloatTensor } from './model-file';
+import {
+  SLOTS,
+  type NativeCounters,
+  type NativeNetwork,
+  type NativeTensorPart,
+  type TensorKind,
+} from '../native/network';
+import { parameterFault, type FloatTensor } from './parameters';
+import { firstNonFinite, isZero, Pace } from './scan';
 
 /** Everything a checkpoint needs beside the parameters. */
 export interface OptimizerState {
@@ -17,7 +25,14 @@ export interface TensorShape {
   readonly size: number;
 }
 
-const SLOTS = ['slot0', 'slot1', 'slot2'] as const;
+/** A tensor of the network by kind and name, and the array that it is copied into or from. */
+interface Values {
+  kind: TensorKind;
+  name: string;
+  data: Float32Array;
+}
+
+const NUMBERS_PER_JOB = 2 ** 20;
 
 export function tensorShapes(network: NativeNetwork): TensorShape[] {
   return network
@@ -26,71 +41,103 @@ export function tensorShapes(network: NativeNetwork): TensorShape[] {
 }
 
 /** One kind of all tensors, copied out, in the order of the layers. */
-export function readTensors(
+export async function readTensors(
   network: NativeNetwork,
   kind: TensorKind,
   tensors: readonly TensorShape[],
-): Map<string, FloatTensor> {
-  return new Map(
-    tensors.map(({ name, shape, size }) => {
-      const data = new Float32Array(size);
-      network.read(kind, name, data);
-      return [name, { shape: [...shape], data }];
-    }),
-  );
+): Promise<Map<string, FloatTensor>> {
+  const values = tensors.map(({ name, size }) => ({ kind, name, data: newArray(size, name) }));
+  for (const parts of jobsOf(values)) await network.read(parts);
+  return new Map(values.map(({ name, data }, i) => [name, { shape: [...tensors[i]!.shape], data }]));
 }
 
 /**
- * Writes parameters: all that are given, or none if one of them is wrong.
- * Errors: ERR_ARG (unknown name, value that is not finite, threshold not above 0, leak outside [0, 1]), ERR_SHAPE.
+ * Checks names, sizes, thresholds and leaks of parameters, and returns the job that writes them: all that are given, or
+ * none if one of their numbers is not finite. Errors: ERR_ARG, ERR_SHAPE.
  */
-export function writeParameters(
+export function writeParametersJob(
   network: NativeNetwork,
   tensors: readonly TensorShape[],
-  values: readonly [string, Float32Array][],
-): void {
-  for (const [name, data] of values) {
-    checkValues(name, data, findTensor(name, tensors));
-    const value = data[0]!;
-    if (name.endsWith('.threshold') && !(value > 0)) throw expected('a number > 0', name, value);
-    if (name.endsWith('.leak') && !(value >= 0 && value <= 1)) throw expected('a number from 0 to 1', name, value);
-  }
-  for (const [name, data] of values) network.write('parameter', name, data);
+  given: readonly [string, Float32Array][],
+): () => Promise<void> {
+  const values = given.map(([name, data]) => {
+    checkSize(name, data, findTensor(name, tensors));
+    const fault = parameterFault(name, data);
+    if (fault !== undefined) throw expected(fault, name, data[0]);
+    return { kind: 'parameter' as const, name, data };
+  });
+  return async () => {
+    await checkFinite(values.map(({ name, data }) => [name, data]));
+    await writeValues(network, values);
+  };
 }
 
-export function readOptimizerState(network: NativeNetwork, tensors: readonly TensorShape[]): OptimizerState {
+/** Writes tensors that have been checked. */
+export async function writeValues(network: NativeNetwork, values: readonly Values[]): Promise<void> {
+  for (const parts of jobsOf(values)) await network.write(parts);
+}
+
+export async function readOptimizerState(
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+): Promise<OptimizerState> {
   const slots = new Map<string, FloatTensor>();
-  for (const slot of SLOTS) {
-    for (const [name, tensor] of readTensors(network, slot, tensors)) {
-      if (!isZero(tensor.data)) slots.set(`${slot}.${name}`, tensor);
+  const pace = new Pace();
+  for (const slot of SLOTS.slice(0, network.slots())) {
+    for (const [name, tensor] of await readTensors(network, slot, tensors)) {
+      if (!(await isZero(tensor.data, pace))) slots.set(`${slot}.${name}`, tensor);
     }
   }
   return { slots, counters: network.counters() };
 }
 
-/** A loop: with a callback per element a checkpoint of 32 million parameters took 1.9 s instead of 1.2. */
-function isZero(data: Float32Array): boolean {
-  for (let i = 0; i < data.length; i++) if (data[i] !== 0) return false;
-  return true;
-}
-
-/** Replaces the whole state: a slot that is not given becomes zero. All or nothing, as `writeParameters`. */
-export function writeOptimizerState(
+/** As `writeParametersJob`, for the whole state of the optimiser: a slot that is not given becomes zero. */
+export function writeOptimizerStateJob(
   network: NativeNetwork,
   tensors: readonly TensorShape[],
   slots: readonly [string, Float32Array][],
   counters: NativeCounters,
-): void {
-  const parsed = slots.map(([key, data]) => {
-    const slot = SLOTS.find((candidate) => key.startsWith(`${candidate}.`));
-    if (slot === undefined) throw expected(`a name that begins with ${SLOTS.join(', ')}`, 'slots', key);
-    const name = key.slice(slot.length + 1);
-    checkValues(key, data, findTensor(name, tensors));
-    return { slot, name, data };
+): () => Promise<void> {
+  const values = slots.map(([key, data]) => {
+    const kind = SLOTS.find((candidate) => key.startsWith(`${candidate}.`));
+    if (kind === undefined) throw expected(`a name that begins with ${SLOTS.join(', ')}`, 'slots', key);
+    const name = key.slice(kind.length + 1);
+    checkSize(key, data, findTensor(name, tensors));
+    return { kind, name, data };
   });
-  network.resetOptimizer();
-  for (const { slot, name, data } of parsed) network.write(slot, name, data);
-  network.setCounters(counters);
+  return async () => {
+    await checkFinite(slots);
+    await network.resetOptimizer();
+    await writeValues(network, values);
+    network.setCounters(counters);
+  };
+}
+
+/** The parts of tensors, collected into as few jobs as carry them. */
+function* jobsOf(values: readonly Values[]): Generator<NativeTensorPart[]> {
+  let parts: NativeTensorPart[] = [];
+  let room = NUMBERS_PER_JOB;
+  for (const { kind, name, data } of values) {
+    for (let offset = 0; offset < data.length; ) {
+      const part = data.subarray(offset, offset + room);
+      parts.push({ kind, name, offset, data: part });
+      offset += part.length;
+      room -= part.length;
+      if (room > 0) continue;
+      yield parts;
+      parts = [];
+      room = NUMBERS_PER_JOB;
+    }
+  }
+  if (parts.length > 0) yield parts;
+}
+
+function newArray(size: number, name: string): Float32Array {
+  try {
+    return new Float32Array(size);
+  } catch (cause) {
+    throw new OneSpikeError('ERR_OOM', `Out of memory: no room for the ${size} numbers of ${name}`, { cause });
+  }
 }
 
 function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape {
@@ -103,14 +150,19 @@ function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape 
   throw new OneSpikeError('ERR_ARG', `Expected the name of a tensor of this network but received '${name}'${hint}`);
 }
 
-function checkValues(name: string, data: Float32Array, tensor: TensorShape): void {
-  if (data.length !== tensor.size) {
-    const shape = `[${tensor.shape.join(', ')}]`;
-    throw new OneSpikeError(
-      'ERR_SHAPE',
-      `Expected ${tensor.size} elements ${shape} for ${name} but received ${data.length}`,
-    );
+function checkSize(name: string, data: Float32Array, tensor: TensorShape): void {
+  if (data.length === tensor.size) return;
+  const shape = `[${tensor.shape.join(', ')}]`;
+  throw new OneSpikeError(
+    'ERR_SHAPE',
+    `Expected ${tensor.size} elements ${shape} for ${name} but received ${data.length}`,
+  );
+}
+
+async function checkFinite(tensors: readonly (readonly [string, Float32Array])[]): Promise<void> {
+  const pace = new Pace();
+  for (const [name, data] of tensors) {
+    const wrong = await firstNonFinite(data, pace);
+    if (wrong >= 0) throw expected('finite numbers', `${name}[${wrong}]`, data[wrong]);
   }
-  const wrong = data.findIndex((value) => !Number.isFinite(value));
-  if (wrong >= 0) throw expected('finite numbers', `${name}[${wrong}]`, data[wrong]);
 }

@@ -7,7 +7,7 @@ import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './creation';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
 import { evaluateJob, forwardJob, type NetworkSizes, type StepStats } from './forward';
-import { readModel, writeModel, type FloatTensor } from './model-file';
+import { readModel, writeModel } from './model-file';
 import {
   checkBatch,
   checkCounters,
@@ -39,11 +39,13 @@ import {
   readOptimizerState,
   readTensors,
   tensorShapes,
-  writeOptimizerState,
-  writeParameters,
+  writeOptimizerStateJob,
+  writeParametersJob,
+  writeValues,
   type OptimizerState,
   type TensorShape,
 } from './network-state';
+import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './creation';
 export type * from './network-options';
@@ -78,10 +80,8 @@ export class Network {
   readonly #sizes: NetworkSizes;
   #job: Promise<unknown> | undefined;
 
-  private constructor(description: ResolvedNetwork, { chosen, ...given }: CheckedOptions) {
-    if (chosen.backend === 'cpu') checkMemory(description);
-    const { name: _, ...spec } = description;
-    this.#native = new NativeNetwork({ ...spec, ...given, backend: chosen.backend, device: chosen.device ?? 0 });
+  private constructor(native: NativeNetwork, description: ResolvedNetwork, { chosen, ...given }: CheckedOptions) {
+    this.#native = native;
     this.description = deepFreeze(description);
     this.backend = chosen.backend;
     this.device = chosen.device;
@@ -105,21 +105,31 @@ export class Network {
    * Errors: ERR_ARG and ERR_SHAPE (the description, with the place of the fault), ERR_NO_BACKEND, ERR_OOM.
    */
   static async create(description: NetworkDescription, options?: NetworkOptions): Promise<Network> {
-    return new Network(resolveNetwork(description), checkNetworkOptions(options));
+    return Network.#create(resolveNetwork(description), checkNetworkOptions(options));
   }
 
   /** The network of a model file or checkpoint: its architecture and its parameters. Errors: ERR_IO, ERR_FORMAT. */
   static async open(path: string, options?: NetworkOptions): Promise<Network> {
     const given = checkNetworkOptions(options);
     const { network: description, tensors } = await readModel(path);
-    const network = new Network(description, given);
-    network.setParameters(tensors);
-    return network;
+    const network = await Network.#create(description, given);
+    try {
+      const values = [...tensors].map(([name, { data }]) => ({ kind: 'parameter' as const, name, data }));
+      await network.#exclusive(() => writeValues(network.#native, values));
+      return network;
+    } catch (error) {
+      await network.dispose();
+      throw error;
+    }
   }
 
-  /** Alias of `Network.open`. */
-  static load(path: string, options?: NetworkOptions): Promise<Network> {
-    return Network.open(path, options);
+  static async #create(description: ResolvedNetwork, given: CheckedOptions): Promise<Network> {
+    const { chosen, ...options } = given;
+    if (chosen.backend === 'cpu') checkMemory(description);
+    const { name: _, ...spec } = description;
+    const { backend, device } = chosen;
+    const native = await NativeNetwork.create({ ...spec, ...options, backend, device: device ?? 0 });
+    return new Network(native, description, given);
   }
 
   /** Takes the parameters of a model file; its tensors must be exactly those of this network. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE. */
@@ -131,13 +141,13 @@ export class Network {
         'ERR_SHAPE',
         `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
       );
-    this.setParameters(tensors);
+    await this.setParameters(tensors);
   }
 
   /** Writes architecture and parameters, atomically. `metadata`: further entries of the file. Errors: ERR_IO. */
   async save(path: string, metadata?: Record<string, string>): Promise<void> {
     const extra = checkObject(metadata, 'metadata') as Record<string, string>;
-    await writeModel(path, this.description, this.parameters(), { extra });
+    await writeModel(path, this.description, await this.parameters(), { extra });
   }
 
   /** Runs images (N, C, H, W) through the network; any number of them. */
@@ -151,11 +161,13 @@ export class Network {
   }
 
   /** Predictions after each time step, from the `potentials` of a forward pass. */
-  anytime(potentials: Float32Array): Anytime {
+  async anytime(potentials: Float32Array): Promise<Anytime> {
     const { timesteps, alpha, beta } = this.description;
-    const threshold = new Float32Array(1);
-    this.#native.read('parameter', `layers.${this.layers.at(-1)!.layer}.threshold`, threshold);
-    return anytime(potentials, { classes: this.#sizes.classes, timesteps, threshold: threshold[0]!, alpha, beta });
+    const { classes } = this.#sizes;
+    const data = new Float32Array(1);
+    const name = `layers.${this.layers.at(-1)!.layer}.threshold`;
+    await this.#exclusive(() => this.#native.read([{ kind: 'parameter', name, offset: 0, data }]));
+    return anytime(potentials, { classes, timesteps, threshold: data[0]!, alpha, beta });
   }
 
   /** Loss and gradients of one batch; the parameters stay as they are. */
@@ -165,10 +177,8 @@ export class Network {
     const classes = checkLabels(labels, 'labels', batch.count, this.#sizes.classes);
     return this.#exclusive(async () => {
       const stats = await this.#native.gradients({ pixels: batch.pixels, labels: classes }, mode, signal);
-      const gradients = new Map(
-        [...readTensors(this.#native, 'gradient', this.#tensors)].map(([name, { data }]) => [name, data]),
-      );
-      return { loss: stats.loss, gradients, stats };
+      const tensors = await readTensors(this.#native, 'gradient', this.#tensors);
+      return { loss: stats.loss, gradients: new Map([...tensors].map(([name, { data }]) => [name, data])), stats };
     });
   }
 
@@ -216,36 +226,36 @@ export class Network {
   }
 
   /** Copies of all parameters, `layers.I.weight|bias|threshold|leak`, in PyTorch's layout. */
-  parameters(): Map<string, FloatTensor> {
-    this.#checkIdle();
-    return readTensors(this.#native, 'parameter', this.#tensors);
+  async parameters(): Promise<Map<string, FloatTensor>> {
+    return this.#exclusive(() => readTensors(this.#native, 'parameter', this.#tensors));
   }
 
   /** Replaces the given parameters: all of them, or none if one is wrong. Takes what `parameters()` returns as well. */
-  setParameters(
+  async setParameters(
     parameters: ReadonlyMap<string, Float32Array | FloatTensor> | Record<string, Float32Array | FloatTensor>,
-  ): void {
-    this.#checkIdle();
-    writeParameters(this.#native, this.#tensors, namedTensors(parameters, 'parameters'));
+  ): Promise<void> {
+    const values = namedTensors(parameters, 'parameters');
+    await this.#exclusive(writeParametersJob(this.#native, this.#tensors, values));
   }
 
-  /** Momentum, Adam's moments and the counters: with the parameters, all that training needs to go on to the same bits. */
-  optimizerState(): OptimizerState {
-    this.#checkIdle();
-    return readOptimizerState(this.#native, this.#tensors);
+  /** Momentum, Adam's moments and the counters: with the parameters, all that training needs to continue bit-identically. */
+  async optimizerState(): Promise<OptimizerState> {
+    return this.#exclusive(() => readOptimizerState(this.#native, this.#tensors));
   }
 
   /** Replaces the whole state; slots that are not given become zero. */
-  setOptimizerState(state: { slots: ReadonlyMap<string, Float32Array | FloatTensor>; counters: NativeCounters }): void {
-    this.#checkIdle();
+  async setOptimizerState(state: {
+    slots: ReadonlyMap<string, Float32Array | FloatTensor>;
+    counters: NativeCounters;
+  }): Promise<void> {
     const { slots, counters } = checkOptions(state, 'state', ['slots', 'counters']);
-    writeOptimizerState(this.#native, this.#tensors, namedTensors(slots, 'slots'), checkCounters(counters));
+    const values = namedTensors(slots, 'slots');
+    await this.#exclusive(writeOptimizerStateJob(this.#native, this.#tensors, values, checkCounters(counters)));
   }
 
   /** Forgets momentum, moments and the number of optimiser steps. */
-  resetOptimizer(): void {
-    this.#checkIdle();
-    this.#native.resetOptimizer();
+  async resetOptimizer(): Promise<void> {
+    await this.#exclusive(() => this.#native.resetOptimizer());
   }
 
   /** Optimiser steps made, and the position of the random stream behind dropout and the rate encoder. */

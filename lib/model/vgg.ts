@@ -23,25 +23,28 @@ export const VGG = {
   vgg16: [64, 64, 'A', 128, 128, 'A', 256, 256, 256, 'A', 512, 512, 512, 'A', 512, 512, 512],
 } as const satisfies Record<string, readonly (number | 'A')[]>;
 
+/** The name of a VGG network. */
 export type VggName = keyof typeof VGG;
 
-/** Options of `vgg`; what a description accepts beside its layers is accepted here too. */
+/** Options of `vgg`, which include the fields of a description but its layers. */
 export interface VggOptions extends Omit<NetworkDescription, 'input' | 'timesteps' | 'layers'> {
-  /** 10 by default. */
+  /** The number of classes; 10 by default. */
   classes?: number;
-  /** T, 1 to 254; 5 by default. */
+  /** T, the number of time steps, from 1 to 254; 5 by default. */
   timesteps?: number;
-  /** [C, H, W]; [3, 32, 32] by default. */
+  /** The shape [C, H, W] of an image; [3, 32, 32] by default. */
   input?: [number, number, number];
-  /** Multiplies every count of channels, not the hidden units; 1 by default. */
+  /** The factor on every number of channels, not on the hidden units; 1 by default. */
   width?: number;
-  /** Units of the hidden linear layers; [4096, 4096] by default, [] for none. */
+  /** The units of the hidden linear layers; [4096, 4096] by default, [] for none. */
   hidden?: number[];
-  /** Rate of the hidden linear layers and of the convolutions that no pool follows; 0 by default. */
+  /** The dropout rate of the hidden linear layers and of the convolutions that no pool follows; 0 by default. */
   dropout?: number;
+  /** Whether layers have biases; false by default. */
   bias?: boolean;
-  /** Initial leak and threshold of every layer. */
+  /** The initial leak of every layer; 0.9 by default. */
   leak?: number;
+  /** The initial threshold of every layer; 1 by default. */
   threshold?: number;
 }
 
@@ -63,7 +66,8 @@ const optionsSchema = objectOf(
 );
 
 /**
- * The description of a VGG network for `Network.create`.
+ * Returns the description of a VGG network for `Network.create`.
+ *
  * Errors: ERR_ARG for an unknown name or option, ERR_SHAPE when the image is too small for the pools.
  */
 export function vgg(name: VggName | (string & {}), options: VggOptions = {}): NetworkDescription {

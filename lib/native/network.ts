@@ -10,6 +10,7 @@ import type {
   NativeProfileEntry,
   NativeSpec,
   NativeStats,
+  NativeTensorPart,
   NetworkHandle,
   TensorKind,
 } from '../../binding';
@@ -25,6 +26,7 @@ export type {
   NativeOutputs,
   NativeSpec,
   NativeStats,
+  NativeTensorPart,
   TensorKind,
 } from '../../binding';
 
@@ -47,12 +49,20 @@ function aborted(signal: AbortSignal): OneSpikeError {
   return new OneSpikeError('ERR_ABORTED', 'The job was aborted before it began', { cause: signal.reason });
 }
 
+/** The kinds of tensor that an optimiser keeps beside each parameter: momentum, or the moments of Adam. */
+export const SLOTS = ['slot0', 'slot1', 'slot2'] as const satisfies readonly TensorKind[];
+
 /** The native functions of one network, typed thinly; class Network of lib/model is what people use. */
 export class NativeNetwork {
-  private readonly handle: NetworkHandle;
+  private constructor(private readonly handle: NetworkHandle) {}
 
-  constructor(spec: NativeSpec) {
-    this.handle = call((module) => module.networkCreate(spec));
+  static async create(spec: NativeSpec): Promise<NativeNetwork> {
+    const module = native();
+    try {
+      return new NativeNetwork(await module.networkCreate(spec));
+    } catch (error) {
+      throw toOneSpikeError(error);
+    }
   }
 
   tensors(): { name: string; shape: number[] }[] {
@@ -75,12 +85,17 @@ export class NativeNetwork {
     return call((module) => module.networkProfile(this.handle));
   }
 
-  read(kind: TensorKind, name: string, into: Float32Array): void {
-    call((module) => module.networkRead(this.handle, kind, name, into));
+  /** Slots of the optimiser that have been used: slot0 to slot<n - 1>. The others read as zeros. */
+  slots(): number {
+    return call((module) => module.networkSlots(this.handle));
   }
 
-  write(kind: TensorKind, name: string, from: Float32Array): void {
-    call((module) => module.networkWrite(this.handle, kind, name, from));
+  read(parts: NativeTensorPart[]): Promise<void> {
+    return this.job(undefined, (module) => module.networkRead(this.handle, parts));
+  }
+
+  write(parts: NativeTensorPart[]): Promise<void> {
+    return this.job(undefined, (module) => module.networkWrite(this.handle, parts));
   }
 
   counters(): NativeCounters {
@@ -91,8 +106,8 @@ export class NativeNetwork {
     call((module) => module.networkSetCounters(this.handle, counters));
   }
 
-  resetOptimizer(): void {
-    call((module) => module.networkResetOptimizer(this.handle));
+  resetOptimizer(): Promise<void> {
+    return this.job(undefined, (module) => module.networkResetOptimizer(this.handle));
   }
 
   forward(batch: DeviceBatch, mode: NativeMode, out: NativeOutputs, signal?: AbortSignal): Promise<NativeStats> {

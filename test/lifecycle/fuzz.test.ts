@@ -259,7 +259,7 @@ const wrongCalls: Record<string, Call> = {
 test('1,000 random wrong calls, each answered with a code', async () => {
   const failures: string[] = [];
   const names = Object.keys(wrongCalls);
-  const before = network.parameters();
+  const before = await network.parameters();
   for (let i = 0; i < 1000; i++) {
     const name = names[i % names.length]!;
     try {
@@ -271,6 +271,6 @@ test('1,000 random wrong calls, each answered with a code', async () => {
     }
   }
   expect(failures.slice(0, 5)).toEqual([]);
-  expect(network.parameters()).toEqual(before);
+  expect(await network.parameters()).toEqual(before);
   expect((await network.forward(goodPixels())).predictions).toHaveLength(2);
 });

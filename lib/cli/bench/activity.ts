@@ -68,20 +68,20 @@ async function searchLayers(
 ): Promise<Point[]> {
   const hidden = hiddenLayers(network);
   const count = pixels.length / network.description.input.reduce((size, side) => size * side, 1);
-  const setThreshold = (index: number, value: number): void =>
+  const setThreshold = (index: number, value: number): Promise<void> =>
     network.setParameters({ [`layers.${index}.threshold`]: Float32Array.of(value) });
-  for (const { index } of hidden) setThreshold(index, silent);
+  for (const { index } of hidden) await setThreshold(index, silent);
   const found: Point[] = [];
   for (const [i, { index, neurons }] of hidden.entries()) {
     onLayer(i);
     const shareAt = async (threshold: number): Promise<number> => {
-      setThreshold(index, threshold);
+      await setThreshold(index, threshold);
       const { stats } = await network.forward(pixels, { signal });
       return (stats.spikes[i] ?? 0) / (count * neurons);
     };
     const start = near?.[i]?.threshold ?? (i === 0 ? first : headroom * found[i - 1]!.threshold);
     const point = await findThreshold(shareAt, activity, start, near === undefined ? 0.85 : correction);
-    setThreshold(index, point.threshold);
+    await setThreshold(index, point.threshold);
     found.push(point);
   }
   return found;

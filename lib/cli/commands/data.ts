@@ -8,7 +8,7 @@ import { asUsage } from '../usage';
 import { checkOneOf } from '../../check';
 
 export function addData(program: Command): void {
-  const data = program.command('data').description('data sets: look at one, or download it');
+  const data = program.command('data').description('data sets: describe one, or download it');
 
   data
     .command('info')

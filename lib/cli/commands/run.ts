@@ -180,7 +180,7 @@ async function predictImages(
           ? decisionSteps[0]!
           : potentials === undefined
             ? null
-            : network.anytime(potentials).decisionSteps[0]!;
+            : (await network.anytime(potentials)).decisionSteps[0]!;
       output.event({
         event: 'predict',
         image: file,

@@ -56,12 +56,12 @@ export function addTrain(program: Command): void {
       'after',
       `
 Examples:
-  $ onespike train                                        a small network on the embedded images, about 3 minutes
+  $ onespike train                                        a small network on the embedded images, some minutes
   $ onespike train vgg16 --dataset cifar10 --data cifar-10-batches-bin
   $ onespike train vgg9 --set snn.epochs=3 --set snn.optimizer.learningRate=2e-4
   $ onespike presets vgg9 --dataset mnist > my.json && onespike train my.json --out runs/mine
 
-Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, with bit-identical results.`,
+Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-identical to an uninterrupted run.`,
     )
     .action(async (name: string | undefined, flags: TrainFlags) => {
       const output = new Output(flags.json === true);
@@ -71,11 +71,11 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, wit
 
   program
     .command('resume')
-    .description('go on with an interrupted run')
+    .description('continue an interrupted run')
     .argument('<run>', 'folder of the run')
     .option(
       '--backend <name>',
-      'auto, cpu or cuda; on another one than before results differ in their last bits (default: the same)',
+      'auto, cpu or cuda; with another one than before the result is not bit-identical (default: the same)',
     )
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
@@ -144,7 +144,7 @@ async function readConfig(name: string): Promise<unknown> {
   );
 }
 
-/** Shows the events; an interruption that was saved says how to go on. */
+/** Shows the events; an interruption that was saved says how to continue. */
 async function follow(output: Output, start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>): Promise<void> {
   const view = new TrainView(output);
   const { signal, release } = listenForInterrupt(output);
@@ -157,7 +157,7 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
     }
   } catch (error) {
     if (saved !== undefined && isOneSpikeError(error)) {
-      throw new OneSpikeError(error.code, `Interrupted and saved. Go on by: onespike resume ${shortPath(saved)}`, {
+      throw new OneSpikeError(error.code, `Interrupted and saved. Continue by: onespike resume ${shortPath(saved)}`, {
         cause: error,
       });
     }

@@ -171,7 +171,7 @@ export class Session {
 
   /** Begins a stage with a fresh optimiser, and records that. */
   async enter(stage: Stage): Promise<void> {
-    this.network.resetOptimizer();
+    await this.network.resetOptimizer();
     this.#state = { ...atStart(this.#state, stage), counters: this.network.counters() };
     await this.save();
   }

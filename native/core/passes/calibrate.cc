@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/state.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {

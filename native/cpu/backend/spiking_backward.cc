@@ -3,7 +3,9 @@
 #include <cstring>
 
 #include "cpu/backend/backend.h"
-#include "cpu/kernels.h"
+#include "cpu/gradient/accumulate.h"
+#include "cpu/gradient/input_conv.h"
+#include "cpu/gradient/input_linear.h"
 
 namespace onespike::cpu {
 namespace {
@@ -32,7 +34,7 @@ void CpuBackend::accumulate_gradient(float* gradient, const float* potential, in
   GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const AccumulateTask task{gradient, potential, events, &tiles, &s, p.leak(), n, T};
-  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_map_row(task, i / s.out_h, int(i % s.out_h)); });
+  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_row(task, i / s.out_h, int(i % s.out_h)); });
 }
 
 void CpuBackend::input_gradient(float* potential_below, const float* potential, const float* weight,
@@ -44,15 +46,15 @@ void CpuBackend::input_gradient(float* potential_below, const float* potential, 
     for (int distance = 0; distance <= below.timesteps; ++distance)
       exponential.push_back(exponential_slope(distance, 0, below.surrogate));
   zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
-  const InputGradientTask task{&s,          &below_shape, NeuronValues(below), p.leak(),          scale,
-                               times_below, mask,         potential_below,     exponential.data()};
+  const Receiver task{&s,          &below_shape, NeuronValues(below), p.leak(),          scale,
+                      times_below, mask,         potential_below,     exponential.data()};
   const GradientWork work = gradient_events_.total(int64_t(n) * s.out_h);
   const bool halves = gradient_events_.pairs;
   const double pairs = double(n) * below.timesteps * double(s.out_size());
   // A linear layer waits for its weights either way.
   const bool dense = !s.linear && gradient_choice_.dense(work, pairs, halves, s);
   const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n)
-                                 : map_input_gradient(task, potential, weight_backward, dense, n);
+                                 : conv_input_gradient(task, potential, weight_backward, dense, n);
   choice_ = {dense ? halves ? "bf16 dense" : "dense" : halves ? "bf16 events" : "events", double(work.covered) / pairs};
   NeuronGradient d;
   for (int64_t i = 0; i < tasks; ++i) d.threshold += partial_.data()[i].threshold, d.leak += partial_.data()[i].leak;
@@ -60,10 +62,10 @@ void CpuBackend::input_gradient(float* potential_below, const float* potential, 
   d_neuron_below[1] += float(d.leak);
 }
 
-int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const float* a, const void* weight, bool dense,
-                                       int n) {
-  const StageShape& s = *neurons.shape;
-  const int T = neurons.neuron.timesteps;
+int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const float* a, const void* weight, bool dense,
+                                        int n) {
+  const StageShape& s = *receiver.shape;
+  const int T = receiver.neuron.timesteps;
   const std::vector<Window> window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
   const std::vector<Window> window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
   const bool halves = gradient_events_.pairs;
@@ -75,26 +77,39 @@ int64_t CpuBackend::map_input_gradient(const InputGradientTask& neurons, const f
     values = to;
   }
   const GradientCells product(values, halves, T, halves ? Precision::kMixed : Precision::kFp32, s);
-  const MapGradientTask task{
-      &gradient_events_, dense ? &product : nullptr, &s, weight, window_y.data(), window_x.data(), neurons};
+  const ConvInputTask task{&gradient_events_, dense ? &product : nullptr, &s, weight, window_y.data(), window_x.data(),
+                           receiver};
   const std::vector<Tile> tiles = tiles_of(s.src_cs);
-  const int64_t cells = int64_t(n) * s.in_h * s.in_w, group = std::max(1, kMapGradientPairs / T),
+  const int64_t cells = int64_t(n) * s.in_h * s.in_w, group = std::max(1, kConvInputPairs / T),
                 groups = (cells + group - 1) / group;
   NeuronGradient* partial = partial_.reserve(tiles.size() * size_t(groups));
   // Tile by tile, so that its weights stay in the cache while all cells pass.
   pool_.parallel_for(int64_t(tiles.size()) * groups, [&](int64_t i) {
     const int64_t first = i % groups * group;
     partial[i] = {};
-    map_gradient_cells(task, tiles[i / groups], first, int(std::min(group, cells - first)), &partial[i]);
+    conv_input_cells(task, tiles[i / groups], first, int(std::min(group, cells - first)), &partial[i]);
   });
   return int64_t(tiles.size()) * groups;
 }
 
-bool CpuBackend::gradient_pairs(const StageShape& s) const {
-  return precision_of(s) == Precision::kMixed && map_gradient_takes_pairs();
+int64_t CpuBackend::linear_input_gradient(const Receiver& receiver, const float* weight, int n) {
+  const StageShape& s = *receiver.shape;
+  const LinearInputTask task{&gradient_events_, weight, receiver, n};
+  const std::vector<Tile> tiles = tiles_of(s.src_cs);
+  const int64_t tasks = int64_t(tiles.size()) * s.taps();
+  NeuronGradient* partial = partial_.reserve(size_t(tasks));
+  pool_.parallel_for(tasks, [&](int64_t i) {
+    thread_local Scratch<float> scratch;
+    partial[i] = {};
+    linear_input_cell(task, int(i / tiles.size()), tiles[i % tiles.size()], scratch, &partial[i]);
+  });
+  return tasks;
 }
 
-// The dense input gradient makes its panels as it goes.
+bool CpuBackend::gradient_pairs(const StageShape& s) const {
+  return precision_of(s) == Precision::kMixed && takes_gradient_pairs();
+}
+
 size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {
   // The dense input gradient and that of linear layers reorder weights as they go.
   return dense || s.linear ? 0 : size_t(s.weights()) * (gradient_pairs(s) ? sizeof(uint16_t) : sizeof(float));

@@ -1,4 +1,4 @@
-// Spiking forward and backward on the GPU: which kernels an operation takes, and those that are no products.
+// From a(t) of a stage to a(t) of the stage below, on the GPU: which kernels it takes, and those that are no products.
 #include <algorithm>
 
 #include "cuda/device/backend.h"
@@ -38,22 +38,6 @@ struct Accumulate {
       g = potential[first + t * size] + leak * g;
       gradient[first + t * size] = g;
     }
-  }
-};
-
-struct AnalogGradient {
-  float* d_current;
-  const float* gradient;
-  bool sum_steps;
-  int timesteps;
-  int64_t size;
-
-  __device__ void operator()(int64_t i) const {
-    const int64_t image = i / size;
-    const float* from = gradient + image * timesteps * size + (i - image * size);
-    float sum = from[0];
-    for (int t = 1; sum_steps && t < timesteps; ++t) sum += from[t * size];
-    d_current[i] = sum;
   }
 };
 
@@ -105,13 +89,6 @@ struct AddNeuronGradient {
 
 }  // namespace
 
-// Kernels read the bytes themselves; how, is decided here.
-void CudaBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
-  choice_ = {};
-  source_ = source;
-  if (follows_density(source, s, timesteps)) choices_.decide(stream_, workspace_, source.times, n, timesteps, s);
-}
-
 size_t CudaBackend::workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const {
   // Of sums over elements, over rows for a bias, and over the images of a loss.
   size_t bytes = std::max({size_t(2 * kSumBlocks) * sizeof(double), columns_bytes(s.out_cs), readout_bytes(n)});
@@ -122,78 +99,11 @@ size_t CudaBackend::workspace_bytes(int64_t n, int timesteps, bool backward, con
   return bytes;
 }
 
-bool CudaBackend::on_tensor_cores(const StageShape& s, int timesteps) {
-  const bool taken = takes_tensor_cores(s, timesteps);
-  choice_ = {taken ? "bf16 tensor cores" : "fp32", 1};
-  return taken;
-}
-
-void* CudaBackend::tensor_workspace(int n, int timesteps, const StageShape& s) {
-  return workspace_.reserve<char>(stream_, tensor_core::workspace_bytes(n, timesteps, s));
-}
-
-size_t CudaBackend::forward_bytes(const StageShape& s) const {
-  return takes_tensor_cores(s, 1) ? tensor_core::forward_bytes(s) : 0;
-}
-
-void CudaBackend::pack_forward(void* to, const float* weight, const StageShape& s) {
-  if (on_tensor_cores(s, 1)) tensor_core::pack_forward(stream_, to, weight, s);
-}
-
-size_t CudaBackend::backward_bytes(bool, const StageShape& s) const {
-  return takes_tensor_cores(s, 1) ? tensor_core::backward_bytes(s) : 0;
-}
-
-void CudaBackend::pack_backward(void* to, const float* weight, bool, const StageShape& s) {
-  if (on_tensor_cores(s, 1)) tensor_core::pack_backward(stream_, to, weight, s);
-}
-
-void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void* weight_forward,
-                                  const float* bias, const float* current, bool current_always, int n,
-                                  const NeuronParams& p, const StageShape& s) {
-  if (on_tensor_cores(s, p.timesteps)) {
-    const bool decided = follows_density(source_, s, p.timesteps);
-    tensor_core::spiking_forward(stream_, tensor_workspace(n, p.timesteps, s), times, potential, source_,
-                                 weight_forward, bias, current, current_always, n, p, s,
-                                 decided ? choices_.forward(s, Variant::kDense) : Gate());
-    if (!decided) return;
-    event_spiking_forward(stream_, times, potential, source_,
-                          {nullptr, weight_forward, choices_.forward(s, Variant::kEvents)}, bias, current,
-                          current_always, n, p, s);
-    choice_.kernel = kByDensity, decided_layer_ = s.layer, decided_weight_gradient_ = false;
-    return;
-  }
-  simt_spiking_forward(stream_, times, potential, source_, weight, bias, current, current_always, n, p, s);
-}
-
 void CudaBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool, const NeuronParams& p,
                                       const StageShape& s) {
   gradient_ = gradient;
   if (on_tensor_cores(s, p.timesteps)) return tensor_core::accumulate_gradient(stream_, gradient, potential, n, p, s);
   each(stream_, "accumulate_gradient", n * s.out_size(), Accumulate{gradient, potential, p, s.out_size()});
-}
-
-void CudaBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n,
-                                  int timesteps, const StageShape& s) {
-  if (!source.times && !source.rate) return;
-  if (!on_tensor_cores(s, timesteps))
-    return simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
-  const bool decided = follows_density(source, s, timesteps);
-  if (decided && !choices_.knows(source.times, n, s))
-    choices_.decide(stream_, workspace_, source.times, n, timesteps, s);
-  tensor_core::weight_gradient(stream_, tensor_workspace(n, timesteps, s), d_weight, source, gradient, n, timesteps, s,
-                               decided ? choices_.weight_gradient(s, Variant::kDense) : Gate());
-  if (!decided) return;
-  event_weight_gradient(stream_, workspace_, d_weight, source,
-                        {nullptr, gradient, choices_.weight_gradient(s, Variant::kEvents)}, n, timesteps, s);
-  choice_.kernel = kByDensity, decided_layer_ = s.layer, decided_weight_gradient_ = true;
-}
-
-void CudaBackend::bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) {
-  const int64_t rows = timesteps * s.out_cells();
-  if (!on_tensor_cores(s, timesteps)) return add_columns(d_bias, {gradient}, n * rows, s.out_cs);
-  const tensor_core::GradientRecord record(const_cast<float*>(gradient), timesteps, s);
-  add_columns(d_bias, {nullptr, record.g(0), rows, record.image_stride()}, n * rows, s.out_cs);
 }
 
 void CudaBackend::input_gradient(float* potential_below, const float* potential, const float* weight,
@@ -221,13 +131,6 @@ void CudaBackend::input_gradient(float* potential_below, const float* potential,
                                   s};
     sum<2>(stream_, "input_gradient", images * size, receive, AddNeuronGradient{d_neuron_below}, partial);
   }
-}
-
-void CudaBackend::analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps,
-                                  const StageShape& s) {
-  choice_ = {};
-  each(stream_, "analog_gradient", n * s.out_size(),
-       AnalogGradient{d_current, gradient, sum_steps, timesteps, s.out_size()});
 }
 
 }  // namespace onespike::cuda

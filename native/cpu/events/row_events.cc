@@ -1,7 +1,8 @@
+#include "cpu/events/row_events.h"
+
 #include <cstring>
 
 #include "cpu/events/each_event.h"
-#include "cpu/gradient/linear.h"
 
 namespace onespike::cpu {
 namespace {

@@ -1,9 +1,12 @@
-// Spiking gradients of the CPU backend: how each operation is split into tasks.
+// From g(t) of a stage to the gradients of its weights, its bias and its analog current: how the CPU backend splits it
+// into tasks.
 #include <algorithm>
 #include <cstring>
 
 #include "cpu/backend/backend.h"
-#include "cpu/kernels.h"
+#include "cpu/gradient/gradient_tile.h"
+#include "cpu/gradient/weight_conv.h"
+#include "cpu/gradient/weight_linear.h"
 
 namespace onespike::cpu {
 namespace {
@@ -28,10 +31,30 @@ void CpuBackend::weight_gradient(float* d_weight, const SpikeSource& source, con
     const Tile tile = tiles[i / groups];
     const GradientTile at(tile, n, timesteps, s);
     const int begin = int(i % groups) * group;
-    const WeightGradientTask task{&buckets_,           &s,
-                                  gradient + at.begin, d_weight + int64_t(tile.begin) * s.taps() * s.src_cs,
-                                  source.scale,        buckets_.group_images() * at.image};
-    weight_gradient_channels(task, tile.width, begin, std::min(begin + group, channels));
+    const ConvWeightTask task{&buckets_,           &s,
+                              gradient + at.begin, d_weight + int64_t(tile.begin) * s.taps() * s.src_cs,
+                              source.scale,        buckets_.group_images() * at.image};
+    conv_weight_channels(task, tile.width, begin, std::min(begin + group, channels));
+  });
+}
+
+void CpuBackend::linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n,
+                                        int timesteps, const StageShape& s) {
+  sort_by_row(&row_events_, source, n, timesteps, s, pool_);
+  const std::vector<Tile> tiles = tiles_of(s.out_cs);
+  const int64_t rows = int64_t(s.taps()) * s.src_cs, gradient_rows = int64_t(n) * timesteps;
+  const int64_t split = std::clamp<int64_t>(kTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, rows);
+  pool_.parallel_for(int64_t(tiles.size()) * split, [&](int64_t i) {
+    const Tile tile = tiles[i / split];
+    const int64_t part = i % split;
+    // The tile's columns, together: a power of two apart they would evict each other from the cache.
+    thread_local Scratch<float> columns;
+    float* to = columns.reserve(size_t(gradient_rows * tile.width));
+    for (int64_t row = 0; row < gradient_rows; ++row)
+      std::memcpy(to + row * tile.width, gradient + row * s.out_cs + tile.begin, sizeof(float) * tile.width);
+    linear_weight_rows(
+        {&row_events_, to, d_weight + tile.begin * rows, source.scale, rows * part / split, rows * (part + 1) / split},
+        tile.width);
   });
 }
 

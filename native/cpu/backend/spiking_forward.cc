@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "cpu/backend/backend.h"
-#include "cpu/kernels.h"
+#include "cpu/forward/spiking_forward.h"
 #include "cpu/forward/spike_filter.h"
 #include "cpu/forward/spike_tables.h"
 
