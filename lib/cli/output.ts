@@ -50,6 +50,13 @@ export class Output {
     this.streams.stderr.write(`${text}\n`);
   }
 
+  /** A warning: a remark for a person, and an object of the JSON Lines. */
+  warn(warning: { code: string; message: string }): void {
+    const event = { event: 'warning', ...warning };
+    this.event(event);
+    this.note(`${this.paint('yellow', 'warning')}  ${warning.message}`);
+  }
+
   /** Replaces the live line; cut to the width of the terminal, so that it never wraps. */
   status(text: string): void {
     if (!this.interactive) return;

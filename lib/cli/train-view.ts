@@ -49,11 +49,6 @@ export class TrainView {
     this.output.line(
       `run: ${shortPath(event.run)}${event.resumed === null ? '' : `, resumed at stage ${event.resumed.stage}, epoch ${event.resumed.epoch + 1}, step ${event.resumed.step + 1}`}`,
     );
-    if (event.resumed !== null && event.resumed.backend !== event.backend) {
-      this.output.note(
-        `${paint('yellow', 'note')}  the run comes from backend ${event.resumed.backend}: on ${event.backend} its results are not bit-identical`,
-      );
-    }
   }
 
   private progress(event: ProgressEvent): string {

@@ -8,9 +8,10 @@ export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadOptions } fr
 export type { FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
 export { datasetNames, sources, type DatasetName, type DataSource } from './sets';
-export { loadDataset } from './load';
+export { checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
+export { expandHome } from './files';
 export { loadImage } from './pictures/image';
 export { splitValidation } from './split';
 export { SeededRandom } from './random';

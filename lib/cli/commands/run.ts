@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { createDataset } from '../../native/dataset';
 import { checkOneOf } from '../../check';
-import { loadImage } from '../../data';
+import { loadImage, type LoadedDataset } from '../../data';
 import { formatEnergyTable } from '../../energy';
 import { OneSpikeError } from '../../errors';
 import type { Network } from '../../model/network';
@@ -94,6 +94,13 @@ export function addRunCommands(program: Command): void {
     );
 }
 
+/** The images of a run, with a warning wherever they are not those that it knew. */
+async function imagesOf(run: Run, output: Output, signal: AbortSignal): Promise<LoadedDataset> {
+  const loaded = await run.dataset({ signal });
+  for (const warning of loaded.warnings) output.warn(warning);
+  return loaded;
+}
+
 async function evaluateRun(
   run: Run,
   network: Network,
@@ -102,7 +109,7 @@ async function evaluateRun(
   signal: AbortSignal,
 ): Promise<void> {
   const earlyExit = spikingOnly(run, flags);
-  const { test } = await run.dataset({ signal });
+  const { test } = await imagesOf(run, output, signal);
   const dataset = createDataset(test.pixels, test.labels, test.shape);
   try {
     let totals: Evaluation | undefined;
@@ -215,7 +222,7 @@ async function showEnergy(
 ): Promise<void> {
   if (run.mode !== 'snn')
     throw new OneSpikeError('ERR_STATE', 'Expected a spiking network but received a run that has only an ANN');
-  const { test } = await run.dataset({ signal });
+  const { test } = await imagesOf(run, output, signal);
   const count = images ?? Math.max(1, run.config.energy.images);
   const report = await measureEnergy(network, test, { images: count, batch: run.config.evaluation.batch, signal });
   output.event({ event: 'energy', run: run.path, ratio: report.headline.ratio, ...report } as { event: string });

@@ -6,7 +6,7 @@ import type { ResolvedNetwork } from '../../model/description';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers, type HiddenLayer } from '../run/activity';
 import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint';
-import type { ConvertedEvent, DoneEvent, EpochEvent, Phase } from '../run/events';
+import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
 import type { RunFolder, RunInfo } from '../run/run-folder';
 import {
   afterConversion,
@@ -38,9 +38,14 @@ export interface SessionSource {
   description: ResolvedNetwork;
 }
 
-/** What a session works with. */
-interface Parts extends Pick<SessionSource, 'config' | 'folder'> {
+/** What run.json says of a run, and what a person should know before trusting its results. */
+export interface RunDescription {
   info: RunInfo;
+  warnings: readonly WarningEvent[];
+}
+
+/** What a session works with. */
+interface Parts extends Pick<SessionSource, 'config' | 'folder'>, RunDescription {
   network: Network;
   images: RunImages;
   state: TrainState;
@@ -52,6 +57,8 @@ export class Session {
   readonly folder: RunFolder;
   /** What run.json says of the run. */
   readonly info: RunInfo;
+  /** To be reported when the work begins. */
+  readonly warnings: readonly WarningEvent[];
   readonly network: Network;
   readonly images: RunImages;
   readonly hidden: HiddenLayer[];
@@ -63,10 +70,11 @@ export class Session {
   readonly #earlierSeconds: number;
   readonly #started = performance.now();
 
-  private constructor({ config, folder, info, network, images, state, options }: Parts) {
+  private constructor({ config, folder, info, warnings, network, images, state, options }: Parts) {
     this.config = config;
     this.folder = folder;
     this.info = info;
+    this.warnings = warnings;
     this.network = network;
     this.images = images;
     this.hidden = hiddenLayers(network);
@@ -78,10 +86,10 @@ export class Session {
     this.#earlierSeconds = state.seconds;
   }
 
-  /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. `describe` says what run.json records. */
+  /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. `describe` says what it is now. */
   static async open(
     { config, folder, loaded, description }: SessionSource,
-    describe: (network: Network, images: RunImages) => RunInfo,
+    describe: (network: Network, images: RunImages) => RunDescription,
     options: SessionOptions,
   ): Promise<Session> {
     const { backend, device, seed, threads, precision } = config;
@@ -89,7 +97,7 @@ export class Session {
     try {
       const state = await startingState(config, folder, network);
       const images = placeImages(loaded, config);
-      return new Session({ config, folder, info: describe(network, images), network, images, state, options });
+      return new Session({ config, folder, ...describe(network, images), network, images, state, options });
     } catch (error) {
       await network.dispose();
       throw error;

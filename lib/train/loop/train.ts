@@ -1,16 +1,26 @@
 /** Training as a stream of events: a new run, or the continuation of one. */
 import { rmdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../../check';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkString,
+} from '../../check';
+import { expandHome, type DataWarning, type LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
 import { MAX_STEPS } from '../../model/network-inputs';
 import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
-import type { StartEvent, TrainEvent } from '../run/events';
+import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
+import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
 import { lockRun } from '../run/lock';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
 import { next, type Stage } from '../run/state';
-import { describeRun, startEvent } from './describe';
+import { describeRun, resumedHere, startEvent } from './describe';
 import { loadConfigured, networkOf } from './model';
 import { isAbort, Session, type SessionOptions } from './session';
 import { stageWork } from './stages';
@@ -36,6 +46,8 @@ export interface ResumeOptions extends TrainOptions {
   device?: number | undefined;
   /** The number of CPU threads; by default that of the start of the run. Results do not depend on it. */
   threads?: number | undefined;
+  /** Go on, with a warning, although the images are not those that the run began with; false by default. */
+  acceptChangedData?: boolean | undefined;
 }
 
 /**
@@ -51,28 +63,37 @@ export async function* train(
   const checked = checkTrainOptions(options);
   const resolved = resolveConfig(config);
   // run.json names the folder of the data for whoever reads it, from wherever that is.
-  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = resolve(resolved.dataset.directory);
+  if (resolved.dataset.directory !== undefined)
+    resolved.dataset.directory = resolve(expandHome(resolved.dataset.directory));
   const name = `${resolved.model.layers === undefined ? resolved.model.name : (resolved.model.name ?? 'custom')}-${resolved.dataset.name}`;
-  const folder = new RunFolder(resolve(resolved.out ?? defaultOut(name)));
-  await folder.create();
-  const unlock = await lockRun(folder.path);
+  const folder = new RunFolder(resolve(expandHome(resolved.out ?? defaultOut(name))));
+  // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
+  await folder.checkFree();
+  const loaded = await loadConfigured(resolved, folder.path, checked.signal);
+  const description = networkOf(resolved.model, loaded);
+  const hash = await hashDataset(loaded);
+  const session = await Session.open(
+    { config: resolved, folder, loaded, description },
+    (network, images) => ({
+      info: describeRun(resolved, loaded, hash, network, images),
+      warnings: warningEvents(loaded.warnings),
+    }),
+    checked,
+  );
+  let unlock: (() => Promise<void>) | undefined;
   let begun = false;
+  const begin = async (): Promise<void> => {
+    await folder.create();
+    unlock = await lockRun(folder.path);
+    await folder.writeInfo(session.info);
+    begun = true;
+    await folder.prepare();
+    await session.save();
+  };
   try {
-    const loaded = await loadConfigured(resolved, folder.path, checked.signal);
-    const session = await Session.open(
-      { config: resolved, folder, loaded, description: networkOf(resolved.model, loaded) },
-      (network, images) => describeRun(resolved, loaded, network, images),
-      checked,
-    );
-    const begin = async (): Promise<void> => {
-      await folder.writeInfo(session.info);
-      begun = true;
-      await folder.prepare();
-      await session.save();
-    };
     yield* work(session, null, begin);
   } finally {
-    await unlock();
+    await unlock?.();
     // A run that failed before it began leaves nothing behind.
     if (!begun) await rmdir(folder.path).catch(() => undefined);
   }
@@ -87,10 +108,11 @@ export async function* train(
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(resolve(checkString(run, 'run')));
   const checked = checkTrainOptions(options, resumeOptions);
-  const { backend, device, threads } = options;
+  const { backend, device, threads, acceptChangedData } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
   if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
+  if (acceptChangedData !== undefined) checkBoolean(acceptChangedData, 'acceptChangedData');
   const info = await folder.readInfo();
   if (info.results !== undefined) {
     yield { ...info.results, run: folder.path };
@@ -107,15 +129,19 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       precision: runPrecision(info),
     };
     const loaded = await loadConfigured(config, folder.path, checked.signal);
+    const changes = await checkSameData(info, loaded, acceptChangedData === true);
     const session = await Session.open(
       { config, folder, loaded, description: info.network },
-      (network) => onBackend(info, network.backend),
+      (network) => {
+        const here = resumedHere(info, network);
+        return { info: here.info, warnings: [...here.warnings, ...warningEvents([...changes, ...loaded.warnings])] };
+      },
       checked,
     );
     const begin = async (): Promise<void> => {
       await folder.prepare();
       await folder.truncateMetrics(session.state.metricsBytes);
-      if (session.info.backend !== info.backend) await folder.writeInfo(session.info);
+      if (session.info !== info) await folder.writeInfo(session.info);
     };
     const { stage, epoch, step } = session.state;
     yield* work(session, { stage, epoch, step, backend: info.backend }, begin);
@@ -124,9 +150,24 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   }
 }
 
-function onBackend(info: RunInfo, backend: BackendName): RunInfo {
-  if (backend === info.backend) return info;
-  return { ...info, backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] };
+/**
+ * What has changed about the images of a run, if that is accepted.
+ * Errors: ERR_STATE if the classes are others, or if the images are and `accept` is false.
+ */
+async function checkSameData(info: RunInfo, loaded: LoadedDataset, accept: boolean): Promise<DataWarning[]> {
+  checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
+  const parts = await changedParts(info.dataset, loaded);
+  const warnings = parts.map((part) => changeWarning(info.dataset, loaded, part));
+  if (parts.length === 0 || accept) return warnings;
+  throw new OneSpikeError(
+    'ERR_STATE',
+    `Expected the images of the run but ${warnings.map(({ message }) => message).join('; and ')}. Restore them, or go on with ` +
+      'these (acceptChangedData, --accept-changed-data)',
+  );
+}
+
+function warningEvents(warnings: readonly DataWarning[]): RunWarning[] {
+  return warnings.map((warning) => ({ event: 'warning', ...warning }));
 }
 
 const trainOptions = ['signal', 'progressSeconds', 'stepsAtOnce'] as const satisfies readonly (keyof TrainOptions)[];
@@ -135,6 +176,7 @@ const resumeOptions = [
   'backend',
   'device',
   'threads',
+  'acceptChangedData',
 ] as const satisfies readonly (keyof ResumeOptions)[];
 
 function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOptions)[] = trainOptions): SessionOptions {
@@ -164,6 +206,7 @@ async function* work(
 /** The stages that are left. What a stage reports comes when the start of the next one is on disk. */
 async function* stagesOf(session: Session, resumed: StartEvent['resumed']): AsyncGenerator<TrainEvent, void> {
   yield startEvent(session, resumed);
+  yield* session.warnings;
   for (let stage: Stage | null = session.state.stage; stage !== null; ) {
     const report = yield* stageWork[stage](session);
     stage = next(stage, session.config);

@@ -3,8 +3,10 @@ import { resolve } from 'node:path';
 import { checkOptions, checkSignal, checkString } from '../../check';
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
+import { readModel } from '../../model/model-file';
 import { Network, type NetworkOptions } from '../../model/network';
 import type { TrainConfig } from '../config/config';
+import { changedParts, changeWarning, checkClasses } from './data-record';
 import type { ConvertedEvent, DoneEvent, EpochEvent } from './events';
 import { loadConfigured } from '../loop/model';
 import { RunFolder, runPrecision, type RunInfo } from './run-folder';
@@ -30,7 +32,10 @@ export interface Run {
    * caller disposes of it. Errors: ERR_STATE if nothing was saved yet.
    */
   network(options?: NetworkOptions): Promise<Network>;
-  /** Loads the images of the run. */
+  /**
+   * Loads the images of the run. `warnings` say if they are not those that it was trained on. Errors: ERR_STATE if their
+   * classes are not those of the run.
+   */
   dataset(options?: { signal?: AbortSignal }): Promise<LoadedDataset>;
 }
 
@@ -56,15 +61,31 @@ export async function loadRun(path: string): Promise<Run> {
           `Expected a trained network in ${folder.path} but received none yet; continue it by \`onespike resume ${folder.path}\``,
         );
       }
-      return Network.open(best, { seed: info.seed, precision: runPrecision(info), ...options });
+      return openNetwork(best, info, { seed: info.seed, precision: runPrecision(info), ...options });
     },
-    dataset: async (options) =>
-      loadConfigured(
-        info.config,
-        folder.path,
-        checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal'),
-      ),
+    dataset: async (options) => {
+      const { signal } = checkOptions(options, 'options', ['signal']);
+      const loaded = await loadConfigured(info.config, folder.path, checkSignal(signal, 'signal'));
+      checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
+      const changed = await changedParts(info.dataset, loaded);
+      const changes = changed.map((part) => changeWarning(info.dataset, loaded, part));
+      return { ...loaded, warnings: [...changes, ...loaded.warnings] };
+    },
   };
+}
+
+/** The network of a model file. Errors: ERR_STATE if the file names other classes than the run. */
+async function openNetwork(path: string, info: RunInfo, options: NetworkOptions): Promise<Network> {
+  const { network: description, tensors, extra } = await readModel(path);
+  if (extra.classes !== undefined) checkClasses(info.dataset, JSON.parse(extra.classes) as string[], path);
+  const network = await Network.create(description, options);
+  try {
+    await network.setParameters(tensors);
+    return network;
+  } catch (error) {
+    await network.dispose();
+    throw error;
+  }
 }
 
 /** The final model, or else the furthest that an unfinished run has come. */
