@@ -4,7 +4,7 @@ import { checkTypedArray, expected } from '../check';
 import { call } from './addon';
 
 /** Images in native memory, so that a batch crosses the boundary as row numbers. Disposing is optional but prompt. */
-export class DeviceDataset {
+export class NativeDataset {
   /** @internal */
   readonly handle: DatasetHandle;
   readonly shape: readonly [number, number, number];
@@ -36,6 +36,6 @@ export function createDataset(
   pixels: Uint8Array,
   labels: Int32Array | null,
   shape: readonly [number, number, number],
-): DeviceDataset {
-  return new DeviceDataset(pixels, labels, shape);
+): NativeDataset {
+  return new NativeDataset(pixels, labels, shape);
 }

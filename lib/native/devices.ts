@@ -35,8 +35,10 @@ export interface BackendInfo {
   version: string;
   /** What `auto` chooses on this machine. */
   backend: BackendName;
-  /** The processor that `backend` runs on, for people to read. */
-  device: string;
+  /** The number of the GPU that it runs on; null on the CPU. */
+  device: number | null;
+  /** The processor that it runs on, as text. */
+  processor: string;
   /** The instruction set that was chosen for the CPU kernels. */
   simdTarget: string;
   hardwareThreads: number;
@@ -98,7 +100,8 @@ export function backendInfo(): BackendInfo {
   return {
     ...host,
     backend: gpu === undefined ? 'cpu' : 'cuda',
-    device: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
+    device: gpu?.device ?? null,
+    processor: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
     cudaReason: reason,
     devices,
   };
@@ -113,7 +116,7 @@ export interface ChosenBackend {
   backend: BackendName;
   /** Number of the GPU; null on the CPU. */
   device: number | null;
-  /** The processor, for people to read. */
+  /** The processor, as text. */
   processor: string;
 }
 

@@ -3,7 +3,7 @@ import { rmdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../../check';
 import { OneSpikeError } from '../../errors';
-import { MAX_STEPS } from '../../model/network-inputs';
+import { MAX_STEPS } from '../../model/network/inputs';
 import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
 import type { StartEvent, TrainEvent } from '../run/events';
