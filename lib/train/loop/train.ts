@@ -15,24 +15,26 @@ import { loadConfigured, networkOf } from './model';
 import { isAbort, Session, type SessionOptions } from './session';
 import { stageWork } from './stages';
 
+/** Options of `train`. */
 export interface TrainOptions {
-  /** Stops the run: the exact position is saved, then ERR_ABORTED is thrown. */
+  /** The signal that stops the run: the exact position is saved, then ERR_ABORTED is thrown. */
   signal?: AbortSignal | undefined;
-  /** Seconds between progress events; 5 by default. */
+  /** The seconds between progress events; 5 by default. */
   progressSeconds?: number;
   /**
-   * Training steps in one call of native code; by default as many as its backend finds worth it, 1 on the CPU. Results do not depend on
-   * it. Progress, checkpoints and interruptions come between two calls.
+   * The number of training steps in one call of native code; by default as many as the backend gains from, 1 on the CPU.
+   * Results do not depend on it. Progress, checkpoints and interruptions come between two calls.
    */
   stepsAtOnce?: number | undefined;
 }
 
+/** Options of `resume`. */
 export interface ResumeOptions extends TrainOptions {
-  /** In place of the backend that ran last. Another one rounds otherwise, so the results are no longer bit-identical. */
+  /** The backend; by default the one that ran last. Another one rounds otherwise, so results are no longer bit-identical. */
   backend?: BackendChoice | undefined;
-  /** In place of the GPU that the configuration names. */
+  /** The number of the GPU; by default the one that the configuration names. */
   device?: number | undefined;
-  /** In place of the number of threads the run was started with. Results do not depend on it. */
+  /** The number of CPU threads; by default that of the start of the run. Results do not depend on it. */
   threads?: number | undefined;
 }
 
@@ -77,8 +79,10 @@ export async function* train(
 }
 
 /**
- * Goes on with an interrupted run; the result is bit-identical to that of a run that never stopped. Of a finished run only `done`
- * comes, once more. Errors as of `train`; ERR_IO if there is no run at `run`.
+ * Continues an interrupted run and yields what happens; the result is bit-identical to that of an uninterrupted run. A
+ * finished run yields `done` once more.
+ *
+ * Errors: those of `train`; ERR_IO if there is no run at `run`.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(resolve(checkString(run, 'run')));

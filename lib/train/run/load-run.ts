@@ -9,25 +9,32 @@ import type { ConvertedEvent, DoneEvent, EpochEvent } from './events';
 import { loadConfigured } from '../loop/model';
 import { RunFolder, runPrecision, type RunInfo } from './run-folder';
 
+/** A training run, read from its folder. */
 export interface Run {
+  /** The folder of the run. */
   path: string;
-  /** run.json. */
+  /** The contents of run.json. */
   info: RunInfo;
+  /** The configuration of the run. */
   config: TrainConfig;
+  /** The names of the classes. */
   classes: string[];
-  /** metrics.jsonl: epochs and conversion, in order. */
+  /** The events `epoch` and `converted`, in order, from metrics.jsonl. */
   metrics: (EpochEvent | ConvertedEvent)[];
-  /** The `done` event; undefined while the run is unfinished. */
+  /** The event `done`; undefined while the run is unfinished. */
   results: DoneEvent | undefined;
-  /** `ann` if the network is not spiking, or not yet. */
+  /** The mode of the network: `ann` if it is not spiking, or not yet. */
   mode: 'ann' | 'snn';
-  /** A new network with the best parameters so far, of the run's precision unless another is asked for; the caller disposes of it. Errors: ERR_STATE if nothing was saved yet. */
+  /**
+   * Creates a network with the best parameters so far, in the precision of the run unless `options` say otherwise. The
+   * caller disposes of it. Errors: ERR_STATE if nothing was saved yet.
+   */
   network(options?: NetworkOptions): Promise<Network>;
-  /** The images of the run. */
+  /** Loads the images of the run. */
   dataset(options?: { signal?: AbortSignal }): Promise<LoadedDataset>;
 }
 
-/** Errors: ERR_IO if there is no run at `path`, ERR_FORMAT. */
+/** Reads a run from its folder. Errors: ERR_IO if there is no run at `path`, ERR_FORMAT. */
 export async function loadRun(path: string): Promise<Run> {
   const folder = new RunFolder(resolve(checkString(path, 'path')));
   const info = await folder.readInfo();
@@ -46,7 +53,7 @@ export async function loadRun(path: string): Promise<Run> {
       if (best === undefined) {
         throw new OneSpikeError(
           'ERR_STATE',
-          `Expected a trained network in ${folder.path} but received none yet; go on with \`onespike resume ${folder.path}\``,
+          `Expected a trained network in ${folder.path} but received none yet; continue it by \`onespike resume ${folder.path}\``,
         );
       }
       return Network.open(best, { seed: info.seed, precision: runPrecision(info), ...options });
