@@ -33,7 +33,7 @@ export class Output {
   }
 
   /** One object of the JSON Lines; nothing for a person. */
-  event(event: { event: string }): void {
+  event<E extends { event: string }>(event: E): void {
     if (this.json) this.streams.stdout.write(`${JSON.stringify(event)}\n`);
   }
 

@@ -1,10 +1,11 @@
 /** A run that is being worked on: its network, its images, and where it stands. All that changes this state is here. */
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError, isOneSpikeError } from '../../errors';
+import type { SpikingLayer } from '../../model/layer';
 import { Network, type StepStats, type TrainStep, type TrainStepsOptions } from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
 import type { TrainConfig } from '../config/config';
-import { hiddenLayers, type HiddenLayer } from '../run/activity';
+import { hiddenLayers } from '../run/activity';
 import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
 import type { RunFolder, RunInfo } from '../run/run-folder';
@@ -61,7 +62,7 @@ export class Session {
   readonly warnings: readonly WarningEvent[];
   readonly network: Network;
   readonly images: RunImages;
-  readonly hidden: HiddenLayer[];
+  readonly hidden: readonly SpikingLayer[];
   readonly signal: AbortSignal | undefined;
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
@@ -131,7 +132,7 @@ export class Session {
   #checkFinite(steps: readonly StepStats[], phase: Phase): void {
     const { epoch, step } = this.#state;
     steps.forEach((stats, i) => {
-      if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm))
+      if (stats.badLayer !== null || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm))
         throw divergence(this, phase, `epoch ${epoch + 1}, step ${step + i + 1}`, stats);
     });
   }

@@ -12,7 +12,7 @@ import {
 } from '../../check';
 import { expandHome, type DataWarning, type LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
-import { MAX_STEPS } from '../../model/network-inputs';
+import { MAX_STEPS } from '../../model/network/inputs';
 import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
 import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
