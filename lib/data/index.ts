@@ -1,5 +1,5 @@
 /** Data sets: images in memory, ready to be trained on. This room knows no backend and no model. */
-import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../check';
+import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString, expected } from '../check';
 import { OneSpikeError } from '../errors';
 import { loadCifar } from './sets/cifar';
 import { datasetInfo, datasetNames, fetchDataset } from './download/fetch';
@@ -29,6 +29,7 @@ function checkLoadOptions(options: unknown): LoadOptions {
     'testCount',
     'size',
     'testShare',
+    'leaveOut',
     'signal',
   ]) as LoadOptions;
   if (given.directory !== undefined) checkString(given.directory, 'directory');
@@ -37,6 +38,10 @@ function checkLoadOptions(options: unknown): LoadOptions {
   if (given.testCount !== undefined) checkInteger(given.testCount, 'testCount', { min: 1 });
   if (given.size !== undefined) checkInteger(given.size, 'size', { min: 1, max: 1024 });
   if (given.testShare !== undefined) checkNumber(given.testShare, 'testShare', { min: 0, max: 1, exclusive: true });
+  if (given.leaveOut !== undefined) {
+    if (!Array.isArray(given.leaveOut)) throw expected('an array of folders', 'leaveOut', given.leaveOut);
+    given.leaveOut.forEach((folder, i) => checkString(folder, `leaveOut[${i}]`));
+  }
   checkSignal(given.signal, 'signal');
   return given;
 }

@@ -41,5 +41,7 @@ export interface LoadOptions {
   size?: number;
   /** `folder` only: share of an unsplit folder that becomes the test part. Default 0.2. */
   testShare?: number;
+  /** `folder` only: folders that hold no pictures even where they lie among those of the classes, such as that of a run. */
+  leaveOut?: string[];
   signal?: AbortSignal;
 }

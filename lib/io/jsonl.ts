@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 
 import { OneSpikeError } from '../errors';
-import { ioError } from './atomic';
+import { ioError } from './system-error';
 
 export type JsonObject = Record<string, unknown>;
 

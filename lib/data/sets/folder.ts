@@ -1,9 +1,11 @@
 /** Pictures in one folder per class: DIR/train/CLASS/* and DIR/test/CLASS/*, or DIR/CLASS/* split here. */
 import { readdir } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname, join, sep } from 'node:path';
 
 import { OneSpikeError } from '../../errors';
-import { dataDirectory, ioError, statOrNull, throwIfAborted } from '../files';
+import { absolutePath } from '../../io/paths';
+import { ioError } from '../../io/system-error';
+import { dataDirectory, statOrNull, throwIfAborted } from '../files';
 import { loadImage } from '../pictures/image';
 import { SeededRandom } from '../random';
 import type { ImageSet, ImageShape, LoadOptions } from '../types';
@@ -29,7 +31,7 @@ async function listNames(directory: string): Promise<string[]> {
       .filter((name) => !name.startsWith('.'))
       .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   } catch (error) {
-    throw ioError('a folder', directory, error);
+    throw ioError('read', directory, error);
   }
 }
 
@@ -37,8 +39,16 @@ async function isFolder(path: string): Promise<boolean> {
   return (await statOrNull(path))?.isDirectory() ?? false;
 }
 
+/** Whether a folder without pictures is that of a run, holds runs (as `runs/` does), or is to be left out or holds what is. */
+async function isOfRuns(folder: string, leaveOut: readonly string[]): Promise<boolean> {
+  if (leaveOut.some((path) => path === folder || path.startsWith(folder + sep))) return true;
+  const below = [folder, ...(await listNames(folder)).map((name) => join(folder, name))];
+  const found = await Promise.all(below.map((path) => statOrNull(join(path, 'run.json'))));
+  return found.some((status) => status?.isFile());
+}
+
 /** Class name -> its picture files; every class has at least one. */
-async function listClasses(directory: string): Promise<Map<string, string[]>> {
+async function listClasses(directory: string, leaveOut: readonly string[] = []): Promise<Map<string, string[]>> {
   const classes = new Map<string, string[]>();
   for (const name of await listNames(directory)) {
     const folder = join(directory, name);
@@ -46,6 +56,7 @@ async function listClasses(directory: string): Promise<Map<string, string[]>> {
     const files = (await listNames(folder))
       .filter((file) => extensions.has(extname(file).toLowerCase()))
       .map((file) => join(folder, file));
+    if (files.length === 0 && (await isOfRuns(folder, leaveOut))) continue;
     if (files.length === 0) {
       throw new OneSpikeError(
         'ERR_FORMAT',
@@ -100,7 +111,8 @@ export async function loadFolder(options: LoadOptions): Promise<{ train: ImageSe
   const directory = await dataDirectory('folder', options.directory);
   const seed = options.seed ?? 0;
   const split = (await isFolder(join(directory, 'train'))) && (await isFolder(join(directory, 'test')));
-  const trainClasses = await listClasses(split ? join(directory, 'train') : directory);
+  const leaveOut = (options.leaveOut ?? []).map((path) => absolutePath(path));
+  const trainClasses = await listClasses(split ? join(directory, 'train') : directory, leaveOut);
   const classes = [...trainClasses.keys()];
   if (classes.length < 2) {
     throw new OneSpikeError(
@@ -125,7 +137,7 @@ export async function loadFolder(options: LoadOptions): Promise<{ train: ImageSe
     order.forEach((i, position) => (position < taken ? test : train).push(items[i]));
   });
   if (split) {
-    for (const [name, paths] of await listClasses(join(directory, 'test'))) {
+    for (const [name, paths] of await listClasses(join(directory, 'test'), leaveOut)) {
       const label = classes.indexOf(name);
       if (label < 0)
         throw new OneSpikeError(

@@ -1,5 +1,7 @@
 /** From a configuration to its images, and from these to the description of the network. */
+import { checkString, expected } from '../../check';
 import { loadDataset, type LoadedDataset } from '../../data';
+import { absolutePath } from '../../io/paths';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../../model/description';
 import { vgg } from '../../model/vgg';
 import type { TrainConfig } from '../config/config';
@@ -37,8 +39,35 @@ export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): 
   );
 }
 
+/** The configuration with its images at `directory`. Errors: ERR_ARG for a data set that has no files. */
+export function inDirectory(config: TrainConfig, directory: string | undefined): TrainConfig {
+  if (directory === undefined) return config;
+  checkString(directory, 'directory');
+  if (config.dataset.name === 'shapes')
+    throw expected("no folder for 'shapes', which needs no files,", 'directory', directory);
+  return { ...config, dataset: { ...config.dataset, directory: absolutePath(directory) } };
+}
+
+export interface ImagesOptions {
+  /** Folder of the run, which is no part of the data where it lies among them. */
+  run?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /** The data set of a configuration. Errors: as `loadDataset`. */
-export function loadConfigured(config: TrainConfig, signal?: AbortSignal): Promise<LoadedDataset> {
+export function loadConfigured(config: TrainConfig, { run, signal }: ImagesOptions = {}): Promise<LoadedDataset> {
   const { name, directory, trainCount, testCount, size, testShare, seed } = config.dataset;
-  return loadDataset(name, defined({ directory, trainCount, testCount, size, testShare, seed, signal }));
+  return loadDataset(
+    name,
+    defined({
+      directory,
+      trainCount,
+      testCount,
+      size,
+      testShare,
+      seed,
+      signal,
+      ...(run === undefined ? {} : { leaveOut: [run] }),
+    }),
+  );
 }

@@ -118,12 +118,14 @@ async function* closeEpoch(
     best: isBetter(scores, state.best[phase]),
     seconds: sums.seconds + (validation?.seconds ?? 0),
   };
-  state.metricsBytes = await folder.appendMetric(state.metricsBytes, event);
+  const metricsBytes = await folder.appendMetric(state.metricsBytes, event);
   if (event.best) {
     const file = `${phase}-best.safetensors`;
     await session.network.save(folder.checkpoint(file));
     state.best[phase] = { epoch: event.epoch, accuracy: event.validationAccuracy, loss: event.validationLoss, file };
   }
+  // From here the line counts, with the epoch: if a write before this fails, the state is that before the end of the epoch.
+  state.metricsBytes = metricsBytes;
   state.epoch++;
   state.step = 0;
   state.sums = emptySums(hidden.length);

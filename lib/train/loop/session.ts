@@ -6,6 +6,7 @@ import { Network, type StepStats } from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
 import { allRows } from './batches';
 import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint';
+import { modelFile } from '../run/load-run';
 import type { TrainConfig } from '../config/config';
 import { Meter } from './meter';
 import type { RunFolder } from '../run/run-folder';
@@ -63,7 +64,7 @@ export class Session {
         hiddenLayers(network).length,
       );
       if (await folder.has(last)) state = await loadCheckpoint(last, network);
-      else if (config.init !== undefined) await network.load(config.init);
+      else if (config.init !== undefined) await network.load(await modelFile(config.init));
       const split = splitValidation(loaded.train, config.dataset.validation, config.seed);
       const datasets = {
         train: createDataset(loaded.train.pixels, loaded.train.labels, loaded.train.shape),
@@ -123,6 +124,7 @@ export class Session {
   async save(): Promise<void> {
     this.state.seconds = this.seconds();
     this.network.setCounters(this.counters);
+    await this.folder.assertHeld();
     await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.state);
   }
 

@@ -1,20 +1,27 @@
 /** Training as a stream of events: a new run, or the continuation of one. */
 import { cpus, hostname, totalmem } from 'node:os';
-import { rmdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { BACKEND_CHOICES, hostInfo, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
-import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../../check';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkString,
+} from '../../check';
 import type { LoadedDataset } from '../../data';
-import { OneSpikeError } from '../../errors';
+import { absolutePath } from '../../io/paths';
 import { layerShapes } from '../../model/description';
 import { MAX_STEPS } from '../../model/network-inputs';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
 import type { StartEvent, TrainEvent } from '../run/events';
-import { lockRun } from '../run/lock';
-import { loadConfigured, networkOf } from './model';
+import { inDirectory, loadConfigured, networkOf } from './model';
 import { trainPhase } from './phase';
+import { changeConfig, continueWith, type ChangedConfig } from '../run/changes';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
-import { isAbort, Session, type SessionOptions } from './session';
+import { Session, type SessionOptions } from './session';
+import { resumable, settle } from './settle';
 import { convertStage, finishStage } from './stages';
 
 export interface TrainOptions {
@@ -36,6 +43,12 @@ export interface ResumeOptions extends TrainOptions {
   device?: number | undefined;
   /** In place of the number of threads the run was started with. Results do not depend on it. */
   threads?: number | undefined;
+  /** Where the files of the data set are now, if they have moved. */
+  directory?: string | undefined;
+  /** Part of a configuration: more epochs, other rates. A finished run with more epochs goes back into its last phase. */
+  changes?: TrainConfigInput | undefined;
+  /** Takes the lock of a process on another machine or in another container at once, without waiting until it counts as abandoned. */
+  force?: boolean | undefined;
 }
 
 /**
@@ -50,74 +63,105 @@ export async function* train(
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const sitting = checkTrainOptions(options);
   const resolved = resolveConfig(config);
-  // run.json names the folder of the data for whoever reads it, from wherever that is.
-  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = resolve(resolved.dataset.directory);
-  const name = `${resolved.model.layers === undefined ? resolved.model.name : (resolved.model.name ?? 'custom')}-${resolved.dataset.name}`;
-  const folder = new RunFolder(resolve(resolved.out ?? defaultOut(name)));
-  await folder.create();
-  const unlock = await lockRun(folder.path);
-  let begun = false;
+  // run.json names files and folders for whoever reads it, from wherever that is.
+  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
+  if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
+  const out = absolutePath(resolved.out ?? defaultOut(runName(resolved)));
+  if (resolved.out !== undefined) await new RunFolder(out).checkFree();
+  // Nothing is made before the data are read: they may lie in the folder above the run, and what fails leaves no trace.
+  const loaded = await loadConfigured(resolved, { signal: sitting.signal, run: out });
+  const network = networkOf(resolved.model, loaded);
+  const folder = resolved.out === undefined ? await RunFolder.createNew(out) : new RunFolder(out);
+  if (resolved.out !== undefined) await folder.create();
   try {
-    const loaded = await loadConfigured(resolved, sitting.signal);
-    const network = networkOf(resolved.model, loaded);
     const session = await Session.open(resolved, folder, loaded, network, sitting);
     const info = describeRun(resolved, session, loaded);
     const prepare = async (): Promise<void> => {
       await folder.writeInfo(info);
-      begun = true;
       await folder.prepare();
       await session.save();
     };
     yield* work(session, info, null, prepare);
   } finally {
-    await unlock();
-    // A run that failed before it began leaves nothing behind.
-    if (!begun) await rmdir(folder.path).catch(() => undefined);
+    await folder.abandon();
   }
 }
 
+/** The first part of the default name of the run folder. */
+function runName({ model, dataset }: TrainConfig): string {
+  return `${model.layers === undefined ? model.name : (model.name ?? 'custom')}-${dataset.name}`;
+}
+
 /**
- * Goes on with an interrupted run, to the same bits as if it had never stopped. Of a finished run only `done` comes, once more.
- * Errors as of `train`; ERR_IO if there is no run at `run`.
+ * Goes on with an interrupted run, to the same bits as if it had never stopped. Of a finished run only `done` comes, once more,
+ * unless `changes` give it more epochs.
+ * Errors as of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run cannot make.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
-  const folder = new RunFolder(resolve(checkString(run, 'run')));
-  const sitting = checkTrainOptions(options, ['backend', 'device', 'threads']);
-  const { backend, device, threads } = options;
+  const folder = new RunFolder(absolutePath(checkString(run, 'run')));
+  const sitting = checkTrainOptions(options, ['backend', 'device', 'threads', 'directory', 'changes', 'force']);
+  const { backend, device, threads, directory, changes = {}, force } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
   if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
-  const info = await folder.readInfo();
-  if (info.results !== undefined) {
-    yield { ...info.results, run: folder.path };
+  if (force !== undefined) checkBoolean(force, 'force');
+  const stored = await folder.readInfo();
+  const changed = changeConfig(inDirectory(stored.config, directory), changes);
+  const same = Object.keys(changed.set).length === 0;
+  if (stored.results !== undefined && same) {
+    yield { ...stored.results, run: folder.path };
     return;
   }
-  const unlock = await lockRun(folder.path);
+  await folder.lock({ force });
   try {
     // Another backend rounds otherwise, so `auto` must not choose again, and neither must the default of the precision.
     const config: TrainConfig = {
-      ...info.config,
-      backend: backend ?? (info.backend as BackendName),
-      device: device ?? info.config.device,
-      threads: threads ?? info.config.threads,
-      precision: runPrecision(info),
+      ...changed.config,
+      backend: backend ?? (stored.backend as BackendName),
+      device: device ?? changed.config.device,
+      threads: threads ?? changed.config.threads,
+      precision: runPrecision(stored),
     };
-    const loaded = await loadConfigured(config, sitting.signal);
-    const session = await Session.open(config, folder, loaded, info.network, sitting);
-    const moved = session.network.backend !== info.backend;
-    const now = moved
-      ? { ...info, backend: session.network.backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] }
-      : info;
+    const loaded = await loadConfigured(config, { signal: sitting.signal, run: folder.path });
+    const session = await Session.open(config, folder, loaded, stored.network, sitting);
+    const now = recordOf(stored, changed, session);
     const prepare = async (): Promise<void> => {
       await folder.prepare();
-      await folder.truncateMetrics(session.state.metricsBytes);
-      if (moved) await folder.writeInfo(now);
+      Object.assign(session.state, continueWith(session.state, stored.config, changed));
+      session.state.metricsBytes = await folder.cutMetrics(session.state.metricsBytes);
+      // The checkpoint first: until run.json has the changes too, nothing has happened.
+      if (!same) await session.save();
+      if (now !== stored) await folder.writeInfo(now);
     };
     const { stage, epoch, step } = session.state;
-    yield* work(session, now, { stage, epoch, step, backend: info.backend }, prepare);
+    yield* work(session, now, { stage, epoch, step, backend: stored.backend }, prepare);
   } finally {
-    await unlock();
+    await folder.unlock();
   }
+}
+
+/** What run.json says of a run that goes on; `stored` itself if nothing is new. */
+function recordOf(stored: RunInfo, { config, set }: ChangedConfig, session: Session): RunInfo {
+  const { backend } = session.network;
+  const { results, ...info } = stored;
+  const moved = backend !== stored.backend;
+  const changed = Object.keys(set).length > 0;
+  if (!moved && !changed && config.dataset.directory === stored.config.dataset.directory) return stored;
+  const { stage, epoch, step } = session.state;
+  const change = {
+    time: new Date().toISOString(),
+    version: hostInfo().version,
+    at: { stage, epoch, step },
+    set,
+    ...(results === undefined ? {} : { results }),
+  };
+  return {
+    ...info,
+    config,
+    backend,
+    ...(moved ? { earlierBackends: [...(stored.earlierBackends ?? []), stored.backend] } : {}),
+    ...(changed ? { changes: [...(stored.changes ?? []), change] } : {}),
+  };
 }
 
 function checkTrainOptions(options: unknown, more: readonly string[] = []): SessionOptions {
@@ -145,7 +189,9 @@ async function* work(
   const { state, config, folder } = session;
   let settled = true;
   try {
-    await prepare();
+    await prepare().catch(async (error) => {
+      throw await resumable(error, folder);
+    });
     settled = false;
     yield startEvent(session, info, resumed);
     if (state.stage === 'ann') {
@@ -166,12 +212,10 @@ async function* work(
   } catch (error) {
     const begun = !settled;
     settled = true;
-    if (!begun || !isAbort(error)) throw error;
-    await session.saveInterrupted();
-    yield { event: 'saved', run: folder.path, stage: state.stage, epoch: state.epoch, step: state.step };
-    throw error instanceof OneSpikeError
-      ? error
-      : new OneSpikeError('ERR_ABORTED', 'Training was interrupted', { cause: error });
+    if (!begun) throw error;
+    const { saved, error: reported } = await settle(session, error);
+    if (saved) yield { event: 'saved', run: folder.path, stage: state.stage, epoch: state.epoch, step: state.step };
+    throw reported;
   } finally {
     // The consumer left the loop: as if interrupted.
     if (!settled) await session.saveInterrupted();

@@ -1,15 +1,22 @@
 /**
  * A run on disk: `run.json`, `metrics.jsonl`, `model.safetensors` and `checkpoints/` in one folder.
  */
-import { open, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { OneSpikeError } from '../../errors';
-import { atomicWrite, ioError, makeFolder, removeLeftovers } from '../../io/atomic';
+import { isTemporary } from '../../io/descriptor';
+import { makeFolder, makeNewFolder, removeEmptyFolders, removeLeftovers } from '../../io/folders';
 import { readJsonLines, type JsonObject } from '../../io/jsonl';
+import { appendAt, cutBack } from '../../io/log';
+import { shellWord } from '../../io/paths';
+import { ioError, systemCode } from '../../io/system-error';
+import { atomicWrite } from '../../io/write';
 import type { Precision } from '../../model/network';
 import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
 import { parseConfig, type TrainConfig } from '../config/config';
+import type { ConfigChange } from './changes';
 import type { DoneEvent } from './events';
+import { RunLock, type LockOptions } from './lock';
 
 /** What run.json holds. */
 export interface RunInfo {
@@ -35,11 +42,17 @@ export interface RunInfo {
     std: number[];
   };
   host: { name: string; platform: string; cpu: string; cores: number; memoryBytes: number; node: string; simd: string };
+  /** What `resume` has changed, in order. */
+  changes?: ConfigChange[];
   /** Of a finished run. */
   results?: DoneEvent;
 }
 
 export class RunFolder {
+  private held: RunLock | undefined;
+  /** Folders that were made for this run, outermost first. */
+  private readonly made: string[] = [];
+
   constructor(readonly path: string) {}
 
   get infoPath(): string {
@@ -58,24 +71,82 @@ export class RunFolder {
     return join(this.path, 'checkpoints', name);
   }
 
-  /** Makes the folder. Errors: ERR_STATE if it holds anything, so that no run is ever overwritten; ERR_IO. */
-  async create(): Promise<void> {
+  /** Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO. Nothing is made. */
+  async checkFree(): Promise<void> {
+    let names: string[];
     try {
-      await makeFolder(this.path);
-      // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
-      const held = (await readdir(this.path)).filter((name) => !/^(run\.lock|\.run\..*\.tmp)$/.test(name));
-      if (held.length > 0) {
-        const hint = held.includes('run.json')
-          ? `go on with it by \`onespike resume ${this.path}\`, or name another folder`
-          : 'name another folder';
-        throw new OneSpikeError(
-          'ERR_STATE',
-          `Expected an empty or new folder for out but ${this.path} holds ${held.length} entries; ${hint}`,
-        );
-      }
+      names = await readdir(this.path);
     } catch (error) {
+      if (systemCode(error) === 'ENOENT') return;
       throw ioError('create', this.path, error);
     }
+    // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
+    const held = names.filter((name) => name !== 'run.lock' && !isTemporary(name));
+    if (held.length === 0) return;
+    const hint = held.includes('run.json')
+      ? `go on with it by \`onespike resume ${shellWord(this.path)}\`, or name another folder`
+      : 'name another folder';
+    throw new OneSpikeError(
+      'ERR_STATE',
+      `Expected an empty or new folder for out but ${this.path} holds ${held.length} entries; ${hint}`,
+    );
+  }
+
+  /** Makes the folder and takes its lock. Errors: ERR_STATE as of `checkFree` and `RunLock.take`; ERR_IO. Nothing stays then. */
+  async create(): Promise<void> {
+    this.made.push(...(await makeFolder(this.path)));
+    try {
+      await this.lock();
+      await this.checkFree();
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  /** As `create` for the first of `path`, `path-2`, `path-3`, ... that does not exist yet. */
+  static async createNew(path: string): Promise<RunFolder> {
+    const above = await makeFolder(dirname(path));
+    for (let number = 1; ; number++) {
+      const folder = new RunFolder(number === 1 ? path : `${path}-${number}`);
+      folder.made.push(...above);
+      if (!(await folder.makeNew())) continue;
+      await folder.create();
+      return folder;
+    }
+  }
+
+  private async makeNew(): Promise<boolean> {
+    try {
+      const made = await makeNewFolder(this.path);
+      if (made) this.made.push(this.path);
+      return made;
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  /** Takes the lock. Errors: as `RunLock.take`. */
+  async lock(options: LockOptions = {}): Promise<void> {
+    this.held = await RunLock.take(this.path, options);
+  }
+
+  /** Gives the lock back. */
+  async unlock(): Promise<void> {
+    await this.held?.release();
+    this.held = undefined;
+  }
+
+  /** Gives the lock back and removes the folders that were made, where no run came of them. */
+  async abandon(): Promise<void> {
+    await this.unlock();
+    await removeEmptyFolders(this.made);
+  }
+
+  /** Errors: ERR_STATE if another process has taken the run over; then nothing must be written any more. */
+  async assertHeld(): Promise<void> {
+    await this.held?.assertHeld();
   }
 
   /** Makes checkpoints/, and clears away what a killed process left half-written. */
@@ -91,7 +162,7 @@ export class RunFolder {
     try {
       text = await readFile(this.infoPath, 'utf8');
     } catch (error) {
-      throw ioError('read', this.infoPath, error);
+      throw (await this.fileInsteadOfRun()) ?? ioError('read', this.infoPath, error);
     }
     let info: Partial<RunInfo> | null = null;
     try {
@@ -116,47 +187,34 @@ export class RunFolder {
     }
   }
 
+  /** The error for a path that is a file, perhaps one of a run. */
+  private async fileInsteadOfRun(): Promise<OneSpikeError | undefined> {
+    if (!(await isFile(this.path))) return undefined;
+    const above = dirname(this.path);
+    for (const folder of [above, dirname(above)]) {
+      if (await isFile(new RunFolder(folder).infoPath))
+        return new OneSpikeError(
+          'ERR_IO',
+          `Expected the folder of a run but ${this.path} is a file of the run ${folder}`,
+        );
+    }
+    return new OneSpikeError('ERR_IO', `Expected the folder of a run but ${this.path} is a file`);
+  }
+
   async writeInfo(info: RunInfo): Promise<void> {
+    await this.assertHeld();
     await atomicWrite(this.infoPath, `${JSON.stringify(info, null, 2)}\n`);
   }
 
-  /** Appends one line after byte `position` (cutting off whatever follows it) and returns the new length. It is on disk on return. */
+  /** Appends one line after byte `position`, cutting off whatever follows it, and returns the new length. Errors: as `appendAt`. */
   async appendMetric(position: number, metric: object): Promise<number> {
-    const line = Buffer.from(`${JSON.stringify(metric)}\n`);
-    const file = await open(this.metricsPath, 'a').then(async (created) => {
-      await created.close();
-      return open(this.metricsPath, 'r+');
-    });
-    try {
-      await file.truncate(position);
-      await file.write(line, 0, line.length, position);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    return position + line.length;
+    await this.assertHeld();
+    return appendAt(this.metricsPath, position, Buffer.from(`${JSON.stringify(metric)}\n`));
   }
 
-  /** Cuts metrics.jsonl back to what a checkpoint knows of. */
-  async truncateMetrics(position: number): Promise<void> {
-    const size = await stat(this.metricsPath).then(
-      (info) => info.size,
-      () => 0,
-    );
-    if (size < position) {
-      throw new OneSpikeError(
-        'ERR_FORMAT',
-        `Expected at least ${position} bytes in ${this.metricsPath} but received ${size}; the checkpoint belongs to another run`,
-      );
-    }
-    if (size === position) return;
-    const file = await open(this.metricsPath, 'r+');
-    try {
-      await file.truncate(position);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+  /** Cuts metrics.jsonl back to what a checkpoint knows of, and returns its length. Errors: as `cutBack`. */
+  async cutMetrics(position: number): Promise<number> {
+    return cutBack(this.metricsPath, position);
   }
 
   /** Epochs and conversion so far; a half-written last line (of a killed process) is left out. */
@@ -170,6 +228,13 @@ export class RunFolder {
       () => false,
     );
   }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 /** The precision of a run, whichever version made it. */
