@@ -4,13 +4,24 @@ import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { checkOneOf } from '../../check';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
+import { shellWord, shortPath } from '../../io/paths';
+import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
 import type { TrainEvent } from '../../train/run/events';
 import { resume, train } from '../../train/loop/train';
-import { listenForInterrupt } from '../interrupt';
+import { interruptible } from '../interrupt';
 import { Output } from '../output';
-import { shortPath, TrainView } from '../train-view';
-import { asUsage, backendOption, deviceOption, integerOption, precisionOption, UsageError } from '../usage';
+import { TrainView } from '../train-view';
+import {
+  asUsage,
+  backendOption,
+  deviceOption,
+  integerOption,
+  movedOption,
+  precisionOption,
+  setOption,
+  UsageError,
+} from '../usage';
 
 interface TrainFlags {
   dataset?: string;
@@ -22,6 +33,16 @@ interface TrainFlags {
   threads?: number;
   precision?: string;
   set: string[];
+  json?: boolean;
+}
+
+interface ResumeFlags {
+  backend?: string;
+  device?: number;
+  threads?: number;
+  data?: string;
+  set: string[];
+  force?: boolean;
   json?: boolean;
 }
 
@@ -41,12 +62,7 @@ export function addTrain(program: Command): void {
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
     .addOption(precisionOption())
-    .option(
-      '--set <key=value>',
-      'set one key of the configuration; may be repeated',
-      (value: string, all: string[]) => [...all, value],
-      [],
-    )
+    .addOption(setOption('set one key of the configuration; may be repeated'))
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -72,26 +88,36 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, to 
     .option('--backend <name>', 'auto, cpu or cuda; another one than before goes on to other bits (default: the same)')
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
+    .addOption(movedOption())
+    .addOption(
+      setOption('change epochs, rates or augmentation; with more epochs a finished run goes on; may be repeated'),
+    )
+    .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting')
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
       `
-Example:
-  $ onespike resume runs/vgg6-shapes-20260102-030405`,
+Examples:
+  $ onespike resume runs/vgg6-shapes-20260102-030405
+  $ onespike resume runs/mine --set snn.epochs=40         ten more than its 30
+  $ onespike resume runs/mine --data /mnt/pictures        the pictures have moved
+
+With more epochs the learning rate follows the schedule of the new number from there on.`,
     )
-    .action(
-      async (
-        run: string,
-        { json, backend, device, threads }: { backend?: string; device?: number; threads?: number; json?: boolean },
-      ) => {
-        const output = new Output(json === true);
-        const choice =
-          backend === undefined ? undefined : asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES));
-        await follow(output, (signal) =>
-          resume(run, { signal, backend: choice, device, threads, progressSeconds: output.interactive ? 0.2 : 5 }),
-        );
-      },
-    );
+    .action(async (run: string, { json, backend, data, set, ...flags }: ResumeFlags) => {
+      const output = new Output(json === true);
+      const choice =
+        backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
+      const changes = asUsage(() => set.reduce<PlainObject>(applyOverride, {}));
+      const progressSeconds = output.interactive ? 0.2 : 5;
+      const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
+        resume(run, { signal, ...choice, ...flags, directory: data, changes, progressSeconds });
+      await follow(output, resumed).catch((error) => {
+        // Only the run knows which keys it can change.
+        if (set.length > 0 && isOneSpikeError(error) && error.code === 'ERR_ARG') throw new UsageError(error.message);
+        throw error;
+      });
+    });
 }
 
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
@@ -122,23 +148,18 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
 /** Shows the events; an interruption that was saved says how to go on. */
 async function follow(output: Output, start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>): Promise<void> {
   const view = new TrainView(output);
-  const { signal, release } = listenForInterrupt(output);
-  let saved: string | undefined;
-  try {
-    for await (const event of start(signal)) {
-      output.event(event);
-      view.show(event);
-      if (event.event === 'saved') saved = event.run;
+  await interruptible(output, async (signal) => {
+    let saved: string | undefined;
+    try {
+      for await (const event of start(signal)) {
+        output.event(event);
+        view.show(event);
+        if (event.event === 'saved') saved = event.run;
+      }
+    } catch (error) {
+      if (saved === undefined || !isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
+      const advice = `Go on by: onespike resume ${shellWord(shortPath(saved))}`;
+      throw new OneSpikeError(error.code, `Interrupted and saved. ${advice}`, { cause: error });
     }
-  } catch (error) {
-    if (saved !== undefined && isOneSpikeError(error)) {
-      throw new OneSpikeError(error.code, `Interrupted and saved. Go on by: onespike resume ${shortPath(saved)}`, {
-        cause: error,
-      });
-    }
-    throw error;
-  } finally {
-    output.clear();
-    release();
-  }
+  });
 }

@@ -1,6 +1,8 @@
 /** From a configuration to its images, and from these to the description of the network. */
+import { stat } from 'node:fs/promises';
 import { checkString, expected } from '../../check';
 import { loadDataset, type LoadedDataset } from '../../data';
+import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../../model/description';
 import { vgg } from '../../model/vgg';
@@ -54,20 +56,27 @@ export interface ImagesOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The data set of a configuration. Errors: as `loadDataset`. */
-export function loadConfigured(config: TrainConfig, { run, signal }: ImagesOptions = {}): Promise<LoadedDataset> {
+/** The data set of a configuration. Errors: as `loadDataset`; a folder that is gone is named with what to do. */
+export async function loadConfigured(config: TrainConfig, { run, signal }: ImagesOptions = {}): Promise<LoadedDataset> {
   const { name, directory, trainCount, testCount, size, testShare, seed } = config.dataset;
-  return loadDataset(
-    name,
-    defined({
-      directory,
-      trainCount,
-      testCount,
-      size,
-      testShare,
-      seed,
-      signal,
-      ...(run === undefined ? {} : { leaveOut: [run] }),
-    }),
+  const leaveOut = run === undefined ? undefined : [run];
+  try {
+    return await loadDataset(
+      name,
+      defined({ directory, trainCount, testCount, size, testShare, seed, signal, leaveOut }),
+    );
+  } catch (error) {
+    if (directory === undefined || !isOneSpikeError(error) || error.code !== 'ERR_IO' || (await exists(directory)))
+      throw error;
+    throw new OneSpikeError('ERR_IO', `${error.message}; if the files have moved, name their folder with --data DIR`, {
+      cause: error,
+    });
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
   );
 }
