@@ -79,6 +79,16 @@ export async function readIfThere(path: string): Promise<FileText | undefined> {
   }
 }
 
+/** Whether `path` names the file that is open, which needs no other file to be opened. */
+export async function isAt(path: string, handle: FileHandle): Promise<boolean> {
+  try {
+    const [named, held] = await Promise.all([stat(path), handle.stat()]);
+    return named.ino === held.ino && named.dev === held.dev;
+  } catch {
+    return false;
+  }
+}
+
 /** Writes the content of the file once more, which sets its time by the clock of its file system. Failures are ignored. */
 export async function refresh(handle: FileHandle, content: string): Promise<void> {
   try {

@@ -9,6 +9,7 @@ import { OneSpikeError } from '../../errors';
 import {
   createExclusive,
   fileSystemNow,
+  isAt,
   moveAside,
   moveBack,
   readIfThere,
@@ -66,6 +67,7 @@ export class RunLock {
    */
   async assertHeld(): Promise<void> {
     const path = lockPath(this.run);
+    if (await isAt(path, this.handle)) return;
     const found = await readIfThere(path).catch(() => null);
     // What cannot be read says nothing against it.
     if (found === null || found?.text === this.content) return;
@@ -86,10 +88,10 @@ export class RunLock {
   /** Gives the lock back; may be called twice. */
   async release(): Promise<void> {
     clearInterval(this.timer);
-    await this.handle.close().catch(() => undefined);
     const path = lockPath(this.run);
-    const found = await readIfThere(path).catch(() => undefined);
-    if (found?.text === this.content) await removeFile(path);
+    const held = await isAt(path, this.handle);
+    await this.handle.close().catch(() => undefined);
+    if (held) await removeFile(path);
   }
 }
 
