@@ -1,6 +1,7 @@
 // Disks and outputs that are full, limits, and places that are not there: one line that says what to do, and nothing lost.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cli, temporaryFolder } from '../helpers/command-line';
 import { briefConfig, complaints, lost, undisturbed } from './helpers';
@@ -30,19 +31,27 @@ function shell(
 
 const stackFrame = /^\s+at /m;
 
-describe('a small disk', () => {
-  const disk = join(folder, 'disk');
-  const mounted = ((): string | undefined => {
-    mkdirSync(disk);
-    const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk], {
-      encoding: 'utf8',
-    });
-    return status === 0 ? undefined : (error?.message ?? stderr.trim());
-  })();
-  if (mounted !== undefined) console.log(`skipped: a full disk: cannot mount a tmpfs (${mounted})`);
-  else afterAll(() => execFileSync('umount', [disk]));
+/** A file system of its own in memory, or why there is none. It lies apart, because a folder cannot be removed while it is mounted. */
+function mountDisk(): { disk: string } | { reason: string } {
+  const disk = mkdtempSync(join(tmpdir(), 'onespike-disk-'));
+  const args = ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk];
+  const { status, stderr, error } = spawnSync('mount', args, { encoding: 'utf8' });
+  if (status === 0) return { disk };
+  rmdirSync(disk);
+  return { reason: `cannot mount a tmpfs (${error?.message ?? stderr.trim()})` };
+}
 
-  (mounted === undefined ? test : test.skip).each([4, 8, 12, 16, 24, 32, 44, 56])(
+const mounted = mountDisk();
+if ('reason' in mounted) console.log(`skipped: a full disk: ${mounted.reason}`);
+afterAll(() => {
+  if ('reason' in mounted) return;
+  execFileSync('umount', [mounted.disk]);
+  rmdirSync(mounted.disk);
+});
+
+describe('a small disk', () => {
+  const disk = 'disk' in mounted ? mounted.disk : '';
+  ('disk' in mounted ? test : test.skip).each([4, 8, 12, 16, 24, 32, 44, 56])(
     'of %i KiB',
     async (size) => {
       const run = join(disk, `run-${size}`);
