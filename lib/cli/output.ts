@@ -57,7 +57,7 @@ export class Output {
     this.live = true;
   }
 
-  /** What goes on, on stderr in either mode: a live line on a terminal, elsewhere a line every few seconds. */
+  /** Progress on stderr in either mode: a live line on a terminal, elsewhere a line every few seconds. */
   progress(text: string): void {
     const { stderr } = this.streams;
     if (stderr.isTTY === true && process.env.TERM !== 'dumb') {

@@ -45,7 +45,7 @@ export class TrainView {
     );
     if (event.resumed !== null && event.resumed.backend !== event.backend) {
       this.output.note(
-        `${paint('yellow', 'note')}  the run comes from backend ${event.resumed.backend}: on ${event.backend} it goes on to other bits`,
+        `${paint('yellow', 'note')}  the run comes from backend ${event.resumed.backend}: on ${event.backend} its results are not bit-identical`,
       );
     }
   }

@@ -8,11 +8,9 @@ import { OneSpikeError } from '../errors';
 import { absolutePath } from '../io/paths';
 import { ioError } from '../io/system-error';
 
-/** What a person can do when files of a set are missing. */
+/** What a person can do when files of a public set are missing. */
 export function adviceFor(name: string): string {
-  return name === 'folder'
-    ? 'pass the folder with --data DIR'
-    : `run \`onespike data fetch ${name}\` or name their folder with --data DIR`;
+  return `run \`onespike data fetch ${name}\` or name their folder with --data DIR`;
 }
 
 export function abortError(signal: AbortSignal, what: string): OneSpikeError {

@@ -1,5 +1,8 @@
 /** What every data set looks like once it is in memory. */
 
+/** A Uint8Array of this many bytes can be created wherever Node 20 runs. */
+export const mostBytes = 2 ** 32 - 1;
+
 /** Channels, height, width of one image. */
 export type ImageShape = [channels: number, height: number, width: number];
 
@@ -16,17 +19,30 @@ export interface ImageSet {
   count: number;
 }
 
-export interface LoadedDataset {
-  name: string;
+/** Something about the images that a person should know before trusting a result. */
+export interface DataWarning {
+  /** `DATA_LEFT_OUT`: files were not used. `DATA_LAYOUT`: how the folders were understood. `DATA_CHANGED`: a run had other images. */
+  code: 'DATA_LEFT_OUT' | 'DATA_LAYOUT' | 'DATA_CHANGED';
+  message: string;
+}
+
+/** The images of a data set as its files give them. */
+export interface LoadedParts {
   train: ImageSet;
   test: ImageSet;
+  /** Rows of `train`, ascending, that the data set itself sets aside for validation; absent where it does not. */
+  validation?: Uint32Array;
+  warnings?: DataWarning[];
+}
+
+export interface LoadedDataset extends LoadedParts {
+  name: string;
+  warnings: DataWarning[];
   /** Per channel, of byte / 255 over every pixel of `train`. */
   mean: number[];
   /** Per channel population standard deviation of byte / 255 over every pixel of `train`. */
   std: number[];
 }
-
-export type DatasetName = 'shapes' | 'cifar10' | 'cifar100' | 'mnist' | 'folder';
 
 export interface LoadOptions {
   /** Where the files are. Default: `$ONESPIKE_DATA/NAME` if that exists, else `$ONESPIKE_DATA`, else `~/.cache/onespike/NAME`. */
@@ -41,7 +57,9 @@ export interface LoadOptions {
   size?: number;
   /** `folder` only: share of an unsplit folder that becomes the test part. Default 0.2. */
   testShare?: number;
-  /** `folder` only: folders that hold no pictures even where they lie among those of the classes, such as that of a run. */
-  leaveOut?: string[];
+  /** `folder` only: leave out pictures that cannot be read, with a warning, where loading would fail. Default false. */
+  skipUnreadable?: boolean;
+  /** `folder` only: paths that are no classes, whatever they hold, such as the folder that a run is written to. */
+  exclude?: readonly string[];
   signal?: AbortSignal;
 }

@@ -5,36 +5,41 @@ import { layerShapes } from '../model/shapes';
 import { fanOut, type FanOut } from './fan-out';
 import { analogSteps, inputEvents } from './input-events';
 
-/** Work of one weighted layer; means per image. */
+/** The operations of one weighted layer, as means per image. */
 export interface LayerOperations {
-  /** Entry of the layer list. */
+  /** The layer, as entry of the layer list. */
   layer: number;
+  /** The type of the layer. */
   type: 'conv' | 'linear';
+  /** The number of its neurons. */
   neurons: number;
-  /** Multiply-accumulates of the dense network. */
+  /** The multiply-accumulates of the dense network. */
   annMacs: number;
-  /** Multiply-accumulates of the spiking network: of analog input alone. */
+  /** The multiply-accumulates of the spiking network, which only analog input causes. */
   macs: number;
-  /** Accumulates: every incoming event times its fan-out. */
+  /** The accumulates: every incoming event times its fan-out. */
   accumulates: number;
-  /** Incoming events, with those that a pool drops. */
+  /** The incoming events, those included that a pool drops. */
   events: number;
-  /** Outgoing events: neurons that fired. 0 for the output layer, whose spikes nobody receives. */
+  /** The outgoing events, which are the neurons that fired; 0 for the output layer, whose spikes no layer receives. */
   spikes: number;
-  /** Steps at which a potential was brought up to date: until the neuron fires, always in the output layer. */
+  /** The updates of potentials: one per step and neuron, until the neuron fires, at all steps in the output layer. */
   updates: number;
 }
 
-/** Operations per image, averaged over `images` images. */
+/** The operations of a network per image, averaged over `images` images. */
 export interface OperationCounts {
+  /** The number of images that were counted. */
   images: number;
-  /** True if the input spikes are expected numbers (rate encoder) and not counted ones. */
+  /** True if the input spikes are expected numbers (the encoder `rate`) and not counted ones. */
   expectedInput: boolean;
+  /** The operations of every weighted layer. */
   layers: LayerOperations[];
 }
 
 /** Spike times by layer name `layers.I`, (N, C, H, W) or (N, O), 0 = never; the output layer is not read. */
 export interface SpikeTimeMaps {
+  /** The spike times of one layer. */
   get(name: string): ArrayLike<number> | undefined;
 }
 
@@ -45,7 +50,7 @@ interface MapCount {
   updates: number;
 }
 
-/** Adds up operations batch by batch, so that the maps of many images need not exist at once. */
+/** A counter that adds up operations batch by batch, so that the maps of many images need not exist at once. */
 export class OperationCounter {
   private images = 0;
   private readonly pixelEvents: Float64Array;
@@ -55,7 +60,11 @@ export class OperationCounter {
 
   private readonly network: ResolvedNetwork;
 
-  /** Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse. */
+  /**
+   * Creates a counter for the network of a description.
+   *
+   * Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse.
+   */
   constructor(description: NetworkDescription) {
     const network = resolveNetwork(description);
     this.network = network;
@@ -73,7 +82,8 @@ export class OperationCounter {
   }
 
   /**
-   * Counts the images of one batch: bytes (N, C, H, W) and what `forward(pixels, { trace: true })` gave for them.
+   * Counts the images of one batch: pixels (N, C, H, W) and the `spikeTimes` of `forward(pixels, { trace: true })`.
+   *
    * Errors: ERR_ARG, ERR_SHAPE for maps that are missing, of another size, or hold a time beyond T; then nothing of
    * the batch is counted.
    */
@@ -104,7 +114,7 @@ export class OperationCounter {
     this.images += count;
   }
 
-  /** Means per image over everything added so far. Errors: ERR_STATE if that is nothing. */
+  /** Returns means per image over all batches so far. Errors: ERR_STATE if there was none. */
   counts(): OperationCounts {
     if (this.images === 0) throw expected('at least one image', 'the operation counter', 0, 'ERR_STATE');
     const perImage = (sum: number): number => sum / this.images;
@@ -141,7 +151,8 @@ export class OperationCounter {
 }
 
 /**
- * Operations of one batch, per image; see `OperationCounter.add`.
+ * Counts the operations of one batch, per image; `OperationCounter.add` describes the arguments.
+ *
  * Errors: ERR_ARG, ERR_SHAPE.
  */
 export function countOperations(

@@ -4,6 +4,7 @@ import { link, open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { flush, temporaryFor, writeAll } from './descriptor';
+import { exists } from './status';
 import { ioError, systemCode } from './system-error';
 import { removeFile } from './write';
 
@@ -134,6 +135,6 @@ export async function moveBack(aside: string, path: string): Promise<void> {
     await link(aside, path);
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return;
-    if ((await stat(path).catch(() => undefined)) === undefined) await rename(aside, path).catch(() => undefined);
+    if (!(await exists(path))) await rename(aside, path).catch(() => undefined);
   }
 }

@@ -1,8 +1,9 @@
 // Folders: made one by one, so that those of a start that fails can be removed again.
-import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { isTemporary } from './descriptor';
+import { isFolder } from './status';
 import { ioError } from './system-error';
 import { removeFile } from './write';
 
@@ -32,13 +33,6 @@ export async function makeNewFolder(path: string): Promise<boolean> {
     if (await isFolder(path)) return false;
     throw ioError('create', path, error);
   }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }
 
 /** Removes those of the folders that are empty, the last one first. */

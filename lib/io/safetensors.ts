@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
-import { checkObject, checkString, describeValue, expected } from '../check';
+import { checkObject, checkString, describeValue, expected, isObject } from '../check';
 import { OneSpikeError } from '../errors';
 import { duplicateKey } from './json-keys';
 import { ioError } from './system-error';
@@ -247,10 +247,6 @@ function checkTensor(name: string, tensor: Tensor): void {
 
 function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function product(shape: readonly number[]): number {

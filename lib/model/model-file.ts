@@ -1,5 +1,5 @@
 // Model files and checkpoints: safetensors whose metadata hold the architecture, so that a file is complete by itself.
-import { describeValue } from '../check';
+import { describeValue, isObject } from '../check';
 import { OneSpikeError } from '../errors';
 import { readSafetensors, writeSafetensors, type Tensor } from '../io/safetensors';
 import { resolveNetwork, type ResolvedNetwork } from './description';
@@ -106,9 +106,8 @@ function parseArchitecture(json: string | undefined, path: string): ResolvedNetw
   } catch (error) {
     throw damaged(path, "JSON under the key 'onespike' of the metadata", (error as Error).message, error);
   }
-  if (typeof value !== 'object' || value === null)
-    throw damaged(path, "an object under the key 'onespike' of the metadata", describeValue(value));
-  const { format, network } = value as { format?: unknown; network?: unknown };
+  if (!isObject(value)) throw damaged(path, "an object under the key 'onespike' of the metadata", describeValue(value));
+  const { format, network } = value;
   if (format !== FORMAT) throw damaged(path, `format ${FORMAT} of the architecture`, describeValue(format));
   try {
     return resolveNetwork(network);

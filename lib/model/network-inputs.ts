@@ -22,39 +22,54 @@ import type {
 } from '../native/network';
 import { OneSpikeError } from '../errors';
 
+/** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
 export type Mode = NativeMode;
 const MODES: readonly Mode[] = ['snn', 'ann'];
 
-/** Class numbers 0..K-1, one per image. */
+/** Labels: class numbers from 0 to K-1, one per image. */
 export type Labels = ArrayLike<number> | BigInt64Array | BigUint64Array;
 
-/** Random crop with `padding` zero pixels around, and flip left to right; a function of seed, step and position alone. */
+/**
+ * The augmentation of a batch: a random crop and a random flip, as a function of seed, step and position in the batch
+ * alone.
+ */
 export interface Augment {
+  /** The zero pixels around the image from which a crop of its own size is drawn; 0 for no crop. */
   padding: number;
+  /** Whether images are flipped left to right with probability 1/2. */
   flip: boolean;
+  /** The seed of the random numbers. */
   seed: number;
+  /** The step, which together with the seed selects the random numbers. */
   step: number;
 }
 
-/** Pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
+/** A batch of images: pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
 export type Batch =
   | { pixels: Uint8Array; labels?: Labels | undefined }
   | { dataset: DeviceDataset; indices: Uint32Array; augment?: Augment | undefined };
 
+/** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
 export interface OptimizerOptions {
+  /** The rule: SGD with momentum, Adam or AdamW. */
   kind: 'sgd' | 'adam' | 'adamw';
+  /** The learning rate. */
   learningRate: number;
-  /** Of thresholds and leaks; `learningRate` by default. */
+  /** The learning rate of thresholds and leaks; `learningRate` by default. */
   neuronLearningRate?: number | undefined;
-  /** Of sgd; 0.9 by default. */
+  /** The momentum of SGD; 0.9 by default. */
   momentum?: number | undefined;
-  /** Of weights only; 0 by default. */
+  /** The weight decay, which applies to weights only; 0 by default. */
   weightDecay?: number | undefined;
+  /** The decay of Adam's first moment; 0.9 by default. */
   beta1?: number | undefined;
+  /** The decay of Adam's second moment; 0.999 by default. */
   beta2?: number | undefined;
+  /** The constant in Adam's denominator; 1e-8 by default. */
   epsilon?: number | undefined;
+  /** Whether Adam divides by the running maximum of its second moment; false by default. */
   amsgrad?: boolean | undefined;
-  /** Largest L2 norm of the whole gradient; 0 (the default) for no limit. */
+  /** The largest L2 norm of the whole gradient; 0 (the default) for no limit. */
   clipNorm?: number | undefined;
 }
 

@@ -4,102 +4,128 @@ import type { StepStats } from './forward';
 import type { Batch, Mode, OptimizerOptions } from './network-inputs';
 import type { SpikeTimes } from './spike-times';
 
+/** Options of `Network.create` and `Network.open`. */
 export interface NetworkOptions {
-  /** `auto` (the default) takes the GPU if it can be used, else the CPU. */
+  /** The backend; `auto` (the default) chooses a GPU if one can be used, else the CPU. */
   backend?: BackendChoice | undefined;
-  /** Number of the GPU; the first that is usable by default. The CPU has no devices. */
+  /** The number of the GPU; by default the first that can be used. The CPU has no devices. */
   device?: number | undefined;
-  /** Of the initial weights, dropout and the rate encoder; 0 by default. */
+  /** The seed of the initial weights, of dropout and of the rate encoder; 0 by default. */
   seed?: number | undefined;
-  /** CPU threads; 0 (the default) for as many as the machine has. Results do not depend on it. */
+  /** The number of CPU threads; 0 (the default) for as many as the machine has. Results do not depend on it. */
   threads?: number | undefined;
   /**
-   * `fp32`, or `mixed`: products that are computed densely take bf16 operands and accumulate in 32 bits; parameters, potentials and
-   * everything else stay in 32 bits. Default: `mixed` on a GPU, `fp32` on the CPU.
+   * The precision: `fp32`, or `mixed`, in which products that are computed densely have bf16 operands and accumulate in
+   * 32 bits; parameters, potentials and everything else stay in 32 bits. By default `mixed` on a GPU, `fp32` on the CPU.
    */
   precision?: Precision | undefined;
-  /** Keep times per layer and operation for `network.profile()`. */
+  /** Whether the network measures times per layer and operation for `network.profile()`; false by default. */
   profile?: boolean | undefined;
 }
 
+/** The arithmetic of a network: 32-bit floats throughout, or bf16 operands in dense products. */
 export type Precision = 'fp32' | 'mixed';
 
-/** Wall time of one operation in one layer, added up over its calls. */
+/** The wall time of one operation in one layer, added up over its calls. */
 export interface ProfileEntry {
-  /** Entry of the layer list, -1 for work on the whole network. */
+  /** The layer as entry of the layer list; -1 for work on the whole network. */
   layer: number;
+  /** The name of the operation. */
   operation: string;
-  /** The variant of the kernel that the last call chose, or ''. */
+  /** The kernel that the last call chose, or ''. */
   kernel: string;
-  /** Share of non-zero operands that it was chosen for, or 1. */
+  /** The share of non-zero operands that it was chosen for, or 1. */
   density: number;
+  /** The time of all calls, in milliseconds. */
   milliseconds: number;
+  /** The number of calls. */
   calls: number;
 }
 
+/** Options of every method that computes. */
 export interface JobOptions {
-  /** `snn` (the default), or the same weights with ReLU in place of spiking neurons. */
+  /** The mode: `snn` (the default), or `ann`, the same weights with ReLU in place of spiking neurons. */
   mode?: Mode | undefined;
+  /** The signal that stops the job, which then rejects with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
 }
 
+/** Options of `network.evaluate`. */
 export interface EvaluateOptions extends JobOptions {
   /**
-   * End an image at the first step at which an output neuron fires, or else at T; logits and prediction are those of that
-   * step: the neuron that fires first, and of several that with the highest potential (for alpha > 0 and beta >= 0). May differ
-   * from the answer after all T steps; costs less where most images are decided early. False by default; mode `snn` only.
+   * Whether an image ends at the first step at which an output neuron fires, or else at T. Logits and prediction are those
+   * of that step: the neuron that fires first, and of several the one with the highest potential (for alpha > 0 and beta >= 0).
+   * The answer may differ from the one after all T steps; it costs less where most images are decided early. False by
+   * default; for mode `snn` only.
    */
   earlyExit?: boolean | undefined;
 }
 
+/** Options of `network.forward`. */
 export interface ForwardOptions extends EvaluateOptions {
-  /** Return the spike times of every spiking layer. Not together with `earlyExit`. */
+  /** Whether the result holds the spike times of every spiking layer; not together with `earlyExit`. */
   trace?: boolean | undefined;
-  /** Return the potentials (N, T, K) of the output layer after each step. Not together with `earlyExit`. */
+  /** Whether the result holds the potentials (N, T, K) of the output layer; not together with `earlyExit`. */
   potentials?: boolean | undefined;
 }
 
+/** The results of `network.forward`. */
 export interface ForwardResult {
-  /** (N, K) */
+  /** The logits (N, K). */
   logits: Float32Array;
-  /** (N): position of the largest logit. */
+  /** The class with the largest logit, per image (N). */
   predictions: Int32Array;
-  /** (N), with `earlyExit`: the step, 1..T, at which the image was decided. */
+  /** The step, 1..T, at which each image was decided (N); with `earlyExit`. */
   decisionSteps?: Uint8Array;
+  /** The spike times of every spiking layer; with `trace`. */
   spikeTimes?: SpikeTimes;
-  /** (N, T, K); `network.anytime(potentials)` gives the predictions after each step. */
+  /**
+   * The potentials (N, T, K) of the output layer; with `potentials`. `network.anytime(potentials)` gives the predictions
+   * after each step.
+   */
   potentials?: Float32Array;
+  /** Counts and times of the pass. */
   stats: StepStats;
 }
 
+/** The results of `network.gradients`. */
 export interface GradientsResult {
-  /** Mean over the images. */
+  /** The mean loss over the images. */
   loss: number;
+  /** The gradient of every parameter by its name, in the layout of `network.parameters()`. */
   gradients: Map<string, Float32Array>;
+  /** Counts and times of the pass. */
   stats: StepStats;
 }
 
+/** Options of `network.trainStep`. */
 export interface TrainStepOptions extends JobOptions {
+  /** The optimiser of the step. */
   optimizer: OptimizerOptions;
-  /** Rows of a data set to prepare in the background: the batch of the next step. */
+  /** The batch of the next step, as rows of a data set, which is prepared in the background. */
   next?: Batch | undefined;
 }
 
-/** One step of several. */
+/** One step of `network.trainSteps`. */
 export interface TrainStep {
+  /** The labelled images. */
   batch: Batch;
+  /** The optimiser of the step. */
   optimizer: OptimizerOptions;
 }
 
+/** Options of `network.trainSteps`. */
 export interface TrainStepsOptions extends JobOptions {
-  /** Rows of a data set to prepare in the background: the first batch of the next call. */
+  /** The first batch of the next call, as rows of a data set, which is prepared in the background. */
   next?: Batch | undefined;
 }
 
+/** Options of `network.calibrate`. */
 export interface CalibrateOptions {
-  /** 99.7 by default. */
+  /** The percentile of the weighted input, from 0 to 100; 99.7 by default. */
   percentile?: number | undefined;
-  /** Factor on the percentile; 1 by default. */
+  /** The factor on the percentile; 1 by default. */
   scale?: number | undefined;
+  /** The signal that stops the job, which then rejects with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
 }

@@ -1,5 +1,5 @@
 // Parameters and optimiser state of a native network, as maps of tensors.
-import { expected, suggest } from '../check';
+import { didYouMean, expected } from '../check';
 import type { NativeCounters, NativeNetwork, TensorKind } from '../native/network';
 import { OneSpikeError } from '../errors';
 import type { FloatTensor } from './model-file';
@@ -96,11 +96,10 @@ export function writeOptimizerState(
 function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape {
   const found = tensors.find((tensor) => tensor.name === name);
   if (found !== undefined) return found;
-  const near = suggest(
+  const hint = didYouMean(
     name,
     tensors.map((tensor) => tensor.name),
   );
-  const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;
   throw new OneSpikeError('ERR_ARG', `Expected the name of a tensor of this network but received '${name}'${hint}`);
 }
 

@@ -155,6 +155,13 @@ describe('without a place of its own', () => {
     },
   );
 
+  (root ? test : test.skip)('no home: a generated data set needs none', () => {
+    const bare = { PATH: process.env.PATH ?? '' };
+    const { status, output } = shell('"$node" "$main" data info shapes --json', { cwd: '/', env: bare });
+    expect(status).toBe(0);
+    expect(JSON.parse(output)).toMatchObject({ event: 'data', name: 'shapes', present: true, directory: '' });
+  });
+
   test.each(['train', 'eval run', 'resume run', 'predict run a.png', 'data info cifar10 --data x'])(
     'a working folder that was removed: %s says so in one line',
     async (command) => {

@@ -18,11 +18,9 @@ describe('RunFolder', () => {
   test('an existing folder with anything in it is refused', async () => {
     const path = join(folder, 'held');
     mkdirSync(path);
-    const run = new RunFolder(path);
-    await run.create();
-    await run.unlock();
+    await (await RunFolder.create(path)).unlock();
     writeFileSync(join(path, 'run.json'), '{}');
-    for (const attempt of [() => new RunFolder(path).checkFree(), () => new RunFolder(path).create()])
+    for (const attempt of [() => new RunFolder(path).checkFree(), () => RunFolder.create(path)])
       await expect(attempt()).rejects.toMatchObject({ code: 'ERR_STATE', message: expect.stringContaining('resume') });
     expect(readdirSync(path)).toEqual(['run.json']);
   });
@@ -30,20 +28,17 @@ describe('RunFolder', () => {
   test('a start that comes to nothing removes the folders that it made, and no others', async () => {
     const mine = join(folder, 'mine');
     mkdirSync(mine);
-    const run = new RunFolder(join(mine, 'runs', 'today', 'run'));
-    await run.create();
+    const run = await RunFolder.create(join(mine, 'runs', 'today', 'run'));
     expect(readdirSync(run.path)).toEqual(['run.lock']);
     await run.abandon();
     expect(readdirSync(mine)).toEqual([]);
-    const inMine = new RunFolder(mine);
-    await inMine.create();
-    await inMine.abandon();
+    await (await RunFolder.create(mine)).abandon();
     expect(existsSync(mine)).toBe(true);
   });
 
   test('runs that are started in the same second get folders of their own', async () => {
     const wanted = join(folder, 'same', 'second');
-    const runs = await Promise.all(Array.from({ length: 5 }, () => RunFolder.createNew(wanted)));
+    const runs = await Promise.all(Array.from({ length: 5 }, () => RunFolder.create(wanted, { another: true })));
     expect(runs.map(({ path }) => path).sort()).toEqual([wanted, ...[2, 3, 4, 5].map((n) => `${wanted}-${n}`)]);
     for (const run of runs) await run.abandon();
     expect(runs.filter(({ path }) => existsSync(path))).toEqual([]);
@@ -63,7 +58,7 @@ describe('RunFolder', () => {
 
   test('a folder that cannot be made is ERR_IO', async () => {
     writeFileSync(join(folder, 'file'), '');
-    await expect(new RunFolder(join(folder, 'file', 'run')).create()).rejects.toMatchObject({ code: 'ERR_IO' });
+    await expect(RunFolder.create(join(folder, 'file', 'run'))).rejects.toMatchObject({ code: 'ERR_IO' });
   });
 
   test('run.json: absent is ERR_IO, other content ERR_FORMAT', async () => {

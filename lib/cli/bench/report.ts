@@ -1,4 +1,4 @@
-/** What a bench says: one object for programs, a few lines for people. */
+/** The results of a bench: one object for programs, a few lines for people. */
 import { hostInfo } from '../../native/devices';
 import type { Network } from '../../model/network';
 import type { Output } from '../output';

@@ -9,7 +9,7 @@ import { checkOneOf } from '../../check';
 import { shellWord } from '../../io/paths';
 
 export function addData(program: Command): void {
-  const data = program.command('data').description('data sets: look at one, or download it');
+  const data = program.command('data').description('data sets: describe one, or download it');
 
   data
     .command('info')

@@ -1,10 +1,12 @@
 /** `train` and `resume`. */
 import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { checkOneOf } from '../../check';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { shellWord, shortPath } from '../../io/paths';
+import { exists } from '../../io/status';
 import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
 import type { TrainEvent } from '../../train/run/events';
@@ -68,12 +70,12 @@ export function addTrain(program: Command): void {
       'after',
       `
 Examples:
-  $ onespike train                                        a small network on the embedded images, about 3 minutes
+  $ onespike train                                        a small network on the embedded images, some minutes
   $ onespike train vgg16 --dataset cifar10 --data cifar-10-batches-bin
   $ onespike train vgg9 --set snn.epochs=3 --set snn.optimizer.learningRate=2e-4
   $ onespike presets vgg9 --dataset mnist > my.json && onespike train my.json --out runs/mine
 
-Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, to the same bits.`,
+Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-identical to an uninterrupted run.`,
     )
     .action(async (name: string | undefined, flags: TrainFlags) => {
       const output = new Output(flags.json === true);
@@ -83,9 +85,12 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` goes on from there, to 
 
   program
     .command('resume')
-    .description('go on with an interrupted run')
+    .description('continue an interrupted run')
     .argument('<run>', 'folder of the run')
-    .option('--backend <name>', 'auto, cpu or cuda; another one than before goes on to other bits (default: the same)')
+    .option(
+      '--backend <name>',
+      'auto, cpu or cuda; with another one than before the result is not bit-identical (default: the same)',
+    )
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
     .addOption(movedOption())
@@ -131,6 +136,7 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
       );
     });
     input = asUsage(() => JSON.parse(text) as TrainConfigInput, `${name} is not valid JSON`);
+    if (flags.data === undefined) await checkDirectory(name, input);
   } else if (name !== undefined) {
     input = { preset: name } as TrainConfigInput;
   }
@@ -145,7 +151,19 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
   );
 }
 
-/** Shows the events; an interruption that was saved says how to go on. */
+/** Says where a relative folder of data in a configuration file counts from, if it lies beside the file instead. */
+async function checkDirectory(file: string, input: TrainConfigInput): Promise<void> {
+  const directory = (input as { dataset?: { directory?: unknown } } | null)?.dataset?.directory;
+  if (typeof directory !== 'string' || isAbsolute(directory) || (await exists(directory))) return;
+  const beside = join(dirname(file), directory);
+  if (!(await exists(beside))) return;
+  throw new UsageError(
+    `Expected dataset.directory '${directory}' of ${file} in the working folder, from which relative paths count, but received none`,
+    `--data ${shellWord(beside)} names the folder beside the file`,
+  );
+}
+
+/** Shows the events; an interruption that was saved says how to continue. */
 async function follow(output: Output, start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>): Promise<void> {
   const view = new TrainView(output);
   await interruptible(output, async (signal) => {
@@ -158,7 +176,7 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
       }
     } catch (error) {
       if (saved === undefined || !isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
-      const advice = `Go on by: onespike resume ${shellWord(shortPath(saved))}`;
+      const advice = `Continue by: onespike resume ${shellWord(shortPath(saved))}`;
       throw new OneSpikeError(error.code, `Interrupted and saved. ${advice}`, { cause: error });
     }
   });

@@ -1,9 +1,9 @@
 /**
  * Every number that training starts from, in one place. A configuration is the sum of four layers, later ones winning:
- * `base`, the data set's, the network's, and the pair's own.
+ * `base`, the data set's (the recipe of its source), the network's, and the pair's own.
  */
 import { checkOneOf } from '../../check';
-import { datasetNames, type DatasetName } from '../../data';
+import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
 
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
@@ -74,28 +74,6 @@ const base = {
   checkpoint: { seconds: 60 },
 };
 
-const crops = { padding: 4, flip: true };
-const cifar = {
-  ann: { epochs: 60, augment: crops },
-  snn: { epochs: 40, augment: crops },
-  convert: { images: 512 },
-  model: { dropout: 0.1 },
-};
-const small = { width: 0.25, hidden: [128, 128] };
-
-const byDataset: Record<DatasetName, PlainObject> = {
-  // Small enough for a first run of about three minutes on two cores.
-  shapes: {
-    model: small,
-    ann: { epochs: 12, batch: 32, augment: { padding: 2, flip: true } },
-    snn: { epochs: 16, batch: 32, optimizer: { learningRate: 2e-3 }, augment: { padding: 2, flip: true } },
-  },
-  cifar10: cifar,
-  cifar100: cifar,
-  mnist: { model: small, ann: { epochs: 5 }, snn: { epochs: 3 } },
-  folder: { model: { dropout: 0.1 }, ann: { epochs: 30, augment: crops }, snn: { epochs: 20, augment: crops } },
-};
-
 // Deeper networks without normalisation want smaller steps.
 const byNetwork: Record<PresetName, PlainObject> = {
   vgg6: {},
@@ -122,7 +100,7 @@ export function presetConfig(name: string, dataset: string = defaultDataset): Pl
   // The names come first, because the result is printed for people.
   return [
     base,
-    byDataset[dataset as DatasetName],
+    sources[dataset as DatasetName].recipe,
     byNetwork[name as PresetName],
     byPair[`${name}/${dataset}`] ?? {},
   ].reduce<PlainObject>(mergeConfig, named);

@@ -1,17 +1,12 @@
 /** From a configuration to its images, and from these to the description of the network. */
-import { stat } from 'node:fs/promises';
-import { checkString, expected } from '../../check';
-import { loadDataset, type LoadedDataset } from '../../data';
+import { checkString, defined, expected } from '../../check';
+import { loadDataset, sources, type LoadedDataset, type LoadOptions } from '../../data';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
+import { exists } from '../../io/status';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../../model/description';
 import { vgg } from '../../model/vgg';
 import type { TrainConfig } from '../config/config';
-
-/** What is left of an object without its undefined values. */
-function defined<T extends object>(object: T): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-}
 
 /**
  * Input shape, number of classes, mean and deviation come from the data set where the configuration leaves them open.
@@ -45,38 +40,29 @@ export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): 
 export function inDirectory(config: TrainConfig, directory: string | undefined): TrainConfig {
   if (directory === undefined) return config;
   checkString(directory, 'directory');
-  if (config.dataset.name === 'shapes')
-    throw expected("no folder for 'shapes', which needs no files,", 'directory', directory);
+  const { name } = config.dataset;
+  if (!sources[name].options.includes('directory'))
+    throw expected(`no folder for '${name}', which needs no files,`, 'directory', directory);
   return { ...config, dataset: { ...config.dataset, directory: absolutePath(directory) } };
 }
 
-export interface ImagesOptions {
-  /** Folder of the run, which is no part of the data where it lies among them. */
-  run?: string | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-/** The data set of a configuration. Errors: as `loadDataset`; a folder that is gone is named with what to do. */
-export async function loadConfigured(config: TrainConfig, { run, signal }: ImagesOptions = {}): Promise<LoadedDataset> {
-  const { name, directory, trainCount, testCount, size, testShare, seed } = config.dataset;
-  const leaveOut = run === undefined ? undefined : [run];
+/**
+ * The data set of a configuration. Folders of runs are no classes of it: `out` is the one that is being written.
+ * Errors: as `loadDataset`; a folder that is gone is named with what to do.
+ */
+export async function loadConfigured(config: TrainConfig, out: string, signal?: AbortSignal): Promise<LoadedDataset> {
+  const { name, validation: _validation, ...chosen } = config.dataset;
+  const all: LoadOptions = { ...chosen, exclude: [out] };
+  // A configuration of an earlier version may hold options that the set does not take; they never meant anything.
+  const taken = sources[name].options.map((key) => [key, all[key]]);
   try {
-    return await loadDataset(
-      name,
-      defined({ directory, trainCount, testCount, size, testShare, seed, signal, leaveOut }),
-    );
+    return await loadDataset(name, defined({ ...Object.fromEntries(taken), signal }));
   } catch (error) {
+    const { directory } = config.dataset;
     if (directory === undefined || !isOneSpikeError(error) || error.code !== 'ERR_IO' || (await exists(directory)))
       throw error;
     throw new OneSpikeError('ERR_IO', `${error.message}; if the files have moved, name their folder with --data DIR`, {
       cause: error,
     });
   }
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,4 +1,4 @@
-/** How a run ends before its end: what can be saved is saved, and the error says how to go on. */
+/** How a run ends before its end: what can be saved is saved, and the error says how to continue. */
 import { OneSpikeError, isOneSpikeError } from '../../errors';
 import { shellWord } from '../../io/paths';
 import type { RunFolder } from '../run/run-folder';
@@ -19,10 +19,10 @@ export async function settle(session: Session, error: unknown): Promise<{ saved:
   }
 }
 
-/** An error of a file with how to go on, where there is a run to go on with. */
+/** An error of a file with how to continue, where there is a run to continue. */
 export async function resumable(error: unknown, folder: RunFolder): Promise<unknown> {
   if (!isFileError(error) || !(await folder.has(folder.infoPath))) return error;
-  const advice = `The run is whole as of its last checkpoint; go on by: onespike resume ${shellWord(folder.path)}`;
+  const advice = `The run is whole as of its last checkpoint; continue by: onespike resume ${shellWord(folder.path)}`;
   return new OneSpikeError(error.code, `${error.message}. ${advice}`, { cause: error });
 }
 

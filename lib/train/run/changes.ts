@@ -1,8 +1,11 @@
 /** What `resume` may change in a run, and where a finished run goes on. */
+import { expected, isPlainObject } from '../../check';
 import { OneSpikeError } from '../../errors';
+import { hostInfo } from '../../native/devices';
 import { parseConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
-import { isPlainObject, mergeConfig, type PlainObject } from '../config/merge';
+import { mergeConfig, type PlainObject } from '../config/merge';
 import type { DoneEvent, Phase } from './events';
+import type { RunInfo } from './run-folder';
 import { emptySums, type TrainState } from './state';
 
 /** A change of the configuration, as run.json records it. */
@@ -55,8 +58,7 @@ function leaves(value: unknown, path = ''): Map<string, unknown> {
  * Errors: ERR_ARG, naming the first key that a run cannot change.
  */
 export function changeConfig(config: TrainConfig, changes: TrainConfigInput): ChangedConfig {
-  if (!isPlainObject(changes))
-    throw new OneSpikeError('ERR_ARG', 'Expected an object for changes, part of a configuration');
+  if (!isPlainObject(changes)) throw expected('a part of a configuration', 'changes', changes);
   for (const key of leaves(changes).keys()) {
     if (changeable.some((pattern) => pattern.test(key))) continue;
     throw new OneSpikeError(
@@ -107,4 +109,25 @@ export function continueWith(state: TrainState, before: TrainConfig, { config, s
   }
   if (!ended || epochs === begun) return state;
   return { ...state, stage: phase, epoch: begun, step: 0, sums: emptySums(state.sums.spikes.length) };
+}
+
+/** What run.json says from now on; `info` itself if nothing is new. A finished run that continues has no results until its next end. */
+export function recordChange(
+  info: RunInfo,
+  { config, set }: ChangedConfig,
+  { stage, epoch, step }: TrainState,
+): RunInfo {
+  if (Object.keys(set).length === 0) {
+    const moved = config.dataset.directory !== info.config.dataset.directory;
+    return moved ? { ...info, config } : info;
+  }
+  const { results, ...rest } = info;
+  const change: ConfigChange = {
+    time: new Date().toISOString(),
+    version: hostInfo().version,
+    at: { stage, epoch, step },
+    set,
+    ...(results === undefined ? {} : { results }),
+  };
+  return { ...rest, config, changes: [...(info.changes ?? []), change] };
 }

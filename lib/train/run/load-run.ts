@@ -1,9 +1,9 @@
 /** A run from its folder: configuration, metrics, and the network it ended with. */
-import { stat } from 'node:fs/promises';
 import { checkOptions, checkSignal, checkString } from '../../check';
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
 import { absolutePath, shellWord } from '../../io/paths';
+import { isFolder } from '../../io/status';
 import { Network, type NetworkOptions } from '../../model/network';
 import type { TrainConfig } from '../config/config';
 import type { ConvertedEvent, DoneEvent, EpochEvent } from './events';
@@ -55,20 +55,14 @@ export async function loadRun(path: string): Promise<Run> {
     dataset: async (options) => {
       const { signal, directory } = checkOptions(options, 'options', ['signal', 'directory']);
       const config = inDirectory(info.config, directory as string | undefined);
-      return loadConfigured(config, { signal: checkSignal(signal, 'signal'), run: folder.path });
+      return loadConfigured(config, folder.path, checkSignal(signal, 'signal'));
     },
   };
 }
 
 /** The file of the network that `path` names: a model file itself, or a run with the best network so far. Errors: ERR_IO, ERR_FORMAT, ERR_STATE. */
 export async function modelFile(path: string): Promise<string> {
-  if (
-    !(await stat(path).then(
-      (found) => found.isDirectory(),
-      () => false,
-    ))
-  )
-    return path;
+  if (!(await isFolder(path))) return path;
   const folder = new RunFolder(path);
   const best = await bestFile(folder, await folder.readInfo());
   if (best === undefined)

@@ -1,7 +1,7 @@
 /**
  * A run on disk: `run.json`, `metrics.jsonl`, `model.safetensors` and `checkpoints/` in one folder.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OneSpikeError } from '../../errors';
 import { isTemporary } from '../../io/descriptor';
@@ -9,6 +9,7 @@ import { makeFolder, makeNewFolder, removeEmptyFolders, removeLeftovers } from '
 import { readJsonLines, type JsonObject } from '../../io/jsonl';
 import { appendAt, cutBack } from '../../io/log';
 import { shellWord } from '../../io/paths';
+import { exists, isFile } from '../../io/status';
 import { ioError, systemCode } from '../../io/system-error';
 import { atomicWrite } from '../../io/write';
 import type { Precision } from '../../model/network';
@@ -92,38 +93,26 @@ export class RunFolder {
     );
   }
 
-  /** Makes the folder and takes its lock. Errors: ERR_STATE as of `checkFree` and `RunLock.take`; ERR_IO. Nothing stays then. */
-  async create(): Promise<void> {
-    this.made.push(...(await makeFolder(this.path)));
-    try {
-      await this.lock();
-      await this.checkFree();
-    } catch (error) {
-      await this.abandon();
-      throw error;
-    }
-  }
-
-  /** As `create` for the first of `path`, `path-2`, `path-3`, ... that does not exist yet. */
-  static async createNew(path: string): Promise<RunFolder> {
+  /**
+   * Makes a folder for a run, `path` or with `another` the first of `path`, `path-2`, `path-3`, ... that does not exist yet, and
+   * takes its lock. Errors: ERR_STATE as of `checkFree` and `RunLock.take`; ERR_IO. What was made is removed then.
+   */
+  static async create(path: string, { another = false } = {}): Promise<RunFolder> {
     const above = await makeFolder(dirname(path));
     for (let number = 1; ; number++) {
       const folder = new RunFolder(number === 1 ? path : `${path}-${number}`);
       folder.made.push(...above);
-      if (!(await folder.makeNew())) continue;
-      await folder.create();
-      return folder;
-    }
-  }
-
-  private async makeNew(): Promise<boolean> {
-    try {
-      const made = await makeNewFolder(this.path);
-      if (made) this.made.push(this.path);
-      return made;
-    } catch (error) {
-      await this.abandon();
-      throw error;
+      try {
+        const made = await makeNewFolder(folder.path);
+        if (!made && another) continue;
+        if (made) folder.made.push(folder.path);
+        await folder.lock();
+        await folder.checkFree();
+        return folder;
+      } catch (error) {
+        await folder.abandon();
+        throw error;
+      }
     }
   }
 
@@ -223,18 +212,8 @@ export class RunFolder {
   }
 
   async has(path: string): Promise<boolean> {
-    return stat(path).then(
-      () => true,
-      () => false,
-    );
+    return exists(path);
   }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
 }
 
 /** The precision of a run, whichever version made it. */
