@@ -1,7 +1,7 @@
 // The documents are true of the tree: references from code to the mathematics, links, paths, and the width of lines.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { anchorOf, documentViolations, mathematicsViolations, titlesOf } from './helpers/documents';
+import { anchorOf, documentViolations, mathematicsViolations, titlesOf, undescribed } from './helpers/documents';
 
 const root = join(__dirname, '..');
 const folders = ['lib', 'native', 'scripts', 'test', 'bench', 'examples', 'docs', '.ci'];
@@ -15,7 +15,7 @@ function texts(): Map<string, string> {
   readdirSync(root).forEach(add);
   for (const folder of folders)
     for (const name of readdirSync(join(root, folder), { recursive: true }) as string[])
-      if (!/(^|\/)node_modules\//.test(name)) add(`${folder}/${name}`);
+      if (!/(^|\/)(node_modules|html)\//.test(name)) add(`${folder}/${name}`);
   return files;
 }
 
@@ -32,6 +32,10 @@ test('every reference to the mathematics names one of its sections', () => {
 
 test('links and paths in the documents lead somewhere, and prose fits in 120 columns', () => {
   expect(documentViolations(texts(), (path) => existsSync(join(root, path)))).toEqual([]);
+});
+
+test('every exported symbol has a description', () => {
+  expect(undescribed(texts())).toEqual([]);
 });
 
 describe('the check itself', () => {
@@ -67,6 +71,23 @@ describe('the check itself', () => {
     ['`native/cores`', 'does not exist'],
     ['x '.repeat(61), '122 columns'],
   ])('%j is not', (text, reason) => expect(document(text)).toEqual([expect.stringContaining(reason)]));
+
+  const surface = (text: string): string[] =>
+    undescribed(
+      new Map([
+        ['lib/index.ts', "export { type A } from './model/a';"],
+        ['lib/model/a.ts', "export type * from './b';"],
+        ['lib/model/b.ts', text],
+      ]),
+    );
+  test('a description stands right before the declaration and is a sentence', () => {
+    expect(surface('/** An A. */\nexport interface A {}')).toEqual([]);
+    expect(surface('/** An A. */\nexport interface B {}\nexport interface A {}')).toEqual([
+      expect.stringMatching(/^A /),
+    ]);
+    expect(surface('/** what an A is */\nexport interface A {}')).toEqual([expect.stringContaining('no description')]);
+    expect(surface('interface A {}')).toEqual([expect.stringContaining('declared nowhere')]);
+  });
 
   test('anchors are those of GitHub', () => {
     expect(anchorOf('Dense kernels: own, libxsmm, oneDNN')).toBe('dense-kernels-own-libxsmm-onednn');

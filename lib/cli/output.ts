@@ -33,7 +33,7 @@ export class Output {
   }
 
   /** One object of the JSON Lines; nothing for a person. */
-  event(event: { event: string }): void {
+  event<E extends { event: string }>(event: E): void {
     if (this.json) this.streams.stdout.write(`${JSON.stringify(event)}\n`);
   }
 
@@ -48,6 +48,13 @@ export class Output {
   note(text: string): void {
     this.clear();
     this.streams.stderr.write(`${text}\n`);
+  }
+
+  /** A warning: a remark for a person, and an object of the JSON Lines. */
+  warn(warning: { code: string; message: string }): void {
+    const event = { event: 'warning', ...warning };
+    this.event(event);
+    this.note(`${this.paint('yellow', 'warning')}  ${warning.message}`);
   }
 
   /** Replaces the live line; cut to the width of the terminal, so that it never wraps. */

@@ -1,11 +1,10 @@
 /** Finding and reading data files: every failure is an error that names the path and what to do about it. */
 import { stat, readFile } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../errors';
-import { absolutePath } from '../io/paths';
+import { absolutePath, homeFolder } from '../io/paths';
 import { ioError } from '../io/system-error';
 
 /** What a person can do when files of a public set are missing. */
@@ -39,24 +38,10 @@ export async function statOrNull(path: string): Promise<Stats | null> {
 export async function dataDirectory(name: string, directory: string | undefined, forWriting = false): Promise<string> {
   if (directory !== undefined) return absolutePath(directory);
   const root = process.env.ONESPIKE_DATA;
-  if (root === undefined || root === '') return join(home(name), '.cache', 'onespike', name);
-  const own = absolutePath(join(root, name));
-  return forWriting || (await statOrNull(own)) !== null ? own : absolutePath(root);
-}
-
-/** Errors: ERR_IO where the system names no home folder: HOME is not set, and the user has no entry in passwd. */
-function home(name: string): string {
-  let folder = '';
-  try {
-    folder = homedir();
-  } catch {
-    // Answered below, as an empty HOME is.
-  }
-  if (folder !== '') return folder;
-  throw new OneSpikeError(
-    'ERR_IO',
-    `Expected a home folder for the files of ${name} but received none (HOME is not set); set ONESPIKE_DATA, or name their folder with --data DIR`,
-  );
+  if (root === undefined || root === '') return join(homeFolder(), '.cache', 'onespike', name);
+  const place = absolutePath(root);
+  const own = join(place, name);
+  return forWriting || (await statOrNull(own)) !== null ? own : place;
 }
 
 /** Reads a regular file of at most `maxBytes`; the size is checked before a byte is read. */

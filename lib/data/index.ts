@@ -1,4 +1,4 @@
-/** Data sets: images in memory, ready to be trained on. This room knows no backend and no model. */
+// Data sets: images in memory, ready for training. This room knows no backend and no model.
 import { fetchDataset } from './download/fetch';
 import { datasetInfo } from './info';
 import { loadDataset } from './load';
@@ -8,7 +8,7 @@ export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadOptions } fr
 export type { FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
 export { datasetNames, sources, type DatasetName, type DataSource } from './sets';
-export { loadDataset } from './load';
+export { checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
 export { loadImage } from './pictures/image';
@@ -16,4 +16,14 @@ export { splitValidation } from './split';
 export { SeededRandom } from './random';
 export { channelStatistics } from './statistics';
 
-export const datasets = { names: datasetNames, load: loadDataset, info: datasetInfo, fetch: fetchDataset };
+/** The data sets: their names, and functions that load, describe and download them. */
+export const datasets = {
+  /** The names of all data sets. */
+  names: datasetNames,
+  /** Loads a data set into memory. */
+  load: loadDataset,
+  /** Describes a data set, and tells which of its files are here. */
+  info: datasetInfo,
+  /** Downloads the files of a public data set and verifies them. */
+  fetch: fetchDataset,
+};

@@ -1,32 +1,39 @@
-/** What is known about a data set. */
+// What is known about a data set.
 import { checkOneOf, checkOptions, checkString } from '../check';
 import { directoryOf } from './directory';
 import { statOrNull } from './files';
 import { datasetNames, sources, type DatasetName } from './sets';
 import type { ImageShape } from './types';
 
+/** The description of a data set, and the state of its files on this machine. */
 export interface DatasetInfo {
+  /** The name of the data set. */
   name: DatasetName;
+  /** Its title, for people. */
   title: string;
-  /** Addresses of the official files. */
+  /** The addresses of the official files. */
   sources: string[];
+  /** The address of its home page. */
   homepage: string;
+  /** Its licence, in words. */
   licence: string;
+  /** The publication to cite. */
   citation: string;
-  /** Where the files were looked for; empty for a set that is generated. */
+  /** The folder in which its files are expected; empty for a set that is generated. */
   directory: string;
   /** Whether everything that `load` needs is there. */
   present: boolean;
-  /** The files found. */
+  /** The files that are there. */
   files: { path: string; bytes: number }[];
-  /** Images of the official set; of `folder` the pictures that are there, null without any. */
+  /** The numbers of images of the official set; of `folder` the pictures that are there, null without any. */
   counts: { train: number; test: number } | null;
-  /** Null where the files of a user decide. */
+  /** The shape of an image; null where the files of a user decide. */
   shape: ImageShape | null;
+  /** The names of the classes; null where the files of a user decide. */
   classes: string[] | null;
 }
 
-/** What is known about a set, and which of its files are here. Reads no file's content. */
+/** Describes a data set and tells which of its files are here, without reading their contents. Errors: ERR_ARG, ERR_IO. */
 export async function datasetInfo(name: DatasetName, options: { directory?: string } = {}): Promise<DatasetInfo> {
   checkOneOf(name, 'the data set name', datasetNames);
   checkOptions(options, 'the info options', ['directory']);

@@ -29,7 +29,6 @@ const optionNames = [
 ] as const satisfies readonly (keyof LoadOptions)[];
 
 function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
-  const understood: readonly string[] = sources[name].options;
   const given = checkOptions(options, 'the data set options', optionNames) as LoadOptions;
   if (given.directory !== undefined) checkString(given.directory, 'directory');
   if (given.seed !== undefined) checkInteger(given.seed, 'seed', { min: 0 });
@@ -43,14 +42,22 @@ function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
     given.exclude.forEach((path: unknown, i) => checkString(path, `exclude[${i}]`));
   }
   checkSignal(given.signal, 'signal');
-  for (const key of ['directory', 'seed', 'size', 'testShare', 'skipUnreadable'] as const) {
-    if (given[key] !== undefined && !understood.includes(key))
-      throw new OneSpikeError(
-        'ERR_ARG',
-        `Expected no ${key} for the data set ${name} but received ${String(given[key])}; it takes ${understood.join(', ')}`,
-      );
-  }
+  checkTakenOptions(name, given);
   return given;
+}
+
+/** Errors: ERR_ARG for an option that would mean nothing to the set: whoever gives it means another one. */
+export function checkTakenOptions(name: DatasetName, options: LoadOptions, prefix = ''): void {
+  const taken: readonly string[] = sources[name].options;
+  const refused = (['directory', 'seed', 'size', 'testShare', 'skipUnreadable'] as const).find(
+    (key) => options[key] !== undefined && !taken.includes(key),
+  );
+  if (refused === undefined) return;
+  const hint = refused === 'directory' ? '; name the data set that the files are, such as folder' : '';
+  throw new OneSpikeError(
+    'ERR_ARG',
+    `Expected no ${prefix}${refused} for the data set ${name}, which takes ${taken.join(', ')}, but received ${String(options[refused])}${hint}`,
+  );
 }
 
 /**

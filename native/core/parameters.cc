@@ -103,7 +103,7 @@ int64_t Parameters::neurons() const { return round_up(2 * int(stages_.size()), k
 void Parameters::initialise() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageShape& s = plan_.stages[i];
-    const Rng rng = Rng::of(plan_.spec.seed, 0x77656967, uint64_t(s.layer));
+    const Rng rng = Rng::of(plan_.spec.seed, Stream::kWeights, s.layer);
     const float scale = std::sqrt(2.0f / (float(s.taps()) * float(s.src_c)));
     std::vector<float> packed(size_t(s.weights()), 0.0f);
     each_weight(s, 0, s.out_c,

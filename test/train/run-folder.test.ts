@@ -14,13 +14,19 @@ import { temporaryFolder } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 
+async function created(path: string, options = {}): Promise<RunFolder> {
+  const run = new RunFolder(path);
+  await run.create(options);
+  return run;
+}
+
 describe('RunFolder', () => {
   test('an existing folder with anything in it is refused', async () => {
     const path = join(folder, 'held');
     mkdirSync(path);
-    await (await RunFolder.create(path)).unlock();
+    await (await created(path)).unlock();
     writeFileSync(join(path, 'run.json'), '{}');
-    for (const attempt of [() => new RunFolder(path).checkFree(), () => RunFolder.create(path)])
+    for (const attempt of [() => new RunFolder(path).checkFree(), () => created(path)])
       await expect(attempt()).rejects.toMatchObject({ code: 'ERR_STATE', message: expect.stringContaining('resume') });
     expect(readdirSync(path)).toEqual(['run.json']);
   });
@@ -28,17 +34,17 @@ describe('RunFolder', () => {
   test('a start that comes to nothing removes the folders that it made, and no others', async () => {
     const mine = join(folder, 'mine');
     mkdirSync(mine);
-    const run = await RunFolder.create(join(mine, 'runs', 'today', 'run'));
+    const run = await created(join(mine, 'runs', 'today', 'run'));
     expect(readdirSync(run.path)).toEqual(['run.lock']);
     await run.abandon();
     expect(readdirSync(mine)).toEqual([]);
-    await (await RunFolder.create(mine)).abandon();
+    await (await created(mine)).abandon();
     expect(existsSync(mine)).toBe(true);
   });
 
   test('runs that are started in the same second get folders of their own', async () => {
     const wanted = join(folder, 'same', 'second');
-    const runs = await Promise.all(Array.from({ length: 5 }, () => RunFolder.create(wanted, { another: true })));
+    const runs = await Promise.all(Array.from({ length: 5 }, () => created(wanted, { another: true })));
     expect(runs.map(({ path }) => path).sort()).toEqual([wanted, ...[2, 3, 4, 5].map((n) => `${wanted}-${n}`)]);
     for (const run of runs) await run.abandon();
     expect(runs.filter(({ path }) => existsSync(path))).toEqual([]);
@@ -58,7 +64,7 @@ describe('RunFolder', () => {
 
   test('a folder that cannot be made is ERR_IO', async () => {
     writeFileSync(join(folder, 'file'), '');
-    await expect(RunFolder.create(join(folder, 'file', 'run'))).rejects.toMatchObject({ code: 'ERR_IO' });
+    await expect(created(join(folder, 'file', 'run'))).rejects.toMatchObject({ code: 'ERR_IO' });
   });
 
   test('run.json: absent is ERR_IO, other content ERR_FORMAT', async () => {

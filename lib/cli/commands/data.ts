@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { datasets, type DatasetName } from '../../data';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';
-import { bar, compact, table } from '../style';
+import { bar, compact, duration, table } from '../style';
 import { asUsage } from '../usage';
 import { checkOneOf } from '../../check';
 import { shellWord } from '../../io/paths';
@@ -46,7 +46,9 @@ export function addData(program: Command): void {
           ...(flags.data === undefined ? {} : { directory: flags.data }),
           signal,
           onProgress: ({ file, received, total }) =>
-            output.status(`${file}  ${total === undefined ? '' : bar(received / total, 24)}  ${compact(received)}B`),
+            output.progress(`${file}  ${total === undefined ? '' : bar(received / total, 24)}  ${compact(received)}B`),
+          onRetry: ({ url, message, attempt, attempts, waitMs }) =>
+            output.note(`${url}: ${message}; attempt ${attempt} of ${attempts} in ${duration(waitMs / 1000)}`),
         });
         output.event({ event: 'fetched', ...fetched });
         for (const { path, status } of fetched.files) output.line(`${status}  ${path}`);

@@ -1,14 +1,18 @@
 /** `train` and `resume`. */
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { checkOneOf } from '../../check';
+import { datasetNames } from '../../data';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
-import { shellWord, shortPath } from '../../io/paths';
+import { decodeText, parseJson } from '../../io/json-text';
+import { expandHome, shellWord, shortPath } from '../../io/paths';
 import { exists } from '../../io/status';
-import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
+import { applyOverride, type PlainObject } from '../../train/config/merge';
+import { defaultDataset, presetNames } from '../../train/config/presets';
 import type { TrainEvent } from '../../train/run/events';
 import { resume, train } from '../../train/loop/train';
 import { interruptible } from '../interrupt';
@@ -44,6 +48,7 @@ interface ResumeFlags {
   threads?: number;
   data?: string;
   set: string[];
+  acceptChangedData?: boolean;
   force?: boolean;
   json?: boolean;
 }
@@ -56,7 +61,7 @@ export function addTrain(program: Command): void {
       '[preset|config.json]',
       'a preset (see `onespike presets`) or a configuration file; default: vgg6 on shapes',
     )
-    .option('--dataset <name>', 'shapes, cifar10, cifar100, mnist or folder')
+    .option('--dataset <name>', `${datasetNames.join(', ')} (default: ${defaultDataset}, or folder with --data)`)
     .option('--data <dir>', 'where the files of the data set are')
     .option('--out <run>', 'folder of the run (default: runs/NAME-DATE-TIME)')
     .option('--seed <n>', 'seed of weights, split, order and augmentation', integerOption(0))
@@ -94,8 +99,9 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
     .addOption(movedOption())
+    .option('--accept-changed-data', 'continue although the images are not those that the run began with')
     .addOption(
-      setOption('change epochs, rates or augmentation; with more epochs a finished run goes on; may be repeated'),
+      setOption('change epochs, rates or augmentation; a finished run continues with more epochs; may be repeated'),
     )
     .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting')
     .option('--json', 'print JSON Lines')
@@ -127,34 +133,45 @@ With more epochs the learning rate follows the schedule of the new number from t
 
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
 export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
-  let input: TrainConfigInput = {};
-  if (name?.endsWith('.json')) {
-    const text = await readFile(name, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      throw new UsageError(
-        `Could not read ${name}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`,
-        '`onespike presets NAME > config.json` writes one',
-      );
-    });
-    input = asUsage(() => JSON.parse(text) as TrainConfigInput, `${name} is not valid JSON`);
-    if (flags.data === undefined) await checkDirectory(name, input);
-  } else if (name !== undefined) {
-    input = { preset: name } as TrainConfigInput;
-  }
+  const file = name !== undefined && (await isFile(name));
+  const input = name === undefined ? {} : file ? await readConfig(name) : { preset: name };
+  if (file && flags.data === undefined) await checkDirectory(name, input);
   const { dataset, data, out, seed, backend, device, threads, precision } = flags;
   const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, device, threads, precision };
   const overrides = Object.entries(given).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${JSON.stringify(value)}`],
   );
   return asUsage(
-    () => resolveConfig(input, [...flags.set, ...overrides]),
+    () => resolveConfig(input as TrainConfigInput, [...flags.set, ...overrides]),
     '`onespike presets NAME` prints every key of a configuration',
   );
 }
 
+/** A preset has a plain name, so whatever looks like a path or is one is a file; `-` is standard input. */
+async function isFile(name: string): Promise<boolean> {
+  if (name === '-' || name.includes('/') || /\.jsonc?$/i.test(name)) return true;
+  if ((presetNames as readonly string[]).includes(name)) return false;
+  return exists(name);
+}
+
+async function readConfig(name: string): Promise<unknown> {
+  const title = name === '-' ? 'standard input' : name;
+  const bytes = await (name === '-' ? buffer(process.stdin) : readFile(name)).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(
+      `Could not read ${title}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`,
+      '`onespike presets NAME > config.json` writes one',
+    );
+  });
+  return asUsage(
+    () => parseJson(decodeText(bytes), title),
+    'a configuration is JSON without comments; `onespike presets NAME` prints one',
+  );
+}
+
 /** Says where a relative folder of data in a configuration file counts from, if it lies beside the file instead. */
-async function checkDirectory(file: string, input: TrainConfigInput): Promise<void> {
+async function checkDirectory(file: string, input: unknown): Promise<void> {
   const directory = (input as { dataset?: { directory?: unknown } } | null)?.dataset?.directory;
-  if (typeof directory !== 'string' || isAbsolute(directory) || (await exists(directory))) return;
+  if (typeof directory !== 'string' || isAbsolute(directory) || (await exists(expandHome(directory)))) return;
   const beside = join(dirname(file), directory);
   if (!(await exists(beside))) return;
   throw new UsageError(

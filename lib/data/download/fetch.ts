@@ -6,7 +6,7 @@ import { OneSpikeError } from '../../errors';
 import { directoryOf } from '../directory';
 import { datasetNames, sources, type DatasetName } from '../sets';
 import type { SourceFile } from '../sets/source';
-import { download, type DownloadProgress } from './download';
+import { download, type DownloadProgress, type DownloadRetry } from './download';
 import type { Environment } from './proxy';
 
 export interface FetchProgress extends DownloadProgress {
@@ -30,6 +30,8 @@ export interface FetchOptions {
   /** Extra certificate authority (PEM), e.g. of a company's proxy. */
   ca?: string;
   onProgress?: (progress: FetchProgress) => void;
+  /** Before each pause after a failure. */
+  onRetry?: (retry: DownloadRetry) => void;
   signal?: AbortSignal;
 }
 
@@ -47,6 +49,7 @@ const fetchKeys = [
   'backoffMs',
   'ca',
   'onProgress',
+  'onRetry',
   'signal',
 ] as const satisfies readonly (keyof FetchOptions)[];
 
@@ -80,6 +83,7 @@ export async function fetchFiles(
       ca: options.ca,
       signal: options.signal,
       env: options.env,
+      onRetry: options.onRetry,
       onProgress: (progress) =>
         options.onProgress?.({ ...progress, file: file.name, fileIndex: index + 1, fileCount: files.length }),
     });

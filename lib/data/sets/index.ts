@@ -8,8 +8,10 @@ import type { DataSource } from './source';
 
 export const sources = { shapes, cifar10, cifar100, mnist, folder } as const satisfies Record<string, DataSource>;
 
+/** The name of a data set. */
 export type DatasetName = keyof typeof sources;
 
+/** The names of all data sets. */
 export const datasetNames: readonly DatasetName[] = Object.keys(sources) as DatasetName[];
 
 export type { DataSource } from './source';

@@ -6,7 +6,9 @@ import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
 
+/** The names of the presets. */
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
+/** The name of a preset. */
 export type PresetName = (typeof presetNames)[number];
 
 export const defaultPreset: PresetName = 'vgg6';
@@ -92,7 +94,13 @@ const byPair: Record<string, PlainObject> = {
   'vgg16/shapes': { snn: { epochs: 40, optimizer: { learningRate: 6e-4 } } },
 };
 
-/** The complete configuration of a preset on a data set, as `train` takes it. Errors: ERR_ARG for an unknown name. */
+/**
+ * Spiking training that no conversion precedes starts with thresholds that the inputs of deep layers do not reach, and the default
+ * surrogate has no gradient there.
+ */
+export const withoutConversion: PlainObject = { model: { surrogate: 'arctan' } };
+
+/** Returns the complete configuration of a preset on a data set, as `train` accepts it. Errors: ERR_ARG for an unknown name. */
 export function presetConfig(name: string, dataset: string = defaultDataset): PlainObject {
   checkOneOf(name, 'preset', presetNames);
   checkOneOf(dataset, 'dataset.name', datasetNames);

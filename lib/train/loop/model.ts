@@ -4,36 +4,45 @@ import { loadDataset, sources, type LoadedDataset, type LoadOptions } from '../.
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
 import { exists } from '../../io/status';
-import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../../model/description';
+import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
 import { vgg } from '../../model/vgg';
 import type { TrainConfig } from '../config/config';
 
 /**
  * Input shape, number of classes, mean and deviation come from the data set where the configuration leaves them open.
- * Errors: ERR_ARG, ERR_SHAPE (an image too small for the pools of the network).
+ * Errors: ERR_ARG, ERR_SHAPE (an image too small for the pools of the network, another input or number of classes than the images have).
  */
 export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): ResolvedNetwork {
   const { name, layers, width, hidden, bias, dropout, leak, threshold, ...spiking } = model;
-  const filled = defined({ mean: dataset.mean, std: dataset.std, ...defined(spiking) });
-  const input = (model.input ?? dataset.train.shape) as [number, number, number];
-  if (layers !== undefined) return resolveNetwork(defined({ name, ...filled, input, layers }));
-  const classes = dataset.train.classes.length;
-  return resolveNetwork(
-    vgg(
-      name ?? '',
-      defined({
-        width,
-        hidden,
-        bias,
-        dropout,
-        leak,
-        threshold,
-        ...filled,
-        input,
-        classes,
-      }) as Partial<NetworkDescription>,
-    ),
-  );
+  const { shape, classes } = dataset.train;
+  const filled = { mean: dataset.mean, std: dataset.std, ...defined(spiking), input: model.input ?? shape };
+  const network =
+    layers === undefined
+      ? vgg(name ?? '', {
+          ...filled,
+          ...defined({ width, hidden, bias, dropout, leak, threshold }),
+          classes: classes.length,
+        })
+      : { ...defined({ name }), ...filled, layers };
+  const resolved = resolveNetwork(network);
+  const fits = resolved.input.every((side, i) => side === shape[i]);
+  if (!fits)
+    throw expected(
+      `${shape.join(' x ')} (the images of ${dataset.name})`,
+      'model.input',
+      resolved.input.join(' x '),
+      'ERR_SHAPE',
+    );
+  const last = resolved.layers.length - 1;
+  const { out } = resolved.layers[last]!;
+  if (out !== classes.length)
+    throw expected(
+      `${classes.length} (a class of ${dataset.name} each)`,
+      `model.layers[${last}].out`,
+      out,
+      'ERR_SHAPE',
+    );
+  return resolved;
 }
 
 /** The configuration with its images at `directory`. Errors: ERR_ARG for a data set that has no files. */

@@ -8,44 +8,51 @@ import {
   checkSignal,
   checkString,
 } from '../../check';
+import type { DataWarning, LoadedDataset } from '../../data';
+import { OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
-import { MAX_STEPS } from '../../model/network-inputs';
+import { MAX_STEPS } from '../../model/network/inputs';
 import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
 import { changeConfig, recordChange } from '../run/changes';
-import type { StartEvent, TrainEvent } from '../run/events';
+import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
+import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
 import { next, type Stage } from '../run/state';
-import { describeRun, startEvent } from './describe';
+import { describeRun, resumedHere, startEvent } from './describe';
 import { inDirectory, loadConfigured, networkOf } from './model';
 import { Session, type SessionOptions } from './session';
 import { resumable, settle } from './settle';
 import { stageWork } from './stages';
 
+/** Options of `train`. */
 export interface TrainOptions {
-  /** Stops the run: the exact position is saved, then ERR_ABORTED is thrown. */
+  /** The signal that stops the run: the exact position is saved, then ERR_ABORTED is thrown. */
   signal?: AbortSignal | undefined;
-  /** Seconds between progress events; 5 by default. */
+  /** The seconds between progress events; 5 by default. */
   progressSeconds?: number;
   /**
-   * Training steps in one call of native code; by default as many as its backend finds worth it, 1 on the CPU. Results do not depend on
-   * it. Progress, checkpoints and interruptions come between two calls.
+   * The number of training steps in one call of native code; by default as many as the backend gains from, 1 on the CPU.
+   * Results do not depend on it. Progress, checkpoints and interruptions come between two calls.
    */
   stepsAtOnce?: number | undefined;
 }
 
+/** Options of `resume`. */
 export interface ResumeOptions extends TrainOptions {
-  /** In place of the backend that ran last. Another one rounds otherwise, so the results are no longer bit-identical. */
+  /** The backend; by default the one that ran last. Another one rounds otherwise, so results are no longer bit-identical. */
   backend?: BackendChoice | undefined;
-  /** In place of the GPU that the configuration names. */
+  /** The number of the GPU; by default the one that the configuration names. */
   device?: number | undefined;
-  /** In place of the number of threads the run was started with. Results do not depend on it. */
+  /** The number of CPU threads; by default that of the start of the run. Results do not depend on it. */
   threads?: number | undefined;
-  /** Where the files of the data set are now, if they have moved. */
+  /** Go on, with a warning, although the images are not those that the run began with; false by default. */
+  acceptChangedData?: boolean | undefined;
+  /** The folder of the data set, if its files have moved. The run remembers it. */
   directory?: string | undefined;
-  /** Part of a configuration: more epochs, other rates. A finished run with more epochs continues its last phase. */
+  /** Changes of the configuration: more epochs, other rates. A finished run with more epochs continues its last phase. */
   changes?: TrainConfigInput | undefined;
-  /** Takes the lock of a process on another machine or in another container at once, without waiting until it counts as abandoned. */
+  /** Take the lock of a process on another machine or in another container at once; false by default. */
   force?: boolean | undefined;
 }
 
@@ -64,23 +71,28 @@ export async function* train(
   // run.json names files and folders for whoever reads it, from wherever that is.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
   if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
-  const out = absolutePath(resolved.out ?? defaultOut(runName(resolved)));
-  if (resolved.out !== undefined) await new RunFolder(out).checkFree();
-  // No folder before the data are read and the network is resolved: what fails until then leaves no trace.
-  const loaded = await loadConfigured(resolved, out, checked.signal);
+  const folder = new RunFolder(absolutePath(resolved.out ?? defaultOut(runName(resolved))));
+  const another = resolved.out === undefined;
+  // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
+  await folder.checkFree({ another });
+  const loaded = await loadConfigured(resolved, folder.path, checked.signal);
   const description = networkOf(resolved.model, loaded);
-  const folder = await RunFolder.create(out, { another: resolved.out === undefined });
+  const hash = await hashDataset(loaded);
+  const session = await Session.open(
+    { config: resolved, folder, loaded, description },
+    (network, images) => ({
+      info: describeRun(resolved, loaded, hash, network, images),
+      warnings: warningEvents(loaded.warnings),
+    }),
+    checked,
+  );
+  const begin = async (): Promise<void> => {
+    await folder.create({ another });
+    await folder.writeInfo(session.info);
+    await folder.prepare();
+    await session.save();
+  };
   try {
-    const session = await Session.open(
-      { config: resolved, folder, loaded, description },
-      (network, images) => describeRun(resolved, loaded, network, images),
-      checked,
-    );
-    const begin = async (): Promise<void> => {
-      await folder.writeInfo(session.info);
-      await folder.prepare();
-      await session.save();
-    };
     yield* work(session, null, begin);
   } finally {
     await folder.abandon();
@@ -93,17 +105,19 @@ function runName({ model, dataset }: TrainConfig): string {
 }
 
 /**
- * Continues an interrupted run; the result is bit-identical to that of a run that never stopped. Of a finished run only `done`
- * comes, once more, unless `changes` give it more epochs.
- * Errors as of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run cannot take.
+ * Continues an interrupted run and yields what happens; the result is bit-identical to that of an uninterrupted run. A
+ * finished run yields `done` once more, unless `changes` give it more epochs.
+ *
+ * Errors: those of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run cannot take.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(absolutePath(checkString(run, 'run')));
   const checked = checkTrainOptions(options, resumeOptions);
-  const { backend, device, threads, directory, changes = {}, force } = options;
+  const { backend, device, threads, acceptChangedData, directory, changes = {}, force } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
   if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
+  if (acceptChangedData !== undefined) checkBoolean(acceptChangedData, 'acceptChangedData');
   if (force !== undefined) checkBoolean(force, 'force');
   const stored = await folder.readInfo();
   const changed = changeConfig(inDirectory(stored.config, directory), changes);
@@ -122,9 +136,14 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       precision: runPrecision(stored),
     };
     const loaded = await loadConfigured(config, folder.path, checked.signal);
+    const differences = await checkSameData(stored, loaded, acceptChangedData === true);
     const session = await Session.open(
       { config, folder, loaded, description: stored.network },
-      (network, _images, state) => recordChange(onBackend(stored, network.backend), changed, state),
+      (network, _images, state) => {
+        const here = resumedHere(stored, network);
+        const warnings = [...here.warnings, ...warningEvents([...differences, ...loaded.warnings])];
+        return { info: recordChange(here.info, changed, state), warnings };
+      },
       checked,
     );
     const { stage, epoch, step } = session.state;
@@ -139,9 +158,24 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   }
 }
 
-function onBackend(info: RunInfo, backend: BackendName): RunInfo {
-  if (backend === info.backend) return info;
-  return { ...info, backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] };
+/**
+ * What has changed about the images of a run, if that is accepted.
+ * Errors: ERR_STATE if the classes are others, or if the images are and `accept` is false.
+ */
+async function checkSameData(info: RunInfo, loaded: LoadedDataset, accept: boolean): Promise<DataWarning[]> {
+  checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
+  const parts = await changedParts(info.dataset, loaded);
+  const warnings = parts.map((part) => changeWarning(info.dataset, loaded, part));
+  if (parts.length === 0 || accept) return warnings;
+  throw new OneSpikeError(
+    'ERR_STATE',
+    `Expected the images of the run but ${warnings.map(({ message }) => message).join('; and ')}. Restore them, or go on with ` +
+      'these (acceptChangedData, --accept-changed-data)',
+  );
+}
+
+function warningEvents(warnings: readonly DataWarning[]): RunWarning[] {
+  return warnings.map((warning) => ({ event: 'warning', ...warning }));
 }
 
 const trainOptions = ['signal', 'progressSeconds', 'stepsAtOnce'] as const satisfies readonly (keyof TrainOptions)[];
@@ -150,6 +184,7 @@ const resumeOptions = [
   'backend',
   'device',
   'threads',
+  'acceptChangedData',
   'directory',
   'changes',
   'force',
@@ -184,6 +219,7 @@ async function* work(
 /** The stages that are left. What a stage reports comes when the start of the next one is on disk. */
 async function* stagesOf(session: Session, resumed: StartEvent['resumed']): AsyncGenerator<TrainEvent, void> {
   yield startEvent(session, resumed);
+  yield* session.warnings;
   for (let stage: Stage | null = session.state.stage; stage !== null; ) {
     const report = yield* stageWork[stage](session);
     stage = next(stage, session.config);

@@ -38,8 +38,8 @@ const stateSchema = objectOf({
 /** Writes `path` atomically: after a crash it holds the old checkpoint or the new one, never a part of either. */
 export async function saveCheckpoint(path: string, network: Network, state: TrainState): Promise<void> {
   // The counters are those of the state: the network's own may be those of an evaluation that was broken off.
-  await writeModel(path, network.description, network.parameters(), {
-    slots: network.optimizerState().slots,
+  await writeModel(path, network.description, await network.parameters(), {
+    slots: (await network.optimizerState()).slots,
     extra: { state: JSON.stringify(state) },
   });
 }
@@ -48,8 +48,8 @@ export async function saveCheckpoint(path: string, network: Network, state: Trai
 export async function loadCheckpoint(path: string, network: Network): Promise<TrainState> {
   const { tensors, slots, extra } = await readModel(path);
   const state = parseState(extra.state, path);
-  network.setParameters(tensors);
-  network.setOptimizerState({ slots, counters: state.counters });
+  await network.setParameters(tensors);
+  await network.setOptimizerState({ slots, counters: state.counters });
   return state;
 }
 

@@ -1,7 +1,8 @@
 /**
  * A run on disk: `run.json`, `metrics.jsonl`, `model.safetensors` and `checkpoints/` in one folder.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OneSpikeError } from '../../errors';
 import { isTemporary } from '../../io/descriptor';
@@ -16,6 +17,7 @@ import type { Precision } from '../../model/network';
 import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
 import { parseConfig, type TrainConfig } from '../config/config';
 import type { ConfigChange } from './changes';
+import type { DataRecord } from './data-record';
 import type { DoneEvent } from './events';
 import { RunLock, type LockOptions } from './lock';
 
@@ -33,20 +35,25 @@ export interface RunInfo {
   /** That the network was made with; runs of older versions name it in `config`. */
   precision?: Precision;
   network: ResolvedNetwork;
-  dataset: {
-    name: string;
-    classes: string[];
-    train: number;
-    validation: number;
-    test: number;
-    mean: number[];
-    std: number[];
-  };
-  host: { name: string; platform: string; cpu: string; cores: number; memoryBytes: number; node: string; simd: string };
+  dataset: DataRecord;
+  /** The machine that ran last, and those before it whose instruction set was another, in order. */
+  host: HostInfo;
+  earlierHosts?: HostInfo[];
   /** What `resume` has changed, in order. */
   changes?: ConfigChange[];
   /** Of a finished run. */
   results?: DoneEvent;
+}
+
+export interface HostInfo {
+  name: string;
+  platform: string;
+  cpu: string;
+  cores: number;
+  memoryBytes: number;
+  node: string;
+  /** The instruction set of the CPU kernels. */
+  simd: string;
 }
 
 export class RunFolder {
@@ -54,7 +61,15 @@ export class RunFolder {
   /** Folders that were made for this run, outermost first. */
   private readonly made: string[] = [];
 
-  constructor(readonly path: string) {}
+  #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
 
   get infoPath(): string {
     return join(this.path, 'run.json');
@@ -72,48 +87,44 @@ export class RunFolder {
     return join(this.path, 'checkpoints', name);
   }
 
-  /** Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO. Nothing is made. */
-  async checkFree(): Promise<void> {
-    let names: string[];
+  /**
+   * Whether a run can be written here, or with `another` beside it; makes nothing.
+   * Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO if it cannot be made or written.
+   */
+  async checkFree({ another = false } = {}): Promise<void> {
     try {
-      names = await readdir(this.path);
+      await checkWritable(this.path);
+      if (another || !(await this.has(this.path))) return;
+      // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
+      const held = (await readdir(this.path)).filter((name) => name !== 'run.lock' && !isTemporary(name));
+      if (held.length === 0) return;
+      const hint = held.includes('run.json')
+        ? `continue it by \`onespike resume ${shellWord(this.path)}\`, or name another folder`
+        : 'name another folder';
+      throw new OneSpikeError(
+        'ERR_STATE',
+        `Expected an empty or new folder for out but ${this.path} holds ${held.length} entries; ${hint}`,
+      );
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') return;
       throw ioError('create', this.path, error);
     }
-    // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
-    const held = names.filter((name) => name !== 'run.lock' && !isTemporary(name));
-    if (held.length === 0) return;
-    const hint = held.includes('run.json')
-      ? `go on with it by \`onespike resume ${shellWord(this.path)}\`, or name another folder`
-      : 'name another folder';
-    throw new OneSpikeError(
-      'ERR_STATE',
-      `Expected an empty or new folder for out but ${this.path} holds ${held.length} entries; ${hint}`,
-    );
   }
 
   /**
-   * Makes a folder for a run, `path` or with `another` the first of `path`, `path-2`, `path-3`, ... that does not exist yet, and
-   * takes its lock. Errors: ERR_STATE as of `checkFree` and `RunLock.take`; ERR_IO. What was made is removed then.
+   * Makes the folder and takes its lock. With `another` the folder is the first of NAME, NAME-2, NAME-3, ... that does not
+   * exist yet. Errors: as of `checkFree` and `RunLock.take`.
    */
-  static async create(path: string, { another = false } = {}): Promise<RunFolder> {
-    const above = await makeFolder(dirname(path));
-    for (let number = 1; ; number++) {
-      const folder = new RunFolder(number === 1 ? path : `${path}-${number}`);
-      folder.made.push(...above);
-      try {
-        const made = await makeNewFolder(folder.path);
-        if (!made && another) continue;
-        if (made) folder.made.push(folder.path);
-        await folder.lock();
-        await folder.checkFree();
-        return folder;
-      } catch (error) {
-        await folder.abandon();
-        throw error;
-      }
+  async create({ another = false } = {}): Promise<void> {
+    const first = this.#path;
+    this.made.push(...(await makeFolder(dirname(first))));
+    for (let number = 2; ; number++) {
+      const made = await makeNewFolder(this.#path);
+      if (made) this.made.push(this.#path);
+      if (made || !another) break;
+      this.#path = `${first}-${number}`;
     }
+    await this.lock();
+    await this.checkFree();
   }
 
   /** Takes the lock. Errors: as `RunLock.take`. */
@@ -226,4 +237,15 @@ export function defaultOut(name: string, now: Date = new Date()): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
   return join('runs', `${name}-${day}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`);
+}
+
+/** Errors: what the system says of the nearest folder that exists, if nothing can be created in it. */
+async function checkWritable(path: string): Promise<void> {
+  try {
+    await access(path, constants.W_OK);
+    await readdir(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await checkWritable(dirname(path));
+  }
 }
