@@ -274,6 +274,28 @@ describe('a lock from elsewhere', () => {
   });
 });
 
+test('a training whose lock was taken away stops, and writes nothing more', async () => {
+  const run = join(folder, 'taken');
+  let before: Buffer | undefined;
+  const result = await cli(
+    ['train', config, '--data', pictures, '--out', run, '--set', 'ann.epochs=100000', '--json'],
+    {
+      during: (stdout) => {
+        if (before !== undefined || !stdout.includes('"epoch":2')) return;
+        rmSync(join(run, 'run.lock'));
+        lockRun(run, { place: 'another', host: 'node17' });
+        before = readFileSync(join(run, 'metrics.jsonl'));
+      },
+    },
+  );
+  expect(result.status).toBe(1);
+  expect(result.stderr).toMatch(/has taken it; this process stops without another write \(ERR_STATE\)\n$/);
+  // What was under way when the lock went may still have come to its end.
+  const after = readFileSync(join(run, 'metrics.jsonl'));
+  expect(after.length - before!.length).toBeLessThan(1000);
+  expect(readFileSync(join(run, 'run.lock'), 'utf8')).toContain('node17');
+});
+
 test('paths in hints are words of a shell', async () => {
   const run = await trained("it's a run");
   const { stdout } = await cli(['resume', run, '--set', 'snn.epochs=3'], { cwd: folder });

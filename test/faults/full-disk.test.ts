@@ -3,6 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { closeAll, expectFile, fetchFrom, start } from '../data/support/download-helpers';
+import { good } from '../data/support/web';
 import { cli, temporaryFolder } from '../helpers/command-line';
 import { briefConfig, complaints, lost, undisturbed } from './helpers';
 
@@ -70,6 +72,27 @@ describe('a small disk', () => {
     },
     300_000,
   );
+});
+
+('disk' in mounted ? test : test.skip)('a download that does not fit is continued when there is space', async () => {
+  const disk = 'disk' in mounted ? mounted.disk : '';
+  const web = await start(good);
+  const path = join(disk, 'download', 'file.bin');
+  const resize = (kib: number): unknown => execFileSync('mount', ['-o', `remount,size=${kib}k`, disk]);
+  try {
+    resize(64);
+    await expect(fetchFrom(web, { path }).result).rejects.toMatchObject({
+      code: 'ERR_IO',
+      message: `Cannot write ${path}.part: no space left on the device (ENOSPC); free some space there`,
+    });
+    resize(1024);
+    expect(await fetchFrom(web, { path }).result).toBe('downloaded');
+    expectFile(path);
+    expect(web.requests).toEqual(['-', expect.stringMatching(/^bytes=\d+-$/)]);
+  } finally {
+    await closeAll();
+    execFileSync('rm', ['-rf', join(disk, 'download')]);
+  }
 });
 
 describe('an output that takes no more', () => {

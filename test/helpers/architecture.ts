@@ -38,7 +38,7 @@ const headerOwners = [
 
 /** What reads files, from node:fs and node:fs/promises; whatever else is named there writes, and only lib/io/ writes. */
 const readers =
-  /^(type \w+|constants|existsSync|lstat|readFile|readFileSync|readdir|readdirSync|readlinkSync|stat|statSync|accessSync|createReadStream|realpath|Stats|Dirent)$/;
+  /^(type \w+|constants|existsSync|lstat|readFile|readFileSync|readdir|readdirSync|readlinkSync|stat|statSync|access|accessSync|createReadStream|realpath|Stats|Dirent)$/;
 
 const maxLines = 330;
 /** Files directly in one folder: as many as a reader takes in at a glance. */

@@ -112,19 +112,28 @@ export class RunFolder {
 
   /**
    * Makes the folder and takes its lock. With `another` the folder is the first of NAME, NAME-2, NAME-3, ... that does not
-   * exist yet. Errors: as of `checkFree` and `RunLock.take`.
+   * exist yet. Errors: as of `checkFree` and `RunLock.take`; nothing stays then.
    */
   async create({ another = false } = {}): Promise<void> {
+    try {
+      await this.make(another);
+      await this.lock();
+      await this.checkFree();
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  private async make(another: boolean): Promise<void> {
     const first = this.#path;
     this.made.push(...(await makeFolder(dirname(first))));
     for (let number = 2; ; number++) {
       const made = await makeNewFolder(this.#path);
       if (made) this.made.push(this.#path);
-      if (made || !another) break;
+      if (made || !another) return;
       this.#path = `${first}-${number}`;
     }
-    await this.lock();
-    await this.checkFree();
   }
 
   /** Takes the lock. Errors: as `RunLock.take`. */
