@@ -6,11 +6,9 @@ import { join, resolve } from 'node:path';
 
 import { OneSpikeError } from '../errors';
 
-/** What a person can do when files of a set are missing. */
+/** What a person can do when files of a public set are missing. */
 export function adviceFor(name: string): string {
-  return name === 'folder'
-    ? 'pass the folder with --data DIR'
-    : `run \`onespike data fetch ${name}\` or name their folder with --data DIR`;
+  return `run \`onespike data fetch ${name}\` or name their folder with --data DIR`;
 }
 
 export function ioError(what: string, path: string, cause: unknown): OneSpikeError {
@@ -42,11 +40,30 @@ export async function statOrNull(path: string): Promise<Stats | null> {
  * `$ONESPIKE_DATA`; without the variable `~/.cache/onespike/NAME`. `forWriting` never chooses the bare `$ONESPIKE_DATA`.
  */
 export async function dataDirectory(name: string, directory: string | undefined, forWriting = false): Promise<string> {
-  if (directory !== undefined) return resolve(directory);
+  if (directory !== undefined) return resolve(expandHome(directory));
   const root = process.env.ONESPIKE_DATA;
-  if (root === undefined || root === '') return join(homedir(), '.cache', 'onespike', name);
-  const own = resolve(root, name);
-  return forWriting || (await statOrNull(own)) !== null ? own : resolve(root);
+  if (root === undefined || root === '') return join(homeFolder(), '.cache', 'onespike', name);
+  const place = resolve(expandHome(root));
+  const own = join(place, name);
+  return forWriting || (await statOrNull(own)) !== null ? own : place;
+}
+
+/** `~/x` as the shell reads it: it does so neither within quotes nor in files. */
+export function expandHome(path: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homeFolder(), path.slice(1)) : path;
+}
+
+/** Errors: ERR_IO for a user without one, as containers have them. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new OneSpikeError(
+      'ERR_IO',
+      'Expected a home folder but received a user without one; name a folder by --data or ONESPIKE_DATA',
+      { cause },
+    );
+  }
 }
 
 /** Reads a regular file of at most `maxBytes`; the size is checked before a byte is read. */

@@ -5,7 +5,7 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
-#include "cpu/kernels.h"
+#include "cpu/update.h"
 #include "cpu/simd/vector-inl.h"
 #include "ops/update.h"
 

@@ -1,6 +1,7 @@
 /** The timed steps. */
 import type { ProfileEntry } from '../../model/network';
-import { meanActivity, hiddenLayers, layerActivity } from '../../train/run/state';
+import { StepSums } from '../../model/network/step-sums';
+import { meanActivity, hiddenLayers, layerActivity } from '../../train/run/activity';
 import type { LayerActivity } from '../../train/run/events';
 import { neededBytes, peakRss, type NeededBytes } from './memory';
 import type { BenchSettings } from './settings';
@@ -34,9 +35,7 @@ export async function measure(
   const { mode, phase, training, warmup, iterations } = settings;
   const setupPeakRss = peakRss();
   const milliseconds: number[] = [];
-  const spikes: number[] = [];
-  let images = 0;
-  let decided = 0;
+  const sums = new StepSums();
   for (let step = 0; step < warmup + iterations; step++) {
     progress(
       step < warmup
@@ -52,16 +51,15 @@ export async function measure(
     const passed = performance.now() - started;
     if (step < warmup) continue;
     milliseconds.push(passed);
-    images += stats.count;
-    decided += (stats.meanDecisionStep ?? 0) * stats.count;
-    stats.spikes.forEach((fired, i) => (spikes[i] = (spikes[i] ?? 0) + fired));
+    sums.add(stats);
   }
-  const activity = phase === 'snn' ? layerActivity(hiddenLayers(network), spikes, images) : [];
+  const { spikes, count, meanDecisionStep = null } = sums.mean();
+  const activity = phase === 'snn' ? layerActivity(hiddenLayers(network), spikes, count) : [];
   return {
     milliseconds,
     activity,
     setupPeakRss,
-    decisionStep: settings.earlyExit ? decided / images : null,
+    decisionStep: meanDecisionStep,
     spikesPerNeuron: phase === 'snn' ? meanActivity(activity) : null,
     peakRss: peakRss(),
     needed: neededBytes(network.description, training),

@@ -3,12 +3,12 @@ import type { Command } from 'commander';
 import { datasets, type DatasetName } from '../../data';
 import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
-import { bar, compact, table } from '../style';
+import { bar, compact, duration, table } from '../style';
 import { asUsage } from '../usage';
 import { checkOneOf } from '../../check';
 
 export function addData(program: Command): void {
-  const data = program.command('data').description('data sets: look at one, or download it');
+  const data = program.command('data').description('data sets: describe one, or download it');
 
   data
     .command('info')
@@ -46,7 +46,9 @@ export function addData(program: Command): void {
           ...(flags.data === undefined ? {} : { directory: flags.data }),
           signal,
           onProgress: ({ file, received, total }) =>
-            output.status(`${file}  ${total === undefined ? '' : bar(received / total, 24)}  ${compact(received)}B`),
+            output.progress(`${file}  ${total === undefined ? '' : bar(received / total, 24)}  ${compact(received)}B`),
+          onRetry: ({ url, message, attempt, attempts, waitMs }) =>
+            output.note(`${url}: ${message}; attempt ${attempt} of ${attempts} in ${duration(waitMs / 1000)}`),
         });
         output.event({ event: 'fetched', ...fetched });
         for (const { path, status } of fetched.files) output.line(`${status}  ${path}`);

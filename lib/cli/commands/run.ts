@@ -3,20 +3,21 @@ import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { createDataset } from '../../native/dataset';
 import { checkOneOf } from '../../check';
-import { loadImage } from '../../data';
+import type { LoadedDataset } from '../../data';
 import { formatEnergyTable } from '../../energy';
 import { OneSpikeError } from '../../errors';
 import type { Network } from '../../model/network';
-import { allRows } from '../../train/loop/batches';
+import { allRows } from '../../train/loop/order';
 import { measureEnergy } from '../../train/loop/energy';
 import { evaluateRows, type Evaluation } from '../../train/loop/evaluate';
 import { loadRun, type Run } from '../../train/run/load-run';
-import { hiddenLayers, layerActivity, meanActivity } from '../../train/run/state';
+import { hiddenLayers, layerActivity, meanActivity } from '../../train/run/activity';
 import { listenForInterrupt } from '../interrupt';
 import { Output } from '../output';
-import { bar, compact, percent, table } from '../style';
+import { bar, compact, percent } from '../style';
 import { activityTable, shortPath } from '../train-view';
 import { asUsage, backendOption, deviceOption, integerOption, UsageError } from '../usage';
+import { predictImages } from './predict';
 
 interface RunFlags {
   backend?: string;
@@ -82,7 +83,7 @@ export function addRunCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ onespike predict runs/vgg6-shapes-20260102-030405 cat.png dog.png')
     .action((path: string, images: string[], flags: RunFlags) =>
       withRun(path, flags, (run, network, output, signal) =>
-        predictImages(run, network, images, flags, output, signal),
+        predictImages(run, network, images, output, { earlyExit: spikingOnly(run, flags), signal }),
       ),
     );
 
@@ -94,6 +95,13 @@ export function addRunCommands(program: Command): void {
     );
 }
 
+/** The images of a run, with a warning wherever they are not those that it knew. */
+async function imagesOf(run: Run, output: Output, signal: AbortSignal): Promise<LoadedDataset> {
+  const loaded = await run.dataset({ signal });
+  for (const warning of loaded.warnings) output.warn(warning);
+  return loaded;
+}
+
 async function evaluateRun(
   run: Run,
   network: Network,
@@ -102,7 +110,7 @@ async function evaluateRun(
   signal: AbortSignal,
 ): Promise<void> {
   const earlyExit = spikingOnly(run, flags);
-  const { test } = await run.dataset({ signal });
+  const { test } = await imagesOf(run, output, signal);
   const dataset = createDataset(test.pixels, test.labels, test.shape);
   try {
     let totals: Evaluation | undefined;
@@ -132,7 +140,7 @@ async function evaluateRun(
       layers,
       imagesPerSecond,
       ...(earlyExit ? { decisionStep: totals.decisionStep } : {}),
-    } as { event: string });
+    });
     output.line(
       `${run.mode === 'snn' ? 'SNN' : 'ANN'} test accuracy ${output.paint('bold', percent(totals.accuracy, 2))} of ${totals.count} images, loss ${totals.loss.toFixed(4)}, ${compact(imagesPerSecond)} img/s (${network.backend})`,
     );
@@ -144,68 +152,6 @@ async function evaluateRun(
   }
 }
 
-async function predictImages(
-  run: Run,
-  network: Network,
-  files: string[],
-  flags: RunFlags,
-  output: Output,
-  signal: AbortSignal,
-): Promise<void> {
-  const earlyExit = spikingOnly(run, flags);
-  const shape = network.description.input;
-  const classes = run.classes;
-  const rows = [['image', 'class', 'probability', 'decided at']];
-  try {
-    for (const file of files) {
-      const pixels = await loadImage(file, shape, { signal });
-      const { logits, potentials, decisionSteps } = await network.forward(pixels, {
-        mode: run.mode,
-        potentials: run.mode === 'snn' && !earlyExit,
-        earlyExit,
-        signal,
-      });
-      const probabilities = softmax(logits);
-      const label = probabilities.indexOf(Math.max(...probabilities));
-      // The first time step from which the answer no longer changes, or at which it was given.
-      const step =
-        decisionSteps !== undefined
-          ? decisionSteps[0]!
-          : potentials === undefined
-            ? null
-            : network.anytime(potentials).decisionSteps[0]!;
-      output.event({
-        event: 'predict',
-        image: file,
-        class: classes[label],
-        label,
-        probability: probabilities[label],
-        step,
-        timesteps: network.description.timesteps,
-        probabilities,
-      } as { event: string });
-      rows.push([
-        file,
-        classes[label] ?? String(label),
-        percent(probabilities[label]),
-        step === null ? '–' : `step ${step} of ${network.description.timesteps}`,
-      ]);
-    }
-  } finally {
-    // A picture that cannot be read does not take the answers before it along.
-    if (rows.length > 1) output.line(table(rows, [0, 1]));
-  }
-}
-
-/** Of the logits, shifted by their largest so that nothing overflows. */
-export function softmax(logits: ArrayLike<number>): number[] {
-  const values = Array.from(logits);
-  const largest = Math.max(...values);
-  const powers = values.map((value) => Math.exp(value - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
-}
-
 async function showEnergy(
   run: Run,
   network: Network,
@@ -215,10 +161,10 @@ async function showEnergy(
 ): Promise<void> {
   if (run.mode !== 'snn')
     throw new OneSpikeError('ERR_STATE', 'Expected a spiking network but received a run that has only an ANN');
-  const { test } = await run.dataset({ signal });
+  const { test } = await imagesOf(run, output, signal);
   const count = images ?? Math.max(1, run.config.energy.images);
   const report = await measureEnergy(network, test, { images: count, batch: run.config.evaluation.batch, signal });
-  output.event({ event: 'energy', run: run.path, ratio: report.headline.ratio, ...report } as { event: string });
+  output.event({ event: 'energy', run: run.path, ratio: report.headline.ratio, ...report });
   output.line(formatEnergyTable(report));
   output.line(`run ${shortPath(run.path)}`);
 }

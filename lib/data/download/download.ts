@@ -21,6 +21,17 @@ export interface DownloadProgress {
   total: number | undefined;
 }
 
+/** A failure after which the download waits and goes on. */
+export interface DownloadRetry {
+  url: string;
+  /** What failed. */
+  message: string;
+  /** The attempt to come, from 2, and how many there are at this address. */
+  attempt: number;
+  attempts: number;
+  waitMs: number;
+}
+
 export interface DownloadOptions {
   /** Addresses of the same file, in the order in which they are tried. */
   urls: string[];
@@ -36,6 +47,7 @@ export interface DownloadOptions {
   /** Pause after the first failure in milliseconds; doubles up to 30 s. Default 1000. */
   backoffMs?: number;
   onProgress?: (progress: DownloadProgress) => void;
+  onRetry?: (retry: DownloadRetry) => void;
   signal?: AbortSignal;
   /** Default `process.env`: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. */
   env?: Environment;
@@ -224,8 +236,10 @@ export async function download(options: DownloadOptions): Promise<'present' | 'd
       if (last.permanent) break;
       failed = outcome.gained >= progressBytes ? 1 : failed + 1;
       if (failed >= attempts) break;
+      const waitMs = Math.min(30_000, (options.backoffMs ?? 1000) * 2 ** (failed - 1));
+      options.onRetry?.({ url, message: last.message, attempt: failed + 1, attempts, waitMs });
       try {
-        await sleep(Math.min(30_000, (options.backoffMs ?? 1000) * 2 ** (failed - 1)), undefined, { signal });
+        await sleep(waitMs, undefined, { signal });
       } catch {
         throw abortError(signal as AbortSignal, `the download of ${path}`);
       }

@@ -1,14 +1,16 @@
 /**
  * A run on disk: `run.json`, `metrics.jsonl`, `model.safetensors` and `checkpoints/` in one folder.
  */
-import { open, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { access, open, readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { OneSpikeError } from '../../errors';
 import { atomicWrite, ioError, makeFolder, removeLeftovers } from '../../io/atomic';
 import { readJsonLines, type JsonObject } from '../../io/jsonl';
 import type { Precision } from '../../model/network';
 import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
 import { parseConfig, type TrainConfig } from '../config/config';
+import type { DataRecord } from './data-record';
 import type { DoneEvent } from './events';
 
 /** What run.json holds. */
@@ -25,18 +27,23 @@ export interface RunInfo {
   /** That the network was made with; runs of older versions name it in `config`. */
   precision?: Precision;
   network: ResolvedNetwork;
-  dataset: {
-    name: string;
-    classes: string[];
-    train: number;
-    validation: number;
-    test: number;
-    mean: number[];
-    std: number[];
-  };
-  host: { name: string; platform: string; cpu: string; cores: number; memoryBytes: number; node: string; simd: string };
+  dataset: DataRecord;
+  /** The machine that ran last, and those before it whose instruction set was another, in order. */
+  host: HostInfo;
+  earlierHosts?: HostInfo[];
   /** Of a finished run. */
   results?: DoneEvent;
+}
+
+export interface HostInfo {
+  name: string;
+  platform: string;
+  cpu: string;
+  cores: number;
+  memoryBytes: number;
+  node: string;
+  /** The instruction set of the CPU kernels. */
+  simd: string;
 }
 
 export class RunFolder {
@@ -58,10 +65,20 @@ export class RunFolder {
     return join(this.path, 'checkpoints', name);
   }
 
-  /** Makes the folder. Errors: ERR_STATE if it holds anything, so that no run is ever overwritten; ERR_IO. */
+  /** Creates the folder. Errors: as of `checkFree`; ERR_IO. */
   async create(): Promise<void> {
+    await this.checkFree();
+    await makeFolder(this.path);
+  }
+
+  /**
+   * Whether a run can be written here; creates nothing.
+   * Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO if it cannot be created or written.
+   */
+  async checkFree(): Promise<void> {
     try {
-      await makeFolder(this.path);
+      await checkWritable(this.path);
+      if (!(await this.has(this.path))) return;
       // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
       const held = (await readdir(this.path)).filter((name) => !/^(run\.lock|\.run\..*\.tmp)$/.test(name));
       if (held.length > 0) {
@@ -182,4 +199,15 @@ export function defaultOut(name: string, now: Date = new Date()): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
   return join('runs', `${name}-${day}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`);
+}
+
+/** Errors: what the system says of the nearest folder that exists, if nothing can be created in it. */
+async function checkWritable(path: string): Promise<void> {
+  try {
+    await access(path, constants.W_OK);
+    await readdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    await checkWritable(dirname(path));
+  }
 }

@@ -1,9 +1,9 @@
-// Thresholds from the weighted input, layer by layer (SPEC section 6.2).
+// Thresholds from the weighted input, layer by layer (docs/MATHEMATICS.md, "Conversion").
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "core/state.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {

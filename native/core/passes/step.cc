@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <limits>
 
-#include "core/state.h"
+#include "core/guard.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {
@@ -273,6 +274,10 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   if (status.ok() || stats->size() == 1) return status;
   stats->pop_back();
   return Status::success();
+}
+
+Status aborted() {
+  return Status::error(Code::kAborted, "The operation was aborted; parameters are as they were before it");
 }
 
 }  // namespace onespike

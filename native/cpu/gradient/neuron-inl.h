@@ -1,4 +1,5 @@
-// The surrogate of a neuron applied backward (SPEC section 5), compiled once per instruction set like vector-inl.h.
+// The surrogate of a neuron applied backward (docs/MATHEMATICS.md, "Gradients through time"), compiled once per
+// instruction set like vector-inl.h.
 #if defined(ONESPIKE_CPU_NEURON_BACKWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONESPIKE_CPU_NEURON_BACKWARD_INL_H_
 #undef ONESPIKE_CPU_NEURON_BACKWARD_INL_H_
@@ -6,7 +7,7 @@
 #define ONESPIKE_CPU_NEURON_BACKWARD_INL_H_
 #endif
 
-#include "cpu/kernels.h"
+#include "cpu/gradient/receiver.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -15,9 +16,8 @@ namespace HWY_NAMESPACE {
 
 // Turns U(1..T) of `kFloats` neurons into a(1..T). `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
 template <Surrogate kind>
-HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_RESTRICT spikes, int64_t stride,
-                                V share, V fire_time, float* HWY_RESTRICT potential, Sum& total_threshold,
-                                Sum& total_leak) {
+HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT spikes, int64_t stride, V share,
+                                V fire_time, float* HWY_RESTRICT potential, Sum& total_threshold, Sum& total_leak) {
   const int T = task.neuron.timesteps;
   const int64_t step = task.below->out_size();
   // Products with the reciprocal: a division keeps the unit busy for many cycles.
