@@ -17,7 +17,7 @@ function sources(): Map<string, string> {
   return files;
 }
 
-test('the arrows between the rooms point one way and every file is short', () => {
+test('the arrows between the rooms point one way, every file is short and no folder is full', () => {
   const files = sources();
   expect(files.has('binding.ts') && files.has('lib/native/addon.ts') && files.has('native/core/network.h')).toBe(true);
   expect(violations(files)).toEqual([]);
@@ -77,5 +77,12 @@ describe('the check itself', () => {
   test('a file may have 330 lines, not 331', () => {
     expect(one('lib/model/long.ts', 'x\n'.repeat(330))).toEqual([]);
     expect(one('lib/model/long.ts', 'x\n'.repeat(331))).toEqual(['lib/model/long.ts has 331 lines, more than 330']);
+  });
+
+  test('a folder may have 15 files of code, not 16, those of its sub-folders not counted', () => {
+    const folder = (count: number): Map<string, string> =>
+      new Map(Array.from({ length: count }, (_, i) => [`lib/model/part${i}.ts`, '']));
+    expect(violations(folder(15).set('lib/model/deep/one.ts', ''))).toEqual([]);
+    expect(violations(folder(16))).toEqual(['lib/model holds 16 files, more than 15']);
   });
 });

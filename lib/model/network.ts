@@ -1,18 +1,16 @@
 // Class Network: a spiking network on a backend.
-import { availableParallelism, totalmem } from 'node:os';
-
-import { checkBoolean, checkInteger, checkNumber, checkObject, checkOneOf, checkOptions } from '../check';
+import { checkNumber, checkObject, checkOptions } from '../check';
+import type { BackendName } from '../native/devices';
 import { NativeNetwork, type NativeCounters } from '../native/network';
-import { resolveBackend, type BackendName, type ChosenBackend } from '../native/devices';
 import { OneSpikeError } from '../errors';
-import { anytime, argmax, type Anytime } from './anytime';
-import { layerShapes, resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
-import { forwardInPieces, imagesPerCall, type StepStats } from './forward';
+import { anytime, type Anytime } from './anytime';
+import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './creation';
+import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
+import { evaluateJob, forwardJob, type NetworkSizes, type StepStats } from './forward';
 import { readModel, writeModel, type FloatTensor } from './model-file';
 import {
   checkBatch,
   checkCounters,
-  checkEarlyExit,
   checkJob,
   checkLabels,
   checkNext,
@@ -46,15 +44,12 @@ import {
   type OptimizerState,
   type TensorShape,
 } from './network-state';
-import { SpikeTimes } from './spike-times';
 
+export { PRECISIONS } from './creation';
 export type * from './network-options';
 export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network-inputs';
 export type { StepStats } from './forward';
 export type { OptimizerState } from './network-state';
-
-const optionNames = ['backend', 'device', 'seed', 'threads', 'precision', 'profile'] as const;
-export const PRECISIONS = ['fp32', 'mixed'] as const;
 
 /**
  * Parameters and buffers in native memory, and the work on them. Jobs are asynchronous and run on threads of their own,
@@ -80,14 +75,10 @@ export class Network {
 
   readonly #native: NativeNetwork;
   readonly #tensors: readonly TensorShape[];
-  readonly #shape: { input: readonly [number, number, number]; classes: number };
+  readonly #sizes: NetworkSizes;
   #job: Promise<unknown> | undefined;
 
-  private constructor(
-    description: ResolvedNetwork,
-    chosen: ChosenBackend,
-    given: { seed: number; threads: number; precision: Precision; profile: boolean },
-  ) {
+  private constructor(description: ResolvedNetwork, { chosen, ...given }: CheckedOptions) {
     if (chosen.backend === 'cpu') checkMemory(description);
     const { name: _, ...spec } = description;
     this.#native = new NativeNetwork({ ...spec, ...given, backend: chosen.backend, device: chosen.device ?? 0 });
@@ -101,7 +92,12 @@ export class Network {
     this.stepsAtOnce = this.#native.stepsAtOnce();
     this.layers = deepFreeze(this.#native.layers());
     this.#tensors = tensorShapes(this.#native);
-    this.#shape = { input: description.input, classes: description.layers.at(-1)!.out };
+    this.#sizes = {
+      input: description.input,
+      classes: description.layers.at(-1)!.out,
+      timesteps: description.timesteps,
+      layers: this.layers,
+    };
   }
 
   /**
@@ -109,25 +105,14 @@ export class Network {
    * Errors: ERR_ARG and ERR_SHAPE (the description, with the place of the fault), ERR_NO_BACKEND, ERR_OOM.
    */
   static async create(description: NetworkDescription, options?: NetworkOptions): Promise<Network> {
-    const { backend, device, seed, threads, precision, profile } = checkOptions(options, 'options', optionNames);
-    const resolved = resolveNetwork(description);
-    const checkedSeed = checkInteger(seed === undefined ? 0 : seed, 'seed', { min: 0 });
-    const wanted = checkInteger(threads === undefined ? 0 : threads, 'threads', { min: 0, max: 1024 });
-    const given = precision === undefined ? undefined : checkOneOf(precision, 'precision', PRECISIONS);
-    const chosen = resolveBackend(backend, device);
-    return new Network(resolved, chosen, {
-      seed: checkedSeed,
-      threads: wanted === 0 ? availableParallelism() : wanted,
-      precision: given ?? (chosen.backend === 'cuda' ? 'mixed' : 'fp32'),
-      profile: checkBoolean(profile ?? false, 'profile'),
-    });
+    return new Network(resolveNetwork(description), checkNetworkOptions(options));
   }
 
   /** The network of a model file or checkpoint: its architecture and its parameters. Errors: ERR_IO, ERR_FORMAT. */
   static async open(path: string, options?: NetworkOptions): Promise<Network> {
-    checkOptions(options, 'options', optionNames);
+    const given = checkNetworkOptions(options);
     const { network: description, tensors } = await readModel(path);
-    const network = await Network.create(description, options);
+    const network = new Network(description, given);
     network.setParameters(tensors);
     return network;
   }
@@ -157,45 +142,7 @@ export class Network {
 
   /** Runs images (N, C, H, W) through the network; any number of them. */
   async forward(pixels: Uint8Array, options?: ForwardOptions): Promise<ForwardResult> {
-    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit']);
-    const trace = checkBoolean(given['trace'] ?? false, 'trace');
-    const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
-    if (mode === 'ann' && (trace || traced))
-      throw new OneSpikeError(
-        'ERR_ARG',
-        "Expected mode 'snn' for trace and potentials but received 'ann', which has no time",
-      );
-    const earlyExit = checkEarlyExit(given, mode);
-    if (earlyExit && (trace || traced))
-      throw new OneSpikeError(
-        'ERR_ARG',
-        'Expected earlyExit without trace and potentials but received both: steps after the decision are not computed',
-      );
-    const batch = checkPixels(pixels, 'pixels', this.#shape);
-    const { count } = batch;
-    const { classes, input } = this.#shape;
-    const steps = this.description.timesteps;
-    const neurons = this.layers.map((layer) => layer.neurons);
-    const out = allocate(() => ({
-      logits: new Float32Array(count * classes),
-      decisionSteps: earlyExit ? new Uint8Array(count) : undefined,
-      potentials: traced ? new Float32Array(count * steps * classes) : undefined,
-      spikeTimes: trace ? neurons.map((size) => new Uint8Array(count * size)) : undefined,
-    }));
-    const bytes =
-      input[0] * input[1] * input[2] +
-      4 * classes * (traced ? steps + 1 : 1) +
-      (trace ? neurons.reduce((sum, size) => sum + size, 0) : 0);
-    const stats = await this.#exclusive(() =>
-      forwardInPieces(this.#native, { pixels: batch.pixels }, count, imagesPerCall(bytes), mode, out, signal),
-    );
-    const predictions = Int32Array.from({ length: count }, (_, n) => argmax(out.logits, n * classes, classes));
-    const result: ForwardResult = { logits: out.logits, predictions, stats };
-    if (out.decisionSteps) result.decisionSteps = out.decisionSteps;
-    if (out.potentials) result.potentials = out.potentials;
-    if (out.spikeTimes)
-      result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [`layers.${this.layers[i]!.layer}`, times]));
-    return result;
+    return this.#exclusive(forwardJob(this.#native, this.#sizes, pixels, options));
   }
 
   /** With the option `profile`: what the operations took since the last call. */
@@ -208,14 +155,14 @@ export class Network {
     const { timesteps, alpha, beta } = this.description;
     const threshold = new Float32Array(1);
     this.#native.read('parameter', `layers.${this.layers.at(-1)!.layer}.threshold`, threshold);
-    return anytime(potentials, { classes: this.#shape.classes, timesteps, threshold: threshold[0]!, alpha, beta });
+    return anytime(potentials, { classes: this.#sizes.classes, timesteps, threshold: threshold[0]!, alpha, beta });
   }
 
   /** Loss and gradients of one batch; the parameters stay as they are. */
   async gradients(pixels: Uint8Array, labels: Labels, options?: JobOptions): Promise<GradientsResult> {
     const { mode, signal } = checkJob(options);
-    const batch = checkPixels(pixels, 'pixels', this.#shape);
-    const classes = checkLabels(labels, 'labels', batch.count, this.#shape.classes);
+    const batch = checkPixels(pixels, 'pixels', this.#sizes);
+    const classes = checkLabels(labels, 'labels', batch.count, this.#sizes.classes);
     return this.#exclusive(async () => {
       const stats = await this.#native.gradients({ pixels: batch.pixels, labels: classes }, mode, signal);
       const gradients = new Map(
@@ -232,8 +179,8 @@ export class Network {
   async trainStep(batch: Batch, options: TrainStepOptions): Promise<StepStats> {
     const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next']);
     const optimizer = checkOptimizer(given['optimizer']);
-    const step = { batch: checkBatch(batch, 'batch', this.#shape, true).batch, optimizer };
-    const next = checkNext(given['next'], this.#shape);
+    const step = { batch: checkBatch(batch, 'batch', this.#sizes, true).batch, optimizer };
+    const next = checkNext(given['next'], this.#sizes);
     const [stats] = await this.#exclusive(() => this.#native.train([step], next, mode, signal));
     return stats!;
   }
@@ -246,31 +193,14 @@ export class Network {
    */
   async trainSteps(steps: readonly TrainStep[], options?: TrainStepsOptions): Promise<StepStats[]> {
     const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next']);
-    const checked = checkSteps(steps, this.#shape);
-    const next = checkNext(given['next'], this.#shape);
+    const checked = checkSteps(steps, this.#sizes);
+    const next = checkNext(given['next'], this.#sizes);
     return this.#exclusive(() => this.#native.train(checked, next, mode, signal));
   }
 
   /** Loss, accuracy and activity of any number of images; the parameters stay as they are. */
   async evaluate(batch: Batch, options?: EvaluateOptions): Promise<StepStats> {
-    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit']);
-    const earlyExit = checkEarlyExit(given, mode);
-    const { batch: checked, count } = checkBatch(batch, 'batch', this.#shape, true);
-    const { input } = this.#shape;
-    // Augmentation is a function of the position in the batch, so an augmented one stays whole.
-    const whole = 'dataset' in checked && checked.augment !== undefined;
-    const step = whole ? count : imagesPerCall(input[0] * input[1] * input[2]);
-    return this.#exclusive(() =>
-      forwardInPieces(
-        this.#native,
-        checked,
-        count,
-        step,
-        mode,
-        { decisionSteps: earlyExit ? new Uint8Array(count) : undefined },
-        signal,
-      ),
-    );
+    return this.#exclusive(evaluateJob(this.#native, this.#sizes, batch, options));
   }
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
@@ -281,7 +211,7 @@ export class Network {
       max: 100,
     });
     const scale = checkNumber(given['scale'] === undefined ? 1 : given['scale'], 'scale', { min: 1e-6, max: 1e6 });
-    const { batch: checked } = checkBatch(batch, 'batch', this.#shape, false);
+    const { batch: checked } = checkBatch(batch, 'batch', this.#sizes, false);
     return this.#exclusive(() => this.#native.calibrate(checked, percentile, scale, signal));
   }
 
@@ -364,32 +294,4 @@ export class Network {
       this.#job = undefined;
     }
   }
-}
-
-/** Linux grants memory that it does not have and kills the process later, so what cannot fit is refused at once. */
-function checkMemory(description: ResolvedNetwork): void {
-  const parameters = layerShapes(description).reduce((sum, layer) => sum + layer.parameters, 0);
-  const needed = parameters * 4 * 4; // float32: parameters, gradients, and packed copies for both directions
-  const available = Math.min(totalmem(), process.constrainedMemory() || Infinity);
-  if (needed > available) {
-    throw new OneSpikeError(
-      'ERR_OOM',
-      `Expected a network of at most ${available} bytes but received one of ${parameters} parameters, which needs ${needed}`,
-    );
-  }
-}
-
-/** Allocation that reports the lack of memory by its code. */
-function allocate<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    throw new OneSpikeError('ERR_OOM', 'Out of memory: no room for the results of this many images', { cause });
-  }
-}
-
-/** Freezes a plain value and all it holds. */
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) Object.values(value).forEach(deepFreeze);
-  return Object.freeze(value);
 }

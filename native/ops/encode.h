@@ -1,4 +1,4 @@
-// Input encodings of a pixel byte (SPEC section 2).
+// Input encodings of a pixel byte (docs/MATHEMATICS.md, "Input encodings").
 #pragma once
 
 #include <cmath>

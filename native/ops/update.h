@@ -26,7 +26,7 @@ ONESPIKE_HD inline float clip_scale(double norm, float clip_norm) {
   return clip_norm > 0 && norm > clip_norm ? float(clip_norm / (norm + 1e-6)) : 1.0f;
 }
 
-constexpr float kMinThreshold = 1e-3f;  // SPEC section 6.3
+constexpr float kMinThreshold = 1e-3f;  // docs/MATHEMATICS.md, "Parameter updates"
 
 // A threshold and a leak back into their ranges after an update. Not a number stays one.
 ONESPIKE_HD inline void clamp_neuron(float* neuron) {

@@ -6,7 +6,7 @@ import { createGzip, gzipSync } from 'node:zlib';
 import * as tar from 'tar-stream';
 
 import { datasetInfo, loadDataset } from '../../lib/data';
-import { cifarRecords, cleanUp, expectError, temporaryFolder } from './helpers';
+import { cifarRecords, cleanUp, expectError, temporaryFolder } from './support/helpers';
 
 afterAll(cleanUp);
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadDataset, splitValidation } from '../../lib/data';
 import { channelStatistics } from '../../lib/data/statistics';
 import type { ImageSet } from '../../lib/data/types';
-import { cleanUp, encodePng, expectError, netpbm, temporaryFolder } from './helpers';
+import { cleanUp, encodePng, expectError, netpbm, temporaryFolder } from './support/helpers';
 
 afterAll(cleanUp);
 

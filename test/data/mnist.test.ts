@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 import { datasetInfo, loadDataset } from '../../lib/data';
-import { cleanUp, expectError, idxImages, idxLabels, temporaryFolder } from './helpers';
+import { cleanUp, expectError, idxImages, idxLabels, temporaryFolder } from './support/helpers';
 
 afterAll(cleanUp);
 

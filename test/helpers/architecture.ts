@@ -37,6 +37,8 @@ const headerOwners = [
 ];
 
 const maxLines = 330;
+/** Files directly in one folder: as many as a reader takes in at a glance. */
+const maxFiles = 15;
 
 /** What is wrong with these files (path from the repository's root, text), one sentence each. */
 export function violations(files: Map<string, string>): string[] {
@@ -48,7 +50,15 @@ export function violations(files: Map<string, string>): string[] {
     if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file))
       found.push(...includeViolations(file, text), ...exitViolations(file, text));
   }
-  return found;
+  return [...found, ...folderViolations([...files.keys()])];
+}
+
+function folderViolations(files: string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const file of files) counts.set(posix.dirname(file), (counts.get(posix.dirname(file)) ?? 0) + 1);
+  return [...counts]
+    .filter(([, count]) => count > maxFiles)
+    .map(([folder, count]) => `${folder} holds ${count} files, more than ${maxFiles}`);
 }
 
 function libRoom(path: string): string {

@@ -1,8 +1,18 @@
-import { augmentSeed, calibrationIndices, epochOrder } from '../../lib/train/loop/order';
+import { augmentSeed, batchCount, batchRows, calibrationIndices, epochOrder } from '../../lib/train/loop/order';
 import { learningRateFactor, type Schedule } from '../../lib/train/config/schedule';
-import { emptySums, initialState, isBetter, layerActivity, meanActivity } from '../../lib/train/run/state';
-import { activityWarnings } from '../../lib/train/loop/watch';
-import { batchCount, batchRows } from '../../lib/train/loop/batches';
+import { activityWarnings, layerActivity, meanActivity } from '../../lib/train/run/activity';
+import { resolveConfig } from '../../lib/train/config/config';
+import type { EpochEvent } from '../../lib/train/run/events';
+import {
+  afterEpoch,
+  afterSteps,
+  atStart,
+  emptySums,
+  initialState,
+  isBetter,
+  next,
+  type Stage,
+} from '../../lib/train/run/state';
 
 const schedule = (parts: Partial<Schedule>): Schedule => ({
   kind: 'constant',
@@ -93,6 +103,46 @@ describe('state', () => {
     expect(isBetter({ validationAccuracy: 0.4, validationLoss: 0 }, best)).toBe(false);
     expect(isBetter({ validationAccuracy: 0, validationLoss: 9 }, null)).toBe(true);
     expect(isBetter({ validationAccuracy: null, validationLoss: null }, best)).toBe(true);
+  });
+
+  test.each([
+    ['everything', 20, true, 20, ['ann', 'convert', 'snn', 'finish']],
+    ['no ANN', 0, true, 20, ['convert', 'snn', 'finish']],
+    ['no conversion', 20, false, 20, ['ann', 'snn', 'finish']],
+    ['spiking from scratch', 0, false, 20, ['snn', 'finish']],
+    ['conversion alone', 20, true, 0, ['ann', 'convert', 'finish']],
+    ['ANN alone', 20, false, 0, ['ann', 'finish']],
+  ])('the stages of a configuration: %s', (_name, ann, enabled, snn, stages) => {
+    const config = resolveConfig({ ann: { epochs: ann }, convert: { enabled }, snn: { epochs: snn } });
+    const visited: Stage[] = [];
+    for (let stage = next(null, config); stage !== null; stage = next(stage, config)) visited.push(stage);
+    expect(visited).toEqual(stages);
+  });
+
+  test('steps, epochs and stages give a new state and leave the old one as it was', () => {
+    const start = initialState('ann', 1);
+    const before = structuredClone(start);
+    const stats = {
+      loss: 2,
+      correct: 3,
+      count: 4,
+      spikes: Float64Array.of(5),
+      gradientNorm: 1,
+      badLayer: -1,
+      seconds: 1,
+    };
+    const trained = afterSteps(start, [stats, { ...stats, loss: 4, count: 2 }], 0.5);
+    expect(trained).toMatchObject({ step: 2, sums: { loss: 16, correct: 6, count: 6, spikes: [10], seconds: 0.5 } });
+    const event = { phase: 'ann', epoch: 1, validationAccuracy: 0.5, validationLoss: 1, best: true } as EpochEvent;
+    const ended = afterEpoch(trained, event, 100, 'ann-best.safetensors');
+    expect(ended).toMatchObject({ epoch: 1, step: 0, metricsBytes: 100, sums: { count: 0, spikes: [0] } });
+    expect(ended.best).toEqual({
+      ann: { epoch: 1, accuracy: 0.5, loss: 1, file: 'ann-best.safetensors' },
+      snn: null,
+    });
+    expect(afterEpoch(ended, { ...event, epoch: 2, best: false }, 200, 'x').best).toEqual(ended.best);
+    expect(atStart(ended, 'snn')).toMatchObject({ stage: 'snn', epoch: 0, step: 0, best: ended.best });
+    expect(start).toEqual(before);
   });
 
   test('survives JSON', () => {

@@ -1,6 +1,6 @@
 /** Thresholds at which a wanted share of the neurons fires, for networks with random weights (timings, experiments). */
 import type { Network } from '../../model/network';
-import { hiddenLayers } from '../../train/run/state';
+import { hiddenLayers } from '../../train/run/activity';
 
 // No layer fires at this threshold, and a layer that gets no events costs next to nothing.
 const silent = 1e30;

@@ -1,6 +1,6 @@
 /** The timed steps. */
 import type { ProfileEntry } from '../../model/network';
-import { meanActivity, hiddenLayers, layerActivity } from '../../train/run/state';
+import { meanActivity, hiddenLayers, layerActivity } from '../../train/run/activity';
 import type { LayerActivity } from '../../train/run/events';
 import { neededBytes, peakRss, type NeededBytes } from './memory';
 import type { BenchSettings } from './settings';

@@ -1,10 +1,10 @@
 /** Loss, accuracy and activity over many images, batch by batch. */
 import type { DeviceDataset } from '../../native/dataset';
 import type { Network } from '../../model/network';
-import { batchCount, batchRows } from './batches';
-import { divergence } from './divergence';
 import type { Phase, ProgressEvent } from '../run/events';
-import { Meter } from './meter';
+import { divergence } from './divergence';
+import { batchCount, batchRows } from './order';
+import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
 
 export interface Evaluation {
@@ -81,43 +81,25 @@ export async function* evaluate(
   session: Session,
   { part, rows, mode, activity }: SessionEvaluation,
 ): AsyncGenerator<ProgressEvent, Evaluation> {
-  const { network, config, state } = session;
-  const { batch } = config.evaluation;
-  const { epochs } = config[mode];
-  const meter = new Meter(session.progressSeconds);
+  const { network, images, signal } = session;
+  const { batch } = session.config.evaluation;
+  const steps = batchCount(rows.length, batch);
+  const report = new Interval(session.progressSeconds);
   let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: -1, seconds: 0 };
   session.throwIfAborted();
-  for await (const totals of evaluateRows(network, session.datasets[part], rows, {
-    mode,
-    batch,
-    signal: session.signal,
-  })) {
+  for await (const totals of evaluateRows(network, images[part], rows, { mode, batch, signal })) {
     result = totals;
     session.throwIfAborted();
-    if (!Number.isFinite(totals.loss))
-      throw divergence(
-        session,
-        mode,
-        activity === 'validate' ? `epoch ${state.epoch + 1}, after step ${state.step},` : `in stage ${state.stage},`,
-        totals,
-      );
-    if (meter.due()) {
-      yield {
-        event: 'progress',
-        phase: mode,
-        activity,
-        epoch: Math.min(state.epoch + 1, epochs),
-        epochs,
-        step: Math.ceil(totals.count / batch),
-        steps: batchCount(rows.length, batch),
-        images: totals.count,
-        imagesPerSecond: totals.count / totals.seconds,
-        loss: totals.loss,
-        accuracy: totals.accuracy,
-        spikesPerNeuron: null,
-      };
+    if (!Number.isFinite(totals.loss)) throw divergence(session, mode, placeOf(session, activity), totals);
+    if (report.due()) {
+      const step = Math.ceil(totals.count / batch);
+      yield progressEvent(session, { phase: mode, activity, step, steps, spikesPerNeuron: null }, totals);
     }
   }
-  session.mark();
+  session.evaluated();
   return result;
+}
+
+function placeOf({ state }: Session, activity: ProgressEvent['activity']): string {
+  return activity === 'validate' ? `epoch ${state.epoch + 1}, after step ${state.step},` : `in stage ${state.stage},`;
 }

@@ -1,21 +1,19 @@
 /** Training as a stream of events: a new run, or the continuation of one. */
-import { cpus, hostname, totalmem } from 'node:os';
 import { rmdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { BACKEND_CHOICES, hostInfo, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../../check';
-import type { LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
-import { layerShapes } from '../../model/description';
 import { MAX_STEPS } from '../../model/network-inputs';
+import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
 import type { StartEvent, TrainEvent } from '../run/events';
 import { lockRun } from '../run/lock';
-import { loadConfigured, networkOf } from './model';
-import { trainPhase } from './phase';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
+import { next, type Stage } from '../run/state';
+import { describeRun, startEvent } from './describe';
+import { loadConfigured, networkOf } from './model';
 import { isAbort, Session, type SessionOptions } from './session';
-import { convertStage, finishStage } from './stages';
+import { stageWork } from './stages';
 
 export interface TrainOptions {
   /** Stops the run: the exact position is saved, then ERR_ABORTED is thrown. */
@@ -30,7 +28,7 @@ export interface TrainOptions {
 }
 
 export interface ResumeOptions extends TrainOptions {
-  /** In place of the backend that ran last. Another one rounds otherwise: the run goes on, but not to the same bits. */
+  /** In place of the backend that ran last. Another one rounds otherwise, so the results are no longer bit-identical. */
   backend?: BackendChoice | undefined;
   /** In place of the GPU that the configuration names. */
   device?: number | undefined;
@@ -48,7 +46,7 @@ export async function* train(
   config: TrainConfigInput = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent, void, undefined> {
-  const sitting = checkTrainOptions(options);
+  const checked = checkTrainOptions(options);
   const resolved = resolveConfig(config);
   // run.json names the folder of the data for whoever reads it, from wherever that is.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = resolve(resolved.dataset.directory);
@@ -58,17 +56,19 @@ export async function* train(
   const unlock = await lockRun(folder.path);
   let begun = false;
   try {
-    const loaded = await loadConfigured(resolved, sitting.signal);
-    const network = networkOf(resolved.model, loaded);
-    const session = await Session.open(resolved, folder, loaded, network, sitting);
-    const info = describeRun(resolved, session, loaded);
-    const prepare = async (): Promise<void> => {
-      await folder.writeInfo(info);
+    const loaded = await loadConfigured(resolved, checked.signal);
+    const session = await Session.open(
+      { config: resolved, folder, loaded, description: networkOf(resolved.model, loaded) },
+      (network, images) => describeRun(resolved, loaded, network, images),
+      checked,
+    );
+    const begin = async (): Promise<void> => {
+      await folder.writeInfo(session.info);
       begun = true;
       await folder.prepare();
       await session.save();
     };
-    yield* work(session, info, null, prepare);
+    yield* work(session, null, begin);
   } finally {
     await unlock();
     // A run that failed before it began leaves nothing behind.
@@ -77,12 +77,12 @@ export async function* train(
 }
 
 /**
- * Goes on with an interrupted run, to the same bits as if it had never stopped. Of a finished run only `done` comes, once more.
- * Errors as of `train`; ERR_IO if there is no run at `run`.
+ * Goes on with an interrupted run; the result is bit-identical to that of a run that never stopped. Of a finished run only `done`
+ * comes, once more. Errors as of `train`; ERR_IO if there is no run at `run`.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(resolve(checkString(run, 'run')));
-  const sitting = checkTrainOptions(options, ['backend', 'device', 'threads']);
+  const checked = checkTrainOptions(options, ['backend', 'device', 'threads']);
   const { backend, device, threads } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
@@ -102,22 +102,27 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       threads: threads ?? info.config.threads,
       precision: runPrecision(info),
     };
-    const loaded = await loadConfigured(config, sitting.signal);
-    const session = await Session.open(config, folder, loaded, info.network, sitting);
-    const moved = session.network.backend !== info.backend;
-    const now = moved
-      ? { ...info, backend: session.network.backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] }
-      : info;
-    const prepare = async (): Promise<void> => {
+    const loaded = await loadConfigured(config, checked.signal);
+    const session = await Session.open(
+      { config, folder, loaded, description: info.network },
+      (network) => onBackend(info, network.backend),
+      checked,
+    );
+    const begin = async (): Promise<void> => {
       await folder.prepare();
       await folder.truncateMetrics(session.state.metricsBytes);
-      if (moved) await folder.writeInfo(now);
+      if (session.info.backend !== info.backend) await folder.writeInfo(session.info);
     };
     const { stage, epoch, step } = session.state;
-    yield* work(session, now, { stage, epoch, step, backend: info.backend }, prepare);
+    yield* work(session, { stage, epoch, step, backend: info.backend }, begin);
   } finally {
     await unlock();
   }
+}
+
+function onBackend(info: RunInfo, backend: BackendName): RunInfo {
+  if (backend === info.backend) return info;
+  return { ...info, backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] };
 }
 
 function checkTrainOptions(options: unknown, more: readonly string[] = []): SessionOptions {
@@ -135,106 +140,50 @@ function checkTrainOptions(options: unknown, more: readonly string[] = []): Sess
   };
 }
 
-/** The stages that are left, after `prepare`. Disposes of the session in the end. */
+/** Puts the folder in order by `begin`, then does the work that is left, and disposes of the session whatever happens. */
 async function* work(
   session: Session,
-  info: RunInfo,
   resumed: StartEvent['resumed'],
-  prepare: () => Promise<void>,
+  begin: () => Promise<void>,
 ): AsyncGenerator<TrainEvent, void> {
-  const { state, config, folder } = session;
-  let settled = true;
   try {
-    await prepare();
-    settled = false;
-    yield startEvent(session, info, resumed);
-    if (state.stage === 'ann') {
-      yield* trainPhase(session, 'ann');
-      if (config.convert.enabled) await session.enter('convert');
-      else if (config.snn.epochs > 0) await enterSnn(session);
-      else await session.enter('finish');
-    }
-    if (state.stage === 'convert') yield* convertStage(session);
-    if (state.stage === 'snn') {
-      yield* trainPhase(session, 'snn');
-      await session.enter('finish');
-    }
-    const done = yield* finishStage(session);
-    await folder.writeInfo({ ...info, results: done });
-    settled = true;
-    yield done;
-  } catch (error) {
-    const begun = !settled;
-    settled = true;
-    if (!begun || !isAbort(error)) throw error;
-    await session.saveInterrupted();
-    yield { event: 'saved', run: folder.path, stage: state.stage, epoch: state.epoch, step: state.step };
-    throw error instanceof OneSpikeError
-      ? error
-      : new OneSpikeError('ERR_ABORTED', 'Training was interrupted', { cause: error });
+    await begin();
+    yield* savingWhenInterrupted(session, stagesOf(session, resumed));
   } finally {
-    // The consumer left the loop: as if interrupted.
-    if (!settled) await session.saveInterrupted();
     await session.dispose();
   }
 }
 
-/** Spiking training straight from the best ANN, with the thresholds of the description. */
-async function enterSnn(session: Session): Promise<void> {
-  const { network, state, folder } = session;
-  if (state.best.ann !== null) await network.load(folder.checkpoint(state.best.ann.file));
-  await session.enter('snn');
+/** The stages that are left. What a stage reports comes when the start of the next one is on disk. */
+async function* stagesOf(session: Session, resumed: StartEvent['resumed']): AsyncGenerator<TrainEvent, void> {
+  yield startEvent(session, resumed);
+  for (let stage: Stage | null = session.state.stage; stage !== null; ) {
+    const report = yield* stageWork[stage](session);
+    stage = next(stage, session.config);
+    if (stage !== null) await session.enter(stage);
+    yield* report;
+  }
 }
 
-function startEvent(session: Session, info: RunInfo, resumed: StartEvent['resumed']): StartEvent {
-  const { network, config, folder, rows } = session;
-  return {
-    event: 'start',
-    run: folder.path,
-    version: info.version,
-    backend: network.backend,
-    device: network.processor,
-    precision: network.precision,
-    threads: network.threads,
-    model: network.description.name,
-    dataset: config.dataset.name,
-    seed: config.seed,
-    parameters: layerShapes(network.description).reduce((sum, layer) => sum + layer.parameters, 0),
-    timesteps: network.description.timesteps,
-    images: { train: rows.train.length, validation: rows.validation.length, test: rows.test.length },
-    resumed,
-  };
-}
-
-function describeRun(config: TrainConfig, session: Session, loaded: LoadedDataset): RunInfo {
-  const { network, rows } = session;
-  const { version, simdTarget } = hostInfo();
-  return {
-    format: 1,
-    version,
-    created: new Date().toISOString(),
-    config,
-    seed: config.seed,
-    backend: network.backend,
-    precision: network.precision,
-    network: network.description,
-    dataset: {
-      name: loaded.name,
-      classes: loaded.train.classes,
-      train: rows.train.length,
-      validation: rows.validation.length,
-      test: rows.test.length,
-      mean: network.description.mean,
-      std: network.description.std,
-    },
-    host: {
-      name: hostname(),
-      platform: `${process.platform}-${process.arch}`,
-      cpu: cpus()[0]?.model ?? 'unknown',
-      cores: cpus().length,
-      memoryBytes: totalmem(),
-      node: process.version,
-      simd: simdTarget,
-    },
-  };
+/** Passes the events on. If the signal or the consumer ends them, the run is saved where it is. */
+async function* savingWhenInterrupted(
+  session: Session,
+  events: AsyncGenerator<TrainEvent, void>,
+): AsyncGenerator<TrainEvent, void> {
+  let leftByConsumer = true;
+  try {
+    yield* events;
+    leftByConsumer = false;
+  } catch (error) {
+    leftByConsumer = false;
+    if (!isAbort(error)) throw error;
+    await session.saveInterrupted();
+    const { stage, epoch, step } = session.state;
+    yield { event: 'saved', run: session.folder.path, stage, epoch, step };
+    throw error instanceof OneSpikeError
+      ? error
+      : new OneSpikeError('ERR_ABORTED', 'Training was interrupted', { cause: error });
+  } finally {
+    if (leftByConsumer) await session.saveInterrupted();
+  }
 }

@@ -27,19 +27,19 @@ const stateSchema = z.object({
 
 /** Writes `path` atomically: after a crash it holds the old checkpoint or the new one, never a part of either. */
 export async function saveCheckpoint(path: string, network: Network, state: TrainState): Promise<void> {
-  const { slots, counters } = network.optimizerState();
+  // The counters are those of the state: the network's own may be those of an evaluation that was broken off.
   await writeModel(path, network.description, network.parameters(), {
-    slots,
-    extra: { state: JSON.stringify({ ...state, counters }) },
+    slots: network.optimizerState().slots,
+    extra: { state: JSON.stringify(state) },
   });
 }
 
 /** Puts a checkpoint back into `network`. Errors: ERR_FORMAT, ERR_SHAPE, ERR_IO. */
 export async function loadCheckpoint(path: string, network: Network): Promise<TrainState> {
   const { tensors, slots, extra } = await readModel(path);
-  let stored: z.infer<typeof stateSchema>;
+  let state: TrainState;
   try {
-    stored = stateSchema.parse(JSON.parse(extra.state ?? 'null'));
+    state = stateSchema.parse(JSON.parse(extra.state ?? 'null'));
   } catch (cause) {
     throw new OneSpikeError(
       'ERR_FORMAT',
@@ -47,8 +47,7 @@ export async function loadCheckpoint(path: string, network: Network): Promise<Tr
       { cause },
     );
   }
-  const { counters, ...state } = stored;
   network.setParameters(tensors);
-  network.setOptimizerState({ slots, counters });
+  network.setOptimizerState({ slots, counters: state.counters });
   return state;
 }

@@ -1,4 +1,4 @@
-// Thresholds from the weighted input, layer by layer (SPEC section 6.2).
+// Thresholds from the weighted input, layer by layer (docs/MATHEMATICS.md, "Conversion").
 #include <algorithm>
 #include <cmath>
 #include <limits>

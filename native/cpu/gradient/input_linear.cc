@@ -1,7 +1,7 @@
-// Input gradient of a linear layer (SPEC section 5, identity 2): Wt a(t) through the non-zero a(t), the leak carried in
-// the sums, then the surrogate of the neurons below. The weights are read once per chunk, in the layout of the forward
-// pass, and transposed a few KiB at a time: a transposed copy would double the memory of the layers that have most of
-// the weights.
+// Input gradient of a linear layer (docs/MATHEMATICS.md, "The lazy leak"): Wt a(t) through the non-zero a(t), the leak
+// carried in the sums, then the surrogate of the neurons below. The weights are read once per chunk, in the layout of
+// the forward pass, and transposed a few KiB at a time: a transposed copy would double the memory of the layers that
+// have most of the weights.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/gradient/input_linear.cc"
 #include <hwy/foreach_target.h>

@@ -1,8 +1,9 @@
 // Network.trainSteps: several steps in one call give what they give one by one.
-import { createDataset } from '../../lib/native/dataset';
-import { Network, type TrainStep } from '../../lib/model/network';
-import { onEachBackend } from '../helpers/backends';
-import { heavy, labels, outcome, pixels, sgd, tiny, TINY_CLASSES as K, TINY_PIXELS } from '../lifecycle/helpers';
+import { createDataset } from '../../../lib/native/dataset';
+import type { Network, TrainStep } from '../../../lib/model/network';
+import { onEachBackend } from '../../helpers/backends';
+import { heavy, labels, outcome, pixels, sgd, tiny, TINY_CLASSES as K, TINY_PIXELS } from '../../lifecycle/helpers';
+import { networksOn } from './networks';
 
 const noisy = {
   ...tiny,
@@ -10,15 +11,8 @@ const noisy = {
 };
 
 onEachBackend((on) => {
-  const open: Network[] = [];
-  async function create(description = noisy): Promise<Network> {
-    const network = await Network.create(description, { ...on, seed: 1, threads: 1 });
-    open.push(network);
-    return network;
-  }
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((network) => network.dispose()));
-  });
+  const { create: createAny } = networksOn(on);
+  const create = (description = noisy): Promise<Network> => createAny(description);
   const timeless = { seconds: expect.any(Number) };
   const optimizerAt = (i: number) => ({ kind: 'adam' as const, learningRate: 0.01 / (i + 1), amsgrad: true });
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { download, type DownloadOptions } from '../../lib/data/download/download';
+import { download, type DownloadOptions } from '../../../lib/data/download/download';
 import { temporaryFolder } from './helpers';
 import { content, md5, serve, serveProxy, type Behaviour, type Web } from './web';
 

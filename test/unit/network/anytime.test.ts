@@ -1,4 +1,4 @@
-import { anytime } from '../../lib/model/anytime';
+import { anytime } from '../../../lib/model/anytime';
 
 const options = { classes: 2, timesteps: 3, threshold: 1, alpha: 1, beta: 1 };
 

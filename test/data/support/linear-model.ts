@@ -1,6 +1,6 @@
 /** Multinomial logistic regression on raw pixels, by stochastic gradient descent: what a data set gives away without convolutions. */
-import { SeededRandom } from '../../lib/data/random';
-import type { ImageSet } from '../../lib/data/types';
+import { SeededRandom } from '../../../lib/data/random';
+import type { ImageSet } from '../../../lib/data/types';
 
 /** Test accuracy (a fraction) after `epochs` passes over `train`. */
 export function linearAccuracy(train: ImageSet, test: ImageSet, epochs: number, learningRate: number): number {

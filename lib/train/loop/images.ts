@@ -1,0 +1,36 @@
+/** The images of a run in native memory, and the rows of them that each part of the work takes. */
+import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
+import { createDataset, type DeviceDataset } from '../../native/dataset';
+import type { TrainConfig } from '../config/config';
+import { allRows } from './order';
+
+export interface RunImages {
+  train: DeviceDataset;
+  test: DeviceDataset;
+  /** The test images on the host, and the names of the classes. */
+  testSet: ImageSet;
+  /** Rows of `train` (the first two) and of `test`. */
+  rows: { train: Uint32Array; validation: Uint32Array; test: Uint32Array };
+  dispose(): void;
+}
+
+/** Errors: ERR_OOM. */
+export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImages {
+  const rows = {
+    ...splitValidation(loaded.train, config.dataset.validation, config.seed),
+    test: allRows(loaded.test.count),
+  };
+  const place = ({ pixels, labels, shape }: ImageSet): DeviceDataset => createDataset(pixels, labels, shape);
+  const train = place(loaded.train);
+  try {
+    const test = place(loaded.test);
+    const dispose = (): void => {
+      train.dispose();
+      test.dispose();
+    };
+    return { train, test, testSet: loaded.test, rows, dispose };
+  } catch (error) {
+    train.dispose();
+    throw error;
+  }
+}
