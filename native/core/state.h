@@ -5,7 +5,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -174,18 +173,6 @@ Status make_room(const Backend& backend, int64_t images, const Each& each) {
     return sum;
   };
   return no_room(images, bytes, backend.available_bytes());
-}
-
-// Every public call ends in a status, and so does every step of a group: running out of memory is one.
-template <class F>
-Status guarded(const F& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return Status::error(Code::kOom, "Not enough memory");
-  } catch (const std::exception& e) {
-    return Status::error(Code::kState, std::string("Unexpected failure: ") + e.what());
-  }
 }
 
 using Stop = std::atomic<bool>;

@@ -93,7 +93,7 @@ void NetworkEntry::dispose(Napi::Env env) {
 void NetworkEntry::settle(Napi::Env env) {
   busy = false;
   if (disposed) close();
-  else memory_bytes = network->memory_bytes();
+  else memory_bytes = network->memory_bytes() + prefetcher->memory_bytes();
   if (!collected_) external_.report(env, memory_bytes);
 }
 

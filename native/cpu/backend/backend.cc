@@ -33,6 +33,10 @@ constexpr int kMaxBlockImages = 256;
 
 }  // namespace
 
+CpuBackend::CpuBackend(int threads, Precision precision) : pool_(threads), precision_(precision) {
+  for (int i = 0; i < pool_.threads(); ++i) workers_.emplace_back(scratch_);
+}
+
 ChunkLimits CpuBackend::limits() const {
   return {kChunkBytes, kInferenceBytes, kAnnChunkBytes, kBlockBytes, kMaxChunkImages, kMaxBlockImages};
 }
@@ -126,15 +130,8 @@ void CpuBackend::apply_mask(float* values, const uint8_t* mask, float scale, int
 }
 
 void CpuBackend::release_scratch() {
-  forward_events_ = {};
-  window_bits_ = {};
-  gradient_events_ = GradientEvents();
-  buckets_ = {};
-  row_events_ = {};
-  workers_.clear();
-  gradient_halves_ = {};
-  filter_ = {};
-  doubts_ = {};
+  scratch_.release();
+  filter_.clear();
 }
 
 }  // namespace onespike::cpu

@@ -14,6 +14,8 @@ namespace onespike::cpu {
 // The events of n images bucketed by weight row (pooled cell, source channel), images ascending within a row. An entry
 // is the gradient row of its image and step: image * T + step - 1.
 struct RowEvents {
+  explicit RowEvents(ScratchSet& set) : gradient_rows(set), starts(set), values(set) {}
+
   Scratch<uint32_t> gradient_rows, starts;
   Scratch<float> values;  // of the rate encoder
   bool valued = false;
@@ -32,14 +34,14 @@ struct LinearWeightTask {
 void linear_weight_rows(const LinearWeightTask& task, int width);
 
 // Wt a for the source channels of `tile` in one pooled cell, then the surrogate of the neurons below, of all images.
-// `scratch` is of one thread.
+// `scratch` has linear_input_floats(task.n, T) floats, of one thread.
 struct LinearInputTask {
   const GradientEvents* events;
   const float* weight;  // forward layout
   InputGradientTask neurons;
   int n;
 };
-void linear_input_gradient(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch,
-                           NeuronGradient* d);
+void linear_input_gradient(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d);
+inline int64_t linear_input_floats(int64_t n, int timesteps) { return (n * timesteps + kLinearBlock) * kMaxTile; }
 
 }  // namespace onespike::cpu

@@ -49,5 +49,7 @@ void add_crossing_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);
 void add_group_tests(Tests& tests);
 void add_thread_pool_tests(Tests& tests);
+void add_allocation_tests(Tests& tests);
+void add_memory_tests(Tests& tests);
 
 }  // namespace onespike::test
