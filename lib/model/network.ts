@@ -1,13 +1,15 @@
 // Class Network: a spiking network on a backend.
 import { checkNumber, checkObject, checkOptions } from '../check';
 import type { BackendName } from '../native/devices';
-import { NativeNetwork, type NativeCounters } from '../native/network';
+import { NativeNetwork, type NativeCounters, type ProfileEntry, type StepStats } from '../native/network';
 import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
-import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './creation';
+import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
-import { evaluateJob, forwardJob, type NetworkSizes, type StepStats } from './forward';
-import { readModel, writeModel, type FloatTensor } from './model-file';
+import { forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
+import { StepSums } from './network/step-sums';
+import { layerName, type SpikingLayer } from './layer';
+import { readModel, writeModel } from './model-file';
 import {
   checkBatch,
   checkCounters,
@@ -20,9 +22,10 @@ import {
   namedTensors,
   type Batch,
   type Labels,
-} from './network-inputs';
+} from './network/inputs';
 import type {
   CalibrateOptions,
+  EvaluateInPiecesOptions,
   EvaluateOptions,
   ForwardOptions,
   ForwardResult,
@@ -30,26 +33,27 @@ import type {
   JobOptions,
   NetworkOptions,
   Precision,
-  ProfileEntry,
   TrainStep,
   TrainStepOptions,
   TrainStepsOptions,
-} from './network-options';
+} from './network/options';
 import {
   readOptimizerState,
   readTensors,
   tensorShapes,
-  writeOptimizerState,
-  writeParameters,
+  writeOptimizerStateJob,
+  writeParametersJob,
+  writeValues,
   type OptimizerState,
   type TensorShape,
-} from './network-state';
+} from './network/state';
+import type { FloatTensor } from './parameters';
 
-export { PRECISIONS } from './creation';
-export type * from './network-options';
-export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network-inputs';
-export type { StepStats } from './forward';
-export type { OptimizerState } from './network-state';
+export { PRECISIONS } from './network/creation';
+export type * from './network/options';
+export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network/inputs';
+export type { ProfileEntry, StepStats } from '../native/network';
+export type { OptimizerState } from './network/state';
 
 /**
  * Parameters and buffers in native memory, and the work on them. Jobs are asynchronous and run on threads of their own,
@@ -71,17 +75,15 @@ export class Network {
   /** Training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its end anyway. */
   readonly stepsAtOnce: number;
   /** Spiking layers in order, the output layer last: entry in the layer list, and neurons per image. */
-  readonly layers: readonly { readonly layer: number; readonly neurons: number }[];
+  readonly layers: readonly SpikingLayer[];
 
   readonly #native: NativeNetwork;
   readonly #tensors: readonly TensorShape[];
   readonly #sizes: NetworkSizes;
   #job: Promise<unknown> | undefined;
 
-  private constructor(description: ResolvedNetwork, { chosen, ...given }: CheckedOptions) {
-    if (chosen.backend === 'cpu') checkMemory(description);
-    const { name: _, ...spec } = description;
-    this.#native = new NativeNetwork({ ...spec, ...given, backend: chosen.backend, device: chosen.device ?? 0 });
+  private constructor(native: NativeNetwork, description: ResolvedNetwork, { chosen, ...given }: CheckedOptions) {
+    this.#native = native;
     this.description = deepFreeze(description);
     this.backend = chosen.backend;
     this.device = chosen.device;
@@ -105,21 +107,31 @@ export class Network {
    * Errors: ERR_ARG and ERR_SHAPE (the description, with the place of the fault), ERR_NO_BACKEND, ERR_OOM.
    */
   static async create(description: NetworkDescription, options?: NetworkOptions): Promise<Network> {
-    return new Network(resolveNetwork(description), checkNetworkOptions(options));
+    return Network.#create(resolveNetwork(description), checkNetworkOptions(options));
   }
 
   /** The network of a model file or checkpoint: its architecture and its parameters. Errors: ERR_IO, ERR_FORMAT. */
   static async open(path: string, options?: NetworkOptions): Promise<Network> {
     const given = checkNetworkOptions(options);
     const { network: description, tensors } = await readModel(path);
-    const network = new Network(description, given);
-    network.setParameters(tensors);
-    return network;
+    const network = await Network.#create(description, given);
+    try {
+      const values = [...tensors].map(([name, { data }]) => ({ kind: 'parameter' as const, name, data }));
+      await network.#exclusive(() => writeValues(network.#native, values));
+      return network;
+    } catch (error) {
+      await network.dispose();
+      throw error;
+    }
   }
 
-  /** Alias of `Network.open`. */
-  static load(path: string, options?: NetworkOptions): Promise<Network> {
-    return Network.open(path, options);
+  static async #create(description: ResolvedNetwork, given: CheckedOptions): Promise<Network> {
+    const { chosen, ...options } = given;
+    if (chosen.backend === 'cpu') checkMemory(description);
+    const { name: _, ...spec } = description;
+    const { backend, device } = chosen;
+    const native = await NativeNetwork.create({ ...spec, ...options, backend, device: device ?? 0 });
+    return new Network(native, description, given);
   }
 
   /** Takes the parameters of a model file; its tensors must be exactly those of this network. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE. */
@@ -131,13 +143,13 @@ export class Network {
         'ERR_SHAPE',
         `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
       );
-    this.setParameters(tensors);
+    await this.setParameters(tensors);
   }
 
   /** Writes architecture and parameters, atomically. `metadata`: further entries of the file. Errors: ERR_IO. */
   async save(path: string, metadata?: Record<string, string>): Promise<void> {
     const extra = checkObject(metadata, 'metadata') as Record<string, string>;
-    await writeModel(path, this.description, this.parameters(), { extra });
+    await writeModel(path, this.description, await this.parameters(), { extra });
   }
 
   /** Runs images (N, C, H, W) through the network; any number of them. */
@@ -151,11 +163,13 @@ export class Network {
   }
 
   /** Predictions after each time step, from the `potentials` of a forward pass. */
-  anytime(potentials: Float32Array): Anytime {
+  async anytime(potentials: Float32Array): Promise<Anytime> {
     const { timesteps, alpha, beta } = this.description;
-    const threshold = new Float32Array(1);
-    this.#native.read('parameter', `layers.${this.layers.at(-1)!.layer}.threshold`, threshold);
-    return anytime(potentials, { classes: this.#sizes.classes, timesteps, threshold: threshold[0]!, alpha, beta });
+    const { classes } = this.#sizes;
+    const data = new Float32Array(1);
+    const name = `${layerName(this.layers.at(-1)!.layer)}.threshold`;
+    await this.#exclusive(() => this.#native.read([{ kind: 'parameter', name, offset: 0, data }]));
+    return anytime(potentials, { classes, timesteps, threshold: data[0]!, alpha, beta });
   }
 
   /** Loss and gradients of one batch; the parameters stay as they are. */
@@ -165,10 +179,8 @@ export class Network {
     const classes = checkLabels(labels, 'labels', batch.count, this.#sizes.classes);
     return this.#exclusive(async () => {
       const stats = await this.#native.gradients({ pixels: batch.pixels, labels: classes }, mode, signal);
-      const gradients = new Map(
-        [...readTensors(this.#native, 'gradient', this.#tensors)].map(([name, { data }]) => [name, data]),
-      );
-      return { loss: stats.loss, gradients, stats };
+      const tensors = await readTensors(this.#native, 'gradient', this.#tensors);
+      return { loss: stats.loss, gradients: new Map([...tensors].map(([name, { data }]) => [name, data])), stats };
     });
   }
 
@@ -200,7 +212,25 @@ export class Network {
 
   /** Loss, accuracy and activity of any number of images; the parameters stay as they are. */
   async evaluate(batch: Batch, options?: EvaluateOptions): Promise<StepStats> {
-    return this.#exclusive(evaluateJob(this.#native, this.#sizes, batch, options));
+    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options);
+    return this.#exclusive(async () => {
+      const sums = new StepSums();
+      for (const piece of pieces) sums.add(await run(piece));
+      return sums.mean();
+    });
+  }
+
+  /**
+   * As `evaluate`, in pieces of which each is a job: yields the results over all images so far after each piece. Between
+   * two of them the network is free.
+   */
+  async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<StepStats, void, undefined> {
+    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options, ['piece']);
+    const sums = new StepSums();
+    for (const piece of pieces) {
+      sums.add(await this.#exclusive(() => run(piece)));
+      yield sums.mean();
+    }
   }
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
@@ -216,36 +246,36 @@ export class Network {
   }
 
   /** Copies of all parameters, `layers.I.weight|bias|threshold|leak`, in PyTorch's layout. */
-  parameters(): Map<string, FloatTensor> {
-    this.#checkIdle();
-    return readTensors(this.#native, 'parameter', this.#tensors);
+  async parameters(): Promise<Map<string, FloatTensor>> {
+    return this.#exclusive(() => readTensors(this.#native, 'parameter', this.#tensors));
   }
 
   /** Replaces the given parameters: all of them, or none if one is wrong. Takes what `parameters()` returns as well. */
-  setParameters(
+  async setParameters(
     parameters: ReadonlyMap<string, Float32Array | FloatTensor> | Record<string, Float32Array | FloatTensor>,
-  ): void {
-    this.#checkIdle();
-    writeParameters(this.#native, this.#tensors, namedTensors(parameters, 'parameters'));
+  ): Promise<void> {
+    const values = namedTensors(parameters, 'parameters');
+    await this.#exclusive(writeParametersJob(this.#native, this.#tensors, values));
   }
 
-  /** Momentum, Adam's moments and the counters: with the parameters, all that training needs to go on to the same bits. */
-  optimizerState(): OptimizerState {
-    this.#checkIdle();
-    return readOptimizerState(this.#native, this.#tensors);
+  /** Momentum, Adam's moments and the counters: with the parameters, all that training needs to continue bit-identically. */
+  async optimizerState(): Promise<OptimizerState> {
+    return this.#exclusive(() => readOptimizerState(this.#native, this.#tensors));
   }
 
   /** Replaces the whole state; slots that are not given become zero. */
-  setOptimizerState(state: { slots: ReadonlyMap<string, Float32Array | FloatTensor>; counters: NativeCounters }): void {
-    this.#checkIdle();
+  async setOptimizerState(state: {
+    slots: ReadonlyMap<string, Float32Array | FloatTensor>;
+    counters: NativeCounters;
+  }): Promise<void> {
     const { slots, counters } = checkOptions(state, 'state', ['slots', 'counters']);
-    writeOptimizerState(this.#native, this.#tensors, namedTensors(slots, 'slots'), checkCounters(counters));
+    const values = namedTensors(slots, 'slots');
+    await this.#exclusive(writeOptimizerStateJob(this.#native, this.#tensors, values, checkCounters(counters)));
   }
 
   /** Forgets momentum, moments and the number of optimiser steps. */
-  resetOptimizer(): void {
-    this.#checkIdle();
-    this.#native.resetOptimizer();
+  async resetOptimizer(): Promise<void> {
+    await this.#exclusive(() => this.#native.resetOptimizer());
   }
 
   /** Optimiser steps made, and the position of the random stream behind dropout and the rate encoder. */

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "core/guard.h"
+
 namespace onespike {
 
 Batch BatchStorage::view() const { return {pixels.data(), labels.empty() ? nullptr : labels.data(), int64_t(count)}; }

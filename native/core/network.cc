@@ -4,7 +4,8 @@
 #include <cmath>
 #include <utility>
 
-#include "core/state.h"
+#include "core/guard.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 

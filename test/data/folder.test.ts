@@ -67,7 +67,11 @@ describe('folder', () => {
     await expectError(loadDataset('folder', { directory }), 'ERR_FORMAT', /two class folders .* received 0/);
     await writeClass(join(directory, 'a'), 2, 0);
     await mkdir(join(directory, 'b'));
-    await expectError(loadDataset('folder', { directory }), 'ERR_FORMAT', /at least one picture .*\/b but/);
+    await expectError(
+      loadDataset('folder', { directory }),
+      'ERR_FORMAT',
+      /at least one picture .*\/b but received an empty folder/,
+    );
     await writeFile(join(directory, 'b', 'x.png'), 'no png');
     await expectError(loadDataset('folder', { directory }), 'ERR_FORMAT', /x\.png/);
     await rm(join(directory, 'b', 'x.png'));

@@ -56,17 +56,17 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     accuracy: test.accuracy,
     validationAccuracy: validation?.accuracy ?? null,
     annTestAccuracy: ann?.accuracy ?? null,
-    thresholds: thresholdsOf(session),
+    thresholds: await thresholdsOf(session),
     spikesPerNeuron: meanActivity(layers),
     layers,
   };
   await session.recordConversion(event, validation);
-  return [event, ...activityWarnings(layers, 'snn', 0)];
+  return [event, ...activityWarnings(layers, { phase: 'snn', epoch: 0 }, config)];
 }
 
-function thresholdsOf(session: Session): Record<string, number> {
+async function thresholdsOf(session: Session): Promise<Record<string, number>> {
   const thresholds: Record<string, number> = {};
-  for (const [name, { data }] of session.network.parameters()) {
+  for (const [name, { data }] of await session.network.parameters()) {
     if (name.endsWith('.threshold')) thresholds[name] = data[0]!;
   }
   return thresholds;

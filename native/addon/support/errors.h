@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "addon/support/napi_setup.h"
+#include "core/guard.h"
 #include "core/status.h"
 
 namespace onespike::addon {

@@ -37,7 +37,7 @@ Instance::Instance(Napi::Env env) : env_(env), network_tag_(random_tag()), datas
 }
 
 Napi::Value Instance::submit(std::unique_ptr<Job> job) {
-  NetworkEntry& entry = job->entry();
+  NetworkEntry& entry = *job->entry();
   entry.require_idle();
   Job* const raw = job.get();
   {
@@ -93,8 +93,8 @@ void Instance::drain() {
 
 void Instance::clean_up(void* data) {
   Instance& self = *static_cast<Instance*>(data);
-  for (const auto& job : self.running_) job->entry().stop = true;
-  for (const auto& job : self.running_) job->entry().runner.join();
+  for (const auto& job : self.running_) job->entry()->stop = true;
+  for (const auto& job : self.running_) job->entry()->runner.join();
   self.running_.clear();
   self.finished_.clear();
   napi_release_threadsafe_function(self.wake_, napi_tsfn_abort);

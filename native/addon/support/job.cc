@@ -13,7 +13,7 @@ Napi::Promise Job::open(Napi::Env env) {
 
 void Job::execute() noexcept {
   try {
-    status_ = run(*entry_->network, entry_->stop);
+    status_ = run(entry_->stop);
   } catch (...) {
     status_ = current_exception_status();
   }

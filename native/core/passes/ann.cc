@@ -2,7 +2,7 @@
 // stage").
 #include <algorithm>
 
-#include "core/state.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {

@@ -3,7 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/state.h"
+#include "core/guard.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {

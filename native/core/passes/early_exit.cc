@@ -8,7 +8,7 @@
 // own s is always T: there an image that begins again would have to be copied.
 #include <algorithm>
 
-#include "core/state.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {

@@ -2,7 +2,7 @@
 // neuron" and "Gradients through time").
 #include <algorithm>
 
-#include "core/state.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {

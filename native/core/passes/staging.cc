@@ -1,7 +1,7 @@
 // Batches on their way to the kernels: arrays of the host, or rows of a data set that lies in the backend's memory.
 #include <algorithm>
 
-#include "core/state.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {

@@ -6,7 +6,8 @@
 #include <limits>
 #include <utility>
 
-#include "core/state.h"
+#include "core/guard.h"
+#include "core/passes/passes.h"
 
 namespace onespike {
 namespace {
@@ -221,17 +222,17 @@ Status look(NetworkState& net, size_t made, bool labelled, bool backward, Answer
   net.backend->download(answers->results.data(), net.results.data(), made * sizeof(StepResult));
   net.backend->download(answers->spikes.data(), net.counts.data(), made * stages * sizeof(int64_t));
   if (Status status = net.backend->finish(); !status.ok()) return status;
-  size_t finite = 0;
-  for (bool ends = false; finite < made && !ends; ++finite) {
-    const StepResult& result = answers->results[finite];
-    StepStats& stats = answers->stats[finite];
-    std::copy_n(&answers->spikes[finite * stages], stages - 1, stats.spikes.begin());
+  size_t answered = 0;
+  for (bool ends = false; answered < made && !ends; ++answered) {
+    const StepResult& result = answers->results[answered];
+    StepStats& stats = answers->stats[answered];
+    std::copy_n(&answers->spikes[answered * stages], stages - 1, stats.spikes.begin());
     stats.correct = result.correct;
     stats.gradient_norm = backward ? std::sqrt(result.squared_norm) : 0;
     stats.loss = labelled ? result.loss : std::numeric_limits<double>::quiet_NaN();
     ends = labelled && !is_finite(stats);
   }
-  answers->stats.resize(finite);
+  answers->stats.resize(answered);
   return Status::success();
 }
 
@@ -286,6 +287,10 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   // Without its layer the last step is not reported: the call that begins with it is.
   stats->pop_back();
   return stats->empty() ? status : Status::success();
+}
+
+Status aborted() {
+  return Status::error(Code::kAborted, "The operation was aborted; parameters are as they were before it");
 }
 
 }  // namespace onespike

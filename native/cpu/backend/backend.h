@@ -11,8 +11,8 @@
 #include "cpu/events/event_lists.h"
 #include "cpu/events/gradient_choice.h"
 #include "cpu/events/gradient_events.h"
-#include "cpu/kernels.h"
-#include "cpu/gradient/linear.h"
+#include "cpu/events/row_events.h"
+#include "cpu/gradient/receiver.h"
 #include "cpu/simd/scratch.h"
 #include "cpu/forward/spike_filter.h"
 #include "cpu/forward/spike_tables.h"
@@ -108,8 +108,8 @@ class CpuBackend final : public Backend {
   void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
                               const StageShape& s);
   // Both return the number of tasks, each with its part of the neuron gradients in partial_.
-  int64_t linear_input_gradient(const InputGradientTask& neurons, const float* weight, int n);
-  int64_t map_input_gradient(const InputGradientTask& neurons, const float* a, const void* weight, bool dense, int n);
+  int64_t linear_input_gradient(const Receiver& neurons, const float* weight, int n);
+  int64_t conv_input_gradient(const Receiver& neurons, const float* a, const void* weight, bool dense, int n);
   // Whether the stage's gradient events go in pairs of bf16.
   bool gradient_pairs(const StageShape& s) const;
   using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;

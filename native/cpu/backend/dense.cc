@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "cpu/backend/backend.h"
-#include "cpu/kernels.h"
+#include "cpu/dense/dense.h"
 
 namespace onespike::cpu {
 namespace {

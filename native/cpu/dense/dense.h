@@ -42,7 +42,7 @@ struct DenseTask {
   const DenseRun* runs = nullptr;
   int run_count = 0;
   const void* panel = nullptr;  // words
-  bool half_rows = false;       // bf16 of map_gradient_takes_pairs(): a row of pairs is two of pack_gradient_halves
+  bool half_rows = false;       // bf16 of takes_gradient_pairs(): a row of pairs is two of pack_gradient_halves
   int width = 0;                // 16, 32 or 64
   float* out = nullptr;
   const int64_t* to = nullptr;  // per row, in floats

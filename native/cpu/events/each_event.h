@@ -41,10 +41,6 @@ inline void each_event(const SpikeSource& source, int64_t image, int py, int tim
     }
 }
 
-inline int64_t events_per_image(const SpikeSource& source, int timesteps, const StageShape& s) {
-  return int64_t(s.in_h) * s.in_w * s.pool * s.pool * s.src_cs * (source.rate ? timesteps : 1);
-}
-
 // Turns counts into positions: starts[i] becomes the sum of the counts before i.
 inline void exclusive_sum(uint32_t* starts, int64_t count) {
   uint32_t sum = 0;

@@ -2,9 +2,8 @@
 // by step and within a step by column: what an output pixel meets at a step, from all its taps, is one contiguous run.
 //
 //   list:  | step 1: x=0 x=0 x=2 .. | slack | step 2: x=1 .. | slack | .. | step T: .. | slack |
-//   id:    (ky * kernel_w + x) * cs + c, the weight row that a pixel whose window begins at column 0 with tap 0 adds;
-//   every
-//          other pixel adds its own constant
+//   id:    (ky * kernel_w + x) * cs + c, the weight row that a pixel adds whose window begins at column 0 with tap 0
+//          every other pixel adds its own constant to the id
 //
 // An event stands in the list of every output row that it reaches (three for a 3x3 kernel): sorting writes it that
 // often, and the kernel meets one loop per pixel and step instead of three, each of which ends in a mispredicted

@@ -9,7 +9,7 @@
 
 #include <limits>
 
-#include "cpu/kernels.h"
+#include "cpu/forward/spiking_forward.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "core/thread_pool.h"
-#include "cpu/kernels.h"
+#include "cpu/forward/spiking_forward.h"
 #include "cpu/simd/scratch.h"
 
 namespace onespike::cpu {

@@ -7,7 +7,7 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
-#include "cpu/kernels.h"
+#include "cpu/forward/spiking_forward.h"
 #include "cpu/forward/lif-inl.h"
 #include "cpu/simd/vector-inl.h"
 

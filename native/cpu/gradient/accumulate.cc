@@ -11,7 +11,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "cpu/kernels.h"
+#include "cpu/gradient/accumulate.h"
+#include "cpu/gradient/gradient_tile.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -208,7 +209,7 @@ HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RE
   events.work.data()[row] = work;
 }
 
-void AccumulateMapRow(const AccumulateTask& task, int64_t image, int y) {
+void AccumulateRow(const AccumulateTask& task, int64_t image, int y) {
   const StageShape& s = *task.shape;
   if (!task.events) {
     for (const Tile& tile : *task.tiles) accumulate<false>(task, tile, image, y, nullptr);
@@ -226,9 +227,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace onespike::cpu {
-HWY_EXPORT(AccumulateMapRow);
-void accumulate_map_row(const AccumulateTask& task, int64_t image, int y) {
-  HWY_DYNAMIC_DISPATCH(AccumulateMapRow)(task, image, y);
+HWY_EXPORT(AccumulateRow);
+void accumulate_row(const AccumulateTask& task, int64_t image, int y) {
+  HWY_DYNAMIC_DISPATCH(AccumulateRow)(task, image, y);
 }
 }  // namespace onespike::cpu
 #endif

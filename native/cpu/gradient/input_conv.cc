@@ -14,7 +14,7 @@
 
 #include "cpu/dense/dense.h"
 #include "cpu/gradient/sums-inl.h"
-#include "cpu/kernels.h"
+#include "cpu/gradient/input_conv.h"
 #include "cpu/gradient/neuron-inl.h"
 #include "cpu/simd/vector-inl.h"
 
@@ -37,7 +37,7 @@ struct Cell {
 };
 
 template <class P, int kWidth>
-HWY_INLINE void add_events(const MapGradientTask& task, int channel, int64_t first, int count,
+HWY_INLINE void add_events(const ConvInputTask& task, int channel, int64_t first, int count,
                            float* HWY_RESTRICT spikes) {
   using Weight = typename P::Weight;
   const GradientEvents& events = *task.events;
@@ -68,7 +68,7 @@ HWY_INLINE void add_events(const MapGradientTask& task, int channel, int64_t fir
 
 // The potentials of a cell lie T planes apart: the processor does not see them coming, and waiting for them was a fifth
 // of this kernel.
-HWY_INLINE void prefetch_potentials(const InputGradientTask& task, int channel, int width, const Cell& cell) {
+HWY_INLINE void prefetch_potentials(const Receiver& task, int channel, int width, const Cell& cell) {
   const StageShape& below = *task.below;
   const int pool = task.shape->pool, T = task.neuron.timesteps;
   for (int i = 0; i < pool; ++i)
@@ -81,7 +81,7 @@ HWY_INLINE void prefetch_potentials(const InputGradientTask& task, int channel, 
 }
 
 template <Surrogate kind>
-HWY_NOINLINE void neurons_backward(const InputGradientTask& task, int channel, int width, int64_t first, int count,
+HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width, int64_t first, int count,
                                    float* HWY_RESTRICT spikes, NeuronGradient* d_out) {
   const StageShape &s = *task.shape, &below = *task.below;
   const int T = task.neuron.timesteps;
@@ -118,7 +118,7 @@ HWY_NOINLINE void neurons_backward(const InputGradientTask& task, int channel, i
 }
 
 // Wt a(t) by the dense kernels: the backward weights of a tile are a panel as they lie.
-void multiply_all(const MapGradientTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
+void multiply_all(const ConvInputTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
   const StageShape& s = *task.shape;
   const int64_t at = int64_t(tile.begin) * s.taps() * s.out_cs;
   const void* panel = task.dense->half_rows ? static_cast<const void*>(static_cast<const uint16_t*>(task.weight) + at)
@@ -126,7 +126,7 @@ void multiply_all(const MapGradientTask& task, Tile tile, int64_t first, int cou
   dense_gradient_cells(spikes, *task.dense, panel, tile.width, first, count);
 }
 
-void follow_events(const MapGradientTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
+void follow_events(const ConvInputTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
   with_width(tile.width, [&](auto width) HWY_ATTR {
 #if HWY_TARGET == HWY_AVX3
     if (task.events->pairs) return add_events<Pair, width.value>(task, tile.begin, first, count, spikes);
@@ -135,11 +135,11 @@ void follow_events(const MapGradientTask& task, Tile tile, int64_t first, int co
   });
 }
 
-void MapGradientCells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d_out) {
-  HWY_ALIGN float spikes[kMapGradientPairs * kMaxTile];
+void ConvInputCells(const ConvInputTask& task, Tile tile, int64_t first, int count, NeuronGradient* d_out) {
+  HWY_ALIGN float spikes[kConvInputPairs * kMaxTile];
   if (task.dense) multiply_all(task, tile, first, count, spikes);
   else follow_events(task, tile, first, count, spikes);
-  const InputGradientTask& n = task.neurons;
+  const Receiver& n = task.receiver;
   switch (n.neuron.surrogate.kind) {
     case Surrogate::kTriangle:
       return neurons_backward<Surrogate::kTriangle>(n, tile.begin, tile.width, first, count, spikes, d_out);
@@ -162,7 +162,7 @@ void PackGradientHalves(uint16_t* to, const float* rows, int64_t count, int widt
 #endif
 }
 
-bool TakesPairs() { return HWY_TARGET == HWY_AVX3 && native_bf16(); }
+bool TakesGradientPairs() { return HWY_TARGET == HWY_AVX3 && native_bf16(); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace onespike::cpu
@@ -170,13 +170,13 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace onespike::cpu {
-HWY_EXPORT(MapGradientCells);
-HWY_EXPORT(TakesPairs);
+HWY_EXPORT(ConvInputCells);
+HWY_EXPORT(TakesGradientPairs);
 HWY_EXPORT(PackGradientHalves);
-void map_gradient_cells(const MapGradientTask& task, Tile tile, int64_t first, int count, NeuronGradient* d) {
-  HWY_DYNAMIC_DISPATCH(MapGradientCells)(task, tile, first, count, d);
+void conv_input_cells(const ConvInputTask& task, Tile tile, int64_t first, int count, NeuronGradient* d) {
+  HWY_DYNAMIC_DISPATCH(ConvInputCells)(task, tile, first, count, d);
 }
-bool map_gradient_takes_pairs() { return HWY_DYNAMIC_DISPATCH(TakesPairs)(); }
+bool takes_gradient_pairs() { return HWY_DYNAMIC_DISPATCH(TakesGradientPairs)(); }
 
 void pack_gradient_halves(uint16_t* to, const float* rows, int64_t count, int width) {
   HWY_DYNAMIC_DISPATCH(PackGradientHalves)(to, rows, count, width);

@@ -13,7 +13,7 @@
 #include <type_traits>
 
 #include "cpu/gradient/sums-inl.h"
-#include "cpu/gradient/linear.h"
+#include "cpu/gradient/input_linear.h"
 #include "cpu/gradient/neuron-inl.h"
 #include "cpu/simd/vector-inl.h"
 
@@ -62,10 +62,10 @@ HWY_INLINE void transpose(float* HWY_RESTRICT to, const float* HWY_RESTRICT from
 template <Surrogate kind, int kWidth>
 HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
                        NeuronGradient* d_out) {
-  const InputGradientTask& neurons = task.neurons;
-  const StageShape &s = *neurons.shape, &below = *neurons.below;
-  const int T = neurons.neuron.timesteps;
-  const V leak = hn::Set(d, neurons.leak), scale = hn::Set(d, neurons.scale), never = hn::Set(d, float(T + 1));
+  const Receiver& receiver = task.receiver;
+  const StageShape &s = *receiver.shape, &below = *receiver.below;
+  const int T = receiver.neuron.timesteps;
+  const V leak = hn::Set(d, receiver.leak), scale = hn::Set(d, receiver.scale), never = hn::Set(d, float(T + 1));
   Sum d_threshold, d_leak;
   for (int64_t image = 0; image < task.n; ++image) {
     float* HWY_RESTRICT spikes = sums + image * T * kWidth;
@@ -78,12 +78,12 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
       for (int i = 0; i < s.pool; ++i)
         for (int j = 0; j < s.pool; ++j) {
           const int64_t at = below.out_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
-          const V time = load_bytes(neurons.times + image * below.out_size() + at);
+          const V time = load_bytes(receiver.times + image * below.out_size() + at);
           const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);
           const V share =
-              neurons.mask ? hn::Mul(scale, load_bytes(neurons.mask + image * below.out_size() + at)) : scale;
-          neuron_backward<kind>(neurons, spikes + v, kWidth, share, fire_time,
-                                neurons.potential + image * T * below.out_size() + at, d_threshold, d_leak);
+              receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * below.out_size() + at)) : scale;
+          neuron_backward<kind>(receiver, spikes + v, kWidth, share, fire_time,
+                                receiver.potential + image * T * below.out_size() + at, d_threshold, d_leak);
         }
     }
   }
@@ -95,7 +95,7 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
 template <class P, int kWidth>
 HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile>& tiles, int64_t first_row, int begin,
                              int end, typename P::Weight* HWY_RESTRICT to) {
-  const StageShape& s = *task.neurons.shape;
+  const StageShape& s = *task.receiver.shape;
   for (const Tile& tile : tiles) {
     if (tile.begin < begin || tile.begin >= end) continue;
     typename P::Weight* HWY_RESTRICT rows = to + int64_t(tile.begin - begin) * kWidth;
@@ -115,7 +115,7 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
                                  NeuronGradient* d_out) {
   using Weight = typename P::Weight;
   const GradientEvents& events = *task.events;
-  const StageShape& s = *task.neurons.shape;
+  const StageShape& s = *task.receiver.shape;
   const StepBlocks& blocks = events.blocks;
   const int64_t first_row = int64_t(cell) * s.src_cs + channel, image_sums = int64_t(blocks.timesteps) * kWidth;
   Weight* HWY_RESTRICT weight = reinterpret_cast<Weight*>(sums + task.n * image_sums);
@@ -135,7 +135,7 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
       }
     }
   }
-  switch (task.neurons.neuron.surrogate.kind) {
+  switch (task.receiver.neuron.surrogate.kind) {
     case Surrogate::kTriangle: return finish<Surrogate::kTriangle, kWidth>(task, cell, channel, sums, d_out);
     case Surrogate::kExponential: return finish<Surrogate::kExponential, kWidth>(task, cell, channel, sums, d_out);
     case Surrogate::kRectangular: return finish<Surrogate::kRectangular, kWidth>(task, cell, channel, sums, d_out);
@@ -144,7 +144,7 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
   }
 }
 
-void LinearInputGradient(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d_out) {
+void LinearInputCell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d_out) {
   with_width(tile.width, [&](auto width) HWY_ATTR {
 #if HWY_TARGET == HWY_AVX3
     if (task.events->pairs) return input_gradient<Pair, width.value>(task, cell, tile.begin, scratch, d_out);
@@ -159,9 +159,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace onespike::cpu {
-HWY_EXPORT(LinearInputGradient);
-void linear_input_gradient(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d) {
-  HWY_DYNAMIC_DISPATCH(LinearInputGradient)(task, cell, tile, scratch, d);
+HWY_EXPORT(LinearInputCell);
+void linear_input_cell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d) {
+  HWY_DYNAMIC_DISPATCH(LinearInputCell)(task, cell, tile, scratch, d);
 }
 }  // namespace onespike::cpu
 #endif

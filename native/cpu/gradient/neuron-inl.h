@@ -7,7 +7,7 @@
 #define ONESPIKE_CPU_NEURON_BACKWARD_INL_H_
 #endif
 
-#include "cpu/kernels.h"
+#include "cpu/gradient/receiver.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,9 +16,8 @@ namespace HWY_NAMESPACE {
 
 // Turns U(1..T) of `kFloats` neurons into a(1..T). `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
 template <Surrogate kind>
-HWY_INLINE void neuron_backward(const InputGradientTask& task, const float* HWY_RESTRICT spikes, int64_t stride,
-                                V share, V fire_time, float* HWY_RESTRICT potential, Sum& total_threshold,
-                                Sum& total_leak) {
+HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT spikes, int64_t stride, V share,
+                                V fire_time, float* HWY_RESTRICT potential, Sum& total_threshold, Sum& total_leak) {
   const int T = task.neuron.timesteps;
   const int64_t step = task.below->out_size();
   // Products with the reciprocal: a division keeps the unit busy for many cycles.

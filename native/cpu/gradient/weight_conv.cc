@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-#include "cpu/kernels.h"
+#include "cpu/gradient/weight_conv.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -49,7 +49,7 @@ HWY_INLINE void add_cells(float* HWY_RESTRICT d_weight, int64_t tap_step, const 
 }
 
 template <int kWidth, bool kValued>
-HWY_NOINLINE void channels(const WeightGradientTask& task, int begin, int end) {
+HWY_NOINLINE void channels(const ConvWeightTask& task, int begin, int end) {
   const EventBuckets& b = *task.buckets;
   const StageShape& s = *task.shape;
   const int stride = s.stride, kinds = b.kinds();
@@ -81,7 +81,7 @@ HWY_NOINLINE void channels(const WeightGradientTask& task, int begin, int end) {
     }
 }
 
-void WeightGradientChannels(const WeightGradientTask& task, int width, int begin, int end) {
+void ConvWeightChannels(const ConvWeightTask& task, int width, int begin, int end) {
   with_width(width, [&](auto constant) {
     if (task.buckets->valued()) channels<constant.value, true>(task, begin, end);
     else channels<constant.value, false>(task, begin, end);
@@ -94,9 +94,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace onespike::cpu {
-HWY_EXPORT(WeightGradientChannels);
-void weight_gradient_channels(const WeightGradientTask& task, int width, int begin, int end) {
-  HWY_DYNAMIC_DISPATCH(WeightGradientChannels)(task, width, begin, end);
+HWY_EXPORT(ConvWeightChannels);
+void conv_weight_channels(const ConvWeightTask& task, int width, int begin, int end) {
+  HWY_DYNAMIC_DISPATCH(ConvWeightChannels)(task, width, begin, end);
 }
 }  // namespace onespike::cpu
 #endif

@@ -6,7 +6,7 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
-#include "cpu/gradient/linear.h"
+#include "cpu/gradient/weight_linear.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();

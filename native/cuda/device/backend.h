@@ -66,7 +66,7 @@ class CudaBackend final : public Backend {
   int steps_at_once() const override;
   Status replay(uint64_t key, const std::function<Status()>& enqueue) override;
   Status finish() override;
-  void begin_batch() override { (void)cudaSetDevice(device_), choices_.forget(); }
+  void begin_batch() override;
   KernelChoice last_choice() const override;
 
   void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,

@@ -24,10 +24,7 @@ constexpr int kColumnTiles = kColumns / 8;
 constexpr int kTileBytes = kColumns * kRowBytes;
 constexpr int kThreads = 32 * kWarps;
 
-// Position of a channel inside its slice, and back.
-ONESPIKE_HD constexpr int slice_position(int channel) {
-  return channel / 4 % 4 * 16 + channel / 16 * 2 + channel % 2 + channel / 2 % 2 * 8;
-}
+// The channel at a position of its slice.
 ONESPIKE_HD constexpr int slice_channel(int position) {
   return position % 8 / 2 * 16 + position / 16 * 4 + position / 8 % 2 * 2 + position % 2;
 }

@@ -71,7 +71,7 @@ onEachBackend((on) => {
 
   test('the seed decides the weights', async () => {
     const weights = async (seed: number): Promise<Float32Array> =>
-      (await create(tiny, { seed })).parameters().get('layers.0.weight')!.data;
+      (await (await create(tiny, { seed })).parameters()).get('layers.0.weight')!.data;
     const [a, b, c] = [await weights(7), await weights(7), await weights(8)];
     expect(b).toEqual(a);
     expect(c).not.toEqual(a);

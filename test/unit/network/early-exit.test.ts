@@ -23,7 +23,7 @@ onEachBackend((on) => {
     expect(Array.from(early.decisionSteps!)).toEqual(steps);
     expect(new Set(steps).size).toBeGreaterThan(1);
     expect(early.stats.meanDecisionStep).toBeCloseTo(steps.reduce((sum, step) => sum + step, 0) / 40, 9);
-    const { predictions } = network.anytime(whole.potentials!);
+    const { predictions } = await network.anytime(whole.potentials!);
     expect(Array.from(early.predictions)).toEqual(steps.map((step, n) => predictions[n * T + step - 1]));
     expect(again.decisionSteps).toEqual(early.decisionSteps);
     expect(again.logits).toEqual(early.logits);

@@ -14,7 +14,7 @@ onEachBackend((on) => {
     expect(plain.logits).toHaveLength(4 * K);
     expect(plain).not.toHaveProperty('spikeTimes');
     expect(plain).not.toHaveProperty('potentials');
-    expect(plain.stats).toMatchObject({ count: 4, loss: NaN, badLayer: -1 });
+    expect(plain.stats).toMatchObject({ count: 4, loss: null, badLayer: null });
     for (let n = 0; n < 4; n++) {
       const row = Array.from(plain.logits.subarray(n * K, (n + 1) * K));
       expect(plain.predictions[n]).toBe(row.indexOf(Math.max(...row)));
@@ -41,7 +41,7 @@ onEachBackend((on) => {
       trace: true,
       potentials: true,
     });
-    const [threshold] = network.parameters().get('layers.2.threshold')!.data;
+    const [threshold] = (await network.parameters()).get('layers.2.threshold')!.data;
     for (let n = 0; n < 6; n++) {
       for (let k = 0; k < K; k++) {
         const u = Array.from({ length: T }, (_, t) => potentials![(n * T + t) * K + k]!);
@@ -50,7 +50,7 @@ onEachBackend((on) => {
         expect(logits[n * K + k]).toBeCloseTo((0.7 * u.at(-1)!) / threshold! + 1.3 * (first < 0 ? 0 : T - first), 4);
       }
     }
-    const { predictions: steps, decisionSteps } = network.anytime(potentials!);
+    const { predictions: steps, decisionSteps } = await network.anytime(potentials!);
     expect(Array.from(predictions, (_, n) => steps[n * T + T - 1])).toEqual([...predictions]);
     for (const step of decisionSteps) expect(step >= 1 && step <= T).toBe(true);
   });

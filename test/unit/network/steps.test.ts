@@ -46,8 +46,8 @@ onEachBackend((on) => {
     }));
     for (let round = 0; round < 3; round++) {
       expect(await a.trainSteps(steps, { next: rows(0, 6) })).toEqual(await oneByOne(b, steps));
-      expect(a.parameters()).toEqual(b.parameters());
-      expect(a.optimizerState()).toEqual(b.optimizerState());
+      expect(await a.parameters()).toEqual(await b.parameters());
+      expect(await a.optimizerState()).toEqual(await b.optimizerState());
       expect(a.counters()).toEqual({ optimizerSteps: 9 * (round + 1), randomStep: 9 * (round + 1) });
     }
     dataset.dispose();
@@ -64,9 +64,9 @@ onEachBackend((on) => {
     const alone = [];
     for (const { optimizer } of steps.slice(0, 3))
       alone.push({ ...(await b.trainStep(batch, { optimizer, mode: 'ann' })), ...timeless });
-    expect(made.map(({ badLayer }) => badLayer >= 0)).toEqual([false, false, true]);
+    expect(made.map(({ badLayer }) => badLayer !== null)).toEqual([false, false, true]);
     expect(made).toEqual(alone);
-    expect(a.parameters()).toEqual(b.parameters());
+    expect(await a.parameters()).toEqual(await b.parameters());
     expect(a.counters()).toEqual(b.counters());
   });
 
@@ -76,7 +76,7 @@ onEachBackend((on) => {
     const steps = Array.from({ length: 100 }, () => ({ batch, optimizer: sgd }));
     let made: object[] = [];
     for (let milliseconds = 5; made.length === 0; milliseconds *= 2) {
-      expect(milliseconds).toBeLessThan(1000);
+      expect(milliseconds).toBeLessThan(20_000); // where others use the machine, a step may take a second
       const controller = new AbortController();
       setTimeout(() => controller.abort(), milliseconds);
       made = await a.trainSteps(steps, { signal: controller.signal }).catch(() => []);
@@ -85,7 +85,7 @@ onEachBackend((on) => {
     if (on.backend === 'cpu') expect(made.length).toBeLessThan(steps.length);
     expect(a.counters().optimizerSteps).toBe(made.length);
     expect(made).toEqual(await oneByOne(b, steps.slice(0, made.length)));
-    expect(a.parameters()).toEqual(b.parameters());
+    expect(await a.parameters()).toEqual(await b.parameters());
   });
 
   test('a signal before the first rejects', async () => {

@@ -9,13 +9,13 @@ onEachBackend((on) => {
 
   test('gradients: one per parameter, and the parameters stay', async () => {
     const network = await lively();
-    const before = network.parameters();
+    const before = await network.parameters();
     const { loss, gradients, stats } = await network.gradients(batch(4).pixels, batch(4).labels);
     expect(loss).toBeGreaterThan(0);
     expect(stats.gradientNorm).toBeGreaterThan(0);
     expect([...gradients.keys()]).toEqual([...before.keys()]);
     for (const [name, { data }] of before) expect(gradients.get(name)).toHaveLength(data.length);
-    expect(network.parameters()).toEqual(before);
+    expect(await network.parameters()).toEqual(before);
     let squares = 0;
     for (const gradient of gradients.values()) for (const value of gradient) squares += value * value;
     expect(Math.sqrt(squares) / stats.gradientNorm).toBeCloseTo(1, 4);
@@ -68,21 +68,21 @@ onEachBackend((on) => {
         seconds: expect.any(Number),
       });
     }
-    expect(b.parameters()).toEqual(a.parameters());
+    expect(await b.parameters()).toEqual(await a.parameters());
     dataset.dispose();
   });
 
   test('calibration sets thresholds from the inputs and leaks to 1', async () => {
     const network = await lively();
     await network.calibrate({ pixels: batch(20).pixels });
-    const once = network.parameters();
+    const once = await network.parameters();
     expect(once.get('layers.0.leak')!.data).toEqual(Float32Array.of(1));
     expect(once.get('layers.0.threshold')!.data[0]).toBeGreaterThan(0);
     expect(await outcome(() => network.calibrate({ pixels: batch(20).pixels }, { percentile: 101 }))).toBe('ERR_ARG');
   });
 
   test.each([
-    [{ optimizer: { ...sgd, lerningRate: 1 } }, /unknown option 'lerningRate' \(did you mean 'learningRate'\?\)/],
+    [{ optimizer: { ...sgd, lerningRate: 1 } }, /unknown key 'lerningRate' \(did you mean 'learningRate'\?\)/],
     [{ optimizer: { kind: 'sdg', learningRate: 1 } }, /did you mean 'sgd'/],
     [{ optimizer: { kind: 'sgd' } }, /Expected a finite number >= 0 for optimizer.learningRate but received/],
     [{ optimizer: { ...sgd, momentum: 1 } }, /optimizer.momentum/],

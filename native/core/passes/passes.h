@@ -1,0 +1,49 @@
+// What a network does with a batch: free functions over its state, one file each.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "core/network.h"
+#include "core/state.h"
+
+namespace onespike {
+
+using Stop = std::atomic<bool>;
+Status aborted();
+
+Status check_batch(const Batch& batch, bool labels);
+// Makes a batch readable for kernels. Of a backend that reads the host's memory its arrays must live until it has
+// finished; others have copied them when this returns, into buffers with room for `room` images. Errors: kArg for a
+// label out of range.
+Status stage_batch(NetworkState& net, const Batch& batch, int64_t room, StagedBatch* staged);
+// The steps of `group`, each a pass over its batch in chunks: leaves logits (of the last) in the buffer for them, with
+// `backward` the gradients of the mean loss in the parameters, and updates these and the counters if the group says
+// how. `stats` as of Network::train.
+Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool backward, const ForwardOutputs* out,
+                 const Stop& stop, std::vector<StepStats>* stats);
+
+// ---- one chunk of n images, the first of them being image `first` of the batch. `train` keeps what backward needs.
+// Buffers for a batch of `images`.
+Status prepare_snn(NetworkState& net, int64_t images, bool train);
+Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages,
+                   const Stop& stop);
+Status snn_backward(NetworkState& net, int n,
+                    const Stop& stop);  // from a(t) in the output stage's potential; += gradients
+void snn_end_block(NetworkState& net);  // += the weight gradients that waited
+SpikeSource snn_source(NetworkState& net, size_t stage, bool train);
+
+// Inference that ends for an image at the first step at which an output neuron fires (docs/MATHEMATICS.md, "Anytime
+// decision and early exit"): logits and
+// prediction are those of that step. Adds loss and correct predictions to `sums`, in the host's memory. Results do not
+// depend on which images share a call.
+Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first, int n, const ForwardOutputs& out,
+                      const Stop& stop, StepResult* sums);
+
+Status prepare_ann(NetworkState& net, int64_t images, bool train);
+Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
+Status ann_backward(NetworkState& net, int n, const Stop& stop);  // from d_logits in d_activation[0]
+
+Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percentile, double scale, const Stop& stop);
+
+}  // namespace onespike

@@ -1,0 +1,143 @@
+// From g of a stage to a(t) of the stage below: how the CPU backend splits it into tasks.
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/backend/backend.h"
+#include "cpu/gradient/accumulate.h"
+#include "cpu/gradient/input_conv.h"
+#include "cpu/gradient/input_linear.h"
+
+namespace onespike::cpu {
+namespace {
+
+// Source cells that the pool drops receive nothing.
+void zero_dropped(float* potential_below, int n, int timesteps, const StageShape& below, const StageShape& s,
+                  ThreadPool& pool) {
+  const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
+  if (used_h == below.out_h && used_w == below.out_w) return;
+  pool.parallel_for(int64_t(n) * timesteps, [&](int64_t i) {
+    for (int y = 0; y < below.out_h; ++y) {
+      const int from = y < used_h ? used_w : 0;
+      std::memset(potential_below + i * below.out_size() + below.out_cell(y, from), 0,
+                  sizeof(float) * (below.out_w - from) * below.out_cs);
+    }
+  });
+}
+
+}  // namespace
+
+void CpuBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events,
+                                     const NeuronParams& p, const StageShape& s) {
+  const int T = p.timesteps;
+  choice_ = {};
+  if (keep_events) gradient_events_.reserve(n, T, gradient_pairs(s), s);
+  GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
+  const std::vector<Tile> tiles = tiles_of(s.out_cs);
+  const AccumulateTask task{gradient, potential, events, &tiles, &s, p.leak(), n, T};
+  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_row(task, i / s.out_h, int(i % s.out_h)); });
+}
+
+void CpuBackend::input_gradient(float* potential_below, const float* potential, const float* weight,
+                                const void* weight_backward, const uint8_t* times_below, const uint8_t* mask,
+                                float scale, int n, const NeuronParams& p, const NeuronParams& below,
+                                const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
+  std::vector<float> exponential;
+  if (below.surrogate.kind == Surrogate::kExponential)
+    for (int distance = 0; distance <= below.timesteps; ++distance)
+      exponential.push_back(exponential_slope(distance, 0, below.surrogate));
+  zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
+  const Receiver task{&s,          &below_shape, NeuronValues(below), p.leak(),          scale,
+                      times_below, mask,         potential_below,     exponential.data()};
+  const GradientWork work = gradient_events_.total(int64_t(n) * s.out_h);
+  const bool halves = gradient_events_.pairs;
+  const double pairs = double(n) * below.timesteps * double(s.out_size());
+  // A linear layer waits for its weights either way.
+  const bool dense = !s.linear && gradient_choice_.dense(work, pairs, halves, s);
+  const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n)
+                                 : conv_input_gradient(task, potential, weight_backward, dense, n);
+  choice_ = {dense ? halves ? "bf16 dense" : "dense" : halves ? "bf16 events" : "events", double(work.covered) / pairs};
+  NeuronGradient d;
+  for (int64_t i = 0; i < tasks; ++i) d.threshold += partial_.data()[i].threshold, d.leak += partial_.data()[i].leak;
+  d_neuron_below[0] += float(d.threshold);
+  d_neuron_below[1] += float(d.leak);
+}
+
+int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const float* a, const void* weight, bool dense,
+                                        int n) {
+  const StageShape& s = *receiver.shape;
+  const int T = receiver.neuron.timesteps;
+  const std::vector<Window> window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
+  const std::vector<Window> window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
+  const bool halves = gradient_events_.pairs;
+  const void* values = a;
+  if (dense && halves) {
+    uint16_t* to = gradient_halves_.reserve(size_t(n * T * s.out_size()));
+    const int64_t row = int64_t(s.out_w) * s.out_cs;
+    pool_.parallel_for(int64_t(n) * T * s.out_h, [&](int64_t i) { to_bf16(to + i * row, a + i * row, row); });
+    values = to;
+  }
+  const GradientCells product(values, halves, T, halves ? Precision::kMixed : Precision::kFp32, s);
+  const ConvInputTask task{&gradient_events_, dense ? &product : nullptr, &s, weight, window_y.data(), window_x.data(),
+                           receiver};
+  const std::vector<Tile> tiles = tiles_of(s.src_cs);
+  const int64_t cells = int64_t(n) * s.in_h * s.in_w, group = std::max(1, kConvInputPairs / T),
+                groups = (cells + group - 1) / group;
+  NeuronGradient* partial = partial_.reserve(tiles.size() * size_t(groups));
+  // Tile by tile, so that its weights stay in the cache while all cells pass.
+  pool_.parallel_for(int64_t(tiles.size()) * groups, [&](int64_t i) {
+    const int64_t first = i % groups * group;
+    partial[i] = {};
+    conv_input_cells(task, tiles[i / groups], first, int(std::min(group, cells - first)), &partial[i]);
+  });
+  return int64_t(tiles.size()) * groups;
+}
+
+int64_t CpuBackend::linear_input_gradient(const Receiver& receiver, const float* weight, int n) {
+  const StageShape& s = *receiver.shape;
+  const LinearInputTask task{&gradient_events_, weight, receiver, n};
+  const std::vector<Tile> tiles = tiles_of(s.src_cs);
+  const int64_t tasks = int64_t(tiles.size()) * s.taps();
+  NeuronGradient* partial = partial_.reserve(size_t(tasks));
+  each_worker(tasks, linear_input_floats(n, receiver.neuron.timesteps), [&](Worker& worker, int64_t i) {
+    partial[i] = {};
+    linear_input_cell(task, int(i / tiles.size()), tiles[i % tiles.size()], worker.floats(), &partial[i]);
+  });
+  return tasks;
+}
+
+bool CpuBackend::gradient_pairs(const StageShape& s) const {
+  return precision_of(s) == Precision::kMixed && takes_gradient_pairs();
+}
+
+size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {
+  // The dense input gradient and that of linear layers reorder weights as they go.
+  return dense || s.linear ? 0 : size_t(s.weights()) * (gradient_pairs(s) ? sizeof(uint16_t) : sizeof(float));
+}
+
+// Tile of source channels, tap in the order of backward_taps, output channel, source channel in the tile.
+void CpuBackend::pack_backward(void* to, const float* weight, bool dense, const StageShape& s) {
+  if (backward_bytes(dense, s) == 0) return;
+  const std::vector<int> order_y = backward_taps(s.kernel_h, s.stride), order_x = backward_taps(s.kernel_w, s.stride);
+  const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs);
+  const bool pairs = gradient_pairs(s);
+  pool_.parallel_for(int64_t(sources.size()) * s.taps(), [&](int64_t i) {
+    const Tile source = sources[i / s.taps()];
+    const int position = int(i % s.taps());
+    const int64_t tap = int64_t(order_y[position / s.kernel_w]) * s.kernel_w + order_x[position % s.kernel_w];
+    const int64_t at = (int64_t(source.begin) * s.taps() + int64_t(position) * source.width) * s.out_cs;
+    std::vector<float> block(pairs ? size_t(source.width) * kMaxTile : 0);
+    for (const Tile& out : outputs) {
+      float* rows = pairs ? block.data() : static_cast<float*>(to) + at + int64_t(out.begin) * source.width;
+      for (int c = 0; c < source.width; ++c) {
+        const float* from =
+            weight + int64_t(out.begin) * s.taps() * s.src_cs + (tap * s.src_cs + source.begin + c) * out.width;
+        for (int o = 0; o < out.width; ++o) rows[int64_t(o) * source.width + c] = from[o];
+      }
+      if (pairs)
+        pack_gradient_halves(static_cast<uint16_t*>(to) + at + int64_t(out.begin) * source.width, rows,
+                             int64_t(out.width) * source.width, source.width);
+    }
+  });
+}
+
+}  // namespace onespike::cpu

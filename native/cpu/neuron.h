@@ -1,0 +1,18 @@
+// The neurons of a layer as the CPU's kernels take them.
+#pragma once
+
+#include "core/backend/backend.h"
+
+namespace onespike::cpu {
+
+// Read from where core keeps them.
+struct NeuronValues {
+  explicit NeuronValues(const NeuronParams& p)
+      : timesteps(p.timesteps), threshold(p.threshold()), leak(p.leak()), surrogate(p.surrogate) {}
+
+  int timesteps;
+  float threshold, leak;  // an infinite threshold never fires
+  SurrogateParams surrogate;
+};
+
+}  // namespace onespike::cpu

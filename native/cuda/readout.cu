@@ -1,0 +1,107 @@
+// Logits, loss and the gradient of both, on the GPU: a block has one image.
+#include "cuda/device/backend.h"
+#include "cuda/elementwise.cuh"
+
+namespace onespike::cuda {
+namespace {
+
+constexpr int kImageSums = 4;  // loss, correct, gradients of threshold and leak
+
+// The largest value of the block and the first index that has it.
+__device__ __forceinline__ void largest(float& value, int& index) {
+  __shared__ float values[kElementThreads];
+  __shared__ int indices[kElementThreads];
+  values[threadIdx.x] = value, indices[threadIdx.x] = index;
+  for (int half = kElementThreads / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (int(threadIdx.x) >= half) continue;
+    const float other = values[threadIdx.x + half];
+    const int other_index = indices[threadIdx.x + half];
+    if (other_index >= 0 && (indices[threadIdx.x] < 0 || other > values[threadIdx.x] ||
+                             (other == values[threadIdx.x] && other_index < indices[threadIdx.x])))
+      values[threadIdx.x] = other, indices[threadIdx.x] = other_index;
+  }
+  __syncthreads();
+  value = values[0], index = indices[0];
+  __syncthreads();
+}
+
+struct ReadoutKernelTask {
+  ReadoutTask task;
+  int classes, stride, images;
+  double* sums;  // (image, kImageSums)
+};
+
+__global__ void __launch_bounds__(kElementThreads, 2) readout_kernel(ReadoutKernelTask k) {
+  const ReadoutTask& task = k.task;
+  ReadoutParams p = task.params;
+  p.threshold = task.neuron[0], p.leak = task.neuron[1];
+  const int rows = task.spiking ? p.timesteps : 1;
+  for (int64_t image = blockIdx.x; image < k.images; image += gridDim.x) {
+    float* u = task.values + image * rows * k.stride;
+    float* logits = task.logits + image * k.classes;
+    float top = 0;
+    int best = -1;
+    for (int c = int(threadIdx.x); c < k.classes; c += kElementThreads) {
+      float logit = u[c];
+      if (task.spiking) {
+        const int time = readout_time(u + c, k.stride, p);
+        logit = readout_logit(u + c, k.stride, time, p);
+        task.times[image * k.stride + c] = uint8_t(time);
+      }
+      logits[c] = logit;
+      if (best < 0 || logit > top) top = logit, best = c;
+    }
+    if (!task.labels) continue;
+    const int label = task.labels[image];
+    largest(top, best);
+    double sum[1] = {};
+    for (int c = int(threadIdx.x); c < k.classes; c += kElementThreads) sum[0] += std::exp(double(logits[c]) - top);
+    add_up(sum);
+    NeuronGradient d;
+    for (int c = int(threadIdx.x); task.backward && c < k.classes; c += kElementThreads) {
+      const float d_logit = float(float(softmax(logits[c], top, sum[0]) - (c == label)) * task.share);
+      if (task.spiking) readout_backward(u + c, k.stride, d_logit, p, &d);
+      else task.d_values[image * k.stride + c] = d_logit;
+    }
+    // Padding channels carry no gradient.
+    float* gradient = task.spiking ? u : task.d_values + image * k.stride;
+    for (int c = k.classes + int(threadIdx.x); task.backward && c < k.stride; c += kElementThreads)
+      for (int row = 0; row < rows; ++row) gradient[row * k.stride + c] = 0;
+    double neuron[2] = {d.threshold, d.leak};
+    add_up(neuron);
+    if (threadIdx.x != 0) continue;
+    double* sums = k.sums + image * kImageSums;
+    sums[0] = softmax_loss(logits[label], top, sum[0]) * task.share, sums[1] = best == label, sums[2] = neuron[0],
+    sums[3] = neuron[1];
+  }
+}
+
+struct EndReadout {
+  StepResult* result;
+  float* d_neuron;  // or null
+
+  __device__ void operator()(const double (&sums)[kImageSums]) const {
+    result->loss += sums[0];
+    result->correct += int64_t(sums[1]);
+    if (!d_neuron) return;
+    d_neuron[0] += float(sums[2]);
+    d_neuron[1] += float(sums[3]);
+  }
+};
+
+}  // namespace
+
+size_t readout_bytes(int64_t n) { return size_t(n) * kImageSums * sizeof(double); }
+
+void CudaBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
+  choice_ = {};
+  double* sums = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, readout_bytes(n)));
+  launch(stream_, dim3(unsigned(n)), dim3(kElementThreads), 0, "read_out", readout_kernel,
+         ReadoutKernelTask{task, s.out_c, s.out_cs, n, sums});
+  if (task.labels)
+    end_sum<kImageSums>(stream_, "read_out", n, sums,
+                        EndReadout{task.result, task.backward && task.spiking ? task.d_neuron : nullptr});
+}
+
+}  // namespace onespike::cuda
