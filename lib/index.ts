@@ -20,7 +20,7 @@ export {
 export type { FloatTensor } from './model/parameters';
 export type { SpikeTimes } from './model/spike-times';
 export { backendInfo, type BackendInfo, type DeviceInfo } from './native/devices';
-export { createDataset, type DeviceDataset } from './native/dataset';
+export { createDataset, type NativeDataset } from './native/dataset';
 export { vgg, type VggOptions } from './model/vgg';
 export {
   resolveNetwork,

@@ -27,13 +27,13 @@ export class Output {
     return !this.json && this.streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
   }
 
-  /** Of the terminal; 80 where that is unknown. */
+  /** The width of the terminal; 80 where it is unknown. */
   get columns(): number {
     return this.streams.stdout.columns || 80;
   }
 
   /** One object of the JSON Lines; nothing for a person. */
-  event(event: { event: string }): void {
+  event<E extends { event: string }>(event: E): void {
     if (this.json) this.streams.stdout.write(`${JSON.stringify(event)}\n`);
   }
 

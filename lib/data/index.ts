@@ -11,7 +11,6 @@ export { datasetNames, sources, type DatasetName, type DataSource } from './sets
 export { checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
-export { expandHome } from './files';
 export { loadImage } from './pictures/image';
 export { splitValidation } from './split';
 export { SeededRandom } from './random';

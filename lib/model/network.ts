@@ -1,12 +1,14 @@
 // Class Network: a spiking network on a backend.
 import { checkNumber, checkObject, checkOptions } from '../check';
 import type { BackendName } from '../native/devices';
-import { NativeNetwork, type NativeCounters } from '../native/network';
+import { NativeNetwork, type NativeCounters, type ProfileEntry, type StepStats } from '../native/network';
 import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
-import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './creation';
+import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
-import { evaluateJob, forwardJob, type NetworkSizes, type StepStats } from './forward';
+import { forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
+import { StepSums } from './network/step-sums';
+import { layerName, type SpikingLayer } from './layer';
 import { readModel, writeModel } from './model-file';
 import {
   checkBatch,
@@ -20,9 +22,10 @@ import {
   namedTensors,
   type Batch,
   type Labels,
-} from './network-inputs';
+} from './network/inputs';
 import type {
   CalibrateOptions,
+  EvaluateInPiecesOptions,
   EvaluateOptions,
   ForwardOptions,
   ForwardResult,
@@ -30,11 +33,10 @@ import type {
   JobOptions,
   NetworkOptions,
   Precision,
-  ProfileEntry,
   TrainStep,
   TrainStepOptions,
   TrainStepsOptions,
-} from './network-options';
+} from './network/options';
 import {
   readOptimizerState,
   readTensors,
@@ -44,14 +46,14 @@ import {
   writeValues,
   type OptimizerState,
   type TensorShape,
-} from './network-state';
+} from './network/state';
 import type { FloatTensor } from './parameters';
 
-export { PRECISIONS } from './creation';
-export type * from './network-options';
-export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network-inputs';
-export type { StepStats } from './forward';
-export type { OptimizerState } from './network-state';
+export { PRECISIONS } from './network/creation';
+export type * from './network/options';
+export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network/inputs';
+export type { ProfileEntry, StepStats } from '../native/network';
+export type { OptimizerState } from './network/state';
 
 /**
  * Parameters and buffers in native memory, and the work on them. Jobs are asynchronous and run on threads of their own,
@@ -73,7 +75,7 @@ export class Network {
   /** Training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its end anyway. */
   readonly stepsAtOnce: number;
   /** Spiking layers in order, the output layer last: entry in the layer list, and neurons per image. */
-  readonly layers: readonly { readonly layer: number; readonly neurons: number }[];
+  readonly layers: readonly SpikingLayer[];
 
   readonly #native: NativeNetwork;
   readonly #tensors: readonly TensorShape[];
@@ -165,7 +167,7 @@ export class Network {
     const { timesteps, alpha, beta } = this.description;
     const { classes } = this.#sizes;
     const data = new Float32Array(1);
-    const name = `layers.${this.layers.at(-1)!.layer}.threshold`;
+    const name = `${layerName(this.layers.at(-1)!.layer)}.threshold`;
     await this.#exclusive(() => this.#native.read([{ kind: 'parameter', name, offset: 0, data }]));
     return anytime(potentials, { classes, timesteps, threshold: data[0]!, alpha, beta });
   }
@@ -210,7 +212,25 @@ export class Network {
 
   /** Loss, accuracy and activity of any number of images; the parameters stay as they are. */
   async evaluate(batch: Batch, options?: EvaluateOptions): Promise<StepStats> {
-    return this.#exclusive(evaluateJob(this.#native, this.#sizes, batch, options));
+    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options);
+    return this.#exclusive(async () => {
+      const sums = new StepSums();
+      for (const piece of pieces) sums.add(await run(piece));
+      return sums.mean();
+    });
+  }
+
+  /**
+   * As `evaluate`, in pieces of which each is a job: yields the results over all images so far after each piece. Between
+   * two of them the network is free.
+   */
+  async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<StepStats, void, undefined> {
+    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options, ['piece']);
+    const sums = new StepSums();
+    for (const piece of pieces) {
+      sums.add(await this.#exclusive(() => run(piece)));
+      yield sums.mean();
+    }
   }
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */

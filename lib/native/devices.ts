@@ -42,8 +42,10 @@ export interface BackendInfo {
   version: string;
   /** The backend that `auto` chooses on this machine. */
   backend: BackendName;
-  /** The processor that `backend` runs on, for people to read. */
-  device: string;
+  /** The number of the GPU that it runs on; null on the CPU. */
+  device: number | null;
+  /** The processor that it runs on, as text. */
+  processor: string;
   /** The instruction set that was chosen for the CPU kernels. */
   simdTarget: string;
   /** The number of threads that the processor runs at once. */
@@ -106,7 +108,8 @@ export function backendInfo(): BackendInfo {
   return {
     ...host,
     backend: gpu === undefined ? 'cpu' : 'cuda',
-    device: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
+    device: gpu?.device ?? null,
+    processor: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
     cudaReason: reason,
     devices,
   };
@@ -121,7 +124,7 @@ export interface ChosenBackend {
   backend: BackendName;
   /** Number of the GPU; null on the CPU. */
   device: number | null;
-  /** The processor, for people to read. */
+  /** The processor, as text. */
   processor: string;
 }
 

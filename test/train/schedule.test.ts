@@ -128,7 +128,7 @@ describe('state', () => {
       count: 4,
       spikes: Float64Array.of(5),
       gradientNorm: 1,
-      badLayer: -1,
+      badLayer: null,
       seconds: 1,
     };
     const trained = afterSteps(start, [stats, { ...stats, loss: 4, count: 2 }], 0.5);
@@ -153,8 +153,8 @@ describe('state', () => {
   test('activity is per neuron and image; the mean weighs layers by their neurons', () => {
     const layers = layerActivity(
       [
-        { index: 0, neurons: 100 },
-        { index: 2, neurons: 300 },
+        { layer: 0, neurons: 100 },
+        { layer: 2, neurons: 300 },
       ],
       [50, 300],
       10,
@@ -168,7 +168,7 @@ describe('state', () => {
   });
 
   test('dead and saturated layers are named', () => {
-    const layer = (spikesPerNeuron: number) => [{ layer: 'layers.3', neurons: 10, spikesPerNeuron }];
+    const layer = (spikesPerNeuron: number) => [{ layer: 'layers.3' as const, neurons: 10, spikesPerNeuron }];
     const warnings = (share: number): object[] =>
       activityWarnings(layer(share), { phase: 'snn', epoch: 1 }, resolveConfig());
     expect(warnings(0.0009)).toMatchObject([{ event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' }]);
@@ -212,7 +212,7 @@ describe('state', () => {
       'Raise model.threshold, or lower snn.optimizer.learningRate.',
     ],
   ])('the advice names what is switched on: %s', (_name, config, share, advice) => {
-    const layers = [{ layer: 'layers.3', neurons: 10, spikesPerNeuron: share }];
+    const layers = [{ layer: 'layers.3' as const, neurons: 10, spikesPerNeuron: share }];
     const [warning] = activityWarnings(layers, { phase: 'snn', epoch: 1 }, resolveConfig(config as object));
     expect(warning!.message).toContain(advice);
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
-import { dataDirectory } from '../files';
+import { directoryOf } from '../directory';
 import { datasetNames, sources, type DatasetName } from '../sets';
 import type { SourceFile } from '../sets/source';
 import { download, type DownloadProgress, type DownloadRetry } from './download';
@@ -113,7 +113,7 @@ export async function fetchDataset(name: DatasetName, options: FetchOptions = {}
   if (options.backoffMs !== undefined) checkInteger(options.backoffMs, 'backoffMs', { min: 0 });
   checkSignal(options.signal, 'signal');
   const { urls, files } = source.download;
-  const directory = await dataDirectory(name, options.directory, true);
+  const directory = await directoryOf(name, options.directory, true);
   return {
     name,
     directory,

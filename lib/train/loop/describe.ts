@@ -89,6 +89,7 @@ export function startEvent(session: Session, resumed: StartEvent['resumed']): St
     run: folder.path,
     version: info.version,
     backend: network.backend,
+    processor: network.processor,
     device: network.processor,
     precision: network.precision,
     threads: network.threads,

@@ -1,28 +1,22 @@
 /** How much of each spiking layer fires, and whether that still carries information. */
+import { layerName, type SpikingLayer } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { Surrogate } from '../../model/description';
 import type { TrainConfig } from '../config/config';
 import type { LayerActivity, LayerWarning, Phase } from './events';
 
-/** A hidden spiking layer of a network. */
-export interface HiddenLayer {
-  /** Entry of the layer list. */
-  index: number;
-  neurons: number;
-}
-
 /** The hidden ones of a network's spiking layers (the output layer is the last). */
-export function hiddenLayers(network: Network): HiddenLayer[] {
-  return network.layers.slice(0, -1).map(({ layer, neurons }) => ({ index: layer, neurons }));
+export function hiddenLayers(network: Network): readonly SpikingLayer[] {
+  return network.layers.slice(0, -1);
 }
 
 export function layerActivity(
-  layers: readonly HiddenLayer[],
+  layers: readonly SpikingLayer[],
   spikes: ArrayLike<number>,
   images: number,
 ): LayerActivity[] {
-  return layers.map(({ index, neurons }, i) => ({
-    layer: `layers.${index}`,
+  return layers.map(({ layer, neurons }, i) => ({
+    layer: layerName(layer),
     neurons,
     spikesPerNeuron: images > 0 ? (spikes[i] ?? 0) / (images * neurons) : 0,
   }));

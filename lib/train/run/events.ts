@@ -1,5 +1,6 @@
 // What training reports, one object at a time; `--json` prints the same objects, one a line.
 import type { DataWarning } from '../../data';
+import type { LayerName } from '../../model/layer';
 
 /** A phase of training: the ReLU network, or the spiking network. */
 export type Phase = 'ann' | 'snn';
@@ -7,7 +8,7 @@ export type Phase = 'ann' | 'snn';
 /** The activity of one spiking layer. */
 export interface LayerActivity {
   /** The name of the layer, `layers.I`, I counting every entry of the layer list. */
-  layer: string;
+  layer: LayerName;
   /** The number of its neurons. */
   neurons: number;
   /** The share of the neurons that fired, averaged over the images. */
@@ -23,7 +24,9 @@ export interface StartEvent {
   version: string;
   /** The backend: `cpu` or `cuda`. */
   backend: string;
-  /** The processor that does the work. */
+  /** The processor that does the work, as text. */
+  processor: string;
+  /** The same text as `processor`: readers of `--json` know it by this name. Elsewhere `device` is the number of a GPU. */
   device: string;
   /** The precision: `fp32` or `mixed`. */
   precision: string;
@@ -126,7 +129,7 @@ export interface LayerWarning {
   /** The kind of the warning. */
   code: 'DEAD_LAYER' | 'SATURATED_LAYER';
   /** The name of the layer, `layers.I`. */
-  layer: string;
+  layer: LayerName;
   /** The mean number of spikes per neuron of the layer and image. */
   spikesPerNeuron: number;
   /** The phase. */

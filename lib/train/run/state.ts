@@ -3,6 +3,7 @@
  * never changed in place; each function returns the one that follows.
  */
 import type { Network, StepStats } from '../../model/network';
+import { StepSums, type StepTotals } from '../../model/network/step-sums';
 import type { TrainConfig } from '../config/config';
 import type { EpochEvent, Phase } from './events';
 
@@ -25,12 +26,8 @@ export function next(stage: Stage | null, config: Pick<TrainConfig, 'ann' | 'con
 }
 
 /** Running sums of an epoch over the images trained so far. */
-export interface EpochSums {
-  loss: number;
-  correct: number;
-  count: number;
-  /** Per hidden spiking layer. */
-  spikes: number[];
+export interface EpochSums extends StepTotals {
+  /** The wall time that they took. */
   seconds: number;
 }
 
@@ -87,14 +84,13 @@ export function initialState(stage: Stage, hiddenLayers: number): TrainState {
 
 /** After some training steps, which took `seconds`. */
 export function afterSteps(state: TrainState, steps: readonly StepStats[], seconds: number): TrainState {
-  const sums = { ...state.sums, spikes: [...state.sums.spikes], seconds: state.sums.seconds + seconds };
-  for (const stats of steps) {
-    sums.loss += stats.loss * stats.count;
-    sums.correct += stats.correct;
-    sums.count += stats.count;
-    stats.spikes.forEach((spikes, i) => (sums.spikes[i] = (sums.spikes[i] ?? 0) + spikes));
-  }
-  return { ...state, step: state.step + steps.length, sums };
+  const sums = new StepSums(state.sums);
+  for (const stats of steps) sums.add(stats);
+  return {
+    ...state,
+    step: state.step + steps.length,
+    sums: { ...sums.totals(), seconds: state.sums.seconds + seconds },
+  };
 }
 
 /** After the event of an epoch was recorded and, if it is the best one, its network was written to `file`. */

@@ -1,16 +1,16 @@
 // Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4 MiB:
 // what a job copies on the JS thread is some 2 ms of the event loop.
-import { didYouMean, expected } from '../check';
-import { OneSpikeError } from '../errors';
+import { didYouMean, expected } from '../../check';
+import { OneSpikeError } from '../../errors';
 import {
   SLOTS,
   type NativeCounters,
   type NativeNetwork,
   type NativeTensorPart,
   type TensorKind,
-} from '../native/network';
-import { parameterFault, type FloatTensor } from './parameters';
-import { firstNonFinite, isZero, Pace } from './scan';
+} from '../../native/network';
+import { parameterFault, type FloatTensor } from '../parameters';
+import { firstNonFinite, isZero, Pace } from '../scan';
 
 /** Everything a checkpoint needs beside the parameters. */
 export interface OptimizerState {

@@ -10,17 +10,17 @@ import {
   checkSignal,
   checkTypedArray,
   expected,
-} from '../check';
-import { DeviceDataset } from '../native/dataset';
+} from '../../check';
+import { NativeDataset } from '../../native/dataset';
 import type {
-  DeviceBatch,
-  DeviceStep,
+  CheckedBatch,
+  CheckedStep,
   NativeAugment,
   NativeCounters,
   NativeMode,
   NativeOptimizer,
-} from '../native/network';
-import { OneSpikeError } from '../errors';
+} from '../../native/network';
+import { OneSpikeError } from '../../errors';
 
 /** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
 export type Mode = NativeMode;
@@ -47,7 +47,7 @@ export interface Augment {
 /** A batch of images: pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
 export type Batch =
   | { pixels: Uint8Array; labels?: Labels | undefined }
-  | { dataset: DeviceDataset; indices: Uint32Array; augment?: Augment | undefined };
+  | { dataset: NativeDataset; indices: Uint32Array; augment?: Augment | undefined };
 
 /** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
 export interface OptimizerOptions {
@@ -121,7 +121,7 @@ export function checkBatch(
   name: string,
   shape: BatchShape,
   labelled: boolean,
-): { batch: DeviceBatch; count: number } {
+): { batch: CheckedBatch; count: number } {
   if (typeof batch !== 'object' || batch === null || Array.isArray(batch) || ArrayBuffer.isView(batch)) {
     throw expected('{ pixels, labels } or { dataset, indices }', name, batch);
   }
@@ -133,7 +133,7 @@ function checkImages(
   name: string,
   shape: BatchShape,
   labelled: boolean,
-): { batch: DeviceBatch; count: number } {
+): { batch: CheckedBatch; count: number } {
   const { pixels: given, labels } = checkOptions(batch, name, ['pixels', 'labels']);
   const { pixels, count } = checkPixels(given, `${name}.pixels`, shape);
   if (labels === undefined && !labelled) return { batch: { pixels }, count };
@@ -145,9 +145,9 @@ function checkRows(
   name: string,
   shape: BatchShape,
   labelled: boolean,
-): { batch: DeviceBatch; count: number } {
+): { batch: CheckedBatch; count: number } {
   const { dataset, indices: given, augment } = checkOptions(batch, name, ['dataset', 'indices', 'augment']);
-  if (!(dataset instanceof DeviceDataset))
+  if (!(dataset instanceof NativeDataset))
     throw expected('a data set made by createDataset', `${name}.dataset`, dataset);
   if (dataset.shape.some((side, i) => side !== shape.input[i])) {
     const received = dataset.shape.join(' x ');
@@ -225,7 +225,7 @@ export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOp
 export const MAX_STEPS = 1024;
 
 /** The steps of one call. */
-export function checkSteps(steps: unknown, shape: BatchShape): DeviceStep[] {
+export function checkSteps(steps: unknown, shape: BatchShape): CheckedStep[] {
   if (!Array.isArray(steps) || steps.length < 1 || steps.length > MAX_STEPS)
     throw expected(`a list of 1 to ${MAX_STEPS} steps { batch, optimizer }`, 'steps', steps);
   return Array.from(steps, (step: unknown, i) => {
@@ -238,7 +238,7 @@ export function checkSteps(steps: unknown, shape: BatchShape): DeviceStep[] {
 }
 
 /** The batch to prepare while another one is computed, if there is one. */
-export function checkNext(next: unknown, shape: BatchShape): DeviceBatch | null {
+export function checkNext(next: unknown, shape: BatchShape): CheckedBatch | null {
   if (next === undefined) return null;
   const { batch } = checkBatch(next, 'next', shape, true);
   if (!('dataset' in batch))
