@@ -4,8 +4,9 @@ import { datasetInfo } from './info';
 import { loadDataset } from './load';
 import { datasetNames } from './sets';
 
-export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadOptions } from './types';
-export type { FetchOptions, FetchProgress, FetchResult } from './download/fetch';
+export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadedParts, LoadOptions } from './types';
+export type { DownloadProgress } from './download/download';
+export type { FetchedFile, FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
 export { datasetNames, sources, type DatasetName, type DataSource } from './sets';
 export { checkTakenOptions, loadDataset } from './load';

@@ -1,14 +1,16 @@
 // Which processors there are, and which one a network will run on.
 import { cpus } from 'node:os';
 
-import { nativePath, type NativeBackend } from '../../binding';
+import { nativePath } from '../../binding';
 import { checkInteger, checkOneOf } from '../check';
 import { OneSpikeError } from '../errors';
 import { call } from './addon';
 
 /** The name of a backend: `cpu` or `cuda`. */
-export type BackendName = NativeBackend;
+/** The name of a backend. */
+export type BackendName = 'cpu' | 'cuda';
 /** What a caller may ask for: a backend, or `auto` for a GPU if one can be used, else the CPU. */
+/** What a backend is chosen by: its name, or `auto` for the GPU if one is usable and the CPU if not. */
 export type BackendChoice = 'auto' | BackendName;
 export const BACKEND_CHOICES = ['auto', 'cpu', 'cuda'] as const satisfies readonly BackendChoice[];
 /** Largest number of a device that is not a mistake. */

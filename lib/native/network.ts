@@ -2,7 +2,6 @@
 import type {
   NativeAugment,
   NativeBatch,
-  NativeCounters,
   NativeMode,
   NativeModule,
   NativeOptimizer,
@@ -19,7 +18,6 @@ import type { NativeDataset } from './dataset';
 
 export type {
   NativeAugment,
-  NativeCounters,
   NativeMode,
   NativeOptimizer,
   NativeOutputs,
@@ -67,6 +65,14 @@ export interface ProfileEntry {
   milliseconds: number;
   /** The number of calls. */
   calls: number;
+}
+
+/** The counters of a network that continue across training steps. */
+export interface Counters {
+  /** The number of optimiser steps, which Adam's bias correction depends on. */
+  optimizerSteps: number;
+  /** The position of the random stream behind dropout and the rate encoder. */
+  randomStep: number;
 }
 
 /** A training step, checked like its batch. */
@@ -144,11 +150,11 @@ export class NativeNetwork {
     return this.job(undefined, (module) => module.networkWrite(this.handle, parts));
   }
 
-  counters(): NativeCounters {
+  counters(): Counters {
     return call((module) => module.networkCounters(this.handle));
   }
 
-  setCounters(counters: NativeCounters): void {
+  setCounters(counters: Counters): void {
     call((module) => module.networkSetCounters(this.handle, counters));
   }
 

@@ -13,12 +13,15 @@ import { abortError, statOrNull, throwIfAborted } from '../files';
 import type { Environment } from './proxy';
 import { get, RequestFailure } from './request';
 
+/** How far the download of one file is. */
 export interface DownloadProgress {
+  /** The path of the file. */
   path: string;
+  /** The address that it comes from. */
   url: string;
-  /** Bytes on disk so far, those of earlier attempts included. */
+  /** The number of bytes on disk so far, those of earlier attempts included. */
   received: number;
-  /** Bytes of the whole file, if known. */
+  /** The number of bytes of the whole file; undefined if it is not known. */
   total: number | undefined;
 }
 

@@ -12,18 +12,11 @@ import {
   expected,
 } from '../../check';
 import { NativeDataset } from '../../native/dataset';
-import type {
-  CheckedBatch,
-  CheckedStep,
-  NativeAugment,
-  NativeCounters,
-  NativeMode,
-  NativeOptimizer,
-} from '../../native/network';
+import type { CheckedBatch, CheckedStep, NativeAugment, Counters, NativeOptimizer } from '../../native/network';
 import { OneSpikeError } from '../../errors';
 
 /** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
-export type Mode = NativeMode;
+export type Mode = 'snn' | 'ann';
 const MODES: readonly Mode[] = ['snn', 'ann'];
 
 /** Labels: class numbers from 0 to K-1, one per image. */
@@ -46,8 +39,20 @@ export interface Augment {
 
 /** A batch of images: pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
 export type Batch =
-  | { pixels: Uint8Array; labels?: Labels | undefined }
-  | { dataset: NativeDataset; indices: Uint32Array; augment?: Augment | undefined };
+  | {
+      /** The pixels (N, C, H, W). */
+      pixels: Uint8Array;
+      /** The labels (N). */
+      labels?: Labels | undefined;
+    }
+  | {
+      /** The data set in native memory. */
+      dataset: NativeDataset;
+      /** Its rows, one per image of the batch. */
+      indices: Uint32Array;
+      /** The augmentation; none by default. */
+      augment?: Augment | undefined;
+    };
 
 /** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
 export interface OptimizerOptions {
@@ -267,7 +272,7 @@ export function checkEarlyExit(given: Record<string, unknown>, mode: Mode): bool
   return earlyExit;
 }
 
-export function checkCounters(counters: unknown): NativeCounters {
+export function checkCounters(counters: unknown): Counters {
   const { optimizerSteps, randomStep } = checkOptions(counters, 'counters', ['optimizerSteps', 'randomStep']);
   return {
     optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }),

@@ -130,13 +130,14 @@ const schema = objectOf(
 
 /** A complete configuration: every choice made. */
 export type TrainConfig = z.infer<typeof schema>;
-type Partially<T> = T extends readonly unknown[]
+/** Any part of an object, at every depth; lists are whole. */
+export type DeepPartial<T> = T extends readonly unknown[]
   ? T
   : T extends object
-    ? { [K in keyof T]?: Partially<T[K]> | undefined }
+    ? { [K in keyof T]?: DeepPartial<T[K]> | undefined }
     : T;
 /** What `train` takes: a preset's name, or any part of a configuration; the preset it names (default vgg6) fills the rest. */
-export type TrainConfigInput = string | Partially<TrainConfig>;
+export type TrainConfigInput = string | DeepPartial<TrainConfig>;
 
 /** Checks a complete configuration. Errors: ERR_ARG, naming the key. */
 export function parseConfig(input: unknown): TrainConfig {
