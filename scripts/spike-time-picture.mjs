@@ -92,7 +92,7 @@ async function codedInput(description, pixels) {
       { type: 'linear', out: 2, output: true },
     ],
   });
-  network.setParameters({ 'layers.0.weight': new Float32Array([1]) });
+  await network.setParameters({ 'layers.0.weight': new Float32Array([1]) });
   const { spikeTimes } = await network.forward(pixels, { trace: true });
   await network.dispose();
   return spikeTimes.get('layers.0');

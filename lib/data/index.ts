@@ -4,11 +4,12 @@ import { datasetInfo } from './info';
 import { loadDataset } from './load';
 import { datasetNames } from './sets';
 
-export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadOptions } from './types';
-export type { FetchOptions, FetchProgress, FetchResult } from './download/fetch';
+export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadedParts, LoadOptions } from './types';
+export type { DownloadProgress } from './download/download';
+export type { FetchedFile, FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
 export { datasetNames, sources, type DatasetName, type DataSource } from './sets';
-export { loadDataset } from './load';
+export { checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
 export { loadImage } from './pictures/image';

@@ -1,14 +1,15 @@
 // Counts what a spiking network did on given images, from its spike-time maps, beside what the dense network would do.
 import { checkTypedArray, expected } from '../check';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
+import { layerName, type LayerId } from '../model/layer';
 import { layerShapes } from '../model/shapes';
 import { inputEncoding } from '../native/encoding';
 import { fanOut, type FanOut } from './fan-out';
 
 /** The operations of one weighted layer, as means per image. */
 export interface LayerOperations {
-  /** The layer, as entry of the layer list. */
-  layer: number;
+  /** The layer. */
+  layer: LayerId;
   /** The type of the layer. */
   type: 'conv' | 'linear';
   /** The number of its neurons. */
@@ -56,7 +57,7 @@ export class OperationCounter {
   private readonly encoding: ReturnType<typeof inputEncoding>;
   private readonly inputFanOut: FanOut;
   private readonly input: MapCount = { events: 0, accumulates: 0, updates: 0 };
-  private readonly hidden: { layer: number; neurons: number; fanOut: FanOut; count: MapCount }[];
+  private readonly hidden: { layer: LayerId; neurons: number; fanOut: FanOut; count: MapCount }[];
 
   private readonly network: ResolvedNetwork;
 
@@ -72,11 +73,11 @@ export class OperationCounter {
     this.encoding = inputEncoding(network);
     this.inputFanOut = fanOut(network, shapes, 0, network.input);
     this.hidden = shapes
-      .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.index]!.output)
+      .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.layer]!.output)
       .map((shape) => ({
-        layer: shape.index,
+        layer: shape.layer,
         neurons: shape.neurons,
-        fanOut: fanOut(network, shapes, shape.index + 1, shape.out),
+        fanOut: fanOut(network, shapes, shape.layer + 1, shape.out),
         count: { events: 0, accumulates: 0, updates: 0 },
       }));
   }
@@ -102,7 +103,7 @@ export class OperationCounter {
         'ERR_SHAPE',
       );
     const counts = this.hidden.map(({ layer, neurons, fanOut: { table } }) => {
-      const name = `layers.${layer}`;
+      const name = layerName(layer);
       const times = spikeTimes.get(name);
       if (times === undefined) throw expected('spike times', name, times);
       if (times.length !== count * neurons)
@@ -119,7 +120,7 @@ export class OperationCounter {
     if (this.images === 0) throw expected('at least one image', 'the operation counter', 0, 'ERR_STATE');
     const perImage = (sum: number): number => sum / this.images;
     const { timesteps, layers } = this.network;
-    const incoming = new Map<number, MapCount>([[this.inputFanOut.consumer, this.input]]);
+    const incoming = new Map<LayerId, MapCount>([[this.inputFanOut.consumer, this.input]]);
     for (const {
       fanOut: { consumer },
       count,
@@ -130,19 +131,19 @@ export class OperationCounter {
       expectedInput: this.encoding.random,
       layers: layerShapes(this.network).flatMap((shape) => {
         if (shape.type === 'avgpool') return [];
-        const from = incoming.get(shape.index)!;
-        const own = this.hidden.find((entry) => entry.layer === shape.index)?.count;
+        const from = incoming.get(shape.layer)!;
+        const own = this.hidden.find((entry) => entry.layer === shape.layer)?.count;
         return [
           {
-            layer: shape.index,
+            layer: shape.layer,
             type: shape.type,
             neurons: shape.neurons,
             annMacs: shape.macs,
-            macs: shape.index === this.inputFanOut.consumer ? this.encoding.analogSteps * shape.macs : 0,
+            macs: shape.layer === this.inputFanOut.consumer ? this.encoding.analogSteps * shape.macs : 0,
             accumulates: perImage(from.accumulates),
             events: perImage(from.events),
-            spikes: layers[shape.index]!.output ? 0 : perImage(own!.events),
-            updates: layers[shape.index]!.output ? timesteps * shape.neurons : perImage(own!.updates),
+            spikes: layers[shape.layer]!.output ? 0 : perImage(own!.events),
+            updates: layers[shape.layer]!.output ? timesteps * shape.neurons : perImage(own!.updates),
           },
         ];
       }),

@@ -12,10 +12,11 @@ export interface AnytimeOptions {
   beta: number;
 }
 
+/** What a network would answer if it were stopped after each time step. */
 export interface Anytime {
-  /** (N, T): the class predicted at each step. */
+  /** The class predicted at each step (N, T). */
   predictions: Int32Array;
-  /** (N): the first step, 1..T, from which the prediction stays what it is at the end. */
+  /** The first step, 1..T, from which the prediction stays what it is at the end (N). */
   decisionSteps: Int32Array;
 }
 

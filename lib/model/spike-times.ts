@@ -1,4 +1,5 @@
 // Spike times of every spiking layer, as a forward pass with `trace` returns them.
+import { layerName, type LayerId } from './layer';
 
 /**
  * A map from layer name (`layers.I`) to one byte per neuron, (N, C, H, W) or (N, O) in C order: the time step 1..T of its
@@ -7,16 +8,16 @@
  */
 export class SpikeTimes extends Map<string, Uint8Array> {
   /** Returns the spike times of a layer, by name or number. */
-  override get(layer: string | number): Uint8Array | undefined {
-    return super.get(layerName(layer));
+  override get(layer: string | LayerId): Uint8Array | undefined {
+    return super.get(keyOf(layer));
   }
 
   /** Tells whether there are spike times of a layer. */
-  override has(layer: string | number): boolean {
-    return super.has(layerName(layer));
+  override has(layer: string | LayerId): boolean {
+    return super.has(keyOf(layer));
   }
 }
 
-function layerName(layer: string | number): string {
-  return typeof layer === 'number' ? `layers.${layer}` : layer.replace(/\.spike_time$/, '');
+function keyOf(layer: string | LayerId): string {
+  return typeof layer === 'number' ? layerName(layer) : layer.replace(/\.spike_time$/, '');
 }

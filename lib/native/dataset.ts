@@ -4,7 +4,7 @@ import { checkTypedArray, expected } from '../check';
 import { call } from './addon';
 
 /** A data set in native memory, so that a batch crosses the boundary as row numbers. Disposing of it is optional but prompt. */
-export class DeviceDataset {
+export class NativeDataset {
   /** @internal */
   readonly handle: DatasetHandle;
   /** The channels, height and width of an image. */
@@ -40,6 +40,6 @@ export function createDataset(
   pixels: Uint8Array,
   labels: Int32Array | null,
   shape: readonly [number, number, number],
-): DeviceDataset {
-  return new DeviceDataset(pixels, labels, shape);
+): NativeDataset {
+  return new NativeDataset(pixels, labels, shape);
 }

@@ -1,14 +1,16 @@
 // Which processors there are, and which one a network will run on.
 import { cpus } from 'node:os';
 
-import { nativePath, type NativeBackend } from '../../binding';
+import { nativePath } from '../../binding';
 import { checkInteger, checkOneOf } from '../check';
 import { OneSpikeError } from '../errors';
 import { call } from './addon';
 
 /** The name of a backend: `cpu` or `cuda`. */
-export type BackendName = NativeBackend;
+/** The name of a backend. */
+export type BackendName = 'cpu' | 'cuda';
 /** What a caller may ask for: a backend, or `auto` for a GPU if one can be used, else the CPU. */
+/** What a backend is chosen by: its name, or `auto` for the GPU if one is usable and the CPU if not. */
 export type BackendChoice = 'auto' | BackendName;
 export const BACKEND_CHOICES = ['auto', 'cpu', 'cuda'] as const satisfies readonly BackendChoice[];
 /** Largest number of a device that is not a mistake. */
@@ -42,8 +44,10 @@ export interface BackendInfo {
   version: string;
   /** The backend that `auto` chooses on this machine. */
   backend: BackendName;
-  /** The processor that `backend` runs on, for people to read. */
-  device: string;
+  /** The number of the GPU that it runs on; null on the CPU. */
+  device: number | null;
+  /** The processor that it runs on, as text. */
+  processor: string;
   /** The instruction set that was chosen for the CPU kernels. */
   simdTarget: string;
   /** The number of threads that the processor runs at once. */
@@ -106,7 +110,8 @@ export function backendInfo(): BackendInfo {
   return {
     ...host,
     backend: gpu === undefined ? 'cpu' : 'cuda',
-    device: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
+    device: gpu?.device ?? null,
+    processor: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
     cudaReason: reason,
     devices,
   };
@@ -121,7 +126,7 @@ export interface ChosenBackend {
   backend: BackendName;
   /** Number of the GPU; null on the CPU. */
   device: number | null;
-  /** The processor, for people to read. */
+  /** The processor, as text. */
   processor: string;
 }
 

@@ -138,11 +138,14 @@ describe('commands without a run', () => {
           reason: expect.any(String),
           devices: expect.any(Array),
         },
-        device: expect.any(String),
+        processor: expect.any(String),
         binary: expect.stringMatching(/\.node$/),
         threads: expect.any(Number),
       }),
     ]);
+    const { device, backend } = events()[0]!;
+    if (backend === 'cpu') expect(device).toBeNull();
+    else expect(Number.isInteger(device)).toBe(true);
     const text = (await cli(['doctor'])).stdout;
     const { available, reason, devices } = events()[0]!.cuda as {
       available: boolean;
@@ -177,7 +180,7 @@ describe('commands without a run', () => {
     ]);
     expect(events().at(-1)).toMatchObject({
       backend: 'cpu',
-      device: 'cpu',
+      device: null,
       precision: 'fp32',
       processor: expect.any(String),
     });

@@ -19,10 +19,10 @@ export function randomBatch(
   const [channels, height, width] = network.input;
   const pixels = Uint8Array.from({ length: images * channels * height * width }, () => random() * 256);
   const maps = new Map<string, Uint8Array>();
-  for (const { index, neurons } of layerShapes(network))
+  for (const { layer, neurons } of layerShapes(network))
     if (neurons > 0)
       maps.set(
-        `layers.${index}`,
+        `layers.${layer}`,
         Uint8Array.from({ length: images * neurons }, () =>
           random() < 0.4 ? 1 + Math.floor(random() * network.timesteps) : 0,
         ),

@@ -1,5 +1,5 @@
 // A thousand wrong calls of the public API: each must fail with a code, soon, and leave the process and the network whole.
-import { createDataset, type DeviceDataset } from '../../lib/native/dataset';
+import { createDataset, type NativeDataset } from '../../lib/native/dataset';
 import { isOneSpikeError } from '../../lib/errors';
 import { Network } from '../../lib/model/network';
 import { detached, labels, pixels, sgd, tiny, TINY_CLASSES, TINY_PIXELS } from './helpers';
@@ -123,8 +123,8 @@ const jobOptions = { mode: 'snn', signal: new AbortController().signal };
 
 let network: Network;
 let disposed: Network;
-let dataset: DeviceDataset;
-let disposedDataset: DeviceDataset;
+let dataset: NativeDataset;
+let disposedDataset: NativeDataset;
 beforeAll(async () => {
   network = await Network.create(tiny, { backend: 'cpu' });
   disposed = await Network.create(tiny, { backend: 'cpu' });

@@ -1,5 +1,5 @@
 // Every method in every state: what a network may do while a job runs, after an abort, and after its disposal.
-import { createDataset, type DeviceDataset } from '../../lib/native/dataset';
+import { createDataset, type NativeDataset } from '../../lib/native/dataset';
 import { liveHandles } from '../../lib/native/addon';
 import { Network } from '../../lib/model/network';
 import { onEachBackend } from '../helpers/backends';
@@ -159,7 +159,7 @@ onEachBackend((on) => {
   });
 
   describe('data sets', () => {
-    let dataset: DeviceDataset;
+    let dataset: NativeDataset;
     let network: Network;
     beforeEach(async () => {
       network = await Network.create(tiny, on);

@@ -97,7 +97,7 @@ describe('countOperations', () => {
       layers: [{ type: 'conv', out: 2, stride: 2 }, { type: 'conv', out: 3, kernel: 5, padding: 2 }, ...tail],
     });
     const shapes = layerShapes(network);
-    const maps = new Map(shapes.map(({ index, neurons }) => [`layers.${index}`, new Uint8Array(neurons).fill(2)]));
+    const maps = new Map(shapes.map(({ layer, neurons }) => [`layers.${layer}`, new Uint8Array(neurons).fill(2)]));
     const counts = countOperations(network, new Uint8Array(64), maps);
     expect(counts.layers.map((layer) => layer.accumulates)).toEqual(shapes.map((shape) => shape.macs));
     expect(counts.layers.map((layer) => layer.updates)).toEqual(shapes.map((shape) => 2 * shape.neurons));
@@ -106,7 +106,7 @@ describe('countOperations', () => {
   test('a silent network costs its input alone, and still updates every potential at every step', () => {
     const network = resolveNetwork({ input: [1, 8, 8], timesteps: 4, layers: [{ type: 'conv', out: 2 }, ...tail] });
     const maps = new Map(
-      layerShapes(network).map(({ index, neurons }) => [`layers.${index}`, new Uint8Array(neurons)]),
+      layerShapes(network).map(({ layer, neurons }) => [`layers.${layer}`, new Uint8Array(neurons)]),
     );
     const { layers } = countOperations(network, new Uint8Array(64), maps);
     expect(layers.map((layer) => layer.accumulates)).toEqual([2 * 22 * 22, 0, 0]);

@@ -1,9 +1,10 @@
 /** Loss, accuracy and activity over many images, batch by batch. */
-import type { DeviceDataset } from '../../native/dataset';
+import type { NativeDataset } from '../../native/dataset';
+import type { LayerId } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { Phase, ProgressEvent } from '../run/events';
 import { divergence } from './divergence';
-import { batchCount, batchRows } from './order';
+import { batchCount } from './order';
 import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
 
@@ -16,8 +17,8 @@ export interface Evaluation {
   count: number;
   /** With `earlyExit`: mean step of the decision. */
   decisionStep?: number;
-  /** Layer where the first non-finite number arose, else -1. */
-  badLayer: number;
+  /** The first layer with a number that is not finite, or null. */
+  badLayer: LayerId | null;
   seconds: number;
 }
 
@@ -32,36 +33,23 @@ export interface EvaluationOptions {
 /** Yields the totals after every batch; the last ones are the result. Errors: ERR_ABORTED. */
 export async function* evaluateRows(
   network: Network,
-  dataset: DeviceDataset,
+  dataset: NativeDataset,
   rows: Uint32Array,
   options: EvaluationOptions,
 ): AsyncGenerator<Evaluation> {
   const started = performance.now();
-  const spikes: number[] = [];
-  let loss = 0;
-  let correct = 0;
-  let count = 0;
-  let badLayer = -1;
-  let decided = 0;
-  for (let step = 0; step < batchCount(rows.length, options.batch); step++) {
-    const stats = await network.evaluate(
-      { dataset, indices: batchRows(rows, step, options.batch) },
-      { mode: options.mode, earlyExit: options.earlyExit, signal: options.signal },
-    );
-    loss += stats.loss * stats.count;
-    correct += stats.correct;
-    count += stats.count;
-    decided += (stats.meanDecisionStep ?? 0) * stats.count;
-    if (badLayer < 0) badLayer = stats.badLayer;
-    stats.spikes.forEach((fired, i) => (spikes[i] = (spikes[i] ?? 0) + fired));
+  if (rows.length === 0) return;
+  const { mode, batch, earlyExit, signal } = options;
+  const pieces = network.evaluateInPieces({ dataset, indices: rows }, { mode, piece: batch, earlyExit, signal });
+  for await (const { loss, correct, count, spikes, badLayer, meanDecisionStep } of pieces) {
     yield {
-      loss: loss / count,
+      loss,
       accuracy: correct / count,
-      spikes,
+      spikes: [...spikes],
       count,
       badLayer,
       seconds: (performance.now() - started) / 1000,
-      ...(options.earlyExit ? { decisionStep: decided / count } : {}),
+      ...(meanDecisionStep === undefined ? {} : { decisionStep: meanDecisionStep }),
     };
   }
 }
@@ -85,7 +73,7 @@ export async function* evaluate(
   const { batch } = session.config.evaluation;
   const steps = batchCount(rows.length, batch);
   const report = new Interval(session.progressSeconds);
-  let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: -1, seconds: 0 };
+  let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: null, seconds: 0 };
   session.throwIfAborted();
   for await (const totals of evaluateRows(network, images[part], rows, { mode, batch, signal })) {
     result = totals;

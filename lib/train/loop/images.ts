@@ -1,12 +1,12 @@
 /** The images of a run in native memory, and the rows of them that each part of the work takes. */
 import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
-import { createDataset, type DeviceDataset } from '../../native/dataset';
+import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { TrainConfig } from '../config/config';
 import { allRows } from './order';
 
 export interface RunImages {
-  train: DeviceDataset;
-  test: DeviceDataset;
+  train: NativeDataset;
+  test: NativeDataset;
   /** The test images on the host, and the names of the classes. */
   testSet: ImageSet;
   /** Rows of `train` (the first two) and of `test`. */
@@ -17,7 +17,7 @@ export interface RunImages {
 /** Errors: ERR_OOM. */
 export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImages {
   const rows = { ...trainingRows(loaded, config), test: allRows(loaded.test.count) };
-  const place = ({ pixels, labels, shape }: ImageSet): DeviceDataset => createDataset(pixels, labels, shape);
+  const place = ({ pixels, labels, shape }: ImageSet): NativeDataset => createDataset(pixels, labels, shape);
   const train = place(loaded.train);
   try {
     const test = place(loaded.test);

@@ -1,4 +1,6 @@
 // What training reports, one object at a time; `--json` prints the same objects, one a line.
+import type { DataWarning } from '../../data';
+import type { LayerName } from '../../model/layer';
 
 /** A phase of training: the ReLU network, or the spiking network. */
 export type Phase = 'ann' | 'snn';
@@ -6,7 +8,7 @@ export type Phase = 'ann' | 'snn';
 /** The activity of one spiking layer. */
 export interface LayerActivity {
   /** The name of the layer, `layers.I`, I counting every entry of the layer list. */
-  layer: string;
+  layer: LayerName;
   /** The number of its neurons. */
   neurons: number;
   /** The share of the neurons that fired, averaged over the images. */
@@ -22,7 +24,9 @@ export interface StartEvent {
   version: string;
   /** The backend: `cpu` or `cuda`. */
   backend: string;
-  /** The processor that does the work. */
+  /** The processor that does the work, as text. */
+  processor: string;
+  /** The same text as `processor`: readers of `--json` know it by this name. Elsewhere `device` is the number of a GPU. */
   device: string;
   /** The precision: `fp32` or `mixed`. */
   precision: string;
@@ -119,13 +123,13 @@ export interface ConvertedEvent {
   layers: LayerActivity[];
 }
 
-/** A warning: a layer in which hardly any neuron fires, or nearly every one. */
-export interface WarningEvent {
+/** A warning about a layer in which hardly any neuron fires, or nearly every one. */
+export interface LayerWarning {
   event: 'warning';
   /** The kind of the warning. */
   code: 'DEAD_LAYER' | 'SATURATED_LAYER';
   /** The name of the layer, `layers.I`. */
-  layer: string;
+  layer: LayerName;
   /** The mean number of spikes per neuron of the layer and image. */
   spikesPerNeuron: number;
   /** The phase. */
@@ -135,6 +139,18 @@ export interface WarningEvent {
   /** The warning as a sentence. */
   message: string;
 }
+
+/** A warning about the images or the machine that changes what the results mean. */
+export interface RunWarning {
+  event: 'warning';
+  /** The kind of the warning. */
+  code: DataWarning['code'] | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
+  /** The warning as a sentence. */
+  message: string;
+}
+
+/** A warning of a training run. */
+export type WarningEvent = LayerWarning | RunWarning;
 
 /** The position at which an interrupted run was saved. */
 export interface SavedEvent {

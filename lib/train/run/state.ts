@@ -2,7 +2,8 @@
  * Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A state is
  * never changed in place; each function returns the one that follows.
  */
-import type { Network, StepStats } from '../../model/network';
+import type { Counters, StepStats } from '../../model/network';
+import { StepSums, type StepTotals } from '../../model/network/step-sums';
 import type { TrainConfig } from '../config/config';
 import type { EpochEvent, Phase } from './events';
 
@@ -25,12 +26,8 @@ export function next(stage: Stage | null, config: Pick<TrainConfig, 'ann' | 'con
 }
 
 /** Running sums of an epoch over the images trained so far. */
-export interface EpochSums {
-  loss: number;
-  correct: number;
-  count: number;
-  /** Per hidden spiking layer. */
-  spikes: number[];
+export interface EpochSums extends StepTotals {
+  /** The wall time that they took. */
   seconds: number;
 }
 
@@ -42,9 +39,6 @@ export interface BestEpoch {
   /** File name within checkpoints/. */
   file: string;
 }
-
-/** Optimiser steps made, and the position of the random stream behind dropout and the rate encoder. */
-export type Counters = ReturnType<Network['counters']>;
 
 export interface TrainState {
   readonly format: 1;
@@ -87,14 +81,13 @@ export function initialState(stage: Stage, hiddenLayers: number): TrainState {
 
 /** After some training steps, which took `seconds`. */
 export function afterSteps(state: TrainState, steps: readonly StepStats[], seconds: number): TrainState {
-  const sums = { ...state.sums, spikes: [...state.sums.spikes], seconds: state.sums.seconds + seconds };
-  for (const stats of steps) {
-    sums.loss += stats.loss * stats.count;
-    sums.correct += stats.correct;
-    sums.count += stats.count;
-    stats.spikes.forEach((spikes, i) => (sums.spikes[i] = (sums.spikes[i] ?? 0) + spikes));
-  }
-  return { ...state, step: state.step + steps.length, sums };
+  const sums = new StepSums(state.sums);
+  for (const stats of steps) sums.add(stats);
+  return {
+    ...state,
+    step: state.step + steps.length,
+    sums: { ...sums.totals(), seconds: state.sums.seconds + seconds },
+  };
 }
 
 /** After the event of an epoch was recorded and, if it is the best one, its network was written to `file`. */

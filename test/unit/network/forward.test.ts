@@ -14,7 +14,7 @@ onEachBackend((on) => {
     expect(plain.logits).toHaveLength(4 * K);
     expect(plain).not.toHaveProperty('spikeTimes');
     expect(plain).not.toHaveProperty('potentials');
-    expect(plain.stats).toMatchObject({ count: 4, loss: NaN, badLayer: -1 });
+    expect(plain.stats).toMatchObject({ count: 4, loss: null, badLayer: null });
     for (let n = 0; n < 4; n++) {
       const row = Array.from(plain.logits.subarray(n * K, (n + 1) * K));
       expect(plain.predictions[n]).toBe(row.indexOf(Math.max(...row)));

@@ -1,8 +1,8 @@
 // What the methods of Network take and give.
-import type { BackendChoice } from '../native/devices';
-import type { StepStats } from './forward';
-import type { Batch, Mode, OptimizerOptions } from './network-inputs';
-import type { SpikeTimes } from './spike-times';
+import type { BackendChoice } from '../../native/devices';
+import type { StepStats } from '../../native/network';
+import type { Batch, Mode, OptimizerOptions } from './inputs';
+import type { SpikeTimes } from '../spike-times';
 
 /** Options of `Network.create` and `Network.open`. */
 export interface NetworkOptions {
@@ -26,22 +26,6 @@ export interface NetworkOptions {
 /** The arithmetic of a network: 32-bit floats throughout, or bf16 operands in dense products. */
 export type Precision = 'fp32' | 'mixed';
 
-/** The wall time of one operation in one layer, added up over its calls. */
-export interface ProfileEntry {
-  /** The layer as entry of the layer list; -1 for work on the whole network. */
-  layer: number;
-  /** The name of the operation. */
-  operation: string;
-  /** The kernel that the last call chose, or ''. */
-  kernel: string;
-  /** The share of non-zero operands that it was chosen for, or 1. */
-  density: number;
-  /** The time of all calls, in milliseconds. */
-  milliseconds: number;
-  /** The number of calls. */
-  calls: number;
-}
-
 /** Options of every method that computes. */
 export interface JobOptions {
   /** The mode: `snn` (the default), or `ann`, the same weights with ReLU in place of spiking neurons. */
@@ -61,6 +45,12 @@ export interface EvaluateOptions extends JobOptions {
   earlyExit?: boolean | undefined;
 }
 
+/** Options of `network.evaluateInPieces`. */
+export interface EvaluateInPiecesOptions extends EvaluateOptions {
+  /** The largest number of images of a piece; up to 512 by default, depending on the size of an image. */
+  piece?: number | undefined;
+}
+
 /** Options of `network.forward`. */
 export interface ForwardOptions extends EvaluateOptions {
   /** Whether the result holds the spike times of every spiking layer; not together with `earlyExit`. */
@@ -75,6 +65,8 @@ export interface ForwardResult {
   logits: Float32Array;
   /** The class with the largest logit, per image (N). */
   predictions: Int32Array;
+  /** The softmax of the logits (N, K). */
+  probabilities: Float64Array;
   /** The step, 1..T, at which each image was decided (N); with `earlyExit`. */
   decisionSteps?: Uint8Array;
   /** The spike times of every spiking layer; with `trace`. */
@@ -85,7 +77,13 @@ export interface ForwardResult {
    */
   potentials?: Float32Array;
   /** Counts and times of the pass. */
-  stats: StepStats;
+  stats: ForwardStats;
+}
+
+/** The counts and times of a pass without labels, which has no loss. */
+export interface ForwardStats extends Omit<StepStats, 'loss'> {
+  /** Always null. */
+  loss: null;
 }
 
 /** The results of `network.gradients`. */

@@ -10,20 +10,13 @@ import {
   checkSignal,
   checkTypedArray,
   expected,
-} from '../check';
-import { DeviceDataset } from '../native/dataset';
-import type {
-  DeviceBatch,
-  DeviceStep,
-  NativeAugment,
-  NativeCounters,
-  NativeMode,
-  NativeOptimizer,
-} from '../native/network';
-import { OneSpikeError } from '../errors';
+} from '../../check';
+import { NativeDataset } from '../../native/dataset';
+import type { CheckedBatch, CheckedStep, NativeAugment, Counters, NativeOptimizer } from '../../native/network';
+import { OneSpikeError } from '../../errors';
 
 /** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
-export type Mode = NativeMode;
+export type Mode = 'snn' | 'ann';
 const MODES: readonly Mode[] = ['snn', 'ann'];
 
 /** Labels: class numbers from 0 to K-1, one per image. */
@@ -46,8 +39,20 @@ export interface Augment {
 
 /** A batch of images: pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
 export type Batch =
-  | { pixels: Uint8Array; labels?: Labels | undefined }
-  | { dataset: DeviceDataset; indices: Uint32Array; augment?: Augment | undefined };
+  | {
+      /** The pixels (N, C, H, W). */
+      pixels: Uint8Array;
+      /** The labels (N). */
+      labels?: Labels | undefined;
+    }
+  | {
+      /** The data set in native memory. */
+      dataset: NativeDataset;
+      /** Its rows, one per image of the batch. */
+      indices: Uint32Array;
+      /** The augmentation; none by default. */
+      augment?: Augment | undefined;
+    };
 
 /** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
 export interface OptimizerOptions {
@@ -121,7 +126,7 @@ export function checkBatch(
   name: string,
   shape: BatchShape,
   labelled: boolean,
-): { batch: DeviceBatch; count: number } {
+): { batch: CheckedBatch; count: number } {
   if (typeof batch !== 'object' || batch === null || Array.isArray(batch) || ArrayBuffer.isView(batch)) {
     throw expected('{ pixels, labels } or { dataset, indices }', name, batch);
   }
@@ -133,7 +138,7 @@ function checkImages(
   name: string,
   shape: BatchShape,
   labelled: boolean,
-): { batch: DeviceBatch; count: number } {
+): { batch: CheckedBatch; count: number } {
   const { pixels: given, labels } = checkOptions(batch, name, ['pixels', 'labels']);
   const { pixels, count } = checkPixels(given, `${name}.pixels`, shape);
   if (labels === undefined && !labelled) return { batch: { pixels }, count };
@@ -145,9 +150,9 @@ function checkRows(
   name: string,
   shape: BatchShape,
   labelled: boolean,
-): { batch: DeviceBatch; count: number } {
+): { batch: CheckedBatch; count: number } {
   const { dataset, indices: given, augment } = checkOptions(batch, name, ['dataset', 'indices', 'augment']);
-  if (!(dataset instanceof DeviceDataset))
+  if (!(dataset instanceof NativeDataset))
     throw expected('a data set made by createDataset', `${name}.dataset`, dataset);
   if (dataset.shape.some((side, i) => side !== shape.input[i])) {
     const received = dataset.shape.join(' x ');
@@ -225,7 +230,7 @@ export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOp
 export const MAX_STEPS = 1024;
 
 /** The steps of one call. */
-export function checkSteps(steps: unknown, shape: BatchShape): DeviceStep[] {
+export function checkSteps(steps: unknown, shape: BatchShape): CheckedStep[] {
   if (!Array.isArray(steps) || steps.length < 1 || steps.length > MAX_STEPS)
     throw expected(`a list of 1 to ${MAX_STEPS} steps { batch, optimizer }`, 'steps', steps);
   return Array.from(steps, (step: unknown, i) => {
@@ -238,7 +243,7 @@ export function checkSteps(steps: unknown, shape: BatchShape): DeviceStep[] {
 }
 
 /** The batch to prepare while another one is computed, if there is one. */
-export function checkNext(next: unknown, shape: BatchShape): DeviceBatch | null {
+export function checkNext(next: unknown, shape: BatchShape): CheckedBatch | null {
   if (next === undefined) return null;
   const { batch } = checkBatch(next, 'next', shape, true);
   if (!('dataset' in batch))
@@ -267,7 +272,7 @@ export function checkEarlyExit(given: Record<string, unknown>, mode: Mode): bool
   return earlyExit;
 }
 
-export function checkCounters(counters: unknown): NativeCounters {
+export function checkCounters(counters: unknown): Counters {
   const { optimizerSteps, randomStep } = checkOptions(counters, 'counters', ['optimizerSteps', 'randomStep']);
   return {
     optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }),

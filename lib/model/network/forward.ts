@@ -1,24 +1,19 @@
 // Forward passes over any number of images: in pieces, so that neither the buffers of native code nor the copy of the
 // results on the JS thread grow with the batch.
-import { checkBoolean } from '../check';
-import { OneSpikeError } from '../errors';
-import type { DeviceBatch, NativeNetwork, NativeOutputs, NativeStats } from '../native/network';
-import { argmax } from './anytime';
-import { checkBatch, checkEarlyExit, checkJob, checkPixels, type BatchShape, type Mode } from './network-inputs';
-import type { ForwardResult } from './network-options';
-import { SpikeTimes } from './spike-times';
-
-/** What a step reports: sums over its images, except `loss`, which is their mean. */
-export interface StepStats extends NativeStats {
-  /** With `earlyExit`: mean over the images of the step at which they were decided. */
-  meanDecisionStep?: number;
-}
+import { checkBoolean, checkInteger } from '../../check';
+import { OneSpikeError } from '../../errors';
+import type { CheckedBatch, NativeNetwork, NativeOutputs, StepStats } from '../../native/network';
+import { argmax } from '../anytime';
+import { layerName, type SpikingLayer } from '../layer';
+import { checkBatch, checkEarlyExit, checkJob, checkPixels, type BatchShape, type Mode } from './inputs';
+import type { ForwardResult } from './options';
+import { SpikeTimes } from '../spike-times';
+import { StepSums } from './step-sums';
 
 /** Sizes of a network that decide how large its results are. */
 export interface NetworkSizes extends BatchShape {
   timesteps: number;
-  /** Spiking layers in order, the output layer last: entry in the layer list, and neurons per image. */
-  layers: readonly { readonly layer: number; readonly neurons: number }[];
+  layers: readonly SpikingLayer[];
 }
 
 /** Checks the arguments of `Network.forward` and returns the job that they describe. */
@@ -47,6 +42,8 @@ export function forwardJob(
   const { classes, timesteps, layers } = sizes;
   const out = allocate(() => ({
     logits: new Float32Array(count * classes),
+    predictions: new Int32Array(count),
+    probabilities: new Float64Array(count * classes),
     decisionSteps: earlyExit ? new Uint8Array(count) : undefined,
     potentials: traced ? new Float32Array(count * timesteps * classes) : undefined,
     spikeTimes: trace ? layers.map(({ neurons }) => new Uint8Array(count * neurons)) : undefined,
@@ -55,34 +52,61 @@ export function forwardJob(
     imageBytes(sizes) +
     4 * classes * (traced ? timesteps + 1 : 1) +
     (trace ? layers.reduce((sum, { neurons }) => sum + neurons, 0) : 0);
+  const { logits, predictions, probabilities } = out;
   return async () => {
     const images = { pixels: batch.pixels };
-    const stats = await forwardInPieces(native, images, count, imagesPerCall(bytes), mode, out, signal);
-    const predictions = Int32Array.from({ length: count }, (_, n) => argmax(out.logits, n * classes, classes));
-    const result: ForwardResult = { logits: out.logits, predictions, stats };
+    const sums = new StepSums();
+    for (const piece of pieces(count, imagesPerCall(bytes))) {
+      sums.add(await pass(native, images, piece, count, mode, out, signal));
+      for (let n = piece.start; n < piece.end; n++) {
+        predictions[n] = argmax(logits, n * classes, classes);
+        softmax(logits, probabilities, n * classes, classes);
+      }
+    }
+    const stats = { ...sums.mean(), loss: null };
+    const result: ForwardResult = { logits, predictions, probabilities, stats };
     if (out.decisionSteps) result.decisionSteps = out.decisionSteps;
     if (out.potentials) result.potentials = out.potentials;
     if (out.spikeTimes)
-      result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [`layers.${layers[i]!.layer}`, times]));
+      result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [layerName(layers[i]!.layer), times]));
     return result;
   };
 }
 
-/** Checks the arguments of `Network.evaluate` and returns the job that they describe. */
-export function evaluateJob(
+/** An evaluation, cut into pieces of which each is a job of its own. */
+export interface EvaluationPlan {
+  readonly pieces: readonly Piece[];
+  run(piece: Piece): Promise<StepStats>;
+}
+
+/** Checks the arguments of `Network.evaluate` and its twin in pieces. */
+export function planEvaluation(
   native: NativeNetwork,
   sizes: NetworkSizes,
   batch: unknown,
   options: unknown,
-): () => Promise<StepStats> {
-  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit']);
+  allowed: readonly string[] = [],
+): EvaluationPlan {
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit', ...allowed]);
   const earlyExit = checkEarlyExit(given, mode);
+  const most = given['piece'] === undefined ? Infinity : checkInteger(given['piece'], 'piece', { min: 1 });
   const { batch: checked, count } = checkBatch(batch, 'batch', sizes, true);
   // Augmentation is a function of the position in the batch, so an augmented one stays whole.
   const whole = 'dataset' in checked && checked.augment !== undefined;
-  const step = whole ? count : imagesPerCall(imageBytes(sizes));
+  const size = whole ? count : Math.min(most, imagesPerCall(imageBytes(sizes)));
   const out = { decisionSteps: earlyExit ? new Uint8Array(count) : undefined };
-  return () => forwardInPieces(native, checked, count, step, mode, out, signal);
+  return {
+    pieces: pieces(count, size),
+    run: (piece) => pass(native, checked, piece, count, mode, out, signal),
+  };
+}
+
+/** Writes the softmax of one image's logits, shifted by the largest so that nothing overflows. */
+function softmax(logits: Float32Array, into: Float64Array, start: number, classes: number): void {
+  const largest = logits[start + argmax(logits, start, classes)]!;
+  let sum = 0;
+  for (let k = start; k < start + classes; k++) sum += Math.exp(logits[k]! - largest);
+  for (let k = start; k < start + classes; k++) into[k] = Math.exp(logits[k]! - largest) / sum;
 }
 
 function imageBytes({ input }: BatchShape): number {
@@ -116,29 +140,36 @@ interface ForwardBuffers {
   decisionSteps?: Uint8Array | undefined;
 }
 
-/** Runs `count` images through the network, `step` at a time, and adds the statistics up. */
-async function forwardInPieces(
+/** Images [start, end) of a batch. */
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+}
+
+function pieces(count: number, size: number): Piece[] {
+  const list: Piece[] = [];
+  for (let start = 0; start < count; start += size) list.push({ start, end: Math.min(count, start + size) });
+  return list;
+}
+
+/** Runs one piece of a batch of `count` images through the network. */
+async function pass(
   network: NativeNetwork,
-  batch: DeviceBatch,
+  batch: CheckedBatch,
+  { start, end }: Piece,
   count: number,
-  step: number,
   mode: Mode,
   out: ForwardBuffers,
   signal?: AbortSignal,
 ): Promise<StepStats> {
-  let total: StepStats | undefined;
-  for (let start = 0; start < count; start += step) {
-    const end = Math.min(count, start + step);
-    const part = end - start === count ? batch : piece(batch, start, end, count);
-    const stats = await network.forward(part, mode, outputs(out, start, end, count), signal);
-    total = total === undefined ? stats : add(total, stats);
-  }
-  if (out.decisionSteps !== undefined)
-    total!.meanDecisionStep = out.decisionSteps.reduce((sum, step) => sum + step, 0) / count;
-  return total!;
+  const part = end - start === count ? batch : piece(batch, start, end, count);
+  const stats = await network.forward(part, mode, outputs(out, start, end, count), signal);
+  const decided = out.decisionSteps?.subarray(start, end);
+  if (decided === undefined) return stats;
+  return { ...stats, meanDecisionStep: decided.reduce((sum, step) => sum + step, 0) / decided.length };
 }
 
-function piece(batch: DeviceBatch, start: number, end: number, count: number): DeviceBatch {
+function piece(batch: CheckedBatch, start: number, end: number, count: number): CheckedBatch {
   if ('dataset' in batch) return { dataset: batch.dataset, indices: batch.indices.subarray(start, end) };
   return { pixels: rows(batch.pixels, start, end, count), labels: batch.labels?.subarray(start, end) };
 }
@@ -155,17 +186,4 @@ function outputs(out: ForwardBuffers, start: number, end: number, count: number)
 function rows<T extends Uint8Array | Float32Array>(array: T, start: number, end: number, count: number): T {
   const size = array.length / count;
   return array.subarray(start * size, end * size) as T;
-}
-
-function add(a: StepStats, b: StepStats): StepStats {
-  const count = a.count + b.count;
-  return {
-    loss: (a.loss * a.count + b.loss * b.count) / count,
-    correct: a.correct + b.correct,
-    count,
-    spikes: a.spikes.map((value, i) => value + b.spikes[i]!),
-    gradientNorm: 0,
-    badLayer: a.badLayer >= 0 ? a.badLayer : b.badLayer,
-    seconds: a.seconds + b.seconds,
-  };
 }

@@ -1,11 +1,11 @@
 // What Network.create checks before native memory is asked for.
 import { availableParallelism, totalmem } from 'node:os';
 
-import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../check';
-import { OneSpikeError } from '../errors';
-import { resolveBackend, type ChosenBackend } from '../native/devices';
-import { layerShapes, type ResolvedNetwork } from './description';
-import type { NetworkOptions, Precision } from './network-options';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../../check';
+import { OneSpikeError } from '../../errors';
+import { resolveBackend, type ChosenBackend } from '../../native/devices';
+import { layerShapes, type ResolvedNetwork } from '../description';
+import type { NetworkOptions, Precision } from './options';
 
 export const PRECISIONS = ['fp32', 'mixed'] as const satisfies readonly Precision[];
 
