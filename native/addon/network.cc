@@ -28,13 +28,16 @@ Napi::Value info(const Napi::CallbackInfo& info) {
   object.Set("binaryCuda", cuda_built());
   object.Set("liveNetworks", live.networks);
   object.Set("liveDatasets", live.datasets);
+  object.Set("encoders", encoder_names(env));
+  object.Set("surrogates", surrogate_names(env));
+  object.Set("limits", limit_table(env));
   return object;
 }
 
 // devices(wanted: number | null): NativeDevices
 Napi::Value devices(const Napi::CallbackInfo& info) {
   check_arity(info, 1, "devices");
-  const int wanted = is_absent(info[0]) ? -1 : static_cast<int>(read_integer(info[0], "wanted", 0, kMaxDevice));
+  const int wanted = is_absent(info[0]) ? -1 : static_cast<int>(read_integer(info[0], "wanted", limits::kDevice));
   const Napi::Env env = info.Env();
   std::string reason;
   Napi::Array list = Napi::Array::New(env);

@@ -1,15 +1,17 @@
-// What a network is: the description that crosses from JavaScript, before any buffer exists.
+// What a network is: the description that crosses from JavaScript, before any buffer exists. core/limits.h has the
+// range of every number.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "core/limits.h"
+#include "ops/encoders.h"
 #include "ops/surrogate.h"
 
 namespace onespike {
 
 enum class LayerType { kConv, kAvgPool, kLinear };
-enum class Encoder { kHybrid, kDirect, kRate, kTtfs };
 enum class BackendKind { kCpu, kCuda };
 enum class Mode { kAnn, kSnn };
 enum class Precision { kFp32, kMixed };  // mixed: bf16 operands in products, everything else in 32 bits
@@ -47,7 +49,6 @@ struct NetworkSpec {
   bool profile = false;  // keep times per layer and operation
 };
 
-// A spike time is one byte; T + 1 ('never' of the output layer) must fit as well.
-constexpr int kMaxTimesteps = 254;
+constexpr int kMaxTimesteps = int(limits::kTimesteps.max);
 
 }  // namespace onespike

@@ -3,7 +3,7 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/spikes.cuh"
 #include "ops/dropout.h"
-#include "ops/encode.h"
+#include "ops/encoders.h"
 
 namespace onespike::cuda {
 namespace {
@@ -24,8 +24,10 @@ struct EncodeValue {
     const uint8_t byte = pixels[image * size + c * cells + cell];
     const float x = analog_value(byte, p.mean[c], p.std[c]);
     if (analog) analog[i] = x;
-    const int time = coded_time(byte, p.timesteps, p.encoder == Encoder::kTtfs ? 1 : 2, p.lo, p.hi);
-    if (times) times[i] = uint8_t(time <= p.last ? time : 0);
+    if (times) {
+      const int time = spike_time(encoder_entry(p.encoder), byte, p.timesteps, p.lo, p.hi);
+      times[i] = uint8_t(time <= p.last ? time : 0);
+    }
     if (!rate) return;
     const Rng rng = rate_rng(p.seed, p.inputs->random_step, first_image + image);
     for (int t = 0; t < p.last; ++t)

@@ -35,7 +35,7 @@ struct Accumulate {
     const float leak = p.leak();
     float g = 0;
     for (int t = p.timesteps - 1; t >= 0; --t) {
-      g = potential[first + t * size] + leak * g;
+      g = carry_leak<Float>(leak, g, potential[first + t * size]);
       gradient[first + t * size] = g;
     }
   }
@@ -44,7 +44,7 @@ struct Accumulate {
 // A neuron of the stage below: its share of the sums, the leak of the stage above, its own surrogate.
 struct ReceiveGradient {
   float* potential;
-  const float* sums;  // (image, T, in_h, in_w, src_cs) of the stage above
+  const float* above_sums;  // W^T a of the stage above: (image, T, in_h, in_w, src_cs)
   const uint8_t *times, *mask;
   float scale;
   NeuronParams above, neuron;
@@ -61,20 +61,19 @@ struct ReceiveGradient {
       return;
     }
     const int64_t step = int64_t(s.in_h) * s.in_w * s.src_cs;
-    const float* sum = sums + image * T * step + (int64_t(y) * s.in_w + x) * s.src_cs + channel;
+    const float* received = above_sums + image * T * step + (int64_t(y) * s.in_w + x) * s.src_cs + channel;
     const float share = mask ? scale * float(mask[i]) : scale, leak = above.leak();
     const float inverse = 1 / neuron.threshold(), leak_below = neuron.leak();
     const int fire_time = times[i] ? times[i] : T + 1;
-    NeuronBackward backward;
-    NeuronGradient gradient;
-    float d_spike = 0;
+    NeuronSums sums;
+    float d_spike = 0, g = 0;
     for (int t = T; t >= 1; --t) {
-      d_spike = sum[(t - 1) * step] + leak * d_spike;
+      d_spike = carry_leak<Float>(leak, d_spike, received[(t - 1) * step]);
       const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
       u[(t - 1) * size] =
-          backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate, gradient);
+          neuron_backward(g, sums, t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate);
     }
-    d[0] += gradient.d_threshold, d[1] += gradient.d_leak;
+    d[0] += sums.threshold, d[1] += sums.leak;
   }
 };
 

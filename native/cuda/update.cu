@@ -45,11 +45,11 @@ __global__ void __launch_bounds__(kElementThreads) update_kernel(int64_t count, 
   p.gradient_scale = task.result->gradient_scale;
   for (int64_t i = first_element(); i < count; i += element_stride()) {
     if constexpr (kind == OptimizerKind::kSgd) {
-      sgd_update<ScalarMath<float>>(task.weight[i], task.gradient[i], task.slot0[i], p);
+      sgd_update<ScalarArithmetic<float>>(task.weight[i], task.gradient[i], task.slot0[i], p);
     } else {
       float unused = 0;
-      adam_update<ScalarMath<float>>(task.weight[i], task.gradient[i], task.slot0[i], task.slot1[i],
-                                     p.amsgrad ? task.slot2[i] : unused, p);
+      adam_update<ScalarArithmetic<float>>(task.weight[i], task.gradient[i], task.slot0[i], task.slot1[i],
+                                           p.amsgrad ? task.slot2[i] : unused, p);
     }
   }
 }

@@ -96,12 +96,11 @@ void refusals() {
 }  // namespace
 
 void add_early_exit_tests(Tests& tests) {
-  const std::pair<const char*, Encoder> encoders[] = {
-      {"hybrid", Encoder::kHybrid}, {"direct", Encoder::kDirect}, {"ttfs", Encoder::kTtfs}, {"rate", Encoder::kRate}};
-  for (const auto& [name, encoder] : encoders)
+  for (Encoder encoder : kEncoders)
     for (int T : {1, 5, 12})
-      tests.push_back({std::string("early exit agrees with the potentials: ") + name + ", T " + std::to_string(T),
-                       [encoder = encoder, T] { agrees_with_potentials(encoder, T); }});
+      tests.push_back({std::string("early exit agrees with the potentials: ") + encoder_entry(encoder).name + ", T " +
+                           std::to_string(T),
+                       [encoder, T] { agrees_with_potentials(encoder, T); }});
   tests.push_back({"early exit refuses what has all steps", refusals});
 }
 

@@ -65,7 +65,7 @@ void steps(const OptimizerOptions& o, Mode mode, uint64_t seed) {
 }
 
 // Arithmetic in which a double does not compile: a GPU for games has one unit for them where it has 64 for floats.
-struct FloatMath : ScalarMath<float> {
+struct FloatMath : ScalarArithmetic<float> {
   static float set(float x) { return x; }
   static float set(double) = delete;
 };

@@ -7,7 +7,7 @@
 
 #include "ops/augment.h"
 #include "ops/dropout.h"
-#include "ops/encode.h"
+#include "ops/encoders.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 

@@ -66,8 +66,8 @@ Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double perc
       backend.sort_events(snn_source(net, i, false), n, spec.timesteps, s);
       const bool analog = i == 0 && net.plan.needs_analog();
       backend.spiking_forward(b.times.data(), b.potential.data(), net.parameters[i].weight, b.forward.data(),
-                              net.bias(i), analog ? net.current.data() : nullptr, spec.encoder == Encoder::kDirect, n,
-                              silent, s);
+                              net.bias(i), analog ? net.current.data() : nullptr,
+                              net.plan.encoder().analog == AnalogSteps::kAll, n, silent, s);
       host.resize(size_t(n * spec.timesteps * s.out_size()));
       backend.download(host.data(), b.potential.data(), host.size() * sizeof(float));
       for (int64_t step = 0; step < int64_t(n) * spec.timesteps; ++step)

@@ -19,8 +19,11 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     need(net.stages[0].padded, n * plan.stages[0].padded_size());
     need(net.current, n * plan.stages[0].out_size());
   }
-  if (plan.spec.encoder == Encoder::kHybrid || plan.spec.encoder == Encoder::kTtfs) need(net.coded, n * image);
-  if (plan.spec.encoder == Encoder::kRate) need(net.rate, n * T * image);
+  switch (plan.encoder().events_in(int(T))) {
+    case InputEvents::kNone: break;
+    case InputEvents::kSpikeTimes: need(net.coded, n * image); break;
+    case InputEvents::kSigns: need(net.rate, n * T * image); break;
+  }
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
@@ -52,10 +55,11 @@ SpikeSource snn_source(NetworkState& net, size_t stage, bool train) {
   const StageShape& s = net.plan.stages[stage];
   source.scale = 1.0f / float(s.pool * s.pool);
   if (stage == 0) {
-    const Encoder encoder = net.plan.spec.encoder;
-    const bool coded = encoder == Encoder::kTtfs || (encoder == Encoder::kHybrid && net.plan.spec.timesteps > 1);
-    if (coded) source.times = net.coded.data();
-    if (encoder == Encoder::kRate) source.rate = net.rate.data();
+    switch (net.plan.encoder().events_in(net.plan.spec.timesteps)) {
+      case InputEvents::kNone: break;
+      case InputEvents::kSpikeTimes: source.times = net.coded.data(); break;
+      case InputEvents::kSigns: source.rate = net.rate.data(); break;
+    }
     return source;
   }
   const bool dropped = train && net.dropout(stage - 1);
@@ -70,6 +74,7 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
   const NetworkSpec& spec = net.plan.spec;
   backend.encode(net.analog.data(), net.coded.data(), net.rate.data(), pixels, n, first, net.encoding(spec.encoder));
   const float* current = nullptr;
+  const bool always = net.plan.encoder().analog == AnalogSteps::kAll;
   if (net.plan.needs_analog()) {
     backend.pack_input(net.stages[0].padded.data(), net.analog.data(), n, net.plan.stages[0]);
     backend.dense_forward(net.current.data(), net.stages[0].padded.data(), net.parameters[0].weight,
@@ -82,8 +87,7 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     StageBuffers& b = net.stages[i];
     backend.sort_events(snn_source(net, i, train), n, net.steps, s);
     backend.spiking_forward(net.times(i), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight,
-                            b.forward.data(), net.bias(i), i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect,
-                            n, net.neuron(i), s);
+                            b.forward.data(), net.bias(i), i == 0 ? current : nullptr, always, n, net.neuron(i), s);
     if (train && net.dropout(i)) {
       backend.dropout_mask(b.mask.data(), spec.seed, net.inputs.data(), first, n, s);
       backend.apply_mask(net.sent(i), net.times(i), b.mask.data(), n * s.out_size());
@@ -113,7 +117,8 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
                              source.scale, n, net.neuron(i), net.neuron(i - 1), net.plan.stages[i - 1], s,
                              net.parameters[i - 1].d_neuron);
     } else if (net.plan.needs_analog()) {
-      backend.analog_gradient(net.current.data(), gradient, net.plan.spec.encoder == Encoder::kDirect, n, T, s);
+      const bool always = net.plan.encoder().analog == AnalogSteps::kAll;
+      backend.analog_gradient(net.current.data(), gradient, always, n, T, s);
       backend.dense_weight_gradient(p.d_weight, b.padded.data(), net.current.data(), n, s);
     }
   }

@@ -6,7 +6,7 @@
 #include "cpu/backend/ranges.h"
 #include "cpu/events/event_lists.h"
 #include "ops/dropout.h"
-#include "ops/encode.h"
+#include "ops/encoders.h"
 #include "ops/rng.h"
 
 namespace onespike::cpu {
@@ -14,12 +14,13 @@ namespace onespike::cpu {
 void CpuBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
                         const EncodeParams& p) {
   const int cells = p.height * p.width, C = p.channels, T = p.timesteps, last = p.last;
+  const EncoderEntry entry = encoder_entry(p.encoder);
   // A byte has 256 values: both codes are tables.
   std::vector<float> value(size_t(C) * 256);
   uint8_t when[256];
   for (int byte = 0; byte < 256; ++byte) {
     for (int c = 0; c < C; ++c) value[c * 256 + byte] = analog_value(uint8_t(byte), p.mean[c], p.std[c]);
-    const int time = coded_time(uint8_t(byte), T, p.encoder == Encoder::kTtfs ? 1 : 2, p.lo, p.hi);
+    const int time = spike_time(entry, uint8_t(byte), T, p.lo, p.hi);
     when[byte] = uint8_t(time <= last ? time : 0);
   }
   pool_.parallel_for(n, [&](int64_t image) {

@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(Forward
   const int T = task.neuron.timesteps, lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   const int64_t rows = int64_t(s.taps()) * s.src_cs;
   float2* sums = reinterpret_cast<float2*>(dynamic_shared()) + warp * T * 32 + lane;
-  const float threshold = task.neuron.threshold(), leak = task.neuron.leak();
+  const Lif lif{task.neuron.threshold(), task.neuron.leak()};
   const int64_t tiles = (task.cells + kWarpsOfBlock - 1) / kWarpsOfBlock * task.column_tiles;
   for (int64_t index = blockIdx.x; index < tiles; index += gridDim.x) {
     const int64_t at = index / task.column_tiles * kWarpsOfBlock + warp;
@@ -136,12 +136,12 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(Forward
     const float2 bias = task.bias ? load_pair(task.bias + pair.channel) : make_float2(0, 0);
     const float2 current = task.current ? load_pair(task.current + neuron) : make_float2(0, 0);
     float* potential = task.potential ? task.potential + cell.image * (T - 1) * s.out_size() + neuron : nullptr;
-    NeuronForward first, second;
+    Neuron first, second;
     for (int t = 1; t <= T; ++t) {
       const bool now = t == 1 || task.current_always;
       const float2 sum = sums[(t - 1) * 32];
-      const float u = first.step(t, task.source.scale, sum.x, bias.x, now ? current.x : 0, threshold, leak);
-      const float v = second.step(t, task.source.scale, sum.y, bias.y, now ? current.y : 0, threshold, leak);
+      const float u = lif_step<Float>(first, lif, sum.x, task.source.scale, bias.x, now ? current.x : 0, t);
+      const float v = lif_step<Float>(second, lif, sum.y, task.source.scale, bias.y, now ? current.y : 0, t);
       if (potential) store_pair(potential + (t - 1) * s.out_size(), u, v);
     }
     task.times[neuron] = uint8_t(first.fire_time), task.times[neuron + 1] = uint8_t(second.fire_time);

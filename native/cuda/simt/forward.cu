@@ -33,12 +33,12 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
   const StageShape& s = task.shape;
   const int T = task.neuron.timesteps;
   const int64_t depth = int64_t(s.taps()) * s.src_cs;
-  const float threshold = task.neuron.threshold(), leak = task.neuron.leak();
+  const Lif lif{task.neuron.threshold(), task.neuron.leak()};
   for (int64_t index = blockIdx.x; index < task.grid.tiles(); index += gridDim.x) {
     const int first_column = int(index % task.grid.column_tiles) * kColumns;
     const int64_t first_cell = index / task.grid.column_tiles * task.tile_cells;
     const int cells = int(min(int64_t(task.tile_cells), task.cells - first_cell));
-    NeuronForward kept;  // with several passes a tile has one cell and this thread one neuron
+    Neuron kept;  // with several passes a tile has one cell and this thread one neuron
     for (int first = 0; first < T; first += kTileRows) {
       const int steps = min(kTileRows, T - first);
       float sums[4][4] = {};
@@ -58,14 +58,14 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
         const int channel = first_column + i % kColumns, local = i / kColumns;
         if (channel >= s.out_cs) continue;
         const int64_t cell = first_cell + local, image = cell / s.out_cells(), neuron = cell * s.out_cs + channel;
-        NeuronForward fresh;
-        NeuronForward& now = T > kTileRows ? kept : fresh;
+        Neuron fresh;
+        Neuron& now = T > kTileRows ? kept : fresh;
         const float bias = task.bias ? task.bias[channel] : 0;
         for (int step = 0; step < steps; ++step) {
           const int t = first + step + 1;
           const float current = task.current && (t == 1 || task.current_always) ? task.current[neuron] : 0;
-          const float u = now.step(t, task.source.scale, inputs[local * steps + step][i % kColumns], bias, current,
-                                   threshold, leak);
+          const float u = lif_step<Float>(now, lif, inputs[local * steps + step][i % kColumns], task.source.scale, bias,
+                                          current, t);
           if (task.potential) task.potential[(image * T + t - 1) * s.out_size() + (neuron - image * s.out_size())] = u;
         }
         task.times[neuron] = uint8_t(now.fire_time);

@@ -23,7 +23,7 @@ class SpikingEpilogue {
  public:
   using Task = SpikingTask;
   __device__ SpikingEpilogue(const Task& task, const GemmTask& g)
-      : task_(task), g_(g), threshold_(task.neuron.threshold()), leak_(task.neuron.leak()) {}
+      : task_(task), g_(g), lif_{task.neuron.threshold(), task.neuron.leak()} {}
 
   template <int kSteps>
   __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
@@ -34,7 +34,7 @@ class SpikingEpilogue {
     const float2 bias = task_.bias ? *reinterpret_cast<const float2*>(task_.bias + column) : zero;
     const float2 current = task_.current ? *reinterpret_cast<const float2*>(task_.current + at) : zero;
     auto* times = reinterpret_cast<uchar2*>(task_.times + at);
-    NeuronForward first, second;
+    Neuron first, second;
     if (kCarries<kSteps> && g_.first_step > 0) {
       const float2 u = *reinterpret_cast<const float2*>(task_.carry + at);
       const uchar2 fired = *times;
@@ -47,8 +47,8 @@ class SpikingEpilogue {
       const int t = g_.first_step + i + 1;
       if (t > g_.timesteps) break;
       const float2 in = t == 1 || task_.current_always ? current : zero;
-      const float u = first.step(t, task_.scale, v[i][0], bias.x, in.x, threshold_, leak_);
-      const float w = second.step(t, task_.scale, v[i][1], bias.y, in.y, threshold_, leak_);
+      const float u = lif_step<Float>(first, lif_, v[i][0], task_.scale, bias.x, in.x, t);
+      const float w = lif_step<Float>(second, lif_, v[i][1], task_.scale, bias.y, in.y, t);
       if (task_.potential) *reinterpret_cast<float2*>(potential + i * cells * task_.out_cs) = make_float2(u, w);
     }
     *times = {(unsigned char)first.fire_time, (unsigned char)second.fire_time};
@@ -59,7 +59,7 @@ class SpikingEpilogue {
  private:
   const Task& task_;
   const GemmTask& g_;
-  const float threshold_, leak_;
+  const Lif lif_;
 };
 
 struct DenseTask {

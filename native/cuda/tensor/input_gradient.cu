@@ -61,7 +61,7 @@ class SpikingEpilogue {
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i)
 #pragma unroll
-      for (int e = 0; e < 2; ++e) sum[e] = fmaf(leak_, sum[e], v[i][e]), sums[i][e] = sum[e];
+      for (int e = 0; e < 2; ++e) sums[i][e] = sum[e] = carry_leak<Float>(leak_, sum[e], v[i][e]);
     if (carry) carry[0] = sum[0], carry[1] = sum[1];
 #pragma unroll 1  // the sums of the other columns leave few registers
     for (int a = 0; a < s.pool; ++a)
@@ -73,7 +73,7 @@ class SpikingEpilogue {
   // The sums of all threads of the block, in a fixed order.
   __device__ void finish() {
     __shared__ double2 warps[kWarps];
-    double threshold = sums_.d_threshold, leak = sums_.d_leak;
+    double threshold = sums_.threshold, leak = sums_.leak;
 #pragma unroll
     for (int other = 16; other > 0; other /= 2) {
       threshold += __shfl_xor_sync(0xffffffffu, threshold, other);
@@ -101,8 +101,8 @@ class SpikingEpilogue {
       share_first *= mask.x, share_second *= mask.y;
     }
     float* potential = task_.potential + int64_t(image) * T * step + cell;
-    NeuronBackward first, second;
-    if (kCarries<kSteps> && task_.carry_g && !last) first.g = task_.carry_g[at], second.g = task_.carry_g[at + 1];
+    float g_first = 0, g_second = 0;
+    if (kCarries<kSteps> && task_.carry_g && !last) g_first = task_.carry_g[at], g_second = task_.carry_g[at + 1];
     float2 before = make_float2(0, 0);
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i) {
@@ -111,19 +111,19 @@ class SpikingEpilogue {
       const float2 u =
           i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
       before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : make_float2(0, 0);
-      const float a = first.step(t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_, leak_below_,
-                                 task_.below.surrogate, sums_);
-      const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_,
-                                  task_.below.surrogate, sums_);
+      const float a = neuron_backward(g_first, sums_, t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_,
+                                      leak_below_, task_.below.surrogate);
+      const float b = neuron_backward(g_second, sums_, t, sums[i][1] * share_second, u.y, before.y, fire_second,
+                                      inverse_, leak_below_, task_.below.surrogate);
       *reinterpret_cast<float2*>(potential + (t - 1) * step) = make_float2(a, b);
     }
-    if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
+    if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = g_first, task_.carry_g[at + 1] = g_second;
   }
 
   const Task& task_;
   const GemmTask& g_;
   const float leak_, leak_below_, inverse_;
-  NeuronGradient sums_;  // of all neurons of the thread
+  NeuronSums sums_;  // of all neurons of the thread
 };
 
 // d_neuron += the partial sums, in a fixed order; one block.

@@ -1,5 +1,6 @@
 #include "cuda/tensor/operands.h"
 
+#include "cuda/neuron.cuh"
 #include "cuda/tensor/tensor_core.h"
 #include "cuda/tensor/tile.cuh"
 
@@ -80,7 +81,7 @@ __global__ void accumulate_kernel(GradientRecord record, const float* potential,
   float2 g = make_float2(0, 0);
   for (int t = timesteps - 1; t >= 0; --t) {
     const float2 now = *reinterpret_cast<const float2*>(a + t * size);
-    g = make_float2(now.x + leak * g.x, now.y + leak * g.y);
+    g = make_float2(carry_leak<Float>(leak, g.x, now.x), carry_leak<Float>(leak, g.y, now.y));
     *reinterpret_cast<uint32_t*>(a_to + t * size) = pack_bf16(now.x, now.y);
     *reinterpret_cast<uint32_t*>(g_to + t * size) = pack_bf16(g.x, g.y);
   }

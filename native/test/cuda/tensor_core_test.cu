@@ -146,14 +146,14 @@ void spiking_forward(bool events) {
       const std::vector<double> sums = plain_forward(p.n, p.T, times, weight, s);
       for (int64_t image = 0; image < p.n; ++image)
         for (int64_t i = 0; i < s.out_size(); ++i) {
-          cuda::NeuronForward plain;
+          cuda::Neuron plain;
           for (int t = 1; t <= p.T; ++t) {
             const int64_t at = (image * p.T + t - 1) * s.out_size() + i;
             const bool live = plain.fire_time == 0;
             const float in = rich && (t == 1 || always) ? current[size_t(image * s.out_size() + i)] : 0;
             const float expected =
-                plain.step(t, source.scale, float(sums[size_t(at)]), rich ? bias[size_t(i % s.out_cs)] : 0, in,
-                           np.fires ? neuron[0] : HUGE_VALF, neuron[1]);
+                lif_step<cuda::Float>(plain, {np.fires ? neuron[0] : HUGE_VALF, neuron[1]}, float(sums[size_t(at)]),
+                                      source.scale, rich ? bias[size_t(i % s.out_cs)] : 0, in, t);
             if (rich && live && u[size_t(at)] != expected)
               expect(false, "potential " + std::to_string(at) + ": expected " + std::to_string(expected) +
                                 " but received " + std::to_string(u[size_t(at)]) + ", " + text(p));

@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/encode.h"
 #include "ops/surrogate.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
 namespace {
-
-const Surrogate kAll[] = {Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular, Surrogate::kArctan,
-                          Surrogate::kFastSigmoid};
 
 NetworkSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
   NetworkSpec spec;
@@ -23,7 +19,7 @@ NetworkSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
 }
 
 void derivative_of_primitive() {
-  for (Surrogate surrogate : kAll) {
+  for (Surrogate surrogate : kSurrogates) {
     if (surrogate == Surrogate::kExponential) continue;
     for (float kappa : {0.5f, 1.0f, 2.0f}) {
       const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
@@ -57,7 +53,7 @@ void primitive_limits() {
 }
 
 void kernels_agree() {
-  for (Surrogate surrogate : kAll)
+  for (Surrogate surrogate : kSurrogates)
     for (float kappa : {0.5f, 1.0f, 2.0f}) {
       const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
       const SurrogateParams params{surrogate, 0.3f, kappa};
@@ -88,19 +84,6 @@ void tie_is_silent() {
   expect(times[1] == 1, "the next float above the threshold fires");
 }
 
-void coded_times() {
-  for (int T : {1, 2, 3, 5, 16, 254})
-    for (int p = 0; p < 256; ++p) {
-      const int hybrid = coded_time(uint8_t(p), T, 2, 0.0, 1.0), first = coded_time(uint8_t(p), T, 1, 0.2, 0.6);
-      if (T >= 2)
-        expect(hybrid >= 2 && hybrid <= T, "hybrid time " + std::to_string(hybrid) + " of T = " + std::to_string(T));
-      expect(first >= 1 && first <= T, "first-spike time " + std::to_string(first) + " of T = " + std::to_string(T));
-      if (p > 0 && T >= 2) expect(hybrid <= coded_time(uint8_t(p - 1), T, 2, 0.0, 1.0), "brighter is earlier");
-    }
-  expect(coded_time(255, 5, 2, 0, 1) == 2 && coded_time(0, 5, 2, 0, 1) == 5, "the ends of the range");
-  expect(coded_time(51, 5, 2, 0.2, 0.6) == 5 && coded_time(153, 5, 2, 0.2, 0.6) == 2, "the ends of a configured range");
-}
-
 }  // namespace
 
 void add_surrogate_tests(Tests& tests) {
@@ -108,7 +91,6 @@ void add_surrogate_tests(Tests& tests) {
   tests.push_back({"surrogate primitives rise, and the exponential has none", primitive_limits});
   tests.push_back({"surrogate of the kernels equals the oracle's", kernels_agree});
   tests.push_back({"spike at the threshold is silent", tie_is_silent});
-  tests.push_back({"encoder times stay in range and fall with brightness", coded_times});
 }
 
 }  // namespace onespike::test

@@ -146,11 +146,9 @@ NetworkSpec random_spec(Random& r) {
 }
 
 std::string describe(const NetworkSpec& spec, int64_t images) {
-  const char* surrogates[] = {"triangle", "exponential", "rectangular", "arctan", "fast-sigmoid"};
-  const char* encoders[] = {"hybrid", "direct", "rate", "ttfs"};
   std::ostringstream text;
   text << "[" << spec.channels << "x" << spec.height << "x" << spec.width << " T" << spec.timesteps << " N" << images
-       << " " << encoders[int(spec.encoder)] << " " << surrogates[int(spec.surrogate)] << " alpha " << spec.alpha
+       << " " << encoder_entry(spec.encoder).name << " " << surrogate_name(spec.surrogate) << " alpha " << spec.alpha
        << " beta " << spec.beta << " gamma " << spec.gamma << " kappa " << spec.kappa << " lo " << spec.lo << " hi "
        << spec.hi << " threads " << spec.threads << ":";
   for (const LayerSpec& l : spec.layers) {
