@@ -8,6 +8,7 @@
 
 #include "addon/support/handles.h"
 #include "addon/support/napi_setup.h"
+#include "backends.h"
 #include "core/dataset.h"
 #include "core/network.h"
 #include "core/spec.h"
@@ -31,6 +32,7 @@ constexpr int kMaxDevice = 1023;
 enum class Labels { kOptional, kRequired };
 
 NetworkSpec read_spec(Napi::Value value);
+BackendSpec read_backend(Napi::Value value);  // of the same object
 Mode read_mode(Napi::Value value);
 TensorKind read_tensor_kind(Napi::Value value);
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name);

@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "addon/api.h"
+#include "backends.h"
 #include "addon/support/check.h"
 #include "addon/support/handles.h"
 #include "addon/inputs.h"
 #include "addon/support/instance.h"
 #include "core/backend/backend.h"
-#include "core/devices.h"
 
 #ifndef ONESPIKE_VERSION
 #define ONESPIKE_VERSION "0.1.0"
@@ -82,8 +82,10 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
 Napi::Value network_create(const Napi::CallbackInfo& info) {
   check_arity(info, 1, "networkCreate");
   const NetworkSpec spec = read_spec(info[0]);
+  std::unique_ptr<Backend> backend;
   std::unique_ptr<Network> network;
-  check(Network::create(spec, &network));
+  check(make_backend(read_backend(info[0]), &backend));
+  check(Network::create(spec, std::move(backend), &network));
   Instance& instance = Instance::of(info.Env());
   return make_handle(instance, std::make_shared<NetworkEntry>(std::move(network), instance.live()));
 }

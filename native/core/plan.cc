@@ -91,7 +91,6 @@ Status check_spec(const NetworkSpec& spec) {
       {"kappa", spec.kappa, 0, 1e6},
       {"lo", spec.lo, -1e6, 1e6},
       {"hi", spec.hi, -1e6, 1e6},
-      {"threads", double(spec.threads), 1, 1024},
   };
   for (const auto& c : checks)
     if (Status status = range(c.name, c.value, c.low, c.high); !status.ok()) return status;

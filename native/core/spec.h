@@ -10,9 +10,7 @@ namespace onespike {
 
 enum class LayerType { kConv, kAvgPool, kLinear };
 enum class Encoder { kHybrid, kDirect, kRate, kTtfs };
-enum class BackendKind { kCpu, kCuda };
 enum class Mode { kAnn, kSnn };
-enum class Precision { kFp32, kMixed };  // mixed: bf16 operands in products, everything else in 32 bits
 
 // One entry of the layer list. Unused fields of a type are ignored (a pool reads `kernel` alone).
 struct LayerSpec {
@@ -40,11 +38,7 @@ struct NetworkSpec {
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
   uint64_t seed = 0;          // initial weights, dropout, rate encoder
-  BackendKind backend = BackendKind::kCpu;
-  int device = 0;   // number of the CUDA device
-  int threads = 1;  // of the CPU
-  Precision precision = Precision::kFp32;
-  bool profile = false;  // keep times per layer and operation
+  bool profile = false;       // keep times per layer and operation
 };
 
 // A spike time is one byte; T + 1 ('never' of the output layer) must fit as well.

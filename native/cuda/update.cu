@@ -31,58 +31,54 @@ struct EndGradient {
 
 template <OptimizerKind kind>
 struct Update {
-  float* weight;
-  const float* gradient;
-  float *slot0, *slot1, *slot2;
-  const UpdateParams* params;
-  const StepResult* result;
+  UpdateTask task;
 
   __device__ void operator()(int64_t i) const {
-    if (!result->finite) return;
-    UpdateParams p = *params;
-    p.gradient_scale = result->gradient_scale;
+    if (!task.result->finite) return;
+    UpdateParams p = *task.params;
+    p.gradient_scale = task.result->gradient_scale;
+    float &weight = task.weight[i], &first = task.slots[0][i];
     if constexpr (kind == OptimizerKind::kSgd) {
-      sgd_update<ScalarMath<float>>(weight[i], gradient[i], slot0[i], p);
+      sgd_update<ScalarMath<float>>(weight, task.gradient[i], first, p);
     } else {
       float unused = 0;
-      adam_update<ScalarMath<float>>(weight[i], gradient[i], slot0[i], slot1[i], p.amsgrad ? slot2[i] : unused, p);
+      adam_update<ScalarMath<float>>(weight, task.gradient[i], first, task.slots[1][i],
+                                     p.amsgrad ? task.slots[2][i] : unused, p);
     }
   }
 };
 
 struct Clamp {
-  float* neurons;
-  const StepResult* result;
+  ClampNeuronsTask task;
 
   __device__ void operator()(int64_t i) const {
-    if (result->finite) clamp_neuron(neurons + 2 * i);
+    if (task.result->finite) clamp_neuron(task.neurons + 2 * i);
   }
 };
 
 }  // namespace
 
-void CudaBackend::squared_norm(double* total, const float* values, int64_t count) {
-  choice_ = {};
+KernelChoice CudaBackend::execute(const SquaredNormTask& task) {
   double* partial = workspace_.reserve<double>(stream_, kSumBlocks);
-  sum<1>(stream_, "squared_norm", count, Square{values}, AddTo{total}, partial);
+  sum<1>(stream_, "squared_norm", task.count, Square{task.values}, AddTo{task.total}, partial);
+  return {};
 }
 
-void CudaBackend::finish_gradient(StepResult* result, const StepInputs* inputs) {
-  choice_ = {};
-  each(stream_, "finish_gradient", 1, EndGradient{result, inputs});
+KernelChoice CudaBackend::execute(const FinishGradientTask& task) {
+  each(stream_, "finish_gradient", 1, EndGradient{task.result, task.inputs});
+  return {};
 }
 
-void CudaBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
-                         OptimizerKind kind, const UpdateParams* p, const StepResult* result) {
-  choice_ = {};
+KernelChoice CudaBackend::execute(const UpdateTask& task) {
   // Adam and AdamW differ in what the parameters say.
-  if (kind == OptimizerKind::kSgd)
-    each(stream_, "update", count, Update<OptimizerKind::kSgd>{weight, gradient, slot0, slot1, slot2, p, result});
-  else each(stream_, "update", count, Update<OptimizerKind::kAdam>{weight, gradient, slot0, slot1, slot2, p, result});
+  if (task.kind == OptimizerKind::kSgd) each(stream_, "update", task.count, Update<OptimizerKind::kSgd>{task});
+  else each(stream_, "update", task.count, Update<OptimizerKind::kAdam>{task});
+  return {};
 }
 
-void CudaBackend::clamp_neurons(float* neurons, int count, const StepResult* result) {
-  each(stream_, "clamp_neurons", count, Clamp{neurons, result});
+KernelChoice CudaBackend::execute(const ClampNeuronsTask& task) {
+  each(stream_, "clamp_neurons", task.count, Clamp{task});
+  return {};
 }
 
 }  // namespace onespike::cuda

@@ -63,7 +63,7 @@ template <Surrogate kind, int kWidth>
 HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
                        NeuronGradient* d_out) {
   const Receiver& receiver = task.receiver;
-  const StageShape &s = *receiver.shape, &below = *receiver.below;
+  const StageShape& s = *receiver.shape;
   const int T = receiver.neuron.timesteps;
   const V leak = hn::Set(d, receiver.leak), scale = hn::Set(d, receiver.scale), never = hn::Set(d, float(T + 1));
   Sum d_threshold, d_leak;
@@ -77,13 +77,12 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
       }
       for (int i = 0; i < s.pool; ++i)
         for (int j = 0; j < s.pool; ++j) {
-          const int64_t at = below.out_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
-          const V time = load_bytes(receiver.times + image * below.out_size() + at);
+          const int64_t at = s.src_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
+          const V time = load_bytes(receiver.times + image * s.src_size() + at);
           const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);
-          const V share =
-              receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * below.out_size() + at)) : scale;
-          neuron_backward<kind>(receiver, spikes + v, kWidth, share, fire_time,
-                                receiver.potential + image * T * below.out_size() + at, d_threshold, d_leak);
+          const V share = receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * s.src_size() + at)) : scale;
+          neuron_backward<kind>(receiver, spikes + v, kWidth, share, fire_time, image * T * s.src_size() + at,
+                                d_threshold, d_leak);
         }
     }
   }

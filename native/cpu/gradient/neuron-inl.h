@@ -13,12 +13,17 @@ HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
 
-// Turns U(1..T) of `kFloats` neurons into a(1..T). `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
+// From U(1..T) of `kFloats` neurons, the first of them at `at` in the source maps of all images and steps, to a(1..T).
+// `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
 template <Surrogate kind>
 HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT spikes, int64_t stride, V share,
-                                V fire_time, float* HWY_RESTRICT potential, Sum& total_threshold, Sum& total_leak) {
+                                V fire_time, int64_t at, Sum& total_threshold, Sum& total_leak) {
   const int T = task.neuron.timesteps;
-  const int64_t step = task.below->out_size();
+  const int64_t step = task.shape->src_size();
+  // Perhaps the same memory: a step is read before it is written, and not again.
+  const float* potential = task.potential + at;
+  float* to = task.a + at;
+  const bool add = task.add;
   // Products with the reciprocal: a division keeps the unit busy for many cycles.
   const V inverse = hn::Set(d, 1.0f / task.neuron.threshold), leak = hn::Set(d, task.neuron.leak),
           one = hn::Set(d, 1.0f);
@@ -43,7 +48,8 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
     d_threshold = hn::Sub(d_threshold, hn::IfThenElseZero(live, hn::Mul(a, ratio)));
     g = hn::MulAdd(leak, g, a);
     d_leak = hn::Add(d_leak, hn::IfThenElseZero(live, hn::Mul(g, before)));
-    hn::Store(a, d, potential + (t - 1) * step);
+    float* out = to + (t - 1) * step;
+    hn::Store(add ? hn::Add(a, hn::Load(d, out)) : a, d, out);
     u = before;
   }
   total_threshold.add(d_threshold);

@@ -1,6 +1,6 @@
 // The probe of native/cuda on the emulator's one device: what a device says of itself, and that only a kernel that ran
 // makes it usable.
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/tests.h"
 
