@@ -110,6 +110,14 @@ export interface NativeOutputs {
   spikeTimes?: (Uint8Array | null)[] | undefined; // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1
 }
 
+/** A part of a tensor: `data.length` numbers from `offset` on, in C order of PyTorch's layout. */
+export interface NativeTensorPart {
+  kind: TensorKind;
+  name: string;
+  offset: number;
+  data: Float32Array;
+}
+
 export interface NativeCounters {
   optimizerSteps: number;
   randomStep: number;
@@ -148,17 +156,18 @@ export interface NativeDevices {
 export interface NativeModule {
   info(): NativeInfo;
   devices(wanted: number | null): NativeDevices;
-  networkCreate(spec: NativeSpec): NetworkHandle;
+  networkCreate(spec: NativeSpec): Promise<NetworkHandle>;
   networkTensors(network: NetworkHandle): { name: string; shape: number[] }[];
   networkLayers(network: NetworkHandle): { layer: number; neurons: number }[];
   networkStepsAtOnce(network: NetworkHandle): number;
   networkMemory(network: NetworkHandle): number;
   networkProfile(network: NetworkHandle): NativeProfileEntry[];
-  networkRead(network: NetworkHandle, kind: TensorKind, name: string, into: Float32Array): void;
-  networkWrite(network: NetworkHandle, kind: TensorKind, name: string, from: Float32Array): void;
+  networkSlots(network: NetworkHandle): number;
+  networkRead(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;
+  networkWrite(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;
   networkCounters(network: NetworkHandle): NativeCounters;
   networkSetCounters(network: NetworkHandle, counters: NativeCounters): void;
-  networkResetOptimizer(network: NetworkHandle): void;
+  networkResetOptimizer(network: NetworkHandle): Promise<void>;
   networkForward(
     network: NetworkHandle,
     batch: NativeBatch,

@@ -27,7 +27,7 @@ const run = await loadRun(path);
 const network = await run.network();
 const { test } = await run.dataset();
 const { potentials } = await network.forward(test.pixels, { potentials: true });
-const { predictions, decisionSteps } = network.anytime(potentials);
+const { predictions, decisionSteps } = await network.anytime(potentials);
 
 const { timesteps } = network.description;
 for (let step = 1; step <= timesteps; step++) {

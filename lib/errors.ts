@@ -1,11 +1,7 @@
 // The one error class of the package. Callers match `code`, never the class or the text: a copy of the package in
 // another realm or bundle has another class, but the same codes.
 
-/** The closed set of codes:
- *  `ERR_ARG` a value of the wrong type or range, `ERR_SHAPE` sizes that do not fit together, `ERR_STATE` disposed or not
- *  ready, `ERR_BUSY` another job of the same network runs, `ERR_ABORTED` stopped on request, `ERR_OOM` out of memory,
- *  `ERR_CUDA` the GPU failed, `ERR_NO_BACKEND` the wanted backend cannot run here, `ERR_FORMAT` a file is not what its
- *  reader expects, `ERR_IO` the operating system refused a read or a write. */
+/** All error codes. */
 export const ERROR_CODES = [
   'ERR_ARG',
   'ERR_SHAPE',
@@ -19,11 +15,20 @@ export const ERROR_CODES = [
   'ERR_IO',
 ] as const;
 
+/**
+ * The code of an error, by which callers tell failures apart: `ERR_ARG` a value of the wrong type or range, `ERR_SHAPE`
+ * sizes that do not fit together, `ERR_STATE` disposed or not ready, `ERR_BUSY` another job of the same network runs,
+ * `ERR_ABORTED` stopped on request, `ERR_OOM` out of memory, `ERR_CUDA` the GPU failed, `ERR_NO_BACKEND` the wanted
+ * backend cannot run here, `ERR_FORMAT` a file is not what its reader expects, `ERR_IO` the operating system refused a
+ * read or a write. The set is closed.
+ */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** Every failure that onespike reports. The message says what was expected, where, and what came. */
+/** The error of every failure that onespike reports. Its message says what was expected, where, and what was received. */
 export class OneSpikeError extends Error {
+  /** The name of the class. */
   declare readonly name: 'OneSpikeError';
+  /** What kind of failure it is. */
   readonly code: ErrorCode;
 
   static {
@@ -31,6 +36,7 @@ export class OneSpikeError extends Error {
     Object.defineProperty(this.prototype, 'name', { value: 'OneSpikeError', configurable: true, writable: true });
   }
 
+  /** Creates an error with a code, a message and, in `options`, the error that caused it. */
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
@@ -41,7 +47,7 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === 'string' && (ERROR_CODES as readonly string[]).includes(value);
 }
 
-/** True for an error with one of the codes, whichever copy of the package or realm made it. */
+/** Tells whether a value is an error with one of the codes, whichever copy of the package or realm created it. */
 export function isOneSpikeError(error: unknown): error is OneSpikeError {
   return typeof error === 'object' && error !== null && isErrorCode((error as { code?: unknown }).code);
 }

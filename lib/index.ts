@@ -17,10 +17,10 @@ export {
   type TrainStepOptions,
   type TrainStepsOptions,
 } from './model/network';
-export type { FloatTensor } from './model/model-file';
+export type { FloatTensor } from './model/parameters';
 export type { SpikeTimes } from './model/spike-times';
 export { backendInfo, type BackendInfo, type DeviceInfo } from './native/devices';
-export { createDataset, type DeviceDataset } from './native/dataset';
+export { createDataset, type NativeDataset } from './native/dataset';
 export { vgg, type VggOptions } from './model/vgg';
 export {
   resolveNetwork,
@@ -34,7 +34,9 @@ export {
   datasets,
   splitValidation,
   loadImage,
+  type DatasetInfo,
   type DatasetName,
+  type DataWarning,
   type ImageSet,
   type ImageShape,
   type LoadedDataset,

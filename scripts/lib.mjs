@@ -19,9 +19,10 @@ export const say = (line) => process.stderr.write(`${line}\n`);
 
 /**
  * Runs a command in the repository and resolves to { code, output }. `show` passes its output on; otherwise the
- * output is kept for the error message. A command that cannot be started answers code 127.
+ * output is kept for the error message, and `onLine` is called with each line as it comes. A command that cannot be
+ * started answers code 127.
  */
-export function run(command, args, { show = false, env = {}, cwd = root } = {}) {
+export function run(command, args, { show = false, env = {}, cwd = root, onLine } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd,
@@ -29,8 +30,16 @@ export function run(command, args, { show = false, env = {}, cwd = root } = {}) 
       stdio: show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
     });
     const chunks = [];
-    child.stdout?.on('data', (chunk) => chunks.push(chunk));
-    child.stderr?.on('data', (chunk) => chunks.push(chunk));
+    for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
+      stream?.on('data', (chunk) => {
+        chunks.push(chunk);
+        if (onLine === undefined) return;
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop();
+        lines.forEach(onLine);
+      });
+    }
     child.on('error', (error) => resolve({ code: 127, output: error.message }));
     child.on('close', (code, signal) => {
       const output = Buffer.concat(chunks).toString();
@@ -77,6 +86,21 @@ export const nativeSources = () => [
   ...filesBelow('native').filter((file) => /\.(cc|h|cu|cuh|cmake)$/.test(file)),
   'CMakeLists.txt',
 ];
+
+/**
+ * What ONESPIKE_CUDA says of the CUDA kernels: true (on) to compile them, false (off) to leave them out, null where it
+ * says nothing.
+ */
+export function cudaAsked() {
+  const value = process.env.ONESPIKE_CUDA ?? '';
+  if (value === '') return null;
+  if (/^(on|1)$/i.test(value)) return true;
+  if (/^(off|0)$/i.test(value)) return false;
+  throw new Failure(`Expected on or off for ONESPIKE_CUDA but received ${value}`);
+}
+
+/** Whether an NVIDIA driver is loaded: its device file, or that of a GPU that Windows shares with its Linux. */
+export const cudaDriver = () => ['/dev/nvidiactl', '/dev/dxg', '/dev/nvhost-gpu'].some((file) => fs.existsSync(file));
 
 /** What decides beside the sources how the CUDA backend is built: nvcc that came or went, and what to compile for. */
 export function cudaSettings(otherwise) {

@@ -3,9 +3,13 @@
 // skipped when what it made is up to date, so that `npm start` and `npm test` can call this every time.
 //
 //   node scripts/setup.mjs [packages] [tools] [typescript] [native]      no names: all of them, in this order
+//   node scripts/setup.mjs --start       all of them, for `npm start`: CUDA kernels, half of the compile time, only where a driver
+//                                        could run them. ONESPIKE_CUDA=on or off decides in its place, here and without --start.
 import fs from 'node:fs';
 import {
   buildJobs,
+  cudaAsked,
+  cudaDriver,
   cudaSettings,
   Failure,
   filesBelow,
@@ -117,36 +121,69 @@ async function typescript() {
 }
 
 const nativeStamp = 'build/.onespike';
+const forStart = process.argv.includes('--start');
 const cuda = cudaSettings('auto');
-const nativeFingerprint = () =>
+const withCuda = cudaAsked() ?? !(forStart && !cudaDriver());
+const nativeFingerprint = (built) =>
   fingerprint(
     [...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'],
     manifest.version,
-    cuda,
+    built ? cuda : null,
   );
-const nativeUpToDate = () =>
-  fs.existsSync(inRoot('build/Release/onespike.node')) && readStamp(nativeStamp) === nativeFingerprint();
+
+/** A build with CUDA kernels serves those who do not need them as well. */
+function nativeUpToDate() {
+  if (!fs.existsSync(inRoot('build/Release/onespike.node'))) return false;
+  const stamp = readStamp(nativeStamp);
+  return stamp === nativeFingerprint(true) || (!withCuda && stamp === nativeFingerprint(false));
+}
+
+/** Shows how far a build is: a line that is rewritten on a terminal, else one every ten seconds. Lines of Ninja are [n/m], of make [ n%]. */
+function buildProgress() {
+  let shown = performance.now();
+  const terminal = process.stderr.isTTY === true;
+  return {
+    line(text) {
+      const step = /^\[\s*(\d+)(?:\/(\d+)|%)\] Building \w+ object .*?([\w.-]+)\.o\b/.exec(text);
+      if (step === null || (!terminal && performance.now() - shown < 10_000)) return;
+      shown = performance.now();
+      const [, done, of, file] = step;
+      const line = `onespike: compiling ${of === undefined ? `${done} %` : `${done} of ${of}`}  ${file}`;
+      if (terminal) process.stderr.write(`\r\x1b[K${line.slice(0, process.stderr.columns - 1)}`);
+      else say(line);
+    },
+    end() {
+      if (terminal) process.stderr.write('\r\x1b[K');
+    },
+  };
+}
 
 /** Builds build/Release/onespike.node. */
 async function native() {
   if (nativeUpToDate()) return;
-  await timed('native addon (the first build takes some minutes)', async () => {
+  await timed('native addon (the first build takes a minute or two)', async () => {
     const cache = inRoot('build/CMakeCache.txt');
     // CMake refuses a build folder that was configured elsewhere (a copied or moved checkout).
     if (fs.existsSync(cache) && !fs.readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`)) {
       fs.rmSync(inRoot('build'), { recursive: true });
     }
-    const wanted = nativeFingerprint();
-    const architectures = `--CDONESPIKE_CUDA_ARCHITECTURES=${cuda.architectures}`;
-    const output = await must(process.execPath, [
-      inRoot('node_modules/cmake-js/bin/cmake-js'),
-      'build',
-      architectures,
-      '--parallel',
-      buildJobs(),
-    ]);
-    const report = /CUDA backend: .*/.exec(output);
-    if (report) say(`onespike: ${report[0]}`);
+    const wanted = nativeFingerprint(withCuda);
+    const progress = buildProgress();
+    const output = await must(
+      process.execPath,
+      [
+        inRoot('node_modules/cmake-js/bin/cmake-js'),
+        'build',
+        `--CDONESPIKE_CUDA=${withCuda ? 'ON' : 'OFF'}`,
+        `--CDONESPIKE_CUDA_ARCHITECTURES=${cuda.architectures}`,
+        '--parallel',
+        buildJobs(),
+      ],
+      { onLine: progress.line },
+    ).finally(progress.end);
+    if (withCuda || cudaAsked() === false)
+      say(`onespike: ${/CUDA backend: .*/.exec(output)?.[0] ?? 'CUDA backend: unknown'}`);
+    else say('onespike: CUDA backend: left out, no NVIDIA driver here (npm test and ONESPIKE_CUDA=on build it)');
     for (const [line] of output.matchAll(/^.*\bwarning: .*$/gm)) say(line);
     fs.writeFileSync(inRoot(nativeStamp), wanted);
   });
@@ -160,7 +197,7 @@ async function timed(what, work) {
 }
 
 await main(async () => {
-  const names = process.argv.slice(2);
+  const names = process.argv.slice(2).filter((name) => name !== '--start');
   const unknown = names.find((name) => !(name in steps));
   if (unknown) throw new Failure(`Expected ${Object.keys(steps).join(', ')} for the step but received ${unknown}`);
   if (Number(process.versions.node.split('.')[0]) < 20) {

@@ -25,7 +25,7 @@ export class OnnxModels {
     const wanted = timings.filter(({ program }) => program === 'onnxruntime');
     for (const model of new Set(wanted.map((timing) => timing.model))) {
       const network = await Network.create(resolvedVgg(model), { backend: 'cpu', seed: 0 });
-      const parameters = network.parameters();
+      const parameters = await network.parameters();
       for (const batch of new Set(wanted.filter((timing) => timing.model === model).map((timing) => timing.batch))) {
         writePieces(this.path(model, batch), annModel(network.description, parameters, batch));
       }

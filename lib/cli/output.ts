@@ -27,13 +27,13 @@ export class Output {
     return !this.json && this.streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
   }
 
-  /** Of the terminal; 80 where that is unknown. */
+  /** The width of the terminal; 80 where it is unknown. */
   get columns(): number {
     return this.streams.stdout.columns || 80;
   }
 
   /** One object of the JSON Lines; nothing for a person. */
-  event(event: { event: string }): void {
+  event<E extends { event: string }>(event: E): void {
     if (this.json) this.streams.stdout.write(`${JSON.stringify(event)}\n`);
   }
 
@@ -50,6 +50,13 @@ export class Output {
     this.streams.stderr.write(`${text}\n`);
   }
 
+  /** A warning: a remark for a person, and an object of the JSON Lines. */
+  warn(warning: { code: string; message: string }): void {
+    const event = { event: 'warning', ...warning };
+    this.event(event);
+    this.note(`${this.paint('yellow', 'warning')}  ${warning.message}`);
+  }
+
   /** Replaces the live line; cut to the width of the terminal, so that it never wraps. */
   status(text: string): void {
     if (!this.interactive) return;
@@ -57,7 +64,7 @@ export class Output {
     this.live = true;
   }
 
-  /** What goes on, on stderr in either mode: a live line on a terminal, elsewhere a line every few seconds. */
+  /** Progress on stderr in either mode: a live line on a terminal, elsewhere a line every few seconds. */
   progress(text: string): void {
     const { stderr } = this.streams;
     if (stderr.isTTY === true && process.env.TERM !== 'dumb') {

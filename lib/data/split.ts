@@ -6,8 +6,9 @@ import type { ImageSet } from './types';
 const splitStream = 0x73706c74;
 
 /**
- * Takes `share` (0 <= share < 1) of the images away for validation: the same images for the same seed, every class in proportion
- * (rounded per class; a class keeps at least one image for training). Both lists ascend.
+ * Divides the images of a set into training and validation: `share` (0 <= share < 1) of every class goes to validation
+ * (rounded per class; a class keeps at least one image for training). The division is a function of the seed alone, and
+ * both lists of positions ascend.
  *
  * @throws ERR_ARG if the share is out of range or `set` is no set of images, ERR_SHAPE if its labels are not `count`.
  */

@@ -1,45 +1,78 @@
-/** What every data set looks like once it is in memory. */
+// The types of data sets in memory.
 
-/** Channels, height, width of one image. */
+/** A Uint8Array of this many bytes can be created wherever Node 20 runs. */
+export const mostBytes = 2 ** 32 - 1;
+
+/** The channels, height and width of one image. */
 export type ImageShape = [channels: number, height: number, width: number];
 
 /** Labelled images of one shape. */
 export interface ImageSet {
+  /** The shape of every image. */
   shape: ImageShape;
-  /** Class names; a label is an index into this list. */
+  /** The names of the classes; a label is an index into this list. */
   classes: string[];
-  /** (N, C, H, W), one byte per value, 0 dark, 255 bright. */
+  /** The images (N, C, H, W), one byte per value, 0 dark, 255 bright. */
   pixels: Uint8Array;
-  /** (N). */
+  /** The labels (N). */
   labels: Int32Array;
-  /** N. */
+  /** N, the number of images. */
   count: number;
 }
 
-export interface LoadedDataset {
-  name: string;
+/** A remark on the images that a person should know before trusting a result. */
+export interface DataWarning {
+  /**
+   * The kind of the remark: `DATA_LEFT_OUT` files were not used, `DATA_LAYOUT` how the folders were understood,
+   * `DATA_CHANGED` the run had other images before.
+   */
+  code: 'DATA_LEFT_OUT' | 'DATA_LAYOUT' | 'DATA_CHANGED';
+  /** The remark as a sentence. */
+  message: string;
+}
+
+/** The images of a data set as its files give them. */
+export interface LoadedParts {
+  /** The training images. */
   train: ImageSet;
+  /** The test images. */
   test: ImageSet;
-  /** Per channel, of byte / 255 over every pixel of `train`. */
+  /** The rows of `train`, ascending, that the data set itself sets aside for validation; absent where it does not. */
+  validation?: Uint32Array;
+  /** What a person should know about the images. */
+  warnings?: DataWarning[];
+}
+
+/** A data set in memory. */
+export interface LoadedDataset extends LoadedParts {
+  /** The name of the data set. */
+  name: string;
+  /** What a person should know about the images; empty if there is nothing. */
+  warnings: DataWarning[];
+  /** The mean of byte / 255 per channel, over every pixel of `train`. */
   mean: number[];
-  /** Per channel population standard deviation of byte / 255 over every pixel of `train`. */
+  /** The population standard deviation of byte / 255 per channel, over every pixel of `train`. */
   std: number[];
 }
 
-export type DatasetName = 'shapes' | 'cifar10' | 'cifar100' | 'mnist' | 'folder';
-
+/** Options of `datasets.load`. */
 export interface LoadOptions {
-  /** Where the files are. Default: `$ONESPIKE_DATA/NAME` if that exists, else `$ONESPIKE_DATA`, else `~/.cache/onespike/NAME`. */
+  /** The folder of the files. By default `$ONESPIKE_DATA/NAME` if that exists, else `$ONESPIKE_DATA`, else `~/.cache/onespike/NAME`. */
   directory?: string;
-  /** Seed of generated sets and of the split of an unsplit `folder`. Default 0. */
+  /** The seed of generated sets, and of the division of an undivided `folder`; 0 by default. */
   seed?: number;
-  /** Images to keep: the first so many of the set (`shapes`: to generate). Default: all (`shapes`: 6000). */
+  /** The number of training images: the first so many of the set; all by default. Of `shapes` so many are generated; 6000 by default. */
   trainCount?: number;
-  /** As `trainCount` for the test part (`shapes`: 1000). */
+  /** The number of test images, as `trainCount`; of `shapes` 1000 by default. */
   testCount?: number;
-  /** `folder` and `shapes`: the images are resized to (drawn at) size x size. Default 32. The other sets have the size they have. */
+  /** The side to which images of `folder` are resized, and at which `shapes` are drawn; 32 by default. */
   size?: number;
-  /** `folder` only: share of an unsplit folder that becomes the test part. Default 0.2. */
+  /** The share of an undivided `folder` that becomes the test part; 0.2 by default. */
   testShare?: number;
+  /** Whether pictures of a `folder` that cannot be read are left out, with a warning, instead of failing; false by default. */
+  skipUnreadable?: boolean;
+  /** The paths in a `folder` that are no classes, whatever they hold, such as the folder that a run is written to. */
+  exclude?: readonly string[];
+  /** The signal that stops loading, which then rejects with ERR_ABORTED. */
   signal?: AbortSignal;
 }

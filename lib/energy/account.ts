@@ -11,43 +11,59 @@ import {
 } from './constants';
 import type { LayerOperations, OperationCounts } from './operations';
 
+/** The energies of the dense and of the spiking network. */
 export interface EnergyPair {
+  /** The energy of the dense network, in picojoules per image. */
   annPicojoules: number;
+  /** The energy of the spiking network, in picojoules per image. */
   snnPicojoules: number;
-  /** Dense over spiking; null if the spiking network spent nothing. */
+  /** The energy of the dense network over that of the spiking one; null if the latter is 0. */
   ratio: number | null;
 }
 
-/** Energy per image in one account with one set of constants. */
+/** The energy per image in one account with one set of constants (docs/MATHEMATICS.md, "Operations and energy"). */
 export interface EnergyAccount extends EnergyPair {
   /**
-   * `compute`: MACs and accumulates alone.
-   * `compute+memory`: with the bytes that they move, if nothing is kept between two operations but a partial sum of the
-   * dense network. Dense: a weight and an activation read per MAC, an activation written per neuron. Spiking: a weight
-   * and a pixel read per analog MAC, a weight read and a potential read and written per accumulate, a potential read
-   * and written per update of a neuron, an event written where it arises and read where it arrives (pixels' spikes
-   * are only read).
+   * The account `compute` has multiply-accumulates and accumulates alone. `compute+memory` adds the bytes that they move if
+   * nothing is kept between two operations but a partial sum of the dense network. Dense: a weight and an activation read
+   * per multiply-accumulate, an activation written per neuron. Spiking: a weight and a pixel read per analog
+   * multiply-accumulate, a weight read and a potential read and written per accumulate, a potential read and written per
+   * update of a neuron, an event written where it arises and read where it arrives (the spikes of pixels are only read).
    */
   account: 'compute' | 'compute+memory';
+  /** The constants of the account; `memory` is null in the account `compute`. */
   constants: ArithmeticConstants & { name: NumberFormat; memory: MemoryTraffic | null };
+  /** The energies of every weighted layer; `layer` is its entry in the layer list. */
   layers: (EnergyPair & { layer: number })[];
 }
 
+/** The memory behind an account `compute+memory`. */
 export interface MemoryTraffic {
+  /** The name of the memory. */
   name: MemoryLevel;
+  /** The energy of one byte, in picojoules. */
   picojoulesPerByte: number;
+  /** The bytes of one event. */
   eventBytes: number;
+  /** The publication that the energy comes from. */
   source: string;
 }
 
-/** All accounts of one network on given images. Plain JSON; every number is a mean per image. */
+/** All accounts of one network on given images. It is plain JSON, and its operations and energies are means per image. */
 export interface EnergyReport {
+  /** The name of the network. */
   network: string;
+  /** T. */
   timesteps: number;
+  /** The input encoder. */
   encoder: string;
+  /** The number of images that were counted. */
   images: number;
+  /** True if the input spikes are expected numbers (the encoder `rate`) and not counted ones. */
   expectedInput: boolean;
+  /** The operations of every weighted layer. */
   layers: LayerOperations[];
+  /** The operations of all layers; `spikesPerNeuron` is a mean over the hidden neurons. */
   total: {
     annMacs: number;
     macs: number;
@@ -56,18 +72,22 @@ export interface EnergyReport {
     spikes: number;
     spikesPerNeuron: number;
   };
-  /** The one that the paper compares by: `compute`, int32. */
+  /** The account that the paper compares by: `compute` in int32. */
   headline: EnergyAccount;
+  /** Every account with every set of constants, the headline first. */
   accounts: EnergyAccount[];
 }
 
+/** Options of `energyAccount`. */
 export interface EnergyOptions {
-  /** Memory behind the `compute+memory` account; 'sram-32k' by default. */
+  /** The memory behind the account `compute+memory`; 'sram-32k' by default. */
   memory?: MemoryLevel;
 }
 
 /**
- * Energy per image of a network that did `counts`, and of the dense network of the same shape.
+ * Turns operations into energy per image, for the network that performed `counts` and for the dense network of the same
+ * shape, in every account.
+ *
  * Errors: ERR_ARG for an unknown memory, and for counts that no network of this description has.
  */
 export function energyAccount(

@@ -1,11 +1,12 @@
 // How many accumulates one event causes: exact at borders, through pools and at any stride.
 import type { ResolvedNetwork } from '../model/description';
+import type { LayerId } from '../model/layer';
 import { sideFanOut, type LayerShape, type MapShape } from '../model/shapes';
 
 /** Where the events of one map go. */
 export interface FanOut {
-  /** The layer, an entry of the layer list, that accumulates them. */
-  consumer: number;
+  /** The layer that accumulates them. */
+  consumer: LayerId;
   /** Accumulates per event at (y, x), row by row; the same for every channel. 0 where a pool drops the pixel. */
   table: Float64Array;
 }
@@ -15,7 +16,7 @@ export interface FanOut {
  * event on to the pooled pixel (scaled, but as an event of its own), the next weighted layer accumulates it.
  * A convolution reads it in as many windows as cover it, padding excluded, a linear layer once per unit.
  */
-export function fanOut(network: ResolvedNetwork, shapes: readonly LayerShape[], first: number, map: MapShape): FanOut {
+export function fanOut(network: ResolvedNetwork, shapes: readonly LayerShape[], first: LayerId, map: MapShape): FanOut {
   let consumer = first;
   while (network.layers[consumer]!.type === 'avgpool') consumer++;
   const layer = network.layers[consumer]!;

@@ -1,40 +1,46 @@
 // Counts what a spiking network did on given images, from its spike-time maps, beside what the dense network would do.
 import { checkTypedArray, expected } from '../check';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
+import { layerName, type LayerId } from '../model/layer';
 import { layerShapes } from '../model/shapes';
 import { fanOut, type FanOut } from './fan-out';
 import { analogSteps, inputEvents } from './input-events';
 
-/** Work of one weighted layer; means per image. */
+/** The operations of one weighted layer, as means per image. */
 export interface LayerOperations {
-  /** Entry of the layer list. */
-  layer: number;
+  /** The layer. */
+  layer: LayerId;
+  /** The type of the layer. */
   type: 'conv' | 'linear';
+  /** The number of its neurons. */
   neurons: number;
-  /** Multiply-accumulates of the dense network. */
+  /** The multiply-accumulates of the dense network. */
   annMacs: number;
-  /** Multiply-accumulates of the spiking network: of analog input alone. */
+  /** The multiply-accumulates of the spiking network, which only analog input causes. */
   macs: number;
-  /** Accumulates: every incoming event times its fan-out. */
+  /** The accumulates: every incoming event times its fan-out. */
   accumulates: number;
-  /** Incoming events, with those that a pool drops. */
+  /** The incoming events, those included that a pool drops. */
   events: number;
-  /** Outgoing events: neurons that fired. 0 for the output layer, whose spikes nobody receives. */
+  /** The outgoing events, which are the neurons that fired; 0 for the output layer, whose spikes no layer receives. */
   spikes: number;
-  /** Steps at which a potential was brought up to date: until the neuron fires, always in the output layer. */
+  /** The updates of potentials: one per step and neuron, until the neuron fires, at all steps in the output layer. */
   updates: number;
 }
 
-/** Operations per image, averaged over `images` images. */
+/** The operations of a network per image, averaged over `images` images. */
 export interface OperationCounts {
+  /** The number of images that were counted. */
   images: number;
-  /** True if the input spikes are expected numbers (rate encoder) and not counted ones. */
+  /** True if the input spikes are expected numbers (the encoder `rate`) and not counted ones. */
   expectedInput: boolean;
+  /** The operations of every weighted layer. */
   layers: LayerOperations[];
 }
 
 /** Spike times by layer name `layers.I`, (N, C, H, W) or (N, O), 0 = never; the output layer is not read. */
 export interface SpikeTimeMaps {
+  /** The spike times of one layer. */
   get(name: string): ArrayLike<number> | undefined;
 }
 
@@ -45,17 +51,21 @@ interface MapCount {
   updates: number;
 }
 
-/** Adds up operations batch by batch, so that the maps of many images need not exist at once. */
+/** A counter that adds up operations batch by batch, so that the maps of many images need not exist at once. */
 export class OperationCounter {
   private images = 0;
   private readonly pixelEvents: Float64Array;
   private readonly inputFanOut: FanOut;
   private readonly input: MapCount = { events: 0, accumulates: 0, updates: 0 };
-  private readonly hidden: { layer: number; neurons: number; fanOut: FanOut; count: MapCount }[];
+  private readonly hidden: { layer: LayerId; neurons: number; fanOut: FanOut; count: MapCount }[];
 
   private readonly network: ResolvedNetwork;
 
-  /** Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse. */
+  /**
+   * Creates a counter for the network of a description.
+   *
+   * Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse.
+   */
   constructor(description: NetworkDescription) {
     const network = resolveNetwork(description);
     this.network = network;
@@ -63,17 +73,18 @@ export class OperationCounter {
     this.pixelEvents = inputEvents(network);
     this.inputFanOut = fanOut(network, shapes, 0, network.input);
     this.hidden = shapes
-      .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.index]!.output)
+      .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.layer]!.output)
       .map((shape) => ({
-        layer: shape.index,
+        layer: shape.layer,
         neurons: shape.neurons,
-        fanOut: fanOut(network, shapes, shape.index + 1, shape.out),
+        fanOut: fanOut(network, shapes, shape.layer + 1, shape.out),
         count: { events: 0, accumulates: 0, updates: 0 },
       }));
   }
 
   /**
-   * Counts the images of one batch: bytes (N, C, H, W) and what `forward(pixels, { trace: true })` gave for them.
+   * Counts the images of one batch: pixels (N, C, H, W) and the `spikeTimes` of `forward(pixels, { trace: true })`.
+   *
    * Errors: ERR_ARG, ERR_SHAPE for maps that are missing, of another size, or hold a time beyond T; then nothing of
    * the batch is counted.
    */
@@ -92,7 +103,7 @@ export class OperationCounter {
         'ERR_SHAPE',
       );
     const counts = this.hidden.map(({ layer, neurons, fanOut: { table } }) => {
-      const name = `layers.${layer}`;
+      const name = layerName(layer);
       const times = spikeTimes.get(name);
       if (times === undefined) throw expected('spike times', name, times);
       if (times.length !== count * neurons)
@@ -104,12 +115,12 @@ export class OperationCounter {
     this.images += count;
   }
 
-  /** Means per image over everything added so far. Errors: ERR_STATE if that is nothing. */
+  /** Returns means per image over all batches so far. Errors: ERR_STATE if there was none. */
   counts(): OperationCounts {
     if (this.images === 0) throw expected('at least one image', 'the operation counter', 0, 'ERR_STATE');
     const perImage = (sum: number): number => sum / this.images;
     const { timesteps, layers } = this.network;
-    const incoming = new Map<number, MapCount>([[this.inputFanOut.consumer, this.input]]);
+    const incoming = new Map<LayerId, MapCount>([[this.inputFanOut.consumer, this.input]]);
     for (const {
       fanOut: { consumer },
       count,
@@ -120,19 +131,19 @@ export class OperationCounter {
       expectedInput: this.network.encoder === 'rate',
       layers: layerShapes(this.network).flatMap((shape) => {
         if (shape.type === 'avgpool') return [];
-        const from = incoming.get(shape.index)!;
-        const own = this.hidden.find((entry) => entry.layer === shape.index)?.count;
+        const from = incoming.get(shape.layer)!;
+        const own = this.hidden.find((entry) => entry.layer === shape.layer)?.count;
         return [
           {
-            layer: shape.index,
+            layer: shape.layer,
             type: shape.type,
             neurons: shape.neurons,
             annMacs: shape.macs,
-            macs: shape.index === this.inputFanOut.consumer ? analogSteps(this.network) * shape.macs : 0,
+            macs: shape.layer === this.inputFanOut.consumer ? analogSteps(this.network) * shape.macs : 0,
             accumulates: perImage(from.accumulates),
             events: perImage(from.events),
-            spikes: layers[shape.index]!.output ? 0 : perImage(own!.events),
-            updates: layers[shape.index]!.output ? timesteps * shape.neurons : perImage(own!.updates),
+            spikes: layers[shape.layer]!.output ? 0 : perImage(own!.events),
+            updates: layers[shape.layer]!.output ? timesteps * shape.neurons : perImage(own!.updates),
           },
         ];
       }),
@@ -141,7 +152,8 @@ export class OperationCounter {
 }
 
 /**
- * Operations of one batch, per image; see `OperationCounter.add`.
+ * Counts the operations of one batch, per image; `OperationCounter.add` describes the arguments.
+ *
  * Errors: ERR_ARG, ERR_SHAPE.
  */
 export function countOperations(

@@ -2,7 +2,12 @@
 import { expected } from '../check';
 import type { EnergyAccount, EnergyReport } from './account';
 
-/** Two tables, operations per layer and energy per account, with the constants of every row. Ends without a newline. */
+/**
+ * Formats a report as text: a table of operations per layer and one of energy per account, with the constants of every
+ * row. The text ends without a newline.
+ *
+ * Errors: ERR_ARG.
+ */
 export function formatEnergyTable(report: EnergyReport): string {
   if (typeof report !== 'object' || report === null || !Array.isArray(report.accounts) || !Array.isArray(report.layers))
     throw expected('what energyAccount returned', 'report', report);

@@ -1,8 +1,9 @@
 // JSON Lines of a process that may have been killed while it wrote: a torn last line is forgotten.
 import { readFile } from 'node:fs/promises';
 
+import { isObject } from '../check';
 import { OneSpikeError } from '../errors';
-import { ioError } from './atomic';
+import { ioError } from './system-error';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -48,7 +49,7 @@ function parse(bytes: Buffer, path: string): JsonLines {
 function parseObject(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -3,10 +3,11 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
-import { checkObject, checkString, describeValue, expected } from '../check';
+import { checkObject, checkString, describeValue, expected, isObject } from '../check';
 import { OneSpikeError } from '../errors';
-import { atomicWrite, ioError } from './atomic';
 import { duplicateKey } from './json-keys';
+import { ioError } from './system-error';
+import { atomicWrite } from './write';
 
 const ARRAYS = {
   F64: Float64Array,
@@ -21,7 +22,9 @@ const ARRAYS = {
   U8: Uint8Array,
 } as const;
 
+/** The type of the elements of a tensor. */
 export type TensorType = keyof typeof ARRAYS;
+/** The elements of a tensor, in an array of its type. */
 export type TensorData =
   | Float64Array
   | BigInt64Array
@@ -36,13 +39,19 @@ export type TensorData =
 
 /** A tensor in C order; `data` is of the array type of `dtype` and has as many elements as `shape` says. */
 export interface Tensor {
+  /** The type of the elements. */
   dtype: TensorType;
+  /** The sizes of the dimensions. */
   shape: number[];
+  /** The elements. */
   data: TensorData;
 }
 
+/** The contents of a safetensors file. */
 export interface Safetensors {
+  /** The metadata: text by name. */
   metadata: Record<string, string>;
+  /** The tensors by name. */
   tensors: Map<string, Tensor>;
 }
 
@@ -58,7 +67,8 @@ const MAX_HEADER = 100_000_000; // the limit of the reference implementation
 const CHUNK = 2 ** 26;
 
 /**
- * Reads a whole file. Nothing is allocated that the size of the file does not back.
+ * Reads a whole safetensors file. Nothing is allocated that the size of the file does not back.
+ *
  * Errors: ERR_IO, ERR_OOM, and ERR_FORMAT with file, offset and expectation for anything that the format does not allow:
  * holes, overlaps, unknown types, sizes that do not match, duplicate names, trailing bytes.
  */
@@ -246,10 +256,6 @@ function checkTensor(name: string, tensor: Tensor): void {
 
 function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function product(shape: readonly number[]): number {

@@ -1,72 +1,102 @@
 // What a network is, as plain JSON: the description people write, and its resolved form with every default filled in.
 import { z } from 'zod';
 
-import { expected, suggest } from '../check';
-import { OneSpikeError } from '../errors';
+import { expected } from '../check';
+import {
+  aboveZero,
+  below1,
+  finite,
+  flag,
+  integerOf,
+  listOf,
+  networkName,
+  objectOf,
+  oneOf,
+  parse,
+  share,
+} from '../check/schema';
 import { layerShapes } from './shapes';
 
 export { layerShapes } from './shapes';
 export type { LayerShape } from './shapes';
 
+/** The type of an entry of the layer list. */
 export type LayerType = 'conv' | 'avgpool' | 'linear';
+/** The name of a surrogate gradient (docs/MATHEMATICS.md, "Surrogate gradients"). */
 export type Surrogate = 'triangle' | 'exponential' | 'rectangular' | 'arctan' | 'fast-sigmoid';
+/** The name of an input encoder (docs/MATHEMATICS.md, "Input encodings"). */
 export type Encoder = 'hybrid' | 'direct' | 'rate' | 'ttfs';
 
 /** One entry of the layer list, as a person writes it. Fields that do not apply to a type must be absent or neutral. */
 export interface LayerDescription {
+  /** The type of the layer. */
   type: LayerType;
-  /** Channels of a convolution, units of a linear layer. */
+  /** The number of channels of a convolution, or of units of a linear layer. */
   out?: number;
-  /** Side of the square kernel (3), or of a pool's window (2), which is its stride as well. */
+  /** The side of the square kernel of a convolution (3 by default), or of the window of a pool (2), which is its stride. */
   kernel?: number;
-  /** Of a convolution; 1 by default. */
+  /** The stride of a convolution; 1 by default. */
   stride?: number;
-  /** Zero padding on each side of a convolution; 1 by default, whatever the kernel. */
+  /** The zero padding on each side of a convolution; 1 by default, whatever the kernel. */
   padding?: number;
+  /** Whether the layer has biases; false by default. */
   bias?: boolean;
-  /** Marks the last layer: linear, integrates with leak, never resets. */
+  /** Marks the last layer, which is linear, integrates with leak and never resets. */
   output?: boolean;
-  /** Initial leak in [0, 1]; 0.9 by default. */
+  /** The initial leak in [0, 1]; 0.9 by default. */
   leak?: number;
-  /** Initial threshold > 0; 1 by default. */
+  /** The initial threshold, above 0; 1 by default. */
   threshold?: number;
-  /** Rate in [0, 1) at which spikes of this layer are dropped in training; 0 by default. */
+  /** The rate in [0, 1) at which spikes of this layer are dropped in training; 0 by default. */
   dropout?: number;
 }
 
-/** The description `Network.create` accepts. Only `input`, `timesteps` and `layers` are required. */
+/** The description that `Network.create` accepts. Only `input`, `timesteps` and `layers` are required. */
 export interface NetworkDescription {
+  /** The name of the network; 'custom' by default. */
   name?: string;
-  /** Channels, height and width of an image. */
+  /** The channels, height and width of an image. */
   input: [number, number, number];
-  /** T, 1 to 254. */
+  /** T, the number of time steps, from 1 to 254. */
   timesteps: number;
+  /** The layers from input to output. */
   layers: LayerDescription[];
-  /** Per channel, of p / 255. CIFAR-10's for three channels, 0.5 otherwise. */
+  /** The mean of p / 255 per channel; that of CIFAR-10 for three channels, 0.5 otherwise. */
   mean?: number[];
+  /** The standard deviation of p / 255 per channel; that of CIFAR-10 for three channels, 0.5 otherwise. */
   std?: number[];
-  /** Weight of the membrane term of the logit; 1 by default. */
+  /** The weight of the membrane term of the logit; 1 by default. */
   alpha?: number;
-  /** Weight of the spike-time term of the logit; 1 by default. */
+  /** The weight of the spike-time term of the logit; 1 by default. */
   beta?: number;
-  /** Height of the surrogate gradient; 0.3 by default. */
+  /** The height of the surrogate gradient; 0.3 by default. */
   gamma?: number;
-  /** Decay or width of the surrogates that have one; 1 by default. */
+  /** The decay or width of the surrogates that have one; 1 by default. */
   kappa?: number;
+  /** The surrogate gradient; 'triangle' by default. */
   surrogate?: Surrogate;
+  /** The input encoder; 'hybrid' by default. */
   encoder?: Encoder;
-  /** Intensities that map to the last (lo, 0) and to the first (hi, 1) coded step. */
+  /** The intensity that is coded as the last step; 0 by default. */
   lo?: number;
+  /** The intensity that is coded as the first step; 1 by default. */
   hi?: number;
 }
 
+/** A layer with every field present. */
 export type ResolvedLayer = Required<LayerDescription>;
 
 /** A description with every field present. It is a valid description itself and resolves to an equal value. */
 export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers'> & { layers: ResolvedLayer[] };
 
-export const SURROGATES: readonly Surrogate[] = ['triangle', 'exponential', 'rectangular', 'arctan', 'fast-sigmoid'];
-export const ENCODERS: readonly Encoder[] = ['hybrid', 'direct', 'rate', 'ttfs'];
+export const SURROGATES = [
+  'triangle',
+  'exponential',
+  'rectangular',
+  'arctan',
+  'fast-sigmoid',
+] as const satisfies readonly Surrogate[];
+export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs'] as const satisfies readonly Encoder[];
 export const MAX_TIMESTEPS = 254;
 const MAX_SIDE = 65535;
 const MAX_LAYERS = 1024;
@@ -74,38 +104,12 @@ const MAX_LAYERS = 1024;
 const CIFAR10_MEAN = [0.4914, 0.4822, 0.4465];
 const CIFAR10_STD = [0.2023, 0.1994, 0.201];
 
-// The native core computes in float32, so a value must survive the rounding: 1e-60 is positive here and zero there.
-const positive = (value: number): boolean => Math.fround(value) > 0 && Number.isFinite(Math.fround(value));
-
-/** A zod number whose every failure carries the same description of what was expected. */
-export function numberOf(what: string, accepts: (value: number) => boolean = () => true) {
-  return z
-    .number({ error: what })
-    .refine((value) => Number.isFinite(Math.fround(value)) && accepts(value), { error: what });
-}
-
-export function integerOf(low: number, high: number) {
-  return numberOf(
-    `an integer from ${low} to ${high}`,
-    (value) => Number.isInteger(value) && value >= low && value <= high,
-  );
-}
-
-/** `'a', 'b' or 'c'`. */
-export function alternatives(names: readonly string[]): string {
-  const quoted = names.map((name) => `'${name}'`);
-  return quoted.length < 2 ? quoted.join('') : `${quoted.slice(0, -1).join(', ')} or ${quoted[quoted.length - 1]}`;
-}
-
-export const flag = z.boolean({ error: 'true or false' });
-export const unit = numberOf('a number in [0, 1]', (value) => value >= 0 && value <= 1);
-export const aboveZero = numberOf('a number > 0', positive);
-export const rate = numberOf('a number in [0, 1)', (value) => value >= 0 && Math.fround(value) < 1);
 const side = integerOf(1, MAX_SIDE);
 
-const layerSchema = z.strictObject(
+/** One entry of the layer list. Whether its fields apply to its type is checked by `resolveNetwork`. */
+export const layerSchema = objectOf(
   {
-    type: z.enum(['conv', 'avgpool', 'linear'], { error: alternatives(['conv', 'avgpool', 'linear']) }),
+    type: oneOf(['conv', 'avgpool', 'linear']),
     // Zero is the neutral value of a pool, which has no output count of its own.
     out: integerOf(0, MAX_SIDE).optional(),
     kernel: side.optional(),
@@ -113,104 +117,56 @@ const layerSchema = z.strictObject(
     padding: integerOf(0, MAX_SIDE).optional(),
     bias: flag.optional(),
     output: flag.optional(),
-    leak: unit.optional(),
+    leak: share.optional(),
     threshold: aboveZero.optional(),
-    dropout: rate.optional(),
+    dropout: below1.optional(),
   },
-  { error: 'a layer (an object)' },
+  'a layer (an object)',
 );
 
 export const inputShape = z.tuple([side, side, side], { error: 'three integers [C, H, W]' });
 
 /** Fields of a description beside input, timesteps and layers; shared with the options of `vgg`. */
 export const networkOptions = {
-  mean: z.array(numberOf('a finite number'), { error: 'one number per channel' }).optional(),
-  std: z.array(aboveZero, { error: 'one number > 0 per channel' }).optional(),
-  alpha: numberOf('a finite number').optional(),
-  beta: numberOf('a finite number').optional(),
+  mean: listOf(finite, 'one number per channel').optional(),
+  std: listOf(aboveZero, 'one number > 0 per channel').optional(),
+  alpha: finite.optional(),
+  beta: finite.optional(),
   gamma: aboveZero.optional(),
   kappa: aboveZero.optional(),
-  surrogate: z.enum(SURROGATES, { error: alternatives(SURROGATES) }).optional(),
-  encoder: z.enum(ENCODERS, { error: alternatives(ENCODERS) }).optional(),
-  lo: numberOf('a finite number').optional(),
-  hi: numberOf('a finite number').optional(),
+  surrogate: oneOf(SURROGATES).optional(),
+  encoder: oneOf(ENCODERS).optional(),
+  lo: finite.optional(),
+  hi: finite.optional(),
 };
 export const timestepCount = integerOf(1, MAX_TIMESTEPS);
 
-const networkSchema = z.strictObject(
+const networkSchema = objectOf(
   {
-    name: z.string({ error: 'a name (a string)' }).max(200, { error: 'a name of at most 200 characters' }).optional(),
+    name: networkName.optional(),
     input: inputShape,
     timesteps: timestepCount,
-    layers: z
-      .array(layerSchema, { error: 'a list of layers' })
+    layers: listOf(layerSchema, 'a list of layers')
       .min(1, { error: 'at least one layer' })
       .max(MAX_LAYERS, { error: `at most ${MAX_LAYERS} layers` }),
     ...networkOptions,
-    // What the golden cases carry beside the network.
-    seed: z.unknown().optional(),
-    batch: z.unknown().optional(),
-    activity: z.unknown().optional(),
   },
-  { error: 'a network description (an object)' },
+  'a network description (an object)',
 );
-
-/** `layers[3].kernel`; `root` when the path is empty. */
-function pathName(path: readonly PropertyKey[], root: string): string {
-  const name = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
-  return name === '' ? root : name.replace(/^\./, '');
-}
-
-/**
- * Checks `value` against a schema whose messages name what was expected.
- * Errors: ERR_ARG, with the path of the first fault; an unknown key is reported before a missing one, which it explains.
- */
-export function checked<T>(
-  schema: z.ZodType<T>,
-  value: unknown,
-  root: string,
-  keysAt: (path: readonly PropertyKey[]) => readonly string[],
-): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issues = result.error.issues;
-  const issue = issues.find((candidate) => candidate.code === 'unrecognized_keys') ?? issues[0]!;
-  const where = pathName(issue.path, root);
-  if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0] ?? '';
-    const known = keysAt(issue.path);
-    const near = suggest(key, known);
-    const hint = near === undefined ? `known: ${known.join(', ')}` : `did you mean '${near}'?`;
-    throw new OneSpikeError(
-      'ERR_ARG',
-      `Expected known keys for ${where} but received the unknown key '${key}' (${hint})`,
-    );
-  }
-  const received = issue.path.reduce<unknown>(
-    (node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key],
-    value,
-  );
-  throw expected(issue.message, where, received);
-}
-
-const TOLERATED = ['seed', 'batch', 'activity'];
-const NETWORK_KEYS = Object.keys(networkSchema.shape).filter((key) => !TOLERATED.includes(key));
-const LAYER_KEYS = Object.keys(layerSchema.shape);
 
 /**
  * Fills in every default of a description and checks it.
+ *
  * Errors: ERR_ARG for a value that is wrong in itself, ERR_SHAPE for layers that do not fit one another; both name
  * the place, as in `layers[3].kernel`.
  */
 export function resolveNetwork(description: unknown): ResolvedNetwork {
-  const d = checked(networkSchema, description, 'the network description', (path) =>
-    path[0] === 'layers' ? LAYER_KEYS : NETWORK_KEYS,
-  );
+  const d = parse(networkSchema, description, 'the network description');
   const channels = d.input[0];
   const three = channels === 3;
   const lo = d.lo ?? 0;
   const hi = d.hi ?? 1;
-  if (!(lo < hi)) throw expected(`a number above lo (${lo})`, 'hi', hi);
+  checkIntensities(lo, hi);
   const network: ResolvedNetwork = {
     name: d.name ?? 'custom',
     input: [d.input[0], d.input[1], d.input[2]],
@@ -230,6 +186,11 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
   checkOrder(network.layers);
   layerShapes(network);
   return network;
+}
+
+/** Errors: ERR_ARG unless the intensity of the first coded step, `hi`, is above that of the last. */
+export function checkIntensities(lo: number, hi: number, where = ''): void {
+  if (!(lo < hi)) throw expected(`a number above lo (${lo})`, `${where}hi`, hi);
 }
 
 type ParsedLayer = z.infer<typeof layerSchema>;

@@ -1,19 +1,15 @@
 // Model files and checkpoints: safetensors whose metadata hold the architecture, so that a file is complete by itself.
-import { describeValue } from '../check';
+import { describeValue, isObject } from '../check';
 import { OneSpikeError } from '../errors';
 import { readSafetensors, writeSafetensors, type Tensor } from '../io/safetensors';
+import { SLOTS } from '../native/network';
 import { resolveNetwork, type ResolvedNetwork } from './description';
+import { parameterFault, type FloatTensor } from './parameters';
+import { firstNonFinite, Pace } from './scan';
 import { parameterShapes } from './shapes';
 
 /** The version of the `onespike` entry of the metadata. */
 const FORMAT = 1;
-const SLOTS = ['slot0', 'slot1', 'slot2'];
-
-/** Numbers in C order. */
-export interface FloatTensor {
-  shape: number[];
-  data: Float32Array;
-}
 
 export interface ModelFile {
   network: ResolvedNetwork;
@@ -36,15 +32,16 @@ export async function readModel(path: string): Promise<ModelFile> {
   const network = parseArchitecture(onespike, path);
   const tensors = new Map<string, FloatTensor>();
   const slots = new Map<string, FloatTensor>();
+  const pace = new Pace();
   for (const { name, shape } of parameterShapes(network)) {
     const tensor = stored.get(name);
     if (tensor === undefined) throw damaged(path, `a tensor '${name}' of shape ${text(shape)}`, 'none');
-    tensors.set(name, checkParameter(path, name, tensor, shape));
+    tensors.set(name, await checkParameter(path, name, tensor, shape, pace));
     stored.delete(name);
     for (const slot of SLOTS) {
       const state = stored.get(`${slot}.${name}`);
       if (state === undefined) continue;
-      slots.set(`${slot}.${name}`, checkTensor(path, `${slot}.${name}`, state, shape));
+      slots.set(`${slot}.${name}`, await checkTensor(path, `${slot}.${name}`, state, shape, pace));
       stored.delete(`${slot}.${name}`);
     }
   }
@@ -73,20 +70,21 @@ export async function writeModel(
   const { slots = new Map<string, FloatTensor>(), extra = {} } = options;
   const tensors = new Map<string, Tensor>();
   const shapes = parameterShapes(network);
+  const pace = new Pace();
   try {
     for (const { name, shape } of shapes) {
       const parameter = parameters.get(name);
       if (parameter === undefined) throw damaged(path, `a tensor '${name}' of shape ${text(shape)}`, 'none');
-      tensors.set(name, { dtype: 'F32', ...checkParameter(path, name, { dtype: 'F32', ...parameter }, shape) });
+      const tensor: Tensor = { dtype: 'F32', ...parameter };
+      tensors.set(name, { dtype: 'F32', ...(await checkParameter(path, name, tensor, shape, pace)) });
     }
     for (const slot of SLOTS) {
       for (const { name, shape } of shapes) {
         const state = slots.get(`${slot}.${name}`);
-        if (state !== undefined)
-          tensors.set(`${slot}.${name}`, {
-            dtype: 'F32',
-            ...checkTensor(path, `${slot}.${name}`, { dtype: 'F32', ...state }, shape),
-          });
+        if (state === undefined) continue;
+        const key = `${slot}.${name}`;
+        const tensor: Tensor = { dtype: 'F32', ...state };
+        tensors.set(key, { dtype: 'F32', ...(await checkTensor(path, key, tensor, shape, pace)) });
       }
     }
     for (const name of [...parameters.keys(), ...slots.keys()])
@@ -106,9 +104,8 @@ function parseArchitecture(json: string | undefined, path: string): ResolvedNetw
   } catch (error) {
     throw damaged(path, "JSON under the key 'onespike' of the metadata", (error as Error).message, error);
   }
-  if (typeof value !== 'object' || value === null)
-    throw damaged(path, "an object under the key 'onespike' of the metadata", describeValue(value));
-  const { format, network } = value as { format?: unknown; network?: unknown };
+  if (!isObject(value)) throw damaged(path, "an object under the key 'onespike' of the metadata", describeValue(value));
+  const { format, network } = value;
   if (format !== FORMAT) throw damaged(path, `format ${FORMAT} of the architecture`, describeValue(format));
   try {
     return resolveNetwork(network);
@@ -117,22 +114,32 @@ function parseArchitecture(json: string | undefined, path: string): ResolvedNetw
   }
 }
 
-function checkParameter(path: string, name: string, tensor: Tensor, shape: readonly number[]): FloatTensor {
-  const checked = checkTensor(path, name, tensor, shape);
-  const [value] = checked.data as unknown as [number];
-  if (name.endsWith('.threshold') && !(value > 0)) throw damaged(path, `a number > 0 as '${name}'`, String(value));
-  if (name.endsWith('.leak') && !(value >= 0 && value <= 1))
-    throw damaged(path, `a number in [0, 1] as '${name}'`, String(value));
+async function checkParameter(
+  path: string,
+  name: string,
+  tensor: Tensor,
+  shape: readonly number[],
+  pace: Pace,
+): Promise<FloatTensor> {
+  const checked = await checkTensor(path, name, tensor, shape, pace);
+  const fault = parameterFault(name, checked.data);
+  if (fault !== undefined) throw damaged(path, `${fault} as '${name}'`, String(checked.data[0]));
   return checked;
 }
 
-function checkTensor(path: string, name: string, tensor: Tensor, shape: readonly number[]): FloatTensor {
+async function checkTensor(
+  path: string,
+  name: string,
+  tensor: Tensor,
+  shape: readonly number[],
+  pace: Pace,
+): Promise<FloatTensor> {
   const { dtype, data } = tensor;
   if (dtype !== 'F32') throw damaged(path, `type F32 of '${name}'`, dtype);
   if (text(tensor.shape) !== text(shape)) throw damaged(path, `shape ${text(shape)} of '${name}'`, text(tensor.shape));
   const floats = data as Float32Array;
-  for (let i = 0; i < floats.length; i++)
-    if (!Number.isFinite(floats[i])) throw damaged(path, `finite numbers in '${name}'`, `${floats[i]} at element ${i}`);
+  const wrong = await firstNonFinite(floats, pace);
+  if (wrong >= 0) throw damaged(path, `finite numbers in '${name}'`, `${floats[wrong]} at element ${wrong}`);
   return { shape: [...shape], data: floats };
 }
 

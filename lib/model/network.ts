@@ -1,18 +1,18 @@
 // Class Network: a spiking network on a backend.
-import { availableParallelism, totalmem } from 'node:os';
-
-import { checkBoolean, checkInteger, checkNumber, checkObject, checkOneOf, checkOptions } from '../check';
-import { NativeNetwork, type NativeCounters } from '../native/network';
-import { resolveBackend, type BackendName, type ChosenBackend } from '../native/devices';
+import { checkNumber, checkObject, checkOptions } from '../check';
+import type { BackendName } from '../native/devices';
+import { NativeNetwork, type NativeCounters, type ProfileEntry, type StepStats } from '../native/network';
 import { OneSpikeError } from '../errors';
-import { anytime, argmax, type Anytime } from './anytime';
-import { layerShapes, resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
-import { forwardInPieces, imagesPerCall, type StepStats } from './forward';
-import { readModel, writeModel, type FloatTensor } from './model-file';
+import { anytime, type Anytime } from './anytime';
+import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
+import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
+import { forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
+import { StepSums } from './network/step-sums';
+import { layerName, type SpikingLayer } from './layer';
+import { readModel, writeModel } from './model-file';
 import {
   checkBatch,
   checkCounters,
-  checkEarlyExit,
   checkJob,
   checkLabels,
   checkNext,
@@ -22,9 +22,10 @@ import {
   namedTensors,
   type Batch,
   type Labels,
-} from './network-inputs';
+} from './network/inputs';
 import type {
   CalibrateOptions,
+  EvaluateInPiecesOptions,
   EvaluateOptions,
   ForwardOptions,
   ForwardResult,
@@ -32,29 +33,27 @@ import type {
   JobOptions,
   NetworkOptions,
   Precision,
-  ProfileEntry,
   TrainStep,
   TrainStepOptions,
   TrainStepsOptions,
-} from './network-options';
+} from './network/options';
 import {
   readOptimizerState,
   readTensors,
   tensorShapes,
-  writeOptimizerState,
-  writeParameters,
+  writeOptimizerStateJob,
+  writeParametersJob,
+  writeValues,
   type OptimizerState,
   type TensorShape,
-} from './network-state';
-import { SpikeTimes } from './spike-times';
+} from './network/state';
+import type { FloatTensor } from './parameters';
 
-export type * from './network-options';
-export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network-inputs';
-export type { StepStats } from './forward';
-export type { OptimizerState } from './network-state';
-
-const optionNames = ['backend', 'device', 'seed', 'threads', 'precision', 'profile'] as const;
-export const PRECISIONS = ['fp32', 'mixed'] as const;
+export { PRECISIONS } from './network/creation';
+export type * from './network/options';
+export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network/inputs';
+export type { ProfileEntry, StepStats } from '../native/network';
+export type { OptimizerState } from './network/state';
 
 /**
  * Parameters and buffers in native memory, and the work on them. Jobs are asynchronous and run on threads of their own,
@@ -76,21 +75,15 @@ export class Network {
   /** Training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its end anyway. */
   readonly stepsAtOnce: number;
   /** Spiking layers in order, the output layer last: entry in the layer list, and neurons per image. */
-  readonly layers: readonly { readonly layer: number; readonly neurons: number }[];
+  readonly layers: readonly SpikingLayer[];
 
   readonly #native: NativeNetwork;
   readonly #tensors: readonly TensorShape[];
-  readonly #shape: { input: readonly [number, number, number]; classes: number };
+  readonly #sizes: NetworkSizes;
   #job: Promise<unknown> | undefined;
 
-  private constructor(
-    description: ResolvedNetwork,
-    chosen: ChosenBackend,
-    given: { seed: number; threads: number; precision: Precision; profile: boolean },
-  ) {
-    if (chosen.backend === 'cpu') checkMemory(description);
-    const { name: _, ...spec } = description;
-    this.#native = new NativeNetwork({ ...spec, ...given, backend: chosen.backend, device: chosen.device ?? 0 });
+  private constructor(native: NativeNetwork, description: ResolvedNetwork, { chosen, ...given }: CheckedOptions) {
+    this.#native = native;
     this.description = deepFreeze(description);
     this.backend = chosen.backend;
     this.device = chosen.device;
@@ -101,7 +94,12 @@ export class Network {
     this.stepsAtOnce = this.#native.stepsAtOnce();
     this.layers = deepFreeze(this.#native.layers());
     this.#tensors = tensorShapes(this.#native);
-    this.#shape = { input: description.input, classes: description.layers.at(-1)!.out };
+    this.#sizes = {
+      input: description.input,
+      classes: description.layers.at(-1)!.out,
+      timesteps: description.timesteps,
+      layers: this.layers,
+    };
   }
 
   /**
@@ -109,32 +107,31 @@ export class Network {
    * Errors: ERR_ARG and ERR_SHAPE (the description, with the place of the fault), ERR_NO_BACKEND, ERR_OOM.
    */
   static async create(description: NetworkDescription, options?: NetworkOptions): Promise<Network> {
-    const { backend, device, seed, threads, precision, profile } = checkOptions(options, 'options', optionNames);
-    const resolved = resolveNetwork(description);
-    const checkedSeed = checkInteger(seed === undefined ? 0 : seed, 'seed', { min: 0 });
-    const wanted = checkInteger(threads === undefined ? 0 : threads, 'threads', { min: 0, max: 1024 });
-    const given = precision === undefined ? undefined : checkOneOf(precision, 'precision', PRECISIONS);
-    const chosen = resolveBackend(backend, device);
-    return new Network(resolved, chosen, {
-      seed: checkedSeed,
-      threads: wanted === 0 ? availableParallelism() : wanted,
-      precision: given ?? (chosen.backend === 'cuda' ? 'mixed' : 'fp32'),
-      profile: checkBoolean(profile ?? false, 'profile'),
-    });
+    return Network.#create(resolveNetwork(description), checkNetworkOptions(options));
   }
 
   /** The network of a model file or checkpoint: its architecture and its parameters. Errors: ERR_IO, ERR_FORMAT. */
   static async open(path: string, options?: NetworkOptions): Promise<Network> {
-    checkOptions(options, 'options', optionNames);
+    const given = checkNetworkOptions(options);
     const { network: description, tensors } = await readModel(path);
-    const network = await Network.create(description, options);
-    network.setParameters(tensors);
-    return network;
+    const network = await Network.#create(description, given);
+    try {
+      const values = [...tensors].map(([name, { data }]) => ({ kind: 'parameter' as const, name, data }));
+      await network.#exclusive(() => writeValues(network.#native, values));
+      return network;
+    } catch (error) {
+      await network.dispose();
+      throw error;
+    }
   }
 
-  /** Alias of `Network.open`. */
-  static load(path: string, options?: NetworkOptions): Promise<Network> {
-    return Network.open(path, options);
+  static async #create(description: ResolvedNetwork, given: CheckedOptions): Promise<Network> {
+    const { chosen, ...options } = given;
+    if (chosen.backend === 'cpu') checkMemory(description);
+    const { name: _, ...spec } = description;
+    const { backend, device } = chosen;
+    const native = await NativeNetwork.create({ ...spec, ...options, backend, device: device ?? 0 });
+    return new Network(native, description, given);
   }
 
   /** Takes the parameters of a model file; its tensors must be exactly those of this network. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE. */
@@ -146,56 +143,18 @@ export class Network {
         'ERR_SHAPE',
         `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
       );
-    this.setParameters(tensors);
+    await this.setParameters(tensors);
   }
 
   /** Writes architecture and parameters, atomically. `metadata`: further entries of the file. Errors: ERR_IO. */
   async save(path: string, metadata?: Record<string, string>): Promise<void> {
     const extra = checkObject(metadata, 'metadata') as Record<string, string>;
-    await writeModel(path, this.description, this.parameters(), { extra });
+    await writeModel(path, this.description, await this.parameters(), { extra });
   }
 
   /** Runs images (N, C, H, W) through the network; any number of them. */
   async forward(pixels: Uint8Array, options?: ForwardOptions): Promise<ForwardResult> {
-    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit']);
-    const trace = checkBoolean(given['trace'] ?? false, 'trace');
-    const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
-    if (mode === 'ann' && (trace || traced))
-      throw new OneSpikeError(
-        'ERR_ARG',
-        "Expected mode 'snn' for trace and potentials but received 'ann', which has no time",
-      );
-    const earlyExit = checkEarlyExit(given, mode);
-    if (earlyExit && (trace || traced))
-      throw new OneSpikeError(
-        'ERR_ARG',
-        'Expected earlyExit without trace and potentials but received both: steps after the decision are not computed',
-      );
-    const batch = checkPixels(pixels, 'pixels', this.#shape);
-    const { count } = batch;
-    const { classes, input } = this.#shape;
-    const steps = this.description.timesteps;
-    const neurons = this.layers.map((layer) => layer.neurons);
-    const out = allocate(() => ({
-      logits: new Float32Array(count * classes),
-      decisionSteps: earlyExit ? new Uint8Array(count) : undefined,
-      potentials: traced ? new Float32Array(count * steps * classes) : undefined,
-      spikeTimes: trace ? neurons.map((size) => new Uint8Array(count * size)) : undefined,
-    }));
-    const bytes =
-      input[0] * input[1] * input[2] +
-      4 * classes * (traced ? steps + 1 : 1) +
-      (trace ? neurons.reduce((sum, size) => sum + size, 0) : 0);
-    const stats = await this.#exclusive(() =>
-      forwardInPieces(this.#native, { pixels: batch.pixels }, count, imagesPerCall(bytes), mode, out, signal),
-    );
-    const predictions = Int32Array.from({ length: count }, (_, n) => argmax(out.logits, n * classes, classes));
-    const result: ForwardResult = { logits: out.logits, predictions, stats };
-    if (out.decisionSteps) result.decisionSteps = out.decisionSteps;
-    if (out.potentials) result.potentials = out.potentials;
-    if (out.spikeTimes)
-      result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [`layers.${this.layers[i]!.layer}`, times]));
-    return result;
+    return this.#exclusive(forwardJob(this.#native, this.#sizes, pixels, options));
   }
 
   /** With the option `profile`: what the operations took since the last call. */
@@ -204,24 +163,24 @@ export class Network {
   }
 
   /** Predictions after each time step, from the `potentials` of a forward pass. */
-  anytime(potentials: Float32Array): Anytime {
+  async anytime(potentials: Float32Array): Promise<Anytime> {
     const { timesteps, alpha, beta } = this.description;
-    const threshold = new Float32Array(1);
-    this.#native.read('parameter', `layers.${this.layers.at(-1)!.layer}.threshold`, threshold);
-    return anytime(potentials, { classes: this.#shape.classes, timesteps, threshold: threshold[0]!, alpha, beta });
+    const { classes } = this.#sizes;
+    const data = new Float32Array(1);
+    const name = `${layerName(this.layers.at(-1)!.layer)}.threshold`;
+    await this.#exclusive(() => this.#native.read([{ kind: 'parameter', name, offset: 0, data }]));
+    return anytime(potentials, { classes, timesteps, threshold: data[0]!, alpha, beta });
   }
 
   /** Loss and gradients of one batch; the parameters stay as they are. */
   async gradients(pixels: Uint8Array, labels: Labels, options?: JobOptions): Promise<GradientsResult> {
     const { mode, signal } = checkJob(options);
-    const batch = checkPixels(pixels, 'pixels', this.#shape);
-    const classes = checkLabels(labels, 'labels', batch.count, this.#shape.classes);
+    const batch = checkPixels(pixels, 'pixels', this.#sizes);
+    const classes = checkLabels(labels, 'labels', batch.count, this.#sizes.classes);
     return this.#exclusive(async () => {
       const stats = await this.#native.gradients({ pixels: batch.pixels, labels: classes }, mode, signal);
-      const gradients = new Map(
-        [...readTensors(this.#native, 'gradient', this.#tensors)].map(([name, { data }]) => [name, data]),
-      );
-      return { loss: stats.loss, gradients, stats };
+      const tensors = await readTensors(this.#native, 'gradient', this.#tensors);
+      return { loss: stats.loss, gradients: new Map([...tensors].map(([name, { data }]) => [name, data])), stats };
     });
   }
 
@@ -232,8 +191,8 @@ export class Network {
   async trainStep(batch: Batch, options: TrainStepOptions): Promise<StepStats> {
     const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next']);
     const optimizer = checkOptimizer(given['optimizer']);
-    const step = { batch: checkBatch(batch, 'batch', this.#shape, true).batch, optimizer };
-    const next = checkNext(given['next'], this.#shape);
+    const step = { batch: checkBatch(batch, 'batch', this.#sizes, true).batch, optimizer };
+    const next = checkNext(given['next'], this.#sizes);
     const [stats] = await this.#exclusive(() => this.#native.train([step], next, mode, signal));
     return stats!;
   }
@@ -246,31 +205,32 @@ export class Network {
    */
   async trainSteps(steps: readonly TrainStep[], options?: TrainStepsOptions): Promise<StepStats[]> {
     const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next']);
-    const checked = checkSteps(steps, this.#shape);
-    const next = checkNext(given['next'], this.#shape);
+    const checked = checkSteps(steps, this.#sizes);
+    const next = checkNext(given['next'], this.#sizes);
     return this.#exclusive(() => this.#native.train(checked, next, mode, signal));
   }
 
   /** Loss, accuracy and activity of any number of images; the parameters stay as they are. */
   async evaluate(batch: Batch, options?: EvaluateOptions): Promise<StepStats> {
-    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit']);
-    const earlyExit = checkEarlyExit(given, mode);
-    const { batch: checked, count } = checkBatch(batch, 'batch', this.#shape, true);
-    const { input } = this.#shape;
-    // Augmentation is a function of the position in the batch, so an augmented one stays whole.
-    const whole = 'dataset' in checked && checked.augment !== undefined;
-    const step = whole ? count : imagesPerCall(input[0] * input[1] * input[2]);
-    return this.#exclusive(() =>
-      forwardInPieces(
-        this.#native,
-        checked,
-        count,
-        step,
-        mode,
-        { decisionSteps: earlyExit ? new Uint8Array(count) : undefined },
-        signal,
-      ),
-    );
+    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options);
+    return this.#exclusive(async () => {
+      const sums = new StepSums();
+      for (const piece of pieces) sums.add(await run(piece));
+      return sums.mean();
+    });
+  }
+
+  /**
+   * As `evaluate`, in pieces of which each is a job: yields the results over all images so far after each piece. Between
+   * two of them the network is free.
+   */
+  async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<StepStats, void, undefined> {
+    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options, ['piece']);
+    const sums = new StepSums();
+    for (const piece of pieces) {
+      sums.add(await this.#exclusive(() => run(piece)));
+      yield sums.mean();
+    }
   }
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
@@ -281,41 +241,41 @@ export class Network {
       max: 100,
     });
     const scale = checkNumber(given['scale'] === undefined ? 1 : given['scale'], 'scale', { min: 1e-6, max: 1e6 });
-    const { batch: checked } = checkBatch(batch, 'batch', this.#shape, false);
+    const { batch: checked } = checkBatch(batch, 'batch', this.#sizes, false);
     return this.#exclusive(() => this.#native.calibrate(checked, percentile, scale, signal));
   }
 
   /** Copies of all parameters, `layers.I.weight|bias|threshold|leak`, in PyTorch's layout. */
-  parameters(): Map<string, FloatTensor> {
-    this.#checkIdle();
-    return readTensors(this.#native, 'parameter', this.#tensors);
+  async parameters(): Promise<Map<string, FloatTensor>> {
+    return this.#exclusive(() => readTensors(this.#native, 'parameter', this.#tensors));
   }
 
   /** Replaces the given parameters: all of them, or none if one is wrong. Takes what `parameters()` returns as well. */
-  setParameters(
+  async setParameters(
     parameters: ReadonlyMap<string, Float32Array | FloatTensor> | Record<string, Float32Array | FloatTensor>,
-  ): void {
-    this.#checkIdle();
-    writeParameters(this.#native, this.#tensors, namedTensors(parameters, 'parameters'));
+  ): Promise<void> {
+    const values = namedTensors(parameters, 'parameters');
+    await this.#exclusive(writeParametersJob(this.#native, this.#tensors, values));
   }
 
-  /** Momentum, Adam's moments and the counters: with the parameters, all that training needs to go on to the same bits. */
-  optimizerState(): OptimizerState {
-    this.#checkIdle();
-    return readOptimizerState(this.#native, this.#tensors);
+  /** Momentum, Adam's moments and the counters: with the parameters, all that training needs to continue bit-identically. */
+  async optimizerState(): Promise<OptimizerState> {
+    return this.#exclusive(() => readOptimizerState(this.#native, this.#tensors));
   }
 
   /** Replaces the whole state; slots that are not given become zero. */
-  setOptimizerState(state: { slots: ReadonlyMap<string, Float32Array | FloatTensor>; counters: NativeCounters }): void {
-    this.#checkIdle();
+  async setOptimizerState(state: {
+    slots: ReadonlyMap<string, Float32Array | FloatTensor>;
+    counters: NativeCounters;
+  }): Promise<void> {
     const { slots, counters } = checkOptions(state, 'state', ['slots', 'counters']);
-    writeOptimizerState(this.#native, this.#tensors, namedTensors(slots, 'slots'), checkCounters(counters));
+    const values = namedTensors(slots, 'slots');
+    await this.#exclusive(writeOptimizerStateJob(this.#native, this.#tensors, values, checkCounters(counters)));
   }
 
   /** Forgets momentum, moments and the number of optimiser steps. */
-  resetOptimizer(): void {
-    this.#checkIdle();
-    this.#native.resetOptimizer();
+  async resetOptimizer(): Promise<void> {
+    await this.#exclusive(() => this.#native.resetOptimizer());
   }
 
   /** Optimiser steps made, and the position of the random stream behind dropout and the rate encoder. */
@@ -364,32 +324,4 @@ export class Network {
       this.#job = undefined;
     }
   }
-}
-
-/** Linux grants memory that it does not have and kills the process later, so what cannot fit is refused at once. */
-function checkMemory(description: ResolvedNetwork): void {
-  const parameters = layerShapes(description).reduce((sum, layer) => sum + layer.parameters, 0);
-  const needed = parameters * 4 * 4; // float32: parameters, gradients, and packed copies for both directions
-  const available = Math.min(totalmem(), process.constrainedMemory() || Infinity);
-  if (needed > available) {
-    throw new OneSpikeError(
-      'ERR_OOM',
-      `Expected a network of at most ${available} bytes but received one of ${parameters} parameters, which needs ${needed}`,
-    );
-  }
-}
-
-/** Allocation that reports the lack of memory by its code. */
-function allocate<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    throw new OneSpikeError('ERR_OOM', 'Out of memory: no room for the results of this many images', { cause });
-  }
-}
-
-/** Freezes a plain value and all it holds. */
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) Object.values(value).forEach(deepFreeze);
-  return Object.freeze(value);
 }

@@ -1,13 +1,13 @@
 // Shapes, parameters and dense multiply-accumulates of every layer of a resolved network.
 import { expected } from '../check';
 import type { LayerType, ResolvedNetwork } from './description';
+import { layerName, type LayerId } from './layer';
 
 export type MapShape = [number, number, number];
 
 /** One layer as it stands in its network. Counts are per image. */
 export interface LayerShape {
-  /** Entry of the layer list, pools included. */
-  index: number;
+  layer: LayerId;
   type: LayerType;
   /** [C, H, W]; of a linear layer the map that it flattens, in (C, H, W) order. */
   in: MapShape;
@@ -82,7 +82,7 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
     checkSize(out[0] * out[1] * out[2], 'neurons', where);
     const spiking = layer.type !== 'avgpool';
     const shape: LayerShape = {
-      index,
+      layer: index,
       type: layer.type,
       in: input,
       out,
@@ -126,9 +126,9 @@ export interface ParameterShape {
 /** Every trainable tensor of a network, in the order of its layers. */
 export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
   return layerShapes(network).flatMap((shape) => {
-    const layer = network.layers[shape.index]!;
+    const layer = network.layers[shape.layer]!;
     if (layer.type === 'avgpool') return [];
-    const name = `layers.${shape.index}`;
+    const name = layerName(shape.layer);
     const weight =
       layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
     const bias = layer.bias ? [{ name: `${name}.bias`, shape: [layer.out] }] : [];

@@ -1,20 +1,18 @@
 // The VGG family of the paper, scaled by options.
-import { z } from 'zod';
-
-import { checkOneOf } from '../check';
+import { checkOneOf, defined } from '../check';
 import {
   aboveZero,
-  checked,
+  below1,
   flag,
-  inputShape,
   integerOf,
-  networkOptions,
+  listOf,
+  networkName,
   numberOf,
-  rate,
-  resolveNetwork,
-  timestepCount,
-  unit,
-} from './description';
+  objectOf,
+  parse,
+  share,
+} from '../check/schema';
+import { inputShape, networkOptions, resolveNetwork, timestepCount } from './description';
 import type { LayerDescription, NetworkDescription } from './description';
 
 /** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 average pool. */
@@ -25,54 +23,57 @@ export const VGG = {
   vgg16: [64, 64, 'A', 128, 128, 'A', 256, 256, 256, 'A', 512, 512, 512, 'A', 512, 512, 512],
 } as const satisfies Record<string, readonly (number | 'A')[]>;
 
+/** The name of a VGG network. */
 export type VggName = keyof typeof VGG;
 
-/** Options of `vgg`; what a description accepts beside its layers is accepted here too. */
+/** Options of `vgg`, which include the fields of a description but its layers. */
 export interface VggOptions extends Omit<NetworkDescription, 'input' | 'timesteps' | 'layers'> {
-  /** 10 by default. */
+  /** The number of classes; 10 by default. */
   classes?: number;
-  /** T, 1 to 254; 5 by default. */
+  /** T, the number of time steps, from 1 to 254; 5 by default. */
   timesteps?: number;
-  /** [C, H, W]; [3, 32, 32] by default. */
+  /** The shape [C, H, W] of an image; [3, 32, 32] by default. */
   input?: [number, number, number];
-  /** Multiplies every count of channels, not the hidden units; 1 by default. */
+  /** The factor on every number of channels, not on the hidden units; 1 by default. */
   width?: number;
-  /** Units of the hidden linear layers; [4096, 4096] by default, [] for none. */
+  /** The units of the hidden linear layers; [4096, 4096] by default, [] for none. */
   hidden?: number[];
-  /** Rate of the hidden linear layers and of the convolutions that no pool follows; 0 by default. */
+  /** The dropout rate of the hidden linear layers and of the convolutions that no pool follows; 0 by default. */
   dropout?: number;
+  /** Whether layers have biases; false by default. */
   bias?: boolean;
-  /** Initial leak and threshold of every layer. */
+  /** The initial leak of every layer; 0.9 by default. */
   leak?: number;
+  /** The initial threshold of every layer; 1 by default. */
   threshold?: number;
 }
 
-const optionsSchema = z.strictObject(
+const optionsSchema = objectOf(
   {
-    name: z.string({ error: 'a name (a string)' }).optional(),
+    name: networkName.optional(),
     classes: integerOf(1, 65535).optional(),
     timesteps: timestepCount.optional(),
     input: inputShape.optional(),
     width: numberOf('a number > 0 and at most 64', (value) => value > 0 && value <= 64).optional(),
-    hidden: z.array(integerOf(1, 65535), { error: 'a list of unit counts' }).optional(),
-    dropout: rate.optional(),
+    hidden: listOf(integerOf(1, 65535), 'a list of unit counts').optional(),
+    dropout: below1.optional(),
     bias: flag.optional(),
-    leak: unit.optional(),
+    leak: share.optional(),
     threshold: aboveZero.optional(),
     ...networkOptions,
   },
-  { error: 'options (an object)' },
+  'options (an object)',
 );
-const OPTION_KEYS = Object.keys(optionsSchema.shape);
 
 /**
- * The description of a VGG network for `Network.create`.
+ * Returns the description of a VGG network for `Network.create`.
+ *
  * Errors: ERR_ARG for an unknown name or option, ERR_SHAPE when the image is too small for the pools.
  */
 export function vgg(name: VggName | (string & {}), options: VggOptions = {}): NetworkDescription {
   const plan: readonly (number | 'A')[] =
     VGG[checkOneOf(name, 'the name of a VGG network', Object.keys(VGG) as VggName[])];
-  const o = checked(optionsSchema, options, 'the options of vgg', () => OPTION_KEYS);
+  const o = parse(optionsSchema, options, 'the options of vgg');
   const {
     classes = 10,
     timesteps = 5,
@@ -104,11 +105,4 @@ export function vgg(name: VggName | (string & {}), options: VggOptions = {}): Ne
   };
   resolveNetwork(description);
   return description;
-}
-
-/** The object without its undefined fields, so that a description stays equal to its JSON. */
-function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

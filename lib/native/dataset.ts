@@ -3,12 +3,15 @@ import type { DatasetHandle } from '../../binding';
 import { checkTypedArray, expected } from '../check';
 import { call } from './addon';
 
-/** Images in native memory, so that a batch crosses the boundary as row numbers. Disposing is optional but prompt. */
-export class DeviceDataset {
+/** A data set in native memory, so that a batch crosses the boundary as row numbers. Disposing of it is optional but prompt. */
+export class NativeDataset {
   /** @internal */
   readonly handle: DatasetHandle;
+  /** The channels, height and width of an image. */
   readonly shape: readonly [number, number, number];
+  /** The number of images. */
   readonly count: number;
+  /** Whether the images have labels. */
   readonly labelled: boolean;
 
   /** @internal Use `createDataset`. */
@@ -29,13 +32,14 @@ export class DeviceDataset {
 }
 
 /**
- * Copies images (N, C, H, W) and labels (N, or null) of `shape` [C, H, W] into native memory.
+ * Copies images (N, C, H, W) of `shape` [C, H, W], and their labels (N, or null for none), into native memory.
+ *
  * Errors: ERR_ARG, ERR_SHAPE, ERR_OOM, ERR_NO_BACKEND.
  */
 export function createDataset(
   pixels: Uint8Array,
   labels: Int32Array | null,
   shape: readonly [number, number, number],
-): DeviceDataset {
-  return new DeviceDataset(pixels, labels, shape);
+): NativeDataset {
+  return new NativeDataset(pixels, labels, shape);
 }

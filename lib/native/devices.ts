@@ -6,43 +6,53 @@ import { checkInteger, checkOneOf } from '../check';
 import { OneSpikeError } from '../errors';
 import { call } from './addon';
 
+/** The name of a backend: `cpu` or `cuda`. */
 export type BackendName = NativeBackend;
+/** What a caller may ask for: a backend, or `auto` for a GPU if one can be used, else the CPU. */
 export type BackendChoice = 'auto' | BackendName;
 export const BACKEND_CHOICES = ['auto', 'cpu', 'cuda'] as const satisfies readonly BackendChoice[];
 /** Largest number of a device that is not a mistake. */
 export const MAX_DEVICE = 1023;
 
-/** A GPU as its driver shows it. */
+/** A GPU as its driver describes it. */
 export interface DeviceInfo {
-  /** Its number, as the option `device` takes it. */
+  /** The number of the GPU, as in the option `device`. */
   device: number;
+  /** The name of the GPU. */
   name: string;
+  /** The bytes of its memory. */
   memoryBytes: number;
-  /** When it was probed; null if it was not. */
+  /** The bytes that were free when it was probed; null if it was not. */
   freeBytes: number | null;
-  /** '9.0' */
+  /** The compute capability, such as '9.0'. */
   computeCapability: string;
-  /** CUDA version that the driver knows, and that this binary was built with: '13.0'. */
+  /** The version of CUDA that the driver supports, such as '13.0'. */
   driver: string;
+  /** The version of CUDA that this binary was built with, such as '13.0'. */
   runtime: string;
-  /** A kernel ran on it. Devices after the first that is usable are not probed: that would take their memory. */
+  /** Whether a kernel ran on it. Devices after the first that is usable are not probed, which would take their memory. */
   usable: boolean;
-  /** Why it is not usable; empty if it is, or was not probed. */
+  /** The reason why it is not usable; empty if it is, or was not probed. */
   reason: string;
 }
 
+/** What this installation and this machine offer. */
 export interface BackendInfo {
+  /** The version of onespike. */
   version: string;
-  /** What `auto` chooses on this machine. */
+  /** The backend that `auto` chooses on this machine. */
   backend: BackendName;
-  /** The processor that `backend` runs on, for people to read. */
-  device: string;
+  /** The number of the GPU that it runs on; null on the CPU. */
+  device: number | null;
+  /** The processor that it runs on, as text. */
+  processor: string;
   /** The instruction set that was chosen for the CPU kernels. */
   simdTarget: string;
+  /** The number of threads that the processor runs at once. */
   hardwareThreads: number;
-  /** This binary holds CUDA kernels. */
+  /** Whether this binary holds CUDA kernels. */
   binaryCuda: boolean;
-  /** Why they cannot be used; empty if they can. */
+  /** The reason why they cannot be used; empty if they can. */
   cudaReason: string;
   /** The GPUs of this machine; empty without CUDA kernels or a driver. */
   devices: DeviceInfo[];
@@ -90,7 +100,7 @@ export function hostInfo(): Pick<
   };
 }
 
-/** What this machine offers. Probes the GPUs until one is usable. Errors: ERR_NO_BACKEND when the addon cannot be loaded. */
+/** Describes this installation and this machine; it probes the GPUs until one is usable. Errors: ERR_NO_BACKEND when the addon cannot be loaded. */
 export function backendInfo(): BackendInfo {
   const { cpu, ...host } = hostInfo();
   const { devices, reason } = cudaDevices(null);
@@ -98,7 +108,8 @@ export function backendInfo(): BackendInfo {
   return {
     ...host,
     backend: gpu === undefined ? 'cpu' : 'cuda',
-    device: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
+    device: gpu?.device ?? null,
+    processor: gpu === undefined ? `${cpu} (${host.simdTarget})` : processorName(gpu),
     cudaReason: reason,
     devices,
   };
@@ -113,7 +124,7 @@ export interface ChosenBackend {
   backend: BackendName;
   /** Number of the GPU; null on the CPU. */
   device: number | null;
-  /** The processor, for people to read. */
+  /** The processor, as text. */
   processor: string;
 }
 

@@ -7,15 +7,15 @@ import type {
   NativeModule,
   NativeOptimizer,
   NativeOutputs,
-  NativeProfileEntry,
   NativeSpec,
   NativeStats,
+  NativeTensorPart,
   NetworkHandle,
   TensorKind,
 } from '../../binding';
 import { OneSpikeError, toOneSpikeError } from '../errors';
 import { call, native } from './addon';
-import type { DeviceDataset } from './dataset';
+import type { NativeDataset } from './dataset';
 
 export type {
   NativeAugment,
@@ -24,35 +24,88 @@ export type {
   NativeOptimizer,
   NativeOutputs,
   NativeSpec,
-  NativeStats,
+  NativeTensorPart,
   TensorKind,
 } from '../../binding';
 
 /** A batch as lib/model hands it over: checked, labels as Int32Array. */
-export type DeviceBatch =
+export type CheckedBatch =
   | { pixels: Uint8Array; labels?: Int32Array | undefined }
-  | { dataset: DeviceDataset; indices: Uint32Array; augment?: NativeAugment | undefined };
+  | { dataset: NativeDataset; indices: Uint32Array; augment?: NativeAugment | undefined };
+
+/** The results of one step: sums over its images, except `loss`, which is their mean. */
+export interface StepStats {
+  /** The mean loss over the images. */
+  loss: number;
+  /** The number of images whose prediction was correct. */
+  correct: number;
+  /** The number of images. */
+  count: number;
+  /** The number of neurons that fired, per hidden spiking layer, summed over the images. */
+  spikes: Float64Array;
+  /** The L2 norm of the gradient before clipping; 0 where no gradient was computed. */
+  gradientNorm: number;
+  /** The first layer with a number that is not finite, whose parameters are then not updated; null if all are finite. */
+  badLayer: number | null;
+  /** The time of the step, in seconds; of several steps in one call, their mean. */
+  seconds: number;
+  /** The mean over the images of the step at which they were decided; with `earlyExit`. */
+  meanDecisionStep?: number;
+}
+
+/** The wall time of one operation in one layer, added up over its calls. */
+export interface ProfileEntry {
+  /** The layer; null for work on the whole network. */
+  layer: number | null;
+  /** The name of the operation. */
+  operation: string;
+  /** The kernel that the last call chose, or ''. */
+  kernel: string;
+  /** The share of non-zero operands that it was chosen for, or 1. */
+  density: number;
+  /** The time of all calls, in milliseconds. */
+  milliseconds: number;
+  /** The number of calls. */
+  calls: number;
+}
 
 /** A training step, checked like its batch. */
-export interface DeviceStep {
-  batch: DeviceBatch;
+export interface CheckedStep {
+  batch: CheckedBatch;
   optimizer: NativeOptimizer;
 }
 
-function toNative(batch: DeviceBatch): NativeBatch {
+function toNative(batch: CheckedBatch): NativeBatch {
   return 'dataset' in batch ? { ...batch, dataset: batch.dataset.handle } : batch;
+}
+
+/** Native code has -1 where there is no layer. */
+function layerOrNull(layer: number): number | null {
+  return layer < 0 ? null : layer;
+}
+
+function toStats(stats: NativeStats): StepStats {
+  return { ...stats, badLayer: layerOrNull(stats.badLayer) };
 }
 
 function aborted(signal: AbortSignal): OneSpikeError {
   return new OneSpikeError('ERR_ABORTED', 'The job was aborted before it began', { cause: signal.reason });
 }
 
+/** The kinds of tensor that an optimiser keeps beside each parameter: momentum, or the moments of Adam. */
+export const SLOTS = ['slot0', 'slot1', 'slot2'] as const satisfies readonly TensorKind[];
+
 /** The native functions of one network, typed thinly; class Network of lib/model is what people use. */
 export class NativeNetwork {
-  private readonly handle: NetworkHandle;
+  private constructor(private readonly handle: NetworkHandle) {}
 
-  constructor(spec: NativeSpec) {
-    this.handle = call((module) => module.networkCreate(spec));
+  static async create(spec: NativeSpec): Promise<NativeNetwork> {
+    const module = native();
+    try {
+      return new NativeNetwork(await module.networkCreate(spec));
+    } catch (error) {
+      throw toOneSpikeError(error);
+    }
   }
 
   tensors(): { name: string; shape: number[] }[] {
@@ -71,16 +124,24 @@ export class NativeNetwork {
     return call((module) => module.networkMemory(this.handle));
   }
 
-  profile(): NativeProfileEntry[] {
-    return call((module) => module.networkProfile(this.handle));
+  profile(): ProfileEntry[] {
+    return call((module) => module.networkProfile(this.handle)).map((entry) => ({
+      ...entry,
+      layer: layerOrNull(entry.layer),
+    }));
   }
 
-  read(kind: TensorKind, name: string, into: Float32Array): void {
-    call((module) => module.networkRead(this.handle, kind, name, into));
+  /** Slots of the optimiser that have been used: slot0 to slot<n - 1>. The others read as zeros. */
+  slots(): number {
+    return call((module) => module.networkSlots(this.handle));
   }
 
-  write(kind: TensorKind, name: string, from: Float32Array): void {
-    call((module) => module.networkWrite(this.handle, kind, name, from));
+  read(parts: NativeTensorPart[]): Promise<void> {
+    return this.job(undefined, (module) => module.networkRead(this.handle, parts));
+  }
+
+  write(parts: NativeTensorPart[]): Promise<void> {
+    return this.job(undefined, (module) => module.networkWrite(this.handle, parts));
   }
 
   counters(): NativeCounters {
@@ -91,29 +152,33 @@ export class NativeNetwork {
     call((module) => module.networkSetCounters(this.handle, counters));
   }
 
-  resetOptimizer(): void {
-    call((module) => module.networkResetOptimizer(this.handle));
+  resetOptimizer(): Promise<void> {
+    return this.job(undefined, (module) => module.networkResetOptimizer(this.handle));
   }
 
-  forward(batch: DeviceBatch, mode: NativeMode, out: NativeOutputs, signal?: AbortSignal): Promise<NativeStats> {
-    return this.job(signal, (module) => module.networkForward(this.handle, toNative(batch), mode, out));
+  /** The loss is NaN without labels. */
+  async forward(batch: CheckedBatch, mode: NativeMode, out: NativeOutputs, signal?: AbortSignal): Promise<StepStats> {
+    return toStats(await this.job(signal, (module) => module.networkForward(this.handle, toNative(batch), mode, out)));
   }
 
-  gradients(batch: DeviceBatch, mode: NativeMode, signal?: AbortSignal): Promise<NativeStats> {
-    return this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode));
+  async gradients(batch: CheckedBatch, mode: NativeMode, signal?: AbortSignal): Promise<StepStats> {
+    return toStats(await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode)));
   }
 
-  train(
-    steps: readonly DeviceStep[],
-    next: DeviceBatch | null,
+  async train(
+    steps: readonly CheckedStep[],
+    next: CheckedBatch | null,
     mode: NativeMode,
     signal?: AbortSignal,
-  ): Promise<NativeStats[]> {
+  ): Promise<StepStats[]> {
     const list = steps.map(({ batch, optimizer }) => ({ batch: toNative(batch), optimizer }));
-    return this.job(signal, (module) => module.networkTrain(this.handle, list, next && toNative(next), mode));
+    const results = await this.job(signal, (module) =>
+      module.networkTrain(this.handle, list, next && toNative(next), mode),
+    );
+    return results.map(toStats);
   }
 
-  calibrate(batch: DeviceBatch, percentile: number, scale: number, signal?: AbortSignal): Promise<void> {
+  calibrate(batch: CheckedBatch, percentile: number, scale: number, signal?: AbortSignal): Promise<void> {
     return this.job(signal, (module) => module.networkCalibrate(this.handle, toNative(batch), percentile, scale));
   }
 

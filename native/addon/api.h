@@ -8,19 +8,22 @@ namespace onespike::addon {
 // network.cc: answers at once
 Napi::Value info(const Napi::CallbackInfo& info);
 Napi::Value devices(const Napi::CallbackInfo& info);
-Napi::Value network_create(const Napi::CallbackInfo& info);
 Napi::Value network_tensors(const Napi::CallbackInfo& info);
 Napi::Value network_layers(const Napi::CallbackInfo& info);
 Napi::Value network_steps_at_once(const Napi::CallbackInfo& info);
 Napi::Value network_memory(const Napi::CallbackInfo& info);
 Napi::Value network_profile(const Napi::CallbackInfo& info);
-Napi::Value network_read(const Napi::CallbackInfo& info);
-Napi::Value network_write(const Napi::CallbackInfo& info);
+Napi::Value network_slots(const Napi::CallbackInfo& info);
 Napi::Value network_counters(const Napi::CallbackInfo& info);
 Napi::Value network_set_counters(const Napi::CallbackInfo& info);
-Napi::Value network_reset_optimizer(const Napi::CallbackInfo& info);
 Napi::Value network_abort(const Napi::CallbackInfo& info);
 Napi::Value network_dispose(const Napi::CallbackInfo& info);
+
+// network_state.cc: answers a promise
+Napi::Value network_create(const Napi::CallbackInfo& info);
+Napi::Value network_read(const Napi::CallbackInfo& info);
+Napi::Value network_write(const Napi::CallbackInfo& info);
+Napi::Value network_reset_optimizer(const Napi::CallbackInfo& info);
 
 // network_jobs.cc: answers a promise
 Napi::Value network_forward(const Napi::CallbackInfo& info);

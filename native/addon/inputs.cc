@@ -177,8 +177,8 @@ Mode read_mode(Napi::Value value) {
   return read_choice<Mode>(value, "mode", {{"ann", Mode::kAnn}, {"snn", Mode::kSnn}});
 }
 
-TensorKind read_tensor_kind(Napi::Value value) {
-  return read_choice<TensorKind>(value, "kind",
+TensorKind read_tensor_kind(Napi::Value value, const std::string& name) {
+  return read_choice<TensorKind>(value, name,
                                  {{"parameter", TensorKind::kParameter},
                                   {"gradient", TensorKind::kGradient},
                                   {"slot0", TensorKind::kSlot0},

@@ -34,7 +34,7 @@ enum class Labels { kOptional, kRequired };
 NetworkSpec read_spec(Napi::Value value);
 BackendSpec read_backend(Napi::Value value);  // of the same object
 Mode read_mode(Napi::Value value);
-TensorKind read_tensor_kind(Napi::Value value);
+TensorKind read_tensor_kind(Napi::Value value, const std::string& name);
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name);
 
 // Copies the batch; checks that it fits the network, that every index exists and every label used is a class.

@@ -15,17 +15,18 @@ struct Export {
 constexpr Export kExports[] = {
     {"info", guard_sync<info>},
     {"devices", guard_sync<devices>},
-    {"networkCreate", guard_sync<network_create>},
+    {"networkCreate", guard_async<network_create>},
     {"networkTensors", guard_sync<network_tensors>},
     {"networkLayers", guard_sync<network_layers>},
     {"networkStepsAtOnce", guard_sync<network_steps_at_once>},
     {"networkMemory", guard_sync<network_memory>},
     {"networkProfile", guard_sync<network_profile>},
-    {"networkRead", guard_sync<network_read>},
-    {"networkWrite", guard_sync<network_write>},
+    {"networkSlots", guard_sync<network_slots>},
+    {"networkRead", guard_async<network_read>},
+    {"networkWrite", guard_async<network_write>},
     {"networkCounters", guard_sync<network_counters>},
     {"networkSetCounters", guard_sync<network_set_counters>},
-    {"networkResetOptimizer", guard_sync<network_reset_optimizer>},
+    {"networkResetOptimizer", guard_async<network_reset_optimizer>},
     {"networkForward", guard_async<network_forward>},
     {"networkGradients", guard_async<network_gradients>},
     {"networkTrain", guard_async<network_train>},
@@ -37,9 +38,11 @@ constexpr Export kExports[] = {
 };
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new Instance(env));  // freed by Node-API when the environment ends
-  for (const Export& each : kExports) exports.Set(each.name, Napi::Function::New(env, each.function, each.name));
-  return exports;
+  return with_js_errors(env, [&] {
+    env.SetInstanceData(new Instance(env));  // freed by Node-API when the environment ends
+    for (const Export& each : kExports) exports.Set(each.name, Napi::Function::New(env, each.function, each.name));
+    return exports;
+  });
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
-// Exported functions about a network that answer at once. The jobs are in network_jobs.cc.
-#include <cmath>
+// Exported functions about a network that answer at once. The jobs are in network_jobs.cc and network_state.cc.
 #include <memory>
 #include <thread>
 #include <utility>
@@ -17,26 +16,6 @@
 #endif
 
 namespace onespike::addon {
-namespace {
-
-std::shared_ptr<NetworkEntry> first_argument(const Napi::CallbackInfo& info, size_t arity, const char* function) {
-  check_arity(info, arity, function);
-  return network_entry(Instance::of(info.Env()), info[0]);
-}
-
-// Position of the tensor called `value`; ERR_ARG if the network has none.
-int find_tensor(const NetworkEntry& entry, Napi::Value value) {
-  const std::string name = read_string(value, "name");
-  const std::vector<TensorInfo>& tensors = entry.shape.tensors;
-  for (size_t i = 0; i < tensors.size(); i++) {
-    if (tensors[i].name == name) return static_cast<int>(i);
-  }
-  fail_expected("the name of a tensor such as '" + (tensors.empty() ? std::string() : tensors.front().name) + "'",
-                "name", value);
-}
-
-}  // namespace
-
 // info(): NativeInfo
 Napi::Value info(const Napi::CallbackInfo& info) {
   check_arity(info, 0, "info");
@@ -76,18 +55,6 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
   object.Set("reason", reason);
   object.Set("list", list);
   return object;
-}
-
-// networkCreate(spec: NativeSpec): NetworkHandle
-Napi::Value network_create(const Napi::CallbackInfo& info) {
-  check_arity(info, 1, "networkCreate");
-  const NetworkSpec spec = read_spec(info[0]);
-  std::unique_ptr<Backend> backend;
-  std::unique_ptr<Network> network;
-  check(make_backend(read_backend(info[0]), &backend));
-  check(Network::create(spec, std::move(backend), &network));
-  Instance& instance = Instance::of(info.Env());
-  return make_handle(instance, std::make_shared<NetworkEntry>(std::move(network), instance.live()));
 }
 
 // networkTensors(network: NetworkHandle): { name: string; shape: number[] }[]
@@ -155,31 +122,10 @@ Napi::Value network_profile(const Napi::CallbackInfo& info) {
   return list;
 }
 
-// networkRead(network: NetworkHandle, kind: TensorKind, name: string, into: Float32Array): void
-Napi::Value network_read(const Napi::CallbackInfo& info) {
-  const auto entry = first_argument(info, 4, "networkRead");
-  const TensorKind kind = read_tensor_kind(info[1]);
-  const int tensor = find_tensor(*entry, info[2]);
-  const ArrayView<float> into = view_of<float>(info[3], "into", entry->shape.tensors[tensor].size);
-  entry->require_idle();
-  check(entry->network->read(kind, tensor, into.data));
-  return info.Env().Undefined();
-}
-
-// networkWrite(network: NetworkHandle, kind: TensorKind, name: string, from: Float32Array): void
-Napi::Value network_write(const Napi::CallbackInfo& info) {
-  const auto entry = first_argument(info, 4, "networkWrite");
-  const TensorKind kind = read_tensor_kind(info[1]);
-  const int tensor = find_tensor(*entry, info[2]);
-  const ArrayView<float> from = view_of<float>(info[3], "from", entry->shape.tensors[tensor].size);
-  entry->require_idle();
-  for (int64_t i = 0; i < from.length; i++) {
-    if (!std::isfinite(from.data[i]))
-      fail(Code::kArg, "Expected finite numbers for from but received " + std::to_string(from.data[i]) + " at " +
-                           std::to_string(i));
-  }
-  check(entry->network->write(kind, tensor, from.data));
-  return info.Env().Undefined();
+// networkSlots(network: NetworkHandle): number
+Napi::Value network_slots(const Napi::CallbackInfo& info) {
+  const auto entry = idle_network(info, 1, "networkSlots");
+  return Napi::Number::New(info.Env(), entry->network->optimizer_slots());
 }
 
 // networkCounters(network: NetworkHandle): NativeCounters
@@ -201,14 +147,6 @@ Napi::Value network_set_counters(const Napi::CallbackInfo& info) {
   entry->require_idle();
   entry->network->set_optimizer_steps(steps);
   entry->network->set_random_step(static_cast<uint64_t>(random_step));
-  return info.Env().Undefined();
-}
-
-// networkResetOptimizer(network: NetworkHandle): void
-Napi::Value network_reset_optimizer(const Napi::CallbackInfo& info) {
-  const auto entry = first_argument(info, 1, "networkResetOptimizer");
-  entry->require_idle();
-  entry->network->reset_optimizer();
   return info.Env().Undefined();
 }
 

@@ -1,7 +1,6 @@
 // Exported functions that run on a network's own thread and answer a promise: forward, gradients, train, calibrate.
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -12,45 +11,13 @@
 #include "addon/inputs.h"
 #include "addon/support/instance.h"
 #include "addon/support/job.h"
+#include "addon/support/output.h"
 
 namespace onespike::addon {
 namespace {
 
 // Steps in one call: more than any backend gains from, few enough to hold.
 constexpr uint32_t kMaxSteps = 1024;
-
-// A JavaScript array and the native buffer that is copied into it when the job completes.
-template <class T>
-class Output {
- public:
-  Output() = default;
-  Output(Napi::Value value, std::string name, int64_t length) : name_(std::move(name)), length_(length) {
-    view_of<T>(value, name_, length_);
-    reference_ = Napi::Persistent(value.As<Napi::Object>());
-  }
-
-  T* allocate() {  // on the runner's thread
-    if (!reference_.IsEmpty()) buffer_.resize(static_cast<size_t>(length_));
-    return buffer_.empty() ? nullptr : buffer_.data();
-  }
-
-  void deliver() const {
-    if (reference_.IsEmpty()) return;
-    ArrayView<T> view{};
-    try {
-      view = view_of<T>(reference_.Value(), name_, length_);
-    } catch (const CodedError& error) {
-      fail(Code::kState, "Expected " + name_ + " to stay as it was until the job ended: " + error.message);
-    }
-    std::memcpy(view.data, buffer_.data(), buffer_.size() * sizeof(T));
-  }
-
- private:
-  Napi::ObjectReference reference_;
-  std::string name_;
-  int64_t length_ = 0;
-  std::vector<T> buffer_;
-};
 
 class Stopwatch {
  public:
@@ -98,8 +65,9 @@ class BatchJob : public Job {
  protected:
   virtual Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) = 0;
 
-  Status run(Network& network, const std::atomic<bool>& stop) final {
+  Status run(const std::atomic<bool>& stop) final {
     const Stopwatch watch;
+    Network& network = this->network();
     const Rows& rows = input_.rows;
     BatchStorage storage;
     Batch batch;
@@ -173,8 +141,9 @@ class TrainJob final : public Job {
         mode_(mode) {}
 
  private:
-  Status run(Network& network, const std::atomic<bool>& stop) override {
+  Status run(const std::atomic<bool>& stop) override {
     const Stopwatch watch;
+    Network& network = this->network();
     BatchStorage storage;
     StepGroup group;
     group.count = inputs_.size();
@@ -187,14 +156,12 @@ class TrainJob final : public Job {
   }
 
   Status batch_of_step(const Network& network, size_t i, BatchStorage* storage, Batch* batch) {
-    Prefetcher& ahead = *entry().prefetcher;
+    Prefetcher& ahead = *entry()->prefetcher;
     const Rows& rows = inputs_[i].rows;
-    Status status = batch_of(
-        network, inputs_[i], storage,
-        [&](BatchStorage* to) { return ahead.take(rows.data, rows.indices, rows.augment, to); }, batch);
+    Status status =
+        batch_of(network, inputs_[i], storage, [&](BatchStorage* to) { return ahead.take(rows, to); }, batch);
     const BatchInput* next = i + 1 < inputs_.size() ? &inputs_[i + 1] : next_ ? &*next_ : nullptr;
-    if (next && next->has_rows() && !network.draws(*next->rows.data))
-      ahead.start(next->rows.data, next->rows.indices, next->rows.augment);
+    if (next && next->has_rows() && !network.draws(*next->rows.data)) ahead.start(next->rows);
     return status;
   }
 
@@ -231,14 +198,6 @@ class CalibrateJob final : public BatchJob {
 
   double percentile_, scale_;
 };
-
-// The network of the first argument, if it could start a job now; submit() decides again.
-std::shared_ptr<NetworkEntry> idle_network(const Napi::CallbackInfo& info, size_t arity, const char* function) {
-  check_arity(info, arity, function);
-  auto entry = network_entry(Instance::of(info.Env()), info[0]);
-  entry->require_idle();
-  return entry;
-}
 
 }  // namespace
 

@@ -103,7 +103,7 @@ class Bench {
         .neuron = p,
         .n = n_,
         .shape = s_});
-    return profile_.take().back().milliseconds / n_;
+    return profile_.take().front().milliseconds / n_;
   }
 
   StageShape s_;

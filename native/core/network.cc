@@ -33,6 +33,14 @@ Status check_tensor(const NetworkState& net, int tensor) {
                                        " but received " + std::to_string(tensor));
 }
 
+Status check_part(const NetworkState& net, int tensor, int64_t offset, int64_t count) {
+  if (Status status = check_tensor(net, tensor); !status.ok()) return status;
+  const TensorInfo& info = net.plan.tensors[tensor];
+  if (offset >= 0 && count >= 1 && offset < info.size && count <= info.size - offset) return Status::success();
+  return Status::error(Code::kArg, "Expected a part of the " + std::to_string(info.size) + " numbers of " + info.name +
+                                       " but received " + std::to_string(count) + " from " + std::to_string(offset));
+}
+
 }  // namespace
 
 Network::Network() = default;
@@ -69,19 +77,31 @@ int Network::steps_at_once() const { return state_->backend->steps_at_once(); }
 uint64_t Network::random_step() const { return state_->random_step; }
 void Network::set_random_step(uint64_t step) { state_->random_step = step; }
 
-Status Network::read(TensorKind kind, int tensor, float* into) const {
+Status Network::read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const {
   return guarded([&] {
-    if (Status status = check_tensor(*state_, tensor); !status.ok()) return status;
-    return state_->parameters.read(kind, tensor, into);
+    if (Status status = check_part(*state_, tensor, offset, count); !status.ok()) return status;
+    return state_->parameters.read(kind, tensor, offset, count, into);
   });
 }
 
-Status Network::write(TensorKind kind, int tensor, const float* from) {
+Status Network::write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from) {
   return guarded([&] {
-    if (Status status = check_tensor(*state_, tensor); !status.ok()) return status;
-    return state_->parameters.write(kind, tensor, from);
+    if (Status status = check_part(*state_, tensor, offset, count); !status.ok()) return status;
+    return state_->parameters.write(kind, tensor, offset, count, from);
   });
 }
+
+Status Network::read(TensorKind kind, int tensor, float* into) const {
+  if (Status status = check_tensor(*state_, tensor); !status.ok()) return status;
+  return read(kind, tensor, 0, state_->plan.tensors[tensor].size, into);
+}
+
+Status Network::write(TensorKind kind, int tensor, const float* from) {
+  if (Status status = check_tensor(*state_, tensor); !status.ok()) return status;
+  return write(kind, tensor, 0, state_->plan.tensors[tensor].size, from);
+}
+
+int Network::optimizer_slots() const { return state_->parameters.slots(); }
 
 void Network::reset_optimizer() {
   state_->parameters.zero_slots();

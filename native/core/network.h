@@ -89,6 +89,12 @@ class Network {
 
   Status read(TensorKind kind, int tensor, float* into) const;
   Status write(TensorKind kind, int tensor, const float* from);
+  // A part of a tensor: `count` numbers from `offset` on, in PyTorch's order. ERR_ARG unless 0 <= offset < offset +
+  // count
+  // <= size.
+  Status read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const;
+  Status write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from);
+  int optimizer_slots() const;      // slots that an optimiser has used, 0 to 3: the others read as zeros
   int64_t optimizer_steps() const;  // Adam's step count; part of a checkpoint
   void set_optimizer_steps(int64_t steps);
   void reset_optimizer();        // all slots zero, count zero
@@ -107,7 +113,8 @@ class Network {
   // says why, as this one does if it made none.
   Status train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats);
   int steps_at_once() const;  // so many make the wait too short to matter: 1 where calls wait anyway
-  // SPEC section 6.2: thresholds layer by layer from the percentile (0..100) of the weighted input; leaks become 1.
+  // docs/MATHEMATICS.md, "Conversion": thresholds layer by layer from the percentile (0..100) of the weighted input;
+  // leaks become 1.
   Status calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop);
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "ops/rng.h"
 
@@ -26,16 +27,39 @@ Where locate(const Plan& plan, int tensor) {
   return {0, Part::kWeight};
 }
 
-// Calls f(index in PyTorch's (O, I, kh, kw), index in the packed tensor) for every weight. A linear layer's I runs over
-// (C, H, W) of the pooled map, which is its kernel.
+// Calls f(index in PyTorch's (O, I, kh, kw), index in the packed tensor) for the weights of output channels [first,
+// last). A linear layer's I runs over (C, H, W) of the pooled map, which is its kernel. Sixteen channels at a time:
+// they are one cache line of the packed tensor, and their sixteen lines of the other one stay in the L1 cache.
 template <class F>
-void each_weight(const StageShape& s, const F& f) {
-  for (const Tile& tile : tiles_of(s.out_cs))
-    for (int o = tile.begin; o < std::min(tile.begin + tile.width, s.out_c); ++o)
+void each_weight(const StageShape& s, int first, int last, const F& f) {
+  for (const Tile& tile : tiles_of(s.out_cs)) {
+    const int64_t start = int64_t(tile.begin) * s.taps() * s.src_cs;
+    const int end = std::min({tile.begin + tile.width, s.out_c, last});
+    for (int block = std::max(tile.begin, first); block < end; block += kLane)
       for (int c = 0; c < s.src_c; ++c)
         for (int tap = 0; tap < s.taps(); ++tap)
-          f((int64_t(o) * s.src_c + c) * s.taps() + tap,
-            int64_t(tile.begin) * s.taps() * s.src_cs + (int64_t(tap) * s.src_cs + c) * tile.width + (o - tile.begin));
+          for (int o = block; o < std::min(block + kLane, end); ++o)
+            f((int64_t(o) * s.src_c + c) * s.taps() + tap,
+              start + (int64_t(tap) * s.src_cs + c) * tile.width + (o - tile.begin));
+  }
+}
+
+// The packed tiles that hold a range of a weight tensor in PyTorch's order: floats [begin, end) of the packed tensor,
+// and its output channels [first, last).
+struct PackedRange {
+  int first = 0, last = 0;
+  int64_t begin = 0, end = 0;
+};
+
+PackedRange packed_range(const StageShape& s, int64_t offset, int64_t count) {
+  const int64_t row = int64_t(s.src_c) * s.taps(), packed_row = int64_t(s.src_cs) * s.taps();
+  PackedRange range;
+  range.first = int(offset / row);
+  range.last = int((offset + count - 1) / row) + 1;
+  const Tile front = tile_of(range.first, s.out_cs), back = tile_of(range.last - 1, s.out_cs);
+  range.begin = front.begin * packed_row;
+  range.end = (back.begin + back.width) * packed_row;
+  return range;
 }
 
 }  // namespace
@@ -79,10 +103,11 @@ int64_t Parameters::neurons() const { return round_up(2 * int(stages_.size()), k
 void Parameters::initialise() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageShape& s = plan_.stages[i];
-    const Rng rng = Rng::of(plan_.spec.seed, 0x77656967, uint64_t(s.layer));
+    const Rng rng = Rng::of(plan_.spec.seed, Stream::kWeights, s.layer);
     const float scale = std::sqrt(2.0f / (float(s.taps()) * float(s.src_c)));
     std::vector<float> packed(size_t(s.weights()), 0.0f);
-    each_weight(s, [&](int64_t from, int64_t to) { packed[size_t(to)] = scale * rng.normal(uint64_t(from)); });
+    each_weight(s, 0, s.out_c,
+                [&](int64_t from, int64_t to) { packed[size_t(to)] = scale * rng.normal(uint64_t(from)); });
     backend_.upload(stages_[i].weight, packed.data(), packed.size() * sizeof(float));
     const LayerSpec& layer = plan_.spec.layers[s.layer];
     const float neuron[2] = {layer.threshold, layer.leak};
@@ -116,6 +141,10 @@ Status Parameters::allocate_slots(int count) {
 }
 
 void Parameters::zero(float* values, int64_t count) { backend_.run(ZeroTask{values, size_t(count) * sizeof(float)}); }
+
+int Parameters::slots() const {
+  return int(std::count_if(std::begin(neuron_slots_), std::end(neuron_slots_), [](const float* slot) { return slot; }));
+}
 
 void Parameters::zero_gradients() {
   for (size_t i = 0; i < stages_.size(); ++i) {
@@ -157,24 +186,26 @@ float* array_of(const StageParameters& p, TensorKind kind, Part part) {
 
 }  // namespace
 
-Status Parameters::read(TensorKind kind, int tensor, float* into) const {
+Status Parameters::read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const {
   const Where at = locate(plan_, tensor);
-  const StageParameters& p = stages_[at.stage];
   const StageShape& s = plan_.stages[at.stage];
-  const float* from = array_of(p, kind, at.part);
+  const float* from = array_of(stages_[at.stage], kind, at.part);
   if (!from) {
-    std::fill(into, into + plan_.tensors[tensor].size, 0.0f);
+    std::fill(into, into + count, 0.0f);
   } else if (at.part != Part::kWeight) {
-    backend_.download(into, from, size_t(plan_.tensors[tensor].size) * sizeof(float));
+    backend_.download(into, from + offset, size_t(count) * sizeof(float));
   } else {
-    std::vector<float> packed(static_cast<size_t>(s.weights()));
-    backend_.download(packed.data(), from, packed.size() * sizeof(float));
-    each_weight(s, [&](int64_t torch, int64_t at) { into[torch] = packed[size_t(at)]; });
+    const PackedRange range = packed_range(s, offset, count);
+    std::vector<float> packed(static_cast<size_t>(range.end - range.begin));
+    backend_.download(packed.data(), from + range.begin, packed.size() * sizeof(float));
+    each_weight(s, range.first, range.last, [&](int64_t torch, int64_t at) {
+      if (torch >= offset && torch < offset + count) into[torch - offset] = packed[size_t(at - range.begin)];
+    });
   }
   return backend_.finish();
 }
 
-Status Parameters::write(TensorKind kind, int tensor, const float* from) {
+Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from) {
   const Where at = locate(plan_, tensor);
   const StageParameters& p = stages_[at.stage];
   const StageShape& s = plan_.stages[at.stage];
@@ -192,11 +223,15 @@ Status Parameters::write(TensorKind kind, int tensor, const float* from) {
                                          std::to_string(*from));
   float* to = array_of(p, kind, at.part);
   if (at.part != Part::kWeight) {
-    backend_.upload(to, from, size_t(plan_.tensors[tensor].size) * sizeof(float));
+    backend_.upload(to + offset, from, size_t(count) * sizeof(float));
   } else {
-    std::vector<float> packed(size_t(s.weights()), 0.0f);
-    each_weight(s, [&](int64_t torch, int64_t at) { packed[size_t(at)] = from[torch]; });
-    backend_.upload(to, packed.data(), packed.size() * sizeof(float));
+    const PackedRange range = packed_range(s, offset, count);
+    std::vector<float> packed(static_cast<size_t>(range.end - range.begin));
+    backend_.download(packed.data(), to + range.begin, packed.size() * sizeof(float));  // what a part leaves as it is
+    each_weight(s, range.first, range.last, [&](int64_t torch, int64_t at) {
+      if (torch >= offset && torch < offset + count) packed[size_t(at - range.begin)] = from[torch - offset];
+    });
+    backend_.upload(to + range.begin, packed.data(), packed.size() * sizeof(float));
   }
   return backend_.finish();
 }
@@ -231,17 +266,31 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   backend_.run(ClampNeuronsTask{neurons_, int(stages_.size()), result});
 }
 
+namespace {
+
+// Every factor is computed in double precision and rounded once.
+UpdateParams update_params(const OptimizerOptions& o, int64_t step, float learning_rate, float weight_decay) {
+  const double rate = learning_rate;
+  const float correction1 = float(1 - std::pow(double(o.beta1), double(step)));
+  const float correction2 = float(1 - std::pow(double(o.beta2), double(step)));
+  UpdateParams p;
+  p.learning_rate = learning_rate, p.momentum = o.momentum;
+  p.weight_decay = weight_decay, p.shrink = float(1 - rate * weight_decay);
+  p.beta1 = o.beta1, p.beta2 = o.beta2, p.epsilon = o.epsilon;
+  p.rest1 = float(1 - double(o.beta1)), p.rest2 = float(1 - double(o.beta2));
+  p.corrected_rate = float(rate / correction1);
+  p.inverse_root = float(1 / std::sqrt(double(correction2)));
+  p.decoupled = o.kind == OptimizerKind::kAdamW, p.amsgrad = o.amsgrad;
+  return p;
+}
+
+}  // namespace
+
 StepInputs update_inputs(const OptimizerOptions& o, int64_t step) {
-  UpdateParams base;
-  base.learning_rate = o.learning_rate, base.momentum = o.momentum;
-  base.beta1 = o.beta1, base.beta2 = o.beta2, base.epsilon = o.epsilon;
-  base.correction1 = float(1 - std::pow(double(o.beta1), double(step)));
-  base.correction2 = float(1 - std::pow(double(o.beta2), double(step)));
-  base.decoupled = o.kind == OptimizerKind::kAdamW, base.amsgrad = o.amsgrad;
   StepInputs inputs;
-  inputs.weights = inputs.biases = inputs.neurons = base;
-  inputs.weights.weight_decay = o.weight_decay;
-  inputs.neurons.learning_rate = o.neuron_learning_rate;
+  inputs.weights = update_params(o, step, o.learning_rate, o.weight_decay);
+  inputs.biases = update_params(o, step, o.learning_rate, 0);
+  inputs.neurons = update_params(o, step, o.neuron_learning_rate, 0);
   inputs.clip_norm = o.clip_norm;
   return inputs;
 }

@@ -36,14 +36,16 @@ class Parameters {
   Status allocate();  // weights and biases, initialised from the seed
   Status allocate_gradients();
   Status allocate_slots(int count);
+  int slots() const;  // that are allocated: 0 before the first step of an optimiser that needs one
   void zero_gradients();
   void zero_slots();
   StageParameters& operator[](size_t stage) { return stages_[stage]; }
   const StageParameters& operator[](size_t stage) const { return stages_[stage]; }
   int64_t bytes() const { return bytes_; }
 
-  Status read(TensorKind kind, int tensor, float* into) const;
-  Status write(TensorKind kind, int tensor, const float* from);
+  // `count` numbers of a tensor from `offset` on, in PyTorch's order; at least one, and all within it.
+  Status read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const;
+  Status write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from);
   void squared_norm(double* total) const;  // of the gradients, +=
   // Unless the step's numbers are not finite.
   void optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result);

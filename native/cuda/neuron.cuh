@@ -1,4 +1,5 @@
-// One neuron over time, forward and backward (SPEC sections 3 and 5): what the epilogues of all products share.
+// One neuron over time, forward and backward (docs/MATHEMATICS.md, "The neuron" and "Gradients through time"): what the
+// epilogues of all products share.
 #pragma once
 
 #include <cmath>

@@ -30,23 +30,21 @@ struct EndGradient {
 };
 
 template <OptimizerKind kind>
-struct Update {
-  UpdateTask task;
-
-  __device__ void operator()(int64_t i) const {
-    if (!task.result->finite) return;
-    UpdateParams p = *task.params;
-    p.gradient_scale = task.result->gradient_scale;
-    float &weight = task.weight[i], &first = task.slots[0][i];
+__global__ void __launch_bounds__(kElementThreads) update_kernel(int64_t count, UpdateTask task) {
+  if (!task.result->finite) return;
+  // Into registers before the loop: the compiler must assume that its stores change what pointers lead to.
+  UpdateParams p = *task.params;
+  p.gradient_scale = task.result->gradient_scale;
+  for (int64_t i = first_element(); i < count; i += element_stride()) {
     if constexpr (kind == OptimizerKind::kSgd) {
-      sgd_update<ScalarMath<float>>(weight, task.gradient[i], first, p);
+      sgd_update<ScalarMath<float>>(task.weight[i], task.gradient[i], task.slots[0][i], p);
     } else {
       float unused = 0;
-      adam_update<ScalarMath<float>>(weight, task.gradient[i], first, task.slots[1][i],
+      adam_update<ScalarMath<float>>(task.weight[i], task.gradient[i], task.slots[0][i], task.slots[1][i],
                                      p.amsgrad ? task.slots[2][i] : unused, p);
     }
   }
-};
+}
 
 struct Clamp {
   ClampNeuronsTask task;
@@ -71,8 +69,9 @@ KernelChoice CudaBackend::execute(const FinishGradientTask& task) {
 
 KernelChoice CudaBackend::execute(const UpdateTask& task) {
   // Adam and AdamW differ in what the parameters say.
-  if (task.kind == OptimizerKind::kSgd) each(stream_, "update", task.count, Update<OptimizerKind::kSgd>{task});
-  else each(stream_, "update", task.count, Update<OptimizerKind::kAdam>{task});
+  launch(stream_, dim3(blocks_for(task.count, kElementBlocks)), dim3(kElementThreads), 0, "update",
+         task.kind == OptimizerKind::kSgd ? update_kernel<OptimizerKind::kSgd> : update_kernel<OptimizerKind::kAdam>,
+         task.count, task);
   return {};
 }
 

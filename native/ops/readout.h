@@ -1,4 +1,5 @@
-// Output layer, logits and loss of one image, with their gradients (SPEC sections 4 and 5).
+// Output layer, logits and loss of one image, with their gradients (docs/MATHEMATICS.md, "Readout and loss" and
+// "Gradients through time").
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// The spike and its surrogate gradient (SPEC sections 3 and 5), written once for every backend: `M` is the arithmetic,
-// scalar (below) or a vector of one instruction set.
+// The spike and its surrogate gradient (docs/MATHEMATICS.md, "Surrogate gradients"), written once for every backend:
+// `M` is the arithmetic, scalar (below) or a vector of one instruction set.
 //
 //   spike: U > V                     (a tie does not fire)
 //   dO/dz at z = U/V - 1:

@@ -47,10 +47,8 @@ Data draw(const NetworkSpec& spec, int images, uint64_t seed) {
 }
 
 std::unique_ptr<Network> create(const CaseSpec& spec) {
-  std::unique_ptr<Backend> backend;
   std::unique_ptr<Network> network;
-  expect_ok(make_backend(spec.on, &backend), "backend");
-  expect_ok(Network::create(spec, std::move(backend), &network), "create " + describe(spec, 0));
+  expect_ok(create_network(spec, &network), "create " + describe(spec, 0));
   return network;
 }
 

@@ -42,10 +42,8 @@ void tensor_list() {
 void initial_values() {
   CaseSpec spec = odd_spec();
   spec.layers[0].threshold = 0.75f;
-  std::unique_ptr<Backend> backend;
   std::unique_ptr<Network> network;
-  expect_ok(make_backend(spec.on, &backend), "backend");
-  expect_ok(Network::create(spec, std::move(backend), &network), "create");
+  expect_ok(create_network(spec, &network), "create");
   const oracle::Parameters p = read_parameters(*network, TensorKind::kParameter);
   expect(p[0].threshold == 0.75 && p[0].leak == double(0.8f), "threshold and leak come from the description");
   for (const oracle::LayerParameters& layer : p) {
@@ -84,6 +82,53 @@ void roundtrip() {
     expect(read == values, "kind " + std::to_string(int(kind)) + " " + network->tensors()[tensor].name +
                                " comes back as it was written");
   });
+}
+
+// Parts that begin and end anywhere, within a row of weights, in the middle of a tile, across several of them.
+void parts() {
+  Random random(75);
+  const auto network = make_network(make_case(odd_spec(), 1, random));
+  for (size_t i = 0; i < network->tensors().size(); ++i) {
+    const TensorInfo& info = network->tensors()[i];
+    std::vector<float> expected(info.size);
+    for (float& v : expected) v = float(random.uniform(0.01, 0.99));
+    const TensorKind kind = TensorKind::kParameter;
+    expect_ok(network->write(kind, int(i), expected.data()), "write " + info.name);
+    for (int round = 0; round < 20; ++round) {
+      const int64_t offset = std::min(int64_t(random.uniform(0, 1) * double(info.size)), info.size - 1);
+      const int64_t left = info.size - offset;
+      const int64_t count = std::clamp(int64_t(random.uniform(0, 1) * double(left)), int64_t{1}, left);
+      const std::string name = std::to_string(count) + " of " + info.name + " from " + std::to_string(offset);
+      std::vector<float> part(count);
+      expect_ok(network->read(kind, int(i), offset, count, part.data()), "read " + name);
+      expect(std::equal(part.begin(), part.end(), expected.begin() + offset), name + " are those of the whole");
+      for (float& v : part) v = float(random.uniform(0.01, 0.99));
+      std::copy(part.begin(), part.end(), expected.begin() + offset);
+      expect_ok(network->write(kind, int(i), offset, count, part.data()), "write " + name);
+      std::vector<float> whole(info.size);
+      expect_ok(network->read(kind, int(i), whole.data()), "read " + info.name);
+      expect(whole == expected, name + " change nothing else");
+    }
+    float value = 0.5f;
+    for (auto [offset, count] : {std::pair{int64_t{-1}, int64_t{1}}, {info.size, 1}, {0, 0}, {0, info.size + 1}})
+      expect(network->read(kind, int(i), offset, count, &value).code == Code::kArg &&
+                 network->write(kind, int(i), offset, count, &value).code == Code::kArg,
+             "no part of " + info.name + ": " + std::to_string(count) + " from " + std::to_string(offset));
+  }
+}
+
+void slots_in_use() {
+  Random random(76);
+  const Case c = make_case(odd_spec(), 2, random);
+  const auto network = make_network(c);
+  expect(network->optimizer_slots() == 0, "none before the first step");
+  StepStats stats;
+  OptimizerOptions options;
+  expect_ok(network->train(c.batch(), Mode::kAnn, options, no_stop(), &stats), "sgd");
+  expect(network->optimizer_slots() == 1, "momentum");
+  options.kind = OptimizerKind::kAdam;
+  expect_ok(network->train(c.batch(), Mode::kAnn, options, no_stop(), &stats), "adam");
+  expect(network->optimizer_slots() == 2, "two moments");
 }
 
 void tensor_index() {
@@ -180,10 +225,8 @@ void bad_descriptions() {
   const auto refuse = [](const std::string& what, const std::function<void(CaseSpec&)>& spoil) {
     CaseSpec spec = odd_spec();
     spoil(spec);
-    std::unique_ptr<Backend> backend;
     std::unique_ptr<Network> network;
-    expect_ok(make_backend(spec.on, &backend), "backend");
-    const Status status = Network::create(spec, std::move(backend), &network);
+    const Status status = create_network(spec, &network);
     expect(!status.ok() && !network && !status.message.empty(), what + " is refused");
   };
   refuse("T = 0", [](CaseSpec& s) { s.timesteps = 0; });
@@ -240,6 +283,8 @@ void add_state_tests(Tests& tests) {
   tests.push_back({"tensors have PyTorch's names and shapes", tensor_list});
   tests.push_back({"parameters start from the description and the seed", initial_values});
   tests.push_back({"tensors of every kind come back as written", roundtrip});
+  tests.push_back({"parts of tensors are read and written on their own", parts});
+  tests.push_back({"the slots that an optimiser has used are counted", slots_in_use});
   tests.push_back({"tensor index out of range is refused", tensor_index});
   tests.push_back({"spike times are in range", spike_times_in_range});
   tests.push_back({"labels are optional in a forward pass alone", labels});

@@ -164,15 +164,18 @@ if (!installed())
     const network = await Network.create(descriptions[name]!, { backend: 'cpu', seed: 5, threads: 1 });
     try {
       const biases = Object.fromEntries(
-        [...network.parameters()]
+        [...(await network.parameters())]
           .filter(([key]) => key.endsWith('bias'))
           .map(([key, { data }]) => [key, data.map((_, i) => Math.sin(i + 1))]),
       );
-      network.setParameters(biases);
+      await network.setParameters(biases);
       const size = network.description.input.reduce((product, side) => product * side, 1);
       const pixels = Uint8Array.from({ length: batch * size }, (_, i) => (i * i * 31 + 7 * i) % 256);
       const { logits } = await network.forward(pixels, { mode: 'ann' });
-      const parameters = [...network.parameters()].map(([key, { shape, data }]) => [key, { shape, data: [...data] }]);
+      const parameters = [...(await network.parameters())].map(([key, { shape, data }]) => [
+        key,
+        { shape, data: [...data] },
+      ]);
       const theirs = inModule<number[]>(
         'bench/onnx-network.mjs',
         ['annModel', 'normalise'],

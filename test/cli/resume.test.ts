@@ -48,7 +48,7 @@ test.each([
   ['between epochs', (text: string) => text.includes('"epoch":2')],
   ['around the conversion', (text: string) => text.includes('"epoch":3')],
   ['in the spiking phase', (text: string) => text.includes('"phase":"snn"')],
-])('Ctrl-C %s exits 130, says how to go on, and the resumed run is the same', async (name, ready) => {
+])('Ctrl-C %s exits 130, says how to continue, and the resumed run is the same', async (name, ready) => {
   const run = join(folder, name);
   let sent = false;
   const stopped = await cli(['train', config, '--out', run, ...settings], {
@@ -77,7 +77,7 @@ test('killed again and again at random moments, the run comes to the same end', 
     const begun = !result.stdout.includes('ERR_IO');
     if (begun) expect(result.signal).toBe('SIGKILL');
     expect(kills++).toBeLessThan(40);
-    // The time to live grows, so that each sitting gets further than the one before.
+    // The time to live grows, so that each session gets further than the one before.
     result = await killed(
       begun ? ['resume', run, '--json'] : begin,
       'from the start event',

@@ -29,6 +29,7 @@ test('the events come in order and have their fields', () => {
     event: 'start',
     version: expect.any(String),
     backend: expect.any(String),
+    processor: expect.any(String),
     device: expect.any(String),
     threads: 1,
     model: 'tiny',

@@ -1,38 +1,12 @@
-import { createWriteStream } from 'node:fs';
 import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGzip, gzipSync } from 'node:zlib';
-import * as tar from 'tar-stream';
+import { gzipSync } from 'node:zlib';
 
 import { datasetInfo, loadDataset } from '../../lib/data';
-import { cifarRecords, cleanUp, expectError, temporaryFolder } from './helpers';
+import { cleanUp, expectError, temporaryFolder } from './support/helpers';
+import { batch, cifar10Entries, writeArchive, writeCifar10, type Entry } from './support/cifar';
 
 afterAll(cleanUp);
-
-const batch = (number: number, count = 4): Buffer => cifarRecords(count, (i) => [(number + i) % 10]);
-
-async function writeCifar10(folder: string, count = 4): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (let i = 1; i <= 5; i++) await writeFile(join(folder, `data_batch_${i}.bin`), batch(i, count));
-  await writeFile(join(folder, 'test_batch.bin'), batch(6, 3));
-}
-
-type Entry = Partial<tar.Header> & { name: string; content?: Buffer };
-
-async function writeArchive(path: string, entries: Entry[]): Promise<void> {
-  const pack = tar.pack();
-  for (const { content, ...header } of entries) pack.entry(header, content ?? Buffer.alloc(0));
-  pack.finalize();
-  await pipeline(pack as unknown as NodeJS.ReadableStream, createGzip(), createWriteStream(path));
-}
-
-const cifar10Entries = (): Entry[] => [
-  { name: 'cifar-10-batches-bin/', type: 'directory' },
-  { name: 'cifar-10-batches-bin/readme.html', content: Buffer.from('<html>') },
-  ...[1, 2, 3, 4, 5].map((i) => ({ name: `cifar-10-batches-bin/data_batch_${i}.bin`, content: batch(i) })),
-  { name: 'cifar-10-batches-bin/test_batch.bin', content: batch(6, 3) },
-];
 
 describe('CIFAR-10', () => {
   let parent: string;
@@ -204,54 +178,6 @@ describe('CIFAR-10', () => {
   });
 });
 
-describe('CIFAR-100', () => {
-  test('takes the fine label and checks both', async () => {
-    const folder = join(temporaryFolder(), 'cifar-100-binary');
-    await mkdir(folder);
-    await writeFile(
-      join(folder, 'train.bin'),
-      cifarRecords(5, (i) => [i % 20, 95 + i]),
-    );
-    await writeFile(
-      join(folder, 'test.bin'),
-      cifarRecords(2, () => [19, 0]),
-    );
-    const { train, test: held } = await loadDataset('cifar100', { directory: folder });
-    expect([...train.labels]).toEqual([95, 96, 97, 98, 99]);
-    expect([train.classes.length, train.classes[0], train.classes[99], held.labels[0]]).toEqual([
-      100,
-      'apple',
-      'worm',
-      0,
-    ]);
-    expect([train.pixels[0], train.pixels[3072]]).toEqual([0, 7]);
-    await writeFile(
-      join(folder, 'train.bin'),
-      cifarRecords(5, (i) => [0, i === 3 ? 100 : 0]),
-    );
-    await expectError(
-      loadDataset('cifar100', { directory: folder }),
-      'ERR_FORMAT',
-      /label from 0 to 99 at byte 9223 .*train\.bin but received 100/,
-    );
-    await writeFile(
-      join(folder, 'train.bin'),
-      cifarRecords(5, () => [20, 0]),
-    );
-    await expectError(
-      loadDataset('cifar100', { directory: folder }),
-      'ERR_FORMAT',
-      /coarse label from 0 to 19 at byte 0/,
-    );
-    // CIFAR-10 records under the name of CIFAR-100
-    await writeFile(
-      join(folder, 'train.bin'),
-      cifarRecords(5, () => [3]),
-    );
-    await expectError(loadDataset('cifar100', { directory: folder }), 'ERR_FORMAT', /records of 3074 bytes/);
-  });
-});
-
 describe('info', () => {
   test('tells what is known and what is here', async () => {
     const parent = temporaryFolder();
@@ -270,7 +196,7 @@ describe('info', () => {
     expect(info.citation).toMatch(/Krizhevsky/);
     expect(await datasetInfo('shapes')).toMatchObject({ present: true, counts: { train: 6000, test: 1000 } });
     expect(await datasetInfo('folder', { directory: parent })).toMatchObject({
-      present: true,
+      present: false,
       counts: null,
       shape: null,
       classes: null,

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import * as tar from 'tar-stream';
 
 import { loadDataset, loadImage, SeededRandom } from '../../lib/data';
-import { cifarRecords, cleanUp, encodePng, idxImages, idxLabels, netpbm, temporaryFolder } from './helpers';
+import { cifarRecords, cleanUp, encodePng, idxImages, idxLabels, netpbm, temporaryFolder } from './support/helpers';
 
 afterAll(cleanUp);
 

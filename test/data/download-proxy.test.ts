@@ -1,9 +1,9 @@
 import { createServer, type AddressInfo } from 'node:net';
 
-import { selfSigned } from './certificate';
-import { closeAll, expectFile, fetchFrom, start, startProxy } from './download-helpers';
-import { cleanUp, expectError } from './helpers';
-import { broken, good, sequence, status } from './web';
+import { selfSigned } from './support/certificate';
+import { closeAll, expectFile, fetchFrom, start, startProxy } from './support/download-helpers';
+import { cleanUp, expectError } from './support/helpers';
+import { broken, good, sequence, status } from './support/web';
 
 afterEach(closeAll);
 afterAll(cleanUp);

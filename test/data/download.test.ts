@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { fetchDataset } from '../../lib/data';
 import { fetchFiles } from '../../lib/data/download/fetch';
-import { closeAll, expectFile, fetchFrom, start } from './download-helpers';
-import { cleanUp, expectError, temporaryFolder } from './helpers';
-import { broken, content, good, md5, sequence, serve, status, type Behaviour } from './web';
+import { closeAll, expectFile, fetchFrom, start } from './support/download-helpers';
+import { cleanUp, expectError, temporaryFolder } from './support/helpers';
+import { broken, content, good, md5, sequence, serve, status, type Behaviour } from './support/web';
 
 afterEach(closeAll);
 afterAll(cleanUp);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadDataset, splitValidation } from '../../lib/data';
 import { channelStatistics } from '../../lib/data/statistics';
 import type { ImageSet } from '../../lib/data/types';
-import { cleanUp, encodePng, expectError, netpbm, temporaryFolder } from './helpers';
+import { cleanUp, encodePng, expectError, netpbm, temporaryFolder } from './support/helpers';
 
 afterAll(cleanUp);
 
@@ -67,7 +67,11 @@ describe('folder', () => {
     await expectError(loadDataset('folder', { directory }), 'ERR_FORMAT', /two class folders .* received 0/);
     await writeClass(join(directory, 'a'), 2, 0);
     await mkdir(join(directory, 'b'));
-    await expectError(loadDataset('folder', { directory }), 'ERR_FORMAT', /at least one picture .*\/b but/);
+    await expectError(
+      loadDataset('folder', { directory }),
+      'ERR_FORMAT',
+      /at least one picture .*\/b but received an empty folder/,
+    );
     await writeFile(join(directory, 'b', 'x.png'), 'no png');
     await expectError(loadDataset('folder', { directory }), 'ERR_FORMAT', /x\.png/);
     await rm(join(directory, 'b', 'x.png'));

@@ -4,8 +4,8 @@ import { deflateSync } from 'node:zlib';
 
 import { loadImage } from '../../lib/data';
 import { fitPicture } from '../../lib/data/pictures/picture';
-import { cleanUp, encodePng, expectError, netpbm, temporaryFolder } from './helpers';
-import { pngChunk, type PngSpec } from './png-writer';
+import { cleanUp, encodePng, expectError, netpbm, temporaryFolder } from './support/helpers';
+import { pngChunk, type PngSpec } from './support/png-writer';
 
 afterAll(cleanUp);
 

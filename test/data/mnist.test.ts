@@ -1,10 +1,10 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 import { datasetInfo, loadDataset } from '../../lib/data';
-import { cleanUp, expectError, idxImages, idxLabels, temporaryFolder } from './helpers';
+import { cleanUp, expectError, idxImages, idxLabels, temporaryFolder } from './support/helpers';
 
 afterAll(cleanUp);
 
@@ -37,6 +37,24 @@ test('loads plain and gzipped files, and where torchvision keeps them', async ()
   expect(reference.train.pixels[0]).toBe((16 * 31) % 256);
   expect((await loadDataset('mnist', { directory: packed, trainCount: 3, testCount: 1 })).train.count).toBe(3);
   expect(await datasetInfo('mnist', { directory: packed })).toMatchObject({ present: true, shape: [1, 28, 28] });
+});
+
+test('names with a dot before idx, and folders named as the files in them, as archives unpack them', async () => {
+  const [plain, dotted, folders] = [temporaryFolder(), temporaryFolder(), temporaryFolder()];
+  await writeMnist(plain);
+  const reference = await loadDataset('mnist', { directory: plain });
+  for (const name of await readdir(plain)) {
+    const dot = name.replace('-idx', '.idx');
+    await copyFile(join(plain, name), join(dotted, dot));
+    await mkdir(join(folders, dot));
+    await copyFile(join(plain, name), join(folders, dot, name));
+  }
+  for (const directory of [dotted, folders]) {
+    expect(await loadDataset('mnist', { directory })).toEqual(reference);
+    expect(await datasetInfo('mnist', { directory })).toMatchObject({ present: true, files: { length: 4 } });
+  }
+  await rm(join(folders, 't10k-labels.idx1-ubyte', 't10k-labels-idx1-ubyte'));
+  await expectError(loadDataset('mnist', { directory: folders }), 'ERR_IO', /t10k-labels-idx1-ubyte .* found neither/);
 });
 
 test('the default folder is ~/.cache/onespike/mnist', async () => {

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { loadDataset } from '../../lib/data';
 import { SeededRandom } from '../../lib/data/random';
 import { generateShapes, shapeClasses } from '../../lib/data/sets/shapes';
-import { expectError } from './helpers';
-import { linearAccuracy } from './linear-model';
+import { expectError } from './support/helpers';
+import { linearAccuracy } from './support/linear-model';
 
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 

@@ -27,8 +27,11 @@ export async function readGolden(folder: string, name: string): Promise<Golden> 
   const parameters = new Map<string, Float32Array>();
   for (const [key, { data }] of tensors)
     if (key.startsWith('param.')) parameters.set(key.slice('param.'.length), data as Float32Array);
+  const stored = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Record<string, unknown>;
+  // What the case was made with, beside the network.
+  const { seed: _seed, batch: _batch, activity: _activity, ...description } = stored;
   return {
-    description: JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as NetworkDescription,
+    description: description as unknown as NetworkDescription,
     pixels: tensors.get('pixels')!.data as Uint8Array,
     labels: Int32Array.from(numbers(tensors.get('labels')!)),
     parameters,

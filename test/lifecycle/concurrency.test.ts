@@ -24,7 +24,7 @@ onEachBackend((on) => {
     const [a, b] = await Promise.all([steps(four[0]!), steps(four[1]!)]);
     expect(await steps(four[2]!)).toEqual(a);
     expect(await steps(four[3]!)).toEqual(b);
-    expect(four[2]!.parameters()).toEqual(four[0]!.parameters());
+    expect(await four[2]!.parameters()).toEqual(await four[0]!.parameters());
     await Promise.all(four.map((network) => network.dispose()));
   });
 

@@ -42,7 +42,7 @@ onEachBackend((on) => {
 
   describe('workers', () => {
     const steps = `
-      const network = native.networkCreate(spec);
+      const network = await native.networkCreate(spec);
       const losses = [];
       for (let i = 0; i < 10; i++) losses.push((await train(network)).loss);
       parentPort.postMessage(losses);
@@ -61,7 +61,7 @@ onEachBackend((on) => {
       const worker = inWorker(
         'heavy',
         `
-        const [one, two] = [native.networkCreate(spec), native.networkCreate(spec)];
+        const [one, two] = await Promise.all([native.networkCreate(spec), native.networkCreate(spec)]);
         parentPort.postMessage('started');
         await Promise.race([train(one), train(two)]);
         parentPort.postMessage('finished');
@@ -81,7 +81,7 @@ onEachBackend((on) => {
           const next = { dataset, indices: Uint32Array.of(0, 1, 2) };
           parentPort.postMessage('started');
           for (;;) {
-            const network = native.networkCreate(spec);
+            const network = await native.networkCreate(spec);
             await Promise.all([train(network, next), code(train(network))]);
             if (Math.random() < 0.5) native.networkDispose(network);
           }
@@ -94,7 +94,7 @@ onEachBackend((on) => {
     });
 
     test('process.exit in a worker', async () => {
-      const worker = inWorker('heavy', 'train(native.networkCreate(spec)); process.exit(3);');
+      const worker = inWorker('heavy', 'train(await native.networkCreate(spec)); process.exit(3);');
       expect(await exit(worker)).toBe(3);
     });
 
@@ -109,8 +109,8 @@ onEachBackend((on) => {
       `,
       );
       await message(worker);
-      const native = require(rawAddon('tiny').path) as { networkCreate(spec: unknown): object };
-      worker.postMessage(native.networkCreate(rawAddon('tiny').spec));
+      const native = require(rawAddon('tiny').path) as { networkCreate(spec: unknown): Promise<object> };
+      worker.postMessage(await native.networkCreate(rawAddon('tiny').spec));
       expect(await message(worker)).toBe('ERR_ARG');
       await worker.terminate();
     });
@@ -119,17 +119,18 @@ onEachBackend((on) => {
   describe('processes', () => {
     test.each([
       ['right after loading', '', 0],
-      ['with an idle network', 'native.networkCreate(spec);', 0],
-      ['with a job just started', 'train(native.networkCreate(spec)); process.exit(5);', 5],
-      ['in the middle of a job', 'train(native.networkCreate(spec)); setTimeout(() => process.exit(5), 50);', 5],
+      ['with a network being created', 'native.networkCreate(spec); process.exit(5);', 5],
+      ['with an idle network', 'await native.networkCreate(spec);', 0],
+      ['with a job just started', 'train(await native.networkCreate(spec)); process.exit(5);', 5],
+      ['in the middle of a job', 'train(await native.networkCreate(spec)); setTimeout(() => process.exit(5), 50);', 5],
       [
         'with a disposed network whose job runs',
-        'const n = native.networkCreate(spec); code(train(n)); native.networkDispose(n); process.exit(5);',
+        'const n = await native.networkCreate(spec); code(train(n)); native.networkDispose(n); process.exit(5);',
         5,
       ],
       [
         'with a prefetch running',
-        'const dataset = native.datasetCreate(batch.pixels, batch.labels, spec.input); train(native.networkCreate(spec), { dataset, indices: new Uint32Array(5000) }); setTimeout(() => process.exit(5), 20);',
+        'const dataset = native.datasetCreate(batch.pixels, batch.labels, spec.input); train(await native.networkCreate(spec), { dataset, indices: new Uint32Array(5000) }); setTimeout(() => process.exit(5), 20);',
         5,
       ],
     ])('exit %s', (_, body, status) => {
@@ -137,9 +138,9 @@ onEachBackend((on) => {
     });
 
     test('a running job keeps the process alive, an idle network does not', () => {
-      expect(inProcess('tiny', "const n = native.networkCreate(spec); train(n).then(() => console.log('done'));")).toBe(
-        'done',
-      );
+      expect(
+        inProcess('tiny', "const n = await native.networkCreate(spec); train(n).then(() => console.log('done'));"),
+      ).toBe('done');
     });
   });
 
@@ -151,7 +152,7 @@ onEachBackend((on) => {
       const out = inProcess(
         'tiny',
         `
-        (() => { for (let i = 0; i < 50; i++) { native.networkCreate(spec); native.datasetCreate(batch.pixels, null, spec.input); } })();
+        await (async () => { for (let i = 0; i < 50; i++) { await native.networkCreate(spec); native.datasetCreate(batch.pixels, null, spec.input); } })();
         const before = native.info();
         ${collect}
         const after = native.info();
@@ -167,9 +168,9 @@ onEachBackend((on) => {
         `
         const logits = new Float32Array(images * classes);
         const jobs = [];
-        (() => {
+        await (async () => {
           for (let i = 0; i < 20; i++) {
-            const network = native.networkCreate(spec);
+            const network = await native.networkCreate(spec);
             jobs.push(native.networkForward(network, { dataset: native.datasetCreate(batch.pixels, null, spec.input), indices: Uint32Array.of(0, 1, 2, 3) }, 'snn', { logits }));
           }
         })();
@@ -188,7 +189,7 @@ onEachBackend((on) => {
         `
         const grow = async (count) => {
           for (let i = 0; i < count; i++) {
-            const network = native.networkCreate({ ...spec, input: [2, 32, 32] });
+            const network = await native.networkCreate({ ...spec, input: [2, 32, 32] });
             if (i % 2) native.networkDispose(network);
             if (i % 50 === 0) { ${collect} }
           }

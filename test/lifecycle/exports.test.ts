@@ -10,21 +10,24 @@ const sources = readdirSync(join(root, 'native/addon'))
   .filter((name) => name.endsWith('.cc'))
   .map((name) => read(`native/addon/${name}`))
   .join('\n');
-const comments = [...sources.matchAll(/^\/\/ ((\w+)\(.*\): .+)\nNapi::Value (\w+)\(/gm)];
-const declared = /interface NativeModule \{\n([^]*?)\n\}/
-  .exec(read('binding.ts'))![1]!
-  .split('\n')
-  .map((line) => line.trim().replace(/;$/, ''));
+/** A signature on one line, wherever the formatter broke it. */
+const oneLine = (signature: string): string =>
+  signature.replace(/\s+/g, ' ').trim().replace(/\( /g, '(').replace(/,? \)/g, ')');
+const comments = [...sources.matchAll(/((?:^\/\/ .*\n)+)Napi::Value (\w+)\(/gm)].map(([, comment, name]) => ({
+  signature: oneLine(comment!.replace(/^\/\/ /gm, '')),
+  name: name!,
+}));
+const declared = /interface NativeModule \{\n([^]*?);\n\}/.exec(read('binding.ts'))![1]!.split(';\n').map(oneLine);
 
 test('binding.ts and the comments agree, signature by signature', () => {
-  expect(comments.map(([, signature]) => signature).sort()).toEqual([...declared].sort());
+  expect(comments.map(({ signature }) => signature).sort()).toEqual([...declared].sort());
 });
 
 test('the export table names the same functions, and each C++ function is called like its export', () => {
   const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   expect(table.map(([, name]) => name)).toEqual(declared.map((signature) => signature.replace(/\(.*/, '')));
   for (const [, name, , implementation] of table) expect(implementation).toBe(snake(name!));
-  for (const [, , name, implementation] of comments) expect(implementation).toBe(snake(name!));
+  for (const { signature, name } of comments) expect(name).toBe(snake(signature.replace(/\(.*/, '')));
 });
 
 test('a function is guarded as asynchronous if and only if it answers a promise', () => {

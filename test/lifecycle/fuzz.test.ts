@@ -1,5 +1,5 @@
 // A thousand wrong calls of the public API: each must fail with a code, soon, and leave the process and the network whole.
-import { createDataset, type DeviceDataset } from '../../lib/native/dataset';
+import { createDataset, type NativeDataset } from '../../lib/native/dataset';
 import { isOneSpikeError } from '../../lib/errors';
 import { Network } from '../../lib/model/network';
 import { detached, labels, pixels, sgd, tiny, TINY_CLASSES, TINY_PIXELS } from './helpers';
@@ -123,8 +123,8 @@ const jobOptions = { mode: 'snn', signal: new AbortController().signal };
 
 let network: Network;
 let disposed: Network;
-let dataset: DeviceDataset;
-let disposedDataset: DeviceDataset;
+let dataset: NativeDataset;
+let disposedDataset: NativeDataset;
 beforeAll(async () => {
   network = await Network.create(tiny, { backend: 'cpu' });
   disposed = await Network.create(tiny, { backend: 'cpu' });
@@ -259,7 +259,7 @@ const wrongCalls: Record<string, Call> = {
 test('1,000 random wrong calls, each answered with a code', async () => {
   const failures: string[] = [];
   const names = Object.keys(wrongCalls);
-  const before = network.parameters();
+  const before = await network.parameters();
   for (let i = 0; i < 1000; i++) {
     const name = names[i % names.length]!;
     try {
@@ -271,6 +271,6 @@ test('1,000 random wrong calls, each answered with a code', async () => {
     }
   }
   expect(failures.slice(0, 5)).toEqual([]);
-  expect(network.parameters()).toEqual(before);
+  expect(await network.parameters()).toEqual(before);
   expect((await network.forward(goodPixels())).predictions).toHaveLength(2);
 });

@@ -1,5 +1,5 @@
 // Every method in every state: what a network may do while a job runs, after an abort, and after its disposal.
-import { createDataset, type DeviceDataset } from '../../lib/native/dataset';
+import { createDataset, type NativeDataset } from '../../lib/native/dataset';
 import { liveHandles } from '../../lib/native/addon';
 import { Network } from '../../lib/model/network';
 import { onEachBackend } from '../helpers/backends';
@@ -32,6 +32,7 @@ const exclusive: Method[] = [
     (n) => n.setOptimizerState({ slots: new Map(), counters: { optimizerSteps: 0, randomStep: 0 } }),
   ],
   ['resetOptimizer', (n) => n.resetOptimizer()],
+  ['anytime', (n) => n.anytime(new Float32Array(n.description.timesteps * n.layers.at(-1)!.neurons))],
   ['counters', (n) => n.counters()],
   ['setCounters', (n) => n.setCounters({ optimizerSteps: 1, randomStep: 1 })],
 ];
@@ -103,7 +104,7 @@ onEachBackend((on) => {
       '%s rejects with the reason as cause; the network works on',
       async (method) => {
         const network = await Network.create(heavy, { ...on, threads: 1 });
-        const before = network.parameters();
+        const before = await network.parameters();
         const batch = heavyBatch(on.backend);
         const controller = new AbortController();
         const { signal } = controller;
@@ -118,7 +119,7 @@ onEachBackend((on) => {
         const reason = new Error('enough');
         controller.abort(reason);
         await expect(job).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: reason });
-        const after = network.parameters();
+        const after = await network.parameters();
         for (const [name, { data }] of before)
           expect(Buffer.compare(bytes(after.get(name)!.data), bytes(data))).toBe(0);
         expect((await network.forward(batch.pixels.subarray(0, 3072))).logits).toHaveLength(10);
@@ -158,7 +159,7 @@ onEachBackend((on) => {
   });
 
   describe('data sets', () => {
-    let dataset: DeviceDataset;
+    let dataset: NativeDataset;
     let network: Network;
     beforeEach(async () => {
       network = await Network.create(tiny, on);

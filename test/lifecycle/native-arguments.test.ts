@@ -12,9 +12,9 @@ import { detached, outcome, rawAddon, rawSgd } from './helpers';
 const { spec, size, classes } = rawAddon('tiny');
 let native: NativeModule;
 let network: NetworkHandle;
-beforeAll(() => {
+beforeAll(async () => {
   native = loadNative();
-  network = native.networkCreate(spec as NativeSpec);
+  network = await native.networkCreate(spec as NativeSpec);
 });
 afterAll(() => native.networkDispose(network));
 
@@ -22,7 +22,8 @@ const batch = (): { pixels: Uint8Array; labels: Int32Array } => ({
   pixels: new Uint8Array(2 * size),
   labels: new Int32Array(2),
 });
-const calls: Record<string, () => unknown[]> = {
+const part = () => ({ kind: 'parameter', name: 'layers.0.leak', offset: 0, data: new Float32Array(1) });
+const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   info: () => [],
   devices: () => [null],
   networkCreate: () => [spec],
@@ -31,8 +32,9 @@ const calls: Record<string, () => unknown[]> = {
   networkStepsAtOnce: () => [network],
   networkMemory: () => [network],
   networkProfile: () => [network],
-  networkRead: () => [network, 'parameter', 'layers.0.leak', new Float32Array(1)],
-  networkWrite: () => [network, 'parameter', 'layers.0.leak', new Float32Array(1)],
+  networkSlots: () => [network],
+  networkRead: () => [network, [part()]],
+  networkWrite: () => [network, [part()]],
   networkCounters: () => [network],
   networkSetCounters: () => [network, { optimizerSteps: 0, randomStep: 0 }],
   networkResetOptimizer: () => [network],
@@ -41,33 +43,42 @@ const calls: Record<string, () => unknown[]> = {
   networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn'],
   networkCalibrate: () => [network, batch(), 99, 1],
   networkAbort: () => [network],
-  networkDispose: () => [native.networkCreate(spec as NativeSpec)],
+  networkDispose: async () => [await native.networkCreate(spec as NativeSpec)],
   datasetCreate: () => [new Uint8Array(size), null, [2, 4, 4]],
   datasetDispose: () => [native.datasetCreate(new Uint8Array(size), null, [2, 4, 4])],
 };
 const invoke = (name: string, args: unknown[]): unknown =>
   (native as unknown as Record<string, (...all: unknown[]) => unknown>)[name]!(...args);
 const names = Object.keys(calls);
-const asynchronous = ['networkForward', 'networkGradients', 'networkTrain', 'networkCalibrate'];
+const asynchronous = [
+  'networkCreate',
+  'networkRead',
+  'networkWrite',
+  'networkResetOptimizer',
+  'networkForward',
+  'networkGradients',
+  'networkTrain',
+  'networkCalibrate',
+];
 
 test('the list is complete', () => {
   expect(names.sort()).toEqual(Object.keys(native).sort());
 });
 
 test.each(names)('%s: right arguments', async (name) => {
-  const result = invoke(name, calls[name]!());
+  const result = invoke(name, await calls[name]!());
   expect(typeof (result as { then?: unknown } | undefined)?.then === 'function').toBe(asynchronous.includes(name));
   await result;
 });
 
 test.each(names)('%s: wrong arity', async (name) => {
-  const args = calls[name]!();
+  const args = await calls[name]!();
   expect(await outcome(() => invoke(name, [...args, undefined]))).toBe('ERR_ARG');
   if (args.length > 0) expect(await outcome(() => invoke(name, args.slice(0, -1)))).toBe('ERR_ARG');
 });
 
 test.each(names.filter((name) => /^network(?!Create)|Dispose$/.test(name)))('%s: wrong handle', async (name) => {
-  const [, ...rest] = calls[name]!();
+  const [, ...rest] = await calls[name]!();
   const other = name.startsWith('network') ? native.datasetCreate(new Uint8Array(size), null, [2, 4, 4]) : network;
   for (const handle of [
     undefined,
@@ -87,7 +98,7 @@ test.each(names.filter((name) => /^network(?!Create)|Dispose$/.test(name)))('%s:
 });
 
 test.each(names)('%s: each argument replaced by something else', async (name) => {
-  const args = calls[name]!();
+  const args = await calls[name]!();
   for (let i = 0; i < args.length; i++) {
     for (const wrong of [
       NaN,
@@ -155,7 +166,7 @@ describe('arrays', () => {
   });
 
   test('getters that dispose, start a job or pull memory away end in an error', async () => {
-    const victim = native.networkCreate(spec as NativeSpec);
+    const victim = await native.networkCreate(spec as NativeSpec);
     const disposing = {
       pixels: new Uint8Array(size),
       get labels() {
@@ -191,6 +202,56 @@ describe('arrays', () => {
       },
     };
     await expect(native.networkForward(network, throwing, 'snn', {})).rejects.toBe(thrown);
+  });
+});
+
+describe('parts of tensors', () => {
+  const weight = (change: object): unknown => ({
+    kind: 'parameter',
+    name: 'layers.0.weight',
+    offset: 0,
+    data: new Float32Array(3),
+    ...change,
+  });
+  const code = (name: string, ...parts: unknown[]): Promise<string> => outcome(() => invoke(name, [network, parts]));
+
+  test.each(['networkRead', 'networkWrite'])('%s: kind, name, offset and size', async (name) => {
+    expect(await code(name, weight({}), weight({ offset: 69 }))).toBe('ok');
+    expect(await code(name, weight({ kind: 'slot3' }))).toBe('ERR_ARG');
+    expect(await code(name, weight({ name: 'layers.2.weight' }))).toBe('ERR_ARG');
+    expect(await code(name, weight({ offset: -1 }))).toBe('ERR_ARG');
+    expect(await code(name, weight({ offset: 72 }))).toBe('ERR_ARG');
+    expect(await code(name, weight({ offset: 70 }))).toBe('ERR_SHAPE');
+    expect(await code(name, weight({ data: new Float32Array(73) }))).toBe('ERR_SHAPE');
+    expect(await code(name, weight({ data: new Float32Array(0) }))).toBe('ERR_SHAPE');
+    expect(await code(name, weight({ data: detached(new Float32Array(3)) }))).toBe('ERR_ARG');
+    expect(await code(name)).toBe('ERR_SHAPE');
+  });
+
+  test('what is written comes back, from anywhere in the tensor; a number that is not finite writes nothing', async () => {
+    const read = async (): Promise<number[]> => {
+      const data = new Float32Array(4);
+      await native.networkRead(network, [weight({ offset: 31, data }) as never]);
+      return [...data];
+    };
+    const before = await read();
+    expect(
+      await code(
+        'networkWrite',
+        weight({ offset: 31, data: Float32Array.of(5) }),
+        weight({ data: Float32Array.of(NaN) }),
+      ),
+    ).toBe('ERR_ARG');
+    expect(await read()).toEqual(before);
+    expect(await code('networkWrite', weight({ offset: 32, data: Float32Array.of(5, 6) }))).toBe('ok');
+    expect(await read()).toEqual([before[0], 5, 6, before[3]]);
+  });
+
+  test('an array that is transferred while it is read is never written to', async () => {
+    const data = new Float32Array(3);
+    const job = invoke('networkRead', [network, [weight({ data })]]);
+    detached(data);
+    expect(await outcome(() => job)).toBe('ERR_STATE');
   });
 });
 

@@ -73,16 +73,22 @@ describe('resolveConfig', () => {
   test.each([
     [['snn.epochs=-1'], 'Expected an integer of at least 0 for snn.epochs but received -1'],
     [['snn.epochs=1.5'], 'Expected an integer of at least 0 for snn.epochs but received 1.5'],
-    [['ann.optimizer.kind=adma'], "Expected one of sgd, adam, adamw for ann.optimizer.kind but received 'adma'"],
+    [
+      ['ann.optimizer.kind=adma'],
+      "Expected one of 'sgd', 'adam', 'adamw' for ann.optimizer.kind but received 'adma' (did you mean 'adam'?)",
+    ],
     [
       ['snn.optimiser.kind=sgd'],
-      "Expected a known configuration key but received 'snn.optimiser'. Did you mean 'optimizer'?",
+      "Expected known keys for snn but received the unknown key 'optimiser' (did you mean 'optimizer'?)",
     ],
-    [['epochs=3'], "Expected a known configuration key but received 'epochs'."],
+    [
+      ['epochs=3'],
+      "Expected known keys for the configuration but received the unknown key 'epochs' (known: preset, model",
+    ],
     [['seed=-1'], 'Expected an integer from 0 to 2^53-1 for seed but received -1'],
     [['seed=9007199254740993'], 'for seed'],
-    [['dataset.validation=1'], 'Expected a number from 0 to below 1 for dataset.validation but received 1'],
-    [['dataset.name=cifar'], 'dataset.name'],
+    [['dataset.validation=1'], 'Expected a number in [0, 1) for dataset.validation but received 1'],
+    [['dataset.name=cifar'], "for dataset.name but received 'cifar' (did you mean 'cifar10'?)"],
     [['model.timesteps=255'], 'Expected an integer from 1 to 254 for model.timesteps but received 255'],
     [['model.name=resnet'], 'model.name'],
     [['model=5'], 'Expected an object for model but received 5'],

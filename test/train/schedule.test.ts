@@ -1,8 +1,18 @@
-import { augmentSeed, calibrationIndices, epochOrder } from '../../lib/train/loop/order';
+import { augmentSeed, batchCount, batchRows, calibrationIndices, epochOrder } from '../../lib/train/loop/order';
 import { learningRateFactor, type Schedule } from '../../lib/train/config/schedule';
-import { emptySums, initialState, isBetter, layerActivity, meanActivity } from '../../lib/train/run/state';
-import { activityWarnings } from '../../lib/train/loop/watch';
-import { batchCount, batchRows } from '../../lib/train/loop/batches';
+import { activityWarnings, layerActivity, meanActivity } from '../../lib/train/run/activity';
+import { resolveConfig } from '../../lib/train/config/config';
+import type { EpochEvent } from '../../lib/train/run/events';
+import {
+  afterEpoch,
+  afterSteps,
+  atStart,
+  emptySums,
+  initialState,
+  isBetter,
+  next,
+  type Stage,
+} from '../../lib/train/run/state';
 
 const schedule = (parts: Partial<Schedule>): Schedule => ({
   kind: 'constant',
@@ -95,6 +105,46 @@ describe('state', () => {
     expect(isBetter({ validationAccuracy: null, validationLoss: null }, best)).toBe(true);
   });
 
+  test.each([
+    ['everything', 20, true, 20, ['ann', 'convert', 'snn', 'finish']],
+    ['no ANN', 0, true, 20, ['convert', 'snn', 'finish']],
+    ['no conversion', 20, false, 20, ['ann', 'snn', 'finish']],
+    ['spiking from scratch', 0, false, 20, ['snn', 'finish']],
+    ['conversion alone', 20, true, 0, ['ann', 'convert', 'finish']],
+    ['ANN alone', 20, false, 0, ['ann', 'finish']],
+  ])('the stages of a configuration: %s', (_name, ann, enabled, snn, stages) => {
+    const config = resolveConfig({ ann: { epochs: ann }, convert: { enabled }, snn: { epochs: snn } });
+    const visited: Stage[] = [];
+    for (let stage = next(null, config); stage !== null; stage = next(stage, config)) visited.push(stage);
+    expect(visited).toEqual(stages);
+  });
+
+  test('steps, epochs and stages give a new state and leave the old one as it was', () => {
+    const start = initialState('ann', 1);
+    const before = structuredClone(start);
+    const stats = {
+      loss: 2,
+      correct: 3,
+      count: 4,
+      spikes: Float64Array.of(5),
+      gradientNorm: 1,
+      badLayer: null,
+      seconds: 1,
+    };
+    const trained = afterSteps(start, [stats, { ...stats, loss: 4, count: 2 }], 0.5);
+    expect(trained).toMatchObject({ step: 2, sums: { loss: 16, correct: 6, count: 6, spikes: [10], seconds: 0.5 } });
+    const event = { phase: 'ann', epoch: 1, validationAccuracy: 0.5, validationLoss: 1, best: true } as EpochEvent;
+    const ended = afterEpoch(trained, event, 100, 'ann-best.safetensors');
+    expect(ended).toMatchObject({ epoch: 1, step: 0, metricsBytes: 100, sums: { count: 0, spikes: [0] } });
+    expect(ended.best).toEqual({
+      ann: { epoch: 1, accuracy: 0.5, loss: 1, file: 'ann-best.safetensors' },
+      snn: null,
+    });
+    expect(afterEpoch(ended, { ...event, epoch: 2, best: false }, 200, 'x').best).toEqual(ended.best);
+    expect(atStart(ended, 'snn')).toMatchObject({ stage: 'snn', epoch: 0, step: 0, best: ended.best });
+    expect(start).toEqual(before);
+  });
+
   test('survives JSON', () => {
     const state = { ...initialState('ann', 2), sums: { ...emptySums(2), loss: 0.1 + 0.2 } };
     expect(JSON.parse(JSON.stringify(state))).toEqual(state);
@@ -103,8 +153,8 @@ describe('state', () => {
   test('activity is per neuron and image; the mean weighs layers by their neurons', () => {
     const layers = layerActivity(
       [
-        { index: 0, neurons: 100 },
-        { index: 2, neurons: 300 },
+        { layer: 0, neurons: 100 },
+        { layer: 2, neurons: 300 },
       ],
       [50, 300],
       10,
@@ -118,12 +168,52 @@ describe('state', () => {
   });
 
   test('dead and saturated layers are named', () => {
-    const layer = (spikesPerNeuron: number) => [{ layer: 'layers.3', neurons: 10, spikesPerNeuron }];
-    expect(activityWarnings(layer(0.0009), 'snn', 1)).toMatchObject([
-      { event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' },
-    ]);
-    expect(activityWarnings(layer(0.951), 'snn', 1)).toMatchObject([{ event: 'warning', code: 'SATURATED_LAYER' }]);
-    expect(activityWarnings(layer(0.001), 'snn', 1)).toEqual([]);
-    expect(activityWarnings(layer(0.95), 'snn', 1)).toEqual([]);
+    const layer = (spikesPerNeuron: number) => [{ layer: 'layers.3' as const, neurons: 10, spikesPerNeuron }];
+    const warnings = (share: number): object[] =>
+      activityWarnings(layer(share), { phase: 'snn', epoch: 1 }, resolveConfig());
+    expect(warnings(0.0009)).toMatchObject([{ event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' }]);
+    expect(warnings(0.951)).toMatchObject([{ event: 'warning', code: 'SATURATED_LAYER' }]);
+    expect(warnings(0.001)).toEqual([]);
+    expect(warnings(0.95)).toEqual([]);
+  });
+
+  test.each([
+    ['a conversion', {}, 0, 'Lower convert.scale or convert.percentile, or take a surrogate that reaches further'],
+    [
+      'no conversion',
+      { convert: { enabled: false } },
+      0,
+      'Lower model.threshold, or raise snn.optimizer.neuronLearningRate.',
+    ],
+    [
+      'no conversion, a narrow surrogate',
+      { convert: { enabled: false }, model: { surrogate: 'triangle' } },
+      0,
+      'Lower model.threshold, or take a surrogate that reaches further (model.surrogate=arctan), or raise snn.',
+    ],
+    [
+      'layers of its own',
+      { convert: { enabled: false }, model: { layers: [{ type: 'linear', out: 10, output: true }] } },
+      0,
+      'Lower the threshold of the layer, or raise',
+    ],
+    [
+      'a model file',
+      { convert: { enabled: false }, init: 'm.safetensors', model: { surrogate: 'arctan' } },
+      0,
+      'Raise snn.optimizer.neuron',
+    ],
+    ['conversion alone', { snn: { epochs: 0 } }, 0, 'Lower convert.scale or convert.percentile.'],
+    ['a conversion', {}, 1, 'Raise convert.scale or convert.percentile, or lower snn.optimizer.learningRate.'],
+    [
+      'no conversion',
+      { convert: { enabled: false } },
+      1,
+      'Raise model.threshold, or lower snn.optimizer.learningRate.',
+    ],
+  ])('the advice names what is switched on: %s', (_name, config, share, advice) => {
+    const layers = [{ layer: 'layers.3' as const, neurons: 10, spikesPerNeuron: share }];
+    const [warning] = activityWarnings(layers, { phase: 'snn', epoch: 1 }, resolveConfig(config as object));
+    expect(warning!.message).toContain(advice);
   });
 });

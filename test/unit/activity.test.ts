@@ -70,7 +70,9 @@ test('no threshold falls below 0.1, and what cannot be reached ends the search',
     const reached = await setActivity(network, pixels, 1);
     for (const share of reached) expect(share).toBeGreaterThan(0.2);
     for (const { layer } of network.layers.slice(0, -1))
-      expect(network.parameters().get(`layers.${layer}.threshold`)!.data[0]).toBeGreaterThanOrEqual(Math.fround(0.1));
+      expect((await network.parameters()).get(`layers.${layer}.threshold`)!.data[0]).toBeGreaterThanOrEqual(
+        Math.fround(0.1),
+      );
   }));
 
 test('an abort ends the search', () =>

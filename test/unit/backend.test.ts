@@ -19,7 +19,8 @@ test('what this machine offers', () => {
     binaryCuda: expect.any(Boolean),
     binaryPath: expect.stringMatching(/\.node$/),
   });
-  expect(info.device).toContain(gpu?.name ?? info.simdTarget);
+  expect(info.processor).toContain(gpu?.name ?? info.simdTarget);
+  expect(info.device).toBe(gpu?.device ?? null);
   expect(info.hardwareThreads).toBeGreaterThan(0);
   // Without a usable GPU there is a reason, in words.
   expect(info.cudaReason).toEqual(gpu === undefined ? expect.stringMatching(/\w+ \w+ \w+/) : '');
@@ -46,13 +47,13 @@ test('backends by name', () => {
   expect(resolveBackend()).toEqual({
     backend: info.backend,
     device: info.backend === 'cpu' ? null : expect.any(Number),
-    processor: info.device,
+    processor: info.processor,
   });
   const cpu = { backend: 'cpu', device: null, processor: expect.stringContaining(info.simdTarget) };
   expect(resolveBackend('cpu')).toEqual(cpu);
   expect(resolveBackend('cpu', 3)).toEqual(cpu);
   const reason = info.cudaReason;
-  if (reason === '') expect(resolveBackend('cuda')).toMatchObject({ backend: 'cuda', processor: info.device });
+  if (reason === '') expect(resolveBackend('cuda')).toMatchObject({ backend: 'cuda', processor: info.processor });
   else
     expect(() => resolveBackend('cuda')).toThrow(
       expect.objectContaining({ code: 'ERR_NO_BACKEND', message: expect.stringContaining(reason) }),

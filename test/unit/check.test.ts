@@ -68,7 +68,7 @@ test('names and options', () => {
     "ERR_ARG: Expected one of 'triangle', 'arctan' for s but received 'tringle' (did you mean 'triangle'?)",
   );
   expect(message(() => checkOptions({ sed: 1 }, 'options', ['seed']))).toBe(
-    "ERR_ARG: Expected known options for options but received the unknown option 'sed' (did you mean 'seed'?)",
+    "ERR_ARG: Expected known keys for options but received the unknown key 'sed' (did you mean 'seed'?)",
   );
   expect(message(() => checkOptions({ zzz: 1 }, 'options', ['seed', 'threads']))).toMatch(/known: seed, threads/);
   expect(checkOptions(undefined, 'options', [])).toEqual({});

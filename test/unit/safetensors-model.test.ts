@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { isOneSpikeError } from '../../lib/errors';
 import { readSafetensors, writeSafetensors, type Tensor } from '../../lib/io/safetensors';
 import { resolveNetwork } from '../../lib/model/description';
-import { readModel, writeModel, type FloatTensor } from '../../lib/model/model-file';
+import { readModel, writeModel } from '../../lib/model/model-file';
+import type { FloatTensor } from '../../lib/model/parameters';
 import { parameterShapes } from '../../lib/model/shapes';
 
 const network = resolveNetwork({
@@ -111,7 +112,7 @@ describe('a model file', () => {
     [
       'a leak above one',
       (tensors) => (tensors.get('layers.2.leak')!.data[0] = 1.5),
-      "a number in [0, 1] as 'layers.2.leak'",
+      "a number from 0 to 1 as 'layers.2.leak'",
     ],
     [
       'a slot of another shape',

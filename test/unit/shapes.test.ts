@@ -71,9 +71,9 @@ describe('layerShapes', () => {
       }),
     );
     expect(shapes).toMatchObject([
-      { index: 0, out: [4, 7, 10], neurons: 280, parameters: 36 + 4 + 2 },
-      { index: 1, in: [4, 7, 10], out: [4, 2, 3], neurons: 0, parameters: 0, macs: 0, fanIn: 9 },
-      { index: 2, in: [4, 2, 3], out: [3, 1, 1], fanIn: 24, macs: 72, neurons: 3, parameters: 74 },
+      { layer: 0, out: [4, 7, 10], neurons: 280, parameters: 36 + 4 + 2 },
+      { layer: 1, in: [4, 7, 10], out: [4, 2, 3], neurons: 0, parameters: 0, macs: 0, fanIn: 9 },
+      { layer: 2, in: [4, 2, 3], out: [3, 1, 1], fanIn: 24, macs: 72, neurons: 3, parameters: 74 },
     ]);
   });
 

@@ -1,6 +1,7 @@
 /** Thresholds at which a wanted share of the neurons fires, for networks with random weights (timings, experiments). */
+import { layerName, type LayerId } from '../../model/layer';
 import type { Network } from '../../model/network';
-import { hiddenLayers } from '../../train/run/state';
+import { hiddenLayers } from '../../train/run/activity';
 
 // No layer fires at this threshold, and a layer that gets no events costs next to nothing.
 const silent = 1e30;
@@ -68,20 +69,20 @@ async function searchLayers(
 ): Promise<Point[]> {
   const hidden = hiddenLayers(network);
   const count = pixels.length / network.description.input.reduce((size, side) => size * side, 1);
-  const setThreshold = (index: number, value: number): void =>
-    network.setParameters({ [`layers.${index}.threshold`]: Float32Array.of(value) });
-  for (const { index } of hidden) setThreshold(index, silent);
+  const setThreshold = (layer: LayerId, value: number): Promise<void> =>
+    network.setParameters({ [`${layerName(layer)}.threshold`]: Float32Array.of(value) });
+  for (const { layer } of hidden) await setThreshold(layer, silent);
   const found: Point[] = [];
-  for (const [i, { index, neurons }] of hidden.entries()) {
+  for (const [i, { layer, neurons }] of hidden.entries()) {
     onLayer(i);
     const shareAt = async (threshold: number): Promise<number> => {
-      setThreshold(index, threshold);
+      await setThreshold(layer, threshold);
       const { stats } = await network.forward(pixels, { signal });
       return (stats.spikes[i] ?? 0) / (count * neurons);
     };
     const start = near?.[i]?.threshold ?? (i === 0 ? first : headroom * found[i - 1]!.threshold);
     const point = await findThreshold(shareAt, activity, start, near === undefined ? 0.85 : correction);
-    setThreshold(index, point.threshold);
+    await setThreshold(layer, point.threshold);
     found.push(point);
   }
   return found;

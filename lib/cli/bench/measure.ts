@@ -1,6 +1,7 @@
 /** The timed steps. */
 import type { ProfileEntry } from '../../model/network';
-import { meanActivity, hiddenLayers, layerActivity } from '../../train/run/state';
+import { StepSums } from '../../model/network/step-sums';
+import { meanActivity, hiddenLayers, layerActivity } from '../../train/run/activity';
 import type { LayerActivity } from '../../train/run/events';
 import { neededBytes, peakRss, type NeededBytes } from './memory';
 import type { BenchSettings } from './settings';
@@ -10,9 +11,9 @@ import type { Subject, SubjectOptions } from './subject';
 const optimizer = { kind: 'sgd', learningRate: 1e-6, neuronLearningRate: 1e-6, momentum: 0.9 } as const;
 
 export interface Measurement {
-  /** Of every timed step. */
+  /** The time of every timed step. */
   milliseconds: number[];
-  /** Of the hidden layers over the timed steps; empty for an ANN. */
+  /** The activity of the hidden layers over the timed steps; empty for an ANN. */
   activity: LayerActivity[];
   spikesPerNeuron: number | null;
   /** Mean step at which images were decided, with early exit. */
@@ -21,7 +22,7 @@ export interface Measurement {
   setupPeakRss: number;
   peakRss: number;
   needed: NeededBytes;
-  /** Of the timed steps together; empty unless asked for. */
+  /** The operations of the timed steps together; empty unless asked for. */
   profile: ProfileEntry[];
 }
 
@@ -34,9 +35,7 @@ export async function measure(
   const { mode, phase, training, warmup, iterations } = settings;
   const setupPeakRss = peakRss();
   const milliseconds: number[] = [];
-  const spikes: number[] = [];
-  let images = 0;
-  let decided = 0;
+  const sums = new StepSums();
   for (let step = 0; step < warmup + iterations; step++) {
     progress(
       step < warmup
@@ -52,16 +51,15 @@ export async function measure(
     const passed = performance.now() - started;
     if (step < warmup) continue;
     milliseconds.push(passed);
-    images += stats.count;
-    decided += (stats.meanDecisionStep ?? 0) * stats.count;
-    stats.spikes.forEach((fired, i) => (spikes[i] = (spikes[i] ?? 0) + fired));
+    sums.add(stats);
   }
-  const activity = phase === 'snn' ? layerActivity(hiddenLayers(network), spikes, images) : [];
+  const { spikes, count, meanDecisionStep = null } = sums.mean();
+  const activity = phase === 'snn' ? layerActivity(hiddenLayers(network), spikes, count) : [];
   return {
     milliseconds,
     activity,
     setupPeakRss,
-    decisionStep: settings.earlyExit ? decided / images : null,
+    decisionStep: meanDecisionStep,
     spikesPerNeuron: phase === 'snn' ? meanActivity(activity) : null,
     peakRss: peakRss(),
     needed: neededBytes(network.description, training),

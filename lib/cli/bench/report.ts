@@ -1,5 +1,6 @@
-/** What a bench says: one object for programs, a few lines for people. */
+/** The results of a bench: one object for programs, a few lines for people. */
 import { hostInfo } from '../../native/devices';
+import { layerName } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { Output } from '../output';
 import { compact, table } from '../style';
@@ -9,8 +10,8 @@ import type { BenchSettings } from './settings';
 /** One row of the JSON: an operation of a layer in one step. */
 function layerRows(network: Network, measured: Measurement, steps: number): object[] {
   return measured.profile.map(({ layer, operation, kernel, density, milliseconds, calls }) => ({
-    layer: layer < 0 ? null : `layers.${layer}`,
-    type: layer < 0 ? null : network.description.layers[layer]!.type,
+    layer: layer === null ? null : layerName(layer),
+    type: layer === null ? null : network.description.layers[layer]!.type,
     operation,
     kernel,
     density,
@@ -40,9 +41,8 @@ export function benchEvent(network: Network, settings: BenchSettings, measured: 
     surrogate: description.surrogate,
     ...('run' in source ? { run: source.run, images: source.images } : { activity: source.activity }),
     backend,
-    device: device === null ? backend : `${backend}:${device}`,
+    device,
     processor,
-    dtype: precision === 'mixed' ? 'mixed' : 'float32',
     precision,
     threads,
     version: info.version,
@@ -106,7 +106,7 @@ export function showBench(
 function profileTable(network: Network, measured: Measurement, steps: number): string {
   const total = measured.profile.reduce((sum, entry) => sum + entry.milliseconds, 0);
   const rows = measured.profile.map(({ layer, operation, kernel, density, milliseconds, calls }) => [
-    layer < 0 ? 'all' : `layers.${layer} ${network.description.layers[layer]!.type}`,
+    layer === null ? 'all' : `${layerName(layer)} ${network.description.layers[layer]!.type}`,
     operation,
     kernel === '' ? '–' : kernel,
     density.toFixed(3),

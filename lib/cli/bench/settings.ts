@@ -1,4 +1,4 @@
-/** What a bench is asked to time: words and flags of the command line, checked and completed. */
+/** The settings of a bench: arguments and options of the command line, checked and completed. */
 import { availableParallelism } from 'node:os';
 import { BACKEND_CHOICES, type BackendChoice } from '../../native/devices';
 import { checkOneOf } from '../../check';
@@ -63,7 +63,7 @@ export interface RandomSource {
 export interface RunSource {
   run: string;
   images: (typeof parts)[number];
-  /** What was said about the network; it must be true of the run. */
+  /** What the command line states about the network; it must be true of the run. */
   model: string | undefined;
   timesteps: number | undefined;
   classes: number | undefined;

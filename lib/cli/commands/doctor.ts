@@ -53,6 +53,7 @@ export function addDoctor(program: Command): void {
       const native = {
         backend: info?.backend ?? null,
         device: info?.device ?? null,
+        processor: info?.processor ?? null,
         simd: info?.simdTarget ?? null,
         cuda:
           info === undefined
@@ -60,7 +61,7 @@ export function addDoctor(program: Command): void {
             : { built: info.binaryCuda, available: gpu !== undefined, reason, devices: info.devices },
         binary: info?.binaryPath ?? null,
       };
-      output.event({ ...machine, ...native } as { event: string });
+      output.event({ ...machine, ...native });
       const { paint } = output;
       output.line(
         table(

@@ -26,7 +26,7 @@ Examples:
       const dataset = flags.dataset ?? defaultDataset;
       if (name !== undefined) {
         const config = asUsage(() => presetConfig(name, dataset), '`onespike presets` lists them');
-        output.event({ event: 'preset', name, dataset, config } as { event: string });
+        output.event({ event: 'preset', name, dataset, config });
         output.line(JSON.stringify(config, null, 2));
         return;
       }
@@ -35,7 +35,7 @@ Examples:
         for (const set of flags.dataset === undefined ? datasetNames : [dataset]) {
           const config = resolveConfig(asUsage(() => presetConfig(preset, set)));
           const { width = 1, hidden = [], timesteps } = config.model;
-          output.event({ event: 'preset', name: preset, dataset: set, config } as { event: string });
+          output.event({ event: 'preset', name: preset, dataset: set, config });
           rows.push([
             preset,
             set,

@@ -3,22 +3,25 @@ import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { createDataset } from '../../native/dataset';
 import { checkOneOf } from '../../check';
-import { loadImage } from '../../data';
+import type { LoadedDataset } from '../../data';
 import { formatEnergyTable } from '../../energy';
 import { OneSpikeError } from '../../errors';
+import { shortPath } from '../../io/paths';
 import type { Network } from '../../model/network';
-import { allRows } from '../../train/loop/batches';
+import { allRows } from '../../train/loop/order';
 import { measureEnergy } from '../../train/loop/energy';
 import { evaluateRows, type Evaluation } from '../../train/loop/evaluate';
 import { loadRun, type Run } from '../../train/run/load-run';
-import { hiddenLayers, layerActivity, meanActivity } from '../../train/run/state';
-import { listenForInterrupt } from '../interrupt';
+import { hiddenLayers, layerActivity, meanActivity } from '../../train/run/activity';
+import { interruptible } from '../interrupt';
 import { Output } from '../output';
-import { bar, compact, percent, table } from '../style';
-import { activityTable, shortPath } from '../train-view';
-import { asUsage, backendOption, deviceOption, integerOption, UsageError } from '../usage';
+import { bar, compact, percent } from '../style';
+import { activityTable } from '../train-view';
+import { asUsage, backendOption, deviceOption, integerOption, movedOption, UsageError } from '../usage';
+import { predictImages } from './predict';
 
 interface RunFlags {
+  data?: string;
   backend?: string;
   device?: number;
   threads?: number;
@@ -45,8 +48,7 @@ async function withRun(
 ): Promise<void> {
   const output = new Output(flags.json === true);
   const backend = asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', BACKEND_CHOICES));
-  const { signal, release } = listenForInterrupt(output);
-  try {
+  await interruptible(output, async (signal) => {
     const run = await loadRun(path);
     const network = await run.network({ backend, device: flags.device, threads: flags.threads });
     try {
@@ -54,10 +56,7 @@ async function withRun(
     } finally {
       await network.dispose();
     }
-  } finally {
-    output.clear();
-    release();
-  }
+  });
 }
 
 const earlyExit = 'stop an image at its first output spike; answers may differ from those after all T steps';
@@ -70,6 +69,7 @@ function spikingOnly(run: Run, flags: RunFlags): boolean {
 
 export function addRunCommands(program: Command): void {
   addRunCommand(program, 'eval', 'test accuracy of a run')
+    .addOption(movedOption())
     .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike eval runs/vgg6-shapes-20260102-030405')
     .action((path: string, flags: RunFlags) =>
@@ -82,16 +82,24 @@ export function addRunCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ onespike predict runs/vgg6-shapes-20260102-030405 cat.png dog.png')
     .action((path: string, images: string[], flags: RunFlags) =>
       withRun(path, flags, (run, network, output, signal) =>
-        predictImages(run, network, images, flags, output, signal),
+        predictImages(run, network, images, output, { earlyExit: spikingOnly(run, flags), signal }),
       ),
     );
 
   addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN')
+    .addOption(movedOption())
     .option('--images <n>', 'test images to count', integerOption(1))
     .addHelpText('after', '\nExample:\n  $ onespike energy runs/vgg6-shapes-20260102-030405 --images 1000')
     .action((path: string, flags: RunFlags & { images?: number }) =>
-      withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags.images, output, signal)),
+      withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags, output, signal)),
     );
+}
+
+/** The images of a run, with a warning wherever they are not those that it knew. */
+async function imagesOf(run: Run, { data }: RunFlags, output: Output, signal: AbortSignal): Promise<LoadedDataset> {
+  const loaded = await run.dataset({ signal, directory: data });
+  for (const warning of loaded.warnings) output.warn(warning);
+  return loaded;
 }
 
 async function evaluateRun(
@@ -102,7 +110,7 @@ async function evaluateRun(
   signal: AbortSignal,
 ): Promise<void> {
   const earlyExit = spikingOnly(run, flags);
-  const { test } = await run.dataset({ signal });
+  const { test } = await imagesOf(run, flags, output, signal);
   const dataset = createDataset(test.pixels, test.labels, test.shape);
   try {
     let totals: Evaluation | undefined;
@@ -132,7 +140,7 @@ async function evaluateRun(
       layers,
       imagesPerSecond,
       ...(earlyExit ? { decisionStep: totals.decisionStep } : {}),
-    } as { event: string });
+    });
     output.line(
       `${run.mode === 'snn' ? 'SNN' : 'ANN'} test accuracy ${output.paint('bold', percent(totals.accuracy, 2))} of ${totals.count} images, loss ${totals.loss.toFixed(4)}, ${compact(imagesPerSecond)} img/s (${network.backend})`,
     );
@@ -144,81 +152,19 @@ async function evaluateRun(
   }
 }
 
-async function predictImages(
-  run: Run,
-  network: Network,
-  files: string[],
-  flags: RunFlags,
-  output: Output,
-  signal: AbortSignal,
-): Promise<void> {
-  const earlyExit = spikingOnly(run, flags);
-  const shape = network.description.input;
-  const classes = run.classes;
-  const rows = [['image', 'class', 'probability', 'decided at']];
-  try {
-    for (const file of files) {
-      const pixels = await loadImage(file, shape, { signal });
-      const { logits, potentials, decisionSteps } = await network.forward(pixels, {
-        mode: run.mode,
-        potentials: run.mode === 'snn' && !earlyExit,
-        earlyExit,
-        signal,
-      });
-      const probabilities = softmax(logits);
-      const label = probabilities.indexOf(Math.max(...probabilities));
-      // The first time step from which the answer no longer changes, or at which it was given.
-      const step =
-        decisionSteps !== undefined
-          ? decisionSteps[0]!
-          : potentials === undefined
-            ? null
-            : network.anytime(potentials).decisionSteps[0]!;
-      output.event({
-        event: 'predict',
-        image: file,
-        class: classes[label],
-        label,
-        probability: probabilities[label],
-        step,
-        timesteps: network.description.timesteps,
-        probabilities,
-      } as { event: string });
-      rows.push([
-        file,
-        classes[label] ?? String(label),
-        percent(probabilities[label]),
-        step === null ? '–' : `step ${step} of ${network.description.timesteps}`,
-      ]);
-    }
-  } finally {
-    // A picture that cannot be read does not take the answers before it along.
-    if (rows.length > 1) output.line(table(rows, [0, 1]));
-  }
-}
-
-/** Of the logits, shifted by their largest so that nothing overflows. */
-export function softmax(logits: ArrayLike<number>): number[] {
-  const values = Array.from(logits);
-  const largest = Math.max(...values);
-  const powers = values.map((value) => Math.exp(value - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
-}
-
 async function showEnergy(
   run: Run,
   network: Network,
-  images: number | undefined,
+  flags: RunFlags & { images?: number },
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
   if (run.mode !== 'snn')
     throw new OneSpikeError('ERR_STATE', 'Expected a spiking network but received a run that has only an ANN');
-  const { test } = await run.dataset({ signal });
-  const count = images ?? Math.max(1, run.config.energy.images);
+  const { test } = await imagesOf(run, flags, output, signal);
+  const count = flags.images ?? Math.max(1, run.config.energy.images);
   const report = await measureEnergy(network, test, { images: count, batch: run.config.evaluation.batch, signal });
-  output.event({ event: 'energy', run: run.path, ratio: report.headline.ratio, ...report } as { event: string });
+  output.event({ event: 'energy', run: run.path, ratio: report.headline.ratio, ...report });
   output.line(formatEnergyTable(report));
   output.line(`run ${shortPath(run.path)}`);
 }

@@ -6,7 +6,8 @@ import { createGunzip } from 'node:zlib';
 import * as tar from 'tar-stream';
 
 import { isOneSpikeError, OneSpikeError } from '../../errors';
-import { abortError, ioError } from '../files';
+import { ioError } from '../../io/system-error';
+import { abortError } from '../files';
 
 /** Room for the tar headers and the small text files beside the wanted entries. */
 const allowance = 4 * 1024 * 1024;
@@ -14,21 +15,22 @@ const allowance = 4 * 1024 * 1024;
 /**
  * @param wanted  base name of each file -> the most bytes it may have
  * @param signal  stops the reading (ERR_ABORTED)
- * @returns the files that the archive holds, by base name
+ * @returns the wanted files that the archive holds, by base name, and the base names of all its entries
  * @throws ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if unreadable
  */
 export async function readArchive(
   path: string,
   wanted: Map<string, number>,
   signal?: AbortSignal,
-): Promise<Map<string, Buffer>> {
+): Promise<{ files: Map<string, Buffer>; names: Set<string> }> {
   const found = new Map<string, Buffer>();
+  const names = new Set<string>();
   const gunzip = createGunzip();
   const extract = tar.extract();
   let inflated = 0;
   let limit = allowance;
   for (const size of wanted.values()) limit += size;
-  const meter = new Transform({
+  const limiter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       inflated += chunk.length;
       if (inflated > limit) {
@@ -45,7 +47,8 @@ export async function readArchive(
   extract.on('entry', (header, stream, next) => {
     // A refused or failing entry surfaces through the pipeline; without a listener its own event would end the process.
     stream.on('error', () => undefined);
-    const name = header.name.split('/').pop() ?? '';
+    const name = header.name.replace(/\/$/, '').split('/').pop() ?? '';
+    names.add(name);
     const most = wanted.get(name);
     if (most === undefined || header.type === 'directory') {
       stream.on('end', () => next());
@@ -79,12 +82,12 @@ export async function readArchive(
   });
 
   try {
-    await pipeline(createReadStream(path), gunzip, meter, extract, { signal });
+    await pipeline(createReadStream(path), gunzip, limiter, extract, { signal });
   } catch (error) {
     if (signal?.aborted) throw abortError(signal, `reading ${path}`);
     if (refusal !== undefined) throw refusal;
     if (isOneSpikeError(error)) throw error;
-    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw ioError('a readable file', path, error);
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw ioError('read', path, error);
     const where = `compressed byte ${gunzip.bytesWritten}, inflated byte ${inflated}`;
     throw new OneSpikeError(
       'ERR_FORMAT',
@@ -92,5 +95,5 @@ export async function readArchive(
       { cause: error },
     );
   }
-  return found;
+  return { files: found, names };
 }

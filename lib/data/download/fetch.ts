@@ -1,18 +1,13 @@
-/** `data fetch` and `data info`. */
-import { readdir } from 'node:fs/promises';
+/** The official files of a data set, downloaded and verified. */
 import { join } from 'node:path';
 
 import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
-import { cifarLayouts, locateCifar } from '../sets/cifar';
-import { download, type DownloadProgress } from './download';
-import { dataDirectory, statOrNull } from '../files';
-import { locateMnist, mnistFiles } from '../sets/mnist';
+import { directoryOf } from '../directory';
+import { datasetNames, sources, type DatasetName } from '../sets';
+import type { SourceFile } from '../sets/source';
+import { download, type DownloadProgress, type DownloadRetry } from './download';
 import type { Environment } from './proxy';
-import { sources, type SourceFile } from '../sets/sources';
-import type { DatasetName, ImageShape } from '../types';
-
-export const datasetNames: readonly DatasetName[] = ['shapes', 'cifar10', 'cifar100', 'mnist', 'folder'];
 
 export interface FetchProgress extends DownloadProgress {
   /** Base name of the file, its number from 1, and how many there are. */
@@ -35,6 +30,8 @@ export interface FetchOptions {
   /** Extra certificate authority (PEM), e.g. of a company's proxy. */
   ca?: string;
   onProgress?: (progress: FetchProgress) => void;
+  /** Before each pause after a failure. */
+  onRetry?: (retry: DownloadRetry) => void;
   signal?: AbortSignal;
 }
 
@@ -44,7 +41,17 @@ export interface FetchResult {
   files: { path: string; bytes: number; status: 'present' | 'downloaded' }[];
 }
 
-const fetchKeys = ['directory', 'mirrors', 'attempts', 'stallMs', 'backoffMs', 'ca', 'onProgress', 'signal'];
+const fetchKeys = [
+  'directory',
+  'mirrors',
+  'attempts',
+  'stallMs',
+  'backoffMs',
+  'ca',
+  'onProgress',
+  'onRetry',
+  'signal',
+] as const satisfies readonly (keyof FetchOptions)[];
 
 function checkMirrors(mirrors: unknown): string[] {
   if (!Array.isArray(mirrors) || mirrors.length === 0) throw expected('an array of addresses', 'mirrors', mirrors);
@@ -57,8 +64,8 @@ function checkMirrors(mirrors: unknown): string[] {
 
 /** Downloads `files` from `urls`; what fetchDataset does with the files of a set. `env` as in DownloadOptions. */
 export async function fetchFiles(
-  files: SourceFile[],
-  urls: string[],
+  files: readonly SourceFile[],
+  urls: readonly string[],
   directory: string,
   options: FetchOptions & { env?: Environment },
 ): Promise<FetchResult['files']> {
@@ -76,6 +83,7 @@ export async function fetchFiles(
       ca: options.ca,
       signal: options.signal,
       env: options.env,
+      onRetry: options.onRetry,
       onProgress: (progress) =>
         options.onProgress?.({ ...progress, file: file.name, fileIndex: index + 1, fileCount: files.length }),
     });
@@ -93,18 +101,19 @@ export async function fetchFiles(
 export async function fetchDataset(name: DatasetName, options: FetchOptions = {}): Promise<FetchResult> {
   checkOneOf(name, 'the data set name', datasetNames);
   checkOptions(options, 'the fetch options', fetchKeys);
-  if (name === 'folder')
+  const source = sources[name];
+  if (source.kind === 'own')
     throw new OneSpikeError(
       'ERR_ARG',
-      "Expected a public data set for fetch but received 'folder', whose pictures are your own",
+      `Expected a public data set for fetch but received '${name}', whose pictures are your own`,
     );
   if (options.directory !== undefined) checkString(options.directory, 'directory');
   if (options.attempts !== undefined) checkInteger(options.attempts, 'attempts', { min: 1 });
   if (options.stallMs !== undefined) checkInteger(options.stallMs, 'stallMs', { min: 1 });
   if (options.backoffMs !== undefined) checkInteger(options.backoffMs, 'backoffMs', { min: 0 });
   checkSignal(options.signal, 'signal');
-  const { urls, files } = sources[name];
-  const directory = await dataDirectory(name, options.directory, true);
+  const { urls, files } = source.download;
+  const directory = await directoryOf(name, options.directory, true);
   return {
     name,
     directory,
@@ -114,69 +123,5 @@ export async function fetchDataset(name: DatasetName, options: FetchOptions = {}
       directory,
       options,
     ),
-  };
-}
-
-export interface DatasetInfo {
-  name: DatasetName;
-  title: string;
-  /** Addresses of the official files. */
-  sources: string[];
-  homepage: string;
-  licence: string;
-  citation: string;
-  /** Where the files were looked for. */
-  directory: string;
-  /** Whether everything that `load` needs is there. */
-  present: boolean;
-  /** The files found. */
-  files: { path: string; bytes: number }[];
-  /** Images of the official set; null for `folder`. */
-  counts: { train: number; test: number } | null;
-  shape: ImageShape | null;
-  classes: string[] | null;
-}
-
-async function presentFiles(name: DatasetName, directory: string): Promise<{ paths: string[]; present: boolean }> {
-  if (name === 'shapes') return { paths: [], present: true };
-  if (name === 'mnist') {
-    const paths = await Promise.all(mnistFiles.map((file) => locateMnist(directory, file)));
-    return { paths: paths.filter((path) => path !== null), present: !paths.includes(null) };
-  }
-  if (name === 'folder') {
-    const names = await readdir(directory).catch(() => []);
-    return { paths: [], present: names.length > 0 };
-  }
-  const location = await locateCifar(name, directory);
-  if (location === null) return { paths: [], present: false };
-  if (location.kind === 'archive') return { paths: [location.path], present: true };
-  const { train, test } = cifarLayouts[name];
-  const wanted = [...train, ...test].map((file) => join(location.path, file));
-  const statuses = await Promise.all(wanted.map(statOrNull));
-  return { paths: wanted.filter((_, i) => statuses[i] !== null), present: !statuses.includes(null) };
-}
-
-/** What is known about a set, and which of its files are here. Reads no file's content. */
-export async function datasetInfo(name: DatasetName, options: { directory?: string } = {}): Promise<DatasetInfo> {
-  checkOneOf(name, 'the data set name', datasetNames);
-  checkOptions(options, 'the info options', ['directory']);
-  if (options.directory !== undefined) checkString(options.directory, 'directory');
-  const source = sources[name];
-  const directory = await dataDirectory(name, options.directory);
-  const { paths, present } = await presentFiles(name, directory);
-  const files = await Promise.all(paths.map(async (path) => ({ path, bytes: (await statOrNull(path))?.size ?? 0 })));
-  return {
-    name,
-    title: source.title,
-    sources: source.files.map((file) => source.urls[0] + file.name),
-    homepage: source.homepage,
-    licence: source.licence,
-    citation: source.citation,
-    directory,
-    present,
-    files,
-    counts: source.counts === null ? null : { ...source.counts },
-    shape: source.shape === null ? null : [...source.shape],
-    classes: source.classes === null ? null : [...source.classes],
   };
 }

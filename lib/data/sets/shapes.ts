@@ -7,8 +7,10 @@
  * The bytes are the same on every platform: integers and the correctly rounded operations + - * / only. Math.sin and its
  * kin may differ in the last bit between engines, so a rotation comes from its rational parametrisation.
  */
+import { checkInteger } from '../../check';
 import { SeededRandom } from '../random';
-import type { ImageSet } from '../types';
+import { mostBytes, type ImageSet } from '../types';
+import { nothingToDownload, smallNetwork, type DataSource } from './source';
 
 export const shapeClasses = [
   'disc',
@@ -231,3 +233,32 @@ export function generateShapes(count: number, seed: number, part: number, side: 
   }
   return { shape: [3, side, side], classes: [...shapeClasses], pixels, labels, count };
 }
+
+export const shapes: DataSource = {
+  info: {
+    title: 'Ten figures on coloured ground, generated from a seed',
+    homepage: '',
+    licence: 'Part of onespike',
+    citation: '',
+    shape: [3, designSide, designSide],
+    classes: shapeClasses,
+    counts: { train: 6000, test: 1000 },
+  },
+  kind: 'generated',
+  download: nothingToDownload,
+  options: ['seed', 'trainCount', 'testCount', 'size'],
+  locate: async () => ({ paths: [], present: true }),
+  load: async (_directory, { trainCount = 6000, testCount = 1000, seed = 0, size = designSide }) => {
+    checkInteger(size, 'size', { min: 8 });
+    const most = Math.floor(mostBytes / (3 * size * size));
+    checkInteger(trainCount, `trainCount of ${size}x${size} pictures`, { max: most });
+    checkInteger(testCount, `testCount of ${size}x${size} pictures`, { max: most });
+    return { train: generateShapes(trainCount, seed, 0, size), test: generateShapes(testCount, seed, 1, size) };
+  },
+  // Small enough for a first run of about three minutes on two cores.
+  recipe: {
+    model: smallNetwork,
+    ann: { epochs: 12, batch: 32, augment: { padding: 2, flip: true } },
+    snn: { epochs: 16, batch: 32, optimizer: { learningRate: 2e-3 }, augment: { padding: 2, flip: true } },
+  },
+};

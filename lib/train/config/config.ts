@@ -1,112 +1,132 @@
 /** The configuration of a training run: what it may hold, and how preset, file and overrides become one. */
-import { z } from 'zod';
-import { BACKEND_CHOICES, MAX_DEVICE } from '../../native/devices';
-import { checkOneOf, expected } from '../../check';
+import type { z } from 'zod';
+import { checkOneOf, expected, isPlainObject } from '../../check';
+import {
+  aboveZero,
+  below1,
+  finite,
+  flag,
+  integerOf,
+  listOf,
+  notNegative,
+  numberOf,
+  objectOf,
+  oneOf,
+  parse,
+  share,
+  text,
+  valueAt,
+} from '../../check/schema';
+import { checkTakenOptions, datasetNames } from '../../data';
 import { OneSpikeError } from '../../errors';
-import { datasetNames } from '../../data';
+import {
+  checkIntensities,
+  ENCODERS,
+  inputShape,
+  layerSchema,
+  networkOptions,
+  SURROGATES,
+  timestepCount,
+} from '../../model/description';
 import { PRECISIONS } from '../../model/network';
-import { applyOverride, isPlainObject, mergeConfig, type PlainObject } from './merge';
-import { defaultDataset, defaultPreset, presetConfig, presetNames } from './presets';
-import { suggestion } from './suggest';
+import { BACKEND_CHOICES, MAX_DEVICE } from '../../native/devices';
+import { applyOverride, mergeConfig, type PlainObject } from './merge';
+import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutConversion } from './presets';
 
-// Each leaf describes itself; the description is the `Expected ...` of its error message.
-const positive = z.number().positive().describe('a number above 0');
-const nonNegative = z.number().nonnegative().describe('a number of at least 0');
-const share = z.number().min(0).max(1).describe('a number from 0 to 1');
-const below1 = z.number().min(0).lt(1).describe('a number from 0 to below 1');
-const count = z.int().nonnegative().describe('an integer of at least 0');
-const positiveCount = z.int().positive().describe('an integer above 0');
-const flag = z.boolean().describe('true or false');
-const text = z.string().min(1).describe('a non-empty string');
-const finite = z.number().describe('a finite number');
-const choice = <const T extends readonly string[]>(values: T) => z.enum(values).describe(`one of ${values.join(', ')}`);
+// Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
+const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
+const count = integerOf(0);
+const positiveCount = integerOf(1);
 
-const optimizer = z.strictObject({
-  kind: choice(['sgd', 'adam', 'adamw']),
-  learningRate: positive,
-  neuronLearningRate: nonNegative.optional(),
+const optimizer = objectOf({
+  kind: oneOf(['sgd', 'adam', 'adamw']),
+  learningRate,
+  neuronLearningRate: numberOf('a number from 0 to 100', (value) => value >= 0 && value <= 100).optional(),
   momentum: below1,
-  weightDecay: nonNegative,
+  weightDecay: notNegative,
   beta1: below1,
   beta2: below1,
-  epsilon: positive,
+  epsilon: aboveZero,
   amsgrad: flag,
-  clipNorm: nonNegative,
+  clipNorm: notNegative,
 });
 
-const schedule = z.strictObject({
-  kind: choice(['constant', 'step', 'cosine']),
-  warmup: nonNegative,
-  milestones: z.array(share).describe('a list of numbers from 0 to 1'),
-  factor: positive,
+const schedule = objectOf({
+  kind: oneOf(['constant', 'step', 'cosine']),
+  warmup: notNegative,
+  milestones: listOf(share, 'a list of numbers from 0 to 1'),
+  // Rates are given at their highest: steps make them smaller.
+  factor: numberOf('a number above 0, at most 1', (value) => Math.fround(value) > 0 && value <= 1),
   final: share,
 });
 
-const phase = z.strictObject({
+const phase = objectOf({
   epochs: count,
   batch: positiveCount,
   optimizer,
   schedule,
-  augment: z.strictObject({ padding: count, flip: flag }),
+  augment: objectOf({ padding: integerOf(0, 65535), flip: flag }),
 });
 
-const layer = z.record(z.string(), z.unknown()).describe('a layer object');
-
-const model = z.strictObject({
+const model = objectOf({
   name: text.optional(),
-  layers: z.array(layer).min(1).describe('a non-empty list of layers').optional(),
-  input: z.array(positiveCount).length(3).describe('[channels, height, width]').optional(),
-  width: positive.optional(),
-  hidden: z.array(positiveCount).describe('a list of integers above 0').optional(),
+  layers: listOf(layerSchema, 'a non-empty list of layers').min(1, { error: 'a non-empty list of layers' }).optional(),
+  input: inputShape.optional(),
+  width: aboveZero.optional(),
+  hidden: listOf(positiveCount, 'a list of integers above 0').optional(),
   bias: flag.optional(),
   dropout: below1.optional(),
   leak: share.optional(),
-  threshold: positive.optional(),
-  timesteps: z.int().min(1).max(254).describe('an integer from 1 to 254'),
-  mean: z.array(finite).describe('a list of numbers').optional(),
-  std: z.array(positive).describe('a list of numbers above 0').optional(),
+  threshold: aboveZero.optional(),
+  ...networkOptions,
+  // Those that a preset always gives.
+  timesteps: timestepCount,
   alpha: finite,
   beta: finite,
-  gamma: positive,
-  kappa: positive,
-  surrogate: choice(['triangle', 'exponential', 'rectangular', 'arctan', 'fast-sigmoid']),
-  encoder: choice(['hybrid', 'direct', 'rate', 'ttfs']),
+  gamma: aboveZero,
+  kappa: aboveZero,
+  surrogate: oneOf(SURROGATES),
+  encoder: oneOf(ENCODERS),
   lo: finite,
   hi: finite,
 });
 
-const schema = z.strictObject({
-  preset: choice(presetNames).optional(),
-  model,
-  dataset: z.strictObject({
-    name: choice(datasetNames),
-    directory: text.optional(),
-    validation: below1,
-    trainCount: positiveCount.optional(),
-    testCount: positiveCount.optional(),
-    size: positiveCount.optional(),
-    testShare: below1.optional(),
-    seed: count.optional(),
-  }),
-  seed: z.int().nonnegative().max(Number.MAX_SAFE_INTEGER).describe('an integer from 0 to 2^53-1'),
-  backend: choice(BACKEND_CHOICES),
-  device: z.int().min(0).max(MAX_DEVICE).describe(`the number of a GPU, from 0 to ${MAX_DEVICE}`).optional(),
-  threads: z.int().min(0).max(1024).describe('an integer from 0 (all cores) to 1024'),
-  precision: choice(PRECISIONS).optional(),
-  out: text.optional(),
-  init: text.optional(),
-  ann: phase,
-  convert: z.strictObject({
-    enabled: flag,
-    percentile: z.number().gt(0).max(100).describe('a number above 0, at most 100'),
-    scale: positive,
-    images: positiveCount,
-  }),
-  snn: phase,
-  evaluation: z.strictObject({ batch: positiveCount }),
-  energy: z.strictObject({ images: count }),
-  checkpoint: z.strictObject({ seconds: positive }),
-});
+const schema = objectOf(
+  {
+    preset: oneOf(presetNames).optional(),
+    model,
+    dataset: objectOf({
+      name: oneOf(datasetNames),
+      directory: text.optional(),
+      validation: below1,
+      trainCount: positiveCount.optional(),
+      testCount: positiveCount.optional(),
+      size: integerOf(1, 1024).optional(),
+      testShare: numberOf('a number between 0 and 1', (value) => value > 0 && value < 1).optional(),
+      skipUnreadable: flag.optional(),
+      seed: count.optional(),
+    }),
+    seed: integerOf(0, Number.MAX_SAFE_INTEGER),
+    backend: oneOf(BACKEND_CHOICES),
+    device: integerOf(0, MAX_DEVICE).optional(),
+    threads: integerOf(0, 1024),
+    precision: oneOf(PRECISIONS).optional(),
+    out: text.optional(),
+    init: text.optional(),
+    ann: phase,
+    convert: objectOf({
+      enabled: flag,
+      percentile: numberOf('a number above 0, at most 100', (value) => value > 0 && value <= 100),
+      scale: numberOf('a number from 1e-6 to 1e6', (value) => value >= 1e-6 && value <= 1e6),
+      images: positiveCount,
+    }),
+    snn: phase,
+    evaluation: objectOf({ batch: positiveCount }),
+    energy: objectOf({ images: count }),
+    checkpoint: objectOf({ seconds: aboveZero }),
+  },
+  'an object',
+);
 
 /** A complete configuration: every choice made. */
 export type TrainConfig = z.infer<typeof schema>;
@@ -118,59 +138,10 @@ type Partially<T> = T extends readonly unknown[]
 /** What `train` takes: a preset's name, or any part of a configuration; the preset it names (default vgg6) fills the rest. */
 export type TrainConfigInput = string | Partially<TrainConfig>;
 
-/** Schema without the wrapper that makes it optional. */
-function unwrap(node: unknown): unknown {
-  return node instanceof z.ZodOptional ? unwrap(node.unwrap()) : node;
-}
-
-/** The schema at `path`, or undefined where there is none. */
-function schemaAt(path: readonly PropertyKey[]): unknown {
-  let node: unknown = schema;
-  for (const part of path) {
-    node = unwrap(node);
-    if (node instanceof z.ZodObject) node = node.shape[String(part)];
-    else if (node instanceof z.ZodArray) node = node.element;
-    else return undefined;
-  }
-  return unwrap(node);
-}
-
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, part) => (typeof value === 'object' && value !== null ? (value as PlainObject)[part as string] : undefined),
-    root,
-  );
-}
-
-/** `model.layers[3].out` */
-function pathName(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./, '');
-}
-
-function explain(issue: z.core.$ZodIssue, input: unknown): OneSpikeError {
-  if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0];
-    const here = schemaAt(issue.path);
-    const known = here instanceof z.ZodObject ? Object.keys(here.shape) : [];
-    return new OneSpikeError(
-      'ERR_ARG',
-      `Expected a known configuration key but received '${pathName([...issue.path, key])}'.${suggestion(key, known)}`,
-    );
-  }
-  const node = schemaAt(issue.path);
-  const wanted =
-    (node as z.ZodType | undefined)?.description ?? (node instanceof z.ZodObject ? 'an object' : issue.message);
-  return expected(wanted, pathName(issue.path) || 'the configuration', valueAt(input, issue.path));
-}
-
 /** Checks a complete configuration. Errors: ERR_ARG, naming the key. */
 export function parseConfig(input: unknown): TrainConfig {
-  const result = schema.safeParse(input);
-  if (!result.success) throw explain(result.error.issues[0], input);
-  const config = result.data;
+  const config = parse(schema, input, 'the configuration');
+  checkIntensities(config.model.lo, config.model.hi, 'model.');
   if (config.ann.epochs === 0 && config.snn.epochs === 0 && !config.convert.enabled) {
     throw new OneSpikeError(
       'ERR_ARG',
@@ -205,10 +176,9 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   const asked = overrides.reduce(applyOverride, given);
   const name = valueAt(asked, ['model', 'name']);
   const network = (presetNames as readonly unknown[]).includes(name) ? name : defaultPreset;
-  let under = presetConfig(
-    String(asked.preset ?? network),
-    String(valueAt(asked, ['dataset', 'name']) ?? defaultDataset),
-  );
+  let under = presetConfig(String(asked.preset ?? network), datasetOf(asked));
+  if (valueAt(asked, ['convert', 'enabled']) === false && asked.init === undefined)
+    under = mergeConfig(under, withoutConversion);
   if (valueAt(asked, ['model', 'layers']) !== undefined) {
     const {
       name: _name,
@@ -220,5 +190,13 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
     } = under.model as PlainObject;
     under = { ...under, model: rest };
   }
-  return parseConfig(overrides.reduce(applyOverride, mergeConfig(under, given)));
+  const config = parseConfig(overrides.reduce(applyOverride, mergeConfig(under, given)));
+  checkTakenOptions(config.dataset.name, config.dataset, 'dataset.');
+  return config;
+}
+
+/** Files without the name of their data set are a folder of pictures. */
+function datasetOf(asked: PlainObject): string {
+  const otherwise = valueAt(asked, ['dataset', 'directory']) === undefined ? defaultDataset : 'folder';
+  return String(valueAt(asked, ['dataset', 'name']) ?? otherwise);
 }

@@ -1,12 +1,8 @@
 /** Merging and addressing plain JSON objects. */
-import { expected } from '../../check';
+import { expected, isPlainObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 
 export type PlainObject = { [key: string]: unknown };
-
-export function isPlainObject(value: unknown): value is PlainObject {
-  return Object.prototype.toString.call(value) === '[object Object]'; // by tag: no maps, no dates, but objects of another realm
-}
 
 /** `over` on top of `under`: objects merge key by key, everything else (lists too) is replaced. Neither is changed. */
 export function mergeConfig(under: PlainObject, over: PlainObject): PlainObject {

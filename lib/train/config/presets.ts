@@ -1,12 +1,14 @@
 /**
  * Every number that training starts from, in one place. A configuration is the sum of four layers, later ones winning:
- * `base`, the data set's, the network's, and the pair's own.
+ * `base`, the data set's (the recipe of its source), the network's, and the pair's own.
  */
 import { checkOneOf } from '../../check';
-import { datasetNames, type DatasetName } from '../../data';
+import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
 
+/** The names of the presets. */
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
+/** The name of a preset. */
 export type PresetName = (typeof presetNames)[number];
 
 export const defaultPreset: PresetName = 'vgg6';
@@ -74,28 +76,6 @@ const base = {
   checkpoint: { seconds: 60 },
 };
 
-const crops = { padding: 4, flip: true };
-const cifar = {
-  ann: { epochs: 60, augment: crops },
-  snn: { epochs: 40, augment: crops },
-  convert: { images: 512 },
-  model: { dropout: 0.1 },
-};
-const small = { width: 0.25, hidden: [128, 128] };
-
-const byDataset: Record<DatasetName, PlainObject> = {
-  // Small enough for a first run of about three minutes on two cores.
-  shapes: {
-    model: small,
-    ann: { epochs: 12, batch: 32, augment: { padding: 2, flip: true } },
-    snn: { epochs: 16, batch: 32, optimizer: { learningRate: 2e-3 }, augment: { padding: 2, flip: true } },
-  },
-  cifar10: cifar,
-  cifar100: cifar,
-  mnist: { model: small, ann: { epochs: 5 }, snn: { epochs: 3 } },
-  folder: { model: { dropout: 0.1 }, ann: { epochs: 30, augment: crops }, snn: { epochs: 20, augment: crops } },
-};
-
 // Deeper networks without normalisation want smaller steps.
 const byNetwork: Record<PresetName, PlainObject> = {
   vgg6: {},
@@ -114,7 +94,13 @@ const byPair: Record<string, PlainObject> = {
   'vgg16/shapes': { snn: { epochs: 40, optimizer: { learningRate: 6e-4 } } },
 };
 
-/** The complete configuration of a preset on a data set, as `train` takes it. Errors: ERR_ARG for an unknown name. */
+/**
+ * Spiking training that no conversion precedes starts with thresholds that the inputs of deep layers do not reach, and the default
+ * surrogate has no gradient there.
+ */
+export const withoutConversion: PlainObject = { model: { surrogate: 'arctan' } };
+
+/** Returns the complete configuration of a preset on a data set, as `train` accepts it. Errors: ERR_ARG for an unknown name. */
 export function presetConfig(name: string, dataset: string = defaultDataset): PlainObject {
   checkOneOf(name, 'preset', presetNames);
   checkOneOf(dataset, 'dataset.name', datasetNames);
@@ -122,7 +108,7 @@ export function presetConfig(name: string, dataset: string = defaultDataset): Pl
   // The names come first, because the result is printed for people.
   return [
     base,
-    byDataset[dataset as DatasetName],
+    sources[dataset as DatasetName].recipe,
     byNetwork[name as PresetName],
     byPair[`${name}/${dataset}`] ?? {},
   ].reduce<PlainObject>(mergeConfig, named);

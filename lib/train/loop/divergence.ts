@@ -1,5 +1,6 @@
 /** The end of a run whose numbers have left the range of floating point. */
 import { OneSpikeError } from '../../errors';
+import { layerName, type LayerId } from '../../model/layer';
 import type { Phase } from '../run/events';
 import type { Session } from './session';
 
@@ -8,11 +9,14 @@ export function divergence(
   session: Session,
   phase: Phase,
   where: string,
-  stats: { loss: number; badLayer: number; gradientNorm?: number },
+  stats: { loss: number; badLayer: LayerId | null; gradientNorm?: number },
 ): OneSpikeError {
   const { folder, network } = session;
-  const layer = network.description.layers[stats.badLayer];
-  const first = layer === undefined ? 'in the gradient' : `first in layers.${stats.badLayer} (${layer.type})`;
+  const { badLayer } = stats;
+  const first =
+    badLayer === null
+      ? 'in the gradient'
+      : `first in ${layerName(badLayer)} (${network.description.layers[badLayer]!.type})`;
   const value = Number.isFinite(stats.loss) ? `a gradient norm of ${stats.gradientNorm}` : `a loss of ${stats.loss}`;
   return new OneSpikeError(
     'ERR_STATE',

@@ -1,10 +1,11 @@
 /** Loss, accuracy and activity over many images, batch by batch. */
-import type { DeviceDataset } from '../../native/dataset';
+import type { NativeDataset } from '../../native/dataset';
+import type { LayerId } from '../../model/layer';
 import type { Network } from '../../model/network';
-import { batchCount, batchRows } from './batches';
-import { divergence } from './divergence';
 import type { Phase, ProgressEvent } from '../run/events';
-import { Meter } from './meter';
+import { divergence } from './divergence';
+import { batchCount } from './order';
+import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
 
 export interface Evaluation {
@@ -16,8 +17,8 @@ export interface Evaluation {
   count: number;
   /** With `earlyExit`: mean step of the decision. */
   decisionStep?: number;
-  /** Layer where the first non-finite number arose, else -1. */
-  badLayer: number;
+  /** The first layer with a number that is not finite, or null. */
+  badLayer: LayerId | null;
   seconds: number;
 }
 
@@ -32,36 +33,23 @@ export interface EvaluationOptions {
 /** Yields the totals after every batch; the last ones are the result. Errors: ERR_ABORTED. */
 export async function* evaluateRows(
   network: Network,
-  dataset: DeviceDataset,
+  dataset: NativeDataset,
   rows: Uint32Array,
   options: EvaluationOptions,
 ): AsyncGenerator<Evaluation> {
   const started = performance.now();
-  const spikes: number[] = [];
-  let loss = 0;
-  let correct = 0;
-  let count = 0;
-  let badLayer = -1;
-  let decided = 0;
-  for (let step = 0; step < batchCount(rows.length, options.batch); step++) {
-    const stats = await network.evaluate(
-      { dataset, indices: batchRows(rows, step, options.batch) },
-      { mode: options.mode, earlyExit: options.earlyExit, signal: options.signal },
-    );
-    loss += stats.loss * stats.count;
-    correct += stats.correct;
-    count += stats.count;
-    decided += (stats.meanDecisionStep ?? 0) * stats.count;
-    if (badLayer < 0) badLayer = stats.badLayer;
-    stats.spikes.forEach((fired, i) => (spikes[i] = (spikes[i] ?? 0) + fired));
+  if (rows.length === 0) return;
+  const { mode, batch, earlyExit, signal } = options;
+  const pieces = network.evaluateInPieces({ dataset, indices: rows }, { mode, piece: batch, earlyExit, signal });
+  for await (const { loss, correct, count, spikes, badLayer, meanDecisionStep } of pieces) {
     yield {
-      loss: loss / count,
+      loss,
       accuracy: correct / count,
-      spikes,
+      spikes: [...spikes],
       count,
       badLayer,
       seconds: (performance.now() - started) / 1000,
-      ...(options.earlyExit ? { decisionStep: decided / count } : {}),
+      ...(meanDecisionStep === undefined ? {} : { decisionStep: meanDecisionStep }),
     };
   }
 }
@@ -81,43 +69,25 @@ export async function* evaluate(
   session: Session,
   { part, rows, mode, activity }: SessionEvaluation,
 ): AsyncGenerator<ProgressEvent, Evaluation> {
-  const { network, config, state } = session;
-  const { batch } = config.evaluation;
-  const { epochs } = config[mode];
-  const meter = new Meter(session.progressSeconds);
-  let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: -1, seconds: 0 };
+  const { network, images, signal } = session;
+  const { batch } = session.config.evaluation;
+  const steps = batchCount(rows.length, batch);
+  const report = new Interval(session.progressSeconds);
+  let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: null, seconds: 0 };
   session.throwIfAborted();
-  for await (const totals of evaluateRows(network, session.datasets[part], rows, {
-    mode,
-    batch,
-    signal: session.signal,
-  })) {
+  for await (const totals of evaluateRows(network, images[part], rows, { mode, batch, signal })) {
     result = totals;
     session.throwIfAborted();
-    if (!Number.isFinite(totals.loss))
-      throw divergence(
-        session,
-        mode,
-        activity === 'validate' ? `epoch ${state.epoch + 1}, after step ${state.step},` : `in stage ${state.stage},`,
-        totals,
-      );
-    if (meter.due()) {
-      yield {
-        event: 'progress',
-        phase: mode,
-        activity,
-        epoch: Math.min(state.epoch + 1, epochs),
-        epochs,
-        step: Math.ceil(totals.count / batch),
-        steps: batchCount(rows.length, batch),
-        images: totals.count,
-        imagesPerSecond: totals.count / totals.seconds,
-        loss: totals.loss,
-        accuracy: totals.accuracy,
-        spikesPerNeuron: null,
-      };
+    if (!Number.isFinite(totals.loss)) throw divergence(session, mode, placeOf(session, activity), totals);
+    if (report.due()) {
+      const step = Math.ceil(totals.count / batch);
+      yield progressEvent(session, { phase: mode, activity, step, steps, spikesPerNeuron: null }, totals);
     }
   }
-  session.mark();
+  session.evaluated();
   return result;
+}
+
+function placeOf({ state }: Session, activity: ProgressEvent['activity']): string {
+  return activity === 'validate' ? `epoch ${state.epoch + 1}, after step ${state.step},` : `in stage ${state.stage},`;
 }

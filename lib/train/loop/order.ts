@@ -23,3 +23,17 @@ export function augmentSeed(seed: number, phase: Phase): number {
 export function calibrationIndices(indices: Uint32Array, seed: number, count: number): Uint32Array {
   return new SeededRandom(seed, streams.calibration).shuffle(Uint32Array.from(indices)).slice(0, count);
 }
+
+/** Batch number `step` of a list of rows, `size` long (the last one holds what is left). */
+export function batchRows(order: Uint32Array, step: number, size: number): Uint32Array {
+  return order.slice(step * size, (step + 1) * size);
+}
+
+export function batchCount(rows: number, size: number): number {
+  return Math.ceil(rows / size);
+}
+
+/** 0..count-1. */
+export function allRows(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
+}

@@ -1,109 +1,91 @@
 /** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
-import { batchCount, batchRows } from './batches';
-import { divergence } from './divergence';
-import { evaluate, type Evaluation } from './evaluate';
-import type { EpochEvent, Phase, TrainEvent } from '../run/events';
-import { Meter } from './meter';
-import { augmentSeed, epochOrder } from './order';
+import type { Augment, Batch, TrainStep } from '../../model/network';
 import { learningRateFactor } from '../config/schedule';
+import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
+import type { EpochEvent, Phase, TrainEvent } from '../run/events';
+import { isBetter } from '../run/state';
+import { evaluate, type Evaluation } from './evaluate';
+import { augmentSeed, batchCount, batchRows, epochOrder } from './order';
+import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
-import { emptySums, isBetter, layerActivity, meanActivity } from '../run/state';
-import { activityWarnings } from './watch';
 
 /** Errors: ERR_ABORTED (the state stays exact), ERR_STATE if the loss stops being finite. */
 export async function* trainPhase(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
-  const { state, config, rows } = session;
-  const settings = config[phase];
-  const steps = batchCount(rows.train.length, settings.batch);
-  while (state.epoch < settings.epochs) {
-    yield* trainEpoch(session, phase, steps);
+  const { rows } = session.images;
+  const { epochs } = session.config[phase];
+  while (session.state.epoch < epochs) {
+    yield* trainEpoch(session, phase);
     const validation =
       rows.validation.length === 0
         ? null
         : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: phase, activity: 'validate' });
-    yield* closeEpoch(session, phase, steps, validation);
+    const event = epochEvent(session, phase, validation);
+    await session.recordEpoch(event);
+    yield event;
+    yield* activityWarnings(event.layers, event, session.config);
   }
 }
 
 /** The steps that the epoch still lacks. */
-async function* trainEpoch(session: Session, phase: Phase, steps: number): AsyncGenerator<TrainEvent, void> {
-  const { state, config, rows, datasets, hidden } = session;
-  const { batch, epochs, optimizer, schedule, augment } = config[phase];
-  const order = epochOrder(rows.train, config.seed, phase, state.epoch);
-  const augmented = augment.padding > 0 || augment.flip;
-  const seed = augmentSeed(config.seed, phase);
-  const rowsAt = (step: number) => ({
-    dataset: datasets.train,
-    indices: batchRows(order, step, batch),
-    ...(augmented ? { augment: { ...augment, seed, step: state.epoch * steps + step } } : {}),
-  });
-  const stepAt = (step: number) => {
-    const factor = learningRateFactor(schedule, state.epoch * steps + step, steps, epochs);
-    const rates = {
-      learningRate: optimizer.learningRate * factor,
-      neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor,
-    };
-    return { batch: rowsAt(step), optimizer: { ...optimizer, ...rates } };
-  };
-  const meter = new Meter(session.progressSeconds);
-  while (state.step < steps) {
-    // Whoever looks at the state between two steps (checkpoints, progress, an interruption, the end of the epoch) does so between two calls.
-    const first = state.step;
+async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
+  const plan = planEpoch(session, phase);
+  const { steps } = plan;
+  const report = new Interval(session.progressSeconds);
+  while (session.state.step < steps) {
+    // Checkpoints, progress, an interruption and the end of the epoch fall between two calls.
+    const first = session.state.step;
     const end = Math.min(first + session.stepsAtOnce, steps);
-    const { made, wallSeconds } = await session.steps(
-      Array.from({ length: end - first }, (_, i) => stepAt(first + i)),
-      { mode: phase, ...(end < steps ? { next: rowsAt(end) } : {}) },
-    );
-    const { sums } = state;
-    for (const stats of made) {
-      if (stats.badLayer >= 0 || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm))
-        throw divergence(session, phase, `epoch ${state.epoch + 1}, step ${state.step + 1}`, stats);
-      sums.loss += stats.loss * stats.count;
-      sums.correct += stats.correct;
-      sums.count += stats.count;
-      stats.spikes.forEach((spikes, i) => (sums.spikes[i] = (sums.spikes[i] ?? 0) + spikes));
-      state.step++;
-    }
-    sums.seconds += wallSeconds;
-    session.mark();
-    if (session.checkpointDue()) await session.save();
-    if (meter.due()) {
-      yield {
-        event: 'progress',
-        phase,
-        activity: 'train',
-        epoch: state.epoch + 1,
-        epochs,
-        step: state.step,
-        steps,
-        images: sums.count,
-        imagesPerSecond: sums.count / sums.seconds,
-        loss: sums.loss / sums.count,
-        accuracy: sums.correct / sums.count,
-        spikesPerNeuron: phase === 'snn' ? meanActivity(layerActivity(hidden, sums.spikes, sums.count)) : null,
-      };
+    const group = Array.from({ length: end - first }, (_, i) => plan.stepAt(first + i));
+    await session.train(group, { mode: phase, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
+    if (report.due()) {
+      const { step, sums } = session.state;
+      const { count, seconds, spikes } = sums;
+      const spikesPerNeuron = phase === 'snn' ? meanActivity(layerActivity(session.hidden, spikes, count)) : null;
+      const totals = { loss: sums.loss / count, accuracy: sums.correct / count, count, seconds };
+      yield progressEvent(session, { phase, activity: 'train', step, steps, spikesPerNeuron }, totals);
     }
   }
 }
 
-/** Metrics first, then the best, then the last checkpoint: a crash in between repeats the epoch and writes the same again. */
-async function* closeEpoch(
+/** What the steps (0-based) of the present epoch work on. */
+function planEpoch(
   session: Session,
   phase: Phase,
-  steps: number,
-  validation: Evaluation | null,
-): AsyncGenerator<TrainEvent, void> {
-  const { state, config, hidden, folder } = session;
-  const { epochs, optimizer, schedule } = config[phase];
+): { steps: number; batchAt: (step: number) => Batch; stepAt: (step: number) => TrainStep } {
+  const { config, images } = session;
+  const { epoch } = session.state;
+  const { batch, epochs, optimizer, schedule, augment } = config[phase];
+  const steps = batchCount(images.rows.train.length, batch);
+  const order = epochOrder(images.rows.train, config.seed, phase, epoch);
+  const augmented = augment.padding > 0 || augment.flip;
+  const seed = augmentSeed(config.seed, phase);
+  const augmentAt = (step: number): Augment => ({ ...augment, seed, step: epoch * steps + step });
+  const batchAt = (step: number): Batch => ({
+    dataset: images.train,
+    indices: batchRows(order, step, batch),
+    ...(augmented ? { augment: augmentAt(step) } : {}),
+  });
+  const stepAt = (step: number): TrainStep => {
+    const factor = learningRateFactor(schedule, epoch * steps + step, steps, epochs);
+    const rates = {
+      learningRate: optimizer.learningRate * factor,
+      neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor,
+    };
+    return { batch: batchAt(step), optimizer: { ...optimizer, ...rates } };
+  };
+  return { steps, batchAt, stepAt };
+}
+
+/** What the epoch that has just been trained came to. */
+function epochEvent(session: Session, phase: Phase, validation: Evaluation | null): EpochEvent {
+  const { config, hidden, images, state } = session;
+  const { epochs, batch, optimizer, schedule } = config[phase];
   const { sums } = state;
-  const layers =
-    phase === 'ann'
-      ? []
-      : validation
-        ? layerActivity(hidden, validation.spikes, validation.count)
-        : layerActivity(hidden, sums.spikes, sums.count);
+  const steps = batchCount(images.rows.train.length, batch);
+  const { spikes, count } = validation ?? sums;
+  const layers = phase === 'ann' ? [] : layerActivity(hidden, spikes, count);
   const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
-  const event: EpochEvent = {
+  return {
     event: 'epoch',
     phase,
     epoch: state.epoch + 1,
@@ -118,16 +100,4 @@ async function* closeEpoch(
     best: isBetter(scores, state.best[phase]),
     seconds: sums.seconds + (validation?.seconds ?? 0),
   };
-  state.metricsBytes = await folder.appendMetric(state.metricsBytes, event);
-  if (event.best) {
-    const file = `${phase}-best.safetensors`;
-    await session.network.save(folder.checkpoint(file));
-    state.best[phase] = { epoch: event.epoch, accuracy: event.validationAccuracy, loss: event.validationLoss, file };
-  }
-  state.epoch++;
-  state.step = 0;
-  state.sums = emptySums(hidden.length);
-  await session.save();
-  yield event;
-  yield* activityWarnings(layers, phase, event.epoch);
 }

@@ -1,15 +1,30 @@
-/** A run while it is being worked on: the network, the images in native memory, and where it stands. */
-import { createDataset, type DeviceDataset } from '../../native/dataset';
-import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
+/** A run that is being worked on: its network, its images, and where it stands. All that changes this state is here. */
+import type { LoadedDataset } from '../../data';
 import { OneSpikeError, isOneSpikeError } from '../../errors';
-import { Network, type StepStats } from '../../model/network';
+import type { SpikingLayer } from '../../model/layer';
+import { Network, type StepStats, type TrainStep, type TrainStepsOptions } from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
-import { allRows } from './batches';
-import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint';
 import type { TrainConfig } from '../config/config';
-import { Meter } from './meter';
-import type { RunFolder } from '../run/run-folder';
-import { hiddenLayers, initialState, type HiddenLayer, type Stage, type TrainState } from '../run/state';
+import { hiddenLayers } from '../run/activity';
+import { continueWith, type ChangedConfig } from '../run/changes';
+import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint';
+import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
+import { modelFile } from '../run/load-run';
+import type { RunFolder, RunInfo } from '../run/run-folder';
+import {
+  afterConversion,
+  afterEpoch,
+  afterSteps,
+  atStart,
+  initialState,
+  next,
+  type BestEpoch,
+  type Stage,
+  type TrainState,
+} from '../run/state';
+import { divergence } from './divergence';
+import { placeImages, type RunImages } from './images';
+import { Interval } from './progress';
 
 export interface SessionOptions {
   signal?: AbortSignal | undefined;
@@ -18,73 +33,83 @@ export interface SessionOptions {
   stepsAtOnce?: number | undefined;
 }
 
-type Steps = Parameters<Network['trainSteps']>[0];
-type StepsOptions = Parameters<Network['trainSteps']>[1];
+/** What a session is opened for. */
+export interface SessionSource {
+  config: TrainConfig;
+  folder: RunFolder;
+  loaded: LoadedDataset;
+  description: ResolvedNetwork;
+}
+
+/** What run.json says of a run, and what a person should know before trusting its results. */
+export interface RunDescription {
+  info: RunInfo;
+  warnings: readonly WarningEvent[];
+}
+
+/** What a session works with. */
+interface Parts extends Pick<SessionSource, 'config' | 'folder'>, RunDescription {
+  network: Network;
+  images: RunImages;
+  state: TrainState;
+  options: SessionOptions;
+}
 
 export class Session {
-  readonly hidden: HiddenLayer[];
-  private readonly started = performance.now();
-  private earlierSeconds: number;
-  private counters: ReturnType<Network['counters']>;
-  private readonly saving: Meter;
+  readonly config: TrainConfig;
+  readonly folder: RunFolder;
+  /** What run.json says of the run. */
+  readonly info: RunInfo;
+  /** To be reported when the work begins. */
+  readonly warnings: readonly WarningEvent[];
+  readonly network: Network;
+  readonly images: RunImages;
+  readonly hidden: readonly SpikingLayer[];
+  readonly signal: AbortSignal | undefined;
+  readonly progressSeconds: number;
+  readonly stepsAtOnce: number;
+  #state: TrainState;
+  readonly #saving: Interval;
+  readonly #earlierSeconds: number;
+  readonly #started = performance.now();
 
-  private constructor(
-    readonly config: TrainConfig,
-    readonly folder: RunFolder,
-    readonly network: Network,
-    readonly datasets: { train: DeviceDataset; test: DeviceDataset },
-    readonly test: ImageSet,
-    readonly rows: { train: Uint32Array; validation: Uint32Array; test: Uint32Array },
-    readonly state: TrainState,
-    readonly signal: AbortSignal | undefined,
-    readonly progressSeconds: number,
-    readonly stepsAtOnce: number,
-  ) {
+  private constructor({ config, folder, info, warnings, network, images, state, options }: Parts) {
+    this.config = config;
+    this.folder = folder;
+    this.info = info;
+    this.warnings = warnings;
+    this.network = network;
+    this.images = images;
     this.hidden = hiddenLayers(network);
-    this.earlierSeconds = state.seconds;
-    this.counters = network.counters();
-    this.saving = new Meter(config.checkpoint.seconds);
+    this.signal = options.signal;
+    this.progressSeconds = options.progressSeconds;
+    this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
+    this.#state = state;
+    this.#saving = new Interval(config.checkpoint.seconds);
+    this.#earlierSeconds = state.seconds;
   }
 
-  /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. */
+  /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. `describe` says what it is now. */
   static async open(
-    config: TrainConfig,
-    folder: RunFolder,
-    loaded: LoadedDataset,
-    description: ResolvedNetwork,
+    { config, folder, loaded, description }: SessionSource,
+    describe: (network: Network, images: RunImages, state: TrainState) => RunDescription,
     options: SessionOptions,
   ): Promise<Session> {
     const { backend, device, seed, threads, precision } = config;
     const network = await Network.create(description, { backend, device, seed, threads, precision });
     try {
-      const last = folder.checkpoint('last.safetensors');
-      let state = initialState(
-        config.ann.epochs > 0 ? 'ann' : config.convert.enabled ? 'convert' : 'snn',
-        hiddenLayers(network).length,
-      );
-      if (await folder.has(last)) state = await loadCheckpoint(last, network);
-      else if (config.init !== undefined) await network.load(config.init);
-      const split = splitValidation(loaded.train, config.dataset.validation, config.seed);
-      const datasets = {
-        train: createDataset(loaded.train.pixels, loaded.train.labels, loaded.train.shape),
-        test: createDataset(loaded.test.pixels, loaded.test.labels, loaded.test.shape),
-      };
-      return new Session(
-        config,
-        folder,
-        network,
-        datasets,
-        loaded.test,
-        { ...split, test: allRows(loaded.test.count) },
-        state,
-        options.signal,
-        options.progressSeconds,
-        options.stepsAtOnce ?? network.stepsAtOnce,
-      );
+      const state = await startingState(config, folder, network);
+      const images = placeImages(loaded, config);
+      return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
       await network.dispose();
       throw error;
     }
+  }
+
+  /** Where the run stands. Every change replaces it. */
+  get state(): TrainState {
+    return this.#state;
   }
 
   /** Errors: ERR_ABORTED once the signal has fired. */
@@ -92,38 +117,87 @@ export class Session {
     if (this.signal?.aborted) throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
   }
 
-  /** Training steps in one call: results of those that were made, and the time they took. If none was, the network is as it was before. */
-  async steps(steps: Steps, options: StepsOptions): Promise<{ made: StepStats[]; wallSeconds: number }> {
+  /**
+   * Makes training steps of the current epoch, as many as one call takes before the signal stops it, and saves if that is due.
+   * Errors: ERR_ABORTED before the first step, ERR_STATE for a loss or a gradient that is not finite.
+   */
+  async train(steps: readonly TrainStep[], options: TrainStepsOptions & { mode: Phase }): Promise<void> {
     this.throwIfAborted();
     const started = performance.now();
-    const made = await this.network.trainSteps(steps, { ...options, signal: this.signal });
-    return { made, wallSeconds: (performance.now() - started) / 1000 };
+    const stats = await this.network.trainSteps(steps, { ...options, signal: this.signal });
+    const seconds = (performance.now() - started) / 1000;
+    this.#checkFinite(stats, options.mode);
+    this.#state = { ...afterSteps(this.#state, stats, seconds), counters: this.network.counters() };
+    if (this.#saving.due()) await this.save();
   }
 
-  /** Declares the present state of the network's random counters the one that a checkpoint holds. */
-  mark(): void {
-    this.counters = this.network.counters();
+  #checkFinite(steps: readonly StepStats[], phase: Phase): void {
+    const { epoch, step } = this.#state;
+    steps.forEach((stats, i) => {
+      if (stats.badLayer !== null || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm))
+        throw divergence(this, phase, `epoch ${epoch + 1}, step ${step + i + 1}`, stats);
+    });
   }
 
-  checkpointDue(): boolean {
-    return this.saving.due();
+  /** Declares an evaluation complete: a checkpoint holds the random counters that it has left. */
+  evaluated(): void {
+    this.#state = { ...this.#state, counters: this.network.counters() };
   }
 
-  /** Enters a stage from its start, with a fresh optimiser, and records that. */
-  async enter(stage: Stage): Promise<void> {
-    this.network.resetOptimizer();
-    this.state.stage = stage;
-    this.state.epoch = 0;
-    this.state.step = 0;
-    this.mark();
+  /** Ends an epoch. Metrics first, then the best, then the last checkpoint: a crash in between repeats the epoch and writes the same. */
+  async recordEpoch(event: EpochEvent): Promise<void> {
+    const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
+    const file = `${event.phase}-best.safetensors`;
+    if (event.best) await this.network.save(this.folder.checkpoint(file));
+    this.#state = afterEpoch(this.#state, event, metricsBytes, file);
     await this.save();
+  }
+
+  /** Records the conversion; its network is the best of the spiking phase until an epoch is better. */
+  async recordConversion(event: ConvertedEvent, validation: { loss: number } | null): Promise<void> {
+    const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
+    const best: BestEpoch = {
+      epoch: 0,
+      accuracy: event.validationAccuracy,
+      loss: validation?.loss ?? null,
+      file: 'converted.safetensors',
+    };
+    await this.network.save(this.folder.checkpoint(best.file));
+    const { annTestAccuracy, accuracy: convertedTestAccuracy } = event;
+    this.#state = afterConversion(this.#state, { annTestAccuracy, convertedTestAccuracy, metricsBytes }, best);
+  }
+
+  /** Completes the record of the run. */
+  async recordDone(results: DoneEvent): Promise<void> {
+    await this.folder.writeInfo({ ...this.info, results });
+  }
+
+  /** Puts folder and state in order before a run continues: with `changed` the configuration is another one from here on. */
+  async continueRun(before: TrainConfig, changed: ChangedConfig): Promise<void> {
+    const state = continueWith(this.#state, before, changed);
+    this.#state = { ...state, metricsBytes: await this.folder.cutMetrics(state.metricsBytes) };
+    // The checkpoint before run.json: until both have the change, the run is as it was.
+    if (Object.keys(changed.set).length > 0) await this.save();
+  }
+
+  /** Begins a stage with a fresh optimiser, and records that. */
+  async enter(stage: Stage): Promise<void> {
+    await this.network.resetOptimizer();
+    this.#state = { ...atStart(this.#state, stage), counters: this.network.counters() };
+    await this.save();
+  }
+
+  /** Loads the best network of a phase, if there is one yet. A stage that is repeated may do so again. */
+  async loadBest(phase: Phase): Promise<void> {
+    const best = this.#state.best[phase];
+    if (best !== null) await this.network.load(this.folder.checkpoint(best.file));
   }
 
   /** Writes the last checkpoint. */
   async save(): Promise<void> {
-    this.state.seconds = this.seconds();
-    this.network.setCounters(this.counters);
-    await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.state);
+    await this.folder.assertHeld();
+    this.#state = { ...this.#state, seconds: this.seconds() };
+    await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.#state);
   }
 
   /**
@@ -131,19 +205,26 @@ export class Session {
    * on resume, so that theirs is the checkpoint they began with.
    */
   async saveInterrupted(): Promise<void> {
-    if (this.state.stage === 'ann' || this.state.stage === 'snn') await this.save();
+    if (this.#state.stage === 'ann' || this.#state.stage === 'snn') await this.save();
   }
 
-  /** Wall seconds of the run so far, earlier sittings included. */
+  /** Wall seconds of the run so far, those before its resumptions included. */
   seconds(): number {
-    return this.earlierSeconds + (performance.now() - this.started) / 1000;
+    return this.#earlierSeconds + (performance.now() - this.#started) / 1000;
   }
 
   async dispose(): Promise<void> {
     await this.network.dispose();
-    this.datasets.train.dispose();
-    this.datasets.test.dispose();
+    this.images.dispose();
   }
+}
+
+/** Puts `network` where the run was left, or where it begins. */
+async function startingState(config: TrainConfig, folder: RunFolder, network: Network): Promise<TrainState> {
+  const last = folder.checkpoint('last.safetensors');
+  if (await folder.has(last)) return loadCheckpoint(last, network);
+  if (config.init !== undefined) await network.load(await modelFile(config.init));
+  return initialState(next(null, config) ?? 'finish', hiddenLayers(network).length);
 }
 
 export function isAbort(error: unknown): boolean {

@@ -1,25 +1,50 @@
-/** What lies between and after the phases: conversion to spikes, and the final account. */
-import { calibrationIndices } from './order';
-import { evaluate } from './evaluate';
+/** The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started with. */
+import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
+import type { Stage } from '../run/state';
 import { measureEnergy, summariseEnergy } from './energy';
+import { evaluate } from './evaluate';
+import { calibrationIndices } from './order';
+import { trainPhase } from './phase';
 import type { Session } from './session';
-import { emptySums, layerActivity, meanActivity } from '../run/state';
-import { activityWarnings } from './watch';
 
-/** Puts the thresholds of the best ANN (or of the network as it is) where its inputs say; ends in stage `snn`. */
-export async function* convertStage(session: Session): AsyncGenerator<TrainEvent, void> {
-  const { config, network, state, folder, rows, hidden } = session;
-  if (state.best.ann !== null) await network.load(folder.checkpoint(state.best.ann.file));
-  // A network that was neither trained nor loaded has no accuracy worth a look at the test images.
+/** Does the work and yields its events; returns what is to be reported once the stage that follows is on disk. */
+type StageWork = (session: Session) => AsyncGenerator<TrainEvent, TrainEvent[]>;
+
+export const stageWork: Record<Stage, StageWork> = {
+  ann: trainAnn,
+  convert,
+  snn: trainSnn,
+  finish,
+};
+
+async function* trainAnn(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
+  yield* trainPhase(session, 'ann');
+  return [];
+}
+
+/** Without a conversion before it, it starts from the best ANN, with the thresholds of the description. */
+async function* trainSnn(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
+  const { epoch, step } = session.state;
+  if (!session.config.convert.enabled && epoch === 0 && step === 0) await session.loadBest('ann');
+  yield* trainPhase(session, 'snn');
+  return [];
+}
+
+/** Puts the thresholds of the best ANN (or of the network as it is) where its inputs say. */
+async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
+  const { config, network, images, hidden, state } = session;
+  const { rows } = images;
+  await session.loadBest('ann');
+  // A network that was neither trained nor loaded has no accuracy worth a pass over the test images.
   const trained = state.best.ann !== null || config.init !== undefined;
   const ann = trained
     ? yield* evaluate(session, { part: 'test', rows: rows.test, mode: 'ann', activity: 'test' })
     : null;
   session.throwIfAborted();
-  const { percentile, scale, images } = config.convert;
-  const indices = calibrationIndices(rows.train, config.seed, images);
-  await network.calibrate({ dataset: session.datasets.train, indices }, { percentile, scale, signal: session.signal });
+  const indices = calibrationIndices(rows.train, config.seed, config.convert.images);
+  const { percentile, scale } = config.convert;
+  await network.calibrate({ dataset: images.train, indices }, { percentile, scale, signal: session.signal });
   const validation =
     rows.validation.length === 0
       ? null
@@ -31,59 +56,43 @@ export async function* convertStage(session: Session): AsyncGenerator<TrainEvent
     accuracy: test.accuracy,
     validationAccuracy: validation?.accuracy ?? null,
     annTestAccuracy: ann?.accuracy ?? null,
-    thresholds: thresholdsOf(session),
+    thresholds: await thresholdsOf(session),
     spikesPerNeuron: meanActivity(layers),
     layers,
   };
-  state.metricsBytes = await folder.appendMetric(state.metricsBytes, event);
-  const file = 'converted.safetensors';
-  await network.save(folder.checkpoint(file));
-  state.best.snn = { epoch: 0, accuracy: validation?.accuracy ?? null, loss: validation?.loss ?? null, file };
-  state.annTestAccuracy = ann?.accuracy ?? null;
-  state.convertedTestAccuracy = test.accuracy;
-  state.sums = emptySums(hidden.length);
-  await session.enter('snn');
-  yield event;
-  yield* activityWarnings(layers, 'snn', 0);
+  await session.recordConversion(event, validation);
+  return [event, ...activityWarnings(layers, { phase: 'snn', epoch: 0 }, config)];
 }
 
-function thresholdsOf(session: Session): Record<string, number> {
+async function thresholdsOf(session: Session): Promise<Record<string, number>> {
   const thresholds: Record<string, number> = {};
-  for (const [name, { data }] of session.network.parameters()) {
+  for (const [name, { data }] of await session.network.parameters()) {
     if (name.endsWith('.threshold')) thresholds[name] = data[0]!;
   }
   return thresholds;
 }
 
 /** model.safetensors, the test accuracy and the energy of the best network. */
-export async function* finishStage(session: Session): AsyncGenerator<TrainEvent, DoneEvent> {
-  const { config, network, state, folder, rows, hidden } = session;
+async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
+  const { config, network, state, folder, images, hidden } = session;
   const spiking = config.convert.enabled || config.snn.epochs > 0;
-  const best = spiking ? state.best.snn : state.best.ann;
-  if (best !== null) await network.load(folder.checkpoint(best.file));
-  const test = yield* evaluate(session, {
-    part: 'test',
-    rows: rows.test,
-    mode: spiking ? 'snn' : 'ann',
-    activity: 'test',
-  });
+  const mode = spiking ? 'snn' : 'ann';
+  await session.loadBest(mode);
+  const test = yield* evaluate(session, { part: 'test', rows: images.rows.test, mode, activity: 'test' });
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
   const energy =
     spiking && config.energy.images > 0
       ? summariseEnergy(
-          await measureEnergy(network, session.test, {
+          await measureEnergy(network, images.testSet, {
             images: config.energy.images,
             batch: config.evaluation.batch,
             signal: session.signal,
           }),
         )
       : ({ ratio: null } as const);
-  await network.save(folder.modelPath, {
-    classes: JSON.stringify(session.test.classes),
-    dataset: config.dataset.name,
-    mode: spiking ? 'snn' : 'ann',
-  });
-  return {
+  const { classes } = images.testSet;
+  await network.save(folder.modelPath, { classes: JSON.stringify(classes), dataset: config.dataset.name, mode });
+  const done: DoneEvent = {
     event: 'done',
     run: folder.path,
     model: network.description.name,
@@ -96,4 +105,6 @@ export async function* finishStage(session: Session): AsyncGenerator<TrainEvent,
     energy,
     seconds: session.seconds(),
   };
+  await session.recordDone(done);
+  return [done];
 }

@@ -1,41 +1,59 @@
 /** Training as a stream of events: a new run, or the continuation of one. */
-import { cpus, hostname, totalmem } from 'node:os';
-import { rmdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { BACKEND_CHOICES, hostInfo, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
-import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../../check';
-import type { LoadedDataset } from '../../data';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkString,
+} from '../../check';
+import type { DataWarning, LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
-import { layerShapes } from '../../model/description';
-import { MAX_STEPS } from '../../model/network-inputs';
+import { absolutePath } from '../../io/paths';
+import { MAX_STEPS } from '../../model/network/inputs';
+import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
-import type { StartEvent, TrainEvent } from '../run/events';
-import { lockRun } from '../run/lock';
-import { loadConfigured, networkOf } from './model';
-import { trainPhase } from './phase';
+import { changeConfig, recordChange } from '../run/changes';
+import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
+import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
-import { isAbort, Session, type SessionOptions } from './session';
-import { convertStage, finishStage } from './stages';
+import { next, type Stage } from '../run/state';
+import { describeRun, resumedHere, startEvent } from './describe';
+import { inDirectory, loadConfigured, networkOf } from './model';
+import { Session, type SessionOptions } from './session';
+import { resumable, settle } from './settle';
+import { stageWork } from './stages';
 
+/** Options of `train`. */
 export interface TrainOptions {
-  /** Stops the run: the exact position is saved, then ERR_ABORTED is thrown. */
+  /** The signal that stops the run: the exact position is saved, then ERR_ABORTED is thrown. */
   signal?: AbortSignal | undefined;
-  /** Seconds between progress events; 5 by default. */
+  /** The seconds between progress events; 5 by default. */
   progressSeconds?: number;
   /**
-   * Training steps in one call of native code; by default as many as its backend finds worth it, 1 on the CPU. Results do not depend on
-   * it. Progress, checkpoints and interruptions come between two calls.
+   * The number of training steps in one call of native code; by default as many as the backend gains from, 1 on the CPU.
+   * Results do not depend on it. Progress, checkpoints and interruptions come between two calls.
    */
   stepsAtOnce?: number | undefined;
 }
 
+/** Options of `resume`. */
 export interface ResumeOptions extends TrainOptions {
-  /** In place of the backend that ran last. Another one rounds otherwise: the run goes on, but not to the same bits. */
+  /** The backend; by default the one that ran last. Another one rounds otherwise, so results are no longer bit-identical. */
   backend?: BackendChoice | undefined;
-  /** In place of the GPU that the configuration names. */
+  /** The number of the GPU; by default the one that the configuration names. */
   device?: number | undefined;
-  /** In place of the number of threads the run was started with. Results do not depend on it. */
+  /** The number of CPU threads; by default that of the start of the run. Results do not depend on it. */
   threads?: number | undefined;
+  /** Go on, with a warning, although the images are not those that the run began with; false by default. */
+  acceptChangedData?: boolean | undefined;
+  /** The folder of the data set, if its files have moved. The run remembers it. */
+  directory?: string | undefined;
+  /** Changes of the configuration: more epochs, other rates. A finished run with more epochs continues its last phase. */
+  changes?: TrainConfigInput | undefined;
+  /** Take the lock of a process on another machine or in another container at once; false by default. */
+  force?: boolean | undefined;
 }
 
 /**
@@ -48,85 +66,132 @@ export async function* train(
   config: TrainConfigInput = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent, void, undefined> {
-  const sitting = checkTrainOptions(options);
+  const checked = checkTrainOptions(options);
   const resolved = resolveConfig(config);
-  // run.json names the folder of the data for whoever reads it, from wherever that is.
-  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = resolve(resolved.dataset.directory);
-  const name = `${resolved.model.layers === undefined ? resolved.model.name : (resolved.model.name ?? 'custom')}-${resolved.dataset.name}`;
-  const folder = new RunFolder(resolve(resolved.out ?? defaultOut(name)));
-  await folder.create();
-  const unlock = await lockRun(folder.path);
-  let begun = false;
+  // run.json names files and folders for whoever reads it, from wherever that is.
+  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
+  if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
+  const folder = new RunFolder(absolutePath(resolved.out ?? defaultOut(runName(resolved))));
+  const another = resolved.out === undefined;
+  // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
+  await folder.checkFree({ another });
+  const loaded = await loadConfigured(resolved, folder.path, checked.signal);
+  const description = networkOf(resolved.model, loaded);
+  const hash = await hashDataset(loaded);
+  const session = await Session.open(
+    { config: resolved, folder, loaded, description },
+    (network, images) => ({
+      info: describeRun(resolved, loaded, hash, network, images),
+      warnings: warningEvents(loaded.warnings),
+    }),
+    checked,
+  );
+  const begin = async (): Promise<void> => {
+    await folder.create({ another });
+    await folder.writeInfo(session.info);
+    await folder.prepare();
+    await session.save();
+  };
   try {
-    const loaded = await loadConfigured(resolved, sitting.signal);
-    const network = networkOf(resolved.model, loaded);
-    const session = await Session.open(resolved, folder, loaded, network, sitting);
-    const info = describeRun(resolved, session, loaded);
-    const prepare = async (): Promise<void> => {
-      await folder.writeInfo(info);
-      begun = true;
-      await folder.prepare();
-      await session.save();
-    };
-    yield* work(session, info, null, prepare);
+    yield* work(session, null, begin);
   } finally {
-    await unlock();
-    // A run that failed before it began leaves nothing behind.
-    if (!begun) await rmdir(folder.path).catch(() => undefined);
+    await folder.abandon();
+  }
+}
+
+/** The first part of the default name of a run folder. */
+function runName({ model, dataset }: TrainConfig): string {
+  return `${model.layers === undefined ? model.name : (model.name ?? 'custom')}-${dataset.name}`;
+}
+
+/**
+ * Continues an interrupted run and yields what happens; the result is bit-identical to that of an uninterrupted run. A
+ * finished run yields `done` once more, unless `changes` give it more epochs.
+ *
+ * Errors: those of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run cannot take.
+ */
+export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
+  const folder = new RunFolder(absolutePath(checkString(run, 'run')));
+  const checked = checkTrainOptions(options, resumeOptions);
+  const { backend, device, threads, acceptChangedData, directory, changes = {}, force } = options;
+  if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
+  if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
+  if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
+  if (acceptChangedData !== undefined) checkBoolean(acceptChangedData, 'acceptChangedData');
+  if (force !== undefined) checkBoolean(force, 'force');
+  const stored = await folder.readInfo();
+  const changed = changeConfig(inDirectory(stored.config, directory), changes);
+  if (stored.results !== undefined && Object.keys(changed.set).length === 0) {
+    yield { ...stored.results, run: folder.path };
+    return;
+  }
+  await folder.lock({ force });
+  try {
+    // Another backend rounds otherwise, so `auto` must not choose again, and neither must the default of the precision.
+    const config: TrainConfig = {
+      ...changed.config,
+      backend: backend ?? (stored.backend as BackendName),
+      device: device ?? changed.config.device,
+      threads: threads ?? changed.config.threads,
+      precision: runPrecision(stored),
+    };
+    const loaded = await loadConfigured(config, folder.path, checked.signal);
+    const differences = await checkSameData(stored, loaded, acceptChangedData === true);
+    const session = await Session.open(
+      { config, folder, loaded, description: stored.network },
+      (network, _images, state) => {
+        const here = resumedHere(stored, network);
+        const warnings = [...here.warnings, ...warningEvents([...differences, ...loaded.warnings])];
+        return { info: recordChange(here.info, changed, state), warnings };
+      },
+      checked,
+    );
+    const { stage, epoch, step } = session.state;
+    const begin = async (): Promise<void> => {
+      await folder.prepare();
+      await session.continueRun(stored.config, changed);
+      if (session.info !== stored) await folder.writeInfo(session.info);
+    };
+    yield* work(session, { stage, epoch, step, backend: stored.backend }, begin);
+  } finally {
+    await folder.unlock();
   }
 }
 
 /**
- * Goes on with an interrupted run, to the same bits as if it had never stopped. Of a finished run only `done` comes, once more.
- * Errors as of `train`; ERR_IO if there is no run at `run`.
+ * What has changed about the images of a run, if that is accepted.
+ * Errors: ERR_STATE if the classes are others, or if the images are and `accept` is false.
  */
-export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
-  const folder = new RunFolder(resolve(checkString(run, 'run')));
-  const sitting = checkTrainOptions(options, ['backend', 'device', 'threads']);
-  const { backend, device, threads } = options;
-  if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
-  if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
-  if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
-  const info = await folder.readInfo();
-  if (info.results !== undefined) {
-    yield { ...info.results, run: folder.path };
-    return;
-  }
-  const unlock = await lockRun(folder.path);
-  try {
-    // Another backend rounds otherwise, so `auto` must not choose again, and neither must the default of the precision.
-    const config: TrainConfig = {
-      ...info.config,
-      backend: backend ?? (info.backend as BackendName),
-      device: device ?? info.config.device,
-      threads: threads ?? info.config.threads,
-      precision: runPrecision(info),
-    };
-    const loaded = await loadConfigured(config, sitting.signal);
-    const session = await Session.open(config, folder, loaded, info.network, sitting);
-    const moved = session.network.backend !== info.backend;
-    const now = moved
-      ? { ...info, backend: session.network.backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] }
-      : info;
-    const prepare = async (): Promise<void> => {
-      await folder.prepare();
-      await folder.truncateMetrics(session.state.metricsBytes);
-      if (moved) await folder.writeInfo(now);
-    };
-    const { stage, epoch, step } = session.state;
-    yield* work(session, now, { stage, epoch, step, backend: info.backend }, prepare);
-  } finally {
-    await unlock();
-  }
+async function checkSameData(info: RunInfo, loaded: LoadedDataset, accept: boolean): Promise<DataWarning[]> {
+  checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
+  const parts = await changedParts(info.dataset, loaded);
+  const warnings = parts.map((part) => changeWarning(info.dataset, loaded, part));
+  if (parts.length === 0 || accept) return warnings;
+  throw new OneSpikeError(
+    'ERR_STATE',
+    `Expected the images of the run but ${warnings.map(({ message }) => message).join('; and ')}. Restore them, or go on with ` +
+      'these (acceptChangedData, --accept-changed-data)',
+  );
 }
 
-function checkTrainOptions(options: unknown, more: readonly string[] = []): SessionOptions {
-  const { signal, progressSeconds, stepsAtOnce } = checkOptions(options, 'options', [
-    'signal',
-    'progressSeconds',
-    'stepsAtOnce',
-    ...more,
-  ]);
+function warningEvents(warnings: readonly DataWarning[]): RunWarning[] {
+  return warnings.map((warning) => ({ event: 'warning', ...warning }));
+}
+
+const trainOptions = ['signal', 'progressSeconds', 'stepsAtOnce'] as const satisfies readonly (keyof TrainOptions)[];
+const resumeOptions = [
+  ...trainOptions,
+  'backend',
+  'device',
+  'threads',
+  'acceptChangedData',
+  'directory',
+  'changes',
+  'force',
+] as const satisfies readonly (keyof ResumeOptions)[];
+
+function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOptions)[] = trainOptions): SessionOptions {
+  const { signal, progressSeconds, stepsAtOnce } = checkOptions(options, 'options', allowed);
   return {
     signal: checkSignal(signal, 'signal'),
     progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
@@ -135,106 +200,50 @@ function checkTrainOptions(options: unknown, more: readonly string[] = []): Sess
   };
 }
 
-/** The stages that are left, after `prepare`. Disposes of the session in the end. */
+/** Puts the folder in order by `begin`, then does the work that is left, and disposes of the session whatever happens. */
 async function* work(
   session: Session,
-  info: RunInfo,
   resumed: StartEvent['resumed'],
-  prepare: () => Promise<void>,
+  begin: () => Promise<void>,
 ): AsyncGenerator<TrainEvent, void> {
-  const { state, config, folder } = session;
-  let settled = true;
   try {
-    await prepare();
-    settled = false;
-    yield startEvent(session, info, resumed);
-    if (state.stage === 'ann') {
-      yield* trainPhase(session, 'ann');
-      if (config.convert.enabled) await session.enter('convert');
-      else if (config.snn.epochs > 0) await enterSnn(session);
-      else await session.enter('finish');
-    }
-    if (state.stage === 'convert') yield* convertStage(session);
-    if (state.stage === 'snn') {
-      yield* trainPhase(session, 'snn');
-      await session.enter('finish');
-    }
-    const done = yield* finishStage(session);
-    await folder.writeInfo({ ...info, results: done });
-    settled = true;
-    yield done;
-  } catch (error) {
-    const begun = !settled;
-    settled = true;
-    if (!begun || !isAbort(error)) throw error;
-    await session.saveInterrupted();
-    yield { event: 'saved', run: folder.path, stage: state.stage, epoch: state.epoch, step: state.step };
-    throw error instanceof OneSpikeError
-      ? error
-      : new OneSpikeError('ERR_ABORTED', 'Training was interrupted', { cause: error });
+    await begin().catch(async (error) => {
+      throw await resumable(error, session.folder);
+    });
+    yield* savingWhenEnded(session, stagesOf(session, resumed));
   } finally {
-    // The consumer left the loop: as if interrupted.
-    if (!settled) await session.saveInterrupted();
     await session.dispose();
   }
 }
 
-/** Spiking training straight from the best ANN, with the thresholds of the description. */
-async function enterSnn(session: Session): Promise<void> {
-  const { network, state, folder } = session;
-  if (state.best.ann !== null) await network.load(folder.checkpoint(state.best.ann.file));
-  await session.enter('snn');
+/** The stages that are left. What a stage reports comes when the start of the next one is on disk. */
+async function* stagesOf(session: Session, resumed: StartEvent['resumed']): AsyncGenerator<TrainEvent, void> {
+  yield startEvent(session, resumed);
+  yield* session.warnings;
+  for (let stage: Stage | null = session.state.stage; stage !== null; ) {
+    const report = yield* stageWork[stage](session);
+    stage = next(stage, session.config);
+    if (stage !== null) await session.enter(stage);
+    yield* report;
+  }
 }
 
-function startEvent(session: Session, info: RunInfo, resumed: StartEvent['resumed']): StartEvent {
-  const { network, config, folder, rows } = session;
-  return {
-    event: 'start',
-    run: folder.path,
-    version: info.version,
-    backend: network.backend,
-    device: network.processor,
-    precision: network.precision,
-    threads: network.threads,
-    model: network.description.name,
-    dataset: config.dataset.name,
-    seed: config.seed,
-    parameters: layerShapes(network.description).reduce((sum, layer) => sum + layer.parameters, 0),
-    timesteps: network.description.timesteps,
-    images: { train: rows.train.length, validation: rows.validation.length, test: rows.test.length },
-    resumed,
-  };
-}
-
-function describeRun(config: TrainConfig, session: Session, loaded: LoadedDataset): RunInfo {
-  const { network, rows } = session;
-  const { version, simdTarget } = hostInfo();
-  return {
-    format: 1,
-    version,
-    created: new Date().toISOString(),
-    config,
-    seed: config.seed,
-    backend: network.backend,
-    precision: network.precision,
-    network: network.description,
-    dataset: {
-      name: loaded.name,
-      classes: loaded.train.classes,
-      train: rows.train.length,
-      validation: rows.validation.length,
-      test: rows.test.length,
-      mean: network.description.mean,
-      std: network.description.std,
-    },
-    host: {
-      name: hostname(),
-      platform: `${process.platform}-${process.arch}`,
-      cpu: cpus()[0]?.model ?? 'unknown',
-      cores: cpus().length,
-      memoryBytes: totalmem(),
-      node: process.version,
-      simd: simdTarget,
-    },
-  };
+/** Passes the events on. If the signal, a file or the consumer ends them, the run is saved where it is. */
+async function* savingWhenEnded(
+  session: Session,
+  events: AsyncGenerator<TrainEvent, void>,
+): AsyncGenerator<TrainEvent, void> {
+  let leftByConsumer = true;
+  try {
+    yield* events;
+    leftByConsumer = false;
+  } catch (error) {
+    leftByConsumer = false;
+    const { saved, error: reported } = await settle(session, error);
+    const { stage, epoch, step } = session.state;
+    if (saved) yield { event: 'saved', run: session.folder.path, stage, epoch, step };
+    throw reported;
+  } finally {
+    if (leftByConsumer) await session.saveInterrupted();
+  }
 }

@@ -1,132 +1,210 @@
-/** What training reports, one object at a time; `--json` prints the same objects, one a line. Accuracies are fractions in [0, 1]. */
+// What training reports, one object at a time; `--json` prints the same objects, one a line.
+import type { DataWarning } from '../../data';
+import type { LayerName } from '../../model/layer';
 
+/** A phase of training: the ReLU network, or the spiking network. */
 export type Phase = 'ann' | 'snn';
 
-/** How much of a spiking layer fires. */
+/** The activity of one spiking layer. */
 export interface LayerActivity {
-  /** `layers.I`, I counting every entry of the layer list. */
-  layer: string;
+  /** The name of the layer, `layers.I`, I counting every entry of the layer list. */
+  layer: LayerName;
+  /** The number of its neurons. */
   neurons: number;
-  /** Share of the neurons that fired, averaged over the images. */
+  /** The share of the neurons that fired, averaged over the images. */
   spikesPerNeuron: number;
 }
 
+/** The first event of a run, or of its continuation. */
 export interface StartEvent {
   event: 'start';
+  /** The folder of the run. */
   run: string;
+  /** The version of onespike. */
   version: string;
+  /** The backend: `cpu` or `cuda`. */
   backend: string;
-  /** The processor that does the work. */
+  /** The processor that does the work, as text. */
+  processor: string;
+  /** The same text as `processor`: readers of `--json` know it by this name. Elsewhere `device` is the number of a GPU. */
   device: string;
+  /** The precision: `fp32` or `mixed`. */
   precision: string;
+  /** The number of compute threads on the CPU. */
   threads: number;
+  /** The name of the network. */
   model: string;
+  /** The name of the data set. */
   dataset: string;
+  /** The seed of weights, split, order, augmentation and dropout. */
   seed: number;
+  /** The number of parameters. */
   parameters: number;
+  /** T. */
   timesteps: number;
+  /** The numbers of images. */
   images: { train: number; validation: number; test: number };
-  /** Where a resumed run goes on, and the backend that it ran on before; null for a new one. */
+  /** Where a resumed run continues, and the backend that it ran on before; null for a new run. */
   resumed: { stage: string; epoch: number; step: number; backend: string } | null;
 }
 
-/** How far the running epoch or evaluation is. Its numbers are running means. */
+/** The progress of the current epoch or evaluation. Loss, accuracy and activity are running means. */
 export interface ProgressEvent {
   event: 'progress';
+  /** The phase. */
   phase: Phase;
+  /** What is being done. */
   activity: 'train' | 'validate' | 'test' | 'convert';
+  /** The epoch, counted from 1. */
   epoch: number;
+  /** The number of epochs of the phase. */
   epochs: number;
+  /** The number of steps that were done. */
   step: number;
+  /** The number of steps in all. */
   steps: number;
-  /** Images so far. */
+  /** The number of images that were processed. */
   images: number;
+  /** The rate, in images per second. */
   imagesPerSecond: number;
+  /** The mean loss; null where there is none. */
   loss: number | null;
+  /** The fraction of images whose prediction was correct, from 0 to 1; null where there is none. */
   accuracy: number | null;
+  /** The mean number of spikes per hidden neuron and image; null where nothing spikes. */
   spikesPerNeuron: number | null;
 }
 
+/** The results of one epoch. Accuracies are fractions from 0 to 1. */
 export interface EpochEvent {
   event: 'epoch';
+  /** The phase. */
   phase: Phase;
-  /** Counts from 1. */
+  /** The epoch, counted from 1. */
   epoch: number;
+  /** The number of epochs of the phase. */
   epochs: number;
+  /** The mean loss over the training images, during the epoch. */
   trainLoss: number;
+  /** The accuracy on the training images, during the epoch. */
   trainAccuracy: number;
-  /** null without validation images. */
+  /** The mean loss over the validation images; null without any. */
   validationLoss: number | null;
+  /** The accuracy on the validation images; null without any. */
   validationAccuracy: number | null;
+  /** The learning rate of the last step. */
   learningRate: number;
+  /** The rate of training, in images per second. */
   imagesPerSecond: number;
-  /** Mean over the hidden spiking neurons; 0 in the `ann` phase, where nothing spikes. */
+  /** The mean number of spikes per hidden neuron and image; 0 in the phase `ann`, where nothing spikes. */
   spikesPerNeuron: number;
+  /** The activity of every hidden layer, on the validation images if there are any. */
   layers: LayerActivity[];
   /** True if this epoch is the best of its phase so far. */
   best: boolean;
+  /** The time of its training and validation steps, in seconds. */
   seconds: number;
 }
 
+/** The results of the conversion. Accuracies are fractions from 0 to 1. */
 export interface ConvertedEvent {
   event: 'converted';
-  /** Of the test images, right after conversion. */
+  /** The accuracy on the test images right after conversion. */
   accuracy: number;
+  /** The accuracy on the validation images; null without any. */
   validationAccuracy: number | null;
-  /** Of the ANN that was converted; null if it was never trained. */
+  /** The accuracy of the converted ANN on the test images; null if it was not trained. */
   annTestAccuracy: number | null;
-  /** Tensor name to threshold. */
+  /** The thresholds by name of their tensor. */
   thresholds: Record<string, number>;
+  /** The mean number of spikes per hidden neuron and image. */
   spikesPerNeuron: number;
+  /** The activity of every hidden layer. */
   layers: LayerActivity[];
 }
 
-export interface WarningEvent {
+/** A warning about a layer in which hardly any neuron fires, or nearly every one. */
+export interface LayerWarning {
   event: 'warning';
+  /** The kind of the warning. */
   code: 'DEAD_LAYER' | 'SATURATED_LAYER';
-  layer: string;
+  /** The name of the layer, `layers.I`. */
+  layer: LayerName;
+  /** The mean number of spikes per neuron of the layer and image. */
   spikesPerNeuron: number;
+  /** The phase. */
   phase: Phase;
+  /** The epoch, counted from 1. */
   epoch: number;
+  /** The warning as a sentence. */
   message: string;
 }
 
-/** A checkpoint was written because the run was interrupted. */
+/** A warning about the images or the machine that changes what the results mean. */
+export interface RunWarning {
+  event: 'warning';
+  /** The kind of the warning. */
+  code: DataWarning['code'] | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
+  /** The warning as a sentence. */
+  message: string;
+}
+
+/** A warning of a training run. */
+export type WarningEvent = LayerWarning | RunWarning;
+
+/** The position at which an interrupted run was saved. */
 export interface SavedEvent {
   event: 'saved';
+  /** The folder of the run. */
   run: string;
+  /** The stage: `ann`, `convert`, `snn` or `finish`. */
   stage: string;
+  /** The number of complete epochs of the stage. */
   epoch: number;
+  /** The number of steps of the current epoch that were done. */
   step: number;
 }
 
-/** Energy of one inference, averaged over `images` test images. */
+/** The energy of one inference, averaged over `images` test images. */
 export interface EnergySummary {
-  /** Energy of the dense ANN over that of the spiking network; null if the latter spent nothing. */
+  /** The energy of the dense ANN over that of the spiking network; null if the latter is 0. */
   ratio: number | null;
-  /** Which constants and which account `ratio` is of. */
+  /** The constants that `ratio` is computed with. */
   constants: string;
+  /** The account that `ratio` belongs to. */
   account: string;
+  /** The energy of the dense ANN, in picojoules. */
   annPicojoules: number;
+  /** The energy of the spiking network, in picojoules. */
   snnPicojoules: number;
   /** The same ratio in every account, by `account/constants`. */
   ratios: Record<string, number | null>;
+  /** The number of test images. */
   images: number;
 }
 
+/** The last event of a run: its results. Accuracies are fractions from 0 to 1, null where a stage was left out. */
 export interface DoneEvent {
   event: 'done';
+  /** The folder of the run. */
   run: string;
+  /** The name of the network. */
   model: string;
+  /** The name of the data set. */
   dataset: string;
+  /** The accuracy of the ANN on the test images. */
   ann: { testAccuracy: number | null };
+  /** The accuracy of the network right after conversion, on the test images. */
   converted: { testAccuracy: number | null };
+  /** The accuracy and activity of the spiking network, on the test images. */
   snn: { testAccuracy: number | null; spikesPerNeuron: number | null; layers: LayerActivity[] };
+  /** The energy of one inference. */
   energy: EnergySummary | { ratio: null };
-  /** Wall time spent on the run, over all its resumptions. */
+  /** The wall time of the run in seconds, over all its sessions. */
   seconds: number;
 }
 
+/** An event of a training run; `event` tells its kind. */
 export type TrainEvent =
   | StartEvent
   | ProgressEvent

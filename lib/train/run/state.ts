@@ -1,17 +1,33 @@
-/** Where a run is: everything a checkpoint must carry beside the tensors, as JSON. */
-import type { Network } from '../../model/network';
-import type { EpochEvent, LayerActivity, Phase } from './events';
+/**
+ * Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A state is
+ * never changed in place; each function returns the one that follows.
+ */
+import type { Network, StepStats } from '../../model/network';
+import { StepSums, type StepTotals } from '../../model/network/step-sums';
+import type { TrainConfig } from '../config/config';
+import type { EpochEvent, Phase } from './events';
 
 /** What a run does next. Each stage can be repeated from its start, so a checkpoint between two of them is enough. */
 export type Stage = 'ann' | 'convert' | 'snn' | 'finish';
 
+/** The stages in their order, each with the question whether a configuration asks for it. */
+const stages: Record<Stage, (config: Pick<TrainConfig, 'ann' | 'convert' | 'snn'>) => boolean> = {
+  ann: ({ ann }) => ann.epochs > 0,
+  convert: ({ convert }) => convert.enabled,
+  snn: ({ snn }) => snn.epochs > 0,
+  finish: () => true,
+};
+
+/** The stage that follows `stage` (null: the one that a run begins with), or null after the last. */
+export function next(stage: Stage | null, config: Pick<TrainConfig, 'ann' | 'convert' | 'snn'>): Stage | null {
+  const order = Object.keys(stages) as Stage[];
+  const rest = stage === null ? order : order.slice(order.indexOf(stage) + 1);
+  return rest.find((candidate) => stages[candidate](config)) ?? null;
+}
+
 /** Running sums of an epoch over the images trained so far. */
-export interface EpochSums {
-  loss: number;
-  correct: number;
-  count: number;
-  /** Per hidden spiking layer. */
-  spikes: number[];
+export interface EpochSums extends StepTotals {
+  /** The wall time that they took. */
   seconds: number;
 }
 
@@ -24,21 +40,26 @@ export interface BestEpoch {
   file: string;
 }
 
+/** Optimiser steps made, and the position of the random stream behind dropout and the rate encoder. */
+export type Counters = ReturnType<Network['counters']>;
+
 export interface TrainState {
-  format: 1;
-  stage: Stage;
+  readonly format: 1;
+  readonly stage: Stage;
   /** Epochs completed in this stage. */
-  epoch: number;
+  readonly epoch: number;
   /** Steps completed in the current epoch. All steps done but the epoch not counted: validation is due. */
-  step: number;
-  sums: EpochSums;
-  best: Record<Phase, BestEpoch | null>;
+  readonly step: number;
+  readonly sums: Readonly<EpochSums>;
+  readonly best: Readonly<Record<Phase, BestEpoch | null>>;
   /** Length of metrics.jsonl that this state knows of. */
-  metricsBytes: number;
-  /** Wall time so far. */
-  seconds: number;
-  annTestAccuracy: number | null;
-  convertedTestAccuracy: number | null;
+  readonly metricsBytes: number;
+  /** Wall time of the run when the state was saved. */
+  readonly seconds: number;
+  readonly annTestAccuracy: number | null;
+  readonly convertedTestAccuracy: number | null;
+  /** Of the network after the last training step or the last complete evaluation, whatever it has begun since. */
+  readonly counters: Counters;
 }
 
 export function emptySums(hiddenLayers: number): EpochSums {
@@ -57,7 +78,46 @@ export function initialState(stage: Stage, hiddenLayers: number): TrainState {
     seconds: 0,
     annTestAccuracy: null,
     convertedTestAccuracy: null,
+    counters: { optimizerSteps: 0, randomStep: 0 },
   };
+}
+
+/** After some training steps, which took `seconds`. */
+export function afterSteps(state: TrainState, steps: readonly StepStats[], seconds: number): TrainState {
+  const sums = new StepSums(state.sums);
+  for (const stats of steps) sums.add(stats);
+  return {
+    ...state,
+    step: state.step + steps.length,
+    sums: { ...sums.totals(), seconds: state.sums.seconds + seconds },
+  };
+}
+
+/** After the event of an epoch was recorded and, if it is the best one, its network was written to `file`. */
+export function afterEpoch(state: TrainState, event: EpochEvent, metricsBytes: number, file: string): TrainState {
+  const { epoch, validationAccuracy: accuracy, validationLoss: loss } = event;
+  return {
+    ...state,
+    metricsBytes,
+    best: event.best ? { ...state.best, [event.phase]: { epoch, accuracy, loss, file } } : state.best,
+    epoch,
+    step: 0,
+    sums: emptySums(state.sums.spikes.length),
+  };
+}
+
+/** After the conversion was recorded and its network was written to `best.file`. */
+export function afterConversion(
+  state: TrainState,
+  scores: Pick<TrainState, 'annTestAccuracy' | 'convertedTestAccuracy' | 'metricsBytes'>,
+  best: BestEpoch,
+): TrainState {
+  return { ...state, ...scores, best: { ...state.best, snn: best }, sums: emptySums(state.sums.spikes.length) };
+}
+
+/** At the start of a stage. */
+export function atStart(state: TrainState, stage: Stage): TrainState {
+  return { ...state, stage, epoch: 0, step: 0 };
 }
 
 /** Higher validation accuracy, then lower validation loss. Without validation every epoch is better than the one before. */
@@ -68,34 +128,4 @@ export function isBetter(
   if (best === null || candidate.validationAccuracy === null || best.accuracy === null) return true;
   if (candidate.validationAccuracy !== best.accuracy) return candidate.validationAccuracy > best.accuracy;
   return (candidate.validationLoss ?? Infinity) < (best.loss ?? Infinity);
-}
-
-/** A hidden spiking layer of a network. */
-export interface HiddenLayer {
-  /** Entry of the layer list. */
-  index: number;
-  neurons: number;
-}
-
-/** The hidden ones of a network's spiking layers (the output layer is the last). */
-export function hiddenLayers(network: Network): HiddenLayer[] {
-  return network.layers.slice(0, -1).map(({ layer, neurons }) => ({ index: layer, neurons }));
-}
-
-export function layerActivity(
-  layers: readonly HiddenLayer[],
-  spikes: ArrayLike<number>,
-  images: number,
-): LayerActivity[] {
-  return layers.map(({ index, neurons }, i) => ({
-    layer: `layers.${index}`,
-    neurons,
-    spikesPerNeuron: images > 0 ? (spikes[i] ?? 0) / (images * neurons) : 0,
-  }));
-}
-
-/** Mean over all hidden neurons, whatever their layer. */
-export function meanActivity(activity: readonly LayerActivity[]): number {
-  const neurons = activity.reduce((sum, layer) => sum + layer.neurons, 0);
-  return neurons === 0 ? 0 : activity.reduce((sum, layer) => sum + layer.spikesPerNeuron * layer.neurons, 0) / neurons;
 }

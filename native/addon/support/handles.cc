@@ -51,8 +51,13 @@ void ExternalMemory::report(Napi::Env env, int64_t bytes) {
 
 // ---- networks
 
-NetworkEntry::NetworkEntry(std::unique_ptr<Network> created, std::shared_ptr<LiveCounts> live)
-    : network(std::move(created)), prefetcher(std::make_unique<Prefetcher>()), live_(std::move(live)) {
+NetworkEntry::NetworkEntry(std::shared_ptr<LiveCounts> live)
+    : prefetcher(std::make_unique<Prefetcher>()), live_(std::move(live)) {
+  live_->networks++;
+}
+
+void NetworkEntry::adopt(std::unique_ptr<Network> created) {
+  network = std::move(created);
   const NetworkSpec& spec = network->spec();
   shape.channels = spec.channels;
   shape.height = spec.height;
@@ -66,7 +71,6 @@ NetworkEntry::NetworkEntry(std::unique_ptr<Network> created, std::shared_ptr<Liv
   shape.classes = shape.neurons.empty() ? 0 : shape.neurons.back();
   shape.tensors = network->tensors();
   shape.steps_at_once = network->steps_at_once();
-  live_->networks++;
 }
 
 NetworkEntry::~NetworkEntry() {
@@ -93,7 +97,7 @@ void NetworkEntry::dispose(Napi::Env env) {
 void NetworkEntry::settle(Napi::Env env) {
   busy = false;
   if (disposed) close();
-  else memory_bytes = network->memory_bytes();
+  else if (network) memory_bytes = network->memory_bytes() + prefetcher->memory_bytes();
   if (!collected_) external_.report(env, memory_bytes);
 }
 
@@ -119,6 +123,17 @@ Napi::Value make_handle(Instance& instance, std::shared_ptr<NetworkEntry> entry)
 
 std::shared_ptr<NetworkEntry> network_entry(Instance& instance, Napi::Value value) {
   return unwrap<NetworkEntry>(value, instance.network_tag(), "network");
+}
+
+std::shared_ptr<NetworkEntry> first_argument(const Napi::CallbackInfo& info, size_t arity, const char* function) {
+  check_arity(info, arity, function);
+  return network_entry(Instance::of(info.Env()), info[0]);
+}
+
+std::shared_ptr<NetworkEntry> idle_network(const Napi::CallbackInfo& info, size_t arity, const char* function) {
+  auto entry = first_argument(info, arity, function);
+  entry->require_idle();
+  return entry;
 }
 
 // ---- data sets

@@ -50,8 +50,11 @@ struct NetworkShape {
 // All members belong to the JS thread but for `stop`, and for `network` and `prefetcher` while `busy`.
 class NetworkEntry {
  public:
-  NetworkEntry(std::unique_ptr<Network> network, std::shared_ptr<LiveCounts> live);
+  explicit NetworkEntry(std::shared_ptr<LiveCounts> live);
   ~NetworkEntry();
+
+  // The network that a job of this entry has created. No handle leads to an entry without one.
+  void adopt(std::unique_ptr<Network> created);
 
   // Throws ERR_STATE when disposed.
   void require_open() const;
@@ -103,5 +106,10 @@ Napi::Value make_handle(Instance& instance, std::shared_ptr<DatasetEntry> entry)
 // Throw ERR_ARG for anything but a handle that this copy of the addon made in this environment.
 std::shared_ptr<NetworkEntry> network_entry(Instance& instance, Napi::Value value);
 std::shared_ptr<DatasetEntry> dataset_entry(Instance& instance, Napi::Value value);
+
+// The network of the first of `arity` arguments, open as it may be; and one that could start a job now, which
+// Instance::submit decides again.
+std::shared_ptr<NetworkEntry> first_argument(const Napi::CallbackInfo& info, size_t arity, const char* function);
+std::shared_ptr<NetworkEntry> idle_network(const Napi::CallbackInfo& info, size_t arity, const char* function);
 
 }  // namespace onespike::addon

@@ -37,14 +37,15 @@ Instance::Instance(Napi::Env env) : env_(env), network_tag_(random_tag()), datas
 }
 
 Napi::Value Instance::submit(std::unique_ptr<Job> job) {
-  NetworkEntry& entry = job->entry();
+  NetworkEntry& entry = *job->entry();
   entry.require_idle();
-  const Napi::Promise promise = job->open(env_);
   Job* const raw = job.get();
   {
     const std::lock_guard lock(mutex_);
     finished_.reserve(running_.size() + 1);  // so that finished() cannot fail on the runner's thread
   }
+  running_.reserve(running_.size() + 1);
+  const Napi::Promise promise = job->open(env_);  // from here on nothing fails but the start of a thread
   running_.push_back(std::move(job));
   entry.stop = false;
   entry.busy = true;
@@ -92,8 +93,8 @@ void Instance::drain() {
 
 void Instance::clean_up(void* data) {
   Instance& self = *static_cast<Instance*>(data);
-  for (const auto& job : self.running_) job->entry().stop = true;
-  for (const auto& job : self.running_) job->entry().runner.join();
+  for (const auto& job : self.running_) job->entry()->stop = true;
+  for (const auto& job : self.running_) job->entry()->runner.join();
   self.running_.clear();
   self.finished_.clear();
   napi_release_threadsafe_function(self.wake_, napi_tsfn_abort);

@@ -27,14 +27,15 @@ class Job {
   Job& operator=(const Job&) = delete;
   virtual ~Job() = default;
 
-  NetworkEntry& entry() { return *entry_; }
+  const std::shared_ptr<NetworkEntry>& entry() { return entry_; }
 
   Napi::Promise open(Napi::Env env);      // on the JS thread, once it is certain that the job will run
   void execute() noexcept;                // on the runner's thread
   void complete(Napi::Env env) noexcept;  // on the JS thread
 
  protected:
-  virtual Status run(Network& network, const std::atomic<bool>& stop) = 0;
+  Network& network() { return *entry_->network; }
+  virtual Status run(const std::atomic<bool>& stop) = 0;
   virtual Napi::Value result(Napi::Env env) = 0;
   // True for jobs that change nothing: a stop counts for them until they complete. A job that has changed the
   // parameters by then resolves, so that the caller knows the step was made.

@@ -50,12 +50,12 @@ class Backend {
   virtual void upload(void* to, const void* from_host, size_t bytes) = 0;
   virtual void download(void* to_host, const void* from, size_t bytes) = 0;
   virtual void copy(void* to, const void* from, size_t bytes) = 0;
-  // Gives back the scratch of the operations.
-  virtual void release_scratch() {}
   // What operations need beside the buffers, and making it ready beforehand.
   virtual size_t workspace_bytes(const WorkspaceUse&) const { return 0; }
   virtual bool reserve_workspace(size_t) { return true; }
+  // Bytes of workspace and scratch held now, and giving scratch back.
   virtual int64_t workspace_held() const { return 0; }
+  virtual void release_scratch() {}
   // Bytes of the copies that PackForwardTask and PackBackwardTask make; 0 = none is needed.
   virtual size_t forward_bytes(const StageShape&) const { return 0; }
   virtual size_t backward_bytes(bool dense, const StageShape& shape) const = 0;
@@ -137,7 +137,7 @@ class Backend {
     if (profile_->failed()) return {};
     int layer = kWholeNetwork;
     if constexpr (requires { task.shape.layer; }) layer = task.shape.layer;
-    profile_->start(layer);
+    profile_->start(Task::kOperation, layer);
     const KernelChoice choice = execute(task);
     add_entry(Task::kOperation, choice);
     return choice;

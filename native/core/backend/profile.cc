@@ -7,8 +7,17 @@ namespace onespike {
 
 std::vector<ProfileEntry> Profile::take() { return std::exchange(entries_, {}); }
 
-void Profile::start(int layer) {
+ProfileEntry& Profile::entry(const char* operation) {
+  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const ProfileEntry& e) {
+    return e.layer == layer_ && e.operation == operation;
+  });
+  if (found != entries_.end()) return *found;
+  return entries_.emplace_back(ProfileEntry{layer_, operation, {}, 0, 0});
+}
+
+void Profile::start(const char* operation, int layer) {
   layer_ = layer;
+  entry(operation);
   start_ = std::chrono::steady_clock::now();
 }
 
@@ -17,12 +26,10 @@ double Profile::elapsed() const {
 }
 
 void Profile::add(const char* operation, double milliseconds, const KernelChoice& choice) {
-  auto entry = std::find_if(entries_.begin(), entries_.end(),
-                            [&](const ProfileEntry& e) { return e.layer == layer_ && e.operation == operation; });
-  if (entry == entries_.end()) entry = entries_.insert(entries_.end(), ProfileEntry{layer_, operation, {}, 0, 0});
-  entry->choice = choice;
-  entry->milliseconds += milliseconds;
-  ++entry->calls;
+  ProfileEntry& to = entry(operation);
+  to.choice = choice;
+  to.milliseconds += milliseconds;
+  ++to.calls;
   start_ = std::chrono::steady_clock::now();
 }
 

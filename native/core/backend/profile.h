@@ -26,8 +26,9 @@ class Profile {
   // What was measured since the last call, in order of first appearance.
   std::vector<ProfileEntry> take();
 
-  // ---- for the backend. The clock of an operation starts, and starts again with every entry.
-  void start(int layer);
+  // ---- for the backend. The clock of an operation starts, and starts again with every entry. The operation's own entry
+  // is there from its start: an update that was made and then found no memory for its entry would be half a step.
+  void start(const char* operation, int layer);
   double elapsed() const;  // milliseconds
   void add(const char* operation, double milliseconds, const KernelChoice& choice);
 
@@ -38,6 +39,8 @@ class Profile {
   Status take_failure();
 
  private:
+  ProfileEntry& entry(const char* operation);
+
   std::vector<ProfileEntry> entries_;
   int layer_ = kWholeNetwork;
   std::chrono::steady_clock::time_point start_;

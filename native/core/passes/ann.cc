@@ -1,4 +1,5 @@
-// The same network and weights with ReLU in place of spiking layers, one chunk of images (SPEC section 6.1).
+// The same network and weights with ReLU in place of spiking layers, one chunk of images (docs/MATHEMATICS.md, "The ANN
+// stage").
 #include <algorithm>
 
 #include "core/passes/passes.h"

@@ -1,8 +1,9 @@
-// Thresholds from the weighted input, layer by layer (SPEC section 6.2).
+// Thresholds from the weighted input, layer by layer (docs/MATHEMATICS.md, "Conversion").
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "core/guard.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -104,7 +105,7 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
       backend.run(PackForwardTask{net.stages[i].forward.data(), net.parameters[i].weight, stages[i]});
   }
   if (Status status = backend.finish(); !status.ok()) return status;
-  Status status = calibrate_layers(net, staged, percentile, scale, stop);
+  Status status = guarded([&] { return calibrate_layers(net, staged, percentile, scale, stop); });
   for (size_t i = 0; !status.ok() && i < stages.size(); ++i)
     backend.upload(net.parameters[i].neuron, &before[2 * i], 2 * sizeof(float));
   return status;

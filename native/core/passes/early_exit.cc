@@ -1,4 +1,5 @@
-// Early exit (SPEC section 4): an image is decided at the first step at which an output neuron fires.
+// Early exit (docs/MATHEMATICS.md, "Anytime decision and early exit"): an image is decided at the first step at which
+// an output neuron fires.
 //
 // A forward pass computes all steps of a layer at once, so it cannot stop in the middle. Instead the images of a chunk
 // pass through the first s steps alone; those that are decided by then are done, the others begin again with all T.

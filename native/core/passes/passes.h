@@ -33,7 +33,8 @@ Status snn_backward(NetworkState& net, int n,
 void snn_end_block(NetworkState& net);  // += the weight gradients that waited
 SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train);
 
-// Inference that ends for an image at the first step at which an output neuron fires, SPEC section 4: logits and
+// Inference that ends for an image at the first step at which an output neuron fires (docs/MATHEMATICS.md, "Anytime
+// decision and early exit"): logits and
 // prediction are those of that step. Adds loss and correct predictions to `sums`, in the host's memory. Results do not
 // depend on which images share a call.
 Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first, int n, const ForwardOutputs& out,

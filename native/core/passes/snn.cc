@@ -1,4 +1,5 @@
-// The spiking network, one chunk of images: spike-time maps forward, sparse gradients back (SPEC sections 3 and 5).
+// The spiking network, one chunk of images: spike-time maps forward, sparse gradients back (docs/MATHEMATICS.md, "The
+// neuron" and "Gradients through time").
 #include <algorithm>
 
 #include "core/passes/passes.h"

@@ -29,6 +29,11 @@ constexpr int kMaxBlockImages = 256;
 
 }  // namespace
 
+CpuBackend::CpuBackend(const CpuOptions& options)
+    : pool_(options.threads), precision_(options.precision), gradient_kernel_(options.gradient) {
+  for (int i = 0; i < pool_.threads(); ++i) workers_.emplace_back(scratch_);
+}
+
 ChunkLimits CpuBackend::limits() const {
   return {kChunkBytes, kInferenceBytes, kAnnChunkBytes, kBlockBytes, kMaxChunkImages, kMaxBlockImages};
 }
@@ -54,15 +59,8 @@ KernelChoice CpuBackend::execute(const ZeroTask& task) {
 }
 
 void CpuBackend::release_scratch() {
-  forward_events_ = {};
-  window_bits_ = {};
-  gradient_events_ = GradientEvents();
-  buckets_ = {};
-  row_events_ = {};
-  workers_.clear();
-  gradient_halves_ = {};
-  filter_ = {};
-  doubts_ = {};
+  scratch_.release();
+  filter_.clear();
 }
 
 }  // namespace onespike::cpu

@@ -2,9 +2,8 @@
 // by step and within a step by column: what an output pixel meets at a step, from all its taps, is one contiguous run.
 //
 //   list:  | step 1: x=0 x=0 x=2 .. | slack | step 2: x=1 .. | slack | .. | step T: .. | slack |
-//   id:    (ky * kernel_w + x) * cs + c, the weight row that a pixel whose window begins at column 0 with tap 0 adds;
-//   every
-//          other pixel adds its own constant
+//   id:    (ky * kernel_w + x) * cs + c, the weight row that a pixel adds whose window begins at column 0 with tap 0
+//          every other pixel adds its own constant to the id
 //
 // An event stands in the list of every output row that it reaches (three for a 3x3 kernel): sorting writes it that
 // often, and the kernel meets one loop per pixel and step instead of three, each of which ends in a mispredicted
@@ -12,7 +11,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "core/backend/backend.h"
 #include "core/thread_pool.h"
@@ -29,6 +27,16 @@ constexpr uint32_t kCountUnit = 1 << 22;
 
 class EventLists {
  public:
+  explicit EventLists(ScratchSet& set)
+      : ids_(set),
+        starts_(set),
+        values_(set),
+        list_begins_(set),
+        counts_(set),
+        found_(set),
+        found_starts_(set),
+        found_begins_(set) {}
+
   // Sorts the events of n images. `source` without events leaves empty lists.
   void sort(const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
 
@@ -51,15 +59,15 @@ class EventLists {
 
   Scratch<uint32_t> ids_, starts_;
   Scratch<float> values_;
-  std::vector<int64_t> list_begins_;  // where the ids of a list begin
-  int64_t list_cells_ = 0;            // starts of a list: steps * step_cells
-  int step_cells_ = 2;                // columns + 1
+  Scratch<int64_t> list_begins_;  // where the ids of a list begin
+  int64_t list_cells_ = 0;        // starts of a list: steps * step_cells
+  int step_cells_ = 2;            // columns + 1
   EventKind kind_ = EventKind::kSingle;
 
-  Scratch<uint32_t> counts_;           // (n, pooled row, step, column): events
-  Scratch<uint32_t> found_;            // events of a pooled row by column, see fill_list.cc
-  Scratch<uint32_t> found_starts_;     // (n, pooled row, column + 1)
-  std::vector<int64_t> found_begins_;  // where those of a row begin
+  Scratch<uint32_t> counts_;        // (n, pooled row, step, column): events
+  Scratch<uint32_t> found_;         // events of a pooled row by column, see fill_list.cc
+  Scratch<uint32_t> found_starts_;  // (n, pooled row, column + 1)
+  Scratch<int64_t> found_begins_;   // where those of a row begin
 };
 
 // ---- the passes over bytes, in vectors (cpu/events/fill_list.cc)

@@ -4,8 +4,9 @@ namespace onespike::cpu {
 namespace {
 
 // A dense product costs 1 for every pair (neuron, step). An event costs the loading of its weights and something for
-// every pair that it covers. Fitted to gradient_bench on a Zen 5 for T = 1 to 6 (docs/PERFORMANCE.md); what counts is
-// whether the weights that a cell meets in one row of taps, 256 bytes each in 32 bits, pass from the L1 cache.
+// every pair that it covers. Fitted to gradient_bench on a Zen 5 for T = 1 to 6 (docs/design/input-gradient.md); what
+// counts is whether the weights that a cell meets in one row of taps, 256 bytes each in 32 bits, pass from the L1
+// cache.
 struct EventCost {
   double load, pair;
 };

@@ -3,9 +3,10 @@
 // steps of the range, and events of one range share code that knows the range at compile time.
 //
 //   row:   | block 0: steps 1..1: x=0 x=0 x=2 .. | steps 1..2: x=1 .. | .. | block 1: .. |
-//   event: id, a of every step of the range; id = x * cs + c, the offset of the neuron in its row, selects the weight
-//   row pair:  id, id, (a, a) of every step as two bf16, the first in the lower half; for a processor that multiplies
-//   such pairs
+//   event: id, a of every step of the range
+//          id = x * cs + c, the offset of the neuron in its row, selects the weight row
+//   pair:  id, id, (a, a) of every step as two bf16, the first in the lower half
+//          for a processor that multiplies such pairs
 //
 // Within a range, events lie by column: those that one source pixel meets are one contiguous run. A linear layer is one
 // row an image, and its columns are blocks of kLinearBlock neurons.
@@ -49,6 +50,8 @@ struct GradientWork {
 };
 
 struct GradientEvents {
+  explicit GradientEvents(ScratchSet& set) : words(set), starts(set), work(set) {}
+
   Scratch<uint32_t> words;     // events, floats as their bits
   Scratch<uint32_t> starts;    // of every column of every range, in words
   Scratch<GradientWork> work;  // per row

@@ -1,4 +1,4 @@
-// The second look of the filter (cpu/forward/spike_filter.h): a few neurons of one pixel, from 24 bits of every weight.
+// The refinement of the filter (cpu/forward/spike_filter.h): a few neurons of one pixel, from 24 bits of every weight.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/forward/filter_lanes.cc"
 #include <hwy/foreach_target.h>

@@ -1,5 +1,5 @@
-// One step of the neurons of a pixel (SPEC section 3), for the kernels that sum weights in floats. Compiled once per
-// instruction set.
+// One step of the neurons of a pixel (docs/MATHEMATICS.md, "The neuron"), for the kernels that sum weights in floats.
+// Compiled once per instruction set.
 #if defined(ONESPIKE_CPU_LIF_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONESPIKE_CPU_LIF_INL_H_
 #undef ONESPIKE_CPU_LIF_INL_H_

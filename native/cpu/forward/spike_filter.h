@@ -1,14 +1,14 @@
 // A floating-point filter for inference. Which step a neuron fires at is a question of comparisons, and nearly all of
 // them can be answered from weights rounded to 16 bits with a proof: the rounding error of a potential has a bound that
 // is known from the number of events alone. Where potential and threshold are nearer than the bound the neuron is left
-// in DOUBT, and the a second look takes 8 more bits of every weight; what is nearer still is decided by the kernel for
+// in DOUBT, and a refinement uses 8 more bits of every weight; what is nearer still is decided by the kernel for
 // floats. So spike times are those of the weights in 32 bits, at half the traffic from the L2 cache, which is what
 // bounds the forward pass: 16 accumulates take 0.20 ns instead of 0.32. Of a linear layer half the bytes come from
 // memory, too.
 //
-//   weight = unit * (integer + e), |e| <= 1/2, one unit per output channel: its largest weight / 32767; e is low / 254
-//   but for 1/508 U(t) is off by at most unit * scale * (1/2 + rounding) * E(t), E(t) = leak * E(t-1) + number of
-//   events at t
+//   weight = unit * (integer + e), |e| <= 1/2, one unit per output channel: its largest weight / 32767
+//            e = low / 254 but for 1/508
+//   U(t) is off by at most unit * scale * (1/2 + rounding) * E(t), E(t) = leak * E(t-1) + number of events at t
 //
 // Sums are of integers, hence exact. The bound includes the rounding of everything that follows them, not that of the
 // other kernel: a neuron decided here is decided as by real arithmetic.
@@ -25,10 +25,13 @@ namespace onespike::cpu {
 
 // Weights of one stage, packed as the floats are.
 struct FilterWeights {
+  explicit FilterWeights(ScratchSet& set) : weight(set), low(set), unit(set) {}
+
   Scratch<int16_t> weight;
   Scratch<int8_t> low;  // packed as the floats are, whatever the order of the integers
   Scratch<float> unit;  // (out_cs)
   bool paired = false;  // laid out for counted events
+  bool made = false;    // the integers are those of the weights
   bool usable = false;  // no weight is infinite or NaN
   size_t bytes = 0;     // of the floats
   int64_t images = 0;   // that asked for them
@@ -37,15 +40,22 @@ struct FilterWeights {
 // The rounded weights of a backend, made when first asked for.
 class FilterStore {
  public:
-  // For n images with events of one kind. Null if the weights cannot be rounded, or have served too few images yet.
+  explicit FilterStore(ScratchSet& set) : set_(set) {}
+
+  // For n images with events of one kind. Null if the weights cannot be rounded, have served too few images yet, or if
+  // there is no memory for a copy: floats do without it.
   const FilterWeights* of(const float* weight, bool counted, int n, const StageShape& s, ThreadPool& pool);
-  // Gives back what was made of a linear layer, which goes without it for some thousand images.
+  // Gives back what was made of a layer, which goes without it for some thousand images.
   void postpone(const float* weight);
   // Forgets what was made from memory that is written or released now.
   void forget(const void* memory, size_t bytes);
   void release(const void* memory);
+  void clear() { stages_.clear(); }
 
  private:
+  void round(FilterWeights& to, const float* weight, bool counted, const StageShape& s, ThreadPool& pool);
+
+  ScratchSet& set_;
   std::map<const float*, FilterWeights> stages_;
 };
 
@@ -57,7 +67,7 @@ struct FilterTask {
   const float* slack;  // (out_cs) part of the bound that does not depend on events
   const float*
       drive;  // (out_cs) what potential less threshold gains in a step without events: bias + (leak - 1) * threshold
-  float share, share_low;  // of a unit that one event may be off by, at the first and the second look
+  float share, share_low;  // of a unit that one event may be off by, before and after refinement
 };
 
 // Channels [lane, lane + kLane) of `tile` at one pixel of a row.
@@ -69,7 +79,7 @@ struct Doubt {
 // many.
 int filter_row(const FilterTask& task, Tile tile, int64_t image, int y, Doubt* doubts);
 
-// The second look: channels [lane, lane + kLane) of `tile` at one pixel. False if one of them is still in doubt, and
+// The refinement: channels [lane, lane + kLane) of `tile` at one pixel. False if one of them is still in doubt, and
 // nothing was written.
 bool filter_lanes(const FilterTask& task, Tile tile, int lane, int64_t image, int y, int x);
 

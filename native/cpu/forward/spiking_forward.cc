@@ -1,5 +1,6 @@
-// LIF forward over all T steps of one output row and one tile of channels (SPEC section 3, identity 1 of section 5).
-// The potentials of a pixel stay in registers from step 1 to T; weight rows of the events are added to them.
+// LIF forward over all T steps of one output row and one tile of channels (docs/MATHEMATICS.md, "The neuron" and
+// "Spike-time maps"). The potentials of a pixel stay in registers from step 1 to T; weight rows of the events are added
+// to them.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/forward/spiking_forward.cc"
 #include <hwy/foreach_target.h>

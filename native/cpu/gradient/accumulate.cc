@@ -1,5 +1,5 @@
-// a(t) -> g(t) = a(t) + leak * g(t+1) of one row of a layer (SPEC section 5), and its gradient events. A linear layer
-// is one row.
+// a(t) -> g(t) = a(t) + leak * g(t+1) of one row of a layer (docs/MATHEMATICS.md, "Gradients through time"), and its
+// gradient events. A linear layer is one row.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/gradient/accumulate.cc"
 #include <hwy/foreach_target.h>

@@ -1,6 +1,6 @@
-// Input gradient of a convolution for a stretch of its source cells and one tile of their channels (SPEC section 5,
-// identity 2): Wt a(t) through the gradient events, the leak, then the surrogate of the neurons below. Where a pool
-// lies between, every child of a pooled cell receives the same share.
+// Input gradient of a convolution for a stretch of its source cells and one tile of their channels
+// (docs/MATHEMATICS.md, "The lazy leak"): Wt a(t) through the gradient events, the leak, then the surrogate of the
+// neurons below. Where a pool lies between, every child of a pooled cell receives the same share.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/gradient/input_conv.cc"
 #include <hwy/foreach_target.h>

@@ -1,7 +1,7 @@
-// Input gradient of a linear layer (SPEC section 5, identity 2): Wt a(t) through the non-zero a(t), the leak carried in
-// the sums, then the surrogate of the neurons below. The weights are read once per chunk, in the layout of the forward
-// pass, and transposed a few KiB at a time: a transposed copy would double the memory of the layers that have most of
-// the weights.
+// Input gradient of a linear layer (docs/MATHEMATICS.md, "The lazy leak"): Wt a(t) through the non-zero a(t), the leak
+// carried in the sums, then the surrogate of the neurons below. The weights are read once per chunk, in the layout of
+// the forward pass, and transposed a few KiB at a time: a transposed copy would double the memory of the layers that
+// have most of the weights.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/gradient/input_linear.cc"
 #include <hwy/foreach_target.h>
@@ -110,14 +110,13 @@ HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile
 }
 
 template <class P, int kWidth>
-HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, Scratch<float>& scratch,
+HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
                                  NeuronGradient* d_out) {
   using Weight = typename P::Weight;
   const GradientEvents& events = *task.events;
   const StageShape& s = *task.receiver.shape;
   const StepBlocks& blocks = events.blocks;
   const int64_t first_row = int64_t(cell) * s.src_cs + channel, image_sums = int64_t(blocks.timesteps) * kWidth;
-  float* HWY_RESTRICT sums = scratch.reserve(size_t(task.n * image_sums + int64_t(kLinearBlock) * kWidth));
   Weight* HWY_RESTRICT weight = reinterpret_cast<Weight*>(sums + task.n * image_sums);
   std::memset(sums, 0, sizeof(float) * task.n * image_sums);
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
@@ -144,7 +143,7 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
   }
 }
 
-void LinearInputCell(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d_out) {
+void LinearInputCell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d_out) {
   with_width(tile.width, [&](auto width) HWY_ATTR {
 #if HWY_TARGET == HWY_AVX3
     if (task.events->pairs) return input_gradient<Pair, width.value>(task, cell, tile.begin, scratch, d_out);
@@ -160,7 +159,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(LinearInputCell);
-void linear_input_cell(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d) {
+void linear_input_cell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d) {
   HWY_DYNAMIC_DISPATCH(LinearInputCell)(task, cell, tile, scratch, d);
 }
 }  // namespace onespike::cpu

@@ -1,4 +1,5 @@
-// The surrogate of a neuron applied backward (SPEC section 5), compiled once per instruction set like vector-inl.h.
+// The surrogate of a neuron applied backward (docs/MATHEMATICS.md, "Gradients through time"), compiled once per
+// instruction set like vector-inl.h.
 #if defined(ONESPIKE_CPU_NEURON_BACKWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONESPIKE_CPU_NEURON_BACKWARD_INL_H_
 #undef ONESPIKE_CPU_NEURON_BACKWARD_INL_H_

@@ -1,6 +1,6 @@
-// Weight gradient of a convolution from events (SPEC section 5, identity 3): every input event adds the gradient rows
-// that its taps see, at the time of the event, to the weight rows of its channel. One (channel, tap) row is summed in
-// registers over a band.
+// Weight gradient of a convolution from events (docs/MATHEMATICS.md, "The weight gradient"): every input event adds the
+// gradient rows that its taps see, at the time of the event, to the weight rows of its channel. One (channel, tap) row
+// is summed in registers over a band.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/gradient/weight_conv.cc"
 #include <hwy/foreach_target.h>

@@ -1,5 +1,5 @@
-// Weight gradient of a linear layer from events (SPEC section 5, identity 3): every weight row adds the gradient rows
-// of its events, over all images of a block at once.
+// Weight gradient of a linear layer from events (docs/MATHEMATICS.md, "The weight gradient"): every weight row adds the
+// gradient rows of its events, over all images of a block at once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/gradient/weight_linear.cc"
 #include <hwy/foreach_target.h>

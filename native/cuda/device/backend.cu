@@ -6,6 +6,7 @@
 
 #include "cuda/device/create.h"
 #include "cuda/device/devices.h"
+#include "cuda/device/current_device.h"
 
 namespace onespike::cuda {
 namespace {
@@ -20,23 +21,6 @@ constexpr size_t kMostRecordings = 32;  // every length of a batch has its own
 // rows each; measured with the CPU backend): a hundredth even of steps of 1 ms. Progress, checkpoints and Ctrl-C wait
 // for the end of a call, and 16 steps of 512 images at the 30,000 a second that are wanted take 0.3 s.
 constexpr int kStepsAtOnce = 16;
-
-// The device that a call works on becomes the thread's current one, and the one before comes back: other libraries in
-// this process may use another.
-class OnDevice {
- public:
-  explicit OnDevice(int device) : device_(device) {
-    if (cudaGetDevice(&before_) != cudaSuccess) before_ = device;
-    if (before_ != device_) (void)cudaSetDevice(device_);
-  }
-  ~OnDevice() {
-    if (before_ != device_) (void)cudaSetDevice(before_);
-  }
-  OnDevice(const OnDevice&) = delete;
-
- private:
-  int device_, before_ = 0;
-};
 
 std::string text_of(cudaError_t error) {
   return std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ")";
@@ -77,6 +61,7 @@ void Staging::upload(Stream& stream, void* to, const void* from, size_t bytes) {
 
 Status CudaBackend::create() {
   const OnDevice on(device_);
+  stream_.note(on.error(), "cudaSetDevice");
   size_t free = 0, total = 0;
   stream_.note(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   device_bytes_ = int64_t(total);
@@ -150,6 +135,12 @@ void CudaBackend::copy(void* to, const void* from, size_t bytes) {
   const OnDevice on(device_);
   stream_.note(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_.handle),
                "cudaMemcpyAsync on the device");
+}
+
+// The thread that computes stays on the device (current_device.h): kernels are launched without asking again.
+void CudaBackend::begin_batch() {
+  stream_.note(cudaSetDevice(device_), "cudaSetDevice");
+  choices_.forget();
 }
 
 int CudaBackend::steps_at_once() const { return kStepsAtOnce; }

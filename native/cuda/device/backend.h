@@ -62,7 +62,7 @@ class CudaBackend final : public Backend {
   bool host_memory() const override { return false; }
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
   int steps_at_once() const override;
-  void begin_batch() override { (void)cudaSetDevice(device_); }
+  void begin_batch() override;
   KernelChoice resolve(const KernelChoice& choice) override;
   size_t forward_bytes(const StageShape& s) const override;
   size_t backward_bytes(bool dense, const StageShape& s) const override;

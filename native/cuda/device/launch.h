@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "cuda/device/shared_memory.h"
+
 namespace onespike::cuda {
 
 // A stream and the first thing that went wrong on its host side. What goes wrong on the device comes back when somebody
@@ -22,15 +24,20 @@ struct Stream {
   }
 };
 
-constexpr size_t kSharedWithoutAsking = 48 << 10;  // dynamic shared memory of a block; more must be asked for
+// Lets launches of the kernel on the thread's current device have up to kMaxShared bytes of dynamic shared memory. Any
+// thread may call it.
+cudaError_t allow_shared_memory(const void* kernel);
 
 // Nothing is launched once something went wrong.
 template <class... P>
 void launch(Stream& stream, dim3 grid, dim3 block, size_t shared_bytes, const char* name, void (*kernel)(P...),
             std::type_identity_t<P>... args) {
   if (stream.error != cudaSuccess) return;
-  if (shared_bytes > kSharedWithoutAsking)
-    stream.note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)), name);
+  if (shared_bytes > size_t(kMaxShared)) return stream.note(cudaErrorInvalidValue, name);
+  if (shared_bytes > size_t(kSharedWithoutAsking)) {
+    stream.note(allow_shared_memory(reinterpret_cast<const void*>(kernel)), name);
+    if (stream.error != cudaSuccess) return;
+  }
 #ifdef __CUDACC__
   kernel<<<grid, block, shared_bytes, stream.handle>>>(args...);
 #else

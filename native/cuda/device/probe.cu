@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "cuda/device/devices.h"
+#include "cuda/device/current_device.h"
 #include "cuda/device/launch.h"
 
 namespace onespike {
@@ -86,12 +87,11 @@ Devices& devices() {
   return all;
 }
 
-// Runs the kernel and reads back what it wrote; leaves the thread's current device as it was.
-cudaError_t run_probe(int device, int64_t* free_bytes, bool* right) {
+// Runs the kernel on the current device and reads back what it wrote.
+cudaError_t run_probe(int64_t* free_bytes, bool* right) {
   int results[kProbeThreads] = {};
   int* memory = nullptr;
-  cudaError_t error = cudaSetDevice(device);
-  if (error == cudaSuccess) error = cudaMalloc(&memory, sizeof(results));
+  cudaError_t error = cudaMalloc(&memory, sizeof(results));
   if (error == cudaSuccess) {
     cuda::Stream stream;
     cuda::launch(stream, dim3(1), dim3(kProbeThreads), 0, "write_squares", write_squares, memory);
@@ -108,11 +108,10 @@ cudaError_t run_probe(int device, int64_t* free_bytes, bool* right) {
 }
 
 void probe(int device, DeviceInfo& info) {
-  int before = 0;
-  const bool known = cudaGetDevice(&before) == cudaSuccess;
   int64_t free_bytes = 0;
   bool right = false;
-  const cudaError_t error = run_probe(device, &free_bytes, &right);
+  const cuda::OnDevice on(device);
+  const cudaError_t error = on.error() == cudaSuccess ? run_probe(&free_bytes, &right) : on.error();
   if (error == cudaSuccess && right) {
     info.usable = true;
     info.free_bytes = free_bytes;
@@ -128,7 +127,6 @@ void probe(int device, DeviceInfo& info) {
     }
     (void)cudaGetLastError();
   }
-  if (known) (void)cudaSetDevice(before);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "cuda/device/gate.h"
+#include "cuda/device/shared_memory.h"
 #include "ops/portable.h"
 #include "ops/shape.h"
 
@@ -17,8 +18,6 @@ constexpr int kWarps = 4;
 constexpr int kWindowRow = 64;    // bytes of one cell of the window: 64 spike times, or 32 bf16
 constexpr int kColumnStages = 3;  // tiles of weights in shared memory
 constexpr int kMaxSteps = 5;      // that one launch sums
-// What every device from sm_80 on gives to one block (sm_86, sm_89 and sm_120: 99 KiB), less what an epilogue wants.
-constexpr int kMaxShared = 98 << 10;
 
 // 16-row tiles of a warp: sums of kMaxSteps steps, or of fewer steps and more rows. Spike times take 8 registers per
 // tile besides.

@@ -1,9 +1,11 @@
 // Errors, devices, memory and the queue.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <new>
 
 #include "test/emulator/control.h"
+#include "test/emulator/cuda.h"
 #include "test/emulator/runtime_state.h"
 
 using onespike::emulator::note;
@@ -14,8 +16,11 @@ namespace onespike::emulator {
 
 namespace {
 thread_local cudaError_t last_error = cudaSuccess;
+thread_local int device_of_thread = 0;
 constexpr std::align_val_t kAlign{256};  // of cudaMalloc
 }  // namespace
+
+int& current_device() { return device_of_thread; }
 
 Runtime& Runtime::get() {
   static Runtime runtime;
@@ -25,6 +30,20 @@ Runtime& Runtime::get() {
 cudaError_t note(cudaError_t error) {
   if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
   return error;
+}
+
+cudaError_t Runtime::ready() {
+  if (devices == 0) return cudaErrorNoDevice;
+  contexts.insert(current_device());
+  return sticky;
+}
+
+bool Runtime::capture_forbids() const {
+  return std::any_of(capturing.begin(), capturing.end(), [](const auto& entry) {
+    const Capture& c = entry.second;
+    return c.mode == cudaStreamCaptureModeGlobal ||
+           (c.mode == cudaStreamCaptureModeThreadLocal && c.thread == std::this_thread::get_id());
+  });
 }
 
 cudaError_t Runtime::flush() {
@@ -56,8 +75,10 @@ void reset() {
   Guard guard(r.mutex);
   r.queue.clear();
   r.sticky = cudaSuccess, r.failure.clear(), last_error = cudaSuccess;
-  r.memory = size_t(4) << 30, r.devices = 1, r.major = 8, r.minor = 6, r.shared_limit = 101376;
+  r.contexts.clear(), current_device() = 0;
+  r.memory = size_t(4) << 30, r.devices = kDevices, r.major = 8, r.minor = 6, r.shared_limit = 101376;
   r.fail_after = -1, r.launches = 0, r.waits = 0;
+  r.limits_set.clear(), r.lowered_limits = 0, r.lose_turns = false;
 }
 void set_memory(size_t bytes) { Runtime::get().memory = bytes; }
 void set_devices(int count) { Runtime::get().devices = count; }
@@ -72,6 +93,20 @@ std::string last_failure() {
   return r.failure;
 }
 size_t memory_in_use() { return Runtime::get().in_use; }
+std::vector<int> contexts() {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  return {r.contexts.begin(), r.contexts.end()};
+}
+int most_limits_set() {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  int most = 0;
+  for (const auto& [kernel, times] : r.limits_set) most = std::max(most, times);
+  return most;
+}
+int lowered_limits() { return Runtime::get().lowered_limits; }
+void lose_turns(bool lose) { Runtime::get().lose_turns = lose; }
 int64_t launches() { return Runtime::get().launches; }
 int64_t waits() { return Runtime::get().waits; }
 
@@ -89,6 +124,7 @@ const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorNoKernelImageForDevice: return "cudaErrorNoKernelImageForDevice";
     case cudaErrorInvalidPtx: return "cudaErrorInvalidPtx";
     case cudaErrorUnsupportedPtxVersion: return "cudaErrorUnsupportedPtxVersion";
+    case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
     case cudaErrorNotReady: return "cudaErrorNotReady";
     case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
     case cudaErrorMisalignedAddress: return "cudaErrorMisalignedAddress";
@@ -110,11 +146,29 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return note(*count ? cudaSuccess : cudaErrorNoDevice);
 }
 cudaError_t cudaSetDevice(int device) {
-  return note(device >= 0 && device < Runtime::get().devices ? cudaSuccess : cudaErrorInvalidDevice);
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (device < 0 || device >= r.devices) return note(cudaErrorInvalidDevice);
+  onespike::emulator::current_device() = device;
+  return note(r.ready());  // since CUDA 12 it makes the primary context
 }
 cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = onespike::emulator::current_device();
   return note(Runtime::get().devices ? cudaSuccess : cudaErrorNoDevice);
+}
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned, unsigned long long,
+                                             cudaDriverEntryPointQueryResult* result) {
+  const bool found = std::strcmp(symbol, "cuDevicePrimaryCtxGetState") == 0;
+  *function = found ? reinterpret_cast<void*>(&cuDevicePrimaryCtxGetState) : nullptr;
+  if (result) *result = found ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
+  return cudaSuccess;
+}
+CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned* flags, int* active) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  if (device < 0 || device >= r.devices) return CUDA_ERROR_INVALID_DEVICE;
+  *flags = 0, *active = r.contexts.count(device) != 0;
+  return CUDA_SUCCESS;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   const Runtime& r = Runtime::get();
@@ -158,7 +212,7 @@ cudaError_t emulated_malloc(void** memory, size_t bytes) {
   Guard guard(r.mutex);
   *memory = nullptr;
   if (const cudaError_t error = r.ready()) return note(error);
-  if (!r.capturing.empty()) return note(cudaErrorStreamCaptureUnsupported);
+  if (r.capture_forbids()) return note(cudaErrorStreamCaptureUnsupported);
   if (bytes == 0) return cudaSuccess;
   if (r.in_use + bytes > r.memory) return note(cudaErrorMemoryAllocation);
   *memory = ::operator new(bytes, onespike::emulator::kAlign, std::nothrow);
@@ -229,7 +283,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
-  if (!r.capturing.empty()) return note(cudaErrorStreamCaptureUnsupported);
+  if (r.capture_forbids()) return note(cudaErrorStreamCaptureUnsupported);
   if (const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, nullptr)) return error;
   return note(r.flush());
 }

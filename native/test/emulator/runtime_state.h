@@ -8,7 +8,8 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <unordered_map>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "test/emulator/block.h"
@@ -18,6 +19,13 @@ namespace onespike::emulator {
 
 using Operation = std::function<cudaError_t()>;
 
+constexpr int kDevices = 4;
+
+struct Capture {
+  cudaStreamCaptureMode mode;
+  std::thread::id thread;  // that began it
+};
+
 struct Runtime {
   std::recursive_mutex mutex;
   std::deque<Operation> queue;       // of all streams, in the order of the calls
@@ -26,19 +34,27 @@ struct Runtime {
   Block block;
   std::map<const char*, size_t> device, pinned;  // begin -> bytes
   size_t in_use = 0, memory = size_t(4) << 30;
-  int devices = 1, major = 8, minor = 6, shared_limit = 101376;
+  int devices = kDevices, major = 8, minor = 6, shared_limit = 101376;
   int64_t fail_after = -1, launches = 0, waits = 0;
-  std::unordered_map<const void*, int> shared_limits;
-  std::set<EmulatedStream*> capturing;
+  std::set<int> contexts;                                    // devices whose primary context exists
+  std::map<std::pair<const void*, int>, int> shared_limits;  // of a kernel on a device
+  std::map<std::pair<const void*, int>, int> limits_set;     // how often
+  int lowered_limits = 0;
+  bool lose_turns = false;
+  std::map<EmulatedStream*, Capture> capturing;
 
   static Runtime& get();
-  // Every call that needs a device starts with it.
-  cudaError_t ready() const { return devices == 0 ? cudaErrorNoDevice : sticky; }
+  // Every call that needs a device starts with it: makes the primary context of the thread's current device.
+  cudaError_t ready();
+  // Whether a capture forbids this thread a call that is potentially unsafe: its own, or anybody's of the global mode.
+  bool capture_forbids() const;
   // Runs what waits; the error that is left.
   cudaError_t flush();
   void add(EmulatedStream* stream, Operation operation);
   static bool holds(const std::map<const char*, size_t>& blocks, const void* at);
 };
+
+int& current_device();  // of this thread
 
 // Notes an error for cudaGetLastError and hands it on.
 cudaError_t note(cudaError_t error);
@@ -49,6 +65,7 @@ struct EmulatedGraph {
   std::vector<onespike::emulator::Operation> operations;
 };
 struct EmulatedStream {
+  int device = 0;
   EmulatedGraph* graph = nullptr;  // that it records
 };
 struct EmulatedEvent {

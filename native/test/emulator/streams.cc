@@ -19,12 +19,23 @@ cudaError_t error_of(FaultKind kind) {
   }
 }
 
-bool fits(const Runtime& r, dim3 grid, dim3 block, size_t shared_bytes, const void* kernel) {
+bool fits(dim3 grid, dim3 block) {
   const uint64_t threads = uint64_t(block.x) * block.y * block.z;
-  const auto limit = r.shared_limits.find(kernel);
   return threads > 0 && threads <= 1024 && block.z <= 64 && grid.x > 0 && grid.y > 0 && grid.z > 0 &&
-         grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535 &&
-         shared_bytes <= size_t(limit == r.shared_limits.end() ? 48 << 10 : limit->second);
+         grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535;
+}
+
+size_t shared_limit(const Runtime& r, const void* kernel, int device) {
+  const auto limit = r.shared_limits.find({kernel, device});
+  return size_t(limit == r.shared_limits.end() ? 48 << 10 : limit->second);
+}
+
+// Why a launch does not begin.
+cudaError_t refused(const Runtime& r, EmulatedStream* stream, dim3 grid, dim3 block, size_t shared_bytes,
+                    const void* kernel) {
+  if (stream && stream->device != current_device()) return cudaErrorInvalidResourceHandle;
+  if (!fits(grid, block)) return cudaErrorInvalidConfiguration;
+  return shared_bytes <= shared_limit(r, kernel, current_device()) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 }  // namespace
@@ -37,8 +48,8 @@ void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, con
     note(error);
     return;
   }
-  if (!fits(r, grid, block, shared_bytes, kernel)) {
-    note(cudaErrorInvalidConfiguration);
+  if (const cudaError_t error = refused(r, stream, grid, block, shared_bytes, kernel)) {
+    note(error);
     return;
   }
   r.add(stream, [&r, grid, block, shared_bytes, name, call = std::move(call)] {
@@ -57,17 +68,26 @@ void launch(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes, con
 
 cudaError_t emulated_shared_limit(const void* kernel, int bytes) {
   Runtime& r = Runtime::get();
-  Guard guard(r.mutex);
-  if (bytes < 0 || bytes > r.shared_limit) return note(cudaErrorInvalidValue);
-  r.shared_limits[kernel] = bytes;
+  {
+    Guard guard(r.mutex);
+    if (const cudaError_t error = r.ready()) return note(error);
+    if (bytes < 0 || bytes > r.shared_limit) return note(cudaErrorInvalidValue);
+    const std::pair at(kernel, onespike::emulator::current_device());
+    const auto before = r.shared_limits.find(at);
+    if (before != r.shared_limits.end() && bytes < before->second) ++r.lowered_limits;
+    r.shared_limits[at] = bytes, ++r.limits_set[at];
+  }
+  if (r.lose_turns) std::this_thread::sleep_for(std::chrono::microseconds(200));
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
   *stream = nullptr;
-  if (const cudaError_t error = Runtime::get().ready()) return note(error);
-  *stream = new EmulatedStream;
+  if (const cudaError_t error = r.ready()) return note(error);
+  *stream = new EmulatedStream{onespike::emulator::current_device(), nullptr};
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
@@ -91,15 +111,21 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(
 cudaError_t cudaDeviceSynchronize() {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
-  return r.capturing.empty() ? cudaStreamSynchronize(nullptr) : note(cudaErrorStreamCaptureUnsupported);
+  return r.capture_forbids() ? note(cudaErrorStreamCaptureUnsupported) : cudaStreamSynchronize(nullptr);
 }
 // All streams share one queue, in the order of the calls: what an event stands for has happened.
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return note(Runtime::get().ready()); }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  return note(r.ready());
+}
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
   *event = nullptr;
-  if (const cudaError_t error = Runtime::get().ready()) return note(error);
+  if (const cudaError_t error = r.ready()) return note(error);
   *event = new EmulatedEvent;
   return cudaSuccess;
 }
@@ -124,13 +150,13 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
   if (const cudaError_t error = r.ready()) return note(error);
   if (!stream || stream->graph) return note(cudaErrorStreamCaptureUnsupported);
   stream->graph = new EmulatedGraph;
-  r.capturing.insert(stream);
+  r.capturing[stream] = {mode, std::this_thread::get_id()};
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
@@ -150,7 +176,11 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
   *exec = new EmulatedGraph(*graph);
   return cudaSuccess;
 }
-cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return note(Runtime::get().ready()); }
+cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  return note(r.ready());
+}
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);

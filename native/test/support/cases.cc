@@ -217,6 +217,12 @@ void expect_ok(const Status& status, const std::string& what) {
   expect(status.ok(), what + ": " + code_name(status.code) + " " + status.message);
 }
 
+Status create_network(const CaseSpec& spec, std::unique_ptr<Network>* network) {
+  std::unique_ptr<Backend> backend;
+  if (Status status = make_backend(spec.on, &backend); !status.ok()) return status;
+  return Network::create(spec, std::move(backend), network);
+}
+
 std::unique_ptr<Network> make_network(const Case& c) {
   std::unique_ptr<Backend> backend;
   expect_ok(make_backend(c.spec.on, &backend), "backend " + c.text());

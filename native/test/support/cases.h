@@ -70,6 +70,7 @@ Case make_case(const CaseSpec& spec, int images, Random& random);
 // Draws parameters and batch again until no decision of the oracle is nearer to a tie than `margin`.
 Case decided_case(const CaseSpec& spec, int images, Mode mode, Random& random, double margin = 1e-5);
 
+Status create_network(const CaseSpec& spec, std::unique_ptr<Network>* network);
 // A Network of the case's specification holding the case's parameters. Throws what failed.
 std::unique_ptr<Network> make_network(const Case& c);
 std::unique_ptr<Network> make_network(const Case& c, std::unique_ptr<Backend> backend);

@@ -1,6 +1,6 @@
-// The specification once more, as slowly and plainly as possible: double precision, dense time loops, no event lists
-// and none of the identities that the kernels use. Everything fast is compared with this, and this is compared with
-// finite differences of the smooth network it differentiates.
+// The mathematics of docs/MATHEMATICS.md once more, as slowly and plainly as possible: double precision, dense time
+// loops, no event lists and none of the identities that the kernels use. Everything fast is compared with this, and
+// this is compared with finite differences of the smooth network it differentiates.
 #pragma once
 
 #include <cstdint>
@@ -92,7 +92,7 @@ void settle_thresholds(const NetworkSpec& spec, Parameters& parameters, const Ba
 // Percentile (0..100) with linear interpolation between order statistics.
 double percentile(Values values, double percent);
 
-// The conversion of section 6: V = max(percentile * scale, 1e-3), leak = 1, layer by layer.
+// The conversion (docs/MATHEMATICS.md, "Conversion"): V = max(percentile * scale, 1e-3), leak = 1, layer by layer.
 void calibrate(const NetworkSpec& spec, Parameters& parameters, const Batch& batch, double percent, double scale);
 
 struct OptimizerState {

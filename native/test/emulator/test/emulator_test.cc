@@ -221,11 +221,22 @@ void host() {
   launch(stream, dim3(1), dim3(2048), 0, "large", fault_kernel, 9, nullptr);
   expect(stream.error == cudaErrorInvalidConfiguration && std::string(stream.call) == "large", "too many threads");
   Stream shared;
-  launch(shared, dim3(1), dim3(32), 101376, "shared", fault_kernel, 9, nullptr);
-  expect(shared.error == cudaSuccess, "the most shared memory");
-  launch(shared, dim3(1), dim3(32), 101377, "shared", fault_kernel, 9, nullptr);
-  expect(shared.error != cudaSuccess, "more than that");
+  const auto with_shared = [](size_t bytes) {
+    emulator::launch(nullptr, dim3(1), dim3(32), bytes, "shared", fault_kernel, 9, nullptr);
+    return cudaGetLastError();
+  };
+  const auto limit = [](int bytes) {
+    return cudaFuncSetAttribute(fault_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  };
+  expect(with_shared(48 << 10) == cudaSuccess && with_shared((48 << 10) + 1) == cudaErrorInvalidValue,
+         "without asking");
+  expect(limit(101377) == cudaErrorInvalidValue && limit(101376) == cudaSuccess, "the most shared memory");
   cudaGetLastError();
+  expect(with_shared(101376) == cudaSuccess && limit(60000) == cudaSuccess && with_shared(60000) == cudaSuccess &&
+             with_shared(60001) == cudaErrorInvalidValue && emulator::lowered_limits() == 1,
+         "the limit of a kernel is the last that was set");
+  expect(cudaSetDevice(1) == cudaSuccess && with_shared(60000) == cudaErrorInvalidValue, "on its device alone");
+  expect(cudaSetDevice(0) == cudaSuccess, "back");
 
   const size_t before = emulator::memory_in_use();
   emulator::set_memory(before + 1000);

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   add_probe_tests(tests);
   add_kernel_tests(tests);
   add_backend_tests(tests);
+  add_device_tests(tests);
   add_conformance_tests(tests, {"CUDA on the emulator", {onespike::BackendKind::kCuda}, true});
   return run_tests(tests, argc, argv);
 }

@@ -1,5 +1,7 @@
-// The probe of native/cuda on the emulator's one device: what a device says of itself, and that only a kernel that ran
+// The probe of native/cuda on the emulator's devices: what a device says of itself, and that only a kernel that ran
 // makes it usable.
+#include <thread>
+
 #include "cuda/device/devices.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/tests.h"
@@ -12,7 +14,7 @@ void lists_the_device() {
   std::string why = "unset";
   const std::vector<DeviceInfo> devices = cuda_devices(-1, &why);
   expect(cuda_built(), "this binary holds kernels");
-  expect(devices.size() == 1 && why.empty(), "one device, usable, but: " + why);
+  expect(devices.size() == 4 && why.empty(), "four devices, the first usable, but: " + why);
   const DeviceInfo& device = devices[0];
   expect(device.usable && device.reason.empty(), "a kernel ran");
   expect(device.name == "emulated device" && device.major == 8 && device.minor == 6,
@@ -32,15 +34,25 @@ void probes_once() {
   expect(emulator::launches() == before, "no second probe");
 }
 
+// A probe of one device makes no context on another, on a thread that has used none.
+void touches_the_wanted_device_alone() {
+  emulator::reset();
+  Status status;
+  std::thread([&] { status = probe_cuda_device(2); }).join();
+  expect(status.ok(), status.message);
+  const std::vector<int> contexts = emulator::contexts();
+  expect(contexts == std::vector<int>{2}, std::to_string(contexts.size()) + " devices have contexts");
+}
+
 void refuses_a_device_that_is_not_there() {
   emulator::reset();
-  for (const int device : {1, 1000}) {
+  for (const int device : {4, 1000}) {
     const Status status = probe_cuda_device(device);
     expect(status.code == Code::kNoBackend &&
                status.message.find("no device " + std::to_string(device)) != std::string::npos,
            status.message);
     std::string why;
-    expect(cuda_devices(device, &why).size() == 1 && why == status.message, "the same reason: " + why);
+    expect(cuda_devices(device, &why).size() == 4 && why == status.message, "the same reason: " + why);
   }
 }
 
@@ -49,6 +61,7 @@ void refuses_a_device_that_is_not_there() {
 void add_probe_tests(Tests& tests) {
   tests.push_back({"probe: the device and what it says", lists_the_device});
   tests.push_back({"probe: once per device and process", probes_once});
+  tests.push_back({"probe: no device but the wanted one", touches_the_wanted_device_alone});
   tests.push_back({"probe: a device that is not there", refuses_a_device_that_is_not_there});
 }
 

@@ -1,0 +1,163 @@
+/** Which pictures of a folder are for training, validation and test, by the names of its folders or by a random split. */
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { OneSpikeError } from '../../errors';
+import { SeededRandom } from '../random';
+import type { DataWarning, LoadOptions } from '../types';
+import { LeftOut, list, listClasses, type Classes, type Listing } from './class-folders';
+
+export type Part = 'train' | 'test' | 'validation';
+
+export interface Item {
+  path: string;
+  label: number;
+}
+
+export interface Pictures {
+  classes: string[];
+  items: Record<Part, Item[]>;
+  warnings: DataWarning[];
+}
+
+/** The stream word of the split of an unsplit folder. */
+const splitStream = 0x666f6c64;
+
+/** What people call the folder of each part, in any case. */
+const partNames: Record<Part, readonly string[]> = {
+  train: ['train', 'training'],
+  test: ['test', 'testing'],
+  validation: ['val', 'valid', 'validation'],
+};
+
+/**
+ * The pictures of every part by their paths; none is opened.
+ * Errors: ERR_IO, ERR_FORMAT where the layout is not one of those above.
+ */
+export async function findPictures(directory: string, options: LoadOptions): Promise<Pictures> {
+  const root = await list(directory).catch(async (error: unknown) => {
+    throw (await archiveError(directory)) ?? error;
+  });
+  const leftOut = new LeftOut();
+  const folders = foldersOfParts(root);
+  const found =
+    folders === null ? await splitHere(root, options, leftOut) : await readParts(root, folders, options, leftOut);
+  if (found.items.test.length === 0)
+    throw new OneSpikeError('ERR_FORMAT', `Expected at least one test picture in ${directory} but received none`);
+  const warnings: DataWarning[] = [...found.warnings, ...twinWarnings(found.classes)];
+  const left = leftOut.text();
+  if (left !== '') warnings.push({ code: 'DATA_LEFT_OUT', message: `left out of ${directory}: ${left}` });
+  return { ...found, warnings };
+}
+
+/** The folder of each part, or null if the folders are classes: parts begin with training and one other. */
+function foldersOfParts({ folders }: Listing): Map<Part, string> | null {
+  const found = new Map<Part, string>();
+  for (const part of Object.keys(partNames) as Part[]) {
+    const name = folders.find((folder) => partNames[part].includes(folder.toLowerCase()));
+    if (name !== undefined) found.set(part, name);
+  }
+  return found.has('train') && found.size > 1 ? found : null;
+}
+
+async function splitHere(
+  root: Listing,
+  { exclude = [], seed = 0, testShare = 0.2 }: LoadOptions,
+  leftOut: LeftOut,
+): Promise<Pictures> {
+  const found = await listClasses(root, exclude, leftOut);
+  const classes = namesOf(found, root);
+  const items: Pictures['items'] = { train: [], test: [], validation: [] };
+  classes.forEach((name, label) => {
+    const paths = found.get(name)!;
+    const most = paths.length - 1;
+    const taken = most === 0 ? 0 : Math.min(most, Math.max(1, Math.round(paths.length * testShare)));
+    const order = new SeededRandom(seed, splitStream, label).shuffle(paths.map((_, i) => i));
+    order.forEach((i, position) => items[position < taken ? 'test' : 'train'].push({ path: paths[i]!, label }));
+  });
+  return { classes, items, warnings: [] };
+}
+
+async function readParts(
+  root: Listing,
+  folders: Map<Part, string>,
+  { exclude = [] }: LoadOptions,
+  leftOut: LeftOut,
+): Promise<Pictures> {
+  leftOut.addFiles([...root.pictures, ...root.others]);
+  leftOut.add('folders', root.folders.length - folders.size);
+  const warnings: DataWarning[] = [];
+  const validation = folders.get('validation');
+  if (validation !== undefined && !folders.has('test')) {
+    folders.delete('validation');
+    folders.set('test', validation);
+    warnings.push({
+      code: 'DATA_LAYOUT',
+      message: `${root.path} has no test folder: the pictures of ${validation} are taken for the test part`,
+    });
+  }
+  const train = await list(join(root.path, folders.get('train')!));
+  const classes = namesOf(await listClasses(train, exclude, new LeftOut()), train);
+  const items: Pictures['items'] = { train: [], test: [], validation: [] };
+  for (const [part, folder] of folders) {
+    const listing = await list(join(root.path, folder));
+    for (const [name, paths] of await listClasses(listing, exclude, leftOut)) {
+      const label = classes.indexOf(name);
+      if (label < 0)
+        throw new OneSpikeError(
+          'ERR_FORMAT',
+          `Expected the classes of ${train.path} in ${listing.path} but received ${name}`,
+        );
+      items[part].push(...paths.map((path) => ({ path, label })));
+    }
+  }
+  return { classes, items, warnings };
+}
+
+/** Errors: ERR_FORMAT for fewer than two classes. */
+function namesOf(classes: Classes, { path, pictures }: Listing): string[] {
+  if (classes.size >= 2) return [...classes.keys()];
+  const loose = pictures.length === 0 ? '' : ` and ${pictures.length} pictures outside of one`;
+  throw new OneSpikeError(
+    'ERR_FORMAT',
+    `Expected at least two class folders (or train/CLASS and test/CLASS) in ${path} but received ${classes.size}${loose}`,
+  );
+}
+
+/** Names that differ in their characters alone: systems spell an accented letter as one character or as two. */
+function twinWarnings(classes: readonly string[]): DataWarning[] {
+  const seen = new Map<string, string>();
+  return classes.flatMap((name): DataWarning[] => {
+    const plain = name.normalize('NFC');
+    if (seen.has(plain))
+      return [
+        {
+          code: 'DATA_LAYOUT',
+          message: `two classes are called ${plain}, spelt with other characters; they count as two`,
+        },
+      ];
+    seen.set(plain, name);
+    return [];
+  });
+}
+
+/** What a person means who names an archive as the folder; null if `path` is none. */
+async function archiveError(path: string): Promise<OneSpikeError | null> {
+  const head = Buffer.alloc(262);
+  try {
+    const file = await open(path, 'r');
+    await file.read(head, 0, head.length, 0).finally(() => file.close());
+  } catch {
+    return null;
+  }
+  const kind =
+    head.readUInt32BE(0) === 0x504b0304
+      ? 'a zip archive'
+      : head.readUInt16BE(0) === 0x1f8b
+        ? 'a gzip archive'
+        : head.toString('latin1', 257, 262) === 'ustar'
+          ? 'a tar archive'
+          : 'a file';
+  const advice = kind === 'a file' ? '' : '; unpack it and name the folder that it gives';
+  return new OneSpikeError('ERR_IO', `Expected a folder of pictures at ${path} but received ${kind}${advice}`);
+}

@@ -1,0 +1,113 @@
+/** Loading a data set by its name. */
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkString,
+  expected,
+} from '../check';
+import { isOneSpikeError, OneSpikeError } from '../errors';
+import { directoryOf } from './directory';
+import { statOrNull, throwIfAborted } from './files';
+import { datasetNames, sources, type DatasetName } from './sets';
+import { channelStatistics } from './statistics';
+import type { LoadedDataset, LoadOptions } from './types';
+
+const optionNames = [
+  'directory',
+  'seed',
+  'trainCount',
+  'testCount',
+  'size',
+  'testShare',
+  'skipUnreadable',
+  'exclude',
+  'signal',
+] as const satisfies readonly (keyof LoadOptions)[];
+
+function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
+  const given = checkOptions(options, 'the data set options', optionNames) as LoadOptions;
+  if (given.directory !== undefined) checkString(given.directory, 'directory');
+  if (given.seed !== undefined) checkInteger(given.seed, 'seed', { min: 0 });
+  if (given.trainCount !== undefined) checkInteger(given.trainCount, 'trainCount', { min: 1 });
+  if (given.testCount !== undefined) checkInteger(given.testCount, 'testCount', { min: 1 });
+  if (given.size !== undefined) checkInteger(given.size, 'size', { min: 1, max: 1024 });
+  if (given.testShare !== undefined) checkNumber(given.testShare, 'testShare', { min: 0, max: 1, exclusive: true });
+  if (given.skipUnreadable !== undefined) checkBoolean(given.skipUnreadable, 'skipUnreadable');
+  if (given.exclude !== undefined) {
+    if (!Array.isArray(given.exclude)) throw expected('a list of paths', 'exclude', given.exclude);
+    given.exclude.forEach((path: unknown, i) => checkString(path, `exclude[${i}]`));
+  }
+  checkSignal(given.signal, 'signal');
+  checkTakenOptions(name, given);
+  return given;
+}
+
+/** Errors: ERR_ARG for an option that would mean nothing to the set: whoever gives it means another one. */
+export function checkTakenOptions(name: DatasetName, options: LoadOptions, prefix = ''): void {
+  const taken: readonly string[] = sources[name].options;
+  const refused = (['directory', 'seed', 'size', 'testShare', 'skipUnreadable'] as const).find(
+    (key) => options[key] !== undefined && !taken.includes(key),
+  );
+  if (refused === undefined) return;
+  const hint = refused === 'directory' ? '; name the data set that the files are, such as folder' : '';
+  throw new OneSpikeError(
+    'ERR_ARG',
+    `Expected no ${prefix}${refused} for the data set ${name}, which takes ${taken.join(', ')}, but received ${String(options[refused])}${hint}`,
+  );
+}
+
+/**
+ * Loads a data set into memory.
+ *
+ * @throws ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to do),
+ *   ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_OOM, ERR_ABORTED.
+ */
+export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<LoadedDataset> {
+  checkOneOf(name, 'the data set name', datasetNames);
+  const checked = checkLoadOptions(name, options);
+  throwIfAborted(checked.signal, `loading ${name}`);
+  if (sources[name].kind === 'own' && checked.directory === undefined && !process.env.ONESPIKE_DATA) {
+    throw new OneSpikeError(
+      'ERR_ARG',
+      'Expected a folder of pictures for directory (--data DIR) but received undefined',
+    );
+  }
+  const directory = await directoryOf(name, checked.directory);
+  try {
+    const parts = await sources[name].load(directory, checked);
+    return { name, ...parts, warnings: parts.warnings ?? [], ...channelStatistics(parts.train) };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'RangeError' && /allocation/i.test(error.message)) {
+      throw new OneSpikeError(
+        'ERR_OOM',
+        `Expected memory for the images of ${name} but received none: ${error.message}`,
+        { cause: error },
+      );
+    }
+    if (isOneSpikeError(error) && (error.code === 'ERR_IO' || error.code === 'ERR_FORMAT'))
+      throw (await anotherSet(name, directory, error)) ?? error;
+    throw error;
+  }
+}
+
+/** The error of a directory that holds another set than was asked for, or null if it holds none. */
+async function anotherSet(name: DatasetName, directory: string, error: OneSpikeError): Promise<OneSpikeError | null> {
+  const isFolder = (await statOrNull(directory).catch(() => null))?.isDirectory() ?? false;
+  for (const other of isFolder ? datasetNames : []) {
+    if (other === name || sources[other].kind !== 'public') continue;
+    const { present } = await sources[other].locate(directory).catch(() => ({ present: false }));
+    if (present)
+      return new OneSpikeError(
+        error.code,
+        `${error.message}. It holds the data set ${other}: name that (--dataset ${other})`,
+        {
+          cause: error,
+        },
+      );
+  }
+  return null;
+}

@@ -1,0 +1,57 @@
+/** What a data set is to the rest of onespike. To add one, write a file here that exports a `DataSource`, and name it in index.ts. */
+import type { ImageShape, LoadedParts, LoadOptions } from '../types';
+
+export interface SourceFile {
+  name: string;
+  md5: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** What is known of a set before its files are looked at. */
+export interface SourceInfo {
+  title: string;
+  homepage: string;
+  licence: string;
+  citation: string;
+  /** Null where the files of a user decide. */
+  shape: ImageShape | null;
+  classes: readonly string[] | null;
+  counts: { train: number; test: number } | null;
+}
+
+/** What lies in a directory, seen without reading it. */
+export interface Located {
+  /** Everything that `load` needs is there. */
+  present: boolean;
+  /** The files that were found. */
+  paths: string[];
+  /** Where the files decide: what `SourceInfo` left open. */
+  classes?: string[];
+  counts?: { train: number; test: number };
+}
+
+export interface DataSource {
+  readonly info: SourceInfo;
+  /** `generated` needs no files, `public` can be fetched, `own` is a user's: its directory must be named. */
+  readonly kind: 'generated' | 'public' | 'own';
+  /** Folders on the web that hold the official files, in the order in which they are tried, and the files. */
+  readonly download: { readonly urls: readonly string[]; readonly files: readonly SourceFile[] };
+  /** The options that `load` understands, `signal` aside. */
+  readonly options: readonly Exclude<keyof LoadOptions, 'signal'>[];
+  /** What of the set lies in `directory`. */
+  locate(directory: string): Promise<Located>;
+  /** Errors: ERR_IO if files are missing, ERR_FORMAT if they are not what they should be, ERR_ARG, ERR_ABORTED. */
+  load(directory: string, options: LoadOptions): Promise<LoadedParts>;
+  /** What a training configuration for this set says beside the common defaults, as JSON. */
+  readonly recipe: Readonly<Record<string, unknown>>;
+}
+
+/** For a set without official files. */
+export const nothingToDownload = { urls: [], files: [] } as const;
+
+/** Random crops and flips: for photographs of things that have no left and right. */
+export const cropsAndFlips = { padding: 4, flip: true } as const;
+
+/** Widths of a network for easy images, or few of them: 294 thousand parameters in place of millions. */
+export const smallNetwork = { width: 0.25, hidden: [128, 128] } as const;

@@ -1,0 +1,189 @@
+// Forward passes over any number of images: in pieces, so that neither the buffers of native code nor the copy of the
+// results on the JS thread grow with the batch.
+import { checkBoolean, checkInteger } from '../../check';
+import { OneSpikeError } from '../../errors';
+import type { CheckedBatch, NativeNetwork, NativeOutputs, StepStats } from '../../native/network';
+import { argmax } from '../anytime';
+import { layerName, type SpikingLayer } from '../layer';
+import { checkBatch, checkEarlyExit, checkJob, checkPixels, type BatchShape, type Mode } from './inputs';
+import type { ForwardResult } from './options';
+import { SpikeTimes } from '../spike-times';
+import { StepSums } from './step-sums';
+
+/** Sizes of a network that decide how large its results are. */
+export interface NetworkSizes extends BatchShape {
+  timesteps: number;
+  layers: readonly SpikingLayer[];
+}
+
+/** Checks the arguments of `Network.forward` and returns the job that they describe. */
+export function forwardJob(
+  native: NativeNetwork,
+  sizes: NetworkSizes,
+  pixels: unknown,
+  options: unknown,
+): () => Promise<ForwardResult> {
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit']);
+  const trace = checkBoolean(given['trace'] ?? false, 'trace');
+  const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
+  if (mode === 'ann' && (trace || traced))
+    throw new OneSpikeError(
+      'ERR_ARG',
+      "Expected mode 'snn' for trace and potentials but received 'ann', which has no time",
+    );
+  const earlyExit = checkEarlyExit(given, mode);
+  if (earlyExit && (trace || traced))
+    throw new OneSpikeError(
+      'ERR_ARG',
+      'Expected earlyExit without trace and potentials but received both: steps after the decision are not computed',
+    );
+  const batch = checkPixels(pixels, 'pixels', sizes);
+  const { count } = batch;
+  const { classes, timesteps, layers } = sizes;
+  const out = allocate(() => ({
+    logits: new Float32Array(count * classes),
+    predictions: new Int32Array(count),
+    probabilities: new Float64Array(count * classes),
+    decisionSteps: earlyExit ? new Uint8Array(count) : undefined,
+    potentials: traced ? new Float32Array(count * timesteps * classes) : undefined,
+    spikeTimes: trace ? layers.map(({ neurons }) => new Uint8Array(count * neurons)) : undefined,
+  }));
+  const bytes =
+    imageBytes(sizes) +
+    4 * classes * (traced ? timesteps + 1 : 1) +
+    (trace ? layers.reduce((sum, { neurons }) => sum + neurons, 0) : 0);
+  const { logits, predictions, probabilities } = out;
+  return async () => {
+    const images = { pixels: batch.pixels };
+    const sums = new StepSums();
+    for (const piece of pieces(count, imagesPerCall(bytes))) {
+      sums.add(await pass(native, images, piece, count, mode, out, signal));
+      for (let n = piece.start; n < piece.end; n++) {
+        predictions[n] = argmax(logits, n * classes, classes);
+        softmax(logits, probabilities, n * classes, classes);
+      }
+    }
+    const stats = { ...sums.mean(), loss: null };
+    const result: ForwardResult = { logits, predictions, probabilities, stats };
+    if (out.decisionSteps) result.decisionSteps = out.decisionSteps;
+    if (out.potentials) result.potentials = out.potentials;
+    if (out.spikeTimes)
+      result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [layerName(layers[i]!.layer), times]));
+    return result;
+  };
+}
+
+/** An evaluation, cut into pieces of which each is a job of its own. */
+export interface EvaluationPlan {
+  readonly pieces: readonly Piece[];
+  run(piece: Piece): Promise<StepStats>;
+}
+
+/** Checks the arguments of `Network.evaluate` and its twin in pieces. */
+export function planEvaluation(
+  native: NativeNetwork,
+  sizes: NetworkSizes,
+  batch: unknown,
+  options: unknown,
+  allowed: readonly string[] = [],
+): EvaluationPlan {
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit', ...allowed]);
+  const earlyExit = checkEarlyExit(given, mode);
+  const most = given['piece'] === undefined ? Infinity : checkInteger(given['piece'], 'piece', { min: 1 });
+  const { batch: checked, count } = checkBatch(batch, 'batch', sizes, true);
+  // Augmentation is a function of the position in the batch, so an augmented one stays whole.
+  const whole = 'dataset' in checked && checked.augment !== undefined;
+  const size = whole ? count : Math.min(most, imagesPerCall(imageBytes(sizes)));
+  const out = { decisionSteps: earlyExit ? new Uint8Array(count) : undefined };
+  return {
+    pieces: pieces(count, size),
+    run: (piece) => pass(native, checked, piece, count, mode, out, signal),
+  };
+}
+
+/** Writes the softmax of one image's logits, shifted by the largest so that nothing overflows. */
+function softmax(logits: Float32Array, into: Float64Array, start: number, classes: number): void {
+  const largest = logits[start + argmax(logits, start, classes)]!;
+  let sum = 0;
+  for (let k = start; k < start + classes; k++) sum += Math.exp(logits[k]! - largest);
+  for (let k = start; k < start + classes; k++) into[k] = Math.exp(logits[k]! - largest) / sum;
+}
+
+function imageBytes({ input }: BatchShape): number {
+  return input[0] * input[1] * input[2];
+}
+
+/** Allocation that reports the lack of memory by its code. */
+function allocate<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    throw new OneSpikeError('ERR_OOM', 'Out of memory: no room for the results of this many images', { cause });
+  }
+}
+
+// Bytes that one call copies on the JS thread: about 4 ms of memcpy, so that the event loop stays responsive.
+const MAX_BYTES = 16 * 2 ** 20;
+// More images per call gain nothing: the kernels are saturated far below.
+const MAX_IMAGES = 512;
+
+/** Images per call when each moves `bytes` bytes across the boundary. */
+function imagesPerCall(bytes: number): number {
+  return Math.max(1, Math.min(MAX_IMAGES, Math.floor(MAX_BYTES / bytes)));
+}
+
+/** Where the results of all images go; sizes per image as in NativeOutputs. */
+interface ForwardBuffers {
+  logits?: Float32Array | undefined;
+  potentials?: Float32Array | undefined;
+  spikeTimes?: Uint8Array[] | undefined;
+  decisionSteps?: Uint8Array | undefined;
+}
+
+/** Images [start, end) of a batch. */
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+}
+
+function pieces(count: number, size: number): Piece[] {
+  const list: Piece[] = [];
+  for (let start = 0; start < count; start += size) list.push({ start, end: Math.min(count, start + size) });
+  return list;
+}
+
+/** Runs one piece of a batch of `count` images through the network. */
+async function pass(
+  network: NativeNetwork,
+  batch: CheckedBatch,
+  { start, end }: Piece,
+  count: number,
+  mode: Mode,
+  out: ForwardBuffers,
+  signal?: AbortSignal,
+): Promise<StepStats> {
+  const part = end - start === count ? batch : piece(batch, start, end, count);
+  const stats = await network.forward(part, mode, outputs(out, start, end, count), signal);
+  const decided = out.decisionSteps?.subarray(start, end);
+  if (decided === undefined) return stats;
+  return { ...stats, meanDecisionStep: decided.reduce((sum, step) => sum + step, 0) / decided.length };
+}
+
+function piece(batch: CheckedBatch, start: number, end: number, count: number): CheckedBatch {
+  if ('dataset' in batch) return { dataset: batch.dataset, indices: batch.indices.subarray(start, end) };
+  return { pixels: rows(batch.pixels, start, end, count), labels: batch.labels?.subarray(start, end) };
+}
+
+function outputs(out: ForwardBuffers, start: number, end: number, count: number): NativeOutputs {
+  return {
+    logits: out.logits && rows(out.logits, start, end, count),
+    potentials: out.potentials && rows(out.potentials, start, end, count),
+    decisionSteps: out.decisionSteps && rows(out.decisionSteps, start, end, count),
+    spikeTimes: out.spikeTimes?.map((times) => rows(times, start, end, count)),
+  };
+}
+
+function rows<T extends Uint8Array | Float32Array>(array: T, start: number, end: number, count: number): T {
+  const size = array.length / count;
+  return array.subarray(start * size, end * size) as T;
+}

@@ -1,0 +1,291 @@
+// What the methods of Network accept, and the checks that turn it into what native code takes.
+import { types } from 'node:util';
+
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkTypedArray,
+  expected,
+} from '../../check';
+import { NativeDataset } from '../../native/dataset';
+import type {
+  CheckedBatch,
+  CheckedStep,
+  NativeAugment,
+  NativeCounters,
+  NativeMode,
+  NativeOptimizer,
+} from '../../native/network';
+import { OneSpikeError } from '../../errors';
+
+/** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
+export type Mode = NativeMode;
+const MODES: readonly Mode[] = ['snn', 'ann'];
+
+/** Labels: class numbers from 0 to K-1, one per image. */
+export type Labels = ArrayLike<number> | BigInt64Array | BigUint64Array;
+
+/**
+ * The augmentation of a batch: a random crop and a random flip, as a function of seed, step and position in the batch
+ * alone.
+ */
+export interface Augment {
+  /** The zero pixels around the image from which a crop of its own size is drawn; 0 for no crop. */
+  padding: number;
+  /** Whether images are flipped left to right with probability 1/2. */
+  flip: boolean;
+  /** The seed of the random numbers. */
+  seed: number;
+  /** The step, which together with the seed selects the random numbers. */
+  step: number;
+}
+
+/** A batch of images: pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
+export type Batch =
+  | { pixels: Uint8Array; labels?: Labels | undefined }
+  | { dataset: NativeDataset; indices: Uint32Array; augment?: Augment | undefined };
+
+/** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
+export interface OptimizerOptions {
+  /** The rule: SGD with momentum, Adam or AdamW. */
+  kind: 'sgd' | 'adam' | 'adamw';
+  /** The learning rate. */
+  learningRate: number;
+  /** The learning rate of thresholds and leaks; `learningRate` by default. */
+  neuronLearningRate?: number | undefined;
+  /** The momentum of SGD; 0.9 by default. */
+  momentum?: number | undefined;
+  /** The weight decay, which applies to weights only; 0 by default. */
+  weightDecay?: number | undefined;
+  /** The decay of Adam's first moment; 0.9 by default. */
+  beta1?: number | undefined;
+  /** The decay of Adam's second moment; 0.999 by default. */
+  beta2?: number | undefined;
+  /** The constant in Adam's denominator; 1e-8 by default. */
+  epsilon?: number | undefined;
+  /** Whether Adam divides by the running maximum of its second moment; false by default. */
+  amsgrad?: boolean | undefined;
+  /** The largest L2 norm of the whole gradient; 0 (the default) for no limit. */
+  clipNorm?: number | undefined;
+}
+
+/** Sizes that a batch must fit. */
+export interface BatchShape {
+  input: readonly [number, number, number];
+  classes: number;
+}
+
+/** Number of images in `pixels`. */
+export function checkPixels(
+  pixels: unknown,
+  name: string,
+  { input }: BatchShape,
+): { pixels: Uint8Array; count: number } {
+  const bytes = checkTypedArray(pixels, name, 'Uint8Array');
+  const size = input[0] * input[1] * input[2];
+  if (bytes.length === 0 || bytes.length % size !== 0) {
+    const what = `a positive multiple of ${size} bytes (${input.join(' x ')} per image)`;
+    throw new OneSpikeError('ERR_SHAPE', `Expected ${what} for ${name} but received ${bytes.length}`);
+  }
+  return { pixels: bytes, count: bytes.length / size };
+}
+
+/** Labels as Int32Array, each one checked to be a class. Always a copy: the caller's array may change. */
+export function checkLabels(labels: unknown, name: string, count: number, classes: number): Int32Array {
+  const list = labels as ArrayLike<number | bigint>;
+  if (typeof labels !== 'object' || labels === null || types.isProxy(labels) || typeof list.length !== 'number')
+    throw expected('an array of class numbers', name, labels);
+  if (list.length !== count)
+    throw new OneSpikeError(
+      'ERR_SHAPE',
+      `Expected ${count} labels (one per image) for ${name} but received ${list.length}`,
+    );
+  const result = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const label = list[i];
+    const value = typeof label === 'bigint' ? Number(label) : label;
+    if (!Number.isInteger(value) || value! < 0 || value! >= classes)
+      throw expected(`a class from 0 to ${classes - 1}`, `${name}[${i}]`, label);
+    result[i] = value!;
+  }
+  return result;
+}
+
+/** A batch and the number of its images. `labelled`: labels must come with it. */
+export function checkBatch(
+  batch: unknown,
+  name: string,
+  shape: BatchShape,
+  labelled: boolean,
+): { batch: CheckedBatch; count: number } {
+  if (typeof batch !== 'object' || batch === null || Array.isArray(batch) || ArrayBuffer.isView(batch)) {
+    throw expected('{ pixels, labels } or { dataset, indices }', name, batch);
+  }
+  return 'dataset' in batch ? checkRows(batch, name, shape, labelled) : checkImages(batch, name, shape, labelled);
+}
+
+function checkImages(
+  batch: object,
+  name: string,
+  shape: BatchShape,
+  labelled: boolean,
+): { batch: CheckedBatch; count: number } {
+  const { pixels: given, labels } = checkOptions(batch, name, ['pixels', 'labels']);
+  const { pixels, count } = checkPixels(given, `${name}.pixels`, shape);
+  if (labels === undefined && !labelled) return { batch: { pixels }, count };
+  return { batch: { pixels, labels: checkLabels(labels, `${name}.labels`, count, shape.classes) }, count };
+}
+
+function checkRows(
+  batch: object,
+  name: string,
+  shape: BatchShape,
+  labelled: boolean,
+): { batch: CheckedBatch; count: number } {
+  const { dataset, indices: given, augment } = checkOptions(batch, name, ['dataset', 'indices', 'augment']);
+  if (!(dataset instanceof NativeDataset))
+    throw expected('a data set made by createDataset', `${name}.dataset`, dataset);
+  if (dataset.shape.some((side, i) => side !== shape.input[i])) {
+    const received = dataset.shape.join(' x ');
+    throw new OneSpikeError(
+      'ERR_SHAPE',
+      `Expected images of ${shape.input.join(' x ')} for ${name}.dataset but received ${received}`,
+    );
+  }
+  if (labelled && !dataset.labelled)
+    throw new OneSpikeError('ERR_ARG', `Expected a data set with labels for ${name}.dataset but received one without`);
+  const indices = checkTypedArray(given, `${name}.indices`, 'Uint32Array');
+  if (indices.length === 0) throw expected('at least one row', `${name}.indices`, indices, 'ERR_SHAPE');
+  const wrong = indices.findIndex((row) => row >= dataset.count);
+  if (wrong >= 0) throw expected(`a row from 0 to ${dataset.count - 1}`, `${name}.indices[${wrong}]`, indices[wrong]);
+  return {
+    batch: { dataset, indices, augment: augment === undefined ? undefined : checkAugment(augment, `${name}.augment`) },
+    count: indices.length,
+  };
+}
+
+function checkAugment(augment: unknown, name: string): NativeAugment {
+  const { padding, flip, seed, step } = checkOptions(augment, name, ['padding', 'flip', 'seed', 'step']);
+  return {
+    padding: checkInteger(padding, `${name}.padding`, { min: 0, max: 65535 }),
+    flip: checkBoolean(flip, `${name}.flip`),
+    seed: checkInteger(seed, `${name}.seed`, { min: 0 }),
+    step: checkInteger(step, `${name}.step`, { min: 0 }),
+  };
+}
+
+const OPTIMIZER_KEYS = [
+  'kind',
+  'learningRate',
+  'neuronLearningRate',
+  'momentum',
+  'weightDecay',
+  'beta1',
+  'beta2',
+  'epsilon',
+  'amsgrad',
+  'clipNorm',
+];
+
+/** Fills in the defaults. */
+export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOptimizer {
+  if (optimizer === undefined) throw expected('an object { kind, learningRate, ... }', name, optimizer);
+  const given = checkOptions(optimizer, name, OPTIMIZER_KEYS);
+  const number = (key: string, fallback?: number): number => {
+    const value = checkNumber(given[key] === undefined ? fallback : given[key], `${name}.${key}`, { min: 0 });
+    if (!Number.isFinite(Math.fround(value)))
+      throw expected('a number within the range of float32', `${name}.${key}`, value);
+    return value;
+  };
+  const below1 = (key: string, fallback: number): number => {
+    const value = number(key, fallback);
+    if (Math.fround(value) >= 1) throw expected('a number from 0 to below 1', `${name}.${key}`, value);
+    return value;
+  };
+  const learningRate = number('learningRate');
+  return {
+    kind: checkOneOf(given['kind'], `${name}.kind`, ['sgd', 'adam', 'adamw']),
+    learningRate,
+    neuronLearningRate: number('neuronLearningRate', learningRate),
+    momentum: below1('momentum', 0.9),
+    weightDecay: number('weightDecay', 0),
+    beta1: below1('beta1', 0.9),
+    beta2: below1('beta2', 0.999),
+    epsilon: number('epsilon', 1e-8),
+    amsgrad: given['amsgrad'] === undefined ? false : checkBoolean(given['amsgrad'], `${name}.amsgrad`),
+    clipNorm: number('clipNorm', 0),
+  };
+}
+
+// As many as native code takes.
+export const MAX_STEPS = 1024;
+
+/** The steps of one call. */
+export function checkSteps(steps: unknown, shape: BatchShape): CheckedStep[] {
+  if (!Array.isArray(steps) || steps.length < 1 || steps.length > MAX_STEPS)
+    throw expected(`a list of 1 to ${MAX_STEPS} steps { batch, optimizer }`, 'steps', steps);
+  return Array.from(steps, (step: unknown, i) => {
+    const { batch, optimizer } = checkOptions(step, `steps[${i}]`, ['batch', 'optimizer']);
+    return {
+      batch: checkBatch(batch, `steps[${i}].batch`, shape, true).batch,
+      optimizer: checkOptimizer(optimizer, `steps[${i}].optimizer`),
+    };
+  });
+}
+
+/** The batch to prepare while another one is computed, if there is one. */
+export function checkNext(next: unknown, shape: BatchShape): CheckedBatch | null {
+  if (next === undefined) return null;
+  const { batch } = checkBatch(next, 'next', shape, true);
+  if (!('dataset' in batch))
+    throw new OneSpikeError(
+      'ERR_ARG',
+      'Expected { dataset, indices } for next but received pixels, which need no preparation',
+    );
+  return batch;
+}
+
+/** The options that all jobs share, and all that were given; `allowed` are the ones the method knows. */
+export function checkJob(
+  options: unknown,
+  allowed: readonly string[] = ['mode', 'signal'],
+): { mode: Mode; signal: AbortSignal | undefined; given: Record<string, unknown> } {
+  const given = checkOptions(options, 'options', allowed);
+  const mode = checkOneOf(given['mode'] === undefined ? 'snn' : given['mode'], 'mode', MODES);
+  return { mode, signal: checkSignal(given['signal'], 'signal'), given };
+}
+
+/** Whether images may end before T. */
+export function checkEarlyExit(given: Record<string, unknown>, mode: Mode): boolean {
+  const earlyExit = checkBoolean(given['earlyExit'] ?? false, 'earlyExit');
+  if (earlyExit && mode === 'ann')
+    throw new OneSpikeError('ERR_ARG', "Expected mode 'snn' for earlyExit but received 'ann', which has no time");
+  return earlyExit;
+}
+
+export function checkCounters(counters: unknown): NativeCounters {
+  const { optimizerSteps, randomStep } = checkOptions(counters, 'counters', ['optimizerSteps', 'randomStep']);
+  return {
+    optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }),
+    randomStep: checkInteger(randomStep, 'counters.randomStep', { min: 0 }),
+  };
+}
+
+/** Tensor values by name: from a Map or a plain object, of Float32Array or of { shape, data }. */
+export function namedTensors(tensors: unknown, name: string): [string, Float32Array][] {
+  const kind = Object.prototype.toString.call(tensors); // by tag, for maps and objects of another realm
+  if (kind !== '[object Map]' && kind !== '[object Object]')
+    throw expected('a Map or an object of Float32Array', name, tensors);
+  const entries: [unknown, unknown][] =
+    kind === '[object Map]' ? [...(tensors as Map<unknown, unknown>)] : Object.entries(tensors as object);
+  return entries.map(([key, value]) => {
+    if (typeof key !== 'string') throw expected('names of tensors', `the keys of ${name}`, key);
+    const data =
+      typeof value === 'object' && value !== null && 'data' in value ? (value as { data: unknown }).data : value;
+    return [key, checkTypedArray(data, `${name} '${key}'`, 'Float32Array')];
+  });
+}

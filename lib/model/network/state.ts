@@ -1,0 +1,168 @@
+// Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4 MiB:
+// what a job copies on the JS thread is some 2 ms of the event loop.
+import { didYouMean, expected } from '../../check';
+import { OneSpikeError } from '../../errors';
+import {
+  SLOTS,
+  type NativeCounters,
+  type NativeNetwork,
+  type NativeTensorPart,
+  type TensorKind,
+} from '../../native/network';
+import { parameterFault, type FloatTensor } from '../parameters';
+import { firstNonFinite, isZero, Pace } from '../scan';
+
+/** Everything a checkpoint needs beside the parameters. */
+export interface OptimizerState {
+  /** `slot0.layers.I.weight` and so on; a slot that is all zero is left out. */
+  slots: Map<string, FloatTensor>;
+  counters: NativeCounters;
+}
+
+export interface TensorShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly size: number;
+}
+
+/** A tensor of the network by kind and name, and the array that it is copied into or from. */
+interface Values {
+  kind: TensorKind;
+  name: string;
+  data: Float32Array;
+}
+
+const NUMBERS_PER_JOB = 2 ** 20;
+
+export function tensorShapes(network: NativeNetwork): TensorShape[] {
+  return network
+    .tensors()
+    .map(({ name, shape }) => ({ name, shape, size: shape.reduce((product, side) => product * side, 1) }));
+}
+
+/** One kind of all tensors, copied out, in the order of the layers. */
+export async function readTensors(
+  network: NativeNetwork,
+  kind: TensorKind,
+  tensors: readonly TensorShape[],
+): Promise<Map<string, FloatTensor>> {
+  const values = tensors.map(({ name, size }) => ({ kind, name, data: newArray(size, name) }));
+  for (const parts of jobsOf(values)) await network.read(parts);
+  return new Map(values.map(({ name, data }, i) => [name, { shape: [...tensors[i]!.shape], data }]));
+}
+
+/**
+ * Checks names, sizes, thresholds and leaks of parameters, and returns the job that writes them: all that are given, or
+ * none if one of their numbers is not finite. Errors: ERR_ARG, ERR_SHAPE.
+ */
+export function writeParametersJob(
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+  given: readonly [string, Float32Array][],
+): () => Promise<void> {
+  const values = given.map(([name, data]) => {
+    checkSize(name, data, findTensor(name, tensors));
+    const fault = parameterFault(name, data);
+    if (fault !== undefined) throw expected(fault, name, data[0]);
+    return { kind: 'parameter' as const, name, data };
+  });
+  return async () => {
+    await checkFinite(values.map(({ name, data }) => [name, data]));
+    await writeValues(network, values);
+  };
+}
+
+/** Writes tensors that have been checked. */
+export async function writeValues(network: NativeNetwork, values: readonly Values[]): Promise<void> {
+  for (const parts of jobsOf(values)) await network.write(parts);
+}
+
+export async function readOptimizerState(
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+): Promise<OptimizerState> {
+  const slots = new Map<string, FloatTensor>();
+  const pace = new Pace();
+  for (const slot of SLOTS.slice(0, network.slots())) {
+    for (const [name, tensor] of await readTensors(network, slot, tensors)) {
+      if (!(await isZero(tensor.data, pace))) slots.set(`${slot}.${name}`, tensor);
+    }
+  }
+  return { slots, counters: network.counters() };
+}
+
+/** As `writeParametersJob`, for the whole state of the optimiser: a slot that is not given becomes zero. */
+export function writeOptimizerStateJob(
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+  slots: readonly [string, Float32Array][],
+  counters: NativeCounters,
+): () => Promise<void> {
+  const values = slots.map(([key, data]) => {
+    const kind = SLOTS.find((candidate) => key.startsWith(`${candidate}.`));
+    if (kind === undefined) throw expected(`a name that begins with ${SLOTS.join(', ')}`, 'slots', key);
+    const name = key.slice(kind.length + 1);
+    checkSize(key, data, findTensor(name, tensors));
+    return { kind, name, data };
+  });
+  return async () => {
+    await checkFinite(slots);
+    await network.resetOptimizer();
+    await writeValues(network, values);
+    network.setCounters(counters);
+  };
+}
+
+/** The parts of tensors, collected into as few jobs as carry them. */
+function* jobsOf(values: readonly Values[]): Generator<NativeTensorPart[]> {
+  let parts: NativeTensorPart[] = [];
+  let room = NUMBERS_PER_JOB;
+  for (const { kind, name, data } of values) {
+    for (let offset = 0; offset < data.length; ) {
+      const part = data.subarray(offset, offset + room);
+      parts.push({ kind, name, offset, data: part });
+      offset += part.length;
+      room -= part.length;
+      if (room > 0) continue;
+      yield parts;
+      parts = [];
+      room = NUMBERS_PER_JOB;
+    }
+  }
+  if (parts.length > 0) yield parts;
+}
+
+function newArray(size: number, name: string): Float32Array {
+  try {
+    return new Float32Array(size);
+  } catch (cause) {
+    throw new OneSpikeError('ERR_OOM', `Out of memory: no room for the ${size} numbers of ${name}`, { cause });
+  }
+}
+
+function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape {
+  const found = tensors.find((tensor) => tensor.name === name);
+  if (found !== undefined) return found;
+  const hint = didYouMean(
+    name,
+    tensors.map((tensor) => tensor.name),
+  );
+  throw new OneSpikeError('ERR_ARG', `Expected the name of a tensor of this network but received '${name}'${hint}`);
+}
+
+function checkSize(name: string, data: Float32Array, tensor: TensorShape): void {
+  if (data.length === tensor.size) return;
+  const shape = `[${tensor.shape.join(', ')}]`;
+  throw new OneSpikeError(
+    'ERR_SHAPE',
+    `Expected ${tensor.size} elements ${shape} for ${name} but received ${data.length}`,
+  );
+}
+
+async function checkFinite(tensors: readonly (readonly [string, Float32Array])[]): Promise<void> {
+  const pace = new Pace();
+  for (const [name, data] of tensors) {
+    const wrong = await firstNonFinite(data, pace);
+    if (wrong >= 0) throw expected('finite numbers', `${name}[${wrong}]`, data[wrong]);
+  }
+}

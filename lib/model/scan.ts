@@ -1,0 +1,44 @@
+// Passes over millions of numbers on the JS thread, in pieces between which the event loop turns.
+import { setImmediate } from 'node:timers/promises';
+
+// Numbers between two looks at the clock: half a millisecond.
+const CHUNK = 2 ** 19;
+const MOST_MILLISECONDS = 4;
+
+/** Work that gives way to the event loop: `due()` is awaited between its pieces. */
+export class Pace {
+  #since = performance.now();
+
+  /** Lets the event loop turn if the work has had it for some milliseconds. */
+  async due(): Promise<void> {
+    if (performance.now() - this.#since < MOST_MILLISECONDS) return;
+    await setImmediate();
+    this.#since = performance.now();
+  }
+}
+
+/** Position of the first number that is not finite, or -1. */
+export function firstNonFinite(data: Float32Array, pace: Pace): Promise<number> {
+  return scan(data, pace, (begin, end) => {
+    for (let i = begin; i < end; i++) if (data[i]! - data[i]! !== 0) return i; // NaN, for all but finite numbers
+    return -1;
+  });
+}
+
+/** Whether all numbers are zero. */
+export async function isZero(data: Float32Array, pace: Pace): Promise<boolean> {
+  const first = await scan(data, pace, (begin, end) => {
+    for (let i = begin; i < end; i++) if (data[i] !== 0) return i;
+    return -1;
+  });
+  return first < 0;
+}
+
+async function scan(data: Float32Array, pace: Pace, find: (begin: number, end: number) => number): Promise<number> {
+  for (let begin = 0; begin < data.length; begin += CHUNK) {
+    await pace.due();
+    const at = find(begin, Math.min(begin + CHUNK, data.length));
+    if (at >= 0) return at;
+  }
+  return -1;
+}

@@ -1,0 +1,43 @@
+/** The images of a run in native memory, and the rows of them that each part of the work takes. */
+import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
+import { createDataset, type NativeDataset } from '../../native/dataset';
+import type { TrainConfig } from '../config/config';
+import { allRows } from './order';
+
+export interface RunImages {
+  train: NativeDataset;
+  test: NativeDataset;
+  /** The test images on the host, and the names of the classes. */
+  testSet: ImageSet;
+  /** Rows of `train` (the first two) and of `test`. */
+  rows: { train: Uint32Array; validation: Uint32Array; test: Uint32Array };
+  dispose(): void;
+}
+
+/** Errors: ERR_OOM. */
+export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImages {
+  const rows = { ...trainingRows(loaded, config), test: allRows(loaded.test.count) };
+  const place = ({ pixels, labels, shape }: ImageSet): NativeDataset => createDataset(pixels, labels, shape);
+  const train = place(loaded.train);
+  try {
+    const test = place(loaded.test);
+    const dispose = (): void => {
+      train.dispose();
+      test.dispose();
+    };
+    return { train, test, testSet: loaded.test, rows, dispose };
+  } catch (error) {
+    train.dispose();
+    throw error;
+  }
+}
+
+/** The validation images that the data set itself sets aside, or else a share of the training images. */
+function trainingRows(
+  { train, validation }: LoadedDataset,
+  config: TrainConfig,
+): { train: Uint32Array; validation: Uint32Array } {
+  if (validation === undefined) return splitValidation(train, config.dataset.validation, config.seed);
+  const aside = new Set(validation);
+  return { train: allRows(train.count).filter((row) => !aside.has(row)), validation };
+}

@@ -1,0 +1,98 @@
+/** How much of each spiking layer fires, and whether that still carries information. */
+import { layerName, type SpikingLayer } from '../../model/layer';
+import type { Network } from '../../model/network';
+import type { Surrogate } from '../../model/description';
+import type { TrainConfig } from '../config/config';
+import type { LayerActivity, LayerWarning, Phase } from './events';
+
+/** The hidden ones of a network's spiking layers (the output layer is the last). */
+export function hiddenLayers(network: Network): readonly SpikingLayer[] {
+  return network.layers.slice(0, -1);
+}
+
+export function layerActivity(
+  layers: readonly SpikingLayer[],
+  spikes: ArrayLike<number>,
+  images: number,
+): LayerActivity[] {
+  return layers.map(({ layer, neurons }, i) => ({
+    layer: layerName(layer),
+    neurons,
+    spikesPerNeuron: images > 0 ? (spikes[i] ?? 0) / (images * neurons) : 0,
+  }));
+}
+
+/** Mean over all hidden neurons, whatever their layer. */
+export function meanActivity(activity: readonly LayerActivity[]): number {
+  const neurons = activity.reduce((sum, layer) => sum + layer.neurons, 0);
+  return neurons === 0 ? 0 : activity.reduce((sum, layer) => sum + layer.spikesPerNeuron * layer.neurons, 0) / neurons;
+}
+
+// Below the first a layer passes almost nothing on; above the second its spikes say almost nothing.
+const dead = 0.001;
+const saturated = 0.95;
+
+/** Surrogates without a gradient far from the threshold: a neuron that never comes near it stays as it is. */
+const narrowSurrogates: readonly string[] = ['triangle', 'rectangular'] satisfies Surrogate[];
+
+type Choices = Pick<TrainConfig, 'model' | 'init' | 'convert' | 'snn'>;
+
+/** A warning for every hidden layer that hardly fires or fires nearly everywhere, with what `config` lets one change about it. */
+export function activityWarnings(
+  layers: readonly LayerActivity[],
+  { phase, epoch }: { phase: Phase; epoch: number },
+  config: Choices,
+): LayerWarning[] {
+  return layers.flatMap(({ layer, spikesPerNeuron }): LayerWarning[] => {
+    if (spikesPerNeuron >= dead && spikesPerNeuron <= saturated) return [];
+    const silent = spikesPerNeuron < dead;
+    const percent = `${(100 * spikesPerNeuron).toFixed(spikesPerNeuron < 0.01 ? 3 : 1)} %`;
+    const message = silent
+      ? `${layer} is nearly silent: ${percent} of its neurons fire. ${sentence(wakingAdvice(config))}`
+      : `${layer} fires almost everywhere: ${percent} of its neurons. ${sentence(calmingAdvice(config))}`;
+    return [
+      {
+        event: 'warning',
+        code: silent ? 'DEAD_LAYER' : 'SATURATED_LAYER',
+        layer,
+        spikesPerNeuron,
+        phase,
+        epoch,
+        message,
+      },
+    ];
+  });
+}
+
+/** Where the thresholds of a run come from, as the keys to change them by. */
+function thresholdKeys({ model, init, convert }: Choices): string[] {
+  if (convert.enabled) return ['convert.scale', 'convert.percentile'];
+  // A model file brings its own.
+  if (init !== undefined) return [];
+  return [model.layers === undefined ? 'model.threshold' : 'the threshold of the layer'];
+}
+
+function wakingAdvice(config: Choices): string[] {
+  const keys = thresholdKeys(config);
+  return [
+    ...(keys.length > 0 ? [`lower ${keys.join(' or ')}`] : []),
+    ...(config.snn.epochs > 0 && narrowSurrogates.includes(config.model.surrogate)
+      ? ['take a surrogate that reaches further (model.surrogate=arctan)']
+      : []),
+    ...(config.snn.epochs > 0 ? ['raise snn.optimizer.neuronLearningRate'] : []),
+  ];
+}
+
+function calmingAdvice(config: Choices): string[] {
+  const keys = thresholdKeys(config);
+  return [
+    ...(keys.length > 0 ? [`raise ${keys.join(' or ')}`] : []),
+    ...(config.snn.epochs > 0 ? ['lower snn.optimizer.learningRate'] : []),
+  ];
+}
+
+/** `Lower a, or raise b.` */
+function sentence(advice: readonly string[]): string {
+  const text = advice.join(', or ');
+  return text === '' ? '' : `${text[0]!.toUpperCase()}${text.slice(1)}.`;
+}

@@ -1,0 +1,56 @@
+// docs/CLI.md lists the fields of every event: exactly those that the commands print.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
+
+const page = readFileSync(join(__dirname, '../../docs/CLI.md'), 'utf8');
+const folder = temporaryFolder();
+const run = join(folder, 'run');
+let training: Record<string, any>[];
+
+/** The rows of the table whose header begins so, as [first cell, second cell]. */
+function rows(header: string): [string, string][] {
+  const lines = page.split('\n');
+  const start = lines.findIndex((line) => line.replace(/ +/g, ' ').startsWith(`| ${header} |`));
+  const table = lines.slice(start + 2);
+  const end = table.findIndex((line) => !line.startsWith('|'));
+  return table.slice(0, end).map((line) => {
+    const [, first, second] = line.split('|');
+    return [first!, second!];
+  });
+}
+
+/** Names in backticks, but those in parentheses, which are values. */
+const names = (cell: string): string[] =>
+  [...cell.replace(/\([^)]*\)/g, '').matchAll(/`([a-zA-Z]+)`/g)].map((match) => match[1]!);
+
+const fieldsOf = (events: object[]): string[] =>
+  [...new Set(events.flatMap((event) => Object.keys(event)))].filter((name) => name !== 'event').sort();
+
+beforeAll(async () => {
+  const config = join(folder, 'tiny.json');
+  writeFileSync(config, JSON.stringify(tinyConfig));
+  training = (await cli(['train', config, '--out', run, '--json'])).events();
+});
+
+test.each(['start', 'epoch', 'converted', 'done'])('the fields of %s', (kind) => {
+  const [, fields] = rows('event').find(([event]) => names(event)[0] === kind)!;
+  expect(names(fields).sort()).toEqual(fieldsOf(training.filter(({ event }) => event === kind)));
+});
+
+test('the fields of error', async () => {
+  const [, fields] = rows('event').find(([event]) => names(event)[0] === 'error')!;
+  const { events } = await cli(['eval', join(folder, 'absent'), '--json']);
+  const usage = await cli(['evall', '--json']);
+  expect(names(fields).sort()).toEqual(fieldsOf([...events(), ...usage.events()]));
+});
+
+test('the fields of bench', async () => {
+  const documented = rows('field').flatMap(([field]) => names(field));
+  const short = ['--iterations', '1', '--warmup', '0', '--json'];
+  const random = await cli(['bench', 'vgg6', 'infer', '--batch', '1', '--layers', '--early-exit', ...short]);
+  const trained = await cli(['bench', '--run', run, 'train', '--batch', '4', ...short]);
+  expect(documented.sort()).toEqual(fieldsOf([...random.events(), ...trained.events()]));
+  const [, layers] = rows('field').find(([field]) => names(field)[0] === 'layers')!;
+  expect(names(layers).sort()).toEqual(fieldsOf(random.events()[0]!.layers));
+});

@@ -1,0 +1,98 @@
+// Gradients, steps of training, evaluation and calibration of class Network.
+import { createDataset } from '../../../lib/native/dataset';
+import { onEachBackend } from '../../helpers/backends';
+import { outcome, sgd, TINY_CLASSES as K, TINY_PIXELS } from '../../lifecycle/helpers';
+import { adam, batch, networksOn } from './networks';
+
+onEachBackend((on) => {
+  const { create, lively } = networksOn(on);
+
+  test('gradients: one per parameter, and the parameters stay', async () => {
+    const network = await lively();
+    const before = await network.parameters();
+    const { loss, gradients, stats } = await network.gradients(batch(4).pixels, batch(4).labels);
+    expect(loss).toBeGreaterThan(0);
+    expect(stats.gradientNorm).toBeGreaterThan(0);
+    expect([...gradients.keys()]).toEqual([...before.keys()]);
+    for (const [name, { data }] of before) expect(gradients.get(name)).toHaveLength(data.length);
+    expect(await network.parameters()).toEqual(before);
+    let squares = 0;
+    for (const gradient of gradients.values()) for (const value of gradient) squares += value * value;
+    expect(Math.sqrt(squares) / stats.gradientNorm).toBeCloseTo(1, 4);
+  });
+
+  test('labels of any kind', async () => {
+    const network = await lively();
+    const images = batch(3).pixels;
+    const { loss } = await network.gradients(images, [0, 1, 4]);
+    for (const same of [
+      Uint8Array.of(0, 1, 4),
+      Float32Array.of(0, 1, 4),
+      BigInt64Array.of(0n, 1n, 4n),
+      { length: 3, 0: 0, 1: 1, 2: 4 },
+    ]) {
+      expect((await network.gradients(images, same as never)).loss).toBe(loss);
+    }
+    await expect(network.gradients(images, [0, 1, K])).rejects.toMatchObject({
+      code: 'ERR_ARG',
+      message: `Expected a class from 0 to ${K - 1} for labels[2] but received ${K}`,
+    });
+    await expect(network.gradients(images, [0, 1])).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+  });
+
+  test.each(['snn', 'ann'] as const)('steps in mode %s lower the loss of their batch', async (mode) => {
+    const network = await lively();
+    const first = await network.evaluate(batch(10), { mode });
+    for (let step = 0; step < 60; step++) await network.trainStep(batch(10), { optimizer: adam, mode });
+    const last = await network.evaluate(batch(10), { mode });
+    expect(last.loss).toBeLessThan(first.loss * 0.9);
+    expect(network.counters().optimizerSteps).toBe(60);
+  });
+
+  test('rows of a data set equal the same pixels', async () => {
+    const [a, b] = [await lively(), await lively()];
+    const { pixels: images, labels: classes } = batch(6);
+    const dataset = createDataset(images, classes, [2, 4, 4]);
+    const indices = Uint32Array.of(4, 1, 1, 5);
+    const row = (array: Uint8Array | Int32Array, size: number): number[] =>
+      [...indices].flatMap((i) => [...array.subarray(i * size, (i + 1) * size)]);
+    const same = { pixels: Uint8Array.from(row(images, TINY_PIXELS)), labels: Int32Array.from(row(classes, 1)) };
+    expect(await b.evaluate({ dataset, indices })).toMatchObject({
+      ...(await a.evaluate(same)),
+      seconds: expect.any(Number),
+    });
+    for (let i = 0; i < 3; i++) {
+      const stats = await a.trainStep(same, { optimizer: sgd });
+      expect(await b.trainStep({ dataset, indices }, { optimizer: sgd, next: { dataset, indices } })).toMatchObject({
+        ...stats,
+        seconds: expect.any(Number),
+      });
+    }
+    expect(await b.parameters()).toEqual(await a.parameters());
+    dataset.dispose();
+  });
+
+  test('calibration sets thresholds from the inputs and leaks to 1', async () => {
+    const network = await lively();
+    await network.calibrate({ pixels: batch(20).pixels });
+    const once = await network.parameters();
+    expect(once.get('layers.0.leak')!.data).toEqual(Float32Array.of(1));
+    expect(once.get('layers.0.threshold')!.data[0]).toBeGreaterThan(0);
+    expect(await outcome(() => network.calibrate({ pixels: batch(20).pixels }, { percentile: 101 }))).toBe('ERR_ARG');
+  });
+
+  test.each([
+    [{ optimizer: { ...sgd, lerningRate: 1 } }, /unknown key 'lerningRate' \(did you mean 'learningRate'\?\)/],
+    [{ optimizer: { kind: 'sdg', learningRate: 1 } }, /did you mean 'sgd'/],
+    [{ optimizer: { kind: 'sgd' } }, /Expected a finite number >= 0 for optimizer.learningRate but received/],
+    [{ optimizer: { ...sgd, momentum: 1 } }, /optimizer.momentum/],
+    [{}, /for optimizer but received undefined/],
+    [{ optimizer: sgd, next: batch(1) }, /dataset, indices/],
+  ])('wrong options %j', async (options, text) => {
+    const network = await create();
+    await expect(network.trainStep(batch(1), options as never)).rejects.toMatchObject({
+      code: 'ERR_ARG',
+      message: expect.stringMatching(text),
+    });
+  });
+});
