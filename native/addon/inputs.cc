@@ -155,13 +155,19 @@ NetworkSpec read_spec(Napi::Value value) {
   spec.hi = reader.number("hi", limits::kHi.min, limits::kHi.max);
   if (!(spec.lo < spec.hi)) fail_expected("a number above lo", "spec.hi", reader.get("hi"));
   spec.seed = reader.counter("seed");
-  spec.backend = read_choice<BackendKind>(reader.get("backend"), "spec.backend",
-                                          {{"cpu", BackendKind::kCpu}, {"cuda", BackendKind::kCuda}});
+  spec.profile = reader.boolean("profile");
+  return spec;
+}
+
+BackendSpec read_backend(Napi::Value value) {
+  const Reader reader(value, "spec");
+  BackendSpec spec;
+  spec.kind = read_choice<BackendKind>(reader.get("backend"), "spec.backend",
+                                       {{"cpu", BackendKind::kCpu}, {"cuda", BackendKind::kCuda}});
   spec.device = reader.integer("device", limits::kDevice);
   spec.threads = reader.integer("threads", limits::kThreads);
   spec.precision = read_choice<Precision>(reader.get("precision"), "spec.precision",
                                           {{"fp32", Precision::kFp32}, {"mixed", Precision::kMixed}});
-  spec.profile = reader.boolean("profile");
   return spec;
 }
 

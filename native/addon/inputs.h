@@ -8,6 +8,7 @@
 
 #include "addon/support/handles.h"
 #include "addon/support/napi_setup.h"
+#include "backends.h"
 #include "core/dataset.h"
 #include "core/network.h"
 #include "core/spec.h"
@@ -28,6 +29,7 @@ struct BatchInput {
 enum class Labels { kOptional, kRequired };
 
 NetworkSpec read_spec(Napi::Value value);
+BackendSpec read_backend(Napi::Value value);  // of the same object
 Encoder read_encoder(Napi::Value value, const std::string& name);
 std::vector<float> read_channels(Napi::Value value, const std::string& name, int channels, const Limit& limit);
 Mode read_mode(Napi::Value value);

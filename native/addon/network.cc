@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "addon/api.h"
+#include "backends.h"
 #include "addon/support/check.h"
 #include "addon/support/handles.h"
 #include "addon/inputs.h"
 #include "addon/support/instance.h"
 #include "core/backend/backend.h"
-#include "core/devices.h"
 
 #ifndef ONESPIKE_VERSION
 #define ONESPIKE_VERSION "0.1.0"

@@ -100,8 +100,7 @@ Status check_spec(const NetworkSpec& spec) {
                               {limits::kGamma, spec.gamma},
                               {limits::kKappa, spec.kappa},
                               {limits::kLo, spec.lo},
-                              {limits::kHi, spec.hi},
-                              {limits::kThreads, double(spec.threads)}});
+                              {limits::kHi, spec.hi}});
   if (!number.empty()) return Status::error(Code::kArg, number);
   if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
   if (int(spec.mean.size()) != spec.channels || int(spec.std.size()) != spec.channels)

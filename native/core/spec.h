@@ -12,9 +12,7 @@
 namespace onespike {
 
 enum class LayerType { kConv, kAvgPool, kLinear };
-enum class BackendKind { kCpu, kCuda };
 enum class Mode { kAnn, kSnn };
-enum class Precision { kFp32, kMixed };  // mixed: bf16 operands in products, everything else in 32 bits
 
 // One entry of the layer list. Unused fields of a type are ignored (a pool reads `kernel` alone).
 struct LayerSpec {
@@ -42,11 +40,7 @@ struct NetworkSpec {
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
   uint64_t seed = 0;          // initial weights, dropout, rate encoder
-  BackendKind backend = BackendKind::kCpu;
-  int device = 0;   // number of the CUDA device
-  int threads = 1;  // of the CPU
-  Precision precision = Precision::kFp32;
-  bool profile = false;  // keep times per layer and operation
+  bool profile = false;       // keep times per layer and operation
 };
 
 constexpr int kMaxTimesteps = int(limits::kTimesteps.max);

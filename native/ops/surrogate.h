@@ -61,8 +61,9 @@ ONESPIKE_HD inline float exponential_slope(int fire_time, int t, const Surrogate
 // The slope of any kind at (z, t), for code that is not vectorised.
 ONESPIKE_HD inline float slope_at(float z, int fire_time, int t, const SurrogateParams& p) {
   return with_surrogate(p.kind, [&](auto kind) {
-    if constexpr (kind == Surrogate::kExponential) return exponential_slope(fire_time, t, p);
-    else return surrogate_slope<kind, ScalarArithmetic<float>>(z, p);
+    constexpr Surrogate kKind = decltype(kind)::value;
+    if constexpr (kKind == Surrogate::kExponential) return exponential_slope(fire_time, t, p);
+    else return surrogate_slope<kKind, ScalarArithmetic<float>>(z, p);
   });
 }
 

@@ -13,7 +13,7 @@ constexpr int kClasses = 5;
 
 void agrees_with_potentials(Encoder encoder, int T) {
   Random random(21);
-  NetworkSpec spec = network_spec(2, 6, 6, T, {conv(20), pool(2), linear(40, true), output(kClasses, true)});
+  CaseSpec spec = network_spec(2, 6, 6, T, {conv(20), pool(2), linear(40, true), output(kClasses, true)});
   spec.encoder = encoder;
   const Case c = make_case(spec, 70, random);
   const auto network = make_network(c);

@@ -2,7 +2,10 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <memory>
 
+#include "backends.h"
+#include "core/backend/backend.h"
 #include "core/limits.h"
 #include "core/plan.h"
 #include "test/support/cases.h"
@@ -55,7 +58,6 @@ const Place kPlaces[] = {
     {limits::kKappa, false, [](NetworkSpec& s, double x) { s.kappa = float(x); }},
     {limits::kLo, false, [](NetworkSpec& s, double x) { s.lo = x, s.hi = x < 1e6 ? 1e6 : 2e6; }},
     {limits::kHi, false, [](NetworkSpec& s, double x) { s.hi = x, s.lo = x > -1e6 ? -1e6 : -2e6; }},
-    {limits::kThreads, true, [](NetworkSpec& s, double x) { s.threads = int(x); }},
 };
 
 void at_the_limits() {
@@ -78,6 +80,16 @@ void at_the_limits() {
     check(place.integer ? max + 1 : double(std::nextafter(float(max), infinite)), false);
     if (!place.integer) check(std::nan(""), false);
   }
+}
+
+void threads() {
+  const auto made = [](double number) {
+    std::unique_ptr<Backend> backend;
+    return make_backend({.kind = BackendKind::kCpu, .threads = int(number)}, &backend).code;
+  };
+  expect(made(limits::kThreads.min) == Code::kOk, "the fewest threads");
+  expect(made(limits::kThreads.min - 1) == Code::kArg, "fewer threads");
+  expect(made(limits::kThreads.max + 1) == Code::kArg, "more threads");
 }
 
 // Pools that follow each other are one window.
@@ -111,6 +123,7 @@ void elements() {
 
 void add_limits_tests(Tests& tests) {
   tests.push_back({"limits are taken, what lies beyond is refused", at_the_limits});
+  tests.push_back({"limits of threads", threads});
   tests.push_back({"limits of pools that follow each other", pools_together});
   tests.push_back({"limits of tensors", elements});
 }

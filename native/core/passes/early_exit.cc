@@ -101,7 +101,7 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
       if (out.logits) std::copy(logits.begin(), logits.end(), out.logits + image * K);
       for (size_t layer = 0; layer + 1 < plan.stages.size(); ++layer) {
         const int64_t size = plan.stages[layer].out_size();
-        backend.count_events(net.spikes.data() + layer, net.times(layer) + i * size, size);
+        backend.run(CountEventsTask{net.spikes.data() + layer, net.times(layer) + i * size, size});
       }
       if (labels.empty()) continue;
       const int label = labels[size_t(chunk_image)];

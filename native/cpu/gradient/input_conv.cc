@@ -16,6 +16,7 @@
 #include "cpu/gradient/sums-inl.h"
 #include "cpu/gradient/input_conv.h"
 #include "cpu/gradient/neuron-inl.h"
+#include "cpu/simd/targets.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -69,13 +70,13 @@ HWY_INLINE void add_events(const ConvInputTask& task, int channel, int64_t first
 // The potentials of a cell lie T planes apart: the processor does not see them coming, and waiting for them was a fifth
 // of this kernel.
 HWY_INLINE void prefetch_potentials(const Receiver& task, int channel, int width, const Cell& cell) {
-  const StageShape& below = *task.below;
-  const int pool = task.shape->pool, T = task.neuron.timesteps;
+  const StageShape& s = *task.shape;
+  const int pool = s.pool, T = task.neuron.timesteps;
   for (int i = 0; i < pool; ++i)
     for (int j = 0; j < pool; ++j) {
-      const float* at = task.potential + cell.image * T * below.out_size() +
-                        below.out_cell(cell.y * pool + i, cell.x * pool + j) + channel;
-      for (int t = 0; t < T; ++t, at += below.out_size())
+      const float* at =
+          task.potential + cell.image * T * s.src_size() + s.src_cell(cell.y * pool + i, cell.x * pool + j) + channel;
+      for (int t = 0; t < T; ++t, at += s.src_size())
         for (int lane = 0; lane < width; lane += kLane) hwy::Prefetch(at + lane);
     }
 }
@@ -83,7 +84,7 @@ HWY_INLINE void prefetch_potentials(const Receiver& task, int channel, int width
 template <Surrogate kind>
 HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width, int64_t first, int count,
                                    float* HWY_RESTRICT spikes, NeuronGradient* d_out) {
-  const StageShape &s = *task.shape, &below = *task.below;
+  const StageShape& s = *task.shape;
   const int T = task.neuron.timesteps;
   const V leak = hn::Set(d, task.leak), scale = hn::Set(d, task.scale);
   NeuronSums sums;
@@ -95,13 +96,12 @@ HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width,
     for (int v = 0; v < width; v += kFloats) carry_leak_back(spikes + v, T, width, leak);
     for (int i = 0; i < s.pool; ++i)
       for (int j = 0; j < s.pool; ++j) {
-        const int y = cell.y * s.pool + i, x = cell.x * s.pool + j;
-        const int64_t neuron = ((cell.image * below.out_h + y) * below.out_w + x) * below.out_cs + channel;
-        float* potential = task.potential + cell.image * T * below.out_size() + below.out_cell(y, x) + channel;
+        const int64_t source = s.src_cell(cell.y * s.pool + i, cell.x * s.pool + j) + channel;
+        const int64_t neuron = cell.image * s.src_size() + source, at = cell.image * T * s.src_size() + source;
         for (int v = 0; v < width; v += kFloats) {
           const V fire_time = load_fire_times(task.times + neuron + v, T);
           const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v)) : scale;
-          neuron_backward<kind>(task, spikes + v, width, share, fire_time, potential + v, sums);
+          neuron_backward<kind>(task, spikes + v, width, share, fire_time, at + v, sums);
         }
       }
   }

@@ -63,7 +63,7 @@ template <Surrogate kind, int kWidth>
 HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
                        NeuronGradient* d_out) {
   const Receiver& receiver = task.receiver;
-  const StageShape &s = *receiver.shape, &below = *receiver.below;
+  const StageShape& s = *receiver.shape;
   const int T = receiver.neuron.timesteps;
   const V leak = hn::Set(d, receiver.leak), scale = hn::Set(d, receiver.scale);
   NeuronSums total;
@@ -73,12 +73,10 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
       carry_leak_back(spikes + v, T, kWidth, leak);
       for (int i = 0; i < s.pool; ++i)
         for (int j = 0; j < s.pool; ++j) {
-          const int64_t at = below.out_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
-          const V fire_time = load_fire_times(receiver.times + image * below.out_size() + at, T);
-          const V share =
-              receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * below.out_size() + at)) : scale;
-          neuron_backward<kind>(receiver, spikes + v, kWidth, share, fire_time,
-                                receiver.potential + image * T * below.out_size() + at, total);
+          const int64_t at = s.src_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
+          const V fire_time = load_fire_times(receiver.times + image * s.src_size() + at, T);
+          const V share = receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * s.src_size() + at)) : scale;
+          neuron_backward<kind>(receiver, spikes + v, kWidth, share, fire_time, image * T * s.src_size() + at, total);
         }
     }
   }

@@ -39,12 +39,17 @@ HWY_INLINE void carry_leak_back(float* HWY_RESTRICT values, int timesteps, int64
   }
 }
 
-// Turns U(1..T) of `kFloats` neurons into a(1..T). `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
+// From U(1..T) of `kFloats` neurons, the first of them at `at` in the source maps of all images and steps, to a(1..T).
+// `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
 template <Surrogate kind>
 HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT spikes, int64_t stride, V share,
-                                V fire_time, float* HWY_RESTRICT potential, NeuronSums& total) {
+                                V fire_time, int64_t at, NeuronSums& total) {
   const int T = task.neuron.timesteps;
-  const int64_t step = task.below->out_size();
+  const int64_t step = task.shape->src_size();
+  // Perhaps the same memory: a step is read before it is written, and not again.
+  const float* potential = task.potential + at;
+  float* to = task.a + at;
+  const bool add = task.add;
   // Products with the reciprocal: a division keeps the unit busy for many cycles.
   const V inverse = hn::Set(d, 1.0f / task.neuron.threshold), leak = hn::Set(d, task.neuron.leak),
           one = hn::Set(d, 1.0f);
@@ -66,7 +71,8 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
     const V d_spike = hn::Mul(hn::Load(d, spikes + (t - 1) * stride), share);
     const auto live = VectorArithmetic::reached(fire_time, VectorArithmetic::time(t));
     const V a = lif_backward<VectorArithmetic>(g, sums, d_spike, slope, ratio, before, inverse, leak, live);
-    hn::Store(a, d, potential + (t - 1) * step);
+    float* out = to + (t - 1) * step;
+    hn::Store(add ? hn::Add(a, hn::Load(d, out)) : a, d, out);
     u = before;
   }
   total.threshold.add(sums.threshold);

@@ -94,37 +94,44 @@ class DenseEpilogue {
 
 namespace tensor_core {
 
-void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source,
-                     const void* weight_forward, const float* bias, const float* current, bool current_always, int n,
-                     const NeuronParams& p, const StageShape& s, const Gate& gate) {
+void spiking_forward(Stream& stream, void* workspace, const SpikingForwardTask& task, const Gate& gate) {
+  const StageShape& s = task.shape;
+  const int n = task.n, T = task.neuron.timesteps;
   const bool one_byte = s.pool == 1;
-  GemmTask g = forward_task(n, p.timesteps, one_byte, s);
-  g.b = weight_forward, g.gate = gate;
+  GemmTask g = forward_task(n, T, one_byte, s);
+  g.b = task.weight_forward, g.gate = gate;
   const int steps = plan_gemm(&g, one_byte);
-  SpikingTask task{times, potential, bias, current, nullptr, current_always, source.scale, p, s.out_cs};
-  if (steps < p.timesteps) task.carry = static_cast<float*>(workspace);
+  SpikingTask epilogue{.times = task.times,
+                       .potential = task.potential,
+                       .bias = task.bias,
+                       .current = task.current,
+                       .carry = steps < T ? static_cast<float*>(workspace) : nullptr,
+                       .current_always = task.current_always,
+                       .scale = task.source.scale,
+                       .neuron = task.neuron,
+                       .out_cs = s.out_cs};
   if (one_byte) {
-    g.a = source.times;
-    task.scale /= kSpikeValue;
+    g.a = task.source.times;
+    epilogue.scale /= kSpikeValue;
   } else {
     auto* counts = reinterpret_cast<uint16_t*>(static_cast<float*>(workspace) + n * s.out_size());
-    make_counts(stream, counts, source.times, n, p.timesteps, s, ChannelOrder::kSlice, gate);
+    make_counts(stream, counts, task.source.times, n, T, s, ChannelOrder::kSlice, gate);
     g.a = counts;
   }
-  for (; g.first_step < p.timesteps; g.first_step += steps) {
-    if (one_byte) launch_steps<true, SpikingEpilogue>(stream, "spiking_forward", g, steps, task);
-    else launch_steps<false, SpikingEpilogue>(stream, "spiking_forward of counts", g, steps, task);
+  for (; g.first_step < T; g.first_step += steps) {
+    if (one_byte) launch_steps<true, SpikingEpilogue>(stream, "spiking_forward", g, steps, epilogue);
+    else launch_steps<false, SpikingEpilogue>(stream, "spiking_forward of counts", g, steps, epilogue);
   }
 }
 
-void dense_forward(Stream& stream, void* workspace, float* out, const float* padded, const void* weight_forward,
-                   const float* bias, bool relu, int n, const StageShape& s) {
-  GemmTask g = forward_task(n, 1, false, s);
+void dense_forward(Stream& stream, void* workspace, const DenseForwardTask& task) {
+  const StageShape& s = task.shape;
+  GemmTask g = forward_task(task.n, 1, false, s);
   plan_gemm(&g, false);
-  make_halves(stream, static_cast<uint16_t*>(workspace), padded, int64_t(n) * s.in_h * s.in_w, s.src_cs,
+  make_halves(stream, static_cast<uint16_t*>(workspace), task.packed, int64_t(task.n) * s.in_h * s.in_w, s.src_cs,
               ChannelOrder::kSlice);
-  g.a = workspace, g.b = weight_forward;
-  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_forward", g, {out, bias, relu, s.out_cs});
+  g.a = workspace, g.b = task.weight_forward;
+  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_forward", g, {task.out, task.bias, task.relu, s.out_cs});
 }
 
 }  // namespace tensor_core

@@ -169,17 +169,18 @@ void pack(Stream& stream, void* to, const float* weight, bool backward, const St
 
 size_t forward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
 size_t backward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
-void accumulate_gradient(Stream& stream, float* gradient, const float* potential, int n, const NeuronParams& p,
-                         const StageShape& s) {
-  launch(stream, dim3(blocks_for(n * s.out_size() / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel,
-         GradientRecord(gradient, p.timesteps, s), potential, n, p.timesteps, p.neuron, s.out_size());
+void accumulate_gradient(Stream& stream, const SpikingBackwardTask& task) {
+  const int64_t size = task.shape.out_size();
+  const int T = task.neuron.timesteps;
+  launch(stream, dim3(blocks_for(task.n * size / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel,
+         GradientRecord(task.gradient, T, task.shape), task.a, task.n, T, task.neuron.neuron, size);
 }
 
-void pack_forward(Stream& stream, void* to, const float* weight, const StageShape& s) {
-  pack(stream, to, weight, false, s);
+void pack_forward(Stream& stream, const PackForwardTask& task) {
+  pack(stream, task.to, task.weight, false, task.shape);
 }
-void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s) {
-  pack(stream, to, weight, true, s);
+void pack_backward(Stream& stream, const PackBackwardTask& task) {
+  pack(stream, task.to, task.weight, true, task.shape);
 }
 
 }  // namespace tensor_core

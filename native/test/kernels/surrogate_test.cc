@@ -10,8 +10,8 @@
 namespace onespike::test {
 namespace {
 
-NetworkSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
-  NetworkSpec spec;
+CaseSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
+  CaseSpec spec;
   spec.surrogate = surrogate;
   spec.gamma = gamma;
   spec.kappa = kappa;
@@ -22,7 +22,7 @@ void derivative_of_primitive() {
   for (Surrogate surrogate : kSurrogates) {
     if (surrogate == Surrogate::kExponential) continue;
     for (float kappa : {0.5f, 1.0f, 2.0f}) {
-      const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
+      const CaseSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
       for (double z = -3.0; z <= 3.0; z += 0.0371) {
         const double h = 1e-4;
         // Where the surrogate jumps, its primitive has no derivative.
@@ -39,7 +39,7 @@ void derivative_of_primitive() {
 void primitive_limits() {
   for (Surrogate surrogate :
        {Surrogate::kTriangle, Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid}) {
-    const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, 1.0f);
+    const CaseSpec spec = surrogate_spec(surrogate, 0.3f, 1.0f);
     double previous = -1.0;
     for (double z = -4.0; z <= 4.0; z += 0.1) {
       const double value = oracle::surrogate_primitive(spec, z);
@@ -55,7 +55,7 @@ void primitive_limits() {
 void kernels_agree() {
   for (Surrogate surrogate : kSurrogates)
     for (float kappa : {0.5f, 1.0f, 2.0f}) {
-      const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
+      const CaseSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
       const SurrogateParams params{surrogate, 0.3f, kappa};
       for (int fire = 1; fire <= 6; ++fire)
         for (int t = 1; t <= fire; ++t)
@@ -67,7 +67,7 @@ void kernels_agree() {
 
 // One neuron whose potential is exactly its threshold stays silent; the next float above it fires.
 void tie_is_silent() {
-  NetworkSpec spec = network_spec(1, 1, 1, 1, {output(2)});
+  CaseSpec spec = network_spec(1, 1, 1, 1, {output(2)});
   spec.mean = {0.0f};
   spec.std = {1.0f};
   spec.layers.insert(spec.layers.begin(), linear(2));
