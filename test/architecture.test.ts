@@ -37,6 +37,17 @@ describe('the check itself', () => {
     ['lib/native/addon.ts', "import {\n  a,\n} from '../model/description';", 'native may not use model'],
     ['lib/errors.ts', "import './check';", 'errors may not use check'],
     ['binding.ts', "import { x } from './lib/errors';", 'binding may not use errors'],
+    [
+      'lib/train/run/lock.ts',
+      "import {\n  readFile,\n  rename,\n} from 'node:fs/promises';",
+      'imports rename of node:fs',
+    ],
+    ['lib/data/files.ts', "import * as fs from 'fs';", 'only lib/io/ writes files'],
+    [
+      'lib/data/files.ts',
+      "import { open } from 'node:fs/promises';\nopen(path, 'r'); open(path, 'w');",
+      'imports open of',
+    ],
     ['lib/extra/thing.ts', '', 'in no known room'],
     ['native/ops/lif.h', '#include "core/status.h"', 'ops may not'],
     ['native/core/network.cc', '#include "cpu/update.h"', 'core may not'],
@@ -62,6 +73,9 @@ describe('the check itself', () => {
     ],
     ['lib/model/network.ts', "// import { x } from '../train/train';\n/** import { x } from '../cli'; */"],
     ['lib/index.ts', "export { train } from './train/train';"],
+    ['lib/io/write.ts', "import { rename } from 'node:fs/promises';"],
+    ['lib/data/files.ts', "import { open } from 'node:fs/promises';\nawait open(path, 'r');"],
+    ['lib/data/files.ts', "import { stat, readFile, type FileHandle } from 'node:fs/promises';"],
     ['lib/cli/main.ts', "import { readFileSync } from 'node:fs';\nimport { train } from '../train/train';"],
     [
       'native/cpu/events.cc',

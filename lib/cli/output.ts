@@ -27,7 +27,7 @@ export class Output {
     return !this.json && this.streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
   }
 
-  /** Of the terminal; 80 where that is unknown. */
+  /** The width of the terminal; 80 where it is unknown. */
   get columns(): number {
     return this.streams.stdout.columns || 80;
   }
@@ -48,6 +48,13 @@ export class Output {
   note(text: string): void {
     this.clear();
     this.streams.stderr.write(`${text}\n`);
+  }
+
+  /** A warning: a remark for a person, and an object of the JSON Lines. */
+  warn(warning: { code: string; message: string }): void {
+    const event = { event: 'warning', ...warning };
+    this.event(event);
+    this.note(`${this.paint('yellow', 'warning')}  ${warning.message}`);
   }
 
   /** Replaces the live line; cut to the width of the terminal, so that it never wraps. */

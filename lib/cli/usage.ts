@@ -37,6 +37,13 @@ export const deviceOption = (): Option =>
   new Option('--device <n>', 'number of the GPU (default: the first that works)').argParser(
     integerOption(0, MAX_DEVICE),
   );
+export const setOption = (description: string): Option =>
+  new Option('--set <key=value>', description)
+    .argParser((value: string, all: string[]) => [...all, value])
+    .default([], 'nothing');
+/** For commands that look at the images of a run again. */
+export const movedOption = (): Option =>
+  new Option('--data <dir>', 'where the files of the data set are now (default: where the run found them)');
 export const precisionOption = (): Option =>
   new Option(
     '--precision <name>',

@@ -9,7 +9,7 @@ export type { DownloadProgress } from './download/download';
 export type { FetchedFile, FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
 export { datasetNames, sources, type DatasetName, type DataSource } from './sets';
-export { loadDataset } from './load';
+export { checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
 export { loadImage } from './pictures/image';

@@ -10,7 +10,8 @@ import {
   expected,
 } from '../check';
 import { isOneSpikeError, OneSpikeError } from '../errors';
-import { dataDirectory, statOrNull, throwIfAborted } from './files';
+import { directoryOf } from './directory';
+import { statOrNull, throwIfAborted } from './files';
 import { datasetNames, sources, type DatasetName } from './sets';
 import { channelStatistics } from './statistics';
 import type { LoadedDataset, LoadOptions } from './types';
@@ -28,7 +29,6 @@ const optionNames = [
 ] as const satisfies readonly (keyof LoadOptions)[];
 
 function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
-  const understood: readonly string[] = sources[name].options;
   const given = checkOptions(options, 'the data set options', optionNames) as LoadOptions;
   if (given.directory !== undefined) checkString(given.directory, 'directory');
   if (given.seed !== undefined) checkInteger(given.seed, 'seed', { min: 0 });
@@ -42,25 +42,22 @@ function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
     given.exclude.forEach((path: unknown, i) => checkString(path, `exclude[${i}]`));
   }
   checkSignal(given.signal, 'signal');
-  for (const key of ['directory', 'seed', 'size', 'testShare', 'skipUnreadable'] as const) {
-    if (given[key] !== undefined && !understood.includes(key))
-      throw new OneSpikeError(
-        'ERR_ARG',
-        `Expected no ${key} for the data set ${name} but received ${String(given[key])}; it takes ${understood.join(', ')}`,
-      );
-  }
+  checkTakenOptions(name, given);
   return given;
 }
 
-/** Where the files of a set are. Errors: ERR_ARG if a user's own folder is not named. */
-async function directoryOf(name: DatasetName, directory: string | undefined): Promise<string> {
-  if (sources[name].kind === 'own' && directory === undefined && !process.env.ONESPIKE_DATA) {
-    throw new OneSpikeError(
-      'ERR_ARG',
-      'Expected a folder of pictures for directory (--data DIR) but received undefined',
-    );
-  }
-  return dataDirectory(name, directory);
+/** Errors: ERR_ARG for an option that would mean nothing to the set: whoever gives it means another one. */
+export function checkTakenOptions(name: DatasetName, options: LoadOptions, prefix = ''): void {
+  const taken: readonly string[] = sources[name].options;
+  const refused = (['directory', 'seed', 'size', 'testShare', 'skipUnreadable'] as const).find(
+    (key) => options[key] !== undefined && !taken.includes(key),
+  );
+  if (refused === undefined) return;
+  const hint = refused === 'directory' ? '; name the data set that the files are, such as folder' : '';
+  throw new OneSpikeError(
+    'ERR_ARG',
+    `Expected no ${prefix}${refused} for the data set ${name}, which takes ${taken.join(', ')}, but received ${String(options[refused])}${hint}`,
+  );
 }
 
 /**
@@ -73,6 +70,12 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
   checkOneOf(name, 'the data set name', datasetNames);
   const checked = checkLoadOptions(name, options);
   throwIfAborted(checked.signal, `loading ${name}`);
+  if (sources[name].kind === 'own' && checked.directory === undefined && !process.env.ONESPIKE_DATA) {
+    throw new OneSpikeError(
+      'ERR_ARG',
+      'Expected a folder of pictures for directory (--data DIR) but received undefined',
+    );
+  }
   const directory = await directoryOf(name, checked.directory);
   try {
     const parts = await sources[name].load(directory, checked);

@@ -38,9 +38,11 @@ constexpr Export kExports[] = {
 };
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new Instance(env));  // freed by Node-API when the environment ends
-  for (const Export& each : kExports) exports.Set(each.name, Napi::Function::New(env, each.function, each.name));
-  return exports;
+  return with_js_errors(env, [&] {
+    env.SetInstanceData(new Instance(env));  // freed by Node-API when the environment ends
+    for (const Export& each : kExports) exports.Set(each.name, Napi::Function::New(env, each.function, each.name));
+    return exports;
+  });
 }
 
 }  // namespace

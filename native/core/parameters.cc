@@ -103,7 +103,7 @@ int64_t Parameters::neurons() const { return round_up(2 * int(stages_.size()), k
 void Parameters::initialise() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageShape& s = plan_.stages[i];
-    const Rng rng = Rng::of(plan_.spec.seed, 0x77656967, uint64_t(s.layer));
+    const Rng rng = Rng::of(plan_.spec.seed, Stream::kWeights, s.layer);
     const float scale = std::sqrt(2.0f / (float(s.taps()) * float(s.src_c)));
     std::vector<float> packed(size_t(s.weights()), 0.0f);
     each_weight(s, 0, s.out_c,
@@ -257,17 +257,31 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   backend_.clamp_neurons(neurons_, int(stages_.size()), result);
 }
 
+namespace {
+
+// Every factor is computed in double precision and rounded once.
+UpdateParams update_params(const OptimizerOptions& o, int64_t step, float learning_rate, float weight_decay) {
+  const double rate = learning_rate;
+  const float correction1 = float(1 - std::pow(double(o.beta1), double(step)));
+  const float correction2 = float(1 - std::pow(double(o.beta2), double(step)));
+  UpdateParams p;
+  p.learning_rate = learning_rate, p.momentum = o.momentum;
+  p.weight_decay = weight_decay, p.shrink = float(1 - rate * weight_decay);
+  p.beta1 = o.beta1, p.beta2 = o.beta2, p.epsilon = o.epsilon;
+  p.rest1 = float(1 - double(o.beta1)), p.rest2 = float(1 - double(o.beta2));
+  p.corrected_rate = float(rate / correction1);
+  p.inverse_root = float(1 / std::sqrt(double(correction2)));
+  p.decoupled = o.kind == OptimizerKind::kAdamW, p.amsgrad = o.amsgrad;
+  return p;
+}
+
+}  // namespace
+
 StepInputs update_inputs(const OptimizerOptions& o, int64_t step) {
-  UpdateParams base;
-  base.learning_rate = o.learning_rate, base.momentum = o.momentum;
-  base.beta1 = o.beta1, base.beta2 = o.beta2, base.epsilon = o.epsilon;
-  base.correction1 = float(1 - std::pow(double(o.beta1), double(step)));
-  base.correction2 = float(1 - std::pow(double(o.beta2), double(step)));
-  base.decoupled = o.kind == OptimizerKind::kAdamW, base.amsgrad = o.amsgrad;
   StepInputs inputs;
-  inputs.weights = inputs.biases = inputs.neurons = base;
-  inputs.weights.weight_decay = o.weight_decay;
-  inputs.neurons.learning_rate = o.neuron_learning_rate;
+  inputs.weights = update_params(o, step, o.learning_rate, o.weight_decay);
+  inputs.biases = update_params(o, step, o.learning_rate, 0);
+  inputs.neurons = update_params(o, step, o.neuron_learning_rate, 0);
   inputs.clip_norm = o.clip_norm;
   return inputs;
 }

@@ -13,8 +13,9 @@ HWY_BEFORE_NAMESPACE();
 namespace onespike::cpu {
 namespace HWY_NAMESPACE {
 
-// Counts are multiples of kLane: packed tensors are padded.
-void SgdRange(float* w, const float* g, float* m, int64_t count, const UpdateParams& p) {
+// Counts are multiples of kLane: packed tensors are padded. Parameters come by value: stores to floats behind pointers
+// cannot change them, so the loops keep them in registers.
+void SgdRange(float* w, const float* g, float* m, int64_t count, UpdateParams p) {
   for (int64_t i = 0; i < count; i += kFloats) {
     V weight = hn::Load(d, w + i), moment = hn::Load(d, m + i);
     HWY_NAMESPACE::sgd_update<VectorMath>(weight, hn::Load(d, g + i), moment, p);
@@ -23,7 +24,7 @@ void SgdRange(float* w, const float* g, float* m, int64_t count, const UpdatePar
   }
 }
 
-void AdamRange(float* w, const float* g, float* m, float* v, float* top, int64_t count, const UpdateParams& p) {
+void AdamRange(float* w, const float* g, float* m, float* v, float* top, int64_t count, UpdateParams p) {
   for (int64_t i = 0; i < count; i += kFloats) {
     V weight = hn::Load(d, w + i), first = hn::Load(d, m + i), second = hn::Load(d, v + i);
     V highest = p.amsgrad ? hn::Load(d, top + i) : hn::Zero(d);

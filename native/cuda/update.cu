@@ -29,26 +29,30 @@ struct EndGradient {
   }
 };
 
-template <OptimizerKind kind>
-struct Update {
+struct UpdateTask {
   float* weight;
   const float* gradient;
   float *slot0, *slot1, *slot2;
   const UpdateParams* params;
   const StepResult* result;
+};
 
-  __device__ void operator()(int64_t i) const {
-    if (!result->finite) return;
-    UpdateParams p = *params;
-    p.gradient_scale = result->gradient_scale;
+template <OptimizerKind kind>
+__global__ void __launch_bounds__(kElementThreads) update_kernel(int64_t count, UpdateTask task) {
+  if (!task.result->finite) return;
+  // Into registers before the loop: the compiler must assume that its stores change what pointers lead to.
+  UpdateParams p = *task.params;
+  p.gradient_scale = task.result->gradient_scale;
+  for (int64_t i = first_element(); i < count; i += element_stride()) {
     if constexpr (kind == OptimizerKind::kSgd) {
-      sgd_update<ScalarMath<float>>(weight[i], gradient[i], slot0[i], p);
+      sgd_update<ScalarMath<float>>(task.weight[i], task.gradient[i], task.slot0[i], p);
     } else {
       float unused = 0;
-      adam_update<ScalarMath<float>>(weight[i], gradient[i], slot0[i], slot1[i], p.amsgrad ? slot2[i] : unused, p);
+      adam_update<ScalarMath<float>>(task.weight[i], task.gradient[i], task.slot0[i], task.slot1[i],
+                                     p.amsgrad ? task.slot2[i] : unused, p);
     }
   }
-};
+}
 
 struct Clamp {
   float* neurons;
@@ -75,10 +79,11 @@ void CudaBackend::finish_gradient(StepResult* result, const StepInputs* inputs) 
 void CudaBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
                          OptimizerKind kind, const UpdateParams* p, const StepResult* result) {
   choice_ = {};
+  const UpdateTask task{weight, gradient, slot0, slot1, slot2, p, result};
   // Adam and AdamW differ in what the parameters say.
-  if (kind == OptimizerKind::kSgd)
-    each(stream_, "update", count, Update<OptimizerKind::kSgd>{weight, gradient, slot0, slot1, slot2, p, result});
-  else each(stream_, "update", count, Update<OptimizerKind::kAdam>{weight, gradient, slot0, slot1, slot2, p, result});
+  launch(stream_, dim3(blocks_for(count, kElementBlocks)), dim3(kElementThreads), 0, "update",
+         kind == OptimizerKind::kSgd ? update_kernel<OptimizerKind::kSgd> : update_kernel<OptimizerKind::kAdam>, count,
+         task);
 }
 
 void CudaBackend::clamp_neurons(float* neurons, int count, const StepResult* result) {

@@ -27,7 +27,9 @@ struct Crop {
   ONESPIKE_HD bool moves() const { return dy != 0 || dx != 0 || flip; }
 };
 
-ONESPIKE_HD inline Rng augment_rng(const Augment& augment) { return Rng::of(augment.seed, augment.step, 0x637267); }
+ONESPIKE_HD inline Rng augment_rng(const Augment& augment) {
+  return Rng::of(augment.seed, augment.step, Stream::kCrop);
+}
 
 // Of the image at `position` of the batch.
 ONESPIKE_HD inline Crop draw_crop(const Augment& augment, const Rng& rng, uint64_t position) {

@@ -13,7 +13,7 @@ struct Dropout {
 
   ONESPIKE_HD explicit Dropout(float rate) : limit(uint32_t(double(rate) * (1 << 16))) {}
   ONESPIKE_HD static Rng rng(uint64_t seed, uint64_t step, int64_t image, int layer) {
-    return Rng::of(seed, step, uint64_t(image) * 4096 + uint64_t(layer));
+    return Rng::of(seed, step, Stream::kDropout, image, layer);
   }
   // Neurons i .. i + 3 of a map share one hash; i is a multiple of 4.
   ONESPIKE_HD void keep4(uint8_t* mask, const Rng& rng, uint64_t i) const {

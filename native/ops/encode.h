@@ -25,7 +25,7 @@ ONESPIKE_HD inline int coded_time(uint8_t p, int timesteps, int first, double lo
 // The rate encoder: sign(x) with probability |x|, at most 1. `position` counts the image's values (pixel, channel,
 // step).
 ONESPIKE_HD inline Rng rate_rng(uint64_t seed, uint64_t step, int64_t image) {
-  return Rng::of(seed, step, uint64_t(image));
+  return Rng::of(seed, step, Stream::kRate, image);
 }
 ONESPIKE_HD inline int8_t rate_spike(const Rng& rng, uint64_t position, float x) {
   const float magnitude = x < 0 ? -x : x;

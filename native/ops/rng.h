@@ -18,12 +18,24 @@ ONESPIKE_HD inline uint64_t mix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// What numbers are drawn for. A key holds one of these words (ASCII letters), so that no two uses share a stream: the
+// initial weights of a layer have the key (seed, kWeights, layer), everything else (seed, step, use, ...).
+enum class Stream : uint64_t {
+  kWeights = 0x77656967,
+  kCrop = 0x637267,
+  kDropout = 0x64726f70,
+  kRate = 0x72617465,
+};
+
 struct Rng {
   uint64_t key;
 
-  // Independent streams from the parts of a key, e.g. (seed, step, layer).
-  ONESPIKE_HD static Rng of(uint64_t a, uint64_t b = 0, uint64_t c = 0) {
-    return {mix64(mix64(mix64(a + 0x9e3779b97f4a7c15ull) + b + 0x9e3779b97f4a7c15ull) + c + 0x9e3779b97f4a7c15ull)};
+  // Independent streams from the words of a key, e.g. (seed, step, use, image).
+  template <class... Words>
+  ONESPIKE_HD static Rng of(Words... words) {
+    uint64_t key = 0;
+    ((key = mix64(key + uint64_t(words) + 0x9e3779b97f4a7c15ull)), ...);
+    return {key};
   }
   ONESPIKE_HD uint64_t bits(uint64_t position) const { return mix64(key + position * 0x9e3779b97f4a7c15ull); }
   // Uniform in [0, 1), 24 bits.

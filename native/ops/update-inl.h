@@ -13,12 +13,12 @@ template <class M>
 ONESPIKE_HD inline void adam_update(typename M::F& w, typename M::F g, typename M::F& m, typename M::F& v,
                                     typename M::F& top, const UpdateParams& p) {
   g = M::mul(g, M::set(p.gradient_scale));
-  if (p.decoupled) w = M::mul(w, M::set(1 - double(p.learning_rate) * p.weight_decay));
+  if (p.decoupled) w = M::mul(w, M::set(p.shrink));
   else g = M::add(g, M::mul(M::set(p.weight_decay), w));
-  m = M::add(M::mul(M::set(p.beta1), m), M::mul(M::set(1 - double(p.beta1)), g));
-  v = M::add(M::mul(M::set(p.beta2), v), M::mul(M::set(1 - double(p.beta2)), M::mul(g, g)));
+  m = M::add(M::mul(M::set(p.beta1), m), M::mul(M::set(p.rest1), g));
+  v = M::add(M::mul(M::set(p.beta2), v), M::mul(M::set(p.rest2), M::mul(g, g)));
   auto second = v;
   if (p.amsgrad) second = top = M::max(top, v);
-  const auto scale = M::add(M::mul(M::sqrt(second), M::set(1 / std::sqrt(double(p.correction2)))), M::set(p.epsilon));
-  w = M::sub(w, M::div(M::mul(M::set(double(p.learning_rate) / p.correction1), m), scale));
+  const auto scale = M::add(M::mul(M::sqrt(second), M::set(p.inverse_root)), M::set(p.epsilon));
+  w = M::sub(w, M::div(M::mul(M::set(p.corrected_rate), m), scale));
 }

@@ -11,11 +11,17 @@ namespace onespike {
 
 enum class OptimizerKind { kSgd, kAdam, kAdamW };
 
+// What a step's updates are told. Every number is a float that was rounded once, on the host: the kernels compute in
+// single precision alone, because double precision takes a GPU for games 64 times as long.
 struct UpdateParams {
-  float learning_rate = 0, momentum = 0, weight_decay = 0;  // weight decay: 0 where it does not apply
+  float learning_rate = 0, momentum = 0;
+  float weight_decay = 0;  // 0 where it does not apply
+  float shrink = 1;        // 1 - learning_rate * weight_decay, of the parameter itself if `decoupled`
   float beta1 = 0, beta2 = 0, epsilon = 0;
-  float gradient_scale = 1;                // clipping
-  float correction1 = 1, correction2 = 1;  // 1 - beta^step
+  float rest1 = 1, rest2 = 1;  // 1 - beta
+  float corrected_rate = 0;    // learning_rate / (1 - beta1^step)
+  float inverse_root = 1;      // 1 / sqrt(1 - beta2^step)
+  float gradient_scale = 1;    // clipping
   bool decoupled = false, amsgrad = false;
 };
 

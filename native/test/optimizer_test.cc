@@ -2,6 +2,7 @@
 // own float parameters and gradient, so what is compared is the update; the oracle carries its own slots along.
 #include <cmath>
 
+#include "core/parameters.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 
@@ -63,6 +64,44 @@ void steps(const OptimizerOptions& o, Mode mode, uint64_t seed) {
   }
 }
 
+// Arithmetic in which a double does not compile: a GPU for games has one unit for them where it has 64 for floats.
+struct FloatMath : ScalarMath<float> {
+  static float set(float x) { return x; }
+  static float set(double) = delete;
+};
+
+// One Adam step as its definition reads, every factor in double precision until it meets a float.
+float adam_weight(float w, float g, float& m, float& v, const OptimizerOptions& o, int step) {
+  const float correction1 = float(1 - std::pow(double(o.beta1), step)),
+              correction2 = float(1 - std::pow(double(o.beta2), step));
+  if (o.kind == OptimizerKind::kAdamW) w *= float(1 - double(o.learning_rate) * o.weight_decay);
+  else g += o.weight_decay * w;
+  m = o.beta1 * m + float(1 - double(o.beta1)) * g;
+  v = o.beta2 * v + float(1 - double(o.beta2)) * (g * g);
+  const float scale = std::sqrt(v) * float(1 / std::sqrt(double(correction2))) + o.epsilon;
+  return w - float(double(o.learning_rate) / correction1) * m / scale;
+}
+
+void single_precision() {
+  Random random(71);
+  for (int draw = 0; draw < 200; ++draw) {
+    OptimizerOptions o = options(random.pick({OptimizerKind::kAdam, OptimizerKind::kAdamW}),
+                                 float(random.uniform(1e-5, 0.1)), float(random.uniform(0, 0.1)), 0);
+    o.beta1 = float(random.uniform(0.5, 0.95)), o.beta2 = float(random.uniform(0.9, 0.9999));
+    float w = float(random.normal()), expected = w, m[2] = {}, v[2] = {}, top = 0;
+    for (int step = 1; step <= 5; ++step) {
+      const float g = float(random.normal());
+      adam_update<FloatMath>(w, g, m[0], v[0], top, update_inputs(o, step).weights);
+      expected = adam_weight(expected, g, m[1], v[1], o, step);
+      expect(w == expected && m[0] == m[1] && v[0] == v[1], "draw " + std::to_string(draw) + ", step " +
+                                                                std::to_string(step) + ": " + std::to_string(w) +
+                                                                " and " + std::to_string(expected));
+      float moment = m[0], other = w;
+      sgd_update<FloatMath>(other, g, moment, update_inputs(o, step).weights);
+    }
+  }
+}
+
 void clamps() {
   // Rates so large that thresholds and leaks would leave their ranges, within a few draws in either direction.
   bool at_floor = false, at_zero = false, at_one = false;
@@ -114,6 +153,7 @@ void add_optimizer_tests(Tests& tests) {
   tests.push_back({"optimizer adamw", [] { steps(options(kAdamW, 0.003f, 0.1f, 0.0f), Mode::kSnn, 36); }});
   tests.push_back({"optimizer adamw with amsgrad, of the ANN",
                    [] { steps(options(kAdamW, 0.003f, 0.1f, 1.0f, true), Mode::kAnn, 37); }});
+  tests.push_back({"optimizer in single precision, with factors rounded once", single_precision});
   tests.push_back({"optimizer keeps thresholds and leaks in range", clamps});
   tests.push_back({"optimizer reset", reset});
 }

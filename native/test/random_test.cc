@@ -3,7 +3,11 @@
 // numbers.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
+#include "ops/augment.h"
+#include "ops/dropout.h"
+#include "ops/encode.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 
@@ -225,9 +229,35 @@ void rate_gradients() {
   }
 }
 
+// No two uses of the generator draw the same numbers, whatever image and layer they are for.
+void separate_streams() {
+  const uint64_t seed = 7;
+  for (int l = 0; l < 64; ++l) {
+    const Rng mask = Dropout::rng(seed, 3, 0, l), spikes = rate_rng(seed, 3, l);
+    int equal = 0;
+    for (uint64_t position = 0; position < 256; ++position) equal += mask.bits(position) == spikes.bits(position);
+    expect(equal == 0, "dropout of layer " + std::to_string(l) + " shares " + std::to_string(equal) +
+                           " of 256 draws with the rate encoder of image " + std::to_string(l));
+  }
+  std::set<uint64_t> keys;
+  size_t uses = 0;
+  const auto add = [&](const Rng& rng) { keys.insert(rng.key), ++uses; };
+  for (uint64_t step = 0; step < 5; ++step) {
+    Augment augment;
+    augment.seed = seed, augment.step = step;
+    add(augment_rng(augment));
+    for (int image = 0; image < 80; ++image) {
+      add(rate_rng(seed, step, image));
+      for (int layer = 0; layer < 40; ++layer) add(Dropout::rng(seed, step, image, layer));
+    }
+  }
+  expect(keys.size() == uses, std::to_string(uses - keys.size()) + " of " + std::to_string(uses) + " keys are shared");
+}
+
 }  // namespace
 
 void add_random_tests(Tests& tests) {
+  tests.push_back({"random streams of dropout, rate encoder and crops are apart", separate_streams});
   tests.push_back({"dropout mask accounts for loss and gradients: SNN", [] { mask_from_gradients(Mode::kSnn); }});
   tests.push_back({"dropout mask accounts for loss and gradients: ANN", [] { mask_from_gradients(Mode::kAnn); }});
   tests.push_back({"dropout drops its rate, each image by itself", rates});

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 
@@ -238,6 +239,21 @@ describe('other formats', () => {
     expect(calls).toEqual([{ limitInputPixels: 50_000_000 }]);
     await writeFile(path, Buffer.concat([jpeg, jpeg]));
     await expectError(loader(path, [3, 1, 2]), 'ERR_FORMAT', /cat\.jpg .*corrupt header/);
+  });
+
+  test('the sharp of the project around is found by a onespike that is installed elsewhere', async () => {
+    const project = temporaryFolder();
+    await mkdir(join(project, 'node_modules', 'sharp'), { recursive: true });
+    await writeFile(
+      join(project, 'node_modules', 'sharp', 'index.js'),
+      `module.exports = () => { const chain = { rotate: () => chain, flatten: () => chain, toColourspace: () => chain, raw: () => chain,
+         toBuffer: async () => ({ data: Buffer.from([1, 2, 3]), info: { width: 1, height: 1, channels: 3 } }) }; return chain; };`,
+    );
+    await writeFile(join(project, 'cat.jpg'), jpeg);
+    const image = join(__dirname, '..', '..', 'dist', 'lib', 'data', 'pictures', 'image.js');
+    const script = `require(${JSON.stringify(image)}).loadImage('cat.jpg', [3, 1, 1]).then((pixels) => console.log([...pixels].join()))`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: project, encoding: 'utf8' });
+    expect(stdout.trim()).toBe('1,2,3');
   });
 
   test('empty, missing and misused', async () => {

@@ -36,6 +36,10 @@ const headerOwners = [
   { header: /^(cuda_|cublas|cooperative_groups|mma)/, owner: 'native/cuda/' },
 ];
 
+/** What reads files, from node:fs and node:fs/promises; whatever else is named there writes, and only lib/io/ writes. */
+const readers =
+  /^(type \w+|constants|existsSync|lstat|readFile|readFileSync|readdir|readdirSync|readlinkSync|stat|statSync|access|accessSync|createReadStream|realpath|Stats|Dirent)$/;
+
 const maxLines = 330;
 /** Files directly in one folder: as many as a reader takes in at a glance. */
 const maxFiles = 15;
@@ -46,7 +50,8 @@ export function violations(files: Map<string, string>): string[] {
   for (const [file, text] of files) {
     const lines = text.trimEnd().split('\n').length;
     if (lines > maxLines) found.push(`${file} has ${lines} lines, more than ${maxLines}`);
-    if (file === 'binding.ts' || /^lib\/.*\.ts$/.test(file)) found.push(...importViolations(file, text));
+    if (file === 'binding.ts' || /^lib\/.*\.ts$/.test(file))
+      found.push(...importViolations(file, text), ...writerViolations(file, text));
     if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file))
       found.push(...includeViolations(file, text), ...exitViolations(file, text));
   }
@@ -76,6 +81,19 @@ function importViolations(file: string, text: string): string[] {
     .map(([, target]) => posix.join(posix.dirname(file), target!))
     .filter((target) => libRoom(target) !== from && !allowed.includes(libRoom(target)))
     .map((target) => `${file} imports ${target}: ${from} may not use ${libRoom(target)}`);
+}
+
+/** A file is complete or not there, and its errors have codes: that is written once. */
+function writerViolations(file: string, text: string): string[] {
+  if (!file.startsWith('lib/') || file.startsWith('lib/io/')) return [];
+  const imports = text.matchAll(/^import (?:type )?([^;]+?) from ['"](?:node:)?fs(?:\/promises)?['"]/gm);
+  // A file may be opened for reading.
+  const opens = [...text.matchAll(/\bopen\(([^)]*)\)/g)].every(([, given]) => /, 'r'$/.test(given!));
+  return [...imports]
+    .flatMap(([, names]) => names!.replace(/[{}]/g, '').split(','))
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && !readers.test(name) && !(name === 'open' && opens))
+    .map((name) => `${file} imports ${name} of node:fs: only lib/io/ writes files`);
 }
 
 function includeViolations(file: string, text: string): string[] {

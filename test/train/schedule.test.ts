@@ -169,11 +169,51 @@ describe('state', () => {
 
   test('dead and saturated layers are named', () => {
     const layer = (spikesPerNeuron: number) => [{ layer: 'layers.3' as const, neurons: 10, spikesPerNeuron }];
-    expect(activityWarnings(layer(0.0009), 'snn', 1)).toMatchObject([
-      { event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' },
-    ]);
-    expect(activityWarnings(layer(0.951), 'snn', 1)).toMatchObject([{ event: 'warning', code: 'SATURATED_LAYER' }]);
-    expect(activityWarnings(layer(0.001), 'snn', 1)).toEqual([]);
-    expect(activityWarnings(layer(0.95), 'snn', 1)).toEqual([]);
+    const warnings = (share: number): object[] =>
+      activityWarnings(layer(share), { phase: 'snn', epoch: 1 }, resolveConfig());
+    expect(warnings(0.0009)).toMatchObject([{ event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' }]);
+    expect(warnings(0.951)).toMatchObject([{ event: 'warning', code: 'SATURATED_LAYER' }]);
+    expect(warnings(0.001)).toEqual([]);
+    expect(warnings(0.95)).toEqual([]);
+  });
+
+  test.each([
+    ['a conversion', {}, 0, 'Lower convert.scale or convert.percentile, or take a surrogate that reaches further'],
+    [
+      'no conversion',
+      { convert: { enabled: false } },
+      0,
+      'Lower model.threshold, or raise snn.optimizer.neuronLearningRate.',
+    ],
+    [
+      'no conversion, a narrow surrogate',
+      { convert: { enabled: false }, model: { surrogate: 'triangle' } },
+      0,
+      'Lower model.threshold, or take a surrogate that reaches further (model.surrogate=arctan), or raise snn.',
+    ],
+    [
+      'layers of its own',
+      { convert: { enabled: false }, model: { layers: [{ type: 'linear', out: 10, output: true }] } },
+      0,
+      'Lower the threshold of the layer, or raise',
+    ],
+    [
+      'a model file',
+      { convert: { enabled: false }, init: 'm.safetensors', model: { surrogate: 'arctan' } },
+      0,
+      'Raise snn.optimizer.neuron',
+    ],
+    ['conversion alone', { snn: { epochs: 0 } }, 0, 'Lower convert.scale or convert.percentile.'],
+    ['a conversion', {}, 1, 'Raise convert.scale or convert.percentile, or lower snn.optimizer.learningRate.'],
+    [
+      'no conversion',
+      { convert: { enabled: false } },
+      1,
+      'Raise model.threshold, or lower snn.optimizer.learningRate.',
+    ],
+  ])('the advice names what is switched on: %s', (_name, config, share, advice) => {
+    const layers = [{ layer: 'layers.3' as const, neurons: 10, spikesPerNeuron: share }];
+    const [warning] = activityWarnings(layers, { phase: 'snn', epoch: 1 }, resolveConfig(config as object));
+    expect(warning!.message).toContain(advice);
   });
 });

@@ -7,7 +7,7 @@ import { measure } from '../bench/measure';
 import { benchEvent, showBench } from '../bench/report';
 import { benchModes, benchSettings, type BenchFlags, type BenchSettings } from '../bench/settings';
 import { openSubject } from '../bench/subject';
-import { listenForInterrupt } from '../interrupt';
+import { interruptible } from '../interrupt';
 import { Output } from '../output';
 import { backendOption, deviceOption, integerOption, numberOption, precisionOption } from '../usage';
 
@@ -51,13 +51,7 @@ gradients and momentum.`,
     .action(async (model: string | undefined, mode: string | undefined, flags: BenchFlags) => {
       const settings = benchSettings([model, mode], flags);
       const output = new Output(flags.json === true);
-      const { signal, release } = listenForInterrupt(output);
-      try {
-        await bench(settings, output, signal);
-      } finally {
-        output.clear();
-        release();
-      }
+      await interruptible(output, (signal) => bench(settings, output, signal));
     });
 }
 

@@ -1,14 +1,15 @@
 /** A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is right. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { OneSpikeError } from '../../errors';
-import { makeFolder } from '../../io/atomic';
-import { abortError, ioError, statOrNull, throwIfAborted } from '../files';
+import { makeFolder } from '../../io/folders';
+import { ioError } from '../../io/system-error';
+import { moveInto, PartialFile, removeFile } from '../../io/write';
+import { abortError, statOrNull, throwIfAborted } from '../files';
 import type { Environment } from './proxy';
 import { get, RequestFailure } from './request';
 
@@ -22,6 +23,17 @@ export interface DownloadProgress {
   received: number;
   /** The number of bytes of the whole file; undefined if it is not known. */
   total: number | undefined;
+}
+
+/** A failure after which the download waits and goes on. */
+export interface DownloadRetry {
+  url: string;
+  /** What failed. */
+  message: string;
+  /** The attempt to come, from 2, and how many there are at this address. */
+  attempt: number;
+  attempts: number;
+  waitMs: number;
 }
 
 export interface DownloadOptions {
@@ -39,6 +51,7 @@ export interface DownloadOptions {
   /** Pause after the first failure in milliseconds; doubles up to 30 s. Default 1000. */
   backoffMs?: number;
   onProgress?: (progress: DownloadProgress) => void;
+  onRetry?: (retry: DownloadRetry) => void;
   signal?: AbortSignal;
   /** Default `process.env`: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. */
   env?: Environment;
@@ -58,7 +71,7 @@ export async function md5Of(path: string, signal?: AbortSignal): Promise<string>
     for await (const chunk of createReadStream(path, { signal })) hash.update(chunk as Buffer);
   } catch (error) {
     if (signal?.aborted) throw abortError(signal, `reading ${path}`);
-    throw ioError('a readable file', path, error);
+    throw ioError('read', path, error);
   }
   return hash.digest('hex');
 }
@@ -79,18 +92,9 @@ function bodyOffset(response: IncomingMessage, have: number): number {
   throw new RequestFailure(`the server answered ${status}`, status < 500 && ![408, 425, 429].includes(status));
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer, position: number, path: string): Promise<void> {
-  try {
-    for (let done = 0; done < chunk.length; )
-      done += (await file.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-  } catch (error) {
-    throw ioError('room for a download', `${path}.part`, error);
-  }
-}
-
 async function writeBody(
   response: IncomingMessage,
-  file: FileHandle,
+  file: PartialFile,
   offset: number,
   url: string,
   options: DownloadOptions,
@@ -107,7 +111,7 @@ async function writeBody(
       watch.refresh();
       if (received + chunk.length > most)
         throw new RequestFailure(`the server sends more than the expected ${most} bytes`, true);
-      await writeAll(file, chunk, received, options.path);
+      await file.write(chunk, received);
       received += chunk.length;
       options.onProgress?.({ path: options.path, url, received, total });
     }
@@ -127,18 +131,13 @@ type Outcome = { done: true } | { done: false; failure: RequestFailure; gained: 
 async function attemptOnce(url: string, part: string, options: DownloadOptions): Promise<Outcome> {
   let have = (await statOrNull(part))?.size ?? 0;
   if (options.size !== undefined && have > options.size) {
-    await rm(part, { force: true });
+    await removeFile(part);
     have = 0;
   }
   let resumed = have > 0;
   let failure: RequestFailure | undefined;
   if (have === 0 || have !== options.size) {
-    let file: FileHandle;
-    try {
-      file = await open(part, have > 0 ? 'r+' : 'w');
-    } catch (error) {
-      throw ioError('a writable file', part, error);
-    }
+    const file = await PartialFile.open(part, have > 0);
     let response: IncomingMessage | undefined;
     try {
       response = await get(url, {
@@ -157,13 +156,13 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
       if (!(response.statusCode === 416 && resumed)) {
         const offset = bodyOffset(response, have);
         if (offset === 0) {
-          await file.truncate(0);
+          await file.restart();
           resumed = false;
           have = 0;
         }
         await writeBody(response, file, offset, url, options);
       }
-      await file.sync();
+      await file.flush();
     } catch (error) {
       if (options.signal?.aborted) throw abortError(options.signal, `the download of ${options.path}`);
       if (error instanceof OneSpikeError) throw error;
@@ -182,7 +181,7 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
 
   const md5 = await md5Of(part, options.signal);
   if (md5 === options.md5) return { done: true };
-  await rm(part, { force: true });
+  await removeFile(part);
   // The beginning may have come from elsewhere; only a file that this address sent as a whole speaks against the address.
   return {
     done: false,
@@ -216,19 +215,17 @@ export async function download(options: DownloadOptions): Promise<'present' | 'd
     for (let failed = 0; ; ) {
       const outcome = await attemptOnce(url, part, options);
       if (outcome.done) {
-        try {
-          await rename(part, path);
-        } catch (error) {
-          throw ioError('a writable file', path, error);
-        }
+        await moveInto(part, path);
         return 'downloaded';
       }
       last = outcome.failure;
       if (last.permanent) break;
       failed = outcome.gained >= progressBytes ? 1 : failed + 1;
       if (failed >= attempts) break;
+      const waitMs = Math.min(30_000, (options.backoffMs ?? 1000) * 2 ** (failed - 1));
+      options.onRetry?.({ url, message: last.message, attempt: failed + 1, attempts, waitMs });
       try {
-        await sleep(Math.min(30_000, (options.backoffMs ?? 1000) * 2 ** (failed - 1)), undefined, { signal });
+        await sleep(waitMs, undefined, { signal });
       } catch {
         throw abortError(signal as AbortSignal, `the download of ${path}`);
       }

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 
 import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
-import { dataDirectory } from '../files';
+import { directoryOf } from '../directory';
 import { datasetNames, sources, type DatasetName } from '../sets';
 import type { SourceFile } from '../sets/source';
-import { download, type DownloadProgress } from './download';
+import { download, type DownloadProgress, type DownloadRetry } from './download';
 import type { Environment } from './proxy';
 
 /** How far the download of a data set is. */
@@ -35,6 +35,8 @@ export interface FetchOptions {
   ca?: string;
   /** The function that is told of every piece that has arrived. */
   onProgress?: (progress: FetchProgress) => void;
+  /** The function that is told of every failure before the pause that follows it. */
+  onRetry?: (retry: DownloadRetry) => void;
   /** The signal that stops the download, which a later call continues. */
   signal?: AbortSignal;
 }
@@ -67,6 +69,7 @@ const fetchKeys = [
   'backoffMs',
   'ca',
   'onProgress',
+  'onRetry',
   'signal',
 ] as const satisfies readonly (keyof FetchOptions)[];
 
@@ -100,6 +103,7 @@ export async function fetchFiles(
       ca: options.ca,
       signal: options.signal,
       env: options.env,
+      onRetry: options.onRetry,
       onProgress: (progress) =>
         options.onProgress?.({ ...progress, file: file.name, fileIndex: index + 1, fileCount: files.length }),
     });
@@ -129,7 +133,7 @@ export async function fetchDataset(name: DatasetName, options: FetchOptions = {}
   if (options.backoffMs !== undefined) checkInteger(options.backoffMs, 'backoffMs', { min: 0 });
   checkSignal(options.signal, 'signal');
   const { urls, files } = source.download;
-  const directory = await dataDirectory(name, options.directory, true);
+  const directory = await directoryOf(name, options.directory, true);
   return {
     name,
     directory,

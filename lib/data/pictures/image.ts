@@ -1,4 +1,7 @@
 /** One picture file, brought to the shape a network takes. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
 import { checkInteger, checkOptions, checkSignal, checkString, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { readBounded } from '../files';
@@ -23,16 +26,28 @@ interface Sharp {
 }
 type SharpFactory = (input: Buffer, options: { limitInputPixels: number }) => Sharp;
 
-function loadSharp(origin: string): SharpFactory {
+/** The package of the project around, too: onespike may be installed globally, or by npx. */
+function requireSharp(): SharpFactory {
   try {
     return require('sharp') as SharpFactory;
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    return createRequire(join(process.cwd(), 'package.json'))('sharp') as SharpFactory;
+  }
+}
+
+function loadSharp(origin: string): SharpFactory {
+  try {
+    return requireSharp();
+  } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
-    const state = missing ? 'is not installed: npm install sharp' : `does not load: ${(error as Error).message}`;
+    const state = missing
+      ? 'is not installed: npm install sharp (with npx: npx -p onespike -p sharp onespike ...)'
+      : `does not load: ${(error as Error).message}`;
     throw new OneSpikeError(
       'ERR_FORMAT',
       `Expected a PNG, PPM (P6) or PGM (P5) picture in ${origin} but received another format; ` +
-        `JPEG, WebP and interlaced PNG need the optional package sharp, which ${state}`,
+        `JPEG, WebP, AVIF, GIF, TIFF and interlaced PNG need the optional package sharp, which ${state}`,
       { cause: error },
     );
   }

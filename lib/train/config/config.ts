@@ -17,7 +17,7 @@ import {
   text,
   valueAt,
 } from '../../check/schema';
-import { datasetNames } from '../../data';
+import { checkTakenOptions, datasetNames } from '../../data';
 import { OneSpikeError } from '../../errors';
 import {
   checkIntensities,
@@ -31,7 +31,7 @@ import {
 import { PRECISIONS } from '../../model/network';
 import { BACKEND_CHOICES, MAX_DEVICE } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
-import { defaultDataset, defaultPreset, presetConfig, presetNames } from './presets';
+import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutConversion } from './presets';
 
 // Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
 const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
@@ -177,10 +177,9 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   const asked = overrides.reduce(applyOverride, given);
   const name = valueAt(asked, ['model', 'name']);
   const network = (presetNames as readonly unknown[]).includes(name) ? name : defaultPreset;
-  let under = presetConfig(
-    String(asked.preset ?? network),
-    String(valueAt(asked, ['dataset', 'name']) ?? defaultDataset),
-  );
+  let under = presetConfig(String(asked.preset ?? network), datasetOf(asked));
+  if (valueAt(asked, ['convert', 'enabled']) === false && asked.init === undefined)
+    under = mergeConfig(under, withoutConversion);
   if (valueAt(asked, ['model', 'layers']) !== undefined) {
     const {
       name: _name,
@@ -192,5 +191,13 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
     } = under.model as PlainObject;
     under = { ...under, model: rest };
   }
-  return parseConfig(overrides.reduce(applyOverride, mergeConfig(under, given)));
+  const config = parseConfig(overrides.reduce(applyOverride, mergeConfig(under, given)));
+  checkTakenOptions(config.dataset.name, config.dataset, 'dataset.');
+  return config;
+}
+
+/** Files without the name of their data set are a folder of pictures. */
+function datasetOf(asked: PlainObject): string {
+  const otherwise = valueAt(asked, ['dataset', 'directory']) === undefined ? defaultDataset : 'folder';
+  return String(valueAt(asked, ['dataset', 'name']) ?? otherwise);
 }

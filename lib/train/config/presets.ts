@@ -94,6 +94,12 @@ const byPair: Record<string, PlainObject> = {
   'vgg16/shapes': { snn: { epochs: 40, optimizer: { learningRate: 6e-4 } } },
 };
 
+/**
+ * Spiking training that no conversion precedes starts with thresholds that the inputs of deep layers do not reach, and the default
+ * surrogate has no gradient there.
+ */
+export const withoutConversion: PlainObject = { model: { surrogate: 'arctan' } };
+
 /** Returns the complete configuration of a preset on a data set, as `train` accepts it. Errors: ERR_ARG for an unknown name. */
 export function presetConfig(name: string, dataset: string = defaultDataset): Record<string, unknown> {
   checkOneOf(name, 'preset', presetNames);

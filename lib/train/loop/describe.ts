@@ -5,14 +5,16 @@ import { layerShapes } from '../../model/description';
 import type { Network } from '../../model/network';
 import { hostInfo } from '../../native/devices';
 import type { TrainConfig } from '../config/config';
-import type { StartEvent } from '../run/events';
-import type { RunInfo } from '../run/run-folder';
+import type { RunWarning, StartEvent } from '../run/events';
+import type { ImageHashes } from '../run/data-record';
+import type { HostInfo, RunInfo } from '../run/run-folder';
 import type { RunImages } from './images';
 import type { Session } from './session';
 
 export function describeRun(
   config: TrainConfig,
   loaded: LoadedDataset,
+  hash: ImageHashes,
   network: Network,
   { rows }: RunImages,
 ): RunInfo {
@@ -31,6 +33,7 @@ export function describeRun(
       train: rows.train.length,
       validation: rows.validation.length,
       test: rows.test.length,
+      hash,
       mean: network.description.mean,
       std: network.description.std,
     },
@@ -38,7 +41,7 @@ export function describeRun(
   };
 }
 
-function describeHost(): RunInfo['host'] {
+function describeHost(): HostInfo {
   return {
     name: hostname(),
     platform: `${process.platform}-${process.arch}`,
@@ -47,6 +50,34 @@ function describeHost(): RunInfo['host'] {
     memoryBytes: totalmem(),
     node: process.version,
     simd: hostInfo().simdTarget,
+  };
+}
+
+/** A run as it goes on here: the record with this machine where it matters, and what that changes about the results. */
+export function resumedHere(info: RunInfo, { backend }: Network): { info: RunInfo; warnings: RunWarning[] } {
+  const host = describeHost();
+  const warn = (code: RunWarning['code'], what: string): RunWarning => ({
+    event: 'warning',
+    code,
+    message: `${what}: results may no longer be bit-identical to those of a run that never stopped`,
+  });
+  if (backend !== info.backend) {
+    const earlierBackends = [...(info.earlierBackends ?? []), info.backend];
+    return {
+      info: { ...info, backend, earlierBackends },
+      warnings: [warn('OTHER_BACKEND', `the run comes from backend ${info.backend} and goes on on ${backend}`)],
+    };
+  }
+  // Sums of the CPU kernels are as wide as its vectors, and not every processor multiplies and adds in one rounding.
+  if (backend !== 'cpu' || host.simd === info.host.simd) return { info, warnings: [] };
+  return {
+    info: { ...info, host, earlierHosts: [...(info.earlierHosts ?? []), info.host] },
+    warnings: [
+      warn(
+        'OTHER_INSTRUCTION_SET',
+        `the run comes from a processor with ${info.host.simd} and goes on on one with ${host.simd}`,
+      ),
+    ],
   };
 }
 

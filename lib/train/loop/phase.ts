@@ -22,7 +22,7 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
     const event = epochEvent(session, phase, validation);
     await session.recordEpoch(event);
     yield event;
-    yield* activityWarnings(event.layers, phase, event.epoch);
+    yield* activityWarnings(event.layers, event, session.config);
   }
 }
 

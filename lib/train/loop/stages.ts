@@ -61,7 +61,7 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     layers,
   };
   await session.recordConversion(event, validation);
-  return [event, ...activityWarnings(layers, 'snn', 0)];
+  return [event, ...activityWarnings(layers, { phase: 'snn', epoch: 0 }, config)];
 }
 
 async function thresholdsOf(session: Session): Promise<Record<string, number>> {

@@ -1,18 +1,28 @@
 /** Training as a stream of events: a new run, or the continuation of one. */
-import { rmdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, checkString } from '../../check';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkString,
+} from '../../check';
+import type { DataWarning, LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
+import { absolutePath } from '../../io/paths';
 import { MAX_STEPS } from '../../model/network/inputs';
 import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
-import type { StartEvent, TrainEvent } from '../run/events';
-import { lockRun } from '../run/lock';
+import { changeConfig, recordChange } from '../run/changes';
+import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
+import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
 import { next, type Stage } from '../run/state';
-import { describeRun, startEvent } from './describe';
-import { loadConfigured, networkOf } from './model';
-import { isAbort, Session, type SessionOptions } from './session';
+import { describeRun, resumedHere, startEvent } from './describe';
+import { inDirectory, loadConfigured, networkOf } from './model';
+import { Session, type SessionOptions } from './session';
+import { resumable, settle } from './settle';
 import { stageWork } from './stages';
 
 /** Options of `train`. */
@@ -36,6 +46,14 @@ export interface ResumeOptions extends TrainOptions {
   device?: number | undefined;
   /** The number of CPU threads; by default that of the start of the run. Results do not depend on it. */
   threads?: number | undefined;
+  /** Go on, with a warning, although the images are not those that the run began with; false by default. */
+  acceptChangedData?: boolean | undefined;
+  /** The folder of the data set, if its files have moved. The run remembers it. */
+  directory?: string | undefined;
+  /** Changes of the configuration: more epochs, other rates. A finished run with more epochs continues its last phase. */
+  changes?: TrainConfigInput | undefined;
+  /** Take the lock of a process on another machine or in another container at once; false by default. */
+  force?: boolean | undefined;
 }
 
 /**
@@ -50,83 +68,114 @@ export async function* train(
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const checked = checkTrainOptions(options);
   const resolved = resolveConfig(config);
-  // run.json names the folder of the data for whoever reads it, from wherever that is.
-  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = resolve(resolved.dataset.directory);
-  const name = `${resolved.model.layers === undefined ? resolved.model.name : (resolved.model.name ?? 'custom')}-${resolved.dataset.name}`;
-  const folder = new RunFolder(resolve(resolved.out ?? defaultOut(name)));
-  await folder.create();
-  const unlock = await lockRun(folder.path);
-  let begun = false;
+  // run.json names files and folders for whoever reads it, from wherever that is.
+  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
+  if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
+  const folder = new RunFolder(absolutePath(resolved.out ?? defaultOut(runName(resolved))));
+  const another = resolved.out === undefined;
+  // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
+  await folder.checkFree({ another });
+  const loaded = await loadConfigured(resolved, folder.path, checked.signal);
+  const description = networkOf(resolved.model, loaded);
+  const hash = await hashDataset(loaded);
+  const session = await Session.open(
+    { config: resolved, folder, loaded, description },
+    (network, images) => ({
+      info: describeRun(resolved, loaded, hash, network, images),
+      warnings: warningEvents(loaded.warnings),
+    }),
+    checked,
+  );
+  const begin = async (): Promise<void> => {
+    await folder.create({ another });
+    await folder.writeInfo(session.info);
+    await folder.prepare();
+    await session.save();
+  };
   try {
-    const loaded = await loadConfigured(resolved, folder.path, checked.signal);
-    const session = await Session.open(
-      { config: resolved, folder, loaded, description: networkOf(resolved.model, loaded) },
-      (network, images) => describeRun(resolved, loaded, network, images),
-      checked,
-    );
-    const begin = async (): Promise<void> => {
-      await folder.writeInfo(session.info);
-      begun = true;
-      await folder.prepare();
-      await session.save();
-    };
     yield* work(session, null, begin);
   } finally {
-    await unlock();
-    // A run that failed before it began leaves nothing behind.
-    if (!begun) await rmdir(folder.path).catch(() => undefined);
+    await folder.abandon();
   }
+}
+
+/** The first part of the default name of a run folder. */
+function runName({ model, dataset }: TrainConfig): string {
+  return `${model.layers === undefined ? model.name : (model.name ?? 'custom')}-${dataset.name}`;
 }
 
 /**
  * Continues an interrupted run and yields what happens; the result is bit-identical to that of an uninterrupted run. A
- * finished run yields `done` once more.
+ * finished run yields `done` once more, unless `changes` give it more epochs.
  *
- * Errors: those of `train`; ERR_IO if there is no run at `run`.
+ * Errors: those of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run cannot take.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
-  const folder = new RunFolder(resolve(checkString(run, 'run')));
+  const folder = new RunFolder(absolutePath(checkString(run, 'run')));
   const checked = checkTrainOptions(options, resumeOptions);
-  const { backend, device, threads } = options;
+  const { backend, device, threads, acceptChangedData, directory, changes = {}, force } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
   if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
-  const info = await folder.readInfo();
-  if (info.results !== undefined) {
-    yield { ...info.results, run: folder.path };
+  if (acceptChangedData !== undefined) checkBoolean(acceptChangedData, 'acceptChangedData');
+  if (force !== undefined) checkBoolean(force, 'force');
+  const stored = await folder.readInfo();
+  const changed = changeConfig(inDirectory(stored.config, directory), changes);
+  if (stored.results !== undefined && Object.keys(changed.set).length === 0) {
+    yield { ...stored.results, run: folder.path };
     return;
   }
-  const unlock = await lockRun(folder.path);
+  await folder.lock({ force });
   try {
     // Another backend rounds otherwise, so `auto` must not choose again, and neither must the default of the precision.
     const config: TrainConfig = {
-      ...info.config,
-      backend: backend ?? (info.backend as BackendName),
-      device: device ?? info.config.device,
-      threads: threads ?? info.config.threads,
-      precision: runPrecision(info),
+      ...changed.config,
+      backend: backend ?? (stored.backend as BackendName),
+      device: device ?? changed.config.device,
+      threads: threads ?? changed.config.threads,
+      precision: runPrecision(stored),
     };
     const loaded = await loadConfigured(config, folder.path, checked.signal);
+    const differences = await checkSameData(stored, loaded, acceptChangedData === true);
     const session = await Session.open(
-      { config, folder, loaded, description: info.network },
-      (network) => onBackend(info, network.backend),
+      { config, folder, loaded, description: stored.network },
+      (network, _images, state) => {
+        const here = resumedHere(stored, network);
+        const warnings = [...here.warnings, ...warningEvents([...differences, ...loaded.warnings])];
+        return { info: recordChange(here.info, changed, state), warnings };
+      },
       checked,
     );
+    const { stage, epoch, step } = session.state;
     const begin = async (): Promise<void> => {
       await folder.prepare();
-      await folder.truncateMetrics(session.state.metricsBytes);
-      if (session.info.backend !== info.backend) await folder.writeInfo(session.info);
+      await session.continueRun(stored.config, changed);
+      if (session.info !== stored) await folder.writeInfo(session.info);
     };
-    const { stage, epoch, step } = session.state;
-    yield* work(session, { stage, epoch, step, backend: info.backend }, begin);
+    yield* work(session, { stage, epoch, step, backend: stored.backend }, begin);
   } finally {
-    await unlock();
+    await folder.unlock();
   }
 }
 
-function onBackend(info: RunInfo, backend: BackendName): RunInfo {
-  if (backend === info.backend) return info;
-  return { ...info, backend, earlierBackends: [...(info.earlierBackends ?? []), info.backend] };
+/**
+ * What has changed about the images of a run, if that is accepted.
+ * Errors: ERR_STATE if the classes are others, or if the images are and `accept` is false.
+ */
+async function checkSameData(info: RunInfo, loaded: LoadedDataset, accept: boolean): Promise<DataWarning[]> {
+  checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
+  const parts = await changedParts(info.dataset, loaded);
+  const warnings = parts.map((part) => changeWarning(info.dataset, loaded, part));
+  if (parts.length === 0 || accept) return warnings;
+  throw new OneSpikeError(
+    'ERR_STATE',
+    `Expected the images of the run but ${warnings.map(({ message }) => message).join('; and ')}. Restore them, or go on with ` +
+      'these (acceptChangedData, --accept-changed-data)',
+  );
+}
+
+function warningEvents(warnings: readonly DataWarning[]): RunWarning[] {
+  return warnings.map((warning) => ({ event: 'warning', ...warning }));
 }
 
 const trainOptions = ['signal', 'progressSeconds', 'stepsAtOnce'] as const satisfies readonly (keyof TrainOptions)[];
@@ -135,6 +184,10 @@ const resumeOptions = [
   'backend',
   'device',
   'threads',
+  'acceptChangedData',
+  'directory',
+  'changes',
+  'force',
 ] as const satisfies readonly (keyof ResumeOptions)[];
 
 function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOptions)[] = trainOptions): SessionOptions {
@@ -154,8 +207,10 @@ async function* work(
   begin: () => Promise<void>,
 ): AsyncGenerator<TrainEvent, void> {
   try {
-    await begin();
-    yield* savingWhenInterrupted(session, stagesOf(session, resumed));
+    await begin().catch(async (error) => {
+      throw await resumable(error, session.folder);
+    });
+    yield* savingWhenEnded(session, stagesOf(session, resumed));
   } finally {
     await session.dispose();
   }
@@ -164,6 +219,7 @@ async function* work(
 /** The stages that are left. What a stage reports comes when the start of the next one is on disk. */
 async function* stagesOf(session: Session, resumed: StartEvent['resumed']): AsyncGenerator<TrainEvent, void> {
   yield startEvent(session, resumed);
+  yield* session.warnings;
   for (let stage: Stage | null = session.state.stage; stage !== null; ) {
     const report = yield* stageWork[stage](session);
     stage = next(stage, session.config);
@@ -172,8 +228,8 @@ async function* stagesOf(session: Session, resumed: StartEvent['resumed']): Asyn
   }
 }
 
-/** Passes the events on. If the signal or the consumer ends them, the run is saved where it is. */
-async function* savingWhenInterrupted(
+/** Passes the events on. If the signal, a file or the consumer ends them, the run is saved where it is. */
+async function* savingWhenEnded(
   session: Session,
   events: AsyncGenerator<TrainEvent, void>,
 ): AsyncGenerator<TrainEvent, void> {
@@ -183,13 +239,10 @@ async function* savingWhenInterrupted(
     leftByConsumer = false;
   } catch (error) {
     leftByConsumer = false;
-    if (!isAbort(error)) throw error;
-    await session.saveInterrupted();
+    const { saved, error: reported } = await settle(session, error);
     const { stage, epoch, step } = session.state;
-    yield { event: 'saved', run: session.folder.path, stage, epoch, step };
-    throw error instanceof OneSpikeError
-      ? error
-      : new OneSpikeError('ERR_ABORTED', 'Training was interrupted', { cause: error });
+    if (saved) yield { event: 'saved', run: session.folder.path, stage, epoch, step };
+    throw reported;
   } finally {
     if (leftByConsumer) await session.saveInterrupted();
   }

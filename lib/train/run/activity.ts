@@ -1,7 +1,9 @@
 /** How much of each spiking layer fires, and whether that still carries information. */
 import { layerName, type SpikingLayer } from '../../model/layer';
 import type { Network } from '../../model/network';
-import type { LayerActivity, Phase, WarningEvent } from './events';
+import type { Surrogate } from '../../model/description';
+import type { TrainConfig } from '../config/config';
+import type { LayerActivity, LayerWarning, Phase } from './events';
 
 /** The hidden ones of a network's spiking layers (the output layer is the last). */
 export function hiddenLayers(network: Network): readonly SpikingLayer[] {
@@ -30,18 +32,67 @@ export function meanActivity(activity: readonly LayerActivity[]): number {
 const dead = 0.001;
 const saturated = 0.95;
 
-/** A warning with a hint for every hidden layer that hardly fires or fires nearly everywhere. */
-export function activityWarnings(layers: readonly LayerActivity[], phase: Phase, epoch: number): WarningEvent[] {
-  return layers.flatMap(({ layer, spikesPerNeuron }): WarningEvent[] => {
+/** Surrogates without a gradient far from the threshold: a neuron that never comes near it stays as it is. */
+const narrowSurrogates: readonly string[] = ['triangle', 'rectangular'] satisfies Surrogate[];
+
+type Choices = Pick<TrainConfig, 'model' | 'init' | 'convert' | 'snn'>;
+
+/** A warning for every hidden layer that hardly fires or fires nearly everywhere, with what `config` lets one change about it. */
+export function activityWarnings(
+  layers: readonly LayerActivity[],
+  { phase, epoch }: { phase: Phase; epoch: number },
+  config: Choices,
+): LayerWarning[] {
+  return layers.flatMap(({ layer, spikesPerNeuron }): LayerWarning[] => {
+    if (spikesPerNeuron >= dead && spikesPerNeuron <= saturated) return [];
+    const silent = spikesPerNeuron < dead;
     const percent = `${(100 * spikesPerNeuron).toFixed(spikesPerNeuron < 0.01 ? 3 : 1)} %`;
-    if (spikesPerNeuron < dead) {
-      const message = `${layer} is nearly silent: ${percent} of its neurons fire. Lower convert.scale or convert.percentile, or raise snn.optimizer.neuronLearningRate.`;
-      return [{ event: 'warning', code: 'DEAD_LAYER', layer, spikesPerNeuron, phase, epoch, message }];
-    }
-    if (spikesPerNeuron > saturated) {
-      const message = `${layer} fires almost everywhere: ${percent} of its neurons. Raise convert.scale or convert.percentile, or lower the learning rate.`;
-      return [{ event: 'warning', code: 'SATURATED_LAYER', layer, spikesPerNeuron, phase, epoch, message }];
-    }
-    return [];
+    const message = silent
+      ? `${layer} is nearly silent: ${percent} of its neurons fire. ${sentence(wakingAdvice(config))}`
+      : `${layer} fires almost everywhere: ${percent} of its neurons. ${sentence(calmingAdvice(config))}`;
+    return [
+      {
+        event: 'warning',
+        code: silent ? 'DEAD_LAYER' : 'SATURATED_LAYER',
+        layer,
+        spikesPerNeuron,
+        phase,
+        epoch,
+        message,
+      },
+    ];
   });
+}
+
+/** Where the thresholds of a run come from, as the keys to change them by. */
+function thresholdKeys({ model, init, convert }: Choices): string[] {
+  if (convert.enabled) return ['convert.scale', 'convert.percentile'];
+  // A model file brings its own.
+  if (init !== undefined) return [];
+  return [model.layers === undefined ? 'model.threshold' : 'the threshold of the layer'];
+}
+
+function wakingAdvice(config: Choices): string[] {
+  const keys = thresholdKeys(config);
+  return [
+    ...(keys.length > 0 ? [`lower ${keys.join(' or ')}`] : []),
+    ...(config.snn.epochs > 0 && narrowSurrogates.includes(config.model.surrogate)
+      ? ['take a surrogate that reaches further (model.surrogate=arctan)']
+      : []),
+    ...(config.snn.epochs > 0 ? ['raise snn.optimizer.neuronLearningRate'] : []),
+  ];
+}
+
+function calmingAdvice(config: Choices): string[] {
+  const keys = thresholdKeys(config);
+  return [
+    ...(keys.length > 0 ? [`raise ${keys.join(' or ')}`] : []),
+    ...(config.snn.epochs > 0 ? ['lower snn.optimizer.learningRate'] : []),
+  ];
+}
+
+/** `Lower a, or raise b.` */
+function sentence(advice: readonly string[]): string {
+  const text = advice.join(', or ');
+  return text === '' ? '' : `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 }

@@ -1,4 +1,5 @@
 // What training reports, one object at a time; `--json` prints the same objects, one a line.
+import type { DataWarning } from '../../data';
 import type { LayerName } from '../../model/layer';
 
 /** A phase of training: the ReLU network, or the spiking network. */
@@ -122,8 +123,8 @@ export interface ConvertedEvent {
   layers: LayerActivity[];
 }
 
-/** A warning: a layer in which hardly any neuron fires, or nearly every one. */
-export interface WarningEvent {
+/** A warning about a layer in which hardly any neuron fires, or nearly every one. */
+export interface LayerWarning {
   event: 'warning';
   /** The kind of the warning. */
   code: 'DEAD_LAYER' | 'SATURATED_LAYER';
@@ -138,6 +139,18 @@ export interface WarningEvent {
   /** The warning as a sentence. */
   message: string;
 }
+
+/** A warning about the images or the machine that changes what the results mean. */
+export interface RunWarning {
+  event: 'warning';
+  /** The kind of the warning. */
+  code: DataWarning['code'] | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
+  /** The warning as a sentence. */
+  message: string;
+}
+
+/** A warning of a training run. */
+export type WarningEvent = LayerWarning | RunWarning;
 
 /** The position at which an interrupted run was saved. */
 export interface SavedEvent {

@@ -13,14 +13,15 @@ constexpr int kWholeNetwork = -1;
 
 template <class F>
 void ProfiledBackend::timed(const char* operation, int layer, const F& call) {
+  auto entry = std::find_if(entries_.begin(), entries_.end(),
+                            [&](const ProfileEntry& e) { return e.layer == layer && e.operation == operation; });
+  // Before the call: an update that was made and then finds no memory for its entry would be half a step.
+  if (entry == entries_.end()) entry = entries_.insert(entries_.end(), ProfileEntry{layer, operation, {}, 0, 0});
   const auto start = std::chrono::steady_clock::now();
   call();
   (void)inner_->finish();  // an error stays: who finishes the step receives it
   const double milliseconds =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-  auto entry = std::find_if(entries_.begin(), entries_.end(),
-                            [&](const ProfileEntry& e) { return e.layer == layer && e.operation == operation; });
-  if (entry == entries_.end()) entry = entries_.insert(entries_.end(), ProfileEntry{layer, operation, {}, 0, 0});
   entry->choice = inner_->last_choice();
   entry->milliseconds += milliseconds;
   ++entry->calls;

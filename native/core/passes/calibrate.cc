@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/guard.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -106,7 +107,7 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
       backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
   }
   if (Status status = backend.finish(); !status.ok()) return status;
-  Status status = calibrate_layers(net, staged, percentile, scale, stop);
+  Status status = guarded([&] { return calibrate_layers(net, staged, percentile, scale, stop); });
   for (size_t i = 0; !status.ok() && i < stages.size(); ++i)
     backend.upload(net.parameters[i].neuron, &before[2 * i], 2 * sizeof(float));
   return status;

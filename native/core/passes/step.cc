@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
 #include "core/guard.h"
 #include "core/passes/passes.h"
@@ -201,29 +202,37 @@ Status make_steps(NetworkState& net, const StepGroup& group, StepKind kind, cons
   return Status::success();
 }
 
-StepStats stats_of(const StepResult& result, const int64_t* spikes, size_t stages, bool labelled, bool backward) {
-  StepStats stats;
-  stats.spikes.assign(spikes, spikes + stages - 1);
-  stats.correct = result.correct;
-  stats.gradient_norm = backward ? std::sqrt(result.squared_norm) : 0;
-  stats.loss = labelled ? result.loss : std::numeric_limits<double>::quiet_NaN();
-  return stats;
-}
+// Where the host receives the answers of a group. All of it is allocated before the first step: once a step has updated
+// the parameters nothing may fail until it is counted.
+struct Answers {
+  Answers(size_t steps, size_t stages) : results(steps), spikes(steps * stages), stats(steps) {
+    for (StepStats& one : stats) one.spikes.resize(stages - 1);
+  }
+
+  std::vector<StepResult> results;
+  std::vector<int64_t> spikes;
+  std::vector<StepStats> stats;
+};
 
 bool is_finite(const StepStats& stats) { return std::isfinite(stats.loss) && std::isfinite(stats.gradient_norm); }
 
 // Waits for the steps, and gives the answers of those up to the first that is not finite.
-Status look(NetworkState& net, size_t made, bool labelled, bool backward, std::vector<StepStats>* stats) {
+Status look(NetworkState& net, size_t made, bool labelled, bool backward, Answers* answers) {
   const size_t stages = net.plan.stages.size();
-  std::vector<StepResult> results(made);
-  std::vector<int64_t> spikes(made * stages);
-  net.backend->download(results.data(), net.results.data(), results.size() * sizeof(StepResult));
-  net.backend->download(spikes.data(), net.counts.data(), spikes.size() * sizeof(int64_t));
+  net.backend->download(answers->results.data(), net.results.data(), made * sizeof(StepResult));
+  net.backend->download(answers->spikes.data(), net.counts.data(), made * stages * sizeof(int64_t));
   if (Status status = net.backend->finish(); !status.ok()) return status;
-  for (size_t i = 0; i < made; ++i) {
-    stats->push_back(stats_of(results[i], &spikes[i * stages], stages, labelled, backward));
-    if (labelled && !is_finite(stats->back())) break;
+  size_t answered = 0;
+  for (bool ends = false; answered < made && !ends; ++answered) {
+    const StepResult& result = answers->results[answered];
+    StepStats& stats = answers->stats[answered];
+    std::copy_n(&answers->spikes[answered * stages], stages - 1, stats.spikes.begin());
+    stats.correct = result.correct;
+    stats.gradient_norm = backward ? std::sqrt(result.squared_norm) : 0;
+    stats.loss = labelled ? result.loss : std::numeric_limits<double>::quiet_NaN();
+    ends = labelled && !is_finite(stats);
   }
+  answers->stats.resize(answered);
   return Status::success();
 }
 
@@ -248,6 +257,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
              traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
   const StepKind kind{mode, backward, traced, nullptr, ends_early ? &early : nullptr};
   StagedBatch staged;
+  Answers answers(group.count, net.plan.stages.size());
   size_t made = 0;
   Status status = prepare(net, group, mode, backward);
   if (status.ok()) status = make_steps(net, group, kind, out, stop, &staged, &made);
@@ -255,7 +265,8 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   if (out && out->logits && !ends_early)
     net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
   const bool labelled = staged.labels != nullptr;
-  if (status = look(net, made, labelled, backward, stats); !status.ok()) return status;
+  if (status = look(net, made, labelled, backward, &answers); !status.ok()) return status;
+  *stats = std::move(answers.stats);
   if (ends_early) stats->front().correct = early.correct;
   if (ends_early && labelled) stats->front().loss = early.loss;
 
@@ -266,14 +277,16 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
     net.random_step += updated;
   }
   if (!failed) return status;
-  if (stats->size() == group.count) {
-    stats->back().bad_layer = find_bad_layer(net, kind);
+  status = guarded([&] {
+    int* const layer = &stats->back().bad_layer;
+    if (stats->size() < group.count) return find_bad_layer_again(net, group, stats->size() - 1, mode, layer);
+    *layer = find_bad_layer(net, kind);
     return net.backend->finish();
-  }
-  status = find_bad_layer_again(net, group, stats->size() - 1, mode, &stats->back().bad_layer);
-  if (status.ok() || stats->size() == 1) return status;
+  });
+  if (status.ok()) return status;
+  // Without its layer the last step is not reported: the call that begins with it is.
   stats->pop_back();
-  return Status::success();
+  return stats->empty() ? status : Status::success();
 }
 
 Status aborted() {

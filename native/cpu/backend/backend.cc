@@ -29,6 +29,10 @@ constexpr int kMaxBlockImages = 256;
 
 }  // namespace
 
+CpuBackend::CpuBackend(int threads, Precision precision) : pool_(threads), precision_(precision) {
+  for (int i = 0; i < pool_.threads(); ++i) workers_.emplace_back(scratch_);
+}
+
 ChunkLimits CpuBackend::limits() const {
   return {kChunkBytes, kInferenceBytes, kAnnChunkBytes, kBlockBytes, kMaxChunkImages, kMaxBlockImages};
 }
@@ -53,15 +57,8 @@ void CpuBackend::zero(void* memory, size_t bytes) {
 }
 
 void CpuBackend::release_scratch() {
-  forward_events_ = {};
-  window_bits_ = {};
-  gradient_events_ = GradientEvents();
-  buckets_ = {};
-  row_events_ = {};
-  workers_.clear();
-  gradient_halves_ = {};
-  filter_ = {};
-  doubts_ = {};
+  scratch_.release();
+  filter_.clear();
 }
 
 }  // namespace onespike::cpu

@@ -28,10 +28,13 @@ struct DenseTile {
   const float* bias;
 };
 
-// What one thread of a dense operation has for itself.
-struct DenseWorker {
+// What one thread of an operation has for itself.
+struct Worker {
+  explicit Worker(ScratchSet& set) : memory(set) {}
+  float* floats() const { return static_cast<float*>(static_cast<void*>(memory.data())); }
+
   Scratch<uint32_t> memory;
-  const DenseTile* packed = nullptr;  // whose panel it holds
+  const DenseTile* packed = nullptr;  // whose panel it holds, in a dense product
 };
 
 // Distances in a destination map.
@@ -41,7 +44,7 @@ struct DenseStrides {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(int threads, Precision precision) : pool_(threads), precision_(precision) {}
+  CpuBackend(int threads, Precision precision);
   const char* name() const override { return "cpu"; }
   ChunkLimits limits() const override;
 
@@ -52,6 +55,7 @@ class CpuBackend final : public Backend {
   void zero(void* memory, size_t bytes) override;
   void copy(void* to, const void* from, size_t bytes) override;
   void release_scratch() override;
+  int64_t workspace_held() const override { return scratch_.bytes(); }
 
   void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
               const EncodeParams& p) override;
@@ -112,29 +116,30 @@ class CpuBackend final : public Backend {
   // The first stage reads images: its products are few and stay in 32 bits.
   Precision precision_of(const StageShape& s) const;
   // Runs every task(worker, i), a worker on one thread at a time and with as many words of memory as asked for.
-  void each_worker(int64_t tasks, int64_t words, const std::function<void(DenseWorker& worker, int64_t i)>& task);
+  void each_worker(int64_t tasks, int64_t words, const std::function<void(Worker& worker, int64_t i)>& task);
   void dense_product(const DenseTask& common, const DenseWalk& walk, const std::vector<DenseTile>& tiles, int n,
                      int64_t source_image, const DenseStrides& to, int64_t panel_words, const PackPanel& pack);
 
   ThreadPool pool_;
   Precision precision_;
-  EventLists forward_events_;
+  ScratchSet scratch_;  // of all members below
+  EventLists forward_events_{scratch_};
   bool by_tables_ = false;  // how spiking_forward goes through the events that were sorted last
-  WindowBits window_bits_;
-  Scratch<float> tables_;
-  FilterStore filter_;
-  Scratch<float> filter_scalars_;
-  Scratch<Doubt> doubts_;
-  GradientEvents gradient_events_;
+  WindowBits window_bits_{scratch_};
+  Scratch<float> tables_{scratch_};
+  FilterStore filter_{scratch_};
+  Scratch<float> filter_scalars_{scratch_};
+  Scratch<Doubt> doubts_{scratch_};
+  GradientEvents gradient_events_{scratch_};
   GradientChoice gradient_choice_;
-  EventBuckets buckets_;
-  RowEvents row_events_;
-  std::vector<DenseWorker> workers_;
-  Scratch<uint16_t> gradient_halves_;
-  Scratch<NeuronGradient> partial_;
-  Scratch<double> sums_;
-  Scratch<int64_t> counts_;
-  std::vector<float> logits_;  // of the gradient of one image
+  EventBuckets buckets_{scratch_};
+  RowEvents row_events_{scratch_};
+  std::vector<Worker> workers_;  // one per thread
+  Scratch<uint16_t> gradient_halves_{scratch_};
+  Scratch<NeuronGradient> partial_{scratch_};
+  Scratch<double> sums_{scratch_};
+  Scratch<int64_t> counts_{scratch_};
+  Scratch<float> d_logits_{scratch_};  // of one image
   KernelChoice choice_;
   float source_scale_ = 1;
 };

@@ -80,10 +80,8 @@ void CpuBackend::pack_input(float* packed, const float* src, int n, const StageS
   });
 }
 
-void CpuBackend::each_worker(int64_t tasks, int64_t words,
-                             const std::function<void(DenseWorker& worker, int64_t i)>& task) {
+void CpuBackend::each_worker(int64_t tasks, int64_t words, const std::function<void(Worker& worker, int64_t i)>& task) {
   const int64_t count = std::min<int64_t>(pool_.threads(), tasks);
-  workers_.resize(size_t(pool_.threads()));
   for (int64_t i = 0; i < count; ++i) workers_[i].memory.reserve(size_t(words)), workers_[i].packed = nullptr;
   std::atomic<int64_t> next{0};
   pool_.parallel_for(count, [&](int64_t worker) {
@@ -101,7 +99,7 @@ void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, c
   const int64_t parts = int64_t(pieces.size());
   const int64_t splits = std::clamp<int64_t>(kTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, parts),
                 tasks = int64_t(tiles.size()) * splits;
-  each_worker(tasks, pack ? panel_words : 0, [&](DenseWorker& worker, int64_t i) {
+  each_worker(tasks, pack ? panel_words : 0, [&](Worker& worker, int64_t i) {
     const DenseTile& tile = tiles[i / splits];
     const int64_t split = i % splits;
     if (pack && worker.packed != &tile) pack(worker.memory.data(), tile), worker.packed = &tile;

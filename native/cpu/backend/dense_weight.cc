@@ -147,7 +147,7 @@ void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, con
   const int64_t gradient_words = int64_t(chunk_images) * chunk_rows * l.out_w * kMaxTile;
   const int64_t source_words = int64_t(chunk_images) * chunk_source_rows * l.in_w * round_up(units[0].end, kLane);
 
-  each_worker(int64_t(tiles.size() * units.size()), gradient_words + source_words, [&](DenseWorker& worker, int64_t i) {
+  each_worker(int64_t(tiles.size() * units.size()), gradient_words + source_words, [&](Worker& worker, int64_t i) {
     const Tile tile = tiles[i / units.size()];
     const WeightUnit& unit = units[i % units.size()];
     const int channels = unit.end - unit.begin;

@@ -11,7 +11,7 @@ void CpuBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
   ReadoutParams p = task.params;
   p.threshold = task.neuron[0], p.leak = task.neuron[1];
   const int rows = task.spiking ? T : 1;
-  logits_.resize(size_t(K));
+  float* const of_image = d_logits_.reserve(size_t(K));
   NeuronGradient d;
   for (int64_t i = 0; i < n; ++i) {
     float* u = task.values + i * rows * s.out_cs;
@@ -26,7 +26,7 @@ void CpuBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
       task.times[i * s.out_cs + k] = uint8_t(time);
     }
     if (!task.labels) continue;
-    float* d_logits = task.backward ? logits_.data() : nullptr;
+    float* d_logits = task.backward ? of_image : nullptr;
     task.result->loss += cross_entropy(logits, K, task.labels[i], d_logits) * task.share;
     task.result->correct += argmax(logits, K) == task.labels[i];
     if (!task.backward) continue;

@@ -98,10 +98,9 @@ int64_t CpuBackend::linear_input_gradient(const Receiver& receiver, const float*
   const std::vector<Tile> tiles = tiles_of(s.src_cs);
   const int64_t tasks = int64_t(tiles.size()) * s.taps();
   NeuronGradient* partial = partial_.reserve(size_t(tasks));
-  pool_.parallel_for(tasks, [&](int64_t i) {
-    thread_local Scratch<float> scratch;
+  each_worker(tasks, linear_input_floats(n, receiver.neuron.timesteps), [&](Worker& worker, int64_t i) {
     partial[i] = {};
-    linear_input_cell(task, int(i / tiles.size()), tiles[i % tiles.size()], scratch, &partial[i]);
+    linear_input_cell(task, int(i / tiles.size()), tiles[i % tiles.size()], worker.floats(), &partial[i]);
   });
   return tasks;
 }

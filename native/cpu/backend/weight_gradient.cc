@@ -44,12 +44,11 @@ void CpuBackend::linear_weight_gradient(float* d_weight, const SpikeSource& sour
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const int64_t rows = int64_t(s.taps()) * s.src_cs, gradient_rows = int64_t(n) * timesteps;
   const int64_t split = std::clamp<int64_t>(kTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, rows);
-  pool_.parallel_for(int64_t(tiles.size()) * split, [&](int64_t i) {
+  each_worker(int64_t(tiles.size()) * split, gradient_rows * kMaxTile, [&](Worker& worker, int64_t i) {
     const Tile tile = tiles[i / split];
     const int64_t part = i % split;
     // The tile's columns, together: a power of two apart they would evict each other from the cache.
-    thread_local Scratch<float> columns;
-    float* to = columns.reserve(size_t(gradient_rows * tile.width));
+    float* to = worker.floats();
     for (int64_t row = 0; row < gradient_rows; ++row)
       std::memcpy(to + row * tile.width, gradient + row * s.out_cs + tile.begin, sizeof(float) * tile.width);
     linear_weight_rows(

@@ -111,14 +111,13 @@ HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile
 }
 
 template <class P, int kWidth>
-HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, Scratch<float>& scratch,
+HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
                                  NeuronGradient* d_out) {
   using Weight = typename P::Weight;
   const GradientEvents& events = *task.events;
   const StageShape& s = *task.receiver.shape;
   const StepBlocks& blocks = events.blocks;
   const int64_t first_row = int64_t(cell) * s.src_cs + channel, image_sums = int64_t(blocks.timesteps) * kWidth;
-  float* HWY_RESTRICT sums = scratch.reserve(size_t(task.n * image_sums + int64_t(kLinearBlock) * kWidth));
   Weight* HWY_RESTRICT weight = reinterpret_cast<Weight*>(sums + task.n * image_sums);
   std::memset(sums, 0, sizeof(float) * task.n * image_sums);
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
@@ -145,7 +144,7 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
   }
 }
 
-void LinearInputCell(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d_out) {
+void LinearInputCell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d_out) {
   with_width(tile.width, [&](auto width) HWY_ATTR {
 #if HWY_TARGET == HWY_AVX3
     if (task.events->pairs) return input_gradient<Pair, width.value>(task, cell, tile.begin, scratch, d_out);
@@ -161,7 +160,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(LinearInputCell);
-void linear_input_cell(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d) {
+void linear_input_cell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d) {
   HWY_DYNAMIC_DISPATCH(LinearInputCell)(task, cell, tile, scratch, d);
 }
 }  // namespace onespike::cpu

@@ -130,7 +130,8 @@ void mixed_against_fp32(bool integers) {
 template <class T>
 struct Aligned {
   explicit Aligned(size_t count) : data(memory.reserve(count)) {}
-  cpu::Scratch<T> memory;
+  cpu::ScratchSet set;
+  cpu::Scratch<T> memory{set};
   T* data;
 };
 

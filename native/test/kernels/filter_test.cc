@@ -8,6 +8,7 @@
 
 #include "core/backend/backend.h"
 #include "test/support/cases.h"
+#include "test/support/failing_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -251,6 +252,27 @@ void many_doubts() {
   expect(stage.filtered(), "new weights have a filter");
 }
 
+// Without memory for the rounded weights inference goes on with floats, and tries again some thousand images later.
+void no_memory_to_round() {
+  Random random(17);
+  const StageShape s = shape_of(6, 5, 48, 80, 3, 1, 1, 1, false);
+  const Neurons p{3, {1.5f, 0.9f}};
+  constexpr int kBatch = 4, kManyImages = 10000;
+  Stage stage(s, kBatch, 3);
+  stage.set(draw_times(random, kBatch * s.src_size(), 3, 0.05), draw(random, s.weights(), 0.5),
+            Values(size_t(s.out_cs)));
+  {
+    const RefusedBlocks refused(size_t(s.weights()));
+    expect_same(stage, false, p, "without memory for rounded weights");
+    expect(refused.count() > 0 && !stage.filtered(), "they were asked for in vain");
+  }
+  expect_same(stage, false, p, "right after");
+  expect(!stage.filtered(), "they are not asked for at every call");
+  for (int images = 0; images < kManyImages && !stage.filtered(); images += kBatch) stage.times(false, false, p);
+  expect_same(stage, false, p, "much later");
+  expect(stage.filtered(), "there is memory now");
+}
+
 }  // namespace
 
 void add_filter_tests(Tests& tests) {
@@ -264,6 +286,7 @@ void add_filter_tests(Tests& tests) {
   tests.push_back({"filter: weights that change are rounded again", changed_weights});
   tests.push_back({"filter: linear layers are rounded for many images only", few_images});
   tests.push_back({"filter: linear layers with many doubts do without", many_doubts});
+  tests.push_back({"filter: floats where there is no memory to round", no_memory_to_round});
 }
 
 }  // namespace onespike::test

@@ -34,6 +34,9 @@ void add_all_tests(Tests& tests) {
   add_crossing_tests(tests);
   add_early_exit_tests(tests);
   add_group_tests(tests);
+  add_thread_pool_tests(tests);
+  add_allocation_tests(tests);
+  add_memory_tests(tests);
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

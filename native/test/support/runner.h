@@ -48,5 +48,8 @@ void add_tables_tests(Tests& tests);
 void add_crossing_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);
 void add_group_tests(Tests& tests);
+void add_thread_pool_tests(Tests& tests);
+void add_allocation_tests(Tests& tests);
+void add_memory_tests(Tests& tests);
 
 }  // namespace onespike::test

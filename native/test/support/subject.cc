@@ -18,6 +18,7 @@ struct LeftOut {
 constexpr LeftOut kLeftOut[] = {
     {"surrogate ", "functions of native/ops, without a backend"},
     {"encoder times ", "functions of native/ops, without a backend"},
+    {"random streams ", "functions of native/ops, without a backend"},
     {"batch follows ", "drawn by the host"},
     {"batch with ", "drawn by the host"},
     {"batch depends ", "drawn by the host"},

@@ -1,0 +1,81 @@
+// JSON that people have written: read whatever editors put before it, and refused with the place of the first fault.
+import { OneSpikeError } from '../errors';
+
+/** The text of a file in UTF-8 or, with a byte order mark, UTF-16, as PowerShell and Notepad write it; the mark is left out. */
+export function decodeText(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  const encoding =
+    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
+  return new TextDecoder(encoding).decode(bytes);
+}
+
+/** Errors: ERR_FORMAT with `name`, line, column, and what stands there. */
+export function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const at = firstFault(text);
+    const before = text.slice(0, at).split('\n');
+    const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
+    const rest = text.slice(at, at + 20).split('\n')[0]!;
+    const received =
+      at >= text.length
+        ? 'the end of the text'
+        : `${JSON.stringify(rest)}${comment.test(rest) ? ', a comment, which JSON does not have' : ''}`;
+    throw new OneSpikeError('ERR_FORMAT', `Expected JSON in ${name} but received ${received} at ${place}`, { cause });
+  }
+}
+
+const comment = /^(\/\/|\/\*|#)/;
+const space = /[ \t\n\r]*/y;
+const scalar = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])/y;
+// Escapes are checked, control characters are not part of a string.
+const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
+
+/**
+ * Where `text`, which is no JSON, stops being the beginning of some: the offset of the first token that may not stand there. The
+ * messages of JSON.parse differ from version to version, and not all of them say it.
+ */
+function firstFault(text: string): number {
+  let at = 0;
+  const take = (token: RegExp): boolean => {
+    token.lastIndex = at;
+    const length = token.exec(text)?.[0].length ?? 0;
+    at += length;
+    return length > 0;
+  };
+  const skipSpace = (): string => {
+    take(space);
+    return text[at] ?? '';
+  };
+  // The brackets that are open, and what may come next.
+  const open: string[] = [];
+  let next: 'value' | 'key' | 'first key' | 'first value' | 'end' = 'value';
+  for (;;) {
+    const mark = skipSpace();
+    if (next === 'end') {
+      if (open.length === 0) return at;
+      const close = open.at(-1) === '{' ? '}' : ']';
+      if (mark === close) open.pop();
+      else if (mark === ',') next = open.at(-1) === '{' ? 'key' : 'value';
+      else return at;
+      at++;
+    } else if ((next === 'first key' && mark === '}') || (next === 'first value' && mark === ']')) {
+      open.pop();
+      at++;
+      next = 'end';
+    } else if (next === 'key' || next === 'first key') {
+      if (!take(string)) return at;
+      if (skipSpace() !== ':') return at;
+      at++;
+      next = 'value';
+    } else if (mark === '{' || mark === '[') {
+      open.push(mark);
+      at++;
+      next = mark === '{' ? 'first key' : 'first value';
+    } else {
+      if (!take(string) && !take(scalar)) return at;
+      next = 'end';
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/** What a run records of its images, and how those that are loaded for it again differ from them. */
+import { createHash } from 'node:crypto';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
+import type { DataWarning, ImageSet, LoadedDataset } from '../../data';
+import { OneSpikeError } from '../../errors';
+
+/** SHA-256 of the images and labels of each part; runs of earlier versions have none. */
+export interface ImageHashes {
+  train: string;
+  test: string;
+}
+
+export interface DataRecord {
+  name: string;
+  classes: string[];
+  /** Images trained on, set aside for validation, and of the test part. */
+  train: number;
+  validation: number;
+  test: number;
+  hash?: ImageHashes | undefined;
+  mean: number[];
+  std: number[];
+}
+
+// One piece takes about 10 ms; other work of the thread comes between two of them.
+const pieceBytes = 2 ** 24;
+
+async function hashImages({ shape, labels, pixels }: ImageSet): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(shape));
+  hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength));
+  for (let at = 0; at < pixels.length; at += pieceBytes) {
+    hash.update(pixels.subarray(at, at + pieceBytes));
+    await yieldToOthers();
+  }
+  return hash.digest('hex');
+}
+
+export async function hashDataset({ train, test }: LoadedDataset): Promise<ImageHashes> {
+  return { train: await hashImages(train), test: await hashImages(test) };
+}
+
+/** Labels are positions in the list of classes: with another list they would mean other things. Errors: ERR_STATE. */
+export function checkClasses(record: Pick<DataRecord, 'classes'>, classes: readonly string[], where: string): void {
+  const same = classes.length === record.classes.length && classes.every((name, i) => name === record.classes[i]);
+  if (same) return;
+  const missing = record.classes.filter((name) => !classes.includes(name));
+  const added = classes.filter((name) => !record.classes.includes(name));
+  const difference = [
+    ...(missing.length > 0 ? [`without ${list(missing)}`] : []),
+    ...(added.length > 0 ? [`with ${list(added)}`] : []),
+    ...(missing.length + added.length === 0 ? ['in another order'] : []),
+  ].join(' and ');
+  throw new OneSpikeError(
+    'ERR_STATE',
+    `Expected the classes of the run (${list(record.classes)}) in ${where} but received them ${difference}: ` +
+      'a label would mean another class than it was trained as',
+  );
+}
+
+function list(names: readonly string[]): string {
+  return names.length <= 12 ? names.join(', ') : `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`;
+}
+
+/** Which parts of the images are others than the run had. */
+export async function changedParts(record: DataRecord, loaded: LoadedDataset): Promise<('train' | 'test')[]> {
+  const counts = { train: record.train + record.validation, test: record.test };
+  const hashes = record.hash === undefined ? undefined : await hashDataset(loaded);
+  return (['train', 'test'] as const).filter(
+    (part) => loaded[part].count !== counts[part] || hashes?.[part] !== record.hash?.[part],
+  );
+}
+
+/** What to say of a changed part. */
+export function changeWarning(record: DataRecord, loaded: LoadedDataset, part: 'train' | 'test'): DataWarning {
+  const before = part === 'train' ? record.train + record.validation : record.test;
+  const now = loaded[part].count;
+  const counts = before === now ? `${now}, with other contents` : `${before} then, ${now} now`;
+  const consequence =
+    part === 'train'
+      ? 'results are no longer bit-identical, and validation images may have been trained on'
+      : 'accuracies are of other images, which may have been trained on';
+  const name = part === 'train' ? 'training' : 'test';
+  return {
+    code: 'DATA_CHANGED',
+    message: `the ${name} images of ${loaded.name} are not those of the run (${counts}): ${consequence}`,
+  };
+}

@@ -1,0 +1,91 @@
+// Configuration files as people write them, and the ways to name one.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { configOf } from '../../lib/cli/commands/train';
+import { cli, temporaryFolder } from '../helpers/command-line';
+
+const folder = temporaryFolder();
+const text = JSON.stringify({ snn: { epochs: 3 } });
+const at = (name: string): string => join(folder, name);
+
+test.each([
+  ['plain.json', Buffer.from(text)],
+  ['mark.json', Buffer.from(`\ufeff${text}`)],
+  ['powershell.json', Buffer.from(`\ufeff${text}`, 'utf16le')],
+  ['UPPER.JSON', Buffer.from(text)],
+  ['named.jsonc', Buffer.from(text)],
+  ['without-extension', Buffer.from(text)],
+])('%s is read', async (name, bytes) => {
+  writeFileSync(at(name), bytes);
+  expect((await configOf(at(name), { set: [] })).snn.epochs).toBe(3);
+});
+
+test('a file in the working folder needs no slash and no extension, but a preset comes first', async () => {
+  mkdirSync(at('here'), { recursive: true });
+  writeFileSync(at('here/mine'), text);
+  writeFileSync(at('here/vgg9'), text);
+  const before = process.cwd();
+  process.chdir(at('here'));
+  try {
+    expect((await configOf('mine', { set: [] })).snn.epochs).toBe(3);
+    expect(await configOf('vgg9', { set: [] })).toMatchObject({ preset: 'vgg9', snn: { epochs: 16 } });
+  } finally {
+    process.chdir(before);
+  }
+});
+
+test('- is standard input', () => {
+  const main = join(__dirname, '../../dist/lib/cli/main.js');
+  // A fault in what comes from there, because a configuration without one would be trained.
+  const { status, stderr } = spawnSync(process.execPath, [main, 'train', '-'], {
+    input: '{"snn": 5,}',
+    encoding: 'utf8',
+  });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/JSON in standard input but received "}" at line 1, column 11/);
+});
+
+test.each([
+  [['./absent'], /absent: no such file/],
+  [[`${folder}/absent.jsonc`], /absent\.jsonc: no such file/],
+  [[folder], /Could not read/],
+  [['vgg7'], /Expected one of 'vgg6', .* for preset but received 'vgg7'/],
+])('%j is wrong usage', async (args, message) => {
+  const { status, stderr } = await cli(['train', ...args]);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(message);
+});
+
+test('a comment is refused with its place', async () => {
+  writeFileSync(at('commented.json'), '{\n  // fewer than usual\n  "snn": { "epochs": 3 }\n}');
+  const { status, stderr } = await cli(['train', at('commented.json')]);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/a comment, which JSON does not have at line 2, column 3/);
+});
+
+test('~ in a variable or a file is the home folder', async () => {
+  const env = { HOME: folder, ONESPIKE_DATA: '~/data' };
+  const { events } = await cli(['data', 'info', 'mnist', '--json'], { env });
+  expect(events()[0]).toMatchObject({ directory: at('data') });
+  const named = await cli(['data', 'info', 'mnist', '--data=~/mnist', '--json'], { env });
+  expect(named.events()[0]).toMatchObject({ directory: at('mnist') });
+});
+
+test('a download that cannot be had says what it does meanwhile', async () => {
+  // Nobody listens at port 9 of this machine.
+  const env = { https_proxy: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: '', no_proxy: '' };
+  const stopped = await cli(['data', 'fetch', 'mnist', '--data', at('fetched')], {
+    env,
+    started: (child) => {
+      let errors = '';
+      let sent = false;
+      child.stderr!.on('data', (chunk: Buffer) => {
+        errors += chunk.toString();
+        if (!sent && errors.includes('attempt 3 of 5')) sent = child.kill('SIGINT');
+      });
+    },
+  });
+  expect(stopped.status).toBe(130);
+  expect(stopped.stderr).toMatch(/ossci-datasets.*train-images.*: \w+.*; attempt 2 of 5 in 1 s/);
+});
