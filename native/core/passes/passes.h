@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/network.h"
-#include "core/state.h"
+#include "core/state/state.h"
 
 namespace onespike {
 

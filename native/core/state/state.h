@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/backend/backend.h"
-#include "core/buffers.h"
-#include "core/parameters.h"
+#include "core/state/buffers.h"
+#include "core/state/parameters.h"
 #include "core/plan.h"
 
 namespace onespike {
