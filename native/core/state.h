@@ -69,6 +69,7 @@ struct NetworkState {
   Buffer<int32_t> labels;
   Buffer<uint32_t> indices;
   std::vector<std::unique_ptr<ResidentDataset>> datasets;
+  std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
   int steps;  // that a forward pass computes: T, or fewer where inference may end early
