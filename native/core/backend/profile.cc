@@ -13,9 +13,10 @@ constexpr int kWholeNetwork = -1;
 
 template <class F>
 void ProfiledBackend::timed(const char* operation, int layer, const F& call) {
+  if (!failed_.ok()) return;  // as without a profiler: nothing runs after an error until somebody has heard of it
   const auto start = std::chrono::steady_clock::now();
   call();
-  (void)inner_->finish();  // an error stays: who finishes the step receives it
+  failed_ = inner_->finish();
   const double milliseconds =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   auto entry = std::find_if(entries_.begin(), entries_.end(),
@@ -24,6 +25,13 @@ void ProfiledBackend::timed(const char* operation, int layer, const F& call) {
   entry->choice = inner_->last_choice();
   entry->milliseconds += milliseconds;
   ++entry->calls;
+}
+
+// The backend forgets that memory ran out as soon as it has said so, and timed() was the one to hear it.
+Status ProfiledBackend::finish() {
+  const Status status = inner_->finish();
+  const Status earlier = std::exchange(failed_, Status::success());
+  return earlier.ok() ? status : earlier;
 }
 
 std::vector<ProfileEntry> ProfiledBackend::take() { return std::exchange(entries_, {}); }

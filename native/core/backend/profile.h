@@ -46,7 +46,7 @@ class ProfiledBackend final : public Backend {
   int steps_at_once() const override { return inner_->steps_at_once(); }
   // Never recorded: every operation is measured for itself.
   Status replay(uint64_t, const std::function<Status()>& enqueue) override { return enqueue(); }
-  Status finish() override { return inner_->finish(); }
+  Status finish() override;
   void begin_batch() override { inner_->begin_batch(); }
   KernelChoice last_choice() const override { return inner_->last_choice(); }
 
@@ -100,6 +100,7 @@ class ProfiledBackend final : public Backend {
 
   std::unique_ptr<Backend> inner_;
   std::vector<ProfileEntry> entries_;
+  Status failed_;  // what an operation met since the last finish()
 };
 
 }  // namespace onespike

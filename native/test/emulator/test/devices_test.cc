@@ -5,8 +5,8 @@
 #include "core/devices.h"
 #include "cuda/device/launch.h"
 #include "test/emulator/control.h"
+#include "test/emulator/test/small.h"
 #include "test/emulator/test/tests.h"
-#include "test/support/cases.h"
 
 namespace onespike::test {
 namespace {
@@ -23,12 +23,6 @@ Case mixed_case(int side, int kernel, int device) {
   spec.precision = Precision::kMixed;
   spec.device = device;
   return make_case(spec, 2, random);
-}
-
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  return o;
 }
 
 // Parameters after some steps: the first ones call by call, the others recorded.

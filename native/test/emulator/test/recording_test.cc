@@ -1,0 +1,92 @@
+// Steps that are recorded as CUDA graphs and replayed.
+#include "core/backend/backend.h"
+#include "test/emulator/control.h"
+#include "test/emulator/test/small.h"
+#include "test/emulator/test/tests.h"
+
+namespace onespike::test {
+namespace {
+
+// A profiled network never records, so its bits are those of steps that ran call by call.
+void replayed_steps() {
+  emulator::reset();
+  for (Mode mode : {Mode::kSnn, Mode::kAnn}) {
+    const Case c = small_case(BackendKind::kCuda, 9);
+    Case call_by_call = c;
+    call_by_call.spec.profile = true;
+    const auto a = make_network(c), b = make_network(call_by_call);
+    for (int step = 0; step < 6; ++step) {
+      // Batches of changing length and content, and inference in between.
+      const int64_t count = step % 3 == 2 ? 4 : 7, first = step % 2;
+      const Batch batch{c.pixels.data() + first * 192, c.labels.data() + first, count};
+      OptimizerOptions o = adam();
+      o.learning_rate = 0.01f / float(step + 1);
+      StepStats x, y;
+      expect_ok(a->train(batch, mode, o, no_stop(), &x), "train");
+      expect_ok(b->train(batch, mode, o, no_stop(), &y), "train");
+      expect(x.loss == y.loss && x.gradient_norm == y.gradient_norm && x.spikes == y.spikes && x.correct == y.correct,
+             "step " + std::to_string(step));
+      expect_ok(a->forward(batch, mode, {}, no_stop(), &x), "forward");
+      expect_ok(b->forward(batch, mode, {}, no_stop(), &y), "forward");
+      expect(x.loss == y.loss, "inference after step " + std::to_string(step));
+    }
+    expect(read_bits(*a, TensorKind::kParameter) == read_bits(*b, TensorKind::kParameter), "parameters");
+    expect(!b->take_profile().empty() && a->take_profile().empty(), "one of them is profiled");
+  }
+}
+
+// The calls of a step are made once as they are and once for the recording, and not again.
+void recording() {
+  emulator::reset();
+  std::unique_ptr<Backend> backend;
+  expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
+  auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
+  auto* times = static_cast<uint8_t*>(backend->allocate(1024));
+  const std::vector<uint8_t> ones(1024, 1);
+  backend->upload(times, ones.data(), ones.size());
+  int calls = 0;
+  const auto step = [&] {
+    return backend->replay(7, [&] {
+      ++calls;
+      backend->count_events(total, times, 1024);
+      return Status::success();
+    });
+  };
+  const auto counted = [&] {
+    int64_t value = 0;
+    backend->download(&value, total, sizeof value);
+    return value;
+  };
+  for (int i = 1; i <= 5; ++i) {
+    expect_ok(step(), "step");
+    expect(counted() == 1024 * i, "step " + std::to_string(i) + ": " + std::to_string(counted()));
+  }
+  expect(calls == 2, "enqueued " + std::to_string(calls) + " times");
+  // Addresses may have changed: recorded anew.
+  void* more = backend->allocate(10);
+  for (int i = 6; i <= 8; ++i) expect_ok(step(), "step");
+  expect(calls == 4 && counted() == 8 * 1024, "enqueued " + std::to_string(calls) + " times after an allocation");
+  // An abort while recording leaves nothing behind.
+  int attempts = 0;
+  const auto aborting = [&] {
+    return backend->replay(8, [&] {
+      backend->count_events(total, times, 1024);
+      return ++attempts == 2 ? Status::error(Code::kAborted, "aborted") : Status::success();
+    });
+  };
+  expect_ok(aborting(), "eager");
+  expect(aborting().code == Code::kAborted && counted() == 9 * 1024, "an aborted recording ran nothing");
+  expect_ok(aborting(), "recorded");
+  expect_ok(aborting(), "replayed");
+  expect(counted() == 11 * 1024 && attempts == 3, "recorded and replayed afterwards");
+  for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
+}
+
+}  // namespace
+
+void add_recording_tests(Tests& tests) {
+  tests.push_back({"CUDA backend: replayed steps have the bits of steps call by call", replayed_steps});
+  tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
+}
+
+}  // namespace onespike::test
