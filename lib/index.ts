@@ -12,6 +12,7 @@ export {
   type NetworkOptions,
   type OptimizerOptions,
   type OptimizerState,
+  type Recorded,
   type StepStats,
   type TrainStep,
   type TrainStepOptions,

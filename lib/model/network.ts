@@ -1,7 +1,13 @@
 // Class Network: a spiking network on a backend.
 import { checkNumber, checkObject, checkOptions } from '../check';
 import type { BackendName } from '../native/devices';
-import { NativeNetwork, type NativeCounters, type ProfileEntry, type StepStats } from '../native/network';
+import {
+  NativeNetwork,
+  type NativeCounters,
+  type ProfileEntry,
+  type Recorded,
+  type StepStats,
+} from '../native/network';
 import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
@@ -52,7 +58,7 @@ import type { FloatTensor } from './parameters';
 export { PRECISIONS } from './network/creation';
 export type * from './network/options';
 export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network/inputs';
-export type { ProfileEntry, StepStats } from '../native/network';
+export type { ProfileEntry, Recorded, StepStats } from '../native/network';
 export type { OptimizerState } from './network/state';
 
 /**
@@ -155,6 +161,11 @@ export class Network {
   /** Runs images (N, C, H, W) through the network; any number of them. */
   async forward(pixels: Uint8Array, options?: ForwardOptions): Promise<ForwardResult> {
     return this.#exclusive(forwardJob(this.#native, this.#sizes, pixels, options));
+  }
+
+  /** Says whether the steps made so far run as CUDA graphs, and why not. Errors: ERR_BUSY, ERR_STATE. */
+  recorded(): Recorded {
+    return this.#native.recorded();
   }
 
   /** With the option `profile`: what the operations took since the last call. */

@@ -69,6 +69,14 @@ export interface ProfileEntry {
   calls: number;
 }
 
+/** Whether the steps of a network are replayed on its GPU as CUDA graphs. */
+export interface Recorded {
+  /** Whether they are; false as well before a step was repeated, on the CPU, and with the option `profile`. */
+  recorded: boolean;
+  /** The reason why they are not; empty if they are. */
+  reason: string;
+}
+
 /** A training step, checked like its batch. */
 export interface CheckedStep {
   batch: CheckedBatch;
@@ -122,6 +130,10 @@ export class NativeNetwork {
 
   memory(): number {
     return call((module) => module.networkMemory(this.handle));
+  }
+
+  recorded(): Recorded {
+    return call((module) => module.networkRecorded(this.handle));
   }
 
   profile(): ProfileEntry[] {

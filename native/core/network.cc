@@ -82,6 +82,7 @@ int Network::layer_index(int layer) const { return state_->plan.stages[layer].la
 std::vector<ProfileEntry> Network::take_profile() {
   return state_->profile ? state_->profile->take() : std::vector<ProfileEntry>();
 }
+Recorded Network::recorded() const { return state_->backend->recorded(); }
 int64_t Network::memory_bytes() const { return state_->parameters.bytes() + state_->buffer_bytes(); }
 int64_t Network::optimizer_steps() const { return state_->optimizer_steps; }
 void Network::set_optimizer_steps(int64_t steps) { state_->optimizer_steps = steps; }

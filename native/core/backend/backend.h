@@ -109,6 +109,12 @@ struct KernelChoice {
   double density = 1;
 };
 
+// Whether steps that come again are replayed from a recording, for people.
+struct Recorded {
+  bool recorded = false;
+  std::string reason;  // why they are not; empty if they are
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -151,6 +157,8 @@ class Backend {
     (void)key;
     return enqueue();
   }
+  // Whether replay() has replayed a recording; false for ever once a device refused one.
+  virtual Recorded recorded() const { return {false, "this backend records nothing"}; }
   // Waits for all calls so far. Errors: kCuda with the call and the kernel that failed; it stays.
   virtual Status finish() { return Status::success(); }
 

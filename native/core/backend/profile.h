@@ -46,6 +46,7 @@ class ProfiledBackend final : public Backend {
   int steps_at_once() const override { return inner_->steps_at_once(); }
   // Never recorded: every operation is measured for itself.
   Status replay(uint64_t, const std::function<Status()>& enqueue) override { return enqueue(); }
+  Recorded recorded() const override { return {false, "every operation is measured for itself"}; }
   Status finish() override;
   void begin_batch() override { inner_->begin_batch(); }
   KernelChoice last_choice() const override { return inner_->last_choice(); }

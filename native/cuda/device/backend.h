@@ -65,6 +65,7 @@ class CudaBackend final : public Backend {
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
   int steps_at_once() const override;
   Status replay(uint64_t key, const std::function<Status()>& enqueue) override;
+  Recorded recorded() const override { return recorded_; }
   Status finish() override;
   void begin_batch() override;
   KernelChoice last_choice() const override;
@@ -134,6 +135,7 @@ class CudaBackend final : public Backend {
   }
   void* tensor_workspace(int n, int timesteps, const StageShape& s);
   Status record(Recording& recording, const std::function<Status()>& enqueue);
+  void refuse(Recording& recording, const char* call, cudaError_t error);
   void forget(Recording& recording);
   void forget_recordings();
 
@@ -145,6 +147,8 @@ class CudaBackend final : public Backend {
   Staging staging_;
   Workspace workspace_;
   std::map<uint64_t, Recording> recordings_;
+  Recorded recorded_{false, "no step has been repeated yet"};
+  bool refused_ = false;             // a recording, ever
   uint64_t epoch_ = 0;               // counts allocations: recordings hold addresses
   SpikeSource source_;               // of sort_events
   const float* gradient_ = nullptr;  // of accumulate_gradient

@@ -1,5 +1,6 @@
 // Steps that are recorded as CUDA graphs and replayed.
 #include "core/backend/backend.h"
+#include "core/devices.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/small.h"
 #include "test/emulator/test/tests.h"
@@ -82,11 +83,52 @@ void recording() {
   for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
 }
 
+// Steps of a driver that refuses recordings compute the same, and people can ask why they take longer.
+void refused_recordings() {
+  emulator::reset();
+  const Case c = small_case(BackendKind::kCuda, 6);
+  const auto recorded = make_network(c), refused = make_network(c);
+  Case profiled = c;
+  profiled.spec.profile = true;
+  const auto measured = make_network(profiled);
+  expect(!refused->recorded().recorded && refused->recorded().reason.find("repeated") != std::string::npos,
+         "before a step: " + refused->recorded().reason);
+  for (int step = 0; step < 4; ++step)
+    for (const auto& network : {recorded.get(), refused.get(), measured.get()}) {
+      emulator::refuse_graphs(network == refused.get());
+      StepStats stats;
+      expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "step " + std::to_string(step));
+    }
+  expect(recorded->recorded().recorded && recorded->recorded().reason.empty(), recorded->recorded().reason);
+  const Recorded why = refused->recorded();
+  expect(!why.recorded && why.reason.find("cudaErrorNotSupported") != std::string::npos &&
+             why.reason.find("cudaGraphInstantiate") != std::string::npos,
+         "refused: " + why.reason);
+  expect(!measured->recorded().recorded && !measured->recorded().reason.empty(), "profiled");
+  expect(read_bits(*refused, TensorKind::kParameter) == read_bits(*recorded, TensorKind::kParameter), "other bits");
+  emulator::reset();
+}
+
+// The probe says so before a network is there.
+void probed_recordings() {
+  emulator::reset();
+  emulator::refuse_graphs(true);
+  std::string why;
+  const DeviceInfo device = cuda_devices(1, &why)[1];
+  expect(device.usable && !device.graphs && device.graphs_reason.find("cudaGraphInstantiate") != std::string::npos,
+         "refused: " + device.graphs_reason);
+  emulator::reset();
+  const DeviceInfo other = cuda_devices(0, &why)[0];
+  expect(other.usable && other.graphs && other.graphs_reason.empty(), "recorded: " + other.graphs_reason);
+}
+
 }  // namespace
 
 void add_recording_tests(Tests& tests) {
   tests.push_back({"CUDA backend: replayed steps have the bits of steps call by call", replayed_steps});
   tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
+  tests.push_back({"CUDA backend: a driver that refuses recordings is seen", refused_recordings});
+  tests.push_back({"probe: whether kernels can be recorded", probed_recordings});
 }
 
 }  // namespace onespike::test
