@@ -34,6 +34,7 @@ void add_all_tests(Tests& tests) {
   add_crossing_tests(tests);
   add_early_exit_tests(tests);
   add_group_tests(tests);
+  add_network_tests(tests);
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

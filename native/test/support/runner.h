@@ -48,5 +48,6 @@ void add_tables_tests(Tests& tests);
 void add_crossing_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);
 void add_group_tests(Tests& tests);
+void add_network_tests(Tests& tests);
 
 }  // namespace onespike::test

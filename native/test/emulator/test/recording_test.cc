@@ -8,34 +8,6 @@
 namespace onespike::test {
 namespace {
 
-// A profiled network never records, so its bits are those of steps that ran call by call.
-void replayed_steps() {
-  emulator::reset();
-  for (Mode mode : {Mode::kSnn, Mode::kAnn}) {
-    const Case c = small_case(BackendKind::kCuda, 9);
-    Case call_by_call = c;
-    call_by_call.spec.profile = true;
-    const auto a = make_network(c), b = make_network(call_by_call);
-    for (int step = 0; step < 6; ++step) {
-      // Batches of changing length and content, and inference in between.
-      const int64_t count = step % 3 == 2 ? 4 : 7, first = step % 2;
-      const Batch batch{c.pixels.data() + first * 192, c.labels.data() + first, count};
-      OptimizerOptions o = adam();
-      o.learning_rate = 0.01f / float(step + 1);
-      StepStats x, y;
-      expect_ok(a->train(batch, mode, o, no_stop(), &x), "train");
-      expect_ok(b->train(batch, mode, o, no_stop(), &y), "train");
-      expect(x.loss == y.loss && x.gradient_norm == y.gradient_norm && x.spikes == y.spikes && x.correct == y.correct,
-             "step " + std::to_string(step));
-      expect_ok(a->forward(batch, mode, {}, no_stop(), &x), "forward");
-      expect_ok(b->forward(batch, mode, {}, no_stop(), &y), "forward");
-      expect(x.loss == y.loss, "inference after step " + std::to_string(step));
-    }
-    expect(read_bits(*a, TensorKind::kParameter) == read_bits(*b, TensorKind::kParameter), "parameters");
-    expect(!b->take_profile().empty() && a->take_profile().empty(), "one of them is profiled");
-  }
-}
-
 // The calls of a step are made once as they are and once for the recording, and not again.
 void recording() {
   emulator::reset();
@@ -125,7 +97,6 @@ void probed_recordings() {
 }  // namespace
 
 void add_recording_tests(Tests& tests) {
-  tests.push_back({"CUDA backend: replayed steps have the bits of steps call by call", replayed_steps});
   tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
   tests.push_back({"CUDA backend: a driver that refuses recordings is seen", refused_recordings});
   tests.push_back({"probe: whether kernels can be recorded", probed_recordings});
