@@ -5,7 +5,7 @@ import { createDataset, Network } from '../dist/index.mjs';
 import { main } from '../scripts/lib.mjs';
 import { readArguments } from './arguments.mjs';
 import { lastJson } from './compare/child.mjs';
-import { median } from './compare/rows.mjs';
+import { medianOf } from './compare/rows.mjs';
 
 const wanted = 10;
 const augment = { padding: 4, flip: true, seed: 1 };
@@ -19,10 +19,11 @@ const values = readArguments(usage, { models: 'vgg6,vgg9', batch: '64', threads:
 
 /** Images per second that one thread crops, flips and encodes. */
 async function preparation(batch) {
-  const shape = [3, 32, 32];
+  const shape = /** @type {[number, number, number]} */ ([3, 32, 32]);
   const count = 5000;
   const random = Uint8Array.from({ length: count * 3 * 32 * 32 }, () => Math.floor(256 * Math.random()));
   const dataset = createDataset(random, new Int32Array(count), shape);
+  /** @type {import('../dist/index.mjs').LayerDescription[]} */
   const layers = [
     { type: 'avgpool', kernel: 32 },
     { type: 'linear', out: 10, output: true },
@@ -37,7 +38,7 @@ async function preparation(batch) {
   }
   await network.dispose();
   dataset.dispose();
-  return median(rates);
+  return medianOf(rates);
 }
 
 const commandLine = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'lib', 'cli', 'main.js');

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { main } from '../scripts/lib.mjs';
 import { readArguments } from './arguments.mjs';
 import { jsonLines } from './compare/child.mjs';
-import { median } from './compare/rows.mjs';
+import { medianOf } from './compare/rows.mjs';
 
 const wanted = 0.95;
 const usage = `Compares epochs of training with bare steps of the same network on the same images.
@@ -19,7 +19,7 @@ The rate of \`train\` is that of its epoch events. The optimiser is by default t
 const values = readArguments(usage, {
   models: 'vgg6,vgg9',
   dataset: 'shapes',
-  data: undefined,
+  data: /** @type {string | undefined} */ (undefined),
   images: '512',
   hidden: '4096,4096',
   batch: '64',
@@ -91,6 +91,7 @@ await main(async () => {
     for (const model of values.models.split(',')) {
       const base = join(folder, model);
       await train(model, base, 1, {});
+      /** @type {Record<string, { train: number[], bench: number[] }>} */
       const rates = { ann: { train: [], bench: [] }, snn: { train: [], bench: [] } };
       for (let round = 0; round < Number(values.rounds); round++) {
         const again = join(folder, `${model}-${round}`);
@@ -119,14 +120,14 @@ await main(async () => {
         }
       }
       for (const [phase, { train: epochs, bench }] of Object.entries(rates)) {
-        const share = median(epochs) / median(bench);
+        const share = medianOf(epochs) / medianOf(bench);
         const result = {
           event: 'epochs',
           model,
           phase,
           threads: Number(values.threads),
-          train: median(epochs),
-          bench: median(bench),
+          train: medianOf(epochs),
+          bench: medianOf(bench),
           share,
           wanted,
           reached: share >= wanted,

@@ -9,7 +9,8 @@ import { parseArgs } from 'node:util';
 
 const { InferenceSession, Tensor } = createRequire(import.meta.url)('onnxruntime-node');
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json');
-const text = (value) => ({ type: 'string', default: value });
+/** @param {string} value */
+const text = (value) => /** @type {const} */ ({ type: 'string', default: value });
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { threads: text('2'), warmup: text('1'), iterations: text('5') },
@@ -36,7 +37,7 @@ for (let step = -Number(values.warmup); step < Number(values.iterations); step++
 }
 milliseconds.sort((a, b) => a - b);
 const middle = (milliseconds[(milliseconds.length - 1) >> 1] + milliseconds[milliseconds.length >> 1]) / 2;
-const peakRss = 1024 * Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+const peakRss = 1024 * Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 console.log(
   JSON.stringify({
     batch: shape[0],

@@ -1,36 +1,59 @@
 /** The public surface of onespike. Everything else may change without notice. */
+
+// ---- networks: what describes one, what it takes and what it gives
 export {
   Network,
   type Augment,
   type Batch,
   type CalibrateOptions,
+  type Counters,
+  type EvaluateInPiecesOptions,
+  type EvaluateOptions,
   type ForwardOptions,
   type ForwardResult,
+  type ForwardStats,
   type GradientsResult,
+  type JobOptions,
   type Labels,
   type Mode,
   type NetworkOptions,
   type OptimizerOptions,
   type OptimizerState,
+  type Precision,
+  type ProfileEntry,
   type Recorded,
   type StepStats,
   type TrainStep,
   type TrainStepOptions,
   type TrainStepsOptions,
 } from './model/network';
+export type { Anytime } from './model/anytime';
+export type { LayerId, LayerName, SpikingLayer } from './model/layer';
 export type { FloatTensor } from './model/parameters';
 export type { SpikeTimes } from './model/spike-times';
-export { backendInfo, type BackendInfo, type DeviceInfo } from './native/devices';
-export { createDataset, type NativeDataset } from './native/dataset';
-export { vgg, type VggOptions } from './model/vgg';
+export { vgg, type VggName, type VggOptions } from './model/vgg';
 export {
   resolveNetwork,
   type Encoder,
   type LayerDescription,
+  type LayerType,
   type NetworkDescription,
+  type ResolvedLayer,
   type ResolvedNetwork,
   type Surrogate,
 } from './model/description';
+
+// ---- processors, and images in native memory
+export {
+  backendInfo,
+  type BackendChoice,
+  type BackendInfo,
+  type BackendName,
+  type DeviceInfo,
+} from './native/devices';
+export { createDataset, type NativeDataset } from './native/dataset';
+
+// ---- data sets and pictures
 export {
   datasets,
   splitValidation,
@@ -38,36 +61,70 @@ export {
   type DatasetInfo,
   type DatasetName,
   type DataWarning,
+  type DownloadProgress,
+  type DownloadRetry,
+  type FetchedFile,
+  type FetchOptions,
+  type FetchProgress,
+  type FetchResult,
   type ImageSet,
   type ImageShape,
   type LoadedDataset,
+  type LoadedParts,
   type LoadOptions,
 } from './data';
+
+// ---- training, its configuration, its events and its results
 export { resume, train, type ResumeOptions, type TrainOptions } from './train/loop/train';
-export { resolveConfig, type TrainConfig, type TrainConfigInput } from './train/config/config';
+export { resolveConfig, type DeepPartial, type TrainConfig, type TrainConfigInput } from './train/config/config';
 export { presetConfig, presetNames } from './train/config/presets';
 export { loadRun, type Run } from './train/run/load-run';
+export type { ConfigChange } from './train/run/changes';
+export type { DataRecord, ImageHashes } from './train/run/data-record';
+export type { HostInfo, RunInfo } from './train/run/run-folder';
 export type {
   ConvertedEvent,
   DoneEvent,
   EnergySummary,
   EpochEvent,
   LayerActivity,
+  LayerWarning,
   Phase,
   ProgressEvent,
+  RunWarning,
   SavedEvent,
   StartEvent,
   TrainEvent,
   WarningEvent,
 } from './train/run/events';
+
+// ---- operations and energy
 export {
   countOperations,
   energyAccount,
   formatEnergyTable,
   OperationCounter,
+  type ArithmeticConstants,
   type EnergyAccount,
+  type EnergyOptions,
+  type EnergyPair,
   type EnergyReport,
+  type LayerOperations,
+  type MemoryConstants,
+  type MemoryLevel,
+  type MemoryTraffic,
+  type NumberFormat,
   type OperationCounts,
+  type SpikeTimeMaps,
 } from './energy';
-export { readSafetensors, writeSafetensors, type Safetensors, type Tensor } from './io/safetensors';
+
+// ---- files and errors
+export {
+  readSafetensors,
+  writeSafetensors,
+  type Safetensors,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from './io/safetensors';
 export { OneSpikeError, isOneSpikeError, type ErrorCode } from './errors';

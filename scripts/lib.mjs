@@ -14,6 +14,16 @@ export const inRoot = (...parts) => path.join(root, ...parts);
 /** A failure whose message is the whole story: shown without a stack. */
 export class Failure extends Error {}
 
+/**
+ * The message of whatever was thrown.
+ *
+ * @param {unknown} error
+ */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/** The code of an error of the operating system, if it is one. */
+const codeOf = (error) => /** @type {NodeJS.ErrnoException} */ (error).code;
+
 /** Progress goes to stderr: stdout belongs to the program (`npm start -- --json`). */
 export const say = (line) => process.stderr.write(`${line}\n`);
 
@@ -21,6 +31,11 @@ export const say = (line) => process.stderr.write(`${line}\n`);
  * Runs a command in the repository and resolves to { code, output }. `show` passes its output on; otherwise the
  * output is kept for the error message, and `onLine` is called with each line as it comes. A command that cannot be
  * started answers code 127.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ show?: boolean, env?: Record<string, string | undefined>, cwd?: string, onLine?: (line: string) => void }} [options]
+ * @returns {Promise<{ code: number, output: string }>}
  */
 export function run(command, args, { show = false, env = {}, cwd = root, onLine } = {}) {
   return new Promise((resolve) => {
@@ -29,6 +44,7 @@ export function run(command, args, { show = false, env = {}, cwd = root, onLine 
       env: { ...process.env, ...env },
       stdio: show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
     });
+    /** @type {Buffer[]} */
     const chunks = [];
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
@@ -36,7 +52,7 @@ export function run(command, args, { show = false, env = {}, cwd = root, onLine 
         chunks.push(chunk);
         if (onLine === undefined) return;
         const lines = (rest + chunk).split('\n');
-        rest = lines.pop();
+        rest = lines.pop() ?? '';
         lines.forEach(onLine);
       });
     }
@@ -135,7 +151,7 @@ export async function withLock(name, work) {
       fs.writeFileSync(lock, String(process.pid), { flag: 'wx' });
       break;
     } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
     if (!ownerAlive(lock)) {
       fs.rmSync(lock, { force: true });
@@ -163,7 +179,7 @@ function ownerAlive(lock) {
     process.kill(owner, 0);
     return true;
   } catch (error) {
-    return error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 
@@ -172,7 +188,7 @@ export async function main(work) {
   try {
     await work();
   } catch (error) {
-    say(error instanceof Failure ? `onespike: ${error.message}` : error.stack);
+    say(error instanceof Failure ? `onespike: ${error.message}` : error instanceof Error ? error.stack : error);
     process.exit(1);
   }
 }

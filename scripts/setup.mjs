@@ -64,7 +64,7 @@ async function tools() {
         `(names of Debian's packages): ${missing.join(', ')}. Install them with your system's package manager.`,
     );
   }
-  if (process.getuid() !== 0) {
+  if (process.getuid?.() !== 0) {
     throw new Failure(
       `Expected the packages ${missing.join(', ')} for the native build but they are missing. Run, then try again:\n` +
         `  sudo apt-get update\n  sudo ${install}`,

@@ -3,6 +3,7 @@
 //
 //   node scripts/test.mjs                 format, types, jest and the C++ tests
 //   node scripts/test.mjs PATTERN...      jest alone, with these arguments
+//   node scripts/test.mjs types           the type checker alone
 //   node scripts/test.mjs native          the C++ tests alone
 //   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 import fs from 'node:fs';
@@ -10,12 +11,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import { format } from './format.mjs';
-import { buildJobs, inRoot, main, must, root, run, say, withLock } from './lib.mjs';
+import { buildJobs, inRoot, main, messageOf, must, root, run, say, withLock } from './lib.mjs';
 
 const nothing = { passed: 0, failed: 0, skipped: 0 };
 
+/** @param {Partial<typeof nothing>} counts */
 function add(total, counts) {
-  for (const key of Object.keys(total)) total[key] += counts[key];
+  for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
 }
 
 /** Whether every source is formatted and without findings of the linter, as one test. */
@@ -25,22 +27,24 @@ async function form() {
     say('PASS format');
     return { ...nothing, passed: 1 };
   } catch (error) {
-    say(`FAIL format (npm run format mends what can be mended)\n${error.message}`);
+    say(`FAIL format (npm run format mends what can be mended)\n${messageOf(error)}`);
     return { ...nothing, failed: 1 };
   }
 }
 
-/** The type checker over sources and tests, as one test: jest itself only strips types. */
+/** The type checker over sources and tests, and over scripts and benches, as two tests: jest itself only strips types. */
 async function types() {
-  const { code, output } = await run(process.execPath, [
-    inRoot('node_modules/typescript/bin/tsc'),
-    '-p',
-    'tsconfig.json',
-    '--pretty',
-    'false',
-  ]);
-  say(code === 0 ? 'PASS types' : `FAIL types\n${output.trimEnd()}`);
-  return code === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1 };
+  const total = { ...nothing };
+  for (const [name, project] of [
+    ['types', 'tsconfig.json'],
+    ['types of scripts', 'tsconfig.scripts.json'],
+  ]) {
+    const tsc = inRoot('node_modules/typescript/bin/tsc');
+    const { code, output } = await run(process.execPath, [tsc, '-p', project, '--pretty', 'false']);
+    say(code === 0 ? `PASS ${name}` : `FAIL ${name}\n${output.trimEnd()}`);
+    add(total, code === 0 ? { passed: 1 } : { failed: 1 });
+  }
+  return total;
 }
 
 async function jest(args) {
@@ -96,6 +100,7 @@ function runNative(binary) {
   return new Promise((resolve) => {
     const child = spawn(binary, [], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
+    /** @type {RegExpExecArray | null} */
     let closing = null;
     child.stdout.on('data', (chunk) => {
       output += chunk;
@@ -125,15 +130,17 @@ await main(async () => {
   const parts =
     args[0] === 'native'
       ? [native]
-      : args[0] === 'sanitize'
-        ? [sanitize]
-        : args.length > 0
-          ? [() => jest(args)]
-          : [form, types, () => jest([]), native];
+      : args[0] === 'types'
+        ? [types]
+        : args[0] === 'sanitize'
+          ? [sanitize]
+          : args.length > 0
+            ? [() => jest(args)]
+            : [form, types, () => jest([]), native];
   const total = { ...nothing };
   for (const part of parts) {
     // One part that cannot even start must not hide what the others say.
-    const counts = await part().catch((error) => crashed(error.message));
+    const counts = await part().catch((error) => crashed(messageOf(error)));
     add(total, counts);
   }
   console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);

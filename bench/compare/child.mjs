@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { Failure } from '../../scripts/lib.mjs';
 
+/** @type {import('node:child_process').ChildProcess | null} */
 let running = null;
 
 /** Ends the program that runs, if one does. */

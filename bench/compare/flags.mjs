@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../scripts/lib.mjs';
 import { caseNames } from './cases.mjs';
 
 export class UsageError extends Error {}
@@ -29,8 +30,8 @@ export const help = `Times onespike, PyTorch and onnxruntime on the same network
 
 Exit status: 0 everything was measured, 1 a program failed, 2 wrong usage, 130 interrupted.`;
 
-const text = { type: 'string' };
-const flag = { type: 'boolean', default: false };
+const text = /** @type {const} */ ({ type: 'string' });
+const flag = /** @type {const} */ ({ type: 'boolean', default: false });
 const schema = {
   python: text,
   reference: text,
@@ -63,7 +64,7 @@ export function parseFlags(args) {
   try {
     ({ values } = parseArgs({ args, options: schema }));
   } catch (error) {
-    throw new UsageError(error.message);
+    throw new UsageError(messageOf(error));
   }
   const { quick } = values;
   const options = {

@@ -1,11 +1,28 @@
 // From the rounds of every timing to rows that hold one thing against another.
+import { Failure } from '../../scripts/lib.mjs';
 import { keyOf } from './cases.mjs';
 
-/** The middle value, or the mean of the two in the middle; null for none. */
+/**
+ * The middle value, or the mean of the two in the middle; null for none.
+ *
+ * @param {number[]} values
+ * @returns {number | null}
+ */
 export function median(values) {
   if (values.length === 0) return null;
   const sorted = [...values].sort((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+/**
+ * The same of at least one value. Errors: Failure for none.
+ *
+ * @param {number[]} values
+ */
+export function medianOf(values) {
+  const middle = median(values);
+  if (middle === null) throw new Failure('Expected at least one measurement but received none');
+  return middle;
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;

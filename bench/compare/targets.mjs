@@ -1,7 +1,13 @@
 // What is wanted of the ratios, and whether it was reached.
 
-/** The row of a comparison with a program ('onespike' for one with itself) in a mode of ours; undefined if it was not measured. */
-function find(rows, { name, model, program, mode }) {
+/**
+ * The row of a comparison with a program ('onespike' for one with itself) in a mode of ours; undefined if it was not measured.
+ *
+ * @param {any[]} rows
+ * @param {{ name: string, program: string, model?: string, mode?: string }} wanted
+ */
+function find(rows, wanted) {
+  const { name, model, program, mode } = wanted;
   return rows.find(
     (row) =>
       row.name === name &&

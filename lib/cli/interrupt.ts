@@ -1,4 +1,6 @@
-/** Ctrl-C: the first asks the work to stop and save, the second ends the process at once. */
+/** What ends a command from outside: signals of people, schedulers and limits, and outputs that take no more. */
+import { isOneSpikeError, OneSpikeError } from '../errors';
+import { ioError } from '../io/system-error';
 import type { Output } from './output';
 
 /** Exit status of a command that was interrupted. */
@@ -7,29 +9,63 @@ export const interruptedStatus = 130;
 // npm passes a Ctrl-C on to a program that has had it from the terminal already; a person takes longer for a second one.
 const echoMilliseconds = 300;
 
-/** The signal fires on SIGINT, SIGTERM or SIGHUP, or when nobody reads stdout any more. `release` stops listening. */
+/** Signals of which a second one leaves at once. */
+const urgent = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+/** Signals that announce the end: schedulers send USR1 or USR2 some time before it, the kernel XCPU every second once CPU time is used up. */
+const announcing = ['SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
+
+/** The signal fires on a signal of the system, when nobody reads stdout any more, or when stdout or stderr cannot be written. `release` stops listening. */
 export function listenForInterrupt(output: Output): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   let first = 0;
-  const onSignal = (): void => {
+  const stop = (reason?: unknown): void => {
+    if (first !== 0) return;
+    first = performance.now();
+    controller.abort(reason);
+  };
+  const onAnnounced = (name: NodeJS.Signals): void => {
+    if (first === 0) output.note(`Stopping after ${name}.`);
+    stop();
+  };
+  const onUrgent = (): void => {
     if (first === 0) {
-      first = performance.now();
       output.note('Stopping; interrupt again to leave at once without saving.');
-      controller.abort();
+      stop();
     } else if (performance.now() - first > echoMilliseconds) {
       output.clear();
       process.exit(interruptedStatus);
     }
   };
-  const onClosed = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE') controller.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const name of signals) process.on(name, onSignal);
-  process.stdout.on('error', onClosed);
+  const onFailure = (name: 'stdout' | 'stderr') => (error: NodeJS.ErrnoException) =>
+    stop(error.code === 'EPIPE' ? undefined : ioError('write to', name, error));
+  for (const name of urgent) process.on(name, onUrgent);
+  for (const name of announcing) process.on(name, onAnnounced);
+  process.stdout.on('error', onFailure('stdout'));
+  process.stderr.on('error', onFailure('stderr'));
   return {
     signal: controller.signal,
-    // The listener of stdout stays: what was written may fail later.
-    release: () => signals.forEach((name) => process.off(name, onSignal)),
+    // The listeners of the outputs stay: what was written may fail later.
+    release: () => {
+      for (const name of urgent) process.off(name, onUrgent);
+      for (const name of announcing) process.off(name, onAnnounced);
+    },
   };
+}
+
+/**
+ * Work that signals may interrupt. Where an output that cannot be written is the reason, the error is that of the output, followed by
+ * what the work says of its interruption.
+ */
+export async function interruptible<T>(output: Output, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal, release } = listenForInterrupt(output);
+  try {
+    return await work(signal);
+  } catch (error) {
+    const { reason } = signal;
+    if (!(reason instanceof OneSpikeError) || !isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
+    throw new OneSpikeError(reason.code, `${reason.message}. ${error.message}`, { cause: error });
+  } finally {
+    output.clear();
+    release();
+  }
 }

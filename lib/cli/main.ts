@@ -1,12 +1,25 @@
 #!/usr/bin/env node
-/** The `onespike` executable. */
-import { run } from './program';
+/** The `onespike` executable: nothing that happens to the process from outside ends it without a word. */
+import { interruptedStatus } from './interrupt';
+import { failureOf, watchOutputs } from './outputs';
 
-// A reader that has seen enough (`| head`) is no failure; long work stops by itself, see interrupt.ts.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+// Node.js would open its debugger; a command that saves listens as well, and then this one does nothing.
+process.on('SIGUSR1', () => {
+  if (process.listenerCount('SIGUSR1') === 1) process.exit(interruptedStatus);
+});
+// With a listener a file that grows beyond `ulimit -f` is an error of the write (EFBIG), without one the end of the process.
+process.on('SIGXFSZ', () => undefined);
+watchOutputs();
+
+// The rest of the program takes a while to load, during which a signal may come.
+void import('./program.js').then(async ({ run }) => {
+  process.exitCode = await run(process.argv.slice(2));
 });
 
-run(process.argv.slice(2)).then((status) => {
-  process.exitCode = status;
+process.on('beforeExit', () => {
+  const failure = failureOf('stdout') ?? failureOf('stderr');
+  if (failure === undefined || process.exitCode !== 0) return;
+  process.exitCode = 1;
+  const other = failureOf('stderr') === undefined ? process.stderr : process.stdout;
+  other.write(`error ${failure.message} (${failure.code})\n`);
 });

@@ -27,7 +27,7 @@ export class Output {
     return !this.json && this.streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
   }
 
-  /** Of the terminal; 80 where that is unknown. */
+  /** The width of the terminal; 80 where it is unknown. */
   get columns(): number {
     return this.streams.stdout.columns || 80;
   }

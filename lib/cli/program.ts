@@ -8,6 +8,7 @@ import { addPresets } from './commands/presets';
 import { addRunCommands } from './commands/run';
 import { addTrain } from './commands/train';
 import { interruptedStatus } from './interrupt';
+import { failureOf } from './outputs';
 import { packageVersion } from './version';
 import { paintFor } from './style';
 import { UsageError } from './usage';
@@ -73,7 +74,8 @@ function report(error: unknown, args: readonly string[]): number {
       : usage
         ? `see \`onespike ${helpTarget(command)}--help\``
         : undefined;
-  const code = usage ? 'ERR_ARG' : isOneSpikeError(error) ? error.code : 'ERR_STATE';
+  const system = isSystemError(error);
+  const code = usage ? 'ERR_ARG' : isOneSpikeError(error) ? error.code : system ? 'ERR_IO' : 'ERR_STATE';
   const message = (error instanceof Error ? error.message : String(error))
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ');
@@ -81,15 +83,20 @@ function report(error: unknown, args: readonly string[]): number {
     process.stdout.write(
       `${JSON.stringify({ event: 'error', code, message, ...(hint === undefined ? {} : { hint }) })}\n`,
     );
-  const paint = paintFor(process.stderr);
+  // On a full disk, say: whoever reads the other output learns of it.
+  const stream = failureOf('stderr') === undefined ? process.stderr : process.stdout;
+  const paint = paintFor(stream);
   const aborted = code === 'ERR_ABORTED';
-  process.stderr.write(
-    `${aborted ? '' : `${paint('red', 'error')} `}${message}${usage || aborted ? '' : ` (${code})`}\n`,
-  );
-  if (hint !== undefined) process.stderr.write(`${paint('dim', 'hint')}  ${hint}\n`);
-  if (!usage && !isOneSpikeError(error) && error instanceof Error && error.stack !== undefined)
-    process.stderr.write(`${error.stack}\n`);
+  stream.write(`${aborted ? '' : `${paint('red', 'error')} `}${message}${usage || aborted ? '' : ` (${code})`}\n`);
+  if (hint !== undefined) stream.write(`${paint('dim', 'hint')}  ${hint}\n`);
+  if (!usage && !system && !isOneSpikeError(error) && error instanceof Error && error.stack !== undefined)
+    stream.write(`${error.stack}\n`);
   return aborted ? exitStatus.interrupted : usage ? exitStatus.usage : exitStatus.failure;
+}
+
+/** What the operating system refused: its message says enough, where in the program it happened helps nobody. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }
 
 function helpTarget(command: string | undefined): string {

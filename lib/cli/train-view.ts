@@ -1,16 +1,10 @@
 /** A training run as a person sees it: one live line, one line per epoch, and a table at the end. */
-import { relative } from 'node:path';
+import { shellWord, shortPath } from '../io/paths';
 import type { DoneEvent, EpochEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/run/events';
 import type { Output } from './output';
 import { bar, compact, duration, percent, table, visibleWidth } from './style';
 
 const activities = { train: 'training', validate: 'validating', test: 'testing', convert: 'converting' } as const;
-
-/** The folder as one would type it from here. */
-export function shortPath(path: string): string {
-  const here = relative(process.cwd(), path);
-  return here !== '' && !here.startsWith('..') ? here : path;
-}
 
 export class TrainView {
   constructor(private readonly output: Output) {}
@@ -101,12 +95,12 @@ export class TrainView {
     output.line();
     if ('account' in event.energy) {
       output.line(
-        `energy    ANN / SNN = ${event.energy.ratio?.toFixed(1) ?? '–'} (${event.energy.account}, ${event.energy.constants}); every account: onespike energy ${shortPath(event.run)}`,
+        `energy    ANN / SNN = ${event.energy.ratio?.toFixed(1) ?? '–'} (${event.energy.account}, ${event.energy.constants}); every account: onespike energy ${shellWord(shortPath(event.run))}`,
       );
     }
     output.line(`time      ${duration(event.seconds)}`);
     output.line(`run       ${shortPath(event.run)}`);
-    output.line(`next      ${paint('bold', `onespike predict ${shortPath(event.run)} IMAGE...`)}`);
+    output.line(`next      ${paint('bold', `onespike predict ${shellWord(shortPath(event.run))} IMAGE...`)}`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Of package.json, found upwards from here: this file runs from lib/ in tests and from dist/lib/ when installed. */
+/** The version in package.json, which lies above this file: in lib/ under test, in dist/lib/ when installed. */
 export function packageVersion(): string {
   for (let folder = __dirname; folder !== dirname(folder); folder = dirname(folder)) {
     try {

@@ -4,14 +4,14 @@ import { datasetInfo } from './info';
 import { loadDataset } from './load';
 import { datasetNames } from './sets';
 
-export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadOptions } from './types';
-export type { FetchOptions, FetchProgress, FetchResult } from './download/fetch';
+export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadedParts, LoadOptions } from './types';
+export type { DownloadProgress, DownloadRetry } from './download/download';
+export type { FetchedFile, FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
 export { datasetNames, sources, type DatasetName, type DataSource } from './sets';
 export { checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
-export { expandHome } from './files';
 export { loadImage } from './pictures/image';
 export { splitValidation } from './split';
 export { SeededRandom } from './random';

@@ -1,6 +1,7 @@
 // What is known about a data set.
 import { checkOneOf, checkOptions, checkString } from '../check';
-import { dataDirectory, statOrNull } from './files';
+import { directoryOf } from './directory';
+import { statOrNull } from './files';
 import { datasetNames, sources, type DatasetName } from './sets';
 import type { ImageShape } from './types';
 
@@ -18,7 +19,7 @@ export interface DatasetInfo {
   licence: string;
   /** The publication to cite. */
   citation: string;
-  /** The folder in which its files are expected. */
+  /** The folder in which its files are expected; empty for a set that is generated. */
   directory: string;
   /** Whether everything that `load` needs is there. */
   present: boolean;
@@ -38,7 +39,7 @@ export async function datasetInfo(name: DatasetName, options: { directory?: stri
   checkOptions(options, 'the info options', ['directory']);
   if (options.directory !== undefined) checkString(options.directory, 'directory');
   const { info, download, locate } = sources[name];
-  const directory = await dataDirectory(name, options.directory);
+  const directory = await directoryOf(name, options.directory);
   const { paths, present, ...found } = await locate(directory);
   const files = await Promise.all(paths.map(async (path) => ({ path, bytes: (await statOrNull(path))?.size ?? 0 })));
   const counts = info.counts ?? found.counts;

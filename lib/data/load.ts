@@ -10,7 +10,8 @@ import {
   expected,
 } from '../check';
 import { isOneSpikeError, OneSpikeError } from '../errors';
-import { dataDirectory, statOrNull, throwIfAborted } from './files';
+import { directoryOf } from './directory';
+import { statOrNull, throwIfAborted } from './files';
 import { datasetNames, sources, type DatasetName } from './sets';
 import { channelStatistics } from './statistics';
 import type { LoadedDataset, LoadOptions } from './types';
@@ -59,17 +60,6 @@ export function checkTakenOptions(name: DatasetName, options: LoadOptions, prefi
   );
 }
 
-/** Where the files of a set are. Errors: ERR_ARG if a user's own folder is not named. */
-async function directoryOf(name: DatasetName, directory: string | undefined): Promise<string> {
-  if (sources[name].kind === 'own' && directory === undefined && !process.env.ONESPIKE_DATA) {
-    throw new OneSpikeError(
-      'ERR_ARG',
-      'Expected a folder of pictures for directory (--data DIR) but received undefined',
-    );
-  }
-  return dataDirectory(name, directory);
-}
-
 /**
  * Loads a data set into memory.
  *
@@ -80,6 +70,12 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
   checkOneOf(name, 'the data set name', datasetNames);
   const checked = checkLoadOptions(name, options);
   throwIfAborted(checked.signal, `loading ${name}`);
+  if (sources[name].kind === 'own' && checked.directory === undefined && !process.env.ONESPIKE_DATA) {
+    throw new OneSpikeError(
+      'ERR_ARG',
+      'Expected a folder of pictures for directory (--data DIR) but received undefined',
+    );
+  }
   const directory = await directoryOf(name, checked.directory);
   try {
     const parts = await sources[name].load(directory, checked);

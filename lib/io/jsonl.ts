@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 
 import { isObject } from '../check';
 import { OneSpikeError } from '../errors';
-import { ioError } from './atomic';
+import { ioError } from './system-error';
 
 export type JsonObject = Record<string, unknown>;
 

@@ -5,8 +5,9 @@ import { open, type FileHandle } from 'node:fs/promises';
 
 import { checkObject, checkString, describeValue, expected, isObject } from '../check';
 import { OneSpikeError } from '../errors';
-import { atomicWrite, ioError } from './atomic';
 import { duplicateKey } from './json-keys';
+import { ioError } from './system-error';
+import { atomicWrite } from './write';
 
 const ARRAYS = {
   F64: Float64Array,

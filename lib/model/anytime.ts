@@ -1,6 +1,7 @@
 // Anytime prediction: what the network would answer if it were stopped after each time step.
 import { checkInteger, checkNumber, checkTypedArray } from '../check';
 import { OneSpikeError } from '../errors';
+import { LIMITS } from '../native/limits';
 
 export interface AnytimeOptions {
   classes: number;
@@ -12,10 +13,11 @@ export interface AnytimeOptions {
   beta: number;
 }
 
+/** What a network would answer if it were stopped after each time step. */
 export interface Anytime {
-  /** (N, T): the class predicted at each step. */
+  /** The class predicted at each step (N, T). */
   predictions: Int32Array;
-  /** (N): the first step, 1..T, from which the prediction stays what it is at the end. */
+  /** The first step, 1..T, from which the prediction stays what it is at the end (N). */
   decisionSteps: Int32Array;
 }
 
@@ -37,7 +39,7 @@ export function argmax(values: ArrayLike<number>, start: number, count: number):
 export function anytime(potentials: Float32Array, options: AnytimeOptions): Anytime {
   const values = checkTypedArray(potentials, 'potentials', 'Float32Array');
   const classes = checkInteger(options.classes, 'classes', { min: 1 });
-  const timesteps = checkInteger(options.timesteps, 'timesteps', { min: 1, max: 254 });
+  const timesteps = checkInteger(options.timesteps, 'timesteps', LIMITS.timesteps);
   const threshold = checkNumber(options.threshold, 'threshold', { min: 0, exclusive: true });
   const alpha = checkNumber(options.alpha, 'alpha');
   const beta = checkNumber(options.beta, 'beta');

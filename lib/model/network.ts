@@ -1,13 +1,8 @@
-// Class Network: a spiking network on a backend.
-import { checkNumber, checkObject, checkOptions } from '../check';
+/// <reference lib="esnext.disposable" preserve="true" />
+// Class Network: a spiking network on a backend. Declarations keep the first line: it gives their users Symbol.asyncDispose.
+import { checkObject, checkOptions } from '../check';
 import type { BackendName } from '../native/devices';
-import {
-  NativeNetwork,
-  type NativeCounters,
-  type ProfileEntry,
-  type Recorded,
-  type StepStats,
-} from '../native/network';
+import { NativeNetwork, type Counters, type ProfileEntry, type Recorded, type StepStats } from '../native/network';
 import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
@@ -16,19 +11,7 @@ import { forwardJob, planEvaluation, type NetworkSizes } from './network/forward
 import { StepSums } from './network/step-sums';
 import { layerName, type SpikingLayer } from './layer';
 import { readModel, writeModel } from './model-file';
-import {
-  checkBatch,
-  checkCounters,
-  checkJob,
-  checkLabels,
-  checkNext,
-  checkOptimizer,
-  checkPixels,
-  checkSteps,
-  namedTensors,
-  type Batch,
-  type Labels,
-} from './network/inputs';
+import { checkCounters, namedTensors, type Batch, type Labels } from './network/inputs';
 import type {
   CalibrateOptions,
   EvaluateInPiecesOptions,
@@ -53,34 +36,40 @@ import {
   type OptimizerState,
   type TensorShape,
 } from './network/state';
+import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
 import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
 export type * from './network/options';
 export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network/inputs';
-export type { ProfileEntry, Recorded, StepStats } from '../native/network';
+export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
 export type { OptimizerState } from './network/state';
 
 /**
- * Parameters and buffers in native memory, and the work on them. Jobs are asynchronous and run on threads of their own,
- * one at a time per network. Arrays handed to a job must not change until its promise settles.
+ * A spiking network, whose parameters and buffers lie in native memory. Methods that return a promise are jobs: they run
+ * on threads of their own, one at a time per network. Arrays handed to a job must not change until its promise settles.
  *
- * Every method may fail with ERR_ARG or ERR_SHAPE (the arguments) and ERR_STATE (disposed); jobs and access to
- * parameters with ERR_BUSY while another job runs; jobs with ERR_ABORTED and ERR_OOM.
+ * Every method may fail with ERR_ARG or ERR_SHAPE (the arguments) and ERR_STATE (disposed); jobs also with ERR_BUSY
+ * while another one runs, ERR_ABORTED and ERR_OOM.
  */
 export class Network {
+  /** The description of the network, with every default filled in. */
   readonly description: Readonly<ResolvedNetwork>;
+  /** The backend that computes. */
   readonly backend: BackendName;
-  /** Number of the GPU; null on the CPU. */
+  /** The number of the GPU; null on the CPU. */
   readonly device: number | null;
-  /** The processor that does the work, for people to read. */
+  /** The processor that does the work, as text. */
   readonly processor: string;
+  /** The seed of the initial weights, of dropout and of the rate encoder. */
   readonly seed: number;
+  /** The number of compute threads on the CPU. */
   readonly threads: number;
+  /** The precision of dense products. */
   readonly precision: Precision;
-  /** Training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its end anyway. */
+  /** The number of training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its end anyway. */
   readonly stepsAtOnce: number;
-  /** Spiking layers in order, the output layer last: entry in the layer list, and neurons per image. */
+  /** The spiking layers in order, the output layer last. */
   readonly layers: readonly SpikingLayer[];
 
   readonly #native: NativeNetwork;
@@ -163,17 +152,17 @@ export class Network {
     return this.#exclusive(forwardJob(this.#native, this.#sizes, pixels, options));
   }
 
-  /** Says whether the steps made so far run as CUDA graphs, and why not. Errors: ERR_BUSY, ERR_STATE. */
+  /** Returns whether the steps so far ran as CUDA graphs, and why not. Errors: ERR_BUSY, ERR_STATE. */
   recorded(): Recorded {
     return this.#native.recorded();
   }
 
-  /** With the option `profile`: what the operations took since the last call. */
+  /** Returns the time of every operation since the last call; empty without the option `profile`. */
   profile(): ProfileEntry[] {
     return this.#native.profile();
   }
 
-  /** Predictions after each time step, from the `potentials` of a forward pass. */
+  /** Returns the predictions after each time step, from the `potentials` of a forward pass. */
   async anytime(potentials: Float32Array): Promise<Anytime> {
     const { timesteps, alpha, beta } = this.description;
     const { classes } = this.#sizes;
@@ -183,45 +172,30 @@ export class Network {
     return anytime(potentials, { classes, timesteps, threshold: data[0]!, alpha, beta });
   }
 
-  /** Loss and gradients of one batch; the parameters stay as they are. */
+  /** Computes loss and gradients of one batch; the parameters stay as they are. */
   async gradients(pixels: Uint8Array, labels: Labels, options?: JobOptions): Promise<GradientsResult> {
-    const { mode, signal } = checkJob(options);
-    const batch = checkPixels(pixels, 'pixels', this.#sizes);
-    const classes = checkLabels(labels, 'labels', batch.count, this.#sizes.classes);
-    return this.#exclusive(async () => {
-      const stats = await this.#native.gradients({ pixels: batch.pixels, labels: classes }, mode, signal);
-      const tensors = await readTensors(this.#native, 'gradient', this.#tensors);
-      return { loss: stats.loss, gradients: new Map([...tensors].map(([name, { data }]) => [name, data])), stats };
-    });
+    return this.#exclusive(gradientsJob(this.#native, this.#sizes, this.#tensors, pixels, labels, options));
   }
 
   /**
-   * One step of training. If the loss or a gradient is not finite, `stats.badLayer` says where it began and the
+   * Does one training step. If the loss or a gradient is not finite, `badLayer` of the result says where it began, and the
    * parameters stay as they were, as they do when the step rejects. An abort that comes too late for the step resolves.
    */
   async trainStep(batch: Batch, options: TrainStepOptions): Promise<StepStats> {
-    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next']);
-    const optimizer = checkOptimizer(given['optimizer']);
-    const step = { batch: checkBatch(batch, 'batch', this.#sizes, true).batch, optimizer };
-    const next = checkNext(given['next'], this.#sizes);
-    const [stats] = await this.#exclusive(() => this.#native.train([step], next, mode, signal));
-    return stats!;
+    return this.#exclusive(trainStepJob(this.#native, this.#sizes, batch, options));
   }
 
   /**
-   * Steps of training one after the other, to the same bits as by `trainStep`. A GPU goes from one to the next without the host;
-   * `stepsAtOnce` of them make its waits too short to matter. Resolves with the results of the steps that were made, at least one: fewer
-   * than `steps` if the signal fired on the way, if one was not finite (it is the last) or if the next failed; a call that begins with
-   * that one rejects.
+   * Does training steps one after the other; the results are bit-identical to those of `trainStep`. A GPU goes from one step
+   * to the next without the host, which waits once per call: `stepsAtOnce` says how many steps are worth one. Resolves
+   * with the results of the steps that were done, at least one: they are fewer than `steps` if the signal fired meanwhile,
+   * if one was not finite (then it is the last) or if the next failed. A call that begins with a step that fails rejects.
    */
   async trainSteps(steps: readonly TrainStep[], options?: TrainStepsOptions): Promise<StepStats[]> {
-    const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next']);
-    const checked = checkSteps(steps, this.#sizes);
-    const next = checkNext(given['next'], this.#sizes);
-    return this.#exclusive(() => this.#native.train(checked, next, mode, signal));
+    return this.#exclusive(trainStepsJob(this.#native, this.#sizes, steps, options));
   }
 
-  /** Loss, accuracy and activity of any number of images; the parameters stay as they are. */
+  /** Computes loss, accuracy and activity of any number of images; the parameters stay as they are. */
   async evaluate(batch: Batch, options?: EvaluateOptions): Promise<StepStats> {
     const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options);
     return this.#exclusive(async () => {
@@ -232,8 +206,8 @@ export class Network {
   }
 
   /**
-   * As `evaluate`, in pieces of which each is a job: yields the results over all images so far after each piece. Between
-   * two of them the network is free.
+   * Does the same as `evaluate` in pieces, and yields the results over all images so far after each. Every piece is a job:
+   * between two of them the network is free.
    */
   async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<StepStats, void, undefined> {
     const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options, ['piece']);
@@ -246,17 +220,10 @@ export class Network {
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
-    const { signal, given } = checkJob(options, ['percentile', 'scale', 'signal']);
-    const percentile = checkNumber(given['percentile'] === undefined ? 99.7 : given['percentile'], 'percentile', {
-      min: 0,
-      max: 100,
-    });
-    const scale = checkNumber(given['scale'] === undefined ? 1 : given['scale'], 'scale', { min: 1e-6, max: 1e6 });
-    const { batch: checked } = checkBatch(batch, 'batch', this.#sizes, false);
-    return this.#exclusive(() => this.#native.calibrate(checked, percentile, scale, signal));
+    return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
   }
 
-  /** Copies of all parameters, `layers.I.weight|bias|threshold|leak`, in PyTorch's layout. */
+  /** Returns copies of all parameters by name, `layers.I.weight|bias|threshold|leak`, in PyTorch's layout. */
   async parameters(): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(() => readTensors(this.#native, 'parameter', this.#tensors));
   }
@@ -269,7 +236,7 @@ export class Network {
     await this.#exclusive(writeParametersJob(this.#native, this.#tensors, values));
   }
 
-  /** Momentum, Adam's moments and the counters: with the parameters, all that training needs to continue bit-identically. */
+  /** Returns momentum, Adam's moments and the counters: with the parameters, all that training needs to continue bit-identically. */
   async optimizerState(): Promise<OptimizerState> {
     return this.#exclusive(() => readOptimizerState(this.#native, this.#tensors));
   }
@@ -277,40 +244,42 @@ export class Network {
   /** Replaces the whole state; slots that are not given become zero. */
   async setOptimizerState(state: {
     slots: ReadonlyMap<string, Float32Array | FloatTensor>;
-    counters: NativeCounters;
+    counters: Counters;
   }): Promise<void> {
     const { slots, counters } = checkOptions(state, 'state', ['slots', 'counters']);
     const values = namedTensors(slots, 'slots');
     await this.#exclusive(writeOptimizerStateJob(this.#native, this.#tensors, values, checkCounters(counters)));
   }
 
-  /** Forgets momentum, moments and the number of optimiser steps. */
+  /** Sets momentum, moments and the number of optimiser steps to zero. */
   async resetOptimizer(): Promise<void> {
     await this.#exclusive(() => this.#native.resetOptimizer());
   }
 
-  /** Optimiser steps made, and the position of the random stream behind dropout and the rate encoder. */
-  counters(): NativeCounters {
+  /** Returns the number of optimiser steps and the position of the random stream behind dropout and the rate encoder. */
+  counters(): Counters {
     this.#checkIdle();
     return this.#native.counters();
   }
 
-  setCounters(counters: NativeCounters): void {
+  /** Replaces the counters. */
+  setCounters(counters: Counters): void {
     this.#checkIdle();
     this.#native.setCounters(checkCounters(counters));
   }
 
-  /** Bytes of native memory held when the last job ended. */
+  /** Returns the number of bytes of native memory that the network held when its last job ended. */
   memoryBytes(): number {
     return this.#native.memory();
   }
 
-  /** Frees the native memory; a running job is aborted first. Idempotent; later calls of other methods fail with ERR_STATE. */
+  /** Frees the native memory; a running job is aborted first. A second call does nothing; other methods fail with ERR_STATE afterwards. */
   async dispose(): Promise<void> {
     this.#native.dispose();
     await this.#job?.catch(() => undefined);
   }
 
+  /** The same as `dispose`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }

@@ -1,8 +1,10 @@
 // What a parameter of a network is, apart from any network.
 
-/** Numbers in C order. */
+/** A tensor of 32-bit floats. */
 export interface FloatTensor {
+  /** The shape; [] for a single number. */
   shape: number[];
+  /** The numbers, in C order. */
   data: Float32Array;
 }
 

@@ -2,7 +2,6 @@
 import type {
   NativeAugment,
   NativeBatch,
-  NativeCounters,
   NativeMode,
   NativeModule,
   NativeOptimizer,
@@ -19,7 +18,6 @@ import type { NativeDataset } from './dataset';
 
 export type {
   NativeAugment,
-  NativeCounters,
   NativeMode,
   NativeOptimizer,
   NativeOutputs,
@@ -75,6 +73,14 @@ export interface Recorded {
   recorded: boolean;
   /** The reason why they are not; empty if they are. */
   reason: string;
+}
+
+/** The counters of a network that continue across training steps. */
+export interface Counters {
+  /** The number of optimiser steps, which Adam's bias correction depends on. */
+  optimizerSteps: number;
+  /** The position of the random stream behind dropout and the rate encoder. */
+  randomStep: number;
 }
 
 /** A training step, checked like its batch. */
@@ -156,11 +162,11 @@ export class NativeNetwork {
     return this.job(undefined, (module) => module.networkWrite(this.handle, parts));
   }
 
-  counters(): NativeCounters {
+  counters(): Counters {
     return call((module) => module.networkCounters(this.handle));
   }
 
-  setCounters(counters: NativeCounters): void {
+  setCounters(counters: Counters): void {
     call((module) => module.networkSetCounters(this.handle, counters));
   }
 

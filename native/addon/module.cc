@@ -15,6 +15,7 @@ struct Export {
 constexpr Export kExports[] = {
     {"info", guard_sync<info>},
     {"devices", guard_sync<devices>},
+    {"inputEncoding", guard_sync<input_encoding>},
     {"networkCreate", guard_async<network_create>},
     {"networkTensors", guard_sync<network_tensors>},
     {"networkLayers", guard_sync<network_layers>},
@@ -39,9 +40,11 @@ constexpr Export kExports[] = {
 };
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new Instance(env));  // freed by Node-API when the environment ends
-  for (const Export& each : kExports) exports.Set(each.name, Napi::Function::New(env, each.function, each.name));
-  return exports;
+  return with_js_errors(env, [&] {
+    env.SetInstanceData(new Instance(env));  // freed by Node-API when the environment ends
+    for (const Export& each : kExports) exports.Set(each.name, Napi::Function::New(env, each.function, each.name));
+    return exports;
+  });
 }
 
 }  // namespace

@@ -158,12 +158,10 @@ class TrainJob final : public Job {
   Status batch_of_step(const Network& network, size_t i, BatchStorage* storage, Batch* batch) {
     Prefetcher& ahead = *entry()->prefetcher;
     const Rows& rows = inputs_[i].rows;
-    Status status = batch_of(
-        network, inputs_[i], storage,
-        [&](BatchStorage* to) { return ahead.take(rows.data, rows.indices, rows.augment, to); }, batch);
+    Status status =
+        batch_of(network, inputs_[i], storage, [&](BatchStorage* to) { return ahead.take(rows, to); }, batch);
     const BatchInput* next = i + 1 < inputs_.size() ? &inputs_[i + 1] : next_ ? &*next_ : nullptr;
-    if (next && next->has_rows() && !network.draws(*next->rows.data))
-      ahead.start(next->rows.data, next->rows.indices, next->rows.augment);
+    if (next && next->has_rows() && !network.draws(*next->rows.data)) ahead.start(next->rows);
     return status;
   }
 
@@ -252,7 +250,7 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 4, "networkTrain");
   Instance& instance = Instance::of(info.Env());
   const Mode mode = read_mode(info[3]);
-  const Napi::Array steps = read_array(info[1], "steps", 1, kMaxSteps);
+  const Napi::Array steps = read_array(info[1], "steps", 1, static_cast<uint32_t>(limits::kSteps.max));
   const uint32_t count = steps.Length();
   std::vector<BatchInput> inputs;
   std::vector<OptimizerOptions> updates;

@@ -1,15 +1,24 @@
 #include "core/dataset.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
 #include <thread>
 
+#include "core/guard.h"
+
 namespace onespike {
 
 Batch BatchStorage::view() const { return {pixels.data(), labels.empty() ? nullptr : labels.data(), int64_t(count)}; }
+int64_t BatchStorage::bytes() const { return int64_t(pixels.capacity() + labels.capacity() * sizeof(int32_t)); }
 
 namespace {
+
+int64_t batch_bytes(const Dataset& data, size_t images) {
+  const int64_t label = data.labels.empty() ? 0 : int64_t(sizeof(int32_t));
+  return int64_t(images) * (int64_t(data.channels) * data.height * data.width + label);
+}
 
 // One image cropped into `to`, zero where it ends.
 void copy_image(uint8_t* to, const uint8_t* from, const DrawTask& task, const Crop& crop) {
@@ -51,60 +60,51 @@ Status check_rows(const Dataset& data, const std::vector<uint32_t>& indices) {
 
 Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment,
                   BatchStorage* out) {
-  if (Status status = check_rows(data, indices); !status.ok()) return status;
-  const int64_t size = int64_t(data.channels) * data.height * data.width;
-  out->count = int64_t(indices.size());
-  out->pixels.resize(size_t(out->count * size));
-  out->labels.resize(data.labels.empty() ? 0 : indices.size());
-  const DrawTask task{data.pixels.data(), data.labels.data(),
-                      data.channels,      data.height,
-                      data.width,         indices.data(),
-                      out->count,         augment,
-                      out->pixels.data(), out->labels.empty() ? nullptr : out->labels.data()};
-  for (int64_t i = 0; i < out->count; ++i) draw_image(task, i);
-  return Status::success();
+  return guarded([&] {
+    if (Status status = check_rows(data, indices); !status.ok()) return status;
+    const int64_t size = int64_t(data.channels) * data.height * data.width;
+    out->count = int64_t(indices.size());
+    out->pixels.resize(size_t(out->count * size));
+    out->labels.resize(data.labels.empty() ? 0 : indices.size());
+    const DrawTask task{data.pixels.data(), data.labels.data(),
+                        data.channels,      data.height,
+                        data.width,         indices.data(),
+                        out->count,         augment,
+                        out->pixels.data(), out->labels.empty() ? nullptr : out->labels.data()};
+    for (int64_t i = 0; i < out->count; ++i) draw_image(task, i);
+    return Status::success();
+  });
 }
 
 struct Prefetcher::State {
-  struct Request {
-    std::shared_ptr<const Dataset> data;
-    std::vector<uint32_t> indices;
-    Augment augment;
-
-    bool same(const Request& o) const {
-      return data == o.data && indices == o.indices && augment.padding == o.augment.padding &&
-             augment.flip == o.augment.flip && augment.seed == o.augment.seed && augment.step == o.augment.step;
-    }
-  };
-
   std::mutex mutex;
   std::condition_variable changed;
-  Request request;
+  Rows rows;                          // what was started; without its data set from when it was drawn
+  std::weak_ptr<const Dataset> data;  // which data set that was
   BatchStorage batch;
-  Status status;
+  int64_t bytes = 0;  // of `batch`, or that it is about to have
   bool wanted = false, ready = false, quit = false;
   std::thread thread;
+
+  bool matches(const Rows& other) const {
+    const Augment &a = rows.augment, &b = other.augment;
+    return data.lock() == other.data && rows.indices == other.indices && a.padding == b.padding && a.flip == b.flip &&
+           a.seed == b.seed && a.step == b.step;
+  }
 
   void work() {
     std::unique_lock<std::mutex> lock(mutex);
     for (;;) {
       changed.wait(lock, [&] { return quit || wanted; });
       if (quit) return;
-      const Request now = request;
-      BatchStorage drawn;
-      std::swap(drawn, batch);  // reuse the memory
+      // Nobody touches `rows` and `batch` while `wanted`.
       lock.unlock();
-      Status result;
-      try {
-        result = draw_batch(*now.data, now.indices, now.augment, &drawn);
-      } catch (const std::bad_alloc&) {
-        result = Status::error(Code::kOom, "Not enough memory to prepare the next batch");
-      }
+      // Of an error take() learns by drawing for itself.
+      const bool drawn = draw_batch(*rows.data, rows.indices, rows.augment, &batch).ok();
+      rows.data.reset();
       lock.lock();
-      std::swap(drawn, batch);
-      status = result;
-      wanted = false;
-      ready = true;
+      wanted = false, ready = drawn;
+      bytes = batch.bytes();
       changed.notify_all();
     }
   }
@@ -121,34 +121,40 @@ Prefetcher::~Prefetcher() {
   if (state_->thread.joinable()) state_->thread.join();
 }
 
-void Prefetcher::start(std::shared_ptr<const Dataset> data, std::vector<uint32_t> indices, const Augment& augment) {
-  std::unique_lock<std::mutex> lock(state_->mutex);
-  state_->changed.wait(lock, [&] { return !state_->wanted; });
-  state_->request = {std::move(data), std::move(indices), augment};
-  state_->wanted = true;
-  state_->ready = false;
-  if (!state_->thread.joinable()) {
-    try {
-      state_->thread = std::thread([state = state_.get()] { state->work(); });
-    } catch (...) {
-      state_->wanted = false;  // no thread to be had: take() draws by itself
-    }
+void Prefetcher::start(const Rows& rows) {
+  State& state = *state_;
+  std::unique_lock<std::mutex> lock(state.mutex);
+  state.changed.wait(lock, [&] { return !state.wanted; });
+  state.ready = false;
+  try {
+    state.rows = rows;
+    state.data = rows.data;
+    state.bytes = std::max(state.batch.bytes(), batch_bytes(*rows.data, rows.indices.size()));
+    if (!state.thread.joinable()) state.thread = std::thread([this] { state_->work(); });
+    state.wanted = true;
+  } catch (...) {
+    state.rows.data.reset();  // no memory or no thread: take() draws by itself
   }
-  state_->changed.notify_all();
+  state.changed.notify_all();
 }
 
-Status Prefetcher::take(std::shared_ptr<const Dataset> data, const std::vector<uint32_t>& indices,
-                        const Augment& augment, BatchStorage* out) {
+Status Prefetcher::take(const Rows& rows, BatchStorage* out) {
   {
-    std::unique_lock<std::mutex> lock(state_->mutex);
-    state_->changed.wait(lock, [&] { return !state_->wanted; });
-    if (state_->ready && state_->status.ok() && state_->request.same({data, indices, augment})) {
-      std::swap(*out, state_->batch);
-      state_->ready = false;
+    State& state = *state_;
+    std::unique_lock<std::mutex> lock(state.mutex);
+    state.changed.wait(lock, [&] { return !state.wanted; });
+    if (state.ready && state.matches(rows)) {
+      std::swap(*out, state.batch);  // and what the caller had is drawn into next
+      state.ready = false, state.bytes = state.batch.bytes();
       return Status::success();
     }
   }
-  return draw_batch(*data, indices, augment, out);
+  return draw_batch(*rows.data, rows.indices, rows.augment, out);
+}
+
+int64_t Prefetcher::memory_bytes() const {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  return state_->bytes;
 }
 
 }  // namespace onespike

@@ -19,7 +19,7 @@ struct Dataset {
   std::vector<int32_t> labels;  // (count)
 };
 
-// Rows of a data set, drawn where the network computes.
+// Rows of a data set and how they are augmented: a batch, before it is drawn.
 struct Rows {
   std::shared_ptr<const Dataset> data;
   std::vector<uint32_t> indices;
@@ -42,10 +42,12 @@ struct BatchStorage {
   std::vector<int32_t> labels;
   int64_t count = 0;
   Batch view() const;
+  int64_t bytes() const;
 };
 
 // Rows of images in memory, cropped and flipped: (count, C, H, W) bytes and labels or null.
 struct DrawTask {
+  static constexpr const char* kOperation = "draw_batch";
   const uint8_t* pixels = nullptr;
   const int32_t* labels = nullptr;
   int channels = 0, height = 0, width = 0;
@@ -62,17 +64,21 @@ void draw_image(const DrawTask& task, int64_t position);
 Status check_rows(const Dataset& data, const std::vector<uint32_t>& indices);
 
 // Draws rows `indices` of `data` into `out`, augmented. Deterministic in (augment.seed, augment.step, position).
-// Errors: kArg if an index is out of range.
+// Errors: kArg if an index is out of range, kOom.
 Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out);
 
-// One batch ahead: start() draws on its own thread, take() waits and hands over what matches the request, or draws now.
+// One batch ahead: start() draws on its own thread, take() waits and hands over what was started, or draws now if
+// something else was, or if there was no memory or no thread for it. A data set is held while it is drawn from, no
+// longer.
 class Prefetcher {
  public:
   Prefetcher();
   ~Prefetcher();
-  void start(std::shared_ptr<const Dataset> data, std::vector<uint32_t> indices, const Augment& augment);
-  Status take(std::shared_ptr<const Dataset> data, const std::vector<uint32_t>& indices, const Augment& augment,
-              BatchStorage* out);
+  void start(const Rows& rows);
+  // Errors: kArg if an index is out of range, kOom.
+  Status take(const Rows& rows, BatchStorage* out);
+  // Of the batch that was started and not taken yet.
+  int64_t memory_bytes() const;
 
  private:
   struct State;

@@ -16,6 +16,14 @@ struct [[nodiscard]] Status {
   bool ok() const { return code == Code::kOk; }
   static Status success() { return {}; }
   static Status error(Code code, std::string message) { return {code, std::move(message)}; }
+  // Running out of memory. There may be none for the message either: the short one fits into the string itself.
+  static Status no_memory() noexcept {
+    try {
+      return {Code::kOom, "Expected memory for the buffers of this operation but there is not enough"};
+    } catch (...) {
+      return {Code::kOom, "Out of memory"};
+    }
+  }
 };
 
 // The string that JavaScript sees as `error.code`.

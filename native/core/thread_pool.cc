@@ -1,5 +1,7 @@
 #include "core/thread_pool.h"
 
+#include <utility>
+
 namespace onespike {
 namespace {
 
@@ -32,18 +34,24 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::drain() {
-  for (int64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) (*task_)(i);
+void ThreadPool::drain() noexcept {
+  try {
+    for (int64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) call_(task_, i);
+  } catch (...) {
+    next_ = count_;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+  }
 }
 
-void ThreadPool::parallel_for(int64_t count, const std::function<void(int64_t)>& task) {
+void ThreadPool::run(int64_t count, Call call, const void* task) {
   if (count <= 1 || workers_.empty()) {
-    for (int64_t i = 0; i < count; ++i) task(i);
+    for (int64_t i = 0; i < count; ++i) call(task, i);
     return;
   }
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    task_ = &task;
+    call_ = call, task_ = task;
     count_ = count;
     next_ = 0;
     busy_ = int(workers_.size());
@@ -55,6 +63,7 @@ void ThreadPool::parallel_for(int64_t count, const std::function<void(int64_t)>&
     if (spin < kSpins) relax();
     else std::this_thread::yield();
   }
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void ThreadPool::work() {

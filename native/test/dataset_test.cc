@@ -5,6 +5,7 @@
 
 #include "core/dataset.h"
 #include "test/support/cases.h"
+#include "test/support/failing_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -118,19 +119,71 @@ void prefetcher() {
     if (kind == 1) started.back() ^= 1;
     if (kind == 2) started_augment.step += 1;
     if (kind == 3) started_augment.flip = false;
-    if (kind != 4) ahead.start(kind == 5 ? other : data, started, started_augment);
-    if (kind == 2) ahead.start(data, started, started_augment);
+    if (kind != 4) ahead.start({kind == 5 ? other : data, started, started_augment});
+    if (kind == 2) ahead.start({data, started, started_augment});
     BatchStorage taken, drawn;
-    expect_ok(ahead.take(data, indices, augment, &taken), "take");
+    expect_ok(ahead.take({data, indices, augment}, &taken), "take");
     expect_ok(draw_batch(*data, indices, augment, &drawn), "draw");
     expect(taken.pixels == drawn.pixels && taken.labels == drawn.labels,
            "round " + std::to_string(round) + " kind " + std::to_string(kind));
   }
   BatchStorage storage;
-  ahead.start(data, {1000}, {});
-  expect(ahead.take(data, {1000}, {}, &storage).code == Code::kArg, "an index out of range is refused when taken");
-  expect_ok(ahead.take(data, {1}, {}, &storage), "and the next is served");
-  ahead.start(data, std::vector<uint32_t>(5000, 1), {2, true, 0, 0});  // left behind: the destructor waits for it
+  ahead.start({data, {1000}, {}});
+  expect(ahead.take({data, {1000}, {}}, &storage).code == Code::kArg, "an index out of range is refused when taken");
+  expect_ok(ahead.take({data, {1}, {}}, &storage), "and the next is served");
+  ahead.start({data, std::vector<uint32_t>(5000, 1), {2, true, 0, 0}});  // left behind: the destructor waits for it
+}
+
+// The images are freed with their handle, whether the batch that was drawn ahead is taken or not.
+void images_are_not_kept() {
+  Prefetcher ahead;
+  const auto other = images(1, 2, 2, 4);
+  BatchStorage storage;
+  for (bool taken : {true, false}) {
+    auto data = images(3, 9, 9, 50);
+    const std::weak_ptr<const Dataset> held = data;
+    const int64_t image = 3 * 9 * 9 + int64_t(sizeof(int32_t));
+    ahead.start({data, {1, 2}, {}});
+    expect(ahead.memory_bytes() >= 2 * image, "a batch that is drawn ahead is counted");
+    if (taken) expect_ok(ahead.take({data, {1, 2}, {}}, &storage), "take");
+    else
+      expect_ok(ahead.take({other, {1, 2}, {}}, &storage), "another batch, which waits for the one that was started");
+    data.reset();
+    expect(held.expired(),
+           std::string("nobody holds the images of a batch that was ") + (taken ? "" : "not ") + "taken");
+  }
+  // A data set at the same place is not the same data set.
+  std::shared_ptr<const Dataset> data = images(3, 9, 9, 50);
+  ahead.start({data, {1, 2}, {}});
+  expect_ok(ahead.take({other, {1, 2}, {}}, &storage), "wait");
+  data = images(3, 9, 9, 50);
+  const_cast<Dataset&>(*data).pixels.assign(data->pixels.size(), 7);
+  expect_ok(ahead.take({data, {1, 2}, {}}, &storage), "take");
+  expect(storage.pixels == std::vector<uint8_t>(2 * 3 * 9 * 9, 7), "the images of the data set that was asked for");
+}
+
+// No memory for the batch that is drawn ahead is no failure: it is drawn when it is taken.
+void no_memory_to_draw_ahead() {
+  const Rows rows{images(3, 9, 9, 50), {1, 2, 3}, {2, true, 1, 0}};
+  BatchStorage expected;
+  expect_ok(draw_batch(*rows.data, rows.indices, rows.augment, &expected), "draw");
+  for (Failing failing : {Failing::kOne, Failing::kAll})
+    for (int64_t at = 0; at < 6; ++at) {
+      Prefetcher ahead;
+      BatchStorage storage;
+      Status status;
+      bool reached = false;
+      {
+        const FailingMemory memory(at, failing);
+        ahead.start(rows);
+        status = ahead.take(rows, &storage);
+        reached = memory.reached();
+      }
+      if (reached && failing == Failing::kAll) expect(status.code == Code::kOom, "no memory when it is taken either");
+      else expect_ok(status, "take without allocation " + std::to_string(at));
+      if (!status.ok()) expect_ok(ahead.take(rows, &storage), "take once there is memory");
+      expect(storage.pixels == expected.pixels && storage.labels == expected.labels, "the same batch");
+    }
 }
 
 // A network that draws rows in its own memory trains to the same bits as with batches that were drawn for it.
@@ -166,6 +219,8 @@ void add_dataset_tests(Tests& tests) {
   tests.push_back({"batch depends on seed, step and position alone", repeatable});
   tests.push_back({"batch drawn by the network equals batch drawn for it", rows_drawn_by_the_network});
   tests.push_back({"batch drawn ahead equals batch drawn now", prefetcher});
+  tests.push_back({"batch drawn ahead does not keep its data set", images_are_not_kept});
+  tests.push_back({"batch drawn ahead without memory", no_memory_to_draw_ahead});
 }
 
 }  // namespace onespike::test

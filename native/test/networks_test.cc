@@ -25,10 +25,9 @@ void on_threads(const std::vector<std::function<void()>>& bodies) {
 
 Case mixed_case(int side, int kernel, BackendKind backend, int device) {
   Random random(uint64_t(17 + side));
-  NetworkSpec spec = network_spec(3, side, side, 5,
+  CaseSpec spec = network_spec(3, side, side, 5,
                                   {conv(16, 3, 1, 1, true), conv(16, kernel, 1, kernel / 2), pool(2), output(5)});
-  spec.precision = Precision::kMixed;
-  spec.backend = backend, spec.device = device;
+  spec.on.kind = backend, spec.on.device = device, spec.on.precision = Precision::kMixed;
   return make_case(spec, 2, random);
 }
 
@@ -66,10 +65,10 @@ namespace {
 void repeated_steps(Precision precision) {
   for (Mode mode : {Mode::kSnn, Mode::kAnn}) {
     Random random(91);
-    NetworkSpec spec =
+    CaseSpec spec =
         network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
     spec.layers[0].dropout = 0.2f;
-    spec.precision = precision;
+    spec.on.precision = precision;
     const Case c = make_case(spec, 9, random);
     Case call_by_call = c;
     call_by_call.spec.profile = true;
@@ -97,7 +96,7 @@ void repeated_steps(Precision precision) {
 }  // namespace
 
 void add_network_tests(Tests& tests) {
-  tests.push_back({"two networks at once compute what each computes alone", [] { two_networks_at_once(subject().backend); }});
+  tests.push_back({"two networks at once compute what each computes alone", [] { two_networks_at_once(subject().on.kind); }});
   for (Precision precision : {Precision::kFp32, Precision::kMixed})
     tests.push_back({std::string("repeated steps are bit-identical to steps that are measured") +
                          (precision == Precision::kMixed ? ", mixed precision" : ""),

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 
@@ -48,7 +49,7 @@ describe('fitPicture', () => {
       [1, 1],
       [64, 64],
       [1, 5000],
-    ]) {
+    ] as [number, number][]) {
       const constant = { width, height, channels: 3 as const, data: new Uint8Array(width * height * 3).fill(77) };
       expect([...fitPicture(constant, [3, 6, 5])]).toEqual(Array(90).fill(77));
     }
@@ -113,7 +114,7 @@ describe('PNG', () => {
       [6, [8, 16]],
     ] as [PngSpec['colour'], number[]][]) {
       for (const depth of depths) {
-        const perPixel = [1, 0, 3, 0, 2, 0, 4][colour];
+        const perPixel = [1, 0, 3, 0, 2, 0, 4][colour]!;
         const channels = perPixel > 2 ? 3 : 1;
         const values = samples(width * height * perPixel, depth);
         const full = 2 ** depth - 1;
@@ -121,8 +122,8 @@ describe('PNG', () => {
         const expected: number[] = [];
         for (let c = 0; c < channels; c++) {
           for (let p = 0; p < width * height; p++) {
-            const value = Math.round((values[p * perPixel + c] * 255) / full);
-            const alpha = perPixel > channels ? values[p * perPixel + channels] / full : 1;
+            const value = Math.round((values[p * perPixel + c]! * 255) / full);
+            const alpha = perPixel > channels ? values[p * perPixel + channels]! / full : 1;
             expected.push(Math.round(255 + (value - 255) * alpha));
           }
         }
@@ -159,7 +160,7 @@ describe('PNG', () => {
     await refused(good.subarray(0, good.length - 20), /PNG chunk/);
     await refused(good.subarray(0, 8), /PNG chunk at byte 8 .* end of the file/);
     const flipped = Buffer.from(good);
-    flipped[45] ^= 1;
+    flipped[45]! ^= 1;
     await refused(flipped, /checksum at byte \d+ .* chunk at byte 33 is damaged/);
     await refused(
       encodePng({ width: 4, height: 4, depth: 3, colour: 0, samples: samples(16, 3) }),
@@ -238,6 +239,21 @@ describe('other formats', () => {
     expect(calls).toEqual([{ limitInputPixels: 50_000_000 }]);
     await writeFile(path, Buffer.concat([jpeg, jpeg]));
     await expectError(loader(path, [3, 1, 2]), 'ERR_FORMAT', /cat\.jpg .*corrupt header/);
+  });
+
+  test('the sharp of the project around is found by a onespike that is installed elsewhere', async () => {
+    const project = temporaryFolder();
+    await mkdir(join(project, 'node_modules', 'sharp'), { recursive: true });
+    await writeFile(
+      join(project, 'node_modules', 'sharp', 'index.js'),
+      `module.exports = () => { const chain = { rotate: () => chain, flatten: () => chain, toColourspace: () => chain, raw: () => chain,
+         toBuffer: async () => ({ data: Buffer.from([1, 2, 3]), info: { width: 1, height: 1, channels: 3 } }) }; return chain; };`,
+    );
+    await writeFile(join(project, 'cat.jpg'), jpeg);
+    const image = join(__dirname, '..', '..', 'dist', 'lib', 'data', 'pictures', 'image.js');
+    const script = `require(${JSON.stringify(image)}).loadImage('cat.jpg', [3, 1, 1]).then((pixels) => console.log([...pixels].join()))`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: project, encoding: 'utf8' });
+    expect(stdout.trim()).toBe('1,2,3');
   });
 
   test('empty, missing and misused', async () => {

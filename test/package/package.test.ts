@@ -72,7 +72,7 @@ describe('the binary', () => {
   });
 
   test('says why it uses no GPU, or names one', () => {
-    const { binaryCuda, cudaReason, backend, device } = JSON.parse(
+    const { binaryCuda, cudaReason, backend, processor } = JSON.parse(
       consumer.node(`console.log(JSON.stringify(require('onespike').backendInfo()))`),
     ) as Record<string, unknown>;
     expect(cudaReason).toEqual(
@@ -82,7 +82,7 @@ describe('the binary', () => {
           ? expect.stringMatching(/driver|device/)
           : 'this binary was built without CUDA',
     );
-    if (backend === 'cuda') expect(device).toContain('cuda:');
+    if (backend === 'cuda') expect(processor).toContain('cuda:');
   });
 
   test('asks for no newer C library than the one of Ubuntu 22.04', () => {

@@ -11,9 +11,9 @@ import type { Subject, SubjectOptions } from './subject';
 const optimizer = { kind: 'sgd', learningRate: 1e-6, neuronLearningRate: 1e-6, momentum: 0.9 } as const;
 
 export interface Measurement {
-  /** Of every timed step. */
+  /** The time of every timed step. */
   milliseconds: number[];
-  /** Of the hidden layers over the timed steps; empty for an ANN. */
+  /** The activity of the hidden layers over the timed steps; empty for an ANN. */
   activity: LayerActivity[];
   spikesPerNeuron: number | null;
   /** Mean step at which images were decided, with early exit. */
@@ -22,7 +22,7 @@ export interface Measurement {
   setupPeakRss: number;
   peakRss: number;
   needed: NeededBytes;
-  /** Of the timed steps together; empty unless asked for. */
+  /** The operations of the timed steps together; empty unless asked for. */
   profile: ProfileEntry[];
 }
 

@@ -1,11 +1,12 @@
 /** `data`: what data sets there are, and getting them. */
 import type { Command } from 'commander';
 import { datasets, type DatasetName } from '../../data';
-import { listenForInterrupt } from '../interrupt';
+import { interruptible } from '../interrupt';
 import { Output } from '../output';
 import { bar, compact, duration, table } from '../style';
 import { asUsage } from '../usage';
 import { checkOneOf } from '../../check';
+import { shellWord } from '../../io/paths';
 
 export function addData(program: Command): void {
   const data = program.command('data').description('data sets: describe one, or download it');
@@ -40,8 +41,7 @@ export function addData(program: Command): void {
     .action(async (name: string, flags: { data?: string; json?: boolean }) => {
       const output = new Output(flags.json === true);
       const checked = nameOf(name);
-      const { signal, release } = listenForInterrupt(output);
-      try {
+      await interruptible(output, async (signal) => {
         const fetched = await datasets.fetch(checked, {
           ...(flags.data === undefined ? {} : { directory: flags.data }),
           signal,
@@ -53,12 +53,9 @@ export function addData(program: Command): void {
         output.event({ event: 'fetched', ...fetched });
         for (const { path, status } of fetched.files) output.line(`${status}  ${path}`);
         output.line(
-          `${checked} is ready; train on it by \`onespike train --dataset ${checked}${flags.data === undefined ? '' : ` --data ${flags.data}`}\``,
+          `${checked} is ready; train on it by \`onespike train --dataset ${checked}${flags.data === undefined ? '' : ` --data ${shellWord(flags.data)}`}\``,
         );
-      } finally {
-        output.clear();
-        release();
-      }
+      });
     });
 }
 

@@ -6,20 +6,22 @@ import { checkOneOf } from '../../check';
 import type { LoadedDataset } from '../../data';
 import { formatEnergyTable } from '../../energy';
 import { OneSpikeError } from '../../errors';
+import { shortPath } from '../../io/paths';
 import type { Network } from '../../model/network';
 import { allRows } from '../../train/loop/order';
 import { measureEnergy } from '../../train/loop/energy';
 import { evaluateRows, type Evaluation } from '../../train/loop/evaluate';
 import { loadRun, type Run } from '../../train/run/load-run';
 import { hiddenLayers, layerActivity, meanActivity } from '../../train/run/activity';
-import { listenForInterrupt } from '../interrupt';
+import { interruptible } from '../interrupt';
 import { Output } from '../output';
 import { bar, compact, percent } from '../style';
-import { activityTable, shortPath } from '../train-view';
-import { asUsage, backendOption, deviceOption, integerOption, UsageError } from '../usage';
+import { activityTable } from '../train-view';
+import { asUsage, backendOption, deviceOption, integerOption, movedOption, UsageError } from '../usage';
 import { predictImages } from './predict';
 
 interface RunFlags {
+  data?: string;
   backend?: string;
   device?: number;
   threads?: number;
@@ -46,8 +48,7 @@ async function withRun(
 ): Promise<void> {
   const output = new Output(flags.json === true);
   const backend = asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', BACKEND_CHOICES));
-  const { signal, release } = listenForInterrupt(output);
-  try {
+  await interruptible(output, async (signal) => {
     const run = await loadRun(path);
     const network = await run.network({ backend, device: flags.device, threads: flags.threads });
     try {
@@ -55,10 +56,7 @@ async function withRun(
     } finally {
       await network.dispose();
     }
-  } finally {
-    output.clear();
-    release();
-  }
+  });
 }
 
 const earlyExit = 'stop an image at its first output spike; answers may differ from those after all T steps';
@@ -71,6 +69,7 @@ function spikingOnly(run: Run, flags: RunFlags): boolean {
 
 export function addRunCommands(program: Command): void {
   addRunCommand(program, 'eval', 'test accuracy of a run')
+    .addOption(movedOption())
     .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike eval runs/vgg6-shapes-20260102-030405')
     .action((path: string, flags: RunFlags) =>
@@ -88,16 +87,17 @@ export function addRunCommands(program: Command): void {
     );
 
   addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN')
+    .addOption(movedOption())
     .option('--images <n>', 'test images to count', integerOption(1))
     .addHelpText('after', '\nExample:\n  $ onespike energy runs/vgg6-shapes-20260102-030405 --images 1000')
     .action((path: string, flags: RunFlags & { images?: number }) =>
-      withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags.images, output, signal)),
+      withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags, output, signal)),
     );
 }
 
 /** The images of a run, with a warning wherever they are not those that it knew. */
-async function imagesOf(run: Run, output: Output, signal: AbortSignal): Promise<LoadedDataset> {
-  const loaded = await run.dataset({ signal });
+async function imagesOf(run: Run, { data }: RunFlags, output: Output, signal: AbortSignal): Promise<LoadedDataset> {
+  const loaded = await run.dataset({ signal, directory: data });
   for (const warning of loaded.warnings) output.warn(warning);
   return loaded;
 }
@@ -110,7 +110,7 @@ async function evaluateRun(
   signal: AbortSignal,
 ): Promise<void> {
   const earlyExit = spikingOnly(run, flags);
-  const { test } = await imagesOf(run, output, signal);
+  const { test } = await imagesOf(run, flags, output, signal);
   const dataset = createDataset(test.pixels, test.labels, test.shape);
   try {
     let totals: Evaluation | undefined;
@@ -155,14 +155,14 @@ async function evaluateRun(
 async function showEnergy(
   run: Run,
   network: Network,
-  images: number | undefined,
+  flags: RunFlags & { images?: number },
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
   if (run.mode !== 'snn')
     throw new OneSpikeError('ERR_STATE', 'Expected a spiking network but received a run that has only an ANN');
-  const { test } = await imagesOf(run, output, signal);
-  const count = images ?? Math.max(1, run.config.energy.images);
+  const { test } = await imagesOf(run, flags, output, signal);
+  const count = flags.images ?? Math.max(1, run.config.energy.images);
   const report = await measureEnergy(network, test, { images: count, batch: run.config.evaluation.batch, signal });
   output.event({ event: 'energy', run: run.path, ratio: report.headline.ratio, ...report });
   output.line(formatEnergyTable(report));

@@ -1,5 +1,6 @@
 /** `train` and `resume`. */
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
@@ -7,14 +8,26 @@ import { checkOneOf } from '../../check';
 import { datasetNames } from '../../data';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { decodeText, parseJson } from '../../io/json-text';
+import { expandHome, shellWord, shortPath } from '../../io/paths';
+import { exists } from '../../io/status';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
+import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { defaultDataset, presetNames } from '../../train/config/presets';
 import type { TrainEvent } from '../../train/run/events';
 import { resume, train } from '../../train/loop/train';
-import { listenForInterrupt } from '../interrupt';
+import { interruptible } from '../interrupt';
 import { Output } from '../output';
-import { shortPath, TrainView } from '../train-view';
-import { asUsage, backendOption, deviceOption, integerOption, precisionOption, UsageError } from '../usage';
+import { TrainView } from '../train-view';
+import {
+  asUsage,
+  backendOption,
+  deviceOption,
+  integerOption,
+  movedOption,
+  precisionOption,
+  setOption,
+  UsageError,
+} from '../usage';
 
 interface TrainFlags {
   dataset?: string;
@@ -26,6 +39,17 @@ interface TrainFlags {
   threads?: number;
   precision?: string;
   set: string[];
+  json?: boolean;
+}
+
+interface ResumeFlags {
+  backend?: string;
+  device?: number;
+  threads?: number;
+  data?: string;
+  set: string[];
+  acceptChangedData?: boolean;
+  force?: boolean;
   json?: boolean;
 }
 
@@ -45,12 +69,7 @@ export function addTrain(program: Command): void {
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
     .addOption(precisionOption())
-    .option(
-      '--set <key=value>',
-      'set one key of the configuration; may be repeated',
-      (value: string, all: string[]) => [...all, value],
-      [],
-    )
+    .addOption(setOption('set one key of the configuration; may be repeated'))
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -79,36 +98,44 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
     )
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads; the result does not depend on it', integerOption(1))
-    .option('--accept-changed-data', 'go on although the images are not those that the run began with')
+    .addOption(movedOption())
+    .option('--accept-changed-data', 'continue although the images are not those that the run began with')
+    .addOption(
+      setOption('change epochs, rates or augmentation; a finished run continues with more epochs; may be repeated'),
+    )
+    .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting')
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
       `
-Example:
-  $ onespike resume runs/vgg6-shapes-20260102-030405`,
+Examples:
+  $ onespike resume runs/vgg6-shapes-20260102-030405
+  $ onespike resume runs/mine --set snn.epochs=40         ten more than its 30
+  $ onespike resume runs/mine --data /mnt/pictures        the pictures have moved
+
+With more epochs the learning rate follows the schedule of the new number from there on.`,
     )
-    .action(
-      async (
-        run: string,
-        {
-          json,
-          backend,
-          ...options
-        }: { backend?: string; device?: number; threads?: number; acceptChangedData?: boolean; json?: boolean },
-      ) => {
-        const output = new Output(json === true);
-        const choice =
-          backend === undefined ? undefined : asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES));
-        await follow(output, (signal) =>
-          resume(run, { signal, backend: choice, ...options, progressSeconds: output.interactive ? 0.2 : 5 }),
-        );
-      },
-    );
+    .action(async (run: string, { json, backend, data, set, ...flags }: ResumeFlags) => {
+      const output = new Output(json === true);
+      const choice =
+        backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
+      const changes = asUsage(() => set.reduce<PlainObject>(applyOverride, {}));
+      const progressSeconds = output.interactive ? 0.2 : 5;
+      const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
+        resume(run, { signal, ...choice, ...flags, directory: data, changes, progressSeconds });
+      await follow(output, resumed).catch((error) => {
+        // Only the run knows which keys it can change.
+        if (set.length > 0 && isOneSpikeError(error) && error.code === 'ERR_ARG') throw new UsageError(error.message);
+        throw error;
+      });
+    });
 }
 
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
 export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
-  const input = name === undefined ? {} : (await isFile(name)) ? await readConfig(name) : { preset: name };
+  const file = name !== undefined && (await isFile(name));
+  const input = name === undefined ? {} : file ? await readConfig(name) : { preset: name };
+  if (file && flags.data === undefined) await checkDirectory(name, input);
   const { dataset, data, out, seed, backend, device, threads, precision } = flags;
   const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, device, threads, precision };
   const overrides = Object.entries(given).flatMap(([key, value]) =>
@@ -124,10 +151,7 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
 async function isFile(name: string): Promise<boolean> {
   if (name === '-' || name.includes('/') || /\.jsonc?$/i.test(name)) return true;
   if ((presetNames as readonly string[]).includes(name)) return false;
-  return access(name).then(
-    () => true,
-    () => false,
-  );
+  return exists(name);
 }
 
 async function readConfig(name: string): Promise<unknown> {
@@ -144,26 +168,33 @@ async function readConfig(name: string): Promise<unknown> {
   );
 }
 
+/** Says where a relative folder of data in a configuration file counts from, if it lies beside the file instead. */
+async function checkDirectory(file: string, input: unknown): Promise<void> {
+  const directory = (input as { dataset?: { directory?: unknown } } | null)?.dataset?.directory;
+  if (typeof directory !== 'string' || isAbsolute(directory) || (await exists(expandHome(directory)))) return;
+  const beside = join(dirname(file), directory);
+  if (!(await exists(beside))) return;
+  throw new UsageError(
+    `Expected dataset.directory '${directory}' of ${file} in the working folder, from which relative paths count, but received none`,
+    `--data ${shellWord(beside)} names the folder beside the file`,
+  );
+}
+
 /** Shows the events; an interruption that was saved says how to continue. */
 async function follow(output: Output, start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>): Promise<void> {
   const view = new TrainView(output);
-  const { signal, release } = listenForInterrupt(output);
-  let saved: string | undefined;
-  try {
-    for await (const event of start(signal)) {
-      output.event(event);
-      view.show(event);
-      if (event.event === 'saved') saved = event.run;
+  await interruptible(output, async (signal) => {
+    let saved: string | undefined;
+    try {
+      for await (const event of start(signal)) {
+        output.event(event);
+        view.show(event);
+        if (event.event === 'saved') saved = event.run;
+      }
+    } catch (error) {
+      if (saved === undefined || !isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
+      const advice = `Continue by: onespike resume ${shellWord(shortPath(saved))}`;
+      throw new OneSpikeError(error.code, `Interrupted and saved. ${advice}`, { cause: error });
     }
-  } catch (error) {
-    if (saved !== undefined && isOneSpikeError(error)) {
-      throw new OneSpikeError(error.code, `Interrupted and saved. Continue by: onespike resume ${shortPath(saved)}`, {
-        cause: error,
-      });
-    }
-    throw error;
-  } finally {
-    output.clear();
-    release();
-  }
+  });
 }

@@ -6,7 +6,8 @@ import { createGunzip } from 'node:zlib';
 import * as tar from 'tar-stream';
 
 import { isOneSpikeError, OneSpikeError } from '../../errors';
-import { abortError, ioError } from '../files';
+import { ioError } from '../../io/system-error';
+import { abortError } from '../files';
 
 /** Room for the tar headers and the small text files beside the wanted entries. */
 const allowance = 4 * 1024 * 1024;
@@ -86,7 +87,7 @@ export async function readArchive(
     if (signal?.aborted) throw abortError(signal, `reading ${path}`);
     if (refusal !== undefined) throw refusal;
     if (isOneSpikeError(error)) throw error;
-    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw ioError('a readable file', path, error);
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw ioError('read', path, error);
     const where = `compressed byte ${gunzip.bytesWritten}, inflated byte ${inflated}`;
     throw new OneSpikeError(
       'ERR_FORMAT',

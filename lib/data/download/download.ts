@@ -1,34 +1,41 @@
 /** A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is right. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { OneSpikeError } from '../../errors';
-import { makeFolder } from '../../io/atomic';
-import { abortError, ioError, statOrNull, throwIfAborted } from '../files';
+import { makeFolder } from '../../io/folders';
+import { ioError } from '../../io/system-error';
+import { moveInto, PartialFile, removeFile } from '../../io/write';
+import { abortError, statOrNull, throwIfAborted } from '../files';
 import type { Environment } from './proxy';
 import { get, RequestFailure } from './request';
 
+/** How far the download of one file is. */
 export interface DownloadProgress {
+  /** The path of the file. */
   path: string;
+  /** The address that it comes from. */
   url: string;
-  /** Bytes on disk so far, those of earlier attempts included. */
+  /** The number of bytes on disk so far, those of earlier attempts included. */
   received: number;
-  /** Bytes of the whole file, if known. */
+  /** The number of bytes of the whole file; undefined if it is not known. */
   total: number | undefined;
 }
 
 /** A failure after which the download waits and goes on. */
 export interface DownloadRetry {
+  /** The address that failed. */
   url: string;
   /** What failed. */
   message: string;
-  /** The attempt to come, from 2, and how many there are at this address. */
+  /** The number of the attempt to come, from 2. */
   attempt: number;
+  /** The number of attempts at this address. */
   attempts: number;
+  /** The pause before the next attempt, in milliseconds. */
   waitMs: number;
 }
 
@@ -39,20 +46,20 @@ export interface DownloadOptions {
   /** Lower-case hexadecimal MD5 of the whole file. It guards against damage, which is why a resumed file may be trusted. */
   md5: string;
   /** Exact size in bytes, if known; never more than this is written. */
-  size?: number;
+  size?: number | undefined;
   /** Failed attempts in a row at one address before the next one is tried. Default 5. An attempt that brought data starts the count again. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** Longest silence in milliseconds. Default 30,000. */
-  stallMs?: number;
+  stallMs?: number | undefined;
   /** Pause after the first failure in milliseconds; doubles up to 30 s. Default 1000. */
-  backoffMs?: number;
-  onProgress?: (progress: DownloadProgress) => void;
-  onRetry?: (retry: DownloadRetry) => void;
-  signal?: AbortSignal;
+  backoffMs?: number | undefined;
+  onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  onRetry?: ((retry: DownloadRetry) => void) | undefined;
+  signal?: AbortSignal | undefined;
   /** Default `process.env`: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. */
-  env?: Environment;
+  env?: Environment | undefined;
   /** Extra certificate authority (PEM). */
-  ca?: string;
+  ca?: string | undefined;
 }
 
 /** Data that an attempt must bring to count as progress: a server that trickles a byte per connection must not keep us for ever. */
@@ -67,7 +74,7 @@ export async function md5Of(path: string, signal?: AbortSignal): Promise<string>
     for await (const chunk of createReadStream(path, { signal })) hash.update(chunk as Buffer);
   } catch (error) {
     if (signal?.aborted) throw abortError(signal, `reading ${path}`);
-    throw ioError('a readable file', path, error);
+    throw ioError('read', path, error);
   }
   return hash.digest('hex');
 }
@@ -88,18 +95,9 @@ function bodyOffset(response: IncomingMessage, have: number): number {
   throw new RequestFailure(`the server answered ${status}`, status < 500 && ![408, 425, 429].includes(status));
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer, position: number, path: string): Promise<void> {
-  try {
-    for (let done = 0; done < chunk.length; )
-      done += (await file.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-  } catch (error) {
-    throw ioError('room for a download', `${path}.part`, error);
-  }
-}
-
 async function writeBody(
   response: IncomingMessage,
-  file: FileHandle,
+  file: PartialFile,
   offset: number,
   url: string,
   options: DownloadOptions,
@@ -116,7 +114,7 @@ async function writeBody(
       watch.refresh();
       if (received + chunk.length > most)
         throw new RequestFailure(`the server sends more than the expected ${most} bytes`, true);
-      await writeAll(file, chunk, received, options.path);
+      await file.write(chunk, received);
       received += chunk.length;
       options.onProgress?.({ path: options.path, url, received, total });
     }
@@ -136,18 +134,13 @@ type Outcome = { done: true } | { done: false; failure: RequestFailure; gained: 
 async function attemptOnce(url: string, part: string, options: DownloadOptions): Promise<Outcome> {
   let have = (await statOrNull(part))?.size ?? 0;
   if (options.size !== undefined && have > options.size) {
-    await rm(part, { force: true });
+    await removeFile(part);
     have = 0;
   }
   let resumed = have > 0;
   let failure: RequestFailure | undefined;
   if (have === 0 || have !== options.size) {
-    let file: FileHandle;
-    try {
-      file = await open(part, have > 0 ? 'r+' : 'w');
-    } catch (error) {
-      throw ioError('a writable file', part, error);
-    }
+    const file = await PartialFile.open(part, have > 0);
     let response: IncomingMessage | undefined;
     try {
       response = await get(url, {
@@ -166,13 +159,13 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
       if (!(response.statusCode === 416 && resumed)) {
         const offset = bodyOffset(response, have);
         if (offset === 0) {
-          await file.truncate(0);
+          await file.restart();
           resumed = false;
           have = 0;
         }
         await writeBody(response, file, offset, url, options);
       }
-      await file.sync();
+      await file.flush();
     } catch (error) {
       if (options.signal?.aborted) throw abortError(options.signal, `the download of ${options.path}`);
       if (error instanceof OneSpikeError) throw error;
@@ -191,7 +184,7 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
 
   const md5 = await md5Of(part, options.signal);
   if (md5 === options.md5) return { done: true };
-  await rm(part, { force: true });
+  await removeFile(part);
   // The beginning may have come from elsewhere; only a file that this address sent as a whole speaks against the address.
   return {
     done: false,
@@ -225,11 +218,7 @@ export async function download(options: DownloadOptions): Promise<'present' | 'd
     for (let failed = 0; ; ) {
       const outcome = await attemptOnce(url, part, options);
       if (outcome.done) {
-        try {
-          await rename(part, path);
-        } catch (error) {
-          throw ioError('a writable file', path, error);
-        }
+        await moveInto(part, path);
         return 'downloaded';
       }
       last = outcome.failure;

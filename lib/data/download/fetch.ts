@@ -3,42 +3,62 @@ import { join } from 'node:path';
 
 import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
-import { dataDirectory } from '../files';
+import { directoryOf } from '../directory';
 import { datasetNames, sources, type DatasetName } from '../sets';
 import type { SourceFile } from '../sets/source';
 import { download, type DownloadProgress, type DownloadRetry } from './download';
 import type { Environment } from './proxy';
 
+/** How far the download of a data set is. */
 export interface FetchProgress extends DownloadProgress {
-  /** Base name of the file, its number from 1, and how many there are. */
+  /** The base name of the file. */
   file: string;
+  /** The number of the file, counted from 1. */
   fileIndex: number;
+  /** The number of files. */
   fileCount: number;
 }
 
+/** Options of `datasets.fetch`. */
 export interface FetchOptions {
   /** Where to put the files. Default: `$ONESPIKE_DATA/NAME`, or `~/.cache/onespike/NAME`. */
-  directory?: string;
+  directory?: string | undefined;
   /** Addresses of folders that hold the files, in place of the official ones. */
-  mirrors?: string[];
+  mirrors?: string[] | undefined;
   /** Failed attempts in a row at one address before the next one is tried. Default 5. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** Longest silence of a server, in milliseconds. Default 30,000. */
-  stallMs?: number;
+  stallMs?: number | undefined;
   /** Pause after the first failure, in milliseconds; doubles. Default 1000. */
-  backoffMs?: number;
+  backoffMs?: number | undefined;
   /** Extra certificate authority (PEM), e.g. of a company's proxy. */
-  ca?: string;
-  onProgress?: (progress: FetchProgress) => void;
-  /** Before each pause after a failure. */
-  onRetry?: (retry: DownloadRetry) => void;
-  signal?: AbortSignal;
+  ca?: string | undefined;
+  /** The function that is told of every piece that has arrived. */
+  onProgress?: ((progress: FetchProgress) => void) | undefined;
+  /** The function that is told of every failure before the pause that follows it. */
+  onRetry?: ((retry: DownloadRetry) => void) | undefined;
+  /** The signal that stops the download, which a later call continues. */
+  signal?: AbortSignal | undefined;
 }
 
+/** What `datasets.fetch` has done. */
 export interface FetchResult {
+  /** The name of the data set. */
   name: DatasetName;
+  /** The folder of its files. */
   directory: string;
-  files: { path: string; bytes: number; status: 'present' | 'downloaded' }[];
+  /** Its files, and whether they were there before. */
+  files: FetchedFile[];
+}
+
+/** One file of a data set that is complete. */
+export interface FetchedFile {
+  /** The path. */
+  path: string;
+  /** The size in bytes. */
+  bytes: number;
+  /** Whether it was there before. */
+  status: 'present' | 'downloaded';
 }
 
 const fetchKeys = [
@@ -113,7 +133,7 @@ export async function fetchDataset(name: DatasetName, options: FetchOptions = {}
   if (options.backoffMs !== undefined) checkInteger(options.backoffMs, 'backoffMs', { min: 0 });
   checkSignal(options.signal, 'signal');
   const { urls, files } = source.download;
-  const directory = await dataDirectory(name, options.directory, true);
+  const directory = await directoryOf(name, options.directory, true);
   return {
     name,
     directory,

@@ -4,7 +4,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 
 import { OneSpikeError } from '../../errors';
-import { ioError, statOrNull } from '../files';
+import { ioError } from '../../io/system-error';
+import { statOrNull } from '../files';
 
 const pictureExtensions = ['.png', '.ppm', '.pgm', '.jpg', '.jpeg', '.webp', '.avif', '.gif', '.tif', '.tiff'];
 
@@ -34,7 +35,7 @@ export async function list(path: string): Promise<Listing> {
   try {
     entries = await readdir(path, { withFileTypes: true });
   } catch (error) {
-    throw ioError('a folder', path, error);
+    throw ioError('read', path, error);
   }
   const visible = entries.filter(({ name }) => !name.startsWith('.') && !systemNames.has(name.toLowerCase()));
   for (const entry of visible.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {

@@ -96,17 +96,19 @@ async function readParts(
       message: `${root.path} has no test folder: the pictures of ${validation} are taken for the test part`,
     });
   }
-  const train = await list(join(root.path, folders.get('train')!));
-  const classes = namesOf(await listClasses(train, exclude, new LeftOut()), train);
   const items: Pictures['items'] = { train: [], test: [], validation: [] };
+  let classes: string[] = [];
+  // The part to train on comes first: it says which classes there are.
   for (const [part, folder] of folders) {
     const listing = await list(join(root.path, folder));
-    for (const [name, paths] of await listClasses(listing, exclude, leftOut)) {
+    const found = await listClasses(listing, exclude, leftOut);
+    if (part === 'train') classes = namesOf(found, listing);
+    for (const [name, paths] of found) {
       const label = classes.indexOf(name);
       if (label < 0)
         throw new OneSpikeError(
           'ERR_FORMAT',
-          `Expected the classes of ${train.path} in ${listing.path} but received ${name}`,
+          `Expected the classes of ${join(root.path, folders.get('train')!)} in ${listing.path} but received ${name}`,
         );
       items[part].push(...paths.map((path) => ({ path, label })));
     }

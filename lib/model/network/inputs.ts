@@ -12,18 +12,12 @@ import {
   expected,
 } from '../../check';
 import { NativeDataset } from '../../native/dataset';
-import type {
-  CheckedBatch,
-  CheckedStep,
-  NativeAugment,
-  NativeCounters,
-  NativeMode,
-  NativeOptimizer,
-} from '../../native/network';
+import { LIMITS } from '../../native/limits';
+import type { CheckedBatch, CheckedStep, NativeAugment, Counters, NativeOptimizer } from '../../native/network';
 import { OneSpikeError } from '../../errors';
 
 /** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
-export type Mode = NativeMode;
+export type Mode = 'snn' | 'ann';
 const MODES: readonly Mode[] = ['snn', 'ann'];
 
 /** Labels: class numbers from 0 to K-1, one per image. */
@@ -46,8 +40,20 @@ export interface Augment {
 
 /** A batch of images: pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
 export type Batch =
-  | { pixels: Uint8Array; labels?: Labels | undefined }
-  | { dataset: NativeDataset; indices: Uint32Array; augment?: Augment | undefined };
+  | {
+      /** The pixels (N, C, H, W). */
+      pixels: Uint8Array;
+      /** The labels (N). */
+      labels?: Labels | undefined;
+    }
+  | {
+      /** The data set in native memory. */
+      dataset: NativeDataset;
+      /** Its rows, one per image of the batch. */
+      indices: Uint32Array;
+      /** The augmentation; none by default. */
+      augment?: Augment | undefined;
+    };
 
 /** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
 export interface OptimizerOptions {
@@ -171,7 +177,7 @@ function checkRows(
 function checkAugment(augment: unknown, name: string): NativeAugment {
   const { padding, flip, seed, step } = checkOptions(augment, name, ['padding', 'flip', 'seed', 'step']);
   return {
-    padding: checkInteger(padding, `${name}.padding`, { min: 0, max: 65535 }),
+    padding: checkInteger(padding, `${name}.padding`, LIMITS.crop),
     flip: checkBoolean(flip, `${name}.flip`),
     seed: checkInteger(seed, `${name}.seed`, { min: 0 }),
     step: checkInteger(step, `${name}.step`, { min: 0 }),
@@ -221,13 +227,10 @@ export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOp
   };
 }
 
-// As many as native code takes.
-export const MAX_STEPS = 1024;
-
 /** The steps of one call. */
 export function checkSteps(steps: unknown, shape: BatchShape): CheckedStep[] {
-  if (!Array.isArray(steps) || steps.length < 1 || steps.length > MAX_STEPS)
-    throw expected(`a list of 1 to ${MAX_STEPS} steps { batch, optimizer }`, 'steps', steps);
+  if (!Array.isArray(steps) || steps.length < 1 || steps.length > LIMITS.steps.max)
+    throw expected(`a list of 1 to ${LIMITS.steps.max} steps { batch, optimizer }`, 'steps', steps);
   return Array.from(steps, (step: unknown, i) => {
     const { batch, optimizer } = checkOptions(step, `steps[${i}]`, ['batch', 'optimizer']);
     return {
@@ -267,7 +270,7 @@ export function checkEarlyExit(given: Record<string, unknown>, mode: Mode): bool
   return earlyExit;
 }
 
-export function checkCounters(counters: unknown): NativeCounters {
+export function checkCounters(counters: unknown): Counters {
   const { optimizerSteps, randomStep } = checkOptions(counters, 'counters', ['optimizerSteps', 'randomStep']);
   return {
     optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }),

@@ -2,21 +2,16 @@
 // what a job copies on the JS thread is some 2 ms of the event loop.
 import { didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
-import {
-  SLOTS,
-  type NativeCounters,
-  type NativeNetwork,
-  type NativeTensorPart,
-  type TensorKind,
-} from '../../native/network';
+import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
 import { parameterFault, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 
-/** Everything a checkpoint needs beside the parameters. */
+/** The state of the optimiser: with the parameters, everything that a checkpoint needs. */
 export interface OptimizerState {
-  /** `slot0.layers.I.weight` and so on; a slot that is all zero is left out. */
+  /** The momentum (`slot0`) or the moments of Adam by name, `slot0.layers.I.weight` and so on; a tensor that is all zero is left out. */
   slots: Map<string, FloatTensor>;
-  counters: NativeCounters;
+  /** The counters of the network. */
+  counters: Counters;
 }
 
 export interface TensorShape {
@@ -96,7 +91,7 @@ export function writeOptimizerStateJob(
   network: NativeNetwork,
   tensors: readonly TensorShape[],
   slots: readonly [string, Float32Array][],
-  counters: NativeCounters,
+  counters: Counters,
 ): () => Promise<void> {
   const values = slots.map(([key, data]) => {
     const kind = SLOTS.find((candidate) => key.startsWith(`${candidate}.`));

@@ -101,7 +101,7 @@ const byPair: Record<string, PlainObject> = {
 export const withoutConversion: PlainObject = { model: { surrogate: 'arctan' } };
 
 /** Returns the complete configuration of a preset on a data set, as `train` accepts it. Errors: ERR_ARG for an unknown name. */
-export function presetConfig(name: string, dataset: string = defaultDataset): PlainObject {
+export function presetConfig(name: string, dataset: string = defaultDataset): Record<string, unknown> {
   checkOneOf(name, 'preset', presetNames);
   checkOneOf(dataset, 'dataset.name', datasetNames);
   const named = { preset: name, model: { name }, dataset: { name: dataset } };

@@ -1,6 +1,9 @@
 /** From a configuration to its images, and from these to the description of the network. */
-import { defined, expected } from '../../check';
+import { checkString, defined, expected } from '../../check';
 import { loadDataset, sources, type LoadedDataset, type LoadOptions } from '../../data';
+import { isOneSpikeError, OneSpikeError } from '../../errors';
+import { absolutePath } from '../../io/paths';
+import { exists } from '../../io/status';
 import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
 import { vgg } from '../../model/vgg';
 import type { TrainConfig } from '../config/config';
@@ -42,14 +45,33 @@ export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): 
   return resolved;
 }
 
+/** The configuration with its images at `directory`. Errors: ERR_ARG for a data set that has no files. */
+export function inDirectory(config: TrainConfig, directory: string | undefined): TrainConfig {
+  if (directory === undefined) return config;
+  checkString(directory, 'directory');
+  const { name } = config.dataset;
+  if (!sources[name].options.includes('directory'))
+    throw expected(`no folder for '${name}', which needs no files,`, 'directory', directory);
+  return { ...config, dataset: { ...config.dataset, directory: absolutePath(directory) } };
+}
+
 /**
  * The data set of a configuration. Folders of runs are no classes of it: `out` is the one that is being written.
- * Errors: as `loadDataset`.
+ * Errors: as `loadDataset`; a folder that is gone is named with what to do.
  */
-export function loadConfigured(config: TrainConfig, out: string, signal?: AbortSignal): Promise<LoadedDataset> {
+export async function loadConfigured(config: TrainConfig, out: string, signal?: AbortSignal): Promise<LoadedDataset> {
   const { name, validation: _validation, ...chosen } = config.dataset;
   const all: LoadOptions = { ...chosen, exclude: [out] };
   // A configuration of an earlier version may hold options that the set does not take; they never meant anything.
   const taken = sources[name].options.map((key) => [key, all[key]]);
-  return loadDataset(name, defined({ ...Object.fromEntries(taken), signal }));
+  try {
+    return await loadDataset(name, defined({ ...Object.fromEntries(taken), signal }));
+  } catch (error) {
+    const { directory } = config.dataset;
+    if (directory === undefined || !isOneSpikeError(error) || error.code !== 'ERR_IO' || (await exists(directory)))
+      throw error;
+    throw new OneSpikeError('ERR_IO', `${error.message}; if the files have moved, name their folder with --data DIR`, {
+      cause: error,
+    });
+  }
 }

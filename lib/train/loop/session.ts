@@ -6,8 +6,10 @@ import { Network, type StepStats, type TrainStep, type TrainStepsOptions } from 
 import type { ResolvedNetwork } from '../../model/description';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
+import { continueWith, type ChangedConfig } from '../run/changes';
 import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
+import { modelFile } from '../run/load-run';
 import type { RunFolder, RunInfo } from '../run/run-folder';
 import {
   afterConversion,
@@ -90,7 +92,7 @@ export class Session {
   /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. `describe` says what it is now. */
   static async open(
     { config, folder, loaded, description }: SessionSource,
-    describe: (network: Network, images: RunImages) => RunDescription,
+    describe: (network: Network, images: RunImages, state: TrainState) => RunDescription,
     options: SessionOptions,
   ): Promise<Session> {
     const { backend, device, seed, threads, precision } = config;
@@ -98,7 +100,7 @@ export class Session {
     try {
       const state = await startingState(config, folder, network);
       const images = placeImages(loaded, config);
-      return new Session({ config, folder, ...describe(network, images), network, images, state, options });
+      return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
       await network.dispose();
       throw error;
@@ -170,6 +172,14 @@ export class Session {
     await this.folder.writeInfo({ ...this.info, results });
   }
 
+  /** Puts folder and state in order before a run continues: with `changed` the configuration is another one from here on. */
+  async continueRun(before: TrainConfig, changed: ChangedConfig): Promise<void> {
+    const state = continueWith(this.#state, before, changed);
+    this.#state = { ...state, metricsBytes: await this.folder.cutMetrics(state.metricsBytes) };
+    // The checkpoint before run.json: until both have the change, the run is as it was.
+    if (Object.keys(changed.set).length > 0) await this.save();
+  }
+
   /** Begins a stage with a fresh optimiser, and records that. */
   async enter(stage: Stage): Promise<void> {
     await this.network.resetOptimizer();
@@ -185,6 +195,7 @@ export class Session {
 
   /** Writes the last checkpoint. */
   async save(): Promise<void> {
+    await this.folder.assertHeld();
     this.#state = { ...this.#state, seconds: this.seconds() };
     await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.#state);
   }
@@ -212,7 +223,7 @@ export class Session {
 async function startingState(config: TrainConfig, folder: RunFolder, network: Network): Promise<TrainState> {
   const last = folder.checkpoint('last.safetensors');
   if (await folder.has(last)) return loadCheckpoint(last, network);
-  if (config.init !== undefined) await network.load(config.init);
+  if (config.init !== undefined) await network.load(await modelFile(config.init));
   return initialState(next(null, config) ?? 'finish', hiddenLayers(network).length);
 }
 

@@ -1,6 +1,4 @@
 /** Training as a stream of events: a new run, or the continuation of one. */
-import { rmdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import {
   checkBoolean,
   checkInteger,
@@ -10,19 +8,21 @@ import {
   checkSignal,
   checkString,
 } from '../../check';
-import { expandHome, type DataWarning, type LoadedDataset } from '../../data';
+import type { DataWarning, LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
-import { MAX_STEPS } from '../../model/network/inputs';
-import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
+import { absolutePath } from '../../io/paths';
+import { BACKEND_CHOICES, type BackendChoice, type BackendName } from '../../native/devices';
+import { LIMITS } from '../../native/limits';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
+import { changeConfig, recordChange } from '../run/changes';
 import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
 import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
-import { lockRun } from '../run/lock';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
 import { next, type Stage } from '../run/state';
 import { describeRun, resumedHere, startEvent } from './describe';
-import { loadConfigured, networkOf } from './model';
-import { isAbort, Session, type SessionOptions } from './session';
+import { inDirectory, loadConfigured, networkOf } from './model';
+import { Session, type SessionOptions } from './session';
+import { resumable, settle } from './settle';
 import { stageWork } from './stages';
 
 /** Options of `train`. */
@@ -48,6 +48,12 @@ export interface ResumeOptions extends TrainOptions {
   threads?: number | undefined;
   /** Go on, with a warning, although the images are not those that the run began with; false by default. */
   acceptChangedData?: boolean | undefined;
+  /** The folder of the data set, if its files have moved. The run remembers it. */
+  directory?: string | undefined;
+  /** Changes of the configuration: more epochs, other rates. A finished run with more epochs continues its last phase. */
+  changes?: TrainConfigInput | undefined;
+  /** Take the lock of a process on another machine or in another container at once; false by default. */
+  force?: boolean | undefined;
 }
 
 /**
@@ -62,13 +68,13 @@ export async function* train(
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const checked = checkTrainOptions(options);
   const resolved = resolveConfig(config);
-  // run.json names the folder of the data for whoever reads it, from wherever that is.
-  if (resolved.dataset.directory !== undefined)
-    resolved.dataset.directory = resolve(expandHome(resolved.dataset.directory));
-  const name = `${resolved.model.layers === undefined ? resolved.model.name : (resolved.model.name ?? 'custom')}-${resolved.dataset.name}`;
-  const folder = new RunFolder(resolve(expandHome(resolved.out ?? defaultOut(name))));
+  // run.json names files and folders for whoever reads it, from wherever that is.
+  if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
+  if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
+  const folder = new RunFolder(absolutePath(resolved.out ?? defaultOut(runName(resolved))));
+  const another = resolved.out === undefined;
   // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
-  await folder.checkFree();
+  await folder.checkFree({ another });
   const loaded = await loadConfigured(resolved, folder.path, checked.signal);
   const description = networkOf(resolved.model, loaded);
   const hash = await hashDataset(loaded);
@@ -80,73 +86,75 @@ export async function* train(
     }),
     checked,
   );
-  let unlock: (() => Promise<void>) | undefined;
-  let begun = false;
   const begin = async (): Promise<void> => {
-    await folder.create();
-    unlock = await lockRun(folder.path);
+    await folder.create({ another });
     await folder.writeInfo(session.info);
-    begun = true;
     await folder.prepare();
     await session.save();
   };
   try {
     yield* work(session, null, begin);
   } finally {
-    await unlock?.();
-    // A run that failed before it began leaves nothing behind.
-    if (!begun) await rmdir(folder.path).catch(() => undefined);
+    await folder.abandon();
   }
+}
+
+/** The first part of the default name of a run folder. */
+function runName({ model, dataset }: TrainConfig): string {
+  return `${model.layers === undefined ? model.name : (model.name ?? 'custom')}-${dataset.name}`;
 }
 
 /**
  * Continues an interrupted run and yields what happens; the result is bit-identical to that of an uninterrupted run. A
- * finished run yields `done` once more.
+ * finished run yields `done` once more, unless `changes` give it more epochs.
  *
- * Errors: those of `train`; ERR_IO if there is no run at `run`.
+ * Errors: those of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run cannot take.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
-  const folder = new RunFolder(resolve(checkString(run, 'run')));
+  const folder = new RunFolder(absolutePath(checkString(run, 'run')));
   const checked = checkTrainOptions(options, resumeOptions);
-  const { backend, device, threads, acceptChangedData } = options;
+  const { backend, device, threads, acceptChangedData, directory, changes = {}, force } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
-  if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
-  if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
+  if (device !== undefined) checkInteger(device, 'device', LIMITS.device);
+  if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: LIMITS.threads.max });
   if (acceptChangedData !== undefined) checkBoolean(acceptChangedData, 'acceptChangedData');
-  const info = await folder.readInfo();
-  if (info.results !== undefined) {
-    yield { ...info.results, run: folder.path };
+  if (force !== undefined) checkBoolean(force, 'force');
+  const stored = await folder.readInfo();
+  const changed = changeConfig(inDirectory(stored.config, directory), changes);
+  if (stored.results !== undefined && Object.keys(changed.set).length === 0) {
+    yield { ...stored.results, run: folder.path };
     return;
   }
-  const unlock = await lockRun(folder.path);
+  await folder.lock({ force });
   try {
     // Another backend rounds otherwise, so `auto` must not choose again, and neither must the default of the precision.
     const config: TrainConfig = {
-      ...info.config,
-      backend: backend ?? (info.backend as BackendName),
-      device: device ?? info.config.device,
-      threads: threads ?? info.config.threads,
-      precision: runPrecision(info),
+      ...changed.config,
+      backend: backend ?? (stored.backend as BackendName),
+      device: device ?? changed.config.device,
+      threads: threads ?? changed.config.threads,
+      precision: runPrecision(stored),
     };
     const loaded = await loadConfigured(config, folder.path, checked.signal);
-    const changes = await checkSameData(info, loaded, acceptChangedData === true);
+    const differences = await checkSameData(stored, loaded, acceptChangedData === true);
     const session = await Session.open(
-      { config, folder, loaded, description: info.network },
-      (network) => {
-        const here = resumedHere(info, network);
-        return { info: here.info, warnings: [...here.warnings, ...warningEvents([...changes, ...loaded.warnings])] };
+      { config, folder, loaded, description: stored.network },
+      (network, _images, state) => {
+        const here = resumedHere(stored, network);
+        const warnings = [...here.warnings, ...warningEvents([...differences, ...loaded.warnings])];
+        return { info: recordChange(here.info, changed, state), warnings };
       },
       checked,
     );
+    const { stage, epoch, step } = session.state;
     const begin = async (): Promise<void> => {
       await folder.prepare();
-      await folder.truncateMetrics(session.state.metricsBytes);
-      if (session.info !== info) await folder.writeInfo(session.info);
+      await session.continueRun(stored.config, changed);
+      if (session.info !== stored) await folder.writeInfo(session.info);
     };
-    const { stage, epoch, step } = session.state;
-    yield* work(session, { stage, epoch, step, backend: info.backend }, begin);
+    yield* work(session, { stage, epoch, step, backend: stored.backend }, begin);
   } finally {
-    await unlock();
+    await folder.unlock();
   }
 }
 
@@ -177,6 +185,9 @@ const resumeOptions = [
   'device',
   'threads',
   'acceptChangedData',
+  'directory',
+  'changes',
+  'force',
 ] as const satisfies readonly (keyof ResumeOptions)[];
 
 function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOptions)[] = trainOptions): SessionOptions {
@@ -184,8 +195,7 @@ function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOpti
   return {
     signal: checkSignal(signal, 'signal'),
     progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
-    stepsAtOnce:
-      stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', { min: 1, max: MAX_STEPS }),
+    stepsAtOnce: stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', LIMITS.steps),
   };
 }
 
@@ -196,8 +206,10 @@ async function* work(
   begin: () => Promise<void>,
 ): AsyncGenerator<TrainEvent, void> {
   try {
-    await begin();
-    yield* savingWhenInterrupted(session, stagesOf(session, resumed));
+    await begin().catch(async (error) => {
+      throw await resumable(error, session.folder);
+    });
+    yield* savingWhenEnded(session, stagesOf(session, resumed));
   } finally {
     await session.dispose();
   }
@@ -215,8 +227,8 @@ async function* stagesOf(session: Session, resumed: StartEvent['resumed']): Asyn
   }
 }
 
-/** Passes the events on. If the signal or the consumer ends them, the run is saved where it is. */
-async function* savingWhenInterrupted(
+/** Passes the events on. If the signal, a file or the consumer ends them, the run is saved where it is. */
+async function* savingWhenEnded(
   session: Session,
   events: AsyncGenerator<TrainEvent, void>,
 ): AsyncGenerator<TrainEvent, void> {
@@ -226,13 +238,10 @@ async function* savingWhenInterrupted(
     leftByConsumer = false;
   } catch (error) {
     leftByConsumer = false;
-    if (!isAbort(error)) throw error;
-    await session.saveInterrupted();
+    const { saved, error: reported } = await settle(session, error);
     const { stage, epoch, step } = session.state;
-    yield { event: 'saved', run: session.folder.path, stage, epoch, step };
-    throw error instanceof OneSpikeError
-      ? error
-      : new OneSpikeError('ERR_ABORTED', 'Training was interrupted', { cause: error });
+    if (saved) yield { event: 'saved', run: session.folder.path, stage, epoch, step };
+    throw reported;
   } finally {
     if (leftByConsumer) await session.saveInterrupted();
   }

@@ -1,14 +1,15 @@
 /** A run from its folder: configuration, metrics, and the network it ended with. */
-import { resolve } from 'node:path';
 import { checkOptions, checkSignal, checkString } from '../../check';
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
+import { absolutePath, shellWord } from '../../io/paths';
+import { isFolder } from '../../io/status';
 import { readModel } from '../../model/model-file';
 import { Network, type NetworkOptions } from '../../model/network';
 import type { TrainConfig } from '../config/config';
 import { changedParts, changeWarning, checkClasses } from './data-record';
 import type { ConvertedEvent, DoneEvent, EpochEvent } from './events';
-import { loadConfigured } from '../loop/model';
+import { inDirectory, loadConfigured } from '../loop/model';
 import { RunFolder, runPrecision, type RunInfo } from './run-folder';
 
 /** A training run, read from its folder. */
@@ -33,18 +34,18 @@ export interface Run {
    */
   network(options?: NetworkOptions): Promise<Network>;
   /**
-   * Loads the images of the run. `warnings` say if they are not those that it was trained on. Errors: ERR_STATE if their
+   * Loads the images of the run, from `directory` if they have moved there. `warnings` say if they are not those that it was trained on. Errors: ERR_STATE if their
    * classes are not those of the run.
    */
-  dataset(options?: { signal?: AbortSignal }): Promise<LoadedDataset>;
+  dataset(options?: { signal?: AbortSignal; directory?: string | undefined }): Promise<LoadedDataset>;
 }
 
 /** Reads a run from its folder. Errors: ERR_IO if there is no run at `path`, ERR_FORMAT. */
 export async function loadRun(path: string): Promise<Run> {
-  const folder = new RunFolder(resolve(checkString(path, 'path')));
+  const folder = new RunFolder(absolutePath(checkString(path, 'path')));
   const info = await folder.readInfo();
   const metrics = (await folder.readMetrics()) as unknown as (EpochEvent | ConvertedEvent)[];
-  const best = await bestFile(folder);
+  const best = await bestFile(folder, info);
   const spiking = info.config.convert.enabled || info.config.snn.epochs > 0;
   return {
     path: folder.path,
@@ -58,14 +59,15 @@ export async function loadRun(path: string): Promise<Run> {
       if (best === undefined) {
         throw new OneSpikeError(
           'ERR_STATE',
-          `Expected a trained network in ${folder.path} but received none yet; continue it by \`onespike resume ${folder.path}\``,
+          `Expected a trained network in ${folder.path} but received none yet; continue it by \`onespike resume ${shellWord(folder.path)}\``,
         );
       }
       return openNetwork(best, info, { seed: info.seed, precision: runPrecision(info), ...options });
     },
     dataset: async (options) => {
-      const { signal } = checkOptions(options, 'options', ['signal']);
-      const loaded = await loadConfigured(info.config, folder.path, checkSignal(signal, 'signal'));
+      const { signal, directory } = checkOptions(options, 'options', ['signal', 'directory']);
+      const config = inDirectory(info.config, directory as string | undefined);
+      const loaded = await loadConfigured(config, folder.path, checkSignal(signal, 'signal'));
       checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
       const changed = await changedParts(info.dataset, loaded);
       const changes = changed.map((part) => changeWarning(info.dataset, loaded, part));
@@ -88,12 +90,20 @@ async function openNetwork(path: string, info: RunInfo, options: NetworkOptions)
   }
 }
 
-/** The final model, or else the furthest that an unfinished run has come. */
-async function bestFile(folder: RunFolder): Promise<string | undefined> {
-  const candidates = [
-    folder.modelPath,
-    ...['snn-best', 'converted', 'ann-best'].map((name) => folder.checkpoint(`${name}.safetensors`)),
-  ];
+/** The file of the network that `path` names: a model file itself, or a run with the best network so far. Errors: ERR_IO, ERR_FORMAT, ERR_STATE. */
+export async function modelFile(path: string): Promise<string> {
+  if (!(await isFolder(path))) return path;
+  const folder = new RunFolder(path);
+  const best = await bestFile(folder, await folder.readInfo());
+  if (best === undefined)
+    throw new OneSpikeError('ERR_STATE', `Expected a run with a trained network for init but ${path} holds none yet`);
+  return best;
+}
+
+/** The final model, or else the furthest that an unfinished run has come: one that continues after its end has an older final model. */
+async function bestFile(folder: RunFolder, info: RunInfo): Promise<string | undefined> {
+  const parts = ['snn-best', 'converted', 'ann-best'].map((name) => folder.checkpoint(`${name}.safetensors`));
+  const candidates = info.results === undefined ? [...parts, folder.modelPath] : [folder.modelPath, ...parts];
   for (const candidate of candidates) if (await folder.has(candidate)) return candidate;
   return undefined;
 }

@@ -1,119 +1,142 @@
-/** One process per run folder. A lock names its owner, so that one left behind by a killed process does not block a resume. */
+/**
+ * One process per run folder. A lock names its owner, so that one left by a process that was killed is no obstacle; where
+ * nobody can tell (another machine, another container), the time of the file says when its owner was last alive.
+ */
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OneSpikeError } from '../../errors';
-import { ioError } from '../../io/atomic';
+import {
+  createExclusive,
+  fileSystemNow,
+  isAt,
+  moveAside,
+  moveBack,
+  readIfThere,
+  refresh,
+  type FileText,
+} from '../../io/exclusive';
+import { removeFile } from '../../io/write';
+import { parseOwner, thisOwner, whereIs } from './owner';
 
-interface Owner {
-  pid: number;
-  host: string;
-  /** Start time of the process in clock ticks since boot: a later process with the same id has another. Empty where unknown. */
-  started: string;
-  token: string;
+/** Between two signs of life of an owner. */
+const beatMilliseconds = 10_000;
+/** A lock whose owner has given no sign of life for so long is free: twelve beats, so that a slow disk is not taken for death. */
+const abandonedMilliseconds = 120_000;
+/** Each one is lost to another process that takes or gives back the lock at the same moment. */
+const attempts = 100;
+
+export interface LockOptions {
+  /** Takes a lock of another machine or container without waiting until it counts as abandoned. */
+  force?: boolean | undefined;
 }
 
-/** Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and brackets, so fields count from the last bracket. */
-function processStart(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
-}
+export class RunLock {
+  private readonly timer: NodeJS.Timeout;
 
-function alive(owner: Owner): boolean {
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  private constructor(
+    private readonly run: string,
+    private readonly content: string,
+    private handle: FileHandle,
+  ) {
+    this.timer = setInterval(() => void refresh(this.handle, content), beatMilliseconds);
+    this.timer.unref();
   }
-  const now = processStart(owner.pid);
-  return owner.started === '' || now === '' || owner.started === now;
-}
 
-async function readOwner(path: string): Promise<Owner | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+  /**
+   * Takes the lock of a run folder.
+   * Errors: ERR_STATE while a living process holds it, or one of another machine that was alive a short time ago; ERR_IO.
+   */
+  static async take(run: string, { force = false }: LockOptions = {}): Promise<RunLock> {
+    const content = JSON.stringify(thisOwner(randomBytes(6).toString('hex')));
+    const path = lockPath(run);
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const handle = await createExclusive(path, content);
+      if (handle !== undefined) return new RunLock(run, content, handle);
+      const found = await readIfThere(path);
+      if (found === undefined) continue;
+      await refuseIfHeld(run, found, force);
+      await remove(path, found.text);
+    }
+    throw new OneSpikeError('ERR_IO', `Cannot create ${path}: the name is in use by something that cannot be removed`);
   }
-  try {
-    return JSON.parse(text) as Owner;
-  } catch {
+
+  /**
+   * Makes sure that nobody has taken the lock away, as after a long sleep of this machine, or with force; one that was merely
+   * removed is made again. Errors: ERR_STATE, upon which nothing must be written to the run.
+   */
+  async assertHeld(): Promise<void> {
+    const path = lockPath(this.run);
+    if (await isAt(path, this.handle)) return;
+    const found = await readIfThere(path).catch(() => null);
+    // What cannot be read says nothing against it.
+    if (found === null || found?.text === this.content) return;
+    if (found === undefined) {
+      const handle = await createExclusive(path, this.content);
+      if (handle !== undefined) {
+        await this.handle.close();
+        this.handle = handle;
+        return;
+      }
+    }
     throw new OneSpikeError(
       'ERR_STATE',
-      `Expected a lock file of onespike at ${path} but received other content; remove the file if no process uses the run`,
+      `Expected to hold the lock of ${this.run} but ${nameOf(found?.text)} has taken it; this process stops without another write`,
     );
   }
+
+  /** Gives the lock back; may be called twice. */
+  async release(): Promise<void> {
+    clearInterval(this.timer);
+    const path = lockPath(this.run);
+    const held = await isAt(path, this.handle);
+    await this.handle.close().catch(() => undefined);
+    if (held) await removeFile(path);
+  }
 }
 
-/**
- * Takes the lock of a run folder; the returned function gives it back (and may be called twice).
- * Errors: ERR_STATE while a living process, or one on another machine, holds it.
- */
-export async function lockRun(run: string): Promise<() => Promise<void>> {
-  const path = join(run, 'run.lock');
-  const owner: Owner = {
-    pid: process.pid,
-    host: hostname(),
-    started: processStart(process.pid),
-    token: randomBytes(6).toString('hex'),
-  };
-  // Named like every temporary file, so that one left by a killed process is cleared away with the others.
-  const own = join(run, `.run.lock.${owner.token}.tmp`);
-  const aside = join(run, `.run.lock.${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    for (;;) {
-      try {
-        await writeFile(own, JSON.stringify(owner));
-        await link(own, path); // atomic, and fails if the lock exists
-        break;
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        // The owner of the lock may have cleared our temporary file away.
-        if (code === 'ENOENT' && (await stat(run).catch(() => undefined)) !== undefined) continue;
-        if (code !== 'EEXIST') throw ioError('write', own, error);
-      }
-      const holder = await readOwner(path);
-      if (holder === undefined) continue;
-      if (holder.host !== owner.host) {
-        throw new OneSpikeError(
-          'ERR_STATE',
-          `Expected a free run folder but ${run} is in use by process ${holder.pid} on ${holder.host}; if that process is gone, remove ${path}`,
-        );
-      }
-      if (alive(holder)) {
-        throw new OneSpikeError(
-          'ERR_STATE',
-          `Expected a free run folder but ${run} is in use by process ${holder.pid}; wait for it, or stop it and resume`,
-        );
-      }
-      await takeAway(path, aside, holder);
-    }
-  } finally {
-    await unlink(own).catch(() => undefined);
-  }
-  return async () => {
-    const holder = await readOwner(path).catch(() => undefined);
-    if (holder?.token === owner.token) await unlink(path).catch(() => undefined);
-  };
+function lockPath(run: string): string {
+  return join(run, 'run.lock');
 }
 
-/** Moves a dead process's lock aside. If another process was quicker, what was moved is that one's living lock: it goes back. */
-async function takeAway(path: string, aside: string, dead: Owner): Promise<void> {
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+function nameOf(text: string | undefined): string {
+  const owner = parseOwner(text ?? '');
+  return owner === undefined ? 'another process' : `process ${owner.pid} on ${owner.host}`;
+}
+
+/** Errors: ERR_STATE with what the caller can do. */
+async function refuseIfHeld(run: string, { text, status }: FileText, force: boolean): Promise<void> {
+  const owner = parseOwner(text);
+  const place = owner === undefined ? 'unknown' : whereIs(owner, status);
+  if (place === 'gone') return;
+  if (owner !== undefined && place === 'here') {
+    throw new OneSpikeError(
+      'ERR_STATE',
+      owner.pid === process.pid
+        ? `Expected a free run folder but ${run} is in use by this process (${owner.pid})`
+        : `Expected a free run folder but ${run} is in use by process ${owner.pid}; wait for it, or stop it and resume`,
+    );
   }
-  const moved = await readOwner(aside);
-  if (moved !== undefined && moved.token !== dead.token) await link(aside, path).catch(() => undefined);
-  await unlink(aside).catch(() => undefined);
+  if (force) return;
+  const age = Math.max(0, (await fileSystemNow(run)) - status.mtimeMs);
+  if (age >= abandonedMilliseconds) return;
+  const seconds = (milliseconds: number): string => `${Math.ceil(milliseconds / 1000)} s`;
+  const holder =
+    owner === undefined
+      ? 'a lock that names no process'
+      : `process ${owner.pid} on ${owner.host}, which cannot be asked from here`;
+  throw new OneSpikeError(
+    'ERR_STATE',
+    `Expected a free run folder but ${run} is in use by ${holder}. Its last sign of life is ${seconds(age)} old, and after ` +
+      `${seconds(abandonedMilliseconds)} the lock is free; if the process is gone, \`resume --force\` takes it at once`,
+  );
+}
+
+/** Removes an abandoned lock. If another process was quicker, what was moved aside is that one's lock, and it goes back. */
+async function remove(path: string, abandoned: string): Promise<void> {
+  const aside = await moveAside(path);
+  if (aside === undefined) return;
+  const moved = await readFile(aside, 'utf8').catch(() => abandoned);
+  if (moved !== abandoned) await moveBack(aside, path);
+  await removeFile(aside);
 }

@@ -2,16 +2,24 @@
  * A run on disk: `run.json`, `metrics.jsonl`, `model.safetensors` and `checkpoints/` in one folder.
  */
 import { constants } from 'node:fs';
-import { access, open, readdir, readFile, stat } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OneSpikeError } from '../../errors';
-import { atomicWrite, ioError, makeFolder, removeLeftovers } from '../../io/atomic';
+import { isTemporary } from '../../io/descriptor';
+import { makeFolder, makeNewFolder, removeEmptyFolders, removeLeftovers } from '../../io/folders';
 import { readJsonLines, type JsonObject } from '../../io/jsonl';
+import { appendAt, cutBack } from '../../io/log';
+import { shellWord } from '../../io/paths';
+import { exists, isFile } from '../../io/status';
+import { ioError, systemCode } from '../../io/system-error';
+import { atomicWrite } from '../../io/write';
 import type { Precision } from '../../model/network';
 import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
 import { parseConfig, type TrainConfig } from '../config/config';
+import type { ConfigChange } from './changes';
 import type { DataRecord } from './data-record';
 import type { DoneEvent } from './events';
+import { RunLock, type LockOptions } from './lock';
 
 /** What run.json holds. */
 export interface RunInfo {
@@ -31,23 +39,44 @@ export interface RunInfo {
   /** The machine that ran last, and those before it whose instruction set was another, in order. */
   host: HostInfo;
   earlierHosts?: HostInfo[];
+  /** What `resume` has changed, in order. */
+  changes?: ConfigChange[];
   /** Of a finished run. */
   results?: DoneEvent;
 }
 
+/** The machine that a run was trained on. */
 export interface HostInfo {
+  /** The host name. */
   name: string;
+  /** The operating system and the architecture. */
   platform: string;
+  /** The model of the processor. */
   cpu: string;
+  /** The number of processor cores. */
   cores: number;
+  /** The size of the main memory in bytes. */
   memoryBytes: number;
+  /** The version of Node.js. */
   node: string;
   /** The instruction set of the CPU kernels. */
   simd: string;
 }
 
 export class RunFolder {
-  constructor(readonly path: string) {}
+  private held: RunLock | undefined;
+  /** Folders that were made for this run, outermost first. */
+  private readonly made: string[] = [];
+
+  #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
 
   get infoPath(): string {
     return join(this.path, 'run.json');
@@ -65,34 +94,75 @@ export class RunFolder {
     return join(this.path, 'checkpoints', name);
   }
 
-  /** Creates the folder. Errors: as of `checkFree`; ERR_IO. */
-  async create(): Promise<void> {
-    await this.checkFree();
-    await makeFolder(this.path);
-  }
-
   /**
-   * Whether a run can be written here; creates nothing.
-   * Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO if it cannot be created or written.
+   * Whether a run can be written here, or with `another` beside it; makes nothing.
+   * Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO if it cannot be made or written.
    */
-  async checkFree(): Promise<void> {
+  async checkFree({ another = false } = {}): Promise<void> {
     try {
       await checkWritable(this.path);
-      if (!(await this.has(this.path))) return;
+      if (another || !(await this.has(this.path))) return;
       // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
-      const held = (await readdir(this.path)).filter((name) => !/^(run\.lock|\.run\..*\.tmp)$/.test(name));
-      if (held.length > 0) {
-        const hint = held.includes('run.json')
-          ? `go on with it by \`onespike resume ${this.path}\`, or name another folder`
-          : 'name another folder';
-        throw new OneSpikeError(
-          'ERR_STATE',
-          `Expected an empty or new folder for out but ${this.path} holds ${held.length} entries; ${hint}`,
-        );
-      }
+      const held = (await readdir(this.path)).filter((name) => name !== 'run.lock' && !isTemporary(name));
+      if (held.length === 0) return;
+      const hint = held.includes('run.json')
+        ? `continue it by \`onespike resume ${shellWord(this.path)}\`, or name another folder`
+        : 'name another folder';
+      throw new OneSpikeError(
+        'ERR_STATE',
+        `Expected an empty or new folder for out but ${this.path} holds ${held.length} entries; ${hint}`,
+      );
     } catch (error) {
       throw ioError('create', this.path, error);
     }
+  }
+
+  /**
+   * Makes the folder and takes its lock. With `another` the folder is the first of NAME, NAME-2, NAME-3, ... that does not
+   * exist yet. Errors: as of `checkFree` and `RunLock.take`; nothing stays then.
+   */
+  async create({ another = false } = {}): Promise<void> {
+    try {
+      await this.make(another);
+      await this.lock();
+      await this.checkFree();
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  private async make(another: boolean): Promise<void> {
+    const first = this.#path;
+    this.made.push(...(await makeFolder(dirname(first))));
+    for (let number = 2; ; number++) {
+      const made = await makeNewFolder(this.#path);
+      if (made) this.made.push(this.#path);
+      if (made || !another) return;
+      this.#path = `${first}-${number}`;
+    }
+  }
+
+  /** Takes the lock. Errors: as `RunLock.take`. */
+  async lock(options: LockOptions = {}): Promise<void> {
+    this.held = await RunLock.take(this.path, options);
+  }
+
+  /** Gives the lock back. */
+  async unlock(): Promise<void> {
+    await this.held?.release();
+    this.held = undefined;
+  }
+
+  /** Gives the lock back and removes the folders that were made, where no run came of them. */
+  async abandon(): Promise<void> {
+    await this.unlock();
+    await removeEmptyFolders(this.made);
+  }
+
+  /** Errors: ERR_STATE if another process has taken the run over; then nothing must be written any more. */
+  async assertHeld(): Promise<void> {
+    await this.held?.assertHeld();
   }
 
   /** Makes checkpoints/, and clears away what a killed process left half-written. */
@@ -108,7 +178,7 @@ export class RunFolder {
     try {
       text = await readFile(this.infoPath, 'utf8');
     } catch (error) {
-      throw ioError('read', this.infoPath, error);
+      throw (await this.fileInsteadOfRun()) ?? ioError('read', this.infoPath, error);
     }
     let info: Partial<RunInfo> | null = null;
     try {
@@ -133,47 +203,34 @@ export class RunFolder {
     }
   }
 
+  /** The error for a path that is a file, perhaps one of a run. */
+  private async fileInsteadOfRun(): Promise<OneSpikeError | undefined> {
+    if (!(await isFile(this.path))) return undefined;
+    const above = dirname(this.path);
+    for (const folder of [above, dirname(above)]) {
+      if (await isFile(new RunFolder(folder).infoPath))
+        return new OneSpikeError(
+          'ERR_IO',
+          `Expected the folder of a run but ${this.path} is a file of the run ${folder}`,
+        );
+    }
+    return new OneSpikeError('ERR_IO', `Expected the folder of a run but ${this.path} is a file`);
+  }
+
   async writeInfo(info: RunInfo): Promise<void> {
+    await this.assertHeld();
     await atomicWrite(this.infoPath, `${JSON.stringify(info, null, 2)}\n`);
   }
 
-  /** Appends one line after byte `position` (cutting off whatever follows it) and returns the new length. It is on disk on return. */
+  /** Appends one line after byte `position`, cutting off whatever follows it, and returns the new length. Errors: as `appendAt`. */
   async appendMetric(position: number, metric: object): Promise<number> {
-    const line = Buffer.from(`${JSON.stringify(metric)}\n`);
-    const file = await open(this.metricsPath, 'a').then(async (created) => {
-      await created.close();
-      return open(this.metricsPath, 'r+');
-    });
-    try {
-      await file.truncate(position);
-      await file.write(line, 0, line.length, position);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    return position + line.length;
+    await this.assertHeld();
+    return appendAt(this.metricsPath, position, Buffer.from(`${JSON.stringify(metric)}\n`));
   }
 
-  /** Cuts metrics.jsonl back to what a checkpoint knows of. */
-  async truncateMetrics(position: number): Promise<void> {
-    const size = await stat(this.metricsPath).then(
-      (info) => info.size,
-      () => 0,
-    );
-    if (size < position) {
-      throw new OneSpikeError(
-        'ERR_FORMAT',
-        `Expected at least ${position} bytes in ${this.metricsPath} but received ${size}; the checkpoint belongs to another run`,
-      );
-    }
-    if (size === position) return;
-    const file = await open(this.metricsPath, 'r+');
-    try {
-      await file.truncate(position);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+  /** Cuts metrics.jsonl back to what a checkpoint knows of, and returns its length. Errors: as `cutBack`. */
+  async cutMetrics(position: number): Promise<number> {
+    return cutBack(this.metricsPath, position);
   }
 
   /** Epochs and conversion so far; a half-written last line (of a killed process) is left out. */
@@ -182,10 +239,7 @@ export class RunFolder {
   }
 
   async has(path: string): Promise<boolean> {
-    return stat(path).then(
-      () => true,
-      () => false,
-    );
+    return exists(path);
   }
 }
 
@@ -207,7 +261,7 @@ async function checkWritable(path: string): Promise<void> {
     await access(path, constants.W_OK);
     await readdir(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
     await checkWritable(dirname(path));
   }
 }

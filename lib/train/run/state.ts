@@ -2,7 +2,7 @@
  * Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A state is
  * never changed in place; each function returns the one that follows.
  */
-import type { Network, StepStats } from '../../model/network';
+import type { Counters, StepStats } from '../../model/network';
 import { StepSums, type StepTotals } from '../../model/network/step-sums';
 import type { TrainConfig } from '../config/config';
 import type { EpochEvent, Phase } from './events';
@@ -39,9 +39,6 @@ export interface BestEpoch {
   /** File name within checkpoints/. */
   file: string;
 }
-
-/** Optimiser steps made, and the position of the random stream behind dropout and the rate encoder. */
-export type Counters = ReturnType<Network['counters']>;
 
 export interface TrainState {
   readonly format: 1;

@@ -2,13 +2,11 @@
 // guards below surround every exported function, so nothing ever leaves through Node-API's C frames.
 #pragma once
 
-#include <exception>
-#include <new>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "addon/support/napi_setup.h"
+#include "core/guard.h"
 #include "core/status.h"
 
 namespace onespike::addon {
@@ -34,23 +32,26 @@ inline Napi::Error js_error(Napi::Env env, const Status& status) {
 // The exception in flight as a Status; call it from a catch block. A Napi::Error is JavaScript's own and not for this.
 inline Status current_exception_status() noexcept {
   try {
-    try {
-      throw;
-    } catch (const CodedError& error) {
-      return Status::error(error.code, error.message);
-    } catch (const std::bad_alloc&) {
-      return Status::error(Code::kOom, "Out of memory: no room for the buffers of this operation");
-    } catch (const std::length_error&) {
-      return Status::error(Code::kOom,
-                           "Out of memory: a buffer of this operation is larger than the address space allows");
-    } catch (const std::exception& error) {
-      return Status::error(Code::kState, std::string("Unexpected native failure: ") + error.what());
-    } catch (...) {
-      return Status::error(Code::kState, "Unexpected native failure");
-    }
+    throw;
+  } catch (CodedError& error) {
+    return {error.code, std::move(error.message)};
   } catch (...) {
-    return Status{Code::kOom, {}};  // not even the message could be allocated
+    return exception_status();
   }
+}
+
+// What `body` answers; whatever it throws leaves as a JavaScript error, the one kind that Node-API's wrapper catches.
+template <class Body>
+auto with_js_errors(Napi::Env env, const Body& body) {
+  Status status;
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    status = current_exception_status();
+  }
+  throw js_error(env, status);
 }
 
 using Function = Napi::Value (*)(const Napi::CallbackInfo&);
@@ -58,15 +59,7 @@ using Function = Napi::Value (*)(const Napi::CallbackInfo&);
 // For functions that answer at once: a failure is thrown.
 template <Function function>
 Napi::Value guard_sync(const Napi::CallbackInfo& info) {
-  Status status;
-  try {
-    return function(info);
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (...) {
-    status = current_exception_status();
-  }
-  throw js_error(info.Env(), status);
+  return with_js_errors(info.Env(), [&] { return function(info); });
 }
 
 // For functions that return a promise: a failure before the job starts rejects as well, it never throws.

@@ -97,7 +97,7 @@ void NetworkEntry::dispose(Napi::Env env) {
 void NetworkEntry::settle(Napi::Env env) {
   busy = false;
   if (disposed) close();
-  else if (network) memory_bytes = network->memory_bytes();
+  else if (network) memory_bytes = network->memory_bytes() + prefetcher->memory_bytes();
   if (!collected_) external_.report(env, memory_bytes);
 }
 

@@ -39,12 +39,13 @@ Instance::Instance(Napi::Env env) : env_(env), network_tag_(random_tag()), datas
 Napi::Value Instance::submit(std::unique_ptr<Job> job) {
   NetworkEntry& entry = *job->entry();
   entry.require_idle();
-  const Napi::Promise promise = job->open(env_);
   Job* const raw = job.get();
   {
     const std::lock_guard lock(mutex_);
     finished_.reserve(running_.size() + 1);  // so that finished() cannot fail on the runner's thread
   }
+  running_.reserve(running_.size() + 1);
+  const Napi::Promise promise = job->open(env_);  // from here on nothing fails but the start of a thread
   running_.push_back(std::move(job));
   entry.stop = false;
   entry.busy = true;

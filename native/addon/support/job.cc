@@ -1,5 +1,7 @@
 #include "addon/support/job.h"
 
+#include <utility>
+
 #include "addon/support/errors.h"
 
 namespace onespike::addon {
@@ -19,19 +21,16 @@ void Job::execute() noexcept {
 
 void Job::complete(Napi::Env env) noexcept {
   try {
-    if (status_.ok() && read_only() && entry_->stop) status_ = Status::error(Code::kAborted, "The job was aborted");
     entry_->settle(env);
     Napi::Value value, reason;
-    if (status_.ok()) {
-      try {
-        value = result(env);
-      } catch (const Napi::Error& error) {
-        reason = error.Value();
-      } catch (...) {
-        reason = js_error(env, current_exception_status()).Value();
-      }
-    } else {
-      reason = js_error(env, status_).Value();
+    try {
+      check(std::move(status_));
+      if (read_only() && entry_->stop) fail(Code::kAborted, "The job was aborted");
+      value = result(env);
+    } catch (const Napi::Error& error) {
+      reason = error.Value();
+    } catch (...) {
+      reason = js_error(env, current_exception_status()).Value();
     }
     if (reason.IsEmpty()) deferred_->Resolve(value);
     else deferred_->Reject(reason);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
 #include "core/guard.h"
 #include "core/passes/passes.h"
@@ -31,21 +32,25 @@ void read_out(NetworkState& net, const StepKind& kind, const StagedBatch& batch,
   const size_t last = net.plan.stages.size() - 1;
   const StageShape& s = net.plan.stages[last];
   const NetworkSpec& spec = net.plan.spec;
-  ReadoutTask task;
-  task.params.timesteps = spec.timesteps, task.params.alpha = spec.alpha, task.params.beta = spec.beta;
-  task.params.surrogate = {spec.surrogate, spec.gamma, spec.kappa};
-  task.neuron = net.parameters[last].neuron;
-  task.spiking = kind.mode == Mode::kSnn;
-  task.values = task.spiking ? net.stages[last].potential.data() : net.stages[last].activation.data();
-  task.labels = batch.labels ? batch.labels + first : nullptr;
-  task.share = 1.0 / double(batch.count);
-  task.backward = kind.backward;
-  task.d_values = net.d_activation[0].data();
-  task.d_neuron = net.parameters[last].d_neuron;
-  task.logits = net.logits.data() + first * s.out_c;
-  task.times = task.spiking ? net.times(last) : nullptr;
-  task.result = net.result.data();
-  net.backend->read_out(task, n, s);
+  const bool spiking = kind.mode == Mode::kSnn;
+  net.backend->run(
+      ReadoutTask{.params = {.timesteps = spec.timesteps,
+                             .alpha = spec.alpha,
+                             .beta = spec.beta,
+                             .surrogate = {spec.surrogate, spec.gamma, spec.kappa}},
+                  .neuron = net.parameters[last].neuron,
+                  .spiking = spiking,
+                  .values = spiking ? net.stages[last].potential.data() : net.stages[last].activation.data(),
+                  .labels = batch.labels ? batch.labels + first : nullptr,
+                  .share = 1.0 / double(batch.count),
+                  .backward = kind.backward,
+                  .d_values = net.d_activation[0].data(),
+                  .d_neuron = net.parameters[last].d_neuron,
+                  .logits = net.logits.data() + first * s.out_c,
+                  .times = spiking ? net.times(last) : nullptr,
+                  .result = net.result.data(),
+                  .n = n,
+                  .shape = s});
 }
 
 // Spike times of the chunk and potentials of the output layer, for who asked.
@@ -77,15 +82,18 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   const std::vector<StageShape>& stages = net.plan.stages;
   static_assert(offsetof(StepResult, finite) + sizeof(StepResult::finite) == sizeof(StepResult),
                 "what comes before `finite` is zeroed");
-  backend.zero(net.result.data(), offsetof(StepResult, finite));
-  backend.zero(net.spikes.data(), stages.size() * sizeof(int64_t));
-  for (size_t i = 0; i < stages.size(); ++i)
+  backend.run(ZeroTask{net.result.data(), offsetof(StepResult, finite)});
+  backend.run(ZeroTask{net.spikes.data(), stages.size() * sizeof(int64_t)});
+  for (size_t i = 0; i < stages.size(); ++i) {
+    net.stages[i].backward_choice = {};
     if (net.stages[i].forward.data())
-      backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
+      backend.run(PackForwardTask{net.stages[i].forward.data(), net.parameters[i].weight, stages[i]});
+  }
   if (!kind.backward) return;
   net.parameters.zero_gradients();
   for (size_t i = 1; i < stages.size(); ++i)
-    backend.pack_backward(net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]);
+    backend.run(
+        PackBackwardTask{net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]});
 }
 
 Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
@@ -106,7 +114,7 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
     if (!status.ok()) return status;
     read_out(net, kind, batch, first, n);
     for (size_t i = 0; spiking && i + 1 < net.plan.stages.size(); ++i)
-      backend.count_events(net.spikes.data() + i, net.times(i), n * net.plan.stages[i].out_size());
+      backend.run(CountEventsTask{net.spikes.data() + i, net.times(i), n * net.plan.stages[i].out_size()});
     if (kind.traced) fetch_trace(net, first, n, *out);
     if (!kind.backward) continue;
     status = spiking ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
@@ -115,7 +123,7 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
   }
   if (kind.backward) {
     net.parameters.squared_norm(&net.result.data()->squared_norm);
-    backend.finish_gradient(net.result.data(), net.inputs.data());
+    backend.run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
@@ -127,8 +135,8 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
 int find_bad_layer(NetworkState& net, const StepKind& kind) {
   const auto finite = [&](const float* values, int64_t count) {
     StepResult sum;
-    net.backend->zero(net.result.data(), sizeof sum);
-    net.backend->squared_norm(&net.result.data()->squared_norm, values, count);
+    net.backend->run(ZeroTask{net.result.data(), sizeof sum});
+    net.backend->run(SquaredNormTask{&net.result.data()->squared_norm, values, count});
     net.backend->download(&sum, net.result.data(), sizeof sum);
     return std::isfinite(sum.squared_norm);
   };
@@ -201,29 +209,37 @@ Status make_steps(NetworkState& net, const StepGroup& group, StepKind kind, cons
   return Status::success();
 }
 
-StepStats stats_of(const StepResult& result, const int64_t* spikes, size_t stages, bool labelled, bool backward) {
-  StepStats stats;
-  stats.spikes.assign(spikes, spikes + stages - 1);
-  stats.correct = result.correct;
-  stats.gradient_norm = backward ? std::sqrt(result.squared_norm) : 0;
-  stats.loss = labelled ? result.loss : std::numeric_limits<double>::quiet_NaN();
-  return stats;
-}
+// Where the host receives the answers of a group. All of it is allocated before the first step: once a step has updated
+// the parameters nothing may fail until it is counted.
+struct Answers {
+  Answers(size_t steps, size_t stages) : results(steps), spikes(steps * stages), stats(steps) {
+    for (StepStats& one : stats) one.spikes.resize(stages - 1);
+  }
+
+  std::vector<StepResult> results;
+  std::vector<int64_t> spikes;
+  std::vector<StepStats> stats;
+};
 
 bool is_finite(const StepStats& stats) { return std::isfinite(stats.loss) && std::isfinite(stats.gradient_norm); }
 
 // Waits for the steps, and gives the answers of those up to the first that is not finite.
-Status look(NetworkState& net, size_t made, bool labelled, bool backward, std::vector<StepStats>* stats) {
+Status look(NetworkState& net, size_t made, bool labelled, bool backward, Answers* answers) {
   const size_t stages = net.plan.stages.size();
-  std::vector<StepResult> results(made);
-  std::vector<int64_t> spikes(made * stages);
-  net.backend->download(results.data(), net.results.data(), results.size() * sizeof(StepResult));
-  net.backend->download(spikes.data(), net.counts.data(), spikes.size() * sizeof(int64_t));
+  net.backend->download(answers->results.data(), net.results.data(), made * sizeof(StepResult));
+  net.backend->download(answers->spikes.data(), net.counts.data(), made * stages * sizeof(int64_t));
   if (Status status = net.backend->finish(); !status.ok()) return status;
-  for (size_t i = 0; i < made; ++i) {
-    stats->push_back(stats_of(results[i], &spikes[i * stages], stages, labelled, backward));
-    if (labelled && !is_finite(stats->back())) break;
+  size_t answered = 0;
+  for (bool ends = false; answered < made && !ends; ++answered) {
+    const StepResult& result = answers->results[answered];
+    StepStats& stats = answers->stats[answered];
+    std::copy_n(&answers->spikes[answered * stages], stages - 1, stats.spikes.begin());
+    stats.correct = result.correct;
+    stats.gradient_norm = backward ? std::sqrt(result.squared_norm) : 0;
+    stats.loss = labelled ? result.loss : std::numeric_limits<double>::quiet_NaN();
+    ends = labelled && !is_finite(stats);
   }
+  answers->stats.resize(answered);
   return Status::success();
 }
 
@@ -248,6 +264,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
              traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
   const StepKind kind{mode, backward, traced, nullptr, ends_early ? &early : nullptr};
   StagedBatch staged;
+  Answers answers(group.count, net.plan.stages.size());
   size_t made = 0;
   Status status = prepare(net, group, mode, backward);
   if (status.code == Code::kOom && give_up_datasets(net)) status = prepare(net, group, mode, backward);
@@ -256,7 +273,8 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   if (out && out->logits && !ends_early)
     net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
   const bool labelled = staged.labels != nullptr;
-  if (status = look(net, made, labelled, backward, stats); !status.ok()) return status;
+  if (status = look(net, made, labelled, backward, &answers); !status.ok()) return status;
+  *stats = std::move(answers.stats);
   if (ends_early) stats->front().correct = early.correct;
   if (ends_early && labelled) stats->front().loss = early.loss;
 
@@ -267,14 +285,16 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
     net.random_step += updated;
   }
   if (!failed) return status;
-  if (stats->size() == group.count) {
-    stats->back().bad_layer = find_bad_layer(net, kind);
+  status = guarded([&] {
+    int* const layer = &stats->back().bad_layer;
+    if (stats->size() < group.count) return find_bad_layer_again(net, group, stats->size() - 1, mode, layer);
+    *layer = find_bad_layer(net, kind);
     return net.backend->finish();
-  }
-  status = find_bad_layer_again(net, group, stats->size() - 1, mode, &stats->back().bad_layer);
-  if (status.ok() || stats->size() == 1) return status;
+  });
+  if (status.ok()) return status;
+  // Without its layer the last step is not reported: the call that begins with it is.
   stats->pop_back();
-  return Status::success();
+  return stats->empty() ? status : Status::success();
 }
 
 Status aborted() {

@@ -6,14 +6,15 @@
 
 namespace onespike::cpu {
 
-void CpuBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
+KernelChoice CpuBackend::execute(const ReadoutTask& task) {
+  const StageShape& s = task.shape;
   const int K = s.out_c, T = task.params.timesteps;
   ReadoutParams p = task.params;
   p.threshold = task.neuron[0], p.leak = task.neuron[1];
   const int rows = task.spiking ? T : 1;
-  logits_.resize(size_t(K));
+  float* const of_image = d_logits_.reserve(size_t(K));
   NeuronGradient d;
-  for (int64_t i = 0; i < n; ++i) {
+  for (int64_t i = 0; i < task.n; ++i) {
     float* u = task.values + i * rows * s.out_cs;
     float* logits = task.logits + i * K;
     for (int k = 0; k < K; ++k) {
@@ -26,7 +27,7 @@ void CpuBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
       task.times[i * s.out_cs + k] = uint8_t(time);
     }
     if (!task.labels) continue;
-    float* d_logits = task.backward ? logits_.data() : nullptr;
+    float* d_logits = task.backward ? of_image : nullptr;
     task.result->loss += cross_entropy(logits, K, task.labels[i], d_logits) * task.share;
     task.result->correct += argmax(logits, K) == task.labels[i];
     if (!task.backward) continue;
@@ -40,9 +41,10 @@ void CpuBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
     for (int row = 0; row < rows; ++row)
       std::fill(gradient + row * s.out_cs + K, gradient + (row + 1) * s.out_cs, 0.0f);
   }
-  if (!task.backward || !task.spiking) return;
+  if (!task.backward || !task.spiking) return {};
   task.d_neuron[0] += float(d.threshold);
   task.d_neuron[1] += float(d.leak);
+  return {};
 }
 
 }  // namespace onespike::cpu

@@ -9,7 +9,8 @@
 #include <hwy/cache_control.h>
 
 #include "cpu/dense/dense.h"
-#include "cpu/gradient/half_rows-inl.h"
+#include "cpu/simd/targets.h"
+#include "cpu/simd/half_rows-inl.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -19,6 +19,8 @@ namespace onespike::cpu {
 
 class EventBuckets {
  public:
+  explicit EventBuckets(ScratchSet& set) : cells_(set), starts_(set), values_(set), next_(set) {}
+
   // Sorts the events of n images; within a bucket they lie by image and row.
   void sort(const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
 

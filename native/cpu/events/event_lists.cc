@@ -1,6 +1,7 @@
 #include "cpu/events/event_lists.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/spec.h"
 #include "cpu/events/each_event.h"
@@ -58,7 +59,7 @@ void EventLists::sort(const SpikeSource& source, int n, int timesteps, const Sta
   list_cells_ = int64_t(timesteps) * step_cells_;
   kind_ = source.rate ? EventKind::kValued : job.pooled ? EventKind::kCounted : EventKind::kSingle;
   starts_.reserve(size_t(job.lists() * list_cells_));
-  list_begins_.assign(size_t(job.lists() + 1), 0);
+  std::fill_n(list_begins_.reserve(size_t(job.lists() + 1)), job.lists() + 1, int64_t(0));
   if (!source.times && !source.rate) {
     std::fill_n(starts_.data(), job.lists() * list_cells_, 0u);
     return;
@@ -94,7 +95,7 @@ void EventLists::count(const Job& job) {
   const int columns = job.columns, T = job.timesteps;
   counts_.reserve(size_t(job.rows * job.row_cells()));
   found_starts_.reserve(size_t(job.rows * (columns + 1)));
-  found_begins_.assign(size_t(job.rows + 1), 0);
+  found_begins_.reserve(size_t(job.rows + 1))[0] = 0;
   each_in_blocks(job.pool, job.rows, [&](int64_t row) {
     const int64_t image = row / s.in_h, py = row % s.in_h;
     uint32_t* counts = counts_.data() + row * job.row_cells();
@@ -109,7 +110,7 @@ void EventLists::count(const Job& job) {
       starts[x + 1] = starts[x];
       for (int t = 0; t < T; ++t) starts[x + 1] += counts[t * columns + x];
     }
-    found_begins_[size_t(row + 1)] = starts[columns] + kListSlack;
+    found_begins_[row + 1] = starts[columns] + kListSlack;
   });
   for (int64_t row = 0; row < job.rows; ++row) found_begins_[row + 1] += found_begins_[row];
   for (int64_t list = 0; list < job.lists(); ++list) {

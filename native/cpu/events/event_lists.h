@@ -11,7 +11,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "core/backend/backend.h"
 #include "core/thread_pool.h"
@@ -28,6 +27,16 @@ constexpr uint32_t kCountUnit = 1 << 22;
 
 class EventLists {
  public:
+  explicit EventLists(ScratchSet& set)
+      : ids_(set),
+        starts_(set),
+        values_(set),
+        list_begins_(set),
+        counts_(set),
+        found_(set),
+        found_starts_(set),
+        found_begins_(set) {}
+
   // Sorts the events of n images. `source` without events leaves empty lists.
   void sort(const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
 
@@ -50,15 +59,15 @@ class EventLists {
 
   Scratch<uint32_t> ids_, starts_;
   Scratch<float> values_;
-  std::vector<int64_t> list_begins_;  // where the ids of a list begin
-  int64_t list_cells_ = 0;            // starts of a list: steps * step_cells
-  int step_cells_ = 2;                // columns + 1
+  Scratch<int64_t> list_begins_;  // where the ids of a list begin
+  int64_t list_cells_ = 0;        // starts of a list: steps * step_cells
+  int step_cells_ = 2;            // columns + 1
   EventKind kind_ = EventKind::kSingle;
 
-  Scratch<uint32_t> counts_;           // (n, pooled row, step, column): events
-  Scratch<uint32_t> found_;            // events of a pooled row by column, see fill_list.cc
-  Scratch<uint32_t> found_starts_;     // (n, pooled row, column + 1)
-  std::vector<int64_t> found_begins_;  // where those of a row begin
+  Scratch<uint32_t> counts_;        // (n, pooled row, step, column): events
+  Scratch<uint32_t> found_;         // events of a pooled row by column, see fill_list.cc
+  Scratch<uint32_t> found_starts_;  // (n, pooled row, column + 1)
+  Scratch<int64_t> found_begins_;   // where those of a row begin
 };
 
 // ---- the passes over bytes, in vectors (cpu/events/fill_list.cc)

@@ -50,6 +50,8 @@ struct GradientWork {
 };
 
 struct GradientEvents {
+  explicit GradientEvents(ScratchSet& set) : words(set), starts(set), work(set) {}
+
   Scratch<uint32_t> words;     // events, floats as their bits
   Scratch<uint32_t> starts;    // of every column of every range, in words
   Scratch<GradientWork> work;  // per row

@@ -12,6 +12,8 @@ namespace onespike::cpu {
 // The events of n images bucketed by weight row (pooled cell, source channel), images ascending within a row. An entry
 // is the gradient row of its image and step: image * T + step - 1.
 struct RowEvents {
+  explicit RowEvents(ScratchSet& set) : gradient_rows(set), starts(set), values(set) {}
+
   Scratch<uint32_t> gradient_rows, starts;
   Scratch<float> values;  // of the rate encoder
   bool valued = false;

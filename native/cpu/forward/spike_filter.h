@@ -25,10 +25,13 @@ namespace onespike::cpu {
 
 // Weights of one stage, packed as the floats are.
 struct FilterWeights {
+  explicit FilterWeights(ScratchSet& set) : weight(set), low(set), unit(set) {}
+
   Scratch<int16_t> weight;
   Scratch<int8_t> low;  // packed as the floats are, whatever the order of the integers
   Scratch<float> unit;  // (out_cs)
   bool paired = false;  // laid out for counted events
+  bool made = false;    // the integers are those of the weights
   bool usable = false;  // no weight is infinite or NaN
   size_t bytes = 0;     // of the floats
   int64_t images = 0;   // that asked for them
@@ -37,15 +40,22 @@ struct FilterWeights {
 // The rounded weights of a backend, made when first asked for.
 class FilterStore {
  public:
-  // For n images with events of one kind. Null if the weights cannot be rounded, or have served too few images yet.
+  explicit FilterStore(ScratchSet& set) : set_(set) {}
+
+  // For n images with events of one kind. Null if the weights cannot be rounded, have served too few images yet, or if
+  // there is no memory for a copy: floats do without it.
   const FilterWeights* of(const float* weight, bool counted, int n, const StageShape& s, ThreadPool& pool);
-  // Gives back what was made of a linear layer, which goes without it for some thousand images.
+  // Gives back what was made of a layer, which goes without it for some thousand images.
   void postpone(const float* weight);
   // Forgets what was made from memory that is written or released now.
   void forget(const void* memory, size_t bytes);
   void release(const void* memory);
+  void clear() { stages_.clear(); }
 
  private:
+  void round(FilterWeights& to, const float* weight, bool counted, const StageShape& s, ThreadPool& pool);
+
+  ScratchSet& set_;
   std::map<const float*, FilterWeights> stages_;
 };
 

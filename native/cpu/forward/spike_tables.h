@@ -21,6 +21,7 @@ constexpr int kPiece = 16;            // bytes of a window that are copied at on
 // What fires within the window of an output cell: one word per step, bit `tap * src_cs + channel`.
 class WindowBits {
  public:
+  explicit WindowBits(ScratchSet& set) : words_(set) {}
   void build(const uint8_t* times, int n, int timesteps, const StageShape& s, ThreadPool& pool);
   // (n, out_h, out_w, T)
   const uint64_t* data() const { return words_.data(); }

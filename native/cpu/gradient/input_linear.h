@@ -3,20 +3,20 @@
 
 #include "cpu/events/gradient_events.h"
 #include "cpu/gradient/receiver.h"
-#include "cpu/simd/scratch.h"
 #include "ops/readout.h"
 #include "ops/shape.h"
 
 namespace onespike::cpu {
 
 // Wt a for the source channels of `tile` in one pooled cell, then the surrogate of the neurons below, of all images.
-// `scratch` is of one thread.
+// `scratch` has linear_input_floats(task.n, T) floats, of one thread.
 struct LinearInputTask {
   const GradientEvents* events;
   const float* weight;  // forward layout
   Receiver receiver;
   int n;
 };
-void linear_input_cell(const LinearInputTask& task, int cell, Tile tile, Scratch<float>& scratch, NeuronGradient* d);
+void linear_input_cell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d);
+inline int64_t linear_input_floats(int64_t n, int timesteps) { return (n * timesteps + kLinearBlock) * kMaxTile; }
 
 }  // namespace onespike::cpu

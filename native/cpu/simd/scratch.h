@@ -1,46 +1,64 @@
-// Memory of the CPU backend: aligned for the widest vector, and scratch that only ever grows.
+// Scratch of the CPU backend: memory that operations keep for their next call and that only ever grows.
 #pragma once
 
 #include <cstddef>
-#include <memory>
-#include <new>
+#include <cstdint>
+
+#include "cpu/simd/memory.h"
 
 namespace onespike::cpu {
 
-constexpr size_t kAlignment = 64;
+class ScratchBlock;
 
-// Of a large block: fast ones, or those that take no more memory than is touched. What is reserved for the worst case
-// wants the latter.
-enum class Pages { kLarge, kAsTouched };
-
-// Null when the machine has no room for it now. Large blocks are the system's own pages: they go back to it when freed,
-// and a zeroed one takes no memory before it is touched.
-void* allocate_aligned(size_t bytes, bool zeroed = false, Pages pages = Pages::kLarge);
-void free_aligned(void* memory);
-
-// Uninitialised; contents are lost when it grows.
-template <class T>
-class Scratch {
+// All scratch of one backend: what operations keep for their next call. Every Scratch joins one when it is made, so
+// that none can be left out of what is counted and what is given back. Joining and leaving belong to the thread that
+// calls the backend; workers may use what was reserved for them.
+class ScratchSet {
  public:
-  T* reserve(size_t count, Pages pages = Pages::kLarge) {
-    if (count > capacity_) {
-      data_.reset();
-      capacity_ = 0;
-      data_.reset(static_cast<T*>(allocate_aligned(count * sizeof(T), false, pages)));
-      if (!data_) throw std::bad_alloc();
-      capacity_ = count;
-    }
-    return data_.get();
-  }
-  T* data() const { return data_.get(); }
-  size_t bytes() const { return capacity_ * sizeof(T); }
+  ScratchSet() = default;
+  ScratchSet(const ScratchSet&) = delete;
+
+  int64_t bytes() const;  // held now
+  void release();         // gives everything back; every Scratch can be reserved again
 
  private:
-  struct Free {
-    void operator()(T* memory) const { free_aligned(memory); }
-  };
-  std::unique_ptr<T[], Free> data_;
-  size_t capacity_ = 0;
+  friend class ScratchBlock;
+  ScratchBlock* first_ = nullptr;
+};
+
+// A block of a set, uninitialised; contents are lost when it grows.
+class ScratchBlock {
+ protected:
+  explicit ScratchBlock(ScratchSet& set);
+  ScratchBlock(ScratchBlock&& other) noexcept;
+  ~ScratchBlock();
+
+  void* reserve_bytes(size_t bytes, Pages pages);
+  void* memory() const { return memory_; }
+  void release();
+
+ private:
+  friend class ScratchSet;
+  void join();
+
+  ScratchSet* set_;
+  ScratchBlock *next_ = nullptr, *before_ = nullptr;  // of the set
+  void* memory_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+template <class T>
+class Scratch : private ScratchBlock {
+ public:
+  explicit Scratch(ScratchSet& set) : ScratchBlock(set) {}
+
+  // Throws std::bad_alloc, and then holds nothing.
+  T* reserve(size_t count, Pages pages = Pages::kLarge) {
+    return static_cast<T*>(reserve_bytes(count * sizeof(T), pages));
+  }
+  T* data() const { return static_cast<T*>(memory()); }
+  T& operator[](int64_t i) const { return data()[i]; }
+  using ScratchBlock::release;
 };
 
 }  // namespace onespike::cpu

@@ -2,115 +2,19 @@
 // precision. Operands that bf16 holds exactly and sums that a float holds make every product exact, so a wrong index
 // cannot hide in a tolerance.
 #include <cmath>
-#include <cstdio>
 
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "cuda/neuron.cuh"
 #include "cuda/simt/simt.h"
 #include "cuda/tensor/tensor_core.h"
 #include "test/support/cases.h"
 #include "test/cuda/device_array.h"
 #include "test/cuda/plain_products.h"
+#include "test/cuda/problems.h"
 #include "test/cuda/tests.h"
 
 namespace onespike::test {
 namespace {
-
-namespace tc = cuda::tensor_core;
-using Values = std::vector<float>;
-using Bytes = std::vector<uint8_t>;
-
-struct Problem {
-  StageShape s, below;
-  int n, T;
-};
-
-Problem problem(int n, int T, int height, int width, int channels, int out, int kernel, int stride, int pad, int pool,
-                bool linear) {
-  StageShape s;
-  s.linear = linear, s.pool = pool, s.stride = stride, s.pad = pad;
-  s.src_h = height, s.src_w = width, s.src_c = channels, s.src_cs = round_up(channels, kLane);
-  s.in_h = height / pool, s.in_w = width / pool;
-  s.kernel_h = linear ? s.in_h : kernel, s.kernel_w = linear ? s.in_w : kernel;
-  s.out_h = (s.in_h + 2 * pad - s.kernel_h) / stride + 1, s.out_w = (s.in_w + 2 * pad - s.kernel_w) / stride + 1;
-  s.out_c = out, s.out_cs = round_up(out, kLane);
-  StageShape below;
-  below.out_h = height, below.out_w = width, below.out_c = channels, below.out_cs = s.src_cs;
-  return {s, below, n, T};
-}
-
-// Every step count that a launch handles by itself, and blocks of them; channels below, at and beyond a tile; odd maps,
-// strides, no padding, wide kernels, pools with leftover rows, linear layers with and without a pool.
-std::vector<Problem> problems() {
-  return {problem(2, 5, 3, 5, 64, 64, 3, 1, 1, 1, false),   problem(3, 1, 5, 3, 16, 48, 3, 1, 1, 1, false),
-          problem(2, 2, 7, 5, 80, 112, 3, 2, 1, 1, false),  problem(1, 3, 6, 7, 48, 16, 5, 1, 2, 1, false),
-          problem(1, 4, 4, 4, 160, 32, 1, 1, 0, 1, false),  problem(1, 9, 5, 4, 32, 80, 3, 1, 1, 1, false),
-          problem(2, 7, 5, 7, 32, 32, 2, 2, 0, 2, false),   problem(1, 6, 9, 6, 64, 16, 3, 1, 1, 3, false),
-          problem(3, 5, 7, 9, 96, 64, 3, 1, 0, 2, false),   problem(5, 5, 1, 1, 128, 80, 1, 1, 0, 1, true),
-          problem(70, 2, 2, 3, 32, 10, 1, 1, 0, 1, true),   problem(3, 8, 5, 4, 16, 144, 1, 1, 0, 2, true),
-          problem(1, 5, 17, 16, 16, 16, 3, 1, 1, 1, false), problem(2, 1, 8, 8, 32, 70, 4, 3, 2, 1, false),
-          problem(1, 63, 2, 2, 16, 16, 3, 1, 1, 1, false)};
-}
-
-std::string text(const Problem& p) {
-  const StageShape& s = p.s;
-  char line[160];
-  std::snprintf(line, sizeof line, "n %d, T %d, %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d, pad %d, pool %d%s", p.n,
-                p.T, s.src_h, s.src_w, s.src_c, s.out_h, s.out_w, s.out_c, s.kernel_h, s.kernel_w, s.stride, s.pad,
-                s.pool, s.linear ? ", linear" : "");
-  return line;
-}
-
-// Multiples of 1/4 between -2 and 2; zero in a share of the places.
-Values draw(Random& random, int64_t count, double zeros = 0) {
-  Values values(static_cast<size_t>(count));
-  for (float& v : values) v = random.chance(zeros) ? 0.0f : float(random.between(-8, 8)) / 4;
-  return values;
-}
-
-Bytes draw_times(Random& random, const Problem& p, double activity) {
-  Bytes times(size_t(p.n * p.s.src_size()));
-  for (size_t i = 0; i < times.size(); ++i)
-    times[i] =
-        int(i) % p.s.src_cs < p.s.src_c && random.chance(activity) ? uint8_t(random.between(1, p.T)) : uint8_t(0);
-  return times;
-}
-
-Values draw_weights(Random& random, const StageShape& s) {
-  Values weight(size_t(s.weights()), 0.0f);
-  for (int o = 0; o < s.out_c; ++o)
-    for (int tap = 0; tap < s.taps(); ++tap)
-      for (int c = 0; c < s.src_c; ++c)
-        weight[size_t(plain_packed_index(s, o, tap, c))] = float(random.between(-8, 8)) / 8;
-  return weight;
-}
-
-void same(const Values& value, const Values& expected, double tolerance, const std::string& what, const Problem& p) {
-  expect(value.size() == expected.size(), what + ": sizes");
-  for (size_t i = 0; i < value.size(); ++i)
-    if (!(std::fabs(value[i] - expected[i]) <= tolerance * std::max(1.0, std::fabs(double(expected[i])))))
-      expect(false, what + " " + std::to_string(i) + ": expected " + std::to_string(expected[i]) + " but received " +
-                        std::to_string(value[i]) + ", " + text(p));
-}
-
-struct Device {
-  explicit Device(const Problem& p)
-      : workspace(std::max<size_t>(tc::workspace_bytes(p.n, p.T, p.s), 1)),
-        forward(tc::forward_bytes(p.s)),
-        backward(tc::backward_bytes(p.s)) {
-    expect(tc::takes(p.s, p.T), "takes " + text(p));
-  }
-  void pack(const DeviceArray<float>& weight, const Problem& p) {
-    tc::pack_forward(stream, forward.data, weight.data, p.s);
-    tc::pack_backward(stream, backward.data, weight.data, p.s);
-  }
-  void check(const Problem& p) const {
-    expect(stream.error == cudaSuccess,
-           std::string(stream.call) + ": " + cudaGetErrorName(stream.error) + ", " + text(p));
-  }
-  cuda::Stream stream;
-  DeviceArray<unsigned char> workspace, forward, backward;
-};
 
 void spiking_forward(bool events) {
   Random random(51);
@@ -132,28 +36,32 @@ void spiking_forward(bool events) {
       NeuronParams np;
       np.timesteps = p.T, np.neuron = d_neuron.data, np.fires = !(rich && s.linear);
       const bool always = s.stride == 2;
-      float *const u_to = rich ? potential.data : nullptr, *const b = rich ? d_bias.data : nullptr,
-                   *const in = rich ? d_current.data : nullptr;
-      if (events)
-        cuda::event_spiking_forward(device.stream, out.data, u_to, source, {nullptr, device.forward.data, {}}, b, in,
-                                    always, p.n, np, s);
-      else
-        tc::spiking_forward(device.stream, device.workspace.data, out.data, u_to, source, device.forward.data, b, in,
-                            always, p.n, np, s);
+      const SpikingForwardTask task{.times = out.data,
+                                    .potential = rich ? potential.data : nullptr,
+                                    .source = source,
+                                    .weight_forward = device.forward.data,
+                                    .bias = rich ? d_bias.data : nullptr,
+                                    .current = rich ? d_current.data : nullptr,
+                                    .current_always = always,
+                                    .neuron = np,
+                                    .n = p.n,
+                                    .shape = s};
+      if (events) cuda::event_spiking_forward(device.stream, task, {.halves = device.forward.data});
+      else tc::spiking_forward(device.stream, device.workspace.data, task);
       device.check(p);
       const Bytes fired = out.read();
       const Values u = rich ? potential.read() : Values();
       const std::vector<double> sums = plain_forward(p.n, p.T, times, weight, s);
       for (int64_t image = 0; image < p.n; ++image)
         for (int64_t i = 0; i < s.out_size(); ++i) {
-          cuda::NeuronForward plain;
+          cuda::Neuron plain;
           for (int t = 1; t <= p.T; ++t) {
             const int64_t at = (image * p.T + t - 1) * s.out_size() + i;
             const bool live = plain.fire_time == 0;
             const float in = rich && (t == 1 || always) ? current[size_t(image * s.out_size() + i)] : 0;
             const float expected =
-                plain.step(t, source.scale, float(sums[size_t(at)]), rich ? bias[size_t(i % s.out_cs)] : 0, in,
-                           np.fires ? neuron[0] : HUGE_VALF, neuron[1]);
+                lif_step<cuda::Float>(plain, {np.fires ? neuron[0] : HUGE_VALF, neuron[1]}, float(sums[size_t(at)]),
+                                      source.scale, rich ? bias[size_t(i % s.out_cs)] : 0, in, t);
             if (rich && live && u[size_t(at)] != expected)
               expect(false, "potential " + std::to_string(at) + ": expected " + std::to_string(expected) +
                                 " but received " + std::to_string(u[size_t(at)]) + ", " + text(p));
@@ -189,9 +97,21 @@ void input_gradient(Surrogate surrogate) {
     below.surrogate.kind = surrogate, below.surrogate.gamma = 0.5f, below.surrogate.kappa = 0.75f;
     const float scale = 0.5f;
     const DeviceArray<float> record(a.size());
-    tc::accumulate_gradient(device.stream, record.data, d_a.data, p.n, own, s);
-    tc::input_gradient(device.stream, device.workspace.data, potential.data, record.data, device.backward.data,
-                       d_times.data, masked ? d_mask.data : nullptr, scale, p.n, own, below, p.below, s, d.data);
+    const SpikingBackwardTask task{.gradient = record.data,
+                                   .below = {.a = potential.data,
+                                             .d_neuron = d.data,
+                                             .potential = potential.data,
+                                             .times = d_times.data,
+                                             .mask = masked ? d_mask.data : nullptr,
+                                             .scale = scale,
+                                             .neuron = below},
+                                   .a = d_a.data,
+                                   .weight_backward = device.backward.data,
+                                   .neuron = own,
+                                   .n = p.n,
+                                   .shape = s};
+    tc::accumulate_gradient(device.stream, task);
+    tc::input_gradient(device.stream, device.workspace.data, task);
     device.check(p);
     const Values result = potential.read(), sums = d.read();
 
@@ -244,12 +164,13 @@ void weight_gradient(bool events) {
     source.times = d_times.data, source.scale = s.pool == 3 ? 0.125f : 1.0f / float(s.pool * s.pool);
     NeuronParams own;
     own.timesteps = p.T, own.neuron = d_neuron.data;
-    tc::accumulate_gradient(device.stream, record.data, d_a.data, p.n, own, s);
+    tc::accumulate_gradient(device.stream,
+                            {.gradient = record.data, .a = d_a.data, .neuron = own, .n = p.n, .shape = s});
     cuda::Workspace workspace;
-    if (events)
-      cuda::event_weight_gradient(device.stream, workspace, d_weight.data, source, {nullptr, record.data, {}}, p.n, p.T,
-                                  s);
-    else tc::weight_gradient(device.stream, device.workspace.data, d_weight.data, source, record.data, p.n, p.T, s);
+    const WeightGradientTask task{
+        .d_weight = d_weight.data, .source = source, .gradient = record.data, .n = p.n, .timesteps = p.T, .shape = s};
+    if (events) cuda::event_weight_gradient(device.stream, workspace, task, {.halves = record.data});
+    else tc::weight_gradient(device.stream, device.workspace.data, task);
     device.check(p);
     Values expected = before;
     plain_weight_gradient(expected, p.n, p.T, plain_counts(p.n, p.T, times, s), g, source.scale, s);
@@ -271,12 +192,26 @@ void dense() {
         d_before(before), out(d_out.size()), d_src(activation.size());
     device.pack(d_weight, p);
     const bool relu = s.src_cs == 64;
-    tc::dense_forward(device.stream, device.workspace.data, out.data, d_input.data, device.forward.data,
-                      relu ? d_bias.data : nullptr, relu, p.n, s);
+    tc::dense_forward(device.stream, device.workspace.data,
+                      {.out = out.data,
+                       .packed = d_input.data,
+                       .weight_forward = device.forward.data,
+                       .bias = relu ? d_bias.data : nullptr,
+                       .relu = relu,
+                       .n = p.n,
+                       .shape = s});
     const float scale = float(s.pool * s.pool) * 0.5f;
-    tc::dense_input_gradient(device.stream, device.workspace.data, d_src.data, d_d_out.data, device.backward.data,
-                             d_activation.data, scale, p.n, s);
-    tc::dense_weight_gradient(device.stream, device.workspace.data, d_before.data, d_input.data, d_d_out.data, p.n, s);
+    tc::dense_input_gradient(device.stream, device.workspace.data,
+                             {.d_src = d_src.data,
+                              .d_out = d_d_out.data,
+                              .weight_backward = device.backward.data,
+                              .activation = d_activation.data,
+                              .scale = scale,
+                              .n = p.n,
+                              .shape = s});
+    tc::dense_weight_gradient(
+        device.stream, device.workspace.data,
+        {.d_weight = d_before.data, .packed = d_input.data, .d_out = d_d_out.data, .n = p.n, .shape = s});
     device.check(p);
 
     Values expected(out.count);

@@ -7,7 +7,9 @@
 #include <memory>
 
 #include "core/backend/backend.h"
+#include "cpu/backend/create.h"
 #include "test/support/cases.h"
+#include "test/support/failing_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -51,15 +53,24 @@ class Stage {
     result.finite = 1;
     float *d_weight = hold<float>(shape_.weights()), *slot = hold<float>(shape_.weights());
     backend_->upload(d_weight, gradient.data(), gradient.size() * sizeof(float));
-    backend_->update(weight_, d_weight, slot, nullptr, nullptr, shape_.weights(), OptimizerKind::kSgd, &update,
-                     &result);
+    backend_->run(UpdateTask{.weight = weight_,
+                             .gradient = d_weight,
+                             .slots = {slot},
+                             .count = shape_.weights(),
+                             .params = &update,
+                             .result = &result});
   }
   Bytes times(bool floats, bool biased, const Neurons& neurons) {
     SpikeSource source;
     source.times = source_, source.scale = 1 / float(shape_.pool * shape_.pool);
-    backend_->sort_events(source, n_, T_, shape_);
-    backend_->spiking_forward(times_, floats ? potential_ : nullptr, weight_, nullptr, biased ? bias_ : nullptr,
-                              nullptr, false, n_, neurons.params(), shape_);
+    choice_ = backend_->run(SpikingForwardTask{.times = times_,
+                                               .potential = floats ? potential_ : nullptr,
+                                               .source = source,
+                                               .weight = weight_,
+                                               .bias = biased ? bias_ : nullptr,
+                                               .neuron = neurons.params(),
+                                               .n = n_,
+                                               .shape = shape_});
     Bytes times(static_cast<size_t>(n_ * shape_.out_size()));
     backend_->download(times.data(), times_, times.size());
     return times;
@@ -71,8 +82,8 @@ class Stage {
       settled = times(false, biased, neurons);
     return settled;
   }
-  bool filtered() const { return std::strcmp(backend_->last_choice().kernel, "filter") == 0; }
-  double doubts() const { return backend_->last_choice().density; }
+  bool filtered() const { return std::string(choice_.kernel) == "filter"; }
+  double doubts() const { return choice_.density; }
 
  private:
   template <class T>
@@ -81,7 +92,8 @@ class Stage {
     return static_cast<T*>(held_.back());
   }
 
-  std::unique_ptr<Backend> backend_ = make_cpu_backend(2, Precision::kFp32);
+  std::unique_ptr<Backend> backend_ = make_cpu_backend({.threads = 2});
+  KernelChoice choice_;  // of the last pass
   StageShape shape_;
   int n_, T_;
   uint8_t *source_, *times_;
@@ -251,6 +263,27 @@ void many_doubts() {
   expect(stage.filtered(), "new weights have a filter");
 }
 
+// Without memory for the rounded weights inference goes on with floats, and tries again some thousand images later.
+void no_memory_to_round() {
+  Random random(17);
+  const StageShape s = shape_of(6, 5, 48, 80, 3, 1, 1, 1, false);
+  const Neurons p{3, {1.5f, 0.9f}};
+  constexpr int kBatch = 4, kManyImages = 10000;
+  Stage stage(s, kBatch, 3);
+  stage.set(draw_times(random, kBatch * s.src_size(), 3, 0.05), draw(random, s.weights(), 0.5),
+            Values(size_t(s.out_cs)));
+  {
+    const RefusedBlocks refused(size_t(s.weights()));
+    expect_same(stage, false, p, "without memory for rounded weights");
+    expect(refused.count() > 0 && !stage.filtered(), "they were asked for in vain");
+  }
+  expect_same(stage, false, p, "right after");
+  expect(!stage.filtered(), "they are not asked for at every call");
+  for (int images = 0; images < kManyImages && !stage.filtered(); images += kBatch) stage.times(false, false, p);
+  expect_same(stage, false, p, "much later");
+  expect(stage.filtered(), "there is memory now");
+}
+
 }  // namespace
 
 void add_filter_tests(Tests& tests) {
@@ -264,6 +297,7 @@ void add_filter_tests(Tests& tests) {
   tests.push_back({"filter: weights that change are rounded again", changed_weights});
   tests.push_back({"filter: linear layers are rounded for many images only", few_images});
   tests.push_back({"filter: linear layers with many doubts do without", many_doubts});
+  tests.push_back({"filter: floats where there is no memory to round", no_memory_to_round});
 }
 
 }  // namespace onespike::test

@@ -2,7 +2,7 @@
 // and nothing touches a device that nobody asked for.
 #include <thread>
 
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "cuda/device/launch.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/small.h"

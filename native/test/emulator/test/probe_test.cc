@@ -3,7 +3,7 @@
 #include <atomic>
 #include <thread>
 
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/tests.h"
 

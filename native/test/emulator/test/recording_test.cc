@@ -1,6 +1,7 @@
 // Steps that are recorded as CUDA graphs and replayed.
 #include "core/backend/backend.h"
-#include "core/devices.h"
+#include "cuda/device/create.h"
+#include "cuda/device/devices.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/small.h"
 #include "test/emulator/test/tests.h"
@@ -21,7 +22,7 @@ void recording() {
   const auto step = [&] {
     return backend->replay(7, [&] {
       ++calls;
-      backend->count_events(total, times, 1024);
+      backend->run(CountEventsTask{total, times, 1024});
       return Status::success();
     });
   };
@@ -43,7 +44,7 @@ void recording() {
   int attempts = 0;
   const auto aborting = [&] {
     return backend->replay(8, [&] {
-      backend->count_events(total, times, 1024);
+      backend->run(CountEventsTask{total, times, 1024});
       return ++attempts == 2 ? Status::error(Code::kAborted, "aborted") : Status::success();
     });
   };

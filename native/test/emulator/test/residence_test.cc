@@ -10,9 +10,9 @@ namespace {
 
 constexpr int64_t kImages = 20000, kImage = 3 * 8 * 8, kBatch = 6;
 
-NetworkSpec spec() {
-  NetworkSpec spec = network_spec(3, 8, 8, 4, {conv(16), pool(2), output(5)});
-  spec.backend = BackendKind::kCuda;
+CaseSpec spec() {
+  CaseSpec spec = network_spec(3, 8, 8, 4, {conv(16), pool(2), output(5)});
+  spec.on.kind = BackendKind::kCuda;
   return spec;
 }
 

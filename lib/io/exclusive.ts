@@ -1,0 +1,140 @@
+// Files of which only one may exist, as a lock is.
+import type { Stats } from 'node:fs';
+import { link, open, rename, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { flush, temporaryFor, writeAll } from './descriptor';
+import { exists } from './status';
+import { ioError, systemCode } from './system-error';
+import { removeFile } from './write';
+
+/**
+ * Makes a file that must not exist yet, with its whole content from its first moment: a hard link is atomic, even on NFS.
+ * Where the file system has no hard links (FAT, exFAT, shared folders of virtual machines, many FUSE file systems), an
+ * exclusive open takes their place, and the file is empty for a moment.
+ * Returns the open file, which the caller closes, or undefined if `path` exists. Errors: ERR_IO.
+ */
+export async function createExclusive(path: string, content: string): Promise<FileHandle | undefined> {
+  const temporary = temporaryFor(path);
+  try {
+    const handle = await createWith(temporary, content);
+    const linked = await linkTo(temporary, path, handle);
+    if (linked === true) return handle;
+    await handle.close();
+    return linked === false ? undefined : await createWith(path, content);
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return undefined;
+    throw ioError('create', path, error);
+  } finally {
+    await removeFile(temporary);
+  }
+}
+
+/** True if the link was made, false if `path` exists, undefined if the file system refuses links. */
+async function linkTo(temporary: string, path: string, handle: FileHandle): Promise<boolean | undefined> {
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    // The answer of an NFS server may be lost and the request be sent again: two names mean that the first one made it.
+    const links = await handle.stat().then(
+      (found) => found.nlink,
+      () => 1,
+    );
+    if (links === 2) return true;
+    return systemCode(error) === 'EEXIST' ? false : undefined;
+  }
+}
+
+/** An exclusively made, open file with its content on disk. */
+async function createWith(path: string, content: string): Promise<FileHandle> {
+  const handle = await open(path, 'wx+');
+  try {
+    await writeAll(handle, Buffer.from(content), 0);
+    await flush(handle);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    await removeFile(path);
+    throw error;
+  }
+}
+
+export interface FileText {
+  text: string;
+  status: Stats;
+}
+
+/** A file with its status, or undefined if there is none. Errors: ERR_IO. */
+export async function readIfThere(path: string): Promise<FileText | undefined> {
+  try {
+    const handle = await open(path, 'r');
+    try {
+      return { text: await handle.readFile('utf8'), status: await handle.stat() };
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw ioError('read', path, error);
+  }
+}
+
+/** Whether `path` names the file that is open, which needs no other file to be opened. */
+export async function isAt(path: string, handle: FileHandle): Promise<boolean> {
+  try {
+    const [named, held] = await Promise.all([stat(path), handle.stat()]);
+    return named.ino === held.ino && named.dev === held.dev;
+  } catch {
+    return false;
+  }
+}
+
+/** Writes the content of the file once more, which sets its time by the clock of its file system. Failures are ignored. */
+export async function refresh(handle: FileHandle, content: string): Promise<void> {
+  try {
+    await writeAll(handle, Buffer.from(content), 0);
+    await flush(handle);
+  } catch {
+    return;
+  }
+}
+
+/** The time in milliseconds by the clock of the file system of `folder`, which may be a server's. Errors: ERR_IO. */
+export async function fileSystemNow(folder: string): Promise<number> {
+  const path = temporaryFor(join(folder, 'clock'));
+  try {
+    const handle = await open(path, 'wx');
+    try {
+      return (await handle.stat()).mtimeMs;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw ioError('write', path, error);
+  } finally {
+    await removeFile(path);
+  }
+}
+
+/** Moves a file aside, so that of several processes that want it gone one has it, and returns its new path, or undefined if it is gone. Errors: ERR_IO. */
+export async function moveAside(path: string): Promise<string | undefined> {
+  const aside = temporaryFor(path);
+  try {
+    await rename(path, aside);
+    return aside;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw ioError('remove', path, error);
+  }
+}
+
+/** Gives a file back the name that it was moved away from, unless the name is in use again. */
+export async function moveBack(aside: string, path: string): Promise<void> {
+  try {
+    await link(aside, path);
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return;
+    if (!(await exists(path))) await rename(aside, path).catch(() => undefined);
+  }
+}

@@ -1,0 +1,47 @@
+// Folders: made one by one, so that those of a start that fails can be removed again.
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { isTemporary } from './descriptor';
+import { isFolder } from './status';
+import { ioError } from './system-error';
+import { removeFile } from './write';
+
+/**
+ * Makes a folder and those above it, or finds it there, and returns those that were made, outermost first. Node's own
+ * recursive mkdir never returns where the system answers ENOENT under an existing folder, as /proc does.
+ * Errors: ERR_IO.
+ */
+export async function makeFolder(path: string): Promise<string[]> {
+  const above = await makeAbove(path);
+  return (await makeNewFolder(path)) ? [...above, path] : above;
+}
+
+/** As `makeFolder` for the folders above `path` alone. */
+async function makeAbove(path: string): Promise<string[]> {
+  const above = dirname(path);
+  return above === path || (await isFolder(above)) ? [] : makeFolder(above);
+}
+
+/** Makes a folder below one that exists; false if there is one already. Errors: ERR_IO. */
+export async function makeNewFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    // A read-only file system answers EROFS whether or not the folder is there.
+    if (await isFolder(path)) return false;
+    throw ioError('create', path, error);
+  }
+}
+
+/** Removes those of the folders that are empty, the last one first. */
+export async function removeEmptyFolders(paths: readonly string[]): Promise<void> {
+  for (const path of [...paths].reverse()) await rmdir(path).catch(() => undefined);
+}
+
+/** Removes the temporary files that a killed process left in `folder`. Call it only while nobody writes there. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) if (isTemporary(name)) await removeFile(join(folder, name));
+}

@@ -1,0 +1,76 @@
+// Checks the arguments of the methods that train a network or prepare it for training, and returns the jobs that they
+// describe.
+import { checkNumber } from '../../check';
+import type { NativeNetwork, StepStats } from '../../native/network';
+import {
+  checkBatch,
+  checkJob,
+  checkLabels,
+  checkNext,
+  checkOptimizer,
+  checkPixels,
+  checkSteps,
+  type BatchShape,
+} from './inputs';
+import type { GradientsResult } from './options';
+import { readTensors, type TensorShape } from './state';
+
+export function gradientsJob(
+  native: NativeNetwork,
+  shape: BatchShape,
+  tensors: readonly TensorShape[],
+  pixels: unknown,
+  labels: unknown,
+  options: unknown,
+): () => Promise<GradientsResult> {
+  const { mode, signal } = checkJob(options);
+  const images = checkPixels(pixels, 'pixels', shape);
+  const batch = { pixels: images.pixels, labels: checkLabels(labels, 'labels', images.count, shape.classes) };
+  return async () => {
+    const stats = await native.gradients(batch, mode, signal);
+    const gradients = await readTensors(native, 'gradient', tensors);
+    return { loss: stats.loss, gradients: new Map([...gradients].map(([name, { data }]) => [name, data])), stats };
+  };
+}
+
+export function trainStepJob(
+  native: NativeNetwork,
+  shape: BatchShape,
+  batch: unknown,
+  options: unknown,
+): () => Promise<StepStats> {
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next']);
+  const optimizer = checkOptimizer(given['optimizer']);
+  const step = { batch: checkBatch(batch, 'batch', shape, true).batch, optimizer };
+  const next = checkNext(given['next'], shape);
+  return async () => {
+    const [stats] = await native.train([step], next, mode, signal);
+    return stats!;
+  };
+}
+
+export function trainStepsJob(
+  native: NativeNetwork,
+  shape: BatchShape,
+  steps: unknown,
+  options: unknown,
+): () => Promise<StepStats[]> {
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next']);
+  const checked = checkSteps(steps, shape);
+  const next = checkNext(given['next'], shape);
+  return () => native.train(checked, next, mode, signal);
+}
+
+export function calibrateJob(
+  native: NativeNetwork,
+  shape: BatchShape,
+  batch: unknown,
+  options: unknown,
+): () => Promise<void> {
+  const { signal, given } = checkJob(options, ['percentile', 'scale', 'signal']);
+  const { percentile = 99.7, scale = 1 } = given;
+  const checkedPercentile = checkNumber(percentile, 'percentile', { min: 0, max: 100 });
+  const checkedScale = checkNumber(scale, 'scale', { min: 1e-6, max: 1e6 });
+  const { batch: checked } = checkBatch(batch, 'batch', shape, false);
+  return () => native.calibrate(checked, checkedPercentile, checkedScale, signal);
+}
