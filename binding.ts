@@ -153,6 +153,14 @@ export interface NativeDevice {
   runtime: number;
   usable: boolean; // a kernel ran on it
   reason: string; // why it is not usable; '' if it is, or was not probed
+  graphs: boolean; // a CUDA graph of that kernel ran as well
+  graphsReason: string; // why it did not; '' if it did, or was not tried
+}
+
+/** Whether the steps of a network run as CUDA graphs, and why not ('' if they do). */
+export interface NativeRecorded {
+  recorded: boolean;
+  reason: string;
 }
 
 /** Every GPU in the driver's order, and why the wanted one, or every one, cannot be used ('' if it can). The wanted one is probed, or
@@ -173,6 +181,7 @@ export interface NativeModule {
   networkLayers(network: NetworkHandle): { layer: number; neurons: number }[];
   networkStepsAtOnce(network: NetworkHandle): number;
   networkMemory(network: NetworkHandle): number;
+  networkRecorded(network: NetworkHandle): NativeRecorded;
   networkProfile(network: NetworkHandle): NativeProfileEntry[];
   networkSlots(network: NetworkHandle): number;
   networkRead(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;

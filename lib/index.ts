@@ -21,6 +21,7 @@ export {
   type OptimizerState,
   type Precision,
   type ProfileEntry,
+  type Recorded,
   type StepStats,
   type TrainStep,
   type TrainStepOptions,

@@ -2,7 +2,7 @@
 // Class Network: a spiking network on a backend. Declarations keep the first line: it gives their users Symbol.asyncDispose.
 import { checkObject, checkOptions } from '../check';
 import type { BackendName } from '../native/devices';
-import { NativeNetwork, type Counters, type ProfileEntry, type StepStats } from '../native/network';
+import { NativeNetwork, type Counters, type ProfileEntry, type Recorded, type StepStats } from '../native/network';
 import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
@@ -42,7 +42,7 @@ import type { FloatTensor } from './parameters';
 export { PRECISIONS } from './network/creation';
 export type * from './network/options';
 export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network/inputs';
-export type { Counters, ProfileEntry, StepStats } from '../native/network';
+export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
 export type { OptimizerState } from './network/state';
 
 /**
@@ -150,6 +150,11 @@ export class Network {
   /** Runs images (N, C, H, W) through the network; any number of them. */
   async forward(pixels: Uint8Array, options?: ForwardOptions): Promise<ForwardResult> {
     return this.#exclusive(forwardJob(this.#native, this.#sizes, pixels, options));
+  }
+
+  /** Returns whether the steps so far ran as CUDA graphs, and why not. Errors: ERR_BUSY, ERR_STATE. */
+  recorded(): Recorded {
+    return this.#native.recorded();
   }
 
   /** Returns the time of every operation since the last call; empty without the option `profile`. */

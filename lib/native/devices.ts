@@ -35,6 +35,10 @@ export interface DeviceInfo {
   usable: boolean;
   /** The reason why it is not usable; empty if it is, or was not probed. */
   reason: string;
+  /** Whether a recorded kernel ran on it as a CUDA graph. Without graphs a network works, and its steps take longer. */
+  graphs: boolean;
+  /** The reason why none ran; empty if one did, or was not tried. */
+  graphsReason: string;
 }
 
 /** What this installation and this machine offer. */
@@ -70,7 +74,10 @@ function cudaVersion(version: number): string {
 function cudaDevices(wanted: number | null): { devices: DeviceInfo[]; reason: string } {
   const { list, reason } = call((module) => module.devices(wanted));
   const devices = list.map(
-    ({ name, major, minor, memoryBytes, freeBytes, driver, runtime, usable, reason: why }, device) => ({
+    (
+      { name, major, minor, memoryBytes, freeBytes, driver, runtime, usable, reason: why, graphs, graphsReason },
+      device,
+    ) => ({
       device,
       name,
       memoryBytes,
@@ -80,6 +87,8 @@ function cudaDevices(wanted: number | null): { devices: DeviceInfo[]; reason: st
       runtime: cudaVersion(runtime),
       usable,
       reason: why,
+      graphs,
+      graphsReason,
     }),
   );
   return { devices, reason };

@@ -67,6 +67,14 @@ export interface ProfileEntry {
   calls: number;
 }
 
+/** Whether the steps of a network are replayed on its GPU as CUDA graphs. */
+export interface Recorded {
+  /** Whether they are; false as well before a step was repeated, on the CPU, and with the option `profile`. */
+  recorded: boolean;
+  /** The reason why they are not; empty if they are. */
+  reason: string;
+}
+
 /** The counters of a network that continue across training steps. */
 export interface Counters {
   /** The number of optimiser steps, which Adam's bias correction depends on. */
@@ -128,6 +136,10 @@ export class NativeNetwork {
 
   memory(): number {
     return call((module) => module.networkMemory(this.handle));
+  }
+
+  recorded(): Recorded {
+    return call((module) => module.networkRecorded(this.handle));
   }
 
   profile(): ProfileEntry[] {

@@ -12,6 +12,7 @@ Napi::Value network_tensors(const Napi::CallbackInfo& info);
 Napi::Value network_layers(const Napi::CallbackInfo& info);
 Napi::Value network_steps_at_once(const Napi::CallbackInfo& info);
 Napi::Value network_memory(const Napi::CallbackInfo& info);
+Napi::Value network_recorded(const Napi::CallbackInfo& info);
 Napi::Value network_profile(const Napi::CallbackInfo& info);
 Napi::Value network_slots(const Napi::CallbackInfo& info);
 Napi::Value network_counters(const Napi::CallbackInfo& info);

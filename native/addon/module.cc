@@ -21,6 +21,7 @@ constexpr Export kExports[] = {
     {"networkLayers", guard_sync<network_layers>},
     {"networkStepsAtOnce", guard_sync<network_steps_at_once>},
     {"networkMemory", guard_sync<network_memory>},
+    {"networkRecorded", guard_sync<network_recorded>},
     {"networkProfile", guard_sync<network_profile>},
     {"networkSlots", guard_sync<network_slots>},
     {"networkRead", guard_async<network_read>},

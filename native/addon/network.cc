@@ -52,6 +52,8 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
     row.Set("runtime", device.runtime);
     row.Set("usable", device.usable);
     row.Set("reason", device.reason);
+    row.Set("graphs", device.graphs);
+    row.Set("graphsReason", device.graphs_reason);
     list.Set(list.Length(), row);
   }
   Napi::Object object = Napi::Object::New(env);
@@ -104,6 +106,17 @@ Napi::Value network_memory(const Napi::CallbackInfo& info) {
   const auto entry = first_argument(info, 1, "networkMemory");
   entry->require_open();
   return Napi::Number::New(info.Env(), static_cast<double>(entry->memory_bytes));
+}
+
+// networkRecorded(network: NetworkHandle): NativeRecorded
+Napi::Value network_recorded(const Napi::CallbackInfo& info) {
+  const auto entry = first_argument(info, 1, "networkRecorded");
+  entry->require_idle();
+  const Recorded recorded = entry->network->recorded();
+  Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("recorded", recorded.recorded);
+  object.Set("reason", recorded.reason);
+  return object;
 }
 
 // networkProfile(network: NetworkHandle): NativeProfileEntry[]

@@ -67,6 +67,7 @@ int64_t Network::neurons(int layer) const {
 }
 int Network::layer_index(int layer) const { return state_->plan.stages[layer].layer; }
 std::vector<ProfileEntry> Network::take_profile() { return state_->profile.take(); }
+Recorded Network::recorded() const { return state_->backend->recorded(); }
 int64_t Network::memory_bytes() const { return state_->parameters.bytes() + state_->buffer_bytes(); }
 int64_t Network::optimizer_steps() const { return state_->optimizer_steps; }
 void Network::set_optimizer_steps(int64_t steps) { state_->optimizer_steps = steps; }

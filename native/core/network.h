@@ -82,6 +82,7 @@ class Network {
   int spiking_layers() const;                // hidden + output
   int64_t neurons(int spiking_layer) const;  // per image
   int layer_index(int spiking_layer) const;  // its entry in spec().layers
+  Recorded recorded() const;                 // whether its steps run as CUDA graphs
   std::vector<ProfileEntry> take_profile();  // since the last call; empty unless spec().profile
   int64_t memory_bytes() const;              // parameters, optimiser state and buffers held now
   bool draws(

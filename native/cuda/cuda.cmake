@@ -1,5 +1,6 @@
 # Decides whether the CUDA backend is built, and how. Sets
 #   ONESPIKE_WITH_CUDA   1 or 0
+#   ONESPIKE_EMULATED    1 where the emulator of native/test/emulator stands for a GPU, else 0
 #   cuda_built_for       compute capabilities, 80 = 8.0
 #   cuda_report          one line for people: what was built, or why nothing was
 # A toolkit that is absent, too old or broken leaves a build for the CPU alone; it is never an error.
@@ -114,8 +115,13 @@ function(choose_architectures nvcc variable why)
 endfunction()
 
 set(ONESPIKE_WITH_CUDA 0)
+set(ONESPIKE_EMULATED 0)
 set(cuda_reason "")
-if(NOT ONESPIKE_CUDA)
+if(ONESPIKE_CUDA STREQUAL "EMULATED")
+  set(ONESPIKE_EMULATED 1)
+  set(cuda_report "CUDA backend: built on the emulator, which stands for a GPU and is thousands of times slower")
+  return()
+elseif(NOT ONESPIKE_CUDA)
   set(cuda_reason "ONESPIKE_CUDA is off")
 elseif(sanitizers)
   set(cuda_reason "sanitizers are for the CPU's code")

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors, type Tensor } from '../../lib/io/safetensors';
-import type { NetworkDescription } from '../../lib/model/description';
+import { resolveNetwork, type NetworkDescription } from '../../lib/model/description';
 
 export interface Golden {
   description: NetworkDescription;
@@ -22,16 +22,31 @@ export function goldenNames(folder: string): string[] {
     .sort();
 }
 
+/** The network of a case, without what the case was made with. */
+function describe(folder: string, name: string): NetworkDescription {
+  const stored = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Record<string, unknown>;
+  const { seed: _seed, batch: _batch, activity: _activity, ...description } = stored;
+  return description as unknown as NetworkDescription;
+}
+
+/** Why this version does not know the network of a case, or ''. */
+export function unknownNetwork(folder: string, name: string): string {
+  try {
+    resolveNetwork(describe(folder, name));
+    return '';
+  } catch (error) {
+    if (/unknown key/.test(String(error))) return String(error);
+    throw error;
+  }
+}
+
 export async function readGolden(folder: string, name: string): Promise<Golden> {
   const { tensors } = await readSafetensors(join(folder, `${name}.safetensors`));
   const parameters = new Map<string, Float32Array>();
   for (const [key, { data }] of tensors)
     if (key.startsWith('param.')) parameters.set(key.slice('param.'.length), data as Float32Array);
-  const stored = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Record<string, unknown>;
-  // What the case was made with, beside the network.
-  const { seed: _seed, batch: _batch, activity: _activity, ...description } = stored;
   return {
-    description: description as unknown as NetworkDescription,
+    description: describe(folder, name),
     pixels: tensors.get('pixels')!.data as Uint8Array,
     labels: Int32Array.from(numbers(tensors.get('labels')!)),
     parameters,

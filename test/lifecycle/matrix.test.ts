@@ -34,6 +34,7 @@ const exclusive: Method[] = [
   ['resetOptimizer', (n) => n.resetOptimizer()],
   ['anytime', (n) => n.anytime(new Float32Array(n.description.timesteps * n.layers.at(-1)!.neurons))],
   ['counters', (n) => n.counters()],
+  ['recorded', (n) => n.recorded()],
   ['setCounters', (n) => n.setCounters({ optimizerSteps: 1, randomStep: 1 })],
 ];
 

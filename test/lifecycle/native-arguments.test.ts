@@ -32,6 +32,7 @@ const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   networkLayers: () => [network],
   networkStepsAtOnce: () => [network],
   networkMemory: () => [network],
+  networkRecorded: () => [network],
   networkProfile: () => [network],
   networkSlots: () => [network],
   networkRead: () => [network, [part()]],

@@ -39,6 +39,7 @@ test('what a GPU says of itself', () => {
     });
     expect(gpu.memoryBytes).toBeGreaterThan(2 ** 30);
     if (gpu.usable) expect(gpu.freeBytes).toBeGreaterThan(0);
+    if (gpu.usable) expect(gpu.graphs).toBe(gpu.graphsReason === '');
   });
 });
 

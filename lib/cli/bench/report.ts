@@ -30,6 +30,7 @@ export function benchEvent(network: Network, settings: BenchSettings, measured: 
   const { parameterBytes, gradientBytes, optimizerBytes } = measured.needed;
   const info = hostInfo();
   const middle = median(measured.milliseconds);
+  const recorded = network.recorded();
   const round = (share: number): number => Math.round(1e4 * share) / 1e4;
   return {
     event: 'bench',
@@ -65,6 +66,7 @@ export function benchEvent(network: Network, settings: BenchSettings, measured: 
     gradientBytes,
     optimizerBytes,
     networkBytes: network.memoryBytes(),
+    ...(backend === 'cuda' ? { recorded: recorded.recorded, recordedReason: recorded.reason } : {}),
     workingSet: measured.peakRss - parameterBytes - gradientBytes - optimizerBytes,
     ...(settings.layers ? { layers: layerRows(network, measured, iterations) } : {}),
   };
@@ -95,7 +97,10 @@ export function showBench(
   output.line(
     `memory  peak ${bytes(event.peakRss)}, of which ${settings.training ? 'parameters, gradients and momentum' : 'parameters'} ${bytes(event.peakRss - event.workingSet)}, working set ${bytes(event.workingSet)}`,
   );
-  if (event.backend === 'cuda') output.line(`GPU     ${bytes(event.networkBytes)}`);
+  if (event.backend === 'cuda')
+    output.line(
+      `GPU     ${bytes(event.networkBytes)}, steps ${event.recorded === true ? 'run as CUDA graphs' : `are not recorded: ${event.recordedReason}`}`,
+    );
   if (event.meanSpikesPerNeuron !== null)
     output.line(`spikes/neuron ${event.meanSpikesPerNeuron}; by layer: ${event.spikesPerNeuron.join(', ')}`);
   if (measured.decisionStep !== null)

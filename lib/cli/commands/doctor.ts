@@ -17,9 +17,12 @@ function describeDevice({
   runtime,
   usable,
   reason,
+  graphs,
+  graphsReason,
 }: DeviceInfo): string {
   const memory = `${gibibytes(memoryBytes)}${freeBytes === null ? '' : ` (${gibibytes(freeBytes)} free)`}`;
-  const state = usable ? 'a kernel ran on it' : reason === '' ? 'not tried' : 'not usable';
+  const recorded = graphs ? 'as a CUDA graph too' : `but no CUDA graph: ${graphsReason}`;
+  const state = usable ? `a kernel ran on it, ${recorded}` : reason === '' ? 'not tried' : 'not usable';
   return `${name}, ${memory}, compute capability ${computeCapability}, driver for CUDA ${driver}, binary of CUDA ${runtime}, ${state}`;
 }
 

@@ -2,7 +2,7 @@
 // layers of VGG-16 for images of 32 x 32. `--layers` times every tensor-core product against the peak of the tensor
 // cores and the bandwidth of the memory, both measured here. `--crossing` times the kernels that follow events and
 // their dense twins at several activities, whichever would be chosen, so that the constants of cuda/choice/crossing.h
-// can be corrected. `--small` is a few tiny layers, once each, for a look at the program itself.
+// can be corrected. `--json` prints a line for each, as it comes. `--small` is a few tiny layers, once each, for a look at the program itself.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -72,8 +72,8 @@ void run(const Options& o, const std::string& device) {
   const bench::Peaks peaks = bench::measure_peaks(stream, o.small);
   if (o.json)
     std::printf(
-        "{\"device\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"activity\": %g, \"peakTflops\": %.2f, "
-        "\"bandwidthGigabytes\": %.1f, \"layers\": [",
+        "{\"bench\": \"layers\", \"device\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"activity\": %g, "
+        "\"peakTflops\": %.2f, \"bandwidthGigabytes\": %.1f}\n",
         device.c_str(), o.batch, o.timesteps, o.activity, peaks.flops / 1e12, peaks.bandwidth / 1e9);
   else
     std::printf(
@@ -82,25 +82,23 @@ void run(const Options& o, const std::string& device) {
         "| layer | operation | ms | operands, ms | TFLOP/s | of peak | GB/s | of bandwidth | of roofline "
         "|\n|---|---|---|---|---|---|---|---|---|\n",
         device.c_str(), o.batch, o.timesteps, o.activity, peaks.flops / 1e12, peaks.bandwidth / 1e9);
-  bool first = true;
   for (const StageShape& s : stages(o.small))
     for (const bench::Timing& t : bench::time_stage(stream, s, o.batch, o.timesteps, o.activity, o.small ? 0 : 20)) {
       const double seconds = std::max(t.ms, 1e-6) * 1e-3, flops = t.flops / seconds, bandwidth = t.bytes / seconds;
       const double least = std::max(t.flops / peaks.flops, t.bytes / peaks.bandwidth);
       if (o.json)
         std::printf(
-            "%s\n  {\"layer\": \"%s\", \"operation\": \"%s\", \"milliseconds\": %.5f, \"operandMilliseconds\": %.5f, "
-            "\"tflops\": %.3f, \"ofPeak\": %.4f, \"gigabytesPerSecond\": %.2f, "
-            "\"ofRoofline\": %.4f}",
-            first ? "" : ",", text(s).c_str(), t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12,
+            "{\"bench\": \"layers\", \"layer\": \"%s\", \"operation\": \"%s\", \"milliseconds\": %.5f, "
+            "\"operandMilliseconds\": %.5f, \"tflops\": %.3f, \"ofPeak\": %.4f, \"gigabytesPerSecond\": %.2f, "
+            "\"ofRoofline\": %.4f}\n",
+            text(s).c_str(), t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12,
             flops / peaks.flops, bandwidth / 1e9, least / seconds);
       else
         std::printf("| %s | %s | %.4f | %.4f | %.1f | %.0f %% | %.0f | %.0f %% | %.0f %% |\n", text(s).c_str(),
                     t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12, 100 * flops / peaks.flops, bandwidth / 1e9,
                     100 * bandwidth / peaks.bandwidth, 100 * least / seconds);
-      first = false;
+      std::fflush(stdout);
     }
-  if (o.json) std::printf("\n]}\n");
 }
 
 constexpr double kActivities[] = {0.02, 0.06, 0.12, 0.25};
@@ -108,15 +106,14 @@ constexpr double kActivities[] = {0.02, 0.06, 0.12, 0.25};
 void run_crossing(const Options& o, const std::string& device) {
   cuda::Stream stream;
   if (o.json)
-    std::printf("{\"device\": \"%s\", \"batch\": %d, \"timesteps\": %d, \"variants\": [", device.c_str(), o.batch,
-                o.timesteps);
+    std::printf("{\"bench\": \"crossing\", \"device\": \"%s\", \"batch\": %d, \"timesteps\": %d}\n", device.c_str(),
+                o.batch, o.timesteps);
   else
     std::printf(
         "%s, batch %d, T = %d. Chosen: by the constants of cuda/choice/crossing.h.\n\n| layer | operation | activity | "
         "dense, "
         "ms | events, ms | faster | crossing | chosen |\n|---|---|---|---|---|---|---|---|\n",
         device.c_str(), o.batch, o.timesteps);
-  bool first = true;
   for (const StageShape& s : stages(o.small))
     for (double activity : kActivities)
       for (const bench::VariantTiming& t :
@@ -124,17 +121,16 @@ void run_crossing(const Options& o, const std::string& device) {
         const char* faster = t.events_ms < t.dense_ms ? "events" : "dense";
         if (o.json)
           std::printf(
-              "%s\n  {\"layer\": \"%s\", \"operation\": \"%s\", \"activity\": %g, \"denseMilliseconds\": %.5f, "
-              "\"eventsMilliseconds\": %.5f, \"faster\": \"%s\", \"crossing\": %.4f, "
-              "\"chosen\": \"%s\"}",
-              first ? "" : ",", text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster,
+              "{\"bench\": \"crossing\", \"layer\": \"%s\", \"operation\": \"%s\", \"activity\": %g, "
+              "\"denseMilliseconds\": %.5f, \"eventsMilliseconds\": %.5f, \"faster\": \"%s\", \"crossing\": %.4f, "
+              "\"chosen\": \"%s\"}\n",
+              text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster,
               t.crossing, t.chosen(activity));
         else
           std::printf("| %s | %s | %g | %.4f | %.4f | %s | %.3f | %s |\n", text(s).c_str(), t.operation.c_str(),
                       activity, t.dense_ms, t.events_ms, faster, t.crossing, t.chosen(activity));
-        first = false;
+        std::fflush(stdout);
       }
-  if (o.json) std::printf("\n]}\n");
 }
 
 }  // namespace

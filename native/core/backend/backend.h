@@ -39,6 +39,12 @@ struct WorkspaceUse {
   StageShape shape;
 };
 
+// Whether steps that come again are replayed from a recording, for people.
+struct Recorded {
+  bool recorded = false;
+  std::string reason;  // why they are not; empty if they are
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -83,6 +89,10 @@ class Backend {
   Status replay(uint64_t key, const std::function<Status()>& enqueue) {
     return profile_ ? enqueue() : record(key, enqueue);  // a recording cannot be measured by operation
   }
+  // Whether replay() has replayed a recording; false for ever once a device refused one.
+  Recorded recorded() const {
+    return profile_ ? Recorded{false, "every operation is measured for itself"} : recording();
+  }
   // Waits for all calls so far. Errors: kCuda with the call and the kernel that failed, which stays; kOom, once.
   Status finish();
   // The choice with what the device knows of it. Waits for the device.
@@ -124,6 +134,7 @@ class Backend {
 
   virtual Status record(uint64_t, const std::function<Status()>& enqueue) { return enqueue(); }
   virtual Status wait() { return Status::success(); }
+  virtual Recorded recording() const { return {false, "this backend records nothing"}; }
 
   // For an operation of several parts: in a profile, what it did since it began or since the part before is an entry of
   // its own, and what it does after its last part is the operation's.

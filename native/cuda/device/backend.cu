@@ -200,21 +200,29 @@ void CudaBackend::forget_recordings() {
 }
 
 Status CudaBackend::capture(Recording& recording, const std::function<Status()>& enqueue) {
-  stream_.note(cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-  if (stream_.error != cudaSuccess) return wait();
+  if (const cudaError_t error = cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal))
+    return refuse(recording, "cudaStreamBeginCapture", error), Status::success();
   const Status status = enqueue();
   cudaGraph_t graph = nullptr;
   const cudaError_t ended = cudaStreamEndCapture(stream_.handle, &graph);
-  if (status.ok() && ended == cudaSuccess && stream_.error == cudaSuccess)
-    recording.refused = cudaGraphInstantiate(&recording.graph, graph, 0) != cudaSuccess;
-  else recording.refused = status.ok();
+  if (status.ok()) {
+    if (stream_.error != cudaSuccess) refuse(recording, stream_.call, stream_.error);
+    else if (ended != cudaSuccess) refuse(recording, "cudaStreamEndCapture", ended);
+    else if (const cudaError_t error = cudaGraphInstantiate(&recording.graph, graph, 0))
+      refuse(recording, "cudaGraphInstantiate", error);
+  }
   if (graph) (void)cudaGraphDestroy(graph);
-  if (!recording.refused) return status;
-  // Nothing of it ran: the step goes on without a recording.
+  return status;
+}
+
+// Nothing of it ran: the step goes on without a recording, call by call from now on. People can ask why (recorded()),
+// because all that shows otherwise is that steps take longer.
+void CudaBackend::refuse(Recording& recording, const char* call, cudaError_t error) {
+  recording.refused = refused_ = true;
   recording.graph = nullptr;
+  recorded_ = {false, text_of(error) + " from " + call + " while a step was recorded"};
   stream_.error = cudaSuccess;
   (void)cudaGetLastError();
-  return Status::success();
 }
 
 Status CudaBackend::record(uint64_t key, const std::function<Status()>& enqueue) {
@@ -235,6 +243,7 @@ Status CudaBackend::record(uint64_t key, const std::function<Status()>& enqueue)
     if (Status status = capture(recording, enqueue); !status.ok()) return status;
   if (!recording.graph) return enqueue();
   stream_.note(cudaGraphLaunch(recording.graph, stream_.handle), "cudaGraphLaunch");
+  if (!refused_) recorded_ = {true, {}};
   return Status::success();
 }
 

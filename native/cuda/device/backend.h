@@ -95,6 +95,7 @@ class CudaBackend final : public Backend {
   KernelChoice execute(const ClampNeuronsTask& task) override;
   Status record(uint64_t key, const std::function<Status()>& enqueue) override;
   Status wait() override;
+  Recorded recording() const override { return recorded_; }
 
  private:
   // A step that was met before: run once as it is, then recorded.
@@ -118,6 +119,7 @@ class CudaBackend final : public Backend {
   }
   void* tensor_workspace(int n, int timesteps, const StageShape& s);
   Status capture(Recording& recording, const std::function<Status()>& enqueue);
+  void refuse(Recording& recording, const char* call, cudaError_t error);
   void forget(Recording& recording);
   void forget_recordings();
 
@@ -129,6 +131,8 @@ class CudaBackend final : public Backend {
   Staging staging_;
   Workspace workspace_;
   std::map<uint64_t, Recording> recordings_;
+  Recorded recorded_{false, "no step has been repeated yet"};
+  bool refused_ = false;             // a recording, ever
   uint64_t epoch_ = 0;  // counts allocations: recordings hold addresses
 };
 

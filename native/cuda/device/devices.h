@@ -17,6 +17,8 @@ struct DeviceInfo {
   int driver = 0, runtime = 0;  // CUDA versions of the driver and of this binary: 1000 * major + 10 * minor
   bool usable = false;          // probed, and a kernel of this binary ran on it
   std::string reason;           // why it is not usable; empty if it is, or was not probed
+  bool graphs = false;          // usable, and a CUDA graph of that kernel ran as well: steps can be recorded
+  std::string graphs_reason;    // why it did not; empty if it did, or was not tried
 };
 
 // ---- native/cuda

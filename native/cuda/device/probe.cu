@@ -4,8 +4,8 @@
 #include <cuda_runtime.h>
 
 #include <cstdlib>
-#include <deque>
 #include <mutex>
+#include <vector>
 
 #include "cuda/device/devices.h"
 #include "cuda/device/current_device.h"
@@ -52,13 +52,14 @@ std::string why_no_device(cudaError_t error) {
 
 struct Device {
   DeviceInfo info;
-  std::once_flag probed;
+  bool probed = false;
 };
 
 // Looks for devices the first time it is asked. Process-wide like the driver's own state: a driver or a device that is
 // missing once stays missing for this process.
 struct Devices {
-  std::deque<Device> list;
+  std::mutex mutex;  // for what probes write; which devices there are never changes
+  std::vector<Device> list;
   std::string why_none;
 
   Devices() {
@@ -87,6 +88,12 @@ Devices& devices() {
   return all;
 }
 
+bool are_squares(const int (&results)[kProbeThreads]) {
+  bool right = true;
+  for (int i = 0; i < kProbeThreads; ++i) right = right && results[i] == i * i;
+  return right;
+}
+
 // Runs the kernel on the current device and reads back what it wrote.
 cudaError_t run_probe(int64_t* free_bytes, bool* right) {
   int results[kProbeThreads] = {};
@@ -102,9 +109,39 @@ cudaError_t run_probe(int64_t* free_bytes, bool* right) {
   size_t free = 0, total = 0;
   if (error == cudaSuccess) error = cudaMemGetInfo(&free, &total);
   *free_bytes = int64_t(free);
-  *right = true;
-  for (int i = 0; i < kProbeThreads; ++i) *right = *right && results[i] == i * i;
+  *right = are_squares(results);
   return error;
+}
+
+// The same kernel once more, recorded and replayed as the steps of a network are. Empty if that works, else why not.
+std::string probe_graph() {
+  int results[kProbeThreads] = {};
+  int* memory = nullptr;
+  cuda::Stream stream;
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t exec = nullptr;
+  stream.note(cudaMalloc(&memory, sizeof(results)), "cudaMalloc");
+  stream.note(cudaMemset(memory, 0, sizeof(results)), "cudaMemset");
+  stream.note(cudaStreamCreateWithFlags(&stream.handle, cudaStreamNonBlocking), "cudaStreamCreate");
+  stream.note(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  if (stream.error == cudaSuccess)
+    stream.note(cudaStreamBeginCapture(stream.handle, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  if (stream.error == cudaSuccess) {
+    cuda::launch(stream, dim3(1), dim3(kProbeThreads), 0, "write_squares", write_squares, memory);
+    stream.note(cudaStreamEndCapture(stream.handle, &graph), "cudaStreamEndCapture");
+  }
+  if (stream.error == cudaSuccess) stream.note(cudaGraphInstantiate(&exec, graph, 0), "cudaGraphInstantiate");
+  if (stream.error == cudaSuccess) stream.note(cudaGraphLaunch(exec, stream.handle), "cudaGraphLaunch");
+  if (stream.error == cudaSuccess) stream.note(cudaStreamSynchronize(stream.handle), "cudaStreamSynchronize");
+  if (stream.error == cudaSuccess)
+    stream.note(cudaMemcpy(results, memory, sizeof(results), cudaMemcpyDeviceToHost), "cudaMemcpy");
+  if (exec) (void)cudaGraphExecDestroy(exec);
+  if (graph) (void)cudaGraphDestroy(graph);
+  if (stream.handle) (void)cudaStreamDestroy(stream.handle);
+  if (memory) (void)cudaFree(memory);
+  (void)cudaGetLastError();
+  if (stream.error != cudaSuccess) return cuda_text(stream.error) + " from " + stream.call;
+  return are_squares(results) ? "" : "a recorded kernel wrote wrong results";
 }
 
 void probe(int device, DeviceInfo& info) {
@@ -115,6 +152,8 @@ void probe(int device, DeviceInfo& info) {
   if (error == cudaSuccess && right) {
     info.usable = true;
     info.free_bytes = free_bytes;
+    info.graphs_reason = probe_graph();
+    info.graphs = info.graphs_reason.empty();
   } else {
     const std::string what = "device " + std::to_string(device) + " (" + info.name + ", compute capability " +
                              std::to_string(info.major) + "." + std::to_string(info.minor) + ")";
@@ -141,7 +180,9 @@ Status probe_cuda_device(int device) {
                                                ": the NVIDIA driver shows " + std::to_string(all.list.size()));
   }
   Device& wanted = all.list[size_t(device)];
-  std::call_once(wanted.probed, [&] { probe(device, wanted.info); });
+  const std::lock_guard<std::mutex> lock(all.mutex);
+  if (!wanted.probed) probe(device, wanted.info);
+  wanted.probed = true;
   return wanted.info.usable ? Status::success() : Status::error(Code::kNoBackend, wanted.info.reason);
 }
 
@@ -158,6 +199,7 @@ std::vector<DeviceInfo> cuda_devices(int wanted, std::string* why_none) {
     *why_none += (i > 0 ? "; " : "") + status.message;
   }
   std::vector<DeviceInfo> list;
+  const std::lock_guard<std::mutex> lock(all.mutex);  // another worker may be probing one of them
   for (const Device& device : all.list) list.push_back(device.info);
   return list;
 }

@@ -16,6 +16,8 @@ void set_devices(int count);                                  // 0: as without a
 void set_capability(int major, int minor, int shared_bytes);  // the largest dynamic shared memory of a block
 // The launch that comes after `count` others since reset() fails on the device, and so does all that follows; -1: none.
 void fail_launch(int64_t count);
+// Recorded steps cannot be made into graphs, as where a driver does not support what they hold.
+void refuse_graphs(bool refuse);
 // What the last failure was, with kernel, block, thread and place.
 std::string last_failure();
 size_t memory_in_use();

@@ -78,7 +78,7 @@ void reset() {
   r.contexts.clear(), current_device() = 0;
   r.memory = size_t(4) << 30, r.devices = kDevices, r.major = 8, r.minor = 6, r.shared_limit = 101376;
   r.fail_after = -1, r.launches = 0, r.waits = 0;
-  r.limits_set.clear(), r.lowered_limits = 0, r.lose_turns = false;
+  r.limits_set.clear(), r.lowered_limits = 0, r.lose_turns = r.refuse_graphs = false;
 }
 void set_memory(size_t bytes) { Runtime::get().memory = bytes; }
 void set_devices(int count) { Runtime::get().devices = count; }
@@ -106,6 +106,7 @@ int most_limits_set() {
   return most;
 }
 int lowered_limits() { return Runtime::get().lowered_limits; }
+void refuse_graphs(bool refuse) { Runtime::get().refuse_graphs = refuse; }
 void lose_turns(bool lose) { Runtime::get().lose_turns = lose; }
 int64_t launches() { return Runtime::get().launches; }
 int64_t waits() { return Runtime::get().waits; }
@@ -129,6 +130,7 @@ const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
     case cudaErrorMisalignedAddress: return "cudaErrorMisalignedAddress";
     case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
+    case cudaErrorNotSupported: return "cudaErrorNotSupported";
     case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
   }
   return "unrecognized error code";

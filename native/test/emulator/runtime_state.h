@@ -40,7 +40,7 @@ struct Runtime {
   std::map<std::pair<const void*, int>, int> shared_limits;  // of a kernel on a device
   std::map<std::pair<const void*, int>, int> limits_set;     // how often
   int lowered_limits = 0;
-  bool lose_turns = false;
+  bool lose_turns = false, refuse_graphs = false;
   std::map<EmulatedStream*, Capture> capturing;
 
   static Runtime& get();

@@ -175,6 +175,8 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  *exec = nullptr;
+  if (Runtime::get().refuse_graphs) return note(cudaErrorNotSupported);
   *exec = new EmulatedGraph(*graph);
   return cudaSuccess;
 }

@@ -36,6 +36,7 @@ void add_all_tests(Tests& tests) {
   add_crossing_tests(tests);
   add_early_exit_tests(tests);
   add_group_tests(tests);
+  add_network_tests(tests);
   add_limits_tests(tests);
   add_thread_pool_tests(tests);
   add_allocation_tests(tests);

@@ -50,6 +50,7 @@ void add_tables_tests(Tests& tests);
 void add_crossing_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);
 void add_group_tests(Tests& tests);
+void add_network_tests(Tests& tests);
 void add_limits_tests(Tests& tests);
 void add_thread_pool_tests(Tests& tests);
 void add_allocation_tests(Tests& tests);

@@ -18,6 +18,7 @@ struct LeftOut {
 constexpr LeftOut kLeftOut[] = {
     {"surrogate ", "functions of native/ops, without a backend"},
     {"random streams ", "functions of native/ops, without a backend"},
+    {"optimizer in single precision", "functions of native/ops, without a backend"},
     {"batch follows ", "drawn by the host"},
     {"batch with ", "drawn by the host"},
     {"batch depends ", "drawn by the host"},
@@ -49,6 +50,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_dataset_tests(suite);
   add_early_exit_tests(suite);
   add_group_tests(suite);
+  add_network_tests(suite);
   for (const Test& test : suite) {
     if (left_out(test.name)) continue;
     tests.push_back({test.name + ", " + on.name, [on, run = test.run] {

@@ -1,41 +1,12 @@
-// What only a device that obeys can show: out of memory, a device that fails, steps recorded and replayed, waits,
-// memory given back.
-#include <cmath>
-
+// What only a device that obeys can show: out of memory, a device that fails, launches, waits, memory given back.
 #include "core/backend/backend.h"
 #include "cuda/device/create.h"
-#include "test/support/cases.h"
 #include "test/emulator/control.h"
+#include "test/emulator/test/small.h"
 #include "test/emulator/test/tests.h"
-#include "test/support/subject.h"
 
 namespace onespike::test {
 namespace {
-
-CaseSpec small_spec(BackendKind backend) {
-  CaseSpec spec = network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
-  spec.on.kind = backend;
-  spec.layers[0].dropout = 0.2f;
-  return spec;
-}
-
-Case small_case(BackendKind backend, int images) {
-  Random random(91);
-  return make_case(small_spec(backend), images, random);
-}
-
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  o.clip_norm = 1;
-  return o;
-}
-
-std::string message_of(const Status& status, Code code) {
-  expect(status.code == code,
-         std::string("expected ") + code_name(code) + " but received " + code_name(status.code) + " " + status.message);
-  return status.message;
-}
 
 void out_of_memory() {
   emulator::reset();
@@ -88,81 +59,6 @@ void failing_device() {
               "the CPU still works");
   }
   emulator::reset();
-}
-
-// A profiled network never records, so its bits are those of steps that ran call by call.
-void replayed_steps() {
-  emulator::reset();
-  for (Mode mode : {Mode::kSnn, Mode::kAnn}) {
-    const Case c = small_case(BackendKind::kCuda, 9);
-    Case call_by_call = c;
-    call_by_call.spec.profile = true;
-    const auto a = make_network(c), b = make_network(call_by_call);
-    for (int step = 0; step < 6; ++step) {
-      // Batches of changing length and content, and inference in between.
-      const int64_t count = step % 3 == 2 ? 4 : 7, first = step % 2;
-      const Batch batch{c.pixels.data() + first * 192, c.labels.data() + first, count};
-      OptimizerOptions o = adam();
-      o.learning_rate = 0.01f / float(step + 1);
-      StepStats x, y;
-      expect_ok(a->train(batch, mode, o, no_stop(), &x), "train");
-      expect_ok(b->train(batch, mode, o, no_stop(), &y), "train");
-      expect(x.loss == y.loss && x.gradient_norm == y.gradient_norm && x.spikes == y.spikes && x.correct == y.correct,
-             "step " + std::to_string(step));
-      expect_ok(a->forward(batch, mode, {}, no_stop(), &x), "forward");
-      expect_ok(b->forward(batch, mode, {}, no_stop(), &y), "forward");
-      expect(x.loss == y.loss, "inference after step " + std::to_string(step));
-    }
-    expect(read_bits(*a, TensorKind::kParameter) == read_bits(*b, TensorKind::kParameter), "parameters");
-    expect(!b->take_profile().empty() && a->take_profile().empty(), "one of them is profiled");
-  }
-}
-
-// The calls of a step are made once as they are and once for the recording, and not again.
-void recording() {
-  emulator::reset();
-  std::unique_ptr<Backend> backend;
-  expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
-  auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
-  auto* times = static_cast<uint8_t*>(backend->allocate(1024));
-  const std::vector<uint8_t> ones(1024, 1);
-  backend->upload(times, ones.data(), ones.size());
-  int calls = 0;
-  const auto step = [&] {
-    return backend->replay(7, [&] {
-      ++calls;
-      backend->run(CountEventsTask{total, times, 1024});
-      return Status::success();
-    });
-  };
-  const auto counted = [&] {
-    int64_t value = 0;
-    backend->download(&value, total, sizeof value);
-    return value;
-  };
-  for (int i = 1; i <= 5; ++i) {
-    expect_ok(step(), "step");
-    expect(counted() == 1024 * i, "step " + std::to_string(i) + ": " + std::to_string(counted()));
-  }
-  expect(calls == 2, "enqueued " + std::to_string(calls) + " times");
-  // Addresses may have changed: recorded anew.
-  void* more = backend->allocate(10);
-  for (int i = 6; i <= 8; ++i) expect_ok(step(), "step");
-  expect(calls == 4 && counted() == 8 * 1024, "enqueued " + std::to_string(calls) + " times after an allocation");
-  // An abort while recording leaves nothing behind.
-  int attempts = 0;
-  const auto aborting = [&] {
-    return backend->replay(8, [&] {
-      backend->run(CountEventsTask{total, times, 1024});
-      return ++attempts == 2 ? Status::error(Code::kAborted, "aborted") : Status::success();
-    });
-  };
-  expect_ok(aborting(), "eager");
-  expect(aborting().code == Code::kAborted && counted() == 9 * 1024, "an aborted recording ran nothing");
-  expect_ok(aborting(), "recorded");
-  expect_ok(aborting(), "replayed");
-  expect(counted() == 11 * 1024 && attempts == 3, "recorded and replayed afterwards");
-  for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
 }
 
 // However many steps a call makes, the host waits as often as for one.
@@ -273,8 +169,6 @@ void large_uploads() {
 void add_backend_tests(Tests& tests) {
   tests.push_back({"CUDA backend: out of memory says what fits, and loses nothing", out_of_memory});
   tests.push_back({"CUDA backend: a device that fails stays failed, and alone", failing_device});
-  tests.push_back({"CUDA backend: replayed steps have the bits of steps call by call", replayed_steps});
-  tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
   tests.push_back({"CUDA backend: the host waits for a group as often as for a step", waits_of_a_group});
   tests.push_back({"CUDA backend: early exit launches as often for many images as for few", launches_of_early_exit});
   tests.push_back({"CUDA backend: a profile loses no failure", profiled_failure});

@@ -5,74 +5,29 @@
 #include "cuda/device/devices.h"
 #include "cuda/device/launch.h"
 #include "test/emulator/control.h"
+#include "test/emulator/test/small.h"
 #include "test/emulator/test/tests.h"
-#include "test/support/cases.h"
+#include "test/support/at_once.h"
 
 namespace onespike::test {
 namespace {
 
 __global__ void mark_kernel(int* to) { to[threadIdx.x] = 1; }
 
-// Of both, the input gradients of inner stages take more shared memory than a kernel has without asking, and not
-// equally much.
-Case mixed_case(int side, int kernel, int device) {
-  Random random(uint64_t(17 + side));
-  CaseSpec spec =
-      network_spec(3, side, side, 5, {conv(16, 3, 1, 1, true), conv(16, kernel, 1, kernel / 2), pool(2), output(5)});
-  spec.on.kind = BackendKind::kCuda;
-  spec.on.precision = Precision::kMixed;
-  spec.on.device = device;
-  return make_case(spec, 2, random);
-}
-
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  return o;
-}
-
-// Parameters after some steps: the first ones call by call, the others recorded.
-std::vector<float> trained(Network& network, const Case& c) {
-  StepStats stats;
-  for (int step = 0; step < 4; ++step)
-    expect_ok(network.train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "step " + std::to_string(step));
-  return read_bits(network, TensorKind::kParameter);
-}
-
-// Each on a thread of its own, as in Node.
-void on_threads(const std::vector<std::function<void()>>& bodies) {
-  std::vector<std::string> errors(bodies.size());
-  std::vector<std::thread> threads;
-  for (size_t i = 0; i < bodies.size(); ++i)
-    threads.emplace_back([&, i] {
-      try {
-        bodies[i]();
-      } catch (const std::exception& e) {
-        errors[i] = e.what();
-      }
-    });
-  for (std::thread& thread : threads) thread.join();
-  for (const std::string& error : errors) expect(error.empty(), error);
-}
-
-void two_networks_at_once() {
+// The other network's limit comes between one network's own and its launch.
+void networks_share_limits() {
   emulator::reset();
-  const Case cases[] = {mixed_case(8, 3, 0), mixed_case(6, 5, 0)};
-  std::vector<float> alone[2], together[2];
-  for (int i = 0; i < 2; ++i) alone[i] = trained(*make_network(cases[i]), cases[i]);
   emulator::lose_turns(true);
-  on_threads({[&] { together[0] = trained(*make_network(cases[0]), cases[0]); },
-              [&] { together[1] = trained(*make_network(cases[1]), cases[1]); }});
+  two_networks_at_once(BackendKind::kCuda);
   expect(emulator::lowered_limits() == 0, "an attribute that another network's launch may need was lowered");
-  for (int i = 0; i < 2; ++i)
-    expect(together[i] == alone[i], "network " + std::to_string(i) + " has other bits than alone");
+  emulator::reset();
 }
 
 // A new thread's current device is 0, which nobody asked for. Threads and calls are those of Node: created, written and
 // read on one, trained on another.
 void one_device_alone() {
   emulator::reset();
-  const Case c = mixed_case(6, 3, 3);
+  const Case c = mixed_case(6, 3, BackendKind::kCuda, 3);
   on_threads({[&] {
     const auto network = make_network(c);
     on_threads({[&] { (void)trained(*network, c); }});
@@ -87,7 +42,7 @@ void one_device_alone() {
 // Where another library works on a device, it finds it current after every call.
 void a_device_in_use_stays_current() {
   emulator::reset();
-  const Case c = mixed_case(6, 3, 3);
+  const Case c = mixed_case(6, 3, BackendKind::kCuda, 3);
   on_threads({[&] {
     expect(cudaSetDevice(1) == cudaSuccess, "another library's device");
     const auto current = [](const std::string& after) {
@@ -151,7 +106,7 @@ void shared_memory_is_asked_for_once() {
 }  // namespace
 
 void add_device_tests(Tests& tests) {
-  tests.push_back({"CUDA devices: two networks at once compute what each computes alone", two_networks_at_once});
+  tests.push_back({"CUDA devices: two networks at once leave each other their shared memory", networks_share_limits});
   tests.push_back({"CUDA devices: a network touches its own device alone", one_device_alone});
   tests.push_back({"CUDA devices: a device that others use stays current", a_device_in_use_stays_current});
   tests.push_back(

@@ -1,5 +1,6 @@
 // The probe of native/cuda on the emulator's devices: what a device says of itself, and that only a kernel that ran
 // makes it usable.
+#include <atomic>
 #include <thread>
 
 #include "cuda/device/devices.h"
@@ -44,6 +45,20 @@ void touches_the_wanted_device_alone() {
   expect(contexts == std::vector<int>{2}, std::to_string(contexts.size()) + " devices have contexts");
 }
 
+// One worker lists the devices while another one probes. A race shows under ThreadSanitizer alone.
+void lists_while_another_probes() {
+  emulator::reset();
+  std::atomic<bool> done{false};
+  std::thread lister([&] {
+    std::string why;
+    while (!done) expect(cuda_devices(0, &why).size() == 4, "all devices");
+  });
+  const Status status = probe_cuda_device(3);
+  done = true;
+  lister.join();
+  expect(status.ok(), status.message);
+}
+
 void refuses_a_device_that_is_not_there() {
   emulator::reset();
   for (const int device : {4, 1000}) {
@@ -62,6 +77,7 @@ void add_probe_tests(Tests& tests) {
   tests.push_back({"probe: the device and what it says", lists_the_device});
   tests.push_back({"probe: once per device and process", probes_once});
   tests.push_back({"probe: no device but the wanted one", touches_the_wanted_device_alone});
+  tests.push_back({"probe: listing while another thread probes", lists_while_another_probes});
   tests.push_back({"probe: a device that is not there", refuses_a_device_that_is_not_there});
 }
 

@@ -1,0 +1,106 @@
+// Steps that are recorded as CUDA graphs and replayed.
+#include "core/backend/backend.h"
+#include "cuda/device/create.h"
+#include "cuda/device/devices.h"
+#include "test/emulator/control.h"
+#include "test/emulator/test/small.h"
+#include "test/emulator/test/tests.h"
+
+namespace onespike::test {
+namespace {
+
+// The calls of a step are made once as they are and once for the recording, and not again.
+void recording() {
+  emulator::reset();
+  std::unique_ptr<Backend> backend;
+  expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
+  auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
+  auto* times = static_cast<uint8_t*>(backend->allocate(1024));
+  const std::vector<uint8_t> ones(1024, 1);
+  backend->upload(times, ones.data(), ones.size());
+  int calls = 0;
+  const auto step = [&] {
+    return backend->replay(7, [&] {
+      ++calls;
+      backend->run(CountEventsTask{total, times, 1024});
+      return Status::success();
+    });
+  };
+  const auto counted = [&] {
+    int64_t value = 0;
+    backend->download(&value, total, sizeof value);
+    return value;
+  };
+  for (int i = 1; i <= 5; ++i) {
+    expect_ok(step(), "step");
+    expect(counted() == 1024 * i, "step " + std::to_string(i) + ": " + std::to_string(counted()));
+  }
+  expect(calls == 2, "enqueued " + std::to_string(calls) + " times");
+  // Addresses may have changed: recorded anew.
+  void* more = backend->allocate(10);
+  for (int i = 6; i <= 8; ++i) expect_ok(step(), "step");
+  expect(calls == 4 && counted() == 8 * 1024, "enqueued " + std::to_string(calls) + " times after an allocation");
+  // An abort while recording leaves nothing behind.
+  int attempts = 0;
+  const auto aborting = [&] {
+    return backend->replay(8, [&] {
+      backend->run(CountEventsTask{total, times, 1024});
+      return ++attempts == 2 ? Status::error(Code::kAborted, "aborted") : Status::success();
+    });
+  };
+  expect_ok(aborting(), "eager");
+  expect(aborting().code == Code::kAborted && counted() == 9 * 1024, "an aborted recording ran nothing");
+  expect_ok(aborting(), "recorded");
+  expect_ok(aborting(), "replayed");
+  expect(counted() == 11 * 1024 && attempts == 3, "recorded and replayed afterwards");
+  for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
+}
+
+// Steps of a driver that refuses recordings compute the same, and people can ask why they take longer.
+void refused_recordings() {
+  emulator::reset();
+  const Case c = small_case(BackendKind::kCuda, 6);
+  const auto recorded = make_network(c), refused = make_network(c);
+  Case profiled = c;
+  profiled.spec.profile = true;
+  const auto measured = make_network(profiled);
+  expect(!refused->recorded().recorded && refused->recorded().reason.find("repeated") != std::string::npos,
+         "before a step: " + refused->recorded().reason);
+  for (int step = 0; step < 4; ++step)
+    for (const auto& network : {recorded.get(), refused.get(), measured.get()}) {
+      emulator::refuse_graphs(network == refused.get());
+      StepStats stats;
+      expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "step " + std::to_string(step));
+    }
+  expect(recorded->recorded().recorded && recorded->recorded().reason.empty(), recorded->recorded().reason);
+  const Recorded why = refused->recorded();
+  expect(!why.recorded && why.reason.find("cudaErrorNotSupported") != std::string::npos &&
+             why.reason.find("cudaGraphInstantiate") != std::string::npos,
+         "refused: " + why.reason);
+  expect(!measured->recorded().recorded && !measured->recorded().reason.empty(), "profiled");
+  expect(read_bits(*refused, TensorKind::kParameter) == read_bits(*recorded, TensorKind::kParameter), "other bits");
+  emulator::reset();
+}
+
+// The probe says so before a network is there.
+void probed_recordings() {
+  emulator::reset();
+  emulator::refuse_graphs(true);
+  std::string why;
+  const DeviceInfo device = cuda_devices(1, &why)[1];
+  expect(device.usable && !device.graphs && device.graphs_reason.find("cudaGraphInstantiate") != std::string::npos,
+         "refused: " + device.graphs_reason);
+  emulator::reset();
+  const DeviceInfo other = cuda_devices(0, &why)[0];
+  expect(other.usable && other.graphs && other.graphs_reason.empty(), "recorded: " + other.graphs_reason);
+}
+
+}  // namespace
+
+void add_recording_tests(Tests& tests) {
+  tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
+  tests.push_back({"CUDA backend: a driver that refuses recordings is seen", refused_recordings});
+  tests.push_back({"probe: whether kernels can be recorded", probed_recordings});
+}
+
+}  // namespace onespike::test
