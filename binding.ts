@@ -10,9 +10,7 @@ export type DatasetHandle = { readonly __dataset: never };
 
 export type NativeBackend = 'cpu' | 'cuda';
 export type NativeMode = 'ann' | 'snn';
-export type NativeSurrogate = 'triangle' | 'exponential' | 'rectangular' | 'arctan' | 'fast-sigmoid';
 export type NativePrecision = 'fp32' | 'mixed';
-export type NativeEncoder = 'hybrid' | 'direct' | 'rate' | 'ttfs';
 export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2';
 
 /** One entry of the layer list; every field is always present (lib/model resolves the defaults). */
@@ -39,8 +37,8 @@ export interface NativeSpec {
   beta: number;
   gamma: number;
   kappa: number;
-  surrogate: NativeSurrogate;
-  encoder: NativeEncoder;
+  surrogate: string; // one of NativeInfo.surrogates
+  encoder: string; // one of NativeInfo.encoders
   lo: number;
   hi: number;
   seed: number; // integer 0..2^53-1
@@ -49,6 +47,16 @@ export interface NativeSpec {
   threads: number;
   precision: NativePrecision;
   profile: boolean; // keep times per layer and operation
+}
+
+/** The part of a NativeSpec that decides how pixels are encoded. */
+export type NativeEncoderSpec = Pick<NativeSpec, 'encoder' | 'timesteps' | 'lo' | 'hi' | 'mean' | 'std'>;
+
+/** What an encoder sends into the first layer. */
+export interface NativeInputEncoding {
+  analogSteps: number; // steps at which the first layer receives the analog value
+  random: boolean; // events are drawn at random
+  events: Float64Array; // (C, 256): events of a pixel over all steps, by channel and byte; of random ones the expected number
 }
 
 /** Wall time of one operation of the backend in one layer, added up over its calls. */
@@ -130,6 +138,9 @@ export interface NativeInfo {
   binaryCuda: boolean; // was this binary built with CUDA
   liveNetworks: number; // handles of this thread that are neither disposed nor collected
   liveDatasets: number;
+  encoders: string[];
+  surrogates: string[];
+  limits: Record<string, { min: number; max: number }>; // of the numbers of a spec and of a call, both ends included
 }
 
 export interface NativeDevice {
@@ -156,6 +167,7 @@ export interface NativeDevices {
 export interface NativeModule {
   info(): NativeInfo;
   devices(wanted: number | null): NativeDevices;
+  inputEncoding(spec: NativeEncoderSpec): NativeInputEncoding;
   networkCreate(spec: NativeSpec): Promise<NetworkHandle>;
   networkTensors(network: NetworkHandle): { name: string; shape: number[] }[];
   networkLayers(network: NetworkHandle): { layer: number; neurons: number }[];

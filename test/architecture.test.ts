@@ -60,6 +60,21 @@ describe('the check itself', () => {
     ['native/cpu/events.cc', '#include <cuda_runtime.h>', 'only native/cuda/ may'],
     ['native/extra/thing.cc', '', 'in no known room'],
     ['native/core/network.cc', 'if (bad) std::abort();', 'never ends the process'],
+    [
+      'native/cpu/forward/lif-inl.h',
+      'const auto fires = hn::Gt(sum.at[v], threshold_);',
+      'only native/ops decides a spike',
+    ],
+    [
+      'native/cpu/forward/lif-inl.h',
+      'auto f = Ge(Load(d, u), Set(d, task.threshold));',
+      'only native/ops decides a spike',
+    ],
+    ['native/cpu/forward/lif-inl.h', 'auto f = A::greater(\n    u, p.threshold);', 'only native/ops decides a spike'],
+    ['native/cuda/neuron.cuh', 'const bool fires = potential > threshold;', 'only native/ops decides a spike'],
+    ['native/cuda/neuron.cuh', 'if (u[i] >= task.neuron.threshold()) return t;', 'only native/ops decides a spike'],
+    ['native/cuda/step.cu', 'fired = neuron->threshold < u ? t : fired;', 'only native/ops decides a spike'],
+    ['native/core/passes/snn.cc', 'return potential <= p.threshold;', 'only native/ops decides a spike'],
     ['native/core/network.cc', 'if (bad) exit(1);', 'never ends the process'],
   ])('%s with %j is a violation', (file, text, reason) => {
     expect(one(file, text)).toEqual([expect.stringContaining(reason)]);
@@ -82,6 +97,11 @@ describe('the check itself', () => {
       '#include "cpu/events.h"\n#include "core/backend/backend.h"\n#include "ops/rng.h"\n#include <hwy/highway.h>',
     ],
     ['native/addon/support/napi_setup.h', '#include <napi.h>'],
+    ['native/ops/lif-inl.h', 'return A::greater(potential, threshold);'],
+    ['native/test/support/oracle.cc', 'if (u > p.threshold) fired = t;'],
+    ['native/core/plan.cc', 'if (!(layer.threshold > 0)) return wrong; // u > threshold'],
+    ['native/cuda/step.cu', 'std::vector<float> threshold; sums->threshold += x; d.threshold = a >> b;'],
+    ['native/addon/inputs.cc', 'spec.threshold = layer.real("threshold", limits::kThreshold);'],
     ['native/bench/layers.cu', '#include "cuda/device/launch.h"'],
     ['native/addon/support/job.cc', 'job->abort(); on_exit(x); // never std::abort()'],
   ])('%s with %j is none', (file, text) => {

@@ -1,6 +1,6 @@
 /** Mistakes in a command line, told apart from failures of the work: they exit with 2. */
 import { Option } from 'commander';
-import { MAX_DEVICE } from '../native/devices';
+import { LIMITS, type LimitName } from '../native/limits';
 
 export class UsageError extends Error {
   constructor(
@@ -31,12 +31,14 @@ export function integerOption(least: number, most = Infinity): (text: string) =>
   };
 }
 
+/** For commander: an integer within the limit of native code. */
+export const limitedOption = (name: LimitName): ((text: string) => number) =>
+  integerOption(LIMITS[name].min, LIMITS[name].max);
+
 /** For commands that run networks: on what, on which GPU, and in which precision. */
 export const backendOption = (): Option => new Option('--backend <name>', 'auto, cpu or cuda (default: auto)');
 export const deviceOption = (): Option =>
-  new Option('--device <n>', 'number of the GPU (default: the first that works)').argParser(
-    integerOption(0, MAX_DEVICE),
-  );
+  new Option('--device <n>', 'number of the GPU (default: the first that works)').argParser(limitedOption('device'));
 export const setOption = (description: string): Option =>
   new Option('--set <key=value>', description)
     .argParser((value: string, all: string[]) => [...all, value])

@@ -34,7 +34,7 @@ export function splitValidation(
   members.forEach((images, label) => {
     const wanted = Math.min(Math.round(images.length * share), Math.max(0, images.length - 1));
     new SeededRandom(seed, splitStream, label).shuffle(images);
-    for (let i = 0; i < wanted; i++) chosen[images[i]] = 1;
+    for (let i = 0; i < wanted; i++) chosen[images[i]!] = 1;
   });
   const everyIndex = Uint32Array.from(chosen.keys());
   return { train: everyIndex.filter((i) => chosen[i] === 0), validation: everyIndex.filter((i) => chosen[i] === 1) };

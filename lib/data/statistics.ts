@@ -15,7 +15,7 @@ export function channelStatistics(set: Pick<ImageSet, 'shape' | 'pixels' | 'coun
   const histograms = Array.from({ length: channels }, () => new Uint32Array(256));
   for (let image = 0, at = 0; image < set.count; image++) {
     for (const histogram of histograms) {
-      for (const end = at + plane; at < end; at++) histogram[set.pixels[at]]++;
+      for (const end = at + plane; at < end; at++) histogram[set.pixels[at]!]!++;
     }
   }
   const mean: number[] = [];
@@ -24,12 +24,12 @@ export function channelStatistics(set: Pick<ImageSet, 'shape' | 'pixels' | 'coun
     let total = 0;
     let sum = 0;
     for (let byte = 0; byte < 256; byte++) {
-      total += histogram[byte];
-      sum += byte * histogram[byte];
+      total += histogram[byte]!;
+      sum += byte * histogram[byte]!;
     }
     const average = total > 0 ? sum / total : 0;
     let squares = 0;
-    for (let byte = 0; byte < 256; byte++) squares += histogram[byte] * (byte - average) * (byte - average);
+    for (let byte = 0; byte < 256; byte++) squares += histogram[byte]! * (byte - average) * (byte - average);
     const deviation = total > 0 ? Math.sqrt(squares / total) : 0;
     mean.push(average / 255);
     std.push(deviation > 0 ? deviation / 255 : 1);

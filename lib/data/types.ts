@@ -58,21 +58,21 @@ export interface LoadedDataset extends LoadedParts {
 /** Options of `datasets.load`. */
 export interface LoadOptions {
   /** The folder of the files. By default `$ONESPIKE_DATA/NAME` if that exists, else `$ONESPIKE_DATA`, else `~/.cache/onespike/NAME`. */
-  directory?: string;
+  directory?: string | undefined;
   /** The seed of generated sets, and of the division of an undivided `folder`; 0 by default. */
-  seed?: number;
+  seed?: number | undefined;
   /** The number of training images: the first so many of the set; all by default. Of `shapes` so many are generated; 6000 by default. */
-  trainCount?: number;
+  trainCount?: number | undefined;
   /** The number of test images, as `trainCount`; of `shapes` 1000 by default. */
-  testCount?: number;
+  testCount?: number | undefined;
   /** The side to which images of `folder` are resized, and at which `shapes` are drawn; 32 by default. */
-  size?: number;
+  size?: number | undefined;
   /** The share of an undivided `folder` that becomes the test part; 0.2 by default. */
-  testShare?: number;
+  testShare?: number | undefined;
   /** Whether pictures of a `folder` that cannot be read are left out, with a warning, instead of failing; false by default. */
-  skipUnreadable?: boolean;
+  skipUnreadable?: boolean | undefined;
   /** The paths in a `folder` that are no classes, whatever they hold, such as the folder that a run is written to. */
-  exclude?: readonly string[];
+  exclude?: readonly string[] | undefined;
   /** The signal that stops loading, which then rejects with ERR_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }

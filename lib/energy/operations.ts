@@ -3,8 +3,8 @@ import { checkTypedArray, expected } from '../check';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
 import { layerName, type LayerId } from '../model/layer';
 import { layerShapes } from '../model/shapes';
+import { inputEncoding } from '../native/encoding';
 import { fanOut, type FanOut } from './fan-out';
-import { analogSteps, inputEvents } from './input-events';
 
 /** The operations of one weighted layer, as means per image. */
 export interface LayerOperations {
@@ -54,7 +54,7 @@ interface MapCount {
 /** A counter that adds up operations batch by batch, so that the maps of many images need not exist at once. */
 export class OperationCounter {
   private images = 0;
-  private readonly pixelEvents: Float64Array;
+  private readonly encoding: ReturnType<typeof inputEncoding>;
   private readonly inputFanOut: FanOut;
   private readonly input: MapCount = { events: 0, accumulates: 0, updates: 0 };
   private readonly hidden: { layer: LayerId; neurons: number; fanOut: FanOut; count: MapCount }[];
@@ -70,7 +70,7 @@ export class OperationCounter {
     const network = resolveNetwork(description);
     this.network = network;
     const shapes = layerShapes(network);
-    this.pixelEvents = inputEvents(network);
+    this.encoding = inputEncoding(network);
     this.inputFanOut = fanOut(network, shapes, 0, network.input);
     this.hidden = shapes
       .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.layer]!.output)
@@ -111,7 +111,7 @@ export class OperationCounter {
       return countMap(times, table, this.network.timesteps, name);
     });
     this.hidden.forEach((entry, i) => addCount(entry.count, counts[i]!));
-    addCount(this.input, countPixels(pixels, this.inputFanOut.table, this.pixelEvents, channels));
+    addCount(this.input, countPixels(pixels, this.inputFanOut.table, this.encoding.events, channels));
     this.images += count;
   }
 
@@ -128,7 +128,7 @@ export class OperationCounter {
       incoming.set(consumer, count);
     return {
       images: this.images,
-      expectedInput: this.network.encoder === 'rate',
+      expectedInput: this.encoding.random,
       layers: layerShapes(this.network).flatMap((shape) => {
         if (shape.type === 'avgpool') return [];
         const from = incoming.get(shape.layer)!;
@@ -139,7 +139,7 @@ export class OperationCounter {
             type: shape.type,
             neurons: shape.neurons,
             annMacs: shape.macs,
-            macs: shape.layer === this.inputFanOut.consumer ? analogSteps(this.network) * shape.macs : 0,
+            macs: shape.layer === this.inputFanOut.consumer ? this.encoding.analogSteps * shape.macs : 0,
             accumulates: perImage(from.accumulates),
             events: perImage(from.events),
             spikes: layers[shape.layer]!.output ? 0 : perImage(own!.events),

@@ -1,6 +1,7 @@
 // Anytime prediction: what the network would answer if it were stopped after each time step.
 import { checkInteger, checkNumber, checkTypedArray } from '../check';
 import { OneSpikeError } from '../errors';
+import { LIMITS } from '../native/limits';
 
 export interface AnytimeOptions {
   classes: number;
@@ -38,7 +39,7 @@ export function argmax(values: ArrayLike<number>, start: number, count: number):
 export function anytime(potentials: Float32Array, options: AnytimeOptions): Anytime {
   const values = checkTypedArray(potentials, 'potentials', 'Float32Array');
   const classes = checkInteger(options.classes, 'classes', { min: 1 });
-  const timesteps = checkInteger(options.timesteps, 'timesteps', { min: 1, max: 254 });
+  const timesteps = checkInteger(options.timesteps, 'timesteps', LIMITS.timesteps);
   const threshold = checkNumber(options.threshold, 'threshold', { min: 0, exclusive: true });
   const alpha = checkNumber(options.alpha, 'alpha');
   const beta = checkNumber(options.beta, 'beta');

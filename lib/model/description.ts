@@ -2,20 +2,11 @@
 import { z } from 'zod';
 
 import { expected } from '../check';
-import {
-  aboveZero,
-  below1,
-  finite,
-  flag,
-  integerOf,
-  listOf,
-  networkName,
-  objectOf,
-  oneOf,
-  parse,
-  share,
-} from '../check/schema';
+import { flag, listOf, networkName, objectOf, oneOf, parse } from '../check/schema';
+import { integerText, LIMITS, within } from '../native/limits';
+import { limitedInteger, limitedNumber } from './limited';
 import { layerShapes } from './shapes';
+import { checkSizes } from './sizes';
 
 export { layerShapes } from './shapes';
 export type { LayerShape } from './shapes';
@@ -23,9 +14,9 @@ export type { LayerShape } from './shapes';
 /** The type of an entry of the layer list. */
 export type LayerType = 'conv' | 'avgpool' | 'linear';
 /** The name of a surrogate gradient (docs/MATHEMATICS.md, "Surrogate gradients"). */
-export type Surrogate = 'triangle' | 'exponential' | 'rectangular' | 'arctan' | 'fast-sigmoid';
+export type Surrogate = (typeof SURROGATES)[number];
 /** The name of an input encoder (docs/MATHEMATICS.md, "Input encodings"). */
-export type Encoder = 'hybrid' | 'direct' | 'rate' | 'ttfs';
+export type Encoder = (typeof ENCODERS)[number];
 
 /** One entry of the layer list, as a person writes it. Fields that do not apply to a type must be absent or neutral. */
 export interface LayerDescription {
@@ -89,37 +80,30 @@ export type ResolvedLayer = Required<LayerDescription>;
 /** A description with every field present. It is a valid description itself and resolves to an equal value. */
 export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers'> & { layers: ResolvedLayer[] };
 
-export const SURROGATES = [
-  'triangle',
-  'exponential',
-  'rectangular',
-  'arctan',
-  'fast-sigmoid',
-] as const satisfies readonly Surrogate[];
-export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs'] as const satisfies readonly Encoder[];
-export const MAX_TIMESTEPS = 254;
-const MAX_SIDE = 65535;
-const MAX_LAYERS = 1024;
+/** The surrogate gradients, as the addon reports them too. */
+export const SURROGATES = ['triangle', 'exponential', 'rectangular', 'arctan', 'fast-sigmoid'] as const;
+/** The input encoders, as the addon reports them too. */
+export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs'] as const;
 
 const CIFAR10_MEAN = [0.4914, 0.4822, 0.4465];
 const CIFAR10_STD = [0.2023, 0.1994, 0.201];
 
-const side = integerOf(1, MAX_SIDE);
+const side = limitedInteger('side');
 
 /** One entry of the layer list. Whether its fields apply to its type is checked by `resolveNetwork`. */
 export const layerSchema = objectOf(
   {
     type: oneOf(['conv', 'avgpool', 'linear']),
     // Zero is the neutral value of a pool, which has no output count of its own.
-    out: integerOf(0, MAX_SIDE).optional(),
-    kernel: side.optional(),
-    stride: side.optional(),
-    padding: integerOf(0, MAX_SIDE).optional(),
+    out: limitedInteger('out', 0).optional(),
+    kernel: limitedInteger('kernel').optional(),
+    stride: limitedInteger('stride').optional(),
+    padding: limitedInteger('padding').optional(),
     bias: flag.optional(),
     output: flag.optional(),
-    leak: share.optional(),
-    threshold: aboveZero.optional(),
-    dropout: below1.optional(),
+    leak: limitedNumber('leak').optional(),
+    threshold: limitedNumber('threshold').optional(),
+    dropout: limitedNumber('dropout').optional(),
   },
   'a layer (an object)',
 );
@@ -128,18 +112,18 @@ export const inputShape = z.tuple([side, side, side], { error: 'three integers [
 
 /** Fields of a description beside input, timesteps and layers; shared with the options of `vgg`. */
 export const networkOptions = {
-  mean: listOf(finite, 'one number per channel').optional(),
-  std: listOf(aboveZero, 'one number > 0 per channel').optional(),
-  alpha: finite.optional(),
-  beta: finite.optional(),
-  gamma: aboveZero.optional(),
-  kappa: aboveZero.optional(),
+  mean: listOf(limitedNumber('mean'), 'one number per channel').optional(),
+  std: listOf(limitedNumber('std'), 'one number > 0 per channel').optional(),
+  alpha: limitedNumber('alpha').optional(),
+  beta: limitedNumber('beta').optional(),
+  gamma: limitedNumber('gamma').optional(),
+  kappa: limitedNumber('kappa').optional(),
   surrogate: oneOf(SURROGATES).optional(),
   encoder: oneOf(ENCODERS).optional(),
-  lo: finite.optional(),
-  hi: finite.optional(),
+  lo: limitedNumber('lo').optional(),
+  hi: limitedNumber('hi').optional(),
 };
-export const timestepCount = integerOf(1, MAX_TIMESTEPS);
+export const timestepCount = limitedInteger('timesteps');
 
 const networkSchema = objectOf(
   {
@@ -148,7 +132,7 @@ const networkSchema = objectOf(
     timesteps: timestepCount,
     layers: listOf(layerSchema, 'a list of layers')
       .min(1, { error: 'at least one layer' })
-      .max(MAX_LAYERS, { error: `at most ${MAX_LAYERS} layers` }),
+      .max(LIMITS.layers.max, { error: `at most ${LIMITS.layers.max} layers` }),
     ...networkOptions,
   },
   'a network description (an object)',
@@ -184,7 +168,8 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     hi,
   };
   checkOrder(network.layers);
-  layerShapes(network);
+  checkPools(network.layers);
+  checkSizes(network, layerShapes(network));
   return network;
 }
 
@@ -204,6 +189,7 @@ function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
   };
   if (type === 'avgpool') {
     const kernel = layer.kernel ?? 2;
+    if (!within('pool', kernel)) throw expected(integerText('pool'), `${where}.kernel`, kernel);
     const only = 'an avgpool takes a kernel, which is its stride';
     return {
       type,
@@ -219,7 +205,7 @@ function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
     };
   }
   const out = layer.out ?? 0;
-  if (out < 1) throw expected(`an integer from 1 to ${MAX_SIDE}`, `${where}.out`, layer.out);
+  if (out < 1) throw expected(integerText('out'), `${where}.out`, layer.out);
   const neuron = { bias: layer.bias ?? false, leak: layer.leak ?? 0.9, threshold: layer.threshold ?? 1 };
   if (type === 'conv') {
     // `output` is left to the order check, which knows what the last layer must be.
@@ -269,6 +255,21 @@ function checkOrder(layers: readonly ResolvedLayer[]): void {
       `${layers[last]!.type} without output`,
       'ERR_SHAPE',
     );
+}
+
+/** Pools that follow each other are one window to native code. */
+function checkPools(layers: readonly ResolvedLayer[]): void {
+  let window = 1;
+  layers.forEach(({ type, kernel }, index) => {
+    window = type === 'avgpool' ? window * kernel : 1;
+    const before = window / kernel;
+    if (!within('pool', window))
+      throw expected(
+        `a window of at most ${Math.floor(LIMITS.pool.max / before)} (after pools of ${before}x${before} together)`,
+        `layers[${index}].kernel`,
+        kernel,
+      );
+  });
 }
 
 function perChannel(

@@ -1,5 +1,6 @@
 // Shapes, parameters and dense multiply-accumulates of every layer of a resolved network.
 import { expected } from '../check';
+import { LIMITS, within } from '../native/limits';
 import type { LayerType, ResolvedNetwork } from './description';
 import { layerName, type LayerId } from './layer';
 
@@ -23,17 +24,9 @@ export interface LayerShape {
   parameters: number;
 }
 
-// Element counts cross to the native core as 32-bit integers.
-const MAX_ELEMENTS = 2 ** 31 - 1;
-const MAX_SIDE = 65535;
-
-/**
- * Shapes layer by layer.
- * Errors: ERR_SHAPE when a layer does not fit its input, or when a map or a weight exceeds 2^31 - 1 elements.
- */
+/** Shapes layer by layer. Errors: ERR_SHAPE when a layer does not fit its input. */
 export function layerShapes(network: ResolvedNetwork): LayerShape[] {
   let input: MapShape = [...network.input];
-  checkSize(input[0] * input[1] * input[2], 'elements of an image', 'input');
   return network.layers.map((layer, index) => {
     const [channels, height, width] = input;
     const where = `layers[${index}]`;
@@ -68,8 +61,8 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
         where,
       );
       out = [layer.out, convolvedSide(height, kernel, stride, padding), convolvedSide(width, kernel, stride, padding)];
-      if (Math.max(out[1], out[2]) > MAX_SIDE)
-        throw expected(`a map of at most ${MAX_SIDE} pixels a side`, where, `${out[1]}x${out[2]}`, 'ERR_SHAPE');
+      if (!within('side', Math.max(out[1], out[2])))
+        throw expected(`a map of at most ${LIMITS.side.max} pixels a side`, where, `${out[1]}x${out[2]}`, 'ERR_SHAPE');
       fanIn = channels * kernel * kernel;
       weights = fanIn * layer.out;
       macs =
@@ -78,8 +71,6 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
         sum(sideFanOut(height, kernel, stride, padding)) *
         sum(sideFanOut(width, kernel, stride, padding));
     }
-    checkSize(weights, 'weights', where);
-    checkSize(out[0] * out[1] * out[2], 'neurons', where);
     const spiking = layer.type !== 'avgpool';
     const shape: LayerShape = {
       layer: index,
@@ -143,10 +134,6 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
 
 function checkFit(kernel: number, height: number, width: number, what: string, where: string): void {
   if (kernel > height || kernel > width) throw expected(what, `${where}.kernel`, kernel, 'ERR_SHAPE');
-}
-
-function checkSize(elements: number, what: string, where: string): void {
-  if (elements > MAX_ELEMENTS) throw expected(`at most ${MAX_ELEMENTS} ${what}`, where, elements, 'ERR_SHAPE');
 }
 
 function sum(values: Float64Array): number {

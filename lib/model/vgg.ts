@@ -1,19 +1,9 @@
 // The VGG family of the paper, scaled by options.
 import { checkOneOf, defined } from '../check';
-import {
-  aboveZero,
-  below1,
-  flag,
-  integerOf,
-  listOf,
-  networkName,
-  numberOf,
-  objectOf,
-  parse,
-  share,
-} from '../check/schema';
+import { flag, listOf, networkName, numberOf, objectOf, parse } from '../check/schema';
 import { inputShape, networkOptions, resolveNetwork, timestepCount } from './description';
 import type { LayerDescription, NetworkDescription } from './description';
+import { limitedInteger, limitedNumber } from './limited';
 
 /** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 average pool. */
 export const VGG = {
@@ -51,15 +41,15 @@ export interface VggOptions extends Omit<NetworkDescription, 'input' | 'timestep
 const optionsSchema = objectOf(
   {
     name: networkName.optional(),
-    classes: integerOf(1, 65535).optional(),
+    classes: limitedInteger('out').optional(),
     timesteps: timestepCount.optional(),
     input: inputShape.optional(),
     width: numberOf('a number > 0 and at most 64', (value) => value > 0 && value <= 64).optional(),
-    hidden: listOf(integerOf(1, 65535), 'a list of unit counts').optional(),
-    dropout: below1.optional(),
+    hidden: listOf(limitedInteger('out'), 'a list of unit counts').optional(),
+    dropout: limitedNumber('dropout').optional(),
     bias: flag.optional(),
-    leak: share.optional(),
-    threshold: aboveZero.optional(),
+    leak: limitedNumber('leak').optional(),
+    threshold: limitedNumber('threshold').optional(),
     ...networkOptions,
   },
   'options (an object)',

@@ -5,6 +5,7 @@ import { nativePath } from '../../binding';
 import { checkInteger, checkOneOf } from '../check';
 import { OneSpikeError } from '../errors';
 import { call } from './addon';
+import { LIMITS } from './limits';
 
 /** The name of a backend: `cpu` or `cuda`. */
 /** The name of a backend. */
@@ -13,8 +14,6 @@ export type BackendName = 'cpu' | 'cuda';
 /** What a backend is chosen by: its name, or `auto` for the GPU if one is usable and the CPU if not. */
 export type BackendChoice = 'auto' | BackendName;
 export const BACKEND_CHOICES = ['auto', 'cpu', 'cuda'] as const satisfies readonly BackendChoice[];
-/** Largest number of a device that is not a mistake. */
-export const MAX_DEVICE = 1023;
 
 /** A GPU as its driver describes it. */
 export interface DeviceInfo {
@@ -136,7 +135,7 @@ export interface ChosenBackend {
  */
 export function resolveBackend(choice: unknown = 'auto', device?: unknown): ChosenBackend {
   const wanted = checkOneOf(choice, 'backend', BACKEND_CHOICES);
-  const number = device === undefined ? null : checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
+  const number = device === undefined ? null : checkInteger(device, 'device', LIMITS.device);
   if (wanted !== 'cpu') {
     const { devices, reason } = cudaDevices(number);
     const gpu = number === null ? devices.find(({ usable }) => usable) : devices[number];

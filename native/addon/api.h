@@ -19,6 +19,12 @@ Napi::Value network_set_counters(const Napi::CallbackInfo& info);
 Napi::Value network_abort(const Napi::CallbackInfo& info);
 Napi::Value network_dispose(const Napi::CallbackInfo& info);
 
+// description.cc: answers at once, knows no network
+Napi::Value input_encoding(const Napi::CallbackInfo& info);
+Napi::Array encoder_names(Napi::Env env);
+Napi::Array surrogate_names(Napi::Env env);
+Napi::Object limit_table(Napi::Env env);
+
 // network_state.cc: answers a promise
 Napi::Value network_create(const Napi::CallbackInfo& info);
 Napi::Value network_read(const Napi::CallbackInfo& info);

@@ -9,11 +9,6 @@ namespace onespike::addon {
 namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-constexpr int64_t kMaxSide = 1 << 16;   // of an image, a kernel, a stride: beyond any use, far from overflow
-constexpr int64_t kMaxUnits = 1 << 24;  // channels or units of one layer
-constexpr uint32_t kMaxLayers = 4096;
-constexpr int64_t kMaxThreads = 4096;
-constexpr int64_t kMaxImages = int64_t{1} << 31;
 
 // Properties of one object, by name; messages carry the path of the property.
 class Reader {
@@ -28,8 +23,10 @@ class Reader {
   float real(const char* key, double min = -kInfinite, double max = kInfinite) const {
     return read_float(get(key), path(key), min, max);
   }
-  int integer(const char* key, int64_t min, int64_t max) const {
-    return static_cast<int>(read_integer(get(key), path(key), min, max));
+  // Within the range of core/limits.h.
+  float real(const char* key, const Limit& limit) const { return real(key, limit.min, limit.max); }
+  int integer(const char* key, const Limit& limit) const {
+    return static_cast<int>(read_integer(get(key), path(key), limit));
   }
   uint64_t counter(const char* key) const {
     return static_cast<uint64_t>(read_integer(get(key), path(key), 0, kMaxSafeInteger));
@@ -47,33 +44,27 @@ LayerSpec read_layer(Napi::Value value, const std::string& path) {
   spec.type = read_choice<LayerType>(
       layer.get("type"), layer.path("type"),
       {{"conv", LayerType::kConv}, {"avgpool", LayerType::kAvgPool}, {"linear", LayerType::kLinear}});
-  spec.out = layer.integer("out", spec.type == LayerType::kAvgPool ? 0 : 1, kMaxUnits);
-  spec.kernel = layer.integer("kernel", 1, kMaxSide);
-  spec.stride = layer.integer("stride", 1, kMaxSide);
-  spec.padding = layer.integer("padding", 0, kMaxSide);
+  const bool pool = spec.type == LayerType::kAvgPool, conv = spec.type == LayerType::kConv;
+  spec.out = pool ? 0 : layer.integer("out", limits::kOut);
+  if (pool) spec.kernel = layer.integer("kernel", limits::kPool);
+  if (conv) {
+    spec.kernel = layer.integer("kernel", limits::kKernel);
+    spec.stride = layer.integer("stride", limits::kStride);
+    spec.padding = layer.integer("padding", limits::kPadding);
+  }
   spec.bias = layer.boolean("bias");
   spec.output = layer.boolean("output");
-  spec.leak = layer.real("leak", 0, 1);
-  spec.threshold = layer.real("threshold", std::numeric_limits<float>::min());
-  spec.dropout = layer.real("dropout", 0, 1);
-  if (spec.dropout >= 1) fail_expected("a number below 1", layer.path("dropout"), layer.get("dropout"));
+  spec.leak = layer.real("leak", limits::kLeak);
+  spec.threshold = layer.real("threshold", limits::kThreshold);
+  spec.dropout = layer.real("dropout", limits::kDropout);
   return spec;
-}
-
-std::vector<float> read_channels(Napi::Value value, const std::string& name, int channels, double min) {
-  const Napi::Array array = read_array(value, name, static_cast<uint32_t>(channels), static_cast<uint32_t>(channels));
-  std::vector<float> numbers;
-  for (uint32_t i = 0; i < static_cast<uint32_t>(channels); i++) {
-    numbers.push_back(read_float(array.Get(i), name + "[" + std::to_string(i) + "]", min, kInfinite));
-  }
-  return numbers;
 }
 
 Augment read_augment(Napi::Value value, const std::string& name) {
   Augment augment;
   if (is_absent(value)) return augment;
   const Reader reader(value, name);
-  augment.padding = reader.integer("padding", 0, kMaxSide);
+  augment.padding = reader.integer("padding", limits::kCrop);
   augment.flip = reader.boolean("flip");
   augment.seed = reader.counter("seed");
   augment.step = reader.counter("step");
@@ -121,49 +112,62 @@ BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShap
 
 }  // namespace
 
+std::vector<float> read_channels(Napi::Value value, const std::string& name, int channels, const Limit& limit) {
+  const Napi::Array array = read_array(value, name, static_cast<uint32_t>(channels), static_cast<uint32_t>(channels));
+  std::vector<float> numbers;
+  for (uint32_t i = 0; i < static_cast<uint32_t>(channels); i++) {
+    numbers.push_back(read_float(array.Get(i), name + "[" + std::to_string(i) + "]", limit.min, limit.max));
+  }
+  return numbers;
+}
+
+Encoder read_encoder(Napi::Value value, const std::string& name) {
+  return read_named(value, name, kEncoders, [](Encoder encoder) { return encoder_entry(encoder).name; });
+}
+
 NetworkSpec read_spec(Napi::Value value) {
   const Reader reader(value, "spec");
   NetworkSpec spec;
   const Napi::Array input = read_array(reader.get("input"), "spec.input", 3, 3);
   const auto side = [&input](uint32_t i) {
-    return static_cast<int>(read_integer(input.Get(i), "spec.input[" + std::to_string(i) + "]", 1, kMaxSide));
+    return static_cast<int>(read_integer(input.Get(i), "spec.input[" + std::to_string(i) + "]", limits::kSide));
   };
   spec.channels = side(0);
   spec.height = side(1);
   spec.width = side(2);
-  spec.timesteps = reader.integer("timesteps", 1, kMaxTimesteps);
+  spec.timesteps = reader.integer("timesteps", limits::kTimesteps);
 
-  const Napi::Array layers = read_array(reader.get("layers"), "spec.layers", 1, kMaxLayers);
+  const Napi::Array layers =
+      read_array(reader.get("layers"), "spec.layers", 1, static_cast<uint32_t>(limits::kLayers.max));
   const uint32_t count = layers.Length();
   for (uint32_t i = 0; i < count; i++)
     spec.layers.push_back(read_layer(layers.Get(i), "spec.layers[" + std::to_string(i) + "]"));
 
-  spec.mean = read_channels(reader.get("mean"), "spec.mean", spec.channels, -kInfinite);
-  spec.std = read_channels(reader.get("std"), "spec.std", spec.channels, std::numeric_limits<float>::min());
-  spec.alpha = reader.real("alpha");
-  spec.beta = reader.real("beta");
-  spec.gamma = reader.real("gamma", 0);
-  spec.kappa = reader.real("kappa", 0);
-  spec.surrogate = read_choice<Surrogate>(reader.get("surrogate"), "spec.surrogate",
-                                          {{"triangle", Surrogate::kTriangle},
-                                           {"exponential", Surrogate::kExponential},
-                                           {"rectangular", Surrogate::kRectangular},
-                                           {"arctan", Surrogate::kArctan},
-                                           {"fast-sigmoid", Surrogate::kFastSigmoid}});
-  spec.encoder = read_choice<Encoder>(
-      reader.get("encoder"), "spec.encoder",
-      {{"hybrid", Encoder::kHybrid}, {"direct", Encoder::kDirect}, {"rate", Encoder::kRate}, {"ttfs", Encoder::kTtfs}});
-  spec.lo = reader.number("lo");
-  spec.hi = reader.number("hi");
+  spec.mean = read_channels(reader.get("mean"), "spec.mean", spec.channels, limits::kMean);
+  spec.std = read_channels(reader.get("std"), "spec.std", spec.channels, limits::kStd);
+  spec.alpha = reader.real("alpha", limits::kAlpha);
+  spec.beta = reader.real("beta", limits::kBeta);
+  spec.gamma = reader.real("gamma", limits::kGamma);
+  spec.kappa = reader.real("kappa", limits::kKappa);
+  spec.surrogate = read_named(reader.get("surrogate"), "spec.surrogate", kSurrogates, surrogate_name);
+  spec.encoder = read_encoder(reader.get("encoder"), "spec.encoder");
+  spec.lo = reader.number("lo", limits::kLo.min, limits::kLo.max);
+  spec.hi = reader.number("hi", limits::kHi.min, limits::kHi.max);
   if (!(spec.lo < spec.hi)) fail_expected("a number above lo", "spec.hi", reader.get("hi"));
   spec.seed = reader.counter("seed");
-  spec.backend = read_choice<BackendKind>(reader.get("backend"), "spec.backend",
-                                          {{"cpu", BackendKind::kCpu}, {"cuda", BackendKind::kCuda}});
-  spec.device = reader.integer("device", 0, kMaxDevice);
-  spec.threads = reader.integer("threads", 1, kMaxThreads);
+  spec.profile = reader.boolean("profile");
+  return spec;
+}
+
+BackendSpec read_backend(Napi::Value value) {
+  const Reader reader(value, "spec");
+  BackendSpec spec;
+  spec.kind = read_choice<BackendKind>(reader.get("backend"), "spec.backend",
+                                       {{"cpu", BackendKind::kCpu}, {"cuda", BackendKind::kCuda}});
+  spec.device = reader.integer("device", limits::kDevice);
+  spec.threads = reader.integer("threads", limits::kThreads);
   spec.precision = read_choice<Precision>(reader.get("precision"), "spec.precision",
                                           {{"fp32", Precision::kFp32}, {"mixed", Precision::kMixed}});
-  spec.profile = reader.boolean("profile");
   return spec;
 }
 
@@ -207,7 +211,8 @@ BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape&
   const Napi::Value pixels = reader.get("pixels"), labels = reader.get("labels");
   const ArrayView<uint8_t> bytes = view_of<uint8_t>(pixels, reader.path("pixels"));
   batch.count = bytes.length / shape.image_size;
-  if (batch.count < 1 || batch.count > kMaxImages || batch.count * shape.image_size != bytes.length) {
+  if (batch.count < 1 || batch.count > static_cast<int64_t>(limits::kImages.max) ||
+      batch.count * shape.image_size != bytes.length) {
     fail(Code::kShape, "Expected a positive multiple of " + std::to_string(shape.image_size) + " bytes (C*H*W) for " +
                            name + ".pixels but received " + std::to_string(bytes.length));
   }

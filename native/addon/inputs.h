@@ -8,6 +8,7 @@
 
 #include "addon/support/handles.h"
 #include "addon/support/napi_setup.h"
+#include "backends.h"
 #include "core/dataset.h"
 #include "core/network.h"
 #include "core/spec.h"
@@ -25,12 +26,12 @@ struct BatchInput {
   bool has_rows() const { return rows.data != nullptr; }
 };
 
-// Largest number of a CUDA device that is not a mistake.
-constexpr int kMaxDevice = 1023;
-
 enum class Labels { kOptional, kRequired };
 
 NetworkSpec read_spec(Napi::Value value);
+BackendSpec read_backend(Napi::Value value);  // of the same object
+Encoder read_encoder(Napi::Value value, const std::string& name);
+std::vector<float> read_channels(Napi::Value value, const std::string& name, int channels, const Limit& limit);
 Mode read_mode(Napi::Value value);
 TensorKind read_tensor_kind(Napi::Value value, const std::string& name);
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name);

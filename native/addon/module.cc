@@ -15,6 +15,7 @@ struct Export {
 constexpr Export kExports[] = {
     {"info", guard_sync<info>},
     {"devices", guard_sync<devices>},
+    {"inputEncoding", guard_sync<input_encoding>},
     {"networkCreate", guard_async<network_create>},
     {"networkTensors", guard_sync<network_tensors>},
     {"networkLayers", guard_sync<network_layers>},

@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "addon/api.h"
+#include "backends.h"
 #include "addon/support/check.h"
 #include "addon/support/handles.h"
 #include "addon/inputs.h"
 #include "addon/support/instance.h"
 #include "core/backend/backend.h"
-#include "core/devices.h"
 
 #ifndef ONESPIKE_VERSION
 #define ONESPIKE_VERSION "0.1.0"
@@ -28,13 +28,16 @@ Napi::Value info(const Napi::CallbackInfo& info) {
   object.Set("binaryCuda", cuda_built());
   object.Set("liveNetworks", live.networks);
   object.Set("liveDatasets", live.datasets);
+  object.Set("encoders", encoder_names(env));
+  object.Set("surrogates", surrogate_names(env));
+  object.Set("limits", limit_table(env));
   return object;
 }
 
 // devices(wanted: number | null): NativeDevices
 Napi::Value devices(const Napi::CallbackInfo& info) {
   check_arity(info, 1, "devices");
-  const int wanted = is_absent(info[0]) ? -1 : static_cast<int>(read_integer(info[0], "wanted", 0, kMaxDevice));
+  const int wanted = is_absent(info[0]) ? -1 : static_cast<int>(read_integer(info[0], "wanted", limits::kDevice));
   const Napi::Env env = info.Env();
   std::string reason;
   Napi::Array list = Napi::Array::New(env);

@@ -250,7 +250,7 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 4, "networkTrain");
   Instance& instance = Instance::of(info.Env());
   const Mode mode = read_mode(info[3]);
-  const Napi::Array steps = read_array(info[1], "steps", 1, kMaxSteps);
+  const Napi::Array steps = read_array(info[1], "steps", 1, static_cast<uint32_t>(limits::kSteps.max));
   const uint32_t count = steps.Length();
   std::vector<BatchInput> inputs;
   std::vector<OptimizerOptions> updates;

@@ -12,6 +12,8 @@
 #include "addon/support/instance.h"
 #include "addon/support/job.h"
 #include "addon/support/output.h"
+#include "backends.h"
+#include "core/backend/backend.h"
 
 namespace onespike::addon {
 namespace {
@@ -29,11 +31,15 @@ struct Part {
 
 class CreateJob final : public Job {
  public:
-  CreateJob(Instance& instance, NetworkSpec spec)
-      : Job(std::make_shared<NetworkEntry>(instance.live())), instance_(instance), spec_(std::move(spec)) {}
+  CreateJob(Instance& instance, NetworkSpec spec, const BackendSpec& on)
+      : Job(std::make_shared<NetworkEntry>(instance.live())), instance_(instance), spec_(std::move(spec)), on_(on) {}
 
  private:
-  Status run(const std::atomic<bool>&) override { return Network::create(spec_, &created_); }
+  Status run(const std::atomic<bool>&) override {
+    std::unique_ptr<Backend> backend;
+    if (Status status = make_backend(on_, &backend); !status.ok()) return status;
+    return Network::create(spec_, std::move(backend), &created_);
+  }
 
   Napi::Value result(Napi::Env) override {
     entry()->adopt(std::move(created_));
@@ -42,6 +48,7 @@ class CreateJob final : public Job {
 
   Instance& instance_;
   NetworkSpec spec_;
+  BackendSpec on_;
   std::unique_ptr<Network> created_;
 };
 
@@ -163,7 +170,7 @@ void add_parts(AnyJob& job, Napi::Value value) {
 Napi::Value network_create(const Napi::CallbackInfo& info) {
   check_arity(info, 1, "networkCreate");
   Instance& instance = Instance::of(info.Env());
-  return instance.submit(std::make_unique<CreateJob>(instance, read_spec(info[0])));
+  return instance.submit(std::make_unique<CreateJob>(instance, read_spec(info[0]), read_backend(info[0])));
 }
 
 // networkRead(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>

@@ -3,7 +3,6 @@
 // events' ranges), events per neuron, milliseconds per image of either, and their ratio. The thresholds of
 // cpu/events/gradient_choice.cc are read off this.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "core/backend/backend.h"
+#include "cpu/backend/create.h"
 #include "ops/rng.h"
 
 namespace {
@@ -39,19 +39,22 @@ enum class Pattern { kScattered, kRuns };
 class Bench {
  public:
   Bench(const Layer& layer, int timesteps, Precision precision)
-      : s_(layer.shape()), T_(timesteps), backend_(make_cpu_backend(1, precision)) {
+      : s_(layer.shape()),
+        T_(timesteps),
+        events_(make_cpu_backend({.precision = precision, .gradient = GradientKernel::kEvents})),
+        dense_(make_cpu_backend({.precision = precision, .gradient = GradientKernel::kDense})) {
+    for (Backend* backend : {events_.get(), dense_.get()}) backend->measure(&profile_);
     n_ = int(std::clamp<int64_t>((8 << 20) / (T_ * (s_.src_size() + s_.out_size()) * int64_t(sizeof(float))), 1, 64));
-    source_ = s_, source_.out_h = s_.src_h, source_.out_w = s_.src_w, source_.out_c = source_.out_cs = s_.src_cs;
     a_ = hold<float>(n_ * T_ * s_.out_size()), below_ = hold<float>(n_ * T_ * s_.src_size()),
     g_ = hold<float>(n_ * T_ * s_.grad_step());
     weight_ = hold<float>(s_.weights()), neuron_ = hold<float>(2), times_ = hold<uint8_t>(n_ * s_.src_size());
-    backward_ = hold<uint8_t>(int64_t(backend_->backward_bytes(false, s_)));
+    backward_ = hold<uint8_t>(int64_t(events_->backward_bytes(false, s_)));
     neuron_[0] = 1, neuron_[1] = 0.9f;
     for (int64_t i = 0; i < s_.weights(); ++i) weight_[i] = uniform() - 0.5f;
-    backend_->pack_backward(backward_, weight_, false, s_);
+    events_->run(PackBackwardTask{.to = backward_, .weight = weight_, .shape = s_});
   }
   ~Bench() {
-    for (void* memory : held_) backend_->release(memory);
+    for (void* memory : held_) events_->release(memory);
   }
 
   void draw(Pattern pattern, double share) {
@@ -69,9 +72,8 @@ class Bench {
     std::vector<double> events, dense;
     KernelChoice choice;
     for (int round = 0; round < 5; ++round) {
-      events.push_back(time(GradientKernel::kEvents));
-      choice = backend_->last_choice();
-      dense.push_back(time(GradientKernel::kDense));
+      events.push_back(time(*events_, &choice));
+      dense.push_back(time(*dense_, &choice));
     }
     const double e = *std::min_element(events.begin(), events.end()), d = *std::min_element(dense.begin(), dense.end());
     std::printf("%dx%dx%d->%d/%d/%d T %d density %.3f events %.4f dense %.4f ratio %.3f\n", s_.in_h, s_.in_w, s_.src_cs,
@@ -82,24 +84,32 @@ class Bench {
  private:
   template <class T>
   T* hold(int64_t count) {
-    held_.push_back(backend_->allocate(size_t(std::max<int64_t>(count, 1)) * sizeof(T)));
+    held_.push_back(events_->allocate(size_t(std::max<int64_t>(count, 1)) * sizeof(T)));
     return static_cast<T*>(held_.back());
   }
   float uniform() { return random_.uniform(drawn_++); }
 
-  double time(GradientKernel kernel) {
-    force_gradient_kernel(kernel);
+  // Milliseconds of an image, without the gradient events that either way needs: the profile has them apart.
+  double time(Backend& backend, KernelChoice* choice) {
     const NeuronParams p{T_, neuron_, true, {}};
     float d_neuron[2] = {};
-    backend_->accumulate_gradient(g_, a_, n_, true, p, s_);
-    const auto start = std::chrono::steady_clock::now();
-    backend_->input_gradient(below_, a_, weight_, backward_, times_, nullptr, 1, n_, p, p, source_, s_, d_neuron);
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() / n_;
+    profile_.take();
+    *choice = backend.run(SpikingBackwardTask{
+        .gradient = g_,
+        .below = {.a = below_, .d_neuron = d_neuron, .potential = below_, .times = times_, .neuron = p},
+        .a = a_,
+        .weight = weight_,
+        .weight_backward = backward_,
+        .neuron = p,
+        .n = n_,
+        .shape = s_});
+    return profile_.take().front().milliseconds / n_;
   }
 
-  StageShape s_, source_;
+  StageShape s_;
   int T_, n_ = 1;
-  std::unique_ptr<Backend> backend_;
+  Profile profile_;
+  std::unique_ptr<Backend> events_, dense_;
   std::vector<void*> held_;
   float *a_, *below_, *g_, *weight_, *neuron_;
   uint8_t *times_, *backward_;

@@ -12,8 +12,8 @@
 #include <map>
 #include <string>
 
+#include "backends.h"
 #include "core/backend/backend.h"
-#include "core/devices.h"
 #include "core/network.h"
 #include "ops/rng.h"
 
@@ -165,14 +165,16 @@ int main(int argc, char** argv) {
   }
   NetworkSpec spec = vgg(kModels.at(o.model));
   spec.timesteps = o.timesteps;
-  spec.threads = o.threads;
-  spec.precision = o.precision == "mixed" ? Precision::kMixed : Precision::kFp32;
-  spec.backend = o.cuda ? BackendKind::kCuda : BackendKind::kCpu;
-  spec.device = o.device;
   spec.surrogate = o.surrogate;
   spec.profile = o.layers || (!o.cuda && !o.json);
+  const BackendSpec on{.kind = o.cuda ? BackendKind::kCuda : BackendKind::kCpu,
+                       .device = o.device,
+                       .threads = o.threads,
+                       .precision = o.precision == "mixed" ? Precision::kMixed : Precision::kFp32};
+  std::unique_ptr<Backend> backend;
   std::unique_ptr<Network> network;
-  require(Network::create(spec, &network));
+  require(make_backend(on, &backend));
+  require(Network::create(spec, std::move(backend), &network));
 
   const Rng random = Rng::of(1);
   const auto data = std::make_shared<Dataset>();

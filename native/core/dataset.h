@@ -47,6 +47,7 @@ struct BatchStorage {
 
 // Rows of images in memory, cropped and flipped: (count, C, H, W) bytes and labels or null.
 struct DrawTask {
+  static constexpr const char* kOperation = "draw_batch";
   const uint8_t* pixels = nullptr;
   const int32_t* labels = nullptr;
   int channels = 0, height = 0, width = 0;

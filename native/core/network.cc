@@ -11,7 +11,7 @@ namespace onespike {
 
 struct Network::State : NetworkState {
   using NetworkState::NetworkState;
-  ProfiledBackend* profile = nullptr;  // the backend, if it measures
+  Profile profile;
 };
 
 namespace {
@@ -46,26 +46,13 @@ Status check_part(const NetworkState& net, int tensor, int64_t offset, int64_t c
 Network::Network() = default;
 Network::~Network() = default;
 
-Status Network::create(const NetworkSpec& spec, std::unique_ptr<Network>* out) {
+Status Network::create(const NetworkSpec& spec, std::unique_ptr<Backend> backend, std::unique_ptr<Network>* out) {
   return guarded([&] {
     Plan plan;
-    if (Status status = check_spec(spec); !status.ok()) return status;
-    std::unique_ptr<Network> network(new Network());
-    std::unique_ptr<Backend> backend;
-    if (spec.backend == BackendKind::kCuda) {
-      if (Status status = make_cuda_backend(spec.device, spec.precision, &backend); !status.ok()) return status;
-    } else {
-      backend = make_cpu_backend(spec.threads, spec.precision);
-    }
     if (Status status = make_plan(spec, backend->limits(), &plan); !status.ok()) return status;
-    ProfiledBackend* profile = nullptr;
-    if (spec.profile) {
-      auto profiled = std::make_unique<ProfiledBackend>(std::move(backend));
-      profile = profiled.get();
-      backend = std::move(profiled);
-    }
+    std::unique_ptr<Network> network(new Network());
     network->state_ = std::make_unique<State>(plan, std::move(backend));
-    network->state_->profile = profile;
+    if (spec.profile) network->state_->backend->measure(&network->state_->profile);
     if (Status status = network->state_->allocate(); !status.ok()) return status;
     *out = std::move(network);
     return Status::success();
@@ -79,9 +66,7 @@ int64_t Network::neurons(int layer) const {
   return state_->plan.stages[layer].out_cells() * state_->plan.stages[layer].out_c;
 }
 int Network::layer_index(int layer) const { return state_->plan.stages[layer].layer; }
-std::vector<ProfileEntry> Network::take_profile() {
-  return state_->profile ? state_->profile->take() : std::vector<ProfileEntry>();
-}
+std::vector<ProfileEntry> Network::take_profile() { return state_->profile.take(); }
 int64_t Network::memory_bytes() const { return state_->parameters.bytes() + state_->buffer_bytes(); }
 int64_t Network::optimizer_steps() const { return state_->optimizer_steps; }
 void Network::set_optimizer_steps(int64_t steps) { state_->optimizer_steps = steps; }

@@ -1,5 +1,5 @@
 // A network: parameters, buffers and the steps of training on one backend. Every method blocks the calling thread
-// and may use the pool of `spec.threads` threads; one call at a time (the addon answers ERR_BUSY to a second).
+// and may use the backend's own threads; one call at a time (the addon answers ERR_BUSY to a second).
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,8 @@
 #include "ops/update.h"
 
 namespace onespike {
+
+class Backend;
 
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2 };  // slots: momentum | m, v, max v
 
@@ -72,7 +74,7 @@ struct StepGroup {
 
 class Network {
  public:
-  static Status create(const NetworkSpec& spec, std::unique_ptr<Network>* out);
+  static Status create(const NetworkSpec& spec, std::unique_ptr<Backend> backend, std::unique_ptr<Network>* out);
   ~Network();
 
   const NetworkSpec& spec() const;

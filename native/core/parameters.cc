@@ -140,27 +140,29 @@ Status Parameters::allocate_slots(int count) {
   return Status::success();
 }
 
+void Parameters::zero(float* values, int64_t count) { backend_.run(ZeroTask{values, size_t(count) * sizeof(float)}); }
+
 int Parameters::slots() const {
   return int(std::count_if(std::begin(neuron_slots_), std::end(neuron_slots_), [](const float* slot) { return slot; }));
 }
 
 void Parameters::zero_gradients() {
   for (size_t i = 0; i < stages_.size(); ++i) {
-    backend_.zero(stages_[i].d_weight, size_t(plan_.stages[i].weights()) * sizeof(float));
-    backend_.zero(stages_[i].d_bias, size_t(plan_.stages[i].out_cs) * sizeof(float));
+    zero(stages_[i].d_weight, plan_.stages[i].weights());
+    zero(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
-  backend_.zero(d_neurons_, size_t(neurons()) * sizeof(float));
+  zero(d_neurons_, neurons());
 }
 
 void Parameters::zero_slots() {
   for (size_t i = 0; i < stages_.size(); ++i)
     for (int slot = 0; slot < StageParameters::kSlots; ++slot) {
       if (!stages_[i].weight_slot[slot]) continue;
-      backend_.zero(stages_[i].weight_slot[slot], size_t(plan_.stages[i].weights()) * sizeof(float));
-      backend_.zero(stages_[i].bias_slot[slot], size_t(plan_.stages[i].out_cs) * sizeof(float));
+      zero(stages_[i].weight_slot[slot], plan_.stages[i].weights());
+      zero(stages_[i].bias_slot[slot], plan_.stages[i].out_cs);
     }
   for (float* slot : neuron_slots_)
-    if (slot) backend_.zero(slot, size_t(neurons()) * sizeof(float));
+    if (slot) zero(slot, neurons());
 }
 
 namespace {
@@ -235,26 +237,33 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
 }
 
 void Parameters::squared_norm(double* total) const {
+  const auto add = [&](const float* values, int64_t count) { backend_.run(SquaredNormTask{total, values, count}); };
   for (size_t i = 0; i < stages_.size(); ++i) {
-    backend_.squared_norm(total, stages_[i].d_weight, plan_.stages[i].weights());
-    if (plan_.stages[i].bias) backend_.squared_norm(total, stages_[i].d_bias, plan_.stages[i].out_cs);
+    add(stages_[i].d_weight, plan_.stages[i].weights());
+    if (plan_.stages[i].bias) add(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
-  backend_.squared_norm(total, d_neurons_, neurons());
+  add(d_neurons_, neurons());
 }
 
 void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result) {
+  const auto update = [&](float* weight, const float* gradient, float* const* slots, int64_t count,
+                          const UpdateParams* params) {
+    backend_.run(UpdateTask{.weight = weight,
+                            .gradient = gradient,
+                            .slots = {slots[0], slots[1], slots[2]},
+                            .count = count,
+                            .kind = kind,
+                            .params = params,
+                            .result = result});
+  };
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageParameters& p = stages_[i];
     const StageShape& s = plan_.stages[i];
-    backend_.update(p.weight, p.d_weight, p.weight_slot[0], p.weight_slot[1], p.weight_slot[2], s.weights(), kind,
-                    &inputs->weights, result);
-    if (s.bias)
-      backend_.update(p.bias, p.d_bias, p.bias_slot[0], p.bias_slot[1], p.bias_slot[2], s.out_cs, kind, &inputs->biases,
-                      result);
+    update(p.weight, p.d_weight, p.weight_slot, s.weights(), &inputs->weights);
+    if (s.bias) update(p.bias, p.d_bias, p.bias_slot, s.out_cs, &inputs->biases);
   }
-  backend_.update(neurons_, d_neurons_, neuron_slots_[0], neuron_slots_[1], neuron_slots_[2], neurons(), kind,
-                  &inputs->neurons, result);
-  backend_.clamp_neurons(neurons_, int(stages_.size()), result);
+  update(neurons_, d_neurons_, neuron_slots_, neurons(), &inputs->neurons);
+  backend_.run(ClampNeuronsTask{neurons_, int(stages_.size()), result});
 }
 
 namespace {

@@ -52,6 +52,7 @@ class Parameters {
 
  private:
   Status allocate_one(float** to, int64_t count);
+  void zero(float* values, int64_t count);
   int64_t neurons() const;  // floats of the array of thresholds and leaks
   void initialise();
 

@@ -1,27 +1,45 @@
 #include "core/plan.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdio>
+#include <initializer_list>
 #include <string>
 
 namespace onespike {
 namespace {
 
-constexpr int64_t kMaxElements = 1ll << 31;
+constexpr int64_t kMaxElements = int64_t(limits::kElements.max);
 
 Status wrong(Code code, size_t layer, const std::string& what) {
   return Status::error(code, "layers[" + std::to_string(layer) + "]: " + what);
 }
 
+std::string text(double value) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%.9g", value);
+  return digits;
+}
+
+struct Checked {
+  Limit limit;
+  double value;
+};
+
+// What is wrong with the first value that is out of range, or ''.
+std::string fault(std::initializer_list<Checked> all) {
+  for (const auto& [limit, value] : all)
+    if (!limit.holds(value))
+      return std::string("Expected ") + limit.name + " between " + text(limit.min) + " and " + text(limit.max) +
+             " but received " + text(value);
+  return "";
+}
+
 Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
-  if (layer.out < 1 || layer.out > 65535)
-    return wrong(Code::kArg, i, "Expected out between 1 and 65535 but received " + std::to_string(layer.out));
-  if (!(layer.leak >= 0 && layer.leak <= 1))
-    return wrong(Code::kArg, i, "Expected leak in [0, 1] but received " + std::to_string(layer.leak));
-  if (!(layer.threshold > 0) || !std::isfinite(layer.threshold))
-    return wrong(Code::kArg, i, "Expected a positive threshold but received " + std::to_string(layer.threshold));
-  if (!(layer.dropout >= 0 && layer.dropout < 1))
-    return wrong(Code::kArg, i, "Expected dropout in [0, 1) but received " + std::to_string(layer.dropout));
+  const std::string number = fault({{limits::kOut, double(layer.out)},
+                                    {limits::kLeak, layer.leak},
+                                    {limits::kThreshold, layer.threshold},
+                                    {limits::kDropout, layer.dropout}});
+  if (!number.empty()) return wrong(Code::kArg, i, number);
   if (layer.output && layer.type != LayerType::kLinear)
     return wrong(Code::kShape, i, "Expected the output layer to be linear");
   if (layer.output != last)
@@ -44,14 +62,14 @@ void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
 }
 
 // A power of two, so that batches as people choose them leave no small chunk over.
-int training_chunk(int64_t image_bytes, const ChunkLimits& limits) {
+int training_chunk(int64_t image_bytes, const ChunkLimits& chunk_limits) {
   int chunk = 1;
-  while (2 * chunk <= limits.images && 2 * chunk * image_bytes <= limits.training) chunk *= 2;
+  while (2 * chunk <= chunk_limits.images && 2 * chunk * image_bytes <= chunk_limits.training) chunk *= 2;
   return chunk;
 }
 
 // How many images pass together, from the bytes that one of them keeps.
-void choose_chunks(const ChunkLimits& limits, Plan* plan) {
+void choose_chunks(const ChunkLimits& chunk_limits, Plan* plan) {
   const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
   int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0, activations = 0, largest = 0;
   for (const StageShape& s : plan->stages) {
@@ -62,51 +80,40 @@ void choose_chunks(const ChunkLimits& limits, Plan* plan) {
     largest = std::max(largest, s.out_size() * size);
     if (s.linear && !s.first) waiting += s.src_size() + s.out_size() * T * size;
   }
-  plan->chunk = training_chunk(potentials + gradient, limits);
-  plan->inference_chunk = int(std::clamp<int64_t>(limits.inference / maps, 1, limits.images));
-  plan->ann_chunk = int(std::clamp<int64_t>(limits.ann / (activations + 2 * largest), 1, limits.images));
-  const int64_t block = waiting > 0 ? std::min<int64_t>(limits.block / waiting, limits.block_images) : 0;
+  plan->chunk = training_chunk(potentials + gradient, chunk_limits);
+  plan->inference_chunk = int(std::clamp<int64_t>(chunk_limits.inference / maps, 1, chunk_limits.images));
+  plan->ann_chunk = int(std::clamp<int64_t>(chunk_limits.ann / (activations + 2 * largest), 1, chunk_limits.images));
+  const int64_t block = waiting > 0 ? std::min<int64_t>(chunk_limits.block / waiting, chunk_limits.block_images) : 0;
   plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
 }
 
 }  // namespace
 
 Status check_spec(const NetworkSpec& spec) {
-  const auto range = [](const char* name, double value, double low, double high) {
-    if (value >= low && value <= high) return Status::success();
-    return Status::error(Code::kArg, std::string("Expected ") + name + " between " + std::to_string(low) + " and " +
-                                         std::to_string(high) + " but received " + std::to_string(value));
-  };
-  const struct {
-    const char* name;
-    double value, low, high;
-  } checks[] = {
-      {"timesteps", double(spec.timesteps), 1, kMaxTimesteps},
-      {"input channels", double(spec.channels), 1, 65535},
-      {"input height", double(spec.height), 1, 65535},
-      {"input width", double(spec.width), 1, 65535},
-      {"alpha", spec.alpha, -1e6, 1e6},
-      {"beta", spec.beta, -1e6, 1e6},
-      {"gamma", spec.gamma, 0, 1e6},
-      {"kappa", spec.kappa, 0, 1e6},
-      {"lo", spec.lo, -1e6, 1e6},
-      {"hi", spec.hi, -1e6, 1e6},
-      {"threads", double(spec.threads), 1, 1024},
-  };
-  for (const auto& c : checks)
-    if (Status status = range(c.name, c.value, c.low, c.high); !status.ok()) return status;
+  std::string number = fault({{limits::kTimesteps, double(spec.timesteps)},
+                              {limits::kSide, double(spec.channels)},
+                              {limits::kSide, double(spec.height)},
+                              {limits::kSide, double(spec.width)},
+                              {limits::kLayers, double(spec.layers.size())},
+                              {limits::kAlpha, spec.alpha},
+                              {limits::kBeta, spec.beta},
+                              {limits::kGamma, spec.gamma},
+                              {limits::kKappa, spec.kappa},
+                              {limits::kLo, spec.lo},
+                              {limits::kHi, spec.hi}});
+  if (!number.empty()) return Status::error(Code::kArg, number);
   if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
   if (int(spec.mean.size()) != spec.channels || int(spec.std.size()) != spec.channels)
     return Status::error(
         Code::kShape, "Expected mean and std with one value per input channel (" + std::to_string(spec.channels) + ")");
-  for (int c = 0; c < spec.channels; ++c)
-    if (!std::isfinite(spec.mean[c]) || !std::isfinite(spec.std[c]) || !(spec.std[c] > 0))
-      return Status::error(Code::kArg, "Expected finite mean and positive std for channel " + std::to_string(c));
-  if (spec.layers.empty()) return Status::error(Code::kArg, "Expected at least one layer");
+  for (int c = 0; c < spec.channels; ++c) {
+    number = fault({{limits::kMean, spec.mean[c]}, {limits::kStd, spec.std[c]}});
+    if (!number.empty()) return Status::error(Code::kArg, number + " for channel " + std::to_string(c));
+  }
   return Status::success();
 }
 
-Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan) {
+Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan* plan) {
   if (Status status = check_spec(spec); !status.ok()) return status;
   plan->spec = spec;
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
@@ -115,8 +122,9 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan)
     const LayerSpec& layer = spec.layers[i];
     const bool last = i + 1 == spec.layers.size();
     if (layer.type == LayerType::kAvgPool) {
-      if (layer.kernel < 1 || pool * layer.kernel > 64)
-        return wrong(Code::kArg, i, "Expected a pool kernel between 1 and 64");
+      const std::string window =
+          fault({{limits::kPool, double(layer.kernel)}, {limits::kPool, double(pool) * layer.kernel}});
+      if (!window.empty()) return wrong(Code::kArg, i, window);
       if (flat) return wrong(Code::kShape, i, "Expected a map before avgpool but a linear layer came before");
       if (last) return wrong(Code::kShape, i, "Expected the last layer to be a linear output layer");
       pool *= layer.kernel;
@@ -141,9 +149,10 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan)
       flat = true;
     } else {
       if (flat) return wrong(Code::kShape, i, "Expected a map before conv but a linear layer came before");
-      if (layer.kernel < 1 || layer.kernel > 255 || layer.stride < 1 || layer.stride > 255 || layer.padding < 0 ||
-          layer.padding > 255)
-        return wrong(Code::kArg, i, "Expected kernel and stride between 1 and 255, padding between 0 and 255");
+      const std::string window = fault({{limits::kKernel, double(layer.kernel)},
+                                        {limits::kStride, double(layer.stride)},
+                                        {limits::kPadding, double(layer.padding)}});
+      if (!window.empty()) return wrong(Code::kArg, i, window);
       s.kernel_h = s.kernel_w = layer.kernel, s.stride = layer.stride, s.pad = layer.padding;
       if (s.in_h + 2 * s.pad < layer.kernel || s.in_w + 2 * s.pad < layer.kernel)
         return wrong(Code::kShape, i,
@@ -152,22 +161,28 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan)
                          std::to_string(s.in_h + 2 * s.pad) + "x" + std::to_string(s.in_w + 2 * s.pad));
       s.out_h = (s.in_h + 2 * s.pad - layer.kernel) / layer.stride + 1;
       s.out_w = (s.in_w + 2 * s.pad - layer.kernel) / layer.stride + 1;
+      if (!limits::kSide.holds(s.out_h) || !limits::kSide.holds(s.out_w))
+        return wrong(Code::kShape, i,
+                     "Expected a map of at most " + text(limits::kSide.max) + " pixels a side but received " +
+                         std::to_string(s.out_h) + "x" + std::to_string(s.out_w));
     }
     s.out_c = layer.out, s.out_cs = round_up(layer.out, kLane);
     // Factors one by one: none of these products can overflow 64 bits.
     const int64_t fan_in = int64_t(s.kernel_h) * s.kernel_w * s.src_cs;
     if (fan_in > kMaxElements || fan_in * s.out_cs > kMaxElements)
-      return wrong(Code::kShape, i, "Expected at most 2^31 weights");
+      return wrong(Code::kShape, i, "Expected at most " + std::to_string(kMaxElements) + " weights");
     if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / spec.timesteps ||
         s.padded_size() > kMaxElements || s.src_size() * spec.timesteps > kMaxElements)
-      return wrong(Code::kShape, i, "Expected at most 2^31 values per image in a map over all time steps");
+      return wrong(
+          Code::kShape, i,
+          "Expected at most " + std::to_string(kMaxElements) + " values per image in a map over all time steps");
     add_tensors(s, &plan->tensors);
     plan->stages.push_back(s);
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }
   if (plan->stages.empty() || !plan->stages.back().output)
     return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
-  choose_chunks(limits, plan);
+  choose_chunks(chunk_limits, plan);
   return Status::success();
 }
 

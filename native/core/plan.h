@@ -26,11 +26,12 @@ struct Plan {
   bool waits(size_t stage) const { return stage > 0 && stages[stage].linear; }
   // The map of a stage that the one above needs until then.
   bool keeps_block(size_t stage) const { return stage + 1 < stages.size() && waits(stage + 1); }
-  bool needs_analog() const { return spec.encoder == Encoder::kHybrid || spec.encoder == Encoder::kDirect; }
+  EncoderEntry encoder() const { return encoder_entry(spec.encoder); }
+  bool needs_analog() const { return encoder().analog != AnalogSteps::kNone; }
 };
 
 // Numbers in range, without looking at the layers.
 Status check_spec(const NetworkSpec& spec);
-Status make_plan(const NetworkSpec& spec, const ChunkLimits& limits, Plan* plan);
+Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan* plan);
 
 }  // namespace onespike

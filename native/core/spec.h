@@ -1,18 +1,18 @@
-// What a network is: the description that crosses from JavaScript, before any buffer exists.
+// What a network is: the description that crosses from JavaScript, before any buffer exists. core/limits.h has the
+// range of every number.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "core/limits.h"
+#include "ops/encoders.h"
 #include "ops/surrogate.h"
 
 namespace onespike {
 
 enum class LayerType { kConv, kAvgPool, kLinear };
-enum class Encoder { kHybrid, kDirect, kRate, kTtfs };
-enum class BackendKind { kCpu, kCuda };
 enum class Mode { kAnn, kSnn };
-enum class Precision { kFp32, kMixed };  // mixed: bf16 operands in products, everything else in 32 bits
 
 // One entry of the layer list. Unused fields of a type are ignored (a pool reads `kernel` alone).
 struct LayerSpec {
@@ -40,14 +40,9 @@ struct NetworkSpec {
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
   uint64_t seed = 0;          // initial weights, dropout, rate encoder
-  BackendKind backend = BackendKind::kCpu;
-  int device = 0;   // number of the CUDA device
-  int threads = 1;  // of the CPU
-  Precision precision = Precision::kFp32;
-  bool profile = false;  // keep times per layer and operation
+  bool profile = false;       // keep times per layer and operation
 };
 
-// A spike time is one byte; T + 1 ('never' of the output layer) must fit as well.
-constexpr int kMaxTimesteps = 254;
+constexpr int kMaxTimesteps = int(limits::kTimesteps.max);
 
 }  // namespace onespike

@@ -56,13 +56,22 @@ EncodeParams NetworkState::encoding(Encoder encoder) const {
           s.lo,    s.hi,       s.seed,   inputs.data(), steps};
 }
 
+DropoutMaskTask NetworkState::dropout_mask(size_t stage, int n, int64_t first) const {
+  return {.mask = stages[stage].mask.data(),
+          .seed = plan.spec.seed,
+          .inputs = inputs.data(),
+          .n = n,
+          .first_image = first,
+          .shape = plan.stages[stage]};
+}
+
 template <class Net, class F>
 void NetworkState::each_pass_buffer(Net& net, const F& f) {
   f(net.analog), f(net.coded), f(net.rate), f(net.current), f(net.gradient), f(net.d_activation[0]),
       f(net.d_activation[1]);
   for (auto& b : net.stages)
-    f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.gradient), f(b.forward), f(b.backward), f(b.padded),
-        f(b.activation);
+    f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.gradient), f(b.forward), f(b.backward), f(b.packed),
+        f(b.activation), f(b.density);
 }
 
 int64_t NetworkState::buffer_bytes() const {

@@ -15,7 +15,16 @@ namespace onespike {
 // Buffers of one stage for one chunk of n images.
 struct StageBuffers {
   explicit StageBuffers(Backend& b)
-      : times(b), sent(b), mask(b), potential(b), gradient(b), forward(b), backward(b), padded(b), activation(b) {}
+      : times(b),
+        sent(b),
+        mask(b),
+        potential(b),
+        gradient(b),
+        forward(b),
+        backward(b),
+        packed(b),
+        activation(b),
+        density(b) {}
   Buffer<uint8_t> times;     // (n, out map) spike times, T + 1 = never in the output stage; below a linear stage, of a
                              // block in training
   Buffer<uint8_t> sent;      // the same after dropout
@@ -24,8 +33,10 @@ struct StageBuffers {
   Buffer<float> gradient;    // (block, T, out) g of a stage that waits
   Buffer<uint8_t> forward;   // copy of the weights for the forward kernels, the backend's own layout
   Buffer<uint8_t> backward;  // and for the input gradient
-  Buffer<float> padded;      // (n, padded map) dense input
+  Buffer<float> packed;      // (n, padded map) dense input
   Buffer<float> activation;  // (n, out map) dense output; after ReLU and before dropout
+  Buffer<uint8_t> density;   // what the forward pass counted of the stage's source, for the weight gradient
+  KernelChoice backward_choice;  // of the chunk before in the batch
 };
 
 // A batch in the backend's memory.
@@ -79,6 +90,8 @@ struct NetworkState {
   Status allocate();  // parameters, and the buffers that every step needs
   NeuronParams neuron(size_t stage) const;
   EncodeParams encoding(Encoder encoder) const;
+  // The mask of n images, the first of them being image `first` of the batch.
+  DropoutMaskTask dropout_mask(size_t stage, int n, int64_t first) const;
   // Bias for a kernel: null for a stage without one.
   const float* bias(size_t stage) const { return plan.stages[stage].bias ? parameters[stage].bias : nullptr; }
   bool dropout(size_t stage) const { return plan.stages[stage].dropout > 0; }

@@ -18,7 +18,7 @@ namespace HWY_NAMESPACE {
 void SgdRange(float* w, const float* g, float* m, int64_t count, UpdateParams p) {
   for (int64_t i = 0; i < count; i += kFloats) {
     V weight = hn::Load(d, w + i), moment = hn::Load(d, m + i);
-    HWY_NAMESPACE::sgd_update<VectorMath>(weight, hn::Load(d, g + i), moment, p);
+    HWY_NAMESPACE::sgd_update<VectorArithmetic>(weight, hn::Load(d, g + i), moment, p);
     hn::Store(weight, d, w + i);
     hn::Store(moment, d, m + i);
   }
@@ -28,7 +28,7 @@ void AdamRange(float* w, const float* g, float* m, float* v, float* top, int64_t
   for (int64_t i = 0; i < count; i += kFloats) {
     V weight = hn::Load(d, w + i), first = hn::Load(d, m + i), second = hn::Load(d, v + i);
     V highest = p.amsgrad ? hn::Load(d, top + i) : hn::Zero(d);
-    HWY_NAMESPACE::adam_update<VectorMath>(weight, hn::Load(d, g + i), first, second, highest, p);
+    HWY_NAMESPACE::adam_update<VectorArithmetic>(weight, hn::Load(d, g + i), first, second, highest, p);
     hn::Store(weight, d, w + i);
     hn::Store(first, d, m + i);
     hn::Store(second, d, v + i);

@@ -31,6 +31,7 @@ struct AveragePool {
 // The gradient of a pooled cell goes to all cells of its window that are active.
 struct Spread {
   float* d_src;
+  bool add;
   const float *sums, *activation;
   float scale;
   StageShape s;
@@ -39,7 +40,8 @@ struct Spread {
     const Cell cell = cell_at(i / s.src_cs, s.src_h, s.src_w);
     const int channel = int(i % s.src_cs), y = cell.y / s.pool, x = cell.x / s.pool;
     const bool live = y < s.in_h && x < s.in_w && activation[i] > 0;
-    d_src[i] = live ? scale * sums[((cell.image * s.in_h + y) * s.in_w + x) * s.src_cs + channel] : 0;
+    const float value = live ? scale * sums[((cell.image * s.in_h + y) * s.in_w + x) * s.src_cs + channel] : 0;
+    d_src[i] = add ? d_src[i] + value : value;
   }
 };
 
@@ -87,7 +89,6 @@ struct AddBlocks {
 size_t columns_bytes(int stride) { return size_t(kColumnBlocks * stride) * sizeof(double); }
 
 void CudaBackend::add_columns(float* to, const ColumnValues& values, int64_t rows, int stride) {
-  choice_ = {};
   const int64_t blocks = std::clamp<int64_t>(rows / kElementThreads, 1, kColumnBlocks);
   double* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, columns_bytes(stride)));
   launch(stream_, dim3(unsigned(blocks * (stride / kColumnLanes))), dim3(kElementThreads), 0, "bias_gradient",
@@ -95,39 +96,42 @@ void CudaBackend::add_columns(float* to, const ColumnValues& values, int64_t row
   each(stream_, "bias_gradient", stride, AddBlocks{to, partial, blocks, stride});
 }
 
-void CudaBackend::pack_input(float* padded, const float* src, int n, const StageShape& s) {
-  choice_ = {};
-  each(stream_, "pack_input", int64_t(n) * s.in_h * s.in_w * s.src_cs, AveragePool{padded, src, s});
+KernelChoice CudaBackend::execute(const PackInputTask& task) {
+  const StageShape& s = task.shape;
+  each(stream_, "pack_input", int64_t(task.n) * s.in_h * s.in_w * s.src_cs, AveragePool{task.packed, task.src, s});
+  return {};
 }
 
-void CudaBackend::dense_forward(float* out, const float* padded, const float* weight, const void* weight_forward,
-                                const float* bias, bool relu, int n, const StageShape& s) {
-  if (on_tensor_cores(s, 1))
-    tensor_core::dense_forward(stream_, tensor_workspace(n, 1, s), out, padded, weight_forward, bias, relu, n, s);
-  else simt_dense_forward(stream_, out, padded, weight, bias, relu, n, s);
+KernelChoice CudaBackend::execute(const DenseForwardTask& task) {
+  const StageShape& s = task.shape;
+  if (takes_tensor_cores(s, 1)) tensor_core::dense_forward(stream_, tensor_workspace(task.n, 1, s), task);
+  else simt_dense_forward(stream_, task);
+  return choice_for(s, 1);
 }
 
-void CudaBackend::dense_weight_gradient(float* d_weight, const float* padded, const float* d_out, int n,
-                                        const StageShape& s) {
-  if (on_tensor_cores(s, 1))
-    tensor_core::dense_weight_gradient(stream_, tensor_workspace(n, 1, s), d_weight, padded, d_out, n, s);
-  else simt_dense_weight_gradient(stream_, workspace_, d_weight, padded, d_out, n, s);
+KernelChoice CudaBackend::execute(const DenseWeightGradientTask& task) {
+  const StageShape& s = task.shape;
+  if (takes_tensor_cores(s, 1)) tensor_core::dense_weight_gradient(stream_, tensor_workspace(task.n, 1, s), task);
+  else simt_dense_weight_gradient(stream_, workspace_, task);
+  return choice_for(s, 1);
 }
 
-void CudaBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) {
-  add_columns(d_bias, {d_out}, n * s.out_cells(), s.out_cs);
+KernelChoice CudaBackend::execute(const DenseBiasGradientTask& task) {
+  add_columns(task.d_bias, {.floats = task.d_out}, task.n * task.shape.out_cells(), task.shape.out_cs);
+  return {};
 }
 
-void CudaBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight,
-                                       const void* weight_backward, const float* activation, float scale, int n,
-                                       const StageShape& s) {
-  if (on_tensor_cores(s, 1))
-    return tensor_core::dense_input_gradient(stream_, tensor_workspace(n, 1, s), d_src, d_out, weight_backward,
-                                             activation, scale, n, s);
-  float* sums = workspace_.reserve<float>(stream_, size_t(n) * s.in_h * s.in_w * s.src_cs);
-  simt_input_sums(stream_, sums, d_out, weight, n, s);
-  each(stream_, "dense_input_gradient", n * s.src_size(),
-       Spread{d_src, sums, activation, scale / float(s.pool * s.pool), s});
+KernelChoice CudaBackend::execute(const DenseInputGradientTask& task) {
+  const StageShape& s = task.shape;
+  if (takes_tensor_cores(s, 1)) {
+    tensor_core::dense_input_gradient(stream_, tensor_workspace(task.n, 1, s), task);
+    return choice_for(s, 1);
+  }
+  float* sums = workspace_.reserve<float>(stream_, size_t(task.n) * s.in_h * s.in_w * s.src_cs);
+  simt_input_sums(stream_, sums, task.d_out, task.weight, task.n, s);
+  each(stream_, "dense_input_gradient", task.n * s.src_size(),
+       Spread{task.d_src, task.add, sums, task.activation, task.scale / float(s.pool * s.pool), s});
+  return choice_for(s, 1);
 }
 
 }  // namespace onespike::cuda

@@ -3,33 +3,31 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/spikes.cuh"
 #include "ops/dropout.h"
-#include "ops/encode.h"
+#include "ops/encoders.h"
 
 namespace onespike::cuda {
 namespace {
 
 // One value of the image map; the pixel lies in a plane of its own.
 struct EncodeValue {
-  float* analog;
-  uint8_t* times;
-  int8_t* rate;
-  const uint8_t* pixels;
-  int64_t first_image;
-  EncodeParams p;
+  EncodeTask task;
 
   __device__ void operator()(int64_t i) const {
+    const EncodeParams& p = task.params;
     const int64_t cells = int64_t(p.height) * p.width, size = cells * p.channels;
     const int64_t image = i / size, at = i - image * size, cell = at / p.channels;
     const int c = int(at - cell * p.channels);
-    const uint8_t byte = pixels[image * size + c * cells + cell];
+    const uint8_t byte = task.pixels[image * size + c * cells + cell];
     const float x = analog_value(byte, p.mean[c], p.std[c]);
-    if (analog) analog[i] = x;
-    const int time = coded_time(byte, p.timesteps, p.encoder == Encoder::kTtfs ? 1 : 2, p.lo, p.hi);
-    if (times) times[i] = uint8_t(time <= p.last ? time : 0);
-    if (!rate) return;
-    const Rng rng = rate_rng(p.seed, p.inputs->random_step, first_image + image);
+    if (task.analog) task.analog[i] = x;
+    if (task.times) {
+      const int time = spike_time(encoder_entry(p.encoder), byte, p.timesteps, p.lo, p.hi);
+      task.times[i] = uint8_t(time <= p.last ? time : 0);
+    }
+    if (!task.rate) return;
+    const Rng rng = rate_rng(p.seed, p.inputs->random_step, task.first_image + image);
     for (int t = 0; t < p.last; ++t)
-      rate[(image * p.last + t) * size + at] = rate_spike(rng, uint64_t(at) * p.timesteps + t, x);
+      task.rate[(image * p.last + t) * size + at] = rate_spike(rng, uint64_t(at) * p.timesteps + t, x);
   }
 };
 
@@ -51,36 +49,31 @@ struct DrawPixel {
 };
 
 struct DrawMask {
-  uint8_t* mask;
-  uint64_t seed;
-  const StepInputs* inputs;
-  int64_t first_image, size;
-  int layer;
+  DropoutMaskTask task;
   Dropout dropout;
 
   __device__ void operator()(int64_t i) const {  // four neurons
-    const int64_t image = i * 4 / size;
-    const Rng rng = Dropout::rng(seed, inputs->random_step, first_image + image, layer);
-    dropout.keep4(mask + i * 4, rng, uint64_t(i * 4 - image * size));
+    const int64_t size = task.shape.out_size(), image = i * 4 / size;
+    const Rng rng = Dropout::rng(task.seed, task.inputs->random_step, task.first_image + image, task.shape.layer);
+    dropout.keep4(task.mask + i * 4, rng, uint64_t(i * 4 - image * size));
   }
 };
 
 struct MaskTimes {
-  uint8_t* to;
-  const uint8_t *times, *mask;
+  MaskTimesTask task;
 
   __device__ void operator()(int64_t i) const {
-    const uint4 t = bytes16(times, i), m = bytes16(mask, i);  // a byte of the mask times 255 keeps all bits or none
-    reinterpret_cast<uint4*>(to)[i] = make_uint4(t.x & m.x * 255, t.y & m.y * 255, t.z & m.z * 255, t.w & m.w * 255);
+    // A byte of the mask times 255 keeps all bits or none.
+    const uint4 t = bytes16(task.times, i), m = bytes16(task.mask, i);
+    reinterpret_cast<uint4*>(task.to)[i] =
+        make_uint4(t.x & m.x * 255, t.y & m.y * 255, t.z & m.z * 255, t.w & m.w * 255);
   }
 };
 
 struct MaskValues {
-  float* values;
-  const uint8_t* mask;
-  float scale;
+  MaskValuesTask task;
 
-  __device__ void operator()(int64_t i) const { values[i] *= scale * float(mask[i]); }
+  __device__ void operator()(int64_t i) const { task.values[i] *= task.scale * float(task.mask[i]); }
 };
 
 struct AddCount {
@@ -91,39 +84,36 @@ struct AddCount {
 
 }  // namespace
 
-void CudaBackend::encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
-                         const EncodeParams& p) {
-  choice_ = {};
-  each(stream_, "encode", int64_t(n) * p.channels * p.height * p.width,
-       EncodeValue{analog, times, rate, pixels, first_image, p});
+KernelChoice CudaBackend::execute(const EncodeTask& task) {
+  const EncodeParams& p = task.params;
+  each(stream_, "encode", int64_t(task.n) * p.channels * p.height * p.width, EncodeValue{task});
+  return {};
 }
 
-void CudaBackend::draw_batch(const DrawTask& task) {
-  choice_ = {};
+KernelChoice CudaBackend::execute(const DrawTask& task) {
   each(stream_, "draw_batch", task.n * task.channels * task.height * task.width, DrawPixel{task});
+  return {};
 }
 
-void CudaBackend::dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n,
-                               const StageShape& s) {
-  choice_ = {};
-  each(stream_, "dropout_mask", n * s.out_size() / 4,
-       DrawMask{mask, seed, inputs, first_image, s.out_size(), s.layer, Dropout(s.dropout)});
+KernelChoice CudaBackend::execute(const DropoutMaskTask& task) {
+  each(stream_, "dropout_mask", task.n * task.shape.out_size() / 4, DrawMask{task, Dropout(task.shape.dropout)});
+  return {};
 }
 
-void CudaBackend::apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) {
-  choice_ = {};
-  each(stream_, "apply_mask", count / 16, MaskTimes{to, times, mask});
+KernelChoice CudaBackend::execute(const MaskTimesTask& task) {
+  each(stream_, "apply_mask", task.count / 16, MaskTimes{task});
+  return {};
 }
 
-void CudaBackend::apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) {
-  choice_ = {};
-  each(stream_, "apply_mask", count, MaskValues{values, mask, scale});
+KernelChoice CudaBackend::execute(const MaskValuesTask& task) {
+  each(stream_, "apply_mask", task.count, MaskValues{task});
+  return {};
 }
 
-void CudaBackend::count_events(int64_t* total, const uint8_t* times, int64_t count) {
-  choice_ = {};
+KernelChoice CudaBackend::execute(const CountEventsTask& task) {
   double* partial = workspace_.reserve<double>(stream_, kSumBlocks);
-  sum<1>(stream_, "count_events", count / 16, CountTimes{times}, AddCount{total}, partial);
+  sum<1>(stream_, "count_events", task.count / 16, CountTimes{task.times}, AddCount{task.total}, partial);
+  return {};
 }
 
 }  // namespace onespike::cuda

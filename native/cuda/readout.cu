@@ -28,26 +28,26 @@ __device__ __forceinline__ void largest(float& value, int& index) {
 
 struct ReadoutKernelTask {
   ReadoutTask task;
-  int classes, stride, images;
   double* sums;  // (image, kImageSums)
 };
 
 __global__ void __launch_bounds__(kElementThreads, 2) readout_kernel(ReadoutKernelTask k) {
   const ReadoutTask& task = k.task;
+  const int classes = task.shape.out_c, stride = task.shape.out_cs;
   ReadoutParams p = task.params;
   p.threshold = task.neuron[0], p.leak = task.neuron[1];
   const int rows = task.spiking ? p.timesteps : 1;
-  for (int64_t image = blockIdx.x; image < k.images; image += gridDim.x) {
-    float* u = task.values + image * rows * k.stride;
-    float* logits = task.logits + image * k.classes;
+  for (int64_t image = blockIdx.x; image < task.n; image += gridDim.x) {
+    float* u = task.values + image * rows * stride;
+    float* logits = task.logits + image * classes;
     float top = 0;
     int best = -1;
-    for (int c = int(threadIdx.x); c < k.classes; c += kElementThreads) {
+    for (int c = int(threadIdx.x); c < classes; c += kElementThreads) {
       float logit = u[c];
       if (task.spiking) {
-        const int time = readout_time(u + c, k.stride, p);
-        logit = readout_logit(u + c, k.stride, time, p);
-        task.times[image * k.stride + c] = uint8_t(time);
+        const int time = readout_time(u + c, stride, p);
+        logit = readout_logit(u + c, stride, time, p);
+        task.times[image * stride + c] = uint8_t(time);
       }
       logits[c] = logit;
       if (best < 0 || logit > top) top = logit, best = c;
@@ -56,18 +56,18 @@ __global__ void __launch_bounds__(kElementThreads, 2) readout_kernel(ReadoutKern
     const int label = task.labels[image];
     largest(top, best);
     double sum[1] = {};
-    for (int c = int(threadIdx.x); c < k.classes; c += kElementThreads) sum[0] += std::exp(double(logits[c]) - top);
+    for (int c = int(threadIdx.x); c < classes; c += kElementThreads) sum[0] += std::exp(double(logits[c]) - top);
     add_up(sum);
     NeuronGradient d;
-    for (int c = int(threadIdx.x); task.backward && c < k.classes; c += kElementThreads) {
+    for (int c = int(threadIdx.x); task.backward && c < classes; c += kElementThreads) {
       const float d_logit = float(float(softmax(logits[c], top, sum[0]) - (c == label)) * task.share);
-      if (task.spiking) readout_backward(u + c, k.stride, d_logit, p, &d);
-      else task.d_values[image * k.stride + c] = d_logit;
+      if (task.spiking) readout_backward(u + c, stride, d_logit, p, &d);
+      else task.d_values[image * stride + c] = d_logit;
     }
     // Padding channels carry no gradient.
-    float* gradient = task.spiking ? u : task.d_values + image * k.stride;
-    for (int c = k.classes + int(threadIdx.x); task.backward && c < k.stride; c += kElementThreads)
-      for (int row = 0; row < rows; ++row) gradient[row * k.stride + c] = 0;
+    float* gradient = task.spiking ? u : task.d_values + image * stride;
+    for (int c = classes + int(threadIdx.x); task.backward && c < stride; c += kElementThreads)
+      for (int row = 0; row < rows; ++row) gradient[row * stride + c] = 0;
     double neuron[2] = {d.threshold, d.leak};
     add_up(neuron);
     if (threadIdx.x != 0) continue;
@@ -94,14 +94,14 @@ struct EndReadout {
 
 size_t readout_bytes(int64_t n) { return size_t(n) * kImageSums * sizeof(double); }
 
-void CudaBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
-  choice_ = {};
-  double* sums = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, readout_bytes(n)));
-  launch(stream_, dim3(unsigned(n)), dim3(kElementThreads), 0, "read_out", readout_kernel,
-         ReadoutKernelTask{task, s.out_c, s.out_cs, n, sums});
+KernelChoice CudaBackend::execute(const ReadoutTask& task) {
+  double* sums = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, readout_bytes(task.n)));
+  launch(stream_, dim3(unsigned(task.n)), dim3(kElementThreads), 0, "read_out", readout_kernel,
+         ReadoutKernelTask{task, sums});
   if (task.labels)
-    end_sum<kImageSums>(stream_, "read_out", n, sums,
+    end_sum<kImageSums>(stream_, "read_out", task.n, sums,
                         EndReadout{task.result, task.backward && task.spiking ? task.d_neuron : nullptr});
+  return {};
 }
 
 }  // namespace onespike::cuda

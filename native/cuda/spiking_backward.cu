@@ -35,7 +35,7 @@ struct Accumulate {
     const float leak = p.leak();
     float g = 0;
     for (int t = p.timesteps - 1; t >= 0; --t) {
-      g = potential[first + t * size] + leak * g;
+      g = carry_leak<Float>(leak, g, potential[first + t * size]);
       gradient[first + t * size] = g;
     }
   }
@@ -43,38 +43,37 @@ struct Accumulate {
 
 // A neuron of the stage below: its share of the sums, the leak of the stage above, its own surrogate.
 struct ReceiveGradient {
-  float* potential;
+  ReceivingNeurons below;
   const float* sums;  // (image, T, in_h, in_w, src_cs) of the stage above
-  const uint8_t *times, *mask;
-  float scale;
-  NeuronParams above, neuron;
-  StageShape below, s;
+  NeuronParams above;
+  StageShape s;
 
   __device__ void operator()(int64_t i, double (&d)[2]) const {
-    const int T = neuron.timesteps;
-    const int64_t size = below.out_size(), image = i / size, at = i - image * size;
-    const Cell cell = cell_at(at / below.out_cs, below.out_h, below.out_w);
-    const int channel = int(at % below.out_cs), y = cell.y / s.pool, x = cell.x / s.pool;
-    float* u = potential + image * T * size + at;
+    const int T = above.timesteps;
+    const int64_t size = s.src_size(), image = i / size, at = i - image * size;
+    const Cell cell = cell_at(at / s.src_cs, s.src_h, s.src_w);
+    const int channel = int(at % s.src_cs), y = cell.y / s.pool, x = cell.x / s.pool;
+    const float* u = below.potential + image * T * size + at;
+    float* a = below.a + image * T * size + at;
     if (y >= s.in_h || x >= s.in_w) {  // the pool drops it
-      for (int t = 0; t < T; ++t) u[t * size] = 0;
+      for (int t = 0; t < T && !below.add; ++t) a[t * size] = 0;
       return;
     }
     const int64_t step = int64_t(s.in_h) * s.in_w * s.src_cs;
-    const float* sum = sums + image * T * step + (int64_t(y) * s.in_w + x) * s.src_cs + channel;
-    const float share = mask ? scale * float(mask[i]) : scale, leak = above.leak();
-    const float inverse = 1 / neuron.threshold(), leak_below = neuron.leak();
-    const int fire_time = times[i] ? times[i] : T + 1;
-    NeuronBackward backward;
-    NeuronGradient gradient;
-    float d_spike = 0;
+    const float* received = sums + image * T * step + (int64_t(y) * s.in_w + x) * s.src_cs + channel;
+    const float share = below.mask ? below.scale * float(below.mask[i]) : below.scale, leak = above.leak();
+    const float inverse = 1 / below.neuron.threshold(), leak_below = below.neuron.leak();
+    const int fire_time = below.times[i] ? below.times[i] : T + 1;
+    NeuronSums gradient;
+    float d_spike = 0, g = 0;
     for (int t = T; t >= 1; --t) {
-      d_spike = sum[(t - 1) * step] + leak * d_spike;
+      d_spike = carry_leak<Float>(leak, d_spike, received[(t - 1) * step]);
       const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
-      u[(t - 1) * size] =
-          backward.step(t, d_spike * share, now, before, fire_time, inverse, leak_below, neuron.surrogate, gradient);
+      const float value = neuron_backward(g, gradient, t, d_spike * share, now, before, fire_time, inverse, leak_below,
+                                          below.neuron.surrogate);
+      a[(t - 1) * size] = below.add ? a[(t - 1) * size] + value : value;
     }
-    d[0] += gradient.d_threshold, d[1] += gradient.d_leak;
+    d[0] += gradient.threshold, d[1] += gradient.leak;
   }
 };
 
@@ -89,48 +88,51 @@ struct AddNeuronGradient {
 
 }  // namespace
 
-size_t CudaBackend::workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const {
+size_t CudaBackend::workspace_bytes(const WorkspaceUse& use) const {
+  const StageShape& s = use.shape;
+  const int64_t n = use.n;
   // Of sums over elements, over rows for a bias, and over the images of a loss.
   size_t bytes = std::max({size_t(2 * kSumBlocks) * sizeof(double), columns_bytes(s.out_cs), readout_bytes(n)});
-  if (takes_tensor_cores(s, timesteps))
-    return std::max(
-        {bytes, tensor_core::workspace_bytes(int(n), timesteps, s), backward ? event_weight_gradient_bytes(n, s) : 0});
-  if (backward) bytes = std::max({bytes, sums_bytes(n, timesteps, s), simt_weight_gradient_bytes(n, timesteps, s)});
+  if (takes_tensor_cores(s, use.timesteps))
+    return std::max({bytes, tensor_core::workspace_bytes(int(n), use.timesteps, s),
+                     use.backward ? event_weight_gradient_bytes(n, s) : 0});
+  if (use.backward)
+    bytes = std::max({bytes, sums_bytes(n, use.timesteps, s), simt_weight_gradient_bytes(n, use.timesteps, s)});
   return bytes;
 }
 
-void CudaBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool, const NeuronParams& p,
-                                      const StageShape& s) {
-  gradient_ = gradient;
-  if (on_tensor_cores(s, p.timesteps)) return tensor_core::accumulate_gradient(stream_, gradient, potential, n, p, s);
-  each(stream_, "accumulate_gradient", n * s.out_size(), Accumulate{gradient, potential, p, s.out_size()});
+void* CudaBackend::tensor_workspace(int n, int timesteps, const StageShape& s) {
+  return workspace_.reserve<char>(stream_, tensor_core::workspace_bytes(n, timesteps, s));
 }
 
-void CudaBackend::input_gradient(float* potential_below, const float* potential, const float* weight,
-                                 const void* weight_backward, const uint8_t* times_below, const uint8_t* mask,
-                                 float scale, int n, const NeuronParams& p, const NeuronParams& below,
-                                 const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
-  if (on_tensor_cores(s, p.timesteps))
-    return tensor_core::input_gradient(stream_, tensor_workspace(n, p.timesteps, s), potential_below, gradient_,
-                                       weight_backward, times_below, mask, scale, n, p, below, below_shape, s,
-                                       d_neuron_below);
-  const int64_t T = p.timesteps, size = below_shape.out_size(), group = images_at_once(n, p.timesteps, s);
-  auto* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, sums_bytes(n, p.timesteps, s)));
+KernelChoice CudaBackend::execute(const SpikingBackwardTask& task) {
+  const StageShape& s = task.shape;
+  const ReceivingNeurons& below = task.below;
+  const int n = task.n, T = task.neuron.timesteps;
+  const KernelChoice choice = choice_for(s, T);
+  if (takes_tensor_cores(s, T)) {
+    tensor_core::accumulate_gradient(stream_, task);
+    if (!below.a) return choice;
+    end_part("accumulate_gradient", choice);
+    tensor_core::input_gradient(stream_, tensor_workspace(n, T, s), task);
+    return choice;
+  }
+  each(stream_, "accumulate_gradient", n * s.out_size(), Accumulate{task.gradient, task.a, task.neuron, s.out_size()});
+  if (!below.a) return choice;
+  end_part("accumulate_gradient", choice);
+  const int64_t size = s.src_size(), group = images_at_once(n, T, s);
+  auto* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, sums_bytes(n, T, s)));
   auto* sums = reinterpret_cast<float*>(partial + 2 * kSumBlocks);
   for (int64_t first = 0; first < n; first += group) {
     const int64_t images = std::min(group, n - first);
-    simt_input_sums(stream_, sums, potential + first * T * s.out_size(), weight, images * T, s);
-    const ReceiveGradient receive{potential_below + first * T * size,
-                                  sums,
-                                  times_below + first * size,
-                                  mask ? mask + first * size : nullptr,
-                                  scale,
-                                  p,
-                                  below,
-                                  below_shape,
-                                  s};
-    sum<2>(stream_, "input_gradient", images * size, receive, AddNeuronGradient{d_neuron_below}, partial);
+    simt_input_sums(stream_, sums, task.a + first * T * s.out_size(), task.weight, images * T, s);
+    ReceivingNeurons here = below;
+    here.a += first * T * size, here.potential += first * T * size, here.times += first * size;
+    if (here.mask) here.mask += first * size;
+    sum<2>(stream_, "input_gradient", images * size, ReceiveGradient{here, sums, task.neuron, s},
+           AddNeuronGradient{below.d_neuron}, partial);
   }
+  return choice;
 }
 
 }  // namespace onespike::cuda

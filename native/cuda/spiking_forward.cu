@@ -3,55 +3,43 @@
 
 namespace onespike::cuda {
 
-bool CudaBackend::on_tensor_cores(const StageShape& s, int timesteps) {
-  const bool taken = takes_tensor_cores(s, timesteps);
-  choice_ = {taken ? "bf16 tensor cores" : "fp32", 1};
-  return taken;
-}
-
-void* CudaBackend::tensor_workspace(int n, int timesteps, const StageShape& s) {
-  return workspace_.reserve<char>(stream_, tensor_core::workspace_bytes(n, timesteps, s));
-}
-
 size_t CudaBackend::forward_bytes(const StageShape& s) const {
   return takes_tensor_cores(s, 1) ? tensor_core::forward_bytes(s) : 0;
 }
 
-void CudaBackend::pack_forward(void* to, const float* weight, const StageShape& s) {
-  if (on_tensor_cores(s, 1)) tensor_core::pack_forward(stream_, to, weight, s);
+KernelChoice CudaBackend::execute(const PackForwardTask& task) {
+  if (takes_tensor_cores(task.shape, 1)) tensor_core::pack_forward(stream_, task);
+  return choice_for(task.shape, 1);
 }
 
 size_t CudaBackend::backward_bytes(bool, const StageShape& s) const {
   return takes_tensor_cores(s, 1) ? tensor_core::backward_bytes(s) : 0;
 }
 
-void CudaBackend::pack_backward(void* to, const float* weight, bool, const StageShape& s) {
-  if (on_tensor_cores(s, 1)) tensor_core::pack_backward(stream_, to, weight, s);
+KernelChoice CudaBackend::execute(const PackBackwardTask& task) {
+  if (takes_tensor_cores(task.shape, 1)) tensor_core::pack_backward(stream_, task);
+  return choice_for(task.shape, 1);
 }
 
-// Kernels read the bytes themselves; how, is decided here.
-void CudaBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
-  choice_ = {};
-  source_ = source;
-  if (follows_density(source, s, timesteps)) choices_.decide(stream_, workspace_, source.times, n, timesteps, s);
-}
-
-void CudaBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void* weight_forward,
-                                  const float* bias, const float* current, bool current_always, int n,
-                                  const NeuronParams& p, const StageShape& s) {
-  if (on_tensor_cores(s, p.timesteps)) {
-    const bool decided = follows_density(source_, s, p.timesteps);
-    tensor_core::spiking_forward(stream_, tensor_workspace(n, p.timesteps, s), times, potential, source_,
-                                 weight_forward, bias, current, current_always, n, p, s,
-                                 decided ? choices_.forward(s, Variant::kDense) : Gate());
-    if (!decided) return;
-    event_spiking_forward(stream_, times, potential, source_,
-                          {nullptr, weight_forward, choices_.forward(s, Variant::kEvents)}, bias, current,
-                          current_always, n, p, s);
-    choice_.kernel = kByDensity, decided_layer_ = s.layer, decided_weight_gradient_ = false;
-    return;
+KernelChoice CudaBackend::execute(const SpikingForwardTask& task) {
+  const StageShape& s = task.shape;
+  const int T = task.neuron.timesteps;
+  const KernelChoice choice = choice_for(s, T);
+  if (!takes_tensor_cores(s, T)) {
+    simt_spiking_forward(stream_, task);
+    return choice;
   }
-  simt_spiking_forward(stream_, times, potential, source_, weight, bias, current, current_always, n, p, s);
+  if (!follows_density(task.source, task.density, s, T)) {
+    tensor_core::spiking_forward(stream_, tensor_workspace(task.n, T, s), task);
+    return choice;
+  }
+  auto* decision = static_cast<Decision*>(task.density);
+  decide(stream_, workspace_, decision, task.source.times, task.n, T, s);
+  tensor_core::spiking_forward(stream_, tensor_workspace(task.n, T, s), task,
+                               gate_of(decision->forward, Variant::kDense));
+  event_spiking_forward(stream_, task,
+                        {.halves = task.weight_forward, .gate = gate_of(decision->forward, Variant::kEvents)});
+  return {.pending = &decision->forward};
 }
 
 }  // namespace onespike::cuda

@@ -29,14 +29,6 @@ struct EndGradient {
   }
 };
 
-struct UpdateTask {
-  float* weight;
-  const float* gradient;
-  float *slot0, *slot1, *slot2;
-  const UpdateParams* params;
-  const StepResult* result;
-};
-
 template <OptimizerKind kind>
 __global__ void __launch_bounds__(kElementThreads) update_kernel(int64_t count, UpdateTask task) {
   if (!task.result->finite) return;
@@ -45,49 +37,47 @@ __global__ void __launch_bounds__(kElementThreads) update_kernel(int64_t count, 
   p.gradient_scale = task.result->gradient_scale;
   for (int64_t i = first_element(); i < count; i += element_stride()) {
     if constexpr (kind == OptimizerKind::kSgd) {
-      sgd_update<ScalarMath<float>>(task.weight[i], task.gradient[i], task.slot0[i], p);
+      sgd_update<ScalarArithmetic<float>>(task.weight[i], task.gradient[i], task.slots[0][i], p);
     } else {
       float unused = 0;
-      adam_update<ScalarMath<float>>(task.weight[i], task.gradient[i], task.slot0[i], task.slot1[i],
-                                     p.amsgrad ? task.slot2[i] : unused, p);
+      adam_update<ScalarArithmetic<float>>(task.weight[i], task.gradient[i], task.slots[0][i], task.slots[1][i],
+                                           p.amsgrad ? task.slots[2][i] : unused, p);
     }
   }
 }
 
 struct Clamp {
-  float* neurons;
-  const StepResult* result;
+  ClampNeuronsTask task;
 
   __device__ void operator()(int64_t i) const {
-    if (result->finite) clamp_neuron(neurons + 2 * i);
+    if (task.result->finite) clamp_neuron(task.neurons + 2 * i);
   }
 };
 
 }  // namespace
 
-void CudaBackend::squared_norm(double* total, const float* values, int64_t count) {
-  choice_ = {};
+KernelChoice CudaBackend::execute(const SquaredNormTask& task) {
   double* partial = workspace_.reserve<double>(stream_, kSumBlocks);
-  sum<1>(stream_, "squared_norm", count, Square{values}, AddTo{total}, partial);
+  sum<1>(stream_, "squared_norm", task.count, Square{task.values}, AddTo{task.total}, partial);
+  return {};
 }
 
-void CudaBackend::finish_gradient(StepResult* result, const StepInputs* inputs) {
-  choice_ = {};
-  each(stream_, "finish_gradient", 1, EndGradient{result, inputs});
+KernelChoice CudaBackend::execute(const FinishGradientTask& task) {
+  each(stream_, "finish_gradient", 1, EndGradient{task.result, task.inputs});
+  return {};
 }
 
-void CudaBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
-                         OptimizerKind kind, const UpdateParams* p, const StepResult* result) {
-  choice_ = {};
-  const UpdateTask task{weight, gradient, slot0, slot1, slot2, p, result};
+KernelChoice CudaBackend::execute(const UpdateTask& task) {
   // Adam and AdamW differ in what the parameters say.
-  launch(stream_, dim3(blocks_for(count, kElementBlocks)), dim3(kElementThreads), 0, "update",
-         kind == OptimizerKind::kSgd ? update_kernel<OptimizerKind::kSgd> : update_kernel<OptimizerKind::kAdam>, count,
-         task);
+  launch(stream_, dim3(blocks_for(task.count, kElementBlocks)), dim3(kElementThreads), 0, "update",
+         task.kind == OptimizerKind::kSgd ? update_kernel<OptimizerKind::kSgd> : update_kernel<OptimizerKind::kAdam>,
+         task.count, task);
+  return {};
 }
 
-void CudaBackend::clamp_neurons(float* neurons, int count, const StepResult* result) {
-  each(stream_, "clamp_neurons", count, Clamp{neurons, result});
+KernelChoice CudaBackend::execute(const ClampNeuronsTask& task) {
+  each(stream_, "clamp_neurons", task.count, Clamp{task});
+  return {};
 }
 
 }  // namespace onespike::cuda

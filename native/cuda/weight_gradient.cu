@@ -6,51 +6,59 @@ namespace onespike::cuda {
 namespace {
 
 struct AnalogGradient {
-  float* d_current;
-  const float* gradient;
-  bool sum_steps;
-  int timesteps;
+  AnalogGradientTask task;
   int64_t size;
 
   __device__ void operator()(int64_t i) const {
     const int64_t image = i / size;
-    const float* from = gradient + image * timesteps * size + (i - image * size);
+    const float* from = task.gradient + image * task.timesteps * size + (i - image * size);
     float sum = from[0];
-    for (int t = 1; sum_steps && t < timesteps; ++t) sum += from[t * size];
-    d_current[i] = sum;
+    for (int t = 1; task.sum_steps && t < task.timesteps; ++t) sum += from[t * size];
+    task.d_current[i] = sum;
   }
 };
 
 }  // namespace
 
-void CudaBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n,
-                                  int timesteps, const StageShape& s) {
-  if (!source.times && !source.rate) return;
-  if (!on_tensor_cores(s, timesteps))
-    return simt_weight_gradient(stream_, workspace_, d_weight, source, gradient, n, timesteps, s);
-  const bool decided = follows_density(source, s, timesteps);
-  if (decided && !choices_.knows(source.times, n, s))
-    choices_.decide(stream_, workspace_, source.times, n, timesteps, s);
-  tensor_core::weight_gradient(stream_, tensor_workspace(n, timesteps, s), d_weight, source, gradient, n, timesteps, s,
-                               decided ? choices_.weight_gradient(s, Variant::kDense) : Gate());
-  if (!decided) return;
-  event_weight_gradient(stream_, workspace_, d_weight, source,
-                        {nullptr, gradient, choices_.weight_gradient(s, Variant::kEvents)}, n, timesteps, s);
-  choice_.kernel = kByDensity, decided_layer_ = s.layer, decided_weight_gradient_ = true;
+KernelChoice CudaBackend::execute(const WeightGradientTask& task) {
+  if (!task.source.times && !task.source.rate) return {};
+  const StageShape& s = task.shape;
+  const int n = task.n, T = task.timesteps;
+  const KernelChoice choice = choice_for(s, T);
+  if (!takes_tensor_cores(s, T)) {
+    simt_weight_gradient(stream_, workspace_, task);
+    return choice;
+  }
+  if (!follows_density(task.source, task.density, s, T)) {
+    tensor_core::weight_gradient(stream_, tensor_workspace(n, T, s), task);
+    return choice;
+  }
+  auto* decision = static_cast<Decision*>(task.density);
+  if (!task.counted) decide(stream_, workspace_, decision, task.source.times, n, T, s);
+  tensor_core::weight_gradient(stream_, tensor_workspace(n, T, s), task,
+                               gate_of(decision->weight_gradient, Variant::kDense));
+  event_weight_gradient(stream_, workspace_, task,
+                        {.halves = task.gradient, .gate = gate_of(decision->weight_gradient, Variant::kEvents)});
+  return {.pending = &decision->weight_gradient};
 }
 
-void CudaBackend::bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) {
-  const int64_t rows = timesteps * s.out_cells();
-  if (!on_tensor_cores(s, timesteps)) return add_columns(d_bias, {gradient}, n * rows, s.out_cs);
-  const tensor_core::GradientRecord record(const_cast<float*>(gradient), timesteps, s);
-  add_columns(d_bias, {nullptr, record.g(0), rows, record.image_stride()}, n * rows, s.out_cs);
+KernelChoice CudaBackend::execute(const BiasGradientTask& task) {
+  const StageShape& s = task.shape;
+  const int64_t rows = task.timesteps * s.out_cells();
+  if (!takes_tensor_cores(s, task.timesteps)) {
+    add_columns(task.d_bias, {.floats = task.gradient}, task.n * rows, s.out_cs);
+    return {};
+  }
+  const tensor_core::GradientRecord record(const_cast<float*>(task.gradient), task.timesteps, s);
+  add_columns(task.d_bias, {.halves = record.g(0), .image_rows = rows, .image_stride = record.image_stride()},
+              task.n * rows, s.out_cs);
+  return {};
 }
 
-void CudaBackend::analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps,
-                                  const StageShape& s) {
-  choice_ = {};
-  each(stream_, "analog_gradient", n * s.out_size(),
-       AnalogGradient{d_current, gradient, sum_steps, timesteps, s.out_size()});
+KernelChoice CudaBackend::execute(const AnalogGradientTask& task) {
+  const int64_t size = task.shape.out_size();
+  each(stream_, "analog_gradient", task.n * size, AnalogGradient{task, size});
+  return {};
 }
 
 }  // namespace onespike::cuda

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ops/lif.h"
 #include "ops/surrogate.h"
 
 namespace onespike {
@@ -18,7 +19,7 @@ struct ReadoutParams {
 // First t with U(t) > V, or T + 1. `u` holds U(1..T) of one output neuron, `stride` floats apart.
 ONESPIKE_HD inline int readout_time(const float* u, int64_t stride, const ReadoutParams& p) {
   for (int t = 1; t <= p.timesteps; ++t)
-    if (u[(t - 1) * stride] > p.threshold) return t;
+    if (lif_fires<ScalarArithmetic<float>>(u[(t - 1) * stride], p.threshold)) return t;
   return p.timesteps + 1;
 }
 
@@ -48,31 +49,23 @@ ONESPIKE_HD inline int argmax(const float* logits, int classes) {
   return best;
 }
 
-struct NeuronGradient {
-  double threshold = 0, leak = 0;
-};
+using NeuronGradient = LifSums<ScalarArithmetic<double>>;
 
-// Gradient of one output neuron: replaces U(t) by a(t), the part of dL/dU(t) that does not come through the leak.
+// Gradient of one output neuron: replaces U(t) by a(t), the part of dL/dU(t) that does not come through the leak. It
+// integrates past its spike, and its last potential counts by itself: dlogit/dU(T) = alpha / V.
 ONESPIKE_HD inline void readout_backward(float* u, int64_t stride, float d_logit, const ReadoutParams& p,
                                          NeuronGradient* d) {
+  using A = ScalarArithmetic<double>;
   const int T = p.timesteps, time = readout_time(u, stride, p);
-  const double v = p.threshold;
+  const double inverse = 1 / double(p.threshold);
   double g = 0;
   for (int t = T; t >= 1; --t) {
-    const double potential = u[(t - 1) * stride], before = t > 1 ? double(u[(t - 2) * stride]) : 0;
-    double d_z = 0, a = 0;
-    if (t <= time) {
-      const float z = float(potential / v - 1);
-      d_z = double(d_logit) * p.beta * (T + 1 - t) * slope_at(z, time, t, p.surrogate);
-      a = d_z / v;
-    }
-    d->threshold -= d_z * potential / (v * v);
-    if (t == T) {
-      a += double(d_logit) * p.alpha / v;
-      d->threshold -= double(d_logit) * p.alpha * potential / (v * v);
-    }
-    g = a + p.leak * g;
-    d->leak += g * before;
+    const double ratio = u[(t - 1) * stride] * inverse, before = t > 1 ? double(u[(t - 2) * stride]) : 0;
+    const double d_spike = double(d_logit) * p.beta * (T + 1 - t);
+    const float slope = slope_at(float(ratio - 1), time, t, p.surrogate);
+    double a = spike_gradient<A>(d_spike, slope, inverse, t <= time);
+    if (t == T) a += double(d_logit) * p.alpha * inverse;
+    accumulate_neuron<A>(g, *d, a, ratio, before, p.leak, true);
     u[(t - 1) * stride] = float(a);
   }
 }

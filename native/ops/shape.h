@@ -46,6 +46,7 @@ struct StageShape {
   ONESPIKE_HD int border_w() const { return linear ? 0 : (kernel_w + stride - 1) / stride - 1; }
   ONESPIKE_HD int grad_h() const { return out_h + border_h() + after(in_h, out_h); }
   ONESPIKE_HD int grad_w() const { return out_w + border_w() + after(in_w, out_w); }
+  ONESPIKE_HD int64_t src_cell(int y, int x) const { return (int64_t(y) * src_w + x) * src_cs; }
   ONESPIKE_HD int64_t out_cell(int y, int x) const { return (int64_t(y) * out_w + x) * out_cs; }
   ONESPIKE_HD int64_t grad_step() const { return int64_t(grad_h()) * grad_w() * out_cs; }  // one time step of one image
   ONESPIKE_HD int64_t grad_cell(int y, int x) const {

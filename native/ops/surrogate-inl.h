@@ -1,19 +1,20 @@
 // Included inside a namespace: once by surrogate.h for scalars, and once for every instruction set by the CPU kernels,
 // because a function is inlined only into code for the same instruction set.
 
-// dO/dz of the surrogates that depend on z.
-template <Surrogate kind, class M>
-ONESPIKE_HD inline typename M::F surrogate_slope(typename M::F z, const SurrogateParams& p) {
-  const auto gamma = M::set(p.gamma), one = M::set(1);
+// dO/dz of the surrogates that depend on z; `A` is the arithmetic (ops/arithmetic.h).
+template <Surrogate kind, class A>
+ONESPIKE_HD inline typename A::F surrogate_slope(typename A::F z, const SurrogateParams& p) {
+  const auto gamma = A::set(p.gamma), one = A::set(1);
   if constexpr (kind == Surrogate::kTriangle) {
-    return M::mul(gamma, M::max(M::set(0), M::sub(one, M::abs(z))));
+    return A::mul(gamma, A::max(A::set(0), A::sub(one, A::abs(z))));
   } else if constexpr (kind == Surrogate::kRectangular) {
-    return M::below(M::abs(z), M::set(p.kappa), gamma);
+    return A::zero_unless(A::less(A::abs(z), A::set(p.kappa)), gamma);
   } else if constexpr (kind == Surrogate::kArctan) {
-    const auto x = M::mul(M::set(1.5707963267948966 * p.kappa), z);
-    return M::div(gamma, M::add(one, M::mul(x, x)));
+    const auto x = A::mul(A::set(1.5707963267948966 * p.kappa), z);
+    return A::div(gamma, A::add(one, A::mul(x, x)));
   } else {
-    const auto x = M::add(one, M::mul(M::set(p.kappa), M::abs(z)));
-    return M::div(gamma, M::mul(x, x));
+    static_assert(kind == Surrogate::kFastSigmoid, "a surrogate without a slope of z");
+    const auto x = A::add(one, A::mul(A::set(p.kappa), A::abs(z)));
+    return A::div(gamma, A::mul(x, x));
   }
 }

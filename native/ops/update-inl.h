@@ -1,24 +1,24 @@
 // Included inside a namespace: once by update.h for scalars, and once for every instruction set by the CPU kernels,
 // because a function is inlined only into code for the same instruction set.
 
-template <class M>
-ONESPIKE_HD inline void sgd_update(typename M::F& w, typename M::F g, typename M::F& m, const UpdateParams& p) {
-  g = M::add(M::mul(g, M::set(p.gradient_scale)), M::mul(M::set(p.weight_decay), w));
-  m = M::add(M::mul(M::set(p.momentum), m), g);
-  w = M::sub(w, M::mul(M::set(p.learning_rate), m));
+template <class A>
+ONESPIKE_HD inline void sgd_update(typename A::F& w, typename A::F g, typename A::F& m, const UpdateParams& p) {
+  g = A::add(A::mul(g, A::set(p.gradient_scale)), A::mul(A::set(p.weight_decay), w));
+  m = A::add(A::mul(A::set(p.momentum), m), g);
+  w = A::sub(w, A::mul(A::set(p.learning_rate), m));
 }
 
 // `top` is the running maximum of v (amsgrad) and is left alone without it.
-template <class M>
-ONESPIKE_HD inline void adam_update(typename M::F& w, typename M::F g, typename M::F& m, typename M::F& v,
-                                    typename M::F& top, const UpdateParams& p) {
-  g = M::mul(g, M::set(p.gradient_scale));
-  if (p.decoupled) w = M::mul(w, M::set(p.shrink));
-  else g = M::add(g, M::mul(M::set(p.weight_decay), w));
-  m = M::add(M::mul(M::set(p.beta1), m), M::mul(M::set(p.rest1), g));
-  v = M::add(M::mul(M::set(p.beta2), v), M::mul(M::set(p.rest2), M::mul(g, g)));
+template <class A>
+ONESPIKE_HD inline void adam_update(typename A::F& w, typename A::F g, typename A::F& m, typename A::F& v,
+                                    typename A::F& top, const UpdateParams& p) {
+  g = A::mul(g, A::set(p.gradient_scale));
+  if (p.decoupled) w = A::mul(w, A::set(p.shrink));
+  else g = A::add(g, A::mul(A::set(p.weight_decay), w));
+  m = A::add(A::mul(A::set(p.beta1), m), A::mul(A::set(p.rest1), g));
+  v = A::add(A::mul(A::set(p.beta2), v), A::mul(A::set(p.rest2), A::mul(g, g)));
   auto second = v;
-  if (p.amsgrad) second = top = M::max(top, v);
-  const auto scale = M::add(M::mul(M::sqrt(second), M::set(p.inverse_root)), M::set(p.epsilon));
-  w = M::sub(w, M::div(M::mul(M::set(p.corrected_rate), m), scale));
+  if (p.amsgrad) second = top = A::max(top, v);
+  const auto scale = A::add(A::mul(A::sqrt(second), A::set(p.inverse_root)), A::set(p.epsilon));
+  w = A::sub(w, A::div(A::mul(A::set(p.corrected_rate), m), scale));
 }

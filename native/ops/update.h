@@ -1,4 +1,4 @@
-// Parameter updates of one element; `M` is the arithmetic as in surrogate.h. Definitions follow PyTorch: SGD keeps
+// Parameter updates of one element; `A` is the arithmetic (ops/arithmetic.h). Definitions follow PyTorch: SGD keeps
 // m = momentum * m + g; Adam and AdamW correct their bias; weight decay is added to the gradient (SGD, Adam) or applied
 // to the parameter (AdamW).
 #pragma once

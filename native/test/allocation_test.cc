@@ -15,12 +15,12 @@ constexpr int kImages = 2, kClasses = 3;
 
 // Every kind of stage, and whatever allocates: dropout, biases, the table of the exponential surrogate. Small, because
 // every row of every image allocates.
-NetworkSpec spec_of(Encoder encoder, int threads, Precision precision = Precision::kFp32) {
-  NetworkSpec spec =
+CaseSpec spec_of(Encoder encoder, int threads, Precision precision = Precision::kFp32) {
+  CaseSpec spec =
       network_spec(2, 4, 4, 2, {conv(17, 3, 1, 1, true), pool(2), conv(16), linear(18, true), output(kClasses)});
   spec.layers[2].dropout = 0.25f;
   spec.encoder = encoder, spec.surrogate = Surrogate::kExponential;
-  spec.threads = threads, spec.precision = precision;
+  spec.on.threads = threads, spec.on.precision = precision;
   return spec;
 }
 
@@ -105,7 +105,7 @@ void expect_no_memory(const Status& status, const std::string& what) {
          what + ": expected ERR_OOM and a message but received " + code_name(status.code) + " " + status.message);
 }
 
-void survives(const NetworkSpec& spec, size_t count, const Steps& steps) {
+void survives(const CaseSpec& spec, size_t count, const Steps& steps) {
   Random random(31);
   const Case c = make_case(spec, kImages, random);
   std::vector<Kept> states;  // after so many steps
@@ -206,10 +206,10 @@ Answer calibrate(Network& network, const Case& c, const Under& under) {
 }
 
 void creation(int threads) {
-  const NetworkSpec spec = spec_of(Encoder::kHybrid, threads);
+  const CaseSpec spec = spec_of(Encoder::kHybrid, threads);
   const int64_t allocations = each_failure([&](const Under& under, const std::string& what) {
     std::unique_ptr<Network> network;
-    Status status = under([&] { return Network::create(spec, &network); });
+    Status status = under([&] { return create_network(spec, &network); });
     expect(status.ok() == (network != nullptr), what + ": a network or an error");
     if (!status.ok()) expect_no_memory(status, what);
   });
@@ -246,9 +246,9 @@ void loading(int threads) {
 }  // namespace
 
 void add_allocation_tests(Tests& tests) {
-  const auto add = [&](const std::string& call, size_t count, NetworkSpec spec, const Steps& steps, int most_threads) {
-    for (spec.threads = 1; spec.threads <= most_threads; ++spec.threads)
-      tests.push_back({"memory runs out in " + call + ", threads " + std::to_string(spec.threads),
+  const auto add = [&](const std::string& call, size_t count, CaseSpec spec, const Steps& steps, int most_threads) {
+    for (spec.on.threads = 1; spec.on.threads <= most_threads; ++spec.on.threads)
+      tests.push_back({"memory runs out in " + call + ", threads " + std::to_string(spec.on.threads),
                        [=] { survives(spec, count, steps); }});
   };
   const auto training = [](Mode mode, bool ahead) {
@@ -264,9 +264,9 @@ void add_allocation_tests(Tests& tests) {
   const auto calibration = [](Network& network, const Case& c, size_t, size_t, const Under& under) {
     return calibrate(network, c, under);
   };
-  const NetworkSpec hybrid = spec_of(Encoder::kHybrid, 1), ttfs = spec_of(Encoder::kTtfs, 1),
-                    rate = spec_of(Encoder::kRate, 1), mixed = spec_of(Encoder::kHybrid, 1, Precision::kMixed);
-  NetworkSpec profiled = hybrid;
+  const CaseSpec hybrid = spec_of(Encoder::kHybrid, 1), ttfs = spec_of(Encoder::kTtfs, 1),
+                 rate = spec_of(Encoder::kRate, 1), mixed = spec_of(Encoder::kHybrid, 1, Precision::kMixed);
+  CaseSpec profiled = hybrid;
   profiled.profile = true;
   add("training, SNN", 2, hybrid, training(Mode::kSnn, false), 2);
   add("training, SNN in mixed precision", 1, mixed, training(Mode::kSnn, false), 1);

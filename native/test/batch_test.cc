@@ -9,7 +9,7 @@ namespace {
 
 void batch_is_mean_of_parts(Mode mode, Encoder encoder) {
   Random random(5);
-  NetworkSpec spec = network_spec(2, 6, 6, 3, {conv(20), pool(2), linear(150, true), linear(40), output(5, true)});
+  CaseSpec spec = network_spec(2, 6, 6, 3, {conv(20), pool(2), linear(150, true), linear(40), output(5, true)});
   spec.encoder = encoder;
   // More than two blocks of linear layers, and a last chunk that is not full.
   const Case c = make_case(spec, 600, random);

@@ -7,7 +7,7 @@
 namespace onespike::test {
 namespace {
 
-void compare(const NetworkSpec& spec, int images, double percent, double scale, uint64_t seed) {
+void compare(const CaseSpec& spec, int images, double percent, double scale, uint64_t seed) {
   Random random(seed);
   for (int attempt = 0; attempt < 100; ++attempt) {
     const Case c = make_case(spec, images, random);
@@ -33,7 +33,7 @@ void compare(const NetworkSpec& spec, int images, double percent, double scale, 
 }
 
 void percentiles() {
-  const NetworkSpec spec =
+  const CaseSpec spec =
       network_spec(3, 7, 6, 4, {conv(9, 3, 1, 1, true), pool(2), conv(5, 3, 1, 1), linear(12), output(4, true)});
   compare(spec, 3, 99.7, 0.9, 41);
   compare(spec, 3, 90.0, 1.0, 42);
@@ -45,7 +45,7 @@ void shapes() {
   compare(network_spec(1, 9, 9, 1, {conv(4, 5, 2, 2), pool(3), output(3)}), 5, 95.0, 0.9, 45);
   compare(network_spec(2, 8, 9, 6, {pool(2), conv(17, 1, 1, 0), linear(33, true), output(10)}), 2, 98.0, 0.6, 46);
   compare(network_spec(1, 4, 4, 2, {conv(3), output(3)}), 75, 97.0, 0.8, 49);
-  NetworkSpec direct = network_spec(2, 4, 4, 3, {linear(20), output(6)});
+  CaseSpec direct = network_spec(2, 4, 4, 3, {linear(20), output(6)});
   direct.encoder = Encoder::kDirect;
   compare(direct, 4, 92.0, 0.7, 47);
 }

@@ -12,14 +12,14 @@ namespace onespike::test {
 namespace {
 
 // A network whose training draws random numbers everywhere it can.
-NetworkSpec noisy_spec(Encoder encoder, int threads) {
-  NetworkSpec spec =
+CaseSpec noisy_spec(Encoder encoder, int threads) {
+  CaseSpec spec =
       network_spec(3, 11, 9, 4, {conv(20, 3, 1, 1, true), pool(2), conv(33, 3, 2, 1), linear(37, true), output(7)});
   spec.layers[0].dropout = 0.2f;
   spec.layers[3].dropout = 0.5f;
   spec.encoder = encoder;
   spec.seed = 77;
-  spec.threads = threads;
+  spec.on.threads = threads;
   return spec;
 }
 
@@ -46,9 +46,9 @@ Data draw(const NetworkSpec& spec, int images, uint64_t seed) {
   return data;
 }
 
-std::unique_ptr<Network> create(const NetworkSpec& spec) {
+std::unique_ptr<Network> create(const CaseSpec& spec) {
   std::unique_ptr<Network> network;
-  expect_ok(Network::create(spec, &network), "create " + describe(spec, 0));
+  expect_ok(create_network(spec, &network), "create " + describe(spec, 0));
   return network;
 }
 
@@ -70,12 +70,12 @@ void expect_same_bits(const Network& a, const Network& b, const std::string& wha
 
 void any_number_of_threads(Mode mode, Encoder encoder, Precision precision = Precision::kFp32) {
   const auto spec = [&](int threads) {
-    NetworkSpec noisy = noisy_spec(encoder, threads);
-    noisy.precision = precision;
+    CaseSpec noisy = noisy_spec(encoder, threads);
+    noisy.on.precision = precision;
     return noisy;
   };
   // Elsewhere than on the CPU threads do nothing: what is left to show is that the same steps give the same bits.
-  const bool cpu = subject().backend == BackendKind::kCpu;
+  const bool cpu = subject().on.kind == BackendKind::kCpu;
   for (int images : cpu ? std::vector<int>{1, 5, 18, 70} : std::vector<int>{1, 18}) {
     const auto one = create(spec(1));
     train(*one, mode, 0, 3, images);
@@ -109,7 +109,7 @@ void same_seed() {
   train(*a, Mode::kSnn, 0, 3);
   train(*b, Mode::kSnn, 0, 3);
   expect_same_bits(*a, *b, "trained parameters");
-  NetworkSpec other = noisy_spec(Encoder::kHybrid, 2);
+  CaseSpec other = noisy_spec(Encoder::kHybrid, 2);
   other.seed = 78;
   expect(read_bits(*create(other), TensorKind::kParameter) !=
              read_bits(*create(noisy_spec(Encoder::kHybrid, 2)), TensorKind::kParameter),
@@ -120,7 +120,7 @@ void resume(Mode mode) {
   const auto whole = create(noisy_spec(Encoder::kRate, 2)), first = create(noisy_spec(Encoder::kRate, 2));
   train(*whole, mode, 0, 4);
   train(*first, mode, 0, 2);
-  NetworkSpec spec = noisy_spec(Encoder::kRate, 1);
+  CaseSpec spec = noisy_spec(Encoder::kRate, 1);
   const auto second = create(spec);
   for (TensorKind kind : {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1, TensorKind::kSlot2})
     for (size_t i = 0; i < first->tensors().size(); ++i) {
@@ -170,7 +170,7 @@ void abort_before_start() {
 // Aborts at whatever moment: a step is done in full or not at all.
 void abort_while_running() {
   const auto network = create(noisy_spec(Encoder::kHybrid, 2)), other = create(noisy_spec(Encoder::kHybrid, 2));
-  const bool cpu = subject().backend == BackendKind::kCpu;
+  const bool cpu = subject().on.kind == BackendKind::kCpu;
   const Data data = draw(network->spec(), cpu ? 48 : 8, 7);
   Random random(8);
   int aborted = 0;

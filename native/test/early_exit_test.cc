@@ -13,7 +13,7 @@ constexpr int kClasses = 5;
 
 void agrees_with_potentials(Encoder encoder, int T) {
   Random random(21);
-  NetworkSpec spec = network_spec(2, 6, 6, T, {conv(20), pool(2), linear(40, true), output(kClasses, true)});
+  CaseSpec spec = network_spec(2, 6, 6, T, {conv(20), pool(2), linear(40, true), output(kClasses, true)});
   spec.encoder = encoder;
   const Case c = make_case(spec, 70, random);
   const auto network = make_network(c);
@@ -96,12 +96,11 @@ void refusals() {
 }  // namespace
 
 void add_early_exit_tests(Tests& tests) {
-  const std::pair<const char*, Encoder> encoders[] = {
-      {"hybrid", Encoder::kHybrid}, {"direct", Encoder::kDirect}, {"ttfs", Encoder::kTtfs}, {"rate", Encoder::kRate}};
-  for (const auto& [name, encoder] : encoders)
+  for (Encoder encoder : kEncoders)
     for (int T : {1, 5, 12})
-      tests.push_back({std::string("early exit agrees with the potentials: ") + name + ", T " + std::to_string(T),
-                       [encoder = encoder, T] { agrees_with_potentials(encoder, T); }});
+      tests.push_back({std::string("early exit agrees with the potentials: ") + encoder_entry(encoder).name + ", T " +
+                           std::to_string(T),
+                       [encoder, T] { agrees_with_potentials(encoder, T); }});
   tests.push_back({"early exit refuses what has all steps", refusals});
 }
 

@@ -17,8 +17,8 @@ namespace {
 constexpr int kImages = 5, kClasses = 6;
 
 // Random numbers wherever training draws some.
-NetworkSpec noisy_spec(Encoder encoder) {
-  NetworkSpec spec = network_spec(3, 7, 6, 4, {conv(18, 3, 1, 1, true), pool(2), linear(21, true), output(kClasses)});
+CaseSpec noisy_spec(Encoder encoder) {
+  CaseSpec spec = network_spec(3, 7, 6, 4, {conv(18, 3, 1, 1, true), pool(2), linear(21, true), output(kClasses)});
   spec.layers[0].dropout = 0.2f, spec.layers[2].dropout = 0.4f;
   spec.encoder = encoder;
   spec.seed = 77;
@@ -113,7 +113,7 @@ void expect_same(const Network& a, const Made& x, const Network& b, const Made& 
   }
 }
 
-Case case_of(const NetworkSpec& spec) {
+Case case_of(const CaseSpec& spec) {
   Random random(12);
   return make_case(spec, 1, random);
 }
@@ -180,7 +180,7 @@ void not_finite_after_an_update(Mode mode, size_t at) {
 // One batch alone lights a channel whose weights are too large: the steps after it would be finite and update, and the
 // layer at fault is not to be seen in their numbers.
 void not_finite_in_one_batch(size_t at) {
-  NetworkSpec spec = noisy_spec(Encoder::kHybrid);
+  CaseSpec spec = noisy_spec(Encoder::kHybrid);
   spec.mean[1] = 0;
   Case c = case_of(spec);
   for (int out = 0; out < 18; ++out)
@@ -226,7 +226,7 @@ void stopped_before(size_t at) {
 
 // At whatever moment: so many steps in full, and nothing of the next.
 void stopped_while_running() {
-  if (subject().backend != BackendKind::kCpu)
+  if (subject().on.kind != BackendKind::kCpu)
     return;  // steps that were enqueued happen: stopped_before says what there is to say
   const Case c = case_of(noisy_spec(Encoder::kHybrid));
   const auto a = make_network(c), b = make_network(c);

@@ -2,7 +2,7 @@
 // a GPU works, its kernels are tested and the conformance suite runs on it as well.
 #include <cstdio>
 
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
 #if ONESPIKE_WITH_CUDA
@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   Tests tests;
   add_all_tests(tests);
   const onespike::Status cuda = onespike::probe_cuda_device(0);
-  if (cuda.ok()) add_conformance_tests(tests, {"CUDA", onespike::BackendKind::kCuda});
+  if (cuda.ok()) add_conformance_tests(tests, {"CUDA", {onespike::BackendKind::kCuda}});
   else std::printf("skip the conformance suite on CUDA: %s\n", cuda.message.c_str());
 #if ONESPIKE_WITH_CUDA
   add_kernel_tests(tests);

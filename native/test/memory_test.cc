@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "cpu/backend/create.h"
 #include "test/support/cases.h"
 #include "test/support/failing_memory.h"
 #include "test/support/runner.h"
@@ -15,11 +16,11 @@ namespace {
 constexpr int kImages = 6, kClasses = 5;
 
 // Every kind of stage. Linear layers of the filter's kind ask for 128 images and more before they are rounded.
-NetworkSpec spec_of(Encoder encoder, Precision precision, int threads) {
-  NetworkSpec spec =
+CaseSpec spec_of(Encoder encoder, Precision precision, int threads) {
+  CaseSpec spec =
       network_spec(3, 9, 8, 4, {conv(20, 3, 1, 1, true), pool(2), conv(33), linear(40, true), output(kClasses)});
   spec.layers[2].dropout = 0.3f;
-  spec.encoder = encoder, spec.precision = precision, spec.threads = threads;
+  spec.encoder = encoder, spec.on.precision = precision, spec.on.threads = threads;
   return spec;
 }
 
@@ -67,7 +68,7 @@ void all_is_counted(Encoder encoder, Precision precision, int threads) {
 // A network that made other passes before holds as much as one that made the last of them alone.
 void nothing_is_kept_for_another_pass(int threads) {
   Random random(42);
-  NetworkSpec spec = spec_of(Encoder::kHybrid, Precision::kMixed, threads);
+  CaseSpec spec = spec_of(Encoder::kHybrid, Precision::kMixed, threads);
   spec.layers[2].dropout = 0;
   const Case c = make_case(spec, kImages, random);
   for (const Pass& last : kPasses) {
@@ -85,14 +86,14 @@ void nothing_is_kept_for_another_pass(int threads) {
 
 void scratch_is_given_back() {
   const int64_t before = backend_bytes();
-  const std::unique_ptr<Backend> backend = make_cpu_backend(2, Precision::kFp32);
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.threads = 2});
   constexpr int64_t kCount = 1 << 17;
   float* const values = static_cast<float*>(backend->allocate(kCount * sizeof(float)));
   for (int round = 0; round < 2; ++round) {
     double norm = 0;
     int64_t fired = 0;
-    backend->squared_norm(&norm, values, kCount);
-    backend->count_events(&fired, reinterpret_cast<const uint8_t*>(values), kCount);
+    backend->run(SquaredNormTask{&norm, values, kCount});
+    backend->run(CountEventsTask{&fired, reinterpret_cast<const uint8_t*>(values), kCount});
     expect(backend->workspace_held() > 0, "scratch is kept for the next call");
     expect(backend->workspace_held() == backend_bytes() - before - kCount * int64_t(sizeof(float)), "and counted");
     backend->release_scratch();

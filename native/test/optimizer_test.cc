@@ -36,9 +36,9 @@ void expect_update(const Network& network, const oracle::Parameters& before, ora
 
 void steps(const OptimizerOptions& o, Mode mode, uint64_t seed) {
   Random random(seed);
-  NetworkSpec spec =
+  CaseSpec spec =
       network_spec(3, 6, 7, 4, {conv(9, 3, 1, 1, true), pool(2), conv(17), linear(19, true), output(5, true)});
-  spec.threads = 2;
+  spec.on.threads = 2;
   const Case c = make_case(spec, 4, random);
   const auto network = make_network(c);
   oracle::OptimizerState state;
@@ -65,7 +65,7 @@ void steps(const OptimizerOptions& o, Mode mode, uint64_t seed) {
 }
 
 // Arithmetic in which a double does not compile: a GPU for games has one unit for them where it has 64 for floats.
-struct FloatMath : ScalarMath<float> {
+struct FloatMath : ScalarArithmetic<float> {
   static float set(float x) { return x; }
   static float set(double) = delete;
 };

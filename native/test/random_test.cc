@@ -7,7 +7,7 @@
 
 #include "ops/augment.h"
 #include "ops/dropout.h"
-#include "ops/encode.h"
+#include "ops/encoders.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 
@@ -21,8 +21,8 @@ LayerSpec dropping(LayerSpec layer, float rate) {
 
 // Neurons over 1x1 maps, each with a bias of its own, and a surrogate that is never zero: bias gradient 0 = dropped
 // (or, in ANN mode, inactive, to which a mask makes no difference).
-NetworkSpec dropout_spec(float rate) {
-  NetworkSpec spec = network_spec(
+CaseSpec dropout_spec(float rate) {
+  CaseSpec spec = network_spec(
       2, 3, 3, 4, {dropping(conv(45, 3, 1, 0, true), rate), dropping(linear(37, true), rate), output(5, true)});
   spec.surrogate = Surrogate::kArctan;
   return spec;
@@ -30,7 +30,7 @@ NetworkSpec dropout_spec(float rate) {
 
 void mask_from_gradients(Mode mode) {
   const float rate = 0.4f;
-  const NetworkSpec spec = dropout_spec(rate);
+  const CaseSpec spec = dropout_spec(rate);
   Random random(51);
   for (int attempt = 0, compared = 0; compared < 8; ++attempt) {
     expect(attempt < 400, "no case without a tie");
@@ -60,7 +60,7 @@ void mask_from_gradients(Mode mode) {
 
 // How often a neuron's bias gradient is zero, over many draws.
 double zero_share(float rate, int images, int draws) {
-  NetworkSpec spec = dropout_spec(rate);
+  CaseSpec spec = dropout_spec(rate);
   spec.layers.erase(spec.layers.begin());
   Random random(52);
   Case c = make_case(spec, 1, random);
@@ -114,7 +114,7 @@ void training_only() {
 void counters_decide() {
   for (Encoder encoder : {Encoder::kHybrid, Encoder::kRate}) {
     Random random(54);
-    NetworkSpec spec = dropout_spec(encoder == Encoder::kRate ? 0.0f : 0.5f);
+    CaseSpec spec = dropout_spec(encoder == Encoder::kRate ? 0.0f : 0.5f);
     spec.encoder = encoder;
     const Case c = make_case(spec, 2, random);
     const auto network = make_network(c);
@@ -150,7 +150,7 @@ void training_counts() {
 // pixel's value as probability.
 void rate_encoder() {
   const int side = 8, T = 6, images = 60, pixels = side * side;
-  NetworkSpec spec = network_spec(1, side, side, T, {linear(pixels, false, 0.0), output(2)});
+  CaseSpec spec = network_spec(1, side, side, T, {linear(pixels, false, 0.0), output(2)});
   spec.encoder = Encoder::kRate;
   spec.mean = {0.5f};
   spec.std = {0.4f};
@@ -206,7 +206,7 @@ oracle::Values drawn_input(const Case& c, uint64_t random_step) {
 void rate_gradients() {
   Random random(56);
   for (int round = 0; round < 60; ++round) {
-    NetworkSpec spec = random_spec(random);
+    CaseSpec spec = random_spec(random);
     spec.encoder = Encoder::kRate;
     spec.seed = uint64_t(round);
     oracle::Values input;

@@ -11,7 +11,7 @@
 namespace onespike::test {
 namespace {
 
-NetworkSpec odd_spec() {
+CaseSpec odd_spec() {
   return network_spec(3, 9, 7, 5,
                       {conv(19, 5, 2, 2, true, 0.8), pool(2), conv(33, 1, 1, 0), linear(21, true), output(6, true)});
 }
@@ -40,10 +40,10 @@ void tensor_list() {
 }
 
 void initial_values() {
-  NetworkSpec spec = odd_spec();
+  CaseSpec spec = odd_spec();
   spec.layers[0].threshold = 0.75f;
   std::unique_ptr<Network> network;
-  expect_ok(Network::create(spec, &network), "create");
+  expect_ok(create_network(spec, &network), "create");
   const oracle::Parameters p = read_parameters(*network, TensorKind::kParameter);
   expect(p[0].threshold == 0.75 && p[0].leak == double(0.8f), "threshold and leak come from the description");
   for (const oracle::LayerParameters& layer : p) {
@@ -187,7 +187,7 @@ void labels() {
 void non_finite(Mode mode, float poison, int layer, Precision precision) {
   Random random(76);
   Case c = make_case(odd_spec(), 2, random);
-  c.spec.precision = precision;
+  c.spec.on.precision = precision;
   c.parameters[layer].weight[1] = poison;
   const auto network = make_network(c);
   const std::string what = "weight " + std::to_string(poison) + " in layer " + std::to_string(layer) +
@@ -222,23 +222,23 @@ void overflow(Mode mode, int layer) {
 }
 
 void bad_descriptions() {
-  const auto refuse = [](const std::string& what, const std::function<void(NetworkSpec&)>& spoil) {
-    NetworkSpec spec = odd_spec();
+  const auto refuse = [](const std::string& what, const std::function<void(CaseSpec&)>& spoil) {
+    CaseSpec spec = odd_spec();
     spoil(spec);
     std::unique_ptr<Network> network;
-    const Status status = Network::create(spec, &network);
+    const Status status = create_network(spec, &network);
     expect(!status.ok() && !network && !status.message.empty(), what + " is refused");
   };
-  refuse("T = 0", [](NetworkSpec& s) { s.timesteps = 0; });
-  refuse("T = 255", [](NetworkSpec& s) { s.timesteps = 255; });
-  refuse("no layers", [](NetworkSpec& s) { s.layers.clear(); });
-  refuse("no output layer", [](NetworkSpec& s) { s.layers.back().output = false; });
-  refuse("a layer without channels", [](NetworkSpec& s) { s.layers[0].out = 0; });
-  refuse("a kernel larger than its map", [](NetworkSpec& s) { s.layers[2].kernel = 9; });
-  refuse("a pool larger than its map", [](NetworkSpec& s) { s.layers[1].kernel = 9; });
-  refuse("a convolution after a linear layer", [](NetworkSpec& s) { s.layers.insert(s.layers.begin() + 4, conv(3)); });
-  refuse("an image without height", [](NetworkSpec& s) { s.height = 0; });
-  refuse("a mean of two channels for three", [](NetworkSpec& s) { s.mean.pop_back(); });
+  refuse("T = 0", [](CaseSpec& s) { s.timesteps = 0; });
+  refuse("T = 255", [](CaseSpec& s) { s.timesteps = 255; });
+  refuse("no layers", [](CaseSpec& s) { s.layers.clear(); });
+  refuse("no output layer", [](CaseSpec& s) { s.layers.back().output = false; });
+  refuse("a layer without channels", [](CaseSpec& s) { s.layers[0].out = 0; });
+  refuse("a kernel larger than its map", [](CaseSpec& s) { s.layers[2].kernel = 9; });
+  refuse("a pool larger than its map", [](CaseSpec& s) { s.layers[1].kernel = 9; });
+  refuse("a convolution after a linear layer", [](CaseSpec& s) { s.layers.insert(s.layers.begin() + 4, conv(3)); });
+  refuse("an image without height", [](CaseSpec& s) { s.height = 0; });
+  refuse("a mean of two channels for three", [](CaseSpec& s) { s.mean.pop_back(); });
 }
 
 // An image's logits do not depend on its neighbours in the batch.

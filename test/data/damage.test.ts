@@ -27,7 +27,7 @@ const flip =
   (bytes, random) => {
     const out = Buffer.from(bytes);
     const end = to <= 0 ? bytes.length + to : to;
-    out[from + random.below(end - from)] ^= 1 << random.below(8);
+    out[from + random.below(end - from)]! ^= 1 << random.below(8);
     return out;
   };
 /** Replaces everything by noise of the same length. */
@@ -96,7 +96,7 @@ async function allCases(): Promise<Case[]> {
     {
       name: 'CIFAR record file',
       file: 'data_batch_3.bin',
-      good: cifar[2][1],
+      good: cifar[2]![1],
       companions: cifar,
       load: load('cifar10'),
       mutations: [cut, remove, grow, label(3073, 0, 3, 10)],
@@ -112,7 +112,7 @@ async function allCases(): Promise<Case[]> {
     {
       name: 'idx images',
       file: 'train-images-idx3-ubyte',
-      good: mnist[0][1],
+      good: mnist[0]![1],
       companions: mnist,
       load: load('mnist'),
       mutations: [cut, remove, grow, flip(0, 16), noise],
@@ -120,7 +120,7 @@ async function allCases(): Promise<Case[]> {
     {
       name: 'idx labels',
       file: 't10k-labels-idx1-ubyte',
-      good: mnist[3][1],
+      good: mnist[3]![1],
       companions: mnist,
       load: load('mnist'),
       mutations: [cut, grow, flip(0, 8), label(1, 8, 2, 10)],
@@ -128,7 +128,7 @@ async function allCases(): Promise<Case[]> {
     {
       name: 'gzipped idx images',
       file: 't10k-images-idx3-ubyte.gz',
-      good: gzipSync(mnist[2][1]),
+      good: gzipSync(mnist[2]![1]),
       companions: mnist.filter(([name]) => !name.startsWith('t10k-images')),
       load: load('mnist'),
       mutations: [cut, remove, flip(10, 0), noise],
@@ -160,10 +160,10 @@ test('200 damaged files give 200 coded errors', async () => {
   for (let seed = 0; seed < 200; seed++) {
     const random = new SeededRandom(seed, 0xda3a6e);
     const index = seed % cases.length;
-    const { name, file, good, mutations, load } = cases[index];
+    const { name, file, good, mutations, load } = cases[index]!;
     const kind = Math.floor(seed / cases.length) % mutations.length;
-    await writeFile(join(folders[index], file), mutations[kind](good, random));
-    const error = await load(folders[index]).then(
+    await writeFile(join(folders[index]!, file), mutations[kind]!(good, random));
+    const error = await load(folders[index]!).then(
       () => null,
       (reason: Error & { code?: string }) => reason,
     );

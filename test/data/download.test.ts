@@ -144,7 +144,7 @@ describe('servers that fail', () => {
 
   test('wrong bytes are ERR_FORMAT, asked for once, and nothing is left', async () => {
     const wrong = Buffer.from(content);
-    wrong[200_000] ^= 1;
+    wrong[200_000]! ^= 1;
     const web = await start((_request, response) => response.writeHead(200).end(wrong));
     const { path, result } = fetchFrom(web);
     await expectError(

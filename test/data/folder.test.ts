@@ -21,7 +21,7 @@ async function writeClass(folder: string, count: number, base: number): Promise<
 
 /** [label, value of the first pixel] of every image. */
 const contents = (set: ImageSet): [number, number][] =>
-  Array.from(set.labels, (label, i) => [label, set.pixels[(i * set.pixels.length) / set.count]]);
+  Array.from(set.labels, (label, i) => [label, set.pixels[(i * set.pixels.length) / set.count]!]);
 
 describe('folder', () => {
   test('train and test folders', async () => {

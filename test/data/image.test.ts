@@ -49,7 +49,7 @@ describe('fitPicture', () => {
       [1, 1],
       [64, 64],
       [1, 5000],
-    ]) {
+    ] as [number, number][]) {
       const constant = { width, height, channels: 3 as const, data: new Uint8Array(width * height * 3).fill(77) };
       expect([...fitPicture(constant, [3, 6, 5])]).toEqual(Array(90).fill(77));
     }
@@ -114,7 +114,7 @@ describe('PNG', () => {
       [6, [8, 16]],
     ] as [PngSpec['colour'], number[]][]) {
       for (const depth of depths) {
-        const perPixel = [1, 0, 3, 0, 2, 0, 4][colour];
+        const perPixel = [1, 0, 3, 0, 2, 0, 4][colour]!;
         const channels = perPixel > 2 ? 3 : 1;
         const values = samples(width * height * perPixel, depth);
         const full = 2 ** depth - 1;
@@ -122,8 +122,8 @@ describe('PNG', () => {
         const expected: number[] = [];
         for (let c = 0; c < channels; c++) {
           for (let p = 0; p < width * height; p++) {
-            const value = Math.round((values[p * perPixel + c] * 255) / full);
-            const alpha = perPixel > channels ? values[p * perPixel + channels] / full : 1;
+            const value = Math.round((values[p * perPixel + c]! * 255) / full);
+            const alpha = perPixel > channels ? values[p * perPixel + channels]! / full : 1;
             expected.push(Math.round(255 + (value - 255) * alpha));
           }
         }
@@ -160,7 +160,7 @@ describe('PNG', () => {
     await refused(good.subarray(0, good.length - 20), /PNG chunk/);
     await refused(good.subarray(0, 8), /PNG chunk at byte 8 .* end of the file/);
     const flipped = Buffer.from(good);
-    flipped[45] ^= 1;
+    flipped[45]! ^= 1;
     await refused(flipped, /checksum at byte \d+ .* chunk at byte 33 is damaged/);
     await refused(
       encodePng({ width: 4, height: 4, depth: 3, colour: 0, samples: samples(16, 3) }),

@@ -32,7 +32,7 @@ describe('SeededRandom', () => {
 
   test('is uniform enough, and its streams are unrelated', () => {
     const bins = new Array<number>(16).fill(0);
-    for (let stream = 0; stream < 4000; stream++) bins[new SeededRandom(0, 1, stream).below(16)]++;
+    for (let stream = 0; stream < 4000; stream++) bins[new SeededRandom(0, 1, stream).below(16)]!++;
     for (const bin of bins) expect(Math.abs(bin - 250)).toBeLessThan(80); // five standard deviations
     const random = new SeededRandom(9);
     let sum = 0;

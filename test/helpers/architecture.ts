@@ -12,7 +12,7 @@ const libArrows: Record<string, string[]> = {
   io: shared,
   data: ['io', ...shared],
   model: ['io', 'native', ...shared],
-  energy: ['model', 'io', ...shared],
+  energy: ['model', 'io', 'native', ...shared],
   train: ['model', 'data', 'energy', 'io', 'native', ...shared],
   cli: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
   index: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
@@ -53,7 +53,7 @@ export function violations(files: Map<string, string>): string[] {
     if (file === 'binding.ts' || /^lib\/.*\.ts$/.test(file))
       found.push(...importViolations(file, text), ...writerViolations(file, text));
     if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file))
-      found.push(...includeViolations(file, text), ...exitViolations(file, text));
+      found.push(...includeViolations(file, text), ...exitViolations(file, text), ...spikeViolations(file, text));
   }
   return [...found, ...folderViolations([...files.keys()])];
 }
@@ -110,6 +110,23 @@ function includeViolations(file: string, text: string): string[] {
     }
   }
   return found;
+}
+
+/**
+ * Where a neuron fires is decided in native/ops alone: elsewhere nothing is compared with a threshold but numbers that check
+ * its range, in the operators of C++ or in the functions of Highway. The oracle decides for itself, because it is the judge.
+ */
+function spikeViolations(file: string, text: string): string[] {
+  if (/^native\/(ops|test)\//.test(file)) return [];
+  const code = text.replace(/\/\/.*$/gm, '');
+  const name = String.raw`[\w.\->:()[\]]*[tT]hreshold\w*(?:\(\))?`;
+  const comparisons = [
+    String.raw`[^\s<>-]\s+[<>]=?\s+${name}`,
+    String.raw`${name}\s+[<>]=?\s+[A-Za-z_(*]`,
+    String.raw`\b(?:Gt|Ge|Lt|Le|greater|less|at_least)(?:<\w+>)?\([^;]*?[tT]hreshold`,
+  ];
+  const found = new RegExp(comparisons.join('|')).exec(code);
+  return found ? [`${file} compares with a threshold (${found[0].trim()}): only native/ops decides a spike`] : [];
 }
 
 /** Native code lives in someone else's process: it reports a Status, it never ends it. */

@@ -26,6 +26,7 @@ const part = () => ({ kind: 'parameter', name: 'layers.0.leak', offset: 0, data:
 const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   info: () => [],
   devices: () => [null],
+  inputEncoding: () => [spec],
   networkCreate: () => [spec],
   networkTensors: () => [network],
   networkLayers: () => [network],

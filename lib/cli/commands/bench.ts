@@ -9,7 +9,7 @@ import { benchModes, benchSettings, type BenchFlags, type BenchSettings } from '
 import { openSubject } from '../bench/subject';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';
-import { backendOption, deviceOption, integerOption, numberOption, precisionOption } from '../usage';
+import { backendOption, deviceOption, integerOption, limitedOption, numberOption, precisionOption } from '../usage';
 
 export function addBench(program: Command): void {
   // No default stands here: with --run it matters whether a flag was given.
@@ -21,12 +21,12 @@ export function addBench(program: Command): void {
     .option('--model <name>', 'the same, as an option')
     .option('--mode <mode>', 'the same, as an option')
     .option('--batch <n>', 'images per step; 1 times the latency of an image (default: 64)', integerOption(1))
-    .option('--timesteps <n>', 'T (default: 5)', integerOption(1, 254))
-    .option('--classes <n>', 'output classes (default: 10)', integerOption(1, 65535))
+    .option('--timesteps <n>', 'T (default: 5)', limitedOption('timesteps'))
+    .option('--classes <n>', 'output classes (default: 10)', limitedOption('out'))
     .option('--activity <share>', 'share of the neurons of every layer that fires (default: 0.12)', numberOption(0, 1))
     .option('--surrogate <name>', `${SURROGATES.join(', ')} (default: triangle)`)
     .addOption(precisionOption())
-    .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1, 1024))
+    .option('--threads <n>', 'compute threads (default: all cores)', limitedOption('threads'))
     .addOption(backendOption())
     .addOption(deviceOption())
     .option('--run <run>', 'a trained network, its thresholds and its images instead of random ones')

@@ -43,20 +43,20 @@ export interface DownloadOptions {
   /** Lower-case hexadecimal MD5 of the whole file. It guards against damage, which is why a resumed file may be trusted. */
   md5: string;
   /** Exact size in bytes, if known; never more than this is written. */
-  size?: number;
+  size?: number | undefined;
   /** Failed attempts in a row at one address before the next one is tried. Default 5. An attempt that brought data starts the count again. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** Longest silence in milliseconds. Default 30,000. */
-  stallMs?: number;
+  stallMs?: number | undefined;
   /** Pause after the first failure in milliseconds; doubles up to 30 s. Default 1000. */
-  backoffMs?: number;
-  onProgress?: (progress: DownloadProgress) => void;
-  onRetry?: (retry: DownloadRetry) => void;
-  signal?: AbortSignal;
+  backoffMs?: number | undefined;
+  onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  onRetry?: ((retry: DownloadRetry) => void) | undefined;
+  signal?: AbortSignal | undefined;
   /** Default `process.env`: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. */
-  env?: Environment;
+  env?: Environment | undefined;
   /** Extra certificate authority (PEM). */
-  ca?: string;
+  ca?: string | undefined;
 }
 
 /** Data that an attempt must bring to count as progress: a server that trickles a byte per connection must not keep us for ever. */

@@ -22,23 +22,23 @@ export interface FetchProgress extends DownloadProgress {
 /** Options of `datasets.fetch`. */
 export interface FetchOptions {
   /** Where to put the files. Default: `$ONESPIKE_DATA/NAME`, or `~/.cache/onespike/NAME`. */
-  directory?: string;
+  directory?: string | undefined;
   /** Addresses of folders that hold the files, in place of the official ones. */
-  mirrors?: string[];
+  mirrors?: string[] | undefined;
   /** Failed attempts in a row at one address before the next one is tried. Default 5. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** Longest silence of a server, in milliseconds. Default 30,000. */
-  stallMs?: number;
+  stallMs?: number | undefined;
   /** Pause after the first failure, in milliseconds; doubles. Default 1000. */
-  backoffMs?: number;
+  backoffMs?: number | undefined;
   /** Extra certificate authority (PEM), e.g. of a company's proxy. */
-  ca?: string;
+  ca?: string | undefined;
   /** The function that is told of every piece that has arrived. */
-  onProgress?: (progress: FetchProgress) => void;
+  onProgress?: ((progress: FetchProgress) => void) | undefined;
   /** The function that is told of every failure before the pause that follows it. */
-  onRetry?: (retry: DownloadRetry) => void;
+  onRetry?: ((retry: DownloadRetry) => void) | undefined;
   /** The signal that stops the download, which a later call continues. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What `datasets.fetch` has done. */

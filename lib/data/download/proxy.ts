@@ -16,7 +16,7 @@ function isExempt(url: URL, list: string | undefined): boolean {
     .filter(Boolean)
     .some((entry) => {
       if (entry === '*') return true;
-      const [, name, entryPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) as RegExpExecArray;
+      const [, name = '', entryPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
       // An IPv6 address has colons of its own: it is meant as a whole unless it stands in brackets.
       const bare = entry.includes(']')
         ? name.replace(/^\[|\]$/g, '')

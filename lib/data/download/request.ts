@@ -12,8 +12,8 @@ export interface RequestOptions {
   stallMs: number;
   env: Environment;
   /** Extra certificate authority (PEM), e.g. of a company's proxy. */
-  ca?: string;
-  signal?: AbortSignal;
+  ca?: string | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 const maxRedirects = 5;

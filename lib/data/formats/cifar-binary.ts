@@ -185,14 +185,14 @@ function decode(layout: CifarLayout, files: string[], parts: Map<string, Part>, 
     parts.delete(file); // its memory can go as soon as it is decoded
     for (let at = 0; at < bytes.length; at += recordBytes) {
       const labelAt = at + layout.labelBytes - 1;
-      const label = bytes[labelAt];
+      const label = bytes[labelAt]!;
       if (label >= layout.classes.length) {
         throw new OneSpikeError(
           'ERR_FORMAT',
           `Expected a label from 0 to ${layout.classes.length - 1} at byte ${labelAt} of ${origin} but received ${label}`,
         );
       }
-      if (layout.labelBytes === 2 && bytes[at] > 19) {
+      if (layout.labelBytes === 2 && bytes[at]! > 19) {
         throw new OneSpikeError(
           'ERR_FORMAT',
           `Expected a coarse label from 0 to 19 at byte ${at} of ${origin} but received ${bytes[at]}`,

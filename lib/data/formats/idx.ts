@@ -166,7 +166,7 @@ async function loadPart(
     );
   }
   for (let i = 0; i < total; i++) {
-    if (answers.bytes[labelHeader + i] >= set.classes.length) {
+    if (answers.bytes[labelHeader + i]! >= set.classes.length) {
       throw new OneSpikeError(
         'ERR_FORMAT',
         `Expected a label from 0 to ${set.classes.length - 1} at byte ${labelHeader + i} of ${answers.path} but received ${answers.bytes[labelHeader + i]}`,

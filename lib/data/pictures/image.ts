@@ -92,7 +92,7 @@ async function decodePicture(bytes: Buffer, origin: string): Promise<Picture> {
 export async function loadImage(
   path: string,
   shape: ImageShape,
-  options: { signal?: AbortSignal } = {},
+  options: { signal?: AbortSignal | undefined } = {},
 ): Promise<Uint8Array> {
   checkString(path, 'path');
   if (!Array.isArray(shape) || shape.length !== 3) throw expected('[channels, height, width]', 'shape', shape);

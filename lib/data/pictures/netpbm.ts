@@ -8,38 +8,41 @@ export function isNetpbm(bytes: Uint8Array): boolean {
   return bytes.length >= 2 && bytes[0] === 0x50 && (bytes[1] === 0x35 || bytes[1] === 0x36);
 }
 
-/** Reads width, height and maximum after the magic; comments run from # to the end of the line. Returns also where the samples begin. */
-function readHeader(bytes: Uint8Array, origin: string): { numbers: number[]; start: number } {
-  const names = ['width', 'height', 'maximum'];
-  const numbers: number[] = [];
+interface Header {
+  width: number;
+  height: number;
+  maximum: number;
+  /** Where the samples begin. */
+  start: number;
+}
+
+/** Reads the numbers after the magic; comments run from # to the end of the line. */
+function readHeader(bytes: Uint8Array, origin: string): Header {
   let at = 2;
-  for (const name of names) {
-    while (at < bytes.length && (space.has(bytes[at]) || bytes[at] === 0x23)) {
+  const next = (name: string): number => {
+    while (at < bytes.length && (space.has(bytes[at]!) || bytes[at] === 0x23)) {
       if (bytes[at] === 0x23) while (at < bytes.length && bytes[at] !== 0x0a) at++;
       else at++;
     }
     const begin = at;
     let value = 0;
-    while (at < bytes.length && bytes[at] >= 0x30 && bytes[at] <= 0x39 && at - begin < 7)
-      value = value * 10 + bytes[at++] - 0x30;
-    if (at === begin || value < 1 || !space.has(bytes[at])) {
+    while (at < bytes.length && bytes[at]! >= 0x30 && bytes[at]! <= 0x39 && at - begin < 7)
+      value = value * 10 + bytes[at++]! - 0x30;
+    if (at === begin || value < 1 || at >= bytes.length || !space.has(bytes[at]!)) {
       throw new OneSpikeError(
         'ERR_FORMAT',
         `Expected a positive ${name} followed by a space at byte ${begin} of ${origin} but received something else`,
       );
     }
-    numbers.push(value);
-  }
-  return { numbers, start: at + 1 };
+    return value;
+  };
+  return { width: next('width'), height: next('height'), maximum: next('maximum'), start: at + 1 };
 }
 
 /** @throws ERR_FORMAT naming the byte; `maxPixels` bounds width x height. */
 export function decodeNetpbm(bytes: Uint8Array, origin: string, maxPixels: number): Picture {
   const channels = bytes[1] === 0x35 ? 1 : 3;
-  const {
-    numbers: [width, height, maximum],
-    start,
-  } = readHeader(bytes, origin);
+  const { width, height, maximum, start } = readHeader(bytes, origin);
   if (width * height > maxPixels) {
     throw new OneSpikeError(
       'ERR_FORMAT',
@@ -58,7 +61,7 @@ export function decodeNetpbm(bytes: Uint8Array, origin: string, maxPixels: numbe
   }
   const data = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
-    const sample = wide === 1 ? bytes[start + i] : bytes[start + 2 * i] * 256 + bytes[start + 2 * i + 1];
+    const sample = wide === 1 ? bytes[start + i]! : bytes[start + 2 * i]! * 256 + bytes[start + 2 * i + 1]!;
     data[i] = maximum === 255 ? sample : Math.round((Math.min(sample, maximum) * 255) / maximum);
   }
   return { width, height, channels, data };

@@ -46,16 +46,17 @@ export function fitPicture(picture: Picture, shape: ImageShape): Uint8Array {
   const sourceChannels = picture.channels;
 
   // Only the rows that some output row reads: a strip of 1 x 50 million pixels must not make a giant of this buffer.
-  const top = rows[0].first;
-  const bottom = rows[height - 1].first + rows[height - 1].weights.length;
+  const top = rows[0]!.first;
+  const last = rows[height - 1]!;
+  const bottom = last.first + last.weights.length;
   const narrow = new Float64Array((bottom - top) * width * sourceChannels);
   for (let y = top; y < bottom; y++) {
     for (let x = 0; x < width; x++) {
-      const { first, weights } = columns[x];
+      const { first, weights } = columns[x]!;
       for (let c = 0; c < sourceChannels; c++) {
         let sum = 0;
         for (let k = 0; k < weights.length; k++)
-          sum += weights[k] * picture.data[(y * picture.width + first + k) * sourceChannels + c];
+          sum += weights[k]! * picture.data[(y * picture.width + first + k) * sourceChannels + c]!;
         narrow[((y - top) * width + x) * sourceChannels + c] = sum;
       }
     }
@@ -63,20 +64,21 @@ export function fitPicture(picture: Picture, shape: ImageShape): Uint8Array {
   const out = new Uint8Array(channels * height * width);
   const values = new Float64Array(sourceChannels);
   for (let y = 0; y < height; y++) {
-    const { first, weights } = rows[y];
+    const { first, weights } = rows[y]!;
     for (let x = 0; x < width; x++) {
       for (let c = 0; c < sourceChannels; c++) {
-        values[c] = 0;
+        let sum = 0;
         for (let k = 0; k < weights.length; k++)
-          values[c] += weights[k] * narrow[((first + k - top) * width + x) * sourceChannels + c];
+          sum += weights[k]! * narrow[((first + k - top) * width + x) * sourceChannels + c]!;
+        values[c] = sum;
       }
       for (let c = 0; c < channels; c++) {
         const value =
           sourceChannels === channels
-            ? values[c]
+            ? values[c]!
             : sourceChannels === 1
-              ? values[0]
-              : 0.299 * values[0] + 0.587 * values[1] + 0.114 * values[2];
+              ? values[0]!
+              : 0.299 * values[0]! + 0.587 * values[1]! + 0.114 * values[2]!;
         out[(c * height + y) * width + x] = Math.min(255, Math.max(0, Math.round(value)));
       }
     }

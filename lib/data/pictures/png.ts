@@ -31,7 +31,7 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
 
 function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
-  for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255] ^ (crc >>> 8);
+  for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 
@@ -86,18 +86,18 @@ function unfilter(rows: Buffer, height: number, rowBytes: number, pixelBytes: nu
   for (let y = 0; y < height; y++) {
     const row = y * (rowBytes + 1) + 1;
     const above = row - rowBytes - 1;
-    const filter = rows[row - 1];
+    const filter = rows[row - 1]!;
     if (filter > 4)
       throw new OneSpikeError(
         'ERR_FORMAT',
         `Expected a PNG filter from 0 to 4 in row ${y} of ${origin} but received ${filter}`,
       );
     for (let i = 0; filter !== 0 && i < rowBytes; i++) {
-      const left = i >= pixelBytes ? rows[row + i - pixelBytes] : 0;
-      const up = y > 0 ? rows[above + i] : 0;
-      const corner = y > 0 && i >= pixelBytes ? rows[above + i - pixelBytes] : 0;
+      const left = i >= pixelBytes ? rows[row + i - pixelBytes]! : 0;
+      const up = y > 0 ? rows[above + i]! : 0;
+      const corner = y > 0 && i >= pixelBytes ? rows[above + i - pixelBytes]! : 0;
       const guess = filter === 1 ? left : filter === 2 ? up : filter === 3 ? (left + up) >> 1 : paeth(left, up, corner);
-      rows[row + i] = rows[row + i] + guess;
+      rows[row + i] = rows[row + i]! + guess;
     }
   }
 }
@@ -111,10 +111,10 @@ function paeth(left: number, up: number, corner: number): number {
 
 /** One sample as it stands in the file, 0..2^depth-1. */
 function sampleAt(rows: Buffer, row: number, index: number, depth: number): number {
-  if (depth === 8) return rows[row + index];
-  if (depth === 16) return rows[row + 2 * index] * 256 + rows[row + 2 * index + 1];
+  if (depth === 8) return rows[row + index]!;
+  if (depth === 16) return rows[row + 2 * index]! * 256 + rows[row + 2 * index + 1]!;
   const bit = index * depth;
-  return (rows[row + (bit >> 3)] >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
+  return (rows[row + (bit >> 3)]! >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
 }
 
 /**
@@ -127,8 +127,14 @@ export async function decodePng(bytes: Buffer, origin: string, maxPixels: number
   const { header, palette, transparency, data } = readChunks(bytes, origin);
   const width = header.readUInt32BE(0);
   const height = header.readUInt32BE(4);
-  const depth = header[8];
-  const colour = header[9];
+  // readChunks has checked that the header holds 13 bytes.
+  const [depth, colour, compression, filtering, interlacing] = header.subarray(8) as Iterable<number> as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const type = colourTypes[colour];
   if (width < 1 || height < 1 || width * height > maxPixels) {
     throw new OneSpikeError(
@@ -136,13 +142,13 @@ export async function decodePng(bytes: Buffer, origin: string, maxPixels: number
       `Expected from 1 to ${maxPixels} pixels at byte 16 of ${origin} but received ${width}x${height}`,
     );
   }
-  if (type === undefined || !type.depths.includes(depth) || header[10] !== 0 || header[11] !== 0 || header[12] > 1) {
+  if (type === undefined || !type.depths.includes(depth) || compression !== 0 || filtering !== 0 || interlacing > 1) {
     throw new OneSpikeError(
       'ERR_FORMAT',
       `Expected a PNG header of the standard at byte 24 of ${origin} but received ${header.subarray(8).toString('hex')}`,
     );
   }
-  if (header[12] === 1) return null;
+  if (interlacing === 1) return null;
   if (colour === 3 && (palette === undefined || palette.length % 3 !== 0)) {
     throw new OneSpikeError('ERR_FORMAT', `Expected a palette in ${origin} but received none or a broken one`);
   }
@@ -187,8 +193,8 @@ export async function decodePng(bytes: Buffer, origin: string, maxPixels: number
             'ERR_FORMAT',
             `Expected a palette index below ${(palette as Buffer).length / 3} in row ${y} of ${origin} but received ${index}`,
           );
-        if (transparency !== undefined && index < transparency.length) alpha = transparency[index] / 255;
-        for (let c = 0; c < 3; c++) out[to + c] = (palette as Buffer)[3 * index + c];
+        if (transparency !== undefined && index < transparency.length) alpha = transparency[index]! / 255;
+        for (let c = 0; c < 3; c++) out[to + c] = (palette as Buffer)[3 * index + c]!;
       } else {
         if (type.samples > channels) alpha = sampleAt(rows, row, from + channels, depth) / full;
         for (let c = 0; c < channels; c++) {
@@ -198,7 +204,7 @@ export async function decodePng(bytes: Buffer, origin: string, maxPixels: number
         }
         if (isKey) alpha = 0;
       }
-      if (alpha < 1) for (let c = 0; c < channels; c++) out[to + c] = Math.round(255 + (out[to + c] - 255) * alpha);
+      if (alpha < 1) for (let c = 0; c < channels; c++) out[to + c] = Math.round(255 + (out[to + c]! - 255) * alpha);
       to += channels;
     }
   }

@@ -86,32 +86,35 @@ function randomRotation(random: SeededRandom): [number, number] {
   return [cosine, sine];
 }
 
-const randomColour = (random: SeededRandom): number[] => [random.below(256), random.below(256), random.below(256)];
+/** Red, green, blue. */
+type Colour = readonly [number, number, number];
 
-const distance = (a: number[], b: number[]): number => abs(a[0] - b[0]) + abs(a[1] - b[1]) + abs(a[2] - b[2]);
+const randomColour = (random: SeededRandom): Colour => [random.below(256), random.below(256), random.below(256)];
+
+const distance = (a: Colour, b: Colour): number => abs(a[0] - b[0]) + abs(a[1] - b[1]) + abs(a[2] - b[2]);
 
 /** A colour at least `apart` (sum over channels) from the others, or the farther of black and white when luck runs out. */
-function contrastingColour(random: SeededRandom, others: number[][], apart: number): number[] {
+function contrastingColour(random: SeededRandom, others: readonly Colour[], apart: number): Colour {
   for (let attempt = 0; attempt < 24; attempt++) {
     const colour = randomColour(random);
     if (others.every((other) => distance(colour, other) >= apart)) return colour;
   }
-  const black = [0, 0, 0];
-  const white = [255, 255, 255];
-  const nearest = (colour: number[]): number =>
+  const black: Colour = [0, 0, 0];
+  const white: Colour = [255, 255, 255];
+  const nearest = (colour: Colour): number =>
     others.reduce((least, other) => (distance(colour, other) < least ? distance(colour, other) : least), 765);
   return nearest(white) > nearest(black) ? white : black;
 }
 
 /** Fills the canvas with a linear blend of two colours in a random direction. */
-function drawGradient({ side, values }: Canvas, random: SeededRandom, from: number[], to: number[]): void {
+function drawGradient({ side, values }: Canvas, random: SeededRandom, from: Colour, to: Colour): void {
   const [dx, dy] = randomRotation(random);
   const reach = (abs(dx) + abs(dy)) * side;
   const middle = (side - 1) / 2;
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
       const share = 0.5 + ((x - middle) * dx + (y - middle) * dy) / reach;
-      for (let c = 0; c < 3; c++) values[(c * side + y) * side + x] = from[c] + (to[c] - from[c]) * share;
+      for (let c = 0; c < 3; c++) values[(c * side + y) * side + x] = from[c]! + (to[c]! - from[c]!) * share;
     }
   }
 }
@@ -136,7 +139,7 @@ function drawClutter(canvas: Canvas, random: SeededRandom): void {
         const v = y * cosine - x * sine;
         return abs(u) < length && abs(v) < width;
       },
-      (c, before) => before + tint[c],
+      (c, before) => before + tint[c]!,
     );
   }
 }
@@ -166,7 +169,7 @@ function paint(
       if (hits === 0) continue;
       for (let c = 0; c < 3; c++) {
         const at = (c * side + y) * side + x;
-        const before = values[at];
+        const before = values[at]!;
         values[at] = before + (colour(c, before) - before) * (hits / 4);
       }
     }
@@ -185,7 +188,7 @@ function develop(
     const word = random.next();
     for (let k = 0; k < 4 && i + k < values.length; k++) {
       const noise = (((word >>> (8 * k)) & 255) - 127.5) * amplitude;
-      const value = floor(values[i + k] + noise + 0.5);
+      const value = floor(values[i + k]! + noise + 0.5);
       pixels[offset + i + k] = value < 0 ? 0 : value > 255 ? 255 : value;
     }
   }
@@ -193,7 +196,8 @@ function develop(
 
 function drawPicture(figure: Figure, random: SeededRandom, canvas: Canvas, pixels: Uint8Array, offset: number): void {
   const near = randomColour(random);
-  const far = near.map((value) => Math.min(255, Math.max(0, value + random.between(-60, 60))));
+  const nearby = (value: number): number => Math.min(255, Math.max(0, value + random.between(-60, 60)));
+  const far: Colour = [nearby(near[0]), nearby(near[1]), nearby(near[2])];
   const colour = contrastingColour(random, [near, far], 220);
   const amplitude = random.between(0, 16) / 127.5;
   const radius = (random.between(9, 13) * canvas.side) / designSide;
@@ -212,7 +216,7 @@ function drawPicture(figure: Figure, random: SeededRandom, canvas: Canvas, pixel
     cy,
     radius,
     (x, y) => figure(x * cosineUnit + y * sineUnit, y * cosineUnit - x * sineUnit),
-    (c) => colour[c],
+    (c) => colour[c]!,
   );
   develop(canvas, random, amplitude, pixels, offset);
 }
@@ -229,7 +233,7 @@ export function generateShapes(count: number, seed: number, part: number, side: 
   for (let i = 0; i < count; i++) {
     const label = i % shapeClasses.length;
     labels[i] = label;
-    drawPicture(figures[label], new SeededRandom(seed, part, i), canvas, pixels, i * size);
+    drawPicture(figures[label]!, new SeededRandom(seed, part, i), canvas, pixels, i * size);
   }
   return { shape: [3, side, side], classes: [...shapeClasses], pixels, labels, count };
 }

@@ -4,6 +4,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { resolveBackend, type ChosenBackend } from '../../native/devices';
+import { LIMITS } from '../../native/limits';
 import { layerShapes, type ResolvedNetwork } from '../description';
 import type { NetworkOptions, Precision } from './options';
 
@@ -30,15 +31,15 @@ export interface CheckedOptions {
 /** Errors: ERR_ARG, ERR_NO_BACKEND. */
 export function checkNetworkOptions(options: unknown): CheckedOptions {
   const { backend, device, seed, threads, precision, profile } = checkOptions(options, 'options', OPTION_NAMES);
-  const checkedSeed = checkInteger(seed === undefined ? 0 : seed, 'seed', { min: 0 });
-  const wanted = checkInteger(threads === undefined ? 0 : threads, 'threads', { min: 0, max: 1024 });
+  const checkedSeed = checkInteger(seed === undefined ? 0 : seed, 'seed', LIMITS.seed);
+  const wanted = checkInteger(threads === undefined ? 0 : threads, 'threads', { min: 0, max: LIMITS.threads.max });
   const given = precision === undefined ? undefined : checkOneOf(precision, 'precision', PRECISIONS);
   const measured = checkBoolean(profile ?? false, 'profile');
   const chosen = resolveBackend(backend, device);
   return {
     chosen,
     seed: checkedSeed,
-    threads: wanted === 0 ? availableParallelism() : wanted,
+    threads: wanted === 0 ? Math.min(availableParallelism(), LIMITS.threads.max) : wanted,
     precision: given ?? (chosen.backend === 'cuda' ? 'mixed' : 'fp32'),
     profile: measured,
   };

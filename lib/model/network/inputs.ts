@@ -12,6 +12,7 @@ import {
   expected,
 } from '../../check';
 import { NativeDataset } from '../../native/dataset';
+import { LIMITS } from '../../native/limits';
 import type { CheckedBatch, CheckedStep, NativeAugment, Counters, NativeOptimizer } from '../../native/network';
 import { OneSpikeError } from '../../errors';
 
@@ -176,7 +177,7 @@ function checkRows(
 function checkAugment(augment: unknown, name: string): NativeAugment {
   const { padding, flip, seed, step } = checkOptions(augment, name, ['padding', 'flip', 'seed', 'step']);
   return {
-    padding: checkInteger(padding, `${name}.padding`, { min: 0, max: 65535 }),
+    padding: checkInteger(padding, `${name}.padding`, LIMITS.crop),
     flip: checkBoolean(flip, `${name}.flip`),
     seed: checkInteger(seed, `${name}.seed`, { min: 0 }),
     step: checkInteger(step, `${name}.step`, { min: 0 }),
@@ -226,13 +227,10 @@ export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOp
   };
 }
 
-// As many as native code takes.
-export const MAX_STEPS = 1024;
-
 /** The steps of one call. */
 export function checkSteps(steps: unknown, shape: BatchShape): CheckedStep[] {
-  if (!Array.isArray(steps) || steps.length < 1 || steps.length > MAX_STEPS)
-    throw expected(`a list of 1 to ${MAX_STEPS} steps { batch, optimizer }`, 'steps', steps);
+  if (!Array.isArray(steps) || steps.length < 1 || steps.length > LIMITS.steps.max)
+    throw expected(`a list of 1 to ${LIMITS.steps.max} steps { batch, optimizer }`, 'steps', steps);
   return Array.from(steps, (step: unknown, i) => {
     const { batch, optimizer } = checkOptions(step, `steps[${i}]`, ['batch', 'optimizer']);
     return {

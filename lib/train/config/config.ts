@@ -4,7 +4,6 @@ import { checkOneOf, expected, isPlainObject } from '../../check';
 import {
   aboveZero,
   below1,
-  finite,
   flag,
   integerOf,
   listOf,
@@ -28,8 +27,9 @@ import {
   SURROGATES,
   timestepCount,
 } from '../../model/description';
+import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
-import { BACKEND_CHOICES, MAX_DEVICE } from '../../native/devices';
+import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
 import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutConversion } from './presets';
 
@@ -65,7 +65,7 @@ const phase = objectOf({
   batch: positiveCount,
   optimizer,
   schedule,
-  augment: objectOf({ padding: integerOf(0, 65535), flip: flag }),
+  augment: objectOf({ padding: limitedInteger('crop'), flip: flag }),
 });
 
 const model = objectOf({
@@ -73,22 +73,22 @@ const model = objectOf({
   layers: listOf(layerSchema, 'a non-empty list of layers').min(1, { error: 'a non-empty list of layers' }).optional(),
   input: inputShape.optional(),
   width: aboveZero.optional(),
-  hidden: listOf(positiveCount, 'a list of integers above 0').optional(),
+  hidden: listOf(limitedInteger('out'), 'a list of integers above 0').optional(),
   bias: flag.optional(),
-  dropout: below1.optional(),
-  leak: share.optional(),
-  threshold: aboveZero.optional(),
+  dropout: limitedNumber('dropout').optional(),
+  leak: limitedNumber('leak').optional(),
+  threshold: limitedNumber('threshold').optional(),
   ...networkOptions,
   // Those that a preset always gives.
   timesteps: timestepCount,
-  alpha: finite,
-  beta: finite,
-  gamma: aboveZero,
-  kappa: aboveZero,
+  alpha: limitedNumber('alpha'),
+  beta: limitedNumber('beta'),
+  gamma: limitedNumber('gamma'),
+  kappa: limitedNumber('kappa'),
   surrogate: oneOf(SURROGATES),
   encoder: oneOf(ENCODERS),
-  lo: finite,
-  hi: finite,
+  lo: limitedNumber('lo'),
+  hi: limitedNumber('hi'),
 });
 
 const schema = objectOf(
@@ -106,10 +106,10 @@ const schema = objectOf(
       skipUnreadable: flag.optional(),
       seed: count.optional(),
     }),
-    seed: integerOf(0, Number.MAX_SAFE_INTEGER),
+    seed: limitedInteger('seed'),
     backend: oneOf(BACKEND_CHOICES),
-    device: integerOf(0, MAX_DEVICE).optional(),
-    threads: integerOf(0, 1024),
+    device: limitedInteger('device').optional(),
+    threads: limitedInteger('threads', 0),
     precision: oneOf(PRECISIONS).optional(),
     out: text.optional(),
     init: text.optional(),

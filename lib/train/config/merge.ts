@@ -49,6 +49,6 @@ export function applyOverride(config: PlainObject, assignment: string): PlainObj
     }
     place = (place as PlainObject)[part] as PlainObject | unknown[];
   });
-  (place as PlainObject)[path[path.length - 1]] = value;
+  (place as PlainObject)[path[path.length - 1]!] = value;
   return copy;
 }

@@ -11,8 +11,8 @@ import {
 import type { DataWarning, LoadedDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
-import { MAX_STEPS } from '../../model/network/inputs';
-import { BACKEND_CHOICES, MAX_DEVICE, type BackendChoice, type BackendName } from '../../native/devices';
+import { BACKEND_CHOICES, type BackendChoice, type BackendName } from '../../native/devices';
+import { LIMITS } from '../../native/limits';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
 import { changeConfig, recordChange } from '../run/changes';
 import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
@@ -115,8 +115,8 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   const checked = checkTrainOptions(options, resumeOptions);
   const { backend, device, threads, acceptChangedData, directory, changes = {}, force } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
-  if (device !== undefined) checkInteger(device, 'device', { min: 0, max: MAX_DEVICE });
-  if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: 1024 });
+  if (device !== undefined) checkInteger(device, 'device', LIMITS.device);
+  if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: LIMITS.threads.max });
   if (acceptChangedData !== undefined) checkBoolean(acceptChangedData, 'acceptChangedData');
   if (force !== undefined) checkBoolean(force, 'force');
   const stored = await folder.readInfo();
@@ -195,8 +195,7 @@ function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOpti
   return {
     signal: checkSignal(signal, 'signal'),
     progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
-    stepsAtOnce:
-      stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', { min: 1, max: MAX_STEPS }),
+    stepsAtOnce: stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', LIMITS.steps),
   };
 }
 

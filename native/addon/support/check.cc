@@ -38,8 +38,10 @@ std::string describe(Napi::Value value) {
     case napi_symbol: return "a symbol";
     case napi_function: return "a function";
     case napi_bigint: return "a bigint";
-    default: return value.IsArray() ? "an array" : value.IsTypedArray() ? "a typed array" : "an object";
+    case napi_object:
+    case napi_external: break;
   }
+  return value.IsArray() ? "an array" : value.IsTypedArray() ? "a typed array" : "an object";
 }
 
 void fail_expected(const std::string& what, const std::string& name, Napi::Value value, Code code) {

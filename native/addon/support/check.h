@@ -13,6 +13,7 @@
 
 #include "addon/support/errors.h"
 #include "addon/support/napi_setup.h"
+#include "core/limits.h"
 
 namespace onespike::addon {
 
@@ -28,6 +29,9 @@ void check_arity(const Napi::CallbackInfo& info, size_t count, const char* funct
 double read_number(Napi::Value value, const std::string& name, double min, double max);
 float read_float(Napi::Value value, const std::string& name, double min, double max);
 int64_t read_integer(Napi::Value value, const std::string& name, int64_t min, int64_t max);
+inline int64_t read_integer(Napi::Value value, const std::string& name, const Limit& limit) {
+  return read_integer(value, name, static_cast<int64_t>(limit.min), static_cast<int64_t>(limit.max));
+}
 bool read_boolean(Napi::Value value, const std::string& name);
 std::string read_string(Napi::Value value, const std::string& name);
 Napi::Object read_object(Napi::Value value, const std::string& name);
@@ -43,6 +47,19 @@ T read_choice(Napi::Value value, const std::string& name, std::initializer_list<
   for (const auto& [word, constant] : choices) {
     if (text == word) return constant;
     known += std::string(known.empty() ? "'" : ", '") + word + "'";
+  }
+  fail_expected("one of " + known, name, value);
+}
+
+// The same of the enumerators of an array, which `name_of` names.
+template <class T, size_t kCount, class NameOf>
+T read_named(Napi::Value value, const std::string& name, const T (&all)[kCount], const NameOf& name_of) {
+  const std::string text = value.IsString() ? read_string(value, name) : std::string();
+  std::string known;
+  for (const T constant : all) {
+    const std::string word = name_of(constant);
+    if (text == word) return constant;
+    known += (known.empty() ? "'" : ", '") + word + "'";
   }
   fail_expected("one of " + known, name, value);
 }

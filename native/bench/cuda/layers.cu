@@ -74,7 +74,8 @@ struct Operands {
     float* neuron = memory.take<float>(2);
     const float pair[2] = {1, 0.9f};
     stream.note(cudaMemcpy(neuron, pair, sizeof pair, cudaMemcpyHostToDevice), "cudaMemcpy");
-    tc::pack_forward(stream, forward, weight, s), tc::pack_backward(stream, backward, weight, s);
+    tc::pack_forward(stream, {.to = forward, .weight = weight, .shape = s});
+    tc::pack_backward(stream, {.to = backward, .weight = weight, .shape = s});
     p.timesteps = timesteps, p.neuron = neuron;
   }
 };
@@ -117,36 +118,38 @@ std::vector<Timing> time_stage(cuda::Stream& stream, const StageShape& s, int n,
     float *a = maps.floats(out * T, 0.1f), *u = maps.floats(src * T, 4);
     auto *times = maps.take<uint8_t>(src), *fired = maps.take<uint8_t>(out);
     const SpikeSource source = random_source(stream, times, s, n, T, activity);
-    StageShape below;
-    below.out_h = s.src_h, below.out_w = s.src_w, below.out_c = s.src_c, below.out_cs = s.src_cs;
+    SpikingForwardTask forward_task{
+        .times = fired, .source = source, .weight_forward = forward, .neuron = p, .n = n, .shape = s};
     const std::function<void()> none,
         counts = [&] { cuda::make_counts(stream, halves, times, n, T, s, cuda::ChannelOrder::kSlice); };
     add(
         "spiking_forward, infer", flops * T, double(src + 2 * weights + out),
-        [&] {
-          tc::spiking_forward(stream, workspace, fired, nullptr, source, forward, nullptr, nullptr, false, n, p, s);
-        },
-        s.pool > 1 ? counts : none);
+        [&] { tc::spiking_forward(stream, workspace, forward_task); }, s.pool > 1 ? counts : none);
+    forward_task.potential = a;
     add(
         "spiking_forward, train", flops * T, double(src + 2 * weights + out + 4 * T * out),
-        [&] { tc::spiking_forward(stream, workspace, fired, a, source, forward, nullptr, nullptr, false, n, p, s); },
-        s.pool > 1 ? counts : none);
+        [&] { tc::spiking_forward(stream, workspace, forward_task); }, s.pool > 1 ? counts : none);
     cuda::launch(stream, dim3(256), dim3(kBlock), 0, "random_floats", random_floats, a, out * T, uint64_t(9), 0.1f);
     float* gradient = maps.take<float>(out * T);
+    const SpikingBackwardTask backward_task{
+        .gradient = gradient,
+        .below = {.a = u, .d_neuron = d_neuron, .potential = u, .times = times, .scale = source.scale, .neuron = p},
+        .a = a,
+        .weight_backward = backward,
+        .neuron = p,
+        .n = n,
+        .shape = s};
+    const WeightGradientTask weight_task{
+        .d_weight = d_weight, .source = source, .gradient = gradient, .n = n, .timesteps = T, .shape = s};
     add(
         "accumulate_gradient", 0, double(4 * T * out + 4 * T * out),
-        [&] { tc::accumulate_gradient(stream, gradient, a, n, p, s); }, none);
+        [&] { tc::accumulate_gradient(stream, backward_task); }, none);
     add(
         "input_gradient", flops * T, double(2 * T * out + 8 * T * src + src + 2 * weights),
-        [&] {
-          tc::input_gradient(stream, workspace, u, gradient, backward, times, nullptr, source.scale, n, p, p, below, s,
-                             d_neuron);
-        },
-        none);
+        [&] { tc::input_gradient(stream, workspace, backward_task); }, none);
     add(
         "weight_gradient", flops * T, double(2 * T * out + src + 8 * weights),
-        [&] { tc::weight_gradient(stream, workspace, d_weight, source, gradient, n, T, s); },
-        s.pool > 1 ? counts : none);
+        [&] { tc::weight_gradient(stream, workspace, weight_task); }, s.pool > 1 ? counts : none);
   }
   Memory maps(stream);
   float *input = maps.floats(in, 1), *activation = maps.floats(src, 1), *value = maps.floats(out, 1),
@@ -159,13 +162,29 @@ std::vector<Timing> time_stage(cuda::Stream& stream, const StageShape& s, int n,
   };
   add(
       "dense_forward", flops, double(4 * in + 4 * out + 2 * weights),
-      [&] { tc::dense_forward(stream, workspace, value, input, forward, nullptr, true, n, s); }, from_input);
+      [&] {
+        tc::dense_forward(stream, workspace,
+                          {.out = value, .packed = input, .weight_forward = forward, .relu = true, .n = n, .shape = s});
+      },
+      from_input);
   add(
       "dense_input_gradient", flops, double(4 * out + 8 * src + 2 * weights),
-      [&] { tc::dense_input_gradient(stream, workspace, d_src, value, backward, activation, 1, n, s); }, from_output);
+      [&] {
+        tc::dense_input_gradient(stream, workspace,
+                                 {.d_src = d_src,
+                                  .d_out = value,
+                                  .weight_backward = backward,
+                                  .activation = activation,
+                                  .n = n,
+                                  .shape = s});
+      },
+      from_output);
   add(
       "dense_weight_gradient", flops, double(4 * in + 4 * out + 8 * weights),
-      [&] { tc::dense_weight_gradient(stream, workspace, d_weight, input, value, n, s); },
+      [&] {
+        tc::dense_weight_gradient(stream, workspace,
+                                  {.d_weight = d_weight, .packed = input, .d_out = value, .n = n, .shape = s});
+      },
       [&] {
         from_input();
         from_output();
@@ -184,8 +203,16 @@ std::vector<VariantTiming> time_variants(cuda::Stream& stream, const StageShape&
   auto *times = memory.take<uint8_t>(n * s.src_size()), *fired = memory.take<uint8_t>(n * s.out_size());
   float *a = memory.floats(n * timesteps * s.out_size(), 0.1f),
         *gradient = memory.take<float>(n * timesteps * s.out_size());
-  tc::accumulate_gradient(stream, gradient, a, n, p, s);
+  tc::accumulate_gradient(stream, {.gradient = gradient, .a = a, .neuron = p, .n = n, .shape = s});
   const SpikeSource source = random_source(stream, times, s, n, timesteps, activity);
+  const SpikingForwardTask forward{
+      .times = fired, .source = source, .weight_forward = operands.forward, .neuron = p, .n = n, .shape = s};
+  const WeightGradientTask weight{.d_weight = operands.d_weight,
+                                  .source = source,
+                                  .gradient = gradient,
+                                  .n = n,
+                                  .timesteps = timesteps,
+                                  .shape = s};
   const auto add = [&](const char* operation, const cuda::EventCost& cost, const std::function<void()>& dense,
                        const std::function<void()>& events) {
     timings.push_back({operation, milliseconds(stream, least_ms, dense), milliseconds(stream, least_ms, events),
@@ -193,22 +220,11 @@ std::vector<VariantTiming> time_variants(cuda::Stream& stream, const StageShape&
     require(stream);
   };
   add(
-      "spiking_forward", cuda::kForwardCost,
-      [&] {
-        tc::spiking_forward(stream, operands.workspace, fired, nullptr, source, operands.forward, nullptr, nullptr,
-                            false, n, p, s);
-      },
-      [&] {
-        cuda::event_spiking_forward(stream, fired, nullptr, source, {nullptr, operands.forward, {}}, nullptr, nullptr,
-                                    false, n, p, s);
-      });
+      "spiking_forward", cuda::kForwardCost, [&] { tc::spiking_forward(stream, operands.workspace, forward); },
+      [&] { cuda::event_spiking_forward(stream, forward, {.halves = operands.forward}); });
   add(
-      "weight_gradient", cuda::kWeightGradientCost,
-      [&] { tc::weight_gradient(stream, operands.workspace, operands.d_weight, source, gradient, n, timesteps, s); },
-      [&] {
-        cuda::event_weight_gradient(stream, workspace, operands.d_weight, source, {nullptr, gradient, {}}, n, timesteps,
-                                    s);
-      });
+      "weight_gradient", cuda::kWeightGradientCost, [&] { tc::weight_gradient(stream, operands.workspace, weight); },
+      [&] { cuda::event_weight_gradient(stream, workspace, weight, {.halves = gradient}); });
   return timings;
 }
 

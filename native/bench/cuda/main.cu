@@ -11,7 +11,7 @@
 
 #include "bench/cuda/device.h"
 #include "bench/cuda/layers.h"
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "cuda/tensor/tensor_core.h"
 
 namespace {

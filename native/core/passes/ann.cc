@@ -16,8 +16,8 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
-    need(b.padded, n * s.padded_size());
-    workspace = std::max(workspace, int64_t(net.backend->workspace_bytes(n, 1, train, s)));
+    need(b.packed, n * s.padded_size());
+    workspace = std::max(workspace, int64_t(net.backend->workspace_bytes({n, 1, train, s})));
     need(b.activation, n * s.out_size());
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
@@ -38,20 +38,32 @@ Status prepare_ann(NetworkState& net, int64_t images, bool train) {
 
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {
   Backend& backend = *net.backend;
-  const NetworkSpec& spec = net.plan.spec;
-  backend.encode(net.analog.data(), nullptr, nullptr, pixels, n, first, net.encoding(Encoder::kDirect));
+  backend.run(EncodeTask{.analog = net.analog.data(),
+                         .pixels = pixels,
+                         .params = net.encoding(Encoder::kDirect),
+                         .n = n,
+                         .first_image = first});
   for (size_t i = 0; i < net.plan.stages.size(); ++i) {
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
     const float* source = i == 0 ? net.analog.data() : net.stages[i - 1].activation.data();
-    backend.pack_input(b.padded.data(), source, n, s);
-    backend.dense_forward(b.activation.data(), b.padded.data(), net.parameters[i].weight, b.forward.data(), net.bias(i),
-                          !s.output, n, s);
+    backend.run(PackInputTask{.packed = b.packed.data(), .src = source, .n = n, .shape = s});
+    backend.run(DenseForwardTask{.out = b.activation.data(),
+                                 .packed = b.packed.data(),
+                                 .weight = net.parameters[i].weight,
+                                 .weight_forward = b.forward.data(),
+                                 .bias = net.bias(i),
+                                 .relu = !s.output,
+                                 .n = n,
+                                 .shape = s});
     if (train && net.dropout(i)) {
       // A dropped activation is 0, and so is its gradient, by the same test as ReLU's.
-      backend.dropout_mask(b.mask.data(), spec.seed, net.inputs.data(), first, n, s);
-      backend.apply_mask(b.activation.data(), b.mask.data(), 1 / (1 - s.dropout), n * s.out_size());
+      backend.run(net.dropout_mask(i, n, first));
+      backend.run(MaskValuesTask{.values = b.activation.data(),
+                                 .mask = b.mask.data(),
+                                 .scale = 1 / (1 - s.dropout),
+                                 .count = n * s.out_size()});
     }
   }
   return Status::success();
@@ -66,12 +78,19 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
     const float* d_out = net.d_activation[side].data();
-    backend.dense_weight_gradient(p.d_weight, b.padded.data(), d_out, n, s);
-    if (s.bias) backend.dense_bias_gradient(p.d_bias, d_out, n, s);
+    backend.run(
+        DenseWeightGradientTask{.d_weight = p.d_weight, .packed = b.packed.data(), .d_out = d_out, .n = n, .shape = s});
+    if (s.bias) backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
     if (i == 0) break;
     const float keep = net.dropout(i - 1) ? 1 - net.plan.stages[i - 1].dropout : 1;
-    backend.dense_input_gradient(net.d_activation[side ^ 1].data(), d_out, p.weight, b.backward.data(),
-                                 net.stages[i - 1].activation.data(), 1 / keep, n, s);
+    backend.run(DenseInputGradientTask{.d_src = net.d_activation[side ^ 1].data(),
+                                       .d_out = d_out,
+                                       .weight = p.weight,
+                                       .weight_backward = b.backward.data(),
+                                       .activation = net.stages[i - 1].activation.data(),
+                                       .scale = 1 / keep,
+                                       .n = n,
+                                       .shape = s});
   }
   return Status::success();
 }

@@ -62,12 +62,10 @@ Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double perc
         return status;
       NeuronParams silent = net.neuron(i);
       silent.neuron = net.silent.data(), silent.fires = false;
-      StageBuffers& b = net.stages[i];
-      backend.sort_events(snn_source(net, i, false), n, spec.timesteps, s);
-      const bool analog = i == 0 && net.plan.needs_analog();
-      backend.spiking_forward(b.times.data(), b.potential.data(), net.parameters[i].weight, b.forward.data(),
-                              net.bias(i), analog ? net.current.data() : nullptr, spec.encoder == Encoder::kDirect, n,
-                              silent, s);
+      const StageBuffers& b = net.stages[i];
+      SpikingForwardTask task = snn_forward_task(net, i, n, false);
+      task.potential = b.potential.data(), task.neuron = silent;
+      backend.run(task);
       host.resize(size_t(n * spec.timesteps * s.out_size()));
       backend.download(host.data(), b.potential.data(), host.size() * sizeof(float));
       for (int64_t step = 0; step < int64_t(n) * spec.timesteps; ++step)
@@ -104,7 +102,7 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
   for (size_t i = 0; i < stages.size(); ++i) {
     backend.download(&before[2 * i], net.parameters[i].neuron, 2 * sizeof(float));
     if (net.stages[i].forward.data())
-      backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
+      backend.run(PackForwardTask{net.stages[i].forward.data(), net.parameters[i].weight, stages[i]});
   }
   if (Status status = backend.finish(); !status.ok()) return status;
   Status status = guarded([&] { return calibrate_layers(net, staged, percentile, scale, stop); });

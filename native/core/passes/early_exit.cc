@@ -67,8 +67,8 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
   std::vector<int> images(static_cast<size_t>(n));  // positions in the chunk, of the images of a pass
   for (int i = 0; i < n; ++i) images[size_t(i)] = i;
   std::vector<float> host, logits(static_cast<size_t>(K));
-  // The rate encoder draws by position in the chunk, so its images stay together.
-  const bool together = plan.spec.encoder == Encoder::kRate || !backend.host_memory();
+  // A random encoder draws by position in the chunk, so its images stay together.
+  const bool together = plan.encoder().random() || !backend.host_memory();
   for (int steps = together ? T : steps_worth_trying(net.decisions);; steps = T) {
     const int count = int(images.size());
     const StepsOf pass(net, steps);
@@ -101,7 +101,7 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
       if (out.logits) std::copy(logits.begin(), logits.end(), out.logits + image * K);
       for (size_t layer = 0; layer + 1 < plan.stages.size(); ++layer) {
         const int64_t size = plan.stages[layer].out_size();
-        backend.count_events(net.spikes.data() + layer, net.times(layer) + i * size, size);
+        backend.run(CountEventsTask{net.spikes.data() + layer, net.times(layer) + i * size, size});
       }
       if (labels.empty()) continue;
       const int label = labels[size_t(chunk_image)];

@@ -31,7 +31,7 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
 Status snn_backward(NetworkState& net, int n,
                     const Stop& stop);  // from a(t) in the output stage's potential; += gradients
 void snn_end_block(NetworkState& net);  // += the weight gradients that waited
-SpikeSource snn_source(NetworkState& net, size_t stage, bool train);
+SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train);
 
 // Inference that ends for an image at the first step at which an output neuron fires (docs/MATHEMATICS.md, "Anytime
 // decision and early exit"): logits and

@@ -16,27 +16,79 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
   int64_t gradient = 0, workspace = 0;
   if (plan.needs_analog()) {
     need(net.analog, n * image);
-    need(net.stages[0].padded, n * plan.stages[0].padded_size());
+    need(net.stages[0].packed, n * plan.stages[0].padded_size());
     need(net.current, n * plan.stages[0].out_size());
   }
-  if (plan.spec.encoder == Encoder::kHybrid || plan.spec.encoder == Encoder::kTtfs) need(net.coded, n * image);
-  if (plan.spec.encoder == Encoder::kRate) need(net.rate, n * T * image);
+  switch (plan.encoder().events_in(int(T))) {
+    case InputEvents::kNone: break;
+    case InputEvents::kSpikeTimes: need(net.coded, n * image); break;
+    case InputEvents::kSigns: need(net.rate, n * T * image); break;
+  }
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
     const int64_t kept = train && plan.keeps_block(i) ? block : n;
     need(b.times, kept * s.out_size());
     workspace = std::max(workspace,
-                         int64_t(net.backend->workspace_bytes(train && plan.waits(i) ? block : n, int(T), train, s)));
+                         int64_t(net.backend->workspace_bytes({train && plan.waits(i) ? block : n, int(T), train, s})));
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
     else if (train) gradient = std::max(gradient, n * T * s.grad_step());
     if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
+    need(b.density, int64_t(net.backend->density_bytes()));
     if (train && net.dropout(i)) need(b.sent, kept * s.out_size()), need(b.mask, n * s.out_size());
   }
   need(net.gradient, gradient);
   need(net.workspace, workspace);
+}
+
+SpikeSource source_of(const NetworkState& net, size_t stage, bool train) {
+  SpikeSource source;
+  const StageShape& s = net.plan.stages[stage];
+  source.scale = 1.0f / float(s.pool * s.pool);
+  if (stage == 0) {
+    switch (net.plan.encoder().events_in(net.plan.spec.timesteps)) {
+      case InputEvents::kNone: break;
+      case InputEvents::kSpikeTimes: source.times = net.coded.data(); break;
+      case InputEvents::kSigns: source.rate = net.rate.data(); break;
+    }
+    return source;
+  }
+  const bool dropped = train && net.dropout(stage - 1);
+  source.times = dropped ? net.sent(stage - 1) : net.times(stage - 1);
+  if (dropped) source.scale /= 1 - net.plan.stages[stage - 1].dropout;
+  return source;
+}
+
+// The neurons that the gradient of a stage reaches; none if it reads the image.
+ReceivingNeurons receivers(const NetworkState& net, size_t stage) {
+  if (stage == 0) return {};
+  const StageBuffers& below = net.stages[stage - 1];
+  return {.a = below.potential.data(),
+          .d_neuron = net.parameters[stage - 1].d_neuron,
+          .potential = below.potential.data(),
+          .times = net.times(stage - 1),
+          .mask = net.dropout(stage - 1) ? below.mask.data() : nullptr,
+          .scale = source_of(net, stage, true).scale,
+          .neuron = net.neuron(stage - 1)};
+}
+
+// += the gradients of weights and bias of a stage, of n images from the first of the block on if it waits.
+void weight_gradients(NetworkState& net, size_t stage, const float* gradient, int n, bool counted) {
+  const StageShape& s = net.plan.stages[stage];
+  const StageParameters& p = net.parameters[stage];
+  const int T = net.plan.spec.timesteps;
+  net.backend->run(WeightGradientTask{.d_weight = p.d_weight,
+                                      .source = source_of(net, stage, true),
+                                      .gradient = gradient,
+                                      .density = net.stages[stage].density.data(),
+                                      .counted = counted,
+                                      .n = n,
+                                      .timesteps = T,
+                                      .shape = s});
+  if (s.bias)
+    net.backend->run(BiasGradientTask{.d_bias = p.d_bias, .gradient = gradient, .n = n, .timesteps = T, .shape = s});
 }
 
 }  // namespace
@@ -47,46 +99,53 @@ Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
-SpikeSource snn_source(NetworkState& net, size_t stage, bool train) {
-  SpikeSource source;
+SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train) {
   const StageShape& s = net.plan.stages[stage];
-  source.scale = 1.0f / float(s.pool * s.pool);
-  if (stage == 0) {
-    const Encoder encoder = net.plan.spec.encoder;
-    const bool coded = encoder == Encoder::kTtfs || (encoder == Encoder::kHybrid && net.plan.spec.timesteps > 1);
-    if (coded) source.times = net.coded.data();
-    if (encoder == Encoder::kRate) source.rate = net.rate.data();
-    return source;
-  }
-  const bool dropped = train && net.dropout(stage - 1);
-  source.times = dropped ? net.sent(stage - 1) : net.times(stage - 1);
-  if (dropped) source.scale /= 1 - net.plan.stages[stage - 1].dropout;
-  return source;
+  const StageBuffers& b = net.stages[stage];
+  return {.times = net.times(stage),
+          .potential = train || s.output ? b.potential.data() : nullptr,
+          .density = b.density.data(),
+          .source = source_of(net, stage, train),
+          .weight = net.parameters[stage].weight,
+          .weight_forward = b.forward.data(),
+          .bias = net.bias(stage),
+          .current = stage == 0 && net.plan.needs_analog() ? net.current.data() : nullptr,
+          .current_always = net.plan.encoder().analog == AnalogSteps::kAll,
+          .neuron = net.neuron(stage),
+          .n = n,
+          .shape = s};
 }
 
 Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages,
                    const Stop& stop) {
   Backend& backend = *net.backend;
-  const NetworkSpec& spec = net.plan.spec;
-  backend.encode(net.analog.data(), net.coded.data(), net.rate.data(), pixels, n, first, net.encoding(spec.encoder));
-  const float* current = nullptr;
+  backend.run(EncodeTask{.analog = net.analog.data(),
+                         .times = net.coded.data(),
+                         .rate = net.rate.data(),
+                         .pixels = pixels,
+                         .params = net.encoding(net.plan.spec.encoder),
+                         .n = n,
+                         .first_image = first});
   if (net.plan.needs_analog()) {
-    backend.pack_input(net.stages[0].padded.data(), net.analog.data(), n, net.plan.stages[0]);
-    backend.dense_forward(net.current.data(), net.stages[0].padded.data(), net.parameters[0].weight,
-                          net.stages[0].forward.data(), nullptr, false, n, net.plan.stages[0]);
-    current = net.current.data();
+    const StageShape& s = net.plan.stages[0];
+    const StageBuffers& b = net.stages[0];
+    backend.run(PackInputTask{.packed = b.packed.data(), .src = net.analog.data(), .n = n, .shape = s});
+    backend.run(DenseForwardTask{.out = net.current.data(),
+                                 .packed = b.packed.data(),
+                                 .weight = net.parameters[0].weight,
+                                 .weight_forward = b.forward.data(),
+                                 .n = n,
+                                 .shape = s});
   }
   for (size_t i = 0; i < stages; ++i) {
     if (stop) return aborted();
-    const StageShape& s = net.plan.stages[i];
-    StageBuffers& b = net.stages[i];
-    backend.sort_events(snn_source(net, i, train), n, net.steps, s);
-    backend.spiking_forward(net.times(i), train || s.output ? b.potential.data() : nullptr, net.parameters[i].weight,
-                            b.forward.data(), net.bias(i), i == 0 ? current : nullptr, spec.encoder == Encoder::kDirect,
-                            n, net.neuron(i), s);
+    backend.run(snn_forward_task(net, i, n, train));
     if (train && net.dropout(i)) {
-      backend.dropout_mask(b.mask.data(), spec.seed, net.inputs.data(), first, n, s);
-      backend.apply_mask(net.sent(i), net.times(i), b.mask.data(), n * s.out_size());
+      backend.run(net.dropout_mask(i, n, first));
+      backend.run(MaskTimesTask{.to = net.sent(i),
+                                .times = net.times(i),
+                                .mask = net.stages[i].mask.data(),
+                                .count = n * net.plan.stages[i].out_size()});
     }
   }
   return Status::success();
@@ -100,37 +159,39 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
-    const SpikeSource source = snn_source(net, i, true);
-    float* gradient = net.plan.waits(i) ? b.gradient.data() + net.waiting * T * s.grad_step() : net.gradient.data();
-    backend.accumulate_gradient(gradient, b.potential.data(), n, i > 0, net.neuron(i), s);
-    if (!net.plan.waits(i)) {
-      backend.weight_gradient(p.d_weight, source, gradient, n, T, s);
-      if (s.bias) backend.bias_gradient(p.d_bias, gradient, n, T, s);
-    }
-    if (i > 0) {
-      backend.input_gradient(net.stages[i - 1].potential.data(), b.potential.data(), p.weight, b.backward.data(),
-                             net.times(i - 1), net.dropout(i - 1) ? net.stages[i - 1].mask.data() : nullptr,
-                             source.scale, n, net.neuron(i), net.neuron(i - 1), net.plan.stages[i - 1], s,
-                             net.parameters[i - 1].d_neuron);
-    } else if (net.plan.needs_analog()) {
-      backend.analog_gradient(net.current.data(), gradient, net.plan.spec.encoder == Encoder::kDirect, n, T, s);
-      backend.dense_weight_gradient(p.d_weight, b.padded.data(), net.current.data(), n, s);
-    }
+    const bool waits = net.plan.waits(i);
+    float* gradient = waits ? b.gradient.data() + net.waiting * T * s.grad_step() : net.gradient.data();
+    b.backward_choice = backend.run(SpikingBackwardTask{.gradient = gradient,
+                                                        .below = receivers(net, i),
+                                                        .a = b.potential.data(),
+                                                        .weight = p.weight,
+                                                        .weight_backward = b.backward.data(),
+                                                        .neuron = net.neuron(i),
+                                                        .last = b.backward_choice,
+                                                        .n = n,
+                                                        .shape = s});
+    if (!waits) weight_gradients(net, i, gradient, n, true);
+    if (i > 0 || !net.plan.needs_analog()) continue;
+    backend.run(AnalogGradientTask{.d_current = net.current.data(),
+                                   .gradient = gradient,
+                                   .sum_steps = net.plan.encoder().analog == AnalogSteps::kAll,
+                                   .n = n,
+                                   .timesteps = T,
+                                   .shape = s});
+    backend.run(DenseWeightGradientTask{
+        .d_weight = p.d_weight, .packed = b.packed.data(), .d_out = net.current.data(), .n = n, .shape = s});
   }
   net.waiting += n;
   return Status::success();
 }
 
 void snn_end_block(NetworkState& net) {
-  const int n = int(net.waiting), T = net.plan.spec.timesteps;
+  const int n = int(net.waiting);
   net.waiting = 0;
-  for (size_t i = net.plan.stages.size(); i-- > 1;) {
-    if (!net.plan.waits(i)) continue;
-    const StageShape& s = net.plan.stages[i];
-    const float* gradient = net.stages[i].gradient.data();
-    net.backend->weight_gradient(net.parameters[i].d_weight, snn_source(net, i, true), gradient, n, T, s);
-    if (s.bias) net.backend->bias_gradient(net.parameters[i].d_bias, gradient, n, T, s);
-  }
+  // Of a block of one chunk the forward pass has counted what fires.
+  const bool counted = n <= net.plan.chunk;
+  for (size_t i = net.plan.stages.size(); i-- > 1;)
+    if (net.plan.waits(i)) weight_gradients(net, i, net.stages[i].gradient.data(), n, counted);
 }
 
 }  // namespace onespike

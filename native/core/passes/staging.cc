@@ -44,9 +44,16 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t room) {
   if (Status status = net.indices.ensure(room); !status.ok()) return status;
   net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
   const Dataset& data = *rows.data;
-  net.backend->draw_batch({resident->pixels.data(), resident->labels.data(), data.channels, data.height, data.width,
-                           net.indices.data(), n, rows.augment, net.pixels.data(),
-                           data.labels.empty() ? nullptr : net.labels.data()});
+  net.backend->run(DrawTask{.pixels = resident->pixels.data(),
+                            .labels = resident->labels.data(),
+                            .channels = data.channels,
+                            .height = data.height,
+                            .width = data.width,
+                            .indices = net.indices.data(),
+                            .n = n,
+                            .augment = rows.augment,
+                            .to_pixels = net.pixels.data(),
+                            .to_labels = data.labels.empty() ? nullptr : net.labels.data()});
   return Status::success();
 }
 

@@ -32,21 +32,25 @@ void read_out(NetworkState& net, const StepKind& kind, const StagedBatch& batch,
   const size_t last = net.plan.stages.size() - 1;
   const StageShape& s = net.plan.stages[last];
   const NetworkSpec& spec = net.plan.spec;
-  ReadoutTask task;
-  task.params.timesteps = spec.timesteps, task.params.alpha = spec.alpha, task.params.beta = spec.beta;
-  task.params.surrogate = {spec.surrogate, spec.gamma, spec.kappa};
-  task.neuron = net.parameters[last].neuron;
-  task.spiking = kind.mode == Mode::kSnn;
-  task.values = task.spiking ? net.stages[last].potential.data() : net.stages[last].activation.data();
-  task.labels = batch.labels ? batch.labels + first : nullptr;
-  task.share = 1.0 / double(batch.count);
-  task.backward = kind.backward;
-  task.d_values = net.d_activation[0].data();
-  task.d_neuron = net.parameters[last].d_neuron;
-  task.logits = net.logits.data() + first * s.out_c;
-  task.times = task.spiking ? net.times(last) : nullptr;
-  task.result = net.result.data();
-  net.backend->read_out(task, n, s);
+  const bool spiking = kind.mode == Mode::kSnn;
+  net.backend->run(
+      ReadoutTask{.params = {.timesteps = spec.timesteps,
+                             .alpha = spec.alpha,
+                             .beta = spec.beta,
+                             .surrogate = {spec.surrogate, spec.gamma, spec.kappa}},
+                  .neuron = net.parameters[last].neuron,
+                  .spiking = spiking,
+                  .values = spiking ? net.stages[last].potential.data() : net.stages[last].activation.data(),
+                  .labels = batch.labels ? batch.labels + first : nullptr,
+                  .share = 1.0 / double(batch.count),
+                  .backward = kind.backward,
+                  .d_values = net.d_activation[0].data(),
+                  .d_neuron = net.parameters[last].d_neuron,
+                  .logits = net.logits.data() + first * s.out_c,
+                  .times = spiking ? net.times(last) : nullptr,
+                  .result = net.result.data(),
+                  .n = n,
+                  .shape = s});
 }
 
 // Spike times of the chunk and potentials of the output layer, for who asked.
@@ -78,15 +82,18 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   const std::vector<StageShape>& stages = net.plan.stages;
   static_assert(offsetof(StepResult, finite) + sizeof(StepResult::finite) == sizeof(StepResult),
                 "what comes before `finite` is zeroed");
-  backend.zero(net.result.data(), offsetof(StepResult, finite));
-  backend.zero(net.spikes.data(), stages.size() * sizeof(int64_t));
-  for (size_t i = 0; i < stages.size(); ++i)
+  backend.run(ZeroTask{net.result.data(), offsetof(StepResult, finite)});
+  backend.run(ZeroTask{net.spikes.data(), stages.size() * sizeof(int64_t)});
+  for (size_t i = 0; i < stages.size(); ++i) {
+    net.stages[i].backward_choice = {};
     if (net.stages[i].forward.data())
-      backend.pack_forward(net.stages[i].forward.data(), net.parameters[i].weight, stages[i]);
+      backend.run(PackForwardTask{net.stages[i].forward.data(), net.parameters[i].weight, stages[i]});
+  }
   if (!kind.backward) return;
   net.parameters.zero_gradients();
   for (size_t i = 1; i < stages.size(); ++i)
-    backend.pack_backward(net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]);
+    backend.run(
+        PackBackwardTask{net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]});
 }
 
 Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
@@ -107,7 +114,7 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
     if (!status.ok()) return status;
     read_out(net, kind, batch, first, n);
     for (size_t i = 0; spiking && i + 1 < net.plan.stages.size(); ++i)
-      backend.count_events(net.spikes.data() + i, net.times(i), n * net.plan.stages[i].out_size());
+      backend.run(CountEventsTask{net.spikes.data() + i, net.times(i), n * net.plan.stages[i].out_size()});
     if (kind.traced) fetch_trace(net, first, n, *out);
     if (!kind.backward) continue;
     status = spiking ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
@@ -116,7 +123,7 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
   }
   if (kind.backward) {
     net.parameters.squared_norm(&net.result.data()->squared_norm);
-    backend.finish_gradient(net.result.data(), net.inputs.data());
+    backend.run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
@@ -128,8 +135,8 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
 int find_bad_layer(NetworkState& net, const StepKind& kind) {
   const auto finite = [&](const float* values, int64_t count) {
     StepResult sum;
-    net.backend->zero(net.result.data(), sizeof sum);
-    net.backend->squared_norm(&net.result.data()->squared_norm, values, count);
+    net.backend->run(ZeroTask{net.result.data(), sizeof sum});
+    net.backend->run(SquaredNormTask{&net.result.data()->squared_norm, values, count});
     net.backend->download(&sum, net.result.data(), sizeof sum);
     return std::isfinite(sum.squared_norm);
   };

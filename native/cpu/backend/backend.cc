@@ -29,7 +29,8 @@ constexpr int kMaxBlockImages = 256;
 
 }  // namespace
 
-CpuBackend::CpuBackend(int threads, Precision precision) : pool_(threads), precision_(precision) {
+CpuBackend::CpuBackend(const CpuOptions& options)
+    : pool_(options.threads), precision_(options.precision), gradient_kernel_(options.gradient) {
   for (int i = 0; i < pool_.threads(); ++i) workers_.emplace_back(scratch_);
 }
 
@@ -48,12 +49,13 @@ void CpuBackend::upload(void* to, const void* from_host, size_t bytes) {
 }
 void CpuBackend::download(void* to_host, const void* from, size_t bytes) { std::memcpy(to_host, from, bytes); }
 void CpuBackend::copy(void* to, const void* from, size_t bytes) { upload(to, from, bytes); }
-void CpuBackend::zero(void* memory, size_t bytes) {
-  filter_.forget(memory, bytes);
-  const int64_t block = kRange * int64_t(sizeof(float)) * 8, count = int64_t(bytes);
+KernelChoice CpuBackend::execute(const ZeroTask& task) {
+  filter_.forget(task.memory, task.bytes);
+  const int64_t block = kRange * int64_t(sizeof(float)) * 8, count = int64_t(task.bytes);
   pool_.parallel_for((count + block - 1) / block, [&](int64_t i) {
-    std::memset(static_cast<char*>(memory) + i * block, 0, size_t(std::min(block, count - i * block)));
+    std::memset(static_cast<char*>(task.memory) + i * block, 0, size_t(std::min(block, count - i * block)));
   });
+  return {};
 }
 
 void CpuBackend::release_scratch() {
@@ -65,8 +67,8 @@ void CpuBackend::release_scratch() {
 
 namespace onespike {
 
-std::unique_ptr<Backend> make_cpu_backend(int threads, Precision precision) {
-  return std::make_unique<cpu::CpuBackend>(threads, precision);
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
+  return std::make_unique<cpu::CpuBackend>(options);
 }
 
 }  // namespace onespike

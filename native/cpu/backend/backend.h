@@ -1,4 +1,5 @@
-// The CPU's table of kernels: splits every operation into tasks for the pool. Scratch is kept between calls.
+// The CPU's table of kernels: splits every operation into tasks for the pool. Scratch is kept between calls for its
+// memory, not for its contents.
 #pragma once
 
 #include <functional>
@@ -6,16 +7,16 @@
 
 #include "core/backend/backend.h"
 #include "core/thread_pool.h"
-#include "cpu/events/event_buckets.h"
+#include "cpu/backend/create.h"
 #include "cpu/dense/dense.h"
+#include "cpu/events/event_buckets.h"
 #include "cpu/events/event_lists.h"
-#include "cpu/events/gradient_choice.h"
 #include "cpu/events/gradient_events.h"
 #include "cpu/events/row_events.h"
-#include "cpu/gradient/receiver.h"
-#include "cpu/simd/scratch.h"
 #include "cpu/forward/spike_filter.h"
 #include "cpu/forward/spike_tables.h"
+#include "cpu/gradient/receiver.h"
+#include "cpu/simd/scratch.h"
 
 namespace onespike::cpu {
 
@@ -44,74 +45,59 @@ struct DenseStrides {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(int threads, Precision precision);
-  const char* name() const override { return "cpu"; }
+  explicit CpuBackend(const CpuOptions& options);
   ChunkLimits limits() const override;
 
   void* allocate(size_t bytes) override;
   void release(void* memory) override;
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
-  void zero(void* memory, size_t bytes) override;
   void copy(void* to, const void* from, size_t bytes) override;
   void release_scratch() override;
   int64_t workspace_held() const override { return scratch_.bytes(); }
-
-  void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
-              const EncodeParams& p) override;
-  void draw_batch(const DrawTask& task) override;
-
-  void sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) override;
-  void count_events(int64_t* total, const uint8_t* times, int64_t count) override;
-  void spiking_forward(uint8_t* times, float* potential, const float* weight, const void* weight_forward,
-                       const float* bias, const float* current, bool current_always, int n, const NeuronParams& p,
-                       const StageShape& s) override;
-  void accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p,
-                           const StageShape& s) override;
-  void weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
-                       const StageShape& s) override;
-  void bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) override;
-  void input_gradient(float* potential_below, const float* potential, const float* weight, const void* weight_backward,
-                      const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p,
-                      const NeuronParams& below, const StageShape& below_shape, const StageShape& s,
-                      float* d_neuron_below) override;
-  void analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps,
-                       const StageShape& s) override;
-
-  void pack_input(float* padded, const float* src, int n, const StageShape& s) override;
-  void dense_forward(float* out, const float* padded, const float* weight, const void* weight_forward,
-                     const float* bias, bool relu, int n, const StageShape& s) override;
-  void dense_weight_gradient(float* d_weight, const float* padded, const float* d_out, int n,
-                             const StageShape& s) override;
-  void dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) override;
-  void dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void* weight_backward,
-                            const float* activation, float scale, int n, const StageShape& s) override;
-
-  void read_out(const ReadoutTask& task, int n, const StageShape& s) override;
-  void dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n,
-                    const StageShape& s) override;
-  void apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) override;
-  void apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) override;
-  void begin_batch() override { gradient_choice_.forget(); }
-  KernelChoice last_choice() const override { return choice_; }
   size_t backward_bytes(bool dense, const StageShape& s) const override;
-  void pack_backward(void* to, const float* weight, bool dense, const StageShape& s) override;
-  void squared_norm(double* total, const float* values, int64_t count) override;
-  void finish_gradient(StepResult* result, const StepInputs* inputs) override;
-  void update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
-              OptimizerKind kind, const UpdateParams* p, const StepResult* result) override;
-  void clamp_neurons(float* neurons, int count, const StepResult* result) override;
+
+ protected:
+  KernelChoice execute(const ZeroTask& task) override;
+  KernelChoice execute(const EncodeTask& task) override;
+  KernelChoice execute(const DrawTask& task) override;
+  KernelChoice execute(const DropoutMaskTask& task) override;
+  KernelChoice execute(const MaskTimesTask& task) override;
+  KernelChoice execute(const MaskValuesTask& task) override;
+  KernelChoice execute(const CountEventsTask& task) override;
+  KernelChoice execute(const SpikingForwardTask& task) override;
+  KernelChoice execute(const SpikingBackwardTask& task) override;
+  KernelChoice execute(const WeightGradientTask& task) override;
+  KernelChoice execute(const BiasGradientTask& task) override;
+  KernelChoice execute(const AnalogGradientTask& task) override;
+  KernelChoice execute(const PackInputTask& task) override;
+  KernelChoice execute(const DenseForwardTask& task) override;
+  KernelChoice execute(const DenseWeightGradientTask& task) override;
+  KernelChoice execute(const DenseBiasGradientTask& task) override;
+  KernelChoice execute(const DenseInputGradientTask& task) override;
+  KernelChoice execute(const PackForwardTask& task) override;
+  KernelChoice execute(const PackBackwardTask& task) override;
+  KernelChoice execute(const ReadoutTask& task) override;
+  KernelChoice execute(const SquaredNormTask& task) override;
+  KernelChoice execute(const FinishGradientTask& task) override;
+  KernelChoice execute(const UpdateTask& task) override;
+  KernelChoice execute(const ClampNeuronsTask& task) override;
 
  private:
+  // Three ways through the events of a stage.
   void table_forward(const ForwardTask& forward, int n);
-  void filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n);
-  void linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
-                              const StageShape& s);
-  // Both return the number of tasks, each with its part of the neuron gradients in partial_.
-  int64_t linear_input_gradient(const Receiver& neurons, const float* weight, int n);
-  int64_t conv_input_gradient(const Receiver& neurons, const float* a, const void* weight, bool dense, int n);
+  void event_forward(const ForwardTask& forward, int n);
+  KernelChoice filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n);
+  // The share of the source's neurons that fired.
+  double density_of(const uint8_t* times, int64_t count);
+  // Of a stage whose gradient_events_ are ready: both return the number of tasks, each with its part of the neuron
+  // gradients in partial_.
+  int64_t linear_input_gradient(const Receiver& receiver, const float* weight, int n);
+  int64_t conv_input_gradient(const Receiver& receiver, const float* a, const void* weight, bool dense, int n);
   // Whether the stage's gradient events go in pairs of bf16.
   bool gradient_pairs(const StageShape& s) const;
+  void linear_weight_gradient(const WeightGradientTask& task);
+  void conv_weight_gradient(const WeightGradientTask& task);
   using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
   // The first stage reads images: its products are few and stay in 32 bits.
   Precision precision_of(const StageShape& s) const;
@@ -122,16 +108,15 @@ class CpuBackend final : public Backend {
 
   ThreadPool pool_;
   Precision precision_;
-  ScratchSet scratch_;  // of all members below
+  GradientKernel gradient_kernel_;
+  ScratchSet scratch_;            // of all members below
+  FilterStore filter_{scratch_};  // rounded weights, forgotten when the weights are written
   EventLists forward_events_{scratch_};
-  bool by_tables_ = false;  // how spiking_forward goes through the events that were sorted last
   WindowBits window_bits_{scratch_};
   Scratch<float> tables_{scratch_};
-  FilterStore filter_{scratch_};
   Scratch<float> filter_scalars_{scratch_};
   Scratch<Doubt> doubts_{scratch_};
   GradientEvents gradient_events_{scratch_};
-  GradientChoice gradient_choice_;
   EventBuckets buckets_{scratch_};
   RowEvents row_events_{scratch_};
   std::vector<Worker> workers_;  // one per thread
@@ -140,8 +125,6 @@ class CpuBackend final : public Backend {
   Scratch<double> sums_{scratch_};
   Scratch<int64_t> counts_{scratch_};
   Scratch<float> d_logits_{scratch_};  // of one image
-  KernelChoice choice_;
-  float source_scale_ = 1;
 };
 
 }  // namespace onespike::cpu

@@ -49,13 +49,14 @@ void place(const Piece& piece, const DenseWalk& walk, int64_t source_image, cons
 
 Precision CpuBackend::precision_of(const StageShape& s) const { return s.first ? Precision::kFp32 : precision_; }
 
-void CpuBackend::pack_input(float* packed, const float* src, int n, const StageShape& s) {
+KernelChoice CpuBackend::execute(const PackInputTask& task) {
+  const StageShape& s = task.shape;
   const bool halves = precision_of(s) == Precision::kMixed;
   const int64_t row = int64_t(s.in_w) * s.src_cs;
-  pool_.parallel_for(int64_t(n) * s.in_h, [&](int64_t i) {
-    const float* from = src + i / s.in_h * s.src_size() + i % s.in_h * s.pool * s.src_w * s.src_cs;
-    float* floats = packed + i * row;
-    uint16_t* half = reinterpret_cast<uint16_t*>(packed) + i * row;
+  pool_.parallel_for(int64_t(task.n) * s.in_h, [&](int64_t i) {
+    const float* from = task.src + i / s.in_h * s.src_size() + i % s.in_h * s.pool * s.src_w * s.src_cs;
+    float* floats = task.packed + i * row;
+    uint16_t* half = reinterpret_cast<uint16_t*>(task.packed) + i * row;
     if (s.pool == 1) {
       if (halves) to_bf16(half, from, row);
       else std::memcpy(floats, from, sizeof(float) * row);
@@ -78,6 +79,7 @@ void CpuBackend::pack_input(float* packed, const float* src, int n, const StageS
         else std::memcpy(floats + at, sum, sizeof(float) * count);
       }
   });
+  return {};
 }
 
 void CpuBackend::each_worker(int64_t tasks, int64_t words, const std::function<void(Worker& worker, int64_t i)>& task) {
@@ -115,40 +117,41 @@ void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, c
   });
 }
 
-void CpuBackend::dense_forward(float* out, const float* packed, const float* weight, const void*, const float* bias,
-                               bool relu, int n, const StageShape& s) {
+KernelChoice CpuBackend::execute(const DenseForwardTask& task) {
+  const StageShape& s = task.shape;
   const Precision precision = precision_of(s);
   const int64_t depth = int64_t(s.taps()) * s.src_cs, cells = int64_t(s.in_h) * s.in_w;
   std::vector<DenseTile> tiles;
   for (const Tile& t : tiles_of(s.out_cs))
-    tiles.push_back({weight + t.begin * depth, 0, t.width, t.begin, bias ? bias + t.begin : nullptr});
-  DenseTask task;
-  task.precision = precision, task.a = packed, task.out = out, task.relu = relu;
+    tiles.push_back({task.weight + t.begin * depth, 0, t.width, t.begin, task.bias ? task.bias + t.begin : nullptr});
+  DenseTask product;
+  product.precision = precision, product.a = task.packed, product.out = task.out, product.relu = task.relu;
   PackPanel pack;
   if (precision == Precision::kMixed)
     pack = [&](uint32_t* panel, const DenseTile& tile) { pack_forward_panel(panel, tile.weight, depth, tile.width); };
-  dense_product(task, dense_forward_walk(precision, s), tiles, n, words(cells * s.src_cs, precision),
+  dense_product(product, dense_forward_walk(precision, s), tiles, task.n, words(cells * s.src_cs, precision),
                 {s.out_size(), int64_t(s.out_w) * s.out_cs, s.out_cs}, depth / 2 * kMaxTile, pack);
+  return {};
 }
 
-void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void*,
-                                      const float* activation, float scale, int n, const StageShape& s) {
+KernelChoice CpuBackend::execute(const DenseInputGradientTask& task) {
+  const StageShape& s = task.shape;
   const Precision precision = precision_of(s);
   const int64_t row = int64_t(s.src_w) * s.src_cs;
-  const void* a = d_out;
+  const void* a = task.d_out;
   if (precision == Precision::kMixed) {
-    uint16_t* halves = gradient_halves_.reserve(size_t(n * s.out_size()));
-    pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) {
-      to_bf16(halves + i * s.out_w * s.out_cs, d_out + i * s.out_w * s.out_cs, s.out_w * s.out_cs);
+    uint16_t* halves = gradient_halves_.reserve(size_t(task.n * s.out_size()));
+    pool_.parallel_for(int64_t(task.n) * s.out_h, [&](int64_t i) {
+      to_bf16(halves + i * s.out_w * s.out_cs, task.d_out + i * s.out_w * s.out_cs, s.out_w * s.out_cs);
     });
     a = halves;
   }
   // Cells that the pool drops receive nothing.
   const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
   if (used_h < s.src_h || used_w < s.src_w)
-    pool_.parallel_for(int64_t(n) * s.src_h, [&](int64_t i) {
+    pool_.parallel_for(int64_t(task.n) * s.src_h, [&](int64_t i) {
       const int from = i % s.src_h < used_h ? used_w : 0;
-      std::memset(d_src + i * row + int64_t(from) * s.src_cs, 0, sizeof(float) * (s.src_w - from) * s.src_cs);
+      std::memset(task.d_src + i * row + int64_t(from) * s.src_cs, 0, sizeof(float) * (s.src_w - from) * s.src_cs);
     });
 
   // A linear layer has weights of their own for every cell of its source; without a pool these are one run of channels.
@@ -156,16 +159,18 @@ void CpuBackend::dense_input_gradient(float* d_src, const float* d_out, const fl
   const int taps = s.linear && s.pool > 1 ? s.taps() : 1;
   for (int tap = 0; tap < taps; ++tap)
     for (const Tile& t : tiles_of(s.linear && s.pool == 1 ? s.taps() * s.src_cs : s.src_cs))
-      tiles.push_back({weight, int64_t(tap) * s.src_cs + t.begin, t.width,
+      tiles.push_back({task.weight, int64_t(tap) * s.src_cs + t.begin, t.width,
                        (tap / s.in_w * row + int64_t(tap % s.in_w) * s.src_cs) * s.pool + t.begin, nullptr});
-  DenseTask task;
-  task.precision = precision, task.a = a, task.out = d_src, task.gate = activation;
-  task.scale = scale / float(s.pool * s.pool), task.side = s.pool, task.child_row = row, task.child_column = s.src_cs;
-  dense_product(task, dense_gradient_walk(precision, s), tiles, n, words(s.out_size(), precision),
+  DenseTask product;
+  product.precision = precision, product.a = a, product.out = task.d_src, product.gate = task.activation;
+  product.scale = task.scale / float(s.pool * s.pool), product.side = s.pool;
+  product.child_row = row, product.child_column = s.src_cs;
+  dense_product(product, dense_gradient_walk(precision, s), tiles, task.n, words(s.out_size(), precision),
                 {s.src_size(), s.pool * row, int64_t(s.pool) * s.src_cs}, gradient_panel_words(kMaxTile, precision, s),
                 [&](uint32_t* panel, const DenseTile& tile) {
                   pack_gradient_panel(panel, tile.weight, tile.row, tile.width, precision, s);
                 });
+  return {};
 }
 
 }  // namespace onespike::cpu

@@ -133,8 +133,9 @@ const void* word(const Operand& o, int64_t row, int64_t column, int64_t channel)
 
 }  // namespace
 
-void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, const float* d_out, int n,
-                                       const StageShape& s) {
+KernelChoice CpuBackend::execute(const DenseWeightGradientTask& task) {
+  const StageShape& s = task.shape;
+  const int n = task.n;
   const Precision precision = precision_of(s);
   const bool pairs = precision == Precision::kMixed;
   const Layer l(s);
@@ -151,7 +152,7 @@ void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, con
     const Tile tile = tiles[i / units.size()];
     const WeightUnit& unit = units[i % units.size()];
     const int channels = unit.end - unit.begin;
-    float* out = d_weight + int64_t(tile.begin) * s.taps() * s.src_cs;
+    float* out = task.d_weight + int64_t(tile.begin) * s.taps() * s.src_cs;
     Slab gradient{s.out_size(), l.out_cs, l.out_w, 0, 0, 0, 0, tile.begin, tile.width};
     Slab source{int64_t(l.in_h) * l.in_w * l.cs, l.cs, l.in_w, 0, 0, 0, 0, unit.begin, channels};
     for (int image = 0; image < images; image += chunk_images)
@@ -161,39 +162,42 @@ void CpuBackend::dense_weight_gradient(float* d_weight, const float* packed, con
         source.y = std::clamp(y * l.stride - l.pad, 0, l.in_h);
         source.rows = std::clamp((y + gradient.rows - 1) * l.stride - l.pad + l.kernel_h, source.y, l.in_h) - source.y;
         uint32_t* memory = worker.memory.data();
-        const Operand g = operand(memory, d_out, gradient, pairs, n);
+        const Operand g = operand(memory, task.d_out, gradient, pairs, n);
         const Operand a =
-            pairs ? operand(memory + gradient_words, reinterpret_cast<const uint16_t*>(packed), source, pairs, n)
-                  : operand(memory + gradient_words, packed, source, pairs, n);
-        DenseWeightTask task;
-        task.precision = precision, task.images = gradient.images, task.width = tile.width;
-        task.a_image = a.image, task.a_row = l.stride * a.row, task.a_column = l.stride * a.column;
-        task.g_image = g.image, task.g_row = g.row, task.g_column = g.column;
+            pairs ? operand(memory + gradient_words, reinterpret_cast<const uint16_t*>(task.packed), source, pairs, n)
+                  : operand(memory + gradient_words, task.packed, source, pairs, n);
+        DenseWeightTask block;
+        block.precision = precision, block.images = gradient.images, block.width = tile.width;
+        block.a_image = a.image, block.a_row = l.stride * a.row, block.a_column = l.stride * a.column;
+        block.g_image = g.image, block.g_row = g.row, block.g_column = g.column;
         for (const WeightGroup& group : unit.groups) {
           const int top = std::max(y, group.top);
-          task.rows = std::min(y + gradient.rows, group.bottom) - top;
-          if (task.rows <= 0) continue;
+          block.rows = std::min(y + gradient.rows, group.bottom) - top;
+          if (block.rows <= 0) continue;
           for (const WeightPart& part : group.parts) {
-            task.columns = part.last - part.first, task.depth = part.end - part.begin;
-            task.a = word(a, top * l.stride + group.ky - l.pad - source.y, part.first * l.stride - l.pad, part.begin);
-            task.g = word(g, top - y, part.first, 0);
-            task.d_weight = out + ((int64_t(group.ky) * l.kernel_w + part.begin / channels) * l.cs + unit.begin +
-                                   part.begin % channels) *
-                                      tile.width;
-            dense_weight_block(task);
+            block.columns = part.last - part.first, block.depth = part.end - part.begin;
+            block.a = word(a, top * l.stride + group.ky - l.pad - source.y, part.first * l.stride - l.pad, part.begin);
+            block.g = word(g, top - y, part.first, 0);
+            block.d_weight = out + ((int64_t(group.ky) * l.kernel_w + part.begin / channels) * l.cs + unit.begin +
+                                    part.begin % channels) *
+                                       tile.width;
+            dense_weight_block(block);
           }
         }
       }
   });
+  return {};
 }
 
-void CpuBackend::dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) {
+KernelChoice CpuBackend::execute(const DenseBiasGradientTask& task) {
+  const StageShape& s = task.shape;
   pool_.parallel_for(s.out_cs / kLane, [&](int64_t lane) {
     double sum[kLane] = {};
-    for (int64_t i = 0; i < n * s.out_cells(); ++i)
-      for (int c = 0; c < kLane; ++c) sum[c] += d_out[i * s.out_cs + lane * kLane + c];
-    for (int c = 0; c < kLane; ++c) d_bias[lane * kLane + c] += float(sum[c]);
+    for (int64_t i = 0; i < task.n * s.out_cells(); ++i)
+      for (int c = 0; c < kLane; ++c) sum[c] += task.d_out[i * s.out_cs + lane * kLane + c];
+    for (int c = 0; c < kLane; ++c) task.d_bias[lane * kLane + c] += float(sum[c]);
   });
+  return {};
 }
 
 }  // namespace onespike::cpu

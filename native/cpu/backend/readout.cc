@@ -6,14 +6,15 @@
 
 namespace onespike::cpu {
 
-void CpuBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
+KernelChoice CpuBackend::execute(const ReadoutTask& task) {
+  const StageShape& s = task.shape;
   const int K = s.out_c, T = task.params.timesteps;
   ReadoutParams p = task.params;
   p.threshold = task.neuron[0], p.leak = task.neuron[1];
   const int rows = task.spiking ? T : 1;
   float* const of_image = d_logits_.reserve(size_t(K));
   NeuronGradient d;
-  for (int64_t i = 0; i < n; ++i) {
+  for (int64_t i = 0; i < task.n; ++i) {
     float* u = task.values + i * rows * s.out_cs;
     float* logits = task.logits + i * K;
     for (int k = 0; k < K; ++k) {
@@ -40,9 +41,10 @@ void CpuBackend::read_out(const ReadoutTask& task, int n, const StageShape& s) {
     for (int row = 0; row < rows; ++row)
       std::fill(gradient + row * s.out_cs + K, gradient + (row + 1) * s.out_cs, 0.0f);
   }
-  if (!task.backward || !task.spiking) return;
+  if (!task.backward || !task.spiking) return {};
   task.d_neuron[0] += float(d.threshold);
   task.d_neuron[1] += float(d.leak);
+  return {};
 }
 
 }  // namespace onespike::cpu

@@ -1,8 +1,9 @@
-// From g of a stage to a(t) of the stage below: how the CPU backend splits it into tasks.
+// From a(t) of a stage to g(t) and to a(t) of the stage below: how the CPU backend splits it into tasks.
 #include <algorithm>
 #include <cstring>
 
 #include "cpu/backend/backend.h"
+#include "cpu/events/gradient_choice.h"
 #include "cpu/gradient/accumulate.h"
 #include "cpu/gradient/input_conv.h"
 #include "cpu/gradient/input_linear.h"
@@ -10,56 +11,74 @@
 namespace onespike::cpu {
 namespace {
 
+enum : int { kEvents, kDense };  // KernelChoice::variant
+
 // Source cells that the pool drops receive nothing.
-void zero_dropped(float* potential_below, int n, int timesteps, const StageShape& below, const StageShape& s,
-                  ThreadPool& pool) {
+void zero_dropped(float* a, int n, int timesteps, const StageShape& s, ThreadPool& pool) {
   const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
-  if (used_h == below.out_h && used_w == below.out_w) return;
+  if (used_h == s.src_h && used_w == s.src_w) return;
   pool.parallel_for(int64_t(n) * timesteps, [&](int64_t i) {
-    for (int y = 0; y < below.out_h; ++y) {
+    for (int y = 0; y < s.src_h; ++y) {
       const int from = y < used_h ? used_w : 0;
-      std::memset(potential_below + i * below.out_size() + below.out_cell(y, from), 0,
-                  sizeof(float) * (below.out_w - from) * below.out_cs);
+      std::memset(a + i * s.src_size() + s.src_cell(y, from), 0, sizeof(float) * (s.src_w - from) * s.src_cs);
     }
   });
 }
 
 }  // namespace
 
-void CpuBackend::accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events,
-                                     const NeuronParams& p, const StageShape& s) {
-  const int T = p.timesteps;
-  choice_ = {};
-  if (keep_events) gradient_events_.reserve(n, T, gradient_pairs(s), s);
-  GradientEvents* events = keep_events ? &gradient_events_ : nullptr;
-  const std::vector<Tile> tiles = tiles_of(s.out_cs);
-  const AccumulateTask task{gradient, potential, events, &tiles, &s, p.leak(), n, T};
-  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) { accumulate_row(task, i / s.out_h, int(i % s.out_h)); });
-}
+KernelChoice CpuBackend::execute(const SpikingBackwardTask& task) {
+  const StageShape& s = task.shape;
+  const ReceivingNeurons& below = task.below;
+  const int n = task.n, T = task.neuron.timesteps;
+  const bool halves = gradient_pairs(s);
+  if (below.a) gradient_events_.reserve(n, T, halves, s);
+  const std::vector<Tile> out_tiles = tiles_of(s.out_cs);
+  const AccumulateTask accumulate{.gradient = task.gradient,
+                                  .potential = task.a,
+                                  .events = below.a ? &gradient_events_ : nullptr,
+                                  .tiles = &out_tiles,
+                                  .shape = &s,
+                                  .leak = task.neuron.leak(),
+                                  .n = n,
+                                  .timesteps = T};
+  pool_.parallel_for(int64_t(n) * s.out_h,
+                     [&](int64_t i) { accumulate_row(accumulate, i / s.out_h, int(i % s.out_h)); });
+  if (!below.a) return {};
+  end_part("accumulate_gradient");
 
-void CpuBackend::input_gradient(float* potential_below, const float* potential, const float* weight,
-                                const void* weight_backward, const uint8_t* times_below, const uint8_t* mask,
-                                float scale, int n, const NeuronParams& p, const NeuronParams& below,
-                                const StageShape& below_shape, const StageShape& s, float* d_neuron_below) {
   std::vector<float> exponential;
-  if (below.surrogate.kind == Surrogate::kExponential)
-    for (int distance = 0; distance <= below.timesteps; ++distance)
-      exponential.push_back(exponential_slope(distance, 0, below.surrogate));
-  zero_dropped(potential_below, n, below.timesteps, below_shape, s, pool_);
-  const Receiver task{&s,          &below_shape, NeuronValues(below), p.leak(),          scale,
-                      times_below, mask,         potential_below,     exponential.data()};
+  if (below.neuron.surrogate.kind == Surrogate::kExponential)
+    for (int distance = 0; distance <= T; ++distance)
+      exponential.push_back(exponential_slope(distance, 0, below.neuron.surrogate));
+  if (!below.add) zero_dropped(below.a, n, T, s, pool_);
+  const Receiver receiver{.shape = &s,
+                          .neuron = NeuronValues(below.neuron),
+                          .leak = task.neuron.leak(),
+                          .scale = below.scale,
+                          .times = below.times,
+                          .mask = below.mask,
+                          .potential = below.potential,
+                          .a = below.a,
+                          .add = below.add,
+                          .exponential = exponential.data()};
   const GradientWork work = gradient_events_.total(int64_t(n) * s.out_h);
-  const bool halves = gradient_events_.pairs;
-  const double pairs = double(n) * below.timesteps * double(s.out_size());
+  const double pairs = double(n) * T * double(s.out_size());
   // A linear layer waits for its weights either way.
-  const bool dense = !s.linear && gradient_choice_.dense(work, pairs, halves, s);
-  const int64_t tasks = s.linear ? linear_input_gradient(task, weight, n)
-                                 : conv_input_gradient(task, potential, weight_backward, dense, n);
-  choice_ = {dense ? halves ? "bf16 dense" : "dense" : halves ? "bf16 events" : "events", double(work.covered) / pairs};
+  const bool dense = !s.linear && (gradient_kernel_ == GradientKernel::kMeasured
+                                       ? prefers_dense(work, pairs, halves, task.last.variant == kDense, s)
+                                       : gradient_kernel_ == GradientKernel::kDense);
+  const int64_t tasks = s.linear ? linear_input_gradient(receiver, task.weight, n)
+                                 : conv_input_gradient(receiver, task.a, task.weight_backward, dense, n);
   NeuronGradient d;
   for (int64_t i = 0; i < tasks; ++i) d.threshold += partial_.data()[i].threshold, d.leak += partial_.data()[i].leak;
-  d_neuron_below[0] += float(d.threshold);
-  d_neuron_below[1] += float(d.leak);
+  below.d_neuron[0] += float(d.threshold);
+  below.d_neuron[1] += float(d.leak);
+  return {.kernel = dense    ? halves ? "bf16 dense" : "dense"
+                    : halves ? "bf16 events"
+                             : "events",
+          .density = double(work.covered) / pairs,
+          .variant = dense ? kDense : kEvents};
 }
 
 int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const float* a, const void* weight, bool dense,
@@ -115,8 +134,9 @@ size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {
 }
 
 // Tile of source channels, tap in the order of backward_taps, output channel, source channel in the tile.
-void CpuBackend::pack_backward(void* to, const float* weight, bool dense, const StageShape& s) {
-  if (backward_bytes(dense, s) == 0) return;
+KernelChoice CpuBackend::execute(const PackBackwardTask& task) {
+  const StageShape& s = task.shape;
+  if (backward_bytes(task.dense, s) == 0) return {};
   const std::vector<int> order_y = backward_taps(s.kernel_h, s.stride), order_x = backward_taps(s.kernel_w, s.stride);
   const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs);
   const bool pairs = gradient_pairs(s);
@@ -127,17 +147,21 @@ void CpuBackend::pack_backward(void* to, const float* weight, bool dense, const 
     const int64_t at = (int64_t(source.begin) * s.taps() + int64_t(position) * source.width) * s.out_cs;
     std::vector<float> block(pairs ? size_t(source.width) * kMaxTile : 0);
     for (const Tile& out : outputs) {
-      float* rows = pairs ? block.data() : static_cast<float*>(to) + at + int64_t(out.begin) * source.width;
+      float* rows = pairs ? block.data() : static_cast<float*>(task.to) + at + int64_t(out.begin) * source.width;
       for (int c = 0; c < source.width; ++c) {
         const float* from =
-            weight + int64_t(out.begin) * s.taps() * s.src_cs + (tap * s.src_cs + source.begin + c) * out.width;
+            task.weight + int64_t(out.begin) * s.taps() * s.src_cs + (tap * s.src_cs + source.begin + c) * out.width;
         for (int o = 0; o < out.width; ++o) rows[int64_t(o) * source.width + c] = from[o];
       }
       if (pairs)
-        pack_gradient_halves(static_cast<uint16_t*>(to) + at + int64_t(out.begin) * source.width, rows,
+        pack_gradient_halves(static_cast<uint16_t*>(task.to) + at + int64_t(out.begin) * source.width, rows,
                              int64_t(out.width) * source.width, source.width);
     }
   });
+  return {};
 }
+
+// The kernels of forward passes read the weights as they are.
+KernelChoice CpuBackend::execute(const PackForwardTask&) { return {}; }
 
 }  // namespace onespike::cpu

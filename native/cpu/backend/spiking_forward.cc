@@ -128,43 +128,60 @@ StepRange steps_with_input(const ForwardTask& task, int64_t list) {
   return steps;
 }
 
-void CpuBackend::sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) {
-  source_scale_ = source.scale;
-  choice_ = {};
-  by_tables_ = false;
-  if (source.times && fits_tables(s)) {
-    int64_t fired = 0;
-    count_events(&fired, source.times, n * s.src_size());
-    const double density = double(fired) / (double(n) * double(s.src_size()));
-    by_tables_ = tables_pay(density, timesteps, s);
-    choice_ = {by_tables_ ? "tables" : "events", density};
-  }
-  if (by_tables_) window_bits_.build(source.times, n, timesteps, s, pool_);
-  else forward_events_.sort(source, n, timesteps, s, pool_);
+double CpuBackend::density_of(const uint8_t* times, int64_t count) {
+  int64_t fired = 0;
+  execute(CountEventsTask{&fired, times, count});
+  return double(fired) / double(count);
 }
 
-void CpuBackend::spiking_forward(uint8_t* times, float* potential, const float* weight, const void*, const float* bias,
-                                 const float* current, bool current_always, int n, const NeuronParams& p,
-                                 const StageShape& s) {
+KernelChoice CpuBackend::execute(const SpikingForwardTask& task) {
+  const StageShape& s = task.shape;
+  const int n = task.n, T = task.neuron.timesteps;
   const std::vector<Window> window_x =
       s.linear ? std::vector<Window>{{0, 1, 0}} : forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad);
-  const ForwardTask task{&forward_events_, &s,    weight,   window_x.data(),
-                         NeuronValues(p),  bias,  current,  current_always,
-                         source_scale_,    times, potential};
-  if (by_tables_) return table_forward(task, n);
-  const bool filter = !potential && !current && forward_events_.kind() != EventKind::kValued &&
+  const ForwardTask forward{.events = &forward_events_,
+                            .shape = &s,
+                            .weight = task.weight,
+                            .window_x = window_x.data(),
+                            .neuron = NeuronValues(task.neuron),
+                            .bias = task.bias,
+                            .current = task.current,
+                            .current_always = task.current_always,
+                            .scale = task.source.scale,
+                            .times = task.times,
+                            .potential = task.potential};
+  KernelChoice choice;
+  if (task.source.times && fits_tables(s)) {
+    const double density = density_of(task.source.times, n * s.src_size());
+    const bool tables = tables_pay(density, T, s);
+    choice = {.kernel = tables ? "tables" : "events", .density = density};
+    if (tables) {
+      window_bits_.build(task.source.times, n, T, s, pool_);
+      end_part("sort_events");
+      table_forward(forward, n);
+      return choice;
+    }
+  }
+  forward_events_.sort(task.source, n, T, s, pool_);
+  end_part("sort_events");
+  const bool filter = !task.potential && !task.current && forward_events_.kind() != EventKind::kValued &&
                       (!s.linear || n >= kLinearBatch) &&
                       int64_t(s.taps()) * s.src_cs * s.pool * s.pool <= kFilterEvents;
-  choice_ = {};
   if (const FilterWeights* rounded =
-          filter ? filter_.of(weight, forward_events_.kind() == EventKind::kCounted, n, s, pool_) : nullptr)
-    return filter_forward(task, *rounded, n);
+          filter ? filter_.of(task.weight, forward_events_.kind() == EventKind::kCounted, n, s, pool_) : nullptr)
+    return filter_forward(forward, *rounded, n);
+  event_forward(forward, n);
+  return choice;
+}
+
+void CpuBackend::event_forward(const ForwardTask& forward, int n) {
+  const StageShape& s = *forward.shape;
   const std::vector<Tile> tiles = forward_tiles(s, sizeof(float));
   const int64_t rows = int64_t(n) * s.out_h;
-  each_tile(pool_, weight, tiles, parts_of(rows, tiles, pool_.threads()), rows, s,
+  each_tile(pool_, forward.weight, tiles, parts_of(rows, tiles, pool_.threads()), rows, s,
             [&](int64_t, const Tile& tile, int64_t begin, int64_t end) {
               for (int64_t row = begin; row < end; ++row)
-                spiking_forward_row(task, tile, row / s.out_h, int(row % s.out_h));
+                spiking_forward_row(forward, tile, row / s.out_h, int(row % s.out_h));
             });
 }
 
@@ -183,7 +200,7 @@ void CpuBackend::table_forward(const ForwardTask& forward, int n) {
             });
 }
 
-void CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n) {
+KernelChoice CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n) {
   const StageShape& s = *exact.shape;
   const NeuronValues& p = exact.neuron;
   const float T = float(p.timesteps);
@@ -216,8 +233,9 @@ void CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& r
                 found = 0;
               }
             });
-  choice_ = {"filter", double(all_doubts) / (double(n) * double(s.out_size() / kLane))};
-  if (s.linear && choice_.density > kLinearDoubts) filter_.postpone(exact.weight);
+  const double share = double(all_doubts) / (double(n) * double(s.out_size() / kLane));
+  if (s.linear && share > kLinearDoubts) filter_.postpone(exact.weight);
+  return {.kernel = "filter", .density = share};
 }
 
 }  // namespace onespike::cpu

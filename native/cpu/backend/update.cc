@@ -8,7 +8,9 @@
 
 namespace onespike::cpu {
 
-void CpuBackend::squared_norm(double* total, const float* values, int64_t count) {
+KernelChoice CpuBackend::execute(const SquaredNormTask& task) {
+  const int64_t count = task.count;
+  const float* values = task.values;
   double* sums = sums_.reserve(size_t(ranges(count)));
   pool_.parallel_for(ranges(count), [&](int64_t i) {
     // Independent partial sums, so that the compiler may keep several additions in flight.
@@ -22,30 +24,37 @@ void CpuBackend::squared_norm(double* total, const float* values, int64_t count)
   });
   double sum = 0;
   for (int64_t i = 0; i < ranges(count); ++i) sum += sums[i];
-  *total += sum;
+  *task.total += sum;
+  return {};
 }
 
-void CpuBackend::finish_gradient(StepResult* result, const StepInputs* inputs) {
-  const double norm = std::sqrt(result->squared_norm);
-  result->gradient_scale = clip_scale(norm, inputs->clip_norm);
-  result->finite = result->finite && std::isfinite(result->loss) && std::isfinite(norm);
+KernelChoice CpuBackend::execute(const FinishGradientTask& task) {
+  StepResult& result = *task.result;
+  const double norm = std::sqrt(result.squared_norm);
+  result.gradient_scale = clip_scale(norm, task.inputs->clip_norm);
+  result.finite = result.finite && std::isfinite(result.loss) && std::isfinite(norm);
+  return {};
 }
 
-void CpuBackend::update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
-                        OptimizerKind kind, const UpdateParams* p, const StepResult* result) {
-  if (!result->finite) return;
-  filter_.forget(weight, size_t(count) * sizeof(float));
-  UpdateParams scaled = *p;
-  scaled.gradient_scale = result->gradient_scale;
-  pool_.parallel_for(ranges(count), [&](int64_t i) {
-    const int64_t at = i * kRange, size = std::min(kRange, count - at);
-    if (kind == OptimizerKind::kSgd) sgd_range(weight + at, gradient + at, slot0 + at, size, scaled);
-    else adam_range(weight + at, gradient + at, slot0 + at, slot1 + at, slot2 + at, size, scaled);
+KernelChoice CpuBackend::execute(const UpdateTask& task) {
+  if (!task.result->finite) return {};
+  filter_.forget(task.weight, size_t(task.count) * sizeof(float));
+  UpdateParams scaled = *task.params;
+  scaled.gradient_scale = task.result->gradient_scale;
+  float* const* slots = task.slots;
+  pool_.parallel_for(ranges(task.count), [&](int64_t i) {
+    const int64_t at = i * kRange, size = std::min(kRange, task.count - at);
+    float* weight = task.weight + at;
+    const float* gradient = task.gradient + at;
+    if (task.kind == OptimizerKind::kSgd) sgd_range(weight, gradient, slots[0] + at, size, scaled);
+    else adam_range(weight, gradient, slots[0] + at, slots[1] + at, slots[2] + at, size, scaled);
   });
+  return {};
 }
 
-void CpuBackend::clamp_neurons(float* neurons, int count, const StepResult* result) {
-  for (int i = 0; result->finite && i < count; ++i) clamp_neuron(neurons + 2 * i);
+KernelChoice CpuBackend::execute(const ClampNeuronsTask& task) {
+  for (int i = 0; task.result->finite && i < task.count; ++i) clamp_neuron(task.neurons + 2 * i);
+  return {};
 }
 
 }  // namespace onespike::cpu

@@ -17,11 +17,16 @@ constexpr int64_t kTasksPerThread = 4;
 
 }  // namespace
 
-void CpuBackend::weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n,
-                                 int timesteps, const StageShape& s) {
-  if (!source.times && !source.rate) return;
-  if (s.linear) return linear_weight_gradient(d_weight, source, gradient, n, timesteps, s);
-  buckets_.sort(source, n, timesteps, s, pool_);
+KernelChoice CpuBackend::execute(const WeightGradientTask& task) {
+  if (!task.source.times && !task.source.rate) return {};
+  if (task.shape.linear) linear_weight_gradient(task);
+  else conv_weight_gradient(task);
+  return {};
+}
+
+void CpuBackend::conv_weight_gradient(const WeightGradientTask& task) {
+  const StageShape& s = task.shape;
+  buckets_.sort(task.source, task.n, task.timesteps, s, pool_);
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const int channels = s.src_cs;
   const int group = int(std::clamp<int64_t>(
@@ -29,20 +34,23 @@ void CpuBackend::weight_gradient(float* d_weight, const SpikeSource& source, con
   const int64_t groups = (channels + group - 1) / group;
   pool_.parallel_for(int64_t(tiles.size()) * groups, [&](int64_t i) {
     const Tile tile = tiles[i / groups];
-    const GradientTile at(tile, n, timesteps, s);
+    const GradientTile at(tile, task.n, task.timesteps, s);
     const int begin = int(i % groups) * group;
-    const ConvWeightTask task{&buckets_,           &s,
-                              gradient + at.begin, d_weight + int64_t(tile.begin) * s.taps() * s.src_cs,
-                              source.scale,        buckets_.group_images() * at.image};
-    conv_weight_channels(task, tile.width, begin, std::min(begin + group, channels));
+    const ConvWeightTask part{.buckets = &buckets_,
+                              .shape = &s,
+                              .gradient = task.gradient + at.begin,
+                              .d_weight = task.d_weight + int64_t(tile.begin) * s.taps() * s.src_cs,
+                              .scale = task.source.scale,
+                              .group_size = buckets_.group_images() * at.image};
+    conv_weight_channels(part, tile.width, begin, std::min(begin + group, channels));
   });
 }
 
-void CpuBackend::linear_weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n,
-                                        int timesteps, const StageShape& s) {
-  sort_by_row(&row_events_, source, n, timesteps, s, pool_);
+void CpuBackend::linear_weight_gradient(const WeightGradientTask& task) {
+  const StageShape& s = task.shape;
+  sort_by_row(&row_events_, task.source, task.n, task.timesteps, s, pool_);
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
-  const int64_t rows = int64_t(s.taps()) * s.src_cs, gradient_rows = int64_t(n) * timesteps;
+  const int64_t rows = int64_t(s.taps()) * s.src_cs, gradient_rows = int64_t(task.n) * task.timesteps;
   const int64_t split = std::clamp<int64_t>(kTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, rows);
   each_worker(int64_t(tiles.size()) * split, gradient_rows * kMaxTile, [&](Worker& worker, int64_t i) {
     const Tile tile = tiles[i / split];
@@ -50,48 +58,56 @@ void CpuBackend::linear_weight_gradient(float* d_weight, const SpikeSource& sour
     // The tile's columns, together: a power of two apart they would evict each other from the cache.
     float* to = worker.floats();
     for (int64_t row = 0; row < gradient_rows; ++row)
-      std::memcpy(to + row * tile.width, gradient + row * s.out_cs + tile.begin, sizeof(float) * tile.width);
-    linear_weight_rows(
-        {&row_events_, to, d_weight + tile.begin * rows, source.scale, rows * part / split, rows * (part + 1) / split},
-        tile.width);
+      std::memcpy(to + row * tile.width, task.gradient + row * s.out_cs + tile.begin, sizeof(float) * tile.width);
+    linear_weight_rows({.events = &row_events_,
+                        .gradient = to,
+                        .d_weight = task.d_weight + tile.begin * rows,
+                        .scale = task.source.scale,
+                        .begin = rows * part / split,
+                        .end = rows * (part + 1) / split},
+                       tile.width);
   });
 }
 
-void CpuBackend::bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) {
+KernelChoice CpuBackend::execute(const BiasGradientTask& task) {
+  const StageShape& s = task.shape;
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   pool_.parallel_for(int64_t(tiles.size()), [&](int64_t i) {
     const Tile tile = tiles[i];
-    const GradientTile at(tile, n, timesteps, s);
+    const GradientTile at(tile, task.n, task.timesteps, s);
     double sum[kMaxTile] = {};
-    for (int64_t image = 0; image < n; ++image)
-      for (int t = 0; t < timesteps; ++t)
+    for (int64_t image = 0; image < task.n; ++image)
+      for (int t = 0; t < task.timesteps; ++t)
         for (int y = 0; y < s.out_h; ++y)
           for (int x = 0; x < s.out_w; ++x) {
-            const float* cell = gradient + at.begin + image * at.image + t * at.step + (y + s.border_h()) * at.row +
-                                (x + s.border_w()) * at.cell;
+            const float* cell = task.gradient + at.begin + image * at.image + t * at.step +
+                                (y + s.border_h()) * at.row + (x + s.border_w()) * at.cell;
             for (int c = 0; c < tile.width; ++c) sum[c] += cell[c];
           }
-    for (int c = 0; c < tile.width; ++c) d_bias[tile.begin + c] += float(sum[c]);
+    for (int c = 0; c < tile.width; ++c) task.d_bias[tile.begin + c] += float(sum[c]);
   });
+  return {};
 }
 
-void CpuBackend::analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps,
-                                 const StageShape& s) {
+KernelChoice CpuBackend::execute(const AnalogGradientTask& task) {
+  const StageShape& s = task.shape;
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
-  pool_.parallel_for(int64_t(n) * s.out_h, [&](int64_t i) {
+  pool_.parallel_for(int64_t(task.n) * s.out_h, [&](int64_t i) {
     const int64_t image = i / s.out_h, y = i % s.out_h;
     for (const Tile& tile : tiles) {
-      const GradientTile at(tile, n, timesteps, s);
-      const float* row = gradient + at.begin + image * at.image + (y + s.border_h()) * at.row + s.border_w() * at.cell;
+      const GradientTile at(tile, task.n, task.timesteps, s);
+      const float* row =
+          task.gradient + at.begin + image * at.image + (y + s.border_h()) * at.row + s.border_w() * at.cell;
       for (int x = 0; x < s.out_w; ++x) {
-        float* out = d_current + (i * s.out_w + x) * s.out_cs + tile.begin;
+        float* out = task.d_current + (i * s.out_w + x) * s.out_cs + tile.begin;
         const float* from = row + x * at.cell;
         std::memcpy(out, from, sizeof(float) * tile.width);
-        for (int t = 2; sum_steps && t <= timesteps; ++t)
+        for (int t = 2; task.sum_steps && t <= task.timesteps; ++t)
           for (int c = 0; c < tile.width; ++c) out[c] += from[(t - 1) * at.step + c];
       }
     }
   });
+  return {};
 }
 
 }  // namespace onespike::cpu

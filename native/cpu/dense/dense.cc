@@ -9,6 +9,7 @@
 #include <hwy/cache_control.h>
 
 #include "cpu/dense/dense.h"
+#include "cpu/simd/targets.h"
 #include "cpu/gradient/half_rows-inl.h"
 #include "cpu/simd/vector-inl.h"
 

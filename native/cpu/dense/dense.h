@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/spec.h"
+#include "core/backend/values.h"
 #include "ops/shape.h"
 
 namespace onespike::cpu {
@@ -130,11 +130,5 @@ struct GradientCells {
 // out[(i * T + t) * width + lane], t = 0..T-1.
 void dense_gradient_cells(float* out, const GradientCells& cells, const void* panel, int width, int64_t first,
                           int count);
-
-// ---- bf16 instructions
-
-// Whether products of bf16 run on the processor's own instruction (AVX-512 BF16); else they are multiplied as floats,
-// with the same rounding of operands. Results differ in the last bits of the sum.
-bool native_bf16();
 
 }  // namespace onespike::cpu

@@ -1,17 +1,6 @@
 #include "cpu/events/gradient_choice.h"
 
-#include <atomic>
-
-#include "core/backend/backend.h"
-
-namespace onespike {
-namespace {
-
-std::atomic<GradientKernel> forced{GradientKernel::kMeasured};
-
-}  // namespace
-
-namespace cpu {
+namespace onespike::cpu {
 namespace {
 
 // A dense product costs 1 for every pair (neuron, step). An event costs the loading of its weights and something for
@@ -29,17 +18,10 @@ constexpr double kMargin = 1.05;
 
 }  // namespace
 
-bool GradientChoice::dense(const GradientWork& work, double pairs, bool halves, const StageShape& s) {
-  const GradientKernel kernel = forced.load(std::memory_order_relaxed);
-  if (kernel != GradientKernel::kMeasured) return kernel == GradientKernel::kDense;
+bool prefers_dense(const GradientWork& work, double pairs, bool halves, bool was_dense, const StageShape& s) {
   const EventCost cost = s.kernel_w * s.out_cs <= kNearWeights ? kNear : halves ? kFarHalves : kFar;
   const double events = cost.load * double(work.events) + cost.pair * double(work.covered);
-  bool& dense = dense_[s.layer];
-  return dense = dense ? events * kMargin > pairs : events > pairs * kMargin;
+  return was_dense ? events * kMargin > pairs : events > pairs * kMargin;
 }
 
-}  // namespace cpu
-
-void force_gradient_kernel(GradientKernel kernel) { forced = kernel; }
-
-}  // namespace onespike
+}  // namespace onespike::cpu

@@ -2,23 +2,13 @@
 // steps.
 #pragma once
 
-#include <map>
-
 #include "cpu/events/gradient_events.h"
 
 namespace onespike::cpu {
 
-// By the events counted in the very chunk, so that neither threads nor timings have a say.
-class GradientChoice {
- public:
-  // Whether the next chunk of a stage takes the dense product. `pairs` are its neurons times steps, `halves` says
-  // whether bf16 are multiplied.
-  bool dense(const GradientWork& work, double pairs, bool halves, const StageShape& s);
-  // A batch begins.
-  void forget() { dense_.clear(); }
-
- private:
-  std::map<int, bool> dense_;  // what the last chunk of a layer took
-};
+// Whether a chunk of a stage takes the dense product: by the events counted in that very chunk, so that neither threads
+// nor timings have a say. `pairs` are its neurons times steps, `halves` says whether bf16 are multiplied. `was_dense`
+// says what the chunk before in the batch took: there is a hysteresis, and a batch begins without one.
+bool prefers_dense(const GradientWork& work, double pairs, bool halves, bool was_dense, const StageShape& s);
 
 }  // namespace onespike::cpu

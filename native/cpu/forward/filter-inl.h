@@ -50,11 +50,9 @@ struct FilterNeurons {
   // The sums of the integers of the `events` of step t; each may be off by `share` of a unit.
   template <class SumOf>
   HWY_INLINE void step(const SumOf& sum_of, uint32_t events, float share, int t) {
-    const V leak = hn::Set(d, leak_), doubt = hn::Set(d, -1.0f);
-    // As in cpu/forward/lif-inl.h; a neuron in doubt is of no use here either.
-    const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
+    const V leak = hn::Set(d, leak_);
     weighed_ = leak_ * weighed_ + float(events);
-    const V off = hn::Set(d, weighed_ * share), now = hn::Set(d, float(t));
+    const V off = hn::Set(d, weighed_ * share);
 #pragma GCC unroll 16
     for (int v = 0; v < kCount; ++v) {
       const V unit = hn::Load(d, units_ + v * kFloats), sum = sum_of(v);
@@ -67,13 +65,11 @@ struct FilterNeurons {
         rounded_.at[v] = hn::MulAdd(leak, rounded_.at[v], hn::Mul(hn::Set(d, 0x1p-22f), size));
         bound = hn::Add(bound, rounded_.at[v]);
       }
-      const auto ends = hn::Ge(next, hn::Neg(bound));
-      fired.at[v] = hn::IfThenElse(ends, hn::IfThenElse(hn::Gt(next, bound), now, doubt), fired.at[v]);
-      above_.at[v] = hn::IfThenElse(ends, spent, next);
+      lif_fire_within<VectorArithmetic>(above_.at[v], fired.at[v], next, bound, t);
     }
   }
 
-  Block<kCount> fired;  // -1 = in doubt
+  Block<kCount> fired;  // spike times, or kInDoubt
 
  private:
   const float *HWY_RESTRICT units_, *HWY_RESTRICT slacks_, *HWY_RESTRICT drives_;

@@ -1,5 +1,5 @@
-// One step of the neurons of a pixel (docs/MATHEMATICS.md, "The neuron"), for the kernels that sum weights in floats.
-// Compiled once per instruction set.
+// The neurons of a pixel (ops/lif-inl.h), for the kernels that sum weights in floats. Compiled once per instruction
+// set.
 #if defined(ONESPIKE_CPU_LIF_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONESPIKE_CPU_LIF_INL_H_
 #undef ONESPIKE_CPU_LIF_INL_H_
@@ -46,21 +46,12 @@ struct LifPixel {
   // `sum` of the weights of the events at step t; it becomes the potential.
   HWY_INLINE void step(Block<kCount>& sum, int t) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) sum.at[v] = hn::MulAdd(scale_, sum.at[v], hn::Mul(leak_, u_.at[v]));
+    for (int v = 0; v < kCount; ++v) sum.at[v] = lif_integrate<VectorArithmetic>(u_.at[v], leak_, sum.at[v], scale_);
     if (task_.bias) add_row(sum, task_.bias + channel_);
     if (task_.current && (t == 1 || task_.current_always)) add_row(sum, task_.current + cell_);
     if (task_.potential) store_row(sum, task_.potential + potential_ + (t - 1) * task_.shape->out_size());
-    const V now = hn::Set(d, float(t));
-    // After its spike a neuron's potential is of no use to anyone, not even to the gradient: from minus infinity (or,
-    // without leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what
-    // runs out here.
-    const V spent = hn::Set(d, -std::numeric_limits<float>::infinity());
 #pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) {
-      const auto fires = hn::Gt(sum.at[v], threshold_);
-      fired_.at[v] = hn::IfThenElse(fires, now, fired_.at[v]);
-      u_.at[v] = hn::IfThenElse(fires, spent, sum.at[v]);
-    }
+    for (int v = 0; v < kCount; ++v) lif_fire<VectorArithmetic>(u_.at[v], fired_.at[v], sum.at[v], threshold_, t);
   }
 
   HWY_INLINE void store() const {

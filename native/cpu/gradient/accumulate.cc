@@ -72,7 +72,7 @@ HWY_INLINE void accumulate(const AccumulateTask& task, Tile tile, int64_t image,
   const StageShape& s = *task.shape;
   const int timesteps = task.timesteps;
   const GradientTile at(tile, task.n, timesteps, s);
-  const V factor = hn::Set(d, task.leak);
+  const V leak = hn::Set(d, task.leak);
   const int64_t words = int64_t(s.out_w) * s.out_cs / kLane;
   const float* HWY_RESTRICT from = task.potential + image * timesteps * s.out_size() + s.out_cell(y, 0) + tile.begin;
   float* HWY_RESTRICT to = task.gradient + at.begin + image * at.image;
@@ -92,7 +92,7 @@ HWY_INLINE void accumulate(const AccumulateTask& task, Tile tile, int64_t image,
 #pragma GCC unroll 4
           for (int v = 0; v < kParts; ++v) {
             a.at[v] = hn::Load(d, neurons + t * s.out_size() + v * kFloats);
-            g.at[v] = hn::MulAdd(factor, g.at[v], a.at[v]);
+            g.at[v] = carry_leak<VectorArithmetic>(leak, g.at[v], a.at[v]);
             hn::Store(g.at[v], d, out + t * at.step + v * kFloats);
           }
           if (kEvents) bits[t * words + (int64_t(x) * s.out_cs + tile.begin + c) / kLane] = nonzero(a);

@@ -16,6 +16,7 @@
 #include "cpu/gradient/sums-inl.h"
 #include "cpu/gradient/input_conv.h"
 #include "cpu/gradient/neuron-inl.h"
+#include "cpu/simd/targets.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -69,13 +70,13 @@ HWY_INLINE void add_events(const ConvInputTask& task, int channel, int64_t first
 // The potentials of a cell lie T planes apart: the processor does not see them coming, and waiting for them was a fifth
 // of this kernel.
 HWY_INLINE void prefetch_potentials(const Receiver& task, int channel, int width, const Cell& cell) {
-  const StageShape& below = *task.below;
-  const int pool = task.shape->pool, T = task.neuron.timesteps;
+  const StageShape& s = *task.shape;
+  const int pool = s.pool, T = task.neuron.timesteps;
   for (int i = 0; i < pool; ++i)
     for (int j = 0; j < pool; ++j) {
-      const float* at = task.potential + cell.image * T * below.out_size() +
-                        below.out_cell(cell.y * pool + i, cell.x * pool + j) + channel;
-      for (int t = 0; t < T; ++t, at += below.out_size())
+      const float* at =
+          task.potential + cell.image * T * s.src_size() + s.src_cell(cell.y * pool + i, cell.x * pool + j) + channel;
+      for (int t = 0; t < T; ++t, at += s.src_size())
         for (int lane = 0; lane < width; lane += kLane) hwy::Prefetch(at + lane);
     }
 }
@@ -83,38 +84,28 @@ HWY_INLINE void prefetch_potentials(const Receiver& task, int channel, int width
 template <Surrogate kind>
 HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width, int64_t first, int count,
                                    float* HWY_RESTRICT spikes, NeuronGradient* d_out) {
-  const StageShape &s = *task.shape, &below = *task.below;
+  const StageShape& s = *task.shape;
   const int T = task.neuron.timesteps;
-  const V leak = hn::Set(d, task.leak), scale = hn::Set(d, task.scale), never = hn::Set(d, float(T + 1));
-  Sum d_threshold, d_leak;
+  const V leak = hn::Set(d, task.leak), scale = hn::Set(d, task.scale);
+  NeuronSums sums;
   Cell cell(first, s), ahead(first, s);
   constexpr int kAhead = 2;
   for (int i = 0; i < kAhead; ++i) ahead.next(s);
   for (int index = 0; index < count; ++index, cell.next(s), ahead.next(s), spikes += T * width) {
     if (index + kAhead < count) prefetch_potentials(task, channel, width, ahead);
-    for (int v = 0; v < width; v += kFloats) {
-      V sum = hn::Zero(d);
-      for (int t = T; t >= 1; --t) {
-        float* at = spikes + (t - 1) * width + v;
-        sum = hn::MulAdd(leak, sum, hn::Load(d, at));
-        hn::Store(sum, d, at);
-      }
-    }
+    for (int v = 0; v < width; v += kFloats) carry_leak_back(spikes + v, T, width, leak);
     for (int i = 0; i < s.pool; ++i)
       for (int j = 0; j < s.pool; ++j) {
-        const int y = cell.y * s.pool + i, x = cell.x * s.pool + j;
-        const int64_t neuron = ((cell.image * below.out_h + y) * below.out_w + x) * below.out_cs + channel;
-        float* potential = task.potential + cell.image * T * below.out_size() + below.out_cell(y, x) + channel;
+        const int64_t source = s.src_cell(cell.y * s.pool + i, cell.x * s.pool + j) + channel;
+        const int64_t neuron = cell.image * s.src_size() + source, at = cell.image * T * s.src_size() + source;
         for (int v = 0; v < width; v += kFloats) {
-          const V time = load_bytes(task.times + neuron + v);
-          const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);
+          const V fire_time = load_fire_times(task.times + neuron + v, T);
           const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v)) : scale;
-          neuron_backward<kind>(task, spikes + v, width, share, fire_time, potential + v, d_threshold, d_leak);
+          neuron_backward<kind>(task, spikes + v, width, share, fire_time, at + v, sums);
         }
       }
   }
-  d_out->threshold += d_threshold.total();
-  d_out->leak += d_leak.total();
+  sums.add_to(d_out);
 }
 
 // Wt a(t) by the dense kernels: the backward weights of a tile are a panel as they lie.
@@ -140,18 +131,9 @@ void ConvInputCells(const ConvInputTask& task, Tile tile, int64_t first, int cou
   if (task.dense) multiply_all(task, tile, first, count, spikes);
   else follow_events(task, tile, first, count, spikes);
   const Receiver& n = task.receiver;
-  switch (n.neuron.surrogate.kind) {
-    case Surrogate::kTriangle:
-      return neurons_backward<Surrogate::kTriangle>(n, tile.begin, tile.width, first, count, spikes, d_out);
-    case Surrogate::kExponential:
-      return neurons_backward<Surrogate::kExponential>(n, tile.begin, tile.width, first, count, spikes, d_out);
-    case Surrogate::kRectangular:
-      return neurons_backward<Surrogate::kRectangular>(n, tile.begin, tile.width, first, count, spikes, d_out);
-    case Surrogate::kArctan:
-      return neurons_backward<Surrogate::kArctan>(n, tile.begin, tile.width, first, count, spikes, d_out);
-    case Surrogate::kFastSigmoid:
-      return neurons_backward<Surrogate::kFastSigmoid>(n, tile.begin, tile.width, first, count, spikes, d_out);
-  }
+  with_surrogate(n.neuron.surrogate.kind, [&](auto kind) HWY_ATTR {
+    neurons_backward<kind.value>(n, tile.begin, tile.width, first, count, spikes, d_out);
+  });
 }
 
 void PackGradientHalves(uint16_t* to, const float* rows, int64_t count, int width) {

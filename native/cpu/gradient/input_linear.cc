@@ -63,32 +63,24 @@ template <Surrogate kind, int kWidth>
 HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
                        NeuronGradient* d_out) {
   const Receiver& receiver = task.receiver;
-  const StageShape &s = *receiver.shape, &below = *receiver.below;
+  const StageShape& s = *receiver.shape;
   const int T = receiver.neuron.timesteps;
-  const V leak = hn::Set(d, receiver.leak), scale = hn::Set(d, receiver.scale), never = hn::Set(d, float(T + 1));
-  Sum d_threshold, d_leak;
+  const V leak = hn::Set(d, receiver.leak), scale = hn::Set(d, receiver.scale);
+  NeuronSums total;
   for (int64_t image = 0; image < task.n; ++image) {
     float* HWY_RESTRICT spikes = sums + image * T * kWidth;
     for (int v = 0; v < kWidth; v += kFloats) {
-      V sum = hn::Zero(d);
-      for (int t = T; t >= 1; --t) {
-        sum = hn::MulAdd(leak, sum, hn::Load(d, spikes + (t - 1) * kWidth + v));
-        hn::Store(sum, d, spikes + (t - 1) * kWidth + v);
-      }
+      carry_leak_back(spikes + v, T, kWidth, leak);
       for (int i = 0; i < s.pool; ++i)
         for (int j = 0; j < s.pool; ++j) {
-          const int64_t at = below.out_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
-          const V time = load_bytes(receiver.times + image * below.out_size() + at);
-          const V fire_time = hn::IfThenElse(hn::Eq(time, hn::Zero(d)), never, time);
-          const V share =
-              receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * below.out_size() + at)) : scale;
-          neuron_backward<kind>(receiver, spikes + v, kWidth, share, fire_time,
-                                receiver.potential + image * T * below.out_size() + at, d_threshold, d_leak);
+          const int64_t at = s.src_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
+          const V fire_time = load_fire_times(receiver.times + image * s.src_size() + at, T);
+          const V share = receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * s.src_size() + at)) : scale;
+          neuron_backward<kind>(receiver, spikes + v, kWidth, share, fire_time, image * T * s.src_size() + at, total);
         }
     }
   }
-  d_out->threshold += d_threshold.total();
-  d_out->leak += d_leak.total();
+  total.add_to(d_out);
 }
 
 // The weights of outputs [begin, end), a row of kWidth channels each.
@@ -135,13 +127,8 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
       }
     }
   }
-  switch (task.receiver.neuron.surrogate.kind) {
-    case Surrogate::kTriangle: return finish<Surrogate::kTriangle, kWidth>(task, cell, channel, sums, d_out);
-    case Surrogate::kExponential: return finish<Surrogate::kExponential, kWidth>(task, cell, channel, sums, d_out);
-    case Surrogate::kRectangular: return finish<Surrogate::kRectangular, kWidth>(task, cell, channel, sums, d_out);
-    case Surrogate::kArctan: return finish<Surrogate::kArctan, kWidth>(task, cell, channel, sums, d_out);
-    case Surrogate::kFastSigmoid: return finish<Surrogate::kFastSigmoid, kWidth>(task, cell, channel, sums, d_out);
-  }
+  with_surrogate(task.receiver.neuron.surrogate.kind,
+                 [&](auto kind) HWY_ATTR { finish<kind.value, kWidth>(task, cell, channel, sums, d_out); });
 }
 
 void LinearInputCell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d_out) {

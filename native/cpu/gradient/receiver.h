@@ -9,13 +9,14 @@
 namespace onespike::cpu {
 
 struct Receiver {
-  const StageShape* shape;  // the stage whose events are followed
-  const StageShape* below;  // the stage whose neurons receive
-  NeuronValues neuron;      // of the stage below
+  const StageShape* shape;  // the stage whose events are followed: its source map is that of the neurons
+  NeuronValues neuron;      // those that receive
   float leak, scale;        // of the stage itself; of its source
   const uint8_t* times;
   const uint8_t* mask;
-  float* potential;
+  const float* potential;    // U(t)
+  float* a;                  // a(t), perhaps in its place
+  bool add;                  // to what `a` holds
   const float* exponential;  // table over t_f - t for the time-dependent surrogate
 };
 

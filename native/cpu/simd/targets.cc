@@ -4,8 +4,7 @@
 
 #include <atomic>
 
-#include "core/backend/backend.h"
-#include "cpu/dense/dense.h"
+#include "cpu/simd/targets.h"
 
 namespace hwy {
 

@@ -1,5 +1,5 @@
-// What every kernel file shares, compiled once per instruction set: the vector of floats, the arithmetic policy of the
-// scalar maths in ops/, and the walk over an event list.
+// What every kernel file shares, compiled once per instruction set: the vector of floats, the arithmetic of the
+// formulas in ops/, and the walk over an event list.
 #if defined(ONESPIKE_CPU_VECTOR_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONESPIKE_CPU_VECTOR_INL_H_
 #undef ONESPIKE_CPU_VECTOR_INL_H_
@@ -9,8 +9,10 @@
 
 #include <hwy/highway.h>
 
+#include <cmath>
 #include <type_traits>
 
+#include "ops/lif.h"
 #include "ops/shape.h"
 #include "ops/surrogate.h"
 #include "ops/update.h"
@@ -29,20 +31,35 @@ constexpr int kFloats = int(hn::MaxLanes(D()));  // in one vector: 4, 8 or 16
 // Registers that hold accumulators of a dense block; AVX-512 has 32 vector registers, the others 16.
 constexpr int kDenseVectors = kFloats == 16 ? 4 : 2;
 
-// ops/ arithmetic on vectors.
-struct VectorMath {
+// The arithmetic of ops/ on vectors. A step is a vector of floats like everything else: bytes become and leave floats.
+struct VectorArithmetic {
   using F = V;
+  using Time = V;
+  using Mask = hn::Mask<D>;
+
   static HWY_INLINE V set(double x) { return hn::Set(d, float(x)); }
+  static HWY_INLINE V time(int t) { return hn::Set(d, float(t)); }
+
   static HWY_INLINE V abs(V x) { return hn::Abs(x); }
+  static HWY_INLINE V neg(V x) { return hn::Neg(x); }
   static HWY_INLINE V max(V a, V b) { return hn::Max(a, b); }
   static HWY_INLINE V add(V a, V b) { return hn::Add(a, b); }
   static HWY_INLINE V sub(V a, V b) { return hn::Sub(a, b); }
   static HWY_INLINE V mul(V a, V b) { return hn::Mul(a, b); }
   static HWY_INLINE V div(V a, V b) { return hn::Div(a, b); }
   static HWY_INLINE V sqrt(V a) { return hn::Sqrt(a); }
-  static HWY_INLINE V below(V a, V b, V then) { return hn::IfThenElseZero(hn::Lt(a, b), then); }
+  static HWY_INLINE V mul_add(V a, V b, V c) { return hn::MulAdd(a, b, c); }
+
+  static HWY_INLINE Mask less(V a, V b) { return hn::Lt(a, b); }
+  static HWY_INLINE Mask greater(V a, V b) { return hn::Gt(a, b); }
+  static HWY_INLINE Mask at_least(V a, V b) { return hn::Ge(a, b); }
+  static HWY_INLINE Mask reached(V a, V b) { return hn::Ge(a, b); }
+  static HWY_INLINE V select(Mask which, V yes, V no) { return hn::IfThenElse(which, yes, no); }
+  static HWY_INLINE V select_time(Mask which, V yes, V no) { return hn::IfThenElse(which, yes, no); }
+  static HWY_INLINE V zero_unless(Mask which, V x) { return hn::IfThenElseZero(which, x); }
 };
 
+#include "ops/lif-inl.h"
 #include "ops/surrogate-inl.h"
 #include "ops/update-inl.h"
 

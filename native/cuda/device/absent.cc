@@ -1,6 +1,7 @@
 // What the CUDA room answers in a build without CUDA.
 #include "core/backend/backend.h"
-#include "core/devices.h"
+#include "cuda/device/create.h"
+#include "cuda/device/devices.h"
 
 namespace onespike {
 namespace {

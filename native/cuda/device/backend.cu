@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/devices.h"
+#include "cuda/device/create.h"
+#include "cuda/device/devices.h"
 #include "cuda/device/current_device.h"
 
 namespace onespike::cuda {
@@ -66,8 +67,7 @@ Status CudaBackend::create() {
   device_bytes_ = int64_t(total);
   stream_.note(cudaStreamCreateWithFlags(&stream_.handle, cudaStreamNonBlocking), "cudaStreamCreate");
   staging_.create(stream_);
-  choices_.create(stream_);
-  return finish();
+  return wait();
 }
 
 CudaBackend::~CudaBackend() {
@@ -75,7 +75,6 @@ CudaBackend::~CudaBackend() {
   if (stream_.handle) (void)cudaStreamSynchronize(stream_.handle);
   forget_recordings();
   staging_.destroy();
-  choices_.destroy();
   workspace_.release();
   if (stream_.handle) (void)cudaStreamDestroy(stream_.handle);
   (void)cudaGetLastError();  // of a device that is lost: nobody else should find it
@@ -124,10 +123,11 @@ void CudaBackend::download(void* to_host, const void* from, size_t bytes) {
   if (stream_.error != cudaSuccess) std::memset(to_host, 0, bytes);
 }
 
-void CudaBackend::zero(void* memory, size_t bytes) {
-  if (stream_.error != cudaSuccess) return;
+KernelChoice CudaBackend::execute(const ZeroTask& task) {
+  if (stream_.error != cudaSuccess) return {};
   const OnDevice on(device_);
-  stream_.note(cudaMemsetAsync(memory, 0, bytes, stream_.handle), "cudaMemset");
+  stream_.note(cudaMemsetAsync(task.memory, 0, task.bytes, stream_.handle), "cudaMemset");
+  return {};
 }
 
 void CudaBackend::copy(void* to, const void* from, size_t bytes) {
@@ -138,10 +138,7 @@ void CudaBackend::copy(void* to, const void* from, size_t bytes) {
 }
 
 // The thread that computes stays on the device (current_device.h): kernels are launched without asking again.
-void CudaBackend::begin_batch() {
-  stream_.note(cudaSetDevice(device_), "cudaSetDevice");
-  choices_.forget();
-}
+void CudaBackend::begin_batch() { stream_.note(cudaSetDevice(device_), "cudaSetDevice"); }
 
 int CudaBackend::steps_at_once() const { return kStepsAtOnce; }
 
@@ -162,13 +159,15 @@ int64_t CudaBackend::available_bytes() const {
   return cudaMemGetInfo(&free, &total) == cudaSuccess ? int64_t(free) : -1;
 }
 
-KernelChoice CudaBackend::last_choice() const {
-  if (std::strcmp(choice_.kernel, kByDensity) != 0) return choice_;
-  const OnDevice on(device_);
-  return choices_.read(stream_, decided_layer_, decided_weight_gradient_);
+KernelChoice CudaBackend::resolve(const KernelChoice& choice) {
+  if (!choice.pending) return choice;
+  Choice counted{};
+  download(&counted, choice.pending, sizeof counted);
+  return {.kernel = counted.chosen == Variant::kEvents ? "bf16 events" : "bf16 tensor cores",
+          .density = double(counted.fired) / double(std::max<int64_t>(1, counted.values))};
 }
 
-Status CudaBackend::finish() {
+Status CudaBackend::wait() {
   if (!failed_.ok()) return failed_;
   if (stream_.error == cudaSuccess && stream_.handle) {
     const OnDevice on(device_);
@@ -200,9 +199,9 @@ void CudaBackend::forget_recordings() {
   recordings_.clear();
 }
 
-Status CudaBackend::record(Recording& recording, const std::function<Status()>& enqueue) {
+Status CudaBackend::capture(Recording& recording, const std::function<Status()>& enqueue) {
   stream_.note(cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-  if (stream_.error != cudaSuccess) return finish();
+  if (stream_.error != cudaSuccess) return wait();
   const Status status = enqueue();
   cudaGraph_t graph = nullptr;
   const cudaError_t ended = cudaStreamEndCapture(stream_.handle, &graph);
@@ -218,7 +217,7 @@ Status CudaBackend::record(Recording& recording, const std::function<Status()>& 
   return Status::success();
 }
 
-Status CudaBackend::replay(uint64_t key, const std::function<Status()>& enqueue) {
+Status CudaBackend::record(uint64_t key, const std::function<Status()>& enqueue) {
   if (!failed_.ok()) return failed_;
   const OnDevice on(device_);
   if (recordings_.size() > kMostRecordings) forget_recordings();
@@ -233,7 +232,7 @@ Status CudaBackend::replay(uint64_t key, const std::function<Status()>& enqueue)
   }
   Recording& recording = found->second;
   if (!recording.graph && !recording.refused)
-    if (Status status = record(recording, enqueue); !status.ok()) return status;
+    if (Status status = capture(recording, enqueue); !status.ok()) return status;
   if (!recording.graph) return enqueue();
   stream_.note(cudaGraphLaunch(recording.graph, stream_.handle), "cudaGraphLaunch");
   return Status::success();
@@ -245,9 +244,9 @@ namespace onespike {
 
 Status make_cuda_backend(int device, Precision precision, std::unique_ptr<Backend>* backend) {
   if (Status status = probe_cuda_device(device); !status.ok()) return status;
-  auto made = std::make_unique<cuda::CudaBackend>(device, precision);
-  if (Status status = made->create(); !status.ok()) return status;
-  *backend = std::move(made);
+  auto created = std::make_unique<cuda::CudaBackend>(device, precision);
+  if (Status status = created->create(); !status.ok()) return status;
+  *backend = std::move(created);
   return Status::success();
 }
 

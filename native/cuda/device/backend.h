@@ -48,71 +48,53 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
   Status create();
 
-  const char* name() const override { return "cuda"; }
   ChunkLimits limits() const override;
 
   void* allocate(size_t bytes) override;
   void release(void* memory) override;
   void upload(void* to, const void* from_host, size_t bytes) override;
   void download(void* to_host, const void* from, size_t bytes) override;
-  void zero(void* memory, size_t bytes) override;
   void copy(void* to, const void* from, size_t bytes) override;
-  size_t workspace_bytes(int64_t n, int timesteps, bool backward, const StageShape& s) const override;
+  size_t workspace_bytes(const WorkspaceUse& use) const override;
   bool reserve_workspace(size_t bytes) override;
   int64_t workspace_held() const override { return int64_t(workspace_.bytes()); }
   int64_t available_bytes() const override;
   bool host_memory() const override { return false; }
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
   int steps_at_once() const override;
-  Status replay(uint64_t key, const std::function<Status()>& enqueue) override;
-  Status finish() override;
   void begin_batch() override;
-  KernelChoice last_choice() const override;
-
-  void encode(float* analog, uint8_t* times, int8_t* rate, const uint8_t* pixels, int n, int64_t first_image,
-              const EncodeParams& p) override;
-  void draw_batch(const DrawTask& task) override;
-
-  void sort_events(const SpikeSource& source, int n, int timesteps, const StageShape& s) override;
-  void count_events(int64_t* total, const uint8_t* times, int64_t count) override;
-  void spiking_forward(uint8_t* times, float* potential, const float* weight, const void* weight_forward,
-                       const float* bias, const float* current, bool current_always, int n, const NeuronParams& p,
-                       const StageShape& s) override;
-  void accumulate_gradient(float* gradient, const float* potential, int n, bool keep_events, const NeuronParams& p,
-                           const StageShape& s) override;
-  void weight_gradient(float* d_weight, const SpikeSource& source, const float* gradient, int n, int timesteps,
-                       const StageShape& s) override;
-  void bias_gradient(float* d_bias, const float* gradient, int n, int timesteps, const StageShape& s) override;
-  void input_gradient(float* potential_below, const float* potential, const float* weight, const void* weight_backward,
-                      const uint8_t* times_below, const uint8_t* mask, float scale, int n, const NeuronParams& p,
-                      const NeuronParams& below, const StageShape& below_shape, const StageShape& s,
-                      float* d_neuron_below) override;
-  void analog_gradient(float* d_current, const float* gradient, bool sum_steps, int n, int timesteps,
-                       const StageShape& s) override;
-
-  void pack_input(float* padded, const float* src, int n, const StageShape& s) override;
-  void dense_forward(float* out, const float* padded, const float* weight, const void* weight_forward,
-                     const float* bias, bool relu, int n, const StageShape& s) override;
-  void dense_weight_gradient(float* d_weight, const float* padded, const float* d_out, int n,
-                             const StageShape& s) override;
-  void dense_bias_gradient(float* d_bias, const float* d_out, int n, const StageShape& s) override;
-  void dense_input_gradient(float* d_src, const float* d_out, const float* weight, const void* weight_backward,
-                            const float* activation, float scale, int n, const StageShape& s) override;
-
-  void read_out(const ReadoutTask& task, int n, const StageShape& s) override;
-  void dropout_mask(uint8_t* mask, uint64_t seed, const StepInputs* inputs, int64_t first_image, int n,
-                    const StageShape& s) override;
-  void apply_mask(uint8_t* to, const uint8_t* times, const uint8_t* mask, int64_t count) override;
-  void apply_mask(float* values, const uint8_t* mask, float scale, int64_t count) override;
+  KernelChoice resolve(const KernelChoice& choice) override;
   size_t forward_bytes(const StageShape& s) const override;
-  void pack_forward(void* to, const float* weight, const StageShape& s) override;
   size_t backward_bytes(bool dense, const StageShape& s) const override;
-  void pack_backward(void* to, const float* weight, bool dense, const StageShape& s) override;
-  void squared_norm(double* total, const float* values, int64_t count) override;
-  void finish_gradient(StepResult* result, const StepInputs* inputs) override;
-  void update(float* weight, const float* gradient, float* slot0, float* slot1, float* slot2, int64_t count,
-              OptimizerKind kind, const UpdateParams* p, const StepResult* result) override;
-  void clamp_neurons(float* neurons, int count, const StepResult* result) override;
+  size_t density_bytes() const override { return sizeof(Decision); }
+
+ protected:
+  KernelChoice execute(const ZeroTask& task) override;
+  KernelChoice execute(const EncodeTask& task) override;
+  KernelChoice execute(const DrawTask& task) override;
+  KernelChoice execute(const DropoutMaskTask& task) override;
+  KernelChoice execute(const MaskTimesTask& task) override;
+  KernelChoice execute(const MaskValuesTask& task) override;
+  KernelChoice execute(const CountEventsTask& task) override;
+  KernelChoice execute(const SpikingForwardTask& task) override;
+  KernelChoice execute(const SpikingBackwardTask& task) override;
+  KernelChoice execute(const WeightGradientTask& task) override;
+  KernelChoice execute(const BiasGradientTask& task) override;
+  KernelChoice execute(const AnalogGradientTask& task) override;
+  KernelChoice execute(const PackInputTask& task) override;
+  KernelChoice execute(const DenseForwardTask& task) override;
+  KernelChoice execute(const DenseWeightGradientTask& task) override;
+  KernelChoice execute(const DenseBiasGradientTask& task) override;
+  KernelChoice execute(const DenseInputGradientTask& task) override;
+  KernelChoice execute(const PackForwardTask& task) override;
+  KernelChoice execute(const PackBackwardTask& task) override;
+  KernelChoice execute(const ReadoutTask& task) override;
+  KernelChoice execute(const SquaredNormTask& task) override;
+  KernelChoice execute(const FinishGradientTask& task) override;
+  KernelChoice execute(const UpdateTask& task) override;
+  KernelChoice execute(const ClampNeuronsTask& task) override;
+  Status record(uint64_t key, const std::function<Status()>& enqueue) override;
+  Status wait() override;
 
  private:
   // A step that was met before: run once as it is, then recorded.
@@ -127,13 +109,15 @@ class CudaBackend final : public Backend {
   bool takes_tensor_cores(const StageShape& s, int timesteps) const {
     return precision_ == Precision::kMixed && tensor_core::takes(s, timesteps);
   }
-  bool on_tensor_cores(const StageShape& s, int timesteps);
-  // Whether density decides how it reads the spikes of `source`.
-  bool follows_density(const SpikeSource& source, const StageShape& s, int timesteps) const {
-    return source.times && timesteps <= kEventSteps && takes_tensor_cores(s, timesteps);
+  KernelChoice choice_for(const StageShape& s, int timesteps) const {
+    return {.kernel = takes_tensor_cores(s, timesteps) ? "bf16 tensor cores" : "fp32"};
+  }
+  // Whether density decides how it reads the spikes of `source`: what was counted goes to `density`.
+  bool follows_density(const SpikeSource& source, const void* density, const StageShape& s, int timesteps) const {
+    return density && source.times && timesteps <= kEventSteps && takes_tensor_cores(s, timesteps);
   }
   void* tensor_workspace(int n, int timesteps, const StageShape& s);
-  Status record(Recording& recording, const std::function<Status()>& enqueue);
+  Status capture(Recording& recording, const std::function<Status()>& enqueue);
   void forget(Recording& recording);
   void forget_recordings();
 
@@ -145,15 +129,7 @@ class CudaBackend final : public Backend {
   Staging staging_;
   Workspace workspace_;
   std::map<uint64_t, Recording> recordings_;
-  uint64_t epoch_ = 0;               // counts allocations: recordings hold addresses
-  SpikeSource source_;               // of sort_events
-  const float* gradient_ = nullptr;  // of accumulate_gradient
-  Choices choices_;
-  // Of the operation before. Where density decides only the device knows: the layer, and which of its operations.
-  static constexpr const char* kByDensity = "by density";
-  KernelChoice choice_;
-  int decided_layer_ = 0;
-  bool decided_weight_gradient_ = false;
+  uint64_t epoch_ = 0;  // counts allocations: recordings hold addresses
 };
 
 }  // namespace onespike::cuda

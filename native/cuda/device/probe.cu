@@ -7,7 +7,7 @@
 #include <deque>
 #include <mutex>
 
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "cuda/device/current_device.h"
 #include "cuda/device/launch.h"
 

@@ -50,15 +50,8 @@ __device__ __forceinline__ void store_pair(float* at, float x, float y) {
   *reinterpret_cast<float2*>(at) = make_float2(x, y);
 }
 
-struct ForwardTask {
-  uint8_t* times;
-  float* potential;
-  SpikeSource source;
-  EventRows weight;
-  const float *bias, *current;
-  bool current_always;
-  NeuronParams neuron;
-  StageShape shape;
+struct EventForwardTask : SpikingForwardTask {
+  EventRows rows;
   int64_t cells;  // output cells of all images
   int column_tiles;
 };
@@ -69,17 +62,17 @@ struct Group {
   int channel;  // whose time the lane reads
 
   // `first` is a multiple of 32 below end().
-  __device__ Group(const ForwardTask& task, const Pair& pair, int tap, int first) {
+  __device__ Group(const EventForwardTask& task, const Pair& pair, int tap, int first) {
     const StageShape& s = task.shape;
     const int lane = int(threadIdx.x) % 32;
     if constexpr (kHalves) {  // channels in the order of the slice
       const int slices = (s.src_cs + kSlice - 1) / kSlice;
       const int64_t tile = (int64_t(pair.channel / kColumns) * s.taps() + tap) * slices + first / kSlice;
       channel = first / kSlice * kSlice + slice_channel(first % kSlice + lane);
-      row_ = static_cast<const unsigned char*>(task.weight.halves) + tile * kTileBytes + first % kSlice * kRowBytes;
+      row_ = static_cast<const unsigned char*>(task.rows.halves) + tile * kTileBytes + first % kSlice * kRowBytes;
     } else {
       channel = first + lane;
-      row_ = task.weight.floats + pair.weight(int64_t(tap) * s.src_cs + first);
+      row_ = task.rows.floats + pair.weight(int64_t(tap) * s.src_cs + first);
     }
   }
   __device__ static int end(const StageShape& s) { return kHalves ? round_up(s.src_cs, kSlice) : s.src_cs; }
@@ -98,13 +91,13 @@ struct Group {
 
 // A warp has one output cell; its sums of every step are in shared memory, each lane's own.
 template <bool kHalves>
-__global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(ForwardTask task) {
-  if (task.weight.gate.closed()) return;
+__global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(EventForwardTask task) {
+  if (task.rows.gate.closed()) return;
   const StageShape& s = task.shape;
   const int T = task.neuron.timesteps, lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   const int64_t rows = int64_t(s.taps()) * s.src_cs;
   float2* sums = reinterpret_cast<float2*>(dynamic_shared()) + warp * T * 32 + lane;
-  const float threshold = task.neuron.threshold(), leak = task.neuron.leak();
+  const Lif lif{task.neuron.threshold(), task.neuron.leak()};
   const int64_t tiles = (task.cells + kWarpsOfBlock - 1) / kWarpsOfBlock * task.column_tiles;
   for (int64_t index = blockIdx.x; index < tiles; index += gridDim.x) {
     const int64_t at = index / task.column_tiles * kWarpsOfBlock + warp;
@@ -136,12 +129,12 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(Forward
     const float2 bias = task.bias ? load_pair(task.bias + pair.channel) : make_float2(0, 0);
     const float2 current = task.current ? load_pair(task.current + neuron) : make_float2(0, 0);
     float* potential = task.potential ? task.potential + cell.image * (T - 1) * s.out_size() + neuron : nullptr;
-    NeuronForward first, second;
+    Neuron first, second;
     for (int t = 1; t <= T; ++t) {
       const bool now = t == 1 || task.current_always;
       const float2 sum = sums[(t - 1) * 32];
-      const float u = first.step(t, task.source.scale, sum.x, bias.x, now ? current.x : 0, threshold, leak);
-      const float v = second.step(t, task.source.scale, sum.y, bias.y, now ? current.y : 0, threshold, leak);
+      const float u = lif_step<Float>(first, lif, sum.x, task.source.scale, bias.x, now ? current.x : 0, t);
+      const float v = lif_step<Float>(second, lif, sum.y, task.source.scale, bias.y, now ? current.y : 0, t);
       if (potential) store_pair(potential + (t - 1) * s.out_size(), u, v);
     }
     task.times[neuron] = uint8_t(first.fire_time), task.times[neuron + 1] = uint8_t(second.fire_time);
@@ -227,16 +220,14 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_weight_kernel(EventWei
 
 }  // namespace
 
-void event_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source,
-                           const EventRows& weight, const float* bias, const float* current, bool current_always, int n,
-                           const NeuronParams& p, const StageShape& s) {
-  const int64_t cells = n * s.out_cells();
-  const int column_tiles = (s.out_cs + kPairColumns - 1) / kPairColumns;
-  const ForwardTask task{times, potential, source, weight, bias, current, current_always, p, s, cells, column_tiles};
+void event_spiking_forward(Stream& stream, const SpikingForwardTask& task, const EventRows& weight) {
+  const int64_t cells = task.n * task.shape.out_cells();
+  const int column_tiles = (task.shape.out_cs + kPairColumns - 1) / kPairColumns;
   const int64_t blocks = (cells + kWarpsOfBlock - 1) / kWarpsOfBlock * column_tiles;
   launch(stream, dim3(unsigned(std::min(blocks, kEventBlocks))), dim3(kBlockThreads),
-         size_t(kBlockThreads) * p.timesteps * sizeof(float2), "event_forward",
-         weight.halves ? event_forward_kernel<true> : event_forward_kernel<false>, task);
+         size_t(kBlockThreads) * task.neuron.timesteps * sizeof(float2), "event_forward",
+         weight.halves ? event_forward_kernel<true> : event_forward_kernel<false>,
+         EventForwardTask{task, weight, cells, column_tiles});
 }
 
 size_t event_weight_gradient_bytes(int64_t n, const StageShape& s) {
@@ -244,18 +235,26 @@ size_t event_weight_gradient_bytes(int64_t n, const StageShape& s) {
   return size_t(weight_grid<kPairColumns>(n, s, &part).splits) * size_t(s.weights()) * sizeof(float);
 }
 
-void event_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source,
-                           const EventRows& gradient, int n, int timesteps, const StageShape& s) {
+void event_weight_gradient(Stream& stream, Workspace& workspace, const WeightGradientTask& task,
+                           const EventRows& gradient) {
+  const StageShape& s = task.shape;
+  const int T = task.timesteps;
   int64_t part = 0;
-  const TileGrid grid = weight_grid<kPairColumns>(n, s, &part);
+  const TileGrid grid = weight_grid<kPairColumns>(task.n, s, &part);
   float* parts = workspace.reserve<float>(stream, size_t(grid.splits * s.weights()));
-  const int64_t image_stride =
-      gradient.halves ? tensor_core::GradientRecord(nullptr, timesteps, s).image_stride() : timesteps * s.out_size();
-  const EventWeightTask task{parts, source.times, gradient, image_stride, s, n * s.out_cells(), part, grid};
+  const EventWeightTask kernel{
+      .parts = parts,
+      .times = task.source.times,
+      .gradient = gradient,
+      .image_stride = gradient.halves ? tensor_core::GradientRecord(nullptr, T, s).image_stride() : T * s.out_size(),
+      .shape = s,
+      .depth = task.n * s.out_cells(),
+      .part = part,
+      .grid = grid};
   launch(stream, dim3(unsigned(std::min(grid.tiles(), kEventBlocks))), dim3(kBlockThreads), 0, "event_weight_gradient",
-         gradient.halves ? event_weight_kernel<true> : event_weight_kernel<false>, task);
+         gradient.halves ? event_weight_kernel<true> : event_weight_kernel<false>, kernel);
   each(stream, "event_weight_gradient", s.weights(),
-       AddParts{d_weight, parts, s.weights(), grid.splits, source.scale, gradient.gate});
+       AddParts{task.d_weight, parts, s.weights(), grid.splits, task.source.scale, gradient.gate});
 }
 
 }  // namespace onespike::cuda

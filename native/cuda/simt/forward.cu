@@ -9,14 +9,7 @@
 namespace onespike::cuda {
 namespace {
 
-struct ForwardTask {
-  uint8_t* times;
-  float* potential;
-  SpikeSource source;
-  const float *weight, *bias, *current;
-  bool current_always;
-  NeuronParams neuron;
-  StageShape shape;
+struct TileForwardTask : SpikingForwardTask {
   int64_t cells;   // output cells of all images
   int tile_cells;  // of a tile: its rows are (cell, step)
   TileGrid grid;
@@ -26,19 +19,19 @@ struct ForwardTask {
 // kTileRows steps come in several passes, and the thread keeps the neuron in between.
 template <int kColumns>
 __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks)
-    spiking_forward_kernel(ForwardTask task) {
+    spiking_forward_kernel(TileForwardTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   __shared__ float inputs[kTileRows][kColumns];
   const StageShape& s = task.shape;
   const int T = task.neuron.timesteps;
   const int64_t depth = int64_t(s.taps()) * s.src_cs;
-  const float threshold = task.neuron.threshold(), leak = task.neuron.leak();
+  const Lif lif{task.neuron.threshold(), task.neuron.leak()};
   for (int64_t index = blockIdx.x; index < task.grid.tiles(); index += gridDim.x) {
     const int first_column = int(index % task.grid.column_tiles) * kColumns;
     const int64_t first_cell = index / task.grid.column_tiles * task.tile_cells;
     const int cells = int(min(int64_t(task.tile_cells), task.cells - first_cell));
-    NeuronForward kept;  // with several passes a tile has one cell and this thread one neuron
+    Neuron kept;  // with several passes a tile has one cell and this thread one neuron
     for (int first = 0; first < T; first += kTileRows) {
       const int steps = min(kTileRows, T - first);
       float sums[4][4] = {};
@@ -58,14 +51,14 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
         const int channel = first_column + i % kColumns, local = i / kColumns;
         if (channel >= s.out_cs) continue;
         const int64_t cell = first_cell + local, image = cell / s.out_cells(), neuron = cell * s.out_cs + channel;
-        NeuronForward fresh;
-        NeuronForward& now = T > kTileRows ? kept : fresh;
+        Neuron fresh;
+        Neuron& now = T > kTileRows ? kept : fresh;
         const float bias = task.bias ? task.bias[channel] : 0;
         for (int step = 0; step < steps; ++step) {
           const int t = first + step + 1;
           const float current = task.current && (t == 1 || task.current_always) ? task.current[neuron] : 0;
-          const float u = now.step(t, task.source.scale, inputs[local * steps + step][i % kColumns], bias, current,
-                                   threshold, leak);
+          const float u = lif_step<Float>(now, lif, inputs[local * steps + step][i % kColumns], task.source.scale, bias,
+                                          current, t);
           if (task.potential) task.potential[(image * T + t - 1) * s.out_size() + (neuron - image * s.out_size())] = u;
         }
         task.times[neuron] = uint8_t(now.fire_time);
@@ -75,18 +68,14 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
   }
 }
 
-struct DenseTask {
-  float* out;
-  const float *map, *weight, *bias;
-  bool relu;
-  StageShape shape;
+struct TileDenseTask : DenseForwardTask {
   int64_t cells;
   TileGrid grid;
 };
 
 template <int kColumns>
 __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks)
-    dense_forward_kernel(DenseTask task) {
+    dense_forward_kernel(TileDenseTask task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
@@ -106,7 +95,8 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
             if (first_row + row < task.cells && k + lane < depth) {
               const Cell cell = cell_at(first_row + row, s.out_h, s.out_w);
               const int y = input_at(cell.y, tap.y, s.in_h, s), x = input_at(cell.x, tap.x, s.in_w, s);
-              if (y >= 0 && x >= 0) value = task.map[((cell.image * s.in_h + y) * s.in_w + x) * s.src_cs + tap.channel];
+              if (y >= 0 && x >= 0)
+                value = task.packed[((cell.image * s.in_h + y) * s.in_w + x) * s.src_cs + tap.channel];
             }
             to.a[lane][row] = value;
             any |= value != 0;
@@ -130,32 +120,26 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
 
 }  // namespace
 
-void simt_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source,
-                          const float* weight, const float* bias, const float* current, bool current_always, int n,
-                          const NeuronParams& p, const StageShape& s) {
-  if (source.times && p.timesteps <= kEventSteps)
-    return event_spiking_forward(stream, times, potential, source, {weight, nullptr, {}}, bias, current, current_always,
-                                 n, p, s);
-  with_columns(s.out_cs, [&](auto columns) {
+void simt_spiking_forward(Stream& stream, const SpikingForwardTask& task) {
+  const int T = task.neuron.timesteps;
+  if (task.source.times && T <= kEventSteps) return event_spiking_forward(stream, task, {.floats = task.weight});
+  with_columns(task.shape.out_cs, [&](auto columns) {
     constexpr int kColumns = columns.value;
-    const int64_t cells = n * s.out_cells();
-    const int tile_cells = std::max(1, kTileRows / p.timesteps);
-    const TileGrid grid{(cells + tile_cells - 1) / tile_cells, (s.out_cs + kColumns - 1) / kColumns, 1};
-    const ForwardTask task{times,          potential, source, weight, bias,       current,
-                           current_always, p,         s,      cells,  tile_cells, grid};
+    const int64_t cells = task.n * task.shape.out_cells();
+    const int tile_cells = std::max(1, kTileRows / T);
+    const TileGrid grid{(cells + tile_cells - 1) / tile_cells, (task.shape.out_cs + kColumns - 1) / kColumns, 1};
     launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0,
-           "spiking_forward", spiking_forward_kernel<kColumns>, task);
+           "spiking_forward", spiking_forward_kernel<kColumns>, TileForwardTask{task, cells, tile_cells, grid});
   });
 }
 
-void simt_dense_forward(Stream& stream, float* out, const float* packed, const float* weight, const float* bias,
-                        bool relu, int n, const StageShape& s) {
-  with_columns(s.out_cs, [&](auto columns) {
+void simt_dense_forward(Stream& stream, const DenseForwardTask& task) {
+  with_columns(task.shape.out_cs, [&](auto columns) {
     constexpr int kColumns = columns.value;
-    const TileGrid grid = tile_grid<kColumns>(n * s.out_cells(), s.out_cs);
-    const DenseTask task{out, packed, weight, bias, relu, s, n * s.out_cells(), grid};
+    const int64_t cells = task.n * task.shape.out_cells();
+    const TileGrid grid = tile_grid<kColumns>(cells, task.shape.out_cs);
     launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0,
-           "dense_forward", dense_forward_kernel<kColumns>, task);
+           "dense_forward", dense_forward_kernel<kColumns>, TileDenseTask{task, cells, grid});
   });
 }
 

@@ -96,7 +96,7 @@ struct RateInput {
 };
 
 template <class Input>
-struct WeightGradientTask {
+struct TileWeightTask {
   float* parts;  // one copy of the packed weights per part
   Input input;
   const float* gradient;  // (image, out map)
@@ -107,7 +107,7 @@ struct WeightGradientTask {
 
 template <int kColumns, class Input>
 __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumns>::kBlocks)
-    weight_gradient_kernel(WeightGradientTask<Input> task) {
+    weight_gradient_kernel(TileWeightTask<Input> task) {
   constexpr int kThreads = SimtTile<kColumns>::kThreads;
   __shared__ SimtTile<kColumns> tile;
   const StageShape& s = task.shape;
@@ -164,7 +164,7 @@ void weight_gradient(Stream& stream, Workspace& workspace, const char* name, flo
     int64_t part = 0;
     const TileGrid grid = weight_grid<kColumns>(images, s, &part);
     float* parts = workspace.reserve<float>(stream, size_t(grid.splits * s.weights()));
-    const WeightGradientTask<Input> task{parts, input, gradient, s, images * s.out_cells(), part, grid};
+    const TileWeightTask<Input> task{parts, input, gradient, s, images * s.out_cells(), part, grid};
     launch(stream, dim3(unsigned(std::min(grid.tiles(), kMostBlocks))), dim3(SimtTile<kColumns>::kThreads), 0, name,
            weight_gradient_kernel<kColumns, Input>, task);
     each(stream, name, s.weights(), AddParts{d_weight, parts, s.weights(), grid.splits, scale, {}});
@@ -197,18 +197,16 @@ void simt_input_sums(Stream& stream, float* sums, const float* gradient, const f
   });
 }
 
-void simt_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source,
-                          const float* gradient, int n, int timesteps, const StageShape& s) {
-  if (source.times)
-    event_weight_gradient(stream, workspace, d_weight, source, {gradient, nullptr, {}}, n, timesteps, s);
+void simt_weight_gradient(Stream& stream, Workspace& workspace, const WeightGradientTask& task) {
+  if (task.source.times) event_weight_gradient(stream, workspace, task, {.floats = task.gradient});
   else
-    weight_gradient(stream, workspace, "weight_gradient", d_weight, RateInput{source, timesteps}, gradient,
-                    int64_t(n) * timesteps, source.scale, s);
+    weight_gradient(stream, workspace, "weight_gradient", task.d_weight, RateInput{task.source, task.timesteps},
+                    task.gradient, int64_t(task.n) * task.timesteps, task.source.scale, task.shape);
 }
 
-void simt_dense_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const float* packed,
-                                const float* d_out, int n, const StageShape& s) {
-  weight_gradient(stream, workspace, "dense_weight_gradient", d_weight, MapInput{packed}, d_out, n, 1, s);
+void simt_dense_weight_gradient(Stream& stream, Workspace& workspace, const DenseWeightGradientTask& task) {
+  weight_gradient(stream, workspace, "dense_weight_gradient", task.d_weight, MapInput{task.packed}, task.d_out, task.n,
+                  1, task.shape);
 }
 
 }  // namespace onespike::cuda

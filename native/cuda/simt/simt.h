@@ -1,6 +1,6 @@
 // The products of the CUDA backend in 32-bit floats, without tensor cores: what precision fp32 runs on, what shapes
-// fall back to that the tensor cores do not take, and what those are tested against. Arguments as in
-// core/backend/backend.h.
+// fall back to that the tensor cores do not take, and what those are tested against. Tasks are those of
+// core/backend.
 #pragma once
 
 #include "core/backend/backend.h"
@@ -10,37 +10,30 @@
 
 namespace onespike::cuda {
 
-void simt_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source,
-                          const float* weight, const float* bias, const float* current, bool current_always, int n,
-                          const NeuronParams& p, const StageShape& s);
+void simt_spiking_forward(Stream& stream, const SpikingForwardTask& task);
 // Wt of `gradient` (images, out map), without pool: sums (images, in_h, in_w, src_cs). Time steps count as images.
 void simt_input_sums(Stream& stream, float* sums, const float* gradient, const float* weight, int64_t images,
                      const StageShape& s);
 // Of the workspace of either weight gradient.
 size_t simt_weight_gradient_bytes(int64_t n, int timesteps, const StageShape& s);
-void simt_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source,
-                          const float* gradient, int n, int timesteps, const StageShape& s);
+void simt_weight_gradient(Stream& stream, Workspace& workspace, const WeightGradientTask& task);
 
-void simt_dense_forward(Stream& stream, float* out, const float* packed, const float* weight, const float* bias,
-                        bool relu, int n, const StageShape& s);
-void simt_dense_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const float* packed,
-                                const float* d_out, int n, const StageShape& s);
+void simt_dense_forward(Stream& stream, const DenseForwardTask& task);
+void simt_dense_weight_gradient(Stream& stream, Workspace& workspace, const DenseWeightGradientTask& task);
 
 // The same for spike times, following the events: additions alone, one per event and channel, however many steps there
 // are. The forward pass takes up to kEventSteps.
 constexpr int kEventSteps = 20;
-// The rows that are added: floats as core has them, or the bf16 of tensor_core.h, weights of pack_forward and a
-// GradientRecord.
+// The rows that are added in the place of the task's weights or gradient: floats as core has them, or the bf16 of
+// tensor_core.h, weights of PackForwardTask and a GradientRecord.
 struct EventRows {
   const float* floats = nullptr;
   const void* halves = nullptr;
-  Gate gate;
+  Gate gate = {};
 };
-void event_spiking_forward(Stream& stream, uint8_t* times, float* potential, const SpikeSource& source,
-                           const EventRows& weight, const float* bias, const float* current, bool current_always, int n,
-                           const NeuronParams& p, const StageShape& s);
+void event_spiking_forward(Stream& stream, const SpikingForwardTask& task, const EventRows& weight);
 size_t event_weight_gradient_bytes(int64_t n, const StageShape& s);
-void event_weight_gradient(Stream& stream, Workspace& workspace, float* d_weight, const SpikeSource& source,
-                           const EventRows& gradient, int n, int timesteps, const StageShape& s);
+void event_weight_gradient(Stream& stream, Workspace& workspace, const WeightGradientTask& task,
+                           const EventRows& gradient);
 
 }  // namespace onespike::cuda

@@ -23,7 +23,7 @@ class SpikingEpilogue {
  public:
   using Task = SpikingTask;
   __device__ SpikingEpilogue(const Task& task, const GemmTask& g)
-      : task_(task), g_(g), threshold_(task.neuron.threshold()), leak_(task.neuron.leak()) {}
+      : task_(task), g_(g), lif_{task.neuron.threshold(), task.neuron.leak()} {}
 
   template <int kSteps>
   __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
@@ -34,7 +34,7 @@ class SpikingEpilogue {
     const float2 bias = task_.bias ? *reinterpret_cast<const float2*>(task_.bias + column) : zero;
     const float2 current = task_.current ? *reinterpret_cast<const float2*>(task_.current + at) : zero;
     auto* times = reinterpret_cast<uchar2*>(task_.times + at);
-    NeuronForward first, second;
+    Neuron first, second;
     if (kCarries<kSteps> && g_.first_step > 0) {
       const float2 u = *reinterpret_cast<const float2*>(task_.carry + at);
       const uchar2 fired = *times;
@@ -47,8 +47,8 @@ class SpikingEpilogue {
       const int t = g_.first_step + i + 1;
       if (t > g_.timesteps) break;
       const float2 in = t == 1 || task_.current_always ? current : zero;
-      const float u = first.step(t, task_.scale, v[i][0], bias.x, in.x, threshold_, leak_);
-      const float w = second.step(t, task_.scale, v[i][1], bias.y, in.y, threshold_, leak_);
+      const float u = lif_step<Float>(first, lif_, v[i][0], task_.scale, bias.x, in.x, t);
+      const float w = lif_step<Float>(second, lif_, v[i][1], task_.scale, bias.y, in.y, t);
       if (task_.potential) *reinterpret_cast<float2*>(potential + i * cells * task_.out_cs) = make_float2(u, w);
     }
     *times = {(unsigned char)first.fire_time, (unsigned char)second.fire_time};
@@ -59,7 +59,7 @@ class SpikingEpilogue {
  private:
   const Task& task_;
   const GemmTask& g_;
-  const float threshold_, leak_;
+  const Lif lif_;
 };
 
 struct DenseTask {
@@ -94,37 +94,44 @@ class DenseEpilogue {
 
 namespace tensor_core {
 
-void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source,
-                     const void* weight_forward, const float* bias, const float* current, bool current_always, int n,
-                     const NeuronParams& p, const StageShape& s, const Gate& gate) {
+void spiking_forward(Stream& stream, void* workspace, const SpikingForwardTask& task, const Gate& gate) {
+  const StageShape& s = task.shape;
+  const int n = task.n, T = task.neuron.timesteps;
   const bool one_byte = s.pool == 1;
-  GemmTask g = forward_task(n, p.timesteps, one_byte, s);
-  g.b = weight_forward, g.gate = gate;
+  GemmTask g = forward_task(n, T, one_byte, s);
+  g.b = task.weight_forward, g.gate = gate;
   const int steps = plan_gemm(&g, one_byte);
-  SpikingTask task{times, potential, bias, current, nullptr, current_always, source.scale, p, s.out_cs};
-  if (steps < p.timesteps) task.carry = static_cast<float*>(workspace);
+  SpikingTask epilogue{.times = task.times,
+                       .potential = task.potential,
+                       .bias = task.bias,
+                       .current = task.current,
+                       .carry = steps < T ? static_cast<float*>(workspace) : nullptr,
+                       .current_always = task.current_always,
+                       .scale = task.source.scale,
+                       .neuron = task.neuron,
+                       .out_cs = s.out_cs};
   if (one_byte) {
-    g.a = source.times;
-    task.scale /= kSpikeValue;
+    g.a = task.source.times;
+    epilogue.scale /= kSpikeValue;
   } else {
     auto* counts = reinterpret_cast<uint16_t*>(static_cast<float*>(workspace) + n * s.out_size());
-    make_counts(stream, counts, source.times, n, p.timesteps, s, ChannelOrder::kSlice, gate);
+    make_counts(stream, counts, task.source.times, n, T, s, ChannelOrder::kSlice, gate);
     g.a = counts;
   }
-  for (; g.first_step < p.timesteps; g.first_step += steps) {
-    if (one_byte) launch_steps<true, SpikingEpilogue>(stream, "spiking_forward", g, steps, task);
-    else launch_steps<false, SpikingEpilogue>(stream, "spiking_forward of counts", g, steps, task);
+  for (; g.first_step < T; g.first_step += steps) {
+    if (one_byte) launch_steps<true, SpikingEpilogue>(stream, "spiking_forward", g, steps, epilogue);
+    else launch_steps<false, SpikingEpilogue>(stream, "spiking_forward of counts", g, steps, epilogue);
   }
 }
 
-void dense_forward(Stream& stream, void* workspace, float* out, const float* padded, const void* weight_forward,
-                   const float* bias, bool relu, int n, const StageShape& s) {
-  GemmTask g = forward_task(n, 1, false, s);
+void dense_forward(Stream& stream, void* workspace, const DenseForwardTask& task) {
+  const StageShape& s = task.shape;
+  GemmTask g = forward_task(task.n, 1, false, s);
   plan_gemm(&g, false);
-  make_halves(stream, static_cast<uint16_t*>(workspace), padded, int64_t(n) * s.in_h * s.in_w, s.src_cs,
+  make_halves(stream, static_cast<uint16_t*>(workspace), task.packed, int64_t(task.n) * s.in_h * s.in_w, s.src_cs,
               ChannelOrder::kSlice);
-  g.a = workspace, g.b = weight_forward;
-  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_forward", g, {out, bias, relu, s.out_cs});
+  g.a = workspace, g.b = task.weight_forward;
+  launch_gemm<false, DenseEpilogue, 1>(stream, "dense_forward", g, {task.out, task.bias, task.relu, s.out_cs});
 }
 
 }  // namespace tensor_core

@@ -23,15 +23,12 @@ struct Target {
 };
 
 struct SpikingTask {
-  float* potential;  // of the stage below: U(t) in, a(t) out
-  const uint8_t* times;
-  const uint8_t* mask;  // or null
-  float* carry_sum;     // where one launch does not take all steps: the sum of the launch before, per pooled cell,
-  float* carry_g;       // and g, per cell
-  double2* partial;     // per block: d_threshold, d_leak
-  float scale;
-  const float* neuron;  // of the stage itself
-  NeuronParams below;
+  ReceivingNeurons below;
+  float* carry_sum =
+      nullptr;               // where one launch does not take all steps: the sum of the launch before, per pooled cell,
+  float* carry_g = nullptr;  // and g, per cell
+  double2* partial;          // per block: d_threshold, d_leak
+  const float* neuron;       // of the stage itself
   StageShape shape;
 };
 
@@ -42,8 +39,8 @@ class SpikingEpilogue {
       : task_(task),
         g_(g),
         leak_(task.neuron[1]),
-        leak_below_(task.below.leak()),
-        inverse_(1 / task.below.threshold()) {}
+        leak_below_(task.below.neuron.leak()),
+        inverse_(1 / task.below.neuron.threshold()) {}
 
   template <int kSteps>
   __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
@@ -61,7 +58,7 @@ class SpikingEpilogue {
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i)
 #pragma unroll
-      for (int e = 0; e < 2; ++e) sum[e] = fmaf(leak_, sum[e], v[i][e]), sums[i][e] = sum[e];
+      for (int e = 0; e < 2; ++e) sums[i][e] = sum[e] = carry_leak<Float>(leak_, sum[e], v[i][e]);
     if (carry) carry[0] = sum[0], carry[1] = sum[1];
 #pragma unroll 1  // the sums of the other columns leave few registers
     for (int a = 0; a < s.pool; ++a)
@@ -73,7 +70,7 @@ class SpikingEpilogue {
   // The sums of all threads of the block, in a fixed order.
   __device__ void finish() {
     __shared__ double2 warps[kWarps];
-    double threshold = sums_.d_threshold, leak = sums_.d_leak;
+    double threshold = sums_.threshold, leak = sums_.leak;
 #pragma unroll
     for (int other = 16; other > 0; other /= 2) {
       threshold += __shfl_xor_sync(0xffffffffu, threshold, other);
@@ -91,18 +88,20 @@ class SpikingEpilogue {
   __device__ __forceinline__ void child(int image, int y, int x, int channel, bool last,
                                         const float (&sums)[kSteps][2]) {
     const StageShape& s = task_.shape;
+    const ReceivingNeurons& below = task_.below;
     const int T = g_.timesteps;
     const int64_t step = s.src_size(), cell = (int64_t(y) * s.src_w + x) * s.src_cs + channel, at = image * step + cell;
-    const uchar2 time = *reinterpret_cast<const uchar2*>(task_.times + at);
+    const uchar2 time = *reinterpret_cast<const uchar2*>(below.times + at);
     const int fire_first = time.x ? time.x : T + 1, fire_second = time.y ? time.y : T + 1;
-    float share_first = task_.scale, share_second = task_.scale;
-    if (task_.mask) {
-      const uchar2 mask = *reinterpret_cast<const uchar2*>(task_.mask + at);
+    float share_first = below.scale, share_second = below.scale;
+    if (below.mask) {
+      const uchar2 mask = *reinterpret_cast<const uchar2*>(below.mask + at);
       share_first *= mask.x, share_second *= mask.y;
     }
-    float* potential = task_.potential + int64_t(image) * T * step + cell;
-    NeuronBackward first, second;
-    if (kCarries<kSteps> && task_.carry_g && !last) first.g = task_.carry_g[at], second.g = task_.carry_g[at + 1];
+    const float* potential = below.potential + int64_t(image) * T * step + cell;
+    float* to = below.a + int64_t(image) * T * step + cell;
+    float g_first = 0, g_second = 0;
+    if (kCarries<kSteps> && task_.carry_g && !last) g_first = task_.carry_g[at], g_second = task_.carry_g[at + 1];
     float2 before = make_float2(0, 0);
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i) {
@@ -111,19 +110,20 @@ class SpikingEpilogue {
       const float2 u =
           i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
       before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : make_float2(0, 0);
-      const float a = first.step(t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_, leak_below_,
-                                 task_.below.surrogate, sums_);
-      const float b = second.step(t, sums[i][1] * share_second, u.y, before.y, fire_second, inverse_, leak_below_,
-                                  task_.below.surrogate, sums_);
-      *reinterpret_cast<float2*>(potential + (t - 1) * step) = make_float2(a, b);
+      const float a = neuron_backward(g_first, sums_, t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_,
+                                      leak_below_, below.neuron.surrogate);
+      const float b = neuron_backward(g_second, sums_, t, sums[i][1] * share_second, u.y, before.y, fire_second,
+                                      inverse_, leak_below_, below.neuron.surrogate);
+      auto* out = reinterpret_cast<float2*>(to + (t - 1) * step);
+      *out = below.add ? make_float2(out->x + a, out->y + b) : make_float2(a, b);
     }
-    if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = first.g, task_.carry_g[at + 1] = second.g;
+    if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = g_first, task_.carry_g[at + 1] = g_second;
   }
 
   const Task& task_;
   const GemmTask& g_;
   const float leak_, leak_below_, inverse_;
-  NeuronGradient sums_;  // of all neurons of the thread
+  NeuronSums sums_;  // of all neurons of the thread
 };
 
 // d_neuron += the partial sums, in a fixed order; one block.
@@ -145,6 +145,7 @@ __global__ void add_partial_kernel(float* d_neuron, const double2* partial, int 
 
 struct DenseTask {
   float* d_src;
+  bool add;
   const float* activation;
   float scale;
   StageShape shape;
@@ -166,8 +167,10 @@ class DenseEpilogue {
             ((int64_t(row.image) * s.src_h + target.y * s.pool + a) * s.src_w + target.x * s.pool + b) * s.src_cs +
             target.channel;
         const float2 active = *reinterpret_cast<const float2*>(task_.activation + at);
-        *reinterpret_cast<float2*>(task_.d_src + at) =
+        auto* out = reinterpret_cast<float2*>(task_.d_src + at);
+        const float2 value =
             make_float2(active.x != 0 ? v[0][0] * task_.scale : 0, active.y != 0 ? v[0][1] * task_.scale : 0);
+        *out = task_.add ? make_float2(out->x + value.x, out->y + value.y) : value;
       }
   }
   __device__ void finish() {}
@@ -180,43 +183,40 @@ class DenseEpilogue {
 
 namespace tensor_core {
 
-void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* gradient,
-                    const void* weight_backward, const uint8_t* times_below, const uint8_t* mask, float scale, int n,
-                    const NeuronParams& p, const NeuronParams& below, const StageShape& below_shape,
-                    const StageShape& s, float* d_neuron_below) {
-  (void)below_shape;  // its output map is the source map of s
-  const int T = p.timesteps;
+void input_gradient(Stream& stream, void* workspace, const SpikingBackwardTask& task) {
+  const StageShape& s = task.shape;
+  const int n = task.n, T = task.neuron.timesteps;
   GemmTask g = backward_task(n, T, s);
   const int steps = plan_gemm(&g, false);
   const int64_t blocks = g.blocks();
-  SpikingTask task{potential_below, times_below, mask,  nullptr, nullptr, static_cast<double2*>(workspace),
-                   scale,           p.neuron,    below, s};
-  auto* rest = reinterpret_cast<float*>(task.partial + blocks);
+  SpikingTask epilogue{
+      .below = task.below, .partial = static_cast<double2*>(workspace), .neuron = task.neuron.neuron, .shape = s};
+  auto* rest = reinterpret_cast<float*>(epilogue.partial + blocks);
   if (steps < T) {
-    task.carry_sum = rest, rest += n * s.src_size();
-    task.carry_g = rest, rest += n * s.src_size();
+    epilogue.carry_sum = rest, rest += n * s.src_size();
+    epilogue.carry_g = rest, rest += n * s.src_size();
   }
-  zero_dropped(stream, potential_below, int64_t(n) * T, s);
-  const GradientRecord record(const_cast<float*>(gradient), T, s);
-  g.a = record.a(0), g.image_stride = record.image_stride(), g.b = weight_backward;
+  if (!task.below.add) zero_dropped(stream, task.below.a, int64_t(n) * T, s);
+  const GradientRecord record(task.gradient, T, s);
+  g.a = record.a(0), g.image_stride = record.image_stride(), g.b = task.weight_backward;
   for (int first = (T - 1) / steps * steps; first >= 0; first -= steps) {
     g.first_step = first;
-    launch_steps<false, SpikingEpilogue>(stream, "input_gradient", g, steps, task);
-    launch(stream, dim3(1), dim3(256), 0, "add_partial", add_partial_kernel, d_neuron_below, task.partial, int(blocks));
+    launch_steps<false, SpikingEpilogue>(stream, "input_gradient", g, steps, epilogue);
+    launch(stream, dim3(1), dim3(256), 0, "add_partial", add_partial_kernel, task.below.d_neuron, epilogue.partial,
+           int(blocks));
   }
 }
 
-void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const float* d_out,
-                          const void* weight_backward, const float* activation, float scale, int n,
-                          const StageShape& s) {
-  GemmTask g = backward_task(n, 1, s);
+void dense_input_gradient(Stream& stream, void* workspace, const DenseInputGradientTask& task) {
+  const StageShape& s = task.shape;
+  GemmTask g = backward_task(task.n, 1, s);
   plan_gemm(&g, false);
   auto* halves = static_cast<uint16_t*>(workspace);
-  make_halves(stream, halves, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
-  zero_dropped(stream, d_src, n, s);
-  g.a = halves, g.b = weight_backward;
+  make_halves(stream, halves, task.d_out, task.n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
+  if (!task.add) zero_dropped(stream, task.d_src, task.n, s);
+  g.a = halves, g.b = task.weight_backward;
   launch_gemm<false, DenseEpilogue, 1>(stream, "dense_input_gradient", g,
-                                       {d_src, activation, scale / float(s.pool * s.pool), s});
+                                       {task.d_src, task.add, task.activation, task.scale / float(s.pool * s.pool), s});
 }
 
 }  // namespace tensor_core

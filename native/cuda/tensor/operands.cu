@@ -1,5 +1,6 @@
 #include "cuda/tensor/operands.h"
 
+#include "cuda/neuron.cuh"
 #include "cuda/tensor/tensor_core.h"
 #include "cuda/tensor/tile.cuh"
 
@@ -80,7 +81,7 @@ __global__ void accumulate_kernel(GradientRecord record, const float* potential,
   float2 g = make_float2(0, 0);
   for (int t = timesteps - 1; t >= 0; --t) {
     const float2 now = *reinterpret_cast<const float2*>(a + t * size);
-    g = make_float2(now.x + leak * g.x, now.y + leak * g.y);
+    g = make_float2(carry_leak<Float>(leak, g.x, now.x), carry_leak<Float>(leak, g.y, now.y));
     *reinterpret_cast<uint32_t*>(a_to + t * size) = pack_bf16(now.x, now.y);
     *reinterpret_cast<uint32_t*>(g_to + t * size) = pack_bf16(g.x, g.y);
   }
@@ -168,17 +169,18 @@ void pack(Stream& stream, void* to, const float* weight, bool backward, const St
 
 size_t forward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
 size_t backward_bytes(const StageShape& s) { return size_t(packed_tiles(s)) * kTileBytes; }
-void accumulate_gradient(Stream& stream, float* gradient, const float* potential, int n, const NeuronParams& p,
-                         const StageShape& s) {
-  launch(stream, dim3(blocks_for(n * s.out_size() / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel,
-         GradientRecord(gradient, p.timesteps, s), potential, n, p.timesteps, p.neuron, s.out_size());
+void accumulate_gradient(Stream& stream, const SpikingBackwardTask& task) {
+  const int64_t size = task.shape.out_size();
+  const int T = task.neuron.timesteps;
+  launch(stream, dim3(blocks_for(task.n * size / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel,
+         GradientRecord(task.gradient, T, task.shape), task.a, task.n, T, task.neuron.neuron, size);
 }
 
-void pack_forward(Stream& stream, void* to, const float* weight, const StageShape& s) {
-  pack(stream, to, weight, false, s);
+void pack_forward(Stream& stream, const PackForwardTask& task) {
+  pack(stream, task.to, task.weight, false, task.shape);
 }
-void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s) {
-  pack(stream, to, weight, true, s);
+void pack_backward(Stream& stream, const PackBackwardTask& task) {
+  pack(stream, task.to, task.weight, true, task.shape);
 }
 
 }  // namespace tensor_core

@@ -1,5 +1,5 @@
-// The products on tensor cores: bf16 operands, fp32 sums. Names and arguments are those of core/backend/backend.h; the
-// results do not depend on the device, for every sum has one order that the shape alone decides.
+// The products on tensor cores: bf16 operands, fp32 sums. Names and tasks are those of core/backend; the results do
+// not depend on the device, for every sum has one order that the shape alone decides.
 //
 // `workspace` is device memory of workspace_bytes, shared by all calls on one stream; what it holds before and after a
 // call means nothing.
@@ -32,32 +32,22 @@ bool takes(const StageShape& s, int timesteps);
 // Enough for every call below on n images.
 size_t workspace_bytes(int n, int timesteps, const StageShape& s);
 
-// Copies of the weights: for spiking_forward and dense_forward, and for input_gradient and dense_input_gradient.
+// Copies of the weights: for forward passes, and for input gradients.
 size_t forward_bytes(const StageShape& s);
-void pack_forward(Stream& stream, void* to, const float* weight, const StageShape& s);
+void pack_forward(Stream& stream, const PackForwardTask& task);
 size_t backward_bytes(const StageShape& s);
-void pack_backward(Stream& stream, void* to, const float* weight, const StageShape& s);
+void pack_backward(Stream& stream, const PackBackwardTask& task);
 
-void spiking_forward(Stream& stream, void* workspace, uint8_t* times, float* potential, const SpikeSource& source,
-                     const void* weight_forward, const float* bias, const float* current, bool current_always, int n,
-                     const NeuronParams& p, const StageShape& s, const Gate& gate = {});
-// From a(t) to GradientRecord, which is what the operations below read as `gradient`.
-void accumulate_gradient(Stream& stream, float* gradient, const float* potential, int n, const NeuronParams& p,
-                         const StageShape& s);
-void input_gradient(Stream& stream, void* workspace, float* potential_below, const float* gradient,
-                    const void* weight_backward, const uint8_t* times_below, const uint8_t* mask, float scale, int n,
-                    const NeuronParams& p, const NeuronParams& below, const StageShape& below_shape,
-                    const StageShape& s, float* d_neuron_below);
-void weight_gradient(Stream& stream, void* workspace, float* d_weight, const SpikeSource& source, const float* gradient,
-                     int n, int timesteps, const StageShape& s, const Gate& gate = {});
+void spiking_forward(Stream& stream, void* workspace, const SpikingForwardTask& task, const Gate& gate = {});
+// The two parts of a SpikingBackwardTask: from a(t) to the GradientRecord that `gradient` is, which the operations that
+// follow read, and from there to the neurons below.
+void accumulate_gradient(Stream& stream, const SpikingBackwardTask& task);
+void input_gradient(Stream& stream, void* workspace, const SpikingBackwardTask& task);
+void weight_gradient(Stream& stream, void* workspace, const WeightGradientTask& task, const Gate& gate = {});
 
-// `padded` is (n, in_h, in_w, src_cs).
-void dense_forward(Stream& stream, void* workspace, float* out, const float* padded, const void* weight_forward,
-                   const float* bias, bool relu, int n, const StageShape& s);
-void dense_input_gradient(Stream& stream, void* workspace, float* d_src, const float* d_out,
-                          const void* weight_backward, const float* activation, float scale, int n,
-                          const StageShape& s);
-void dense_weight_gradient(Stream& stream, void* workspace, float* d_weight, const float* padded, const float* d_out,
-                           int n, const StageShape& s);
+// `packed` is (n, in_h, in_w, src_cs).
+void dense_forward(Stream& stream, void* workspace, const DenseForwardTask& task);
+void dense_input_gradient(Stream& stream, void* workspace, const DenseInputGradientTask& task);
+void dense_weight_gradient(Stream& stream, void* workspace, const DenseWeightGradientTask& task);
 
 }  // namespace onespike::cuda::tensor_core

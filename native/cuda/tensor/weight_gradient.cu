@@ -77,29 +77,30 @@ void multiply(Stream& stream, WeightTask& w, bool times, float* d_weight, const 
 
 namespace tensor_core {
 
-void weight_gradient(Stream& stream, void* workspace, float* d_weight, const SpikeSource& source, const float* gradient,
-                     int n, int timesteps, const StageShape& s, const Gate& gate) {
+void weight_gradient(Stream& stream, void* workspace, const WeightGradientTask& task, const Gate& gate) {
+  const StageShape& s = task.shape;
   const bool times = s.pool == 1;
-  WeightTask w = weight_task(n, timesteps, times, s);
+  WeightTask w = weight_task(task.n, task.timesteps, times, s);
   const WeightSpace space(workspace, w);
-  w.source = source.times, w.gate = gate;
+  w.source = task.source.times, w.gate = gate;
   if (!times) {
-    make_counts(stream, space.source, source.times, n, timesteps, s, ChannelOrder::kPlain, gate);
+    make_counts(stream, space.source, task.source.times, task.n, task.timesteps, s, ChannelOrder::kPlain, gate);
     w.source = space.source;
   }
-  const GradientRecord record(const_cast<float*>(gradient), timesteps, s);
+  const GradientRecord record(const_cast<float*>(task.gradient), task.timesteps, s);
   w.g = record.g(0), w.image_stride = record.image_stride();
-  multiply(stream, w, times, d_weight, space, times ? source.scale / kSpikeValue : source.scale, "weight_gradient");
+  const float scale = times ? task.source.scale / kSpikeValue : task.source.scale;
+  multiply(stream, w, times, task.d_weight, space, scale, "weight_gradient");
 }
 
-void dense_weight_gradient(Stream& stream, void* workspace, float* d_weight, const float* padded, const float* d_out,
-                           int n, const StageShape& s) {
-  WeightTask w = weight_task(n, 1, false, s);
+void dense_weight_gradient(Stream& stream, void* workspace, const DenseWeightGradientTask& task) {
+  const StageShape& s = task.shape;
+  WeightTask w = weight_task(task.n, 1, false, s);
   const WeightSpace space(workspace, w);
-  make_halves(stream, space.source, padded, int64_t(n) * s.in_h * s.in_w, s.src_cs, ChannelOrder::kPlain);
-  make_halves(stream, space.d_out, d_out, n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
+  make_halves(stream, space.source, task.packed, int64_t(task.n) * s.in_h * s.in_w, s.src_cs, ChannelOrder::kPlain);
+  make_halves(stream, space.d_out, task.d_out, task.n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
   w.source = space.source, w.g = space.d_out, w.image_stride = s.out_size();
-  multiply(stream, w, false, d_weight, space, 1, "dense_weight_gradient");
+  multiply(stream, w, false, task.d_weight, space, 1, "dense_weight_gradient");
 }
 
 bool takes(const StageShape& s, int timesteps) {

@@ -1,11 +1,11 @@
 // Which of two kernels a stage takes, by the density of its source map: on both sides of the crossing, in a recorded
 // step, for nothing at all.
 #include <cmath>
-#include <cstring>
 #include <memory>
 
 #include "core/backend/backend.h"
 #include "cuda/choice/crossing.h"
+#include "cuda/device/create.h"
 #include "test/support/cases.h"
 #include "test/cuda/tests.h"
 
@@ -21,6 +21,7 @@ struct Stage {
   float *weight, *gradient, *potential, *d_weight, *neuron;
   void* forward;
   uint8_t *times, *fired;
+  void* density;
   KernelChoice forward_choice, gradient_choice;
 
   explicit Stage(int pool) {
@@ -40,10 +41,11 @@ struct Stage {
     gradient = take<float>(n * T * s.grad_step()), d_weight = take<float>(s.weights());
     forward = take<char>(int64_t(backend->forward_bytes(s)));
     times = take<uint8_t>(n * s.src_size()), fired = take<uint8_t>(n * s.out_size());
+    density = take<char>(int64_t(backend->density_bytes()));
     const float pair[2] = {0.75f, 0.9f};
     neuron = take<float>(2);
     backend->upload(neuron, pair, sizeof pair);
-    backend->pack_forward(forward, weight, s);
+    backend->run(PackForwardTask{forward, weight, s});
     expect_ok(backend->finish(), "the stage");
   }
   ~Stage() {
@@ -63,18 +65,34 @@ struct Stage {
     for (int64_t i = 0; i < count; ++i) map[size_t(i * values() / count)] = uint8_t(random.between(1, T));
     backend->upload(times, map.data(), map.size());
   }
+  SpikeSource source() const { return {.times = times, .scale = 1.0f / float(s.pool * s.pool)}; }
+  // Of the weight gradient of `images`, whose spikes the forward pass has `counted` or not.
+  KernelChoice weight_gradient(int images, bool counted) {
+    return backend->run(WeightGradientTask{.d_weight = d_weight,
+                                           .source = source(),
+                                           .gradient = gradient,
+                                           .density = density,
+                                           .counted = counted,
+                                           .n = images,
+                                           .timesteps = T,
+                                           .shape = s});
+  }
   void enqueue(bool choices) {
-    SpikeSource source;
-    source.times = times, source.scale = 1.0f / float(s.pool * s.pool);
     NeuronParams p;
     p.timesteps = T, p.neuron = neuron;
-    backend->zero(d_weight, size_t(s.weights()) * sizeof(float));
-    backend->sort_events(source, n, T, s);
-    backend->spiking_forward(fired, nullptr, weight, forward, nullptr, nullptr, false, n, p, s);
-    if (choices) forward_choice = backend->last_choice();
-    backend->accumulate_gradient(gradient, potential, n, false, p, s);
-    backend->weight_gradient(d_weight, source, gradient, n, T, s);
-    if (choices) gradient_choice = backend->last_choice();
+    backend->run(ZeroTask{d_weight, size_t(s.weights()) * sizeof(float)});
+    forward_choice = backend->run(SpikingForwardTask{.times = fired,
+                                                     .density = density,
+                                                     .source = source(),
+                                                     .weight = weight,
+                                                     .weight_forward = forward,
+                                                     .neuron = p,
+                                                     .n = n,
+                                                     .shape = s});
+    if (choices) forward_choice = backend->resolve(forward_choice);
+    backend->run(SpikingBackwardTask{.gradient = gradient, .a = potential, .neuron = p, .n = n, .shape = s});
+    gradient_choice = weight_gradient(n, true);
+    if (choices) gradient_choice = backend->resolve(gradient_choice);
   }
   void run() {
     backend->begin_batch();
@@ -186,8 +204,7 @@ void behind_a_pool() {
   }
 }
 
-// The count of the forward pass is not taken for another one: of a map that holds other spikes now, of more images, of
-// a batch before.
+// A forward pass counts what its map holds now, and so does a weight gradient whose images no forward pass has counted.
 void counts_are_fresh() {
   Stage stage(1);
   stage.fire(stage.values());
@@ -197,13 +214,9 @@ void counts_are_fresh() {
   chosen(stage.forward_choice, true, 0, "the same map in the next chunk");
   stage.fire(stage.values());
   stage.backend->begin_batch();
-  SpikeSource source;
-  source.times = stage.times;
-  stage.backend->weight_gradient(stage.d_weight, source, stage.gradient, stage.n, stage.T, stage.s);
-  chosen(stage.backend->last_choice(), false, 1, "a weight gradient by itself");
+  chosen(stage.backend->resolve(stage.weight_gradient(stage.n, false)), false, 1, "a weight gradient by itself");
   stage.fire(0);
-  stage.backend->weight_gradient(stage.d_weight, source, stage.gradient, stage.n - 1, stage.T, stage.s);
-  chosen(stage.backend->last_choice(), true, 0, "other images");
+  chosen(stage.backend->resolve(stage.weight_gradient(stage.n - 1, false)), true, 0, "other images");
 }
 
 }  // namespace

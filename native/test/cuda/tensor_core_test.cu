@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "cuda/neuron.cuh"
 #include "cuda/simt/simt.h"
 #include "cuda/tensor/tensor_core.h"
@@ -21,7 +21,7 @@ using Values = std::vector<float>;
 using Bytes = std::vector<uint8_t>;
 
 struct Problem {
-  StageShape s, below;
+  StageShape s;
   int n, T;
 };
 
@@ -34,9 +34,7 @@ Problem problem(int n, int T, int height, int width, int channels, int out, int 
   s.kernel_h = linear ? s.in_h : kernel, s.kernel_w = linear ? s.in_w : kernel;
   s.out_h = (s.in_h + 2 * pad - s.kernel_h) / stride + 1, s.out_w = (s.in_w + 2 * pad - s.kernel_w) / stride + 1;
   s.out_c = out, s.out_cs = round_up(out, kLane);
-  StageShape below;
-  below.out_h = height, below.out_w = width, below.out_c = channels, below.out_cs = s.src_cs;
-  return {s, below, n, T};
+  return {s, n, T};
 }
 
 // Every step count that a launch handles by itself, and blocks of them; channels below, at and beyond a tile; odd maps,
@@ -101,8 +99,8 @@ struct Device {
     expect(tc::takes(p.s, p.T), "takes " + text(p));
   }
   void pack(const DeviceArray<float>& weight, const Problem& p) {
-    tc::pack_forward(stream, forward.data, weight.data, p.s);
-    tc::pack_backward(stream, backward.data, weight.data, p.s);
+    tc::pack_forward(stream, {.to = forward.data, .weight = weight.data, .shape = p.s});
+    tc::pack_backward(stream, {.to = backward.data, .weight = weight.data, .shape = p.s});
   }
   void check(const Problem& p) const {
     expect(stream.error == cudaSuccess,
@@ -132,28 +130,32 @@ void spiking_forward(bool events) {
       NeuronParams np;
       np.timesteps = p.T, np.neuron = d_neuron.data, np.fires = !(rich && s.linear);
       const bool always = s.stride == 2;
-      float *const u_to = rich ? potential.data : nullptr, *const b = rich ? d_bias.data : nullptr,
-                   *const in = rich ? d_current.data : nullptr;
-      if (events)
-        cuda::event_spiking_forward(device.stream, out.data, u_to, source, {nullptr, device.forward.data, {}}, b, in,
-                                    always, p.n, np, s);
-      else
-        tc::spiking_forward(device.stream, device.workspace.data, out.data, u_to, source, device.forward.data, b, in,
-                            always, p.n, np, s);
+      const SpikingForwardTask task{.times = out.data,
+                                    .potential = rich ? potential.data : nullptr,
+                                    .source = source,
+                                    .weight_forward = device.forward.data,
+                                    .bias = rich ? d_bias.data : nullptr,
+                                    .current = rich ? d_current.data : nullptr,
+                                    .current_always = always,
+                                    .neuron = np,
+                                    .n = p.n,
+                                    .shape = s};
+      if (events) cuda::event_spiking_forward(device.stream, task, {.halves = device.forward.data});
+      else tc::spiking_forward(device.stream, device.workspace.data, task);
       device.check(p);
       const Bytes fired = out.read();
       const Values u = rich ? potential.read() : Values();
       const std::vector<double> sums = plain_forward(p.n, p.T, times, weight, s);
       for (int64_t image = 0; image < p.n; ++image)
         for (int64_t i = 0; i < s.out_size(); ++i) {
-          cuda::NeuronForward plain;
+          cuda::Neuron plain;
           for (int t = 1; t <= p.T; ++t) {
             const int64_t at = (image * p.T + t - 1) * s.out_size() + i;
             const bool live = plain.fire_time == 0;
             const float in = rich && (t == 1 || always) ? current[size_t(image * s.out_size() + i)] : 0;
             const float expected =
-                plain.step(t, source.scale, float(sums[size_t(at)]), rich ? bias[size_t(i % s.out_cs)] : 0, in,
-                           np.fires ? neuron[0] : HUGE_VALF, neuron[1]);
+                lif_step<cuda::Float>(plain, {np.fires ? neuron[0] : HUGE_VALF, neuron[1]}, float(sums[size_t(at)]),
+                                      source.scale, rich ? bias[size_t(i % s.out_cs)] : 0, in, t);
             if (rich && live && u[size_t(at)] != expected)
               expect(false, "potential " + std::to_string(at) + ": expected " + std::to_string(expected) +
                                 " but received " + std::to_string(u[size_t(at)]) + ", " + text(p));
@@ -189,9 +191,21 @@ void input_gradient(Surrogate surrogate) {
     below.surrogate.kind = surrogate, below.surrogate.gamma = 0.5f, below.surrogate.kappa = 0.75f;
     const float scale = 0.5f;
     const DeviceArray<float> record(a.size());
-    tc::accumulate_gradient(device.stream, record.data, d_a.data, p.n, own, s);
-    tc::input_gradient(device.stream, device.workspace.data, potential.data, record.data, device.backward.data,
-                       d_times.data, masked ? d_mask.data : nullptr, scale, p.n, own, below, p.below, s, d.data);
+    const SpikingBackwardTask task{.gradient = record.data,
+                                   .below = {.a = potential.data,
+                                             .d_neuron = d.data,
+                                             .potential = potential.data,
+                                             .times = d_times.data,
+                                             .mask = masked ? d_mask.data : nullptr,
+                                             .scale = scale,
+                                             .neuron = below},
+                                   .a = d_a.data,
+                                   .weight_backward = device.backward.data,
+                                   .neuron = own,
+                                   .n = p.n,
+                                   .shape = s};
+    tc::accumulate_gradient(device.stream, task);
+    tc::input_gradient(device.stream, device.workspace.data, task);
     device.check(p);
     const Values result = potential.read(), sums = d.read();
 
@@ -244,12 +258,13 @@ void weight_gradient(bool events) {
     source.times = d_times.data, source.scale = s.pool == 3 ? 0.125f : 1.0f / float(s.pool * s.pool);
     NeuronParams own;
     own.timesteps = p.T, own.neuron = d_neuron.data;
-    tc::accumulate_gradient(device.stream, record.data, d_a.data, p.n, own, s);
+    tc::accumulate_gradient(device.stream,
+                            {.gradient = record.data, .a = d_a.data, .neuron = own, .n = p.n, .shape = s});
     cuda::Workspace workspace;
-    if (events)
-      cuda::event_weight_gradient(device.stream, workspace, d_weight.data, source, {nullptr, record.data, {}}, p.n, p.T,
-                                  s);
-    else tc::weight_gradient(device.stream, device.workspace.data, d_weight.data, source, record.data, p.n, p.T, s);
+    const WeightGradientTask task{
+        .d_weight = d_weight.data, .source = source, .gradient = record.data, .n = p.n, .timesteps = p.T, .shape = s};
+    if (events) cuda::event_weight_gradient(device.stream, workspace, task, {.halves = record.data});
+    else tc::weight_gradient(device.stream, device.workspace.data, task);
     device.check(p);
     Values expected = before;
     plain_weight_gradient(expected, p.n, p.T, plain_counts(p.n, p.T, times, s), g, source.scale, s);
@@ -271,12 +286,26 @@ void dense() {
         d_before(before), out(d_out.size()), d_src(activation.size());
     device.pack(d_weight, p);
     const bool relu = s.src_cs == 64;
-    tc::dense_forward(device.stream, device.workspace.data, out.data, d_input.data, device.forward.data,
-                      relu ? d_bias.data : nullptr, relu, p.n, s);
+    tc::dense_forward(device.stream, device.workspace.data,
+                      {.out = out.data,
+                       .packed = d_input.data,
+                       .weight_forward = device.forward.data,
+                       .bias = relu ? d_bias.data : nullptr,
+                       .relu = relu,
+                       .n = p.n,
+                       .shape = s});
     const float scale = float(s.pool * s.pool) * 0.5f;
-    tc::dense_input_gradient(device.stream, device.workspace.data, d_src.data, d_d_out.data, device.backward.data,
-                             d_activation.data, scale, p.n, s);
-    tc::dense_weight_gradient(device.stream, device.workspace.data, d_before.data, d_input.data, d_d_out.data, p.n, s);
+    tc::dense_input_gradient(device.stream, device.workspace.data,
+                             {.d_src = d_src.data,
+                              .d_out = d_d_out.data,
+                              .weight_backward = device.backward.data,
+                              .activation = d_activation.data,
+                              .scale = scale,
+                              .n = p.n,
+                              .shape = s});
+    tc::dense_weight_gradient(
+        device.stream, device.workspace.data,
+        {.d_weight = d_before.data, .packed = d_input.data, .d_out = d_d_out.data, .n = p.n, .shape = s});
     device.check(p);
 
     Values expected(out.count);

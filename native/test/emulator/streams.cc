@@ -15,8 +15,10 @@ cudaError_t error_of(FaultKind kind) {
   switch (kind) {
     case FaultKind::kMisaligned: return cudaErrorMisalignedAddress;
     case FaultKind::kOutOfRange: return cudaErrorIllegalAddress;
-    default: return cudaErrorLaunchFailure;
+    case FaultKind::kDiverged:
+    case FaultKind::kOther: break;
   }
+  return cudaErrorLaunchFailure;
 }
 
 bool fits(dim3 grid, dim3 block) {

@@ -7,8 +7,10 @@
 #include <memory>
 
 #include "core/backend/backend.h"
+#include "cpu/backend/create.h"
 #include "cpu/dense/dense.h"
 #include "cpu/simd/scratch.h"
+#include "cpu/simd/targets.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 
@@ -62,11 +64,13 @@ class Layer {
     float *packed = hold(Values(n_ * s.padded_size())), *out = hold(d_out), *d_src = hold(source),
           *d_weight = hold(Values(weight.size()));
     float* backward = hold(Values(backend_.backward_bytes(true, s) / sizeof(float) + 1));
-    backend_.pack_backward(backward, w, true, s);
-    backend_.pack_input(packed, src, n_, s);
-    backend_.dense_forward(out, packed, w, nullptr, b, true, n_, s);
-    backend_.dense_weight_gradient(d_weight, packed, g, n_, s);
-    backend_.dense_input_gradient(d_src, g, w, backward, src, 1, n_, s);
+    backend_.run(PackBackwardTask{.to = backward, .weight = w, .dense = true, .shape = s});
+    backend_.run(PackInputTask{.packed = packed, .src = src, .n = n_, .shape = s});
+    backend_.run(
+        DenseForwardTask{.out = out, .packed = packed, .weight = w, .bias = b, .relu = true, .n = n_, .shape = s});
+    backend_.run(DenseWeightGradientTask{.d_weight = d_weight, .packed = packed, .d_out = g, .n = n_, .shape = s});
+    backend_.run(DenseInputGradientTask{
+        .d_src = d_src, .d_out = g, .weight = w, .weight_backward = backward, .activation = src, .n = n_, .shape = s});
     return {read(out, d_out.size()), read(d_src, source.size()), read(d_weight, weight.size())};
   }
 
@@ -107,7 +111,7 @@ void mixed_against_fp32(bool integers) {
       const Values source = draw(random, n * s.src_size(), integers), weight = draw(random, s.weights(), integers),
                    bias = draw(random, s.out_cs, integers), d_out = draw(random, n * s.out_size(), integers);
       const auto run = [&](Precision precision, int threads) {
-        const auto backend = make_cpu_backend(threads, precision);
+        const auto backend = make_cpu_backend({.threads = threads, .precision = precision});
         return Layer(*backend, s, n).run(source, weight, bias, d_out);
       };
       const Layer::Result fp32 = run(Precision::kFp32, 1), mixed = run(Precision::kMixed, 1),
@@ -229,7 +233,7 @@ void emulation_against_instruction() {
   const int n = 3;
   const Values source = draw(random, n * s.src_size(), false), weight = draw(random, s.weights(), false),
                bias = draw(random, s.out_cs, false), d_out = draw(random, n * s.out_size(), false);
-  const auto backend = make_cpu_backend(1, Precision::kMixed);
+  const auto backend = make_cpu_backend({.precision = Precision::kMixed});
   const Layer::Result native = Layer(*backend, s, n).run(source, weight, bias, d_out);
   allow_native_bf16(false);
   const std::shared_ptr<void> restore(nullptr, [](void*) { allow_native_bf16(true); });

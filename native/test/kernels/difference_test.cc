@@ -39,8 +39,8 @@ void check_every_parameter(const Case& c, Mode mode, oracle::Options options, do
 }
 
 // Small networks that hold every kind of layer between them.
-std::vector<NetworkSpec> small_specs() {
-  std::vector<NetworkSpec> specs = {
+std::vector<CaseSpec> small_specs() {
+  std::vector<CaseSpec> specs = {
       network_spec(2, 5, 4, 4, {conv(3, 3, 1, 1, true, 0.8), pool(2), linear(4, true, 0.9), output(3, true, 0.7)}),
       network_spec(1, 5, 5, 3,
                    {pool(2), conv(2, 1, 1, 0, false, 1.0), conv(3, 3, 2, 2, true, 0.5), output(2, false, 0.9)}),
@@ -55,7 +55,7 @@ std::vector<NetworkSpec> small_specs() {
 
 void smooth_network(Surrogate surrogate) {
   Random random(11 + int(surrogate));
-  for (NetworkSpec spec : small_specs()) {
+  for (CaseSpec spec : small_specs()) {
     spec.surrogate = surrogate;
     spec.kappa = 0.8f;
     spec.gamma = 0.5f;
@@ -72,7 +72,7 @@ void smooth_network(Surrogate surrogate) {
 void encoders() {
   Random random(5);
   for (Encoder encoder : {Encoder::kDirect, Encoder::kTtfs}) {
-    NetworkSpec spec = small_specs()[0];
+    CaseSpec spec = small_specs()[0];
     spec.encoder = encoder;
     spec.surrogate = Surrogate::kArctan;
     oracle::Options smooth;
@@ -83,7 +83,7 @@ void encoders() {
 
 void dropout_masks() {
   Random random(6);
-  NetworkSpec spec = small_specs()[0];
+  CaseSpec spec = small_specs()[0];
   spec.surrogate = Surrogate::kFastSigmoid;
   oracle::Options smooth;
   smooth.spike = oracle::SpikeFunction::kPrimitive;
@@ -96,13 +96,13 @@ void dropout_masks() {
 
 void ann() {
   Random random(7);
-  for (const NetworkSpec& spec : small_specs())
+  for (const CaseSpec& spec : small_specs())
     check_every_parameter(decided_case(spec, 2, Mode::kAnn, random, 1e-3), Mode::kAnn, {}, 1e-6);
 }
 
 // One neuron and one class pair by hand: the exponential surrogate has no primitive to difference.
 void exponential_by_hand() {
-  NetworkSpec spec = network_spec(1, 1, 1, 3, {linear(1, false, 1.0), output(2, false, 1.0)});
+  CaseSpec spec = network_spec(1, 1, 1, 3, {linear(1, false, 1.0), output(2, false, 1.0)});
   spec.surrogate = Surrogate::kExponential;
   spec.encoder = Encoder::kDirect;
   spec.kappa = 0.5f;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "core/backend/backend.h"
+#include "cpu/backend/create.h"
 #include "test/support/cases.h"
 #include "test/support/failing_memory.h"
 #include "test/support/runner.h"
@@ -52,15 +53,24 @@ class Stage {
     result.finite = 1;
     float *d_weight = hold<float>(shape_.weights()), *slot = hold<float>(shape_.weights());
     backend_->upload(d_weight, gradient.data(), gradient.size() * sizeof(float));
-    backend_->update(weight_, d_weight, slot, nullptr, nullptr, shape_.weights(), OptimizerKind::kSgd, &update,
-                     &result);
+    backend_->run(UpdateTask{.weight = weight_,
+                             .gradient = d_weight,
+                             .slots = {slot},
+                             .count = shape_.weights(),
+                             .params = &update,
+                             .result = &result});
   }
   Bytes times(bool floats, bool biased, const Neurons& neurons) {
     SpikeSource source;
     source.times = source_, source.scale = 1 / float(shape_.pool * shape_.pool);
-    backend_->sort_events(source, n_, T_, shape_);
-    backend_->spiking_forward(times_, floats ? potential_ : nullptr, weight_, nullptr, biased ? bias_ : nullptr,
-                              nullptr, false, n_, neurons.params(), shape_);
+    choice_ = backend_->run(SpikingForwardTask{.times = times_,
+                                               .potential = floats ? potential_ : nullptr,
+                                               .source = source,
+                                               .weight = weight_,
+                                               .bias = biased ? bias_ : nullptr,
+                                               .neuron = neurons.params(),
+                                               .n = n_,
+                                               .shape = shape_});
     Bytes times(static_cast<size_t>(n_ * shape_.out_size()));
     backend_->download(times.data(), times_, times.size());
     return times;
@@ -72,8 +82,8 @@ class Stage {
       settled = times(false, biased, neurons);
     return settled;
   }
-  bool filtered() const { return std::strcmp(backend_->last_choice().kernel, "filter") == 0; }
-  double doubts() const { return backend_->last_choice().density; }
+  bool filtered() const { return std::string(choice_.kernel) == "filter"; }
+  double doubts() const { return choice_.density; }
 
  private:
   template <class T>
@@ -82,7 +92,8 @@ class Stage {
     return static_cast<T*>(held_.back());
   }
 
-  std::unique_ptr<Backend> backend_ = make_cpu_backend(2, Precision::kFp32);
+  std::unique_ptr<Backend> backend_ = make_cpu_backend({.threads = 2});
+  KernelChoice choice_;  // of the last pass
   StageShape shape_;
   int n_, T_;
   uint8_t *source_, *times_;

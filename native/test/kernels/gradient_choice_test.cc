@@ -20,15 +20,13 @@ struct Summed {
 
 Summed sum(const NetworkSpec& spec, Precision precision, int threads, GradientKernel kernel, double share,
            bool dropout) {
-  const ForcedGradient forced(kernel);
-  InputGradient stage(spec, precision, threads);
+  InputGradient stage(spec, {threads, precision, kernel});
   std::vector<float> values = stage.run(share, dropout);
-  return {std::move(values), stage.backend().last_choice().kernel};
+  return {std::move(values), stage.choice().kernel};
 }
 
-NetworkSpec stage_spec(int source, int pooled, const LayerSpec& upper, int T,
-                       Surrogate surrogate = Surrogate::kTriangle) {
-  NetworkSpec spec = network_spec(2, 9, 8, T, {conv(source), pool(pooled), upper, output(3)});
+CaseSpec stage_spec(int source, int pooled, const LayerSpec& upper, int T, Surrogate surrogate = Surrogate::kTriangle) {
+  CaseSpec spec = network_spec(2, 9, 8, T, {conv(source), pool(pooled), upper, output(3)});
   spec.surrogate = surrogate;
   return spec;
 }
@@ -45,7 +43,7 @@ void same_numbers(Precision precision) {
       const auto surrogate = Surrogate(index % 5);
       const bool dropout = index++ % 2;
       const double share = T == 1 ? 1.0 : index % 3 * 0.4;
-      const NetworkSpec spec =
+      const CaseSpec spec =
           stage_spec(shape.source, shape.pool, conv(shape.out, shape.kernel, shape.stride, shape.pad), T, surrogate);
       const Summed events = sum(spec, precision, 1, GradientKernel::kEvents, share, dropout),
                    dense = sum(spec, precision, 1, GradientKernel::kDense, share, dropout);
@@ -66,14 +64,14 @@ void same_numbers(Precision precision) {
 
 // At T = 1 every event reads weights for one product alone: the dense product wins well below density 1.
 void density_decides() {
-  const NetworkSpec spec = stage_spec(64, 1, conv(64), 1);
-  InputGradient stage(spec, Precision::kFp32, 1);
+  const CaseSpec spec = stage_spec(64, 1, conv(64), 1);
+  InputGradient stage(spec, {});
   const auto dense = [&](double share) {
     (void)stage.run(share);
-    return std::string(stage.backend().last_choice().kernel) == "dense";
+    return std::string(stage.choice().kernel) == "dense";
   };
   double up = 0, down = 1;
-  stage.backend().begin_batch();
+  stage.begin_batch();
   while (up <= 1 && !dense(up)) up += 0.01;
   while (down >= 0 && dense(down)) down -= 0.01;
   expect(up > 0.2 && up < 0.7, "went over to the dense product at density " + std::to_string(up));
@@ -83,19 +81,18 @@ void density_decides() {
   expect(!dense(between), "events are kept");
   expect(dense(1), "all pairs are dense");
   expect(dense(between), "the dense product is kept");
-  stage.backend().begin_batch();
+  stage.begin_batch();
   expect(!dense(between), "a new batch forgets");
 }
 
 void long_blocks_follow_events() {
-  InputGradient stage(stage_spec(64, 1, conv(64), 5), Precision::kFp32, 1);
+  InputGradient stage(stage_spec(64, 1, conv(64), 5), {});
   (void)stage.run(0.5);
-  expect(std::string(stage.backend().last_choice().kernel) == "events", "five steps at half the density");
+  expect(std::string(stage.choice().kernel) == "events", "five steps at half the density");
 }
 
 // Gradients of whole networks against the oracle, either way.
 void oracle_agrees(Surrogate surrogate, GradientKernel kernel) {
-  const ForcedGradient forced(kernel);
   Random random(61 + uint64_t(surrogate));
   for (int T : {1, 2, 5, 20})
     for (int kind = 0; kind < 3; ++kind) {
@@ -103,11 +100,10 @@ void oracle_agrees(Surrogate surrogate, GradientKernel kernel) {
           {conv(6, 3, 1, 1, true), conv(17, 3, 2, 1), pool(2), conv(5, 2), output(3)},
           {conv(9, 5, 1, 2), pool(2), conv(20, 3, 1, 0, true), linear(11), output(4)},
           {conv(33, 1, 1, 0), conv(8, 3, 3, 2), linear(7), output(2)}};
-      NetworkSpec spec = network_spec(2, 8, 7, T, layers[kind]);
+      CaseSpec spec = network_spec(2, 8, 7, T, layers[kind]);
       spec.surrogate = surrogate;
-      spec.threads = 1 + kind;
       const Case c = decided_case(spec, 2, Mode::kSnn, random);
-      const auto network = make_network(c);
+      const auto network = make_network(c, make_cpu_backend({.threads = 1 + kind, .gradient = kernel}));
       StepStats stats;
       expect_ok(network->gradients(c.batch(), Mode::kSnn, no_stop(), &stats), "gradients");
       expect_gradient(*network, c, Mode::kSnn, oracle::forward(spec, c.parameters, Mode::kSnn, c.batch()));

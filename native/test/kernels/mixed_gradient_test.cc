@@ -9,10 +9,10 @@
 namespace onespike::test {
 namespace {
 
-std::vector<float> gradient(const NetworkSpec& spec, Precision precision, int threads, std::string* kernel) {
-  InputGradient stage(spec, precision, threads);
+std::vector<float> gradient(const NetworkSpec& spec, const CpuOptions& options, std::string* kernel) {
+  InputGradient stage(spec, options);
   std::vector<float> result = stage.run(0.4);
-  *kernel = stage.backend().last_choice().kernel;
+  *kernel = stage.choice().kernel;
   return result;
 }
 
@@ -20,13 +20,13 @@ void pairs_round_and_no_more() {
   bool rounded = false;
   for (int source : {3, 20, 33, 64, 100})
     for (int kind = 0; kind < 20; ++kind) {
-      const ForcedGradient forced(kind < 10 ? GradientKernel::kEvents : GradientKernel::kDense);
+      const GradientKernel forced = kind < 10 ? GradientKernel::kEvents : GradientKernel::kDense;
       const int T = std::vector<int>{1, 4, 5, 6, 11}[size_t(kind % 10 / 2)];
       const LayerSpec upper = kind % 2 ? linear(8 * source + 5) : conv(source + 5);
-      const NetworkSpec spec = network_spec(2, 7, 6, T, {conv(source), pool(source % 2 + 1), upper, output(3)});
+      const CaseSpec spec = network_spec(2, 7, 6, T, {conv(source), pool(source % 2 + 1), upper, output(3)});
       std::string kernel, other;
-      const std::vector<float> exact = gradient(spec, Precision::kFp32, 1, &other),
-                               mixed = gradient(spec, Precision::kMixed, 1, &kernel);
+      const std::vector<float> exact = gradient(spec, {1, Precision::kFp32, forced}, &other),
+                               mixed = gradient(spec, {1, Precision::kMixed, forced}, &kernel);
       double difference = 0, norm = 0;
       for (size_t i = 0; i + 2 < exact.size(); ++i)
         difference += std::pow(double(mixed[i]) - exact[i], 2), norm += std::pow(double(exact[i]), 2);
@@ -36,10 +36,11 @@ void pairs_round_and_no_more() {
       expect(norm > 0 && difference <= norm * std::pow(4e-3, 2),
              what + ": relative distance " + std::to_string(std::sqrt(difference / norm)));
       rounded |= difference > 0;
-      expect(gradient(spec, Precision::kMixed, 3, &other) == mixed, what + ": 3 threads give other bits than 1");
+      expect(gradient(spec, {3, Precision::kMixed, forced}, &other) == mixed,
+             what + ": 3 threads give other bits than 1");
     }
   std::string kernel;
-  (void)gradient(network_spec(2, 4, 4, 2, {conv(4), conv(4), output(3)}), Precision::kMixed, 1, &kernel);
+  (void)gradient(network_spec(2, 4, 4, 2, {conv(4), conv(4), output(3)}), {1, Precision::kMixed}, &kernel);
   expect(rounded == (kernel.rfind("bf16 ", 0) == 0),
          "the kernel is called '" + kernel + "' but rounding was " + (rounded ? "seen" : "not seen"));
 }

@@ -86,20 +86,20 @@ void compare(const Case& c, Mode mode) {
 void random_networks(Mode mode, uint64_t seed, int count) {
   Random random(seed);
   for (int i = 0; i < count; ++i) {
-    const NetworkSpec spec = random_spec(random);
+    const CaseSpec spec = random_spec(random);
     const int images = random.between(1, 5);
     compare(decided_case(spec, images, mode, random), mode);
   }
 }
 
-void fixed_networks(const std::vector<NetworkSpec>& specs, int images, uint64_t seed) {
+void fixed_networks(const std::vector<CaseSpec>& specs, int images, uint64_t seed) {
   Random random(seed);
-  for (const NetworkSpec& spec : specs)
+  for (const CaseSpec& spec : specs)
     for (Mode mode : {Mode::kSnn, Mode::kAnn}) compare(decided_case(spec, images, mode, random), mode);
 }
 
 void every_width() {
-  std::vector<NetworkSpec> specs;
+  std::vector<CaseSpec> specs;
   for (int width = 1; width <= 67; width += width < 20 ? 1 : 3)
     specs.push_back(
         network_spec(1 + width % 4, 4, 5, 3,
@@ -108,7 +108,7 @@ void every_width() {
 }
 
 void every_geometry() {
-  std::vector<NetworkSpec> specs;
+  std::vector<CaseSpec> specs;
   for (int kernel : {1, 3, 5})
     for (int stride : {1, 2, 3})
       for (int padding : {0, 1, 2}) {
@@ -123,7 +123,7 @@ void every_geometry() {
 }
 
 void every_pool() {
-  std::vector<NetworkSpec> specs;
+  std::vector<CaseSpec> specs;
   for (int first : {2, 3})
     for (int second : {2, 3}) {
       specs.push_back(network_spec(2, 11, 10, 4, {pool(first), conv(9), output(3)}));
@@ -137,18 +137,18 @@ void every_pool() {
 }
 
 void every_length() {
-  std::vector<NetworkSpec> specs;
+  std::vector<CaseSpec> specs;
   for (int T : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 33})
     specs.push_back(network_spec(2, 5, 5, T, {conv(4), conv(18), pool(2), linear(5), output(3)}));
   fixed_networks(specs, 1, 24);
 }
 
 void every_surrogate_and_encoder() {
-  std::vector<NetworkSpec> specs;
+  std::vector<CaseSpec> specs;
   for (Surrogate surrogate : {Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular,
                               Surrogate::kArctan, Surrogate::kFastSigmoid})
     for (Encoder encoder : {Encoder::kHybrid, Encoder::kDirect, Encoder::kTtfs}) {
-      NetworkSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6), linear(9), output(4)});
+      CaseSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6), linear(9), output(4)});
       spec.surrogate = surrogate;
       spec.encoder = encoder;
       spec.kappa = 0.7f;
@@ -183,8 +183,8 @@ void mixed_networks(uint64_t seed, int count) {
   Random random(seed);
   for (int done = 0, attempt = 0; done < count; ++attempt) {
     expect(attempt < 50 * count, "no case without a tie");
-    NetworkSpec spec = random_spec(random);
-    spec.precision = Precision::kMixed;
+    CaseSpec spec = random_spec(random);
+    spec.on.precision = Precision::kMixed;
     Case c = make_case(spec, random.between(1, 5), random);
     for (oracle::LayerParameters& p : c.parameters)
       for (double& w : p.weight) w = std::bit_cast<float>((std::bit_cast<uint32_t>(float(w)) + 0x8000) & 0xffff0000);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/encode.h"
 #include "ops/surrogate.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
@@ -11,11 +10,8 @@
 namespace onespike::test {
 namespace {
 
-const Surrogate kAll[] = {Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular, Surrogate::kArctan,
-                          Surrogate::kFastSigmoid};
-
-NetworkSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
-  NetworkSpec spec;
+CaseSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
+  CaseSpec spec;
   spec.surrogate = surrogate;
   spec.gamma = gamma;
   spec.kappa = kappa;
@@ -23,10 +19,10 @@ NetworkSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
 }
 
 void derivative_of_primitive() {
-  for (Surrogate surrogate : kAll) {
+  for (Surrogate surrogate : kSurrogates) {
     if (surrogate == Surrogate::kExponential) continue;
     for (float kappa : {0.5f, 1.0f, 2.0f}) {
-      const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
+      const CaseSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
       for (double z = -3.0; z <= 3.0; z += 0.0371) {
         const double h = 1e-4;
         // Where the surrogate jumps, its primitive has no derivative.
@@ -43,7 +39,7 @@ void derivative_of_primitive() {
 void primitive_limits() {
   for (Surrogate surrogate :
        {Surrogate::kTriangle, Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid}) {
-    const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, 1.0f);
+    const CaseSpec spec = surrogate_spec(surrogate, 0.3f, 1.0f);
     double previous = -1.0;
     for (double z = -4.0; z <= 4.0; z += 0.1) {
       const double value = oracle::surrogate_primitive(spec, z);
@@ -57,9 +53,9 @@ void primitive_limits() {
 }
 
 void kernels_agree() {
-  for (Surrogate surrogate : kAll)
+  for (Surrogate surrogate : kSurrogates)
     for (float kappa : {0.5f, 1.0f, 2.0f}) {
-      const NetworkSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
+      const CaseSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
       const SurrogateParams params{surrogate, 0.3f, kappa};
       for (int fire = 1; fire <= 6; ++fire)
         for (int t = 1; t <= fire; ++t)
@@ -71,7 +67,7 @@ void kernels_agree() {
 
 // One neuron whose potential is exactly its threshold stays silent; the next float above it fires.
 void tie_is_silent() {
-  NetworkSpec spec = network_spec(1, 1, 1, 1, {output(2)});
+  CaseSpec spec = network_spec(1, 1, 1, 1, {output(2)});
   spec.mean = {0.0f};
   spec.std = {1.0f};
   spec.layers.insert(spec.layers.begin(), linear(2));
@@ -88,19 +84,6 @@ void tie_is_silent() {
   expect(times[1] == 1, "the next float above the threshold fires");
 }
 
-void coded_times() {
-  for (int T : {1, 2, 3, 5, 16, 254})
-    for (int p = 0; p < 256; ++p) {
-      const int hybrid = coded_time(uint8_t(p), T, 2, 0.0, 1.0), first = coded_time(uint8_t(p), T, 1, 0.2, 0.6);
-      if (T >= 2)
-        expect(hybrid >= 2 && hybrid <= T, "hybrid time " + std::to_string(hybrid) + " of T = " + std::to_string(T));
-      expect(first >= 1 && first <= T, "first-spike time " + std::to_string(first) + " of T = " + std::to_string(T));
-      if (p > 0 && T >= 2) expect(hybrid <= coded_time(uint8_t(p - 1), T, 2, 0.0, 1.0), "brighter is earlier");
-    }
-  expect(coded_time(255, 5, 2, 0, 1) == 2 && coded_time(0, 5, 2, 0, 1) == 5, "the ends of the range");
-  expect(coded_time(51, 5, 2, 0.2, 0.6) == 5 && coded_time(153, 5, 2, 0.2, 0.6) == 2, "the ends of a configured range");
-}
-
 }  // namespace
 
 void add_surrogate_tests(Tests& tests) {
@@ -108,7 +91,6 @@ void add_surrogate_tests(Tests& tests) {
   tests.push_back({"surrogate primitives rise, and the exponential has none", primitive_limits});
   tests.push_back({"surrogate of the kernels equals the oracle's", kernels_agree});
   tests.push_back({"spike at the threshold is silent", tie_is_silent});
-  tests.push_back({"encoder times stay in range and fall with brightness", coded_times});
 }
 
 }  // namespace onespike::test

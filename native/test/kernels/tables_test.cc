@@ -1,9 +1,9 @@
 // The forward pass by tables against sums of one weight at a time, on every instruction set; and when it is chosen.
 #include <cmath>
-#include <cstring>
 #include <memory>
 
 #include "core/backend/backend.h"
+#include "cpu/backend/create.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 
@@ -55,7 +55,7 @@ constexpr float kThreshold = 1.5f, kLeak = 0.9f;
 
 void agree(const Stage& stage, const char* expected, const std::string& what) {
   const StageShape& s = stage.s;
-  const auto backend = make_cpu_backend(2, Precision::kFp32);
+  const auto backend = make_cpu_backend({.threads = 2});
   std::vector<void*> held;
   const auto upload = [&](const void* from, size_t bytes) {
     held.push_back(backend->allocate(bytes));
@@ -72,11 +72,18 @@ void agree(const Stage& stage, const char* expected, const std::string& what) {
   float *weight = floats(stage.weight), *bias = floats(stage.bias), *current = floats(stage.current);
   float* potential = static_cast<float*>(upload(nullptr, size_t(potentials) * sizeof(float)));
   uint8_t* times = static_cast<uint8_t*>(upload(nullptr, size_t(stage.n * s.out_size())));
-  backend->sort_events(source, stage.n, stage.T, s);
-  expect(!std::strcmp(backend->last_choice().kernel, expected), what + ": " + expected + " are chosen");
   NeuronParams p;
   p.timesteps = stage.T, p.neuron = neuron;
-  backend->spiking_forward(times, potential, weight, nullptr, bias, current, false, stage.n, p, s);
+  const KernelChoice choice = backend->run(SpikingForwardTask{.times = times,
+                                                              .potential = potential,
+                                                              .source = source,
+                                                              .weight = weight,
+                                                              .bias = bias,
+                                                              .current = current,
+                                                              .neuron = p,
+                                                              .n = stage.n,
+                                                              .shape = s});
+  expect(std::string(choice.kernel) == expected, what + ": " + expected + " are chosen");
   std::vector<float> u(static_cast<size_t>(potentials));
   std::vector<uint8_t> fired(static_cast<size_t>(stage.n * s.out_size()));
   backend->download(u.data(), potential, u.size() * sizeof(float));

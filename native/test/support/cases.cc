@@ -85,13 +85,13 @@ LayerSpec output(int classes, bool bias, double leak) {
   return layer;
 }
 
-NetworkSpec network_spec(int channels, int height, int width, int timesteps, std::vector<LayerSpec> layers) {
-  NetworkSpec spec;
+CaseSpec network_spec(int channels, int height, int width, int timesteps, std::vector<LayerSpec> layers) {
+  CaseSpec spec;
   spec.channels = channels;
   spec.height = height;
   spec.width = width;
   spec.timesteps = timesteps;
-  spec.backend = subject().backend;
+  spec.on = subject().on;
   spec.layers = std::move(layers);
   for (int c = 0; c < channels; ++c) {
     spec.mean.push_back(0.5f - 0.03f * float(c % 7));
@@ -100,7 +100,7 @@ NetworkSpec network_spec(int channels, int height, int width, int timesteps, std
   return spec;
 }
 
-NetworkSpec random_spec(Random& r) {
+CaseSpec random_spec(Random& r) {
   for (;;) {
     std::vector<LayerSpec> layers;
     const auto channels = [&] { return r.pick({1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 67}); };
@@ -127,7 +127,7 @@ NetworkSpec random_spec(Random& r) {
     }
     layers.back().output = true;
     const int channel_count = r.pick({1, 1, 2, 3, 3, 3, 4, 17}), height = r.between(3, 13), width = r.between(3, 13);
-    NetworkSpec spec =
+    CaseSpec spec =
         network_spec(channel_count, height, width, r.pick({1, 2, 3, 4, 5, 5, 6, 8, 11, 16}), std::move(layers));
     spec.alpha = float(r.pick({1.0, 1.0, 0.0, 0.7, 1.6}));
     spec.beta = float(r.pick({1.0, 1.0, 0.0, 0.5, 0.25}));
@@ -140,19 +140,17 @@ NetworkSpec random_spec(Random& r) {
       spec.lo = 0.1;
       spec.hi = 0.8;
     }
-    spec.threads = r.between(1, 3);
+    spec.on.threads = r.between(1, 3);
     if (affordable(spec, 5)) return spec;
   }
 }
 
 std::string describe(const NetworkSpec& spec, int64_t images) {
-  const char* surrogates[] = {"triangle", "exponential", "rectangular", "arctan", "fast-sigmoid"};
-  const char* encoders[] = {"hybrid", "direct", "rate", "ttfs"};
   std::ostringstream text;
   text << "[" << spec.channels << "x" << spec.height << "x" << spec.width << " T" << spec.timesteps << " N" << images
-       << " " << encoders[int(spec.encoder)] << " " << surrogates[int(spec.surrogate)] << " alpha " << spec.alpha
+       << " " << encoder_entry(spec.encoder).name << " " << surrogate_name(spec.surrogate) << " alpha " << spec.alpha
        << " beta " << spec.beta << " gamma " << spec.gamma << " kappa " << spec.kappa << " lo " << spec.lo << " hi "
-       << spec.hi << " threads " << spec.threads << ":";
+       << spec.hi << ":";
   for (const LayerSpec& l : spec.layers) {
     if (l.type == LayerType::kAvgPool) {
       text << " pool" << l.kernel;
@@ -181,7 +179,7 @@ StageShape shape_of(int height, int width, int channels, int out, int kernel, in
   return s;
 }
 
-Case make_case(const NetworkSpec& spec, int images, Random& random) {
+Case make_case(const CaseSpec& spec, int images, Random& random) {
   Case c{spec, oracle::Parameters(spec.layers.size()), {}, {}};
   const std::vector<oracle::Shape> shapes = oracle::layer_shapes(spec);
   c.pixels.resize(images * shapes[0].size());
@@ -205,7 +203,7 @@ Case make_case(const NetworkSpec& spec, int images, Random& random) {
   return c;
 }
 
-Case decided_case(const NetworkSpec& spec, int images, Mode mode, Random& random, double margin) {
+Case decided_case(const CaseSpec& spec, int images, Mode mode, Random& random, double margin) {
   for (int attempt = 0; attempt < 200; ++attempt) {
     Case c = make_case(spec, images, random);
     if (oracle::forward(spec, c.parameters, mode, c.batch()).margin >= margin) return c;
@@ -217,9 +215,21 @@ void expect_ok(const Status& status, const std::string& what) {
   expect(status.ok(), what + ": " + code_name(status.code) + " " + status.message);
 }
 
+Status create_network(const CaseSpec& spec, std::unique_ptr<Network>* network) {
+  std::unique_ptr<Backend> backend;
+  if (Status status = make_backend(spec.on, &backend); !status.ok()) return status;
+  return Network::create(spec, std::move(backend), network);
+}
+
 std::unique_ptr<Network> make_network(const Case& c) {
+  std::unique_ptr<Backend> backend;
+  expect_ok(make_backend(c.spec.on, &backend), "backend " + c.text());
+  return make_network(c, std::move(backend));
+}
+
+std::unique_ptr<Network> make_network(const Case& c, std::unique_ptr<Backend> backend) {
   std::unique_ptr<Network> network;
-  expect_ok(Network::create(c.spec, &network), "create " + c.text());
+  expect_ok(Network::create(c.spec, std::move(backend), &network), "create " + c.text());
   oracle::Parameters parameters = c.parameters;
   write_parameters(*network, parameters);
   return network;

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "backends.h"
+#include "core/backend/backend.h"
 #include "core/network.h"
 #include "ops/shape.h"
 #include "test/support/oracle.h"
@@ -32,15 +34,20 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+// A network and where it computes: on the subject, unless a test says otherwise.
+struct CaseSpec : NetworkSpec {
+  BackendSpec on;
+};
+
 LayerSpec conv(int out, int kernel = 3, int stride = 1, int padding = 1, bool bias = false, double leak = 0.9);
 LayerSpec pool(int kernel = 2);
 LayerSpec linear(int out, bool bias = false, double leak = 0.9);
 LayerSpec output(int classes, bool bias = false, double leak = 0.9);
-NetworkSpec network_spec(int channels, int height, int width, int timesteps, std::vector<LayerSpec> layers);
+CaseSpec network_spec(int channels, int height, int width, int timesteps, std::vector<LayerSpec> layers);
 
 // An odd network: any kernel, stride, padding, pools anywhere before the first linear layer, any encoder but `rate`,
 // any surrogate, small enough for the oracle.
-NetworkSpec random_spec(Random& random);
+CaseSpec random_spec(Random& random);
 std::string describe(const NetworkSpec& spec, int64_t images);
 
 // One stage alone, for kernels called without a network. Of a linear one kernel, stride and pad do not matter.
@@ -49,20 +56,24 @@ StageShape shape_of(int height, int width, int channels, int out, int kernel, in
 
 // A network with parameters that float32 holds exactly, thresholds at which a share of the neurons fires, and a batch.
 struct Case {
-  NetworkSpec spec;
+  CaseSpec spec;
   oracle::Parameters parameters;
   std::vector<uint8_t> pixels;
   std::vector<int32_t> labels;
   Batch batch() const { return {pixels.data(), labels.data(), int64_t(labels.size())}; }
-  std::string text() const { return describe(spec, int64_t(labels.size())); }
+  std::string text() const {
+    return describe(spec, int64_t(labels.size())) + " threads " + std::to_string(spec.on.threads);
+  }
 };
-Case make_case(const NetworkSpec& spec, int images, Random& random);
+Case make_case(const CaseSpec& spec, int images, Random& random);
 
 // Draws parameters and batch again until no decision of the oracle is nearer to a tie than `margin`.
-Case decided_case(const NetworkSpec& spec, int images, Mode mode, Random& random, double margin = 1e-5);
+Case decided_case(const CaseSpec& spec, int images, Mode mode, Random& random, double margin = 1e-5);
 
+Status create_network(const CaseSpec& spec, std::unique_ptr<Network>* network);
 // A Network of the case's specification holding the case's parameters. Throws what failed.
 std::unique_ptr<Network> make_network(const Case& c);
+std::unique_ptr<Network> make_network(const Case& c, std::unique_ptr<Backend> backend);
 void write_parameters(Network& network, oracle::Parameters& parameters);
 // Any kind of tensor in the oracle's shape.
 oracle::Parameters read_parameters(const Network& network, TensorKind kind);

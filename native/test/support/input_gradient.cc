@@ -9,8 +9,7 @@ constexpr int kImages = 3;
 
 }  // namespace
 
-InputGradient::InputGradient(const NetworkSpec& spec, Precision precision, int threads)
-    : backend_(make_cpu_backend(threads, precision)) {
+InputGradient::InputGradient(const NetworkSpec& spec, const CpuOptions& options) : backend_(make_cpu_backend(options)) {
   expect_ok(make_plan(spec, backend_->limits(), &plan_), "plan");
 }
 
@@ -46,10 +45,22 @@ std::vector<float> InputGradient::run(double share, bool dropout) {
   float *pair = hold<float>(2), *d_neuron = hold<float>(2);
   pair[0] = 1.1f, pair[1] = 0.9f;
   const NeuronParams neuron{T, pair, true, {spec.surrogate, spec.gamma, spec.kappa}};
-  backend_->pack_backward(backward, weight, false, s);
-  backend_->accumulate_gradient(g, a, n, true, neuron, s);
-  backend_->input_gradient(potential_below, a, weight, backward, times, dropout ? mask : nullptr, 0.25f, n, neuron,
-                           neuron, below, s, d_neuron);
+  backend_->run(PackBackwardTask{.to = backward, .weight = weight, .shape = s});
+  choice_ = backend_->run(SpikingBackwardTask{.gradient = g,
+                                              .below = {.a = potential_below,
+                                                        .d_neuron = d_neuron,
+                                                        .potential = potential_below,
+                                                        .times = times,
+                                                        .mask = dropout ? mask : nullptr,
+                                                        .scale = 0.25f,
+                                                        .neuron = neuron},
+                                              .a = a,
+                                              .weight = weight,
+                                              .weight_backward = backward,
+                                              .neuron = neuron,
+                                              .last = choice_,
+                                              .n = n,
+                                              .shape = s});
   std::vector<float> result(potential_below, potential_below + size_below);
   result.insert(result.end(), d_neuron, d_neuron + 2);
   for (void* memory : held_) backend_->release(memory);

@@ -6,27 +6,24 @@
 #include <vector>
 
 #include "core/plan.h"
+#include "cpu/backend/create.h"
 #include "test/support/cases.h"
 
 namespace onespike::test {
-
-// Forces a kernel until it goes.
-struct ForcedGradient {
-  explicit ForcedGradient(GradientKernel kernel) { force_gradient_kernel(kernel); }
-  ~ForcedGradient() { force_gradient_kernel(GradientKernel::kMeasured); }
-};
 
 // The second stage of a network over the first, with random a(t), potentials, spike times and weights: the same ones
 // for every backend and number of threads.
 class InputGradient {
  public:
-  InputGradient(const NetworkSpec& spec, Precision precision, int threads);
+  InputGradient(const NetworkSpec& spec, const CpuOptions& options);
   ~InputGradient();
-  Backend& backend() { return *backend_; }
 
   // a(t) of the stage below, then the gradients of its threshold and leak. `share` of the pairs (neuron, step) are not
   // zero; `dropout` masks a third of the receiving neurons.
   std::vector<float> run(double share, bool dropout = false);
+  // What run() used, and remembers as the chunk before; forgotten where a batch begins.
+  const KernelChoice& choice() const { return choice_; }
+  void begin_batch() { choice_ = {}; }
 
  private:
   template <class T>
@@ -35,6 +32,7 @@ class InputGradient {
   Plan plan_;
   std::unique_ptr<Backend> backend_;
   std::vector<void*> held_;
+  KernelChoice choice_;
 };
 
 }  // namespace onespike::test

@@ -65,6 +65,18 @@ struct Forward {
   double margin = 0.0;
 };
 
+// The neurons of a layer over all steps, from the weighted input I (T, N, out). `spikes` (T, N, out) receives O;
+// `given` are spike steps to take as they are, or null; `margin` becomes the smallest distance to a tie if that is
+// less.
+void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
+               const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin);
+
+// Back through time: `d_spikes` (T, N, out) is the gradient at O, `d_last` (N, out) an extra one at U(T). Returns the
+// gradient at I, which is that at U; adds to the threshold and leak of `gradient` and, in absolute values, `magnitude`.
+Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
+                          const Values& d_spikes, const Values& d_last, LayerParameters& gradient,
+                          LayerParameters& magnitude);
+
 struct Options {
   SpikeFunction spike = SpikeFunction::kHeaviside;
   // Spike steps to take as given instead of deciding them: 'has fired before' is a constant to the gradient.

@@ -1,4 +1,4 @@
-// The oracle's pieces that know no layer order: shapes, surrogates, encoders.
+// The oracle's pieces that know no layer order: shapes, surrogates, encoders, neurons.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -72,6 +72,56 @@ Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
     }
   }
   return x;
+}
+
+void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
+               const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
+  const int T = spec.timesteps;
+  const int64_t count = int64_t(weighted.size()) / T;
+  trace.potential.assign(weighted.size(), 0.0);
+  trace.fired.assign(count, T + 1);
+  spikes.assign(weighted.size(), 0.0);
+  for (int64_t j = 0; j < count; ++j) {
+    double u = 0.0;
+    for (int t = 1; t <= T; ++t) {
+      const int64_t at = (t - 1) * count + j;
+      u = p.leak * u + weighted[at];
+      trace.potential[at] = u;
+      const double z = u / p.threshold - 1.0;
+      const bool silent = given ? t <= (*given)[j] : t <= trace.fired[j];
+      if (!silent) continue;
+      margin = std::min(margin, std::fabs(z));
+      // A potential of exactly zero is a neuron without input: it is no nearer to a jump than any other.
+      if (spec.surrogate == Surrogate::kRectangular && u != 0.0)
+        margin = std::min(margin, std::fabs(std::fabs(z) - double(spec.kappa)));
+      if (!given && z > 0.0) trace.fired[j] = t;
+      spikes[at] = spike == SpikeFunction::kHeaviside ? (z > 0.0 ? 1.0 : 0.0) : surrogate_primitive(spec, z);
+    }
+    if (given) trace.fired[j] = (*given)[j];
+  }
+}
+
+Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
+                          const Values& d_spikes, const Values& d_last, LayerParameters& gradient,
+                          LayerParameters& magnitude) {
+  const int T = spec.timesteps;
+  const int64_t count = int64_t(d_last.size());
+  Values d_weighted(d_spikes.size(), 0.0);
+  for (int64_t j = 0; j < count; ++j) {
+    double g = 0.0;
+    for (int t = T; t >= 1; --t) {
+      const int64_t at = (t - 1) * count + j;
+      const double u = trace.potential[at], before = t > 1 ? trace.potential[at - count] : 0.0;
+      const double d_z = d_spikes[at] * surrogate_derivative(spec, u / p.threshold - 1.0, t, trace.fired[j]);
+      g = d_z / p.threshold + p.leak * g + (t == T ? d_last[j] : 0.0);
+      gradient.threshold -= d_z * u / (p.threshold * p.threshold);
+      gradient.leak += g * before;
+      magnitude.threshold += std::fabs(d_z * u / (p.threshold * p.threshold));
+      magnitude.leak += std::fabs(g * before);
+      d_weighted[at] = g;
+    }
+  }
+  return d_weighted;
 }
 
 }  // namespace onespike::oracle

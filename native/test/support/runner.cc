@@ -16,7 +16,9 @@ void expect_near(double value, double expected, double relative, double absolute
 }
 
 void add_all_tests(Tests& tests) {
+  add_lif_tests(tests);
   add_surrogate_tests(tests);
+  add_encoder_tests(tests);
   add_difference_tests(tests);
   add_parity_tests(tests);
   add_optimizer_tests(tests);
@@ -34,6 +36,7 @@ void add_all_tests(Tests& tests) {
   add_crossing_tests(tests);
   add_early_exit_tests(tests);
   add_group_tests(tests);
+  add_limits_tests(tests);
   add_thread_pool_tests(tests);
   add_allocation_tests(tests);
   add_memory_tests(tests);

@@ -30,6 +30,8 @@ void add_all_tests(Tests& tests);
 
 // One function per file of tests.
 void add_surrogate_tests(Tests& tests);
+void add_lif_tests(Tests& tests);
+void add_encoder_tests(Tests& tests);
 void add_difference_tests(Tests& tests);
 void add_parity_tests(Tests& tests);  // on every instruction set of the CPU
 void add_parity_cases(Tests& tests);
@@ -48,6 +50,7 @@ void add_tables_tests(Tests& tests);
 void add_crossing_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);
 void add_group_tests(Tests& tests);
+void add_limits_tests(Tests& tests);
 void add_thread_pool_tests(Tests& tests);
 void add_allocation_tests(Tests& tests);
 void add_memory_tests(Tests& tests);

@@ -17,7 +17,6 @@ struct LeftOut {
 // Tests whose names begin so.
 constexpr LeftOut kLeftOut[] = {
     {"surrogate ", "functions of native/ops, without a backend"},
-    {"encoder times ", "functions of native/ops, without a backend"},
     {"random streams ", "functions of native/ops, without a backend"},
     {"batch follows ", "drawn by the host"},
     {"batch with ", "drawn by the host"},

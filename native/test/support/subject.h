@@ -4,14 +4,14 @@
 
 #include <string>
 
-#include "core/spec.h"
+#include "backends.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
 
 struct Subject {
   std::string name;  // follows the names of the tests
-  BackendKind backend = BackendKind::kCpu;
+  BackendSpec on;
   bool emulated = false;  // thousands of times slower than what it stands for
 };
 

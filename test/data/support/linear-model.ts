@@ -10,11 +10,11 @@ export function linearAccuracy(train: ImageSet, test: ImageSet, epochs: number, 
   const x = new Float64Array(inputs + 1);
   const scores = new Float64Array(classes);
   const forward = (set: ImageSet, image: number): void => {
-    for (let j = 0; j < inputs; j++) x[j] = set.pixels[image * inputs + j] / 127.5 - 1;
+    for (let j = 0; j < inputs; j++) x[j] = set.pixels[image * inputs + j]! / 127.5 - 1;
     x[inputs] = 1;
     for (let k = 0; k < classes; k++) {
       let sum = 0;
-      for (let j = 0; j <= inputs; j++) sum += weights[k * (inputs + 1) + j] * x[j];
+      for (let j = 0; j <= inputs; j++) sum += weights[k * (inputs + 1) + j]! * x[j]!;
       scores[k] = sum;
     }
   };
@@ -26,8 +26,8 @@ export function linearAccuracy(train: ImageSet, test: ImageSet, epochs: number, 
       const exponentials = scores.map((score) => Math.exp(score - highest));
       const sum = exponentials.reduce((a, b) => a + b, 0);
       for (let k = 0; k < classes; k++) {
-        const slope = learningRate * (exponentials[k] / sum - (train.labels[image] === k ? 1 : 0));
-        for (let j = 0; j <= inputs; j++) weights[k * (inputs + 1) + j] -= slope * x[j];
+        const slope = learningRate * (exponentials[k]! / sum - (train.labels[image] === k ? 1 : 0));
+        for (let j = 0; j <= inputs; j++) weights[k * (inputs + 1) + j]! -= slope * x[j]!;
       }
     }
   }

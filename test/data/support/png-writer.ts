@@ -45,24 +45,24 @@ export function encodePng(spec: PngSpec): Buffer {
   for (let y = 0; y < height; y++) {
     const row = Buffer.alloc(rowBytes);
     for (let i = 0; i < width * perPixel; i++) {
-      const sample = samples[y * width * perPixel + i];
+      const sample = samples[y * width * perPixel + i]!;
       if (depth === 16) row.writeUInt16BE(sample, 2 * i);
-      else row[(i * depth) >> 3] |= sample << (8 - depth - ((i * depth) & 7));
+      else row[(i * depth) >> 3]! |= sample << (8 - depth - ((i * depth) & 7));
     }
     raw.push(row);
   }
   const filtered = raw.map((row, y) => {
     const filter = spec.filterOf?.(y) ?? 0;
-    const above = y > 0 ? raw[y - 1] : Buffer.alloc(rowBytes);
+    const above = y > 0 ? raw[y - 1]! : Buffer.alloc(rowBytes);
     const out = Buffer.alloc(rowBytes + 1);
     out[0] = filter;
     for (let i = 0; i < rowBytes; i++) {
-      const a = i >= pixelBytes ? row[i - pixelBytes] : 0;
-      const b = above[i];
-      const c = i >= pixelBytes ? above[i - pixelBytes] : 0;
+      const a = i >= pixelBytes ? row[i - pixelBytes]! : 0;
+      const b = above[i]!;
+      const c = i >= pixelBytes ? above[i - pixelBytes]! : 0;
       const p = a + b - c;
       const nearest = [a, b, c].reduce((best, value) => (Math.abs(p - value) < Math.abs(p - best) ? value : best));
-      out[i + 1] = row[i] - [0, a, b, Math.floor((a + b) / 2), nearest][filter];
+      out[i + 1] = row[i]! - [0, a, b, Math.floor((a + b) / 2), nearest][filter]!;
     }
     return out;
   });

@@ -95,7 +95,7 @@ export const status =
 export const sequence =
   (...behaviours: Behaviour[]): Behaviour =>
   (request, response, n) =>
-    behaviours[Math.min(n, behaviours.length - 1)](request, response, n);
+    behaviours[Math.min(n, behaviours.length - 1)]!(request, response, n);
 
 /** A proxy for plain requests and CONNECT tunnels. `authorization`: refuses with 407 without this Proxy-Authorization. `requests` holds what it was asked for. */
 export async function serveProxy(authorization?: string): Promise<Web> {

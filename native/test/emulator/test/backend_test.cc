@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/backend/backend.h"
+#include "cuda/device/create.h"
 #include "test/support/cases.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/tests.h"
@@ -11,10 +12,9 @@
 namespace onespike::test {
 namespace {
 
-NetworkSpec small_spec(BackendKind backend) {
-  NetworkSpec spec =
-      network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
-  spec.backend = backend;
+CaseSpec small_spec(BackendKind backend) {
+  CaseSpec spec = network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
+  spec.on.kind = backend;
   spec.layers[0].dropout = 0.2f;
   return spec;
 }
@@ -131,7 +131,7 @@ void recording() {
   const auto step = [&] {
     return backend->replay(7, [&] {
       ++calls;
-      backend->count_events(total, times, 1024);
+      backend->run(CountEventsTask{total, times, 1024});
       return Status::success();
     });
   };
@@ -153,7 +153,7 @@ void recording() {
   int attempts = 0;
   const auto aborting = [&] {
     return backend->replay(8, [&] {
-      backend->count_events(total, times, 1024);
+      backend->run(CountEventsTask{total, times, 1024});
       return ++attempts == 2 ? Status::error(Code::kAborted, "aborted") : Status::success();
     });
   };
@@ -186,6 +186,37 @@ void waits_of_a_group() {
   const int64_t one = waits(1), many = waits(12);
   // Two downloads, each a copy that waits and a call that waits, and the end.
   expect(one == many && one == 5, "waits for one step: " + std::to_string(one) + ", for 12: " + std::to_string(many));
+}
+
+// To measure an operation is to wait for it: whoever waits for the step must still be told what failed, and nothing
+// that follows may run on numbers that were not computed.
+void profiled_failure() {
+  emulator::reset();
+  std::unique_ptr<Backend> backend;
+  expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
+  Profile profile;
+  backend->measure(&profile);
+  auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
+  auto* times = static_cast<uint8_t*>(backend->allocate(1024));
+  const auto counted = [&] {
+    int64_t value = 0;
+    backend->download(&value, total, sizeof value);
+    return value;
+  };
+  // Counting wants a workspace, and setting bytes does not.
+  emulator::set_memory(emulator::memory_in_use());
+  backend->run(CountEventsTask{total, times, 1024});
+  backend->run(ZeroTask{times, 1024});
+  std::vector<uint8_t> ones(1024, 1);
+  backend->upload(times, ones.data(), ones.size());
+  backend->run(ZeroTask{times, 1024});
+  (void)message_of(backend->finish(), Code::kOom);
+  emulator::reset();
+  expect_ok(backend->finish(), "the failure was told once");
+  backend->run(CountEventsTask{total, times, 1024});
+  expect_ok(backend->finish(), "with memory again");
+  expect(counted() == 1024, "nothing was set after the failure: " + std::to_string(counted()));
+  for (void* memory : {static_cast<void*>(total), static_cast<void*>(times)}) backend->release(memory);
 }
 
 void memory_comes_back() {
@@ -227,6 +258,7 @@ void add_backend_tests(Tests& tests) {
   tests.push_back({"CUDA backend: replayed steps have the bits of steps call by call", replayed_steps});
   tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
   tests.push_back({"CUDA backend: the host waits for a group as often as for a step", waits_of_a_group});
+  tests.push_back({"CUDA backend: a profile loses no failure", profiled_failure});
   tests.push_back({"CUDA backend: memory comes back", memory_comes_back});
   tests.push_back({"CUDA backend: uploads of any size", large_uploads});
 }

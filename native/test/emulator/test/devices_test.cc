@@ -2,7 +2,7 @@
 // and nothing touches a device that nobody asked for.
 #include <thread>
 
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "cuda/device/launch.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/tests.h"
@@ -17,11 +17,11 @@ __global__ void mark_kernel(int* to) { to[threadIdx.x] = 1; }
 // equally much.
 Case mixed_case(int side, int kernel, int device) {
   Random random(uint64_t(17 + side));
-  NetworkSpec spec =
+  CaseSpec spec =
       network_spec(3, side, side, 5, {conv(16, 3, 1, 1, true), conv(16, kernel, 1, kernel / 2), pool(2), output(5)});
-  spec.backend = BackendKind::kCuda;
-  spec.precision = Precision::kMixed;
-  spec.device = device;
+  spec.on.kind = BackendKind::kCuda;
+  spec.on.precision = Precision::kMixed;
+  spec.on.device = device;
   return make_case(spec, 2, random);
 }
 

@@ -2,7 +2,7 @@
 // makes it usable.
 #include <thread>
 
-#include "core/devices.h"
+#include "cuda/device/devices.h"
 #include "test/emulator/control.h"
 #include "test/emulator/test/tests.h"
 

@@ -1,0 +1,75 @@
+// The range, both ends included, of every number that describes a network or a call on one: the table of
+// native/core/limits.h, which `info()` of the addon reports. It stands here as well because a description is checked
+// without loading the addon, with messages that name the place of the fault; a test compares the two.
+export interface Limit {
+  readonly min: number;
+  readonly max: number;
+}
+
+const LARGEST_FLOAT = (2 - 2 ** -23) * 2 ** 127;
+/** Above 0: the smallest number that float32 holds with all its digits. */
+const SMALLEST_FLOAT = 2 ** -126;
+const LARGEST_FACTOR = 1e6;
+const LARGEST_COUNT = 2 ** 31 - 1;
+
+export const LIMITS = {
+  /** T. A spike time is one byte, and T + 1 ('never' of the output layer) must fit as well. */
+  timesteps: { min: 1, max: 254 },
+  /** Channels, height and width of an image; height and width of any map. */
+  side: { min: 1, max: 65535 },
+  layers: { min: 1, max: 1024 },
+  /** Channels of a convolution, units of a linear layer. */
+  out: { min: 1, max: 65535 },
+  kernel: { min: 1, max: 255 },
+  stride: { min: 1, max: 255 },
+  padding: { min: 0, max: 255 },
+  /** Side of the window of a pool, and of pools that follow each other together. */
+  pool: { min: 1, max: 64 },
+  leak: { min: 0, max: 1 },
+  threshold: { min: SMALLEST_FLOAT, max: LARGEST_FLOAT },
+  /** Up to the largest float below 1. */
+  dropout: { min: 0, max: 1 - 2 ** -24 },
+  mean: { min: -LARGEST_FLOAT, max: LARGEST_FLOAT },
+  std: { min: SMALLEST_FLOAT, max: LARGEST_FLOAT },
+  alpha: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
+  beta: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
+  gamma: { min: SMALLEST_FLOAT, max: LARGEST_FACTOR },
+  kappa: { min: SMALLEST_FLOAT, max: LARGEST_FACTOR },
+  lo: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
+  hi: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
+  /** Of an image, of the weights of a layer with channels in sixteens, and of a map of one image over all time steps. */
+  elements: { min: 1, max: LARGEST_COUNT },
+  seed: { min: 0, max: Number.MAX_SAFE_INTEGER },
+  threads: { min: 1, max: 1024 },
+  /** Number of a CUDA device. */
+  device: { min: 0, max: 1023 },
+  /** Images of one call. */
+  images: { min: 1, max: LARGEST_COUNT },
+  /** Training steps of one call. */
+  steps: { min: 1, max: 1024 },
+  /** Zero padding of the random crop. */
+  crop: { min: 0, max: 65535 },
+} as const satisfies Record<string, Limit>;
+
+export type LimitName = keyof typeof LIMITS;
+
+/** Whether a number lies within its limit; false for what is not a number. */
+export function within(name: LimitName, value: number): boolean {
+  const { min, max } = LIMITS[name];
+  return value >= min && value <= max;
+}
+
+/** The accepted numbers in words: `a number > 0 and at most 1000000`. */
+export function numberText(name: LimitName): string {
+  const { min, max }: Limit = LIMITS[name];
+  if (max < 1) return `a number in [${min}, 1)`;
+  if (min === 0 && max === 1) return 'a number in [0, 1]';
+  const bounded = max < LARGEST_FLOAT;
+  if (min === SMALLEST_FLOAT) return bounded ? `a number > 0 and at most ${max}` : 'a number > 0';
+  return bounded ? `a number from ${min} to ${max}` : 'a finite number';
+}
+
+/** The accepted integers in words: `an integer from 1 to 254`. */
+export function integerText(name: LimitName): string {
+  return `an integer from ${LIMITS[name].min} to ${LIMITS[name].max}`;
+}

@@ -1,0 +1,87 @@
+// Operations of the spiking network: one task each. What a task writes is overwritten unless it says `+=`.
+// core/backend/values.h has the layouts.
+#pragma once
+
+#include <cstdint>
+
+#include "core/backend/values.h"
+#include "ops/shape.h"
+
+namespace onespike {
+
+// LIF over all steps of the neurons of a stage, along the events of its source.
+struct SpikingForwardTask {
+  static constexpr const char* kOperation = "spiking_forward";
+  uint8_t* times = nullptr;    // (n, out map)
+  float* potential = nullptr;  // (n, T, out map) U(t); null = not kept
+  void* density = nullptr;     // density_bytes(): what was counted of the source, for the weight gradient of the images
+  SpikeSource source = {};
+  const float* weight = nullptr;
+  const void* weight_forward = nullptr;  // of PackForwardTask
+  const float* bias = nullptr;           // (out_cs), or null
+  const float* current = nullptr;        // (n, out map) analog input current, or null
+  bool current_always = false;           // it is added at every step, not at the first alone
+  NeuronParams neuron = {};
+  int n = 0;
+  StageShape shape = {};
+};
+
+// The neurons that an input gradient reaches: those of the stage that fired the source.
+struct ReceivingNeurons {
+  float* a = nullptr;                // (n, T, src map) a(t)
+  bool add = false;                  // to `a`, which another stage that reads the same map has written
+  float* d_neuron = nullptr;         // += gradients of threshold and leak
+  const float* potential = nullptr;  // (n, T, src map) U(t): may be `a` itself unless `add`
+  const uint8_t* times = nullptr;    // (n, src map)
+  const uint8_t* mask = nullptr;     // (n, src map) of the dropout, or null
+  float scale = 1;                   // of an event: SpikeSource::scale
+  NeuronParams neuron = {};
+};
+
+// From a(t) of a stage to g(t) = a(t) + leak * g(t+1), and from there to a(t) of the neurons below it: Wt g times their
+// surrogate. A stage with several readers has the sum of what each of them gives.
+struct SpikingBackwardTask {
+  static constexpr const char* kOperation = "spiking_backward";
+  float* gradient = nullptr;    // g(t) with its border of zeros
+  ReceivingNeurons below = {};  // without `a`: the stage reads the image
+  const float* a = nullptr;     // (n, T, out map)
+  const float* weight = nullptr;
+  const void* weight_backward = nullptr;  // of PackBackwardTask
+  NeuronParams neuron = {};
+  KernelChoice last = {};  // what this operation returned for the chunk before in the batch; nothing for the first
+  int n = 0;
+  StageShape shape = {};
+};
+
+// The sum over events of g at the time and place of the event, times source.scale.
+struct WeightGradientTask {
+  static constexpr const char* kOperation = "weight_gradient";
+  float* d_weight = nullptr;  // +=
+  SpikeSource source = {};
+  const float* gradient = nullptr;
+  void* density = nullptr;  // density_bytes()
+  bool counted = false;     // the forward pass of the same images left its count there; else this task counts
+  int n = 0;                // of a linear stage perhaps those of several chunks: it costs a pass over all weights
+  int timesteps = 0;
+  StageShape shape = {};
+};
+
+struct BiasGradientTask {
+  static constexpr const char* kOperation = "bias_gradient";
+  float* d_bias = nullptr;  // +=
+  const float* gradient = nullptr;
+  int n = 0, timesteps = 0;
+  StageShape shape = {};
+};
+
+// The gradient of a stage's analog current: g(1), or the sum over all steps.
+struct AnalogGradientTask {
+  static constexpr const char* kOperation = "analog_gradient";
+  float* d_current = nullptr;  // (n, out map)
+  const float* gradient = nullptr;
+  bool sum_steps = false;
+  int n = 0, timesteps = 0;
+  StageShape shape = {};
+};
+
+}  // namespace onespike

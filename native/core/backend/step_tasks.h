@@ -1,0 +1,84 @@
+// Operations at the ends of a step: copies of the weights, read-out, norm, update. One task each. What a task writes is
+// overwritten unless it says `+=`. core/backend/values.h has the layouts.
+#pragma once
+
+#include <cstdint>
+
+#include "core/backend/values.h"
+#include "ops/readout.h"
+#include "ops/shape.h"
+
+namespace onespike {
+
+// The copy of the weights that SpikingForwardTask and DenseForwardTask read beside the weights themselves.
+struct PackForwardTask {
+  static constexpr const char* kOperation = "pack_forward";
+  void* to = nullptr;  // forward_bytes()
+  const float* weight = nullptr;
+  StageShape shape = {};
+};
+
+// The same for SpikingBackwardTask, or for DenseInputGradientTask.
+struct PackBackwardTask {
+  static constexpr const char* kOperation = "pack_backward";
+  void* to = nullptr;  // backward_bytes()
+  const float* weight = nullptr;
+  bool dense = false;
+  StageShape shape = {};
+};
+
+// Logits, prediction and loss of n images from the output stage.
+struct ReadoutTask {
+  static constexpr const char* kOperation = "read_out";
+  ReadoutParams params = {};  // its threshold and leak are those of `neuron`
+  const float* neuron = nullptr;
+  bool spiking = true;
+  float* values =
+      nullptr;  // spiking: (n, T, out_cs) potentials, replaced by a(t) if `backward`; else (n, out_cs) logits
+  const int32_t* labels = nullptr;  // (n); null = no loss, no prediction
+  double share = 1;                 // of one image in the loss
+  bool backward = false;            // gradients of the loss
+  float* d_values = nullptr;        // dense: (n, out_cs) dL/d(logit) if `backward`
+  float* d_neuron = nullptr;        // spiking: += gradients of threshold and leak if `backward`
+  float* logits = nullptr;          // (n, out_c)
+  uint8_t* times = nullptr;         // spiking: (n, out_cs) spike times, T + 1 = never
+  StepResult* result = nullptr;     // += loss and correct
+  int n = 0;
+  StageShape shape = {};
+};
+
+struct SquaredNormTask {
+  static constexpr const char* kOperation = "squared_norm";
+  double* total = nullptr;        // += sum of squares
+  const float* values = nullptr;  // (count)
+  int64_t count = 0;
+};
+
+// gradient_scale from the norm, and finite &= whether the loss and the norm that are there are.
+struct FinishGradientTask {
+  static constexpr const char* kOperation = "finish_gradient";
+  StepResult* result = nullptr;
+  const StepInputs* inputs = nullptr;
+};
+
+// Does nothing unless result->finite. Gradients are taken times result->gradient_scale.
+struct UpdateTask {
+  static constexpr const char* kOperation = "update";
+  float* weight = nullptr;          // (count)
+  const float* gradient = nullptr;  // (count)
+  float* slots[3] = {};             // (count): momentum | m, v, largest v; null where the optimiser has none
+  int64_t count = 0;                // a multiple of kLane
+  OptimizerKind kind = OptimizerKind::kSgd;
+  const UpdateParams* params = nullptr;
+  const StepResult* result = nullptr;
+};
+
+// Brings pairs of threshold and leak back into their ranges, unless nothing was updated.
+struct ClampNeuronsTask {
+  static constexpr const char* kOperation = "update";
+  float* neurons = nullptr;  // (count, 2)
+  int count = 0;
+  const StepResult* result = nullptr;
+};
+
+}  // namespace onespike

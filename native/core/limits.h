@@ -1,0 +1,71 @@
+// The one table of limits: the range, both ends included, of every number that describes a network or a call on one.
+// make_plan and the addon check it, `info()` reports it, and lib/native/limits.ts states it again for error messages
+// that name a place; a test holds the two together.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace onespike {
+
+struct Limit {
+  const char* name;
+  double min, max;
+
+  // False for what is not a number.
+  constexpr bool holds(double value) const { return value >= min && value <= max; }
+};
+
+namespace limits {
+
+constexpr double kLargestFloat = std::numeric_limits<float>::max();
+// Above 0: the smallest number that float32 holds with all its digits.
+constexpr double kSmallestFloat = std::numeric_limits<float>::min();
+constexpr double kLargestFactor = 1e6;
+constexpr double kLargestCount = (int64_t{1} << 31) - 1;
+
+// ---- of a network
+// A spike time is one byte; T + 1 ('never' of the output layer) must fit as well.
+constexpr Limit kTimesteps{"timesteps", 1, 254};
+constexpr Limit kSide{"side", 1, 65535};  // channels, height and width of an image; height and width of any map
+constexpr Limit kLayers{"layers", 1, 1024};
+constexpr Limit kOut{"out", 1, 65535};  // channels of a convolution, units of a linear layer
+constexpr Limit kKernel{"kernel", 1, 255};
+constexpr Limit kStride{"stride", 1, 255};
+constexpr Limit kPadding{"padding", 0, 255};
+constexpr Limit kPool{"pool", 1, 64};  // side of the window of a pool, and of pools that follow each other together
+constexpr Limit kLeak{"leak", 0, 1};
+constexpr Limit kThreshold{"threshold", kSmallestFloat, kLargestFloat};
+constexpr Limit kDropout{"dropout", 0, 1 - 0x1p-24};  // the largest float below 1
+constexpr Limit kMean{"mean", -kLargestFloat, kLargestFloat};
+constexpr Limit kStd{"std", kSmallestFloat, kLargestFloat};
+constexpr Limit kAlpha{"alpha", -kLargestFactor, kLargestFactor};
+constexpr Limit kBeta{"beta", -kLargestFactor, kLargestFactor};
+constexpr Limit kGamma{"gamma", kSmallestFloat, kLargestFactor};
+constexpr Limit kKappa{"kappa", kSmallestFloat, kLargestFactor};
+constexpr Limit kLo{"lo", -kLargestFactor, kLargestFactor};
+constexpr Limit kHi{"hi", -kLargestFactor, kLargestFactor};
+// Of an image, of the weights of a layer with channels in sixteens, and of a map of one image over all time steps.
+constexpr Limit kElements{"elements", 1, kLargestCount};
+
+// ---- of where and how it runs
+constexpr Limit kSeed{"seed", 0, (int64_t{1} << 53) - 1};  // what a JavaScript number holds exactly
+constexpr Limit kThreads{"threads", 1, 1024};
+constexpr Limit kDevice{"device", 0, 1023};
+
+// ---- of a call
+constexpr Limit kImages{"images", 1, kLargestCount};
+constexpr Limit kSteps{"steps", 1, 1024};  // training steps: more than any backend gains from, few enough to hold
+constexpr Limit kCrop{"crop", 0, 65535};   // zero padding of the random crop
+
+}  // namespace limits
+
+constexpr Limit kLimits[] = {
+    limits::kTimesteps, limits::kSide,     limits::kLayers, limits::kOut,       limits::kKernel,  limits::kStride,
+    limits::kPadding,   limits::kPool,     limits::kLeak,   limits::kThreshold, limits::kDropout, limits::kMean,
+    limits::kStd,       limits::kAlpha,    limits::kBeta,   limits::kGamma,     limits::kKappa,   limits::kLo,
+    limits::kHi,        limits::kElements, limits::kSeed,   limits::kThreads,   limits::kDevice,  limits::kImages,
+    limits::kSteps,     limits::kCrop,
+};
+
+}  // namespace onespike
