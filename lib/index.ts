@@ -61,6 +61,7 @@ export {
   type DatasetName,
   type DataWarning,
   type DownloadProgress,
+  type DownloadRetry,
   type FetchedFile,
   type FetchOptions,
   type FetchProgress,
@@ -77,15 +78,19 @@ export { resume, train, type ResumeOptions, type TrainOptions } from './train/lo
 export { resolveConfig, type DeepPartial, type TrainConfig, type TrainConfigInput } from './train/config/config';
 export { presetConfig, presetNames } from './train/config/presets';
 export { loadRun, type Run } from './train/run/load-run';
-export type { RunInfo } from './train/run/run-folder';
+export type { ConfigChange } from './train/run/changes';
+export type { DataRecord, ImageHashes } from './train/run/data-record';
+export type { HostInfo, RunInfo } from './train/run/run-folder';
 export type {
   ConvertedEvent,
   DoneEvent,
   EnergySummary,
   EpochEvent,
   LayerActivity,
+  LayerWarning,
   Phase,
   ProgressEvent,
+  RunWarning,
   SavedEvent,
   StartEvent,
   TrainEvent,

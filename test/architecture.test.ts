@@ -97,6 +97,8 @@ describe('the check itself', () => {
       '#include "cpu/events.h"\n#include "core/backend/backend.h"\n#include "ops/rng.h"\n#include <hwy/highway.h>',
     ],
     ['native/addon/support/napi_setup.h', '#include <napi.h>'],
+    ['native/addon/network.cc', '#include "backends.h"'],
+    ['native/backends.cc', '#include "cpu/backend/create.h"\n#include "cuda/device/create.h"'],
     ['native/ops/lif-inl.h', 'return A::greater(potential, threshold);'],
     ['native/test/support/oracle.cc', 'if (u > p.threshold) fired = t;'],
     ['native/core/plan.cc', 'if (!(layer.threshold > 0)) return wrong; // u > threshold'],

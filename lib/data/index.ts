@@ -5,7 +5,7 @@ import { loadDataset } from './load';
 import { datasetNames } from './sets';
 
 export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadedParts, LoadOptions } from './types';
-export type { DownloadProgress } from './download/download';
+export type { DownloadProgress, DownloadRetry } from './download/download';
 export type { FetchedFile, FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
 export { datasetNames, sources, type DatasetName, type DataSource } from './sets';

@@ -70,9 +70,7 @@ std::vector<ProfileEntry> Network::take_profile() { return state_->profile.take(
 int64_t Network::memory_bytes() const { return state_->parameters.bytes() + state_->buffer_bytes(); }
 int64_t Network::optimizer_steps() const { return state_->optimizer_steps; }
 void Network::set_optimizer_steps(int64_t steps) { state_->optimizer_steps = steps; }
-bool Network::draws(const Dataset& data) const {
-  return int64_t(data.pixels.size()) <= state_->backend->resident_bytes();
-}
+bool Network::draws(const Dataset& data) const { return keeps_dataset(*state_, data); }
 int Network::steps_at_once() const { return state_->backend->steps_at_once(); }
 uint64_t Network::random_step() const { return state_->random_step; }
 void Network::set_random_step(uint64_t step) { state_->random_step = step; }
@@ -143,7 +141,9 @@ Status Network::calibrate(const Batch& batch, double percentile, double scale, c
                            "Expected percentile between 0 and 100 but received " + std::to_string(percentile));
     if (!(scale > 0) || !std::isfinite(scale))
       return Status::error(Code::kArg, "Expected a positive scale but received " + std::to_string(scale));
-    if (Status status = prepare_snn(*state_, batch.count, true); !status.ok()) return status;
+    Status status = prepare_snn(*state_, batch.count, true);
+    if (status.code == Code::kOom && give_up_datasets(*state_)) status = prepare_snn(*state_, batch.count, true);
+    if (!status.ok()) return status;
     return calibrate_thresholds(*state_, batch, percentile, scale, stop);
   });
 }

@@ -2,7 +2,7 @@
 // own float parameters and gradient, so what is compared is the update; the oracle carries its own slots along.
 #include <cmath>
 
-#include "core/parameters.h"
+#include "core/state/parameters.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 

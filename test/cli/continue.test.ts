@@ -171,7 +171,7 @@ describe('more epochs', () => {
     const more = ['--set', 'snn.epochs=8', '--set', 'checkpoint.seconds=0.000001', '--json'];
     expect((await cli(['resume', copies[0]!, ...more])).status).toBe(0);
     const stopped = await cli(['resume', copies[1]!, ...more], {
-      during: (stdout, child) => stdout.includes('"epoch":6') && child.kill('SIGTERM'),
+      during: (stdout, child) => stdout.includes('"epoch":6') && !child.killed && child.kill('SIGTERM'),
     });
     expect(stopped.status).toBe(130);
     expect(infoOf(copies[1]!).results).toBeUndefined();
@@ -224,7 +224,7 @@ describe('more epochs', () => {
     const stopped = await cli(
       ['train', config, '--data', pictures, '--out', early, '--set', 'ann.epochs=100000', '--json'],
       {
-        during: (stdout, child) => stdout.includes('"epoch":2') && child.kill('SIGTERM'),
+        during: (stdout, child) => stdout.includes('"epoch":2') && !child.killed && child.kill('SIGTERM'),
       },
     );
     expect(stopped.status).toBe(130);

@@ -57,7 +57,7 @@ test.each([
     },
   });
   expect(stopped.status).toBe(130);
-  expect(stopped.stderr).toContain(`onespike resume ${run}`);
+  expect(stopped.stderr).toContain(`onespike resume '${run}'`);
   expect(stopped.events().at(-2)).toMatchObject({ event: 'saved', run });
   expect(stopped.events().at(-1)).toMatchObject({ event: 'error', code: 'ERR_ABORTED' });
   const resumed = await cli(['resume', run, '--json']);

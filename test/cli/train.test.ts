@@ -213,7 +213,7 @@ test.each([
 test('a loss that is no longer finite stops the run and keeps the last good checkpoint', async () => {
   const out = join(folder, 'diverged');
   const settings = [
-    'ann.optimizer.learningRate=1e30',
+    'ann.optimizer.learningRate=100',
     'ann.optimizer.clipNorm=0',
     'ann.schedule.kind=constant',
     'ann.schedule.warmup=0',
@@ -230,7 +230,7 @@ test('a loss that is no longer finite stops the run and keeps the last good chec
   expect(lines().at(-1)).toMatchObject({
     event: 'error',
     code: 'ERR_STATE',
-    message: expect.stringMatching(/phase ann, epoch 1, step \d+ .*layers\.\d|gradient/),
+    message: expect.stringMatching(/phase ann, epoch \d+, step \d+ .*layers\.\d|gradient/),
   });
   expect(existsSync(join(out, 'checkpoints/last.safetensors'))).toBe(true);
 });

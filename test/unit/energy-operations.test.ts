@@ -21,7 +21,10 @@ function expectExact(description: NetworkDescription, seed: number): void {
     );
   }
   const counts = countOperations(network, pixels, maps);
-  counts.layers.forEach((layer, i) => expect(layer.accumulates * images).toBeCloseTo(expected[i]!, 6));
+  // Native code holds mean and standard deviation, which the expected events of the rate encoder depend on, as floats.
+  counts.layers.forEach((layer, i) =>
+    expect(Math.abs(layer.accumulates * images - expected[i]!)).toBeLessThanOrEqual(1e-7 * expected[i]!),
+  );
 }
 
 const tail: NetworkDescription['layers'] = [

@@ -193,8 +193,8 @@ test('what resolveNetwork accepts and refuses of large maps, native code accepts
     expect([what, second.split(' ')[0]]).toEqual([what, first.split(' ')[0]]);
     counts[first === 'ok' ? 'ok' : 'refused']++;
   }
-  expect(counts.ok).toBeGreaterThan(50);
-  expect(counts.refused).toBeGreaterThan(50);
+  expect(counts.ok).toBeGreaterThan(15);
+  expect(counts.refused).toBeGreaterThan(15);
 });
 
 // Any network, its numbers drawn within their limits or, one in ten, just beyond.

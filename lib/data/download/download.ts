@@ -27,12 +27,15 @@ export interface DownloadProgress {
 
 /** A failure after which the download waits and goes on. */
 export interface DownloadRetry {
+  /** The address that failed. */
   url: string;
   /** What failed. */
   message: string;
-  /** The attempt to come, from 2, and how many there are at this address. */
+  /** The number of the attempt to come, from 2. */
   attempt: number;
+  /** The number of attempts at this address. */
   attempts: number;
+  /** The pause before the next attempt, in milliseconds. */
   waitMs: number;
 }
 

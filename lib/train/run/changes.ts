@@ -10,7 +10,9 @@ import { emptySums, type TrainState } from './state';
 
 /** A change of the configuration, as run.json records it. */
 export interface ConfigChange {
+  /** The time of the change (ISO 8601). */
   time: string;
+  /** The version of onespike that made it. */
   version: string;
   /** Where the run stood. */
   at: { stage: string; epoch: number; step: number };

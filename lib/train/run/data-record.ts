@@ -6,19 +6,29 @@ import { OneSpikeError } from '../../errors';
 
 /** SHA-256 of the images and labels of each part; runs of earlier versions have none. */
 export interface ImageHashes {
+  /** The hash of the images to train on, before those for validation are set aside. */
   train: string;
+  /** The hash of the test images. */
   test: string;
 }
 
+/** What a run records of its data set. */
 export interface DataRecord {
+  /** The name of the data set. */
   name: string;
+  /** The names of the classes; a label is a position in this list. */
   classes: string[];
-  /** Images trained on, set aside for validation, and of the test part. */
+  /** The number of images trained on. */
   train: number;
+  /** The number of images set aside for validation. */
   validation: number;
+  /** The number of test images. */
   test: number;
+  /** The hashes of the images; runs of earlier versions have none. */
   hash?: ImageHashes | undefined;
+  /** The mean of every channel, of pixels from 0 to 1. */
   mean: number[];
+  /** The standard deviation of every channel. */
   std: number[];
 }
 

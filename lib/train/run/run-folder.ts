@@ -45,12 +45,19 @@ export interface RunInfo {
   results?: DoneEvent;
 }
 
+/** The machine that a run was trained on. */
 export interface HostInfo {
+  /** The host name. */
   name: string;
+  /** The operating system and the architecture. */
   platform: string;
+  /** The model of the processor. */
   cpu: string;
+  /** The number of processor cores. */
   cores: number;
+  /** The size of the main memory in bytes. */
   memoryBytes: number;
+  /** The version of Node.js. */
   node: string;
   /** The instruction set of the CPU kernels. */
   simd: string;

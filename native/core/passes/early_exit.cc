@@ -40,6 +40,23 @@ struct StepsOf {
   ~StepsOf() { net.steps = before; }
 };
 
+// Neighbouring images of a pass.
+struct Run {
+  int begin, end;
+};
+
+// Adds the spikes of the decided images. One call per layer and run, not per image: on a GPU a launch takes longer than
+// an image, and there all images of a pass are decided, one run.
+void count_spikes(NetworkState& net, const std::vector<Run>& decided) {
+  for (const Run& run : decided)
+    for (size_t layer = 0; layer + 1 < net.plan.stages.size(); ++layer) {
+      const int64_t size = net.plan.stages[layer].out_size();
+      net.backend->run(CountEventsTask{.total = net.spikes.data() + layer,
+                                       .times = net.times(layer) + run.begin * size,
+                                       .count = (run.end - run.begin) * size});
+    }
+}
+
 }  // namespace
 
 Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first, int n, const ForwardOutputs& out,
@@ -78,6 +95,7 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
     host.resize(size_t(count * steps * s.out_size()));
     backend.download(host.data(), net.stages.back().potential.data(), host.size() * sizeof(float));
     std::vector<int> again;
+    std::vector<Run> decided;
     std::vector<uint8_t> pixels_again;
     for (int i = 0; i < count; ++i) {
       const float* u = host.data() + i * steps * s.out_size();
@@ -92,22 +110,21 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
         continue;
       }
       remember(step);
-      const int decided = std::min(step, T);
-      readout.timesteps = decided;
+      if (decided.empty() || decided.back().end != i) decided.push_back({i, i});
+      ++decided.back().end;
+      const int decision = std::min(step, T);
+      readout.timesteps = decision;
       for (int k = 0; k < K; ++k)
         logits[size_t(k)] = readout_logit(u + k, s.out_cs, readout_time(u + k, s.out_cs, readout), readout);
       const int64_t image = first + chunk_image;
-      out.decision_steps[image] = uint8_t(decided);
+      out.decision_steps[image] = uint8_t(decision);
       if (out.logits) std::copy(logits.begin(), logits.end(), out.logits + image * K);
-      for (size_t layer = 0; layer + 1 < plan.stages.size(); ++layer) {
-        const int64_t size = plan.stages[layer].out_size();
-        backend.run(CountEventsTask{net.spikes.data() + layer, net.times(layer) + i * size, size});
-      }
       if (labels.empty()) continue;
       const int label = labels[size_t(chunk_image)];
       sums->loss += cross_entropy(logits.data(), K, label, nullptr) / double(batch.count);
       sums->correct += argmax(logits.data(), K) == label;
     }
+    count_spikes(net, decided);
     if (again.empty()) return Status::success();
     images = std::move(again);
     left = std::move(pixels_again);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/network.h"
-#include "core/state.h"
+#include "core/state/state.h"
 
 namespace onespike {
 
@@ -17,6 +17,11 @@ Status check_batch(const Batch& batch, bool labels);
 // finished; others have copied them when this returns, into buffers with room for `room` images. Errors: kArg for a
 // label out of range.
 Status stage_batch(NetworkState& net, const Batch& batch, int64_t room, StagedBatch* staged);
+// Whether batches of the data set should come as rows: the backend keeps its images, or has not been asked to yet.
+bool keeps_dataset(const NetworkState& net, const Dataset& data);
+// Gives up the data sets in the backend's memory, for good: their batches are drawn by the host from now on. False if
+// there were none.
+bool give_up_datasets(NetworkState& net);
 // The steps of `group`, each a pass over its batch in chunks: leaves logits (of the last) in the buffer for them, with
 // `backward` the gradients of the mean loss in the parameters, and updates these and the counters if the group says
 // how. `stats` as of Network::train.

@@ -15,9 +15,17 @@ Status check_labels(const NetworkState& net, const int32_t* labels, int64_t coun
   return Status::success();
 }
 
-// The data set in the backend's memory: uploaded when it is first met, dropped when nobody else holds it any more.
+bool is_refused(const NetworkState& net, const Dataset& data) {
+  return std::any_of(net.refused.begin(), net.refused.end(), [&](const auto& d) { return d.lock().get() == &data; });
+}
+
+// The data set in the backend's memory: uploaded when it is first met, dropped when nobody else holds it any more. Null
+// if there is no memory for it.
 Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& data, const ResidentDataset** found) {
   std::erase_if(net.datasets, [](const auto& d) { return d->source.expired(); });
+  std::erase_if(net.refused, [](const auto& d) { return d.expired(); });
+  *found = nullptr;
+  if (is_refused(net, *data)) return Status::success();
   for (const auto& d : net.datasets)
     if (d->source.lock() == data) {
       *found = d.get();
@@ -25,8 +33,10 @@ Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& da
     }
   if (Status status = check_labels(net, data->labels.data(), int64_t(data->labels.size())); !status.ok()) return status;
   auto resident = std::make_unique<ResidentDataset>(*net.backend);
-  if (Status status = resident->pixels.ensure(int64_t(data->pixels.size())); !status.ok()) return status;
-  if (Status status = resident->labels.ensure(int64_t(data->labels.size())); !status.ok()) return status;
+  Status status = resident->pixels.ensure(int64_t(data->pixels.size()));
+  if (status.ok()) status = resident->labels.ensure(int64_t(data->labels.size()));
+  if (status.code == Code::kOom) return net.refused.push_back(data), Status::success();
+  if (!status.ok()) return status;
   net.backend->upload(resident->pixels.data(), data->pixels.data(), data->pixels.size());
   if (!data->labels.empty())
     net.backend->upload(resident->labels.data(), data->labels.data(), data->labels.size() * sizeof(int32_t));
@@ -36,10 +46,22 @@ Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& da
   return Status::success();
 }
 
+void send_batch(NetworkState& net, const Batch& batch) {
+  net.backend->upload(net.pixels.data(), batch.pixels, size_t(batch.count * net.plan.stages[0].src_size()));
+  if (batch.labels) net.backend->upload(net.labels.data(), batch.labels, size_t(batch.count) * sizeof(int32_t));
+}
+
+// Where the images lie in the backend's memory, or else here.
 Status draw_rows(NetworkState& net, const Rows& rows, int64_t room) {
   if (Status status = check_rows(*rows.data, rows.indices); !status.ok()) return status;
   const ResidentDataset* resident = nullptr;
   if (Status status = make_resident(net, rows.data, &resident); !status.ok()) return status;
+  if (!resident) {
+    BatchStorage drawn;
+    if (Status status = draw_batch(*rows.data, rows.indices, rows.augment, &drawn); !status.ok()) return status;
+    send_batch(net, drawn.view());
+    return Status::success();
+  }
   const int64_t n = int64_t(rows.indices.size());
   if (Status status = net.indices.ensure(room); !status.ok()) return status;
   net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
@@ -76,9 +98,19 @@ Status stage_batch(NetworkState& net, const Batch& batch, int64_t room, StagedBa
   if (Status status = net.labels.ensure(room); !status.ok()) return status;
   *staged = {net.pixels.data(), batch.labelled() ? net.labels.data() : nullptr, batch.count};
   if (batch.rows) return draw_rows(net, *batch.rows, room);
-  net.backend->upload(net.pixels.data(), batch.pixels, size_t(batch.count * image));
-  if (batch.labels) net.backend->upload(net.labels.data(), batch.labels, size_t(batch.count) * sizeof(int32_t));
+  send_batch(net, batch);
   return Status::success();
+}
+
+bool keeps_dataset(const NetworkState& net, const Dataset& data) {
+  return int64_t(data.pixels.size()) <= net.backend->resident_bytes() && !is_refused(net, data);
+}
+
+bool give_up_datasets(NetworkState& net) {
+  if (net.datasets.empty()) return false;
+  for (const auto& d : net.datasets) net.refused.push_back(d->source);
+  net.datasets.clear();
+  return true;
 }
 
 }  // namespace onespike

@@ -267,6 +267,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   Answers answers(group.count, net.plan.stages.size());
   size_t made = 0;
   Status status = prepare(net, group, mode, backward);
+  if (status.code == Code::kOom && give_up_datasets(net)) status = prepare(net, group, mode, backward);
   if (status.ok()) status = make_steps(net, group, kind, out, stop, &staged, &made);
   if (!status.ok()) return status;
   if (out && out->logits && !ends_early)

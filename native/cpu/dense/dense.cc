@@ -10,7 +10,7 @@
 
 #include "cpu/dense/dense.h"
 #include "cpu/simd/targets.h"
-#include "cpu/gradient/half_rows-inl.h"
+#include "cpu/simd/half_rows-inl.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();

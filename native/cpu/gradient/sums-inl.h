@@ -10,7 +10,7 @@
 #include <algorithm>
 
 #include "cpu/events/gradient_events.h"
-#include "cpu/gradient/half_rows-inl.h"
+#include "cpu/simd/half_rows-inl.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();

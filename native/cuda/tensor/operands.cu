@@ -113,18 +113,18 @@ __global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s
     const int per_tap = (s.src_cs + kColumns - 1) / kColumns;
     tap = column_tile / per_tap, column_tile %= per_tap;
   }
+  // Neighbouring output channels lie side by side, and a chunk of them within one tile.
+  static_assert(kLane % kChunk == 0);
+  const int column = column_tile * kColumns + chunk * kChunk;
+  const int out = backward ? inner : column, source = backward ? column : inner;
+  const bool inside = out < s.out_cs && source < s.src_cs;
+  const PackedChannel packed(s, inside ? out : 0);
+  const float* from = weight + (inside ? packed.index(tap, source) : 0);
+  const int stride = backward ? packed.width : 1;
   uint32_t words[kChunk / 2];
 #pragma unroll
-  for (int k = 0; k < kChunk / 2; ++k) {
-    float pair[2];
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      const int column = column_tile * kColumns + chunk * kChunk + 2 * k + h;
-      const int out = backward ? inner : column, source = backward ? column : inner;
-      pair[h] = out < s.out_cs && source < s.src_cs ? weight[packed_index(s, out, tap, source)] : 0;
-    }
-    words[k] = pack_bf16(pair[0], pair[1]);
-  }
+  for (int k = 0; k < kChunk / 2; ++k)
+    words[k] = inside ? pack_bf16(from[2 * k * stride], from[(2 * k + 1) * stride]) : 0;
   *reinterpret_cast<uint4*>(to + tile * kTileBytes + chunk_offset(position, chunk)) =
       make_uint4(words[0], words[1], words[2], words[3]);
 }

@@ -47,15 +47,22 @@ __device__ __forceinline__ void spikes_at(uint32_t& low, uint32_t& high, uint32_
   high = __byte_perm(hits, 0, 0x3424);
 }
 
-// Where a weight lies in the packed tensor (core's order: tile of output channels, tap, source channel, channel in the
-// tile).
-ONESPIKE_HD inline int64_t packed_index(const StageShape& s, int out, int tap, int source) {
-  int begin = 0, width = kMaxTile;
-  while (out >= begin + width || width > s.out_cs - begin) {
-    if (width > s.out_cs - begin) width /= 2;
-    else begin += width;
+// Where the weights of one output channel lie in the packed tensor (core's order: tile of output channels, tap, source
+// channel, channel in the tile). The search for the tile is a loop, so it is made once per channel.
+struct PackedChannel {
+  int64_t first;
+  int width, src_cs;  // of the tile; channels of the source
+
+  ONESPIKE_HD PackedChannel(const StageShape& s, int out) : src_cs(s.src_cs) {
+    int begin = 0;
+    width = kMaxTile;
+    while (out >= begin + width || width > s.out_cs - begin) {
+      if (width > s.out_cs - begin) width /= 2;
+      else begin += width;
+    }
+    first = int64_t(begin) * s.taps() * s.src_cs + (out - begin);
   }
-  return int64_t(begin) * s.taps() * s.src_cs + (int64_t(tap) * s.src_cs + source) * width + (out - begin);
-}
+  ONESPIKE_HD int64_t index(int tap, int source) const { return first + (int64_t(tap) * src_cs + source) * width; }
+};
 
 }  // namespace onespike::cuda

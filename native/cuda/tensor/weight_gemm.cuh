@@ -241,15 +241,18 @@ __global__ void __launch_bounds__(kThreads, 2) weight_kernel(WeightTask w) {
 #pragma unroll
   for (int m = 0; m < 4; ++m)
 #pragma unroll
-    for (int c = 0; c < kColumnTiles; ++c)
+    for (int half = 0; half < 2; ++half) {
+      const int out = out_channel + m * 16 + lane / 4 + half * 8;
+      if (out >= w.shape.out_cs) continue;
+      const PackedChannel packed(w.shape, out);
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int column = lane % 4 * 2 + i % 2;
-        const int out = out_channel + m * 16 + lane / 4 + i / 2 * 8,
-                  channel = unit.channel + (kTimes ? column * 8 + c : c * 8 + column);
-        if (out < w.shape.out_cs && channel < w.shape.src_cs)
-          partial[packed_index(w.shape, out, tap, channel)] = sums[m][c][i];
-      }
+      for (int c = 0; c < kColumnTiles; ++c)
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          const int column = lane % 4 * 2 + i, channel = unit.channel + (kTimes ? column * 8 + c : c * 8 + column);
+          if (channel < w.shape.src_cs) partial[packed.index(tap, channel)] = sums[m][c][2 * half + i];
+        }
+    }
 }
 
 }  // namespace onespike::cuda

@@ -59,7 +59,7 @@ onEachBackend((on) => {
 
   test.each([
     [{ seeds: 1 }, 'ERR_ARG', /did you mean 'seed'/],
-    [{ seed: 1.5 }, 'ERR_ARG', /Expected an integer >= 0 for seed but received 1.5/],
+    [{ seed: 1.5 }, 'ERR_ARG', /Expected an integer from 0 to \d+ for seed but received 1.5/],
     [{ threads: -1 }, 'ERR_ARG', /Expected an integer from 0 to 1024 for threads/],
     [{ backend: 'gpu' }, 'ERR_ARG', /Expected one of 'auto', 'cpu', 'cuda' for backend but received 'gpu'/],
   ])('wrong options %j', async (options, code, text) => {

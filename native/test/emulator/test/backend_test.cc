@@ -188,6 +188,24 @@ void waits_of_a_group() {
   expect(one == many && one == 5, "waits for one step: " + std::to_string(one) + ", for 12: " + std::to_string(many));
 }
 
+// However many images a chunk has, early exit launches the same kernels.
+void launches_of_early_exit() {
+  emulator::reset();
+  const Case many = small_case(BackendKind::kCuda, 9);
+  const auto network = make_network(many);
+  const auto launches = [&](int64_t images) {
+    std::vector<uint8_t> steps(static_cast<size_t>(images));
+    ForwardOutputs out;
+    out.decision_steps = steps.data();
+    StepStats stats;
+    const int64_t before = emulator::launches();
+    expect_ok(network->forward({many.pixels.data(), nullptr, images}, Mode::kSnn, out, no_stop(), &stats), "forward");
+    return emulator::launches() - before;
+  };
+  const int64_t few = launches(2), all = launches(9);
+  expect(few == all, "launches for 2 images: " + std::to_string(few) + ", for 9: " + std::to_string(all));
+}
+
 // To measure an operation is to wait for it: whoever waits for the step must still be told what failed, and nothing
 // that follows may run on numbers that were not computed.
 void profiled_failure() {
@@ -258,6 +276,7 @@ void add_backend_tests(Tests& tests) {
   tests.push_back({"CUDA backend: replayed steps have the bits of steps call by call", replayed_steps});
   tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
   tests.push_back({"CUDA backend: the host waits for a group as often as for a step", waits_of_a_group});
+  tests.push_back({"CUDA backend: early exit launches as often for many images as for few", launches_of_early_exit});
   tests.push_back({"CUDA backend: a profile loses no failure", profiled_failure});
   tests.push_back({"CUDA backend: memory comes back", memory_comes_back});
   tests.push_back({"CUDA backend: uploads of any size", large_uploads});

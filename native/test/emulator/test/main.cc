@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   add_kernel_tests(tests);
   add_backend_tests(tests);
   add_device_tests(tests);
+  add_residence_tests(tests);
   add_conformance_tests(tests, {"CUDA on the emulator", {onespike::BackendKind::kCuda}, true});
   return run_tests(tests, argc, argv);
 }

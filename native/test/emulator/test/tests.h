@@ -7,6 +7,7 @@ namespace onespike::test {
 void add_emulator_tests(Tests& tests);
 void add_backend_tests(Tests& tests);
 void add_device_tests(Tests& tests);
+void add_residence_tests(Tests& tests);
 void add_probe_tests(Tests& tests);
 
 }  // namespace onespike::test

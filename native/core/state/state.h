@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/backend/backend.h"
-#include "core/buffers.h"
-#include "core/parameters.h"
+#include "core/state/buffers.h"
+#include "core/state/parameters.h"
 #include "core/plan.h"
 
 namespace onespike {
@@ -80,6 +80,7 @@ struct NetworkState {
   Buffer<int32_t> labels;
   Buffer<uint32_t> indices;
   std::vector<std::unique_ptr<ResidentDataset>> datasets;
+  std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
   int steps;  // that a forward pass computes: T, or fewer where inference may end early

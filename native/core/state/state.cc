@@ -1,4 +1,4 @@
-#include "core/state.h"
+#include "core/state/state.h"
 
 namespace onespike {
 

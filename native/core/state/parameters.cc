@@ -1,4 +1,4 @@
-#include "core/parameters.h"
+#include "core/state/parameters.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "core/buffers.h"
+#include "core/state/buffers.h"
 
 namespace onespike {
 
