@@ -136,6 +136,18 @@ test('predict names class, probability and time step of each picture', async () 
   expect(second.stdout).toContain('picture.ppm');
 });
 
+test('predict answers in the order of the pictures, more than one pass holds, up to the first that cannot be read', async () => {
+  const pictures = Array.from({ length: 66 }, (_, i) => join(folder, `picture-${i}.ppm`));
+  for (const [i, file] of pictures.entries())
+    writeFileSync(file, Buffer.concat([Buffer.from('P6 32 32 255\n'), Buffer.alloc(32 * 32 * 3, 3 * i)]));
+  const all = await cli(['predict', run, ...pictures, join(folder, 'absent.png'), pictures[0]!, '--json']);
+  expect(all.status).toBe(1);
+  const events = all.events();
+  expect(events.map(({ image, code }) => image ?? code)).toEqual([...pictures, 'ERR_IO']);
+  const alone = await cli(['predict', run, pictures[65]!, '--json']);
+  expect(events[65]).toEqual(alone.events()[0]);
+});
+
 test('an existing folder is refused, and left as it is', async () => {
   const before = readFileSync(join(run, 'run.json'), 'utf8');
   const { status, events: lines } = await cli(['train', config, '--out', run, '--json']);

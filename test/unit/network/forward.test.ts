@@ -18,6 +18,9 @@ onEachBackend((on) => {
     for (let n = 0; n < 4; n++) {
       const row = Array.from(plain.logits.subarray(n * K, (n + 1) * K));
       expect(plain.predictions[n]).toBe(row.indexOf(Math.max(...row)));
+      const powers = row.map((logit) => Math.exp(logit - Math.max(...row)));
+      const sum = powers.reduce((total, power) => total + power, 0);
+      powers.forEach((power, k) => expect(plain.probabilities[n * K + k]).toBeCloseTo(power / sum, 12));
     }
     const full = await network.forward(batch(4).pixels, { trace: true, potentials: true });
     expect(full.logits).toEqual(plain.logits);

@@ -49,6 +49,32 @@ onEachBackend((on) => {
     expect(network.counters().optimizerSteps).toBe(60);
   });
 
+  test('evaluation in pieces: totals after each, the last those of the whole; the network is free in between', async () => {
+    const network = await lively();
+    const whole = await network.evaluate(batch(10));
+    const counts: number[] = [];
+    let last: object | undefined;
+    for await (const stats of network.evaluateInPieces(batch(10), { piece: 4 })) {
+      counts.push(stats.count);
+      last = stats;
+      await network.forward(batch(1).pixels);
+    }
+    expect(counts).toEqual([4, 8, 10]);
+    const { loss, ...counted } = whole;
+    expect(last).toMatchObject({ ...counted, seconds: expect.any(Number) });
+    expect((last as { loss: number }).loss).toBeCloseTo(loss, 6);
+    const dataset = createDataset(batch(5).pixels, batch(5).labels, [2, 4, 4]);
+    const indices = Uint32Array.from([0, 1, 2, 3, 4]);
+    const augment = { padding: 1, flip: true, seed: 1, step: 0 };
+    const augmented: number[] = [];
+    for await (const { count } of network.evaluateInPieces({ dataset, indices, augment }, { piece: 2 }))
+      augmented.push(count); // a function of the position in the batch, which therefore stays whole
+    expect(augmented).toEqual([5]);
+    dataset.dispose();
+    for (const piece of [0, 1.5, '2'])
+      expect(await outcome(() => network.evaluateInPieces(batch(1), { piece } as never).next())).toBe('ERR_ARG');
+  });
+
   test('rows of a data set equal the same pixels', async () => {
     const [a, b] = [await lively(), await lively()];
     const { pixels: images, labels: classes } = batch(6);
