@@ -91,8 +91,10 @@ await main(async () => {
     for (const model of values.models.split(',')) {
       const base = join(folder, model);
       await train(model, base, 1, {});
-      /** @type {Record<string, { train: number[], bench: number[] }>} */
-      const rates = { ann: { train: [], bench: [] }, snn: { train: [], bench: [] } };
+      const rates = [
+        { phase: 'ann', mode: 'ann-train', train: [], bench: [] },
+        { phase: 'snn', mode: 'train', train: [], bench: [] },
+      ];
       for (let round = 0; round < Number(values.rounds); round++) {
         const again = join(folder, `${model}-${round}`);
         // The first epoch allocates and faults memory in, as the warm-up of `bench` does.
@@ -102,8 +104,12 @@ await main(async () => {
           'ann.optimizer': still,
           'snn.optimizer': still,
         });
-        for (const { phase, imagesPerSecond } of events.filter(({ event, epoch }) => event === 'epoch' && epoch === 2))
-          rates[phase].train.push(imagesPerSecond);
+        for (const { phase, train } of rates) {
+          const second = events.filter(
+            (event) => event.event === 'epoch' && event.epoch === 2 && event.phase === phase,
+          );
+          for (const { imagesPerSecond } of second) train.push(imagesPerSecond);
+        }
         rmSync(again, { recursive: true });
         const steps = [
           '--batch',
@@ -111,15 +117,12 @@ await main(async () => {
           '--iterations',
           String(Math.max(1, Math.floor(Number(values.images) / Number(values.batch)))),
         ];
-        for (const [phase, mode] of [
-          ['ann', 'ann-train'],
-          ['snn', 'train'],
-        ]) {
-          const [bench] = await onespike('bench', '--run', base, '--mode', mode, ...steps);
-          rates[phase].bench.push(bench.imagesPerSecond);
+        for (const { mode, bench } of rates) {
+          const [timing] = await onespike('bench', '--run', base, '--mode', mode, ...steps);
+          bench.push(timing.imagesPerSecond);
         }
       }
-      for (const [phase, { train: epochs, bench }] of Object.entries(rates)) {
+      for (const { phase, train: epochs, bench } of rates) {
         const share = medianOf(epochs) / medianOf(bench);
         const result = {
           event: 'epochs',

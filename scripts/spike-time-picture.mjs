@@ -162,11 +162,11 @@ await main(async () => {
   const largest = Math.max(...logits);
   const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
   const sum = powers.reduce((total, power) => total + power, 0);
-  const best = powers.map((power, k) => [power / sum, k]).sort((a, b) => b[0] - a[0]);
+  const best = powers.map((power, k) => ({ share: power / sum, k })).sort((a, b) => b.share - a.share);
   place('answer', `predicted: ${test.classes[predictions[0]]}`, (at) =>
     best
       .slice(0, 3)
-      .map(([share, k], i) => {
+      .map(({ share, k }, i) => {
         const y = top + 8 + 42 * i;
         return (
           text(at, y + 8, `${test.classes[k]}  ${(100 * share).toFixed(1)} %`, 'font-size="14"') +

@@ -35,9 +35,9 @@ async function form() {
 /** The type checker over sources and tests, and over scripts and benches, as two tests: jest itself only strips types. */
 async function types() {
   const total = { ...nothing };
-  for (const [name, project] of [
-    ['types', 'tsconfig.json'],
-    ['types of scripts', 'tsconfig.scripts.json'],
+  for (const { name, project } of [
+    { name: 'types', project: 'tsconfig.json' },
+    { name: 'types of scripts', project: 'tsconfig.scripts.json' },
   ]) {
     const tsc = inRoot('node_modules/typescript/bin/tsc');
     const { code, output } = await run(process.execPath, [tsc, '-p', project, '--pretty', 'false']);
@@ -113,7 +113,7 @@ function runNative(binary) {
     child.on('close', (code, signal) => {
       if (!closing)
         return resolve(crashed(`${path.relative(root, binary)} ended with ${signal ?? code} before its last line`));
-      const [passed, failed] = closing.slice(1).map(Number);
+      const [passed, failed] = [Number(closing[1]), Number(closing[2])];
       // A sanitizer may speak up after the last test (a leak): the exit code is the judge.
       resolve({ passed, failed: code === 0 ? failed : Math.max(failed, 1), skipped: 0 });
     });

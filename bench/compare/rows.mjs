@@ -10,8 +10,9 @@ import { keyOf } from './cases.mjs';
  */
 export function median(values) {
   if (values.length === 0) return null;
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+  const sorted = Float64Array.from(values).sort();
+  const at = (index) => sorted[index] ?? Number.NaN;
+  return (at((sorted.length - 1) >> 1) + at(sorted.length >> 1)) / 2;
 }
 
 /**

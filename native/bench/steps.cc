@@ -1,6 +1,6 @@
 // native_bench MODEL MODE [batch [timesteps [activity [threads [precision [steps]]]]]] [options]: times whole steps of
-// a network with random weights and prints milliseconds per image, layer and operation. MODEL vgg6, vgg9, vgg16, or tiny
-// (for trying the program itself); MODE train, infer, ann-train, ann-infer. Options: --surrogate NAME, --backend
+// a network with random weights and prints milliseconds per image, layer and operation. MODEL vgg6, vgg9, vgg16, or
+// tiny (for trying the program itself); MODE train, infer, ann-train, ann-infer. Options: --surrogate NAME, --backend
 // cpu|cuda, --device N, --warmup N, --layers (on a GPU every operation is then waited for, so the whole is slower),
 // --batches N,N,... (one after the other, exit code 3 at the first that does not fit), --json (a line for each). A tool
 // for work on the kernels, without Node; `onespike bench` is the one for users.
@@ -96,7 +96,8 @@ struct Options {
 // "64,128" -> 64, 128; what is no number is 0.
 std::vector<int> numbers(const std::string& list) {
   std::vector<int> all;
-  for (size_t at = 0; at <= list.size(); at = list.find(',', at) == std::string::npos ? list.size() + 1 : list.find(',', at) + 1)
+  for (size_t at = 0; at <= list.size();
+       at = list.find(',', at) == std::string::npos ? list.size() + 1 : list.find(',', at) + 1)
     all.push_back(std::atoi(list.c_str() + at));
   return all;
 }
@@ -138,8 +139,8 @@ bool read_options(int argc, char** argv, Options* o) {
   o->precision = word(6, o->precision);
   o->steps = number(7, o->steps);
   const bool known_mode = o->mode == "train" || o->mode == "infer" || o->mode == "ann-train" || o->mode == "ann-infer";
-  return kModels.count(o->model) && known_mode && *std::min_element(o->batches.begin(), o->batches.end()) > 0 && o->steps > 0 && o->warmup >= 0 && words.size() <= 8 &&
-         (o->precision == "fp32" || o->precision == "mixed");
+  return kModels.count(o->model) && known_mode && *std::min_element(o->batches.begin(), o->batches.end()) > 0 &&
+         o->steps > 0 && o->warmup >= 0 && words.size() <= 8 && (o->precision == "fp32" || o->precision == "mixed");
 }
 
 void print_profile(Network& network, int batch, int steps) {
@@ -186,7 +187,8 @@ struct Timed {
 };
 
 // Steps of one batch, after some for warming up.
-Status time_steps(Network& network, const std::shared_ptr<const Dataset>& data, int batch, const Options& o, Timed* timed) {
+Status time_steps(Network& network, const std::shared_ptr<const Dataset>& data, int batch, const Options& o,
+                  Timed* timed) {
   // As in training: a backend that keeps the images gets their numbers.
   Rows rows{data, {}, {}};
   for (int i = 0; i < batch; ++i) rows.indices.push_back(uint32_t(i));
@@ -199,8 +201,7 @@ Status time_steps(Network& network, const std::shared_ptr<const Dataset>& data, 
   const Mode kind = o.mode.rfind("ann", 0) == 0 ? Mode::kAnn : Mode::kSnn;
   // As in training again: so many steps before anybody waits.
   const int at_once = o.training() ? network.steps_at_once() : 1;
-  const StepGroup group{size_t(at_once), batch,
-                        [&](size_t, Batch* to) { return *to = images, Status::success(); },
+  const StepGroup group{size_t(at_once), batch, [&](size_t, Batch* to) { return *to = images, Status::success(); },
                         std::vector<OptimizerOptions>(size_t(at_once), sgd)};
   std::vector<StepStats> made(1);
   const auto call = [&] {
@@ -241,7 +242,8 @@ int main(int argc, char** argv) {
   if (!read_options(argc, argv, &o)) {
     std::fprintf(
         stderr,
-        "Usage: native_bench tiny|vgg6|vgg9|vgg16 [train|infer|ann-train|ann-infer [batch [timesteps [activity [threads "
+        "Usage: native_bench tiny|vgg6|vgg9|vgg16 [train|infer|ann-train|ann-infer [batch [timesteps [activity "
+        "[threads "
         "[fp32|mixed [steps]]]]]]]\n"
         "                    [--surrogate NAME] [--backend cpu|cuda] [--device N] [--warmup N] [--batches N,N,...] "
         "[--layers] [--json]\n");

@@ -97,7 +97,7 @@ template <class A>
 struct LifSums {
   typename A::F threshold, leak;
 
-  // Written out: an implicit constructor is compiled for the instruction set of nobody.
+  // Written out, because an implicit constructor is compiled without the instruction set of the kernels.
   ONESPIKE_HD LifSums() : threshold(A::set(0)), leak(A::set(0)) {}
 };
 

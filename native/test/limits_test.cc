@@ -1,4 +1,4 @@
-// core/limits.h at every limit: a description is taken with a number that lies on it and refused with one beyond it.
+// core/limits.h at every limit: a description is accepted with a number that lies on it and refused with one beyond it.
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -62,13 +62,13 @@ const Place kPlaces[] = {
 
 void at_the_limits() {
   for (const Place& place : kPlaces) {
-    const auto check = [&](double value, bool taken) {
+    const auto check = [&](double value, bool accepted) {
       NetworkSpec spec = small();
       place.set(spec, value);
       const Status status = plan_of(spec);
       const std::string what = std::string(place.limit.name) + " = " + std::to_string(value);
-      expect(status.ok() == taken, what + (taken ? " is refused: " + status.message : " is taken"));
-      expect(taken || status.code == Code::kArg || status.code == Code::kShape, what + ": " + status.message);
+      expect(status.ok() == accepted, what + (accepted ? " is refused: " + status.message : " is accepted"));
+      expect(accepted || status.code == Code::kArg || status.code == Code::kShape, what + ": " + status.message);
     };
     // The numbers beyond, as the description holds them; `lo` has nothing to be below at its upper end.
     const auto [min, max] = std::pair(place.limit.min, place.limit.max);
@@ -101,28 +101,28 @@ void pools_together() {
 
 // Tensors whose size is just below and just above the limit, by weights, by a map over all steps and by its border.
 void elements() {
-  const auto taken = [](const NetworkSpec& spec, bool expected, const char* what) {
+  const auto check = [](const NetworkSpec& spec, bool expected, const char* what) {
     const Status status = plan_of(spec);
     expect(status.ok() == expected && (expected || status.code == Code::kShape), what + (": " + status.message));
   };
-  taken(network_spec(1, 65535, 2048, 1, {output(16)}), true, "65535 * 2048 * 16 weights");
-  taken(network_spec(1, 65535, 2049, 1, {output(16)}), false, "65535 * 2049 * 16 weights");
-  taken(network_spec(1, 1, 1, 254, {conv(16, 1, 1, 0), output(2)}), true, "a small map");
-  taken(network_spec(1, 726, 727, 254, {conv(16, 1, 1, 0), output(2)}), true, "726 * 727 cells over 254 steps");
-  taken(network_spec(1, 727, 727, 254, {conv(16, 1, 1, 0), output(2)}), false, "727 * 727 cells over 254 steps");
+  check(network_spec(1, 65535, 2048, 1, {output(16)}), true, "65535 * 2048 * 16 weights");
+  check(network_spec(1, 65535, 2049, 1, {output(16)}), false, "65535 * 2049 * 16 weights");
+  check(network_spec(1, 1, 1, 254, {conv(16, 1, 1, 0), output(2)}), true, "a small map");
+  check(network_spec(1, 726, 727, 254, {conv(16, 1, 1, 0), output(2)}), true, "726 * 727 cells over 254 steps");
+  check(network_spec(1, 727, 727, 254, {conv(16, 1, 1, 0), output(2)}), false, "727 * 727 cells over 254 steps");
   // Gradients of a 3x3 convolution lie in a border of 2 cells before and 1 behind.
-  taken(network_spec(1, 723, 723, 254, {conv(16, 3, 1, 1), output(2)}), true, "723 * 723 cells with a border");
-  taken(network_spec(1, 724, 724, 254, {conv(16, 3, 1, 1), output(2)}), false, "724 * 724 cells with a border");
+  check(network_spec(1, 723, 723, 254, {conv(16, 3, 1, 1), output(2)}), true, "723 * 723 cells with a border");
+  check(network_spec(1, 724, 724, 254, {conv(16, 3, 1, 1), output(2)}), false, "724 * 724 cells with a border");
   NetworkSpec wide = network_spec(1, 1, 65535, 1, {conv(1, 1, 1, 0), output(2)});
-  taken(wide, true, "65535 columns");
+  check(wide, true, "65535 columns");
   wide.layers[0].padding = 1;
-  taken(wide, false, "65537 columns");
+  check(wide, false, "65537 columns");
 }
 
 }  // namespace
 
 void add_limits_tests(Tests& tests) {
-  tests.push_back({"limits are taken, what lies beyond is refused", at_the_limits});
+  tests.push_back({"limits are accepted, what lies beyond is refused", at_the_limits});
   tests.push_back({"limits of threads", threads});
   tests.push_back({"limits of pools that follow each other", pools_together});
   tests.push_back({"limits of tensors", elements});

@@ -1,5 +1,5 @@
-// Networks beside each other, and steps that come again: what a device shares between networks, or replays, must not show
-// in the results.
+// Networks beside each other, and steps that come again: what a device shares between networks, or replays, must not
+// show in the results.
 #include <thread>
 
 #include "test/support/at_once.h"
@@ -25,8 +25,8 @@ void on_threads(const std::vector<std::function<void()>>& bodies) {
 
 Case mixed_case(int side, int kernel, BackendKind backend, int device) {
   Random random(uint64_t(17 + side));
-  CaseSpec spec = network_spec(3, side, side, 5,
-                                  {conv(16, 3, 1, 1, true), conv(16, kernel, 1, kernel / 2), pool(2), output(5)});
+  CaseSpec spec =
+      network_spec(3, side, side, 5, {conv(16, 3, 1, 1, true), conv(16, kernel, 1, kernel / 2), pool(2), output(5)});
   spec.on.kind = backend, spec.on.device = device, spec.on.precision = Precision::kMixed;
   return make_case(spec, 2, random);
 }
@@ -65,8 +65,7 @@ namespace {
 void repeated_steps(Precision precision) {
   for (Mode mode : {Mode::kSnn, Mode::kAnn}) {
     Random random(91);
-    CaseSpec spec =
-        network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
+    CaseSpec spec = network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
     spec.layers[0].dropout = 0.2f;
     spec.on.precision = precision;
     const Case c = make_case(spec, 9, random);
@@ -96,7 +95,8 @@ void repeated_steps(Precision precision) {
 }  // namespace
 
 void add_network_tests(Tests& tests) {
-  tests.push_back({"two networks at once compute what each computes alone", [] { two_networks_at_once(subject().on.kind); }});
+  tests.push_back(
+      {"two networks at once compute what each computes alone", [] { two_networks_at_once(subject().on.kind); }});
   for (Precision precision : {Precision::kFp32, Precision::kMixed})
     tests.push_back({std::string("repeated steps are bit-identical to steps that are measured") +
                          (precision == Precision::kMixed ? ", mixed precision" : ""),

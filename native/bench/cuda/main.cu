@@ -2,7 +2,8 @@
 // layers of VGG-16 for images of 32 x 32. `--layers` times every tensor-core product against the peak of the tensor
 // cores and the bandwidth of the memory, both measured here. `--crossing` times the kernels that follow events and
 // their dense twins at several activities, whichever would be chosen, so that the constants of cuda/choice/crossing.h
-// can be corrected. `--json` prints a line for each, as it comes. `--small` is a few tiny layers, once each, for a look at the program itself.
+// can be corrected. `--json` prints a line for each, as it comes. `--small` is a few tiny layers, once each, for a look
+// at the program itself.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -91,8 +92,8 @@ void run(const Options& o, const std::string& device) {
             "{\"bench\": \"layers\", \"layer\": \"%s\", \"operation\": \"%s\", \"milliseconds\": %.5f, "
             "\"operandMilliseconds\": %.5f, \"tflops\": %.3f, \"ofPeak\": %.4f, \"gigabytesPerSecond\": %.2f, "
             "\"ofRoofline\": %.4f}\n",
-            text(s).c_str(), t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12,
-            flops / peaks.flops, bandwidth / 1e9, least / seconds);
+            text(s).c_str(), t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12, flops / peaks.flops,
+            bandwidth / 1e9, least / seconds);
       else
         std::printf("| %s | %s | %.4f | %.4f | %.1f | %.0f %% | %.0f | %.0f %% | %.0f %% |\n", text(s).c_str(),
                     t.operation.c_str(), t.ms, t.operands_ms, flops / 1e12, 100 * flops / peaks.flops, bandwidth / 1e9,
@@ -124,8 +125,8 @@ void run_crossing(const Options& o, const std::string& device) {
               "{\"bench\": \"crossing\", \"layer\": \"%s\", \"operation\": \"%s\", \"activity\": %g, "
               "\"denseMilliseconds\": %.5f, \"eventsMilliseconds\": %.5f, \"faster\": \"%s\", \"crossing\": %.4f, "
               "\"chosen\": \"%s\"}\n",
-              text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster,
-              t.crossing, t.chosen(activity));
+              text(s).c_str(), t.operation.c_str(), activity, t.dense_ms, t.events_ms, faster, t.crossing,
+              t.chosen(activity));
         else
           std::printf("| %s | %s | %g | %.4f | %.4f | %s | %.3f | %s |\n", text(s).c_str(), t.operation.c_str(),
                       activity, t.dense_ms, t.events_ms, faster, t.crossing, t.chosen(activity));

@@ -132,8 +132,8 @@ class CudaBackend final : public Backend {
   Workspace workspace_;
   std::map<uint64_t, Recording> recordings_;
   Recorded recorded_{false, "no step has been repeated yet"};
-  bool refused_ = false;             // a recording, ever
-  uint64_t epoch_ = 0;  // counts allocations: recordings hold addresses
+  bool refused_ = false;  // a recording, ever
+  uint64_t epoch_ = 0;    // counts allocations: recordings hold addresses
 };
 
 }  // namespace onespike::cuda

@@ -11,8 +11,8 @@ namespace onespike::test {
 // Runs each on a thread of its own, and throws what one of them threw.
 void on_threads(const std::vector<std::function<void()>>& bodies);
 
-// A small network in mixed precision. On a GPU the products of its inner stage take more shared memory than a kernel has
-// without asking, and how much depends on `side` and `kernel`.
+// A small network in mixed precision. On a GPU the products of its inner stage take more shared memory than a kernel
+// has without asking, and how much depends on `side` and `kernel`.
 Case mixed_case(int side, int kernel, BackendKind backend, int device = 0);
 
 // Its parameters after some steps of training: on a GPU the first ones are made call by call, the others replayed.

@@ -10,8 +10,7 @@ namespace onespike::test {
 
 inline Case small_case(BackendKind backend, int images) {
   Random random(91);
-  CaseSpec spec =
-      network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
+  CaseSpec spec = network_spec(3, 8, 8, 4, {conv(16, 3, 1, 1, true), pool(2), conv(20), linear(24, true), output(5)});
   spec.on.kind = backend;
   spec.layers[0].dropout = 0.2f;
   return make_case(spec, images, random);
