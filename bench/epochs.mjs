@@ -91,6 +91,7 @@ await main(async () => {
     for (const model of values.models.split(',')) {
       const base = join(folder, model);
       await train(model, base, 1, {});
+      /** @type {{ phase: string, mode: string, train: number[], bench: number[] }[]} */
       const rates = [
         { phase: 'ann', mode: 'ann-train', train: [], bench: [] },
         { phase: 'snn', mode: 'train', train: [], bench: [] },
