@@ -11,6 +11,7 @@
 
 #include "core/dataset.h"
 #include "core/backend/profile.h"
+#include "core/backend/recorded.h"
 #include "core/spec.h"
 #include "core/status.h"
 #include "ops/update.h"

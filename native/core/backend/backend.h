@@ -16,6 +16,7 @@
 #include "core/backend/dense_tasks.h"
 #include "core/backend/input_tasks.h"
 #include "core/backend/profile.h"
+#include "core/backend/recorded.h"
 #include "core/backend/spiking_tasks.h"
 #include "core/backend/step_tasks.h"
 #include "core/dataset.h"
@@ -37,12 +38,6 @@ struct WorkspaceUse {
   int timesteps = 1;
   bool backward = false;
   StageShape shape;
-};
-
-// Whether steps that come again are replayed from a recording, for people.
-struct Recorded {
-  bool recorded = false;
-  std::string reason;  // why they are not; empty if they are
 };
 
 class Backend {
