@@ -131,7 +131,7 @@ export function cudaSettings(otherwise) {
 /** What the prebuild was made from: its fingerprint stands in this file. */
 export const prebuildStamp = 'build-prebuild/.onespike';
 export const prebuildFingerprint = (cuda) =>
-  fingerprint([...nativeSources(), 'scripts/node-gyp-shim.sh', 'package-lock.json'], cuda);
+  fingerprint([...nativeSources(), 'scripts/package/node-gyp-shim.sh', 'package-lock.json'], cuda);
 
 /** How many compilers run at once; CMAKE_BUILD_PARALLEL_LEVEL overrides it. */
 export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.availableParallelism());
