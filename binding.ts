@@ -1,7 +1,7 @@
 // The native addon: where it is loaded from, and what it offers. Nothing else lives here, and nobody but
 // lib/backend.ts imports it. Every function checks its arguments again natively and throws (or rejects with) an Error
 // that has a `code` of lib/errors.ts.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Opaque, type-tagged objects: a handle of another copy of the addon is refused. */
@@ -209,13 +209,23 @@ export interface NativeModule {
   datasetDispose(dataset: DatasetHandle): void;
 }
 
-/** The folder of package.json: this one when run from source, one up when run from dist/. */
-export function packageRoot(): string {
+/**
+ * The folder of this package: this one when run from source, one up when run from dist/. Undefined where the code was copied out of its
+ * package into a bundle; bundlers that write ES modules leave no `__dirname` either.
+ */
+export function packageRoot(): string | undefined {
+  if (typeof __dirname === 'undefined') return undefined;
   for (let folder = __dirname; ; folder = dirname(folder)) {
-    const file = join(folder, 'package.json');
-    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'onespike')
-      return folder;
-    if (dirname(folder) === folder) return join(__dirname, '..');
+    if (isPackage(folder)) return folder;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+function isPackage(folder: string): boolean {
+  try {
+    return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: string }).name === 'onespike';
+  } catch {
+    return false;
   }
 }
 
@@ -228,12 +238,17 @@ function loader(): Loader {
   return require('node-gyp-build') as Loader; // required late: it has no types, and its absence is a load failure too
 }
 
+function insidePackage(root: string | undefined): string {
+  if (root === undefined) throw new Error('no package.json of onespike above the running code');
+  return root;
+}
+
 /** Loads build/Release/*.node if there is one, else the prebuild of this platform. Throws what the loader throws. */
-export function loadNative(root: string = packageRoot()): NativeModule {
-  return loader()(root);
+export function loadNative(root: string | undefined = packageRoot()): NativeModule {
+  return loader()(insidePackage(root));
 }
 
 /** The file that `loadNative` loads. */
-export function nativePath(root: string = packageRoot()): string {
-  return loader().resolve(root);
+export function nativePath(root: string | undefined = packageRoot()): string {
+  return loader().resolve(insidePackage(root));
 }
