@@ -1,10 +1,11 @@
 // Why the addon did not load, and what to do: the causes that users meet, each with its own cure.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
+import { addonPlaces, target } from '../../binding';
 import { OneSpikeError } from '../errors';
 
-/** What the loader meets. Platform, processor and C library are those of the variables that node-gyp-build reads, where they are set. */
+/** What the loader meets; platform, processor and C library are those that it looks for. */
 export interface Host {
   platform: string;
   arch: string;
@@ -35,7 +36,7 @@ export function loadFailure(root: string | undefined, cause: unknown, host: Host
     `Expected ${expected} but received ${received}.`,
     `Fix:   ${fix}`,
     `Cause: ${messageOf(cause)}`,
-    ...(root === undefined ? [] : placesTried(root, host)),
+    ...(root === undefined ? [] : placesTried(root)),
   ];
   return new OneSpikeError('ERR_NO_BACKEND', lines.join('\n'), { cause });
 }
@@ -174,9 +175,10 @@ function fileFault(root: string, cause: unknown, { platform, arch }: Host): Diag
   };
 }
 
-function placesTried(root: string, { platform, arch }: Host): string[] {
-  const places = [join(root, 'build', 'Release'), join(root, 'prebuilds', `${platform}-${arch}`)];
-  return places.map((folder, i) => `${i === 0 ? 'Tried:' : '      '} ${folder} (${contentOf(folder)})`);
+function placesTried(root: string): string[] {
+  return addonPlaces(root).map(
+    (file, i) => `${i === 0 ? 'Tried:' : '      '} ${file} (beside it: ${contentOf(dirname(file))})`,
+  );
 }
 
 function contentOf(folder: string): string {
@@ -190,13 +192,12 @@ function contentOf(folder: string): string {
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).trim();
 
 function thisHost(): Host {
-  const { env } = process;
-  const platform = env.npm_config_platform || process.platform;
+  const { platform, arch, libc } = target();
   const permission = (process as { permission?: { has(scope: string, path: string): boolean } }).permission;
   return {
     platform,
-    arch: env.npm_config_arch || process.arch,
-    libc: platform === 'linux' ? env.LIBC || libraryOf() : '',
+    arch,
+    libc: platform !== 'linux' ? '' : libc === 'glibc' ? libraryOf() : libc,
     permissions: permission !== undefined,
     readable: (path) => permission?.has('fs.read', path) ?? true,
     mounts: readMounts(),
