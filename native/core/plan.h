@@ -30,7 +30,7 @@ struct Plan {
   bool needs_analog() const { return encoder().analog != AnalogSteps::kNone; }
 };
 
-// Numbers in range, without looking at the layers.
+// Whether the numbers are in range; the layers are checked elsewhere.
 Status check_spec(const NetworkSpec& spec);
 Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan* plan);
 

@@ -9,7 +9,7 @@ import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { ioError } from '../../io/system-error';
 import { abortError } from '../files';
 
-/** Room for the tar headers and the small text files beside the wanted entries. */
+/** Bytes allowed for the tar headers and the small text files beside the wanted entries. */
 const allowance = 4 * 1024 * 1024;
 
 /**

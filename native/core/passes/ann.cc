@@ -33,7 +33,7 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
 
 Status prepare_ann(NetworkState& net, int64_t images, bool train) {
   net.prepare(Mode::kAnn, train);
-  return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {

@@ -96,7 +96,7 @@ void weight_gradients(NetworkState& net, size_t stage, const float* gradient, in
 Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   net.waiting = 0;
   net.prepare(Mode::kSnn, train);
-  return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
 SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train) {

@@ -1,4 +1,4 @@
-// Steps over batches: forward, loss, backward, update, all of it enqueued for all of them before the host looks at a
+// Steps over batches: forward, loss, backward, update, all of it enqueued for all of them before the host reads a
 // number.
 #include <algorithm>
 #include <cmath>
@@ -223,8 +223,8 @@ struct Answers {
 
 bool is_finite(const StepStats& stats) { return std::isfinite(stats.loss) && std::isfinite(stats.gradient_norm); }
 
-// Waits for the steps, and gives the answers of those up to the first that is not finite.
-Status look(NetworkState& net, size_t made, bool labelled, bool backward, Answers* answers) {
+// Waits for the steps, and returns the results of those up to the first that is not finite.
+Status read_answers(NetworkState& net, size_t made, bool labelled, bool backward, Answers* answers) {
   const size_t stages = net.plan.stages.size();
   net.backend->download(answers->results.data(), net.results.data(), made * sizeof(StepResult));
   net.backend->download(answers->spikes.data(), net.counts.data(), made * stages * sizeof(int64_t));
@@ -273,7 +273,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   if (out && out->logits && !ends_early)
     net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
   const bool labelled = staged.labels != nullptr;
-  if (status = look(net, made, labelled, backward, &answers); !status.ok()) return status;
+  if (status = read_answers(net, made, labelled, backward, &answers); !status.ok()) return status;
   *stats = std::move(answers.stats);
   if (ends_early) stats->front().correct = early.correct;
   if (ends_early && labelled) stats->front().loss = early.loss;

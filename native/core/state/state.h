@@ -61,7 +61,7 @@ struct NetworkState {
   std::unique_ptr<Backend> backend;
   Parameters parameters;
   std::vector<StageBuffers> stages;
-  WorkspaceRoom workspace;
+  WorkspaceBuffer workspace;
   Buffer<float> analog;           // (n, H, W, C) normalised input
   Buffer<uint8_t> coded;          // (n, H, W, C) spike times of the input
   Buffer<int8_t> rate;            // (n, T, H, W, C)
@@ -103,7 +103,7 @@ struct NetworkState {
     return plan.keeps_block(stage) ? waiting * plan.stages[stage].out_size() : 0;
   }
   int64_t buffer_bytes() const;
-  // Before the buffers of a pass are ensured: gives back those of the pass before, if it was of another kind. Inference
+  // Before the buffers of a pass are ensured: frees those of the pass before, if it was of another kind. Inference
   // takes more images at once than training, and the ANN has buffers of its own.
   void prepare(Mode mode, bool train);
 
