@@ -91,9 +91,10 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   }
   if (!kind.backward) return;
   net.parameters.zero_gradients();
-  for (size_t i = 1; i < stages.size(); ++i)
-    backend.run(
-        PackBackwardTask{net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]});
+  for (size_t i = 0; i < stages.size(); ++i)
+    if (!net.plan.reads_pixels(i))
+      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn,
+                                   stages[i]});
 }
 
 Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
