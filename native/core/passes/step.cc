@@ -97,8 +97,9 @@ void begin_step(NetworkState& net, const StepKind& kind) {
                                    stages[i]});
 }
 
-Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
-               const Stop& stop) {
+// Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters.
+Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
+                         const Stop& stop) {
   Backend& backend = *net.backend;
   const bool spiking = kind.mode == Mode::kSnn;
   const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
@@ -122,9 +123,15 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
     if (!status.ok()) return status;
     if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
   }
+  return Status::success();
+}
+
+// From the gradients that the parameters have now: their norm, and the update if there is one. What reduces gradients
+// of several replicas stands before it.
+Status enqueue_update(NetworkState& net, const StepKind& kind, const Stop& stop) {
   if (kind.backward) {
     net.parameters.squared_norm(&net.result.data()->squared_norm);
-    backend.run(FinishGradientTask{net.result.data(), net.inputs.data()});
+    net.backend->run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
@@ -187,7 +194,10 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
-  const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
+  const auto calls = [&] {
+    const Status status = enqueue_gradients(net, kind, staged, out, stop);
+    return status.ok() ? enqueue_update(net, kind, stop) : status;
+  };
   if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
     return status;
   backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));
