@@ -90,9 +90,9 @@ export async function must(command, args, options = {}) {
   if (code !== 0) {
     const lines = output.trim().split('\n');
     if (lines.length > 80) lines.splice(40, lines.length - 60, '  ...');
-    throw new Failure(
-      `${lines.join('\n')}\nExpected "${[command, ...args].join(' ')}" to succeed but it exited with ${code}`,
-    );
+    const more = args.length > 20 ? ` ... (${args.length} arguments)` : '';
+    const called = [command, ...args.slice(0, 20)].join(' ') + more;
+    throw new Failure(`${lines.join('\n')}\nExpected "${called}" to succeed but it exited with ${code}`);
   }
   return output;
 }

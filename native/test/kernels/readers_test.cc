@@ -65,22 +65,21 @@ class Map {
     for (size_t i = 0; i < readers.size(); ++i) {
       const StageShape& s = readers[i]->shape;
       const NeuronParams neuron{kSteps, neuron_, true, {}};
-      backend_->run(
-          SpikingBackwardTask{.gradient = upload(Values(size_t(kImages * kSteps * s.grad_step()))),
-                              .below = {.a = a,
-                                        .add = i > 0,
-                                        .d_neuron = d_neuron,
-                                        .potential = potential_,
-                                        .times = times_,
-                                        .mask = mask_,
-                                        .scale = 1 / float(s.pool * s.pool),
-                                        .neuron = neuron},
-                              .a = upload(readers[i]->a),
-                              .weight = upload(readers[i]->weight),
-                              .weight_backward = packed(*readers[i], false, kSteps),
-                              .neuron = neuron,
-                              .n = kImages,
-                              .shape = s});
+      backend_->run(SpikingBackwardTask{.gradient = upload(Values(size_t(kImages * kSteps * s.grad_step()))),
+                                        .below = {.a = a,
+                                                  .add = i > 0,
+                                                  .d_neuron = d_neuron,
+                                                  .potential = potential_,
+                                                  .times = times_,
+                                                  .mask = mask_,
+                                                  .scale = 1 / float(s.pool * s.pool),
+                                                  .neuron = neuron},
+                                        .a = upload(readers[i]->a),
+                                        .weight = upload(readers[i]->weight),
+                                        .weight_backward = packed(*readers[i], false, kSteps),
+                                        .neuron = neuron,
+                                        .n = kImages,
+                                        .shape = s});
     }
     return {download(a, size_ * kSteps), download(d_neuron, 2)};
   }
@@ -179,9 +178,8 @@ void plan_of_a_graph() {
 }  // namespace
 
 void add_readers_tests(Tests& tests) {
-  tests.push_back({"a map with two readers receives the sum of their gradients", [] {
-                     two_readers(Precision::kFp32);
-                   }});
+  tests.push_back(
+      {"a map with two readers receives the sum of their gradients", [] { two_readers(Precision::kFp32); }});
   tests.push_back({"a map with two readers receives the sum of their gradients, in mixed precision",
                    [] { two_readers(Precision::kMixed); }});
   tests.push_back({"a plan names the source of every stage", plan_of_a_graph});
