@@ -28,6 +28,7 @@ import { writeEsmWrapper } from './esm-wrapper.mjs';
 
 const manifest = JSON.parse(fs.readFileSync(inRoot('package.json'), 'utf8'));
 
+/** @type {Record<string, () => Promise<void>>} */
 const steps = { packages, tools, typescript, native };
 
 /** Installs what package-lock.json names, when it has changed since the last time. */
@@ -80,9 +81,11 @@ async function tools() {
 }
 
 async function missingTools() {
+  /** @type {(command: string, ...args: string[]) => Promise<boolean>} */
   const works = async (command, ...args) => (await run(command, args)).code === 0;
   const headerFound = async () =>
     works('sh', '-c', 'echo "#include <hwy/highway.h>" | c++ -std=c++20 -E -x c++ - >/dev/null');
+  /** @type {string[]} */
   const missing = [];
   if (!(await works('c++', '--version'))) missing.push('g++');
   if (!(await works('cmake', '--version'))) missing.push('cmake');
@@ -126,6 +129,7 @@ const nativeStamp = 'build/.onespike';
 const forStart = process.argv.includes('--start');
 const cuda = cudaSettings('auto');
 const withCuda = cudaAsked() ?? !(forStart && !cudaDriver());
+/** @param {boolean} built with CUDA */
 const nativeFingerprint = (built) =>
   fingerprint(
     [...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'],
@@ -145,6 +149,7 @@ function buildProgress() {
   let shown = performance.now();
   const terminal = process.stderr.isTTY === true;
   return {
+    /** @param {string} text */
     line(text) {
       const step = /^\[\s*(\d+)(?:\/(\d+)|%)\] Building \w+ object .*?([\w.-]+)\.o\b/.exec(text);
       if (step === null || (!terminal && performance.now() - shown < 10_000)) return;
@@ -191,6 +196,10 @@ async function native() {
   });
 }
 
+/**
+ * @param {string} what
+ * @param {() => Promise<void>} work
+ */
 async function timed(what, work) {
   say(`onespike: ${what} ...`);
   const start = performance.now();
@@ -207,6 +216,6 @@ await main(async () => {
   }
   const wanted = names.length > 0 ? names : Object.keys(steps);
   await withLock('setup', async () => {
-    for (const name of wanted) await steps[name]();
+    for (const name of wanted) await steps[name]?.();
   });
 });

@@ -15,9 +15,14 @@ import { buildJobs, inRoot, main, messageOf, must, root, run, say, withLock } fr
 
 const nothing = { passed: 0, failed: 0, skipped: 0 };
 
-/** @param {Partial<typeof nothing>} counts */
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+/**
+ * @param {Counts} total
+ * @param {Partial<Counts>} counts
+ */
 function add(total, counts) {
-  for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
+  for (const key of /** @type {const} */ (['passed', 'failed', 'skipped'])) total[key] += counts[key] ?? 0;
 }
 
 /** Whether every source is formatted and without findings of the linter, as one test. */
@@ -47,6 +52,7 @@ async function types() {
   return total;
 }
 
+/** @param {readonly string[]} args */
 async function jest(args) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onespike-jest-'));
   try {
@@ -95,7 +101,12 @@ async function sanitize() {
   return runNative(inRoot('build-asan/native_tests'));
 }
 
-/** Shows what the runner prints, all but its closing line, and reads that. */
+/**
+ * Shows what the runner prints, all but its closing line, and reads that.
+ *
+ * @param {string} binary
+ * @returns {Promise<Counts>}
+ */
 function runNative(binary) {
   return new Promise((resolve) => {
     const child = spawn(binary, [], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -120,6 +131,7 @@ function runNative(binary) {
   });
 }
 
+/** @param {string} message */
 function crashed(message) {
   say(`FAIL ${message}`);
   return { ...nothing, failed: 1 };

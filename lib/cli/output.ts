@@ -22,7 +22,7 @@ export class Output {
     this.paint = paintFor(streams.stdout);
   }
 
-  /** True if a live line makes sense: a person watches. */
+  /** True if a live line makes sense, on a terminal. */
   get interactive(): boolean {
     return !this.json && this.streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
   }

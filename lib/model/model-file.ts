@@ -55,7 +55,7 @@ export async function readModel(path: string, described?: ResolvedNetwork): Prom
 export interface WriteModelOptions {
   /** State of the optimiser, which makes the file a checkpoint. */
   slots?: ReadonlyMap<string, FloatTensor>;
-  /** Further entries of the metadata; `onespike` is taken. */
+  /** Further entries of the metadata; `onespike` is reserved. */
   extra?: Readonly<Record<string, string>>;
 }
 

@@ -1,7 +1,7 @@
 // Passes over millions of numbers on the JS thread, in pieces between which the event loop turns.
 import { setImmediate } from 'node:timers/promises';
 
-// Numbers between two looks at the clock: half a millisecond.
+// Numbers between two readings of the clock: half a millisecond.
 const CHUNK = 2 ** 19;
 const MOST_MILLISECONDS = 4;
 

@@ -23,7 +23,7 @@ test('what this machine offers', () => {
 
 test('what a GPU says of itself', () => {
   const { devices } = backendInfo();
-  if (devices.length === 0) console.log(`no GPU was looked at: ${backendInfo().cudaReason}`);
+  if (devices.length === 0) console.log(`no GPU was tested: ${backendInfo().cudaReason}`);
   devices.forEach((gpu, device) => {
     expect(gpu).toMatchObject({
       device,
@@ -61,7 +61,7 @@ test('backends by name', () => {
   expect(() => resolveBackend('coda')).toThrow(/did you mean 'cuda'/);
 });
 
-test('errors by code, whoever made them', () => {
+test('errors by code, whatever created them', () => {
   const native = Object.assign(new Error('too large'), { code: 'ERR_SHAPE' });
   expect(toOneSpikeError(native)).toMatchObject({ name: 'OneSpikeError', code: 'ERR_SHAPE', message: 'too large' });
   const strange = new TypeError('odd');
