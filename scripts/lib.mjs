@@ -90,9 +90,9 @@ export async function must(command, args, options = {}) {
   if (code !== 0) {
     const lines = output.trim().split('\n');
     if (lines.length > 80) lines.splice(40, lines.length - 60, '  ...');
-    throw new Failure(
-      `${lines.join('\n')}\nExpected "${[command, ...args].join(' ')}" to succeed but it exited with ${code}`,
-    );
+    const more = args.length > 20 ? ` ... (${args.length} arguments)` : '';
+    const called = [command, ...args.slice(0, 20)].join(' ') + more;
+    throw new Failure(`${lines.join('\n')}\nExpected "${called}" to succeed but it exited with ${code}`);
   }
   return output;
 }
@@ -169,7 +169,7 @@ export function cudaSettings(otherwise) {
 export const prebuildStamp = 'build-prebuild/.onespike';
 /** @param {ReturnType<typeof cudaSettings>} cuda */
 export const prebuildFingerprint = (cuda) =>
-  fingerprint([...nativeSources(), 'scripts/node-gyp-shim.sh', 'package-lock.json'], cuda);
+  fingerprint([...nativeSources(), 'scripts/package/node-gyp-shim.sh', 'package-lock.json'], cuda);
 
 /** How many compilers run at once; CMAKE_BUILD_PARALLEL_LEVEL overrides it. */
 export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.availableParallelism());

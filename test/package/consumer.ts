@@ -44,7 +44,7 @@ export interface Consumer {
 
 /** Packs the checkout (with a prebuild made from its present sources) and installs the tarball in a new folder. */
 export function installPackage(): Consumer {
-  command(root, process.execPath, 'scripts/prebuild.mjs', '--reuse');
+  command(root, process.execPath, 'scripts/package/prebuild.mjs', '--reuse');
   const folder = mkdtempSync(join(tmpdir(), 'onespike-package-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true }));
   run(root, { ONESPIKE_PACK: 'test' }, 'npm', 'pack', '--silent', '--pack-destination', folder);

@@ -8,7 +8,7 @@ const MiB = 1 << 20;
 const binary = 'prebuilds/linux-x64/onespike.glibc.node';
 
 let consumer: Consumer;
-// The first prebuild compiles every native source again.
+// Set-up compiles what has changed, which takes minutes where this file is run alone after a change.
 beforeAll(() => {
   consumer = installPackage();
 }, 900_000);
@@ -220,7 +220,7 @@ test('packing without the compiled files or without a binary is refused', () => 
   const folder = mkdtempSync(join(tmpdir(), 'onespike-prepack-'));
   try {
     cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
-    const prepack = () => command(folder, process.execPath, 'scripts/prepack.mjs');
+    const prepack = () => command(folder, process.execPath, 'scripts/package/prepack.mjs');
     expect(prepack).toThrow('Expected dist/lib/index.js in the package');
     for (const file of ['dist/lib/index.js', 'dist/lib/cli/main.js', 'dist/index.mjs']) {
       mkdirSync(join(folder, file, '..'), { recursive: true });

@@ -91,13 +91,15 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   }
   if (!kind.backward) return;
   net.parameters.zero_gradients();
-  for (size_t i = 1; i < stages.size(); ++i)
-    backend.run(
-        PackBackwardTask{net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]});
+  for (size_t i = 0; i < stages.size(); ++i)
+    if (!net.plan.reads_pixels(i))
+      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn,
+                                   stages[i]});
 }
 
-Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
-               const Stop& stop) {
+// Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters.
+Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
+                         const Stop& stop) {
   Backend& backend = *net.backend;
   const bool spiking = kind.mode == Mode::kSnn;
   const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
@@ -121,9 +123,15 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
     if (!status.ok()) return status;
     if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
   }
+  return Status::success();
+}
+
+// From the gradients that the parameters have now: their norm, and the update if there is one. What reduces gradients
+// of several replicas stands before it.
+Status enqueue_update(NetworkState& net, const StepKind& kind, const Stop& stop) {
   if (kind.backward) {
     net.parameters.squared_norm(&net.result.data()->squared_norm);
-    backend.run(FinishGradientTask{net.result.data(), net.inputs.data()});
+    net.backend->run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
@@ -186,7 +194,10 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
-  const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
+  const auto calls = [&] {
+    const Status status = enqueue_gradients(net, kind, staged, out, stop);
+    return status.ok() ? enqueue_update(net, kind, stop) : status;
+  };
   if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
     return status;
   backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));

@@ -19,6 +19,7 @@ struct StageBuffers {
         sent(b),
         mask(b),
         potential(b),
+        received(b),
         gradient(b),
         forward(b),
         backward(b),
@@ -30,6 +31,8 @@ struct StageBuffers {
   Buffer<uint8_t> sent;      // the same after dropout
   Buffer<uint8_t> mask;      // (n, out map) dropout
   Buffer<float> potential;   // (n, T, out map): U, then a
+  Buffer<float> received;    // (n, T, out map) a, where U is kept; in the ANN (n, out map) the gradient at the
+                             // activation of a stage that is not in a chain
   Buffer<float> gradient;    // (block, T, out) g of a stage that waits
   Buffer<uint8_t> forward;   // copy of the weights for the forward kernels, the backend's own layout
   Buffer<uint8_t> backward;  // and for the input gradient
