@@ -5,6 +5,7 @@
 //   node scripts/test.mjs PATTERN...      jest alone, with these arguments
 //   node scripts/test.mjs types           the type checker alone
 //   node scripts/test.mjs native          the C++ tests alone
+//   node scripts/test.mjs docs            the API reference: fails where an exported symbol has no description; needs the registry
 //   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 import fs from 'node:fs';
 import os from 'node:os';
@@ -50,6 +51,13 @@ async function types() {
     add(total, code === 0 ? { passed: 1 } : { failed: 1 });
   }
   return total;
+}
+
+/** The API reference, built as one test. */
+async function docs() {
+  const { code, output } = await run(process.execPath, [inRoot('scripts/docs.mjs')]);
+  say(code === 0 ? 'PASS API reference' : `FAIL API reference\n${output.trimEnd()}`);
+  return { ...nothing, ...(code === 0 ? { passed: 1 } : { failed: 1 }) };
 }
 
 /** @param {readonly string[]} args */
@@ -139,16 +147,8 @@ function crashed(message) {
 
 await main(async () => {
   const args = process.argv.slice(2);
-  const parts =
-    args[0] === 'native'
-      ? [native]
-      : args[0] === 'types'
-        ? [types]
-        : args[0] === 'sanitize'
-          ? [sanitize]
-          : args.length > 0
-            ? [() => jest(args)]
-            : [form, types, () => jest([]), native];
+  const named = { native, types, docs, sanitize }[args[0] ?? ''];
+  const parts = named ? [named] : args.length > 0 ? [() => jest(args)] : [form, types, () => jest([]), native];
   const total = { ...nothing };
   for (const part of parts) {
     // One part that cannot even start must not hide what the others say.
