@@ -99,6 +99,11 @@ export interface NativeStep {
   optimizer: NativeOptimizer;
 }
 
+/** What the loss of a training step compares the logits with. */
+export interface NativeLoss {
+  labelSmoothing: number; // share of a label that all classes have alike
+}
+
 /** What one step reports: sums over its batch, except `loss` (a mean). */
 export interface NativeStats {
   loss: number; // NaN without labels
@@ -195,12 +200,18 @@ export interface NativeModule {
     mode: NativeMode,
     out: NativeOutputs,
   ): Promise<NativeStats>;
-  networkGradients(network: NetworkHandle, batch: NativeBatch, mode: NativeMode): Promise<NativeStats>;
+  networkGradients(
+    network: NetworkHandle,
+    batch: NativeBatch,
+    mode: NativeMode,
+    loss: NativeLoss,
+  ): Promise<NativeStats>;
   networkTrain(
     network: NetworkHandle,
     steps: NativeStep[],
     next: NativeBatch | null,
     mode: NativeMode,
+    loss: NativeLoss,
   ): Promise<NativeStats[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
   networkAbort(network: NetworkHandle): boolean;

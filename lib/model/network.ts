@@ -18,8 +18,8 @@ import type {
   EvaluateOptions,
   ForwardOptions,
   ForwardResult,
+  GradientsOptions,
   GradientsResult,
-  JobOptions,
   NetworkOptions,
   Precision,
   TrainStep,
@@ -41,7 +41,8 @@ import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
 export type * from './network/options';
-export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network/inputs';
+export type { Augment, Batch, Labels, Mode } from './network/inputs';
+export type { LossOptions, OptimizerOptions } from './network/optimizer';
 export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
 export type { OptimizerState } from './network/state';
 
@@ -173,7 +174,7 @@ export class Network {
   }
 
   /** Computes loss and gradients of one batch; the parameters stay as they are. */
-  async gradients(pixels: Uint8Array, labels: Labels, options?: JobOptions): Promise<GradientsResult> {
+  async gradients(pixels: Uint8Array, labels: Labels, options?: GradientsOptions): Promise<GradientsResult> {
     return this.#exclusive(gradientsJob(this.#native, this.#sizes, this.#tensors, pixels, labels, options));
   }
 

@@ -2,6 +2,7 @@
 import type {
   NativeAugment,
   NativeBatch,
+  NativeLoss,
   NativeMode,
   NativeModule,
   NativeOptimizer,
@@ -18,6 +19,7 @@ import type { NativeDataset } from './dataset';
 
 export type {
   NativeAugment,
+  NativeLoss,
   NativeMode,
   NativeOptimizer,
   NativeOutputs,
@@ -179,19 +181,27 @@ export class NativeNetwork {
     return toStats(await this.job(signal, (module) => module.networkForward(this.handle, toNative(batch), mode, out)));
   }
 
-  async gradients(batch: CheckedBatch, mode: NativeMode, signal?: AbortSignal): Promise<StepStats> {
-    return toStats(await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode)));
+  async gradients(
+    batch: CheckedBatch,
+    mode: NativeMode,
+    loss: NativeLoss,
+    signal?: AbortSignal,
+  ): Promise<StepStats> {
+    return toStats(
+      await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode, loss)),
+    );
   }
 
   async train(
     steps: readonly CheckedStep[],
     next: CheckedBatch | null,
     mode: NativeMode,
+    loss: NativeLoss,
     signal?: AbortSignal,
   ): Promise<StepStats[]> {
     const list = steps.map(({ batch, optimizer }) => ({ batch: toNative(batch), optimizer }));
     const results = await this.job(signal, (module) =>
-      module.networkTrain(this.handle, list, next && toNative(next), mode),
+      module.networkTrain(this.handle, list, next && toNative(next), mode, loss),
     );
     return results.map(toStats);
   }

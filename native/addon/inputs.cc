@@ -202,6 +202,11 @@ OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
   return options;
 }
 
+LossOptions read_loss(Napi::Value value, const std::string& name) {
+  const Reader reader(value, name);
+  return {reader.real("labelSmoothing", limits::kLabelSmoothing)};
+}
+
 BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels required,
                       const std::string& name) {
   const Reader reader(value, name);

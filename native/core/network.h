@@ -41,6 +41,11 @@ struct OptimizerOptions {
   float clip_norm = 0.0f;  // global L2 norm of the gradient; 0 = no clipping
 };
 
+// What the loss of a training step compares the logits with (docs/MATHEMATICS.md, "Readout and loss").
+struct LossOptions {
+  float label_smoothing = 0.0f;  // in [0, 1): the share of a label that all classes have alike
+};
+
 // What a step reports. Sums over the batch, so that the caller can add batches up.
 struct StepStats {
   double loss = 0.0;           // mean over the images of the batch; NaN when there are no labels
@@ -71,6 +76,7 @@ struct StepGroup {
   // more.
   std::function<Status(size_t i, Batch* batch)> batch;
   std::vector<OptimizerOptions> updates;  // one per step; empty = no update
+  LossOptions loss = {};
 };
 
 class Network {
@@ -106,9 +112,10 @@ class Network {
   // `stop` is polled between layers; an aborted call answers kAborted and leaves the parameters as they were.
   Status forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,
                  StepStats* stats);
-  Status gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats);
+  Status gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats,
+                   const LossOptions& loss = {});
   Status train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop,
-               StepStats* stats);
+               StepStats* stats, const LossOptions& loss = {});
   // Several steps, to the same bits as one by one; all that remains is to wait once instead of after every step.
   // `stats` are those of the steps that were made. They are fewer than `group` has if `stop` was raised, if a step was
   // not finite (the last; its bad_layer says where) or if the next one cannot be made: then a call that begins with it

@@ -123,3 +123,5 @@ export const rawSgd = {
   amsgrad: false,
   clipNorm: 0,
 };
+
+export const rawLoss = { labelSmoothing: 0 };

@@ -31,42 +31,11 @@ import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
+import { phase } from './phase';
 import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutConversion } from './presets';
 
-// Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
-const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
 const count = integerOf(0);
 const positiveCount = integerOf(1);
-
-const optimizer = objectOf({
-  kind: oneOf(['sgd', 'adam', 'adamw']),
-  learningRate,
-  neuronLearningRate: numberOf('a number from 0 to 100', (value) => value >= 0 && value <= 100).optional(),
-  momentum: below1,
-  weightDecay: notNegative,
-  beta1: below1,
-  beta2: below1,
-  epsilon: aboveZero,
-  amsgrad: flag,
-  clipNorm: notNegative,
-});
-
-const schedule = objectOf({
-  kind: oneOf(['constant', 'step', 'cosine']),
-  warmup: notNegative,
-  milestones: listOf(share, 'a list of numbers from 0 to 1'),
-  // Rates are given at their highest: steps make them smaller.
-  factor: numberOf('a number above 0, at most 1', (value) => Math.fround(value) > 0 && value <= 1),
-  final: share,
-});
-
-const phase = objectOf({
-  epochs: count,
-  batch: positiveCount,
-  optimizer,
-  schedule,
-  augment: objectOf({ padding: limitedInteger('crop'), flip: flag }),
-});
 
 const model = objectOf({
   name: text.optional(),

@@ -5,6 +5,7 @@
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
+import { plainPhase } from './phase';
 
 /** The names of the presets. */
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
@@ -51,6 +52,7 @@ const base = {
     },
     schedule: { kind: 'cosine', warmup: 1, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01 },
     augment: { padding: 0, flip: false },
+    ...plainPhase,
   },
   // Half the percentile lets neurons fire earlier: on shapes the converted network scores 52 % instead of 37 %.
   convert: { enabled: true, percentile: 99.7, scale: 0.5, images: 256 },
@@ -70,6 +72,7 @@ const base = {
     },
     schedule: { kind: 'cosine', warmup: 0, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01 },
     augment: { padding: 0, flip: false },
+    ...plainPhase,
   },
   evaluation: { batch: 100 },
   energy: { images: 10000 },

@@ -30,13 +30,14 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
 async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
   const plan = planEpoch(session, phase);
   const { steps } = plan;
+  const { labelSmoothing } = session.config[phase];
   const report = new Interval(session.progressSeconds);
   while (session.state.step < steps) {
     // Checkpoints, progress, an interruption and the end of the epoch fall between two calls.
     const first = session.state.step;
     const end = Math.min(first + session.stepsAtOnce, steps);
     const group = Array.from({ length: end - first }, (_, i) => plan.stepAt(first + i));
-    await session.train(group, { mode: phase, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
+    await session.train(group, { mode: phase, labelSmoothing, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
     if (report.due()) {
       const { step, sums } = session.state;
       const { count, seconds, spikes } = sums;

@@ -34,6 +34,7 @@ const changeable = [
   /^(ann|snn)\.optimizer\.(learningRate|neuronLearningRate|momentum|weightDecay|beta1|beta2|epsilon|clipNorm)$/,
   /^(ann|snn)\.schedule\./,
   /^(ann|snn)\.augment\./,
+  /^(ann|snn)\.labelSmoothing$/,
   /^evaluation\.batch$/,
   /^energy\.images$/,
   /^checkpoint\.seconds$/,
@@ -67,7 +68,7 @@ export function changeConfig(config: TrainConfig, changes: TrainConfigInput): Ch
       'ERR_ARG',
       `Expected a key that a run can change but received '${key}': ` +
         (instead[key] ??
-          'epochs, rates of the optimizer, schedule and augment of a phase that is not over, evaluation.batch, energy.images and ' +
+          'epochs, rates of the optimizer, schedule, augment and labelSmoothing of a phase that is not over, evaluation.batch, energy.images and ' +
             'checkpoint.seconds can; for anything else start a new run, from this network with init=RUN'),
     );
   }

@@ -35,7 +35,8 @@ struct ReadoutTask {
   bool spiking = true;
   float* values =
       nullptr;  // spiking: (n, T, out_cs) potentials, replaced by a(t) if `backward`; else (n, out_cs) logits
-  const int32_t* labels = nullptr;  // (n); null = no loss, no prediction
+  const int32_t* labels = nullptr;     // (n); null = no loss, no prediction
+  const StepInputs* inputs = nullptr;  // of the loss
   double share = 1;                 // of one image in the loss
   bool backward = false;            // gradients of the loss
   float* d_values = nullptr;        // dense: (n, out_cs) dL/d(logit) if `backward`
@@ -45,6 +46,11 @@ struct ReadoutTask {
   StepResult* result = nullptr;     // += loss and correct
   int n = 0;
   StageShape shape = {};
+
+  // For code that can read backend memory.
+  ONESPIKE_HD Target target(int64_t image) const {
+    return {labels[image], labels[image], 1, inputs->label_smoothing, shape.out_c};
+  }
 };
 
 struct SquaredNormTask {

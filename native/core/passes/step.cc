@@ -42,6 +42,7 @@ void read_out(NetworkState& net, const StepKind& kind, const StagedBatch& batch,
                   .spiking = spiking,
                   .values = spiking ? net.stages[last].potential.data() : net.stages[last].activation.data(),
                   .labels = batch.labels ? batch.labels + first : nullptr,
+                  .inputs = net.inputs.data(),
                   .share = 1.0 / double(batch.count),
                   .backward = kind.backward,
                   .d_values = net.d_activation[0].data(),
@@ -185,6 +186,7 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   StepInputs inputs =
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
+  inputs.label_smoothing = group.loss.label_smoothing;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
   if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
@@ -246,7 +248,7 @@ Status look(NetworkState& net, size_t made, bool labelled, bool backward, Answer
 // find_bad_layer for step i of a group whose later steps have left their numbers where its own were: it is made once
 // more, without an update. The counters stand where they stood for it, and so do the parameters.
 Status find_bad_layer_again(NetworkState& net, const StepGroup& group, size_t i, Mode mode, int* layer) {
-  const StepGroup again{1, group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); }, {}};
+  const StepGroup again{1, group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); }, {}, group.loss};
   const Stop never{false};
   std::vector<StepStats> stats;
   if (Status status = run_steps(net, again, mode, true, nullptr, never, &stats); !status.ok()) return status;

@@ -28,7 +28,7 @@ KernelChoice CpuBackend::execute(const ReadoutTask& task) {
     }
     if (!task.labels) continue;
     float* d_logits = task.backward ? of_image : nullptr;
-    task.result->loss += cross_entropy(logits, K, task.labels[i], d_logits) * task.share;
+    task.result->loss += cross_entropy(logits, K, task.target(i), d_logits) * task.share;
     task.result->correct += argmax(logits, K) == task.labels[i];
     if (!task.backward) continue;
     float* gradient = task.spiking ? u : task.d_values + i * s.out_cs;

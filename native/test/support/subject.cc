@@ -19,6 +19,7 @@ constexpr LeftOut kLeftOut[] = {
     {"surrogate ", "functions of native/ops, without a backend"},
     {"random streams ", "functions of native/ops, without a backend"},
     {"optimizer in single precision", "functions of native/ops, without a backend"},
+    {"loss by hand", "functions of native/ops, without a backend"},
     {"batch follows ", "drawn by the host"},
     {"batch with ", "drawn by the host"},
     {"batch depends ", "drawn by the host"},
@@ -42,6 +43,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_surrogate_tests(suite);
   add_parity_cases(suite);
   add_optimizer_tests(suite);
+  add_loss_tests(suite);
   add_calibration_tests(suite);
   add_determinism_tests(suite);
   add_random_tests(suite);

@@ -1,0 +1,54 @@
+/** What a configuration says of a stage of training, `ann` or `snn`. */
+import {
+  aboveZero,
+  below1,
+  flag,
+  integerOf,
+  listOf,
+  notNegative,
+  numberOf,
+  objectOf,
+  oneOf,
+  share,
+} from '../../check/schema';
+import { limitedInteger, limitedNumber } from '../../model/limited';
+
+/** Options that change nothing unless they are given: what they are in a preset, and in a run of a version that did not have them. */
+export const plainPhase = {
+  labelSmoothing: 0,
+};
+
+// Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
+const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
+
+const optimizer = objectOf({
+  kind: oneOf(['sgd', 'adam', 'adamw']),
+  learningRate,
+  neuronLearningRate: numberOf('a number from 0 to 100', (value) => value >= 0 && value <= 100).optional(),
+  momentum: below1,
+  weightDecay: notNegative,
+  beta1: below1,
+  beta2: below1,
+  epsilon: aboveZero,
+  amsgrad: flag,
+  clipNorm: notNegative,
+});
+
+const schedule = objectOf({
+  kind: oneOf(['constant', 'step', 'cosine']),
+  warmup: notNegative,
+  milestones: listOf(share, 'a list of numbers from 0 to 1'),
+  // Rates are given at their highest: steps make them smaller.
+  factor: numberOf('a number above 0, at most 1', (value) => Math.fround(value) > 0 && value <= 1),
+  final: share,
+});
+
+/** The schema of a stage. */
+export const phase = objectOf({
+  epochs: integerOf(0),
+  batch: integerOf(1),
+  optimizer,
+  schedule,
+  augment: objectOf({ padding: limitedInteger('crop'), flip: flag }),
+  labelSmoothing: limitedNumber('labelSmoothing').default(plainPhase.labelSmoothing),
+});
