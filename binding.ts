@@ -86,6 +86,7 @@ export interface NativeOptimizer {
   learningRate: number;
   neuronLearningRate: number; // of thresholds and leaks
   momentum: number;
+  nesterov: boolean; // of sgd
   weightDecay: number;
   beta1: number;
   beta2: number;

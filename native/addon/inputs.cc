@@ -193,6 +193,7 @@ OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
   options.learning_rate = reader.real("learningRate", 0);
   options.neuron_learning_rate = reader.real("neuronLearningRate", 0);
   options.momentum = reader.real("momentum", 0, 1);
+  options.nesterov = reader.boolean("nesterov");
   options.weight_decay = reader.real("weightDecay", 0);
   options.beta1 = reader.real("beta1", 0, 1);
   options.beta2 = reader.real("beta2", 0, 1);

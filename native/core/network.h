@@ -35,6 +35,7 @@ struct OptimizerOptions {
   float learning_rate = 0.01f;
   float neuron_learning_rate = 0.01f;  // of thresholds and leaks
   float momentum = 0.9f;
+  bool nesterov = false;       // SGD alone
   float weight_decay = 0.0f;  // weights only: never biases, thresholds, leaks
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   bool amsgrad = false;

@@ -5,7 +5,8 @@ template <class A>
 ONESPIKE_HD inline void sgd_update(typename A::F& w, typename A::F g, typename A::F& m, const UpdateParams& p) {
   g = A::add(A::mul(g, A::set(p.gradient_scale)), A::mul(A::set(p.weight_decay), w));
   m = A::add(A::mul(A::set(p.momentum), m), g);
-  w = A::sub(w, A::mul(A::set(p.learning_rate), m));
+  const auto step = p.nesterov ? A::add(g, A::mul(A::set(p.momentum), m)) : m;
+  w = A::sub(w, A::mul(A::set(p.learning_rate), step));
 }
 
 // `top` is the running maximum of v (amsgrad) and is left alone without it.

@@ -116,6 +116,7 @@ export const rawSgd = {
   learningRate: 0.01,
   neuronLearningRate: 0.01,
   momentum: 0.9,
+  nesterov: false,
   weightDecay: 0,
   beta1: 0.9,
   beta2: 0.999,

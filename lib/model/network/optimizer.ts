@@ -13,6 +13,8 @@ export interface OptimizerOptions {
   neuronLearningRate?: number | undefined;
   /** The momentum of SGD; 0.9 by default. */
   momentum?: number | undefined;
+  /** Whether SGD looks ahead by its momentum (Nesterov); false by default. */
+  nesterov?: boolean | undefined;
   /** The weight decay, which applies to weights only; 0 by default. */
   weightDecay?: number | undefined;
   /** The decay of Adam's first moment; 0.9 by default. */
@@ -46,6 +48,7 @@ const OPTIMIZER_KEYS = [
   'learningRate',
   'neuronLearningRate',
   'momentum',
+  'nesterov',
   'weightDecay',
   'beta1',
   'beta2',
@@ -53,6 +56,15 @@ const OPTIMIZER_KEYS = [
   'amsgrad',
   'clipNorm',
 ];
+
+/** Errors: ERR_ARG if the parts of a rule do not belong together. */
+export function checkRule(
+  { kind, momentum, nesterov }: { kind: string; momentum: number; nesterov: boolean },
+  name: string,
+): void {
+  if (nesterov && kind !== 'sgd') throw expected(`false (only 'sgd' has it, not '${kind}')`, `${name}.nesterov`, true);
+  if (nesterov && momentum === 0) throw expected('false (there is no momentum)', `${name}.nesterov`, true);
+}
 
 /** Fills in the defaults. */
 export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOptimizer {
@@ -70,11 +82,16 @@ export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOp
     return value;
   };
   const learningRate = number('learningRate');
-  return {
+  const rule = {
     kind: checkOneOf(given['kind'], `${name}.kind`, ['sgd', 'adam', 'adamw']),
+    momentum: below1('momentum', 0.9),
+    nesterov: given['nesterov'] === undefined ? false : checkBoolean(given['nesterov'], `${name}.nesterov`),
+  };
+  checkRule(rule, name);
+  return {
+    ...rule,
     learningRate,
     neuronLearningRate: number('neuronLearningRate', learningRate),
-    momentum: below1('momentum', 0.9),
     weightDecay: number('weightDecay', 0),
     beta1: below1('beta1', 0.9),
     beta2: below1('beta2', 0.999),

@@ -29,6 +29,7 @@ import {
 } from '../../model/description';
 import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
+import { checkRule } from '../../model/network/optimizer';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
 import { phase } from './phase';
@@ -118,6 +119,7 @@ export function parseConfig(input: unknown): TrainConfig {
       'Expected at least one stage (ann.epochs, convert.enabled, snn.epochs) but received none',
     );
   }
+  for (const phase of ['ann', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;
 }

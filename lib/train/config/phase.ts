@@ -18,6 +18,9 @@ export const plainPhase = {
   labelSmoothing: 0,
 };
 
+/** The same within `optimizer`. */
+export const plainRule = { nesterov: false };
+
 // Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
 const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
 
@@ -26,6 +29,7 @@ const optimizer = objectOf({
   learningRate,
   neuronLearningRate: numberOf('a number from 0 to 100', (value) => value >= 0 && value <= 100).optional(),
   momentum: below1,
+  nesterov: flag.default(plainRule.nesterov),
   weightDecay: notNegative,
   beta1: below1,
   beta2: below1,

@@ -5,7 +5,7 @@
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
-import { plainPhase } from './phase';
+import { plainPhase, plainRule } from './phase';
 
 /** The names of the presets. */
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
@@ -43,6 +43,7 @@ const base = {
       kind: 'sgd',
       learningRate: 0.02,
       momentum: 0.9,
+      ...plainRule,
       weightDecay: 5e-4,
       beta1: 0.9,
       beta2: 0.999,
@@ -63,6 +64,7 @@ const base = {
       kind: 'adam',
       learningRate: 1e-3,
       momentum: 0.9,
+      ...plainRule,
       weightDecay: 0,
       beta1: 0.9,
       beta2: 0.999,

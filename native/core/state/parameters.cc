@@ -280,7 +280,7 @@ UpdateParams update_params(const OptimizerOptions& o, int64_t step, float learni
   p.rest1 = float(1 - double(o.beta1)), p.rest2 = float(1 - double(o.beta2));
   p.corrected_rate = float(rate / correction1);
   p.inverse_root = float(1 / std::sqrt(double(correction2)));
-  p.decoupled = o.kind == OptimizerKind::kAdamW, p.amsgrad = o.amsgrad;
+  p.nesterov = o.nesterov, p.decoupled = o.kind == OptimizerKind::kAdamW, p.amsgrad = o.amsgrad;
   return p;
 }
 

@@ -18,6 +18,7 @@ struct LeftOut {
 constexpr LeftOut kLeftOut[] = {
     {"surrogate ", "functions of native/ops, without a backend"},
     {"random streams ", "functions of native/ops, without a backend"},
+    {"optimizer nesterov, by hand", "functions of native/ops, without a backend"},
     {"optimizer in single precision", "functions of native/ops, without a backend"},
     {"loss by hand", "functions of native/ops, without a backend"},
     {"batch follows ", "drawn by the host"},
