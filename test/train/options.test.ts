@@ -1,5 +1,6 @@
 // Options of the stages that are off unless a recipe asks: what they refuse, and that a run with them resumes exactly.
 import { parseConfig, resolveConfig } from '../../lib/train/config/config';
+import { plainPhase, plainRule, plainSchedule } from '../../lib/train/config/phase';
 import { presetConfig } from '../../lib/train/config/presets';
 
 describe('options of a stage', () => {
@@ -7,6 +8,8 @@ describe('options of a stage', () => {
     ['optimizer.nesterov=1', 'Expected true or false for ann.optimizer.nesterov but received 1'],
     ['optimizer={"kind":"adam","nesterov":true}', "false (only 'sgd' has it, not 'adam') for ann.optimizer.nesterov"],
     ['optimizer={"momentum":0,"nesterov":true}', 'no momentum) for ann.optimizer.nesterov but received true'],
+    ['schedule.kind=triangle', "did you mean 'triangular'?"],
+    ['schedule.peak=1.5', 'Expected a number in [0, 1] for ann.schedule.peak but received 1.5'],
     ['labelSmoothing=1', 'Expected a number in [0, 1) for ann.labelSmoothing but received 1'],
     ['labelSmoothing=-0.1', 'for ann.labelSmoothing but received -0.1'],
     ['labelSmoothing=true', 'for ann.labelSmoothing but received true'],
@@ -20,9 +23,11 @@ describe('options of a stage', () => {
   test('a configuration of an earlier version, which has none of them, means the same', () => {
     const { ann, snn, ...rest } = presetConfig('vgg9', 'cifar10') as Record<'ann' | 'snn', Record<string, unknown>>;
     const earlier = (phase: Record<string, unknown>): object => {
-      const { labelSmoothing: _, optimizer, ...left } = phase as { labelSmoothing: unknown; optimizer: object };
-      const { nesterov: __, ...rule } = optimizer as { nesterov: unknown };
-      return { ...left, optimizer: rule };
+      const left = structuredClone(phase) as Record<string, Record<string, unknown>>;
+      for (const key of Object.keys(plainPhase)) delete left[key];
+      for (const key of Object.keys(plainRule)) delete left.optimizer![key];
+      for (const key of Object.keys(plainSchedule)) delete left.schedule![key];
+      return left;
     };
     expect(parseConfig({ ...rest, ann: earlier(ann), snn: earlier(snn) })).toEqual(
       resolveConfig({ preset: 'vgg9', dataset: { name: 'cifar10' } }),

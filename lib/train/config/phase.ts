@@ -18,8 +18,9 @@ export const plainPhase = {
   labelSmoothing: 0,
 };
 
-/** The same within `optimizer`. */
+/** The same within `optimizer` and `schedule`. */
 export const plainRule = { nesterov: false };
+export const plainSchedule = { peak: 0.25 };
 
 // Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
 const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
@@ -39,12 +40,13 @@ const optimizer = objectOf({
 });
 
 const schedule = objectOf({
-  kind: oneOf(['constant', 'step', 'cosine']),
+  kind: oneOf(['constant', 'step', 'cosine', 'triangular']),
   warmup: notNegative,
   milestones: listOf(share, 'a list of numbers from 0 to 1'),
   // Rates are given at their highest: steps make them smaller.
   factor: numberOf('a number above 0, at most 1', (value) => Math.fround(value) > 0 && value <= 1),
   final: share,
+  peak: share.default(plainSchedule.peak),
 });
 
 /** The schema of a stage. */

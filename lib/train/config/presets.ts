@@ -5,7 +5,7 @@
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
-import { plainPhase, plainRule } from './phase';
+import { plainPhase, plainRule, plainSchedule } from './phase';
 
 /** The names of the presets. */
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
@@ -51,7 +51,7 @@ const base = {
       amsgrad: false,
       clipNorm: 5,
     },
-    schedule: { kind: 'cosine', warmup: 1, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01 },
+    schedule: { kind: 'cosine', warmup: 1, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01, ...plainSchedule },
     augment: { padding: 0, flip: false },
     ...plainPhase,
   },
@@ -72,7 +72,7 @@ const base = {
       amsgrad: false,
       clipNorm: 5,
     },
-    schedule: { kind: 'cosine', warmup: 0, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01 },
+    schedule: { kind: 'cosine', warmup: 0, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01, ...plainSchedule },
     augment: { padding: 0, flip: false },
     ...plainPhase,
   },
