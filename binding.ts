@@ -11,7 +11,7 @@ export type DatasetHandle = { readonly __dataset: never };
 export type NativeBackend = 'cpu' | 'cuda';
 export type NativeMode = 'ann' | 'snn';
 export type NativePrecision = 'fp32' | 'mixed';
-export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2';
+export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2' | 'average';
 
 /** One entry of the layer list; every field is always present (lib/model resolves the defaults). */
 export interface NativeLayer {
@@ -93,6 +93,7 @@ export interface NativeOptimizer {
   epsilon: number;
   amsgrad: boolean;
   clipNorm: number; // 0 = no clipping
+  ema: number; // decay of the average of the parameters, 0 = none
 }
 
 export interface NativeStep {
@@ -116,8 +117,9 @@ export interface NativeStats {
   seconds: number; // of several steps in one call, the mean
 }
 
-/** Where a forward pass leaves its results; the arrays are filled when the promise resolves. */
+/** What a forward pass computes with, and where it leaves its results; the arrays are filled when the promise resolves. */
 export interface NativeOutputs {
+  averaged?: boolean | undefined; // with the average of the parameters in their place
   logits?: Float32Array | undefined; // (N, K)
   potentials?: Float32Array | undefined; // (N, T, K)
   decisionSteps?: Uint8Array | undefined; // (N); wanted: images end at the first step at which an output neuron fires; without the other two
@@ -189,7 +191,7 @@ export interface NativeModule {
   networkMemory(network: NetworkHandle): number;
   networkRecorded(network: NetworkHandle): NativeRecorded;
   networkProfile(network: NetworkHandle): NativeProfileEntry[];
-  networkSlots(network: NetworkHandle): number;
+  networkSlots(network: NetworkHandle): TensorKind[]; // that an optimiser has used; the others read as zeros
   networkRead(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;
   networkWrite(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;
   networkCounters(network: NetworkHandle): NativeCounters;

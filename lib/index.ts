@@ -21,6 +21,7 @@ export {
   type NetworkOptions,
   type OptimizerOptions,
   type OptimizerState,
+  type ParametersOptions,
   type Precision,
   type ProfileEntry,
   type Recorded,

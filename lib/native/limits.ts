@@ -49,6 +49,8 @@ export const LIMITS = {
   steps: { min: 1, max: 1024 },
   /** Zero padding of the random crop. */
   crop: { min: 0, max: 65535 },
+  /** The decay of the average of the parameters; 0 for none. */
+  ema: { min: 0, max: 1 - 2 ** -24 },
   /** The share of a label that all classes have alike. */
   labelSmoothing: { min: 0, max: 1 - 2 ** -24 },
 } as const satisfies Record<string, Limit>;

@@ -108,8 +108,8 @@ function aborted(signal: AbortSignal): OneSpikeError {
   return new OneSpikeError('ERR_ABORTED', 'The job was aborted before it began', { cause: signal.reason });
 }
 
-/** The kinds of tensor that an optimiser keeps beside each parameter: momentum, or the moments of Adam. */
-export const SLOTS = ['slot0', 'slot1', 'slot2'] as const satisfies readonly TensorKind[];
+/** The kinds of tensor that training keeps beside each parameter: momentum, or the moments of Adam, and the average. */
+export const SLOTS = ['slot0', 'slot1', 'slot2', 'average'] as const satisfies readonly TensorKind[];
 
 /** The native functions of one network, typed thinly; class Network of lib/model is what people use. */
 export class NativeNetwork {
@@ -151,8 +151,8 @@ export class NativeNetwork {
     }));
   }
 
-  /** Slots of the optimiser that have been used: slot0 to slot<n - 1>. The others read as zeros. */
-  slots(): number {
+  /** Those of `SLOTS` that have been used. The others read as zeros. */
+  slots(): TensorKind[] {
     return call((module) => module.networkSlots(this.handle));
   }
 

@@ -181,7 +181,8 @@ TensorKind read_tensor_kind(Napi::Value value, const std::string& name) {
                                   {"gradient", TensorKind::kGradient},
                                   {"slot0", TensorKind::kSlot0},
                                   {"slot1", TensorKind::kSlot1},
-                                  {"slot2", TensorKind::kSlot2}});
+                                  {"slot2", TensorKind::kSlot2},
+                                  {"average", TensorKind::kAverage}});
 }
 
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
@@ -200,6 +201,7 @@ OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
   options.epsilon = reader.real("epsilon", 0);
   options.amsgrad = reader.boolean("amsgrad");
   options.clip_norm = reader.real("clipNorm", 0);
+  options.average = reader.real("ema", limits::kEma);
   return options;
 }
 

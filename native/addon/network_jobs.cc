@@ -91,6 +91,7 @@ class ForwardJob final : public BatchJob {
   ForwardJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode)
       : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
 
+  bool averaged = false;
   Output<float> logits, potentials;
   Output<uint8_t> decision_steps;
   std::vector<Output<uint8_t>> spike_times;
@@ -98,6 +99,7 @@ class ForwardJob final : public BatchJob {
  private:
   Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override {
     ForwardOutputs out;
+    out.averaged = averaged;
     out.logits = logits.allocate();
     out.potentials = potentials.allocate();
     out.decision_steps = decision_steps.allocate();
@@ -219,6 +221,8 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
 
   const Napi::Value logits = out.Get("logits"), potentials = out.Get("potentials"), spike_times = out.Get("spikeTimes"),
                     decision_steps = out.Get("decisionSteps");
+  const Napi::Value averaged = out.Get("averaged");
+  if (!is_absent(averaged)) job->averaged = read_boolean(averaged, "out.averaged");
   if (!is_absent(logits)) job->logits = {logits, "out.logits", checked_product(count, shape.classes, "out.logits")};
   if (!is_absent(potentials)) {
     const int64_t per_image = checked_product(shape.timesteps, shape.classes, "out.potentials");

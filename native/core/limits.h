@@ -57,6 +57,7 @@ constexpr Limit kDevice{"device", 0, 1023};
 constexpr Limit kImages{"images", 1, kLargestCount};
 constexpr Limit kSteps{"steps", 1, 1024};  // training steps: more than any backend gains from, few enough to hold
 constexpr Limit kCrop{"crop", 0, 65535};   // zero padding of the random crop
+constexpr Limit kEma{"ema", 0, 1 - 0x1p-24};  // decay of the average of the parameters; 0 = none
 constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
 
 }  // namespace limits
@@ -66,7 +67,7 @@ constexpr Limit kLimits[] = {
     limits::kPadding,   limits::kPool,     limits::kLeak,   limits::kThreshold, limits::kDropout, limits::kMean,
     limits::kStd,       limits::kAlpha,    limits::kBeta,   limits::kGamma,     limits::kKappa,   limits::kLo,
     limits::kHi,        limits::kElements, limits::kSeed,   limits::kThreads,   limits::kDevice,  limits::kImages,
-    limits::kSteps,     limits::kCrop,     limits::kLabelSmoothing,
+    limits::kSteps,     limits::kCrop,     limits::kEma,    limits::kLabelSmoothing,
 };
 
 }  // namespace onespike

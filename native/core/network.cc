@@ -102,8 +102,11 @@ Status Network::write(TensorKind kind, int tensor, const float* from) {
 
 int Network::optimizer_slots() const { return state_->parameters.slots(); }
 
+bool Network::averaged() const { return state_->parameters.averaged(); }
+
 void Network::reset_optimizer() {
   state_->parameters.zero_slots();
+  state_->parameters.drop_average();
   state_->optimizer_steps = 0;
 }
 
@@ -113,6 +116,9 @@ Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out
     if (out.decision_steps && (mode == Mode::kAnn || out.potentials || !out.spike_times.empty()))
       return Status::error(Code::kArg,
                            "Expected the spiking mode, without potentials and spike times, for images that end early");
+    if (out.averaged && !averaged())
+      return Status::error(Code::kState, "Expected an average of the parameters but no training step has taken one");
+    const AverageInPlace in_place(state_->parameters, out.averaged);
     return run_one(*state_, batch, mode, false, {}, {}, &out, stop, stats);
   });
 }

@@ -20,7 +20,7 @@ namespace onespike {
 
 class Backend;
 
-enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2 };  // slots: momentum | m, v, max v
+enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
 // PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias (O), threshold and
 // leak ().
@@ -40,6 +40,7 @@ struct OptimizerOptions {
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   bool amsgrad = false;
   float clip_norm = 0.0f;  // global L2 norm of the gradient; 0 = no clipping
+  float average = 0.0f;    // decay of the exponential moving average of the parameters; 0 = no average is taken
 };
 
 // What the loss of a training step compares the logits with (docs/MATHEMATICS.md, "Readout and loss").
@@ -64,6 +65,7 @@ struct ForwardOutputs {
   uint8_t* decision_steps =
       nullptr;  // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
                 // without potentials and spike times), or T; logits are those of that step
+  bool averaged = false;  // computed with the average of the parameters in their place
   std::vector<uint8_t*>
       spike_times;  // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
@@ -106,7 +108,8 @@ class Network {
   int optimizer_slots() const;      // slots that an optimiser has used, 0 to 3: the others read as zeros
   int64_t optimizer_steps() const;  // Adam's step count; part of a checkpoint
   void set_optimizer_steps(int64_t steps);
-  void reset_optimizer();        // all slots zero, count zero
+  bool averaged() const;         // whether there is an average of the parameters, which reads as zeros otherwise
+  void reset_optimizer();        // all slots zero, no average, count zero
   uint64_t random_step() const;  // counter behind dropout and the rate encoder; part of a checkpoint
   void set_random_step(uint64_t step);
 

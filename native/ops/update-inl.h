@@ -9,6 +9,12 @@ ONESPIKE_HD inline void sgd_update(typename A::F& w, typename A::F g, typename A
   w = A::sub(w, A::mul(A::set(p.learning_rate), step));
 }
 
+// The exponential moving average of a parameter takes in its new value.
+template <class A>
+ONESPIKE_HD inline void average_update(typename A::F& average, typename A::F w, float decay, float rest) {
+  average = A::add(A::mul(A::set(decay), average), A::mul(A::set(rest), w));
+}
+
 // `top` is the running maximum of v (amsgrad) and is left alone without it.
 template <class A>
 ONESPIKE_HD inline void adam_update(typename A::F& w, typename A::F g, typename A::F& m, typename A::F& v,

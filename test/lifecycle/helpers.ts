@@ -123,6 +123,7 @@ export const rawSgd = {
   epsilon: 1e-8,
   amsgrad: false,
   clipNorm: 0,
+  ema: 0,
 };
 
 export const rawLoss = { labelSmoothing: 0 };

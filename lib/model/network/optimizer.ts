@@ -27,6 +27,11 @@ export interface OptimizerOptions {
   amsgrad?: boolean | undefined;
   /** The largest L2 norm of the whole gradient; 0 (the default) for no limit. */
   clipNorm?: number | undefined;
+  /**
+   * The decay of an exponential moving average of all parameters, from 0 to below 1, which is lower in the first steps; 0
+   * (the default) for no average. With `averaged` the network computes with it.
+   */
+  ema?: number | undefined;
 }
 
 /** What the loss of a training step compares the logits with. */
@@ -55,6 +60,7 @@ const OPTIMIZER_KEYS = [
   'epsilon',
   'amsgrad',
   'clipNorm',
+  'ema',
 ];
 
 /** Errors: ERR_ARG if the parts of a rule do not belong together. */
@@ -98,5 +104,6 @@ export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOp
     epsilon: number('epsilon', 1e-8),
     amsgrad: given['amsgrad'] === undefined ? false : checkBoolean(given['amsgrad'], `${name}.amsgrad`),
     clipNorm: number('clipNorm', 0),
+    ema: checkLimited(given['ema'] === undefined ? 0 : given['ema'], `${name}.ema`, 'ema'),
   };
 }

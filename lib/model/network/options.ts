@@ -44,6 +44,17 @@ export interface EvaluateOptions extends JobOptions {
    * default; for mode `snn` only.
    */
   earlyExit?: boolean | undefined;
+  /**
+   * Whether the network computes with the average of its parameters (`ema` of the optimiser) in their place; false by
+   * default. ERR_STATE if no training step has taken an average.
+   */
+  averaged?: boolean | undefined;
+}
+
+/** Options of `network.parameters` and `network.save`. */
+export interface ParametersOptions {
+  /** Whether the average of the parameters is taken in their place, as in `EvaluateOptions`; false by default. */
+  averaged?: boolean | undefined;
 }
 
 /** Options of `network.evaluateInPieces`. */

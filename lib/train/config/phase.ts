@@ -19,7 +19,7 @@ export const plainPhase = {
 };
 
 /** The same within `optimizer` and `schedule`. */
-export const plainRule = { nesterov: false };
+export const plainRule = { nesterov: false, ema: 0 };
 export const plainSchedule = { peak: 0.25 };
 
 // Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
@@ -37,6 +37,7 @@ const optimizer = objectOf({
   epsilon: aboveZero,
   amsgrad: flag,
   clipNorm: notNegative,
+  ema: limitedNumber('ema').default(plainRule.ema),
 });
 
 const schedule = objectOf({

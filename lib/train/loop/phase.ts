@@ -12,15 +12,16 @@ import type { Session } from './session';
 /** Errors: ERR_ABORTED (the state stays exact), ERR_STATE if the loss stops being finite. */
 export async function* trainPhase(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
   const { rows } = session.images;
-  const { epochs } = session.config[phase];
+  const { epochs, optimizer } = session.config[phase];
+  const averaged = optimizer.ema > 0;
   while (session.state.epoch < epochs) {
     yield* trainEpoch(session, phase);
     const validation =
       rows.validation.length === 0
         ? null
-        : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: phase, activity: 'validate' });
+        : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: phase, activity: 'validate', averaged });
     const event = epochEvent(session, phase, validation);
-    await session.recordEpoch(event);
+    await session.recordEpoch(event, { averaged });
     yield event;
     yield* activityWarnings(event.layers, event, session.config);
   }

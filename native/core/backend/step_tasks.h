@@ -87,4 +87,14 @@ struct ClampNeuronsTask {
   const StepResult* result = nullptr;
 };
 
+// The exponential moving average of parameters takes in what they are now, unless nothing was updated.
+struct AverageTask {
+  static constexpr const char* kOperation = "average";
+  float* average = nullptr;       // (count)
+  const float* values = nullptr;  // (count)
+  int64_t count = 0;              // a multiple of kLane
+  const StepInputs* inputs = nullptr;
+  const StepResult* result = nullptr;
+};
+
 }  // namespace onespike

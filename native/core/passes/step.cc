@@ -18,13 +18,18 @@ struct StepKind {
   Mode mode;
   bool backward, traced;
   const OptimizerOptions* optimizer;  // null = no update
+  bool averaged = false;              // of the parameters that are averages
   StepResult* early = nullptr;        // inference that ends early: its sums, on the host
+
+  bool takes_average() const { return optimizer && optimizer->average > 0; }
 
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
-    return (((uint64_t(batch.count) * 8 + update) * 2 + (mode == Mode::kSnn)) * 2 + backward) * 2 +
-           (batch.labels != nullptr);
+    uint64_t key = uint64_t(batch.count) * 8 + update;
+    for (const bool yes : {mode == Mode::kSnn, backward, batch.labels != nullptr, averaged, takes_average()})
+      key = key * 2 + yes;
+    return key;
   }
 };
 
@@ -129,6 +134,7 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
   net.parameters.optimise(kind.optimizer->kind, net.inputs.data(), net.result.data());
+  if (kind.takes_average()) net.parameters.average(net.inputs.data(), net.result.data());
   return Status::success();
 }
 
@@ -159,8 +165,10 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
 Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward) {
   const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size());
   Status status;
-  for (const OptimizerOptions& o : group.updates)
+  for (const OptimizerOptions& o : group.updates) {
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
+    if (status.ok() && o.average > 0) status = net.parameters.start_average();
+  }
   if (status.ok())
     status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward) : prepare_ann(net, group.largest, backward);
   if (status.ok()) status = net.logits.ensure(group.largest * net.plan.classes());
@@ -264,7 +272,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   StepResult early;
   const bool ends_early = out && out->decision_steps,
              traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
-  const StepKind kind{mode, backward, traced, nullptr, ends_early ? &early : nullptr};
+  const StepKind kind{mode, backward, traced, nullptr, out && out->averaged, ends_early ? &early : nullptr};
   StagedBatch staged;
   Answers answers(group.count, net.plan.stages.size());
   size_t made = 0;

@@ -45,6 +45,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_parity_cases(suite);
   add_optimizer_tests(suite);
   add_loss_tests(suite);
+  add_average_tests(suite);
   add_calibration_tests(suite);
   add_determinism_tests(suite);
   add_random_tests(suite);
