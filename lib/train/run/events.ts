@@ -144,7 +144,7 @@ export interface LayerWarning {
 export interface RunWarning {
   event: 'warning';
   /** The kind of the warning. */
-  code: DataWarning['code'] | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
+  code: DataWarning['code'] | 'INIT_SEEN_IMAGES' | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
   /** The warning as a sentence. */
   message: string;
 }
