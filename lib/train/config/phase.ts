@@ -15,6 +15,8 @@ import { limitedInteger, limitedNumber } from '../../model/limited';
 
 /** Options that change nothing unless they are given: what they are in a preset, and in a run of a version that did not have them. */
 export const plainPhase = {
+  accumulate: 1,
+  patience: 0,
   labelSmoothing: 0,
 };
 
@@ -54,6 +56,8 @@ const schedule = objectOf({
 export const phase = objectOf({
   epochs: integerOf(0),
   batch: integerOf(1),
+  accumulate: integerOf(1, 65536).default(plainPhase.accumulate),
+  patience: integerOf(0).default(plainPhase.patience),
   optimizer,
   schedule,
   augment: objectOf({ padding: limitedInteger('crop'), flip: flag }),
