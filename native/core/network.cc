@@ -16,7 +16,7 @@ struct Network::State : NetworkState {
 
 namespace {
 
-// A group of the one step that a caller looks at alone.
+// A group of one step.
 Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, std::vector<OptimizerOptions> updates,
                const LossOptions& loss, const ForwardOutputs* out, const std::atomic<bool>& stop, StepStats* stats) {
   const StepGroup group{1, batch.count, [&](size_t, Batch* to) { return *to = batch, Status::success(); },

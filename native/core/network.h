@@ -70,7 +70,7 @@ struct ForwardOutputs {
       spike_times;  // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
 
-// Steps that are made one after the other before anybody looks at a number. Each asks for its batch when its turn
+// Steps that run one after the other before the host reads a number. Each asks for its batch when its turn
 // comes, so that a host that draws batches holds no more than two.
 struct StepGroup {
   size_t count = 1;
@@ -120,7 +120,7 @@ class Network {
                    const LossOptions& loss = {});
   Status train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop,
                StepStats* stats, const LossOptions& loss = {});
-  // Several steps, to the same bits as one by one; all that remains is to wait once instead of after every step.
+  // Several steps, bit-identical to single ones; all that remains is to wait once instead of after every step.
   // `stats` are those of the steps that were made. They are fewer than `group` has if `stop` was raised, if a step was
   // not finite (the last; its bad_layer says where) or if the next one cannot be made: then a call that begins with it
   // says why, as this one does if it made none.

@@ -7,12 +7,10 @@ import {
   flag,
   integerOf,
   listOf,
-  notNegative,
   numberOf,
   objectOf,
   oneOf,
   parse,
-  share,
   text,
   valueAt,
 } from '../../check/schema';
@@ -98,7 +96,7 @@ const schema = objectOf(
   'an object',
 );
 
-/** A complete configuration: every choice made. */
+/** A complete configuration, with a value for every key. */
 export type TrainConfig = z.infer<typeof schema>;
 /** Any part of an object, at every depth; lists are whole. */
 export type DeepPartial<T> = T extends readonly unknown[]

@@ -24,7 +24,7 @@ export const plainPhase = {
 export const plainRule = { nesterov: false, ema: 0 };
 export const plainSchedule = { peak: 0.25 };
 
-// Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
+// Beyond 100 no network here has learnt anything, and many typing errors are there: 1e3 for 1e-3.
 const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
 
 const optimizer = objectOf({
@@ -46,7 +46,7 @@ const schedule = objectOf({
   kind: oneOf(['constant', 'step', 'cosine', 'triangular']),
   warmup: notNegative,
   milestones: listOf(share, 'a list of numbers from 0 to 1'),
-  // Rates are given at their highest: steps make them smaller.
+  // Rates are given at their highest: steps reduce them.
   factor: numberOf('a number above 0, at most 1', (value) => Math.fround(value) > 0 && value <= 1),
   final: share,
   peak: share.default(plainSchedule.peak),

@@ -20,8 +20,9 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     workspace = std::max(workspace, int64_t(net.backend->workspace_bytes({n, 1, train, s})));
     need(b.activation, n * s.out_size());
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
-    if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
+    if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.mask, n * s.out_size());
+    if (train && !s.output && !plan.in_chain(i)) need(b.received, n * s.out_size());
     largest = std::max(largest, n * s.out_size());
   }
   for (auto& buffer : net.d_activation)
@@ -29,11 +30,18 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
   need(net.workspace, workspace);
 }
 
+// The gradient at what a stage sends: in a buffer that stages in a chain take in turns, or else in its own.
+float* activation_gradient(const NetworkState& net, size_t stage) {
+  const size_t last = net.plan.stages.size() - 1;
+  if (stage < last && !net.plan.in_chain(stage)) return net.stages[stage].received.data();
+  return net.d_activation[(last - stage) % 2].data();
+}
+
 }  // namespace
 
 Status prepare_ann(NetworkState& net, int64_t images, bool train) {
   net.prepare(Mode::kAnn, train);
-  return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {
@@ -47,7 +55,8 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    const float* source = i == 0 ? net.analog.data() : net.stages[i - 1].activation.data();
+    const float* source =
+        net.plan.reads_pixels(i) ? net.analog.data() : net.stages[size_t(net.plan.sources[i])].activation.data();
     backend.run(PackInputTask{.packed = b.packed.data(), .src = source, .n = n, .shape = s});
     backend.run(DenseForwardTask{.out = b.activation.data(),
                                  .packed = b.packed.data(),
@@ -71,23 +80,24 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
 
 Status ann_backward(NetworkState& net, int n, const Stop& stop) {
   Backend& backend = *net.backend;
-  int side = 0;
-  for (size_t i = net.plan.stages.size(); i-- > 0; side ^= 1) {
+  for (size_t i = net.plan.stages.size(); i-- > 0;) {
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
-    const float* d_out = net.d_activation[side].data();
+    const float* d_out = activation_gradient(net, i);
     backend.run(
         DenseWeightGradientTask{.d_weight = p.d_weight, .packed = b.packed.data(), .d_out = d_out, .n = n, .shape = s});
     if (s.bias) backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
-    if (i == 0) break;
-    const float keep = net.dropout(i - 1) ? 1 - net.plan.stages[i - 1].dropout : 1;
-    backend.run(DenseInputGradientTask{.d_src = net.d_activation[side ^ 1].data(),
+    if (net.plan.reads_pixels(i)) continue;
+    const size_t from = size_t(net.plan.sources[i]);
+    const float keep = net.dropout(from) ? 1 - net.plan.stages[from].dropout : 1;
+    backend.run(DenseInputGradientTask{.d_src = activation_gradient(net, from),
+                                       .add = net.plan.adds_gradient(i),
                                        .d_out = d_out,
                                        .weight = p.weight,
                                        .weight_backward = b.backward.data(),
-                                       .activation = net.stages[i - 1].activation.data(),
+                                       .activation = net.stages[from].activation.data(),
                                        .scale = 1 / keep,
                                        .n = n,
                                        .shape = s});

@@ -19,6 +19,7 @@ struct StageBuffers {
         sent(b),
         mask(b),
         potential(b),
+        received(b),
         gradient(b),
         forward(b),
         backward(b),
@@ -30,6 +31,8 @@ struct StageBuffers {
   Buffer<uint8_t> sent;      // the same after dropout
   Buffer<uint8_t> mask;      // (n, out map) dropout
   Buffer<float> potential;   // (n, T, out map): U, then a
+  Buffer<float> received;    // (n, T, out map) a, where U is kept; in the ANN (n, out map) the gradient at the
+                             // activation of a stage that is not in a chain
   Buffer<float> gradient;    // (block, T, out) g of a stage that waits
   Buffer<uint8_t> forward;   // copy of the weights for the forward kernels, the backend's own layout
   Buffer<uint8_t> backward;  // and for the input gradient
@@ -61,7 +64,7 @@ struct NetworkState {
   std::unique_ptr<Backend> backend;
   Parameters parameters;
   std::vector<StageBuffers> stages;
-  WorkspaceRoom workspace;
+  WorkspaceBuffer workspace;
   Buffer<float> analog;           // (n, H, W, C) normalised input
   Buffer<uint8_t> coded;          // (n, H, W, C) spike times of the input
   Buffer<int8_t> rate;            // (n, T, H, W, C)
@@ -103,7 +106,7 @@ struct NetworkState {
     return plan.keeps_block(stage) ? waiting * plan.stages[stage].out_size() : 0;
   }
   int64_t buffer_bytes() const;
-  // Before the buffers of a pass are ensured: gives back those of the pass before, if it was of another kind. Inference
+  // Before the buffers of a pass are ensured: frees those of the pass before, if it was of another kind. Inference
   // takes more images at once than training, and the ANN has buffers of its own.
   void prepare(Mode mode, bool train);
 
