@@ -72,7 +72,12 @@ export interface NativeProfileEntry {
 
 export interface NativeAugment {
   padding: number;
+  reflect: boolean; // the border of the crop mirrors the image; else it is zeros
   flip: boolean;
+  cutout: number; // side of a square of zeros
+  trivial: boolean; // TrivialAugment
+  mixup: number; // alpha, 0 = none
+  cutmix: number;
   seed: number;
   step: number;
 }

@@ -4,6 +4,7 @@
 export {
   Network,
   type Augment,
+  type AugmentOptions,
   type Batch,
   type CalibrateOptions,
   type Counters,

@@ -42,7 +42,8 @@ import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
 export type * from './network/options';
-export type { Augment, Batch, Labels, Mode } from './network/inputs';
+export type { Augment, AugmentOptions } from './network/augment';
+export type { Batch, Labels, Mode } from './network/inputs';
 export type { LossOptions, OptimizerOptions } from './network/optimizer';
 export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
 export type { OptimizerState } from './network/state';

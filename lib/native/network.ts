@@ -181,12 +181,7 @@ export class NativeNetwork {
     return toStats(await this.job(signal, (module) => module.networkForward(this.handle, toNative(batch), mode, out)));
   }
 
-  async gradients(
-    batch: CheckedBatch,
-    mode: NativeMode,
-    loss: NativeLoss,
-    signal?: AbortSignal,
-  ): Promise<StepStats> {
+  async gradients(batch: CheckedBatch, mode: NativeMode, loss: NativeLoss, signal?: AbortSignal): Promise<StepStats> {
     return toStats(
       await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode, loss)),
     );

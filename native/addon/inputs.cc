@@ -68,6 +68,11 @@ Augment read_augment(Napi::Value value, const std::string& name) {
   augment.flip = reader.boolean("flip");
   augment.seed = reader.counter("seed");
   augment.step = reader.counter("step");
+  augment.reflect = reader.boolean("reflect");
+  augment.cutout = reader.integer("cutout", limits::kCutout);
+  augment.trivial = reader.boolean("trivial");
+  augment.mixup = reader.real("mixup", limits::kMix);
+  augment.cutmix = reader.real("cutmix", limits::kMix);
   return augment;
 }
 

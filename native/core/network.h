@@ -35,7 +35,7 @@ struct OptimizerOptions {
   float learning_rate = 0.01f;
   float neuron_learning_rate = 0.01f;  // of thresholds and leaks
   float momentum = 0.9f;
-  bool nesterov = false;       // SGD alone
+  bool nesterov = false;      // SGD alone
   float weight_decay = 0.0f;  // weights only: never biases, thresholds, leaks
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   bool amsgrad = false;
@@ -63,8 +63,8 @@ struct ForwardOutputs {
   float* logits = nullptr;      // (N, K)
   float* potentials = nullptr;  // (N, T, K) potential of the output layer after every step (SNN mode)
   uint8_t* decision_steps =
-      nullptr;  // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
-                // without potentials and spike times), or T; logits are those of that step
+      nullptr;            // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
+                          // without potentials and spike times), or T; logits are those of that step
   bool averaged = false;  // computed with the average of the parameters in their place
   std::vector<uint8_t*>
       spike_times;  // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped

@@ -183,8 +183,8 @@ void add_optimizer_tests(Tests& tests) {
   const auto nesterov = [](OptimizerOptions o) { return o.nesterov = true, o; };
   tests.push_back({"optimizer nesterov with decay and clipping",
                    [=] { steps(nesterov(options(kSgd, 0.05f, 0.01f, 0.1f)), Mode::kSnn, 39); }});
-  tests.push_back({"optimizer nesterov of the ANN",
-                   [=] { steps(nesterov(options(kSgd, 0.05f, 5e-4f, 0.0f)), Mode::kAnn, 40); }});
+  tests.push_back(
+      {"optimizer nesterov of the ANN", [=] { steps(nesterov(options(kSgd, 0.05f, 5e-4f, 0.0f)), Mode::kAnn, 40); }});
   tests.push_back({"optimizer nesterov, by hand", nesterov_by_hand});
   tests.push_back({"optimizer decays weights alone: sgd", [] { decay_of_weights_alone(kSgd, false); }});
   tests.push_back({"optimizer decays weights alone: nesterov", [] { decay_of_weights_alone(kSgd, true); }});

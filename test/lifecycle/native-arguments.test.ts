@@ -275,7 +275,9 @@ test('labels and rows are checked before the job', async () => {
   expect(await rows([])).toBe('ERR_SHAPE');
   expect(await rows([0], native.datasetCreate(new Uint8Array(size), null, [4, 2, 4]))).toBe('ERR_SHAPE');
   expect(
-    await outcome(() => native.networkGradients(network, { dataset: unlabelled, indices: Uint32Array.of(0) }, 'snn', rawLoss)),
+    await outcome(() =>
+      native.networkGradients(network, { dataset: unlabelled, indices: Uint32Array.of(0) }, 'snn', rawLoss),
+    ),
   ).toBe('ERR_ARG');
 });
 

@@ -12,8 +12,9 @@ import {
 } from '../../check';
 import { NativeDataset } from '../../native/dataset';
 import { LIMITS } from '../../native/limits';
-import type { CheckedBatch, CheckedStep, NativeAugment, Counters } from '../../native/network';
+import type { CheckedBatch, CheckedStep, Counters } from '../../native/network';
 import { OneSpikeError } from '../../errors';
+import { checkAugment, type Augment } from './augment';
 import { checkOptimizer } from './optimizer';
 
 /** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
@@ -22,21 +23,6 @@ const MODES: readonly Mode[] = ['snn', 'ann'];
 
 /** Labels: class numbers from 0 to K-1, one per image. */
 export type Labels = ArrayLike<number> | BigInt64Array | BigUint64Array;
-
-/**
- * The augmentation of a batch: a random crop and a random flip, as a function of seed, step and position in the batch
- * alone.
- */
-export interface Augment {
-  /** The zero pixels around the image from which a crop of its own size is drawn; 0 for no crop. */
-  padding: number;
-  /** Whether images are flipped left to right with probability 1/2. */
-  flip: boolean;
-  /** The seed of the random numbers. */
-  seed: number;
-  /** The step, which together with the seed selects the random numbers. */
-  step: number;
-}
 
 /** A batch of images: pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
 export type Batch =
@@ -146,16 +132,6 @@ function checkRows(
   return {
     batch: { dataset, indices, augment: augment === undefined ? undefined : checkAugment(augment, `${name}.augment`) },
     count: indices.length,
-  };
-}
-
-function checkAugment(augment: unknown, name: string): NativeAugment {
-  const { padding, flip, seed, step } = checkOptions(augment, name, ['padding', 'flip', 'seed', 'step']);
-  return {
-    padding: checkInteger(padding, `${name}.padding`, LIMITS.crop),
-    flip: checkBoolean(flip, `${name}.flip`),
-    seed: checkInteger(seed, `${name}.seed`, { min: 0 }),
-    step: checkInteger(step, `${name}.step`, { min: 0 }),
   };
 }
 

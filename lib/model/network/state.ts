@@ -59,10 +59,7 @@ export function readParametersJob(
   const kind = checkBoolean(averaged, 'averaged') ? 'average' : 'parameter';
   return async () => {
     if (kind === 'average' && !network.slots().includes(kind))
-      throw new OneSpikeError(
-        'ERR_STATE',
-        'Expected an average of the parameters but no training step has taken one',
-      );
+      throw new OneSpikeError('ERR_STATE', 'Expected an average of the parameters but no training step has taken one');
     return readTensors(network, kind, tensors);
   };
 }

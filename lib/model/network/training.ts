@@ -2,15 +2,7 @@
 // describe.
 import { checkNumber } from '../../check';
 import type { NativeNetwork, StepStats } from '../../native/network';
-import {
-  checkBatch,
-  checkJob,
-  checkLabels,
-  checkNext,
-  checkPixels,
-  checkSteps,
-  type BatchShape,
-} from './inputs';
+import { checkBatch, checkJob, checkLabels, checkNext, checkPixels, checkSteps, type BatchShape } from './inputs';
 import { checkLoss, checkOptimizer, LOSS_KEYS } from './optimizer';
 import type { GradientsResult } from './options';
 import { readTensors, type TensorShape } from './state';

@@ -12,6 +12,7 @@ import {
   share,
 } from '../../check/schema';
 import { limitedInteger, limitedNumber } from '../../model/limited';
+import { BORDERS } from '../../model/network/augment';
 
 /** Options that change nothing unless they are given: what they are in a preset, and in a run of a version that did not have them. */
 export const plainPhase = {
@@ -20,7 +21,8 @@ export const plainPhase = {
   labelSmoothing: 0,
 };
 
-/** The same within `optimizer` and `schedule`. */
+/** The same within `augment`, `optimizer` and `schedule`. */
+export const plainAugment = { border: 'zeros', trivial: false, cutout: 0, mixup: 0, cutmix: 0 } as const;
 export const plainRule = { nesterov: false, ema: 0 };
 export const plainSchedule = { peak: 0.25 };
 
@@ -52,6 +54,16 @@ const schedule = objectOf({
   peak: share.default(plainSchedule.peak),
 });
 
+const augment = objectOf({
+  padding: limitedInteger('crop'),
+  border: oneOf(BORDERS).default(plainAugment.border),
+  flip: flag,
+  trivial: flag.default(plainAugment.trivial),
+  cutout: limitedInteger('cutout').default(plainAugment.cutout),
+  mixup: limitedNumber('mix').default(plainAugment.mixup),
+  cutmix: limitedNumber('mix').default(plainAugment.cutmix),
+});
+
 /** The schema of a stage. */
 export const phase = objectOf({
   epochs: integerOf(0),
@@ -60,6 +72,6 @@ export const phase = objectOf({
   patience: integerOf(0).default(plainPhase.patience),
   optimizer,
   schedule,
-  augment: objectOf({ padding: limitedInteger('crop'), flip: flag }),
+  augment,
   labelSmoothing: limitedNumber('labelSmoothing').default(plainPhase.labelSmoothing),
 });

@@ -5,7 +5,7 @@
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
-import { plainPhase, plainRule, plainSchedule } from './phase';
+import { plainAugment, plainPhase, plainRule, plainSchedule } from './phase';
 
 /** The names of the presets. */
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
@@ -52,7 +52,7 @@ const base = {
       clipNorm: 5,
     },
     schedule: { kind: 'cosine', warmup: 1, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01, ...plainSchedule },
-    augment: { padding: 0, flip: false },
+    augment: { padding: 0, flip: false, ...plainAugment },
     ...plainPhase,
   },
   // Half the percentile lets neurons fire earlier: on shapes the converted network scores 52 % instead of 37 %.
@@ -73,7 +73,7 @@ const base = {
       clipNorm: 5,
     },
     schedule: { kind: 'cosine', warmup: 0, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01, ...plainSchedule },
-    augment: { padding: 0, flip: false },
+    augment: { padding: 0, flip: false, ...plainAugment },
     ...plainPhase,
   },
   evaluation: { batch: 100 },

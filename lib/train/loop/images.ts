@@ -20,7 +20,11 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImag
   const rows = { ...trainingRows(loaded, config), test: allRows(loaded.test.count) };
   for (const phase of ['ann', 'snn'] as const)
     if (config[phase].patience > 0 && rows.validation.length === 0)
-      throw expected('0 (there are no validation images to be patient with)', `${phase}.patience`, config[phase].patience);
+      throw expected(
+        '0 (there are no validation images to be patient with)',
+        `${phase}.patience`,
+        config[phase].patience,
+      );
   const place = ({ pixels, labels, shape }: ImageSet): NativeDataset => createDataset(pixels, labels, shape);
   const train = place(loaded.train);
   try {

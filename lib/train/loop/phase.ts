@@ -1,5 +1,6 @@
 /** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
 import type { Augment, Batch, TrainStep } from '../../model/network';
+import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
 import { learningRateFactor } from '../config/schedule';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
@@ -20,7 +21,13 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
     const validation =
       rows.validation.length === 0
         ? null
-        : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: phase, activity: 'validate', averaged });
+        : yield* evaluate(session, {
+            part: 'train',
+            rows: rows.validation,
+            mode: phase,
+            activity: 'validate',
+            averaged,
+          });
     const event = epochEvent(session, phase, validation);
     await session.recordEpoch(event, { averaged });
     yield event;
@@ -69,7 +76,7 @@ function planEpoch(
   const size = imagesPerUpdate(config[phase]);
   const steps = batchCount(images.rows.train.length, size);
   const order = epochOrder(images.rows.train, config.seed, phase, epoch);
-  const augmented = augment.padding > 0 || augment.flip;
+  const augmented = augments(augment);
   const seed = augmentSeed(config.seed, phase);
   const augmentAt = (step: number): Augment => ({ ...augment, seed, step: epoch * steps + step });
   const batchAt = (step: number): Batch => ({

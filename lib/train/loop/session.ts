@@ -2,7 +2,13 @@
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';
-import { Network, type ParametersOptions, type StepStats, type TrainStep, type TrainStepsOptions } from '../../model/network';
+import {
+  Network,
+  type ParametersOptions,
+  type StepStats,
+  type TrainStep,
+  type TrainStepsOptions,
+} from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';

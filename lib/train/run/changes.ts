@@ -101,14 +101,16 @@ export function continueWith(state: TrainState, before: TrainConfig, { config, s
   }
   const phase = ended ? last : state.stage;
   if (phase !== 'ann' && phase !== 'snn') return state;
-  const begun = ended ? epochsMade(state, before[phase], phase) : state.epoch + (state.step > 0 ? 1 : 0);
+  const made = ended ? epochsMade(state, before[phase], phase) : state.epoch;
+  const begun = ended || state.step === 0 ? made : made + 1;
   const { epochs, patience } = config[phase];
   const asked = Object.keys(set).some((key) => key.startsWith(`${phase}.`));
-  if (ended && epochs > begun && isOutOfPatience({ ...state, epoch: begun }, phase, patience)) {
+  if (epochs > made && isOutOfPatience({ ...state, epoch: made }, phase, patience)) {
     if (!asked) return state;
+    const most = made - state.best[phase]!.epoch;
     throw new OneSpikeError(
       'ERR_ARG',
-      `Expected 0 or more than ${patience} for ${phase}.patience, which ended the stage after epoch ${begun}, but received ${patience}`,
+      `Expected 0 or more than ${most} for ${phase}.patience, so many epochs after the best one, but received ${patience}`,
     );
   }
   const idle = ended && epochs === begun && asked;

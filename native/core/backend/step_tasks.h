@@ -36,20 +36,23 @@ struct ReadoutTask {
   float* values =
       nullptr;  // spiking: (n, T, out_cs) potentials, replaced by a(t) if `backward`; else (n, out_cs) logits
   const int32_t* labels = nullptr;     // (n); null = no loss, no prediction
+  const int32_t* others = nullptr;     // (n) second labels of mixed images, or null
+  const float* shares = nullptr;       // (n) of `labels` then
   const StepInputs* inputs = nullptr;  // of the loss
-  double share = 1;                 // of one image in the loss
-  bool backward = false;            // gradients of the loss
-  float* d_values = nullptr;        // dense: (n, out_cs) dL/d(logit) if `backward`
-  float* d_neuron = nullptr;        // spiking: += gradients of threshold and leak if `backward`
-  float* logits = nullptr;          // (n, out_c)
-  uint8_t* times = nullptr;         // spiking: (n, out_cs) spike times, T + 1 = never
-  StepResult* result = nullptr;     // += loss and correct
+  double share = 1;                    // of one image in the loss
+  bool backward = false;               // gradients of the loss
+  float* d_values = nullptr;           // dense: (n, out_cs) dL/d(logit) if `backward`
+  float* d_neuron = nullptr;           // spiking: += gradients of threshold and leak if `backward`
+  float* logits = nullptr;             // (n, out_c)
+  uint8_t* times = nullptr;            // spiking: (n, out_cs) spike times, T + 1 = never
+  StepResult* result = nullptr;        // += loss and correct
   int n = 0;
   StageShape shape = {};
 
   // For code that can read backend memory.
   ONESPIKE_HD Target target(int64_t image) const {
-    return {labels[image], labels[image], 1, inputs->label_smoothing, shape.out_c};
+    const int label = labels[image];
+    return {label, others ? others[image] : label, others ? shares[image] : 1, inputs->label_smoothing, shape.out_c};
   }
 };
 

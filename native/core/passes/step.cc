@@ -27,7 +27,8 @@ struct StepKind {
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
     uint64_t key = uint64_t(batch.count) * 8 + update;
-    for (const bool yes : {mode == Mode::kSnn, backward, batch.labels != nullptr, averaged, takes_average()})
+    for (const bool yes :
+         {mode == Mode::kSnn, backward, batch.labels != nullptr, batch.others != nullptr, averaged, takes_average()})
       key = key * 2 + yes;
     return key;
   }
@@ -47,6 +48,8 @@ void read_out(NetworkState& net, const StepKind& kind, const StagedBatch& batch,
                   .spiking = spiking,
                   .values = spiking ? net.stages[last].potential.data() : net.stages[last].activation.data(),
                   .labels = batch.labels ? batch.labels + first : nullptr,
+                  .others = batch.others ? batch.others + first : nullptr,
+                  .shares = batch.others ? batch.shares + first : nullptr,
                   .inputs = net.inputs.data(),
                   .share = 1.0 / double(batch.count),
                   .backward = kind.backward,

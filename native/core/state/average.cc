@@ -45,8 +45,7 @@ void Parameters::drop_average() {
 
 void Parameters::average(const StepInputs* inputs, const StepResult* result) {
   each_average([&](float* average, float* values, int64_t count) {
-    backend_.run(
-        AverageTask{.average = average, .values = values, .count = count, .inputs = inputs, .result = result});
+    backend_.run(AverageTask{.average = average, .values = values, .count = count, .inputs = inputs, .result = result});
   });
 }
 

@@ -85,9 +85,12 @@ Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Sh
   return dx;
 }
 
-// What the softmax of image n is compared with: y'_k = (1 - eps) y_k + eps / K.
+// What the softmax of image n is compared with: y'_k = (1 - eps) y_k + eps / K, y shared by two labels where the image
+// is mixed.
 double target(const Batch& batch, const Options& options, int64_t n, int k, int classes) {
-  const double label = k == batch.labels[n] ? 1.0 : 0.0;
+  const double share = batch.others ? batch.shares[n] : 1.0;
+  double label = k == batch.labels[n] ? share : 0.0;
+  if (batch.others && k == batch.others[n]) label += 1.0 - share;
   return (1.0 - options.label_smoothing) * label + options.label_smoothing / classes;
 }
 

@@ -57,7 +57,8 @@ void follows_the_parameters(OptimizerKind kind, Mode mode, float decay) {
     const double keep = std::min(double(decay), (step - 1.0) / (step + 9.0));
     for (size_t i = 0; i < expected.size(); ++i) {
       expected[i] = keep * expected[i] + (1 - keep) * parameters[i];
-      expect_near(average[i], expected[i], 1e-5, 1e-6, "step " + std::to_string(step) + ", element " + std::to_string(i));
+      expect_near(average[i], expected[i], 1e-5, 1e-6,
+                  "step " + std::to_string(step) + ", element " + std::to_string(i));
     }
     expect(step > 1 ? average != parameters : average == parameters, "step " + std::to_string(step));
   }
@@ -86,7 +87,8 @@ void computes_with_it(Mode mode) {
   train(*network, c, mode, averaging(OptimizerKind::kAdam, 0));
   expect(same_bits(read_bits(*network, TensorKind::kAverage), kept), "a step without a decay leaves it alone");
   write_parameters(*network, average);
-  expect(same_bits(logits(*network, c, mode, false), logits(*network, c, mode, true)), "the same numbers, the same bits");
+  expect(same_bits(logits(*network, c, mode, false), logits(*network, c, mode, true)),
+         "the same numbers, the same bits");
 }
 
 // Stopped, copied with all that a checkpoint holds, and continued.
@@ -156,8 +158,8 @@ void not_finite() {
 void add_average_tests(Tests& tests) {
   using enum OptimizerKind;
   tests.push_back({"average follows the parameters: adam", [] { follows_the_parameters(kAdam, Mode::kSnn, 0.3f); }});
-  tests.push_back({"average follows the parameters: sgd of the ANN",
-                   [] { follows_the_parameters(kSgd, Mode::kAnn, 0.999f); }});
+  tests.push_back(
+      {"average follows the parameters: sgd of the ANN", [] { follows_the_parameters(kSgd, Mode::kAnn, 0.999f); }});
   tests.push_back({"average takes the place of the parameters: SNN", [] { computes_with_it(Mode::kSnn); }});
   tests.push_back({"average takes the place of the parameters: ANN", [] { computes_with_it(Mode::kAnn); }});
   tests.push_back({"average continues after a stop", resumes});
