@@ -197,7 +197,7 @@ export interface NativeModule {
   networkMemory(network: NetworkHandle): number;
   networkRecorded(network: NetworkHandle): NativeRecorded;
   networkProfile(network: NetworkHandle): NativeProfileEntry[];
-  networkSlots(network: NetworkHandle): TensorKind[]; // that an optimiser has used; the others read as zeros
+  networkSlots(network: NetworkHandle): TensorKind[];
   networkRead(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;
   networkWrite(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;
   networkCounters(network: NetworkHandle): NativeCounters;
