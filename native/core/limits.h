@@ -66,7 +66,13 @@ constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
 }  // namespace limits
 
 constexpr Limit kLimits[] = {
-    limits::kTimesteps, limits::kRadixTimesteps, limits::kSide, limits::kLayers, limits::kOut, limits::kKernel, limits::kStride, limits::kPadding, limits::kPool, limits::kLeak, limits::kThreshold, limits::kDropout, limits::kMean, limits::kStd, limits::kAlpha, limits::kBeta, limits::kGamma, limits::kKappa, limits::kLo, limits::kHi, limits::kElements, limits::kSeed, limits::kThreads, limits::kDevice, limits::kImages, limits::kSteps, limits::kCrop, limits::kCutout, limits::kMix, limits::kEma, limits::kLabelSmoothing,
+    limits::kTimesteps,      limits::kRadixTimesteps, limits::kSide,    limits::kLayers, limits::kOut,
+    limits::kKernel,         limits::kStride,         limits::kPadding, limits::kPool,   limits::kLeak,
+    limits::kThreshold,      limits::kDropout,        limits::kMean,    limits::kStd,    limits::kAlpha,
+    limits::kBeta,           limits::kGamma,          limits::kKappa,   limits::kLo,     limits::kHi,
+    limits::kElements,       limits::kSeed,           limits::kThreads, limits::kDevice, limits::kImages,
+    limits::kSteps,          limits::kCrop,           limits::kCutout,  limits::kMix,    limits::kEma,
+    limits::kLabelSmoothing,
 };
 
 }  // namespace onespike
