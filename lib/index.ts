@@ -121,6 +121,7 @@ export {
 // ---- files and errors
 export {
   readSafetensors,
+  toFloat32,
   writeSafetensors,
   type Safetensors,
   type Tensor,

@@ -46,6 +46,8 @@ async function packages() {
     // No dependency needs its install script, npm would only list them as awaiting approval, and onnxruntime-node's (of bench/) would
     // download CUDA libraries.
     const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+    // npm holds package.json's cpu against the checkout too, which builds where the package has no binary.
+    if (!manifest.cpu.includes(process.arch)) args.push('--force');
     const npm = process.env.npm_execpath;
     if (npm?.endsWith('.js')) await must(process.execPath, [npm, ...args]);
     else await must('npm', args);

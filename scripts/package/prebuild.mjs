@@ -68,7 +68,7 @@ async function reuse() {
 const binaries = () =>
   fs.existsSync(inRoot(target)) ? fs.readdirSync(inRoot(target)).filter((file) => file.endsWith('.node')) : [];
 
-/** The tag of the C library in the file's name, as prebuildify writes it and node-gyp-build reads it. */
+/** The tag of the C library in the file's name, as prebuildify writes it and binding.ts reads it. */
 const libc = () => (fs.existsSync('/etc/alpine-release') ? 'musl' : 'glibc');
 
 function removeOld() {

@@ -1,11 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
-import { loadNative, packageRoot } from '../../binding';
 import { backendInfo, resolveBackend } from '../../lib/native/devices';
 import { createDataset } from '../../lib/native/dataset';
-import { loadFailure } from '../../lib/native/addon';
 import { isOneSpikeError, OneSpikeError, toOneSpikeError } from '../../lib/errors';
 import { outcome } from '../lifecycle/helpers';
 
@@ -65,31 +59,6 @@ test('backends by name', () => {
   for (const device of [-1, 0.5, 1024, '0', null])
     expect(() => resolveBackend('auto', device)).toThrow(expect.objectContaining({ code: 'ERR_ARG' }));
   expect(() => resolveBackend('coda')).toThrow(/did you mean 'cuda'/);
-});
-
-test('a load failure says target, paths, cause and fix', () => {
-  const empty = mkdtempSync(join(tmpdir(), 'onespike-'));
-  try {
-    writeFileSync(join(empty, 'package.json'), '{ "name": "onespike" }');
-    let failure: OneSpikeError | undefined;
-    try {
-      loadNative(empty);
-    } catch (error) {
-      failure = loadFailure(empty, error);
-    }
-    expect(failure).toMatchObject({ code: 'ERR_NO_BACKEND', cause: expect.anything() });
-    for (const part of [
-      `${process.platform}-${process.arch}`,
-      join(empty, 'build', 'Release'),
-      join(empty, 'prebuilds'),
-      'Cause: ',
-      'reinstall',
-    ])
-      expect(failure!.message).toContain(part);
-    expect(loadFailure(packageRoot(), new Error('x')).message).toContain('npm run build:native');
-  } finally {
-    rmSync(empty, { recursive: true });
-  }
 });
 
 test('errors by code, whatever created them', () => {
