@@ -37,7 +37,7 @@ export interface NativeSpec {
   alpha: number;
   beta: number;
   gamma: number;
-  kappa: number;
+  surrogateScale: number;
   surrogate: string; // one of NativeInfo.surrogates
   encoder: string; // one of NativeInfo.encoders
   lo: number;

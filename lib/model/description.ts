@@ -63,7 +63,7 @@ export interface NetworkDescription {
   /** The height of the surrogate gradient; 0.3 by default. */
   gamma?: number;
   /** The decay or width of the surrogates that have one; 1 by default. */
-  kappa?: number;
+  surrogateScale?: number;
   /** The surrogate gradient; 'triangle' by default. */
   surrogate?: Surrogate;
   /** The input encoder; 'hybrid' by default. */
@@ -117,7 +117,7 @@ export const networkOptions = {
   alpha: limitedNumber('alpha').optional(),
   beta: limitedNumber('beta').optional(),
   gamma: limitedNumber('gamma').optional(),
-  kappa: limitedNumber('kappa').optional(),
+  surrogateScale: limitedNumber('surrogateScale').optional(),
   surrogate: oneOf(SURROGATES).optional(),
   encoder: oneOf(ENCODERS).optional(),
   lo: limitedNumber('lo').optional(),
@@ -163,7 +163,7 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     alpha: d.alpha ?? 1,
     beta: d.beta ?? 1,
     gamma: d.gamma ?? 0.3,
-    kappa: d.kappa ?? 1,
+    surrogateScale: d.surrogateScale ?? 1,
     surrogate: d.surrogate ?? 'triangle',
     encoder: d.encoder ?? 'hybrid',
     lo,

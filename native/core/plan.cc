@@ -99,7 +99,7 @@ Status check_spec(const NetworkSpec& spec) {
                               {limits::kAlpha, spec.alpha},
                               {limits::kBeta, spec.beta},
                               {limits::kGamma, spec.gamma},
-                              {limits::kKappa, spec.kappa},
+                              {limits::kSurrogateScale, spec.surrogate_scale},
                               {limits::kLo, spec.lo},
                               {limits::kHi, spec.hi}});
   if (!number.empty()) return Status::error(Code::kArg, number);

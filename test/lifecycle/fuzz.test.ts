@@ -113,7 +113,7 @@ const description = {
   alpha: 1,
   beta: 1,
   gamma: 0.3,
-  kappa: 1,
+  surrogateScale: 1,
   surrogate: 'triangle',
   encoder: 'hybrid',
   lo: 0,

@@ -92,7 +92,7 @@ export function rawAddon(
     alpha: 1,
     beta: 1,
     gamma: 0.3,
-    kappa: 1,
+    surrogateScale: 1,
     surrogate: 'triangle',
     encoder: 'hybrid',
     lo: 0,

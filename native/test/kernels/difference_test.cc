@@ -57,7 +57,7 @@ void smooth_network(Surrogate surrogate) {
   Random random(11 + int(surrogate));
   for (CaseSpec spec : small_specs()) {
     spec.surrogate = surrogate;
-    spec.kappa = 0.8f;
+    spec.surrogate_scale = 0.8f;
     spec.gamma = 0.5f;
     oracle::Options smooth;
     smooth.spike = oracle::SpikeFunction::kPrimitive;
@@ -131,7 +131,7 @@ void exponential_by_hand() {
   CaseSpec spec = network_spec(1, 1, 1, 3, {linear(1, false, 1.0), output(2, false, 1.0)});
   spec.surrogate = Surrogate::kExponential;
   spec.encoder = Encoder::kDirect;
-  spec.kappa = 0.5f;
+  spec.surrogate_scale = 0.5f;
   spec.alpha = 1.0f;
   spec.beta = 0.0f;
   spec.mean = {0.0f};

@@ -24,7 +24,7 @@ struct Neurons {
 
   Neurons(int T, double threshold, double leak, Surrogate surrogate, Random& random)
       : spec(network_spec(1, 1, 1, T, {output(2)})), count(200) {
-    spec.surrogate = surrogate, spec.kappa = 0.7f;
+    spec.surrogate = surrogate, spec.surrogate_scale = 0.7f;
     p.threshold = threshold, p.leak = leak;
     weighted.resize(size_t(T * count));
     for (double& x : weighted) x = random.normal() * 0.6 + 0.1;
@@ -99,7 +99,7 @@ void readout() {
   each_case([&](const Neurons& n, const std::string& what) {
     const int T = n.spec.timesteps;
     ReadoutParams params{T, 0.8f, 0.6f, float(n.p.threshold), float(n.p.leak), {}};
-    params.surrogate = {n.spec.surrogate, n.spec.gamma, n.spec.kappa};
+    params.surrogate = {n.spec.surrogate, n.spec.gamma, n.spec.surrogate_scale};
     oracle::LayerParameters p = n.p, gradient, magnitude;
     p.threshold = params.threshold, p.leak = params.leak;
     gradient.threshold = gradient.leak = magnitude.threshold = magnitude.leak = 0;

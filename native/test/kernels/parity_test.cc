@@ -152,7 +152,7 @@ void every_surrogate_and_encoder() {
       CaseSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6), linear(9), output(4)});
       spec.surrogate = surrogate;
       spec.encoder = encoder;
-      spec.kappa = 0.7f;
+      spec.surrogate_scale = 0.7f;
       spec.gamma = 0.4f;
       specs.push_back(spec);
     }

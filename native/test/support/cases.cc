@@ -132,7 +132,7 @@ CaseSpec random_spec(Random& r) {
     spec.alpha = float(r.pick({1.0, 1.0, 0.0, 0.7, 1.6}));
     spec.beta = float(r.pick({1.0, 1.0, 0.0, 0.5, 0.25}));
     spec.gamma = float(r.pick({0.3, 0.5, 1.0}));
-    spec.kappa = float(r.pick({1.0, 0.5, 2.0}));
+    spec.surrogate_scale = float(r.pick({1.0, 0.5, 2.0}));
     spec.surrogate = r.pick({Surrogate::kTriangle, Surrogate::kTriangle, Surrogate::kExponential,
                              Surrogate::kRectangular, Surrogate::kArctan, Surrogate::kFastSigmoid});
     spec.encoder = r.pick({Encoder::kHybrid, Encoder::kHybrid, Encoder::kHybrid, Encoder::kDirect, Encoder::kTtfs,
@@ -154,8 +154,8 @@ std::string describe(const NetworkSpec& spec, int64_t images) {
   std::ostringstream text;
   text << "[" << spec.channels << "x" << spec.height << "x" << spec.width << " T" << spec.timesteps << " N" << images
        << " " << encoder_entry(spec.encoder).name << " " << surrogate_name(spec.surrogate) << " alpha " << spec.alpha
-       << " beta " << spec.beta << " gamma " << spec.gamma << " kappa " << spec.kappa << " lo " << spec.lo << " hi "
-       << spec.hi << ":";
+       << " beta " << spec.beta << " gamma " << spec.gamma << " surrogate scale " << spec.surrogate_scale << " lo "
+       << spec.lo << " hi " << spec.hi << ":";
   for (const LayerSpec& l : spec.layers) {
     if (l.type == LayerType::kAvgPool) {
       text << " pool" << l.kernel;

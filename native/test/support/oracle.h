@@ -60,8 +60,8 @@ struct Forward {
   double loss = 0.0;               // NaN without labels
   int64_t correct = 0;
   // Distance of the nearest decision to a tie, relative to the threshold: |z| of every neuron that could still fire,
-  // | |z| - kappa | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's mean
-  // magnitude.
+  // | |z| - surrogate scale | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's
+  // mean magnitude.
   double margin = 0.0;
 };
 

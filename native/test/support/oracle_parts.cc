@@ -25,29 +25,29 @@ std::vector<Shape> layer_shapes(const NetworkSpec& spec) {
 }
 
 double surrogate_derivative(const NetworkSpec& spec, double z, int step, int fire_step) {
-  const double gamma = spec.gamma, kappa = spec.kappa;
+  const double gamma = spec.gamma, scale = spec.surrogate_scale;
   if (step > fire_step) return 0.0;
   switch (spec.surrogate) {
     case Surrogate::kTriangle: return gamma * std::max(0.0, 1.0 - std::fabs(z));
-    case Surrogate::kExponential: return gamma * std::exp(-kappa * (fire_step - step));
-    case Surrogate::kRectangular: return std::fabs(z) < kappa ? gamma : 0.0;
-    case Surrogate::kArctan: return gamma / (1.0 + std::pow(std::numbers::pi / 2.0 * kappa * z, 2));
-    case Surrogate::kFastSigmoid: return gamma / std::pow(1.0 + kappa * std::fabs(z), 2);
+    case Surrogate::kExponential: return gamma * std::exp(-scale * (fire_step - step));
+    case Surrogate::kRectangular: return std::fabs(z) < scale ? gamma : 0.0;
+    case Surrogate::kArctan: return gamma / (1.0 + std::pow(std::numbers::pi / 2.0 * scale * z, 2));
+    case Surrogate::kFastSigmoid: return gamma / std::pow(1.0 + scale * std::fabs(z), 2);
   }
   return 0.0;
 }
 
 double surrogate_primitive(const NetworkSpec& spec, double z) {
-  const double gamma = spec.gamma, kappa = spec.kappa;
+  const double gamma = spec.gamma, scale = spec.surrogate_scale;
   switch (spec.surrogate) {
     case Surrogate::kTriangle: {
       const double c = std::clamp(z, -1.0, 1.0);
       return gamma * (c < 0.0 ? 0.5 * (1.0 + c) * (1.0 + c) : 1.0 - 0.5 * (1.0 - c) * (1.0 - c));
     }
-    case Surrogate::kRectangular: return gamma * (std::clamp(z, -kappa, kappa) + kappa);
+    case Surrogate::kRectangular: return gamma * (std::clamp(z, -scale, scale) + scale);
     case Surrogate::kArctan:
-      return gamma * (2.0 / (std::numbers::pi * kappa) * std::atan(std::numbers::pi / 2.0 * kappa * z) + 1.0 / kappa);
-    case Surrogate::kFastSigmoid: return gamma * (z / (1.0 + kappa * std::fabs(z)) + 1.0 / kappa);
+      return gamma * (2.0 / (std::numbers::pi * scale) * std::atan(std::numbers::pi / 2.0 * scale * z) + 1.0 / scale);
+    case Surrogate::kFastSigmoid: return gamma * (z / (1.0 + scale * std::fabs(z)) + 1.0 / scale);
     case Surrogate::kExponential: break;
   }
   return std::numeric_limits<double>::quiet_NaN();
@@ -117,7 +117,7 @@ void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& 
       margin = std::min(margin, std::fabs(z));
       // A potential of exactly zero is a neuron without input: it is no nearer to a jump than any other.
       if (spec.surrogate == Surrogate::kRectangular && u != 0.0)
-        margin = std::min(margin, std::fabs(std::fabs(z) - double(spec.kappa)));
+        margin = std::min(margin, std::fabs(std::fabs(z) - double(spec.surrogate_scale)));
       if (!given && z > 0.0) trace.fired[j] = t;
       spikes[at] = spike == SpikeFunction::kHeaviside ? (z > 0.0 ? 1.0 : 0.0) : surrogate_primitive(spec, z);
     }
