@@ -66,6 +66,11 @@ export interface NetworkDescription {
   surrogateScale?: number;
   /** The surrogate gradient; 'triangle' by default. */
   surrogate?: Surrogate;
+  /**
+   * Whether every weighted layer has schedules: trainable weights of what arrives at each step, `layers.I.kappa`, and
+   * trainable factors of its threshold, `layers.I.theta`, all 1 at first; false by default.
+   */
+  schedules?: boolean;
   /** The input encoder; 'hybrid' by default. */
   encoder?: Encoder;
   /** The intensity that is coded as the last step; 0 by default. */
@@ -119,6 +124,7 @@ export const networkOptions = {
   gamma: limitedNumber('gamma').optional(),
   surrogateScale: limitedNumber('surrogateScale').optional(),
   surrogate: oneOf(SURROGATES).optional(),
+  schedules: flag.optional(),
   encoder: oneOf(ENCODERS).optional(),
   lo: limitedNumber('lo').optional(),
   hi: limitedNumber('hi').optional(),
@@ -165,6 +171,7 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     gamma: d.gamma ?? 0.3,
     surrogateScale: d.surrogateScale ?? 1,
     surrogate: d.surrogate ?? 'triangle',
+    schedules: d.schedules ?? false,
     encoder: d.encoder ?? 'hybrid',
     lo,
     hi,

@@ -37,6 +37,7 @@ struct NetworkSpec {
   float gamma = 0.3f;               // height of the surrogate
   float surrogate_scale = 1.0f;     // decay or width of the surrogates that have one
   Surrogate surrogate = Surrogate::kTriangle;
+  bool schedules = false;  // weighted layers have a kappa and a theta of T numbers
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
   uint64_t seed = 0;          // initial weights, dropout, rate encoder

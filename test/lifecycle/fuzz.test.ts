@@ -115,6 +115,7 @@ const description = {
   gamma: 0.3,
   surrogateScale: 1,
   surrogate: 'triangle',
+  schedules: false,
   encoder: 'hybrid',
   lo: 0,
   hi: 1,

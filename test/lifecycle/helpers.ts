@@ -94,6 +94,7 @@ export function rawAddon(
     gamma: 0.3,
     surrogateScale: 1,
     surrogate: 'triangle',
+    schedules: false,
     encoder: 'hybrid',
     lo: 0,
     hi: 1,

@@ -239,6 +239,7 @@ function anyNetwork(random: SeededRandom): NetworkDescription {
     layers,
     encoder: ENCODERS[random.below(ENCODERS.length)]!,
     surrogate: SURROGATES[random.below(SURROGATES.length)]!,
+    schedules: random.below(2) === 0,
     alpha: number('alpha', -2, 2),
     beta: number('beta', -2, 2),
     gamma: number('gamma', 0.1, 1),

@@ -17,7 +17,7 @@ void check_every_parameter(const Case& c, Mode mode, oracle::Options options, do
   const auto loss = [&] { return oracle::forward(c.spec, parameters, mode, c.batch(), options).loss; };
   for (size_t l = 0; l < c.spec.layers.size(); ++l) {
     if (c.spec.layers[l].type == LayerType::kAvgPool) continue;
-    for (const char* kind : {"weight", "bias", "threshold", "leak"}) {
+    for (const char* kind : {"weight", "bias", "threshold", "leak", "kappa", "theta"}) {
       const std::string name = "layers." + std::to_string(l) + "." + kind;
       const oracle::Slice p = oracle::find(parameters, name), g = oracle::find(gradient, name);
       double largest = 0.0;
@@ -94,6 +94,18 @@ void dropout_masks() {
   check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
 }
 
+void schedules(Encoder encoder) {
+  Random random(8);
+  for (CaseSpec spec : small_specs()) {
+    spec.schedules = true;
+    spec.encoder = encoder;
+    spec.surrogate = Surrogate::kArctan;
+    oracle::Options smooth;
+    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+  }
+}
+
 void ann() {
   Random random(7);
   for (const CaseSpec& spec : small_specs())
@@ -158,6 +170,9 @@ void add_difference_tests(Tests& tests) {
       {"oracle gradient equals differences: fast-sigmoid", [] { smooth_network(Surrogate::kFastSigmoid); }});
   tests.push_back({"oracle gradient equals differences: other encoders", encoders});
   tests.push_back({"oracle gradient equals differences: dropout mask", dropout_masks});
+  tests.push_back({"oracle gradient equals differences: schedules", [] { schedules(Encoder::kHybrid); }});
+  tests.push_back(
+      {"oracle gradient equals differences: schedules of a direct code", [] { schedules(Encoder::kDirect); }});
   tests.push_back({"oracle gradient equals differences: ANN", ann});
   tests.push_back({"oracle gradient equals differences: label smoothing", label_smoothing});
   tests.push_back({"oracle gradient equals differences: two labels", two_labels});

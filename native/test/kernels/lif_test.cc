@@ -128,7 +128,7 @@ void readout() {
     for (int64_t j = 0; j < n.count; ++j) {
       std::vector<float> u(static_cast<size_t>(T));
       for (int t = 0; t < T; ++t) u[size_t(t)] = float(trace.potential[t * n.count + j]);
-      readout_backward(u.data(), 1, float(d_logit[j]), params, &sums);
+      readout_backward(u.data(), u.data(), 1, float(d_logit[j]), params, &sums);
       for (int t = 1; t <= T; ++t) {
         const double later = t < T ? g[t * n.count + j] : 0.0, at = g[(t - 1) * n.count + j];
         expect_near(u[size_t(t - 1)], at - p.leak * later, 1e-4, 1e-5, "a, " + what);

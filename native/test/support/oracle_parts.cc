@@ -98,6 +98,12 @@ Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
   return x;
 }
 
+namespace {
+
+double at_step(const Values& schedule, int t) { return schedule.empty() ? 1.0 : schedule[size_t(t - 1)]; }
+
+}  // namespace
+
 void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
                const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
   const int T = spec.timesteps;
@@ -111,7 +117,7 @@ void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& 
       const int64_t at = (t - 1) * count + j;
       u = p.leak * u + weighted[at];
       trace.potential[at] = u;
-      const double z = u / p.threshold - 1.0;
+      const double z = u / (p.threshold * at_step(p.theta, t)) - 1.0;
       const bool silent = given ? t <= (*given)[j] : t <= trace.fired[j];
       if (!silent) continue;
       margin = std::min(margin, std::fabs(z));
@@ -136,11 +142,21 @@ Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, con
     for (int t = T; t >= 1; --t) {
       const int64_t at = (t - 1) * count + j;
       const double u = trace.potential[at], before = t > 1 ? trace.potential[at - count] : 0.0;
-      const double d_z = d_spikes[at] * surrogate_derivative(spec, u / p.threshold - 1.0, t, trace.fired[j]);
-      g = d_z / p.threshold + p.leak * g + (t == T ? d_last[j] : 0.0);
-      gradient.threshold -= d_z * u / (p.threshold * p.threshold);
+      const double theta = at_step(p.theta, t), reached = u / (p.threshold * theta);
+      const double d_z = d_spikes[at] * surrogate_derivative(spec, reached - 1.0, t, trace.fired[j]);
+      g = d_z / (p.threshold * theta) + p.leak * g + (t == T ? d_last[j] : 0.0);
+      gradient.threshold -= d_z * reached / p.threshold;
+      // What kernels find of kappa is a difference of potentials, each of which a float has rounded.
+      constexpr double kRounded = 0.05;
+      if (!p.kappa.empty())
+        magnitude.kappa[t - 1] +=
+            kRounded * std::fabs(g) * (std::fabs(u) + std::fabs(p.leak * before)) / p.kappa[t - 1];
       gradient.leak += g * before;
-      magnitude.threshold += std::fabs(d_z * u / (p.threshold * p.threshold));
+      magnitude.threshold += std::fabs(d_z * reached / p.threshold);
+      if (!p.theta.empty()) {
+        gradient.theta[t - 1] -= d_z * reached / theta;
+        magnitude.theta[t - 1] += std::fabs(d_z * reached / theta);
+      }
       magnitude.leak += std::fabs(g * before);
       d_weighted[at] = g;
     }
