@@ -27,6 +27,7 @@ constexpr double kLargestCount = (int64_t{1} << 31) - 1;
 // ---- of a network
 // A spike time is one byte; T + 1 ('never' of the output layer) must fit as well.
 constexpr Limit kTimesteps{"timesteps", 1, 254};
+constexpr Limit kRadixTimesteps{"radixTimesteps", 1, 8};  // the same with the radix encoder: the bits of a byte
 constexpr Limit kSide{"side", 1, 65535};  // channels, height and width of an image; height and width of any map
 constexpr Limit kLayers{"layers", 1, 1024};
 constexpr Limit kOut{"out", 1, 65535};  // channels of a convolution, units of a linear layer
@@ -55,17 +56,23 @@ constexpr Limit kDevice{"device", 0, 1023};
 
 // ---- of a call
 constexpr Limit kImages{"images", 1, kLargestCount};
-constexpr Limit kSteps{"steps", 1, 1024};  // training steps: more than any backend gains from, few enough to hold
-constexpr Limit kCrop{"crop", 0, 65535};   // zero padding of the random crop
+constexpr Limit kSteps{"steps", 1, 1024};     // training steps: more than any backend gains from, few enough to hold
+constexpr Limit kCrop{"crop", 0, 65535};      // border of the random crop
+constexpr Limit kCutout{"cutout", 0, 65535};  // side of the square that is cut out
+constexpr Limit kMix{"mix", 0, 100};          // alpha of Mixup and CutMix
+constexpr Limit kEma{"ema", 0, 1 - 0x1p-24};  // decay of the average of the parameters; 0 = none
+constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
 
 }  // namespace limits
 
 constexpr Limit kLimits[] = {
-    limits::kTimesteps, limits::kSide,     limits::kLayers, limits::kOut,       limits::kKernel,  limits::kStride,
-    limits::kPadding,   limits::kPool,     limits::kLeak,   limits::kThreshold, limits::kDropout, limits::kMean,
-    limits::kStd,       limits::kAlpha,    limits::kBeta,   limits::kGamma,     limits::kKappa,   limits::kLo,
-    limits::kHi,        limits::kElements, limits::kSeed,   limits::kThreads,   limits::kDevice,  limits::kImages,
-    limits::kSteps,     limits::kCrop,
+    limits::kTimesteps,      limits::kRadixTimesteps, limits::kSide,    limits::kLayers, limits::kOut,
+    limits::kKernel,         limits::kStride,         limits::kPadding, limits::kPool,   limits::kLeak,
+    limits::kThreshold,      limits::kDropout,        limits::kMean,    limits::kStd,    limits::kAlpha,
+    limits::kBeta,           limits::kGamma,          limits::kKappa,   limits::kLo,     limits::kHi,
+    limits::kElements,       limits::kSeed,           limits::kThreads, limits::kDevice, limits::kImages,
+    limits::kSteps,          limits::kCrop,           limits::kCutout,  limits::kMix,    limits::kEma,
+    limits::kLabelSmoothing,
 };
 
 }  // namespace onespike

@@ -5,6 +5,7 @@
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
+import { plainAugment, plainPhase, plainRule, plainSchedule } from './phase';
 
 /** The names of the presets. */
 export const presetNames = ['vgg6', 'vgg9', 'vgg11', 'vgg16'] as const;
@@ -42,6 +43,7 @@ const base = {
       kind: 'sgd',
       learningRate: 0.02,
       momentum: 0.9,
+      ...plainRule,
       weightDecay: 5e-4,
       beta1: 0.9,
       beta2: 0.999,
@@ -49,8 +51,9 @@ const base = {
       amsgrad: false,
       clipNorm: 5,
     },
-    schedule: { kind: 'cosine', warmup: 1, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01 },
-    augment: { padding: 0, flip: false },
+    schedule: { kind: 'cosine', warmup: 1, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01, ...plainSchedule },
+    augment: { padding: 0, flip: false, ...plainAugment },
+    ...plainPhase,
   },
   // Half the percentile lets neurons fire earlier: on shapes the converted network scores 52 % instead of 37 %.
   convert: { enabled: true, percentile: 99.7, scale: 0.5, images: 256 },
@@ -61,6 +64,7 @@ const base = {
       kind: 'adam',
       learningRate: 1e-3,
       momentum: 0.9,
+      ...plainRule,
       weightDecay: 0,
       beta1: 0.9,
       beta2: 0.999,
@@ -68,8 +72,9 @@ const base = {
       amsgrad: false,
       clipNorm: 5,
     },
-    schedule: { kind: 'cosine', warmup: 0, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01 },
-    augment: { padding: 0, flip: false },
+    schedule: { kind: 'cosine', warmup: 0, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01, ...plainSchedule },
+    augment: { padding: 0, flip: false, ...plainAugment },
+    ...plainPhase,
   },
   evaluation: { batch: 100 },
   energy: { images: 10000 },

@@ -2,7 +2,13 @@
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';
-import { Network, type StepStats, type TrainStep, type TrainStepsOptions } from '../../model/network';
+import {
+  Network,
+  type ParametersOptions,
+  type StepStats,
+  type TrainStep,
+  type TrainStepsOptions,
+} from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
@@ -145,10 +151,10 @@ export class Session {
   }
 
   /** Ends an epoch. Metrics first, then the best, then the last checkpoint: a crash in between repeats the epoch and writes the same. */
-  async recordEpoch(event: EpochEvent): Promise<void> {
+  async recordEpoch(event: EpochEvent, parameters: ParametersOptions): Promise<void> {
     const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
     const file = `${event.phase}-best.safetensors`;
-    if (event.best) await this.network.save(this.folder.checkpoint(file));
+    if (event.best) await this.network.save(this.folder.checkpoint(file), undefined, parameters);
     this.#state = afterEpoch(this.#state, event, metricsBytes, file);
     await this.save();
   }

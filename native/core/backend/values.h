@@ -21,7 +21,9 @@ enum class Precision { kFp32, kMixed };  // mixed: bf16 operands in products, ev
 struct StepInputs {
   uint64_t random_step = 0;  // counter behind dropout and the rate encoder
   UpdateParams weights, biases, neurons;
-  float clip_norm = 0;  // global L2 norm of the gradient; 0 = no clipping
+  float clip_norm = 0;                        // global L2 norm of the gradient; 0 = no clipping
+  float average_decay = 0, average_rest = 1;  // of the average of the parameters and of their new values: 1 together
+  float label_smoothing = 0;                  // share of a label that all classes have alike
 };
 
 // What a step answers: zeroed at its start but for `finite`, and kept until the host reads it.
@@ -34,10 +36,10 @@ struct StepResult {
       1;  // whether loss and norm are, of this step and of those before it in its group: else nothing is updated
 };
 
-// What a stage reads. Exactly one of `times` and `rate` is set, or neither when the input is analog alone.
+// What a stage reads. Exactly one of `times` and `values` is set, or neither when the input is analog alone.
 struct SpikeSource {
   const uint8_t* times = nullptr;  // (n, src_h, src_w, src_cs)
-  const int8_t* rate = nullptr;    // (n, T, src_h, src_w, src_cs): -1, 0, 1; the rate encoder fires more than once
+  const int8_t* values = nullptr;  // (n, T, src_h, src_w, src_cs): codes of event_value, of pixels that send several
   float scale = 1;                 // weight of one event: 1/pool^2, and 1/(1 - rate) of the dropout before
 };
 

@@ -47,6 +47,8 @@ struct StagedBatch {
   const uint8_t* pixels = nullptr;  // (count, C, H, W)
   const int32_t* labels = nullptr;  // (count) or null
   int64_t count = 0;
+  const int32_t* others = nullptr;  // (count) of mixed images, else null
+  const float* shares = nullptr;
 };
 
 // A data set in the backend's memory.
@@ -67,7 +69,7 @@ struct NetworkState {
   WorkspaceBuffer workspace;
   Buffer<float> analog;           // (n, H, W, C) normalised input
   Buffer<uint8_t> coded;          // (n, H, W, C) spike times of the input
-  Buffer<int8_t> rate;            // (n, T, H, W, C)
+  Buffer<int8_t> values;          // (n, T, H, W, C) codes of pixels that send several events
   Buffer<float> current;          // (n, out cells, out_cs) of the first stage: analog current, then its gradient
   Buffer<float> gradient;         // (n, T, grad map) of the stage at work: g, unless it waits
   Buffer<float> d_activation[2];  // dense gradients, alternating
@@ -80,8 +82,11 @@ struct NetworkState {
   Buffer<StepResult> results;  // of the steps of a group
   Buffer<int64_t> counts;      // (step, stage) their spikes
   Buffer<uint8_t> pixels;      // of a batch, where the backend cannot read the host's
-  Buffer<int32_t> labels;
+  Buffer<int32_t> labels, others;
+  Buffer<float> shares;
   Buffer<uint32_t> indices;
+  Buffer<DrawnImage> drawn;  // of a batch that the backend draws
+  Buffer<uint8_t> tables;
   std::vector<std::unique_ptr<ResidentDataset>> datasets;
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;

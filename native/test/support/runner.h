@@ -36,6 +36,10 @@ void add_difference_tests(Tests& tests);
 void add_parity_tests(Tests& tests);  // on every instruction set of the CPU
 void add_parity_cases(Tests& tests);
 void add_optimizer_tests(Tests& tests);
+void add_loss_tests(Tests& tests);
+void add_average_tests(Tests& tests);
+void add_change_tests(Tests& tests);
+void add_augment_tests(Tests& tests);
 void add_calibration_tests(Tests& tests);
 void add_determinism_tests(Tests& tests);
 void add_random_tests(Tests& tests);
