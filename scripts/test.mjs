@@ -97,7 +97,9 @@ async function native() {
     must('cmake', ['--build', 'build', '--target', ...programs, '--parallel', buildJobs()]),
   );
   const total = { ...nothing };
-  for (const program of programs) add(total, await runNative(inRoot('build', program)));
+  // Side by side: the emulator runs one thread at a time and leaves the other cores idle.
+  const counts = await Promise.all(programs.map((program) => runNative(inRoot('build', program))));
+  for (const each of counts) add(total, each);
   return total;
 }
 

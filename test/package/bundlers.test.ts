@@ -38,6 +38,7 @@ withTools(
     'webpack-cli': '7.3.1',
     vite: '8.3.8',
     rollup: '4.68.5',
+    '@vercel/ncc': '0.45.0',
     next: '16.4.6',
     react: '19.2.0',
     'react-dom': '19.2.0',
@@ -73,6 +74,7 @@ withTools(
       ['webpack', 'dist/app.cjs'],
       ['Vite', 'dist/app.js'],
       ['Rollup and Rolldown', 'dist/app.mjs'],
+      ['ncc', 'dist/index.mjs'],
     ])(
       '%s',
       (title, file) => {

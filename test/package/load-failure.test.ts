@@ -1,6 +1,7 @@
 // The installed package where its binary does not load, by causes that this machine can have: each error names the cause and a cure.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { commandWith, installPackage, type Consumer, type Environment } from './consumer';
@@ -68,28 +69,32 @@ test('a binary that lost its contents, and a package that lost its binary', () =
   expect(failure({}, [], folder)).toMatch(/received none: a part of the package is missing\.\nFix: {3}reinstall/);
 });
 
+/** An empty file system that is mounted with noexec, or the reason why there is none. */
+function mountNoexec(): { folder: string } | { reason: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'onespike no exec-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'noexec,size=64m', 'tmpfs', folder], { stdio: 'pipe' });
+    return { folder };
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    return { reason: (error as Error).message.trim().split('\n').at(-1)! };
+  }
+}
+
 describe('a file system from which no code may run', () => {
-  let folder: string | undefined;
-  let reason = '';
-  beforeAll(() => {
-    const wanted = join(consumer.folder, 'no exec');
-    mkdirSync(wanted);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'noexec,size=64m', 'tmpfs', wanted], { stdio: 'pipe' });
-      folder = wanted;
-    } catch (error) {
-      reason = (error as Error).message.trim().split('\n').at(-1)!;
-    }
-  });
+  const mounted = mountNoexec();
+  if ('reason' in mounted) {
+    console.log(`skipped: no file system can be mounted here: ${mounted.reason}`);
+    test.skip(`skipped: ${mounted.reason}`, () => undefined);
+    return;
+  }
+  const { folder } = mounted;
   afterAll(() => {
-    if (folder !== undefined) execFileSync('umount', [folder]);
+    execFileSync('umount', [folder]);
+    rmSync(folder, { recursive: true });
   });
 
   test('is named', () => {
-    if (folder === undefined) {
-      console.log(`skipped: no file system can be mounted here (${reason})`);
-      return;
-    }
     copyTo(folder);
     const text = failure({}, [], folder);
     expect(text).toContain(`but received ${folder}, which is mounted with noexec.`);
