@@ -188,9 +188,11 @@ async function native() {
       ],
       { onLine: progress.line },
     ).finally(progress.end);
-    if (withCuda || cudaAsked() === false)
-      say(`onespike: ${/CUDA backend: .*/.exec(output)?.[0] ?? 'CUDA backend: unknown'}`);
-    else say('onespike: CUDA backend: left out, no NVIDIA driver here (npm test and ONESPIKE_CUDA=on build it)');
+    // CMake says it when it configures, which it does not where a build merely continues.
+    const cudaBackend = /CUDA backend: .*/.exec(output)?.[0];
+    if (withCuda || cudaAsked() === false) {
+      if (cudaBackend !== undefined) say(`onespike: ${cudaBackend}`);
+    } else say('onespike: CUDA backend: left out, no NVIDIA driver here (npm test and ONESPIKE_CUDA=on build it)');
     for (const [line] of output.matchAll(/^.*\bwarning: .*$/gm)) say(line);
     fs.writeFileSync(inRoot(nativeStamp), wanted);
   });

@@ -50,7 +50,7 @@ describe('a run with every option', () => {
     ['ann', 1, 5],
     ['snn', 0, 1],
     ['snn', 1, 4],
-  ] as const)('stopped in stage %s, epoch %i, step %i, ends in the same bits', async (stage, epoch, step) => {
+  ] as const)('stopped in stage %s, epoch %i, step %i, ends bit-identical', async (stage, epoch, step) => {
     const name = `stopped in ${stage} ${epoch} ${step}`;
     for await (const event of train(configured(name, recipe), { progressSeconds: 0 })) {
       const there = event.event === 'progress' && event.activity === 'train' && event.phase === stage;

@@ -39,7 +39,7 @@ struct Reader {
   }
 };
 
-// The neurons of the map, and a backend with room for what its readers need.
+// The neurons of the map, and a backend whose buffers hold what its readers need.
 class Map {
  public:
   Map(Precision precision, Random& random) {

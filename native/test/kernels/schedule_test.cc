@@ -218,7 +218,7 @@ void ranges() {
   expect(without->tensors().size() + 8 == network->tensors().size(), "two more tensors for every weighted layer");
 }
 
-// Dropout, the rate encoder, and the number of threads: the same steps give the same bits, and so does a resumed run.
+// Dropout, the rate encoder, and the number of threads: repeated steps are bit-identical, and so is a resumed run.
 void same_bits(Encoder encoder) {
   const auto spec = [&](int threads) {
     CaseSpec noisy = scheduled_spec();
@@ -240,7 +240,7 @@ void same_bits(Encoder encoder) {
       expect_ok(network->train(c.batch(), Mode::kSnn, o, no_stop(), &stats), "train");
     const std::vector<float> parameters = read_bits(*network, TensorKind::kParameter);
     if (first.empty()) first = parameters;
-    expect(first == parameters, std::to_string(threads) + " threads give other bits than 1");
+    expect(first == parameters, std::to_string(threads) + " threads and 1 are not bit-identical");
     for (float p : parameters) expect(std::isfinite(p), "finite");
   }
 }

@@ -87,8 +87,7 @@ void computes_with_it(Mode mode) {
   train(*network, c, mode, averaging(OptimizerKind::kAdam, 0));
   expect(same_bits(read_bits(*network, TensorKind::kAverage), kept), "a step without a decay leaves it alone");
   write_parameters(*network, average);
-  expect(same_bits(logits(*network, c, mode, false), logits(*network, c, mode, true)),
-         "the same numbers, the same bits");
+  expect(same_bits(logits(*network, c, mode, false), logits(*network, c, mode, true)), "bit-identical numbers");
 }
 
 // Stopped, copied with all that a checkpoint holds, and continued.

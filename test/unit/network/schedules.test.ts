@@ -52,7 +52,7 @@ onEachBackend((on) => {
     });
   });
 
-  test('a trained network continues bit for bit, and is carried to another number of steps', async () => {
+  test('a trained network continues bit-identical, and is carried to another number of steps', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'onespike-'));
     try {
       const path = join(folder, 'model.safetensors');
