@@ -21,6 +21,7 @@ export interface NativeLayer {
   stride: number;
   padding: number;
   bias: boolean;
+  norm: 'none' | 'batch';
   output: boolean;
   leak: number;
   threshold: number;
@@ -41,6 +42,7 @@ export interface NativeSpec {
   encoder: string; // one of NativeInfo.encoders
   lo: number;
   hi: number;
+  normGroup: number; // images that an ANN training step normalises together
   seed: number; // integer 0..2^53-1
   backend: NativeBackend;
   device: number; // of the backend cuda: its number
@@ -202,6 +204,7 @@ export interface NativeModule {
     next: NativeBatch | null,
     mode: NativeMode,
   ): Promise<NativeStats[]>;
+  networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
   networkAbort(network: NetworkHandle): boolean;
   networkDispose(network: NetworkHandle): void;

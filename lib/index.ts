@@ -35,6 +35,7 @@ export { vgg, type VggName, type VggOptions } from './model/vgg';
 export {
   resolveNetwork,
   type Encoder,
+  type Norm,
   type LayerDescription,
   type LayerType,
   type NetworkDescription,

@@ -4,7 +4,7 @@ import { OneSpikeError } from '../errors';
 import { readSafetensors, writeSafetensors, type Tensor } from '../io/safetensors';
 import { SLOTS } from '../native/network';
 import { resolveNetwork, type ResolvedNetwork } from './description';
-import { parameterFault, type FloatTensor } from './parameters';
+import { isTrained, parameterFault, type FloatTensor } from './parameters';
 import { firstNonFinite, Pace } from './scan';
 import { parameterShapes } from './shapes';
 
@@ -13,7 +13,7 @@ const FORMAT = 1;
 
 export interface ModelFile {
   network: ResolvedNetwork;
-  /** Every parameter of the network by name, in its order: `layers.I.weight|bias|threshold|leak`. */
+  /** Every parameter of the network by name, in its order: `layers.I.weight|bias|norm.*|threshold|leak`. */
   tensors: Map<string, FloatTensor>;
   /** State of the optimiser by name, `slot0.layers.I.weight` and so on; empty in a model file. */
   slots: Map<string, FloatTensor>;
@@ -38,7 +38,7 @@ export async function readModel(path: string): Promise<ModelFile> {
     if (tensor === undefined) throw damaged(path, `a tensor '${name}' of shape ${text(shape)}`, 'none');
     tensors.set(name, await checkParameter(path, name, tensor, shape, pace));
     stored.delete(name);
-    for (const slot of SLOTS) {
+    for (const slot of isTrained(name) ? SLOTS : []) {
       const state = stored.get(`${slot}.${name}`);
       if (state === undefined) continue;
       slots.set(`${slot}.${name}`, await checkTensor(path, `${slot}.${name}`, state, shape, pace));
@@ -123,7 +123,7 @@ async function checkParameter(
 ): Promise<FloatTensor> {
   const checked = await checkTensor(path, name, tensor, shape, pace);
   const fault = parameterFault(name, checked.data);
-  if (fault !== undefined) throw damaged(path, `${fault} as '${name}'`, String(checked.data[0]));
+  if (fault !== undefined) throw damaged(path, `${fault.what} as '${name}'`, String(fault.value));
   return checked;
 }
 

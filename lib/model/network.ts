@@ -22,6 +22,7 @@ import type {
   JobOptions,
   NetworkOptions,
   Precision,
+  RescaleOptions,
   TrainStep,
   TrainStepOptions,
   TrainStepsOptions,
@@ -36,6 +37,7 @@ import {
   type OptimizerState,
   type TensorShape,
 } from './network/state';
+import { rescaleJob } from './network/rescale';
 import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
 import type { FloatTensor } from './parameters';
 
@@ -218,12 +220,23 @@ export class Network {
     }
   }
 
+  /**
+   * Scales weights and biases so that the given percentile of every hidden layer's ANN activations over the batch becomes 1;
+   * the logits of the ANN stay what they are. Networks with biases want it before `calibrate`.
+   */
+  async rescaleActivations(batch: Batch, options?: RescaleOptions): Promise<void> {
+    const { description, layers } = this;
+    await this.#exclusive(
+      rescaleJob(this.#native, this.#sizes, description, layers, this.#tensors, batch, options),
+    );
+  }
+
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
   }
 
-  /** Returns copies of all parameters by name, `layers.I.weight|bias|threshold|leak`, in PyTorch's layout. */
+  /** Returns copies of all parameters by name, `layers.I.weight|bias|norm.*|threshold|leak`, in PyTorch's layout. */
   async parameters(): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(() => readTensors(this.#native, 'parameter', this.#tensors));
   }

@@ -8,10 +8,26 @@ export interface FloatTensor {
   data: Float32Array;
 }
 
-/** The numbers that a threshold or a leak may be, if the given one is none of them. Other parameters may be anything finite. */
-export function parameterFault(name: string, data: Float32Array): string | undefined {
-  const value = data[0]!;
-  if (name.endsWith('.threshold') && !(value > 0)) return 'a number > 0';
-  if (name.endsWith('.leak') && !(value >= 0 && value <= 1)) return 'a number from 0 to 1';
+/** The tensors of a layer with batch normalisation, after its name. */
+export const NORM_TENSORS = ['norm.weight', 'norm.bias', 'norm.running_mean', 'norm.running_var'] as const;
+
+/** Whether training moves a tensor along its gradient: running statistics follow the batches instead. */
+export function isTrained(name: string): boolean {
+  return !name.endsWith('.norm.running_mean') && !name.endsWith('.norm.running_var');
+}
+
+/** What a threshold, a leak or a variance may be, and the first number that is not. Other parameters may be anything finite. */
+export function parameterFault(name: string, data: Float32Array): { what: string; value: number } | undefined {
+  const range = rangeOf(name);
+  if (range === undefined) return undefined;
+  const [what, holds] = range;
+  const value = data.find((number) => !holds(number));
+  return value === undefined ? undefined : { what, value };
+}
+
+function rangeOf(name: string): [what: string, holds: (value: number) => boolean] | undefined {
+  if (name.endsWith('.threshold')) return ['a number > 0', (value) => value > 0];
+  if (name.endsWith('.leak')) return ['a number from 0 to 1', (value) => value >= 0 && value <= 1];
+  if (name.endsWith('.norm.running_var')) return ['numbers >= 0', (value) => value >= 0];
   return undefined;
 }

@@ -3,6 +3,7 @@ import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
 import type { LayerType, ResolvedNetwork } from './description';
 import { layerName, type LayerId } from './layer';
+import { NORM_TENSORS } from './parameters';
 
 export type MapShape = [number, number, number];
 
@@ -20,7 +21,7 @@ export interface LayerShape {
   macs: number;
   /** Spiking neurons (the output layer's included); 0 for a pool. */
   neurons: number;
-  /** Trainable numbers: weights, biases, threshold and leak. */
+  /** Trainable numbers: weights, biases, normalisation, threshold and leak. */
   parameters: number;
 }
 
@@ -80,7 +81,7 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       fanIn,
       macs,
       neurons: spiking ? out[0] * out[1] * out[2] : 0,
-      parameters: spiking ? weights + (layer.bias ? layer.out : 0) + 2 : 0,
+      parameters: spiking ? weights + (layer.bias ? layer.out : 0) + (layer.norm === 'batch' ? 2 * layer.out : 0) + 2 : 0,
     };
     input = [...out];
     return shape;
@@ -108,13 +109,13 @@ export function sideFanOut(side: number, kernel: number, stride: number, padding
   return counts;
 }
 
-/** Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), and () for threshold and leak. */
+/** Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O) for bias and norm, () for threshold and leak. */
 export interface ParameterShape {
   name: string;
   shape: number[];
 }
 
-/** Every trainable tensor of a network, in the order of its layers. */
+/** Every tensor of a network, in the order of its layers. */
 export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
   return layerShapes(network).flatMap((shape) => {
     const layer = network.layers[shape.layer]!;
@@ -123,9 +124,11 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
     const weight =
       layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
     const bias = layer.bias ? [{ name: `${name}.bias`, shape: [layer.out] }] : [];
+    const norm = layer.norm === 'batch' ? NORM_TENSORS.map((of) => ({ name: `${name}.${of}`, shape: [layer.out] })) : [];
     return [
       { name: `${name}.weight`, shape: weight },
       ...bias,
+      ...norm,
       { name: `${name}.threshold`, shape: [] },
       { name: `${name}.leak`, shape: [] },
     ];

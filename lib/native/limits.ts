@@ -49,6 +49,8 @@ export const LIMITS = {
   steps: { min: 1, max: 1024 },
   /** Zero padding of the random crop. */
   crop: { min: 0, max: 65535 },
+  /** Images whose statistics normalise them together. */
+  normGroup: { min: 1, max: 65535 },
 } as const satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof LIMITS;

@@ -36,6 +36,8 @@ constexpr Limit kPadding{"padding", 0, 255};
 constexpr Limit kPool{"pool", 1, 64};  // side of the window of a pool, and of pools that follow each other together
 constexpr Limit kLeak{"leak", 0, 1};
 constexpr Limit kThreshold{"threshold", kSmallestFloat, kLargestFloat};
+// Images whose statistics normalise them together.
+constexpr Limit kNormGroup{"normGroup", 1, 65535};
 constexpr Limit kDropout{"dropout", 0, 1 - 0x1p-24};  // the largest float below 1
 constexpr Limit kMean{"mean", -kLargestFloat, kLargestFloat};
 constexpr Limit kStd{"std", kSmallestFloat, kLargestFloat};
@@ -65,7 +67,7 @@ constexpr Limit kLimits[] = {
     limits::kPadding,   limits::kPool,     limits::kLeak,   limits::kThreshold, limits::kDropout, limits::kMean,
     limits::kStd,       limits::kAlpha,    limits::kBeta,   limits::kGamma,     limits::kKappa,   limits::kLo,
     limits::kHi,        limits::kElements, limits::kSeed,   limits::kThreads,   limits::kDevice,  limits::kImages,
-    limits::kSteps,     limits::kCrop,
+    limits::kSteps,     limits::kCrop,     limits::kNormGroup,
 };
 
 }  // namespace onespike

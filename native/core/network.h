@@ -22,10 +22,10 @@ class Backend;
 
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2 };  // slots: momentum | m, v, max v
 
-// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias (O), threshold and
-// leak ().
+// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias and norm.* (O), threshold
+// and leak ().
 struct TensorInfo {
-  std::string name;  // layers.I.weight | bias | threshold | leak
+  std::string name;  // layers.I.weight | bias | norm.weight | .. | threshold | leak
   std::vector<int64_t> shape;
   int64_t size = 0;  // number of floats
 };
@@ -35,7 +35,7 @@ struct OptimizerOptions {
   float learning_rate = 0.01f;
   float neuron_learning_rate = 0.01f;  // of thresholds and leaks
   float momentum = 0.9f;
-  float weight_decay = 0.0f;  // weights only: never biases, thresholds, leaks
+  float weight_decay = 0.0f;  // weights only: never biases, norm, thresholds, leaks
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   bool amsgrad = false;
   float clip_norm = 0.0f;  // global L2 norm of the gradient; 0 = no clipping
@@ -115,6 +115,8 @@ class Network {
   // says why, as this one does if it made none.
   Status train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats);
   int steps_at_once() const;  // so many make the wait too short to matter: 1 where calls wait anyway
+  // The percentile (0..100) of the activations of every hidden layer of the ANN, in layer order.
+  Status activations(const Batch& batch, double percentile, const std::atomic<bool>& stop, std::vector<double>* values);
   // docs/MATHEMATICS.md, "Conversion": thresholds layer by layer from the percentile (0..100) of the weighted input;
   // leaks become 1.
   Status calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop);

@@ -22,6 +22,7 @@ struct LayerSpec {
   int stride = 1;
   int padding = 1;
   bool bias = false;
+  bool norm = false;       // batch normalisation of the weighted input; hidden layers
   bool output = false;     // the last layer: linear, integrates, never resets
   float leak = 1.0f;       // initial lambda in [0, 1]
   float threshold = 1.0f;  // initial V > 0
@@ -39,6 +40,7 @@ struct NetworkSpec {
   Surrogate surrogate = Surrogate::kTriangle;
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
+  int norm_group = 64;        // consecutive images that an ANN training step normalises together
   uint64_t seed = 0;          // initial weights, dropout, rate encoder
   bool profile = false;       // keep times per layer and operation
 };

@@ -141,13 +141,21 @@ async function reluValues(network: Network, { pixels, labels }: Golden): Promise
   return values;
 }
 
+/** Loss and gradients of a training step of the ANN, which normalises groups of images. */
+async function groupValues(network: Network, { pixels, labels }: Golden): Promise<Values> {
+  const { loss, gradients } = await network.gradients(pixels, labels, { mode: 'ann' });
+  const values: Values = new Map<string, ArrayLike<number>>([['loss', [loss]]]);
+  for (const [name, gradient] of gradients) values.set(`grad.${name}`, gradient);
+  return values;
+}
+
 /** The values of the golden file that `values` has to have. */
 function referenceOf(golden: Golden, values: Values, wanted: RegExp): Values {
   const reference: Values = new Map();
   for (const [name, tensor] of golden.tensors) if (wanted.test(name)) reference.set(name, numbers(tensor));
   // Thresholds and leaks take no part in an ANN.
   for (const [name, value] of values)
-    if (/^ann\.grad\..*\.(threshold|leak)$/.test(name) && !reference.has(name))
+    if (/^(ann\.)?grad\..*\.(threshold|leak)$/.test(name) && !reference.has(name))
       reference.set(name, new Array<number>(value.length).fill(0));
   const left = [...values.keys()].filter((name) => !reference.has(name));
   if (left.length > 0) throw new Error(`Expected ${left.join(', ')} in the golden file but there is none`);
@@ -189,6 +197,11 @@ export async function checkSpiking(type: NetworkClass, golden: Golden, on: On): 
 /** Logits, loss and gradients of a case as an ANN. Throws what is off. */
 export async function checkRelu(type: NetworkClass, golden: Golden, on: On): Promise<void> {
   await check(type, golden, on, reluValues, /^ann\./, ROUNDED_DENSE);
+}
+
+/** Loss and gradients of a case with batch normalisation as an ANN in training. Throws what is off. */
+export async function checkNormalised(type: NetworkClass, golden: Golden, on: On): Promise<void> {
+  await check(type, golden, on, groupValues, /^(loss|grad\..*)$/, ROUNDED_DENSE);
 }
 
 /**

@@ -118,6 +118,14 @@ export interface TrainStepsOptions extends JobOptions {
   next?: Batch | undefined;
 }
 
+/** Options of `network.rescaleActivations`. */
+export interface RescaleOptions {
+  /** The percentile of the activations that becomes 1, from 0 to 100; 99.9 by default. */
+  percentile?: number | undefined;
+  /** The signal that stops the job, which then rejects with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
 /** Options of `network.calibrate`. */
 export interface CalibrateOptions {
   /** The percentile of the weighted input, from 0 to 100; 99.7 by default. */

@@ -3,7 +3,7 @@
 import { didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
-import { parameterFault, type FloatTensor } from '../parameters';
+import { isTrained, parameterFault, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 
 /** The state of the optimiser: with the parameters, everything that a checkpoint needs. */
@@ -35,6 +35,11 @@ export function tensorShapes(network: NativeNetwork): TensorShape[] {
     .map(({ name, shape }) => ({ name, shape, size: shape.reduce((product, side) => product * side, 1) }));
 }
 
+/** The tensors that have a gradient, and state of the optimiser. */
+export function trainedTensors(tensors: readonly TensorShape[]): TensorShape[] {
+  return tensors.filter(({ name }) => isTrained(name));
+}
+
 /** One kind of all tensors, copied out, in the order of the layers. */
 export async function readTensors(
   network: NativeNetwork,
@@ -58,7 +63,7 @@ export function writeParametersJob(
   const values = given.map(([name, data]) => {
     checkSize(name, data, findTensor(name, tensors));
     const fault = parameterFault(name, data);
-    if (fault !== undefined) throw expected(fault, name, data[0]);
+    if (fault !== undefined) throw expected(fault.what, name, fault.value);
     return { kind: 'parameter' as const, name, data };
   });
   return async () => {
@@ -79,7 +84,7 @@ export async function readOptimizerState(
   const slots = new Map<string, FloatTensor>();
   const pace = new Pace();
   for (const slot of SLOTS.slice(0, network.slots())) {
-    for (const [name, tensor] of await readTensors(network, slot, tensors)) {
+    for (const [name, tensor] of await readTensors(network, slot, trainedTensors(tensors))) {
       if (!(await isZero(tensor.data, pace))) slots.set(`${slot}.${name}`, tensor);
     }
   }
@@ -97,7 +102,7 @@ export function writeOptimizerStateJob(
     const kind = SLOTS.find((candidate) => key.startsWith(`${candidate}.`));
     if (kind === undefined) throw expected(`a name that begins with ${SLOTS.join(', ')}`, 'slots', key);
     const name = key.slice(kind.length + 1);
-    checkSize(key, data, findTensor(name, tensors));
+    checkSize(key, data, findTensor(name, trainedTensors(tensors)));
     return { kind, name, data };
   });
   return async () => {

@@ -13,7 +13,7 @@ import {
   type BatchShape,
 } from './inputs';
 import type { GradientsResult } from './options';
-import { readTensors, type TensorShape } from './state';
+import { readTensors, trainedTensors, type TensorShape } from './state';
 
 export function gradientsJob(
   native: NativeNetwork,
@@ -28,7 +28,7 @@ export function gradientsJob(
   const batch = { pixels: images.pixels, labels: checkLabels(labels, 'labels', images.count, shape.classes) };
   return async () => {
     const stats = await native.gradients(batch, mode, signal);
-    const gradients = await readTensors(native, 'gradient', tensors);
+    const gradients = await readTensors(native, 'gradient', trainedTensors(tensors));
     return { loss: stats.loss, gradients: new Map([...gradients].map(([name, { data }]) => [name, data])), stats };
   };
 }

@@ -24,6 +24,7 @@ import {
   inputShape,
   layerSchema,
   networkOptions,
+  NORMS,
   SURROGATES,
   timestepCount,
 } from '../../model/description';
@@ -75,6 +76,7 @@ const model = objectOf({
   width: aboveZero.optional(),
   hidden: listOf(limitedInteger('out'), 'a list of integers above 0').optional(),
   bias: flag.optional(),
+  norm: oneOf(NORMS).optional(),
   dropout: limitedNumber('dropout').optional(),
   leak: limitedNumber('leak').optional(),
   threshold: limitedNumber('threshold').optional(),
@@ -186,6 +188,7 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
       width: _width,
       hidden: _hidden,
       bias: _bias,
+      norm: _norm,
       dropout: _dropout,
       ...rest
     } = under.model as PlainObject;

@@ -2,12 +2,13 @@
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';
-import { Network, type StepStats, type TrainStep, type TrainStepsOptions } from '../../model/network';
+import { Network, type NetworkOptions, type StepStats, type TrainStep, type TrainStepsOptions } from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
+import type { NetworkParameters } from '../../model/fold';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
 import { continueWith, type ChangedConfig } from '../run/changes';
-import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint';
+import { loadCheckpoint, readCheckpoint, saveCheckpoint, type Checkpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
 import { modelFile } from '../run/load-run';
 import type { RunFolder, RunInfo } from '../run/run-folder';
@@ -62,12 +63,12 @@ export class Session {
   readonly info: RunInfo;
   /** To be reported when the work begins. */
   readonly warnings: readonly WarningEvent[];
-  readonly network: Network;
   readonly images: RunImages;
   readonly hidden: readonly SpikingLayer[];
   readonly signal: AbortSignal | undefined;
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
+  #network: Network;
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlierSeconds: number;
@@ -78,7 +79,7 @@ export class Session {
     this.folder = folder;
     this.info = info;
     this.warnings = warnings;
-    this.network = network;
+    this.#network = network;
     this.images = images;
     this.hidden = hiddenLayers(network);
     this.signal = options.signal;
@@ -95,16 +96,37 @@ export class Session {
     describe: (network: Network, images: RunImages, state: TrainState) => RunDescription,
     options: SessionOptions,
   ): Promise<Session> {
-    const { backend, device, seed, threads, precision } = config;
-    const network = await Network.create(description, { backend, device, seed, threads, precision });
+    const last = folder.checkpoint('last.safetensors');
+    const checkpoint = (await folder.has(last)) ? await readCheckpoint(last) : null;
+    // After a conversion the network is another one than the run began with.
+    const network = await Network.create(checkpoint?.network ?? description, networkOptions(config));
     try {
-      const state = await startingState(config, folder, network);
+      const state = await startingState(config, checkpoint, network);
       const images = placeImages(loaded, config);
       return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
       await network.dispose();
       throw error;
     }
+  }
+
+  /** The network that is being trained. A conversion may replace it. */
+  get network(): Network {
+    return this.#network;
+  }
+
+  /** Goes on with another network, which has the same layers and neurons. */
+  async replaceNetwork({ network: description, tensors }: NetworkParameters): Promise<void> {
+    const network = await Network.create(description, networkOptions(this.config));
+    try {
+      await network.setParameters(tensors);
+      network.setCounters(this.#network.counters());
+    } catch (error) {
+      await network.dispose();
+      throw error;
+    }
+    await this.#network.dispose();
+    this.#network = network;
   }
 
   /** Where the run stands. Every change replaces it. */
@@ -214,15 +236,22 @@ export class Session {
   }
 
   async dispose(): Promise<void> {
-    await this.network.dispose();
+    await this.#network.dispose();
     this.images.dispose();
   }
 }
 
+function networkOptions({ backend, device, seed, threads, precision }: TrainConfig): NetworkOptions {
+  return { backend, device, seed, threads, precision };
+}
+
 /** Puts `network` where the run was left, or where it begins. */
-async function startingState(config: TrainConfig, folder: RunFolder, network: Network): Promise<TrainState> {
-  const last = folder.checkpoint('last.safetensors');
-  if (await folder.has(last)) return loadCheckpoint(last, network);
+async function startingState(
+  config: TrainConfig,
+  checkpoint: Checkpoint | null,
+  network: Network,
+): Promise<TrainState> {
+  if (checkpoint !== null) return loadCheckpoint(checkpoint, network);
   if (config.init !== undefined) await network.load(await modelFile(config.init));
   return initialState(next(null, config) ?? 'finish', hiddenLayers(network).length);
 }

@@ -1,4 +1,7 @@
 /** The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started with. */
+import type { ResolvedNetwork } from '../../model/description';
+import { foldNorm } from '../../model/fold';
+import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
 import type { Stage } from '../run/state';
@@ -33,7 +36,7 @@ async function* trainSnn(session: Session): AsyncGenerator<TrainEvent, TrainEven
 
 /** Puts the thresholds of the best ANN (or of the network as it is) where its inputs say. */
 async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
-  const { config, network, images, hidden, state } = session;
+  const { config, images, hidden, state } = session;
   const { rows } = images;
   await session.loadBest('ann');
   // A network that was neither trained nor loaded has no accuracy worth a pass over the test images.
@@ -42,9 +45,12 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     ? yield* evaluate(session, { part: 'test', rows: rows.test, mode: 'ann', activity: 'test' })
     : null;
   session.throwIfAborted();
-  const indices = calibrationIndices(rows.train, config.seed, config.convert.images);
   const { percentile, scale } = config.convert;
-  await network.calibrate({ dataset: images.train, indices }, { percentile, scale, signal: session.signal });
+  const batch = { dataset: images.train, indices: calibrationIndices(rows.train, config.seed, config.convert.images) };
+  await foldNetwork(session);
+  const { network, signal } = session;
+  if (hasHiddenBias(network.description)) await network.rescaleActivations(batch, { percentile, signal });
+  await network.calibrate(batch, { percentile, scale, signal });
   const validation =
     rows.validation.length === 0
       ? null
@@ -62,6 +68,17 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
   };
   await session.recordConversion(event, validation);
   return [event, ...activityWarnings(layers, { phase: 'snn', epoch: 0 }, config)];
+}
+
+/** Goes on with the network whose normalisation is part of its weights and biases. */
+async function foldNetwork(session: Session): Promise<void> {
+  const { network } = session;
+  if (network.description.layers.some(({ norm }) => norm === 'batch'))
+    await session.replaceNetwork(await foldNorm(network.description, await network.parameters()));
+}
+
+function hasHiddenBias({ layers }: ResolvedNetwork): boolean {
+  return layers.some(({ bias, output }) => bias && !output);
 }
 
 async function thresholdsOf(session: Session): Promise<Record<string, number>> {
@@ -91,7 +108,9 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
         )
       : ({ ratio: null } as const);
   const { classes } = images.testSet;
-  await network.save(folder.modelPath, { classes: JSON.stringify(classes), dataset: config.dataset.name, mode });
+  const model = await foldNorm(network.description, await network.parameters());
+  const extra = { classes: JSON.stringify(classes), dataset: config.dataset.name, mode };
+  await writeModel(folder.modelPath, model.network, model.tensors, { extra });
   const done: DoneEvent = {
     event: 'done',
     run: folder.path,

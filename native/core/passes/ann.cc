@@ -2,6 +2,7 @@
 // stage").
 #include <algorithm>
 
+#include "core/passes/norm.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -19,6 +20,7 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     need(b.packed, n * s.padded_size());
     workspace = std::max(workspace, int64_t(net.backend->workspace_bytes({n, 1, train, s})));
     need(b.activation, n * s.out_size());
+    each_norm_buffer(net, i, n, plan.normalises_groups(Mode::kAnn, train), need);
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.mask, n * s.out_size());
@@ -49,14 +51,16 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     StageBuffers& b = net.stages[i];
     const float* source = i == 0 ? net.analog.data() : net.stages[i - 1].activation.data();
     backend.run(PackInputTask{.packed = b.packed.data(), .src = source, .n = n, .shape = s});
-    backend.run(DenseForwardTask{.out = b.activation.data(),
+    const bool normalised = s.norm && !net.folds(i);
+    backend.run(DenseForwardTask{.out = normalised ? b.weighted.data() : b.activation.data(),
                                  .packed = b.packed.data(),
-                                 .weight = net.parameters[i].weight,
+                                 .weight = net.weight(i),
                                  .weight_forward = b.forward.data(),
                                  .bias = net.bias(i),
-                                 .relu = !s.output,
+                                 .relu = !s.output && !normalised,
                                  .n = n,
                                  .shape = s});
+    if (normalised) norm_forward(net, i, n);
     if (train && net.dropout(i)) {
       // A dropped activation is 0, and so is its gradient, by the same test as ReLU's.
       backend.run(net.dropout_mask(i, n, first));
@@ -77,10 +81,13 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
-    const float* d_out = net.d_activation[side].data();
+    float* d_out = net.d_activation[side].data();
+    // The mean takes a bias out again: its gradient is zero.
+    if (s.norm) norm_backward(net, i, d_out, n);
     backend.run(
         DenseWeightGradientTask{.d_weight = p.d_weight, .packed = b.packed.data(), .d_out = d_out, .n = n, .shape = s});
-    if (s.bias) backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
+    if (s.bias && !s.norm)
+      backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
     if (i == 0) break;
     const float keep = net.dropout(i - 1) ? 1 - net.plan.stages[i - 1].dropout : 1;
     backend.run(DenseInputGradientTask{.d_src = net.d_activation[side ^ 1].data(),

@@ -49,6 +49,8 @@ Status prepare_ann(NetworkState& net, int64_t images, bool train);
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
 Status ann_backward(NetworkState& net, int n, const Stop& stop);  // from d_logits in d_activation[0]
 
+Status activation_percentiles(NetworkState& net, const Batch& batch, double percentile, const Stop& stop,
+                              std::vector<double>* values);
 Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percentile, double scale, const Stop& stop);
 
 }  // namespace onespike

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/guard.h"
+#include "core/passes/norm.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -84,16 +85,13 @@ void begin_step(NetworkState& net, const StepKind& kind) {
                 "what comes before `finite` is zeroed");
   backend.run(ZeroTask{net.result.data(), offsetof(StepResult, finite)});
   backend.run(ZeroTask{net.spikes.data(), stages.size() * sizeof(int64_t)});
-  for (size_t i = 0; i < stages.size(); ++i) {
-    net.stages[i].backward_choice = {};
-    if (net.stages[i].forward.data())
-      backend.run(PackForwardTask{net.stages[i].forward.data(), net.parameters[i].weight, stages[i]});
-  }
+  for (StageBuffers& b : net.stages) b.backward_choice = {};
+  pack_weights(net);
   if (!kind.backward) return;
   net.parameters.zero_gradients();
   for (size_t i = 1; i < stages.size(); ++i)
     backend.run(
-        PackBackwardTask{net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn, stages[i]});
+        PackBackwardTask{net.stages[i].backward.data(), net.weight(i), kind.mode == Mode::kAnn, stages[i]});
 }
 
 Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
@@ -102,8 +100,9 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
   const bool spiking = kind.mode == Mode::kSnn;
   const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
   begin_step(net, kind);
-  for (int64_t first = 0; first < batch.count; first += chunk) {
-    const int n = int(std::min(chunk, batch.count - first));
+  int n = 0;
+  for (int64_t first = 0; first < batch.count; first += n) {
+    n = net.plan.chunk_at(kind.mode, kind.backward, first, batch.count);
     const uint8_t* from = batch.pixels + first * pixels;
     if (kind.early) {
       if (Status status = snn_early_exit(net, batch, first, n, *out, stop, kind.early); !status.ok()) return status;
@@ -122,12 +121,14 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
     if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
   }
   if (kind.backward) {
+    end_norm_gradients(net);
     net.parameters.squared_norm(&net.result.data()->squared_norm);
     backend.run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
   net.parameters.optimise(kind.optimizer->kind, net.inputs.data(), net.result.data());
+  update_running_statistics(net, batch.count);
   return Status::success();
 }
 
@@ -143,6 +144,9 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
   const std::vector<StageShape>& stages = net.plan.stages;
   for (size_t i = 0; i < stages.size(); ++i) {
     const StageParameters& p = net.parameters[i];
+    const StageNorm& norm = net.parameters.norm()[i];
+    if (stages[i].norm && !(finite(norm.affine, 2 * stages[i].out_cs) && finite(norm.running, 2 * stages[i].out_cs)))
+      return stages[i].layer;
     if (!finite(p.weight, stages[i].weights()) || !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
       return stages[i].layer;
   }

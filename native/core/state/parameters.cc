@@ -9,11 +9,12 @@
 namespace onespike {
 namespace {
 
-enum class Part { kWeight, kBias, kThreshold, kLeak };
+enum class Part { kWeight, kBias, kNorm, kThreshold, kLeak };
 
 struct Where {
   size_t stage;
   Part part;
+  int norm = 0;  // of the tensors of the normalisation
 };
 
 Where locate(const Plan& plan, int tensor) {
@@ -21,6 +22,8 @@ Where locate(const Plan& plan, int tensor) {
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     if (at++ == tensor) return {i, Part::kWeight};
     if (plan.stages[i].bias && at++ == tensor) return {i, Part::kBias};
+    for (int norm = 0; plan.stages[i].norm && norm < kNormTensorCount; ++norm)
+      if (at++ == tensor) return {i, Part::kNorm, norm};
     if (at++ == tensor) return {i, Part::kThreshold};
     if (at++ == tensor) return {i, Part::kLeak};
   }
@@ -92,6 +95,7 @@ Status Parameters::allocate() {
   }
   if (Status status = allocate_one(&neurons_, neurons()); !status.ok()) return status;
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron = neurons_ + 2 * i;
+  if (Status status = norm_.allocate(); !status.ok()) return status;
   initialise();
   return backend_.finish();
 }
@@ -122,7 +126,7 @@ Status Parameters::allocate_gradients() {
   }
   if (Status status = allocate_one(&d_neurons_, neurons()); !status.ok()) return status;
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i].d_neuron = d_neurons_ + 2 * i;
-  return Status::success();
+  return norm_.allocate_gradients();
 }
 
 Status Parameters::allocate_slots(int count) {
@@ -137,7 +141,7 @@ Status Parameters::allocate_slots(int count) {
     if (Status status = allocate_one(&neuron_slots_[slot], neurons()); !status.ok()) return status;
     for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron_slot[slot] = neuron_slots_[slot] + 2 * i;
   }
-  return Status::success();
+  return norm_.allocate_slots(count);
 }
 
 void Parameters::zero(float* values, int64_t count) { backend_.run(ZeroTask{values, size_t(count) * sizeof(float)}); }
@@ -152,6 +156,7 @@ void Parameters::zero_gradients() {
     zero(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   zero(d_neurons_, neurons());
+  norm_.zero_gradients();
 }
 
 void Parameters::zero_slots() {
@@ -163,6 +168,7 @@ void Parameters::zero_slots() {
     }
   for (float* slot : neuron_slots_)
     if (slot) zero(slot, neurons());
+  norm_.zero_slots();
 }
 
 namespace {
@@ -189,7 +195,8 @@ float* array_of(const StageParameters& p, TensorKind kind, Part part) {
 Status Parameters::read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const {
   const Where at = locate(plan_, tensor);
   const StageShape& s = plan_.stages[at.stage];
-  const float* from = array_of(stages_[at.stage], kind, at.part);
+  const float* from =
+      at.part == Part::kNorm ? norm_.array(at.stage, kind, at.norm) : array_of(stages_[at.stage], kind, at.part);
   if (!from) {
     std::fill(into, into + count, 0.0f);
   } else if (at.part != Part::kWeight) {
@@ -221,7 +228,9 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
   if (parameter && at.part == Part::kLeak && !(*from >= 0 && *from <= 1))
     return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " +
                                          std::to_string(*from));
-  float* to = array_of(p, kind, at.part);
+  if (at.part == Part::kNorm)
+    if (Status status = norm_.check(kind, at.norm, plan_.tensors[tensor].name, from, count); !status.ok()) return status;
+  float* to = at.part == Part::kNorm ? norm_.array(at.stage, kind, at.norm) : array_of(p, kind, at.part);
   if (at.part != Part::kWeight) {
     backend_.upload(to + offset, from, size_t(count) * sizeof(float));
   } else {
@@ -243,6 +252,7 @@ void Parameters::squared_norm(double* total) const {
     if (plan_.stages[i].bias) add(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   add(d_neurons_, neurons());
+  norm_.squared_norm(total);
 }
 
 void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result) {
@@ -264,6 +274,7 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   }
   update(neurons_, d_neurons_, neuron_slots_, neurons(), &inputs->neurons);
   backend_.run(ClampNeuronsTask{neurons_, int(stages_.size()), result});
+  norm_.optimise(kind, inputs, result);
 }
 
 namespace {

@@ -6,6 +6,7 @@
 
 #include "core/backend/backend.h"
 #include "core/plan.h"
+#include "core/state/norm_tensors.h"
 
 namespace onespike {
 
@@ -29,7 +30,7 @@ StepInputs update_inputs(const OptimizerOptions& options, int64_t step);
 
 class Parameters {
  public:
-  Parameters(const Plan& plan, Backend& backend) : plan_(plan), backend_(backend), stages_(plan.stages.size()) {}
+  Parameters(const Plan& plan, Backend& backend) : plan_(plan), backend_(backend), stages_(plan.stages.size()), norm_(plan, backend) {}
   ~Parameters();
   Parameters(const Parameters&) = delete;
 
@@ -41,7 +42,8 @@ class Parameters {
   void zero_slots();
   StageParameters& operator[](size_t stage) { return stages_[stage]; }
   const StageParameters& operator[](size_t stage) const { return stages_[stage]; }
-  int64_t bytes() const { return bytes_; }
+  const NormTensors& norm() const { return norm_; }
+  int64_t bytes() const { return bytes_ + norm_.bytes(); }
 
   // `count` numbers of a tensor from `offset` on, in PyTorch's order; at least one, and all within it.
   Status read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const;
@@ -59,6 +61,7 @@ class Parameters {
   const Plan& plan_;
   Backend& backend_;
   std::vector<StageParameters> stages_;
+  NormTensors norm_;
   float *neurons_ = nullptr, *d_neurons_ = nullptr,
         *neuron_slots_[StageParameters::kSlots] = {};  // owned; of all stages
   int64_t bytes_ = 0;

@@ -3,7 +3,7 @@
 // and the loss differenced over four points.
 #include <cmath>
 
-#include "test/support/cases.h"
+#include "test/ann/norm_cases.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -17,7 +17,7 @@ void check_every_parameter(const Case& c, Mode mode, oracle::Options options, do
   const auto loss = [&] { return oracle::forward(c.spec, parameters, mode, c.batch(), options).loss; };
   for (size_t l = 0; l < c.spec.layers.size(); ++l) {
     if (c.spec.layers[l].type == LayerType::kAvgPool) continue;
-    for (const char* kind : {"weight", "bias", "threshold", "leak"}) {
+    for (const char* kind : {"weight", "bias", "norm.weight", "norm.bias", "threshold", "leak"}) {
       const std::string name = "layers." + std::to_string(l) + "." + kind;
       const oracle::Slice p = oracle::find(parameters, name), g = oracle::find(gradient, name);
       double largest = 0.0;
@@ -100,6 +100,22 @@ void ann() {
     check_every_parameter(decided_case(spec, 2, Mode::kAnn, random, 1e-3), Mode::kAnn, {}, 1e-6);
 }
 
+// Batch normalisation of the ANN by groups of images, through mean and variance; of the spiking network by constants.
+void normalisation() {
+  Random random(8);
+  for (CaseSpec spec : small_specs()) {
+    for (LayerSpec& layer : spec.layers) layer.norm = layer.type != LayerType::kAvgPool && !layer.output;
+    spec.norm_group = 3;
+    oracle::Options groups;
+    groups.groups = true;
+    check_every_parameter(decided_norm_case(spec, 5, random, 1e-3), Mode::kAnn, groups, 1e-6);
+    spec.surrogate = Surrogate::kArctan;
+    oracle::Options smooth;
+    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+  }
+}
+
 // One neuron and one class pair by hand: the exponential surrogate has no primitive to difference.
 void exponential_by_hand() {
   CaseSpec spec = network_spec(1, 1, 1, 3, {linear(1, false, 1.0), output(2, false, 1.0)});
@@ -133,6 +149,7 @@ void add_difference_tests(Tests& tests) {
   tests.push_back({"oracle gradient equals differences: other encoders", encoders});
   tests.push_back({"oracle gradient equals differences: dropout mask", dropout_masks});
   tests.push_back({"oracle gradient equals differences: ANN", ann});
+  tests.push_back({"oracle gradient equals differences: batch normalisation", normalisation});
   tests.push_back({"oracle gradient of the exponential surrogate, by hand", exponential_by_hand});
 }
 

@@ -115,6 +115,7 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
     trace.input = x;
     Values y = apply(layer, p, shapes[l], shapes[l + 1], x);
     const int64_t count = batch.count * shapes[l + 1].size();
+    if (layer.norm) normalise(spec, p, shapes[l + 1], batch.count, options.groups, y, trace);
     if (layer.type == LayerType::kAvgPool) {
       x = y;
     } else if (mode == Mode::kAnn) {
@@ -155,7 +156,8 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
   Parameters gradient = parameters;
   for (LayerParameters& g : gradient) {
     std::fill(g.weight.begin(), g.weight.end(), 0.0);
-    std::fill(g.bias.begin(), g.bias.end(), 0.0);
+    for (Values* values : {&g.bias, &g.norm_weight, &g.norm_bias, &g.running_mean, &g.running_var})
+      std::fill(values->begin(), values->end(), 0.0);
     g.threshold = g.leak = 0.0;
   }
   Parameters terms(spec.layers.size());
@@ -197,6 +199,8 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
       }
       dy = integrate_backward(spec, p, at, dx, d_last, gradient[l], terms[l]);
     }
+    if (layer.norm)
+      normalise_backward(spec, p, shapes[l + 1], batch.count, options.groups, at, dy, gradient[l]);
     dx = apply_backward(layer, p, shapes[l], shapes[l + 1], at.input, dy, gradient[l]);
   }
   if (magnitude) *magnitude = terms;
@@ -213,8 +217,9 @@ void settle_thresholds(const NetworkSpec& spec, Parameters& parameters, const Ba
       x = y;
       continue;
     }
-    choose(int(l), y, parameters[l]);
     LayerTrace trace;
+    if (spec.layers[l].norm) normalise(spec, parameters[l], shapes[l + 1], batch.count, false, y, trace);
+    choose(int(l), y, parameters[l]);
     double margin = 0.0;
     integrate(spec, parameters[l], y, SpikeFunction::kHeaviside, nullptr, trace, x, margin);
   }
