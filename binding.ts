@@ -9,7 +9,7 @@ export type NetworkHandle = { readonly __network: never };
 export type DatasetHandle = { readonly __dataset: never };
 
 export type NativeBackend = 'cpu' | 'cuda';
-export type NativeMode = 'ann' | 'snn';
+export type NativeMode = 'ann' | 'snn' | 'binary';
 export type NativePrecision = 'fp32' | 'mixed';
 export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2';
 

@@ -8,6 +8,7 @@ import { limitedInteger, limitedNumber } from './limited';
 /** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 average pool. */
 export const VGG = {
   vgg6: [64, 'A', 128, 128, 'A'],
+  vgg7: [64, 'A', 128, 128, 'A', 256, 256, 'A'],
   vgg9: [64, 'A', 128, 256, 'A', 256, 512, 'A', 512, 'A', 512],
   vgg11: [64, 'A', 128, 256, 'A', 512, 512, 'A', 512, 'A', 512, 512],
   vgg16: [64, 64, 'A', 128, 128, 'A', 256, 256, 256, 'A', 512, 512, 512, 'A', 512, 512, 512],

@@ -174,7 +174,7 @@ BackendSpec read_backend(Napi::Value value) {
 }
 
 Mode read_mode(Napi::Value value) {
-  return read_choice<Mode>(value, "mode", {{"ann", Mode::kAnn}, {"snn", Mode::kSnn}});
+  return read_choice<Mode>(value, "mode", {{"ann", Mode::kAnn}, {"snn", Mode::kSnn}, {"binary", Mode::kBinary}});
 }
 
 TensorKind read_tensor_kind(Napi::Value value, const std::string& name) {

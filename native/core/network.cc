@@ -115,7 +115,7 @@ void Network::reset_optimizer() {
 Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,
                         StepStats* stats) {
   return guarded([&] {
-    if (out.decision_steps && (mode == Mode::kAnn || out.potentials || !out.spike_times.empty()))
+    if (out.decision_steps && (is_ann(mode) || out.potentials || !out.spike_times.empty()))
       return Status::error(Code::kArg,
                            "Expected the spiking mode, without potentials and spike times, for images that end early");
     return run_one(*state_, batch, mode, false, {}, &out, stop, stats);
@@ -145,8 +145,8 @@ Status Network::activations(const Batch& batch, double percentile, const std::at
     values->clear();
     if (Status status = check_batch(batch, false); !status.ok()) return status;
     if (Status status = check_percentile(percentile); !status.ok()) return status;
-    Status status = prepare_ann(*state_, batch.count, false);
-    if (status.code == Code::kOom && give_up_datasets(*state_)) status = prepare_ann(*state_, batch.count, false);
+    Status status = prepare_ann(*state_, Mode::kAnn, batch.count, false);
+    if (status.code == Code::kOom && give_up_datasets(*state_)) status = prepare_ann(*state_, Mode::kAnn, batch.count, false);
     if (!status.ok()) return status;
     return activation_percentiles(*state_, batch, percentile, stop, values);
   });

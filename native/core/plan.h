@@ -29,7 +29,7 @@ struct Plan {
   // The most images that a pass takes at once.
   int chunk_of(Mode mode, bool train) const {
     if (normalises_groups(mode, train)) return largest_norm_group(spec.norm_group);
-    return mode == Mode::kAnn ? ann_chunk : train ? chunk : inference_chunk;
+    return is_ann(mode) ? ann_chunk : train ? chunk : inference_chunk;
   }
   // The images that pass together from image `first` of a batch on: in a pass that normalises groups, one group.
   int chunk_at(Mode mode, bool train, int64_t first, int64_t count) const {
@@ -40,7 +40,7 @@ struct Plan {
     return std::any_of(stages.begin(), stages.end(), [](const StageShape& s) { return s.norm; });
   }
   // Whether a pass normalises by the statistics of its own images, not by the running ones.
-  bool normalises_groups(Mode mode, bool train) const { return mode == Mode::kAnn && train && has_norm(); }
+  bool normalises_groups(Mode mode, bool train) const { return is_ann(mode) && train && has_norm(); }
   int classes() const { return stages.back().out_c; }
   // Linear layers above the first wait with their weight gradient until a block is complete.
   bool waits(size_t stage) const { return stage > 0 && stages[stage].linear; }

@@ -12,7 +12,9 @@
 namespace onespike {
 
 enum class LayerType { kConv, kAvgPool, kLinear };
-enum class Mode { kAnn, kSnn };
+// The ANN with ReLU, the spiking network, and the ANN with binary activations.
+enum class Mode { kAnn, kSnn, kBinary };
+inline bool is_ann(Mode mode) { return mode != Mode::kSnn; }
 
 // One entry of the layer list. Unused fields of a type are ignored (a pool reads `kernel` alone).
 struct LayerSpec {

@@ -280,6 +280,7 @@ void add_allocation_tests(Tests& tests) {
   add("training, ANN in mixed precision", 1, mixed, training(Mode::kAnn, false), 1);
   add("training, normalised ANN", 2, norm, training(Mode::kAnn, false), 2);
   add("training, normalised ANN with a profile", 1, norm_profiled, training(Mode::kAnn, false), 1);
+  add("training, normalised binary ANN", 1, norm, training(Mode::kBinary, false), 1);
   add("training, normalised SNN", 1, norm, training(Mode::kSnn, false), 1);
   add("training from a data set", 2, hybrid, training(Mode::kSnn, true), 2);
   add("inference, ANN", 1, hybrid, inference(Mode::kAnn, false, false), 1);

@@ -26,10 +26,10 @@ export function forwardJob(
   const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit']);
   const trace = checkBoolean(given['trace'] ?? false, 'trace');
   const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
-  if (mode === 'ann' && (trace || traced))
+  if (mode !== 'snn' && (trace || traced))
     throw new OneSpikeError(
       'ERR_ARG',
-      "Expected mode 'snn' for trace and potentials but received 'ann', which has no time",
+      `Expected mode 'snn' for trace and potentials but received '${mode}', which has no time`,
     );
   const earlyExit = checkEarlyExit(given, mode);
   if (earlyExit && (trace || traced))

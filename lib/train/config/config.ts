@@ -32,7 +32,14 @@ import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
-import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutConversion } from './presets';
+import {
+  defaultDataset,
+  defaultPreset,
+  presetConfig,
+  presetNames,
+  withoutBinary,
+  withoutConversion,
+} from './presets';
 
 // Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
 const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
@@ -61,13 +68,15 @@ const schedule = objectOf({
   final: share,
 });
 
-const phase = objectOf({
+const phaseKeys = {
   epochs: count,
   batch: positiveCount,
   optimizer,
   schedule,
   augment: objectOf({ padding: limitedInteger('crop'), flip: flag }),
-});
+};
+const phase = objectOf(phaseKeys);
+const binaryPhase = objectOf({ ...phaseKeys, threshold: limitedNumber('threshold') });
 
 const model = objectOf({
   name: text.optional(),
@@ -116,6 +125,8 @@ const schema = objectOf(
     out: text.optional(),
     init: text.optional(),
     ann: phase,
+    // Runs of older versions know no binary phase.
+    binary: binaryPhase.default(withoutBinary),
     convert: objectOf({
       enabled: flag,
       percentile: numberOf('a number above 0, at most 100', (value) => value > 0 && value <= 100),
@@ -145,10 +156,11 @@ export type TrainConfigInput = string | DeepPartial<TrainConfig>;
 export function parseConfig(input: unknown): TrainConfig {
   const config = parse(schema, input, 'the configuration');
   checkIntensities(config.model.lo, config.model.hi, 'model.');
-  if (config.ann.epochs === 0 && config.snn.epochs === 0 && !config.convert.enabled) {
+  const { ann, binary, convert, snn } = config;
+  if (ann.epochs === 0 && binary.epochs === 0 && snn.epochs === 0 && !convert.enabled) {
     throw new OneSpikeError(
       'ERR_ARG',
-      'Expected at least one stage (ann.epochs, convert.enabled, snn.epochs) but received none',
+      'Expected at least one stage (ann.epochs, binary.epochs, convert.enabled, snn.epochs) but received none',
     );
   }
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);

@@ -83,7 +83,7 @@ function epochEvent(session: Session, phase: Phase, validation: Evaluation | nul
   const { sums } = state;
   const steps = batchCount(images.rows.train.length, batch);
   const { spikes, count } = validation ?? sums;
-  const layers = phase === 'ann' ? [] : layerActivity(hidden, spikes, count);
+  const layers = phase !== 'snn' ? [] : layerActivity(hidden, spikes, count);
   const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
   return {
     event: 'epoch',

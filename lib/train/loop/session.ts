@@ -18,6 +18,7 @@ import {
   afterSteps,
   atStart,
   initialState,
+  isPhase,
   next,
   type BestEpoch,
   type Stage,
@@ -215,6 +216,13 @@ export class Session {
     if (best !== null) await this.network.load(this.folder.checkpoint(best.file));
   }
 
+  /** Loads the best ANN: that with binary activations if there is one. Returns its phase, or null if none was trained. */
+  async loadBestAnn(): Promise<'ann' | 'binary' | null> {
+    const phase = (['binary', 'ann'] as const).find((candidate) => this.#state.best[candidate] !== null) ?? null;
+    if (phase !== null) await this.loadBest(phase);
+    return phase;
+  }
+
   /** Writes the last checkpoint. */
   async save(): Promise<void> {
     await this.folder.assertHeld();
@@ -227,7 +235,7 @@ export class Session {
    * on resume, so that theirs is the checkpoint they began with.
    */
   async saveInterrupted(): Promise<void> {
-    if (this.#state.stage === 'ann' || this.#state.stage === 'snn') await this.save();
+    if (isPhase(this.#state.stage)) await this.save();
   }
 
   /** Wall seconds of the run so far, those before its resumptions included. */

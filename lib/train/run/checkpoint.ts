@@ -17,7 +17,7 @@ const best = objectOf({
 }).nullable();
 const stateSchema = objectOf({
   format: z.literal(1, { error: '1' }),
-  stage: oneOf(['ann', 'convert', 'snn', 'finish']),
+  stage: oneOf(['ann', 'binary', 'convert', 'snn', 'finish']),
   epoch: count,
   step: count,
   sums: objectOf({
@@ -27,7 +27,8 @@ const stateSchema = objectOf({
     spikes: listOf(notNegative, 'a list of numbers'),
     seconds: notNegative,
   }),
-  best: objectOf({ ann: best, snn: best }),
+  // Runs of older versions know no binary phase.
+  best: objectOf({ ann: best, binary: best.default(null), snn: best }),
   metricsBytes: count,
   seconds: notNegative,
   annTestAccuracy: accuracy,

@@ -13,6 +13,7 @@
 #include <functional>
 #include <vector>
 
+#include "core/backend/binary_tasks.h"
 #include "core/backend/dense_tasks.h"
 #include "core/backend/input_tasks.h"
 #include "core/backend/norm_tasks.h"
@@ -122,6 +123,8 @@ class Backend {
   virtual KernelChoice execute(const NormStatisticsTask& task) = 0;
   virtual KernelChoice execute(const NormForwardTask& task) = 0;
   virtual KernelChoice execute(const NormBackwardTask& task) = 0;
+  virtual KernelChoice execute(const BinaryForwardTask& task) = 0;
+  virtual KernelChoice execute(const BinaryBackwardTask& task) = 0;
   virtual KernelChoice execute(const RunningStatisticsTask& task) = 0;
   virtual KernelChoice execute(const FoldNormTask& task) = 0;
   virtual KernelChoice execute(const FoldNormBackwardTask& task) = 0;

@@ -45,18 +45,18 @@ void update_running_statistics(NetworkState& net, int64_t images) {
                                              .result = net.result.data()});
 }
 
-void norm_forward(NetworkState& net, size_t stage, int n) {
+void norm_forward(NetworkState& net, size_t stage, float* out, bool relu, int n) {
   const StageBuffers& b = net.stages[stage];
   net.backend->run(NormStatisticsTask{.moments = b.moments.data(),
                                       .sums = b.norm_sums.data(),
                                       .weighted = b.weighted.data(),
                                       .n = n,
                                       .shape = net.plan.stages[stage]});
-  net.backend->run(NormForwardTask{.out = b.activation.data(),
+  net.backend->run(NormForwardTask{.out = out,
                                    .weighted = b.weighted.data(),
                                    .moments = b.moments.data(),
                                    .affine = net.parameters.norm()[stage].affine,
-                                   .relu = true,
+                                   .relu = relu,
                                    .n = n,
                                    .shape = net.plan.stages[stage]});
 }

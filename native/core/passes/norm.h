@@ -27,9 +27,9 @@ void pack_weights(NetworkState& net);
 void end_norm_gradients(NetworkState& net);
 void update_running_statistics(NetworkState& net, int64_t images);
 
-// ---- a stage of a pass over groups: its activation from `weighted`, and the gradient at `weighted` in the place of
-// that at the normalised input.
-void norm_forward(NetworkState& net, size_t stage, int n);
+// ---- a stage of a pass over groups: the normalised input or its ReLU from `weighted`, and the gradient at `weighted` in
+// the place of that at the normalised input.
+void norm_forward(NetworkState& net, size_t stage, float* out, bool relu, int n);
 void norm_backward(NetworkState& net, size_t stage, float* d_out, int n);
 
 }  // namespace onespike

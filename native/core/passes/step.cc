@@ -24,7 +24,7 @@ struct StepKind {
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
-    return (((uint64_t(batch.count) * 8 + update) * 2 + (mode == Mode::kSnn)) * 2 + backward) * 2 +
+    return (((uint64_t(batch.count) * 8 + update) * 3 + uint64_t(mode)) * 2 + backward) * 2 +
            (batch.labels != nullptr);
   }
 };
@@ -91,7 +91,7 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   net.parameters.zero_gradients();
   for (size_t i = 1; i < stages.size(); ++i)
     backend.run(
-        PackBackwardTask{net.stages[i].backward.data(), net.weight(i), kind.mode == Mode::kAnn, stages[i]});
+        PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_ann(kind.mode), stages[i]});
 }
 
 Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
@@ -150,7 +150,7 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
     if (!finite(p.weight, stages[i].weights()) || !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
       return stages[i].layer;
   }
-  for (size_t i = 0; kind.mode == Mode::kAnn && i < stages.size(); ++i)
+  for (size_t i = 0; is_ann(kind.mode) && i < stages.size(); ++i)
     if (!finite(net.stages[i].activation.data(), stages[i].out_size())) return stages[i].layer;
   for (size_t i = stages.size(); kind.backward && i-- > 0;)
     if (!finite(net.parameters[i].d_weight, stages[i].weights()) || !finite(net.parameters[i].d_neuron, 2))
@@ -165,7 +165,7 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
   for (const OptimizerOptions& o : group.updates)
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
   if (status.ok())
-    status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward) : prepare_ann(net, group.largest, backward);
+    status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward) : prepare_ann(net, mode, group.largest, backward);
   if (status.ok()) status = net.logits.ensure(group.largest * net.plan.classes());
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
   if (status.ok()) status = net.results.ensure(steps);

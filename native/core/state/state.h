@@ -26,6 +26,7 @@ struct StageBuffers {
         activation(b),
         weighted(b),
         moments(b),
+        decided(b),
         norm_sums(b),
         folded_weight(b),
         folded_bias(b),
@@ -41,6 +42,7 @@ struct StageBuffers {
   Buffer<float> packed;      // (n, padded map) dense input
   Buffer<float> activation;  // (n, out map) dense output; after ReLU and before dropout
   Buffer<float> weighted;    // (n, out map) dense output before normalisation by a group's statistics
+  Buffer<float> decided;     // (n, out map) input of the binary activation
   Buffer<float> moments;     // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
   Buffer<float> norm_sums;   // (2, out_cs) means and unbiased variances, over the groups of the step
   Buffer<float> folded_weight;  // of a stage whose running statistics are folded
@@ -93,6 +95,7 @@ struct NetworkState {
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
+  bool binary = false;  // the ANN at work has binary activations, not ReLU
   int steps;  // that a forward pass computes: T, or fewer where inference may end early
   std::vector<double>
       decisions;        // images that ended early, by the step of their decision; the last entry counts the others

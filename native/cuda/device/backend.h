@@ -89,6 +89,8 @@ class CudaBackend final : public Backend {
   KernelChoice execute(const NormStatisticsTask& task) override;
   KernelChoice execute(const NormForwardTask& task) override;
   KernelChoice execute(const NormBackwardTask& task) override;
+  KernelChoice execute(const BinaryForwardTask& task) override;
+  KernelChoice execute(const BinaryBackwardTask& task) override;
   KernelChoice execute(const RunningStatisticsTask& task) override;
   KernelChoice execute(const FoldNormTask& task) override;
   KernelChoice execute(const FoldNormBackwardTask& task) override;

@@ -118,7 +118,7 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
     if (layer.norm) normalise(spec, p, shapes[l + 1], batch.count, options.groups, y, trace);
     if (layer.type == LayerType::kAvgPool) {
       x = y;
-    } else if (mode == Mode::kAnn) {
+    } else if (is_ann(mode)) {
       trace.potential = y;
       if (layer.output) {
         out.logits = y;
@@ -127,7 +127,8 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
         for (double v : y) magnitude += std::fabs(v) / double(count);
         for (double& v : y) {
           if (v != 0.0) out.margin = std::min(out.margin, std::fabs(v) / magnitude);
-          v = std::max(v, 0.0);
+          if (mode == Mode::kAnn) v = std::max(v, 0.0);
+          else v = activate(p, v, out.margin);
         }
         x = y;
       }
@@ -181,8 +182,10 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
     if (size_t(l) < options.dropout.size() && !options.dropout[l].empty())
       for (size_t i = 0; i < dx.size(); ++i) dx[i] *= options.dropout[l][i % count];
     Values dy = dx;  // at the weighted input
-    if (mode == Mode::kAnn && layer.output) {
+    if (is_ann(mode) && layer.output) {
       dy = d_logits;
+    } else if (mode == Mode::kBinary && layer.type != LayerType::kAvgPool) {
+      dy = activate_backward(p, at.potential, dx, gradient[l], terms[l]);
     } else if (mode == Mode::kAnn && layer.type != LayerType::kAvgPool) {
       for (int64_t j = 0; j < count; ++j) dy[j] = at.potential[j] > 0.0 ? dx[j] : 0.0;
     } else if (layer.type != LayerType::kAvgPool) {

@@ -65,7 +65,7 @@ struct Forward {
   double loss = 0.0;               // NaN without labels
   int64_t correct = 0;
   // Distance of the nearest decision to a tie, relative to the threshold: |z| of every neuron that could still fire,
-  // | |z| - kappa | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's mean
+  // | |z| - kappa | under the rectangular surrogate; in the modes of the ANN |input of the activation| relative to the layer's mean
   // magnitude.
   double margin = 0.0;
 };
@@ -93,6 +93,12 @@ struct Options {
   // The ANN in training: statistics of groups of images, not the running ones.
   bool groups = false;
 };
+
+// The binary activation of an ANN, and the gradient at its input; thresholds as integrate_backward. `margin` becomes the
+// distance of x to V, 0 and 2 V if that is less.
+double activate(const LayerParameters& p, double x, double& margin);
+Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, LayerParameters& gradient,
+                         LayerParameters& magnitude);
 
 // Images [begin, end) whose statistics normalise them together.
 struct NormGroup {

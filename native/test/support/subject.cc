@@ -42,6 +42,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_surrogate_tests(suite);
   add_parity_cases(suite);
   add_norm_cases(suite);
+  add_binary_cases(suite);
   add_optimizer_tests(suite);
   add_calibration_tests(suite);
   add_determinism_tests(suite);

@@ -1,4 +1,5 @@
-// The oracle's batch normalisation: two passes over the numbers of a channel, and the derivative of each of them.
+// The oracle's batch normalisation, two passes over the numbers of a channel and the derivative of each of them, and its
+// binary activation.
 #include <algorithm>
 #include <cmath>
 
@@ -73,6 +74,27 @@ void normalise_backward(const NetworkSpec& spec, const LayerParameters& p, const
         d[at] = p.norm_weight[c] * trace.inverse[at] * (d[at] - through_mean - trace.standard[at] * through_variance);
       });
     }
+}
+
+double activate(const LayerParameters& p, double x, double& margin) {
+  const double theta = 2.0 * p.threshold;
+  for (double border : {0.0, p.threshold, theta}) margin = std::min(margin, std::fabs(x - border));
+  return x > p.threshold ? theta : 0.0;
+}
+
+// h = theta * q(y), y = clip(x / theta, 0, 1): straight through, dq/dy = 1.
+Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, LayerParameters& gradient,
+                         LayerParameters& magnitude) {
+  const double theta = 2.0 * p.threshold;
+  Values d_x(d.size(), 0.0);
+  for (size_t i = 0; i < d.size(); ++i) {
+    const bool inside = x[i] >= 0.0 && x[i] <= theta;
+    const double q = x[i] > p.threshold ? 1.0 : 0.0, d_theta = q + (inside ? -x[i] / theta : 0.0);
+    d_x[i] = inside ? d[i] : 0.0;
+    gradient.threshold += 2.0 * d[i] * d_theta;
+    magnitude.threshold += std::fabs(2.0 * d[i] * d_theta);
+  }
+  return d_x;
 }
 
 }  // namespace onespike::oracle
