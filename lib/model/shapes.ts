@@ -81,7 +81,9 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       fanIn,
       macs,
       neurons: spiking ? out[0] * out[1] * out[2] : 0,
-      parameters: spiking ? weights + (layer.bias ? layer.out : 0) + (layer.norm === 'batch' ? 2 * layer.out : 0) + 2 : 0,
+      parameters: spiking
+        ? weights + (layer.bias ? layer.out : 0) + (layer.norm === 'batch' ? 2 * layer.out : 0) + 2
+        : 0,
     };
     input = [...out];
     return shape;
@@ -124,7 +126,8 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
     const weight =
       layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
     const bias = layer.bias ? [{ name: `${name}.bias`, shape: [layer.out] }] : [];
-    const norm = layer.norm === 'batch' ? NORM_TENSORS.map((of) => ({ name: `${name}.${of}`, shape: [layer.out] })) : [];
+    const norm =
+      layer.norm === 'batch' ? NORM_TENSORS.map((of) => ({ name: `${name}.${of}`, shape: [layer.out] })) : [];
     return [
       { name: `${name}.weight`, shape: weight },
       ...bias,

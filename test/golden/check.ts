@@ -42,6 +42,9 @@ interface Tolerances {
 const EXACT: Tolerances = { forward: 1e-4, gradient: 1e-4, neurons: null };
 const ROUNDED: Tolerances = { forward: 1e-4, gradient: 1e-2, neurons: 5e-2 };
 const ROUNDED_DENSE: Tolerances = { ...ROUNDED, forward: 1e-2 };
+// Statistics of a few images amplify rounding: weights of the case `norm`, groups of 4, that are off by up to 2^-9 change the
+// gradients in fp32 by up to 6 % of their norm, and bf16 by 4 to 7 %.
+const ROUNDED_NORM: Tolerances = { ...ROUNDED_DENSE, gradient: 1.2e-1 };
 
 /** Values by their names in a golden file. */
 type Values = Map<string, ArrayLike<number>>;
@@ -201,7 +204,7 @@ export async function checkRelu(type: NetworkClass, golden: Golden, on: On): Pro
 
 /** Loss and gradients of a case with batch normalisation as an ANN in training. Throws what is off. */
 export async function checkNormalised(type: NetworkClass, golden: Golden, on: On): Promise<void> {
-  await check(type, golden, on, groupValues, /^(loss|grad\..*)$/, ROUNDED_DENSE);
+  await check(type, golden, on, groupValues, /^(loss|grad\..*)$/, ROUNDED_NORM);
 }
 
 /**

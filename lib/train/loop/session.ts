@@ -2,7 +2,13 @@
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';
-import { Network, type NetworkOptions, type StepStats, type TrainStep, type TrainStepsOptions } from '../../model/network';
+import {
+  Network,
+  type NetworkOptions,
+  type StepStats,
+  type TrainStep,
+  type TrainStepsOptions,
+} from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
 import type { NetworkParameters } from '../../model/fold';
 import type { TrainConfig } from '../config/config';

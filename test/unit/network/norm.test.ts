@@ -39,7 +39,10 @@ test.each<[string, object, string]>([
   ['an unknown kind', { norm: 'layer' }, "one of 'none', 'batch' for layers[0].norm"],
   ['no text', { norm: true }, 'layers[0].norm'],
 ])('refuses %s', (_, layer, text) => {
-  const layers = [{ type: 'conv', out: 3, ...layer }, { type: 'linear', out: 2, output: true }];
+  const layers = [
+    { type: 'conv', out: 3, ...layer },
+    { type: 'linear', out: 2, output: true },
+  ];
   return expect(Network.create({ ...description, layers } as never, { backend: 'cpu' })).rejects.toMatchObject({
     code: 'ERR_ARG',
     message: expect.stringContaining(text),
