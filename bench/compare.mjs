@@ -9,7 +9,16 @@ import { networkOfRun, OnnxModels } from './compare/models.mjs';
 import { commandOf, hasOnnxRuntime, programName } from './compare/programs.mjs';
 import { rowsOf } from './compare/rows.mjs';
 import { judge } from './compare/targets.mjs';
+import { messageOf } from '../scripts/lib.mjs';
 
+/**
+ * @typedef {import('./compare/cases.mjs').Timing} Timing
+ * @typedef {import('./compare/flags.mjs').Options} Options
+ * @typedef {import('./compare/rows.mjs').Result} Result
+ * @typedef {ReturnType<typeof machineOf>} Machine
+ */
+
+/** @param {string} line */
 const say = (line) => process.stderr.write(`${line}\n`);
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'])
@@ -18,8 +27,16 @@ for (const signal of ['SIGINT', 'SIGTERM'])
     stopChild();
   });
 
-/** Map from the key of a timing to what its program said in every round. Odd rounds run backwards, so that no program always comes first. */
+/**
+ * What the program of every timing said in every round, by the key of the timing. Odd rounds run backwards, so that no program
+ * always comes first.
+ *
+ * @param {Timing[]} timings
+ * @param {Options} options
+ * @param {OnnxModels} models
+ */
 async function measure(timings, options, models) {
+  /** @type {Map<string, Result[]>} */
   const results = new Map(timings.map((timing) => [keyOf(timing), []]));
   const started = performance.now();
   const all = options.rounds * timings.length;
@@ -38,18 +55,24 @@ async function measure(timings, options, models) {
         throw new Error(
           `Expected a positive imagesPerSecond from ${programName(timing, options)} but received ${result.imagesPerSecond}`,
         );
-      results.get(keyOf(timing)).push(result);
+      results.get(keyOf(timing))?.push(result);
       if (interrupted) return results;
     }
   }
   return results;
 }
 
-/** Where and with what it was measured. */
+/**
+ * Where and with what it was measured.
+ *
+ * @param {ReadonlyMap<string, Result[]>} results
+ */
 function machineOf(results) {
   const every = [...results.values()].flat();
+  /** @param {string} key */
   const first = (key) => every.map((result) => result[key]).find((value) => value !== undefined) ?? null;
   // What interpreter and libraries hold without any network.
+  /** @type {(library: string) => number | null} */
   const runtime = (library) => every.find((result) => library in result)?.runtimeRss ?? null;
   const versions = {
     onespike: first('version'),
@@ -67,6 +90,11 @@ function machineOf(results) {
   };
 }
 
+/**
+ * @param {readonly import('./compare/rows.mjs').Row[]} rows
+ * @param {Machine} machine
+ * @param {Options} options
+ */
 function report(rows, machine, options) {
   const judged = options.targets ? judge(rows, options.models) : [];
   const text = [
@@ -110,12 +138,12 @@ async function main() {
   }
 }
 
-await main().catch((error) => {
+await main().catch((/** @type {unknown} */ error) => {
   if (interrupted) return;
   say(
     error instanceof UsageError
       ? `error ${error.message}\nhint  see npm run bench:compare -- --help`
-      : `error ${error.message}`,
+      : `error ${messageOf(error)}`,
   );
   process.exitCode = error instanceof UsageError ? 2 : 1;
 });

@@ -17,7 +17,11 @@ Images are random 3x32x32 bytes in native memory. They are prepared for a networ
 counted in: the rate is a lower bound.`;
 const values = readArguments(usage, { models: 'vgg6,vgg9', batch: '64', threads: '2', iterations: '5', prefix: '' });
 
-/** Images per second that one thread crops, flips and encodes. */
+/**
+ * Images per second that one thread crops, flips and encodes.
+ *
+ * @param {number} batch
+ */
 async function preparation(batch) {
   const shape = /** @type {[number, number, number]} */ ([3, 32, 32]);
   const count = 5000;

@@ -43,6 +43,11 @@ const still = {
 };
 const commandLine = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'lib', 'cli', 'main.js');
 
+/**
+ * The events of a command.
+ *
+ * @param {string[]} given
+ */
 function onespike(...given) {
   const [command, ...args] = [
     ...values.prefix.split(' ').filter(Boolean),
@@ -57,8 +62,16 @@ function onespike(...given) {
   return jsonLines(command, args, process.env);
 }
 
-/** A run of `epochs` epochs per phase; `settings` are further keys of its configuration. */
+/**
+ * A run of `epochs` epochs per phase; `settings` are further keys of its configuration.
+ *
+ * @param {string} model
+ * @param {string} out
+ * @param {number} epochs
+ * @param {Record<string, unknown>} settings
+ */
 function train(model, out, epochs, settings) {
+  /** @param {Record<string, unknown>} keys */
   const both = (keys) =>
     ['ann', 'snn'].flatMap((phase) => Object.entries(keys).map(([key, value]) => [`${phase}.${key}`, value]));
   const config = {
@@ -119,8 +132,9 @@ await main(async () => {
           String(Math.max(1, Math.floor(Number(values.images) / Number(values.batch)))),
         ];
         for (const { mode, bench } of rates) {
-          const [timing] = await onespike('bench', '--run', base, '--mode', mode, ...steps);
-          bench.push(timing.imagesPerSecond);
+          // Warnings about the images, if there are any, come first.
+          const timing = (await onespike('bench', '--run', base, '--mode', mode, ...steps)).at(-1);
+          bench.push(timing?.imagesPerSecond);
         }
       }
       for (const { phase, train: epochs, bench } of rates) {

@@ -4,18 +4,28 @@ import { model } from './onnx.mjs';
 /**
  * The model of a resolved description for batches of `batch` images. `parameters` as `network.parameters()` gives them.
  * Input `image` (N, C, H, W): normalised pixels, (p / 255 - mean) / std. Output `logits` (N, K).
+ *
+ * @param {import('../dist/index.mjs').ResolvedNetwork} description
+ * @param {Map<string, import('../dist/index.mjs').FloatTensor>} parameters
+ * @param {number} batch
  */
 export function annModel(description, parameters, batch) {
+  /** @type {import('./onnx.mjs').Node[]} */
   const nodes = [];
+  /** @type {import('./onnx.mjs').Weights[]} */
   const weights = [];
   let flat = false;
   let last = 'image';
+  /** @type {(op: string, output: string, inputs?: string[], attributes?: import('./onnx.mjs').Attributes) => void} */
   const add = (op, output, inputs = [], attributes = {}) => {
     nodes.push({ op, output, inputs: [last, ...inputs], attributes });
     last = output;
   };
+  /** @type {(name: string, shape?: readonly number[]) => string} */
   const parameter = (name, shape) => {
-    weights.push({ name, shape, data: parameters.get(name).data });
+    const tensor = parameters.get(name);
+    if (tensor === undefined) throw new Error(`Expected the parameter ${name} but received none`);
+    weights.push({ name, shape: shape ?? tensor.shape, data: tensor.data });
     return name;
   };
   for (const [index, layer] of description.layers.entries()) {
@@ -30,7 +40,7 @@ export function annModel(description, parameters, batch) {
     const linear = layer.type === 'linear';
     if (linear && !flat) add('Flatten', `${name}.flat`, [], { axis: 1 });
     flat = linear;
-    const inputs = [parameter(`${name}.weight`, parameters.get(`${name}.weight`).shape)];
+    const inputs = [parameter(`${name}.weight`)];
     if (layer.bias) inputs.push(parameter(`${name}.bias`, [layer.out]));
     const output = layer.output ? 'logits' : name;
     if (linear) {
@@ -45,7 +55,7 @@ export function annModel(description, parameters, batch) {
     }
     if (!layer.output) add('Relu', `${name}.relu`);
   }
-  const classes = description.layers.at(-1).out;
+  const classes = description.layers.at(-1)?.out ?? 0;
   return model({
     name: description.name,
     nodes,
@@ -55,11 +65,16 @@ export function annModel(description, parameters, batch) {
   });
 }
 
-/** Normalised pixels of bytes (N, C, H, W), as the ANN sees them. */
+/**
+ * Normalised pixels of bytes (N, C, H, W), as the ANN sees them.
+ *
+ * @param {Uint8Array} pixels
+ * @param {Pick<import('../dist/index.mjs').ResolvedNetwork, 'input' | 'mean' | 'std'>} description
+ */
 export function normalise(pixels, { input: [channels, height, width], mean, std }) {
   const plane = height * width;
   return Float32Array.from(pixels, (byte, i) => {
     const channel = Math.floor(i / plane) % channels;
-    return (byte / 255 - mean[channel]) / std[channel];
+    return (byte / 255 - (mean[channel] ?? 0)) / (std[channel] ?? 1);
   });
 }

@@ -4,13 +4,25 @@
 // Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 import { closeSync, openSync, writeSync } from 'node:fs';
 
+/**
+ * @typedef {Uint8Array[]} Pieces
+ * @typedef {Record<string, number | number[]>} Attributes
+ * @typedef {{ op: string, inputs: readonly string[], output: string, attributes?: Attributes }} Node
+ * @typedef {{ name: string, shape: readonly number[] }} Value
+ * @typedef {Value & { data: Float32Array }} Weights
+ */
+
 const FLOAT = 1; // TensorProto.DataType
 const attributeTypes = { int: 2, ints: 7 }; // AttributeProto.AttributeType
 const opset = 13;
 // The oldest version of the format that this operator set belongs to.
 const irVersion = 7;
 
-/** A non-negative integer in groups of seven bits, the lowest first. */
+/**
+ * A non-negative integer in groups of seven bits, the lowest first.
+ *
+ * @param {number} value
+ */
 export function varint(value) {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new Error(`Expected a non-negative integer for a varint but received ${value}`);
@@ -20,13 +32,29 @@ export function varint(value) {
   return Uint8Array.from(bytes);
 }
 
+/** @param {Pieces} pieces */
 const size = (pieces) => pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+/** @type {(field: number, value: number) => Pieces} */
 const number = (field, value) => [varint(field * 8), varint(value)];
+/** @type {(field: number, pieces: Pieces) => Pieces} */
 const nested = (field, pieces) => [varint(field * 8 + 2), varint(size(pieces)), ...pieces];
+/** @type {(field: number, value: string) => Pieces} */
 const text = (field, value) => nested(field, [new TextEncoder().encode(value)]);
+/**
+ * @template T
+ * @param {number} field
+ * @param {readonly T[]} list
+ * @param {(field: number, entry: T) => Pieces} encode
+ * @returns {Pieces}
+ */
 const all = (field, list, encode) => list.flatMap((entry) => encode(field, entry));
 
-/** An attribute: an integer or a list of integers. */
+/**
+ * An attribute: an integer or a list of integers.
+ *
+ * @param {number} field
+ * @param {[string, number | number[]]} entry
+ */
 function attribute(field, [name, value]) {
   const list = Array.isArray(value);
   return nested(field, [
@@ -36,7 +64,12 @@ function attribute(field, [name, value]) {
   ]);
 }
 
-/** NodeProto of { op, inputs, output, attributes }; named after its output. */
+/**
+ * NodeProto, named after its output.
+ *
+ * @param {number} field
+ * @param {Node} node
+ */
 function node(field, { op, inputs, output, attributes = {} }) {
   return nested(field, [
     ...all(1, inputs, text),
@@ -47,7 +80,12 @@ function node(field, { op, inputs, output, attributes = {} }) {
   ]);
 }
 
-/** TensorProto of { name, shape, data: Float32Array }. Raw data is little-endian, as every machine that Node.js runs on. */
+/**
+ * TensorProto. Raw data is little-endian, as every machine that Node.js runs on.
+ *
+ * @param {number} field
+ * @param {Weights} weights
+ */
 function tensor(field, { name, shape, data }) {
   const count = shape.reduce((product, side) => product * side, 1);
   if (data.length !== count)
@@ -60,7 +98,12 @@ function tensor(field, { name, shape, data }) {
   ]);
 }
 
-/** ValueInfoProto of a float tensor { name, shape }. */
+/**
+ * ValueInfoProto of a float tensor.
+ *
+ * @param {number} field
+ * @param {Value} value
+ */
 function value(field, { name, shape }) {
   const dimensions = all(1, shape, (at, side) => nested(at, number(1, side)));
   const tensorType = [...number(1, FLOAT), ...nested(2, dimensions)];
@@ -68,8 +111,9 @@ function value(field, { name, shape }) {
 }
 
 /**
- * ModelProto of a graph { name, nodes, inputs, outputs, weights } as pieces: nodes as for `node`, in order of execution;
- * inputs and outputs { name, shape }; weights { name, shape, data: Float32Array }.
+ * ModelProto of a graph, as pieces; the nodes in order of execution.
+ *
+ * @param {{ name: string, nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Value[], weights: readonly Weights[] }} graph
  */
 export function model({ name, nodes, inputs, outputs, weights }) {
   const graph = [
@@ -87,7 +131,12 @@ export function model({ name, nodes, inputs, outputs, weights }) {
   ];
 }
 
-/** Writes the pieces of a message one after the other. */
+/**
+ * Writes the pieces of a message one after the other.
+ *
+ * @param {string} path
+ * @param {Pieces} pieces
+ */
 export function writePieces(path, pieces) {
   const file = openSync(path, 'w');
   try {

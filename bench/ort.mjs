@@ -23,12 +23,13 @@ const session = await InferenceSession.create(positionals[0], {
   graphOptimizationLevel: 'all',
 });
 const [{ name, shape }] = session.inputMetadata;
-const count = shape.reduce((product, side) => product * side, 1);
+const count = shape.reduce((/** @type {number} */ product, /** @type {number} */ side) => product * side, 1);
 const input = new Tensor(
   'float32',
   Float32Array.from({ length: count }, () => 3.5 * Math.random() - 1.75),
   shape,
 );
+/** @type {number[]} */
 const milliseconds = [];
 for (let step = -Number(values.warmup); step < Number(values.iterations); step++) {
   const started = performance.now();
@@ -36,7 +37,9 @@ for (let step = -Number(values.warmup); step < Number(values.iterations); step++
   if (step >= 0) milliseconds.push(performance.now() - started);
 }
 milliseconds.sort((a, b) => a - b);
-const middle = (milliseconds[(milliseconds.length - 1) >> 1] + milliseconds[milliseconds.length >> 1]) / 2;
+/** @param {number} index */
+const at = (index) => milliseconds[index] ?? Number.NaN;
+const middle = (at((milliseconds.length - 1) >> 1) + at(milliseconds.length >> 1)) / 2;
 const peakRss = 1024 * Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 console.log(
   JSON.stringify({
@@ -44,7 +47,7 @@ console.log(
     threads: Number(values.threads),
     onnxruntime: version,
     imagesPerSecond: (1000 * shape[0]) / middle,
-    best: (1000 * shape[0]) / milliseconds[0],
+    best: (1000 * shape[0]) / at(0),
     milliseconds: middle,
     peakRss,
   }),

@@ -122,6 +122,7 @@ export {
 // ---- files and errors
 export {
   readSafetensors,
+  toFloat32,
   writeSafetensors,
   type Safetensors,
   type Tensor,

@@ -8,7 +8,9 @@ import { filesBelow, inRoot, main, must } from './lib.mjs';
 
 const native = () => filesBelow('native').filter((file) => /\.(cc|h|cu|cuh)$/.test(file));
 
+/** @param {{ check: boolean }} options */
 export async function format({ check }) {
+  /** @type {(script: string, ...args: string[]) => Promise<string>} */
   const node = (script, ...args) => must(process.execPath, [inRoot('node_modules', script), ...args]);
   await node('clang-format-node/build/cli.js', ...(check ? ['--dry-run', '--Werror'] : ['-i']), ...native());
   await node('@biomejs/biome/bin/biome', 'check', ...(check ? [] : ['--write']), '--error-on-warnings', '.');

@@ -3,15 +3,15 @@
 # gpu-first-light.sh runs all parts in order of value within a number of minutes.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=scripts/gpu-steps.sh
-source "$here/gpu-steps.sh"
+# shellcheck source=scripts/gpu/steps.sh
+source "$here/gpu/steps.sh"
 
 usage() {
   cat <<'TEXT'
 scripts/gpu-check.sh --part NAME[,NAME...] [options]
 
 Needs nvcc 12 or newer, CMake 3.19, a C++20 compiler and Google Highway's headers (libhwy-dev, or --highway); some parts python3, with
-PyTorch for the comparison, or Node.js. A step that fails is reported and the rest goes on. Results are appended to DIR/results.jsonl as they
+PyTorch for the comparison, or Node.js. A step that fails is reported and the rest continues. Results are appended to DIR/results.jsonl as they
 come; DIR/report.md is made of it at the end.
 
   machine    GPU, driver, compiler; peaks of products and copies by PyTorch
@@ -84,8 +84,8 @@ deadline=$((SECONDS + seconds))
 [[ -n $dry ]] || mkdir -p "$out/logs"
 wanted() { [[ ,$part, = *",$1,"* ]]; }
 
-# shellcheck source=scripts/gpu-parts.sh
-source "$here/gpu-parts.sh"
+# shellcheck source=scripts/gpu/parts.sh
+source "$here/gpu/parts.sh"
 for name in machine build suite goldens steps opponent layers sanitizer bisect; do
   if wanted "$name"; then "part_$name"; fi
 done

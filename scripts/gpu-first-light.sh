@@ -77,8 +77,8 @@ recipe() {
   build=$(realpath -m "$(value build build-gpu)")
   node=$(value node "$([[ -x $pack/node ]] && echo "$pack/node" || echo node)")
   export ONESPIKE_PREBUILD=$build/addon
-  # shellcheck source=scripts/gpu-steps.sh
-  source "$here/gpu-steps.sh"
+  # shellcheck source=scripts/gpu/steps.sh
+  source "$here/gpu/steps.sh"
   deadline=$((SECONDS + seconds))
   dataset_folder=${data:-$out/data}
   if [[ -z $data && ( -n $dry || ! -f $dataset_folder/cifar-100-binary/train.bin ) ]]; then

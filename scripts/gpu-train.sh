@@ -10,7 +10,7 @@ scripts/gpu-train.sh --data DIR [options]
   --dataset NAME    cifar10 or cifar100 (default: cifar100)
   --preset NAME     vgg6, vgg9, vgg11 or vgg16 (default: vgg16)
   --out RUN         folder of the run; one that holds an unfinished run is resumed (default: runs/gpu-DATASET-PRESET)
-  --seconds N       interrupts after that time; the next call goes on from there (default: none)
+  --seconds N       interrupts after that time; the next call continues from there (default: none)
   --node NODE       Node.js 20 or newer (default: node)
   --command FILE    the compiled command line (default: dist/lib/cli/main.js, which is built first)
   --set KEY=VALUE   a key of the configuration; may be repeated
@@ -59,7 +59,7 @@ limit=()
 if [[ -f $out/run.json ]]; then run "${limit[@]}" "$node" "$command" resume "$out" $json
 else run "${limit[@]}" "$node" "$command" train "$preset" --dataset "$dataset" --data "$data" --backend cuda --out "$out" "${overrides[@]}" $json; fi
 code=$?
-if ((code == 130 || code == 124)); then echo "not finished: run this again to go on" >&2; exit 130; fi
+if ((code == 130 || code == 124)); then echo "not finished: run this again to continue" >&2; exit 130; fi
 ((code == 0)) || exit "$code"
 run "$node" "$command" eval "$out" --backend cuda $json
 run "$node" "$command" eval "$out" --backend cpu $json

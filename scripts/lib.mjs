@@ -8,7 +8,11 @@ import { fileURLToPath } from 'node:url';
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** A path inside the repository. */
+/**
+ * A path inside the repository.
+ *
+ * @param {string[]} parts
+ */
 export const inRoot = (...parts) => path.join(root, ...parts);
 
 /** A failure whose message is the whole story: shown without a stack. */
@@ -21,10 +25,18 @@ export class Failure extends Error {}
  */
 export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
 
-/** The code of an error of the operating system, if it is one. */
+/**
+ * The code of an error of the operating system, if it is one.
+ *
+ * @param {unknown} error
+ */
 const codeOf = (error) => /** @type {NodeJS.ErrnoException} */ (error).code;
 
-/** Progress goes to stderr: stdout belongs to the program (`npm start -- --json`). */
+/**
+ * Progress goes to stderr: stdout belongs to the program (`npm start -- --json`).
+ *
+ * @param {unknown} line
+ */
 export const say = (line) => process.stderr.write(`${line}\n`);
 
 /**
@@ -32,9 +44,11 @@ export const say = (line) => process.stderr.write(`${line}\n`);
  * output is kept for the error message, and `onLine` is called with each line as it comes. A command that cannot be
  * started answers code 127.
  *
+ * @typedef {{ show?: boolean, env?: Record<string, string | undefined>, cwd?: string, onLine?: (line: string) => void }} RunOptions
+ *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ show?: boolean, env?: Record<string, string | undefined>, cwd?: string, onLine?: (line: string) => void }} [options]
+ * @param {RunOptions} [options]
  * @returns {Promise<{ code: number, output: string }>}
  */
 export function run(command, args, { show = false, env = {}, cwd = root, onLine } = {}) {
@@ -64,20 +78,30 @@ export function run(command, args, { show = false, env = {}, cwd = root, onLine 
   });
 }
 
-/** Runs a command and throws a Failure with both ends of its output when it fails: compilers put the cause first. */
+/**
+ * Runs a command and throws a Failure with both ends of its output when it fails: compilers put the cause first.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {RunOptions} [options]
+ */
 export async function must(command, args, options = {}) {
   const { code, output } = await run(command, args, options);
   if (code !== 0) {
     const lines = output.trim().split('\n');
     if (lines.length > 80) lines.splice(40, lines.length - 60, '  ...');
-    throw new Failure(
-      `${lines.join('\n')}\nExpected "${[command, ...args].join(' ')}" to succeed but it exited with ${code}`,
-    );
+    const more = args.length > 20 ? ` ... (${args.length} arguments)` : '';
+    const called = [command, ...args.slice(0, 20)].join(' ') + more;
+    throw new Failure(`${lines.join('\n')}\nExpected "${called}" to succeed but it exited with ${code}`);
   }
   return output;
 }
 
-/** All files below `folder` (relative to the repository), sorted; empty when there is none. */
+/**
+ * All files below `folder` (relative to the repository), sorted; empty when there is none.
+ *
+ * @param {string} folder
+ */
 export function filesBelow(folder) {
   const entries = fs.existsSync(inRoot(folder))
     ? fs.readdirSync(inRoot(folder), { recursive: true, withFileTypes: true })
@@ -88,14 +112,23 @@ export function filesBelow(folder) {
     .sort();
 }
 
-/** Hash of the names and contents of files of the repository. Contents, not times: a fresh checkout is not a change. */
+/**
+ * Hash of the names and contents of files of the repository. Contents, not times: a fresh checkout is not a change.
+ *
+ * @param {readonly string[]} files
+ * @param {unknown[]} extra
+ */
 export function fingerprint(files, ...extra) {
   const hash = createHash('sha256').update(JSON.stringify(extra));
   for (const file of files) hash.update(`\0${file}\0`).update(fs.readFileSync(inRoot(file)));
   return hash.digest('hex');
 }
 
-/** The fingerprint that the last successful step left in `file`, or ''. */
+/**
+ * The fingerprint that the last successful step left in `file`, or ''.
+ *
+ * @param {string} file
+ */
 export const readStamp = (file) => (fs.existsSync(inRoot(file)) ? fs.readFileSync(inRoot(file), 'utf8') : '');
 
 export const nativeSources = () => [
@@ -118,7 +151,11 @@ export function cudaAsked() {
 /** Whether an NVIDIA driver is loaded: its device file, or that of a GPU that Windows shares with its Linux. */
 export const cudaDriver = () => ['/dev/nvidiactl', '/dev/dxg', '/dev/nvhost-gpu'].some((file) => fs.existsSync(file));
 
-/** What decides beside the sources how the CUDA backend is built: nvcc that came or went, and what to compile for. */
+/**
+ * What decides beside the sources how the CUDA backend is built: nvcc that came or went, and what to compile for.
+ *
+ * @param {string} otherwise the architectures where the environment names none
+ */
 export function cudaSettings(otherwise) {
   const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/local/cuda/bin'];
   const nvcc =
@@ -130,8 +167,9 @@ export function cudaSettings(otherwise) {
 
 /** What the prebuild was made from: its fingerprint stands in this file. */
 export const prebuildStamp = 'build-prebuild/.onespike';
+/** @param {ReturnType<typeof cudaSettings>} cuda */
 export const prebuildFingerprint = (cuda) =>
-  fingerprint([...nativeSources(), 'scripts/node-gyp-shim.sh', 'package-lock.json'], cuda);
+  fingerprint([...nativeSources(), 'scripts/package/node-gyp-shim.sh', 'package-lock.json'], cuda);
 
 /** How many compilers run at once; CMAKE_BUILD_PARALLEL_LEVEL overrides it. */
 export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(os.availableParallelism());
@@ -139,6 +177,10 @@ export const buildJobs = () => process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(
 /**
  * Runs `work` while holding a lock in the repository, so that two `npm test` do not build into one folder at once.
  * A lock whose owner has died is taken over.
+ *
+ * @template T
+ * @param {string} name
+ * @param {() => Promise<T>} work
  */
 export async function withLock(name, work) {
   const lock = path.join(
@@ -171,6 +213,7 @@ export async function withLock(name, work) {
   }
 }
 
+/** @param {string} lock */
 function ownerAlive(lock) {
   try {
     const owner = Number(fs.readFileSync(lock, 'utf8'));
@@ -183,7 +226,11 @@ function ownerAlive(lock) {
   }
 }
 
-/** Prints a Failure without its stack, anything else with it, and exits 1. */
+/**
+ * Prints a Failure without its stack, anything else with it, and exits 1.
+ *
+ * @param {() => Promise<unknown>} work
+ */
 export async function main(work) {
   try {
     await work();

@@ -28,6 +28,7 @@ import { writeEsmWrapper } from './esm-wrapper.mjs';
 
 const manifest = JSON.parse(fs.readFileSync(inRoot('package.json'), 'utf8'));
 
+/** @type {Record<string, () => Promise<void>>} */
 const steps = { packages, tools, typescript, native };
 
 /** Installs what package-lock.json names, when it has changed since the last time. */
@@ -45,6 +46,8 @@ async function packages() {
     // No dependency needs its install script, npm would only list them as awaiting approval, and onnxruntime-node's (of bench/) would
     // download CUDA libraries.
     const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+    // npm holds package.json's cpu against the checkout too, which builds where the package has no binary.
+    if (!manifest.cpu.includes(process.arch)) args.push('--force');
     const npm = process.env.npm_execpath;
     if (npm?.endsWith('.js')) await must(process.execPath, [npm, ...args]);
     else await must('npm', args);
@@ -78,9 +81,11 @@ async function tools() {
 }
 
 async function missingTools() {
+  /** @type {(command: string, ...args: string[]) => Promise<boolean>} */
   const works = async (command, ...args) => (await run(command, args)).code === 0;
   const headerFound = async () =>
     works('sh', '-c', 'echo "#include <hwy/highway.h>" | c++ -std=c++20 -E -x c++ - >/dev/null');
+  /** @type {string[]} */
   const missing = [];
   if (!(await works('c++', '--version'))) missing.push('g++');
   if (!(await works('cmake', '--version'))) missing.push('cmake');
@@ -124,6 +129,7 @@ const nativeStamp = 'build/.onespike';
 const forStart = process.argv.includes('--start');
 const cuda = cudaSettings('auto');
 const withCuda = cudaAsked() ?? !(forStart && !cudaDriver());
+/** @param {boolean} built with CUDA */
 const nativeFingerprint = (built) =>
   fingerprint(
     [...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'],
@@ -143,6 +149,7 @@ function buildProgress() {
   let shown = performance.now();
   const terminal = process.stderr.isTTY === true;
   return {
+    /** @param {string} text */
     line(text) {
       const step = /^\[\s*(\d+)(?:\/(\d+)|%)\] Building \w+ object .*?([\w.-]+)\.o\b/.exec(text);
       if (step === null || (!terminal && performance.now() - shown < 10_000)) return;
@@ -189,6 +196,10 @@ async function native() {
   });
 }
 
+/**
+ * @param {string} what
+ * @param {() => Promise<void>} work
+ */
 async function timed(what, work) {
   say(`onespike: ${what} ...`);
   const start = performance.now();
@@ -205,6 +216,6 @@ await main(async () => {
   }
   const wanted = names.length > 0 ? names : Object.keys(steps);
   await withLock('setup', async () => {
-    for (const name of wanted) await steps[name]();
+    for (const name of wanted) await steps[name]?.();
   });
 });

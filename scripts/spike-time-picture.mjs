@@ -9,6 +9,7 @@ import { crc32, deflateSync } from 'node:zlib';
 import { createRequire } from 'node:module';
 import { Failure, inRoot, main, say } from './lib.mjs';
 
+/** @type {typeof import('../dist/index.mjs')} */
 const { loadRun, Network } = createRequire(import.meta.url)(inRoot('dist/lib/index.js'));
 
 // Early is bright. The panels are dark on any page, the text is legible on light and dark ones.
@@ -21,16 +22,22 @@ const linearColumns = 16;
 const gap = 32;
 const top = 36;
 
-/** PNG of an image (3, side, side), as a data URI. */
+/**
+ * PNG of an image (3, side, side), as a data URI.
+ *
+ * @param {Uint8Array} pixels
+ * @param {number} side
+ */
 function png(pixels, side) {
   const rows = Buffer.alloc(side * (1 + 3 * side));
   for (let y = 0; y < side; y++)
     for (let x = 0; x < side; x++)
-      for (let c = 0; c < 3; c++) rows[y * (1 + 3 * side) + 1 + 3 * x + c] = pixels[(c * side + y) * side + x];
+      for (let c = 0; c < 3; c++) rows[y * (1 + 3 * side) + 1 + 3 * x + c] = pixels[(c * side + y) * side + x] ?? 0;
   const header = Buffer.alloc(13);
   header.writeUInt32BE(side, 0);
   header.writeUInt32BE(side, 4);
   header.set([8, 2, 0, 0, 0], 8);
+  /** @type {(name: string, data: Buffer) => Buffer} */
   const chunk = (name, data) => {
     const body = Buffer.concat([Buffer.from(name), data]);
     const frame = Buffer.alloc(8);
@@ -47,11 +54,21 @@ function png(pixels, side) {
   return `data:image/png;base64,${file.toString('base64')}`;
 }
 
-/** One map of spike times, `width` cells a row, drawn `size` pixels wide at (x, y). */
+/**
+ * One map of spike times, `width` cells a row, drawn `size` pixels wide at (x, y).
+ *
+ * @param {Uint8Array} times
+ * @param {number} width
+ * @param {number} x
+ * @param {number} y
+ * @param {number} size
+ * @param {readonly string[]} colours
+ */
 function drawMap(times, width, x, y, size, colours) {
   const cell = size / width;
   const height = (times.length / width) * cell;
   const paths = colours.map((colour, step) => {
+    /** @type {string[]} */
     const cells = [];
     times.forEach((time, i) => {
       if (time === step + 1) cells.push(`M${i % width} ${Math.floor(i / width)}h1v1h-1z`);
@@ -64,10 +81,18 @@ function drawMap(times, width, x, y, size, colours) {
   );
 }
 
-/** The channels whose maps tell most: the largest entropy over the spike times. */
+/**
+ * The channels whose maps tell most: the largest entropy over the spike times.
+ *
+ * @param {Uint8Array} times
+ * @param {number} channels
+ * @param {number} count
+ */
 function liveliest(times, channels, count) {
   const size = times.length / channels;
+  /** @param {number} channel */
   const entropy = (channel) => {
+    /** @type {Map<number, number>} */
     const shares = new Map();
     for (const time of times.subarray(channel * size, (channel + 1) * size))
       shares.set(time, (shares.get(time) ?? 0) + 1 / size);
@@ -77,7 +102,12 @@ function liveliest(times, channels, count) {
   return ranked.slice(0, count).sort((a, b) => a - b);
 }
 
-/** What the encoder sends after the analog step: spike times of a layer that repeats one channel of its input. */
+/**
+ * What the encoder sends after the analog step: spike times of a layer that repeats one channel of its input.
+ *
+ * @param {import('../dist/index.mjs').ResolvedNetwork} description
+ * @param {Uint8Array} pixels
+ */
 async function codedInput(description, pixels) {
   const [, height, width] = description.input;
   const network = await Network.create({
@@ -95,9 +125,27 @@ async function codedInput(description, pixels) {
   await network.setParameters({ 'layers.0.weight': new Float32Array([1]) });
   const { spikeTimes } = await network.forward(pixels, { trace: true });
   await network.dispose();
-  return spikeTimes.get('layers.0');
+  return timesOf(spikeTimes, 0);
 }
 
+/**
+ * The map of spike times of a layer in a trace.
+ *
+ * @param {import('../dist/index.mjs').SpikeTimes | undefined} spikeTimes
+ * @param {number} layer
+ */
+function timesOf(spikeTimes, layer) {
+  const times = spikeTimes?.get(layer);
+  if (times === undefined) throw new Failure(`Expected spike times of layer ${layer} but received none`);
+  return times;
+}
+
+/**
+ * @param {number} x
+ * @param {number} y
+ * @param {string} words
+ * @param {string} [options]
+ */
 function text(x, y, words, options = '') {
   return `<text x="${x}" y="${y}" ${options}>${words}</text>`;
 }
@@ -109,14 +157,18 @@ await main(async () => {
   const network = await run.network();
   const { test } = await run.dataset();
   const [channels, side] = test.shape;
+  /** @param {number | undefined} label */
+  const nameOf = (label) => test.classes[label ?? -1] ?? 'unknown';
   const image = channels * side * side;
   const pixels = test.pixels.slice(Number(index) * image, (Number(index) + 1) * image);
   const { spikeTimes, logits, predictions } = await network.forward(pixels, { trace: true });
   const { layers, timesteps } = network.description;
   const colours = stepColours.slice(0, timesteps);
 
+  /** @type {string[]} */
   const drawn = [];
   let x = 1;
+  /** @type {(title: string, caption: string, draw: (x: number) => string) => void} */
   const place = (title, caption, draw) => {
     if (x > 1) {
       const middle = top + panel / 2;
@@ -126,7 +178,7 @@ await main(async () => {
     x += panel + gap;
   };
 
-  place('image', `label: ${test.classes[test.labels[Number(index)]]}`, (at) => {
+  place('image', `label: ${nameOf(test.labels[Number(index)])}`, (at) => {
     const place = `x="${at}" y="${top}" width="${panel}" height="${panel}" style="image-rendering:pixelated"`;
     return `<image ${place} href="${png(pixels, side)}"/>`;
   });
@@ -136,9 +188,9 @@ await main(async () => {
 
   const hidden = network.layers.slice(0, -1);
   for (const { layer, neurons } of hidden.filter((_, i) => i < hidden.length - 1)) {
-    const times = spikeTimes.get(layer);
+    const times = timesOf(spikeTimes, layer);
     const fired = times.reduce((sum, time) => sum + (time > 0 ? 1 : 0), 0) / neurons;
-    const { type, out } = layers[layer];
+    const { type = 'conv', out = 1 } = layers[layer] ?? {};
     const caption = `${(100 * fired).toFixed(0)} % of ${neurons.toLocaleString('en')} fire`;
     if (type === 'linear') {
       const height = (panel * neurons) / linearColumns ** 2;
@@ -163,13 +215,13 @@ await main(async () => {
   const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
   const sum = powers.reduce((total, power) => total + power, 0);
   const best = powers.map((power, k) => ({ share: power / sum, k })).sort((a, b) => b.share - a.share);
-  place('answer', `predicted: ${test.classes[predictions[0]]}`, (at) =>
+  place('answer', `predicted: ${nameOf(predictions[0])}`, (at) =>
     best
       .slice(0, 3)
       .map(({ share, k }, i) => {
         const y = top + 8 + 42 * i;
         return (
-          text(at, y + 8, `${test.classes[k]}  ${(100 * share).toFixed(1)} %`, 'font-size="14"') +
+          text(at, y + 8, `${nameOf(k)}  ${(100 * share).toFixed(1)} %`, 'font-size="14"') +
           `<rect x="${at}" y="${y + 14}" width="${panel}" height="8" fill="${ink}" opacity="0.25"/>` +
           `<rect x="${at}" y="${y + 14}" width="${(panel * share).toFixed(1)}" height="8" fill="${stepColours[1]}"/>`
         );
@@ -195,5 +247,5 @@ await main(async () => {
     `<title>${title}</title>\n${[...drawn, ...legend].join('\n')}\n</svg>\n`;
   const file = inRoot('docs/spike-times.svg');
   fs.writeFileSync(file, svg);
-  say(`${path.relative(process.cwd(), file)}: ${svg.length} bytes, ${test.classes[predictions[0]]}`);
+  say(`${path.relative(process.cwd(), file)}: ${svg.length} bytes, ${nameOf(predictions[0])}`);
 });

@@ -5,6 +5,7 @@
 //   node scripts/test.mjs PATTERN...      jest alone, with these arguments
 //   node scripts/test.mjs types           the type checker alone
 //   node scripts/test.mjs native          the C++ tests alone
+//   node scripts/test.mjs docs            the API reference: fails where an exported symbol has no description; needs the registry
 //   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 import fs from 'node:fs';
 import os from 'node:os';
@@ -15,9 +16,14 @@ import { buildJobs, inRoot, main, messageOf, must, root, run, say, withLock } fr
 
 const nothing = { passed: 0, failed: 0, skipped: 0 };
 
-/** @param {Partial<typeof nothing>} counts */
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+/**
+ * @param {Counts} total
+ * @param {Partial<Counts>} counts
+ */
 function add(total, counts) {
-  for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
+  for (const key of /** @type {const} */ (['passed', 'failed', 'skipped'])) total[key] += counts[key] ?? 0;
 }
 
 /** Whether every source is formatted and without findings of the linter, as one test. */
@@ -47,6 +53,14 @@ async function types() {
   return total;
 }
 
+/** The API reference, built as one test. */
+async function docs() {
+  const { code, output } = await run(process.execPath, [inRoot('scripts/docs.mjs')]);
+  say(code === 0 ? 'PASS API reference' : `FAIL API reference\n${output.trimEnd()}`);
+  return { ...nothing, ...(code === 0 ? { passed: 1 } : { failed: 1 }) };
+}
+
+/** @param {readonly string[]} args */
 async function jest(args) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onespike-jest-'));
   try {
@@ -95,7 +109,12 @@ async function sanitize() {
   return runNative(inRoot('build-asan/native_tests'));
 }
 
-/** Shows what the runner prints, all but its closing line, and reads that. */
+/**
+ * Shows what the runner prints, all but its closing line, and reads that.
+ *
+ * @param {string} binary
+ * @returns {Promise<Counts>}
+ */
 function runNative(binary) {
   return new Promise((resolve) => {
     const child = spawn(binary, [], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -120,6 +139,7 @@ function runNative(binary) {
   });
 }
 
+/** @param {string} message */
 function crashed(message) {
   say(`FAIL ${message}`);
   return { ...nothing, failed: 1 };
@@ -127,16 +147,8 @@ function crashed(message) {
 
 await main(async () => {
   const args = process.argv.slice(2);
-  const parts =
-    args[0] === 'native'
-      ? [native]
-      : args[0] === 'types'
-        ? [types]
-        : args[0] === 'sanitize'
-          ? [sanitize]
-          : args.length > 0
-            ? [() => jest(args)]
-            : [form, types, () => jest([]), native];
+  const named = { native, types, docs, sanitize }[args[0] ?? ''];
+  const parts = named ? [named] : args.length > 0 ? [() => jest(args)] : [form, types, () => jest([]), native];
   const total = { ...nothing };
   for (const part of parts) {
     // One part that cannot even start must not hide what the others say.

@@ -17,7 +17,7 @@ function sources(): Map<string, string> {
   return files;
 }
 
-test('the arrows between the rooms point one way, every file is short and no folder is full', () => {
+test('the arrows between the modules point one way, every file is short and no folder is full', () => {
   const files = sources();
   expect(files.has('binding.ts') && files.has('lib/native/addon.ts') && files.has('native/core/network.h')).toBe(true);
   expect(violations(files)).toEqual([]);
@@ -48,7 +48,7 @@ describe('the check itself', () => {
       "import { open } from 'node:fs/promises';\nopen(path, 'r'); open(path, 'w');",
       'imports open of',
     ],
-    ['lib/extra/thing.ts', '', 'in no known room'],
+    ['lib/extra/thing.ts', '', 'in no known module'],
     ['native/ops/lif.h', '#include "core/status.h"', 'ops may not'],
     ['native/core/network.cc', '#include "cpu/update.h"', 'core may not'],
     ['native/core/network.cc', '#include "backend.h"', 'core may not'],
@@ -58,7 +58,7 @@ describe('the check itself', () => {
     ['native/core/network.cc', '  #include <napi.h>', 'only native/addon/support/napi_setup.h may'],
     ['native/addon/module.cc', '#include <napi.h>', 'only native/addon/support/napi_setup.h may'],
     ['native/cpu/events.cc', '#include <cuda_runtime.h>', 'only native/cuda/ may'],
-    ['native/extra/thing.cc', '', 'in no known room'],
+    ['native/extra/thing.cc', '', 'in no known module'],
     ['native/core/network.cc', 'if (bad) std::abort();', 'never ends the process'],
     [
       'native/cpu/forward/lif-inl.h',

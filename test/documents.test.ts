@@ -61,12 +61,15 @@ describe('the check itself', () => {
     [
       '[page](docs/MATHEMATICS.md#the-neuron), [here](#the-title), [far](https://example.org/x) `native/core`\n# The title',
     ],
+    ['[page](https://unpkg.com/onespike/docs/MATHEMATICS.md#the-neuron)'],
     [`\`\`\`\n${'x '.repeat(100)}\n\`\`\``],
     [`| ${'x '.repeat(100)} |`],
   ])('%j is a sound document', (text) => expect(document(text)).toEqual([]));
 
   test.each([
     ['[page](docs/MATHEMATIC.md)', 'does not exist'],
+    ['[page](https://unpkg.com/onespike/docs/MATHEMATIC.md)', 'does not exist'],
+    ['[page](https://unpkg.com/onespike/docs/MATHEMATICS.md#the-neurone)', 'no title'],
     ['[page](docs/MATHEMATICS.md#the-neurone)', 'no title'],
     ['`native/cores`', 'does not exist'],
     ['x '.repeat(61), '122 columns'],

@@ -8,18 +8,36 @@ let running = null;
 /** Ends the program that runs, if one does. */
 export const stopChild = () => running?.kill('SIGTERM');
 
-/** The object on the last line of stdout. Errors: what the program said, when it fails or says no JSON. */
+/**
+ * The object on the last line of stdout. Errors: what the program said, when it fails or says no JSON.
+ *
+ * @param {string | undefined} command
+ * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ */
 export async function lastJson(command, args, env) {
   const { lines, shown, stderr } = await output(command, args, env);
-  return parsed(lines.at(-1), shown, stderr);
+  return parsed(lines.at(-1) ?? '', shown, stderr);
 }
 
-/** The objects on all lines of stdout. Errors: as `lastJson`. */
+/**
+ * The objects on all lines of stdout. Errors: as `lastJson`.
+ *
+ * @param {string | undefined} command
+ * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ */
 export async function jsonLines(command, args, env) {
   const { lines, shown, stderr } = await output(command, args, env);
   return lines.map((line) => parsed(line, shown, stderr));
 }
 
+/**
+ * @param {string} line
+ * @param {string} shown
+ * @param {string} stderr
+ * @returns {Record<string, any>}
+ */
 function parsed(line, shown, stderr) {
   try {
     return JSON.parse(line);
@@ -28,7 +46,13 @@ function parsed(line, shown, stderr) {
   }
 }
 
-function output(command, args, env) {
+/**
+ * @param {string | undefined} command
+ * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<{ lines: string[], shown: string, stderr: string }>}
+ */
+function output(command = '', args, env) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     running = child;

@@ -58,14 +58,26 @@ const schema = {
 const vggs = ['vgg6', 'vgg9', 'vgg11', 'vgg16'];
 const outsiders = ['pytorch', 'onnxruntime'];
 
-/** The options of `args`, complete. Errors: UsageError. */
-export function parseFlags(args) {
-  let values;
+/**
+ * @typedef {ReturnType<typeof parseFlags>} Options
+ *
+ * @param {string[]} args
+ */
+function valuesOf(args) {
   try {
-    ({ values } = parseArgs({ args, options: schema }));
+    return parseArgs({ args, options: schema }).values;
   } catch (error) {
     throw new UsageError(messageOf(error));
   }
+}
+
+/**
+ * The options of `args`, complete. Errors: UsageError.
+ *
+ * @param {string[]} args
+ */
+export function parseFlags(args) {
+  const values = valuesOf(args);
   const { quick } = values;
   const options = {
     ...values,
@@ -97,6 +109,7 @@ export function parseFlags(args) {
   return options;
 }
 
+/** @param {{ python?: string | undefined, reference?: string | undefined }} options */
 function checkPyTorch({ python, reference }) {
   const how = 'or leave PyTorch out with --without pytorch';
   if (python === undefined)
@@ -114,8 +127,15 @@ function checkPyTorch({ python, reference }) {
     throw new UsageError(`Expected a file for --reference but there is none at ${reference}; ${how}`);
 }
 
+/** @param {string | undefined} given */
 const words = (given) => (given ?? '').trim().split(/\s+/).filter(Boolean);
 
+/**
+ * @param {string | undefined} given
+ * @param {string[]} otherwise
+ * @param {string} name
+ * @param {readonly string[]} choices
+ */
 function list(given, otherwise, name, choices) {
   if (given === undefined) return otherwise;
   const names = given.split(',').map((part) => part.trim());
@@ -125,6 +145,12 @@ function list(given, otherwise, name, choices) {
   return [...new Set(names)];
 }
 
+/**
+ * @param {string | undefined} given
+ * @param {number} otherwise
+ * @param {string} name
+ * @param {number} [least]
+ */
 function integer(given, otherwise, name, least = 1) {
   const value = given === undefined ? otherwise : Number(given);
   if (!Number.isSafeInteger(value) || value < least || given?.trim() === '')
@@ -132,6 +158,11 @@ function integer(given, otherwise, name, least = 1) {
   return value;
 }
 
+/**
+ * @param {string | undefined} given
+ * @param {number} otherwise
+ * @param {string} name
+ */
 function share(given, otherwise, name) {
   const value = given === undefined ? otherwise : Number(given);
   if (!(value > 0 && value <= 1) || given?.trim() === '')

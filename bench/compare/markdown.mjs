@@ -1,21 +1,46 @@
 // The table and the view of the targets as markdown.
 import { programName } from './programs.mjs';
 
+/**
+ * @typedef {import('./cases.mjs').Timing} Timing
+ * @typedef {import('./flags.mjs').Options} Options
+ * @typedef {import('./rows.mjs').Row} Row
+ * @typedef {import('./rows.mjs').Side} Side
+ * @typedef {Pick<Timing, 'batch' | 'timesteps' | 'activity' | 'threads'>} Usual
+ */
+
+/** @type {(value: number | null | undefined, digits?: number) => string} */
 const number = (value, digits = 3) =>
   value === null || value === undefined ? '–' : value >= 10 ** digits ? value.toFixed(0) : value.toPrecision(digits);
+/** @param {number | null | undefined} bytes */
 const megabytes = (bytes) => (bytes === null || bytes === undefined ? '–' : number(bytes / 1e6));
 
-function table(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => [...row[column]].length)));
-  const line = (row) => `| ${row.map((cell, i) => cell + ' '.repeat(widths[i] - [...cell].length)).join(' | ')} |`;
-  return [
-    line(rows[0]),
-    `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`,
-    ...rows.slice(1).map(line),
-  ].join('\n');
+/**
+ * @param {readonly string[]} head
+ * @param {readonly (readonly string[])[]} rows
+ */
+function table(head, rows) {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => [...(row[column] ?? '')].length)));
+  /** @param {readonly string[]} row */
+  const line = (row) => `| ${widths.map((width, i) => padded(row[i] ?? '', width)).join(' | ')} |`;
+  return [line(head), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.map(line)].join('\n');
 }
 
-/** What sets a timing apart from the usual ones. */
+/**
+ * A cell with blanks up to its width, counted in characters.
+ *
+ * @param {string} cell
+ * @param {number} width
+ */
+const padded = (cell, width) => cell + ' '.repeat(width - [...cell].length);
+
+/**
+ * What sets a timing apart from the usual ones.
+ *
+ * @param {Timing} timing
+ * @param {Usual} usual
+ */
 function particulars(timing, usual) {
   const { mode, batch, timesteps, activity, threads, precision, run } = timing;
   return [
@@ -32,16 +57,24 @@ function particulars(timing, usual) {
 }
 
 // Single images are a matter of latency.
+/** @param {Side | null} side */
 const speed = (side) =>
   side === null
     ? '–'
     : side.timing.batch === 1
       ? `${number(side.milliseconds)} ms`
       : `${number(side.imagesPerSecond)} img/s`;
+/** @param {Side | null} side */
 const memory = (side) => (side === null ? '–' : `${megabytes(side.peakRss)} / ${megabytes(side.workingSet)}`);
+/** @param {number | null | undefined} value */
 const share = (value) => (value === null || value === undefined ? '–' : value.toFixed(3));
 
-/** The table of all rows. */
+/**
+ * The table of all rows.
+ *
+ * @param {readonly Row[]} rows
+ * @param {Options} options
+ */
 export function tableOf(rows, options) {
   const usual = {
     batch: options.batch,
@@ -61,9 +94,9 @@ export function tableOf(rows, options) {
     'its peak / working set, MB',
     'working sets',
   ];
-  return table([
+  return table(
     head,
-    ...rows.map(({ model, ours, other, ratio, memory: sets }) => [
+    rows.map(({ model, ours, other, ratio, memory: sets }) => [
       model,
       particulars(ours.timing, usual),
       speed(ours),
@@ -79,10 +112,15 @@ export function tableOf(rows, options) {
       memory(other),
       number(sets),
     ]),
-  ]);
+  );
 }
 
-/** The machine and the terms of the measurement, as a paragraph. */
+/**
+ * The machine and the terms of the measurement, as a paragraph.
+ *
+ * @param {import('../compare.mjs').Machine} machine
+ * @param {Options} options
+ */
 export function terms(machine, options) {
   const { batch, timesteps, activity, threads, rounds, iterations, warmup } = options;
   const runtimes = Object.entries(machine.runtimeRss)
@@ -105,17 +143,22 @@ export function terms(machine, options) {
   );
 }
 
-/** The targets with what was measured. */
+/**
+ * The targets with what was measured.
+ *
+ * @param {readonly import('./targets.mjs').Judged[]} judged
+ */
 export function targetTable(judged) {
+  /** @param {boolean | null} reached */
   const verdict = (reached) => (reached === null ? 'not measured' : reached ? 'reached' : 'missed');
-  return table([
+  return table(
     ['network', 'target', 'wanted', 'measured', ''],
-    ...judged.map(({ model, what, wanted, atLeast, value, reached }) => [
+    judged.map(({ model, what, wanted, atLeast, value, reached }) => [
       model,
       what,
       `${atLeast ? '≥' : '≤'} ${wanted}`,
       number(value),
       verdict(reached),
     ]),
-  ]);
+  );
 }

@@ -6,21 +6,39 @@ import { annModel } from '../onnx-network.mjs';
 import { writePieces } from '../onnx.mjs';
 import { Network, resolveNetwork, vgg } from '../../dist/index.mjs';
 
-/** The description of a VGG network on 3x32x32 images with every default filled in. */
-export const resolvedVgg = (name) => resolveNetwork(vgg(name, { leak: 0.9 }));
+/**
+ * The description of a VGG network on 3x32x32 images with every default filled in.
+ *
+ * @param {string} name
+ */
+export const resolvedVgg = (name) =>
+  resolveNetwork(vgg(/** @type {import('../../dist/index.mjs').VggName} */ (name), { leak: 0.9 }));
 
-/** The resolved network of a run. */
+/**
+ * The resolved network of a run.
+ *
+ * @param {string} run
+ * @returns {import('../../dist/index.mjs').ResolvedNetwork}
+ */
 export const networkOfRun = (run) => JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')).network;
 
 /** ONNX files in a temporary folder, one per network and batch. `remove` ends them. */
 export class OnnxModels {
   #folder = mkdtempSync(join(tmpdir(), 'onespike-onnx-'));
 
+  /**
+   * @param {string} model
+   * @param {number} batch
+   */
   path(model, batch) {
     return join(this.#folder, `${model}-${batch}.onnx`);
   }
 
-  /** Writes the files that the timings of onnxruntime need. */
+  /**
+   * Writes the files that the timings of onnxruntime need.
+   *
+   * @param {readonly import('./cases.mjs').Timing[]} timings
+   */
   async write(timings) {
     const wanted = timings.filter(({ program }) => program === 'onnxruntime');
     for (const model of new Set(wanted.map((timing) => timing.model))) {

@@ -3,6 +3,13 @@ import { Failure } from '../../scripts/lib.mjs';
 import { keyOf } from './cases.mjs';
 
 /**
+ * @typedef {import('./cases.mjs').Timing} Timing
+ * @typedef {Record<string, any>} Result What a program says of one round.
+ * @typedef {ReturnType<typeof summary> & { timing: Timing }} Side
+ * @typedef {{ name: string, model: string, ours: Side, other: Side | null, ratio: number | null, memory: number | null }} Row
+ */
+
+/**
  * The middle value, or the mean of the two in the middle; null for none.
  *
  * @param {number[]} values
@@ -11,6 +18,7 @@ import { keyOf } from './cases.mjs';
 export function median(values) {
   if (values.length === 0) return null;
   const sorted = Float64Array.from(values).sort();
+  /** @param {number} index */
   const at = (index) => sorted[index] ?? Number.NaN;
   return (at((sorted.length - 1) >> 1) + at(sorted.length >> 1)) / 2;
 }
@@ -26,10 +34,17 @@ export function medianOf(values) {
   return middle;
 }
 
+/** @param {readonly number[]} values */
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Medians over the rounds of one timing. `needed`: bytes of parameters, gradients and momentum of its network. */
+/**
+ * Medians over the rounds of one timing. `needed`: bytes of parameters, gradients and momentum of its network.
+ *
+ * @param {readonly Result[]} rounds
+ * @param {Result | null} needed
+ */
 export function summary(rounds, needed) {
+  /** @param {(round: Result) => unknown} pick */
   const over = (pick) => median(rounds.map(pick).filter((value) => typeof value === 'number'));
   const rate = over((round) => round.imagesPerSecond);
   const peakRss = over((round) => round.peakRss);
@@ -54,14 +69,20 @@ export function summary(rounds, needed) {
   };
 }
 
+/** @type {(a: number | null, b: number | null) => number | null} */
 const ratio = (a, b) => (a === null || b === null ? null : a / b);
 
 /**
  * One row per comparison: { name, model, ours, other, ratio, memory }, `ratio` of the rates, `memory` of the working sets (ours
- * by the other's). `results`: Map from key to the list of rounds.
+ * by the other's). `results`: from the key of a timing to its rounds.
+ *
+ * @param {readonly import('./cases.mjs').Comparison[]} comparisons
+ * @param {ReadonlyMap<string, Result[]>} results
+ * @returns {Row[]}
  */
 export function rowsOf(comparisons, results) {
   return comparisons.map(({ name, model, ours, other }) => {
+    /** @param {Timing} timing */
     const rounds = (timing) => results.get(keyOf(timing)) ?? [];
     const needed = rounds(ours)[0] ?? null;
     const mine = { timing: ours, ...summary(rounds(ours), needed) };

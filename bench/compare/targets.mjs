@@ -3,7 +3,12 @@
 /**
  * The row of a comparison with a program ('onespike' for one with itself) in a mode of ours; undefined if it was not measured.
  *
- * @param {any[]} rows
+ * @typedef {import('./rows.mjs').Row} Row
+ * @typedef {(rows: readonly Row[]) => number | null} Reading
+ * @typedef {{ what: string, wanted: number, atLeast: boolean, read: Reading }} Target
+ * @typedef {Omit<Target, 'read'> & { model: string, value: number | null, reached: boolean | null }} Judged
+ *
+ * @param {readonly Row[]} rows
  * @param {{ name: string, program: string, model?: string, mode?: string }} wanted
  */
 function find(rows, wanted) {
@@ -17,15 +22,31 @@ function find(rows, wanted) {
   );
 }
 
+/** @param {Row | undefined} row */
 const rate = (row) => row?.ratio ?? null;
-const slower = (row) => (rate(row) === null ? null : 1 / row.ratio);
+/** @param {Row | undefined} row */
+const slower = (row) => {
+  const measured = rate(row);
+  return measured === null ? null : 1 / measured;
+};
+/** @param {Row | undefined} row */
+const memory = (row) => row?.memory ?? null;
 
-/** One target: what it is called, the least or the most that is wanted, and how it is read from the rows (null: not measured). */
+/**
+ * One target: what it is called, the least or the most that is wanted, and how it is read from the rows (null: not measured).
+ *
+ * @type {(what: string, wanted: number, read: Reading) => Target}
+ */
 const atLeast = (what, wanted, read) => ({ what, wanted, atLeast: true, read });
+/** @type {typeof atLeast} */
 const atMost = (what, wanted, read) => ({ what, wanted, atLeast: false, read });
 
+/** @param {string} model */
 function targetsOf(model) {
-  const row = (name, program, mode) => (rows) => find(rows, { name, model, program, mode });
+  /** @type {(name: string, program: string, mode?: string) => (rows: readonly Row[]) => Row | undefined} */
+  const row = (name, program, mode) => (rows) =>
+    find(rows, { name, model, program, ...(mode === undefined ? {} : { mode }) });
+  /** @type {(read: (rows: readonly Row[]) => Row | undefined, pick: (row: Row | undefined) => number | null) => Reading} */
   const of = (read, pick) => (rows) => pick(read(rows));
   const deep = model === 'vgg16';
   const list = [
@@ -34,28 +55,12 @@ function targetsOf(model) {
     atLeast('training / PyTorch', 5, of(row('train', 'pytorch'), rate)),
     atLeast('mixed training / PyTorch in fp32', 7, of(row('mixed', 'pytorch'), rate)),
     atLeast('ANN training / PyTorch', 1, of(row('ann-train', 'pytorch-ann'), rate)),
-    atMost(
-      'working set of inference / PyTorch',
-      1 / 8,
-      of(row('infer', 'pytorch'), (found) => found?.memory ?? null),
-    ),
-    atMost(
-      'working set of training / PyTorch',
-      1 / 8,
-      of(row('train', 'pytorch'), (found) => found?.memory ?? null),
-    ),
+    atMost('working set of inference / PyTorch', 1 / 8, of(row('infer', 'pytorch'), memory)),
+    atMost('working set of training / PyTorch', 1 / 8, of(row('train', 'pytorch'), memory)),
     atMost('time of 4 T steps / T, inference', 1.5, of(row('steps', 'onespike', 'infer'), slower)),
     atMost('time of 4 T steps / T, training', 2, of(row('steps', 'onespike', 'train'), slower)),
-    atMost(
-      'working set of 4 T steps / T, inference',
-      1.5,
-      of(row('steps', 'onespike', 'infer'), (found) => found?.memory ?? null),
-    ),
-    atMost(
-      'working set of 4 T steps / T, training',
-      1.5,
-      of(row('steps', 'onespike', 'train'), (found) => found?.memory ?? null),
-    ),
+    atMost('working set of 4 T steps / T, inference', 1.5, of(row('steps', 'onespike', 'infer'), memory)),
+    atMost('working set of 4 T steps / T, training', 1.5, of(row('steps', 'onespike', 'train'), memory)),
     atLeast('threads / 1 thread, inference', 1.9, of(row('threads', 'onespike', 'infer'), rate)),
     atLeast('threads / 1 thread, training', 1.9, of(row('threads', 'onespike', 'train'), rate)),
     atLeast('inference / PyTorch at half the activity, over that at the whole', 1.5, (rows) => {
@@ -69,7 +74,13 @@ function targetsOf(model) {
     : list;
 }
 
-/** { model, what, wanted, atLeast, value, reached } of every target; `reached` is null where it was not measured. */
+/**
+ * Every target with what was measured; `reached` is null where it was not.
+ *
+ * @param {readonly Row[]} rows
+ * @param {readonly string[]} models
+ * @returns {Judged[]}
+ */
 export function judge(rows, models) {
   const judged = models.flatMap((model) => targetsOf(model).map((target) => ({ model, ...target })));
   if (rows.some(({ name }) => name === 'run'))

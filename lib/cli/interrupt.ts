@@ -1,4 +1,4 @@
-/** What ends a command from outside: signals of people, schedulers and limits, and outputs that take no more. */
+/** What ends a command from outside: signals of people, schedulers and limits, and outputs that can no longer be written. */
 import { isOneSpikeError, OneSpikeError } from '../errors';
 import { ioError } from '../io/system-error';
 import type { Output } from './output';
@@ -6,7 +6,7 @@ import type { Output } from './output';
 /** Exit status of a command that was interrupted. */
 export const interruptedStatus = 130;
 
-// npm passes a Ctrl-C on to a program that has had it from the terminal already; a person takes longer for a second one.
+// npm forwards a Ctrl-C to a program that the terminal has signalled already; a person needs longer for a second one.
 const echoMilliseconds = 300;
 
 /** Signals of which a second one leaves at once. */

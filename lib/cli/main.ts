@@ -1,12 +1,14 @@
 #!/usr/bin/env node
-/** The `onespike` executable: nothing that happens to the process from outside ends it without a word. */
-import { interruptedStatus } from './interrupt';
-import { failureOf, watchOutputs } from './outputs';
-
-// Node.js would open its debugger; a command that saves listens as well, and then this one does nothing.
+/** The `onespike` executable: signals and outputs that fail end it with a message. */
+// The first thing of all: until someone listens, SIGUSR1 opens the debugger of Node.js. A command that saves listens as
+// well, and then this one does nothing.
 process.on('SIGUSR1', () => {
   if (process.listenerCount('SIGUSR1') === 1) process.exit(interruptedStatus);
 });
+
+import { interruptedStatus } from './interrupt';
+import { failureOf, watchOutputs } from './outputs';
+
 // With a listener a file that grows beyond `ulimit -f` is an error of the write (EFBIG), without one the end of the process.
 process.on('SIGXFSZ', () => undefined);
 watchOutputs();

@@ -8,12 +8,15 @@ export interface Streams {
 
 // Between two lines of progress where no terminal shows a live one.
 const progressMilliseconds = 5000;
+// A log file without a new line for longer than this looks as if the work had stopped.
+const silentMilliseconds = 60_000;
 
 export class Output {
   readonly paint: Paint;
   private live = false;
   private liveProgress = false;
   private lastProgress = -Infinity;
+  private lastLine = performance.now();
 
   constructor(
     readonly json: boolean,
@@ -22,7 +25,7 @@ export class Output {
     this.paint = paintFor(streams.stdout);
   }
 
-  /** True if a live line makes sense: a person watches. */
+  /** True if a live line makes sense, on a terminal. */
   get interactive(): boolean {
     return !this.json && this.streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
   }
@@ -41,6 +44,7 @@ export class Output {
   line(text = ''): void {
     if (this.json) return;
     this.clear();
+    this.lastLine = performance.now();
     this.streams.stdout.write(`${text}\n`);
   }
 
@@ -57,9 +61,15 @@ export class Output {
     this.note(`${this.paint('yellow', 'warning')}  ${warning.message}`);
   }
 
-  /** Replaces the live line; cut to the width of the terminal, so that it never wraps. */
+  /**
+   * Replaces the live line; cut to the width of the terminal, so that it never wraps. Where there is no live line, the text
+   * becomes a line of its own once a minute has passed without one.
+   */
   status(text: string): void {
-    if (!this.interactive) return;
+    if (!this.interactive) {
+      if (performance.now() - this.lastLine >= silentMilliseconds) this.line(text);
+      return;
+    }
     this.streams.stdout.write(`\r\x1b[2K${fitting(text, this.columns)}`);
     this.live = true;
   }

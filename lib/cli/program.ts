@@ -83,7 +83,7 @@ function report(error: unknown, args: readonly string[]): number {
     process.stdout.write(
       `${JSON.stringify({ event: 'error', code, message, ...(hint === undefined ? {} : { hint }) })}\n`,
     );
-  // On a full disk, say: whoever reads the other output learns of it.
+  // Where stderr cannot be written, on a full disk for example, the message goes to stdout.
   const stream = failureOf('stderr') === undefined ? process.stderr : process.stdout;
   const paint = paintFor(stream);
   const aborted = code === 'ERR_ABORTED';
@@ -94,7 +94,7 @@ function report(error: unknown, args: readonly string[]): number {
   return aborted ? exitStatus.interrupted : usage ? exitStatus.usage : exitStatus.failure;
 }
 
-/** What the operating system refused: its message says enough, where in the program it happened helps nobody. */
+/** What the operating system refused: its message says enough without a stack trace. */
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }

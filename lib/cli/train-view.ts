@@ -58,7 +58,7 @@ export class TrainView {
     ];
     const phase = `${paint('cyan', event.phase)} ${event.epoch}/${event.epochs}`;
     const share = event.step / event.steps;
-    // From rich to poor: the first that the terminal has room for.
+    // From long to short: the first one that fits the terminal.
     const lines = [
       [phase, activities[event.activity], bar(share, 16), ...numbers],
       [phase, bar(share, 6), ...numbers],

@@ -43,7 +43,7 @@ export const setOption = (description: string): Option =>
   new Option('--set <key=value>', description)
     .argParser((value: string, all: string[]) => [...all, value])
     .default([], 'nothing');
-/** For commands that look at the images of a run again. */
+/** For commands that load the images of a run again. */
 export const movedOption = (): Option =>
   new Option('--data <dir>', 'where the files of the data set are now (default: where the run found them)');
 export const precisionOption = (): Option =>

@@ -1,4 +1,4 @@
-// Data sets: images in memory, ready for training. This room knows no backend and no model.
+// Data sets: images in memory, ready for training. Nothing here depends on a backend or a model.
 import { fetchDataset } from './download/fetch';
 import { datasetInfo } from './info';
 import { loadDataset } from './load';
@@ -9,7 +9,7 @@ export type { DownloadProgress, DownloadRetry } from './download/download';
 export type { FetchedFile, FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
 export { datasetNames, sources, type DatasetName, type DataSource } from './sets';
-export { checkTakenOptions, loadDataset } from './load';
+export { checkDirectoryNamed, checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
 export { loadImage } from './pictures/image';

@@ -46,7 +46,7 @@ function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
   return given;
 }
 
-/** Errors: ERR_ARG for an option that would mean nothing to the set: whoever gives it means another one. */
+/** Errors: ERR_ARG for an option that has no meaning for the set, as if another set had been meant. */
 export function checkTakenOptions(name: DatasetName, options: LoadOptions, prefix = ''): void {
   const taken: readonly string[] = sources[name].options;
   const refused = (['directory', 'seed', 'size', 'testShare', 'skipUnreadable'] as const).find(
@@ -56,7 +56,16 @@ export function checkTakenOptions(name: DatasetName, options: LoadOptions, prefi
   const hint = refused === 'directory' ? '; name the data set that the files are, such as folder' : '';
   throw new OneSpikeError(
     'ERR_ARG',
-    `Expected no ${prefix}${refused} for the data set ${name}, which takes ${taken.join(', ')}, but received ${String(options[refused])}${hint}`,
+    `Expected no ${prefix}${refused} for the data set ${name}, whose options are ${taken.join(', ')}, but received ${String(options[refused])}${hint}`,
+  );
+}
+
+/** Errors: ERR_ARG for files of a user that neither a directory nor `$ONESPIKE_DATA` names. */
+export function checkDirectoryNamed(name: DatasetName, directory: string | undefined): void {
+  if (sources[name].kind !== 'own' || directory !== undefined || process.env.ONESPIKE_DATA) return;
+  throw new OneSpikeError(
+    'ERR_ARG',
+    `Expected a folder of pictures for the data set ${name} (directory, --data DIR) but received none`,
   );
 }
 
@@ -70,12 +79,7 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
   checkOneOf(name, 'the data set name', datasetNames);
   const checked = checkLoadOptions(name, options);
   throwIfAborted(checked.signal, `loading ${name}`);
-  if (sources[name].kind === 'own' && checked.directory === undefined && !process.env.ONESPIKE_DATA) {
-    throw new OneSpikeError(
-      'ERR_ARG',
-      'Expected a folder of pictures for directory (--data DIR) but received undefined',
-    );
-  }
+  checkDirectoryNamed(name, checked.directory);
   const directory = await directoryOf(name, checked.directory);
   try {
     const parts = await sources[name].load(directory, checked);

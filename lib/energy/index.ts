@@ -1,4 +1,4 @@
-// What other rooms and the package's users take from here.
+// What other modules and the package's users import from here.
 export { energyAccount } from './account';
 export type { EnergyAccount, EnergyOptions, EnergyPair, EnergyReport, MemoryTraffic } from './account';
 export { ARITHMETIC, EVENT_BYTES, MEMORY } from './constants';

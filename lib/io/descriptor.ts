@@ -1,4 +1,4 @@
-// What every writer of files is made of: all bytes written, bytes on disk, a name for the time before a file is whole.
+// What every writer of files needs: writing all bytes, flushing them to disk, and names of unfinished files.
 import { randomBytes } from 'node:crypto';
 import { fsync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 import { systemCode } from './system-error';
 
-/** The most bytes of one call: Linux takes no more than 2 GiB. */
+/** The most bytes of one call: Linux writes no more than 2 GiB at once. */
 const MOST = 2 ** 28;
 
 /** Answers of a file system that cannot flush. A failed flush (EIO, ENOSPC, EDQUOT) is none of them. */
@@ -24,12 +24,12 @@ export function isTemporary(name: string): boolean {
   return TEMPORARY.test(name);
 }
 
-/** Writes every byte at `position`, because one call may take fewer than it was given, and returns the position after them. */
+/** Writes every byte at `position`, because one call may write fewer than it was given, and returns the position after them. */
 export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
   for (let done = 0; done < bytes.byteLength; ) {
     const wanted = Math.min(MOST, bytes.byteLength - done);
     const { bytesWritten } = await handle.write(bytes, done, wanted, position + done);
-    if (bytesWritten === 0) throw new Error(`the system took ${done} of ${bytes.byteLength} bytes`);
+    if (bytesWritten === 0) throw new Error(`the system wrote ${done} of ${bytes.byteLength} bytes`);
     done += bytesWritten;
   }
   return position + bytes.byteLength;

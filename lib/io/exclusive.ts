@@ -30,13 +30,13 @@ export async function createExclusive(path: string, content: string): Promise<Fi
   }
 }
 
-/** True if the link was made, false if `path` exists, undefined if the file system refuses links. */
+/** True if the link was created, false if `path` exists, undefined if the file system refuses links. */
 async function linkTo(temporary: string, path: string, handle: FileHandle): Promise<boolean | undefined> {
   try {
     await link(temporary, path);
     return true;
   } catch (error) {
-    // The answer of an NFS server may be lost and the request be sent again: two names mean that the first one made it.
+    // The answer of an NFS server may be lost and the request be sent again: two names mean that the first one created it.
     const links = await handle.stat().then(
       (found) => found.nlink,
       () => 1,
@@ -46,7 +46,7 @@ async function linkTo(temporary: string, path: string, handle: FileHandle): Prom
   }
 }
 
-/** An exclusively made, open file with its content on disk. */
+/** An exclusively created, open file with its content on disk. */
 async function createWith(path: string, content: string): Promise<FileHandle> {
   const handle = await open(path, 'wx+');
   try {

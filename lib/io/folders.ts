@@ -1,4 +1,4 @@
-// Folders: made one by one, so that those of a start that fails can be removed again.
+// Folders: created one by one, so that those of a start that fails can be removed again.
 import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -8,7 +8,7 @@ import { ioError } from './system-error';
 import { removeFile } from './write';
 
 /**
- * Makes a folder and those above it, or finds it there, and returns those that were made, outermost first. Node's own
+ * Creates a folder and those above it where they are missing, and returns those that were created, outermost first. Node's own
  * recursive mkdir never returns where the system answers ENOENT under an existing folder, as /proc does.
  * Errors: ERR_IO.
  */

@@ -1,4 +1,4 @@
-// JSON.parse keeps the last of two equal keys in silence; a file format that forbids them has to look itself.
+// JSON.parse keeps the last of two equal keys in silence; a file format that forbids them has to check by itself.
 
 /**
  * The first key that occurs twice in one object of `text`, or undefined. `text` must be valid JSON.

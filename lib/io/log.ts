@@ -1,4 +1,4 @@
-// A log file of which only the beginning counts: whoever appends says how long it is.
+// A log file of which only the beginning counts: the caller that appends says how long it is.
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -67,6 +67,6 @@ async function withLog<T>(
 function shorter(path: string, wanted: number, size: number): OneSpikeError {
   return new OneSpikeError(
     'ERR_FORMAT',
-    `Expected at least ${wanted} bytes in ${path} but received ${size}; put the missing lines back, or remove the file to go on with an empty one`,
+    `Expected at least ${wanted} bytes in ${path} but received ${size}; put the missing lines back, or remove the file to continue with an empty one`,
   );
 }

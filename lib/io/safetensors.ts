@@ -6,6 +6,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { checkObject, checkString, describeValue, expected, isObject } from '../check';
 import { OneSpikeError } from '../errors';
 import { duplicateKey } from './json-keys';
+import { floatTable, isSmallFloat } from './small-floats';
 import { ioError } from './system-error';
 import { atomicWrite } from './write';
 
@@ -18,11 +19,16 @@ const ARRAYS = {
   U32: Uint32Array,
   I16: Int16Array,
   U16: Uint16Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
   I8: Int8Array,
   U8: Uint8Array,
+  BOOL: Uint8Array,
+  F8_E4M3: Uint8Array,
+  F8_E5M2: Uint8Array,
 } as const;
 
-/** The type of the elements of a tensor. */
+/** The type of the elements of a tensor. F16, BF16 and the two of 8 bits are bit patterns in an array of integers: see `toFloat32`. */
 export type TensorType = keyof typeof ARRAYS;
 /** The elements of a tensor, in an array of its type. */
 export type TensorData =
@@ -131,6 +137,21 @@ export async function writeSafetensors(
   head.writeBigUInt64LE(BigInt(padded), 0);
   text.copy(head, 8);
   await atomicWrite(path, [head, ...pieces]);
+}
+
+/**
+ * The elements of a tensor of floats of at most 32 bits (F32, F16, BF16, F8_E4M3, F8_E5M2) as numbers, all of them exact.
+ * Errors: ERR_ARG for a tensor that is not what it says, or of another type.
+ */
+export function toFloat32(tensor: Tensor): Float32Array {
+  checkTensor('tensor', tensor);
+  const { dtype, data } = tensor;
+  if (dtype === 'F32') return (data as Float32Array).slice();
+  if (!isSmallFloat(dtype)) throw expected('F32, F16, BF16, F8_E4M3 or F8_E5M2', 'tensor.dtype', dtype);
+  const table = floatTable(dtype);
+  const floats = new Float32Array(data.length);
+  for (let i = 0; i < floats.length; i++) floats[i] = table[data[i] as number]!;
+  return floats;
 }
 
 async function readHeader(handle: FileHandle, size: number, path: string): Promise<{ header: string; start: number }> {

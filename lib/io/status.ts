@@ -1,4 +1,4 @@
-// What is at a path. What cannot be seen counts as absent: whoever goes on to open it gets the reason.
+// What is at a path. What cannot be seen counts as absent: opening it gives the reason.
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 

@@ -2,10 +2,11 @@
 import { describeValue, isObject } from '../check';
 import { OneSpikeError } from '../errors';
 import { readSafetensors, writeSafetensors, type Tensor } from '../io/safetensors';
+import { floatTable, isSmallFloat } from '../io/small-floats';
 import { SLOTS } from '../native/network';
 import { resolveNetwork, type ResolvedNetwork } from './description';
 import { isTrained, parameterFault, type FloatTensor } from './parameters';
-import { firstNonFinite, Pace } from './scan';
+import { firstNonFinite, lookUp, Pace } from './scan';
 import { parameterShapes } from './shapes';
 
 /** The version of the `onespike` entry of the metadata. */
@@ -22,14 +23,15 @@ export interface ModelFile {
 }
 
 /**
- * Reads a model file or a checkpoint.
+ * Reads a model file or a checkpoint. Parameters may be stored as F32, F16, BF16 or F8. `described` is the network of a file whose
+ * metadata name none: other programs keep the tensors and drop the metadata.
  * Errors: ERR_IO; ERR_FORMAT for a damaged file, an architecture that is none, a tensor that is missing, superfluous, of
  * another type or shape or not finite, a threshold that is not above 0 and a leak outside [0, 1].
  */
-export async function readModel(path: string): Promise<ModelFile> {
+export async function readModel(path: string, described?: ResolvedNetwork): Promise<ModelFile> {
   const { metadata, tensors: stored } = await readSafetensors(path);
   const { onespike, ...extra } = metadata;
-  const network = parseArchitecture(onespike, path);
+  const network = onespike === undefined && described !== undefined ? described : parseArchitecture(onespike, path);
   const tensors = new Map<string, FloatTensor>();
   const slots = new Map<string, FloatTensor>();
   const pace = new Pace();
@@ -53,7 +55,7 @@ export async function readModel(path: string): Promise<ModelFile> {
 export interface WriteModelOptions {
   /** State of the optimiser, which makes the file a checkpoint. */
   slots?: ReadonlyMap<string, FloatTensor>;
-  /** Further entries of the metadata; `onespike` is taken. */
+  /** Further entries of the metadata; `onespike` is reserved. */
   extra?: Readonly<Record<string, string>>;
 }
 
@@ -97,7 +99,12 @@ export async function writeModel(
 }
 
 function parseArchitecture(json: string | undefined, path: string): ResolvedNetwork {
-  if (json === undefined) throw damaged(path, "an architecture under the key 'onespike' of the metadata", 'none');
+  if (json === undefined)
+    throw damaged(
+      path,
+      "an architecture under the key 'onespike' of the metadata",
+      'none; network.load and init=FILE take such a file for a network that is described elsewhere',
+    );
   let value: unknown;
   try {
     value = JSON.parse(json);
@@ -135,9 +142,11 @@ async function checkTensor(
   pace: Pace,
 ): Promise<FloatTensor> {
   const { dtype, data } = tensor;
-  if (dtype !== 'F32') throw damaged(path, `type F32 of '${name}'`, dtype);
+  if (dtype !== 'F32' && !isSmallFloat(dtype))
+    throw damaged(path, `type F32, F16, BF16, F8_E4M3 or F8_E5M2 of '${name}'`, dtype);
   if (text(tensor.shape) !== text(shape)) throw damaged(path, `shape ${text(shape)} of '${name}'`, text(tensor.shape));
-  const floats = data as Float32Array;
+  const floats =
+    dtype === 'F32' ? (data as Float32Array) : await lookUp(data as Uint8Array | Uint16Array, floatTable(dtype), pace);
   const wrong = await firstNonFinite(floats, pace);
   if (wrong >= 0) throw damaged(path, `finite numbers in '${name}'`, `${floats[wrong]} at element ${wrong}`);
   return { shape: [...shape], data: floats };

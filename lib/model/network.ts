@@ -131,9 +131,12 @@ export class Network {
     return new Network(native, description, given);
   }
 
-  /** Takes the parameters of a model file; its tensors must be exactly those of this network. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE. */
+  /**
+   * Takes the parameters of a model file, or of a safetensors file without an architecture; the tensors must be exactly those of this
+   * network. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
+   */
   async load(path: string): Promise<void> {
-    const { tensors } = await readModel(path);
+    const { tensors } = await readModel(path, this.description);
     const missing = this.#tensors.find(({ name }) => !tensors.has(name));
     if (missing !== undefined)
       throw new OneSpikeError(

@@ -1,7 +1,7 @@
 // Passes over millions of numbers on the JS thread, in pieces between which the event loop turns.
 import { setImmediate } from 'node:timers/promises';
 
-// Numbers between two looks at the clock: half a millisecond.
+// Numbers between two readings of the clock: half a millisecond.
 const CHUNK = 2 ** 19;
 const MOST_MILLISECONDS = 4;
 
@@ -34,7 +34,21 @@ export async function isZero(data: Float32Array, pace: Pace): Promise<boolean> {
   return first < 0;
 }
 
-async function scan(data: Float32Array, pace: Pace, find: (begin: number, end: number) => number): Promise<number> {
+/** The number that `table` has for each element. */
+export async function lookUp(data: Uint8Array | Uint16Array, table: Float32Array, pace: Pace): Promise<Float32Array> {
+  const found = new Float32Array(data.length);
+  await scan(data, pace, (begin, end) => {
+    for (let i = begin; i < end; i++) found[i] = table[data[i]!]!;
+    return -1;
+  });
+  return found;
+}
+
+async function scan(
+  data: ArrayLike<number>,
+  pace: Pace,
+  find: (begin: number, end: number) => number,
+): Promise<number> {
   for (let begin = 0; begin < data.length; begin += CHUNK) {
     await pace.due();
     const at = find(begin, Math.min(begin + CHUNK, data.length));

@@ -96,7 +96,7 @@ export function convolvedSide(side: number, kernel: number, stride: number, padd
 }
 
 /**
- * In how many windows each of `side` positions takes part, along one axis of a convolution. The fan-out of a pixel is
+ * The number of windows that contain each of `side` positions, along one axis of a convolution. The fan-out of a pixel is
  * the product of its two axes; the sum over an axis is the number of products that meet no padding.
  */
 export function sideFanOut(side: number, kernel: number, stride: number, padding: number): Float64Array {

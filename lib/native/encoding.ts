@@ -1,4 +1,4 @@
-// What an input encoder makes of pixels, as native code knows it.
+// The output of an input encoder for given pixels, computed by native code.
 import type { NativeEncoderSpec, NativeInputEncoding } from '../../binding';
 import { call } from './addon';
 

@@ -140,7 +140,7 @@ int find_tensor(const NetworkShape& shape, Napi::Value value, const std::string&
                 value);
 }
 
-// Hands each part and its array to `job`, which looks into the array last and at once.
+// Hands each part and its array to `job`, which views the array last and at once.
 template <class AnyJob>
 void add_parts(AnyJob& job, Napi::Value value) {
   const Napi::Array list = read_array(value, "parts", 1, kMaxParts);

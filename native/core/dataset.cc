@@ -97,7 +97,7 @@ struct Prefetcher::State {
     for (;;) {
       changed.wait(lock, [&] { return quit || wanted; });
       if (quit) return;
-      // Nobody touches `rows` and `batch` while `wanted`.
+      // No other thread touches `rows` and `batch` while `wanted`.
       lock.unlock();
       // Of an error take() learns by drawing for itself.
       const bool drawn = draw_batch(*rows.data, rows.indices, rows.augment, &batch).ok();

@@ -63,10 +63,10 @@ constexpr Limit kCrop{"crop", 0, 65535};   // zero padding of the random crop
 }  // namespace limits
 
 constexpr Limit kLimits[] = {
-    limits::kTimesteps, limits::kSide,     limits::kLayers, limits::kOut,       limits::kKernel,  limits::kStride,
-    limits::kPadding,   limits::kPool,     limits::kLeak,   limits::kThreshold, limits::kDropout, limits::kMean,
-    limits::kStd,       limits::kAlpha,    limits::kBeta,   limits::kGamma,     limits::kKappa,   limits::kLo,
-    limits::kHi,        limits::kElements, limits::kSeed,   limits::kThreads,   limits::kDevice,  limits::kImages,
+    limits::kTimesteps, limits::kSide,     limits::kLayers,    limits::kOut,       limits::kKernel,  limits::kStride,
+    limits::kPadding,   limits::kPool,     limits::kLeak,      limits::kThreshold, limits::kDropout, limits::kMean,
+    limits::kStd,       limits::kAlpha,    limits::kBeta,      limits::kGamma,     limits::kKappa,   limits::kLo,
+    limits::kHi,        limits::kElements, limits::kSeed,      limits::kThreads,   limits::kDevice,  limits::kImages,
     limits::kSteps,     limits::kCrop,     limits::kNormGroup,
 };
 

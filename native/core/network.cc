@@ -16,7 +16,7 @@ struct Network::State : NetworkState {
 
 namespace {
 
-// A group of the one step that a caller looks at alone.
+// A group of one step.
 Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, std::vector<OptimizerOptions> updates,
                const ForwardOutputs* out, const std::atomic<bool>& stop, StepStats* stats) {
   const StepGroup group{1, batch.count, [&](size_t, Batch* to) { return *to = batch, Status::success(); },
@@ -146,7 +146,8 @@ Status Network::activations(const Batch& batch, double percentile, const std::at
     if (Status status = check_batch(batch, false); !status.ok()) return status;
     if (Status status = check_percentile(percentile); !status.ok()) return status;
     Status status = prepare_ann(*state_, Mode::kAnn, batch.count, false);
-    if (status.code == Code::kOom && give_up_datasets(*state_)) status = prepare_ann(*state_, Mode::kAnn, batch.count, false);
+    if (status.code == Code::kOom && give_up_datasets(*state_))
+      status = prepare_ann(*state_, Mode::kAnn, batch.count, false);
     if (!status.ok()) return status;
     return activation_percentiles(*state_, batch, percentile, stop, values);
   });

@@ -22,8 +22,8 @@ class Backend;
 
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2 };  // slots: momentum | m, v, max v
 
-// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias and norm.* (O), threshold
-// and leak ().
+// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias and norm.* (O),
+// threshold and leak ().
 struct TensorInfo {
   std::string name;  // layers.I.weight | bias | norm.weight | .. | threshold | leak
   std::vector<int64_t> shape;
@@ -62,7 +62,7 @@ struct ForwardOutputs {
       spike_times;  // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
 
-// Steps that are made one after the other before anybody looks at a number. Each asks for its batch when its turn
+// Steps that run one after the other before the host reads a number. Each asks for its batch when its turn
 // comes, so that a host that draws batches holds no more than two.
 struct StepGroup {
   size_t count = 1;
@@ -109,7 +109,7 @@ class Network {
   Status gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats);
   Status train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop,
                StepStats* stats);
-  // Several steps, to the same bits as one by one; all that remains is to wait once instead of after every step.
+  // Several steps, bit-identical to single ones; all that remains is to wait once instead of after every step.
   // `stats` are those of the steps that were made. They are fewer than `group` has if `stop` was raised, if a step was
   // not finite (the last; its bad_layer says where) or if the next one cannot be made: then a call that begins with it
   // says why, as this one does if it made none.

@@ -75,8 +75,9 @@ int training_chunk(int64_t image_bytes, const ChunkLimits& chunk_limits) {
 void choose_chunks(const ChunkLimits& chunk_limits, Plan* plan) {
   const int64_t T = plan->spec.timesteps, size = int64_t(sizeof(float));
   int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0, activations = 0, largest = 0;
-  for (const StageShape& s : plan->stages) {
-    potentials += s.out_size() * T * size;
+  for (size_t i = 0; i < plan->stages.size(); ++i) {
+    const StageShape& s = plan->stages[i];
+    potentials += s.out_size() * T * size * (plan->keeps_potential(i) ? 2 : 1);
     gradient = std::max(gradient, s.grad_step() * T * size);     // one buffer for all stages
     maps += s.out_size() + (s.first ? s.out_size() * size : 0);  // spike times, and the analog current
     activations += (s.padded_size() + s.out_size()) * size;
@@ -182,6 +183,7 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan*
           Code::kShape, i,
           "Expected at most " + std::to_string(kMaxElements) + " values per image in a map over all time steps");
     add_tensors(s, &plan->tensors);
+    plan->sources.push_back(s.first ? kPixels : int(plan->stages.size()) - 1);
     plan->stages.push_back(s);
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
   }

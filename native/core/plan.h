@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "core/backend/backend.h"
@@ -17,9 +18,12 @@ namespace onespike {
 constexpr const char* kNormTensors[] = {"norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"};
 constexpr int kNormTensorCount = 4;
 
+constexpr int kPixels = -1;  // the source of a stage that reads the image
+
 struct Plan {
   NetworkSpec spec;
   std::vector<StageShape> stages;   // the last one is the output layer
+  std::vector<int> sources;         // per stage: the stage before it whose spikes or activations it reads, or kPixels
   std::vector<TensorInfo> tensors;  // per stage: weight, bias and norm if any, threshold, leak
   int chunk = 1;                    // images that pass through the spiking network together in training
   int block = 1;                    // images whose linear layers share one weight gradient pass, whole chunks
@@ -42,15 +46,30 @@ struct Plan {
   // Whether a pass normalises by the statistics of its own images, not by the running ones.
   bool normalises_groups(Mode mode, bool train) const { return is_ann(mode) && train && has_norm(); }
   int classes() const { return stages.back().out_c; }
-  // Linear layers above the first wait with their weight gradient until a block is complete.
-  bool waits(size_t stage) const { return stage > 0 && stages[stage].linear; }
-  // The map of a stage that the one above needs until then.
-  bool keeps_block(size_t stage) const { return stage + 1 < stages.size() && waits(stage + 1); }
+  bool reads_pixels(size_t stage) const { return sources[stage] == kPixels; }
+  // How many stages read what a stage sends; none reads the output layer.
+  int readers(size_t stage) const { return int(std::count(sources.begin(), sources.end(), int(stage))); }
+  // Gradients arrive from the last reader of a map to the first: whether one before this stage has written there.
+  bool adds_gradient(size_t stage) const {
+    return std::count(sources.begin() + std::ptrdiff_t(stage) + 1, sources.end(), sources[stage]) > 0;
+  }
+  // Whether the gradient of a stage arrives from the next one alone, which is then the step before its own.
+  bool in_chain(size_t stage) const { return readers(stage) == 1 && sources[stage + 1] == int(stage); }
+  // Whether a(t) of a stage cannot take the place of its potentials: they are read once for every reader.
+  bool keeps_potential(size_t stage) const { return readers(stage) > 1; }
+  // Linear layers that read spikes wait with their weight gradient until a block is complete.
+  bool waits(size_t stage) const { return !reads_pixels(stage) && stages[stage].linear; }
+  // The map of a stage that a reader needs until then.
+  bool keeps_block(size_t stage) const {
+    for (size_t reader = stage + 1; reader < stages.size(); ++reader)
+      if (sources[reader] == int(stage) && waits(reader)) return true;
+    return false;
+  }
   EncoderEntry encoder() const { return encoder_entry(spec.encoder); }
   bool needs_analog() const { return encoder().analog != AnalogSteps::kNone; }
 };
 
-// Numbers in range, without looking at the layers.
+// Whether the numbers are in range; the layers are checked elsewhere.
 Status check_spec(const NetworkSpec& spec);
 Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan* plan);
 

@@ -1,5 +1,5 @@
 // Result of a native operation: a code of the closed set that JavaScript sees, and a message that says what was
-// expected, where, and what came. Nothing in native code throws across a room boundary or aborts the process.
+// expected, where, and what came. Nothing in native code throws across a module boundary or aborts the process.
 #pragma once
 
 #include <string>

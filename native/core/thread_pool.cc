@@ -6,7 +6,7 @@ namespace onespike {
 namespace {
 
 // A step has about a hundred parallel regions a few hundred microseconds apart; sleeping between them costs a wake-up
-// of some 50 us each. So a worker looks this often (about 30 us) before it sleeps.
+// of some 50 us each. So a worker polls this often (about 30 us) before it sleeps.
 constexpr int kSpins = 1000;
 
 inline void relax() {

@@ -1,5 +1,5 @@
 // Kernels over elements, and sums over them in double precision: a tree within a block, then the blocks in one order.
-// How many blocks there are depends on the number of elements alone, so a sum has the same bits every time.
+// How many blocks there are depends on the number of elements alone, so a sum is bit-identical every time.
 #pragma once
 
 #include <algorithm>

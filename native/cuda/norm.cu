@@ -36,9 +36,7 @@ struct Channels {
   const float *moments, *affine;
   int stride;
 
-  __device__ float standard(float y, int c) const {
-    return standardised<Float>(y, moments[c], moments[stride + c]);
-  }
+  __device__ float standard(float y, int c) const { return standardised<Float>(y, moments[c], moments[stride + c]); }
   __device__ float inverse(int c) const { return moments[stride + c]; }
 };
 
@@ -50,8 +48,8 @@ struct Normalise {
 
   __device__ void operator()(int64_t i) const {
     const int c = int(i % channels.stride);
-    const float x =
-        norm_forward<Float>(channels.standard(weighted[i], c), channels.affine[c], channels.affine[channels.stride + c]);
+    const float x = norm_forward<Float>(channels.standard(weighted[i], c), channels.affine[c],
+                                        channels.affine[channels.stride + c]);
     out[i] = relu && x < 0 ? 0 : x;
   }
 };
@@ -116,8 +114,7 @@ struct Fold {
     const StageShape& s = task.shape;
     const int c = channel_of(i, s);
     task.folded_weight[i] = task.weight[i] * fold(task.affine, task.running, task.bias, c, s.out_cs).scale;
-    if (i < s.out_cs)
-      task.folded_bias[i] = fold(task.affine, task.running, task.bias, int(i), s.out_cs).shift;
+    if (i < s.out_cs) task.folded_bias[i] = fold(task.affine, task.running, task.bias, int(i), s.out_cs).shift;
   }
 };
 
@@ -141,8 +138,8 @@ __global__ void __launch_bounds__(kElementThreads) fold_backward_kernel(FoldNorm
   if (line != 0) return;
   for (int i = 1; i < kColumnLines; ++i) product += shared[i][lane];
   const float shift = task.d_bias[c];
-  task.d_affine[c] += float(folded_d_weight(product, shift, task.running[c], task.running[s.out_cs + c],
-                                            task.bias ? task.bias[c] : 0));
+  task.d_affine[c] +=
+      float(folded_d_weight(product, shift, task.running[c], task.running[s.out_cs + c], task.bias ? task.bias[c] : 0));
   task.d_affine[s.out_cs + c] += shift;
   task.d_bias[c] = task.bias ? shift * scale : 0;
 }
@@ -172,8 +169,7 @@ KernelChoice CudaBackend::execute(const NormBackwardTask& task) {
   float* means = reinterpret_cast<float*>(partial + kColumnBlocks * s.out_cs * kMostColumnSums);
   sum_columns<2>(stream_, "norm_backward", rows, s.out_cs, GradientSums{task.d_out, task.weighted, channels},
                  EndGradientSums{task.d_affine, means, double(rows), s.out_cs}, partial);
-  each(stream_, "norm_backward", task.n * s.out_size(),
-       NormaliseBackward{task.d_out, task.weighted, means, channels});
+  each(stream_, "norm_backward", task.n * s.out_size(), NormaliseBackward{task.d_out, task.weighted, means, channels});
   return {};
 }
 

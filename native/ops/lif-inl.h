@@ -26,7 +26,7 @@ ONESPIKE_HD inline typename A::Mask lif_fires(typename A::F potential, typename 
   return A::greater(potential, threshold);
 }
 
-// What a neuron keeps after its spike. Nobody wants its potential any more, not even the gradient: from minus infinity
+// The potential of a neuron after its spike. It is not needed any more, not even by the gradient: from minus infinity
 // (or, without leak, from what is no number) it never fires again. That saves a mask per neuron, and registers are what
 // the kernels run out of.
 template <class A>

@@ -186,7 +186,7 @@ void no_memory_to_draw_ahead() {
     }
 }
 
-// A network that draws rows in its own memory trains to the same bits as with batches that were drawn for it.
+// Training is bit-identical whether a network draws rows in its own memory or gets batches that were drawn for it.
 void rows_drawn_by_the_network() {
   Random random(63);
   const Case c = make_case(network_spec(3, 6, 5, 3, {conv(7), pool(2), linear(9), output(7)}), 1, random);

@@ -1,4 +1,4 @@
-// Same seed, same bits: whatever the number of threads, after stop and resume, and after an abort.
+// Bit-identical results for one seed, whatever the number of threads, after stop and resume, and after an abort.
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -74,7 +74,7 @@ void any_number_of_threads(Mode mode, Encoder encoder, Precision precision = Pre
     noisy.on.precision = precision;
     return noisy;
   };
-  // Elsewhere than on the CPU threads do nothing: what is left to show is that the same steps give the same bits.
+  // Elsewhere than on the CPU threads do nothing: what is left to show is that repeated steps are bit-identical.
   const bool cpu = subject().on.kind == BackendKind::kCpu;
   for (int images : cpu ? std::vector<int>{1, 5, 18, 70} : std::vector<int>{1, 18}) {
     const auto one = create(spec(1));
@@ -175,7 +175,7 @@ void abort_while_running() {
   Random random(8);
   int aborted = 0;
   for (int attempt = 0; attempt < 25; ++attempt) {
-    // A recorded step looks at `stop` when it starts, so elsewhere than on the CPU some waits are none.
+    // A recorded step tests `stop` when it starts, so elsewhere than on the CPU some waits are none.
     const bool early = !cpu && attempt % 4 == 0;
     const int wait = early ? 0 : random.between(0, 12000);
     std::atomic<bool> stop{early};
@@ -241,8 +241,8 @@ void add_determinism_tests(Tests& tests) {
                    [] { any_number_of_threads(Mode::kAnn, Encoder::kHybrid, Precision::kMixed); }});
   tests.push_back({"threads do not change logits", forward_with_any_number_of_threads});
   tests.push_back({"seed decides every bit", same_seed});
-  tests.push_back({"resume continues bit for bit: SNN", [] { resume(Mode::kSnn); }});
-  tests.push_back({"resume continues bit for bit: ANN", [] { resume(Mode::kAnn); }});
+  tests.push_back({"resume is bit-identical: SNN", [] { resume(Mode::kSnn); }});
+  tests.push_back({"resume is bit-identical: ANN", [] { resume(Mode::kAnn); }});
   tests.push_back({"inference changes no parameter", inference_changes_nothing});
   tests.push_back({"abort before the start changes nothing", abort_before_start});
   tests.push_back({"abort while running: a step happens in full or not at all", abort_while_running});

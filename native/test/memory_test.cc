@@ -84,7 +84,7 @@ void nothing_is_kept_for_another_pass(int threads) {
   }
 }
 
-void scratch_is_given_back() {
+void scratch_is_freed() {
   const int64_t before = backend_bytes();
   const std::unique_ptr<Backend> backend = make_cpu_backend({.threads = 2});
   constexpr int64_t kCount = 1 << 17;
@@ -98,7 +98,7 @@ void scratch_is_given_back() {
     expect(backend->workspace_held() == backend_bytes() - before - kCount * int64_t(sizeof(float)), "and counted");
     backend->release_scratch();
     expect(backend->workspace_held() == 0, "none is left");
-    expect(backend_bytes() - before == kCount * int64_t(sizeof(float)), "and all of it was given back");
+    expect(backend_bytes() - before == kCount * int64_t(sizeof(float)), "and all of it was freed");
   }
   backend->release(values);
 }
@@ -116,9 +116,9 @@ void add_memory_tests(Tests& tests) {
                              std::to_string(threads),
                          [=, encoder = encoder] { all_is_counted(encoder, precision, threads); }});
   for (int threads : {1, 3})
-    tests.push_back({"memory of a pass is given back before another, threads " + std::to_string(threads),
+    tests.push_back({"memory of a pass is freed before another, threads " + std::to_string(threads),
                      [threads] { nothing_is_kept_for_another_pass(threads); }});
-  tests.push_back({"memory of operations is given back", scratch_is_given_back});
+  tests.push_back({"memory of operations is freed", scratch_is_freed});
 }
 
 }  // namespace onespike::test

@@ -61,7 +61,7 @@ void two_networks_at_once(BackendKind backend) {
 
 namespace {
 
-// A profiled network never records, so its bits are those of steps that ran call by call.
+// A profiled network never records, so its results are those of steps that ran call by call.
 void repeated_steps(Precision precision) {
   for (Mode mode : {Mode::kSnn, Mode::kAnn}) {
     Random random(91);

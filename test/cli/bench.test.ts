@@ -294,7 +294,7 @@ test('an interrupt ends it with 130', async () => {
   expect(stdout).toMatch(/^\{"event":"error","code":"ERR_ABORTED"/);
 });
 
-test('a batch that no machine has room for is a failure, not a crash', async () => {
+test('a batch that fits no memory is a failure, not a crash', async () => {
   const { status, events } = await cli(['bench', 'vgg6', 'infer', '--batch', '10000000000', '--json']);
   expect(status).toBe(1);
   expect(events()).toEqual([expect.objectContaining({ event: 'error', code: 'ERR_OOM' })]);

@@ -156,7 +156,7 @@ describe('commands without a run', () => {
     for (const words of [reason, ...devices.map(({ name }) => name)]) expect(text).toContain(words);
   });
 
-  test('a GPU that is not there is ERR_NO_BACKEND with the reason, and auto goes on without it', async () => {
+  test('a GPU that is not there is ERR_NO_BACKEND with the reason, and auto continues without it', async () => {
     const refused = await cli(['bench', 'vgg6', 'infer', '--backend', 'cuda', '--device', '1023', '--json']);
     expect(refused.status).toBe(1);
     expect(refused.events().at(-1)).toMatchObject({

@@ -124,7 +124,7 @@ describe('more epochs', () => {
     run = await trained('longer');
   });
 
-  test('a finished run continues its last phase, and the record keeps what it had come to', async () => {
+  test('a finished run continues its last phase, and the record keeps its earlier results', async () => {
     const first = infoOf(run).results;
     const result = await cli([
       'resume',
@@ -165,7 +165,7 @@ describe('more epochs', () => {
     expect(epochsOf(await cli(['resume', run, '--set', 'snn.epochs=4', '--json']))).toEqual([]);
   });
 
-  test('interrupted on its way, it comes to the same parameters', async () => {
+  test('interrupted meanwhile, it ends with the same parameters', async () => {
     const copies = ['straight', 'interrupted'].map((name) => join(folder, name));
     for (const copy of copies) cpSync(run, copy, { recursive: true });
     const more = ['--set', 'snn.epochs=8', '--set', 'checkpoint.seconds=0.000001', '--json'];
@@ -289,7 +289,7 @@ test('a training whose lock was taken away stops, and writes nothing more', asyn
   );
   expect(result.status).toBe(1);
   expect(result.stderr).toMatch(/has taken it; this process stops without another write \(ERR_STATE\)\n$/);
-  // What was under way when the lock went may still have come to its end.
+  // A write that had begun when the lock was taken may still be completed.
   const after = readFileSync(join(run, 'metrics.jsonl'));
   expect(after.length - before!.length).toBeLessThan(1000);
   expect(readFileSync(join(run, 'run.lock'), 'utf8')).toContain('node17');

@@ -66,7 +66,7 @@ test.each([
   expect(outcome(run)).toEqual(outcome(whole));
 });
 
-test('killed again and again at random moments, the run comes to the same end', async () => {
+test('a run that is killed at random moments ends with the same parameters', async () => {
   const run = join(folder, 'killed');
   const random = new SeededRandom(1);
   const begin = ['train', config, '--out', run, ...settings];

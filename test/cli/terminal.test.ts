@@ -66,6 +66,28 @@ describe('the live line', () => {
     expect(out.text()).toBe('\r\x1b[2Kworking\r\x1b[2Kdone\n');
   });
 
+  test('without a terminal it is a line of its own after a minute of silence, and never in JSON', () => {
+    jest.useFakeTimers();
+    try {
+      for (const [json, wanted] of [
+        [false, 'epoch\nworking\nworking\n'],
+        [true, ''],
+      ] as const) {
+        const out = streams(undefined);
+        const output = new Output(json, out);
+        jest.advanceTimersByTime(59_000);
+        output.line('epoch');
+        for (let seconds = 0; seconds < 150; seconds += 5) {
+          output.status('working');
+          jest.advanceTimersByTime(5000);
+        }
+        expect(out.text()).toBe(wanted);
+      }
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   test('is absent without a terminal and in JSON', () => {
     for (const [json, columns] of [
       [false, undefined],

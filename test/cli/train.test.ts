@@ -1,6 +1,7 @@
 // A whole run through the command line, and everything that can be asked of it afterwards.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readSafetensors, writeSafetensors } from '../../lib/io/safetensors';
 import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 const folder = temporaryFolder();
@@ -20,6 +21,9 @@ beforeAll(async () => {
   expect(result.stderr).not.toMatch(/error/);
   expect(result.status).toBe(0);
   events = result.events();
+  // As other programs write it back: the same tensors, none of the metadata.
+  const { tensors } = await readSafetensors(join(run, 'model.safetensors'));
+  await writeSafetensors(join(folder, 'bare.safetensors'), tensors, { format: 'pt' });
 });
 
 test('the events come in order and have their fields', () => {
@@ -180,6 +184,11 @@ test.each([
   [
     'from a model file',
     [`init=${join(run, 'model.safetensors')}`, 'ann.epochs=0', 'convert.enabled=false', 'snn.epochs=1'],
+    ['start', 'epoch', 'done'],
+  ],
+  [
+    'from tensors without an architecture',
+    [`init=${join(folder, 'bare.safetensors')}`, 'ann.epochs=0', 'convert.enabled=false', 'snn.epochs=1'],
     ['start', 'epoch', 'done'],
   ],
   [

@@ -35,7 +35,7 @@ describe('what is no class', () => {
       'what systems and archivers leave',
       ['__MACOSX/cat/1.ppm', 'lost+found/', '@eaDir/x.ppm', 'Thumbs.db', 'desktop.ini'],
     ],
-  ])('%s, without a word', async (_kind, paths) => {
+  ])('%s, without a warning', async (_kind, paths) => {
     const loaded = await load(await classesIn(...paths));
     expect(loaded.train.classes).toEqual(['cat', 'dog']);
     expect(loaded.warnings).toEqual([]);

@@ -57,7 +57,7 @@ describe('shapes', () => {
   test('loads 6000 and 1000 balanced pictures, fast', async () => {
     const begin = performance.now();
     const { train, test: held, mean, std, name } = await loadDataset('shapes');
-    // Half a second on an idle core; the bound leaves room for a loaded machine.
+    // Half a second on an idle core; the bound allows for a loaded machine.
     expect(performance.now() - begin).toBeLessThan(15_000);
     expect({ name, train: train.count, test: held.count, shape: train.shape, classes: train.classes }).toEqual({
       name: 'shapes',

@@ -63,7 +63,7 @@ async function disturbed(
   return { result, run, log: lines };
 }
 
-/** Whatever the fault: the run ends in order, and comes to the same parameters. */
+/** Whatever the fault: the run ends in order, and once resumed with the same parameters. */
 async function expectNothingLost(command: Command, fault: Fault): Promise<void> {
   const name = [command, ...Object.values(fault)].join('-');
   const { result, run, log } = await disturbed(command, name, fault);

@@ -18,7 +18,7 @@ export const briefConfig = {
   checkpoint: { seconds: 1e-6 },
 };
 
-/** Writes the configuration into `folder` and trains undisturbed: the parameters that every other run must come to. */
+/** Writes the configuration into `folder` and trains undisturbed: the parameters that every other run must end with. */
 export async function undisturbed(folder: string, config: object): Promise<{ config: string; model: Buffer }> {
   const path = join(folder, 'config.json');
   writeFileSync(path, JSON.stringify(config));
@@ -62,7 +62,7 @@ export function complaints(
   return found;
 }
 
-/** Whether the run, resumed, comes to the same parameters; what is wrong with it otherwise. */
+/** Whether the run, resumed, ends with the same parameters; what is wrong with it otherwise. */
 export async function lost(run: string, model: Buffer): Promise<string[]> {
   if (!existsSync(join(run, 'run.json'))) {
     return existsSync(run) ? [`there is a folder without a run: ${readdirSync(run).join(', ')}`] : [];

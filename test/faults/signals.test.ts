@@ -1,4 +1,4 @@
-// Signals at random moments of a training: the run is saved, whoever sends them, and comes to the same parameters.
+// Signals at random moments of a training: the run is saved, and once resumed it ends with the same parameters.
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ test.each(signals)(
 );
 
 test.each(['SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const)(
-  '%s again and again does not break the saving off',
+  '%s again and again does not interrupt saving',
   async (signal) => {
     const run = join(folder, `${signal}-repeated`);
     const result = await signalled(run, signal, 2, 20);

@@ -2,7 +2,7 @@
 // nothing but Node.js can ask as well (run.ts).
 //
 // fp32: the numbers that PyTorch computed in float64. No decision of any case is nearer than 1e-5 to a tie, so spike times must
-// match exactly; 1e-4 of a tensor's norm leaves room for float32 sums.
+// match exactly; 1e-4 of a tensor's norm allows for float32 sums.
 //
 // mixed: products take bf16 operands, 8 bits of mantissa, and add in 32 bits. Of a forward pass over spikes only the weights
 // are rounded: with weights that bf16 holds exactly spike times must match exactly as well, and everything forward within

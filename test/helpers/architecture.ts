@@ -1,9 +1,9 @@
-// The rooms of the house and the ways between them, as a check over file names and texts.
+// The modules and what each may import, as a check over file names and texts.
 import { posix } from 'node:path';
 
 const shared = ['errors', 'check'];
 
-/** Which rooms (or single files) of lib/ each may import, besides itself. */
+/** Which modules (or single files) of lib/ each may import, besides itself. */
 const libArrows: Record<string, string[]> = {
   binding: [],
   errors: [],
@@ -30,7 +30,7 @@ const nativeArrows: Record<string, string[]> = {
   bench: ['bench', 'backends', 'cpu', 'cuda', 'core', 'ops'],
 };
 
-/** Headers from outside that belong to one room, or to one file of it. */
+/** Headers from outside that belong to one module, or to one file of it. */
 const headerOwners = [
   { header: /^(napi|node_api|js_native_api|uv)\.h$/, owner: 'native/addon/support/napi_setup.h' },
   { header: /^hwy\//, owner: 'native/cpu/' },
@@ -67,21 +67,21 @@ function folderViolations(files: string[]): string[] {
     .map(([folder, count]) => `${folder} holds ${count} files, more than ${maxFiles}`);
 }
 
-function libRoom(path: string): string {
+function libModule(path: string): string {
   if (/^binding(\.ts)?$/.test(path)) return 'binding';
   return /^lib\/([^/.]+)/.exec(path)?.[1] ?? (path === 'lib' ? 'index' : path);
 }
 
 function importViolations(file: string, text: string): string[] {
-  const from = libRoom(file);
+  const from = libModule(file);
   const allowed = libArrows[from];
-  if (!allowed) return [`${file} is in no known room of lib/`];
+  if (!allowed) return [`${file} is in no known module of lib/`];
   const code = text.replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
   const imports = [...code.matchAll(/(?:\bfrom|\bimport|\b(?:import|require)\()\s*['"](\.[^'"]*)['"]/g)];
   return imports
     .map(([, target]) => posix.join(posix.dirname(file), target!))
-    .filter((target) => libRoom(target) !== from && !allowed.includes(libRoom(target)))
-    .map((target) => `${file} imports ${target}: ${from} may not use ${libRoom(target)}`);
+    .filter((target) => libModule(target) !== from && !allowed.includes(libModule(target)))
+    .map((target) => `${file} imports ${target}: ${from} may not use ${libModule(target)}`);
 }
 
 /** A file is complete or not there, and its errors have codes: that is written once. */
@@ -98,19 +98,19 @@ function writerViolations(file: string, text: string): string[] {
 }
 
 /** A folder of native/, or the two files beside them that know every backend by name. */
-const nativeRoom = (name: string): string => name.replace(/^backends\.(h|cc)$/, 'backends');
+const nativeModule = (name: string): string => name.replace(/^backends\.(h|cc)$/, 'backends');
 
 function includeViolations(file: string, text: string): string[] {
-  const room = nativeRoom(file.split('/')[1]!);
-  const allowed = nativeArrows[room];
-  if (!allowed) return [`${file} is in no known room of native/`];
+  const module = nativeModule(file.split('/')[1]!);
+  const allowed = nativeArrows[module];
+  if (!allowed) return [`${file} is in no known module of native/`];
   const found: string[] = [];
   for (const [, open, header] of text.matchAll(/^\s*#\s*include\s*([<"])([^>"]+)[>"]/gm)) {
     const owner = headerOwners.find((rule) => rule.header.test(header!))?.owner;
     if (owner !== undefined) {
       if (!file.startsWith(owner)) found.push(`${file} includes ${header}: only ${owner} may`);
-    } else if (open === '"' && !allowed.includes(nativeRoom(header!.split('/')[0]!))) {
-      found.push(`${file} includes ${header}: ${room} may not`);
+    } else if (open === '"' && !allowed.includes(nativeModule(header!.split('/')[0]!))) {
+      found.push(`${file} includes ${header}: ${module} may not`);
     }
   }
   return found;

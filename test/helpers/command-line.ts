@@ -63,7 +63,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** A run of a few seconds: a tiny network on few images, with everything a real one has. On the CPU: its results are compared bit by bit. */
+/** A run of a few seconds: a tiny network on few images, with everything a real one has. On the CPU, because tests expect bit-identical results. */
 export const tinyConfig = {
   model: {
     name: 'tiny',

@@ -3,6 +3,8 @@ import { posix } from 'node:path';
 
 const MATHEMATICS = 'docs/MATHEMATICS.md';
 const MAX_COLUMNS = 120;
+/** Where the files of the published package can be read. The README links there, because it is also the registry's page of the package. */
+export const PUBLISHED = 'https://unpkg.com/onespike/';
 
 /** The name that GitHub gives to a heading. */
 export function anchorOf(title: string): string {
@@ -65,9 +67,10 @@ export function documentViolations(files: Map<string, string>, exists: (path: st
     });
     const whole = prose.join('\n');
     for (const [, target] of whole.matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^[a-z]+:/.test(target!)) continue;
-      const [path, anchor] = target!.split('#') as [string, string | undefined];
-      const to = path === '' ? file : posix.join(posix.dirname(file), path);
+      const published = target!.startsWith(PUBLISHED);
+      if (!published && /^[a-z]+:/.test(target!)) continue;
+      const [path, anchor] = target!.replace(PUBLISHED, '').split('#') as [string, string | undefined];
+      const to = path === '' ? file : published ? path : posix.join(posix.dirname(file), path);
       if (to !== file && !exists(to)) found.push(`${file} links to ${target}, which does not exist`);
       else if (anchor !== undefined && !titlesOf(files.get(to) ?? '').some((title) => anchorOf(title) === anchor))
         found.push(`${file} links to ${target}, which is no title of ${to}`);

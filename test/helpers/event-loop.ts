@@ -1,4 +1,4 @@
-// How long the event loop stands still while something asynchronous goes on.
+// How long the event loop is blocked while something asynchronous runs.
 import { closeSync, openSync, readSync } from 'node:fs';
 
 /** Milliseconds that this thread has computed so far; those it has waited for a core are not among them. */

@@ -1,4 +1,4 @@
-// Runs in states that take a while to come to.
+// Runs in states that take a while to reach.
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { thisOwner, type Owner } from '../../lib/train/run/owner';

@@ -6,7 +6,7 @@ import { onEachBackend } from '../helpers/backends';
 import { heavy, heavyBatch, labels, pixels, sgd, tiny, TINY_CLASSES, TINY_PIXELS } from './helpers';
 
 onEachBackend((on) => {
-  test('two networks train at the same time, to the same bits as one after the other', async () => {
+  test('two networks that train at the same time are bit-identical to those that train one after the other', async () => {
     const steps = async (network: Network): Promise<number[]> => {
       const losses: number[] = [];
       for (let step = 0; step < 20; step++)

@@ -22,7 +22,7 @@ export const heavy: NetworkDescription = {
     { type: 'linear', out: 10, output: true },
   ],
 };
-/** So many that a job runs for longer than the test looks at it; a GPU is some fifty times as fast as a core. */
+/** So many that a job runs for longer than the test needs; a GPU is some fifty times as fast as a core. */
 export const heavyImages = (backend: BackendName): number => (backend === 'cuda' ? 20000 : 400);
 
 /** Bytes that differ from image to image. */

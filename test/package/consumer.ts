@@ -1,25 +1,29 @@
 // A package as its users meet it: packed, and installed in an empty folder with no build/ and no install script.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export const root = join(__dirname, '..', '..');
 
+export type Environment = Record<string, string>;
+
 /** The environment without what the `npm test` above us tells its children, which would point npm back at this checkout. */
-function environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
+function environment(extra: Environment): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
-    ([key]) => !/^npm_(package|lifecycle|command)|^npm_config_(local_|global_)?prefix$|^INIT_CWD$/.test(key),
+    ([key]) =>
+      !/^npm_(package|lifecycle|command)|^npm_config_(local_|global_)?prefix$|^INIT_CWD$|^JEST_|^NODE_ENV$/.test(key),
   );
-  return { ...Object.fromEntries(kept), NODE_OPTIONS: '', PREBUILDS_ONLY: '1', ...extra };
+  return { ...Object.fromEntries(kept), NODE_OPTIONS: '', ...extra };
 }
 
 /** Runs a command and answers its stdout; a failure's message holds all that it printed. */
 export function command(cwd: string, file: string, ...args: string[]): string {
-  return run(cwd, {}, file, ...args);
+  return commandWith({}, cwd, file, ...args);
 }
 
-function run(cwd: string, extra: Record<string, string>, file: string, ...args: string[]): string {
+/** The same with further variables in the environment. */
+export function commandWith(extra: Environment, cwd: string, file: string, ...args: string[]): string {
   try {
     return execFileSync(file, args, {
       cwd,
@@ -34,30 +38,44 @@ function run(cwd: string, extra: Record<string, string>, file: string, ...args: 
   }
 }
 
+/** npm's arguments for an installation that runs nothing and asks the registry only for what its cache lacks. */
+export const quietInstall = [
+  'install',
+  '--ignore-scripts',
+  '--prefer-offline',
+  '--no-audit',
+  '--no-fund',
+  '--no-package-lock',
+  '--fetch-retries=1',
+];
+
+/** Packs the checkout, with a binary made from its present sources, into `folder`; the path of the tarball. */
+export function packPackage(folder: string): string {
+  command(root, process.execPath, 'scripts/package/prebuild.mjs', '--reuse');
+  mkdirSync(folder, { recursive: true });
+  commandWith({ ONESPIKE_PACK: 'test' }, root, 'npm', 'pack', '--silent', '--pack-destination', folder);
+  return join(folder, readdirSync(folder).find((file) => file.endsWith('.tgz'))!);
+}
+
 export interface Consumer {
   folder: string; // holds node_modules/onespike
+  installed: string; // node_modules/onespike
   tarball: string;
-  files: string[]; // of the tarball
   node(code: string, kind?: 'cjs' | 'mjs'): string; // runs a script there, answers its stdout
   remove(): void;
 }
 
-/** Packs the checkout (with a prebuild made from its present sources) and installs the tarball in a new folder. */
-export function installPackage(): Consumer {
-  command(root, process.execPath, 'scripts/prebuild.mjs', '--reuse');
-  const folder = mkdtempSync(join(tmpdir(), 'onespike-package-'));
+/** Packs the checkout and installs the tarball in a new folder below `parent`. */
+export function installPackage(parent = tmpdir()): Consumer {
+  const folder = mkdtempSync(join(parent, 'onespike-package-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true }));
-  run(root, { ONESPIKE_PACK: 'test' }, 'npm', 'pack', '--silent', '--pack-destination', folder);
-  const tarball = join(folder, readdirSync(folder).find((file) => file.endsWith('.tgz'))!);
-  command(folder, 'npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball);
+  const tarball = packPackage(join(folder, 'pack'));
+  command(folder, 'npm', ...quietInstall, tarball);
   let scripts = 0;
   return {
     folder,
+    installed: join(folder, 'node_modules', 'onespike'),
     tarball,
-    files: command(folder, 'tar', '-tzf', tarball)
-      .trim()
-      .split('\n')
-      .map((file) => file.replace(/^package\//, '')),
     node(code, kind = 'cjs') {
       const file = join(folder, `script-${++scripts}.${kind}`);
       writeFileSync(file, code);

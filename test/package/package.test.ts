@@ -2,21 +2,27 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PUBLISHED } from '../helpers/documents';
 import { command, installPackage, root, type Consumer } from './consumer';
 
 const MiB = 1 << 20;
 const binary = 'prebuilds/linux-x64/onespike.glibc.node';
 
 let consumer: Consumer;
-// The first prebuild compiles every native source again.
+let files: string[];
+// Set-up compiles what has changed, which takes minutes where this file is run alone after a change.
 beforeAll(() => {
   consumer = installPackage();
+  files = command(consumer.folder, 'tar', '-tzf', consumer.tarball)
+    .trim()
+    .split('\n')
+    .map((file) => file.replace(/^package\//, ''));
 }, 900_000);
 afterAll(() => consumer?.remove());
 
 describe('the tarball', () => {
-  test('holds what is needed to run or to build from source, and nothing else', () => {
-    expect(consumer.files).toEqual(
+  test('holds what is needed to run, and nothing else', () => {
+    expect(files).toEqual(
       expect.arrayContaining([
         'package.json',
         'README.md',
@@ -27,41 +33,68 @@ describe('the tarball', () => {
         'dist/index.d.mts',
         'dist/lib/cli/main.js',
         binary,
-        'CMakeLists.txt',
-        'native/addon/module.cc',
-        'native/core/network.h',
-        'native/cuda/cuda.cmake',
-        'native/cuda/device/absent.cc',
-        'native/cuda/device/backend.cu',
+        'docs/API.md',
+        'docs/BUNDLERS.md',
+        'docs/CLI.md',
       ]),
     );
-    const top = new Set(consumer.files.map((file) => file.split('/')[0]));
-    for (const folder of ['test', 'bench', 'lib', 'scripts', 'build', 'node_modules', 'docs', 'examples'])
-      expect(top).not.toContain(folder);
-    // With a binding.gyp npm would build by itself.
-    expect(consumer.files).not.toContain('binding.gyp');
-    expect(consumer.files.filter((file) => /tsbuildinfo|\.onespike|\.sources|native\/(test|bench)/.test(file))).toEqual(
-      [],
-    );
+    const top = new Set(files.map((file) => file.split('/')[0]));
+    expect([...top].sort()).toEqual([
+      'ARCHITECTURE.md',
+      'CHANGELOG.md',
+      'CONTRIBUTING.md',
+      'KNOWN-BUGS.md',
+      'LICENSE',
+      'README.md',
+      'dist',
+      'docs',
+      'examples',
+      'package.json',
+      'prebuilds',
+    ]);
+    expect(files.filter((file) => /tsbuildinfo|\.onespike|\.sources|docs\/.*\//.test(file))).toEqual([]);
+  });
+
+  test('has a README whose links lead somewhere on the registry’s page too', () => {
+    const readme = readFileSync(join(consumer.installed, 'README.md'), 'utf8');
+    const targets = [...readme.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!.split('#')[0]!);
+    expect(targets.length).toBeGreaterThan(10);
+    // A page without a repository resolves no relative link: all are absolute, and those of the package name files that it holds.
+    expect(targets.filter((target) => !target.startsWith('https://'))).toEqual([]);
+    const ours = targets
+      .filter((target) => target.startsWith(PUBLISHED))
+      .map((target) => target.replace(PUBLISHED, ''));
+    expect(ours.filter((file) => !files.includes(file))).toEqual([]);
   });
 
   test('runs nothing at installation', () => {
-    const manifest = JSON.parse(readFileSync(join(consumer.folder, 'node_modules/onespike/package.json'), 'utf8'));
+    const manifest = JSON.parse(readFileSync(join(consumer.installed, 'package.json'), 'utf8'));
     for (const script of ['preinstall', 'install', 'postinstall', 'prepare'])
       expect(manifest.scripts).not.toHaveProperty(script);
-    expect(Object.keys(manifest.dependencies).sort()).toEqual(['commander', 'node-gyp-build', 'tar-stream', 'zod']);
+    expect(Object.keys(manifest.dependencies).sort()).toEqual(['commander', 'zod']);
   });
 
   // Without CUDA: 2 MiB, of which the binary takes 4 unpacked. The kernels for one kind of GPU may take as much again.
   test('is small', () => {
     const factor = Number(consumer.node(`console.log(require('onespike').backendInfo().binaryCuda ? 2 : 1)`));
     expect(statSync(consumer.tarball).size).toBeLessThan(factor * 2 * MiB);
-    expect(statSync(join(consumer.folder, 'node_modules/onespike', binary)).size).toBeLessThan(factor * 4 * MiB);
+    expect(statSync(join(consumer.installed, binary)).size).toBeLessThan(factor * 4 * MiB);
+  });
+
+  test('brings no native code of others, and few packages', () => {
+    const modules = join(consumer.folder, 'node_modules');
+    expect(
+      readdirSync(modules)
+        .filter((name) => !name.startsWith('.'))
+        .sort(),
+    ).toEqual(['commander', 'onespike', 'zod']);
+    const binaries = (readdirSync(modules, { recursive: true }) as string[]).filter((name) => name.endsWith('.node'));
+    expect(binaries).toEqual([`onespike/${binary}`]);
   });
 });
 
 describe('the binary', () => {
-  const installed = () => join(consumer.folder, 'node_modules/onespike', binary);
+  const installed = () => join(consumer.installed, binary);
 
   test('needs the C library alone', () => {
     const needed = [...command(root, 'readelf', '-d', installed()).matchAll(/NEEDED.*\[(.*)\]/g)].map(
@@ -220,7 +253,7 @@ test('packing without the compiled files or without a binary is refused', () => 
   const folder = mkdtempSync(join(tmpdir(), 'onespike-prepack-'));
   try {
     cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
-    const prepack = () => command(folder, process.execPath, 'scripts/prepack.mjs');
+    const prepack = () => command(folder, process.execPath, 'scripts/package/prepack.mjs');
     expect(prepack).toThrow('Expected dist/lib/index.js in the package');
     for (const file of ['dist/lib/index.js', 'dist/lib/cli/main.js', 'dist/index.mjs']) {
       mkdirSync(join(folder, file, '..'), { recursive: true });

@@ -37,45 +37,48 @@ async function collect(stream: AsyncIterable<TrainEvent>): Promise<TrainEvent[]>
 const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
 const random = new SeededRandom(11);
 
-test.each(['hybrid', 'direct'] as const)('encoder %s: the spiking network of one step decides as the binary ANN', async (encoder) => {
-  const description: NetworkDescription = {
-    input: [3, 12, 12],
-    timesteps: 1,
-    encoder,
-    layers: [
-      { type: 'conv', out: 16, norm: 'batch' },
-      { type: 'avgpool' },
-      { type: 'conv', out: 24, norm: 'batch', bias: true },
-      { type: 'conv', out: 17, bias: true },
-      { type: 'avgpool' },
-      { type: 'linear', out: 20, norm: 'batch' },
-      { type: 'linear', out: 5, output: true, bias: true },
-    ],
-  };
-  const images = 60;
-  const pixels = Uint8Array.from({ length: images * 3 * 12 * 12 }, () => random.below(256));
-  const labels = Int32Array.from({ length: images }, () => random.below(5));
-  const ann = await Network.create(description, { backend: 'cpu', seed: 2, threads: 1 });
-  const optimizer = { kind: 'sgd', learningRate: 0.05, neuronLearningRate: 0.0125 } as const;
-  for (let i = 0; i < 4; i++) await ann.trainStep({ pixels, labels }, { mode: 'binary', optimizer });
-  const parameters = await ann.parameters();
-  expect(parameters.get('layers.0.threshold')!.data[0]).not.toBe(1);
-  const folded = await foldNorm(ann.description, parameters);
-  const spiking = await Network.create(folded.network, { backend: 'cpu', threads: 1 });
-  await spiking.setParameters(await spikingFromBinary(folded));
-  const expected = await ann.forward(pixels, { mode: 'binary' });
-  const received = await spiking.forward(pixels, { trace: true });
-  expect(received.predictions).toEqual(expected.predictions);
-  // Nothing fires or stays silent that does otherwise in the ANN, or the logits would differ by whole spikes.
-  const beta = 1;
-  received.logits.forEach((logit, i) => {
-    const plain = logit - beta * (expected.logits[i]! > 1 ? 1 : 0);
-    expect(Math.abs(plain - expected.logits[i]!)).toBeLessThan(1e-4);
-  });
-  expect(received.stats.correct).toBe(expected.stats.correct);
-  await ann.dispose();
-  await spiking.dispose();
-});
+test.each(['hybrid', 'direct'] as const)(
+  'encoder %s: the spiking network of one step decides as the binary ANN',
+  async (encoder) => {
+    const description: NetworkDescription = {
+      input: [3, 12, 12],
+      timesteps: 1,
+      encoder,
+      layers: [
+        { type: 'conv', out: 16, norm: 'batch' },
+        { type: 'avgpool' },
+        { type: 'conv', out: 24, norm: 'batch', bias: true },
+        { type: 'conv', out: 17, bias: true },
+        { type: 'avgpool' },
+        { type: 'linear', out: 20, norm: 'batch' },
+        { type: 'linear', out: 5, output: true, bias: true },
+      ],
+    };
+    const images = 60;
+    const pixels = Uint8Array.from({ length: images * 3 * 12 * 12 }, () => random.below(256));
+    const labels = Int32Array.from({ length: images }, () => random.below(5));
+    const ann = await Network.create(description, { backend: 'cpu', seed: 2, threads: 1 });
+    const optimizer = { kind: 'sgd', learningRate: 0.05, neuronLearningRate: 0.0125 } as const;
+    for (let i = 0; i < 4; i++) await ann.trainStep({ pixels, labels }, { mode: 'binary', optimizer });
+    const parameters = await ann.parameters();
+    expect(parameters.get('layers.0.threshold')!.data[0]).not.toBe(1);
+    const folded = await foldNorm(ann.description, parameters);
+    const spiking = await Network.create(folded.network, { backend: 'cpu', threads: 1 });
+    await spiking.setParameters(await spikingFromBinary(folded));
+    const expected = await ann.forward(pixels, { mode: 'binary' });
+    const received = await spiking.forward(pixels, { trace: true });
+    expect(received.predictions).toEqual(expected.predictions);
+    // Nothing fires or stays silent that does otherwise in the ANN, or the logits would differ by whole spikes.
+    const beta = 1;
+    received.logits.forEach((logit, i) => {
+      const plain = logit - beta * (expected.logits[i]! > 1 ? 1 : 0);
+      expect(Math.abs(plain - expected.logits[i]!)).toBeLessThan(1e-4);
+    });
+    expect(received.stats.correct).toBe(expected.stats.correct);
+    await ann.dispose();
+    await spiking.dispose();
+  },
+);
 
 test('binary epochs follow the ANN; at one time step the conversion keeps their accuracy', async () => {
   const events = await collect(train(tiny('whole')));
@@ -110,14 +113,18 @@ test('a run may end with binary epochs, and takes more of them', async () => {
   await network.dispose();
   const more = await collect(resume(join(folder, 'alone'), { changes: { binary: { epochs: 3 } } }));
   expect(more.filter(({ event }) => event === 'epoch')).toHaveLength(1);
-  await expect(
-    collect(resume(join(folder, 'alone'), { changes: { ann: { epochs: 3 } } })),
-  ).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringContaining("no change of 'ann.epochs'") });
+  await expect(collect(resume(join(folder, 'alone'), { changes: { ann: { epochs: 3 } } }))).rejects.toMatchObject({
+    code: 'ERR_ARG',
+    message: expect.stringContaining("no change of 'ann.epochs'"),
+  });
 });
 
 test('stages, presets and refused values', () => {
   const config = resolveConfig({ preset: 'vgg7', binary: { epochs: 3 } });
-  expect(config).toMatchObject({ model: { name: 'vgg7', norm: 'batch', hidden: [] }, binary: { epochs: 3, batch: 32 } });
+  expect(config).toMatchObject({
+    model: { name: 'vgg7', norm: 'batch', hidden: [] },
+    binary: { epochs: 3, batch: 32 },
+  });
   expect([null, 'ann', 'binary', 'convert', 'snn', 'finish'].map((stage) => next(stage as never, config))).toEqual([
     'ann',
     'binary',

@@ -1,4 +1,4 @@
-// A run whose images are no longer what they were: what each way to go on with it says.
+// A run whose images have changed: what every command that uses them says.
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainConfigInput } from '../../lib/train/config/config';
@@ -96,18 +96,24 @@ describe('other images of the same classes', () => {
   test.each([
     ['more of them', five, /test images of folder are not those of the run \(\d+ then, \d+ now\)/],
     ['as many, with other contents', edited, /test images .*\(\d+, with other contents\)/],
-  ])('%s: eval and energy warn', async (kind, change, message) => {
+  ])('%s: eval, energy and bench warn', async (kind, change, message) => {
     const run = await runOn(`warned ${kind}`, change);
     const { warnings } = await (await loadRun(run)).dataset();
     expect(warnings.map(({ code }) => code)).toEqual(['DATA_CHANGED', 'DATA_CHANGED']);
-    const { status, events: lines, stderr } = await cli(['eval', run, '--json']);
-    expect(status).toBe(0);
-    expect(lines().map(({ event }) => event)).toEqual(['warning', 'warning', 'eval']);
-    expect(lines()[1]).toMatchObject({ code: 'DATA_CHANGED', message: expect.stringMatching(message) });
-    expect(stderr).toMatch(message);
+    for (const args of [
+      ['eval', run],
+      ['energy', run],
+      ['bench', '--run', run, '--batch', '2', '--iterations', '1'],
+    ]) {
+      const { status, events: lines, stderr } = await cli([...args, '--json']);
+      expect(status).toBe(0);
+      expect(lines().map(({ event }) => event)).toEqual(['warning', 'warning', args[0]]);
+      expect(lines()[1]).toMatchObject({ code: 'DATA_CHANGED', message: expect.stringMatching(message) });
+      expect(stderr).toMatch(message);
+    }
   });
 
-  test('resume refuses, or goes on with a warning if that is accepted', async () => {
+  test('resume refuses, or continues with a warning if that is accepted', async () => {
     const run = await runOn('grown', five, true);
     await expect(events(resume(run))).rejects.toMatchObject({
       code: 'ERR_STATE',
@@ -133,7 +139,7 @@ describe('other images of the same classes', () => {
   });
 });
 
-test('a run that goes on with another instruction set says so, and keeps both hosts', async () => {
+test('a run that continues with another instruction set says so, and keeps both hosts', async () => {
   const run = await runOn('moved', () => undefined, true);
   const path = join(run, 'run.json');
   const info = JSON.parse(readFileSync(path, 'utf8')) as { host: { simd: string } };
@@ -144,7 +150,7 @@ test('a run that goes on with another instruction set says so, and keeps both ho
   expect(all[1]).toMatchObject({
     event: 'warning',
     code: 'OTHER_INSTRUCTION_SET',
-    message: expect.stringContaining(`with ELSEWHERE and goes on on one with ${simd}`),
+    message: expect.stringContaining(`with ELSEWHERE and continues on one with ${simd}`),
   });
   expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
     host: { simd },

@@ -109,6 +109,15 @@ describe('which data set is meant', () => {
     expect(status).toBe(2);
     expect(stderr).toMatch(/dataset.directory for the data set shapes/);
   });
+
+  test('so is a folder of pictures that nothing names', async () => {
+    const env = { ONESPIKE_DATA: '' };
+    const { status, stderr } = await cli(['train', '--dataset', 'folder'], { env, cwd: folder });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /^error Expected a folder of pictures for the data set folder .*--data DIR.* but received none\nhint /,
+    );
+  });
 });
 
 describe('spiking training without a conversion before it', () => {

@@ -31,7 +31,7 @@ describe('RunFolder', () => {
     expect(readdirSync(path)).toEqual(['run.json']);
   });
 
-  test('a start that comes to nothing removes the folders that it made, and no others', async () => {
+  test('a start that fails removes the folders that it created, and no others', async () => {
     const mine = join(folder, 'mine');
     mkdirSync(mine);
     const run = await created(join(mine, 'runs', 'today', 'run'));

@@ -178,7 +178,7 @@ describe('state', () => {
   });
 
   test.each([
-    ['a conversion', {}, 0, 'Lower convert.scale or convert.percentile, or take a surrogate that reaches further'],
+    ['a conversion', {}, 0, 'Lower convert.scale or convert.percentile, or choose a surrogate that reaches further'],
     [
       'no conversion',
       { convert: { enabled: false } },
@@ -189,7 +189,7 @@ describe('state', () => {
       'no conversion, a narrow surrogate',
       { convert: { enabled: false }, model: { surrogate: 'triangle' } },
       0,
-      'Lower model.threshold, or take a surrogate that reaches further (model.surrogate=arctan), or raise snn.',
+      'Lower model.threshold, or choose a surrogate that reaches further (model.surrogate=arctan), or raise snn.',
     ],
     [
       'layers of its own',

@@ -1,4 +1,4 @@
-// Training in groups of steps: whatever their size, the run is the same, and who looks at it sees it between two of them.
+// Training in groups of steps: a run does not depend on their size, and its state is visible between two of them.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readModel } from '../../lib/model/model-file';
@@ -83,7 +83,7 @@ test('a checkpoint that is due is written between two groups, with the step that
   expect(model('saving')).toBe(model('whole'));
 });
 
-test('a signal inside a group saves the steps that were made; resumed in groups of another size, the run ends in the same bits', async () => {
+test('a signal inside a group saves the completed steps; resumed in groups of another size, the run is bit-identical', async () => {
   let saved: SavedEvent | undefined;
   // Later and later, until it falls neither before the first step of a group nor behind its last.
   for (let attempt = 0; saved === undefined || saved.step % stepsPerEpoch === 0 || saved.stage !== 'ann'; attempt++) {

@@ -30,7 +30,7 @@ beforeAll(async () => {
   whole = await collect(train(tiny('whole')));
 });
 
-test('the events end with done, and loadRun gives back what was trained', async () => {
+test('the events end with done, and loadRun returns what was trained', async () => {
   const done = whole.at(-1)!;
   if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
   const run = await loadRun(join(folder, 'whole'));
@@ -50,7 +50,7 @@ test('the events end with done, and loadRun gives back what was trained', async 
   await network.dispose();
 });
 
-test('a signal saves the run and throws ERR_ABORTED; resume ends in the same bits', async () => {
+test('a signal saves the run and throws ERR_ABORTED; the resumed run is bit-identical', async () => {
   const controller = new AbortController();
   const seen: TrainEvent[] = [];
   const stopped = collect(train(tiny('aborted'), { signal: controller.signal, progressSeconds: 0 }), (event) => {

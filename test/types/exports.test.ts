@@ -1,4 +1,4 @@
-// The public types: whoever writes a function around one of ours can name everything that it takes and returns.
+// The public types: a function around one of ours can name all its parameters and results.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

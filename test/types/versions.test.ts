@@ -5,24 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { command, root } from '../package/consumer';
+import { withTools } from '../package/tools';
 import { emitDeclarations } from './declarations';
 
 const versions = ['5.4', '5.9', '6.0', '7.0'];
 
-/** Where the compilers are, installed from the registry; or why they are not. */
-function installCompilers(folder: string): string | undefined {
-  const packages = versions.map((version) => `typescript-${version}@npm:typescript@${version}`);
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'compilers', version: '1.0.0', private: true }));
-  try {
-    command(folder, 'npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', ...packages);
-    return undefined;
-  } catch (error) {
-    return `the compilers could not be installed: ${(error as Error).message.split('\n').find((line) => /npm error/.test(line)) ?? 'npm failed'}`;
-  }
-}
+const compilers = Object.fromEntries(versions.map((version) => [`typescript-${version}`, `npm:typescript@${version}`]));
 
 const folder = mkdtempSync(join(tmpdir(), 'onespike-versions-'));
-const reason = installCompilers(folder);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const program = `
@@ -53,12 +43,7 @@ const settings = {
   "a browser's types": { types: [], lib: ['es2022', 'dom'] },
 };
 
-describe(`TypeScript ${versions.join(', ')}`, () => {
-  if (reason !== undefined) {
-    console.log(`skipped: ${reason}`);
-    test.skip(`skipped: ${reason}`, () => undefined);
-    return;
-  }
+withTools(`TypeScript ${versions.join(', ')}`, compilers, (tools) => {
   let project: string;
   beforeAll(() => {
     project = makeProject();
@@ -72,7 +57,7 @@ describe(`TypeScript ${versions.join(', ')}`, () => {
   test.each(pairs)(
     '%s with %s',
     (version, kind) => {
-      const compiler = join(folder, 'node_modules', `typescript-${version}`);
+      const compiler = join(tools, 'node_modules', `typescript-${version}`);
       expect(JSON.parse(readFileSync(join(compiler, 'package.json'), 'utf8')).version).toMatch(`${version}.`);
       const compilerOptions = {
         ...settings[kind],

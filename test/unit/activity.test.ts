@@ -37,7 +37,7 @@ test.each([0.02, 0.12, 0.25])('a share of %f of every layer fires', (activity) =
   }),
 );
 
-test('the search never fires much more than what it looks for, and is short', () =>
+test('the search never fires much more than the wanted share, and is short', () =>
   withNetwork(async (network, shares) => {
     await setActivity(network, pixels, 0.12);
     expect(Math.max(...shares.flat())).toBeLessThan(0.2);

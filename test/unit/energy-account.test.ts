@@ -60,7 +60,7 @@ describe('energyAccount', () => {
     expect(dear.headline).toEqual(report.headline);
   });
 
-  test('gives no ratio where the spiking network spent nothing', () => {
+  test('gives no ratio where the spiking network used no energy', () => {
     const quiet = countOperations(network, new Uint8Array(16), new Map([['layers.0', new Uint8Array(32)]]));
     const { headline } = energyAccount(network, quiet);
     expect(headline.layers[1]).toMatchObject({ snnPicojoules: 0, ratio: null });

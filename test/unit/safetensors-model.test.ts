@@ -92,7 +92,17 @@ describe('a model file', () => {
     [
       'another type',
       (tensors) => tensors.set('layers.0.bias', { dtype: 'F64', shape: [2], data: Float64Array.of(1, 2) }),
-      "Expected type F32 of 'layers.0.bias'",
+      "Expected type F32, F16, BF16, F8_E4M3 or F8_E5M2 of 'layers.0.bias' for",
+    ],
+    [
+      'flags for weights',
+      (tensors) => tensors.set('layers.0.bias', { dtype: 'BOOL', shape: [2], data: Uint8Array.of(0, 1) }),
+      "of 'layers.0.bias'",
+    ],
+    [
+      'a half that is no number',
+      (tensors) => tensors.set('layers.0.bias', { dtype: 'F16', shape: [2], data: Uint16Array.of(0, 0x7e00) }),
+      'received NaN at element 1',
     ],
     [
       'a weight that is not a number',
@@ -143,6 +153,41 @@ describe('a model file', () => {
     change(map);
     await expect(writeModel(join(folder, 'never'), network, map)).rejects.toEqual(failing('ERR_ARG', message));
     await expect(readModel(join(folder, 'never'))).rejects.toEqual(failing('ERR_IO', 'never'));
+  });
+});
+
+describe('weights of other programs', () => {
+  test('are read from small floats, exactly', async () => {
+    await rewritten((tensors) => {
+      tensors.set('layers.0.bias', { dtype: 'F16', shape: [2], data: Uint16Array.of(0x3555, 0xbc00) });
+      tensors.set('layers.0.leak', { dtype: 'BF16', shape: [], data: Uint16Array.of(0x3f00) });
+      tensors.set('layers.0.threshold', { dtype: 'F8_E4M3', shape: [], data: Uint8Array.of(0x39) });
+      tensors.set('layers.2.leak', { dtype: 'F8_E5M2', shape: [], data: Uint8Array.of(0x34) });
+    });
+    const { tensors } = await readModel(path);
+    expect([...tensors.get('layers.0.bias')!.data]).toEqual([1365 / 4096, -1]);
+    expect(tensors.get('layers.0.leak')!.data).toEqual(Float32Array.of(0.5));
+    expect(tensors.get('layers.0.threshold')!.data).toEqual(Float32Array.of(1.125));
+    expect(tensors.get('layers.2.leak')!.data).toEqual(Float32Array.of(0.25));
+    expect(tensors.get('layers.0.weight')).toEqual(parameters().get('layers.0.weight'));
+  });
+
+  test('without an architecture belong to the network that is described', async () => {
+    await rewritten((_, metadata) => {
+      delete metadata['onespike'];
+      metadata['format'] = 'pt';
+    });
+    await expect(readModel(path)).rejects.toEqual(failing('ERR_FORMAT', 'init=FILE'));
+    const model = await readModel(path, network);
+    expect(model).toEqual({ network, tensors: parameters(), slots: new Map(), extra: { format: 'pt' } });
+    const wider = resolveNetwork({ ...network, layers: [{ type: 'linear', out: 3, output: true }] });
+    await expect(readModel(path, wider)).rejects.toEqual(failing('ERR_FORMAT', "shape [3, 36] of 'layers.0.weight'"));
+  });
+
+  test('an architecture of the file goes before the one that is described', async () => {
+    await writeModel(path, network, parameters());
+    const other = resolveNetwork({ ...network, timesteps: 7 });
+    expect((await readModel(path, other)).network).toEqual(network);
   });
 });
 

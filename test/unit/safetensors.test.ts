@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { duplicateKey } from '../../lib/io/json-keys';
-import { readSafetensors, writeSafetensors, type Tensor } from '../../lib/io/safetensors';
+import { readSafetensors, toFloat32, writeSafetensors, type Tensor } from '../../lib/io/safetensors';
 
 let folder: string;
 let path: string;
@@ -37,6 +37,11 @@ const tensors = (): Map<string, Tensor> =>
     ['empty', { dtype: 'F32', shape: [0, 4], data: new Float32Array(0) }],
     ['__proto__', { dtype: 'I8', shape: [1], data: Int8Array.of(-5) }],
     ['shorts', { dtype: 'U16', shape: [1], data: Uint16Array.of(65535) }],
+    ['halves', { dtype: 'F16', shape: [3], data: Uint16Array.of(0x3c00, 0xfbff, 1) }],
+    ['brains', { dtype: 'BF16', shape: [1], data: Uint16Array.of(0x4049) }],
+    ['flags', { dtype: 'BOOL', shape: [2], data: Uint8Array.of(0, 1) }],
+    ['eighths', { dtype: 'F8_E4M3', shape: [1], data: Uint8Array.of(0x7e) }],
+    ['wide eighths', { dtype: 'F8_E5M2', shape: [1], data: Uint8Array.of(0x7b) }],
   ]);
 
 describe('safetensors', () => {
@@ -111,7 +116,7 @@ describe('safetensors', () => {
     ['bytes that are not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), 0, 'a header in UTF-8'],
     ['a tensor that is a number', { a: 3 }, 0, "of tensor 'a' for"],
     ['a tensor that is null', { a: null }, 0, "of tensor 'a' for"],
-    ['an unknown dtype', { a: { dtype: 'F16', shape: [2], data_offsets: [0, 4] } }, 4, "as dtype of tensor 'a'"],
+    ['an unknown dtype', { a: { dtype: 'F4', shape: [2], data_offsets: [0, 4] } }, 4, "as dtype of tensor 'a'"],
     ['an inherited dtype', { a: { dtype: 'toString', shape: [2], data_offsets: [0, 4] } }, 4, "as dtype of tensor 'a'"],
     ['no shape', { a: { dtype: 'F32', data_offsets: [0, 4] } }, 4, "as shape of tensor 'a'"],
     ['a negative size', { a: f32([-1, -1], 0, 4) }, 4, 'as shape'],
@@ -176,6 +181,71 @@ describe('safetensors', () => {
     store({ a: { dtype: 'U8', shape: [size], data_offsets: [0, size] } });
     truncateSync(path, readFileSync(path).length + size);
     await expect(readSafetensors(path)).rejects.toEqual(failing('ERR_OOM', path));
+  });
+});
+
+describe('small floats', () => {
+  const numbers = (dtype: 'F16' | 'BF16' | 'F8_E4M3' | 'F8_E5M2', ...bits: number[]): number[] => {
+    const data = dtype.startsWith('F8') ? Uint8Array.from(bits) : Uint16Array.from(bits);
+    return [...toFloat32({ dtype, shape: [bits.length], data })];
+  };
+
+  test('have the numbers of their standards', () => {
+    expect(numbers('F16', 0x3c00, 0xc000, 0x7bff, 0x0400, 0x03ff, 0x0001)).toEqual([
+      1,
+      -2,
+      65504,
+      2 ** -14,
+      1023 * 2 ** -24,
+      2 ** -24,
+    ]);
+    expect(numbers('F16', 0x7c00, 0xfc00, 0x7c01, 0xffff, 0x8000)).toEqual([Infinity, -Infinity, NaN, NaN, -0]);
+    expect(numbers('BF16', 0x3f80, 0xc040, 0x7f7f, 0x0001, 0x7f80, 0x7fc0)).toEqual([
+      1,
+      -3,
+      255 * 2 ** 120,
+      2 ** -133,
+      Infinity,
+      NaN,
+    ]);
+    expect(numbers('F8_E5M2', 0x3c, 0x7b, 0x01, 0x7c, 0xfc, 0x7d)).toEqual([
+      1,
+      57344,
+      2 ** -16,
+      Infinity,
+      -Infinity,
+      NaN,
+    ]);
+    expect(numbers('F8_E4M3', 0x38, 0x7e, 0xfe, 0x01, 0x7f, 0xff)).toEqual([1, 448, -448, 2 ** -9, NaN, NaN]);
+  });
+
+  test('BF16 is the upper half of a float32, for every pattern', () => {
+    const bits = Uint16Array.from({ length: 65_536 }, (_, i) => i);
+    const floats = new Float32Array(Uint32Array.from(bits, (each) => each * 65_536).buffer);
+    expect(toFloat32({ dtype: 'BF16', shape: [65_536], data: bits })).toEqual(floats);
+  });
+
+  test('F16 has every pattern of a sign, an exponent and a mantissa, in order', () => {
+    const positive = numbers('F16', ...Array.from({ length: 0x7c01 }, (_, i) => i));
+    positive.forEach((value, i) => {
+      if (i > 0 && !(value > positive[i - 1]!))
+        throw new Error(`pattern ${i} is ${value}, not above ${positive[i - 1]}`);
+      // Within one exponent all steps are the same.
+      if (i > 1 && i % 1024 > 1 && i < 0x7c00)
+        expect(value - positive[i - 1]!).toBe(positive[i - 1]! - positive[i - 2]!);
+    });
+  });
+
+  test('are converted from their own types alone', () => {
+    const f32: Tensor = { dtype: 'F32', shape: [1], data: Float32Array.of(1.5) };
+    expect(toFloat32(f32)).toEqual(f32.data);
+    expect(toFloat32(f32)).not.toBe(f32.data);
+    for (const tensor of tensors().values())
+      if (!/^(F32|B?F16|F8)/.test(tensor.dtype))
+        expect(() => toFloat32(tensor)).toThrow(failing('ERR_ARG', 'tensor.dtype'));
+    expect(() => toFloat32({ dtype: 'F16', shape: [2], data: Uint16Array.of(1) })).toThrow(
+      failing('ERR_ARG', '2 elements'),
+    );
   });
 });
 

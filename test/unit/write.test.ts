@@ -162,7 +162,7 @@ test('of many that make a file exclusively, one succeeds, and its content is who
   expect(readdirSync(folder)).toEqual(['lock']);
 });
 
-test('a partial file goes on, begins anew, and takes its name at the end', async () => {
+test('a partial file continues, begins anew, and gets its name at the end', async () => {
   const part = join(folder, 'part');
   let file = await PartialFile.open(part, false);
   await file.write(Buffer.from('half'), 0);

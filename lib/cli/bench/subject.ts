@@ -1,6 +1,6 @@
 /** The network that is timed and the batches it gets. */
 import { OneSpikeError } from '../../errors';
-import { SeededRandom } from '../../data';
+import { SeededRandom, type DataWarning } from '../../data';
 import { Network } from '../../model/network';
 import { vgg } from '../../model/vgg';
 import { setActivity } from './activity';
@@ -23,6 +23,7 @@ export interface Subject {
 export interface SubjectOptions {
   signal: AbortSignal;
   progress: (text: string) => void;
+  warn: (warning: DataWarning) => void;
 }
 
 // Thresholds are set on this many images of the batch: more of them would fire the same share within a percent.
@@ -78,7 +79,7 @@ function allocate(count: number, size: number): Images {
   try {
     return { pixels: new Uint8Array(count * size), labels: new Int32Array(count) };
   } catch (cause) {
-    throw new OneSpikeError('ERR_OOM', `Out of memory: no room for a batch of ${count} images`, { cause });
+    throw new OneSpikeError('ERR_OOM', `Expected memory for a batch of ${count} images but received none`, { cause });
   }
 }
 
@@ -86,7 +87,7 @@ function allocate(count: number, size: number): Images {
 async function openRun(
   settings: BenchSettings,
   source: RunSource,
-  { signal, progress }: SubjectOptions,
+  { signal, progress, warn }: SubjectOptions,
 ): Promise<Subject> {
   const run = await loadRun(source.run);
   checkClaims(source, run.info.network);
@@ -97,7 +98,9 @@ async function openRun(
     );
   }
   progress(`loading ${run.config.dataset.name}`);
-  const set = (await run.dataset({ signal }))[source.images];
+  const loaded = await run.dataset({ signal });
+  loaded.warnings.forEach(warn);
+  const set = loaded[source.images];
   const { backend, device, threads, layers: profile } = settings;
   const network = await run.network({
     backend,

@@ -6,7 +6,7 @@ import { peakRss } from '../bench/memory';
 import { measure } from '../bench/measure';
 import { benchEvent, showBench } from '../bench/report';
 import { benchModes, benchSettings, type BenchFlags, type BenchSettings } from '../bench/settings';
-import { openSubject } from '../bench/subject';
+import { openSubject, type SubjectOptions } from '../bench/subject';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';
 import { backendOption, deviceOption, integerOption, limitedOption, numberOption, precisionOption } from '../usage';
@@ -56,7 +56,11 @@ gradients and momentum.`,
 }
 
 async function bench(settings: BenchSettings, output: Output, signal: AbortSignal): Promise<void> {
-  const options = { signal, progress: (text: string) => output.progress(text) };
+  const options: SubjectOptions = {
+    signal,
+    progress: (text) => output.progress(text),
+    warn: (warning) => output.warn(warning),
+  };
   const runtimeRss = peakRss();
   const subject = await openSubject(settings, options);
   try {

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { checkOneOf } from '../../check';
-import { datasetNames } from '../../data';
+import { checkDirectoryNamed, datasetNames } from '../../data';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { decodeText, parseJson } from '../../io/json-text';
 import { expandHome, shellWord, shortPath } from '../../io/paths';
@@ -141,10 +141,12 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
   const overrides = Object.entries(given).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${JSON.stringify(value)}`],
   );
-  return asUsage(
+  const config = asUsage(
     () => resolveConfig(input as TrainConfigInput, [...flags.set, ...overrides]),
     '`onespike presets NAME` prints every key of a configuration',
   );
+  asUsage(() => checkDirectoryNamed(config.dataset.name, config.dataset.directory));
+  return config;
 }
 
 /** A preset has a plain name, so whatever looks like a path or is one is a file; `-` is standard input. */

@@ -1,15 +1,14 @@
 /** Named files out of a .tar.gz, streamed; nothing is unpacked to disk and nothing inflates beyond what is expected. */
 import { createReadStream } from 'node:fs';
-import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import * as tar from 'tar-stream';
 
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { ioError } from '../../io/system-error';
 import { abortError } from '../files';
+import { tarEntries, type TarEntry } from './tar';
 
-/** Room for the tar headers and the small text files beside the wanted entries. */
+/** Bytes allowed for the tar headers and the small text files beside the wanted entries. */
 const allowance = 4 * 1024 * 1024;
 
 /**
@@ -23,69 +22,55 @@ export async function readArchive(
   wanted: Map<string, number>,
   signal?: AbortSignal,
 ): Promise<{ files: Map<string, Buffer>; names: Set<string> }> {
-  const found = new Map<string, Buffer>();
+  const files = new Map<string, Buffer>();
   const names = new Set<string>();
   const gunzip = createGunzip();
-  const extract = tar.extract();
+  /** What stopped the reading; the pipeline may report the streams that it ended because of it. */
+  let first: unknown;
   let inflated = 0;
   let limit = allowance;
   for (const size of wanted.values()) limit += size;
-  const limiter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      inflated += chunk.length;
-      if (inflated > limit) {
-        done(
-          new OneSpikeError('ERR_FORMAT', `Expected at most ${limit} bytes inflated from ${path} but received more`),
-        );
-      } else {
-        done(null, chunk);
-      }
-    },
-  });
+  const refuse = (what: string, received: string): OneSpikeError =>
+    new OneSpikeError('ERR_FORMAT', `Expected ${what} but received ${received}`);
 
-  let refusal: OneSpikeError | undefined;
-  extract.on('entry', (header, stream, next) => {
-    // A refused or failing entry surfaces through the pipeline; without a listener its own event would end the process.
-    stream.on('error', () => undefined);
-    const name = header.name.replace(/\/$/, '').split('/').pop() ?? '';
-    names.add(name);
-    const most = wanted.get(name);
-    if (most === undefined || header.type === 'directory') {
-      stream.on('end', () => next());
-      stream.resume();
-      return;
+  async function* limited(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      inflated += chunk.length;
+      if (inflated > limit) throw refuse(`at most ${limit} bytes inflated from ${path}`, 'more');
+      yield chunk;
     }
-    const size = header.size ?? 0;
-    const problem =
-      header.type !== 'file'
-        ? `a plain file for entry ${header.name}`
-        : found.has(name)
-          ? `one entry ${name}`
-          : size > most
-            ? `at most ${most} bytes for entry ${header.name}`
-            : undefined;
-    if (problem !== undefined) {
-      const received = header.type !== 'file' ? `a ${header.type}` : found.has(name) ? 'two' : `${size}`;
-      refusal = new OneSpikeError('ERR_FORMAT', `Expected ${problem} in ${path} but received ${received}`);
-      extract.destroy(refusal);
-      return;
+  }
+
+  /** What is wrong with an entry that is wanted, if anything. */
+  function problem(entry: TarEntry, name: string, most: number): OneSpikeError | undefined {
+    const place = `entry ${entry.name} in ${path}`;
+    if (entry.kind !== 'file') return refuse(`a plain file for ${place}`, `a ${entry.kind}`);
+    if (files.has(name)) return refuse(`one entry ${name} in ${path}`, 'two');
+    return entry.size > most ? refuse(`at most ${most} bytes for ${place}`, String(entry.size)) : undefined;
+  }
+
+  async function collect(chunks: AsyncIterable<Buffer>): Promise<void> {
+    for await (const entry of tarEntries(limited(chunks))) {
+      const name = entry.name.replace(/\/$/, '').split('/').pop() ?? '';
+      names.add(name);
+      const most = wanted.get(name);
+      if (most === undefined || entry.kind === 'directory') continue;
+      const refusal = problem(entry, name, most);
+      if (refusal !== undefined) throw refusal;
+      files.set(name, await entry.content());
     }
-    const content = Buffer.allocUnsafe(size);
-    let filled = 0;
-    stream.on('data', (chunk) => {
-      filled += (chunk as Buffer).copy(content, filled);
-    });
-    stream.on('end', () => {
-      if (filled === size) found.set(name, content);
-      next();
-    });
-  });
+  }
 
   try {
-    await pipeline(createReadStream(path), gunzip, limiter, extract, { signal });
-  } catch (error) {
+    const noting = (chunks: AsyncIterable<Buffer>): Promise<void> =>
+      collect(chunks).catch((error: unknown) => {
+        first = error;
+        throw error;
+      });
+    await pipeline(createReadStream(path), gunzip, noting, { signal });
+  } catch (thrown) {
     if (signal?.aborted) throw abortError(signal, `reading ${path}`);
-    if (refusal !== undefined) throw refusal;
+    const error = first ?? thrown;
     if (isOneSpikeError(error)) throw error;
     if ((error as NodeJS.ErrnoException).syscall !== undefined) throw ioError('read', path, error);
     const where = `compressed byte ${gunzip.bytesWritten}, inflated byte ${inflated}`;
@@ -95,5 +80,5 @@ export async function readArchive(
       { cause: error },
     );
   }
-  return { files: found, names };
+  return { files, names };
 }

@@ -25,7 +25,7 @@ export interface DownloadProgress {
   total: number | undefined;
 }
 
-/** A failure after which the download waits and goes on. */
+/** A failure after which the download waits and continues. */
 export interface DownloadRetry {
   /** The address that failed. */
   url: string;
@@ -62,7 +62,7 @@ export interface DownloadOptions {
   ca?: string | undefined;
 }
 
-/** Data that an attempt must bring to count as progress: a server that trickles a byte per connection must not keep us for ever. */
+/** Bytes that an attempt must receive to count as progress, so that a server which sends a byte per connection does not keep us for ever. */
 const progressBytes = 65_536;
 const defaultStallMs = 30_000;
 /** Where a file of unknown size stops. */
@@ -130,7 +130,7 @@ class WrongFile extends RequestFailure {}
 
 type Outcome = { done: true } | { done: false; failure: RequestFailure; gained: number };
 
-/** One attempt: continues the part file or starts it, and verifies it when the body has come to its end. */
+/** One attempt: continues the part file or starts it, and verifies it when the body is complete. */
 async function attemptOnce(url: string, part: string, options: DownloadOptions): Promise<Outcome> {
   let have = (await statOrNull(part))?.size ?? 0;
   if (options.size !== undefined && have > options.size) {
@@ -155,7 +155,7 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
         ca: options.ca,
         signal: options.signal,
       });
-      // 416: nothing lies beyond what we have. It is whole, which the checksum decides, or it is junk.
+      // 416: nothing lies beyond what we have. It is whole, which the checksum decides, or useless.
       if (!(response.statusCode === 416 && resumed)) {
         const offset = bodyOffset(response, have);
         if (offset === 0) {

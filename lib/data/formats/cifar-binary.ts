@@ -21,7 +21,7 @@ export interface CifarLayout {
   /** The label that counts is the last of these bytes (CIFAR-100: coarse, fine). */
   labelBytes: number;
   classes: string[];
-  /** Folder, archive and first file of the set's version for Python, which people take for this one. */
+  /** Folder, archive and first file of the set's version for Python, which people mistake for this one. */
   pythonNames: string[];
 }
 
@@ -149,7 +149,7 @@ function countRecords(part: Part, recordBytes: number): number {
 }
 
 /**
- * A file cut at the edge of a record looks whole by itself, so it is judged by its siblings: subsets are welcome if every
+ * A file cut at the edge of a record cannot be told from a whole one by itself, so it is judged by its siblings: subsets are welcome if every
  * training file has the same number of records, and a set of which one file has the official number must have it in all.
  */
 function checkTogether(layout: CifarLayout, parts: Map<string, Part>, recordBytes: number): void {

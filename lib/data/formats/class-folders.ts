@@ -59,7 +59,7 @@ async function isFolder(path: string, entry: Dirent): Promise<boolean> {
 /** Class name -> the paths of its pictures, at least one each, in the order of the names. */
 export type Classes = Map<string, string[]>;
 
-/** Counts what was not taken, by kind (`.bmp`, `folders`). */
+/** Counts what was left out, by kind (`.bmp`, `folders`). */
 export class LeftOut {
   private readonly counts = new Map<string, number>();
 
@@ -103,7 +103,7 @@ export async function listClasses(root: Listing, exclude: readonly string[], lef
   return classes;
 }
 
-/** Runs lie where they were started, which may be among the classes. */
+/** Runs are written where they were started, which may be among the classes. */
 async function isNoClass(name: string, listing: Listing, exclude: readonly string[]): Promise<boolean> {
   if (exclude.some((path) => path === listing.path)) return true;
   if (listing.pictures.length > 0) return false;

@@ -93,7 +93,7 @@ async function readParts(
     folders.set('test', validation);
     warnings.push({
       code: 'DATA_LAYOUT',
-      message: `${root.path} has no test folder: the pictures of ${validation} are taken for the test part`,
+      message: `${root.path} has no test folder: the pictures of ${validation} are used as the test part`,
     });
   }
   const items: Pictures['items'] = { train: [], test: [], validation: [] };

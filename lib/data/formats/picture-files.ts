@@ -13,7 +13,7 @@ interface Reading {
   signal: AbortSignal | undefined;
 }
 
-/** So many pictures that cannot be read are named, and no more are looked for. */
+/** After so many pictures that cannot be read, reading stops. */
 const mostNamed = 5;
 
 /** The images of some files, and of each the position of its file in the list. */

@@ -26,10 +26,13 @@ interface Sharp {
 }
 type SharpFactory = (input: Buffer, options: { limitInputPixels: number }) => Sharp;
 
-/** The package of the project around, too: onespike may be installed globally, or by npx. */
+/**
+ * The package of the project around, too: onespike may be installed globally, or by npx. Both are resolved by `createRequire`, so that
+ * bundlers do not look for a package that is optional.
+ */
 function requireSharp(): SharpFactory {
   try {
-    return require('sharp') as SharpFactory;
+    return createRequire(__filename)('sharp') as SharpFactory;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
     return createRequire(join(process.cwd(), 'package.json'))('sharp') as SharpFactory;

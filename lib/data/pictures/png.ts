@@ -6,7 +6,7 @@ import { OneSpikeError } from '../../errors';
 import type { Picture } from './picture';
 
 const inflateAsync = promisify(inflate);
-/** Taken once: in a vm context every look-up of a global is slow, and this one is done per byte. */
+/** Read once: in a vm context every access to a global is slow, and this one happens per byte. */
 const { abs } = Math;
 const magic = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 

@@ -25,13 +25,13 @@ export const shapeClasses = [
   'crescent',
 ];
 
-// Taken once: in a vm context (as Jest runs its tests) every look-up of a global is slow, and these stand in the innermost loops.
+// Read once: in a vm context (as Jest runs its tests) every access to a global is slow, and these are in the innermost loops.
 const { abs, floor } = Math;
 
 /** The side that all lengths below are given for; other sizes scale them. */
 const designSide = 32;
 
-/** A picture in the making: 3 planes of values 0..255, not yet rounded. */
+/** An unfinished picture: 3 planes of values 0..255, not yet rounded. */
 interface Canvas {
   side: number;
   values: Float64Array;

@@ -8,7 +8,7 @@ export interface SourceFile {
   size: number;
 }
 
-/** What is known of a set before its files are looked at. */
+/** What is known of a set without its files. */
 export interface SourceInfo {
   title: string;
   homepage: string;
@@ -20,7 +20,7 @@ export interface SourceInfo {
   counts: { train: number; test: number } | null;
 }
 
-/** What lies in a directory, seen without reading it. */
+/** What a directory holds, found without reading the files. */
 export interface Located {
   /** Everything that `load` needs is there. */
   present: boolean;
@@ -39,7 +39,7 @@ export interface DataSource {
   readonly download: { readonly urls: readonly string[]; readonly files: readonly SourceFile[] };
   /** The options that `load` understands, `signal` aside. */
   readonly options: readonly Exclude<keyof LoadOptions, 'signal'>[];
-  /** What of the set lies in `directory`. */
+  /** Finds the files of the set in `directory`. */
   locate(directory: string): Promise<Located>;
   /** Errors: ERR_IO if files are missing, ERR_FORMAT if they are not what they should be, ERR_ARG, ERR_ABORTED. */
   load(directory: string, options: LoadOptions): Promise<LoadedParts>;

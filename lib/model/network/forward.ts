@@ -118,7 +118,9 @@ function allocate<T>(make: () => T): T {
   try {
     return make();
   } catch (cause) {
-    throw new OneSpikeError('ERR_OOM', 'Out of memory: no room for the results of this many images', { cause });
+    throw new OneSpikeError('ERR_OOM', 'Expected memory for the results of this many images but received none', {
+      cause,
+    });
   }
 }
 

@@ -153,8 +153,7 @@ function checkRows(
   labelled: boolean,
 ): { batch: CheckedBatch; count: number } {
   const { dataset, indices: given, augment } = checkOptions(batch, name, ['dataset', 'indices', 'augment']);
-  if (!(dataset instanceof NativeDataset))
-    throw expected('a data set made by createDataset', `${name}.dataset`, dataset);
+  if (!(dataset instanceof NativeDataset)) throw expected('a data set of createDataset', `${name}.dataset`, dataset);
   if (dataset.shape.some((side, i) => side !== shape.input[i])) {
     const received = dataset.shape.join(' x ');
     throw new OneSpikeError(

@@ -116,17 +116,17 @@ export function writeOptimizerStateJob(
 /** The parts of tensors, collected into as few jobs as carry them. */
 function* jobsOf(values: readonly Values[]): Generator<NativeTensorPart[]> {
   let parts: NativeTensorPart[] = [];
-  let room = NUMBERS_PER_JOB;
+  let left = NUMBERS_PER_JOB;
   for (const { kind, name, data } of values) {
     for (let offset = 0; offset < data.length; ) {
-      const part = data.subarray(offset, offset + room);
+      const part = data.subarray(offset, offset + left);
       parts.push({ kind, name, offset, data: part });
       offset += part.length;
-      room -= part.length;
-      if (room > 0) continue;
+      left -= part.length;
+      if (left > 0) continue;
       yield parts;
       parts = [];
-      room = NUMBERS_PER_JOB;
+      left = NUMBERS_PER_JOB;
     }
   }
   if (parts.length > 0) yield parts;
@@ -136,7 +136,9 @@ function newArray(size: number, name: string): Float32Array {
   try {
     return new Float32Array(size);
   } catch (cause) {
-    throw new OneSpikeError('ERR_OOM', `Out of memory: no room for the ${size} numbers of ${name}`, { cause });
+    throw new OneSpikeError('ERR_OOM', `Expected memory for the ${size} numbers of ${name} but received none`, {
+      cause,
+    });
   }
 }
 

@@ -32,16 +32,9 @@ import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
-import {
-  defaultDataset,
-  defaultPreset,
-  presetConfig,
-  presetNames,
-  withoutBinary,
-  withoutConversion,
-} from './presets';
+import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutBinary, withoutConversion } from './presets';
 
-// Beyond 100 no network here has learnt anything, and many a typing error lies there: 1e3 for 1e-3.
+// Beyond 100 no network here has learnt anything, and many typing errors are there: 1e3 for 1e-3.
 const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
 const count = integerOf(0);
 const positiveCount = integerOf(1);
@@ -63,7 +56,7 @@ const schedule = objectOf({
   kind: oneOf(['constant', 'step', 'cosine']),
   warmup: notNegative,
   milestones: listOf(share, 'a list of numbers from 0 to 1'),
-  // Rates are given at their highest: steps make them smaller.
+  // Rates are given at their highest: steps reduce them.
   factor: numberOf('a number above 0, at most 1', (value) => Math.fround(value) > 0 && value <= 1),
   final: share,
 });
@@ -141,7 +134,7 @@ const schema = objectOf(
   'an object',
 );
 
-/** A complete configuration: every choice made. */
+/** A complete configuration, with a value for every key. */
 export type TrainConfig = z.infer<typeof schema>;
 /** Any part of an object, at every depth; lists are whole. */
 export type DeepPartial<T> = T extends readonly unknown[]

@@ -53,7 +53,7 @@ function describeHost(): HostInfo {
   };
 }
 
-/** A run as it goes on here: the record with this machine where it matters, and what that changes about the results. */
+/** The record of a run that continues on this machine, with warnings where that changes its results. */
 export function resumedHere(info: RunInfo, { backend }: Network): { info: RunInfo; warnings: RunWarning[] } {
   const host = describeHost();
   const warn = (code: RunWarning['code'], what: string): RunWarning => ({
@@ -65,7 +65,7 @@ export function resumedHere(info: RunInfo, { backend }: Network): { info: RunInf
     const earlierBackends = [...(info.earlierBackends ?? []), info.backend];
     return {
       info: { ...info, backend, earlierBackends },
-      warnings: [warn('OTHER_BACKEND', `the run comes from backend ${info.backend} and goes on on ${backend}`)],
+      warnings: [warn('OTHER_BACKEND', `the run comes from backend ${info.backend} and continues on ${backend}`)],
     };
   }
   // Sums of the CPU kernels are as wide as its vectors, and not every processor multiplies and adds in one rounding.
@@ -75,7 +75,7 @@ export function resumedHere(info: RunInfo, { backend }: Network): { info: RunInf
     warnings: [
       warn(
         'OTHER_INSTRUCTION_SET',
-        `the run comes from a processor with ${info.host.simd} and goes on on one with ${host.simd}`,
+        `the run comes from a processor with ${info.host.simd} and continues on one with ${host.simd}`,
       ),
     ],
   };

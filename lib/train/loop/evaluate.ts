@@ -15,7 +15,7 @@ export interface Evaluation {
   /** Per hidden spiking layer: neurons that fired, summed over the images. */
   spikes: number[];
   count: number;
-  /** With `earlyExit`: mean step of the decision. */
+  /** The mean step of the decision, with `earlyExit`. */
   decisionStep?: number;
   /** The first layer with a number that is not finite, or null. */
   badLayer: LayerId | null;
@@ -63,7 +63,7 @@ export interface SessionEvaluation {
 
 /**
  * As `evaluateRows` for the network of a run: yields progress and returns the result.
- * Errors: ERR_STATE if the loss is not finite, before anyone takes such a network for a good one.
+ * Errors: ERR_STATE if the loss is not finite, so that no such network is reported as a good one.
  */
 export async function* evaluate(
   session: Session,

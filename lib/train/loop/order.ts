@@ -1,5 +1,5 @@
 /**
- * Which images a step sees. Everything derives from (seed, phase, epoch), so a resumed run needs no state to go on with
+ * Which images a step sees. Everything derives from (seed, phase, epoch), so a resumed run needs no state to continue with
  * the same batches.
  */
 import { SeededRandom } from '../../data/random';

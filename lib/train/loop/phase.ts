@@ -76,7 +76,7 @@ function planEpoch(
   return { steps, batchAt, stepAt };
 }
 
-/** What the epoch that has just been trained came to. */
+/** The results of the epoch that has just been trained. */
 function epochEvent(session: Session, phase: Phase, validation: Evaluation | null): EpochEvent {
   const { config, hidden, images, state } = session;
   const { epochs, batch, optimizer, schedule } = config[phase];

@@ -68,7 +68,7 @@ export class Session {
   readonly folder: RunFolder;
   /** What run.json says of the run. */
   readonly info: RunInfo;
-  /** To be reported when the work begins. */
+  /** Warnings that are reported when the work begins. */
   readonly warnings: readonly WarningEvent[];
   readonly images: RunImages;
   readonly hidden: readonly SpikingLayer[];
@@ -147,7 +147,7 @@ export class Session {
   }
 
   /**
-   * Makes training steps of the current epoch, as many as one call takes before the signal stops it, and saves if that is due.
+   * Runs training steps of the current epoch, as many as one call does before the signal stops it, and saves if that is due.
    * Errors: ERR_ABORTED before the first step, ERR_STATE for a loss or a gradient that is not finite.
    */
   async train(steps: readonly TrainStep[], options: TrainStepsOptions & { mode: Phase }): Promise<void> {

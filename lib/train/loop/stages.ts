@@ -94,9 +94,7 @@ async function foldNetwork(session: Session): Promise<void> {
 
 async function sendSpikes({ network }: Session): Promise<void> {
   const { description } = network;
-  await network.setParameters(
-    await spikingFromBinary({ network: description, tensors: await network.parameters() }),
-  );
+  await network.setParameters(await spikingFromBinary({ network: description, tensors: await network.parameters() }));
 }
 
 async function calibrate({ config, images, network, signal }: Session): Promise<void> {

@@ -22,7 +22,7 @@ import { next, type Stage } from '../run/state';
 import { describeRun, resumedHere, startEvent } from './describe';
 import { inDirectory, loadConfigured, networkOf } from './model';
 import { Session, type SessionOptions } from './session';
-import { resumable, settle } from './settle';
+import { saveOnError, withResumeAdvice } from './save-on-error';
 import { stageWork } from './stages';
 
 /** Options of `train`. */
@@ -46,13 +46,13 @@ export interface ResumeOptions extends TrainOptions {
   device?: number | undefined;
   /** The number of CPU threads; by default that of the start of the run. Results do not depend on it. */
   threads?: number | undefined;
-  /** Go on, with a warning, although the images are not those that the run began with; false by default. */
+  /** Whether to continue, with a warning, although the images are not those that the run began with; false by default. */
   acceptChangedData?: boolean | undefined;
   /** The folder of the data set, if its files have moved. The run remembers it. */
   directory?: string | undefined;
   /** Changes of the configuration: more epochs, other rates. A finished run with more epochs continues its last phase. */
   changes?: TrainConfigInput | undefined;
-  /** Take the lock of a process on another machine or in another container at once; false by default. */
+  /** Whether to take the lock of a process on another machine or in another container at once; false by default. */
   force?: boolean | undefined;
 }
 
@@ -68,7 +68,7 @@ export async function* train(
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const checked = checkTrainOptions(options);
   const resolved = resolveConfig(config);
-  // run.json names files and folders for whoever reads it, from wherever that is.
+  // run.json names files and folders by absolute paths, because it may be read from any folder.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
   if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
   const folder = new RunFolder(absolutePath(resolved.out ?? defaultOut(runName(resolved))));
@@ -108,7 +108,7 @@ function runName({ model, dataset }: TrainConfig): string {
  * Continues an interrupted run and yields what happens; the result is bit-identical to that of an uninterrupted run. A
  * finished run yields `done` once more, unless `changes` give it more epochs.
  *
- * Errors: those of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run cannot take.
+ * Errors: those of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run does not allow.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(absolutePath(checkString(run, 'run')));
@@ -169,7 +169,7 @@ async function checkSameData(info: RunInfo, loaded: LoadedDataset, accept: boole
   if (parts.length === 0 || accept) return warnings;
   throw new OneSpikeError(
     'ERR_STATE',
-    `Expected the images of the run but ${warnings.map(({ message }) => message).join('; and ')}. Restore them, or go on with ` +
+    `Expected the images of the run but ${warnings.map(({ message }) => message).join('; and ')}. Restore them, or continue with ` +
       'these (acceptChangedData, --accept-changed-data)',
   );
 }
@@ -207,7 +207,7 @@ async function* work(
 ): AsyncGenerator<TrainEvent, void> {
   try {
     await begin().catch(async (error) => {
-      throw await resumable(error, session.folder);
+      throw await withResumeAdvice(error, session.folder);
     });
     yield* savingWhenEnded(session, stagesOf(session, resumed));
   } finally {
@@ -238,7 +238,7 @@ async function* savingWhenEnded(
     leftByConsumer = false;
   } catch (error) {
     leftByConsumer = false;
-    const { saved, error: reported } = await settle(session, error);
+    const { saved, error: reported } = await saveOnError(session, error);
     const { stage, epoch, step } = session.state;
     if (saved) yield { event: 'saved', run: session.folder.path, stage, epoch, step };
     throw reported;

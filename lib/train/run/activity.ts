@@ -77,7 +77,7 @@ function wakingAdvice(config: Choices): string[] {
   return [
     ...(keys.length > 0 ? [`lower ${keys.join(' or ')}`] : []),
     ...(config.snn.epochs > 0 && narrowSurrogates.includes(config.model.surrogate)
-      ? ['take a surrogate that reaches further (model.surrogate=arctan)']
+      ? ['choose a surrogate that reaches further (model.surrogate=arctan)']
       : []),
     ...(config.snn.epochs > 0 ? ['raise snn.optimizer.neuronLearningRate'] : []),
   ];

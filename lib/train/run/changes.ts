@@ -1,4 +1,4 @@
-/** What `resume` may change in a run, and where a finished run goes on. */
+/** What `resume` may change in a run, and where a finished run continues. */
 import { expected, isPlainObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { hostInfo } from '../../native/devices';
@@ -12,13 +12,13 @@ import { emptySums, isPhase, lastPhase, STAGES, type TrainState } from './state'
 export interface ConfigChange {
   /** The time of the change (ISO 8601). */
   time: string;
-  /** The version of onespike that made it. */
+  /** The version of onespike that changed it. */
   version: string;
   /** Where the run stood. */
   at: { stage: string; epoch: number; step: number };
   /** Key to the value before and the one from then on. */
   set: Record<string, { from: unknown; to: unknown }>;
-  /** What the run had come to, if it was finished. */
+  /** The results of the run until then, if it was finished. */
   results?: DoneEvent;
 }
 
@@ -42,9 +42,9 @@ const changeable = [
 /** What to do instead, for keys that have a way of their own. */
 const instead: Record<string, string> = {
   'dataset.directory': '--data DIR (`directory`) says where the same images are now',
-  backend: '--backend NAME (`backend`) takes another one',
-  device: '--device N (`device`) takes another one',
-  threads: '--threads N (`threads`) takes another number',
+  backend: '--backend NAME (`backend`) names another one',
+  device: '--device N (`device`) names another one',
+  threads: '--threads N (`threads`) sets another number',
 };
 
 /** The leaves of a configuration by path; a list is a leaf. */
@@ -84,7 +84,7 @@ export function changeConfig(config: TrainConfig, changes: TrainConfigInput): Ch
 /**
  * Where a run stands with a changed configuration: back in its last phase if it had come to its end and now has more epochs,
  * otherwise where it stood.
- * Errors: ERR_ARG, naming a change of a phase that is over, and epochs that lie behind or add nothing.
+ * Errors: ERR_ARG, naming a change of a phase that is over, and epochs that are over or add nothing.
  */
 export function continueWith(state: TrainState, before: TrainConfig, { config, set }: ChangedConfig): TrainState {
   const ended = state.stage === 'finish';
@@ -108,7 +108,7 @@ export function continueWith(state: TrainState, before: TrainConfig, { config, s
   if (epochs < begun || idle) {
     throw new OneSpikeError(
       'ERR_ARG',
-      `Expected ${idle ? 'more than' : 'at least'} ${begun} for ${phase}.epochs, which the run has ${ended ? 'made' : 'begun'}, but received ${epochs}`,
+      `Expected ${idle ? 'more than' : 'at least'} ${begun} for ${phase}.epochs, which the run has ${ended ? 'completed' : 'begun'}, but received ${epochs}`,
     );
   }
   if (!ended || epochs === begun) return state;

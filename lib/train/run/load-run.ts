@@ -104,7 +104,9 @@ export async function modelFile(path: string): Promise<string> {
 
 /** The final model, or else the furthest that an unfinished run has come: one that continues after its end has an older final model. */
 async function bestFile(folder: RunFolder, info: RunInfo): Promise<string | undefined> {
-  const parts = ['snn-best', 'converted', 'binary-best', 'ann-best'].map((name) => folder.checkpoint(`${name}.safetensors`));
+  const parts = ['snn-best', 'converted', 'binary-best', 'ann-best'].map((name) =>
+    folder.checkpoint(`${name}.safetensors`),
+  );
   const candidates = info.results === undefined ? [...parts, folder.modelPath] : [folder.modelPath, ...parts];
   for (const candidate of candidates) if (await folder.has(candidate)) return candidate;
   return undefined;

@@ -21,9 +21,9 @@ import { parseOwner, thisOwner, whereIs } from './owner';
 
 /** Between two signs of life of an owner. */
 const beatMilliseconds = 10_000;
-/** A lock whose owner has given no sign of life for so long is free: twelve beats, so that a slow disk is not taken for death. */
+/** A lock whose owner has given no sign of life for so long is free: twelve beats, so that a slow disk is not mistaken for the end of a process. */
 const abandonedMilliseconds = 120_000;
-/** Each one is lost to another process that takes or gives back the lock at the same moment. */
+/** An attempt fails when another process takes or releases the lock at the same moment. */
 const attempts = 100;
 
 export interface LockOptions {
@@ -62,8 +62,8 @@ export class RunLock {
   }
 
   /**
-   * Makes sure that nobody has taken the lock away, as after a long sleep of this machine, or with force; one that was merely
-   * removed is made again. Errors: ERR_STATE, upon which nothing must be written to the run.
+   * Checks that no other process has taken the lock, as after a long sleep of this machine, or with force; one that was merely
+   * removed is created again. Errors: ERR_STATE, upon which nothing must be written to the run.
    */
   async assertHeld(): Promise<void> {
     const path = lockPath(this.run);

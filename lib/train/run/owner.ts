@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 
 export interface Owner {
   pid: number;
-  /** For people. */
+  /** The host name, for messages. */
   host: string;
   /** Boot of the machine and namespace of its process ids: only where both are the same does `pid` mean anything. Empty where unknown. */
   place: string;

@@ -28,20 +28,20 @@ export interface RunInfo {
   created: string;
   config: TrainConfig;
   seed: number;
-  /** The backend that ran last, whatever was asked for: a resume takes the same one unless it is told otherwise. */
+  /** The backend that ran last, whatever was asked for: a resume uses the same one unless it is told otherwise. */
   backend: string;
-  /** Others that ran before, in order. */
+  /** Other backends that ran before, in order. */
   earlierBackends?: string[];
-  /** That the network was made with; runs of older versions name it in `config`. */
+  /** The precision of the network; runs of older versions name it in `config`. */
   precision?: Precision;
   network: ResolvedNetwork;
   dataset: DataRecord;
   /** The machine that ran last, and those before it whose instruction set was another, in order. */
   host: HostInfo;
   earlierHosts?: HostInfo[];
-  /** What `resume` has changed, in order. */
+  /** The changes that `resume` was asked for, in order. */
   changes?: ConfigChange[];
-  /** Of a finished run. */
+  /** The results of a finished run. */
   results?: DoneEvent;
 }
 
@@ -65,8 +65,8 @@ export interface HostInfo {
 
 export class RunFolder {
   private held: RunLock | undefined;
-  /** Folders that were made for this run, outermost first. */
-  private readonly made: string[] = [];
+  /** Folders that were created for this run, outermost first. */
+  private readonly created: string[] = [];
 
   #path: string;
 
@@ -95,8 +95,8 @@ export class RunFolder {
   }
 
   /**
-   * Whether a run can be written here, or with `another` beside it; makes nothing.
-   * Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO if it cannot be made or written.
+   * Checks that a run can be written here, or with `another` beside it; creates nothing.
+   * Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO if it cannot be created or written.
    */
   async checkFree({ another = false } = {}): Promise<void> {
     try {
@@ -118,7 +118,7 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder and takes its lock. With `another` the folder is the first of NAME, NAME-2, NAME-3, ... that does not
+   * Creates the folder and takes its lock. With `another` the folder is the first of NAME, NAME-2, NAME-3, ... that does not
    * exist yet. Errors: as of `checkFree` and `RunLock.take`; nothing stays then.
    */
   async create({ another = false } = {}): Promise<void> {
@@ -134,11 +134,11 @@ export class RunFolder {
 
   private async make(another: boolean): Promise<void> {
     const first = this.#path;
-    this.made.push(...(await makeFolder(dirname(first))));
+    this.created.push(...(await makeFolder(dirname(first))));
     for (let number = 2; ; number++) {
-      const made = await makeNewFolder(this.#path);
-      if (made) this.made.push(this.#path);
-      if (made || !another) return;
+      const isNew = await makeNewFolder(this.#path);
+      if (isNew) this.created.push(this.#path);
+      if (isNew || !another) return;
       this.#path = `${first}-${number}`;
     }
   }
@@ -148,16 +148,16 @@ export class RunFolder {
     this.held = await RunLock.take(this.path, options);
   }
 
-  /** Gives the lock back. */
+  /** Releases the lock. */
   async unlock(): Promise<void> {
     await this.held?.release();
     this.held = undefined;
   }
 
-  /** Gives the lock back and removes the folders that were made, where no run came of them. */
+  /** Releases the lock and removes the folders that were created, unless they hold a run. */
   async abandon(): Promise<void> {
     await this.unlock();
-    await removeEmptyFolders(this.made);
+    await removeEmptyFolders(this.created);
   }
 
   /** Errors: ERR_STATE if another process has taken the run over; then nothing must be written any more. */
@@ -165,7 +165,7 @@ export class RunFolder {
     await this.held?.assertHeld();
   }
 
-  /** Makes checkpoints/, and clears away what a killed process left half-written. */
+  /** Creates checkpoints/, and removes what a killed process left half-written. */
   async prepare(): Promise<void> {
     await makeFolder(join(this.path, 'checkpoints'));
     await removeLeftovers(this.path);
@@ -243,7 +243,7 @@ export class RunFolder {
   }
 }
 
-/** The precision of a run, whichever version made it. */
+/** The precision of a run of any version. */
 export function runPrecision(info: RunInfo): Precision {
   return info.precision ?? info.config.precision ?? 'fp32';
 }

@@ -72,7 +72,7 @@ export interface TrainState {
   readonly seconds: number;
   readonly annTestAccuracy: number | null;
   readonly convertedTestAccuracy: number | null;
-  /** Of the network after the last training step or the last complete evaluation, whatever it has begun since. */
+  /** The counters of the network after the last training step or the last complete evaluation, whatever it has begun since. */
   readonly counters: Counters;
 }
 

@@ -2,7 +2,7 @@
 // `Expected <what> for <name> but received <value>`; nothing is cast before it was checked.
 //
 // Reading a property can run a user's getter, and that can detach any array or dispose any handle. Hence the rule of
-// this room: take all values first, look into an array (view_of) last, copy at once, and check states again after.
+// this folder: read all values first, view an array (view_of) last, copy at once, and check states again after.
 #pragma once
 
 #include <cstdint>

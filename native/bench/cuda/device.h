@@ -16,7 +16,7 @@ struct Peaks {
 // `least_ms` 0 one run.
 double milliseconds(cuda::Stream& stream, double least_ms, const std::function<void()>& run);
 
-// `small` is for a look at the program itself, on a device that is slow.
+// `small` is for trying the program itself, on a device that is slow.
 Peaks measure_peaks(cuda::Stream& stream, bool small);
 
 }  // namespace onespike::bench

@@ -10,7 +10,7 @@ namespace onespike {
 // Average-pools a map into what DenseForwardTask and DenseWeightGradientTask read.
 struct PackInputTask {
   static constexpr const char* kOperation = "pack_input";
-  float* packed = nullptr;     // room for (n, padded_h, padded_w, src_cs), laid out as the backend likes
+  float* packed = nullptr;     // (n, padded_h, padded_w, src_cs) floats, in an order that the backend chooses
   const float* src = nullptr;  // (n, src map)
   int n = 0;
   StageShape shape = {};

@@ -1,6 +1,7 @@
 // Operations of batch normalisation: one task each. What a task writes is overwritten unless it says `+=`.
-// ops/ann/norm.h has the formulas, core/backend/values.h the layouts. Arrays of one number per channel have out_cs of them;
-// two such arrays that belong together lie one after the other: `affine` is gamma and beta, `running` mean and variance.
+// ops/ann/norm.h has the formulas, core/backend/values.h the layouts. Arrays of one number per channel have out_cs of
+// them; two such arrays that belong together lie one after the other: `affine` is gamma and beta, `running` mean and
+// variance.
 #pragma once
 
 #include "core/backend/values.h"
@@ -34,7 +35,7 @@ struct NormForwardTask {
 struct NormBackwardTask {
   static constexpr const char* kOperation = "norm_backward";
   float* d_out = nullptr;           // (n, out map)
-  float* d_affine = nullptr;          // (2, out_cs) += gradients of gamma and beta
+  float* d_affine = nullptr;        // (2, out_cs) += gradients of gamma and beta
   const float* weighted = nullptr;  // (n, out map)
   const float* moments = nullptr;   // of NormStatisticsTask
   const float* affine = nullptr;    // (2, out_cs)
@@ -69,7 +70,7 @@ struct FoldNormBackwardTask {
   static constexpr const char* kOperation = "fold_norm";
   float* d_weight = nullptr;  // of the folded weights; replaced
   float* d_bias = nullptr;    // (out_cs) of the folded bias; replaced, if the stage has no bias by zeros
-  float* d_affine = nullptr;    // (2, out_cs) += gradients of gamma and beta
+  float* d_affine = nullptr;  // (2, out_cs) += gradients of gamma and beta
   const float* weight = nullptr;
   const float* bias = nullptr;     // (out_cs), or null
   const float* affine = nullptr;   // (2, out_cs)

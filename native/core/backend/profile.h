@@ -32,7 +32,7 @@ class Profile {
   double elapsed() const;  // milliseconds
   void add(const char* operation, double milliseconds, const KernelChoice& choice);
 
-  // To measure an operation is to wait for it, and whoever waits is told what failed: it is kept here until the caller
+  // Measuring an operation waits for it, and waiting returns the error of what failed: it is kept here until the caller
   // of the step asks. The first failure counts.
   void note(Status status);
   bool failed() const { return !failure_.ok(); }

@@ -23,8 +23,9 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     if (net.binary && train && !s.output) need(b.decided, n * s.out_size());
     each_norm_buffer(net, i, n, plan.normalises_groups(Mode::kAnn, train), need);
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
-    if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
+    if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.mask, n * s.out_size());
+    if (train && !s.output && !plan.in_chain(i)) need(b.received, n * s.out_size());
     largest = std::max(largest, n * s.out_size());
   }
   for (auto& buffer : net.d_activation)
@@ -38,8 +39,7 @@ void binary_backward(NetworkState& net, size_t stage, float* d_out, int n) {
   const StageBuffers& b = net.stages[stage];
   // What the gate below lets through reaches dropped activations too.
   if (net.dropout(stage))
-    net.backend->run(
-        MaskValuesTask{.values = d_out, .mask = b.mask.data(), .scale = 1, .count = n * s.out_size()});
+    net.backend->run(MaskValuesTask{.values = d_out, .mask = b.mask.data(), .scale = 1, .count = n * s.out_size()});
   net.backend->run(BinaryBackwardTask{.d_out = d_out,
                                       .d_neuron = net.parameters[stage].d_neuron,
                                       .x = b.decided.data(),
@@ -53,12 +53,19 @@ const float* gate(const NetworkState& net, size_t stage) {
   return net.binary ? net.stages[stage].decided.data() : net.stages[stage].activation.data();
 }
 
+// The gradient at what a stage sends: in a buffer that stages in a chain take in turns, or else in its own.
+float* activation_gradient(const NetworkState& net, size_t stage) {
+  const size_t last = net.plan.stages.size() - 1;
+  if (stage < last && !net.plan.in_chain(stage)) return net.stages[stage].received.data();
+  return net.d_activation[(last - stage) % 2].data();
+}
+
 }  // namespace
 
 Status prepare_ann(NetworkState& net, Mode mode, int64_t images, bool train) {
   net.prepare(mode, train);
   net.binary = mode == Mode::kBinary;
-  return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {
@@ -72,7 +79,8 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    const float* source = i == 0 ? net.analog.data() : net.stages[i - 1].activation.data();
+    const float* source =
+        net.plan.reads_pixels(i) ? net.analog.data() : net.stages[size_t(net.plan.sources[i])].activation.data();
     backend.run(PackInputTask{.packed = b.packed.data(), .src = source, .n = n, .shape = s});
     const bool normalised = s.norm && !net.folds(i), binary = net.binary && !s.output;
     // Where the activation reads it; kept for the gradient if that wants it.
@@ -103,27 +111,27 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
 
 Status ann_backward(NetworkState& net, int n, const Stop& stop) {
   Backend& backend = *net.backend;
-  int side = 0;
-  for (size_t i = net.plan.stages.size(); i-- > 0; side ^= 1) {
+  for (size_t i = net.plan.stages.size(); i-- > 0;) {
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
-    float* d_out = net.d_activation[side].data();
+    float* d_out = activation_gradient(net, i);
     if (net.binary && !s.output) binary_backward(net, i, d_out, n);
     // The mean takes a bias out again: its gradient is zero.
     if (s.norm) norm_backward(net, i, d_out, n);
     backend.run(
         DenseWeightGradientTask{.d_weight = p.d_weight, .packed = b.packed.data(), .d_out = d_out, .n = n, .shape = s});
-    if (s.bias && !s.norm)
-      backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
-    if (i == 0) break;
-    const float keep = net.dropout(i - 1) ? 1 - net.plan.stages[i - 1].dropout : 1;
-    backend.run(DenseInputGradientTask{.d_src = net.d_activation[side ^ 1].data(),
+    if (s.bias && !s.norm) backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
+    if (net.plan.reads_pixels(i)) continue;
+    const size_t from = size_t(net.plan.sources[i]);
+    const float keep = net.dropout(from) ? 1 - net.plan.stages[from].dropout : 1;
+    backend.run(DenseInputGradientTask{.d_src = activation_gradient(net, from),
+                                       .add = net.plan.adds_gradient(i),
                                        .d_out = d_out,
                                        .weight = p.weight,
                                        .weight_backward = b.backward.data(),
-                                       .activation = gate(net, i - 1),
+                                       .activation = gate(net, from),
                                        .scale = 1 / keep,
                                        .n = n,
                                        .shape = s});

@@ -7,7 +7,7 @@
 
 namespace onespike {
 
-// Visits the buffers that stage `i` needs for `n` images, as make_room does: of a pass over groups, or of one that
+// Visits the buffers that stage `i` needs for `n` images, as ensure_buffers does: of a pass over groups, or of one that
 // folds.
 template <class Visit>
 void each_norm_buffer(NetworkState& net, size_t i, int64_t n, bool groups, const Visit& need) {
@@ -27,8 +27,8 @@ void pack_weights(NetworkState& net);
 void end_norm_gradients(NetworkState& net);
 void update_running_statistics(NetworkState& net, int64_t images);
 
-// ---- a stage of a pass over groups: the normalised input or its ReLU from `weighted`, and the gradient at `weighted` in
-// the place of that at the normalised input.
+// ---- a stage of a pass over groups: the normalised input or its ReLU from `weighted`, and the gradient at `weighted`
+// in the place of that at the normalised input.
 void norm_forward(NetworkState& net, size_t stage, float* out, bool relu, int n);
 void norm_backward(NetworkState& net, size_t stage, float* d_out, int n);
 

@@ -14,9 +14,9 @@ Status aborted();
 
 Status check_batch(const Batch& batch, bool labels);
 // Makes a batch readable for kernels. Of a backend that reads the host's memory its arrays must live until it has
-// finished; others have copied them when this returns, into buffers with room for `room` images. Errors: kArg for a
+// finished; others have copied them when this returns, into buffers for `capacity` images. Errors: kArg for a
 // label out of range.
-Status stage_batch(NetworkState& net, const Batch& batch, int64_t room, StagedBatch* staged);
+Status stage_batch(NetworkState& net, const Batch& batch, int64_t capacity, StagedBatch* staged);
 // Whether batches of the data set should come as rows: the backend keeps its images, or has not been asked to yet.
 bool keeps_dataset(const NetworkState& net, const Dataset& data);
 // Gives up the data sets in the backend's memory, for good: their batches are drawn by the host from now on. False if

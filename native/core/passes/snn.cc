@@ -35,9 +35,10 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     each_norm_buffer(net, i, n, false, need);
     if (train || s.output) need(b.potential, n * T * s.out_size());
+    if (train && plan.keeps_potential(i)) need(b.received, n * T * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
     else if (train) gradient = std::max(gradient, n * T * s.grad_step());
-    if (train && i > 0) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
+    if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
     need(b.density, int64_t(net.backend->density_bytes()));
     if (train && net.dropout(i)) need(b.sent, kept * s.out_size()), need(b.mask, n * s.out_size());
   }
@@ -49,7 +50,7 @@ SpikeSource source_of(const NetworkState& net, size_t stage, bool train) {
   SpikeSource source;
   const StageShape& s = net.plan.stages[stage];
   source.scale = 1.0f / float(s.pool * s.pool);
-  if (stage == 0) {
+  if (net.plan.reads_pixels(stage)) {
     switch (net.plan.encoder().events_in(net.plan.spec.timesteps)) {
       case InputEvents::kNone: break;
       case InputEvents::kSpikeTimes: source.times = net.coded.data(); break;
@@ -57,23 +58,32 @@ SpikeSource source_of(const NetworkState& net, size_t stage, bool train) {
     }
     return source;
   }
-  const bool dropped = train && net.dropout(stage - 1);
-  source.times = dropped ? net.sent(stage - 1) : net.times(stage - 1);
-  if (dropped) source.scale /= 1 - net.plan.stages[stage - 1].dropout;
+  const size_t from = size_t(net.plan.sources[stage]);
+  const bool dropped = train && net.dropout(from);
+  source.times = dropped ? net.sent(from) : net.times(from);
+  if (dropped) source.scale /= 1 - net.plan.stages[from].dropout;
   return source;
+}
+
+// a(t) of a stage, once its readers have written it.
+float* spike_gradient(const NetworkState& net, size_t stage) {
+  const StageBuffers& b = net.stages[stage];
+  return net.plan.keeps_potential(stage) ? b.received.data() : b.potential.data();
 }
 
 // The neurons that the gradient of a stage reaches; none if it reads the image.
 ReceivingNeurons receivers(const NetworkState& net, size_t stage) {
-  if (stage == 0) return {};
-  const StageBuffers& below = net.stages[stage - 1];
-  return {.a = below.potential.data(),
-          .d_neuron = net.parameters[stage - 1].d_neuron,
+  if (net.plan.reads_pixels(stage)) return {};
+  const size_t from = size_t(net.plan.sources[stage]);
+  const StageBuffers& below = net.stages[from];
+  return {.a = spike_gradient(net, from),
+          .add = net.plan.adds_gradient(stage),
+          .d_neuron = net.parameters[from].d_neuron,
           .potential = below.potential.data(),
-          .times = net.times(stage - 1),
-          .mask = net.dropout(stage - 1) ? below.mask.data() : nullptr,
+          .times = net.times(from),
+          .mask = net.dropout(from) ? below.mask.data() : nullptr,
           .scale = source_of(net, stage, true).scale,
-          .neuron = net.neuron(stage - 1)};
+          .neuron = net.neuron(from)};
 }
 
 // += the gradients of weights and bias of a stage, of n images from the first of the block on if it waits.
@@ -98,7 +108,7 @@ void weight_gradients(NetworkState& net, size_t stage, const float* gradient, in
 Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   net.waiting = 0;
   net.prepare(Mode::kSnn, train);
-  return make_room(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
 SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train) {
@@ -111,7 +121,7 @@ SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool
           .weight = net.weight(stage),
           .weight_forward = b.forward.data(),
           .bias = net.bias(stage),
-          .current = stage == 0 && net.plan.needs_analog() ? net.current.data() : nullptr,
+          .current = net.plan.reads_pixels(stage) && net.plan.needs_analog() ? net.current.data() : nullptr,
           .current_always = net.plan.encoder().analog == AnalogSteps::kAll,
           .neuron = net.neuron(stage),
           .n = n,
@@ -165,7 +175,7 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     float* gradient = waits ? b.gradient.data() + net.waiting * T * s.grad_step() : net.gradient.data();
     b.backward_choice = backend.run(SpikingBackwardTask{.gradient = gradient,
                                                         .below = receivers(net, i),
-                                                        .a = b.potential.data(),
+                                                        .a = spike_gradient(net, i),
                                                         .weight = net.weight(i),
                                                         .weight_backward = b.backward.data(),
                                                         .neuron = net.neuron(i),
@@ -173,7 +183,7 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
                                                         .n = n,
                                                         .shape = s});
     if (!waits) weight_gradients(net, i, gradient, n, true);
-    if (i > 0 || !net.plan.needs_analog()) continue;
+    if (!net.plan.reads_pixels(i) || !net.plan.needs_analog()) continue;
     backend.run(AnalogGradientTask{.d_current = net.current.data(),
                                    .gradient = gradient,
                                    .sum_steps = net.plan.encoder().analog == AnalogSteps::kAll,
@@ -192,7 +202,7 @@ void snn_end_block(NetworkState& net) {
   net.waiting = 0;
   // Of a block of one chunk the forward pass has counted what fires.
   const bool counted = n <= net.plan.chunk;
-  for (size_t i = net.plan.stages.size(); i-- > 1;)
+  for (size_t i = net.plan.stages.size(); i-- > 0;)
     if (net.plan.waits(i)) weight_gradients(net, i, net.stages[i].gradient.data(), n, counted);
 }
 

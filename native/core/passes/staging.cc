@@ -19,7 +19,7 @@ bool is_refused(const NetworkState& net, const Dataset& data) {
   return std::any_of(net.refused.begin(), net.refused.end(), [&](const auto& d) { return d.lock().get() == &data; });
 }
 
-// The data set in the backend's memory: uploaded when it is first met, dropped when nobody else holds it any more. Null
+// The data set in the backend's memory: uploaded at its first use, freed when nothing else refers to it any more. Null
 // if there is no memory for it.
 Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& data, const ResidentDataset** found) {
   std::erase_if(net.datasets, [](const auto& d) { return d->source.expired(); });
@@ -51,8 +51,8 @@ void send_batch(NetworkState& net, const Batch& batch) {
   if (batch.labels) net.backend->upload(net.labels.data(), batch.labels, size_t(batch.count) * sizeof(int32_t));
 }
 
-// Where the images lie in the backend's memory, or else here.
-Status draw_rows(NetworkState& net, const Rows& rows, int64_t room) {
+// On the device if the images are in its memory, or else here.
+Status draw_rows(NetworkState& net, const Rows& rows, int64_t capacity) {
   if (Status status = check_rows(*rows.data, rows.indices); !status.ok()) return status;
   const ResidentDataset* resident = nullptr;
   if (Status status = make_resident(net, rows.data, &resident); !status.ok()) return status;
@@ -63,7 +63,7 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t room) {
     return Status::success();
   }
   const int64_t n = int64_t(rows.indices.size());
-  if (Status status = net.indices.ensure(room); !status.ok()) return status;
+  if (Status status = net.indices.ensure(capacity); !status.ok()) return status;
   net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
   const Dataset& data = *rows.data;
   net.backend->run(DrawTask{.pixels = resident->pixels.data(),
@@ -86,7 +86,7 @@ Status check_batch(const Batch& batch, bool labels) {
   return labels && !batch.labelled() ? Status::error(Code::kArg, "Expected labels") : Status::success();
 }
 
-Status stage_batch(NetworkState& net, const Batch& batch, int64_t room, StagedBatch* staged) {
+Status stage_batch(NetworkState& net, const Batch& batch, int64_t capacity, StagedBatch* staged) {
   if (!batch.rows && batch.labels)
     if (Status status = check_labels(net, batch.labels, batch.count); !status.ok()) return status;
   if (!batch.rows && net.backend->host_memory()) {
@@ -94,10 +94,10 @@ Status stage_batch(NetworkState& net, const Batch& batch, int64_t room, StagedBa
     return Status::success();
   }
   const int64_t image = net.plan.stages[0].src_size();
-  if (Status status = net.pixels.ensure(room * image); !status.ok()) return status;
-  if (Status status = net.labels.ensure(room); !status.ok()) return status;
+  if (Status status = net.pixels.ensure(capacity * image); !status.ok()) return status;
+  if (Status status = net.labels.ensure(capacity); !status.ok()) return status;
   *staged = {net.pixels.data(), batch.labelled() ? net.labels.data() : nullptr, batch.count};
-  if (batch.rows) return draw_rows(net, *batch.rows, room);
+  if (batch.rows) return draw_rows(net, *batch.rows, capacity);
   send_batch(net, batch);
   return Status::success();
 }

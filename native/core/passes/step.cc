@@ -1,4 +1,4 @@
-// Steps over batches: forward, loss, backward, update, all of it enqueued for all of them before the host looks at a
+// Steps over batches: forward, loss, backward, update, all of it enqueued for all of them before the host reads a
 // number.
 #include <algorithm>
 #include <cmath>
@@ -24,8 +24,7 @@ struct StepKind {
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
-    return (((uint64_t(batch.count) * 8 + update) * 3 + uint64_t(mode)) * 2 + backward) * 2 +
-           (batch.labels != nullptr);
+    return (((uint64_t(batch.count) * 8 + update) * 3 + uint64_t(mode)) * 2 + backward) * 2 + (batch.labels != nullptr);
   }
 };
 
@@ -89,13 +88,14 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   pack_weights(net);
   if (!kind.backward) return;
   net.parameters.zero_gradients();
-  for (size_t i = 1; i < stages.size(); ++i)
-    backend.run(
-        PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_ann(kind.mode), stages[i]});
+  for (size_t i = 0; i < stages.size(); ++i)
+    if (!net.plan.reads_pixels(i))
+      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_ann(kind.mode), stages[i]});
 }
 
-Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
-               const Stop& stop) {
+// Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters.
+Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
+                         const Stop& stop) {
   Backend& backend = *net.backend;
   const bool spiking = kind.mode == Mode::kSnn;
   const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
@@ -120,10 +120,16 @@ Status enqueue(NetworkState& net, const StepKind& kind, const StagedBatch& batch
     if (!status.ok()) return status;
     if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
   }
+  return Status::success();
+}
+
+// From the gradients that the parameters have now: their norm, and the update if there is one. What reduces gradients
+// of several replicas stands before it.
+Status enqueue_update(NetworkState& net, const StepKind& kind, const Stop& stop) {
   if (kind.backward) {
     end_norm_gradients(net);
     net.parameters.squared_norm(&net.result.data()->squared_norm);
-    backend.run(FinishGradientTask{net.result.data(), net.inputs.data()});
+    net.backend->run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
@@ -165,7 +171,8 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
   for (const OptimizerOptions& o : group.updates)
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
   if (status.ok())
-    status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward) : prepare_ann(net, mode, group.largest, backward);
+    status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward)
+                                : prepare_ann(net, mode, group.largest, backward);
   if (status.ok()) status = net.logits.ensure(group.largest * net.plan.classes());
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
   if (status.ok()) status = net.results.ensure(steps);
@@ -190,7 +197,10 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
-  const auto calls = [&] { return enqueue(net, kind, staged, out, stop); };
+  const auto calls = [&] {
+    const Status status = enqueue_gradients(net, kind, staged, out, stop);
+    return status.ok() ? enqueue_update(net, kind, stop) : status;
+  };
   if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
     return status;
   backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));
@@ -227,8 +237,8 @@ struct Answers {
 
 bool is_finite(const StepStats& stats) { return std::isfinite(stats.loss) && std::isfinite(stats.gradient_norm); }
 
-// Waits for the steps, and gives the answers of those up to the first that is not finite.
-Status look(NetworkState& net, size_t made, bool labelled, bool backward, Answers* answers) {
+// Waits for the steps, and returns the results of those up to the first that is not finite.
+Status read_answers(NetworkState& net, size_t made, bool labelled, bool backward, Answers* answers) {
   const size_t stages = net.plan.stages.size();
   net.backend->download(answers->results.data(), net.results.data(), made * sizeof(StepResult));
   net.backend->download(answers->spikes.data(), net.counts.data(), made * stages * sizeof(int64_t));
@@ -277,7 +287,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   if (out && out->logits && !ends_early)
     net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
   const bool labelled = staged.labels != nullptr;
-  if (status = look(net, made, labelled, backward, &answers); !status.ok()) return status;
+  if (status = read_answers(net, made, labelled, backward, &answers); !status.ok()) return status;
   *stats = std::move(answers.stats);
   if (ends_early) stats->front().correct = early.correct;
   if (ends_early && labelled) stats->front().loss = early.loss;

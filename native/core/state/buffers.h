@@ -47,9 +47,9 @@ class Buffer {
 };
 
 // The backend's own memory beside the buffers, as one of them.
-class WorkspaceRoom {
+class WorkspaceBuffer {
  public:
-  explicit WorkspaceRoom(Backend& backend) : backend_(&backend) {}
+  explicit WorkspaceBuffer(Backend& backend) : backend_(&backend) {}
   Status ensure(int64_t bytes) {
     if (backend_->reserve_workspace(size_t(bytes))) return Status::success();
     if (Status status = backend_->finish(); !status.ok()) return status;
@@ -62,13 +62,13 @@ class WorkspaceRoom {
   Backend* backend_;
 };
 
-// kOom for a batch of `images` whose buffers take bytes(images), of the `room` that there is for them; -1 = unknown.
-Status no_room(int64_t images, const std::function<int64_t(int64_t images)>& bytes, int64_t room);
+// kOom for a batch of `images` whose buffers take bytes(images), where `free_bytes` are left for them; -1 = unknown.
+Status out_of_memory(int64_t images, const std::function<int64_t(int64_t images)>& bytes, int64_t free_bytes);
 
-// Makes the buffers of a step ready: each(images, visit) calls visit(buffer, count) for every one of them. Those that
-// were there before are given up if they cannot all be had, so that a smaller batch finds the room.
+// Allocates the buffers of a step: each(images, visit) calls visit(buffer, count) for every one of them. If they do
+// not all fit, those that were there before are freed as well, so that a smaller batch may fit.
 template <class Each>
-Status make_room(const Backend& backend, int64_t images, const Each& each) {
+Status ensure_buffers(const Backend& backend, int64_t images, const Each& each) {
   Status status;
   each(images, [&](auto& buffer, int64_t count) {
     if (status.ok()) status = buffer.ensure(count);
@@ -80,7 +80,7 @@ Status make_room(const Backend& backend, int64_t images, const Each& each) {
     each(n, [&](auto& buffer, int64_t count) { sum += buffer.bytes_of(count); });
     return sum;
   };
-  return no_room(images, bytes, backend.available_bytes());
+  return out_of_memory(images, bytes, backend.available_bytes());
 }
 
 }  // namespace onespike

@@ -229,7 +229,8 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
     return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " +
                                          std::to_string(*from));
   if (at.part == Part::kNorm)
-    if (Status status = norm_.check(kind, at.norm, plan_.tensors[tensor].name, from, count); !status.ok()) return status;
+    if (Status status = norm_.check(kind, at.norm, plan_.tensors[tensor].name, from, count); !status.ok())
+      return status;
   float* to = at.part == Part::kNorm ? norm_.array(at.stage, kind, at.norm) : array_of(p, kind, at.part);
   if (at.part != Part::kWeight) {
     backend_.upload(to + offset, from, size_t(count) * sizeof(float));

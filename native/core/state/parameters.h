@@ -30,7 +30,8 @@ StepInputs update_inputs(const OptimizerOptions& options, int64_t step);
 
 class Parameters {
  public:
-  Parameters(const Plan& plan, Backend& backend) : plan_(plan), backend_(backend), stages_(plan.stages.size()), norm_(plan, backend) {}
+  Parameters(const Plan& plan, Backend& backend)
+      : plan_(plan), backend_(backend), stages_(plan.stages.size()), norm_(plan, backend) {}
   ~Parameters();
   Parameters(const Parameters&) = delete;
 

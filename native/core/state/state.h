@@ -19,6 +19,7 @@ struct StageBuffers {
         sent(b),
         mask(b),
         potential(b),
+        received(b),
         gradient(b),
         forward(b),
         backward(b),
@@ -36,6 +37,8 @@ struct StageBuffers {
   Buffer<uint8_t> sent;      // the same after dropout
   Buffer<uint8_t> mask;      // (n, out map) dropout
   Buffer<float> potential;   // (n, T, out map): U, then a
+  Buffer<float> received;    // (n, T, out map) a, where U is kept; in the ANN (n, out map) the gradient at the
+                             // activation of a stage that is not in a chain
   Buffer<float> gradient;    // (block, T, out) g of a stage that waits
   Buffer<uint8_t> forward;   // copy of the weights for the forward kernels, the backend's own layout
   Buffer<uint8_t> backward;  // and for the input gradient
@@ -45,9 +48,9 @@ struct StageBuffers {
   Buffer<float> decided;     // (n, out map) input of the binary activation
   Buffer<float> moments;     // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
   Buffer<float> norm_sums;   // (2, out_cs) means and unbiased variances, over the groups of the step
-  Buffer<float> folded_weight;  // of a stage whose running statistics are folded
-  Buffer<float> folded_bias;    // (out_cs)
-  Buffer<uint8_t> density;   // what the forward pass counted of the stage's source, for the weight gradient
+  Buffer<float> folded_weight;   // of a stage whose running statistics are folded
+  Buffer<float> folded_bias;     // (out_cs)
+  Buffer<uint8_t> density;       // what the forward pass counted of the stage's source, for the weight gradient
   KernelChoice backward_choice;  // of the chunk before in the batch
 };
 
@@ -73,7 +76,7 @@ struct NetworkState {
   std::unique_ptr<Backend> backend;
   Parameters parameters;
   std::vector<StageBuffers> stages;
-  WorkspaceRoom workspace;
+  WorkspaceBuffer workspace;
   Buffer<float> analog;           // (n, H, W, C) normalised input
   Buffer<uint8_t> coded;          // (n, H, W, C) spike times of the input
   Buffer<int8_t> rate;            // (n, T, H, W, C)
@@ -96,7 +99,7 @@ struct NetworkState {
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
   bool binary = false;  // the ANN at work has binary activations, not ReLU
-  int steps;  // that a forward pass computes: T, or fewer where inference may end early
+  int steps;            // that a forward pass computes: T, or fewer where inference may end early
   std::vector<double>
       decisions;        // images that ended early, by the step of their decision; the last entry counts the others
   int64_t waiting = 0;  // images of the block that lie before the chunk at work
@@ -124,7 +127,7 @@ struct NetworkState {
     return plan.keeps_block(stage) ? waiting * plan.stages[stage].out_size() : 0;
   }
   int64_t buffer_bytes() const;
-  // Before the buffers of a pass are ensured: gives back those of the pass before, if it was of another kind. Inference
+  // Before the buffers of a pass are ensured: frees those of the pass before, if it was of another kind. Inference
   // takes more images at once than training, and the ANN has buffers of its own.
   void prepare(Mode mode, bool train);
 

@@ -39,8 +39,8 @@ constexpr int64_t kFilterEvents = int64_t(1) << 16;
 // A task keeps this many neurons in doubt before it decides them.
 constexpr int64_t kDoubts = 1024;
 
-// Floats of a tile that are so few are near: the second look, which spares the way to them, would cost more than it
-// saves.
+// A tile with fewer floats than this is in the cache: the second test, which avoids reading them, would cost more than
+// it saves.
 constexpr int64_t kSmallTile = 192 << 10;
 
 // This many neurons in doubt ask for nearly all lines of their tile's low bits.

@@ -1,5 +1,5 @@
-// Batch normalisation (cpu/dense/norm.h); the formulas are those of ops/ann/norm.h. What limits it is memory, so every pass
-// reads a map once and keeps the numbers of a few channels in registers.
+// Batch normalisation (cpu/dense/norm.h); the formulas are those of ops/ann/norm.h. What limits it is memory, so every
+// pass reads a map once and keeps the numbers of a few channels in registers.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/dense/norm.cc"
 #include <hwy/foreach_target.h>
@@ -43,8 +43,7 @@ HWY_INLINE void moments_lanes(Moments* moments, const float* HWY_RESTRICT y, con
   zero_channels(sum), zero_channels(square);
   for (int row = 0; row < block.rows; ++row)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v)
-      sum[v] = hn::Add(sum[v], hn::Load(d, y + row * block.stride + v * kFloats));
+    for (int v = 0; v < kVectors; ++v) sum[v] = hn::Add(sum[v], hn::Load(d, y + row * block.stride + v * kFloats));
   const V share = hn::Set(d, 1 / float(block.rows));
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) sum[v] = hn::Mul(sum[v], share);
@@ -85,8 +84,8 @@ HWY_INLINE void forward_lanes(float* HWY_RESTRICT out, const float* HWY_RESTRICT
 }
 
 void NormRows(float* out, const float* y, const NormChannels& channels, bool relu, const NormBlock& block) {
-  each_channels(block.width, [&](int lane, auto vectors)
-                                 HWY_ATTR { forward_lanes<vectors>(out, y, channels, lane, relu, block); });
+  each_channels(block.width,
+                [&](int lane, auto vectors) HWY_ATTR { forward_lanes<vectors>(out, y, channels, lane, relu, block); });
 }
 
 template <int kVectors>
@@ -115,8 +114,8 @@ HWY_INLINE void sums_lanes(double* sums, const float* HWY_RESTRICT g, const floa
 }
 
 void NormSums(double* sums, const float* g, const float* y, const NormChannels& channels, const NormBlock& block) {
-  each_channels(block.width, [&](int lane, auto vectors)
-                                 HWY_ATTR { sums_lanes<vectors>(sums, g, y, channels, lane, block); });
+  each_channels(block.width,
+                [&](int lane, auto vectors) HWY_ATTR { sums_lanes<vectors>(sums, g, y, channels, lane, block); });
 }
 
 template <int kVectors>

@@ -29,8 +29,8 @@ void norm_rows(float* out, const float* weighted, const NormChannels& channels, 
 // sums[2 c] = sum of d, sums[2 c + 1] = sum of d times the standardised input.
 void norm_sums(double* sums, const float* d, const float* weighted, const NormChannels& channels,
                const NormBlock& block);
-// d is replaced by the gradient at the weighted input; d_mean[c] and d_standard[c] are those sums over the group, divided
-// by its cells.
+// d is replaced by the gradient at the weighted input; d_mean[c] and d_standard[c] are those sums over the group,
+// divided by its cells.
 void norm_gradient_rows(float* d, const float* weighted, const NormChannels& channels, const float* d_mean,
                         const float* d_standard, const NormBlock& block);
 

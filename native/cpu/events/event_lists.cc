@@ -12,7 +12,7 @@ namespace {
 // Up to this many steps a pass over the events for each step is faster than placing them one by one.
 constexpr int kPassSteps = 32;
 
-// A row takes some 100 ns to some microseconds: one by one, two threads would quarrel over the counter of tasks.
+// A row takes some 100 ns to some microseconds: one by one, two threads would contend for the counter of tasks.
 constexpr int64_t kTasksPerThread = 8;
 
 template <class F>
@@ -120,7 +120,7 @@ void EventLists::count(const Job& job) {
   }
 }
 
-// Every row once, although several lists hold its events: looking through the bytes is the larger part of the work.
+// Every row once, although several lists hold its events: scanning the bytes is the larger part of the work.
 void EventLists::find(const Job& job) {
   const StageShape& s = job.s;
   found_.reserve(size_t(found_begins_[job.rows]));

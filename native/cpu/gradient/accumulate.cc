@@ -168,8 +168,8 @@ HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RE
                               int64_t step) {
   const StepBlocks& blocks = events.blocks;
   const int64_t words = events.neurons / kLane, column_words = events.cs / kLane;
-  std::vector<Words> room(size_t(kMaxBlock + 1) * words);
-  Words *last = room.data(), *both = last + kMaxBlock * words;
+  std::vector<Words> scratch(size_t(kMaxBlock + 1) * words);
+  Words *last = scratch.data(), *both = last + kMaxBlock * words;
   // A compressing store writes a whole vector.
   std::vector<uint32_t> ids(size_t(events.neurons) + events.columns + kLane);
   uint32_t *starts = events.row_starts(row), *to = events.row_words(row), base = 0;

@@ -16,7 +16,7 @@
 namespace onespike::cpu {
 namespace {
 
-// Below this a failed look at the system costs more than it saves.
+// Below this a call of the system that fails costs more than it saves.
 constexpr size_t kSmall = size_t(64) << 20;
 
 // Weights are read in the order of events, all over a tile: with pages of 4 KiB a tile of 600 KiB needs twice the
@@ -70,13 +70,13 @@ void* with_header(char* data, void* base, size_t length) {
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // Zeros. The header has a page of its own, because large pages begin at multiples of their size.
 void* map_pages(size_t bytes, Pages pages) {
-  const size_t page = size_t(sysconf(_SC_PAGESIZE)), length = round_up(bytes, page), room = length + page + kHuge;
-  void* mapping = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const size_t page = size_t(sysconf(_SC_PAGESIZE)), length = round_up(bytes, page), mapped = length + page + kHuge;
+  void* mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
   char *from = static_cast<char*>(mapping),
        *data = reinterpret_cast<char*>(round_up(reinterpret_cast<size_t>(from) + page, kHuge)), *base = data - page;
   if (base > from) munmap(from, size_t(base - from));
-  if (from + room > data + length) munmap(data + length, size_t(from + room - (data + length)));
+  if (from + mapped > data + length) munmap(data + length, size_t(from + mapped - (data + length)));
   // An advice: without large pages everything works as before. What is left beyond the last whole one stays in small
   // ones: a network has a hundred blocks, and rounding them up took 40 MB in the training of vgg16.
   if (pages == Pages::kLarge) madvise(data, length / kHuge * kHuge, MADV_HUGEPAGE);

@@ -11,8 +11,8 @@ constexpr size_t kAlignment = 64;
 // wants the latter.
 enum class Pages { kLarge, kAsTouched };
 
-// Null when the machine has no room for it now. Large blocks are the system's own pages: they go back to it when freed,
-// and a zeroed one takes no memory before it is touched.
+// Null when the machine has no memory for it now. Large blocks are the system's own pages: they go back to it when
+// freed, and a zeroed one takes no memory before it is touched.
 void* allocate_aligned(size_t bytes, bool zeroed = false, Pages pages = Pages::kLarge);
 void free_aligned(void* memory);
 

@@ -11,7 +11,7 @@ namespace onespike::cpu {
 class ScratchBlock;
 
 // All scratch of one backend: what operations keep for their next call. Every Scratch joins one when it is made, so
-// that none can be left out of what is counted and what is given back. Joining and leaving belong to the thread that
+// that none can be left out of what is counted and what is freed. Joining and leaving belong to the thread that
 // calls the backend; workers may use what was reserved for them.
 class ScratchSet {
  public:

@@ -1,4 +1,4 @@
-// What the CUDA room answers in a build without CUDA.
+// What the CUDA module answers in a build without CUDA.
 #include "core/backend/backend.h"
 #include "cuda/device/create.h"
 #include "cuda/device/devices.h"

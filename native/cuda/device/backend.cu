@@ -215,7 +215,7 @@ Status CudaBackend::capture(Recording& recording, const std::function<Status()>&
   return status;
 }
 
-// Nothing of it ran: the step goes on without a recording, call by call from now on. People can ask why (recorded()),
+// Nothing of it ran: the step continues without a recording, call by call from now on. People can ask why (recorded()),
 // because all that shows otherwise is that steps take longer.
 void CudaBackend::refuse(Recording& recording, const char* call, cudaError_t error) {
   recording.refused = refused_ = true;

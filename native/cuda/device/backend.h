@@ -113,7 +113,7 @@ class CudaBackend final : public Backend {
     cudaGraphExec_t graph = nullptr;
   };
 
-  double* columns_workspace(int stride);  // of sum_columns
+  double* columns_workspace(int stride);                                              // of sum_columns
   void add_columns(float* to, const ColumnValues& values, int64_t rows, int stride);  // += sums over rows
   // Whether the stage goes to the tensor cores; in dense operations with one step.
   bool takes_tensor_cores(const StageShape& s, int timesteps) const {

@@ -8,8 +8,8 @@ ONESPIKE_HD inline typename A::F binary_forward(typename A::F x, typename A::F t
   return A::select(A::greater(x, threshold), A::add(threshold, threshold), silent);
 }
 
-// The gradient at x from `d`, that at the value sent: `d` where 0 < x <= 2 V, as if the quantiser were its clipped input
-// (straight through). `d_threshold` is the term of the gradient of V.
+// The gradient at x from `d`, that at the value sent: `d` where 0 < x <= 2 V, as if the quantiser were its clipped
+// input (straight through). `d_threshold` is the term of the gradient of V.
 template <class A>
 ONESPIKE_HD inline typename A::F binary_backward(typename A::F d, typename A::F x, typename A::F threshold,
                                                  typename A::F& d_threshold) {

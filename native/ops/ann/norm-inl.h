@@ -16,7 +16,6 @@ ONESPIKE_HD inline typename A::F norm_forward(typename A::F standard, typename A
 // and of d times the standardised value: what d changes about the group's own mean and variance.
 template <class A>
 ONESPIKE_HD inline typename A::F norm_backward(typename A::F d, typename A::F standard, typename A::F weight,
-                                               typename A::F inverse, typename A::F d_mean,
-                                               typename A::F d_standard) {
+                                               typename A::F inverse, typename A::F d_mean, typename A::F d_standard) {
   return A::mul(A::mul(weight, inverse), A::sub(A::sub(d, d_mean), A::mul(standard, d_standard)));
 }

@@ -66,8 +66,7 @@ ONESPIKE_HD inline FoldedNorm folded_norm(float weight, float bias, float mean, 
 }
 
 // The gradient of `weight` from what the folded layer received: `d_scale` is the sum of d(folded weight) * W.
-ONESPIKE_HD inline double folded_d_weight(double d_scale, float d_shift, float mean, float variance,
-                                          float layer_bias) {
+ONESPIKE_HD inline double folded_d_weight(double d_scale, float d_shift, float mean, float variance, float layer_bias) {
   return (d_scale + double(d_shift) * (double(layer_bias) - mean)) * norm_inverse(variance);
 }
 

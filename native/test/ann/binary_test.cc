@@ -134,11 +134,11 @@ void any_number_of_threads() {
       OptimizerOptions sgd;
       sgd.learning_rate = 0.05f, sgd.neuron_learning_rate = 0.0125f;
       StepStats stats;
-      for (int i = 0; i < 3; ++i)
-        expect_ok(network->train(c.batch(), Mode::kBinary, sgd, no_stop(), &stats), "train");
+      for (int i = 0; i < 3; ++i) expect_ok(network->train(c.batch(), Mode::kBinary, sgd, no_stop(), &stats), "train");
       const std::vector<float> bits = read_bits(*network, TensorKind::kParameter);
       if (first.empty()) first = bits;
-      expect(!std::memcmp(bits.data(), first.data(), bits.size() * sizeof(float)), std::to_string(threads) + " threads");
+      expect(!std::memcmp(bits.data(), first.data(), bits.size() * sizeof(float)),
+             std::to_string(threads) + " threads");
     }
   }
 }

@@ -136,8 +136,7 @@ void resumed() {
   const Case c = fixed_case(1, Precision::kFp32, 9);
   const auto train = [&](Network& network, int steps) {
     StepStats stats;
-    for (int i = 0; i < steps; ++i)
-      expect_ok(network.train(c.batch(), Mode::kAnn, adam(), no_stop(), &stats), "train");
+    for (int i = 0; i < steps; ++i) expect_ok(network.train(c.batch(), Mode::kAnn, adam(), no_stop(), &stats), "train");
   };
   const auto whole = make_network(c), stopped = make_network(c), continued = make_network(c);
   train(*whole, 4), train(*stopped, 2);
@@ -214,8 +213,8 @@ void group_sizes() {
 
 void add_norm_cases(Tests& tests) {
   for (int images : {4, 8, 9, 11})
-    tests.push_back({"normalised ANN equals oracle: " + std::to_string(images) + " images",
-                     [images] { groups_of(images); }});
+    tests.push_back(
+        {"normalised ANN equals oracle: " + std::to_string(images) + " images", [images] { groups_of(images); }});
   tests.push_back({"normalised network equals oracle: running statistics", running_statistics});
   tests.push_back({"normalised network: bit-identical with any number of threads", any_number_of_threads});
   tests.push_back({"normalised network: bit-identical after a resume", resumed});

@@ -1,5 +1,5 @@
-// The oracle's batch normalisation, two passes over the numbers of a channel and the derivative of each of them, and its
-// binary activation.
+// The oracle's batch normalisation, two passes over the numbers of a channel and the derivative of each of them, and
+// its binary activation.
 #include <algorithm>
 #include <cmath>
 

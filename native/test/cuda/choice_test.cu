@@ -134,7 +134,7 @@ void either_side() {
     for (float v : first) norm += double(v) * v;
     expect((norm > 0) == (count > 0), what + ": norm " + std::to_string(norm));
     stage.run();
-    expect(stage.gradients() == first && stage.spikes() == spikes, what + ": the same bits again");
+    expect(stage.gradients() == first && stage.spikes() == spikes, what + ": bit-identical when repeated");
   }
 }
 

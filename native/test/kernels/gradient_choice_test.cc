@@ -58,7 +58,7 @@ void same_numbers(Precision precision) {
       for (GradientKernel kernel : kBoth)
         expect(sum(spec, precision, 3, kernel, share, dropout).values ==
                    (kernel == GradientKernel::kDense ? dense : events).values,
-               what + "3 threads give other bits than 1");
+               what + "3 threads and 1 are not bit-identical");
     }
 }
 

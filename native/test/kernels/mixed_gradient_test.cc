@@ -37,7 +37,7 @@ void pairs_round_and_no_more() {
              what + ": relative distance " + std::to_string(std::sqrt(difference / norm)));
       rounded |= difference > 0;
       expect(gradient(spec, {3, Precision::kMixed, forced}, &other) == mixed,
-             what + ": 3 threads give other bits than 1");
+             what + ": 3 threads and 1 are not bit-identical");
     }
   std::string kernel;
   (void)gradient(network_spec(2, 4, 4, 2, {conv(4), conv(4), output(3)}), {1, Precision::kMixed}, &kernel);

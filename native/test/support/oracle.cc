@@ -202,8 +202,7 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
       }
       dy = integrate_backward(spec, p, at, dx, d_last, gradient[l], terms[l]);
     }
-    if (layer.norm)
-      normalise_backward(spec, p, shapes[l + 1], batch.count, options.groups, at, dy, gradient[l]);
+    if (layer.norm) normalise_backward(spec, p, shapes[l + 1], batch.count, options.groups, at, dy, gradient[l]);
     dx = apply_backward(layer, p, shapes[l], shapes[l + 1], at.input, dy, gradient[l]);
   }
   if (magnitude) *magnitude = terms;

@@ -65,8 +65,8 @@ struct Forward {
   double loss = 0.0;               // NaN without labels
   int64_t correct = 0;
   // Distance of the nearest decision to a tie, relative to the threshold: |z| of every neuron that could still fire,
-  // | |z| - kappa | under the rectangular surrogate; in the modes of the ANN |input of the activation| relative to the layer's mean
-  // magnitude.
+  // | |z| - kappa | under the rectangular surrogate; in the modes of the ANN |input of the activation| relative to the
+  // layer's mean magnitude.
   double margin = 0.0;
 };
 
@@ -94,8 +94,8 @@ struct Options {
   bool groups = false;
 };
 
-// The binary activation of an ANN, and the gradient at its input; thresholds as integrate_backward. `margin` becomes the
-// distance of x to V, 0 and 2 V if that is less.
+// The binary activation of an ANN, and the gradient at its input; thresholds as integrate_backward. `margin` becomes
+// the distance of x to V, 0 and 2 V if that is less.
 double activate(const LayerParameters& p, double x, double& margin);
 Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, LayerParameters& gradient,
                          LayerParameters& magnitude);

@@ -13,8 +13,8 @@ std::vector<Shape> layer_shapes(const NetworkSpec& spec) {
   for (const LayerSpec& layer : spec.layers) {
     const Shape in = shapes.back();
     const auto extent = [&](int size) {
-      const int room = size + 2 * layer.padding - layer.kernel;
-      return room < 0 ? 0 : room / layer.stride + 1;
+      const int span = size + 2 * layer.padding - layer.kernel;
+      return span < 0 ? 0 : span / layer.stride + 1;
     };
     if (layer.type == LayerType::kLinear) shapes.push_back({layer.out, 1, 1});
     else if (layer.type == LayerType::kAvgPool)

@@ -32,6 +32,7 @@ void add_all_tests(Tests& tests) {
   add_dataset_tests(tests);
   add_mixed_gradient_tests(tests);
   add_gradient_choice_tests(tests);
+  add_readers_tests(tests);
   add_dense_tests(tests);
   add_filter_tests(tests);
   add_tables_tests(tests);

@@ -48,6 +48,7 @@ void add_batch_tests(Tests& tests);
 void add_dataset_tests(Tests& tests);
 void add_mixed_gradient_tests(Tests& tests);
 void add_gradient_choice_tests(Tests& tests);
+void add_readers_tests(Tests& tests);
 void add_dense_tests(Tests& tests);
 void add_filter_tests(Tests& tests);
 void add_tables_tests(Tests& tests);

@@ -20,7 +20,7 @@ onEachBackend((on) => {
     layers: tiny.layers.map((layer) => (layer.type === 'conv' ? { ...layer, dropout: 0.3 } : layer)),
   };
 
-  test('parameters and optimiser state carry a training on to the same bits', async () => {
+  test('a training that continues from parameters and optimiser state is bit-identical', async () => {
     const a = await lively(dropout);
     await train(a, 3);
     const b = await lively(dropout);

@@ -70,7 +70,7 @@ onEachBackend((on) => {
     expect(a.counters()).toEqual(b.counters());
   });
 
-  test('a signal on the way: the steps that were made, and no half of another', async () => {
+  test('a signal during the work: the steps that were completed, and no part of another', async () => {
     const [a, b] = [await create({ ...heavy }), await create({ ...heavy })];
     const batch = { pixels: pixels(8, 3 * 32 * 32), labels: labels(8, 10) };
     const steps = Array.from({ length: 100 }, () => ({ batch, optimizer: sgd }));

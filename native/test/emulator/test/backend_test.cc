@@ -1,4 +1,4 @@
-// What only a device that obeys can show: out of memory, a device that fails, launches, waits, memory given back.
+// What only a device that obeys can show: out of memory, a device that fails, launches, waits, memory freed.
 #include "core/backend/backend.h"
 #include "cuda/device/create.h"
 #include "test/emulator/control.h"
@@ -21,7 +21,7 @@ void out_of_memory() {
   const size_t at = message.find("the largest batch that fits has ");
   expect(at != std::string::npos && message.find(" bytes and ") != std::string::npos, message);
   expect(read_bits(*network, TensorKind::kParameter) == before, "nothing is lost");
-  // What it says fits, fits, and the same step has the same bits as where memory was never short.
+  // What it says fits, fits, and the step is bit-identical to one where memory was never short.
   const int fits = std::stoi(message.substr(at + 32));
   expect(fits >= 8 && fits < 64, message);
   const Batch most{c.pixels.data(), c.labels.data(), fits};
@@ -102,7 +102,7 @@ void launches_of_early_exit() {
   expect(few == all, "launches for 2 images: " + std::to_string(few) + ", for 9: " + std::to_string(all));
 }
 
-// To measure an operation is to wait for it: whoever waits for the step must still be told what failed, and nothing
+// Measuring an operation waits for it: waiting for the step must still return the error of what failed, and nothing
 // that follows may run on numbers that were not computed.
 void profiled_failure() {
   emulator::reset();

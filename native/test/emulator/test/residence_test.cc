@@ -53,20 +53,20 @@ void falls_back_to_the_host() {
   const auto data = images();
   Random random(5);
   const Case c = make_case(spec(), kBatch, random);
-  const auto roomy = make_network(c), tight = make_network(c);
+  const auto ample = make_network(c), tight = make_network(c);
   StepStats stats;
-  for (Network* network : {roomy.get(), tight.get()})  // its buffers are there
+  for (Network* network : {ample.get(), tight.get()})  // its buffers are there
     expect_ok(network->train(c.batch(), Mode::kSnn, {}, no_stop(), &stats), "train");
-  train(*roomy, rows(data, kBatch), true);
+  train(*ample, rows(data, kBatch), true);
   const size_t before = emulator::memory_in_use();
   emulator::set_memory(before + kImages * kImage / 2);
   train(*tight, rows(data, kBatch), true);  // finds out in this step
   expect(emulator::memory_in_use() < before + 10 * kBatch * kImage, "nothing of the data set is held");
-  expect(parameters(*tight) == parameters(*roomy), "drawn by the host: other bits");
+  expect(parameters(*tight) == parameters(*ample), "drawn by the host: not bit-identical");
   emulator::set_memory(size_t(4) << 30);
-  train(*roomy, rows(data, kBatch), true);
+  train(*ample, rows(data, kBatch), true);
   train(*tight, rows(data, kBatch), false);  // and remembers it
-  expect(parameters(*tight) == parameters(*roomy), "the next step has other bits");
+  expect(parameters(*tight) == parameters(*ample), "the next step is not bit-identical");
   const auto other = images();
   train(*tight, rows(other, kBatch), true);  // of this data set alone
   emulator::reset();
@@ -77,15 +77,15 @@ void makes_way_for_a_batch() {
   const auto data = images();
   Random random(6);
   const Case c = make_case(spec(), kBatch, random);
-  const auto roomy = make_network(c), tight = make_network(c);
-  for (Network* network : {roomy.get(), tight.get()}) train(*network, rows(data, kBatch), true);
-  train(*roomy, rows(data, 64), true);
-  const int64_t grown = roomy->memory_bytes() - tight->memory_bytes();
+  const auto ample = make_network(c), tight = make_network(c);
+  for (Network* network : {ample.get(), tight.get()}) train(*network, rows(data, kBatch), true);
+  train(*ample, rows(data, 64), true);
+  const int64_t grown = ample->memory_bytes() - tight->memory_bytes();
   expect(grown > 0 && grown < kImages * kImage, "the batch needs more memory, but less than the data set");
   emulator::set_memory(emulator::memory_in_use());
   train(*tight, rows(data, 64), true);
   expect(!tight->draws(*data), "the data set made way");
-  expect(parameters(*tight) == parameters(*roomy), "other bits");
+  expect(parameters(*tight) == parameters(*ample), "not bit-identical");
   emulator::reset();
 }
 

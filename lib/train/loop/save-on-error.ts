@@ -1,4 +1,4 @@
-/** How a run ends before its end: what can be saved is saved, and the error says how to continue. */
+/** The end of a run by an error: what can be saved is saved, and the error says how to continue. */
 import { OneSpikeError, isOneSpikeError } from '../../errors';
 import { shellWord } from '../../io/paths';
 import type { RunFolder } from '../run/run-folder';
@@ -8,19 +8,19 @@ import { isAbort, type Session } from './session';
  * Saves the exact position of a run that `error` has ended: an interruption, or a file that could not be written or read (a
  * full disk). The network is sound after both, and a second attempt to write may succeed. Other errors are returned as they are.
  */
-export async function settle(session: Session, error: unknown): Promise<{ saved: boolean; error: unknown }> {
+export async function saveOnError(session: Session, error: unknown): Promise<{ saved: boolean; error: unknown }> {
   const aborted = isAbort(error);
   if (!aborted && !isFileError(error)) return { saved: false, error };
   try {
     await session.saveInterrupted();
-    return { saved: true, error: aborted ? abortError(error) : await resumable(error, session.folder) };
+    return { saved: true, error: aborted ? abortError(error) : await withResumeAdvice(error, session.folder) };
   } catch (failure) {
-    return { saved: false, error: await resumable(aborted ? failure : error, session.folder) };
+    return { saved: false, error: await withResumeAdvice(aborted ? failure : error, session.folder) };
   }
 }
 
 /** An error of a file with how to continue, where there is a run to continue. */
-export async function resumable(error: unknown, folder: RunFolder): Promise<unknown> {
+export async function withResumeAdvice(error: unknown, folder: RunFolder): Promise<unknown> {
   if (!isFileError(error) || !(await folder.has(folder.infoPath))) return error;
   const advice = `The run is whole as of its last checkpoint; continue by: onespike resume ${shellWord(folder.path)}`;
   return new OneSpikeError(error.code, `${error.message}. ${advice}`, { cause: error });

@@ -11,7 +11,7 @@ import {
   prebuildFingerprint,
   prebuildStamp,
   readStamp,
-} from './lib.mjs';
+} from '../lib.mjs';
 
 const promised = ['linux-x64'];
 

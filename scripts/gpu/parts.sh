@@ -1,4 +1,4 @@
-# Sourced by gpu-check.sh: one function per part, over its options and the functions of gpu-steps.sh.
+# Sourced by scripts/gpu-check.sh: one function per part, over its options and the functions of steps.sh.
 
 part_machine() {
   local gpu
