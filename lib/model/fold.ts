@@ -11,6 +11,19 @@ export interface NetworkParameters {
   tensors: Map<string, FloatTensor>;
 }
 
+/** Whether a layer is normalised. */
+export function hasNorm({ layers }: Pick<ResolvedNetwork, 'layers'>): boolean {
+  return layers.some(({ norm }) => norm === 'batch');
+}
+
+/** The description of a network after its normalisation was folded. */
+export function withoutNorm(network: ResolvedNetwork): ResolvedNetwork {
+  const layers = network.layers.map((layer) =>
+    layer.norm === 'batch' ? { ...layer, norm: 'none' as const, bias: true } : { ...layer },
+  );
+  return { ...network, layers };
+}
+
 /** Of native/ops/norm.h, as are the places where numbers are rounded to floats: native code folds to the same numbers. */
 const EPSILON = 1e-5;
 
@@ -24,8 +37,7 @@ export async function foldNorm(
 ): Promise<NetworkParameters> {
   const folded = new Map(tensors);
   const pace = new Pace();
-  const layers = network.layers.map((layer) => ({ ...layer }));
-  for (const [index, layer] of layers.entries()) {
+  for (const [index, layer] of network.layers.entries()) {
     if (layer.norm !== 'batch') continue;
     const name = layerName(index);
     const take = (of: string): Float32Array => tensors.get(`${name}.${of}`)!.data;
@@ -47,7 +59,6 @@ export async function foldNorm(
     folded.set(`${name}.weight`, { shape: [...shape], data: scaled });
     folded.set(`${name}.bias`, { shape: [layer.out], data: shift });
     for (const key of tensors.keys()) if (key.startsWith(`${name}.norm.`)) folded.delete(key);
-    Object.assign(layer, { norm: 'none', bias: true });
   }
-  return { network: { ...network, layers }, tensors: folded };
+  return { network: withoutNorm(network), tensors: folded };
 }

@@ -67,6 +67,15 @@ test('a finished run takes more spiking epochs', async () => {
   expect(events.at(-1)).toMatchObject({ event: 'done' });
 });
 
+test('another run starts from its model, without normalisation', async () => {
+  const init = join(folder, 'whole');
+  const events = await collect(
+    train(tiny('again', { init, ann: { ...tinyConfig.ann, epochs: 0 }, convert: { enabled: false } })),
+  );
+  expect(events.at(-1)).toMatchObject({ event: 'done' });
+  expect(await architecture('again', 'checkpoints', 'snn-best.safetensors')).toEqual(PLAIN);
+});
+
 test('an ANN alone leaves a model without normalisation that answers as the ANN did', async () => {
   const alone = { convert: { enabled: false }, snn: { epochs: 0 } };
   const done = (await collect(train(tiny('alone', alone)))).at(-1)!;

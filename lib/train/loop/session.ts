@@ -30,6 +30,7 @@ import {
   type Stage,
   type TrainState,
 } from '../run/state';
+import { beginningNetwork } from './beginning';
 import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
 import { Interval } from './progress';
@@ -106,7 +107,8 @@ export class Session {
     const last = folder.checkpoint('last.safetensors');
     const checkpoint = (await folder.has(last)) ? await readCheckpoint(last) : null;
     // After a conversion the network is another one than the run began with.
-    const network = await Network.create(checkpoint?.network ?? description, networkOptions(config));
+    const begun = checkpoint?.network ?? (await beginningNetwork(config, description));
+    const network = await Network.create(begun, networkOptions(config));
     try {
       const state = await startingState(config, checkpoint, network);
       const images = placeImages(loaded, config);

@@ -1,7 +1,7 @@
 /** The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started with. */
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
-import { foldNorm } from '../../model/fold';
+import { foldNorm, hasNorm } from '../../model/fold';
 import { layerName } from '../../model/layer';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
@@ -88,7 +88,7 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
 /** Goes on with the network whose normalisation is part of its weights and biases. */
 async function foldNetwork(session: Session): Promise<void> {
   const { network } = session;
-  if (network.description.layers.some(({ norm }) => norm === 'batch'))
+  if (hasNorm(network.description))
     await session.replaceNetwork(await foldNorm(network.description, await network.parameters()));
 }
 
