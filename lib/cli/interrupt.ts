@@ -14,6 +14,23 @@ const urgent = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 /** Signals that announce the end: schedulers send USR1 or USR2 some time before it, the kernel XCPU every second once CPU time is used up. */
 const announcing = ['SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
 
+/**
+ * Whether SIGUSR1 came before the first line of this program, while Node.js was starting: the debugger is open then though no
+ * option asks for it. It is closed again.
+ */
+export function signalCameEarly(): boolean {
+  if ([...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((option) => option.includes('--inspect')))
+    return false;
+  try {
+    const inspector = require('node:inspector') as typeof import('node:inspector');
+    if (inspector.url() === undefined) return false;
+    inspector.close();
+    return true;
+  } catch {
+    return false; // a Node.js without a debugger
+  }
+}
+
 /** The signal fires on a signal of the system, when nobody reads stdout any more, or when stdout or stderr cannot be written. `release` stops listening. */
 export function listenForInterrupt(output: Output): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();

@@ -6,7 +6,8 @@ process.on('SIGUSR1', () => {
   if (process.listenerCount('SIGUSR1') === 1) process.exit(interruptedStatus);
 });
 
-import { interruptedStatus } from './interrupt';
+import { setImmediate } from 'node:timers/promises';
+import { interruptedStatus, signalCameEarly } from './interrupt';
 import { failureOf, watchOutputs } from './outputs';
 
 // With a listener a file that grows beyond `ulimit -f` is an error of the write (EFBIG), without one the end of the process.
@@ -15,6 +16,9 @@ watchOutputs();
 
 // The rest of the program takes a while to load, during which a signal may come.
 void import('./program.js').then(async ({ run }) => {
+  // The debugger opens in the next turn of the event loop.
+  await setImmediate();
+  if (signalCameEarly()) process.exit(interruptedStatus);
   process.exitCode = await run(process.argv.slice(2));
 });
 

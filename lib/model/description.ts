@@ -90,7 +90,7 @@ export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers'> & { l
 /** The surrogate gradients, as the addon reports them too. */
 export const SURROGATES = ['triangle', 'exponential', 'rectangular', 'arctan', 'fast-sigmoid'] as const;
 /** The input encoders, as the addon reports them too. */
-export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs'] as const;
+export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs', 'phase', 'burst', 'radix'] as const;
 /** The normalisations of a layer. */
 export const NORMS = ['none', 'batch'] as const;
 
@@ -162,6 +162,8 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
   const lo = d.lo ?? 0;
   const hi = d.hi ?? 1;
   checkIntensities(lo, hi);
+  if (d.encoder === 'radix' && !within('radixTimesteps', d.timesteps))
+    throw expected(`${integerText('radixTimesteps')} with the encoder radix`, 'timesteps', d.timesteps);
   const network: ResolvedNetwork = {
     name: d.name ?? 'custom',
     input: [d.input[0], d.input[1], d.input[2]],

@@ -15,6 +15,8 @@ const LARGEST_COUNT = 2 ** 31 - 1;
 export const LIMITS = {
   /** T. A spike time is one byte, and T + 1 ('never' of the output layer) must fit as well. */
   timesteps: { min: 1, max: 254 },
+  /** T with the radix encoder, which sends the bits of a byte. */
+  radixTimesteps: { min: 1, max: 8 },
   /** Channels, height and width of an image; height and width of any map. */
   side: { min: 1, max: 65535 },
   layers: { min: 1, max: 1024 },

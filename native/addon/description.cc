@@ -39,7 +39,8 @@ Napi::Value input_encoding(const Napi::CallbackInfo& info) {
   check_arity(info, 1, "inputEncoding");
   const Napi::Env env = info.Env();
   const Napi::Object spec = read_object(info[0], "spec");
-  const EncoderEntry entry = encoder_entry(read_encoder(spec.Get("encoder"), "spec.encoder"));
+  const Encoder encoder = read_encoder(spec.Get("encoder"), "spec.encoder");
+  const EncoderEntry entry = encoder_entry(encoder);
   const int timesteps = static_cast<int>(read_integer(spec.Get("timesteps"), "spec.timesteps", limits::kTimesteps));
   const double lo = read_number(spec.Get("lo"), "spec.lo", limits::kLo.min, limits::kLo.max);
   const double hi = read_number(spec.Get("hi"), "spec.hi", limits::kHi.min, limits::kHi.max);
@@ -53,7 +54,7 @@ Napi::Value input_encoding(const Napi::CallbackInfo& info) {
   for (int c = 0; c < channels; c++) {
     for (int byte = 0; byte < 256; byte++)
       events[static_cast<size_t>(c * 256 + byte)] =
-          event_count(entry, static_cast<uint8_t>(byte), mean[c], std[c], timesteps, lo, hi);
+          event_count(encoder, static_cast<uint8_t>(byte), mean[c], std[c], timesteps, lo, hi);
   }
   Napi::Object encoding = Napi::Object::New(env);
   encoding.Set("analogSteps", entry.analog_steps(timesteps));

@@ -27,6 +27,7 @@ constexpr double kLargestCount = (int64_t{1} << 31) - 1;
 // ---- of a network
 // A spike time is one byte; T + 1 ('never' of the output layer) must fit as well.
 constexpr Limit kTimesteps{"timesteps", 1, 254};
+constexpr Limit kRadixTimesteps{"radixTimesteps", 1, 8};  // the same with the radix encoder: the bits of a byte
 constexpr Limit kSide{"side", 1, 65535};  // channels, height and width of an image; height and width of any map
 constexpr Limit kLayers{"layers", 1, 1024};
 constexpr Limit kOut{"out", 1, 65535};  // channels of a convolution, units of a linear layer
@@ -63,11 +64,12 @@ constexpr Limit kCrop{"crop", 0, 65535};   // zero padding of the random crop
 }  // namespace limits
 
 constexpr Limit kLimits[] = {
-    limits::kTimesteps, limits::kSide,     limits::kLayers,    limits::kOut,       limits::kKernel,  limits::kStride,
-    limits::kPadding,   limits::kPool,     limits::kLeak,      limits::kThreshold, limits::kDropout, limits::kMean,
-    limits::kStd,       limits::kAlpha,    limits::kBeta,      limits::kGamma,     limits::kKappa,   limits::kLo,
-    limits::kHi,        limits::kElements, limits::kSeed,      limits::kThreads,   limits::kDevice,  limits::kImages,
-    limits::kSteps,     limits::kCrop,     limits::kNormGroup,
+    limits::kTimesteps, limits::kRadixTimesteps, limits::kSide,      limits::kLayers, limits::kOut,
+    limits::kKernel,    limits::kStride,         limits::kPadding,   limits::kPool,   limits::kLeak,
+    limits::kThreshold, limits::kDropout,        limits::kMean,      limits::kStd,    limits::kAlpha,
+    limits::kBeta,      limits::kGamma,          limits::kKappa,     limits::kLo,     limits::kHi,
+    limits::kElements,  limits::kSeed,           limits::kThreads,   limits::kDevice, limits::kImages,
+    limits::kSteps,     limits::kCrop,           limits::kNormGroup,
 };
 
 }  // namespace onespike

@@ -108,6 +108,8 @@ Status check_spec(const NetworkSpec& spec) {
                               {limits::kNormGroup, double(spec.norm_group)}});
   if (!number.empty()) return Status::error(Code::kArg, number);
   if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
+  if (spec.encoder == Encoder::kRadix) number = fault({{limits::kRadixTimesteps, double(spec.timesteps)}});
+  if (!number.empty()) return Status::error(Code::kArg, number);
   if (int(spec.mean.size()) != spec.channels || int(spec.std.size()) != spec.channels)
     return Status::error(
         Code::kShape, "Expected mean and std with one value per input channel (" + std::to_string(spec.channels) + ")");
@@ -121,6 +123,10 @@ Status check_spec(const NetworkSpec& spec) {
 Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan* plan) {
   if (Status status = check_spec(spec); !status.ok()) return status;
   plan->spec = spec;
+  if (!encoder_entry(spec.encoder).normalised) {
+    plan->spec.mean.assign(spec.mean.size(), 0.0f);
+    plan->spec.std.assign(spec.std.size(), 1.0f);
+  }
   int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
   bool flat = false;
   for (size_t i = 0; i < spec.layers.size(); ++i) {

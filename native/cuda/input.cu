@@ -24,10 +24,15 @@ struct EncodeValue {
       const int time = spike_time(encoder_entry(p.encoder), byte, p.timesteps, p.lo, p.hi);
       task.times[i] = uint8_t(time <= p.last ? time : 0);
     }
-    if (!task.rate) return;
+    if (!task.values) return;
+    int8_t* const values = task.values + image * p.last * size + at;
+    if (encoder_entry(p.encoder).events == InputEvents::kPowers) {
+      PowerCode code(p.encoder, byte, p.timesteps);
+      for (int t = 0; t < p.last; ++t) values[t * size] = code.next();
+      return;
+    }
     const Rng rng = rate_rng(p.seed, p.inputs->random_step, task.first_image + image);
-    for (int t = 0; t < p.last; ++t)
-      task.rate[(image * p.last + t) * size + at] = rate_spike(rng, uint64_t(at) * p.timesteps + t, x);
+    for (int t = 0; t < p.last; ++t) values[t * size] = rate_spike(rng, uint64_t(at) * p.timesteps + t, x);
   }
 };
 

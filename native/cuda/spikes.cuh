@@ -31,10 +31,10 @@ __device__ __forceinline__ bool add_spikes(float* values, int stride, const Spik
   for (int i = 0; i < s.pool; ++i)
     for (int j = 0; j < s.pool; ++j) {
       const int64_t at = (int64_t(y * s.pool + i) * s.src_w + x * s.pool + j) * s.src_cs + channel;
-      if (source.rate) {
+      if (source.values) {
         for (int step = 0; step < steps; ++step) {
-          const int8_t value = source.rate[(image * timesteps + first + step) * s.src_size() + at];
-          if (value != 0) values[step * stride] += float(value), any = true;
+          const int8_t code = source.values[(image * timesteps + first + step) * s.src_size() + at];
+          if (code != 0) values[step * stride] += event_value(code), any = true;
         }
         continue;
       }
@@ -58,7 +58,7 @@ __device__ __forceinline__ bool load_spikes(float (&to)[kDepth][kStride], const 
   for (int local = int(threadIdx.x) / kDepth; local * steps < kTileRows; local += kThreads / kDepth) {
     const int rows = min(steps, kTileRows - local * steps);
     for (int step = 0; step < rows; ++step) to[lane][local * steps + step] = 0;
-    if (local >= cells || !inside || (!source.times && !source.rate)) continue;
+    if (local >= cells || !inside || (!source.times && !source.values)) continue;
     const Cell cell = cell_at(first_cell + local, s.out_h, s.out_w);
     const int y = input_at(cell.y, tap.y, s.in_h, s), x = input_at(cell.x, tap.x, s.in_w, s);
     if (y >= 0 && x >= 0)

@@ -21,7 +21,7 @@ struct AnalogGradient {
 }  // namespace
 
 KernelChoice CudaBackend::execute(const WeightGradientTask& task) {
-  if (!task.source.times && !task.source.rate) return {};
+  if (!task.source.times && !task.source.values) return {};
   const StageShape& s = task.shape;
   const int n = task.n, T = task.timesteps;
   const KernelChoice choice = choice_for(s, T);

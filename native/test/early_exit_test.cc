@@ -97,7 +97,7 @@ void refusals() {
 
 void add_early_exit_tests(Tests& tests) {
   for (Encoder encoder : kEncoders)
-    for (int T : {1, 5, 12})
+    for (int T : {1, 5, encoder == Encoder::kRadix ? int(limits::kRadixTimesteps.max) : 12})
       tests.push_back({std::string("early exit agrees with the potentials: ") + encoder_entry(encoder).name + ", T " +
                            std::to_string(T),
                        [encoder, T] { agrees_with_potentials(encoder, T); }});

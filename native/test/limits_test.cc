@@ -32,6 +32,8 @@ struct Place {
 
 const Place kPlaces[] = {
     {limits::kTimesteps, true, [](NetworkSpec& s, double x) { s.timesteps = int(x); }},
+    {limits::kRadixTimesteps, true,
+     [](NetworkSpec& s, double x) { s.timesteps = int(x), s.encoder = Encoder::kRadix; }},
     {limits::kSide, true, [](NetworkSpec& s, double x) { s = network_spec(int(x), 1, 1, 1, {output(2)}); }},
     {limits::kSide, true, [](NetworkSpec& s, double x) { s = network_spec(1, int(x), 1, 1, {output(2)}); }},
     {limits::kSide, true, [](NetworkSpec& s, double x) { s = network_spec(1, 1, int(x), 1, {output(2)}); }},

@@ -1,6 +1,6 @@
 // Signals at random moments of a training: the run is saved, and once resumed it ends with the same parameters.
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '../../lib/data';
 import { train } from '../../lib/train/loop/train';
@@ -61,6 +61,21 @@ test.each(['SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const)(
   },
   300_000,
 );
+
+test('SIGUSR1 while Node.js is still starting ends the command: the debugger does not swallow it', async () => {
+  const run = join(folder, 'starting');
+  for (const milliseconds of [15, 30, 60, 120, 240]) {
+    const { status, signal } = await cli(['train', config, '--out', run, '--set', 'ann.epochs=100000'], {
+      started: (child) => {
+        setTimeout(() => child.kill('SIGUSR1'), milliseconds);
+        setTimeout(() => child.kill('SIGKILL'), 20_000).unref();
+      },
+    });
+    rmSync(run, { recursive: true, force: true });
+    // Before Node.js has a handler of its own, the signal ends the process.
+    expect(signal === 'SIGUSR1' || status === 130 || { milliseconds, status, signal }).toBe(true);
+  }
+}, 300_000);
 
 test('an interruption before the run has begun leaves nothing', async () => {
   const out = join(folder, 'early', 'run');

@@ -37,6 +37,9 @@ export function naiveInput(network: ResolvedNetwork, pixels: ArrayLike<number>):
     const channel = Math.floor(i / (input[1] * input[2])) % input[0];
     if (encoder === 'direct') return 0;
     if (encoder === 'rate') return timesteps * Math.min(1, Math.abs((byte / 255 - mean[channel]!) / std[channel]!));
+    if (encoder === 'phase' || encoder === 'burst' || encoder === 'radix')
+      return Array.from({ length: timesteps }, (_, t) => powerSpike(encoder, byte, t + 1, timesteps)).filter(Boolean)
+        .length;
     const first = encoder === 'hybrid' ? 2 : 1;
     let events = 0;
     const share = Math.max(0, Math.min(1, (byte / 255 - lo) / (hi - lo)));
@@ -44,6 +47,24 @@ export function naiveInput(network: ResolvedNetwork, pixels: ArrayLike<number>):
       if (Math.floor(timesteps + (first - timesteps) * share + 0.5) === t) events++;
     return events;
   });
+}
+
+/** Whether a pixel sends at step t in the encodings by powers of two. */
+function powerSpike(encoder: 'phase' | 'burst' | 'radix', byte: number, t: number, timesteps: number): boolean {
+  if (encoder === 'phase') return Math.floor(byte / 2 ** (7 - ((t - 1) % 8))) % 2 === 1;
+  if (encoder === 'radix') {
+    const n = Math.floor(((2 ** timesteps - 1) * byte) / 255 + 0.5);
+    return Math.floor(n / 2 ** (timesteps - t)) % 2 === 1;
+  }
+  let rest = byte / 255;
+  let size = 1 / 8;
+  let sends = false;
+  for (let step = 1; step <= t; step++) {
+    sends = rest >= size;
+    rest -= sends ? size : 0;
+    size = sends ? 2 * size : 1 / 8;
+  }
+  return sends;
 }
 
 /** Accumulates per weighted layer of one image by dense loops over every product of every layer. */

@@ -178,7 +178,13 @@ describe('resolveNetwork', () => {
     ],
     ['lo above hi', { lo: 0.5, hi: 0.5 }, undefined, 'Expected a number above lo (0.5) for hi but received 0.5'],
     ['unknown surrogate', { surrogate: 'sigmoid' }, undefined, "'fast-sigmoid' for surrogate but received 'sigmoid'"],
-    ['unknown encoder', { encoder: 'burst' }, undefined, "for encoder but received 'burst'"],
+    ['unknown encoder', { encoder: 'bursts' }, undefined, "for encoder but received 'bursts'"],
+    [
+      'radix steps',
+      { encoder: 'radix', timesteps: 9 },
+      undefined,
+      'an integer from 1 to 8 with the encoder radix for timesteps but received 9',
+    ],
     ['no layers', { layers: [] }, undefined, 'Expected at least one layer for layers but received an array of 0'],
     ['a number as layer', { layers: [3] }, undefined, 'Expected a layer (an object) for layers[0] but received 3'],
   ])('refuses %s', (_, change, layer, message) => {

@@ -1,6 +1,6 @@
 // Operations of a batch, counted from its spike times as dense loops count them.
 import { countOperations, OperationCounter } from '../../lib/energy';
-import { layerShapes, resolveNetwork, type NetworkDescription } from '../../lib/model/description';
+import { ENCODERS, layerShapes, resolveNetwork, type NetworkDescription } from '../../lib/model/description';
 import { naiveAccumulates, naiveInput, randomBatch } from '../helpers/operations';
 
 const fired = (map: ArrayLike<number>, from: number, to: number): number[] =>
@@ -74,7 +74,7 @@ describe('countOperations', () => {
     expectExact({ input: [2, 7, 9], timesteps: 3, layers: [{ type: 'avgpool', kernel }, ...tail] }, 8);
   });
 
-  test.each(['hybrid', 'direct', 'rate', 'ttfs'] as const)('counts the input of the %s encoder', (encoder) => {
+  test.each(ENCODERS)('counts the input of the %s encoder', (encoder) => {
     const layers = [{ type: 'conv', out: 3 } as const, ...tail];
     for (const timesteps of [1, 2, 5])
       expectExact({ input: [3, 6, 5], timesteps, encoder, lo: 0.2, hi: 0.8, layers }, timesteps);
@@ -83,7 +83,7 @@ describe('countOperations', () => {
     const counts = countOperations(network, pixels, maps);
     const dense = layerShapes(network)[0]!.macs;
     expect(counts.layers.map((layer) => layer.macs)).toEqual([
-      { hybrid: dense, direct: 5 * dense, rate: 0, ttfs: 0 }[encoder],
+      { hybrid: dense, direct: 5 * dense, rate: 0, ttfs: 0, phase: 0, burst: 0, radix: 0 }[encoder],
       0,
       0,
     ]);

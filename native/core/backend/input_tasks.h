@@ -34,7 +34,7 @@ struct EncodeTask {
   static constexpr const char* kOperation = "encode";
   float* analog = nullptr;          // (n, H, W, C)
   uint8_t* times = nullptr;         // (n, H, W, C)
-  int8_t* rate = nullptr;           // (n, last, H, W, C)
+  int8_t* values = nullptr;         // (n, last, H, W, C) codes of event_value
   const uint8_t* pixels = nullptr;  // (n, C, H, W)
   EncodeParams params = {};
   int n = 0;

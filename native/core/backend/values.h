@@ -34,10 +34,10 @@ struct StepResult {
       1;  // whether loss and norm are, of this step and of those before it in its group: else nothing is updated
 };
 
-// What a stage reads. Exactly one of `times` and `rate` is set, or neither when the input is analog alone.
+// What a stage reads. Exactly one of `times` and `values` is set, or neither when the input is analog alone.
 struct SpikeSource {
   const uint8_t* times = nullptr;  // (n, src_h, src_w, src_cs)
-  const int8_t* rate = nullptr;    // (n, T, src_h, src_w, src_cs): -1, 0, 1; the rate encoder fires more than once
+  const int8_t* values = nullptr;  // (n, T, src_h, src_w, src_cs): codes of event_value, of pixels that send several
   float scale = 1;                 // weight of one event: 1/pool^2, and 1/(1 - rate) of the dropout before
 };
 

@@ -23,7 +23,8 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
   switch (plan.encoder().events_in(int(T))) {
     case InputEvents::kNone: break;
     case InputEvents::kSpikeTimes: need(net.coded, n * image); break;
-    case InputEvents::kSigns: need(net.rate, n * T * image); break;
+    case InputEvents::kSigns:
+    case InputEvents::kPowers: need(net.values, n * T * image); break;
   }
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
@@ -54,8 +55,10 @@ SpikeSource source_of(const NetworkState& net, size_t stage, bool train) {
     switch (net.plan.encoder().events_in(net.plan.spec.timesteps)) {
       case InputEvents::kNone: break;
       case InputEvents::kSpikeTimes: source.times = net.coded.data(); break;
-      case InputEvents::kSigns: source.rate = net.rate.data(); break;
+      case InputEvents::kSigns:
+      case InputEvents::kPowers: source.values = net.values.data(); break;
     }
+    source.scale *= event_unit(net.plan.spec.encoder, net.plan.spec.timesteps);
     return source;
   }
   const size_t from = size_t(net.plan.sources[stage]);
@@ -133,7 +136,7 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
   Backend& backend = *net.backend;
   backend.run(EncodeTask{.analog = net.analog.data(),
                          .times = net.coded.data(),
-                         .rate = net.rate.data(),
+                         .values = net.values.data(),
                          .pixels = pixels,
                          .params = net.encoding(net.plan.spec.encoder),
                          .n = n,

@@ -9,7 +9,7 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       workspace(*backend),
       analog(*backend),
       coded(*backend),
-      rate(*backend),
+      values(*backend),
       current(*backend),
       gradient(*backend),
       d_activation{Buffer<float>(*backend), Buffer<float>(*backend)},
@@ -67,7 +67,7 @@ DropoutMaskTask NetworkState::dropout_mask(size_t stage, int n, int64_t first) c
 
 template <class Net, class F>
 void NetworkState::each_pass_buffer(Net& net, const F& f) {
-  f(net.analog), f(net.coded), f(net.rate), f(net.current), f(net.gradient), f(net.d_activation[0]),
+  f(net.analog), f(net.coded), f(net.values), f(net.current), f(net.gradient), f(net.d_activation[0]),
       f(net.d_activation[1]);
   for (auto& b : net.stages)
     f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.received), f(b.gradient), f(b.forward), f(b.backward),

@@ -79,7 +79,7 @@ struct NetworkState {
   WorkspaceBuffer workspace;
   Buffer<float> analog;           // (n, H, W, C) normalised input
   Buffer<uint8_t> coded;          // (n, H, W, C) spike times of the input
-  Buffer<int8_t> rate;            // (n, T, H, W, C)
+  Buffer<int8_t> values;          // (n, T, H, W, C) codes of pixels that send several events
   Buffer<float> current;          // (n, out cells, out_cs) of the first stage: analog current, then its gradient
   Buffer<float> gradient;         // (n, T, grad map) of the stage at work: g, unless it waits
   Buffer<float> d_activation[2];  // dense gradients, alternating

@@ -15,7 +15,7 @@ KernelChoice CpuBackend::execute(const EncodeTask& task) {
   const EncodeParams& p = task.params;
   const int cells = p.height * p.width, C = p.channels, T = p.timesteps, last = p.last;
   const EncoderEntry entry = encoder_entry(p.encoder);
-  // A byte has 256 values: both codes are tables.
+  // A byte has 256 values: what it sends is a table, unless it is drawn.
   std::vector<float> value(size_t(C) * 256);
   uint8_t when[256];
   for (int byte = 0; byte < 256; ++byte) {
@@ -23,21 +23,27 @@ KernelChoice CpuBackend::execute(const EncodeTask& task) {
     const int time = spike_time(entry, uint8_t(byte), T, p.lo, p.hi);
     when[byte] = uint8_t(time <= last ? time : 0);
   }
+  std::vector<int8_t> powers;  // (256, last)
+  for (int byte = 0; entry.events == InputEvents::kPowers && byte < 256; ++byte) {
+    PowerCode code(p.encoder, uint8_t(byte), T);
+    for (int t = 0; t < last; ++t) powers.push_back(code.next());
+  }
   pool_.parallel_for(task.n, [&](int64_t image) {
     const uint8_t* from = task.pixels + image * C * cells;
     const int64_t to = image * C * cells;
+    const Rng rng = rate_rng(p.seed, p.inputs->random_step, task.first_image + image);
     for (int c = 0; c < C; ++c)
       for (int i = 0; i < cells; ++i) {
         const uint8_t byte = from[c * cells + i];
         const int64_t at = to + int64_t(i) * C + c;
         if (task.analog) task.analog[at] = value[c * 256 + byte];
         if (task.times) task.times[at] = when[byte];
-        if (task.rate) {
+        if (task.values) {
+          int8_t* const values = task.values + image * last * C * cells + int64_t(i) * C + c;
           const float x = value[c * 256 + byte];
-          const Rng rng = rate_rng(p.seed, p.inputs->random_step, task.first_image + image);
           for (int t = 0; t < last; ++t)
-            task.rate[(image * last + t) * C * cells + int64_t(i) * C + c] =
-                rate_spike(rng, (uint64_t(i) * C + c) * T + t, x);
+            values[int64_t(t) * C * cells] =
+                powers.empty() ? rate_spike(rng, (uint64_t(i) * C + c) * T + t, x) : powers[size_t(byte) * last + t];
         }
       }
   });

@@ -18,7 +18,7 @@ constexpr int64_t kTasksPerThread = 4;
 }  // namespace
 
 KernelChoice CpuBackend::execute(const WeightGradientTask& task) {
-  if (!task.source.times && !task.source.rate) return {};
+  if (!task.source.times && !task.source.values) return {};
   if (task.shape.linear) linear_weight_gradient(task);
   else conv_weight_gradient(task);
   return {};

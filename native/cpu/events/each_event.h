@@ -7,6 +7,7 @@
 
 #include "core/backend/backend.h"
 #include "cpu/events/event_lists.h"
+#include "ops/encoders.h"
 
 namespace onespike::cpu {
 
@@ -21,11 +22,11 @@ inline void each_event(const SpikeSource& source, int64_t image, int py, int tim
       const int64_t row = py * s.pool + i;
       for (int j = 0; j < s.pool; ++j) {
         const int64_t cell = (row * s.src_w + px * s.pool + j) * s.src_cs;
-        if (source.rate) {
+        if (source.values) {
           for (int t = 1; t <= timesteps; ++t) {
-            const int8_t* at = source.rate + (image * timesteps + t - 1) * s.src_size() + cell;
+            const int8_t* at = source.values + (image * timesteps + t - 1) * s.src_size() + cell;
             for (int c = 0; c < s.src_cs; ++c)
-              if (at[c]) f(px, c, t, float(at[c]));
+              if (at[c]) f(px, c, t, event_value(at[c]));
           }
           continue;
         }

@@ -25,7 +25,7 @@ void EventBuckets::sort(const SpikeSource& source, int n, int timesteps, const S
   groups_ = int((n + group_images_ - 1) / group_images_);
   kinds_ = stride * stride;
   unit_buckets_ = int64_t(s.src_cs) * kinds_;
-  valued_ = source.rate != nullptr;
+  valued_ = source.values != nullptr;
   const int64_t image_buckets = bands_ * unit_buckets_, image_cells = int64_t(timesteps) * s.grad_h() * s.grad_w();
   const int64_t kinds = kinds_, step_cells = int64_t(s.grad_h()) * s.grad_w();
   uint32_t* next = next_.reserve(size_t(n * image_buckets));

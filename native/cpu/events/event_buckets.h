@@ -24,7 +24,7 @@ class EventBuckets {
   // Sorts the events of n images; within a bucket they lie by image and row.
   void sort(const SpikeSource& source, int n, int timesteps, const StageShape& s, ThreadPool& pool);
 
-  bool valued() const { return valued_; }  // events of the rate encoder are +1 or -1
+  bool valued() const { return valued_; }  // whether every event has a value of its own
   int groups() const { return groups_; }
   int bands() const { return bands_; }
   int kinds() const { return kinds_; }

@@ -57,10 +57,10 @@ void EventLists::sort(const SpikeSource& source, int n, int timesteps, const Sta
   job.pooled = job.vectors && s.pool == 2 && s.src_cs % kLane == 0;
   step_cells_ = columns + 1;
   list_cells_ = int64_t(timesteps) * step_cells_;
-  kind_ = source.rate ? EventKind::kValued : job.pooled ? EventKind::kCounted : EventKind::kSingle;
+  kind_ = source.values ? EventKind::kValued : job.pooled ? EventKind::kCounted : EventKind::kSingle;
   starts_.reserve(size_t(job.lists() * list_cells_));
   std::fill_n(list_begins_.reserve(size_t(job.lists() + 1)), job.lists() + 1, int64_t(0));
-  if (!source.times && !source.rate) {
+  if (!source.times && !source.values) {
     std::fill_n(starts_.data(), job.lists() * list_cells_, 0u);
     return;
   }
@@ -84,7 +84,7 @@ void EventLists::count_cell(const Job& job, int64_t image, int64_t at, uint32_t*
       continue;
     }
     for (int t = 0; t < job.timesteps; ++t) {
-      const int8_t* step = job.source.rate + (image * job.timesteps + t) * s.src_size() + at;
+      const int8_t* step = job.source.values + (image * job.timesteps + t) * s.src_size() + at;
       counts[t * job.columns] += uint32_t(bytes - std::count(step, step + bytes, 0));
     }
   }

@@ -21,7 +21,7 @@ namespace onespike::cpu {
 enum class EventKind {
   kSingle,   // every event counts once
   kCounted,  // behind a 2x2 pool, children that fire at the same step are one event: id + (how many - 1) * kCountUnit
-  kValued,   // every event has a value: the rate encoder's +1 and -1
+  kValued,   // every event has a value: those of pixels that send several
 };
 constexpr uint32_t kCountUnit = 1 << 22;
 

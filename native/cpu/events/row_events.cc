@@ -18,11 +18,11 @@ void each_event_of_cell(const SpikeSource& source, int n, int timesteps, const S
     for (int i = 0; i < s.pool; ++i)
       for (int j = 0; j < s.pool; ++j) {
         const int64_t cell = (int64_t(y * s.pool + i) * s.src_w + x * s.pool + j) * s.src_cs;
-        if (source.rate) {
+        if (source.values) {
           for (int64_t row = image * timesteps; row < (image + 1) * timesteps; ++row) {
-            const int8_t* at = source.rate + row * s.src_size() + cell;
+            const int8_t* at = source.values + row * s.src_size() + cell;
             for (int c = begin; c < end; ++c)
-              if (at[c]) f(base + c, uint32_t(row), float(at[c]));
+              if (at[c]) f(base + c, uint32_t(row), event_value(at[c]));
           }
           continue;
         }
@@ -49,7 +49,7 @@ void sort_by_row(RowEvents* events, const SpikeSource& source, int n, int timest
                  ThreadPool& pool) {
   const int64_t rows = int64_t(s.taps()) * s.src_cs, groups = (s.src_cs + kRowsPerTask - 1) / kRowsPerTask;
   uint32_t* starts = events->starts.reserve(size_t(rows + 1));
-  events->valued = source.rate != nullptr;
+  events->valued = source.values != nullptr;
   // A task owns some channels of one cell, so it may count and place without asking the others.
   const auto each_task = [&](const auto& f) {
     pool.parallel_for(s.taps() * groups, [&](int64_t i) {

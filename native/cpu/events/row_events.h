@@ -15,7 +15,7 @@ struct RowEvents {
   explicit RowEvents(ScratchSet& set) : gradient_rows(set), starts(set), values(set) {}
 
   Scratch<uint32_t> gradient_rows, starts;
-  Scratch<float> values;  // of the rate encoder
+  Scratch<float> values;  // of events that have one
   bool valued = false;
 };
 void sort_by_row(RowEvents* events, const SpikeSource& source, int n, int timesteps, const StageShape& s,

@@ -74,8 +74,8 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
   }
 }
 
-// Where the inputs of a weight gradient come from: a float map, or the rate encoder's spikes at the step that counts as
-// part of the image.
+// Where the inputs of a weight gradient come from: a float map, or the pixels' valued events at the step that
+// counts as part of the image.
 struct MapInput {
   const float* map;  // (image, in_h, in_w, src_cs)
 
@@ -84,7 +84,7 @@ struct MapInput {
   }
 };
 
-struct RateInput {
+struct ValuedInput {
   SpikeSource source;
   int timesteps;
 
@@ -200,7 +200,7 @@ void simt_input_sums(Stream& stream, float* sums, const float* gradient, const f
 void simt_weight_gradient(Stream& stream, Workspace& workspace, const WeightGradientTask& task) {
   if (task.source.times) event_weight_gradient(stream, workspace, task, {.floats = task.gradient});
   else
-    weight_gradient(stream, workspace, "weight_gradient", task.d_weight, RateInput{task.source, task.timesteps},
+    weight_gradient(stream, workspace, "weight_gradient", task.d_weight, ValuedInput{task.source, task.timesteps},
                     task.gradient, int64_t(task.n) * task.timesteps, task.source.scale, task.shape);
 }
 

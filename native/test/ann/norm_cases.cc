@@ -18,9 +18,13 @@ void draw_norm(oracle::LayerParameters& p, int channels, Random& random) {
   }
 }
 
-void size_norm(oracle::LayerParameters& p, const TensorInfo& info) {
+void size_tensor(oracle::LayerParameters& p, const TensorInfo& info) {
+  const std::string kind = info.name.substr(info.name.rfind('.'));
+  const bool norm = info.name.find(".norm.") != std::string::npos;
+  if (!norm && kind == ".weight") p.weight.resize(size_t(info.size));
+  if (!norm && kind == ".bias") p.bias.resize(size_t(info.size));
   for (oracle::Values* values : {&p.norm_weight, &p.norm_bias, &p.running_mean, &p.running_var})
-    values->resize(size_t(info.size));
+    if (norm) values->resize(size_t(info.size));
 }
 
 Case decided_norm_case(const CaseSpec& spec, int images, Random& random, double margin) {

@@ -10,9 +10,10 @@ namespace onespike::test {
 
 LayerSpec normalised(LayerSpec layer);  // the same layer with batch normalisation
 
-// Gamma, beta and running statistics of a layer, and room for those that a network has.
+// Gamma, beta and running statistics of a layer.
 void draw_norm(oracle::LayerParameters& p, int channels, Random& random);
-void size_norm(oracle::LayerParameters& p, const TensorInfo& info);
+// Gives a tensor of a layer, weights and biases included, the size that it has in a network.
+void size_tensor(oracle::LayerParameters& p, const TensorInfo& info);
 
 // As decided_case, for an ANN that is normalised by groups of images.
 Case decided_norm_case(const CaseSpec& spec, int images, Random& random, double margin = 1e-5);

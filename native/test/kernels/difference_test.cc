@@ -71,7 +71,7 @@ void smooth_network(Surrogate surrogate) {
 
 void encoders() {
   Random random(5);
-  for (Encoder encoder : {Encoder::kDirect, Encoder::kTtfs}) {
+  for (Encoder encoder : {Encoder::kDirect, Encoder::kTtfs, Encoder::kPhase, Encoder::kBurst, Encoder::kRadix}) {
     CaseSpec spec = small_specs()[0];
     spec.encoder = encoder;
     spec.surrogate = Surrogate::kArctan;

@@ -18,6 +18,10 @@ Case every_byte(Encoder encoder, int timesteps, double lo, double hi) {
   return c;
 }
 
+std::vector<int> steps_of(Encoder encoder) {
+  return encoder == Encoder::kRadix ? std::vector{1, 2, 3, 5, 8} : std::vector{1, 2, 3, 5, 16, 254};
+}
+
 // The input that an entry describes, as the oracle lays it out.
 oracle::Values described(const Case& c) {
   const EncoderEntry entry = encoder_entry(c.spec.encoder);
@@ -28,6 +32,10 @@ oracle::Values described(const Case& c) {
       x[(t - 1) * 256 + p] = analog_value(uint8_t(p), c.spec.mean[0], c.spec.std[0]);
     const int time = spike_time(entry, uint8_t(p), T, c.spec.lo, c.spec.hi);
     if (time > 0) x[(time - 1) * 256 + p] = 1.0;
+    if (entry.events != InputEvents::kPowers) continue;
+    PowerCode code(c.spec.encoder, uint8_t(p), T);
+    for (int t = 0; t < T; ++t)
+      if (const int8_t event = code.next()) x[t * 256 + p] = event_value(event) * event_unit(c.spec.encoder, T);
   }
   return x;
 }
@@ -35,7 +43,7 @@ oracle::Values described(const Case& c) {
 void entries_equal_oracle() {
   for (Encoder encoder : kEncoders) {
     if (encoder_entry(encoder).random()) continue;
-    for (int T : {1, 2, 3, 5, 16, 254})
+    for (int T : steps_of(encoder))
       for (const auto& [lo, hi] : {std::pair(0.0, 1.0), std::pair(0.2, 0.6), std::pair(-3.0, 0.5)}) {
         const Case c = every_byte(encoder, T, lo, hi);
         const oracle::Values expected = oracle::encode(c.spec, Mode::kSnn, c.batch()), value = described(c);
@@ -51,15 +59,15 @@ void counts_equal_oracle() {
   for (Encoder encoder : kEncoders) {
     const EncoderEntry entry = encoder_entry(encoder);
     if (entry.random()) continue;
-    for (int T : {1, 2, 5, 254}) {
+    for (int T : steps_of(encoder)) {
       Case c = every_byte(encoder, T, 0.1, 0.8);
       c.spec.mean = {100.0f}, c.spec.std = {1.0f};  // no analog value looks like a spike
       const oracle::Values x = oracle::encode(c.spec, Mode::kSnn, c.batch());
       for (int p = 0; p < 256; ++p) {
         int events = 0, analog = 0;
-        for (int t = 0; t < T; ++t) events += x[t * 256 + p] == 1.0, analog += x[t * 256 + p] < 0.0;
+        for (int t = 0; t < T; ++t) events += x[t * 256 + p] > 0.0, analog += x[t * 256 + p] < 0.0;
         const std::string at = c.text() + " byte " + std::to_string(p);
-        expect(event_count(entry, uint8_t(p), 100, 1, T, 0.1, 0.8) == events, "events, " + at);
+        expect(event_count(encoder, uint8_t(p), 100, 1, T, 0.1, 0.8) == events, "events, " + at);
         expect(entry.analog_steps(T) == analog, "analog steps, " + at);
       }
     }
@@ -68,17 +76,16 @@ void counts_equal_oracle() {
 
 // The number that a random encoder is expected to send is the mean of what it draws.
 void expected_count() {
-  const EncoderEntry entry = encoder_entry(Encoder::kRate);
   const int T = 4, draws = 4000;
   for (int p : {0, 90, 128, 200, 255}) {
     const float x = analog_value(uint8_t(p), 0.5f, 0.6f);
     const Rng rng = rate_rng(1, 2, p);
     int events = 0;
     for (uint64_t i = 0; i < uint64_t(draws) * T; ++i) events += rate_spike(rng, i, x) != 0;
-    expect_near(double(events) / draws, event_count(entry, uint8_t(p), 0.5f, 0.6f, T, 0, 1), 0, 0.05,
+    expect_near(double(events) / draws, event_count(Encoder::kRate, uint8_t(p), 0.5f, 0.6f, T, 0, 1), 0, 0.05,
                 "events of byte " + std::to_string(p));
   }
-  expect(event_count(entry, 255, 0.0f, 0.1f, T, 0, 1) == T, "never more than one a step");
+  expect(event_count(Encoder::kRate, 255, 0.0f, 0.1f, T, 0, 1) == T, "never more than one a step");
 }
 
 void times_fall() {

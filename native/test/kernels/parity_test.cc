@@ -147,7 +147,8 @@ void every_surrogate_and_encoder() {
   std::vector<CaseSpec> specs;
   for (Surrogate surrogate : {Surrogate::kTriangle, Surrogate::kExponential, Surrogate::kRectangular,
                               Surrogate::kArctan, Surrogate::kFastSigmoid})
-    for (Encoder encoder : {Encoder::kHybrid, Encoder::kDirect, Encoder::kTtfs}) {
+    for (Encoder encoder :
+         {Encoder::kHybrid, Encoder::kDirect, Encoder::kTtfs, Encoder::kPhase, Encoder::kBurst, Encoder::kRadix}) {
       CaseSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6), linear(9), output(4)});
       spec.surrogate = surrogate;
       spec.encoder = encoder;

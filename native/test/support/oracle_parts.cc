@@ -53,14 +53,35 @@ double surrogate_primitive(const NetworkSpec& spec, double z) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
+// What a pixel of intensity q sends at step t in the encodings by powers of two, as the papers state them.
+double power_input(Encoder encoder, double q, int t, int T) {
+  if (encoder == Encoder::kPhase) {
+    const int j = 1 + (t - 1) % 8;
+    return std::fmod(std::floor(q * 255 / std::pow(2.0, 8 - j) + 1e-9), 2.0) * std::pow(2.0, -j);
+  }
+  if (encoder == Encoder::kRadix) {
+    const double largest = std::pow(2.0, T) - 1, n = std::floor(largest * q + 0.5);
+    return std::fmod(std::floor(n / std::pow(2.0, T - t)), 2.0) * std::pow(2.0, T - t) / largest;
+  }
+  double rest = q, g = 1, sent = 0;
+  for (int step = 1; step <= t; ++step) {
+    sent = rest >= g / 8 ? g / 8 : 0;
+    rest -= sent;
+    g = sent > 0 ? 2 * g : 1;
+  }
+  return sent;
+}
+
 Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
+  const bool powers =
+      spec.encoder == Encoder::kPhase || spec.encoder == Encoder::kBurst || spec.encoder == Encoder::kRadix;
   const int T = mode == Mode::kSnn ? spec.timesteps : 1, plane = spec.height * spec.width;
   const int64_t size = batch.count * spec.channels * plane;
   Values x(T * size, 0.0);
   for (int64_t i = 0; i < size; ++i) {
     const int c = int(i / plane) % spec.channels;
     const double q = batch.pixels[i] / 255.0;
-    const double analog = (q - double(spec.mean[c])) / double(spec.std[c]);
+    const double analog = powers ? q : (q - double(spec.mean[c])) / double(spec.std[c]);
     const double share = std::clamp((q - spec.lo) / (spec.hi - spec.lo), 0.0, 1.0);
     // The first step that a coded spike may take: the hybrid code keeps step 1 for the analog value.
     const int first = spec.encoder == Encoder::kTtfs ? 1 : 2;
@@ -68,7 +89,10 @@ Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
     for (int t = 1; t <= T; ++t) {
       const bool shows_value =
           is_ann(mode) || spec.encoder == Encoder::kDirect || (spec.encoder == Encoder::kHybrid && t == 1);
-      x[(t - 1) * size + i] = shows_value ? analog : when == t ? 1.0 : 0.0;
+      x[(t - 1) * size + i] = shows_value ? analog
+                              : powers    ? power_input(spec.encoder, q, t, T)
+                              : when == t ? 1.0
+                                          : 0.0;
     }
   }
   return x;
