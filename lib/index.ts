@@ -22,6 +22,7 @@ export {
   type Precision,
   type ProfileEntry,
   type Recorded,
+  type RescaleOptions,
   type StepStats,
   type TrainStep,
   type TrainStepOptions,
@@ -31,6 +32,8 @@ export type { Anytime } from './model/anytime';
 export type { LayerId, LayerName, SpikingLayer } from './model/layer';
 export type { FloatTensor } from './model/parameters';
 export type { SpikeTimes } from './model/spike-times';
+export { spikingFromBinary } from './model/binary';
+export { foldNorm, type NetworkParameters } from './model/fold';
 export { vgg, type VggName, type VggOptions } from './model/vgg';
 export {
   resolveNetwork,

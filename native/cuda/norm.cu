@@ -1,6 +1,7 @@
 // Batch normalisation on the GPU; the formulas are those of ops/ann/norm.h.
 #include "cuda/columns.cuh"
 #include "cuda/device/backend.h"
+#include "ops/ann/norm.h"
 
 namespace onespike::cuda {
 namespace {
