@@ -6,12 +6,12 @@
 namespace onespike::cuda {
 namespace {
 
-using Float = ScalarArithmetic<float>;
+using Scalar = ScalarArithmetic<float>;
 
 struct Activate {
   BinaryForwardTask task;
 
-  __device__ void operator()(int64_t i) const { task.out[i] = binary_forward<Float>(task.x[i], task.neuron[0]); }
+  __device__ void operator()(int64_t i) const { task.out[i] = binary_forward<Scalar>(task.x[i], task.neuron[0]); }
 };
 
 struct Deactivate {
@@ -19,7 +19,7 @@ struct Deactivate {
 
   __device__ void operator()(int64_t i, double (&sums)[1]) const {
     float term = 0;
-    task.d_out[i] = binary_backward<Float>(task.d_out[i], task.x[i], task.neuron[0], term);
+    task.d_out[i] = binary_backward<Scalar>(task.d_out[i], task.x[i], task.neuron[0], term);
     sums[0] += term;
   }
 };

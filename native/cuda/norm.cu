@@ -6,7 +6,7 @@
 namespace onespike::cuda {
 namespace {
 
-using Float = ScalarArithmetic<float>;
+using Scalar = ScalarArithmetic<float>;
 
 // Sums of squares in double precision: where the mean is 10^3 standard deviations, six digits are lost of sixteen.
 struct Squares {
@@ -37,7 +37,7 @@ struct Channels {
   const float *moments, *affine;
   int stride;
 
-  __device__ float standard(float y, int c) const { return standardised<Float>(y, moments[c], moments[stride + c]); }
+  __device__ float standard(float y, int c) const { return standardised<Scalar>(y, moments[c], moments[stride + c]); }
   __device__ float inverse(int c) const { return moments[stride + c]; }
 };
 
@@ -49,8 +49,8 @@ struct Normalise {
 
   __device__ void operator()(int64_t i) const {
     const int c = int(i % channels.stride);
-    const float x = norm_forward<Float>(channels.standard(weighted[i], c), channels.affine[c],
-                                        channels.affine[channels.stride + c]);
+    const float x = norm_forward<Scalar>(channels.standard(weighted[i], c), channels.affine[c],
+                                         channels.affine[channels.stride + c]);
     out[i] = relu && x < 0 ? 0 : x;
   }
 };
@@ -84,8 +84,8 @@ struct NormaliseBackward {
 
   __device__ void operator()(int64_t i) const {
     const int c = int(i % channels.stride);
-    d[i] = norm_backward<Float>(d[i], channels.standard(weighted[i], c), channels.affine[c], channels.inverse(c),
-                                means[c], means[channels.stride + c]);
+    d[i] = norm_backward<Scalar>(d[i], channels.standard(weighted[i], c), channels.affine[c], channels.inverse(c),
+                                 means[c], means[channels.stride + c]);
   }
 };
 
