@@ -123,9 +123,9 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
   return Status::success();
 }
 
-// From the gradients that the parameters have now: their norm, and the update if there is one. What reduces gradients
-// of several replicas stands before it.
-Status enqueue_update(NetworkState& net, const StepKind& kind, const Stop& stop) {
+// From the gradients that the parameters have now, of a batch of `images`: their norm, and the update if there is one.
+// What reduces gradients of several replicas stands before it.
+Status enqueue_update(NetworkState& net, const StepKind& kind, int64_t images, const Stop& stop) {
   if (kind.backward) {
     end_norm_gradients(net);
     net.parameters.squared_norm(&net.result.data()->squared_norm);
@@ -134,7 +134,7 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, const Stop& stop)
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
   net.parameters.optimise(kind.optimizer->kind, net.inputs.data(), net.result.data());
-  update_running_statistics(net, batch.count);
+  update_running_statistics(net, images);
   return Status::success();
 }
 
@@ -199,7 +199,7 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const auto calls = [&] {
     const Status status = enqueue_gradients(net, kind, staged, out, stop);
-    return status.ok() ? enqueue_update(net, kind, stop) : status;
+    return status.ok() ? enqueue_update(net, kind, staged.count, stop) : status;
   };
   if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
     return status;
