@@ -12,7 +12,7 @@ export type DatasetHandle = { readonly __dataset: never };
 export type NativeBackend = 'cpu' | 'cuda';
 export type NativeMode = 'ann' | 'snn' | 'binary';
 export type NativePrecision = 'fp32' | 'mixed';
-export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2';
+export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2' | 'average';
 
 /** One entry of the layer list; every field is always present (lib/model resolves the defaults). */
 export interface NativeLayer {
@@ -74,7 +74,12 @@ export interface NativeProfileEntry {
 
 export interface NativeAugment {
   padding: number;
+  reflect: boolean; // the border of the crop mirrors the image; else it is zeros
   flip: boolean;
+  cutout: number; // side of a square of zeros
+  trivial: boolean; // TrivialAugment
+  mixup: number; // alpha, 0 = none
+  cutmix: number;
   seed: number;
   step: number;
 }
@@ -89,17 +94,24 @@ export interface NativeOptimizer {
   learningRate: number;
   neuronLearningRate: number; // of thresholds and leaks
   momentum: number;
+  nesterov: boolean; // of sgd
   weightDecay: number;
   beta1: number;
   beta2: number;
   epsilon: number;
   amsgrad: boolean;
   clipNorm: number; // 0 = no clipping
+  ema: number; // decay of the average of the parameters, 0 = none
 }
 
 export interface NativeStep {
   batch: NativeBatch;
   optimizer: NativeOptimizer;
+}
+
+/** What the loss of a training step compares the logits with. */
+export interface NativeLoss {
+  labelSmoothing: number; // share of a label that all classes have alike
 }
 
 /** What one step reports: sums over its batch, except `loss` (a mean). */
@@ -113,8 +125,9 @@ export interface NativeStats {
   seconds: number; // of several steps in one call, the mean
 }
 
-/** Where a forward pass leaves its results; the arrays are filled when the promise resolves. */
+/** What a forward pass computes with, and where it leaves its results; the arrays are filled when the promise resolves. */
 export interface NativeOutputs {
+  averaged?: boolean | undefined; // with the average of the parameters in their place
   logits?: Float32Array | undefined; // (N, K)
   potentials?: Float32Array | undefined; // (N, T, K)
   decisionSteps?: Uint8Array | undefined; // (N); wanted: images end at the first step at which an output neuron fires; without the other two
@@ -186,7 +199,7 @@ export interface NativeModule {
   networkMemory(network: NetworkHandle): number;
   networkRecorded(network: NetworkHandle): NativeRecorded;
   networkProfile(network: NetworkHandle): NativeProfileEntry[];
-  networkSlots(network: NetworkHandle): number;
+  networkSlots(network: NetworkHandle): TensorKind[];
   networkRead(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;
   networkWrite(network: NetworkHandle, parts: NativeTensorPart[]): Promise<void>;
   networkCounters(network: NetworkHandle): NativeCounters;
@@ -198,12 +211,18 @@ export interface NativeModule {
     mode: NativeMode,
     out: NativeOutputs,
   ): Promise<NativeStats>;
-  networkGradients(network: NetworkHandle, batch: NativeBatch, mode: NativeMode): Promise<NativeStats>;
+  networkGradients(
+    network: NetworkHandle,
+    batch: NativeBatch,
+    mode: NativeMode,
+    loss: NativeLoss,
+  ): Promise<NativeStats>;
   networkTrain(
     network: NetworkHandle,
     steps: NativeStep[],
     next: NativeBatch | null,
     mode: NativeMode,
+    loss: NativeLoss,
   ): Promise<NativeStats[]>;
   networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;

@@ -73,7 +73,7 @@ export class TrainView {
     const number = `${String(event.epoch).padStart(String(event.epochs).length)}/${event.epochs}`;
     return (
       `${paint('cyan', event.phase)} ${number}  loss ${event.trainLoss.toFixed(3)}  train ${percent(event.trainAccuracy)}  validation ${percent(event.validationAccuracy)}` +
-      `${spikes}  ${compact(event.imagesPerSecond)} img/s  ${duration(event.seconds)}${event.best ? paint('green', '  best') : ''}`
+      `${spikes}  ${compact(event.imagesPerSecond)} img/s  ${duration(event.seconds)}${event.best ? paint('green', '  best') : ''}${event.stopsEarly ? paint('yellow', '  out of patience') : ''}`
     );
   }
 

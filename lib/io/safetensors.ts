@@ -5,6 +5,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 
 import { checkObject, checkString, describeValue, expected, isObject } from '../check';
 import { OneSpikeError } from '../errors';
+import { fileKind, kindBytes, type FileKind } from './file-kind';
 import { duplicateKey } from './json-keys';
 import { floatTable, isSmallFloat } from './small-floats';
 import { ioError } from './system-error';
@@ -157,11 +158,14 @@ export function toFloat32(tensor: Tensor): Float32Array {
 async function readHeader(handle: FileHandle, size: number, path: string): Promise<{ header: string; start: number }> {
   if (size < 8) throw damaged(path, 0, 'a header length of 8 bytes', `a file of ${size} bytes`);
   const length = Buffer.from(await readBytes(handle, 0, 8, path)).readBigUInt64LE(0);
-  if (length > BigInt(MAX_HEADER))
-    throw damaged(path, 0, `a header length of at most ${MAX_HEADER}`, length.toString());
+  const most = Math.min(MAX_HEADER, size - 8);
+  if (length > BigInt(most)) {
+    const kind = fileKind(Buffer.from(await readBytes(handle, 0, Math.min(size, kindBytes), path)));
+    if (kind !== undefined) throw foreign(path, kind);
+    const limit = most === MAX_HEADER ? String(most) : `${most} (the rest of the file)`;
+    throw damaged(path, 0, `a header length of at most ${limit}`, length.toString());
+  }
   const start = 8 + Number(length);
-  if (start > size)
-    throw damaged(path, 0, `a header length of at most ${size - 8} (the rest of the file)`, length.toString());
   const bytes = await readBytes(handle, 8, start - 8, path);
   if (bytes[0] !== 0x7b)
     throw damaged(path, 8, "a header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
@@ -281,6 +285,19 @@ function isSize(value: unknown): value is number {
 
 function product(shape: readonly number[]): number {
   return shape.reduce((total, size) => total * size, 1);
+}
+
+/** The error for a file of another format, with what to do where that is known. */
+function foreign(path: string, kind: FileKind): OneSpikeError {
+  const advice: Partial<Record<FileKind, string>> = {
+    'a zip archive': ', as PyTorch writes them; save its tensors by safetensors.torch.save_file in Python',
+    'a Python pickle': '; save its tensors by safetensors.torch.save_file in Python',
+    JSON: ', such as the index of a model in several files; name one of these',
+  };
+  return new OneSpikeError(
+    'ERR_FORMAT',
+    `Expected a safetensors file at ${path} but received ${kind}${advice[kind] ?? ''}`,
+  );
 }
 
 function damaged(path: string, offset: number, what: string, received: string, cause?: unknown): OneSpikeError {

@@ -1,4 +1,5 @@
-// Schemas of the numbers that have a limit (lib/native/limits.ts).
+// The numbers that have a limit (lib/native/limits.ts): their schemas, and the check of one alone.
+import { expected } from '../check';
 import { integerOf, numberOf } from '../check/schema';
 import { LIMITS, numberText, within, type LimitName } from '../native/limits';
 
@@ -10,4 +11,10 @@ export function limitedNumber(name: LimitName) {
 /** An integer within its limit, or from `min` on. */
 export function limitedInteger(name: LimitName, min: number = LIMITS[name].min) {
   return integerOf(min, LIMITS[name].max);
+}
+
+/** A number within its limit, called `name` in messages. Errors: ERR_ARG. */
+export function checkLimited(value: unknown, name: string, limit: LimitName): number {
+  if (typeof value !== 'number' || !within(limit, value)) throw expected(numberText(limit), name, value);
+  return value;
 }

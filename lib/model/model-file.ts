@@ -40,7 +40,8 @@ export async function readModel(path: string, described?: ResolvedNetwork): Prom
     if (tensor === undefined) throw damaged(path, `a tensor '${name}' of shape ${text(shape)}`, 'none');
     tensors.set(name, await checkParameter(path, name, tensor, shape, pace));
     stored.delete(name);
-    for (const slot of isTrained(name) ? SLOTS : []) {
+    for (const slot of SLOTS) {
+      if (!isTrained(name) && slot !== 'average') continue;
       const state = stored.get(`${slot}.${name}`);
       if (state === undefined) continue;
       slots.set(`${slot}.${name}`, await checkTensor(path, `${slot}.${name}`, state, shape, pace));

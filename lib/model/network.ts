@@ -18,9 +18,10 @@ import type {
   EvaluateOptions,
   ForwardOptions,
   ForwardResult,
+  GradientsOptions,
   GradientsResult,
-  JobOptions,
   NetworkOptions,
+  ParametersOptions,
   Precision,
   RescaleOptions,
   TrainStep,
@@ -29,7 +30,7 @@ import type {
 } from './network/options';
 import {
   readOptimizerState,
-  readTensors,
+  readParametersJob,
   tensorShapes,
   writeOptimizerStateJob,
   writeParametersJob,
@@ -43,7 +44,9 @@ import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
 export type * from './network/options';
-export type { Augment, Batch, Labels, Mode, OptimizerOptions } from './network/inputs';
+export type { Augment, AugmentOptions } from './network/augment';
+export type { Batch, Labels, Mode } from './network/inputs';
+export type { LossOptions, OptimizerOptions } from './network/optimizer';
 export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
 export type { OptimizerState } from './network/state';
 
@@ -147,9 +150,9 @@ export class Network {
   }
 
   /** Writes architecture and parameters, atomically. `metadata`: further entries of the file. Errors: ERR_IO. */
-  async save(path: string, metadata?: Record<string, string>): Promise<void> {
+  async save(path: string, metadata?: Record<string, string>, options?: ParametersOptions): Promise<void> {
     const extra = checkObject(metadata, 'metadata') as Record<string, string>;
-    await writeModel(path, this.description, await this.parameters(), { extra });
+    await writeModel(path, this.description, await this.parameters(options), { extra });
   }
 
   /** Runs images (N, C, H, W) through the network; any number of them. */
@@ -167,18 +170,18 @@ export class Network {
     return this.#native.profile();
   }
 
-  /** Returns the predictions after each time step, from the `potentials` of a forward pass. */
-  async anytime(potentials: Float32Array): Promise<Anytime> {
+  /** Returns the predictions after each time step, from the `potentials` of a forward pass (`averaged` as of that pass). */
+  async anytime(potentials: Float32Array, options?: ParametersOptions): Promise<Anytime> {
     const { timesteps, alpha, beta } = this.description;
     const { classes } = this.#sizes;
-    const data = new Float32Array(1);
-    const name = `${layerName(this.layers.at(-1)!.layer)}.threshold`;
-    await this.#exclusive(() => this.#native.read([{ kind: 'parameter', name, offset: 0, data }]));
-    return anytime(potentials, { classes, timesteps, threshold: data[0]!, alpha, beta });
+    const threshold = `${layerName(this.layers.at(-1)!.layer)}.threshold`;
+    const only = this.#tensors.filter(({ name }) => name === threshold);
+    const read = await this.#exclusive(readParametersJob(this.#native, only, options));
+    return anytime(potentials, { classes, timesteps, threshold: read.get(threshold)!.data[0]!, alpha, beta });
   }
 
   /** Computes loss and gradients of one batch; the parameters stay as they are. */
-  async gradients(pixels: Uint8Array, labels: Labels, options?: JobOptions): Promise<GradientsResult> {
+  async gradients(pixels: Uint8Array, labels: Labels, options?: GradientsOptions): Promise<GradientsResult> {
     return this.#exclusive(gradientsJob(this.#native, this.#sizes, this.#tensors, pixels, labels, options));
   }
 
@@ -238,8 +241,8 @@ export class Network {
   }
 
   /** Returns copies of all parameters by name, `layers.I.weight|bias|norm.*|threshold|leak`, in PyTorch's layout. */
-  async parameters(): Promise<Map<string, FloatTensor>> {
-    return this.#exclusive(() => readTensors(this.#native, 'parameter', this.#tensors));
+  async parameters(options?: ParametersOptions): Promise<Map<string, FloatTensor>> {
+    return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }
 
   /** Replaces the given parameters: all of them, or none if one is wrong. Takes what `parameters()` returns as well. */
@@ -250,7 +253,7 @@ export class Network {
     await this.#exclusive(writeParametersJob(this.#native, this.#tensors, values));
   }
 
-  /** Returns momentum, Adam's moments and the counters: with the parameters, all that training needs to continue bit-identically. */
+  /** Returns momentum, Adam's moments, the average and the counters: with the parameters, all that training needs to continue bit-identically. */
   async optimizerState(): Promise<OptimizerState> {
     return this.#exclusive(() => readOptimizerState(this.#native, this.#tensors));
   }
@@ -265,7 +268,7 @@ export class Network {
     await this.#exclusive(writeOptimizerStateJob(this.#native, this.#tensors, values, checkCounters(counters)));
   }
 
-  /** Sets momentum, moments and the number of optimiser steps to zero. */
+  /** Sets momentum, moments and the number of optimiser steps to zero, and forgets the average. */
   async resetOptimizer(): Promise<void> {
     await this.#exclusive(() => this.#native.resetOptimizer());
   }

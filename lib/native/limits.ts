@@ -49,8 +49,16 @@ export const LIMITS = {
   images: { min: 1, max: LARGEST_COUNT },
   /** Training steps of one call. */
   steps: { min: 1, max: 1024 },
-  /** Zero padding of the random crop. */
+  /** Border of the random crop. */
   crop: { min: 0, max: 65535 },
+  /** Side of the square that is cut out. */
+  cutout: { min: 0, max: 65535 },
+  /** Alpha of Mixup and CutMix. */
+  mix: { min: 0, max: 100 },
+  /** The decay of the average of the parameters; 0 for none. */
+  ema: { min: 0, max: 1 - 2 ** -24 },
+  /** The share of a label that all classes have alike. */
+  labelSmoothing: { min: 0, max: 1 - 2 ** -24 },
   /** Images whose statistics normalise them together. */
   normGroup: { min: 1, max: 65535 },
 } as const satisfies Record<string, Limit>;

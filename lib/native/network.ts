@@ -2,6 +2,7 @@
 import type {
   NativeAugment,
   NativeBatch,
+  NativeLoss,
   NativeMode,
   NativeModule,
   NativeOptimizer,
@@ -18,6 +19,7 @@ import type { NativeDataset } from './dataset';
 
 export type {
   NativeAugment,
+  NativeLoss,
   NativeMode,
   NativeOptimizer,
   NativeOutputs,
@@ -106,8 +108,8 @@ function aborted(signal: AbortSignal): OneSpikeError {
   return new OneSpikeError('ERR_ABORTED', 'The job was aborted before it began', { cause: signal.reason });
 }
 
-/** The kinds of tensor that an optimiser keeps beside each parameter: momentum, or the moments of Adam. */
-export const SLOTS = ['slot0', 'slot1', 'slot2'] as const satisfies readonly TensorKind[];
+/** The kinds of tensor that training keeps beside each parameter: momentum, or the moments of Adam, and the average. */
+export const SLOTS = ['slot0', 'slot1', 'slot2', 'average'] as const satisfies readonly TensorKind[];
 
 /** The native functions of one network, typed thinly; class Network of lib/model is what people use. */
 export class NativeNetwork {
@@ -149,8 +151,8 @@ export class NativeNetwork {
     }));
   }
 
-  /** Slots of the optimiser that have been used: slot0 to slot<n - 1>. The others read as zeros. */
-  slots(): number {
+  /** Those of `SLOTS` that have been used. The others read as zeros. */
+  slots(): TensorKind[] {
     return call((module) => module.networkSlots(this.handle));
   }
 
@@ -179,19 +181,22 @@ export class NativeNetwork {
     return toStats(await this.job(signal, (module) => module.networkForward(this.handle, toNative(batch), mode, out)));
   }
 
-  async gradients(batch: CheckedBatch, mode: NativeMode, signal?: AbortSignal): Promise<StepStats> {
-    return toStats(await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode)));
+  async gradients(batch: CheckedBatch, mode: NativeMode, loss: NativeLoss, signal?: AbortSignal): Promise<StepStats> {
+    return toStats(
+      await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode, loss)),
+    );
   }
 
   async train(
     steps: readonly CheckedStep[],
     next: CheckedBatch | null,
     mode: NativeMode,
+    loss: NativeLoss,
     signal?: AbortSignal,
   ): Promise<StepStats[]> {
     const list = steps.map(({ batch, optimizer }) => ({ batch: toNative(batch), optimizer }));
     const results = await this.job(signal, (module) =>
-      module.networkTrain(this.handle, list, next && toNative(next), mode),
+      module.networkTrain(this.handle, list, next && toNative(next), mode, loss),
     );
     return results.map(toStats);
   }

@@ -69,6 +69,11 @@ Augment read_augment(Napi::Value value, const std::string& name) {
   augment.flip = reader.boolean("flip");
   augment.seed = reader.counter("seed");
   augment.step = reader.counter("step");
+  augment.reflect = reader.boolean("reflect");
+  augment.cutout = reader.integer("cutout", limits::kCutout);
+  augment.trivial = reader.boolean("trivial");
+  augment.mixup = reader.real("mixup", limits::kMix);
+  augment.cutmix = reader.real("cutmix", limits::kMix);
   return augment;
 }
 
@@ -183,7 +188,8 @@ TensorKind read_tensor_kind(Napi::Value value, const std::string& name) {
                                   {"gradient", TensorKind::kGradient},
                                   {"slot0", TensorKind::kSlot0},
                                   {"slot1", TensorKind::kSlot1},
-                                  {"slot2", TensorKind::kSlot2}});
+                                  {"slot2", TensorKind::kSlot2},
+                                  {"average", TensorKind::kAverage}});
 }
 
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
@@ -195,13 +201,20 @@ OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
   options.learning_rate = reader.real("learningRate", 0);
   options.neuron_learning_rate = reader.real("neuronLearningRate", 0);
   options.momentum = reader.real("momentum", 0, 1);
+  options.nesterov = reader.boolean("nesterov");
   options.weight_decay = reader.real("weightDecay", 0);
   options.beta1 = reader.real("beta1", 0, 1);
   options.beta2 = reader.real("beta2", 0, 1);
   options.epsilon = reader.real("epsilon", 0);
   options.amsgrad = reader.boolean("amsgrad");
   options.clip_norm = reader.real("clipNorm", 0);
+  options.average = reader.real("ema", limits::kEma);
   return options;
+}
+
+LossOptions read_loss(Napi::Value value, const std::string& name) {
+  const Reader reader(value, name);
+  return {reader.real("labelSmoothing", limits::kLabelSmoothing)};
 }
 
 BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels required,

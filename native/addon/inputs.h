@@ -35,6 +35,7 @@ std::vector<float> read_channels(Napi::Value value, const std::string& name, int
 Mode read_mode(Napi::Value value);
 TensorKind read_tensor_kind(Napi::Value value, const std::string& name);
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name);
+LossOptions read_loss(Napi::Value value, const std::string& name);
 
 // Copies the batch; checks that it fits the network, that every index exists and every label used is a class.
 BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels labels,

@@ -138,10 +138,13 @@ Napi::Value network_profile(const Napi::CallbackInfo& info) {
   return list;
 }
 
-// networkSlots(network: NetworkHandle): number
+// networkSlots(network: NetworkHandle): TensorKind[]
 Napi::Value network_slots(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 1, "networkSlots");
-  return Napi::Number::New(info.Env(), entry->network->optimizer_slots());
+  Napi::Array kinds = Napi::Array::New(info.Env());
+  for (int i = 0; i < entry->network->optimizer_slots(); i++) kinds.Set(kinds.Length(), "slot" + std::to_string(i));
+  if (entry->network->averaged()) kinds.Set(kinds.Length(), "average");
+  return kinds;
 }
 
 // networkCounters(network: NetworkHandle): NativeCounters

@@ -91,6 +91,7 @@ class ForwardJob final : public BatchJob {
   ForwardJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode)
       : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
 
+  bool averaged = false;
   Output<float> logits, potentials;
   Output<uint8_t> decision_steps;
   std::vector<Output<uint8_t>> spike_times;
@@ -98,6 +99,7 @@ class ForwardJob final : public BatchJob {
  private:
   Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override {
     ForwardOutputs out;
+    out.averaged = averaged;
     out.logits = logits.allocate();
     out.potentials = potentials.allocate();
     out.decision_steps = decision_steps.allocate();
@@ -118,27 +120,29 @@ class ForwardJob final : public BatchJob {
 
 class GradientsJob final : public BatchJob {
  public:
-  GradientsJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode)
-      : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
+  GradientsJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode, const LossOptions& loss)
+      : BatchJob(std::move(entry), std::move(input)), mode_(mode), loss_(loss) {}
 
  private:
   Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override {
-    return network.gradients(batch, mode_, stop, &stats_);
+    return network.gradients(batch, mode_, stop, &stats_, loss_);
   }
 
   Mode mode_;
+  LossOptions loss_;
 };
 
 // Steps one after the other; rows that the host draws are drawn one batch ahead.
 class TrainJob final : public Job {
  public:
   TrainJob(std::shared_ptr<NetworkEntry> entry, std::vector<BatchInput> inputs, std::vector<OptimizerOptions> updates,
-           std::optional<BatchInput> next, Mode mode)
+           std::optional<BatchInput> next, Mode mode, const LossOptions& loss)
       : Job(std::move(entry)),
         inputs_(std::move(inputs)),
         updates_(std::move(updates)),
         next_(std::move(next)),
-        mode_(mode) {}
+        mode_(mode),
+        loss_(loss) {}
 
  private:
   Status run(const std::atomic<bool>& stop) override {
@@ -150,6 +154,7 @@ class TrainJob final : public Job {
     for (const BatchInput& input : inputs_) group.largest = std::max(group.largest, input.count);
     group.batch = [&](size_t i, Batch* batch) { return batch_of_step(network, i, &storage, batch); };
     group.updates = std::move(updates_);
+    group.loss = loss_;
     Status status = network.train(group, mode_, stop, &stats_);
     seconds_ = watch.seconds();
     return status;
@@ -179,6 +184,7 @@ class TrainJob final : public Job {
   std::vector<OptimizerOptions> updates_;
   std::optional<BatchInput> next_;
   Mode mode_;
+  LossOptions loss_;
   std::vector<StepStats> stats_;
   double seconds_ = 0;
 };
@@ -235,6 +241,8 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
 
   const Napi::Value logits = out.Get("logits"), potentials = out.Get("potentials"), spike_times = out.Get("spikeTimes"),
                     decision_steps = out.Get("decisionSteps");
+  const Napi::Value averaged = out.Get("averaged");
+  if (!is_absent(averaged)) job->averaged = read_boolean(averaged, "out.averaged");
   if (!is_absent(logits)) job->logits = {logits, "out.logits", checked_product(count, shape.classes, "out.logits")};
   if (!is_absent(potentials)) {
     const int64_t per_image = checked_product(shape.timesteps, shape.classes, "out.potentials");
@@ -255,21 +263,24 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
   return instance.submit(std::move(job));
 }
 
-// networkGradients(network: NetworkHandle, batch: NativeBatch, mode: NativeMode): Promise<NativeStats>
+// networkGradients(network: NetworkHandle, batch: NativeBatch, mode: NativeMode, loss: NativeLoss):
+// Promise<NativeStats>
 Napi::Value network_gradients(const Napi::CallbackInfo& info) {
-  const auto entry = idle_network(info, 3, "networkGradients");
+  const auto entry = idle_network(info, 4, "networkGradients");
   Instance& instance = Instance::of(info.Env());
   const Mode mode = read_mode(info[2]);
+  const LossOptions loss = read_loss(info[3], "loss");
   return instance.submit(std::make_unique<GradientsJob>(
-      entry, read_batch(instance, info[1], entry->shape, Labels::kRequired, "batch"), mode));
+      entry, read_batch(instance, info[1], entry->shape, Labels::kRequired, "batch"), mode, loss));
 }
 
-// networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode):
-// Promise<NativeStats[]>
+// networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode,
+// loss: NativeLoss): Promise<NativeStats[]>
 Napi::Value network_train(const Napi::CallbackInfo& info) {
-  const auto entry = idle_network(info, 4, "networkTrain");
+  const auto entry = idle_network(info, 5, "networkTrain");
   Instance& instance = Instance::of(info.Env());
   const Mode mode = read_mode(info[3]);
+  const LossOptions loss = read_loss(info[4], "loss");
   const Napi::Array steps = read_array(info[1], "steps", 1, static_cast<uint32_t>(limits::kSteps.max));
   const uint32_t count = steps.Length();
   std::vector<BatchInput> inputs;
@@ -286,7 +297,7 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
     if (!next->has_rows()) fail_expected("rows of a data set", "next", info[2]);
   }
   return instance.submit(
-      std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode));
+      std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode, loss));
 }
 
 // networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>

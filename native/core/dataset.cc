@@ -7,47 +7,89 @@
 #include <thread>
 
 #include "core/guard.h"
+#include "ops/augment/draw.h"
 
 namespace onespike {
 
-Batch BatchStorage::view() const { return {pixels.data(), labels.empty() ? nullptr : labels.data(), int64_t(count)}; }
-int64_t BatchStorage::bytes() const { return int64_t(pixels.capacity() + labels.capacity() * sizeof(int32_t)); }
+Batch BatchStorage::view() const {
+  const bool mixed = !others.empty();
+  return {pixels.data(), labels.empty() ? nullptr : labels.data(), count,
+          nullptr,       mixed ? others.data() : nullptr,          mixed ? shares.data() : nullptr};
+}
+int64_t BatchStorage::bytes() const {
+  const size_t numbers = labels.capacity() + others.capacity() + shares.capacity();
+  return int64_t(pixels.capacity() + numbers * sizeof(int32_t));
+}
 
 namespace {
 
-int64_t batch_bytes(const Dataset& data, size_t images) {
-  const int64_t label = data.labels.empty() ? 0 : int64_t(sizeof(int32_t));
-  return int64_t(images) * (int64_t(data.channels) * data.height * data.width + label);
+int64_t batch_bytes(const Dataset& data, const Rows& rows) {
+  const int64_t labels = data.labels.empty() ? 0 : rows.augment.mixes() ? 3 : 1;
+  const int64_t image = int64_t(data.channels) * data.height * data.width;
+  return int64_t(rows.indices.size()) * (image + labels * int64_t(sizeof(int32_t)));
 }
 
-// One image cropped into `to`, zero where it ends.
-void copy_image(uint8_t* to, const uint8_t* from, const DrawTask& task, const Crop& crop) {
-  const int H = task.height, W = task.width;
-  for (int c = 0; c < task.channels; ++c)
-    for (int y = 0; y < H; ++y) {
-      uint8_t* out = to + (int64_t(c) * H + y) * W;
-      const int sy = crop.row(y);
-      if (sy < 0 || sy >= H) {
-        std::memset(out, 0, size_t(W));
+// One image cropped into `to`.
+void copy_image(uint8_t* to, const ImageBytes& image, const Crop& crop) {
+  const int H = image.height, W = image.width;
+  for (int c = 0; c < image.channels; ++c)
+    for (int y = 0; y < H; ++y, to += W) {
+      int row = crop.row(y);
+      if (!crop.reflect && (row < 0 || row >= H)) {
+        std::memset(to, 0, size_t(W));
         continue;
       }
-      const uint8_t* in = from + (int64_t(c) * H + sy) * W;
+      row = mirrored(row, H);
+      const uint8_t* in = image.bytes + (int64_t(c) * H + row) * W;
       for (int x = 0; x < W; ++x) {
-        const int sx = crop.column(x, W);
-        out[x] = sx < 0 || sx >= W ? uint8_t(0) : in[sx];
+        const int column = crop.column(x, W);
+        const bool inside = column >= 0 && column < W;
+        to[x] = inside ? in[column] : crop.reflect ? in[mirrored(column, W)] : uint8_t(0);
       }
     }
 }
 
+// The image before it is mixed: what own_pixel() says, row by row where that is simple.
+void draw_own(const DrawTask& task, int64_t position, uint8_t* to) {
+  const DrawnImage& drawn = task.drawn[position];
+  const ImageBytes image = task.image(position);
+  const bool in_place = drawn.change.kind == ChangeKind::kIdentity || drawn.change.has_table();
+  if (!in_place) {
+    for (int c = 0; c < task.channels; ++c)
+      for (int y = 0; y < task.height; ++y)
+        for (int x = 0; x < task.width; ++x) *to++ = task.own_pixel(position, c, y, x);
+    return;
+  }
+  if (drawn.crop.moves()) copy_image(to, image, drawn.crop);
+  else std::memcpy(to, image.bytes, size_t(task.size()));
+  const int64_t plane = int64_t(task.height) * task.width;
+  for (int c = 0; c < task.channels; ++c, to += plane) {
+    const uint8_t* table = task.table(position, c);
+    for (int64_t i = 0; drawn.change.has_table() && i < plane; ++i) to[i] = table[to[i]];
+    for (int y = drawn.cut.top; y < drawn.cut.bottom; ++y)
+      std::memset(to + int64_t(y) * task.width + drawn.cut.left, 0, size_t(drawn.cut.right - drawn.cut.left));
+  }
+}
+
 }  // namespace
 
-void draw_image(const DrawTask& task, int64_t i) {
-  const int64_t size = int64_t(task.channels) * task.height * task.width;
-  const uint8_t* from = task.pixels + int64_t(task.indices[i]) * size;
-  const Crop crop = draw_crop(task.augment, augment_rng(task.augment), uint64_t(i));
-  if (crop.moves()) copy_image(task.to_pixels + i * size, from, task, crop);
-  else std::memcpy(task.to_pixels + i * size, from, size_t(size));
-  if (task.to_labels) task.to_labels[i] = task.labels[task.indices[i]];
+std::vector<DrawnImage> draw_augmentations(const Augment& augment, int64_t images, int height, int width) {
+  std::vector<DrawnImage> drawn(static_cast<size_t>(images));
+  for (int64_t i = 0; i < images; ++i)
+    drawn[size_t(i)] = draw_augmentation(augment, uint64_t(i), images, height, width);
+  return drawn;
+}
+
+void draw_image(const DrawTask& task, int64_t position) {
+  uint8_t* to = task.to_pixels + position * task.size();
+  draw_own(task, position, to);
+  task.draw_labels(position);
+  const Mix& mix = task.drawn[position].mix;
+  if (mix.none()) return;
+  for (int c = 0; c < task.channels; ++c)
+    for (int y = 0; y < task.height; ++y)
+      for (int x = 0; x < task.width; ++x, ++to)
+        if (mix.own < 256 || mix.patch.holds(y, x)) *to = mix.of(*to, task.own_pixel(mix.partner, c, y, x), y, x);
 }
 
 Status check_rows(const Dataset& data, const std::vector<uint32_t>& indices) {
@@ -63,14 +105,29 @@ Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, con
   return guarded([&] {
     if (Status status = check_rows(data, indices); !status.ok()) return status;
     const int64_t size = int64_t(data.channels) * data.height * data.width;
+    const bool labelled = !data.labels.empty(), mixed = labelled && augment.mixes();
     out->count = int64_t(indices.size());
     out->pixels.resize(size_t(out->count * size));
-    out->labels.resize(data.labels.empty() ? 0 : indices.size());
-    const DrawTask task{data.pixels.data(), data.labels.data(),
-                        data.channels,      data.height,
-                        data.width,         indices.data(),
-                        out->count,         augment,
-                        out->pixels.data(), out->labels.empty() ? nullptr : out->labels.data()};
+    out->labels.resize(labelled ? indices.size() : 0);
+    out->others.resize(mixed ? indices.size() : 0);
+    out->shares.resize(mixed ? indices.size() : 0);
+    const std::vector<DrawnImage> drawn = draw_augmentations(augment, out->count, data.height, data.width);
+    std::vector<uint8_t> tables(augment.trivial ? size_t(out->count) * size_t(data.channels) * 256 : 0);
+    const DrawTask task{.pixels = data.pixels.data(),
+                        .labels = data.labels.data(),
+                        .channels = data.channels,
+                        .height = data.height,
+                        .width = data.width,
+                        .indices = indices.data(),
+                        .n = out->count,
+                        .drawn = drawn.data(),
+                        .tables = tables.empty() ? nullptr : tables.data(),
+                        .to_pixels = out->pixels.data(),
+                        .to_labels = labelled ? out->labels.data() : nullptr,
+                        .to_others = mixed ? out->others.data() : nullptr,
+                        .to_shares = mixed ? out->shares.data() : nullptr};
+    for (int64_t i = 0; i < out->count; ++i)
+      for (int c = 0; c < data.channels; ++c) task.draw_table(i, c);
     for (int64_t i = 0; i < out->count; ++i) draw_image(task, i);
     return Status::success();
   });
@@ -87,9 +144,7 @@ struct Prefetcher::State {
   std::thread thread;
 
   bool matches(const Rows& other) const {
-    const Augment &a = rows.augment, &b = other.augment;
-    return data.lock() == other.data && rows.indices == other.indices && a.padding == b.padding && a.flip == b.flip &&
-           a.seed == b.seed && a.step == b.step;
+    return data.lock() == other.data && rows.indices == other.indices && rows.augment == other.augment;
   }
 
   void work() {
@@ -129,7 +184,7 @@ void Prefetcher::start(const Rows& rows) {
   try {
     state.rows = rows;
     state.data = rows.data;
-    state.bytes = std::max(state.batch.bytes(), batch_bytes(*rows.data, rows.indices.size()));
+    state.bytes = std::max(state.batch.bytes(), batch_bytes(*rows.data, rows));
     if (!state.thread.joinable()) state.thread = std::thread([this] { state_->work(); });
     state.wanted = true;
   } catch (...) {

@@ -58,18 +58,23 @@ constexpr Limit kDevice{"device", 0, 1023};
 
 // ---- of a call
 constexpr Limit kImages{"images", 1, kLargestCount};
-constexpr Limit kSteps{"steps", 1, 1024};  // training steps: more than any backend gains from, few enough to hold
-constexpr Limit kCrop{"crop", 0, 65535};   // zero padding of the random crop
+constexpr Limit kSteps{"steps", 1, 1024};     // training steps: more than any backend gains from, few enough to hold
+constexpr Limit kCrop{"crop", 0, 65535};      // border of the random crop
+constexpr Limit kCutout{"cutout", 0, 65535};  // side of the square that is cut out
+constexpr Limit kMix{"mix", 0, 100};          // alpha of Mixup and CutMix
+constexpr Limit kEma{"ema", 0, 1 - 0x1p-24};  // decay of the average of the parameters; 0 = none
+constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
 
 }  // namespace limits
 
 constexpr Limit kLimits[] = {
-    limits::kTimesteps, limits::kRadixTimesteps, limits::kSide,      limits::kLayers, limits::kOut,
-    limits::kKernel,    limits::kStride,         limits::kPadding,   limits::kPool,   limits::kLeak,
-    limits::kThreshold, limits::kDropout,        limits::kMean,      limits::kStd,    limits::kAlpha,
-    limits::kBeta,      limits::kGamma,          limits::kKappa,     limits::kLo,     limits::kHi,
-    limits::kElements,  limits::kSeed,           limits::kThreads,   limits::kDevice, limits::kImages,
-    limits::kSteps,     limits::kCrop,           limits::kNormGroup,
+    limits::kTimesteps,      limits::kRadixTimesteps, limits::kSide,    limits::kLayers, limits::kOut,
+    limits::kKernel,         limits::kStride,         limits::kPadding, limits::kPool,   limits::kLeak,
+    limits::kThreshold,      limits::kDropout,        limits::kMean,    limits::kStd,    limits::kAlpha,
+    limits::kBeta,           limits::kGamma,          limits::kKappa,   limits::kLo,     limits::kHi,
+    limits::kElements,       limits::kSeed,           limits::kThreads, limits::kDevice, limits::kImages,
+    limits::kSteps,          limits::kCrop,           limits::kCutout,  limits::kMix,    limits::kEma,
+    limits::kLabelSmoothing, limits::kNormGroup,
 };
 
 }  // namespace onespike

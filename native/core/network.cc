@@ -18,9 +18,9 @@ namespace {
 
 // A group of one step.
 Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, std::vector<OptimizerOptions> updates,
-               const ForwardOutputs* out, const std::atomic<bool>& stop, StepStats* stats) {
+               const LossOptions& loss, const ForwardOutputs* out, const std::atomic<bool>& stop, StepStats* stats) {
   const StepGroup group{1, batch.count, [&](size_t, Batch* to) { return *to = batch, Status::success(); },
-                        std::move(updates)};
+                        std::move(updates), loss};
   std::vector<StepStats> one;
   Status status = run_steps(net, group, mode, backward, out, stop, &one);
   *stats = status.ok() ? std::move(one.front()) : StepStats();
@@ -107,8 +107,11 @@ Status Network::write(TensorKind kind, int tensor, const float* from) {
 
 int Network::optimizer_slots() const { return state_->parameters.slots(); }
 
+bool Network::averaged() const { return state_->parameters.averaged(); }
+
 void Network::reset_optimizer() {
   state_->parameters.zero_slots();
+  state_->parameters.drop_average();
   state_->optimizer_steps = 0;
 }
 
@@ -118,17 +121,21 @@ Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out
     if (out.decision_steps && (is_ann(mode) || out.potentials || !out.spike_times.empty()))
       return Status::error(Code::kArg,
                            "Expected the spiking mode, without potentials and spike times, for images that end early");
-    return run_one(*state_, batch, mode, false, {}, &out, stop, stats);
+    if (out.averaged && !averaged())
+      return Status::error(Code::kState, "Expected an average of the parameters but no training step has taken one");
+    const AverageInPlace in_place(state_->parameters, out.averaged);
+    return run_one(*state_, batch, mode, false, {}, {}, &out, stop, stats);
   });
 }
 
-Status Network::gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats) {
-  return guarded([&] { return run_one(*state_, batch, mode, true, {}, nullptr, stop, stats); });
+Status Network::gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats,
+                          const LossOptions& loss) {
+  return guarded([&] { return run_one(*state_, batch, mode, true, {}, loss, nullptr, stop, stats); });
 }
 
 Status Network::train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop,
-                      StepStats* stats) {
-  return guarded([&] { return run_one(*state_, batch, mode, true, {options}, nullptr, stop, stats); });
+                      StepStats* stats, const LossOptions& loss) {
+  return guarded([&] { return run_one(*state_, batch, mode, true, {options}, loss, nullptr, stop, stats); });
 }
 
 Status Network::train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats) {

@@ -20,7 +20,7 @@ namespace onespike {
 
 class Backend;
 
-enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2 };  // slots: momentum | m, v, max v
+enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
 // PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias and norm.* (O),
 // threshold and leak ().
@@ -35,10 +35,17 @@ struct OptimizerOptions {
   float learning_rate = 0.01f;
   float neuron_learning_rate = 0.01f;  // of thresholds and leaks
   float momentum = 0.9f;
+  bool nesterov = false;      // SGD alone
   float weight_decay = 0.0f;  // weights only: never biases, norm, thresholds, leaks
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   bool amsgrad = false;
   float clip_norm = 0.0f;  // global L2 norm of the gradient; 0 = no clipping
+  float average = 0.0f;    // decay of the exponential moving average of the parameters; 0 = no average is taken
+};
+
+// What the loss of a training step compares the logits with (docs/MATHEMATICS.md, "Readout and loss").
+struct LossOptions {
+  float label_smoothing = 0.0f;  // in [0, 1): the share of a label that all classes have alike
 };
 
 // What a step reports. Sums over the batch, so that the caller can add batches up.
@@ -56,8 +63,9 @@ struct ForwardOutputs {
   float* logits = nullptr;      // (N, K)
   float* potentials = nullptr;  // (N, T, K) potential of the output layer after every step (SNN mode)
   uint8_t* decision_steps =
-      nullptr;  // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
-                // without potentials and spike times), or T; logits are those of that step
+      nullptr;            // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
+                          // without potentials and spike times), or T; logits are those of that step
+  bool averaged = false;  // computed with the average of the parameters in their place
   std::vector<uint8_t*>
       spike_times;  // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
@@ -71,6 +79,7 @@ struct StepGroup {
   // more.
   std::function<Status(size_t i, Batch* batch)> batch;
   std::vector<OptimizerOptions> updates;  // one per step; empty = no update
+  LossOptions loss = {};
 };
 
 class Network {
@@ -99,16 +108,18 @@ class Network {
   int optimizer_slots() const;      // slots that an optimiser has used, 0 to 3: the others read as zeros
   int64_t optimizer_steps() const;  // Adam's step count; part of a checkpoint
   void set_optimizer_steps(int64_t steps);
-  void reset_optimizer();        // all slots zero, count zero
+  bool averaged() const;         // whether there is an average of the parameters, which reads as zeros otherwise
+  void reset_optimizer();        // all slots zero, no average, count zero
   uint64_t random_step() const;  // counter behind dropout and the rate encoder; part of a checkpoint
   void set_random_step(uint64_t step);
 
   // `stop` is polled between layers; an aborted call answers kAborted and leaves the parameters as they were.
   Status forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,
                  StepStats* stats);
-  Status gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats);
+  Status gradients(const Batch& batch, Mode mode, const std::atomic<bool>& stop, StepStats* stats,
+                   const LossOptions& loss = {});
   Status train(const Batch& batch, Mode mode, const OptimizerOptions& options, const std::atomic<bool>& stop,
-               StepStats* stats);
+               StepStats* stats, const LossOptions& loss = {});
   // Several steps, bit-identical to single ones; all that remains is to wait once instead of after every step.
   // `stats` are those of the steps that were made. They are fewer than `group` has if `stop` was raised, if a step was
   // not finite (the last; its bad_layer says where) or if the next one cannot be made: then a call that begins with it

@@ -36,6 +36,14 @@ void AdamRange(float* w, const float* g, float* m, float* v, float* top, int64_t
   }
 }
 
+void AverageRange(float* average, const float* values, int64_t count, float decay, float rest) {
+  for (int64_t i = 0; i < count; i += kFloats) {
+    V mean = hn::Load(d, average + i);
+    HWY_NAMESPACE::average_update<VectorArithmetic>(mean, hn::Load(d, values + i), decay, rest);
+    hn::Store(mean, d, average + i);
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace onespike::cpu
 HWY_AFTER_NAMESPACE();
@@ -44,11 +52,15 @@ HWY_AFTER_NAMESPACE();
 namespace onespike::cpu {
 HWY_EXPORT(SgdRange);
 HWY_EXPORT(AdamRange);
+HWY_EXPORT(AverageRange);
 void sgd_range(float* w, const float* g, float* m, int64_t count, const UpdateParams& p) {
   HWY_DYNAMIC_DISPATCH(SgdRange)(w, g, m, count, p);
 }
 void adam_range(float* w, const float* g, float* m, float* v, float* top, int64_t count, const UpdateParams& p) {
   HWY_DYNAMIC_DISPATCH(AdamRange)(w, g, m, v, top, count, p);
+}
+void average_range(float* average, const float* values, int64_t count, float decay, float rest) {
+  HWY_DYNAMIC_DISPATCH(AverageRange)(average, values, count, decay, rest);
 }
 }  // namespace onespike::cpu
 #endif

@@ -36,20 +36,24 @@ struct EncodeValue {
   }
 };
 
+struct DrawTable {
+  DrawTask task;
+
+  __device__ void operator()(int64_t i) const { task.draw_table(i / task.channels, int(i % task.channels)); }
+};
+
 struct DrawPixel {
   DrawTask task;
 
   __device__ void operator()(int64_t i) const {
-    const int64_t plane = int64_t(task.height) * task.width, size = plane * task.channels;
-    const int64_t image = i / size, at = i - image * size, c = at / plane;
-    const int y = int((at - c * plane) / task.width), x = int((at - c * plane) % task.width);
-    const Crop crop = draw_crop(task.augment, augment_rng(task.augment), uint64_t(image));
-    const int row = crop.row(y), column = crop.column(x, task.width);
-    const bool inside = row >= 0 && row < task.height && column >= 0 && column < task.width;
-    const int64_t index = task.indices[image];
-    task.to_pixels[i] =
-        inside ? task.pixels[index * size + c * plane + int64_t(row) * task.width + column] : uint8_t(0);
-    if (at == 0 && task.to_labels) task.to_labels[image] = task.labels[index];
+    const int64_t plane = int64_t(task.height) * task.width;
+    const int64_t image = i / task.size(), at = i - image * task.size();
+    const int c = int(at / plane), y = int((at - c * plane) / task.width), x = int((at - c * plane) % task.width);
+    const Mix& mix = task.drawn[image].mix;
+    uint8_t value = task.own_pixel(image, c, y, x);
+    if (mix.own < 256 || mix.patch.holds(y, x)) value = mix.of(value, task.own_pixel(mix.partner, c, y, x), y, x);
+    task.to_pixels[i] = value;
+    if (at == 0) task.draw_labels(image);
   }
 };
 
@@ -96,7 +100,9 @@ KernelChoice CudaBackend::execute(const EncodeTask& task) {
 }
 
 KernelChoice CudaBackend::execute(const DrawTask& task) {
-  each(stream_, "draw_batch", task.n * task.channels * task.height * task.width, DrawPixel{task});
+  // A channel of an image is one thread's: only few of the changes look at all of its pixels.
+  if (task.tables) each(stream_, "draw_tables", task.n * task.channels, DrawTable{task});
+  each(stream_, "draw_batch", task.n * task.size(), DrawPixel{task});
   return {};
 }
 

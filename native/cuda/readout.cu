@@ -53,14 +53,15 @@ __global__ void __launch_bounds__(kElementThreads, 2) readout_kernel(ReadoutKern
       if (best < 0 || logit > top) top = logit, best = c;
     }
     if (!task.labels) continue;
-    const int label = task.labels[image];
+    const Target target = task.target(image);
     largest(top, best);
-    double sum[1] = {};
-    for (int c = int(threadIdx.x); c < classes; c += kElementThreads) sum[0] += std::exp(double(logits[c]) - top);
+    double sum[2] = {};  // of exp(logit - largest), of logits
+    for (int c = int(threadIdx.x); c < classes; c += kElementThreads)
+      sum[0] += std::exp(double(logits[c]) - top), sum[1] += logits[c];
     add_up(sum);
     NeuronGradient d;
     for (int c = int(threadIdx.x); task.backward && c < classes; c += kElementThreads) {
-      const float d_logit = float(float(softmax(logits[c], top, sum[0]) - (c == label)) * task.share);
+      const float d_logit = float(float(softmax(logits[c], top, sum[0]) - target.of(c)) * task.share);
       if (task.spiking) readout_backward(u + c, stride, d_logit, p, &d);
       else task.d_values[image * stride + c] = d_logit;
     }
@@ -72,8 +73,8 @@ __global__ void __launch_bounds__(kElementThreads, 2) readout_kernel(ReadoutKern
     add_up(neuron);
     if (threadIdx.x != 0) continue;
     double* sums = k.sums + image * kImageSums;
-    sums[0] = softmax_loss(logits[label], top, sum[0]) * task.share, sums[1] = best == label, sums[2] = neuron[0],
-    sums[3] = neuron[1];
+    sums[0] = softmax_loss(target.mean(logits, sum[1]), top, sum[0]) * task.share, sums[1] = best == target.label;
+    sums[2] = neuron[0], sums[3] = neuron[1];
   }
 }
 

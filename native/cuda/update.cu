@@ -54,6 +54,16 @@ struct Clamp {
   }
 };
 
+struct Average {
+  AverageTask task;
+
+  __device__ void operator()(int64_t i) const {
+    if (task.result->finite)
+      average_update<ScalarArithmetic<float>>(task.average[i], task.values[i], task.inputs->average_decay,
+                                              task.inputs->average_rest);
+  }
+};
+
 }  // namespace
 
 KernelChoice CudaBackend::execute(const SquaredNormTask& task) {
@@ -77,6 +87,11 @@ KernelChoice CudaBackend::execute(const UpdateTask& task) {
 
 KernelChoice CudaBackend::execute(const ClampNeuronsTask& task) {
   each(stream_, "clamp_neurons", task.count, Clamp{task});
+  return {};
+}
+
+KernelChoice CudaBackend::execute(const AverageTask& task) {
+  each(stream_, "average", task.count, Average{task});
   return {};
 }
 

@@ -23,6 +23,9 @@ ONESPIKE_HD inline uint64_t mix64(uint64_t x) {
 enum class Stream : uint64_t {
   kWeights = 0x77656967,
   kCrop = 0x637267,
+  kChange = 0x636867,
+  kCutout = 0x637574,
+  kMix = 0x6d6978,
   kDropout = 0x64726f70,
   kRate = 0x72617465,
 };

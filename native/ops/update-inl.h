@@ -5,7 +5,14 @@ template <class A>
 ONESPIKE_HD inline void sgd_update(typename A::F& w, typename A::F g, typename A::F& m, const UpdateParams& p) {
   g = A::add(A::mul(g, A::set(p.gradient_scale)), A::mul(A::set(p.weight_decay), w));
   m = A::add(A::mul(A::set(p.momentum), m), g);
-  w = A::sub(w, A::mul(A::set(p.learning_rate), m));
+  const auto step = p.nesterov ? A::add(g, A::mul(A::set(p.momentum), m)) : m;
+  w = A::sub(w, A::mul(A::set(p.learning_rate), step));
+}
+
+// The exponential moving average of a parameter takes in its new value.
+template <class A>
+ONESPIKE_HD inline void average_update(typename A::F& average, typename A::F w, float decay, float rest) {
+  average = A::add(A::mul(A::set(decay), average), A::mul(A::set(rest), w));
 }
 
 // `top` is the running maximum of v (amsgrad) and is left alone without it.

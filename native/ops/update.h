@@ -1,5 +1,6 @@
 // Parameter updates of one element; `A` is the arithmetic (ops/arithmetic.h). Definitions follow PyTorch: SGD keeps
-// m = momentum * m + g; Adam and AdamW correct their bias; weight decay is added to the gradient (SGD, Adam) or applied
+// m = momentum * m + g, and takes g + momentum * m in the place of m under Nesterov's rule; Adam and AdamW correct
+// their bias; weight decay is added to the gradient (SGD, Adam) or applied
 // to the parameter (AdamW).
 #pragma once
 
@@ -22,7 +23,7 @@ struct UpdateParams {
   float corrected_rate = 0;    // learning_rate / (1 - beta1^step)
   float inverse_root = 1;      // 1 / sqrt(1 - beta2^step)
   float gradient_scale = 1;    // clipping
-  bool decoupled = false, amsgrad = false;
+  bool nesterov = false, decoupled = false, amsgrad = false;
 };
 
 #include "ops/update-inl.h"

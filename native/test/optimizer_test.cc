@@ -64,6 +64,39 @@ void steps(const OptimizerOptions& o, Mode mode, uint64_t seed) {
   }
 }
 
+// Momentum 1/2, rate 1/4, no decay: the gradients 1 and 2 by hand.
+void nesterov_by_hand() {
+  OptimizerOptions o = options(OptimizerKind::kSgd, 0.25f, 0, 0);
+  o.momentum = 0.5f, o.nesterov = true;
+  float w = 4, m = 0;
+  sgd_update<ScalarArithmetic<float>>(w, 1.0f, m, update_inputs(o, 1).weights);
+  expect(m == 1 && w == 4 - 0.25f * 1.5f, "the first step: 1 + 1/2");
+  sgd_update<ScalarArithmetic<float>>(w, 2.0f, m, update_inputs(o, 2).weights);
+  expect(m == 2.5f && w == 4 - 0.25f * 1.5f - 0.25f * 3.25f, "the second step: 2 + 5/4");
+}
+
+// From the same parameters and gradient, a decay moves weights and leaves biases, thresholds and leaks to the bit.
+void decay_of_weights_alone(OptimizerKind kind, bool nesterov) {
+  Random random(38);
+  const Case c = make_case(
+      network_spec(3, 6, 7, 4, {conv(9, 3, 1, 1, true), pool(2), linear(19, true), output(5, true)}), 4, random);
+  const auto decayed = make_network(c), plain = make_network(c);
+  StepStats stats;
+  for (const auto& [network, decay] : {std::pair{&decayed, 0.3f}, std::pair{&plain, 0.0f}}) {
+    OptimizerOptions o = options(kind, 0.01f, decay, 0);
+    o.nesterov = nesterov;
+    expect_ok((*network)->train(c.batch(), Mode::kSnn, o, no_stop(), &stats), "train");
+  }
+  for (size_t i = 0; i < plain->tensors().size(); ++i) {
+    const TensorInfo& info = plain->tensors()[i];
+    std::vector<float> a(size_t(info.size)), b(size_t(info.size));
+    expect_ok(decayed->read(TensorKind::kParameter, int(i), a.data()), "read");
+    expect_ok(plain->read(TensorKind::kParameter, int(i), b.data()), "read");
+    const bool weight = info.name.ends_with(".weight");
+    expect((a != b) == weight, info.name + (weight ? " decays" : " does not decay"));
+  }
+}
+
 // Arithmetic in which a double does not compile: a GPU for games has one unit for them where it has 64 for floats.
 struct FloatMath : ScalarArithmetic<float> {
   static float set(float x) { return x; }
@@ -147,6 +180,16 @@ void add_optimizer_tests(Tests& tests) {
   tests.push_back(
       {"optimizer sgd with decay and clipping", [] { steps(options(kSgd, 0.05f, 0.01f, 0.1f), Mode::kSnn, 32); }});
   tests.push_back({"optimizer sgd of the ANN", [] { steps(options(kSgd, 0.05f, 5e-4f, 0.0f), Mode::kAnn, 33); }});
+  const auto nesterov = [](OptimizerOptions o) { return o.nesterov = true, o; };
+  tests.push_back({"optimizer nesterov with decay and clipping",
+                   [=] { steps(nesterov(options(kSgd, 0.05f, 0.01f, 0.1f)), Mode::kSnn, 39); }});
+  tests.push_back(
+      {"optimizer nesterov of the ANN", [=] { steps(nesterov(options(kSgd, 0.05f, 5e-4f, 0.0f)), Mode::kAnn, 40); }});
+  tests.push_back({"optimizer nesterov, by hand", nesterov_by_hand});
+  tests.push_back({"optimizer decays weights alone: sgd", [] { decay_of_weights_alone(kSgd, false); }});
+  tests.push_back({"optimizer decays weights alone: nesterov", [] { decay_of_weights_alone(kSgd, true); }});
+  tests.push_back({"optimizer decays weights alone: adam", [] { decay_of_weights_alone(kAdam, false); }});
+  tests.push_back({"optimizer decays weights alone: adamw", [] { decay_of_weights_alone(kAdamW, false); }});
   tests.push_back({"optimizer adam", [] { steps(options(kAdam, 0.003f, 0.0f, 0.0f), Mode::kSnn, 34); }});
   tests.push_back({"optimizer adam with decay, clipping and amsgrad",
                    [] { steps(options(kAdam, 0.003f, 0.02f, 0.05f, true), Mode::kSnn, 35); }});

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-#include "ops/augment.h"
+#include "ops/augment/draw.h"
 #include "ops/dropout.h"
 #include "ops/encoders.h"
 #include "test/support/cases.h"
@@ -245,9 +245,9 @@ void separate_streams() {
   for (uint64_t step = 0; step < 5; ++step) {
     Augment augment;
     augment.seed = seed, augment.step = step;
-    add(augment_rng(augment));
+    add(crop_rng(augment)), add(change_rng(augment)), add(cutout_rng(augment));
     for (int image = 0; image < 80; ++image) {
-      add(rate_rng(seed, step, image));
+      add(rate_rng(seed, step, image)), add(mix_rng(augment, uint64_t(image)));
       for (int layer = 0; layer < 40; ++layer) add(Dropout::rng(seed, step, image, layer));
     }
   }

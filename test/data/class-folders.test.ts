@@ -167,7 +167,7 @@ describe('parts', () => {
     const loaded = await load(directory);
     expect([loaded.train.count, loaded.test.count, loaded.validation]).toEqual([6, 6, undefined]);
     expect(messages(loaded)).toEqual([
-      `DATA_LAYOUT ${directory} has no test folder: the pictures of val are taken for the test part`,
+      `DATA_LAYOUT ${directory} has no test folder: the pictures of val are used as the test part`,
       `DATA_LEFT_OUT left out of ${directory}: 1 folder`,
     ]);
   });
@@ -234,7 +234,7 @@ test('options that a set does not take are refused by name', async () => {
   await expectError(
     loadDataset('cifar10', { size: 64 }),
     'ERR_ARG',
-    /no size for the data set cifar10, which takes directory, .*, but received 64/,
+    /no size for the data set cifar10, whose options are directory, .*, but received 64/,
   );
   await expectError(loadDataset('shapes', { directory: '.' }), 'ERR_ARG', /no directory for the data set shapes/);
   await expectError(loadDataset('mnist', { skipUnreadable: true }), 'ERR_ARG', /skipUnreadable/);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 
 import { onEachBackend } from '../helpers/backends';
-import { heavyImages, rawAddon, rawSgd } from './helpers';
+import { heavyImages, rawAddon, rawLoss, rawSgd } from './helpers';
 
 const message = (worker: Worker): Promise<unknown> =>
   new Promise((resolve, reject) => {
@@ -19,7 +19,7 @@ onEachBackend((on) => {
     const native = require(path);
     const images = ${description === 'tiny' ? 4 : heavyImages(on.backend)};
     const batch = { pixels: new Uint8Array(images * size).map((_, i) => i * 37), labels: new Int32Array(images) };
-    const train = (network, next = null) => native.networkTrain(network, [{ batch, optimizer: ${JSON.stringify(rawSgd)} }], next, 'snn').then(([stats]) => stats);
+    const train = (network, next = null) => native.networkTrain(network, [{ batch, optimizer: ${JSON.stringify(rawSgd)} }], next, 'snn', ${JSON.stringify(rawLoss)}).then(([stats]) => stats);
     const code = (promise) => promise.then(() => 'ok', (error) => error.code);
   `;
 

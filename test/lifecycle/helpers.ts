@@ -116,10 +116,14 @@ export const rawSgd = {
   learningRate: 0.01,
   neuronLearningRate: 0.01,
   momentum: 0.9,
+  nesterov: false,
   weightDecay: 0,
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
   amsgrad: false,
   clipNorm: 0,
+  ema: 0,
 };
+
+export const rawLoss = { labelSmoothing: 0 };

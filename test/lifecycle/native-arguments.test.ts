@@ -7,7 +7,7 @@ import {
   type NativeStep,
   type NetworkHandle,
 } from '../../binding';
-import { detached, outcome, rawAddon, rawSgd } from './helpers';
+import { detached, outcome, rawAddon, rawLoss, rawSgd } from './helpers';
 
 const { spec, size, classes } = rawAddon('tiny');
 let native: NativeModule;
@@ -41,8 +41,8 @@ const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   networkSetCounters: () => [network, { optimizerSteps: 0, randomStep: 0 }],
   networkResetOptimizer: () => [network],
   networkForward: () => [network, batch(), 'snn', {}],
-  networkGradients: () => [network, batch(), 'snn'],
-  networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn'],
+  networkGradients: () => [network, batch(), 'snn', rawLoss],
+  networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn', rawLoss],
   networkCalibrate: () => [network, batch(), 99, 1],
   networkAbort: () => [network],
   networkDispose: async () => [await native.networkCreate(spec as NativeSpec)],
@@ -263,7 +263,7 @@ test('labels and rows are checked before the job', async () => {
     optimizer: rawSgd as NativeOptimizer,
   });
   const train = (labels: number[]): Promise<string> =>
-    outcome(() => native.networkTrain(network, [stepOf([0]), stepOf(labels)], null, 'snn'));
+    outcome(() => native.networkTrain(network, [stepOf([0]), stepOf(labels)], null, 'snn', rawLoss));
   expect(await train([0, classes - 1])).toBe('ok');
   expect(await train([0, classes])).toBe('ERR_ARG');
   expect(await train([-1])).toBe('ERR_ARG');
@@ -275,7 +275,9 @@ test('labels and rows are checked before the job', async () => {
   expect(await rows([])).toBe('ERR_SHAPE');
   expect(await rows([0], native.datasetCreate(new Uint8Array(size), null, [4, 2, 4]))).toBe('ERR_SHAPE');
   expect(
-    await outcome(() => native.networkGradients(network, { dataset: unlabelled, indices: Uint32Array.of(0) }, 'snn')),
+    await outcome(() =>
+      native.networkGradients(network, { dataset: unlabelled, indices: Uint32Array.of(0) }, 'snn', rawLoss),
+    ),
   ).toBe('ERR_ARG');
 });
 

@@ -46,7 +46,7 @@ describe('resolveConfig', () => {
       dataset: { name: 'cifar10' },
       snn: { epochs: 4, optimizer: { kind: 'sgd' } },
     });
-    expect(config.ann.augment).toEqual({ padding: 4, flip: true });
+    expect(config.ann.augment).toMatchObject({ padding: 4, flip: true, mixup: 0 });
   });
 
   test('the name of the network chooses the preset below', () => {

@@ -20,6 +20,7 @@ const schedule = (parts: Partial<Schedule>): Schedule => ({
   milestones: [],
   factor: 0.1,
   final: 0,
+  peak: 0.25,
   ...parts,
 });
 
@@ -54,8 +55,52 @@ describe('learning rate', () => {
     [1, 1, 0.1, 0.1, 0.01, 0.01].forEach((rate, i) => expect(rates[i]).toBeCloseTo(rate, 12));
   });
 
+  // Four steps an epoch, four epochs.
+  test.each([
+    [
+      'triangular, the peak after a quarter',
+      { kind: 'triangular', final: 0.25 },
+      [0.2, 0.4, 0.6, 0.8, 1, 0.9375, 0.875, 0.8125, 0.75, 0.6875, 0.625, 0.5625, 0.5, 0.4375, 0.375, 0.3125],
+    ],
+    [
+      'triangular, the peak in the middle, down to nothing',
+      { kind: 'triangular', peak: 0.5 },
+      [1 / 9, 2 / 9, 3 / 9, 4 / 9, 5 / 9, 6 / 9, 7 / 9, 8 / 9, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125],
+    ],
+    [
+      'triangular, falling alone; warm-up is no part of it',
+      { kind: 'triangular', peak: 0, warmup: 2 },
+      [16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1].map((sixteenths) => sixteenths / 16),
+    ],
+    [
+      'triangular, rising alone',
+      { kind: 'triangular', peak: 1 },
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16].map((parts) => parts / 17),
+    ],
+    [
+      'cosine with a warm-up of one epoch',
+      { kind: 'cosine', warmup: 1, final: 0.1 },
+      [
+        0.2, 0.4, 0.6, 0.8, 1, 0.984667, 0.939711, 0.868198, 0.775, 0.666469, 0.55, 0.433531, 0.325, 0.231802, 0.160289,
+        0.115333,
+      ],
+    ],
+    [
+      'step with a warm-up of one epoch',
+      { kind: 'step', warmup: 1, milestones: [0.5, 0.75], factor: 0.5 },
+      [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25],
+    ],
+  ] as const)('step by step: %s', (_name, parts, table) => {
+    table.forEach((rate, step) =>
+      expect([step, learningRateFactor(schedule(parts as Partial<Schedule>), step, 4, 4)]).toEqual([
+        step,
+        expect.closeTo(rate, 6),
+      ]),
+    );
+  });
+
   test('a warm-up longer than the phase does no harm', () => {
-    for (const kind of ['constant', 'step', 'cosine'] as const) {
+    for (const kind of ['constant', 'step', 'cosine', 'triangular'] as const) {
       const rate = learningRateFactor(schedule({ kind, warmup: 99 }), 9, 10, 1);
       expect(rate).toBeGreaterThan(0);
       expect(rate).toBeLessThanOrEqual(1);

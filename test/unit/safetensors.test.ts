@@ -159,6 +159,24 @@ describe('safetensors', () => {
     },
   );
 
+  test.each<[string, string, string]>([
+    [
+      'PyTorch',
+      'PK\x03\x04\0\0\x08\x08\0\0\0\0',
+      'a zip archive, as PyTorch writes them; save its tensors by safetensors.torch',
+    ],
+    ['PyTorch, an entry without flags', 'PK\x03\x04\0\0\0\0\0\0', 'a zip archive'],
+    ['an index', '{"weight_map": {"a": "model-1.safetensors"}}', 'JSON, such as the index of a model in several files'],
+    ['Keras', '\x89HDF\r\n\x1a\n\0\0', 'an HDF5 file'],
+    ['an old PyTorch', '\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.', 'a Python pickle; save its tensors'],
+    ['a tar archive', `${'model.safetensors'.padEnd(257, '\0')}ustar\0`, 'a tar archive'],
+  ])('are told from files of other formats: %s', async (_, bytes, kind) => {
+    writeFileSync(path, Buffer.from(bytes, 'latin1'));
+    await expect(readSafetensors(path)).rejects.toEqual(
+      failing('ERR_FORMAT', `Expected a safetensors file at ${path} but received ${kind}`),
+    );
+  });
+
   test('are refused when shorter than their first field', async () => {
     for (let size = 0; size < 8; size++) {
       writeFileSync(path, Buffer.alloc(size));

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../../errors';
+import { fileKind, kindBytes } from '../../io/file-kind';
 import { SeededRandom } from '../random';
 import type { DataWarning, LoadOptions } from '../types';
 import { LeftOut, list, listClasses, type Classes, type Listing } from './class-folders';
@@ -145,21 +146,17 @@ function twinWarnings(classes: readonly string[]): DataWarning[] {
 
 /** What a person means who names an archive as the folder; null if `path` is none. */
 async function archiveError(path: string): Promise<OneSpikeError | null> {
-  const head = Buffer.alloc(262);
+  const head = Buffer.alloc(kindBytes);
   try {
     const file = await open(path, 'r');
     await file.read(head, 0, head.length, 0).finally(() => file.close());
   } catch {
     return null;
   }
-  const kind =
-    head.readUInt32BE(0) === 0x504b0304
-      ? 'a zip archive'
-      : head.readUInt16BE(0) === 0x1f8b
-        ? 'a gzip archive'
-        : head.toString('latin1', 257, 262) === 'ustar'
-          ? 'a tar archive'
-          : 'a file';
-  const advice = kind === 'a file' ? '' : '; unpack it and name the folder that it gives';
-  return new OneSpikeError('ERR_IO', `Expected a folder of pictures at ${path} but received ${kind}${advice}`);
+  const kind = fileKind(head);
+  const advice = kind?.endsWith('archive') ? '; unpack it and name the folder that it gives' : '';
+  return new OneSpikeError(
+    'ERR_IO',
+    `Expected a folder of pictures at ${path} but received ${advice === '' ? 'a file' : kind}${advice}`,
+  );
 }

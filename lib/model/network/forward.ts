@@ -23,7 +23,8 @@ export function forwardJob(
   pixels: unknown,
   options: unknown,
 ): () => Promise<ForwardResult> {
-  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit']);
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit', 'averaged']);
+  const averaged = checkBoolean(given['averaged'] ?? false, 'averaged');
   const trace = checkBoolean(given['trace'] ?? false, 'trace');
   const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
   if (mode !== 'snn' && (trace || traced))
@@ -41,6 +42,7 @@ export function forwardJob(
   const { count } = batch;
   const { classes, timesteps, layers } = sizes;
   const out = allocate(() => ({
+    averaged,
     logits: new Float32Array(count * classes),
     predictions: new Int32Array(count),
     probabilities: new Float64Array(count * classes),
@@ -87,14 +89,15 @@ export function planEvaluation(
   options: unknown,
   allowed: readonly string[] = [],
 ): EvaluationPlan {
-  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit', ...allowed]);
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit', 'averaged', ...allowed]);
   const earlyExit = checkEarlyExit(given, mode);
   const most = given['piece'] === undefined ? Infinity : checkInteger(given['piece'], 'piece', { min: 1 });
   const { batch: checked, count } = checkBatch(batch, 'batch', sizes, true);
   // Augmentation is a function of the position in the batch, so an augmented one stays whole.
   const whole = 'dataset' in checked && checked.augment !== undefined;
   const size = whole ? count : Math.min(most, imagesPerCall(imageBytes(sizes)));
-  const out = { decisionSteps: earlyExit ? new Uint8Array(count) : undefined };
+  const averaged = checkBoolean(given['averaged'] ?? false, 'averaged');
+  const out = { averaged, decisionSteps: earlyExit ? new Uint8Array(count) : undefined };
   return {
     pieces: pieces(count, size),
     run: (piece) => pass(native, checked, piece, count, mode, out, signal),
@@ -134,8 +137,9 @@ function imagesPerCall(bytes: number): number {
   return Math.max(1, Math.min(MAX_IMAGES, Math.floor(MAX_BYTES / bytes)));
 }
 
-/** Where the results of all images go; sizes per image as in NativeOutputs. */
+/** What all images are computed with, and where their results go; sizes per image as in NativeOutputs. */
 interface ForwardBuffers {
+  averaged: boolean;
   logits?: Float32Array | undefined;
   potentials?: Float32Array | undefined;
   spikeTimes?: Uint8Array[] | undefined;
@@ -178,6 +182,7 @@ function piece(batch: CheckedBatch, start: number, end: number, count: number): 
 
 function outputs(out: ForwardBuffers, start: number, end: number, count: number): NativeOutputs {
   return {
+    averaged: out.averaged,
     logits: out.logits && rows(out.logits, start, end, count),
     potentials: out.potentials && rows(out.potentials, start, end, count),
     decisionSteps: out.decisionSteps && rows(out.decisionSteps, start, end, count),

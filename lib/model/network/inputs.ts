@@ -4,7 +4,6 @@ import { types } from 'node:util';
 import {
   checkBoolean,
   checkInteger,
-  checkNumber,
   checkOneOf,
   checkOptions,
   checkSignal,
@@ -13,8 +12,10 @@ import {
 } from '../../check';
 import { NativeDataset } from '../../native/dataset';
 import { LIMITS } from '../../native/limits';
-import type { CheckedBatch, CheckedStep, NativeAugment, Counters, NativeOptimizer } from '../../native/network';
+import type { CheckedBatch, CheckedStep, Counters } from '../../native/network';
 import { OneSpikeError } from '../../errors';
+import { checkAugment, type Augment } from './augment';
+import { checkOptimizer } from './optimizer';
 
 /** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
 export type Mode = 'snn' | 'ann' | 'binary';
@@ -22,21 +23,6 @@ const MODES: readonly Mode[] = ['snn', 'ann', 'binary'];
 
 /** Labels: class numbers from 0 to K-1, one per image. */
 export type Labels = ArrayLike<number> | BigInt64Array | BigUint64Array;
-
-/**
- * The augmentation of a batch: a random crop and a random flip, as a function of seed, step and position in the batch
- * alone.
- */
-export interface Augment {
-  /** The zero pixels around the image from which a crop of its own size is drawn; 0 for no crop. */
-  padding: number;
-  /** Whether images are flipped left to right with probability 1/2. */
-  flip: boolean;
-  /** The seed of the random numbers. */
-  seed: number;
-  /** The step, which together with the seed selects the random numbers. */
-  step: number;
-}
 
 /** A batch of images: pixels (N, C, H, W) with labels, or rows of a data set in native memory. */
 export type Batch =
@@ -54,30 +40,6 @@ export type Batch =
       /** The augmentation; none by default. */
       augment?: Augment | undefined;
     };
-
-/** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
-export interface OptimizerOptions {
-  /** The rule: SGD with momentum, Adam or AdamW. */
-  kind: 'sgd' | 'adam' | 'adamw';
-  /** The learning rate. */
-  learningRate: number;
-  /** The learning rate of thresholds and leaks; `learningRate` by default. */
-  neuronLearningRate?: number | undefined;
-  /** The momentum of SGD; 0.9 by default. */
-  momentum?: number | undefined;
-  /** The weight decay, which applies to weights only; 0 by default. */
-  weightDecay?: number | undefined;
-  /** The decay of Adam's first moment; 0.9 by default. */
-  beta1?: number | undefined;
-  /** The decay of Adam's second moment; 0.999 by default. */
-  beta2?: number | undefined;
-  /** The constant in Adam's denominator; 1e-8 by default. */
-  epsilon?: number | undefined;
-  /** Whether Adam divides by the running maximum of its second moment; false by default. */
-  amsgrad?: boolean | undefined;
-  /** The largest L2 norm of the whole gradient; 0 (the default) for no limit. */
-  clipNorm?: number | undefined;
-}
 
 /** Sizes that a batch must fit. */
 export interface BatchShape {
@@ -170,59 +132,6 @@ function checkRows(
   return {
     batch: { dataset, indices, augment: augment === undefined ? undefined : checkAugment(augment, `${name}.augment`) },
     count: indices.length,
-  };
-}
-
-function checkAugment(augment: unknown, name: string): NativeAugment {
-  const { padding, flip, seed, step } = checkOptions(augment, name, ['padding', 'flip', 'seed', 'step']);
-  return {
-    padding: checkInteger(padding, `${name}.padding`, LIMITS.crop),
-    flip: checkBoolean(flip, `${name}.flip`),
-    seed: checkInteger(seed, `${name}.seed`, { min: 0 }),
-    step: checkInteger(step, `${name}.step`, { min: 0 }),
-  };
-}
-
-const OPTIMIZER_KEYS = [
-  'kind',
-  'learningRate',
-  'neuronLearningRate',
-  'momentum',
-  'weightDecay',
-  'beta1',
-  'beta2',
-  'epsilon',
-  'amsgrad',
-  'clipNorm',
-];
-
-/** Fills in the defaults. */
-export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOptimizer {
-  if (optimizer === undefined) throw expected('an object { kind, learningRate, ... }', name, optimizer);
-  const given = checkOptions(optimizer, name, OPTIMIZER_KEYS);
-  const number = (key: string, fallback?: number): number => {
-    const value = checkNumber(given[key] === undefined ? fallback : given[key], `${name}.${key}`, { min: 0 });
-    if (!Number.isFinite(Math.fround(value)))
-      throw expected('a number within the range of float32', `${name}.${key}`, value);
-    return value;
-  };
-  const below1 = (key: string, fallback: number): number => {
-    const value = number(key, fallback);
-    if (Math.fround(value) >= 1) throw expected('a number from 0 to below 1', `${name}.${key}`, value);
-    return value;
-  };
-  const learningRate = number('learningRate');
-  return {
-    kind: checkOneOf(given['kind'], `${name}.kind`, ['sgd', 'adam', 'adamw']),
-    learningRate,
-    neuronLearningRate: number('neuronLearningRate', learningRate),
-    momentum: below1('momentum', 0.9),
-    weightDecay: number('weightDecay', 0),
-    beta1: below1('beta1', 0.9),
-    beta2: below1('beta2', 0.999),
-    epsilon: number('epsilon', 1e-8),
-    amsgrad: given['amsgrad'] === undefined ? false : checkBoolean(given['amsgrad'], `${name}.amsgrad`),
-    clipNorm: number('clipNorm', 0),
   };
 }
 

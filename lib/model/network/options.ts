@@ -1,7 +1,8 @@
 // What the methods of Network take and give.
 import type { BackendChoice } from '../../native/devices';
 import type { StepStats } from '../../native/network';
-import type { Batch, Mode, OptimizerOptions } from './inputs';
+import type { Batch, Mode } from './inputs';
+import type { LossOptions, OptimizerOptions } from './optimizer';
 import type { SpikeTimes } from '../spike-times';
 
 /** Options of `Network.create` and `Network.open`. */
@@ -46,6 +47,17 @@ export interface EvaluateOptions extends JobOptions {
    * default; for mode `snn` only.
    */
   earlyExit?: boolean | undefined;
+  /**
+   * Whether the network computes with the average of its parameters (`ema` of the optimiser) in their place; false by
+   * default. ERR_STATE if no training step has taken an average.
+   */
+  averaged?: boolean | undefined;
+}
+
+/** Options of `network.parameters` and `network.save`. */
+export interface ParametersOptions {
+  /** Whether the average of the parameters is taken in their place, as in `EvaluateOptions`; false by default. */
+  averaged?: boolean | undefined;
 }
 
 /** Options of `network.evaluateInPieces`. */
@@ -99,8 +111,11 @@ export interface GradientsResult {
   stats: StepStats;
 }
 
+/** Options of `network.gradients`. */
+export interface GradientsOptions extends JobOptions, LossOptions {}
+
 /** Options of `network.trainStep`. */
-export interface TrainStepOptions extends JobOptions {
+export interface TrainStepOptions extends JobOptions, LossOptions {
   /** The optimiser of the step. */
   optimizer: OptimizerOptions;
   /** The batch of the next step, as rows of a data set, which is prepared in the background. */
@@ -116,7 +131,7 @@ export interface TrainStep {
 }
 
 /** Options of `network.trainSteps`. */
-export interface TrainStepsOptions extends JobOptions {
+export interface TrainStepsOptions extends JobOptions, LossOptions {
   /** The first batch of the next call, as rows of a data set, which is prepared in the background. */
   next?: Batch | undefined;
 }

@@ -1,6 +1,6 @@
 // Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4 MiB:
 // what a job copies on the JS thread is some 2 ms of the event loop.
-import { didYouMean, expected } from '../../check';
+import { checkBoolean, checkOptions, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
 import { isTrained, parameterFault, type FloatTensor } from '../parameters';
@@ -8,7 +8,10 @@ import { firstNonFinite, isZero, Pace } from '../scan';
 
 /** The state of the optimiser: with the parameters, everything that a checkpoint needs. */
 export interface OptimizerState {
-  /** The momentum (`slot0`) or the moments of Adam by name, `slot0.layers.I.weight` and so on; a tensor that is all zero is left out. */
+  /**
+   * The momentum (`slot0`) or the moments of Adam by name, `slot0.layers.I.weight` and so on, and the average of the parameters
+   * (`average.layers.I.weight`); a tensor that is all zero is left out.
+   */
   slots: Map<string, FloatTensor>;
   /** The counters of the network. */
   counters: Counters;
@@ -35,7 +38,12 @@ export function tensorShapes(network: NativeNetwork): TensorShape[] {
     .map(({ name, shape }) => ({ name, shape, size: shape.reduce((product, side) => product * side, 1) }));
 }
 
-/** The tensors that have a gradient, and state of the optimiser. */
+/** The tensors of a kind: all have an average, those that are trained state of the optimiser. */
+function tensorsOf(slot: TensorKind, tensors: readonly TensorShape[]): readonly TensorShape[] {
+  return slot === 'average' ? tensors : trainedTensors(tensors);
+}
+
+/** The tensors that have a gradient. */
 export function trainedTensors(tensors: readonly TensorShape[]): TensorShape[] {
   return tensors.filter(({ name }) => isTrained(name));
 }
@@ -49,6 +57,21 @@ export async function readTensors(
   const values = tensors.map(({ name, size }) => ({ kind, name, data: newArray(size, name) }));
   for (const parts of jobsOf(values)) await network.read(parts);
   return new Map(values.map(({ name, data }, i) => [name, { shape: [...tensors[i]!.shape], data }]));
+}
+
+/** Checks the options, and returns the job that reads all parameters, or their averages. Errors: ERR_ARG; the job's: ERR_STATE. */
+export function readParametersJob(
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+  options: unknown,
+): () => Promise<Map<string, FloatTensor>> {
+  const { averaged = false } = checkOptions(options, 'options', ['averaged']);
+  const kind = checkBoolean(averaged, 'averaged') ? 'average' : 'parameter';
+  return async () => {
+    if (kind === 'average' && !network.slots().includes(kind))
+      throw new OneSpikeError('ERR_STATE', 'Expected an average of the parameters but no training step has taken one');
+    return readTensors(network, kind, tensors);
+  };
 }
 
 /**
@@ -83,8 +106,8 @@ export async function readOptimizerState(
 ): Promise<OptimizerState> {
   const slots = new Map<string, FloatTensor>();
   const pace = new Pace();
-  for (const slot of SLOTS.slice(0, network.slots())) {
-    for (const [name, tensor] of await readTensors(network, slot, trainedTensors(tensors))) {
+  for (const slot of network.slots()) {
+    for (const [name, tensor] of await readTensors(network, slot, tensorsOf(slot, tensors))) {
       if (!(await isZero(tensor.data, pace))) slots.set(`${slot}.${name}`, tensor);
     }
   }
@@ -102,7 +125,7 @@ export function writeOptimizerStateJob(
     const kind = SLOTS.find((candidate) => key.startsWith(`${candidate}.`));
     if (kind === undefined) throw expected(`a name that begins with ${SLOTS.join(', ')}`, 'slots', key);
     const name = key.slice(kind.length + 1);
-    checkSize(key, data, findTensor(name, trainedTensors(tensors)));
+    checkSize(key, data, findTensor(name, tensorsOf(kind, tensors)));
     return { kind, name, data };
   });
   return async () => {

@@ -2,16 +2,8 @@
 // describe.
 import { checkNumber } from '../../check';
 import type { NativeNetwork, StepStats } from '../../native/network';
-import {
-  checkBatch,
-  checkJob,
-  checkLabels,
-  checkNext,
-  checkOptimizer,
-  checkPixels,
-  checkSteps,
-  type BatchShape,
-} from './inputs';
+import { checkBatch, checkJob, checkLabels, checkNext, checkPixels, checkSteps, type BatchShape } from './inputs';
+import { checkLoss, checkOptimizer, LOSS_KEYS } from './optimizer';
 import type { GradientsResult } from './options';
 import { readTensors, trainedTensors, type TensorShape } from './state';
 
@@ -23,11 +15,12 @@ export function gradientsJob(
   labels: unknown,
   options: unknown,
 ): () => Promise<GradientsResult> {
-  const { mode, signal } = checkJob(options);
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', ...LOSS_KEYS]);
+  const loss = checkLoss(given);
   const images = checkPixels(pixels, 'pixels', shape);
   const batch = { pixels: images.pixels, labels: checkLabels(labels, 'labels', images.count, shape.classes) };
   return async () => {
-    const stats = await native.gradients(batch, mode, signal);
+    const stats = await native.gradients(batch, mode, loss, signal);
     const gradients = await readTensors(native, 'gradient', trainedTensors(tensors));
     return { loss: stats.loss, gradients: new Map([...gradients].map(([name, { data }]) => [name, data])), stats };
   };
@@ -39,12 +32,13 @@ export function trainStepJob(
   batch: unknown,
   options: unknown,
 ): () => Promise<StepStats> {
-  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next']);
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next', ...LOSS_KEYS]);
+  const loss = checkLoss(given);
   const optimizer = checkOptimizer(given['optimizer']);
   const step = { batch: checkBatch(batch, 'batch', shape, true).batch, optimizer };
   const next = checkNext(given['next'], shape);
   return async () => {
-    const [stats] = await native.train([step], next, mode, signal);
+    const [stats] = await native.train([step], next, mode, loss, signal);
     return stats!;
   };
 }
@@ -55,10 +49,11 @@ export function trainStepsJob(
   steps: unknown,
   options: unknown,
 ): () => Promise<StepStats[]> {
-  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next']);
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next', ...LOSS_KEYS]);
+  const loss = checkLoss(given);
   const checked = checkSteps(steps, shape);
   const next = checkNext(given['next'], shape);
-  return () => native.train(checked, next, mode, signal);
+  return () => native.train(checked, next, mode, loss, signal);
 }
 
 export function calibrateJob(

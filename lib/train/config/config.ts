@@ -7,12 +7,10 @@ import {
   flag,
   integerOf,
   listOf,
-  notNegative,
   numberOf,
   objectOf,
   oneOf,
   parse,
-  share,
   text,
   valueAt,
 } from '../../check/schema';
@@ -30,46 +28,14 @@ import {
 } from '../../model/description';
 import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
+import { checkRule } from '../../model/network/optimizer';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
+import { binaryPhase, phase } from './phase';
 import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutBinary, withoutConversion } from './presets';
 
-// Beyond 100 no network here has learnt anything, and many typing errors are there: 1e3 for 1e-3.
-const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
 const count = integerOf(0);
 const positiveCount = integerOf(1);
-
-const optimizer = objectOf({
-  kind: oneOf(['sgd', 'adam', 'adamw']),
-  learningRate,
-  neuronLearningRate: numberOf('a number from 0 to 100', (value) => value >= 0 && value <= 100).optional(),
-  momentum: below1,
-  weightDecay: notNegative,
-  beta1: below1,
-  beta2: below1,
-  epsilon: aboveZero,
-  amsgrad: flag,
-  clipNorm: notNegative,
-});
-
-const schedule = objectOf({
-  kind: oneOf(['constant', 'step', 'cosine']),
-  warmup: notNegative,
-  milestones: listOf(share, 'a list of numbers from 0 to 1'),
-  // Rates are given at their highest: steps reduce them.
-  factor: numberOf('a number above 0, at most 1', (value) => Math.fround(value) > 0 && value <= 1),
-  final: share,
-});
-
-const phaseKeys = {
-  epochs: count,
-  batch: positiveCount,
-  optimizer,
-  schedule,
-  augment: objectOf({ padding: limitedInteger('crop'), flip: flag }),
-};
-const phase = objectOf(phaseKeys);
-const binaryPhase = objectOf({ ...phaseKeys, threshold: limitedNumber('threshold') });
 
 const model = objectOf({
   name: text.optional(),
@@ -156,6 +122,7 @@ export function parseConfig(input: unknown): TrainConfig {
       'Expected at least one stage (ann.epochs, binary.epochs, convert.enabled, snn.epochs) but received none',
     );
   }
+  for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;
 }

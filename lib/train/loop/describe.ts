@@ -53,6 +53,15 @@ function describeHost(): HostInfo {
   };
 }
 
+/** What a run that starts from another network should know of its validation images. */
+export function initWarnings({ init }: TrainConfig, { rows }: RunImages): RunWarning[] {
+  if (init === undefined || rows.validation.length === 0) return [];
+  const message =
+    'the network of init may have been trained on images that this run validates on: validation accuracy is then too high, ' +
+    'and the best epoch is chosen by it; the test accuracy is not affected';
+  return [{ event: 'warning', code: 'INIT_SEEN_IMAGES', message }];
+}
+
 /** The record of a run that continues on this machine, with warnings where that changes its results. */
 export function resumedHere(info: RunInfo, { backend }: Network): { info: RunInfo; warnings: RunWarning[] } {
   const host = describeHost();

@@ -25,8 +25,9 @@ export interface Evaluation {
 export interface EvaluationOptions {
   mode: Phase;
   batch: number;
-  /** As in EvaluateOptions. */
+  /** These two as in EvaluateOptions. */
   earlyExit?: boolean | undefined;
+  averaged?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -39,8 +40,8 @@ export async function* evaluateRows(
 ): AsyncGenerator<Evaluation> {
   const started = performance.now();
   if (rows.length === 0) return;
-  const { mode, batch, earlyExit, signal } = options;
-  const pieces = network.evaluateInPieces({ dataset, indices: rows }, { mode, piece: batch, earlyExit, signal });
+  const { batch: piece, ...others } = options;
+  const pieces = network.evaluateInPieces({ dataset, indices: rows }, { piece, ...others });
   for await (const { loss, correct, count, spikes, badLayer, meanDecisionStep } of pieces) {
     yield {
       loss,
@@ -59,6 +60,8 @@ export interface SessionEvaluation {
   rows: Uint32Array;
   mode: Phase;
   activity: ProgressEvent['activity'];
+  /** Whether the average of the parameters is evaluated. */
+  averaged?: boolean;
 }
 
 /**
@@ -67,7 +70,7 @@ export interface SessionEvaluation {
  */
 export async function* evaluate(
   session: Session,
-  { part, rows, mode, activity }: SessionEvaluation,
+  { part, rows, mode, activity, averaged }: SessionEvaluation,
 ): AsyncGenerator<ProgressEvent, Evaluation> {
   const { network, images, signal } = session;
   const { batch } = session.config.evaluation;
@@ -75,7 +78,7 @@ export async function* evaluate(
   const report = new Interval(session.progressSeconds);
   let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: null, seconds: 0 };
   session.throwIfAborted();
-  for await (const totals of evaluateRows(network, images[part], rows, { mode, batch, signal })) {
+  for await (const totals of evaluateRows(network, images[part], rows, { mode, batch, averaged, signal })) {
     result = totals;
     session.throwIfAborted();
     if (!Number.isFinite(totals.loss)) throw divergence(session, mode, placeOf(session, activity), totals);

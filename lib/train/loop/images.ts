@@ -1,4 +1,5 @@
 /** The images of a run in native memory, and the rows of them that each part of the work takes. */
+import { expected } from '../../check';
 import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
 import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { TrainConfig } from '../config/config';
@@ -14,9 +15,16 @@ export interface RunImages {
   dispose(): void;
 }
 
-/** Errors: ERR_OOM. */
+/** Errors: ERR_OOM; ERR_ARG for patience without validation images. */
 export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImages {
   const rows = { ...trainingRows(loaded, config), test: allRows(loaded.test.count) };
+  for (const phase of ['ann', 'snn'] as const)
+    if (config[phase].patience > 0 && rows.validation.length === 0)
+      throw expected(
+        '0 (there are no validation images to be patient with)',
+        `${phase}.patience`,
+        config[phase].patience,
+      );
   const place = ({ pixels, labels, shape }: ImageSet): NativeDataset => createDataset(pixels, labels, shape);
   const train = place(loaded.train);
   try {

@@ -1,9 +1,11 @@
 /** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
 import type { Augment, Batch, TrainStep } from '../../model/network';
+import { augments } from '../../model/network/augment';
+import type { TrainConfig } from '../config/config';
 import { learningRateFactor } from '../config/schedule';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { EpochEvent, Phase, TrainEvent } from '../run/events';
-import { isBetter } from '../run/state';
+import { isBetter, isOutOfPatience } from '../run/state';
 import { evaluate, type Evaluation } from './evaluate';
 import { augmentSeed, batchCount, batchRows, epochOrder } from './order';
 import { Interval, progressEvent } from './progress';
@@ -12,15 +14,22 @@ import type { Session } from './session';
 /** Errors: ERR_ABORTED (the state stays exact), ERR_STATE if the loss stops being finite. */
 export async function* trainPhase(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
   const { rows } = session.images;
-  const { epochs } = session.config[phase];
-  while (session.state.epoch < epochs) {
+  const { epochs, optimizer, patience } = session.config[phase];
+  const averaged = optimizer.ema > 0;
+  while (session.state.epoch < epochs && !isOutOfPatience(session.state, phase, patience)) {
     yield* trainEpoch(session, phase);
     const validation =
       rows.validation.length === 0
         ? null
-        : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: phase, activity: 'validate' });
+        : yield* evaluate(session, {
+            part: 'train',
+            rows: rows.validation,
+            mode: phase,
+            activity: 'validate',
+            averaged,
+          });
     const event = epochEvent(session, phase, validation);
-    await session.recordEpoch(event);
+    await session.recordEpoch(event, { averaged });
     yield event;
     yield* activityWarnings(event.layers, event, session.config);
   }
@@ -30,13 +39,14 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
 async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
   const plan = planEpoch(session, phase);
   const { steps } = plan;
+  const { labelSmoothing } = session.config[phase];
   const report = new Interval(session.progressSeconds);
   while (session.state.step < steps) {
     // Checkpoints, progress, an interruption and the end of the epoch fall between two calls.
     const first = session.state.step;
     const end = Math.min(first + session.stepsAtOnce, steps);
     const group = Array.from({ length: end - first }, (_, i) => plan.stepAt(first + i));
-    await session.train(group, { mode: phase, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
+    await session.train(group, { mode: phase, labelSmoothing, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
     if (report.due()) {
       const { step, sums } = session.state;
       const { count, seconds, spikes } = sums;
@@ -47,6 +57,14 @@ async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<Train
   }
 }
 
+/**
+ * An update takes the batches that it accumulates as one: native code sums the gradients of chunks whose size the network
+ * decides, so there is nothing to add up here, and no bit in which the two could differ.
+ */
+function imagesPerUpdate({ batch, accumulate }: TrainConfig[Phase]): number {
+  return batch * accumulate;
+}
+
 /** What the steps (0-based) of the present epoch work on. */
 function planEpoch(
   session: Session,
@@ -54,15 +72,16 @@ function planEpoch(
 ): { steps: number; batchAt: (step: number) => Batch; stepAt: (step: number) => TrainStep } {
   const { config, images } = session;
   const { epoch } = session.state;
-  const { batch, epochs, optimizer, schedule, augment } = config[phase];
-  const steps = batchCount(images.rows.train.length, batch);
+  const { epochs, optimizer, schedule, augment } = config[phase];
+  const size = imagesPerUpdate(config[phase]);
+  const steps = batchCount(images.rows.train.length, size);
   const order = epochOrder(images.rows.train, config.seed, phase, epoch);
-  const augmented = augment.padding > 0 || augment.flip;
+  const augmented = augments(augment);
   const seed = augmentSeed(config.seed, phase);
   const augmentAt = (step: number): Augment => ({ ...augment, seed, step: epoch * steps + step });
   const batchAt = (step: number): Batch => ({
     dataset: images.train,
-    indices: batchRows(order, step, batch),
+    indices: batchRows(order, step, size),
     ...(augmented ? { augment: augmentAt(step) } : {}),
   });
   const stepAt = (step: number): TrainStep => {
@@ -79,25 +98,28 @@ function planEpoch(
 /** The results of the epoch that has just been trained. */
 function epochEvent(session: Session, phase: Phase, validation: Evaluation | null): EpochEvent {
   const { config, hidden, images, state } = session;
-  const { epochs, batch, optimizer, schedule } = config[phase];
+  const { epochs, optimizer, schedule, patience } = config[phase];
   const { sums } = state;
-  const steps = batchCount(images.rows.train.length, batch);
+  const steps = batchCount(images.rows.train.length, imagesPerUpdate(config[phase]));
   const { spikes, count } = validation ?? sums;
   const layers = phase !== 'snn' ? [] : layerActivity(hidden, spikes, count);
+  const epoch = state.epoch + 1;
   const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
+  const best = isBetter(scores, state.best[phase]);
   return {
     event: 'epoch',
     phase,
-    epoch: state.epoch + 1,
+    epoch,
     epochs,
     trainLoss: sums.loss / sums.count,
     trainAccuracy: sums.correct / sums.count,
     ...scores,
-    learningRate: optimizer.learningRate * learningRateFactor(schedule, (state.epoch + 1) * steps - 1, steps, epochs),
+    learningRate: optimizer.learningRate * learningRateFactor(schedule, epoch * steps - 1, steps, epochs),
     imagesPerSecond: sums.count / sums.seconds,
     spikesPerNeuron: meanActivity(layers),
     layers,
-    best: isBetter(scores, state.best[phase]),
+    best,
+    stopsEarly: !best && epoch < epochs && isOutOfPatience({ ...state, epoch }, phase, patience),
     seconds: sums.seconds + (validation?.seconds ?? 0),
   };
 }

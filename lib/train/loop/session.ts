@@ -5,6 +5,7 @@ import type { SpikingLayer } from '../../model/layer';
 import {
   Network,
   type NetworkOptions,
+  type ParametersOptions,
   type StepStats,
   type TrainStep,
   type TrainStepsOptions,
@@ -176,10 +177,10 @@ export class Session {
   }
 
   /** Ends an epoch. Metrics first, then the best, then the last checkpoint: a crash in between repeats the epoch and writes the same. */
-  async recordEpoch(event: EpochEvent): Promise<void> {
+  async recordEpoch(event: EpochEvent, parameters: ParametersOptions): Promise<void> {
     const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
     const file = `${event.phase}-best.safetensors`;
-    if (event.best) await this.network.save(this.folder.checkpoint(file));
+    if (event.best) await this.network.save(this.folder.checkpoint(file), undefined, parameters);
     this.#state = afterEpoch(this.#state, event, metricsBytes, file);
     await this.save();
   }

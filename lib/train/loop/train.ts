@@ -19,7 +19,7 @@ import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/d
 import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
 import { next, type Stage } from '../run/state';
-import { describeRun, resumedHere, startEvent } from './describe';
+import { describeRun, initWarnings, resumedHere, startEvent } from './describe';
 import { inDirectory, loadConfigured, networkOf } from './model';
 import { Session, type SessionOptions } from './session';
 import { saveOnError, withResumeAdvice } from './save-on-error';
@@ -82,7 +82,7 @@ export async function* train(
     { config: resolved, folder, loaded, description },
     (network, images) => ({
       info: describeRun(resolved, loaded, hash, network, images),
-      warnings: warningEvents(loaded.warnings),
+      warnings: [...initWarnings(resolved, images), ...warningEvents(loaded.warnings)],
     }),
     checked,
   );

@@ -6,7 +6,7 @@ import { parseConfig, type TrainConfig, type TrainConfigInput } from '../config/
 import { mergeConfig, type PlainObject } from '../config/merge';
 import { PHASES, type DoneEvent, type Phase } from './events';
 import type { RunInfo } from './run-folder';
-import { emptySums, isPhase, lastPhase, STAGES, type TrainState } from './state';
+import { emptySums, isOutOfPatience, isPhase, lastPhase, STAGES, type TrainState } from './state';
 
 /** A change of the configuration, as run.json records it. */
 export interface ConfigChange {
@@ -34,6 +34,7 @@ const changeable = [
   /^(ann|binary|snn)\.optimizer\.(learningRate|neuronLearningRate|momentum|weightDecay|beta1|beta2|epsilon|clipNorm)$/,
   /^(ann|binary|snn)\.schedule\./,
   /^(ann|binary|snn)\.augment\./,
+  /^(ann|binary|snn)\.(labelSmoothing|patience)$/,
   /^evaluation\.batch$/,
   /^energy\.images$/,
   /^checkpoint\.seconds$/,
@@ -67,7 +68,7 @@ export function changeConfig(config: TrainConfig, changes: TrainConfigInput): Ch
       'ERR_ARG',
       `Expected a key that a run can change but received '${key}': ` +
         (instead[key] ??
-          'epochs, rates of the optimizer, schedule and augment of a phase that is not over, evaluation.batch, energy.images and ' +
+          'epochs, rates of the optimizer, schedule, augment, labelSmoothing and patience of a phase that is not over, evaluation.batch, energy.images and ' +
             'checkpoint.seconds can; for anything else start a new run, from this network with init=RUN'),
     );
   }
@@ -102,9 +103,19 @@ export function continueWith(state: TrainState, before: TrainConfig, { config, s
   }
   const phase = ended ? last : state.stage;
   if (!isPhase(phase)) return state;
-  const begun = ended ? before[phase].epochs : state.epoch + (state.step > 0 ? 1 : 0);
-  const { epochs } = config[phase];
-  const idle = ended && epochs === begun && Object.keys(set).some((key) => key.startsWith(`${phase}.`));
+  const made = ended ? epochsMade(state, before[phase], phase) : state.epoch;
+  const begun = ended || state.step === 0 ? made : made + 1;
+  const { epochs, patience } = config[phase];
+  const asked = Object.keys(set).some((key) => key.startsWith(`${phase}.`));
+  if (epochs > made && isOutOfPatience({ ...state, epoch: made }, phase, patience)) {
+    if (!asked) return state;
+    const most = made - state.best[phase]!.epoch;
+    throw new OneSpikeError(
+      'ERR_ARG',
+      `Expected 0 or more than ${most} for ${phase}.patience, so many epochs after the best one, but received ${patience}`,
+    );
+  }
+  const idle = ended && epochs === begun && asked;
   if (epochs < begun || idle) {
     throw new OneSpikeError(
       'ERR_ARG',
@@ -113,6 +124,12 @@ export function continueWith(state: TrainState, before: TrainConfig, { config, s
   }
   if (!ended || epochs === begun) return state;
   return { ...state, stage: phase, epoch: begun, step: 0, sums: emptySums(state.sums.spikes.length) };
+}
+
+/** Of a stage that has come to its end, be it for lack of patience. */
+function epochsMade({ best }: TrainState, { epochs, patience }: TrainConfig[Phase], phase: Phase): number {
+  const last = best[phase];
+  return patience > 0 && last !== null ? Math.min(epochs, last.epoch + patience) : epochs;
 }
 
 /** What run.json says from now on; `info` itself if nothing is new. A finished run that continues has no results until its next end. */

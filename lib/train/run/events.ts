@@ -104,6 +104,8 @@ export interface EpochEvent {
   layers: LayerActivity[];
   /** True if this epoch is the best of its phase so far. */
   best: boolean;
+  /** True if its phase ends here although it has epochs left: `patience` epochs were not better than the best one. */
+  stopsEarly: boolean;
   /** The time of its training and validation steps, in seconds. */
   seconds: number;
 }
@@ -142,11 +144,11 @@ export interface LayerWarning {
   message: string;
 }
 
-/** A warning about the images or the machine that changes what the results mean. */
+/** A warning about the images, the start or the machine that changes what the results mean. */
 export interface RunWarning {
   event: 'warning';
   /** The kind of the warning. */
-  code: DataWarning['code'] | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
+  code: DataWarning['code'] | 'INIT_SEEN_IMAGES' | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
   /** The warning as a sentence. */
   message: string;
 }

@@ -134,6 +134,15 @@ export function atStart(state: TrainState, stage: Stage): TrainState {
   return { ...state, stage, epoch: 0, step: 0 };
 }
 
+/** Whether a stage has made `patience` epochs after its best one; 0 is patience without end. */
+export function isOutOfPatience(
+  { epoch, best }: Pick<TrainState, 'epoch' | 'best'>,
+  phase: Phase,
+  patience: number,
+): boolean {
+  return patience > 0 && best[phase] !== null && epoch - best[phase].epoch >= patience;
+}
+
 /** Higher validation accuracy, then lower validation loss. Without validation every epoch is better than the one before. */
 export function isBetter(
   candidate: Pick<EpochEvent, 'validationAccuracy' | 'validationLoss'>,

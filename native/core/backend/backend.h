@@ -136,6 +136,7 @@ class Backend {
   virtual KernelChoice execute(const FinishGradientTask& task) = 0;
   virtual KernelChoice execute(const UpdateTask& task) = 0;
   virtual KernelChoice execute(const ClampNeuronsTask& task) = 0;
+  virtual KernelChoice execute(const AverageTask& task) = 0;
 
   virtual Status record(uint64_t, const std::function<Status()>& enqueue) { return enqueue(); }
   virtual Status wait() { return Status::success(); }

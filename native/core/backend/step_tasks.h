@@ -35,16 +35,25 @@ struct ReadoutTask {
   bool spiking = true;
   float* values =
       nullptr;  // spiking: (n, T, out_cs) potentials, replaced by a(t) if `backward`; else (n, out_cs) logits
-  const int32_t* labels = nullptr;  // (n); null = no loss, no prediction
-  double share = 1;                 // of one image in the loss
-  bool backward = false;            // gradients of the loss
-  float* d_values = nullptr;        // dense: (n, out_cs) dL/d(logit) if `backward`
-  float* d_neuron = nullptr;        // spiking: += gradients of threshold and leak if `backward`
-  float* logits = nullptr;          // (n, out_c)
-  uint8_t* times = nullptr;         // spiking: (n, out_cs) spike times, T + 1 = never
-  StepResult* result = nullptr;     // += loss and correct
+  const int32_t* labels = nullptr;     // (n); null = no loss, no prediction
+  const int32_t* others = nullptr;     // (n) second labels of mixed images, or null
+  const float* shares = nullptr;       // (n) of `labels` then
+  const StepInputs* inputs = nullptr;  // of the loss
+  double share = 1;                    // of one image in the loss
+  bool backward = false;               // gradients of the loss
+  float* d_values = nullptr;           // dense: (n, out_cs) dL/d(logit) if `backward`
+  float* d_neuron = nullptr;           // spiking: += gradients of threshold and leak if `backward`
+  float* logits = nullptr;             // (n, out_c)
+  uint8_t* times = nullptr;            // spiking: (n, out_cs) spike times, T + 1 = never
+  StepResult* result = nullptr;        // += loss and correct
   int n = 0;
   StageShape shape = {};
+
+  // For code that can read backend memory.
+  ONESPIKE_HD Target target(int64_t image) const {
+    const int label = labels[image];
+    return {label, others ? others[image] : label, others ? shares[image] : 1, inputs->label_smoothing, shape.out_c};
+  }
 };
 
 struct SquaredNormTask {
@@ -78,6 +87,16 @@ struct ClampNeuronsTask {
   static constexpr const char* kOperation = "update";
   float* neurons = nullptr;  // (count, 2)
   int count = 0;
+  const StepResult* result = nullptr;
+};
+
+// The exponential moving average of parameters takes in what they are now, unless nothing was updated.
+struct AverageTask {
+  static constexpr const char* kOperation = "average";
+  float* average = nullptr;       // (count)
+  const float* values = nullptr;  // (count)
+  int64_t count = 0;              // a multiple of kLane
+  const StepInputs* inputs = nullptr;
   const StepResult* result = nullptr;
 };
 

@@ -57,6 +57,22 @@ void count_spikes(NetworkState& net, const std::vector<Run>& decided) {
     }
 }
 
+// What n images from `first` on are compared with; none without labels.
+std::vector<Target> targets_of(Backend& backend, const StagedBatch& batch, int64_t first, int n) {
+  if (!batch.labels) return {};
+  std::vector<int32_t> labels(static_cast<size_t>(n)), others(labels.size());
+  std::vector<float> shares(labels.size(), 1.0f);
+  backend.download(labels.data(), batch.labels + first, labels.size() * sizeof(int32_t));
+  if (batch.others) {
+    backend.download(others.data(), batch.others + first, others.size() * sizeof(int32_t));
+    backend.download(shares.data(), batch.shares + first, shares.size() * sizeof(float));
+  }
+  std::vector<Target> targets;
+  for (size_t i = 0; i < labels.size(); ++i)
+    targets.push_back({labels[i], batch.others ? others[i] : labels[i], shares[i], 0, 1});
+  return targets;
+}
+
 }  // namespace
 
 Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first, int n, const ForwardOutputs& out,
@@ -71,8 +87,7 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
   float neuron[2];
   backend.download(neuron, net.parameters[plan.stages.size() - 1].neuron, sizeof neuron);
   readout.threshold = neuron[0], readout.leak = neuron[1];
-  std::vector<int32_t> labels(batch.labels ? size_t(n) : 0);
-  if (batch.labels) backend.download(labels.data(), batch.labels + first, labels.size() * sizeof(int32_t));
+  const std::vector<Target> targets = targets_of(backend, batch, first, n);
   const auto remember = [&](int step) {
     net.decisions[size_t(step - 1)] += 1;
     double all = 0;
@@ -119,10 +134,10 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
       const int64_t image = first + chunk_image;
       out.decision_steps[image] = uint8_t(decision);
       if (out.logits) std::copy(logits.begin(), logits.end(), out.logits + image * K);
-      if (labels.empty()) continue;
-      const int label = labels[size_t(chunk_image)];
-      sums->loss += cross_entropy(logits.data(), K, label, nullptr) / double(batch.count);
-      sums->correct += argmax(logits.data(), K) == label;
+      if (targets.empty()) continue;
+      const Target& target = targets[size_t(chunk_image)];
+      sums->loss += cross_entropy(logits.data(), K, target, nullptr) / double(batch.count);
+      sums->correct += argmax(logits.data(), K) == target.label;
     }
     count_spikes(net, decided);
     if (again.empty()) return Status::success();

@@ -47,8 +47,12 @@ Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& da
 }
 
 void send_batch(NetworkState& net, const Batch& batch) {
-  net.backend->upload(net.pixels.data(), batch.pixels, size_t(batch.count * net.plan.stages[0].src_size()));
-  if (batch.labels) net.backend->upload(net.labels.data(), batch.labels, size_t(batch.count) * sizeof(int32_t));
+  const size_t n = size_t(batch.count);
+  net.backend->upload(net.pixels.data(), batch.pixels, n * size_t(net.plan.stages[0].src_size()));
+  if (batch.labels) net.backend->upload(net.labels.data(), batch.labels, n * sizeof(int32_t));
+  if (!batch.others) return;
+  net.backend->upload(net.others.data(), batch.others, n * sizeof(int32_t));
+  net.backend->upload(net.shares.data(), batch.shares, n * sizeof(float));
 }
 
 // On the device if the images are in its memory, or else here.
@@ -63,9 +67,15 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t capacity) {
     return Status::success();
   }
   const int64_t n = int64_t(rows.indices.size());
-  if (Status status = net.indices.ensure(capacity); !status.ok()) return status;
-  net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
   const Dataset& data = *rows.data;
+  Status status = net.indices.ensure(capacity);
+  if (status.ok()) status = net.drawn.ensure(capacity);
+  if (status.ok() && rows.augment.trivial) status = net.tables.ensure(capacity * data.channels * 256);
+  if (!status.ok()) return status;
+  const std::vector<DrawnImage> drawn = draw_augmentations(rows.augment, n, data.height, data.width);
+  net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
+  net.backend->upload(net.drawn.data(), drawn.data(), drawn.size() * sizeof(DrawnImage));
+  const bool labelled = !data.labels.empty(), mixed = labelled && rows.augment.mixes();
   net.backend->run(DrawTask{.pixels = resident->pixels.data(),
                             .labels = resident->labels.data(),
                             .channels = data.channels,
@@ -73,9 +83,12 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t capacity) {
                             .width = data.width,
                             .indices = net.indices.data(),
                             .n = n,
-                            .augment = rows.augment,
+                            .drawn = net.drawn.data(),
+                            .tables = rows.augment.trivial ? net.tables.data() : nullptr,
                             .to_pixels = net.pixels.data(),
-                            .to_labels = data.labels.empty() ? nullptr : net.labels.data()});
+                            .to_labels = labelled ? net.labels.data() : nullptr,
+                            .to_others = mixed ? net.others.data() : nullptr,
+                            .to_shares = mixed ? net.shares.data() : nullptr});
   return Status::success();
 }
 
@@ -87,16 +100,22 @@ Status check_batch(const Batch& batch, bool labels) {
 }
 
 Status stage_batch(NetworkState& net, const Batch& batch, int64_t capacity, StagedBatch* staged) {
-  if (!batch.rows && batch.labels)
-    if (Status status = check_labels(net, batch.labels, batch.count); !status.ok()) return status;
+  for (const int32_t* labels : {batch.labels, batch.others})
+    if (labels)
+      if (Status status = check_labels(net, labels, batch.count); !status.ok()) return status;
   if (!batch.rows && net.backend->host_memory()) {
-    *staged = {batch.pixels, batch.labels, batch.count};
+    *staged = {batch.pixels, batch.labels, batch.count, batch.others, batch.shares};
     return Status::success();
   }
   const int64_t image = net.plan.stages[0].src_size();
   if (Status status = net.pixels.ensure(capacity * image); !status.ok()) return status;
   if (Status status = net.labels.ensure(capacity); !status.ok()) return status;
   *staged = {net.pixels.data(), batch.labelled() ? net.labels.data() : nullptr, batch.count};
+  if (batch.mixed()) {
+    if (Status status = net.others.ensure(capacity); !status.ok()) return status;
+    if (Status status = net.shares.ensure(capacity); !status.ok()) return status;
+    staged->others = net.others.data(), staged->shares = net.shares.data();
+  }
   if (batch.rows) return draw_rows(net, *batch.rows, capacity);
   send_batch(net, batch);
   return Status::success();

@@ -19,12 +19,18 @@ struct StepKind {
   Mode mode;
   bool backward, traced;
   const OptimizerOptions* optimizer;  // null = no update
+  bool averaged = false;              // of the parameters that are averages
   StepResult* early = nullptr;        // inference that ends early: its sums, on the host
+
+  bool takes_average() const { return optimizer && optimizer->average > 0; }
 
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
-    return (((uint64_t(batch.count) * 8 + update) * 3 + uint64_t(mode)) * 2 + backward) * 2 + (batch.labels != nullptr);
+    uint64_t key = (uint64_t(batch.count) * 8 + update) * 3 + uint64_t(mode);
+    for (const bool yes : {backward, batch.labels != nullptr, batch.others != nullptr, averaged, takes_average()})
+      key = key * 2 + yes;
+    return key;
   }
 };
 
@@ -42,6 +48,9 @@ void read_out(NetworkState& net, const StepKind& kind, const StagedBatch& batch,
                   .spiking = spiking,
                   .values = spiking ? net.stages[last].potential.data() : net.stages[last].activation.data(),
                   .labels = batch.labels ? batch.labels + first : nullptr,
+                  .others = batch.others ? batch.others + first : nullptr,
+                  .shares = batch.others ? batch.shares + first : nullptr,
+                  .inputs = net.inputs.data(),
                   .share = 1.0 / double(batch.count),
                   .backward = kind.backward,
                   .d_values = net.d_activation[0].data(),
@@ -135,6 +144,7 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, int64_t images, c
   if (stop) return aborted();
   net.parameters.optimise(kind.optimizer->kind, net.inputs.data(), net.result.data());
   update_running_statistics(net, images);
+  if (kind.takes_average()) net.parameters.average(net.inputs.data(), net.result.data());
   return Status::success();
 }
 
@@ -168,8 +178,10 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
 Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward) {
   const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size());
   Status status;
-  for (const OptimizerOptions& o : group.updates)
+  for (const OptimizerOptions& o : group.updates) {
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
+    if (status.ok() && o.average > 0) status = net.parameters.start_average();
+  }
   if (status.ok())
     status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward)
                                 : prepare_ann(net, mode, group.largest, backward);
@@ -196,6 +208,7 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   StepInputs inputs =
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
+  inputs.label_smoothing = group.loss.label_smoothing;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const auto calls = [&] {
     const Status status = enqueue_gradients(net, kind, staged, out, stop);
@@ -260,7 +273,7 @@ Status read_answers(NetworkState& net, size_t made, bool labelled, bool backward
 // find_bad_layer for step i of a group whose later steps have left their numbers where its own were: it is made once
 // more, without an update. The counters stand where they stood for it, and so do the parameters.
 Status find_bad_layer_again(NetworkState& net, const StepGroup& group, size_t i, Mode mode, int* layer) {
-  const StepGroup again{1, group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); }, {}};
+  const StepGroup again{1, group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); }, {}, group.loss};
   const Stop never{false};
   std::vector<StepStats> stats;
   if (Status status = run_steps(net, again, mode, true, nullptr, never, &stats); !status.ok()) return status;
@@ -276,7 +289,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   StepResult early;
   const bool ends_early = out && out->decision_steps,
              traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
-  const StepKind kind{mode, backward, traced, nullptr, ends_early ? &early : nullptr};
+  const StepKind kind{mode, backward, traced, nullptr, out && out->averaged, ends_early ? &early : nullptr};
   StagedBatch staged;
   Answers answers(group.count, net.plan.stages.size());
   size_t made = 0;

@@ -16,7 +16,7 @@ NormTensors::NormTensors(const Plan& plan, Backend& backend)
 }
 
 NormTensors::~NormTensors() {
-  for (float* memory : {affine_, running_, d_affine_}) backend_.release(memory);
+  for (float* memory : {affine_, running_, d_affine_, affine_average_, running_average_}) backend_.release(memory);
   for (float* slot : slots_) backend_.release(slot);
 }
 
@@ -69,6 +69,14 @@ Status NormTensors::allocate_slots(int count) {
   return Status::success();
 }
 
+void NormTensors::place_averages() {
+  each([&](size_t i, int64_t offset) {
+    const auto at = [&](float* array) { return array ? array + offset : nullptr; };
+    stages_[i].affine = at(affine_), stages_[i].running = at(running_);
+    stages_[i].affine_average = at(affine_average_), stages_[i].running_average = at(running_average_);
+  });
+}
+
 void NormTensors::zero(float* values) {
   if (values) backend_.run(ZeroTask{values, size_t(count_) * sizeof(float)});
 }
@@ -82,7 +90,8 @@ void NormTensors::zero_slots() {
 float* NormTensors::array(size_t stage, TensorKind kind, int tensor) const {
   const StageNorm& norm = stages_[stage];
   float* pair = nullptr;
-  if (is_running(tensor)) pair = kind == TensorKind::kParameter ? norm.running : nullptr;
+  if (kind == TensorKind::kAverage) pair = is_running(tensor) ? norm.running_average : norm.affine_average;
+  else if (is_running(tensor)) pair = kind == TensorKind::kParameter ? norm.running : nullptr;
   else if (kind == TensorKind::kParameter) pair = norm.affine;
   else if (kind == TensorKind::kGradient) pair = norm.d_affine;
   else pair = norm.affine_slot[int(kind) - int(TensorKind::kSlot0)];
@@ -91,7 +100,7 @@ float* NormTensors::array(size_t stage, TensorKind kind, int tensor) const {
 
 Status NormTensors::check(TensorKind kind, int tensor, const std::string& name, const float* values,
                           int64_t count) const {
-  if (kind != TensorKind::kParameter)
+  if (kind != TensorKind::kParameter && kind != TensorKind::kAverage)
     return is_running(tensor) ? Status::error(Code::kArg, "Expected a trained tensor but received " + name)
                               : Status::success();
   const float* wrong = std::find_if(values, values + count, [](float value) { return !(value >= 0); });

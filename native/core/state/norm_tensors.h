@@ -18,6 +18,7 @@ struct StageNorm {
   float* running = nullptr;  // mean, variance
   float* d_affine = nullptr;
   float* affine_slot[kSlots] = {};
+  float *affine_average = nullptr, *running_average = nullptr;
 };
 
 class NormTensors {
@@ -32,6 +33,16 @@ class NormTensors {
   void zero_gradients();
   void zero_slots();
   const StageNorm& operator[](size_t stage) const { return stages_[stage]; }
+  // Calls f(average, values, count) for every array that is averaged: the running statistics are. `place_averages`
+  // follows, for f may have changed the pointers.
+  template <class F>
+  void each_average(const F& f) {
+    if (count_ == 0) return;
+    f(affine_average_, affine_, count_);
+    f(running_average_, running_, count_);
+    place_averages();
+  }
+
   // The array of a tensor, counted as in kNormTensors; null where nothing was allocated yet, which reads as zeros.
   // Running statistics have neither gradient nor slots.
   float* array(size_t stage, TensorKind kind, int tensor) const;
@@ -46,6 +57,7 @@ class NormTensors {
  private:
   Status allocate_one(float** to);
   void zero(float* values);
+  void place_averages();
   // Calls f(stage, offset of its two rows) for every stage that is normalised.
   template <class F>
   void each(const F& f);
@@ -55,6 +67,7 @@ class NormTensors {
   std::vector<StageNorm> stages_;
   int64_t count_ = 0;  // numbers in each array
   float *affine_ = nullptr, *running_ = nullptr, *d_affine_ = nullptr, *slots_[StageNorm::kSlots] = {};  // owned
+  float *affine_average_ = nullptr, *running_average_ = nullptr;                                         // owned
   int64_t bytes_ = 0;
 };
 

@@ -73,6 +73,7 @@ Parameters::~Parameters() {
     for (int i = 0; i < StageParameters::kSlots; ++i)
       backend_.release(p.weight_slot[i]), backend_.release(p.bias_slot[i]);
   }
+  drop_average();
   backend_.release(neurons_), backend_.release(d_neurons_);
   for (float* slot : neuron_slots_) backend_.release(slot);
 }
@@ -175,19 +176,21 @@ namespace {
 
 // The array that holds a tensor kind; null where nothing was allocated yet, which reads as zeros.
 float* array_of(const StageParameters& p, TensorKind kind, Part part) {
-  const int slot = int(kind) - int(TensorKind::kSlot0);
-  float* array = nullptr;
-  if (part == Part::kWeight)
-    array = kind == TensorKind::kParameter  ? p.weight
-            : kind == TensorKind::kGradient ? p.d_weight
-                                            : p.weight_slot[slot];
-  else if (part == Part::kBias)
-    array = kind == TensorKind::kParameter ? p.bias : kind == TensorKind::kGradient ? p.d_bias : p.bias_slot[slot];
-  else
-    array = kind == TensorKind::kParameter  ? p.neuron
-            : kind == TensorKind::kGradient ? p.d_neuron
-                                            : p.neuron_slot[slot];
-  return array && part == Part::kLeak ? array + 1 : array;
+  const auto of = [&](float* weight, float* bias, float* neuron) {
+    if (part == Part::kWeight) return weight;
+    if (part == Part::kBias) return bias;
+    return neuron && part == Part::kLeak ? neuron + 1 : neuron;
+  };
+  const auto slot = [&](int i) { return of(p.weight_slot[i], p.bias_slot[i], p.neuron_slot[i]); };
+  switch (kind) {
+    case TensorKind::kParameter: return of(p.weight, p.bias, p.neuron);
+    case TensorKind::kGradient: return of(p.d_weight, p.d_bias, p.d_neuron);
+    case TensorKind::kSlot0: return slot(0);
+    case TensorKind::kSlot1: return slot(1);
+    case TensorKind::kSlot2: return slot(2);
+    case TensorKind::kAverage: break;
+  }
+  return of(p.weight_average, p.bias_average, p.neuron_average);
 }
 
 }  // namespace
@@ -218,6 +221,8 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
   const StageShape& s = plan_.stages[at.stage];
   if (kind == TensorKind::kGradient) {
     if (Status status = allocate_gradients(); !status.ok()) return status;
+  } else if (kind == TensorKind::kAverage) {
+    if (Status status = allocate_average(); !status.ok()) return status;
   } else if (kind != TensorKind::kParameter) {
     if (Status status = allocate_slots(int(kind) - int(TensorKind::kSlot0) + 1); !status.ok()) return status;
   }
@@ -292,9 +297,13 @@ UpdateParams update_params(const OptimizerOptions& o, int64_t step, float learni
   p.rest1 = float(1 - double(o.beta1)), p.rest2 = float(1 - double(o.beta2));
   p.corrected_rate = float(rate / correction1);
   p.inverse_root = float(1 / std::sqrt(double(correction2)));
-  p.decoupled = o.kind == OptimizerKind::kAdamW, p.amsgrad = o.amsgrad;
+  p.nesterov = o.nesterov, p.decoupled = o.kind == OptimizerKind::kAdamW, p.amsgrad = o.amsgrad;
   return p;
 }
+
+// The first step replaces the average, and those after it average over so many steps that those of the beginning are
+// soon forgotten, until the decay that was asked for is reached: 1/11 after 2 steps, 0.9 after 91.
+double average_decay(float asked, int64_t step) { return std::min(double(asked), double(step - 1) / double(step + 9)); }
 
 }  // namespace
 
@@ -304,6 +313,8 @@ StepInputs update_inputs(const OptimizerOptions& o, int64_t step) {
   inputs.biases = update_params(o, step, o.learning_rate, 0);
   inputs.neurons = update_params(o, step, o.neuron_learning_rate, 0);
   inputs.clip_norm = o.clip_norm;
+  const double decay = average_decay(o.average, step);
+  inputs.average_decay = float(decay), inputs.average_rest = float(1 - decay);
   return inputs;
 }
 

@@ -20,9 +20,12 @@ struct StageParameters {
   float* d_bias = nullptr;
   float* weight_slot[kSlots] = {};
   float* bias_slot[kSlots] = {};
+  float* weight_average = nullptr;
+  float* bias_average = nullptr;
   float* neuron = nullptr;  // threshold, leak
   float* d_neuron = nullptr;
   float* neuron_slot[kSlots] = {};
+  float* neuron_average = nullptr;
 };
 
 // What the update of optimiser step `step` (1, 2, ..) reads.
@@ -41,6 +44,15 @@ class Parameters {
   int slots() const;  // that are allocated: 0 before the first step of an optimiser that needs one
   void zero_gradients();
   void zero_slots();
+
+  // ---- the exponential moving average of all parameters (core/state/average.cc)
+  bool averaged() const { return neuron_average_ != nullptr; }
+  Status allocate_average();  // of zeros, unless there is one
+  Status start_average();     // with what the parameters are, unless there is one
+  void drop_average();
+  void average(const StepInputs* inputs, const StepResult* result);  // takes in what they are now
+  void swap_average();  // exchanges it with the parameters; nothing is copied
+
   StageParameters& operator[](size_t stage) { return stages_[stage]; }
   const StageParameters& operator[](size_t stage) const { return stages_[stage]; }
   const NormTensors& norm() const { return norm_; }
@@ -63,9 +75,28 @@ class Parameters {
   Backend& backend_;
   std::vector<StageParameters> stages_;
   NormTensors norm_;
-  float *neurons_ = nullptr, *d_neurons_ = nullptr,
+  // Calls f(average, parameters, count) for every array of parameters.
+  template <class F>
+  void each_average(const F& f);
+
+  float *neurons_ = nullptr, *d_neurons_ = nullptr, *neuron_average_ = nullptr,
         *neuron_slots_[StageParameters::kSlots] = {};  // owned; of all stages
   int64_t bytes_ = 0;
+};
+
+// The average in the place of the parameters, and they in its place, while it lives.
+class AverageInPlace {
+ public:
+  AverageInPlace(Parameters& parameters, bool wanted) : parameters_(wanted ? &parameters : nullptr) {
+    if (parameters_) parameters_->swap_average();
+  }
+  ~AverageInPlace() {
+    if (parameters_) parameters_->swap_average();
+  }
+  AverageInPlace(const AverageInPlace&) = delete;
+
+ private:
+  Parameters* parameters_;
 };
 
 }  // namespace onespike

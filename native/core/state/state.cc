@@ -23,7 +23,11 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       counts(*backend),
       pixels(*backend),
       labels(*backend),
+      others(*backend),
+      shares(*backend),
       indices(*backend),
+      drawn(*backend),
+      tables(*backend),
       steps(plan.spec.timesteps),
       decisions(size_t(plan.spec.timesteps) + 1, 0.0) {
   for (size_t i = 0; i < plan.stages.size(); ++i) stages.emplace_back(*backend);
@@ -77,7 +81,7 @@ void NetworkState::each_pass_buffer(Net& net, const F& f) {
 
 int64_t NetworkState::buffer_bytes() const {
   int64_t bytes = statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + pixels.bytes() +
-                  labels.bytes() + indices.bytes();
+                  labels.bytes() + others.bytes() + shares.bytes() + indices.bytes() + drawn.bytes() + tables.bytes();
   bytes += result.bytes() + spikes.bytes() + results.bytes() + counts.bytes() + backend->workspace_held();
   for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();
   each_pass_buffer(*this, [&](const auto& buffer) { bytes += buffer.bytes(); });

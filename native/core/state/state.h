@@ -59,6 +59,8 @@ struct StagedBatch {
   const uint8_t* pixels = nullptr;  // (count, C, H, W)
   const int32_t* labels = nullptr;  // (count) or null
   int64_t count = 0;
+  const int32_t* others = nullptr;  // (count) of mixed images, else null
+  const float* shares = nullptr;
 };
 
 // A data set in the backend's memory.
@@ -92,8 +94,11 @@ struct NetworkState {
   Buffer<StepResult> results;  // of the steps of a group
   Buffer<int64_t> counts;      // (step, stage) their spikes
   Buffer<uint8_t> pixels;      // of a batch, where the backend cannot read the host's
-  Buffer<int32_t> labels;
+  Buffer<int32_t> labels, others;
+  Buffer<float> shares;
   Buffer<uint32_t> indices;
+  Buffer<DrawnImage> drawn;  // of a batch that the backend draws
+  Buffer<uint8_t> tables;
   std::vector<std::unique_ptr<ResidentDataset>> datasets;
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;

@@ -91,6 +91,7 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const FinishGradientTask& task) override;
   KernelChoice execute(const UpdateTask& task) override;
   KernelChoice execute(const ClampNeuronsTask& task) override;
+  KernelChoice execute(const AverageTask& task) override;
 
  private:
   // Three ways through the events of a stage.

@@ -51,6 +51,9 @@ KernelChoice CpuBackend::execute(const EncodeTask& task) {
 }
 
 KernelChoice CpuBackend::execute(const DrawTask& task) {
+  if (task.tables)
+    pool_.parallel_for(task.n * task.channels,
+                       [&](int64_t i) { task.draw_table(i / task.channels, int(i % task.channels)); });
   pool_.parallel_for(task.n, [&](int64_t i) { draw_image(task, i); });
   return {};
 }

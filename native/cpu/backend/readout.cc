@@ -27,9 +27,10 @@ KernelChoice CpuBackend::execute(const ReadoutTask& task) {
       task.times[i * s.out_cs + k] = uint8_t(time);
     }
     if (!task.labels) continue;
+    const Target target = task.target(i);
     float* d_logits = task.backward ? of_image : nullptr;
-    task.result->loss += cross_entropy(logits, K, task.labels[i], d_logits) * task.share;
-    task.result->correct += argmax(logits, K) == task.labels[i];
+    task.result->loss += cross_entropy(logits, K, target, d_logits) * task.share;
+    task.result->correct += argmax(logits, K) == target.label;
     if (!task.backward) continue;
     float* gradient = task.spiking ? u : task.d_values + i * s.out_cs;
     for (int k = 0; k < K; ++k) {

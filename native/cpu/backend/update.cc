@@ -57,4 +57,15 @@ KernelChoice CpuBackend::execute(const ClampNeuronsTask& task) {
   return {};
 }
 
+KernelChoice CpuBackend::execute(const AverageTask& task) {
+  if (!task.result->finite) return {};
+  filter_.forget(task.average, size_t(task.count) * sizeof(float));
+  const float decay = task.inputs->average_decay, rest = task.inputs->average_rest;
+  pool_.parallel_for(ranges(task.count), [&](int64_t i) {
+    const int64_t at = i * kRange;
+    average_range(task.average + at, task.values + at, std::min(kRange, task.count - at), decay, rest);
+  });
+  return {};
+}
+
 }  // namespace onespike::cpu

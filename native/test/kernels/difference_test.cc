@@ -100,6 +100,20 @@ void ann() {
     check_every_parameter(decided_case(spec, 2, Mode::kAnn, random, 1e-3), Mode::kAnn, {}, 1e-6);
 }
 
+void label_smoothing() {
+  Random random(8);
+  for (CaseSpec spec : small_specs()) {
+    spec.surrogate = Surrogate::kArctan;
+    oracle::Options smooth;
+    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    smooth.label_smoothing = 0.3;
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+    oracle::Options dense;
+    dense.label_smoothing = 0.3;
+    check_every_parameter(decided_case(spec, 2, Mode::kAnn, random, 1e-3), Mode::kAnn, dense, 1e-6);
+  }
+}
+
 // Batch normalisation of the ANN by groups of images, through mean and variance; of the spiking network by constants.
 void normalisation() {
   Random random(8);
@@ -113,6 +127,18 @@ void normalisation() {
     oracle::Options smooth;
     smooth.spike = oracle::SpikeFunction::kPrimitive;
     check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+  }
+}
+
+void two_labels() {
+  Random random(9);
+  for (CaseSpec spec : small_specs()) {
+    spec.surrogate = Surrogate::kArctan;
+    oracle::Options smooth;
+    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    Case c = make_case(spec, 2, random);
+    c.others = {1, 0}, c.shares = {0.6f, 0.75f};
+    check_every_parameter(c, Mode::kSnn, smooth, 1e-5);
   }
 }
 
@@ -150,6 +176,8 @@ void add_difference_tests(Tests& tests) {
   tests.push_back({"oracle gradient equals differences: dropout mask", dropout_masks});
   tests.push_back({"oracle gradient equals differences: ANN", ann});
   tests.push_back({"oracle gradient equals differences: batch normalisation", normalisation});
+  tests.push_back({"oracle gradient equals differences: label smoothing", label_smoothing});
+  tests.push_back({"oracle gradient equals differences: two labels", two_labels});
   tests.push_back({"oracle gradient of the exponential surrogate, by hand", exponential_by_hand});
 }
 

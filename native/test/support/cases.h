@@ -60,7 +60,17 @@ struct Case {
   oracle::Parameters parameters;
   std::vector<uint8_t> pixels;
   std::vector<int32_t> labels;
-  Batch batch() const { return {pixels.data(), labels.data(), int64_t(labels.size())}; }
+  std::vector<int32_t> others = {};  // of mixed images
+  std::vector<float> shares = {};
+  Batch batch() const {
+    const bool mixed = !others.empty();
+    return {pixels.data(),
+            labels.data(),
+            int64_t(labels.size()),
+            nullptr,
+            mixed ? others.data() : nullptr,
+            mixed ? shares.data() : nullptr};
+  }
   std::string text() const {
     return describe(spec, int64_t(labels.size())) + " threads " + std::to_string(spec.on.threads);
   }

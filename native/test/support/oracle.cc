@@ -85,7 +85,16 @@ Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Sh
   return dx;
 }
 
-void softmax_loss(const Batch& batch, Forward& out, int classes) {
+// What the softmax of image n is compared with: y'_k = (1 - eps) y_k + eps / K, y shared by two labels where the image
+// is mixed.
+double target(const Batch& batch, const Options& options, int64_t n, int k, int classes) {
+  const double share = batch.others ? batch.shares[n] : 1.0;
+  double label = k == batch.labels[n] ? share : 0.0;
+  if (batch.others && k == batch.others[n]) label += 1.0 - share;
+  return (1.0 - options.label_smoothing) * label + options.label_smoothing / classes;
+}
+
+void softmax_loss(const Batch& batch, const Options& options, Forward& out, int classes) {
   out.loss = batch.labels ? 0.0 : std::numeric_limits<double>::quiet_NaN();
   if (!batch.labels) return;
   for (int64_t n = 0; n < batch.count; ++n) {
@@ -93,7 +102,8 @@ void softmax_loss(const Batch& batch, Forward& out, int classes) {
     const double top = *std::max_element(row, row + classes);
     double sum = 0.0;
     for (int k = 0; k < classes; ++k) sum += std::exp(row[k] - top);
-    out.loss += (std::log(sum) + top - row[batch.labels[n]]) / double(batch.count);
+    for (int k = 0; k < classes; ++k)
+      out.loss += target(batch, options, n, k, classes) * (std::log(sum) + top - row[k]) / double(batch.count);
     out.correct += std::max_element(row, row + classes) - row == batch.labels[n];
   }
 }
@@ -146,7 +156,7 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
     if (l < options.dropout.size() && !options.dropout[l].empty())
       for (size_t i = 0; i < x.size(); ++i) x[i] *= options.dropout[l][i % count];
   }
-  softmax_loss(batch, out, spec.layers.back().out);
+  softmax_loss(batch, options, out, spec.layers.back().out);
   return out;
 }
 
@@ -170,7 +180,7 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
     double sum = 0.0;
     for (int k = 0; k < classes; ++k) sum += (row[k] = std::exp(row[k] - top));
     for (int k = 0; k < classes; ++k)
-      row[k] = (row[k] / sum - (k == batch.labels[n] ? 1.0 : 0.0)) / double(batch.count);
+      row[k] = (row[k] / sum - target(batch, options, n, k, classes)) / double(batch.count);
   }
 
   Values dx;  // gradient at the output of the entry in turn, (T, N, out)

@@ -88,6 +88,8 @@ struct Options {
   const Forward* gates = nullptr;
   // The coded input X (T, N, C, H, W) where the encoder is random; null = encode().
   const Values* input = nullptr;
+  // The share of a label that all classes have alike.
+  double label_smoothing = 0.0;
   // Per entry of the layer list, empty or (N, out): the factor of every spike, 0 or 1 / (1 - rate).
   std::vector<Values> dropout;
   // The ANN in training: statistics of groups of images, not the running ones.

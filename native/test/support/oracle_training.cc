@@ -17,7 +17,7 @@ struct Rule {
     else g += decay * p;
     if (o.kind == OptimizerKind::kSgd) {
       m = double(o.momentum) * m + g;
-      p -= rate * m;
+      p -= rate * (o.nesterov ? g + double(o.momentum) * m : m);
       return;
     }
     const double beta1 = o.beta1, beta2 = o.beta2;

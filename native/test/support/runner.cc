@@ -24,6 +24,10 @@ void add_all_tests(Tests& tests) {
   add_norm_tests(tests);
   add_binary_tests(tests);
   add_optimizer_tests(tests);
+  add_loss_tests(tests);
+  add_average_tests(tests);
+  add_change_tests(tests);
+  add_augment_tests(tests);
   add_calibration_tests(tests);
   add_determinism_tests(tests);
   add_random_tests(tests);

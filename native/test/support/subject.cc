@@ -18,7 +18,10 @@ struct LeftOut {
 constexpr LeftOut kLeftOut[] = {
     {"surrogate ", "functions of native/ops, without a backend"},
     {"random streams ", "functions of native/ops, without a backend"},
+    {"optimizer nesterov, by hand", "functions of native/ops, without a backend"},
     {"optimizer in single precision", "functions of native/ops, without a backend"},
+    {"loss by hand", "functions of native/ops, without a backend"},
+    {"augment: ", "drawn by the host"},
     {"batch follows ", "drawn by the host"},
     {"batch with ", "drawn by the host"},
     {"batch depends ", "drawn by the host"},
@@ -46,6 +49,9 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_binary_cases(suite);
   add_readers_tests(suite);
   add_optimizer_tests(suite);
+  add_loss_tests(suite);
+  add_average_tests(suite);
+  add_augment_tests(suite);
   add_calibration_tests(suite);
   add_determinism_tests(suite);
   add_random_tests(suite);

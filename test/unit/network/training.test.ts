@@ -98,6 +98,18 @@ onEachBackend((on) => {
     dataset.dispose();
   });
 
+  test.each(['ann', 'snn'] as const)('label smoothing raises the loss of a confident network: %s', async (mode) => {
+    const network = await lively();
+    const images = batch(10);
+    for (let step = 0; step < 60; step++) await network.trainStep(images, { optimizer: adam, mode });
+    const plain = await network.gradients(images.pixels, images.labels, { mode });
+    const smooth = await network.gradients(images.pixels, images.labels, { mode, labelSmoothing: 0.5 });
+    expect(smooth.loss).toBeGreaterThan(plain.loss + 0.1);
+    expect((await network.evaluate(images, { mode })).loss).toBeCloseTo(plain.loss, 10);
+    const [stats] = await network.trainSteps([{ batch: images, optimizer: adam }], { mode, labelSmoothing: 0.5 });
+    expect(stats!.loss).toBe(smooth.loss);
+  });
+
   test('calibration sets thresholds from the inputs and leaks to 1', async () => {
     const network = await lively();
     await network.calibrate({ pixels: batch(20).pixels });
@@ -114,6 +126,13 @@ onEachBackend((on) => {
     [{ optimizer: { ...sgd, momentum: 1 } }, /optimizer.momentum/],
     [{}, /for optimizer but received undefined/],
     [{ optimizer: sgd, next: batch(1) }, /dataset, indices/],
+    [{ optimizer: { ...adam, nesterov: true } }, /false \(only 'sgd' has it, not 'adam'\) for optimizer.nesterov/],
+    [{ optimizer: { ...sgd, momentum: 0, nesterov: true } }, /no momentum\) for optimizer.nesterov but received true/],
+    [{ optimizer: { ...sgd, nesterov: 1 } }, /true or false for optimizer.nesterov but received 1/],
+    [{ optimizer: sgd, labelSmoothing: 1 }, /Expected a number in \[0, 1\) for labelSmoothing but received 1/],
+    [{ optimizer: sgd, labelSmoothing: '0.1' }, /for labelSmoothing but received '0.1'/],
+    [{ optimizer: sgd, labelSmoothing: NaN }, /for labelSmoothing but received NaN/],
+    [{ optimizer: sgd, labelSmooting: 0.1 }, /did you mean 'labelSmoothing'/],
   ])('wrong options %j', async (options, text) => {
     const network = await create();
     await expect(network.trainStep(batch(1), options as never)).rejects.toMatchObject({

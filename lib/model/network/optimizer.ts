@@ -1,0 +1,109 @@
+// The rule and the loss of a training step, and the checks that turn them into what native code takes.
+import { checkBoolean, checkNumber, checkOneOf, checkOptions, expected } from '../../check';
+import type { NativeLoss, NativeOptimizer } from '../../native/network';
+import { checkLimited } from '../limited';
+
+/** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
+export interface OptimizerOptions {
+  /** The rule: SGD with momentum, Adam or AdamW. */
+  kind: 'sgd' | 'adam' | 'adamw';
+  /** The learning rate. */
+  learningRate: number;
+  /** The learning rate of thresholds and leaks; `learningRate` by default. */
+  neuronLearningRate?: number | undefined;
+  /** The momentum of SGD; 0.9 by default. */
+  momentum?: number | undefined;
+  /** Whether SGD looks ahead by its momentum (Nesterov); false by default. */
+  nesterov?: boolean | undefined;
+  /** The weight decay, which applies to weights only; 0 by default. */
+  weightDecay?: number | undefined;
+  /** The decay of Adam's first moment; 0.9 by default. */
+  beta1?: number | undefined;
+  /** The decay of Adam's second moment; 0.999 by default. */
+  beta2?: number | undefined;
+  /** The constant in Adam's denominator; 1e-8 by default. */
+  epsilon?: number | undefined;
+  /** Whether Adam divides by the running maximum of its second moment; false by default. */
+  amsgrad?: boolean | undefined;
+  /** The largest L2 norm of the whole gradient; 0 (the default) for no limit. */
+  clipNorm?: number | undefined;
+  /**
+   * The decay of an exponential moving average of all parameters, from 0 to below 1, which is lower in the first steps; 0
+   * (the default) for no average. With `averaged` the network computes with it.
+   */
+  ema?: number | undefined;
+}
+
+/** What the loss of a training step compares the logits with. */
+export interface LossOptions {
+  /** The label smoothing ε, from 0 to below 1: all K classes have ε/K of every label; 0 by default. */
+  labelSmoothing?: number | undefined;
+}
+
+/** Names of `LossOptions`, for the methods that take them among others. */
+export const LOSS_KEYS = ['labelSmoothing'] as const satisfies readonly (keyof LossOptions)[];
+
+/** Fills in the defaults of the loss among the options of a method. */
+export function checkLoss({ labelSmoothing = 0 }: { [key in keyof LossOptions]?: unknown }): NativeLoss {
+  return { labelSmoothing: checkLimited(labelSmoothing, 'labelSmoothing', 'labelSmoothing') };
+}
+
+const OPTIMIZER_KEYS = [
+  'kind',
+  'learningRate',
+  'neuronLearningRate',
+  'momentum',
+  'nesterov',
+  'weightDecay',
+  'beta1',
+  'beta2',
+  'epsilon',
+  'amsgrad',
+  'clipNorm',
+  'ema',
+];
+
+/** Errors: ERR_ARG if the parts of a rule do not belong together. */
+export function checkRule(
+  { kind, momentum, nesterov }: { kind: string; momentum: number; nesterov: boolean },
+  name: string,
+): void {
+  if (nesterov && kind !== 'sgd') throw expected(`false (only 'sgd' has it, not '${kind}')`, `${name}.nesterov`, true);
+  if (nesterov && momentum === 0) throw expected('false (there is no momentum)', `${name}.nesterov`, true);
+}
+
+/** Fills in the defaults. */
+export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOptimizer {
+  if (optimizer === undefined) throw expected('an object { kind, learningRate, ... }', name, optimizer);
+  const given = checkOptions(optimizer, name, OPTIMIZER_KEYS);
+  const number = (key: string, fallback?: number): number => {
+    const value = checkNumber(given[key] === undefined ? fallback : given[key], `${name}.${key}`, { min: 0 });
+    if (!Number.isFinite(Math.fround(value)))
+      throw expected('a number within the range of float32', `${name}.${key}`, value);
+    return value;
+  };
+  const below1 = (key: string, fallback: number): number => {
+    const value = number(key, fallback);
+    if (Math.fround(value) >= 1) throw expected('a number from 0 to below 1', `${name}.${key}`, value);
+    return value;
+  };
+  const learningRate = number('learningRate');
+  const rule = {
+    kind: checkOneOf(given['kind'], `${name}.kind`, ['sgd', 'adam', 'adamw']),
+    momentum: below1('momentum', 0.9),
+    nesterov: given['nesterov'] === undefined ? false : checkBoolean(given['nesterov'], `${name}.nesterov`),
+  };
+  checkRule(rule, name);
+  return {
+    ...rule,
+    learningRate,
+    neuronLearningRate: number('neuronLearningRate', learningRate),
+    weightDecay: number('weightDecay', 0),
+    beta1: below1('beta1', 0.9),
+    beta2: below1('beta2', 0.999),
+    epsilon: number('epsilon', 1e-8),
+    amsgrad: given['amsgrad'] === undefined ? false : checkBoolean(given['amsgrad'], `${name}.amsgrad`),
+    clipNorm: number('clipNorm', 0),
+    ema: checkLimited(given['ema'] === undefined ? 0 : given['ema'], `${name}.ema`, 'ema'),
+  };
+}

@@ -1,0 +1,80 @@
+/** What a configuration says of a stage of training, `ann`, `binary` or `snn`. */
+import {
+  aboveZero,
+  below1,
+  flag,
+  integerOf,
+  listOf,
+  notNegative,
+  numberOf,
+  objectOf,
+  oneOf,
+  share,
+} from '../../check/schema';
+import { limitedInteger, limitedNumber } from '../../model/limited';
+import { BORDERS } from '../../model/network/augment';
+
+/** Options that change nothing unless they are given: what they are in a preset, and in a run of a version that did not have them. */
+export const plainPhase = {
+  accumulate: 1,
+  patience: 0,
+  labelSmoothing: 0,
+};
+
+/** The same within `augment`, `optimizer` and `schedule`. */
+export const plainAugment = { border: 'zeros', trivial: false, cutout: 0, mixup: 0, cutmix: 0 } as const;
+export const plainRule = { nesterov: false, ema: 0 };
+export const plainSchedule = { peak: 0.25 };
+
+// Beyond 100 no network here has learnt anything, and many typing errors are there: 1e3 for 1e-3.
+const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
+
+const optimizer = objectOf({
+  kind: oneOf(['sgd', 'adam', 'adamw']),
+  learningRate,
+  neuronLearningRate: numberOf('a number from 0 to 100', (value) => value >= 0 && value <= 100).optional(),
+  momentum: below1,
+  nesterov: flag.default(plainRule.nesterov),
+  weightDecay: notNegative,
+  beta1: below1,
+  beta2: below1,
+  epsilon: aboveZero,
+  amsgrad: flag,
+  clipNorm: notNegative,
+  ema: limitedNumber('ema').default(plainRule.ema),
+});
+
+const schedule = objectOf({
+  kind: oneOf(['constant', 'step', 'cosine', 'triangular']),
+  warmup: notNegative,
+  milestones: listOf(share, 'a list of numbers from 0 to 1'),
+  // Rates are given at their highest: steps reduce them.
+  factor: numberOf('a number above 0, at most 1', (value) => Math.fround(value) > 0 && value <= 1),
+  final: share,
+  peak: share.default(plainSchedule.peak),
+});
+
+const augment = objectOf({
+  padding: limitedInteger('crop'),
+  border: oneOf(BORDERS).default(plainAugment.border),
+  flip: flag,
+  trivial: flag.default(plainAugment.trivial),
+  cutout: limitedInteger('cutout').default(plainAugment.cutout),
+  mixup: limitedNumber('mix').default(plainAugment.mixup),
+  cutmix: limitedNumber('mix').default(plainAugment.cutmix),
+});
+
+const phaseKeys = {
+  epochs: integerOf(0),
+  batch: integerOf(1),
+  accumulate: integerOf(1, 65536).default(plainPhase.accumulate),
+  patience: integerOf(0).default(plainPhase.patience),
+  optimizer,
+  schedule,
+  augment,
+  labelSmoothing: limitedNumber('labelSmoothing').default(plainPhase.labelSmoothing),
+};
+/** The schema of a stage. */
+export const phase = objectOf(phaseKeys);
+/** The schema of the stage of binary activations. */
+export const binaryPhase = objectOf({ ...phaseKeys, threshold: limitedNumber('threshold') });
