@@ -176,16 +176,15 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
 
 // Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
 Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward) {
-  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size());
+  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = group.largest;
   Status status;
   for (const OptimizerOptions& o : group.updates) {
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
     if (status.ok() && o.average > 0) status = net.parameters.start_average();
   }
   if (status.ok())
-    status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward)
-                                : prepare_ann(net, mode, group.largest, backward);
-  if (status.ok()) status = net.logits.ensure(group.largest * net.plan.classes());
+    status = mode == Mode::kSnn ? prepare_snn(net, largest, backward) : prepare_ann(net, mode, largest, backward);
+  if (status.ok()) status = net.logits.ensure(largest * net.plan.classes());
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
   if (status.ok()) status = net.results.ensure(steps);
   if (status.ok()) status = net.counts.ensure(steps * stages);
