@@ -28,6 +28,7 @@ export interface LayerShape {
 /** Shapes layer by layer. Errors: ERR_SHAPE when a layer does not fit its input. */
 export function layerShapes(network: ResolvedNetwork): LayerShape[] {
   let input: MapShape = [...network.input];
+  const schedules = network.schedules ? 2 * network.timesteps : 0;
   return network.layers.map((layer, index) => {
     const [channels, height, width] = input;
     const where = `layers[${index}]`;
@@ -82,7 +83,7 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       macs,
       neurons: spiking ? out[0] * out[1] * out[2] : 0,
       parameters: spiking
-        ? weights + (layer.bias ? layer.out : 0) + (layer.norm === 'batch' ? 2 * layer.out : 0) + 2
+        ? weights + (layer.bias ? layer.out : 0) + (layer.norm === 'batch' ? 2 * layer.out : 0) + 2 + schedules
         : 0,
     };
     input = [...out];
@@ -111,7 +112,7 @@ export function sideFanOut(side: number, kernel: number, stride: number, padding
   return counts;
 }
 
-/** Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O) for bias and norm, () for threshold and leak. */
+/** Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), () for threshold and leak, (T) for schedules. */
 export interface ParameterShape {
   name: string;
   shape: number[];
@@ -125,6 +126,8 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
     const name = layerName(shape.layer);
     const weight =
       layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
+    const steps = [network.timesteps];
+    const schedules = ['kappa', 'theta'].map((schedule) => ({ name: `${name}.${schedule}`, shape: steps }));
     const bias = layer.bias ? [{ name: `${name}.bias`, shape: [layer.out] }] : [];
     const norm =
       layer.norm === 'batch' ? NORM_TENSORS.map((of) => ({ name: `${name}.${of}`, shape: [layer.out] })) : [];
@@ -134,6 +137,7 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
       ...norm,
       { name: `${name}.threshold`, shape: [] },
       { name: `${name}.leak`, shape: [] },
+      ...(network.schedules ? schedules : []),
     ];
   });
 }

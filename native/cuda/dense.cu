@@ -52,7 +52,8 @@ struct AddColumn {
   int stride;
 
   __device__ void operator()(int64_t row, int column, double (&sums)[1]) const {
-    sums[0] += column_value(values, row, column, stride);
+    const float value = column_value(values, row, column, stride);
+    sums[0] += values.kappa ? double(value) / double(values.kappa[row / values.step_rows % values.steps]) : value;
   }
 };
 

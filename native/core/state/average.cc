@@ -14,6 +14,7 @@ void Parameters::each_average(const F& f) {
   }
   f(neuron_average_, neurons_, neurons());
   norm_.each_average(f);
+  schedules_.each_average(f);
 }
 
 Status Parameters::allocate_average() {

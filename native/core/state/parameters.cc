@@ -9,7 +9,7 @@
 namespace onespike {
 namespace {
 
-enum class Part { kWeight, kBias, kNorm, kThreshold, kLeak };
+enum class Part { kWeight, kBias, kNorm, kThreshold, kLeak, kKappa, kTheta };
 
 struct Where {
   size_t stage;
@@ -26,6 +26,8 @@ Where locate(const Plan& plan, int tensor) {
       if (at++ == tensor) return {i, Part::kNorm, norm};
     if (at++ == tensor) return {i, Part::kThreshold};
     if (at++ == tensor) return {i, Part::kLeak};
+    if (plan.spec.schedules && at++ == tensor) return {i, Part::kKappa};
+    if (plan.spec.schedules && at++ == tensor) return {i, Part::kTheta};
   }
   return {0, Part::kWeight};
 }
@@ -95,6 +97,7 @@ Status Parameters::allocate() {
     if (Status status = allocate_one(&stages_[i].bias, s.out_cs); !status.ok()) return status;
   }
   if (Status status = allocate_one(&neurons_, neurons()); !status.ok()) return status;
+  if (Status status = schedules_.allocate(); !status.ok()) return status;
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron = neurons_ + 2 * i;
   if (Status status = norm_.allocate(); !status.ok()) return status;
   initialise();
@@ -127,7 +130,8 @@ Status Parameters::allocate_gradients() {
   }
   if (Status status = allocate_one(&d_neurons_, neurons()); !status.ok()) return status;
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i].d_neuron = d_neurons_ + 2 * i;
-  return norm_.allocate_gradients();
+  if (Status status = norm_.allocate_gradients(); !status.ok()) return status;
+  return schedules_.allocate_gradients();
 }
 
 Status Parameters::allocate_slots(int count) {
@@ -142,7 +146,8 @@ Status Parameters::allocate_slots(int count) {
     if (Status status = allocate_one(&neuron_slots_[slot], neurons()); !status.ok()) return status;
     for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron_slot[slot] = neuron_slots_[slot] + 2 * i;
   }
-  return norm_.allocate_slots(count);
+  if (Status status = norm_.allocate_slots(count); !status.ok()) return status;
+  return schedules_.allocate_slots(count);
 }
 
 void Parameters::zero(float* values, int64_t count) { backend_.run(ZeroTask{values, size_t(count) * sizeof(float)}); }
@@ -158,6 +163,7 @@ void Parameters::zero_gradients() {
   }
   zero(d_neurons_, neurons());
   norm_.zero_gradients();
+  schedules_.zero_gradients();
 }
 
 void Parameters::zero_slots() {
@@ -170,12 +176,18 @@ void Parameters::zero_slots() {
   for (float* slot : neuron_slots_)
     if (slot) zero(slot, neurons());
   norm_.zero_slots();
+  schedules_.zero_slots();
 }
 
 namespace {
 
 // The array that holds a tensor kind; null where nothing was allocated yet, which reads as zeros.
-float* array_of(const StageParameters& p, TensorKind kind, Part part) {
+float* array_of(const Parameters& parameters, TensorKind kind, const Where& at) {
+  const StageParameters& p = parameters[at.stage];
+  const Part part = at.part;
+  if (part == Part::kNorm) return parameters.norm().array(at.stage, kind, at.norm);
+  if (part == Part::kKappa) return parameters.schedules().at(kind, at.stage, Schedule::kKappa);
+  if (part == Part::kTheta) return parameters.schedules().at(kind, at.stage, Schedule::kTheta);
   const auto of = [&](float* weight, float* bias, float* neuron) {
     if (part == Part::kWeight) return weight;
     if (part == Part::kBias) return bias;
@@ -198,8 +210,7 @@ float* array_of(const StageParameters& p, TensorKind kind, Part part) {
 Status Parameters::read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const {
   const Where at = locate(plan_, tensor);
   const StageShape& s = plan_.stages[at.stage];
-  const float* from =
-      at.part == Part::kNorm ? norm_.array(at.stage, kind, at.norm) : array_of(stages_[at.stage], kind, at.part);
+  const float* from = array_of(*this, kind, at);
   if (!from) {
     std::fill(into, into + count, 0.0f);
   } else if (at.part != Part::kWeight) {
@@ -217,7 +228,6 @@ Status Parameters::read(TensorKind kind, int tensor, int64_t offset, int64_t cou
 
 Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from) {
   const Where at = locate(plan_, tensor);
-  const StageParameters& p = stages_[at.stage];
   const StageShape& s = plan_.stages[at.stage];
   if (kind == TensorKind::kGradient) {
     if (Status status = allocate_gradients(); !status.ok()) return status;
@@ -236,7 +246,9 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
   if (at.part == Part::kNorm)
     if (Status status = norm_.check(kind, at.norm, plan_.tensors[tensor].name, from, count); !status.ok())
       return status;
-  float* to = at.part == Part::kNorm ? norm_.array(at.stage, kind, at.norm) : array_of(p, kind, at.part);
+  if (parameter && (at.part == Part::kKappa || at.part == Part::kTheta))
+    if (Status status = Schedules::check(plan_.tensors[tensor].name, offset, count, from); !status.ok()) return status;
+  float* to = array_of(*this, kind, at);
   if (at.part != Part::kWeight) {
     backend_.upload(to + offset, from, size_t(count) * sizeof(float));
   } else {
@@ -259,6 +271,7 @@ void Parameters::squared_norm(double* total) const {
   }
   add(d_neurons_, neurons());
   norm_.squared_norm(total);
+  schedules_.squared_norm(total);
 }
 
 void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result) {
@@ -281,6 +294,7 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   update(neurons_, d_neurons_, neuron_slots_, neurons(), &inputs->neurons);
   backend_.run(ClampNeuronsTask{neurons_, int(stages_.size()), result});
   norm_.optimise(kind, inputs, result);
+  schedules_.optimise(kind, inputs, result);
 }
 
 namespace {

@@ -48,6 +48,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_norm_cases(suite);
   add_binary_cases(suite);
   add_readers_tests(suite);
+  add_schedule_tests(suite);
   add_optimizer_tests(suite);
   add_loss_tests(suite);
   add_average_tests(suite);
