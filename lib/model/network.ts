@@ -239,7 +239,7 @@ export class Network {
    */
   async rescaleActivations(batch: Batch, options?: RescaleOptions): Promise<void> {
     const { description, layers } = this;
-    await this.#exclusive(rescaleJob(this.#native, this.#sizes, description, layers, this.#tensors, batch, options));
+    return this.#exclusive(rescaleJob(this.#native, this.#sizes, description, layers, this.#tensors, batch, options));
   }
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */

@@ -162,10 +162,8 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
   const std::vector<StageShape>& stages = net.plan.stages;
   for (size_t i = 0; i < stages.size(); ++i) {
     const StageParameters& p = net.parameters[i];
-    const StageNorm& norm = net.parameters.norm()[i];
-    if (stages[i].norm && !(finite(norm.affine, 2 * stages[i].out_cs) && finite(norm.running, 2 * stages[i].out_cs)))
-      return stages[i].layer;
-    if (!finite(p.weight, stages[i].weights()) || !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
+    if (!has_finite_norm(net, i, finite) || !finite(p.weight, stages[i].weights()) ||
+        !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
       return stages[i].layer;
   }
   for (size_t i = 0; is_ann(kind.mode) && i < stages.size(); ++i)
