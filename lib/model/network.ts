@@ -238,8 +238,7 @@ export class Network {
    * the logits of the ANN stay what they are. Networks with biases want it before `calibrate`.
    */
   async rescaleActivations(batch: Batch, options?: RescaleOptions): Promise<void> {
-    const { description, layers } = this;
-    return this.#exclusive(rescaleJob(this.#native, this.#sizes, description, layers, this.#tensors, batch, options));
+    return this.#exclusive(rescaleJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */

@@ -3,9 +3,10 @@
 import { checkNumber } from '../../check';
 import type { NativeNetwork } from '../../native/network';
 import type { ResolvedNetwork } from '../description';
-import { layerName, type SpikingLayer } from '../layer';
+import { layerName } from '../layer';
 import { Pace } from '../scan';
-import { checkBatch, checkJob, type BatchShape } from './inputs';
+import type { NetworkSizes } from './forward';
+import { checkBatch, checkJob } from './inputs';
 import { readTensors, writeValues, type TensorShape } from './state';
 
 /** Which tensors of a layer grow with its input, and which shrink with its output. */
@@ -16,16 +17,15 @@ const OF_NORM_OUTPUT = ['norm.weight', 'norm.bias'];
 
 export function rescaleJob(
   native: NativeNetwork,
-  shape: BatchShape,
+  sizes: NetworkSizes,
   description: ResolvedNetwork,
-  layers: readonly SpikingLayer[],
   tensors: readonly TensorShape[],
   batch: unknown,
   options: unknown,
 ): () => Promise<void> {
   const { signal, given } = checkJob(options, ['percentile', 'signal']);
   const percentile = checkNumber(given['percentile'] ?? 99.9, 'percentile', { min: 0, max: 100 });
-  const { batch: checked } = checkBatch(batch, 'batch', shape, false);
+  const { batch: checked } = checkBatch(batch, 'batch', sizes, false);
   return async () => {
     const activations = await native.activations(checked, percentile, signal);
     const values = await readTensors(native, 'parameter', tensors);
@@ -40,7 +40,7 @@ export function rescaleJob(
       }
     };
     let before = 1;
-    for (const [position, { layer }] of layers.entries()) {
+    for (const [position, { layer }] of sizes.layers.entries()) {
       const name = layerName(layer);
       for (const of of OF_INPUT) await scale(`${name}.${of}`, before);
       // A layer without any activation is left alone, and so is the output layer: its logits stay.

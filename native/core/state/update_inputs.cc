@@ -1,4 +1,5 @@
 // What the updates of a step are told, from the options of the optimiser.
+#include <algorithm>
 #include <cmath>
 
 #include "core/state/parameters.h"
