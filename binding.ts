@@ -10,7 +10,7 @@ export type NetworkHandle = { readonly __network: never };
 export type DatasetHandle = { readonly __dataset: never };
 
 export type NativeBackend = 'cpu' | 'cuda';
-export type NativeMode = 'ann' | 'snn';
+export type NativeMode = 'ann' | 'snn' | 'binary';
 export type NativePrecision = 'fp32' | 'mixed';
 export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2' | 'average';
 
@@ -22,6 +22,7 @@ export interface NativeLayer {
   stride: number;
   padding: number;
   bias: boolean;
+  norm: 'none' | 'batch';
   output: boolean;
   leak: number;
   threshold: number;
@@ -43,6 +44,7 @@ export interface NativeSpec {
   encoder: string; // one of NativeInfo.encoders
   lo: number;
   hi: number;
+  normGroup: number; // images that an ANN training step normalises together
   seed: number; // integer 0..2^53-1
   backend: NativeBackend;
   device: number; // of the backend cuda: its number
@@ -224,6 +226,7 @@ export interface NativeModule {
     mode: NativeMode,
     loss: NativeLoss,
   ): Promise<NativeStats[]>;
+  networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
   networkAbort(network: NetworkHandle): boolean;
   networkDispose(network: NetworkHandle): void;

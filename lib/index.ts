@@ -26,6 +26,7 @@ export {
   type Precision,
   type ProfileEntry,
   type Recorded,
+  type RescaleOptions,
   type StepStats,
   type TrainStep,
   type TrainStepOptions,
@@ -35,10 +36,13 @@ export type { Anytime } from './model/anytime';
 export type { LayerId, LayerName, SpikingLayer } from './model/layer';
 export type { FloatTensor } from './model/parameters';
 export type { SpikeTimes } from './model/spike-times';
+export { spikingFromBinary } from './model/binary';
+export { foldNorm, type NetworkParameters } from './model/fold';
 export { vgg, type VggName, type VggOptions } from './model/vgg';
 export {
   resolveNetwork,
   type Encoder,
+  type Norm,
   type LayerDescription,
   type LayerType,
   type NetworkDescription,

@@ -18,6 +18,9 @@ export type Surrogate = (typeof SURROGATES)[number];
 /** The name of an input encoder (docs/MATHEMATICS.md, "Input encodings"). */
 export type Encoder = (typeof ENCODERS)[number];
 
+/** The normalisation of a layer's weighted input (docs/MATHEMATICS.md, "Batch normalisation"). */
+export type Norm = (typeof NORMS)[number];
+
 /** One entry of the layer list, as a person writes it. Fields that do not apply to a type must be absent or neutral. */
 export interface LayerDescription {
   /** The type of the layer. */
@@ -32,6 +35,8 @@ export interface LayerDescription {
   padding?: number;
   /** Whether the layer has biases; false by default. */
   bias?: boolean;
+  /** The normalisation of the weighted input of a hidden layer; 'none' by default. */
+  norm?: Norm;
   /** Marks the last layer, which is linear, integrates with leak and never resets. */
   output?: boolean;
   /** The initial leak in [0, 1]; 0.9 by default. */
@@ -77,6 +82,8 @@ export interface NetworkDescription {
   lo?: number;
   /** The intensity that is coded as the first step; 1 by default. */
   hi?: number;
+  /** The number of consecutive images that a training step of the ANN normalises together; 64 by default. */
+  normGroup?: number;
 }
 
 /** A layer with every field present. */
@@ -89,6 +96,8 @@ export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers'> & { l
 export const SURROGATES = ['triangle', 'exponential', 'rectangular', 'arctan', 'fast-sigmoid'] as const;
 /** The input encoders, as the addon reports them too. */
 export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs', 'phase', 'burst', 'radix'] as const;
+/** The normalisations of a layer. */
+export const NORMS = ['none', 'batch'] as const;
 
 const CIFAR10_MEAN = [0.4914, 0.4822, 0.4465];
 const CIFAR10_STD = [0.2023, 0.1994, 0.201];
@@ -105,6 +114,7 @@ export const layerSchema = objectOf(
     stride: limitedInteger('stride').optional(),
     padding: limitedInteger('padding').optional(),
     bias: flag.optional(),
+    norm: oneOf(NORMS).optional(),
     output: flag.optional(),
     leak: limitedNumber('leak').optional(),
     threshold: limitedNumber('threshold').optional(),
@@ -128,6 +138,7 @@ export const networkOptions = {
   encoder: oneOf(ENCODERS).optional(),
   lo: limitedNumber('lo').optional(),
   hi: limitedNumber('hi').optional(),
+  normGroup: limitedInteger('normGroup').optional(),
 };
 export const timestepCount = limitedInteger('timesteps');
 
@@ -175,6 +186,7 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     encoder: d.encoder ?? 'hybrid',
     lo,
     hi,
+    normGroup: d.normGroup ?? 64,
   };
   checkOrder(network.layers);
   checkPools(network.layers);
@@ -207,6 +219,7 @@ function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
       stride: neutral('stride', kernel, only),
       padding: neutral('padding', 0, only),
       bias: neutral('bias', false, only),
+      norm: neutral('norm', 'none', only),
       output: neutral('output', false, only),
       leak: neutral('leak', 1, only),
       threshold: neutral('threshold', 1, only),
@@ -225,6 +238,7 @@ function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
       stride: layer.stride ?? 1,
       padding: layer.padding ?? 1,
       ...neuron,
+      norm: layer.norm ?? 'none',
       output: layer.output ?? false,
       dropout: layer.dropout ?? 0,
     };
@@ -239,6 +253,7 @@ function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
     stride: neutral('stride', 1, only),
     padding: neutral('padding', 0, only),
     ...neuron,
+    norm: output ? neutral('norm', 'none', 'the output layer is not normalised') : (layer.norm ?? 'none'),
     output,
     dropout,
   };

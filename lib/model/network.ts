@@ -23,6 +23,7 @@ import type {
   NetworkOptions,
   ParametersOptions,
   Precision,
+  RescaleOptions,
   TrainStep,
   TrainStepOptions,
   TrainStepsOptions,
@@ -37,6 +38,7 @@ import {
   type OptimizerState,
   type TensorShape,
 } from './network/state';
+import { rescaleJob } from './network/rescale';
 import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
 import { carrySchedule, isSchedule, type FloatTensor } from './parameters';
 
@@ -231,12 +233,20 @@ export class Network {
     }
   }
 
+  /**
+   * Scales weights and biases so that the given percentile of every hidden layer's ANN activations over the batch becomes 1;
+   * the logits of the ANN stay what they are. Networks with biases want it before `calibrate`.
+   */
+  async rescaleActivations(batch: Batch, options?: RescaleOptions): Promise<void> {
+    return this.#exclusive(rescaleJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
+  }
+
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
   }
 
-  /** Returns copies of all parameters by name, `layers.I.weight|bias|threshold|leak|kappa|theta`, in PyTorch's layout. */
+  /** Returns copies of all parameters by name, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
   async parameters(options?: ParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }

@@ -8,7 +8,15 @@ export interface FloatTensor {
   data: Float32Array;
 }
 
-/** A number that no threshold, leak or schedule may be. */
+/** The tensors of a layer with batch normalisation, after its name. */
+export const NORM_TENSORS = ['norm.weight', 'norm.bias', 'norm.running_mean', 'norm.running_var'] as const;
+
+/** Whether training moves a tensor along its gradient: running statistics follow the batches instead. */
+export function isTrained(name: string): boolean {
+  return !name.endsWith('.norm.running_mean') && !name.endsWith('.norm.running_var');
+}
+
+/** A number that no threshold, leak, variance or schedule may be. */
 export interface ParameterFault {
   /** What is accepted, in words. */
   what: string;
@@ -22,11 +30,15 @@ export interface ParameterFault {
 const MIN_SCHEDULE = 2 ** -20;
 const MAX_SCHEDULE = 2 ** 20;
 
-/** Returns the first number of a threshold, a leak or a schedule that is out of range. Other parameters may be anything finite. */
+/** Returns the first number of a threshold, a leak, a variance or a schedule that is out of range. Other parameters may be anything finite. */
 export function parameterFault(name: string, data: Float32Array): ParameterFault | undefined {
   const value = data[0]!;
   if (name.endsWith('.threshold') && !(value > 0)) return { what: 'a number > 0', name, value };
   if (name.endsWith('.leak') && !(value >= 0 && value <= 1)) return { what: 'a number from 0 to 1', name, value };
+  if (name.endsWith('.norm.running_var')) {
+    const negative = data.find((variance) => !(variance >= 0));
+    return negative === undefined ? undefined : { what: 'numbers >= 0', name, value: negative };
+  }
   if (!isSchedule(name)) return undefined;
   const index = data.findIndex((factor) => !(factor >= MIN_SCHEDULE && factor <= MAX_SCHEDULE));
   if (index < 0) return undefined;

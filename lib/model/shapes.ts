@@ -3,6 +3,7 @@ import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
 import type { LayerType, ResolvedNetwork } from './description';
 import { layerName, type LayerId } from './layer';
+import { NORM_TENSORS } from './parameters';
 
 export type MapShape = [number, number, number];
 
@@ -20,7 +21,7 @@ export interface LayerShape {
   macs: number;
   /** Spiking neurons (the output layer's included); 0 for a pool. */
   neurons: number;
-  /** Trainable numbers: weights, biases, threshold and leak. */
+  /** Trainable numbers: weights, biases, normalisation, threshold and leak. */
   parameters: number;
 }
 
@@ -81,7 +82,9 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       fanIn,
       macs,
       neurons: spiking ? out[0] * out[1] * out[2] : 0,
-      parameters: spiking ? weights + (layer.bias ? layer.out : 0) + 2 + schedules : 0,
+      parameters: spiking
+        ? weights + (layer.bias ? layer.out : 0) + (layer.norm === 'batch' ? 2 * layer.out : 0) + 2 + schedules
+        : 0,
     };
     input = [...out];
     return shape;
@@ -115,7 +118,7 @@ export interface ParameterShape {
   shape: number[];
 }
 
-/** Every trainable tensor of a network, in the order of its layers. */
+/** Every tensor of a network, in the order of its layers. */
 export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
   return layerShapes(network).flatMap((shape) => {
     const layer = network.layers[shape.layer]!;
@@ -126,9 +129,12 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
     const steps = [network.timesteps];
     const schedules = ['kappa', 'theta'].map((schedule) => ({ name: `${name}.${schedule}`, shape: steps }));
     const bias = layer.bias ? [{ name: `${name}.bias`, shape: [layer.out] }] : [];
+    const norm =
+      layer.norm === 'batch' ? NORM_TENSORS.map((of) => ({ name: `${name}.${of}`, shape: [layer.out] })) : [];
     return [
       { name: `${name}.weight`, shape: weight },
       ...bias,
+      ...norm,
       { name: `${name}.threshold`, shape: [] },
       { name: `${name}.leak`, shape: [] },
       ...(network.schedules ? schedules : []),

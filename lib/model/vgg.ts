@@ -1,13 +1,14 @@
 // The VGG family of the paper, scaled by options.
 import { checkOneOf, defined } from '../check';
-import { flag, listOf, networkName, numberOf, objectOf, parse } from '../check/schema';
-import { inputShape, networkOptions, resolveNetwork, timestepCount } from './description';
-import type { LayerDescription, NetworkDescription } from './description';
+import { flag, listOf, networkName, numberOf, objectOf, oneOf, parse } from '../check/schema';
+import { inputShape, networkOptions, NORMS, resolveNetwork, timestepCount } from './description';
+import type { LayerDescription, NetworkDescription, Norm } from './description';
 import { limitedInteger, limitedNumber } from './limited';
 
 /** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 average pool. */
 export const VGG = {
   vgg6: [64, 'A', 128, 128, 'A'],
+  vgg7: [64, 'A', 128, 128, 'A', 256, 256, 'A'],
   vgg9: [64, 'A', 128, 256, 'A', 256, 512, 'A', 512, 'A', 512],
   vgg11: [64, 'A', 128, 256, 'A', 512, 512, 'A', 512, 'A', 512, 512],
   vgg16: [64, 64, 'A', 128, 128, 'A', 256, 256, 256, 'A', 512, 512, 512, 'A', 512, 512, 512],
@@ -32,6 +33,8 @@ export interface VggOptions extends Omit<NetworkDescription, 'input' | 'timestep
   dropout?: number;
   /** Whether layers have biases; false by default. */
   bias?: boolean;
+  /** The normalisation of every hidden layer; 'none' by default. */
+  norm?: Norm;
   /** The initial leak of every layer; 0.9 by default. */
   leak?: number;
   /** The initial threshold of every layer; 1 by default. */
@@ -48,6 +51,7 @@ const optionsSchema = objectOf(
     hidden: listOf(limitedInteger('out'), 'a list of unit counts').optional(),
     dropout: limitedNumber('dropout').optional(),
     bias: flag.optional(),
+    norm: oneOf(NORMS).optional(),
     leak: limitedNumber('leak').optional(),
     threshold: limitedNumber('threshold').optional(),
     ...networkOptions,
@@ -72,6 +76,7 @@ export function vgg(name: VggName | (string & {}), options: VggOptions = {}): Ne
     hidden = [4096, 4096],
     dropout,
     bias,
+    norm,
     leak,
     threshold,
     name: label,
@@ -82,9 +87,9 @@ export function vgg(name: VggName | (string & {}), options: VggOptions = {}): Ne
     if (entry === 'A') return { type: 'avgpool' };
     // As in the usual recipes for converted VGGs, where a pool takes the place of the dropout before it.
     const drop = plan[index + 1] === 'A' ? {} : defined({ dropout });
-    return { type: 'conv', out: Math.max(1, Math.round(entry * width)), ...common, ...drop };
+    return { type: 'conv', out: Math.max(1, Math.round(entry * width)), ...common, ...defined({ norm }), ...drop };
   });
-  for (const units of hidden) layers.push({ type: 'linear', out: units, ...common, ...defined({ dropout }) });
+  for (const units of hidden) layers.push({ type: 'linear', out: units, ...common, ...defined({ norm, dropout }) });
   layers.push({ type: 'linear', out: classes, output: true, ...common });
   const description: NetworkDescription = {
     name: label ?? name,

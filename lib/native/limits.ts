@@ -59,6 +59,8 @@ export const LIMITS = {
   ema: { min: 0, max: 1 - 2 ** -24 },
   /** The share of a label that all classes have alike. */
   labelSmoothing: { min: 0, max: 1 - 2 ** -24 },
+  /** Images whose statistics normalise them together. */
+  normGroup: { min: 1, max: 65535 },
 } as const satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof LIMITS;

@@ -201,6 +201,10 @@ export class NativeNetwork {
     return results.map(toStats);
   }
 
+  activations(batch: CheckedBatch, percentile: number, signal?: AbortSignal): Promise<number[]> {
+    return this.job(signal, (module) => module.networkActivations(this.handle, toNative(batch), percentile));
+  }
+
   calibrate(batch: CheckedBatch, percentile: number, scale: number, signal?: AbortSignal): Promise<void> {
     return this.job(signal, (module) => module.networkCalibrate(this.handle, toNative(batch), percentile, scale));
   }

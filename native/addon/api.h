@@ -36,6 +36,7 @@ Napi::Value network_reset_optimizer(const Napi::CallbackInfo& info);
 Napi::Value network_forward(const Napi::CallbackInfo& info);
 Napi::Value network_gradients(const Napi::CallbackInfo& info);
 Napi::Value network_train(const Napi::CallbackInfo& info);
+Napi::Value network_activations(const Napi::CallbackInfo& info);
 Napi::Value network_calibrate(const Napi::CallbackInfo& info);
 
 // dataset.cc

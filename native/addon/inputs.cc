@@ -53,6 +53,7 @@ LayerSpec read_layer(Napi::Value value, const std::string& path) {
     spec.padding = layer.integer("padding", limits::kPadding);
   }
   spec.bias = layer.boolean("bias");
+  spec.norm = read_choice<bool>(layer.get("norm"), layer.path("norm"), {{"none", false}, {"batch", true}});
   spec.output = layer.boolean("output");
   spec.leak = layer.real("leak", limits::kLeak);
   spec.threshold = layer.real("threshold", limits::kThreshold);
@@ -160,6 +161,7 @@ NetworkSpec read_spec(Napi::Value value) {
   spec.lo = reader.number("lo", limits::kLo.min, limits::kLo.max);
   spec.hi = reader.number("hi", limits::kHi.min, limits::kHi.max);
   if (!(spec.lo < spec.hi)) fail_expected("a number above lo", "spec.hi", reader.get("hi"));
+  spec.norm_group = reader.integer("normGroup", limits::kNormGroup);
   spec.seed = reader.counter("seed");
   spec.profile = reader.boolean("profile");
   return spec;
@@ -178,7 +180,7 @@ BackendSpec read_backend(Napi::Value value) {
 }
 
 Mode read_mode(Napi::Value value) {
-  return read_choice<Mode>(value, "mode", {{"ann", Mode::kAnn}, {"snn", Mode::kSnn}});
+  return read_choice<Mode>(value, "mode", {{"ann", Mode::kAnn}, {"snn", Mode::kSnn}, {"binary", Mode::kBinary}});
 }
 
 TensorKind read_tensor_kind(Napi::Value value, const std::string& name) {

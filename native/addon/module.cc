@@ -32,6 +32,7 @@ constexpr Export kExports[] = {
     {"networkForward", guard_async<network_forward>},
     {"networkGradients", guard_async<network_gradients>},
     {"networkTrain", guard_async<network_train>},
+    {"networkActivations", guard_async<network_activations>},
     {"networkCalibrate", guard_async<network_calibrate>},
     {"networkAbort", guard_sync<network_abort>},
     {"networkDispose", guard_sync<network_dispose>},

@@ -189,6 +189,26 @@ class TrainJob final : public Job {
   double seconds_ = 0;
 };
 
+class ActivationsJob final : public BatchJob {
+ public:
+  ActivationsJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, double percentile)
+      : BatchJob(std::move(entry), std::move(input)), percentile_(percentile) {}
+
+ private:
+  Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override {
+    return network.activations(batch, percentile_, stop, &values_);
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Array list = Napi::Array::New(env, values_.size());
+    for (size_t i = 0; i < values_.size(); i++) list[static_cast<uint32_t>(i)] = values_[i];
+    return list;
+  }
+
+  double percentile_;
+  std::vector<double> values_;
+};
+
 class CalibrateJob final : public BatchJob {
  public:
   CalibrateJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, double percentile, double scale)
@@ -278,6 +298,15 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
   }
   return instance.submit(
       std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode, loss));
+}
+
+// networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>
+Napi::Value network_activations(const Napi::CallbackInfo& info) {
+  const auto entry = idle_network(info, 3, "networkActivations");
+  Instance& instance = Instance::of(info.Env());
+  const double percentile = read_number(info[2], "percentile", 0, 100);
+  BatchInput batch = read_batch(instance, info[1], entry->shape, Labels::kOptional, "batch");
+  return instance.submit(std::make_unique<ActivationsJob>(entry, std::move(batch), percentile));
 }
 
 // networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>

@@ -37,6 +37,8 @@ constexpr Limit kPadding{"padding", 0, 255};
 constexpr Limit kPool{"pool", 1, 64};  // side of the window of a pool, and of pools that follow each other together
 constexpr Limit kLeak{"leak", 0, 1};
 constexpr Limit kThreshold{"threshold", kSmallestFloat, kLargestFloat};
+// Images whose statistics normalise them together.
+constexpr Limit kNormGroup{"normGroup", 1, 65535};
 constexpr Limit kDropout{"dropout", 0, 1 - 0x1p-24};  // the largest float below 1
 constexpr Limit kMean{"mean", -kLargestFloat, kLargestFloat};
 constexpr Limit kStd{"std", kSmallestFloat, kLargestFloat};
@@ -72,7 +74,7 @@ constexpr Limit kLimits[] = {
     limits::kBeta,           limits::kGamma,          limits::kSurrogateScale, limits::kLo,     limits::kHi,
     limits::kElements,       limits::kSeed,           limits::kThreads,        limits::kDevice, limits::kImages,
     limits::kSteps,          limits::kCrop,           limits::kCutout,         limits::kMix,    limits::kEma,
-    limits::kLabelSmoothing,
+    limits::kLabelSmoothing, limits::kNormGroup,
 };
 
 }  // namespace onespike

@@ -41,6 +41,11 @@ Status check_part(const NetworkState& net, int tensor, int64_t offset, int64_t c
                                        " but received " + std::to_string(count) + " from " + std::to_string(offset));
 }
 
+Status check_percentile(double percentile) {
+  if (percentile >= 0 && percentile <= 100) return Status::success();
+  return Status::error(Code::kArg, "Expected percentile between 0 and 100 but received " + std::to_string(percentile));
+}
+
 }  // namespace
 
 Network::Network() = default;
@@ -113,7 +118,7 @@ void Network::reset_optimizer() {
 Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,
                         StepStats* stats) {
   return guarded([&] {
-    if (out.decision_steps && (mode == Mode::kAnn || out.potentials || !out.spike_times.empty()))
+    if (out.decision_steps && (is_ann(mode) || out.potentials || !out.spike_times.empty()))
       return Status::error(Code::kArg,
                            "Expected the spiking mode, without potentials and spike times, for images that end early");
     if (out.averaged && !averaged())
@@ -141,12 +146,24 @@ Status Network::train(const StepGroup& group, Mode mode, const std::atomic<bool>
   });
 }
 
+Status Network::activations(const Batch& batch, double percentile, const std::atomic<bool>& stop,
+                            std::vector<double>* values) {
+  return guarded([&] {
+    values->clear();
+    if (Status status = check_batch(batch, false); !status.ok()) return status;
+    if (Status status = check_percentile(percentile); !status.ok()) return status;
+    Status status = prepare_ann(*state_, Mode::kAnn, batch.count, false);
+    if (status.code == Code::kOom && give_up_datasets(*state_))
+      status = prepare_ann(*state_, Mode::kAnn, batch.count, false);
+    if (!status.ok()) return status;
+    return activation_percentiles(*state_, batch, percentile, stop, values);
+  });
+}
+
 Status Network::calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop) {
   return guarded([&] {
     if (Status status = check_batch(batch, false); !status.ok()) return status;
-    if (!(percentile >= 0 && percentile <= 100))
-      return Status::error(Code::kArg,
-                           "Expected percentile between 0 and 100 but received " + std::to_string(percentile));
+    if (Status status = check_percentile(percentile); !status.ok()) return status;
     if (!(scale > 0) || !std::isfinite(scale))
       return Status::error(Code::kArg, "Expected a positive scale but received " + std::to_string(scale));
     Status status = prepare_snn(*state_, batch.count, true);

@@ -22,10 +22,10 @@ class Backend;
 
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
-// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias (O), threshold and
-// leak (), kappa and theta (T).
+// PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias and norm.* (O),
+// threshold and leak (), kappa and theta (T).
 struct TensorInfo {
-  std::string name;  // layers.I.weight | bias | threshold | leak | kappa | theta
+  std::string name;  // layers.I.weight | bias | norm.weight | .. | threshold | leak | kappa | theta
   std::vector<int64_t> shape;
   int64_t size = 0;  // number of floats
 };
@@ -36,7 +36,7 @@ struct OptimizerOptions {
   float neuron_learning_rate = 0.01f;  // of thresholds and leaks, and of the logarithms of schedules
   float momentum = 0.9f;
   bool nesterov = false;      // SGD alone
-  float weight_decay = 0.0f;  // weights only: never biases, thresholds, leaks, schedules
+  float weight_decay = 0.0f;  // weights only: never biases, norm, thresholds, leaks, schedules
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   bool amsgrad = false;
   float clip_norm = 0.0f;  // global L2 norm of the gradient; 0 = no clipping
@@ -126,6 +126,8 @@ class Network {
   // says why, as this one does if it made none.
   Status train(const StepGroup& group, Mode mode, const std::atomic<bool>& stop, std::vector<StepStats>* stats);
   int steps_at_once() const;  // so many make the wait too short to matter: 1 where calls wait anyway
+  // The percentile (0..100) of the activations of every hidden layer of the ANN, in layer order.
+  Status activations(const Batch& batch, double percentile, const std::atomic<bool>& stop, std::vector<double>* values);
   // docs/MATHEMATICS.md, "Conversion": thresholds layer by layer from the percentile (0..100) of the weighted input;
   // leaks become 1.
   Status calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop);

@@ -44,6 +44,7 @@ Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
     return wrong(Code::kShape, i, "Expected the output layer to be linear");
   if (layer.output != last)
     return wrong(Code::kShape, i, "Expected the last layer, and it alone, to be the output layer");
+  if (layer.norm && layer.output) return wrong(Code::kArg, i, "Expected an output layer without normalisation");
   return Status::success();
 }
 
@@ -57,6 +58,8 @@ void add_tensors(const StageShape& s, const NetworkSpec& spec, std::vector<Tenso
   if (s.linear) add("weight", {s.out_c, int64_t(s.src_c) * s.in_h * s.in_w});
   else add("weight", {s.out_c, s.src_c, s.kernel_h, s.kernel_w});
   if (s.bias) add("bias", {s.out_c});
+  if (s.norm)
+    for (const char* name : kNormTensors) add(name, {s.out_c});
   add("threshold", {});
   add("leak", {});
   if (spec.schedules) add("kappa", {spec.timesteps}), add("theta", {spec.timesteps});
@@ -102,7 +105,8 @@ Status check_spec(const NetworkSpec& spec) {
                               {limits::kGamma, spec.gamma},
                               {limits::kSurrogateScale, spec.surrogate_scale},
                               {limits::kLo, spec.lo},
-                              {limits::kHi, spec.hi}});
+                              {limits::kHi, spec.hi},
+                              {limits::kNormGroup, double(spec.norm_group)}});
   if (!number.empty()) return Status::error(Code::kArg, number);
   if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
   if (spec.encoder == Encoder::kRadix) number = fault({{limits::kRadixTimesteps, double(spec.timesteps)}});
@@ -148,6 +152,7 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan*
     s.first = plan->stages.empty();
     s.linear = layer.type == LayerType::kLinear;
     s.output = layer.output, s.bias = layer.bias, s.dropout = layer.output ? 0 : layer.dropout;
+    s.norm = layer.norm;
     s.pool = pool;
     s.src_h = h, s.src_w = w, s.src_c = c, s.src_cs = cs;
     s.in_h = h / pool, s.in_w = w / pool;

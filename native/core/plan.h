@@ -9,9 +9,14 @@
 #include "core/network.h"
 #include "core/spec.h"
 #include "core/status.h"
+#include "ops/ann/norm.h"
 #include "ops/shape.h"
 
 namespace onespike {
+
+// Tensors of a stage that is normalised, in their order.
+constexpr const char* kNormTensors[] = {"norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"};
+constexpr int kNormTensorCount = 4;
 
 constexpr int kPixels = -1;  // the source of a stage that reads the image
 
@@ -19,13 +24,27 @@ struct Plan {
   NetworkSpec spec;
   std::vector<StageShape> stages;   // the last one is the output layer
   std::vector<int> sources;         // per stage: the stage before it whose spikes or activations it reads, or kPixels
-  std::vector<TensorInfo> tensors;  // per stage: weight, bias if any, threshold, leak, and kappa, theta with schedules
+  std::vector<TensorInfo> tensors;  // per stage: weight, bias and norm if any, threshold, leak; kappa, theta
   int chunk = 1;                    // images that pass through the spiking network together in training
   int block = 1;                    // images whose linear layers share one weight gradient pass, whole chunks
   int inference_chunk = 1;  // images that pass through the spiking network together when nothing is kept for a gradient
   int ann_chunk = 1;        // and through the ANN
 
-  int chunk_of(Mode mode, bool train) const { return mode == Mode::kAnn ? ann_chunk : train ? chunk : inference_chunk; }
+  // The most images that a pass takes at once.
+  int chunk_of(Mode mode, bool train) const {
+    if (normalises_groups(mode, train)) return largest_norm_group(spec.norm_group);
+    return is_ann(mode) ? ann_chunk : train ? chunk : inference_chunk;
+  }
+  // The images that pass together from image `first` of a batch on: in a pass that normalises groups, one group.
+  int chunk_at(Mode mode, bool train, int64_t first, int64_t count) const {
+    if (normalises_groups(mode, train)) return norm_group_at(spec.norm_group, count - first);
+    return int(std::min<int64_t>(chunk_of(mode, train), count - first));
+  }
+  bool has_norm() const {
+    return std::any_of(stages.begin(), stages.end(), [](const StageShape& s) { return s.norm; });
+  }
+  // Whether a pass normalises by the statistics of its own images, not by the running ones.
+  bool normalises_groups(Mode mode, bool train) const { return is_ann(mode) && train && has_norm(); }
   int classes() const { return stages.back().out_c; }
   bool reads_pixels(size_t stage) const { return sources[stage] == kPixels; }
   // How many stages read what a stage sends; none reads the output layer.

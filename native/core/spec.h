@@ -12,7 +12,9 @@
 namespace onespike {
 
 enum class LayerType { kConv, kAvgPool, kLinear };
-enum class Mode { kAnn, kSnn };
+// The ANN with ReLU, the spiking network, and the ANN with binary activations.
+enum class Mode { kAnn, kSnn, kBinary };
+inline bool is_ann(Mode mode) { return mode != Mode::kSnn; }
 
 // One entry of the layer list. Unused fields of a type are ignored (a pool reads `kernel` alone).
 struct LayerSpec {
@@ -22,6 +24,7 @@ struct LayerSpec {
   int stride = 1;
   int padding = 1;
   bool bias = false;
+  bool norm = false;       // batch normalisation of the weighted input; hidden layers
   bool output = false;     // the last layer: linear, integrates, never resets
   float leak = 1.0f;       // initial lambda in [0, 1]
   float threshold = 1.0f;  // initial V > 0
@@ -40,6 +43,7 @@ struct NetworkSpec {
   bool schedules = false;  // weighted layers have a kappa and a theta of T numbers
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
+  int norm_group = 64;        // consecutive images that an ANN training step normalises together
   uint64_t seed = 0;          // initial weights, dropout, rate encoder
   bool profile = false;       // keep times per layer and operation
 };

@@ -1,15 +1,10 @@
 // Dense operations of the ANN and the analog input on the GPU.
-#include <algorithm>
-
+#include "cuda/columns.cuh"
 #include "cuda/device/backend.h"
-#include "cuda/elementwise.cuh"
 #include "cuda/simt/tiles.cuh"
 
 namespace onespike::cuda {
 namespace {
-
-constexpr int kColumnLanes = 16;  // neighbouring channels that a block adds up
-constexpr int64_t kColumnBlocks = 64;
 
 struct AveragePool {
   float* to;
@@ -52,50 +47,36 @@ __device__ __forceinline__ float column_value(const ColumnValues& values, int64_
       uint32_t(values.halves[image * values.image_stride + (row - image * values.image_rows) * stride + column]) << 16);
 }
 
-// partial (block, stride): sums of some rows.
-__global__ void __launch_bounds__(kElementThreads)
-    columns_kernel(double* partial, ColumnValues values, int64_t rows, int stride) {
-  __shared__ double shared[kElementThreads / kColumnLanes][kColumnLanes];
-  const int lane = int(threadIdx.x) % kColumnLanes, line = int(threadIdx.x) / kColumnLanes,
-            lanes = stride / kColumnLanes;
-  const int column = int(blockIdx.x) % lanes * kColumnLanes + lane;
-  const int64_t block = int(blockIdx.x) / lanes, blocks = int(gridDim.x) / lanes;
-  double sum = 0;
-  for (int64_t row = block * (kElementThreads / kColumnLanes) + line; row < rows;
-       row += blocks * (kElementThreads / kColumnLanes)) {
-    const float value = column_value(values, row, column, stride);
-    sum += values.kappa ? double(value) / double(values.kappa[row / values.step_rows % values.steps]) : value;
-  }
-  shared[line][lane] = sum;
-  __syncthreads();
-  if (line != 0) return;
-  for (int i = 1; i < kElementThreads / kColumnLanes; ++i) sum += shared[i][lane];
-  partial[block * stride + column] = sum;
-}
-
-struct AddBlocks {
-  float* to;
-  const double* partial;
-  int64_t blocks;
+struct AddColumn {
+  ColumnValues values;
   int stride;
 
-  __device__ void operator()(int64_t column) const {
-    double sum = 0;
-    for (int64_t block = 0; block < blocks; ++block) sum += partial[block * stride + column];
-    to[column] += float(sum);
+  __device__ void operator()(int64_t row, int column, double (&sums)[1]) const {
+    const float value = column_value(values, row, column, stride);
+    sums[0] += values.kappa ? double(value) / double(values.kappa[row / values.step_rows % values.steps]) : value;
   }
+};
+
+struct AddToColumn {
+  float* to;
+
+  __device__ void operator()(int column, const double (&sums)[1]) const { to[column] += float(sums[0]); }
 };
 
 }  // namespace
 
-size_t columns_bytes(int stride) { return size_t(kColumnBlocks * stride) * sizeof(double); }
+// Behind the sums of blocks lie two rows of floats that an operation makes of them.
+size_t columns_bytes(int stride) {
+  return size_t(kColumnBlocks * stride * kMostColumnSums) * sizeof(double) + size_t(2 * stride) * sizeof(float);
+}
+
+double* CudaBackend::columns_workspace(int stride) {
+  return reinterpret_cast<double*>(workspace_.reserve<char>(stream_, columns_bytes(stride)));
+}
 
 void CudaBackend::add_columns(float* to, const ColumnValues& values, int64_t rows, int stride) {
-  const int64_t blocks = std::clamp<int64_t>(rows / kElementThreads, 1, kColumnBlocks);
-  double* partial = reinterpret_cast<double*>(workspace_.reserve<char>(stream_, columns_bytes(stride)));
-  launch(stream_, dim3(unsigned(blocks * (stride / kColumnLanes))), dim3(kElementThreads), 0, "bias_gradient",
-         columns_kernel, partial, values, rows, stride);
-  each(stream_, "bias_gradient", stride, AddBlocks{to, partial, blocks, stride});
+  sum_columns<1>(stream_, "bias_gradient", rows, stride, AddColumn{values, stride}, AddToColumn{to},
+                 columns_workspace(stride));
 }
 
 KernelChoice CudaBackend::execute(const PackInputTask& task) {

@@ -22,7 +22,7 @@ ONESPIKE_HD inline int round_up(int n, int multiple) { return (n + multiple - 1)
 // A weighted layer. A linear layer is the convolution whose kernel is the whole (pooled) map.
 struct StageShape {
   int layer = 0;  // entry of the layer list
-  bool first = false, linear = false, output = false, bias = false;
+  bool first = false, linear = false, output = false, bias = false, norm = false;
   int pool = 1;  // side of the averaging window before the layer; leftover rows are dropped
   int src_h = 0, src_w = 0, src_c = 0, src_cs = 0;  // source map, before pooling
   int in_h = 0, in_w = 0;                           // after pooling

@@ -268,6 +268,10 @@ void add_allocation_tests(Tests& tests) {
                  rate = spec_of(Encoder::kRate, 1), mixed = spec_of(Encoder::kHybrid, 1, Precision::kMixed);
   CaseSpec profiled = hybrid, scheduled = hybrid;
   profiled.profile = true, scheduled.schedules = true;
+  CaseSpec norm = hybrid;
+  norm.layers[0].norm = norm.layers[3].norm = true, norm.norm_group = 1;
+  CaseSpec norm_profiled = norm;
+  norm_profiled.profile = true;
   add("training, SNN", 2, hybrid, training(Mode::kSnn, false), 2);
   add("training, SNN in mixed precision", 1, mixed, training(Mode::kSnn, false), 1);
   add("training, SNN with the rate encoder", 1, rate, training(Mode::kSnn, false), 1);
@@ -275,6 +279,10 @@ void add_allocation_tests(Tests& tests) {
   add("training, SNN with schedules", 1, scheduled, training(Mode::kSnn, false), 2);
   add("training, ANN", 2, hybrid, training(Mode::kAnn, false), 2);
   add("training, ANN in mixed precision", 1, mixed, training(Mode::kAnn, false), 1);
+  add("training, normalised ANN", 2, norm, training(Mode::kAnn, false), 2);
+  add("training, normalised ANN with a profile", 1, norm_profiled, training(Mode::kAnn, false), 1);
+  add("training, normalised binary ANN", 1, norm, training(Mode::kBinary, false), 1);
+  add("training, normalised SNN", 1, norm, training(Mode::kSnn, false), 1);
   add("training from a data set", 2, hybrid, training(Mode::kSnn, true), 2);
   add("inference, ANN", 1, hybrid, inference(Mode::kAnn, false, false), 1);
   add("inference, SNN", 1, ttfs, inference(Mode::kSnn, false, false), 1);

@@ -109,7 +109,7 @@ describe('failure exits 1', () => {
 describe('commands without a run', () => {
   test('presets lists all, and prints one as a file that train takes', async () => {
     const list = await cli(['presets']);
-    for (const name of ['vgg6', 'vgg9', 'vgg11', 'vgg16']) expect(list.stdout).toContain(name);
+    for (const name of ['vgg6', 'vgg7', 'vgg9', 'vgg11', 'vgg16']) expect(list.stdout).toContain(name);
     const one = await cli(['presets', 'vgg9', '--dataset', 'mnist']);
     expect(JSON.parse(one.stdout)).toMatchObject({
       preset: 'vgg9',

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from '../../lib';
 import { onEachBackend } from '../helpers/backends';
-import { goldenNames, readGolden, unknownNetwork } from '../helpers/golden';
-import { checkRelu, checkSpiking, checkTraining, withRoundedWeights, type TrainingRun } from './check';
+import { goldenMode, goldenNames, readGolden, unknownNetwork } from '../helpers/golden';
+import { checkNormalised, checkRelu, checkSpiking, checkTraining, withRoundedWeights, type TrainingRun } from './check';
 
 const root = join(__dirname, '..', '..');
 const own = join(__dirname, 'cases');
@@ -37,7 +37,13 @@ onEachBackend(
         console.log(`skipped: no golden files in ${shared}`);
         test.skip('not there', () => undefined);
       } else if (names.length > 0) {
-        test.each(names)('%s, spiking', async (name) => checkSpiking(Network, await readGolden(shared, name), on));
+        const of = (mode: string): string[] => names.filter((name) => goldenMode(shared, name) === mode);
+        test.each(of('snn'))('%s, spiking', async (name) => checkSpiking(Network, await readGolden(shared, name), on));
+        const normalised = of('ann');
+        if (normalised.length > 0)
+          test.each(normalised)('%s, normalised', async (name) =>
+            checkNormalised(Network, await readGolden(shared, name), on),
+          );
       }
     });
   },

@@ -7,6 +7,8 @@ import { resolveNetwork, type NetworkDescription } from '../../lib/model/descrip
 
 export interface Golden {
   description: NetworkDescription;
+  /** `ann`: loss and gradients are those of the ANN, normalised by groups of images. */
+  mode: 'ann' | 'snn';
   pixels: Uint8Array;
   labels: Int32Array;
   parameters: Map<string, Float32Array>;
@@ -23,16 +25,21 @@ export function goldenNames(folder: string): string[] {
 }
 
 /** The network of a case, without what the case was made with. */
-function describe(folder: string, name: string): NetworkDescription {
+function describe(folder: string, name: string): { mode: 'ann' | 'snn'; description: NetworkDescription } {
   const stored = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Record<string, unknown>;
-  const { seed: _seed, batch: _batch, activity: _activity, ...description } = stored;
-  return description as unknown as NetworkDescription;
+  const { seed: _seed, batch: _batch, activity: _activity, mode, ...description } = stored;
+  return { mode: mode === 'ann' ? mode : 'snn', description: description as unknown as NetworkDescription };
+}
+
+/** What a case is about. */
+export function goldenMode(folder: string, name: string): 'ann' | 'snn' {
+  return describe(folder, name).mode;
 }
 
 /** Why this version does not know the network of a case, or ''. */
 export function unknownNetwork(folder: string, name: string): string {
   try {
-    resolveNetwork(describe(folder, name));
+    resolveNetwork(describe(folder, name).description);
     return '';
   } catch (error) {
     if (/unknown key/.test(String(error))) return String(error);
@@ -46,7 +53,7 @@ export async function readGolden(folder: string, name: string): Promise<Golden> 
   for (const [key, { data }] of tensors)
     if (key.startsWith('param.')) parameters.set(key.slice('param.'.length), data as Float32Array);
   return {
-    description: describe(folder, name),
+    ...describe(folder, name),
     pixels: tensors.get('pixels')!.data as Uint8Array,
     labels: Int32Array.from(numbers(tensors.get('labels')!)),
     parameters,
@@ -59,7 +66,7 @@ export function numbers(tensor: Tensor): number[] {
   return Array.from(tensor.data as ArrayLike<number | bigint>, Number);
 }
 
-/** ||value - reference|| / ||reference||; against a reference of zeros, the plain norm of the value. */
+/** ||value - reference|| / ||reference||; against a reference of zeros, or of what rounding left of them, the plain norm. */
 export function distance(value: ArrayLike<number>, reference: ArrayLike<number>): number {
   if (value.length !== reference.length) return Infinity;
   let difference = 0;
@@ -68,5 +75,5 @@ export function distance(value: ArrayLike<number>, reference: ArrayLike<number>)
     difference += (value[i]! - reference[i]!) ** 2;
     norm += reference[i]! ** 2;
   }
-  return Math.sqrt(difference) / (norm > 0 ? Math.sqrt(norm) : 1);
+  return Math.sqrt(difference) / (norm > 1e-24 ? Math.sqrt(norm) : 1);
 }

@@ -183,6 +183,7 @@ describe('state', () => {
     expect(ended).toMatchObject({ epoch: 1, step: 0, metricsBytes: 100, sums: { count: 0, spikes: [0] } });
     expect(ended.best).toEqual({
       ann: { epoch: 1, accuracy: 0.5, loss: 1, file: 'ann-best.safetensors' },
+      binary: null,
       snn: null,
     });
     expect(afterEpoch(ended, { ...event, epoch: 2, best: false }, 200, 'x').best).toEqual(ended.best);

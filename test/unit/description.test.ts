@@ -39,6 +39,7 @@ describe('resolveNetwork', () => {
       stride: 1,
       padding: 1,
       bias: false,
+      norm: 'none',
       output: false,
       leak: 0.9,
       threshold: 1,
@@ -66,6 +67,7 @@ describe('resolveNetwork', () => {
       encoder: 'hybrid',
       lo: 0,
       hi: 1,
+      normGroup: 64,
     });
     expect(resolveNetwork(changed({ input: [1, 8, 8] }))).toMatchObject({ mean: [0.5], std: [0.5] });
   });

@@ -89,6 +89,7 @@ function unchecked(description: NetworkDescription): NativeSpec {
     stride: 1,
     padding: layer.type === 'conv' ? 1 : 0,
     bias: false,
+    norm: 'none' as const,
     output: false,
     leak: 0.9,
     threshold: 1,

@@ -55,7 +55,7 @@ describe('vgg', () => {
   });
 
   test.each<[string, () => unknown, string, string]>([
-    ['an unknown name', () => vgg('vgg13'), 'ERR_ARG', "'vgg6', 'vgg9', 'vgg11', 'vgg16'"],
+    ['an unknown name', () => vgg('vgg13'), 'ERR_ARG', "'vgg6', 'vgg7', 'vgg9', 'vgg11', 'vgg16'"],
     ['an inherited name', () => vgg('toString'), 'ERR_ARG', 'for the name of a VGG network'],
     ['no name', () => vgg(undefined as unknown as string), 'ERR_ARG', 'but received undefined'],
     ['a misspelt option', () => vgg('vgg9', { clases: 3 } as object), 'ERR_ARG', "(did you mean 'classes'?)"],

@@ -27,10 +27,10 @@ export function forwardJob(
   const averaged = checkBoolean(given['averaged'] ?? false, 'averaged');
   const trace = checkBoolean(given['trace'] ?? false, 'trace');
   const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
-  if (mode === 'ann' && (trace || traced))
+  if (mode !== 'snn' && (trace || traced))
     throw new OneSpikeError(
       'ERR_ARG',
-      "Expected mode 'snn' for trace and potentials but received 'ann', which has no time",
+      `Expected mode 'snn' for trace and potentials but received '${mode}', which has no time`,
     );
   const earlyExit = checkEarlyExit(given, mode);
   if (earlyExit && (trace || traced))

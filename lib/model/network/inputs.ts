@@ -18,8 +18,8 @@ import { checkAugment, type Augment } from './augment';
 import { checkOptimizer } from './optimizer';
 
 /** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
-export type Mode = 'snn' | 'ann';
-const MODES: readonly Mode[] = ['snn', 'ann'];
+export type Mode = 'snn' | 'ann' | 'binary';
+const MODES: readonly Mode[] = ['snn', 'ann', 'binary'];
 
 /** Labels: class numbers from 0 to K-1, one per image. */
 export type Labels = ArrayLike<number> | BigInt64Array | BigUint64Array;
@@ -173,8 +173,8 @@ export function checkJob(
 /** Whether images may end before T. */
 export function checkEarlyExit(given: Record<string, unknown>, mode: Mode): boolean {
   const earlyExit = checkBoolean(given['earlyExit'] ?? false, 'earlyExit');
-  if (earlyExit && mode === 'ann')
-    throw new OneSpikeError('ERR_ARG', "Expected mode 'snn' for earlyExit but received 'ann', which has no time");
+  if (earlyExit && mode !== 'snn')
+    throw new OneSpikeError('ERR_ARG', `Expected mode 'snn' for earlyExit but received '${mode}', which has no time`);
   return earlyExit;
 }
 

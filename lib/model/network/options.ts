@@ -29,7 +29,10 @@ export type Precision = 'fp32' | 'mixed';
 
 /** Options of every method that computes. */
 export interface JobOptions {
-  /** The mode: `snn` (the default), or `ann`, the same weights with ReLU in place of spiking neurons. */
+  /**
+   * The mode: `snn` (the default), `ann`, the same weights with ReLU in place of spiking neurons, or `binary`, the ANN whose
+   * hidden neurons send twice their threshold where their input is above it, and nothing elsewhere.
+   */
   mode?: Mode | undefined;
   /** The signal that stops the job, which then rejects with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
@@ -131,6 +134,14 @@ export interface TrainStep {
 export interface TrainStepsOptions extends JobOptions, LossOptions {
   /** The first batch of the next call, as rows of a data set, which is prepared in the background. */
   next?: Batch | undefined;
+}
+
+/** Options of `network.rescaleActivations`. */
+export interface RescaleOptions {
+  /** The percentile of the activations that becomes 1, from 0 to 100; 99.9 by default. */
+  percentile?: number | undefined;
+  /** The signal that stops the job, which then rejects with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of `network.calibrate`. */

@@ -3,7 +3,7 @@
 import { checkBoolean, checkOptions, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
-import { parameterFault, type FloatTensor } from '../parameters';
+import { isTrained, parameterFault, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 
 /** The state of the optimiser: with the parameters, everything that a checkpoint needs. */
@@ -36,6 +36,16 @@ export function tensorShapes(network: NativeNetwork): TensorShape[] {
   return network
     .tensors()
     .map(({ name, shape }) => ({ name, shape, size: shape.reduce((product, side) => product * side, 1) }));
+}
+
+/** The tensors of a kind: all have an average, those that are trained state of the optimiser. */
+function tensorsOf(slot: TensorKind, tensors: readonly TensorShape[]): readonly TensorShape[] {
+  return slot === 'average' ? tensors : trainedTensors(tensors);
+}
+
+/** The tensors that have a gradient. */
+export function trainedTensors(tensors: readonly TensorShape[]): TensorShape[] {
+  return tensors.filter(({ name }) => isTrained(name));
 }
 
 /** One kind of all tensors, copied out, in the order of the layers. */
@@ -97,7 +107,7 @@ export async function readOptimizerState(
   const slots = new Map<string, FloatTensor>();
   const pace = new Pace();
   for (const slot of network.slots()) {
-    for (const [name, tensor] of await readTensors(network, slot, tensors)) {
+    for (const [name, tensor] of await readTensors(network, slot, tensorsOf(slot, tensors))) {
       if (!(await isZero(tensor.data, pace))) slots.set(`${slot}.${name}`, tensor);
     }
   }
@@ -115,7 +125,7 @@ export function writeOptimizerStateJob(
     const kind = SLOTS.find((candidate) => key.startsWith(`${candidate}.`));
     if (kind === undefined) throw expected(`a name that begins with ${SLOTS.join(', ')}`, 'slots', key);
     const name = key.slice(kind.length + 1);
-    checkSize(key, data, findTensor(name, tensors));
+    checkSize(key, data, findTensor(name, tensorsOf(kind, tensors)));
     return { kind, name, data };
   });
   return async () => {

@@ -5,7 +5,7 @@ import type { NativeNetwork, StepStats } from '../../native/network';
 import { checkBatch, checkJob, checkLabels, checkNext, checkPixels, checkSteps, type BatchShape } from './inputs';
 import { checkLoss, checkOptimizer, LOSS_KEYS } from './optimizer';
 import type { GradientsResult } from './options';
-import { readTensors, type TensorShape } from './state';
+import { readTensors, trainedTensors, type TensorShape } from './state';
 
 export function gradientsJob(
   native: NativeNetwork,
@@ -21,7 +21,7 @@ export function gradientsJob(
   const batch = { pixels: images.pixels, labels: checkLabels(labels, 'labels', images.count, shape.classes) };
   return async () => {
     const stats = await native.gradients(batch, mode, loss, signal);
-    const gradients = await readTensors(native, 'gradient', tensors);
+    const gradients = await readTensors(native, 'gradient', trainedTensors(tensors));
     return { loss: stats.loss, gradients: new Map([...gradients].map(([name, { data }]) => [name, data])), stats };
   };
 }

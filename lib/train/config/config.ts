@@ -22,6 +22,7 @@ import {
   inputShape,
   layerSchema,
   networkOptions,
+  NORMS,
   SURROGATES,
   timestepCount,
 } from '../../model/description';
@@ -30,8 +31,8 @@ import { PRECISIONS } from '../../model/network';
 import { checkRule } from '../../model/network/optimizer';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
-import { phase } from './phase';
-import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutConversion } from './presets';
+import { binaryPhase, phase } from './phase';
+import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutBinary, withoutConversion } from './presets';
 
 const count = integerOf(0);
 const positiveCount = integerOf(1);
@@ -43,6 +44,7 @@ const model = objectOf({
   width: aboveZero.optional(),
   hidden: listOf(limitedInteger('out'), 'a list of integers above 0').optional(),
   bias: flag.optional(),
+  norm: oneOf(NORMS).optional(),
   dropout: limitedNumber('dropout').optional(),
   leak: limitedNumber('leak').optional(),
   threshold: limitedNumber('threshold').optional(),
@@ -82,6 +84,8 @@ const schema = objectOf(
     out: text.optional(),
     init: text.optional(),
     ann: phase,
+    // Runs of older versions know no binary phase.
+    binary: binaryPhase.default(withoutBinary),
     convert: objectOf({
       enabled: flag,
       percentile: numberOf('a number above 0, at most 100', (value) => value > 0 && value <= 100),
@@ -111,13 +115,14 @@ export type TrainConfigInput = string | DeepPartial<TrainConfig>;
 export function parseConfig(input: unknown): TrainConfig {
   const config = parse(schema, input, 'the configuration');
   checkIntensities(config.model.lo, config.model.hi, 'model.');
-  if (config.ann.epochs === 0 && config.snn.epochs === 0 && !config.convert.enabled) {
+  const { ann, binary, convert, snn } = config;
+  if (ann.epochs === 0 && binary.epochs === 0 && snn.epochs === 0 && !convert.enabled) {
     throw new OneSpikeError(
       'ERR_ARG',
-      'Expected at least one stage (ann.epochs, convert.enabled, snn.epochs) but received none',
+      'Expected at least one stage (ann.epochs, binary.epochs, convert.enabled, snn.epochs) but received none',
     );
   }
-  for (const phase of ['ann', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
+  for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;
 }
@@ -155,6 +160,7 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
       width: _width,
       hidden: _hidden,
       bias: _bias,
+      norm: _norm,
       dropout: _dropout,
       ...rest
     } = under.model as PlainObject;

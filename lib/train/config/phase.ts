@@ -1,4 +1,4 @@
-/** What a configuration says of a stage of training, `ann` or `snn`. */
+/** What a configuration says of a stage of training, `ann`, `binary` or `snn`. */
 import {
   aboveZero,
   below1,
@@ -64,8 +64,7 @@ const augment = objectOf({
   cutmix: limitedNumber('mix').default(plainAugment.cutmix),
 });
 
-/** The schema of a stage. */
-export const phase = objectOf({
+const phaseKeys = {
   epochs: integerOf(0),
   batch: integerOf(1),
   accumulate: integerOf(1, 65536).default(plainPhase.accumulate),
@@ -74,4 +73,8 @@ export const phase = objectOf({
   schedule,
   augment,
   labelSmoothing: limitedNumber('labelSmoothing').default(plainPhase.labelSmoothing),
-});
+};
+/** The schema of a stage. */
+export const phase = objectOf(phaseKeys);
+/** The schema of the stage of binary activations. */
+export const binaryPhase = objectOf({ ...phaseKeys, threshold: limitedNumber('threshold') });

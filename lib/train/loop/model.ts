@@ -13,14 +13,14 @@ import type { TrainConfig } from '../config/config';
  * Errors: ERR_ARG, ERR_SHAPE (an image too small for the pools of the network, another input or number of classes than the images have).
  */
 export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): ResolvedNetwork {
-  const { name, layers, width, hidden, bias, dropout, leak, threshold, ...spiking } = model;
+  const { name, layers, width, hidden, bias, norm, dropout, leak, threshold, ...spiking } = model;
   const { shape, classes } = dataset.train;
   const filled = { mean: dataset.mean, std: dataset.std, ...defined(spiking), input: model.input ?? shape };
   const network =
     layers === undefined
       ? vgg(name ?? '', {
           ...filled,
-          ...defined({ width, hidden, bias, dropout, leak, threshold }),
+          ...defined({ width, hidden, bias, norm, dropout, leak, threshold }),
           classes: classes.length,
         })
       : { ...defined({ name }), ...filled, layers };

@@ -6,7 +6,7 @@ import { SeededRandom } from '../../data/random';
 import type { Phase } from '../run/events';
 
 // Stream words that keep the generators of different purposes apart.
-const streams = { ann: 0x616e6e, snn: 0x736e6e, augment: 0x617567, calibration: 0x63616c } as const;
+const streams = { ann: 0x616e6e, binary: 0x62696e, snn: 0x736e6e, augment: 0x617567, calibration: 0x63616c } as const;
 
 /** A permutation of `indices` for one epoch (0-based) of a phase. */
 export function epochOrder(indices: Uint32Array, seed: number, phase: Phase, epoch: number): Uint32Array {

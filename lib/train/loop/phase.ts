@@ -102,7 +102,7 @@ function epochEvent(session: Session, phase: Phase, validation: Evaluation | nul
   const { sums } = state;
   const steps = batchCount(images.rows.train.length, imagesPerUpdate(config[phase]));
   const { spikes, count } = validation ?? sums;
-  const layers = phase === 'ann' ? [] : layerActivity(hidden, spikes, count);
+  const layers = phase !== 'snn' ? [] : layerActivity(hidden, spikes, count);
   const epoch = state.epoch + 1;
   const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
   const best = isBetter(scores, state.best[phase]);

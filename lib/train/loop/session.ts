@@ -4,16 +4,18 @@ import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';
 import {
   Network,
+  type NetworkOptions,
   type ParametersOptions,
   type StepStats,
   type TrainStep,
   type TrainStepsOptions,
 } from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
+import type { NetworkParameters } from '../../model/fold';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
 import { continueWith, type ChangedConfig } from '../run/changes';
-import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint';
+import { loadCheckpoint, readCheckpoint, saveCheckpoint, type Checkpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
 import { modelFile } from '../run/load-run';
 import type { RunFolder, RunInfo } from '../run/run-folder';
@@ -23,11 +25,13 @@ import {
   afterSteps,
   atStart,
   initialState,
+  isPhase,
   next,
   type BestEpoch,
   type Stage,
   type TrainState,
 } from '../run/state';
+import { beginningNetwork } from './beginning';
 import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
 import { Interval } from './progress';
@@ -68,12 +72,12 @@ export class Session {
   readonly info: RunInfo;
   /** Warnings that are reported when the work begins. */
   readonly warnings: readonly WarningEvent[];
-  readonly network: Network;
   readonly images: RunImages;
   readonly hidden: readonly SpikingLayer[];
   readonly signal: AbortSignal | undefined;
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
+  #network: Network;
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlierSeconds: number;
@@ -84,7 +88,7 @@ export class Session {
     this.folder = folder;
     this.info = info;
     this.warnings = warnings;
-    this.network = network;
+    this.#network = network;
     this.images = images;
     this.hidden = hiddenLayers(network);
     this.signal = options.signal;
@@ -101,16 +105,38 @@ export class Session {
     describe: (network: Network, images: RunImages, state: TrainState) => RunDescription,
     options: SessionOptions,
   ): Promise<Session> {
-    const { backend, device, seed, threads, precision } = config;
-    const network = await Network.create(description, { backend, device, seed, threads, precision });
+    const last = folder.checkpoint('last.safetensors');
+    const checkpoint = (await folder.has(last)) ? await readCheckpoint(last) : null;
+    // After a conversion the network is another one than the run began with.
+    const begun = checkpoint?.network ?? (await beginningNetwork(config, description));
+    const network = await Network.create(begun, networkOptions(config));
     try {
-      const state = await startingState(config, folder, network);
+      const state = await startingState(config, checkpoint, network);
       const images = placeImages(loaded, config);
       return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
       await network.dispose();
       throw error;
     }
+  }
+
+  /** The network that is being trained. A conversion may replace it. */
+  get network(): Network {
+    return this.#network;
+  }
+
+  /** Goes on with another network, which has the same layers and neurons. */
+  async replaceNetwork({ network: description, tensors }: NetworkParameters): Promise<void> {
+    const network = await Network.create(description, networkOptions(this.config));
+    try {
+      await network.setParameters(tensors);
+      network.setCounters(this.#network.counters());
+    } catch (error) {
+      await network.dispose();
+      throw error;
+    }
+    await this.#network.dispose();
+    this.#network = network;
   }
 
   /** Where the run stands. Every change replaces it. */
@@ -199,6 +225,13 @@ export class Session {
     if (best !== null) await this.network.load(this.folder.checkpoint(best.file));
   }
 
+  /** Loads the best ANN: that with binary activations if there is one. Returns its phase, or null if none was trained. */
+  async loadBestAnn(): Promise<'ann' | 'binary' | null> {
+    const phase = (['binary', 'ann'] as const).find((candidate) => this.#state.best[candidate] !== null) ?? null;
+    if (phase !== null) await this.loadBest(phase);
+    return phase;
+  }
+
   /** Writes the last checkpoint. */
   async save(): Promise<void> {
     await this.folder.assertHeld();
@@ -211,7 +244,7 @@ export class Session {
    * on resume, so that theirs is the checkpoint they began with.
    */
   async saveInterrupted(): Promise<void> {
-    if (this.#state.stage === 'ann' || this.#state.stage === 'snn') await this.save();
+    if (isPhase(this.#state.stage)) await this.save();
   }
 
   /** Wall seconds of the run so far, those before its resumptions included. */
@@ -220,15 +253,22 @@ export class Session {
   }
 
   async dispose(): Promise<void> {
-    await this.network.dispose();
+    await this.#network.dispose();
     this.images.dispose();
   }
 }
 
+function networkOptions({ backend, device, seed, threads, precision }: TrainConfig): NetworkOptions {
+  return { backend, device, seed, threads, precision };
+}
+
 /** Puts `network` where the run was left, or where it begins. */
-async function startingState(config: TrainConfig, folder: RunFolder, network: Network): Promise<TrainState> {
-  const last = folder.checkpoint('last.safetensors');
-  if (await folder.has(last)) return loadCheckpoint(last, network);
+async function startingState(
+  config: TrainConfig,
+  checkpoint: Checkpoint | null,
+  network: Network,
+): Promise<TrainState> {
+  if (checkpoint !== null) return loadCheckpoint(checkpoint, network);
   if (config.init !== undefined) await network.load(await modelFile(config.init));
   return initialState(next(null, config) ?? 'finish', hiddenLayers(network).length);
 }

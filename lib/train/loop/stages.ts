@@ -1,7 +1,12 @@
 /** The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started with. */
+import type { ResolvedNetwork } from '../../model/description';
+import { spikingFromBinary } from '../../model/binary';
+import { foldNorm, hasNorm } from '../../model/fold';
+import { layerName } from '../../model/layer';
+import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
-import type { Stage } from '../run/state';
+import { lastPhase, type Stage } from '../run/state';
 import { measureEnergy, summariseEnergy } from './energy';
 import { evaluate } from './evaluate';
 import { calibrationIndices } from './order';
@@ -13,6 +18,7 @@ type StageWork = (session: Session) => AsyncGenerator<TrainEvent, TrainEvent[]>;
 
 export const stageWork: Record<Stage, StageWork> = {
   ann: trainAnn,
+  binary: trainBinary,
   convert,
   snn: trainSnn,
   finish,
@@ -23,28 +29,43 @@ async function* trainAnn(session: Session): AsyncGenerator<TrainEvent, TrainEven
   return [];
 }
 
+/** The best ANN, its activations binary from now on, with one threshold for all hidden layers at first. */
+async function* trainBinary(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
+  const { epoch, step } = session.state;
+  if (epoch === 0 && step === 0) {
+    await session.loadBest('ann');
+    const threshold = Float32Array.of(session.config.binary.threshold);
+    const thresholds = session.hidden.map(({ layer }) => [`${layerName(layer)}.threshold`, threshold] as const);
+    await session.network.setParameters(new Map(thresholds));
+  }
+  yield* trainPhase(session, 'binary');
+  return [];
+}
+
 /** Without a conversion before it, it starts from the best ANN, with the thresholds of the description. */
 async function* trainSnn(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
   const { epoch, step } = session.state;
-  if (!session.config.convert.enabled && epoch === 0 && step === 0) await session.loadBest('ann');
+  if (!session.config.convert.enabled && epoch === 0 && step === 0) await session.loadBestAnn();
   yield* trainPhase(session, 'snn');
   return [];
 }
 
-/** Puts the thresholds of the best ANN (or of the network as it is) where its inputs say. */
+/**
+ * Puts the thresholds of the best ANN (or of the network as it is) where its inputs say. Binary activations have thresholds
+ * already, and for one time step the network is equal to the ANN.
+ */
 async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
-  const { config, network, images, hidden, state } = session;
+  const { config, images, hidden } = session;
   const { rows } = images;
-  await session.loadBest('ann');
+  const best = await session.loadBestAnn();
   // A network that was neither trained nor loaded has no accuracy worth a pass over the test images.
-  const trained = state.best.ann !== null || config.init !== undefined;
-  const ann = trained
-    ? yield* evaluate(session, { part: 'test', rows: rows.test, mode: 'ann', activity: 'test' })
-    : null;
+  const mode = best ?? (config.init === undefined ? null : 'ann');
+  const ann =
+    mode === null ? null : yield* evaluate(session, { part: 'test', rows: rows.test, mode, activity: 'test' });
   session.throwIfAborted();
-  const indices = calibrationIndices(rows.train, config.seed, config.convert.images);
-  const { percentile, scale } = config.convert;
-  await network.calibrate({ dataset: images.train, indices }, { percentile, scale, signal: session.signal });
+  await foldNetwork(session);
+  if (mode === 'binary') await sendSpikes(session);
+  else await calibrate(session);
   const validation =
     rows.validation.length === 0
       ? null
@@ -64,6 +85,29 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
   return [event, ...activityWarnings(layers, { phase: 'snn', epoch: 0 }, config)];
 }
 
+/** Goes on with the network whose normalisation is part of its weights and biases. */
+async function foldNetwork(session: Session): Promise<void> {
+  const { network } = session;
+  if (hasNorm(network.description))
+    await session.replaceNetwork(await foldNorm(network.description, await network.parameters()));
+}
+
+async function sendSpikes({ network }: Session): Promise<void> {
+  const { description } = network;
+  await network.setParameters(await spikingFromBinary({ network: description, tensors: await network.parameters() }));
+}
+
+async function calibrate({ config, images, network, signal }: Session): Promise<void> {
+  const { percentile, scale, images: count } = config.convert;
+  const batch = { dataset: images.train, indices: calibrationIndices(images.rows.train, config.seed, count) };
+  if (hasHiddenBias(network.description)) await network.rescaleActivations(batch, { percentile, signal });
+  await network.calibrate(batch, { percentile, scale, signal });
+}
+
+function hasHiddenBias({ layers }: ResolvedNetwork): boolean {
+  return layers.some(({ bias, output }) => bias && !output);
+}
+
 async function thresholdsOf(session: Session): Promise<Record<string, number>> {
   const thresholds: Record<string, number> = {};
   for (const [name, { data }] of await session.network.parameters()) {
@@ -75,8 +119,8 @@ async function thresholdsOf(session: Session): Promise<Record<string, number>> {
 /** model.safetensors, the test accuracy and the energy of the best network. */
 async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
   const { config, network, state, folder, images, hidden } = session;
-  const spiking = config.convert.enabled || config.snn.epochs > 0;
-  const mode = spiking ? 'snn' : 'ann';
+  const mode = lastPhase(config);
+  const spiking = mode === 'snn';
   await session.loadBest(mode);
   const test = yield* evaluate(session, { part: 'test', rows: images.rows.test, mode, activity: 'test' });
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
@@ -91,7 +135,9 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
         )
       : ({ ratio: null } as const);
   const { classes } = images.testSet;
-  await network.save(folder.modelPath, { classes: JSON.stringify(classes), dataset: config.dataset.name, mode });
+  const model = await foldNorm(network.description, await network.parameters());
+  const extra = { classes: JSON.stringify(classes), dataset: config.dataset.name, mode };
+  await writeModel(folder.modelPath, model.network, model.tensors, { extra });
   const done: DoneEvent = {
     event: 'done',
     run: folder.path,

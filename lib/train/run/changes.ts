@@ -4,9 +4,9 @@ import { OneSpikeError } from '../../errors';
 import { hostInfo } from '../../native/devices';
 import { parseConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
 import { mergeConfig, type PlainObject } from '../config/merge';
-import type { DoneEvent, Phase } from './events';
+import { PHASES, type DoneEvent, type Phase } from './events';
 import type { RunInfo } from './run-folder';
-import { emptySums, isOutOfPatience, type TrainState } from './state';
+import { emptySums, isOutOfPatience, isPhase, lastPhase, STAGES, type TrainState } from './state';
 
 /** A change of the configuration, as run.json records it. */
 export interface ConfigChange {
@@ -30,11 +30,11 @@ export interface ChangedConfig {
 
 /** Keys whose change leaves everything that was computed before valid. Batches stay: a position within an epoch counts them. */
 const changeable = [
-  /^(ann|snn)\.epochs$/,
-  /^(ann|snn)\.optimizer\.(learningRate|neuronLearningRate|momentum|weightDecay|beta1|beta2|epsilon|clipNorm)$/,
-  /^(ann|snn)\.schedule\./,
-  /^(ann|snn)\.augment\./,
-  /^(ann|snn)\.(labelSmoothing|patience)$/,
+  /^(ann|binary|snn)\.epochs$/,
+  /^(ann|binary|snn)\.optimizer\.(learningRate|neuronLearningRate|momentum|weightDecay|beta1|beta2|epsilon|clipNorm)$/,
+  /^(ann|binary|snn)\.schedule\./,
+  /^(ann|binary|snn)\.augment\./,
+  /^(ann|binary|snn)\.(labelSmoothing|patience)$/,
   /^evaluation\.batch$/,
   /^energy\.images$/,
   /^checkpoint\.seconds$/,
@@ -89,9 +89,11 @@ export function changeConfig(config: TrainConfig, changes: TrainConfigInput): Ch
  */
 export function continueWith(state: TrainState, before: TrainConfig, { config, set }: ChangedConfig): TrainState {
   const ended = state.stage === 'finish';
-  const last: Phase = before.convert.enabled || before.snn.epochs > 0 ? 'snn' : 'ann';
-  const over = ended ? (last === 'snn' ? 'ann' : 'snn') : state.stage === 'ann' ? undefined : 'ann';
-  const late = Object.keys(set).find((key) => key.startsWith(`${over}.`));
+  const last = lastPhase(before);
+  const isOver = (phase: Phase): boolean =>
+    ended ? phase !== last : STAGES.indexOf(phase) < STAGES.indexOf(state.stage);
+  const over = PHASES.filter(isOver);
+  const late = Object.keys(set).find((key) => over.some((phase) => key.startsWith(`${phase}.`)));
   if (late !== undefined) {
     throw new OneSpikeError(
       'ERR_ARG',
@@ -100,7 +102,7 @@ export function continueWith(state: TrainState, before: TrainConfig, { config, s
     );
   }
   const phase = ended ? last : state.stage;
-  if (phase !== 'ann' && phase !== 'snn') return state;
+  if (!isPhase(phase)) return state;
   const made = ended ? epochsMade(state, before[phase], phase) : state.epoch;
   const begun = ended || state.step === 0 ? made : made + 1;
   const { epochs, patience } = config[phase];

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { finite, integerOf, listOf, notNegative, objectOf, oneOf, parse, share } from '../../check/schema';
 import { OneSpikeError } from '../../errors';
-import { readModel, writeModel } from '../../model/model-file';
+import { readModel, writeModel, type ModelFile } from '../../model/model-file';
 import type { Network } from '../../model/network';
 import type { TrainState } from './state';
 
@@ -17,7 +17,7 @@ const best = objectOf({
 }).nullable();
 const stateSchema = objectOf({
   format: z.literal(1, { error: '1' }),
-  stage: oneOf(['ann', 'convert', 'snn', 'finish']),
+  stage: oneOf(['ann', 'binary', 'convert', 'snn', 'finish']),
   epoch: count,
   step: count,
   sums: objectOf({
@@ -27,7 +27,8 @@ const stateSchema = objectOf({
     spikes: listOf(notNegative, 'a list of numbers'),
     seconds: notNegative,
   }),
-  best: objectOf({ ann: best, snn: best }),
+  // Runs of older versions know no binary phase.
+  best: objectOf({ ann: best, binary: best.default(null), snn: best }),
   metricsBytes: count,
   seconds: notNegative,
   annTestAccuracy: accuracy,
@@ -44,10 +45,19 @@ export async function saveCheckpoint(path: string, network: Network, state: Trai
   });
 }
 
-/** Puts a checkpoint back into `network`. Errors: ERR_FORMAT, ERR_SHAPE, ERR_IO. */
-export async function loadCheckpoint(path: string, network: Network): Promise<TrainState> {
-  const { tensors, slots, extra } = await readModel(path);
-  const state = parseState(extra.state, path);
+/** A checkpoint as it was read. */
+export interface Checkpoint extends Pick<ModelFile, 'network' | 'tensors' | 'slots'> {
+  state: TrainState;
+}
+
+/** Errors: ERR_FORMAT, ERR_IO. */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const { extra, ...file } = await readModel(path);
+  return { ...file, state: parseState(extra.state, path) };
+}
+
+/** Puts a checkpoint into `network`, which has the architecture of the file. */
+export async function loadCheckpoint({ tensors, slots, state }: Checkpoint, network: Network): Promise<TrainState> {
   await network.setParameters(tensors);
   await network.setOptimizerState({ slots, counters: state.counters });
   return state;

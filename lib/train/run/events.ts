@@ -2,8 +2,10 @@
 import type { DataWarning } from '../../data';
 import type { LayerName } from '../../model/layer';
 
-/** A phase of training: the ReLU network, or the spiking network. */
-export type Phase = 'ann' | 'snn';
+/** The phases of training: the ReLU network, the same with binary activations, and the spiking network. */
+export const PHASES = ['ann', 'binary', 'snn'] as const;
+/** A phase of training. */
+export type Phase = (typeof PHASES)[number];
 
 /** The activity of one spiking layer. */
 export interface LayerActivity {
@@ -96,7 +98,7 @@ export interface EpochEvent {
   learningRate: number;
   /** The rate of training, in images per second. */
   imagesPerSecond: number;
-  /** The mean number of spikes per hidden neuron and image; 0 in the phase `ann`, where nothing spikes. */
+  /** The mean number of spikes per hidden neuron and image; 0 in the phases `ann` and `binary`, where nothing spikes. */
   spikesPerNeuron: number;
   /** The activity of every hidden layer, on the validation images if there are any. */
   layers: LayerActivity[];

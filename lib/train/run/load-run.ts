@@ -8,9 +8,12 @@ import { readModel } from '../../model/model-file';
 import { Network, type NetworkOptions } from '../../model/network';
 import type { TrainConfig } from '../config/config';
 import { changedParts, changeWarning, checkClasses } from './data-record';
-import type { ConvertedEvent, DoneEvent, EpochEvent } from './events';
+import type { ConvertedEvent, DoneEvent, EpochEvent, Phase } from './events';
 import { inDirectory, loadConfigured } from '../loop/model';
 import { RunFolder, runPrecision, type RunInfo } from './run-folder';
+import { lastPhase } from './state';
+
+const ANN_PHASES = ['ann', 'binary'] as const satisfies readonly Phase[];
 
 /** A training run, read from its folder. */
 export interface Run {
@@ -26,8 +29,8 @@ export interface Run {
   metrics: (EpochEvent | ConvertedEvent)[];
   /** The event `done`; undefined while the run is unfinished. */
   results: DoneEvent | undefined;
-  /** The mode of the network: `ann` if it is not spiking, or not yet. */
-  mode: 'ann' | 'snn';
+  /** The mode of the network: that of the ANN, `ann` or `binary`, if it is not spiking, or not yet. */
+  mode: Phase;
   /**
    * Creates a network with the best parameters so far, in the precision of the run unless `options` say otherwise. The
    * caller disposes of it. Errors: ERR_STATE if nothing was saved yet.
@@ -46,7 +49,6 @@ export async function loadRun(path: string): Promise<Run> {
   const info = await folder.readInfo();
   const metrics = (await folder.readMetrics()) as unknown as (EpochEvent | ConvertedEvent)[];
   const best = await bestFile(folder, info);
-  const spiking = info.config.convert.enabled || info.config.snn.epochs > 0;
   return {
     path: folder.path,
     info,
@@ -54,7 +56,7 @@ export async function loadRun(path: string): Promise<Run> {
     classes: info.dataset.classes,
     metrics,
     results: info.results,
-    mode: spiking && best !== folder.checkpoint('ann-best.safetensors') ? 'snn' : 'ann',
+    mode: ANN_PHASES.find((phase) => best === folder.checkpoint(`${phase}-best.safetensors`)) ?? lastPhase(info.config),
     network: async (options = {}) => {
       if (best === undefined) {
         throw new OneSpikeError(
@@ -102,7 +104,9 @@ export async function modelFile(path: string): Promise<string> {
 
 /** The final model, or else the furthest that an unfinished run has come: one that continues after its end has an older final model. */
 async function bestFile(folder: RunFolder, info: RunInfo): Promise<string | undefined> {
-  const parts = ['snn-best', 'converted', 'ann-best'].map((name) => folder.checkpoint(`${name}.safetensors`));
+  const parts = ['snn-best', 'converted', 'binary-best', 'ann-best'].map((name) =>
+    folder.checkpoint(`${name}.safetensors`),
+  );
   const candidates = info.results === undefined ? [...parts, folder.modelPath] : [folder.modelPath, ...parts];
   for (const candidate of candidates) if (await folder.has(candidate)) return candidate;
   return undefined;

@@ -5,24 +5,41 @@
 import type { Counters, StepStats } from '../../model/network';
 import { StepSums, type StepTotals } from '../../model/network/step-sums';
 import type { TrainConfig } from '../config/config';
-import type { EpochEvent, Phase } from './events';
+import { PHASES, type EpochEvent, type Phase } from './events';
 
 /** What a run does next. Each stage can be repeated from its start, so a checkpoint between two of them is enough. */
-export type Stage = 'ann' | 'convert' | 'snn' | 'finish';
+export type Stage = 'ann' | 'binary' | 'convert' | 'snn' | 'finish';
+
+/** The parts of a configuration that decide which stages a run has. */
+export type StageConfig = Pick<TrainConfig, 'ann' | 'binary' | 'convert' | 'snn'>;
 
 /** The stages in their order, each with the question whether a configuration asks for it. */
-const stages: Record<Stage, (config: Pick<TrainConfig, 'ann' | 'convert' | 'snn'>) => boolean> = {
+const stages: Record<Stage, (config: StageConfig) => boolean> = {
   ann: ({ ann }) => ann.epochs > 0,
+  binary: ({ binary }) => binary.epochs > 0,
   convert: ({ convert }) => convert.enabled,
   snn: ({ snn }) => snn.epochs > 0,
   finish: () => true,
 };
 
+/** The stages in their order. */
+export const STAGES = Object.keys(stages) as Stage[];
+
 /** The stage that follows `stage` (null: the one that a run begins with), or null after the last. */
-export function next(stage: Stage | null, config: Pick<TrainConfig, 'ann' | 'convert' | 'snn'>): Stage | null {
-  const order = Object.keys(stages) as Stage[];
-  const rest = stage === null ? order : order.slice(order.indexOf(stage) + 1);
+export function next(stage: Stage | null, config: StageConfig): Stage | null {
+  const rest = stage === null ? STAGES : STAGES.slice(STAGES.indexOf(stage) + 1);
   return rest.find((candidate) => stages[candidate](config)) ?? null;
+}
+
+/** Whether a stage is a phase of training, which may be interrupted anywhere. */
+export function isPhase(stage: Stage): stage is Phase {
+  return (PHASES as readonly string[]).includes(stage);
+}
+
+/** The phase whose network a run ends with; a converted network is one of the spiking phase. */
+export function lastPhase({ binary, convert, snn }: StageConfig): Phase {
+  if (convert.enabled || snn.epochs > 0) return 'snn';
+  return binary.epochs > 0 ? 'binary' : 'ann';
 }
 
 /** Running sums of an epoch over the images trained so far. */
@@ -70,7 +87,7 @@ export function initialState(stage: Stage, hiddenLayers: number): TrainState {
     epoch: 0,
     step: 0,
     sums: emptySums(hiddenLayers),
-    best: { ann: null, snn: null },
+    best: { ann: null, binary: null, snn: null },
     metricsBytes: 0,
     seconds: 0,
     annTestAccuracy: null,

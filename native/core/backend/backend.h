@@ -13,8 +13,10 @@
 #include <functional>
 #include <vector>
 
+#include "core/backend/binary_tasks.h"
 #include "core/backend/dense_tasks.h"
 #include "core/backend/input_tasks.h"
+#include "core/backend/norm_tasks.h"
 #include "core/backend/profile.h"
 #include "core/backend/recorded.h"
 #include "core/backend/spiking_tasks.h"
@@ -120,6 +122,14 @@ class Backend {
   virtual KernelChoice execute(const DenseWeightGradientTask& task) = 0;
   virtual KernelChoice execute(const DenseBiasGradientTask& task) = 0;
   virtual KernelChoice execute(const DenseInputGradientTask& task) = 0;
+  virtual KernelChoice execute(const NormStatisticsTask& task) = 0;
+  virtual KernelChoice execute(const NormForwardTask& task) = 0;
+  virtual KernelChoice execute(const NormBackwardTask& task) = 0;
+  virtual KernelChoice execute(const BinaryForwardTask& task) = 0;
+  virtual KernelChoice execute(const BinaryBackwardTask& task) = 0;
+  virtual KernelChoice execute(const RunningStatisticsTask& task) = 0;
+  virtual KernelChoice execute(const FoldNormTask& task) = 0;
+  virtual KernelChoice execute(const FoldNormBackwardTask& task) = 0;
   // ---- the ends of a step
   virtual KernelChoice execute(const PackForwardTask& task) = 0;
   virtual KernelChoice execute(const PackBackwardTask& task) = 0;

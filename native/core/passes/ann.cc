@@ -1,7 +1,8 @@
-// The same network and weights with ReLU in place of spiking layers, one chunk of images (docs/MATHEMATICS.md, "The ANN
-// stage").
+// The same network and weights with ReLU or binary activations in place of spiking layers, one chunk of images
+// (docs/MATHEMATICS.md, "The ANN stage" and "Binary activations").
 #include <algorithm>
 
+#include "core/passes/norm.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -19,6 +20,8 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     need(b.packed, n * s.padded_size());
     workspace = std::max(workspace, int64_t(net.backend->workspace_bytes({n, 1, train, s})));
     need(b.activation, n * s.out_size());
+    if (net.binary && train && !s.output) need(b.decided, n * s.out_size());
+    each_norm_buffer(net, i, n, plan.normalises_groups(Mode::kAnn, train), need);
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.mask, n * s.out_size());
@@ -30,6 +33,26 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
   need(net.workspace, workspace);
 }
 
+// The gradient at the input of the activation, in the place of that at what it sends.
+void binary_backward(NetworkState& net, size_t stage, float* d_out, int n) {
+  const StageShape& s = net.plan.stages[stage];
+  const StageBuffers& b = net.stages[stage];
+  // What the gate below lets through reaches dropped activations too.
+  if (net.dropout(stage))
+    net.backend->run(MaskValuesTask{.values = d_out, .mask = b.mask.data(), .scale = 1, .count = n * s.out_size()});
+  net.backend->run(BinaryBackwardTask{.d_out = d_out,
+                                      .d_neuron = net.parameters[stage].d_neuron,
+                                      .x = b.decided.data(),
+                                      .neuron = net.parameters[stage].neuron,
+                                      .count = n * s.out_size()});
+}
+
+// Where the gradient at what a stage sends is of use: where ReLU let its input through, which is also where a binary
+// activation has a gradient or could have one of its threshold.
+const float* gate(const NetworkState& net, size_t stage) {
+  return net.binary ? net.stages[stage].decided.data() : net.stages[stage].activation.data();
+}
+
 // The gradient at what a stage sends: in a buffer that stages in a chain take in turns, or else in its own.
 float* activation_gradient(const NetworkState& net, size_t stage) {
   const size_t last = net.plan.stages.size() - 1;
@@ -39,8 +62,9 @@ float* activation_gradient(const NetworkState& net, size_t stage) {
 
 }  // namespace
 
-Status prepare_ann(NetworkState& net, int64_t images, bool train) {
-  net.prepare(Mode::kAnn, train);
+Status prepare_ann(NetworkState& net, Mode mode, int64_t images, bool train) {
+  net.prepare(mode, train);
+  net.binary = mode == Mode::kBinary;
   return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
 }
 
@@ -58,14 +82,21 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     const float* source =
         net.plan.reads_pixels(i) ? net.analog.data() : net.stages[size_t(net.plan.sources[i])].activation.data();
     backend.run(PackInputTask{.packed = b.packed.data(), .src = source, .n = n, .shape = s});
-    backend.run(DenseForwardTask{.out = b.activation.data(),
+    const bool normalised = s.norm && !net.folds(i), binary = net.binary && !s.output;
+    // Where the activation reads it; kept for the gradient if that wants it.
+    float* const decided = binary && train ? b.decided.data() : b.activation.data();
+    backend.run(DenseForwardTask{.out = normalised ? b.weighted.data() : decided,
                                  .packed = b.packed.data(),
-                                 .weight = net.parameters[i].weight,
+                                 .weight = net.weight(i),
                                  .weight_forward = b.forward.data(),
                                  .bias = net.bias(i),
-                                 .relu = !s.output,
+                                 .relu = !s.output && !normalised && !binary,
                                  .n = n,
                                  .shape = s});
+    if (normalised) norm_forward(net, i, decided, !binary, n);
+    if (binary)
+      backend.run(BinaryForwardTask{
+          .out = b.activation.data(), .x = decided, .neuron = net.parameters[i].neuron, .count = n * s.out_size()});
     if (train && net.dropout(i)) {
       // A dropped activation is 0, and so is its gradient, by the same test as ReLU's.
       backend.run(net.dropout_mask(i, n, first));
@@ -85,10 +116,13 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
-    const float* d_out = activation_gradient(net, i);
+    float* d_out = activation_gradient(net, i);
+    if (net.binary && !s.output) binary_backward(net, i, d_out, n);
+    // The mean takes a bias out again: its gradient is zero.
+    if (s.norm) norm_backward(net, i, d_out, n);
     backend.run(
         DenseWeightGradientTask{.d_weight = p.d_weight, .packed = b.packed.data(), .d_out = d_out, .n = n, .shape = s});
-    if (s.bias) backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
+    if (s.bias && !s.norm) backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
     if (net.plan.reads_pixels(i)) continue;
     const size_t from = size_t(net.plan.sources[i]);
     const float keep = net.dropout(from) ? 1 - net.plan.stages[from].dropout : 1;
@@ -97,7 +131,7 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
                                        .d_out = d_out,
                                        .weight = p.weight,
                                        .weight_backward = b.backward.data(),
-                                       .activation = net.stages[from].activation.data(),
+                                       .activation = gate(net, from),
                                        .scale = 1 / keep,
                                        .n = n,
                                        .shape = s});

@@ -1,51 +1,15 @@
-// Thresholds from the weighted input, layer by layer (docs/MATHEMATICS.md, "Conversion").
+// What a conversion measures (docs/MATHEMATICS.md, "Conversion"): activations of the ANN, and thresholds from the
+// weighted input, layer by layer.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/guard.h"
+#include "core/passes/norm.h"
 #include "core/passes/passes.h"
+#include "core/passes/percentile.h"
 
 namespace onespike {
 namespace {
-
-// The percentile of a stream of `total` values with linear interpolation, keeping only the values above it.
-class Percentile {
- public:
-  Percentile(double percentile, int64_t total) {
-    const double position = percentile / 100 * double(total - 1);
-    share_ = position - std::floor(position);
-    keep_ = total - int64_t(std::floor(position));
-  }
-  void add(float value) {
-    // Not a number compares with nothing, and a sort over it is undefined.
-    finite_ = finite_ && std::isfinite(value);
-    if (!finite_ || value < floor_) return;
-    top_.push_back(value);
-    if (int64_t(top_.size()) >= 2 * keep_ + 1024) shrink();
-  }
-  // NaN if a value was not finite.
-  double value() {
-    if (!finite_) return std::numeric_limits<double>::quiet_NaN();
-    shrink();
-    std::sort(top_.begin(), top_.end());
-    return top_.size() < 2 ? top_.front() : top_[0] + share_ * (double(top_[1]) - top_[0]);
-  }
-
- private:
-  void shrink() {
-    if (int64_t(top_.size()) <= keep_) return;
-    std::nth_element(top_.begin(), top_.begin() + (keep_ - 1), top_.end(), std::greater<float>());
-    top_.resize(size_t(keep_));
-    floor_ = top_.back();
-  }
-
-  std::vector<float> top_;
-  int64_t keep_;
-  double share_;
-  bool finite_ = true;
-  float floor_ = -std::numeric_limits<float>::infinity();
-};
 
 Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double percentile, double scale,
                         const Stop& stop) {
@@ -99,16 +63,50 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   backend.upload(net.silent.data(), silent, sizeof silent);
   std::vector<float> before(2 * stages.size());
-  for (size_t i = 0; i < stages.size(); ++i) {
+  for (size_t i = 0; i < stages.size(); ++i)
     backend.download(&before[2 * i], net.parameters[i].neuron, 2 * sizeof(float));
-    if (net.stages[i].forward.data())
-      backend.run(PackForwardTask{net.stages[i].forward.data(), net.parameters[i].weight, stages[i]});
-  }
+  pack_weights(net);
   if (Status status = backend.finish(); !status.ok()) return status;
   Status status = guarded([&] { return calibrate_layers(net, staged, percentile, scale, stop); });
   for (size_t i = 0; !status.ok() && i < stages.size(); ++i)
     backend.upload(net.parameters[i].neuron, &before[2 * i], 2 * sizeof(float));
   return status;
+}
+
+Status activation_percentiles(NetworkState& net, const Batch& batch, double percentile, const Stop& stop,
+                              std::vector<double>* values) {
+  Backend& backend = *net.backend;
+  const std::vector<StageShape>& stages = net.plan.stages;
+  const int64_t pixels = stages[0].src_size();
+  StagedBatch staged;
+  backend.begin_batch();
+  if (Status status = stage_batch(net, batch, batch.count, &staged); !status.ok()) return status;
+  StepInputs inputs;
+  backend.upload(net.inputs.data(), &inputs, sizeof inputs);
+  pack_weights(net);
+  std::vector<Percentile> tops;
+  for (size_t i = 0; i + 1 < stages.size(); ++i)
+    tops.emplace_back(percentile, staged.count * stages[i].out_cells() * stages[i].out_c);
+  std::vector<float> host;
+  int n = 0;
+  for (int64_t first = 0; first < staged.count; first += n) {
+    n = net.plan.chunk_at(Mode::kAnn, false, first, staged.count);
+    if (Status status = ann_forward(net, staged.pixels + first * pixels, n, first, false, stop); !status.ok())
+      return status;
+    for (size_t i = 0; i < tops.size(); ++i) {
+      host.resize(size_t(n * stages[i].out_size()));
+      backend.download(host.data(), net.stages[i].activation.data(), host.size() * sizeof(float));
+      for (int64_t cell = 0; cell < n * stages[i].out_cells(); ++cell)
+        for (int c = 0; c < stages[i].out_c; ++c) tops[i].add(host[size_t(cell * stages[i].out_cs + c)]);
+    }
+  }
+  if (Status status = backend.finish(); !status.ok()) return status;
+  for (Percentile& top : tops) values->push_back(top.value());
+  for (size_t i = 0; i < values->size(); ++i)
+    if (!std::isfinite((*values)[i]))
+      return Status::error(Code::kState, "Expected finite activations at layers[" + std::to_string(stages[i].layer) +
+                                             "] but received " + std::to_string((*values)[i]));
+  return Status::success();
 }
 
 }  // namespace onespike

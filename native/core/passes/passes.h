@@ -45,10 +45,13 @@ SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool
 Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first, int n, const ForwardOutputs& out,
                       const Stop& stop, StepResult* sums);
 
-Status prepare_ann(NetworkState& net, int64_t images, bool train);
+// `mode` is one of the ANN, and holds until the next pass is prepared.
+Status prepare_ann(NetworkState& net, Mode mode, int64_t images, bool train);
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
 Status ann_backward(NetworkState& net, int n, const Stop& stop);  // from d_logits in d_activation[0]
 
+Status activation_percentiles(NetworkState& net, const Batch& batch, double percentile, const Stop& stop,
+                              std::vector<double>* values);
 Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percentile, double scale, const Stop& stop);
 
 }  // namespace onespike

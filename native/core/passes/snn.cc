@@ -2,6 +2,7 @@
 // neuron" and "Gradients through time").
 #include <algorithm>
 
+#include "core/passes/norm.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -33,6 +34,7 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     workspace = std::max(workspace, int64_t(net.backend->workspace_bytes(
                                         {train && plan.waits(i) ? block : n, int(T), train, s, plan.spec.schedules})));
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
+    each_norm_buffer(net, i, n, false, need);
     if (train || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.keeps_potential(i)) need(b.received, n * T * s.out_size());
     if (train && plan.spec.schedules && s.output) need(net.d_activation[0], n * s.out_size());
@@ -95,7 +97,7 @@ void weight_gradients(NetworkState& net, size_t stage, const float* gradient, in
                                       .n = n,
                                       .timesteps = T,
                                       .shape = s});
-  if (s.bias)
+  if (net.bias(stage))
     net.backend->run(BiasGradientTask{.d_bias = p.d_bias,
                                       .gradient = gradient,
                                       .kappa = net.neuron(stage).kappa,
@@ -136,7 +138,7 @@ SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool
           .potential = train || s.output ? b.potential.data() : nullptr,
           .density = b.density.data(),
           .source = source_of(net, stage, train),
-          .weight = net.parameters[stage].weight,
+          .weight = net.weight(stage),
           .weight_forward = b.forward.data(),
           .bias = net.bias(stage),
           .current = net.plan.reads_pixels(stage) && net.plan.needs_analog() ? net.current.data() : nullptr,
@@ -162,7 +164,7 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     backend.run(PackInputTask{.packed = b.packed.data(), .src = net.analog.data(), .n = n, .shape = s});
     backend.run(DenseForwardTask{.out = net.current.data(),
                                  .packed = b.packed.data(),
-                                 .weight = net.parameters[0].weight,
+                                 .weight = net.weight(0),
                                  .weight_forward = b.forward.data(),
                                  .n = n,
                                  .shape = s});
@@ -195,7 +197,7 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     b.backward_choice = backend.run(SpikingBackwardTask{.gradient = gradient,
                                                         .below = receivers(net, i),
                                                         .a = net.spike_gradient(i),
-                                                        .weight = p.weight,
+                                                        .weight = net.weight(i),
                                                         .weight_backward = b.backward.data(),
                                                         .neuron = net.neuron(i),
                                                         .last = b.backward_choice,

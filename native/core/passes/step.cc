@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/guard.h"
+#include "core/passes/norm.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -26,9 +27,8 @@ struct StepKind {
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
-    uint64_t key = uint64_t(batch.count) * 8 + update;
-    for (const bool yes :
-         {mode == Mode::kSnn, backward, batch.labels != nullptr, batch.others != nullptr, averaged, takes_average()})
+    uint64_t key = (uint64_t(batch.count) * 8 + update) * 3 + uint64_t(mode);
+    for (const bool yes : {backward, batch.labels != nullptr, batch.others != nullptr, averaged, takes_average()})
       key = key * 2 + yes;
     return key;
   }
@@ -95,17 +95,13 @@ void begin_step(NetworkState& net, const StepKind& kind) {
                 "what comes before `finite` is zeroed");
   backend.run(ZeroTask{net.result.data(), offsetof(StepResult, finite)});
   backend.run(ZeroTask{net.spikes.data(), stages.size() * sizeof(int64_t)});
-  for (size_t i = 0; i < stages.size(); ++i) {
-    net.stages[i].backward_choice = {};
-    if (net.stages[i].forward.data())
-      backend.run(PackForwardTask{net.stages[i].forward.data(), net.parameters[i].weight, stages[i]});
-  }
+  for (StageBuffers& b : net.stages) b.backward_choice = {};
+  pack_weights(net);
   if (!kind.backward) return;
   net.parameters.zero_gradients();
   for (size_t i = 0; i < stages.size(); ++i)
     if (!net.plan.reads_pixels(i))
-      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.parameters[i].weight, kind.mode == Mode::kAnn,
-                                   stages[i]});
+      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_ann(kind.mode), stages[i]});
 }
 
 // Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters.
@@ -115,8 +111,9 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
   const bool spiking = kind.mode == Mode::kSnn;
   const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
   begin_step(net, kind);
-  for (int64_t first = 0; first < batch.count; first += chunk) {
-    const int n = int(std::min(chunk, batch.count - first));
+  int n = 0;
+  for (int64_t first = 0; first < batch.count; first += n) {
+    n = net.plan.chunk_at(kind.mode, kind.backward, first, batch.count);
     const uint8_t* from = batch.pixels + first * pixels;
     if (kind.early) {
       if (Status status = snn_early_exit(net, batch, first, n, *out, stop, kind.early); !status.ok()) return status;
@@ -137,16 +134,18 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
   return Status::success();
 }
 
-// From the gradients that the parameters have now: their norm, and the update if there is one. What reduces gradients
-// of several replicas stands before it.
-Status enqueue_update(NetworkState& net, const StepKind& kind, const Stop& stop) {
+// From the gradients that the parameters have now, of a batch of `images`: their norm, and the update if there is one.
+// What reduces gradients of several replicas stands before it.
+Status enqueue_update(NetworkState& net, const StepKind& kind, int64_t images, const Stop& stop) {
   if (kind.backward) {
+    end_norm_gradients(net);
     net.parameters.squared_norm(&net.result.data()->squared_norm);
     net.backend->run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
   net.parameters.optimise(kind.optimizer->kind, net.inputs.data(), net.result.data());
+  update_running_statistics(net, images);
   if (kind.takes_average()) net.parameters.average(net.inputs.data(), net.result.data());
   return Status::success();
 }
@@ -163,10 +162,11 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
   const std::vector<StageShape>& stages = net.plan.stages;
   for (size_t i = 0; i < stages.size(); ++i) {
     const StageParameters& p = net.parameters[i];
-    if (!finite(p.weight, stages[i].weights()) || !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
+    if (!has_finite_norm(net, i, finite) || !finite(p.weight, stages[i].weights()) ||
+        !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
       return stages[i].layer;
   }
-  for (size_t i = 0; kind.mode == Mode::kAnn && i < stages.size(); ++i)
+  for (size_t i = 0; is_ann(kind.mode) && i < stages.size(); ++i)
     if (!finite(net.stages[i].activation.data(), stages[i].out_size())) return stages[i].layer;
   for (size_t i = stages.size(); kind.backward && i-- > 0;)
     if (!finite(net.parameters[i].d_weight, stages[i].weights()) || !finite(net.parameters[i].d_neuron, 2))
@@ -176,15 +176,15 @@ int find_bad_layer(NetworkState& net, const StepKind& kind) {
 
 // Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
 Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward) {
-  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size());
+  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = group.largest;
   Status status;
   for (const OptimizerOptions& o : group.updates) {
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
     if (status.ok() && o.average > 0) status = net.parameters.start_average();
   }
   if (status.ok())
-    status = mode == Mode::kSnn ? prepare_snn(net, group.largest, backward) : prepare_ann(net, group.largest, backward);
-  if (status.ok()) status = net.logits.ensure(group.largest * net.plan.classes());
+    status = mode == Mode::kSnn ? prepare_snn(net, largest, backward) : prepare_ann(net, mode, largest, backward);
+  if (status.ok()) status = net.logits.ensure(largest * net.plan.classes());
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
   if (status.ok()) status = net.results.ensure(steps);
   if (status.ok()) status = net.counts.ensure(steps * stages);
@@ -211,7 +211,7 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const auto calls = [&] {
     const Status status = enqueue_gradients(net, kind, staged, out, stop);
-    return status.ok() ? enqueue_update(net, kind, stop) : status;
+    return status.ok() ? enqueue_update(net, kind, staged.count, stop) : status;
   };
   if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
     return status;

@@ -9,11 +9,12 @@
 namespace onespike {
 namespace {
 
-enum class Part { kWeight, kBias, kThreshold, kLeak, kKappa, kTheta };
+enum class Part { kWeight, kBias, kNorm, kThreshold, kLeak, kKappa, kTheta };
 
 struct Where {
   size_t stage;
   Part part;
+  int norm = 0;  // of the tensors of the normalisation
 };
 
 Where locate(const Plan& plan, int tensor) {
@@ -21,6 +22,8 @@ Where locate(const Plan& plan, int tensor) {
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     if (at++ == tensor) return {i, Part::kWeight};
     if (plan.stages[i].bias && at++ == tensor) return {i, Part::kBias};
+    for (int norm = 0; plan.stages[i].norm && norm < kNormTensorCount; ++norm)
+      if (at++ == tensor) return {i, Part::kNorm, norm};
     if (at++ == tensor) return {i, Part::kThreshold};
     if (at++ == tensor) return {i, Part::kLeak};
     if (plan.spec.schedules && at++ == tensor) return {i, Part::kKappa};
@@ -96,6 +99,7 @@ Status Parameters::allocate() {
   if (Status status = allocate_one(&neurons_, neurons()); !status.ok()) return status;
   if (Status status = schedules_.allocate(); !status.ok()) return status;
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron = neurons_ + 2 * i;
+  if (Status status = norm_.allocate(); !status.ok()) return status;
   initialise();
   return backend_.finish();
 }
@@ -126,6 +130,7 @@ Status Parameters::allocate_gradients() {
   }
   if (Status status = allocate_one(&d_neurons_, neurons()); !status.ok()) return status;
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i].d_neuron = d_neurons_ + 2 * i;
+  if (Status status = norm_.allocate_gradients(); !status.ok()) return status;
   return schedules_.allocate_gradients();
 }
 
@@ -141,6 +146,7 @@ Status Parameters::allocate_slots(int count) {
     if (Status status = allocate_one(&neuron_slots_[slot], neurons()); !status.ok()) return status;
     for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron_slot[slot] = neuron_slots_[slot] + 2 * i;
   }
+  if (Status status = norm_.allocate_slots(count); !status.ok()) return status;
   return schedules_.allocate_slots(count);
 }
 
@@ -156,6 +162,7 @@ void Parameters::zero_gradients() {
     zero(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   zero(d_neurons_, neurons());
+  norm_.zero_gradients();
   schedules_.zero_gradients();
 }
 
@@ -168,6 +175,7 @@ void Parameters::zero_slots() {
     }
   for (float* slot : neuron_slots_)
     if (slot) zero(slot, neurons());
+  norm_.zero_slots();
   schedules_.zero_slots();
 }
 
@@ -177,6 +185,7 @@ namespace {
 float* array_of(const Parameters& parameters, TensorKind kind, const Where& at) {
   const StageParameters& p = parameters[at.stage];
   const Part part = at.part;
+  if (part == Part::kNorm) return parameters.norm().array(at.stage, kind, at.norm);
   if (part == Part::kKappa) return parameters.schedules().at(kind, at.stage, Schedule::kKappa);
   if (part == Part::kTheta) return parameters.schedules().at(kind, at.stage, Schedule::kTheta);
   const auto of = [&](float* weight, float* bias, float* neuron) {
@@ -234,6 +243,9 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
   if (parameter && at.part == Part::kLeak && !(*from >= 0 && *from <= 1))
     return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " +
                                          std::to_string(*from));
+  if (at.part == Part::kNorm)
+    if (Status status = norm_.check(kind, at.norm, plan_.tensors[tensor].name, from, count); !status.ok())
+      return status;
   if (parameter && (at.part == Part::kKappa || at.part == Part::kTheta))
     if (Status status = Schedules::check(plan_.tensors[tensor].name, offset, count, from); !status.ok()) return status;
   float* to = array_of(*this, kind, at);
@@ -258,6 +270,7 @@ void Parameters::squared_norm(double* total) const {
     if (plan_.stages[i].bias) add(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   add(d_neurons_, neurons());
+  norm_.squared_norm(total);
   schedules_.squared_norm(total);
 }
 
@@ -280,42 +293,8 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   }
   update(neurons_, d_neurons_, neuron_slots_, neurons(), &inputs->neurons);
   backend_.run(ClampNeuronsTask{neurons_, int(stages_.size()), result});
+  norm_.optimise(kind, inputs, result);
   schedules_.optimise(kind, inputs, result);
-}
-
-namespace {
-
-// Every factor is computed in double precision and rounded once.
-UpdateParams update_params(const OptimizerOptions& o, int64_t step, float learning_rate, float weight_decay) {
-  const double rate = learning_rate;
-  const float correction1 = float(1 - std::pow(double(o.beta1), double(step)));
-  const float correction2 = float(1 - std::pow(double(o.beta2), double(step)));
-  UpdateParams p;
-  p.learning_rate = learning_rate, p.momentum = o.momentum;
-  p.weight_decay = weight_decay, p.shrink = float(1 - rate * weight_decay);
-  p.beta1 = o.beta1, p.beta2 = o.beta2, p.epsilon = o.epsilon;
-  p.rest1 = float(1 - double(o.beta1)), p.rest2 = float(1 - double(o.beta2));
-  p.corrected_rate = float(rate / correction1);
-  p.inverse_root = float(1 / std::sqrt(double(correction2)));
-  p.nesterov = o.nesterov, p.decoupled = o.kind == OptimizerKind::kAdamW, p.amsgrad = o.amsgrad;
-  return p;
-}
-
-// The first step replaces the average, and those after it average over so many steps that those of the beginning are
-// soon forgotten, until the decay that was asked for is reached: 1/11 after 2 steps, 0.9 after 91.
-double average_decay(float asked, int64_t step) { return std::min(double(asked), double(step - 1) / double(step + 9)); }
-
-}  // namespace
-
-StepInputs update_inputs(const OptimizerOptions& o, int64_t step) {
-  StepInputs inputs;
-  inputs.weights = update_params(o, step, o.learning_rate, o.weight_decay);
-  inputs.biases = update_params(o, step, o.learning_rate, 0);
-  inputs.neurons = update_params(o, step, o.neuron_learning_rate, 0);
-  inputs.clip_norm = o.clip_norm;
-  const double decay = average_decay(o.average, step);
-  inputs.average_decay = float(decay), inputs.average_rest = float(1 - decay);
-  return inputs;
 }
 
 }  // namespace onespike

@@ -25,6 +25,12 @@ struct StageBuffers {
         backward(b),
         packed(b),
         activation(b),
+        weighted(b),
+        decided(b),
+        moments(b),
+        norm_sums(b),
+        folded_weight(b),
+        folded_bias(b),
         density(b) {}
   Buffer<uint8_t> times;     // (n, out map) spike times, T + 1 = never in the output stage; below a linear stage, of a
                              // block in training
@@ -38,7 +44,13 @@ struct StageBuffers {
   Buffer<uint8_t> backward;  // and for the input gradient
   Buffer<float> packed;      // (n, padded map) dense input
   Buffer<float> activation;  // (n, out map) dense output; after ReLU and before dropout
-  Buffer<uint8_t> density;   // what the forward pass counted of the stage's source, for the weight gradient
+  Buffer<float> weighted;    // (n, out map) dense output before normalisation by a group's statistics
+  Buffer<float> decided;     // (n, out map) input of the binary activation
+  Buffer<float> moments;     // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
+  Buffer<float> norm_sums;   // (2, out_cs) means and unbiased variances, over the groups of the step
+  Buffer<float> folded_weight;   // of a stage whose running statistics are folded
+  Buffer<float> folded_bias;     // (out_cs)
+  Buffer<uint8_t> density;       // what the forward pass counted of the stage's source, for the weight gradient
   KernelChoice backward_choice;  // of the chunk before in the batch
 };
 
@@ -91,7 +103,8 @@ struct NetworkState {
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
-  int steps;  // that a forward pass computes: T, or fewer where inference may end early
+  bool binary = false;  // the ANN at work has binary activations, not ReLU
+  int steps;            // that a forward pass computes: T, or fewer where inference may end early
   std::vector<double>
       decisions;        // images that ended early, by the step of their decision; the last entry counts the others
   int64_t waiting = 0;  // images of the block that lie before the chunk at work
@@ -105,8 +118,16 @@ struct NetworkState {
   EncodeParams encoding(Encoder encoder) const;
   // The mask of n images, the first of them being image `first` of the batch.
   DropoutMaskTask dropout_mask(size_t stage, int n, int64_t first) const;
-  // Bias for a kernel: null for a stage without one.
-  const float* bias(size_t stage) const { return plan.stages[stage].bias ? parameters[stage].bias : nullptr; }
+  // Whether the pass at work has folded the running statistics of the stage into weights and bias.
+  bool folds(size_t stage) const { return stages[stage].folded_weight.data() != nullptr; }
+  // Weights for a kernel, and bias: null for a stage without one.
+  const float* weight(size_t stage) const {
+    return folds(stage) ? stages[stage].folded_weight.data() : parameters[stage].weight;
+  }
+  const float* bias(size_t stage) const {
+    if (folds(stage)) return stages[stage].folded_bias.data();
+    return plan.stages[stage].bias ? parameters[stage].bias : nullptr;
+  }
   bool dropout(size_t stage) const { return plan.stages[stage].dropout > 0; }
   // Where the chunk at work has its spike times, and what dropout left of them.
   uint8_t* times(size_t stage) const { return stages[stage].times.data() + block_offset(stage); }

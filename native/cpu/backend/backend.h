@@ -9,6 +9,7 @@
 #include "core/thread_pool.h"
 #include "cpu/backend/create.h"
 #include "cpu/dense/dense.h"
+#include "cpu/dense/norm.h"
 #include "cpu/events/event_buckets.h"
 #include "cpu/events/event_lists.h"
 #include "cpu/events/gradient_events.h"
@@ -76,6 +77,14 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const DenseWeightGradientTask& task) override;
   KernelChoice execute(const DenseBiasGradientTask& task) override;
   KernelChoice execute(const DenseInputGradientTask& task) override;
+  KernelChoice execute(const NormStatisticsTask& task) override;
+  KernelChoice execute(const NormForwardTask& task) override;
+  KernelChoice execute(const NormBackwardTask& task) override;
+  KernelChoice execute(const BinaryForwardTask& task) override;
+  KernelChoice execute(const BinaryBackwardTask& task) override;
+  KernelChoice execute(const RunningStatisticsTask& task) override;
+  KernelChoice execute(const FoldNormTask& task) override;
+  KernelChoice execute(const FoldNormBackwardTask& task) override;
   KernelChoice execute(const PackForwardTask& task) override;
   KernelChoice execute(const PackBackwardTask& task) override;
   KernelChoice execute(const ReadoutTask& task) override;
@@ -125,6 +134,8 @@ class CpuBackend final : public Backend {
   Scratch<uint16_t> gradient_halves_{scratch_};
   Scratch<NeuronGradient> partial_{scratch_};
   Scratch<double> sums_{scratch_};
+  Scratch<Moments> moments_{scratch_};   // of blocks of cells
+  Scratch<float> norm_means_{scratch_};  // of gradients, per channel
   Scratch<int64_t> counts_{scratch_};
   Scratch<float> d_logits_{scratch_};  // of one image
 };

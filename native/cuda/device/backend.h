@@ -91,6 +91,14 @@ class CudaBackend final : public Backend {
   KernelChoice execute(const DenseWeightGradientTask& task) override;
   KernelChoice execute(const DenseBiasGradientTask& task) override;
   KernelChoice execute(const DenseInputGradientTask& task) override;
+  KernelChoice execute(const NormStatisticsTask& task) override;
+  KernelChoice execute(const NormForwardTask& task) override;
+  KernelChoice execute(const NormBackwardTask& task) override;
+  KernelChoice execute(const BinaryForwardTask& task) override;
+  KernelChoice execute(const BinaryBackwardTask& task) override;
+  KernelChoice execute(const RunningStatisticsTask& task) override;
+  KernelChoice execute(const FoldNormTask& task) override;
+  KernelChoice execute(const FoldNormBackwardTask& task) override;
   KernelChoice execute(const PackForwardTask& task) override;
   KernelChoice execute(const PackBackwardTask& task) override;
   KernelChoice execute(const ReadoutTask& task) override;
@@ -111,6 +119,7 @@ class CudaBackend final : public Backend {
     cudaGraphExec_t graph = nullptr;
   };
 
+  double* columns_workspace(int stride);                                              // of sum_columns
   void add_columns(float* to, const ColumnValues& values, int64_t rows, int stride);  // += sums over rows
   // Whether the stage goes to the tensor cores; in dense operations with one step.
   bool takes_tensor_cores(const StageShape& s, int timesteps) const {

@@ -3,7 +3,7 @@
 // and the loss differenced over four points.
 #include <cmath>
 
-#include "test/support/cases.h"
+#include "test/ann/norm_cases.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -17,7 +17,7 @@ void check_every_parameter(const Case& c, Mode mode, oracle::Options options, do
   const auto loss = [&] { return oracle::forward(c.spec, parameters, mode, c.batch(), options).loss; };
   for (size_t l = 0; l < c.spec.layers.size(); ++l) {
     if (c.spec.layers[l].type == LayerType::kAvgPool) continue;
-    for (const char* kind : {"weight", "bias", "threshold", "leak", "kappa", "theta"}) {
+    for (const char* kind : {"weight", "bias", "norm.weight", "norm.bias", "threshold", "leak", "kappa", "theta"}) {
       const std::string name = "layers." + std::to_string(l) + "." + kind;
       const oracle::Slice p = oracle::find(parameters, name), g = oracle::find(gradient, name);
       double largest = 0.0;
@@ -126,6 +126,22 @@ void label_smoothing() {
   }
 }
 
+// Batch normalisation of the ANN by groups of images, through mean and variance; of the spiking network by constants.
+void normalisation() {
+  Random random(8);
+  for (CaseSpec spec : small_specs()) {
+    for (LayerSpec& layer : spec.layers) layer.norm = layer.type != LayerType::kAvgPool && !layer.output;
+    spec.norm_group = 3;
+    oracle::Options groups;
+    groups.groups = true;
+    check_every_parameter(decided_norm_case(spec, 5, random, 1e-3), Mode::kAnn, groups, 1e-6);
+    spec.surrogate = Surrogate::kArctan;
+    oracle::Options smooth;
+    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+  }
+}
+
 void two_labels() {
   Random random(9);
   for (CaseSpec spec : small_specs()) {
@@ -174,6 +190,7 @@ void add_difference_tests(Tests& tests) {
   tests.push_back(
       {"oracle gradient equals differences: schedules of a direct code", [] { schedules(Encoder::kDirect); }});
   tests.push_back({"oracle gradient equals differences: ANN", ann});
+  tests.push_back({"oracle gradient equals differences: batch normalisation", normalisation});
   tests.push_back({"oracle gradient equals differences: label smoothing", label_smoothing});
   tests.push_back({"oracle gradient equals differences: two labels", two_labels});
   tests.push_back({"oracle gradient of the exponential surrogate, by hand", exponential_by_hand});

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "core/backend/backend.h"
+#include "test/ann/norm_cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
 
@@ -155,7 +156,7 @@ std::string describe(const NetworkSpec& spec, int64_t images) {
   text << "[" << spec.channels << "x" << spec.height << "x" << spec.width << " T" << spec.timesteps << " N" << images
        << " " << encoder_entry(spec.encoder).name << " " << surrogate_name(spec.surrogate) << " alpha " << spec.alpha
        << " beta " << spec.beta << " gamma " << spec.gamma << " surrogate scale " << spec.surrogate_scale << " lo "
-       << spec.lo << " hi " << spec.hi << (spec.schedules ? " schedules" : "") << ":";
+       << spec.lo << " hi " << spec.hi << (spec.schedules ? " schedules" : "") << " group " << spec.norm_group << ":";
   for (const LayerSpec& l : spec.layers) {
     if (l.type == LayerType::kAvgPool) {
       text << " pool" << l.kernel;
@@ -163,7 +164,7 @@ std::string describe(const NetworkSpec& spec, int64_t images) {
     }
     text << (l.type == LayerType::kConv ? " conv" : l.output ? " output" : " linear") << l.out;
     if (l.type == LayerType::kConv) text << "/k" << l.kernel << "s" << l.stride << "p" << l.padding;
-    text << (l.bias ? "/bias" : "") << "/leak" << l.leak;
+    text << (l.norm ? "/norm" : "") << (l.bias ? "/bias" : "") << "/leak" << l.leak;
     if (l.dropout > 0) text << "/dropout" << l.dropout;
   }
   text << "]";
@@ -199,6 +200,7 @@ Case make_case(const CaseSpec& spec, int images, Random& random) {
     for (double& w : c.parameters[l].weight) w = float(random.normal() * std::sqrt(2.0 / double(fan_in)));
     if (layer.bias) c.parameters[l].bias.resize(layer.out);
     for (double& b : c.parameters[l].bias) b = float(random.normal() * 0.05);
+    if (layer.norm) draw_norm(c.parameters[l], layer.out, random);
     c.parameters[l].leak = layer.leak;
     if (!spec.schedules) continue;
     // Most fall, as those that make an early spike count more; some rise.
@@ -263,12 +265,8 @@ oracle::Parameters read_parameters(const Network& network, TensorKind kind) {
   oracle::Parameters parameters(spec.layers.size());
   for (size_t i = 0; i < network.tensors().size(); ++i) {
     const TensorInfo& info = network.tensors()[i];
-    const size_t dot = info.name.rfind('.');
-    oracle::LayerParameters& p = parameters[std::stoul(info.name.substr(7, dot - 7))];
-    if (info.name.substr(dot) == ".weight") p.weight.resize(info.size);
-    if (info.name.substr(dot) == ".bias") p.bias.resize(info.size);
-    if (info.name.substr(dot) == ".kappa") p.kappa.resize(info.size);
-    if (info.name.substr(dot) == ".theta") p.theta.resize(info.size);
+    oracle::LayerParameters& p = parameters[std::stoul(info.name.substr(7, info.name.find('.', 7) - 7))];
+    size_tensor(p, info);
     std::vector<float> values(info.size);
     expect_ok(network.read(kind, int(i), values.data()), "read " + info.name);
     std::copy(values.begin(), values.end(), oracle::find(parameters, info.name).data);

@@ -149,9 +149,10 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
     trace.input = x;
     Values y = apply(layer, p, schedule_of(p, mode), shapes[l], shapes[l + 1], x);
     const int64_t count = batch.count * shapes[l + 1].size();
+    if (layer.norm) normalise(spec, p, shapes[l + 1], batch.count, options.groups, y, trace);
     if (layer.type == LayerType::kAvgPool) {
       x = y;
-    } else if (mode == Mode::kAnn) {
+    } else if (is_ann(mode)) {
       trace.potential = y;
       if (layer.output) {
         out.logits = y;
@@ -160,7 +161,8 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
         for (double v : y) magnitude += std::fabs(v) / double(count);
         for (double& v : y) {
           if (v != 0.0) out.margin = std::min(out.margin, std::fabs(v) / magnitude);
-          v = std::max(v, 0.0);
+          if (mode == Mode::kAnn) v = std::max(v, 0.0);
+          else v = activate(p, v, out.margin);
         }
         x = y;
       }
@@ -189,9 +191,8 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
   Parameters gradient = parameters;
   for (LayerParameters& g : gradient) {
     std::fill(g.weight.begin(), g.weight.end(), 0.0);
-    std::fill(g.bias.begin(), g.bias.end(), 0.0);
-    std::fill(g.kappa.begin(), g.kappa.end(), 0.0);
-    std::fill(g.theta.begin(), g.theta.end(), 0.0);
+    for (Values* values : {&g.bias, &g.norm_weight, &g.norm_bias, &g.running_mean, &g.running_var, &g.kappa, &g.theta})
+      std::fill(values->begin(), values->end(), 0.0);
     g.threshold = g.leak = 0.0;
   }
   Parameters terms(spec.layers.size());
@@ -218,8 +219,10 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
     if (size_t(l) < options.dropout.size() && !options.dropout[l].empty())
       for (size_t i = 0; i < dx.size(); ++i) dx[i] *= options.dropout[l][i % count];
     Values dy = dx;  // at the weighted input
-    if (mode == Mode::kAnn && layer.output) {
+    if (is_ann(mode) && layer.output) {
       dy = d_logits;
+    } else if (mode == Mode::kBinary && layer.type != LayerType::kAvgPool) {
+      dy = activate_backward(p, at.potential, dx, gradient[l], terms[l]);
     } else if (mode == Mode::kAnn && layer.type != LayerType::kAvgPool) {
       for (int64_t j = 0; j < count; ++j) dy[j] = at.potential[j] > 0.0 ? dx[j] : 0.0;
     } else if (layer.type != LayerType::kAvgPool) {
@@ -236,6 +239,7 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
       }
       dy = integrate_backward(spec, p, at, dx, d_last, gradient[l], terms[l]);
     }
+    if (layer.norm) normalise_backward(spec, p, shapes[l + 1], batch.count, options.groups, at, dy, gradient[l]);
     dx = apply_backward(layer, p, schedule_of(p, mode), shapes[l], shapes[l + 1], at.input, dy, gradient[l], terms[l]);
   }
   if (magnitude) *magnitude = terms;
@@ -252,8 +256,9 @@ void settle_thresholds(const NetworkSpec& spec, Parameters& parameters, const Ba
       x = y;
       continue;
     }
-    choose(int(l), y, parameters[l]);
     LayerTrace trace;
+    if (spec.layers[l].norm) normalise(spec, parameters[l], shapes[l + 1], batch.count, false, y, trace);
+    choose(int(l), y, parameters[l]);
     double margin = 0.0;
     integrate(spec, parameters[l], y, SpikeFunction::kHeaviside, nullptr, trace, x, margin);
   }

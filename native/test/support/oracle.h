@@ -27,11 +27,13 @@ struct LayerParameters {
   Values weight;  // (O, I, kh, kw) or (O, I); empty for a pool
   Values bias;    // (O) or empty
   double threshold = 1.0, leak = 1.0;
-  Values kappa, theta;  // (T), or empty: all 1
+  Values kappa = {}, theta = {};  // (T), or empty: all 1
+  // Batch normalisation, (O) each; empty where there is none. Running statistics have a gradient of zeros.
+  Values norm_weight = {}, norm_bias = {}, running_mean = {}, running_var = {};
 };
 using Parameters = std::vector<LayerParameters>;  // one per entry of the layer list
 
-// The parameter called `layers.I.weight|bias|threshold|leak|kappa|theta`, as pointer and length.
+// The parameter called `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, as pointer and length.
 struct Slice {
   double* data;
   int64_t size;
@@ -51,6 +53,9 @@ Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch);
 
 struct LayerTrace {
   Values input;            // (T, N, in): what the layer received
+  Values standard;         // (T, N, out): standardised before gamma and beta; empty without normalisation
+  Values inverse;          // as `standard`: 1 / sqrt(variance + epsilon)
+  Values mean, variance;   // (O) of the groups, unbiased and averaged over them
   Values potential;        // (T, N, out): U; in ANN mode the weighted input
   std::vector<int> fired;  // (N, out): spike step, T + 1 = never
 };
@@ -61,8 +66,8 @@ struct Forward {
   double loss = 0.0;               // NaN without labels
   int64_t correct = 0;
   // Distance of the nearest decision to a tie, relative to the threshold: |z| of every neuron that could still fire,
-  // | |z| - surrogate scale | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's
-  // mean magnitude.
+  // | |z| - surrogate scale | under the rectangular surrogate; of the ANN |input of the activation| relative to the
+  // layer's mean magnitude.
   double margin = 0.0;
 };
 
@@ -89,7 +94,27 @@ struct Options {
   double label_smoothing = 0.0;
   // Per entry of the layer list, empty or (N, out): the factor of every spike, 0 or 1 / (1 - rate).
   std::vector<Values> dropout;
+  // The ANN in training: statistics of groups of images, not the running ones.
+  bool groups = false;
 };
+
+// The binary activation of an ANN, and the gradient at its input; thresholds as integrate_backward. `margin` becomes
+// the distance of x to V, 0 and 2 V if that is less.
+double activate(const LayerParameters& p, double x, double& margin);
+Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, LayerParameters& gradient,
+                         LayerParameters& magnitude);
+
+// Images [begin, end) whose statistics normalise them together.
+struct NormGroup {
+  int64_t begin, end;
+};
+std::vector<NormGroup> norm_groups(const NetworkSpec& spec, int64_t images);
+// Normalises `weighted` (T, N, out); statistics are those of groups of images, or else the running ones.
+void normalise(const NetworkSpec& spec, const LayerParameters& p, const Shape& out, int64_t images, bool groups,
+               Values& weighted, LayerTrace& trace);
+// From the gradient at the normalised input to that at the weighted one; adds to `gradient`.
+void normalise_backward(const NetworkSpec& spec, const LayerParameters& p, const Shape& out, int64_t images,
+                        bool groups, const LayerTrace& trace, Values& d, LayerParameters& gradient);
 
 Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
                 const Options& options = {});

@@ -88,7 +88,7 @@ Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
     const int when = int(std::floor(T + (first - T) * share + 0.5));
     for (int t = 1; t <= T; ++t) {
       const bool shows_value =
-          mode == Mode::kAnn || spec.encoder == Encoder::kDirect || (spec.encoder == Encoder::kHybrid && t == 1);
+          is_ann(mode) || spec.encoder == Encoder::kDirect || (spec.encoder == Encoder::kHybrid && t == 1);
       x[(t - 1) * size + i] = shows_value ? analog
                               : powers    ? power_input(spec.encoder, q, t, T)
                               : when == t ? 1.0

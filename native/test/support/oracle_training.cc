@@ -34,9 +34,8 @@ Parameters zeros_like(const Parameters& parameters) {
   Parameters zeros = parameters;
   for (LayerParameters& p : zeros) {
     std::fill(p.weight.begin(), p.weight.end(), 0.0);
-    std::fill(p.bias.begin(), p.bias.end(), 0.0);
-    std::fill(p.kappa.begin(), p.kappa.end(), 0.0);
-    std::fill(p.theta.begin(), p.theta.end(), 0.0);
+    for (Values* values : {&p.bias, &p.norm_weight, &p.norm_bias, &p.kappa, &p.theta})
+      std::fill(values->begin(), values->end(), 0.0);
     p.threshold = p.leak = 0.0;
   }
   return zeros;
@@ -46,8 +45,16 @@ Parameters zeros_like(const Parameters& parameters) {
 
 Slice find(Parameters& parameters, const std::string& name) {
   const size_t dot = name.rfind('.');
-  LayerParameters& p = parameters[std::stoul(name.substr(7, dot - 7))];
   const std::string kind = name.substr(dot + 1);
+  if (const size_t norm = name.find(".norm."); norm != std::string::npos) {
+    LayerParameters& of = parameters[std::stoul(name.substr(7, norm - 7))];
+    Values& values = kind == "weight"         ? of.norm_weight
+                     : kind == "bias"         ? of.norm_bias
+                     : kind == "running_mean" ? of.running_mean
+                                              : of.running_var;
+    return {values.data(), int64_t(values.size())};
+  }
+  LayerParameters& p = parameters[std::stoul(name.substr(7, dot - 7))];
   if (kind == "weight") return {p.weight.data(), int64_t(p.weight.size())};
   if (kind == "bias") return {p.bias.data(), int64_t(p.bias.size())};
   if (kind == "kappa") return {p.kappa.data(), int64_t(p.kappa.size())};
@@ -77,6 +84,8 @@ double gradient_norm(const Parameters& gradient) {
   for (const LayerParameters& g : gradient) {
     for (double v : g.weight) sum += v * v;
     for (double v : g.bias) sum += v * v;
+    for (double v : g.norm_weight) sum += v * v;
+    for (double v : g.norm_bias) sum += v * v;
     for (double v : g.kappa) sum += v * v;
     for (double v : g.theta) sum += v * v;
     if (!g.weight.empty()) sum += g.threshold * g.threshold + g.leak * g.leak;
@@ -97,6 +106,11 @@ void optimizer_step(const OptimizerOptions& o, Parameters& parameters, const Par
       rule(p.weight[i], clip * g.weight[i], m.weight[i], v.weight[i], x.weight[i], o.learning_rate, o.weight_decay);
     for (size_t i = 0; i < p.bias.size(); ++i)
       rule(p.bias[i], clip * g.bias[i], m.bias[i], v.bias[i], x.bias[i], o.learning_rate, 0.0);
+    for (size_t i = 0; i < p.norm_weight.size(); ++i)
+      rule(p.norm_weight[i], clip * g.norm_weight[i], m.norm_weight[i], v.norm_weight[i], x.norm_weight[i],
+           o.learning_rate, 0.0);
+    for (size_t i = 0; i < p.norm_bias.size(); ++i)
+      rule(p.norm_bias[i], clip * g.norm_bias[i], m.norm_bias[i], v.norm_bias[i], x.norm_bias[i], o.learning_rate, 0.0);
     rule(p.threshold, clip * g.threshold, m.threshold, v.threshold, x.threshold, o.neuron_learning_rate, 0.0);
     rule(p.leak, clip * g.leak, m.leak, v.leak, x.leak, o.neuron_learning_rate, 0.0);
     // The optimiser sees logarithms.

@@ -35,6 +35,10 @@ void add_encoder_tests(Tests& tests);
 void add_difference_tests(Tests& tests);
 void add_parity_tests(Tests& tests);  // on every instruction set of the CPU
 void add_parity_cases(Tests& tests);
+void add_binary_tests(Tests& tests);
+void add_binary_cases(Tests& tests);
+void add_norm_tests(Tests& tests);
+void add_norm_cases(Tests& tests);
 void add_optimizer_tests(Tests& tests);
 void add_loss_tests(Tests& tests);
 void add_average_tests(Tests& tests);

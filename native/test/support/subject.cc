@@ -45,6 +45,8 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   Tests suite;
   add_surrogate_tests(suite);
   add_parity_cases(suite);
+  add_norm_cases(suite);
+  add_binary_cases(suite);
   add_readers_tests(suite);
   add_schedule_tests(suite);
   add_optimizer_tests(suite);

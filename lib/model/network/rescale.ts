@@ -1,0 +1,58 @@
+// The conversion of a network with biases (docs/MATHEMATICS.md, "Conversion"): activations are scaled to 1 layer by layer,
+// because every spike counts as 1 and a bias must be as small beside it.
+import { checkNumber } from '../../check';
+import type { NativeNetwork } from '../../native/network';
+import type { ResolvedNetwork } from '../description';
+import { layerName } from '../layer';
+import { Pace } from '../scan';
+import type { NetworkSizes } from './forward';
+import { checkBatch, checkJob } from './inputs';
+import { readTensors, writeValues, type TensorShape } from './state';
+
+/** Which tensors of a layer grow with its input, and which shrink with its output. */
+const OF_INPUT = ['weight'];
+const OF_OUTPUT = ['weight', 'bias'];
+/** The same of a layer that is normalised: what it sends does not depend on the scale of its input. */
+const OF_NORM_OUTPUT = ['norm.weight', 'norm.bias'];
+
+export function rescaleJob(
+  native: NativeNetwork,
+  sizes: NetworkSizes,
+  description: ResolvedNetwork,
+  tensors: readonly TensorShape[],
+  batch: unknown,
+  options: unknown,
+): () => Promise<void> {
+  const { signal, given } = checkJob(options, ['percentile', 'signal']);
+  const percentile = checkNumber(given['percentile'] ?? 99.9, 'percentile', { min: 0, max: 100 });
+  const { batch: checked } = checkBatch(batch, 'batch', sizes, false);
+  return async () => {
+    const activations = await native.activations(checked, percentile, signal);
+    const values = await readTensors(native, 'parameter', tensors);
+    const pace = new Pace();
+    const scale = async (name: string, factor: number): Promise<void> => {
+      const data = values.get(name)?.data;
+      if (data === undefined) return;
+      for (let begin = 0; begin < data.length; begin += 2 ** 18) {
+        await pace.due();
+        const end = Math.min(begin + 2 ** 18, data.length);
+        for (let i = begin; i < end; i++) data[i]! *= factor;
+      }
+    };
+    let before = 1;
+    for (const [position, { layer }] of sizes.layers.entries()) {
+      const name = layerName(layer);
+      for (const of of OF_INPUT) await scale(`${name}.${of}`, before);
+      // A layer without any activation is left alone, and so is the output layer: its logits stay.
+      const top = activations[position] ?? 1;
+      before = top > 0 ? top : 1;
+      if (position === activations.length) continue;
+      const sent = description.layers[layer]!.norm === 'batch' ? OF_NORM_OUTPUT : OF_OUTPUT;
+      for (const of of sent) await scale(`${name}.${of}`, 1 / before);
+    }
+    await writeValues(
+      native,
+      [...values].map(([name, { data }]) => ({ kind: 'parameter' as const, name, data })),
+    );
+  };
+}

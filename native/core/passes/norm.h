@@ -1,0 +1,43 @@
+// Batch normalisation within a pass (docs/MATHEMATICS.md, "Batch normalisation"). A training pass of the ANN normalises
+// each chunk, which is one group of images, by its own statistics; every other pass folds the running statistics into
+// copies of weights and bias first, and knows of them no more.
+#pragma once
+
+#include "core/state/state.h"
+
+namespace onespike {
+
+// Visits the buffers that stage `i` needs for `n` images, as ensure_buffers does: of a pass over groups, or of one that
+// folds.
+template <class Visit>
+void each_norm_buffer(NetworkState& net, size_t i, int64_t n, bool groups, const Visit& need) {
+  const StageShape& s = net.plan.stages[i];
+  StageBuffers& b = net.stages[i];
+  if (!s.norm) return;
+  if (groups) {
+    need(b.weighted, n * s.out_size()), need(b.moments, 2 * s.out_cs), need(b.norm_sums, 2 * s.out_cs);
+  } else {
+    need(b.folded_weight, s.weights()), need(b.folded_bias, s.out_cs);
+  }
+}
+
+// Whether finite(values, count) holds for what normalises the stage, if anything does.
+template <class Finite>
+bool has_finite_norm(const NetworkState& net, size_t stage, const Finite& finite) {
+  const StageNorm& norm = net.parameters.norm()[stage];
+  const int64_t count = 2 * net.plan.stages[stage].out_cs;
+  return !norm.affine || (finite(norm.affine, count) && finite(norm.running, count));
+}
+
+// ---- at the ends of a step: sets sums to zero or folds, and makes the copies of the weights for forward kernels; then
+// gradients through what was folded, and the running statistics of a step over `images`.
+void pack_weights(NetworkState& net);
+void end_norm_gradients(NetworkState& net);
+void update_running_statistics(NetworkState& net, int64_t images);
+
+// ---- a stage of a pass over groups: the normalised input or its ReLU from `weighted`, and the gradient at `weighted`
+// in the place of that at the normalised input.
+void norm_forward(NetworkState& net, size_t stage, float* out, bool relu, int n);
+void norm_backward(NetworkState& net, size_t stage, float* d_out, int n);
+
+}  // namespace onespike

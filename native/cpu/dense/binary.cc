@@ -1,0 +1,49 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/dense/binary.cc"
+#include <hwy/foreach_target.h>
+// Highway asks for this order.
+#include <hwy/highway.h>
+
+#include "cpu/dense/binary.h"
+#include "cpu/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace onespike::cpu {
+namespace HWY_NAMESPACE {
+
+#include "ops/ann/binary-inl.h"
+
+void BinaryRange(float* out, const float* x, int64_t count, float threshold) {
+  const V v = hn::Set(d, threshold);
+  for (int64_t i = 0; i < count; i += kFloats)
+    hn::Store(HWY_NAMESPACE::binary_forward<VectorArithmetic>(hn::Load(d, x + i), v), d, out + i);
+}
+
+double BinaryGradientRange(float* g, const float* x, int64_t count, float threshold) {
+  const V v = hn::Set(d, threshold);
+  Sum sum;
+  for (int64_t i = 0; i < count; i += kFloats) {
+    V term;
+    hn::Store(HWY_NAMESPACE::binary_backward<VectorArithmetic>(hn::Load(d, g + i), hn::Load(d, x + i), v, term), d,
+              g + i);
+    sum.add(term);
+  }
+  return sum.total();
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace onespike::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace onespike::cpu {
+HWY_EXPORT(BinaryRange);
+HWY_EXPORT(BinaryGradientRange);
+void binary_range(float* out, const float* x, int64_t count, float threshold) {
+  HWY_DYNAMIC_DISPATCH(BinaryRange)(out, x, count, threshold);
+}
+double binary_gradient_range(float* d, const float* x, int64_t count, float threshold) {
+  return HWY_DYNAMIC_DISPATCH(BinaryGradientRange)(d, x, count, threshold);
+}
+}  // namespace onespike::cpu
+#endif

@@ -1,0 +1,22 @@
+// Included inside a namespace: once by binary.h for scalars, and once for every instruction set by the CPU kernels,
+// because a function is inlined only into code for the same instruction set.
+
+// Fires like a spiking neuron of a single step, x > V, and sends 2 V. What is not a number stays that.
+template <class A>
+ONESPIKE_HD inline typename A::F binary_forward(typename A::F x, typename A::F threshold) {
+  const typename A::F silent = A::select(A::at_least(threshold, x), A::set(0), x);
+  return A::select(A::greater(x, threshold), A::add(threshold, threshold), silent);
+}
+
+// The gradient at x from `d`, that at the value sent: `d` where 0 < x <= 2 V, as if the quantiser were its clipped
+// input (straight through). `d_threshold` is the term of the gradient of V.
+template <class A>
+ONESPIKE_HD inline typename A::F binary_backward(typename A::F d, typename A::F x, typename A::F threshold,
+                                                 typename A::F& d_threshold) {
+  const typename A::F zero = A::set(0), top = A::add(threshold, threshold);
+  // 2 (q - x / (2 V)) inside, 2 q above, 0 below, with q = 1 where it fires.
+  const typename A::F fired = A::select(A::greater(x, threshold), A::set(2), zero);
+  const typename A::F share = A::select(A::greater(x, top), zero, A::div(x, threshold));
+  d_threshold = A::zero_unless(A::greater(x, zero), A::mul(d, A::sub(fired, share)));
+  return A::zero_unless(A::greater(x, zero), A::select(A::greater(x, top), zero, d));
+}

@@ -1,0 +1,140 @@
+// A run with binary epochs: the converted network of one time step decides as the ANN does, and the run resumes in the
+// same bits.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Network, type NetworkDescription } from '../../lib';
+import { SeededRandom } from '../../lib/data';
+import { spikingFromBinary } from '../../lib/model/binary';
+import { foldNorm } from '../../lib/model/fold';
+import { loadRun } from '../../lib/train/run/load-run';
+import { resume, train } from '../../lib/train/loop/train';
+import type { TrainConfigInput } from '../../lib/train/config/config';
+import type { TrainEvent } from '../../lib/train/run/events';
+import { next } from '../../lib/train/run/state';
+import { presetConfig } from '../../lib/train/config/presets';
+import { resolveConfig } from '../../lib/train/config/config';
+import { temporaryFolder, tinyConfig } from '../helpers/command-line';
+
+const folder = temporaryFolder();
+const layers = tinyConfig.model.layers.map((layer) =>
+  layer.type === 'conv' ? { ...layer, norm: 'batch' } : { ...layer },
+);
+const tiny = (name: string, more: object = {}): TrainConfigInput =>
+  ({
+    ...structuredClone(tinyConfig),
+    model: { ...tinyConfig.model, timesteps: 1, layers },
+    binary: { ...structuredClone(tinyConfig.ann), epochs: 2 },
+    ...more,
+    out: join(folder, name),
+  }) as unknown as TrainConfigInput;
+
+async function collect(stream: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
+  const events: TrainEvent[] = [];
+  for await (const event of stream) events.push(event);
+  return events;
+}
+
+const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
+const random = new SeededRandom(11);
+
+test.each(['hybrid', 'direct'] as const)(
+  'encoder %s: the spiking network of one step decides as the binary ANN',
+  async (encoder) => {
+    const description: NetworkDescription = {
+      input: [3, 12, 12],
+      timesteps: 1,
+      encoder,
+      layers: [
+        { type: 'conv', out: 16, norm: 'batch' },
+        { type: 'avgpool' },
+        { type: 'conv', out: 24, norm: 'batch', bias: true },
+        { type: 'conv', out: 17, bias: true },
+        { type: 'avgpool' },
+        { type: 'linear', out: 20, norm: 'batch' },
+        { type: 'linear', out: 5, output: true, bias: true },
+      ],
+    };
+    const images = 60;
+    const pixels = Uint8Array.from({ length: images * 3 * 12 * 12 }, () => random.below(256));
+    const labels = Int32Array.from({ length: images }, () => random.below(5));
+    const ann = await Network.create(description, { backend: 'cpu', seed: 2, threads: 1 });
+    const optimizer = { kind: 'sgd', learningRate: 0.05, neuronLearningRate: 0.0125 } as const;
+    for (let i = 0; i < 4; i++) await ann.trainStep({ pixels, labels }, { mode: 'binary', optimizer });
+    const parameters = await ann.parameters();
+    expect(parameters.get('layers.0.threshold')!.data[0]).not.toBe(1);
+    const folded = await foldNorm(ann.description, parameters);
+    const spiking = await Network.create(folded.network, { backend: 'cpu', threads: 1 });
+    await spiking.setParameters(await spikingFromBinary(folded));
+    const expected = await ann.forward(pixels, { mode: 'binary' });
+    const received = await spiking.forward(pixels, { trace: true });
+    expect(received.predictions).toEqual(expected.predictions);
+    // Nothing fires or stays silent that does otherwise in the ANN, or the logits would differ by whole spikes.
+    const beta = 1;
+    received.logits.forEach((logit, i) => {
+      const plain = logit - beta * (expected.logits[i]! > 1 ? 1 : 0);
+      expect(Math.abs(plain - expected.logits[i]!)).toBeLessThan(1e-4);
+    });
+    expect(received.stats.correct).toBe(expected.stats.correct);
+    await ann.dispose();
+    await spiking.dispose();
+  },
+);
+
+test('binary epochs follow the ANN; at one time step the conversion keeps their accuracy', async () => {
+  const events = await collect(train(tiny('whole')));
+  const phases = events.flatMap((event) => (event.event === 'epoch' ? [event.phase] : []));
+  expect(phases).toEqual(['ann', 'ann', 'binary', 'binary', 'snn', 'snn']);
+  const converted = events.find(({ event }) => event === 'converted');
+  if (converted?.event !== 'converted') throw new Error('Expected a conversion');
+  expect(converted.accuracy).toBe(converted.annTestAccuracy);
+  const run = await loadRun(join(folder, 'whole'));
+  expect(run.mode).toBe('snn');
+});
+
+test.each(['ann', 'binary', 'snn'] as const)('interrupted in phase %s, it ends in the same bits', async (phase) => {
+  for await (const event of train(tiny(phase), { progressSeconds: 0 }))
+    if (event.event === 'progress' && event.phase === phase && event.activity === 'train' && event.step === 4) break;
+  const rest = await collect(resume(join(folder, phase)));
+  expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: phase } });
+  expect(model(phase)).toBe(model('whole'));
+});
+
+test('a run may end with binary epochs, and takes more of them', async () => {
+  const alone = { convert: { enabled: false }, snn: { ...tinyConfig.snn, epochs: 0 } };
+  const done = (await collect(train(tiny('alone', alone)))).at(-1)!;
+  if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
+  const run = await loadRun(join(folder, 'alone'));
+  expect(run.mode).toBe('binary');
+  const network = await run.network({ backend: 'cpu' });
+  const { test: images } = await run.dataset();
+  const { predictions } = await network.forward(images.pixels, { mode: 'binary' });
+  const correct = predictions.reduce((sum, label, i) => sum + (label === images.labels[i] ? 1 : 0), 0);
+  expect(correct / images.count).toBe(done.ann.testAccuracy);
+  await network.dispose();
+  const more = await collect(resume(join(folder, 'alone'), { changes: { binary: { epochs: 3 } } }));
+  expect(more.filter(({ event }) => event === 'epoch')).toHaveLength(1);
+  await expect(collect(resume(join(folder, 'alone'), { changes: { ann: { epochs: 3 } } }))).rejects.toMatchObject({
+    code: 'ERR_ARG',
+    message: expect.stringContaining("no change of 'ann.epochs'"),
+  });
+});
+
+test('stages, presets and refused values', () => {
+  const config = resolveConfig({ preset: 'vgg7', binary: { epochs: 3 } });
+  expect(config).toMatchObject({
+    model: { name: 'vgg7', norm: 'batch', hidden: [] },
+    binary: { epochs: 3, batch: 32 },
+  });
+  expect([null, 'ann', 'binary', 'convert', 'snn', 'finish'].map((stage) => next(stage as never, config))).toEqual([
+    'ann',
+    'binary',
+    'convert',
+    'snn',
+    'finish',
+    null,
+  ]);
+  expect(next('ann', resolveConfig({ preset: 'vgg7' }))).toBe('convert');
+  expect(presetConfig('vgg7', 'cifar10')).toMatchObject({ binary: { epochs: 0, augment: { padding: 4, flip: true } } });
+  for (const threshold of [0, -1, 'x'])
+    expect(() => resolveConfig({ binary: { threshold: threshold as number } })).toThrow(/binary\.threshold/);
+});

@@ -1,0 +1,97 @@
+// A run whose ANN is normalised: it spikes without normalisation, and resumes in the same bits from every stage.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Network } from '../../lib';
+import { loadRun } from '../../lib/train/run/load-run';
+import { resume, train } from '../../lib/train/loop/train';
+import type { TrainConfigInput } from '../../lib/train/config/config';
+import type { TrainEvent } from '../../lib/train/run/events';
+import { temporaryFolder, tinyConfig } from '../helpers/command-line';
+
+const folder = temporaryFolder();
+const layers = tinyConfig.model.layers.map((layer) =>
+  layer.type === 'conv' ? { ...layer, norm: 'batch' } : { ...layer },
+);
+const tiny = (name: string, more: object = {}): TrainConfigInput =>
+  ({
+    ...structuredClone(tinyConfig),
+    model: { ...tinyConfig.model, layers, normGroup: 6 },
+    ...more,
+    out: join(folder, name),
+  }) as unknown as TrainConfigInput;
+
+async function collect(stream: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
+  const events: TrainEvent[] = [];
+  for await (const event of stream) events.push(event);
+  return events;
+}
+
+const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
+const architecture = async (...path: string[]): Promise<string[]> => {
+  const network = await Network.open(join(folder, ...path), { backend: 'cpu' });
+  await network.dispose();
+  return network.description.layers.map(({ norm }) => norm);
+};
+
+const NORMALISED = ['batch', 'none', 'batch', 'none', 'none'];
+const PLAIN = ['none', 'none', 'none', 'none', 'none'];
+
+test('the ANN is normalised; the converted network, the spiking one and the model are not', async () => {
+  const events = await collect(train(tiny('whole')));
+  expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(['converted', 'done']));
+  expect(await architecture('whole', 'checkpoints', 'ann-best.safetensors')).toEqual(NORMALISED);
+  expect(await architecture('whole', 'checkpoints', 'converted.safetensors')).toEqual(PLAIN);
+  expect(await architecture('whole', 'model.safetensors')).toEqual(PLAIN);
+  const run = await loadRun(join(folder, 'whole'));
+  const done = events.at(-1)!;
+  if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
+  const network = await run.network({ backend: 'cpu' });
+  const { test: images } = await run.dataset();
+  const { predictions } = await network.forward(images.pixels);
+  const correct = predictions.reduce((sum, label, i) => sum + (label === images.labels[i] ? 1 : 0), 0);
+  expect(correct / images.count).toBe(done.snn.testAccuracy);
+  await network.dispose();
+});
+
+test.each(['ann', 'snn'] as const)('interrupted in stage %s, it ends in the same bits', async (phase) => {
+  for await (const event of train(tiny(phase), { progressSeconds: 0 }))
+    if (event.event === 'progress' && event.phase === phase && event.activity === 'train' && event.step === 4) break;
+  const rest = await collect(resume(join(folder, phase)));
+  expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: phase } });
+  expect(model(phase)).toBe(model('whole'));
+});
+
+test('a finished run takes more spiking epochs', async () => {
+  await collect(train(tiny('longer')));
+  const events = await collect(resume(join(folder, 'longer'), { changes: { snn: { epochs: 3 } } }));
+  expect(events.at(-1)).toMatchObject({ event: 'done' });
+});
+
+test('another run starts from its model, without normalisation', async () => {
+  const init = join(folder, 'whole');
+  const events = await collect(
+    train(tiny('again', { init, ann: { ...tinyConfig.ann, epochs: 0 }, convert: { enabled: false } })),
+  );
+  expect(events.at(-1)).toMatchObject({ event: 'done' });
+  expect(await architecture('again', 'checkpoints', 'snn-best.safetensors')).toEqual(PLAIN);
+});
+
+test('an ANN alone leaves a model without normalisation that answers as the ANN did', async () => {
+  const alone = { convert: { enabled: false }, snn: { epochs: 0 } };
+  const done = (await collect(train(tiny('alone', alone)))).at(-1)!;
+  if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
+  expect(await architecture('alone', 'model.safetensors')).toEqual(PLAIN);
+  const run = await loadRun(join(folder, 'alone'));
+  const network = await run.network({ backend: 'cpu' });
+  const { test: images } = await run.dataset();
+  const { predictions } = await network.forward(images.pixels, { mode: 'ann' });
+  const correct = predictions.reduce((sum, label, i) => sum + (label === images.labels[i] ? 1 : 0), 0);
+  expect(correct / images.count).toBe(done.ann.testAccuracy);
+  await network.dispose();
+});
+
+test('spiking training without a conversion keeps the normalisation until the end', async () => {
+  await collect(train(tiny('scratch', { ann: { ...tinyConfig.ann, epochs: 0 }, convert: { enabled: false } })));
+  expect(await architecture('scratch', 'checkpoints', 'snn-best.safetensors')).toEqual(NORMALISED);
+  expect(await architecture('scratch', 'model.safetensors')).toEqual(PLAIN);
+});
