@@ -37,8 +37,9 @@ export interface NativeSpec {
   alpha: number;
   beta: number;
   gamma: number;
-  kappa: number;
+  surrogateScale: number;
   surrogate: string; // one of NativeInfo.surrogates
+  schedules: boolean; // weighted layers have a kappa and a theta of T numbers
   encoder: string; // one of NativeInfo.encoders
   lo: number;
   hi: number;
@@ -58,6 +59,7 @@ export interface NativeInputEncoding {
   analogSteps: number; // steps at which the first layer receives the analog value
   random: boolean; // events are drawn at random
   events: Float64Array; // (C, 256): events of a pixel over all steps, by channel and byte; of random ones the expected number
+  sends: Uint8Array; // (256, T): 1 where a pixel sends an event at a step, by byte; 0 for random ones
 }
 
 /** Wall time of one operation of the backend in one layer, added up over its calls. */
@@ -90,7 +92,7 @@ export type NativeBatch =
 export interface NativeOptimizer {
   kind: 'sgd' | 'adam' | 'adamw';
   learningRate: number;
-  neuronLearningRate: number; // of thresholds and leaks
+  neuronLearningRate: number; // of thresholds and leaks, and of the logarithms of schedules
   momentum: number;
   nesterov: boolean; // of sgd
   weightDecay: number;

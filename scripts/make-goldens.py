@@ -54,16 +54,16 @@ CASES = {
         timesteps=7, input=[2, 13, 14], batch=2, mean=[0.45, 0.55], std=[0.3, 0.2], beta=0.5, gamma=0.5,
         layers=[pool(), conv(11, padding=2, leak=0.9), pool(), pool(), conv(3, kernel=1, padding=1, bias=True), linear(6, output=True)]),
     "direct-arctan": dict(
-        timesteps=3, input=[3, 5, 5], batch=3, mean=[0.5, 0.5, 0.5], std=[0.5, 0.4, 0.3], encoder="direct", surrogate="arctan", kappa=2.0, gamma=1.0,
+        timesteps=3, input=[3, 5, 5], batch=3, mean=[0.5, 0.5, 0.5], std=[0.5, 0.4, 0.3], encoder="direct", surrogate="arctan", surrogateScale=2.0, gamma=1.0,
         layers=[conv(9, padding=0), linear(17, bias=True, leak=0.7), linear(7, output=True, leak=0.8)]),
     "first-spike": dict(
-        timesteps=6, input=[1, 9, 8], batch=4, mean=[0.5], std=[0.25], encoder="ttfs", lo=0.1, hi=0.8, surrogate="fast-sigmoid", kappa=0.5,
+        timesteps=6, input=[1, 9, 8], batch=4, mean=[0.5], std=[0.25], encoder="ttfs", lo=0.1, hi=0.8, surrogate="fast-sigmoid", surrogateScale=0.5,
         layers=[conv(8, stride=2), conv(18, stride=2, bias=True, leak=0.95), linear(10, output=True, leak=0.9)]),
     "time-surrogate": dict(
-        timesteps=8, input=[2, 6, 6], batch=2, mean=[0.4, 0.6], std=[0.3, 0.3], surrogate="exponential", kappa=0.4, gamma=0.2, alpha=0.0,
+        timesteps=8, input=[2, 6, 6], batch=2, mean=[0.4, 0.6], std=[0.3, 0.3], surrogate="exponential", surrogateScale=0.4, gamma=0.2, alpha=0.0,
         layers=[conv(5), pool(), conv(4), linear(16), linear(5, output=True, bias=True)]),
     "flat": dict(
-        timesteps=10, input=[1, 5, 6], batch=5, mean=[0.35], std=[0.28], surrogate="rectangular", kappa=0.6, gamma=0.4, beta=0.25,
+        timesteps=10, input=[1, 5, 6], batch=5, mean=[0.35], std=[0.28], surrogate="rectangular", surrogateScale=0.6, gamma=0.4, beta=0.25,
         layers=[linear(31, bias=True, leak=0.85), linear(15, leak=1.0), linear(2, output=True, leak=0.0)]),
 }
 
@@ -90,18 +90,18 @@ class Margin:
 
 def primitive(case, z, steps_to_spike):
     """The function whose derivative in z is the surrogate; `exponential` stands for none, so a line with its slope."""
-    gamma, kappa = case.get("gamma", 0.3), case.get("kappa", 1.0)
+    gamma, scale = case.get("gamma", 0.3), case.get("surrogateScale", 1.0)
     name = case.get("surrogate", "triangle")
     if name == "triangle":
         c = z.clamp(-1, 1)
         return gamma * torch.where(c < 0, (1 + c) ** 2 / 2, 1 - (1 - c) ** 2 / 2)
     if name == "rectangular":
-        return gamma * z.clamp(-kappa, kappa)
+        return gamma * z.clamp(-scale, scale)
     if name == "arctan":
-        return gamma * 2 / (math.pi * kappa) * torch.atan(math.pi / 2 * kappa * z)
+        return gamma * 2 / (math.pi * scale) * torch.atan(math.pi / 2 * scale * z)
     if name == "fast-sigmoid":
-        return gamma * z / (1 + kappa * z.abs())
-    return gamma * torch.exp(-kappa * steps_to_spike) * z
+        return gamma * z / (1 + scale * z.abs())
+    return gamma * torch.exp(-scale * steps_to_spike) * z
 
 
 def encode(case, pixels):
@@ -147,7 +147,7 @@ def integrate(case, current, threshold, leak, margin):
     live = (step <= fired).to(DOUBLE)
     margin.see(z[live > 0].abs())
     if case.get("surrogate") == "rectangular":
-        margin.see((z[(live > 0) & (potentials != 0)].abs() - case["kappa"]).abs())
+        margin.see((z[(live > 0) & (potentials != 0)].abs() - case["surrogateScale"]).abs())
     hard, smooth = (step == fired).to(DOUBLE), primitive(case, z, fired - step) * live
     return potentials, hard + smooth - smooth.detach(), fired
 

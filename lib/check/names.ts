@@ -12,6 +12,9 @@ export function didYouMean(word: unknown, candidates: readonly string[]): string
   return near === undefined ? '' : ` (did you mean '${near}'?)`;
 }
 
+/** Keys that earlier versions knew by another name. */
+const RENAMED = new Map([['kappa', 'surrogateScale']]);
+
 /** The error of an object at `where` that holds a key which means nothing there. */
 export function unknownKey(
   where: string,
@@ -19,7 +22,11 @@ export function unknownKey(
   known: readonly string[],
   code: ErrorCode = 'ERR_ARG',
 ): OneSpikeError {
-  const hint = didYouMean(key, known) || ` (known: ${known.join(', ')})`;
+  const renamed = known.find((name) => name === RENAMED.get(key));
+  const hint =
+    renamed !== undefined
+      ? ` (it is called '${renamed}' now)`
+      : didYouMean(key, known) || ` (known: ${known.join(', ')})`;
   return new OneSpikeError(code, `Expected known keys for ${where} but received the unknown key '${key}'${hint}`);
 }
 

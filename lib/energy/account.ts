@@ -67,6 +67,7 @@ export interface EnergyReport {
   total: {
     annMacs: number;
     macs: number;
+    scheduleMacs: number;
     accumulates: number;
     events: number;
     spikes: number;
@@ -111,7 +112,7 @@ export function energyAccount(
   const formats = Object.keys(ARITHMETIC) as NumberFormat[];
   const accounts = [null, traffic].flatMap((moved) => formats.map((name) => account(counts.layers, name, moved)));
   const sum = (
-    key: 'annMacs' | 'macs' | 'accumulates' | 'events' | 'spikes' | 'neurons',
+    key: 'annMacs' | 'macs' | 'scheduleMacs' | 'accumulates' | 'events' | 'spikes' | 'neurons',
     layers = counts.layers,
   ): number => layers.reduce((total, layer) => total + layer[key], 0);
   const hiddenNeurons = sum('neurons', counts.layers.slice(0, -1));
@@ -126,6 +127,7 @@ export function energyAccount(
     total: {
       annMacs: sum('annMacs'),
       macs: sum('macs'),
+      scheduleMacs: sum('scheduleMacs'),
       accumulates: sum('accumulates'),
       events: sum('events'),
       spikes,
@@ -146,7 +148,7 @@ function account(layers: readonly LayerOperations[], name: NumberFormat, memory:
       layer: operations.layer,
       ...pair(
         operations.annMacs * mac + bytes.ann * perByte,
-        operations.macs * mac + operations.accumulates * accumulate + bytes.snn * perByte,
+        (operations.macs + operations.scheduleMacs) * mac + operations.accumulates * accumulate + bytes.snn * perByte,
       ),
     };
   });

@@ -2,9 +2,11 @@
 import { checkTypedArray, expected } from '../check';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
 import { layerName, type LayerId } from '../model/layer';
-import { layerShapes } from '../model/shapes';
+import type { FloatTensor } from '../model/parameters';
+import { layerShapes, type LayerShape, type MapShape } from '../model/shapes';
 import { inputEncoding } from '../native/encoding';
 import { fanOut, type FanOut } from './fan-out';
+import { Reach } from './reach';
 
 /** The operations of one weighted layer, as means per image. */
 export interface LayerOperations {
@@ -18,6 +20,11 @@ export interface LayerOperations {
   annMacs: number;
   /** The multiply-accumulates of the spiking network, which only analog input causes. */
   macs: number;
+  /**
+   * The multiply-accumulates of schedules: one for every step and neuron that received anything in it, none where the
+   * weight of the step is a power of two.
+   */
+  scheduleMacs: number;
   /** The accumulates: every incoming event times its fan-out. */
   accumulates: number;
   /** The incoming events, those included that a pool drops. */
@@ -49,36 +56,45 @@ interface MapCount {
   events: number;
   accumulates: number;
   updates: number;
+  scheduleMacs: number;
+}
+
+/** The events of a map on their way to a layer. */
+interface Route {
+  fanOut: FanOut;
+  /** Null without schedules. */
+  reach: Reach | null;
+  count: MapCount;
 }
 
 /** A counter that adds up operations batch by batch, so that the maps of many images need not exist at once. */
 export class OperationCounter {
   private images = 0;
   private readonly encoding: ReturnType<typeof inputEncoding>;
-  private readonly inputFanOut: FanOut;
-  private readonly input: MapCount = { events: 0, accumulates: 0, updates: 0 };
-  private readonly hidden: { layer: LayerId; neurons: number; fanOut: FanOut; count: MapCount }[];
+  private readonly input: Route;
+  private readonly hidden: (Route & { layer: LayerId; neurons: number })[];
 
   private readonly network: ResolvedNetwork;
 
   /**
-   * Creates a counter for the network of a description.
+   * Creates a counter for the network of a description. One with schedules needs its `parameters`, for their weights
+   * decide which steps cost products.
    *
-   * Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse.
+   * Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse, and for schedules that are
+   * missing or of another size.
    */
-  constructor(description: NetworkDescription) {
+  constructor(description: NetworkDescription, parameters?: ReadonlyMap<string, Pick<FloatTensor, 'data'>>) {
     const network = resolveNetwork(description);
     this.network = network;
     const shapes = layerShapes(network);
     this.encoding = inputEncoding(network);
-    this.inputFanOut = fanOut(network, shapes, 0, network.input);
+    this.input = routeOf(network, shapes, 0, network.input, parameters);
     this.hidden = shapes
       .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.layer]!.output)
       .map((shape) => ({
         layer: shape.layer,
         neurons: shape.neurons,
-        fanOut: fanOut(network, shapes, shape.layer + 1, shape.out),
-        count: { events: 0, accumulates: 0, updates: 0 },
+        ...routeOf(network, shapes, shape.layer + 1, shape.out, parameters),
       }));
   }
 
@@ -102,17 +118,40 @@ export class OperationCounter {
         pixels,
         'ERR_SHAPE',
       );
-    const counts = this.hidden.map(({ layer, neurons, fanOut: { table } }) => {
+    const counts = this.hidden.map(({ layer, neurons, fanOut: { table }, reach }) => {
       const name = layerName(layer);
       const times = spikeTimes.get(name);
       if (times === undefined) throw expected('spike times', name, times);
       if (times.length !== count * neurons)
         throw expected(`${count * neurons} spike times (${count} images)`, name, times, 'ERR_SHAPE');
-      return countMap(times, table, this.network.timesteps, name);
+      const counted = countMap(times, table, this.network.timesteps, name);
+      for (let n = 0; n < count && reach !== null; n++)
+        counted.scheduleMacs += reach.ofTimes(times, n * neurons, (n + 1) * neurons);
+      return counted;
     });
     this.hidden.forEach((entry, i) => addCount(entry.count, counts[i]!));
-    addCount(this.input, countPixels(pixels, this.inputFanOut.table, this.encoding.events, channels));
+    const { fanOut, reach } = this.input;
+    const counted = countPixels(pixels, fanOut.table, this.encoding.events, channels);
+    if (reach !== null) counted.scheduleMacs = this.inputScheduleMacs(reach, pixels, image);
+    addCount(this.input.count, counted);
     this.images += count;
+  }
+
+  private inputScheduleMacs(reach: Reach, pixels: Uint8Array, image: number): number {
+    const { analogSteps, random, events, sends } = this.encoding;
+    const { timesteps } = this.network;
+    const plane = image / this.network.input[0];
+    let macs = 0;
+    for (let start = 0; start < pixels.length; start += image) {
+      const bytes = pixels.subarray(start, start + image);
+      macs += reach.ofInput(image, (i, step) => {
+        if (step <= analogSteps) return 1;
+        const byte = bytes[i]!;
+        const index = Math.floor(i / plane) * 256 + byte;
+        return random ? events[index]! / timesteps : sends[byte * timesteps + step - 1]!;
+      });
+    }
+    return macs;
   }
 
   /** Returns means per image over all batches so far. Errors: ERR_STATE if there was none. */
@@ -120,7 +159,7 @@ export class OperationCounter {
     if (this.images === 0) throw expected('at least one image', 'the operation counter', 0, 'ERR_STATE');
     const perImage = (sum: number): number => sum / this.images;
     const { timesteps, layers } = this.network;
-    const incoming = new Map<LayerId, MapCount>([[this.inputFanOut.consumer, this.input]]);
+    const incoming = new Map<LayerId, MapCount>([[this.input.fanOut.consumer, this.input.count]]);
     for (const {
       fanOut: { consumer },
       count,
@@ -139,7 +178,8 @@ export class OperationCounter {
             type: shape.type,
             neurons: shape.neurons,
             annMacs: shape.macs,
-            macs: shape.layer === this.inputFanOut.consumer ? this.encoding.analogSteps * shape.macs : 0,
+            macs: shape.layer === this.input.fanOut.consumer ? this.encoding.analogSteps * shape.macs : 0,
+            scheduleMacs: perImage(from.scheduleMacs),
             accumulates: perImage(from.accumulates),
             events: perImage(from.events),
             spikes: layers[shape.layer]!.output ? 0 : perImage(own!.events),
@@ -152,7 +192,7 @@ export class OperationCounter {
 }
 
 /**
- * Counts the operations of one batch, per image; `OperationCounter.add` describes the arguments.
+ * Counts the operations of one batch, per image; `OperationCounter` describes the arguments.
  *
  * Errors: ERR_ARG, ERR_SHAPE.
  */
@@ -160,10 +200,30 @@ export function countOperations(
   network: NetworkDescription,
   pixels: Uint8Array,
   spikeTimes: SpikeTimeMaps,
+  parameters?: ReadonlyMap<string, Pick<FloatTensor, 'data'>>,
 ): OperationCounts {
-  const counter = new OperationCounter(network);
+  const counter = new OperationCounter(network, parameters);
   counter.add(pixels, spikeTimes);
   return counter.counts();
+}
+
+function routeOf(
+  network: ResolvedNetwork,
+  shapes: readonly LayerShape[],
+  first: LayerId,
+  map: MapShape,
+  parameters: ReadonlyMap<string, Pick<FloatTensor, 'data'>> | undefined,
+): Route {
+  const events = fanOut(network, shapes, first, map);
+  const count = { events: 0, accumulates: 0, updates: 0, scheduleMacs: 0 };
+  if (!network.schedules) return { fanOut: events, reach: null, count };
+  const { consumer } = events;
+  const name = `${layerName(consumer)}.kappa`;
+  const weights = parameters?.get(name)?.data;
+  if (!(weights instanceof Float32Array)) throw expected('a Float32Array (a network with schedules)', name, weights);
+  if (weights.length !== network.timesteps)
+    throw expected(`${network.timesteps} numbers (one per time step)`, name, weights, 'ERR_SHAPE');
+  return { fanOut: events, reach: new Reach(network, shapes, { first, consumer, map, weights }), count };
 }
 
 function countMap(times: ArrayLike<number>, table: Float64Array, timesteps: number, name: string): MapCount {
@@ -181,7 +241,7 @@ function countMap(times: ArrayLike<number>, table: Float64Array, timesteps: numb
       accumulates += table[i]!;
     }
   }
-  return { events, accumulates, updates: steps + (times.length - events) * timesteps };
+  return { events, accumulates, updates: steps + (times.length - events) * timesteps, scheduleMacs: 0 };
 }
 
 function countPixels(pixels: Uint8Array, table: Float64Array, perByte: Float64Array, channels: number): MapCount {
@@ -195,11 +255,12 @@ function countPixels(pixels: Uint8Array, table: Float64Array, perByte: Float64Ar
       accumulates += spikes * table[i]!;
     }
   }
-  return { events, accumulates, updates: 0 };
+  return { events, accumulates, updates: 0, scheduleMacs: 0 };
 }
 
 function addCount(total: MapCount, more: MapCount): void {
   total.events += more.events;
   total.accumulates += more.accumulates;
   total.updates += more.updates;
+  total.scheduleMacs += more.scheduleMacs;
 }

@@ -18,7 +18,7 @@ export function formatEnergyTable(report: EnergyReport): string {
     ...report.layers.map((layer, index) => [
       `${layer.layer} ${layer.type}`,
       count(layer.annMacs),
-      count(layer.macs),
+      count(layer.macs + layer.scheduleMacs),
       count(layer.accumulates),
       index === report.layers.length - 1 ? '-' : (layer.spikes / layer.neurons).toFixed(3),
       ratio(perLayer.get(layer.layer)?.ratio ?? null),
@@ -26,7 +26,7 @@ export function formatEnergyTable(report: EnergyReport): string {
     [
       'total',
       count(total.annMacs),
-      count(total.macs),
+      count(total.macs + total.scheduleMacs),
       count(total.accumulates),
       total.spikesPerNeuron.toFixed(3),
       ratio(headline.ratio),

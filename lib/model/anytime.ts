@@ -8,6 +8,8 @@ export interface AnytimeOptions {
   timesteps: number;
   /** V of the output layer, > 0. */
   threshold: number;
+  /** The factors of V at each step (T); all 1 by default. */
+  theta?: Float32Array | undefined;
   /** Weights of the membrane and the spike-time term, as in the description. */
   alpha: number;
   beta: number;
@@ -32,7 +34,7 @@ export function argmax(values: ArrayLike<number>, start: number, count: number):
  * Predictions after every step, from the potentials (N, T, K) of the output layer. The logit of class k at step t is
  * that of the whole run with T replaced by t:
  *
- *     alpha * U_k(t) / V + beta * (t + 1 - t_k)      t_k = first step <= t with U_k > V, or t + 1
+ *     alpha * U_k(t) / V + beta * (t + 1 - t_k)      t_k = first step <= t with U_k > V theta, or t + 1
  *
  * Errors: ERR_ARG, ERR_SHAPE.
  */
@@ -43,6 +45,8 @@ export function anytime(potentials: Float32Array, options: AnytimeOptions): Anyt
   const threshold = checkNumber(options.threshold, 'threshold', { min: 0, exclusive: true });
   const alpha = checkNumber(options.alpha, 'alpha');
   const beta = checkNumber(options.beta, 'beta');
+  // Products of floats, as native code compares with.
+  const thresholds = Float32Array.from({ length: timesteps }, (_, t) => threshold * (options.theta?.[t] ?? 1));
   const perImage = classes * timesteps;
   if (values.length % perImage !== 0) {
     throw new OneSpikeError(
@@ -60,7 +64,7 @@ export function anytime(potentials: Float32Array, options: AnytimeOptions): Anyt
     for (let t = 1; t <= timesteps; t++) {
       for (let k = 0; k < classes; k++) {
         const u = values[n * perImage + (t - 1) * classes + k]!;
-        if (firstSpike[k] === 0 && u > threshold) firstSpike[k] = t;
+        if (firstSpike[k] === 0 && u > thresholds[t - 1]!) firstSpike[k] = t;
         const early = firstSpike[k] === 0 ? 0 : t + 1 - firstSpike[k]!;
         logits[k] = (alpha * u) / threshold + beta * early;
       }

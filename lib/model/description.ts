@@ -63,9 +63,14 @@ export interface NetworkDescription {
   /** The height of the surrogate gradient; 0.3 by default. */
   gamma?: number;
   /** The decay or width of the surrogates that have one; 1 by default. */
-  kappa?: number;
+  surrogateScale?: number;
   /** The surrogate gradient; 'triangle' by default. */
   surrogate?: Surrogate;
+  /**
+   * Whether every weighted layer has schedules: trainable weights of what arrives at each step, `layers.I.kappa`, and
+   * trainable factors of its threshold, `layers.I.theta`, all 1 at first; false by default.
+   */
+  schedules?: boolean;
   /** The input encoder; 'hybrid' by default. */
   encoder?: Encoder;
   /** The intensity that is coded as the last step; 0 by default. */
@@ -117,8 +122,9 @@ export const networkOptions = {
   alpha: limitedNumber('alpha').optional(),
   beta: limitedNumber('beta').optional(),
   gamma: limitedNumber('gamma').optional(),
-  kappa: limitedNumber('kappa').optional(),
+  surrogateScale: limitedNumber('surrogateScale').optional(),
   surrogate: oneOf(SURROGATES).optional(),
+  schedules: flag.optional(),
   encoder: oneOf(ENCODERS).optional(),
   lo: limitedNumber('lo').optional(),
   hi: limitedNumber('hi').optional(),
@@ -163,8 +169,9 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     alpha: d.alpha ?? 1,
     beta: d.beta ?? 1,
     gamma: d.gamma ?? 0.3,
-    kappa: d.kappa ?? 1,
+    surrogateScale: d.surrogateScale ?? 1,
     surrogate: d.surrogate ?? 'triangle',
+    schedules: d.schedules ?? false,
     encoder: d.encoder ?? 'hybrid',
     lo,
     hi,

@@ -14,7 +14,7 @@ const FORMAT = 1;
 
 export interface ModelFile {
   network: ResolvedNetwork;
-  /** Every parameter of the network by name, in its order: `layers.I.weight|bias|threshold|leak`. */
+  /** Every parameter of the network by name, in its order: `layers.I.weight|bias|threshold|leak|kappa|theta`. */
   tensors: Map<string, FloatTensor>;
   /** State of the optimiser by name, `slot0.layers.I.weight` and so on; empty in a model file. */
   slots: Map<string, FloatTensor>;
@@ -26,7 +26,8 @@ export interface ModelFile {
  * Reads a model file or a checkpoint. Parameters may be stored as F32, F16, BF16 or F8. `described` is the network of a file whose
  * metadata name none: other programs keep the tensors and drop the metadata.
  * Errors: ERR_IO; ERR_FORMAT for a damaged file, an architecture that is none, a tensor that is missing, superfluous, of
- * another type or shape or not finite, a threshold that is not above 0 and a leak outside [0, 1].
+ * another type or shape or not finite, a threshold that is not above 0, a leak outside [0, 1] and a schedule outside
+ * [2^-20, 2^20].
  */
 export async function readModel(path: string, described?: ResolvedNetwork): Promise<ModelFile> {
   const { metadata, tensors: stored } = await readSafetensors(path);
@@ -130,7 +131,7 @@ async function checkParameter(
 ): Promise<FloatTensor> {
   const checked = await checkTensor(path, name, tensor, shape, pace);
   const fault = parameterFault(name, checked.data);
-  if (fault !== undefined) throw damaged(path, `${fault} as '${name}'`, String(checked.data[0]));
+  if (fault !== undefined) throw damaged(path, `${fault.what} as '${fault.name}'`, String(fault.value));
   return checked;
 }
 

@@ -38,7 +38,7 @@ import {
   type TensorShape,
 } from './network/state';
 import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
-import type { FloatTensor } from './parameters';
+import { carrySchedule, isSchedule, type FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
 export type * from './network/options';
@@ -134,11 +134,16 @@ export class Network {
 
   /**
    * Takes the parameters of a model file, or of a safetensors file without an architecture; the tensors must be exactly those of this
-   * network. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
+   * network, but for schedules: of a network of more time steps the first ones are kept, of one of fewer the last is repeated, and where
+   * the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
-    const { tensors } = await readModel(path, this.description);
-    const missing = this.#tensors.find(({ name }) => !tensors.has(name));
+    const { network, tensors } = await readModel(path, this.description);
+    const { timesteps, schedules } = this.description;
+    for (const [name, { data }] of tensors)
+      if (isSchedule(name)) tensors.set(name, { shape: [timesteps], data: carrySchedule(data, timesteps) });
+    const optional = schedules && !network.schedules;
+    const missing = this.#tensors.find(({ name }) => !tensors.has(name) && !(optional && isSchedule(name)));
     if (missing !== undefined)
       throw new OneSpikeError(
         'ERR_SHAPE',
@@ -172,10 +177,12 @@ export class Network {
   async anytime(potentials: Float32Array, options?: ParametersOptions): Promise<Anytime> {
     const { timesteps, alpha, beta } = this.description;
     const { classes } = this.#sizes;
-    const threshold = `${layerName(this.layers.at(-1)!.layer)}.threshold`;
-    const only = this.#tensors.filter(({ name }) => name === threshold);
+    const last = layerName(this.layers.at(-1)!.layer);
+    const only = this.#tensors.filter(({ name }) => name === `${last}.threshold` || name === `${last}.theta`);
     const read = await this.#exclusive(readParametersJob(this.#native, only, options));
-    return anytime(potentials, { classes, timesteps, threshold: read.get(threshold)!.data[0]!, alpha, beta });
+    const threshold = read.get(`${last}.threshold`)!.data[0]!;
+    const theta = read.get(`${last}.theta`)?.data;
+    return anytime(potentials, { classes, timesteps, threshold, theta, alpha, beta });
   }
 
   /** Computes loss and gradients of one batch; the parameters stay as they are. */
@@ -229,7 +236,7 @@ export class Network {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
   }
 
-  /** Returns copies of all parameters by name, `layers.I.weight|bias|threshold|leak`, in PyTorch's layout. */
+  /** Returns copies of all parameters by name, `layers.I.weight|bias|threshold|leak|kappa|theta`, in PyTorch's layout. */
   async parameters(options?: ParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }

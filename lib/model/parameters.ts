@@ -8,10 +8,37 @@ export interface FloatTensor {
   data: Float32Array;
 }
 
-/** The numbers that a threshold or a leak may be, if the given one is none of them. Other parameters may be anything finite. */
-export function parameterFault(name: string, data: Float32Array): string | undefined {
+/** A number that no threshold, leak or schedule may be. */
+export interface ParameterFault {
+  /** What is accepted, in words. */
+  what: string;
+  /** The name of the number, with its index if it is one of several. */
+  name: string;
+  /** The number. */
+  value: number;
+}
+
+// As native code keeps them, native/ops/update.h.
+const MIN_SCHEDULE = 2 ** -20;
+const MAX_SCHEDULE = 2 ** 20;
+
+/** Returns the first number of a threshold, a leak or a schedule that is out of range. Other parameters may be anything finite. */
+export function parameterFault(name: string, data: Float32Array): ParameterFault | undefined {
   const value = data[0]!;
-  if (name.endsWith('.threshold') && !(value > 0)) return 'a number > 0';
-  if (name.endsWith('.leak') && !(value >= 0 && value <= 1)) return 'a number from 0 to 1';
-  return undefined;
+  if (name.endsWith('.threshold') && !(value > 0)) return { what: 'a number > 0', name, value };
+  if (name.endsWith('.leak') && !(value >= 0 && value <= 1)) return { what: 'a number from 0 to 1', name, value };
+  if (!isSchedule(name)) return undefined;
+  const index = data.findIndex((factor) => !(factor >= MIN_SCHEDULE && factor <= MAX_SCHEDULE));
+  if (index < 0) return undefined;
+  return { what: 'a number from 2^-20 to 2^20', name: `${name}[${index}]`, value: data[index]! };
+}
+
+/** Whether a tensor of that name holds a number for every time step. */
+export function isSchedule(name: string): boolean {
+  return /\.(kappa|theta)$/.test(name);
+}
+
+/** A schedule carried to another number of time steps: its first ones, and the last repeated where there are more. */
+export function carrySchedule(data: Float32Array, timesteps: number): Float32Array {
+  return Float32Array.from({ length: timesteps }, (_, t) => data[Math.min(t, data.length - 1)]!);
 }

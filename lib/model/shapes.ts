@@ -27,6 +27,7 @@ export interface LayerShape {
 /** Shapes layer by layer. Errors: ERR_SHAPE when a layer does not fit its input. */
 export function layerShapes(network: ResolvedNetwork): LayerShape[] {
   let input: MapShape = [...network.input];
+  const schedules = network.schedules ? 2 * network.timesteps : 0;
   return network.layers.map((layer, index) => {
     const [channels, height, width] = input;
     const where = `layers[${index}]`;
@@ -80,7 +81,7 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       fanIn,
       macs,
       neurons: spiking ? out[0] * out[1] * out[2] : 0,
-      parameters: spiking ? weights + (layer.bias ? layer.out : 0) + 2 : 0,
+      parameters: spiking ? weights + (layer.bias ? layer.out : 0) + 2 + schedules : 0,
     };
     input = [...out];
     return shape;
@@ -108,7 +109,7 @@ export function sideFanOut(side: number, kernel: number, stride: number, padding
   return counts;
 }
 
-/** Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), and () for threshold and leak. */
+/** Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), () for threshold and leak, (T) for schedules. */
 export interface ParameterShape {
   name: string;
   shape: number[];
@@ -122,12 +123,15 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
     const name = layerName(shape.layer);
     const weight =
       layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
+    const steps = [network.timesteps];
+    const schedules = ['kappa', 'theta'].map((schedule) => ({ name: `${name}.${schedule}`, shape: steps }));
     const bias = layer.bias ? [{ name: `${name}.bias`, shape: [layer.out] }] : [];
     return [
       { name: `${name}.weight`, shape: weight },
       ...bias,
       { name: `${name}.threshold`, shape: [] },
       { name: `${name}.leak`, shape: [] },
+      ...(network.schedules ? schedules : []),
     ];
   });
 }

@@ -36,7 +36,7 @@ export const LIMITS = {
   alpha: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
   beta: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
   gamma: { min: SMALLEST_FLOAT, max: LARGEST_FACTOR },
-  kappa: { min: SMALLEST_FLOAT, max: LARGEST_FACTOR },
+  surrogateScale: { min: SMALLEST_FLOAT, max: LARGEST_FACTOR },
   lo: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
   hi: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
   /** Elements of an image, of the weights of a layer with channels in sixteens, and of a map of one image over all time steps. */

@@ -56,10 +56,16 @@ Napi::Value input_encoding(const Napi::CallbackInfo& info) {
       events[static_cast<size_t>(c * 256 + byte)] =
           event_count(encoder, static_cast<uint8_t>(byte), mean[c], std[c], timesteps, lo, hi);
   }
+  Napi::Uint8Array sends = Napi::Uint8Array::New(env, size_t{256} * static_cast<size_t>(timesteps));
+  for (int byte = 0; byte < 256; byte++) {
+    EventSteps steps(encoder, static_cast<uint8_t>(byte), timesteps, lo, hi);
+    for (int t = 0; t < timesteps; t++) sends[static_cast<size_t>(byte * timesteps + t)] = steps.next();
+  }
   Napi::Object encoding = Napi::Object::New(env);
   encoding.Set("analogSteps", entry.analog_steps(timesteps));
   encoding.Set("random", entry.random());
   encoding.Set("events", events);
+  encoding.Set("sends", sends);
   return encoding;
 }
 

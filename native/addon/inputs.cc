@@ -153,8 +153,9 @@ NetworkSpec read_spec(Napi::Value value) {
   spec.alpha = reader.real("alpha", limits::kAlpha);
   spec.beta = reader.real("beta", limits::kBeta);
   spec.gamma = reader.real("gamma", limits::kGamma);
-  spec.kappa = reader.real("kappa", limits::kKappa);
+  spec.surrogate_scale = reader.real("surrogateScale", limits::kSurrogateScale);
   spec.surrogate = read_named(reader.get("surrogate"), "spec.surrogate", kSurrogates, surrogate_name);
+  spec.schedules = reader.boolean("schedules");
   spec.encoder = read_encoder(reader.get("encoder"), "spec.encoder");
   spec.lo = reader.number("lo", limits::kLo.min, limits::kLo.max);
   spec.hi = reader.number("hi", limits::kHi.min, limits::kHi.max);

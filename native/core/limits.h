@@ -43,7 +43,7 @@ constexpr Limit kStd{"std", kSmallestFloat, kLargestFloat};
 constexpr Limit kAlpha{"alpha", -kLargestFactor, kLargestFactor};
 constexpr Limit kBeta{"beta", -kLargestFactor, kLargestFactor};
 constexpr Limit kGamma{"gamma", kSmallestFloat, kLargestFactor};
-constexpr Limit kKappa{"kappa", kSmallestFloat, kLargestFactor};
+constexpr Limit kSurrogateScale{"surrogateScale", kSmallestFloat, kLargestFactor};
 constexpr Limit kLo{"lo", -kLargestFactor, kLargestFactor};
 constexpr Limit kHi{"hi", -kLargestFactor, kLargestFactor};
 // Of an image, of the weights of a layer with channels in sixteens, and of a map of one image over all time steps.
@@ -66,12 +66,12 @@ constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
 }  // namespace limits
 
 constexpr Limit kLimits[] = {
-    limits::kTimesteps,      limits::kRadixTimesteps, limits::kSide,    limits::kLayers, limits::kOut,
-    limits::kKernel,         limits::kStride,         limits::kPadding, limits::kPool,   limits::kLeak,
-    limits::kThreshold,      limits::kDropout,        limits::kMean,    limits::kStd,    limits::kAlpha,
-    limits::kBeta,           limits::kGamma,          limits::kKappa,   limits::kLo,     limits::kHi,
-    limits::kElements,       limits::kSeed,           limits::kThreads, limits::kDevice, limits::kImages,
-    limits::kSteps,          limits::kCrop,           limits::kCutout,  limits::kMix,    limits::kEma,
+    limits::kTimesteps,      limits::kRadixTimesteps, limits::kSide,           limits::kLayers, limits::kOut,
+    limits::kKernel,         limits::kStride,         limits::kPadding,        limits::kPool,   limits::kLeak,
+    limits::kThreshold,      limits::kDropout,        limits::kMean,           limits::kStd,    limits::kAlpha,
+    limits::kBeta,           limits::kGamma,          limits::kSurrogateScale, limits::kLo,     limits::kHi,
+    limits::kElements,       limits::kSeed,           limits::kThreads,        limits::kDevice, limits::kImages,
+    limits::kSteps,          limits::kCrop,           limits::kCutout,         limits::kMix,    limits::kEma,
     limits::kLabelSmoothing,
 };
 

@@ -23,9 +23,9 @@ class Backend;
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
 // PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias (O), threshold and
-// leak ().
+// leak (), kappa and theta (T).
 struct TensorInfo {
-  std::string name;  // layers.I.weight | bias | threshold | leak
+  std::string name;  // layers.I.weight | bias | threshold | leak | kappa | theta
   std::vector<int64_t> shape;
   int64_t size = 0;  // number of floats
 };
@@ -33,10 +33,10 @@ struct TensorInfo {
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::kSgd;
   float learning_rate = 0.01f;
-  float neuron_learning_rate = 0.01f;  // of thresholds and leaks
+  float neuron_learning_rate = 0.01f;  // of thresholds and leaks, and of the logarithms of schedules
   float momentum = 0.9f;
   bool nesterov = false;      // SGD alone
-  float weight_decay = 0.0f;  // weights only: never biases, thresholds, leaks
+  float weight_decay = 0.0f;  // weights only: never biases, thresholds, leaks, schedules
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   bool amsgrad = false;
   float clip_norm = 0.0f;  // global L2 norm of the gradient; 0 = no clipping

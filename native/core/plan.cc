@@ -47,7 +47,7 @@ Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
   return Status::success();
 }
 
-void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
+void add_tensors(const StageShape& s, const NetworkSpec& spec, std::vector<TensorInfo>* tensors) {
   const std::string prefix = "layers." + std::to_string(s.layer) + ".";
   const auto add = [&](const char* name, std::vector<int64_t> shape) {
     int64_t size = 1;
@@ -59,6 +59,7 @@ void add_tensors(const StageShape& s, std::vector<TensorInfo>* tensors) {
   if (s.bias) add("bias", {s.out_c});
   add("threshold", {});
   add("leak", {});
+  if (spec.schedules) add("kappa", {spec.timesteps}), add("theta", {spec.timesteps});
 }
 
 // A power of two, so that batches as people choose them leave no small chunk over.
@@ -99,7 +100,7 @@ Status check_spec(const NetworkSpec& spec) {
                               {limits::kAlpha, spec.alpha},
                               {limits::kBeta, spec.beta},
                               {limits::kGamma, spec.gamma},
-                              {limits::kKappa, spec.kappa},
+                              {limits::kSurrogateScale, spec.surrogate_scale},
                               {limits::kLo, spec.lo},
                               {limits::kHi, spec.hi}});
   if (!number.empty()) return Status::error(Code::kArg, number);
@@ -183,7 +184,7 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan*
       return wrong(
           Code::kShape, i,
           "Expected at most " + std::to_string(kMaxElements) + " values per image in a map over all time steps");
-    add_tensors(s, &plan->tensors);
+    add_tensors(s, spec, &plan->tensors);
     plan->sources.push_back(s.first ? kPixels : int(plan->stages.size()) - 1);
     plan->stages.push_back(s);
     h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;

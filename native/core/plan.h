@@ -19,7 +19,7 @@ struct Plan {
   NetworkSpec spec;
   std::vector<StageShape> stages;   // the last one is the output layer
   std::vector<int> sources;         // per stage: the stage before it whose spikes or activations it reads, or kPixels
-  std::vector<TensorInfo> tensors;  // per stage: weight, bias if any, threshold, leak
+  std::vector<TensorInfo> tensors;  // per stage: weight, bias if any, threshold, leak, and kappa, theta with schedules
   int chunk = 1;                    // images that pass through the spiking network together in training
   int block = 1;                    // images whose linear layers share one weight gradient pass, whole chunks
   int inference_chunk = 1;  // images that pass through the spiking network together when nothing is kept for a gradient
@@ -36,8 +36,8 @@ struct Plan {
   }
   // Whether the gradient of a stage arrives from the next one alone, which is then the step before its own.
   bool in_chain(size_t stage) const { return readers(stage) == 1 && sources[stage + 1] == int(stage); }
-  // Whether a(t) of a stage cannot take the place of its potentials: they are read once for every reader.
-  bool keeps_potential(size_t stage) const { return readers(stage) > 1; }
+  // Whether a(t) of a stage cannot take the place of its potentials: every reader wants them, and so do schedules.
+  bool keeps_potential(size_t stage) const { return readers(stage) > 1 || spec.schedules; }
   // Linear layers that read spikes wait with their weight gradient until a block is complete.
   bool waits(size_t stage) const { return !reads_pixels(stage) && stages[stage].linear; }
   // The map of a stage that a reader needs until then.

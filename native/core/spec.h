@@ -35,8 +35,9 @@ struct NetworkSpec {
   std::vector<float> mean, std;     // per channel, of q = p / 255
   float alpha = 1.0f, beta = 1.0f;  // weights of membrane and spike-time term of the logit
   float gamma = 0.3f;               // height of the surrogate
-  float kappa = 1.0f;               // decay or width of the surrogates that have one
+  float surrogate_scale = 1.0f;     // decay or width of the surrogates that have one
   Surrogate surrogate = Surrogate::kTriangle;
+  bool schedules = false;  // weighted layers have a kappa and a theta of T numbers
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
   uint64_t seed = 0;          // initial weights, dropout, rate encoder

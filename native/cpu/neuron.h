@@ -8,11 +8,17 @@ namespace onespike::cpu {
 // Read from where core keeps them.
 struct NeuronValues {
   explicit NeuronValues(const NeuronParams& p)
-      : timesteps(p.timesteps), threshold(p.threshold()), leak(p.leak()), surrogate(p.surrogate) {}
+      : timesteps(p.timesteps),
+        threshold(p.threshold()),
+        leak(p.leak()),
+        surrogate(p.surrogate),
+        kappa(p.kappa),
+        theta(p.theta) {}
 
   int timesteps;
   float threshold, leak;  // an infinite threshold never fires
   SurrogateParams surrogate;
+  const float *kappa, *theta;  // (T) schedules, or null
 };
 
 }  // namespace onespike::cpu

@@ -62,8 +62,10 @@ __global__ void __launch_bounds__(kElementThreads)
   const int64_t block = int(blockIdx.x) / lanes, blocks = int(gridDim.x) / lanes;
   double sum = 0;
   for (int64_t row = block * (kElementThreads / kColumnLanes) + line; row < rows;
-       row += blocks * (kElementThreads / kColumnLanes))
-    sum += column_value(values, row, column, stride);
+       row += blocks * (kElementThreads / kColumnLanes)) {
+    const float value = column_value(values, row, column, stride);
+    sum += values.kappa ? double(value) / double(values.kappa[row / values.step_rows % values.steps]) : value;
+  }
   shared[line][lane] = sum;
   __syncthreads();
   if (line != 0) return;

@@ -62,13 +62,19 @@ __global__ void __launch_bounds__(kElementThreads, 2) readout_kernel(ReadoutKern
     NeuronGradient d;
     for (int c = int(threadIdx.x); task.backward && c < classes; c += kElementThreads) {
       const float d_logit = float(float(softmax(logits[c], top, sum[0]) - target.of(c)) * task.share);
-      if (task.spiking) readout_backward(u + c, stride, d_logit, p, &d);
-      else task.d_values[image * stride + c] = d_logit;
+      if (!task.spiking) {
+        task.d_values[image * stride + c] = d_logit;
+        continue;
+      }
+      const float part = readout_backward(u + c, task.a + image * rows * stride + c, stride, d_logit, p, &d);
+      if (task.d_values) task.d_values[image * stride + c] = part;
     }
     // Padding channels carry no gradient.
-    float* gradient = task.spiking ? u : task.d_values + image * stride;
-    for (int c = classes + int(threadIdx.x); task.backward && c < stride; c += kElementThreads)
+    float* gradient = task.spiking ? task.a + image * rows * stride : task.d_values + image * stride;
+    for (int c = classes + int(threadIdx.x); task.backward && c < stride; c += kElementThreads) {
       for (int row = 0; row < rows; ++row) gradient[row * stride + c] = 0;
+      if (task.d_values) task.d_values[image * stride + c] = 0;
+    }
     double neuron[2] = {d.threshold, d.leak};
     add_up(neuron);
     if (threadIdx.x != 0) continue;

@@ -36,7 +36,7 @@ struct Accumulate {
     float g = 0;
     for (int t = p.timesteps - 1; t >= 0; --t) {
       g = carry_leak<Float>(leak, g, potential[first + t * size]);
-      gradient[first + t * size] = g;
+      gradient[first + t * size] = g * p.input_weight(t + 1);
     }
   }
 };
@@ -69,8 +69,9 @@ struct ReceiveGradient {
     for (int t = T; t >= 1; --t) {
       d_spike = carry_leak<Float>(leak, d_spike, received[(t - 1) * step]);
       const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
-      const float value = neuron_backward(g, gradient, t, d_spike * share, now, before, fire_time, inverse, leak_below,
-                                          below.neuron.surrogate);
+      const float value =
+          neuron_backward(g, gradient, t, d_spike * above.input_weight(t) * share, now, before, fire_time, inverse,
+                          reach_of(below.neuron, t), leak_below, below.neuron.surrogate);
       a[(t - 1) * size] = below.add ? a[(t - 1) * size] + value : value;
     }
     d[0] += gradient.threshold, d[1] += gradient.leak;
@@ -91,8 +92,9 @@ struct AddNeuronGradient {
 size_t CudaBackend::workspace_bytes(const WorkspaceUse& use) const {
   const StageShape& s = use.shape;
   const int64_t n = use.n;
-  // Of sums over elements, over rows for a bias, and over the images of a loss.
-  size_t bytes = std::max({size_t(2 * kSumBlocks) * sizeof(double), columns_bytes(s.out_cs), readout_bytes(n)});
+  // Of sums over elements, over rows for a bias, over the images of a loss, and over the neurons of a schedule.
+  size_t bytes = std::max({size_t(2 * kSumBlocks) * sizeof(double), columns_bytes(s.out_cs), readout_bytes(n),
+                           use.backward && use.schedules ? schedule_bytes(use.timesteps) : 0});
   if (takes_tensor_cores(s, use.timesteps))
     return std::max({bytes, tensor_core::workspace_bytes(int(n), use.timesteps, s),
                      use.backward ? event_weight_gradient_bytes(n, s) : 0});

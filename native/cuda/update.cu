@@ -46,6 +46,25 @@ __global__ void __launch_bounds__(kElementThreads) update_kernel(int64_t count, 
   }
 }
 
+// The schedules of all layers, a few numbers for each.
+struct UpdateSchedule {
+  UpdateTask task;
+
+  __device__ void operator()(int64_t i) const {
+    if (!task.result->finite) return;
+    UpdateParams p = *task.params;
+    p.gradient_scale = task.result->gradient_scale;
+    update_logarithm(task.weight[i], task.gradient[i], [&](float& log_weight, float gradient) {
+      float unused = 0;
+      if (task.kind == OptimizerKind::kSgd)
+        sgd_update<ScalarArithmetic<float>>(log_weight, gradient, task.slots[0][i], p);
+      else
+        adam_update<ScalarArithmetic<float>>(log_weight, gradient, task.slots[0][i], task.slots[1][i],
+                                             p.amsgrad ? task.slots[2][i] : unused, p);
+    });
+  }
+};
+
 struct Clamp {
   ClampNeuronsTask task;
 
@@ -78,6 +97,10 @@ KernelChoice CudaBackend::execute(const FinishGradientTask& task) {
 }
 
 KernelChoice CudaBackend::execute(const UpdateTask& task) {
+  if (task.logarithmic) {
+    each(stream_, "update_schedules", task.count, UpdateSchedule{task});
+    return {};
+  }
   // Adam and AdamW differ in what the parameters say.
   launch(stream_, dim3(blocks_for(task.count, kElementBlocks)), dim3(kElementThreads), 0, "update",
          task.kind == OptimizerKind::kSgd ? update_kernel<OptimizerKind::kSgd> : update_kernel<OptimizerKind::kAdam>,

@@ -45,13 +45,14 @@ KernelChoice CudaBackend::execute(const WeightGradientTask& task) {
 KernelChoice CudaBackend::execute(const BiasGradientTask& task) {
   const StageShape& s = task.shape;
   const int64_t rows = task.timesteps * s.out_cells();
+  ColumnValues values{.kappa = task.kappa, .steps = task.timesteps, .step_rows = s.out_cells()};
   if (!takes_tensor_cores(s, task.timesteps)) {
-    add_columns(task.d_bias, {.floats = task.gradient}, task.n * rows, s.out_cs);
-    return {};
+    values.floats = task.gradient;
+  } else {
+    const tensor_core::GradientRecord record(const_cast<float*>(task.gradient), task.timesteps, s);
+    values.halves = record.g(0), values.image_rows = rows, values.image_stride = record.image_stride();
   }
-  const tensor_core::GradientRecord record(const_cast<float*>(task.gradient), task.timesteps, s);
-  add_columns(task.d_bias, {.halves = record.g(0), .image_rows = rows, .image_stride = record.image_stride()},
-              task.n * rows, s.out_cs);
+  add_columns(task.d_bias, values, task.n * rows, s.out_cs);
   return {};
 }
 

@@ -157,6 +157,24 @@ class PowerCode {
   int step_ = 0;
 };
 
+// Whether a pixel sends an event, step by step; never a random one.
+class EventSteps {
+ public:
+  EventSteps(Encoder encoder, uint8_t p, int timesteps, double lo, double hi)
+      : events_(encoder_entry(encoder).events_in(timesteps)),
+        time_(spike_time(encoder_entry(encoder), p, timesteps, lo, hi)),
+        code_(encoder, p, events_ == InputEvents::kPowers ? timesteps : 1) {}
+
+  // At the next step, the first one at the first call.
+  bool next() { return events_ == InputEvents::kPowers ? code_.next() != 0 : ++step_ == time_; }
+
+ private:
+  InputEvents events_;
+  int time_;
+  PowerCode code_;
+  int step_ = 0;
+};
+
 // How many events a pixel sends in T steps; of random ones the expected number.
 inline double event_count(Encoder encoder, uint8_t p, float mean, float std, int timesteps, double lo, double hi) {
   const EncoderEntry entry = encoder_entry(encoder);

@@ -3,10 +3,12 @@
 // (ops/arithmetic.h).
 //
 //   forward    U(t) = leak * U(t-1) + I(t)        U(0) = 0;  I(t) = scale * sum of weights + bias + analog current
+//              a schedule multiplies scale and current by kappa(t), and V by theta(t), before they get here
 //              O(t) = 1 if U(t) > V and the neuron has not fired before, else 0: a tie does not fire
 //   backward   a(t) = dL/dO(t) * slope / V        for t <= t_f, else 0; slope = dO/dz at z = U(t)/V - 1
 //              g(t) = a(t) + leak * g(t+1)        the gradient at U(t) and at I(t); g(T+1) = 0
 //              dL/dV = -sum of a(t) * U(t)/V      dL/dleak = sum of g(t) * U(t-1)
+//              with a schedule a(t) has 1/(V theta(t)), and dL/dV is as it stands
 //
 // t_f is the spike time, T + 1 for a neuron that stays silent. Included inside a namespace: once by lif.h for scalars,
 // and once for every instruction set by the CPU kernels, because a function is inlined only into code for the same

@@ -14,12 +14,15 @@ struct ReadoutParams {
   int timesteps = 0;
   float alpha = 1, beta = 1, threshold = 1, leak = 1;
   SurrogateParams surrogate;
+  const float* theta = nullptr;  // (T) factors of the threshold at each step; null: all are 1
+
+  ONESPIKE_HD float threshold_at(int t) const { return theta ? threshold * theta[t - 1] : threshold; }
 };
 
-// First t with U(t) > V, or T + 1. `u` holds U(1..T) of one output neuron, `stride` floats apart.
+// First t with U(t) > V theta(t), or T + 1. `u` holds U(1..T) of one output neuron, `stride` floats apart.
 ONESPIKE_HD inline int readout_time(const float* u, int64_t stride, const ReadoutParams& p) {
   for (int t = 1; t <= p.timesteps; ++t)
-    if (lif_fires<ScalarArithmetic<float>>(u[(t - 1) * stride], p.threshold)) return t;
+    if (lif_fires<ScalarArithmetic<float>>(u[(t - 1) * stride], p.threshold_at(t))) return t;
   return p.timesteps + 1;
 }
 
@@ -78,23 +81,27 @@ ONESPIKE_HD inline int argmax(const float* logits, int classes) {
 
 using NeuronGradient = LifSums<ScalarArithmetic<double>>;
 
-// Gradient of one output neuron: replaces U(t) by a(t), the part of dL/dU(t) that does not come through the leak. It
-// integrates past its spike, and its last potential counts by itself: dlogit/dU(T) = alpha / V.
-ONESPIKE_HD inline void readout_backward(float* u, int64_t stride, float d_logit, const ReadoutParams& p,
-                                         NeuronGradient* d) {
+// Gradient of one output neuron: a(t), the part of dL/dU(t) that does not come through the leak, perhaps in the place
+// of U(t). It integrates past its spike, and its last potential counts by itself: dlogit/dU(T) = alpha / V. Returns
+// the rest of a(T), which comes through the spike.
+ONESPIKE_HD inline float readout_backward(const float* u, float* to, int64_t stride, float d_logit,
+                                          const ReadoutParams& p, NeuronGradient* d) {
   using A = ScalarArithmetic<double>;
   const int T = p.timesteps, time = readout_time(u, stride, p);
   const double inverse = 1 / double(p.threshold);
   double g = 0;
+  float through_spike = 0;
   for (int t = T; t >= 1; --t) {
     const double ratio = u[(t - 1) * stride] * inverse, before = t > 1 ? double(u[(t - 2) * stride]) : 0;
     const double d_spike = double(d_logit) * p.beta * (T + 1 - t);
-    const float slope = slope_at(float(ratio - 1), time, t, p.surrogate);
-    double a = spike_gradient<A>(d_spike, slope, inverse, t <= time);
-    if (t == T) a += double(d_logit) * p.alpha * inverse;
+    const double reach = p.theta ? 1 / double(p.theta[t - 1]) : 1;
+    const float slope = slope_at(float(ratio * reach - 1), time, t, p.surrogate);
+    double a = spike_gradient<A>(d_spike, slope, inverse * reach, t <= time);
+    if (t == T) through_spike = float(a), a += double(d_logit) * p.alpha * inverse;
     accumulate_neuron<A>(g, *d, a, ratio, before, p.leak, true);
-    u[(t - 1) * stride] = float(a);
+    to[(t - 1) * stride] = float(a);
   }
+  return through_spike;
 }
 
 }  // namespace onespike

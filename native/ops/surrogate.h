@@ -3,10 +3,10 @@
 //
 //   name           dO/dz                             primitive
 //   triangle       gamma * max(0, 1 - |z|)           piecewise quadratic
-//   rectangular    gamma for |z| < kappa, else 0     linear ramp
-//   arctan         gamma / (1 + (pi/2 kappa z)^2)    2 gamma / (pi kappa) * atan(pi/2 kappa z)
-//   fast-sigmoid   gamma / (1 + kappa |z|)^2         gamma z / (1 + kappa |z|)
-//   exponential    gamma * exp(-kappa (t_f - t))     none: it depends on time alone
+//   rectangular    gamma for |z| < scale, else 0     linear ramp
+//   arctan         gamma / (1 + (pi/2 scale z)^2)    2 gamma / (pi scale) * atan(pi/2 scale z)
+//   fast-sigmoid   gamma / (1 + scale |z|)^2         gamma z / (1 + scale |z|)
+//   exponential    gamma * exp(-scale (t_f - t))     none: it depends on time alone
 #pragma once
 
 #include <cmath>
@@ -35,7 +35,7 @@ constexpr const char* surrogate_name(Surrogate kind) {
 
 struct SurrogateParams {
   Surrogate kind = Surrogate::kTriangle;
-  float gamma = 0.3f, kappa = 1.0f;
+  float gamma = 0.3f, scale = 1.0f;
 };
 
 #include "ops/surrogate-inl.h"
@@ -55,7 +55,7 @@ ONESPIKE_HD inline decltype(auto) with_surrogate(Surrogate kind, const F& run) {
 
 // The time-dependent surrogate of STDB: t_f = T + 1 for a neuron that stayed silent.
 ONESPIKE_HD inline float exponential_slope(int fire_time, int t, const SurrogateParams& p) {
-  return float(p.gamma * std::exp(-double(p.kappa) * (fire_time - t)));
+  return float(p.gamma * std::exp(-double(p.scale) * (fire_time - t)));
 }
 
 // The slope of any kind at (z, t), for code that is not vectorised.

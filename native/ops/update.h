@@ -33,6 +33,20 @@ ONESPIKE_HD inline float clip_scale(double norm, float clip_norm) {
   return clip_norm > 0 && norm > clip_norm ? float(clip_norm / (norm + 1e-6)) : 1.0f;
 }
 
+// A schedule is positive and its logarithm is what an optimiser sees: it receives w dL/dw, and w is multiplied by
+// exp(-step). So w itself is all the state there is. `optimise(log_w, gradient)` makes the step from 0. Afterwards w is
+// within 2^-20 and 2^20; not a number stays one.
+constexpr float kMinSchedule = 0x1p-20f, kMaxSchedule = 0x1p20f;
+
+template <class Optimise>
+ONESPIKE_HD inline void update_logarithm(float& w, float gradient, const Optimise& optimise) {
+  float log_w = 0;
+  optimise(log_w, w * gradient);
+  w = float(double(w) * std::exp(double(log_w)));
+  if (w < kMinSchedule) w = kMinSchedule;
+  if (w > kMaxSchedule) w = kMaxSchedule;
+}
+
 constexpr float kMinThreshold = 1e-3f;  // docs/MATHEMATICS.md, "Parameter updates"
 
 // A threshold and a leak back into their ranges after an update. Not a number stays one.

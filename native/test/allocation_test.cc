@@ -266,12 +266,13 @@ void add_allocation_tests(Tests& tests) {
   };
   const CaseSpec hybrid = spec_of(Encoder::kHybrid, 1), ttfs = spec_of(Encoder::kTtfs, 1),
                  rate = spec_of(Encoder::kRate, 1), mixed = spec_of(Encoder::kHybrid, 1, Precision::kMixed);
-  CaseSpec profiled = hybrid;
-  profiled.profile = true;
+  CaseSpec profiled = hybrid, scheduled = hybrid;
+  profiled.profile = true, scheduled.schedules = true;
   add("training, SNN", 2, hybrid, training(Mode::kSnn, false), 2);
   add("training, SNN in mixed precision", 1, mixed, training(Mode::kSnn, false), 1);
   add("training, SNN with the rate encoder", 1, rate, training(Mode::kSnn, false), 1);
   add("training, SNN with a profile", 1, profiled, training(Mode::kSnn, false), 1);
+  add("training, SNN with schedules", 1, scheduled, training(Mode::kSnn, false), 2);
   add("training, ANN", 2, hybrid, training(Mode::kAnn, false), 2);
   add("training, ANN in mixed precision", 1, mixed, training(Mode::kAnn, false), 1);
   add("training from a data set", 2, hybrid, training(Mode::kSnn, true), 2);
@@ -279,6 +280,7 @@ void add_allocation_tests(Tests& tests) {
   add("inference, SNN", 1, ttfs, inference(Mode::kSnn, false, false), 1);
   add("inference with a trace", 1, hybrid, inference(Mode::kSnn, true, false), 2);
   add("inference that ends early", 1, hybrid, inference(Mode::kSnn, false, true), 2);
+  add("inference that ends early with schedules", 1, scheduled, inference(Mode::kSnn, false, true), 1);
   add("calibration", 1, hybrid, calibration, 2);
   for (int threads : {1, 2}) {
     const std::string with = ", threads " + std::to_string(threads);

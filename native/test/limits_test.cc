@@ -57,7 +57,7 @@ const Place kPlaces[] = {
     {limits::kAlpha, false, [](NetworkSpec& s, double x) { s.alpha = float(x); }},
     {limits::kBeta, false, [](NetworkSpec& s, double x) { s.beta = float(x); }},
     {limits::kGamma, false, [](NetworkSpec& s, double x) { s.gamma = float(x); }},
-    {limits::kKappa, false, [](NetworkSpec& s, double x) { s.kappa = float(x); }},
+    {limits::kSurrogateScale, false, [](NetworkSpec& s, double x) { s.surrogate_scale = float(x); }},
     {limits::kLo, false, [](NetworkSpec& s, double x) { s.lo = x, s.hi = x < 1e6 ? 1e6 : 2e6; }},
     {limits::kHi, false, [](NetworkSpec& s, double x) { s.hi = x, s.lo = x > -1e6 ? -1e6 : -2e6; }},
 };

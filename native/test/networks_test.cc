@@ -2,7 +2,7 @@
 // show in the results.
 #include <thread>
 
-#include "test/support/at_once.h"
+#include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
 

@@ -28,9 +28,10 @@ CaseSpec dropout_spec(float rate) {
   return spec;
 }
 
-void mask_from_gradients(Mode mode) {
+void mask_from_gradients(Mode mode, bool schedules = false) {
   const float rate = 0.4f;
-  const CaseSpec spec = dropout_spec(rate);
+  CaseSpec spec = dropout_spec(rate);
+  spec.schedules = schedules;
   Random random(51);
   for (int attempt = 0, compared = 0; compared < 8; ++attempt) {
     expect(attempt < 400, "no case without a tie");
@@ -185,7 +186,7 @@ oracle::Values drawn_input(const Case& c, uint64_t random_step) {
   Case probe = c;
   const int pixels = int(oracle::layer_shapes(c.spec)[0].size()), T = c.spec.timesteps, images = int(c.labels.size());
   probe.labels.assign(images, 0);
-  probe.spec.layers = {output(pixels, false, 0.0)};
+  probe.spec.layers = {output(pixels, false, 0.0)}, probe.spec.schedules = false;
   probe.parameters = {{oracle::Values(int64_t(pixels) * pixels, 0.0), {}, 1.0, 0.0}};
   for (int i = 0; i < pixels; ++i) probe.parameters[0].weight[int64_t(i) * pixels + i] = 1.0;
   const auto network = make_network(probe);
@@ -203,11 +204,11 @@ oracle::Values drawn_input(const Case& c, uint64_t random_step) {
   return input;
 }
 
-void rate_gradients() {
+void rate_gradients(bool schedules) {
   Random random(56);
   for (int round = 0; round < 60; ++round) {
     CaseSpec spec = random_spec(random);
-    spec.encoder = Encoder::kRate;
+    spec.encoder = Encoder::kRate, spec.schedules = schedules;
     spec.seed = uint64_t(round);
     oracle::Values input;
     oracle::Options options;
@@ -259,12 +260,15 @@ void separate_streams() {
 void add_random_tests(Tests& tests) {
   tests.push_back({"random streams of dropout, rate encoder and crops are apart", separate_streams});
   tests.push_back({"dropout mask accounts for loss and gradients: SNN", [] { mask_from_gradients(Mode::kSnn); }});
+  tests.push_back(
+      {"dropout mask accounts for loss and gradients: schedules", [] { mask_from_gradients(Mode::kSnn, true); }});
   tests.push_back({"dropout mask accounts for loss and gradients: ANN", [] { mask_from_gradients(Mode::kAnn); }});
   tests.push_back({"dropout drops its rate, each image by itself", rates});
   tests.push_back({"dropout is for training alone", training_only});
   tests.push_back({"random counters decide dropout and rate encoding", counters_decide});
   tests.push_back({"random counter counts training steps", training_counts});
-  tests.push_back({"rate encoder: loss and gradients of what it drew", rate_gradients});
+  tests.push_back({"rate encoder: loss and gradients of what it drew", [] { rate_gradients(false); }});
+  tests.push_back({"rate encoder: loss and gradients with schedules", [] { rate_gradients(true); }});
   tests.push_back({"rate encoder spikes with the pixel's probability", rate_encoder});
 }
 

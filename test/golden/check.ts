@@ -52,7 +52,7 @@ function expectClose(name: string, value: ArrayLike<number>, reference: ArrayLik
 }
 
 const isGradient = (name: string): boolean => /(^|\.)grad\./.test(name);
-const isNeuron = (name: string): boolean => isGradient(name) && /\.(threshold|leak)$/.test(name);
+const isNeuron = (name: string): boolean => isGradient(name) && /\.(threshold|leak|kappa|theta)$/.test(name);
 
 function expectValues(values: Values, references: Values, tolerances: Tolerances): void {
   const neurons: { values: number[]; references: number[] } = { values: [], references: [] };

@@ -50,7 +50,7 @@ export function naiveInput(network: ResolvedNetwork, pixels: ArrayLike<number>):
 }
 
 /** Whether a pixel sends at step t in the encodings by powers of two. */
-function powerSpike(encoder: 'phase' | 'burst' | 'radix', byte: number, t: number, timesteps: number): boolean {
+export function powerSpike(encoder: 'phase' | 'burst' | 'radix', byte: number, t: number, timesteps: number): boolean {
   if (encoder === 'phase') return Math.floor(byte / 2 ** (7 - ((t - 1) % 8))) % 2 === 1;
   if (encoder === 'radix') {
     const n = Math.floor(((2 ** timesteps - 1) * byte) / 255 + 0.5);
@@ -67,8 +67,16 @@ function powerSpike(encoder: 'phase' | 'burst' | 'radix', byte: number, t: numbe
   return sends;
 }
 
-/** Accumulates per weighted layer of one image by dense loops over every product of every layer. */
-export function naiveAccumulates(network: ResolvedNetwork, events: number[], maps: Map<string, number[]>): number[] {
+/**
+ * Accumulates per weighted layer of one image by dense loops over every product of every layer; or of the events that
+ * each neuron receives what `score` makes of them.
+ */
+export function naiveAccumulates(
+  network: ResolvedNetwork,
+  events: number[],
+  maps: Map<string, number[]>,
+  score: (received: number) => number = (received) => received,
+): number[] {
   const result: number[] = [];
   let [channels, height, width] = network.input;
   let map = events;
@@ -92,17 +100,20 @@ export function naiveAccumulates(network: ResolvedNetwork, events: number[], map
     }
     let accumulates = 0;
     if (layer.type === 'linear') {
-      accumulates = map.reduce((a, b) => a + b, 0) * layer.out;
+      accumulates = score(map.reduce((a, b) => a + b, 0)) * layer.out;
       [channels, height, width] = [layer.out, 1, 1];
     } else {
       let [rows, columns] = [0, 0];
       for (let y = -layer.padding; y + layer.kernel <= height + layer.padding; y += layer.stride, rows++) {
         columns = 0;
         for (let x = -layer.padding; x + layer.kernel <= width + layer.padding; x += layer.stride, columns++)
-          for (let o = 0; o < layer.out; o++)
+          for (let o = 0; o < layer.out; o++) {
+            let received = 0;
             for (let c = 0; c < channels; c++)
               for (let ky = 0; ky < layer.kernel; ky++)
-                for (let kx = 0; kx < layer.kernel; kx++) accumulates += at(c, y + ky, x + kx);
+                for (let kx = 0; kx < layer.kernel; kx++) received += at(c, y + ky, x + kx);
+            accumulates += score(received);
+          }
       }
       [channels, height, width] = [layer.out, rows, columns];
     }

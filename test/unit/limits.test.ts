@@ -61,7 +61,7 @@ const places: [LimitName, 'integer' | 'number', string, (value: number) => Netwo
   ['alpha', 'number', 'alpha', (alpha) => network({ alpha })],
   ['beta', 'number', 'beta', (beta) => network({ beta })],
   ['gamma', 'number', 'gamma', (gamma) => network({ gamma })],
-  ['kappa', 'number', 'kappa', (kappa) => network({ kappa })],
+  ['surrogateScale', 'number', 'surrogateScale', (surrogateScale) => network({ surrogateScale })],
   ['lo', 'number', 'lo', (lo) => network({ lo, hi: LIMITS.hi.max })],
   ['hi', 'number', 'hi', (hi) => network({ hi, lo: LIMITS.lo.min })],
 ];
@@ -239,10 +239,11 @@ function anyNetwork(random: SeededRandom): NetworkDescription {
     layers,
     encoder: ENCODERS[random.below(ENCODERS.length)]!,
     surrogate: SURROGATES[random.below(SURROGATES.length)]!,
+    schedules: random.below(2) === 0,
     alpha: number('alpha', -2, 2),
     beta: number('beta', -2, 2),
     gamma: number('gamma', 0.1, 1),
-    kappa: number('kappa', 0.1, 3),
+    surrogateScale: number('surrogateScale', 0.1, 3),
     lo: number('lo', -1, 0),
     hi: number('hi', 0.1, 1),
   };

@@ -125,3 +125,23 @@ test('parameterShapes names every tensor of the network in PyTorch layout', () =
     { name: 'layers.3.leak', shape: [] },
   ]);
 });
+
+test('schedules are two tensors of T numbers for every weighted layer', () => {
+  const description = {
+    input: [2, 6, 6] as [number, number, number],
+    timesteps: 4,
+    layers: [{ type: 'conv' as const, out: 4 }, { type: 'avgpool' as const }, output],
+  };
+  const plain = resolveNetwork(description);
+  const scheduled = resolveNetwork({ ...description, schedules: true });
+  const names = (network: typeof plain) => parameterShapes(network).map(({ name }) => name);
+  expect(names(scheduled).filter((name) => !names(plain).includes(name))).toEqual([
+    'layers.0.kappa',
+    'layers.0.theta',
+    'layers.2.kappa',
+    'layers.2.theta',
+  ]);
+  expect(parameterShapes(scheduled)[3]).toEqual({ name: 'layers.0.kappa', shape: [4] });
+  const sum = (network: typeof plain) => layerShapes(network).reduce((total, { parameters }) => total + parameters, 0);
+  expect(sum(scheduled)).toBe(sum(plain) + 16);
+});

@@ -76,7 +76,7 @@ export function writeParametersJob(
   const values = given.map(([name, data]) => {
     checkSize(name, data, findTensor(name, tensors));
     const fault = parameterFault(name, data);
-    if (fault !== undefined) throw expected(fault, name, data[0]);
+    if (fault !== undefined) throw expected(fault.what, fault.name, fault.value);
     return { kind: 'parameter' as const, name, data };
   });
   return async () => {

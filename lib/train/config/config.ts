@@ -52,7 +52,7 @@ const model = objectOf({
   alpha: limitedNumber('alpha'),
   beta: limitedNumber('beta'),
   gamma: limitedNumber('gamma'),
-  kappa: limitedNumber('kappa'),
+  surrogateScale: limitedNumber('surrogateScale'),
   surrogate: oneOf(SURROGATES),
   encoder: oneOf(ENCODERS),
   lo: limitedNumber('lo'),

@@ -17,7 +17,8 @@ export async function measureEnergy(
   test: ImageSet,
   { images, batch, signal }: EnergyMeasurement,
 ): Promise<EnergyReport> {
-  const counter = new OperationCounter(network.description);
+  const { description } = network;
+  const counter = new OperationCounter(description, description.schedules ? await network.parameters() : undefined);
   const size = test.pixels.length / test.count;
   const count = Math.min(images, test.count);
   for (let first = 0; first < count; first += batch) {
@@ -25,7 +26,7 @@ export async function measureEnergy(
     const { spikeTimes } = await network.forward(pixels, { trace: true, signal });
     if (spikeTimes !== undefined) counter.add(pixels, spikeTimes);
   }
-  return energyAccount(network.description, counter.counts());
+  return energyAccount(description, counter.counts());
 }
 
 /** The few numbers of a report that belong into an event. */

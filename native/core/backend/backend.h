@@ -38,6 +38,7 @@ struct WorkspaceUse {
   int timesteps = 1;
   bool backward = false;
   StageShape shape;
+  bool schedules = false;
 };
 
 class Backend {
@@ -109,6 +110,7 @@ class Backend {
   // ---- spiking mode
   virtual KernelChoice execute(const SpikingForwardTask& task) = 0;
   virtual KernelChoice execute(const SpikingBackwardTask& task) = 0;
+  virtual KernelChoice execute(const ScheduleGradientTask& task) = 0;
   virtual KernelChoice execute(const WeightGradientTask& task) = 0;
   virtual KernelChoice execute(const BiasGradientTask& task) = 0;
   virtual KernelChoice execute(const AnalogGradientTask& task) = 0;

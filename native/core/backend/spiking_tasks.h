@@ -38,11 +38,11 @@ struct ReceivingNeurons {
   NeuronParams neuron = {};
 };
 
-// From a(t) of a stage to g(t) = a(t) + leak * g(t+1), and from there to a(t) of the neurons below it: Wt g times their
-// surrogate. A stage with several readers has the sum of what each of them gives.
+// From a(t) of a stage to g(t) = a(t) + leak * g(t+1), and from there to a(t) of the neurons below it: kappa(t) Wt g
+// times their surrogate. A stage with several readers has the sum of what each of them gives.
 struct SpikingBackwardTask {
   static constexpr const char* kOperation = "spiking_backward";
-  float* gradient = nullptr;    // g(t) with its border of zeros
+  float* gradient = nullptr;    // kappa(t) g(t) with its border of zeros
   ReceivingNeurons below = {};  // without `a`: the stage reads the image
   const float* a = nullptr;     // (n, T, out map)
   const float* weight = nullptr;
@@ -53,7 +53,23 @@ struct SpikingBackwardTask {
   StageShape shape = {};
 };
 
-// The sum over events of g at the time and place of the event, times source.scale.
+// Gradients of the schedules of a stage: of kappa(t) the sum over neurons of g(t) times what arrived at step t before
+// it was weighed, of theta(t) minus the sum of a(t) U(t) / theta(t).
+struct ScheduleGradientTask {
+  static constexpr const char* kOperation = "schedule_gradient";
+  float* d_kappa = nullptr;          // (T) +=
+  float* d_theta = nullptr;          // (T) +=
+  const float* potential = nullptr;  // (n, T, out map) U(t)
+  const float* a = nullptr;          // (n, T, out map)
+  const float* last_a = nullptr;     // (n, out map) the part of a(T) that comes through the spike; null: all of it
+  const uint8_t* times = nullptr;    // (n, out map) of neurons that are spent after their spike; null: none is
+  const float* bias = nullptr;       // (out_cs), or null
+  NeuronParams neuron = {};          // with schedules
+  int n = 0;
+  StageShape shape = {};
+};
+
+// The sum over events of kappa(t) g(t), which is `gradient`, at the time and place of the event, times source.scale.
 struct WeightGradientTask {
   static constexpr const char* kOperation = "weight_gradient";
   float* d_weight = nullptr;  // +=
@@ -70,11 +86,12 @@ struct BiasGradientTask {
   static constexpr const char* kOperation = "bias_gradient";
   float* d_bias = nullptr;  // +=
   const float* gradient = nullptr;
+  const float* kappa = nullptr;  // (T) of the stage, which weighs `gradient` and not the bias; null: all are 1
   int n = 0, timesteps = 0;
   StageShape shape = {};
 };
 
-// The gradient of a stage's analog current: g(1), or the sum over all steps.
+// The gradient of a stage's analog current: kappa(1) g(1), or the sum over all steps.
 struct AnalogGradientTask {
   static constexpr const char* kOperation = "analog_gradient";
   float* d_current = nullptr;  // (n, out map)

@@ -30,18 +30,19 @@ struct PackBackwardTask {
 // Logits, prediction and loss of n images from the output stage.
 struct ReadoutTask {
   static constexpr const char* kOperation = "read_out";
-  ReadoutParams params = {};  // its threshold and leak are those of `neuron`
+  ReadoutParams params = {};  // its threshold and leak are those of `neuron`, its theta lies in backend memory
   const float* neuron = nullptr;
   bool spiking = true;
-  float* values =
-      nullptr;  // spiking: (n, T, out_cs) potentials, replaced by a(t) if `backward`; else (n, out_cs) logits
+  float* values = nullptr;             // spiking: (n, T, out_cs) potentials; else (n, out_cs) logits
+  float* a = nullptr;                  // spiking: (n, T, out_cs) a(t) if `backward`, perhaps in place of the potentials
   const int32_t* labels = nullptr;     // (n); null = no loss, no prediction
   const int32_t* others = nullptr;     // (n) second labels of mixed images, or null
   const float* shares = nullptr;       // (n) of `labels` then
   const StepInputs* inputs = nullptr;  // of the loss
   double share = 1;                    // of one image in the loss
   bool backward = false;               // gradients of the loss
-  float* d_values = nullptr;           // dense: (n, out_cs) dL/d(logit) if `backward`
+  float* d_values = nullptr;           // (n, out_cs) if `backward`: dense: dL/d(logit); spiking: the part of a(T) that
+                                       // comes through the spike, or null
   float* d_neuron = nullptr;           // spiking: += gradients of threshold and leak if `backward`
   float* logits = nullptr;             // (n, out_c)
   uint8_t* times = nullptr;            // spiking: (n, out_cs) spike times, T + 1 = never
@@ -78,6 +79,7 @@ struct UpdateTask {
   float* slots[3] = {};             // (count): momentum | m, v, largest v; null where the optimiser has none
   int64_t count = 0;                // a multiple of kLane
   OptimizerKind kind = OptimizerKind::kSgd;
+  bool logarithmic = false;  // the weights are schedules: what is updated is their logarithm (ops/update.h)
   const UpdateParams* params = nullptr;
   const StepResult* result = nullptr;
 };

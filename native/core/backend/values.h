@@ -49,10 +49,15 @@ struct NeuronParams {
   const float* neuron = nullptr;  // threshold, leak
   bool fires = true;              // false: integrates and never resets, whatever the threshold
   SurrogateParams surrogate;
+  // (T) the schedules: the weights of what arrives at each step, and the factors of the threshold. Null: all are 1.
+  const float* kappa = nullptr;
+  const float* theta = nullptr;
 
-  // For code that can read backend memory.
+  // For code that can read backend memory; steps count from 1.
   ONESPIKE_HD float threshold() const { return fires ? neuron[0] : HUGE_VALF; }
   ONESPIKE_HD float leak() const { return neuron[1]; }
+  ONESPIKE_HD float input_weight(int t) const { return kappa ? kappa[t - 1] : 1.0f; }
+  ONESPIKE_HD float threshold_factor(int t) const { return theta ? theta[t - 1] : 1.0f; }
 };
 
 // Which kernel an operation used: the value that every operation returns.

@@ -87,6 +87,11 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
   float neuron[2];
   backend.download(neuron, net.parameters[plan.stages.size() - 1].neuron, sizeof neuron);
   readout.threshold = neuron[0], readout.leak = neuron[1];
+  std::vector<float> theta(plan.spec.schedules ? size_t(T) : 0);
+  if (!theta.empty()) {
+    backend.download(theta.data(), net.neuron(plan.stages.size() - 1).theta, theta.size() * sizeof(float));
+    readout.theta = theta.data();
+  }
   const std::vector<Target> targets = targets_of(backend, batch, first, n);
   const auto remember = [&](int step) {
     net.decisions[size_t(step - 1)] += 1;

@@ -30,11 +30,12 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     StageBuffers& b = net.stages[i];
     const int64_t kept = train && plan.keeps_block(i) ? block : n;
     need(b.times, kept * s.out_size());
-    workspace = std::max(workspace,
-                         int64_t(net.backend->workspace_bytes({train && plan.waits(i) ? block : n, int(T), train, s})));
+    workspace = std::max(workspace, int64_t(net.backend->workspace_bytes(
+                                        {train && plan.waits(i) ? block : n, int(T), train, s, plan.spec.schedules})));
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     if (train || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.keeps_potential(i)) need(b.received, n * T * s.out_size());
+    if (train && plan.spec.schedules && s.output) need(net.d_activation[0], n * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
     else if (train) gradient = std::max(gradient, n * T * s.grad_step());
     if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
@@ -66,18 +67,12 @@ SpikeSource source_of(const NetworkState& net, size_t stage, bool train) {
   return source;
 }
 
-// a(t) of a stage, once its readers have written it.
-float* spike_gradient(const NetworkState& net, size_t stage) {
-  const StageBuffers& b = net.stages[stage];
-  return net.plan.keeps_potential(stage) ? b.received.data() : b.potential.data();
-}
-
 // The neurons that the gradient of a stage reaches; none if it reads the image.
 ReceivingNeurons receivers(const NetworkState& net, size_t stage) {
   if (net.plan.reads_pixels(stage)) return {};
   const size_t from = size_t(net.plan.sources[stage]);
   const StageBuffers& below = net.stages[from];
-  return {.a = spike_gradient(net, from),
+  return {.a = net.spike_gradient(from),
           .add = net.plan.adds_gradient(stage),
           .d_neuron = net.parameters[from].d_neuron,
           .potential = below.potential.data(),
@@ -101,7 +96,29 @@ void weight_gradients(NetworkState& net, size_t stage, const float* gradient, in
                                       .timesteps = T,
                                       .shape = s});
   if (s.bias)
-    net.backend->run(BiasGradientTask{.d_bias = p.d_bias, .gradient = gradient, .n = n, .timesteps = T, .shape = s});
+    net.backend->run(BiasGradientTask{.d_bias = p.d_bias,
+                                      .gradient = gradient,
+                                      .kappa = net.neuron(stage).kappa,
+                                      .n = n,
+                                      .timesteps = T,
+                                      .shape = s});
+}
+
+// += the gradients of the schedules of a stage whose a(t) is complete.
+void schedule_gradients(NetworkState& net, size_t stage, int n) {
+  const StageBuffers& b = net.stages[stage];
+  const StageShape& s = net.plan.stages[stage];
+  const Schedules& schedules = net.parameters.schedules();
+  net.backend->run(ScheduleGradientTask{.d_kappa = schedules.at(TensorKind::kGradient, stage, Schedule::kKappa),
+                                        .d_theta = schedules.at(TensorKind::kGradient, stage, Schedule::kTheta),
+                                        .potential = b.potential.data(),
+                                        .a = net.spike_gradient(stage),
+                                        .last_a = s.output ? net.d_activation[0].data() : nullptr,
+                                        .times = s.output ? nullptr : net.times(stage),
+                                        .bias = net.bias(stage),
+                                        .neuron = net.neuron(stage),
+                                        .n = n,
+                                        .shape = s});
 }
 
 }  // namespace
@@ -172,11 +189,12 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
     StageParameters& p = net.parameters[i];
+    if (net.plan.spec.schedules) schedule_gradients(net, i, n);
     const bool waits = net.plan.waits(i);
     float* gradient = waits ? b.gradient.data() + net.waiting * T * s.grad_step() : net.gradient.data();
     b.backward_choice = backend.run(SpikingBackwardTask{.gradient = gradient,
                                                         .below = receivers(net, i),
-                                                        .a = spike_gradient(net, i),
+                                                        .a = net.spike_gradient(i),
                                                         .weight = p.weight,
                                                         .weight_backward = b.backward.data(),
                                                         .neuron = net.neuron(i),

@@ -13,6 +13,7 @@ void Parameters::each_average(const F& f) {
     f(p.bias_average, p.bias, int64_t(plan_.stages[i].out_cs));
   }
   f(neuron_average_, neurons_, neurons());
+  schedules_.each_average(f);
 }
 
 Status Parameters::allocate_average() {

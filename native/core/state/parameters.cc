@@ -9,7 +9,7 @@
 namespace onespike {
 namespace {
 
-enum class Part { kWeight, kBias, kThreshold, kLeak };
+enum class Part { kWeight, kBias, kThreshold, kLeak, kKappa, kTheta };
 
 struct Where {
   size_t stage;
@@ -23,6 +23,8 @@ Where locate(const Plan& plan, int tensor) {
     if (plan.stages[i].bias && at++ == tensor) return {i, Part::kBias};
     if (at++ == tensor) return {i, Part::kThreshold};
     if (at++ == tensor) return {i, Part::kLeak};
+    if (plan.spec.schedules && at++ == tensor) return {i, Part::kKappa};
+    if (plan.spec.schedules && at++ == tensor) return {i, Part::kTheta};
   }
   return {0, Part::kWeight};
 }
@@ -92,6 +94,7 @@ Status Parameters::allocate() {
     if (Status status = allocate_one(&stages_[i].bias, s.out_cs); !status.ok()) return status;
   }
   if (Status status = allocate_one(&neurons_, neurons()); !status.ok()) return status;
+  if (Status status = schedules_.allocate(); !status.ok()) return status;
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron = neurons_ + 2 * i;
   initialise();
   return backend_.finish();
@@ -123,7 +126,7 @@ Status Parameters::allocate_gradients() {
   }
   if (Status status = allocate_one(&d_neurons_, neurons()); !status.ok()) return status;
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i].d_neuron = d_neurons_ + 2 * i;
-  return Status::success();
+  return schedules_.allocate_gradients();
 }
 
 Status Parameters::allocate_slots(int count) {
@@ -138,7 +141,7 @@ Status Parameters::allocate_slots(int count) {
     if (Status status = allocate_one(&neuron_slots_[slot], neurons()); !status.ok()) return status;
     for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron_slot[slot] = neuron_slots_[slot] + 2 * i;
   }
-  return Status::success();
+  return schedules_.allocate_slots(count);
 }
 
 void Parameters::zero(float* values, int64_t count) { backend_.run(ZeroTask{values, size_t(count) * sizeof(float)}); }
@@ -153,6 +156,7 @@ void Parameters::zero_gradients() {
     zero(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   zero(d_neurons_, neurons());
+  schedules_.zero_gradients();
 }
 
 void Parameters::zero_slots() {
@@ -164,12 +168,17 @@ void Parameters::zero_slots() {
     }
   for (float* slot : neuron_slots_)
     if (slot) zero(slot, neurons());
+  schedules_.zero_slots();
 }
 
 namespace {
 
 // The array that holds a tensor kind; null where nothing was allocated yet, which reads as zeros.
-float* array_of(const StageParameters& p, TensorKind kind, Part part) {
+float* array_of(const Parameters& parameters, TensorKind kind, const Where& at) {
+  const StageParameters& p = parameters[at.stage];
+  const Part part = at.part;
+  if (part == Part::kKappa) return parameters.schedules().at(kind, at.stage, Schedule::kKappa);
+  if (part == Part::kTheta) return parameters.schedules().at(kind, at.stage, Schedule::kTheta);
   const auto of = [&](float* weight, float* bias, float* neuron) {
     if (part == Part::kWeight) return weight;
     if (part == Part::kBias) return bias;
@@ -192,7 +201,7 @@ float* array_of(const StageParameters& p, TensorKind kind, Part part) {
 Status Parameters::read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const {
   const Where at = locate(plan_, tensor);
   const StageShape& s = plan_.stages[at.stage];
-  const float* from = array_of(stages_[at.stage], kind, at.part);
+  const float* from = array_of(*this, kind, at);
   if (!from) {
     std::fill(into, into + count, 0.0f);
   } else if (at.part != Part::kWeight) {
@@ -210,7 +219,6 @@ Status Parameters::read(TensorKind kind, int tensor, int64_t offset, int64_t cou
 
 Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from) {
   const Where at = locate(plan_, tensor);
-  const StageParameters& p = stages_[at.stage];
   const StageShape& s = plan_.stages[at.stage];
   if (kind == TensorKind::kGradient) {
     if (Status status = allocate_gradients(); !status.ok()) return status;
@@ -226,7 +234,9 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
   if (parameter && at.part == Part::kLeak && !(*from >= 0 && *from <= 1))
     return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " +
                                          std::to_string(*from));
-  float* to = array_of(p, kind, at.part);
+  if (parameter && (at.part == Part::kKappa || at.part == Part::kTheta))
+    if (Status status = Schedules::check(plan_.tensors[tensor].name, offset, count, from); !status.ok()) return status;
+  float* to = array_of(*this, kind, at);
   if (at.part != Part::kWeight) {
     backend_.upload(to + offset, from, size_t(count) * sizeof(float));
   } else {
@@ -248,6 +258,7 @@ void Parameters::squared_norm(double* total) const {
     if (plan_.stages[i].bias) add(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   add(d_neurons_, neurons());
+  schedules_.squared_norm(total);
 }
 
 void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result) {
@@ -269,6 +280,7 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   }
   update(neurons_, d_neurons_, neuron_slots_, neurons(), &inputs->neurons);
   backend_.run(ClampNeuronsTask{neurons_, int(stages_.size()), result});
+  schedules_.optimise(kind, inputs, result);
 }
 
 namespace {

@@ -6,6 +6,7 @@
 
 #include "core/backend/backend.h"
 #include "core/plan.h"
+#include "core/state/schedules.h"
 
 namespace onespike {
 
@@ -32,7 +33,8 @@ StepInputs update_inputs(const OptimizerOptions& options, int64_t step);
 
 class Parameters {
  public:
-  Parameters(const Plan& plan, Backend& backend) : plan_(plan), backend_(backend), stages_(plan.stages.size()) {}
+  Parameters(const Plan& plan, Backend& backend)
+      : plan_(plan), backend_(backend), stages_(plan.stages.size()), schedules_(plan, backend) {}
   ~Parameters();
   Parameters(const Parameters&) = delete;
 
@@ -53,7 +55,8 @@ class Parameters {
 
   StageParameters& operator[](size_t stage) { return stages_[stage]; }
   const StageParameters& operator[](size_t stage) const { return stages_[stage]; }
-  int64_t bytes() const { return bytes_; }
+  const Schedules& schedules() const { return schedules_; }
+  int64_t bytes() const { return bytes_ + schedules_.bytes(); }
 
   // `count` numbers of a tensor from `offset` on, in PyTorch's order; at least one, and all within it.
   Status read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const;
@@ -71,6 +74,7 @@ class Parameters {
   const Plan& plan_;
   Backend& backend_;
   std::vector<StageParameters> stages_;
+  Schedules schedules_;
   // Calls f(average, parameters, count) for every array of parameters.
   template <class F>
   void each_average(const F& f);

@@ -51,7 +51,9 @@ NeuronParams NetworkState::neuron(size_t stage) const {
   return {steps,
           parameters[stage].neuron,
           !plan.stages[stage].output,
-          {plan.spec.surrogate, plan.spec.gamma, plan.spec.kappa}};
+          {plan.spec.surrogate, plan.spec.gamma, plan.spec.surrogate_scale},
+          parameters.schedules().at(TensorKind::kParameter, stage, Schedule::kKappa),
+          parameters.schedules().at(TensorKind::kParameter, stage, Schedule::kTheta)};
 }
 
 EncodeParams NetworkState::encoding(Encoder encoder) const {

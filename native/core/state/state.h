@@ -98,6 +98,10 @@ struct NetworkState {
 
   Status allocate();  // parameters, and the buffers that every step needs
   NeuronParams neuron(size_t stage) const;
+  // a(t) of a stage, once its readers have written it.
+  float* spike_gradient(size_t stage) const {
+    return plan.keeps_potential(stage) ? stages[stage].received.data() : stages[stage].potential.data();
+  }
   EncodeParams encoding(Encoder encoder) const;
   // The mask of n images, the first of them being image `first` of the batch.
   DropoutMaskTask dropout_mask(size_t stage, int n, int64_t first) const;

@@ -67,6 +67,7 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const CountEventsTask& task) override;
   KernelChoice execute(const SpikingForwardTask& task) override;
   KernelChoice execute(const SpikingBackwardTask& task) override;
+  KernelChoice execute(const ScheduleGradientTask& task) override;
   KernelChoice execute(const WeightGradientTask& task) override;
   KernelChoice execute(const BiasGradientTask& task) override;
   KernelChoice execute(const AnalogGradientTask& task) override;

@@ -146,9 +146,9 @@ KernelChoice CpuBackend::execute(const DenseInputGradientTask& task) {
     });
     a = halves;
   }
-  // Cells that the pool drops receive nothing.
+  // Cells that the pool drops receive nothing, and keep what another stage that reads the map gave them.
   const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
-  if (used_h < s.src_h || used_w < s.src_w)
+  if (!task.add && (used_h < s.src_h || used_w < s.src_w))
     pool_.parallel_for(int64_t(task.n) * s.src_h, [&](int64_t i) {
       const int from = i % s.src_h < used_h ? used_w : 0;
       std::memset(task.d_src + i * row + int64_t(from) * s.src_cs, 0, sizeof(float) * (s.src_w - from) * s.src_cs);
@@ -163,6 +163,7 @@ KernelChoice CpuBackend::execute(const DenseInputGradientTask& task) {
                        (tap / s.in_w * row + int64_t(tap % s.in_w) * s.src_cs) * s.pool + t.begin, nullptr});
   DenseTask product;
   product.precision = precision, product.a = a, product.out = task.d_src, product.gate = task.activation;
+  product.spread_add = task.add;
   product.scale = task.scale / float(s.pool * s.pool), product.side = s.pool;
   product.child_row = row, product.child_column = s.src_cs;
   dense_product(product, dense_gradient_walk(precision, s), tiles, task.n, words(s.out_size(), precision),

@@ -32,12 +32,18 @@ KernelChoice CpuBackend::execute(const ReadoutTask& task) {
     task.result->loss += cross_entropy(logits, K, target, d_logits) * task.share;
     task.result->correct += argmax(logits, K) == target.label;
     if (!task.backward) continue;
-    float* gradient = task.spiking ? u : task.d_values + i * s.out_cs;
+    float* gradient = task.spiking ? task.a + i * rows * s.out_cs : task.d_values + i * s.out_cs;
+    float* last_a = task.spiking && task.d_values ? task.d_values + i * s.out_cs : nullptr;
     for (int k = 0; k < K; ++k) {
       const float g = float(d_logits[k] * task.share);
-      if (task.spiking) readout_backward(u + k, s.out_cs, g, p, &d);
-      else gradient[k] = g;
+      if (!task.spiking) {
+        gradient[k] = g;
+        continue;
+      }
+      const float part = readout_backward(u + k, gradient + k, s.out_cs, g, p, &d);
+      if (last_a) last_a[k] = part;
     }
+    if (last_a) std::fill(last_a + K, last_a + s.out_cs, 0.0f);
     // Padding channels carry no gradient.
     for (int row = 0; row < rows; ++row)
       std::fill(gradient + row * s.out_cs + K, gradient + (row + 1) * s.out_cs, 0.0f);

@@ -40,6 +40,7 @@ KernelChoice CpuBackend::execute(const SpikingBackwardTask& task) {
                                   .tiles = &out_tiles,
                                   .shape = &s,
                                   .leak = task.neuron.leak(),
+                                  .kappa = task.neuron.kappa,
                                   .n = n,
                                   .timesteps = T};
   pool_.parallel_for(int64_t(n) * s.out_h,
@@ -51,11 +52,16 @@ KernelChoice CpuBackend::execute(const SpikingBackwardTask& task) {
   if (below.neuron.surrogate.kind == Surrogate::kExponential)
     for (int distance = 0; distance <= T; ++distance)
       exponential.push_back(exponential_slope(distance, 0, below.neuron.surrogate));
+  std::vector<float> inverse;
+  for (int t = 1; below.neuron.theta && t <= T; ++t)
+    inverse.push_back(1 / (below.neuron.threshold() * below.neuron.threshold_factor(t)));
   if (!below.add) zero_dropped(below.a, n, T, s, pool_);
   const Receiver receiver{.shape = &s,
                           .neuron = NeuronValues(below.neuron),
                           .leak = task.neuron.leak(),
                           .scale = below.scale,
+                          .kappa = task.neuron.kappa,
+                          .inverse = inverse.empty() ? nullptr : inverse.data(),
                           .times = below.times,
                           .mask = below.mask,
                           .potential = below.potential,

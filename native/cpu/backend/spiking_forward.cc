@@ -89,6 +89,44 @@ void decide(const FilterTask& task, const Tile& tile, const Doubt* doubts, int64
   }
 }
 
+// The numbers of a filter. Without schedules those of one step serve all.
+FilterTask filter_task(const ForwardTask& exact, const FilterWeights& rounded, Scratch<float>& scalars) {
+  const StageShape& s = *exact.shape;
+  const NeuronValues& p = exact.neuron;
+  const float T = float(p.timesteps);
+  const int rows = p.theta ? p.timesteps : 1;
+  const int64_t size = int64_t(rows) * s.out_cs;
+  float* unit = scalars.reserve(size_t(2 * size + s.out_cs + p.timesteps));
+  float *drive = unit + size, *slack = drive + size, *carry = slack + s.out_cs;
+  float highest = 0;
+  for (int t = 0; t < p.timesteps; ++t) {
+    highest = std::max(highest, exact.steps[t].threshold);
+    carry[t] = p.kappa && t > 0 ? p.leak * (exact.steps[t - 1].scale / exact.steps[t].scale) : p.leak;
+  }
+  for (int c = 0; c < s.out_cs; ++c) {
+    const float bias = exact.bias ? exact.bias[c] : 0;
+    // Per step and event, beside the half of the unit: the division by the unit, and the rounding of three operations
+    // on numbers of up to 2^15 units. What a step adds without events is rounded as often.
+    slack[c] = 0x1p-22f * (T * T + 1) * (highest + std::fabs(bias));
+    for (int t = 0; t < rows; ++t) {
+      const float before = exact.steps[std::max(t - 1, 0)].threshold, now = exact.steps[t].threshold;
+      unit[t * s.out_cs + c] = rounded.unit.data()[c] * exact.steps[t].scale;
+      drive[t * s.out_cs + c] = p.theta ? float(double(bias) + double(p.leak) * double(before) - double(now))
+                                        : bias + (p.leak - 1) * p.threshold;
+    }
+  }
+  return {.exact = &exact,
+          .weight = rounded.weight.data(),
+          .low = rounded.low.data(),
+          .unit = unit,
+          .slack = slack,
+          .drive = drive,
+          .carry = carry,
+          .step_stride = p.theta ? s.out_cs : 0,
+          .share = 0.51f + 0.008f * T,
+          .share_low = 0.005f};
+}
+
 int64_t parts_of(int64_t rows, const std::vector<Tile>& tiles, int threads) {
   return std::min(rows, (kTasksPerThread * threads + int64_t(tiles.size()) - 1) / int64_t(tiles.size()));
 }
@@ -113,9 +151,16 @@ void each_tile(ThreadPool& pool, const T* weight, const std::vector<Tile>& tiles
 
 }  // namespace
 
+std::vector<StepFactors> step_factors(const NeuronParams& p, float scale) {
+  std::vector<StepFactors> steps;
+  for (int t = 1; t <= p.timesteps; ++t)
+    steps.push_back({scale * p.input_weight(t), p.input_weight(t), p.threshold() * p.threshold_factor(t)});
+  return steps;
+}
+
 StepRange steps_with_input(const ForwardTask& task, int64_t list) {
   StepRange steps{1, task.neuron.timesteps};
-  if (task.bias || task.potential || (task.current && task.current_always)) return steps;
+  if (task.bias || task.potential || task.neuron.theta || (task.current && task.current_always)) return steps;
   const int cells = task.events->step_cells();
   const auto empty = [&](int t) {
     const uint32_t* starts = task.events->starts(list) + int64_t(t - 1) * cells;
@@ -139,11 +184,13 @@ KernelChoice CpuBackend::execute(const SpikingForwardTask& task) {
   const int n = task.n, T = task.neuron.timesteps;
   const std::vector<Window> window_x =
       s.linear ? std::vector<Window>{{0, 1, 0}} : forward_windows(s.out_w, s.in_w, s.kernel_w, s.stride, s.pad);
+  const std::vector<StepFactors> steps = step_factors(task.neuron, task.source.scale);
   const ForwardTask forward{.events = &forward_events_,
                             .shape = &s,
                             .weight = task.weight,
                             .window_x = window_x.data(),
                             .neuron = NeuronValues(task.neuron),
+                            .steps = steps.data(),
                             .bias = task.bias,
                             .current = task.current,
                             .current_always = task.current_always,
@@ -202,20 +249,7 @@ void CpuBackend::table_forward(const ForwardTask& forward, int n) {
 
 KernelChoice CpuBackend::filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n) {
   const StageShape& s = *exact.shape;
-  const NeuronValues& p = exact.neuron;
-  const float T = float(p.timesteps);
-  // Per step and event, beside the half of the unit: the division by the unit, and the rounding of three operations on
-  // numbers of up to 2^15 units. What a step adds without events is rounded as often.
-  float* unit = filter_scalars_.reserve(size_t(3 * s.out_cs));
-  float *slack = unit + s.out_cs, *drive = slack + s.out_cs;
-  for (int c = 0; c < s.out_cs; ++c) {
-    const float bias = exact.bias ? exact.bias[c] : 0;
-    unit[c] = rounded.unit.data()[c] * exact.scale;
-    slack[c] = 0x1p-22f * (T * T + 1) * (p.threshold + std::fabs(bias));
-    drive[c] = bias + (p.leak - 1) * p.threshold;
-  }
-  const FilterTask task{&exact, rounded.weight.data(), rounded.low.data(), unit, slack, drive, 0.51f + 0.008f * T,
-                        0.005f};
+  const FilterTask task = filter_task(exact, rounded, filter_scalars_);
   const std::vector<Tile> tiles = forward_tiles(s, sizeof(int16_t));
   const int64_t rows = int64_t(n) * s.out_h, parts = parts_of(rows, tiles, pool_.threads());
   const int64_t row_doubts = int64_t(s.out_w) * 2 * kMaxTile / kLane, capacity = kDoubts + row_doubts;

@@ -5,6 +5,7 @@
 #include "cpu/backend/backend.h"
 #include "cpu/backend/ranges.h"
 #include "cpu/update.h"
+#include "ops/arithmetic.h"
 
 namespace onespike::cpu {
 
@@ -36,12 +37,29 @@ KernelChoice CpuBackend::execute(const FinishGradientTask& task) {
   return {};
 }
 
+namespace {
+
+// A few numbers for every layer.
+void update_schedules(const UpdateTask& task, const UpdateParams& p) {
+  using A = ScalarArithmetic<float>;
+  float* const* slots = task.slots;
+  for (int64_t i = 0; i < task.count; ++i)
+    update_logarithm(task.weight[i], task.gradient[i], [&](float& log_weight, float gradient) {
+      float unused = 0;
+      if (task.kind == OptimizerKind::kSgd) sgd_update<A>(log_weight, gradient, slots[0][i], p);
+      else adam_update<A>(log_weight, gradient, slots[0][i], slots[1][i], p.amsgrad ? slots[2][i] : unused, p);
+    });
+}
+
+}  // namespace
+
 KernelChoice CpuBackend::execute(const UpdateTask& task) {
   if (!task.result->finite) return {};
   filter_.forget(task.weight, size_t(task.count) * sizeof(float));
   UpdateParams scaled = *task.params;
   scaled.gradient_scale = task.result->gradient_scale;
   float* const* slots = task.slots;
+  if (task.logarithmic) return update_schedules(task, scaled), KernelChoice();
   pool_.parallel_for(ranges(task.count), [&](int64_t i) {
     const int64_t at = i * kRange, size = std::min(kRange, task.count - at);
     float* weight = task.weight + at;

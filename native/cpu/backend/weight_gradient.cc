@@ -1,10 +1,11 @@
-// From g(t) of a stage to the gradients of its weights, its bias and its analog current: how the CPU backend splits it
-// into tasks.
+// From g(t) of a stage to the gradients of its weights, its bias, its analog current and its schedules: how the CPU
+// backend splits it into tasks.
 #include <algorithm>
 #include <cstring>
 
 #include "cpu/backend/backend.h"
 #include "cpu/gradient/gradient_tile.h"
+#include "cpu/schedule.h"
 #include "cpu/gradient/weight_conv.h"
 #include "cpu/gradient/weight_linear.h"
 
@@ -77,13 +78,15 @@ KernelChoice CpuBackend::execute(const BiasGradientTask& task) {
     const GradientTile at(tile, task.n, task.timesteps, s);
     double sum[kMaxTile] = {};
     for (int64_t image = 0; image < task.n; ++image)
-      for (int t = 0; t < task.timesteps; ++t)
+      for (int t = 0; t < task.timesteps; ++t) {
+        const double share = task.kappa ? 1 / double(task.kappa[t]) : 1;
         for (int y = 0; y < s.out_h; ++y)
           for (int x = 0; x < s.out_w; ++x) {
             const float* cell = task.gradient + at.begin + image * at.image + t * at.step +
                                 (y + s.border_h()) * at.row + (x + s.border_w()) * at.cell;
-            for (int c = 0; c < tile.width; ++c) sum[c] += cell[c];
+            for (int c = 0; c < tile.width; ++c) sum[c] += share * cell[c];
           }
+      }
     for (int c = 0; c < tile.width; ++c) task.d_bias[tile.begin + c] += float(sum[c]);
   });
   return {};
@@ -107,6 +110,31 @@ KernelChoice CpuBackend::execute(const AnalogGradientTask& task) {
       }
     }
   });
+  return {};
+}
+
+KernelChoice CpuBackend::execute(const ScheduleGradientTask& task) {
+  const StageShape& s = task.shape;
+  const int T = task.neuron.timesteps;
+  const ScheduleTask rows{.potential = task.potential,
+                          .a = task.a,
+                          .last_a = task.last_a,
+                          .times = task.times,
+                          .bias = task.bias,
+                          .shape = &s,
+                          .leak = task.neuron.leak(),
+                          .timesteps = T};
+  const int64_t count = int64_t(task.n) * s.out_h;
+  double* partial = sums_.reserve(size_t(count * 2 * T));
+  each_worker(count, int64_t(s.out_w) * s.out_cs, [&](Worker& worker, int64_t i) {
+    schedule_row(rows, i / s.out_h, int(i % s.out_h), worker.floats(), partial + i * 2 * T);
+  });
+  for (int t = 0; t < T; ++t) {
+    double arrived = 0, reached = 0;
+    for (int64_t i = 0; i < count; ++i) arrived += partial[i * 2 * T + t], reached += partial[i * 2 * T + T + t];
+    task.d_kappa[t] += float(arrived / double(task.neuron.kappa[t]));
+    task.d_theta[t] -= float(reached / double(task.neuron.theta[t]));
+  }
   return {};
 }
 

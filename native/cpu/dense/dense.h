@@ -50,6 +50,7 @@ struct DenseTask {
   bool add = false;             // to what `out` holds, instead of the bias
   bool relu = false;
   const float* gate = nullptr;
+  bool spread_add = false;  // with a gate: to what the cells of the window hold
   float scale = 1;
   int side = 1;
   int64_t child_row = 0, child_column = 0;  // distances between the cells of the window, in floats

@@ -41,8 +41,10 @@ struct FilterNeurons {
       : units_(task.unit + channel),
         slacks_(task.slack + channel),
         drives_(task.drive + channel),
+        carry_(task.carry),
+        step_stride_(task.step_stride),
         leak_(task.exact->neuron.leak) {
-    above_.fill(hn::Set(d, -task.exact->neuron.threshold));
+    above_.fill(hn::Set(d, -task.exact->steps[0].threshold));
     fired.fill(hn::Zero(d));
     if constexpr (kMeasured) rounded_.fill(hn::Zero(d));
   }
@@ -51,12 +53,14 @@ struct FilterNeurons {
   template <class SumOf>
   HWY_INLINE void step(const SumOf& sum_of, uint32_t events, float share, int t) {
     const V leak = hn::Set(d, leak_);
-    weighed_ = leak_ * weighed_ + float(events);
+    const float* HWY_RESTRICT units = units_ + (t - 1) * step_stride_;
+    const float* HWY_RESTRICT drives = drives_ + (t - 1) * step_stride_;
+    weighed_ = carry_[t - 1] * weighed_ + float(events);
     const V off = hn::Set(d, weighed_ * share);
 #pragma GCC unroll 16
     for (int v = 0; v < kCount; ++v) {
-      const V unit = hn::Load(d, units_ + v * kFloats), sum = sum_of(v);
-      const V next = hn::MulAdd(unit, sum, hn::MulAdd(leak, above_.at[v], hn::Load(d, drives_ + v * kFloats)));
+      const V unit = hn::Load(d, units + v * kFloats), sum = sum_of(v);
+      const V next = hn::MulAdd(unit, sum, hn::MulAdd(leak, above_.at[v], hn::Load(d, drives + v * kFloats)));
       V bound = hn::MulAdd(off, unit, hn::Load(d, slacks_ + v * kFloats));
       if constexpr (kMeasured) {
         // Of a spent neuron, minus infinity, nothing is in doubt.
@@ -73,6 +77,8 @@ struct FilterNeurons {
 
  private:
   const float *HWY_RESTRICT units_, *HWY_RESTRICT slacks_, *HWY_RESTRICT drives_;
+  const float* HWY_RESTRICT carry_;
+  const int64_t step_stride_;
   const float leak_;
   Block<kCount> above_;  // potential less threshold
   Block<kMeasured ? kCount : 0> rounded_;

@@ -34,8 +34,6 @@ struct LifPixel {
   HWY_INLINE LifPixel(const ForwardTask& task, int64_t image, int y, int x, int channel)
       : task_(task),
         leak_(hn::Set(d, task.neuron.leak)),
-        threshold_(hn::Set(d, task.neuron.threshold)),
-        scale_(hn::Set(d, task.scale)),
         channel_(channel),
         cell_(((image * task.shape->out_h + y) * task.shape->out_w + x) * task.shape->out_cs + channel),
         potential_(image * task.neuron.timesteps * task.shape->out_size() + task.shape->out_cell(y, x) + channel) {
@@ -45,13 +43,20 @@ struct LifPixel {
 
   // `sum` of the weights of the events at step t; it becomes the potential.
   HWY_INLINE void step(Block<kCount>& sum, int t) {
+    const StepFactors& now = task_.steps[t - 1];
+    const V scale = hn::Set(d, now.scale), threshold = hn::Set(d, now.threshold);
 #pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) sum.at[v] = lif_integrate<VectorArithmetic>(u_.at[v], leak_, sum.at[v], scale_);
+    for (int v = 0; v < kCount; ++v) sum.at[v] = lif_integrate<VectorArithmetic>(u_.at[v], leak_, sum.at[v], scale);
     if (task_.bias) add_row(sum, task_.bias + channel_);
-    if (task_.current && (t == 1 || task_.current_always)) add_row(sum, task_.current + cell_);
+    if (task_.current && (t == 1 || task_.current_always)) {
+      const V kappa = hn::Set(d, now.kappa);
+#pragma GCC unroll 16
+      for (int v = 0; v < kCount; ++v)
+        sum.at[v] = hn::MulAdd(kappa, hn::Load(d, task_.current + cell_ + v * kFloats), sum.at[v]);
+    }
     if (task_.potential) store_row(sum, task_.potential + potential_ + (t - 1) * task_.shape->out_size());
 #pragma GCC unroll 16
-    for (int v = 0; v < kCount; ++v) lif_fire<VectorArithmetic>(u_.at[v], fired_.at[v], sum.at[v], threshold_, t);
+    for (int v = 0; v < kCount; ++v) lif_fire<VectorArithmetic>(u_.at[v], fired_.at[v], sum.at[v], threshold, t);
   }
 
   HWY_INLINE void store() const {
@@ -61,7 +66,7 @@ struct LifPixel {
 
  private:
   const ForwardTask& task_;
-  const V leak_, threshold_, scale_;
+  const V leak_;
   const int channel_;
   const int64_t cell_, potential_;
   Block<kCount> u_, fired_;

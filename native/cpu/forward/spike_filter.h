@@ -10,6 +10,10 @@
 //            e = low / 254 but for 1/508
 //   U(t) is off by at most unit * scale * (1/2 + rounding) * E(t), E(t) = leak * E(t-1) + number of events at t
 //
+// Schedules make unit * scale * kappa(t) the unit of step t, and E(t) counts in it: E(t-1) is carried as
+// leak * kappa(t-1)/kappa(t). What is followed is U(t) - V theta(t), so a threshold that moves is part of what a step
+// adds without events.
+//
 // Sums are of integers, hence exact. The bound includes the rounding of everything that follows them, not that of the
 // other kernel: a neuron decided here is decided as by real arithmetic.
 #pragma once
@@ -63,10 +67,13 @@ struct FilterTask {
   const ForwardTask* exact;  // without current, potential and values
   const int16_t* weight;
   const int8_t* low;
-  const float* unit;   // (out_cs) times the scale of the source
+  const float* unit;   // (out_cs) times the scale of the source; of every step, or the same for all
   const float* slack;  // (out_cs) part of the bound that does not depend on events
-  const float*
-      drive;  // (out_cs) what potential less threshold gains in a step without events: bias + (leak - 1) * threshold
+  // (out_cs) what potential less threshold gains in a step without events: bias + leak * threshold before it -
+  // threshold now; of every step, or the same for all
+  const float* drive;
+  const float* carry;      // (T) what is left of E(t-1) at step t
+  int64_t step_stride;     // from one step to the next in `unit` and `drive`; 0 = the same for all
   float share, share_low;  // of a unit that one event may be off by, before and after refinement
 };
 

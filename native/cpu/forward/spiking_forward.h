@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/backend/backend.h"
 #include "cpu/events/event_lists.h"
@@ -9,12 +10,21 @@
 
 namespace onespike::cpu {
 
+// What the neurons of a layer multiply and compare by at one step.
+struct StepFactors {
+  float scale;      // of the sum of weights: the source's, times kappa(t)
+  float kappa;      // of the analog current
+  float threshold;  // V theta(t)
+};
+std::vector<StepFactors> step_factors(const NeuronParams& p, float scale);
+
 struct ForwardTask {
   const EventLists* events;
   const StageShape* shape;
   const float* weight;
   const Window* window_x;  // per output column
   NeuronValues neuron;
+  const StepFactors* steps;  // (T)
   const float* bias;
   const float* current;
   bool current_always;
@@ -28,7 +38,7 @@ void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int 
 void spiking_forward_lanes(const ForwardTask& task, Tile tile, int lane, int64_t image, int y, int x);
 
 // The steps that an output row needs. Before the first input potentials are zero; after the last one they only leak,
-// and no neuron starts to fire.
+// and no neuron starts to fire, unless its threshold moves.
 struct StepRange {
   int first, last;
 };

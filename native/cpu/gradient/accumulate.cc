@@ -209,14 +209,29 @@ HWY_INLINE void sort_by_range(GradientEvents& events, int64_t row, Words* HWY_RE
   events.work.data()[row] = work;
 }
 
+// g of a row becomes kappa(t) g(t): all steps were needed as they are.
+void weigh_row(const AccumulateTask& task, Tile tile, int64_t image, int y) {
+  const StageShape& s = *task.shape;
+  const GradientTile at(tile, task.n, task.timesteps, s);
+  float* row = task.gradient + at.begin + image * at.image + (y + s.border_h()) * at.row + s.border_w() * at.cell;
+  for (int t = 0; t < task.timesteps; ++t, row += at.step) {
+    const V kappa = hn::Set(d, task.kappa[t]);
+    for (int i = 0; i < s.out_w * tile.width; i += kFloats) hn::Store(hn::Mul(kappa, hn::Load(d, row + i)), d, row + i);
+  }
+}
+
 void AccumulateRow(const AccumulateTask& task, int64_t image, int y) {
   const StageShape& s = *task.shape;
   if (!task.events) {
     for (const Tile& tile : *task.tiles) accumulate<false>(task, tile, image, y, nullptr);
+    for (const Tile& tile : *task.tiles)
+      if (task.kappa) weigh_row(task, tile, image, y);
     return;
   }
   std::vector<Words> bits(size_t(task.timesteps) * s.out_w * s.out_cs / kLane);
   for (const Tile& tile : *task.tiles) accumulate<true>(task, tile, image, y, bits.data());
+  for (const Tile& tile : *task.tiles)
+    if (task.kappa) weigh_row(task, tile, image, y);
   sort_by_range(*task.events, image * s.out_h + y, bits.data(),
                 task.potential + image * task.timesteps * s.out_size() + s.out_cell(y, 0), s.out_size());
 }

@@ -1,4 +1,4 @@
-// a(t) -> g(t) of a stage, and its gradient events.
+// a(t) -> g(t) of a stage, weighed by its schedule if it has one, and its gradient events.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@ struct AccumulateTask {
   const std::vector<Tile>* tiles;
   const StageShape* shape;
   float leak;
+  const float* kappa;  // (T), or null
   int n, timesteps;
 };
 // One row and its share of the border.

@@ -81,7 +81,7 @@ HWY_INLINE void prefetch_potentials(const Receiver& task, int channel, int width
     }
 }
 
-template <Surrogate kind>
+template <Surrogate kind, bool kScheduled>
 HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width, int64_t first, int count,
                                    float* HWY_RESTRICT spikes, NeuronGradient* d_out) {
   const StageShape& s = *task.shape;
@@ -93,7 +93,10 @@ HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width,
   for (int i = 0; i < kAhead; ++i) ahead.next(s);
   for (int index = 0; index < count; ++index, cell.next(s), ahead.next(s), spikes += T * width) {
     if (index + kAhead < count) prefetch_potentials(task, channel, width, ahead);
-    for (int v = 0; v < width; v += kFloats) carry_leak_back(spikes + v, T, width, leak);
+    for (int v = 0; v < width; v += kFloats) {
+      carry_leak_back(spikes + v, T, width, leak);
+      if constexpr (kScheduled) weigh_steps(spikes + v, T, width, task.kappa);
+    }
     for (int i = 0; i < s.pool; ++i)
       for (int j = 0; j < s.pool; ++j) {
         const int64_t source = s.src_cell(cell.y * s.pool + i, cell.x * s.pool + j) + channel;
@@ -101,7 +104,7 @@ HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width,
         for (int v = 0; v < width; v += kFloats) {
           const V fire_time = load_fire_times(task.times + neuron + v, T);
           const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v)) : scale;
-          neuron_backward<kind>(task, spikes + v, width, share, fire_time, at + v, sums);
+          neuron_backward<kind, kScheduled>(task, spikes + v, width, share, fire_time, at + v, sums);
         }
       }
   }
@@ -131,8 +134,8 @@ void ConvInputCells(const ConvInputTask& task, Tile tile, int64_t first, int cou
   if (task.dense) multiply_all(task, tile, first, count, spikes);
   else follow_events(task, tile, first, count, spikes);
   const Receiver& n = task.receiver;
-  with_surrogate(n.neuron.surrogate.kind, [&](auto kind) HWY_ATTR {
-    neurons_backward<kind.value>(n, tile.begin, tile.width, first, count, spikes, d_out);
+  with_neurons(n, [&](auto kind, auto scheduled) HWY_ATTR {
+    neurons_backward<kind.value, scheduled.value>(n, tile.begin, tile.width, first, count, spikes, d_out);
   });
 }
 

@@ -59,7 +59,7 @@ HWY_INLINE void transpose(float* HWY_RESTRICT to, const float* HWY_RESTRICT from
 }
 
 // The leak and the surrogate: from (image, step, kWidth) sums of Wt a to a(t) of the neurons below.
-template <Surrogate kind, int kWidth>
+template <Surrogate kind, bool kScheduled, int kWidth>
 HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
                        NeuronGradient* d_out) {
   const Receiver& receiver = task.receiver;
@@ -71,12 +71,14 @@ HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float
     float* HWY_RESTRICT spikes = sums + image * T * kWidth;
     for (int v = 0; v < kWidth; v += kFloats) {
       carry_leak_back(spikes + v, T, kWidth, leak);
+      if constexpr (kScheduled) weigh_steps(spikes + v, T, kWidth, receiver.kappa);
       for (int i = 0; i < s.pool; ++i)
         for (int j = 0; j < s.pool; ++j) {
           const int64_t at = s.src_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
           const V fire_time = load_fire_times(receiver.times + image * s.src_size() + at, T);
           const V share = receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * s.src_size() + at)) : scale;
-          neuron_backward<kind>(receiver, spikes + v, kWidth, share, fire_time, image * T * s.src_size() + at, total);
+          neuron_backward<kind, kScheduled>(receiver, spikes + v, kWidth, share, fire_time,
+                                            image * T * s.src_size() + at, total);
         }
     }
   }
@@ -127,8 +129,9 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
       }
     }
   }
-  with_surrogate(task.receiver.neuron.surrogate.kind,
-                 [&](auto kind) HWY_ATTR { finish<kind.value, kWidth>(task, cell, channel, sums, d_out); });
+  with_neurons(task.receiver, [&](auto kind, auto scheduled) HWY_ATTR {
+    finish<kind.value, scheduled.value, kWidth>(task, cell, channel, sums, d_out);
+  });
 }
 
 void LinearInputCell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d_out) {

@@ -39,9 +39,16 @@ HWY_INLINE void carry_leak_back(float* HWY_RESTRICT values, int timesteps, int64
   }
 }
 
+// g(1..T) of one vector of neurons, weighed by kappa(1..T): what a schedule makes of a gradient on its way back.
+HWY_INLINE void weigh_steps(float* HWY_RESTRICT values, int timesteps, int64_t stride,
+                            const float* HWY_RESTRICT kappa) {
+  for (int t = 0; t < timesteps; ++t, values += stride)
+    hn::Store(hn::Mul(hn::Load(d, values), hn::Set(d, kappa[t])), d, values);
+}
+
 // From U(1..T) of `kFloats` neurons, the first of them at `at` in the source maps of all images and steps, to a(1..T).
 // `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
-template <Surrogate kind>
+template <Surrogate kind, bool kScheduled>
 HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT spikes, int64_t stride, V share,
                                 V fire_time, int64_t at, NeuronSums& total) {
   const int T = task.neuron.timesteps;
@@ -58,7 +65,7 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
   V u = hn::Load(d, potential + (T - 1) * step);
   for (int t = T; t >= 1; --t) {
     const V before = t > 1 ? hn::Load(d, potential + (t - 2) * step) : hn::Zero(d);
-    const V ratio = hn::Mul(u, inverse);
+    const V ratio = hn::Mul(u, inverse), reach = kScheduled ? hn::Set(d, task.inverse[t - 1]) : inverse;
     V slope;
     if constexpr (kind == Surrogate::kExponential) {
       HWY_ALIGN float distance[kLane];
@@ -66,17 +73,27 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
       for (int i = 0; i < kFloats; ++i) distance[i] = task.exponential[int(distance[i])];
       slope = hn::Load(d, distance);
     } else {
-      slope = HWY_NAMESPACE::surrogate_slope<kind, VectorArithmetic>(hn::Sub(ratio, one), task.neuron.surrogate);
+      const V reached = kScheduled ? hn::Mul(u, reach) : ratio;
+      slope = HWY_NAMESPACE::surrogate_slope<kind, VectorArithmetic>(hn::Sub(reached, one), task.neuron.surrogate);
     }
     const V d_spike = hn::Mul(hn::Load(d, spikes + (t - 1) * stride), share);
     const auto live = VectorArithmetic::reached(fire_time, VectorArithmetic::time(t));
-    const V a = lif_backward<VectorArithmetic>(g, sums, d_spike, slope, ratio, before, inverse, leak, live);
+    const V a = lif_backward<VectorArithmetic>(g, sums, d_spike, slope, ratio, before, reach, leak, live);
     float* out = to + (t - 1) * step;
     hn::Store(add ? hn::Add(a, hn::Load(d, out)) : a, d, out);
     u = before;
   }
   total.threshold.add(sums.threshold);
   total.leak.add(sums.leak);
+}
+
+// Calls run(kind, scheduled) with the surrogate and whether there are schedules as constants.
+template <class F>
+HWY_INLINE void with_neurons(const Receiver& task, const F& run) {
+  with_surrogate(task.neuron.surrogate.kind, [&](auto kind) HWY_ATTR {
+    if (task.inverse) run(kind, std::true_type());
+    else run(kind, std::false_type());
+  });
 }
 
 }  // namespace HWY_NAMESPACE

@@ -12,6 +12,8 @@ struct Receiver {
   const StageShape* shape;  // the stage whose events are followed: its source map is that of the neurons
   NeuronValues neuron;      // those that receive
   float leak, scale;        // of the stage itself; of its source
+  // With schedules, (T): the weights of the stage itself, and 1/(V theta(t)) of those that receive. Null without.
+  const float *kappa, *inverse;
   const uint8_t* times;
   const uint8_t* mask;
   const float* potential;    // U(t)

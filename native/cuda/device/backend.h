@@ -31,15 +31,19 @@ class Staging {
   size_t used_ = 0;
 };
 
-// Workspaces of sums over rows, and of read_out.
+// Workspaces of sums over rows, of read_out, and of the gradients of schedules.
 size_t columns_bytes(int stride);
 size_t readout_bytes(int64_t n);
+size_t schedule_bytes(int timesteps);
 
 // Rows whose columns are added up: floats, or bf16 with so many rows to an image.
 struct ColumnValues {
   const float* floats = nullptr;
   const uint16_t* halves = nullptr;
   int64_t image_rows = 0, image_stride = 0;
+  // Weights that the rows of every step have and their sums do not want: so many steps of so many rows. Null: none.
+  const float* kappa = nullptr;
+  int64_t steps = 1, step_rows = 1;
 };
 
 class CudaBackend final : public Backend {
@@ -78,6 +82,7 @@ class CudaBackend final : public Backend {
   KernelChoice execute(const CountEventsTask& task) override;
   KernelChoice execute(const SpikingForwardTask& task) override;
   KernelChoice execute(const SpikingBackwardTask& task) override;
+  KernelChoice execute(const ScheduleGradientTask& task) override;
   KernelChoice execute(const WeightGradientTask& task) override;
   KernelChoice execute(const BiasGradientTask& task) override;
   KernelChoice execute(const AnalogGradientTask& task) override;

@@ -133,8 +133,8 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(EventFo
     for (int t = 1; t <= T; ++t) {
       const bool now = t == 1 || task.current_always;
       const float2 sum = sums[(t - 1) * 32];
-      const float u = lif_step<Float>(first, lif, sum.x, task.source.scale, bias.x, now ? current.x : 0, t);
-      const float v = lif_step<Float>(second, lif, sum.y, task.source.scale, bias.y, now ? current.y : 0, t);
+      const float u = neuron_step(first, task.neuron, lif, sum.x, task.source.scale, bias.x, now ? current.x : 0, t);
+      const float v = neuron_step(second, task.neuron, lif, sum.y, task.source.scale, bias.y, now ? current.y : 0, t);
       if (potential) store_pair(potential + (t - 1) * s.out_size(), u, v);
     }
     task.times[neuron] = uint8_t(first.fire_time), task.times[neuron + 1] = uint8_t(second.fire_time);

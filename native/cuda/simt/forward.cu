@@ -57,8 +57,8 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
         for (int step = 0; step < steps; ++step) {
           const int t = first + step + 1;
           const float current = task.current && (t == 1 || task.current_always) ? task.current[neuron] : 0;
-          const float u = lif_step<Float>(now, lif, inputs[local * steps + step][i % kColumns], task.source.scale, bias,
-                                          current, t);
+          const float u = neuron_step(now, task.neuron, lif, inputs[local * steps + step][i % kColumns],
+                                      task.source.scale, bias, current, t);
           if (task.potential) task.potential[(image * T + t - 1) * s.out_size() + (neuron - image * s.out_size())] = u;
         }
         task.times[neuron] = uint8_t(now.fire_time);

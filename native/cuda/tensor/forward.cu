@@ -47,8 +47,8 @@ class SpikingEpilogue {
       const int t = g_.first_step + i + 1;
       if (t > g_.timesteps) break;
       const float2 in = t == 1 || task_.current_always ? current : zero;
-      const float u = lif_step<Float>(first, lif_, v[i][0], task_.scale, bias.x, in.x, t);
-      const float w = lif_step<Float>(second, lif_, v[i][1], task_.scale, bias.y, in.y, t);
+      const float u = neuron_step(first, task_.neuron, lif_, v[i][0], task_.scale, bias.x, in.x, t);
+      const float w = neuron_step(second, task_.neuron, lif_, v[i][1], task_.scale, bias.y, in.y, t);
       if (task_.potential) *reinterpret_cast<float2*>(potential + i * cells * task_.out_cs) = make_float2(u, w);
     }
     *times = {(unsigned char)first.fire_time, (unsigned char)second.fire_time};

@@ -29,6 +29,7 @@ struct SpikingTask {
   float* carry_g = nullptr;  // and g, per cell
   double2* partial;          // per block: d_threshold, d_leak
   const float* neuron;       // of the stage itself
+  const float* kappa;        // its schedule, or null
   StageShape shape;
 };
 
@@ -60,6 +61,13 @@ class SpikingEpilogue {
 #pragma unroll
       for (int e = 0; e < 2; ++e) sums[i][e] = sum[e] = carry_leak<Float>(leak_, sum[e], v[i][e]);
     if (carry) carry[0] = sum[0], carry[1] = sum[1];
+    if (task_.kappa) {
+#pragma unroll
+      for (int i = 0; i < kSteps; ++i) {
+        const int step = g_.first_step + i;
+        if (step < g_.timesteps) sums[i][0] *= task_.kappa[step], sums[i][1] *= task_.kappa[step];
+      }
+    }
 #pragma unroll 1  // the sums of the other columns leave few registers
     for (int a = 0; a < s.pool; ++a)
 #pragma unroll 1
@@ -110,10 +118,11 @@ class SpikingEpilogue {
       const float2 u =
           i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
       before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : make_float2(0, 0);
+      const float reach = reach_of(below.neuron, t);
       const float a = neuron_backward(g_first, sums_, t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_,
-                                      leak_below_, below.neuron.surrogate);
+                                      reach, leak_below_, below.neuron.surrogate);
       const float b = neuron_backward(g_second, sums_, t, sums[i][1] * share_second, u.y, before.y, fire_second,
-                                      inverse_, leak_below_, below.neuron.surrogate);
+                                      inverse_, reach, leak_below_, below.neuron.surrogate);
       auto* out = reinterpret_cast<float2*>(to + (t - 1) * step);
       *out = below.add ? make_float2(out->x + a, out->y + b) : make_float2(a, b);
     }
@@ -189,8 +198,11 @@ void input_gradient(Stream& stream, void* workspace, const SpikingBackwardTask& 
   GemmTask g = backward_task(n, T, s);
   const int steps = plan_gemm(&g, false);
   const int64_t blocks = g.blocks();
-  SpikingTask epilogue{
-      .below = task.below, .partial = static_cast<double2*>(workspace), .neuron = task.neuron.neuron, .shape = s};
+  SpikingTask epilogue{.below = task.below,
+                       .partial = static_cast<double2*>(workspace),
+                       .neuron = task.neuron.neuron,
+                       .kappa = task.neuron.kappa,
+                       .shape = s};
   auto* rest = reinterpret_cast<float*>(epilogue.partial + blocks);
   if (steps < T) {
     epilogue.carry_sum = rest, rest += n * s.src_size();

@@ -69,21 +69,23 @@ __global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int tim
   }
 }
 
-// A thread makes g(t) and a(t) of two neighbouring neurons.
-__global__ void accumulate_kernel(GradientRecord record, const float* potential, int n, int timesteps,
-                                  const float* neuron, int64_t size) {
+// A thread makes kappa(t) g(t) and a(t) of two neighbouring neurons.
+__global__ void accumulate_kernel(GradientRecord record, const float* potential, int n, NeuronParams params,
+                                  int64_t size) {
+  const int timesteps = params.timesteps;
   const int64_t i = thread_index() * 2;
   if (i >= n * size) return;
   const int64_t image = i / size, at = i % size;
   const float* a = potential + image * timesteps * size + at;
   uint16_t *g_to = record.g(image) + at, *a_to = record.a(image) + at;
-  const float leak = neuron[1];
+  const float leak = params.leak();
   float2 g = make_float2(0, 0);
   for (int t = timesteps - 1; t >= 0; --t) {
     const float2 now = *reinterpret_cast<const float2*>(a + t * size);
     g = make_float2(carry_leak<Float>(leak, g.x, now.x), carry_leak<Float>(leak, g.y, now.y));
     *reinterpret_cast<uint32_t*>(a_to + t * size) = pack_bf16(now.x, now.y);
-    *reinterpret_cast<uint32_t*>(g_to + t * size) = pack_bf16(g.x, g.y);
+    const float weight = params.input_weight(t + 1);
+    *reinterpret_cast<uint32_t*>(g_to + t * size) = pack_bf16(g.x * weight, g.y * weight);
   }
 }
 
@@ -173,7 +175,7 @@ void accumulate_gradient(Stream& stream, const SpikingBackwardTask& task) {
   const int64_t size = task.shape.out_size();
   const int T = task.neuron.timesteps;
   launch(stream, dim3(blocks_for(task.n * size / 2)), dim3(kBlock), 0, "accumulate_gradient", accumulate_kernel,
-         GradientRecord(task.gradient, T, task.shape), task.a, task.n, T, task.neuron.neuron, size);
+         GradientRecord(task.gradient, T, task.shape), task.a, task.n, task.neuron, size);
 }
 
 void pack_forward(Stream& stream, const PackForwardTask& task) {

@@ -94,7 +94,7 @@ void input_gradient(Surrogate surrogate) {
     device.pack(d_weight, p);
     NeuronParams own, below;
     own.timesteps = below.timesteps = T, own.neuron = d_neuron.data, below.neuron = d_below.data;
-    below.surrogate.kind = surrogate, below.surrogate.gamma = 0.5f, below.surrogate.kappa = 0.75f;
+    below.surrogate.kind = surrogate, below.surrogate.gamma = 0.5f, below.surrogate.scale = 0.75f;
     const float scale = 0.5f;
     const DeviceArray<float> record(a.size());
     const SpikingBackwardTask task{.gradient = record.data,

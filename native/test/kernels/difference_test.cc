@@ -17,7 +17,7 @@ void check_every_parameter(const Case& c, Mode mode, oracle::Options options, do
   const auto loss = [&] { return oracle::forward(c.spec, parameters, mode, c.batch(), options).loss; };
   for (size_t l = 0; l < c.spec.layers.size(); ++l) {
     if (c.spec.layers[l].type == LayerType::kAvgPool) continue;
-    for (const char* kind : {"weight", "bias", "threshold", "leak"}) {
+    for (const char* kind : {"weight", "bias", "threshold", "leak", "kappa", "theta"}) {
       const std::string name = "layers." + std::to_string(l) + "." + kind;
       const oracle::Slice p = oracle::find(parameters, name), g = oracle::find(gradient, name);
       double largest = 0.0;
@@ -57,7 +57,7 @@ void smooth_network(Surrogate surrogate) {
   Random random(11 + int(surrogate));
   for (CaseSpec spec : small_specs()) {
     spec.surrogate = surrogate;
-    spec.kappa = 0.8f;
+    spec.surrogate_scale = 0.8f;
     spec.gamma = 0.5f;
     oracle::Options smooth;
     smooth.spike = oracle::SpikeFunction::kPrimitive;
@@ -92,6 +92,18 @@ void dropout_masks() {
   for (double& mask : smooth.dropout[0])
     if (random.chance(0.2)) mask = 0.0;
   check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+}
+
+void schedules(Encoder encoder) {
+  Random random(8);
+  for (CaseSpec spec : small_specs()) {
+    spec.schedules = true;
+    spec.encoder = encoder;
+    spec.surrogate = Surrogate::kArctan;
+    oracle::Options smooth;
+    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+  }
 }
 
 void ann() {
@@ -131,7 +143,7 @@ void exponential_by_hand() {
   CaseSpec spec = network_spec(1, 1, 1, 3, {linear(1, false, 1.0), output(2, false, 1.0)});
   spec.surrogate = Surrogate::kExponential;
   spec.encoder = Encoder::kDirect;
-  spec.kappa = 0.5f;
+  spec.surrogate_scale = 0.5f;
   spec.alpha = 1.0f;
   spec.beta = 0.0f;
   spec.mean = {0.0f};
@@ -158,6 +170,9 @@ void add_difference_tests(Tests& tests) {
       {"oracle gradient equals differences: fast-sigmoid", [] { smooth_network(Surrogate::kFastSigmoid); }});
   tests.push_back({"oracle gradient equals differences: other encoders", encoders});
   tests.push_back({"oracle gradient equals differences: dropout mask", dropout_masks});
+  tests.push_back({"oracle gradient equals differences: schedules", [] { schedules(Encoder::kHybrid); }});
+  tests.push_back(
+      {"oracle gradient equals differences: schedules of a direct code", [] { schedules(Encoder::kDirect); }});
   tests.push_back({"oracle gradient equals differences: ANN", ann});
   tests.push_back({"oracle gradient equals differences: label smoothing", label_smoothing});
   tests.push_back({"oracle gradient equals differences: two labels", two_labels});

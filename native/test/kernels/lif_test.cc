@@ -24,7 +24,7 @@ struct Neurons {
 
   Neurons(int T, double threshold, double leak, Surrogate surrogate, Random& random)
       : spec(network_spec(1, 1, 1, T, {output(2)})), count(200) {
-    spec.surrogate = surrogate, spec.kappa = 0.7f;
+    spec.surrogate = surrogate, spec.surrogate_scale = 0.7f;
     p.threshold = threshold, p.leak = leak;
     weighted.resize(size_t(T * count));
     for (double& x : weighted) x = random.normal() * 0.6 + 0.1;
@@ -99,7 +99,7 @@ void readout() {
   each_case([&](const Neurons& n, const std::string& what) {
     const int T = n.spec.timesteps;
     ReadoutParams params{T, 0.8f, 0.6f, float(n.p.threshold), float(n.p.leak), {}};
-    params.surrogate = {n.spec.surrogate, n.spec.gamma, n.spec.kappa};
+    params.surrogate = {n.spec.surrogate, n.spec.gamma, n.spec.surrogate_scale};
     oracle::LayerParameters p = n.p, gradient, magnitude;
     p.threshold = params.threshold, p.leak = params.leak;
     gradient.threshold = gradient.leak = magnitude.threshold = magnitude.leak = 0;
@@ -128,7 +128,7 @@ void readout() {
     for (int64_t j = 0; j < n.count; ++j) {
       std::vector<float> u(static_cast<size_t>(T));
       for (int t = 0; t < T; ++t) u[size_t(t)] = float(trace.potential[t * n.count + j]);
-      readout_backward(u.data(), 1, float(d_logit[j]), params, &sums);
+      readout_backward(u.data(), u.data(), 1, float(d_logit[j]), params, &sums);
       for (int t = 1; t <= T; ++t) {
         const double later = t < T ? g[t * n.count + j] : 0.0, at = g[(t - 1) * n.count + j];
         expect_near(u[size_t(t - 1)], at - p.leak * later, 1e-4, 1e-5, "a, " + what);

@@ -83,10 +83,11 @@ void compare(const Case& c, Mode mode) {
               "gradient norm " + c.text());
 }
 
-void random_networks(Mode mode, uint64_t seed, int count) {
+void random_networks(Mode mode, uint64_t seed, int count, bool schedules = false) {
   Random random(seed);
   for (int i = 0; i < count; ++i) {
-    const CaseSpec spec = random_spec(random);
+    CaseSpec spec = random_spec(random);
+    spec.schedules = schedules;
     const int images = random.between(1, 5);
     compare(decided_case(spec, images, mode, random), mode);
   }
@@ -152,11 +153,39 @@ void every_surrogate_and_encoder() {
       CaseSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6), linear(9), output(4)});
       spec.surrogate = surrogate;
       spec.encoder = encoder;
-      spec.kappa = 0.7f;
+      spec.surrogate_scale = 0.7f;
       spec.gamma = 0.4f;
       specs.push_back(spec);
     }
   fixed_networks(specs, 2, 25);
+}
+
+void every_scheduled_shape() {
+  std::vector<CaseSpec> specs = {
+      network_spec(3, 6, 6, 1, {conv(8, 3, 1, 1, true), pool(2), linear(9), output(4)}),
+      network_spec(2, 5, 5, 20, {conv(4), conv(18, 3, 1, 1, true), pool(2), linear(5), output(3, true)}),
+      network_spec(3, 11, 9, 5, {conv(20, 5, 2, 2), conv(33, 5, 2, 1, true), linear(7, true), output(5)}),
+      network_spec(2, 4, 4, 6, {linear(30, true), linear(70), output(17, true)}),
+      network_spec(2, 13, 14, 4, {pool(2), conv(9), pool(3), linear(6), output(3)}),
+      network_spec(1, 6, 7, 7, {conv(1), conv(1, 3, 1, 1, true), output(2)}),
+      network_spec(1, 3, 3, 3, {output(3, true)}),
+      // More gradients than one block of a linear layer.
+      network_spec(2, 4, 4, 4, {conv(5), pool(2), linear(530), linear(43), output(3)})};
+  for (Encoder encoder : {Encoder::kDirect, Encoder::kTtfs})
+    for (Surrogate surrogate : kSurrogates) {
+      CaseSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6, 3, 1, 1, true), linear(9), output(4)});
+      spec.surrogate = surrogate, spec.encoder = encoder;
+      specs.push_back(spec);
+    }
+  for (CaseSpec& spec : specs) spec.schedules = true;
+  for (const int threads : {1, 3}) {
+    for (CaseSpec& spec : specs) spec.on.threads = threads;
+    fixed_networks(specs, 3, 31);
+  }
+  // Several chunks in a block.
+  CaseSpec many = network_spec(2, 4, 4, 3, {conv(5, 3, 1, 1, true), pool(2), linear(6, true), output(3, true)});
+  many.schedules = true;
+  fixed_networks({many}, 70, 32);
 }
 
 // More images than pass through a network at once.
@@ -180,12 +209,12 @@ void silent_and_saturated() {
 
 // Mixed precision multiplies bf16 by spikes and sums in 32 bits: with weights that bf16 holds exactly, spike times are
 // exact. Gradients are rounded to 2^-9 and weights are not, and most of that cancels.
-void mixed_networks(uint64_t seed, int count) {
+void mixed_networks(uint64_t seed, int count, bool schedules = false) {
   Random random(seed);
   for (int done = 0, attempt = 0; done < count; ++attempt) {
     expect(attempt < 50 * count, "no case without a tie");
     CaseSpec spec = random_spec(random);
-    spec.on.precision = Precision::kMixed;
+    spec.on.precision = Precision::kMixed, spec.schedules = schedules;
     Case c = make_case(spec, random.between(1, 5), random);
     for (oracle::LayerParameters& p : c.parameters)
       for (double& w : p.weight) w = std::bit_cast<float>((std::bit_cast<uint32_t>(float(w)) + 0x8000) & 0xffff0000);
@@ -196,10 +225,10 @@ void mixed_networks(uint64_t seed, int count) {
     compare_forward(c, Mode::kSnn, *network, trace);
     StepStats stats;
     expect_ok(network->gradients(c.batch(), Mode::kSnn, no_stop(), &stats), "gradients " + c.text());
-    oracle::Parameters value = read_parameters(*network, TensorKind::kGradient),
-                       reference = oracle::backward(spec, c.parameters, Mode::kSnn, c.batch(), trace);
+    oracle::Parameters value = read_parameters(*network, TensorKind::kGradient), terms,
+                       reference = oracle::backward(spec, c.parameters, Mode::kSnn, c.batch(), trace, {}, &terms);
     for (const TensorInfo& info : network->tensors()) {
-      if (info.shape.empty()) continue;  // thresholds and leaks: large terms cancel
+      if (oracle::find(terms, info.name).size > 0) continue;  // thresholds, leaks, schedules: large terms cancel
       const oracle::Slice a = oracle::find(value, info.name), b = oracle::find(reference, info.name);
       const double off = distance(a.data, b.data, a.size, 1e-6);
       expect(off < 1e-2, info.name + " is off by " + std::to_string(off) + " of its norm " + c.text());
@@ -222,6 +251,11 @@ void add_parity_cases(Tests& tests) {
   add("large batches", large_batches);
   for (uint64_t seed = 1; seed <= 10; ++seed)
     add("random networks " + std::to_string(seed), [seed] { random_networks(Mode::kSnn, 100 + seed, cases(40)); });
+  add("every shape with schedules", every_scheduled_shape);
+  for (uint64_t seed = 1; seed <= 5; ++seed)
+    add("random networks with schedules " + std::to_string(seed),
+        [seed] { random_networks(Mode::kSnn, 400 + seed, cases(40), true); });
+  add("random networks with schedules in mixed precision", [] { mixed_networks(500, cases(40), true); });
   for (uint64_t seed = 1; seed <= 3; ++seed)
     add("random networks in mixed precision " + std::to_string(seed),
         [seed] { mixed_networks(300 + seed, cases(40)); });

@@ -10,23 +10,23 @@
 namespace onespike::test {
 namespace {
 
-CaseSpec surrogate_spec(Surrogate surrogate, float gamma, float kappa) {
+CaseSpec surrogate_spec(Surrogate surrogate, float gamma, float scale) {
   CaseSpec spec;
   spec.surrogate = surrogate;
   spec.gamma = gamma;
-  spec.kappa = kappa;
+  spec.surrogate_scale = scale;
   return spec;
 }
 
 void derivative_of_primitive() {
   for (Surrogate surrogate : kSurrogates) {
     if (surrogate == Surrogate::kExponential) continue;
-    for (float kappa : {0.5f, 1.0f, 2.0f}) {
-      const CaseSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
+    for (float scale : {0.5f, 1.0f, 2.0f}) {
+      const CaseSpec spec = surrogate_spec(surrogate, 0.3f, scale);
       for (double z = -3.0; z <= 3.0; z += 0.0371) {
         const double h = 1e-4;
         // Where the surrogate jumps, its primitive has no derivative.
-        if (surrogate == Surrogate::kRectangular && std::fabs(std::fabs(z) - kappa) < 3 * h) continue;
+        if (surrogate == Surrogate::kRectangular && std::fabs(std::fabs(z) - scale) < 3 * h) continue;
         const auto f = [&](double x) { return oracle::surrogate_primitive(spec, x); };
         const double slope = (f(z - 2 * h) - 8 * f(z - h) + 8 * f(z + h) - f(z + 2 * h)) / (12 * h);
         expect_near(oracle::surrogate_derivative(spec, z, 1, 1), slope, 1e-8, 2e-5,
@@ -54,9 +54,9 @@ void primitive_limits() {
 
 void kernels_agree() {
   for (Surrogate surrogate : kSurrogates)
-    for (float kappa : {0.5f, 1.0f, 2.0f}) {
-      const CaseSpec spec = surrogate_spec(surrogate, 0.3f, kappa);
-      const SurrogateParams params{surrogate, 0.3f, kappa};
+    for (float scale : {0.5f, 1.0f, 2.0f}) {
+      const CaseSpec spec = surrogate_spec(surrogate, 0.3f, scale);
+      const SurrogateParams params{surrogate, 0.3f, scale};
       for (int fire = 1; fire <= 6; ++fire)
         for (int t = 1; t <= fire; ++t)
           for (float z = -2.53f; z < 2.5f; z += 0.11f)

@@ -44,7 +44,7 @@ std::vector<float> InputGradient::run(double share, bool dropout) {
 
   float *pair = hold<float>(2), *d_neuron = hold<float>(2);
   pair[0] = 1.1f, pair[1] = 0.9f;
-  const NeuronParams neuron{T, pair, true, {spec.surrogate, spec.gamma, spec.kappa}};
+  const NeuronParams neuron{T, pair, true, {spec.surrogate, spec.gamma, spec.surrogate_scale}};
   backend_->run(PackBackwardTask{.to = backward, .weight = weight, .shape = s});
   choice_ = backend_->run(SpikingBackwardTask{.gradient = g,
                                               .below = {.a = potential_below,

@@ -43,8 +43,21 @@ void pool_pairs(const LayerSpec& layer, const Shape& in, const Shape& out, Visit
                   (int64_t(c) * in.height + y * layer.kernel + ky) * in.width + x * layer.kernel + kx);
 }
 
-// Rows are images of all time steps: (T * N, in) -> (T * N, out).
-Values apply(const LayerSpec& layer, const LayerParameters& p, const Shape& in, const Shape& out, const Values& x) {
+// The weight of row r of (T * N).
+double step_weight(const Values& kappa, int64_t r, int64_t rows) {
+  return kappa.empty() ? 1.0 : kappa[size_t(r / (rows / int64_t(kappa.size())))];
+}
+
+// An ANN has no steps.
+const Values& schedule_of(const LayerParameters& p, Mode mode) {
+  static const Values none;
+  return mode == Mode::kSnn ? p.kappa : none;
+}
+
+// Rows are images of all time steps: (T * N, in) -> (T * N, out). `kappa` (T) weighs the products of each step; empty:
+// with 1.
+Values apply(const LayerSpec& layer, const LayerParameters& p, const Values& kappa, const Shape& in, const Shape& out,
+             const Values& x) {
   const int64_t rows = int64_t(x.size()) / in.size(), plane = int64_t(out.height) * out.width;
   Values y(rows * out.size(), 0.0);
   for (int64_t r = 0; r < rows; ++r) {
@@ -55,16 +68,19 @@ Values apply(const LayerSpec& layer, const LayerParameters& p, const Shape& in, 
       pool_pairs(layer, in, out, [&](int64_t o, int64_t i) { yr[o] += share * xr[i]; });
       continue;
     }
-    products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) { yr[o] += p.weight[w] * xr[i]; });
+    const double weight = step_weight(kappa, r, rows);
+    products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) { yr[o] += weight * p.weight[w] * xr[i]; });
     if (layer.bias)
       for (int64_t o = 0; o < out.size(); ++o) yr[o] += p.bias[o / plane];
   }
   return y;
 }
 
-// Adds to the parameter gradient and returns the gradient at the input.
-Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Shape& in, const Shape& out,
-                      const Values& x, const Values& dy, LayerParameters& gradient) {
+// Adds to the parameter gradient and returns the gradient at the input. The products of a step together are one term of
+// the gradient of its weight, as they reach one neuron; `magnitude` receives their absolute values.
+Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Values& kappa, const Shape& in,
+                      const Shape& out, const Values& x, const Values& dy, LayerParameters& gradient,
+                      LayerParameters& magnitude) {
   const int64_t rows = int64_t(x.size()) / in.size(), plane = int64_t(out.height) * out.width;
   Values dx(x.size(), 0.0);
   for (int64_t r = 0; r < rows; ++r) {
@@ -75,10 +91,18 @@ Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Sh
       pool_pairs(layer, in, out, [&](int64_t o, int64_t i) { dxr[i] += share * dyr[o]; });
       continue;
     }
+    const double weight = step_weight(kappa, r, rows);
+    Values arrived(size_t(out.size()), 0.0);
     products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) {
-      gradient.weight[w] += dyr[o] * xr[i];
-      dxr[i] += p.weight[w] * dyr[o];
+      gradient.weight[w] += weight * dyr[o] * xr[i];
+      dxr[i] += weight * p.weight[w] * dyr[o];
+      arrived[o] += p.weight[w] * xr[i];
     });
+    for (int64_t o = 0; !kappa.empty() && o < out.size(); ++o) {
+      const size_t step = size_t(r / (rows / int64_t(kappa.size())));
+      gradient.kappa[step] += dyr[o] * arrived[o];
+      magnitude.kappa[step] += std::fabs(dyr[o] * arrived[o]);
+    }
     if (layer.bias)
       for (int64_t o = 0; o < out.size(); ++o) gradient.bias[o / plane] += dyr[o];
   }
@@ -123,7 +147,7 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
     const LayerParameters& p = parameters[l];
     LayerTrace& trace = out.layers[l];
     trace.input = x;
-    Values y = apply(layer, p, shapes[l], shapes[l + 1], x);
+    Values y = apply(layer, p, schedule_of(p, mode), shapes[l], shapes[l + 1], x);
     const int64_t count = batch.count * shapes[l + 1].size();
     if (layer.type == LayerType::kAvgPool) {
       x = y;
@@ -166,10 +190,15 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
   for (LayerParameters& g : gradient) {
     std::fill(g.weight.begin(), g.weight.end(), 0.0);
     std::fill(g.bias.begin(), g.bias.end(), 0.0);
+    std::fill(g.kappa.begin(), g.kappa.end(), 0.0);
+    std::fill(g.theta.begin(), g.theta.end(), 0.0);
     g.threshold = g.leak = 0.0;
   }
   Parameters terms(spec.layers.size());
-  for (LayerParameters& m : terms) m.threshold = m.leak = 0.0;
+  for (size_t l = 0; l < terms.size(); ++l) {
+    terms[l].threshold = terms[l].leak = 0.0;
+    terms[l].kappa.assign(parameters[l].kappa.size(), 0.0), terms[l].theta.assign(parameters[l].theta.size(), 0.0);
+  }
   Values d_logits = trace.logits;
   for (int64_t n = 0; n < batch.count; ++n) {
     double* row = &d_logits[n * classes];
@@ -207,7 +236,7 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
       }
       dy = integrate_backward(spec, p, at, dx, d_last, gradient[l], terms[l]);
     }
-    dx = apply_backward(layer, p, shapes[l], shapes[l + 1], at.input, dy, gradient[l]);
+    dx = apply_backward(layer, p, schedule_of(p, mode), shapes[l], shapes[l + 1], at.input, dy, gradient[l], terms[l]);
   }
   if (magnitude) *magnitude = terms;
   return gradient;
@@ -218,7 +247,7 @@ void settle_thresholds(const NetworkSpec& spec, Parameters& parameters, const Ba
   const std::vector<Shape> shapes = layer_shapes(spec);
   Values x = encode(spec, Mode::kSnn, batch);
   for (size_t l = 0; l < spec.layers.size(); ++l) {
-    Values y = apply(spec.layers[l], parameters[l], shapes[l], shapes[l + 1], x);
+    Values y = apply(spec.layers[l], parameters[l], parameters[l].kappa, shapes[l], shapes[l + 1], x);
     if (spec.layers[l].type == LayerType::kAvgPool) {
       x = y;
       continue;

@@ -27,10 +27,11 @@ struct LayerParameters {
   Values weight;  // (O, I, kh, kw) or (O, I); empty for a pool
   Values bias;    // (O) or empty
   double threshold = 1.0, leak = 1.0;
+  Values kappa, theta;  // (T), or empty: all 1
 };
 using Parameters = std::vector<LayerParameters>;  // one per entry of the layer list
 
-// The parameter called `layers.I.weight|bias|threshold|leak`, as pointer and length.
+// The parameter called `layers.I.weight|bias|threshold|leak|kappa|theta`, as pointer and length.
 struct Slice {
   double* data;
   int64_t size;
@@ -60,8 +61,8 @@ struct Forward {
   double loss = 0.0;               // NaN without labels
   int64_t correct = 0;
   // Distance of the nearest decision to a tie, relative to the threshold: |z| of every neuron that could still fire,
-  // | |z| - kappa | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's mean
-  // magnitude.
+  // | |z| - surrogate scale | under the rectangular surrogate; in ANN mode |input of the ReLU| relative to the layer's
+  // mean magnitude.
   double margin = 0.0;
 };
 
@@ -72,7 +73,8 @@ void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& 
                const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin);
 
 // Back through time: `d_spikes` (T, N, out) is the gradient at O, `d_last` (N, out) an extra one at U(T). Returns the
-// gradient at I, which is that at U; adds to the threshold and leak of `gradient` and, in absolute values, `magnitude`.
+// gradient at I, which is that at U; adds to the threshold, leak and theta of `gradient` and, in absolute values,
+// `magnitude`.
 Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
                           const Values& d_spikes, const Values& d_last, LayerParameters& gradient,
                           LayerParameters& magnitude);
@@ -93,8 +95,8 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
                 const Options& options = {});
 
 // Gradient of the mean cross-entropy; `trace` is the forward pass of the same arguments. `magnitude`, if wanted,
-// receives for every threshold and leak the sum of the absolute values of the terms of its gradient: one number that
-// thousands of neurons add to with either sign can be no more exact in float32 than its terms are.
+// receives for every threshold, leak and number of a schedule the sum of the absolute values of the terms of its
+// gradient: what thousands of neurons add to with either sign can be no more exact in float32 than its terms are.
 Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
                     const Forward& trace, const Options& options = {}, Parameters* magnitude = nullptr);
 

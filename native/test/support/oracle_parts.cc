@@ -25,29 +25,29 @@ std::vector<Shape> layer_shapes(const NetworkSpec& spec) {
 }
 
 double surrogate_derivative(const NetworkSpec& spec, double z, int step, int fire_step) {
-  const double gamma = spec.gamma, kappa = spec.kappa;
+  const double gamma = spec.gamma, scale = spec.surrogate_scale;
   if (step > fire_step) return 0.0;
   switch (spec.surrogate) {
     case Surrogate::kTriangle: return gamma * std::max(0.0, 1.0 - std::fabs(z));
-    case Surrogate::kExponential: return gamma * std::exp(-kappa * (fire_step - step));
-    case Surrogate::kRectangular: return std::fabs(z) < kappa ? gamma : 0.0;
-    case Surrogate::kArctan: return gamma / (1.0 + std::pow(std::numbers::pi / 2.0 * kappa * z, 2));
-    case Surrogate::kFastSigmoid: return gamma / std::pow(1.0 + kappa * std::fabs(z), 2);
+    case Surrogate::kExponential: return gamma * std::exp(-scale * (fire_step - step));
+    case Surrogate::kRectangular: return std::fabs(z) < scale ? gamma : 0.0;
+    case Surrogate::kArctan: return gamma / (1.0 + std::pow(std::numbers::pi / 2.0 * scale * z, 2));
+    case Surrogate::kFastSigmoid: return gamma / std::pow(1.0 + scale * std::fabs(z), 2);
   }
   return 0.0;
 }
 
 double surrogate_primitive(const NetworkSpec& spec, double z) {
-  const double gamma = spec.gamma, kappa = spec.kappa;
+  const double gamma = spec.gamma, scale = spec.surrogate_scale;
   switch (spec.surrogate) {
     case Surrogate::kTriangle: {
       const double c = std::clamp(z, -1.0, 1.0);
       return gamma * (c < 0.0 ? 0.5 * (1.0 + c) * (1.0 + c) : 1.0 - 0.5 * (1.0 - c) * (1.0 - c));
     }
-    case Surrogate::kRectangular: return gamma * (std::clamp(z, -kappa, kappa) + kappa);
+    case Surrogate::kRectangular: return gamma * (std::clamp(z, -scale, scale) + scale);
     case Surrogate::kArctan:
-      return gamma * (2.0 / (std::numbers::pi * kappa) * std::atan(std::numbers::pi / 2.0 * kappa * z) + 1.0 / kappa);
-    case Surrogate::kFastSigmoid: return gamma * (z / (1.0 + kappa * std::fabs(z)) + 1.0 / kappa);
+      return gamma * (2.0 / (std::numbers::pi * scale) * std::atan(std::numbers::pi / 2.0 * scale * z) + 1.0 / scale);
+    case Surrogate::kFastSigmoid: return gamma * (z / (1.0 + scale * std::fabs(z)) + 1.0 / scale);
     case Surrogate::kExponential: break;
   }
   return std::numeric_limits<double>::quiet_NaN();
@@ -98,6 +98,12 @@ Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
   return x;
 }
 
+namespace {
+
+double at_step(const Values& schedule, int t) { return schedule.empty() ? 1.0 : schedule[size_t(t - 1)]; }
+
+}  // namespace
+
 void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
                const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
   const int T = spec.timesteps;
@@ -111,13 +117,13 @@ void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& 
       const int64_t at = (t - 1) * count + j;
       u = p.leak * u + weighted[at];
       trace.potential[at] = u;
-      const double z = u / p.threshold - 1.0;
+      const double z = u / (p.threshold * at_step(p.theta, t)) - 1.0;
       const bool silent = given ? t <= (*given)[j] : t <= trace.fired[j];
       if (!silent) continue;
       margin = std::min(margin, std::fabs(z));
       // A potential of exactly zero is a neuron without input: it is no nearer to a jump than any other.
       if (spec.surrogate == Surrogate::kRectangular && u != 0.0)
-        margin = std::min(margin, std::fabs(std::fabs(z) - double(spec.kappa)));
+        margin = std::min(margin, std::fabs(std::fabs(z) - double(spec.surrogate_scale)));
       if (!given && z > 0.0) trace.fired[j] = t;
       spikes[at] = spike == SpikeFunction::kHeaviside ? (z > 0.0 ? 1.0 : 0.0) : surrogate_primitive(spec, z);
     }
@@ -136,11 +142,21 @@ Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, con
     for (int t = T; t >= 1; --t) {
       const int64_t at = (t - 1) * count + j;
       const double u = trace.potential[at], before = t > 1 ? trace.potential[at - count] : 0.0;
-      const double d_z = d_spikes[at] * surrogate_derivative(spec, u / p.threshold - 1.0, t, trace.fired[j]);
-      g = d_z / p.threshold + p.leak * g + (t == T ? d_last[j] : 0.0);
-      gradient.threshold -= d_z * u / (p.threshold * p.threshold);
+      const double theta = at_step(p.theta, t), reached = u / (p.threshold * theta);
+      const double d_z = d_spikes[at] * surrogate_derivative(spec, reached - 1.0, t, trace.fired[j]);
+      g = d_z / (p.threshold * theta) + p.leak * g + (t == T ? d_last[j] : 0.0);
+      gradient.threshold -= d_z * reached / p.threshold;
+      // What kernels find of kappa is a difference of potentials, each of which a float has rounded.
+      constexpr double kRounded = 0.05;
+      if (!p.kappa.empty())
+        magnitude.kappa[t - 1] +=
+            kRounded * std::fabs(g) * (std::fabs(u) + std::fabs(p.leak * before)) / p.kappa[t - 1];
       gradient.leak += g * before;
-      magnitude.threshold += std::fabs(d_z * u / (p.threshold * p.threshold));
+      magnitude.threshold += std::fabs(d_z * reached / p.threshold);
+      if (!p.theta.empty()) {
+        gradient.theta[t - 1] -= d_z * reached / theta;
+        magnitude.theta[t - 1] += std::fabs(d_z * reached / theta);
+      }
       magnitude.leak += std::fabs(g * before);
       d_weighted[at] = g;
     }

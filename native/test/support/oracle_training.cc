@@ -35,6 +35,8 @@ Parameters zeros_like(const Parameters& parameters) {
   for (LayerParameters& p : zeros) {
     std::fill(p.weight.begin(), p.weight.end(), 0.0);
     std::fill(p.bias.begin(), p.bias.end(), 0.0);
+    std::fill(p.kappa.begin(), p.kappa.end(), 0.0);
+    std::fill(p.theta.begin(), p.theta.end(), 0.0);
     p.threshold = p.leak = 0.0;
   }
   return zeros;
@@ -48,6 +50,8 @@ Slice find(Parameters& parameters, const std::string& name) {
   const std::string kind = name.substr(dot + 1);
   if (kind == "weight") return {p.weight.data(), int64_t(p.weight.size())};
   if (kind == "bias") return {p.bias.data(), int64_t(p.bias.size())};
+  if (kind == "kappa") return {p.kappa.data(), int64_t(p.kappa.size())};
+  if (kind == "theta") return {p.theta.data(), int64_t(p.theta.size())};
   return {kind == "threshold" ? &p.threshold : &p.leak, 1};
 }
 
@@ -73,6 +77,8 @@ double gradient_norm(const Parameters& gradient) {
   for (const LayerParameters& g : gradient) {
     for (double v : g.weight) sum += v * v;
     for (double v : g.bias) sum += v * v;
+    for (double v : g.kappa) sum += v * v;
+    for (double v : g.theta) sum += v * v;
     if (!g.weight.empty()) sum += g.threshold * g.threshold + g.leak * g.leak;
   }
   return std::sqrt(sum);
@@ -93,6 +99,16 @@ void optimizer_step(const OptimizerOptions& o, Parameters& parameters, const Par
       rule(p.bias[i], clip * g.bias[i], m.bias[i], v.bias[i], x.bias[i], o.learning_rate, 0.0);
     rule(p.threshold, clip * g.threshold, m.threshold, v.threshold, x.threshold, o.neuron_learning_rate, 0.0);
     rule(p.leak, clip * g.leak, m.leak, v.leak, x.leak, o.neuron_learning_rate, 0.0);
+    // The optimiser sees logarithms.
+    const auto scheduled = [&](Values& w, const Values& d, Values& m1, Values& m2, Values& most) {
+      for (size_t i = 0; i < w.size(); ++i) {
+        double log_w = 0.0;
+        rule(log_w, clip * w[i] * d[i], m1[i], m2[i], most[i], o.neuron_learning_rate, 0.0);
+        w[i] = std::clamp(w[i] * std::exp(log_w), 0x1p-20, 0x1p20);
+      }
+    };
+    scheduled(p.kappa, g.kappa, m.kappa, v.kappa, x.kappa);
+    scheduled(p.theta, g.theta, m.theta, v.theta, x.theta);
     p.threshold = std::max(p.threshold, 1e-3);
     p.leak = std::clamp(p.leak, 0.0, 1.0);
   }

@@ -37,6 +37,8 @@ void add_all_tests(Tests& tests) {
   add_readers_tests(tests);
   add_dense_tests(tests);
   add_filter_tests(tests);
+  add_filter_schedule_tests(tests);
+  add_schedule_tests(tests);
   add_tables_tests(tests);
   add_crossing_tests(tests);
   add_early_exit_tests(tests);

@@ -51,6 +51,8 @@ void add_gradient_choice_tests(Tests& tests);
 void add_readers_tests(Tests& tests);
 void add_dense_tests(Tests& tests);
 void add_filter_tests(Tests& tests);
+void add_filter_schedule_tests(Tests& tests);  // on every instruction set of the CPU
+void add_schedule_tests(Tests& tests);
 void add_tables_tests(Tests& tests);
 void add_crossing_tests(Tests& tests);
 void add_early_exit_tests(Tests& tests);

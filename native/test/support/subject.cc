@@ -46,6 +46,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_surrogate_tests(suite);
   add_parity_cases(suite);
   add_readers_tests(suite);
+  add_schedule_tests(suite);
   add_optimizer_tests(suite);
   add_loss_tests(suite);
   add_average_tests(suite);

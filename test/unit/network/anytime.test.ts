@@ -40,6 +40,14 @@ describe('anytime', () => {
     expect(anytime(potentials, { ...options, threshold: 2 }).predictions).toEqual(Int32Array.of(0, 0, 1));
   });
 
+  test('a threshold that moves decides the spike time alone', () => {
+    const potentials = Float32Array.of(0.9, 0, 0.9, 0, 0.9, 1.2);
+    const theta = Float32Array.of(0.5, 1, 2);
+    // Class 0 fires at step 1, where the threshold is 0.5; class 1 never reaches 2.
+    expect(anytime(potentials, { ...options, theta }).predictions).toEqual(Int32Array.of(0, 0, 0));
+    expect(anytime(potentials, options).predictions).toEqual(Int32Array.of(0, 0, 1));
+  });
+
   test.each([
     [new Float32Array(7), options, 'ERR_SHAPE'],
     [[1], options, 'ERR_ARG'],

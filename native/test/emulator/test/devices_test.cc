@@ -7,7 +7,6 @@
 #include "test/emulator/control.h"
 #include "test/emulator/test/small.h"
 #include "test/emulator/test/tests.h"
-#include "test/support/at_once.h"
 
 namespace onespike::test {
 namespace {

@@ -1,6 +1,6 @@
 // Joules from counted operations: constants, bytes, and the tables that are printed.
-import { ARITHMETIC, countOperations, energyAccount, formatEnergyTable } from '../../lib/energy';
-import { resolveNetwork } from '../../lib/model/description';
+import { ARITHMETIC, countOperations, energyAccount, formatEnergyTable } from '../../../lib/energy';
+import { resolveNetwork } from '../../../lib/model/description';
 
 describe('energyAccount', () => {
   const network = resolveNetwork({
@@ -20,6 +20,7 @@ describe('energyAccount', () => {
     expect(report.total).toEqual({
       annMacs: dense + 96,
       macs: dense,
+      scheduleMacs: 0,
       accumulates: dense + 24,
       events: 16 + 8,
       spikes: 8,

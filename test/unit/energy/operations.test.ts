@@ -1,7 +1,7 @@
 // Operations of a batch, counted from its spike times as dense loops count them.
-import { countOperations, OperationCounter } from '../../lib/energy';
-import { ENCODERS, layerShapes, resolveNetwork, type NetworkDescription } from '../../lib/model/description';
-import { naiveAccumulates, naiveInput, randomBatch } from '../helpers/operations';
+import { countOperations, OperationCounter } from '../../../lib/energy';
+import { ENCODERS, layerShapes, resolveNetwork, type NetworkDescription } from '../../../lib/model/description';
+import { naiveAccumulates, naiveInput, randomBatch } from '../../helpers/operations';
 
 const fired = (map: ArrayLike<number>, from: number, to: number): number[] =>
   Array.from({ length: to - from }, (_, i) => (map[from + i]! > 0 ? 1 : 0));
