@@ -45,9 +45,11 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 // Step n keeps min(decay, (n - 1)/(n + 9)) of the average.
-void follows_the_parameters(OptimizerKind kind, Mode mode, float decay) {
+void follows_the_parameters(OptimizerKind kind, Mode mode, float decay, bool schedules = false) {
   Random random(91);
-  const Case c = make_case(spec_of(), 4, random);
+  CaseSpec spec = spec_of();
+  spec.schedules = schedules;
+  const Case c = make_case(spec, 4, random);
   const auto network = make_network(c);
   std::vector<double> expected(read_bits(*network, TensorKind::kParameter).size(), 7.0);
   for (int step = 1; step <= 12; ++step) {
@@ -159,6 +161,8 @@ void add_average_tests(Tests& tests) {
   tests.push_back({"average follows the parameters: adam", [] { follows_the_parameters(kAdam, Mode::kSnn, 0.3f); }});
   tests.push_back(
       {"average follows the parameters: sgd of the ANN", [] { follows_the_parameters(kSgd, Mode::kAnn, 0.999f); }});
+  tests.push_back(
+      {"average follows the parameters: schedules", [] { follows_the_parameters(kAdam, Mode::kSnn, 0.3f, true); }});
   tests.push_back({"average takes the place of the parameters: SNN", [] { computes_with_it(Mode::kSnn); }});
   tests.push_back({"average takes the place of the parameters: ANN", [] { computes_with_it(Mode::kAnn); }});
   tests.push_back({"average continues after a stop", resumes});
