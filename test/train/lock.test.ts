@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { RunLock } from '../../lib/train/run/lock';
 import { thisOwner } from '../../lib/train/run/owner';
@@ -135,6 +136,30 @@ test('of many that want an abandoned lock, one gets it', async () => {
   expect(locks).toHaveLength(1);
   await locks[0]!.assertHeld();
   await locks[0]!.release();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('who found an abandoned lock does not remove the one that another process has taken meanwhile', async () => {
+  leave({ ...thisOwner('old'), started: '1' });
+  writeFileSync(`${path}.guard`, 'of a process that is about to remove the abandoned lock');
+  const late = expect(RunLock.take(folder)).rejects.toMatchObject(refused(`in use by process ${process.ppid};`));
+  await delay(100); // it has read the abandoned lock, and waits
+  leave({ ...thisOwner('new'), pid: process.ppid, started: '' });
+  const taken = readFileSync(path, 'utf8');
+  rmSync(`${path}.guard`);
+  await late;
+  expect(readFileSync(path, 'utf8')).toBe(taken);
+  rmSync(path);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('the guard file of a process that was killed while it removed a lock is an obstacle for ten seconds only', async () => {
+  leave({ ...thisOwner('old'), started: '1' });
+  const guard = `${path}.guard`;
+  writeFileSync(guard, 'killed');
+  utimesSync(guard, new Date(Date.now() - 11_000), new Date(Date.now() - 11_000));
+  const lock = await RunLock.take(folder);
+  await lock.release();
   expect(readdirSync(folder)).toEqual([]);
 });
 

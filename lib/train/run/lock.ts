@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { OneSpikeError } from '../../errors';
 import {
   createExclusive,
@@ -23,6 +24,8 @@ import { parseOwner, thisOwner, whereIs } from './owner';
 const beatMilliseconds = 10_000;
 /** A lock whose owner has given no sign of life for so long is free: twelve beats, so that a slow disk is not mistaken for the end of a process. */
 const abandonedMilliseconds = 120_000;
+/** Who removes an abandoned lock holds its guard file for some milliseconds. */
+const guardMilliseconds = 10_000;
 /** An attempt fails when another process takes or releases the lock at the same moment. */
 const attempts = 100;
 
@@ -56,7 +59,7 @@ export class RunLock {
       const found = await readIfThere(path);
       if (found === undefined) continue;
       await refuseIfHeld(run, found, force);
-      await remove(path, found.text);
+      await remove(run, found.text, content);
     }
     throw new OneSpikeError('ERR_IO', `Cannot create ${path}: the name is in use by something that cannot be removed`);
   }
@@ -132,11 +135,38 @@ async function refuseIfHeld(run: string, { text, status }: FileText, force: bool
   );
 }
 
-/** Removes an abandoned lock. If another process was quicker, what was moved aside is that one's lock, and it goes back. */
-async function remove(path: string, abandoned: string): Promise<void> {
-  const aside = await moveAside(path);
+/**
+ * Removes an abandoned lock. Only who holds the guard file removes, after another look at the content: of two processes that found
+ * the same abandoned lock, the slower one would otherwise remove the lock that the quicker one has taken meanwhile.
+ */
+async function remove(run: string, abandoned: string, content: string): Promise<void> {
+  const path = lockPath(run);
+  const guard = `${path}.guard`;
+  const handle = await createExclusive(guard, content);
+  if (handle === undefined) return waitFor(run, guard);
+  try {
+    if ((await readIfThere(path))?.text === abandoned) await removeFile(path);
+  } finally {
+    await handle.close();
+    await removeFile(guard);
+  }
+}
+
+/** Waits until a guard file is gone; one whose owner was killed is removed after a while. */
+async function waitFor(run: string, guard: string): Promise<void> {
+  for (;;) {
+    const found = await readIfThere(guard);
+    if (found === undefined) return;
+    if ((await fileSystemNow(run)) - found.status.mtimeMs >= guardMilliseconds) return discard(guard, found.text);
+    await setTimeout(20);
+  }
+}
+
+/** Removes an abandoned guard file. If another process was quicker, what was moved aside is that one's, and it goes back. */
+async function discard(guard: string, abandoned: string): Promise<void> {
+  const aside = await moveAside(guard);
   if (aside === undefined) return;
   const moved = await readFile(aside, 'utf8').catch(() => abandoned);
-  if (moved !== abandoned) await moveBack(aside, path);
+  if (moved !== abandoned) await moveBack(aside, guard);
   await removeFile(aside);
 }
