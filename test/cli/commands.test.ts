@@ -65,7 +65,7 @@ describe('wrong usage exits 2 with one line and a hint', () => {
     [['resume'], /missing required argument 'run'/],
     [['predict', 'run'], /missing required argument 'image'/],
     [['data', 'info', 'cifar'], /NAME/],
-    [['presets', 'vgg7'], /vgg7/],
+    [['presets', 'vgg8'], /vgg8/],
   ])('%j', async (args, message) => {
     const { status, stdout, stderr } = await cli(args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });

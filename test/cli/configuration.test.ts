@@ -50,7 +50,7 @@ test.each([
   [['./absent'], /absent: no such file/],
   [[`${folder}/absent.jsonc`], /absent\.jsonc: no such file/],
   [[folder], /Could not read/],
-  [['vgg7'], /Expected one of 'vgg6', .* for preset but received 'vgg7'/],
+  [['vgg8'], /Expected one of 'vgg6', .* for preset but received 'vgg8'/],
 ])('%j is wrong usage', async (args, message) => {
   const { status, stderr } = await cli(['train', ...args]);
   expect(status).toBe(2);

@@ -116,6 +116,7 @@ const description = {
   surrogateScale: 1,
   surrogate: 'triangle',
   schedules: false,
+  normGroup: 64,
   encoder: 'hybrid',
   lo: 0,
   hi: 1,

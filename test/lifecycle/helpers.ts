@@ -79,7 +79,17 @@ export function rawAddon(
   description: 'tiny' | 'heavy',
   backend: BackendName = 'cpu',
 ): { path: string; spec: unknown; size: number; classes: number } {
-  const layer = { kernel: 3, stride: 1, padding: 1, bias: false, output: false, leak: 0.9, threshold: 0.3, dropout: 0 };
+  const layer = {
+    kernel: 3,
+    stride: 1,
+    padding: 1,
+    bias: false,
+    norm: 'none',
+    output: false,
+    leak: 0.9,
+    threshold: 0.3,
+    dropout: 0,
+  };
   const isTiny = description === 'tiny';
   const convs = isTiny ? 1 : 6;
   const classes = isTiny ? TINY_CLASSES : 10;
@@ -95,6 +105,7 @@ export function rawAddon(
     surrogateScale: 1,
     surrogate: 'triangle',
     schedules: false,
+    normGroup: 64,
     encoder: 'hybrid',
     lo: 0,
     hi: 1,

@@ -49,6 +49,8 @@ export interface SessionSource {
   folder: RunFolder;
   loaded: LoadedDataset;
   description: ResolvedNetwork;
+  /** Whether the folder holds a run that continues. */
+  resumed: boolean;
 }
 
 /** What run.json says of a run, and what a person should know before trusting its results. */
@@ -99,14 +101,15 @@ export class Session {
     this.#earlierSeconds = state.seconds;
   }
 
-  /** Builds the network and loads it from the last checkpoint, from `init`, or not at all. `describe` says what it is now. */
+  /** Builds the network and loads it from the last checkpoint if the run is resumed, from `init`, or not at all. `describe` says what it is now. */
   static async open(
-    { config, folder, loaded, description }: SessionSource,
+    { config, folder, loaded, description, resumed }: SessionSource,
     describe: (network: Network, images: RunImages, state: TrainState) => RunDescription,
     options: SessionOptions,
   ): Promise<Session> {
     const last = folder.checkpoint('last.safetensors');
-    const checkpoint = (await folder.has(last)) ? await readCheckpoint(last) : null;
+    // The folder of a run that begins is not its own yet: another run that began in the same second may have it.
+    const checkpoint = resumed && (await folder.has(last)) ? await readCheckpoint(last) : null;
     // After a conversion the network is another one than the run began with.
     const begun = checkpoint?.network ?? (await beginningNetwork(config, description));
     const network = await Network.create(begun, networkOptions(config));

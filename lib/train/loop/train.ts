@@ -79,7 +79,7 @@ export async function* train(
   const description = networkOf(resolved.model, loaded);
   const hash = await hashDataset(loaded);
   const session = await Session.open(
-    { config: resolved, folder, loaded, description },
+    { config: resolved, folder, loaded, description, resumed: false },
     (network, images) => ({
       info: describeRun(resolved, loaded, hash, network, images),
       warnings: [...initWarnings(resolved, images), ...warningEvents(loaded.warnings)],
@@ -138,7 +138,7 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
     const loaded = await loadConfigured(config, folder.path, checked.signal);
     const differences = await checkSameData(stored, loaded, acceptChangedData === true);
     const session = await Session.open(
-      { config, folder, loaded, description: stored.network },
+      { config, folder, loaded, description: stored.network, resumed: true },
       (network, _images, state) => {
         const here = resumedHere(stored, network);
         const warnings = [...here.warnings, ...warningEvents([...differences, ...loaded.warnings])];
