@@ -43,6 +43,7 @@ const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   networkForward: () => [network, batch(), 'snn', {}],
   networkGradients: () => [network, batch(), 'snn', rawLoss],
   networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn', rawLoss],
+  networkActivations: () => [network, batch(), 99],
   networkCalibrate: () => [network, batch(), 99, 1],
   networkAbort: () => [network],
   networkDispose: async () => [await native.networkCreate(spec as NativeSpec)],
@@ -60,6 +61,7 @@ const asynchronous = [
   'networkForward',
   'networkGradients',
   'networkTrain',
+  'networkActivations',
   'networkCalibrate',
 ];
 
