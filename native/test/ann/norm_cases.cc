@@ -23,6 +23,8 @@ void size_tensor(oracle::LayerParameters& p, const TensorInfo& info) {
   const bool norm = info.name.find(".norm.") != std::string::npos;
   if (!norm && kind == ".weight") p.weight.resize(size_t(info.size));
   if (!norm && kind == ".bias") p.bias.resize(size_t(info.size));
+  if (kind == ".kappa") p.kappa.resize(size_t(info.size));
+  if (kind == ".theta") p.theta.resize(size_t(info.size));
   for (oracle::Values* values : {&p.norm_weight, &p.norm_bias, &p.running_mean, &p.running_var})
     if (norm) values->resize(size_t(info.size));
 }
