@@ -1,6 +1,5 @@
 // A run with binary epochs: the converted network of one time step decides as the ANN does, and the run resumes in the
 // same bits.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network, type NetworkDescription } from '../../lib';
 import { SeededRandom } from '../../lib/data';
@@ -9,32 +8,23 @@ import { foldNorm } from '../../lib/model/fold';
 import { loadRun } from '../../lib/train/run/load-run';
 import { resume, train } from '../../lib/train/loop/train';
 import type { TrainConfigInput } from '../../lib/train/config/config';
-import type { TrainEvent } from '../../lib/train/run/events';
 import { next } from '../../lib/train/run/state';
 import { presetConfig } from '../../lib/train/config/presets';
 import { resolveConfig } from '../../lib/train/config/config';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { collect, leaveIn, modelBytes, normalisedLayers, testAccuracy } from '../helpers/runs';
 
 const folder = temporaryFolder();
-const layers = tinyConfig.model.layers.map((layer) =>
-  layer.type === 'conv' ? { ...layer, norm: 'batch' } : { ...layer },
-);
 const tiny = (name: string, more: object = {}): TrainConfigInput =>
   ({
     ...structuredClone(tinyConfig),
-    model: { ...tinyConfig.model, timesteps: 1, layers },
+    model: { ...tinyConfig.model, timesteps: 1, layers: normalisedLayers },
     binary: { ...structuredClone(tinyConfig.ann), epochs: 2 },
     ...more,
     out: join(folder, name),
   }) as unknown as TrainConfigInput;
 
-async function collect(stream: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
-  const events: TrainEvent[] = [];
-  for await (const event of stream) events.push(event);
-  return events;
-}
-
-const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
+const model = (name: string): string => modelBytes(join(folder, name));
 const random = new SeededRandom(11);
 
 test.each(['hybrid', 'direct'] as const)(
@@ -92,8 +82,7 @@ test('binary epochs follow the ANN; at one time step the conversion keeps their 
 });
 
 test.each(['ann', 'binary', 'snn'] as const)('interrupted in phase %s, it ends in the same bits', async (phase) => {
-  for await (const event of train(tiny(phase), { progressSeconds: 0 }))
-    if (event.event === 'progress' && event.phase === phase && event.activity === 'train' && event.step === 4) break;
+  await leaveIn(train(tiny(phase), { progressSeconds: 0 }), phase);
   const rest = await collect(resume(join(folder, phase)));
   expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: phase } });
   expect(model(phase)).toBe(model('whole'));
@@ -105,12 +94,7 @@ test('a run may end with binary epochs, and takes more of them', async () => {
   if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
   const run = await loadRun(join(folder, 'alone'));
   expect(run.mode).toBe('binary');
-  const network = await run.network({ backend: 'cpu' });
-  const { test: images } = await run.dataset();
-  const { predictions } = await network.forward(images.pixels, { mode: 'binary' });
-  const correct = predictions.reduce((sum, label, i) => sum + (label === images.labels[i] ? 1 : 0), 0);
-  expect(correct / images.count).toBe(done.ann.testAccuracy);
-  await network.dispose();
+  expect(await testAccuracy(join(folder, 'alone'), 'binary')).toBe(done.ann.testAccuracy);
   const more = await collect(resume(join(folder, 'alone'), { changes: { binary: { epochs: 3 } } }));
   expect(more.filter(({ event }) => event === 'epoch')).toHaveLength(1);
   await expect(collect(resume(join(folder, 'alone'), { changes: { ann: { epochs: 3 } } }))).rejects.toMatchObject({

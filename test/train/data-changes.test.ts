@@ -2,10 +2,10 @@
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainConfigInput } from '../../lib/train/config/config';
-import type { TrainEvent } from '../../lib/train/run/events';
 import { loadRun } from '../../lib/train/run/load-run';
 import { resume, train } from '../../lib/train/loop/train';
 import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { collect } from '../helpers/runs';
 import { netpbm } from '../data/support/helpers';
 
 const folder = temporaryFolder();
@@ -41,12 +41,6 @@ async function runOn(name: string, change: (data: string) => void, stopped = fal
   return join(folder, name);
 }
 
-async function events(stream: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
-  const all: TrainEvent[] = [];
-  for await (const event of stream) all.push(event);
-  return all;
-}
-
 const renamed = (data: string): void => renameSync(join(data, 'cat'), join(data, 'zebra'));
 const removed = (data: string): void => rmSync(join(data, 'cat'), { recursive: true });
 const added = (data: string): void => cpSync(join(data, 'cat'), join(data, 'ant'), { recursive: true });
@@ -76,7 +70,7 @@ describe('other classes are refused by eval, energy and resume', () => {
       expect({ status, lines: lines() }).toMatchObject({ status: 1, lines: [{ event: 'error', ...refusal }] });
     }
     const stopped = await runOn(`${kind}-stopped`, change, true);
-    await expect(events(resume(stopped, { acceptChangedData: true }))).rejects.toMatchObject(refusal);
+    await expect(collect(resume(stopped, { acceptChangedData: true }))).rejects.toMatchObject(refusal);
   });
 
   test('a model file of other classes is refused by predict and every other use of the network', async () => {
@@ -115,11 +109,11 @@ describe('other images of the same classes', () => {
 
   test('resume refuses, or continues with a warning if that is accepted', async () => {
     const run = await runOn('grown', five, true);
-    await expect(events(resume(run))).rejects.toMatchObject({
+    await expect(collect(resume(run))).rejects.toMatchObject({
       code: 'ERR_STATE',
       message: expect.stringMatching(/training images .* bit-identical.*--accept-changed-data/),
     });
-    const all = await events(resume(run, { acceptChangedData: true }));
+    const all = await collect(resume(run, { acceptChangedData: true }));
     expect(all[0]).toMatchObject({ event: 'start' });
     expect(all[1]).toMatchObject({ event: 'warning', code: 'DATA_CHANGED' });
     expect(all.at(-1)).toMatchObject({ event: 'done' });
@@ -132,7 +126,7 @@ describe('other images of the same classes', () => {
     expect(info.dataset).toMatchObject({ hash: { train: sha256, test: sha256 } });
     delete info.dataset.hash;
     writeFileSync(join(run, 'run.json'), JSON.stringify(info));
-    const all = await events(resume(run));
+    const all = await collect(resume(run));
     expect(all.filter((event) => event.event === 'warning' && !('layer' in event))).toEqual([]);
     five(join(folder, 'same-data'));
     expect((await (await loadRun(run)).dataset()).warnings).toHaveLength(2);
@@ -146,7 +140,7 @@ test('a run that continues with another instruction set says so, and keeps both 
   const { simd } = info.host;
   info.host.simd = 'ELSEWHERE';
   writeFileSync(path, JSON.stringify(info));
-  const all = await events(resume(run));
+  const all = await collect(resume(run));
   expect(all[1]).toMatchObject({
     event: 'warning',
     code: 'OTHER_INSTRUCTION_SET',

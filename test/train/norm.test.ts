@@ -1,32 +1,21 @@
 // A run whose ANN is normalised: it spikes without normalisation, and resumes in the same bits from every stage.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from '../../lib';
-import { loadRun } from '../../lib/train/run/load-run';
 import { resume, train } from '../../lib/train/loop/train';
 import type { TrainConfigInput } from '../../lib/train/config/config';
-import type { TrainEvent } from '../../lib/train/run/events';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { collect, leaveIn, modelBytes, normalisedLayers, testAccuracy } from '../helpers/runs';
 
 const folder = temporaryFolder();
-const layers = tinyConfig.model.layers.map((layer) =>
-  layer.type === 'conv' ? { ...layer, norm: 'batch' } : { ...layer },
-);
 const tiny = (name: string, more: object = {}): TrainConfigInput =>
   ({
     ...structuredClone(tinyConfig),
-    model: { ...tinyConfig.model, layers, normGroup: 6 },
+    model: { ...tinyConfig.model, layers: normalisedLayers, normGroup: 6 },
     ...more,
     out: join(folder, name),
   }) as unknown as TrainConfigInput;
 
-async function collect(stream: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
-  const events: TrainEvent[] = [];
-  for await (const event of stream) events.push(event);
-  return events;
-}
-
-const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
+const model = (name: string): string => modelBytes(join(folder, name));
 const architecture = async (...path: string[]): Promise<string[]> => {
   const network = await Network.open(join(folder, ...path), { backend: 'cpu' });
   await network.dispose();
@@ -42,20 +31,13 @@ test('the ANN is normalised; the converted network, the spiking one and the mode
   expect(await architecture('whole', 'checkpoints', 'ann-best.safetensors')).toEqual(NORMALISED);
   expect(await architecture('whole', 'checkpoints', 'converted.safetensors')).toEqual(PLAIN);
   expect(await architecture('whole', 'model.safetensors')).toEqual(PLAIN);
-  const run = await loadRun(join(folder, 'whole'));
   const done = events.at(-1)!;
   if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
-  const network = await run.network({ backend: 'cpu' });
-  const { test: images } = await run.dataset();
-  const { predictions } = await network.forward(images.pixels);
-  const correct = predictions.reduce((sum, label, i) => sum + (label === images.labels[i] ? 1 : 0), 0);
-  expect(correct / images.count).toBe(done.snn.testAccuracy);
-  await network.dispose();
+  expect(await testAccuracy(join(folder, 'whole'), 'snn')).toBe(done.snn.testAccuracy);
 });
 
 test.each(['ann', 'snn'] as const)('interrupted in stage %s, it ends in the same bits', async (phase) => {
-  for await (const event of train(tiny(phase), { progressSeconds: 0 }))
-    if (event.event === 'progress' && event.phase === phase && event.activity === 'train' && event.step === 4) break;
+  await leaveIn(train(tiny(phase), { progressSeconds: 0 }), phase);
   const rest = await collect(resume(join(folder, phase)));
   expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: phase } });
   expect(model(phase)).toBe(model('whole'));
@@ -81,13 +63,7 @@ test('an ANN alone leaves a model without normalisation that answers as the ANN 
   const done = (await collect(train(tiny('alone', alone)))).at(-1)!;
   if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
   expect(await architecture('alone', 'model.safetensors')).toEqual(PLAIN);
-  const run = await loadRun(join(folder, 'alone'));
-  const network = await run.network({ backend: 'cpu' });
-  const { test: images } = await run.dataset();
-  const { predictions } = await network.forward(images.pixels, { mode: 'ann' });
-  const correct = predictions.reduce((sum, label, i) => sum + (label === images.labels[i] ? 1 : 0), 0);
-  expect(correct / images.count).toBe(done.ann.testAccuracy);
-  await network.dispose();
+  expect(await testAccuracy(join(folder, 'alone'), 'ann')).toBe(done.ann.testAccuracy);
 });
 
 test('spiking training without a conversion keeps the normalisation until the end', async () => {

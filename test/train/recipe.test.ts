@@ -1,5 +1,5 @@
 // Runs with the options that are off unless a recipe asks for them.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readModel } from '../../lib/model/model-file';
 import { mergeConfig } from '../../lib/train/config/merge';
@@ -8,19 +8,14 @@ import type { EpochEvent, TrainEvent } from '../../lib/train/run/events';
 import { loadRun } from '../../lib/train/run/load-run';
 import { resume, train } from '../../lib/train/loop/train';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { collect, modelBytes } from '../helpers/runs';
 
 const folder = temporaryFolder();
 const at = (name: string): string => join(folder, name);
 const configured = (name: string, change: object = {}): TrainConfigInput =>
   mergeConfig(structuredClone(tinyConfig) as never, { ...change, out: at(name) } as never) as TrainConfigInput;
 
-async function collect(stream: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
-  const events: TrainEvent[] = [];
-  for await (const event of stream) events.push(event);
-  return events;
-}
-
-const model = (name: string): string => readFileSync(join(at(name), 'model.safetensors')).toString('base64');
+const model = (name: string): string => modelBytes(at(name));
 const epochs = (events: readonly TrainEvent[]): EpochEvent[] =>
   events.filter((event): event is EpochEvent => event.event === 'epoch');
 const named = (events: readonly TrainEvent[]): string[] =>

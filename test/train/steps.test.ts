@@ -1,5 +1,4 @@
 // Training in groups of steps: a run does not depend on their size, and its state is visible between two of them.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readModel } from '../../lib/model/model-file';
 import type { TrainConfigInput } from '../../lib/train/config/config';
@@ -7,23 +6,12 @@ import type { ProgressEvent, SavedEvent, TrainEvent } from '../../lib/train/run/
 import type { TrainState } from '../../lib/train/run/state';
 import { resume, train, type TrainOptions } from '../../lib/train/loop/train';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { collect, modelBytes } from '../helpers/runs';
 
 const folder = temporaryFolder();
 const stepsPerEpoch = 12; // 180 images in batches of 16: the last has 4
 const configured = (name: string, change: object = {}): TrainConfigInput =>
   ({ ...structuredClone(tinyConfig), ...change, out: join(folder, name) }) as unknown as TrainConfigInput;
-
-async function collect(
-  stream: AsyncIterable<TrainEvent>,
-  onEvent: (event: TrainEvent) => unknown = () => undefined,
-): Promise<TrainEvent[]> {
-  const events: TrainEvent[] = [];
-  for await (const event of stream) {
-    events.push(event);
-    await onEvent(event);
-  }
-  return events;
-}
 
 /** Everything but times, rates and names of folders. */
 function timeless(value: unknown): unknown {
@@ -31,7 +19,7 @@ function timeless(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, (key, item: unknown) => (timed.includes(key) ? undefined : item)));
 }
 
-const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
+const model = (name: string): string => modelBytes(join(folder, name));
 const trained = (events: TrainEvent[]): ProgressEvent[] =>
   events.filter((event): event is ProgressEvent => event.event === 'progress' && event.activity === 'train');
 const stored = async (name: string): Promise<TrainState> =>

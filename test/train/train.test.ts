@@ -6,24 +6,13 @@ import { resume, train } from '../../lib/train/loop/train';
 import type { TrainConfigInput } from '../../lib/train/config/config';
 import type { TrainEvent } from '../../lib/train/run/events';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { collect, modelBytes, testAccuracy } from '../helpers/runs';
 
 const folder = temporaryFolder();
 const tiny = (name: string): TrainConfigInput =>
   ({ ...structuredClone(tinyConfig), out: join(folder, name) }) as unknown as TrainConfigInput;
 
-async function collect(
-  stream: AsyncIterable<TrainEvent>,
-  onEvent: (event: TrainEvent) => void = () => undefined,
-): Promise<TrainEvent[]> {
-  const events: TrainEvent[] = [];
-  for await (const event of stream) {
-    events.push(event);
-    onEvent(event);
-  }
-  return events;
-}
-
-const model = (name: string): string => readFileSync(join(folder, name, 'model.safetensors')).toString('base64');
+const model = (name: string): string => modelBytes(join(folder, name));
 
 let whole: TrainEvent[];
 beforeAll(async () => {
@@ -42,12 +31,7 @@ test('the events end with done, and loadRun returns what was trained', async () 
   });
   expect(run.classes).toHaveLength(10);
   expect(run.metrics).toEqual(whole.filter(({ event }) => event === 'epoch' || event === 'converted'));
-  const network = await run.network({ backend: 'cpu' });
-  const { test: images } = await run.dataset();
-  const { predictions } = await network.forward(images.pixels);
-  const correct = predictions.reduce((sum, label, i) => sum + (label === images.labels[i] ? 1 : 0), 0);
-  expect(correct / images.count).toBe(done.snn.testAccuracy);
-  await network.dispose();
+  expect(await testAccuracy(join(folder, 'whole'), 'snn')).toBe(done.snn.testAccuracy);
 });
 
 test('a signal saves the run and throws ERR_ABORTED; the resumed run is bit-identical', async () => {
