@@ -15,36 +15,38 @@ export type PresetName = (typeof presetNames)[number];
 export const defaultPreset: PresetName = 'vgg6';
 export const defaultDataset: DatasetName = 'shapes';
 
+/** What the phases have in common. */
+const rule = {
+  momentum: 0.9,
+  ...plainRule,
+  weightDecay: 0,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  amsgrad: false,
+  clipNorm: 5,
+};
+const sgd = { kind: 'sgd' as const, learningRate: 0.02, ...rule, weightDecay: 5e-4 };
+const cosine = (warmup: number) => ({
+  kind: 'cosine' as const,
+  warmup,
+  milestones: [0.6, 0.8, 0.9],
+  factor: 0.1,
+  final: 0.01,
+  ...plainSchedule,
+});
+const plain = { augment: { padding: 0, flip: false, ...plainAugment }, ...plainPhase };
+
 /** The phase of binary activations, which no preset begins with: a few epochs after those of the ANN are enough. */
 export const withoutBinary = {
   epochs: 0,
   batch: 64,
   // The first threshold of every hidden layer: a normalised input is above it for a quarter of the neurons.
   threshold: 0.75,
-  optimizer: {
-    kind: 'sgd' as const,
-    learningRate: 0.02,
-    // A threshold is half of what its neuron sends: at a quarter of the rate that moves as much as a step of the full rate.
-    neuronLearningRate: 0.005,
-    momentum: 0.9,
-    weightDecay: 5e-4,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    amsgrad: false,
-    clipNorm: 5,
-    ...plainRule,
-  },
-  schedule: {
-    kind: 'cosine' as const,
-    warmup: 0.5,
-    milestones: [0.6, 0.8, 0.9],
-    factor: 0.1,
-    final: 0.01,
-    ...plainSchedule,
-  },
-  augment: { padding: 0, flip: false, ...plainAugment },
-  ...plainPhase,
+  // A threshold is half of what its neuron sends: at a quarter of the rate that moves as much as a step of the full rate.
+  optimizer: { ...sgd, neuronLearningRate: 0.005 },
+  schedule: cosine(0.5),
+  ...plain,
 };
 
 const base = {
@@ -68,46 +70,16 @@ const base = {
   seed: 1,
   backend: 'auto',
   threads: 0,
-  ann: {
-    epochs: 20,
-    batch: 64,
-    optimizer: {
-      kind: 'sgd',
-      learningRate: 0.02,
-      momentum: 0.9,
-      ...plainRule,
-      weightDecay: 5e-4,
-      beta1: 0.9,
-      beta2: 0.999,
-      epsilon: 1e-8,
-      amsgrad: false,
-      clipNorm: 5,
-    },
-    schedule: { kind: 'cosine', warmup: 1, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01, ...plainSchedule },
-    augment: { padding: 0, flip: false, ...plainAugment },
-    ...plainPhase,
-  },
+  ann: { epochs: 20, batch: 64, optimizer: sgd, schedule: cosine(1), ...plain },
   binary: withoutBinary,
   // Half the percentile lets neurons fire earlier: on shapes the converted network scores 52 % instead of 37 %.
   convert: { enabled: true, percentile: 99.7, scale: 0.5, images: 256 },
   snn: {
     epochs: 20,
     batch: 64,
-    optimizer: {
-      kind: 'adam',
-      learningRate: 1e-3,
-      momentum: 0.9,
-      ...plainRule,
-      weightDecay: 0,
-      beta1: 0.9,
-      beta2: 0.999,
-      epsilon: 1e-8,
-      amsgrad: false,
-      clipNorm: 5,
-    },
-    schedule: { kind: 'cosine', warmup: 0, milestones: [0.6, 0.8, 0.9], factor: 0.1, final: 0.01, ...plainSchedule },
-    augment: { padding: 0, flip: false, ...plainAugment },
-    ...plainPhase,
+    optimizer: { kind: 'adam', learningRate: 1e-3, ...rule },
+    schedule: cosine(0),
+    ...plain,
   },
   evaluation: { batch: 100 },
   energy: { images: 10000 },
@@ -154,5 +126,6 @@ export function presetConfig(name: string, dataset: string = defaultDataset): Re
   ].reduce<PlainObject>(mergeConfig, named);
   // Binary epochs see images as those of the ANN before them do.
   const { batch, augment } = config.ann as PlainObject;
-  return mergeConfig(config, { binary: { batch, augment } });
+  // A copy: whoever changes a list in it changes no preset.
+  return structuredClone(mergeConfig(config, { binary: { batch, augment } }));
 }
