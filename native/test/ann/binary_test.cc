@@ -47,27 +47,17 @@ std::vector<CaseSpec> specs() {
   return all;
 }
 
-oracle::Options in_training() {
-  oracle::Options options;
-  options.groups = true;
-  return options;
-}
-
-Case decided_binary_case(const CaseSpec& spec, int images, bool training, Random& random) {
-  for (int attempt = 0; attempt < 200; ++attempt) {
-    Case c = make_case(spec, images, random);
+Case decided_binary_case(const CaseSpec& spec, int images, Random& random, const oracle::Options& options = {}) {
+  return decided_case(spec, images, Mode::kBinary, random, 1e-5, options, [&](Case& c) {
     for (oracle::LayerParameters& p : c.parameters) p.threshold = float(random.uniform(0.3, 0.9));
-    const oracle::Options options = training ? in_training() : oracle::Options{};
-    if (oracle::forward(spec, c.parameters, Mode::kBinary, c.batch(), options).margin >= 1e-5) return c;
-  }
-  throw std::runtime_error("no case without a tie " + describe(spec, images));
+  });
 }
 
 void gradients() {
   Random random(601);
   for (const CaseSpec& spec : specs()) {
-    const Case c = decided_binary_case(spec, 9, true, random);
-    const oracle::Options options = in_training();
+    const oracle::Options options = by_groups();
+    const Case c = decided_binary_case(spec, 9, random, options);
     const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kBinary, c.batch(), options);
     const auto network = make_network(c);
     StepStats stats;
@@ -80,7 +70,7 @@ void gradients() {
 void inference() {
   Random random(602);
   for (const CaseSpec& spec : specs()) {
-    const Case c = decided_binary_case(spec, 5, false, random);
+    const Case c = decided_binary_case(spec, 5, random);
     const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kBinary, c.batch());
     const auto network = make_network(c);
     std::vector<float> logits(5 * size_t(spec.layers.back().out));
@@ -98,7 +88,7 @@ void one_time_step() {
   Random random(603);
   for (CaseSpec spec : specs()) {
     spec.alpha = 1, spec.beta = 0;
-    const Case c = decided_binary_case(spec, 7, false, random);
+    const Case c = decided_binary_case(spec, 7, random);
     const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kBinary, c.batch());
     Case spiking = c;
     double sent = 1;

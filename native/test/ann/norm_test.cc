@@ -44,10 +44,9 @@ OptimizerOptions sgd() {
 // One training step of the ANN: loss, every gradient, and the running statistics that it leaves.
 void groups_of(int images) {
   Random random(uint64_t(500 + images));
-  oracle::Options groups;
-  groups.groups = true;
+  const oracle::Options groups = by_groups();
   for (const CaseSpec& spec : norm_specs()) {
-    const Case c = decided_norm_case(spec, images, random);
+    const Case c = decided_case(spec, images, Mode::kAnn, random, 1e-5, groups);
     const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kAnn, c.batch(), groups);
     const auto network = make_network(c);
     StepStats stats;

@@ -53,18 +53,22 @@ std::vector<CaseSpec> small_specs() {
   return specs;
 }
 
+// The network whose gradient the surrogates are: spikes are smooth functions.
+oracle::Options primitive() {
+  oracle::Options options;
+  options.spike = oracle::SpikeFunction::kPrimitive;
+  return options;
+}
+
 void smooth_network(Surrogate surrogate) {
   Random random(11 + int(surrogate));
   for (CaseSpec spec : small_specs()) {
     spec.surrogate = surrogate;
     spec.surrogate_scale = 0.8f;
     spec.gamma = 0.5f;
-    oracle::Options smooth;
-    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    const oracle::Options smooth = primitive();
     // A kink of the rectangular primitive within reach of the differences would spoil them.
-    Case c = make_case(spec, 2, random);
-    while (oracle::forward(spec, c.parameters, Mode::kSnn, c.batch(), smooth).margin < 1e-3)
-      c = make_case(spec, 2, random);
+    const Case c = decided_case(spec, 2, Mode::kSnn, random, 1e-3, smooth);
     check_every_parameter(c, Mode::kSnn, smooth, surrogate == Surrogate::kTriangle ? 3e-4 : 1e-5);
   }
 }
@@ -75,9 +79,7 @@ void encoders() {
     CaseSpec spec = small_specs()[0];
     spec.encoder = encoder;
     spec.surrogate = Surrogate::kArctan;
-    oracle::Options smooth;
-    smooth.spike = oracle::SpikeFunction::kPrimitive;
-    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, primitive(), 1e-5);
   }
 }
 
@@ -85,8 +87,7 @@ void dropout_masks() {
   Random random(6);
   CaseSpec spec = small_specs()[0];
   spec.surrogate = Surrogate::kFastSigmoid;
-  oracle::Options smooth;
-  smooth.spike = oracle::SpikeFunction::kPrimitive;
+  oracle::Options smooth = primitive();
   smooth.dropout.resize(spec.layers.size());
   smooth.dropout[0] = oracle::Values(2 * 3 * 5 * 4, 1.25);
   for (double& mask : smooth.dropout[0])
@@ -100,9 +101,7 @@ void schedules(Encoder encoder) {
     spec.schedules = true;
     spec.encoder = encoder;
     spec.surrogate = Surrogate::kArctan;
-    oracle::Options smooth;
-    smooth.spike = oracle::SpikeFunction::kPrimitive;
-    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, primitive(), 1e-5);
   }
 }
 
@@ -116,8 +115,7 @@ void label_smoothing() {
   Random random(8);
   for (CaseSpec spec : small_specs()) {
     spec.surrogate = Surrogate::kArctan;
-    oracle::Options smooth;
-    smooth.spike = oracle::SpikeFunction::kPrimitive;
+    oracle::Options smooth = primitive();
     smooth.label_smoothing = 0.3;
     check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
     oracle::Options dense;
@@ -132,13 +130,9 @@ void normalisation() {
   for (CaseSpec spec : small_specs()) {
     for (LayerSpec& layer : spec.layers) layer.norm = layer.type != LayerType::kAvgPool && !layer.output;
     spec.norm_group = 3;
-    oracle::Options groups;
-    groups.groups = true;
-    check_every_parameter(decided_norm_case(spec, 5, random, 1e-3), Mode::kAnn, groups, 1e-6);
+    check_every_parameter(decided_case(spec, 5, Mode::kAnn, random, 1e-3, by_groups()), Mode::kAnn, by_groups(), 1e-6);
     spec.surrogate = Surrogate::kArctan;
-    oracle::Options smooth;
-    smooth.spike = oracle::SpikeFunction::kPrimitive;
-    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, primitive(), 1e-5);
   }
 }
 
@@ -146,11 +140,9 @@ void two_labels() {
   Random random(9);
   for (CaseSpec spec : small_specs()) {
     spec.surrogate = Surrogate::kArctan;
-    oracle::Options smooth;
-    smooth.spike = oracle::SpikeFunction::kPrimitive;
     Case c = make_case(spec, 2, random);
     c.others = {1, 0}, c.shares = {0.6f, 0.75f};
-    check_every_parameter(c, Mode::kSnn, smooth, 1e-5);
+    check_every_parameter(c, Mode::kSnn, primitive(), 1e-5);
   }
 }
 

@@ -217,10 +217,12 @@ Case make_case(const CaseSpec& spec, int images, Random& random) {
   return c;
 }
 
-Case decided_case(const CaseSpec& spec, int images, Mode mode, Random& random, double margin) {
+Case decided_case(const CaseSpec& spec, int images, Mode mode, Random& random, double margin,
+                  const oracle::Options& options, const std::function<void(Case&)>& change) {
   for (int attempt = 0; attempt < 200; ++attempt) {
     Case c = make_case(spec, images, random);
-    if (oracle::forward(spec, c.parameters, mode, c.batch()).margin >= margin) return c;
+    if (change) change(c);
+    if (oracle::forward(spec, c.parameters, mode, c.batch(), options).margin >= margin) return c;
   }
   throw std::runtime_error("no case without a tie in 200 attempts " + describe(spec, images));
 }
@@ -265,8 +267,7 @@ oracle::Parameters read_parameters(const Network& network, TensorKind kind) {
   oracle::Parameters parameters(spec.layers.size());
   for (size_t i = 0; i < network.tensors().size(); ++i) {
     const TensorInfo& info = network.tensors()[i];
-    oracle::LayerParameters& p = parameters[std::stoul(info.name.substr(7, info.name.find('.', 7) - 7))];
-    size_tensor(p, info);
+    if (oracle::Values* sized = oracle::values_of(parameters, info.name)) sized->resize(size_t(info.size));
     std::vector<float> values(info.size);
     expect_ok(network.read(kind, int(i), values.data()), "read " + info.name);
     std::copy(values.begin(), values.end(), oracle::find(parameters, info.name).data);

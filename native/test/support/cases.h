@@ -77,8 +77,10 @@ struct Case {
 };
 Case make_case(const CaseSpec& spec, int images, Random& random);
 
-// Draws parameters and batch again until no decision of the oracle is nearer to a tie than `margin`.
-Case decided_case(const CaseSpec& spec, int images, Mode mode, Random& random, double margin = 1e-5);
+// Draws parameters and batch again, and changes them if wanted, until no decision of the oracle is nearer to a tie than
+// `margin`.
+Case decided_case(const CaseSpec& spec, int images, Mode mode, Random& random, double margin = 1e-5,
+                  const oracle::Options& options = {}, const std::function<void(Case&)>& change = {});
 
 Status create_network(const CaseSpec& spec, std::unique_ptr<Network>* network);
 // A Network of the case's specification holding the case's parameters. Throws what failed.

@@ -33,7 +33,10 @@ struct LayerParameters {
 };
 using Parameters = std::vector<LayerParameters>;  // one per entry of the layer list
 
-// The parameter called `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, as pointer and length.
+// The numbers called `layers.I.weight|bias|norm.*|kappa|theta`; null for `threshold` and `leak`, which are one number.
+Values* values_of(Parameters& parameters, const std::string& name);
+
+// Any parameter, as pointer and length.
 struct Slice {
   double* data;
   int64_t size;

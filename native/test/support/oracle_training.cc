@@ -1,5 +1,6 @@
 // The oracle's conversion and optimisers.
 #include <algorithm>
+#include <utility>
 #include <cmath>
 
 #include "test/support/oracle.h"
@@ -43,22 +44,36 @@ Parameters zeros_like(const Parameters& parameters) {
 
 }  // namespace
 
+namespace {
+
+// `layers.I.kind`: the layer, and its kind, which may hold a dot.
+std::pair<size_t, std::string> parts_of(const std::string& name) {
+  const size_t begin = name.find('.') + 1, dot = name.find('.', begin);
+  return {std::stoul(name.substr(begin, dot - begin)), name.substr(dot + 1)};
+}
+
+}  // namespace
+
+Values* values_of(Parameters& parameters, const std::string& name) {
+  const auto [layer, kind] = parts_of(name);
+  LayerParameters& p = parameters[layer];
+  const std::pair<const char*, Values*> all[] = {{"weight", &p.weight},
+                                                 {"bias", &p.bias},
+                                                 {"kappa", &p.kappa},
+                                                 {"theta", &p.theta},
+                                                 {"norm.weight", &p.norm_weight},
+                                                 {"norm.bias", &p.norm_bias},
+                                                 {"norm.running_mean", &p.running_mean},
+                                                 {"norm.running_var", &p.running_var}};
+  for (const auto& [name_of, values] : all)
+    if (kind == name_of) return values;
+  return nullptr;
+}
+
 Slice find(Parameters& parameters, const std::string& name) {
-  const size_t dot = name.rfind('.');
-  const std::string kind = name.substr(dot + 1);
-  if (const size_t norm = name.find(".norm."); norm != std::string::npos) {
-    LayerParameters& of = parameters[std::stoul(name.substr(7, norm - 7))];
-    Values& values = kind == "weight"         ? of.norm_weight
-                     : kind == "bias"         ? of.norm_bias
-                     : kind == "running_mean" ? of.running_mean
-                                              : of.running_var;
-    return {values.data(), int64_t(values.size())};
-  }
-  LayerParameters& p = parameters[std::stoul(name.substr(7, dot - 7))];
-  if (kind == "weight") return {p.weight.data(), int64_t(p.weight.size())};
-  if (kind == "bias") return {p.bias.data(), int64_t(p.bias.size())};
-  if (kind == "kappa") return {p.kappa.data(), int64_t(p.kappa.size())};
-  if (kind == "theta") return {p.theta.data(), int64_t(p.theta.size())};
+  if (Values* values = values_of(parameters, name)) return {values->data(), int64_t(values->size())};
+  const auto [layer, kind] = parts_of(name);
+  LayerParameters& p = parameters[layer];
   return {kind == "threshold" ? &p.threshold : &p.leak, 1};
 }
 
