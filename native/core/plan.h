@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <vector>
 
 #include "core/backend/backend.h"
@@ -16,7 +17,7 @@ namespace onespike {
 
 // Tensors of a stage that is normalised, in their order.
 constexpr const char* kNormTensors[] = {"norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"};
-constexpr int kNormTensorCount = 4;
+constexpr int kNormTensorCount = int(std::size(kNormTensors));
 
 constexpr int kPixels = -1;  // the source of a stage that reads the image
 

@@ -22,7 +22,7 @@ void pack_weights(NetworkState& net) {
 void end_norm_gradients(NetworkState& net) {
   for (size_t i = 0; i < net.plan.stages.size(); ++i) {
     const StageParameters& p = net.parameters[i];
-    const StageNorm& norm = net.parameters.norm()[i];
+    const StageNorm norm = net.parameters.norm()[i];
     if (net.folds(i))
       net.backend->run(FoldNormBackwardTask{.d_weight = p.d_weight,
                                             .d_bias = p.d_bias,
@@ -62,7 +62,7 @@ void norm_forward(NetworkState& net, size_t stage, float* out, bool relu, int n)
 }
 
 void norm_backward(NetworkState& net, size_t stage, float* d_out, int n) {
-  const StageNorm& norm = net.parameters.norm()[stage];
+  const StageNorm norm = net.parameters.norm()[stage];
   net.backend->run(NormBackwardTask{.d_out = d_out,
                                     .d_affine = norm.d_affine,
                                     .weighted = net.stages[stage].weighted.data(),

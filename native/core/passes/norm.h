@@ -24,7 +24,7 @@ void each_norm_buffer(NetworkState& net, size_t i, int64_t n, bool groups, const
 // Whether finite(values, count) holds for what normalises the stage, if anything does.
 template <class Finite>
 bool has_finite_norm(const NetworkState& net, size_t stage, const Finite& finite) {
-  const StageNorm& norm = net.parameters.norm()[stage];
+  const StageNorm norm = net.parameters.norm()[stage];
   const int64_t count = 2 * net.plan.stages[stage].out_cs;
   return !norm.affine || (finite(norm.affine, count) && finite(norm.running, count));
 }

@@ -12,9 +12,9 @@ void Parameters::each_average(const F& f) {
     f(p.weight_average, p.weight, plan_.stages[i].weights());
     f(p.bias_average, p.bias, int64_t(plan_.stages[i].out_cs));
   }
-  f(neuron_average_, neurons_, neurons());
+  neurons_.each_average(f);
   norm_.each_average(f);
-  schedules_.each_average(f);
+  schedules_.array().each_average(f);
 }
 
 Status Parameters::allocate_average() {
@@ -22,8 +22,7 @@ Status Parameters::allocate_average() {
   each_average([&](float*& average, float*, int64_t count) {
     if (status.ok()) status = allocate_one(&average, count);
   });
-  if (!status.ok()) return drop_average(), status;
-  for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron_average = neuron_average_ + 2 * i;
+  if (!status.ok()) drop_average();
   return status;
 }
 
@@ -42,7 +41,6 @@ void Parameters::drop_average() {
     backend_.release(average);
     average = nullptr;
   });
-  for (StageParameters& p : stages_) p.neuron_average = nullptr;
 }
 
 void Parameters::average(const StepInputs* inputs, const StepResult* result) {
@@ -53,7 +51,7 @@ void Parameters::average(const StepInputs* inputs, const StepResult* result) {
 
 void Parameters::swap_average() {
   each_average([](float*& average, float*& values, int64_t) { std::swap(average, values); });
-  for (StageParameters& p : stages_) std::swap(p.neuron_average, p.neuron);
+  place_neurons();
 }
 
 }  // namespace onespike

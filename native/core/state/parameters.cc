@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "ops/rng.h"
 
@@ -72,22 +71,21 @@ PackedRange packed_range(const StageShape& s, int64_t offset, int64_t count) {
 Parameters::~Parameters() {
   for (StageParameters& p : stages_) {
     for (float* memory : {p.weight, p.bias, p.d_weight, p.d_bias}) backend_.release(memory);
-    for (int i = 0; i < StageParameters::kSlots; ++i)
-      backend_.release(p.weight_slot[i]), backend_.release(p.bias_slot[i]);
+    for (int i = 0; i < kOptimizerSlots; ++i) backend_.release(p.weight_slot[i]), backend_.release(p.bias_slot[i]);
   }
   drop_average();
-  backend_.release(neurons_), backend_.release(d_neurons_);
-  for (float* slot : neuron_slots_) backend_.release(slot);
 }
 
 Status Parameters::allocate_one(float** to, int64_t count) {
-  if (*to) return Status::success();
-  *to = static_cast<float*>(backend_.allocate(size_t(count) * sizeof(float)));
-  if (!*to)
-    return Status::error(
-        Code::kOom, "Not enough memory for " + std::to_string(count * int64_t(sizeof(float))) + " bytes of parameters");
-  bytes_ += count * int64_t(sizeof(float));
-  return Status::success();
+  return allocate_array(backend_, to, count, "parameters", &bytes_);
+}
+
+// After an array of thresholds and leaks was allocated or exchanged.
+void Parameters::place_neurons() {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const auto at = [&](TensorKind kind) { return neurons_.at(kind) ? neurons_.at(kind) + 2 * i : nullptr; };
+    stages_[i].neuron = at(TensorKind::kParameter), stages_[i].d_neuron = at(TensorKind::kGradient);
+  }
 }
 
 Status Parameters::allocate() {
@@ -96,16 +94,13 @@ Status Parameters::allocate() {
     if (Status status = allocate_one(&stages_[i].weight, s.weights()); !status.ok()) return status;
     if (Status status = allocate_one(&stages_[i].bias, s.out_cs); !status.ok()) return status;
   }
-  if (Status status = allocate_one(&neurons_, neurons()); !status.ok()) return status;
+  if (Status status = neurons_.allocate(TensorKind::kParameter); !status.ok()) return status;
   if (Status status = schedules_.allocate(); !status.ok()) return status;
-  for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron = neurons_ + 2 * i;
   if (Status status = norm_.allocate(); !status.ok()) return status;
+  place_neurons();
   initialise();
   return backend_.finish();
 }
-
-// A whole number of vectors; what follows the last stage is zero and of no use.
-int64_t Parameters::neurons() const { return round_up(2 * int(stages_.size()), kLane); }
 
 // Normal with variance 2/fan_in (He et al. 2015), biases zero: one stream per layer of the list.
 void Parameters::initialise() {
@@ -128,10 +123,12 @@ Status Parameters::allocate_gradients() {
     if (Status status = allocate_one(&stages_[i].d_weight, plan_.stages[i].weights()); !status.ok()) return status;
     if (Status status = allocate_one(&stages_[i].d_bias, plan_.stages[i].out_cs); !status.ok()) return status;
   }
-  if (Status status = allocate_one(&d_neurons_, neurons()); !status.ok()) return status;
-  for (size_t i = 0; i < stages_.size(); ++i) stages_[i].d_neuron = d_neurons_ + 2 * i;
-  if (Status status = norm_.allocate_gradients(); !status.ok()) return status;
-  return schedules_.allocate_gradients();
+  Status status;
+  each_array([&](ParameterArray& array) {
+    if (status.ok()) status = array.allocate(TensorKind::kGradient);
+  });
+  place_neurons();
+  return status;
 }
 
 Status Parameters::allocate_slots(int count) {
@@ -142,18 +139,19 @@ Status Parameters::allocate_slots(int count) {
       if (Status status = allocate_one(&stages_[i].bias_slot[slot], plan_.stages[i].out_cs); !status.ok())
         return status;
     }
-  for (int slot = 0; slot < count; ++slot) {
-    if (Status status = allocate_one(&neuron_slots_[slot], neurons()); !status.ok()) return status;
-    for (size_t i = 0; i < stages_.size(); ++i) stages_[i].neuron_slot[slot] = neuron_slots_[slot] + 2 * i;
-  }
-  if (Status status = norm_.allocate_slots(count); !status.ok()) return status;
-  return schedules_.allocate_slots(count);
+  Status status;
+  each_array([&](ParameterArray& array) {
+    if (status.ok()) status = array.allocate_slots(count);
+  });
+  return status;
 }
 
 void Parameters::zero(float* values, int64_t count) { backend_.run(ZeroTask{values, size_t(count) * sizeof(float)}); }
 
 int Parameters::slots() const {
-  return int(std::count_if(std::begin(neuron_slots_), std::end(neuron_slots_), [](const float* slot) { return slot; }));
+  int count = 0;
+  while (count < kOptimizerSlots && neurons_.at(slot_kind(count))) ++count;
+  return count;
 }
 
 void Parameters::zero_gradients() {
@@ -161,22 +159,17 @@ void Parameters::zero_gradients() {
     zero(stages_[i].d_weight, plan_.stages[i].weights());
     zero(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
-  zero(d_neurons_, neurons());
-  norm_.zero_gradients();
-  schedules_.zero_gradients();
+  each_array([](ParameterArray& array) { array.zero(TensorKind::kGradient); });
 }
 
 void Parameters::zero_slots() {
   for (size_t i = 0; i < stages_.size(); ++i)
-    for (int slot = 0; slot < StageParameters::kSlots; ++slot) {
+    for (int slot = 0; slot < kOptimizerSlots; ++slot) {
       if (!stages_[i].weight_slot[slot]) continue;
       zero(stages_[i].weight_slot[slot], plan_.stages[i].weights());
       zero(stages_[i].bias_slot[slot], plan_.stages[i].out_cs);
     }
-  for (float* slot : neuron_slots_)
-    if (slot) zero(slot, neurons());
-  norm_.zero_slots();
-  schedules_.zero_slots();
+  each_array([](ParameterArray& array) { array.zero_slots(); });
 }
 
 namespace {
@@ -188,21 +181,21 @@ float* array_of(const Parameters& parameters, TensorKind kind, const Where& at) 
   if (part == Part::kNorm) return parameters.norm().array(at.stage, kind, at.norm);
   if (part == Part::kKappa) return parameters.schedules().at(kind, at.stage, Schedule::kKappa);
   if (part == Part::kTheta) return parameters.schedules().at(kind, at.stage, Schedule::kTheta);
-  const auto of = [&](float* weight, float* bias, float* neuron) {
-    if (part == Part::kWeight) return weight;
-    if (part == Part::kBias) return bias;
-    return neuron && part == Part::kLeak ? neuron + 1 : neuron;
-  };
-  const auto slot = [&](int i) { return of(p.weight_slot[i], p.bias_slot[i], p.neuron_slot[i]); };
+  if (part == Part::kThreshold || part == Part::kLeak) {
+    float* const neurons = parameters.neurons().at(kind);
+    return neurons ? neurons + 2 * at.stage + (part == Part::kLeak) : nullptr;
+  }
+  const auto of = [&](float* weight, float* bias) { return part == Part::kWeight ? weight : bias; };
+  const auto slot = [&](int i) { return of(p.weight_slot[i], p.bias_slot[i]); };
   switch (kind) {
-    case TensorKind::kParameter: return of(p.weight, p.bias, p.neuron);
-    case TensorKind::kGradient: return of(p.d_weight, p.d_bias, p.d_neuron);
+    case TensorKind::kParameter: return of(p.weight, p.bias);
+    case TensorKind::kGradient: return of(p.d_weight, p.d_bias);
     case TensorKind::kSlot0: return slot(0);
     case TensorKind::kSlot1: return slot(1);
     case TensorKind::kSlot2: return slot(2);
     case TensorKind::kAverage: break;
   }
-  return of(p.weight_average, p.bias_average, p.neuron_average);
+  return of(p.weight_average, p.bias_average);
 }
 
 }  // namespace
@@ -263,15 +256,13 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
   return backend_.finish();
 }
 
-void Parameters::squared_norm(double* total) const {
+void Parameters::squared_norm(double* total) {
   const auto add = [&](const float* values, int64_t count) { backend_.run(SquaredNormTask{total, values, count}); };
   for (size_t i = 0; i < stages_.size(); ++i) {
     add(stages_[i].d_weight, plan_.stages[i].weights());
     if (plan_.stages[i].bias) add(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
-  add(d_neurons_, neurons());
-  norm_.squared_norm(total);
-  schedules_.squared_norm(total);
+  each_array([&](const ParameterArray& array) { array.squared_norm(total); });
 }
 
 void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result) {
@@ -291,8 +282,8 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
     update(p.weight, p.d_weight, p.weight_slot, s.weights(), &inputs->weights);
     if (s.bias) update(p.bias, p.d_bias, p.bias_slot, s.out_cs, &inputs->biases);
   }
-  update(neurons_, d_neurons_, neuron_slots_, neurons(), &inputs->neurons);
-  backend_.run(ClampNeuronsTask{neurons_, int(stages_.size()), result});
+  neurons_.optimise(kind, &inputs->neurons, result);
+  backend_.run(ClampNeuronsTask{neurons_.at(TensorKind::kParameter), int(stages_.size()), result});
   norm_.optimise(kind, inputs, result);
   schedules_.optimise(kind, inputs, result);
 }

@@ -7,6 +7,7 @@
 #include "core/backend/backend.h"
 #include "core/plan.h"
 #include "core/state/norm_tensors.h"
+#include "core/state/parameter_array.h"
 #include "core/state/schedules.h"
 
 namespace onespike {
@@ -14,19 +15,16 @@ namespace onespike {
 // Weight, bias, threshold and leak of one stage with what training keeps beside them. Slots are allocated when an
 // optimiser first needs them. Thresholds and leaks of all stages are one array, updated as one.
 struct StageParameters {
-  static constexpr int kSlots = 3;
   float* weight = nullptr;
   float* bias = nullptr;  // zeros for a stage without: kernels receive null there
   float* d_weight = nullptr;
   float* d_bias = nullptr;
-  float* weight_slot[kSlots] = {};
-  float* bias_slot[kSlots] = {};
+  float* weight_slot[kOptimizerSlots] = {};
+  float* bias_slot[kOptimizerSlots] = {};
   float* weight_average = nullptr;
   float* bias_average = nullptr;
   float* neuron = nullptr;  // threshold, leak
   float* d_neuron = nullptr;
-  float* neuron_slot[kSlots] = {};
-  float* neuron_average = nullptr;
 };
 
 // What the update of optimiser step `step` (1, 2, ..) reads.
@@ -35,7 +33,12 @@ StepInputs update_inputs(const OptimizerOptions& options, int64_t step);
 class Parameters {
  public:
   Parameters(const Plan& plan, Backend& backend)
-      : plan_(plan), backend_(backend), stages_(plan.stages.size()), norm_(plan, backend), schedules_(plan, backend) {}
+      : plan_(plan),
+        backend_(backend),
+        stages_(plan.stages.size()),
+        neurons_(backend, round_up(2 * int(plan.stages.size()), kLane), "parameters"),
+        norm_(plan, backend),
+        schedules_(plan, backend) {}
   ~Parameters();
   Parameters(const Parameters&) = delete;
 
@@ -47,7 +50,7 @@ class Parameters {
   void zero_slots();
 
   // ---- the exponential moving average of all parameters (core/state/average.cc)
-  bool averaged() const { return neuron_average_ != nullptr; }
+  bool averaged() const { return neurons_.at(TensorKind::kAverage) != nullptr; }
   Status allocate_average();  // of zeros, unless there is one
   Status start_average();     // with what the parameters are, unless there is one
   void drop_average();
@@ -58,33 +61,39 @@ class Parameters {
   const StageParameters& operator[](size_t stage) const { return stages_[stage]; }
   const NormTensors& norm() const { return norm_; }
   const Schedules& schedules() const { return schedules_; }
-  int64_t bytes() const { return bytes_ + norm_.bytes() + schedules_.bytes(); }
+  const ParameterArray& neurons() const { return neurons_; }  // threshold and leak of one stage after the other
+  int64_t bytes() const { return bytes_ + neurons_.bytes() + norm_.bytes() + schedules_.array().bytes(); }
 
   // `count` numbers of a tensor from `offset` on, in PyTorch's order; at least one, and all within it.
   Status read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const;
   Status write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from);
-  void squared_norm(double* total) const;  // of the gradients, +=
+  void squared_norm(double* total);  // of the gradients, +=
   // Unless the step's numbers are not finite.
   void optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result);
 
  private:
   Status allocate_one(float** to, int64_t count);
   void zero(float* values, int64_t count);
-  int64_t neurons() const;  // floats of the array of thresholds and leaks
   void initialise();
 
   const Plan& plan_;
   Backend& backend_;
   std::vector<StageParameters> stages_;
+  ParameterArray neurons_;  // a whole number of vectors; what follows the last stage is zero and of no use
   NormTensors norm_;
   Schedules schedules_;
   // Calls f(average, parameters, count) for every array of parameters.
   template <class F>
   void each_average(const F& f);
 
-  float *neurons_ = nullptr, *d_neurons_ = nullptr, *neuron_average_ = nullptr,
-        *neuron_slots_[StageParameters::kSlots] = {};  // owned; of all stages
-  int64_t bytes_ = 0;
+  // Calls f(array) for the arrays of all stages together that an optimiser updates, in their order.
+  template <class F>
+  void each_array(const F& f) {
+    f(neurons_), f(norm_.affine()), f(schedules_.array());
+  }
+  void place_neurons();
+
+  int64_t bytes_ = 0;  // of weights, biases and what training keeps beside them, and of all averages
 };
 
 // The average in the place of the parameters, and they in its place, while it lives.
