@@ -127,7 +127,9 @@ export interface NativeStats {
   seconds: number; // of several steps in one call, the mean
 }
 
-/** What a forward pass computes with, and where it leaves its results; the arrays are filled when the promise resolves. */
+/**
+ * What a forward pass computes with, and where it leaves its results; the arrays are filled when the promise resolves.
+ */
 export interface NativeOutputs {
   averaged?: boolean | undefined; // with the average of the parameters in their place
   logits?: Float32Array | undefined; // (N, K)
@@ -235,8 +237,8 @@ export interface NativeModule {
 }
 
 /**
- * The folder of this package: this one when run from source, one up when run from dist/. Undefined where the code was copied out of its
- * package into a bundle; bundlers that write ES modules leave no `__dirname` either.
+ * The folder of this package: this one when run from source, one up when run from dist/. Undefined where the code was
+ * copied out of its package into a bundle; bundlers that write ES modules leave no `__dirname` either.
  */
 export function packageRoot(): string | undefined {
   if (typeof __dirname === 'undefined') return undefined;
@@ -254,7 +256,10 @@ function isPackage(folder: string): boolean {
   }
 }
 
-/** The machine that a binary is for: this one, or the one that variables name as for node-gyp-build, which others load their addons with. */
+/**
+ * The machine that a binary is for: this one, or the one that variables name as for node-gyp-build, which others load
+ * their addons with.
+ */
 export function target(): { platform: string; arch: string; libc: string } {
   const { npm_config_platform: platform, npm_config_arch: arch, LIBC: libc } = process.env;
   return { platform: platform || process.platform, arch: arch || process.arch, libc: libc || 'glibc' };
@@ -269,7 +274,10 @@ export function addonPlaces(root: string): [built: string, prebuilt: string] {
   ];
 }
 
-/** The file that `loadNative` loads: the addon of a build, else that of the package for this machine. Throws an Error if there is neither. */
+/**
+ * The file that `loadNative` loads: the addon of a build, else that of the package for this machine. Throws an Error if
+ * there is neither.
+ */
 export function nativePath(root: string | undefined = packageRoot()): string {
   if (root === undefined) throw new Error('no package.json of onespike lies above the running code');
   const places = addonPlaces(root);

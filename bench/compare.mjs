@@ -28,8 +28,8 @@ for (const signal of ['SIGINT', 'SIGTERM'])
   });
 
 /**
- * What the program of every timing said in every round, by the key of the timing. Odd rounds run backwards, so that no program
- * always comes first.
+ * What the program of every timing said in every round, by the key of the timing. Odd rounds run backwards, so that no
+ * program always comes first.
  *
  * @param {Timing[]} timings
  * @param {Options} options

@@ -33,7 +33,8 @@ const slower = (row) => {
 const memory = (row) => row?.memory ?? null;
 
 /**
- * One target: what it is called, the least or the most that is wanted, and how it is read from the rows (null: not measured).
+ * One target: what it is called, the least or the most that is wanted, and how it is read from the rows (null: not
+ * measured).
  *
  * @type {(what: string, wanted: number, read: Reading) => Target}
  */

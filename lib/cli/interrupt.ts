@@ -1,4 +1,7 @@
-/** What ends a command from outside: signals of people, schedulers and limits, and outputs that can no longer be written. */
+/**
+ * What ends a command from outside: signals of people, schedulers and limits, and outputs that can no longer be
+ * written.
+ */
 import { isOneSpikeError, OneSpikeError } from '../errors';
 import { ioError } from '../io/system-error';
 import type { Output } from './output';
@@ -15,8 +18,8 @@ const urgent = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const announcing = ['SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
 
 /**
- * Whether SIGUSR1 came before the first line of this program, while Node.js was starting: the debugger is open then though no
- * option asks for it. It is closed again.
+ * Whether SIGUSR1 came before the first line of this program, while Node.js was starting: the debugger is open then
+ * though no option asks for it. It is closed again.
  */
 export function signalCameEarly(): boolean {
   if ([...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((option) => option.includes('--inspect')))

@@ -62,8 +62,8 @@ export class Output {
   }
 
   /**
-   * Replaces the live line; cut to the width of the terminal, so that it never wraps. Where there is no live line, the text
-   * becomes a line of its own once a minute has passed without one.
+   * Replaces the live line; cut to the width of the terminal, so that it never wraps. Where there is no live line, the
+   * text becomes a line of its own once a minute has passed without one.
    */
   status(text: string): void {
     if (!this.interactive) {

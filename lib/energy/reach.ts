@@ -43,7 +43,10 @@ export class Reach {
     this.#steps = [...weights.keys()].map((t) => t + 1).filter((t) => !isPowerOfTwo(weights[t - 1]!));
   }
 
-  /** The products of one image: `times` holds its spike times, one plane after the other from `start` to `end`, 0 = never. */
+  /**
+   * The products of one image: `times` holds its spike times, one plane after the other from `start` to `end`, 0 =
+   * never.
+   */
   ofTimes(times: ArrayLike<number>, start: number, end: number): number {
     if (this.#steps.length === 0) return 0;
     const silent = new Map(this.#steps.map((t) => [t, new Float64Array(this.#size).fill(1)]));
@@ -55,7 +58,10 @@ export class Reach {
     return [...silent.values()].reduce((sum, cells) => sum + this.#reached(cells), 0);
   }
 
-  /** The expected products of one image of `values` pixel values, which send something at a step with these probabilities. */
+  /**
+   * The expected products of one image of `values` pixel values, which send something at a step with these
+   * probabilities.
+   */
   ofInput(values: number, probability: (index: number, step: number) => number): number {
     let products = 0;
     for (const step of this.#steps) {

@@ -24,7 +24,10 @@ export function isTemporary(name: string): boolean {
   return TEMPORARY.test(name);
 }
 
-/** Writes every byte at `position`, because one call may write fewer than it was given, and returns the position after them. */
+/**
+ * Writes every byte at `position`, because one call may write fewer than it was given, and returns the position after
+ * them.
+ */
 export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
   for (let done = 0; done < bytes.byteLength; ) {
     const wanted = Math.min(MOST, bytes.byteLength - done);

@@ -36,7 +36,8 @@ async function linkTo(temporary: string, path: string, handle: FileHandle): Prom
     await link(temporary, path);
     return true;
   } catch (error) {
-    // The answer of an NFS server may be lost and the request be sent again: two names mean that the first one created it.
+    // The answer of an NFS server may be lost and the request be sent again: two names mean that the first one created
+    // it.
     const links = await handle.stat().then(
       (found) => found.nlink,
       () => 1,

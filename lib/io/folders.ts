@@ -8,8 +8,8 @@ import { ioError } from './system-error';
 import { removeFile } from './write';
 
 /**
- * Creates a folder and those above it where they are missing, and returns those that were created, outermost first. Node's own
- * recursive mkdir never returns where the system answers ENOENT under an existing folder, as /proc does.
+ * Creates a folder and those above it where they are missing, and returns those that were created, outermost first.
+ * Node's own recursive mkdir never returns where the system answers ENOENT under an existing folder, as /proc does.
  * Errors: ERR_IO.
  */
 export async function makeFolder(path: string): Promise<string[]> {

@@ -29,7 +29,10 @@ const ARRAYS = {
   F8_E5M2: Uint8Array,
 } as const;
 
-/** The type of the elements of a tensor. F16, BF16 and the two of 8 bits are bit patterns in an array of integers: see `toFloat32`. */
+/**
+ * The type of the elements of a tensor. F16, BF16 and the two of 8 bits are bit patterns in an array of integers: see
+ * `toFloat32`.
+ */
 export type TensorType = keyof typeof ARRAYS;
 /** The elements of a tensor, in an array of its type. */
 export type TensorData =
@@ -141,7 +144,8 @@ export async function writeSafetensors(
 }
 
 /**
- * The elements of a tensor of floats of at most 32 bits (F32, F16, BF16, F8_E4M3, F8_E5M2) as numbers, all of them exact.
+ * The elements of a tensor of floats of at most 32 bits (F32, F16, BF16, F8_E4M3, F8_E5M2) as numbers, all of them
+ * exact.
  * Errors: ERR_ARG for a tensor that is not what it says, or of another type.
  */
 export function toFloat32(tensor: Tensor): Float32Array {

@@ -3,7 +3,10 @@
 interface Form {
   exponentBits: number;
   mantissaBits: number;
-  /** No infinities: only the pattern of all ones is no number, and the other patterns of the highest exponent are numbers. */
+  /**
+   * No infinities: only the pattern of all ones is no number, and the other patterns of the highest exponent are
+   * numbers.
+   */
   finite?: boolean;
 }
 

@@ -9,9 +9,9 @@ import { Pace } from './scan';
 const PIECE = 2 ** 18;
 
 /**
- * Returns the parameters of the spiking network: a spike counts as 1 where the activation sends twice the threshold, so the
- * weights of the layer that follows take that factor. Leaks become 1, and so does the threshold of the output layer, whose
- * potential is the logit then. The network must have been folded.
+ * Returns the parameters of the spiking network: a spike counts as 1 where the activation sends twice the threshold, so
+ * the weights of the layer that follows take that factor. Leaks become 1, and so does the threshold of the output
+ * layer, whose potential is the logit then. The network must have been folded.
  */
 export async function spikingFromBinary({ network, tensors }: NetworkParameters): Promise<Map<string, FloatTensor>> {
   const spiking = new Map(tensors);

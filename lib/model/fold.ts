@@ -24,12 +24,14 @@ export function withoutNorm(network: ResolvedNetwork): ResolvedNetwork {
   return { ...network, layers };
 }
 
-/** Of native/ops/norm.h, as are the places where numbers are rounded to floats: native code folds to the same numbers. */
+/**
+ * Of native/ops/norm.h, as are the places where numbers are rounded to floats: native code folds to the same numbers.
+ */
 const EPSILON = 1e-5;
 
 /**
- * Returns the network without normalisation: weights times gamma / sqrt(variance + epsilon), and a bias in every layer that
- * was normalised. Tensors of other layers are those of `tensors`.
+ * Returns the network without normalisation: weights times gamma / sqrt(variance + epsilon), and a bias in every layer
+ * that was normalised. Tensors of other layers are those of `tensors`.
  */
 export async function foldNorm(
   network: ResolvedNetwork,

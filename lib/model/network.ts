@@ -175,7 +175,7 @@ export class Network {
     return this.#native.profile();
   }
 
-  /** Returns the predictions after each time step, from the `potentials` of a forward pass (`averaged` as of that pass). */
+  /** Returns the predictions after each step, from the `potentials` of a forward pass (`averaged` as of that pass). */
   async anytime(potentials: Float32Array, options?: ParametersOptions): Promise<Anytime> {
     const { timesteps, alpha, beta } = this.description;
     const { classes } = this.#sizes;
@@ -246,7 +246,7 @@ export class Network {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
   }
 
-  /** Returns copies of all parameters by name, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
+  /** Returns copies of all parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
   async parameters(options?: ParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }
@@ -259,7 +259,7 @@ export class Network {
     await this.#exclusive(writeParametersJob(this.#native, this.#tensors, values));
   }
 
-  /** Returns momentum, Adam's moments, the average and the counters: with the parameters, all that training needs to continue bit-identically. */
+  /** Returns the state of the optimiser: with the parameters, all that training needs to continue bit-identically. */
   async optimizerState(): Promise<OptimizerState> {
     return this.#exclusive(() => readOptimizerState(this.#native, this.#tensors));
   }

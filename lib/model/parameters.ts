@@ -30,7 +30,10 @@ export interface ParameterFault {
 const MIN_SCHEDULE = 2 ** -20;
 const MAX_SCHEDULE = 2 ** 20;
 
-/** Returns the first number of a threshold, a leak, a variance or a schedule that is out of range. Other parameters may be anything finite. */
+/**
+ * Returns the first number of a threshold, a leak, a variance or a schedule that is out of range. Other parameters may
+ * be anything finite.
+ */
 export function parameterFault(name: string, data: Float32Array): ParameterFault | undefined {
   const value = data[0]!;
   if (name.endsWith('.threshold') && !(value > 0)) return { what: 'a number > 0', name, value };

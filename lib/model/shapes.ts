@@ -97,8 +97,8 @@ export function convolvedSide(side: number, kernel: number, stride: number, padd
 }
 
 /**
- * The number of windows that contain each of `side` positions, along one axis of a convolution. The fan-out of a pixel is
- * the product of its two axes; the sum over an axis is the number of products that meet no padding.
+ * The number of windows that contain each of `side` positions, along one axis of a convolution. The fan-out of a pixel
+ * is the product of its two axes; the sum over an axis is the number of products that meet no padding.
  */
 export function sideFanOut(side: number, kernel: number, stride: number, padding: number): Float64Array {
   const windows = convolvedSide(side, kernel, stride, padding);
@@ -112,7 +112,10 @@ export function sideFanOut(side: number, kernel: number, stride: number, padding
   return counts;
 }
 
-/** Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), () for threshold and leak, (T) for schedules. */
+/**
+ * Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), () for threshold and leak, (T) for
+ * schedules.
+ */
 export interface ParameterShape {
   name: string;
   shape: number[];

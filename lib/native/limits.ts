@@ -39,7 +39,10 @@ export const LIMITS = {
   surrogateScale: { min: SMALLEST_FLOAT, max: LARGEST_FACTOR },
   lo: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
   hi: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
-  /** Elements of an image, of the weights of a layer with channels in sixteens, and of a map of one image over all time steps. */
+  /**
+   * Elements of an image, of the weights of a layer with channels in sixteens, and of a map of one image over all time
+   * steps.
+   */
   elements: { min: 1, max: LARGEST_COUNT },
   seed: { min: 0, max: Number.MAX_SAFE_INTEGER },
   threads: { min: 1, max: 1024 },

@@ -25,8 +25,8 @@ interface Diagnosis {
 }
 
 /**
- * The error of an addon that did not load: what was expected, what was found, what to do, the loader's own words and the places it tried.
- * `root` is the folder of the package, undefined in a bundle.
+ * The error of an addon that did not load: what was expected, what was found, what to do, the loader's own words and
+ * the places it tried. `root` is the folder of the package, undefined in a bundle.
  */
 export function loadFailure(root: string | undefined, cause: unknown, host: Host = thisHost()): OneSpikeError {
   const { expected, received, fix } = root === undefined ? bundled : diagnose(root, cause, host);

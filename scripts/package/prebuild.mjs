@@ -52,7 +52,10 @@ async function release() {
   report();
 }
 
-/** The addon of the checkout, brought up to date and stripped as prebuildify strips. Compiling it once more would take minutes. */
+/**
+ * The addon of the checkout, brought up to date and stripped as prebuildify strips. Compiling it once more would take
+ * minutes.
+ */
 async function reuse() {
   await must(process.execPath, [inRoot('scripts/setup.mjs')]);
   const made = `copy of ${fingerprint([built])}`;

@@ -1,16 +1,17 @@
-// What a golden case must come out as, on every backend and in both precisions. Without jest, so that a machine that has
-// nothing but Node.js can ask as well (run.ts).
+// What a golden case must come out as, on every backend and in both precisions. Without jest, so that a machine that
+// has nothing but Node.js can ask as well (run.ts).
 //
-// fp32: the numbers that PyTorch computed in float64. No decision of any case is nearer than 1e-5 to a tie, so spike times must
-// match exactly; 1e-4 of a tensor's norm allows for float32 sums.
+// fp32: the numbers that PyTorch computed in float64. No decision of any case is nearer than 1e-5 to a tie, so spike
+// times must match exactly; 1e-4 of a tensor's norm allows for float32 sums.
 //
-// mixed: products take bf16 operands, 8 bits of mantissa, and add in 32 bits. Of a forward pass over spikes only the weights
-// are rounded: with weights that bf16 holds exactly spike times must match exactly as well, and everything forward within
-// 1e-4. The weights of the cases are not such numbers, so they are rounded first, and the reference is what the CPU makes of
-// the rounded ones in fp32, which the fp32 run holds against PyTorch. What is rounded then is g(t) and a(t) of a gradient, by
-// up to 2^-9 each, and in an ANN the activations too. In sums over many terms most of that cancels: 1e-2 of a tensor's norm
-// is allowed, and 5e-3 was the most on the emulator. Gradients of thresholds and leaks are sums of large terms of both signs, so
-// that one of them can be off by a quarter of itself; together they are held to 5e-2 of their norm.
+// mixed: products take bf16 operands, 8 bits of mantissa, and add in 32 bits. Of a forward pass over spikes only the
+// weights are rounded: with weights that bf16 holds exactly spike times must match exactly as well, and everything
+// forward within 1e-4. The weights of the cases are not such numbers, so they are rounded first, and the reference is
+// what the CPU makes of the rounded ones in fp32, which the fp32 run holds against PyTorch. What is rounded then is
+// g(t) and a(t) of a gradient, by up to 2^-9 each, and in an ANN the activations too. In sums over many terms most of
+// that cancels: 1e-2 of a tensor's norm is allowed, and 5e-3 was the most on the emulator. Gradients of thresholds and
+// leaks are sums of large terms of both signs, so that one of them can be off by a quarter of itself; together they are
+// held to 5e-2 of their norm.
 import type { Network } from '../../lib';
 import type { Precision } from '../../lib/model/network';
 import type { BackendName } from '../../lib/native/devices';
@@ -42,8 +43,8 @@ interface Tolerances {
 const EXACT: Tolerances = { forward: 1e-4, gradient: 1e-4, neurons: null };
 const ROUNDED: Tolerances = { forward: 1e-4, gradient: 1e-2, neurons: 5e-2 };
 const ROUNDED_DENSE: Tolerances = { ...ROUNDED, forward: 1e-2 };
-// Statistics of a few images amplify rounding: weights of the case `norm`, groups of 4, that are off by up to 2^-9 change the
-// gradients in fp32 by up to 6 % of their norm, and bf16 by 4 to 7 %.
+// Statistics of a few images amplify rounding: weights of the case `norm`, groups of 4, that are off by up to 2^-9
+// change the gradients in fp32 by up to 6 % of their norm, and bf16 by 4 to 7 %.
 const ROUNDED_NORM: Tolerances = { ...ROUNDED_DENSE, gradient: 1.2e-1 };
 
 /** Values by their names in a golden file. */
@@ -185,7 +186,10 @@ async function check(
   expectValues(values, reference, tolerances);
 }
 
-/** Logits, loss, spike times of every layer, last potentials and gradients of a case in spiking mode. Throws what is off. */
+/**
+ * Logits, loss, spike times of every layer, last potentials and gradients of a case in spiking mode. Throws what is
+ * off.
+ */
 export async function checkSpiking(type: NetworkClass, golden: Golden, on: On): Promise<void> {
   await check(
     type,
@@ -208,9 +212,10 @@ export async function checkNormalised(type: NetworkClass, golden: Golden, on: On
 }
 
 /**
- * Losses of ten steps, and the sums of all absolute parameters after them. In mixed precision the weights are rounded anew for
- * every step, so a spike near a tie may come a step earlier or later, and Adam moves
- * a parameter with a tiny gradient as far as any other: losses and sums within 1e-2 (3e-3 and 5e-3 was the most on the emulator).
+ * Losses of ten steps, and the sums of all absolute parameters after them. In mixed precision the weights are rounded
+ * anew for every step, so a spike near a tie may come a step earlier or later, and Adam moves
+ * a parameter with a tiny gradient as far as any other: losses and sums within 1e-2 (3e-3 and 5e-3 was the most on the
+ * emulator).
  */
 export async function checkTraining(type: NetworkClass, golden: Golden, run: TrainingRun, on: On): Promise<void> {
   const { case: _case, mode, losses, absoluteSums, margin: _margin, ...optimizer } = run;

@@ -1,5 +1,5 @@
-// node run.js [--backend cpu|cuda] [--cases DIR]: the golden cases without jest, one line of JSON each, and "N passed, M failed" at
-// the end. For machines that have Node.js and nothing else (scripts/gpu-pack.sh compiles it).
+// node run.js [--backend cpu|cuda] [--cases DIR]: the golden cases without jest, one line of JSON each, and "N passed,
+// M failed" at the end. For machines that have Node.js and nothing else (scripts/gpu-pack.sh compiles it).
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

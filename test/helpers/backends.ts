@@ -5,8 +5,9 @@ import type { Precision } from '../../lib/model/network';
 export type On = { backend: BackendName; precision: Precision };
 
 /**
- * Defines the tests of `suite` for the CPU, and for CUDA in both precisions where a GPU works; elsewhere it prints why they are
- * skipped. On the CPU `mixed` differs from `fp32` in dense products alone, so only a suite that asks for it has it.
+ * Defines the tests of `suite` for the CPU, and for CUDA in both precisions where a GPU works; elsewhere it prints why
+ * they are skipped. On the CPU `mixed` differs from `fp32` in dense products alone, so only a suite that asks for it
+ * has it.
  */
 export function onEachBackend(suite: (on: On) => void, cpu: readonly Precision[] = ['fp32']): void {
   for (const precision of cpu) describe(`backend cpu, ${precision}`, () => suite({ backend: 'cpu', precision }));

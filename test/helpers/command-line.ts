@@ -63,7 +63,10 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** A run of a few seconds: a tiny network on few images, with everything a real one has. On the CPU, because tests expect bit-identical results. */
+/**
+ * A run of a few seconds: a tiny network on few images, with everything a real one has. On the CPU, because tests
+ * expect bit-identical results.
+ */
 export const tinyConfig = {
   model: {
     name: 'tiny',

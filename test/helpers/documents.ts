@@ -3,7 +3,10 @@ import { posix } from 'node:path';
 
 const MATHEMATICS = 'docs/MATHEMATICS.md';
 const MAX_COLUMNS = 120;
-/** Where the files of the published package can be read. The README links there, because it is also the registry's page of the package. */
+/**
+ * Where the files of the published package can be read. The README links there, because it is also the registry's page
+ * of the package.
+ */
 export const PUBLISHED = 'https://unpkg.com/onespike/';
 
 /** The name that GitHub gives to a heading. */

@@ -66,7 +66,10 @@ export function numbers(tensor: Tensor): number[] {
   return Array.from(tensor.data as ArrayLike<number | bigint>, Number);
 }
 
-/** ||value - reference|| / ||reference||; against a reference of zeros, or of what rounding left of them, the plain norm. */
+/**
+ * ||value - reference|| / ||reference||; against a reference of zeros, or of what rounding left of them, the plain
+ * norm.
+ */
 export function distance(value: ArrayLike<number>, reference: ArrayLike<number>): number {
   if (value.length !== reference.length) return Infinity;
   let difference = 0;

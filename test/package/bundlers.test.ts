@@ -13,7 +13,10 @@ interface Recipe {
   commands: string[];
 }
 
-/** The recipe of each section: files by the names behind the language of their blocks, and the commands of its shell blocks. */
+/**
+ * The recipe of each section: files by the names behind the language of their blocks, and the commands of its shell
+ * blocks.
+ */
 function recipes(page: string): Map<string, Recipe> {
   const sections = page.split(/^## /m).map((section) => {
     const files: Record<string, string> = {};

@@ -1,4 +1,5 @@
-// The installed package where its binary does not load, by causes that this machine can have: each error names the cause and a cure.
+// The installed package where its binary does not load, by causes that this machine can have: each error names the
+// cause and a cure.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

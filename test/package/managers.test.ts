@@ -1,4 +1,5 @@
-// The tarball installed by the package managers that people have, each in its own layout of node_modules, or without one.
+// The tarball installed by the package managers that people have, each in its own layout of node_modules, or without
+// one.
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

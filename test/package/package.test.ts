@@ -59,7 +59,8 @@ describe('the tarball', () => {
     const readme = readFileSync(join(consumer.installed, 'README.md'), 'utf8');
     const targets = [...readme.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!.split('#')[0]!);
     expect(targets.length).toBeGreaterThan(10);
-    // A page without a repository resolves no relative link: all are absolute, and those of the package name files that it holds.
+    // A page without a repository resolves no relative link: all are absolute, and those of the package name files that
+    // it holds.
     expect(targets.filter((target) => !target.startsWith('https://'))).toEqual([]);
     const ours = targets
       .filter((target) => target.startsWith(PUBLISHED))

@@ -10,8 +10,8 @@ import { command, quietInstall } from './consumer';
 export type Versions = Readonly<Record<string, string>>;
 
 /**
- * Installs packages into a folder that stays for the next run (hundreds of megabytes), and answers it, or the reason why that fails:
- * a machine without the registry.
+ * Installs packages into a folder that stays for the next run (hundreds of megabytes), and answers it, or the reason
+ * why that fails: a machine without the registry.
  */
 function installTools(versions: Versions): { folder: string } | { reason: string } {
   const name = createHash('sha256').update(JSON.stringify(versions)).digest('hex').slice(0, 16);

@@ -1,4 +1,5 @@
-// One process per run, whatever happened to its owner: killed, on another machine, in another container, a terminated worker.
+// One process per run, whatever happened to its owner: killed, on another machine, in another container, a terminated
+// worker.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';

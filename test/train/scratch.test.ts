@@ -1,4 +1,5 @@
-// Spiking training from random weights, without a conversion that sets the thresholds: it learns with the default configuration.
+// Spiking training from random weights, without a conversion that sets the thresholds: it learns with the default
+// configuration.
 import { join } from 'node:path';
 import type { TrainConfigInput } from '../../lib/train/config/config';
 import { train } from '../../lib/train/loop/train';

@@ -1,5 +1,5 @@
-// Each cause of an addon that does not load, on machines that are described here; test/package/load-failure.test.ts brings about those
-// that this machine can have.
+// Each cause of an addon that does not load, on machines that are described here; test/package/load-failure.test.ts
+// brings about those that this machine can have.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -13,7 +13,9 @@ export interface PredictOptions {
   signal: AbortSignal;
 }
 
-/** Prints an answer per picture, in their order. A picture that cannot be read does not suppress the answers before it. */
+/**
+ * Prints an answer per picture, in their order. A picture that cannot be read does not suppress the answers before it.
+ */
 export async function predictImages(
   run: Run,
   network: Network,

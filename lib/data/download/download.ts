@@ -62,7 +62,10 @@ export interface DownloadOptions {
   ca?: string | undefined;
 }
 
-/** Bytes that an attempt must receive to count as progress, so that a server which sends a byte per connection does not keep us for ever. */
+/**
+ * Bytes that an attempt must receive to count as progress, so that a server which sends a byte per connection does not
+ * keep us for ever.
+ */
 const progressBytes = 65_536;
 const defaultStallMs = 30_000;
 /** Where a file of unknown size stops. */

@@ -1,4 +1,5 @@
-// Reads tar archives (POSIX ustar and pax, GNU, and the old form without a magic word) entry by entry, out of a stream of bytes.
+// Reads tar archives (POSIX ustar and pax, GNU, and the old form without a magic word) entry by entry, out of a stream
+// of bytes.
 
 const BLOCK = 512;
 /** Long names and pax records of more than this are nobody's. */

@@ -149,8 +149,9 @@ function countRecords(part: Part, recordBytes: number): number {
 }
 
 /**
- * A file cut at the edge of a record cannot be told from a whole one by itself, so it is judged by its siblings: subsets are welcome if every
- * training file has the same number of records, and a set of which one file has the official number must have it in all.
+ * A file cut at the edge of a record cannot be told from a whole one by itself, so it is judged by its siblings:
+ * subsets are welcome if every training file has the same number of records, and a set of which one file has the
+ * official number must have it in all.
  */
 function checkTogether(layout: CifarLayout, parts: Map<string, Part>, recordBytes: number): void {
   const counts = [...layout.train, ...layout.test].map((file) => {

@@ -27,8 +27,8 @@ interface Sharp {
 type SharpFactory = (input: Buffer, options: { limitInputPixels: number }) => Sharp;
 
 /**
- * The package of the project around, too: onespike may be installed globally, or by npx. Both are resolved by `createRequire`, so that
- * bundlers do not look for a package that is optional.
+ * The package of the project around, too: onespike may be installed globally, or by npx. Both are resolved by
+ * `createRequire`, so that bundlers do not look for a package that is optional.
  */
 function requireSharp(): SharpFactory {
   try {

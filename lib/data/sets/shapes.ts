@@ -25,7 +25,8 @@ export const shapeClasses = [
   'crescent',
 ];
 
-// Read once: in a vm context (as Jest runs its tests) every access to a global is slow, and these are in the innermost loops.
+// Read once: in a vm context (as Jest runs its tests) every access to a global is slow, and these are in the innermost
+// loops.
 const { abs, floor } = Math;
 
 /** The side that all lengths below are given for; other sizes scale them. */

@@ -20,11 +20,14 @@ export interface AugmentOptions {
   /** The side of a square of zeros around a random pixel (Cutout), in pixels; 0 for none. */
   cutout?: number | undefined;
   /**
-   * The alpha of Mixup: an image and its label are a share λ of themselves and 1 − λ of another image of the batch, λ from
-   * Beta(alpha, alpha); 0 for none.
+   * The alpha of Mixup: an image and its label are a share λ of themselves and 1 − λ of another image of the batch, λ
+   * from Beta(alpha, alpha); 0 for none.
    */
   mixup?: number | undefined;
-  /** The alpha of CutMix, a box of another image and its share of the label; with `mixup` each has probability 1/2; 0 for none. */
+  /**
+   * The alpha of CutMix, a box of another image and its share of the label; with `mixup` each has probability 1/2; 0
+   * for none.
+   */
   cutmix?: number | undefined;
 }
 

@@ -28,8 +28,8 @@ export interface OptimizerOptions {
   /** The largest L2 norm of the whole gradient; 0 (the default) for no limit. */
   clipNorm?: number | undefined;
   /**
-   * The decay of an exponential moving average of all parameters, from 0 to below 1, which is lower in the first steps; 0
-   * (the default) for no average. With `averaged` the network computes with it.
+   * The decay of an exponential moving average of all parameters, from 0 to below 1, which is lower in the first steps;
+   * 0 (the default) for no average. With `averaged` the network computes with it.
    */
   ema?: number | undefined;
 }

@@ -30,8 +30,8 @@ export type Precision = 'fp32' | 'mixed';
 /** Options of every method that computes. */
 export interface JobOptions {
   /**
-   * The mode: `snn` (the default), `ann`, the same weights with ReLU in place of spiking neurons, or `binary`, the ANN whose
-   * hidden neurons send twice their threshold where their input is above it, and nothing elsewhere.
+   * The mode: `snn` (the default), `ann`, the same weights with ReLU in place of spiking neurons, or `binary`, the ANN
+   * whose hidden neurons send twice their threshold where their input is above it, and nothing elsewhere.
    */
   mode?: Mode | undefined;
   /** The signal that stops the job, which then rejects with ERR_ABORTED. */

@@ -1,5 +1,5 @@
-// The conversion of a network with biases (docs/MATHEMATICS.md, "Conversion"): activations are scaled to 1 layer by layer,
-// because every spike counts as 1 and a bias must be as small beside it.
+// The conversion of a network with biases (docs/MATHEMATICS.md, "Conversion"): activations are scaled to 1 layer by
+// layer, because every spike counts as 1 and a bias must be as small beside it.
 import { checkNumber } from '../../check';
 import type { NativeNetwork } from '../../native/network';
 import type { ResolvedNetwork } from '../description';

@@ -9,8 +9,8 @@ import { firstNonFinite, isZero, Pace } from '../scan';
 /** The state of the optimiser: with the parameters, everything that a checkpoint needs. */
 export interface OptimizerState {
   /**
-   * The momentum (`slot0`) or the moments of Adam by name, `slot0.layers.I.weight` and so on, and the average of the parameters
-   * (`average.layers.I.weight`); a tensor that is all zero is left out.
+   * The momentum (`slot0`) or the moments of Adam by name, `slot0.layers.I.weight` and so on, and the average of the
+   * parameters (`average.layers.I.weight`); a tensor that is all zero is left out.
    */
   slots: Map<string, FloatTensor>;
   /** The counters of the network. */
@@ -59,7 +59,10 @@ export async function readTensors(
   return new Map(values.map(({ name, data }, i) => [name, { shape: [...tensors[i]!.shape], data }]));
 }
 
-/** Checks the options, and returns the job that reads all parameters, or their averages. Errors: ERR_ARG; the job's: ERR_STATE. */
+/**
+ * Checks the options, and returns the job that reads all parameters, or their averages. Errors: ERR_ARG; the job's:
+ * ERR_STATE.
+ */
 export function readParametersJob(
   network: NativeNetwork,
   tensors: readonly TensorShape[],

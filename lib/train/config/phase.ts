@@ -14,7 +14,10 @@ import {
 import { limitedInteger, limitedNumber } from '../../model/limited';
 import { BORDERS } from '../../model/network/augment';
 
-/** Options that change nothing unless they are given: what they are in a preset, and in a run of a version that did not have them. */
+/**
+ * Options that change nothing unless they are given: what they are in a preset, and in a run of a version that did not
+ * have them.
+ */
 export const plainPhase = {
   accumulate: 1,
   patience: 0,

@@ -6,8 +6,8 @@ import type { TrainConfig } from '../config/config';
 import { modelFile } from '../run/load-run';
 
 /**
- * The network that a run begins with. The model of an earlier run has its normalisation folded into weights and biases: a run
- * that starts from it goes on without. Errors: ERR_IO, ERR_FORMAT, ERR_STATE, as `modelFile`.
+ * The network that a run begins with. The model of an earlier run has its normalisation folded into weights and biases:
+ * a run that starts from it goes on without. Errors: ERR_IO, ERR_FORMAT, ERR_STATE, as `modelFile`.
  */
 export async function beginningNetwork(
   { init }: Pick<TrainConfig, 'init'>,

@@ -58,8 +58,8 @@ async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<Train
 }
 
 /**
- * An update takes the batches that it accumulates as one: native code sums the gradients of chunks whose size the network
- * decides, so there is nothing to add up here, and no bit in which the two could differ.
+ * An update takes the batches that it accumulates as one: native code sums the gradients of chunks whose size the
+ * network decides, so there is nothing to add up here, and no bit in which the two could differ.
  */
 function imagesPerUpdate({ batch, accumulate }: TrainConfig[Phase]): number {
   return batch * accumulate;

@@ -101,7 +101,10 @@ export class Session {
     this.#earlierSeconds = state.seconds;
   }
 
-  /** Builds the network and loads it from the last checkpoint if the run is resumed, from `init`, or not at all. `describe` says what it is now. */
+  /**
+   * Builds the network and loads it from the last checkpoint if the run is resumed, from `init`, or not at all.
+   * `describe` says what it is now.
+   */
   static async open(
     { config, folder, loaded, description, resumed }: SessionSource,
     describe: (network: Network, images: RunImages, state: TrainState) => RunDescription,
@@ -153,7 +156,8 @@ export class Session {
   }
 
   /**
-   * Runs training steps of the current epoch, as many as one call does before the signal stops it, and saves if that is due.
+   * Runs training steps of the current epoch, as many as one call does before the signal stops it, and saves if that is
+   * due.
    * Errors: ERR_ABORTED before the first step, ERR_STATE for a loss or a gradient that is not finite.
    */
   async train(steps: readonly TrainStep[], options: TrainStepsOptions & { mode: Phase }): Promise<void> {
@@ -228,7 +232,9 @@ export class Session {
     if (best !== null) await this.network.load(this.folder.checkpoint(best.file));
   }
 
-  /** Loads the best ANN: that with binary activations if there is one. Returns its phase, or null if none was trained. */
+  /**
+   * Loads the best ANN: that with binary activations if there is one. Returns its phase, or null if none was trained.
+   */
   async loadBestAnn(): Promise<'ann' | 'binary' | null> {
     const phase = (['binary', 'ann'] as const).find((candidate) => this.#state.best[candidate] !== null) ?? null;
     if (phase !== null) await this.loadBest(phase);

@@ -51,8 +51,8 @@ async function* trainSnn(session: Session): AsyncGenerator<TrainEvent, TrainEven
 }
 
 /**
- * Puts the thresholds of the best ANN (or of the network as it is) where its inputs say. Binary activations have thresholds
- * already, and for one time step the network is equal to the ANN.
+ * Puts the thresholds of the best ANN (or of the network as it is) where its inputs say. Binary activations have
+ * thresholds already, and for one time step the network is equal to the ANN.
  */
 async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
   const { config, images, hidden } = session;

@@ -46,7 +46,9 @@ export interface ResumeOptions extends TrainOptions {
   device?: number | undefined;
   /** The number of CPU threads; by default that of the start of the run. Results do not depend on it. */
   threads?: number | undefined;
-  /** Whether to continue, with a warning, although the images are not those that the run began with; false by default. */
+  /**
+   * Whether to continue, with a warning, although the images are not those that the run began with; false by default.
+   */
   acceptChangedData?: boolean | undefined;
   /** The folder of the data set, if its files have moved. The run remembers it. */
   directory?: string | undefined;

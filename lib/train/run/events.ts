@@ -98,7 +98,9 @@ export interface EpochEvent {
   learningRate: number;
   /** The rate of training, in images per second. */
   imagesPerSecond: number;
-  /** The mean number of spikes per hidden neuron and image; 0 in the phases `ann` and `binary`, where nothing spikes. */
+  /**
+   * The mean number of spikes per hidden neuron and image; 0 in the phases `ann` and `binary`, where nothing spikes.
+   */
   spikesPerNeuron: number;
   /** The activity of every hidden layer, on the validation images if there are any. */
   layers: LayerActivity[];

@@ -22,7 +22,10 @@ import { parseOwner, thisOwner, whereIs } from './owner';
 
 /** Between two signs of life of an owner. */
 const beatMilliseconds = 10_000;
-/** A lock whose owner has given no sign of life for so long is free: twelve beats, so that a slow disk is not mistaken for the end of a process. */
+/**
+ * A lock whose owner has given no sign of life for so long is free: twelve beats, so that a slow disk is not mistaken
+ * for the end of a process.
+ */
 const abandonedMilliseconds = 120_000;
 /** Who removes an abandoned lock holds its guard file for some milliseconds. */
 const guardMilliseconds = 10_000;
@@ -65,8 +68,8 @@ export class RunLock {
   }
 
   /**
-   * Checks that no other process has taken the lock, as after a long sleep of this machine, or with force; one that was merely
-   * removed is created again. Errors: ERR_STATE, upon which nothing must be written to the run.
+   * Checks that no other process has taken the lock, as after a long sleep of this machine, or with force; one that was
+   * merely removed is created again. Errors: ERR_STATE, upon which nothing must be written to the run.
    */
   async assertHeld(): Promise<void> {
     const path = lockPath(this.run);
@@ -136,8 +139,9 @@ async function refuseIfHeld(run: string, { text, status }: FileText, force: bool
 }
 
 /**
- * Removes an abandoned lock. Only who holds the guard file removes, after another look at the content: of two processes that found
- * the same abandoned lock, the slower one would otherwise remove the lock that the quicker one has taken meanwhile.
+ * Removes an abandoned lock. Only who holds the guard file removes, after another look at the content: of two processes
+ * that found the same abandoned lock, the slower one would otherwise remove the lock that the quicker one has taken
+ * meanwhile.
  */
 async function remove(run: string, abandoned: string, content: string): Promise<void> {
   const path = lockPath(run);
@@ -162,7 +166,10 @@ async function waitFor(run: string, guard: string): Promise<void> {
   }
 }
 
-/** Removes an abandoned guard file. If another process was quicker, what was moved aside is that one's, and it goes back. */
+/**
+ * Removes an abandoned guard file. If another process was quicker, what was moved aside is that one's, and it goes
+ * back.
+ */
 async function discard(guard: string, abandoned: string): Promise<void> {
   const aside = await moveAside(guard);
   if (aside === undefined) return;

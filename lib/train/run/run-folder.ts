@@ -96,7 +96,8 @@ export class RunFolder {
 
   /**
    * Checks that a run can be written here, or with `another` beside it; creates nothing.
-   * Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO if it cannot be created or written.
+   * Errors: ERR_STATE if the folder holds anything, so that no run is ever overwritten; ERR_IO if it cannot be created
+   * or written.
    */
   async checkFree({ another = false } = {}): Promise<void> {
     try {
@@ -118,8 +119,8 @@ export class RunFolder {
   }
 
   /**
-   * Creates the folder and takes its lock. With `another` the folder is the first of NAME, NAME-2, NAME-3, ... that does not
-   * exist yet. Errors: as of `checkFree` and `RunLock.take`; nothing stays then.
+   * Creates the folder and takes its lock. With `another` the folder is the first of NAME, NAME-2, NAME-3, ... that
+   * does not exist yet. Errors: as of `checkFree` and `RunLock.take`; nothing stays then.
    */
   async create({ another = false } = {}): Promise<void> {
     try {

@@ -72,7 +72,10 @@ export interface TrainState {
   readonly seconds: number;
   readonly annTestAccuracy: number | null;
   readonly convertedTestAccuracy: number | null;
-  /** The counters of the network after the last training step or the last complete evaluation, whatever it has begun since. */
+  /**
+   * The counters of the network after the last training step or the last complete evaluation, whatever it has begun
+   * since.
+   */
   readonly counters: Counters;
 }
 
