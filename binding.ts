@@ -1,6 +1,6 @@
-// The native addon: where it is loaded from, and what it offers. Nothing else lives here, and nobody but
-// lib/backend.ts imports it. Every function checks its arguments again natively and throws (or rejects with) an Error
-// that has a `code` of lib/errors.ts.
+// The native addon: where it is loaded from, and what it offers. Nothing else lives here, and nobody but lib/native/
+// imports it. Every function checks its arguments again natively and throws (or rejects with) an Error that has a
+// `code` of lib/errors.ts.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

@@ -9,7 +9,7 @@ import { addRunCommands } from './commands/run';
 import { addTrain } from './commands/train';
 import { interruptedStatus } from './interrupt';
 import { failureOf } from './outputs';
-import { packageVersion } from './version';
+import { packageVersion } from '../native/version';
 import { paintFor } from './style';
 import { UsageError } from './usage';
 

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { backendInfo, type BackendInfo, type DeviceInfo } from '../../native/devices';
 import { Output } from '../output';
 import { table } from '../style';
-import { packageVersion } from '../version';
+import { packageVersion } from '../../native/version';
 
 const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
