@@ -98,7 +98,7 @@ export interface CheckedSimulation {
 
 /** Which options a code has beyond those that all have. */
 const OWN_OPTIONS: Record<SimulatedCode, readonly string[]> = {
-  rate: ['threshold', 'seed'],
+  rate: ['threshold'],
   direct: ['threshold'],
   phase: ['threshold'],
   burst: ['threshold'],
@@ -112,6 +112,7 @@ const COMMON_OPTIONS = [
   'percentile',
   'calibration',
   'activations',
+  'seed',
   'record',
   'logits',
   'signal',
