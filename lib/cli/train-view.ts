@@ -9,7 +9,8 @@ const activities = { train: 'training', validate: 'validating', test: 'testing',
 export class TrainView {
   constructor(private readonly output: Output) {}
 
-  show(event: TrainEvent): void {
+  /** `report` is the page of a run that is done, where one was written. */
+  show(event: TrainEvent, report?: string): void {
     switch (event.event) {
       case 'start':
         return this.start(event);
@@ -26,7 +27,7 @@ export class TrainView {
       case 'saved':
         return;
       case 'done':
-        return this.done(event);
+        return this.done(event, report);
     }
   }
 
@@ -77,7 +78,7 @@ export class TrainView {
     );
   }
 
-  private done(event: DoneEvent): void {
+  private done(event: DoneEvent, report: string | undefined): void {
     const { output } = this;
     const { paint } = output;
     output.line();
@@ -100,6 +101,7 @@ export class TrainView {
     }
     output.line(`time      ${duration(event.seconds)}`);
     output.line(`run       ${shortPath(event.run)}`);
+    if (report !== undefined) output.line(`report    ${shortPath(report)}`);
     output.line(`next      ${paint('bold', `onespike predict ${shellWord(shortPath(event.run))} IMAGE...`)}`);
   }
 }
