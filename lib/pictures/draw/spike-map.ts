@@ -1,7 +1,7 @@
 /** One image on its way through the network: its pixels, then the spike times of layer after layer. */
 import { dataUri, imagePng, palettePng, type Palette } from './png';
 import { element, fitted, text, title, type Drawing } from './svg';
-import { colour, hex, silentColour, stepColour } from './theme';
+import { colour, gapColour, hex, silentColour, stepColour } from './theme';
 
 /** A map of spike times as a picture in itself. */
 export interface MapPicture {
@@ -21,9 +21,9 @@ export function mapPicture(times: Uint8Array, shape: readonly number[], timestep
   const rows = Math.ceil(chosen.length / columns);
   const gap = Math.max(1, Math.round(width / 16));
   const colours = Math.min(timesteps, mostColours);
-  const transparent = colours + 1;
+  const [between, none] = [colours + 1, colours + 2];
   const size = { width: columns * (width + gap) - gap, height: rows * (height + gap) - gap };
-  const picture = new Uint8Array(size.width * size.height).fill(transparent);
+  const picture = new Uint8Array(size.width * size.height).fill(chosen.length > 1 ? between : none);
   chosen.forEach((channel, i) => {
     const left = (i % columns) * (width + gap);
     const top = Math.floor(i / columns) * (height + gap);
@@ -40,6 +40,7 @@ export function mapPicture(times: Uint8Array, shape: readonly number[], timestep
     ...Array.from({ length: colours }, (_, i) =>
       stepColour(1 + (i * (timesteps - 1)) / Math.max(1, colours - 1), timesteps),
     ),
+    gapColour,
     null,
   ];
   return { uri: dataUri(palettePng(picture, size.width, palette)), ...size };
@@ -157,15 +158,11 @@ function framed(name: string, caption: string, x: number, y: number, content: st
 }
 
 function picture(href: string, x: number, y: number, width: number, height: number): string {
-  return element('image', {
-    href,
-    x,
-    y,
-    width,
-    height,
-    preserveAspectRatio: 'none',
-    style: 'image-rendering:pixelated',
-  });
+  const place = { x, y, width, height };
+  return (
+    element('image', { href, ...place, preserveAspectRatio: 'none', style: 'image-rendering:pixelated' }) +
+    element('rect', { ...place, fill: 'none', stroke: hex(gapColour), 'stroke-width': 1 })
+  );
 }
 
 function arrowTo(x: number, y: number): string {

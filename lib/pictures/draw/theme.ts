@@ -52,6 +52,8 @@ function between(anchors: readonly Rgb[], share: number): Rgb {
 /** Early is bright, late is dark. */
 const early = ['#fff3b0', '#ffb347', '#f2635f', '#b53b8a', '#6247aa'].map(rgb);
 export const silentColour: Rgb = rgb('#141826');
+/** Between maps, and around them: seen on both themes and beside silent neurons. */
+export const gapColour: Rgb = rgb('#7a828c');
 
 /** The colour of a spike at `step` of `timesteps`. */
 export function stepColour(step: number, timesteps: number): Rgb {

@@ -40,7 +40,7 @@ export function aboutSection({ run }: RunData): Section {
     title: 'Configuration and machine',
     notes: [],
     figures: [],
-    tables: [{ title: 'Versions and machine', table: { columns: ['', ''], rows } }],
+    tables: [{ title: 'Versions and machine', table: { columns: ['property', 'value'], rows } }],
     code: { title: 'Configuration', text: JSON.stringify(info.config, null, 2) },
   };
 }

@@ -59,7 +59,7 @@ function matrixFigure({ answers, classes }: TestRecord): Figure {
     name: 'confusion',
     title: 'Confusion matrix',
     caption:
-      'Test images of each class (row) by the answer of the network (column). The stronger a colour, the larger its share of the row; the diagonal is right.',
+      'Test images of each class (row) by the answer of the network (column). The stronger a colour, the larger its share of the row; the diagonal holds the correct answers.',
     drawing: drawMatrix({ names: classes, counts }),
     ...(table === undefined ? {} : { table }),
   };
@@ -74,7 +74,7 @@ function accuracyFigure({ answers, classes }: TestRecord): Figure {
   return {
     name: 'class-accuracy',
     title: 'Accuracy of each class',
-    caption: `Share of the test images of a class that are classified rightly.${some ? ` The ${mostBars / 2} best and the ${mostBars / 2} worst of ${order.length} classes; the numbers are those of all.` : ''}`,
+    caption: `Share of the test images of a class that are classified correctly.${some ? ` The ${mostBars / 2} best and the ${mostBars / 2} worst of ${order.length} classes; the numbers are those of all.` : ''}`,
     drawing: drawBars({
       most: 1,
       rows: shown.map((score) => ({
@@ -90,7 +90,7 @@ function accuracyFigure({ answers, classes }: TestRecord): Figure {
       })),
     }),
     table: {
-      columns: ['class', 'test images', 'right', 'accuracy'],
+      columns: ['class', 'test images', 'correct', 'accuracy'],
       rows: order.map((score) => [
         classes[score.label]!,
         { text: String(score.images), value: score.images },

@@ -42,7 +42,7 @@ export function curvesSection(data: RunData): Section {
       figure(
         'accuracy',
         'Accuracy',
-        'Share of the images that are classified rightly. Epochs of each phase along the axis.',
+        'Share of the images that are classified correctly. Epochs of each phase along the axis.',
         {
           values: 'share',
           curves: [
