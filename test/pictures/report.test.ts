@@ -26,9 +26,8 @@ function copy(name: string): string {
   return to;
 }
 
-test('a training writes it and says where, before its last event', () => {
-  expect(events.slice(-2).map(({ event }) => event)).toEqual(['report', 'done']);
-  expect(events.at(-2)).toEqual({ event: 'report', run, file: join(run, 'report.html'), pictures: [], missing: null });
+test('a training writes it and says where', () => {
+  expect(events.at(-1)).toMatchObject({ event: 'done', run });
   expect(statSync(join(run, 'report.html')).size).toBeGreaterThan(10_000);
   expect(text).toContain(`report    ${join(folder, 'second', 'report.html')}`);
 });

@@ -90,13 +90,11 @@ function show(output: Output, { run, file, pictures, missing }: Report): void {
   output.line(`report ${shortPath(file)}`);
 }
 
-/** The report of a training that has ended, as an event. What keeps it from being written is a warning: the run is safe. */
+/** The report of a training that has ended. What keeps it from being written is a warning: the run is safe. */
 export async function reportAtEnd(path: string, output: Output): Promise<Report | undefined> {
   try {
     const { writeReport } = await import('../../pictures/report.js');
-    const report = await writeReport(path);
-    output.event({ event: 'report', ...report });
-    return report;
+    return await writeReport(path);
   } catch (error) {
     if (!isOneSpikeError(error)) throw error;
     output.warn({ code: 'REPORT_FAILED', message: `the report was not written: ${error.message}` });

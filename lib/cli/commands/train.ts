@@ -190,7 +190,7 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
     let saved: string | undefined;
     try {
       for await (const event of start(signal)) {
-        // Before the event, which is the last one.
+        // Before the last event, after which readers may stop reading.
         const report = event.event === 'done' ? await reportAtEnd(event.run, output) : undefined;
         output.event(event);
         view.show(event, report?.file);
