@@ -19,6 +19,7 @@ import { resume, train } from '../../train/loop/train';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';
 import { TrainView } from '../train-view';
+import { reportAtEnd } from './report';
 import {
   asUsage,
   backendOption,
@@ -201,8 +202,10 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
     let saved: string | undefined;
     try {
       for await (const event of start(signal)) {
+        // Before the last event, after which readers may stop reading.
+        const report = event.event === 'done' ? await reportAtEnd(event.run, output) : undefined;
         output.event(event);
-        view.show(event);
+        view.show(event, report?.file);
         if (event.event === 'saved') saved = event.run;
       }
     } catch (error) {
