@@ -106,6 +106,9 @@ export type {
   WarningEvent,
 } from './train/run/events';
 
+// ---- networks of other programs
+export { importModel, type ImportedModel, type ImportedTensor, type ImportOptions } from './exchange';
+
 // ---- operations and energy
 export {
   countOperations,

@@ -14,8 +14,9 @@ const libArrows: Record<string, string[]> = {
   model: ['io', 'native', ...shared],
   energy: ['model', 'io', 'native', ...shared],
   train: ['model', 'data', 'energy', 'io', 'native', ...shared],
-  cli: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  index: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  exchange: ['model', 'io', 'native', ...shared],
+  cli: ['train', 'exchange', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  index: ['train', 'exchange', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
 /** Which folders of native/ each may include. */

@@ -15,6 +15,7 @@ import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { defaultDataset, presetNames } from '../../train/config/presets';
 import type { TrainEvent } from '../../train/run/events';
 import { resume, train } from '../../train/loop/train';
+import { modelConfig } from '../../train/run/model-run';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';
 import { TrainView } from '../train-view';
@@ -32,6 +33,7 @@ import {
 interface TrainFlags {
   dataset?: string;
   data?: string;
+  init?: string;
   out?: string;
   seed?: number;
   backend?: string;
@@ -63,6 +65,7 @@ export function addTrain(program: Command): void {
     )
     .option('--dataset <name>', `${datasetNames.join(', ')} (default: ${defaultDataset}, or folder with --data)`)
     .option('--data <dir>', 'where the files of the data set are')
+    .option('--init <file>', 'a model file, or a run, to start from; its network where no other is named')
     .option('--out <run>', 'folder of the run (default: runs/NAME-DATE-TIME)')
     .option('--seed <n>', 'seed of weights, split, order and augmentation', integerOption(0))
     .addOption(backendOption())
@@ -134,10 +137,12 @@ With more epochs the learning rate follows the schedule of the new number from t
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
 export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
   const file = name !== undefined && (await isFile(name));
-  const input = name === undefined ? {} : file ? await readConfig(name) : { preset: name };
+  const begun = flags.init === undefined ? {} : await modelConfig(flags.init);
+  const input = name === undefined ? begun : file ? await readConfig(name) : { preset: name };
   if (file && flags.data === undefined) await checkDirectory(name, input);
-  const { dataset, data, out, seed, backend, device, threads, precision } = flags;
-  const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, device, threads, precision };
+  const { dataset, data, init, out, seed, backend, device, threads, precision } = flags;
+  const run = { init, out, seed, backend, device, threads, precision };
+  const given = { 'dataset.name': dataset, 'dataset.directory': data, ...run };
   const overrides = Object.entries(given).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${JSON.stringify(value)}`],
   );

@@ -1,0 +1,2 @@
+// What other modules and the package's users import from here.
+export { importModel, type ImportedModel, type ImportedTensor, type ImportOptions } from './import';
