@@ -33,6 +33,8 @@ describe('the check itself', () => {
     ['lib/data/index.ts', "const x = await import('../native/addon');", 'data may not use native'],
     ['lib/data/index.ts', "const x = require('../native/addon');", 'data may not use native'],
     ['lib/train/train.ts', "export * from '../cli/main';", 'train may not use cli'],
+    ['lib/exchange/import.ts', "import { x } from '../train/run/load-run';", 'exchange may not use train'],
+    ['lib/train/train.ts', "import { x } from '../exchange';", 'train may not use exchange'],
     ['lib/train/train.ts', "export * from '..';", 'train may not use index'],
     ['lib/native/addon.ts', "import {\n  a,\n} from '../model/description';", 'native may not use model'],
     ['lib/errors.ts', "import './check';", 'errors may not use check'],

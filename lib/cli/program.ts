@@ -4,7 +4,7 @@ import { isOneSpikeError } from '../errors';
 import { addBench } from './commands/bench';
 import { addData } from './commands/data';
 import { addDoctor } from './commands/doctor';
-import { addImport } from './commands/exchange';
+import { addExport, addImport } from './commands/exchange';
 import { addPresets } from './commands/presets';
 import { addRunCommands } from './commands/run';
 import { addTrain } from './commands/train';
@@ -33,6 +33,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
     );
   addTrain(program);
   addRunCommands(program);
+  addExport(program);
   addImport(program);
   addData(program);
   addBench(program);

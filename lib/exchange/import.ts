@@ -109,7 +109,7 @@ function planned(path: string, modules: Modules, map: ModuleMap, given: ImportOp
     const places = network.layers.map(({ type }): Place => (type === 'avgpool' ? 'pool' : type));
     return { network, placed: placeModules(modules, places, map), adaptive: undefined, warnings: [] };
   }
-  const layout = layoutOf(modules.weighted, path, input, model);
+  const layout = layoutOf(modules, path, input, model);
   const placed = placeModules(modules, layout.places, map);
   const network = resolveNetwork({
     name: basename(path).replace(/\.[^.]*$/, ''),

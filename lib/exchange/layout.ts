@@ -2,7 +2,7 @@
 // without tensors too, or from the VGG network that is named.
 import { OneSpikeError } from '../errors';
 import { VGG, type VggName } from '../model/vgg';
-import { sequence, type Weighted } from './modules';
+import { sequence, type Modules, type NumberedModule, type Weighted } from './modules';
 
 /** A layer of the list: a weighted one, or an average pool of 2 x 2. */
 export type Place = 'conv' | 'linear' | 'pool';
@@ -21,11 +21,12 @@ const advice = '--model takes a file with the layers, or the name of a VGG netwo
 
 /**
  * The layout of convolutions followed by linear layers. `input` is the shape of an image, if it is known; else it is the
- * one that the first linear layer fits.
- * Errors: ERR_FORMAT where the pools cannot be told, ERR_SHAPE where the first linear layer fits no image, or not this one.
+ * one that the first linear layer fits, if that can be told.
+ * Errors: ERR_FORMAT where the pools cannot be told, ERR_SHAPE where the first linear layer fits no image, or not this
+ * one, ERR_ARG where the image must be named.
  */
 export function layoutOf(
-  weighted: readonly Weighted[],
+  { weighted, names }: Modules,
   path: string,
   input: readonly number[] | undefined,
   preset: VggName | undefined,
@@ -37,7 +38,8 @@ export function layoutOf(
     throw new OneSpikeError('ERR_FORMAT', `Expected a linear layer at the end for ${path} but received none`);
   const last = convolutions.at(-1);
   if (last === undefined) return flatLayout(linear, path, input);
-  const inner = preset === undefined ? numberedPools(convolutions, path) : presetPools(preset, convolutions, path);
+  const inner =
+    preset === undefined ? numberedPools(convolutions, names, path) : presetPools(preset, convolutions, path);
   const channels = last.weight.shape[0]!;
   const side = Math.sqrt(first.weight.shape[1]! / channels);
   if (!Number.isInteger(side))
@@ -46,6 +48,13 @@ export function layoutOf(
       `Expected a square map of ${channels} channels for '${first.name}' of ${path} but received ${first.weight.shape[1]} inputs; ${advice}`,
     );
   const count = inner.places.filter((place) => place === 'pool').length;
+  if (input === undefined && inner.trailing === undefined) {
+    const edges = [0, 1].map((more) => side * 2 ** (count + more)).map((edge) => `${edge} x ${edge}`);
+    throw new OneSpikeError(
+      'ERR_ARG',
+      `Expected the shape of an image as input (--input) for ${path} but received none: its first linear layer fits ${edges[0]}, and ${edges[1]} with a pool after the last convolution`,
+    );
+  }
   const ends = endOf(inner, count, side, input);
   if (ends === undefined)
     throw new OneSpikeError(
@@ -78,29 +87,27 @@ function endOf(
   side: number,
   input: readonly number[] | undefined,
 ): { trailing: boolean; adaptive: boolean } | undefined {
-  if (input === undefined) return { trailing: trailing ?? pools > 0, adaptive: false };
+  if (input === undefined) return { trailing: trailing === true, adaptive: false };
   const left = (count: number): boolean => input.slice(1).every((edge) => Math.floor(edge / 2 ** count) === side);
-  const fitting = [false, true].filter((end) => trailing === undefined || end === trailing);
-  const found = fitting.find((end) => left(pools + (end ? 1 : 0)));
+  const ends = trailing === undefined ? [false, true] : [trailing];
+  const found = ends.find((end) => left(pools + (end ? 1 : 0)));
   if (found !== undefined) return { trailing: found, adaptive: false };
-  return torchvision && trailing === true && side === 7 ? { trailing, adaptive: true } : undefined;
+  return torchvision && side === 7 ? { trailing: true, adaptive: true } : undefined;
 }
 
 /**
- * The pools of a `torch.nn.Sequential`: between two convolutions lie normalisation, ReLU and, where a number more is left
- * out, a pool.
+ * The pools of a `torch.nn.Sequential`: of the numbers between two convolutions, those without tensors are ReLU and, if
+ * there is another one, a pool.
  */
-function numberedPools(convolutions: readonly Weighted[], path: string): Inner {
+function numberedPools(convolutions: readonly Weighted[], names: ReadonlySet<string>, path: string): Inner {
   const places: Place[] = [];
-  for (const [i, { name, norm }] of convolutions.entries()) {
+  for (const [i, { name }] of convolutions.entries()) {
     places.push('conv');
     const next = convolutions[i + 1];
     if (next === undefined) break;
     const from = sequence(name);
     const to = sequence(next.name);
-    const between =
-      from === undefined || to === undefined || from.parent !== to.parent ? NaN : to.index - from.index - 1;
-    const pools = between - (norm === undefined ? 1 : 2);
+    const pools = from === undefined || to === undefined ? NaN : unnamed(from, to, names) - 1;
     if (pools !== 0 && pools !== 1)
       throw new OneSpikeError(
         'ERR_FORMAT',
@@ -110,6 +117,14 @@ function numberedPools(convolutions: readonly Weighted[], path: string): Inner {
   }
   const torchvision = isTorchvision(places);
   return { places, from: 'the numbers of the modules', trailing: torchvision ? true : undefined, torchvision };
+}
+
+/** The modules without tensors between two of one sequence; NaN for those of different ones. */
+function unnamed(from: NumberedModule, to: NumberedModule, names: ReadonlySet<string>): number {
+  if (from.parent !== to.parent) return NaN;
+  let count = 0;
+  for (let i = from.index + 1; i < to.index && count < 3; i++) if (!names.has(`${from.parent}${i}`)) count++;
+  return count;
 }
 
 /** The convolutions and pools of VGG-11, 13, 16 and 19 of torchvision, as the number of convolutions before each pool. */

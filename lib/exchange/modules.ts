@@ -29,6 +29,8 @@ export type ModuleMap = ReadonlyMap<string, string>;
 
 export interface Modules {
   weighted: Weighted[];
+  /** The names of all modules that have tensors. */
+  names: ReadonlySet<string>;
   /** Normalisations that the map puts into a layer, `layers.I`. */
   mapped: { norm: Normalising; layer: string }[];
   /** The tensors that go nowhere. */
@@ -70,7 +72,7 @@ export function findModules(source: TensorSource, path: string, map: ModuleMap):
     if (target !== undefined) mapped.push({ norm, layer: target.replace(/\.norm$/, '') });
     else attach(norm, order, source.ordered ? before : undefined, path);
   }
-  return { weighted: order, mapped, leftOut };
+  return { weighted: order, names: new Set(groups.keys()), mapped, leftOut };
 }
 
 /** The tensors by module, in the order of the file; a wrapper around the whole model counts for nothing. */
@@ -149,8 +151,15 @@ function namedLike(name: string, weighted: readonly Weighted[]): Weighted | unde
   return weighted.find((module) => module.name.replace(/(conv|linear|fc)(?!.*(conv|linear|fc))/i, '*') === own);
 }
 
-/** The place of a module in a `torch.nn.Sequential`, which numbers its modules, those without tensors too. */
-export function sequence(name: string): { parent: string; index: number } | undefined {
+/** The place of a module in a `torch.nn.Sequential`. */
+export interface NumberedModule {
+  /** What stands before the number, `features.`. */
+  parent: string;
+  index: number;
+}
+
+/** The number of a module of a `torch.nn.Sequential`, which counts its modules, those without tensors too. */
+export function sequence(name: string): NumberedModule | undefined {
   const match = /^(.*\.)?(\d+)$/.exec(name);
   return match === null ? undefined : { parent: match[1] ?? '', index: Number(match[2]) };
 }

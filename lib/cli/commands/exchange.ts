@@ -1,13 +1,15 @@
-/** `import`: networks of other programs. */
-import { realpath } from 'node:fs/promises';
+/** `import` and `export`: networks of other programs, and for them. */
+import { readFile, realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { importModel, type ImportedModel, type ImportOptions } from '../../exchange';
+import { exportOnnx, importModel, type ImportedModel, type ImportOptions } from '../../exchange';
 import { exists } from '../../io/status';
 import { decodeText, parseJson } from '../../io/json-text';
 import { shellWord } from '../../io/paths';
-import { readFile } from 'node:fs/promises';
 import { layerShapes } from '../../model/shapes';
 import type { VggName } from '../../model/vgg';
+import { PHASES } from '../../train/run/events';
+import { openTrained } from '../../train/run/model-run';
+import { checkOneOf } from '../../check';
 import { Output } from '../output';
 import { compact, table } from '../style';
 import { asUsage, limitedOption, UsageError } from '../usage';
@@ -23,14 +25,17 @@ interface ImportFlags {
   json?: boolean;
 }
 
-const defaultOutput = 'model.safetensors';
+const defaultModel = 'model.safetensors';
+const defaultOnnx = 'model.onnx';
+/** The formats of `export`. */
+const FORMATS = ['onnx'] as const;
 
 export function addImport(program: Command): void {
   program
     .command('import')
     .description('a network of another program as a model file')
     .argument('<file>', 'safetensors (or the index.json of several) or .pt/.pth of PyTorch')
-    .option('-o, --output <file>', `the model file to write (default: ${defaultOutput})`)
+    .option('-o, --output <file>', `the model file to write (default: ${defaultModel})`)
     .option('--map <module=layer>', 'the layer of a module, or nothing to leave it out; may be repeated', collect, [])
     .option('--model <name|file>', 'a VGG network, or a description in JSON: where pools are')
     .option('--input <c,h,w>', 'channels, height and width of an image', numbers(3))
@@ -48,7 +53,7 @@ Examples:
     )
     .action(async (file: string, flags: ImportFlags) => {
       const output = new Output(flags.json === true);
-      const target = await targetOf(file, flags.output);
+      const target = await targetOf(file, flags.output, defaultModel);
       const { map, input, timesteps, mean, std } = flags;
       const options = {
         ...(flags.model === undefined ? {} : { model: await modelOf(flags.model) }),
@@ -56,6 +61,45 @@ Examples:
         map: Object.fromEntries(map.map(entryOf)),
       } as ImportOptions;
       show(output, file, target, await importModel(file, { ...options, output: target }));
+    });
+}
+
+interface ExportFlags {
+  format: string;
+  network?: string;
+  output?: string;
+  json?: boolean;
+}
+
+export function addExport(program: Command): void {
+  program
+    .command('export')
+    .description('a network as a file for other programs')
+    .argument('<run|model>', 'folder of a run, or a model file')
+    .requiredOption('--format <name>', FORMATS.join(', '))
+    .option('--network <name>', `${PHASES.join(', ')} (default: what the network was saved as)`)
+    .option('-o, --output <file>', `the file to write (default: ${defaultOnnx})`)
+    .option('--json', 'print JSON Lines')
+    .addHelpText('after', '\nExample:\n  $ onespike export runs/mine --format onnx --network snn -o mine.onnx')
+    .action(async (path: string, flags: ExportFlags) => {
+      const output = new Output(flags.json === true);
+      const format = asUsage(() => checkOneOf(flags.format, '--format', FORMATS));
+      const chosen = flags.network;
+      const wanted = chosen === undefined ? undefined : asUsage(() => checkOneOf(chosen, '--network', PHASES));
+      const target = await targetOf(path, flags.output, defaultOnnx);
+      const { network, mode: saved, classes } = await openTrained(path);
+      try {
+        const mode = wanted ?? saved;
+        await exportOnnx(network, target, {
+          mode,
+          metadata: classes === undefined ? {} : { classes: JSON.stringify(classes) },
+        });
+        const { input, layers } = network.description;
+        output.event({ event: 'export', file: path, output: target, format, network: mode });
+        output.line(`${target}: pixels uint8 (N, ${input.join(', ')}) to logits (N, ${layers.at(-1)!.out}), ${mode}`);
+      } finally {
+        await network.dispose();
+      }
     });
 }
 
@@ -106,8 +150,8 @@ async function modelOf(name: string): Promise<ImportOptions['model']> {
 }
 
 /** The file to write, which is not the one that is read, nor one that nobody named and that is there already. */
-async function targetOf(file: string, given: string | undefined): Promise<string> {
-  const target = given ?? defaultOutput;
+async function targetOf(file: string, given: string | undefined, otherwise: string): Promise<string> {
+  const target = given ?? otherwise;
   if (!(await exists(target))) return target;
   const same = (await realpath(target)) === (await realpath(file).catch(() => undefined));
   if (same || given === undefined)

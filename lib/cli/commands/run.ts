@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { createDataset } from '../../native/dataset';
-import { checkOneOf, defined } from '../../check';
+import { checkOneOf } from '../../check';
 import { datasetNames, type LoadedDataset } from '../../data';
 import { formatEnergyTable } from '../../energy';
 import { OneSpikeError } from '../../errors';
@@ -14,6 +14,7 @@ import { measureEnergy } from '../../train/loop/energy';
 import { evaluateRows, type Evaluation } from '../../train/loop/evaluate';
 import { loadRun, type Run } from '../../train/run/load-run';
 import { loadModel, type EvaluatedRun } from '../../train/run/model-run';
+import { PHASES } from '../../train/run/events';
 import { hiddenLayers, layerActivity, meanActivity } from '../../train/run/activity';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';
@@ -75,7 +76,10 @@ export function addRunCommands(program: Command): void {
   addRunCommand(program, 'eval', 'test accuracy of a run, or of a model file on a data set')
     .addOption(movedOption())
     .option('--dataset <name>', `of a model file: ${datasetNames.join(', ')}`)
-    .option('--network <name>', 'of a model file: snn or ann (default: snn; ann if it was imported)')
+    .option(
+      '--network <name>',
+      `of a model file: ${PHASES.join(', ')} (default: what it was saved as, ann after an import)`,
+    )
     .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike eval runs/vgg6-shapes-20260102-030405')
     .action((path: string, flags: RunFlags) =>
@@ -121,11 +125,12 @@ async function runOrModel(path: string, { dataset, network }: RunFlags): Promise
   }
   if (dataset === undefined || !(await isFile(path)))
     throw new UsageError('Expected a model file with --dataset NAME but received a run, which has its own data set');
-  const mode = network === undefined ? undefined : asUsage(() => checkOneOf(network, '--network', ['snn', 'ann']));
-  return loadModel(path, {
-    dataset: asUsage(() => checkOneOf(dataset, '--dataset', datasetNames)),
-    ...defined({ mode }),
-  });
+  const name = asUsage(() => checkOneOf(dataset, '--dataset', datasetNames));
+  return loadModel(
+    path,
+    name,
+    network === undefined ? undefined : asUsage(() => checkOneOf(network, '--network', PHASES)),
+  );
 }
 
 /** The images of a run, with a warning wherever they are not those that it knew. */
