@@ -1,6 +1,5 @@
 // ONNX files: what is in them, and what onnxruntime computes from them.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportOnnx } from '../../lib/exchange';
 import { loadDataset } from '../../lib/data';
@@ -8,6 +7,8 @@ import { readFields } from '../../lib/io/binary/protobuf';
 import type { NetworkDescription } from '../../lib/model/description';
 import { Network, type Mode } from '../../lib/model/network';
 import { temporaryFolder } from '../helpers/command-line';
+import { inModule } from '../helpers/module';
+import { largestDifference } from './helpers';
 
 const folder = temporaryFolder();
 const images = 24;
@@ -73,47 +74,55 @@ async function pixelsOf(): Promise<Uint8Array> {
   return test.pixels.slice(0, images * 3072);
 }
 
-interface Runtime {
-  InferenceSession: {
-    create(path: string, options: object): Promise<{ run(given: object): Promise<{ logits: { data: Float32Array } }> }>;
-  };
-  Tensor: new (type: string, data: Uint8Array, shape: number[]) => object;
-}
-
-function runtime(): Runtime | undefined {
+function installed(): boolean {
   try {
-    return createRequire(join(__dirname, '../../bench/'))('onnxruntime-node') as Runtime;
+    require.resolve('onnxruntime-node');
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
-const ort = runtime();
-if (ort === undefined)
-  console.warn('skipped: onnxruntime-node is not installed, so nothing computes the exported models');
+if (!installed()) console.warn('skipped: onnxruntime-node is not installed, so nothing computes the exported models');
 
-(ort === undefined ? test.skip : test).each(Object.keys(variants))(
-  'onnxruntime computes the same: %s',
-  async (name) => {
-    const pixels = await pixelsOf();
-    const made = await network({ ...small, ...variants[name]! }, pixels);
-    try {
-      for (const mode of ['snn', 'ann', 'binary'] as Mode[]) {
-        const path = join(folder, `${name}-${mode}.onnx`);
-        await exportOnnx(made, path, { mode });
-        const session = await ort!.InferenceSession.create(path, { intraOpNumThreads: 1 });
-        const tensor = new ort!.Tensor('uint8', pixels, [images, 3, 32, 32]);
-        const theirs = (await session.run({ pixels: tensor })).logits.data;
-        const { logits } = await made.forward(pixels, { mode });
-        const largest = Math.max(...logits.map(Math.abs));
-        expect(largest).toBeGreaterThan(0.1);
-        // In float32 a neuron within rounding of a tie may go either way: none of these is.
-        theirs.forEach((value, i) => expect(Math.abs(value - logits[i]!)).toBeLessThan(1e-5 * Math.max(1, largest)));
-      }
-    } finally {
-      await made.dispose();
+/** The logits of every model, in a process of its own: onnxruntime does not take the arrays of jest. */
+function computed(paths: readonly string[], pixels: Uint8Array): number[][] {
+  const file = join(folder, 'pixels');
+  writeFileSync(file, pixels);
+  return inModule<number[][]>(
+    'bench/onnx.mjs',
+    [],
+    `
+    const ort = (await import('node:module')).createRequire(input.root + '/bench/')('onnxruntime-node');
+    const pixels = new ort.Tensor('uint8', new Uint8Array((await import('node:fs')).readFileSync(input.file)), [input.images, 3, 32, 32]);
+    const logits = [];
+    for (const path of input.paths) {
+      const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 1 });
+      logits.push([...(await session.run({ pixels })).logits.data]);
     }
-  },
-);
+    return logits;`,
+    { root: join(__dirname, '../..'), paths, file, images },
+  );
+}
+
+(installed() ? test : test.skip).each(Object.keys(variants))('onnxruntime computes the same: %s', async (name) => {
+  const pixels = await pixelsOf();
+  const made = await network({ ...small, ...variants[name]! }, pixels);
+  const modes: Mode[] = ['snn', 'ann', 'binary'];
+  const paths = modes.map((mode) => join(folder, `${name}-${mode}.onnx`));
+  try {
+    for (const [i, mode] of modes.entries()) await exportOnnx(made, paths[i]!, { mode });
+    const theirs = computed(paths, pixels);
+    for (const [i, mode] of modes.entries()) {
+      const logits = [...(await made.forward(pixels, { mode })).logits];
+      const largest = Math.max(...logits.map(Math.abs));
+      expect(largest).toBeGreaterThan(0.1);
+      // In float32 a neuron within rounding of a tie may go either way: none of these is.
+      expect(largestDifference(theirs[i]!, logits)).toBeLessThan(1e-5 * Math.max(1, largest));
+    }
+  } finally {
+    await made.dispose();
+  }
+});
 
 /** The text of a field of a message, and the messages in it. */
 const messages = (bytes: Uint8Array, field: number): Uint8Array[] =>
