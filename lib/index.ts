@@ -110,6 +110,16 @@ export type {
   WarningEvent,
 } from './train/run/events';
 
+// ---- networks of other programs, and for them
+export {
+  exportOnnx,
+  importModel,
+  type ExportOnnxOptions,
+  type ImportedModel,
+  type ImportedTensor,
+  type ImportOptions,
+} from './exchange';
+
 // ---- operations and energy
 export {
   countOperations,

@@ -4,6 +4,7 @@ import { isOneSpikeError } from '../errors';
 import { addBench } from './commands/bench';
 import { addData } from './commands/data';
 import { addDoctor } from './commands/doctor';
+import { addExport, addImport } from './commands/exchange';
 import { addPresets } from './commands/presets';
 import { addReport } from './commands/report';
 import { addRunCommands } from './commands/run';
@@ -34,6 +35,8 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addTrain(program);
   addRunCommands(program);
   addReport(program);
+  addExport(program);
+  addImport(program);
   addData(program);
   addBench(program);
   addPresets(program);

@@ -15,8 +15,9 @@ const libArrows: Record<string, string[]> = {
   energy: ['model', 'io', 'native', ...shared],
   train: ['model', 'data', 'energy', 'io', 'native', ...shared],
   pictures: ['train/run', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  cli: ['pictures', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  index: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  exchange: ['model', 'io', 'native', ...shared],
+  cli: ['pictures', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  index: ['train', 'exchange', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
 /** Which folders of native/ each may include. */
