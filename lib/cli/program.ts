@@ -8,6 +8,7 @@ import { addExport, addImport } from './commands/exchange';
 import { addPresets } from './commands/presets';
 import { addReport } from './commands/report';
 import { addRunCommands } from './commands/run';
+import { addSimulate } from './commands/simulate';
 import { addTrain } from './commands/train';
 import { interruptedStatus } from './interrupt';
 import { failureOf } from './outputs';
@@ -34,6 +35,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
     );
   addTrain(program);
   addRunCommands(program);
+  addSimulate(program);
   addReport(program);
   addExport(program);
   addImport(program);

@@ -14,10 +14,11 @@ const libArrows: Record<string, string[]> = {
   model: ['io', 'native', ...shared],
   energy: ['model', 'io', 'native', ...shared],
   train: ['model', 'data', 'energy', 'io', 'native', ...shared],
+  codes: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
   pictures: ['train/run', 'model', 'data', 'energy', 'io', 'native', ...shared],
   exchange: ['model', 'io', 'native', ...shared],
-  cli: ['pictures', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  index: ['train', 'exchange', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  cli: ['codes', 'pictures', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  index: ['codes', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
 /** Which folders of native/ each may include. */
