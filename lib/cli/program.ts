@@ -6,6 +6,7 @@ import { addData } from './commands/data';
 import { addDoctor } from './commands/doctor';
 import { addPresets } from './commands/presets';
 import { addRunCommands } from './commands/run';
+import { addSweep } from './commands/sweep';
 import { addTrain } from './commands/train';
 import { interruptedStatus } from './interrupt';
 import { failureOf } from './outputs';
@@ -32,6 +33,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
     );
   addTrain(program);
   addRunCommands(program);
+  addSweep(program);
   addData(program);
   addBench(program);
   addPresets(program);

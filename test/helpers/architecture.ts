@@ -14,8 +14,9 @@ const libArrows: Record<string, string[]> = {
   model: ['io', 'native', ...shared],
   energy: ['model', 'io', 'native', ...shared],
   train: ['model', 'data', 'energy', 'io', 'native', ...shared],
-  cli: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  index: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  cluster: ['train', 'model', 'data', 'io', 'native', ...shared],
+  cli: ['cluster', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  index: ['cluster', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
 /** Which folders of native/ each may include. */
