@@ -23,6 +23,7 @@ export {
   type OptimizerOptions,
   type OptimizerState,
   type ParametersOptions,
+  type PieceStats,
   type Precision,
   type ProfileEntry,
   type Recorded,

@@ -5,6 +5,7 @@ import { addBench } from './commands/bench';
 import { addData } from './commands/data';
 import { addDoctor } from './commands/doctor';
 import { addPresets } from './commands/presets';
+import { addReport } from './commands/report';
 import { addRunCommands } from './commands/run';
 import { addSweep } from './commands/sweep';
 import { addTrain } from './commands/train';
@@ -33,6 +34,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
     );
   addTrain(program);
   addRunCommands(program);
+  addReport(program);
   addSweep(program);
   addData(program);
   addBench(program);

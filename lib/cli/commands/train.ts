@@ -17,6 +17,7 @@ import { interruptible } from '../interrupt';
 import { readJsonFile } from '../json-file';
 import { Output } from '../output';
 import { TrainView } from '../train-view';
+import { reportAtEnd } from './report';
 import {
   asUsage,
   backendOption,
@@ -192,8 +193,10 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
     let saved: string | undefined;
     try {
       for await (const event of start(signal)) {
+        // Before the last event, after which readers may stop reading.
+        const report = event.event === 'done' ? await reportAtEnd(event.run, output) : undefined;
         output.event(event);
-        view.show(event);
+        view.show(event, report?.file);
         if (event.event === 'saved') saved = event.run;
       }
     } catch (error) {
