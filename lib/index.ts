@@ -123,6 +123,19 @@ export {
   type ImportedTensor,
   type ImportOptions,
 } from './exchange';
+// ---- studies: many trials, over processes and hosts
+export {
+  sweep,
+  type BeginEvent,
+  type SweepEvent,
+  type SweepEvents,
+  type SweepOptions,
+  type SweptEvent,
+  type TrialEvent,
+} from './cluster/sweep';
+export { METHODS, parseStudy, type Halving, type Method, type Range, type Study } from './cluster/study';
+export type { RankedCandidate, Spread, TrialResult } from './cluster/ranking';
+export type { Trial } from './cluster/trials';
 
 // ---- operations and energy
 export {

@@ -9,6 +9,7 @@ import { addPresets } from './commands/presets';
 import { addReport } from './commands/report';
 import { addRunCommands } from './commands/run';
 import { addSimulate } from './commands/simulate';
+import { addSweep } from './commands/sweep';
 import { addTrain } from './commands/train';
 import { interruptedStatus } from './interrupt';
 import { failureOf } from './outputs';
@@ -39,6 +40,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addReport(program);
   addExport(program);
   addImport(program);
+  addSweep(program);
   addData(program);
   addBench(program);
   addPresets(program);

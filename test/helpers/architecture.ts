@@ -17,8 +17,9 @@ const libArrows: Record<string, string[]> = {
   codes: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
   pictures: ['train/run', 'model', 'data', 'energy', 'io', 'native', ...shared],
   exchange: ['model', 'io', 'native', ...shared],
-  cli: ['codes', 'pictures', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  index: ['codes', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  cluster: ['train', 'model', 'data', 'io', 'native', ...shared],
+  cli: ['cluster', 'codes', 'pictures', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  index: ['cluster', 'codes', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
 /** Which folders of native/ each may include. */
