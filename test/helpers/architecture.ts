@@ -16,8 +16,10 @@ const libArrows: Record<string, string[]> = {
   train: ['model', 'data', 'energy', 'io', 'native', ...shared],
   codes: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
   pictures: ['train/run', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  cli: ['codes', 'pictures', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  index: ['codes', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  exchange: ['model', 'io', 'native', ...shared],
+  cluster: ['train', 'model', 'data', 'io', 'native', ...shared],
+  cli: ['cluster', 'codes', 'pictures', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  index: ['cluster', 'codes', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
 /** Which folders of native/ each may include. */
