@@ -114,6 +114,17 @@ export interface NativeStep {
 /** What the loss of a training step compares the logits with. */
 export interface NativeLoss {
   labelSmoothing: number; // share of a label that all classes have alike
+  distillation: NativeDistillation | null;
+  activity: { target: number; strength: number } | null; // mode snn alone
+  timeWeights: number[] | null; // of the loss after each step, mode snn alone; null = the last step alone
+}
+
+/** The logits of another network on the same pixels, which is busy as long as the job. */
+export interface NativeDistillation {
+  teacher: NetworkHandle;
+  mode: NativeMode; // of the teacher
+  weight: number;
+  temperature: number;
 }
 
 /** What one step reports: sums over its batch, except `loss` (a mean). */
@@ -149,6 +160,7 @@ export interface NativeTensorPart {
 export interface NativeCounters {
   optimizerSteps: number;
   randomStep: number;
+  activity: number; // running mean, from 0 to 1
 }
 
 export interface NativeInfo {

@@ -138,4 +138,4 @@ export const rawSgd = {
   ema: 0,
 };
 
-export const rawLoss = { labelSmoothing: 0 };
+export const rawLoss = { labelSmoothing: 0, distillation: null, activity: null, timeWeights: null };

@@ -2,8 +2,12 @@
 import type { BackendChoice } from '../../native/devices';
 import type { StepStats } from '../../native/network';
 import type { Batch, Mode } from './inputs';
-import type { LossOptions, OptimizerOptions } from './optimizer';
+import type { LossOptions } from './loss';
+import type { OptimizerOptions } from './optimizer';
 import type { SpikeTimes } from '../spike-times';
+
+export type { ActivityTarget, DistillationOptions, LossOptions } from './loss';
+export type { OptimizerOptions } from './optimizer';
 
 /** Options of `Network.create` and `Network.open`. */
 export interface NetworkOptions {

@@ -3,6 +3,7 @@
 import { checkBoolean, checkOptions, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
+import { layerName, type SpikingLayer } from '../layer';
 import { isTrained, parameterFault, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 
@@ -74,6 +75,22 @@ export function readParametersJob(
     if (kind === 'average' && !network.slots().includes(kind))
       throw new OneSpikeError('ERR_STATE', 'Expected an average of the parameters but no training step has taken one');
     return readTensors(network, kind, tensors);
+  };
+}
+
+/** As `readParametersJob`, for the threshold of the output layer and its factors at each step, if there are any. */
+export function readoutJob(
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+  layers: readonly SpikingLayer[],
+  options: unknown,
+): () => Promise<{ threshold: number; theta: Float32Array | undefined }> {
+  const last = layerName(layers.at(-1)!.layer);
+  const only = tensors.filter(({ name }) => name === `${last}.threshold` || name === `${last}.theta`);
+  const read = readParametersJob(network, only, options);
+  return async () => {
+    const values = await read();
+    return { threshold: values.get(`${last}.threshold`)!.data[0]!, theta: values.get(`${last}.theta`)?.data };
   };
 }
 

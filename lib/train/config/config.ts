@@ -28,10 +28,11 @@ import {
 } from '../../model/description';
 import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
+import { checkTimeWeights } from '../../model/network/loss';
 import { checkRule } from '../../model/network/optimizer';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
-import { binaryPhase, phase } from './phase';
+import { annPhase, binaryPhase, snnPhase } from './phase';
 import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutBinary, withoutConversion } from './presets';
 
 const count = integerOf(0);
@@ -83,7 +84,7 @@ const schema = objectOf(
     precision: oneOf(PRECISIONS).optional(),
     out: text.optional(),
     init: text.optional(),
-    ann: phase,
+    ann: annPhase,
     // Runs of older versions know no binary phase.
     binary: binaryPhase.default(withoutBinary),
     convert: objectOf({
@@ -92,7 +93,7 @@ const schema = objectOf(
       scale: numberOf('a number from 1e-6 to 1e6', (value) => value >= 1e-6 && value <= 1e6),
       images: positiveCount,
     }),
-    snn: phase,
+    snn: snnPhase,
     evaluation: objectOf({ batch: positiveCount }),
     energy: objectOf({ images: count }),
     checkpoint: objectOf({ seconds: aboveZero }),
@@ -123,6 +124,12 @@ export function parseConfig(input: unknown): TrainConfig {
     );
   }
   for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
+  if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
+  for (const phase of ['binary', 'snn'] as const) {
+    const { teacher, weight } = config[phase].distillation;
+    if (config[phase].epochs > 0 && weight > 0 && teacher === undefined && ann.epochs === 0)
+      throw expected('a model file or a run (this run trains no ANN)', `${phase}.distillation.teacher`, teacher);
+  }
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;
 }

@@ -5,7 +5,7 @@
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
-import { plainAugment, plainPhase, plainRule, plainSchedule } from './phase';
+import { plainAugment, plainDistillation, plainPhase, plainRule, plainSchedule, plainSpiking } from './phase';
 
 /** The names of the presets. */
 export const presetNames = ['vgg6', 'vgg7', 'vgg9', 'vgg11', 'vgg16'] as const;
@@ -48,6 +48,7 @@ export const withoutBinary = {
   optimizer: { ...sgd, neuronLearningRate: 0.005 },
   schedule: cosine(0.5),
   ...plain,
+  distillation: plainDistillation,
 };
 
 const base = {
@@ -82,6 +83,8 @@ const base = {
     optimizer: { kind: 'adam', learningRate: 1e-3, ...rule },
     schedule: cosine(0),
     ...plain,
+    distillation: plainDistillation,
+    ...plainSpiking,
   },
   evaluation: { batch: 100 },
   energy: { images: 10000 },

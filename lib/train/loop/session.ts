@@ -4,6 +4,7 @@ import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';
 import {
   Network,
+  type DistillationOptions,
   type NetworkOptions,
   type ParametersOptions,
   type StepStats,
@@ -35,6 +36,7 @@ import { beginningNetwork } from './beginning';
 import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
 import { Interval } from './progress';
+import { openTeacher } from './teacher';
 
 export interface SessionOptions {
   signal?: AbortSignal | undefined;
@@ -80,6 +82,7 @@ export class Session {
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
   #network: Network;
+  #teacher: { phase: Phase; distillation: DistillationOptions | null } | undefined;
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlierSeconds: number;
@@ -143,6 +146,20 @@ export class Session {
     }
     await this.#network.dispose();
     this.#network = network;
+  }
+
+  /** The teacher of a phase, opened when it is first asked for; undefined if the phase has none. */
+  async teacher(phase: Phase): Promise<DistillationOptions | undefined> {
+    if (this.#teacher?.phase !== phase) {
+      await this.#dismissTeacher();
+      this.#teacher = { phase, distillation: await openTeacher(phase, this, networkOptions(this.config)) };
+    }
+    return this.#teacher.distillation ?? undefined;
+  }
+
+  async #dismissTeacher(): Promise<void> {
+    await this.#teacher?.distillation?.teacher.dispose();
+    this.#teacher = undefined;
   }
 
   /** Where the run stands. Every change replaces it. */
@@ -262,6 +279,7 @@ export class Session {
   }
 
   async dispose(): Promise<void> {
+    await this.#dismissTeacher();
     await this.#network.dispose();
     this.images.dispose();
   }

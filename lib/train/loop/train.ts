@@ -24,6 +24,7 @@ import { inDirectory, loadConfigured, networkOf } from './model';
 import { Session, type SessionOptions } from './session';
 import { saveOnError, withResumeAdvice } from './save-on-error';
 import { stageWork } from './stages';
+import { checkTeachers, copyTeachers } from './teacher';
 
 /** Options of `train`. */
 export interface TrainOptions {
@@ -73,12 +74,15 @@ export async function* train(
   // run.json names files and folders by absolute paths, because it may be read from any folder.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
   if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
+  for (const { distillation } of [resolved.binary, resolved.snn])
+    if (distillation.teacher !== undefined) distillation.teacher = absolutePath(distillation.teacher);
   const folder = new RunFolder(absolutePath(resolved.out ?? defaultOut(runName(resolved))));
   const another = resolved.out === undefined;
   // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
   await folder.checkFree({ another });
   const loaded = await loadConfigured(resolved, folder.path, checked.signal);
   const description = networkOf(resolved.model, loaded);
+  await checkTeachers(resolved, description);
   const hash = await hashDataset(loaded);
   const session = await Session.open(
     { config: resolved, folder, loaded, description, resumed: false },
@@ -92,6 +96,7 @@ export async function* train(
     await folder.create({ another });
     await folder.writeInfo(session.info);
     await folder.prepare();
+    await copyTeachers(resolved, folder);
     await session.save();
   };
   try {

@@ -95,7 +95,7 @@ export function initialState(stage: Stage, hiddenLayers: number): TrainState {
     seconds: 0,
     annTestAccuracy: null,
     convertedTestAccuracy: null,
-    counters: { optimizerSteps: 0, randomStep: 0 },
+    counters: { optimizerSteps: 0, randomStep: 0, activity: 0 },
   };
 }
 
