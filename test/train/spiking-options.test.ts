@@ -1,12 +1,15 @@
-// Options of the spiking stage: a run with them resumes in the same bits, and wrong ones are refused by name.
+// Options of the spiking stage: a run with them resumes bit-identically, and wrong ones are refused by name.
+import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from '../../lib';
 import { resume, train } from '../../lib/train/loop/train';
 import { resolveConfig, type TrainConfigInput } from '../../lib/train/config/config';
 import { readCheckpoint } from '../../lib/train/run/checkpoint';
+import type { TrainEvent } from '../../lib/train/run/events';
+import { loadRun } from '../../lib/train/run/load-run';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
-import { collect, leaveIn, modelBytes, normalisedLayers } from '../helpers/runs';
+import { collect, leaveIn, normalisedLayers } from '../helpers/runs';
 
 const folder = temporaryFolder();
 const path = (name: string): string => join(folder, name);
@@ -25,20 +28,70 @@ const all = {
   timeWeights: [0.1, 0.2, 0.3, 0.4],
 };
 
+/** A digest of the network and its optimiser after the last epoch, whether or not that was the best one. */
+async function trained(run: string): Promise<string> {
+  const { tensors, slots, state } = await readCheckpoint(join(run, 'checkpoints', 'last.safetensors'));
+  const digest = createHash('sha256').update(JSON.stringify(state.counters));
+  for (const [name, { data }] of [...tensors, ...slots])
+    digest.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return digest.digest('hex');
+}
+
 test('a run with all options, interrupted in the spiking phase, ends in the same bits', async () => {
   await collect(train(tiny('plain')));
   await collect(train(tiny('whole', { snn: all })));
-  expect(modelBytes(path('whole'))).not.toBe(modelBytes(path('plain')));
+  expect(await trained(path('whole'))).not.toBe(await trained(path('plain')));
   await leaveIn(train(tiny('parts', { snn: all }), { progressSeconds: 0 }), 'snn');
   const { state } = await readCheckpoint(join(path('parts'), 'checkpoints', 'last.safetensors'));
   expect(state.counters.activity).toBeGreaterThan(all.activity.target);
   await collect(resume(path('parts')));
-  expect(modelBytes(path('parts'))).toBe(modelBytes(path('whole')));
+  expect(await trained(path('parts'))).toBe(await trained(path('whole')));
+});
+
+test('incremental time steps: the network grows, is resumed in the same bits, and ends with all its steps', async () => {
+  const growing = {
+    model: { ...tinyConfig.model, layers: normalisedLayers, schedules: true },
+    snn: {
+      epochs: 4,
+      incremental: [
+        { timesteps: 1, epochs: 1 },
+        { timesteps: 3, epochs: 2 },
+      ],
+    },
+  };
+  const at: (number | undefined)[] = [];
+  const watch = async ({ event }: TrainEvent, run: string): Promise<void> => {
+    if (event !== 'epoch' && event !== 'converted') return;
+    const { network } = await readCheckpoint(join(path(run), 'checkpoints', 'last.safetensors'));
+    at.push(network.timesteps);
+  };
+  await collect(train(tiny('grows', growing)), (event) => watch(event, 'grows'));
+  // Two epochs of the ANN, the conversion, and the epochs of the spiking phase.
+  expect(at).toEqual([4, 4, 1, 1, 3, 3, 4]);
+  const run = await loadRun(path('grows'));
+  const network = await run.network();
+  expect(network.description.timesteps).toBe(4);
+  expect((await network.parameters()).get('layers.0.kappa')!.data).toHaveLength(4);
+  await network.dispose();
+  for (const [name, epoch] of [
+    ['grows-1', 1],
+    ['grows-2', 2],
+  ] as const) {
+    for await (const event of train(tiny(name, growing), { progressSeconds: 0 }))
+      if (event.event === 'progress' && event.phase === 'snn' && event.epoch === epoch + 1 && event.step === 3) break;
+    await collect(resume(path(name)));
+    expect(await trained(path(name))).toBe(await trained(path('grows')));
+  }
+  // Broken off between two epochs, before the network grows.
+  for await (const event of train(tiny('grows-3', growing)))
+    if (event.event === 'epoch' && event.phase === 'snn' && event.epoch === 3) break;
+  await collect(resume(path('grows-3')));
+  expect(await trained(path('grows-3'))).toBe(await trained(path('grows')));
 });
 
 test.each(['distillation', 'activity', 'timeWeights'] as const)('%s alone changes the result', async (option) => {
   await collect(train(tiny(option, { snn: { [option]: all[option] } })));
-  expect(modelBytes(path(option))).not.toBe(modelBytes(path('plain')));
+  expect(await trained(path(option))).not.toBe(await trained(path('plain')));
 });
 
 test('the teacher may be another run, which is needed at the start alone', async () => {
@@ -52,7 +105,7 @@ test('the teacher may be another run, which is needed at the start alone', async
   await leaveIn(train(tiny('parts-taught', taught), { progressSeconds: 0 }), 'snn');
   rmSync(path('teacher'), { recursive: true });
   await collect(resume(path('parts-taught')));
-  expect(modelBytes(path('parts-taught'))).toBe(modelBytes(path('whole-taught')));
+  expect(await trained(path('parts-taught'))).toBe(await trained(path('whole-taught')));
   // A run that begins is refused before its folder exists.
   await expect(collect(train(tiny('none', taught)))).rejects.toMatchObject({ code: 'ERR_IO' });
   expect(existsSync(path('none'))).toBe(false);
@@ -82,12 +135,33 @@ test.each([
   [{ distillation: { weight: 2 } }, 'Expected a number in [0, 1] for snn.distillation.weight but received 2'],
   [{ distillation: { weight: 0.5, temperature: 0 } }, 'a number from 0.01 to 1000 for snn.distillation.temperature'],
   [{ distillation: { weight: 0.5, teacher: '' } }, 'Expected a non-empty string for snn.distillation.teacher'],
-  [{ distillation: { wait: 0.5 } }, "did you mean 'weight'?"],
+  [{ distillation: { wieght: 0.5 } }, "did you mean 'weight'?"],
   [{ activity: { target: 1.5 } }, 'Expected a number in [0, 1] for snn.activity.target but received 1.5'],
   [{ activity: { strength: -1 } }, 'Expected a number from 0 to 1000000 for snn.activity.strength but received -1'],
   [{ activity: true }, 'for snn.activity but received true'],
   [{ timeWeights: [0.5, 0.5] }, 'Expected a list of 4 numbers (one per time step) for snn.timeWeights'],
   [{ timeWeights: [0, 0, 0, 0.5] }, 'Expected weights with the sum 1 for snn.timeWeights but received'],
+  [
+    { incremental: [{ timesteps: 4, epochs: 1 }] },
+    'above 0 and below 4 (model.timesteps) for snn.incremental[0].timesteps',
+  ],
+  [
+    {
+      incremental: [
+        { timesteps: 2, epochs: 1 },
+        { timesteps: 2, epochs: 1 },
+      ],
+    },
+    'above 2 and below 4',
+  ],
+  [{ incremental: [{ timesteps: 2, epochs: 2 }] }, 'fewer than 2 epochs in all (snn.epochs) for snn.incremental but'],
+  [{ incremental: [{ timesteps: 1, epochs: 0 }] }, 'for snn.incremental[0].epochs but received 0'],
+  [{ incremental: 3 }, 'Expected a list of { timesteps, epochs } for snn.incremental but received 3'],
+  [{ incremental: [{ timesteps: 1, epochs: 1 }], patience: 2 }, 'Expected 0 with snn.incremental for snn.patience'],
+  [
+    { incremental: [{ timesteps: 1, epochs: 1 }], timeWeights: [0, 0, 0, 1] },
+    'no weights with snn.incremental for snn.t',
+  ],
   [{ timeWeights: [0, 0, -1, 2] }, 'Expected a number in [0, 1] for snn.timeWeights[2] but received -1'],
 ])('snn %j is refused', (snn, message) => {
   expect(() => resolveConfig(tiny('refused', { snn }))).toThrow(

@@ -2,7 +2,7 @@
 import { OneSpikeError } from '../../errors';
 import type { ResolvedNetwork } from '../description';
 import { readModel } from '../model-file';
-import { carrySchedule, isSchedule, type FloatTensor } from '../parameters';
+import { carryParameters, isSchedule, type FloatTensor } from '../parameters';
 import type { TensorShape } from './state';
 
 /**
@@ -14,10 +14,9 @@ export async function tensorsFor(
   description: ResolvedNetwork,
   wanted: readonly TensorShape[],
 ): Promise<Map<string, FloatTensor>> {
-  const { network, tensors } = await readModel(path, description);
+  const { network, tensors: stored } = await readModel(path, description);
   const { timesteps, schedules } = description;
-  for (const [name, { data }] of tensors)
-    if (isSchedule(name)) tensors.set(name, { shape: [timesteps], data: carrySchedule(data, timesteps) });
+  const tensors = carryParameters(stored, timesteps);
   const optional = schedules && !network.schedules;
   const missing = wanted.find(({ name }) => !tensors.has(name) && !(optional && isSchedule(name)));
   if (missing !== undefined)

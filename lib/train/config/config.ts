@@ -32,6 +32,7 @@ import { checkTimeWeights } from '../../model/network/loss';
 import { checkRule } from '../../model/network/optimizer';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
+import { checkIncremental } from './incremental';
 import { annPhase, binaryPhase, snnPhase } from './phase';
 import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutBinary, withoutConversion } from './presets';
 
@@ -125,6 +126,7 @@ export function parseConfig(input: unknown): TrainConfig {
   }
   for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
+  checkIncremental(config);
   for (const phase of ['binary', 'snn'] as const) {
     const { teacher, weight } = config[phase].distillation;
     if (config[phase].epochs > 0 && weight > 0 && teacher === undefined && ann.epochs === 0)

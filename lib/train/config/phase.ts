@@ -27,7 +27,7 @@ export const plainPhase = {
 
 /** The same of what `snn` alone has, and `distillation`, which `binary` has as well. */
 export const plainDistillation = { weight: 0, temperature: 4 };
-export const plainSpiking = { activity: { target: 0.1, strength: 0 } };
+export const plainSpiking = { activity: { target: 0.1, strength: 0 }, incremental: [] };
 
 /** The same within `augment`, `optimizer` and `schedule`. */
 export const plainAugment = { border: 'zeros', trivial: false, cutout: 0, mixup: 0, cutmix: 0 } as const;
@@ -103,5 +103,9 @@ export const snnPhase = objectOf({
   ...phaseKeys,
   distillation,
   activity,
+  incremental: listOf(
+    objectOf({ timesteps: limitedInteger('timesteps'), epochs: integerOf(1) }),
+    'a list of { timesteps, epochs }',
+  ).default(plainSpiking.incremental),
   timeWeights: listOf(limitedNumber('share'), 'a list of numbers').optional(),
 });

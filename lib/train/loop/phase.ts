@@ -2,6 +2,7 @@
 import type { Augment, Batch, LossOptions, TrainStep } from '../../model/network';
 import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
+import { timestepsAt } from '../config/incremental';
 import { learningRateFactor } from '../config/schedule';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { EpochEvent, Phase, TrainEvent } from '../run/events';
@@ -17,6 +18,7 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
   const { epochs, optimizer, patience } = session.config[phase];
   const averaged = optimizer.ema > 0;
   while (session.state.epoch < epochs && !isOutOfPatience(session.state, phase, patience)) {
+    if (phase === 'snn') await session.setTimesteps(timestepsAt(session.config, session.state.epoch));
     yield* trainEpoch(session, phase);
     const validation =
       rows.validation.length === 0

@@ -13,6 +13,7 @@ import {
 } from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
 import type { NetworkParameters } from '../../model/fold';
+import { carryParameters } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
 import { continueWith, type ChangedConfig } from '../run/changes';
@@ -28,6 +29,7 @@ import {
   initialState,
   isPhase,
   next,
+  withoutBest,
   type BestEpoch,
   type Stage,
   type TrainState,
@@ -146,6 +148,19 @@ export class Session {
     }
     await this.#network.dispose();
     this.#network = network;
+  }
+
+  /**
+   * Goes on with another number of time steps and a fresh optimiser, if that is not the present one: the schedules are
+   * carried to it, and the best network of the spiking phase is one that has it.
+   */
+  async setTimesteps(timesteps: number): Promise<void> {
+    const { network } = this;
+    if (network.description.timesteps === timesteps) return;
+    await network.resetOptimizer();
+    const tensors = carryParameters(await network.parameters(), timesteps);
+    await this.replaceNetwork({ network: { ...network.description, timesteps }, tensors });
+    this.#state = { ...withoutBest(this.#state, 'snn'), counters: this.network.counters() };
   }
 
   /** The teacher of a phase, opened when it is first asked for; undefined if the phase has none. */

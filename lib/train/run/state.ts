@@ -132,6 +132,11 @@ export function afterConversion(
   return { ...state, ...scores, best: { ...state.best, snn: best }, sums: emptySums(state.sums.spikes.length) };
 }
 
+/** Where the networks of a phase so far are none that the next ones are compared with. */
+export function withoutBest(state: TrainState, phase: Phase): TrainState {
+  return { ...state, best: { ...state.best, [phase]: null } };
+}
+
 /** At the start of a stage. */
 export function atStart(state: TrainState, stage: Stage): TrainState {
   return { ...state, stage, epoch: 0, step: 0 };
