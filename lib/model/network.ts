@@ -299,7 +299,7 @@ export class Network {
   }
 
   /** A job that computes a loss, perhaps with a teacher, which is busy as long. */
-  async #learn<T>(options: unknown, job: (learner: Learner) => () => Promise<T>): Promise<T> {
+  #learn<T>(options: unknown, job: (learner: Learner) => () => Promise<T>): Promise<T> {
     const given = givenTeacher(options);
     const other = given instanceof Network && given !== this ? given : undefined;
     const teacher = other && { native: other.#native, ...other.#sizes };
