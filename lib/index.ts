@@ -25,6 +25,7 @@ export {
   type OptimizerOptions,
   type OptimizerState,
   type ParametersOptions,
+  type PieceStats,
   type Precision,
   type ProfileEntry,
   type Recorded,
@@ -88,6 +89,8 @@ export {
 export { resume, train, type ResumeOptions, type TrainOptions } from './train/loop/train';
 export { resolveConfig, type DeepPartial, type TrainConfig, type TrainConfigInput } from './train/config/config';
 export { presetConfig, presetNames } from './train/config/presets';
+export { BUDGETS, type Budget } from './train/config/recipes';
+export type { TimePlan } from './train/minutes/plan';
 export { loadRun, type Run } from './train/run/load-run';
 export type { ConfigChange } from './train/run/changes';
 export type { DataRecord, ImageHashes } from './train/run/data-record';
@@ -100,6 +103,7 @@ export type {
   LayerActivity,
   LayerWarning,
   Phase,
+  PlanEvent,
   ProgressEvent,
   RunWarning,
   SavedEvent,
@@ -107,6 +111,16 @@ export type {
   TrainEvent,
   WarningEvent,
 } from './train/run/events';
+
+// ---- networks of other programs, and for them
+export {
+  exportOnnx,
+  importModel,
+  type ExportOnnxOptions,
+  type ImportedModel,
+  type ImportedTensor,
+  type ImportOptions,
+} from './exchange';
 
 // ---- operations and energy
 export {

@@ -1,6 +1,6 @@
 /** A training run as a person sees it: one live line, one line per epoch, and a table at the end. */
 import { shellWord, shortPath } from '../io/paths';
-import type { DoneEvent, EpochEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/run/events';
+import type { DoneEvent, EpochEvent, PlanEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/run/events';
 import type { Output } from './output';
 import { bar, compact, duration, percent, table, visibleWidth } from './style';
 
@@ -9,7 +9,8 @@ const activities = { train: 'training', validate: 'validating', test: 'testing',
 export class TrainView {
   constructor(private readonly output: Output) {}
 
-  show(event: TrainEvent): void {
+  /** `report` is the page of a run that is done, where one was written. */
+  show(event: TrainEvent, report?: string): void {
     switch (event.event) {
       case 'start':
         return this.start(event);
@@ -23,10 +24,12 @@ export class TrainView {
         );
       case 'warning':
         return this.output.note(`${this.output.paint('yellow', 'warning')}  ${event.message}`);
+      case 'plan':
+        return this.output.line(this.plan(event));
       case 'saved':
         return;
       case 'done':
-        return this.done(event);
+        return this.done(event, report);
     }
   }
 
@@ -42,6 +45,14 @@ export class TrainView {
     );
     this.output.line(
       `run: ${shortPath(event.run)}${event.resumed === null ? '' : `, resumed at stage ${event.resumed.stage}, epoch ${event.resumed.epoch + 1}, step ${event.resumed.step + 1}`}`,
+    );
+  }
+
+  private plan({ minutes, width, batch, epochs, seconds }: PlanEvent): string {
+    const { ann, binary, snn } = epochs;
+    return (
+      `${this.output.paint('cyan', 'plan')}  ${minutes} min: width ${width}, batches of ${batch}, ${ann} ANN, ${binary} binary and ` +
+      `${snn} SNN epochs, ${duration(seconds)} in all`
     );
   }
 
@@ -77,7 +88,7 @@ export class TrainView {
     );
   }
 
-  private done(event: DoneEvent): void {
+  private done(event: DoneEvent, report: string | undefined): void {
     const { output } = this;
     const { paint } = output;
     output.line();
@@ -100,6 +111,7 @@ export class TrainView {
     }
     output.line(`time      ${duration(event.seconds)}`);
     output.line(`run       ${shortPath(event.run)}`);
+    if (report !== undefined) output.line(`report    ${shortPath(report)}`);
     output.line(`next      ${paint('bold', `onespike predict ${shellWord(shortPath(event.run))} IMAGE...`)}`);
   }
 }

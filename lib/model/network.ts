@@ -7,7 +7,7 @@ import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
-import { forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
+import { evaluatePieces, forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
 import { StepSums } from './network/step-sums';
 import type { SpikingLayer } from './layer';
 import { readModel, writeModel } from './model-file';
@@ -22,6 +22,7 @@ import type {
   GradientsResult,
   NetworkOptions,
   ParametersOptions,
+  PieceStats,
   Precision,
   RescaleOptions,
   TrainStep,
@@ -215,13 +216,9 @@ export class Network {
    * Does the same as `evaluate` in pieces, and yields the results over all images so far after each. Every piece is a job:
    * between two of them the network is free.
    */
-  async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<StepStats, void, undefined> {
-    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options, ['piece']);
-    const sums = new StepSums();
-    for (const piece of pieces) {
-      sums.add(await this.#exclusive(() => run(piece)));
-      yield sums.mean();
-    }
+  async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<PieceStats, void> {
+    const plan = planEvaluation(this.#native, this.#sizes, batch, options, ['piece', 'logits']);
+    yield* evaluatePieces(plan, (job) => this.#exclusive(job));
   }
 
   /**

@@ -2,10 +2,10 @@
 import { expected } from '../../check';
 import type { TrainConfig } from './config';
 
-type Stepped = Pick<TrainConfig, 'model' | 'snn'>;
+type Stepped = Pick<TrainConfig, 'model' | 'snn' | 'minutes'>;
 
 /** Errors: ERR_ARG, naming the fault. */
-export function checkIncremental({ model, snn }: Stepped): void {
+export function checkIncremental({ model, snn, minutes }: Stepped): void {
   const name = 'snn.incremental';
   let before = 0;
   let epochs = 0;
@@ -19,6 +19,8 @@ export function checkIncremental({ model, snn }: Stepped): void {
     epochs += entry.epochs;
   });
   if (epochs === 0) return;
+  if (minutes !== undefined)
+    throw expected('an empty list with minutes, which choose the epochs', name, snn.incremental);
   if (epochs >= snn.epochs) throw expected(`fewer than ${snn.epochs} epochs in all (snn.epochs)`, name, epochs);
   if (snn.patience > 0) throw expected('0 with snn.incremental', 'snn.patience', snn.patience);
   if (snn.timeWeights !== undefined)
@@ -26,7 +28,7 @@ export function checkIncremental({ model, snn }: Stepped): void {
 }
 
 /** The time steps of the network in an epoch of the spiking phase, counted from 0. */
-export function timestepsAt({ model, snn }: Stepped, epoch: number): number {
+export function timestepsAt({ model, snn }: Pick<Stepped, 'model' | 'snn'>, epoch: number): number {
   let end = 0;
   for (const { timesteps, epochs } of snn.incremental) {
     end += epochs;

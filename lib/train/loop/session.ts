@@ -5,7 +5,6 @@ import type { SpikingLayer } from '../../model/layer';
 import {
   Network,
   type DistillationOptions,
-  type NetworkOptions,
   type ParametersOptions,
   type StepStats,
   type TrainStep,
@@ -16,7 +15,7 @@ import type { NetworkParameters } from '../../model/fold';
 import { carryParameters } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
-import { continueWith, type ChangedConfig } from '../run/changes';
+import { changeConfig, continueWith, recordChange, type ChangedConfig } from '../run/changes';
 import { loadCheckpoint, readCheckpoint, saveCheckpoint, type Checkpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
 import { modelFile } from '../run/load-run';
@@ -35,16 +34,22 @@ import {
   type TrainState,
 } from '../run/state';
 import { beginningNetwork } from './beginning';
+import type { Pace } from '../minutes/pace';
 import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
+import { networkOptions } from './model';
 import { Interval } from './progress';
-import { openTeacher } from './teacher';
+import { Teachers } from './teacher';
 
 export interface SessionOptions {
   signal?: AbortSignal | undefined;
   progressSeconds: number;
   /** Training steps in one call of native code; what the network's backend finds worth it by default. */
   stepsAtOnce?: number | undefined;
+  /** What keeps a new run to its time, if it has one; what `minutes` chose stays when a run continues. */
+  pace?: Pace | undefined;
+  /** The seconds that a new run took before its session was opened. */
+  secondsBefore?: number | undefined;
 }
 
 /** What a session is opened for. */
@@ -72,10 +77,7 @@ interface Parts extends Pick<SessionSource, 'config' | 'folder'>, RunDescription
 }
 
 export class Session {
-  readonly config: TrainConfig;
   readonly folder: RunFolder;
-  /** What run.json says of the run. */
-  readonly info: RunInfo;
   /** Warnings that are reported when the work begins. */
   readonly warnings: readonly WarningEvent[];
   readonly images: RunImages;
@@ -83,17 +85,20 @@ export class Session {
   readonly signal: AbortSignal | undefined;
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
+  readonly pace: Pace | undefined;
+  #config: TrainConfig;
+  #info: RunInfo;
   #network: Network;
-  #teacher: { phase: Phase; distillation: DistillationOptions | null } | undefined;
+  readonly #teachers = new Teachers();
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlierSeconds: number;
   readonly #started = performance.now();
 
   private constructor({ config, folder, info, warnings, network, images, state, options }: Parts) {
-    this.config = config;
+    this.#config = config;
     this.folder = folder;
-    this.info = info;
+    this.#info = info;
     this.warnings = warnings;
     this.#network = network;
     this.images = images;
@@ -101,9 +106,10 @@ export class Session {
     this.signal = options.signal;
     this.progressSeconds = options.progressSeconds;
     this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
+    this.pace = options.pace;
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
-    this.#earlierSeconds = state.seconds;
+    this.#earlierSeconds = state.seconds + (options.secondsBefore ?? 0);
   }
 
   /**
@@ -131,6 +137,16 @@ export class Session {
     }
   }
 
+  /** The configuration. `minutes` may change its numbers of epochs. */
+  get config(): TrainConfig {
+    return this.#config;
+  }
+
+  /** What run.json says of the run. */
+  get info(): RunInfo {
+    return this.#info;
+  }
+
   /** The network that is being trained. A conversion may replace it. */
   get network(): Network {
     return this.#network;
@@ -150,10 +166,7 @@ export class Session {
     this.#network = network;
   }
 
-  /**
-   * Goes on with another number of time steps and a fresh optimiser, if that is not the present one: the schedules are
-   * carried to it, and the best network of the spiking phase is one that has it.
-   */
+  /** Goes on with so many time steps, if they are others, and a fresh optimiser; the best network is one that has them. */
   async setTimesteps(timesteps: number): Promise<void> {
     const { network } = this;
     if (network.description.timesteps === timesteps) return;
@@ -163,18 +176,9 @@ export class Session {
     this.#state = { ...withoutBest(this.#state, 'snn'), counters: this.network.counters() };
   }
 
-  /** The teacher of a phase, opened when it is first asked for; undefined if the phase has none. */
+  /** The teacher of a phase; undefined if the phase has none. */
   async teacher(phase: Phase): Promise<DistillationOptions | undefined> {
-    if (this.#teacher?.phase !== phase) {
-      await this.#dismissTeacher();
-      this.#teacher = { phase, distillation: await openTeacher(phase, this, networkOptions(this.config)) };
-    }
-    return this.#teacher.distillation ?? undefined;
-  }
-
-  async #dismissTeacher(): Promise<void> {
-    await this.#teacher?.distillation?.teacher.dispose();
-    this.#teacher = undefined;
+    return this.#teachers.of(phase, this);
   }
 
   /** Where the run stands. Every change replaces it. */
@@ -238,6 +242,16 @@ export class Session {
     this.#state = afterConversion(this.#state, { annTestAccuracy, convertedTestAccuracy, metricsBytes }, best);
   }
 
+  /** Goes on with other numbers of epochs, which run.json lists among the changes of the run. */
+  async changeEpochs({ ann, binary, snn }: Record<Phase, number>): Promise<void> {
+    const changes = { ann: { epochs: ann }, binary: { epochs: binary }, snn: { epochs: snn } };
+    const changed = changeConfig(this.#config, changes);
+    const info = recordChange(this.#info, changed, this.#state);
+    await this.folder.writeInfo(info);
+    this.#config = changed.config;
+    this.#info = info;
+  }
+
   /** Completes the record of the run. */
   async recordDone(results: DoneEvent): Promise<void> {
     await this.folder.writeInfo({ ...this.info, results });
@@ -294,14 +308,10 @@ export class Session {
   }
 
   async dispose(): Promise<void> {
-    await this.#dismissTeacher();
+    await this.#teachers.dispose();
     await this.#network.dispose();
     this.images.dispose();
   }
-}
-
-function networkOptions({ backend, device, seed, threads, precision }: TrainConfig): NetworkOptions {
-  return { backend, device, seed, threads, precision };
 }
 
 /** Puts `network` where the run was left, or where it begins. */

@@ -3,19 +3,20 @@ import { expected } from '../../check';
 import { isFolder } from '../../io/status';
 import type { ResolvedNetwork } from '../../model/description';
 import { readModel, writeModel, type ModelFile } from '../../model/model-file';
-import { Network, type DistillationOptions, type NetworkOptions } from '../../model/network';
+import { Network, type DistillationOptions } from '../../model/network';
 import { MODES } from '../../model/network/inputs';
 import type { TrainConfig } from '../config/config';
 import type { Phase } from '../run/events';
 import { loadRun, modelFile } from '../run/load-run';
 import type { RunFolder } from '../run/run-folder';
 import type { TrainState } from '../run/state';
+import { networkOptions } from './model';
 
 /** The phases that may have a teacher. */
-export const TAUGHT = ['binary', 'snn'] as const satisfies readonly Phase[];
+const TAUGHT = ['binary', 'snn'] as const satisfies readonly Phase[];
 type Taught = (typeof TAUGHT)[number];
 
-export function isTaught(phase: Phase): phase is Taught {
+function isTaught(phase: Phase): phase is Taught {
   return (TAUGHT as readonly Phase[]).includes(phase);
 }
 
@@ -61,21 +62,40 @@ export async function copyTeachers(config: TrainConfig, folder: RunFolder): Prom
   }
 }
 
-/**
- * Opens the teacher of a phase: the network that the configuration names, or the best ANN of the run. Null if the phase
- * has none. The caller disposes of it. Errors: ERR_IO, ERR_FORMAT.
- */
-export async function openTeacher(
-  phase: Phase,
-  { config, folder, state }: { config: TrainConfig; folder: RunFolder; state: TrainState },
-  options: NetworkOptions,
-): Promise<DistillationOptions | null> {
-  if (!isTaught(phase)) return null;
+/** Where the teacher of a phase is found: the parts of a session that say so. */
+interface Place {
+  config: TrainConfig;
+  folder: RunFolder;
+  state: TrainState;
+}
+
+/** The teachers of a run, of which one is open at a time. */
+export class Teachers {
+  #held: { phase: Phase; distillation: DistillationOptions | undefined } | undefined;
+
+  /** The teacher of a phase, opened when it is first asked for; undefined if the phase has none. Errors: ERR_IO, ERR_FORMAT. */
+  async of(phase: Phase, place: Place): Promise<DistillationOptions | undefined> {
+    if (this.#held?.phase !== phase) {
+      await this.dispose();
+      this.#held = { phase, distillation: await openTeacher(phase, place) };
+    }
+    return this.#held.distillation;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#held?.distillation?.teacher.dispose();
+    this.#held = undefined;
+  }
+}
+
+/** The network that the configuration names, or the best ANN of the run. */
+async function openTeacher(phase: Phase, { config, folder, state }: Place): Promise<DistillationOptions | undefined> {
+  if (!isTaught(phase)) return undefined;
   const { teacher: given, weight, temperature } = config[phase].distillation;
-  if (weight === 0) return null;
+  if (weight === 0) return undefined;
   const own = state.best.ann?.file ?? 'ann-best.safetensors';
   const path = given === undefined ? folder.checkpoint(own) : copyOf(folder, phase);
   const { extra } = await readModel(path);
   const mode = MODES.find((name) => name === extra['mode']) ?? 'ann';
-  return { teacher: await Network.open(path, options), mode, weight, temperature };
+  return { teacher: await Network.open(path, networkOptions(config)), mode, weight, temperature };
 }
