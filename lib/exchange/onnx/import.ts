@@ -123,7 +123,7 @@ async function numbersOf(
   if (field === 'bias') return { source: bias!, data: await bias!.floats() };
   const { tensors, epsilon } = norm!;
   // ONNX and onespike have the four in the same order.
-  const source = tensors[NORM_TENSORS.findIndex((name) => name === field)]!;
+  const source = tensors[(NORM_TENSORS as readonly string[]).indexOf(field)]!;
   const data = await source.floats();
   if (field !== 'norm.weight' || Math.fround(epsilon) === Math.fround(EPSILON)) return { source, data };
   // Another epsilon becomes part of the factor.
