@@ -1,13 +1,10 @@
 /** `train` and `resume`. */
-import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { checkOneOf } from '../../check';
 import { checkDirectoryNamed, datasetNames } from '../../data';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
-import { decodeText, parseJson } from '../../io/json-text';
 import { expandHome, shellWord, shortPath } from '../../io/paths';
 import { exists } from '../../io/status';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
@@ -18,8 +15,10 @@ import type { TrainEvent } from '../../train/run/events';
 import { resume, train } from '../../train/loop/train';
 import { modelConfig } from '../../train/run/model-run';
 import { interruptible } from '../interrupt';
+import { readJsonFile } from '../json-file';
 import { Output } from '../output';
 import { TrainView } from '../train-view';
+import { reportAtEnd } from './report';
 import {
   asUsage,
   backendOption,
@@ -172,18 +171,11 @@ async function isFile(name: string): Promise<boolean> {
   return exists(name);
 }
 
-async function readConfig(name: string): Promise<unknown> {
-  const title = name === '-' ? 'standard input' : name;
-  const bytes = await (name === '-' ? buffer(process.stdin) : readFile(name)).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(
-      `Could not read ${title}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`,
-      '`onespike presets NAME > config.json` writes one',
-    );
+function readConfig(name: string): Promise<unknown> {
+  return readJsonFile(name, {
+    missing: '`onespike presets NAME > config.json` writes one',
+    fault: 'a configuration is JSON without comments; `onespike presets NAME` prints one',
   });
-  return asUsage(
-    () => parseJson(decodeText(bytes), title),
-    'a configuration is JSON without comments; `onespike presets NAME` prints one',
-  );
 }
 
 /** Says where a relative folder of data in a configuration file counts from, if it lies beside the file instead. */
@@ -205,8 +197,10 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
     let saved: string | undefined;
     try {
       for await (const event of start(signal)) {
+        // Before the last event, after which readers may stop reading.
+        const report = event.event === 'done' ? await reportAtEnd(event.run, output) : undefined;
         output.event(event);
-        view.show(event);
+        view.show(event, report?.file);
         if (event.event === 'saved') saved = event.run;
       }
     } catch (error) {
