@@ -169,13 +169,7 @@ export interface NativeSimulationOutputs {
 }
 
 /** Sums over the images, of one weighted layer. */
-export interface NativeSimulationCounts {
-  events: number;
-  accumulates: number;
-  valueMacs: number;
-  updates: number;
-  spikes: number;
-}
+export type NativeSimulationCounts = Record<'events' | 'accumulates' | 'valueMacs' | 'updates' | 'spikes', number>;
 
 export interface NativeCounters {
   optimizerSteps: number;
