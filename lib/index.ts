@@ -28,6 +28,10 @@ export {
   type ProfileEntry,
   type Recorded,
   type RescaleOptions,
+  type SimulatedCode,
+  type SimulateOptions,
+  type SimulationProgress,
+  type SimulationResult,
   type StepStats,
   type TrainStep,
   type TrainStepOptions,
@@ -110,6 +114,15 @@ export type {
   WarningEvent,
 } from './train/run/events';
 
+// ---- networks of other programs, and for them
+export {
+  exportOnnx,
+  importModel,
+  type ExportOnnxOptions,
+  type ImportedModel,
+  type ImportedTensor,
+  type ImportOptions,
+} from './exchange';
 // ---- studies: many trials, over processes and hosts
 export {
   sweep,

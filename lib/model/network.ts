@@ -33,6 +33,7 @@ import {
   readOptimizerState,
   readParametersJob,
   tensorShapes,
+  tensorsOfFile,
   writeOptimizerStateJob,
   writeParametersJob,
   writeValues,
@@ -40,16 +41,21 @@ import {
   type TensorShape,
 } from './network/state';
 import { rescaleJob } from './network/rescale';
+import { simulateJob, type SimulationResult } from './network/simulation';
+import type { SimulateOptions } from './network/simulation-options';
 import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
-import { carrySchedule, isSchedule, type FloatTensor } from './parameters';
+import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
+export { SIMULATED_CODES } from './network/simulation-options';
 export type * from './network/options';
 export type { Augment, AugmentOptions } from './network/augment';
 export type { Batch, Labels, Mode } from './network/inputs';
 export type { LossOptions, OptimizerOptions } from './network/optimizer';
 export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
 export type { OptimizerState } from './network/state';
+export type { SimulationResult } from './network/simulation';
+export type { SimulatedCode, SimulateOptions, SimulationProgress } from './network/simulation-options';
 
 /**
  * A spiking network, whose parameters and buffers lie in native memory. Methods that return a promise are jobs: they run
@@ -141,18 +147,7 @@ export class Network {
    * the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
-    const { network, tensors } = await readModel(path, this.description);
-    const { timesteps, schedules } = this.description;
-    for (const [name, { data }] of tensors)
-      if (isSchedule(name)) tensors.set(name, { shape: [timesteps], data: carrySchedule(data, timesteps) });
-    const optional = schedules && !network.schedules;
-    const missing = this.#tensors.find(({ name }) => !tensors.has(name) && !(optional && isSchedule(name)));
-    if (missing !== undefined)
-      throw new OneSpikeError(
-        'ERR_SHAPE',
-        `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
-      );
-    await this.setParameters(tensors);
+    await this.setParameters(await tensorsOfFile(path, this.description, this.#tensors));
   }
 
   /** Writes architecture and parameters, atomically. `metadata`: further entries of the file. Errors: ERR_IO. */
@@ -241,6 +236,11 @@ export class Network {
   /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
+  }
+
+  /** Simulates its ANN on images (N, C, H, W) in another code, event by event, on the CPU whatever the backend. */
+  async simulate(pixels: Uint8Array, options: SimulateOptions): Promise<SimulationResult> {
+    return this.#exclusive(simulateJob(this, this.#native, this.#sizes, pixels, options));
   }
 
   /** Returns copies of all parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */

@@ -14,10 +14,12 @@ const libArrows: Record<string, string[]> = {
   model: ['io', 'native', ...shared],
   energy: ['model', 'io', 'native', ...shared],
   train: ['model', 'data', 'energy', 'io', 'native', ...shared],
+  codes: ['train', 'model', 'data', 'energy', 'io', 'native', ...shared],
   pictures: ['train/run', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  exchange: ['model', 'io', 'native', ...shared],
   cluster: ['train', 'model', 'data', 'io', 'native', ...shared],
-  cli: ['pictures', 'cluster', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
-  index: ['cluster', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  cli: ['cluster', 'codes', 'pictures', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  index: ['cluster', 'codes', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
 /** Which folders of native/ each may include. */

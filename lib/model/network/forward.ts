@@ -134,7 +134,7 @@ function imageBytes({ input }: BatchShape): number {
 }
 
 /** Allocation that reports the lack of memory by its code. */
-function allocate<T>(make: () => T): T {
+export function allocate<T>(make: () => T): T {
   try {
     return make();
   } catch (cause) {
@@ -150,7 +150,7 @@ const MAX_BYTES = 16 * 2 ** 20;
 const MAX_IMAGES = 512;
 
 /** Images per call when each moves `bytes` bytes across the boundary. */
-function imagesPerCall(bytes: number): number {
+export function imagesPerCall(bytes: number): number {
   return Math.max(1, Math.min(MAX_IMAGES, Math.floor(MAX_BYTES / bytes)));
 }
 
@@ -171,7 +171,7 @@ interface Piece {
   readonly end: number;
 }
 
-function pieces(count: number, size: number): Piece[] {
+export function pieces(count: number, size: number): Piece[] {
   const list: Piece[] = [];
   for (let start = 0; start < count; start += size) list.push({ start, end: Math.min(count, start + size) });
   return list;
