@@ -24,6 +24,7 @@ import type {
   ParametersOptions,
   PieceStats,
   Precision,
+  ReadParametersOptions,
   RescaleOptions,
   TrainStep,
   TrainStepOptions,
@@ -243,8 +244,8 @@ export class Network {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
   }
 
-  /** Returns copies of all parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
-  async parameters(options?: ParametersOptions): Promise<Map<string, FloatTensor>> {
+  /** Returns copies of the parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
+  async parameters(options?: ReadParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }
 

@@ -116,8 +116,11 @@ export function drawJourney(journey: Journey): Drawing {
   const legendTop = rows * (head + panel + foot + 8);
   return {
     width: columns * (panel + gap) - gap,
-    height: legendTop + 22,
-    body: [...body, element('g', { transform: `translate(0 ${legendTop + 4})` }, legend(timesteps))].join('\n'),
+    height: legendTop + (stages.length > 0 ? 22 : 0),
+    body: [
+      ...body,
+      ...(stages.length > 0 ? [element('g', { transform: `translate(0 ${legendTop + 4})` }, legend(timesteps))] : []),
+    ].join('\n'),
   };
 }
 
@@ -190,7 +193,7 @@ function answerBars(answers: Journey['answers'], x: number, y: number): string {
 }
 
 /** The colours of the steps; of many steps a few. */
-export function legend(timesteps: number): string {
+function legend(timesteps: number): string {
   const shown = timesteps <= 8 ? Array.from({ length: timesteps }, (_, t) => t + 1) : spread(timesteps, 8);
   const entries = [
     ...shown.map((step) => ({ name: String(step), fill: hex(stepColour(step, timesteps)) })),

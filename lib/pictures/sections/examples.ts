@@ -5,7 +5,7 @@ import type { RunData } from '../data/run-data';
 import { percent } from '../draw/scale';
 import { drawJourney } from '../draw/spike-map';
 import type { Figure, Section } from '../figure';
-import { layerTitle } from './layers';
+import { layerTitle } from './neurons';
 
 export function examplesSection({ test, missing, run }: RunData): Section {
   const section = { name: 'images', title: 'Worst and best images' };
