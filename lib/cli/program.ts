@@ -7,6 +7,7 @@ import { addDoctor } from './commands/doctor';
 import { addPresets } from './commands/presets';
 import { addReport } from './commands/report';
 import { addRunCommands } from './commands/run';
+import { addShow } from './commands/show';
 import { addTrain } from './commands/train';
 import { interruptedStatus } from './interrupt';
 import { failureOf } from './outputs';
@@ -34,6 +35,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addTrain(program);
   addRunCommands(program);
   addReport(program);
+  addShow(program);
   addData(program);
   addBench(program);
   addPresets(program);

@@ -20,7 +20,7 @@ import { activityTable } from '../train-view';
 import { asUsage, backendOption, deviceOption, integerOption, movedOption, UsageError } from '../usage';
 import { predictImages } from './predict';
 
-interface RunFlags {
+export interface RunFlags {
   data?: string;
   backend?: string;
   device?: number;
@@ -29,7 +29,7 @@ interface RunFlags {
   json?: boolean;
 }
 
-function addRunCommand(program: Command, name: string, description: string): Command {
+export function addRunCommand(program: Command, name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
@@ -41,7 +41,7 @@ function addRunCommand(program: Command, name: string, description: string): Com
 }
 
 /** Opens run and network, does the work, and disposes of the network whatever happens. */
-async function withRun(
+export async function withRun(
   path: string,
   flags: RunFlags,
   work: (run: Run, network: Network, output: Output, signal: AbortSignal) => Promise<void>,
