@@ -6,7 +6,7 @@ const root = join(__dirname, '..');
 
 function sources(): Map<string, string> {
   const files = new Map<string, string>();
-  for (const start of ['binding.ts', 'lib', 'native', 'scripts', 'test', 'bench', 'examples']) {
+  for (const start of ['binding.ts', 'binding-types.ts', 'lib', 'native', 'scripts', 'test', 'bench', 'examples']) {
     const paths = statSync(join(root, start)).isDirectory()
       ? readdirSync(join(root, start), { recursive: true }).map((name) => `${start}/${String(name)}`)
       : [start];
@@ -33,6 +33,8 @@ describe('the check itself', () => {
     ['lib/data/index.ts', "const x = await import('../native/addon');", 'data may not use native'],
     ['lib/data/index.ts', "const x = require('../native/addon');", 'data may not use native'],
     ['lib/train/train.ts', "export * from '../cli/main';", 'train may not use cli'],
+    ['lib/exchange/import.ts', "import { x } from '../train/run/load-run';", 'exchange may not use train'],
+    ['lib/train/train.ts', "import { x } from '../exchange';", 'train may not use exchange'],
     ['lib/train/train.ts', "export * from '..';", 'train may not use index'],
     ['lib/train/train.ts', "import { x } from '../pictures/report';", 'train may not use pictures'],
     ['lib/pictures/report.ts', "import { x } from '../train/loop/train';", 'pictures may not use train'],

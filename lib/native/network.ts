@@ -2,9 +2,13 @@
 import type {
   NativeAugment,
   NativeBatch,
+  NativeDistillation,
   NativeLoss,
   NativeMode,
   NativeModule,
+  NativeSimulation,
+  NativeSimulationCounts,
+  NativeSimulationOutputs,
   NativeOptimizer,
   NativeOutputs,
   NativeSpec,
@@ -19,10 +23,12 @@ import type { NativeDataset } from './dataset';
 
 export type {
   NativeAugment,
-  NativeLoss,
   NativeMode,
   NativeOptimizer,
   NativeOutputs,
+  NativeSimulation,
+  NativeSimulationCounts,
+  NativeSimulationOutputs,
   NativeSpec,
   NativeTensorPart,
   TensorKind,
@@ -83,6 +89,16 @@ export interface Counters {
   optimizerSteps: number;
   /** The position of the random stream behind dropout and the rate encoder. */
   randomStep: number;
+  /**
+   * The running mean of the activity that an activity target compares with, from 0 to 1; 0 where none was asked for, and
+   * where it is left out.
+   */
+  activity?: number | undefined;
+}
+
+/** The loss of a training step as lib/model hands it over. */
+export interface CheckedLoss extends Omit<NativeLoss, 'distillation'> {
+  distillation: (Omit<NativeDistillation, 'teacher'> & { teacher: NativeNetwork }) | null;
 }
 
 /** A training step, checked like its batch. */
@@ -169,7 +185,7 @@ export class NativeNetwork {
   }
 
   setCounters(counters: Counters): void {
-    call((module) => module.networkSetCounters(this.handle, counters));
+    call((module) => module.networkSetCounters(this.handle, { ...counters, activity: counters.activity ?? 0 }));
   }
 
   resetOptimizer(): Promise<void> {
@@ -181,9 +197,10 @@ export class NativeNetwork {
     return toStats(await this.job(signal, (module) => module.networkForward(this.handle, toNative(batch), mode, out)));
   }
 
-  async gradients(batch: CheckedBatch, mode: NativeMode, loss: NativeLoss, signal?: AbortSignal): Promise<StepStats> {
+  async gradients(batch: CheckedBatch, mode: NativeMode, loss: CheckedLoss, signal?: AbortSignal): Promise<StepStats> {
+    const given = this.loss(loss);
     return toStats(
-      await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode, loss)),
+      await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode, given)),
     );
   }
 
@@ -191,12 +208,13 @@ export class NativeNetwork {
     steps: readonly CheckedStep[],
     next: CheckedBatch | null,
     mode: NativeMode,
-    loss: NativeLoss,
+    loss: CheckedLoss,
     signal?: AbortSignal,
   ): Promise<StepStats[]> {
+    const given = this.loss(loss);
     const list = steps.map(({ batch, optimizer }) => ({ batch: toNative(batch), optimizer }));
     const results = await this.job(signal, (module) =>
-      module.networkTrain(this.handle, list, next && toNative(next), mode, loss),
+      module.networkTrain(this.handle, list, next && toNative(next), mode, given),
     );
     return results.map(toStats);
   }
@@ -205,12 +223,34 @@ export class NativeNetwork {
     return this.job(signal, (module) => module.networkActivations(this.handle, toNative(batch), percentile));
   }
 
+  /** Sums over the images of the piece, per weighted layer. */
+  simulate(
+    batch: CheckedBatch,
+    simulation: NativeSimulation,
+    out: NativeSimulationOutputs,
+    signal?: AbortSignal,
+  ): Promise<NativeSimulationCounts[]> {
+    return this.job(signal, (module) => module.networkSimulate(this.handle, toNative(batch), simulation, out));
+  }
+
+  /** The steps that the images of a running simulation have made so far. */
+  progress(): number {
+    return call((module) => module.networkProgress(this.handle));
+  }
+
   calibrate(batch: CheckedBatch, percentile: number, scale: number, signal?: AbortSignal): Promise<void> {
     return this.job(signal, (module) => module.networkCalibrate(this.handle, toNative(batch), percentile, scale));
   }
 
   dispose(): void {
     call((module) => module.networkDispose(this.handle));
+  }
+
+  private loss({ distillation, ...rest }: CheckedLoss): NativeLoss {
+    return {
+      ...rest,
+      distillation: distillation && { ...distillation, teacher: distillation.teacher.handle },
+    };
   }
 
   private async job<T>(signal: AbortSignal | undefined, start: (module: NativeModule) => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ import {
   type NativeStep,
   type NetworkHandle,
 } from '../../binding';
-import { detached, outcome, rawAddon, rawLoss, rawSgd } from './helpers';
+import { detached, outcome, rawAddon, rawLoss, rawSgd, rawSimulation, simulated } from './helpers';
 
 const { spec, size, classes } = rawAddon('tiny');
 let native: NativeModule;
@@ -38,13 +38,15 @@ const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   networkRead: () => [network, [part()]],
   networkWrite: () => [network, [part()]],
   networkCounters: () => [network],
-  networkSetCounters: () => [network, { optimizerSteps: 0, randomStep: 0 }],
+  networkSetCounters: () => [network, { optimizerSteps: 0, randomStep: 0, activity: 0 }],
   networkResetOptimizer: () => [network],
   networkForward: () => [network, batch(), 'snn', {}],
   networkGradients: () => [network, batch(), 'snn', rawLoss],
   networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn', rawLoss],
   networkActivations: () => [network, batch(), 99],
   networkCalibrate: () => [network, batch(), 99, 1],
+  networkSimulate: () => [network, batch(), rawSimulation, simulated(2)],
+  networkProgress: () => [network],
   networkAbort: () => [network],
   networkDispose: async () => [await native.networkCreate(spec as NativeSpec)],
   datasetCreate: () => [new Uint8Array(size), null, [2, 4, 4]],
@@ -63,6 +65,7 @@ const asynchronous = [
   'networkTrain',
   'networkActivations',
   'networkCalibrate',
+  'networkSimulate',
 ];
 
 test('the list is complete', () => {

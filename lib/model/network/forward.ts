@@ -109,6 +109,13 @@ export function planEvaluation(
   };
 }
 
+/** Runs all pieces of an evaluation as one job. */
+export async function evaluateAll({ pieces, run }: EvaluationPlan): Promise<StepStats> {
+  const sums = new StepSums();
+  for (const piece of pieces) sums.add(await run(piece));
+  return sums.mean();
+}
+
 /** Runs the pieces of an evaluation one after the other, each by `job`, and yields the results so far after each. */
 export async function* evaluatePieces(
   { pieces, run }: EvaluationPlan,
@@ -134,7 +141,7 @@ function imageBytes({ input }: BatchShape): number {
 }
 
 /** Allocation that reports the lack of memory by its code. */
-function allocate<T>(make: () => T): T {
+export function allocate<T>(make: () => T): T {
   try {
     return make();
   } catch (cause) {
@@ -150,7 +157,7 @@ const MAX_BYTES = 16 * 2 ** 20;
 const MAX_IMAGES = 512;
 
 /** Images per call when each moves `bytes` bytes across the boundary. */
-function imagesPerCall(bytes: number): number {
+export function imagesPerCall(bytes: number): number {
   return Math.max(1, Math.min(MAX_IMAGES, Math.floor(MAX_BYTES / bytes)));
 }
 
@@ -171,7 +178,7 @@ interface Piece {
   readonly end: number;
 }
 
-function pieces(count: number, size: number): Piece[] {
+export function pieces(count: number, size: number): Piece[] {
   const list: Piece[] = [];
   for (let start = 0; start < count; start += size) list.push({ start, end: Math.min(count, start + size) });
   return list;

@@ -25,6 +25,9 @@ void add_all_tests(Tests& tests) {
   add_binary_tests(tests);
   add_optimizer_tests(tests);
   add_loss_tests(tests);
+  add_distillation_tests(tests);
+  add_time_loss_tests(tests);
+  add_activity_tests(tests);
   add_average_tests(tests);
   add_change_tests(tests);
   add_augment_tests(tests);
@@ -50,6 +53,7 @@ void add_all_tests(Tests& tests) {
   add_thread_pool_tests(tests);
   add_allocation_tests(tests);
   add_memory_tests(tests);
+  add_simulation_tests(tests);
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

@@ -42,6 +42,9 @@ void add_norm_tests(Tests& tests);
 void add_norm_cases(Tests& tests);
 void add_optimizer_tests(Tests& tests);
 void add_loss_tests(Tests& tests);
+void add_distillation_tests(Tests& tests);
+void add_time_loss_tests(Tests& tests);
+void add_activity_tests(Tests& tests);
 void add_average_tests(Tests& tests);
 void add_change_tests(Tests& tests);
 void add_augment_tests(Tests& tests);
@@ -67,5 +70,6 @@ void add_limits_tests(Tests& tests);
 void add_thread_pool_tests(Tests& tests);
 void add_allocation_tests(Tests& tests);
 void add_memory_tests(Tests& tests);
+void add_simulation_tests(Tests& tests);  // on every instruction set of the CPU
 
 }  // namespace onespike::test
