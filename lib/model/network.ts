@@ -7,9 +7,8 @@ import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
-import { evaluatePieces, forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
-import { StepSums } from './network/step-sums';
-import { layerName, type SpikingLayer } from './layer';
+import { evaluateAll, evaluatePieces, forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
+import type { SpikingLayer } from './layer';
 import { readModel, writeModel } from './model-file';
 import { checkCounters, namedTensors, type Batch, type Labels } from './network/inputs';
 import type {
@@ -24,6 +23,7 @@ import type {
   ParametersOptions,
   PieceStats,
   Precision,
+  ReadParametersOptions,
   RescaleOptions,
   TrainStep,
   TrainStepOptions,
@@ -32,30 +32,30 @@ import type {
 import {
   readOptimizerState,
   readParametersJob,
+  readoutJob,
   tensorShapes,
-  tensorsOfFile,
   writeOptimizerStateJob,
   writeParametersJob,
   writeValues,
   type OptimizerState,
   type TensorShape,
 } from './network/state';
+import { tensorsFor } from './network/load';
 import { rescaleJob } from './network/rescale';
 import { simulateJob, type SimulationResult } from './network/simulation';
 import type { SimulateOptions } from './network/simulation-options';
-import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
+import {
+  calibrateJob,
+  gradientsJob,
+  givenTeacher,
+  trainStepJob,
+  trainStepsJob,
+  type Learner,
+} from './network/training';
 import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
-export { SIMULATED_CODES } from './network/simulation-options';
 export type * from './network/options';
-export type { Augment, AugmentOptions } from './network/augment';
-export type { Batch, Labels, Mode } from './network/inputs';
-export type { LossOptions, OptimizerOptions } from './network/optimizer';
-export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
-export type { OptimizerState } from './network/state';
-export type { SimulationResult } from './network/simulation';
-export type { SimulatedCode, SimulateOptions, SimulationProgress } from './network/simulation-options';
 
 /**
  * A spiking network, whose parameters and buffers lie in native memory. Methods that return a promise are jobs: they run
@@ -136,9 +136,8 @@ export class Network {
     const { chosen, ...options } = given;
     if (chosen.backend === 'cpu') checkMemory(description);
     const { name: _, ...spec } = description;
-    const { backend, device } = chosen;
-    const native = await NativeNetwork.create({ ...spec, ...options, backend, device: device ?? 0 });
-    return new Network(native, description, given);
+    const on = { ...spec, ...options, backend: chosen.backend, device: chosen.device ?? 0 };
+    return new Network(await NativeNetwork.create(on), description, given);
   }
 
   /**
@@ -147,7 +146,7 @@ export class Network {
    * the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
-    await this.setParameters(await tensorsOfFile(path, this.description, this.#tensors));
+    await this.setParameters(await tensorsFor(path, this.description, this.#tensors));
   }
 
   /** Writes architecture and parameters, atomically. `metadata`: further entries of the file. Errors: ERR_IO. */
@@ -173,19 +172,14 @@ export class Network {
 
   /** Returns the predictions after each step, from the `potentials` of a forward pass (`averaged` as of that pass). */
   async anytime(potentials: Float32Array, options?: ParametersOptions): Promise<Anytime> {
-    const { timesteps, alpha, beta } = this.description;
-    const { classes } = this.#sizes;
-    const last = layerName(this.layers.at(-1)!.layer);
-    const only = this.#tensors.filter(({ name }) => name === `${last}.threshold` || name === `${last}.theta`);
-    const read = await this.#exclusive(readParametersJob(this.#native, only, options));
-    const threshold = read.get(`${last}.threshold`)!.data[0]!;
-    const theta = read.get(`${last}.theta`)?.data;
-    return anytime(potentials, { classes, timesteps, threshold, theta, alpha, beta });
+    const { alpha, beta } = this.description;
+    const read = await this.#exclusive(readoutJob(this.#native, this.#tensors, this.layers, options));
+    return anytime(potentials, { ...this.#sizes, ...read, alpha, beta });
   }
 
   /** Computes loss and gradients of one batch; the parameters stay as they are. */
   async gradients(pixels: Uint8Array, labels: Labels, options?: GradientsOptions): Promise<GradientsResult> {
-    return this.#exclusive(gradientsJob(this.#native, this.#sizes, this.#tensors, pixels, labels, options));
+    return this.#learn(options, (learner) => gradientsJob(learner, this.#tensors, pixels, labels, options));
   }
 
   /**
@@ -193,7 +187,7 @@ export class Network {
    * parameters stay as they were, as they do when the step rejects. An abort that comes too late for the step resolves.
    */
   async trainStep(batch: Batch, options: TrainStepOptions): Promise<StepStats> {
-    return this.#exclusive(trainStepJob(this.#native, this.#sizes, batch, options));
+    return this.#learn(options, (learner) => trainStepJob(learner, batch, options));
   }
 
   /**
@@ -203,17 +197,13 @@ export class Network {
    * if one was not finite (then it is the last) or if the next failed. A call that begins with a step that fails rejects.
    */
   async trainSteps(steps: readonly TrainStep[], options?: TrainStepsOptions): Promise<StepStats[]> {
-    return this.#exclusive(trainStepsJob(this.#native, this.#sizes, steps, options));
+    return this.#learn(options, (learner) => trainStepsJob(learner, steps, options));
   }
 
   /** Computes loss, accuracy and activity of any number of images; the parameters stay as they are. */
   async evaluate(batch: Batch, options?: EvaluateOptions): Promise<StepStats> {
-    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options);
-    return this.#exclusive(async () => {
-      const sums = new StepSums();
-      for (const piece of pieces) sums.add(await run(piece));
-      return sums.mean();
-    });
+    const plan = planEvaluation(this.#native, this.#sizes, batch, options);
+    return this.#exclusive(() => evaluateAll(plan));
   }
 
   /**
@@ -243,8 +233,8 @@ export class Network {
     return this.#exclusive(simulateJob(this, this.#native, this.#sizes, pixels, options));
   }
 
-  /** Returns copies of all parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
-  async parameters(options?: ParametersOptions): Promise<Map<string, FloatTensor>> {
+  /** Returns copies of the parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
+  async parameters(options?: ReadParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }
 
@@ -302,6 +292,15 @@ export class Network {
   /** The same as `dispose`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  /** A job that computes a loss, perhaps with a teacher, which is busy as long. */
+  #learn<T>(options: unknown, job: (learner: Learner) => () => Promise<T>): Promise<T> {
+    const given = givenTeacher(options);
+    const other = given instanceof Network && given !== this ? given : undefined;
+    const teacher = other && { native: other.#native, ...other.#sizes };
+    const work = job({ native: this.#native, shape: this.#sizes, teacher });
+    return this.#exclusive(other === undefined ? work : () => other.#exclusive(work));
   }
 
   #checkIdle(): void {

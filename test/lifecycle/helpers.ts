@@ -138,7 +138,7 @@ export const rawSgd = {
   ema: 0,
 };
 
-export const rawLoss = { labelSmoothing: 0 };
+export const rawLoss = { labelSmoothing: 0, distillation: null, activity: null, timeWeights: null };
 
 export const rawSimulation = {
   code: 'rate',

@@ -38,7 +38,7 @@ const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   networkRead: () => [network, [part()]],
   networkWrite: () => [network, [part()]],
   networkCounters: () => [network],
-  networkSetCounters: () => [network, { optimizerSteps: 0, randomStep: 0 }],
+  networkSetCounters: () => [network, { optimizerSteps: 0, randomStep: 0, activity: 0 }],
   networkResetOptimizer: () => [network],
   networkForward: () => [network, batch(), 'snn', {}],
   networkGradients: () => [network, batch(), 'snn', rawLoss],

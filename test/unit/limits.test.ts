@@ -5,7 +5,8 @@ import { SeededRandom } from '../../lib/data/random';
 import { isOneSpikeError } from '../../lib/errors';
 import { ENCODERS, resolveNetwork, SURROGATES } from '../../lib/model/description';
 import type { LayerDescription, NetworkDescription, ResolvedNetwork } from '../../lib/model/description';
-import { Network, SIMULATED_CODES } from '../../lib/model/network';
+import { Network } from '../../lib/model/network';
+import { SIMULATED_CODES } from '../../lib/model/network/simulation-options';
 import { LIMITS, type LimitName } from '../../lib/native/limits';
 
 const native = loadNative();

@@ -1,6 +1,6 @@
-// The rule and the loss of a training step, and the checks that turn them into what native code takes.
+// The rule of a training step, and the checks that turn it into what native code takes.
 import { checkBoolean, checkNumber, checkOneOf, checkOptions, expected } from '../../check';
-import type { NativeLoss, NativeOptimizer } from '../../native/network';
+import type { NativeOptimizer } from '../../native/network';
 import { checkLimited } from '../limited';
 
 /** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
@@ -32,20 +32,6 @@ export interface OptimizerOptions {
    * 0 (the default) for no average. With `averaged` the network computes with it.
    */
   ema?: number | undefined;
-}
-
-/** What the loss of a training step compares the logits with. */
-export interface LossOptions {
-  /** The label smoothing ε, from 0 to below 1: all K classes have ε/K of every label; 0 by default. */
-  labelSmoothing?: number | undefined;
-}
-
-/** Names of `LossOptions`, for the methods that take them among others. */
-export const LOSS_KEYS = ['labelSmoothing'] as const satisfies readonly (keyof LossOptions)[];
-
-/** Fills in the defaults of the loss among the options of a method. */
-export function checkLoss({ labelSmoothing = 0 }: { [key in keyof LossOptions]?: unknown }): NativeLoss {
-  return { labelSmoothing: checkLimited(labelSmoothing, 'labelSmoothing', 'labelSmoothing') };
 }
 
 const OPTIMIZER_KEYS = [

@@ -2,8 +2,18 @@
 import type { BackendChoice } from '../../native/devices';
 import type { StepStats } from '../../native/network';
 import type { Batch, Mode } from './inputs';
-import type { LossOptions, OptimizerOptions } from './optimizer';
+import type { LossOptions } from './loss';
+import type { OptimizerOptions } from './optimizer';
 import type { SpikeTimes } from '../spike-times';
+
+export type { Counters, ProfileEntry, Recorded, StepStats } from '../../native/network';
+export type { Augment, AugmentOptions } from './augment';
+export type { Batch, Labels, Mode } from './inputs';
+export type { ActivityTarget, DistillationOptions, LossOptions } from './loss';
+export type { OptimizerOptions } from './optimizer';
+export type { SimulationResult } from './simulation';
+export type { SimulatedCode, SimulateOptions, SimulationProgress } from './simulation-options';
+export type { OptimizerState } from './state';
 
 /** Options of `Network.create` and `Network.open`. */
 export interface NetworkOptions {
@@ -54,10 +64,16 @@ export interface EvaluateOptions extends JobOptions {
   averaged?: boolean | undefined;
 }
 
-/** Options of `network.parameters` and `network.save`. */
+/** Options of `network.save` and `network.anytime`. */
 export interface ParametersOptions {
   /** Whether the average of the parameters is taken in their place, as in `EvaluateOptions`; false by default. */
   averaged?: boolean | undefined;
+}
+
+/** Options of `network.parameters`. */
+export interface ReadParametersOptions extends ParametersOptions {
+  /** The names of the tensors to be read; all by default. */
+  names?: readonly string[] | undefined;
 }
 
 /** Options of `network.evaluateInPieces`. */

@@ -1,11 +1,10 @@
 // Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4 MiB:
 // what a job copies on the JS thread is some 2 ms of the event loop.
-import { checkBoolean, checkOptions, didYouMean, expected } from '../../check';
+import { checkBoolean, checkOptions, checkString, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
-import type { ResolvedNetwork } from '../description';
-import { readModel } from '../model-file';
-import { carrySchedule, isSchedule, isTrained, parameterFault, type FloatTensor } from '../parameters';
+import { layerName, type SpikingLayer } from '../layer';
+import { isTrained, parameterFault, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 
 /** The state of the optimiser: with the parameters, everything that a checkpoint needs. */
@@ -45,25 +44,6 @@ function tensorsOf(slot: TensorKind, tensors: readonly TensorShape[]): readonly 
   return slot === 'average' ? tensors : trainedTensors(tensors);
 }
 
-/** The tensors of a model file for a network of this description, as `Network.load` takes them. Errors: those of it. */
-export async function tensorsOfFile(
-  path: string,
-  description: ResolvedNetwork,
-  shapes: readonly TensorShape[],
-): Promise<Map<string, FloatTensor>> {
-  const { network, tensors } = await readModel(path, description);
-  const { timesteps, schedules } = description;
-  for (const [name, { data }] of tensors)
-    if (isSchedule(name)) tensors.set(name, { shape: [timesteps], data: carrySchedule(data, timesteps) });
-  const optional = schedules && !network.schedules;
-  const missing = shapes.find(({ name }) => !tensors.has(name) && !(optional && isSchedule(name)));
-  if (missing === undefined) return tensors;
-  throw new OneSpikeError(
-    'ERR_SHAPE',
-    `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
-  );
-}
-
 /** The tensors that have a gradient. */
 export function trainedTensors(tensors: readonly TensorShape[]): TensorShape[] {
   return tensors.filter(({ name }) => isTrained(name));
@@ -89,12 +69,35 @@ export function readParametersJob(
   tensors: readonly TensorShape[],
   options: unknown,
 ): () => Promise<Map<string, FloatTensor>> {
-  const { averaged = false } = checkOptions(options, 'options', ['averaged']);
+  const { averaged = false, names } = checkOptions(options, 'options', ['averaged', 'names']);
+  const wanted = names === undefined ? tensors : named(tensors, names);
   const kind = checkBoolean(averaged, 'averaged') ? 'average' : 'parameter';
   return async () => {
     if (kind === 'average' && !network.slots().includes(kind))
       throw new OneSpikeError('ERR_STATE', 'Expected an average of the parameters but no training step has taken one');
-    return readTensors(network, kind, tensors);
+    return readTensors(network, kind, wanted);
+  };
+}
+
+/** The tensors of these names. Errors: ERR_ARG for a name that the network does not have. */
+function named(tensors: readonly TensorShape[], names: unknown): readonly TensorShape[] {
+  if (!Array.isArray(names)) throw expected('a list of names of tensors', 'names', names);
+  return Array.from(names, (name: unknown, i) => findTensor(checkString(name, `names[${i}]`), tensors));
+}
+
+/** As `readParametersJob`, for the threshold of the output layer and its factors at each step, if there are any. */
+export function readoutJob(
+  network: NativeNetwork,
+  tensors: readonly TensorShape[],
+  layers: readonly SpikingLayer[],
+  options: unknown,
+): () => Promise<{ threshold: number; theta: Float32Array | undefined }> {
+  const last = layerName(layers.at(-1)!.layer);
+  const only = tensors.filter(({ name }) => name === `${last}.threshold` || name === `${last}.theta`);
+  const read = readParametersJob(network, only, options);
+  return async () => {
+    const values = await read();
+    return { threshold: values.get(`${last}.threshold`)!.data[0]!, theta: values.get(`${last}.theta`)?.data };
   };
 }
 

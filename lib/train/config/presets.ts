@@ -6,7 +6,7 @@
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
 import { mergeConfig, type PlainObject } from './merge';
-import { plainAugment, plainPhase, plainRule, plainSchedule } from './phase';
+import { plainAugment, plainDistillation, plainPhase, plainRule, plainSchedule, plainSpiking } from './phase';
 import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
 
 /** The names of the presets. */
@@ -52,6 +52,7 @@ export const withoutBinary = {
   optimizer: { ...sgd, neuronLearningRate: 0.005 },
   schedule: cosine(0.5),
   ...plain,
+  distillation: plainDistillation,
 };
 
 const base = {
@@ -86,6 +87,8 @@ const base = {
     optimizer: { kind: 'adam', learningRate: 1e-3, ...rule },
     schedule: cosine(0),
     ...plain,
+    distillation: plainDistillation,
+    ...plainSpiking,
   },
   evaluation: { batch: 100 },
   energy: { images: 10000 },

@@ -1,10 +1,12 @@
 /** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
-import type { Augment, Batch, TrainStep } from '../../model/network';
+import type { Augment, Batch, LossOptions, Network, TrainStep } from '../../model/network';
 import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
+import { timestepsAt } from '../config/incremental';
 import { learningRateFactor } from '../config/schedule';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { EpochEvent, Phase, TrainEvent } from '../run/events';
+import { neuronParameters } from '../run/neurons';
 import { isBetter, isOutOfPatience } from '../run/state';
 import { evaluate, type Evaluation } from './evaluate';
 import { augmentSeed, batchCount, batchRows, epochOrder } from './order';
@@ -18,6 +20,7 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
   const averaged = optimizer.ema > 0;
   while (session.state.epoch < session.config[phase].epochs && !isOutOfPatience(session.state, phase, patience)) {
     const began = session.seconds();
+    if (phase === 'snn') await session.setTimesteps(timestepsAt(session.config, session.state.epoch));
     yield* trainEpoch(session, phase);
     const validation =
       rows.validation.length === 0
@@ -29,7 +32,8 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
             activity: 'validate',
             averaged,
           });
-    const event = epochEvent(session, phase, validation);
+    const neurons = await neuronsOf(session.network, phase, averaged);
+    const event = { ...epochEvent(session, phase, validation), ...neurons };
     await session.recordEpoch(event, { averaged });
     yield event;
     yield* activityWarnings(event.layers, event, session.config);
@@ -47,18 +51,31 @@ async function* keepPace(session: Session, phase: Phase, began: number): AsyncGe
   yield plan;
 }
 
+/** The thresholds and leaks that the epoch ends with, where its phase has them. */
+async function neuronsOf(
+  network: Network,
+  phase: Phase,
+  averaged: boolean,
+): Promise<Pick<EpochEvent, 'thresholds' | 'leaks'>> {
+  if (phase === 'ann') return {};
+  const thresholds = await neuronParameters(network, 'threshold', { averaged });
+  return phase === 'binary'
+    ? { thresholds }
+    : { thresholds, leaks: await neuronParameters(network, 'leak', { averaged }) };
+}
+
 /** The steps that the epoch still lacks. */
 async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
   const plan = planEpoch(session, phase);
   const { steps } = plan;
-  const { labelSmoothing } = session.config[phase];
+  const loss = await lossOf(session, phase);
   const report = new Interval(session.progressSeconds);
   while (session.state.step < steps) {
     // Checkpoints, progress, an interruption and the end of the epoch fall between two calls.
     const first = session.state.step;
     const end = Math.min(first + session.stepsAtOnce, steps);
     const group = Array.from({ length: end - first }, (_, i) => plan.stepAt(first + i));
-    await session.train(group, { mode: phase, labelSmoothing, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
+    await session.train(group, { mode: phase, ...loss, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
     if (report.due()) {
       const { step, sums } = session.state;
       const { count, seconds, spikes } = sums;
@@ -67,6 +84,15 @@ async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<Train
       yield progressEvent(session, { phase, activity: 'train', step, steps, spikesPerNeuron }, totals);
     }
   }
+}
+
+/** What the steps of a phase ask of their loss. */
+async function lossOf(session: Session, phase: Phase): Promise<LossOptions> {
+  const { config } = session;
+  const loss = { labelSmoothing: config[phase].labelSmoothing, distillation: await session.teacher(phase) };
+  if (phase !== 'snn') return loss;
+  const { activity, timeWeights } = config.snn;
+  return { ...loss, timeWeights, ...(activity.strength > 0 ? { activity } : {}) };
 }
 
 /**

@@ -1,10 +1,12 @@
 /** The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started with. */
+import { timestepsAt } from '../config/incremental';
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
 import { foldNorm, hasNorm } from '../../model/fold';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
+import { neuronParameters } from '../run/neurons';
 import { lastPhase, type Stage } from '../run/state';
 import { writeTestRecord } from '../run/test-record';
 import { AnswerCollector } from '../test/answers';
@@ -65,6 +67,7 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     mode === null ? null : yield* evaluate(session, { part: 'test', rows: rows.test, mode, activity: 'test' });
   session.throwIfAborted();
   await foldNetwork(session);
+  if (config.snn.epochs > 0) await session.setTimesteps(timestepsAt(config, 0));
   if (mode === 'binary') await sendSpikes(session);
   else await calibrate(session);
   const validation =
@@ -78,7 +81,7 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     accuracy: test.accuracy,
     validationAccuracy: validation?.accuracy ?? null,
     annTestAccuracy: ann?.accuracy ?? null,
-    thresholds: await thresholdsOf(session),
+    thresholds: await neuronParameters(session.network, 'threshold'),
     spikesPerNeuron: meanActivity(layers),
     layers,
   };
@@ -109,14 +112,6 @@ function hasHiddenBias({ layers }: ResolvedNetwork): boolean {
   return layers.some(({ bias, output }) => bias && !output);
 }
 
-async function thresholdsOf(session: Session): Promise<Record<string, number>> {
-  const thresholds: Record<string, number> = {};
-  for (const [name, { data }] of await session.network.parameters()) {
-    if (name.endsWith('.threshold')) thresholds[name] = data[0]!;
-  }
-  return thresholds;
-}
-
 /** model.safetensors, the test accuracy, the energy and the record of the test images of the best network. */
 async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
   const { config, network, state, folder, images, hidden } = session;
@@ -133,14 +128,9 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
     onLogits: (logits) => collector.add(logits),
   });
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
-  const parameters = await network.parameters();
-  const record = await completeRecord(network, images.testSet, collector, parameters, {
-    mode,
-    config,
-    signal: session.signal,
-  });
+  const record = await completeRecord(network, images.testSet, collector, { mode, config, signal: session.signal });
   const energy = record.energy === null ? ({ ratio: null } as const) : summariseEnergy(record.energy);
-  const model = await foldNorm(network.description, parameters);
+  const model = await foldNorm(network.description, await network.parameters());
   const extra = { classes: JSON.stringify(classes), dataset: config.dataset.name, mode };
   await writeModel(folder.modelPath, model.network, model.tensors, { extra });
   await writeTestRecord(folder.testPath, record);

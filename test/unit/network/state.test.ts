@@ -39,7 +39,25 @@ onEachBackend((on) => {
     await train(network, 2);
     const { randomStep } = network.counters();
     await network.resetOptimizer();
-    expect(await network.optimizerState()).toEqual({ slots: new Map(), counters: { optimizerSteps: 0, randomStep } });
+    expect(await network.optimizerState()).toEqual({
+      slots: new Map(),
+      counters: { optimizerSteps: 0, randomStep, activity: 0 },
+    });
+  });
+
+  test('parameters are read by name, those that are asked for alone', async () => {
+    const network = await create();
+    const all = await network.parameters();
+    const names = ['layers.2.leak', 'layers.0.threshold'];
+    const read = await network.parameters({ names });
+    expect([...read]).toEqual(names.map((name) => [name, all.get(name)]));
+    expect((await network.parameters({ names: [] })).size).toBe(0);
+    await expect(network.parameters({ names: ['layers.0.treshold'] })).rejects.toMatchObject({
+      code: 'ERR_ARG',
+      message: expect.stringContaining("did you mean 'layers.0.threshold'"),
+    });
+    expect(await outcome(() => network.parameters({ names: 'layers.0.leak' as never }))).toBe('ERR_ARG');
+    expect(await outcome(() => network.parameters({ names: [0 as never] }))).toBe('ERR_ARG');
   });
 
   test('setParameters takes maps and objects, all or nothing', async () => {
