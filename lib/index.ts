@@ -28,6 +28,7 @@ export {
   type PieceStats,
   type Precision,
   type ProfileEntry,
+  type ReadParametersOptions,
   type Recorded,
   type RescaleOptions,
   type SimulatedCode,

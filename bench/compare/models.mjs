@@ -2,9 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { annModel } from '../onnx-network.mjs';
-import { writePieces } from '../onnx.mjs';
-import { Network, resolveNetwork, vgg } from '../../dist/index.mjs';
+import { exportOnnx, Network, resolveNetwork, vgg } from '../../dist/index.mjs';
 
 /**
  * The description of a VGG network on 3x32x32 images with every default filled in.
@@ -22,16 +20,13 @@ export const resolvedVgg = (name) =>
  */
 export const networkOfRun = (run) => JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')).network;
 
-/** ONNX files in a temporary folder, one per network and batch. `remove` ends them. */
+/** ONNX files in a temporary folder, one per network. `remove` ends them. */
 export class OnnxModels {
   #folder = mkdtempSync(join(tmpdir(), 'onespike-onnx-'));
 
-  /**
-   * @param {string} model
-   * @param {number} batch
-   */
-  path(model, batch) {
-    return join(this.#folder, `${model}-${batch}.onnx`);
+  /** @param {string} model */
+  path(model) {
+    return join(this.#folder, `${model}.onnx`);
   }
 
   /**
@@ -43,10 +38,7 @@ export class OnnxModels {
     const wanted = timings.filter(({ program }) => program === 'onnxruntime');
     for (const model of new Set(wanted.map((timing) => timing.model))) {
       const network = await Network.create(resolvedVgg(model), { backend: 'cpu', seed: 0 });
-      const parameters = await network.parameters();
-      for (const batch of new Set(wanted.filter((timing) => timing.model === model).map((timing) => timing.batch))) {
-        writePieces(this.path(model, batch), annModel(network.description, parameters, batch));
-      }
+      await exportOnnx(network, this.path(model), { mode: 'ann' });
       await network.dispose();
     }
   }

@@ -76,8 +76,8 @@ const commands = {
     process.execPath,
     ...process.execArgv,
     join(bench, 'ort.mjs'),
-    models.path(model, batch),
-    ...flags({ threads, iterations, warmup }),
+    models.path(model),
+    ...flags({ batch, threads, iterations, warmup }),
   ],
   opponent: (timing, { opponent }) =>
     opponent.map((word) =>

@@ -8,6 +8,7 @@ import { addExport, addImport } from './commands/exchange';
 import { addPresets } from './commands/presets';
 import { addReport } from './commands/report';
 import { addRunCommands } from './commands/run';
+import { addShow } from './commands/show';
 import { addSimulate } from './commands/simulate';
 import { addSweep } from './commands/sweep';
 import { addTrain } from './commands/train';
@@ -38,6 +39,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addRunCommands(program);
   addSimulate(program);
   addReport(program);
+  addShow(program);
   addExport(program);
   addImport(program);
   addSweep(program);

@@ -1,5 +1,6 @@
 /** Mistakes in a command line, told apart from failures of the work: they exit with 2. */
 import { Option } from 'commander';
+import { checkOneOf } from '../check';
 import { LIMITS, type LimitName } from '../native/limits';
 
 export class UsageError extends Error {
@@ -46,6 +47,11 @@ export const setOption = (description: string): Option =>
 /** For commands that load the images of a run again. */
 export const movedOption = (): Option =>
   new Option('--data <dir>', 'where the files of the data set are now (default: where the run found them)');
+export const themeOption = (): Option =>
+  new Option('--theme <name>', 'light or dark: colours of pictures as files').default('light');
+/** Errors: a usage error. */
+export const checkTheme = (name: string): 'light' | 'dark' =>
+  asUsage(() => checkOneOf(name, '--theme', ['light', 'dark'] as const));
 export const precisionOption = (): Option =>
   new Option(
     '--precision <name>',

@@ -7,8 +7,7 @@ import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
-import { evaluatePieces, forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
-import { StepSums } from './network/step-sums';
+import { evaluateAll, evaluatePieces, forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
 import type { SpikingLayer } from './layer';
 import { readModel, writeModel } from './model-file';
 import { checkCounters, namedTensors, type Batch, type Labels } from './network/inputs';
@@ -24,6 +23,7 @@ import type {
   ParametersOptions,
   PieceStats,
   Precision,
+  ReadParametersOptions,
   RescaleOptions,
   TrainStep,
   TrainStepOptions,
@@ -202,12 +202,8 @@ export class Network {
 
   /** Computes loss, accuracy and activity of any number of images; the parameters stay as they are. */
   async evaluate(batch: Batch, options?: EvaluateOptions): Promise<StepStats> {
-    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options);
-    return this.#exclusive(async () => {
-      const sums = new StepSums();
-      for (const piece of pieces) sums.add(await run(piece));
-      return sums.mean();
-    });
+    const plan = planEvaluation(this.#native, this.#sizes, batch, options);
+    return this.#exclusive(() => evaluateAll(plan));
   }
 
   /**
@@ -237,8 +233,8 @@ export class Network {
     return this.#exclusive(simulateJob(this, this.#native, this.#sizes, pixels, options));
   }
 
-  /** Returns copies of all parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
-  async parameters(options?: ParametersOptions): Promise<Map<string, FloatTensor>> {
+  /** Returns copies of the parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
+  async parameters(options?: ReadParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }
 

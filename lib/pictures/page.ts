@@ -1,6 +1,7 @@
 /** The page: one HTML file that needs no network and no script. */
 import type { RunData } from './data/run-data';
 import { topAccuracy } from './data/scores';
+import { phaseNames } from './data/series';
 import { number, percent } from './draw/scale';
 import { escaped } from './draw/svg';
 import { declarations } from './draw/theme';
@@ -91,6 +92,8 @@ function tilesHtml({ results, test, timeline }: RunData): string {
   add('ANN, test', results?.ann.testAccuracy ?? converted?.annTestAccuracy, accuracy);
   add('converted, test', results?.converted.testAccuracy ?? converted?.accuracy, accuracy);
   add('SNN, test', results?.snn.testAccuracy, accuracy);
+  if (test !== null && results === undefined)
+    add(`${phaseNames[test.mode]} so far, test`, topAccuracy(test.answers, 1), accuracy);
   if (test !== null && test.classes.length > 5) add('top-5, test', topAccuracy(test.answers, 5), accuracy);
   add('spikes per neuron', results?.snn.spikesPerNeuron, (value) => value.toFixed(3));
   add('energy, ANN / SNN', results?.energy.ratio, number);

@@ -1,14 +1,13 @@
 /** The report of a run: a page in its folder, and its pictures as files. */
 import { join } from 'node:path';
-import { OneSpikeError } from '../errors';
-import { isMissing, requireSharp } from '../data/pictures/sharp';
 import { makeFolder } from '../io/folders';
 import { atomicWrite } from '../io/write';
 import type { Run } from '../train/run/load-run';
 import type { TestRecord } from '../train/run/test-record';
 import { readRunData, type RunData } from './data/run-data';
 import type { Theme } from './draw/theme';
-import { figureSvg, type Figure, type Section } from './figure';
+import { figureSvg, type Section } from './figure';
+import { findSharp, rendered } from './png-file';
 import { pageHtml } from './page';
 import { aboutSection } from './sections/about';
 import { classesSection } from './sections/classes';
@@ -72,24 +71,4 @@ export function sectionsOf(data: RunData): Section[] {
     examplesSection(data),
     aboutSection(data),
   ];
-}
-
-function findSharp(): ReturnType<typeof requireSharp> {
-  try {
-    return requireSharp();
-  } catch (cause) {
-    const state = isMissing(cause)
-      ? 'is not installed: npm install sharp (with npx: npx -p onespike -p sharp onespike ...); SVG needs no package'
-      : `does not load: ${(cause as Error).message}`;
-    throw new OneSpikeError('ERR_STATE', `Expected the optional package sharp for pictures as PNG but it ${state}`, {
-      cause,
-    });
-  }
-}
-
-/** Twice as fine as the drawing. */
-function rendered(sharp: ReturnType<typeof requireSharp>, figure: Figure, theme: Theme): Promise<Buffer> {
-  return sharp(Buffer.from(figureSvg(figure, theme)), { density: 144 })
-    .png()
-    .toBuffer();
 }

@@ -1,5 +1,5 @@
 // `onespike simulate`: its event, its table, its errors, and an interruption.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
 
@@ -22,6 +22,12 @@ test('the event of a code, with the accuracy after every recorded step', async (
   expect(event!.steps.map(({ step }: { step: number }) => step)).toEqual([10, 20, 30, 40, 50]);
   expect(event!.accuracy).toBe(Math.max(...event!.steps.map(({ accuracy }: { accuracy: number }) => accuracy)));
   expect([10, 20, 30, 40, 50]).toContain(event!.stepsWithinOnePoint);
+  const [, fields] = /\n\| `simulate` +\|([^|]*)\|/.exec(readFileSync(join(__dirname, '../../docs/CLI.md'), 'utf8'))!;
+  expect([...fields!.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()).toEqual(
+    Object.keys(event!)
+      .filter((name) => name !== 'event')
+      .sort(),
+  );
   expect(event!.operations.ac).toBeGreaterThan(0);
   expect(event!.operations.mac).toBeGreaterThan(0);
   expect(event!.energy['compute/int32'].picojoules).toBeCloseTo(

@@ -89,7 +89,7 @@ function computed(paths: readonly string[], pixels: Uint8Array): number[][] {
   const file = join(folder, 'pixels');
   writeFileSync(file, pixels);
   return inModule<number[][]>(
-    'bench/onnx.mjs',
+    'scripts/lib.mjs',
     [],
     `
     const ort = (await import('node:module')).createRequire(input.root + '/bench/')('onnxruntime-node');

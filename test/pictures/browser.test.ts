@@ -79,7 +79,17 @@ inBrowser('the report', () => {
     );
     const converted = metrics().find(({ event }) => event === 'converted')!;
     const thresholds = await table('#thresholds-numbers');
+    const course = (kind: string): number[][] => {
+      const names = Object.keys(spiking[0]![kind]);
+      return names.map((name) => [spiking[0]!, spiking.at(-1)!].map((epoch) => epoch[kind][name]));
+    };
     expect(thresholds.map((row) => row[1])).toEqual(Object.values(converted['thresholds']));
+    expect(thresholds.map((row) => row.slice(2, 4))).toEqual(course('thresholds'));
+    const leaks = await table('#leaks-numbers');
+    expect(leaks.map((row) => row.slice(2, 4))).toEqual(course('leaks'));
+    // The network that was tested is the one of the best epoch.
+    const best = spiking.filter((epoch) => epoch['best']).at(-1) ?? converted;
+    expect(thresholds.map((row) => row[4])).toEqual(Object.values(best['thresholds']));
   });
 
   test('shows the results of the run, and a matrix that adds up to them', async () => {

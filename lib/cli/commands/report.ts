@@ -10,7 +10,7 @@ import type { Run } from '../../train/run/load-run';
 import type { Report } from '../../pictures/report';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';
-import { asUsage, backendOption, deviceOption, integerOption, movedOption } from '../usage';
+import { asUsage, backendOption, checkTheme, deviceOption, integerOption, movedOption, themeOption } from '../usage';
 
 interface ReportFlags {
   output?: string;
@@ -24,8 +24,6 @@ interface ReportFlags {
   json?: boolean;
 }
 
-const themes = ['light', 'dark'] as const;
-
 export function addReport(program: Command): void {
   program
     .command('report')
@@ -34,7 +32,7 @@ export function addReport(program: Command): void {
     .option('-o, --output <file>', 'file of the page (default: report.html in the folder of the run)')
     .option('--svg <dir>', 'write each picture as an SVG file too')
     .option('--png <dir>', 'write each picture as a PNG file too (with the package sharp)')
-    .option('--theme <name>', 'light or dark: colours of these files', 'light')
+    .addOption(themeOption())
     .addOption(movedOption())
     .addOption(backendOption())
     .addOption(deviceOption())
@@ -51,7 +49,7 @@ A run that has ended brings all that is drawn; of another the test images are ev
     )
     .action(async (path: string, flags: ReportFlags) => {
       const output = new Output(flags.json === true);
-      const theme = asUsage(() => checkOneOf(flags.theme, '--theme', themes));
+      const theme = checkTheme(flags.theme);
       const backend = asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', BACKEND_CHOICES));
       const { device, threads, data } = flags;
       await interruptible(output, async (signal) => {

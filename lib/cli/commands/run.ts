@@ -23,7 +23,7 @@ import { activityTable } from '../train-view';
 import { asUsage, backendOption, deviceOption, integerOption, movedOption, UsageError } from '../usage';
 import { predictImages } from './predict';
 
-interface RunFlags {
+export interface RunFlags {
   dataset?: string;
   network?: string;
   data?: string;
@@ -34,7 +34,7 @@ interface RunFlags {
   json?: boolean;
 }
 
-function addRunCommand(program: Command, name: string, description: string): Command {
+export function addRunCommand(program: Command, name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
@@ -46,7 +46,7 @@ function addRunCommand(program: Command, name: string, description: string): Com
 }
 
 /** Opens run and network, does the work, and disposes of the network whatever happens. */
-async function withRun<R extends Pick<Run, 'network'>>(
+export async function withRun<R extends Pick<Run, 'network'>>(
   open: () => Promise<R>,
   flags: RunFlags,
   work: (run: R, network: Network, output: Output, signal: AbortSignal) => Promise<void>,

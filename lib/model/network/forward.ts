@@ -109,6 +109,13 @@ export function planEvaluation(
   };
 }
 
+/** Runs all pieces of an evaluation as one job. */
+export async function evaluateAll({ pieces, run }: EvaluationPlan): Promise<StepStats> {
+  const sums = new StepSums();
+  for (const piece of pieces) sums.add(await run(piece));
+  return sums.mean();
+}
+
 /** Runs the pieces of an evaluation one after the other, each by `job`, and yields the results so far after each. */
 export async function* evaluatePieces(
   { pieces, run }: EvaluationPlan,

@@ -64,10 +64,16 @@ export interface EvaluateOptions extends JobOptions {
   averaged?: boolean | undefined;
 }
 
-/** Options of `network.parameters` and `network.save`. */
+/** Options of `network.save` and `network.anytime`. */
 export interface ParametersOptions {
   /** Whether the average of the parameters is taken in their place, as in `EvaluateOptions`; false by default. */
   averaged?: boolean | undefined;
+}
+
+/** Options of `network.parameters`. */
+export interface ReadParametersOptions extends ParametersOptions {
+  /** The names of the tensors to be read; all by default. */
+  names?: readonly string[] | undefined;
 }
 
 /** Options of `network.evaluateInPieces`. */

@@ -1,6 +1,6 @@
 // Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4 MiB:
 // what a job copies on the JS thread is some 2 ms of the event loop.
-import { checkBoolean, checkOptions, didYouMean, expected } from '../../check';
+import { checkBoolean, checkOptions, checkString, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
 import { layerName, type SpikingLayer } from '../layer';
@@ -69,13 +69,20 @@ export function readParametersJob(
   tensors: readonly TensorShape[],
   options: unknown,
 ): () => Promise<Map<string, FloatTensor>> {
-  const { averaged = false } = checkOptions(options, 'options', ['averaged']);
+  const { averaged = false, names } = checkOptions(options, 'options', ['averaged', 'names']);
+  const wanted = names === undefined ? tensors : named(tensors, names);
   const kind = checkBoolean(averaged, 'averaged') ? 'average' : 'parameter';
   return async () => {
     if (kind === 'average' && !network.slots().includes(kind))
       throw new OneSpikeError('ERR_STATE', 'Expected an average of the parameters but no training step has taken one');
-    return readTensors(network, kind, tensors);
+    return readTensors(network, kind, wanted);
   };
+}
+
+/** The tensors of these names. Errors: ERR_ARG for a name that the network does not have. */
+function named(tensors: readonly TensorShape[], names: unknown): readonly TensorShape[] {
+  if (!Array.isArray(names)) throw expected('a list of names of tensors', 'names', names);
+  return Array.from(names, (name: unknown, i) => findTensor(checkString(name, `names[${i}]`), tensors));
 }
 
 /** As `readParametersJob`, for the threshold of the output layer and its factors at each step, if there are any. */

@@ -34,6 +34,8 @@ export interface LineChart {
   marks?: { name: string; points: readonly Mark[] };
   /** `share` is written in percent and begins at 0. */
   values: 'number' | 'share' | 'log';
+  /** Whether the axis of values begins at 0, as it does by default. */
+  fromZero?: boolean;
   /** In pixels; 520 by default, so that two charts stand beside each other. */
   width?: number;
 }
@@ -44,13 +46,13 @@ const right = 16;
 const top = 30;
 const legendLine = 20;
 
-export function drawLines({ bands, curves, marks, values, width = 520 }: LineChart): Drawing {
+export function drawLines({ bands, curves, marks, values, fromZero = true, width = 520 }: LineChart): Drawing {
   const legend = legendOf(curves, marks?.name, width - left - right);
   const bottom = 40 + legend.height;
   const plot = { left, right: width - right, top, bottom: height - 40 };
   const total = bands.reduce((sum, { epochs }) => sum + epochs, 0);
   const x = linearScale([0.5, total + 0.5], [plot.left, plot.right], { nice: false });
-  const y = valueScale(values, [...curves.flatMap(({ points }) => points), ...(marks?.points ?? [])], plot);
+  const y = valueScale(values, [...curves.flatMap(({ points }) => points), ...(marks?.points ?? [])], plot, fromZero);
   const format = values === 'share' ? (value: number): string => percent(value, y.ticks[1]! < 0.01 ? 1 : 0) : number;
   const body = [
     ...y.ticks.map((tick) => horizontal(tick, y, plot, format)),
@@ -69,14 +71,14 @@ interface Plot {
   bottom: number;
 }
 
-function valueScale(values: LineChart['values'], points: readonly Point[], plot: Plot): Scale {
+function valueScale(values: LineChart['values'], points: readonly Point[], plot: Plot, fromZero: boolean): Scale {
   const ys = points.map(({ y }) => y).filter((y) => Number.isFinite(y) && (values !== 'log' || y > 0));
   const low = ys.reduce((least, y) => Math.min(least, y), Infinity);
   const high = ys.reduce((most, y) => Math.max(most, y), -Infinity);
   const range: [number, number] = [plot.bottom, plot.top];
   if (ys.length === 0) return linearScale([0, 1], range);
   if (values === 'log') return logScale([low, high], range);
-  return linearScale([Math.min(0, low), high > 0 ? high : 1], range);
+  return linearScale(fromZero ? [Math.min(0, low), high > 0 ? high : 1] : [low, high], range);
 }
 
 function horizontal(tick: number, y: Scale, plot: Plot, format: (value: number) => string): string {

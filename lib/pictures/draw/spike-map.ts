@@ -1,68 +1,8 @@
 /** One image on its way through the network: its pixels, then the spike times of layer after layer. */
-import { dataUri, imagePng, palettePng, type Palette } from './png';
+import { mapPicture } from './map-picture';
+import { dataUri, imagePng, palettePng } from './png';
 import { element, fitted, text, title, type Drawing } from './svg';
 import { colour, gapColour, hex, silentColour, stepColour } from './theme';
-
-/** A map of spike times as a picture in itself. */
-export interface MapPicture {
-  uri: string;
-  width: number;
-  height: number;
-}
-
-/** More steps share a colour. */
-const mostColours = 64;
-
-/** Several channels (C, H, W), those that tell most, beside each other; a flat layer in rows. */
-export function mapPicture(times: Uint8Array, shape: readonly number[], timesteps: number, most = 9): MapPicture {
-  const [channels, height, width] = shape.length === 3 ? (shape as [number, number, number]) : flat(times.length);
-  const chosen = shape.length === 3 ? liveliest(times, channels, most) : [0];
-  const columns = Math.ceil(Math.sqrt(chosen.length));
-  const rows = Math.ceil(chosen.length / columns);
-  const gap = Math.max(1, Math.round(width / 16));
-  const colours = Math.min(timesteps, mostColours);
-  const [between, none] = [colours + 1, colours + 2];
-  const size = { width: columns * (width + gap) - gap, height: rows * (height + gap) - gap };
-  const picture = new Uint8Array(size.width * size.height).fill(chosen.length > 1 ? between : none);
-  chosen.forEach((channel, i) => {
-    const left = (i % columns) * (width + gap);
-    const top = Math.floor(i / columns) * (height + gap);
-    for (let at = 0; at < height * width; at++) {
-      const place = channel * height * width + at;
-      if (place >= times.length) break;
-      const time = times[place]!;
-      const index = time === 0 ? 0 : 1 + Math.floor(((time - 1) * colours) / timesteps);
-      picture[(top + Math.floor(at / width)) * size.width + left + (at % width)] = index;
-    }
-  });
-  const palette: Palette = [
-    silentColour,
-    ...Array.from({ length: colours }, (_, i) =>
-      stepColour(1 + (i * (timesteps - 1)) / Math.max(1, colours - 1), timesteps),
-    ),
-    gapColour,
-    null,
-  ];
-  return { uri: dataUri(palettePng(picture, size.width, palette)), ...size };
-}
-
-/** A list of neurons as a map about as high as wide. */
-function flat(neurons: number): [number, number, number] {
-  const width = Math.ceil(Math.sqrt(neurons));
-  return [1, Math.ceil(neurons / width), width];
-}
-
-/** The channels with the largest entropy over the spike times, in their order. */
-function liveliest(times: Uint8Array, channels: number, most: number): number[] {
-  const size = times.length / channels;
-  const entropies = Array.from({ length: channels }, (_, channel) => {
-    const counts = new Float64Array(256);
-    for (let i = channel * size; i < (channel + 1) * size; i++) counts[times[i]!]!++;
-    return counts.reduce((sum, count) => (count === 0 ? sum : sum - (count / size) * Math.log(count / size)), 0);
-  });
-  const ranked = Array.from(entropies.keys()).sort((a, b) => entropies[b]! - entropies[a]! || a - b);
-  return ranked.slice(0, most).sort((a, b) => a - b);
-}
 
 /** A layer that the image passes. */
 export interface Stage {
@@ -116,8 +56,11 @@ export function drawJourney(journey: Journey): Drawing {
   const legendTop = rows * (head + panel + foot + 8);
   return {
     width: columns * (panel + gap) - gap,
-    height: legendTop + 22,
-    body: [...body, element('g', { transform: `translate(0 ${legendTop + 4})` }, legend(timesteps))].join('\n'),
+    height: legendTop + (stages.length > 0 ? 22 : 0),
+    body: [
+      ...body,
+      ...(stages.length > 0 ? [element('g', { transform: `translate(0 ${legendTop + 4})` }, legend(timesteps))] : []),
+    ].join('\n'),
   };
 }
 
@@ -125,7 +68,7 @@ function layer({ shape, times, names = [] }: Stage, timesteps: number, x: number
   if (names.length > 0 && names.length <= mostNames) return namedNeurons(times, names, timesteps, x, y);
   const map = mapPicture(times, shape, timesteps);
   const scale = panel / Math.max(map.width, map.height);
-  return picture(map.uri, x, y, map.width * scale, map.height * scale);
+  return picture(dataUri(palettePng(map.indices, map.width, map.palette)), x, y, map.width * scale, map.height * scale);
 }
 
 /** One line per neuron: the colour of its spike, and its name. */
@@ -190,7 +133,7 @@ function answerBars(answers: Journey['answers'], x: number, y: number): string {
 }
 
 /** The colours of the steps; of many steps a few. */
-export function legend(timesteps: number): string {
+function legend(timesteps: number): string {
   const shown = timesteps <= 8 ? Array.from({ length: timesteps }, (_, t) => t + 1) : spread(timesteps, 8);
   const entries = [
     ...shown.map((step) => ({ name: String(step), fill: hex(stepColour(step, timesteps)) })),

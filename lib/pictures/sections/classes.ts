@@ -9,7 +9,7 @@ import type { Figure, Section, Table } from '../figure';
 import type { TestRecord } from '../../train/run/test-record';
 
 /** More classes than this are shown as the worst and the best. */
-const mostBars = 50;
+const mostBars = 30;
 const mostInTable = 20;
 const mostMistakes = 25;
 

@@ -5,7 +5,7 @@ import { drawBars } from '../draw/bars';
 import { joules, number } from '../draw/scale';
 import { colour } from '../draw/theme';
 import type { Figure, Section } from '../figure';
-import { layerTitle } from './layers';
+import { layerTitle } from './neurons';
 
 export function energySection({ test, missing, run }: RunData): Section {
   const section = { name: 'energy', title: 'Energy', figures: [] };

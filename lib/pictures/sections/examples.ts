@@ -3,9 +3,8 @@ import type { Example, TestRecord } from '../../train/run/test-record';
 import type { ResolvedNetwork } from '../../model/description';
 import type { RunData } from '../data/run-data';
 import { percent } from '../draw/scale';
-import { drawJourney } from '../draw/spike-map';
 import type { Figure, Section } from '../figure';
-import { layerTitle } from './layers';
+import { journeyOf } from '../journey';
 
 export function examplesSection({ test, missing, run }: RunData): Section {
   const section = { name: 'images', title: 'Worst and best images' };
@@ -31,67 +30,15 @@ export function examplesSection({ test, missing, run }: RunData): Section {
 }
 
 function exampleFigure(network: ResolvedNetwork, test: TestRecord, example: Example, name: string): Figure {
-  const { classes } = test;
-  const { probabilities, label, row, answers, maps, pixels } = example;
-  const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b]! - probabilities[a]! || a - b);
-  const own = classes[label]!;
-  const likelihood = `probability of ${own} ${percent(probabilities[label]!)}`;
-  const verdict = order[0] === label ? own : `${own} taken for ${classes[order[0]!]}`;
-  const shown = order.slice(0, 3);
-  if (!shown.includes(label)) shown[2] = label;
-  const stages = maps.map(({ layer, shape, times }) => ({ ...firing(times), layer, shape, times }));
-  const decided = decisionStep(answers);
+  const { label, row, probabilities } = example;
+  const own = test.classes[label]!;
+  const { answer, steps, drawing, table } = journeyOf(network, test.classes, example, label);
+  const verdict = answer === label ? own : `${own} taken for ${test.classes[answer]}`;
   return {
     name,
-    title: `${name.startsWith('worst') ? 'Worst' : 'Best'} ${name.split('-')[1]}: ${verdict} (${likelihood})`,
-    caption:
-      `Test image ${row}.` +
-      (answers.length === 0
-        ? ''
-        : ` Answer after each step: ${Array.from(answers, (answer) => classes[answer]).join(', ')}; decided at step ${decided} of ${answers.length}.`),
-    drawing: drawJourney({
-      pixels,
-      input: test.input,
-      label: own,
-      timesteps: network.timesteps,
-      stages: stages.map(({ layer, shape, times, share }) => ({
-        name: layerTitle(network, layer),
-        caption: `${percent(share, share < 0.1 ? 1 : 0)} fire`,
-        shape,
-        times,
-        names: network.layers[layer]?.output ? classes : undefined,
-      })),
-      answers: shown.map((k) => ({ name: classes[k]!, probability: probabilities[k]!, right: k === label })),
-    }),
-    ...(stages.length === 0
-      ? {}
-      : {
-          table: {
-            columns: ['layer', 'neurons', 'fire', 'mean step of a spike'],
-            rows: stages.map(({ layer, times, share, mean }) => [
-              layerTitle(network, layer),
-              { text: times.length.toLocaleString('en-US'), value: times.length },
-              { text: percent(share, 2), value: share },
-              mean === null ? '–' : { text: mean.toFixed(2), value: mean },
-            ]),
-          },
-        }),
+    title: `${name.startsWith('worst') ? 'Worst' : 'Best'} ${name.split('-')[1]}: ${verdict} (probability of ${own} ${percent(probabilities[label]!)})`,
+    caption: `Test image ${row}.${steps === '' ? '' : ` ${steps}`}`,
+    drawing,
+    ...(table === undefined ? {} : { table }),
   };
-}
-
-function firing(times: Uint8Array): { share: number; mean: number | null } {
-  let [fired, sum] = [0, 0];
-  for (const time of times) {
-    if (time === 0) continue;
-    fired++;
-    sum += time;
-  }
-  return { share: fired / (times.length || 1), mean: fired === 0 ? null : sum / fired };
-}
-
-/** The first step from which the answer stays what it is at the end. */
-function decisionStep(answers: Int32Array): number {
-  let step = answers.length;
-  while (step > 1 && answers[step - 2] === answers.at(-1)) step--;
-  return step;
 }

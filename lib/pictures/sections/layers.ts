@@ -1,19 +1,14 @@
 /** What each layer does: activity over the epochs, thresholds and leaks, and when its neurons fire. */
 import type { ResolvedNetwork } from '../../model/description';
-import type { LayerTimes, NeuronParameters } from '../../train/run/test-record';
+import type { LayerTimes } from '../../train/run/test-record';
 import type { RunData } from '../data/run-data';
 import { pointsOf, type Timeline } from '../data/series';
 import { drawBars } from '../draw/bars';
 import { drawLines } from '../draw/lines';
-import { number, percent } from '../draw/scale';
+import { percent } from '../draw/scale';
 import { hex, layerColour, silentColour, stepColour } from '../draw/theme';
 import type { Cell, Figure, Section } from '../figure';
-
-/** `2 conv`: the place in the layer list, and the kind. */
-export function layerTitle({ layers }: ResolvedNetwork, layer: number): string {
-  const found = layers[layer];
-  return found === undefined ? String(layer) : `${layer} ${found.output ? 'output' : found.type}`;
-}
+import { layerTitle, neuronFigures } from './neurons';
 
 export function layersSection(data: RunData): Section {
   const { network } = data.run.info;
@@ -107,68 +102,4 @@ function timesFigure(network: ResolvedNetwork, times: readonly LayerTimes[]): Fi
       ]),
     },
   };
-}
-
-/** Thresholds at the conversion and at the end, and leaks, which begin at 1. */
-function neuronFigures(
-  network: ResolvedNetwork,
-  { converted }: Timeline,
-  neurons: readonly NeuronParameters[],
-): Figure[] {
-  const before = new Map(Object.entries(converted?.thresholds ?? {}));
-  const layers = neurons.length > 0 ? neurons.map(({ layer }) => layer) : layersOf(before);
-  if (layers.length === 0) return [];
-  const rows = layers.map((layer) => {
-    const end = neurons.find((each) => each.layer === layer);
-    return { name: layerTitle(network, layer), start: before.get(`layers.${layer}.threshold`), end };
-  });
-  const bar = (value: number | undefined, which: string, fill: string, name: string) =>
-    value === undefined
-      ? []
-      : [{ value, label: number(value), colour: fill, title: `${name}, ${which}: ${number(value)}` }];
-  const thresholds: Figure = {
-    name: 'thresholds',
-    title: 'Thresholds',
-    caption: 'The membrane potential above which a neuron fires, one for all neurons of a layer.',
-    drawing: drawBars({
-      legend: [
-        ...(before.size > 0 ? [{ name: 'after the conversion', colour: 'var(--third)' }] : []),
-        ...(neurons.length > 0 ? [{ name: 'at the end', colour: 'var(--first)' }] : []),
-      ],
-      rows: rows.map(({ name, start, end }) => ({
-        name,
-        bars: [
-          ...bar(start, 'after the conversion', 'var(--third)', name),
-          ...bar(end?.threshold, 'at the end', 'var(--first)', name),
-        ],
-      })),
-    }),
-    table: {
-      columns: ['layer', 'after the conversion', 'at the end'],
-      rows: rows.map(({ name, start, end }) => [name, cell(start), cell(end?.threshold)]),
-    },
-  };
-  if (neurons.length === 0) return [thresholds];
-  const leaks: Figure = {
-    name: 'leaks',
-    title: 'Leaks',
-    caption: 'The factor by which a membrane potential is multiplied at each step: 1 forgets nothing.',
-    drawing: drawBars({
-      most: Math.max(1, ...neurons.map(({ leak }) => leak)),
-      rows: rows.map(({ name, end }) => ({ name, bars: bar(end?.leak, 'at the end', 'var(--first)', name) })),
-    }),
-    table: { columns: ['layer', 'at the end'], rows: rows.map(({ name, end }) => [name, cell(end?.leak)]) },
-  };
-  return [thresholds, leaks];
-}
-
-function layersOf(thresholds: ReadonlyMap<string, number>): number[] {
-  return [...thresholds.keys()].flatMap((name) => {
-    const layer = /^layers\.(\d+)\.threshold$/.exec(name)?.[1];
-    return layer === undefined ? [] : [Number(layer)];
-  });
-}
-
-function cell(value: number | undefined): Cell {
-  return value === undefined ? '–' : { text: number(value), value };
 }

@@ -1,11 +1,12 @@
 /** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
-import type { Augment, Batch, LossOptions, TrainStep } from '../../model/network';
+import type { Augment, Batch, LossOptions, Network, TrainStep } from '../../model/network';
 import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
 import { timestepsAt } from '../config/incremental';
 import { learningRateFactor } from '../config/schedule';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { EpochEvent, Phase, TrainEvent } from '../run/events';
+import { neuronParameters } from '../run/neurons';
 import { isBetter, isOutOfPatience } from '../run/state';
 import { evaluate, type Evaluation } from './evaluate';
 import { augmentSeed, batchCount, batchRows, epochOrder } from './order';
@@ -31,7 +32,8 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
             activity: 'validate',
             averaged,
           });
-    const event = epochEvent(session, phase, validation);
+    const neurons = await neuronsOf(session.network, phase, averaged);
+    const event = { ...epochEvent(session, phase, validation), ...neurons };
     await session.recordEpoch(event, { averaged });
     yield event;
     yield* activityWarnings(event.layers, event, session.config);
@@ -47,6 +49,19 @@ async function* keepPace(session: Session, phase: Phase, began: number): AsyncGe
   if (plan === null) return;
   await session.changeEpochs(plan.epochs);
   yield plan;
+}
+
+/** The thresholds and leaks that the epoch ends with, where its phase has them. */
+async function neuronsOf(
+  network: Network,
+  phase: Phase,
+  averaged: boolean,
+): Promise<Pick<EpochEvent, 'thresholds' | 'leaks'>> {
+  if (phase === 'ann') return {};
+  const thresholds = await neuronParameters(network, 'threshold', { averaged });
+  return phase === 'binary'
+    ? { thresholds }
+    : { thresholds, leaks: await neuronParameters(network, 'leak', { averaged }) };
 }
 
 /** The steps that the epoch still lacks. */

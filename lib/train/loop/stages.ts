@@ -6,6 +6,7 @@ import { foldNorm, hasNorm } from '../../model/fold';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
+import { neuronParameters } from '../run/neurons';
 import { lastPhase, type Stage } from '../run/state';
 import { writeTestRecord } from '../run/test-record';
 import { AnswerCollector } from '../test/answers';
@@ -80,7 +81,7 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     accuracy: test.accuracy,
     validationAccuracy: validation?.accuracy ?? null,
     annTestAccuracy: ann?.accuracy ?? null,
-    thresholds: await thresholdsOf(session),
+    thresholds: await neuronParameters(session.network, 'threshold'),
     spikesPerNeuron: meanActivity(layers),
     layers,
   };
@@ -111,14 +112,6 @@ function hasHiddenBias({ layers }: ResolvedNetwork): boolean {
   return layers.some(({ bias, output }) => bias && !output);
 }
 
-async function thresholdsOf(session: Session): Promise<Record<string, number>> {
-  const thresholds: Record<string, number> = {};
-  for (const [name, { data }] of await session.network.parameters()) {
-    if (name.endsWith('.threshold')) thresholds[name] = data[0]!;
-  }
-  return thresholds;
-}
-
 /** model.safetensors, the test accuracy, the energy and the record of the test images of the best network. */
 async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
   const { config, network, state, folder, images, hidden } = session;
@@ -135,14 +128,9 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
     onLogits: (logits) => collector.add(logits),
   });
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
-  const parameters = await network.parameters();
-  const record = await completeRecord(network, images.testSet, collector, parameters, {
-    mode,
-    config,
-    signal: session.signal,
-  });
+  const record = await completeRecord(network, images.testSet, collector, { mode, config, signal: session.signal });
   const energy = record.energy === null ? ({ ratio: null } as const) : summariseEnergy(record.energy);
-  const model = await foldNorm(network.description, parameters);
+  const model = await foldNorm(network.description, await network.parameters());
   const extra = { classes: JSON.stringify(classes), dataset: config.dataset.name, mode };
   await writeModel(folder.modelPath, model.network, model.tensors, { extra });
   await writeTestRecord(folder.testPath, record);

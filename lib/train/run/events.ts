@@ -104,6 +104,10 @@ export interface EpochEvent {
   spikesPerNeuron: number;
   /** The activity of every hidden layer, on the validation images if there are any. */
   layers: LayerActivity[];
+  /** The thresholds by name of their tensor; absent in the phase `ann` and in runs of older versions. */
+  thresholds?: Record<string, number>;
+  /** The leaks by name of their tensor; absent in the phases `ann` and `binary` and in runs of older versions. */
+  leaks?: Record<string, number>;
   /** True if this epoch is the best of its phase so far. */
   best: boolean;
   /** True if its phase ends here although it has epochs left: `patience` epochs were not better than the best one. */

@@ -39,10 +39,14 @@ export interface NeuronParameters {
 }
 
 /** One test image on its way through the network. */
-export interface Example {
+export interface Example extends Trace {
   /** Position in the test set. */
   row: number;
   label: number;
+}
+
+/** What a network does with one image. */
+export interface Trace {
   /** Softmax of the logits (K). */
   probabilities: Float32Array;
   /** (C, H, W). */

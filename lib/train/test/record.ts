@@ -1,14 +1,14 @@
 /** The record of the test images of a network that is not being trained. */
 import type { ImageSet } from '../../data';
 import { createDataset } from '../../native/dataset';
-import { layerName, type SpikingLayer } from '../../model/layer';
+import { layerName } from '../../model/layer';
 import type { Network } from '../../model/network';
-import type { FloatTensor } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
 import { measureEnergy } from '../loop/energy';
 import { evaluateRows } from '../loop/evaluate';
 import { allRows } from '../loop/order';
 import type { Phase } from '../run/events';
+import { neuronParameters } from '../run/neurons';
 import type { NeuronParameters, TestRecord } from '../run/test-record';
 import { AnswerCollector } from './answers';
 import { SpikeTimeCounter, traceExamples } from './spike-times';
@@ -36,7 +36,7 @@ export async function recordTest(
       signal,
     }))
       collector.add(logits!);
-    return await completeRecord(network, test, collector, await network.parameters(), { mode, config, signal });
+    return await completeRecord(network, test, collector, { mode, config, signal });
   } finally {
     dataset.dispose();
   }
@@ -47,7 +47,6 @@ export async function completeRecord(
   network: Network,
   test: ImageSet,
   { answers }: AnswerCollector,
-  parameters: ReadonlyMap<string, FloatTensor>,
   { mode, config, signal }: RecordOptions,
 ): Promise<TestRecord> {
   const counter = new SpikeTimeCounter(network);
@@ -63,18 +62,16 @@ export async function completeRecord(
   const { classes, shape: input } = test;
   const examples = await traceExamples(network, test, answers, mode, signal);
   const times = measured ? counter.times : [];
-  const neurons = mode === 'snn' ? neuronParameters(network.layers, parameters) : [];
+  const neurons = mode === 'snn' ? await neuronsOf(network) : [];
   return { mode, classes, input, answers, times, neurons, energy, ...examples };
 }
 
-function neuronParameters(
-  layers: readonly SpikingLayer[],
-  parameters: ReadonlyMap<string, FloatTensor>,
-): NeuronParameters[] {
-  const first = (name: string): number => parameters.get(name)!.data[0]!;
-  return layers.map(({ layer }) => ({
+async function neuronsOf(network: Network): Promise<NeuronParameters[]> {
+  const thresholds = await neuronParameters(network, 'threshold');
+  const leaks = await neuronParameters(network, 'leak');
+  return network.layers.map(({ layer }) => ({
     layer,
-    threshold: first(`${layerName(layer)}.threshold`),
-    leak: first(`${layerName(layer)}.leak`),
+    threshold: thresholds[`${layerName(layer)}.threshold`]!,
+    leak: leaks[`${layerName(layer)}.leak`]!,
   }));
 }

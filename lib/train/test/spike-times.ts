@@ -5,7 +5,7 @@ import { layerShapes } from '../../model/description';
 import type { Network } from '../../model/network';
 import type { SpikeTimes } from '../../model/spike-times';
 import type { Phase } from '../run/events';
-import type { Answers, Example, LayerTimes } from '../run/test-record';
+import type { Answers, Example, LayerTimes, Trace } from '../run/test-record';
 import { exampleRows } from './answers';
 
 /** Counts spike times per layer, the output layer's too. */
@@ -72,15 +72,25 @@ async function traced(
   const size = test.pixels.length / test.count;
   const pixels = new Uint8Array(rows.length * size);
   rows.forEach((row, i) => pixels.set(test.pixels.subarray(row * size, (row + 1) * size), i * size));
+  const traces = await traceImages(network, pixels, mode, signal);
+  return traces.map((trace, i) => ({ row: rows[i]!, label: test.labels[rows[i]!]!, ...trace }));
+}
+
+/** What the network does with each of a few images (N, C, H, W). Errors: ERR_SHAPE, ERR_ABORTED, ERR_OOM. */
+export async function traceImages(
+  network: Network,
+  pixels: Uint8Array,
+  mode: Phase,
+  signal?: AbortSignal,
+): Promise<Trace[]> {
   const spiking = mode === 'snn';
   const result = await network.forward(pixels, { mode, trace: spiking, potentials: spiking, signal });
   const steps = result.potentials === undefined ? undefined : await network.anytime(result.potentials);
   const { timesteps } = network.description;
   const classes = network.layers.at(-1)!.neurons;
   const shapes = layerShapes(network.description);
-  return rows.map((row, i) => ({
-    row,
-    label: test.labels[row]!,
+  const size = pixels.length / result.predictions.length;
+  return Array.from(result.predictions, (_, i) => ({
     probabilities: Float32Array.from(result.probabilities.subarray(i * classes, (i + 1) * classes)),
     pixels: pixels.subarray(i * size, (i + 1) * size),
     answers: steps?.predictions.subarray(i * timesteps, (i + 1) * timesteps) ?? new Int32Array(0),

@@ -25,17 +25,23 @@ int64_t EventBlock::end_step() {
   for (uint32_t i = 0; i < cells; ++i)
     accumulates += int64_t(cell_starts_[i + 1] - cell_starts_[i]) * stage_->fan_out[i];
   for (const Window& window : stage_->rows) {
+    // What the row reads is known before it is written: no event needs a test of its own for room.
+    const uint32_t first = cell_starts_[uint32_t(window.begin) * columns_];
+    const size_t size = ids_.size() + cell_starts_[uint32_t(window.begin + window.count) * columns_] - first;
+    if (ids_.capacity() < size) ids_.reserve(2 * size);
+    uint32_t at = uint32_t(ids_.size());
+    ids_.resize(size);
     for (uint32_t x = 0; x < columns_; ++x) {
-      starts_.push_back(uint32_t(ids_.size()));
+      starts_.push_back(at);
       for (int i = 0; i < window.count; ++i) {
         const uint32_t cell = uint32_t(window.begin + i) * columns_ + x;
         const uint32_t from = cell_starts_[cell], to = cell_starts_[cell + 1];
         const uint32_t row = uint32_t((window.tap + i) * s.kernel_w) * channels_;
-        for (uint32_t event = from; event < to; ++event) ids_.push_back(found_[event] + row);
+        for (uint32_t event = from; event < to; ++event) ids_[at++] = found_[event] + row;
         if (valued_) values_.insert(values_.end(), found_values_.begin() + from, found_values_.begin() + to);
       }
     }
-    starts_.push_back(uint32_t(ids_.size()));
+    starts_.push_back(at);
   }
   return accumulates;
 }

@@ -27,8 +27,11 @@ class EventBlock {
   // ---- the next step: its events in the order of their cells
   void begin_step();
   void add(uint32_t cell, uint32_t channel, float value) {
-    while (cells_ <= cell) cell_starts_[cells_++] = uint32_t(found_.size());
-    found_.push_back(cell % columns_ * channels_ + channel);
+    if (cells_ <= cell) {
+      while (cells_ <= cell) cell_starts_[cells_++] = uint32_t(found_.size());
+      column_id_ = cell % columns_ * channels_;
+    }
+    found_.push_back(column_id_ + channel);
     if (valued_) found_values_.push_back(value);
   }
   // Returns the accumulates that the events of the step cause.
@@ -45,7 +48,7 @@ class EventBlock {
  private:
   const PackedStage* stage_ = nullptr;
   bool valued_ = false;
-  uint32_t columns_ = 0, channels_ = 0, cells_ = 0;
+  uint32_t columns_ = 0, channels_ = 0, cells_ = 0, column_id_ = 0;
   std::vector<uint32_t> ids_, starts_;
   std::vector<float> values_;
   // Of the step at work, by source pixel.

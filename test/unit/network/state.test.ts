@@ -45,6 +45,21 @@ onEachBackend((on) => {
     });
   });
 
+  test('parameters are read by name, those that are asked for alone', async () => {
+    const network = await create();
+    const all = await network.parameters();
+    const names = ['layers.2.leak', 'layers.0.threshold'];
+    const read = await network.parameters({ names });
+    expect([...read]).toEqual(names.map((name) => [name, all.get(name)]));
+    expect((await network.parameters({ names: [] })).size).toBe(0);
+    await expect(network.parameters({ names: ['layers.0.treshold'] })).rejects.toMatchObject({
+      code: 'ERR_ARG',
+      message: expect.stringContaining("did you mean 'layers.0.threshold'"),
+    });
+    expect(await outcome(() => network.parameters({ names: 'layers.0.leak' as never }))).toBe('ERR_ARG');
+    expect(await outcome(() => network.parameters({ names: [0 as never] }))).toBe('ERR_ARG');
+  });
+
   test('setParameters takes maps and objects, all or nothing', async () => {
     const network = await create();
     const before = await network.parameters();
