@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from '../../lib';
+import { placeImages } from '../../lib/train/loop/images';
+import { loadConfigured, networkOf } from '../../lib/train/loop/model';
+import { measureRates } from '../../lib/train/minutes/measure';
 import { resume, train } from '../../lib/train/loop/train';
 import { resolveConfig, type TrainConfigInput } from '../../lib/train/config/config';
 import { readCheckpoint } from '../../lib/train/run/checkpoint';
@@ -167,6 +170,27 @@ test.each([
   expect(() => resolveConfig(tiny('refused', { snn }))).toThrow(
     expect.objectContaining({ code: 'ERR_ARG', message: expect.stringContaining(message) }),
   );
+});
+
+test('minutes: the rate of spiking steps is measured with their teacher', async () => {
+  const steps = jest.spyOn(Network.prototype, 'trainSteps');
+  const config = resolveConfig(tiny('minutes', { snn: { distillation: { weight: 0.5 } } }));
+  const loaded = await loadConfigured(config, path('minutes'));
+  const images = placeImages(loaded, config);
+  await measureRates({ config, description: networkOf(config.model, loaded), images, seconds: 0 });
+  images.dispose();
+  const teachers = steps.mock.calls.map(([, options]) => [options?.mode, options?.distillation?.weight]);
+  expect(teachers).toEqual(
+    expect.arrayContaining([
+      ['ann', undefined],
+      ['binary', undefined],
+      ['snn', 0.5],
+    ]),
+  );
+  steps.mockRestore();
+  // The epochs are chosen by the time: those of fewer time steps are none of it.
+  const growing: TrainConfigInput = { minutes: 10, snn: { incremental: [{ timesteps: 1, epochs: 1 }] } };
+  expect(() => resolveConfig(growing)).toThrow(/for snn.incremental/);
 });
 
 test('a run without an ANN wants the name of a teacher', () => {

@@ -37,7 +37,7 @@ export async function measureRates(measurement: Measurement): Promise<Rates> {
       const count = Math.min(config.evaluation.batch, images.testSet.count);
       const energy = { images: count, batch: count, signal };
       return {
-        train: { ann: trainAnn, binary: trainBinary, snn: await trainingRate(measurement, snn, 'snn') },
+        train: { ann: trainAnn, binary: trainBinary, snn: await trainingRate(measurement, snn, 'snn', ann) },
         evaluate: { ann: evaluateAnn, snn: await evaluationRate(measurement, snn, 'snn') },
         energy: count / (await secondsOf(() => measureEnergy(snn, images.testSet, energy), measurement.seconds)),
       };
@@ -52,8 +52,11 @@ export async function measureRates(measurement: Measurement): Promise<Rates> {
 // So small that the network stays what it is: steps of the full rate from random weights may leave the range of floats.
 const still = { learningRate: 1e-9, neuronLearningRate: 1e-9 };
 
-async function trainingRate(measurement: Measurement, network: Network, mode: Phase): Promise<number> {
+/** A teacher takes its time as well: `ann` stands for it, if the phase has one. */
+async function trainingRate(measurement: Measurement, network: Network, mode: Phase, ann?: Network): Promise<number> {
   const { config, images, seconds, signal } = measurement;
+  const { weight, temperature } = config.snn.distillation;
+  const distillation = ann === undefined || weight === 0 ? undefined : { teacher: ann, weight, temperature };
   const { batch: size, accumulate, optimizer, augment, labelSmoothing } = config[mode];
   const indices = images.rows.train.slice(0, size * accumulate);
   const batch = {
@@ -62,7 +65,8 @@ async function trainingRate(measurement: Measurement, network: Network, mode: Ph
     ...(augments(augment) ? { augment: { ...augment, seed: config.seed, step: 0 } } : {}),
   };
   const steps = Array.from({ length: network.stepsAtOnce }, () => ({ batch, optimizer: { ...optimizer, ...still } }));
-  const work = (): Promise<unknown> => network.trainSteps(steps, { mode, labelSmoothing, next: batch, signal });
+  const work = (): Promise<unknown> =>
+    network.trainSteps(steps, { mode, labelSmoothing, distillation, next: batch, signal });
   return (indices.length * steps.length) / (await secondsOf(work, seconds));
 }
 
