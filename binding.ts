@@ -14,9 +14,9 @@ export type NativeMode = 'ann' | 'snn' | 'binary';
 export type NativePrecision = 'fp32' | 'mixed';
 export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2' | 'average';
 
-/** One entry of the layer list; every field is always present (lib/model resolves the defaults). */
+/** One entry of the layer list; lib/model resolves the defaults. */
 export interface NativeLayer {
-  type: 'conv' | 'avgpool' | 'linear';
+  type: 'conv' | 'avgpool' | 'maxpool' | 'linear';
   out: number;
   kernel: number;
   stride: number;
@@ -24,10 +24,18 @@ export interface NativeLayer {
   bias: boolean;
   norm: 'none' | 'batch';
   output: boolean;
-  leak: number;
-  threshold: number;
+  leak?: number; // absent with a code, like the threshold
+  threshold?: number;
+  timeConstant?: number; // initial t_c and t_d of hidden layers under the code ttfs
+  delay?: number;
   dropout: number;
 }
+
+/** The code of a network; lib/model/code.ts says what the numbers are. */
+export type NativeCode =
+  | { kind: 'ttfs'; window: number }
+  | { kind: 'radix'; bits: number }
+  | { kind: 'one-spike-phase'; base: number; period: number };
 
 export interface NativeSpec {
   input: [number, number, number]; // C, H, W
@@ -41,6 +49,7 @@ export interface NativeSpec {
   surrogateScale: number;
   surrogate: string; // one of NativeInfo.surrogates
   schedules: boolean; // weighted layers have a kappa and a theta of T numbers
+  code?: NativeCode;
   encoder: string; // one of NativeInfo.encoders
   lo: number;
   hi: number;
@@ -121,7 +130,7 @@ export interface NativeStats {
   loss: number; // NaN without labels
   correct: number;
   count: number; // images
-  spikes: Float64Array; // per hidden spiking layer: neurons that fired
+  spikes: Float64Array; // per hidden spiking layer: neurons that fired; of the code radix one bits
   gradientNorm: number;
   badLayer: number; // first layer with a non-finite number (parameters are then not updated), else -1
   seconds: number; // of several steps in one call, the mean
@@ -134,8 +143,8 @@ export interface NativeOutputs {
   averaged?: boolean | undefined; // with the average of the parameters in their place
   logits?: Float32Array | undefined; // (N, K)
   potentials?: Float32Array | undefined; // (N, T, K)
-  decisionSteps?: Uint8Array | undefined; // (N); wanted: images end at the first step at which an output neuron fires; without the other two
-  spikeTimes?: (Uint8Array | null)[] | undefined; // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1
+  decisionSteps?: Uint8Array | undefined; // (N); wanted: images end at the first step at which an output neuron fires; without the other two; never with a code
+  spikeTimes?: (Uint8Array | null)[] | undefined; // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1. With a code what hidden layers send, null for the output
 }
 
 /** A part of a tensor: `data.length` numbers from `offset` on, in C order of PyTorch's layout. */

@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { expected } from '../check';
 import { flag, listOf, networkName, objectOf, oneOf, parse } from '../check/schema';
 import { integerText, LIMITS, within } from '../native/limits';
+import { checkCode, codeSchema, resolveTtfs, type Code, type TtfsNumbers } from './code/code';
 import { limitedInteger, limitedNumber } from './limited';
+import { isPool } from './layer';
 import { layerShapes } from './shapes';
 import { checkSizes } from './sizes';
 
@@ -12,7 +14,7 @@ export { layerShapes } from './shapes';
 export type { LayerShape } from './shapes';
 
 /** The type of an entry of the layer list. */
-export type LayerType = 'conv' | 'avgpool' | 'linear';
+export type LayerType = 'conv' | 'avgpool' | 'maxpool' | 'linear';
 /** The name of a surrogate gradient (docs/MATHEMATICS.md, "Surrogate gradients"). */
 export type Surrogate = (typeof SURROGATES)[number];
 /** The name of an input encoder (docs/MATHEMATICS.md, "Input encodings"). */
@@ -39,10 +41,14 @@ export interface LayerDescription {
   norm?: Norm;
   /** Marks the last layer, which is linear, integrates with leak and never resets. */
   output?: boolean;
-  /** The initial leak in [0, 1]; 0.9 by default. */
+  /** The initial leak in [0, 1]; 0.9 by default. Absent under a code. */
   leak?: number;
-  /** The initial threshold, above 0; 1 by default. */
+  /** The initial threshold, above 0; 1 by default. Absent under a code. */
   threshold?: number;
+  /** The initial time constant of a hidden layer under the code `ttfs`, from 0.25 to 1000; 2 by default. */
+  timeConstant?: number;
+  /** The initial delay of a hidden layer under the code `ttfs`; 0 by default. */
+  delay?: number;
   /** The rate in [0, 1) at which spikes of this layer are dropped in training; 0 by default. */
   dropout?: number;
 }
@@ -53,7 +59,7 @@ export interface NetworkDescription {
   name?: string;
   /** The channels, height and width of an image. */
   input: [number, number, number];
-  /** T, the number of time steps, from 1 to 254. */
+  /** T, the number of time steps, from 1 to 254. A network with a code has none: the number is of no effect there. */
   timesteps: number;
   /** The layers from input to output. */
   layers: LayerDescription[];
@@ -76,7 +82,12 @@ export interface NetworkDescription {
    * trainable factors of its threshold, `layers.I.theta`, all 1 at first; false by default.
    */
   schedules?: boolean;
-  /** The input encoder; 'hybrid' by default. */
+  /**
+   * The code by which neurons send numbers, layer after layer, in place of leaky integrate-and-fire in time steps. With one,
+   * `alpha`, `beta`, `gamma` and the surrogate are of no effect, and `mean` and `std` neither under `radix`.
+   */
+  code?: Code;
+  /** The input encoder; 'hybrid' by default, and nothing else under a code, which has an input of its own. */
   encoder?: Encoder;
   /** The intensity that is coded as the last step; 0 by default. */
   lo?: number;
@@ -86,11 +97,26 @@ export interface NetworkDescription {
   normGroup?: number;
 }
 
-/** A layer with every field present. */
-export type ResolvedLayer = Required<LayerDescription>;
+/** The description of a network with a code, which needs no number of time steps. */
+export type CodedNetworkDescription = Omit<NetworkDescription, 'timesteps' | 'code'> & {
+  code: Code;
+  timesteps?: number;
+};
 
-/** A description with every field present. It is a valid description itself and resolves to an equal value. */
-export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers'> & { layers: ResolvedLayer[] };
+/** The fields of a layer that depend on whether the network has a code, and which. */
+type NeuronKey = 'leak' | 'threshold' | 'timeConstant' | 'delay';
+
+/** A layer with every field present that applies to the network. */
+export type ResolvedLayer = Required<Omit<LayerDescription, NeuronKey>> & Pick<LayerDescription, NeuronKey>;
+
+/**
+ * A description with every field present; `code` where the network has one. It is a valid description itself and resolves
+ * to an equal value.
+ */
+export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers' | 'code'> & {
+  layers: ResolvedLayer[];
+  code?: Code;
+};
 
 /** The surrogate gradients, as the addon reports them too. */
 export const SURROGATES = ['triangle', 'exponential', 'rectangular', 'arctan', 'fast-sigmoid'] as const;
@@ -107,7 +133,7 @@ const side = limitedInteger('side');
 /** One entry of the layer list. Whether its fields apply to its type is checked by `resolveNetwork`. */
 export const layerSchema = objectOf(
   {
-    type: oneOf(['conv', 'avgpool', 'linear']),
+    type: oneOf(['conv', 'avgpool', 'maxpool', 'linear']),
     // Zero is the neutral value of a pool, which has no output count of its own.
     out: limitedInteger('out', 0).optional(),
     kernel: limitedInteger('kernel').optional(),
@@ -118,6 +144,8 @@ export const layerSchema = objectOf(
     output: flag.optional(),
     leak: limitedNumber('leak').optional(),
     threshold: limitedNumber('threshold').optional(),
+    timeConstant: limitedNumber('timeConstant').optional(),
+    delay: limitedNumber('delay').optional(),
     dropout: limitedNumber('dropout').optional(),
   },
   'a layer (an object)',
@@ -135,6 +163,7 @@ export const networkOptions = {
   surrogateScale: limitedNumber('surrogateScale').optional(),
   surrogate: oneOf(SURROGATES).optional(),
   schedules: flag.optional(),
+  code: codeSchema.optional(),
   encoder: oneOf(ENCODERS).optional(),
   lo: limitedNumber('lo').optional(),
   hi: limitedNumber('hi').optional(),
@@ -146,7 +175,7 @@ const networkSchema = objectOf(
   {
     name: networkName.optional(),
     input: inputShape,
-    timesteps: timestepCount,
+    timesteps: timestepCount.optional(),
     layers: listOf(layerSchema, 'a list of layers')
       .min(1, { error: 'at least one layer' })
       .max(LIMITS.layers.max, { error: `at most ${LIMITS.layers.max} layers` }),
@@ -168,13 +197,17 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
   const lo = d.lo ?? 0;
   const hi = d.hi ?? 1;
   checkIntensities(lo, hi);
-  if (d.encoder === 'radix' && !within('radixTimesteps', d.timesteps))
-    throw expected(`${integerText('radixTimesteps')} with the encoder radix`, 'timesteps', d.timesteps);
+  const { code } = d;
+  if (code !== undefined) checkCoded(d, code);
+  const timesteps = d.timesteps ?? (code === undefined ? undefined : 1);
+  if (timesteps === undefined) throw expected(integerText('timesteps'), 'timesteps', undefined);
+  if (d.encoder === 'radix' && !within('radixTimesteps', timesteps))
+    throw expected(`${integerText('radixTimesteps')} with the encoder radix`, 'timesteps', timesteps);
   const network: ResolvedNetwork = {
     name: d.name ?? 'custom',
     input: [d.input[0], d.input[1], d.input[2]],
-    timesteps: d.timesteps,
-    layers: d.layers.map((layer, index) => resolveLayer(layer, `layers[${index}]`)),
+    timesteps,
+    layers: d.layers.map((layer, index) => resolveLayer(layer, code, `layers[${index}]`)),
     mean: perChannel('mean', d.mean, three ? CIFAR10_MEAN : 0.5, channels),
     std: perChannel('std', d.std, three ? CIFAR10_STD : 0.5, channels),
     alpha: d.alpha ?? 1,
@@ -187,6 +220,7 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     lo,
     hi,
     normGroup: d.normGroup ?? 64,
+    ...(code === undefined ? {} : { code: { ...code } }),
   };
   checkOrder(network.layers);
   checkPools(network.layers);
@@ -199,19 +233,51 @@ export function checkIntensities(lo: number, hi: number, where = ''): void {
   if (!(lo < hi)) throw expected(`a number above lo (${lo})`, `${where}hi`, hi);
 }
 
+/** Errors: ERR_ARG for what a network with a code does not have. */
+function checkCoded(d: z.infer<typeof networkSchema>, code: Code): void {
+  checkCode(code);
+  if (d.schedules === true)
+    throw expected('nothing or false (a network with a code has no time steps)', 'schedules', true);
+  if (d.encoder !== undefined && d.encoder !== 'hybrid')
+    throw expected("nothing or 'hybrid' (a network with a code has an input of its own)", 'encoder', d.encoder);
+}
+
 type ParsedLayer = z.infer<typeof layerSchema>;
 
-function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
+/** What makes a neuron fire, of a weighted layer or (`neutral`) of a pool. Errors: ERR_ARG for what the network does not have. */
+function resolveNeuron(
+  layer: ParsedLayer,
+  code: Code | undefined,
+  fires: boolean,
+  where: string,
+): Pick<LayerDescription, NeuronKey> {
+  const absent = (keys: readonly NeuronKey[], why: string): void => {
+    for (const key of keys)
+      if (layer[key] !== undefined) throw expected(`nothing (${why})`, `${where}.${key}`, layer[key]);
+  };
+  if (code === undefined) {
+    absent(['timeConstant', 'delay'], 'only a network with the code ttfs has it');
+    return { leak: layer.leak ?? 0.9, threshold: layer.threshold ?? 1 };
+  }
+  absent(['threshold', 'leak'], 'a network with a code has no thresholds and leaks');
+  if (code.kind === 'ttfs' && fires) return resolveTtfs(code, layer, where) satisfies TtfsNumbers;
+  absent(['timeConstant', 'delay'], 'only hidden layers of a network with the code ttfs have it');
+  return {};
+}
+
+function resolveLayer(layer: ParsedLayer, code: Code | undefined, where: string): ResolvedLayer {
   const { type } = layer;
   const neutral = <K extends keyof ResolvedLayer>(key: K, value: ResolvedLayer[K], only: string): ResolvedLayer[K] => {
     if (layer[key] !== undefined && layer[key] !== value)
       throw expected(`nothing or ${value} (${only})`, `${where}.${key}`, layer[key]);
     return value;
   };
-  if (type === 'avgpool') {
+  if (type === 'maxpool' && code === undefined)
+    throw expected("'conv', 'avgpool' or 'linear' (a maxpool wants a code)", `${where}.type`, type);
+  if (isPool(type)) {
     const kernel = layer.kernel ?? 2;
     if (!within('pool', kernel)) throw expected(integerText('pool'), `${where}.kernel`, kernel);
-    const only = 'an avgpool takes a kernel, which is its stride';
+    const only = 'a pool takes a kernel, which is its stride';
     return {
       type,
       kernel,
@@ -221,14 +287,16 @@ function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
       bias: neutral('bias', false, only),
       norm: neutral('norm', 'none', only),
       output: neutral('output', false, only),
-      leak: neutral('leak', 1, only),
-      threshold: neutral('threshold', 1, only),
+      ...(code === undefined
+        ? { leak: neutral('leak', 1, only) as number, threshold: neutral('threshold', 1, only) as number }
+        : resolveNeuron(layer, code, false, where)),
       dropout: neutral('dropout', 0, only),
     };
   }
   const out = layer.out ?? 0;
   if (out < 1) throw expected(integerText('out'), `${where}.out`, layer.out);
-  const neuron = { bias: layer.bias ?? false, leak: layer.leak ?? 0.9, threshold: layer.threshold ?? 1 };
+  const output = layer.output ?? false;
+  const neuron = { bias: layer.bias ?? false, ...resolveNeuron(layer, code, !output, where) };
   if (type === 'conv') {
     // `output` is left to the order check, which knows what the last layer must be.
     return {
@@ -239,12 +307,11 @@ function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
       padding: layer.padding ?? 1,
       ...neuron,
       norm: layer.norm ?? 'none',
-      output: layer.output ?? false,
+      output,
       dropout: layer.dropout ?? 0,
     };
   }
   const only = 'a linear layer has no window';
-  const output = layer.output ?? false;
   const dropout = output ? neutral('dropout', 0, 'the output layer sends no spikes') : (layer.dropout ?? 0);
   return {
     type,
@@ -281,12 +348,18 @@ function checkOrder(layers: readonly ResolvedLayer[]): void {
     );
 }
 
-/** Pools that follow each other are one window to native code. */
+/** Pools of one kind that follow each other are one window to native code. */
 function checkPools(layers: readonly ResolvedLayer[]): void {
   let window = 1;
   layers.forEach(({ type, kernel }, index) => {
-    window = type === 'avgpool' ? window * kernel : 1;
-    const before = window / kernel;
+    const before = isPool(type) && layers[index - 1]?.type === type ? window : 1;
+    if (type === 'maxpool' && layers[index - 1]?.type === 'avgpool')
+      throw expected(
+        'no maxpool after an avgpool (an average is none of the numbers that a neuron sends)',
+        `layers[${index}].type`,
+        type,
+      );
+    window = isPool(type) ? before * kernel : 1;
     if (!within('pool', window))
       throw expected(
         `a window of at most ${Math.floor(LIMITS.pool.max / before)} (after pools of ${before}x${before} together)`,

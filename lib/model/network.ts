@@ -6,7 +6,12 @@ import { NativeNetwork, type Counters, type ProfileEntry, type Recorded, type St
 import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
-import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
+import {
+  resolveNetwork,
+  type CodedNetworkDescription,
+  type NetworkDescription,
+  type ResolvedNetwork,
+} from './description';
 import { forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
 import { StepSums } from './network/step-sums';
 import { layerName, type SpikingLayer } from './layer';
@@ -98,6 +103,7 @@ export class Network {
       input: description.input,
       classes: description.layers.at(-1)!.out,
       timesteps: description.timesteps,
+      coded: description.code !== undefined,
       layers: this.layers,
     };
   }
@@ -106,7 +112,10 @@ export class Network {
    * A new network with random weights.
    * Errors: ERR_ARG and ERR_SHAPE (the description, with the place of the fault), ERR_NO_BACKEND, ERR_OOM.
    */
-  static async create(description: NetworkDescription, options?: NetworkOptions): Promise<Network> {
+  static async create(
+    description: NetworkDescription | CodedNetworkDescription,
+    options?: NetworkOptions,
+  ): Promise<Network> {
     return Network.#create(resolveNetwork(description), checkNetworkOptions(options));
   }
 
@@ -177,7 +186,12 @@ export class Network {
 
   /** Returns the predictions after each step, from the `potentials` of a forward pass (`averaged` as of that pass). */
   async anytime(potentials: Float32Array, options?: ParametersOptions): Promise<Anytime> {
-    const { timesteps, alpha, beta } = this.description;
+    const { timesteps, alpha, beta, code } = this.description;
+    if (code !== undefined)
+      throw new OneSpikeError(
+        'ERR_ARG',
+        'Expected no code for anytime: potentials of a network with a code have no steps',
+      );
     const { classes } = this.#sizes;
     const last = layerName(this.layers.at(-1)!.layer);
     const only = this.#tensors.filter(({ name }) => name === `${last}.threshold` || name === `${last}.theta`);
@@ -241,12 +255,16 @@ export class Network {
     return this.#exclusive(rescaleJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
-  /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
+  /**
+   * Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. A network
+   * with a code is converted from its ANN instead: of `radix` the largest number that a hidden layer sends becomes `scale` times
+   * the percentile of its activations; of the other codes weights and biases are scaled so that it is.
+   */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
-    return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
+    return this.#exclusive(calibrateJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
-  /** Returns copies of all parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
+  /** Returns copies of all parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta` or `time_constant|delay|step`, in PyTorch's layout. */
   async parameters(options?: ParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }

@@ -23,9 +23,10 @@ class Backend;
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
 // PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias and norm.* (O),
-// threshold and leak (), kappa and theta (T).
+// threshold and leak (), time_constant, delay and step (), kappa and theta (T).
 struct TensorInfo {
-  std::string name;  // layers.I.weight | bias | norm.weight | .. | threshold | leak | kappa | theta
+  std::string name;  // layers.I.weight | bias | norm.weight | .. | threshold | leak | kappa | theta, or
+                     // with a code time_constant | delay or step
   std::vector<int64_t> shape;
   int64_t size = 0;  // number of floats
 };
@@ -67,7 +68,8 @@ struct ForwardOutputs {
                           // without potentials and spike times), or T; logits are those of that step
   bool averaged = false;  // computed with the average of the parameters in their place
   std::vector<uint8_t*>
-      spike_times;  // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
+      spike_times;  // of a network with a code what its layers send, and nothing of the output layer. Empty, or one per
+                    // spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
 
 // Steps that run one after the other before the host reads a number. Each asks for its batch when its turn

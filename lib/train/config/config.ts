@@ -122,6 +122,8 @@ export function parseConfig(input: unknown): TrainConfig {
       'Expected at least one stage (ann.epochs, binary.epochs, convert.enabled, snn.epochs) but received none',
     );
   }
+  if (binary.epochs > 0 && config.model.code !== undefined)
+    throw expected('0 (a network with a code has no thresholds)', 'binary.epochs', binary.epochs);
   for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;

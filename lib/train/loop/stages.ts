@@ -88,7 +88,8 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
 /** Goes on with the network whose normalisation is part of its weights and biases. */
 async function foldNetwork(session: Session): Promise<void> {
   const { network } = session;
-  if (hasNorm(network.description))
+  // Networks with a code are trained with their normalisation.
+  if (network.description.code === undefined && hasNorm(network.description))
     await session.replaceNetwork(await foldNorm(network.description, await network.parameters()));
 }
 
@@ -100,7 +101,9 @@ async function sendSpikes({ network }: Session): Promise<void> {
 async function calibrate({ config, images, network, signal }: Session): Promise<void> {
   const { percentile, scale, images: count } = config.convert;
   const batch = { dataset: images.train, indices: calibrationIndices(images.rows.train, config.seed, count) };
-  if (hasHiddenBias(network.description)) await network.rescaleActivations(batch, { percentile, signal });
+  const { code } = network.description;
+  if (code === undefined && hasHiddenBias(network.description))
+    await network.rescaleActivations(batch, { percentile, signal });
   await network.calibrate(batch, { percentile, scale, signal });
 }
 
@@ -111,7 +114,7 @@ function hasHiddenBias({ layers }: ResolvedNetwork): boolean {
 async function thresholdsOf(session: Session): Promise<Record<string, number>> {
   const thresholds: Record<string, number> = {};
   for (const [name, { data }] of await session.network.parameters()) {
-    if (name.endsWith('.threshold')) thresholds[name] = data[0]!;
+    if (/\.(threshold|time_constant|delay|step)$/.test(name)) thresholds[name] = data[0]!;
   }
   return thresholds;
 }

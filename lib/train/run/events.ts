@@ -42,7 +42,7 @@ export interface StartEvent {
   seed: number;
   /** The number of parameters. */
   parameters: number;
-  /** T. */
+  /** T, or with a code the number of steps until the decision. */
   timesteps: number;
   /** The numbers of images. */
   images: { train: number; validation: number; test: number };

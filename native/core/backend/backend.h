@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/backend/binary_tasks.h"
+#include "core/backend/code_tasks.h"
 #include "core/backend/dense_tasks.h"
 #include "core/backend/input_tasks.h"
 #include "core/backend/norm_tasks.h"
@@ -71,6 +72,8 @@ class Backend {
   virtual bool host_memory() const { return true; }
   // Bytes of the largest data set that is worth keeping in its memory; 0 = batches are drawn by the host.
   virtual int64_t resident_bytes() const { return 0; }
+  // Whether it computes coded networks: the operations of core/backend/code_tasks.h.
+  virtual bool codes() const { return false; }
   // Training steps worth enqueueing before the host reads a number; 1 where every call is done when it returns.
   virtual int steps_at_once() const { return 1; }
 
@@ -130,6 +133,15 @@ class Backend {
   virtual KernelChoice execute(const RunningStatisticsTask& task) = 0;
   virtual KernelChoice execute(const FoldNormTask& task) = 0;
   virtual KernelChoice execute(const FoldNormBackwardTask& task) = 0;
+  // ---- coded networks, of a backend that has codes()
+  virtual KernelChoice execute(const CodeTablesTask&) { return {}; }
+  virtual KernelChoice execute(const PixelLevelsTask&) { return {}; }
+  virtual KernelChoice execute(const MaxPoolTask&) { return {}; }
+  virtual KernelChoice execute(const MaxPoolBackwardTask&) { return {}; }
+  virtual KernelChoice execute(const CodedForwardTask&) { return {}; }
+  virtual KernelChoice execute(const QuantiseTask&) { return {}; }
+  virtual KernelChoice execute(const CodeGradientTask&) { return {}; }
+  virtual KernelChoice execute(const ScaleTask&) { return {}; }
   // ---- the ends of a step
   virtual KernelChoice execute(const PackForwardTask& task) = 0;
   virtual KernelChoice execute(const PackBackwardTask& task) = 0;

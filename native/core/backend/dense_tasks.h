@@ -45,7 +45,8 @@ struct DenseBiasGradientTask {
   StageShape shape = {};
 };
 
-// Through convolution and pool, times scale, zero where `activation` (the source after ReLU and dropout) is 0.
+// Through convolution and pool, times scale, zero where `activation` (the source after ReLU and dropout) is 0; of
+// coded networks everywhere.
 struct DenseInputGradientTask {
   static constexpr const char* kOperation = "dense_input_gradient";
   float* d_src = nullptr;        // (n, src map)
@@ -53,7 +54,7 @@ struct DenseInputGradientTask {
   const float* d_out = nullptr;  // (n, out map)
   const float* weight = nullptr;
   const void* weight_backward = nullptr;  // of PackBackwardTask
-  const float* activation = nullptr;      // (n, src map)
+  const float* activation = nullptr;      // (n, src map), or null
   float scale = 1;
   int n = 0;
   StageShape shape = {};

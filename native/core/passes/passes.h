@@ -50,6 +50,18 @@ Status prepare_ann(NetworkState& net, Mode mode, int64_t images, bool train);
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
 Status ann_backward(NetworkState& net, int n, const Stop& stop);  // from d_logits in d_activation[0]
 
+// ---- the same with a code
+Status prepare_coded(NetworkState& net, int64_t images, bool train);
+void fill_code_tables(NetworkState& net);  // at the beginning of a step
+Status coded_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
+// What an optimiser sees of the gradients of steps, which grow with the neurons that share them.
+void scale_code_gradients(NetworkState& net);
+Status coded_backward(NetworkState& net, int n, const Stop& stop);  // from d_logits in d_activation[0]
+
+// The entry of the layer list where the first non-finite number of the step before arose: a parameter, else a value on
+// the way forward, else one on the way back.
+int find_bad_layer(NetworkState& net, Mode mode, bool backward);
+
 Status activation_percentiles(NetworkState& net, const Batch& batch, double percentile, const Stop& stop,
                               std::vector<double>* values);
 Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percentile, double scale, const Stop& stop);

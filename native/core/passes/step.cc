@@ -27,7 +27,7 @@ struct StepKind {
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
-    uint64_t key = (uint64_t(batch.count) * 8 + update) * 3 + uint64_t(mode);
+    uint64_t key = (uint64_t(batch.count) * 8 + update) * 4 + uint64_t(mode);
     for (const bool yes : {backward, batch.labels != nullptr, batch.others != nullptr, averaged, takes_average()})
       key = key * 2 + yes;
     return key;
@@ -72,6 +72,7 @@ void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& 
     const StageShape& s = net.plan.stages[i];
     times.resize(size_t(n * s.out_size()));
     net.backend->download(times.data(), net.times(i), times.size());
+    for (uint8_t& time : times) time = net.plan.spec.code.trace(time);
     uint8_t* to = out.spike_times[i] + first * s.out_cells() * s.out_c;
     for (int image = 0; image < n; ++image)
       for (int c = 0; c < s.out_c; ++c)
@@ -97,19 +98,32 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   backend.run(ZeroTask{net.spikes.data(), stages.size() * sizeof(int64_t)});
   for (StageBuffers& b : net.stages) b.backward_choice = {};
   pack_weights(net);
+  if (kind.mode == Mode::kCoded) fill_code_tables(net);
   if (!kind.backward) return;
   net.parameters.zero_gradients();
   for (size_t i = 0; i < stages.size(); ++i)
     if (!net.plan.reads_pixels(i))
-      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_ann(kind.mode), stages[i]});
+      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_dense(kind.mode), stages[i]});
+}
+
+Status forward_chunk(NetworkState& net, const StepKind& kind, const uint8_t* pixels, int n, int64_t first,
+                     const Stop& stop) {
+  if (kind.mode == Mode::kCoded) return coded_forward(net, pixels, n, first, kind.backward, stop);
+  return kind.mode == Mode::kSnn ? snn_forward(net, pixels, n, first, kind.backward, net.plan.stages.size(), stop)
+                                 : ann_forward(net, pixels, n, first, kind.backward, stop);
+}
+
+Status backward_chunk(NetworkState& net, const StepKind& kind, int n, const Stop& stop) {
+  if (kind.mode == Mode::kCoded) return coded_backward(net, n, stop);
+  return kind.mode == Mode::kSnn ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
 }
 
 // Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters.
 Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
                          const Stop& stop) {
   Backend& backend = *net.backend;
-  const bool spiking = kind.mode == Mode::kSnn;
-  const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
+  const bool spiking = kind.mode == Mode::kSnn, fires = spiking || kind.mode == Mode::kCoded;
+  const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.image_size();
   begin_step(net, kind);
   int n = 0;
   for (int64_t first = 0; first < batch.count; first += n) {
@@ -119,15 +133,17 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
       if (Status status = snn_early_exit(net, batch, first, n, *out, stop, kind.early); !status.ok()) return status;
       continue;
     }
-    Status status = spiking ? snn_forward(net, from, n, first, kind.backward, net.plan.stages.size(), stop)
-                            : ann_forward(net, from, n, first, kind.backward, stop);
+    Status status = forward_chunk(net, kind, from, n, first, stop);
     if (!status.ok()) return status;
     read_out(net, kind, batch, first, n);
-    for (size_t i = 0; spiking && i + 1 < net.plan.stages.size(); ++i)
-      backend.run(CountEventsTask{net.spikes.data() + i, net.times(i), n * net.plan.stages[i].out_size()});
+    for (size_t i = 0; fires && i + 1 < net.plan.stages.size(); ++i)
+      backend.run(CountEventsTask{.total = net.spikes.data() + i,
+                                  .times = net.times(i),
+                                  .count = n * net.plan.stages[i].out_size(),
+                                  .bits = net.plan.spec.code.kind == CodeKind::kRadix});
     if (kind.traced) fetch_trace(net, first, n, *out);
     if (!kind.backward) continue;
-    status = spiking ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
+    status = backward_chunk(net, kind, n, stop);
     if (!status.ok()) return status;
     if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
   }
@@ -139,6 +155,7 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
 Status enqueue_update(NetworkState& net, const StepKind& kind, int64_t images, const Stop& stop) {
   if (kind.backward) {
     end_norm_gradients(net);
+    if (kind.optimizer && kind.mode == Mode::kCoded) scale_code_gradients(net);
     net.parameters.squared_norm(&net.result.data()->squared_norm);
     net.backend->run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
@@ -150,30 +167,6 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, int64_t images, c
   return Status::success();
 }
 
-// Where the first non-finite number arose: a parameter, else a value on the way forward, else one on the way back.
-int find_bad_layer(NetworkState& net, const StepKind& kind) {
-  const auto finite = [&](const float* values, int64_t count) {
-    StepResult sum;
-    net.backend->run(ZeroTask{net.result.data(), sizeof sum});
-    net.backend->run(SquaredNormTask{&net.result.data()->squared_norm, values, count});
-    net.backend->download(&sum, net.result.data(), sizeof sum);
-    return std::isfinite(sum.squared_norm);
-  };
-  const std::vector<StageShape>& stages = net.plan.stages;
-  for (size_t i = 0; i < stages.size(); ++i) {
-    const StageParameters& p = net.parameters[i];
-    if (!has_finite_norm(net, i, finite) || !finite(p.weight, stages[i].weights()) ||
-        !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
-      return stages[i].layer;
-  }
-  for (size_t i = 0; is_ann(kind.mode) && i < stages.size(); ++i)
-    if (!finite(net.stages[i].activation.data(), stages[i].out_size())) return stages[i].layer;
-  for (size_t i = stages.size(); kind.backward && i-- > 0;)
-    if (!finite(net.parameters[i].d_weight, stages[i].weights()) || !finite(net.parameters[i].d_neuron, 2))
-      return stages[i].layer;
-  return stages.back().layer;
-}
-
 // Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
 Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward) {
   const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = group.largest;
@@ -183,7 +176,9 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
     if (status.ok() && o.average > 0) status = net.parameters.start_average();
   }
   if (status.ok())
-    status = mode == Mode::kSnn ? prepare_snn(net, largest, backward) : prepare_ann(net, mode, largest, backward);
+    status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward)
+             : mode == Mode::kCoded ? prepare_coded(net, largest, backward)
+                                    : prepare_ann(net, mode, largest, backward);
   if (status.ok()) status = net.logits.ensure(largest * net.plan.classes());
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
   if (status.ok()) status = net.results.ensure(steps);
@@ -314,7 +309,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   status = guarded([&] {
     int* const layer = &stats->back().bad_layer;
     if (stats->size() < group.count) return find_bad_layer_again(net, group, stats->size() - 1, mode, layer);
-    *layer = find_bad_layer(net, kind);
+    *layer = find_bad_layer(net, kind.mode, kind.backward);
     return net.backend->finish();
   });
   if (status.ok()) return status;

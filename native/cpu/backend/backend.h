@@ -8,6 +8,7 @@
 #include "core/backend/backend.h"
 #include "core/thread_pool.h"
 #include "cpu/backend/create.h"
+#include "cpu/code/valued_events.h"
 #include "cpu/dense/dense.h"
 #include "cpu/dense/norm.h"
 #include "cpu/events/event_buckets.h"
@@ -57,6 +58,7 @@ class CpuBackend final : public Backend {
   void release_scratch() override;
   int64_t workspace_held() const override { return scratch_.bytes(); }
   size_t backward_bytes(bool dense, const StageShape& s) const override;
+  bool codes() const override { return true; }
 
  protected:
   KernelChoice execute(const ZeroTask& task) override;
@@ -82,6 +84,14 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const NormBackwardTask& task) override;
   KernelChoice execute(const BinaryForwardTask& task) override;
   KernelChoice execute(const BinaryBackwardTask& task) override;
+  KernelChoice execute(const CodeTablesTask& task) override;
+  KernelChoice execute(const PixelLevelsTask& task) override;
+  KernelChoice execute(const MaxPoolTask& task) override;
+  KernelChoice execute(const MaxPoolBackwardTask& task) override;
+  KernelChoice execute(const CodedForwardTask& task) override;
+  KernelChoice execute(const QuantiseTask& task) override;
+  KernelChoice execute(const CodeGradientTask& task) override;
+  KernelChoice execute(const ScaleTask& task) override;
   KernelChoice execute(const RunningStatisticsTask& task) override;
   KernelChoice execute(const FoldNormTask& task) override;
   KernelChoice execute(const FoldNormBackwardTask& task) override;
@@ -99,6 +109,9 @@ class CpuBackend final : public Backend {
   void table_forward(const ForwardTask& forward, int n);
   void event_forward(const ForwardTask& forward, int n);
   KernelChoice filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n);
+  // Lists the valued events of a stage, and counts them.
+  double share_of_events(const CodedForwardTask& task);
+  void valued_forward(const CodedForwardTask& task);
   // The share of the source's neurons that fired.
   double density_of(const uint8_t* times, int64_t count);
   // Of a stage whose gradient_events_ are ready: both return the number of tasks, each with its part of the neuron
@@ -122,6 +135,7 @@ class CpuBackend final : public Backend {
   GradientKernel gradient_kernel_;
   ScratchSet scratch_;            // of all members below
   FilterStore filter_{scratch_};  // rounded weights, forgotten when the weights are written
+  ValuedEvents valued_events_{scratch_};
   EventLists forward_events_{scratch_};
   WindowBits window_bits_{scratch_};
   Scratch<float> tables_{scratch_};

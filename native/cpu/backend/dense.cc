@@ -47,7 +47,9 @@ void place(const Piece& piece, const DenseWalk& walk, int64_t source_image, cons
 
 }  // namespace
 
-Precision CpuBackend::precision_of(const StageShape& s) const { return s.first ? Precision::kFp32 : precision_; }
+Precision CpuBackend::precision_of(const StageShape& s) const {
+  return s.first || s.coded ? Precision::kFp32 : precision_;
+}
 
 KernelChoice CpuBackend::execute(const PackInputTask& task) {
   const StageShape& s = task.shape;
@@ -163,6 +165,7 @@ KernelChoice CpuBackend::execute(const DenseInputGradientTask& task) {
                        (tap / s.in_w * row + int64_t(tap % s.in_w) * s.src_cs) * s.pool + t.begin, nullptr});
   DenseTask product;
   product.precision = precision, product.a = a, product.out = task.d_src, product.gate = task.activation;
+  product.spread = true;
   product.spread_add = task.add;
   product.scale = task.scale / float(s.pool * s.pool), product.side = s.pool;
   product.child_row = row, product.child_column = s.src_cs;
