@@ -34,7 +34,7 @@ export interface NativeLayer {
 /** The code of a network; lib/model/code.ts says what the numbers are. */
 export type NativeCode =
   | { kind: 'ttfs'; window: number }
-  | { kind: 'radix'; bits: number }
+  | { kind: 'radix'; bits: number; weightBits?: number | undefined }
   | { kind: 'one-spike-phase'; base: number; period: number };
 
 export interface NativeSpec {
@@ -123,6 +123,10 @@ export interface NativeStep {
 /** What the loss of a training step compares the logits with. */
 export interface NativeLoss {
   labelSmoothing: number; // share of a label that all classes have alike
+  // With a code: the probability with which a hidden layer sends its code and not its ReLU, and the weights of two penalties.
+  quantised?: number;
+  kernelPenalty?: number;
+  spikePenalty?: number;
 }
 
 /** What one step reports: sums over its batch, except `loss` (a mean). */

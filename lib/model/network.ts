@@ -6,15 +6,11 @@ import { NativeNetwork, type Counters, type ProfileEntry, type Recorded, type St
 import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
-import {
-  resolveNetwork,
-  type CodedNetworkDescription,
-  type NetworkDescription,
-  type ResolvedNetwork,
-} from './description';
-import { forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
+import { resolveNetwork } from './description';
+import type { CodedNetworkDescription, NetworkDescription, ResolvedNetwork } from './description';
+import { forwardJob, planEvaluation, sizesOf, type NetworkSizes } from './network/forward';
 import { StepSums } from './network/step-sums';
-import { layerName, type SpikingLayer } from './layer';
+import type { SpikingLayer } from './layer';
 import { readModel, writeModel } from './model-file';
 import { checkCounters, namedTensors, type Batch, type Labels } from './network/inputs';
 import type {
@@ -43,6 +39,7 @@ import {
   type OptimizerState,
   type TensorShape,
 } from './network/state';
+import { readoutJob } from './network/readout';
 import { rescaleJob } from './network/rescale';
 import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
 import { carrySchedule, isSchedule, type FloatTensor } from './parameters';
@@ -99,13 +96,7 @@ export class Network {
     this.stepsAtOnce = this.#native.stepsAtOnce();
     this.layers = deepFreeze(this.#native.layers());
     this.#tensors = tensorShapes(this.#native);
-    this.#sizes = {
-      input: description.input,
-      classes: description.layers.at(-1)!.out,
-      timesteps: description.timesteps,
-      coded: description.code !== undefined,
-      layers: this.layers,
-    };
+    this.#sizes = sizesOf(description, this.layers);
   }
 
   /**
@@ -186,19 +177,10 @@ export class Network {
 
   /** Returns the predictions after each step, from the `potentials` of a forward pass (`averaged` as of that pass). */
   async anytime(potentials: Float32Array, options?: ParametersOptions): Promise<Anytime> {
-    const { timesteps, alpha, beta, code } = this.description;
-    if (code !== undefined)
-      throw new OneSpikeError(
-        'ERR_ARG',
-        'Expected no code for anytime: potentials of a network with a code have no steps',
-      );
-    const { classes } = this.#sizes;
-    const last = layerName(this.layers.at(-1)!.layer);
-    const only = this.#tensors.filter(({ name }) => name === `${last}.threshold` || name === `${last}.theta`);
-    const read = await this.#exclusive(readParametersJob(this.#native, only, options));
-    const threshold = read.get(`${last}.threshold`)!.data[0]!;
-    const theta = read.get(`${last}.theta`)?.data;
-    return anytime(potentials, { classes, timesteps, threshold, theta, alpha, beta });
+    return anytime(
+      potentials,
+      await this.#exclusive(readoutJob(this.#native, this.description, this.#tensors, options)),
+    );
   }
 
   /** Computes loss and gradients of one batch; the parameters stay as they are. */
@@ -255,11 +237,7 @@ export class Network {
     return this.#exclusive(rescaleJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
-  /**
-   * Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. A network
-   * with a code is converted from its ANN instead: of `radix` the largest number that a hidden layer sends becomes `scale` times
-   * the percentile of its activations; of the other codes weights and biases are scaled so that it is.
-   */
+  /** Sets thresholds to a percentile of weighted inputs over the batch, times `scale`, leaks to 1; with a code converts the ANN. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }

@@ -36,6 +36,8 @@ export const LIMITS = {
   window: { min: 0, max: 253 },
   /** Of the code radix. */
   bits: { min: 1, max: 8 },
+  /** Of a weight under the code radix. */
+  weightBits: { min: 2, max: 16 },
   /** Of the code one-spike-phase: its logarithm is 1 / t_c. */
   base: { min: 1.001, max: 54 },
   period: { min: 1, max: 254 },

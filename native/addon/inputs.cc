@@ -73,7 +73,10 @@ SpikeCode read_code(Napi::Value value, const std::string& path) {
       reader.get("kind"), reader.path("kind"),
       {{"ttfs", CodeKind::kTtfs}, {"radix", CodeKind::kRadix}, {"one-spike-phase", CodeKind::kPhase}});
   if (code.kind == CodeKind::kTtfs) code.window = reader.integer("window", limits::kWindow);
-  if (code.kind == CodeKind::kRadix) code.bits = reader.integer("bits", limits::kBits);
+  if (code.kind == CodeKind::kRadix) {
+    code.bits = reader.integer("bits", limits::kBits);
+    if (reader.has("weightBits")) code.weight_bits = reader.integer("weightBits", limits::kWeightBits);
+  }
   if (code.kind == CodeKind::kPhase) {
     code.base = reader.real("base", limits::kBase);
     code.period = reader.integer("period", limits::kPeriod);
@@ -237,7 +240,12 @@ OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
 
 LossOptions read_loss(Napi::Value value, const std::string& name) {
   const Reader reader(value, name);
-  return {reader.real("labelSmoothing", limits::kLabelSmoothing)};
+  LossOptions loss;
+  loss.label_smoothing = reader.real("labelSmoothing", limits::kLabelSmoothing);
+  if (reader.has("quantised")) loss.quantised = reader.real("quantised", 0, 1);
+  if (reader.has("kernelPenalty")) loss.kernel_penalty = reader.real("kernelPenalty", 0);
+  if (reader.has("spikePenalty")) loss.spike_penalty = reader.real("spikePenalty", 0);
+  return loss;
 }
 
 BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels required,

@@ -43,7 +43,8 @@ constexpr Limit kNormGroup{"normGroup", 1, 65535};
 constexpr Limit kTimeConstant{"timeConstant", 0.25, 1000};
 constexpr Limit kDelay{"delay", -79999.5, 80000};
 constexpr Limit kWindow{"window", 0, 253};
-constexpr Limit kBits{"bits", 1, 8};       // of the code radix
+constexpr Limit kBits{"bits", 1, 8};  // of the code radix
+constexpr Limit kWeightBits{"weightBits", 2, 16};
 constexpr Limit kBase{"base", 1.001, 54};  // of the code one-spike-phase: its logarithm is 1 / t_c
 constexpr Limit kPeriod{"period", 1, 254};
 constexpr Limit kDropout{"dropout", 0, 1 - 0x1p-24};  // the largest float below 1
@@ -82,7 +83,7 @@ constexpr Limit kLimits[] = {
     limits::kElements,       limits::kSeed,           limits::kThreads,        limits::kDevice, limits::kImages,
     limits::kSteps,          limits::kCrop,           limits::kCutout,         limits::kMix,    limits::kEma,
     limits::kLabelSmoothing, limits::kNormGroup,      limits::kTimeConstant,   limits::kDelay,  limits::kWindow,
-    limits::kBits,           limits::kBase,           limits::kPeriod,
+    limits::kBits,           limits::kWeightBits,     limits::kBase,           limits::kPeriod,
 };
 
 }  // namespace onespike

@@ -66,8 +66,6 @@ Status Network::create(const NetworkSpec& spec, std::unique_ptr<Backend> backend
   return guarded([&] {
     Plan plan;
     if (Status status = make_plan(spec, backend->limits(), &plan); !status.ok()) return status;
-    if (plan.coded() && !backend->codes())
-      return Status::error(Code::kArg, "Expected the backend cpu for a network with a code");
     std::unique_ptr<Network> network(new Network());
     network->state_ = std::make_unique<State>(plan, std::move(backend));
     if (spec.profile) network->state_->backend->measure(&network->state_->profile);

@@ -47,6 +47,10 @@ struct OptimizerOptions {
 // What the loss of a training step compares the logits with (docs/MATHEMATICS.md, "Readout and loss").
 struct LossOptions {
   float label_smoothing = 0.0f;  // in [0, 1): the share of a label that all classes have alike
+  // With a code (docs/MATHEMATICS.md, "Coded networks").
+  float quantised = 1.0f;       // the probability with which a hidden layer sends its code in a step, and else its ReLU
+  float kernel_penalty = 0.0f;  // of the distance of time constants and delays from their initial values
+  float spike_penalty = 0.0f;   // of the expected share of neurons that send anything, in normalised layers
 };
 
 // What a step reports. Sums over the batch, so that the caller can add batches up.

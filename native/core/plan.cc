@@ -50,7 +50,7 @@ Status check_weighted(const LayerSpec& layer, size_t i, bool last, const SpikeCo
                               {limits::kLeak, layer.leak},
                               {limits::kThreshold, layer.threshold},
                               {limits::kDropout, layer.dropout}});
-  if (number.empty() && code.kind == CodeKind::kTtfs) number = code_fault(layer, code);
+  if (number.empty() && code.kind == CodeKind::kTtfs && !layer.output) number = code_fault(layer, code);
   if (!number.empty()) return wrong(Code::kArg, i, number);
   if (layer.output && layer.type != LayerType::kLinear)
     return wrong(Code::kShape, i, "Expected the output layer to be linear");
@@ -150,7 +150,10 @@ Status check_code(const NetworkSpec& spec) {
   switch (code.kind) {
     case CodeKind::kNone: break;
     case CodeKind::kTtfs: number = fault({{limits::kWindow, double(code.window)}}); break;
-    case CodeKind::kRadix: number = fault({{limits::kBits, double(code.bits)}}); break;
+    case CodeKind::kRadix:
+      number = fault({{limits::kBits, double(code.bits)}});
+      if (number.empty() && code.weight_bits != 0) number = fault({{limits::kWeightBits, double(code.weight_bits)}});
+      break;
     case CodeKind::kPhase:
       number = fault({{limits::kBase, code.base}, {limits::kPeriod, double(code.period)}});
       if (number.empty() && !((code.period - 0.5) * std::log(double(code.base)) <= double(kMaxExponent)))

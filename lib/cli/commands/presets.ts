@@ -34,14 +34,14 @@ Examples:
       for (const preset of presetNames) {
         for (const set of flags.dataset === undefined ? datasetNames : [dataset]) {
           const config = resolveConfig(asUsage(() => presetConfig(preset, set)));
-          const { width = 1, hidden = [], timesteps } = config.model;
+          const { width = 1, hidden = [], timesteps, code } = config.model;
           output.event({ event: 'preset', name: preset, dataset: set, config });
           rows.push([
             preset,
             set,
             `x ${width}`,
             hidden.join(', '),
-            String(timesteps),
+            code === undefined ? String(timesteps) : code.kind,
             String(config.ann.epochs),
             String(config.snn.epochs),
           ]);

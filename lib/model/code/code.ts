@@ -22,6 +22,11 @@ export interface RadixCode {
   kind: 'radix';
   /** The number of bits, from 1 to 8. */
   bits: number;
+  /**
+   * The number of bits of a weight, from 2 to 16, for arithmetic in integers: weights are rounded to integers of so many bits
+   * times a power of two per layer, and steps to powers of two. Without it they are what they are.
+   */
+  weightBits?: number | undefined;
 }
 
 /** One spike in a period that all layers share: a spike at step k counts base^-k. */
@@ -40,7 +45,11 @@ export const codeSchema = z.discriminatedUnion(
   'kind',
   [
     objectOf({ kind: z.literal('ttfs'), window: limitedInteger('window') }),
-    objectOf({ kind: z.literal('radix'), bits: limitedInteger('bits') }),
+    objectOf({
+      kind: z.literal('radix'),
+      bits: limitedInteger('bits'),
+      weightBits: limitedInteger('weightBits').optional(),
+    }),
     objectOf({ kind: z.literal('one-spike-phase'), base: limitedNumber('base'), period: limitedInteger('period') }),
   ],
   { error: `a code, { kind: '${CODES.join("' | '")}', ... }` },

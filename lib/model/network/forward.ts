@@ -4,6 +4,7 @@ import { checkBoolean, checkInteger } from '../../check';
 import { OneSpikeError } from '../../errors';
 import type { CheckedBatch, NativeNetwork, NativeOutputs, StepStats } from '../../native/network';
 import { argmax } from '../anytime';
+import type { ResolvedNetwork } from '../description';
 import { layerName, type SpikingLayer } from '../layer';
 import { checkBatch, checkEarlyExit, checkJob, checkPixels, type BatchShape, type Mode } from './inputs';
 import type { ForwardResult } from './options';
@@ -16,6 +17,12 @@ export interface NetworkSizes extends BatchShape {
   /** Whether the network has a code, and so neither time steps nor spike times. */
   coded: boolean;
   layers: readonly SpikingLayer[];
+}
+
+/** The sizes of a network, with its spiking layers. */
+export function sizesOf(network: ResolvedNetwork, layers: readonly SpikingLayer[]): NetworkSizes {
+  const { input, timesteps, code } = network;
+  return { input, classes: network.layers.at(-1)!.out, timesteps, coded: code !== undefined, layers };
 }
 
 /** Checks the arguments of `Network.forward` and returns the job that they describe. */

@@ -5,21 +5,21 @@ import type { NativeNetwork, StepStats } from '../../native/network';
 import { convert } from '../code/convert';
 import type { ResolvedNetwork } from '../description';
 import type { NetworkSizes } from './forward';
-import { checkBatch, checkJob, checkLabels, checkNext, checkPixels, checkSteps, type BatchShape } from './inputs';
+import { checkBatch, checkJob, checkLabels, checkNext, checkPixels, checkSteps } from './inputs';
 import { checkLoss, checkOptimizer, LOSS_KEYS } from './optimizer';
 import type { GradientsResult } from './options';
 import { readTensors, trainedTensors, type TensorShape } from './state';
 
 export function gradientsJob(
   native: NativeNetwork,
-  shape: BatchShape,
+  shape: NetworkSizes,
   tensors: readonly TensorShape[],
   pixels: unknown,
   labels: unknown,
   options: unknown,
 ): () => Promise<GradientsResult> {
   const { mode, signal, given } = checkJob(options, ['mode', 'signal', ...LOSS_KEYS]);
-  const loss = checkLoss(given);
+  const loss = checkLoss(given, shape);
   const images = checkPixels(pixels, 'pixels', shape);
   const batch = { pixels: images.pixels, labels: checkLabels(labels, 'labels', images.count, shape.classes) };
   return async () => {
@@ -31,12 +31,12 @@ export function gradientsJob(
 
 export function trainStepJob(
   native: NativeNetwork,
-  shape: BatchShape,
+  shape: NetworkSizes,
   batch: unknown,
   options: unknown,
 ): () => Promise<StepStats> {
   const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next', ...LOSS_KEYS]);
-  const loss = checkLoss(given);
+  const loss = checkLoss(given, shape);
   const optimizer = checkOptimizer(given['optimizer']);
   const step = { batch: checkBatch(batch, 'batch', shape, true).batch, optimizer };
   const next = checkNext(given['next'], shape);
@@ -48,12 +48,12 @@ export function trainStepJob(
 
 export function trainStepsJob(
   native: NativeNetwork,
-  shape: BatchShape,
+  shape: NetworkSizes,
   steps: unknown,
   options: unknown,
 ): () => Promise<StepStats[]> {
   const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next', ...LOSS_KEYS]);
-  const loss = checkLoss(given);
+  const loss = checkLoss(given, shape);
   const checked = checkSteps(steps, shape);
   const next = checkNext(given['next'], shape);
   return () => native.train(checked, next, mode, loss, signal);

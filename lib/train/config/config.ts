@@ -29,9 +29,10 @@ import {
 import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
 import { checkRule } from '../../model/network/optimizer';
+import { POOLS } from '../../model/vgg';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
-import { binaryPhase, phase } from './phase';
+import { binaryPhase, phase, spikingPhase } from './phase';
 import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutBinary, withoutConversion } from './presets';
 
 const count = integerOf(0);
@@ -43,6 +44,7 @@ const model = objectOf({
   input: inputShape.optional(),
   width: aboveZero.optional(),
   hidden: listOf(limitedInteger('out'), 'a list of integers above 0').optional(),
+  pool: oneOf(POOLS).optional(),
   bias: flag.optional(),
   norm: oneOf(NORMS).optional(),
   dropout: limitedNumber('dropout').optional(),
@@ -92,7 +94,7 @@ const schema = objectOf(
       scale: numberOf('a number from 1e-6 to 1e6', (value) => value >= 1e-6 && value <= 1e6),
       images: positiveCount,
     }),
-    snn: phase,
+    snn: spikingPhase,
     evaluation: objectOf({ batch: positiveCount }),
     energy: objectOf({ images: count }),
     checkpoint: objectOf({ seconds: aboveZero }),
@@ -122,6 +124,8 @@ export function parseConfig(input: unknown): TrainConfig {
       'Expected at least one stage (ann.epochs, binary.epochs, convert.enabled, snn.epochs) but received none',
     );
   }
+  if (snn.code !== undefined && config.model.code === undefined)
+    throw expected('nothing (the model has no code)', 'snn.code', snn.code);
   if (binary.epochs > 0 && config.model.code !== undefined)
     throw expected('0 (a network with a code has no thresholds)', 'binary.epochs', binary.epochs);
   for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
@@ -161,6 +165,7 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
       name: _name,
       width: _width,
       hidden: _hidden,
+      pool: _pool,
       bias: _bias,
       norm: _norm,
       dropout: _dropout,

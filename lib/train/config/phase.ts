@@ -79,5 +79,17 @@ const phaseKeys = {
 };
 /** The schema of a stage. */
 export const phase = objectOf(phaseKeys);
+/** The schema of the spiking stage, with what a network with a code may be trained with. */
+export const spikingPhase = objectOf({
+  ...phaseKeys,
+  code: objectOf({
+    // Epochs in which layers send their ReLU ever more rarely, and their code ever more often.
+    relaxation: integerOf(0).default(0),
+    // The first epoch, from 0, that trains time constants, delays and steps.
+    parametersFrom: integerOf(0).default(0),
+    kernelPenalty: notNegative.default(0),
+    spikePenalty: notNegative.default(0),
+  }).optional(),
+});
 /** The schema of the stage of binary activations. */
 export const binaryPhase = objectOf({ ...phaseKeys, threshold: limitedNumber('threshold') });

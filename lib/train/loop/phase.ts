@@ -1,5 +1,5 @@
 /** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
-import type { Augment, Batch, TrainStep } from '../../model/network';
+import type { Augment, Batch, LossOptions, TrainStep } from '../../model/network';
 import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
 import { learningRateFactor } from '../config/schedule';
@@ -46,7 +46,12 @@ async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<Train
     const first = session.state.step;
     const end = Math.min(first + session.stepsAtOnce, steps);
     const group = Array.from({ length: end - first }, (_, i) => plan.stepAt(first + i));
-    await session.train(group, { mode: phase, labelSmoothing, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
+    await session.train(group, {
+      mode: phase,
+      labelSmoothing,
+      ...codeLoss(session, phase),
+      ...(end < steps ? { next: plan.batchAt(end) } : {}),
+    });
     if (report.due()) {
       const { step, sums } = session.state;
       const { count, seconds, spikes } = sums;
@@ -55,6 +60,14 @@ async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<Train
       yield progressEvent(session, { phase, activity: 'train', step, steps, spikesPerNeuron }, totals);
     }
   }
+}
+
+/** What the loss of a network with a code has besides, in the present epoch: the same for all of its steps. */
+function codeLoss({ config, state }: Session, phase: Phase): LossOptions {
+  const { code } = config.snn;
+  if (phase !== 'snn' || code === undefined) return {};
+  const { relaxation, kernelPenalty, spikePenalty } = code;
+  return { quantised: Math.min(1, (state.epoch + 1) / (relaxation + 1)), kernelPenalty, spikePenalty };
 }
 
 /**
@@ -86,9 +99,10 @@ function planEpoch(
   });
   const stepAt = (step: number): TrainStep => {
     const factor = learningRateFactor(schedule, epoch * steps + step, steps, epochs);
+    const held = phase === 'snn' && epoch < (config.snn.code?.parametersFrom ?? 0);
     const rates = {
       learningRate: optimizer.learningRate * factor,
-      neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor,
+      neuronLearningRate: held ? 0 : (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor,
     };
     return { batch: batchAt(step), optimizer: { ...optimizer, ...rates } };
   };

@@ -72,8 +72,6 @@ class Backend {
   virtual bool host_memory() const { return true; }
   // Bytes of the largest data set that is worth keeping in its memory; 0 = batches are drawn by the host.
   virtual int64_t resident_bytes() const { return 0; }
-  // Whether it computes coded networks: the operations of core/backend/code_tasks.h.
-  virtual bool codes() const { return false; }
   // Training steps worth enqueueing before the host reads a number; 1 where every call is done when it returns.
   virtual int steps_at_once() const { return 1; }
 
@@ -133,15 +131,18 @@ class Backend {
   virtual KernelChoice execute(const RunningStatisticsTask& task) = 0;
   virtual KernelChoice execute(const FoldNormTask& task) = 0;
   virtual KernelChoice execute(const FoldNormBackwardTask& task) = 0;
-  // ---- coded networks, of a backend that has codes()
-  virtual KernelChoice execute(const CodeTablesTask&) { return {}; }
-  virtual KernelChoice execute(const PixelLevelsTask&) { return {}; }
-  virtual KernelChoice execute(const MaxPoolTask&) { return {}; }
-  virtual KernelChoice execute(const MaxPoolBackwardTask&) { return {}; }
-  virtual KernelChoice execute(const CodedForwardTask&) { return {}; }
-  virtual KernelChoice execute(const QuantiseTask&) { return {}; }
-  virtual KernelChoice execute(const CodeGradientTask&) { return {}; }
-  virtual KernelChoice execute(const ScaleTask&) { return {}; }
+  // ---- coded networks
+  virtual KernelChoice execute(const CodeTablesTask& task) = 0;
+  virtual KernelChoice execute(const PixelLevelsTask& task) = 0;
+  virtual KernelChoice execute(const MaxPoolTask& task) = 0;
+  virtual KernelChoice execute(const MaxPoolBackwardTask& task) = 0;
+  virtual KernelChoice execute(const CodedForwardTask& task) = 0;
+  virtual KernelChoice execute(const QuantiseTask& task) = 0;
+  virtual KernelChoice execute(const CodeGradientTask& task) = 0;
+  virtual KernelChoice execute(const PullPairTask& task) = 0;
+  virtual KernelChoice execute(const SendingPenaltyTask& task) = 0;
+  virtual KernelChoice execute(const RoundWeightsTask& task) = 0;
+  virtual KernelChoice execute(const ScaleTask& task) = 0;
   // ---- the ends of a step
   virtual KernelChoice execute(const PackForwardTask& task) = 0;
   virtual KernelChoice execute(const PackBackwardTask& task) = 0;

@@ -6,6 +6,7 @@
 
 #include "core/backend/values.h"
 #include "ops/code/code.h"
+#include "ops/code/penalty.h"
 #include "ops/shape.h"
 
 namespace onespike {
@@ -94,6 +95,43 @@ struct CodeGradientTask {
   const float* pair = nullptr;      // (2) parameters
   SpikeCode code = {};
   int64_t count = 0;  // of whole maps
+};
+
+// The gradient of factor/2 times the squared distance of a layer's two parameters from where they began.
+struct PullPairTask {
+  static constexpr const char* kOperation = "code_penalty";
+  float* d_pair = nullptr;      // (2) +=
+  const float* pair = nullptr;  // (2)
+  float towards[2] = {};
+  float factor = 0;
+
+  // For code that can read backend memory.
+  ONESPIKE_HD void add(int i) const { d_pair[i] += factor * (pair[i] - towards[i]); }
+};
+
+// The gradient of factor times the sum over channels of the share of their neurons that send anything.
+struct SendingPenaltyTask {
+  static constexpr const char* kOperation = "code_penalty";
+  float* d_affine = nullptr;       // (2, out_cs) +=
+  const float* affine = nullptr;   // (2, out_cs)
+  const float* borders = nullptr;  // (kTableSize)
+  int channels = 0, out_cs = 0;
+  float factor = 0;
+
+  ONESPIKE_HD void add(int c) const {
+    const SendingSlopes slopes = sending_slopes(affine[c], affine[out_cs + c], borders[1]);
+    d_affine[c] += float(factor * slopes.weight), d_affine[out_cs + c] += float(factor * slopes.bias);
+  }
+};
+
+// Weights rounded to integers of so many bits times a power of two, which follows from the largest of them.
+struct RoundWeightsTask {
+  static constexpr const char* kOperation = "round_weights";
+  float* rounded = nullptr;       // (count)
+  float* unit = nullptr;          // (1) the power of two
+  const float* weight = nullptr;  // (count)
+  int bits = 0;
+  int64_t count = 0;
 };
 
 struct ScaleTask {

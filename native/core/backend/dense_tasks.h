@@ -7,11 +7,12 @@
 
 namespace onespike {
 
-// Average-pools a map into what DenseForwardTask and DenseWeightGradientTask read.
+// Average-pools a map, or its ReLU, into what DenseForwardTask and DenseWeightGradientTask read.
 struct PackInputTask {
   static constexpr const char* kOperation = "pack_input";
   float* packed = nullptr;     // (n, padded_h, padded_w, src_cs) floats, in an order that the backend chooses
   const float* src = nullptr;  // (n, src map)
+  bool relu = false;
   int n = 0;
   StageShape shape = {};
 };

@@ -5,6 +5,7 @@
 
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
+#include "ops/rng.h"
 
 namespace onespike {
 namespace {
@@ -18,6 +19,8 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
+    if (plan.spec.code.weight_bits > 0) need(b.rounded_weight, s.weights() + kLane);
+    if (s.max.count > 0 && net.relaxes) need(b.maxima, n * s.src_size());
     if (s.max.count > 0) need(b.pooled, n * s.src_size()), pooled = std::max(pooled, n * s.src_size());
     need(b.packed, n * s.padded_size());
     need(b.activation, n * s.out_size());
@@ -42,8 +45,13 @@ const uint8_t* levels_below(const NetworkState& net, size_t stage, bool train) {
   return train && net.dropout(from) ? net.sent(from) : net.times(from);
 }
 
+// Whether it reads the ReLU of its source, which drops nothing then.
+bool reads_relaxed(const NetworkState& net, size_t stage, bool train) {
+  return train && !net.plan.reads_pixels(stage) && net.relaxed[size_t(net.plan.sources[stage])];
+}
+
 float scale_below(const NetworkState& net, size_t stage, bool train) {
-  if (net.plan.reads_pixels(stage)) return 1;
+  if (net.plan.reads_pixels(stage) || reads_relaxed(net, stage, train)) return 1;
   const size_t from = size_t(net.plan.sources[stage]);
   return train && net.dropout(from) ? 1 / (1 - net.plan.stages[from].dropout) : 1;
 }
@@ -59,7 +67,8 @@ void code_backward(NetworkState& net, size_t stage, int n) {
   const StageBuffers& b = net.stages[stage];
   const StageParameters& p = net.parameters[stage];
   float* const d_out = sent_gradient(net, stage);
-  if (net.dropout(stage))
+  const bool relaxed = net.relaxed[stage];
+  if (net.dropout(stage) && !relaxed)
     net.backend->run(MaskValuesTask{.values = d_out, .mask = b.mask.data(), .scale = 1, .count = n * s.out_size()});
   net.backend->run(CodeGradientTask{.d_out = d_out,
                                     .d_pair = p.d_neuron,
@@ -67,7 +76,7 @@ void code_backward(NetworkState& net, size_t stage, int n) {
                                     .levels = b.times.data(),
                                     .values = net.code_values(stage),
                                     .pair = p.neuron,
-                                    .code = net.plan.spec.code,
+                                    .code = relaxed ? SpikeCode() : net.plan.spec.code,
                                     .count = n * s.out_size()});
 }
 
@@ -78,14 +87,58 @@ void pass_down(NetworkState& net, size_t stage, int n) {
   float* const d_src = s.max.count > 0 ? net.gradient.data() : d_below;
   net.backend->run(DenseInputGradientTask{.d_src = d_src,
                                           .d_out = sent_gradient(net, stage),
-                                          .weight = net.parameters[stage].weight,
+                                          .weight = net.weight(stage),
                                           .weight_backward = net.stages[stage].backward.data(),
                                           .scale = scale_below(net, stage, true),
                                           .n = n,
                                           .shape = s});
-  if (s.max.count > 0)
-    net.backend->run(MaxPoolBackwardTask{
-        .d_below = d_below, .d_src = d_src, .below_levels = levels_below(net, stage, true), .n = n, .shape = s});
+  if (s.max.count == 0) return;
+  MaxPoolBackwardTask task{.d_below = d_below, .d_src = d_src, .n = n, .shape = s};
+  if (reads_relaxed(net, stage, true))
+    task.below_values = net.stages[size_t(net.plan.sources[stage])].activation.data();
+  else task.below_levels = levels_below(net, stage, true);
+  net.backend->run(task);
+}
+
+// Weighted input from what a source sends that its code does not round.
+void forward_relaxed(NetworkState& net, size_t stage, float* out, int n) {
+  const StageShape& s = net.plan.stages[stage];
+  const StageBuffers& b = net.stages[stage];
+  const float* values = net.stages[size_t(net.plan.sources[stage])].activation.data();
+  if (s.max.count > 0) {
+    net.backend->run(MaxPoolTask{.values = b.maxima.data(), .below_values = values, .n = n, .shape = s});
+    values = b.maxima.data();
+  }
+  net.backend->run(PackInputTask{.packed = b.packed.data(), .src = values, .relu = true, .n = n, .shape = s});
+  net.backend->run(DenseForwardTask{.out = out,
+                                    .packed = b.packed.data(),
+                                    .weight = net.weight(stage),
+                                    .weight_forward = b.forward.data(),
+                                    .bias = net.bias(stage),
+                                    .n = n,
+                                    .shape = s});
+}
+
+void forward_coded(NetworkState& net, size_t stage, float* out, int n, bool train) {
+  const StageShape& s = net.plan.stages[stage];
+  const StageBuffers& b = net.stages[stage];
+  const uint8_t* levels = levels_below(net, stage, train);
+  if (s.max.count > 0) {
+    net.backend->run(MaxPoolTask{.levels = b.pooled.data(), .below_levels = levels, .n = n, .shape = s});
+    levels = b.pooled.data();
+  }
+  const bool pixels = net.plan.reads_pixels(stage);
+  net.backend->run(
+      CodedForwardTask{.out = out,
+                       .packed = b.packed.data(),
+                       .levels = levels,
+                       .values = pixels ? net.pixel_values.data() : net.code_values(size_t(net.plan.sources[stage])),
+                       .scale = scale_below(net, stage, train),
+                       .weight = net.weight(stage),
+                       .weight_forward = b.forward.data(),
+                       .bias = net.bias(stage),
+                       .n = n,
+                       .shape = s});
 }
 
 }  // namespace
@@ -101,6 +154,34 @@ void fill_code_tables(NetworkState& net) {
                                   .pairs = net.parameters[0].neuron,
                                   .layers = int(net.plan.stages.size()),
                                   .code = net.plan.spec.code});
+}
+
+bool draw_relaxed(NetworkState& net, float quantised, uint64_t random_step) {
+  net.relaxed.assign(net.plan.stages.size(), 0);
+  for (size_t i = 0; quantised < 1 && i + 1 < net.plan.stages.size(); ++i) {
+    const Rng rng = Rng::of(net.plan.spec.seed, random_step, Stream::kRelaxed, net.plan.stages[i].layer);
+    net.relaxed[i] = rng.uniform(0) >= quantised;
+  }
+  return std::count(net.relaxed.begin(), net.relaxed.end(), 0) < std::ptrdiff_t(net.relaxed.size());
+}
+
+void add_code_penalties(NetworkState& net, const LossOptions& loss) {
+  for (size_t i = 0; i + 1 < net.plan.stages.size(); ++i) {
+    const StageShape& s = net.plan.stages[i];
+    const LayerSpec& layer = net.plan.spec.layers[size_t(s.layer)];
+    if (loss.kernel_penalty > 0 && net.plan.spec.code.kind == CodeKind::kTtfs)
+      net.backend->run(PullPairTask{.d_pair = net.parameters[i].d_neuron,
+                                    .pair = net.parameters[i].neuron,
+                                    .towards = {layer.time_constant, layer.delay},
+                                    .factor = 2 * loss.kernel_penalty});
+    if (loss.spike_penalty > 0 && s.norm)
+      net.backend->run(SendingPenaltyTask{.d_affine = net.parameters.norm()[i].d_affine,
+                                          .affine = net.parameters.norm()[i].affine,
+                                          .borders = net.code_borders(i),
+                                          .channels = s.out_c,
+                                          .out_cs = s.out_cs,
+                                          .factor = float(loss.spike_penalty * double(s.out_cells()))});
+  }
 }
 
 void scale_code_gradients(NetworkState& net) {
@@ -126,23 +207,10 @@ Status coded_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t fi
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    const uint8_t* levels = levels_below(net, i, train);
-    if (s.max.count > 0) {
-      backend.run(MaxPoolTask{.levels = b.pooled.data(), .below_levels = levels, .n = n, .shape = s});
-      levels = b.pooled.data();
-    }
-    const bool pixels_below = net.plan.reads_pixels(i), normalised = s.norm && !net.folds(i);
-    backend.run(CodedForwardTask{
-        .out = normalised ? b.weighted.data() : b.activation.data(),
-        .packed = b.packed.data(),
-        .levels = levels,
-        .values = pixels_below ? net.pixel_values.data() : net.code_values(size_t(net.plan.sources[i])),
-        .scale = scale_below(net, i, train),
-        .weight = net.weight(i),
-        .weight_forward = b.forward.data(),
-        .bias = net.bias(i),
-        .n = n,
-        .shape = s});
+    const bool normalised = s.norm && !net.folds(i);
+    float* const out = normalised ? b.weighted.data() : b.activation.data();
+    if (reads_relaxed(net, i, train)) forward_relaxed(net, i, out, n);
+    else forward_coded(net, i, out, n, train);
     if (normalised) norm_forward(net, i, b.activation.data(), false, n);
     if (s.output) continue;
     backend.run(QuantiseTask{.levels = b.times.data(),

@@ -64,30 +64,6 @@ void read_out(NetworkState& net, const StepKind& kind, const StagedBatch& batch,
                   .shape = s});
 }
 
-// Spike times of the chunk and potentials of the output layer, for who asked.
-void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& out) {
-  std::vector<uint8_t> times;
-  for (size_t i = 0; i < out.spike_times.size(); ++i) {
-    if (!out.spike_times[i]) continue;
-    const StageShape& s = net.plan.stages[i];
-    times.resize(size_t(n * s.out_size()));
-    net.backend->download(times.data(), net.times(i), times.size());
-    for (uint8_t& time : times) time = net.plan.spec.code.trace(time);
-    uint8_t* to = out.spike_times[i] + first * s.out_cells() * s.out_c;
-    for (int image = 0; image < n; ++image)
-      for (int c = 0; c < s.out_c; ++c)
-        for (int64_t cell = 0; cell < s.out_cells(); ++cell)
-          *to++ = times[size_t((image * s.out_cells() + cell) * s.out_cs + c)];
-  }
-  if (!out.potentials) return;
-  const StageShape& s = net.plan.stages.back();
-  const int64_t T = net.plan.spec.timesteps;
-  std::vector<float> potentials(size_t(n * T * s.out_cs));
-  net.backend->download(potentials.data(), net.stages.back().potential.data(), potentials.size() * sizeof(float));
-  for (int64_t row = 0; row < n * T; ++row)
-    std::copy_n(potentials.data() + row * s.out_cs, s.out_c, out.potentials + (first * T + row) * s.out_c);
-}
-
 // Copies of the weights, and zeros in what the step adds to.
 void begin_step(NetworkState& net, const StepKind& kind) {
   Backend& backend = *net.backend;
@@ -152,9 +128,11 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
 
 // From the gradients that the parameters have now, of a batch of `images`: their norm, and the update if there is one.
 // What reduces gradients of several replicas stands before it.
-Status enqueue_update(NetworkState& net, const StepKind& kind, int64_t images, const Stop& stop) {
+Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions& loss, int64_t images,
+                      const Stop& stop) {
   if (kind.backward) {
     end_norm_gradients(net);
+    if (kind.mode == Mode::kCoded) add_code_penalties(net, loss);
     if (kind.optimizer && kind.mode == Mode::kCoded) scale_code_gradients(net);
     net.parameters.squared_norm(&net.result.data()->squared_norm);
     net.backend->run(FinishGradientTask{net.result.data(), net.inputs.data()});
@@ -175,6 +153,7 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
     if (status.ok() && o.average > 0) status = net.parameters.start_average();
   }
+  net.relaxes = backward && group.loss.quantised < 1;
   if (status.ok())
     status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward)
              : mode == Mode::kCoded ? prepare_coded(net, largest, backward)
@@ -204,11 +183,16 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   inputs.random_step = net.random_step + i;
   inputs.label_smoothing = group.loss.label_smoothing;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
+  const bool relaxed = kind.backward && draw_relaxed(net, group.loss.quantised, inputs.random_step);
   const auto calls = [&] {
     const Status status = enqueue_gradients(net, kind, staged, out, stop);
-    return status.ok() ? enqueue_update(net, kind, staged.count, stop) : status;
+    return status.ok() ? enqueue_update(net, kind, group.loss, staged.count, stop) : status;
   };
-  if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
+  // A recording does the same every time.
+  if (Status status = kind.traced || relaxed ? calls()
+                      : stop                 ? aborted()
+                                             : backend.replay(kind.key(staged), calls);
+      !status.ok())
     return status;
   backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));
   backend.copy(net.counts.data() + i * stages, net.spikes.data(), stages * sizeof(int64_t));

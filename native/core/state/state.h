@@ -33,6 +33,7 @@ struct StageBuffers {
         norm_sums(b),
         folded_weight(b),
         folded_bias(b),
+        rounded_weight(b),
         density(b) {}
   Buffer<uint8_t> times;    // (n, out map) spike times, or levels of a code; T + 1 = never in the output stage; below a
                             // linear stage, of a block in training
@@ -54,6 +55,7 @@ struct StageBuffers {
   Buffer<float> norm_sums;       // (2, out_cs) means and unbiased variances, over the groups of the step
   Buffer<float> folded_weight;   // of a stage whose running statistics are folded
   Buffer<float> folded_bias;     // (out_cs)
+  Buffer<float> rounded_weight;  // of a code with weights of so many bits; behind them their unit
   Buffer<uint8_t> density;       // what the forward pass counted of the stage's source, for the weight gradient
   KernelChoice backward_choice;  // of the chunk before in the batch
 };
@@ -109,8 +111,10 @@ struct NetworkState {
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
-  bool binary = false;  // the ANN at work has binary activations, not ReLU
-  int steps;            // that a forward pass computes: T, or fewer where inference may end early
+  std::vector<char> relaxed;  // per stage: whether it sends its ReLU in the step at work, not its code
+  bool relaxes = false;       // whether steps of the group at work may relax a stage
+  bool binary = false;        // the ANN at work has binary activations, not ReLU
+  int steps;                  // that a forward pass computes: T, or fewer where inference may end early
   std::vector<double>
       decisions;        // images that ended early, by the step of their decision; the last entry counts the others
   int64_t waiting = 0;  // images of the block that lie before the chunk at work
@@ -132,6 +136,10 @@ struct NetworkState {
   const float* code_borders(size_t stage) const { return code_values(stage) + kTableSize; }
   // Weights for a kernel, and bias: null for a stage without one.
   const float* weight(size_t stage) const {
+    if (const float* rounded = stages[stage].rounded_weight.data()) return rounded;
+    return unrounded_weight(stage);
+  }
+  const float* unrounded_weight(size_t stage) const {
     return folds(stage) ? stages[stage].folded_weight.data() : parameters[stage].weight;
   }
   const float* bias(size_t stage) const {

@@ -58,7 +58,6 @@ class CpuBackend final : public Backend {
   void release_scratch() override;
   int64_t workspace_held() const override { return scratch_.bytes(); }
   size_t backward_bytes(bool dense, const StageShape& s) const override;
-  bool codes() const override { return true; }
 
  protected:
   KernelChoice execute(const ZeroTask& task) override;
@@ -91,6 +90,9 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const CodedForwardTask& task) override;
   KernelChoice execute(const QuantiseTask& task) override;
   KernelChoice execute(const CodeGradientTask& task) override;
+  KernelChoice execute(const PullPairTask& task) override;
+  KernelChoice execute(const SendingPenaltyTask& task) override;
+  KernelChoice execute(const RoundWeightsTask& task) override;
   KernelChoice execute(const ScaleTask& task) override;
   KernelChoice execute(const RunningStatisticsTask& task) override;
   KernelChoice execute(const FoldNormTask& task) override;

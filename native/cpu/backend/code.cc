@@ -1,5 +1,6 @@
 // Coded networks and maximum pools on the CPU: how each operation is split into tasks.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 
@@ -156,6 +157,33 @@ KernelChoice CpuBackend::execute(const CodeGradientTask& task) {
   PairGradient all;
   for (int64_t i = 0; i < ranges(task.count); ++i) all.first += sums[2 * i], all.second += sums[2 * i + 1];
   task.d_pair[0] += float(all.first), task.d_pair[1] += float(all.second);
+  return {};
+}
+
+KernelChoice CpuBackend::execute(const PullPairTask& task) {
+  for (int i = 0; i < 2; ++i) task.add(i);
+  return {};
+}
+
+KernelChoice CpuBackend::execute(const SendingPenaltyTask& task) {
+  for (int c = 0; c < task.channels; ++c) task.add(c);
+  return {};
+}
+
+KernelChoice CpuBackend::execute(const RoundWeightsTask& task) {
+  double* largest = sums_.reserve(size_t(ranges(task.count)));
+  pool_.parallel_for(ranges(task.count), [&](int64_t i) {
+    float most = 0;
+    for (int64_t j = i * kRange; j < std::min(task.count, (i + 1) * kRange); ++j)
+      most = std::max(most, std::fabs(task.weight[j]));
+    largest[i] = most;
+  });
+  *task.unit = weight_unit(float(*std::max_element(largest, largest + ranges(task.count))), task.bits);
+  const float unit = *task.unit;
+  pool_.parallel_for(ranges(task.count), [&](int64_t i) {
+    for (int64_t j = i * kRange; j < std::min(task.count, (i + 1) * kRange); ++j)
+      task.rounded[j] = rounded_weight(task.weight[j], unit);
+  });
   return {};
 }
 

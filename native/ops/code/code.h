@@ -21,10 +21,11 @@ enum class CodeKind { kNone, kTtfs, kRadix, kPhase };
 // What the layers of a network have in common.
 struct SpikeCode {
   CodeKind kind = CodeKind::kNone;
-  int window = 0;  // ttfs: the last step of a layer's window, t_w
-  int bits = 0;    // radix
-  float base = 2;  // one-spike-phase: a spike counts base^-k
-  int period = 0;  // and its steps, K
+  int window = 0;       // ttfs: the last step of a layer's window, t_w
+  int bits = 0;         // radix
+  int weight_bits = 0;  // radix in integers: of a weight; its step is a power of two. 0 = as they are
+  float base = 2;       // one-spike-phase: a spike counts base^-k
+  int period = 0;       // and its steps, K
 
   ONESPIKE_HD bool fires_once() const { return kind == CodeKind::kTtfs || kind == CodeKind::kPhase; }
   // The largest level.
@@ -44,9 +45,13 @@ struct CodeParams {
   double first = 1, second = 0;
 };
 
+// The power of two that is nearest in the logarithm.
+ONESPIKE_HD inline double power_of_two(double x) { return std::exp2(std::floor(std::log2(x) + 0.5)); }
+
 // From the two floats that a layer keeps. Those of one-spike-phase follow from its base.
 ONESPIKE_HD inline CodeParams code_params(const SpikeCode& code, const float* pair) {
   if (code.kind == CodeKind::kPhase) return {1 / std::log(double(code.base)), 0};
+  if (code.weight_bits > 0) return {power_of_two(pair[0]), 0};
   return {double(pair[0]), double(pair[1])};
 }
 
@@ -69,7 +74,8 @@ ONESPIKE_HD inline float code_pixel(const SpikeCode& code, uint8_t byte, float m
   return float(double(n) / top);
 }
 
-// Straight-through derivatives of the number a that is sent, by the weighted input v and by the layer's two numbers.
+// Straight-through derivatives of the number a that is sent, by the weighted input v and by the layer's two numbers. No
+// code: those of ReLU.
 struct CodeSlopes {
   double v = 0, first = 0, second = 0;
 };
@@ -77,6 +83,7 @@ struct CodeSlopes {
 ONESPIKE_HD inline CodeSlopes code_slopes(const SpikeCode& code, const CodeParams& p, float v, uint8_t level,
                                           float value) {
   const double a = value, x = v;
+  if (code.kind == CodeKind::kNone) return {x > 0 ? 1.0 : 0.0, 0, 0};
   if (!code.fires_once()) {
     const double top = code.levels() * p.first;
     if (x >= top) return {0, double(code.levels()), 0};
@@ -89,6 +96,16 @@ ONESPIKE_HD inline CodeSlopes code_slopes(const SpikeCode& code, const CodeParam
   const double log_a = (p.second - (code.levels() - level)) / p.first;
   return {a / x, a * (log_v - log_a) / p.first, 0};
 }
+
+// ---- weights of so many bits
+
+// The unit of a layer's weights: the smallest power of two by which the largest of them is an integer of its bits.
+ONESPIKE_HD inline float weight_unit(float largest, int bits) {
+  const double top = double((1 << (bits - 1)) - 1);
+  return largest > 0 ? float(std::exp2(std::ceil(std::log2(double(largest) / top)))) : 1.0f;
+}
+
+ONESPIKE_HD inline float rounded_weight(float weight, float unit) { return std::rint(weight / unit) * unit; }
 
 // ---- ranges of the numbers of a layer
 

@@ -137,9 +137,3 @@ test.each<[Code, string, number]>([
   const network = await create(code);
   await expect(network.setParameters({ [name]: Float32Array.of(value) })).rejects.toMatchObject({ code: 'ERR_ARG' });
 });
-
-test('a network with a code on a GPU is refused by name', async () => {
-  await expect(Network.create(described(CODES[0]!), { backend: 'cuda' })).rejects.toMatchObject({
-    code: expect.stringMatching(/ERR_(ARG|NO_BACKEND)/),
-  });
-});
