@@ -88,6 +88,8 @@ export {
 export { resume, train, type ResumeOptions, type TrainOptions } from './train/loop/train';
 export { resolveConfig, type DeepPartial, type TrainConfig, type TrainConfigInput } from './train/config/config';
 export { presetConfig, presetNames } from './train/config/presets';
+export { BUDGETS, type Budget } from './train/config/recipes';
+export type { TimePlan } from './train/minutes/plan';
 export { loadRun, type Run } from './train/run/load-run';
 export type { ConfigChange } from './train/run/changes';
 export type { DataRecord, ImageHashes } from './train/run/data-record';
@@ -100,6 +102,7 @@ export type {
   LayerActivity,
   LayerWarning,
   Phase,
+  PlanEvent,
   ProgressEvent,
   RunWarning,
   SavedEvent,

@@ -1,6 +1,6 @@
 /** A training run as a person sees it: one live line, one line per epoch, and a table at the end. */
 import { shellWord, shortPath } from '../io/paths';
-import type { DoneEvent, EpochEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/run/events';
+import type { DoneEvent, EpochEvent, PlanEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/run/events';
 import type { Output } from './output';
 import { bar, compact, duration, percent, table, visibleWidth } from './style';
 
@@ -23,6 +23,8 @@ export class TrainView {
         );
       case 'warning':
         return this.output.note(`${this.output.paint('yellow', 'warning')}  ${event.message}`);
+      case 'plan':
+        return this.output.line(this.plan(event));
       case 'saved':
         return;
       case 'done':
@@ -42,6 +44,14 @@ export class TrainView {
     );
     this.output.line(
       `run: ${shortPath(event.run)}${event.resumed === null ? '' : `, resumed at stage ${event.resumed.stage}, epoch ${event.resumed.epoch + 1}, step ${event.resumed.step + 1}`}`,
+    );
+  }
+
+  private plan({ minutes, width, batch, epochs, seconds }: PlanEvent): string {
+    const { ann, binary, snn } = epochs;
+    return (
+      `${this.output.paint('cyan', 'plan')}  ${minutes} min: width ${width}, batches of ${batch}, ${ann} ANN, ${binary} binary and ` +
+      `${snn} SNN epochs, ${duration(seconds)} in all`
     );
   }
 

@@ -1,5 +1,5 @@
-// native_tests [SUBSTRING...]: runs the tests whose name contains one, one line each; exit code 1 if any failed. Where
-// a GPU works, its kernels are tested and the conformance suite runs on it as well.
+// native_tests [--share=I/N] [SUBSTRING...]: runs the tests whose name contains one, one line each; exit code 1 if any
+// failed. Where a GPU works, its kernels are tested and the conformance suite runs on it as well.
 #include <cstdio>
 
 #include "cuda/device/devices.h"

@@ -38,6 +38,11 @@ test.each(['start', 'epoch', 'converted', 'done'])('the fields of %s', (kind) =>
   expect(names(fields).sort()).toEqual(fieldsOf(training.filter(({ event }) => event === kind)));
 });
 
+test('the fields of preset', async () => {
+  const [, fields] = rows('event').find(([event]) => names(event)[0] === 'preset')!;
+  expect(names(fields).sort()).toEqual(fieldsOf((await cli(['presets', 'vgg7', '--json'])).events()));
+});
+
 test('the fields of error', async () => {
   const [, fields] = rows('event').find(([event]) => names(event)[0] === 'error')!;
   const { events } = await cli(['eval', join(folder, 'absent'), '--json']);

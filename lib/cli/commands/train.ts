@@ -13,6 +13,7 @@ import { exists } from '../../io/status';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
 import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { defaultDataset, presetNames } from '../../train/config/presets';
+import { BUDGETS } from '../../train/config/recipes';
 import type { TrainEvent } from '../../train/run/events';
 import { resume, train } from '../../train/loop/train';
 import { interruptible } from '../interrupt';
@@ -24,12 +25,15 @@ import {
   deviceOption,
   integerOption,
   movedOption,
+  numberOption,
   precisionOption,
   setOption,
   UsageError,
 } from '../usage';
 
 interface TrainFlags {
+  budget?: string;
+  minutes?: number;
   dataset?: string;
   data?: string;
   out?: string;
@@ -63,6 +67,12 @@ export function addTrain(program: Command): void {
     )
     .option('--dataset <name>', `${datasetNames.join(', ')} (default: ${defaultDataset}, or folder with --data)`)
     .option('--data <dir>', 'where the files of the data set are')
+    .option('--budget <size>', `the recipe of the preset for ${BUDGETS.join(' or ')} (see \`onespike presets\`)`)
+    .option(
+      '--minutes <n>',
+      'measure this machine, and choose width and epochs to end in so many minutes',
+      numberOption(0, 10080),
+    )
     .option('--out <run>', 'folder of the run (default: runs/NAME-DATE-TIME)')
     .option('--seed <n>', 'seed of weights, split, order and augmentation', integerOption(0))
     .addOption(backendOption())
@@ -78,6 +88,7 @@ Examples:
   $ onespike train                                        a small network on the embedded images, some minutes
   $ onespike train vgg16 --dataset cifar10 --data cifar-10-batches-bin
   $ onespike train vgg9 --set snn.epochs=3 --set snn.optimizer.learningRate=2e-4
+  $ onespike train --data pictures --minutes 10           as good as ten minutes allow
   $ onespike presets vgg9 --dataset mnist > my.json && onespike train my.json --out runs/mine
 
 Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-identical to an uninterrupted run.`,
@@ -136,8 +147,9 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
   const file = name !== undefined && (await isFile(name));
   const input = name === undefined ? {} : file ? await readConfig(name) : { preset: name };
   if (file && flags.data === undefined) await checkDirectory(name, input);
-  const { dataset, data, out, seed, backend, device, threads, precision } = flags;
-  const given = { 'dataset.name': dataset, 'dataset.directory': data, out, seed, backend, device, threads, precision };
+  const { dataset, data, budget, minutes, out, seed, backend, device, threads, precision } = flags;
+  const run = { budget, minutes, out, seed, backend, device, threads, precision };
+  const given = { 'dataset.name': dataset, 'dataset.directory': data, ...run };
   const overrides = Object.entries(given).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${JSON.stringify(value)}`],
   );

@@ -32,8 +32,19 @@ import { checkRule } from '../../model/network/optimizer';
 import { POOLS } from '../../model/vgg';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
+import { PHASES } from '../run/events';
 import { binaryPhase, phase, spikingPhase } from './phase';
-import { defaultDataset, defaultPreset, presetConfig, presetNames, withoutBinary, withoutConversion } from './presets';
+import {
+  defaultDataset,
+  defaultPreset,
+  presetConfig,
+  presetNames,
+  scaledPreset,
+  unscaledConfig,
+  withoutBinary,
+  withoutConversion,
+} from './presets';
+import { BUDGETS, type Budget } from './recipes';
 
 const count = integerOf(0);
 const positiveCount = integerOf(1);
@@ -85,6 +96,11 @@ const schema = objectOf(
     precision: oneOf(PRECISIONS).optional(),
     out: text.optional(),
     init: text.optional(),
+    budget: oneOf(BUDGETS).optional(),
+    minutes: numberOf(
+      'a number of minutes above 0, at most 10080 (a week)',
+      (value) => value > 0 && value <= 10080,
+    ).optional(),
     ann: phase,
     // Runs of older versions know no binary phase.
     binary: binaryPhase.default(withoutBinary),
@@ -118,7 +134,8 @@ export function parseConfig(input: unknown): TrainConfig {
   const config = parse(schema, input, 'the configuration');
   checkIntensities(config.model.lo, config.model.hi, 'model.');
   const { ann, binary, convert, snn } = config;
-  if (ann.epochs === 0 && binary.epochs === 0 && snn.epochs === 0 && !convert.enabled) {
+  const { minutes } = config;
+  if (minutes === undefined && ann.epochs === 0 && binary.epochs === 0 && snn.epochs === 0 && !convert.enabled) {
     throw new OneSpikeError(
       'ERR_ARG',
       'Expected at least one stage (ann.epochs, binary.epochs, convert.enabled, snn.epochs) but received none',
@@ -156,8 +173,14 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   // What the overrides say about preset and data set decides what lies under them.
   const asked = overrides.reduce(applyOverride, given);
   const name = valueAt(asked, ['model', 'name']);
-  const network = (presetNames as readonly unknown[]).includes(name) ? name : defaultPreset;
-  let under = presetConfig(String(asked.preset ?? network), datasetOf(asked));
+  const { budget, minutes } = asked;
+  const plain = budget === undefined && minutes === undefined;
+  const named = (presetNames as readonly unknown[]).includes(name);
+  const preset = String(asked.preset ?? (named ? name : plain ? defaultPreset : scaledPreset));
+  let under =
+    minutes === undefined
+      ? presetConfig(preset, datasetOf(asked), budget as Budget | undefined)
+      : unscaledConfig(preset, datasetOf(asked));
   if (valueAt(asked, ['convert', 'enabled']) === false && asked.init === undefined)
     under = mergeConfig(under, withoutConversion);
   if (valueAt(asked, ['model', 'layers']) !== undefined) {
@@ -175,7 +198,22 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   }
   const config = parseConfig(overrides.reduce(applyOverride, mergeConfig(under, given)));
   checkTakenOptions(config.dataset.name, config.dataset, 'dataset.');
+  if (config.minutes !== undefined) checkLeftToMinutes(config);
   return config;
+}
+
+/** Errors: ERR_ARG, naming what cannot be given where `minutes` chooses it. */
+function checkLeftToMinutes(config: TrainConfig): void {
+  const { budget, init } = config;
+  const refuse = (key: string, value: unknown, why: string): OneSpikeError =>
+    expected(`no ${key} beside minutes (${why})`, key, value);
+  for (const phase of PHASES)
+    if (config[phase].epochs !== 0)
+      throw refuse(`${phase}.epochs`, config[phase].epochs, 'which chooses the number of epochs');
+  if (budget !== undefined) throw refuse('budget', budget, 'which is another measure of the same');
+  if (init !== undefined) throw refuse('init', init, 'which chooses the network');
+  if (config.model.layers !== undefined)
+    throw refuse('model.layers', config.model.layers, 'which scales the network of a preset');
 }
 
 /** Files without the name of their data set are a folder of pictures. */

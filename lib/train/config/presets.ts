@@ -1,6 +1,7 @@
 /**
- * Every number that training starts from, in one place. A configuration is the sum of four layers, later ones winning:
- * `base`, the data set's (the recipe of its source), the network's, and the pair's own.
+ * Every number that training starts from. A configuration is the sum of four layers, later ones winning: `base`, the data
+ * set's (the recipe of its source), the network's, and the pair's own; a recipe of `recipes.ts` lies on top where a
+ * budget or a time is asked for.
  */
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
@@ -8,6 +9,7 @@ import type { Code } from '../../model/code/code';
 import { mergeConfig, type PlainObject } from './merge';
 import type { VggName } from '../../model/vgg';
 import { plainAugment, plainPhase, plainRule, plainSchedule } from './phase';
+import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
 
 /** The names of the presets: VGG networks, and some of them with a code. */
 export const presetNames = [
@@ -26,6 +28,8 @@ export type PresetName = (typeof presetNames)[number];
 
 export const defaultPreset: PresetName = 'vgg6';
 export const defaultDataset: DatasetName = 'shapes';
+/** The preset where a budget or a time is asked for and no preset. */
+export const scaledPreset: PresetName = 'vgg7';
 
 /** What the phases have in common. */
 const rule = {
@@ -149,12 +153,32 @@ export function partsOf(name: PresetName): { network: VggName; code: 'ttfs' | 'r
   return { network, code };
 }
 
-/** Returns the complete configuration of a preset on a data set, as `train` accepts it. Errors: ERR_ARG for an unknown name. */
-export function presetConfig(name: string, dataset: string = defaultDataset): Record<string, unknown> {
+/**
+ * Returns the complete configuration of a preset on a data set, as `train` accepts it, or of its recipe for a budget.
+ * Errors: ERR_ARG for an unknown name, and for a budget where the preset has none.
+ */
+export function presetConfig(name: string, dataset: string = defaultDataset, budget?: Budget): Record<string, unknown> {
+  checkNames(name, dataset);
+  if (budget === undefined) return sumOf(name, dataset, { preset: name }, {});
+  return sumOf(name, dataset, { preset: name, budget }, budgetRecipe(name, dataset, budget));
+}
+
+/** The configuration of a preset before `minutes` has chosen its width and its epochs, which are 0 until then. */
+export function unscaledConfig(name: string, dataset: string): Record<string, unknown> {
+  checkNames(name, dataset);
+  const config = sumOf(name, dataset, { preset: name }, withoutEpochs);
+  const { width: _width, ...model } = config.model as PlainObject;
+  return { ...config, model };
+}
+
+function checkNames(name: string, dataset: string): void {
   checkOneOf(name, 'preset', presetNames);
   checkOneOf(dataset, 'dataset.name', datasetNames);
+}
+
+function sumOf(name: string, dataset: string, asked: PlainObject, recipe: PlainObject): PlainObject {
   const { network, code } = partsOf(name as PresetName);
-  const named = { preset: name, model: { name }, dataset: { name: dataset } };
+  const named = { ...asked, model: { name }, dataset: { name: dataset } };
   // The names come first, because the result is printed for people.
   const config = [
     base,
@@ -162,9 +186,18 @@ export function presetConfig(name: string, dataset: string = defaultDataset): Re
     byNetwork[network],
     ...(code === undefined ? [] : byCode(network, code)),
     byPair[`${name}/${dataset}`] ?? {},
+    recipe,
   ].reduce<PlainObject>(mergeConfig, named);
   // Binary epochs see images as those of the ANN before them do.
   const { batch, augment } = config.ann as PlainObject;
   // A copy: whoever changes a list in it changes no preset.
   return structuredClone(mergeConfig(config, { binary: { batch, augment } }));
+}
+
+/** The recipes that were run to the end; docs/RESULTS.md has their results. */
+const ran: readonly string[] = ['vgg6/shapes', 'vgg9/shapes', 'vgg6/cifar10'];
+
+/** Whether the recipe of a preset on a data set was run to the end, so that its results are known. */
+export function wasRun(name: string, dataset: string, budget?: Budget): boolean {
+  return ran.includes([name, dataset, ...(budget === undefined ? [] : [budget])].join('/'));
 }

@@ -1,7 +1,9 @@
-/** The network that a run begins with. */
+/** The network that a run begins with, and the thresholds that its binary phase begins with. */
 import type { ResolvedNetwork } from '../../model/description';
 import { hasNorm, withoutNorm } from '../../model/fold';
+import { layerName, type SpikingLayer } from '../../model/layer';
 import { readModel } from '../../model/model-file';
+import type { FloatTensor } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
 import { modelFile } from '../run/load-run';
 
@@ -16,4 +18,11 @@ export async function beginningNetwork(
   if (init === undefined || !hasNorm(description)) return description;
   const { network } = await readModel(await modelFile(init));
   return hasNorm(network) ? description : withoutNorm(description);
+}
+
+/** The same threshold for all these layers. */
+export function equalThresholds(layers: readonly SpikingLayer[], threshold: number): Map<string, FloatTensor> {
+  return new Map(
+    layers.map(({ layer }) => [`${layerName(layer)}.threshold`, { shape: [], data: Float32Array.of(threshold) }]),
+  );
 }

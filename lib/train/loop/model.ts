@@ -5,6 +5,7 @@ import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
 import { exists } from '../../io/status';
 import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
+import type { NetworkOptions } from '../../model/network';
 import { vgg } from '../../model/vgg';
 import type { TrainConfig } from '../config/config';
 import { partsOf, type PresetName } from '../config/presets';
@@ -45,6 +46,10 @@ export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): 
       'ERR_SHAPE',
     );
   return resolved;
+}
+
+export function networkOptions({ backend, device, seed, threads, precision }: TrainConfig): NetworkOptions {
+  return { backend, device, seed, threads, precision };
 }
 
 /** The configuration with its images at `directory`. Errors: ERR_ARG for a data set that has no files. */

@@ -14,9 +14,10 @@ import type { Session } from './session';
 /** Errors: ERR_ABORTED (the state stays exact), ERR_STATE if the loss stops being finite. */
 export async function* trainPhase(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
   const { rows } = session.images;
-  const { epochs, optimizer, patience } = session.config[phase];
+  const { optimizer, patience } = session.config[phase];
   const averaged = optimizer.ema > 0;
-  while (session.state.epoch < epochs && !isOutOfPatience(session.state, phase, patience)) {
+  while (session.state.epoch < session.config[phase].epochs && !isOutOfPatience(session.state, phase, patience)) {
+    const began = session.seconds();
     yield* trainEpoch(session, phase);
     const validation =
       rows.validation.length === 0
@@ -32,7 +33,18 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
     await session.recordEpoch(event, { averaged });
     yield event;
     yield* activityWarnings(event.layers, event, session.config);
+    yield* keepPace(session, phase, began);
   }
+}
+
+/** After an epoch that `began` at this second of the run: other numbers of epochs where the run would miss its time. */
+async function* keepPace(session: Session, phase: Phase, began: number): AsyncGenerator<TrainEvent, void> {
+  const elapsed = session.seconds();
+  const epoch = { done: session.state.epoch, seconds: elapsed - began, elapsed };
+  const plan = session.pace?.afterEpoch(session.config, phase, epoch) ?? null;
+  if (plan === null) return;
+  await session.changeEpochs(plan.epochs);
+  yield plan;
 }
 
 /** The steps that the epoch still lacks. */

@@ -4,7 +4,6 @@ import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';
 import {
   Network,
-  type NetworkOptions,
   type ParametersOptions,
   type StepStats,
   type TrainStep,
@@ -14,7 +13,7 @@ import type { ResolvedNetwork } from '../../model/description';
 import type { NetworkParameters } from '../../model/fold';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
-import { continueWith, type ChangedConfig } from '../run/changes';
+import { changeConfig, continueWith, recordChange, type ChangedConfig } from '../run/changes';
 import { loadCheckpoint, readCheckpoint, saveCheckpoint, type Checkpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
 import { modelFile } from '../run/load-run';
@@ -32,8 +31,10 @@ import {
   type TrainState,
 } from '../run/state';
 import { beginningNetwork } from './beginning';
+import type { Pace } from '../minutes/pace';
 import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
+import { networkOptions } from './model';
 import { Interval } from './progress';
 
 export interface SessionOptions {
@@ -41,6 +42,10 @@ export interface SessionOptions {
   progressSeconds: number;
   /** Training steps in one call of native code; what the network's backend finds worth it by default. */
   stepsAtOnce?: number | undefined;
+  /** What keeps a new run to its time, if it has one; what `minutes` chose stays when a run continues. */
+  pace?: Pace | undefined;
+  /** The seconds that a new run took before its session was opened. */
+  secondsBefore?: number | undefined;
 }
 
 /** What a session is opened for. */
@@ -68,10 +73,7 @@ interface Parts extends Pick<SessionSource, 'config' | 'folder'>, RunDescription
 }
 
 export class Session {
-  readonly config: TrainConfig;
   readonly folder: RunFolder;
-  /** What run.json says of the run. */
-  readonly info: RunInfo;
   /** Warnings that are reported when the work begins. */
   readonly warnings: readonly WarningEvent[];
   readonly images: RunImages;
@@ -79,6 +81,9 @@ export class Session {
   readonly signal: AbortSignal | undefined;
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
+  readonly pace: Pace | undefined;
+  #config: TrainConfig;
+  #info: RunInfo;
   #network: Network;
   #state: TrainState;
   readonly #saving: Interval;
@@ -86,9 +91,9 @@ export class Session {
   readonly #started = performance.now();
 
   private constructor({ config, folder, info, warnings, network, images, state, options }: Parts) {
-    this.config = config;
+    this.#config = config;
     this.folder = folder;
-    this.info = info;
+    this.#info = info;
     this.warnings = warnings;
     this.#network = network;
     this.images = images;
@@ -96,9 +101,10 @@ export class Session {
     this.signal = options.signal;
     this.progressSeconds = options.progressSeconds;
     this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
+    this.pace = options.pace;
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
-    this.#earlierSeconds = state.seconds;
+    this.#earlierSeconds = state.seconds + (options.secondsBefore ?? 0);
   }
 
   /**
@@ -124,6 +130,16 @@ export class Session {
       await network.dispose();
       throw error;
     }
+  }
+
+  /** The configuration. `minutes` may change its numbers of epochs. */
+  get config(): TrainConfig {
+    return this.#config;
+  }
+
+  /** What run.json says of the run. */
+  get info(): RunInfo {
+    return this.#info;
   }
 
   /** The network that is being trained. A conversion may replace it. */
@@ -206,6 +222,16 @@ export class Session {
     this.#state = afterConversion(this.#state, { annTestAccuracy, convertedTestAccuracy, metricsBytes }, best);
   }
 
+  /** Goes on with other numbers of epochs, which run.json lists among the changes of the run. */
+  async changeEpochs({ ann, binary, snn }: Record<Phase, number>): Promise<void> {
+    const changes = { ann: { epochs: ann }, binary: { epochs: binary }, snn: { epochs: snn } };
+    const changed = changeConfig(this.#config, changes);
+    const info = recordChange(this.#info, changed, this.#state);
+    await this.folder.writeInfo(info);
+    this.#config = changed.config;
+    this.#info = info;
+  }
+
   /** Completes the record of the run. */
   async recordDone(results: DoneEvent): Promise<void> {
     await this.folder.writeInfo({ ...this.info, results });
@@ -265,10 +291,6 @@ export class Session {
     await this.#network.dispose();
     this.images.dispose();
   }
-}
-
-function networkOptions({ backend, device, seed, threads, precision }: TrainConfig): NetworkOptions {
-  return { backend, device, seed, threads, precision };
 }
 
 /** Puts `network` where the run was left, or where it begins. */

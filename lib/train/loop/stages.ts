@@ -2,11 +2,11 @@
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
 import { foldNorm, hasNorm } from '../../model/fold';
-import { layerName } from '../../model/layer';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
 import { lastPhase, type Stage } from '../run/state';
+import { equalThresholds } from './beginning';
 import { measureEnergy, summariseEnergy } from './energy';
 import { evaluate } from './evaluate';
 import { calibrationIndices } from './order';
@@ -34,9 +34,7 @@ async function* trainBinary(session: Session): AsyncGenerator<TrainEvent, TrainE
   const { epoch, step } = session.state;
   if (epoch === 0 && step === 0) {
     await session.loadBest('ann');
-    const threshold = Float32Array.of(session.config.binary.threshold);
-    const thresholds = session.hidden.map(({ layer }) => [`${layerName(layer)}.threshold`, threshold] as const);
-    await session.network.setParameters(new Map(thresholds));
+    await session.network.setParameters(equalThresholds(session.hidden, session.config.binary.threshold));
   }
   yield* trainPhase(session, 'binary');
   return [];

@@ -14,6 +14,8 @@ import { absolutePath } from '../../io/paths';
 import { BACKEND_CHOICES, type BackendChoice, type BackendName } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
+import { Pace } from '../minutes/pace';
+import { planRun } from '../minutes/plan';
 import { changeConfig, recordChange } from '../run/changes';
 import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
 import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
@@ -68,6 +70,7 @@ export async function* train(
   config: TrainConfigInput = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent, void, undefined> {
+  const began = performance.now();
   const checked = checkTrainOptions(options);
   const resolved = resolveConfig(config);
   // run.json names files and folders by absolute paths, because it may be read from any folder.
@@ -78,15 +81,22 @@ export async function* train(
   // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
   await folder.checkFree({ another });
   const loaded = await loadConfigured(resolved, folder.path, checked.signal);
-  const description = networkOf(resolved.model, loaded);
   const hash = await hashDataset(loaded);
+  const elapsed = (): number => (performance.now() - began) / 1000;
+  const { minutes } = resolved;
+  const planned =
+    minutes === undefined ? undefined : await planRun(resolved, minutes, loaded, { elapsed, signal: checked.signal });
+  const chosen = planned?.config ?? resolved;
   const session = await Session.open(
-    { config: resolved, folder, loaded, description, resumed: false },
+    { config: chosen, folder, loaded, description: networkOf(chosen.model, loaded), resumed: false },
     (network, images) => ({
-      info: describeRun(resolved, loaded, hash, network, images),
-      warnings: [...initWarnings(resolved, images), ...warningEvents(loaded.warnings)],
+      info: {
+        ...describeRun(chosen, loaded, hash, network, images),
+        ...(planned === undefined ? {} : { plan: planned.plan }),
+      },
+      warnings: [...initWarnings(chosen, images), ...warningEvents(loaded.warnings)],
     }),
-    checked,
+    planned === undefined ? checked : { ...checked, pace: new Pace(planned), secondsBefore: elapsed() },
   );
   const begin = async (): Promise<void> => {
     await folder.create({ another });
@@ -220,6 +230,7 @@ async function* work(
 /** The stages that are left. What a stage reports comes when the start of the next one is on disk. */
 async function* stagesOf(session: Session, resumed: StartEvent['resumed']): AsyncGenerator<TrainEvent, void> {
   yield startEvent(session, resumed);
+  if (session.info.plan !== undefined && resumed === null) yield { event: 'plan', ...session.info.plan };
   yield* session.warnings;
   for (let stage: Stage | null = session.state.stage; stage !== null; ) {
     const report = yield* stageWork[stage](session);

@@ -158,6 +158,23 @@ export interface RunWarning {
 /** A warning of a training run. */
 export type WarningEvent = LayerWarning | RunWarning;
 
+/** What `minutes` chose for a run, once after the start and again where the run would have missed its time. */
+export interface PlanEvent {
+  event: 'plan';
+  /** The time that was asked for. */
+  minutes: number;
+  /** The factor on the channels of the network. */
+  width: number;
+  /** The batch size of the ANN. */
+  batch: number;
+  /** The number of epochs of every phase. */
+  epochs: Record<Phase, number>;
+  /** The rates of training that were measured at the start, in images per second. */
+  imagesPerSecond: Record<Phase, number>;
+  /** The wall time that the run is expected to take in all, in seconds. */
+  seconds: number;
+}
+
 /** The position at which an interrupted run was saved. */
 export interface SavedEvent {
   event: 'saved';
@@ -217,5 +234,6 @@ export type TrainEvent =
   | EpochEvent
   | ConvertedEvent
   | WarningEvent
+  | PlanEvent
   | SavedEvent
   | DoneEvent;

@@ -19,6 +19,7 @@ import { parseConfig, type TrainConfig } from '../config/config';
 import type { ConfigChange } from './changes';
 import type { DataRecord } from './data-record';
 import type { DoneEvent } from './events';
+import type { TimePlan } from '../minutes/plan';
 import { RunLock, type LockOptions } from './lock';
 
 /** What run.json holds. */
@@ -39,7 +40,9 @@ export interface RunInfo {
   /** The machine that ran last, and those before it whose instruction set was another, in order. */
   host: HostInfo;
   earlierHosts?: HostInfo[];
-  /** The changes that `resume` was asked for, in order. */
+  /** What `minutes` chose at the start. */
+  plan?: TimePlan;
+  /** The changes that `resume` was asked for, and those that kept a run to its `minutes`, in order. */
   changes?: ConfigChange[];
   /** The results of a finished run. */
   results?: DoneEvent;

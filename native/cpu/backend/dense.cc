@@ -11,7 +11,7 @@ namespace onespike::cpu {
 namespace {
 
 constexpr int kRowBlock = 48;  // destination cells handed to the kernel at once, a multiple of its register block
-constexpr int64_t kTasksPerThread = 8;
+constexpr int64_t kDenseTasksPerThread = 8;
 
 // A NaN stays one.
 float relu(float x) { return x < 0 ? 0 : x; }
@@ -108,7 +108,7 @@ void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, c
   const std::vector<CellClass> classes = cell_classes(walk);
   const std::vector<Piece> pieces = pieces_of(classes, n);
   const int64_t parts = int64_t(pieces.size());
-  const int64_t splits = std::clamp<int64_t>(kTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, parts),
+  const int64_t splits = std::clamp<int64_t>(kDenseTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, parts),
                 tasks = int64_t(tiles.size()) * splits;
   each_worker(tasks, pack ? panel_words : 0, [&](Worker& worker, int64_t i) {
     const DenseTile& tile = tiles[i / splits];

@@ -16,7 +16,7 @@ constexpr int64_t kPairBytes = 640 << 10;
 
 // A task passes part of the rows of all images through one tile. Every part reads the tile again, and the floats of its
 // doubts: with 8 tasks a thread instead of 4, two threads are 1.6 % slower in vgg16.
-constexpr int64_t kTasksPerThread = 4;
+constexpr int64_t kForwardTasksPerThread = 4;
 
 // With this many pixels to come it pays to read a tile once in order, at 12 % activity: nearly all weights will be
 // wanted. Lines of 16-bit weights are two in a row, not four, and come all the slower in random order: 4096 x 4096
@@ -128,7 +128,7 @@ FilterTask filter_task(const ForwardTask& exact, const FilterWeights& rounded, S
 }
 
 int64_t parts_of(int64_t rows, const std::vector<Tile>& tiles, int threads) {
-  return std::min(rows, (kTasksPerThread * threads + int64_t(tiles.size()) - 1) / int64_t(tiles.size()));
+  return std::min(rows, (kForwardTasksPerThread * threads + int64_t(tiles.size()) - 1) / int64_t(tiles.size()));
 }
 
 // Tile by tile, so that its weights stay in the cache while the rows pass: run(task, tile, first row, last row).

@@ -14,7 +14,7 @@ namespace {
 
 // A weight-gradient task reads the gradients of all images again, so it takes as many source channels as leave this
 // many tasks per thread.
-constexpr int64_t kTasksPerThread = 4;
+constexpr int64_t kWeightTasksPerThread = 4;
 
 }  // namespace
 
@@ -31,7 +31,7 @@ void CpuBackend::conv_weight_gradient(const WeightGradientTask& task) {
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const int channels = s.src_cs;
   const int group = int(std::clamp<int64_t>(
-      int64_t(channels) * int64_t(tiles.size()) / (kTasksPerThread * pool_.threads()), 1, channels));
+      int64_t(channels) * int64_t(tiles.size()) / (kWeightTasksPerThread * pool_.threads()), 1, channels));
   const int64_t groups = (channels + group - 1) / group;
   pool_.parallel_for(int64_t(tiles.size()) * groups, [&](int64_t i) {
     const Tile tile = tiles[i / groups];
@@ -52,7 +52,7 @@ void CpuBackend::linear_weight_gradient(const WeightGradientTask& task) {
   sort_by_row(&row_events_, task.source, task.n, task.timesteps, s, pool_);
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const int64_t rows = int64_t(s.taps()) * s.src_cs, gradient_rows = int64_t(task.n) * task.timesteps;
-  const int64_t split = std::clamp<int64_t>(kTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, rows);
+  const int64_t split = std::clamp<int64_t>(kWeightTasksPerThread * pool_.threads() / int64_t(tiles.size()), 1, rows);
   each_worker(int64_t(tiles.size()) * split, gradient_rows * kMaxTile, [&](Worker& worker, int64_t i) {
     const Tile tile = tiles[i / split];
     const int64_t part = i % split;

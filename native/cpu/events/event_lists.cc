@@ -13,11 +13,11 @@ namespace {
 constexpr int kPassSteps = 32;
 
 // A row takes some 100 ns to some microseconds: one by one, two threads would contend for the counter of tasks.
-constexpr int64_t kTasksPerThread = 8;
+constexpr int64_t kListTasksPerThread = 8;
 
 template <class F>
 void each_in_blocks(ThreadPool& pool, int64_t count, const F& f) {
-  const int64_t blocks = std::min(count, kTasksPerThread * pool.threads());
+  const int64_t blocks = std::min(count, kListTasksPerThread * pool.threads());
   pool.parallel_for(blocks, [&](int64_t i) {
     for (int64_t at = i * count / blocks; at < (i + 1) * count / blocks; ++at) f(at);
   });

@@ -85,28 +85,14 @@ template <Surrogate kind, bool kScheduled>
 HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width, int64_t first, int count,
                                    float* HWY_RESTRICT spikes, NeuronGradient* d_out) {
   const StageShape& s = *task.shape;
-  const int T = task.neuron.timesteps;
   const V leak = hn::Set(d, task.leak), scale = hn::Set(d, task.scale);
   NeuronSums sums;
   Cell cell(first, s), ahead(first, s);
   constexpr int kAhead = 2;
   for (int i = 0; i < kAhead; ++i) ahead.next(s);
-  for (int index = 0; index < count; ++index, cell.next(s), ahead.next(s), spikes += T * width) {
+  for (int index = 0; index < count; ++index, cell.next(s), ahead.next(s), spikes += task.neuron.timesteps * width) {
     if (index + kAhead < count) prefetch_potentials(task, channel, width, ahead);
-    for (int v = 0; v < width; v += kFloats) {
-      carry_leak_back(spikes + v, T, width, leak);
-      if constexpr (kScheduled) weigh_steps(spikes + v, T, width, task.kappa);
-    }
-    for (int i = 0; i < s.pool; ++i)
-      for (int j = 0; j < s.pool; ++j) {
-        const int64_t source = s.src_cell(cell.y * s.pool + i, cell.x * s.pool + j) + channel;
-        const int64_t neuron = cell.image * s.src_size() + source, at = cell.image * T * s.src_size() + source;
-        for (int v = 0; v < width; v += kFloats) {
-          const V fire_time = load_fire_times(task.times + neuron + v, T);
-          const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v)) : scale;
-          neuron_backward<kind, kScheduled>(task, spikes + v, width, share, fire_time, at + v, sums);
-        }
-      }
+    cell_backward<kind, kScheduled>(task, cell.image, cell.y, cell.x, channel, width, spikes, width, leak, scale, sums);
   }
   sums.add_to(d_out);
 }

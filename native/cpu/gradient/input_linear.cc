@@ -58,30 +58,17 @@ HWY_INLINE void transpose(float* HWY_RESTRICT to, const float* HWY_RESTRICT from
 #endif
 }
 
-// The leak and the surrogate: from (image, step, kWidth) sums of Wt a to a(t) of the neurons below.
-template <Surrogate kind, bool kScheduled, int kWidth>
-HWY_INLINE void finish(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
-                       NeuronGradient* d_out) {
+// The leak and the surrogate: from (image, step, width) sums of Wt a to a(t) of the neurons below.
+template <Surrogate kind, bool kScheduled>
+HWY_NOINLINE void neurons_backward(const LinearInputTask& task, int cell, int channel, int width,
+                                   float* HWY_RESTRICT sums, NeuronGradient* d_out) {
   const Receiver& receiver = task.receiver;
-  const StageShape& s = *receiver.shape;
-  const int T = receiver.neuron.timesteps;
   const V leak = hn::Set(d, receiver.leak), scale = hn::Set(d, receiver.scale);
+  const int y = cell / receiver.shape->in_w, x = cell % receiver.shape->in_w;
   NeuronSums total;
-  for (int64_t image = 0; image < task.n; ++image) {
-    float* HWY_RESTRICT spikes = sums + image * T * kWidth;
-    for (int v = 0; v < kWidth; v += kFloats) {
-      carry_leak_back(spikes + v, T, kWidth, leak);
-      if constexpr (kScheduled) weigh_steps(spikes + v, T, kWidth, receiver.kappa);
-      for (int i = 0; i < s.pool; ++i)
-        for (int j = 0; j < s.pool; ++j) {
-          const int64_t at = s.src_cell(cell / s.in_w * s.pool + i, cell % s.in_w * s.pool + j) + channel + v;
-          const V fire_time = load_fire_times(receiver.times + image * s.src_size() + at, T);
-          const V share = receiver.mask ? hn::Mul(scale, load_bytes(receiver.mask + image * s.src_size() + at)) : scale;
-          neuron_backward<kind, kScheduled>(receiver, spikes + v, kWidth, share, fire_time,
-                                            image * T * s.src_size() + at, total);
-        }
-    }
-  }
+  for (int64_t image = 0; image < task.n; ++image, sums += receiver.neuron.timesteps * width)
+    for (int v = 0; v < width; v += kFloats)
+      cell_backward<kind, kScheduled>(receiver, image, y, x, channel + v, kFloats, sums + v, width, leak, scale, total);
   total.add_to(d_out);
 }
 
@@ -105,8 +92,7 @@ HWY_INLINE void take_weights(const LinearInputTask& task, const std::vector<Tile
 }
 
 template <class P, int kWidth>
-HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums,
-                                 NeuronGradient* d_out) {
+HWY_NOINLINE void add_events(const LinearInputTask& task, int cell, int channel, float* HWY_RESTRICT sums) {
   using Weight = typename P::Weight;
   const GradientEvents& events = *task.events;
   const StageShape& s = *task.receiver.shape;
@@ -129,17 +115,21 @@ HWY_NOINLINE void input_gradient(const LinearInputTask& task, int cell, int chan
       }
     }
   }
-  with_neurons(task.receiver, [&](auto kind, auto scheduled) HWY_ATTR {
-    finish<kind.value, scheduled.value, kWidth>(task, cell, channel, sums, d_out);
+}
+
+void follow_events(const LinearInputTask& task, int cell, Tile tile, float* HWY_RESTRICT sums) {
+  with_width(tile.width, [&](auto width) HWY_ATTR {
+#if HWY_TARGET == HWY_AVX3
+    if (task.events->pairs) return add_events<Pair, width.value>(task, cell, tile.begin, sums);
+#endif
+    add_events<Single, width.value>(task, cell, tile.begin, sums);
   });
 }
 
 void LinearInputCell(const LinearInputTask& task, int cell, Tile tile, float* scratch, NeuronGradient* d_out) {
-  with_width(tile.width, [&](auto width) HWY_ATTR {
-#if HWY_TARGET == HWY_AVX3
-    if (task.events->pairs) return input_gradient<Pair, width.value>(task, cell, tile.begin, scratch, d_out);
-#endif
-    input_gradient<Single, width.value>(task, cell, tile.begin, scratch, d_out);
+  follow_events(task, cell, tile, scratch);
+  with_neurons(task.receiver, [&](auto kind, auto scheduled) HWY_ATTR {
+    neurons_backward<kind.value, scheduled.value>(task, cell, tile.begin, tile.width, scratch, d_out);
   });
 }
 

@@ -87,6 +87,29 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
   total.leak.add(sums.leak);
 }
 
+// The same for `width` channels from `channel` on of one cell of an image, the children of a pooled cell one after the
+// other: from the sums of Wt a(t), steps `stride` floats apart, to a(1..T) of the neurons below.
+template <Surrogate kind, bool kScheduled>
+HWY_INLINE void cell_backward(const Receiver& task, int64_t image, int y, int x, int channel, int width,
+                              float* HWY_RESTRICT spikes, int stride, V leak, V scale, NeuronSums& total) {
+  const StageShape& s = *task.shape;
+  const int T = task.neuron.timesteps;
+  for (int v = 0; v < width; v += kFloats) {
+    carry_leak_back(spikes + v, T, stride, leak);
+    if constexpr (kScheduled) weigh_steps(spikes + v, T, stride, task.kappa);
+  }
+  for (int i = 0; i < s.pool; ++i)
+    for (int j = 0; j < s.pool; ++j) {
+      const int64_t source = s.src_cell(y * s.pool + i, x * s.pool + j) + channel;
+      const int64_t neuron = image * s.src_size() + source, at = image * T * s.src_size() + source;
+      for (int v = 0; v < width; v += kFloats) {
+        const V fire_time = load_fire_times(task.times + neuron + v, T);
+        const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v)) : scale;
+        neuron_backward<kind, kScheduled>(task, spikes + v, stride, share, fire_time, at + v, total);
+      }
+    }
+}
+
 // Calls run(kind, scheduled) with the surrogate and whether there are schedules as constants.
 template <class F>
 HWY_INLINE void with_neurons(const Receiver& task, const F& run) {

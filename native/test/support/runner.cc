@@ -54,7 +54,10 @@ void add_all_tests(Tests& tests) {
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {
+  int share = 1, shares = 1;
+  if (argc > 1 && std::sscanf(argv[1], "--share=%d/%d", &share, &shares) == 2) --argc, ++argv;
   const auto wanted = [&](const Test& test) {
+    if ((&test - tests.data()) % shares != share - 1) return false;
     return argc < 2 ||
            std::any_of(
                argv + 1, argv + argc, [&](const char* part) { return test.name.find(part) != std::string::npos; });

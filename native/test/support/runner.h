@@ -22,7 +22,8 @@ inline void expect(bool holds, const std::string& message) {
 void expect_near(double value, double expected, double relative, double absolute, const std::string& what);
 
 // Runs the tests whose name contains one of the arguments, or all of them without any, one line each; 1 if any failed
-// or none ran.
+// or none ran. `--share=I/N` as the first argument leaves every N-th of them, from the I-th on: processes side by side
+// divide the tests among them.
 int run_tests(const Tests& tests, int argc, char** argv);
 
 // The tests that need no GPU and no emulator of one.

@@ -1,0 +1,85 @@
+/**
+ * Recipes for networks of one time step: in two sizes for CIFAR (`budget`), and without numbers of epochs for `minutes`, which
+ * measures the machine and chooses them.
+ */
+import { OneSpikeError } from '../../errors';
+import { checkOneOf } from '../../check';
+import { mergeConfig, type PlainObject } from './merge';
+
+/** The sizes of a recipe: `cpu` is for two cores and an evening, `gpu` for one GPU and the highest accuracy. */
+export const BUDGETS = ['cpu', 'gpu'] as const;
+/** The size of a recipe. */
+export type Budget = (typeof BUDGETS)[number];
+
+/**
+ * One time step: the spiking network after binary epochs is equal to the ANN. In a trial in PyTorch (vgg7, CIFAR-100) it had
+ * 60.2 % without a spiking epoch; five steps after conversion and five spiking epochs had 59.7 %.
+ */
+const oneStep = {
+  model: { timesteps: 1, norm: 'batch', hidden: [], dropout: 0 },
+  ann: {
+    batch: 256,
+    optimizer: { learningRate: 0.4, nesterov: true, weightDecay: 5e-4 },
+    schedule: { kind: 'triangular', peak: 0.2, final: 0 },
+    labelSmoothing: 0.1,
+  },
+  binary: {
+    epochs: 3,
+    // A threshold is half of what its neuron sends, as in the plain binary phase.
+    optimizer: { learningRate: 0.1, neuronLearningRate: 0.025, nesterov: true },
+    labelSmoothing: 0.1,
+  },
+  snn: { epochs: 4, batch: 64, optimizer: { learningRate: 5e-4 } },
+};
+
+/** The recipe that `minutes` scales: it says nothing of epochs. */
+export const withoutEpochs: PlainObject = mergeConfig(oneStep, {
+  ann: { epochs: 0 },
+  binary: { epochs: 0 },
+  snn: { epochs: 0 },
+});
+
+/** Long training, and images changed so much that no epoch sees one twice. */
+const record = mergeConfig(oneStep, {
+  ann: {
+    epochs: 300,
+    optimizer: { ema: 0.999 },
+    schedule: { peak: 0.1 },
+    augment: { border: 'reflect', trivial: true, cutout: 8, mixup: 0.2, cutmix: 1 },
+  },
+  binary: { epochs: 60, optimizer: { ema: 0.999 } },
+  snn: { epochs: 60, batch: 128, optimizer: { ema: 0.999 } },
+});
+
+/**
+ * ANN epochs on two cores in 100 minutes on CIFAR-10 and 150 on CIFAR-100, reckoned from the multiply-adds of a network and from
+ * vgg7, of which the ANN trains 190 images per second and the spiking network 450. Networks of more than 200 million
+ * multiply-adds have half their width: fewer than ten epochs of the whole width would fit.
+ */
+const cpuSizes: Record<string, { width: number; epochs: Record<string, number> }> = {
+  vgg7: { width: 1, epochs: { cifar10: 17, cifar100: 28 } },
+  vgg9: { width: 0.5, epochs: { cifar10: 36, cifar100: 56 } },
+  vgg11: { width: 0.5, epochs: { cifar10: 23, cifar100: 38 } },
+  vgg16: { width: 0.5, epochs: { cifar10: 30, cifar100: 48 } },
+};
+
+/** Whether a preset has recipes by budget on a data set. */
+export function hasBudgets(name: string, dataset: string): boolean {
+  return cpuSizes[name]?.epochs[dataset] !== undefined;
+}
+
+/** What a budget changes of a preset on a data set. Errors: ERR_ARG for an unknown budget, and where there are no budgets. */
+export function budgetRecipe(name: string, dataset: string, budget: unknown): PlainObject {
+  const chosen = checkOneOf(budget, 'budget', BUDGETS);
+  const epochs = cpuSizes[name]?.epochs[dataset];
+  if (epochs === undefined) {
+    const names = Object.keys(cpuSizes).join(', ');
+    throw new OneSpikeError(
+      'ERR_ARG',
+      `Expected no budget for ${name} on ${dataset} but received '${chosen}': there are budgets of ${names} on cifar10 and ` +
+        'cifar100; minutes fits a run into a time on any data set',
+    );
+  }
+  if (chosen === 'gpu') return record;
+  return mergeConfig(oneStep, { model: { width: cpuSizes[name]!.width }, ann: { epochs } });
+}

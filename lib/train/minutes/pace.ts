@@ -1,0 +1,62 @@
+/**
+ * Keeps a run to its time. Other programs and the activity of the trained network change the rates that the plan was made
+ * by, so after every epoch the numbers of epochs to come are chosen again if the run would end too early or too late.
+ */
+import type { TrainConfig } from '../config/config';
+import { PHASES, type Phase, type PlanEvent } from '../run/events';
+import type { PlannedRun } from './plan';
+import { fitEpochs, trainingSeconds, type PerPhase, type Times } from './times';
+
+/** The share of the whole time by which the end may be off before epochs are chosen again. */
+const tolerance = 0.04;
+
+export class Pace {
+  private readonly plan: PlannedRun['plan'];
+  private times: Times;
+
+  constructor({ plan, times }: PlannedRun) {
+    this.plan = plan;
+    this.times = times;
+  }
+
+  /**
+   * Takes note of an epoch, the `done`th of its phase, that took `seconds`, when the run has taken `elapsed`. Returns what is new, or null
+   * if the run goes on as it was.
+   */
+  afterEpoch(
+    config: TrainConfig,
+    phase: Phase,
+    { done, seconds, elapsed }: { done: number; seconds: number; elapsed: number },
+  ): PlanEvent | null {
+    this.times = slowedDown(this.times, phase, seconds / this.times.epoch[phase]);
+    const { epoch, rest } = this.times;
+    const planned: PerPhase = { ann: config.ann.epochs, binary: config.binary.epochs, snn: config.snn.epochs };
+    const limit = 60 * this.plan.minutes;
+    const over = overUntil(planned, phase, done);
+    const endWith = (epochs: PerPhase): number =>
+      elapsed + trainingSeconds(epoch, epochs) - trainingSeconds(epoch, over) + rest;
+    if (Math.abs(endWith(planned) - limit) <= tolerance * limit) return null;
+    const left = limit - elapsed - rest;
+    const epochs = fitEpochs(trainingSeconds(epoch, over) + left, epoch, over, phase);
+    if (PHASES.every((name) => epochs[name] === planned[name])) return null;
+    return {
+      event: 'plan',
+      ...this.plan,
+      epochs,
+      seconds: endWith(epochs),
+    };
+  }
+}
+
+function overUntil(planned: PerPhase, phase: Phase, done: number): PerPhase {
+  const now = PHASES.indexOf(phase);
+  const over = (name: Phase, i: number): number => (i < now ? planned[name] : i === now ? done : 0);
+  return Object.fromEntries(PHASES.map((name, i) => [name, over(name, i)])) as PerPhase;
+}
+
+/** The times of a phase and of what follows, if the phase takes `factor` times as long as it was reckoned to. */
+function slowedDown({ epoch, rest }: Times, phase: Phase, factor: number): Times {
+  const now = PHASES.indexOf(phase);
+  const slower = PHASES.map((name, i) => [name, i < now ? epoch[name] : factor * epoch[name]]);
+  return { epoch: Object.fromEntries(slower) as PerPhase, rest: factor * rest };
+}

@@ -1,0 +1,152 @@
+/** What a run of so many minutes trains: width of the network, batch and epochs, by the measured rates of this machine. */
+import { OneSpikeError } from '../../errors';
+import type { LoadedDataset } from '../../data';
+import type { TrainConfig } from '../config/config';
+import { placeImages, type RunImages } from '../loop/images';
+import { networkOf } from '../loop/model';
+import { PHASES, type PlanEvent } from '../run/events';
+import { measureRates } from './measure';
+import { fitEpochs, timesOf, trainingSeconds, type Counts, type PerPhase, type Rates, type Times } from './times';
+
+/** What `minutes` chose at the start of a run, as run.json records it. */
+export type TimePlan = Omit<PlanEvent, 'event'>;
+
+/** A configuration with everything chosen, and the times that it was chosen by. */
+export interface PlannedRun {
+  config: TrainConfig;
+  plan: TimePlan;
+  times: Times;
+}
+
+/** From the narrowest, which is measured first, to the network itself. */
+const WIDTHS = [0.25, 0.5, 1];
+/**
+ * ANN epochs below which a narrower network is better: in a trial in PyTorch vgg7 had 63.7 % on validation images of CIFAR-100
+ * after 10 epochs and 57.0 % after 7.
+ */
+const enoughEpochs = 8;
+/** The next width takes two to four times as long; it is measured where it may have enough epochs. */
+const hopefulEpochs = 2 * enoughEpochs;
+/** Steps that an epoch has at least; fewer images are trained on in smaller batches, at rates smaller by the same factor. */
+const leastSteps = 20;
+const leastBatch = 16;
+
+interface Candidate {
+  config: TrainConfig;
+  rates: Rates;
+  times: Times;
+  epochs: PerPhase;
+}
+
+/**
+ * Chooses what ends `config.minutes` after the start of the run, `elapsed()` seconds of which are over.
+ * Errors: ERR_ARG if one epoch of every phase does not fit; ERR_ABORTED, ERR_OOM, ERR_SHAPE.
+ */
+export async function planRun(
+  config: TrainConfig,
+  minutes: number,
+  loaded: LoadedDataset,
+  { elapsed, signal }: { elapsed: () => number; signal?: AbortSignal | undefined },
+): Promise<PlannedRun> {
+  const images = placeImages(loaded, config);
+  try {
+    const sized = withBatch(config, images.rows.train.length);
+    const counts = countsOf(config, images);
+    const widths = config.model.width === undefined ? WIDTHS : [config.model.width];
+    let chosen: Candidate | undefined;
+    for (const width of widths) {
+      const candidate = await tryWidth(sized, width, { loaded, images, counts, minutes, elapsed, signal });
+      if (chosen !== undefined && candidate.epochs.ann < enoughEpochs) break;
+      chosen = candidate;
+      if (candidate.epochs.ann < hopefulEpochs) break;
+    }
+    const plan = planOf(chosen!, minutes, elapsed());
+    checkFits(plan, chosen!.config, counts);
+    return { config: withEpochs(chosen!.config, plan.epochs), plan, times: chosen!.times };
+  } finally {
+    images.dispose();
+  }
+}
+
+async function tryWidth(
+  config: TrainConfig,
+  width: number,
+  given: {
+    loaded: LoadedDataset;
+    images: RunImages;
+    counts: Counts;
+    minutes: number;
+    elapsed: () => number;
+    signal?: AbortSignal | undefined;
+  },
+): Promise<Candidate> {
+  const { loaded, images, counts, minutes, elapsed, signal } = given;
+  const scaled = { ...config, model: { ...config.model, width } };
+  const description = networkOf(scaled.model, loaded);
+  // The measurement of all widths stays below a twentieth of the time.
+  const seconds = Math.min(1, 0.2 * minutes);
+  const rates = await measureRates({ config: scaled, description, images, seconds, signal });
+  const times = timesOf(rates, counts);
+  const left = 60 * minutes - elapsed() - times.rest;
+  return { config: scaled, rates, times, epochs: fitEpochs(left, times.epoch, { ann: 0, binary: 0, snn: 0 }) };
+}
+
+function countsOf(config: TrainConfig, { rows, testSet }: RunImages): Counts {
+  const { train, validation, test } = rows;
+  return {
+    train: train.length,
+    validation: validation.length,
+    test: test.length,
+    energy: Math.min(config.energy.images, testSet.count),
+  };
+}
+
+/** Batches of ANN and binary phase that leave an epoch enough steps, with rates in proportion. */
+function withBatch(config: TrainConfig, images: number): TrainConfig {
+  const smaller = (phase: 'ann' | 'binary'): TrainConfig[typeof phase] => {
+    const { batch, optimizer } = config[phase];
+    let size = batch;
+    while (size > leastBatch && images / size < leastSteps) size = Math.ceil(size / 2);
+    const factor = size / batch;
+    const { learningRate, neuronLearningRate } = optimizer;
+    const rates = {
+      learningRate: learningRate * factor,
+      ...(neuronLearningRate === undefined ? {} : { neuronLearningRate: neuronLearningRate * factor }),
+    };
+    return { ...config[phase], batch: size, optimizer: { ...optimizer, ...rates } };
+  };
+  return { ...config, ann: smaller('ann'), binary: smaller('binary') as TrainConfig['binary'] };
+}
+
+function withEpochs(config: TrainConfig, epochs: PerPhase): TrainConfig {
+  const { ann, binary, snn } = config;
+  return {
+    ...config,
+    ann: { ...ann, epochs: epochs.ann },
+    binary: { ...binary, epochs: epochs.binary },
+    snn: { ...snn, epochs: epochs.snn },
+  };
+}
+
+function planOf({ config, rates, times, epochs }: Candidate, minutes: number, elapsed: number): TimePlan {
+  return {
+    minutes,
+    width: config.model.width!,
+    batch: config.ann.batch,
+    epochs,
+    imagesPerSecond: rates.train,
+    seconds: elapsed + trainingSeconds(times.epoch, epochs) + times.rest,
+  };
+}
+
+/** Errors: ERR_ARG with the minutes that would be enough. */
+function checkFits({ minutes, seconds, epochs, width }: TimePlan, config: TrainConfig, { train }: Counts): void {
+  if (seconds <= 1.1 * 60 * minutes || PHASES.some((phase) => epochs[phase] > 1)) return;
+  const { model, dataset } = config;
+  throw new OneSpikeError(
+    'ERR_ARG',
+    `Expected at least ${(Math.ceil(seconds / 6) / 10).toFixed(1)} for minutes, in which this machine makes one epoch of every phase of ` +
+      `${model.name} at width ${width} on the ${train} images of ${dataset.name}, but received ${minutes}; fewer images ` +
+      '(dataset.trainCount, dataset.testCount) take less time',
+  );
+}
