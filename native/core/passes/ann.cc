@@ -9,7 +9,7 @@ namespace onespike {
 namespace {
 
 template <class Visit>
-void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
+void each_ann_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kAnn, train), images);
   need(net.analog, n * plan.image_size());
@@ -73,7 +73,8 @@ float* activation_gradient(const NetworkState& net, size_t stage) {
 Status prepare_ann(NetworkState& net, Mode mode, int64_t images, bool train) {
   net.prepare(mode, train);
   net.binary = mode == Mode::kBinary;
-  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images,
+                        [&](int64_t n, const auto& visit) { each_ann_buffer(net, n, train, visit); });
 }
 
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {

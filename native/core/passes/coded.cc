@@ -11,7 +11,7 @@ namespace onespike {
 namespace {
 
 template <class Visit>
-void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
+void each_coded_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kCoded, train), images);
   need(net.coded, n * plan.image_size());
@@ -146,7 +146,8 @@ void forward_coded(NetworkState& net, size_t stage, float* out, int n, bool trai
 Status prepare_coded(NetworkState& net, int64_t images, bool train) {
   net.waiting = 0;
   net.prepare(Mode::kCoded, train);
-  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images,
+                        [&](int64_t n, const auto& visit) { each_coded_buffer(net, n, train, visit); });
 }
 
 void fill_code_tables(NetworkState& net) {
