@@ -159,6 +159,37 @@ export interface NativeTensorPart {
   data: Float32Array;
 }
 
+/** How a network is simulated in another code (docs/MATHEMATICS.md, "Simulated codes"). */
+export interface NativeSimulation {
+  code: string; // one of NativeInfo.simulatedCodes
+  timesteps: number; // of all layers together, or of the window of a layer
+  threshold: number;
+  stride: number; // steps from the window of a layer to that of the next
+  timeConstants: number[]; // of codes with a single spike: of the input, then of every hidden layer; else empty
+  delays: number[]; // of the same
+  activations: number[]; // per hidden layer: what its activations are divided by
+  seed: number;
+  threads: number;
+  record: number; // predictions are kept after every so many steps, and after the last
+  logitSteps: number[]; // after which logits are kept, ascending from 1 on
+  first: number; // position of the first image, for random numbers
+}
+
+/** Where a simulation leaves its results: (N, recorded steps) and (N, logit steps, K). */
+export interface NativeSimulationOutputs {
+  predictions: Int32Array;
+  logits: Float32Array;
+}
+
+/** Sums over the images, of one weighted layer. */
+export interface NativeSimulationCounts {
+  events: number;
+  accumulates: number;
+  valueMacs: number;
+  updates: number;
+  spikes: number;
+}
+
 export interface NativeCounters {
   optimizerSteps: number;
   randomStep: number;
@@ -173,6 +204,7 @@ export interface NativeInfo {
   liveDatasets: number;
   encoders: string[];
   surrogates: string[];
+  simulatedCodes: string[];
   limits: Record<string, { min: number; max: number }>; // of the numbers of a spec and of a call, both ends included
 }
 
@@ -243,6 +275,13 @@ export interface NativeModule {
   ): Promise<NativeStats[]>;
   networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
+  networkSimulate(
+    network: NetworkHandle,
+    batch: NativeBatch,
+    simulation: NativeSimulation,
+    out: NativeSimulationOutputs,
+  ): Promise<NativeSimulationCounts[]>;
+  networkProgress(network: NetworkHandle): number;
   networkAbort(network: NetworkHandle): boolean;
   networkDispose(network: NetworkHandle): void;
   datasetCreate(pixels: Uint8Array, labels: Int32Array | null, shape: [number, number, number]): DatasetHandle;

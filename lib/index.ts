@@ -23,10 +23,15 @@ export {
   type OptimizerOptions,
   type OptimizerState,
   type ParametersOptions,
+  type PieceStats,
   type Precision,
   type ProfileEntry,
   type Recorded,
   type RescaleOptions,
+  type SimulatedCode,
+  type SimulateOptions,
+  type SimulationProgress,
+  type SimulationResult,
   type StepStats,
   type TrainStep,
   type TrainStepOptions,
@@ -110,6 +115,29 @@ export type {
   TrainEvent,
   WarningEvent,
 } from './train/run/events';
+
+// ---- networks of other programs, and for them
+export {
+  exportOnnx,
+  importModel,
+  type ExportOnnxOptions,
+  type ImportedModel,
+  type ImportedTensor,
+  type ImportOptions,
+} from './exchange';
+// ---- studies: many trials, over processes and hosts
+export {
+  sweep,
+  type BeginEvent,
+  type SweepEvent,
+  type SweepEvents,
+  type SweepOptions,
+  type SweptEvent,
+  type TrialEvent,
+} from './cluster/sweep';
+export { METHODS, parseStudy, type Halving, type Method, type Range, type Study } from './cluster/study';
+export type { RankedCandidate, Spread, TrialResult } from './cluster/ranking';
+export type { Trial } from './cluster/trials';
 
 // ---- operations and energy
 export {

@@ -5,6 +5,7 @@
 
 #include "core/backend/values.h"
 #include "core/status.h"
+#include "cpu/simulation/simulate.h"
 #include "cpu/simd/targets.h"
 #include "cuda/device/devices.h"
 

@@ -9,7 +9,8 @@ const activities = { train: 'training', validate: 'validating', test: 'testing',
 export class TrainView {
   constructor(private readonly output: Output) {}
 
-  show(event: TrainEvent): void {
+  /** `report` is the page of a run that is done, where one was written. */
+  show(event: TrainEvent, report?: string): void {
     switch (event.event) {
       case 'start':
         return this.start(event);
@@ -28,7 +29,7 @@ export class TrainView {
       case 'saved':
         return;
       case 'done':
-        return this.done(event);
+        return this.done(event, report);
     }
   }
 
@@ -87,7 +88,7 @@ export class TrainView {
     );
   }
 
-  private done(event: DoneEvent): void {
+  private done(event: DoneEvent, report: string | undefined): void {
     const { output } = this;
     const { paint } = output;
     output.line();
@@ -110,6 +111,7 @@ export class TrainView {
     }
     output.line(`time      ${duration(event.seconds)}`);
     output.line(`run       ${shortPath(event.run)}`);
+    if (report !== undefined) output.line(`report    ${shortPath(report)}`);
     output.line(`next      ${paint('bold', `onespike predict ${shellWord(shortPath(event.run))} IMAGE...`)}`);
   }
 }

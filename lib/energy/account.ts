@@ -12,7 +12,7 @@ import {
   type MemoryLevel,
   type NumberFormat,
 } from './constants';
-import type { LayerOperations, OperationCounts } from './operations';
+import type { LayerOperations, OperationCounts } from '../model/network/operations';
 
 /** The energies of the dense and of the spiking network. */
 export interface EnergyPair {

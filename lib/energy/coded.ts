@@ -6,7 +6,8 @@ import type { ResolvedNetwork } from '../model/description';
 import type { FloatTensor } from '../model/parameters';
 import { layerShapes, type LayerShape, type MapShape } from '../model/shapes';
 import { fanOut, type FanOut } from './fan-out';
-import type { LayerOperations, OperationCounts, SpikeTimeMaps } from './operations';
+import type { LayerOperations, OperationCounts } from '../model/network/operations';
+import type { SpikeTimeMaps } from './operations';
 import { Reach } from './reach';
 
 /** The parameters that say what a spike counts as. */

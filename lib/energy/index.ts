@@ -4,5 +4,6 @@ export type { EnergyAccount, EnergyOptions, EnergyPair, EnergyReport, MemoryTraf
 export { ARITHMETIC, EVENT_BYTES, MEMORY } from './constants';
 export type { ArithmeticConstants, MemoryConstants, MemoryLevel, NumberFormat } from './constants';
 export { countOperations, OperationCounter } from './operations';
-export type { LayerOperations, OperationCounts, SpikeTimeMaps } from './operations';
+export type { SpikeTimeMaps } from './operations';
+export type { LayerOperations, OperationCounts } from '../model/network/operations';
 export { formatEnergyTable } from './table';

@@ -3,48 +3,12 @@ import { checkTypedArray, expected } from '../check';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
 import { isPool, layerName, type LayerId } from '../model/layer';
 import type { FloatTensor } from '../model/parameters';
+import type { OperationCounts } from '../model/network/operations';
 import { layerShapes, type LayerShape, type MapShape } from '../model/shapes';
 import { inputEncoding } from '../native/encoding';
 import { CodedCounter } from './coded';
 import { fanOut, type FanOut } from './fan-out';
 import { Reach } from './reach';
-
-/** The operations of one weighted layer, as means per image. */
-export interface LayerOperations {
-  /** The layer. */
-  layer: LayerId;
-  /** The type of the layer. */
-  type: 'conv' | 'linear';
-  /** The number of its neurons. */
-  neurons: number;
-  /** The multiply-accumulates of the dense network. */
-  annMacs: number;
-  /** The multiply-accumulates of the spiking network, which only analog input causes. */
-  macs: number;
-  /**
-   * The multiply-accumulates of schedules, and of spikes that count differently from step to step: one for every step and
-   * neuron that received anything in it, none where the weight of the step is a power of two.
-   */
-  scheduleMacs: number;
-  /** The accumulates: every incoming event times its fan-out. */
-  accumulates: number;
-  /** The incoming events, those included that a pool drops. */
-  events: number;
-  /** The outgoing events, which are the neurons that fired, or the one bits of `radix`; 0 for the output layer, whose spikes no layer receives. */
-  spikes: number;
-  /** The updates of potentials: one per step and neuron, until the neuron fires, at all steps in the output layer. */
-  updates: number;
-}
-
-/** The operations of a network per image, averaged over `images` images. */
-export interface OperationCounts {
-  /** The number of images that were counted. */
-  images: number;
-  /** True if the input spikes are expected numbers (the encoder `rate`) and not counted ones. */
-  expectedInput: boolean;
-  /** The operations of every weighted layer. */
-  layers: LayerOperations[];
-}
 
 /** Spike times by layer name `layers.I`, (N, C, H, W) or (N, O), 0 = never; the output layer is not read. */
 export interface SpikeTimeMaps {

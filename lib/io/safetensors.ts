@@ -1,14 +1,11 @@
 // The safetensors format: 8 bytes header length (little-endian), a JSON header, then the bytes of all tensors.
 // Strict both ways, because a model file comes from anywhere. Hosts are little-endian, like the format.
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
-
 import { checkObject, checkString, describeValue, expected, isObject } from '../check';
 import { OneSpikeError } from '../errors';
+import { InputFile } from './binary/input-file';
 import { fileKind, kindBytes, type FileKind } from './file-kind';
 import { duplicateKey } from './json-keys';
 import { floatTable, isSmallFloat } from './small-floats';
-import { ioError } from './system-error';
 import { atomicWrite } from './write';
 
 const ARRAYS = {
@@ -74,7 +71,6 @@ interface Entry {
 }
 
 const MAX_HEADER = 100_000_000; // the limit of the reference implementation
-const CHUNK = 2 ** 26;
 
 /**
  * Reads a whole safetensors file. Nothing is allocated that the size of the file does not back.
@@ -84,25 +80,16 @@ const CHUNK = 2 ** 26;
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
   checkString(path, 'path');
-  let handle: FileHandle | undefined;
-  try {
-    // O_NONBLOCK: opening a pipe that nobody writes to must not hang.
-    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw new OneSpikeError('ERR_IO', `Cannot read ${path}: not a regular file`);
-    const { header, start } = await readHeader(handle, stat.size, path);
-    const { metadata, entries } = parseHeader(header, start, stat.size - start, path);
+  return InputFile.use(path, async (file) => {
+    const { header, start } = await readHeader(file);
+    const { metadata, entries } = parseHeader(header, start, file);
     const tensors = new Map<string, Tensor>();
     for (const { name, dtype, shape, begin, end } of entries) {
-      const bytes = await readBytes(handle, start + begin, end - begin, path);
+      const bytes = await file.read(start + begin, end - begin);
       tensors.set(name, { dtype, shape, data: new ARRAYS[dtype](bytes.buffer) });
     }
     return { metadata, tensors };
-  } catch (error) {
-    throw ioError('read', path, error);
-  } finally {
-    await handle?.close().catch(() => undefined);
-  }
+  });
 }
 
 /**
@@ -159,62 +146,62 @@ export function toFloat32(tensor: Tensor): Float32Array {
   return floats;
 }
 
-async function readHeader(handle: FileHandle, size: number, path: string): Promise<{ header: string; start: number }> {
-  if (size < 8) throw damaged(path, 0, 'a header length of 8 bytes', `a file of ${size} bytes`);
-  const length = Buffer.from(await readBytes(handle, 0, 8, path)).readBigUInt64LE(0);
+async function readHeader(file: InputFile): Promise<{ header: string; start: number }> {
+  const { path, size } = file;
+  if (size < 8) throw file.damaged(0, 'a header length of 8 bytes', `a file of ${size} bytes`);
+  const length = (await file.head(8)).readBigUInt64LE(0);
   const most = Math.min(MAX_HEADER, size - 8);
   if (length > BigInt(most)) {
-    const kind = fileKind(Buffer.from(await readBytes(handle, 0, Math.min(size, kindBytes), path)));
+    const kind = fileKind(await file.head(kindBytes));
     if (kind !== undefined) throw foreign(path, kind);
     const limit = most === MAX_HEADER ? String(most) : `${most} (the rest of the file)`;
-    throw damaged(path, 0, `a header length of at most ${limit}`, length.toString());
+    throw file.damaged(0, `a header length of at most ${limit}`, length.toString());
   }
   const start = 8 + Number(length);
-  const bytes = await readBytes(handle, 8, start - 8, path);
+  const bytes = await file.read(8, start - 8);
   if (bytes[0] !== 0x7b)
-    throw damaged(path, 8, "a header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
+    throw file.damaged(8, "a header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
   try {
     return { header: new TextDecoder('utf-8', { fatal: true }).decode(bytes), start };
   } catch (error) {
-    throw damaged(path, 8, 'a header in UTF-8', 'other bytes', error);
+    throw file.damaged(8, 'a header in UTF-8', 'other bytes', error);
   }
 }
 
 function parseHeader(
   text: string,
   start: number,
-  dataSize: number,
-  path: string,
+  file: InputFile,
 ): { metadata: Record<string, string>; entries: Entry[] } {
   let header: unknown;
   try {
     header = JSON.parse(text);
   } catch (error) {
-    throw damaged(path, 8, 'a header in JSON', `an error: ${(error as Error).message}`, error);
+    throw file.damaged(8, 'a header in JSON', `an error: ${(error as Error).message}`, error);
   }
-  if (!isObject(header)) throw damaged(path, 8, 'a JSON object as header', describeValue(header));
+  if (!isObject(header)) throw file.damaged(8, 'a JSON object as header', describeValue(header));
   const twice = duplicateKey(text);
-  if (twice !== undefined) throw damaged(path, 8, 'names that differ', `'${twice}' twice`);
+  if (twice !== undefined) throw file.damaged(8, 'names that differ', `'${twice}' twice`);
   const entries: Entry[] = [];
   let metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') metadata = parseMetadata(value, path);
-    else entries.push(parseEntry(name, value, path));
+    if (name === '__metadata__') metadata = parseMetadata(value, file);
+    else entries.push(parseEntry(name, value, file));
   }
-  checkLayout(entries, start, dataSize, path);
+  checkLayout(entries, start, file);
   return { metadata, entries };
 }
 
-function parseMetadata(value: unknown, path: string): Record<string, string> {
-  if (!isObject(value)) throw damaged(path, 8, 'an object of strings as __metadata__', describeValue(value));
+function parseMetadata(value: unknown, file: InputFile): Record<string, string> {
+  if (!isObject(value)) throw file.damaged(8, 'an object of strings as __metadata__', describeValue(value));
   for (const [key, text] of Object.entries(value))
-    if (typeof text !== 'string') throw damaged(path, 8, `a string as __metadata__.${key}`, describeValue(text));
+    if (typeof text !== 'string') throw file.damaged(8, `a string as __metadata__.${key}`, describeValue(text));
   return value as Record<string, string>;
 }
 
-function parseEntry(name: string, value: unknown, path: string): Entry {
+function parseEntry(name: string, value: unknown, file: InputFile): Entry {
   const fault = (what: string, received: unknown): OneSpikeError =>
-    damaged(path, 8, `${what} of tensor '${name}'`, describeValue(received));
+    file.damaged(8, `${what} of tensor '${name}'`, describeValue(received));
   if (!isObject(value)) throw fault('an object as description', value);
   const { dtype, shape, data_offsets: offsets, ...others } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype))
@@ -232,41 +219,21 @@ function parseEntry(name: string, value: unknown, path: string): Entry {
 }
 
 // Tensors must tile the data from the first byte to the last, in whatever order.
-function checkLayout(entries: readonly Entry[], start: number, dataSize: number, path: string): void {
+function checkLayout(entries: readonly Entry[], start: number, file: InputFile): void {
+  const dataSize = file.size - start;
   let next = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== next)
-      throw damaged(
-        path,
+      throw file.damaged(
         start + next,
         `tensor '${name}' to begin at data offset ${next}`,
         begin > next ? `a hole up to ${begin}` : `an overlap from ${begin}`,
       );
     if (end > dataSize)
-      throw damaged(path, start + begin, `tensor '${name}' to end within ${dataSize} bytes of data`, String(end));
+      throw file.damaged(start + begin, `tensor '${name}' to end within ${dataSize} bytes of data`, String(end));
     next = end;
   }
-  if (next !== dataSize) throw damaged(path, start + next, 'the end of the file', `${dataSize - next} more bytes`);
-}
-
-async function readBytes(
-  handle: FileHandle,
-  position: number,
-  length: number,
-  path: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = new Uint8Array(length);
-  } catch (error) {
-    throw new OneSpikeError('ERR_OOM', `Cannot read ${path}: no memory for ${length} bytes`, { cause: error });
-  }
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(bytes, done, Math.min(CHUNK, length - done), position + done);
-    if (bytesRead === 0) throw damaged(path, position + done, `${length - done} more bytes`, 'the end of the file');
-    done += bytesRead;
-  }
-  return bytes;
+  if (next !== dataSize) throw file.damaged(start + next, 'the end of the file', `${dataSize - next} more bytes`);
 }
 
 function checkTensor(name: string, tensor: Tensor): void {
@@ -301,13 +268,5 @@ function foreign(path: string, kind: FileKind): OneSpikeError {
   return new OneSpikeError(
     'ERR_FORMAT',
     `Expected a safetensors file at ${path} but received ${kind}${advice[kind] ?? ''}`,
-  );
-}
-
-function damaged(path: string, offset: number, what: string, received: string, cause?: unknown): OneSpikeError {
-  return new OneSpikeError(
-    'ERR_FORMAT',
-    `Expected ${what} for ${path} at byte ${offset} but received ${received}`,
-    cause === undefined ? undefined : { cause },
   );
 }

@@ -65,7 +65,7 @@ export function resolveLayer(layer: ParsedLayer, code: Code | undefined, where: 
     return value;
   };
   if (type === 'maxpool' && code === undefined)
-    throw expected("'conv', 'avgpool' or 'linear' (a maxpool wants a code)", `${where}.type`, type);
+    throw expected("one of 'conv', 'avgpool', 'linear'", `${where}.type`, type);
   if (isPool(type)) {
     const kernel = layer.kernel ?? 2;
     if (!within('pool', kernel)) throw expected(integerText('pool'), `${where}.kernel`, kernel);

@@ -8,7 +8,7 @@ import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
 import { resolveNetwork } from './description';
 import type { CodedNetworkDescription, NetworkDescription, ResolvedNetwork } from './description';
-import { forwardJob, planEvaluation, sizesOf, type NetworkSizes } from './network/forward';
+import { evaluatePieces, forwardJob, planEvaluation, sizesOf, type NetworkSizes } from './network/forward';
 import { StepSums } from './network/step-sums';
 import type { SpikingLayer } from './layer';
 import { readModel, writeModel } from './model-file';
@@ -23,6 +23,7 @@ import type {
   GradientsResult,
   NetworkOptions,
   ParametersOptions,
+  PieceStats,
   Precision,
   RescaleOptions,
   TrainStep,
@@ -33,6 +34,7 @@ import {
   readOptimizerState,
   readParametersJob,
   tensorShapes,
+  tensorsOfFile,
   writeOptimizerStateJob,
   writeParametersJob,
   writeValues,
@@ -41,16 +43,21 @@ import {
 } from './network/state';
 import { readoutJob } from './network/readout';
 import { rescaleJob } from './network/rescale';
+import { simulateJob, type SimulationResult } from './network/simulation';
+import type { SimulateOptions } from './network/simulation-options';
 import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
-import { carrySchedule, isSchedule, type FloatTensor } from './parameters';
+import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
+export { SIMULATED_CODES } from './network/simulation-options';
 export type * from './network/options';
 export type { Augment, AugmentOptions } from './network/augment';
 export type { Batch, Labels, Mode } from './network/inputs';
 export type { LossOptions, OptimizerOptions } from './network/optimizer';
 export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
 export type { OptimizerState } from './network/state';
+export type { SimulationResult } from './network/simulation';
+export type { SimulatedCode, SimulateOptions, SimulationProgress } from './network/simulation-options';
 
 /**
  * A spiking network, whose parameters and buffers lie in native memory. Methods that return a promise are jobs: they run
@@ -140,18 +147,7 @@ export class Network {
    * the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
-    const { network, tensors } = await readModel(path, this.description);
-    const { timesteps, schedules } = this.description;
-    for (const [name, { data }] of tensors)
-      if (isSchedule(name)) tensors.set(name, { shape: [timesteps], data: carrySchedule(data, timesteps) });
-    const optional = schedules && !network.schedules;
-    const missing = this.#tensors.find(({ name }) => !tensors.has(name) && !(optional && isSchedule(name)));
-    if (missing !== undefined)
-      throw new OneSpikeError(
-        'ERR_SHAPE',
-        `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
-      );
-    await this.setParameters(tensors);
+    await this.setParameters(await tensorsOfFile(path, this.description, this.#tensors));
   }
 
   /** Writes architecture and parameters, atomically. `metadata`: further entries of the file. Errors: ERR_IO. */
@@ -220,13 +216,9 @@ export class Network {
    * Does the same as `evaluate` in pieces, and yields the results over all images so far after each. Every piece is a job:
    * between two of them the network is free.
    */
-  async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<StepStats, void, undefined> {
-    const { pieces, run } = planEvaluation(this.#native, this.#sizes, batch, options, ['piece']);
-    const sums = new StepSums();
-    for (const piece of pieces) {
-      sums.add(await this.#exclusive(() => run(piece)));
-      yield sums.mean();
-    }
+  async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<PieceStats, void> {
+    const plan = planEvaluation(this.#native, this.#sizes, batch, options, ['piece', 'logits']);
+    yield* evaluatePieces(plan, (job) => this.#exclusive(job));
   }
 
   /**
@@ -240,6 +232,11 @@ export class Network {
   /** Sets thresholds to a percentile of weighted inputs over the batch, times `scale`, leaks to 1; with a code converts the ANN. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
+  }
+
+  /** Simulates its ANN on images (N, C, H, W) in another code, event by event, on the CPU whatever the backend. */
+  async simulate(pixels: Uint8Array, options: SimulateOptions): Promise<SimulationResult> {
+    return this.#exclusive(simulateJob(this, this.#native, this.#sizes, pixels, options));
   }
 
   /** Returns copies of all parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta` or `time_constant|delay|step`, in PyTorch's layout. */

@@ -76,6 +76,10 @@ export const LIMITS = {
   labelSmoothing: { min: 0, max: 1 - 2 ** -24 },
   /** Images whose statistics normalise them together. */
   normGroup: { min: 1, max: 65535 },
+  /** Steps of a simulated code: in all, or of the window of a layer. */
+  simulatedSteps: { min: 1, max: 65535 },
+  /** The time constant of such a window. */
+  simulatedTimeConstant: { min: 0.25, max: 1000 },
 } as const satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof LIMITS;

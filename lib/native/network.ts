@@ -5,6 +5,9 @@ import type {
   NativeLoss,
   NativeMode,
   NativeModule,
+  NativeSimulation,
+  NativeSimulationCounts,
+  NativeSimulationOutputs,
   NativeOptimizer,
   NativeOutputs,
   NativeSpec,
@@ -23,6 +26,9 @@ export type {
   NativeMode,
   NativeOptimizer,
   NativeOutputs,
+  NativeSimulation,
+  NativeSimulationCounts,
+  NativeSimulationOutputs,
   NativeSpec,
   NativeTensorPart,
   TensorKind,
@@ -203,6 +209,21 @@ export class NativeNetwork {
 
   activations(batch: CheckedBatch, percentile: number, signal?: AbortSignal): Promise<number[]> {
     return this.job(signal, (module) => module.networkActivations(this.handle, toNative(batch), percentile));
+  }
+
+  /** Sums over the images of the piece, per weighted layer. */
+  simulate(
+    batch: CheckedBatch,
+    simulation: NativeSimulation,
+    out: NativeSimulationOutputs,
+    signal?: AbortSignal,
+  ): Promise<NativeSimulationCounts[]> {
+    return this.job(signal, (module) => module.networkSimulate(this.handle, toNative(batch), simulation, out));
+  }
+
+  /** The steps that the images of a running simulation have made so far. */
+  progress(): number {
+    return call((module) => module.networkProgress(this.handle));
   }
 
   calibrate(batch: CheckedBatch, percentile: number, scale: number, signal?: AbortSignal): Promise<void> {

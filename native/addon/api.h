@@ -24,6 +24,7 @@ Napi::Value network_dispose(const Napi::CallbackInfo& info);
 Napi::Value input_encoding(const Napi::CallbackInfo& info);
 Napi::Array encoder_names(Napi::Env env);
 Napi::Array surrogate_names(Napi::Env env);
+Napi::Array simulated_code_names(Napi::Env env);
 Napi::Object limit_table(Napi::Env env);
 
 // network_state.cc: answers a promise
@@ -38,6 +39,10 @@ Napi::Value network_gradients(const Napi::CallbackInfo& info);
 Napi::Value network_train(const Napi::CallbackInfo& info);
 Napi::Value network_activations(const Napi::CallbackInfo& info);
 Napi::Value network_calibrate(const Napi::CallbackInfo& info);
+
+// simulation.cc: a job, and how far it is
+Napi::Value network_simulate(const Napi::CallbackInfo& info);
+Napi::Value network_progress(const Napi::CallbackInfo& info);
 
 // dataset.cc
 Napi::Value dataset_create(const Napi::CallbackInfo& info);

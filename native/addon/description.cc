@@ -7,6 +7,7 @@
 #include "addon/support/check.h"
 #include "core/limits.h"
 #include "ops/encoders.h"
+#include "ops/simulation/codes.h"
 #include "ops/surrogate.h"
 
 namespace onespike::addon {
@@ -20,6 +21,12 @@ Napi::Array encoder_names(Napi::Env env) {
 Napi::Array surrogate_names(Napi::Env env) {
   Napi::Array names = Napi::Array::New(env);
   for (const Surrogate kind : kSurrogates) names.Set(names.Length(), surrogate_name(kind));
+  return names;
+}
+
+Napi::Array simulated_code_names(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  for (const SimulatedCode code : kSimulatedCodes) names.Set(names.Length(), simulated_code_name(code));
   return names;
 }
 

@@ -34,6 +34,8 @@ constexpr Export kExports[] = {
     {"networkTrain", guard_async<network_train>},
     {"networkActivations", guard_async<network_activations>},
     {"networkCalibrate", guard_async<network_calibrate>},
+    {"networkSimulate", guard_async<network_simulate>},
+    {"networkProgress", guard_sync<network_progress>},
     {"networkAbort", guard_sync<network_abort>},
     {"networkDispose", guard_sync<network_dispose>},
     {"datasetCreate", guard_sync<dataset_create>},

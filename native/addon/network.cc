@@ -30,6 +30,7 @@ Napi::Value info(const Napi::CallbackInfo& info) {
   object.Set("liveDatasets", live.datasets);
   object.Set("encoders", encoder_names(env));
   object.Set("surrogates", surrogate_names(env));
+  object.Set("simulatedCodes", simulated_code_names(env));
   object.Set("limits", limit_table(env));
   return object;
 }

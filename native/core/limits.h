@@ -72,18 +72,54 @@ constexpr Limit kCutout{"cutout", 0, 65535};  // side of the square that is cut 
 constexpr Limit kMix{"mix", 0, 100};          // alpha of Mixup and CutMix
 constexpr Limit kEma{"ema", 0, 1 - 0x1p-24};  // decay of the average of the parameters; 0 = none
 constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
+// Of a simulated code: steps in all, or of the window of a layer; the time constant of such a window.
+constexpr Limit kSimulatedSteps{"simulatedSteps", 1, 65535};
+constexpr Limit kSimulatedTimeConstant{"simulatedTimeConstant", 0.25, 1000};
 
 }  // namespace limits
 
 constexpr Limit kLimits[] = {
-    limits::kTimesteps,      limits::kRadixTimesteps, limits::kSide,           limits::kLayers, limits::kOut,
-    limits::kKernel,         limits::kStride,         limits::kPadding,        limits::kPool,   limits::kLeak,
-    limits::kThreshold,      limits::kDropout,        limits::kMean,           limits::kStd,    limits::kAlpha,
-    limits::kBeta,           limits::kGamma,          limits::kSurrogateScale, limits::kLo,     limits::kHi,
-    limits::kElements,       limits::kSeed,           limits::kThreads,        limits::kDevice, limits::kImages,
-    limits::kSteps,          limits::kCrop,           limits::kCutout,         limits::kMix,    limits::kEma,
-    limits::kLabelSmoothing, limits::kNormGroup,      limits::kTimeConstant,   limits::kDelay,  limits::kWindow,
-    limits::kBits,           limits::kWeightBits,     limits::kBase,           limits::kPeriod,
+    limits::kTimesteps,
+    limits::kRadixTimesteps,
+    limits::kSide,
+    limits::kLayers,
+    limits::kOut,
+    limits::kKernel,
+    limits::kStride,
+    limits::kPadding,
+    limits::kPool,
+    limits::kLeak,
+    limits::kThreshold,
+    limits::kDropout,
+    limits::kMean,
+    limits::kStd,
+    limits::kAlpha,
+    limits::kBeta,
+    limits::kGamma,
+    limits::kSurrogateScale,
+    limits::kLo,
+    limits::kHi,
+    limits::kElements,
+    limits::kSeed,
+    limits::kThreads,
+    limits::kDevice,
+    limits::kImages,
+    limits::kSteps,
+    limits::kCrop,
+    limits::kCutout,
+    limits::kMix,
+    limits::kEma,
+    limits::kLabelSmoothing,
+    limits::kNormGroup,
+    limits::kSimulatedSteps,
+    limits::kSimulatedTimeConstant,
+    limits::kTimeConstant,
+    limits::kDelay,
+    limits::kWindow,
+    limits::kBits,
+    limits::kWeightBits,
+    limits::kBase,
+    limits::kPeriod,
 };
 
 }  // namespace onespike

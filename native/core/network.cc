@@ -82,6 +82,7 @@ int64_t Network::neurons(int layer) const {
   return state_->plan.stages[layer].out_cells() * state_->plan.stages[layer].out_c;
 }
 int Network::layer_index(int layer) const { return state_->plan.stages[layer].layer; }
+const StageShape& Network::shape(int layer) const { return state_->plan.stages[layer]; }
 std::vector<ProfileEntry> Network::take_profile() { return state_->profile.take(); }
 Recorded Network::recorded() const { return state_->backend->recorded(); }
 int64_t Network::memory_bytes() const { return state_->parameters.bytes() + state_->buffer_bytes(); }

@@ -14,6 +14,7 @@
 #include "core/backend/recorded.h"
 #include "core/spec.h"
 #include "core/status.h"
+#include "ops/shape.h"
 #include "ops/update.h"
 
 namespace onespike {
@@ -98,6 +99,7 @@ class Network {
   int spiking_layers() const;                // hidden + output
   int64_t neurons(int spiking_layer) const;  // per image
   int layer_index(int spiking_layer) const;  // its entry in spec().layers
+  const StageShape& shape(int spiking_layer) const;
   Recorded recorded() const;                 // whether its steps run as CUDA graphs
   std::vector<ProfileEntry> take_profile();  // since the last call; empty unless spec().profile
   int64_t memory_bytes() const;              // parameters, optimiser state and buffers held now

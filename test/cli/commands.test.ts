@@ -4,7 +4,19 @@ import { join } from 'node:path';
 import { cli, temporaryFolder } from '../helpers/command-line';
 
 const folder = temporaryFolder();
-const commands = ['train', 'resume', 'eval', 'predict', 'energy', 'data', 'bench', 'presets', 'doctor'];
+const commands = [
+  'train',
+  'resume',
+  'eval',
+  'predict',
+  'energy',
+  'report',
+  'sweep',
+  'data',
+  'bench',
+  'presets',
+  'doctor',
+];
 
 describe('help', () => {
   test('names every command', async () => {

@@ -43,6 +43,20 @@ test('the fields of preset', async () => {
   expect(names(fields).sort()).toEqual(fieldsOf((await cli(['presets', 'vgg7', '--json'])).events()));
 });
 
+test('the fields of the events of a sweep', async () => {
+  const study = join(folder, 'study.json');
+  const { threads: _threads, ...config } = tinyConfig;
+  writeFileSync(study, JSON.stringify({ config, parameters: { 'ann.epochs': [1] } }));
+  const planned = (await cli(['sweep', study, '--dry-run', '--json'])).events();
+  const { events } = await cli(['sweep', study, '--out', join(folder, 'sweep'), '--json']);
+  for (const kind of ['planned', 'sweep', 'begin', 'trial', 'swept']) {
+    const [, fields] = rows('event').find(([event]) => names(event)[0] === kind)!;
+    // `error` belongs to trials that failed.
+    const documented = names(fields).filter((name) => name !== 'error');
+    expect(documented.sort()).toEqual(fieldsOf([...planned, ...events()].filter(({ event }) => event === kind)));
+  }
+});
+
 test('the fields of error', async () => {
   const [, fields] = rows('event').find(([event]) => names(event)[0] === 'error')!;
   const { events } = await cli(['eval', join(folder, 'absent'), '--json']);

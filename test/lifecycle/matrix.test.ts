@@ -21,6 +21,7 @@ const jobs: Method[] = [
   ['trainSteps', (n) => n.trainSteps([{ batch: batchOf(n), optimizer: sgd }])],
   ['evaluate', (n) => n.evaluate(batchOf(n))],
   ['calibrate', (n) => n.calibrate(batchOf(n))],
+  ['simulate', (n) => n.simulate(batchOf(n).pixels, { code: 'rate', timesteps: 3 })],
 ];
 const exclusive: Method[] = [
   ...jobs,

@@ -6,16 +6,17 @@ import { isOneSpikeError } from '../../lib/errors';
 import { ENCODERS, resolveNetwork, SURROGATES } from '../../lib/model/description';
 import type { LayerDescription, NetworkDescription, ResolvedNetwork } from '../../lib/model/description';
 import type { Code } from '../../lib/model/code/code';
-import { Network } from '../../lib/model/network';
+import { Network, SIMULATED_CODES } from '../../lib/model/network';
 import { LIMITS, type LimitName } from '../../lib/native/limits';
 
 const native = loadNative();
 
 test('the addon reports the limits and the names that are written here', () => {
-  const { limits, encoders, surrogates } = native.info();
+  const { limits, encoders, surrogates, simulatedCodes } = native.info();
   expect(limits).toEqual(LIMITS);
   expect(encoders).toEqual(ENCODERS);
   expect(surrogates).toEqual(SURROGATES);
+  expect(simulatedCodes).toEqual(SIMULATED_CODES);
 });
 
 const output = { type: 'linear', out: 2, output: true } as const;

@@ -3,15 +3,18 @@ import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { createDataset } from '../../native/dataset';
 import { checkOneOf } from '../../check';
-import type { LoadedDataset } from '../../data';
+import { datasetNames, type LoadedDataset } from '../../data';
 import { formatEnergyTable } from '../../energy';
 import { OneSpikeError } from '../../errors';
 import { shortPath } from '../../io/paths';
+import { isFile } from '../../io/status';
 import type { Network } from '../../model/network';
 import { allRows } from '../../train/loop/order';
 import { measureEnergy } from '../../train/loop/energy';
 import { evaluateRows, type Evaluation } from '../../train/loop/evaluate';
 import { loadRun, type Run } from '../../train/run/load-run';
+import { loadModel, type EvaluatedRun } from '../../train/run/model-run';
+import { PHASES } from '../../train/run/events';
 import { hiddenLayers, layerActivity, meanActivity } from '../../train/run/activity';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';
@@ -21,6 +24,8 @@ import { asUsage, backendOption, deviceOption, integerOption, movedOption, Usage
 import { predictImages } from './predict';
 
 interface RunFlags {
+  dataset?: string;
+  network?: string;
   data?: string;
   backend?: string;
   device?: number;
@@ -33,7 +38,7 @@ function addRunCommand(program: Command, name: string, description: string): Com
   return program
     .command(name)
     .description(description)
-    .argument('<run>', 'folder of the run')
+    .argument('<run>', name === 'eval' ? 'folder of the run, or a model file' : 'folder of the run')
     .addOption(backendOption())
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
@@ -41,15 +46,15 @@ function addRunCommand(program: Command, name: string, description: string): Com
 }
 
 /** Opens run and network, does the work, and disposes of the network whatever happens. */
-async function withRun(
-  path: string,
+async function withRun<R extends Pick<Run, 'network'>>(
+  open: () => Promise<R>,
   flags: RunFlags,
-  work: (run: Run, network: Network, output: Output, signal: AbortSignal) => Promise<void>,
+  work: (run: R, network: Network, output: Output, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const output = new Output(flags.json === true);
   const backend = asUsage(() => checkOneOf(flags.backend ?? 'auto', '--backend', BACKEND_CHOICES));
   await interruptible(output, async (signal) => {
-    const run = await loadRun(path);
+    const run = await open();
     const network = await run.network({ backend, device: flags.device, threads: flags.threads });
     try {
       await work(run, network, output, signal);
@@ -61,19 +66,28 @@ async function withRun(
 
 const earlyExit = 'stop an image at its first output spike; answers may differ from those after all T steps';
 
-function spikingOnly(run: Run, flags: RunFlags): boolean {
+function spikingOnly(run: Pick<Run, 'mode'>, flags: RunFlags): boolean {
   if (flags.earlyExit === true && run.mode !== 'snn')
     throw new UsageError('Expected a spiking network for --early-exit but received a run that has only an ANN');
   return flags.earlyExit === true;
 }
 
 export function addRunCommands(program: Command): void {
-  addRunCommand(program, 'eval', 'test accuracy of a run')
+  addRunCommand(program, 'eval', 'test accuracy of a run, or of a model file on a data set')
     .addOption(movedOption())
+    .option('--dataset <name>', `of a model file: ${datasetNames.join(', ')}`)
+    .option(
+      '--network <name>',
+      `of a model file: ${PHASES.join(', ')} (default: what it was saved as, ann after an import)`,
+    )
     .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike eval runs/vgg6-shapes-20260102-030405')
     .action((path: string, flags: RunFlags) =>
-      withRun(path, flags, (run, network, output, signal) => evaluateRun(run, network, flags, output, signal)),
+      withRun(
+        () => runOrModel(path, flags),
+        flags,
+        (run, network, output, signal) => evaluateRun(run, network, flags, output, signal),
+      ),
     );
 
   addRunCommand(program, 'predict', 'class of pictures')
@@ -81,8 +95,11 @@ export function addRunCommands(program: Command): void {
     .option('--early-exit', earlyExit)
     .addHelpText('after', '\nExample:\n  $ onespike predict runs/vgg6-shapes-20260102-030405 cat.png dog.png')
     .action((path: string, images: string[], flags: RunFlags) =>
-      withRun(path, flags, (run, network, output, signal) =>
-        predictImages(run, network, images, output, { earlyExit: spikingOnly(run, flags), signal }),
+      withRun(
+        () => loadRun(path),
+        flags,
+        (run, network, output, signal) =>
+          predictImages(run, network, images, output, { earlyExit: spikingOnly(run, flags), signal }),
       ),
     );
 
@@ -91,19 +108,45 @@ export function addRunCommands(program: Command): void {
     .option('--images <n>', 'test images to count', integerOption(1))
     .addHelpText('after', '\nExample:\n  $ onespike energy runs/vgg6-shapes-20260102-030405 --images 1000')
     .action((path: string, flags: RunFlags & { images?: number }) =>
-      withRun(path, flags, (run, network, output, signal) => showEnergy(run, network, flags, output, signal)),
+      withRun(
+        () => loadRun(path),
+        flags,
+        (run, network, output, signal) => showEnergy(run, network, flags, output, signal),
+      ),
     );
 }
 
+/** The run in a folder, or a model file with the data set that is named for it. */
+async function runOrModel(path: string, { dataset, network }: RunFlags): Promise<EvaluatedRun> {
+  if (dataset === undefined && network === undefined) {
+    if (await isFile(path)) throw new UsageError('Expected a run, or --dataset NAME, but received a model file alone');
+    const run = await loadRun(path);
+    return { ...run, batch: run.config.evaluation.batch };
+  }
+  if (dataset === undefined || !(await isFile(path)))
+    throw new UsageError('Expected a model file with --dataset NAME but received a run, which has its own data set');
+  const name = asUsage(() => checkOneOf(dataset, '--dataset', datasetNames));
+  return loadModel(
+    path,
+    name,
+    network === undefined ? undefined : asUsage(() => checkOneOf(network, '--network', PHASES)),
+  );
+}
+
 /** The images of a run, with a warning wherever they are not those that it knew. */
-async function imagesOf(run: Run, { data }: RunFlags, output: Output, signal: AbortSignal): Promise<LoadedDataset> {
+async function imagesOf(
+  run: Pick<Run, 'dataset'>,
+  { data }: RunFlags,
+  output: Output,
+  signal: AbortSignal,
+): Promise<LoadedDataset> {
   const loaded = await run.dataset({ signal, directory: data });
   for (const warning of loaded.warnings) output.warn(warning);
   return loaded;
 }
 
 async function evaluateRun(
-  run: Run,
+  run: EvaluatedRun,
   network: Network,
   flags: RunFlags,
   output: Output,
@@ -116,7 +159,7 @@ async function evaluateRun(
     let totals: Evaluation | undefined;
     for await (const result of evaluateRows(network, dataset, allRows(test.count), {
       mode: run.mode,
-      batch: run.config.evaluation.batch,
+      batch: run.batch,
       earlyExit,
       signal,
     })) {

@@ -1,13 +1,10 @@
 /** `train` and `resume`. */
-import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { checkOneOf } from '../../check';
 import { checkDirectoryNamed, datasetNames } from '../../data';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
-import { decodeText, parseJson } from '../../io/json-text';
 import { expandHome, shellWord, shortPath } from '../../io/paths';
 import { exists } from '../../io/status';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
@@ -16,9 +13,12 @@ import { defaultDataset, presetNames } from '../../train/config/presets';
 import { BUDGETS } from '../../train/config/recipes';
 import type { TrainEvent } from '../../train/run/events';
 import { resume, train } from '../../train/loop/train';
+import { modelConfig } from '../../train/run/model-run';
 import { interruptible } from '../interrupt';
+import { readJsonFile } from '../json-file';
 import { Output } from '../output';
 import { TrainView } from '../train-view';
+import { reportAtEnd } from './report';
 import {
   asUsage,
   backendOption,
@@ -36,6 +36,7 @@ interface TrainFlags {
   minutes?: number;
   dataset?: string;
   data?: string;
+  init?: string;
   out?: string;
   seed?: number;
   backend?: string;
@@ -67,6 +68,7 @@ export function addTrain(program: Command): void {
     )
     .option('--dataset <name>', `${datasetNames.join(', ')} (default: ${defaultDataset}, or folder with --data)`)
     .option('--data <dir>', 'where the files of the data set are')
+    .option('--init <file>', 'a model file, or a run, to start from; its network where no other is named')
     .option('--budget <size>', `the recipe of the preset for ${BUDGETS.join(' or ')} (see \`onespike presets\`)`)
     .option(
       '--minutes <n>',
@@ -145,10 +147,11 @@ With more epochs the learning rate follows the schedule of the new number from t
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
 export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
   const file = name !== undefined && (await isFile(name));
-  const input = name === undefined ? {} : file ? await readConfig(name) : { preset: name };
+  const begun = flags.init === undefined ? {} : await modelConfig(flags.init);
+  const input = name === undefined ? begun : file ? await readConfig(name) : { preset: name };
   if (file && flags.data === undefined) await checkDirectory(name, input);
-  const { dataset, data, budget, minutes, out, seed, backend, device, threads, precision } = flags;
-  const run = { budget, minutes, out, seed, backend, device, threads, precision };
+  const { dataset, data, init, budget, minutes, out, seed, backend, device, threads, precision } = flags;
+  const run = { init, budget, minutes, out, seed, backend, device, threads, precision };
   const given = { 'dataset.name': dataset, 'dataset.directory': data, ...run };
   const overrides = Object.entries(given).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${JSON.stringify(value)}`],
@@ -168,18 +171,11 @@ async function isFile(name: string): Promise<boolean> {
   return exists(name);
 }
 
-async function readConfig(name: string): Promise<unknown> {
-  const title = name === '-' ? 'standard input' : name;
-  const bytes = await (name === '-' ? buffer(process.stdin) : readFile(name)).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(
-      `Could not read ${title}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`,
-      '`onespike presets NAME > config.json` writes one',
-    );
+function readConfig(name: string): Promise<unknown> {
+  return readJsonFile(name, {
+    missing: '`onespike presets NAME > config.json` writes one',
+    fault: 'a configuration is JSON without comments; `onespike presets NAME` prints one',
   });
-  return asUsage(
-    () => parseJson(decodeText(bytes), title),
-    'a configuration is JSON without comments; `onespike presets NAME` prints one',
-  );
 }
 
 /** Says where a relative folder of data in a configuration file counts from, if it lies beside the file instead. */
@@ -201,8 +197,10 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
     let saved: string | undefined;
     try {
       for await (const event of start(signal)) {
+        // Before the last event, after which readers may stop reading.
+        const report = event.event === 'done' ? await reportAtEnd(event.run, output) : undefined;
         output.event(event);
-        view.show(event);
+        view.show(event, report?.file);
         if (event.event === 'saved') saved = event.run;
       }
     } catch (error) {

@@ -1,50 +1,22 @@
 /** One picture file, brought to the shape a network takes. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-
 import { checkInteger, checkOptions, checkSignal, checkString, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { readBounded } from '../files';
 import { decodeNetpbm, isNetpbm } from './netpbm';
 import { fitPicture, type Picture } from './picture';
 import { decodePng, isPng } from './png';
+import { isMissing, requireSharp, type SharpFactory } from './sharp';
 import type { ImageShape } from '../types';
 
 /** Larger pictures are refused before they are decoded. */
 const maxPixels = 50_000_000;
 const maxFileBytes = 256 * 1024 * 1024;
 
-/** The part of sharp's interface that is used. */
-interface Sharp {
-  rotate(): Sharp;
-  flatten(options: { background: string }): Sharp;
-  toColourspace(space: string): Sharp;
-  raw(): Sharp;
-  toBuffer(options: {
-    resolveWithObject: true;
-  }): Promise<{ data: Buffer; info: { width: number; height: number; channels: number } }>;
-}
-type SharpFactory = (input: Buffer, options: { limitInputPixels: number }) => Sharp;
-
-/**
- * The package of the project around, too: onespike may be installed globally, or by npx. Both are resolved by
- * `createRequire`, so that bundlers do not look for a package that is optional.
- */
-function requireSharp(): SharpFactory {
-  try {
-    return createRequire(__filename)('sharp') as SharpFactory;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    return createRequire(join(process.cwd(), 'package.json'))('sharp') as SharpFactory;
-  }
-}
-
 function loadSharp(origin: string): SharpFactory {
   try {
     return requireSharp();
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
-    const state = missing
+    const state = isMissing(error)
       ? 'is not installed: npm install sharp (with npx: npx -p onespike -p sharp onespike ...)'
       : `does not load: ${(error as Error).message}`;
     throw new OneSpikeError(

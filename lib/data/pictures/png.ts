@@ -8,7 +8,8 @@ import type { Picture } from './picture';
 const inflateAsync = promisify(inflate);
 /** Read once: in a vm context every access to a global is slow, and this one happens per byte. */
 const { abs } = Math;
-const magic = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+/** What every PNG file begins with. */
+export const PNG_MAGIC = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** Colour type -> samples per pixel and allowed depths. */
 const colourTypes: Record<number, { samples: number; depths: number[] } | undefined> = {
@@ -20,7 +21,7 @@ const colourTypes: Record<number, { samples: number; depths: number[] } | undefi
 };
 
 export function isPng(bytes: Uint8Array): boolean {
-  return bytes.length >= 8 && magic.equals(bytes.subarray(0, 8));
+  return bytes.length >= 8 && PNG_MAGIC.equals(bytes.subarray(0, 8));
 }
 
 const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -29,7 +30,8 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
   return value;
 });
 
-function crc32(bytes: Uint8Array): number {
+/** The checksum of a PNG chunk. */
+export function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255]! ^ (crc >>> 8);
   return ~crc >>> 0;

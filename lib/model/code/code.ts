@@ -104,3 +104,8 @@ export function codeTensors(code: Code): readonly string[] {
       return [];
   }
 }
+
+/** Errors: ERR_ARG for a network with a code, where neurons with time steps, thresholds and leaks are wanted. */
+export function checkNoCode({ code }: { readonly code?: Code }): void {
+  if (code !== undefined) throw expected('a network without a code', 'the network', code.kind);
+}

@@ -7,7 +7,7 @@ import { argmax } from '../anytime';
 import type { ResolvedNetwork } from '../description';
 import { layerName, type SpikingLayer } from '../layer';
 import { checkBatch, checkEarlyExit, checkJob, checkPixels, type BatchShape, type Mode } from './inputs';
-import type { ForwardResult } from './options';
+import type { ForwardResult, PieceStats } from './options';
 import { SpikeTimes } from '../spike-times';
 import { StepSums } from './step-sums';
 
@@ -97,7 +97,7 @@ export function forwardJob(
 /** An evaluation, cut into pieces of which each is a job of its own. */
 export interface EvaluationPlan {
   readonly pieces: readonly Piece[];
-  run(piece: Piece): Promise<StepStats>;
+  run(piece: Piece): Promise<PieceStats>;
 }
 
 /** Checks the arguments of `Network.evaluate` and its twin in pieces. */
@@ -116,11 +116,28 @@ export function planEvaluation(
   const whole = 'dataset' in checked && checked.augment !== undefined;
   const size = whole ? count : Math.min(most, imagesPerCall(imageBytes(sizes)));
   const averaged = checkBoolean(given['averaged'] ?? false, 'averaged');
+  const wanted = checkBoolean(given['logits'] ?? false, 'logits');
   const out = { averaged, decisionSteps: earlyExit ? new Uint8Array(count) : undefined };
   return {
     pieces: pieces(count, size),
-    run: (piece) => pass(native, checked, piece, count, mode, out, signal),
+    run: async (piece) => {
+      if (!wanted) return pass(native, checked, piece, count, mode, out, signal);
+      const logits = allocate(() => new Float32Array((piece.end - piece.start) * sizes.classes));
+      return { ...(await pass(native, checked, piece, count, mode, { ...out, pieceLogits: logits }, signal)), logits };
+    },
   };
+}
+
+/** Runs the pieces of an evaluation one after the other, each by `job`, and yields the results so far after each. */
+export async function* evaluatePieces(
+  { pieces, run }: EvaluationPlan,
+  job: (work: () => Promise<PieceStats>) => Promise<PieceStats>,
+): AsyncGenerator<PieceStats, void> {
+  const sums = new StepSums();
+  for (const piece of pieces) {
+    const stats = await job(() => run(piece));
+    yield { ...sums.add(stats).mean(), ...(stats.logits === undefined ? {} : { logits: stats.logits }) };
+  }
 }
 
 /** Writes the softmax of one image's logits, shifted by the largest so that nothing overflows. */
@@ -136,7 +153,7 @@ function imageBytes({ input }: BatchShape): number {
 }
 
 /** Allocation that reports the lack of memory by its code. */
-function allocate<T>(make: () => T): T {
+export function allocate<T>(make: () => T): T {
   try {
     return make();
   } catch (cause) {
@@ -152,7 +169,7 @@ const MAX_BYTES = 16 * 2 ** 20;
 const MAX_IMAGES = 512;
 
 /** Images per call when each moves `bytes` bytes across the boundary. */
-function imagesPerCall(bytes: number): number {
+export function imagesPerCall(bytes: number): number {
   return Math.max(1, Math.min(MAX_IMAGES, Math.floor(MAX_BYTES / bytes)));
 }
 
@@ -160,6 +177,8 @@ function imagesPerCall(bytes: number): number {
 interface ForwardBuffers {
   averaged: boolean;
   logits?: Float32Array | undefined;
+  /** Those of the piece alone. */
+  pieceLogits?: Float32Array | undefined;
   potentials?: Float32Array | undefined;
   spikeTimes?: (Uint8Array | null)[] | undefined;
   decisionSteps?: Uint8Array | undefined;
@@ -171,7 +190,7 @@ interface Piece {
   readonly end: number;
 }
 
-function pieces(count: number, size: number): Piece[] {
+export function pieces(count: number, size: number): Piece[] {
   const list: Piece[] = [];
   for (let start = 0; start < count; start += size) list.push({ start, end: Math.min(count, start + size) });
   return list;
@@ -202,7 +221,7 @@ function piece(batch: CheckedBatch, start: number, end: number, count: number): 
 function outputs(out: ForwardBuffers, start: number, end: number, count: number): NativeOutputs {
   return {
     averaged: out.averaged,
-    logits: out.logits && rows(out.logits, start, end, count),
+    logits: out.pieceLogits ?? (out.logits && rows(out.logits, start, end, count)),
     potentials: out.potentials && rows(out.potentials, start, end, count),
     decisionSteps: out.decisionSteps && rows(out.decisionSteps, start, end, count),
     spikeTimes: out.spikeTimes?.map((times) => times && rows(times, start, end, count)),

@@ -64,6 +64,14 @@ export interface ParametersOptions {
 export interface EvaluateInPiecesOptions extends EvaluateOptions {
   /** The largest number of images of a piece; up to 512 by default, depending on the size of an image. */
   piece?: number | undefined;
+  /** Whether each result also holds the logits of its piece. */
+  logits?: boolean | undefined;
+}
+
+/** The results of `network.evaluateInPieces` so far. */
+export interface PieceStats extends StepStats {
+  /** The logits (n, K) of the last n images, those of the piece that has just been done; with `logits`. */
+  logits?: Float32Array;
 }
 
 /** Options of `network.forward`. */

@@ -4,6 +4,13 @@ import { layerName, type LayerId } from '../../model/layer';
 import type { Phase } from '../run/events';
 import type { Session } from './session';
 
+const divergences = new WeakSet<OneSpikeError>();
+
+/** Whether an error is the end of a run whose numbers have left the range. */
+export function isDivergence(error: unknown): boolean {
+  return error instanceof OneSpikeError && divergences.has(error);
+}
+
 /** ERR_STATE with the place (`where`), the layer, the checkpoint to go back to, and what to change. */
 export function divergence(
   session: Session,
@@ -18,9 +25,11 @@ export function divergence(
       ? 'in the gradient'
       : `first in ${layerName(badLayer)} (${network.description.layers[badLayer]!.type})`;
   const value = Number.isFinite(stats.loss) ? `a gradient norm of ${stats.gradientNorm}` : `a loss of ${stats.loss}`;
-  return new OneSpikeError(
+  const error = new OneSpikeError(
     'ERR_STATE',
     `Expected a finite loss in phase ${phase}, ${where} but received ${value}, non-finite ${first}. ` +
       `The last good checkpoint is ${folder.checkpoint('last.safetensors')}. Lower ${phase}.optimizer.learningRate, or set ${phase}.optimizer.clipNorm.`,
   );
+  divergences.add(error);
+  return error;
 }

@@ -2,6 +2,7 @@
 import type { ImageSet } from '../../data';
 import { energyAccount, OperationCounter, type EnergyReport } from '../../energy';
 import type { Network } from '../../model/network';
+import type { SpikeTimes } from '../../model/spike-times';
 import type { EnergySummary } from '../run/events';
 
 export interface EnergyMeasurement {
@@ -9,13 +10,15 @@ export interface EnergyMeasurement {
   images: number;
   batch: number;
   signal?: AbortSignal | undefined;
+  /** Is called with the spike times of each batch and the number of its images. */
+  onTrace?: ((spikeTimes: SpikeTimes, images: number) => void) | undefined;
 }
 
 /** Errors: ERR_ABORTED, ERR_OOM. */
 export async function measureEnergy(
   network: Network,
   test: ImageSet,
-  { images, batch, signal }: EnergyMeasurement,
+  { images, batch, signal, onTrace }: EnergyMeasurement,
 ): Promise<EnergyReport> {
   const { description } = network;
   const valued = description.schedules || description.code !== undefined;
@@ -25,7 +28,9 @@ export async function measureEnergy(
   for (let first = 0; first < count; first += batch) {
     const pixels = test.pixels.subarray(first * size, Math.min(first + batch, count) * size);
     const { spikeTimes, codes = spikeTimes } = await network.forward(pixels, { trace: true, signal });
-    if (codes !== undefined) counter.add(pixels, codes);
+    if (codes === undefined) continue;
+    counter.add(pixels, codes);
+    onTrace?.(codes, pixels.length / size);
   }
   return energyAccount(description, counter.counts());
 }

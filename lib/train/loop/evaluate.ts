@@ -20,6 +20,8 @@ export interface Evaluation {
   /** The first layer with a number that is not finite, or null. */
   badLayer: LayerId | null;
   seconds: number;
+  /** The logits (n, K) of the last n images, with the option `logits`. */
+  logits?: Float32Array;
 }
 
 export interface EvaluationOptions {
@@ -28,6 +30,8 @@ export interface EvaluationOptions {
   /** These two as in EvaluateOptions. */
   earlyExit?: boolean | undefined;
   averaged?: boolean | undefined;
+  /** Whether the totals after a batch come with its logits. */
+  logits?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -42,7 +46,7 @@ export async function* evaluateRows(
   if (rows.length === 0) return;
   const { batch: piece, ...others } = options;
   const pieces = network.evaluateInPieces({ dataset, indices: rows }, { piece, ...others });
-  for await (const { loss, correct, count, spikes, badLayer, meanDecisionStep } of pieces) {
+  for await (const { loss, correct, count, spikes, badLayer, meanDecisionStep, logits } of pieces) {
     yield {
       loss,
       accuracy: correct / count,
@@ -51,6 +55,7 @@ export async function* evaluateRows(
       badLayer,
       seconds: (performance.now() - started) / 1000,
       ...(meanDecisionStep === undefined ? {} : { decisionStep: meanDecisionStep }),
+      ...(logits === undefined ? {} : { logits }),
     };
   }
 }
@@ -62,6 +67,8 @@ export interface SessionEvaluation {
   activity: ProgressEvent['activity'];
   /** Whether the average of the parameters is evaluated. */
   averaged?: boolean;
+  /** Is called with the logits (n, K) of the next n images after every batch. */
+  onLogits?: (logits: Float32Array) => void;
 }
 
 /**
@@ -70,7 +77,7 @@ export interface SessionEvaluation {
  */
 export async function* evaluate(
   session: Session,
-  { part, rows, mode, activity, averaged }: SessionEvaluation,
+  { part, rows, mode, activity, averaged, onLogits }: SessionEvaluation,
 ): AsyncGenerator<ProgressEvent, Evaluation> {
   const { network, images, signal } = session;
   const { batch } = session.config.evaluation;
@@ -78,8 +85,10 @@ export async function* evaluate(
   const report = new Interval(session.progressSeconds);
   let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: null, seconds: 0 };
   session.throwIfAborted();
-  for await (const totals of evaluateRows(network, images[part], rows, { mode, batch, averaged, signal })) {
+  const options = { mode, batch, averaged, logits: onLogits !== undefined, signal };
+  for await (const totals of evaluateRows(network, images[part], rows, options)) {
     result = totals;
+    if (totals.logits !== undefined) onLogits?.(totals.logits);
     session.throwIfAborted();
     if (!Number.isFinite(totals.loss)) throw divergence(session, mode, placeOf(session, activity), totals);
     if (report.due()) {

@@ -6,8 +6,11 @@ import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
 import { lastPhase, type Stage } from '../run/state';
+import { writeTestRecord } from '../run/test-record';
+import { AnswerCollector } from '../test/answers';
+import { completeRecord } from '../test/record';
 import { equalThresholds } from './beginning';
-import { measureEnergy, summariseEnergy } from './energy';
+import { summariseEnergy } from './energy';
 import { evaluate } from './evaluate';
 import { calibrationIndices } from './order';
 import { trainPhase } from './phase';
@@ -117,28 +120,33 @@ async function thresholdsOf(session: Session): Promise<Record<string, number>> {
   return thresholds;
 }
 
-/** model.safetensors, the test accuracy and the energy of the best network. */
+/** model.safetensors, the test accuracy, the energy and the record of the test images of the best network. */
 async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
   const { config, network, state, folder, images, hidden } = session;
   const mode = lastPhase(config);
   const spiking = mode === 'snn';
   await session.loadBest(mode);
-  const test = yield* evaluate(session, { part: 'test', rows: images.rows.test, mode, activity: 'test' });
+  const { classes, labels } = images.testSet;
+  const collector = new AnswerCollector(labels, classes.length);
+  const test = yield* evaluate(session, {
+    part: 'test',
+    rows: images.rows.test,
+    mode,
+    activity: 'test',
+    onLogits: (logits) => collector.add(logits),
+  });
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
-  const energy =
-    spiking && config.energy.images > 0
-      ? summariseEnergy(
-          await measureEnergy(network, images.testSet, {
-            images: config.energy.images,
-            batch: config.evaluation.batch,
-            signal: session.signal,
-          }),
-        )
-      : ({ ratio: null } as const);
-  const { classes } = images.testSet;
-  const model = await foldNorm(network.description, await network.parameters());
+  const parameters = await network.parameters();
+  const record = await completeRecord(network, images.testSet, collector, parameters, {
+    mode,
+    config,
+    signal: session.signal,
+  });
+  const energy = record.energy === null ? ({ ratio: null } as const) : summariseEnergy(record.energy);
+  const model = await foldNorm(network.description, parameters);
   const extra = { classes: JSON.stringify(classes), dataset: config.dataset.name, mode };
   await writeModel(folder.modelPath, model.network, model.tensors, { extra });
+  await writeTestRecord(folder.testPath, record);
   const done: DoneEvent = {
     event: 'done',
     run: folder.path,

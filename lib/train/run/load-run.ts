@@ -37,6 +37,11 @@ export interface Run {
    */
   network(options?: NetworkOptions): Promise<Network>;
   /**
+   * Creates a network with the best parameters of the phase `ann`, for the mode `ann`; options as in `network`. Errors:
+   * ERR_STATE if the run has no such phase, or has not saved anything of it yet.
+   */
+  ann(options?: NetworkOptions): Promise<Network>;
+  /**
    * Loads the images of the run, from `directory` if they have moved there. `warnings` say if they are not those that it was trained on. Errors: ERR_STATE if their
    * classes are not those of the run.
    */
@@ -49,6 +54,8 @@ export async function loadRun(path: string): Promise<Run> {
   const info = await folder.readInfo();
   const metrics = (await folder.readMetrics()) as unknown as (EpochEvent | ConvertedEvent)[];
   const best = await bestFile(folder, info);
+  const open = (file: string, options: NetworkOptions): Promise<Network> =>
+    openNetwork(file, info, { seed: info.seed, precision: runPrecision(info), ...options });
   return {
     path: folder.path,
     info,
@@ -64,7 +71,15 @@ export async function loadRun(path: string): Promise<Run> {
           `Expected a trained network in ${folder.path} but received none yet; continue it by \`onespike resume ${shellWord(folder.path)}\``,
         );
       }
-      return openNetwork(best, info, { seed: info.seed, precision: runPrecision(info), ...options });
+      return open(best, options);
+    },
+    ann: async (options = {}) => {
+      const file = folder.checkpoint('ann-best.safetensors');
+      if (await folder.has(file)) return open(file, options);
+      throw new OneSpikeError(
+        'ERR_STATE',
+        `Expected a run with a trained ANN but ${folder.path} has none: its phase ann was left out or has not saved anything yet`,
+      );
     },
     dataset: async (options) => {
       const { signal, directory } = checkOptions(options, 'options', ['signal', 'directory']);

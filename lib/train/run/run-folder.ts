@@ -93,6 +93,10 @@ export class RunFolder {
     return join(this.path, 'model.safetensors');
   }
 
+  get testPath(): string {
+    return join(this.path, 'test.safetensors');
+  }
+
   checkpoint(name: string): string {
     return join(this.path, 'checkpoints', name);
   }

@@ -47,7 +47,7 @@ struct NetworkShape {
   int steps_at_once = 1;
 };
 
-// All members belong to the JS thread but for `stop`, and for `network` and `prefetcher` while `busy`.
+// All members belong to the JS thread but for `stop` and `progress`, and for `network` and `prefetcher` while `busy`.
 class NetworkEntry {
  public:
   explicit NetworkEntry(std::shared_ptr<LiveCounts> live);
@@ -71,6 +71,7 @@ class NetworkEntry {
   std::unique_ptr<Network> network;
   std::unique_ptr<Prefetcher> prefetcher;
   std::atomic<bool> stop{false};
+  std::atomic<int64_t> progress{0};  // of a simulation: steps of images
   bool busy = false;
   bool disposed = false;
   int64_t memory_bytes = 0;  // as of the end of the last job

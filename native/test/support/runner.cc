@@ -51,6 +51,7 @@ void add_all_tests(Tests& tests) {
   add_thread_pool_tests(tests);
   add_allocation_tests(tests);
   add_memory_tests(tests);
+  add_simulation_tests(tests);
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

@@ -71,5 +71,6 @@ void add_limits_tests(Tests& tests);
 void add_thread_pool_tests(Tests& tests);
 void add_allocation_tests(Tests& tests);
 void add_memory_tests(Tests& tests);
+void add_simulation_tests(Tests& tests);  // on every instruction set of the CPU
 
 }  // namespace onespike::test

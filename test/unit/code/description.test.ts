@@ -82,7 +82,7 @@ test.each<[string, object, string]>([
   [
     'a maxpool without a code',
     network(undefined, { timesteps: 2 }),
-    "Expected 'conv', 'avgpool' or 'linear' (a maxpool wants a code) for layers[1].type but received 'maxpool'",
+    "Expected one of 'conv', 'avgpool', 'linear' for layers[1].type but received 'maxpool'",
   ],
   [
     'a maxpool after an avgpool',

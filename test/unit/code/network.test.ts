@@ -1,6 +1,6 @@
 // A network with a code through the public API: traces, files, conversion, training that resumes, and what it refuses.
 import { join } from 'node:path';
-import { Network, type Code, type CodedNetworkDescription } from '../../../lib';
+import { exportOnnx, Network, type Code, type CodedNetworkDescription } from '../../../lib';
 import { SeededRandom } from '../../../lib/data';
 import { temporaryFolder } from '../../helpers/command-line';
 
@@ -136,4 +136,11 @@ test.each<[Code, string, number]>([
 ])('%j refuses %s = %p', async (code, name, value) => {
   const network = await create(code);
   await expect(network.setParameters({ [name]: Float32Array.of(value) })).rejects.toMatchObject({ code: 'ERR_ARG' });
+});
+
+test('simulations and exchange formats refuse a code by name', async () => {
+  const network = await create(CODES[0]!);
+  const refused = { code: 'ERR_ARG', message: expect.stringContaining('a network without a code') };
+  await expect(network.simulate(pixels, { code: 'rate', timesteps: 4 })).rejects.toMatchObject(refused);
+  await expect(exportOnnx(network, join(folder, 'coded.onnx'))).rejects.toMatchObject(refused);
 });

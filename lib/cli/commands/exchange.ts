@@ -1,0 +1,162 @@
+/** `import` and `export`: networks of other programs, and for them. */
+import { readFile, realpath } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { exportOnnx, importModel, type ImportedModel, type ImportOptions } from '../../exchange';
+import { exists } from '../../io/status';
+import { decodeText, parseJson } from '../../io/json-text';
+import { shellWord } from '../../io/paths';
+import { layerShapes } from '../../model/shapes';
+import type { VggName } from '../../model/vgg';
+import { PHASES } from '../../train/run/events';
+import { openTrained } from '../../train/run/model-run';
+import { checkOneOf } from '../../check';
+import { Output } from '../output';
+import { compact, table } from '../style';
+import { asUsage, limitedOption, UsageError } from '../usage';
+
+interface ImportFlags {
+  output?: string;
+  map: string[];
+  model?: string;
+  input?: number[];
+  timesteps?: number;
+  mean?: number[];
+  std?: number[];
+  json?: boolean;
+}
+
+const defaultModel = 'model.safetensors';
+const defaultOnnx = 'model.onnx';
+/** The formats of `export`. */
+const FORMATS = ['onnx'] as const;
+
+export function addImport(program: Command): void {
+  program
+    .command('import')
+    .description('a network of another program as a model file')
+    .argument('<file>', 'safetensors (or the index.json of several) or .pt/.pth of PyTorch')
+    .option('-o, --output <file>', `the model file to write (default: ${defaultModel})`)
+    .option('--map <module=layer>', 'the layer of a module, or nothing to leave it out; may be repeated', collect, [])
+    .option('--model <name|file>', 'a VGG network, or a description in JSON: where pools are')
+    .option('--input <c,h,w>', 'channels, height and width of an image', numbers(3))
+    .option('--timesteps <n>', 'time steps of the spiking network (default: 5)', limitedOption('timesteps'))
+    .option('--mean <list>', 'mean of p / 255 per channel that the network was trained with', numbers())
+    .option('--std <list>', 'standard deviation of p / 255 per channel that it was trained with', numbers())
+    .option('--json', 'print JSON Lines')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ onespike import vgg16_bn.pth --input 3,32,32 -o vgg16.safetensors
+  $ onespike import weights.safetensors --map head=layers.9 --map aux=
+  $ onespike train --init vgg16.safetensors --dataset cifar10`,
+    )
+    .action(async (file: string, flags: ImportFlags) => {
+      const output = new Output(flags.json === true);
+      const target = await targetOf(file, flags.output, defaultModel);
+      const { map, input, timesteps, mean, std } = flags;
+      const options = {
+        ...(flags.model === undefined ? {} : { model: await modelOf(flags.model) }),
+        ...{ input, timesteps, mean, std },
+        map: Object.fromEntries(map.map(entryOf)),
+      } as ImportOptions;
+      show(output, file, target, await importModel(file, { ...options, output: target }));
+    });
+}
+
+interface ExportFlags {
+  format: string;
+  network?: string;
+  output?: string;
+  json?: boolean;
+}
+
+export function addExport(program: Command): void {
+  program
+    .command('export')
+    .description('a network as a file for other programs')
+    .argument('<run|model>', 'folder of a run, or a model file')
+    .requiredOption('--format <name>', FORMATS.join(', '))
+    .option('--network <name>', `${PHASES.join(', ')} (default: what the network was saved as)`)
+    .option('-o, --output <file>', `the file to write (default: ${defaultOnnx})`)
+    .option('--json', 'print JSON Lines')
+    .addHelpText('after', '\nExample:\n  $ onespike export runs/mine --format onnx --network snn -o mine.onnx')
+    .action(async (path: string, flags: ExportFlags) => {
+      const output = new Output(flags.json === true);
+      const format = asUsage(() => checkOneOf(flags.format, '--format', FORMATS));
+      const chosen = flags.network;
+      const wanted = chosen === undefined ? undefined : asUsage(() => checkOneOf(chosen, '--network', PHASES));
+      const target = await targetOf(path, flags.output, defaultOnnx);
+      const { network, mode: saved, classes } = await openTrained(path);
+      try {
+        const mode = wanted ?? saved;
+        await exportOnnx(network, target, {
+          mode,
+          metadata: classes === undefined ? {} : { classes: JSON.stringify(classes) },
+        });
+        const { input, layers } = network.description;
+        output.event({ event: 'export', file: path, output: target, format, network: mode });
+        output.line(`${target}: pixels uint8 (N, ${input.join(', ')}) to logits (N, ${layers.at(-1)!.out}), ${mode}`);
+      } finally {
+        await network.dispose();
+      }
+    });
+}
+
+function show(output: Output, file: string, target: string, model: ImportedModel): void {
+  const { format, network, warnings } = model;
+  for (const message of warnings) output.warn({ code: 'IMPORT_ASSUMED', message });
+  const parameters = layerShapes(network).reduce((sum, layer) => sum + layer.parameters, 0);
+  output.event({ event: 'import', file, output: target, format, parameters, network, tensors: model.table });
+  const rows = model.table.map((row) => [row.source, row.target ?? '–', row.shape.join(' x ') || '1', row.dtype]);
+  output.line(table([['tensor', 'goes to', 'shape', 'type'], ...rows], [0, 1, 2, 3]));
+  const list = (numbers: readonly number[]): string => numbers.join(', ');
+  output.line(
+    `\nimages ${network.input.join(' x ')}, normalised by mean ${list(network.mean)} and std ${list(network.std)}`,
+  );
+  output.line(`model  ${target}: ${compact(parameters)} parameters, T = ${network.timesteps}`);
+  output.line(`next   onespike train --init ${shellWord(target)} --dataset NAME`);
+}
+
+function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}
+
+/** `name=layer`, where nothing behind the sign leaves the module out. */
+function entryOf(text: string): [string, string] {
+  const at = text.lastIndexOf('=');
+  if (at < 1)
+    throw new UsageError(`Expected MODULE=LAYER, or MODULE= to leave it out, for --map but received '${text}'`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** For commander: numbers with commas between them. */
+function numbers(count?: number): (text: string) => number[] {
+  return (text) => {
+    const list = text.split(',').map(Number);
+    if (list.some((value) => !Number.isFinite(value)) || (count !== undefined && list.length !== count))
+      throw new UsageError(`Expected ${count ?? 'some'} numbers with commas between them but received '${text}'`);
+    return list;
+  };
+}
+
+/** What `--model` names: a VGG network, or a file. */
+async function modelOf(name: string): Promise<ImportOptions['model']> {
+  if (!name.includes('/') && !/\.jsonc?$/i.test(name)) return name as VggName;
+  const bytes = await readFile(name).catch((error: Error) => {
+    throw new UsageError(`Could not read ${name}: ${error.message}`);
+  });
+  return asUsage(() => parseJson(decodeText(bytes), name)) as ImportOptions['model'];
+}
+
+/** The file to write, which is not the one that is read, nor one that nobody named and that is there already. */
+async function targetOf(file: string, given: string | undefined, otherwise: string): Promise<string> {
+  const target = given ?? otherwise;
+  if (!(await exists(target))) return target;
+  const same = (await realpath(target)) === (await realpath(file).catch(() => undefined));
+  if (same || given === undefined)
+    throw new UsageError(
+      `Expected another file than ${target}, which ${same ? 'is being read' : 'is there already'}, for --output`,
+    );
+  return target;
+}

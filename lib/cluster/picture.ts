@@ -1,0 +1,105 @@
+/** A picture (SVG) of what varies against the accuracy: a panel for every parameter, a point for every trial. */
+import type { TrialResult } from './ranking';
+import type { Study } from './study';
+import { valueText } from './table';
+
+const panel = { width: 300, height: 220, left: 52, right: 16, top: 28, bottom: 46 };
+const columns = 3;
+const font = 'font-family="sans-serif" font-size="11"';
+
+/** Places of values along an axis, from 0 to 1, and the values that are written there. */
+interface Axis {
+  at: (value: unknown) => number;
+  ticks: { at: number; text: string }[];
+}
+
+/** Trials that are not done have no accuracy and no point. */
+export function accuracyPicture(study: Study, results: readonly TrialResult[]): string {
+  const keys = Object.keys(study.parameters);
+  const points = results.filter(({ validationAccuracy }) => validationAccuracy !== null);
+  const accuracies = points.map(({ validationAccuracy }) => validationAccuracy!);
+  const low = accuracies.length === 0 ? 0 : Math.min(...accuracies);
+  const high = accuracies.length === 0 ? 1 : Math.max(...accuracies);
+  // Some space above and below, and a height where all are equal.
+  const margin = Math.max(0.005, 0.08 * (high - low));
+  const scale = { low: Math.max(0, low - margin), high: Math.min(1, high + margin) };
+  const panels = (keys.length > 0 ? keys : ['']).map((key, i) =>
+    panelOf(key, points, scale, {
+      x: (i % columns) * panel.width,
+      y: Math.floor(i / columns) * panel.height,
+    }),
+  );
+  const width = panel.width * Math.min(columns, panels.length);
+  const height = panel.height * Math.ceil(panels.length / columns);
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">\n` +
+    `<rect width="${width}" height="${height}" fill="white"/>\n${panels.join('')}</svg>\n`
+  );
+}
+
+function panelOf(
+  key: string,
+  points: readonly TrialResult[],
+  { low, high }: { low: number; high: number },
+  { x, y }: { x: number; y: number },
+): string {
+  const plot = {
+    left: panel.left,
+    top: panel.top,
+    width: panel.width - panel.left - panel.right,
+    height: panel.height - panel.top - panel.bottom,
+  };
+  const axis = axisOf(points.map(({ parameters }) => parameters[key]));
+  const across = (share: number): string => (plot.left + share * plot.width).toFixed(1);
+  const up = (accuracy: number): string => (plot.top + plot.height * (1 - (accuracy - low) / (high - low))).toFixed(1);
+  const base = plot.top + plot.height;
+  const parts = [
+    `<rect x="${plot.left}" y="${plot.top}" width="${plot.width}" height="${plot.height}" fill="none" stroke="#888"/>`,
+    `<text x="${plot.left + plot.width / 2}" y="${panel.height - 10}" text-anchor="middle">${escaped(key)}</text>`,
+    `<text x="${plot.left}" y="${plot.top - 10}">validation accuracy</text>`,
+    ...axis.ticks.map(
+      ({ at, text }) => `<text x="${across(at)}" y="${base + 15}" text-anchor="middle">${escaped(text)}</text>`,
+    ),
+    ...[low, (low + high) / 2, high].map(
+      (accuracy) =>
+        `<text x="${plot.left - 5}" y="${up(accuracy)}" dy="4" text-anchor="end">${(100 * accuracy).toFixed(1)} %</text>`,
+    ),
+    ...points.map(
+      ({ trial, parameters, validationAccuracy }) =>
+        `<circle cx="${across(axis.at(parameters[key]))}" cy="${up(validationAccuracy!)}" r="4" fill="#1f77b4" fill-opacity="0.6">` +
+        `<title>trial ${trial}: ${(100 * validationAccuracy!).toFixed(2)} %</title></circle>`,
+    ),
+  ];
+  return `<g transform="translate(${x} ${y})" ${font}>\n${parts.join('\n')}\n</g>\n`;
+}
+
+/** Numbers lie where they are, on a logarithmic axis if they span more than a factor of twenty; everything else side by side. */
+function axisOf(values: readonly unknown[]): Axis {
+  const different = [...new Map(values.map((value) => [JSON.stringify(value), value])).values()];
+  const numbers = different.filter((value): value is number => typeof value === 'number');
+  if (numbers.length < different.length || numbers.length < 2) return sideBySide(different);
+  const [min, max] = [Math.min(...numbers), Math.max(...numbers)];
+  const logarithmic = min > 0 && max / min > 20;
+  const place = (value: number): number => (logarithmic ? Math.log(value) : value);
+  // Points stay off the frame.
+  const at = (value: unknown): number =>
+    0.05 + (0.9 * (place(value as number) - place(min))) / (place(max) - place(min));
+  const middle = logarithmic ? Math.sqrt(min * max) : (min + max) / 2;
+  return {
+    at,
+    ticks: [min, middle, max].map((value) => ({ at: at(value), text: String(Number(value.toPrecision(2))) })),
+  };
+}
+
+function sideBySide(values: readonly unknown[]): Axis {
+  const texts = values.map((value) => (value === undefined ? '' : valueText(value)));
+  const place = (i: number): number => (i + 0.5) / Math.max(1, texts.length);
+  return {
+    at: (value) => place(texts.indexOf(value === undefined ? '' : valueText(value))),
+    ticks: texts.map((text, i) => ({ at: place(i), text: text.slice(0, 12) })),
+  };
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}

@@ -1,0 +1,134 @@
+/**
+ * A study on disk: `study.json`, a run folder for every trial, its result once it has one, and what all results say together
+ * (`results.jsonl`, `table.md`, `accuracy.svg`). Several processes, on several hosts, may work in one folder.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isOneSpikeError, OneSpikeError } from '../errors';
+import { isTemporary } from '../io/descriptor';
+import { createExclusive } from '../io/exclusive';
+import { makeFolder } from '../io/folders';
+import { exists } from '../io/status';
+import { ioError } from '../io/system-error';
+import { atomicWrite } from '../io/write';
+import { RunLock } from '../train/run/lock';
+import { accuracyPicture } from './picture';
+import { lastResults, rank, type TrialResult } from './ranking';
+import type { Study } from './study';
+import { markdown, tableRows } from './table';
+
+export class StudyFolder {
+  private readonly known = new Map<string, TrialResult>();
+
+  private constructor(
+    readonly path: string,
+    readonly study: Study,
+  ) {}
+
+  /** Opens the folder of a study, or creates it. Errors: ERR_STATE if it holds another study or none; ERR_IO. */
+  static async open(path: string, study: Study): Promise<StudyFolder> {
+    if ((await exists(path)) && !(await exists(join(path, 'study.json')))) {
+      const held = (await readdir(path)).filter((name) => !isTemporary(name));
+      if (held.length > 0)
+        throw new OneSpikeError(
+          'ERR_STATE',
+          `Expected an empty or new folder, or that of this study, for out but ${path} holds ${held.length} other entries`,
+        );
+    }
+    await makeFolder(path);
+    const file = join(path, 'study.json');
+    const content = `${JSON.stringify(study, null, 2)}\n`;
+    const handle = await createExclusive(file, content);
+    if (handle !== undefined) await handle.close();
+    else if ((await readText(file)) !== content)
+      throw new OneSpikeError(
+        'ERR_STATE',
+        `Expected the study of ${file} but received another one; name another folder by --out (out), or restore the study`,
+      );
+    for (const name of ['trials', 'results', 'locks']) await makeFolder(join(path, name));
+    return new StudyFolder(path, study);
+  }
+
+  /** The run folder of a trial. */
+  runPath(trial: number): string {
+    return join(this.path, this.runName(trial));
+  }
+
+  /** The same within the folder of the study. */
+  runName(trial: number): string {
+    return join('trials', numbered(trial));
+  }
+
+  /**
+   * Takes a trial, so that no other process works on it, or returns undefined if one does. The lock is that of run folders: it
+   * is free when its process is gone, or has given no sign of life for two minutes on another host. Errors: ERR_IO.
+   */
+  async take(trial: number): Promise<RunLock | undefined> {
+    const folder = join(this.path, 'locks', numbered(trial));
+    await makeFolder(folder);
+    try {
+      return await RunLock.take(folder);
+    } catch (error) {
+      if (isOneSpikeError(error) && error.code === 'ERR_STATE') return undefined;
+      throw error;
+    }
+  }
+
+  async hasResult(trial: number, stage: number): Promise<boolean> {
+    return exists(this.resultPath(trial, stage));
+  }
+
+  async writeResult(result: TrialResult): Promise<void> {
+    await atomicWrite(this.resultPath(result.trial, result.stage), `${JSON.stringify(result, null, 2)}\n`);
+  }
+
+  /** All results so far, of every stage. Errors: ERR_IO; ERR_FORMAT for a file that is damaged. */
+  async results(): Promise<TrialResult[]> {
+    const folder = join(this.path, 'results');
+    const names = await readdir(folder).catch((error: unknown) => {
+      throw ioError('read', folder, error);
+    });
+    for (const name of names.sort()) {
+      if (isTemporary(name) || this.known.has(name)) continue;
+      this.known.set(name, parseResult(await readText(join(folder, name)), join(folder, name)));
+    }
+    return [...this.known.values()];
+  }
+
+  /** Writes what all results say together. */
+  async summarise(): Promise<void> {
+    const results = await this.results();
+    const last = lastResults(results);
+    const ranking = rank(results);
+    await atomicWrite(join(this.path, 'results.jsonl'), last.map((result) => `${JSON.stringify(result)}\n`).join(''));
+    await atomicWrite(join(this.path, 'table.md'), markdown(tableRows(ranking)));
+    await atomicWrite(join(this.path, 'accuracy.svg'), accuracyPicture(this.study, last));
+  }
+
+  private resultPath(trial: number, stage: number): string {
+    return join(this.path, 'results', `${numbered(trial)}-${stage}.json`);
+  }
+}
+
+function numbered(trial: number): string {
+  return String(trial).padStart(4, '0');
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: unknown) => {
+    throw ioError('read', path, error);
+  });
+}
+
+function parseResult(text: string, path: string): TrialResult {
+  try {
+    const result = JSON.parse(text) as TrialResult;
+    if (Number.isSafeInteger(result.trial) && Number.isSafeInteger(result.stage)) return result;
+  } catch {
+    // Reported below with every other misfit.
+  }
+  throw new OneSpikeError(
+    'ERR_FORMAT',
+    `Expected the result of a trial for ${path} but received ${JSON.stringify(text.slice(0, 40))}; remove the file to read it from the run again`,
+  );
+}

@@ -1,0 +1,3 @@
+// What other modules and the package's users import from here.
+export { importModel, type ImportedModel, type ImportedTensor, type ImportOptions } from './import';
+export { exportOnnx, type ExportOnnxOptions } from './onnx/export';

@@ -1,0 +1,211 @@
+/** One image on its way through the network: its pixels, then the spike times of layer after layer. */
+import { dataUri, imagePng, palettePng, type Palette } from './png';
+import { element, fitted, text, title, type Drawing } from './svg';
+import { colour, gapColour, hex, silentColour, stepColour } from './theme';
+
+/** A map of spike times as a picture in itself. */
+export interface MapPicture {
+  uri: string;
+  width: number;
+  height: number;
+}
+
+/** More steps share a colour. */
+const mostColours = 64;
+
+/** Several channels (C, H, W), those that tell most, beside each other; a flat layer in rows. */
+export function mapPicture(times: Uint8Array, shape: readonly number[], timesteps: number, most = 9): MapPicture {
+  const [channels, height, width] = shape.length === 3 ? (shape as [number, number, number]) : flat(times.length);
+  const chosen = shape.length === 3 ? liveliest(times, channels, most) : [0];
+  const columns = Math.ceil(Math.sqrt(chosen.length));
+  const rows = Math.ceil(chosen.length / columns);
+  const gap = Math.max(1, Math.round(width / 16));
+  const colours = Math.min(timesteps, mostColours);
+  const [between, none] = [colours + 1, colours + 2];
+  const size = { width: columns * (width + gap) - gap, height: rows * (height + gap) - gap };
+  const picture = new Uint8Array(size.width * size.height).fill(chosen.length > 1 ? between : none);
+  chosen.forEach((channel, i) => {
+    const left = (i % columns) * (width + gap);
+    const top = Math.floor(i / columns) * (height + gap);
+    for (let at = 0; at < height * width; at++) {
+      const place = channel * height * width + at;
+      if (place >= times.length) break;
+      const time = times[place]!;
+      const index = time === 0 ? 0 : 1 + Math.floor(((time - 1) * colours) / timesteps);
+      picture[(top + Math.floor(at / width)) * size.width + left + (at % width)] = index;
+    }
+  });
+  const palette: Palette = [
+    silentColour,
+    ...Array.from({ length: colours }, (_, i) =>
+      stepColour(1 + (i * (timesteps - 1)) / Math.max(1, colours - 1), timesteps),
+    ),
+    gapColour,
+    null,
+  ];
+  return { uri: dataUri(palettePng(picture, size.width, palette)), ...size };
+}
+
+/** A list of neurons as a map about as high as wide. */
+function flat(neurons: number): [number, number, number] {
+  const width = Math.ceil(Math.sqrt(neurons));
+  return [1, Math.ceil(neurons / width), width];
+}
+
+/** The channels with the largest entropy over the spike times, in their order. */
+function liveliest(times: Uint8Array, channels: number, most: number): number[] {
+  const size = times.length / channels;
+  const entropies = Array.from({ length: channels }, (_, channel) => {
+    const counts = new Float64Array(256);
+    for (let i = channel * size; i < (channel + 1) * size; i++) counts[times[i]!]!++;
+    return counts.reduce((sum, count) => (count === 0 ? sum : sum - (count / size) * Math.log(count / size)), 0);
+  });
+  const ranked = Array.from(entropies.keys()).sort((a, b) => entropies[b]! - entropies[a]! || a - b);
+  return ranked.slice(0, most).sort((a, b) => a - b);
+}
+
+/** A layer that the image passes. */
+export interface Stage {
+  name: string;
+  caption: string;
+  shape: readonly number[];
+  times: Uint8Array;
+  /** What each neuron stands for, if that is known. */
+  names?: readonly string[] | undefined;
+}
+
+export interface Journey {
+  pixels: Uint8Array;
+  /** Shape of the image. */
+  input: readonly [number, number, number];
+  /** What is written under the image. */
+  label: string;
+  timesteps: number;
+  stages: readonly Stage[];
+  /** The likeliest classes, best first. */
+  answers: readonly { name: string; probability: number; right: boolean }[];
+}
+
+const panel = 112;
+const gap = 26;
+const mostPerRow = 8;
+const mostNames = 12;
+const head = 18;
+const foot = 24;
+
+export function drawJourney(journey: Journey): Drawing {
+  const { input, pixels, label, stages, timesteps } = journey;
+  const [channels, , width] = input;
+  const image = dataUri(imagePng(pixels, channels, width));
+  const panels: ((x: number, y: number) => string)[] = [
+    (x, y) => framed('image', label, x, y, picture(image, x, y + head, panel, panel)),
+    ...stages.map(
+      (stage) => (x: number, y: number) =>
+        framed(stage.name, stage.caption, x, y, layer(stage, timesteps, x, y + head)),
+    ),
+    (x, y) => framed('answer', '', x, y, answerBars(journey.answers, x, y + head)),
+  ];
+  const columns = Math.ceil(panels.length / Math.ceil(panels.length / mostPerRow));
+  const body = panels.map((draw, i) => {
+    const x = (i % columns) * (panel + gap);
+    const y = Math.floor(i / columns) * (head + panel + foot + 8);
+    const arrow = i === 0 || x === 0 ? '' : arrowTo(x, y + head + panel / 2);
+    return arrow + draw(x, y);
+  });
+  const rows = Math.ceil(panels.length / columns);
+  const legendTop = rows * (head + panel + foot + 8);
+  return {
+    width: columns * (panel + gap) - gap,
+    height: legendTop + 22,
+    body: [...body, element('g', { transform: `translate(0 ${legendTop + 4})` }, legend(timesteps))].join('\n'),
+  };
+}
+
+function layer({ shape, times, names = [] }: Stage, timesteps: number, x: number, y: number): string {
+  if (names.length > 0 && names.length <= mostNames) return namedNeurons(times, names, timesteps, x, y);
+  const map = mapPicture(times, shape, timesteps);
+  const scale = panel / Math.max(map.width, map.height);
+  return picture(map.uri, x, y, map.width * scale, map.height * scale);
+}
+
+/** One line per neuron: the colour of its spike, and its name. */
+function namedNeurons(times: Uint8Array, names: readonly string[], timesteps: number, x: number, y: number): string {
+  const line = Math.min(18, panel / names.length);
+  const size = Math.min(12, line - 1);
+  return names
+    .map((name, i) => {
+      const time = times[i]!;
+      const fill = hex(time === 0 ? silentColour : stepColour(time, timesteps));
+      const top = y + i * line;
+      return (
+        element(
+          'rect',
+          { x, y: top, width: line - 1, height: line - 1, fill, stroke: colour('quiet'), 'stroke-width': 0.5 },
+          title(`${name}: ${time === 0 ? 'never fires' : `fires at step ${time}`}`),
+        ) +
+        text(x + line + 4, top + size - 1, fitted(name, panel - line, size), { fill: colour('ink'), 'font-size': size })
+      );
+    })
+    .join('');
+}
+
+function framed(name: string, caption: string, x: number, y: number, content: string): string {
+  return (
+    text(x, y + 12, fitted(name, panel + 14), { fill: colour('ink'), 'font-weight': 600 }) +
+    content +
+    text(x, y + head + panel + 16, fitted(caption, panel + 20), { fill: colour('quiet') })
+  );
+}
+
+function picture(href: string, x: number, y: number, width: number, height: number): string {
+  const place = { x, y, width, height };
+  return (
+    element('image', { href, ...place, preserveAspectRatio: 'none', style: 'image-rendering:pixelated' }) +
+    element('rect', { ...place, fill: 'none', stroke: hex(gapColour), 'stroke-width': 1 })
+  );
+}
+
+function arrowTo(x: number, y: number): string {
+  const d = `M${x - gap + 6} ${y}h${gap - 12}m-5 -4l5 4l-5 4`;
+  return element('path', { d, fill: 'none', stroke: colour('quiet') });
+}
+
+function answerBars(answers: Journey['answers'], x: number, y: number): string {
+  return answers
+    .map(({ name, probability, right }, i) => {
+      const top = y + 4 + i * 36;
+      const share = `${(100 * probability).toFixed(1)} %`;
+      return (
+        text(x, top + 10, fitted(name, panel - 46), { fill: colour('ink') }) +
+        text(x + panel, top + 10, share, { fill: colour('ink'), 'text-anchor': 'end' }) +
+        element('rect', { x, y: top + 15, width: panel, height: 8, fill: colour('line') }) +
+        element(
+          'rect',
+          { x, y: top + 15, width: Math.max(1, panel * probability), height: 8, fill: colour(right ? 'good' : 'bad') },
+          title(`${name}: ${share}`),
+        )
+      );
+    })
+    .join('');
+}
+
+/** The colours of the steps; of many steps a few. */
+export function legend(timesteps: number): string {
+  const shown = timesteps <= 8 ? Array.from({ length: timesteps }, (_, t) => t + 1) : spread(timesteps, 8);
+  const entries = [
+    ...shown.map((step) => ({ name: String(step), fill: hex(stepColour(step, timesteps)) })),
+    { name: 'never', fill: hex(silentColour) },
+  ];
+  const swatches = entries.map(({ name, fill }, i) => {
+    const x = 116 + i * 40;
+    return (
+      element('rect', { x, y: 0, width: 12, height: 12, fill, stroke: colour('quiet'), 'stroke-width': 0.5 }) +
+      text(x + 17, 11, name, { fill: colour('ink') })
+    );
+  });
+  return text(0, 11, 'step of the spike', { fill: colour('quiet') }) + swatches.join('');
+}
+
+function spread(timesteps: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => 1 + Math.round((i * (timesteps - 1)) / (count - 1)));
+}

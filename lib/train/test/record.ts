@@ -1,0 +1,82 @@
+/** The record of the test images of a network that is not being trained. */
+import type { ImageSet } from '../../data';
+import { createDataset } from '../../native/dataset';
+import { layerName, type SpikingLayer } from '../../model/layer';
+import type { Network } from '../../model/network';
+import type { FloatTensor } from '../../model/parameters';
+import type { TrainConfig } from '../config/config';
+import { measureEnergy } from '../loop/energy';
+import { evaluateRows } from '../loop/evaluate';
+import { allRows } from '../loop/order';
+import type { Phase } from '../run/events';
+import type { NeuronParameters, TestRecord } from '../run/test-record';
+import { AnswerCollector } from './answers';
+import { SpikeTimeCounter, traceExamples } from './spike-times';
+
+export interface RecordOptions {
+  mode: Phase;
+  config: Pick<TrainConfig, 'evaluation' | 'energy'>;
+  signal?: AbortSignal | undefined;
+}
+
+/** Evaluates the test images once and records what the network did with them. Errors: ERR_ABORTED, ERR_OOM. */
+export async function recordTest(
+  network: Network,
+  test: ImageSet,
+  { mode, config, signal }: RecordOptions,
+): Promise<TestRecord> {
+  const dataset = createDataset(test.pixels, test.labels, test.shape);
+  try {
+    const collector = new AnswerCollector(test.labels, test.classes.length);
+    const { batch } = config.evaluation;
+    for await (const { logits } of evaluateRows(network, dataset, allRows(test.count), {
+      mode,
+      batch,
+      logits: true,
+      signal,
+    }))
+      collector.add(logits!);
+    return await completeRecord(network, test, collector, await network.parameters(), { mode, config, signal });
+  } finally {
+    dataset.dispose();
+  }
+}
+
+/** The record from answers that have been collected: energy, spike times and examples are measured now. */
+export async function completeRecord(
+  network: Network,
+  test: ImageSet,
+  { answers }: AnswerCollector,
+  parameters: ReadonlyMap<string, FloatTensor>,
+  { mode, config, signal }: RecordOptions,
+): Promise<TestRecord> {
+  // Neurons of a code have no time steps in common, no thresholds and no leaks.
+  const coded = network.description.code !== undefined;
+  const counter = new SpikeTimeCounter(network);
+  const measured = mode === 'snn' && config.energy.images > 0;
+  const energy = measured
+    ? await measureEnergy(network, test, {
+        images: config.energy.images,
+        batch: config.evaluation.batch,
+        signal,
+        ...(coded ? {} : { onTrace: (spikeTimes, images) => counter.add(spikeTimes, images) }),
+      })
+    : null;
+  const { classes, shape: input } = test;
+  const examples = await traceExamples(network, test, answers, mode, signal);
+  const times = measured && !coded ? counter.times : [];
+  const neurons = mode === 'snn' && !coded ? neuronParameters(network.layers, parameters) : [];
+  return { mode, classes, input, answers, times, neurons, energy, ...examples };
+}
+
+function neuronParameters(
+  layers: readonly SpikingLayer[],
+  parameters: ReadonlyMap<string, FloatTensor>,
+): NeuronParameters[] {
+  const first = (name: string): number => parameters.get(name)!.data[0]!;
+  return layers.map(({ layer }) => ({
+    layer,
+    threshold: first(`${layerName(layer)}.threshold`),
+    leak: first(`${layerName(layer)}.leak`),
+  }));
+}

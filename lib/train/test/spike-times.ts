@@ -1,0 +1,95 @@
+/** The spike times of test images: counted per layer and step, and kept whole for a few images. */
+import type { ImageSet } from '../../data';
+import { layerName, type SpikingLayer } from '../../model/layer';
+import { layerShapes } from '../../model/description';
+import type { Network } from '../../model/network';
+import type { SpikeTimes } from '../../model/spike-times';
+import type { Phase } from '../run/events';
+import type { Answers, Example, LayerTimes } from '../run/test-record';
+import { exampleRows } from './answers';
+
+/** Counts spike times per layer, the output layer's too. */
+export class SpikeTimeCounter {
+  readonly #layers: readonly SpikingLayer[];
+  readonly #timesteps: number;
+  readonly #counts: Float64Array[];
+  #images = 0;
+
+  constructor({ layers, description }: Network) {
+    this.#layers = layers;
+    this.#timesteps = description.timesteps;
+    this.#counts = layers.map(() => new Float64Array(this.#timesteps + 1));
+  }
+
+  add(spikeTimes: SpikeTimes, images: number): void {
+    this.#images += images;
+    this.#layers.forEach(({ layer }, i) => {
+      const histogram = new Float64Array(256);
+      for (const time of spikeTimes.get(layer)!) histogram[time]!++;
+      const counts = this.#counts[i]!;
+      for (let t = 0; t <= this.#timesteps; t++) counts[t]! += histogram[t]!;
+      // The output layer says T + 1 where it has not fired.
+      if (this.#timesteps < 255) counts[0]! += histogram[this.#timesteps + 1]!;
+    });
+  }
+
+  get times(): LayerTimes[] {
+    return this.#layers.map(({ layer, neurons }, i) => ({
+      layer,
+      neurons,
+      images: this.#images,
+      counts: this.#counts[i]!,
+    }));
+  }
+}
+
+/** Spike times of all examples together: the record of a run stays small beside its checkpoints. */
+const mostBytes = 16 * 2 ** 20;
+const mostExamples = 4;
+
+/** The images that the network knows worst and best, with all their spike times. Errors: ERR_ABORTED, ERR_OOM. */
+export async function traceExamples(
+  network: Network,
+  test: ImageSet,
+  answers: Answers,
+  mode: Phase,
+  signal?: AbortSignal,
+): Promise<{ worst: Example[]; best: Example[] }> {
+  const neurons = network.layers.reduce((sum, layer) => sum + layer.neurons, 0);
+  const count = Math.max(1, Math.min(mostExamples, Math.floor(mostBytes / (2 * neurons)), Math.floor(test.count / 2)));
+  const trace = async (kind: 'worst' | 'best'): Promise<Example[]> =>
+    traced(network, test, exampleRows(answers, kind, count), mode, signal);
+  return { worst: await trace('worst'), best: await trace('best') };
+}
+
+async function traced(
+  network: Network,
+  test: ImageSet,
+  rows: readonly number[],
+  mode: Phase,
+  signal?: AbortSignal,
+): Promise<Example[]> {
+  const size = test.pixels.length / test.count;
+  const pixels = new Uint8Array(rows.length * size);
+  rows.forEach((row, i) => pixels.set(test.pixels.subarray(row * size, (row + 1) * size), i * size));
+  const spiking = mode === 'snn' && network.description.code === undefined;
+  const result = await network.forward(pixels, { mode, trace: spiking, potentials: spiking, signal });
+  const steps = result.potentials === undefined ? undefined : await network.anytime(result.potentials);
+  const { timesteps } = network.description;
+  const classes = network.layers.at(-1)!.neurons;
+  const shapes = layerShapes(network.description);
+  return rows.map((row, i) => ({
+    row,
+    label: test.labels[row]!,
+    probabilities: Float32Array.from(result.probabilities.subarray(i * classes, (i + 1) * classes)),
+    pixels: pixels.subarray(i * size, (i + 1) * size),
+    answers: steps?.predictions.subarray(i * timesteps, (i + 1) * timesteps) ?? new Int32Array(0),
+    maps: network.layers.flatMap(({ layer, neurons }) => {
+      const times = result.spikeTimes?.get(layerName(layer));
+      if (times === undefined) return [];
+      const { type, out } = shapes[layer]!;
+      const own = times.slice(i * neurons, (i + 1) * neurons).map((time) => (time > timesteps ? 0 : time));
+      return [{ layer, shape: type === 'linear' ? [neurons] : [...out], times: own }];
+    }),
+  }));
+}
