@@ -3,11 +3,13 @@
 // ---- networks: what describes one, what it takes and what it gives
 export {
   Network,
+  type ActivityTarget,
   type Augment,
   type AugmentOptions,
   type Batch,
   type CalibrateOptions,
   type Counters,
+  type DistillationOptions,
   type EvaluateInPiecesOptions,
   type EvaluateOptions,
   type ForwardOptions,

@@ -4,7 +4,7 @@ layout of torchvision's VGG, saved in every way that PyTorch and safetensors kno
 
     python3 scripts/make-exchange-files.py [FOLDER]
 
-Needs PyTorch, safetensors and NumPy. Average pools stand where torchvision has maximum pools; the names in the state dict
+Needs PyTorch, safetensors, NumPy, onnx and onnxscript. Average pools stand where torchvision has maximum pools; the names in the state dict
 are the same.
 """
 import collections
@@ -14,7 +14,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
@@ -74,6 +77,56 @@ def write_pickle(path, body):
         archive.writestr("archive/version", "3\n")
 
 
+def other_onnx(folder):
+    """What the exporter of PyTorch does not write: normalisation inside, MatMul and Add, Identity, a global pool."""
+    rng = np.random.default_rng(5)
+
+    def constant(name, *shape):
+        return numpy_helper.from_array(rng.normal(0, 0.4, shape).astype(np.float32), name)
+
+    variance = numpy_helper.from_array(rng.uniform(0.5, 2, 4).astype(np.float32), "variance")
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["float", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "deviation"], ["normalised"]),
+        helper.make_node("Conv", ["normalised", "w0"], ["c0"], auto_pad="SAME_UPPER", kernel_shape=[3, 3]),
+        helper.make_node("Add", ["c0", "b0"], ["s0"]),
+        helper.make_node("BatchNormalization", ["s0", "gamma", "beta", "moving", "variance"], ["n0"], epsilon=1e-3),
+        helper.make_node("Relu", ["n0"], ["r0"]),
+        helper.make_node("AveragePool", ["r0"], ["p0"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["p0", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("GlobalAveragePool", ["r1"], ["g"]),
+        helper.make_node("Constant", [], ["vector"], value=numpy_helper.from_array(np.array([0, -1]), "")),
+        helper.make_node("Reshape", ["g", "vector"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w2"], ["m2"]),
+        helper.make_node("Add", ["m2", "b2"], ["s2"]),
+        helper.make_node("Relu", ["s2"], ["r2"]),
+        helper.make_node("Dropout", ["r2"], ["d2"]),
+        helper.make_node("Gemm", ["d2", "w3", "b3"], ["g3"]),
+        helper.make_node("Identity", ["g3"], ["logits"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array([120, 110, 100], np.float32).reshape(3, 1, 1), "mean"),
+        numpy_helper.from_array(np.array([60, 70, 80], np.float32).reshape(1, 3, 1, 1), "deviation"),
+        constant("w0", 4, 3, 3, 3), constant("b0", 1, 4, 1, 1), constant("gamma", 4), constant("beta", 4),
+        constant("moving", 4), variance, constant("w1", 5, 4, 3, 3), constant("b1", 5), constant("w2", 5, 6),
+        constant("b2", 6), constant("w3", 6, 3), constant("b3", 3),
+    ]
+    graph = helper.make_graph(
+        nodes, "other",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 3, 8, 8])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, folder / "other.onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    place = np.arange(4 * 3 * 8 * 8, dtype=np.int64)
+    pixels = ((place * place * 31 + 7 * place) % 256).astype(np.uint8).reshape(4, 3, 8, 8)
+    return ReferenceEvaluator(model).run(None, {"image": pixels})[0].flatten().tolist()
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     mean, std = [0.5, 0.45, 0.4], [0.25, 0.2, 0.3]
@@ -121,6 +174,12 @@ def main(folder):
     torch.save(torchvision.state_dict(), folder / "torchvision.pth")
     expected["torchvision32"] = expectation(torchvision, 32, mean, std)
     expected["torchvision96"] = expectation(torchvision, 96, mean, std)
+
+    expected["other"] = other_onnx(folder)
+    example = (torch.zeros(2, 3, 8, 8),)
+    torch.onnx.export(vgg, example, str(folder / "vgg.onnx"), dynamo=False, opset_version=13,
+                      input_names=["image"], output_names=["logits"], do_constant_folding=False,
+                      dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}})
 
     class Evil:
         def __reduce__(self):

@@ -97,7 +97,7 @@ async function missingTools() {
 
 /** Compiles binding.ts and lib/ to dist/, with the ES module wrapper. */
 async function typescript() {
-  const sources = ['binding.ts', ...filesBelow('lib').filter((file) => file.endsWith('.ts'))];
+  const sources = ['binding.ts', 'binding-types.ts', ...filesBelow('lib').filter((file) => file.endsWith('.ts'))];
   const stamp = 'dist/.onespike';
   const wanted = fingerprint([
     ...sources,

@@ -6,7 +6,7 @@ const root = join(__dirname, '..');
 
 function sources(): Map<string, string> {
   const files = new Map<string, string>();
-  for (const start of ['binding.ts', 'lib', 'native', 'scripts', 'test', 'bench', 'examples']) {
+  for (const start of ['binding.ts', 'binding-types.ts', 'lib', 'native', 'scripts', 'test', 'bench', 'examples']) {
     const paths = statSync(join(root, start)).isDirectory()
       ? readdirSync(join(root, start), { recursive: true }).map((name) => `${start}/${String(name)}`)
       : [start];

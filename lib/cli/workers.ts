@@ -48,6 +48,8 @@ export async function runWorkers({ args, signal, onEvent }: WorkersOptions): Pro
       throw new OneSpikeError('ERR_STATE', 'Expected at least one worker to come to its end but all were stopped');
   } finally {
     signal.removeEventListener('abort', stop);
+    // One that could not be started ends the others too.
+    stop();
   }
 }
 
@@ -60,7 +62,8 @@ async function endOf(
   const lines = createInterface({ input: child.stdout! });
   const read = new Promise((resolve) => lines.on('close', resolve));
   lines.on('line', (line) => {
-    const event = JSON.parse(line) as JsonEvent;
+    const event = eventOf(line);
+    if (event === undefined) return;
     if (event.event === 'error') error = new OneSpikeError(event.code as OneSpikeError['code'], String(event.message));
     else onEvent(event);
   });
@@ -71,6 +74,15 @@ async function endOf(
   });
   await read;
   return { code, error };
+}
+
+/** The event of a line; undefined for half a line, which a process leaves that is killed. */
+function eventOf(line: string): JsonEvent | undefined {
+  try {
+    return JSON.parse(line) as JsonEvent;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A signal that fires with `signal`, or when the process that started this one has closed the channel or is gone. */

@@ -101,12 +101,13 @@ const decided: Record<string, string> = {
  * Errors: ERR_ARG, naming the key.
  */
 export function parseStudy(input: unknown, file = 'study'): Study {
-  const given = parse(schema, input, 'the study');
+  const { name, parameters, ...rest } = parse(schema, input, 'the study');
   const fallback =
     basename(file)
       .replace(/\.[^.]*$/, '')
       .replace(/[^\w.-]+/g, '-') || 'study';
-  const study = { ...given, name: given.name ?? fallback, parameters: given.parameters as Study['parameters'] };
+  // In one order of keys, named by itself or not: as text, study.json is compared with what is asked for.
+  const study = { name: name ?? fallback, parameters: parameters as Study['parameters'], ...rest };
   const keys = Object.keys(study.parameters);
   for (const key of [...keys, ...Object.keys(study.config)]) {
     const why = decided[key];

@@ -12,6 +12,7 @@ import type { FloatTensor } from '../model/parameters';
 import { writeModel } from '../model/model-file';
 import { VGG, type VggName } from '../model/vgg';
 import { layoutOf, type Layout, type Place } from './layout';
+import { importOnnx } from './onnx/import';
 import { findModules, type ModuleMap, type Modules, type Weighted } from './modules';
 import { checkNothingLeft, describeLayers, placeModules, takeParameters, type ImportedTensor } from './place';
 import { pytorchSource } from './sources/pytorch';
@@ -39,6 +40,8 @@ export interface ImportOptions {
   std?: number[] | undefined;
   /** The name of the network; that of the file by default. */
   name?: string | undefined;
+  /** What becomes of pools of maxima in an ONNX model: 'average' pools, or by default an error. */
+  maxPool?: 'average' | undefined;
   /** The model file to write; none by default. */
   output?: string | undefined;
 }
@@ -65,12 +68,13 @@ const OPTIONS = [
   'mean',
   'std',
   'name',
+  'maxPool',
   'output',
 ] as const satisfies readonly (keyof ImportOptions)[];
 
 /**
- * Reads a network of another program: the state dict of a PyTorch network, from safetensors (one file, or the index of
- * several) or from torch.save. Nothing that a file contains is executed.
+ * Reads a network of another program: an ONNX model that is one chain of layers, or the state dict of a PyTorch network,
+ * from safetensors (one file, or the index of several) or from torch.save. Nothing that a file contains is executed.
  *
  * Errors: ERR_IO; ERR_FORMAT for a damaged file and for what cannot be read, by name; ERR_SHAPE for tensors that do not
  * fit one another or the model; ERR_ARG.
@@ -78,21 +82,32 @@ const OPTIONS = [
 export async function importModel(path: string, options: ImportOptions = {}): Promise<ImportedModel> {
   checkString(path, 'path');
   const given = checkImportOptions(options);
-  const map: ModuleMap = new Map(Object.entries(given.map ?? {}));
-  const imported = await InputFile.use(path, async (file): Promise<ImportedModel> => {
-    const source = await openSource(file);
-    const modules = findModules(source, path, map);
-    const { network, placed, adaptive, warnings } = planned(path, modules, map, given);
-    checkNothingLeft(network, placed);
-    const { tensors, table } = await takeParameters(network, placed, adaptive);
-    const leftOut = modules.leftOut.map(
-      ({ name, shape, dtype }): ImportedTensor => ({ source: name, target: null, shape, dtype }),
-    );
-    return { format: source.format, network, tensors, table: [...table, ...leftOut], warnings };
-  });
+  const imported = await InputFile.use(path, async (file) =>
+    (await isOnnx(file)) ? importOnnx(file, given) : importState(file, given),
+  );
   if (given.output !== undefined)
     await writeModel(given.output, imported.network, imported.tensors, { extra: { mode: 'ann' } });
   return imported;
+}
+
+/** The network of a state dict. */
+async function importState(file: InputFile, given: ImportOptions): Promise<ImportedModel> {
+  const map: ModuleMap = new Map(Object.entries(given.map ?? {}));
+  const source = await openSource(file);
+  const modules = findModules(source, file.path, map);
+  const { network, placed, adaptive, warnings } = planned(file.path, modules, map, given);
+  checkNothingLeft(network, placed);
+  const { tensors, table } = await takeParameters(network, placed, adaptive);
+  const leftOut = modules.leftOut.map(
+    ({ name, shape, dtype }): ImportedTensor => ({ source: name, target: null, shape, dtype }),
+  );
+  return { format: source.format, network, tensors, table: [...table, ...leftOut], warnings };
+}
+
+/** An ONNX model begins with its version; a safetensors file may begin with that byte too, but has its header soon after. */
+async function isOnnx(file: InputFile): Promise<boolean> {
+  const head = await file.head(9);
+  return head[0] === 0x08 && head[8] !== 0x7b;
 }
 
 interface Plan {
@@ -154,7 +169,8 @@ async function openSource(file: InputFile): Promise<TensorSource> {
 }
 
 function checkImportOptions(options: ImportOptions): ImportOptions {
-  const { model, input, map, output, ...others } = checkOptions(options, 'options', OPTIONS);
+  const { model, input, map, maxPool, output, ...others } = checkOptions(options, 'options', OPTIONS);
+  if (maxPool !== undefined) checkOneOf(maxPool, 'maxPool', ['average']);
   if (typeof model === 'string') checkOneOf(model, 'model', Object.keys(VGG) as VggName[]);
   else if (model !== undefined && !isObject(model))
     throw expected('a description or the name of a VGG network', 'model', model);
@@ -168,5 +184,5 @@ function checkImportOptions(options: ImportOptions): ImportOptions {
       throw expected("'layers.I', 'layers.I.norm' or ''", `map['${name}']`, layer);
   if (output !== undefined) checkString(output, 'output');
   // The others are fields of a description, which is checked as a whole.
-  return { model, input, map, output, ...others } as ImportOptions;
+  return { model, input, map, maxPool, output, ...others } as ImportOptions;
 }

@@ -106,7 +106,7 @@ export async function takeParameters(
     }
     if (given.join() !== shape.join())
       throw wrong(`shape ${shape.join(' x ')} for ${name}`, `${source.shape.join(' x ')} of '${source.name}'`);
-    await check(name, source, data, pace);
+    await checkNumbers(name, source.name, data, pace);
     tensors.set(name, { shape: [...shape], data });
   }
   return { tensors, table };
@@ -158,11 +158,12 @@ function ofNorm(norm: Normalising, field: string): SourceTensor | undefined {
   return field === 'norm.running_mean' ? norm.mean : norm.variance;
 }
 
-async function check(name: string, source: SourceTensor, data: Float32Array, pace: Pace): Promise<void> {
+/** Errors: ERR_FORMAT for numbers that are not finite, or that the parameter of that name cannot be. */
+export async function checkNumbers(name: string, source: string, data: Float32Array, pace: Pace): Promise<void> {
   const at = await firstNonFinite(data, pace);
   const fault = at >= 0 ? { what: 'finite numbers', value: data[at]! } : parameterFault(name, data);
   if (fault !== undefined)
-    throw new OneSpikeError('ERR_FORMAT', `Expected ${fault.what} in '${source.name}' but received ${fault.value}`);
+    throw new OneSpikeError('ERR_FORMAT', `Expected ${fault.what} in '${source}' but received ${fault.value}`);
 }
 
 function wrong(what: string, received: string): OneSpikeError {

@@ -34,30 +34,29 @@ import {
   readOptimizerState,
   readParametersJob,
   tensorShapes,
-  tensorsOfFile,
   writeOptimizerStateJob,
   writeParametersJob,
   writeValues,
   type OptimizerState,
   type TensorShape,
 } from './network/state';
-import { readoutJob } from './network/readout';
+import { readoutJob } from './code/readout';
+import { tensorsFor } from './network/load';
 import { rescaleJob } from './network/rescale';
 import { simulateJob, type SimulationResult } from './network/simulation';
 import type { SimulateOptions } from './network/simulation-options';
-import { calibrateJob, gradientsJob, trainStepJob, trainStepsJob } from './network/training';
+import {
+  calibrateJob,
+  gradientsJob,
+  givenTeacher,
+  trainStepJob,
+  trainStepsJob,
+  type Learner,
+} from './network/training';
 import type { FloatTensor } from './parameters';
 
 export { PRECISIONS } from './network/creation';
-export { SIMULATED_CODES } from './network/simulation-options';
 export type * from './network/options';
-export type { Augment, AugmentOptions } from './network/augment';
-export type { Batch, Labels, Mode } from './network/inputs';
-export type { LossOptions, OptimizerOptions } from './network/optimizer';
-export type { Counters, ProfileEntry, Recorded, StepStats } from '../native/network';
-export type { OptimizerState } from './network/state';
-export type { SimulationResult } from './network/simulation';
-export type { SimulatedCode, SimulateOptions, SimulationProgress } from './network/simulation-options';
 
 /**
  * A spiking network, whose parameters and buffers lie in native memory. Methods that return a promise are jobs: they run
@@ -136,9 +135,8 @@ export class Network {
     const { chosen, ...options } = given;
     if (chosen.backend === 'cpu') checkMemory(description);
     const { name: _, ...spec } = description;
-    const { backend, device } = chosen;
-    const native = await NativeNetwork.create({ ...spec, ...options, backend, device: device ?? 0 });
-    return new Network(native, description, given);
+    const on = { ...spec, ...options, backend: chosen.backend, device: chosen.device ?? 0 };
+    return new Network(await NativeNetwork.create(on), description, given);
   }
 
   /**
@@ -147,7 +145,7 @@ export class Network {
    * the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
-    await this.setParameters(await tensorsOfFile(path, this.description, this.#tensors));
+    await this.setParameters(await tensorsFor(path, this.description, this.#tensors));
   }
 
   /** Writes architecture and parameters, atomically. `metadata`: further entries of the file. Errors: ERR_IO. */
@@ -181,7 +179,7 @@ export class Network {
 
   /** Computes loss and gradients of one batch; the parameters stay as they are. */
   async gradients(pixels: Uint8Array, labels: Labels, options?: GradientsOptions): Promise<GradientsResult> {
-    return this.#exclusive(gradientsJob(this.#native, this.#sizes, this.#tensors, pixels, labels, options));
+    return this.#learn(options, (learner) => gradientsJob(learner, this.#tensors, pixels, labels, options));
   }
 
   /**
@@ -189,7 +187,7 @@ export class Network {
    * parameters stay as they were, as they do when the step rejects. An abort that comes too late for the step resolves.
    */
   async trainStep(batch: Batch, options: TrainStepOptions): Promise<StepStats> {
-    return this.#exclusive(trainStepJob(this.#native, this.#sizes, batch, options));
+    return this.#learn(options, (learner) => trainStepJob(learner, batch, options));
   }
 
   /**
@@ -199,7 +197,7 @@ export class Network {
    * if one was not finite (then it is the last) or if the next failed. A call that begins with a step that fails rejects.
    */
   async trainSteps(steps: readonly TrainStep[], options?: TrainStepsOptions): Promise<StepStats[]> {
-    return this.#exclusive(trainStepsJob(this.#native, this.#sizes, steps, options));
+    return this.#learn(options, (learner) => trainStepsJob(learner, steps, options));
   }
 
   /** Computes loss, accuracy and activity of any number of images; the parameters stay as they are. */
@@ -298,6 +296,15 @@ export class Network {
   /** The same as `dispose`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  /** A job that computes a loss, perhaps with a teacher, which is busy as long. */
+  #learn<T>(options: unknown, job: (learner: Learner) => () => Promise<T>): Promise<T> {
+    const given = givenTeacher(options);
+    const other = given instanceof Network && given !== this ? given : undefined;
+    const teacher = other && { native: other.#native, ...other.#sizes };
+    const work = job({ native: this.#native, shape: this.#sizes, teacher });
+    return this.#exclusive(other === undefined ? work : () => other.#exclusive(work));
   }
 
   #checkIdle(): void {

@@ -64,6 +64,15 @@ export function isSchedule(name: string): boolean {
   return /\.(kappa|theta)$/.test(name);
 }
 
+/** The parameters of a network carried to another number of time steps. */
+export function carryParameters(
+  tensors: ReadonlyMap<string, FloatTensor>,
+  timesteps: number,
+): Map<string, FloatTensor> {
+  const carry = (data: Float32Array): FloatTensor => ({ shape: [timesteps], data: carrySchedule(data, timesteps) });
+  return new Map([...tensors].map(([name, tensor]) => [name, isSchedule(name) ? carry(tensor.data) : tensor]));
+}
+
 /** A schedule carried to another number of time steps: its first ones, and the last repeated where there are more. */
 export function carrySchedule(data: Float32Array, timesteps: number): Float32Array {
   return Float32Array.from({ length: timesteps }, (_, t) => data[Math.min(t, data.length - 1)]!);

@@ -74,6 +74,15 @@ export const LIMITS = {
   ema: { min: 0, max: 1 - 2 ** -24 },
   /** The share of a label that all classes have alike. */
   labelSmoothing: { min: 0, max: 1 - 2 ** -24 },
+  /** The weight of the loss after one time step. */
+  share: { min: 0, max: 1 },
+  /** The weight of a teacher in the loss. */
+  distillation: { min: 0, max: 1 },
+  /** The temperature that logits are divided by for a distillation. */
+  temperature: { min: 0.01, max: 1000 },
+  /** The activity that training aims at. */
+  activityTarget: { min: 0, max: 1 },
+  activityStrength: { min: 0, max: LARGEST_FACTOR },
   /** Images whose statistics normalise them together. */
   normGroup: { min: 1, max: 65535 },
   /** Steps of a simulated code: in all, or of the window of a layer. */

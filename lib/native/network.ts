@@ -2,6 +2,7 @@
 import type {
   NativeAugment,
   NativeBatch,
+  NativeDistillation,
   NativeLoss,
   NativeMode,
   NativeModule,
@@ -22,7 +23,6 @@ import type { NativeDataset } from './dataset';
 
 export type {
   NativeAugment,
-  NativeLoss,
   NativeMode,
   NativeOptimizer,
   NativeOutputs,
@@ -89,6 +89,16 @@ export interface Counters {
   optimizerSteps: number;
   /** The position of the random stream behind dropout and the rate encoder. */
   randomStep: number;
+  /**
+   * The running mean of the activity that an activity target compares with, from 0 to 1; 0 where none was asked for, and
+   * where it is left out.
+   */
+  activity?: number | undefined;
+}
+
+/** The loss of a training step as lib/model hands it over. */
+export interface CheckedLoss extends Omit<NativeLoss, 'distillation'> {
+  distillation: (Omit<NativeDistillation, 'teacher'> & { teacher: NativeNetwork }) | null;
 }
 
 /** A training step, checked like its batch. */
@@ -175,7 +185,7 @@ export class NativeNetwork {
   }
 
   setCounters(counters: Counters): void {
-    call((module) => module.networkSetCounters(this.handle, counters));
+    call((module) => module.networkSetCounters(this.handle, { ...counters, activity: counters.activity ?? 0 }));
   }
 
   resetOptimizer(): Promise<void> {
@@ -187,9 +197,10 @@ export class NativeNetwork {
     return toStats(await this.job(signal, (module) => module.networkForward(this.handle, toNative(batch), mode, out)));
   }
 
-  async gradients(batch: CheckedBatch, mode: NativeMode, loss: NativeLoss, signal?: AbortSignal): Promise<StepStats> {
+  async gradients(batch: CheckedBatch, mode: NativeMode, loss: CheckedLoss, signal?: AbortSignal): Promise<StepStats> {
+    const given = this.loss(loss);
     return toStats(
-      await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode, loss)),
+      await this.job(signal, (module) => module.networkGradients(this.handle, toNative(batch), mode, given)),
     );
   }
 
@@ -197,12 +208,13 @@ export class NativeNetwork {
     steps: readonly CheckedStep[],
     next: CheckedBatch | null,
     mode: NativeMode,
-    loss: NativeLoss,
+    loss: CheckedLoss,
     signal?: AbortSignal,
   ): Promise<StepStats[]> {
+    const given = this.loss(loss);
     const list = steps.map(({ batch, optimizer }) => ({ batch: toNative(batch), optimizer }));
     const results = await this.job(signal, (module) =>
-      module.networkTrain(this.handle, list, next && toNative(next), mode, loss),
+      module.networkTrain(this.handle, list, next && toNative(next), mode, given),
     );
     return results.map(toStats);
   }
@@ -232,6 +244,13 @@ export class NativeNetwork {
 
   dispose(): void {
     call((module) => module.networkDispose(this.handle));
+  }
+
+  private loss({ distillation, ...rest }: CheckedLoss): NativeLoss {
+    return {
+      ...rest,
+      distillation: distillation && { ...distillation, teacher: distillation.teacher.handle },
+    };
   }
 
   private async job<T>(signal: AbortSignal | undefined, start: (module: NativeModule) => Promise<T>): Promise<T> {

@@ -238,14 +238,43 @@ OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
   return options;
 }
 
-LossOptions read_loss(Napi::Value value, const std::string& name) {
+namespace {
+
+std::shared_ptr<NetworkEntry> read_teacher(Instance& instance, Napi::Value value, const NetworkEntry& student,
+                                           const std::string& name) {
+  auto teacher = network_entry(instance, value);
+  const NetworkShape &own = student.shape, &other = teacher->shape;
+  if (teacher.get() == &student) fail_expected("another network than the one that learns", name, value);
+  if (other.channels != own.channels || other.height != own.height || other.width != own.width ||
+      other.classes != own.classes)
+    fail(Code::kShape, "Expected a network with the input and the classes of the one that learns for " + name);
+  teacher->require_idle();
+  return teacher;
+}
+
+}  // namespace
+
+LossInput read_loss(Instance& instance, Napi::Value value, const NetworkEntry& student, const std::string& name) {
   const Reader reader(value, name);
-  LossOptions loss;
-  loss.label_smoothing = reader.real("labelSmoothing", limits::kLabelSmoothing);
-  if (reader.has("quantised")) loss.quantised = reader.real("quantised", 0, 1);
-  if (reader.has("kernelPenalty")) loss.kernel_penalty = reader.real("kernelPenalty", 0);
-  if (reader.has("spikePenalty")) loss.spike_penalty = reader.real("spikePenalty", 0);
-  return loss;
+  LossInput input;
+  LossOptions& options = input.options;
+  options.label_smoothing = reader.real("labelSmoothing", limits::kLabelSmoothing);
+  if (reader.has("quantised")) options.quantised = reader.real("quantised", 0, 1);
+  if (reader.has("kernelPenalty")) options.kernel_penalty = reader.real("kernelPenalty", 0);
+  if (reader.has("spikePenalty")) options.spike_penalty = reader.real("spikePenalty", 0);
+  if (const Napi::Value activity = reader.get("activity"); !is_absent(activity)) {
+    const Reader part(activity, reader.path("activity"));
+    options.activity = {part.real("target", limits::kActivityTarget), part.real("strength", limits::kActivityStrength)};
+  }
+  if (const Napi::Value weights = reader.get("timeWeights"); !is_absent(weights))
+    options.time_weights = read_channels(weights, reader.path("timeWeights"), student.shape.timesteps, limits::kShare);
+  if (const Napi::Value distillation = reader.get("distillation"); !is_absent(distillation)) {
+    const Reader part(distillation, reader.path("distillation"));
+    options.distillation = {part.real("weight", limits::kDistillation), part.real("temperature", limits::kTemperature)};
+    input.teacher_mode = read_mode(part.get("mode"));
+    input.teacher = read_teacher(instance, part.get("teacher"), student, part.path("teacher"));
+  }
+  return input;
 }
 
 BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels required,

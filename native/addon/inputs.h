@@ -1,4 +1,4 @@
-// From the objects of binding.ts to the structs of the core: specification, batch, optimiser, counters.
+// From the objects of binding-types.ts to the structs of the core: specification, batch, optimiser, counters.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,13 @@ struct BatchInput {
   bool has_rows() const { return rows.data != nullptr; }
 };
 
+// The loss as it came; `teacher` computes the logits that a distillation compares with, or is null.
+struct LossInput {
+  LossOptions options;
+  std::shared_ptr<NetworkEntry> teacher;
+  Mode teacher_mode = Mode::kAnn;
+};
+
 enum class Labels { kOptional, kRequired };
 
 NetworkSpec read_spec(Napi::Value value);
@@ -35,7 +42,8 @@ std::vector<float> read_channels(Napi::Value value, const std::string& name, int
 Mode read_mode(Napi::Value value);
 TensorKind read_tensor_kind(Napi::Value value, const std::string& name);
 OptimizerOptions read_optimizer(Napi::Value value, const std::string& name);
-LossOptions read_loss(Napi::Value value, const std::string& name);
+// The loss of training steps of the network `student`, whose `shape` it must fit.
+LossInput read_loss(Instance& instance, Napi::Value value, const NetworkEntry& student, const std::string& name);
 
 // Copies the batch; checks that it fits the network, that every index exists and every label used is a class.
 BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape& shape, Labels labels,

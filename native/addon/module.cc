@@ -1,4 +1,4 @@
-// Table of contents of the addon: what JavaScript sees, and nothing else. binding.ts types the same list.
+// Table of contents of the addon: what JavaScript sees, and nothing else. binding-types.ts types the same list.
 #include "addon/api.h"
 #include "addon/support/errors.h"
 #include "addon/support/instance.h"

@@ -155,6 +155,7 @@ Napi::Value network_counters(const Napi::CallbackInfo& info) {
   Napi::Object counters = Napi::Object::New(info.Env());
   counters.Set("optimizerSteps", static_cast<double>(entry->network->optimizer_steps()));
   counters.Set("randomStep", static_cast<double>(entry->network->random_step()));
+  counters.Set("activity", entry->network->activity());
   return counters;
 }
 
@@ -164,8 +165,10 @@ Napi::Value network_set_counters(const Napi::CallbackInfo& info) {
   const Napi::Object counters = read_object(info[1], "counters");
   const int64_t steps = read_integer(counters.Get("optimizerSteps"), "counters.optimizerSteps", 0, kMaxSafeInteger);
   const int64_t random_step = read_integer(counters.Get("randomStep"), "counters.randomStep", 0, kMaxSafeInteger);
+  const double activity = read_number(counters.Get("activity"), "counters.activity", 0, 1);
   entry->require_idle();
   entry->network->set_optimizer_steps(steps);
+  entry->network->set_activity(activity);
   entry->network->set_random_step(static_cast<uint64_t>(random_step));
   return info.Env().Undefined();
 }

@@ -1,47 +1,19 @@
-// Exported functions that run on a network's own thread and answer a promise: forward, gradients, train, calibrate.
+// Exported functions that run on a network's own thread and answer a promise: forward passes and calibration. Training
+// is in network_training.cc.
 #include <algorithm>
-#include <chrono>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "addon/api.h"
-#include "addon/support/check.h"
+#include "addon/batch_job.h"
 #include "addon/inputs.h"
+#include "addon/support/check.h"
 #include "addon/support/instance.h"
 #include "addon/support/job.h"
 #include "addon/support/output.h"
 
 namespace onespike::addon {
-namespace {
-
-// Steps in one call: more than any backend gains from, few enough to hold.
-constexpr uint32_t kMaxSteps = 1024;
-
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-// The batch for a network: the arrays that came, or rows that it draws itself, or what `draw` makes of them in
-// `storage`.
-template <class Draw>
-Status batch_of(const Network& network, const BatchInput& input, BatchStorage* storage, const Draw& draw,
-                Batch* batch) {
-  *batch = {input.pixels.data(), input.labels.empty() ? nullptr : input.labels.data(), input.count};
-  if (!input.has_rows()) return Status::success();
-  if (network.draws(*input.rows.data)) {
-    *batch = {nullptr, nullptr, input.count, &input.rows};
-    return Status::success();
-  }
-  Status status = draw(storage);
-  if (status.ok()) *batch = storage->view();
-  return status;
-}
 
 Napi::Object stats_object(Napi::Env env, const StepStats& stats, int64_t count, double seconds) {
   Napi::Float64Array spikes = Napi::Float64Array::New(env, stats.spikes.size());
@@ -57,34 +29,7 @@ Napi::Object stats_object(Napi::Env env, const StepStats& stats, int64_t count, 
   return object;
 }
 
-// What the jobs of one batch have in common: the batch, and statistics with the time it took.
-class BatchJob : public Job {
- public:
-  BatchJob(std::shared_ptr<NetworkEntry> entry, BatchInput input) : Job(std::move(entry)), input_(std::move(input)) {}
-
- protected:
-  virtual Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) = 0;
-
-  Status run(const std::atomic<bool>& stop) final {
-    const Stopwatch watch;
-    Network& network = this->network();
-    const Rows& rows = input_.rows;
-    BatchStorage storage;
-    Batch batch;
-    Status status = batch_of(
-        network, input_, &storage,
-        [&rows](BatchStorage* to) { return draw_batch(*rows.data, rows.indices, rows.augment, to); }, &batch);
-    if (status.ok()) status = step(network, batch, stop);
-    seconds_ = watch.seconds();
-    return status;
-  }
-
-  Napi::Value result(Napi::Env env) override { return stats_object(env, stats_, input_.count, seconds_); }
-
-  BatchInput input_;
-  StepStats stats_;
-  double seconds_ = 0;
-};
+namespace {
 
 class ForwardJob final : public BatchJob {
  public:
@@ -116,77 +61,6 @@ class ForwardJob final : public BatchJob {
   }
 
   Mode mode_;
-};
-
-class GradientsJob final : public BatchJob {
- public:
-  GradientsJob(std::shared_ptr<NetworkEntry> entry, BatchInput input, Mode mode, const LossOptions& loss)
-      : BatchJob(std::move(entry), std::move(input)), mode_(mode), loss_(loss) {}
-
- private:
-  Status step(Network& network, const Batch& batch, const std::atomic<bool>& stop) override {
-    return network.gradients(batch, mode_, stop, &stats_, loss_);
-  }
-
-  Mode mode_;
-  LossOptions loss_;
-};
-
-// Steps one after the other; rows that the host draws are drawn one batch ahead.
-class TrainJob final : public Job {
- public:
-  TrainJob(std::shared_ptr<NetworkEntry> entry, std::vector<BatchInput> inputs, std::vector<OptimizerOptions> updates,
-           std::optional<BatchInput> next, Mode mode, const LossOptions& loss)
-      : Job(std::move(entry)),
-        inputs_(std::move(inputs)),
-        updates_(std::move(updates)),
-        next_(std::move(next)),
-        mode_(mode),
-        loss_(loss) {}
-
- private:
-  Status run(const std::atomic<bool>& stop) override {
-    const Stopwatch watch;
-    Network& network = this->network();
-    BatchStorage storage;
-    StepGroup group;
-    group.count = inputs_.size();
-    for (const BatchInput& input : inputs_) group.largest = std::max(group.largest, input.count);
-    group.batch = [&](size_t i, Batch* batch) { return batch_of_step(network, i, &storage, batch); };
-    group.updates = std::move(updates_);
-    group.loss = loss_;
-    Status status = network.train(group, mode_, stop, &stats_);
-    seconds_ = watch.seconds();
-    return status;
-  }
-
-  Status batch_of_step(const Network& network, size_t i, BatchStorage* storage, Batch* batch) {
-    Prefetcher& ahead = *entry()->prefetcher;
-    const Rows& rows = inputs_[i].rows;
-    Status status =
-        batch_of(network, inputs_[i], storage, [&](BatchStorage* to) { return ahead.take(rows, to); }, batch);
-    const BatchInput* next = i + 1 < inputs_.size() ? &inputs_[i + 1] : next_ ? &*next_ : nullptr;
-    if (next && next->has_rows() && !network.draws(*next->rows.data)) ahead.start(next->rows);
-    return status;
-  }
-
-  Napi::Value result(Napi::Env env) override {
-    Napi::Array list = Napi::Array::New(env, stats_.size());
-    for (size_t i = 0; i < stats_.size(); i++)
-      list[static_cast<uint32_t>(i)] =
-          stats_object(env, stats_[i], inputs_[i].count, seconds_ / static_cast<double>(stats_.size()));
-    return list;
-  }
-
-  bool read_only() const override { return false; }
-
-  std::vector<BatchInput> inputs_;
-  std::vector<OptimizerOptions> updates_;
-  std::optional<BatchInput> next_;
-  Mode mode_;
-  LossOptions loss_;
-  std::vector<StepStats> stats_;
-  double seconds_ = 0;
 };
 
 class ActivationsJob final : public BatchJob {
@@ -261,43 +135,6 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
     }
   }
   return instance.submit(std::move(job));
-}
-
-// networkGradients(network: NetworkHandle, batch: NativeBatch, mode: NativeMode, loss: NativeLoss):
-// Promise<NativeStats>
-Napi::Value network_gradients(const Napi::CallbackInfo& info) {
-  const auto entry = idle_network(info, 4, "networkGradients");
-  Instance& instance = Instance::of(info.Env());
-  const Mode mode = read_mode(info[2]);
-  const LossOptions loss = read_loss(info[3], "loss");
-  return instance.submit(std::make_unique<GradientsJob>(
-      entry, read_batch(instance, info[1], entry->shape, Labels::kRequired, "batch"), mode, loss));
-}
-
-// networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode,
-// loss: NativeLoss): Promise<NativeStats[]>
-Napi::Value network_train(const Napi::CallbackInfo& info) {
-  const auto entry = idle_network(info, 5, "networkTrain");
-  Instance& instance = Instance::of(info.Env());
-  const Mode mode = read_mode(info[3]);
-  const LossOptions loss = read_loss(info[4], "loss");
-  const Napi::Array steps = read_array(info[1], "steps", 1, static_cast<uint32_t>(limits::kSteps.max));
-  const uint32_t count = steps.Length();
-  std::vector<BatchInput> inputs;
-  std::vector<OptimizerOptions> updates;
-  for (uint32_t i = 0; i < count; i++) {
-    const std::string name = "steps[" + std::to_string(i) + "]";
-    const Napi::Object step = read_object(steps.Get(i), name);
-    updates.push_back(read_optimizer(step.Get("optimizer"), name + ".optimizer"));
-    inputs.push_back(read_batch(instance, step.Get("batch"), entry->shape, Labels::kRequired, name + ".batch"));
-  }
-  std::optional<BatchInput> next;
-  if (!is_absent(info[2])) {
-    next = read_batch(instance, info[2], entry->shape, Labels::kRequired, "next");
-    if (!next->has_rows()) fail_expected("rows of a data set", "next", info[2]);
-  }
-  return instance.submit(
-      std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode, loss));
 }
 
 // networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <stdexcept>
 #include <string>
 
 #include "backends.h"
@@ -58,9 +59,7 @@ NetworkSpec vgg(const Model& model) {
 }
 
 void require(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.message.c_str());
-  std::exit(1);
+  if (!status.ok()) throw std::runtime_error(status.message);
 }
 
 // Bisects each threshold, first layer first, until the share `activity` of its neurons fires.
@@ -235,9 +234,7 @@ void print_json(const Network& network, const Options& o, int batch, const Timed
   std::fflush(stdout);  // who reads it may not see the end of this program
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   Options o;
   if (!read_options(argc, argv, &o)) {
     std::fprintf(
@@ -285,4 +282,15 @@ int main(int argc, char** argv) {
         double(network->memory_bytes()) / 1e6, peak_megabytes());
   }
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
 }

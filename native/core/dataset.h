@@ -35,6 +35,7 @@ struct Batch {
   const Rows* rows = nullptr;
   const int32_t* others = nullptr;  // (N) or null
   const float* shares = nullptr;
+  const float* teacher = nullptr;  // (N, K) logits of a teacher, or null
   bool labelled() const { return rows ? !rows->data->labels.empty() : labels != nullptr; }
   bool mixed() const { return rows ? labelled() && rows->augment.mixes() : others != nullptr; }
 };

@@ -75,6 +75,11 @@ constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
 // Of a simulated code: steps in all, or of the window of a layer; the time constant of such a window.
 constexpr Limit kSimulatedSteps{"simulatedSteps", 1, 65535};
 constexpr Limit kSimulatedTimeConstant{"simulatedTimeConstant", 0.25, 1000};
+constexpr Limit kShare{"share", 0, 1};                // weight of the loss after one time step
+constexpr Limit kDistillation{"distillation", 0, 1};  // weight of the teacher in the loss
+constexpr Limit kTemperature{"temperature", 0.01, 1000};
+constexpr Limit kActivityTarget{"activityTarget", 0, 1};
+constexpr Limit kActivityStrength{"activityStrength", 0, kLargestFactor};
 
 }  // namespace limits
 
@@ -120,6 +125,11 @@ constexpr Limit kLimits[] = {
     limits::kWeightBits,
     limits::kBase,
     limits::kPeriod,
+    limits::kShare,
+    limits::kDistillation,
+    limits::kTemperature,
+    limits::kActivityTarget,
+    limits::kActivityStrength,
 };
 
 }  // namespace onespike

@@ -90,6 +90,8 @@ int64_t Network::optimizer_steps() const { return state_->optimizer_steps; }
 void Network::set_optimizer_steps(int64_t steps) { state_->optimizer_steps = steps; }
 bool Network::draws(const Dataset& data) const { return keeps_dataset(*state_, data); }
 int Network::steps_at_once() const { return state_->backend->steps_at_once(); }
+double Network::activity() const { return state_->loss.activity; }
+void Network::set_activity(double mean) { state_->loss.activity = mean; }
 uint64_t Network::random_step() const { return state_->random_step; }
 void Network::set_random_step(uint64_t step) { state_->random_step = step; }
 
@@ -125,6 +127,7 @@ void Network::reset_optimizer() {
   state_->parameters.zero_slots();
   state_->parameters.drop_average();
   state_->optimizer_steps = 0;
+  state_->loss.activity = 0;
 }
 
 Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,

@@ -15,6 +15,7 @@
 #include "core/spec.h"
 #include "core/status.h"
 #include "ops/shape.h"
+#include "ops/loss/distillation.h"
 #include "ops/update.h"
 
 namespace onespike {
@@ -45,9 +46,20 @@ struct OptimizerOptions {
   float average = 0.0f;    // decay of the exponential moving average of the parameters; 0 = no average is taken
 };
 
-// What the loss of a training step compares the logits with (docs/MATHEMATICS.md, "Readout and loss").
+// A regulariser on the spikes of hidden layers (docs/MATHEMATICS.md, "Activity target").
+struct ActivityOptions {
+  float target = 0.0f;    // in [0, 1]: of the activity, from 0 to 1
+  float strength = 0.0f;  // >= 0; 0 = none
+};
+
+// What the loss of a training step compares the logits with, and what it asks for besides (docs/MATHEMATICS.md,
+// "Readout and loss").
 struct LossOptions {
-  float label_smoothing = 0.0f;  // in [0, 1): the share of a label that all classes have alike
+  float label_smoothing = 0.0f;    // in [0, 1): the share of a label that all classes have alike
+  Distillation distillation = {};  // weight in [0, 1]: above 0 every batch has the logits of a teacher
+  ActivityOptions activity = {};   // SNN mode alone
+  std::vector<float> time_weights =
+      {};  // SNN mode alone: (T) of the loss after each step, sum 1; empty: the last alone
   // With a code (docs/MATHEMATICS.md, "Coded networks").
   float quantised = 1.0f;       // the probability with which a hidden layer sends its code in a step, and else its ReLU
   float kernel_penalty = 0.0f;  // of the distance of time constants and delays from their initial values
@@ -117,9 +129,11 @@ class Network {
   int64_t optimizer_steps() const;  // Adam's step count; part of a checkpoint
   void set_optimizer_steps(int64_t steps);
   bool averaged() const;         // whether there is an average of the parameters, which reads as zeros otherwise
-  void reset_optimizer();        // all slots zero, no average, count zero
+  void reset_optimizer();        // all slots zero, no average, count and activity zero
   uint64_t random_step() const;  // counter behind dropout and the rate encoder; part of a checkpoint
   void set_random_step(uint64_t step);
+  double activity() const;  // the running mean that the activity target compares with; part of a checkpoint
+  void set_activity(double mean);
 
   // `stop` is polled between layers; an aborted call answers kAborted and leaves the parameters as they were.
   Status forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,

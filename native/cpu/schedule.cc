@@ -33,7 +33,7 @@ void ScheduleRow(const ScheduleTask& task, int64_t image, int y, float* HWY_REST
         V spike = hn::Load(d, a + i);
         const V carried = carry_leak<VectorArithmetic>(leak, hn::Load(d, g + i), spike);
         hn::Store(carried, d, g + i);
-        if (task.last_a && t == T) spike = hn::Load(d, task.last_a + neuron + i);
+        if (task.spike_a) spike = hn::Load(d, task.spike_a + first + (t - 1) * size + i);
         V kappa = hn::Mul(carried, hn::Sub(hn::NegMulAdd(leak, before, potential), bias)),
           theta = hn::Mul(spike, potential);
         if (task.times) {

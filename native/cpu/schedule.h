@@ -10,7 +10,7 @@ namespace onespike::cpu {
 struct ScheduleTask {
   const float* potential;
   const float* a;
-  const float* last_a;   // or null
+  const float* spike_a;  // or null
   const uint8_t* times;  // or null
   const float* bias;     // or null
   const StageShape* shape;
@@ -18,7 +18,7 @@ struct ScheduleTask {
   int timesteps;
 };
 // sums[t - 1] = the sum over the row of g(t) (U(t) - leak U(t-1) - bias), sums[T + t - 1] that of a(t) U(t), with
-// `last_a` in the place of a(T) if there is one. `g` has out_w * out_cs floats.
+// `spike_a` in the place of a(t) if there is one. `g` has out_w * out_cs floats.
 void schedule_row(const ScheduleTask& task, int64_t image, int y, float* g, double* sums);
 
 }  // namespace onespike::cpu

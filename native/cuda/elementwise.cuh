@@ -33,7 +33,7 @@ void each(Stream& stream, const char* name, int64_t count, const F& f) {
     launch(stream, dim3(blocks_for(count, kElementBlocks)), dim3(kElementThreads), 0, name, each_kernel<F>, count, f);
 }
 
-// Adds the threads' sums up; the result is in thread 0's.
+// Adds the threads' sums up; the result is in every thread's.
 template <int kSums>
 __device__ __forceinline__ void add_up(double (&sums)[kSums]) {
   __shared__ double shared[kSums][kElementThreads];
@@ -43,6 +43,7 @@ __device__ __forceinline__ void add_up(double (&sums)[kSums]) {
     if (int(threadIdx.x) < half)
       for (int j = 0; j < kSums; ++j) shared[j][threadIdx.x] += shared[j][threadIdx.x + half];
   }
+  __syncthreads();
   for (int j = 0; j < kSums; ++j) sums[j] = shared[j][0];
   __syncthreads();
 }

@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kElementThreads) schedule_kernel(ScheduleKerne
         const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
         float spike = a[(t - 1) * size];
         g = carry_leak<Float>(leak, g, spike);
-        if (task.last_a && t == T) spike = task.last_a[i];
+        if (task.spike_a) spike = task.spike_a[image * T * size + at + (t - 1) * size];
         arrived = double(g) * (double(now) - double(leak) * before - bias), reached = double(spike) * now;
       }
       arrived = warp_sum(arrived), reached = warp_sum(reached);

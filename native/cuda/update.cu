@@ -85,6 +85,22 @@ struct Average {
   }
 };
 
+struct SpikeCost {
+  SpikeCostTask task;
+
+  __device__ void operator()(int64_t i) const {
+    const StepInputs& in = *task.inputs;
+    task.costs[i] = spike_cost(*task.mean, in.activity_target, in.activity_strength, task.weights[i], task.share);
+  }
+};
+
+// A few numbers: one thread adds them up.
+struct Activity {
+  ActivityTask task;
+
+  __device__ void operator()(int64_t) const { task.update(); }
+};
+
 }  // namespace
 
 KernelChoice CudaBackend::execute(const SquaredNormTask& task) {
@@ -117,6 +133,16 @@ KernelChoice CudaBackend::execute(const ClampNeuronsTask& task) {
 
 KernelChoice CudaBackend::execute(const AverageTask& task) {
   each(stream_, "average", task.count, Average{task});
+  return {};
+}
+
+KernelChoice CudaBackend::execute(const SpikeCostTask& task) {
+  each(stream_, "activity", task.stages, SpikeCost{task});
+  return {};
+}
+
+KernelChoice CudaBackend::execute(const ActivityTask& task) {
+  each(stream_, "activity", 1, Activity{task});
   return {};
 }
 

@@ -55,7 +55,7 @@ export function violations(files: Map<string, string>): string[] {
   for (const [file, text] of files) {
     const lines = text.trimEnd().split('\n').length;
     if (lines > maxLines) found.push(`${file} has ${lines} lines, more than ${maxLines}`);
-    if (file === 'binding.ts' || /^lib\/.*\.ts$/.test(file))
+    if (/^binding(-types)?\.ts$/.test(file) || /^lib\/.*\.ts$/.test(file))
       found.push(...importViolations(file, text), ...writerViolations(file, text));
     if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file))
       found.push(...includeViolations(file, text), ...exitViolations(file, text), ...spikeViolations(file, text));
@@ -72,7 +72,7 @@ function folderViolations(files: string[]): string[] {
 }
 
 function libModule(path: string): string {
-  if (/^binding(\.ts)?$/.test(path)) return 'binding';
+  if (/^binding(-types)?(\.ts)?$/.test(path)) return 'binding';
   return /^lib\/([^/.]+)/.exec(path)?.[1] ?? (path === 'lib' ? 'index' : path);
 }
 

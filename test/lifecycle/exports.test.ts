@@ -1,4 +1,4 @@
-// One list of functions in three places: the export table, the signatures above the definitions, and binding.ts.
+// One list of functions in three places: the export table, the signatures above the definitions, and binding-types.ts.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -19,7 +19,7 @@ const comments = [...sources.matchAll(/((?:^\/\/ .*\n)+)Napi::Value (\w+)\(/gm)]
 }));
 const declared = /interface NativeModule \{\n([^]*?);\n\}/.exec(read('binding.ts'))![1]!.split(';\n').map(oneLine);
 
-test('binding.ts and the comments agree, signature by signature', () => {
+test('binding-types.ts and the comments agree, signature by signature', () => {
   expect(comments.map(({ signature }) => signature).sort()).toEqual([...declared].sort());
 });
 

@@ -138,4 +138,25 @@ export const rawSgd = {
   ema: 0,
 };
 
-export const rawLoss = { labelSmoothing: 0 };
+export const rawLoss = { labelSmoothing: 0, distillation: null, activity: null, timeWeights: null };
+
+export const rawSimulation = {
+  code: 'rate',
+  timesteps: 4,
+  threshold: 1,
+  stride: 4,
+  timeConstants: [],
+  delays: [],
+  activations: [1],
+  seed: 1,
+  threads: 1,
+  record: 1,
+  logitSteps: [4],
+  first: 0,
+};
+
+/** What `rawSimulation` of images of the tiny network fills. */
+export const simulated = (images: number): { predictions: Int32Array; logits: Float32Array } => ({
+  predictions: new Int32Array(images * rawSimulation.timesteps),
+  logits: new Float32Array(images * TINY_CLASSES),
+});

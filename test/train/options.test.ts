@@ -1,6 +1,6 @@
 // Options of the stages that are off unless a recipe asks: what they refuse, and that a run with them resumes exactly.
 import { parseConfig, resolveConfig } from '../../lib/train/config/config';
-import { plainAugment, plainPhase, plainRule, plainSchedule } from '../../lib/train/config/phase';
+import { plainAugment, plainPhase, plainRule, plainSchedule, plainSpiking } from '../../lib/train/config/phase';
 import { presetConfig } from '../../lib/train/config/presets';
 
 describe('options of a stage', () => {
@@ -49,6 +49,7 @@ describe('options of a stage', () => {
       for (const key of Object.keys(plainAugment)) delete left.augment![key];
       for (const key of Object.keys(plainRule)) delete left.optimizer![key];
       for (const key of Object.keys(plainSchedule)) delete left.schedule![key];
+      for (const key of ['distillation', ...Object.keys(plainSpiking)]) delete left[key];
       return left;
     };
     expect(parseConfig({ ...rest, ann: earlier(ann), snn: earlier(snn) })).toEqual(

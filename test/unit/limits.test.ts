@@ -6,7 +6,8 @@ import { isOneSpikeError } from '../../lib/errors';
 import { ENCODERS, resolveNetwork, SURROGATES } from '../../lib/model/description';
 import type { LayerDescription, NetworkDescription, ResolvedNetwork } from '../../lib/model/description';
 import type { Code } from '../../lib/model/code/code';
-import { Network, SIMULATED_CODES } from '../../lib/model/network';
+import { Network } from '../../lib/model/network';
+import { SIMULATED_CODES } from '../../lib/model/network/simulation-options';
 import { LIMITS, type LimitName } from '../../lib/native/limits';
 
 const native = loadNative();

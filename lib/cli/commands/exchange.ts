@@ -22,6 +22,7 @@ interface ImportFlags {
   timesteps?: number;
   mean?: number[];
   std?: number[];
+  maxPool?: 'average';
   json?: boolean;
 }
 
@@ -34,7 +35,7 @@ export function addImport(program: Command): void {
   program
     .command('import')
     .description('a network of another program as a model file')
-    .argument('<file>', 'safetensors (or the index.json of several) or .pt/.pth of PyTorch')
+    .argument('<file>', 'ONNX, or a state dict of PyTorch: safetensors (or the index.json of several), .pt, .pth')
     .option('-o, --output <file>', `the model file to write (default: ${defaultModel})`)
     .option('--map <module=layer>', 'the layer of a module, or nothing to leave it out; may be repeated', collect, [])
     .option('--model <name|file>', 'a VGG network, or a description in JSON: where pools are')
@@ -42,6 +43,7 @@ export function addImport(program: Command): void {
     .option('--timesteps <n>', 'time steps of the spiking network (default: 5)', limitedOption('timesteps'))
     .option('--mean <list>', 'mean of p / 255 per channel that the network was trained with', numbers())
     .option('--std <list>', 'standard deviation of p / 255 per channel that it was trained with', numbers())
+    .option('--max-pool <average>', 'what pools of maxima in an ONNX model become (default: an error)')
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -54,11 +56,12 @@ Examples:
     .action(async (file: string, flags: ImportFlags) => {
       const output = new Output(flags.json === true);
       const target = await targetOf(file, flags.output, defaultModel);
-      const { map, input, timesteps, mean, std } = flags;
+      const { map, input, timesteps, mean, std, maxPool } = flags;
+      if (maxPool !== undefined) asUsage(() => checkOneOf(maxPool, '--max-pool', ['average']));
       const options = {
         ...(flags.model === undefined ? {} : { model: await modelOf(flags.model) }),
-        ...{ input, timesteps, mean, std },
-        map: Object.fromEntries(map.map(entryOf)),
+        ...{ input, timesteps, mean, std, maxPool },
+        ...(map.length === 0 ? {} : { map: Object.fromEntries(map.map(entryOf)) }),
       } as ImportOptions;
       show(output, file, target, await importModel(file, { ...options, output: target }));
     });

@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander';
 import { simulateCode, type RunSimulation } from '../../codes/simulate';
 import type { StepAccuracy } from '../../codes/measure';
-import { SIMULATED_CODES } from '../../model/network';
+import { SIMULATED_CODES } from '../../model/network/simulation-options';
 import { loadRun } from '../../train/run/load-run';
 import { interruptible } from '../interrupt';
 import { Output } from '../output';

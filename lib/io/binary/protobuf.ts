@@ -72,8 +72,12 @@ export function* readFields(bytes: Uint8Array): Generator<Field> {
   }
 }
 
+/** More integers would take many times the memory of their bytes; weights are not written in this way. */
+const MAX_PACKED = 2 ** 24;
+
 /** The integers of a packed field. Errors: WireError. */
 export function readPacked(bytes: Uint8Array): bigint[] {
+  if (bytes.length > MAX_PACKED) throw new WireError(`a list of at most ${MAX_PACKED} bytes`, String(bytes.length));
   const reader = new VarintReader(bytes);
   const values: bigint[] = [];
   while (!reader.ended) values.push(BigInt.asIntN(64, reader.next()));

@@ -4,6 +4,7 @@ import { types } from 'node:util';
 import {
   checkBoolean,
   checkInteger,
+  checkNumber,
   checkOneOf,
   checkOptions,
   checkSignal,
@@ -19,7 +20,7 @@ import { checkOptimizer } from './optimizer';
 
 /** What the same weights are: a spiking network (`snn`), or a ReLU network (`ann`). */
 export type Mode = 'snn' | 'ann' | 'binary';
-const MODES: readonly Mode[] = ['snn', 'ann', 'binary'];
+export const MODES: readonly Mode[] = ['snn', 'ann', 'binary'];
 
 /** Labels: class numbers from 0 to K-1, one per image. */
 export type Labels = ArrayLike<number> | BigInt64Array | BigUint64Array;
@@ -181,10 +182,12 @@ export function checkEarlyExit(given: Record<string, unknown>, mode: Mode, { cod
 }
 
 export function checkCounters(counters: unknown): Counters {
-  const { optimizerSteps, randomStep } = checkOptions(counters, 'counters', ['optimizerSteps', 'randomStep']);
+  const given = checkOptions(counters, 'counters', ['optimizerSteps', 'randomStep', 'activity']);
+  const { optimizerSteps, randomStep, activity = 0 } = given;
   return {
     optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }),
     randomStep: checkInteger(randomStep, 'counters.randomStep', { min: 0 }),
+    activity: checkNumber(activity, 'counters.activity', { min: 0, max: 1 }),
   };
 }
 

@@ -1,6 +1,6 @@
-// The rule and the loss of a training step, and the checks that turn them into what native code takes.
+// The rule of a training step, and the checks that turn it into what native code takes.
 import { checkBoolean, checkNumber, checkOneOf, checkOptions, expected } from '../../check';
-import type { NativeLoss, NativeOptimizer } from '../../native/network';
+import type { NativeOptimizer } from '../../native/network';
 import { checkLimited } from '../limited';
 
 /** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
@@ -32,48 +32,6 @@ export interface OptimizerOptions {
    * 0 (the default) for no average. With `averaged` the network computes with it.
    */
   ema?: number | undefined;
-}
-
-/** What the loss of a training step compares the logits with. */
-export interface LossOptions {
-  /** The label smoothing ε, from 0 to below 1: all K classes have ε/K of every label; 0 by default. */
-  labelSmoothing?: number | undefined;
-  /**
-   * The probability with which each hidden layer of a network with a code sends its code in a training step, and else the ReLU
-   * of its weighted input; 1 by default.
-   */
-  quantised?: number | undefined;
-  /** The weight of the squared distance of time constants and delays from their initial values; 0 by default. */
-  kernelPenalty?: number | undefined;
-  /**
-   * The weight of the expected number of neurons that send anything, in the normalised layers of a network with a code; 0 by
-   * default. `loss` of a result does not contain the penalties.
-   */
-  spikePenalty?: number | undefined;
-}
-
-/** Names of `LossOptions`, for the methods that take them among others. */
-export const LOSS_KEYS = [
-  'labelSmoothing',
-  'quantised',
-  'kernelPenalty',
-  'spikePenalty',
-] as const satisfies readonly (keyof LossOptions)[];
-
-/** Fills in the defaults of the loss among the options of a method. */
-export function checkLoss(
-  { labelSmoothing = 0, ...ofCode }: { [key in keyof LossOptions]?: unknown },
-  { coded }: { coded: boolean },
-): NativeLoss {
-  const { quantised = 1, kernelPenalty = 0, spikePenalty = 0 } = ofCode;
-  for (const key of ['quantised', 'kernelPenalty', 'spikePenalty'] as const)
-    if (ofCode[key] !== undefined && !coded) throw expected('nothing (the network has no code)', key, ofCode[key]);
-  return {
-    labelSmoothing: checkLimited(labelSmoothing, 'labelSmoothing', 'labelSmoothing'),
-    quantised: checkNumber(quantised, 'quantised', { min: 0, max: 1 }),
-    kernelPenalty: checkNumber(kernelPenalty, 'kernelPenalty', { min: 0, max: 1e6 }),
-    spikePenalty: checkNumber(spikePenalty, 'spikePenalty', { min: 0, max: 1e6 }),
-  };
 }
 
 const OPTIMIZER_KEYS = [

@@ -2,8 +2,18 @@
 import type { BackendChoice } from '../../native/devices';
 import type { StepStats } from '../../native/network';
 import type { Batch, Mode } from './inputs';
-import type { LossOptions, OptimizerOptions } from './optimizer';
+import type { LossOptions } from './loss';
+import type { OptimizerOptions } from './optimizer';
 import type { SpikeTimes } from '../spike-times';
+
+export type { Counters, ProfileEntry, Recorded, StepStats } from '../../native/network';
+export type { Augment, AugmentOptions } from './augment';
+export type { Batch, Labels, Mode } from './inputs';
+export type { ActivityTarget, DistillationOptions, LossOptions } from './loss';
+export type { OptimizerOptions } from './optimizer';
+export type { SimulationResult } from './simulation';
+export type { SimulatedCode, SimulateOptions, SimulationProgress } from './simulation-options';
+export type { OptimizerState } from './state';
 
 /** Options of `Network.create` and `Network.open`. */
 export interface NetworkOptions {

@@ -3,9 +3,7 @@
 import { checkBoolean, checkOptions, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
-import type { ResolvedNetwork } from '../description';
-import { readModel } from '../model-file';
-import { carrySchedule, isSchedule, isTrained, parameterFault, type FloatTensor } from '../parameters';
+import { isTrained, parameterFault, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 
 /** The state of the optimiser: with the parameters, everything that a checkpoint needs. */
@@ -43,25 +41,6 @@ export function tensorShapes(network: NativeNetwork): TensorShape[] {
 /** The tensors of a kind: all have an average, those that are trained state of the optimiser. */
 function tensorsOf(slot: TensorKind, tensors: readonly TensorShape[]): readonly TensorShape[] {
   return slot === 'average' ? tensors : trainedTensors(tensors);
-}
-
-/** The tensors of a model file for a network of this description, as `Network.load` takes them. Errors: those of it. */
-export async function tensorsOfFile(
-  path: string,
-  description: ResolvedNetwork,
-  shapes: readonly TensorShape[],
-): Promise<Map<string, FloatTensor>> {
-  const { network, tensors } = await readModel(path, description);
-  const { timesteps, schedules } = description;
-  for (const [name, { data }] of tensors)
-    if (isSchedule(name)) tensors.set(name, { shape: [timesteps], data: carrySchedule(data, timesteps) });
-  const optional = schedules && !network.schedules;
-  const missing = shapes.find(({ name }) => !tensors.has(name) && !(optional && isSchedule(name)));
-  if (missing === undefined) return tensors;
-  throw new OneSpikeError(
-    'ERR_SHAPE',
-    `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
-  );
 }
 
 /** The tensors that have a gradient. */

@@ -6,20 +6,32 @@ import { convert } from '../code/convert';
 import type { ResolvedNetwork } from '../description';
 import type { NetworkSizes } from './forward';
 import { checkBatch, checkJob, checkLabels, checkNext, checkPixels, checkSteps } from './inputs';
-import { checkLoss, checkOptimizer, LOSS_KEYS } from './optimizer';
+import { checkLoss, LOSS_KEYS, type LossShape, type Teacher } from './loss';
+import { checkOptimizer } from './optimizer';
 import type { GradientsResult } from './options';
 import { readTensors, trainedTensors, type TensorShape } from './state';
 
+/** A network that learns, and its teacher if it has one. */
+export interface Learner {
+  native: NativeNetwork;
+  shape: LossShape;
+  teacher: Teacher | undefined;
+}
+
+/** What the options of a method call the teacher, before they are checked. */
+export function givenTeacher(options: unknown): unknown {
+  return (options as { distillation?: { teacher?: unknown } | null } | null | undefined)?.distillation?.teacher;
+}
+
 export function gradientsJob(
-  native: NativeNetwork,
-  shape: NetworkSizes,
+  { native, shape, teacher }: Learner,
   tensors: readonly TensorShape[],
   pixels: unknown,
   labels: unknown,
   options: unknown,
 ): () => Promise<GradientsResult> {
   const { mode, signal, given } = checkJob(options, ['mode', 'signal', ...LOSS_KEYS]);
-  const loss = checkLoss(given, shape);
+  const loss = checkLoss(given, mode, shape, teacher);
   const images = checkPixels(pixels, 'pixels', shape);
   const batch = { pixels: images.pixels, labels: checkLabels(labels, 'labels', images.count, shape.classes) };
   return async () => {
@@ -30,13 +42,12 @@ export function gradientsJob(
 }
 
 export function trainStepJob(
-  native: NativeNetwork,
-  shape: NetworkSizes,
+  { native, shape, teacher }: Learner,
   batch: unknown,
   options: unknown,
 ): () => Promise<StepStats> {
   const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'optimizer', 'next', ...LOSS_KEYS]);
-  const loss = checkLoss(given, shape);
+  const loss = checkLoss(given, mode, shape, teacher);
   const optimizer = checkOptimizer(given['optimizer']);
   const step = { batch: checkBatch(batch, 'batch', shape, true).batch, optimizer };
   const next = checkNext(given['next'], shape);
@@ -47,13 +58,12 @@ export function trainStepJob(
 }
 
 export function trainStepsJob(
-  native: NativeNetwork,
-  shape: NetworkSizes,
+  { native, shape, teacher }: Learner,
   steps: unknown,
   options: unknown,
 ): () => Promise<StepStats[]> {
   const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next', ...LOSS_KEYS]);
-  const loss = checkLoss(given, shape);
+  const loss = checkLoss(given, mode, shape, teacher);
   const checked = checkSteps(steps, shape);
   const next = checkNext(given['next'], shape);
   return () => native.train(checked, next, mode, loss, signal);

@@ -28,12 +28,14 @@ import {
 } from '../../model/description';
 import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
+import { checkTimeWeights } from '../../model/network/loss';
 import { checkRule } from '../../model/network/optimizer';
 import { POOLS } from '../../model/vgg';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
+import { checkIncremental } from './incremental';
 import { PHASES } from '../run/events';
-import { binaryPhase, phase, spikingPhase } from './phase';
+import { annPhase, binaryPhase, snnPhase } from './phase';
 import {
   defaultDataset,
   defaultPreset,
@@ -101,7 +103,7 @@ const schema = objectOf(
       'a number of minutes above 0, at most 10080 (a week)',
       (value) => value > 0 && value <= 10080,
     ).optional(),
-    ann: phase,
+    ann: annPhase,
     // Runs of older versions know no binary phase.
     binary: binaryPhase.default(withoutBinary),
     convert: objectOf({
@@ -110,7 +112,7 @@ const schema = objectOf(
       scale: numberOf('a number from 1e-6 to 1e6', (value) => value >= 1e-6 && value <= 1e6),
       images: positiveCount,
     }),
-    snn: spikingPhase,
+    snn: snnPhase,
     evaluation: objectOf({ batch: positiveCount }),
     energy: objectOf({ images: count }),
     checkpoint: objectOf({ seconds: aboveZero }),
@@ -146,6 +148,13 @@ export function parseConfig(input: unknown): TrainConfig {
   if (binary.epochs > 0 && config.model.code !== undefined)
     throw expected('0 (a network with a code has no thresholds)', 'binary.epochs', binary.epochs);
   for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
+  if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
+  checkIncremental(config);
+  for (const phase of ['binary', 'snn'] as const) {
+    const { teacher, weight } = config[phase].distillation;
+    if (config[phase].epochs > 0 && weight > 0 && teacher === undefined && ann.epochs === 0)
+      throw expected('a model file or a run (this run trains no ANN)', `${phase}.distillation.teacher`, teacher);
+  }
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;
 }

@@ -10,6 +10,7 @@ import {
   objectOf,
   oneOf,
   share,
+  text,
 } from '../../check/schema';
 import { limitedInteger, limitedNumber } from '../../model/limited';
 import { BORDERS } from '../../model/network/augment';
@@ -23,6 +24,10 @@ export const plainPhase = {
   patience: 0,
   labelSmoothing: 0,
 };
+
+/** The same of what `snn` alone has, and `distillation`, which `binary` has as well. */
+export const plainDistillation = { weight: 0, temperature: 4 };
+export const plainSpiking = { activity: { target: 0.1, strength: 0 }, incremental: [] };
 
 /** The same within `augment`, `optimizer` and `schedule`. */
 export const plainAugment = { border: 'zeros', trivial: false, cutout: 0, mixup: 0, cutmix: 0 } as const;
@@ -77,11 +82,33 @@ const phaseKeys = {
   augment,
   labelSmoothing: limitedNumber('labelSmoothing').default(plainPhase.labelSmoothing),
 };
-/** The schema of a stage. */
-export const phase = objectOf(phaseKeys);
-/** The schema of the spiking stage, with what a network with a code may be trained with. */
-export const spikingPhase = objectOf({
+// The teacher is the best ANN of the run unless a model file or a run is named.
+const distillation = objectOf({
+  weight: limitedNumber('distillation'),
+  temperature: limitedNumber('temperature').default(plainDistillation.temperature),
+  teacher: text.optional(),
+}).default(plainDistillation);
+
+const activity = objectOf({
+  target: limitedNumber('activityTarget'),
+  strength: limitedNumber('activityStrength'),
+}).default(plainSpiking.activity);
+
+/** The schema of the stage of the ANN. */
+export const annPhase = objectOf(phaseKeys);
+/** The schema of the stage of binary activations. */
+export const binaryPhase = objectOf({ ...phaseKeys, distillation, threshold: limitedNumber('threshold') });
+/** The schema of the stage of the spiking network. */
+export const snnPhase = objectOf({
   ...phaseKeys,
+  distillation,
+  activity,
+  incremental: listOf(
+    objectOf({ timesteps: limitedInteger('timesteps'), epochs: integerOf(1) }),
+    'a list of { timesteps, epochs }',
+  ).default(plainSpiking.incremental),
+  timeWeights: listOf(limitedNumber('share'), 'a list of numbers').optional(),
+  // Of a network with a code.
   code: objectOf({
     // Epochs in which layers send their ReLU ever more rarely, and their code ever more often.
     relaxation: integerOf(0).default(0),
@@ -91,5 +118,3 @@ export const spikingPhase = objectOf({
     spikePenalty: notNegative.default(0),
   }).optional(),
 });
-/** The schema of the stage of binary activations. */
-export const binaryPhase = objectOf({ ...phaseKeys, threshold: limitedNumber('threshold') });

@@ -8,7 +8,7 @@ import { datasetNames, sources, type DatasetName } from '../../data';
 import type { Code } from '../../model/code/code';
 import { mergeConfig, type PlainObject } from './merge';
 import type { VggName } from '../../model/vgg';
-import { plainAugment, plainPhase, plainRule, plainSchedule } from './phase';
+import { plainAugment, plainDistillation, plainPhase, plainRule, plainSchedule, plainSpiking } from './phase';
 import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
 
 /** The names of the presets: VGG networks, and some of them with a code. */
@@ -64,6 +64,7 @@ export const withoutBinary = {
   optimizer: { ...sgd, neuronLearningRate: 0.005 },
   schedule: cosine(0.5),
   ...plain,
+  distillation: plainDistillation,
 };
 
 const base = {
@@ -98,6 +99,8 @@ const base = {
     optimizer: { kind: 'adam', learningRate: 1e-3, ...rule },
     schedule: cosine(0),
     ...plain,
+    distillation: plainDistillation,
+    ...plainSpiking,
   },
   evaluation: { batch: 100 },
   energy: { images: 10000 },

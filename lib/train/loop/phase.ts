@@ -2,6 +2,7 @@
 import type { Augment, Batch, LossOptions, TrainStep } from '../../model/network';
 import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
+import { timestepsAt } from '../config/incremental';
 import { learningRateFactor } from '../config/schedule';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { EpochEvent, Phase, TrainEvent } from '../run/events';
@@ -18,6 +19,7 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
   const averaged = optimizer.ema > 0;
   while (session.state.epoch < session.config[phase].epochs && !isOutOfPatience(session.state, phase, patience)) {
     const began = session.seconds();
+    if (phase === 'snn') await session.setTimesteps(timestepsAt(session.config, session.state.epoch));
     yield* trainEpoch(session, phase);
     const validation =
       rows.validation.length === 0
@@ -51,19 +53,14 @@ async function* keepPace(session: Session, phase: Phase, began: number): AsyncGe
 async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<TrainEvent, void> {
   const plan = planEpoch(session, phase);
   const { steps } = plan;
-  const { labelSmoothing } = session.config[phase];
+  const loss = await lossOf(session, phase);
   const report = new Interval(session.progressSeconds);
   while (session.state.step < steps) {
     // Checkpoints, progress, an interruption and the end of the epoch fall between two calls.
     const first = session.state.step;
     const end = Math.min(first + session.stepsAtOnce, steps);
     const group = Array.from({ length: end - first }, (_, i) => plan.stepAt(first + i));
-    await session.train(group, {
-      mode: phase,
-      labelSmoothing,
-      ...codeLoss(session, phase),
-      ...(end < steps ? { next: plan.batchAt(end) } : {}),
-    });
+    await session.train(group, { mode: phase, ...loss, ...(end < steps ? { next: plan.batchAt(end) } : {}) });
     if (report.due()) {
       const { step, sums } = session.state;
       const { count, seconds, spikes } = sums;
@@ -74,10 +71,19 @@ async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<Train
   }
 }
 
+/** What the steps of a phase ask of their loss. */
+async function lossOf(session: Session, phase: Phase): Promise<LossOptions> {
+  const { config } = session;
+  const loss = { labelSmoothing: config[phase].labelSmoothing, distillation: await session.teacher(phase) };
+  if (phase !== 'snn') return loss;
+  const { activity, timeWeights } = config.snn;
+  return { ...loss, timeWeights, ...(activity.strength > 0 ? { activity } : {}), ...codeLoss(session) };
+}
+
 /** What the loss of a network with a code has besides, in the present epoch: the same for all of its steps. */
-function codeLoss({ config, state }: Session, phase: Phase): LossOptions {
+function codeLoss({ config, state }: Session): LossOptions {
   const { code } = config.snn;
-  if (phase !== 'snn' || code === undefined) return {};
+  if (code === undefined) return {};
   const { relaxation, kernelPenalty, spikePenalty } = code;
   return { quantised: Math.min(1, (state.epoch + 1) / (relaxation + 1)), kernelPenalty, spikePenalty };
 }

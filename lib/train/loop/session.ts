@@ -4,6 +4,7 @@ import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';
 import {
   Network,
+  type DistillationOptions,
   type ParametersOptions,
   type StepStats,
   type TrainStep,
@@ -11,6 +12,7 @@ import {
 } from '../../model/network';
 import type { ResolvedNetwork } from '../../model/description';
 import type { NetworkParameters } from '../../model/fold';
+import { carryParameters } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
 import { changeConfig, continueWith, recordChange, type ChangedConfig } from '../run/changes';
@@ -26,6 +28,7 @@ import {
   initialState,
   isPhase,
   next,
+  withoutBest,
   type BestEpoch,
   type Stage,
   type TrainState,
@@ -36,6 +39,7 @@ import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
 import { networkOptions } from './model';
 import { Interval } from './progress';
+import { Teachers } from './teacher';
 
 export interface SessionOptions {
   signal?: AbortSignal | undefined;
@@ -85,6 +89,7 @@ export class Session {
   #config: TrainConfig;
   #info: RunInfo;
   #network: Network;
+  readonly #teachers = new Teachers();
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlierSeconds: number;
@@ -159,6 +164,21 @@ export class Session {
     }
     await this.#network.dispose();
     this.#network = network;
+  }
+
+  /** Goes on with so many time steps, if they are others, and a fresh optimiser; the best network is one that has them. */
+  async setTimesteps(timesteps: number): Promise<void> {
+    const { network } = this;
+    if (network.description.timesteps === timesteps) return;
+    await network.resetOptimizer();
+    const tensors = carryParameters(await network.parameters(), timesteps);
+    await this.replaceNetwork({ network: { ...network.description, timesteps }, tensors });
+    this.#state = { ...withoutBest(this.#state, 'snn'), counters: this.network.counters() };
+  }
+
+  /** The teacher of a phase; undefined if the phase has none. */
+  async teacher(phase: Phase): Promise<DistillationOptions | undefined> {
+    return this.#teachers.of(phase, this);
   }
 
   /** Where the run stands. Every change replaces it. */
@@ -288,6 +308,7 @@ export class Session {
   }
 
   async dispose(): Promise<void> {
+    await this.#teachers.dispose();
     await this.#network.dispose();
     this.images.dispose();
   }

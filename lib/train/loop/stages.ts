@@ -1,4 +1,5 @@
 /** The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started with. */
+import { timestepsAt } from '../config/incremental';
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
 import { foldNorm, hasNorm } from '../../model/fold';
@@ -65,6 +66,7 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     mode === null ? null : yield* evaluate(session, { part: 'test', rows: rows.test, mode, activity: 'test' });
   session.throwIfAborted();
   await foldNetwork(session);
+  if (config.snn.epochs > 0) await session.setTimesteps(timestepsAt(config, 0));
   if (mode === 'binary') await sendSpikes(session);
   else await calibrate(session);
   const validation =

@@ -26,6 +26,7 @@ import { inDirectory, loadConfigured, networkOf } from './model';
 import { Session, type SessionOptions } from './session';
 import { saveOnError, withResumeAdvice } from './save-on-error';
 import { stageWork } from './stages';
+import { checkTeachers, copyTeachers } from './teacher';
 
 /** Options of `train`. */
 export interface TrainOptions {
@@ -76,6 +77,8 @@ export async function* train(
   // run.json names files and folders by absolute paths, because it may be read from any folder.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
   if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
+  for (const { distillation } of [resolved.binary, resolved.snn])
+    if (distillation.teacher !== undefined) distillation.teacher = absolutePath(distillation.teacher);
   const folder = new RunFolder(absolutePath(resolved.out ?? defaultOut(runName(resolved))));
   const another = resolved.out === undefined;
   // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
@@ -87,8 +90,10 @@ export async function* train(
   const planned =
     minutes === undefined ? undefined : await planRun(resolved, minutes, loaded, { elapsed, signal: checked.signal });
   const chosen = planned?.config ?? resolved;
+  const description = networkOf(chosen.model, loaded);
+  await checkTeachers(chosen, description);
   const session = await Session.open(
-    { config: chosen, folder, loaded, description: networkOf(chosen.model, loaded), resumed: false },
+    { config: chosen, folder, loaded, description, resumed: false },
     (network, images) => ({
       info: {
         ...describeRun(chosen, loaded, hash, network, images),
@@ -102,6 +107,7 @@ export async function* train(
     await folder.create({ another });
     await folder.writeInfo(session.info);
     await folder.prepare();
+    await copyTeachers(chosen, folder);
     await session.save();
   };
   try {

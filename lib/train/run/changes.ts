@@ -35,6 +35,8 @@ const changeable = [
   /^(ann|binary|snn)\.schedule\./,
   /^(ann|binary|snn)\.augment\./,
   /^(ann|binary|snn)\.(labelSmoothing|patience)$/,
+  /^(binary|snn)\.distillation\.(weight|temperature)$/,
+  /^snn\.(activity\.(target|strength)|timeWeights)$/,
   /^evaluation\.batch$/,
   /^energy\.images$/,
   /^checkpoint\.seconds$/,
@@ -68,7 +70,7 @@ export function changeConfig(config: TrainConfig, changes: TrainConfigInput): Ch
       'ERR_ARG',
       `Expected a key that a run can change but received '${key}': ` +
         (instead[key] ??
-          'epochs, rates of the optimizer, schedule, augment, labelSmoothing and patience of a phase that is not over, evaluation.batch, energy.images and ' +
+          'epochs, rates of the optimizer, schedule, augment, labelSmoothing, patience, distillation, activity and timeWeights of a phase that is not over, evaluation.batch, energy.images and ' +
             'checkpoint.seconds can; for anything else start a new run, from this network with init=RUN'),
     );
   }

@@ -33,7 +33,8 @@ const stateSchema = objectOf({
   seconds: notNegative,
   annTestAccuracy: accuracy,
   convertedTestAccuracy: accuracy,
-  counters: objectOf({ optimizerSteps: count, randomStep: count }),
+  // Runs of older versions know no activity target.
+  counters: objectOf({ optimizerSteps: count, randomStep: count, activity: share.default(0) }),
 });
 
 /** Writes `path` atomically: after a crash it holds the old checkpoint or the new one, never a part of either. */

@@ -95,7 +95,7 @@ export function initialState(stage: Stage, hiddenLayers: number): TrainState {
     seconds: 0,
     annTestAccuracy: null,
     convertedTestAccuracy: null,
-    counters: { optimizerSteps: 0, randomStep: 0 },
+    counters: { optimizerSteps: 0, randomStep: 0, activity: 0 },
   };
 }
 
@@ -130,6 +130,11 @@ export function afterConversion(
   best: BestEpoch,
 ): TrainState {
   return { ...state, ...scores, best: { ...state.best, snn: best }, sums: emptySums(state.sums.spikes.length) };
+}
+
+/** Where the networks of a phase so far are none that the next ones are compared with. */
+export function withoutBest(state: TrainState, phase: Phase): TrainState {
+  return { ...state, best: { ...state.best, [phase]: null } };
 }
 
 /** At the start of a stage. */

@@ -38,7 +38,9 @@ Instance::Instance(Napi::Env env) : env_(env), network_tag_(random_tag()), datas
 
 Napi::Value Instance::submit(std::unique_ptr<Job> job) {
   NetworkEntry& entry = *job->entry();
+  NetworkEntry* const helper = job->helper().get();
   entry.require_idle();
+  if (helper) helper->require_idle();
   Job* const raw = job.get();
   {
     const std::lock_guard lock(mutex_);
@@ -49,6 +51,7 @@ Napi::Value Instance::submit(std::unique_ptr<Job> job) {
   running_.push_back(std::move(job));
   entry.stop = false;
   entry.busy = true;
+  if (helper) helper->busy = true;
   try {
     entry.runner.start([this, raw] {
       raw->execute();
@@ -56,6 +59,7 @@ Napi::Value Instance::submit(std::unique_ptr<Job> job) {
     });
   } catch (...) {
     entry.busy = false;
+    if (helper) helper->busy = false;
     running_.pop_back();
     fail(Code::kOom, "Expected a thread for the job but the system has none left");
   }

@@ -22,6 +22,7 @@ void Job::execute() noexcept {
 void Job::complete(Napi::Env env) noexcept {
   try {
     entry_->settle(env);
+    if (helper_) helper_->settle(env);
     Napi::Value value, reason;
     try {
       check(std::move(status_));

@@ -22,12 +22,15 @@ namespace onespike::addon {
 
 class Job {
  public:
-  explicit Job(std::shared_ptr<NetworkEntry> entry) : entry_(std::move(entry)) {}
+  // `helper` is a second network that the job computes with, or null: it is busy as long as the job's own.
+  explicit Job(std::shared_ptr<NetworkEntry> entry, std::shared_ptr<NetworkEntry> helper = nullptr)
+      : entry_(std::move(entry)), helper_(std::move(helper)) {}
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
   virtual ~Job() = default;
 
   const std::shared_ptr<NetworkEntry>& entry() { return entry_; }
+  const std::shared_ptr<NetworkEntry>& helper() { return helper_; }
 
   Napi::Promise open(Napi::Env env);      // on the JS thread, once it is certain that the job will run
   void execute() noexcept;                // on the runner's thread
@@ -42,7 +45,7 @@ class Job {
   virtual bool read_only() const { return true; }
 
  private:
-  std::shared_ptr<NetworkEntry> entry_;
+  std::shared_ptr<NetworkEntry> entry_, helper_;
   std::optional<Napi::Promise::Deferred> deferred_;
   Status status_;
 };

@@ -13,6 +13,7 @@
 #include <functional>
 #include <vector>
 
+#include "core/backend/activity_tasks.h"
 #include "core/backend/binary_tasks.h"
 #include "core/backend/code_tasks.h"
 #include "core/backend/dense_tasks.h"
@@ -152,6 +153,8 @@ class Backend {
   virtual KernelChoice execute(const UpdateTask& task) = 0;
   virtual KernelChoice execute(const ClampNeuronsTask& task) = 0;
   virtual KernelChoice execute(const AverageTask& task) = 0;
+  virtual KernelChoice execute(const SpikeCostTask& task) = 0;
+  virtual KernelChoice execute(const ActivityTask& task) = 0;
 
   virtual Status record(uint64_t, const std::function<Status()>& enqueue) { return enqueue(); }
   virtual Status wait() { return Status::success(); }

@@ -36,6 +36,7 @@ struct ReceivingNeurons {
   const uint8_t* mask = nullptr;     // (n, src map) of the dropout, or null
   float scale = 1;                   // of an event: SpikeSource::scale
   NeuronParams neuron = {};
+  const float* cost = nullptr;  // the part of dL/dO(t) that comes from no reader, the same for all; null: none
 };
 
 // From a(t) of a stage to g(t) = a(t) + leak * g(t+1), and from there to a(t) of the neurons below it: kappa(t) Wt g
@@ -61,7 +62,7 @@ struct ScheduleGradientTask {
   float* d_theta = nullptr;          // (T) +=
   const float* potential = nullptr;  // (n, T, out map) U(t)
   const float* a = nullptr;          // (n, T, out map)
-  const float* last_a = nullptr;     // (n, out map) the part of a(T) that comes through the spike; null: all of it
+  const float* spike_a = nullptr;    // (n, T, out map) the part of a(t) that comes through the spike; null: all of it
   const uint8_t* times = nullptr;    // (n, out map) of neurons that are spent after their spike; null: none is
   const float* bias = nullptr;       // (out_cs), or null
   NeuronParams neuron = {};          // with schedules

@@ -34,20 +34,22 @@ struct ReadoutTask {
   ReadoutParams params = {};  // its threshold and leak are those of `neuron`, its theta lies in backend memory
   const float* neuron = nullptr;
   bool spiking = true;
-  float* values = nullptr;             // spiking: (n, T, out_cs) potentials; else (n, out_cs) logits
-  float* a = nullptr;                  // spiking: (n, T, out_cs) a(t) if `backward`, perhaps in place of the potentials
-  const int32_t* labels = nullptr;     // (n); null = no loss, no prediction
-  const int32_t* others = nullptr;     // (n) second labels of mixed images, or null
-  const float* shares = nullptr;       // (n) of `labels` then
-  const StepInputs* inputs = nullptr;  // of the loss
-  double share = 1;                    // of one image in the loss
-  bool backward = false;               // gradients of the loss
-  float* d_values = nullptr;           // (n, out_cs) if `backward`: dense: dL/d(logit); spiking: the part of a(T) that
-                                       // comes through the spike, or null
-  float* d_neuron = nullptr;           // spiking: += gradients of threshold and leak if `backward`
-  float* logits = nullptr;             // (n, out_c)
-  uint8_t* times = nullptr;            // spiking: (n, out_cs) spike times, T + 1 = never
-  StepResult* result = nullptr;        // += loss and correct
+  float* values = nullptr;          // spiking: (n, T, out_cs) potentials; else (n, out_cs) logits
+  float* a = nullptr;               // spiking: (n, T, out_cs) a(t) if `backward`, perhaps in place of the potentials
+  const int32_t* labels = nullptr;  // (n); null = no loss, no prediction
+  const int32_t* others = nullptr;  // (n) second labels of mixed images, or null
+  const float* shares = nullptr;    // (n) of `labels` then
+  const float* teacher = nullptr;   // (n, out_c) logits that the loss compares with as well, or null
+  const float* time_weights = nullptr;  // spiking: (T) of the loss after each step; null: 1 after the last, else 0
+  const StepInputs* inputs = nullptr;   // of the loss
+  double share = 1;                     // of one image in the loss
+  bool backward = false;                // gradients of the loss
+  float* d_values = nullptr;            // if `backward`: dense: (n, out_cs) dL/d(logit); spiking: (n, T, out_cs) the
+                                        // part of a(t) that comes through the spike, or null
+  float* d_neuron = nullptr;            // spiking: += gradients of threshold and leak if `backward`
+  float* logits = nullptr;              // (n, out_c)
+  uint8_t* times = nullptr;             // spiking: (n, out_cs) spike times, T + 1 = never
+  StepResult* result = nullptr;         // += loss and correct
   int n = 0;
   StageShape shape = {};
 

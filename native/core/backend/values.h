@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ops/loss/distillation.h"
 #include "ops/portable.h"
 #include "ops/surrogate.h"
 #include "ops/update.h"
@@ -24,6 +25,9 @@ struct StepInputs {
   float clip_norm = 0;                        // global L2 norm of the gradient; 0 = no clipping
   float average_decay = 0, average_rest = 1;  // of the average of the parameters and of their new values: 1 together
   float label_smoothing = 0;                  // share of a label that all classes have alike
+  Distillation distillation;
+  float activity_target = 0, activity_strength = 0;
+  double activity_decay = 0;  // of the running mean of the activity
 };
 
 // What a step answers: zeroed at its start but for `finite`, and kept until the host reads it.

@@ -37,7 +37,7 @@ void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit&
     each_norm_buffer(net, i, n, false, need);
     if (train || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.keeps_potential(i)) need(b.received, n * T * s.out_size());
-    if (train && plan.spec.schedules && s.output) need(net.d_activation[0], n * s.out_size());
+    if (train && plan.spec.schedules && s.output) need(net.d_activation[0], n * T * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
     else if (train) gradient = std::max(gradient, n * T * s.grad_step());
     if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
@@ -81,7 +81,8 @@ ReceivingNeurons receivers(const NetworkState& net, size_t stage) {
           .times = net.times(from),
           .mask = net.dropout(from) ? below.mask.data() : nullptr,
           .scale = source_of(net, stage, true).scale,
-          .neuron = net.neuron(from)};
+          .neuron = net.neuron(from),
+          .cost = net.plan.adds_gradient(stage) ? nullptr : net.loss.cost(from)};
 }
 
 // += the gradients of weights and bias of a stage, of n images from the first of the block on if it waits.
@@ -115,7 +116,7 @@ void schedule_gradients(NetworkState& net, size_t stage, int n) {
                                         .d_theta = schedules.at(TensorKind::kGradient, stage, Schedule::kTheta),
                                         .potential = b.potential.data(),
                                         .a = net.spike_gradient(stage),
-                                        .last_a = s.output ? net.d_activation[0].data() : nullptr,
+                                        .spike_a = s.output ? net.d_activation[0].data() : nullptr,
                                         .times = s.output ? nullptr : net.times(stage),
                                         .bias = net.bias(stage),
                                         .neuron = net.neuron(stage),

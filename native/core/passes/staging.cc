@@ -104,7 +104,7 @@ Status stage_batch(NetworkState& net, const Batch& batch, int64_t capacity, Stag
     if (labels)
       if (Status status = check_labels(net, labels, batch.count); !status.ok()) return status;
   if (!batch.rows && net.backend->host_memory()) {
-    *staged = {batch.pixels, batch.labels, batch.count, batch.others, batch.shares};
+    *staged = {batch.pixels, batch.labels, batch.count, batch.others, batch.shares, batch.teacher};
     return Status::success();
   }
   const int64_t image = net.plan.image_size();
@@ -115,6 +115,12 @@ Status stage_batch(NetworkState& net, const Batch& batch, int64_t capacity, Stag
     if (Status status = net.others.ensure(capacity); !status.ok()) return status;
     if (Status status = net.shares.ensure(capacity); !status.ok()) return status;
     staged->others = net.others.data(), staged->shares = net.shares.data();
+  }
+  if (batch.teacher) {
+    const int64_t classes = net.plan.classes();
+    if (Status status = net.loss.teacher.ensure(capacity * classes); !status.ok()) return status;
+    net.backend->upload(net.loss.teacher.data(), batch.teacher, size_t(batch.count * classes) * sizeof(float));
+    staged->teacher = net.loss.teacher.data();
   }
   if (batch.rows) return draw_rows(net, *batch.rows, capacity);
   send_batch(net, batch);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/guard.h"
+#include "core/passes/loss.h"
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct StepKind {
   Mode mode;
   bool backward, traced;
+  const LossOptions& loss;
   const OptimizerOptions* optimizer;  // null = no update
   bool averaged = false;              // of the parameters that are averages
   StepResult* early = nullptr;        // inference that ends early: its sums, on the host
@@ -30,39 +32,9 @@ struct StepKind {
     uint64_t key = (uint64_t(batch.count) * 8 + update) * 4 + uint64_t(mode);
     for (const bool yes : {backward, batch.labels != nullptr, batch.others != nullptr, averaged, takes_average()})
       key = key * 2 + yes;
-    return key;
+    return key * 8 + loss_key(loss);
   }
 };
-
-void read_out(NetworkState& net, const StepKind& kind, const StagedBatch& batch, int64_t first, int n) {
-  const size_t last = net.plan.stages.size() - 1;
-  const StageShape& s = net.plan.stages[last];
-  const NetworkSpec& spec = net.plan.spec;
-  const bool spiking = kind.mode == Mode::kSnn;
-  net.backend->run(
-      ReadoutTask{.params = {.timesteps = spec.timesteps,
-                             .alpha = spec.alpha,
-                             .beta = spec.beta,
-                             .surrogate = {spec.surrogate, spec.gamma, spec.surrogate_scale},
-                             .theta = net.neuron(last).theta},
-                  .neuron = net.parameters[last].neuron,
-                  .spiking = spiking,
-                  .values = spiking ? net.stages[last].potential.data() : net.stages[last].activation.data(),
-                  .a = spiking ? net.spike_gradient(last) : nullptr,
-                  .labels = batch.labels ? batch.labels + first : nullptr,
-                  .others = batch.others ? batch.others + first : nullptr,
-                  .shares = batch.others ? batch.shares + first : nullptr,
-                  .inputs = net.inputs.data(),
-                  .share = 1.0 / double(batch.count),
-                  .backward = kind.backward,
-                  .d_values = !spiking || spec.schedules ? net.d_activation[0].data() : nullptr,
-                  .d_neuron = net.parameters[last].d_neuron,
-                  .logits = net.logits.data() + first * s.out_c,
-                  .times = spiking ? net.times(last) : nullptr,
-                  .result = net.result.data(),
-                  .n = n,
-                  .shape = s});
-}
 
 // Copies of the weights, and zeros in what the step adds to.
 void begin_step(NetworkState& net, const StepKind& kind) {
@@ -101,6 +73,7 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
   const bool spiking = kind.mode == Mode::kSnn, fires = spiking || kind.mode == Mode::kCoded;
   const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.image_size();
   begin_step(net, kind);
+  if (kind.backward) begin_activity(net, batch.count);
   int n = 0;
   for (int64_t first = 0; first < batch.count; first += n) {
     n = net.plan.chunk_at(kind.mode, kind.backward, first, batch.count);
@@ -111,7 +84,7 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
     }
     Status status = forward_chunk(net, kind, from, n, first, stop);
     if (!status.ok()) return status;
-    read_out(net, kind, batch, first, n);
+    read_out(net, kind.mode, kind.loss, kind.backward, batch, first, n);
     for (size_t i = 0; fires && i + 1 < net.plan.stages.size(); ++i)
       backend.run(CountEventsTask{.total = net.spikes.data() + i,
                                   .times = net.times(i),
@@ -142,6 +115,7 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions
   net.parameters.optimise(kind.optimizer->kind, net.inputs.data(), net.result.data());
   update_running_statistics(net, images);
   if (kind.takes_average()) net.parameters.average(net.inputs.data(), net.result.data());
+  end_activity(net, images);
   return Status::success();
 }
 
@@ -162,7 +136,7 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
   if (status.ok()) status = net.results.ensure(steps);
   if (status.ok()) status = net.counts.ensure(steps * stages);
-  return status;
+  return status.ok() ? prepare_loss(net, group.loss) : status;
 }
 
 // Enqueues step i of the group and keeps what it answers.
@@ -174,6 +148,7 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   StagedBatch staged;
   if (Status status = group.batch(i, &batch); !status.ok()) return status;
   if (Status status = check_batch(batch, kind.backward); !status.ok()) return status;
+  if (Status status = check_teacher(batch, kind.loss); !status.ok()) return status;
   if (batch.count > group.largest)
     return Status::error(Code::kShape, "Expected at most " + std::to_string(group.largest) + " images in the batch");
   backend.begin_batch();
@@ -181,7 +156,7 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   StepInputs inputs =
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
-  inputs.label_smoothing = group.loss.label_smoothing;
+  loss_inputs(group.loss, &inputs);
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const bool relaxed = kind.backward && draw_relaxed(net, group.loss.quantised, inputs.random_step);
   const auto calls = [&] {
@@ -233,6 +208,7 @@ Status read_answers(NetworkState& net, size_t made, bool labelled, bool backward
   const size_t stages = net.plan.stages.size();
   net.backend->download(answers->results.data(), net.results.data(), made * sizeof(StepResult));
   net.backend->download(answers->spikes.data(), net.counts.data(), made * stages * sizeof(int64_t));
+  if (net.loss.costly) net.backend->download(&net.loss.activity, net.loss.mean.data(), sizeof(double));
   if (Status status = net.backend->finish(); !status.ok()) return status;
   size_t answered = 0;
   for (bool ends = false; answered < made && !ends; ++answered) {
@@ -267,11 +243,12 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   StepResult early;
   const bool ends_early = out && out->decision_steps,
              traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
-  const StepKind kind{mode, backward, traced, nullptr, out && out->averaged, ends_early ? &early : nullptr};
+  const StepKind kind{mode, backward, traced, group.loss, nullptr, out && out->averaged, ends_early ? &early : nullptr};
   StagedBatch staged;
   Answers answers(group.count, net.plan.stages.size());
   size_t made = 0;
-  Status status = prepare(net, group, mode, backward);
+  Status status = check_loss(net, mode, group.loss);
+  if (status.ok()) status = prepare(net, group, mode, backward);
   if (status.code == Code::kOom && give_up_datasets(net)) status = prepare(net, group, mode, backward);
   if (status.ok()) status = make_steps(net, group, kind, out, stop, &staged, &made);
   if (!status.ok()) return status;

@@ -30,6 +30,7 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       indices(*backend),
       drawn(*backend),
       tables(*backend),
+      loss(*backend),
       steps(plan.spec.timesteps),
       decisions(size_t(plan.spec.timesteps) + 1, 0.0) {
   for (size_t i = 0; i < plan.stages.size(); ++i) stages.emplace_back(*backend);
@@ -100,7 +101,8 @@ int64_t NetworkState::buffer_bytes() const {
   int64_t bytes = statistics.bytes() + code_tables.bytes() + pixel_values.bytes() + silent.bytes() + logits.bytes() +
                   inputs.bytes() + pixels.bytes() + labels.bytes() + others.bytes() + shares.bytes() + indices.bytes() +
                   drawn.bytes() + tables.bytes();
-  bytes += result.bytes() + spikes.bytes() + results.bytes() + counts.bytes() + backend->workspace_held();
+  bytes +=
+      loss.bytes() + result.bytes() + spikes.bytes() + results.bytes() + counts.bytes() + backend->workspace_held();
   for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();
   each_pass_buffer(*this, [&](const auto& buffer) { bytes += buffer.bytes(); });
   return bytes;

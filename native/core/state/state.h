@@ -7,6 +7,7 @@
 
 #include "core/backend/backend.h"
 #include "core/state/buffers.h"
+#include "core/state/loss_state.h"
 #include "core/state/parameters.h"
 #include "core/plan.h"
 
@@ -67,6 +68,7 @@ struct StagedBatch {
   int64_t count = 0;
   const int32_t* others = nullptr;  // (count) of mixed images, else null
   const float* shares = nullptr;
+  const float* teacher = nullptr;  // (count, K) or null
 };
 
 // A data set in the backend's memory.
@@ -107,6 +109,7 @@ struct NetworkState {
   Buffer<uint32_t> indices;
   Buffer<DrawnImage> drawn;  // of a batch that the backend draws
   Buffer<uint8_t> tables;
+  LossState loss;
   std::vector<std::unique_ptr<ResidentDataset>> datasets;
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;

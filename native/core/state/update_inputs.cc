@@ -25,6 +25,7 @@ UpdateParams update_params(const OptimizerOptions& o, int64_t step, float learni
 
 // The first step replaces the average, and those after it average over so many steps that those of the beginning are
 // soon forgotten, until the decay that was asked for is reached: 1/11 after 2 steps, 0.9 after 91.
+constexpr float kActivityDecay = 0.9f;
 double average_decay(float asked, int64_t step) { return std::min(double(asked), double(step - 1) / double(step + 9)); }
 
 }  // namespace
@@ -37,6 +38,7 @@ StepInputs update_inputs(const OptimizerOptions& o, int64_t step) {
   inputs.clip_norm = o.clip_norm;
   const double decay = average_decay(o.average, step);
   inputs.average_decay = float(decay), inputs.average_rest = float(1 - decay);
+  inputs.activity_decay = average_decay(kActivityDecay, step);
   return inputs;
 }
 

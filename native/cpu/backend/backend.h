@@ -105,6 +105,8 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const UpdateTask& task) override;
   KernelChoice execute(const ClampNeuronsTask& task) override;
   KernelChoice execute(const AverageTask& task) override;
+  KernelChoice execute(const SpikeCostTask& task) override;
+  KernelChoice execute(const ActivityTask& task) override;
 
  private:
   // Three ways through the events of a stage.

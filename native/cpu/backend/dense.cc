@@ -72,7 +72,7 @@ KernelChoice CpuBackend::execute(const PackInputTask& task) {
       return;
     }
     alignas(kAlignment) float sum[kMaxTile];
-    const float share = 1.0f / (s.pool * s.pool);
+    const float share = 1.0f / float(s.pool * s.pool);
     for (int x = 0; x < s.in_w; ++x)
       for (int c = 0; c < s.src_cs; c += kMaxTile) {
         const int count = std::min(kMaxTile, s.src_cs - c);

@@ -74,7 +74,7 @@ KernelChoice CpuBackend::execute(const NormBackwardTask& task) {
     norm_sums(parts + 2 * (at.index * s.out_cs + at.channel), task.d_out + at.offset, task.weighted + at.offset,
               channels_of(task.moments, nullptr, at.channel, s.out_cs), at.block);
   });
-  float *d_mean = norm_means_.reserve(size_t(2 * s.out_cs)), *d_standard = d_mean + s.out_cs;
+  float *d_mean = norm_means_.reserve(2 * size_t(s.out_cs)), *d_standard = d_mean + s.out_cs;
   for (int c = 0; c < s.out_cs; ++c) {
     double sum = 0, product = 0;
     for (int64_t block = 0; block < blocks; ++block) {

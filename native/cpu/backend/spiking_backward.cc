@@ -67,7 +67,8 @@ KernelChoice CpuBackend::execute(const SpikingBackwardTask& task) {
                           .potential = below.potential,
                           .a = below.a,
                           .add = below.add,
-                          .exponential = exponential.data()};
+                          .exponential = exponential.data(),
+                          .cost = below.cost ? *below.cost : 0.0f};
   const GradientWork work = gradient_events_.total(int64_t(n) * s.out_h);
   const double pairs = double(n) * T * double(s.out_size());
   // A linear layer waits for its weights either way.

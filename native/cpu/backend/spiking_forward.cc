@@ -267,7 +267,7 @@ KernelChoice CpuBackend::filter_forward(const ForwardTask& exact, const FilterWe
                 found = 0;
               }
             });
-  const double share = double(all_doubts) / (double(n) * double(s.out_size() / kLane));
+  const double share = double(all_doubts) / (double(n) * double(s.out_size()) / kLane);
   if (s.linear && share > kLinearDoubts) filter_.postpone(exact.weight);
   return {.kernel = "filter", .density = share};
 }

@@ -90,4 +90,16 @@ KernelChoice CpuBackend::execute(const AverageTask& task) {
   return {};
 }
 
+KernelChoice CpuBackend::execute(const SpikeCostTask& task) {
+  const StepInputs& in = *task.inputs;
+  for (int i = 0; i < task.stages; ++i)
+    task.costs[i] = spike_cost(*task.mean, in.activity_target, in.activity_strength, task.weights[i], task.share);
+  return {};
+}
+
+KernelChoice CpuBackend::execute(const ActivityTask& task) {
+  task.update();
+  return {};
+}
+
 }  // namespace onespike::cpu

@@ -118,7 +118,7 @@ KernelChoice CpuBackend::execute(const ScheduleGradientTask& task) {
   const int T = task.neuron.timesteps;
   const ScheduleTask rows{.potential = task.potential,
                           .a = task.a,
-                          .last_a = task.last_a,
+                          .spike_a = task.spike_a,
                           .times = task.times,
                           .bias = task.bias,
                           .shape = &s,

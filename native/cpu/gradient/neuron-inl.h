@@ -60,6 +60,7 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
   // Products with the reciprocal: a division keeps the unit busy for many cycles.
   const V inverse = hn::Set(d, 1.0f / task.neuron.threshold), leak = hn::Set(d, task.neuron.leak),
           one = hn::Set(d, 1.0f);
+  const V cost = hn::Set(d, task.cost);
   V g = hn::Zero(d);
   LifSums<VectorArithmetic> sums;
   V u = hn::Load(d, potential + (T - 1) * step);
@@ -76,7 +77,7 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
       const V reached = kScheduled ? hn::Mul(u, reach) : ratio;
       slope = HWY_NAMESPACE::surrogate_slope<kind, VectorArithmetic>(hn::Sub(reached, one), task.neuron.surrogate);
     }
-    const V d_spike = hn::Mul(hn::Load(d, spikes + (t - 1) * stride), share);
+    const V d_spike = hn::MulAdd(hn::Load(d, spikes + (t - 1) * stride), share, cost);
     const auto live = VectorArithmetic::reached(fire_time, VectorArithmetic::time(t));
     const V a = lif_backward<VectorArithmetic>(g, sums, d_spike, slope, ratio, before, reach, leak, live);
     float* out = to + (t - 1) * step;

@@ -20,6 +20,7 @@ struct Receiver {
   float* a;                  // a(t), perhaps in its place
   bool add;                  // to what `a` holds
   const float* exponential;  // table over t_f - t for the time-dependent surrogate
+  float cost;                // dL/dO(t) beside what the stage gives
 };
 
 }  // namespace onespike::cpu

@@ -118,6 +118,8 @@ class CudaBackend final : public Backend {
   KernelChoice execute(const UpdateTask& task) override;
   KernelChoice execute(const ClampNeuronsTask& task) override;
   KernelChoice execute(const AverageTask& task) override;
+  KernelChoice execute(const SpikeCostTask& task) override;
+  KernelChoice execute(const ActivityTask& task) override;
   Status record(uint64_t key, const std::function<Status()>& enqueue) override;
   Status wait() override;
   Recorded recording() const override { return recorded_; }

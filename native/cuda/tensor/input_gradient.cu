@@ -41,7 +41,8 @@ class SpikingEpilogue {
         g_(g),
         leak_(task.neuron[1]),
         leak_below_(task.below.neuron.leak()),
-        inverse_(1 / task.below.neuron.threshold()) {}
+        inverse_(1 / task.below.neuron.threshold()),
+        cost_(task.below.cost ? *task.below.cost : 0) {}
 
   template <int kSteps>
   __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
@@ -119,9 +120,9 @@ class SpikingEpilogue {
           i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
       before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : make_float2(0, 0);
       const float reach = reach_of(below.neuron, t);
-      const float a = neuron_backward(g_first, sums_, t, sums[i][0] * share_first, u.x, before.x, fire_first, inverse_,
-                                      reach, leak_below_, below.neuron.surrogate);
-      const float b = neuron_backward(g_second, sums_, t, sums[i][1] * share_second, u.y, before.y, fire_second,
+      const float a = neuron_backward(g_first, sums_, t, sums[i][0] * share_first + cost_, u.x, before.x, fire_first,
+                                      inverse_, reach, leak_below_, below.neuron.surrogate);
+      const float b = neuron_backward(g_second, sums_, t, sums[i][1] * share_second + cost_, u.y, before.y, fire_second,
                                       inverse_, reach, leak_below_, below.neuron.surrogate);
       auto* out = reinterpret_cast<float2*>(to + (t - 1) * step);
       *out = below.add ? make_float2(out->x + a, out->y + b) : make_float2(a, b);
@@ -131,7 +132,7 @@ class SpikingEpilogue {
 
   const Task& task_;
   const GemmTask& g_;
-  const float leak_, leak_below_, inverse_;
+  const float leak_, leak_below_, inverse_, cost_;
   NeuronSums sums_;  // of all neurons of the thread
 };
 

@@ -124,6 +124,47 @@ void label_smoothing() {
   }
 }
 
+// The logits of a teacher, beside the label.
+void distillation() {
+  Random random(12);
+  for (CaseSpec spec : small_specs()) {
+    oracle::Options smooth = primitive();
+    smooth.distillation = 0.6, smooth.temperature = 2.5, smooth.label_smoothing = 0.1;
+    for (int i = 0; i < 2 * spec.layers.back().out; ++i) smooth.teacher.push_back(2 * random.normal());
+    spec.surrogate = Surrogate::kArctan;
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+    oracle::Options dense = smooth;
+    dense.spike = {};
+    check_every_parameter(decided_case(spec, 2, Mode::kAnn, random, 1e-3), Mode::kAnn, dense, 1e-6);
+  }
+}
+
+void loss_over_time() {
+  Random random(13);
+  for (const bool schedules : {false, true})
+    for (CaseSpec spec : small_specs()) {
+      oracle::Options smooth = primitive();
+      double sum = 0;
+      for (int t = 0; t < spec.timesteps; ++t)
+        smooth.time_weights.push_back(random.uniform()), sum += smooth.time_weights.back();
+      for (double& w : smooth.time_weights) w /= sum;
+      spec.surrogate = Surrogate::kArctan;
+      spec.schedules = schedules;
+      check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+    }
+}
+
+// A price for every spike of a layer.
+void spike_costs() {
+  Random random(14);
+  for (CaseSpec spec : small_specs()) {
+    oracle::Options smooth = primitive();
+    for (size_t l = 0; l < spec.layers.size(); ++l) smooth.spike_costs.push_back(random.uniform(0.0, 0.3));
+    spec.surrogate = Surrogate::kArctan;
+    check_every_parameter(make_case(spec, 2, random), Mode::kSnn, smooth, 1e-5);
+  }
+}
+
 // Batch normalisation of the ANN by groups of images, through mean and variance; of the spiking network by constants.
 void normalisation() {
   Random random(8);
@@ -185,6 +226,9 @@ void add_difference_tests(Tests& tests) {
   tests.push_back({"oracle gradient equals differences: batch normalisation", normalisation});
   tests.push_back({"oracle gradient equals differences: label smoothing", label_smoothing});
   tests.push_back({"oracle gradient equals differences: two labels", two_labels});
+  tests.push_back({"oracle gradient equals differences: distillation", distillation});
+  tests.push_back({"oracle gradient equals differences: loss over time", loss_over_time});
+  tests.push_back({"oracle gradient equals differences: costs of spikes", spike_costs});
   tests.push_back({"oracle gradient of the exponential surrogate, by hand", exponential_by_hand});
 }
 

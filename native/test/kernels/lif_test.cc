@@ -65,12 +65,12 @@ void backward() {
   Random random(62);
   each_case([&](const Neurons& n, const std::string& what) {
     const int T = n.spec.timesteps;
-    oracle::Values d_spikes(n.weighted.size()), d_last(size_t(n.count), 0.0);
+    oracle::Values d_spikes(n.weighted.size()), d_potential(n.weighted.size());
     for (double& x : d_spikes) x = random.normal();
     oracle::LayerParameters gradient, magnitude;
     gradient.threshold = gradient.leak = magnitude.threshold = magnitude.leak = 0;
     const oracle::Values expected =
-        oracle::integrate_backward(n.spec, n.p, n.trace, d_spikes, d_last, gradient, magnitude);
+        oracle::integrate_backward(n.spec, n.p, n.trace, d_spikes, d_potential, gradient, magnitude);
     LifSums<A> sums;
     for (int64_t j = 0; j < n.count; ++j) {
       const int fired = n.trace.fired[j];
@@ -117,18 +117,20 @@ void readout() {
       const double logit = params.alpha * double(u[size_t(T - 1)]) / params.threshold + params.beta * (T + 1.0 - time);
       expect_near(readout_logit(u.data(), 1, time, params), logit, 1e-6, 1e-6, "logit, " + what);
     }
-    oracle::Values d_logit(size_t(n.count)), d_spikes(n.weighted.size()), d_last(d_logit.size());
+    oracle::Values d_logit(size_t(n.count)), d_spikes(n.weighted.size()), d_potential(n.weighted.size());
     for (double& x : d_logit) x = float(random.normal());
     for (int64_t j = 0; j < n.count; ++j) {
-      d_last[j] = d_logit[j] * params.alpha / params.threshold;
-      gradient.threshold -= d_last[j] * trace.potential[(T - 1) * n.count + j] / params.threshold;
+      const int64_t last = (T - 1) * n.count + j;
+      d_potential[last] = d_logit[j] * params.alpha / params.threshold;
+      gradient.threshold -= d_potential[last] * trace.potential[last] / params.threshold;
       for (int t = 1; t <= T; ++t) d_spikes[(t - 1) * n.count + j] = d_logit[j] * params.beta * (T + 1 - t);
     }
-    const oracle::Values g = oracle::integrate_backward(n.spec, p, trace, d_spikes, d_last, gradient, magnitude);
+    const oracle::Values g = oracle::integrate_backward(n.spec, p, trace, d_spikes, d_potential, gradient, magnitude);
     for (int64_t j = 0; j < n.count; ++j) {
       std::vector<float> u(static_cast<size_t>(T));
       for (int t = 0; t < T; ++t) u[size_t(t)] = float(trace.potential[t * n.count + j]);
-      readout_backward(u.data(), u.data(), 1, float(d_logit[j]), params, &sums);
+      readout_backward(
+          u.data(), u.data(), nullptr, 1, [&](int t) { return t == T ? float(d_logit[j]) : 0.0f; }, params, &sums);
       for (int t = 1; t <= T; ++t) {
         const double later = t < T ? g[t * n.count + j] : 0.0, at = g[(t - 1) * n.count + j];
         expect_near(u[size_t(t - 1)], at - p.leak * later, 1e-4, 1e-5, "a, " + what);

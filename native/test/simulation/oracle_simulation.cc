@@ -5,100 +5,14 @@
 #include <functional>
 
 #include "ops/rng.h"
+#include "test/simulation/simulated_layers.h"
 
 namespace onespike::oracle {
 namespace {
 
-// A weighted layer behind its pools.
-struct Layer {
-  std::vector<Shape> before;  // what comes in, and after every pool
-  std::vector<int> pools;
-  LayerSpec spec;
-  Shape out;
-  Values weight, bias;
-};
-
-// The sums of a layer for one map. `ones`: weights and the shares of pools count 1.
-Values weighted(const Layer& layer, Values map, bool ones) {
-  for (size_t p = 0; p < layer.pools.size(); ++p) {
-    const Shape &in = layer.before[p], &to = layer.before[p + 1];
-    const int k = layer.pools[p];
-    Values pooled(size_t(to.size()), 0.0);
-    for (int c = 0; c < to.channels; ++c)
-      for (int y = 0; y < to.height * k; ++y)
-        for (int x = 0; x < to.width * k; ++x)
-          pooled[size_t((c * to.height + y / k) * to.width + x / k)] +=
-              map[size_t((c * in.height + y) * in.width + x)] / (ones ? 1 : k * k);
-    map = std::move(pooled);
-  }
-  const Shape& in = layer.before.back();
-  const bool linear = layer.spec.type == LayerType::kLinear;
-  const int height = linear ? in.height : layer.spec.kernel, width = linear ? in.width : layer.spec.kernel;
-  const int stride = linear ? 1 : layer.spec.stride, pad = linear ? 0 : layer.spec.padding;
-  Values sums(size_t(layer.out.size()), 0.0);
-  for (int o = 0; o < layer.out.channels; ++o)
-    for (int oy = 0; oy < layer.out.height; ++oy)
-      for (int ox = 0; ox < layer.out.width; ++ox)
-        for (int c = 0; c < in.channels; ++c)
-          for (int ky = 0; ky < height; ++ky)
-            for (int kx = 0; kx < width; ++kx) {
-              const int y = oy * stride + ky - pad, x = ox * stride + kx - pad;
-              if (y < 0 || y >= in.height || x < 0 || x >= in.width) continue;
-              const size_t w = size_t(((o * in.channels + c) * height + ky) * width + kx);
-              sums[size_t((o * layer.out.height + oy) * layer.out.width + ox)] +=
-                  (ones ? 1 : layer.weight[w]) * map[size_t((c * in.height + y) * in.width + x)];
-            }
-  return sums;
-}
-
-double input_value(const NetworkSpec& spec, int channel, int byte) {
-  return (byte / 255.0 - double(spec.mean[size_t(channel)])) / double(spec.std[size_t(channel)]);
-}
-
-double largest_input(const NetworkSpec& spec) {
-  double largest = 0;
-  for (int c = 0; c < spec.channels; ++c)
-    for (const int byte : {0, 255}) largest = std::max(largest, std::fabs(input_value(spec, c, byte)));
-  return largest;
-}
-
-std::vector<Layer> layers_of(const NetworkSpec& spec, const Parameters& parameters,
-                             const std::vector<double>& activations) {
-  const std::vector<Shape> shapes = layer_shapes(spec);
-  std::vector<Layer> layers;
-  Layer next;
-  double before = largest_input(spec);
-  for (size_t l = 0; l < spec.layers.size(); ++l) {
-    next.before.push_back(shapes[l]);
-    if (spec.layers[l].type == LayerType::kAvgPool) {
-      next.pools.push_back(spec.layers[l].kernel);
-      continue;
-    }
-    const LayerParameters& p = parameters[l];
-    next.spec = spec.layers[l], next.out = shapes[l + 1];
-    next.weight = p.weight, next.bias = p.bias;
-    next.bias.resize(size_t(next.out.channels), 0.0);
-    const double after = layers.size() < activations.size() ? activations[layers.size()] : 1;
-    const size_t row = next.weight.size() / next.bias.size();
-    for (size_t o = 0; o < next.bias.size(); ++o) {
-      double factor = 1;
-      if (!p.norm_weight.empty()) {
-        factor = p.norm_weight[o] / std::sqrt(p.running_var[o] + 1e-5);
-        next.bias[o] = p.norm_bias[o] + factor * (next.bias[o] - p.running_mean[o]);
-      }
-      for (size_t i = o * row; i < (o + 1) * row; ++i) next.weight[i] *= factor * before / after;
-      next.bias[o] /= after;
-    }
-    before = after;
-    layers.push_back(std::move(next));
-    next = {};
-  }
-  return layers;
-}
-
 class Simulation {
  public:
-  Simulation(const NetworkSpec& spec, std::vector<Layer> layers, const SimulationOptions& options)
+  Simulation(const NetworkSpec& spec, std::vector<SimulatedLayer> layers, const SimulationOptions& options)
       : spec_(spec),
         layers_(std::move(layers)),
         options_(options),
@@ -115,7 +29,7 @@ class Simulation {
       x_[size_t(i)] = input_value(spec_, int(i / (shape.height * shape.width)), pixels[i]) / largest_;
     result.predictions.emplace_back(), result.leads.emplace_back(), result.logits.emplace_back();
     u_.clear();
-    for (const Layer& layer : layers_) u_.push_back(Values(size_t(layer.out.size()), 0.0));
+    for (const SimulatedLayer& layer : layers_) u_.push_back(Values(size_t(layer.out.size()), 0.0));
     if (is_stepped(options_.code)) stepped();
     else layered();
   }
@@ -132,7 +46,7 @@ class Simulation {
     Values present = map;
     int64_t events = 0;
     for (double& value : present) value = value != 0, events += int64_t(value);
-    const Values reached = weighted(layers_[l], present, true);
+    const Values reached = weighted_sums(layers_[l], present, true);
     SimulatedCounts& counts = result.counts[l];
     counts.events += per_event * events;
     if (l > 0) result.counts[l - 1].spikes += per_event * events;
@@ -159,13 +73,13 @@ class Simulation {
   }
 
   void add_bias(size_t l) {
-    const Layer& layer = layers_[l];
+    const SimulatedLayer& layer = layers_[l];
     const int64_t plane = layer.out.size() / layer.out.channels;
     for (int64_t j = 0; j < layer.out.size(); ++j) u_[l][size_t(j)] += layer.bias[size_t(j / plane)];
   }
 
   void add(size_t l, const Values& map) {
-    const Values sums = weighted(layers_[l], map, false);
+    const Values sums = weighted_sums(layers_[l], map, false);
     for (size_t j = 0; j < sums.size(); ++j) u_[l][j] += sums[j];
   }
 
@@ -200,7 +114,7 @@ class Simulation {
     const bool phase = options_.code == SimulatedCode::kPhase, burst = options_.code == SimulatedCode::kBurst;
     rest_.assign(x_.size(), 0.0), g_.assign(x_.size(), 1.0);
     std::vector<Values> grown;
-    for (const Layer& layer : layers_) grown.push_back(Values(size_t(layer.out.size()), 1.0));
+    for (const SimulatedLayer& layer : layers_) grown.push_back(Values(size_t(layer.out.size()), 1.0));
     for (int64_t t = 0; t < T_; ++t) {
       Values map = pixel_step(t);
       for (size_t l = 0; l < layers_.size(); ++l) {
@@ -314,7 +228,7 @@ class Simulation {
   }
 
   const NetworkSpec& spec_;
-  std::vector<Layer> layers_;
+  std::vector<SimulatedLayer> layers_;
   const SimulationOptions& options_;
   const int64_t T_;
   const double largest_;
@@ -327,7 +241,7 @@ class Simulation {
 
 Simulated simulate(const NetworkSpec& spec, const Parameters& parameters, const std::vector<double>& activations,
                    const SimulationOptions& options, const std::vector<uint8_t>& pixels) {
-  Simulation simulation(spec, layers_of(spec, parameters, activations), options);
+  Simulation simulation(spec, simulated_layers(spec, parameters, activations), options);
   const int64_t size = int64_t(spec.channels) * spec.height * spec.width;
   for (int64_t i = 0; i < int64_t(pixels.size()) / size; ++i) simulation.image(pixels.data() + i * size, i);
   return std::move(simulation.result);

@@ -62,6 +62,7 @@ struct Case {
   std::vector<int32_t> labels;
   std::vector<int32_t> others = {};  // of mixed images
   std::vector<float> shares = {};
+  std::vector<float> teacher = {};  // logits (N, K), or empty
   Batch batch() const {
     const bool mixed = !others.empty();
     return {pixels.data(),
@@ -69,7 +70,8 @@ struct Case {
             int64_t(labels.size()),
             nullptr,
             mixed ? others.data() : nullptr,
-            mixed ? shares.data() : nullptr};
+            mixed ? shares.data() : nullptr,
+            teacher.empty() ? nullptr : teacher.data()};
   }
   std::string text() const {
     return describe(spec, int64_t(labels.size())) + " threads " + std::to_string(spec.on.threads);

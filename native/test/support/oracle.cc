@@ -119,29 +119,6 @@ Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Va
   return dx;
 }
 
-// What the softmax of image n is compared with: y'_k = (1 - eps) y_k + eps / K, y shared by two labels where the image
-// is mixed.
-double target(const Batch& batch, const Options& options, int64_t n, int k, int classes) {
-  const double share = batch.others ? batch.shares[n] : 1.0;
-  double label = k == batch.labels[n] ? share : 0.0;
-  if (batch.others && k == batch.others[n]) label += 1.0 - share;
-  return (1.0 - options.label_smoothing) * label + options.label_smoothing / classes;
-}
-
-void softmax_loss(const Batch& batch, const Options& options, Forward& out, int classes) {
-  out.loss = batch.labels ? 0.0 : std::numeric_limits<double>::quiet_NaN();
-  if (!batch.labels) return;
-  for (int64_t n = 0; n < batch.count; ++n) {
-    const double* row = &out.logits[n * classes];
-    const double top = *std::max_element(row, row + classes);
-    double sum = 0.0;
-    for (int k = 0; k < classes; ++k) sum += std::exp(row[k] - top);
-    for (int k = 0; k < classes; ++k)
-      out.loss += target(batch, options, n, k, classes) * (std::log(sum) + top - row[k]) / double(batch.count);
-    out.correct += std::max_element(row, row + classes) - row == batch.labels[n];
-  }
-}
-
 }  // namespace
 
 Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode, const Batch& batch,
@@ -149,6 +126,7 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
   const std::vector<Shape> shapes = layer_shapes(spec);
   const int T = mode == Mode::kSnn ? spec.timesteps : 1;
   Forward out;
+  double costs = 0.0;
   out.margin = std::numeric_limits<double>::infinity();
   out.layers.resize(spec.layers.size());
   Values x = options.input ? *options.input : encode(spec, mode, batch);
@@ -165,7 +143,7 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
     } else if (is_dense(mode)) {
       trace.potential = y;
       if (layer.output) {
-        out.logits = y;
+        out.step_logits = y;
       } else {
         trace.fired.assign(size_t(count), 0);
         double magnitude = 0.0;
@@ -186,18 +164,27 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
     } else {
       integrate(spec, p, y, options.spike, options.gates ? &options.gates->layers[l].fired : nullptr, trace, x,
                 out.margin);
-      if (layer.output) {
-        out.logits.assign(count, 0.0);
-        for (int64_t j = 0; j < count; ++j) {
-          out.logits[j] = spec.alpha * trace.potential[(T - 1) * count + j] / p.threshold;
-          for (int t = 1; t <= T; ++t) out.logits[j] += double(spec.beta) * (T + 1 - t) * x[(t - 1) * count + j];
-        }
-      }
+      costs += spike_cost(spec, options, l, x);
+      if (layer.output)
+        for (int step = options.time_weights.empty() ? T : 1; step <= T; ++step)
+          for (int64_t j = 0; j < count; ++j) {
+            double logit = spec.alpha * trace.potential[(step - 1) * count + j] / p.threshold;
+            for (int t = 1; t <= step; ++t) logit += double(spec.beta) * (step + 1 - t) * x[(t - 1) * count + j];
+            out.step_logits.push_back(logit);
+          }
     }
     if (l < options.dropout.size() && !options.dropout[l].empty())
       for (size_t i = 0; i < x.size(); ++i) x[i] *= options.dropout[l][i % count];
   }
-  softmax_loss(batch, options, out, spec.layers.back().out);
+  const int classes = spec.layers.back().out;
+  out.logits.assign(out.step_logits.end() - std::ptrdiff_t(batch.count * classes), out.step_logits.end());
+  out.loss = std::numeric_limits<double>::quiet_NaN();
+  if (!batch.labels) return out;
+  out.loss = loss_of(batch, options, out.step_logits, classes, nullptr) + costs;
+  for (int64_t n = 0; n < batch.count; ++n) {
+    const auto row = out.logits.begin() + std::ptrdiff_t(n * classes);
+    out.correct += std::max_element(row, row + classes) - row == batch.labels[n];
+  }
   return out;
 }
 
@@ -217,15 +204,8 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
     terms[l].threshold = terms[l].leak = 0.0;
     terms[l].kappa.assign(parameters[l].kappa.size(), 0.0), terms[l].theta.assign(parameters[l].theta.size(), 0.0);
   }
-  Values d_logits = trace.logits;
-  for (int64_t n = 0; n < batch.count; ++n) {
-    double* row = &d_logits[n * classes];
-    const double top = *std::max_element(row, row + classes);
-    double sum = 0.0;
-    for (int k = 0; k < classes; ++k) sum += (row[k] = std::exp(row[k] - top));
-    for (int k = 0; k < classes; ++k)
-      row[k] = (row[k] / sum - target(batch, options, n, k, classes)) / double(batch.count);
-  }
+  Values d_logits;
+  loss_of(batch, options, trace.step_logits, classes, &d_logits);
 
   Values dx;  // gradient at the output of the entry in turn, (T, N, out)
   for (int l = int(spec.layers.size()) - 1; l >= 0; --l) {
@@ -245,18 +225,22 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
     } else if (mode == Mode::kAnn && !is_pool(layer.type)) {
       for (int64_t j = 0; j < count; ++j) dy[j] = at.potential[j] > 0.0 ? dx[j] : 0.0;
     } else if (!is_pool(layer.type)) {
-      Values d_last(count, 0.0);  // at U(T), beside what comes through the spikes
+      Values d_potential(T * count, 0.0);  // beside what comes through the spikes
       if (layer.output) {
         dx.assign(T * count, 0.0);
-        for (int64_t j = 0; j < count; ++j) {
-          d_last[j] = d_logits[j] * spec.alpha / p.threshold;
-          const double through_logit = d_last[j] * at.potential[(T - 1) * count + j] / p.threshold;
+        const int first = T + 1 - int(int64_t(d_logits.size()) / count);
+        for (int64_t i = 0; i < int64_t(d_logits.size()); ++i) {
+          const int step = first + int(i / count);
+          const int64_t j = i % count, now = (step - 1) * count + j;
+          d_potential[now] = d_logits[i] * spec.alpha / p.threshold;
+          const double through_logit = d_potential[now] * at.potential[now] / p.threshold;
           gradient[l].threshold -= through_logit;
           terms[l].threshold += std::fabs(through_logit);
-          for (int t = 1; t <= T; ++t) dx[(t - 1) * count + j] = d_logits[j] * spec.beta * (T + 1 - t);
+          for (int t = 1; t <= step; ++t) dx[(t - 1) * count + j] += d_logits[i] * spec.beta * (step + 1 - t);
         }
       }
-      dy = integrate_backward(spec, p, at, dx, d_last, gradient[l], terms[l]);
+      add_spike_cost(spec, options, size_t(l), dx);
+      dy = integrate_backward(spec, p, at, dx, d_potential, gradient[l], terms[l]);
     }
     if (layer.norm) normalise_backward(spec, p, shapes[l + 1], batch.count, options.groups, at, dy, gradient[l]);
     dx = apply_backward(layer, p, schedule_of(p, mode), shapes[l], shapes[l + 1], at.input, dy, gradient[l], terms[l]);

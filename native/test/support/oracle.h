@@ -66,6 +66,7 @@ struct LayerTrace {
 struct Forward {
   std::vector<LayerTrace> layers;  // one per entry of the layer list
   Values logits;                   // (N, K)
+  Values step_logits;              // (S, N, K): after the steps that the loss sees, the last one always among them
   double loss = 0.0;               // NaN without labels
   int64_t correct = 0;
   // Distance of the nearest decision to a tie, relative to the threshold: |z| of every neuron that could still fire,
@@ -80,11 +81,11 @@ struct Forward {
 void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
                const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin);
 
-// Back through time: `d_spikes` (T, N, out) is the gradient at O, `d_last` (N, out) an extra one at U(T). Returns the
-// gradient at I, which is that at U; adds to the threshold, leak and theta of `gradient` and, in absolute values,
+// Back through time: `d_spikes` (T, N, out) is the gradient at O, `d_potential` (T, N, out) an extra one at U. Returns
+// the gradient at I, which is that at U; adds to the threshold, leak and theta of `gradient` and, in absolute values,
 // `magnitude`.
 Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
-                          const Values& d_spikes, const Values& d_last, LayerParameters& gradient,
+                          const Values& d_spikes, const Values& d_potential, LayerParameters& gradient,
                           LayerParameters& magnitude);
 
 struct Options {
@@ -95,11 +96,25 @@ struct Options {
   const Values* input = nullptr;
   // The share of a label that all classes have alike.
   double label_smoothing = 0.0;
+  // Logits (N, K) of a teacher, or empty; its weight in the loss, and the temperature.
+  Values teacher;
+  double distillation = 0.0, temperature = 1.0;
+  // (T) weights of the loss after each step, or empty: the last step alone.
+  Values time_weights;
+  // Per entry of the layer list, or empty: what a spike of it adds to the loss. Those that a pool drops cost nothing.
+  Values spike_costs;
   // Per entry of the layer list, empty or (N, out): the factor of every spike, 0 or 1 / (1 - rate).
   std::vector<Values> dropout;
   // The ANN in training: statistics of groups of images, not the running ones.
   bool groups = false;
 };
+
+// The mean loss of logits (S, N, K) after one step or after all T; writes its gradient at them into `d`, unless null.
+double loss_of(const Batch& batch, const Options& options, const Values& step_logits, int classes, Values* d);
+
+// What entry `layer` with `out` adds to the loss by its spikes (T, N, out) and their costs, and its gradient at one.
+double spike_cost(const NetworkSpec& spec, const Options& options, size_t layer, const Values& spikes);
+void add_spike_cost(const NetworkSpec& spec, const Options& options, size_t layer, Values& d_spikes);
 
 // The binary activation of an ANN, and the gradient at its input; thresholds as integrate_backward. `margin` becomes
 // the distance of x to V, 0 and 2 V if that is less.

@@ -135,10 +135,10 @@ void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& 
 }
 
 Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
-                          const Values& d_spikes, const Values& d_last, LayerParameters& gradient,
+                          const Values& d_spikes, const Values& d_potential, LayerParameters& gradient,
                           LayerParameters& magnitude) {
   const int T = spec.timesteps;
-  const int64_t count = int64_t(d_last.size());
+  const int64_t count = int64_t(d_potential.size()) / T;
   Values d_weighted(d_spikes.size(), 0.0);
   for (int64_t j = 0; j < count; ++j) {
     double g = 0.0;
@@ -147,7 +147,7 @@ Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, con
       const double u = trace.potential[at], before = t > 1 ? trace.potential[at - count] : 0.0;
       const double theta = at_step(p.theta, t), reached = u / (p.threshold * theta);
       const double d_z = d_spikes[at] * surrogate_derivative(spec, reached - 1.0, t, trace.fired[j]);
-      g = d_z / (p.threshold * theta) + p.leak * g + (t == T ? d_last[j] : 0.0);
+      g = d_z / (p.threshold * theta) + p.leak * g + d_potential[at];
       gradient.threshold -= d_z * reached / p.threshold;
       // What kernels find of kappa is a difference of potentials, each of which a float has rounded.
       constexpr double kRounded = 0.05;

@@ -21,6 +21,7 @@ constexpr LeftOut kLeftOut[] = {
     {"optimizer nesterov, by hand", "functions of native/ops, without a backend"},
     {"optimizer in single precision", "functions of native/ops, without a backend"},
     {"loss by hand", "functions of native/ops, without a backend"},
+    {"distillation by hand", "functions of native/ops, without a backend"},
     {"augment: ", "drawn by the host"},
     {"batch follows ", "drawn by the host"},
     {"batch with ", "drawn by the host"},
@@ -52,6 +53,9 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_schedule_tests(suite);
   add_optimizer_tests(suite);
   add_loss_tests(suite);
+  add_distillation_tests(suite);
+  add_time_loss_tests(suite);
+  add_activity_tests(suite);
   add_average_tests(suite);
   add_augment_tests(suite);
   add_calibration_tests(suite);

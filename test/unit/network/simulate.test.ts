@@ -1,7 +1,8 @@
 // `network.simulate`: what it accepts, what it returns, and that pieces, threads and records change nothing.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetworkDescription } from '../../../lib/model/description';
-import { SIMULATED_CODES, type Network, type SimulateOptions } from '../../../lib/model/network';
+import type { Network, SimulateOptions } from '../../../lib/model/network';
+import { SIMULATED_CODES } from '../../../lib/model/network/simulation-options';
 import { energyAccount } from '../../../lib/energy';
 import { onEachBackend } from '../../helpers/backends';
 import { heavy, outcome, pixels, TINY_CLASSES, TINY_PIXELS } from '../../lifecycle/helpers';

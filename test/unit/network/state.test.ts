@@ -39,7 +39,10 @@ onEachBackend((on) => {
     await train(network, 2);
     const { randomStep } = network.counters();
     await network.resetOptimizer();
-    expect(await network.optimizerState()).toEqual({ slots: new Map(), counters: { optimizerSteps: 0, randomStep } });
+    expect(await network.optimizerState()).toEqual({
+      slots: new Map(),
+      counters: { optimizerSteps: 0, randomStep, activity: 0 },
+    });
   });
 
   test('setParameters takes maps and objects, all or nothing', async () => {

@@ -48,7 +48,7 @@ onEachBackend((on) => {
       expect(await a.trainSteps(steps, { next: rows(0, 6) })).toEqual(await oneByOne(b, steps));
       expect(await a.parameters()).toEqual(await b.parameters());
       expect(await a.optimizerState()).toEqual(await b.optimizerState());
-      expect(a.counters()).toEqual({ optimizerSteps: 9 * (round + 1), randomStep: 9 * (round + 1) });
+      expect(a.counters()).toEqual({ optimizerSteps: 9 * (round + 1), randomStep: 9 * (round + 1), activity: 0 });
     }
     dataset.dispose();
   });

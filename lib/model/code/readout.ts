@@ -4,7 +4,7 @@ import type { NativeNetwork } from '../../native/network';
 import type { AnytimeOptions } from '../anytime';
 import type { ResolvedNetwork } from '../description';
 import { layerName } from '../layer';
-import { readParametersJob, type TensorShape } from './state';
+import { readParametersJob, type TensorShape } from '../network/state';
 
 /**
  * Checks the options of `Network.anytime`, and returns the job that reads what its logits are made with. Errors: ERR_ARG

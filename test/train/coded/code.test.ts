@@ -1,11 +1,11 @@
 // Runs of networks with a code: ANN, conversion, training, resumption in the same bits, and the commands that use them.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Network } from '../../lib';
-import { resume, train } from '../../lib/train/loop/train';
-import { resolveConfig, type TrainConfigInput } from '../../lib/train/config/config';
-import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
-import { collect, leaveIn, modelBytes, testAccuracy } from '../helpers/runs';
+import { Network } from '../../../lib';
+import { resume, train } from '../../../lib/train/loop/train';
+import { resolveConfig, type TrainConfigInput } from '../../../lib/train/config/config';
+import { cli, temporaryFolder, tinyConfig } from '../../helpers/command-line';
+import { collect, leaveIn, modelBytes, testAccuracy } from '../../helpers/runs';
 
 const folder = temporaryFolder();
 const layers = [

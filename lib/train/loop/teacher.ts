@@ -1,0 +1,101 @@
+/** The teacher of a phase: the network whose logits its steps compare with. */
+import { expected } from '../../check';
+import { isFolder } from '../../io/status';
+import type { ResolvedNetwork } from '../../model/description';
+import { readModel, writeModel, type ModelFile } from '../../model/model-file';
+import { Network, type DistillationOptions } from '../../model/network';
+import { MODES } from '../../model/network/inputs';
+import type { TrainConfig } from '../config/config';
+import type { Phase } from '../run/events';
+import { loadRun, modelFile } from '../run/load-run';
+import type { RunFolder } from '../run/run-folder';
+import type { TrainState } from '../run/state';
+import { networkOptions } from './model';
+
+/** The phases that may have a teacher. */
+const TAUGHT = ['binary', 'snn'] as const satisfies readonly Phase[];
+type Taught = (typeof TAUGHT)[number];
+
+function isTaught(phase: Phase): phase is Taught {
+  return (TAUGHT as readonly Phase[]).includes(phase);
+}
+
+/** The file of a teacher that the configuration names, in the folder of the run. */
+function copyOf(folder: RunFolder, phase: Taught): string {
+  return folder.checkpoint(`${phase}-teacher.safetensors`);
+}
+
+/** The teachers that the configuration names. Errors: ERR_IO, ERR_FORMAT, ERR_STATE, as `modelFile`. */
+async function* namedTeachers({
+  binary,
+  snn,
+}: TrainConfig): AsyncGenerator<{ phase: Taught; path: string; file: ModelFile }> {
+  for (const [phase, { distillation, epochs }] of Object.entries({ binary, snn }) as [Taught, TrainConfig[Taught]][]) {
+    const { teacher: path, weight } = distillation;
+    if (path !== undefined && weight > 0 && epochs > 0)
+      yield { phase, path, file: await readModel(await modelFile(path)) };
+  }
+}
+
+/**
+ * Checks that named teachers can be read and judge the images of `student`. Errors: ERR_SHAPE; ERR_IO, ERR_FORMAT,
+ * ERR_STATE, as `modelFile`.
+ */
+export async function checkTeachers(config: TrainConfig, student: ResolvedNetwork): Promise<void> {
+  const judged = ({ input, layers }: ResolvedNetwork): string =>
+    `images of ${input.join(' x ')} and ${layers.at(-1)!.out} classes`;
+  for await (const { phase, file } of namedTeachers(config))
+    if (judged(file.network) !== judged(student)) {
+      const what = `a network for ${judged(student)}`;
+      throw expected(what, `${phase}.distillation.teacher`, `one for ${judged(file.network)}`, 'ERR_SHAPE');
+    }
+}
+
+/**
+ * Copies the teachers that the configuration names into the folder of the run, so that it can be continued whatever
+ * becomes of these files.
+ */
+export async function copyTeachers(config: TrainConfig, folder: RunFolder): Promise<void> {
+  for await (const { phase, path, file } of namedTeachers(config)) {
+    const mode = file.extra['mode'] ?? ((await isFolder(path)) ? (await loadRun(path)).mode : 'ann');
+    await writeModel(copyOf(folder, phase), file.network, file.tensors, { extra: { mode } });
+  }
+}
+
+/** Where the teacher of a phase is found: the parts of a session that say so. */
+interface Place {
+  config: TrainConfig;
+  folder: RunFolder;
+  state: TrainState;
+}
+
+/** The teachers of a run, of which one is open at a time. */
+export class Teachers {
+  #held: { phase: Phase; distillation: DistillationOptions | undefined } | undefined;
+
+  /** The teacher of a phase, opened when it is first asked for; undefined if the phase has none. Errors: ERR_IO, ERR_FORMAT. */
+  async of(phase: Phase, place: Place): Promise<DistillationOptions | undefined> {
+    if (this.#held?.phase !== phase) {
+      await this.dispose();
+      this.#held = { phase, distillation: await openTeacher(phase, place) };
+    }
+    return this.#held.distillation;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#held?.distillation?.teacher.dispose();
+    this.#held = undefined;
+  }
+}
+
+/** The network that the configuration names, or the best ANN of the run. */
+async function openTeacher(phase: Phase, { config, folder, state }: Place): Promise<DistillationOptions | undefined> {
+  if (!isTaught(phase)) return undefined;
+  const { teacher: given, weight, temperature } = config[phase].distillation;
+  if (weight === 0) return undefined;
+  const own = state.best.ann?.file ?? 'ann-best.safetensors';
+  const path = given === undefined ? folder.checkpoint(own) : copyOf(folder, phase);
+  const { extra } = await readModel(path);
+  const mode = MODES.find((name) => name === extra['mode']) ?? 'ann';
+  return { teacher: await Network.open(path, networkOptions(config)), mode, weight, temperature };
+}
