@@ -10,9 +10,9 @@ export type NativeMode = 'ann' | 'snn' | 'binary';
 export type NativePrecision = 'fp32' | 'mixed';
 export type TensorKind = 'parameter' | 'gradient' | 'slot0' | 'slot1' | 'slot2' | 'average';
 
-/** One entry of the layer list; every field is always present (lib/model resolves the defaults). */
+/** One entry of the layer list; lib/model resolves the defaults. */
 export interface NativeLayer {
-  type: 'conv' | 'avgpool' | 'linear';
+  type: 'conv' | 'avgpool' | 'maxpool' | 'linear';
   out: number;
   kernel: number;
   stride: number;
@@ -20,10 +20,18 @@ export interface NativeLayer {
   bias: boolean;
   norm: 'none' | 'batch';
   output: boolean;
-  leak: number;
-  threshold: number;
+  leak?: number; // absent with a code, like the threshold
+  threshold?: number;
+  timeConstant?: number; // initial t_c and t_d of hidden layers under the code ttfs
+  delay?: number;
   dropout: number;
 }
+
+/** The code of a network; lib/model/code/code.ts says what the numbers are. */
+export type NativeCode =
+  | { kind: 'ttfs'; window: number }
+  | { kind: 'radix'; bits: number; weightBits?: number | undefined }
+  | { kind: 'one-spike-phase'; base: number; period: number };
 
 export interface NativeSpec {
   input: [number, number, number]; // C, H, W
@@ -37,6 +45,7 @@ export interface NativeSpec {
   surrogateScale: number;
   surrogate: string; // one of NativeInfo.surrogates
   schedules: boolean; // weighted layers have a kappa and a theta of T numbers
+  code?: NativeCode;
   encoder: string; // one of NativeInfo.encoders
   lo: number;
   hi: number;
@@ -110,6 +119,10 @@ export interface NativeStep {
 /** What the loss of a training step compares the logits with. */
 export interface NativeLoss {
   labelSmoothing: number; // share of a label that all classes have alike
+  // With a code: the probability with which a hidden layer sends its code and not its ReLU, and the weights of two penalties.
+  quantised?: number;
+  kernelPenalty?: number;
+  spikePenalty?: number;
   distillation: NativeDistillation | null;
   activity: { target: number; strength: number } | null; // mode snn alone
   timeWeights: number[] | null; // of the loss after each step, mode snn alone; null = the last step alone
@@ -128,7 +141,7 @@ export interface NativeStats {
   loss: number; // NaN without labels
   correct: number;
   count: number; // images
-  spikes: Float64Array; // per hidden spiking layer: neurons that fired
+  spikes: Float64Array; // per hidden spiking layer: neurons that fired; of the code radix one bits
   gradientNorm: number;
   badLayer: number; // first layer with a non-finite number (parameters are then not updated), else -1
   seconds: number; // of several steps in one call, the mean

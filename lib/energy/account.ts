@@ -1,6 +1,9 @@
 // From operations to picojoules: two accounts, each with every set of constants, against the dense network.
 import { checkOneOf, checkOptions, expected } from '../check';
 import { resolveNetwork, type NetworkDescription } from '../model/description';
+import type { Code } from '../model/code/code';
+import { stepsToDecision } from '../model/code/steps';
+import { isPool } from '../model/layer';
 import {
   ARITHMETIC,
   EVENT_BYTES,
@@ -53,8 +56,10 @@ export interface MemoryTraffic {
 export interface EnergyReport {
   /** The name of the network. */
   network: string;
-  /** T. */
+  /** T, or with a code the number of steps until the decision. */
   timesteps: number;
+  /** The code, where the network has one. */
+  code?: Code;
   /** The input encoder. */
   encoder: string;
   /** The number of images that were counted. */
@@ -99,7 +104,7 @@ export function energyAccount(
   const given = checkOptions(options, 'options', ['memory']);
   const memory = checkOneOf(given['memory'] ?? 'sram-32k', 'memory', Object.keys(MEMORY) as MemoryLevel[]);
   const network = resolveNetwork(description);
-  const weighted = network.layers.flatMap((layer, index) => (layer.type === 'avgpool' ? [] : [index]));
+  const weighted = network.layers.flatMap((layer, index) => (isPool(layer.type) ? [] : [index]));
   if (
     typeof counts !== 'object' ||
     counts === null ||
@@ -119,7 +124,8 @@ export function energyAccount(
   const spikes = sum('spikes');
   return {
     network: network.name,
-    timesteps: network.timesteps,
+    timesteps: stepsToDecision(network),
+    ...(network.code === undefined ? {} : { code: network.code }),
     encoder: network.encoder,
     images: counts.images,
     expectedInput: counts.expectedInput,

@@ -1,6 +1,6 @@
 // How many accumulates one event causes: exact at borders, through pools and at any stride.
 import type { ResolvedNetwork } from '../model/description';
-import type { LayerId } from '../model/layer';
+import { isPool, type LayerId } from '../model/layer';
 import { sideFanOut, type LayerShape, type MapShape } from '../model/shapes';
 
 /** Where the events of one map go. */
@@ -18,7 +18,7 @@ export interface FanOut {
  */
 export function fanOut(network: ResolvedNetwork, shapes: readonly LayerShape[], first: LayerId, map: MapShape): FanOut {
   let consumer = first;
-  while (network.layers[consumer]!.type === 'avgpool') consumer++;
+  while (isPool(network.layers[consumer]!.type)) consumer++;
   const layer = network.layers[consumer]!;
   const [, height, width] = shapes[consumer]!.in;
   const windows = (side: number): Float64Array =>

@@ -1,11 +1,12 @@
 // Counts what a spiking network did on given images, from its spike-time maps, beside what the dense network would do.
 import { checkTypedArray, expected } from '../check';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
-import { layerName, type LayerId } from '../model/layer';
+import { isPool, layerName, type LayerId } from '../model/layer';
 import type { FloatTensor } from '../model/parameters';
 import type { OperationCounts } from '../model/network/operations';
 import { layerShapes, type LayerShape, type MapShape } from '../model/shapes';
 import { inputEncoding } from '../native/encoding';
+import { CodedCounter } from './coded';
 import { fanOut, type FanOut } from './fan-out';
 import { Reach } from './reach';
 
@@ -34,6 +35,8 @@ interface Route {
 /** A counter that adds up operations batch by batch, so that the maps of many images need not exist at once. */
 export class OperationCounter {
   private images = 0;
+  /** Of a network with a code, which counts in place of this one. */
+  private readonly coded: CodedCounter | null;
   private readonly encoding: ReturnType<typeof inputEncoding>;
   private readonly input: Route;
   private readonly hidden: (Route & { layer: LayerId; neurons: number })[];
@@ -41,20 +44,21 @@ export class OperationCounter {
   private readonly network: ResolvedNetwork;
 
   /**
-   * Creates a counter for the network of a description. One with schedules needs its `parameters`, for their weights
-   * decide which steps cost products.
+   * Creates a counter for the network of a description. One with schedules, or with the code `ttfs`, needs its `parameters`,
+   * for their numbers decide which steps cost products.
    *
-   * Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse, and for schedules that are
+   * Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse, and for parameters that are
    * missing or of another size.
    */
   constructor(description: NetworkDescription, parameters?: ReadonlyMap<string, Pick<FloatTensor, 'data'>>) {
     const network = resolveNetwork(description);
     this.network = network;
+    this.coded = network.code === undefined ? null : new CodedCounter(network, network.code, parameters);
     const shapes = layerShapes(network);
     this.encoding = inputEncoding(network);
     this.input = routeOf(network, shapes, 0, network.input, parameters);
     this.hidden = shapes
-      .filter((shape) => shape.type !== 'avgpool' && !network.layers[shape.layer]!.output)
+      .filter((shape) => !isPool(shape.type) && !network.layers[shape.layer]!.output)
       .map((shape) => ({
         layer: shape.layer,
         neurons: shape.neurons,
@@ -63,7 +67,8 @@ export class OperationCounter {
   }
 
   /**
-   * Counts the images of one batch: pixels (N, C, H, W) and the `spikeTimes` of `forward(pixels, { trace: true })`.
+   * Counts the images of one batch: pixels (N, C, H, W) and the `spikeTimes` of `forward(pixels, { trace: true })`, or
+   * its `codes` where the network has a code.
    *
    * Errors: ERR_ARG, ERR_SHAPE for maps that are missing, of another size, or hold a time beyond T; then nothing of
    * the batch is counted.
@@ -72,6 +77,7 @@ export class OperationCounter {
     const [channels, height, width] = this.network.input;
     if (typeof spikeTimes !== 'object' || spikeTimes === null || typeof spikeTimes.get !== 'function')
       throw expected('a Map of spike times', 'spikeTimes', spikeTimes);
+    if (this.coded !== null) return this.coded.add(pixels, spikeTimes);
     const image = channels * height * width;
     checkTypedArray(pixels, 'pixels', 'Uint8Array');
     const count = pixels.length / image;
@@ -120,6 +126,7 @@ export class OperationCounter {
 
   /** Returns means per image over all batches so far. Errors: ERR_STATE if there was none. */
   counts(): OperationCounts {
+    if (this.coded !== null) return this.coded.counts();
     if (this.images === 0) throw expected('at least one image', 'the operation counter', 0, 'ERR_STATE');
     const perImage = (sum: number): number => sum / this.images;
     const { timesteps, layers } = this.network;
@@ -133,7 +140,7 @@ export class OperationCounter {
       images: this.images,
       expectedInput: this.encoding.random,
       layers: layerShapes(this.network).flatMap((shape) => {
-        if (shape.type === 'avgpool') return [];
+        if (isPool(shape.type)) return [];
         const from = incoming.get(shape.layer)!;
         const own = this.hidden.find((entry) => entry.layer === shape.layer)?.count;
         return [

@@ -47,7 +47,7 @@ export function formatEnergyTable(report: EnergyReport): string {
   ];
   const input = report.expectedInput ? '; input spikes are expected numbers' : '';
   return [
-    `${report.network}: operations per image, mean of ${report.images} (T = ${report.timesteps}, ${report.encoder} input${input})`,
+    `${report.network}: operations per image, mean of ${report.images} (T = ${report.timesteps}, ${report.code === undefined ? `${report.encoder} input` : `code ${report.code.kind}`}${input})`,
     columns(operations),
     `The ratio of a layer is in account ${headline.account}, constants ${headline.constants.name}.`,
     '',

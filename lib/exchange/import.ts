@@ -5,7 +5,9 @@ import { checkObject, checkOneOf, checkOptions, checkString, defined, expected, 
 import { OneSpikeError } from '../errors';
 import { InputFile } from '../io/binary/input-file';
 import { fileKind, kindBytes } from '../io/file-kind';
+import { checkNoCode } from '../model/code/code';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
+import { isPool } from '../model/layer';
 import type { FloatTensor } from '../model/parameters';
 import { writeModel } from '../model/model-file';
 import { VGG, type VggName } from '../model/vgg';
@@ -121,7 +123,8 @@ function planned(path: string, modules: Modules, map: ModuleMap, given: ImportOp
   const changes = defined({ input, timesteps, mean, std, name });
   if (typeof model === 'object') {
     const network = resolveNetwork({ ...model, ...changes });
-    const places = network.layers.map(({ type }): Place => (type === 'avgpool' ? 'pool' : type));
+    checkNoCode(network);
+    const places = network.layers.map(({ type }): Place => (isPool(type) ? 'pool' : type));
     return { network, placed: placeModules(modules, places, map), adaptive: undefined, warnings: [] };
   }
   const layout = layoutOf(modules, path, input, model);

@@ -90,7 +90,7 @@ export async function takeParameters(
     const [, index, field] = /^layers\.(\d+)\.(.*)$/.exec(name)!;
     const layer = network.layers[Number(index)]!;
     const module = placed.get(`layers.${index}`)!;
-    const taken = await take(module, field!, name, { weight: layer.threshold, leak: layer.leak, shape });
+    const taken = await take(module, field!, name, { weight: layer.threshold!, leak: layer.leak!, shape });
     if (!('source' in taken)) {
       tensors.set(name, taken);
       continue;

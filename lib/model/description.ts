@@ -1,18 +1,21 @@
 // What a network is, as plain JSON: the description people write, and its resolved form with every default filled in.
 import { z } from 'zod';
 
-import { expected } from '../check';
+import { defined, expected } from '../check';
 import { flag, listOf, networkName, objectOf, oneOf, parse } from '../check/schema';
 import { integerText, LIMITS, within } from '../native/limits';
+import { checkCode, codeSchema, type Code } from './code/code';
+import { checkOrder, checkPools, layerSchema, resolveLayer, type NORMS } from './layers';
 import { limitedInteger, limitedNumber } from './limited';
 import { layerShapes } from './shapes';
 import { checkSizes } from './sizes';
 
+export { layerSchema, NORMS } from './layers';
 export { layerShapes } from './shapes';
 export type { LayerShape } from './shapes';
 
 /** The type of an entry of the layer list. */
-export type LayerType = 'conv' | 'avgpool' | 'linear';
+export type LayerType = 'conv' | 'avgpool' | 'maxpool' | 'linear';
 /** The name of a surrogate gradient (docs/MATHEMATICS.md, "Surrogate gradients"). */
 export type Surrogate = (typeof SURROGATES)[number];
 /** The name of an input encoder (docs/MATHEMATICS.md, "Input encodings"). */
@@ -39,10 +42,14 @@ export interface LayerDescription {
   norm?: Norm;
   /** Marks the last layer, which is linear, integrates with leak and never resets. */
   output?: boolean;
-  /** The initial leak in [0, 1]; 0.9 by default. */
+  /** The initial leak in [0, 1]; 0.9 by default. Absent under a code. */
   leak?: number;
-  /** The initial threshold, above 0; 1 by default. */
+  /** The initial threshold, above 0; 1 by default. Absent under a code. */
   threshold?: number;
+  /** The initial time constant of a hidden layer under the code `ttfs`, from 0.25 to 1000; 2 by default. */
+  timeConstant?: number;
+  /** The initial delay of a hidden layer under the code `ttfs`; 0 by default. */
+  delay?: number;
   /** The rate in [0, 1) at which spikes of this layer are dropped in training; 0 by default. */
   dropout?: number;
 }
@@ -53,7 +60,7 @@ export interface NetworkDescription {
   name?: string;
   /** The channels, height and width of an image. */
   input: [number, number, number];
-  /** T, the number of time steps, from 1 to 254. */
+  /** T, the number of time steps, from 1 to 254. A network with a code has none: the number is of no effect there. */
   timesteps: number;
   /** The layers from input to output. */
   layers: LayerDescription[];
@@ -76,7 +83,12 @@ export interface NetworkDescription {
    * trainable factors of its threshold, `layers.I.theta`, all 1 at first; false by default.
    */
   schedules?: boolean;
-  /** The input encoder; 'hybrid' by default. */
+  /**
+   * The code by which neurons send numbers, layer after layer, in place of leaky integrate-and-fire in time steps. With one,
+   * `alpha`, `beta`, `gamma` and the surrogate are of no effect, and `mean` and `std` neither under `radix`.
+   */
+  code?: Code;
+  /** The input encoder; 'hybrid' by default, and nothing else under a code, which has an input of its own. */
   encoder?: Encoder;
   /** The intensity that is coded as the last step; 0 by default. */
   lo?: number;
@@ -86,42 +98,36 @@ export interface NetworkDescription {
   normGroup?: number;
 }
 
-/** A layer with every field present. */
-export type ResolvedLayer = Required<LayerDescription>;
+/** The description of a network with a code, which needs no number of time steps. */
+export type CodedNetworkDescription = Omit<NetworkDescription, 'timesteps' | 'code'> & {
+  code: Code;
+  timesteps?: number;
+};
 
-/** A description with every field present. It is a valid description itself and resolves to an equal value. */
-export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers'> & { layers: ResolvedLayer[] };
+/** The fields of a layer that depend on whether the network has a code, and which. */
+export type NeuronKey = 'leak' | 'threshold' | 'timeConstant' | 'delay';
+
+/** A layer with every field present that applies to the network. */
+export type ResolvedLayer = Required<Omit<LayerDescription, NeuronKey>> & Pick<LayerDescription, NeuronKey>;
+
+/**
+ * A description with every field present; `code` where the network has one. It is a valid description itself and resolves
+ * to an equal value.
+ */
+export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers' | 'code'> & {
+  layers: ResolvedLayer[];
+  code?: Code;
+};
 
 /** The surrogate gradients, as the addon reports them too. */
 export const SURROGATES = ['triangle', 'exponential', 'rectangular', 'arctan', 'fast-sigmoid'] as const;
 /** The input encoders, as the addon reports them too. */
 export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs', 'phase', 'burst', 'radix'] as const;
-/** The normalisations of a layer. */
-export const NORMS = ['none', 'batch'] as const;
 
 const CIFAR10_MEAN = [0.4914, 0.4822, 0.4465];
 const CIFAR10_STD = [0.2023, 0.1994, 0.201];
 
 const side = limitedInteger('side');
-
-/** One entry of the layer list. Whether its fields apply to its type is checked by `resolveNetwork`. */
-export const layerSchema = objectOf(
-  {
-    type: oneOf(['conv', 'avgpool', 'linear']),
-    // Zero is the neutral value of a pool, which has no output count of its own.
-    out: limitedInteger('out', 0).optional(),
-    kernel: limitedInteger('kernel').optional(),
-    stride: limitedInteger('stride').optional(),
-    padding: limitedInteger('padding').optional(),
-    bias: flag.optional(),
-    norm: oneOf(NORMS).optional(),
-    output: flag.optional(),
-    leak: limitedNumber('leak').optional(),
-    threshold: limitedNumber('threshold').optional(),
-    dropout: limitedNumber('dropout').optional(),
-  },
-  'a layer (an object)',
-);
 
 export const inputShape = z.tuple([side, side, side], { error: 'three integers [C, H, W]' });
 
@@ -135,6 +141,7 @@ export const networkOptions = {
   surrogateScale: limitedNumber('surrogateScale').optional(),
   surrogate: oneOf(SURROGATES).optional(),
   schedules: flag.optional(),
+  code: codeSchema.optional(),
   encoder: oneOf(ENCODERS).optional(),
   lo: limitedNumber('lo').optional(),
   hi: limitedNumber('hi').optional(),
@@ -146,7 +153,7 @@ const networkSchema = objectOf(
   {
     name: networkName.optional(),
     input: inputShape,
-    timesteps: timestepCount,
+    timesteps: timestepCount.optional(),
     layers: listOf(layerSchema, 'a list of layers')
       .min(1, { error: 'at least one layer' })
       .max(LIMITS.layers.max, { error: `at most ${LIMITS.layers.max} layers` }),
@@ -168,13 +175,17 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
   const lo = d.lo ?? 0;
   const hi = d.hi ?? 1;
   checkIntensities(lo, hi);
-  if (d.encoder === 'radix' && !within('radixTimesteps', d.timesteps))
-    throw expected(`${integerText('radixTimesteps')} with the encoder radix`, 'timesteps', d.timesteps);
+  const { code } = d;
+  if (code !== undefined) checkCoded(d, code);
+  const timesteps = d.timesteps ?? (code === undefined ? undefined : 1);
+  if (timesteps === undefined) throw expected(integerText('timesteps'), 'timesteps', undefined);
+  if (d.encoder === 'radix' && !within('radixTimesteps', timesteps))
+    throw expected(`${integerText('radixTimesteps')} with the encoder radix`, 'timesteps', timesteps);
   const network: ResolvedNetwork = {
     name: d.name ?? 'custom',
     input: [d.input[0], d.input[1], d.input[2]],
-    timesteps: d.timesteps,
-    layers: d.layers.map((layer, index) => resolveLayer(layer, `layers[${index}]`)),
+    timesteps,
+    layers: d.layers.map((layer, index) => resolveLayer(layer, code, `layers[${index}]`)),
     mean: perChannel('mean', d.mean, three ? CIFAR10_MEAN : 0.5, channels),
     std: perChannel('std', d.std, three ? CIFAR10_STD : 0.5, channels),
     alpha: d.alpha ?? 1,
@@ -187,6 +198,7 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     lo,
     hi,
     normGroup: d.normGroup ?? 64,
+    ...(code === undefined ? {} : { code: defined(code) as Code }),
   };
   checkOrder(network.layers);
   checkPools(network.layers);
@@ -199,101 +211,13 @@ export function checkIntensities(lo: number, hi: number, where = ''): void {
   if (!(lo < hi)) throw expected(`a number above lo (${lo})`, `${where}hi`, hi);
 }
 
-type ParsedLayer = z.infer<typeof layerSchema>;
-
-function resolveLayer(layer: ParsedLayer, where: string): ResolvedLayer {
-  const { type } = layer;
-  const neutral = <K extends keyof ResolvedLayer>(key: K, value: ResolvedLayer[K], only: string): ResolvedLayer[K] => {
-    if (layer[key] !== undefined && layer[key] !== value)
-      throw expected(`nothing or ${value} (${only})`, `${where}.${key}`, layer[key]);
-    return value;
-  };
-  if (type === 'avgpool') {
-    const kernel = layer.kernel ?? 2;
-    if (!within('pool', kernel)) throw expected(integerText('pool'), `${where}.kernel`, kernel);
-    const only = 'an avgpool takes a kernel, which is its stride';
-    return {
-      type,
-      kernel,
-      out: neutral('out', 0, only),
-      stride: neutral('stride', kernel, only),
-      padding: neutral('padding', 0, only),
-      bias: neutral('bias', false, only),
-      norm: neutral('norm', 'none', only),
-      output: neutral('output', false, only),
-      leak: neutral('leak', 1, only),
-      threshold: neutral('threshold', 1, only),
-      dropout: neutral('dropout', 0, only),
-    };
-  }
-  const out = layer.out ?? 0;
-  if (out < 1) throw expected(integerText('out'), `${where}.out`, layer.out);
-  const neuron = { bias: layer.bias ?? false, leak: layer.leak ?? 0.9, threshold: layer.threshold ?? 1 };
-  if (type === 'conv') {
-    // `output` is left to the order check, which knows what the last layer must be.
-    return {
-      type,
-      out,
-      kernel: layer.kernel ?? 3,
-      stride: layer.stride ?? 1,
-      padding: layer.padding ?? 1,
-      ...neuron,
-      norm: layer.norm ?? 'none',
-      output: layer.output ?? false,
-      dropout: layer.dropout ?? 0,
-    };
-  }
-  const only = 'a linear layer has no window';
-  const output = layer.output ?? false;
-  const dropout = output ? neutral('dropout', 0, 'the output layer sends no spikes') : (layer.dropout ?? 0);
-  return {
-    type,
-    out,
-    kernel: neutral('kernel', 1, only),
-    stride: neutral('stride', 1, only),
-    padding: neutral('padding', 0, only),
-    ...neuron,
-    norm: output ? neutral('norm', 'none', 'the output layer is not normalised') : (layer.norm ?? 'none'),
-    output,
-    dropout,
-  };
-}
-
-function checkOrder(layers: readonly ResolvedLayer[]): void {
-  const last = layers.length - 1;
-  let linear = -1;
-  layers.forEach((layer, index) => {
-    const where = `layers[${index}]`;
-    if (layer.output && layer.type !== 'linear')
-      throw expected("'linear' (the output layer)", `${where}.type`, layer.type, 'ERR_SHAPE');
-    if (layer.output && index !== last)
-      throw expected('the output layer to be the last one', `${where}.output`, true, 'ERR_SHAPE');
-    if (linear >= 0 && layer.type !== 'linear')
-      throw expected(`'linear' (layers[${linear}] has flattened the map)`, `${where}.type`, layer.type, 'ERR_SHAPE');
-    if (layer.type === 'linear' && linear < 0) linear = index;
-  });
-  if (!layers[last]!.output)
-    throw expected(
-      'a linear layer with output: true at the end',
-      `layers[${last}]`,
-      `${layers[last]!.type} without output`,
-      'ERR_SHAPE',
-    );
-}
-
-/** Pools that follow each other are one window to native code. */
-function checkPools(layers: readonly ResolvedLayer[]): void {
-  let window = 1;
-  layers.forEach(({ type, kernel }, index) => {
-    window = type === 'avgpool' ? window * kernel : 1;
-    const before = window / kernel;
-    if (!within('pool', window))
-      throw expected(
-        `a window of at most ${Math.floor(LIMITS.pool.max / before)} (after pools of ${before}x${before} together)`,
-        `layers[${index}].kernel`,
-        kernel,
-      );
-  });
+/** Errors: ERR_ARG for what a network with a code does not have. */
+function checkCoded(d: z.infer<typeof networkSchema>, code: Code): void {
+  checkCode(code);
+  if (d.schedules === true)
+    throw expected('nothing or false (a network with a code has no time steps)', 'schedules', true);
+  if (d.encoder !== undefined && d.encoder !== 'hybrid')
+    throw expected("nothing or 'hybrid' (a network with a code has an input of its own)", 'encoder', d.encoder);
 }
 
 function perChannel(

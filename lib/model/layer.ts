@@ -11,6 +11,11 @@ export function layerName(layer: LayerId): LayerName {
   return `layers.${layer}`;
 }
 
+/** Whether a layer is a pool, which has no weights. */
+export function isPool(type: string): type is 'avgpool' | 'maxpool' {
+  return type === 'avgpool' || type === 'maxpool';
+}
+
 /** A spiking layer of a network. */
 export interface SpikingLayer {
   /** The layer. */

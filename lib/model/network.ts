@@ -6,8 +6,9 @@ import { NativeNetwork, type Counters, type ProfileEntry, type Recorded, type St
 import { OneSpikeError } from '../errors';
 import { anytime, type Anytime } from './anytime';
 import { checkMemory, checkNetworkOptions, deepFreeze, type CheckedOptions } from './network/creation';
-import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from './description';
-import { evaluateAll, evaluatePieces, forwardJob, planEvaluation, type NetworkSizes } from './network/forward';
+import { resolveNetwork } from './description';
+import type { CodedNetworkDescription, NetworkDescription, ResolvedNetwork } from './description';
+import { evaluateAll, evaluatePieces, forwardJob, planEvaluation, sizesOf, type NetworkSizes } from './network/forward';
 import type { SpikingLayer } from './layer';
 import { readModel, writeModel } from './model-file';
 import { checkCounters, namedTensors, type Batch, type Labels } from './network/inputs';
@@ -32,7 +33,6 @@ import type {
 import {
   readOptimizerState,
   readParametersJob,
-  readoutJob,
   tensorShapes,
   writeOptimizerStateJob,
   writeParametersJob,
@@ -40,6 +40,7 @@ import {
   type OptimizerState,
   type TensorShape,
 } from './network/state';
+import { readoutJob } from './code/readout';
 import { tensorsFor } from './network/load';
 import { rescaleJob } from './network/rescale';
 import { simulateJob, type SimulationResult } from './network/simulation';
@@ -101,19 +102,17 @@ export class Network {
     this.stepsAtOnce = this.#native.stepsAtOnce();
     this.layers = deepFreeze(this.#native.layers());
     this.#tensors = tensorShapes(this.#native);
-    this.#sizes = {
-      input: description.input,
-      classes: description.layers.at(-1)!.out,
-      timesteps: description.timesteps,
-      layers: this.layers,
-    };
+    this.#sizes = sizesOf(description, this.layers);
   }
 
   /**
    * A new network with random weights.
    * Errors: ERR_ARG and ERR_SHAPE (the description, with the place of the fault), ERR_NO_BACKEND, ERR_OOM.
    */
-  static async create(description: NetworkDescription, options?: NetworkOptions): Promise<Network> {
+  static async create(
+    description: NetworkDescription | CodedNetworkDescription,
+    options?: NetworkOptions,
+  ): Promise<Network> {
     return Network.#create(resolveNetwork(description), checkNetworkOptions(options));
   }
 
@@ -172,9 +171,10 @@ export class Network {
 
   /** Returns the predictions after each step, from the `potentials` of a forward pass (`averaged` as of that pass). */
   async anytime(potentials: Float32Array, options?: ParametersOptions): Promise<Anytime> {
-    const { alpha, beta } = this.description;
-    const read = await this.#exclusive(readoutJob(this.#native, this.#tensors, this.layers, options));
-    return anytime(potentials, { ...this.#sizes, ...read, alpha, beta });
+    return anytime(
+      potentials,
+      await this.#exclusive(readoutJob(this.#native, this.description, this.#tensors, options)),
+    );
   }
 
   /** Computes loss and gradients of one batch; the parameters stay as they are. */
@@ -223,9 +223,9 @@ export class Network {
     return this.#exclusive(rescaleJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
-  /** Sets each threshold to a percentile of its layer's weighted input over the batch, times `scale`; leaks become 1. */
+  /** Sets thresholds to a percentile of weighted inputs over the batch, times `scale`, leaks to 1; with a code converts the ANN. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
-    return this.#exclusive(calibrateJob(this.#native, this.#sizes, batch, options));
+    return this.#exclusive(calibrateJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
   /** Simulates its ANN on images (N, C, H, W) in another code, event by event, on the CPU whatever the backend. */
@@ -233,7 +233,7 @@ export class Network {
     return this.#exclusive(simulateJob(this, this.#native, this.#sizes, pixels, options));
   }
 
-  /** Returns copies of the parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`, in PyTorch's layout. */
+  /** Returns copies of the parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta|time_constant|delay|step`. */
   async parameters(options?: ReadParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }

@@ -1,4 +1,5 @@
 // What a parameter of a network is, apart from any network.
+import { LIMITS } from '../native/limits';
 
 /** A tensor of 32-bit floats. */
 export interface FloatTensor {
@@ -30,6 +31,13 @@ export interface ParameterFault {
 const MIN_SCHEDULE = 2 ** -20;
 const MAX_SCHEDULE = 2 ** 20;
 
+// And the parameters of codes, native/ops/code/code.h and native/core/limits.h.
+const CODE_RANGES = [
+  { of: '.time_constant', ...LIMITS.timeConstant },
+  { of: '.delay', ...LIMITS.delay },
+  { of: '.step', min: Math.fround(1e-6), max: 2 ** 20 },
+];
+
 /**
  * Returns the first number of a threshold, a leak, a variance or a schedule that is out of range. Other parameters may
  * be anything finite.
@@ -37,6 +45,9 @@ const MAX_SCHEDULE = 2 ** 20;
 export function parameterFault(name: string, data: Float32Array): ParameterFault | undefined {
   const value = data[0]!;
   if (name.endsWith('.threshold') && !(value > 0)) return { what: 'a number > 0', name, value };
+  const range = CODE_RANGES.find(({ of }) => name.endsWith(of));
+  if (range !== undefined && !(value >= range.min && value <= range.max))
+    return { what: `a number from ${range.min} to ${range.max}`, name, value };
   if (name.endsWith('.leak') && !(value >= 0 && value <= 1)) return { what: 'a number from 0 to 1', name, value };
   if (name.endsWith('.norm.running_var')) {
     const negative = data.find((variance) => !(variance >= 0));

@@ -2,7 +2,8 @@
 import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
 import type { LayerType, ResolvedNetwork } from './description';
-import { layerName, type LayerId } from './layer';
+import { codeTensors } from './code/code';
+import { isPool, layerName, type LayerId } from './layer';
 import { NORM_TENSORS } from './parameters';
 
 export type MapShape = [number, number, number];
@@ -21,7 +22,7 @@ export interface LayerShape {
   macs: number;
   /** Spiking neurons (the output layer's included); 0 for a pool. */
   neurons: number;
-  /** Trainable numbers: weights, biases, normalisation, threshold and leak. */
+  /** Trainable numbers: weights, biases, normalisation, threshold and leak or the parameters of a code. */
   parameters: number;
 }
 
@@ -29,6 +30,7 @@ export interface LayerShape {
 export function layerShapes(network: ResolvedNetwork): LayerShape[] {
   let input: MapShape = [...network.input];
   const schedules = network.schedules ? 2 * network.timesteps : 0;
+  const ofNeurons = neuronTensors(network);
   return network.layers.map((layer, index) => {
     const [channels, height, width] = input;
     const where = `layers[${index}]`;
@@ -41,7 +43,7 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       out = [layer.out, 1, 1];
       weights = fanIn * layer.out;
       macs = weights;
-    } else if (layer.type === 'avgpool') {
+    } else if (isPool(layer.type)) {
       const { kernel } = layer;
       checkFit(
         kernel,
@@ -73,7 +75,7 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
         sum(sideFanOut(height, kernel, stride, padding)) *
         sum(sideFanOut(width, kernel, stride, padding));
     }
-    const spiking = layer.type !== 'avgpool';
+    const spiking = !isPool(layer.type);
     const shape: LayerShape = {
       layer: index,
       type: layer.type,
@@ -83,7 +85,11 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       macs,
       neurons: spiking ? out[0] * out[1] * out[2] : 0,
       parameters: spiking
-        ? weights + (layer.bias ? layer.out : 0) + (layer.norm === 'batch' ? 2 * layer.out : 0) + 2 + schedules
+        ? weights +
+          (layer.bias ? layer.out : 0) +
+          (layer.norm === 'batch' ? 2 * layer.out : 0) +
+          ofNeurons(layer).length +
+          schedules
         : 0,
     };
     input = [...out];
@@ -113,8 +119,8 @@ export function sideFanOut(side: number, kernel: number, stride: number, padding
 }
 
 /**
- * Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), () for threshold and leak, (T) for
- * schedules.
+ * Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), () for threshold and leak and for what a
+ * code has in their place, (T) for schedules.
  */
 export interface ParameterShape {
   name: string;
@@ -123,9 +129,10 @@ export interface ParameterShape {
 
 /** Every tensor of a network, in the order of its layers. */
 export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
+  const ofNeurons = neuronTensors(network);
   return layerShapes(network).flatMap((shape) => {
     const layer = network.layers[shape.layer]!;
-    if (layer.type === 'avgpool') return [];
+    if (isPool(layer.type)) return [];
     const name = layerName(shape.layer);
     const weight =
       layer.type === 'conv' ? [layer.out, shape.in[0], layer.kernel, layer.kernel] : [layer.out, shape.fanIn];
@@ -138,11 +145,17 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
       { name: `${name}.weight`, shape: weight },
       ...bias,
       ...norm,
-      { name: `${name}.threshold`, shape: [] },
-      { name: `${name}.leak`, shape: [] },
+      ...ofNeurons(layer).map((of) => ({ name: `${name}.${of}`, shape: [] })),
       ...(network.schedules ? schedules : []),
     ];
   });
+}
+
+/** The numbers of a weighted layer that decide when it fires, after its name. */
+function neuronTensors({ code }: ResolvedNetwork): (layer: { output: boolean }) => readonly string[] {
+  if (code === undefined) return () => ['threshold', 'leak'];
+  const hidden = codeTensors(code);
+  return ({ output }) => (output ? [] : hidden);
 }
 
 function checkFit(kernel: number, height: number, width: number, what: string, where: string): void {

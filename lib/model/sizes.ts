@@ -3,19 +3,21 @@
 import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
 import type { ResolvedNetwork } from './description';
+import { isPool } from './layer';
 import type { LayerShape, MapShape } from './shapes';
 
 const LANE = 16;
 
 /** Errors: ERR_SHAPE, with the layer, for an image, weights or a map over all time steps of too many elements. */
 export function checkSizes(network: ResolvedNetwork, shapes: readonly LayerShape[]): void {
-  const { timesteps, layers } = network;
+  const { layers } = network;
+  const timesteps = network.code === undefined ? network.timesteps : 1;
   check(area(network.input) * network.input[0], 'elements of an image', 'input');
   // The map before the pools, which is what a weighted layer reads, and its channels as they lie in memory.
   let source: MapShape = network.input;
   let channels = source[0];
   for (const shape of shapes) {
-    if (shape.type === 'avgpool') continue;
+    if (isPool(shape.type)) continue;
     const where = `layers[${shape.layer}]`;
     const { kernel, stride, padding } = layers[shape.layer]!;
     const linear = shape.type === 'linear';

@@ -5,7 +5,7 @@ import { inputShape, networkOptions, NORMS, resolveNetwork, timestepCount } from
 import type { LayerDescription, NetworkDescription, Norm } from './description';
 import { limitedInteger, limitedNumber } from './limited';
 
-/** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 average pool. */
+/** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 pool. */
 export const VGG = {
   vgg6: [64, 'A', 128, 128, 'A'],
   vgg7: [64, 'A', 128, 128, 'A', 256, 256, 'A'],
@@ -13,6 +13,11 @@ export const VGG = {
   vgg11: [64, 'A', 128, 256, 'A', 512, 512, 'A', 512, 'A', 512, 512],
   vgg16: [64, 64, 'A', 128, 128, 'A', 256, 256, 256, 'A', 512, 512, 512, 'A', 512, 512, 512],
 } as const satisfies Record<string, readonly (number | 'A')[]>;
+
+/** The names of the VGG networks. */
+export const VGG_NAMES = Object.keys(VGG) as VggName[];
+/** The pools of a VGG network. */
+export const POOLS = ['avg', 'max'] as const;
 
 /** The name of a VGG network. */
 export type VggName = keyof typeof VGG;
@@ -31,6 +36,8 @@ export interface VggOptions extends Omit<NetworkDescription, 'input' | 'timestep
   hidden?: number[];
   /** The dropout rate of the hidden linear layers and of the convolutions that no pool follows; 0 by default. */
   dropout?: number;
+  /** The pools: 'avg' (the default), or 'max', which only a network with a code can have. */
+  pool?: (typeof POOLS)[number];
   /** Whether layers have biases; false by default. */
   bias?: boolean;
   /** The normalisation of every hidden layer; 'none' by default. */
@@ -50,6 +57,7 @@ const optionsSchema = objectOf(
     width: numberOf('a number > 0 and at most 64', (value) => value > 0 && value <= 64).optional(),
     hidden: listOf(limitedInteger('out'), 'a list of unit counts').optional(),
     dropout: limitedNumber('dropout').optional(),
+    pool: oneOf(POOLS).optional(),
     bias: flag.optional(),
     norm: oneOf(NORMS).optional(),
     leak: limitedNumber('leak').optional(),
@@ -65,8 +73,7 @@ const optionsSchema = objectOf(
  * Errors: ERR_ARG for an unknown name or option, ERR_SHAPE when the image is too small for the pools.
  */
 export function vgg(name: VggName | (string & {}), options: VggOptions = {}): NetworkDescription {
-  const plan: readonly (number | 'A')[] =
-    VGG[checkOneOf(name, 'the name of a VGG network', Object.keys(VGG) as VggName[])];
+  const plan: readonly (number | 'A')[] = VGG[checkOneOf(name, 'the name of a VGG network', VGG_NAMES)];
   const o = parse(optionsSchema, options, 'the options of vgg');
   const {
     classes = 10,
@@ -75,6 +82,7 @@ export function vgg(name: VggName | (string & {}), options: VggOptions = {}): Ne
     width = 1,
     hidden = [4096, 4096],
     dropout,
+    pool = 'avg',
     bias,
     norm,
     leak,
@@ -84,7 +92,7 @@ export function vgg(name: VggName | (string & {}), options: VggOptions = {}): Ne
   } = o;
   const common = defined({ bias, leak, threshold });
   const layers: LayerDescription[] = plan.map((entry, index) => {
-    if (entry === 'A') return { type: 'avgpool' };
+    if (entry === 'A') return { type: `${pool}pool` };
     // As in the usual recipes for converted VGGs, where a pool takes the place of the dropout before it.
     const drop = plan[index + 1] === 'A' ? {} : defined({ dropout });
     return { type: 'conv', out: Math.max(1, Math.round(entry * width)), ...common, ...defined({ norm }), ...drop };

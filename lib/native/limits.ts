@@ -29,6 +29,18 @@ export const LIMITS = {
   pool: { min: 1, max: 64 },
   leak: { min: 0, max: 1 },
   threshold: { min: SMALLEST_FLOAT, max: LARGEST_FLOAT },
+  /** t_c and t_d of a layer under the code ttfs, which bound each other as well. */
+  timeConstant: { min: 0.25, max: 1000 },
+  delay: { min: -79999.5, max: 80000 },
+  /** t_w of the code ttfs: a level of its t_w + 1 steps is a byte. */
+  window: { min: 0, max: 253 },
+  /** Of the code radix. */
+  bits: { min: 1, max: 8 },
+  /** Of a weight under the code radix. */
+  weightBits: { min: 2, max: 16 },
+  /** Of the code one-spike-phase: its logarithm is 1 / t_c. */
+  base: { min: 1.001, max: 54 },
+  period: { min: 1, max: 254 },
   /** Up to the largest float below 1. */
   dropout: { min: 0, max: 1 - 2 ** -24 },
   mean: { min: -LARGEST_FLOAT, max: LARGEST_FLOAT },

@@ -17,6 +17,7 @@ class Reader {
 
   Napi::Value get(const char* key) const { return object_.Get(key); }
   std::string path(const char* key) const { return path_ + "." + key; }
+  bool has(const char* key) const { return !is_absent(get(key)); }
   double number(const char* key, double min = -kInfinite, double max = kInfinite) const {
     return read_number(get(key), path(key), min, max);
   }
@@ -38,13 +39,15 @@ class Reader {
   std::string path_;
 };
 
-LayerSpec read_layer(Napi::Value value, const std::string& path) {
+LayerSpec read_layer(Napi::Value value, const std::string& path, bool coded) {
   const Reader layer(value, path);
   LayerSpec spec;
-  spec.type = read_choice<LayerType>(
-      layer.get("type"), layer.path("type"),
-      {{"conv", LayerType::kConv}, {"avgpool", LayerType::kAvgPool}, {"linear", LayerType::kLinear}});
-  const bool pool = spec.type == LayerType::kAvgPool, conv = spec.type == LayerType::kConv;
+  spec.type = read_choice<LayerType>(layer.get("type"), layer.path("type"),
+                                     {{"conv", LayerType::kConv},
+                                      {"avgpool", LayerType::kAvgPool},
+                                      {"maxpool", LayerType::kMaxPool},
+                                      {"linear", LayerType::kLinear}});
+  const bool pool = is_pool(spec.type), conv = spec.type == LayerType::kConv;
   spec.out = pool ? 0 : layer.integer("out", limits::kOut);
   if (pool) spec.kernel = layer.integer("kernel", limits::kPool);
   if (conv) {
@@ -55,10 +58,30 @@ LayerSpec read_layer(Napi::Value value, const std::string& path) {
   spec.bias = layer.boolean("bias");
   spec.norm = read_choice<bool>(layer.get("norm"), layer.path("norm"), {{"none", false}, {"batch", true}});
   spec.output = layer.boolean("output");
-  spec.leak = layer.real("leak", limits::kLeak);
-  spec.threshold = layer.real("threshold", limits::kThreshold);
+  if (!coded || layer.has("leak")) spec.leak = layer.real("leak", limits::kLeak);
+  if (!coded || layer.has("threshold")) spec.threshold = layer.real("threshold", limits::kThreshold);
+  if (layer.has("timeConstant")) spec.time_constant = layer.real("timeConstant", limits::kTimeConstant);
+  if (layer.has("delay")) spec.delay = layer.real("delay", limits::kDelay);
   spec.dropout = layer.real("dropout", limits::kDropout);
   return spec;
+}
+
+SpikeCode read_code(Napi::Value value, const std::string& path) {
+  const Reader reader(value, path);
+  SpikeCode code;
+  code.kind = read_choice<CodeKind>(
+      reader.get("kind"), reader.path("kind"),
+      {{"ttfs", CodeKind::kTtfs}, {"radix", CodeKind::kRadix}, {"one-spike-phase", CodeKind::kPhase}});
+  if (code.kind == CodeKind::kTtfs) code.window = reader.integer("window", limits::kWindow);
+  if (code.kind == CodeKind::kRadix) {
+    code.bits = reader.integer("bits", limits::kBits);
+    if (reader.has("weightBits")) code.weight_bits = reader.integer("weightBits", limits::kWeightBits);
+  }
+  if (code.kind == CodeKind::kPhase) {
+    code.base = reader.real("base", limits::kBase);
+    code.period = reader.integer("period", limits::kPeriod);
+  }
+  return code;
 }
 
 Augment read_augment(Napi::Value value, const std::string& name) {
@@ -143,11 +166,13 @@ NetworkSpec read_spec(Napi::Value value) {
   spec.width = side(2);
   spec.timesteps = reader.integer("timesteps", limits::kTimesteps);
 
+  if (reader.has("code")) spec.code = read_code(reader.get("code"), "spec.code");
   const Napi::Array layers =
       read_array(reader.get("layers"), "spec.layers", 1, static_cast<uint32_t>(limits::kLayers.max));
   const uint32_t count = layers.Length();
   for (uint32_t i = 0; i < count; i++)
-    spec.layers.push_back(read_layer(layers.Get(i), "spec.layers[" + std::to_string(i) + "]"));
+    spec.layers.push_back(
+        read_layer(layers.Get(i), "spec.layers[" + std::to_string(i) + "]", spec.code.kind != CodeKind::kNone));
 
   spec.mean = read_channels(reader.get("mean"), "spec.mean", spec.channels, limits::kMean);
   spec.std = read_channels(reader.get("std"), "spec.std", spec.channels, limits::kStd);
@@ -234,6 +259,9 @@ LossInput read_loss(Instance& instance, Napi::Value value, const NetworkEntry& s
   LossInput input;
   LossOptions& options = input.options;
   options.label_smoothing = reader.real("labelSmoothing", limits::kLabelSmoothing);
+  if (reader.has("quantised")) options.quantised = reader.real("quantised", 0, 1);
+  if (reader.has("kernelPenalty")) options.kernel_penalty = reader.real("kernelPenalty", 0);
+  if (reader.has("spikePenalty")) options.spike_penalty = reader.real("spikePenalty", 0);
   if (const Napi::Value activity = reader.get("activity"); !is_absent(activity)) {
     const Reader part(activity, reader.path("activity"));
     options.activity = {part.real("target", limits::kActivityTarget), part.real("strength", limits::kActivityStrength)};

@@ -39,6 +39,14 @@ constexpr Limit kLeak{"leak", 0, 1};
 constexpr Limit kThreshold{"threshold", kSmallestFloat, kLargestFloat};
 // Images whose statistics normalise them together.
 constexpr Limit kNormGroup{"normGroup", 1, 65535};
+// Under the code ttfs: t_c and t_d of a layer, which bound each other as well, and t_w, whose window has t_w + 1 steps.
+constexpr Limit kTimeConstant{"timeConstant", 0.25, 1000};
+constexpr Limit kDelay{"delay", -79999.5, 80000};
+constexpr Limit kWindow{"window", 0, 253};
+constexpr Limit kBits{"bits", 1, 8};  // of the code radix
+constexpr Limit kWeightBits{"weightBits", 2, 16};
+constexpr Limit kBase{"base", 1.001, 54};  // of the code one-spike-phase: its logarithm is 1 / t_c
+constexpr Limit kPeriod{"period", 1, 254};
 constexpr Limit kDropout{"dropout", 0, 1 - 0x1p-24};  // the largest float below 1
 constexpr Limit kMean{"mean", -kLargestFloat, kLargestFloat};
 constexpr Limit kStd{"std", kSmallestFloat, kLargestFloat};
@@ -110,6 +118,13 @@ constexpr Limit kLimits[] = {
     limits::kNormGroup,
     limits::kSimulatedSteps,
     limits::kSimulatedTimeConstant,
+    limits::kTimeConstant,
+    limits::kDelay,
+    limits::kWindow,
+    limits::kBits,
+    limits::kWeightBits,
+    limits::kBase,
+    limits::kPeriod,
     limits::kShare,
     limits::kDistillation,
     limits::kTemperature,

@@ -16,9 +16,20 @@ struct Network::State : NetworkState {
 
 namespace {
 
+// The spiking mode of a network with a code is that code; kArg for one that it does not have.
+Status check_mode(const NetworkState& net, Mode* mode) {
+  if (!net.plan.coded()) return Status::success();
+  if (*mode == Mode::kBinary)
+    return Status::error(Code::kArg,
+                         "Expected mode snn or ann but received binary: a network with a code has no threshold");
+  if (*mode == Mode::kSnn) *mode = Mode::kCoded;
+  return Status::success();
+}
+
 // A group of one step.
 Status run_one(NetworkState& net, const Batch& batch, Mode mode, bool backward, std::vector<OptimizerOptions> updates,
                const LossOptions& loss, const ForwardOutputs* out, const std::atomic<bool>& stop, StepStats* stats) {
+  if (Status status = check_mode(net, &mode); !status.ok()) return status;
   const StepGroup group{1, batch.count, [&](size_t, Batch* to) { return *to = batch, Status::success(); },
                         std::move(updates), loss};
   std::vector<StepStats> one;
@@ -122,7 +133,9 @@ void Network::reset_optimizer() {
 Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,
                         StepStats* stats) {
   return guarded([&] {
-    if (out.decision_steps && (is_ann(mode) || out.potentials || !out.spike_times.empty()))
+    if (state_->plan.coded() && (out.decision_steps || out.potentials))
+      return Status::error(Code::kArg, "Expected no early exit and no potentials of a network with a code");
+    if (out.decision_steps && (is_dense(mode) || out.potentials || !out.spike_times.empty()))
       return Status::error(Code::kArg,
                            "Expected the spiking mode, without potentials and spike times, for images that end early");
     if (out.averaged && !averaged())
@@ -146,6 +159,7 @@ Status Network::train(const StepGroup& group, Mode mode, const std::atomic<bool>
   return guarded([&] {
     if (group.count < 1 || group.updates.size() != group.count || !group.batch)
       return Status::error(Code::kArg, "Expected at least one step, and an update for each");
+    if (Status status = check_mode(*state_, &mode); !status.ok()) return status;
     return run_steps(*state_, group, mode, true, nullptr, stop, stats);
   });
 }
@@ -168,6 +182,8 @@ Status Network::calibrate(const Batch& batch, double percentile, double scale, c
   return guarded([&] {
     if (Status status = check_batch(batch, false); !status.ok()) return status;
     if (Status status = check_percentile(percentile); !status.ok()) return status;
+    if (state_->plan.coded())
+      return Status::error(Code::kArg, "Expected thresholds to calibrate but the network has a code");
     if (!(scale > 0) || !std::isfinite(scale))
       return Status::error(Code::kArg, "Expected a positive scale but received " + std::to_string(scale));
     Status status = prepare_snn(*state_, batch.count, true);

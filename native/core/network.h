@@ -25,9 +25,10 @@ class Backend;
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
 // PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias and norm.* (O),
-// threshold and leak (), kappa and theta (T).
+// threshold and leak (), time_constant, delay and step (), kappa and theta (T).
 struct TensorInfo {
-  std::string name;  // layers.I.weight | bias | norm.weight | .. | threshold | leak | kappa | theta
+  std::string name;  // layers.I.weight | bias | norm.weight | .. | threshold | leak | kappa | theta, or
+                     // with a code time_constant | delay or step
   std::vector<int64_t> shape;
   int64_t size = 0;  // number of floats
 };
@@ -59,6 +60,10 @@ struct LossOptions {
   ActivityOptions activity = {};   // SNN mode alone
   std::vector<float> time_weights =
       {};  // SNN mode alone: (T) of the loss after each step, sum 1; empty: the last alone
+  // With a code (docs/MATHEMATICS.md, "Coded networks").
+  float quantised = 1.0f;       // the probability with which a hidden layer sends its code in a step, and else its ReLU
+  float kernel_penalty = 0.0f;  // of the distance of time constants and delays from their initial values
+  float spike_penalty = 0.0f;   // of the expected share of neurons that send anything, in normalised layers
 };
 
 // What a step reports. Sums over the batch, so that the caller can add batches up.
@@ -80,7 +85,8 @@ struct ForwardOutputs {
                           // without potentials and spike times), or T; logits are those of that step
   bool averaged = false;  // computed with the average of the parameters in their place
   std::vector<uint8_t*>
-      spike_times;  // empty, or one per spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
+      spike_times;  // of a network with a code what its layers send, and nothing of the output layer. Empty, or one per
+                    // spiking layer incl. output: (N, C, H, W) or (N, O); null entries are skipped
 };
 
 // Steps that run one after the other before the host reads a number. Each asks for its batch when its turn

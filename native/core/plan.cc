@@ -1,6 +1,7 @@
 #include "core/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <initializer_list>
 #include <string>
@@ -34,11 +35,22 @@ std::string fault(std::initializer_list<Checked> all) {
   return "";
 }
 
-Status check_weighted(const LayerSpec& layer, size_t i, bool last) {
-  const std::string number = fault({{limits::kOut, double(layer.out)},
-                                    {limits::kLeak, layer.leak},
-                                    {limits::kThreshold, layer.threshold},
-                                    {limits::kDropout, layer.dropout}});
+// The numbers of a layer under the code ttfs, of which one bounds the other.
+std::string code_fault(const LayerSpec& layer, const SpikeCode& code) {
+  const std::string number = fault({{limits::kTimeConstant, layer.time_constant}, {limits::kDelay, layer.delay}});
+  if (!number.empty()) return number;
+  const float low = min_delay(code, layer.time_constant), high = max_delay(layer.time_constant);
+  if (layer.delay >= low && layer.delay <= high) return "";
+  return "Expected delay between " + text(low) + " and " + text(high) + " with timeConstant " +
+         text(layer.time_constant) + " but received " + text(layer.delay);
+}
+
+Status check_weighted(const LayerSpec& layer, size_t i, bool last, const SpikeCode& code) {
+  std::string number = fault({{limits::kOut, double(layer.out)},
+                              {limits::kLeak, layer.leak},
+                              {limits::kThreshold, layer.threshold},
+                              {limits::kDropout, layer.dropout}});
+  if (number.empty() && code.kind == CodeKind::kTtfs && !layer.output) number = code_fault(layer, code);
   if (!number.empty()) return wrong(Code::kArg, i, number);
   if (layer.output && layer.type != LayerType::kLinear)
     return wrong(Code::kShape, i, "Expected the output layer to be linear");
@@ -60,9 +72,48 @@ void add_tensors(const StageShape& s, const NetworkSpec& spec, std::vector<Tenso
   if (s.bias) add("bias", {s.out_c});
   if (s.norm)
     for (const char* name : kNormTensors) add(name, {s.out_c});
-  add("threshold", {});
-  add("leak", {});
+  switch (spec.code.kind) {
+    case CodeKind::kNone: add("threshold", {}), add("leak", {}); break;
+    case CodeKind::kTtfs:
+      if (!s.output) add("time_constant", {}), add("delay", {});
+      break;
+    case CodeKind::kRadix:
+      if (!s.output) add("step", {});
+      break;
+    case CodeKind::kPhase: break;
+  }
   if (spec.schedules) add("kappa", {spec.timesteps}), add("theta", {spec.timesteps});
+}
+
+// The map between two weighted layers, and the pools on the way.
+struct Walk {
+  int h = 0, w = 0, c = 0, cs = 0;  // after maximum pools
+  int below_h = 0, below_w = 0;     // before them
+  MaxPool max = {};
+  int pool = 1;  // average pools together
+};
+
+Status add_pool(const LayerSpec& layer, size_t i, bool coded, Walk* at) {
+  const bool max = layer.type == LayerType::kMaxPool;
+  if (max && !coded) return wrong(Code::kArg, i, "Expected no maxpool in a network without a code");
+  // An average is none of the numbers that a byte stands for.
+  if (max && at->pool > 1) return wrong(Code::kArg, i, "Expected no maxpool after an avgpool");
+  const double side = double(max ? at->max.side() : at->pool) * layer.kernel;
+  const std::string window = fault({{limits::kPool, double(layer.kernel)}, {limits::kPool, side}});
+  if (!window.empty()) return wrong(Code::kArg, i, window);
+  if (layer.kernel == 1) return Status::success();
+  const int together = max ? layer.kernel : at->pool * layer.kernel;
+  if (at->h / together < 1 || at->w / together < 1)
+    return wrong(Code::kShape, i,
+                 "Expected a pool window of at most " + std::to_string(at->h) + "x" + std::to_string(at->w) +
+                     " but received " + std::to_string(together));
+  if (max) {
+    at->max.sides[at->max.count++] = int8_t(layer.kernel);
+    at->h /= layer.kernel, at->w /= layer.kernel;
+  } else {
+    at->pool = together;
+  }
+  return Status::success();
 }
 
 // A power of two, so that batches as people choose them leave no small chunk over.
@@ -78,6 +129,7 @@ void choose_chunks(const ChunkLimits& chunk_limits, Plan* plan) {
   int64_t potentials = 0, gradient = 0, maps = 0, waiting = 0, activations = 0, largest = 0;
   for (size_t i = 0; i < plan->stages.size(); ++i) {
     const StageShape& s = plan->stages[i];
+    if (s.max.count > 0) activations += 2 * s.src_size() * size;  // after the maximum, and its gradient
     potentials += s.out_size() * T * size * (plan->keeps_potential(i) ? 2 : 1);
     gradient = std::max(gradient, s.grad_step() * T * size);     // one buffer for all stages
     maps += s.out_size() + (s.first ? s.out_size() * size : 0);  // spike times, and the analog current
@@ -90,6 +142,26 @@ void choose_chunks(const ChunkLimits& chunk_limits, Plan* plan) {
   plan->ann_chunk = int(std::clamp<int64_t>(chunk_limits.ann / (activations + 2 * largest), 1, chunk_limits.images));
   const int64_t block = waiting > 0 ? std::min<int64_t>(chunk_limits.block / waiting, chunk_limits.block_images) : 0;
   plan->block = int(std::max<int64_t>(block / plan->chunk, 1)) * plan->chunk;
+}
+
+Status check_code(const NetworkSpec& spec) {
+  const SpikeCode& code = spec.code;
+  std::string number;
+  switch (code.kind) {
+    case CodeKind::kNone: break;
+    case CodeKind::kTtfs: number = fault({{limits::kWindow, double(code.window)}}); break;
+    case CodeKind::kRadix:
+      number = fault({{limits::kBits, double(code.bits)}});
+      if (number.empty() && code.weight_bits != 0) number = fault({{limits::kWeightBits, double(code.weight_bits)}});
+      break;
+    case CodeKind::kPhase:
+      number = fault({{limits::kBase, code.base}, {limits::kPeriod, double(code.period)}});
+      if (number.empty() && !((code.period - 0.5) * std::log(double(code.base)) <= double(kMaxExponent)))
+        number = "Expected base^(period - 1/2) of at most e^" + text(kMaxExponent);
+      break;
+  }
+  if (number.empty() && code.kind != CodeKind::kNone && spec.schedules) number = "Expected no schedules with a code";
+  return number.empty() ? Status::success() : Status::error(Code::kArg, number);
 }
 
 }  // namespace
@@ -108,6 +180,7 @@ Status check_spec(const NetworkSpec& spec) {
                               {limits::kHi, spec.hi},
                               {limits::kNormGroup, double(spec.norm_group)}});
   if (!number.empty()) return Status::error(Code::kArg, number);
+  if (Status status = check_code(spec); !status.ok()) return status;
   if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
   if (spec.encoder == Encoder::kRadix) number = fault({{limits::kRadixTimesteps, double(spec.timesteps)}});
   if (!number.empty()) return Status::error(Code::kArg, number);
@@ -124,38 +197,36 @@ Status check_spec(const NetworkSpec& spec) {
 Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan* plan) {
   if (Status status = check_spec(spec); !status.ok()) return status;
   plan->spec = spec;
-  if (!encoder_entry(spec.encoder).normalised) {
+  // A radix network reads integers; a coded network has no steps.
+  if (spec.code.kind == CodeKind::kRadix || !encoder_entry(spec.encoder).normalised) {
     plan->spec.mean.assign(spec.mean.size(), 0.0f);
     plan->spec.std.assign(spec.std.size(), 1.0f);
   }
-  int h = spec.height, w = spec.width, c = spec.channels, cs = spec.channels, pool = 1;
+  if (plan->coded()) plan->spec.timesteps = 1;
+  const int timesteps = plan->spec.timesteps;
+  Walk at{spec.height, spec.width, spec.channels, spec.channels, spec.height, spec.width};
   bool flat = false;
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const bool last = i + 1 == spec.layers.size();
-    if (layer.type == LayerType::kAvgPool) {
-      const std::string window =
-          fault({{limits::kPool, double(layer.kernel)}, {limits::kPool, double(pool) * layer.kernel}});
-      if (!window.empty()) return wrong(Code::kArg, i, window);
-      if (flat) return wrong(Code::kShape, i, "Expected a map before avgpool but a linear layer came before");
+    if (is_pool(layer.type)) {
+      if (flat) return wrong(Code::kShape, i, "Expected a map before a pool but a linear layer came before");
       if (last) return wrong(Code::kShape, i, "Expected the last layer to be a linear output layer");
-      pool *= layer.kernel;
-      if (h / pool < 1 || w / pool < 1)
-        return wrong(Code::kShape, i,
-                     "Expected a pool window of at most " + std::to_string(h) + "x" + std::to_string(w) +
-                         " but received " + std::to_string(pool));
+      if (Status status = add_pool(layer, i, plan->coded(), &at); !status.ok()) return status;
       continue;
     }
-    if (Status status = check_weighted(layer, i, last); !status.ok()) return status;
+    if (Status status = check_weighted(layer, i, last, spec.code); !status.ok()) return status;
     StageShape s;
     s.layer = int(i);
     s.first = plan->stages.empty();
     s.linear = layer.type == LayerType::kLinear;
     s.output = layer.output, s.bias = layer.bias, s.dropout = layer.output ? 0 : layer.dropout;
     s.norm = layer.norm;
-    s.pool = pool;
-    s.src_h = h, s.src_w = w, s.src_c = c, s.src_cs = cs;
-    s.in_h = h / pool, s.in_w = w / pool;
+    s.coded = plan->coded();
+    s.max = at.max, s.below_h = at.below_h, s.below_w = at.below_w;
+    s.pool = at.pool;
+    s.src_h = at.h, s.src_w = at.w, s.src_c = at.c, s.src_cs = at.cs;
+    s.in_h = at.h / at.pool, s.in_w = at.w / at.pool;
     if (s.linear) {
       s.kernel_h = s.in_h, s.kernel_w = s.in_w;
       s.out_h = s.out_w = 1;
@@ -184,15 +255,15 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan*
     const int64_t fan_in = int64_t(s.kernel_h) * s.kernel_w * s.src_cs;
     if (fan_in > kMaxElements || fan_in * s.out_cs > kMaxElements)
       return wrong(Code::kShape, i, "Expected at most " + std::to_string(kMaxElements) + " weights");
-    if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / spec.timesteps ||
-        s.padded_size() > kMaxElements || s.src_size() * spec.timesteps > kMaxElements)
+    if (s.out_cells() > kMaxElements / s.out_cs || s.grad_step() > kMaxElements / timesteps ||
+        s.padded_size() > kMaxElements || s.below_size() * timesteps > kMaxElements)
       return wrong(
           Code::kShape, i,
           "Expected at most " + std::to_string(kMaxElements) + " values per image in a map over all time steps");
     add_tensors(s, spec, &plan->tensors);
     plan->sources.push_back(s.first ? kPixels : int(plan->stages.size()) - 1);
     plan->stages.push_back(s);
-    h = s.out_h, w = s.out_w, c = s.out_c, cs = s.out_cs, pool = 1;
+    at = {s.out_h, s.out_w, s.out_c, s.out_cs, s.out_h, s.out_w};
   }
   if (plan->stages.empty() || !plan->stages.back().output)
     return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");

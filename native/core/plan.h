@@ -25,16 +25,20 @@ struct Plan {
   NetworkSpec spec;
   std::vector<StageShape> stages;   // the last one is the output layer
   std::vector<int> sources;         // per stage: the stage before it whose spikes or activations it reads, or kPixels
-  std::vector<TensorInfo> tensors;  // per stage: weight, bias and norm if any, threshold, leak; kappa, theta
+  std::vector<TensorInfo> tensors;  // per stage: weight, bias and norm if any, then threshold, leak, kappa, theta, or
+                                    // the parameters of a code
   int chunk = 1;                    // images that pass through the spiking network together in training
   int block = 1;                    // images whose linear layers share one weight gradient pass, whole chunks
   int inference_chunk = 1;  // images that pass through the spiking network together when nothing is kept for a gradient
   int ann_chunk = 1;        // and through the ANN
 
+  bool coded() const { return spec.code.kind != CodeKind::kNone; }
+  int64_t image_size() const { return int64_t(spec.channels) * spec.height * spec.width; }
+
   // The most images that a pass takes at once.
   int chunk_of(Mode mode, bool train) const {
     if (normalises_groups(mode, train)) return largest_norm_group(spec.norm_group);
-    return is_ann(mode) ? ann_chunk : train ? chunk : inference_chunk;
+    return is_dense(mode) ? ann_chunk : train ? chunk : inference_chunk;
   }
   // The images that pass together from image `first` of a batch on: in a pass that normalises groups, one group.
   int chunk_at(Mode mode, bool train, int64_t first, int64_t count) const {
@@ -45,7 +49,13 @@ struct Plan {
     return std::any_of(stages.begin(), stages.end(), [](const StageShape& s) { return s.norm; });
   }
   // Whether a pass normalises by the statistics of its own images, not by the running ones.
-  bool normalises_groups(Mode mode, bool train) const { return is_ann(mode) && train && has_norm(); }
+  bool normalises_groups(Mode mode, bool train) const { return is_dense(mode) && train && has_norm(); }
+  // How many tensors a stage has of threshold and leak, or of what a code has in their place.
+  int pair_tensors(size_t stage) const {
+    if (!coded()) return 2;
+    if (stages[stage].output || spec.code.kind == CodeKind::kPhase) return 0;
+    return spec.code.kind == CodeKind::kTtfs ? 2 : 1;
+  }
   int classes() const { return stages.back().out_c; }
   bool reads_pixels(size_t stage) const { return sources[stage] == kPixels; }
   // How many stages read what a stage sends; none reads the output layer.

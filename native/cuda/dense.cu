@@ -9,21 +9,23 @@ namespace {
 struct AveragePool {
   float* to;
   const float* from;
+  bool relu;
   StageShape s;
 
+  __device__ float taken(float x) const { return relu && x < 0 ? 0 : x; }
   __device__ void operator()(int64_t i) const {
     const Cell cell = cell_at(i / s.src_cs, s.in_h, s.in_w);
     const int channel = int(i % s.src_cs);
     float sum = 0;
     for (int y = 0; y < s.pool; ++y)
       for (int x = 0; x < s.pool; ++x)
-        sum += from[cell.image * s.src_size() +
-                    (int64_t(cell.y * s.pool + y) * s.src_w + cell.x * s.pool + x) * s.src_cs + channel];
+        sum += taken(from[cell.image * s.src_size() +
+                          (int64_t(cell.y * s.pool + y) * s.src_w + cell.x * s.pool + x) * s.src_cs + channel]);
     to[i] = sum * (1.0f / float(s.pool * s.pool));
   }
 };
 
-// The gradient of a pooled cell goes to all cells of its window that are active.
+// The gradient of a pooled cell goes to all cells of its window that are active, or to all where nothing says which.
 struct Spread {
   float* d_src;
   bool add;
@@ -34,7 +36,7 @@ struct Spread {
   __device__ void operator()(int64_t i) const {
     const Cell cell = cell_at(i / s.src_cs, s.src_h, s.src_w);
     const int channel = int(i % s.src_cs), y = cell.y / s.pool, x = cell.x / s.pool;
-    const bool live = y < s.in_h && x < s.in_w && activation[i] > 0;
+    const bool live = y < s.in_h && x < s.in_w && (!activation || activation[i] > 0);
     const float value = live ? scale * sums[((cell.image * s.in_h + y) * s.in_w + x) * s.src_cs + channel] : 0;
     d_src[i] = add ? d_src[i] + value : value;
   }
@@ -81,7 +83,8 @@ void CudaBackend::add_columns(float* to, const ColumnValues& values, int64_t row
 
 KernelChoice CudaBackend::execute(const PackInputTask& task) {
   const StageShape& s = task.shape;
-  each(stream_, "pack_input", int64_t(task.n) * s.in_h * s.in_w * s.src_cs, AveragePool{task.packed, task.src, s});
+  each(stream_, "pack_input", int64_t(task.n) * s.in_h * s.in_w * s.src_cs,
+       AveragePool{task.packed, task.src, task.relu, s});
   return {};
 }
 

@@ -123,6 +123,10 @@ KernelChoice CudaBackend::execute(const MaskValuesTask& task) {
 
 KernelChoice CudaBackend::execute(const CountEventsTask& task) {
   double* partial = workspace_.reserve<double>(stream_, kSumBlocks);
+  if (task.bits) {
+    sum<1>(stream_, "count_events", task.count / 16, CountBits{task.times}, AddCount{task.total}, partial);
+    return {};
+  }
   sum<1>(stream_, "count_events", task.count / 16, CountTimes{task.times}, AddCount{task.total}, partial);
   return {};
 }

@@ -22,6 +22,16 @@ struct CountTimes {
   }
 };
 
+// The same of one bits.
+struct CountBits {
+  const uint8_t* levels;
+
+  __device__ void operator()(int64_t i, double (&sums)[1]) const {
+    const uint4 t = bytes16(levels, i);
+    sums[0] += __popc(t.x) + __popc(t.y) + __popc(t.z) + __popc(t.w);
+  }
+};
+
 // Adds the spikes of one cell after pooling, of steps first + 1 .. first + steps, to values[0 .. steps), `stride`
 // floats apart. Answers whether there were any.
 __device__ __forceinline__ bool add_spikes(float* values, int stride, const SpikeSource& source, int64_t image, int y,

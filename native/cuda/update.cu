@@ -69,7 +69,9 @@ struct Clamp {
   ClampNeuronsTask task;
 
   __device__ void operator()(int64_t i) const {
-    if (task.result->finite) clamp_neuron(task.neurons + 2 * i);
+    if (!task.result->finite) return;
+    if (task.code.kind == CodeKind::kNone) clamp_neuron(task.neurons + 2 * i);
+    else clamp_code(task.code, task.neurons + 2 * i);
   }
 };
 

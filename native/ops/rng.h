@@ -28,6 +28,7 @@ enum class Stream : uint64_t {
   kMix = 0x6d6978,
   kDropout = 0x64726f70,
   kRate = 0x72617465,
+  kRelaxed = 0x72656c78,
   kSimulation = 0x73696d75,
 };
 

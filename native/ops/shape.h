@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "ops/code/max_pool.h"
 #include "ops/portable.h"
 
 namespace onespike {
@@ -23,8 +24,11 @@ ONESPIKE_HD inline int round_up(int n, int multiple) { return (n + multiple - 1)
 struct StageShape {
   int layer = 0;  // entry of the layer list
   bool first = false, linear = false, output = false, bias = false, norm = false;
-  int pool = 1;  // side of the averaging window before the layer; leftover rows are dropped
-  int src_h = 0, src_w = 0, src_c = 0, src_cs = 0;  // source map, before pooling
+  bool coded = false;            // of a coded network: all of its products are in 32 bits
+  MaxPool max;                   // maximum pools before the layer; leftover rows are dropped
+  int below_h = 0, below_w = 0;  // the map that they read, src_cs channels
+  int pool = 1;                  // side of the averaging window between them and the layer; leftover rows are dropped
+  int src_h = 0, src_w = 0, src_c = 0, src_cs = 0;  // source map, after maximum and before average pools
   int in_h = 0, in_w = 0;                           // after pooling
   int kernel_h = 0, kernel_w = 0, stride = 1, pad = 0;
   int out_h = 0, out_w = 0, out_c = 0, out_cs = 0;
@@ -35,6 +39,7 @@ struct StageShape {
   ONESPIKE_HD int64_t out_cells() const { return int64_t(out_h) * out_w; }
   ONESPIKE_HD int64_t out_size() const { return out_cells() * out_cs; }  // of a byte map, one image
   ONESPIKE_HD int64_t src_size() const { return int64_t(src_h) * src_w * src_cs; }
+  ONESPIKE_HD int64_t below_size() const { return int64_t(below_h) * below_w * src_cs; }
   ONESPIKE_HD int padded_h() const { return in_h + 2 * pad; }
   ONESPIKE_HD int padded_w() const { return in_w + 2 * pad; }
   ONESPIKE_HD int64_t padded_size() const { return int64_t(padded_h()) * padded_w() * src_cs; }

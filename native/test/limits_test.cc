@@ -8,6 +8,7 @@
 #include "core/backend/backend.h"
 #include "core/limits.h"
 #include "core/plan.h"
+#include "test/code/code_cases.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 
@@ -59,6 +60,20 @@ const Place kPlaces[] = {
     {limits::kGamma, false, [](NetworkSpec& s, double x) { s.gamma = float(x); }},
     {limits::kSurrogateScale, false, [](NetworkSpec& s, double x) { s.surrogate_scale = float(x); }},
     {limits::kLo, false, [](NetworkSpec& s, double x) { s.lo = x, s.hi = x < 1e6 ? 1e6 : 2e6; }},
+    {limits::kWindow, true,
+     [](NetworkSpec& s, double x) {
+       s.code = ttfs(int(x));
+       for (LayerSpec& layer : s.layers) layer.time_constant = 1000;
+     }},
+    {limits::kBits, true, [](NetworkSpec& s, double x) { s.code = radix(int(x)); }},
+    {limits::kBase, false, [](NetworkSpec& s, double x) { s.code = one_spike_phase(float(x), 4); }},
+    {limits::kPeriod, true, [](NetworkSpec& s, double x) { s.code = one_spike_phase(1.3f, int(x)); }},
+    {limits::kTimeConstant, false,
+     [](NetworkSpec& s, double x) { s.code = ttfs(4), s.layers[0].time_constant = float(x); }},
+    {limits::kDelay, false,
+     [](NetworkSpec& s, double x) {
+       s.code = ttfs(0), s.layers[0].time_constant = 1000, s.layers[0].delay = float(x);
+     }},
     {limits::kHi, false, [](NetworkSpec& s, double x) { s.hi = x, s.lo = x > -1e6 ? -1e6 : -2e6; }},
 };
 

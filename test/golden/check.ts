@@ -50,7 +50,12 @@ const ROUNDED_NORM: Tolerances = { ...ROUNDED_DENSE, gradient: 1.2e-1 };
 /** Values by their names in a golden file. */
 type Values = Map<string, ArrayLike<number>>;
 
-function expectClose(name: string, value: ArrayLike<number>, reference: ArrayLike<number>, tolerance: number): void {
+export function expectClose(
+  name: string,
+  value: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  tolerance: number,
+): void {
   const off = distance(value, reference);
   if (!(off <= tolerance)) throw new Error(`Expected ${name} within ${tolerance} of its norm but it is off by ${off}`);
 }
@@ -73,7 +78,7 @@ function expectValues(values: Values, references: Values, tolerances: Tolerances
     expectClose('the gradients of thresholds and leaks', neurons.values, neurons.references, tolerances.neurons);
 }
 
-function expectSame(name: string, value: ArrayLike<number>, reference: ArrayLike<number>): void {
+export function expectSame(name: string, value: ArrayLike<number>, reference: ArrayLike<number>): void {
   const wrong = Array.from(reference, (time, i) => [i, value[i], time] as const).filter(([, a, b]) => a !== b);
   if (value.length !== reference.length || wrong.length > 0) {
     const [i, a, b] = wrong[0] ?? [-1, value.length, reference.length];
@@ -95,7 +100,7 @@ export function withRoundedWeights(parameters: Map<string, Float32Array>): Map<s
   );
 }
 
-async function withNetwork<T>(
+export async function withNetwork<T>(
   type: NetworkClass,
   golden: Golden,
   on: On,

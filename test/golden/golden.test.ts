@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Network } from '../../lib';
 import { onEachBackend } from '../helpers/backends';
 import { goldenMode, goldenNames, readGolden, unknownNetwork } from '../helpers/golden';
+import { checkCoded } from './coded';
 import { checkNormalised, checkRelu, checkSpiking, checkTraining, withRoundedWeights, type TrainingRun } from './check';
 
 const root = join(__dirname, '..', '..');
@@ -39,6 +40,9 @@ onEachBackend(
       } else if (names.length > 0) {
         const of = (mode: string): string[] => names.filter((name) => goldenMode(shared, name) === mode);
         test.each(of('snn'))('%s, spiking', async (name) => checkSpiking(Network, await readGolden(shared, name), on));
+        const coded = of('code');
+        if (coded.length > 0)
+          test.each(coded)('%s, with a code', async (name) => checkCoded(Network, await readGolden(shared, name), on));
         const normalised = of('ann');
         if (normalised.length > 0)
           test.each(normalised)('%s, normalised', async (name) =>

@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { readSafetensors, type Tensor } from '../../lib/io/safetensors';
 import { resolveNetwork, type NetworkDescription } from '../../lib/model/description';
 
+export type GoldenMode = 'ann' | 'snn' | 'code';
+
 export interface Golden {
   description: NetworkDescription;
-  /** `ann`: loss and gradients are those of the ANN, normalised by groups of images. */
-  mode: 'ann' | 'snn';
+  /** `ann`: loss and gradients are those of the ANN, normalised by groups of images; `code`: of a network with a code. */
+  mode: GoldenMode;
   pixels: Uint8Array;
   labels: Int32Array;
   parameters: Map<string, Float32Array>;
@@ -25,14 +27,15 @@ export function goldenNames(folder: string): string[] {
 }
 
 /** The network of a case, without what the case was made with. */
-function describe(folder: string, name: string): { mode: 'ann' | 'snn'; description: NetworkDescription } {
+function describe(folder: string, name: string): { mode: GoldenMode; description: NetworkDescription } {
   const stored = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Record<string, unknown>;
   const { seed: _seed, batch: _batch, activity: _activity, mode, ...description } = stored;
-  return { mode: mode === 'ann' ? mode : 'snn', description: description as unknown as NetworkDescription };
+  const of = mode === 'ann' ? mode : 'code' in description ? 'code' : 'snn';
+  return { mode: of, description: description as unknown as NetworkDescription };
 }
 
 /** What a case is about. */
-export function goldenMode(folder: string, name: string): 'ann' | 'snn' {
+export function goldenMode(folder: string, name: string): GoldenMode {
   return describe(folder, name).mode;
 }
 

@@ -5,6 +5,7 @@ import { SeededRandom } from '../../lib/data/random';
 import { isOneSpikeError } from '../../lib/errors';
 import { ENCODERS, resolveNetwork, SURROGATES } from '../../lib/model/description';
 import type { LayerDescription, NetworkDescription, ResolvedNetwork } from '../../lib/model/description';
+import type { Code } from '../../lib/model/code/code';
 import { Network } from '../../lib/model/network';
 import { SIMULATED_CODES } from '../../lib/model/network/simulation-options';
 import { LIMITS, type LimitName } from '../../lib/native/limits';
@@ -27,6 +28,9 @@ function network(change: Partial<NetworkDescription>, layers: LayerDescription[]
 }
 const conv = (change: Partial<LayerDescription>): NetworkDescription =>
   network({}, [{ type: 'conv', out: 2, ...change }, output]);
+
+const coded = (code: Code, change: Partial<LayerDescription> = {}): NetworkDescription =>
+  network({ code }, [{ type: 'conv', out: 2, ...change }, output]);
 
 /** Every number of a description: its limit, its place in messages, and a network with this value in it. */
 const places: [LimitName, 'integer' | 'number', string, (value: number) => NetworkDescription][] = [
@@ -58,6 +62,17 @@ const places: [LimitName, 'integer' | 'number', string, (value: number) => Netwo
   ['leak', 'number', 'layers[0].leak', (leak) => conv({ leak })],
   ['threshold', 'number', 'layers[0].threshold', (threshold) => conv({ threshold })],
   ['dropout', 'number', 'layers[0].dropout', (dropout) => conv({ dropout })],
+  ['window', 'integer', 'code.window', (window) => coded({ kind: 'ttfs', window }, { timeConstant: 1000 })],
+  ['bits', 'integer', 'code.bits', (bits) => coded({ kind: 'radix', bits })],
+  ['base', 'number', 'code.base', (base) => coded({ kind: 'one-spike-phase', base, period: 4 })],
+  ['period', 'integer', 'code.period', (period) => coded({ kind: 'one-spike-phase', base: 1.3, period })],
+  [
+    'timeConstant',
+    'number',
+    'layers[0].timeConstant',
+    (timeConstant) => coded({ kind: 'ttfs', window: 4 }, { timeConstant }),
+  ],
+  ['delay', 'number', 'layers[0].delay', (delay) => coded({ kind: 'ttfs', window: 0 }, { timeConstant: 1000, delay })],
   ['mean', 'number', 'mean[0]', (mean) => network({ mean: [mean] })],
   ['std', 'number', 'std[0]', (std) => network({ std: [std] })],
   ['alpha', 'number', 'alpha', (alpha) => network({ alpha })],

@@ -4,7 +4,7 @@ import { BACKEND_CHOICES, type BackendChoice } from '../../native/devices';
 import { checkOneOf } from '../../check';
 import { SURROGATES, type ResolvedNetwork, type Surrogate } from '../../model/description';
 import { PRECISIONS, type Mode, type Precision } from '../../model/network';
-import { presetNames, type PresetName } from '../../train/config/presets';
+import { VGG_NAMES, type VggName } from '../../model/vgg';
 import { asUsage, UsageError } from '../usage';
 
 export const benchModes = ['train', 'infer', 'ann-train', 'ann-infer'] as const;
@@ -52,7 +52,7 @@ export interface BenchSettings {
 }
 
 export interface RandomSource {
-  model: PresetName;
+  model: VggName;
   timesteps: number;
   classes: number;
   /** Share of the neurons of every layer that fires. */
@@ -114,7 +114,7 @@ function randomSource(model: string | undefined, flags: BenchFlags): RandomSourc
       'Expected --images together with --run RUN, whose pictures it chooses; without a run the pictures are random',
     );
   return {
-    model: asUsage(() => checkOneOf(model ?? 'vgg16', '--model', presetNames)),
+    model: asUsage(() => checkOneOf(model ?? 'vgg16', '--model', VGG_NAMES)),
     timesteps: flags.timesteps ?? 5,
     classes: flags.classes ?? 10,
     activity: flags.activity ?? 0.12,

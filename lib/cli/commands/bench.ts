@@ -1,7 +1,7 @@
 /** `bench`: speed and memory of a network with random weights at a given activity, or of a trained one. */
 import type { Command } from 'commander';
 import { SURROGATES } from '../../model/description';
-import { presetNames } from '../../train/config/presets';
+import { VGG_NAMES } from '../../model/vgg';
 import { peakRss } from '../bench/memory';
 import { measure } from '../bench/measure';
 import { benchEvent, showBench } from '../bench/report';
@@ -16,7 +16,7 @@ export function addBench(program: Command): void {
   program
     .command('bench')
     .description('time a network with random weights on random 32x32 pictures, or a trained one on its own')
-    .argument('[model]', `${presetNames.join(', ')} (default: vgg16)`)
+    .argument('[model]', `${VGG_NAMES.join(', ')} (default: vgg16)`)
     .argument('[mode]', `${benchModes.join(', ')} (default: train)`)
     .option('--model <name>', 'the same, as an option')
     .option('--mode <mode>', 'the same, as an option')

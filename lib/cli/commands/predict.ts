@@ -1,5 +1,6 @@
 /** `predict`: the class of pictures. */
 import { loadImage, type ImageShape } from '../../data';
+import { stepsToDecision } from '../../model/code/steps';
 import type { Network } from '../../model/network';
 import type { Run } from '../../train/run/load-run';
 import type { Output } from '../output';
@@ -63,8 +64,11 @@ async function answer(
   output: Output,
   { earlyExit, signal }: PredictOptions,
 ): Promise<string[][]> {
-  const { timesteps } = network.description;
-  const potentials = run.mode === 'snn' && !earlyExit;
+  const { code } = network.description;
+  const timesteps = stepsToDecision(network.description);
+  // With a code there is one answer, after the last step.
+  const coded = run.mode === 'snn' && code !== undefined;
+  const potentials = run.mode === 'snn' && !coded && !earlyExit;
   const result = await network.forward(pixels, { mode: run.mode, potentials, earlyExit, signal });
   const { predictions } = result;
   // The first time step from which the answer no longer changes, or at which it was given.
@@ -76,8 +80,9 @@ async function answer(
     const name = run.classes[label];
     const probabilities = [...result.probabilities.subarray(n * classes, (n + 1) * classes)];
     const probability = probabilities[label]!;
-    const step = steps?.[n] ?? null;
-    output.event({ event: 'predict', image, class: name, label, probability, step, timesteps, probabilities });
+    const step = coded ? timesteps : (steps?.[n] ?? null);
+    const bits = code?.kind === 'radix' ? { bits: code.bits } : {};
+    output.event({ event: 'predict', image, class: name, label, probability, step, timesteps, ...bits, probabilities });
     return [image, name ?? String(label), percent(probability), step === null ? '–' : `step ${step} of ${timesteps}`];
   });
 }

@@ -59,7 +59,7 @@ function list(output: Output, dataset: string | undefined, wanted: Budget | unde
     for (const set of sets) {
       for (const budget of budgetsOf(preset, set, wanted)) {
         const config = resolveConfig(asUsage(() => presetConfig(preset, set, budget)));
-        const { width = 1, hidden = [], timesteps } = config.model;
+        const { width = 1, hidden = [], timesteps, code } = config.model;
         output.event(presetEvent(preset, set, budget, config));
         rows.push([
           preset,
@@ -67,7 +67,7 @@ function list(output: Output, dataset: string | undefined, wanted: Budget | unde
           budget ?? '',
           `x ${width}`,
           hidden.join(', '),
-          String(timesteps),
+          code === undefined ? String(timesteps) : code.kind,
           String(config.ann.epochs),
           String(config.binary.epochs),
           String(config.snn.epochs),

@@ -49,7 +49,7 @@ export async function importOnnx(file: InputFile, given: ImportOptions): Promise
     const { layer: described, ...layer } = chain.layers[Number(index)]!;
     const { threshold, leak } = network.layers[Number(index)]!;
     if (field === 'threshold' || field === 'leak') {
-      tensors.set(target, { shape: [], data: Float32Array.of(field === 'leak' ? leak : threshold) });
+      tensors.set(target, { shape: [], data: Float32Array.of(field === 'leak' ? leak! : threshold!) });
       continue;
     }
     const { source, data } = await numbersOf(layer, field!);

@@ -4,6 +4,7 @@ import { checkBoolean, checkInteger } from '../../check';
 import { OneSpikeError } from '../../errors';
 import type { CheckedBatch, NativeNetwork, NativeOutputs, StepStats } from '../../native/network';
 import { argmax } from '../anytime';
+import type { ResolvedNetwork } from '../description';
 import { layerName, type SpikingLayer } from '../layer';
 import { checkBatch, checkEarlyExit, checkJob, checkPixels, type BatchShape, type Mode } from './inputs';
 import type { ForwardResult, PieceStats } from './options';
@@ -13,7 +14,15 @@ import { StepSums } from './step-sums';
 /** Sizes of a network that decide how large its results are. */
 export interface NetworkSizes extends BatchShape {
   timesteps: number;
+  /** Whether the network has a code, and so neither time steps nor spike times. */
+  coded: boolean;
   layers: readonly SpikingLayer[];
+}
+
+/** The sizes of a network, with its spiking layers. */
+export function sizesOf(network: ResolvedNetwork, layers: readonly SpikingLayer[]): NetworkSizes {
+  const { input, timesteps, code } = network;
+  return { input, classes: network.layers.at(-1)!.out, timesteps, coded: code !== undefined, layers };
 }
 
 /** Checks the arguments of `Network.forward` and returns the job that they describe. */
@@ -32,7 +41,9 @@ export function forwardJob(
       'ERR_ARG',
       `Expected mode 'snn' for trace and potentials but received '${mode}', which has no time`,
     );
-  const earlyExit = checkEarlyExit(given, mode);
+  const earlyExit = checkEarlyExit(given, mode, sizes);
+  if (traced && sizes.coded)
+    throw new OneSpikeError('ERR_ARG', 'Expected no potentials but received true: a network with a code has no steps');
   if (earlyExit && (trace || traced))
     throw new OneSpikeError(
       'ERR_ARG',
@@ -40,7 +51,7 @@ export function forwardJob(
     );
   const batch = checkPixels(pixels, 'pixels', sizes);
   const { count } = batch;
-  const { classes, timesteps, layers } = sizes;
+  const { classes, timesteps, coded, layers } = sizes;
   const out = allocate(() => ({
     averaged,
     logits: new Float32Array(count * classes),
@@ -48,7 +59,10 @@ export function forwardJob(
     probabilities: new Float64Array(count * classes),
     decisionSteps: earlyExit ? new Uint8Array(count) : undefined,
     potentials: traced ? new Float32Array(count * timesteps * classes) : undefined,
-    spikeTimes: trace ? layers.map(({ neurons }) => new Uint8Array(count * neurons)) : undefined,
+    // The output layer of a network with a code sends nothing.
+    spikeTimes: trace
+      ? layers.map(({ neurons }, i) => (coded && i === layers.length - 1 ? null : new Uint8Array(count * neurons)))
+      : undefined,
   }));
   const bytes =
     imageBytes(sizes) +
@@ -69,8 +83,13 @@ export function forwardJob(
     const result: ForwardResult = { logits, predictions, probabilities, stats };
     if (out.decisionSteps) result.decisionSteps = out.decisionSteps;
     if (out.potentials) result.potentials = out.potentials;
-    if (out.spikeTimes)
-      result.spikeTimes = new SpikeTimes(out.spikeTimes.map((times, i) => [layerName(layers[i]!.layer), times]));
+    if (out.spikeTimes) {
+      const bytes = new SpikeTimes(
+        out.spikeTimes.flatMap((times, i) => (times === null ? [] : [[layerName(layers[i]!.layer), times]])),
+      );
+      result.spikeTimes = coded ? new SpikeTimes() : bytes;
+      if (coded) result.codes = bytes;
+    }
     return result;
   };
 }
@@ -90,7 +109,7 @@ export function planEvaluation(
   allowed: readonly string[] = [],
 ): EvaluationPlan {
   const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'earlyExit', 'averaged', ...allowed]);
-  const earlyExit = checkEarlyExit(given, mode);
+  const earlyExit = checkEarlyExit(given, mode, sizes);
   const most = given['piece'] === undefined ? Infinity : checkInteger(given['piece'], 'piece', { min: 1 });
   const { batch: checked, count } = checkBatch(batch, 'batch', sizes, true);
   // Augmentation is a function of the position in the batch, so an augmented one stays whole.
@@ -168,7 +187,7 @@ interface ForwardBuffers {
   /** Those of the piece alone. */
   pieceLogits?: Float32Array | undefined;
   potentials?: Float32Array | undefined;
-  spikeTimes?: Uint8Array[] | undefined;
+  spikeTimes?: (Uint8Array | null)[] | undefined;
   decisionSteps?: Uint8Array | undefined;
 }
 
@@ -212,7 +231,7 @@ function outputs(out: ForwardBuffers, start: number, end: number, count: number)
     logits: out.pieceLogits ?? (out.logits && rows(out.logits, start, end, count)),
     potentials: out.potentials && rows(out.potentials, start, end, count),
     decisionSteps: out.decisionSteps && rows(out.decisionSteps, start, end, count),
-    spikeTimes: out.spikeTimes?.map((times) => rows(times, start, end, count)),
+    spikeTimes: out.spikeTimes?.map((times) => times && rows(times, start, end, count)),
   };
 }
 

@@ -172,10 +172,12 @@ export function checkJob(
 }
 
 /** Whether images may end before T. */
-export function checkEarlyExit(given: Record<string, unknown>, mode: Mode): boolean {
+export function checkEarlyExit(given: Record<string, unknown>, mode: Mode, { coded }: { coded: boolean }): boolean {
   const earlyExit = checkBoolean(given['earlyExit'] ?? false, 'earlyExit');
   if (earlyExit && mode !== 'snn')
     throw new OneSpikeError('ERR_ARG', `Expected mode 'snn' for earlyExit but received '${mode}', which has no time`);
+  if (earlyExit && coded)
+    throw new OneSpikeError('ERR_ARG', 'Expected no earlyExit but received true: a network with a code has no steps');
   return earlyExit;
 }
 

@@ -1,5 +1,5 @@
 // The loss of a training step, and the checks that turn it into what native code takes.
-import { checkOneOf, checkOptions, expected } from '../../check';
+import { checkNumber, checkOneOf, checkOptions, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import type { CheckedLoss, NativeNetwork } from '../../native/network';
 import { checkLimited } from '../limited';
@@ -39,6 +39,18 @@ export interface LossOptions {
    * counts. Mode `snn` only.
    */
   timeWeights?: readonly number[] | undefined;
+  /**
+   * The probability with which each hidden layer of a network with a code sends its code in a training step, and else the ReLU
+   * of its weighted input; 1 by default.
+   */
+  quantised?: number | undefined;
+  /** The weight of the squared distance of time constants and delays from their initial values; 0 by default. */
+  kernelPenalty?: number | undefined;
+  /**
+   * The weight of the expected number of neurons that send anything, in the normalised layers of a network with a code; 0 by
+   * default. `loss` of a result does not contain the penalties.
+   */
+  spikePenalty?: number | undefined;
 }
 
 /** Names of `LossOptions`, for the methods that take them among others. */
@@ -47,11 +59,15 @@ export const LOSS_KEYS = [
   'distillation',
   'activity',
   'timeWeights',
+  'quantised',
+  'kernelPenalty',
+  'spikePenalty',
 ] as const satisfies readonly (keyof LossOptions)[];
 
 /** What a loss must fit: the network that learns, and its teacher if one was given. */
 export interface LossShape extends BatchShape {
   timesteps: number;
+  coded: boolean;
 }
 export interface Teacher extends BatchShape {
   native: NativeNetwork;
@@ -59,7 +75,7 @@ export interface Teacher extends BatchShape {
 
 /** Fills in the defaults of the loss among the options of a method. Errors: ERR_ARG, ERR_SHAPE. */
 export function checkLoss(
-  { labelSmoothing = 0, distillation, activity, timeWeights }: { [key in keyof LossOptions]?: unknown },
+  { labelSmoothing = 0, distillation, activity, timeWeights, ...ofCode }: { [key in keyof LossOptions]?: unknown },
   mode: Mode,
   shape: LossShape,
   teacher: Teacher | undefined,
@@ -67,7 +83,17 @@ export function checkLoss(
   for (const [name, value] of Object.entries({ activity, timeWeights }))
     if (value !== undefined && mode !== 'snn')
       throw new OneSpikeError('ERR_ARG', `Expected mode 'snn' for ${name} but received '${mode}', which has no time`);
+  for (const [name, value] of Object.entries({ activity, timeWeights }))
+    if (value !== undefined && shape.coded)
+      throw expected('nothing (a network with a code has no time steps)', name, value);
+  const { quantised = 1, kernelPenalty = 0, spikePenalty = 0 } = ofCode;
+  for (const key of ['quantised', 'kernelPenalty', 'spikePenalty'] as const)
+    if (ofCode[key] !== undefined && !shape.coded)
+      throw expected('nothing (the network has no code)', key, ofCode[key]);
   return {
+    quantised: checkNumber(quantised, 'quantised', { min: 0, max: 1 }),
+    kernelPenalty: checkNumber(kernelPenalty, 'kernelPenalty', { min: 0, max: 1e6 }),
+    spikePenalty: checkNumber(spikePenalty, 'spikePenalty', { min: 0, max: 1e6 }),
     labelSmoothing: checkLimited(labelSmoothing, 'labelSmoothing', 'labelSmoothing'),
     distillation: distillation === undefined ? null : checkDistillation(distillation, shape, teacher),
     activity: activity === undefined ? null : checkActivity(activity),

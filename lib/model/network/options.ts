@@ -108,8 +108,14 @@ export interface ForwardResult {
   probabilities: Float64Array;
   /** The step, 1..T, at which each image was decided (N); with `earlyExit`. */
   decisionSteps?: Uint8Array;
-  /** The spike times of every spiking layer; with `trace`. */
+  /** The spike times of every spiking layer; with `trace`. Empty for a network with a code. */
   spikeTimes?: SpikeTimes;
+  /**
+   * What the neurons of every hidden layer send; with `trace`, for a network with a code. One byte per neuron: of `ttfs` and
+   * `one-spike-phase` the step of its spike in the window of its layer, counted from 1, and 0 for none; of `radix` the
+   * integer.
+   */
+  codes?: SpikeTimes;
   /**
    * The potentials (N, T, K) of the output layer; with `potentials`. `network.anytime(potentials)` gives the predictions
    * after each step.

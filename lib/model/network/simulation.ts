@@ -6,6 +6,7 @@ import type {
   NativeSimulationCounts,
   NativeSimulationOutputs,
 } from '../../native/network';
+import { checkNoCode } from '../code/code';
 import type { ResolvedNetwork } from '../description';
 import { layerShapes } from '../shapes';
 import { allocate, imagesPerCall, pieces, type NetworkSizes } from './forward';
@@ -55,6 +56,7 @@ export function simulateJob(
   pixels: unknown,
   options: unknown,
 ): () => Promise<SimulationResult> {
+  checkNoCode(subject.description);
   const simulation = checkSimulation(options, sizes, subject.seed);
   const images = checkPixels(pixels, 'pixels', sizes);
   const { steps, record, logitSteps } = simulation;

@@ -3,7 +3,6 @@
 import { checkBoolean, checkOptions, checkString, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
-import { layerName, type SpikingLayer } from '../layer';
 import { isTrained, parameterFault, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 
@@ -83,22 +82,6 @@ export function readParametersJob(
 function named(tensors: readonly TensorShape[], names: unknown): readonly TensorShape[] {
   if (!Array.isArray(names)) throw expected('a list of names of tensors', 'names', names);
   return Array.from(names, (name: unknown, i) => findTensor(checkString(name, `names[${i}]`), tensors));
-}
-
-/** As `readParametersJob`, for the threshold of the output layer and its factors at each step, if there are any. */
-export function readoutJob(
-  network: NativeNetwork,
-  tensors: readonly TensorShape[],
-  layers: readonly SpikingLayer[],
-  options: unknown,
-): () => Promise<{ threshold: number; theta: Float32Array | undefined }> {
-  const last = layerName(layers.at(-1)!.layer);
-  const only = tensors.filter(({ name }) => name === `${last}.threshold` || name === `${last}.theta`);
-  const read = readParametersJob(network, only, options);
-  return async () => {
-    const values = await read();
-    return { threshold: values.get(`${last}.threshold`)!.data[0]!, theta: values.get(`${last}.theta`)?.data };
-  };
 }
 
 /**

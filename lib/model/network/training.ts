@@ -2,7 +2,10 @@
 // describe.
 import { checkNumber } from '../../check';
 import type { NativeNetwork, StepStats } from '../../native/network';
-import { checkBatch, checkJob, checkLabels, checkNext, checkPixels, checkSteps, type BatchShape } from './inputs';
+import { convert } from '../code/convert';
+import type { ResolvedNetwork } from '../description';
+import type { NetworkSizes } from './forward';
+import { checkBatch, checkJob, checkLabels, checkNext, checkPixels, checkSteps } from './inputs';
 import { checkLoss, LOSS_KEYS, type LossShape, type Teacher } from './loss';
 import { checkOptimizer } from './optimizer';
 import type { GradientsResult } from './options';
@@ -68,7 +71,9 @@ export function trainStepsJob(
 
 export function calibrateJob(
   native: NativeNetwork,
-  shape: BatchShape,
+  shape: NetworkSizes,
+  description: ResolvedNetwork,
+  tensors: readonly TensorShape[],
   batch: unknown,
   options: unknown,
 ): () => Promise<void> {
@@ -77,5 +82,8 @@ export function calibrateJob(
   const checkedPercentile = checkNumber(percentile, 'percentile', { min: 0, max: 100 });
   const checkedScale = checkNumber(scale, 'scale', { min: 1e-6, max: 1e6 });
   const { batch: checked } = checkBatch(batch, 'batch', shape, false);
-  return () => native.calibrate(checked, checkedPercentile, checkedScale, signal);
+  const { code } = description;
+  if (code === undefined) return () => native.calibrate(checked, checkedPercentile, checkedScale, signal);
+  const conversion = { batch: checked, percentile: checkedPercentile, scale: checkedScale, signal };
+  return () => convert(native, shape, { description, code }, tensors, conversion);
 }

@@ -30,6 +30,7 @@ import { limitedInteger, limitedNumber } from '../../model/limited';
 import { PRECISIONS } from '../../model/network';
 import { checkTimeWeights } from '../../model/network/loss';
 import { checkRule } from '../../model/network/optimizer';
+import { POOLS } from '../../model/vgg';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
 import { checkIncremental } from './incremental';
@@ -56,6 +57,7 @@ const model = objectOf({
   input: inputShape.optional(),
   width: aboveZero.optional(),
   hidden: listOf(limitedInteger('out'), 'a list of integers above 0').optional(),
+  pool: oneOf(POOLS).optional(),
   bias: flag.optional(),
   norm: oneOf(NORMS).optional(),
   dropout: limitedNumber('dropout').optional(),
@@ -141,6 +143,10 @@ export function parseConfig(input: unknown): TrainConfig {
       'Expected at least one stage (ann.epochs, binary.epochs, convert.enabled, snn.epochs) but received none',
     );
   }
+  if (snn.code !== undefined && config.model.code === undefined)
+    throw expected('nothing (the model has no code)', 'snn.code', snn.code);
+  if (binary.epochs > 0 && config.model.code !== undefined)
+    throw expected('0 (a network with a code has no thresholds)', 'binary.epochs', binary.epochs);
   for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
   checkIncremental(config);
@@ -191,6 +197,7 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
       name: _name,
       width: _width,
       hidden: _hidden,
+      pool: _pool,
       bias: _bias,
       norm: _norm,
       dropout: _dropout,

@@ -108,4 +108,13 @@ export const snnPhase = objectOf({
     'a list of { timesteps, epochs }',
   ).default(plainSpiking.incremental),
   timeWeights: listOf(limitedNumber('share'), 'a list of numbers').optional(),
+  // Of a network with a code.
+  code: objectOf({
+    // Epochs in which layers send their ReLU ever more rarely, and their code ever more often.
+    relaxation: integerOf(0).default(0),
+    // The first epoch, from 0, that trains time constants, delays and steps.
+    parametersFrom: integerOf(0).default(0),
+    kernelPenalty: notNegative.default(0),
+    spikePenalty: notNegative.default(0),
+  }).optional(),
 });

@@ -5,12 +5,24 @@
  */
 import { checkOneOf } from '../../check';
 import { datasetNames, sources, type DatasetName } from '../../data';
+import type { Code } from '../../model/code/code';
 import { mergeConfig, type PlainObject } from './merge';
+import type { VggName } from '../../model/vgg';
 import { plainAugment, plainDistillation, plainPhase, plainRule, plainSchedule, plainSpiking } from './phase';
 import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
 
-/** The names of the presets. */
-export const presetNames = ['vgg6', 'vgg7', 'vgg9', 'vgg11', 'vgg16'] as const;
+/** The names of the presets: VGG networks, and some of them with a code. */
+export const presetNames = [
+  'vgg6',
+  'vgg7',
+  'vgg9',
+  'vgg11',
+  'vgg16',
+  'vgg7-ttfs',
+  'vgg16-ttfs',
+  'vgg7-radix',
+  'vgg16-radix',
+] as const;
 /** The name of a preset. */
 export type PresetName = (typeof presetNames)[number];
 
@@ -95,8 +107,25 @@ const base = {
   checkpoint: { seconds: 60 },
 };
 
+const codes: Record<'ttfs' | 'radix', Code> = { ttfs: { kind: 'ttfs', window: 8 }, radix: { kind: 'radix', bits: 4 } };
+
+/**
+ * Networks with a code: normalised, with pools that keep one spike, and converted at the percentile itself, which becomes
+ * the largest number that a neuron can send. 512 and 512 hidden units are those of the network that the authors of
+ * `ttfs` train.
+ */
+const byCode = (network: VggName, code: 'ttfs' | 'radix'): PlainObject[] => [
+  {
+    model: { code: { ...codes[code] }, norm: 'batch', pool: 'max' },
+    ann: { optimizer: { learningRate: 0.1 } },
+    convert: { scale: 1 },
+    snn: { optimizer: { learningRate: 1e-3 } },
+  },
+  network === 'vgg16' ? { model: { hidden: [512, 512] } } : {},
+];
+
 // Deeper networks without normalisation want smaller steps.
-const byNetwork: Record<PresetName, PlainObject> = {
+const byNetwork: Record<VggName, PlainObject> = {
   vgg6: {},
   // Batch normalisation makes the higher rate possible.
   vgg7: { model: { norm: 'batch', hidden: [] }, ann: { optimizer: { learningRate: 0.1 } } },
@@ -120,6 +149,12 @@ const byPair: Record<string, PlainObject> = {
  * surrogate has no gradient there.
  */
 export const withoutConversion: PlainObject = { model: { surrogate: 'arctan' } };
+
+/** The VGG network of a preset, and its code if it has one. */
+export function partsOf(name: PresetName): { network: VggName; code: 'ttfs' | 'radix' | undefined } {
+  const [network, code] = name.split('-') as [VggName, ('ttfs' | 'radix')?];
+  return { network, code };
+}
 
 /**
  * Returns the complete configuration of a preset on a data set, as `train` accepts it, or of its recipe for a budget.
@@ -145,12 +180,14 @@ function checkNames(name: string, dataset: string): void {
 }
 
 function sumOf(name: string, dataset: string, asked: PlainObject, recipe: PlainObject): PlainObject {
+  const { network, code } = partsOf(name as PresetName);
   const named = { ...asked, model: { name }, dataset: { name: dataset } };
   // The names come first, because the result is printed for people.
   const config = [
     base,
     sources[dataset as DatasetName].recipe,
-    byNetwork[name as PresetName],
+    byNetwork[network],
+    ...(code === undefined ? [] : byCode(network, code)),
     byPair[`${name}/${dataset}`] ?? {},
     recipe,
   ].reduce<PlainObject>(mergeConfig, named);

@@ -1,6 +1,7 @@
 /** A run in words: what run.json records of it, and the event that it starts with. */
 import { cpus, hostname, totalmem } from 'node:os';
 import type { LoadedDataset } from '../../data';
+import { stepsToDecision } from '../../model/code/steps';
 import { layerShapes } from '../../model/description';
 import type { Network } from '../../model/network';
 import { hostInfo } from '../../native/devices';
@@ -106,7 +107,7 @@ export function startEvent(session: Session, resumed: StartEvent['resumed']): St
     dataset: config.dataset.name,
     seed: config.seed,
     parameters: layerShapes(network.description).reduce((sum, layer) => sum + layer.parameters, 0),
-    timesteps: network.description.timesteps,
+    timesteps: stepsToDecision(network.description),
     images: { train: train.length, validation: validation.length, test: test.length },
     resumed,
   };

@@ -21,15 +21,16 @@ export async function measureEnergy(
   { images, batch, signal, onTrace }: EnergyMeasurement,
 ): Promise<EnergyReport> {
   const { description } = network;
-  const counter = new OperationCounter(description, description.schedules ? await network.parameters() : undefined);
+  const valued = description.schedules || description.code !== undefined;
+  const counter = new OperationCounter(description, valued ? await network.parameters() : undefined);
   const size = test.pixels.length / test.count;
   const count = Math.min(images, test.count);
   for (let first = 0; first < count; first += batch) {
     const pixels = test.pixels.subarray(first * size, Math.min(first + batch, count) * size);
-    const { spikeTimes } = await network.forward(pixels, { trace: true, signal });
-    if (spikeTimes === undefined) continue;
-    counter.add(pixels, spikeTimes);
-    onTrace?.(spikeTimes, pixels.length / size);
+    const { spikeTimes, codes = spikeTimes } = await network.forward(pixels, { trace: true, signal });
+    if (codes === undefined) continue;
+    counter.add(pixels, codes);
+    onTrace?.(codes, pixels.length / size);
   }
   return energyAccount(description, counter.counts());
 }

@@ -8,20 +8,22 @@ import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
 import type { NetworkOptions } from '../../model/network';
 import { vgg } from '../../model/vgg';
 import type { TrainConfig } from '../config/config';
+import { partsOf, type PresetName } from '../config/presets';
 
 /**
  * Input shape, number of classes, mean and deviation come from the data set where the configuration leaves them open.
  * Errors: ERR_ARG, ERR_SHAPE (an image too small for the pools of the network, another input or number of classes than the images have).
  */
 export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): ResolvedNetwork {
-  const { name, layers, width, hidden, bias, norm, dropout, leak, threshold, ...spiking } = model;
+  const { name, layers, width, hidden, pool, bias, norm, dropout, leak, threshold, ...spiking } = model;
   const { shape, classes } = dataset.train;
   const filled = { mean: dataset.mean, std: dataset.std, ...defined(spiking), input: model.input ?? shape };
   const network =
     layers === undefined
-      ? vgg(name ?? '', {
+      ? vgg(partsOf(name as PresetName).network, {
           ...filled,
-          ...defined({ width, hidden, bias, norm, dropout, leak, threshold }),
+          name: name!,
+          ...defined({ width, hidden, pool, bias, norm, dropout, leak, threshold }),
           classes: classes.length,
         })
       : { ...defined({ name }), ...filled, layers };

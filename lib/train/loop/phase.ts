@@ -57,7 +57,7 @@ async function neuronsOf(
   phase: Phase,
   averaged: boolean,
 ): Promise<Pick<EpochEvent, 'thresholds' | 'leaks'>> {
-  if (phase === 'ann') return {};
+  if (phase === 'ann' || network.description.code !== undefined) return {};
   const thresholds = await neuronParameters(network, 'threshold', { averaged });
   return phase === 'binary'
     ? { thresholds }
@@ -92,7 +92,15 @@ async function lossOf(session: Session, phase: Phase): Promise<LossOptions> {
   const loss = { labelSmoothing: config[phase].labelSmoothing, distillation: await session.teacher(phase) };
   if (phase !== 'snn') return loss;
   const { activity, timeWeights } = config.snn;
-  return { ...loss, timeWeights, ...(activity.strength > 0 ? { activity } : {}) };
+  return { ...loss, timeWeights, ...(activity.strength > 0 ? { activity } : {}), ...codeLoss(session) };
+}
+
+/** What the loss of a network with a code has besides, in the present epoch: the same for all of its steps. */
+function codeLoss({ config, state }: Session): LossOptions {
+  const { code } = config.snn;
+  if (code === undefined) return {};
+  const { relaxation, kernelPenalty, spikePenalty } = code;
+  return { quantised: Math.min(1, (state.epoch + 1) / (relaxation + 1)), kernelPenalty, spikePenalty };
 }
 
 /**
@@ -124,9 +132,10 @@ function planEpoch(
   });
   const stepAt = (step: number): TrainStep => {
     const factor = learningRateFactor(schedule, epoch * steps + step, steps, epochs);
+    const held = phase === 'snn' && epoch < (config.snn.code?.parametersFrom ?? 0);
     const rates = {
       learningRate: optimizer.learningRate * factor,
-      neuronLearningRate: (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor,
+      neuronLearningRate: held ? 0 : (optimizer.neuronLearningRate ?? optimizer.learningRate) * factor,
     };
     return { batch: batchAt(step), optimizer: { ...optimizer, ...rates } };
   };

@@ -6,7 +6,7 @@ import { foldNorm, hasNorm } from '../../model/fold';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
-import { neuronParameters } from '../run/neurons';
+import { convertedParameters } from '../run/neurons';
 import { lastPhase, type Stage } from '../run/state';
 import { writeTestRecord } from '../run/test-record';
 import { AnswerCollector } from '../test/answers';
@@ -81,7 +81,7 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     accuracy: test.accuracy,
     validationAccuracy: validation?.accuracy ?? null,
     annTestAccuracy: ann?.accuracy ?? null,
-    thresholds: await neuronParameters(session.network, 'threshold'),
+    thresholds: await convertedParameters(session.network),
     spikesPerNeuron: meanActivity(layers),
     layers,
   };
@@ -92,7 +92,8 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
 /** Goes on with the network whose normalisation is part of its weights and biases. */
 async function foldNetwork(session: Session): Promise<void> {
   const { network } = session;
-  if (hasNorm(network.description))
+  // Networks with a code are trained with their normalisation.
+  if (network.description.code === undefined && hasNorm(network.description))
     await session.replaceNetwork(await foldNorm(network.description, await network.parameters()));
 }
 
@@ -104,7 +105,9 @@ async function sendSpikes({ network }: Session): Promise<void> {
 async function calibrate({ config, images, network, signal }: Session): Promise<void> {
   const { percentile, scale, images: count } = config.convert;
   const batch = { dataset: images.train, indices: calibrationIndices(images.rows.train, config.seed, count) };
-  if (hasHiddenBias(network.description)) await network.rescaleActivations(batch, { percentile, signal });
+  const { code } = network.description;
+  if (code === undefined && hasHiddenBias(network.description))
+    await network.rescaleActivations(batch, { percentile, signal });
   await network.calibrate(batch, { percentile, scale, signal });
 }
 

@@ -42,7 +42,7 @@ export interface StartEvent {
   seed: number;
   /** The number of parameters. */
   parameters: number;
-  /** T. */
+  /** T, or with a code the number of steps until the decision. */
   timesteps: number;
   /** The numbers of images. */
   images: { train: number; validation: number; test: number };
@@ -104,9 +104,9 @@ export interface EpochEvent {
   spikesPerNeuron: number;
   /** The activity of every hidden layer, on the validation images if there are any. */
   layers: LayerActivity[];
-  /** The thresholds by name of their tensor; absent in the phase `ann` and in runs of older versions. */
+  /** The thresholds by name of their tensor; absent in the phase `ann`, with a code, and in runs of older versions. */
   thresholds?: Record<string, number>;
-  /** The leaks by name of their tensor; absent in the phases `ann` and `binary` and in runs of older versions. */
+  /** The leaks by name of their tensor; absent in the phases `ann` and `binary`, with a code, and in runs of older versions. */
   leaks?: Record<string, number>;
   /** True if this epoch is the best of its phase so far. */
   best: boolean;
@@ -125,7 +125,7 @@ export interface ConvertedEvent {
   validationAccuracy: number | null;
   /** The accuracy of the converted ANN on the test images; null if it was not trained. */
   annTestAccuracy: number | null;
-  /** The thresholds by name of their tensor. */
+  /** The thresholds by name of their tensor; with a code the time constants, delays and steps of hidden layers. */
   thresholds: Record<string, number>;
   /** The mean number of spikes per hidden neuron and image. */
   spikesPerNeuron: number;

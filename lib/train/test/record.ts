@@ -49,6 +49,8 @@ export async function completeRecord(
   { answers }: AnswerCollector,
   { mode, config, signal }: RecordOptions,
 ): Promise<TestRecord> {
+  // Neurons of a code have no time steps in common, no thresholds and no leaks.
+  const coded = network.description.code !== undefined;
   const counter = new SpikeTimeCounter(network);
   const measured = mode === 'snn' && config.energy.images > 0;
   const energy = measured
@@ -56,13 +58,13 @@ export async function completeRecord(
         images: config.energy.images,
         batch: config.evaluation.batch,
         signal,
-        onTrace: (spikeTimes, images) => counter.add(spikeTimes, images),
+        ...(coded ? {} : { onTrace: (spikeTimes, images) => counter.add(spikeTimes, images) }),
       })
     : null;
   const { classes, shape: input } = test;
   const examples = await traceExamples(network, test, answers, mode, signal);
-  const times = measured ? counter.times : [];
-  const neurons = mode === 'snn' ? await neuronsOf(network) : [];
+  const times = measured && !coded ? counter.times : [];
+  const neurons = mode === 'snn' && !coded ? await neuronsOf(network) : [];
   return { mode, classes, input, answers, times, neurons, energy, ...examples };
 }
 

@@ -83,7 +83,7 @@ export async function traceImages(
   mode: Phase,
   signal?: AbortSignal,
 ): Promise<Trace[]> {
-  const spiking = mode === 'snn';
+  const spiking = mode === 'snn' && network.description.code === undefined;
   const result = await network.forward(pixels, { mode, trace: spiking, potentials: spiking, signal });
   const steps = result.potentials === undefined ? undefined : await network.anytime(result.potentials);
   const { timesteps } = network.description;

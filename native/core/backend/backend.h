@@ -15,6 +15,7 @@
 
 #include "core/backend/activity_tasks.h"
 #include "core/backend/binary_tasks.h"
+#include "core/backend/code_tasks.h"
 #include "core/backend/dense_tasks.h"
 #include "core/backend/input_tasks.h"
 #include "core/backend/norm_tasks.h"
@@ -131,6 +132,18 @@ class Backend {
   virtual KernelChoice execute(const RunningStatisticsTask& task) = 0;
   virtual KernelChoice execute(const FoldNormTask& task) = 0;
   virtual KernelChoice execute(const FoldNormBackwardTask& task) = 0;
+  // ---- coded networks
+  virtual KernelChoice execute(const CodeTablesTask& task) = 0;
+  virtual KernelChoice execute(const PixelLevelsTask& task) = 0;
+  virtual KernelChoice execute(const MaxPoolTask& task) = 0;
+  virtual KernelChoice execute(const MaxPoolBackwardTask& task) = 0;
+  virtual KernelChoice execute(const CodedForwardTask& task) = 0;
+  virtual KernelChoice execute(const QuantiseTask& task) = 0;
+  virtual KernelChoice execute(const CodeGradientTask& task) = 0;
+  virtual KernelChoice execute(const PullPairTask& task) = 0;
+  virtual KernelChoice execute(const SendingPenaltyTask& task) = 0;
+  virtual KernelChoice execute(const RoundWeightsTask& task) = 0;
+  virtual KernelChoice execute(const ScaleTask& task) = 0;
   // ---- the ends of a step
   virtual KernelChoice execute(const PackForwardTask& task) = 0;
   virtual KernelChoice execute(const PackBackwardTask& task) = 0;

@@ -7,11 +7,12 @@
 
 namespace onespike {
 
-// Average-pools a map into what DenseForwardTask and DenseWeightGradientTask read.
+// Average-pools a map, or its ReLU, into what DenseForwardTask and DenseWeightGradientTask read.
 struct PackInputTask {
   static constexpr const char* kOperation = "pack_input";
   float* packed = nullptr;     // (n, padded_h, padded_w, src_cs) floats, in an order that the backend chooses
   const float* src = nullptr;  // (n, src map)
+  bool relu = false;
   int n = 0;
   StageShape shape = {};
 };
@@ -45,7 +46,8 @@ struct DenseBiasGradientTask {
   StageShape shape = {};
 };
 
-// Through convolution and pool, times scale, zero where `activation` (the source after ReLU and dropout) is 0.
+// Through convolution and pool, times scale, zero where `activation` (the source after ReLU and dropout) is 0; of
+// coded networks everywhere.
 struct DenseInputGradientTask {
   static constexpr const char* kOperation = "dense_input_gradient";
   float* d_src = nullptr;        // (n, src map)
@@ -53,7 +55,7 @@ struct DenseInputGradientTask {
   const float* d_out = nullptr;  // (n, out map)
   const float* weight = nullptr;
   const void* weight_backward = nullptr;  // of PackBackwardTask
-  const float* activation = nullptr;      // (n, src map)
+  const float* activation = nullptr;      // (n, src map), or null
   float scale = 1;
   int n = 0;
   StageShape shape = {};

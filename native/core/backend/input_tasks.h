@@ -70,9 +70,10 @@ struct MaskValuesTask {
 
 struct CountEventsTask {
   static constexpr const char* kOperation = "count_events";
-  int64_t* total = nullptr;        // += number of bytes that are not zero
+  int64_t* total = nullptr;        // += number of bytes that are not zero, or of one bits
   const uint8_t* times = nullptr;  // (count)
   int64_t count = 0;               // of whole maps
+  bool bits = false;
 };
 
 }  // namespace onespike

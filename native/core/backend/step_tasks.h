@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/backend/values.h"
+#include "ops/code/code.h"
 #include "ops/readout.h"
 #include "ops/shape.h"
 
@@ -86,11 +87,13 @@ struct UpdateTask {
   const StepResult* result = nullptr;
 };
 
-// Brings pairs of threshold and leak back into their ranges, unless nothing was updated.
+// Brings pairs of threshold and leak, or of what a code has in their place, back into their ranges, unless nothing was
+// updated.
 struct ClampNeuronsTask {
   static constexpr const char* kOperation = "update";
   float* neurons = nullptr;  // (count, 2)
   int count = 0;
+  SpikeCode code = {};
   const StepResult* result = nullptr;
 };
 

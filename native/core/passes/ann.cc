@@ -9,11 +9,11 @@ namespace onespike {
 namespace {
 
 template <class Visit>
-void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
+void each_ann_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kAnn, train), images);
-  need(net.analog, n * plan.stages[0].src_size());
-  int64_t largest = 0, workspace = 0;
+  need(net.analog, n * plan.image_size());
+  int64_t largest = 0, pooled = 0, workspace = 0;
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
@@ -26,8 +26,10 @@ void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& nee
     if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.mask, n * s.out_size());
     if (train && !s.output && !plan.in_chain(i)) need(b.received, n * s.out_size());
+    if (s.max.count > 0) need(b.maxima, n * s.src_size()), pooled = std::max(pooled, n * s.src_size());
     largest = std::max(largest, n * s.out_size());
   }
+  if (train) need(net.gradient, pooled);
   for (auto& buffer : net.d_activation)
     if (train) need(buffer, largest);
   need(net.workspace, workspace);
@@ -53,6 +55,12 @@ const float* gate(const NetworkState& net, size_t stage) {
   return net.binary ? net.stages[stage].decided.data() : net.stages[stage].activation.data();
 }
 
+// What a stage reads, before its maximum pools.
+const float* activations_below(const NetworkState& net, size_t stage) {
+  return net.plan.reads_pixels(stage) ? net.analog.data()
+                                      : net.stages[size_t(net.plan.sources[stage])].activation.data();
+}
+
 // The gradient at what a stage sends: in a buffer that stages in a chain take in turns, or else in its own.
 float* activation_gradient(const NetworkState& net, size_t stage) {
   const size_t last = net.plan.stages.size() - 1;
@@ -65,7 +73,8 @@ float* activation_gradient(const NetworkState& net, size_t stage) {
 Status prepare_ann(NetworkState& net, Mode mode, int64_t images, bool train) {
   net.prepare(mode, train);
   net.binary = mode == Mode::kBinary;
-  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images,
+                        [&](int64_t n, const auto& visit) { each_ann_buffer(net, n, train, visit); });
 }
 
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop) {
@@ -79,8 +88,11 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    const float* source =
-        net.plan.reads_pixels(i) ? net.analog.data() : net.stages[size_t(net.plan.sources[i])].activation.data();
+    const float* source = activations_below(net, i);
+    if (s.max.count > 0) {
+      backend.run(MaxPoolTask{.values = b.maxima.data(), .below_values = source, .n = n, .shape = s});
+      source = b.maxima.data();
+    }
     backend.run(PackInputTask{.packed = b.packed.data(), .src = source, .n = n, .shape = s});
     const bool normalised = s.norm && !net.folds(i), binary = net.binary && !s.output;
     // Where the activation reads it; kept for the gradient if that wants it.
@@ -126,15 +138,23 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     if (net.plan.reads_pixels(i)) continue;
     const size_t from = size_t(net.plan.sources[i]);
     const float keep = net.dropout(from) ? 1 - net.plan.stages[from].dropout : 1;
-    backend.run(DenseInputGradientTask{.d_src = activation_gradient(net, from),
+    float* const d_below = activation_gradient(net, from);
+    const bool max = s.max.count > 0;
+    backend.run(DenseInputGradientTask{.d_src = max ? net.gradient.data() : d_below,
                                        .add = net.plan.adds_gradient(i),
                                        .d_out = d_out,
                                        .weight = p.weight,
                                        .weight_backward = b.backward.data(),
-                                       .activation = gate(net, from),
+                                       .activation = max ? b.maxima.data() : gate(net, from),
                                        .scale = 1 / keep,
                                        .n = n,
                                        .shape = s});
+    if (max)
+      backend.run(MaxPoolBackwardTask{.d_below = d_below,
+                                      .d_src = net.gradient.data(),
+                                      .below_values = activations_below(net, i),
+                                      .n = n,
+                                      .shape = s});
   }
   return Status::success();
 }

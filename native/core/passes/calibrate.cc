@@ -15,7 +15,7 @@ Status calibrate_layers(NetworkState& net, const StagedBatch& batch, double perc
                         const Stop& stop) {
   Backend& backend = *net.backend;
   const NetworkSpec& spec = net.plan.spec;
-  const int64_t pixels = net.plan.stages[0].src_size();
+  const int64_t pixels = net.plan.image_size();
   std::vector<float> host;
   for (size_t i = 0; i < net.plan.stages.size(); ++i) {
     const StageShape& s = net.plan.stages[i];
@@ -77,7 +77,7 @@ Status activation_percentiles(NetworkState& net, const Batch& batch, double perc
                               std::vector<double>* values) {
   Backend& backend = *net.backend;
   const std::vector<StageShape>& stages = net.plan.stages;
-  const int64_t pixels = stages[0].src_size();
+  const int64_t pixels = net.plan.image_size();
   StagedBatch staged;
   backend.begin_batch();
   if (Status status = stage_batch(net, batch, batch.count, &staged); !status.ok()) return status;

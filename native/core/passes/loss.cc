@@ -68,7 +68,7 @@ Status check_loss(const NetworkState& net, Mode mode, const LossOptions& loss) {
                                      {limits::kActivityTarget, loss.activity.target},
                                      {limits::kActivityStrength, loss.activity.strength}})
     if (Status status = check_limit(limit, value); !status.ok()) return status;
-  if (is_ann(mode) && (loss.activity.strength > 0 || !loss.time_weights.empty()))
+  if (is_dense(mode) && (loss.activity.strength > 0 || !loss.time_weights.empty()))
     return Status::error(Code::kArg, "Expected the spiking mode for an activity target and for weights of time steps");
   return loss.time_weights.empty() ? Status::success() : check_time_weights(net, loss.time_weights);
 }

@@ -15,6 +15,12 @@ void pack_weights(NetworkState& net) {
                                     .running = net.parameters.norm()[i].running,
                                     .shape = s});
     else if (s.norm) net.backend->run(ZeroTask{b.norm_sums.data(), size_t(b.norm_sums.bytes())});
+    if (float* rounded = b.rounded_weight.data())
+      net.backend->run(RoundWeightsTask{.rounded = rounded,
+                                        .unit = rounded + s.weights(),
+                                        .weight = net.unrounded_weight(i),
+                                        .bits = net.plan.spec.code.weight_bits,
+                                        .count = s.weights()});
     if (b.forward.data()) net.backend->run(PackForwardTask{b.forward.data(), net.weight(i), s});
   }
 }

@@ -22,6 +22,8 @@ bool keeps_dataset(const NetworkState& net, const Dataset& data);
 // Gives up the data sets in the backend's memory, for good: their batches are drawn by the host from now on. False if
 // there were none.
 bool give_up_datasets(NetworkState& net);
+// Spike times of the chunk, or codes, and potentials of the output layer, for who asked.
+void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& out);
 // The steps of `group`, each a pass over its batch in chunks: leaves logits (of the last) in the buffer for them, with
 // `backward` the gradients of the mean loss in the parameters, and updates these and the counters if the group says
 // how. `stats` as of Network::train.
@@ -49,6 +51,21 @@ Status snn_early_exit(NetworkState& net, const StagedBatch& batch, int64_t first
 Status prepare_ann(NetworkState& net, Mode mode, int64_t images, bool train);
 Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
 Status ann_backward(NetworkState& net, int n, const Stop& stop);  // from d_logits in d_activation[0]
+
+// ---- the same with a code
+Status prepare_coded(NetworkState& net, int64_t images, bool train);
+void fill_code_tables(NetworkState& net);  // at the beginning of a step
+Status coded_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
+// Draws the stages that the step of this random counter relaxes; whether there are any.
+bool draw_relaxed(NetworkState& net, float quantised, uint64_t random_step);
+void add_code_penalties(NetworkState& net, const LossOptions& loss);  // += gradients
+// What an optimiser sees of the gradients of steps, which grow with the neurons that share them.
+void scale_code_gradients(NetworkState& net);
+Status coded_backward(NetworkState& net, int n, const Stop& stop);  // from d_logits in d_activation[0]
+
+// The entry of the layer list where the first non-finite number of the step before arose: a parameter, else a value on
+// the way forward, else one on the way back.
+int find_bad_layer(NetworkState& net, Mode mode, bool backward);
 
 Status activation_percentiles(NetworkState& net, const Batch& batch, double percentile, const Stop& stop,
                               std::vector<double>* values);

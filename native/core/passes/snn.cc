@@ -9,7 +9,7 @@ namespace onespike {
 namespace {
 
 template <class Visit>
-void each_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
+void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, train), images),
                 block = std::min<int64_t>(plan.block, images);
@@ -129,7 +129,8 @@ void schedule_gradients(NetworkState& net, size_t stage, int n) {
 Status prepare_snn(NetworkState& net, int64_t images, bool train) {
   net.waiting = 0;
   net.prepare(Mode::kSnn, train);
-  return ensure_buffers(*net.backend, images, [&](int64_t n, const auto& visit) { each_buffer(net, n, train, visit); });
+  return ensure_buffers(*net.backend, images,
+                        [&](int64_t n, const auto& visit) { each_snn_buffer(net, n, train, visit); });
 }
 
 SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train) {

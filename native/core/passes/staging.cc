@@ -48,7 +48,7 @@ Status make_resident(NetworkState& net, const std::shared_ptr<const Dataset>& da
 
 void send_batch(NetworkState& net, const Batch& batch) {
   const size_t n = size_t(batch.count);
-  net.backend->upload(net.pixels.data(), batch.pixels, n * size_t(net.plan.stages[0].src_size()));
+  net.backend->upload(net.pixels.data(), batch.pixels, n * size_t(net.plan.image_size()));
   if (batch.labels) net.backend->upload(net.labels.data(), batch.labels, n * sizeof(int32_t));
   if (!batch.others) return;
   net.backend->upload(net.others.data(), batch.others, n * sizeof(int32_t));
@@ -107,7 +107,7 @@ Status stage_batch(NetworkState& net, const Batch& batch, int64_t capacity, Stag
     *staged = {batch.pixels, batch.labels, batch.count, batch.others, batch.shares, batch.teacher};
     return Status::success();
   }
-  const int64_t image = net.plan.stages[0].src_size();
+  const int64_t image = net.plan.image_size();
   if (Status status = net.pixels.ensure(capacity * image); !status.ok()) return status;
   if (Status status = net.labels.ensure(capacity); !status.ok()) return status;
   *staged = {net.pixels.data(), batch.labelled() ? net.labels.data() : nullptr, batch.count};

@@ -29,35 +29,12 @@ struct StepKind {
   // Apart from those of the batch, and the contents of memory.
   uint64_t key(const StagedBatch& batch) const {
     const uint64_t update = optimizer ? 1 + uint64_t(optimizer->kind) * 2 + optimizer->amsgrad : 0;
-    uint64_t key = (uint64_t(batch.count) * 8 + update) * 3 + uint64_t(mode);
+    uint64_t key = (uint64_t(batch.count) * 8 + update) * 4 + uint64_t(mode);
     for (const bool yes : {backward, batch.labels != nullptr, batch.others != nullptr, averaged, takes_average()})
       key = key * 2 + yes;
     return key * 8 + loss_key(loss);
   }
 };
-
-// Spike times of the chunk and potentials of the output layer, for who asked.
-void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& out) {
-  std::vector<uint8_t> times;
-  for (size_t i = 0; i < out.spike_times.size(); ++i) {
-    if (!out.spike_times[i]) continue;
-    const StageShape& s = net.plan.stages[i];
-    times.resize(size_t(n * s.out_size()));
-    net.backend->download(times.data(), net.times(i), times.size());
-    uint8_t* to = out.spike_times[i] + first * s.out_cells() * s.out_c;
-    for (int image = 0; image < n; ++image)
-      for (int c = 0; c < s.out_c; ++c)
-        for (int64_t cell = 0; cell < s.out_cells(); ++cell)
-          *to++ = times[size_t((image * s.out_cells() + cell) * s.out_cs + c)];
-  }
-  if (!out.potentials) return;
-  const StageShape& s = net.plan.stages.back();
-  const int64_t T = net.plan.spec.timesteps;
-  std::vector<float> potentials(size_t(n * T * s.out_cs));
-  net.backend->download(potentials.data(), net.stages.back().potential.data(), potentials.size() * sizeof(float));
-  for (int64_t row = 0; row < n * T; ++row)
-    std::copy_n(potentials.data() + row * s.out_cs, s.out_c, out.potentials + (first * T + row) * s.out_c);
-}
 
 // Copies of the weights, and zeros in what the step adds to.
 void begin_step(NetworkState& net, const StepKind& kind) {
@@ -69,19 +46,32 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   backend.run(ZeroTask{net.spikes.data(), stages.size() * sizeof(int64_t)});
   for (StageBuffers& b : net.stages) b.backward_choice = {};
   pack_weights(net);
+  if (kind.mode == Mode::kCoded) fill_code_tables(net);
   if (!kind.backward) return;
   net.parameters.zero_gradients();
   for (size_t i = 0; i < stages.size(); ++i)
     if (!net.plan.reads_pixels(i))
-      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_ann(kind.mode), stages[i]});
+      backend.run(PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_dense(kind.mode), stages[i]});
+}
+
+Status forward_chunk(NetworkState& net, const StepKind& kind, const uint8_t* pixels, int n, int64_t first,
+                     const Stop& stop) {
+  if (kind.mode == Mode::kCoded) return coded_forward(net, pixels, n, first, kind.backward, stop);
+  return kind.mode == Mode::kSnn ? snn_forward(net, pixels, n, first, kind.backward, net.plan.stages.size(), stop)
+                                 : ann_forward(net, pixels, n, first, kind.backward, stop);
+}
+
+Status backward_chunk(NetworkState& net, const StepKind& kind, int n, const Stop& stop) {
+  if (kind.mode == Mode::kCoded) return coded_backward(net, n, stop);
+  return kind.mode == Mode::kSnn ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
 }
 
 // Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters.
 Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
                          const Stop& stop) {
   Backend& backend = *net.backend;
-  const bool spiking = kind.mode == Mode::kSnn;
-  const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.stages[0].src_size();
+  const bool spiking = kind.mode == Mode::kSnn, fires = spiking || kind.mode == Mode::kCoded;
+  const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.image_size();
   begin_step(net, kind);
   if (kind.backward) begin_activity(net, batch.count);
   int n = 0;
@@ -92,15 +82,17 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
       if (Status status = snn_early_exit(net, batch, first, n, *out, stop, kind.early); !status.ok()) return status;
       continue;
     }
-    Status status = spiking ? snn_forward(net, from, n, first, kind.backward, net.plan.stages.size(), stop)
-                            : ann_forward(net, from, n, first, kind.backward, stop);
+    Status status = forward_chunk(net, kind, from, n, first, stop);
     if (!status.ok()) return status;
     read_out(net, kind.mode, kind.loss, kind.backward, batch, first, n);
-    for (size_t i = 0; spiking && i + 1 < net.plan.stages.size(); ++i)
-      backend.run(CountEventsTask{net.spikes.data() + i, net.times(i), n * net.plan.stages[i].out_size()});
+    for (size_t i = 0; fires && i + 1 < net.plan.stages.size(); ++i)
+      backend.run(CountEventsTask{.total = net.spikes.data() + i,
+                                  .times = net.times(i),
+                                  .count = n * net.plan.stages[i].out_size(),
+                                  .bits = net.plan.spec.code.kind == CodeKind::kRadix});
     if (kind.traced) fetch_trace(net, first, n, *out);
     if (!kind.backward) continue;
-    status = spiking ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
+    status = backward_chunk(net, kind, n, stop);
     if (!status.ok()) return status;
     if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
   }
@@ -109,9 +101,12 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
 
 // From the gradients that the parameters have now, of a batch of `images`: their norm, and the update if there is one.
 // What reduces gradients of several replicas stands before it.
-Status enqueue_update(NetworkState& net, const StepKind& kind, int64_t images, const Stop& stop) {
+Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions& loss, int64_t images,
+                      const Stop& stop) {
   if (kind.backward) {
     end_norm_gradients(net);
+    if (kind.mode == Mode::kCoded) add_code_penalties(net, loss);
+    if (kind.optimizer && kind.mode == Mode::kCoded) scale_code_gradients(net);
     net.parameters.squared_norm(&net.result.data()->squared_norm);
     net.backend->run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
@@ -124,30 +119,6 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, int64_t images, c
   return Status::success();
 }
 
-// Where the first non-finite number arose: a parameter, else a value on the way forward, else one on the way back.
-int find_bad_layer(NetworkState& net, const StepKind& kind) {
-  const auto finite = [&](const float* values, int64_t count) {
-    StepResult sum;
-    net.backend->run(ZeroTask{net.result.data(), sizeof sum});
-    net.backend->run(SquaredNormTask{&net.result.data()->squared_norm, values, count});
-    net.backend->download(&sum, net.result.data(), sizeof sum);
-    return std::isfinite(sum.squared_norm);
-  };
-  const std::vector<StageShape>& stages = net.plan.stages;
-  for (size_t i = 0; i < stages.size(); ++i) {
-    const StageParameters& p = net.parameters[i];
-    if (!has_finite_norm(net, i, finite) || !finite(p.weight, stages[i].weights()) ||
-        !finite(p.bias, stages[i].out_cs) || !finite(p.neuron, 2))
-      return stages[i].layer;
-  }
-  for (size_t i = 0; is_ann(kind.mode) && i < stages.size(); ++i)
-    if (!finite(net.stages[i].activation.data(), stages[i].out_size())) return stages[i].layer;
-  for (size_t i = stages.size(); kind.backward && i-- > 0;)
-    if (!finite(net.parameters[i].d_weight, stages[i].weights()) || !finite(net.parameters[i].d_neuron, 2))
-      return stages[i].layer;
-  return stages.back().layer;
-}
-
 // Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
 Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward) {
   const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = group.largest;
@@ -156,8 +127,11 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
     if (status.ok() && o.average > 0) status = net.parameters.start_average();
   }
+  net.relaxes = backward && group.loss.quantised < 1;
   if (status.ok())
-    status = mode == Mode::kSnn ? prepare_snn(net, largest, backward) : prepare_ann(net, mode, largest, backward);
+    status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward)
+             : mode == Mode::kCoded ? prepare_coded(net, largest, backward)
+                                    : prepare_ann(net, mode, largest, backward);
   if (status.ok()) status = net.logits.ensure(largest * net.plan.classes());
   if (status.ok() && backward) status = net.parameters.allocate_gradients();
   if (status.ok()) status = net.results.ensure(steps);
@@ -184,11 +158,16 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   inputs.random_step = net.random_step + i;
   loss_inputs(group.loss, &inputs);
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
+  const bool relaxed = kind.backward && draw_relaxed(net, group.loss.quantised, inputs.random_step);
   const auto calls = [&] {
     const Status status = enqueue_gradients(net, kind, staged, out, stop);
-    return status.ok() ? enqueue_update(net, kind, staged.count, stop) : status;
+    return status.ok() ? enqueue_update(net, kind, group.loss, staged.count, stop) : status;
   };
-  if (Status status = kind.traced ? calls() : stop ? aborted() : backend.replay(kind.key(staged), calls); !status.ok())
+  // A recording does the same every time.
+  if (Status status = kind.traced || relaxed ? calls()
+                      : stop                 ? aborted()
+                                             : backend.replay(kind.key(staged), calls);
+      !status.ok())
     return status;
   backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));
   backend.copy(net.counts.data() + i * stages, net.spikes.data(), stages * sizeof(int64_t));
@@ -291,7 +270,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   status = guarded([&] {
     int* const layer = &stats->back().bad_layer;
     if (stats->size() < group.count) return find_bad_layer_again(net, group, stats->size() - 1, mode, layer);
-    *layer = find_bad_layer(net, kind);
+    *layer = find_bad_layer(net, kind.mode, kind.backward);
     return net.backend->finish();
   });
   if (status.ok()) return status;

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "ops/rng.h"
 
 namespace onespike {
 namespace {
 
-enum class Part { kWeight, kBias, kNorm, kThreshold, kLeak, kKappa, kTheta };
+// First and second are threshold and leak, or what a code has in their place.
+enum class Part { kWeight, kBias, kNorm, kFirst, kSecond, kKappa, kTheta };
 
 struct Where {
   size_t stage;
@@ -23,8 +25,9 @@ Where locate(const Plan& plan, int tensor) {
     if (plan.stages[i].bias && at++ == tensor) return {i, Part::kBias};
     for (int norm = 0; plan.stages[i].norm && norm < kNormTensorCount; ++norm)
       if (at++ == tensor) return {i, Part::kNorm, norm};
-    if (at++ == tensor) return {i, Part::kThreshold};
-    if (at++ == tensor) return {i, Part::kLeak};
+    const int pair = plan.pair_tensors(i);
+    if (pair > 0 && at++ == tensor) return {i, Part::kFirst};
+    if (pair > 1 && at++ == tensor) return {i, Part::kSecond};
     if (plan.spec.schedules && at++ == tensor) return {i, Part::kKappa};
     if (plan.spec.schedules && at++ == tensor) return {i, Part::kTheta};
   }
@@ -113,7 +116,9 @@ void Parameters::initialise() {
                 [&](int64_t from, int64_t to) { packed[size_t(to)] = scale * rng.normal(uint64_t(from)); });
     backend_.upload(stages_[i].weight, packed.data(), packed.size() * sizeof(float));
     const LayerSpec& layer = plan_.spec.layers[s.layer];
-    const float neuron[2] = {layer.threshold, layer.leak};
+    float neuron[2] = {layer.threshold, layer.leak};
+    if (plan_.spec.code.kind == CodeKind::kTtfs) neuron[0] = layer.time_constant, neuron[1] = layer.delay;
+    if (plan_.spec.code.kind == CodeKind::kRadix) neuron[0] = initial_step(plan_.spec.code);
     backend_.upload(stages_[i].neuron, neuron, sizeof neuron);
   }
 }
@@ -174,6 +179,24 @@ void Parameters::zero_slots() {
 
 namespace {
 
+// kArg for a number that no neuron has, or that is out of the range of a code's parameter.
+Status check_neuron(const std::string& name, float value) {
+  const auto ends = [&](const char* with) { return name.size() > std::strlen(with) && name.ends_with(with); };
+  const auto check = [&](bool right, const std::string& what) {
+    return right ? Status::success()
+                 : Status::error(Code::kArg,
+                                 "Expected " + what + " for " + name + " but received " + std::to_string(value));
+  };
+  const auto within = [&](double low, double high) {
+    return check(value >= low && value <= high, "a number from " + std::to_string(low) + " to " + std::to_string(high));
+  };
+  if (ends(".threshold")) return check(value > 0 && std::isfinite(value), "a positive threshold");
+  if (ends(".leak")) return check(value >= 0 && value <= 1, "a leak in [0, 1]");
+  if (ends(".time_constant")) return within(kMinTimeConstant, kMaxTimeConstant);
+  if (ends(".delay")) return within(limits::kDelay.min, limits::kDelay.max);
+  return within(kMinStep, kMaxStep);
+}
+
 // The array that holds a tensor kind; null where nothing was allocated yet, which reads as zeros.
 float* array_of(const Parameters& parameters, TensorKind kind, const Where& at) {
   const StageParameters& p = parameters[at.stage];
@@ -181,9 +204,9 @@ float* array_of(const Parameters& parameters, TensorKind kind, const Where& at) 
   if (part == Part::kNorm) return parameters.norm().array(at.stage, kind, at.norm);
   if (part == Part::kKappa) return parameters.schedules().at(kind, at.stage, Schedule::kKappa);
   if (part == Part::kTheta) return parameters.schedules().at(kind, at.stage, Schedule::kTheta);
-  if (part == Part::kThreshold || part == Part::kLeak) {
+  if (part == Part::kFirst || part == Part::kSecond) {
     float* const neurons = parameters.neurons().at(kind);
-    return neurons ? neurons + 2 * at.stage + (part == Part::kLeak) : nullptr;
+    return neurons ? neurons + 2 * at.stage + (part == Part::kSecond) : nullptr;
   }
   const auto of = [&](float* weight, float* bias) { return part == Part::kWeight ? weight : bias; };
   const auto slot = [&](int i) { return of(p.weight_slot[i], p.bias_slot[i]); };
@@ -230,12 +253,8 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
     if (Status status = allocate_slots(int(kind) - int(TensorKind::kSlot0) + 1); !status.ok()) return status;
   }
   const bool parameter = kind == TensorKind::kParameter;
-  if (parameter && at.part == Part::kThreshold && !(*from > 0 && std::isfinite(*from)))
-    return Status::error(Code::kArg, "Expected a positive threshold for " + plan_.tensors[tensor].name +
-                                         " but received " + std::to_string(*from));
-  if (parameter && at.part == Part::kLeak && !(*from >= 0 && *from <= 1))
-    return Status::error(Code::kArg, "Expected a leak in [0, 1] for " + plan_.tensors[tensor].name + " but received " +
-                                         std::to_string(*from));
+  if (parameter && (at.part == Part::kFirst || at.part == Part::kSecond))
+    if (Status status = check_neuron(plan_.tensors[tensor].name, *from); !status.ok()) return status;
   if (at.part == Part::kNorm)
     if (Status status = norm_.check(kind, at.norm, plan_.tensors[tensor].name, from, count); !status.ok())
       return status;
@@ -282,8 +301,12 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
     update(p.weight, p.d_weight, p.weight_slot, s.weights(), &inputs->weights);
     if (s.bias) update(p.bias, p.d_bias, p.bias_slot, s.out_cs, &inputs->biases);
   }
-  neurons_.optimise(kind, &inputs->neurons, result);
-  backend_.run(ClampNeuronsTask{neurons_.at(TensorKind::kParameter), int(stages_.size()), result});
+  // The step of radix is positive, and what is updated is its logarithm.
+  neurons_.optimise(kind, &inputs->neurons, result, plan_.spec.code.kind == CodeKind::kRadix);
+  backend_.run(ClampNeuronsTask{.neurons = neurons_.at(TensorKind::kParameter),
+                                .count = int(stages_.size()),
+                                .code = plan_.spec.code,
+                                .result = result});
   norm_.optimise(kind, inputs, result);
   schedules_.optimise(kind, inputs, result);
 }

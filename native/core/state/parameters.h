@@ -23,7 +23,7 @@ struct StageParameters {
   float* bias_slot[kOptimizerSlots] = {};
   float* weight_average = nullptr;
   float* bias_average = nullptr;
-  float* neuron = nullptr;  // threshold, leak
+  float* neuron = nullptr;  // threshold, leak; t_c, t_d; or s
   float* d_neuron = nullptr;
 };
 

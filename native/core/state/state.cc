@@ -14,6 +14,8 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       gradient(*backend),
       d_activation{Buffer<float>(*backend), Buffer<float>(*backend)},
       statistics(*backend),
+      code_tables(*backend),
+      pixel_values(*backend),
       silent(*backend),
       logits(*backend),
       inputs(*backend),
@@ -40,11 +42,24 @@ Status NetworkState::allocate() {
   Status status = statistics.ensure(2 * channels);
   if (status.ok()) status = silent.ensure(2);
   if (status.ok()) status = inputs.ensure(1);
+  if (status.ok() && plan.coded()) status = allocate_codes();
   if (status.ok()) status = result.ensure(1);
   if (status.ok()) status = spikes.ensure(int64_t(plan.stages.size()));
   if (!status.ok()) return status;
   backend->upload(statistics.data(), plan.spec.mean.data(), size_t(channels) * sizeof(float));
   backend->upload(statistics.data() + channels, plan.spec.std.data(), size_t(channels) * sizeof(float));
+  return backend->finish();
+}
+
+Status NetworkState::allocate_codes() {
+  const NetworkSpec& spec = plan.spec;
+  if (Status status = code_tables.ensure(int64_t(plan.stages.size()) * 2 * kTableSize); !status.ok()) return status;
+  if (Status status = pixel_values.ensure(int64_t(spec.channels) * kTableSize); !status.ok()) return status;
+  std::vector<float> values;
+  for (int c = 0; c < spec.channels; ++c)
+    for (int byte = 0; byte < kTableSize; ++byte)
+      values.push_back(code_pixel(spec.code, uint8_t(byte), spec.mean[size_t(c)], spec.std[size_t(c)]));
+  backend->upload(pixel_values.data(), values.data(), values.size() * sizeof(float));
   return backend->finish();
 }
 
@@ -78,13 +93,14 @@ void NetworkState::each_pass_buffer(Net& net, const F& f) {
       f(net.d_activation[1]);
   for (auto& b : net.stages)
     f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.received), f(b.gradient), f(b.forward), f(b.backward),
-        f(b.packed), f(b.activation), f(b.weighted), f(b.decided), f(b.moments), f(b.norm_sums), f(b.folded_weight),
-        f(b.folded_bias), f(b.density);
+        f(b.packed), f(b.activation), f(b.weighted), f(b.pooled), f(b.maxima), f(b.decided), f(b.moments),
+        f(b.norm_sums), f(b.folded_weight), f(b.folded_bias), f(b.rounded_weight), f(b.density);
 }
 
 int64_t NetworkState::buffer_bytes() const {
-  int64_t bytes = statistics.bytes() + silent.bytes() + logits.bytes() + inputs.bytes() + pixels.bytes() +
-                  labels.bytes() + others.bytes() + shares.bytes() + indices.bytes() + drawn.bytes() + tables.bytes();
+  int64_t bytes = statistics.bytes() + code_tables.bytes() + pixel_values.bytes() + silent.bytes() + logits.bytes() +
+                  inputs.bytes() + pixels.bytes() + labels.bytes() + others.bytes() + shares.bytes() + indices.bytes() +
+                  drawn.bytes() + tables.bytes();
   bytes +=
       loss.bytes() + result.bytes() + spikes.bytes() + results.bytes() + counts.bytes() + backend->workspace_held();
   for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();

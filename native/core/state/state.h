@@ -27,30 +27,36 @@ struct StageBuffers {
         packed(b),
         activation(b),
         weighted(b),
+        pooled(b),
+        maxima(b),
         decided(b),
         moments(b),
         norm_sums(b),
         folded_weight(b),
         folded_bias(b),
+        rounded_weight(b),
         density(b) {}
-  Buffer<uint8_t> times;     // (n, out map) spike times, T + 1 = never in the output stage; below a linear stage, of a
-                             // block in training
-  Buffer<uint8_t> sent;      // the same after dropout
-  Buffer<uint8_t> mask;      // (n, out map) dropout
-  Buffer<float> potential;   // (n, T, out map): U, then a
-  Buffer<float> received;    // (n, T, out map) a, where U is kept; in the ANN (n, out map) the gradient at the
-                             // activation of a stage that is not in a chain
-  Buffer<float> gradient;    // (block, T, out) g of a stage that waits
-  Buffer<uint8_t> forward;   // copy of the weights for the forward kernels, the backend's own layout
-  Buffer<uint8_t> backward;  // and for the input gradient
-  Buffer<float> packed;      // (n, padded map) dense input
-  Buffer<float> activation;  // (n, out map) dense output; after ReLU and before dropout
-  Buffer<float> weighted;    // (n, out map) dense output before normalisation by a group's statistics
-  Buffer<float> decided;     // (n, out map) input of the binary activation
-  Buffer<float> moments;     // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
-  Buffer<float> norm_sums;   // (2, out_cs) means and unbiased variances, over the groups of the step
+  Buffer<uint8_t> times;    // (n, out map) spike times, or levels of a code; T + 1 = never in the output stage; below a
+                            // linear stage, of a block in training
+  Buffer<uint8_t> sent;     // the same after dropout
+  Buffer<uint8_t> mask;     // (n, out map) dropout
+  Buffer<float> potential;  // (n, T, out map): U, then a
+  Buffer<float> received;   // (n, T, out map) a, where U is kept; in the ANN (n, out map) the gradient at the
+                            // activation of a stage that is not in a chain
+  Buffer<float> gradient;   // (block, T, out) g of a stage that waits
+  Buffer<uint8_t> forward;  // copy of the weights for the forward kernels, the backend's own layout
+  Buffer<uint8_t> backward;      // and for the input gradient
+  Buffer<float> packed;          // (n, padded map) dense input
+  Buffer<float> activation;      // (n, out map) dense output; after ReLU and before dropout
+  Buffer<float> weighted;        // (n, out map) dense output before normalisation by a group's statistics
+  Buffer<uint8_t> pooled;        // (n, src map) levels after the maximum pools before the stage
+  Buffer<float> maxima;          // and in the ANN what they are of activations
+  Buffer<float> decided;         // (n, out map) input of the binary activation
+  Buffer<float> moments;         // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
+  Buffer<float> norm_sums;       // (2, out_cs) means and unbiased variances, over the groups of the step
   Buffer<float> folded_weight;   // of a stage whose running statistics are folded
   Buffer<float> folded_bias;     // (out_cs)
+  Buffer<float> rounded_weight;  // of a code with weights of so many bits; behind them their unit
   Buffer<uint8_t> density;       // what the forward pass counted of the stage's source, for the weight gradient
   KernelChoice backward_choice;  // of the chunk before in the batch
 };
@@ -88,6 +94,8 @@ struct NetworkState {
   Buffer<float> gradient;         // (n, T, grad map) of the stage at work: g, unless it waits
   Buffer<float> d_activation[2];  // dense gradients, alternating
   Buffer<float> statistics;       // mean and standard deviation of the input channels
+  Buffer<float> code_tables;      // (stages, 2, kTableSize) of the step at work
+  Buffer<float> pixel_values;     // (C, kTableSize) numbers that pixel bytes count as, with a code
   Buffer<float> silent;           // a neuron without leak, for calibration
   Buffer<float> logits;           // (batch, K)
   Buffer<StepInputs> inputs;
@@ -106,13 +114,16 @@ struct NetworkState {
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
-  bool binary = false;  // the ANN at work has binary activations, not ReLU
-  int steps;            // that a forward pass computes: T, or fewer where inference may end early
+  std::vector<char> relaxed;  // per stage: whether it sends its ReLU in the step at work, not its code
+  bool relaxes = false;       // whether steps of the group at work may relax a stage
+  bool binary = false;        // the ANN at work has binary activations, not ReLU
+  int steps;                  // that a forward pass computes: T, or fewer where inference may end early
   std::vector<double>
       decisions;        // images that ended early, by the step of their decision; the last entry counts the others
   int64_t waiting = 0;  // images of the block that lie before the chunk at work
 
   Status allocate();  // parameters, and the buffers that every step needs
+  Status allocate_codes();
   NeuronParams neuron(size_t stage) const;
   // a(t) of a stage, once its readers have written it.
   float* spike_gradient(size_t stage) const {
@@ -123,8 +134,15 @@ struct NetworkState {
   DropoutMaskTask dropout_mask(size_t stage, int n, int64_t first) const;
   // Whether the pass at work has folded the running statistics of the stage into weights and bias.
   bool folds(size_t stage) const { return stages[stage].folded_weight.data() != nullptr; }
+  // (kTableSize) the numbers of a coded stage's levels, and the borders between them.
+  const float* code_values(size_t stage) const { return code_tables.data() + int64_t(stage) * 2 * kTableSize; }
+  const float* code_borders(size_t stage) const { return code_values(stage) + kTableSize; }
   // Weights for a kernel, and bias: null for a stage without one.
   const float* weight(size_t stage) const {
+    if (const float* rounded = stages[stage].rounded_weight.data()) return rounded;
+    return unrounded_weight(stage);
+  }
+  const float* unrounded_weight(size_t stage) const {
     return folds(stage) ? stages[stage].folded_weight.data() : parameters[stage].weight;
   }
   const float* bias(size_t stage) const {

@@ -8,6 +8,7 @@
 #include "core/backend/backend.h"
 #include "core/thread_pool.h"
 #include "cpu/backend/create.h"
+#include "cpu/code/valued_events.h"
 #include "cpu/dense/dense.h"
 #include "cpu/dense/norm.h"
 #include "cpu/events/event_buckets.h"
@@ -82,6 +83,17 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const NormBackwardTask& task) override;
   KernelChoice execute(const BinaryForwardTask& task) override;
   KernelChoice execute(const BinaryBackwardTask& task) override;
+  KernelChoice execute(const CodeTablesTask& task) override;
+  KernelChoice execute(const PixelLevelsTask& task) override;
+  KernelChoice execute(const MaxPoolTask& task) override;
+  KernelChoice execute(const MaxPoolBackwardTask& task) override;
+  KernelChoice execute(const CodedForwardTask& task) override;
+  KernelChoice execute(const QuantiseTask& task) override;
+  KernelChoice execute(const CodeGradientTask& task) override;
+  KernelChoice execute(const PullPairTask& task) override;
+  KernelChoice execute(const SendingPenaltyTask& task) override;
+  KernelChoice execute(const RoundWeightsTask& task) override;
+  KernelChoice execute(const ScaleTask& task) override;
   KernelChoice execute(const RunningStatisticsTask& task) override;
   KernelChoice execute(const FoldNormTask& task) override;
   KernelChoice execute(const FoldNormBackwardTask& task) override;
@@ -101,6 +113,9 @@ class CpuBackend final : public Backend {
   void table_forward(const ForwardTask& forward, int n);
   void event_forward(const ForwardTask& forward, int n);
   KernelChoice filter_forward(const ForwardTask& exact, const FilterWeights& rounded, int n);
+  // Lists the valued events of a stage, and counts them.
+  double share_of_events(const CodedForwardTask& task);
+  void valued_forward(const CodedForwardTask& task);
   // The share of the source's neurons that fired.
   double density_of(const uint8_t* times, int64_t count);
   // Of a stage whose gradient_events_ are ready: both return the number of tasks, each with its part of the neuron
@@ -124,6 +139,7 @@ class CpuBackend final : public Backend {
   GradientKernel gradient_kernel_;
   ScratchSet scratch_;            // of all members below
   FilterStore filter_{scratch_};  // rounded weights, forgotten when the weights are written
+  ValuedEvents valued_events_{scratch_};
   EventLists forward_events_{scratch_};
   WindowBits window_bits_{scratch_};
   Scratch<float> tables_{scratch_};

@@ -13,6 +13,9 @@ namespace {
 constexpr int kRowBlock = 48;  // destination cells handed to the kernel at once, a multiple of its register block
 constexpr int64_t kDenseTasksPerThread = 8;
 
+// A NaN stays one.
+float relu(float x) { return x < 0 ? 0 : x; }
+
 // Some cells of one class, counted through all images.
 struct Piece {
   const CellClass* cells;
@@ -47,7 +50,9 @@ void place(const Piece& piece, const DenseWalk& walk, int64_t source_image, cons
 
 }  // namespace
 
-Precision CpuBackend::precision_of(const StageShape& s) const { return s.first ? Precision::kFp32 : precision_; }
+Precision CpuBackend::precision_of(const StageShape& s) const {
+  return s.first || s.coded ? Precision::kFp32 : precision_;
+}
 
 KernelChoice CpuBackend::execute(const PackInputTask& task) {
   const StageShape& s = task.shape;
@@ -57,6 +62,10 @@ KernelChoice CpuBackend::execute(const PackInputTask& task) {
     const float* from = task.src + i / s.in_h * s.src_size() + i % s.in_h * s.pool * s.src_w * s.src_cs;
     float* floats = task.packed + i * row;
     uint16_t* half = reinterpret_cast<uint16_t*>(task.packed) + i * row;
+    if (s.pool == 1 && task.relu) {
+      for (int64_t k = 0; k < row; ++k) floats[k] = relu(from[k]);
+      return;
+    }
     if (s.pool == 1) {
       if (halves) to_bf16(half, from, row);
       else std::memcpy(floats, from, sizeof(float) * row);
@@ -72,7 +81,7 @@ KernelChoice CpuBackend::execute(const PackInputTask& task) {
         for (int a = 0; a < s.pool; ++a)
           for (int b = 0; b < s.pool; ++b) {
             const float* value = from + (int64_t(a) * s.src_w + x * s.pool + b) * s.src_cs + c;
-            for (int k = 0; k < count; ++k) sum[k] += value[k];
+            for (int k = 0; k < count; ++k) sum[k] += task.relu ? relu(value[k]) : value[k];
           }
         for (int k = 0; k < count; ++k) sum[k] *= share;
         if (halves) to_bf16(half + at, sum, count);
@@ -163,6 +172,7 @@ KernelChoice CpuBackend::execute(const DenseInputGradientTask& task) {
                        (tap / s.in_w * row + int64_t(tap % s.in_w) * s.src_cs) * s.pool + t.begin, nullptr});
   DenseTask product;
   product.precision = precision, product.a = a, product.out = task.d_src, product.gate = task.activation;
+  product.spread = true;
   product.spread_add = task.add;
   product.scale = task.scale / float(s.pool * s.pool), product.side = s.pool;
   product.child_row = row, product.child_column = s.src_cs;

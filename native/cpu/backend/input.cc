@@ -4,6 +4,7 @@
 
 #include "cpu/backend/backend.h"
 #include "cpu/backend/ranges.h"
+#include "cpu/code/levels.h"
 #include "cpu/events/event_lists.h"
 #include "ops/dropout.h"
 #include "ops/encoders.h"
@@ -64,7 +65,9 @@ KernelChoice CpuBackend::execute(const CountEventsTask& task) {
   const int64_t tasks = (task.count + kBytes - 1) / kBytes;
   int64_t* counts = counts_.reserve(size_t(tasks));
   pool_.parallel_for(tasks, [&](int64_t i) {
-    counts[i] = count_fired(task.times + i * kBytes, std::min(kBytes, task.count - i * kBytes));
+    const uint8_t* from = task.times + i * kBytes;
+    const int64_t count = std::min(kBytes, task.count - i * kBytes);
+    counts[i] = task.bits ? count_bits(from, count) : count_fired(from, count);
   });
   for (int64_t i = 0; i < tasks; ++i) *task.total += counts[i];
   return {};

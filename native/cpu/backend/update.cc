@@ -71,7 +71,11 @@ KernelChoice CpuBackend::execute(const UpdateTask& task) {
 }
 
 KernelChoice CpuBackend::execute(const ClampNeuronsTask& task) {
-  for (int i = 0; task.result->finite && i < task.count; ++i) clamp_neuron(task.neurons + 2 * i);
+  if (!task.result->finite) return {};
+  for (int i = 0; i < task.count; ++i) {
+    if (task.code.kind == CodeKind::kNone) clamp_neuron(task.neurons + 2 * i);
+    else clamp_code(task.code, task.neurons + 2 * i);
+  }
   return {};
 }
 

@@ -76,13 +76,14 @@ struct HalfRows : NativePairs {
 HWY_INLINE V relu(V x) { return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x); }
 
 // The end of an input gradient, see DenseTask.
-template <bool kAdd>
+template <bool kGated, bool kAdd>
 HWY_INLINE void spread(const DenseTask& task, V sum, int64_t at) {
   sum = hn::Mul(sum, hn::Set(d, task.scale));
   for (int i = 0; i < task.side; ++i)
     for (int j = 0; j < task.side; ++j) {
       const int64_t child = at + i * task.child_row + j * task.child_column;
-      const V gated = hn::IfThenElseZero(hn::Gt(hn::Load(d, task.gate + child), hn::Zero(d)), sum);
+      V gated = sum;
+      if constexpr (kGated) gated = hn::IfThenElseZero(hn::Gt(hn::Load(d, task.gate + child), hn::Zero(d)), sum);
       hn::Store(kAdd ? hn::Add(hn::Load(d, task.out + child), gated) : gated, d, task.out + child);
     }
 }
@@ -121,8 +122,10 @@ HWY_INLINE void rows_block(const DenseTask& task, int first, int lane) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) write(sum[r].at[v], task.to[first + r] + lane + v * kFloats);
   };
-  if (task.gate && task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<true>(task, x, at); });
-  else if (task.gate) end([&](V x, int64_t at) HWY_ATTR { spread<false>(task, x, at); });
+  if (task.gate && task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<true, true>(task, x, at); });
+  else if (task.gate) end([&](V x, int64_t at) HWY_ATTR { spread<true, false>(task, x, at); });
+  else if (task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<false, true>(task, x, at); });
+  else if (task.spread) end([&](V x, int64_t at) HWY_ATTR { spread<false, false>(task, x, at); });
   else if (task.relu) end([&](V x, int64_t at) HWY_ATTR { hn::Store(relu(x), d, task.out + at); });
   else end([&](V x, int64_t at) HWY_ATTR { hn::Store(x, d, task.out + at); });
 }

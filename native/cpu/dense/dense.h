@@ -33,8 +33,8 @@ struct DenseRun {
 };
 
 // out[to[r]][lane] = bias[lane] + sum over runs and k of a[base[r] + offset + k] * panel[row + k][lane], r < count,
-// lane < width. With a gate it is the end of an input gradient instead: scale * sum goes to all side x side cells of
-// the pool's window that begins at to[r], zero where the gate (laid out as out) is not positive.
+// lane < width. `spread` makes it the end of an input gradient instead: scale * sum goes to all side x side cells of
+// the pool's window that begins at to[r], zero where the gate (laid out as out) is not positive if there is one.
 struct DenseTask {
   Precision precision = Precision::kFp32;
   const void* a = nullptr;        // words
@@ -49,8 +49,9 @@ struct DenseTask {
   const float* bias = nullptr;  // or null
   bool add = false;             // to what `out` holds, instead of the bias
   bool relu = false;
-  const float* gate = nullptr;
-  bool spread_add = false;  // with a gate: to what the cells of the window hold
+  bool spread = false;
+  const float* gate = nullptr;  // or null
+  bool spread_add = false;      // to what the cells of the window hold
   float scale = 1;
   int side = 1;
   int64_t child_row = 0, child_column = 0;  // distances between the cells of the window, in floats

@@ -96,6 +96,17 @@ class CudaBackend final : public Backend {
   KernelChoice execute(const NormBackwardTask& task) override;
   KernelChoice execute(const BinaryForwardTask& task) override;
   KernelChoice execute(const BinaryBackwardTask& task) override;
+  KernelChoice execute(const CodeTablesTask& task) override;
+  KernelChoice execute(const PixelLevelsTask& task) override;
+  KernelChoice execute(const MaxPoolTask& task) override;
+  KernelChoice execute(const MaxPoolBackwardTask& task) override;
+  KernelChoice execute(const CodedForwardTask& task) override;
+  KernelChoice execute(const QuantiseTask& task) override;
+  KernelChoice execute(const CodeGradientTask& task) override;
+  KernelChoice execute(const PullPairTask& task) override;
+  KernelChoice execute(const SendingPenaltyTask& task) override;
+  KernelChoice execute(const RoundWeightsTask& task) override;
+  KernelChoice execute(const ScaleTask& task) override;
   KernelChoice execute(const RunningStatisticsTask& task) override;
   KernelChoice execute(const FoldNormTask& task) override;
   KernelChoice execute(const FoldNormBackwardTask& task) override;
@@ -125,7 +136,7 @@ class CudaBackend final : public Backend {
   void add_columns(float* to, const ColumnValues& values, int64_t rows, int stride);  // += sums over rows
   // Whether the stage goes to the tensor cores; in dense operations with one step.
   bool takes_tensor_cores(const StageShape& s, int timesteps) const {
-    return precision_ == Precision::kMixed && tensor_core::takes(s, timesteps);
+    return precision_ == Precision::kMixed && !s.coded && tensor_core::takes(s, timesteps);
   }
   KernelChoice choice_for(const StageShape& s, int timesteps) const {
     return {.kernel = takes_tensor_cores(s, timesteps) ? "bf16 tensor cores" : "fp32"};

@@ -8,6 +8,7 @@
 
 #include "core/backend/backend.h"
 #include "test/ann/norm_cases.h"
+#include "test/code/code_cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
 
@@ -37,7 +38,7 @@ bool affordable(const NetworkSpec& spec, int images) {
   for (size_t l = 0; l < spec.layers.size(); ++l) {
     const oracle::Shape &in = shapes[l], &out = shapes[l + 1];
     if (out.channels < 1 || out.height < 1 || out.width < 1) return false;
-    if (spec.layers[l].type == LayerType::kAvgPool) continue;
+    if (is_pool(spec.layers[l].type)) continue;
     const int kernel = spec.layers[l].kernel;
     products +=
         spec.layers[l].type == LayerType::kLinear ? in.size() * out.size() : out.size() * in.channels * kernel * kernel;
@@ -156,10 +157,11 @@ std::string describe(const NetworkSpec& spec, int64_t images) {
   text << "[" << spec.channels << "x" << spec.height << "x" << spec.width << " T" << spec.timesteps << " N" << images
        << " " << encoder_entry(spec.encoder).name << " " << surrogate_name(spec.surrogate) << " alpha " << spec.alpha
        << " beta " << spec.beta << " gamma " << spec.gamma << " surrogate scale " << spec.surrogate_scale << " lo "
-       << spec.lo << " hi " << spec.hi << (spec.schedules ? " schedules" : "") << " group " << spec.norm_group << ":";
+       << spec.lo << " hi " << spec.hi << " code " << int(spec.code.kind) << "/" << spec.code.levels()
+       << (spec.schedules ? " schedules" : "") << " group " << spec.norm_group << ":";
   for (const LayerSpec& l : spec.layers) {
-    if (l.type == LayerType::kAvgPool) {
-      text << " pool" << l.kernel;
+    if (is_pool(l.type)) {
+      text << (l.type == LayerType::kMaxPool ? " maxpool" : " pool") << l.kernel;
       continue;
     }
     text << (l.type == LayerType::kConv ? " conv" : l.output ? " output" : " linear") << l.out;
@@ -193,7 +195,7 @@ Case make_case(const CaseSpec& spec, int images, Random& random) {
   for (int n = 0; n < images; ++n) c.labels.push_back(random.between(0, spec.layers.back().out - 1));
   for (size_t l = 0; l < spec.layers.size(); ++l) {
     const LayerSpec& layer = spec.layers[l];
-    if (layer.type == LayerType::kAvgPool) continue;
+    if (is_pool(layer.type)) continue;
     const int64_t fan_in =
         layer.type == LayerType::kLinear ? shapes[l].size() : int64_t(shapes[l].channels) * layer.kernel * layer.kernel;
     c.parameters[l].weight.resize(layer.out * fan_in);
@@ -209,6 +211,10 @@ Case make_case(const CaseSpec& spec, int images, Random& random) {
       c.parameters[l].kappa.push_back(float(std::exp2(-decay * t) * random.uniform(0.8, 1.25)));
       c.parameters[l].theta.push_back(float(std::exp2(-decay / 2 * t) * random.uniform(0.8, 1.25)));
     }
+  }
+  if (spec.code.kind != CodeKind::kNone) {
+    settle_codes(spec, c.parameters, random);
+    return c;
   }
   oracle::settle_thresholds(spec, c.parameters, c.batch(),
                             [&](int, const oracle::Values& weighted, oracle::LayerParameters& p) {

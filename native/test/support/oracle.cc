@@ -68,10 +68,15 @@ Values apply(const LayerSpec& layer, const LayerParameters& p, const Values& kap
       pool_pairs(layer, in, out, [&](int64_t o, int64_t i) { yr[o] += share * xr[i]; });
       continue;
     }
+    if (layer.type == LayerType::kMaxPool) continue;
     const double weight = step_weight(kappa, r, rows);
     products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) { yr[o] += weight * p.weight[w] * xr[i]; });
     if (layer.bias)
       for (int64_t o = 0; o < out.size(); ++o) yr[o] += p.bias[o / plane];
+  }
+  if (layer.type == LayerType::kMaxPool) {
+    const std::vector<int64_t> where = largest(layer, in, out, x);
+    for (size_t i = 0; i < where.size(); ++i) y[i] = x[size_t(where[i])];
   }
   return y;
 }
@@ -91,6 +96,7 @@ Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Va
       pool_pairs(layer, in, out, [&](int64_t o, int64_t i) { dxr[i] += share * dyr[o]; });
       continue;
     }
+    if (layer.type == LayerType::kMaxPool) continue;
     const double weight = step_weight(kappa, r, rows);
     Values arrived(size_t(out.size()), 0.0);
     products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) {
@@ -105,6 +111,10 @@ Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Va
     }
     if (layer.bias)
       for (int64_t o = 0; o < out.size(); ++o) gradient.bias[o / plane] += dyr[o];
+  }
+  if (layer.type == LayerType::kMaxPool) {
+    const std::vector<int64_t> where = largest(layer, in, out, x);
+    for (size_t i = 0; i < where.size(); ++i) dx[size_t(where[i])] += dy[i];
   }
   return dx;
 }
@@ -128,16 +138,23 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
     Values y = apply(layer, p, schedule_of(p, mode), shapes[l], shapes[l + 1], x);
     const int64_t count = batch.count * shapes[l + 1].size();
     if (layer.norm) normalise(spec, p, shapes[l + 1], batch.count, options.groups, y, trace);
-    if (layer.type == LayerType::kAvgPool) {
+    if (is_pool(layer.type)) {
       x = y;
-    } else if (is_ann(mode)) {
+    } else if (is_dense(mode)) {
       trace.potential = y;
       if (layer.output) {
         out.step_logits = y;
       } else {
+        trace.fired.assign(size_t(count), 0);
         double magnitude = 0.0;
         for (double v : y) magnitude += std::fabs(v) / double(count);
-        for (double& v : y) {
+        for (size_t i = 0; i < y.size(); ++i) {
+          double& v = y[i];
+          if (mode == Mode::kCoded) {
+            const Sent sent = send(spec, p, v, out.margin);
+            v = sent.value, trace.fired[i] = sent.code;
+            continue;
+          }
           if (v != 0.0) out.margin = std::min(out.margin, std::fabs(v) / magnitude);
           if (mode == Mode::kAnn) v = std::max(v, 0.0);
           else v = activate(p, v, out.margin);
@@ -199,13 +216,15 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
     if (size_t(l) < options.dropout.size() && !options.dropout[l].empty())
       for (size_t i = 0; i < dx.size(); ++i) dx[i] *= options.dropout[l][i % count];
     Values dy = dx;  // at the weighted input
-    if (is_ann(mode) && layer.output) {
+    if (is_dense(mode) && layer.output) {
       dy = d_logits;
+    } else if (mode == Mode::kCoded && !is_pool(layer.type)) {
+      dy = send_backward(spec, p, at, dx, gradient[l], terms[l]);
     } else if (mode == Mode::kBinary && layer.type != LayerType::kAvgPool) {
       dy = activate_backward(p, at.potential, dx, gradient[l], terms[l]);
-    } else if (mode == Mode::kAnn && layer.type != LayerType::kAvgPool) {
+    } else if (mode == Mode::kAnn && !is_pool(layer.type)) {
       for (int64_t j = 0; j < count; ++j) dy[j] = at.potential[j] > 0.0 ? dx[j] : 0.0;
-    } else if (layer.type != LayerType::kAvgPool) {
+    } else if (!is_pool(layer.type)) {
       Values d_potential(T * count, 0.0);  // beside what comes through the spikes
       if (layer.output) {
         dx.assign(T * count, 0.0);

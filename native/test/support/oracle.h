@@ -60,7 +60,7 @@ struct LayerTrace {
   Values inverse;          // as `standard`: 1 / sqrt(variance + epsilon)
   Values mean, variance;   // (O) of the groups, unbiased and averaged over them
   Values potential;        // (T, N, out): U; in ANN mode the weighted input
-  std::vector<int> fired;  // (N, out): spike step, T + 1 = never
+  std::vector<int> fired;  // (N, out): spike step, T + 1 = never; with a code the byte of a trace
 };
 
 struct Forward {
@@ -121,6 +121,22 @@ void add_spike_cost(const NetworkSpec& spec, const Options& options, size_t laye
 double activate(const LayerParameters& p, double x, double& margin);
 Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, LayerParameters& gradient,
                          LayerParameters& magnitude);
+
+// What a neuron of a coded network sends for the weighted input v: the byte of a trace, and the number that it stands
+// for. `margin` becomes the distance of v to a border if that is less. The parameters of a code lie in the places of
+// threshold and leak.
+struct Sent {
+  int code;
+  double value;
+};
+Sent send(const NetworkSpec& spec, const LayerParameters& p, double v, double& margin);
+// The gradient at the weighted input, straight through; parameters as integrate_backward.
+Values send_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace, const Values& d,
+                     LayerParameters& gradient, LayerParameters& magnitude);
+// What a pixel of a coded network counts as.
+double coded_pixel(const NetworkSpec& spec, uint8_t byte, int channel);
+// The position of the first of the largest values of every window of a maximum pool, over rows of `x`.
+std::vector<int64_t> largest(const LayerSpec& layer, const Shape& in, const Shape& out, const Values& x);
 
 // Images [begin, end) whose statistics normalise them together.
 struct NormGroup {

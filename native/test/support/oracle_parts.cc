@@ -17,8 +17,7 @@ std::vector<Shape> layer_shapes(const NetworkSpec& spec) {
       return span < 0 ? 0 : span / layer.stride + 1;
     };
     if (layer.type == LayerType::kLinear) shapes.push_back({layer.out, 1, 1});
-    else if (layer.type == LayerType::kAvgPool)
-      shapes.push_back({in.channels, in.height / layer.kernel, in.width / layer.kernel});
+    else if (is_pool(layer.type)) shapes.push_back({in.channels, in.height / layer.kernel, in.width / layer.kernel});
     else shapes.push_back({layer.out, extent(in.height), extent(in.width)});
   }
   return shapes;
@@ -73,13 +72,17 @@ double power_input(Encoder encoder, double q, int t, int T) {
 }
 
 Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
-  const bool powers =
-      spec.encoder == Encoder::kPhase || spec.encoder == Encoder::kBurst || spec.encoder == Encoder::kRadix;
+  const bool powers = spec.code.kind == CodeKind::kRadix || spec.encoder == Encoder::kPhase ||
+                      spec.encoder == Encoder::kBurst || spec.encoder == Encoder::kRadix;
   const int T = mode == Mode::kSnn ? spec.timesteps : 1, plane = spec.height * spec.width;
   const int64_t size = batch.count * spec.channels * plane;
   Values x(T * size, 0.0);
   for (int64_t i = 0; i < size; ++i) {
     const int c = int(i / plane) % spec.channels;
+    if (mode == Mode::kCoded) {
+      x[i] = coded_pixel(spec, batch.pixels[i], c);
+      continue;
+    }
     const double q = batch.pixels[i] / 255.0;
     const double analog = powers ? q : (q - double(spec.mean[c])) / double(spec.std[c]);
     const double share = std::clamp((q - spec.lo) / (spec.hi - spec.lo), 0.0, 1.0);
@@ -88,7 +91,7 @@ Values encode(const NetworkSpec& spec, Mode mode, const Batch& batch) {
     const int when = int(std::floor(T + (first - T) * share + 0.5));
     for (int t = 1; t <= T; ++t) {
       const bool shows_value =
-          is_ann(mode) || spec.encoder == Encoder::kDirect || (spec.encoder == Encoder::kHybrid && t == 1);
+          is_dense(mode) || spec.encoder == Encoder::kDirect || (spec.encoder == Encoder::kHybrid && t == 1);
       x[(t - 1) * size + i] = shows_value ? analog
                               : powers    ? power_input(spec.encoder, q, t, T)
                               : when == t ? 1.0

@@ -74,7 +74,9 @@ Slice find(Parameters& parameters, const std::string& name) {
   if (Values* values = values_of(parameters, name)) return {values->data(), int64_t(values->size())};
   const auto [layer, kind] = parts_of(name);
   LayerParameters& p = parameters[layer];
-  return {kind == "threshold" ? &p.threshold : &p.leak, 1};
+  // What a code has in the places of threshold and leak.
+  const bool first = kind == "threshold" || kind == "time_constant" || kind == "step";
+  return {first ? &p.threshold : &p.leak, 1};
 }
 
 double percentile(Values values, double percent) {

@@ -38,6 +38,10 @@ void add_parity_tests(Tests& tests);  // on every instruction set of the CPU
 void add_parity_cases(Tests& tests);
 void add_binary_tests(Tests& tests);
 void add_binary_cases(Tests& tests);
+void add_code_tests(Tests& tests);
+void add_code_cases(Tests& tests);
+void add_code_formula_tests(Tests& tests);
+void add_code_training_cases(Tests& tests);
 void add_norm_tests(Tests& tests);
 void add_norm_cases(Tests& tests);
 void add_optimizer_tests(Tests& tests);
