@@ -160,8 +160,11 @@ const pictures = {
   tsc: twoSpikes(),
 };
 
-/** @param {Trace} traced */
-function draw({ first, potential, threshold, worth }) {
+/**
+ * @param {string} name
+ * @param {Trace} traced
+ */
+function draw(name, { first, potential, threshold, worth }) {
   const steps = potential.length;
   const pitch = (width - left - 12) / steps;
   const x = (/** @type {number} */ i) => left + (i + 0.5) * pitch;
@@ -190,6 +193,7 @@ function draw({ first, potential, threshold, worth }) {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
     ' font-family="system-ui, sans-serif" font-size="13">',
+    `<title>Potential, threshold and spikes of a neuron in the code ${name}</title>`,
     word(plotTop + plotHeight / 2 - 4, 'potential', potentialColour),
     word(plotTop + plotHeight / 2 + 14, 'threshold', thresholdColour),
     `<path d="M${left} ${plotTop + plotHeight}H${width - 12}M${left} ${base}H${width - 12}" stroke="${ink}" stroke-width="0.7"/>`,
@@ -207,6 +211,6 @@ await main(async () => {
   const folder = inRoot('docs/codes');
   fs.mkdirSync(folder, { recursive: true });
   for (const [name, traced] of Object.entries(pictures))
-    fs.writeFileSync(path.join(folder, `${name}.svg`), draw(traced));
+    fs.writeFileSync(path.join(folder, `${name}.svg`), draw(name, traced));
   say(`docs/codes: ${Object.keys(pictures).length} pictures`);
 });
