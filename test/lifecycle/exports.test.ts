@@ -17,7 +17,10 @@ const comments = [...sources.matchAll(/((?:^\/\/ .*\n)+)Napi::Value (\w+)\(/gm)]
   signature: oneLine(comment!.replace(/^\/\/ /gm, '')),
   name: name!,
 }));
-const declared = /interface NativeModule \{\n([^]*?);\n\}/.exec(read('binding-types.ts'))![1]!.split(';\n').map(oneLine);
+const declared = /interface NativeModule \{\n([^]*?);\n\}/
+  .exec(read('binding-types.ts'))![1]!
+  .split(';\n')
+  .map(oneLine);
 
 test('binding-types.ts and the comments agree, signature by signature', () => {
   expect(comments.map(({ signature }) => signature).sort()).toEqual([...declared].sort());
