@@ -52,6 +52,7 @@ export {
   resolveNetwork,
   type CodedNetworkDescription,
   type Encoder,
+  type NeuronKey,
   type Norm,
   type LayerDescription,
   type LayerType,
