@@ -1,7 +1,7 @@
 /** `import` and `export`: networks of other programs, and for them. */
 import { readFile, realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { exportOnnx, importModel, type ImportedModel, type ImportOptions } from '../../exchange';
+import type { ImportedModel, ImportOptions } from '../../exchange';
 import { exists } from '../../io/status';
 import { decodeText, parseJson } from '../../io/json-text';
 import { shellWord } from '../../io/paths';
@@ -63,6 +63,8 @@ Examples:
         ...{ input, timesteps, mean, std, maxPool },
         ...(map.length === 0 ? {} : { map: Object.fromEntries(map.map(entryOf)) }),
       } as ImportOptions;
+      // Loaded when it is wanted: the other commands start sooner.
+      const { importModel } = await import('../../exchange/index.js');
       show(output, file, target, await importModel(file, { ...options, output: target }));
     });
 }
@@ -93,6 +95,7 @@ export function addExport(program: Command): void {
       const { network, mode: saved, classes } = await openTrained(path);
       try {
         const mode = wanted ?? saved;
+        const { exportOnnx } = await import('../../exchange/index.js');
         await exportOnnx(network, target, {
           mode,
           metadata: classes === undefined ? {} : { classes: JSON.stringify(classes) },
