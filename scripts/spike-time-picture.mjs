@@ -5,12 +5,13 @@
 //   node scripts/spike-time-picture.mjs RUN [INDEX]     RUN: a finished run, such as that of `npm start`; INDEX of the test image
 import fs from 'node:fs';
 import path from 'node:path';
-import { crc32, deflateSync } from 'node:zlib';
 import { createRequire } from 'node:module';
 import { Failure, inRoot, main, say } from './lib.mjs';
 
 /** @type {typeof import('../dist/index.mjs')} */
 const { loadRun, Network } = createRequire(import.meta.url)(inRoot('dist/lib/index.js'));
+/** @type {typeof import('../lib/pictures/draw/png.js')} */
+const { dataUri, imagePng } = createRequire(import.meta.url)(inRoot('dist/lib/pictures/draw/png.js'));
 
 // Early is bright. The panels are dark on any page, the text is legible on light and dark ones.
 const stepColours = ['#fff3b0', '#ffb347', '#f2635f', '#b53b8a', '#6247aa'];
@@ -21,38 +22,6 @@ const panel = 128;
 const linearColumns = 16;
 const gap = 32;
 const top = 36;
-
-/**
- * PNG of an image (3, side, side), as a data URI.
- *
- * @param {Uint8Array} pixels
- * @param {number} side
- */
-function png(pixels, side) {
-  const rows = Buffer.alloc(side * (1 + 3 * side));
-  for (let y = 0; y < side; y++)
-    for (let x = 0; x < side; x++)
-      for (let c = 0; c < 3; c++) rows[y * (1 + 3 * side) + 1 + 3 * x + c] = pixels[(c * side + y) * side + x] ?? 0;
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(side, 0);
-  header.writeUInt32BE(side, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  /** @type {(name: string, data: Buffer) => Buffer} */
-  const chunk = (name, data) => {
-    const body = Buffer.concat([Buffer.from(name), data]);
-    const frame = Buffer.alloc(8);
-    frame.writeUInt32BE(data.length, 0);
-    frame.writeUInt32BE(crc32(body), 4);
-    return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
-  };
-  const file = Buffer.concat([
-    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(rows)),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-  return `data:image/png;base64,${file.toString('base64')}`;
-}
 
 /**
  * One map of spike times, `width` cells a row, drawn `size` pixels wide at (x, y).
@@ -180,7 +149,7 @@ await main(async () => {
 
   place('image', `label: ${nameOf(test.labels[Number(index)])}`, (at) => {
     const place = `x="${at}" y="${top}" width="${panel}" height="${panel}" style="image-rendering:pixelated"`;
-    return `<image ${place} href="${png(pixels, side)}"/>`;
+    return `<image ${place} href="${dataUri(imagePng(pixels, 3, side))}"/>`;
   });
   const green = pixels.subarray(side * side, 2 * side * side);
   const coded = await codedInput(network.description, green);

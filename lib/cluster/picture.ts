@@ -1,4 +1,5 @@
 /** A picture (SVG) of what varies against the accuracy: a panel for every parameter, a point for every trial. */
+import { escaped } from '../io/markup';
 import type { TrialResult } from './ranking';
 import type { Study } from './study';
 import { valueText } from './table';
@@ -98,8 +99,4 @@ function sideBySide(values: readonly unknown[]): Axis {
     at: (value) => place(texts.indexOf(value === undefined ? '' : valueText(value))),
     ticks: texts.map((text, i) => ({ at: place(i), text: text.slice(0, 12) })),
   };
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

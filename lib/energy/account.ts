@@ -53,7 +53,7 @@ export interface MemoryTraffic {
 }
 
 /** All accounts of one network on given images. It is plain JSON, and its operations and energies are means per image. */
-export interface EnergyReport {
+export interface EnergyReport extends OperationCounts {
   /** The name of the network. */
   network: string;
   /** T, or with a code the number of steps until the decision. */
@@ -62,12 +62,6 @@ export interface EnergyReport {
   code?: Code;
   /** The input encoder. */
   encoder: string;
-  /** The number of images that were counted. */
-  images: number;
-  /** True if the input spikes are expected numbers (the encoder `rate`) and not counted ones. */
-  expectedInput: boolean;
-  /** The operations of every weighted layer. */
-  layers: LayerOperations[];
   /** The operations of all layers; `spikesPerNeuron` is a mean over the hidden neurons. */
   total: {
     annMacs: number;

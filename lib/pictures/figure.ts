@@ -1,5 +1,6 @@
 /** A picture with its words and its numbers, as a part of the page or as a file of its own. */
-import { element, escaped, type Drawing } from './draw/svg';
+import { escaped } from '../io/markup';
+import { element, type Drawing } from './draw/svg';
 import { colour, inTheme, type Theme } from './draw/theme';
 
 /** What a cell of a table says; with `value` the number behind it in full. */

@@ -1,9 +1,9 @@
 /** The page: one HTML file that needs no network and no script. */
+import { escaped } from '../io/markup';
 import type { RunData } from './data/run-data';
 import { topAccuracy } from './data/scores';
 import { phaseNames } from './data/series';
 import { number, percent } from './draw/scale';
-import { escaped } from './draw/svg';
 import { declarations } from './draw/theme';
 import { figureHtml, pageFont, tableHtml, type Section } from './figure';
 

@@ -1,5 +1,5 @@
 /** Pictures as PNG, drawn by the optional package sharp. */
-import { isMissing, requireSharp } from '../data/pictures/sharp';
+import { isMissing, requireSharp, whyNoSharp } from '../data/pictures/sharp';
 import { OneSpikeError } from '../errors';
 import type { Theme } from './draw/theme';
 import { figureSvg, type Figure } from './figure';
@@ -9,9 +9,7 @@ export function findSharp(): ReturnType<typeof requireSharp> {
   try {
     return requireSharp();
   } catch (cause) {
-    const state = isMissing(cause)
-      ? 'is not installed: npm install sharp (with npx: npx -p onespike -p sharp onespike ...); SVG needs no package'
-      : `does not load: ${(cause as Error).message}`;
+    const state = `${whyNoSharp(cause)}${isMissing(cause) ? '; SVG needs no package' : ''}`;
     throw new OneSpikeError('ERR_STATE', `Expected the optional package sharp for pictures as PNG but it ${state}`, {
       cause,
     });

@@ -6,6 +6,7 @@ import type { ResolvedNetwork } from '../model/description';
 import type { Trace } from '../train/run/test-record';
 import { digits, halfBlocks } from './draw/blocks';
 import { mapPicture } from './draw/map-picture';
+import { percent } from './draw/scale';
 import type { Theme } from './draw/theme';
 import { figureSvg, type Figure } from './figure';
 import { journeyOf, type Journey, type PassedLayer } from './journey';
@@ -20,7 +21,7 @@ export function imageFigure(
 ): { figure: Figure; journey: Journey } {
   const journey = journeyOf(network, classes, trace, null);
   const { answer, steps, drawing } = journey;
-  const title = `${basename(image)}: ${classes[answer]} (${(100 * trace.probabilities[answer]!).toFixed(1)} %)`;
+  const title = `${basename(image)}: ${classes[answer]} (${percent(trace.probabilities[answer]!)})`;
   return { journey, figure: { name: 'image', title, caption: steps, drawing } };
 }
 

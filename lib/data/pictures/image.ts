@@ -5,7 +5,7 @@ import { readBounded } from '../files';
 import { decodeNetpbm, isNetpbm } from './netpbm';
 import { fitPicture, type Picture } from './picture';
 import { decodePng, isPng } from './png';
-import { isMissing, requireSharp, type SharpFactory } from './sharp';
+import { requireSharp, whyNoSharp, type SharpFactory } from './sharp';
 import type { ImageShape } from '../types';
 
 /** Larger pictures are refused before they are decoded. */
@@ -16,13 +16,10 @@ function loadSharp(origin: string): SharpFactory {
   try {
     return requireSharp();
   } catch (error) {
-    const state = isMissing(error)
-      ? 'is not installed: npm install sharp (with npx: npx -p onespike -p sharp onespike ...)'
-      : `does not load: ${(error as Error).message}`;
     throw new OneSpikeError(
       'ERR_FORMAT',
       `Expected a PNG, PPM (P6) or PGM (P5) picture in ${origin} but received another format; ` +
-        `JPEG, WebP, AVIF, GIF, TIFF and interlaced PNG need the optional package sharp, which ${state}`,
+        `JPEG, WebP, AVIF, GIF, TIFF and interlaced PNG need the optional package sharp, which ${whyNoSharp(error)}`,
       { cause: error },
     );
   }

@@ -29,6 +29,13 @@ export function requireSharp(): SharpFactory {
   }
 }
 
+/** Why `requireSharp` failed, as the end of a sentence about sharp. */
+export function whyNoSharp(error: unknown): string {
+  return isMissing(error)
+    ? 'is not installed: npm install sharp (with npx: npx -p onespike -p sharp onespike ...)'
+    : `does not load: ${(error as Error).message}`;
+}
+
 /** Whether an error of `requireSharp` says that the package is not installed. */
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';

@@ -1,6 +1,7 @@
 /** Curves over epochs, phase beside phase. */
+import { escaped } from '../../io/markup';
 import { linearScale, logScale, number, percent, type Scale } from './scale';
-import { element, escaped, fitted, text, textWidth, title, type Drawing } from './svg';
+import { element, fitted, text, textWidth, title, type Drawing } from './svg';
 import { colour } from './theme';
 
 export interface Point {

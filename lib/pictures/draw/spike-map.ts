@@ -1,6 +1,7 @@
 /** One image on its way through the network: its pixels, then the spike times of layer after layer. */
 import { mapPicture } from './map-picture';
 import { dataUri, imagePng, palettePng } from './png';
+import { percent } from './scale';
 import { element, fitted, text, title, type Drawing } from './svg';
 import { colour, gapColour, hex, silentColour, stepColour } from './theme';
 
@@ -117,7 +118,7 @@ function answerBars(answers: Journey['answers'], x: number, y: number): string {
   return answers
     .map(({ name, probability, right }, i) => {
       const top = y + 4 + i * 36;
-      const share = `${(100 * probability).toFixed(1)} %`;
+      const share = percent(probability);
       return (
         text(x, top + 10, fitted(name, panel - 46), { fill: colour('ink') }) +
         text(x + panel, top + 10, share, { fill: colour('ink'), 'text-anchor': 'end' }) +

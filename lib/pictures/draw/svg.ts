@@ -1,14 +1,7 @@
 // SVG as text. Colours are names of `theme.ts`, resolved by the page or, for a file of its own, when it is written.
+import { escaped } from '../../io/markup';
 
 export type Attributes = Record<string, string | number | undefined>;
-
-/** Text for HTML, SVG and attributes in double quotes. */
-export function escaped(text: string): string {
-  return text.replace(
-    /[&<>"\u0000-\u0008\u000b-\u001f\u007f]/g,
-    (found) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[found] ?? ' ',
-  );
-}
 
 /** Coordinates to a hundredth of a pixel. */
 function written(value: string | number): string {

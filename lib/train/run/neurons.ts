@@ -1,4 +1,4 @@
-/** Thresholds and leaks of a network, one number per layer, without reading its weights. */
+/** Parameters of which a layer has one number, without reading its weights. */
 import { layerName } from '../../model/layer';
 import type { Network, ParametersOptions } from '../../model/network';
 
@@ -6,11 +6,9 @@ import type { Network, ParametersOptions } from '../../model/network';
 export async function neuronParameters(
   network: Network,
   kind: 'threshold' | 'leak',
-  options: ParametersOptions = {},
+  options?: ParametersOptions,
 ): Promise<Record<string, number>> {
-  const names = network.layers.map(({ layer }) => `${layerName(layer)}.${kind}`);
-  const read = await network.parameters({ ...options, names });
-  return Object.fromEntries([...read].map(([name, { data }]) => [name, data[0]!]));
+  return firstNumbers(network, network.layers, [kind], options);
 }
 
 /** The tensors of a hidden layer that a conversion sets in the place of its threshold, by code. */
@@ -19,9 +17,18 @@ const ofCode = { ttfs: ['time_constant', 'delay'], radix: ['step'], 'one-spike-p
 /** What a conversion sets: the thresholds of all layers, or what hidden layers with a code have in their place. */
 export async function convertedParameters(network: Network): Promise<Record<string, number>> {
   const { code } = network.description;
-  if (code === undefined) return neuronParameters(network, 'threshold');
-  const hidden = network.layers.slice(0, -1);
-  const names = hidden.flatMap(({ layer }) => ofCode[code.kind].map((kind) => `${layerName(layer)}.${kind}`));
-  const read = await network.parameters({ names });
-  return Object.fromEntries([...read].map(([name, { data }]) => [name, data[0]!]));
+  return code === undefined
+    ? neuronParameters(network, 'threshold')
+    : firstNumbers(network, network.layers.slice(0, -1), ofCode[code.kind]);
+}
+
+async function firstNumbers(
+  network: Network,
+  layers: Network['layers'],
+  kinds: readonly string[],
+  options?: ParametersOptions,
+): Promise<Record<string, number>> {
+  const names = layers.flatMap(({ layer }) => kinds.map((kind) => `${layerName(layer)}.${kind}`));
+  const tensors = await network.parameters({ ...options, names });
+  return Object.fromEntries([...tensors].map(([name, { data }]) => [name, data[0]!]));
 }
