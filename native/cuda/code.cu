@@ -184,13 +184,7 @@ KernelChoice CudaBackend::execute(const MaxPoolBackwardTask& task) {
 KernelChoice CudaBackend::execute(const CodedForwardTask& task) {
   const StageShape& s = task.shape;
   each(stream_, "coded_forward", int64_t(task.n) * s.in_h * s.in_w * s.src_cs, Decode{task});
-  return execute(DenseForwardTask{.out = task.out,
-                                  .packed = task.packed,
-                                  .weight = task.weight,
-                                  .weight_forward = task.weight_forward,
-                                  .bias = task.bias,
-                                  .n = task.n,
-                                  .shape = s});
+  return execute(task.dense());
 }
 
 KernelChoice CudaBackend::execute(const QuantiseTask& task) {

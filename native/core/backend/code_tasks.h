@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "core/backend/dense_tasks.h"
 #include "core/backend/values.h"
 #include "ops/code/code.h"
 #include "ops/code/penalty.h"
@@ -73,6 +74,17 @@ struct CodedForwardTask {
   const float* bias = nullptr;           // (out_cs), or null
   int n = 0;
   StageShape shape = {};
+
+  // The same from the packed numbers.
+  DenseForwardTask dense() const {
+    return {.out = out,
+            .packed = packed,
+            .weight = weight,
+            .weight_forward = weight_forward,
+            .bias = bias,
+            .n = n,
+            .shape = shape};
+  }
 };
 
 struct QuantiseTask {

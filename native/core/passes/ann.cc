@@ -2,7 +2,7 @@
 // (docs/MATHEMATICS.md, "The ANN stage" and "Binary activations").
 #include <algorithm>
 
-#include "core/passes/norm.h"
+#include "core/passes/dense.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -17,13 +17,9 @@ void each_ann_buffer(NetworkState& net, int64_t images, bool train, const Visit&
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StageShape& s = plan.stages[i];
     StageBuffers& b = net.stages[i];
-    need(b.packed, n * s.padded_size());
+    each_dense_buffer(net, i, n, Mode::kAnn, train, need);
     workspace = std::max(workspace, int64_t(net.backend->workspace_bytes({n, 1, train, s})));
-    need(b.activation, n * s.out_size());
     if (net.binary && train && !s.output) need(b.decided, n * s.out_size());
-    each_norm_buffer(net, i, n, plan.normalises_groups(Mode::kAnn, train), need);
-    need(b.forward, int64_t(net.backend->forward_bytes(s)));
-    if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.mask, n * s.out_size());
     if (train && !s.output && !plan.in_chain(i)) need(b.received, n * s.out_size());
     if (s.max.count > 0) need(b.maxima, n * s.src_size()), pooled = std::max(pooled, n * s.src_size());
@@ -88,23 +84,11 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    const float* source = activations_below(net, i);
-    if (s.max.count > 0) {
-      backend.run(MaxPoolTask{.values = b.maxima.data(), .below_values = source, .n = n, .shape = s});
-      source = b.maxima.data();
-    }
-    backend.run(PackInputTask{.packed = b.packed.data(), .src = source, .n = n, .shape = s});
     const bool normalised = s.norm && !net.folds(i), binary = net.binary && !s.output;
     // Where the activation reads it; kept for the gradient if that wants it.
     float* const decided = binary && train ? b.decided.data() : b.activation.data();
-    backend.run(DenseForwardTask{.out = normalised ? b.weighted.data() : decided,
-                                 .packed = b.packed.data(),
-                                 .weight = net.weight(i),
-                                 .weight_forward = b.forward.data(),
-                                 .bias = net.bias(i),
-                                 .relu = !s.output && !normalised && !binary,
-                                 .n = n,
-                                 .shape = s});
+    const bool relu = !s.output && !normalised && !binary;
+    dense_forward(net, i, activations_below(net, i), false, normalised ? b.weighted.data() : decided, relu, n);
     if (normalised) norm_forward(net, i, decided, !binary, n);
     if (binary)
       backend.run(BinaryForwardTask{
@@ -130,11 +114,7 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     StageParameters& p = net.parameters[i];
     float* d_out = activation_gradient(net, i);
     if (net.binary && !s.output) binary_backward(net, i, d_out, n);
-    // The mean takes a bias out again: its gradient is zero.
-    if (s.norm) norm_backward(net, i, d_out, n);
-    backend.run(
-        DenseWeightGradientTask{.d_weight = p.d_weight, .packed = b.packed.data(), .d_out = d_out, .n = n, .shape = s});
-    if (s.bias && !s.norm) backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
+    dense_backward(net, i, d_out, n);
     if (net.plan.reads_pixels(i)) continue;
     const size_t from = size_t(net.plan.sources[i]);
     const float keep = net.dropout(from) ? 1 - net.plan.stages[from].dropout : 1;

@@ -6,7 +6,7 @@
 #include "core/guard.h"
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
-#include "core/passes/percentile.h"
+#include "core/percentile.h"
 
 namespace onespike {
 namespace {

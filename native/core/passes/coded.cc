@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/passes/norm.h"
+#include "core/passes/dense.h"
 #include "core/passes/passes.h"
 #include "ops/rng.h"
 
@@ -22,12 +22,8 @@ void each_coded_buffer(NetworkState& net, int64_t images, bool train, const Visi
     if (plan.spec.code.weight_bits > 0) need(b.rounded_weight, s.weights() + kLane);
     if (s.max.count > 0 && net.relaxes) need(b.maxima, n * s.src_size());
     if (s.max.count > 0) need(b.pooled, n * s.src_size()), pooled = std::max(pooled, n * s.src_size());
-    need(b.packed, n * s.padded_size());
-    need(b.activation, n * s.out_size());
+    each_dense_buffer(net, i, n, Mode::kCoded, train, need);
     if (!s.output) need(b.times, n * s.out_size());
-    each_norm_buffer(net, i, n, plan.normalises_groups(Mode::kCoded, train), need);
-    need(b.forward, int64_t(net.backend->forward_bytes(s)));
-    if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
     if (train && net.dropout(i)) need(b.sent, n * s.out_size()), need(b.mask, n * s.out_size());
     workspace = std::max(workspace, int64_t(net.backend->workspace_bytes({n, 1, train, s})));
     largest = std::max(largest, n * s.out_size());
@@ -98,25 +94,6 @@ void pass_down(NetworkState& net, size_t stage, int n) {
     task.below_values = net.stages[size_t(net.plan.sources[stage])].activation.data();
   else task.below_levels = levels_below(net, stage, true);
   net.backend->run(task);
-}
-
-// Weighted input from what a source sends that its code does not round.
-void forward_relaxed(NetworkState& net, size_t stage, float* out, int n) {
-  const StageShape& s = net.plan.stages[stage];
-  const StageBuffers& b = net.stages[stage];
-  const float* values = net.stages[size_t(net.plan.sources[stage])].activation.data();
-  if (s.max.count > 0) {
-    net.backend->run(MaxPoolTask{.values = b.maxima.data(), .below_values = values, .n = n, .shape = s});
-    values = b.maxima.data();
-  }
-  net.backend->run(PackInputTask{.packed = b.packed.data(), .src = values, .relu = true, .n = n, .shape = s});
-  net.backend->run(DenseForwardTask{.out = out,
-                                    .packed = b.packed.data(),
-                                    .weight = net.weight(stage),
-                                    .weight_forward = b.forward.data(),
-                                    .bias = net.bias(stage),
-                                    .n = n,
-                                    .shape = s});
 }
 
 void forward_coded(NetworkState& net, size_t stage, float* out, int n, bool train) {
@@ -210,7 +187,9 @@ Status coded_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t fi
     StageBuffers& b = net.stages[i];
     const bool normalised = s.norm && !net.folds(i);
     float* const out = normalised ? b.weighted.data() : b.activation.data();
-    if (reads_relaxed(net, i, train)) forward_relaxed(net, i, out, n);
+    // What a source sends that its code does not round is the ReLU of its weighted input.
+    if (reads_relaxed(net, i, train))
+      dense_forward(net, i, net.stages[size_t(net.plan.sources[i])].activation.data(), true, out, false, n);
     else forward_coded(net, i, out, n, train);
     if (normalised) norm_forward(net, i, b.activation.data(), false, n);
     if (s.output) continue;
@@ -236,11 +215,7 @@ Status coded_backward(NetworkState& net, int n, const Stop& stop) {
     const StageParameters& p = net.parameters[i];
     float* const d_out = sent_gradient(net, i);
     if (!s.output) code_backward(net, i, n);
-    // The mean takes a bias out again: its gradient is zero.
-    if (s.norm) norm_backward(net, i, d_out, n);
-    backend.run(
-        DenseWeightGradientTask{.d_weight = p.d_weight, .packed = b.packed.data(), .d_out = d_out, .n = n, .shape = s});
-    if (s.bias && !s.norm) backend.run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
+    dense_backward(net, i, d_out, n);
     if (!net.plan.reads_pixels(i)) pass_down(net, i, n);
   }
   return Status::success();

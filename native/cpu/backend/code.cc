@@ -99,13 +99,7 @@ KernelChoice CpuBackend::execute(const CodedForwardTask& task) {
     valued_forward(task);
     return {"events", density};
   }
-  (void)execute(DenseForwardTask{.out = task.out,
-                                 .packed = task.packed,
-                                 .weight = task.weight,
-                                 .weight_forward = task.weight_forward,
-                                 .bias = task.bias,
-                                 .n = task.n,
-                                 .shape = s});
+  (void)execute(task.dense());
   return {"dense", density};
 }
 

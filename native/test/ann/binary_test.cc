@@ -59,11 +59,7 @@ void gradients() {
     const oracle::Options options = by_groups();
     const Case c = decided_binary_case(spec, 9, random, options);
     const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kBinary, c.batch(), options);
-    const auto network = make_network(c);
-    StepStats stats;
-    expect_ok(network->gradients(c.batch(), Mode::kBinary, no_stop(), &stats), "gradients " + c.text());
-    expect_near(stats.loss, trace.loss, 1e-4, 1e-4, "loss " + c.text());
-    expect_gradient(*network, c, Mode::kBinary, trace, options);
+    expect_step(*make_network(c), c, Mode::kBinary, trace, options);
   }
 }
 

@@ -49,10 +49,7 @@ void groups_of(int images) {
     const Case c = decided_case(spec, images, Mode::kAnn, random, 1e-5, groups);
     const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kAnn, c.batch(), groups);
     const auto network = make_network(c);
-    StepStats stats;
-    expect_ok(network->gradients(c.batch(), Mode::kAnn, no_stop(), &stats), "gradients " + c.text());
-    expect_near(stats.loss, trace.loss, kTolerance, kTolerance, "loss " + c.text());
-    expect_gradient(*network, c, Mode::kAnn, trace, groups);
+    StepStats stats = expect_step(*network, c, Mode::kAnn, trace, groups);
     expect_near(stats.gradient_norm, oracle::gradient_norm(read_parameters(*network, TensorKind::kGradient)), 1e-5,
                 1e-9, "gradient norm " + c.text());
 

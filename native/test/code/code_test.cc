@@ -43,34 +43,23 @@ void inference() {
     }
 }
 
+// The network of a description against the oracle, groups of images normalised together.
+void expect_groups(const CaseSpec& spec, Mode mode, Random& random) {
+  const oracle::Options groups = by_groups();
+  const Case c = decided_case(spec, 7, mode, random, 1e-5, groups);
+  expect_step(*make_network(c), c, mode, oracle::forward(spec, c.parameters, mode, c.batch(), groups), groups);
+}
+
 void gradients() {
   Random random(703);
   for (const SpikeCode& code : all_codes())
-    for (const CaseSpec& spec : code_specs(code)) {
-      const oracle::Options groups = by_groups();
-      const Case c = decided_case(spec, 7, Mode::kCoded, random, 1e-5, groups);
-      const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kCoded, c.batch(), groups);
-      const auto network = make_network(c);
-      StepStats stats;
-      expect_ok(network->gradients(c.batch(), Mode::kSnn, no_stop(), &stats), "gradients " + c.text());
-      expect_near(stats.loss, trace.loss, kTolerance, kTolerance, "loss " + c.text());
-      expect_gradient(*network, c, Mode::kCoded, trace, groups);
-    }
+    for (const CaseSpec& spec : code_specs(code)) expect_groups(spec, Mode::kCoded, random);
 }
 
 // The ReLU network of the same description: its maximum pools are of activations.
 void relu() {
   Random random(704);
-  for (const CaseSpec& spec : code_specs(ttfs(8))) {
-    const oracle::Options groups = by_groups();
-    const Case c = decided_case(spec, 7, Mode::kAnn, random, 1e-5, groups);
-    const oracle::Forward trace = oracle::forward(spec, c.parameters, Mode::kAnn, c.batch(), groups);
-    const auto network = make_network(c);
-    StepStats stats;
-    expect_ok(network->gradients(c.batch(), Mode::kAnn, no_stop(), &stats), "gradients " + c.text());
-    expect_near(stats.loss, trace.loss, kTolerance, kTolerance, "loss " + c.text());
-    expect_gradient(*network, c, Mode::kAnn, trace, groups);
-  }
+  for (const CaseSpec& spec : code_specs(ttfs(8))) expect_groups(spec, Mode::kAnn, random);
 }
 
 // ---- in steps

@@ -75,10 +75,7 @@ void compare(const Case& c, Mode mode) {
   const oracle::Forward trace = oracle::forward(c.spec, c.parameters, mode, c.batch());
   const auto network = make_network(c);
   compare_forward(c, mode, *network, trace);
-  StepStats stats;
-  expect_ok(network->gradients(c.batch(), mode, no_stop(), &stats), "gradients " + c.text());
-  expect_near(stats.loss, trace.loss, kTolerance, kTolerance, "loss of the gradient pass " + c.text());
-  expect_gradient(*network, c, mode, trace);
+  const StepStats stats = expect_step(*network, c, mode, trace);
   expect_near(stats.gradient_norm, oracle::gradient_norm(read_parameters(*network, TensorKind::kGradient)), 1e-5, 1e-9,
               "gradient norm " + c.text());
 }

@@ -104,6 +104,10 @@ void expect_tensors(const Network& network, oracle::Parameters value, oracle::Pa
 // terms cancel, 1e-5 of the sum of their magnitudes besides.
 void expect_gradient(const Network& network, const Case& c, Mode mode, const oracle::Forward& trace,
                      const oracle::Options& options = {});
+// Runs the gradient pass of `network` on the batch: its loss within 1e-4 of the oracle's, its gradients as
+// expect_gradient holds them. Returns what the pass reports.
+StepStats expect_step(Network& network, const Case& c, Mode mode, const oracle::Forward& trace,
+                      const oracle::Options& options = {}, const LossOptions& loss = {});
 
 // `run` with an instruction set of cpu_targets() as the best one; afterwards all of them are allowed again.
 std::function<void()> on_cpu_target(size_t target, std::function<void()> run);

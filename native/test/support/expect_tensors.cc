@@ -47,4 +47,14 @@ void expect_gradient(const Network& network, const Case& c, Mode mode, const ora
   }
 }
 
+StepStats expect_step(Network& network, const Case& c, Mode mode, const oracle::Forward& trace,
+                      const oracle::Options& options, const LossOptions& loss) {
+  StepStats stats;
+  const Mode pass = mode == Mode::kCoded ? Mode::kSnn : mode;
+  expect_ok(network.gradients(c.batch(), pass, no_stop(), &stats, loss), "gradients " + c.text());
+  expect_near(stats.loss, trace.loss, 1e-4, 1e-4, "loss " + c.text());
+  expect_gradient(network, c, mode, trace, options);
+  return stats;
+}
+
 }  // namespace onespike::test

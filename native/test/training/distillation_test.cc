@@ -32,11 +32,7 @@ void equals_oracle(Mode mode) {
     loss.distillation = {random.pick({0.1f, 0.5f, 1.0f}), random.pick({0.5f, 1.0f, 4.0f})};
     const oracle::Options options = options_of(c, loss);
     const oracle::Forward trace = oracle::forward(c.spec, c.parameters, mode, c.batch(), options);
-    const auto network = make_network(c);
-    StepStats stats;
-    expect_ok(network->gradients(c.batch(), mode, no_stop(), &stats, loss), "gradients " + c.text());
-    expect_near(stats.loss, trace.loss, 1e-4, 1e-4, "loss " + c.text());
-    expect_gradient(*network, c, mode, trace, options);
+    expect_step(*make_network(c), c, mode, trace, options, loss);
   }
 }
 

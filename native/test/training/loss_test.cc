@@ -13,11 +13,8 @@ namespace {
 void expect_loss(const Case& c, Mode mode, const LossOptions& loss, const oracle::Options& options) {
   const oracle::Forward trace = oracle::forward(c.spec, c.parameters, mode, c.batch(), options);
   const auto network = make_network(c);
-  StepStats stats;
-  expect_ok(network->gradients(c.batch(), mode, no_stop(), &stats, loss), "gradients " + c.text());
-  expect_near(stats.loss, trace.loss, 1e-4, 1e-4, "loss " + c.text());
+  const StepStats stats = expect_step(*network, c, mode, trace, options, loss);
   expect(stats.correct == trace.correct, "correct predictions " + c.text());
-  expect_gradient(*network, c, mode, trace, options);
 }
 
 void smoothed(Mode mode) {

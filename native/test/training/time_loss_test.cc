@@ -38,11 +38,7 @@ void equals_oracle(bool schedules) {
       options.distillation = loss.distillation.weight, options.temperature = 2;
     }
     const oracle::Forward trace = oracle::forward(c.spec, c.parameters, Mode::kSnn, c.batch(), options);
-    const auto network = make_network(c);
-    StepStats stats;
-    expect_ok(network->gradients(c.batch(), Mode::kSnn, no_stop(), &stats, loss), "gradients " + c.text());
-    expect_near(stats.loss, trace.loss, 1e-4, 1e-4, "loss " + c.text());
-    expect_gradient(*network, c, Mode::kSnn, trace, options);
+    expect_step(*make_network(c), c, Mode::kSnn, trace, options, loss);
   }
 }
 
