@@ -73,6 +73,8 @@ StageCounts& StageCounts::operator+=(const StageCounts& other) {
 
 Status simulated_network(const Network& network, const std::vector<double>& activations, SimulatedNetwork* simulated) {
   const NetworkSpec& spec = network.spec();
+  if (spec.code.kind != CodeKind::kNone)
+    return wrong("a network without a code of its own, whose pools may be maxima, for a simulation in another one");
   *simulated = {spec.channels, spec.height, spec.width, {}, {}};
   const int stages = network.spiking_layers();
   if (int(activations.size()) != stages - 1)

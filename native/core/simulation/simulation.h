@@ -29,8 +29,8 @@ struct SimulatedNetwork {
   std::vector<SimulatedStage> stages;  // the last one is the output layer
 };
 
-// The ANN of a network. `activations` are what the activations of its hidden layers are divided by, in layer order: all
-// positive.
+// The ANN of a network; one with a code of its own is kArg. `activations` are what the activations of its hidden layers
+// are divided by, in layer order: all positive.
 Status simulated_network(const Network& network, const std::vector<double>& activations, SimulatedNetwork* simulated);
 
 struct SimulationOptions {

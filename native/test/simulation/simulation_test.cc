@@ -237,6 +237,11 @@ void refused() {
   const Case c = make_case(networks()[0], 1, random);
   const auto network = make_network(c);
   SimulatedNetwork simulated;
+  CaseSpec coded = networks()[3];
+  coded.code.kind = CodeKind::kRadix, coded.code.bits = 4;
+  std::unique_ptr<Network> other;
+  expect_ok(create_network(coded, &other), "network with a code");
+  expect(simulated_network(*other, {1}, &simulated).code == Code::kArg, "a network with a code of its own");
   for (const std::vector<double>& wrong : {std::vector<double>{1, 1}, {1, 0, 1}, {1, std::nan(""), 1}})
     expect(simulated_network(*network, wrong, &simulated).code == Code::kArg, "activations");
   expect_ok(simulated_network(*network, {1, 1, 1}, &simulated), "network");
