@@ -18,7 +18,7 @@ import { interruptible } from '../interrupt';
 import { readJsonFile } from '../json-file';
 import { Output } from '../output';
 import { TrainView } from '../train-view';
-import { reportAtEnd } from './report';
+import { reportAtEnd } from './pictures/report';
 import {
   asUsage,
   backendOption,

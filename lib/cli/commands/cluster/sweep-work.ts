@@ -1,19 +1,19 @@
 // What the command `sweep` does: the trials in this process or below it, and what a person sees of them.
 import { join } from 'node:path';
-import { divide, type Share } from '../../cluster/division';
-import { stagesOf, type TrialResult } from '../../cluster/ranking';
-import { openStudy, sweep, sweepEvent, sweptEvent, type SweepEvents, type SweptEvent } from '../../cluster/sweep';
-import { parseStudy, type Study } from '../../cluster/study';
-import { tableRows, valueText } from '../../cluster/table';
-import { checkTrials, stageEpochs, trialConfig, trialsOf } from '../../cluster/trials';
-import { isOneSpikeError, OneSpikeError } from '../../errors';
-import { shellWord, shortPath } from '../../io/paths';
-import { interruptible } from '../interrupt';
-import { readJsonFile } from '../json-file';
-import type { Output } from '../output';
-import { duration, percent, table } from '../style';
-import { asUsage } from '../usage';
-import { runWorkers, withParent } from '../workers';
+import { divide, type Share } from '../../../cluster/division';
+import { stagesOf, type TrialResult } from '../../../cluster/ranking';
+import { openStudy, sweep, sweepEvent, sweptEvent, type SweepEvents, type SweptEvent } from '../../../cluster/sweep';
+import { parseStudy, type Study } from '../../../cluster/study';
+import { tableRows, valueText } from '../../../cluster/table';
+import { checkTrials, stageEpochs, trialConfig, trialsOf } from '../../../cluster/trials';
+import { isOneSpikeError, OneSpikeError } from '../../../errors';
+import { shellWord, shortPath } from '../../../io/paths';
+import { interruptible } from '../../interrupt';
+import { readJsonFile } from '../../json-file';
+import type { Output } from '../../output';
+import { duration, percent, table } from '../../style';
+import { asUsage } from '../../usage';
+import { runWorkers, withParent } from '../../workers';
 
 export interface SweepFlags {
   out?: string;

@@ -1,16 +1,16 @@
 /** `report`, and the report at the end of a training. */
 import type { Command } from 'commander';
-import { BACKEND_CHOICES } from '../../native/devices';
-import { checkOneOf } from '../../check';
-import { isOneSpikeError } from '../../errors';
-import { absolutePath, shortPath } from '../../io/paths';
-import { recordTest } from '../../train/test/record';
-import type { TestRecord } from '../../train/run/test-record';
-import type { Run } from '../../train/run/load-run';
-import type { Report } from '../../pictures/report';
-import { interruptible } from '../interrupt';
-import { Output } from '../output';
-import { asUsage, backendOption, checkTheme, deviceOption, integerOption, movedOption, themeOption } from '../usage';
+import { BACKEND_CHOICES } from '../../../native/devices';
+import { checkOneOf } from '../../../check';
+import { isOneSpikeError } from '../../../errors';
+import { absolutePath, shortPath } from '../../../io/paths';
+import { recordTest } from '../../../train/test/record';
+import type { TestRecord } from '../../../train/run/test-record';
+import type { Run } from '../../../train/run/load-run';
+import type { Report } from '../../../pictures/report';
+import { interruptible } from '../../interrupt';
+import { Output } from '../../output';
+import { asUsage, backendOption, checkTheme, deviceOption, integerOption, movedOption, themeOption } from '../../usage';
 
 interface ReportFlags {
   output?: string;
@@ -56,7 +56,7 @@ A run that has ended brings all that is drawn; of another the test images are ev
         const measure = (run: Run): Promise<TestRecord> =>
           measured(run, { backend, device, threads }, data, output, signal);
         const [file, svg, png] = [flags.output, flags.svg, flags.png].map((name) => name && absolutePath(name));
-        const { writeReport } = await import('../../pictures/report.js');
+        const { writeReport } = await import('../../../pictures/report.js');
         show(output, await writeReport(path, { file, svg, png, theme, measure }));
       });
     });
@@ -91,7 +91,7 @@ function show(output: Output, { run, file, pictures, missing }: Report): void {
 /** The report of a training that has ended. What keeps it from being written is a warning: the run is safe. */
 export async function reportAtEnd(path: string, output: Output): Promise<Report | undefined> {
   try {
-    const { writeReport } = await import('../../pictures/report.js');
+    const { writeReport } = await import('../../../pictures/report.js');
     return await writeReport(path);
   } catch (error) {
     if (!isOneSpikeError(error)) throw error;

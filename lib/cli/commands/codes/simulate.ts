@@ -1,13 +1,13 @@
 /** `simulate`: the ANN of a run in another code, step by step. */
 import { Option, type Command } from 'commander';
-import { simulateCode, type RunSimulation } from '../../codes/simulate';
-import type { StepAccuracy } from '../../codes/measure';
-import { SIMULATED_CODES } from '../../model/network/simulation-options';
-import { loadRun } from '../../train/run/load-run';
-import { interruptible } from '../interrupt';
-import { Output } from '../output';
-import { bar, compact, duration, percent, table } from '../style';
-import { integerOption, limitedOption, movedOption, numberOption } from '../usage';
+import { simulateCode, type RunSimulation } from '../../../codes/simulate';
+import type { StepAccuracy } from '../../../codes/measure';
+import { SIMULATED_CODES } from '../../../model/network/simulation-options';
+import { loadRun } from '../../../train/run/load-run';
+import { interruptible } from '../../interrupt';
+import { Output } from '../../output';
+import { bar, compact, duration, percent, table } from '../../style';
+import { integerOption, limitedOption, movedOption, numberOption } from '../../usage';
 
 interface SimulateFlags {
   code: (typeof SIMULATED_CODES)[number];

@@ -1,13 +1,13 @@
 /** `show`: the spike-time maps of one picture, and when the network decided. */
 import type { Command } from 'commander';
-import { loadImage } from '../../data';
-import { OneSpikeError } from '../../errors';
-import { absolutePath, shortPath } from '../../io/paths';
-import { loadRun } from '../../train/run/load-run';
-import { traceImages } from '../../train/test/spike-times';
-import { asUsage, themeOption, checkTheme } from '../usage';
-import { percent } from '../style';
-import { addRunCommand, withRun, type RunFlags } from './run';
+import { loadImage } from '../../../data';
+import { OneSpikeError } from '../../../errors';
+import { absolutePath, shortPath } from '../../../io/paths';
+import { loadRun } from '../../../train/run/load-run';
+import { traceImages } from '../../../train/test/spike-times';
+import { asUsage, themeOption, checkTheme } from '../../usage';
+import { percent } from '../../style';
+import { addRunCommand, withRun, type RunFlags } from '../run';
 
 interface ShowFlags extends RunFlags {
   output?: string;
@@ -22,7 +22,7 @@ export function addShow(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ onespike show runs/vgg6-shapes-20260102-030405 cat.png -o cat.svg')
     .action(async (path: string, image: string, flags: ShowFlags) => {
       const theme = checkTheme(flags.theme);
-      const pictures = await import('../../pictures/show.js');
+      const pictures = await import('../../../pictures/show.js');
       const file = flags.output === undefined ? undefined : absolutePath(flags.output);
       if (file !== undefined && !/\.png$/i.test(file)) asUsage(() => pictures.checkPictureFile(file));
       await withRun(

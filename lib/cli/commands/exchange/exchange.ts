@@ -1,18 +1,18 @@
 /** `import` and `export`: networks of other programs, and for them. */
 import { readFile, realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { ImportedModel, ImportOptions } from '../../exchange';
-import { exists } from '../../io/status';
-import { decodeText, parseJson } from '../../io/json-text';
-import { shellWord } from '../../io/paths';
-import { layerShapes } from '../../model/shapes';
-import type { VggName } from '../../model/vgg';
-import { PHASES } from '../../train/run/events';
-import { openTrained } from '../../train/run/model-run';
-import { checkOneOf } from '../../check';
-import { Output } from '../output';
-import { compact, table } from '../style';
-import { asUsage, limitedOption, UsageError } from '../usage';
+import type { ImportedModel, ImportOptions } from '../../../exchange';
+import { exists } from '../../../io/status';
+import { decodeText, parseJson } from '../../../io/json-text';
+import { shellWord } from '../../../io/paths';
+import { layerShapes } from '../../../model/shapes';
+import type { VggName } from '../../../model/vgg';
+import { PHASES } from '../../../train/run/events';
+import { openTrained } from '../../../train/run/model-run';
+import { checkOneOf } from '../../../check';
+import { Output } from '../../output';
+import { compact, table } from '../../style';
+import { asUsage, limitedOption, UsageError } from '../../usage';
 
 interface ImportFlags {
   output?: string;
@@ -64,7 +64,7 @@ Examples:
         ...(map.length === 0 ? {} : { map: Object.fromEntries(map.map(entryOf)) }),
       } as ImportOptions;
       // Loaded when it is wanted: the other commands start sooner.
-      const { importModel } = await import('../../exchange/index.js');
+      const { importModel } = await import('../../../exchange/index.js');
       show(output, file, target, await importModel(file, { ...options, output: target }));
     });
 }
@@ -95,7 +95,7 @@ export function addExport(program: Command): void {
       const { network, mode: saved, classes } = await openTrained(path);
       try {
         const mode = wanted ?? saved;
-        const { exportOnnx } = await import('../../exchange/index.js');
+        const { exportOnnx } = await import('../../../exchange/index.js');
         await exportOnnx(network, target, {
           mode,
           metadata: classes === undefined ? {} : { classes: JSON.stringify(classes) },

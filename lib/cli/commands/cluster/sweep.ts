@@ -1,7 +1,7 @@
 /** `sweep`: a study of many trials, over several processes. */
 import type { Command } from 'commander';
-import { Output } from '../output';
-import { deviceOption, integerOption, UsageError } from '../usage';
+import { Output } from '../../output';
+import { deviceOption, integerOption, UsageError } from '../../usage';
 import type { SweepFlags } from './sweep-work';
 
 export function addSweep(program: Command): void {
