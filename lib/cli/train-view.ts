@@ -109,7 +109,7 @@ export class TrainView {
         `energy    ANN / SNN = ${event.energy.ratio?.toFixed(1) ?? '–'} (${event.energy.account}, ${event.energy.constants}); every account: onespike energy ${shellWord(shortPath(event.run))}`,
       );
     }
-    output.line(`time      ${duration(event.seconds)}`);
+    output.line(`time      ${duration(event.seconds)}, CPU time ${duration(event.cpuSeconds)}`);
     output.line(`run       ${shortPath(event.run)}`);
     if (report !== undefined) output.line(`report    ${shortPath(report)}`);
     output.line(`next      ${paint('bold', `onespike predict ${shellWord(shortPath(event.run))} IMAGE...`)}`);

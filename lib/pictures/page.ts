@@ -98,6 +98,7 @@ function tilesHtml({ results, test, timeline }: RunData): string {
   add('spikes per neuron', results?.snn.spikesPerNeuron, (value) => value.toFixed(3));
   add('energy, ANN / SNN', results?.energy.ratio, number);
   add('time', results?.seconds, duration);
+  add('CPU time', results?.cpuSeconds, duration);
   if (tiles.length === 0) return '';
   const list = tiles.map(
     ([name, text, value]) =>

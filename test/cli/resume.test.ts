@@ -14,7 +14,7 @@ const settings = ['--set', 'checkpoint.seconds=1e-6', '--json'];
 
 /** What must not depend on interruptions: everything but times and rates. */
 function timeless(value: unknown): unknown {
-  const timed = ['seconds', 'imagesPerSecond', 'run', 'created'];
+  const timed = ['seconds', 'cpuSeconds', 'imagesPerSecond', 'run', 'created'];
   if (Array.isArray(value)) return value.map(timeless);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(

@@ -63,6 +63,9 @@ test('the events come in order and have their fields', () => {
     snn: { testAccuracy: share, spikesPerNeuron: share, layers: [{ layer: 'layers.0' }, { layer: 'layers.2' }] },
     seconds: expect.any(Number),
   });
+  const epochs = events.filter(({ event }) => event === 'epoch');
+  for (const { cpuSeconds } of epochs) expect(cpuSeconds).toBeGreaterThan(0);
+  expect(done.cpuSeconds).toBeGreaterThan(epochs.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0));
   expect(done.energy.ratio).toBeGreaterThan(0);
 });
 

@@ -176,7 +176,9 @@ describe('state', () => {
       badLayer: null,
       seconds: 1,
     };
-    const trained = afterSteps(start, [stats, { ...stats, loss: 4, count: 2 }], 0.5);
+    const trained = afterSteps(start, [stats, { ...stats, loss: 4, count: 2 }], { seconds: 0.5, cpuSeconds: 0.75 });
+    const more = afterSteps(trained, [stats], { seconds: 0.25, cpuSeconds: 0.5 });
+    expect(more.sums).toMatchObject({ count: 10, seconds: 0.75, cpuSeconds: 1.25 });
     expect(trained).toMatchObject({ step: 2, sums: { loss: 16, correct: 6, count: 6, spikes: [10], seconds: 0.5 } });
     const event = { phase: 'ann', epoch: 1, validationAccuracy: 0.5, validationLoss: 1, best: true } as EpochEvent;
     const ended = afterEpoch(trained, event, 100, 'ann-best.safetensors');

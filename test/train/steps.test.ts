@@ -1,8 +1,8 @@
 // Training in groups of steps: a run does not depend on their size, and its state is visible between two of them.
 import { join } from 'node:path';
-import { readModel } from '../../lib/model/model-file';
+import { readModel, writeModel } from '../../lib/model/model-file';
 import type { TrainConfigInput } from '../../lib/train/config/config';
-import type { ProgressEvent, SavedEvent, TrainEvent } from '../../lib/train/run/events';
+import type { DoneEvent, ProgressEvent, SavedEvent, TrainEvent } from '../../lib/train/run/events';
 import type { TrainState } from '../../lib/train/run/state';
 import { resume, train, type TrainOptions } from '../../lib/train/loop/train';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
@@ -15,7 +15,7 @@ const configured = (name: string, change: object = {}): TrainConfigInput =>
 
 /** Everything but times, rates and names of folders. */
 function timeless(value: unknown): unknown {
-  const timed = ['seconds', 'imagesPerSecond', 'run'];
+  const timed = ['seconds', 'cpuSeconds', 'imagesPerSecond', 'run'];
   return JSON.parse(JSON.stringify(value, (key, item: unknown) => (timed.includes(key) ? undefined : item)));
 }
 
@@ -97,9 +97,25 @@ test('a signal inside a group saves the completed steps; resumed in groups of an
   const name = saved.run.slice(folder.length + 1);
   const { epoch, step, sums } = await stored(name);
   expect({ epoch, step, count: sums.count }).toEqual({ epoch: saved.epoch, step: saved.step, count: 16 * saved.step });
-  await collect(resume(join(folder, name), { stepsAtOnce: 7 }));
+  await withTimes(name, { seconds: 2000, cpuSeconds: 1000 });
+  const done = (await collect(resume(join(folder, name), { stepsAtOnce: 7 }))).at(-1) as DoneEvent;
   expect(model(name)).toBe(model('whole'));
+  for (const [time, before] of [
+    [done.seconds, 2000],
+    [done.cpuSeconds, 1000],
+  ] as const) {
+    expect(time).toBeGreaterThan(before);
+    expect(time).toBeLessThan(before + 500);
+  }
 });
+
+/** Rewrites the last checkpoint of a run, as if the run had taken that long. */
+async function withTimes(name: string, times: Pick<TrainState, 'seconds' | 'cpuSeconds'>): Promise<void> {
+  const path = join(folder, name, 'checkpoints', 'last.safetensors');
+  const { network, tensors, slots, extra } = await readModel(path);
+  const state = JSON.stringify({ ...(JSON.parse(extra.state!) as TrainState), ...times });
+  await writeModel(path, network, tensors, { slots, extra: { ...extra, state } });
+}
 
 test('a loss that is no longer finite is reported at its step, whatever the group', async () => {
   const optimizer = {

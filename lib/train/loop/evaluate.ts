@@ -7,8 +7,9 @@ import { divergence } from './divergence';
 import { batchCount } from './order';
 import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
+import { startStopwatch, type Elapsed } from '../run/stopwatch';
 
-export interface Evaluation {
+export interface Evaluation extends Elapsed {
   /** Means over the images so far. */
   loss: number;
   accuracy: number;
@@ -19,7 +20,6 @@ export interface Evaluation {
   decisionStep?: number;
   /** The first layer with a number that is not finite, or null. */
   badLayer: LayerId | null;
-  seconds: number;
   /** The logits (n, K) of the last n images, with the option `logits`. */
   logits?: Float32Array;
 }
@@ -42,7 +42,7 @@ export async function* evaluateRows(
   rows: Uint32Array,
   options: EvaluationOptions,
 ): AsyncGenerator<Evaluation> {
-  const started = performance.now();
+  const elapsed = startStopwatch();
   if (rows.length === 0) return;
   const { batch: piece, ...others } = options;
   const pieces = network.evaluateInPieces({ dataset, indices: rows }, { piece, ...others });
@@ -53,7 +53,7 @@ export async function* evaluateRows(
       spikes: [...spikes],
       count,
       badLayer,
-      seconds: (performance.now() - started) / 1000,
+      ...elapsed(),
       ...(meanDecisionStep === undefined ? {} : { decisionStep: meanDecisionStep }),
       ...(logits === undefined ? {} : { logits }),
     };
@@ -83,7 +83,8 @@ export async function* evaluate(
   const { batch } = session.config.evaluation;
   const steps = batchCount(rows.length, batch);
   const report = new Interval(session.progressSeconds);
-  let result: Evaluation = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: null, seconds: 0 };
+  const none = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: null };
+  let result: Evaluation = { ...none, seconds: 0, cpuSeconds: 0 };
   session.throwIfAborted();
   const options = { mode, batch, averaged, logits: onLogits !== undefined, signal };
   for await (const totals of evaluateRows(network, images[part], rows, options)) {

@@ -19,7 +19,7 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
   const { optimizer, patience } = session.config[phase];
   const averaged = optimizer.ema > 0;
   while (session.state.epoch < session.config[phase].epochs && !isOutOfPatience(session.state, phase, patience)) {
-    const began = session.seconds();
+    const began = session.time().seconds;
     if (phase === 'snn') await session.setTimesteps(timestepsAt(session.config, session.state.epoch));
     yield* trainEpoch(session, phase);
     const validation =
@@ -43,7 +43,7 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
 
 /** After an epoch that `began` at this second of the run: other numbers of epochs where the run would miss its time. */
 async function* keepPace(session: Session, phase: Phase, began: number): AsyncGenerator<TrainEvent, void> {
-  const elapsed = session.seconds();
+  const elapsed = session.time().seconds;
   const epoch = { done: session.state.epoch, seconds: elapsed - began, elapsed };
   const plan = session.pace?.afterEpoch(session.config, phase, epoch) ?? null;
   if (plan === null) return;
@@ -168,5 +168,6 @@ function epochEvent(session: Session, phase: Phase, validation: Evaluation | nul
     best,
     stopsEarly: !best && epoch < epochs && isOutOfPatience({ ...state, epoch }, phase, patience),
     seconds: sums.seconds + (validation?.seconds ?? 0),
+    cpuSeconds: sums.cpuSeconds + (validation?.cpuSeconds ?? 0),
   };
 }

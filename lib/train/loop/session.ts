@@ -39,6 +39,7 @@ import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
 import { networkOptions } from './model';
 import { Interval } from './progress';
+import { addElapsed, startStopwatch, type Elapsed } from '../run/stopwatch';
 import { Teachers } from './teacher';
 
 export interface SessionOptions {
@@ -48,8 +49,8 @@ export interface SessionOptions {
   stepsAtOnce?: number | undefined;
   /** What keeps a new run to its time, if it has one; what `minutes` chose stays when a run continues. */
   pace?: Pace | undefined;
-  /** The seconds that a new run took before its session was opened. */
-  secondsBefore?: number | undefined;
+  /** The time that a new run took before its session was opened. */
+  timeBefore?: Elapsed | undefined;
 }
 
 /** What a session is opened for. */
@@ -68,7 +69,6 @@ export interface RunDescription {
   warnings: readonly WarningEvent[];
 }
 
-/** What a session works with. */
 interface Parts extends Pick<SessionSource, 'config' | 'folder'>, RunDescription {
   network: Network;
   images: RunImages;
@@ -92,8 +92,8 @@ export class Session {
   readonly #teachers = new Teachers();
   #state: TrainState;
   readonly #saving: Interval;
-  readonly #earlierSeconds: number;
-  readonly #started = performance.now();
+  readonly #earlier: Elapsed;
+  readonly #elapsed = startStopwatch();
 
   private constructor({ config, folder, info, warnings, network, images, state, options }: Parts) {
     this.#config = config;
@@ -109,7 +109,7 @@ export class Session {
     this.pace = options.pace;
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
-    this.#earlierSeconds = state.seconds + (options.secondsBefore ?? 0);
+    this.#earlier = options.timeBefore === undefined ? state : addElapsed(state, options.timeBefore);
   }
 
   /**
@@ -198,11 +198,11 @@ export class Session {
    */
   async train(steps: readonly TrainStep[], options: TrainStepsOptions & { mode: Phase }): Promise<void> {
     this.throwIfAborted();
-    const started = performance.now();
+    const elapsed = startStopwatch();
     const stats = await this.network.trainSteps(steps, { ...options, signal: this.signal });
-    const seconds = (performance.now() - started) / 1000;
+    const time = elapsed();
     this.#checkFinite(stats, options.mode);
-    this.#state = { ...afterSteps(this.#state, stats, seconds), counters: this.network.counters() };
+    this.#state = { ...afterSteps(this.#state, stats, time), counters: this.network.counters() };
     if (this.#saving.due()) await this.save();
   }
 
@@ -290,7 +290,7 @@ export class Session {
   /** Writes the last checkpoint. */
   async save(): Promise<void> {
     await this.folder.assertHeld();
-    this.#state = { ...this.#state, seconds: this.seconds() };
+    this.#state = { ...this.#state, ...this.time() };
     await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.#state);
   }
 
@@ -302,9 +302,9 @@ export class Session {
     if (isPhase(this.#state.stage)) await this.save();
   }
 
-  /** Wall seconds of the run so far, those before its resumptions included. */
-  seconds(): number {
-    return this.#earlierSeconds + (performance.now() - this.#started) / 1000;
+  /** The time of the run so far, that before its resumptions included. */
+  time(): Elapsed {
+    return addElapsed(this.#earlier, this.#elapsed());
   }
 
   async dispose(): Promise<void> {

@@ -148,7 +148,7 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
       ? { testAccuracy: test.accuracy, spikesPerNeuron: meanActivity(layers), layers }
       : { testAccuracy: null, spikesPerNeuron: null, layers },
     energy,
-    seconds: session.seconds(),
+    ...session.time(),
   };
   await session.recordDone(done);
   return [done];

@@ -26,6 +26,7 @@ import { inDirectory, loadConfigured, networkOf } from './model';
 import { Session, type SessionOptions } from './session';
 import { saveOnError, withResumeAdvice } from './save-on-error';
 import { stageWork } from './stages';
+import { startStopwatch } from '../run/stopwatch';
 import { checkTeachers, copyTeachers } from './teacher';
 
 /** Options of `train`. */
@@ -71,7 +72,7 @@ export async function* train(
   config: TrainConfigInput = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent, void, undefined> {
-  const began = performance.now();
+  const elapsed = startStopwatch();
   const checked = checkTrainOptions(options);
   const resolved = resolveConfig(config);
   // run.json names files and folders by absolute paths, because it may be read from any folder.
@@ -85,10 +86,9 @@ export async function* train(
   await folder.checkFree({ another });
   const loaded = await loadConfigured(resolved, folder.path, checked.signal);
   const hash = await hashDataset(loaded);
-  const elapsed = (): number => (performance.now() - began) / 1000;
   const { minutes } = resolved;
-  const planned =
-    minutes === undefined ? undefined : await planRun(resolved, minutes, loaded, { elapsed, signal: checked.signal });
+  const timing = { elapsed: () => elapsed().seconds, signal: checked.signal };
+  const planned = minutes === undefined ? undefined : await planRun(resolved, minutes, loaded, timing);
   const chosen = planned?.config ?? resolved;
   const description = networkOf(chosen.model, loaded);
   await checkTeachers(chosen, description);
@@ -101,7 +101,7 @@ export async function* train(
       },
       warnings: [...initWarnings(chosen, images), ...warningEvents(loaded.warnings)],
     }),
-    planned === undefined ? checked : { ...checked, pace: new Pace(planned), secondsBefore: elapsed() },
+    planned === undefined ? checked : { ...checked, pace: new Pace(planned), timeBefore: elapsed() },
   );
   const begin = async (): Promise<void> => {
     await folder.create({ another });

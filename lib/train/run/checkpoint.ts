@@ -8,6 +8,8 @@ import type { TrainState } from './state';
 
 const count = integerOf(0);
 const accuracy = share.nullable();
+// Runs of older versions know no CPU time: theirs is that since they were resumed.
+const cpuSeconds = notNegative.default(0);
 const best = objectOf({
   epoch: count,
   accuracy,
@@ -26,11 +28,13 @@ const stateSchema = objectOf({
     count,
     spikes: listOf(notNegative, 'a list of numbers'),
     seconds: notNegative,
+    cpuSeconds,
   }),
   // Runs of older versions know no binary phase.
   best: objectOf({ ann: best, binary: best.default(null), snn: best }),
   metricsBytes: count,
   seconds: notNegative,
+  cpuSeconds,
   annTestAccuracy: accuracy,
   convertedTestAccuracy: accuracy,
   // Runs of older versions know no activity target.

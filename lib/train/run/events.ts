@@ -112,8 +112,10 @@ export interface EpochEvent {
   best: boolean;
   /** True if its phase ends here although it has epochs left: `patience` epochs were not better than the best one. */
   stopsEarly: boolean;
-  /** The time of its training and validation steps, in seconds. */
+  /** The wall time of its training and validation steps, in seconds. */
   seconds: number;
+  /** The CPU time of the process during these steps, all threads together, in seconds. */
+  cpuSeconds: number;
 }
 
 /** The results of the conversion. Accuracies are fractions from 0 to 1. */
@@ -229,6 +231,8 @@ export interface DoneEvent {
   energy: EnergySummary | { ratio: null };
   /** The wall time of the run in seconds, over all its sessions. */
   seconds: number;
+  /** The CPU time of its processes in seconds, all threads together, over all its sessions. */
+  cpuSeconds: number;
 }
 
 /** An event of a training run; `event` tells its kind. */

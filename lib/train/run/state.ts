@@ -6,6 +6,7 @@ import type { Counters, StepStats } from '../../model/network';
 import { StepSums, type StepTotals } from '../../model/network/step-sums';
 import type { TrainConfig } from '../config/config';
 import { PHASES, type EpochEvent, type Phase } from './events';
+import { addElapsed, type Elapsed } from './stopwatch';
 
 /** What a run does next. Each stage can be repeated from its start, so a checkpoint between two of them is enough. */
 export type Stage = 'ann' | 'binary' | 'convert' | 'snn' | 'finish';
@@ -42,11 +43,8 @@ export function lastPhase({ binary, convert, snn }: StageConfig): Phase {
   return binary.epochs > 0 ? 'binary' : 'ann';
 }
 
-/** Running sums of an epoch over the images trained so far. */
-export interface EpochSums extends StepTotals {
-  /** The wall time that they took. */
-  seconds: number;
-}
+/** Running sums of an epoch over the images trained so far, and the time that they took. */
+export interface EpochSums extends StepTotals, Elapsed {}
 
 export interface BestEpoch {
   /** 0 is the converted network. */
@@ -57,7 +55,8 @@ export interface BestEpoch {
   file: string;
 }
 
-export interface TrainState {
+/** The times are those of the run when the state was saved. */
+export interface TrainState extends Readonly<Elapsed> {
   readonly format: 1;
   readonly stage: Stage;
   /** Epochs completed in this stage. */
@@ -68,8 +67,6 @@ export interface TrainState {
   readonly best: Readonly<Record<Phase, BestEpoch | null>>;
   /** Length of metrics.jsonl that this state knows of. */
   readonly metricsBytes: number;
-  /** Wall time of the run when the state was saved. */
-  readonly seconds: number;
   readonly annTestAccuracy: number | null;
   readonly convertedTestAccuracy: number | null;
   /**
@@ -80,7 +77,7 @@ export interface TrainState {
 }
 
 export function emptySums(hiddenLayers: number): EpochSums {
-  return { loss: 0, correct: 0, count: 0, spikes: new Array<number>(hiddenLayers).fill(0), seconds: 0 };
+  return { loss: 0, correct: 0, count: 0, spikes: new Array<number>(hiddenLayers).fill(0), seconds: 0, cpuSeconds: 0 };
 }
 
 export function initialState(stage: Stage, hiddenLayers: number): TrainState {
@@ -93,20 +90,21 @@ export function initialState(stage: Stage, hiddenLayers: number): TrainState {
     best: { ann: null, binary: null, snn: null },
     metricsBytes: 0,
     seconds: 0,
+    cpuSeconds: 0,
     annTestAccuracy: null,
     convertedTestAccuracy: null,
     counters: { optimizerSteps: 0, randomStep: 0, activity: 0 },
   };
 }
 
-/** After some training steps, which took `seconds`. */
-export function afterSteps(state: TrainState, steps: readonly StepStats[], seconds: number): TrainState {
+/** After some training steps, which took `time`. */
+export function afterSteps(state: TrainState, steps: readonly StepStats[], time: Elapsed): TrainState {
   const sums = new StepSums(state.sums);
   for (const stats of steps) sums.add(stats);
   return {
     ...state,
     step: state.step + steps.length,
-    sums: { ...sums.totals(), seconds: state.sums.seconds + seconds },
+    sums: { ...sums.totals(), ...addElapsed(state.sums, time) },
   };
 }
 

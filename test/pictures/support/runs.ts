@@ -19,6 +19,7 @@ export function epochs(phase: Phase, count: number): EpochEvent[] {
     best: true,
     stopsEarly: false,
     seconds: 1.5,
+    cpuSeconds: 2.5,
   }));
 }
 
