@@ -34,8 +34,14 @@ export function signalCameEarly(): boolean {
   }
 }
 
+/** What a person is told at the first signal, where the work saves before it ends. */
+const savingAdvice = 'Stopping; interrupt again to leave at once without saving.';
+
 /** The signal fires on a signal of the system, when nobody reads stdout any more, or when stdout or stderr cannot be written. `release` stops listening. */
-export function listenForInterrupt(output: Output): { signal: AbortSignal; release: () => void } {
+export function listenForInterrupt(
+  output: Output,
+  advice = savingAdvice,
+): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   let first = 0;
   const stop = (reason?: unknown): void => {
@@ -49,7 +55,7 @@ export function listenForInterrupt(output: Output): { signal: AbortSignal; relea
   };
   const onUrgent = (): void => {
     if (first === 0) {
-      output.note('Stopping; interrupt again to leave at once without saving.');
+      output.note(advice);
       stop();
     } else if (performance.now() - first > echoMilliseconds) {
       output.clear();
@@ -76,8 +82,12 @@ export function listenForInterrupt(output: Output): { signal: AbortSignal; relea
  * Work that signals may interrupt. Where an output that cannot be written is the reason, the error is that of the output, followed by
  * what the work says of its interruption.
  */
-export async function interruptible<T>(output: Output, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { signal, release } = listenForInterrupt(output);
+export async function interruptible<T>(
+  output: Output,
+  work: (signal: AbortSignal) => Promise<T>,
+  { advice }: { advice?: string } = {},
+): Promise<T> {
+  const { signal, release } = listenForInterrupt(output, advice);
   try {
     return await work(signal);
   } catch (error) {

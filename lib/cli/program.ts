@@ -9,6 +9,7 @@ import { addPresets } from './commands/presets';
 import { addReport } from './commands/pictures/report';
 import { addRunCommands } from './commands/run';
 import { addShow } from './commands/pictures/show';
+import { addWatch } from './commands/pictures/watch';
 import { addSimulate } from './commands/codes/simulate';
 import { addSweep } from './commands/cluster/sweep';
 import { addTrain } from './commands/train';
@@ -39,6 +40,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addRunCommands(program);
   addSimulate(program);
   addReport(program);
+  addWatch(program);
   addShow(program);
   addExport(program);
   addImport(program);

@@ -25,7 +25,10 @@ export interface Figure {
 }
 
 export interface Section {
+  /** The anchor in the page. */
   name: string;
+  /** What the style sheet knows it by, where that is not its name. */
+  kind?: string;
   title: string;
   /** Remarks before the figures, as what is missing and why. */
   notes: readonly string[];
@@ -36,10 +39,16 @@ export interface Section {
   code?: { title: string; text: string };
 }
 
+/** The section with all its anchors behind `prefix`, so that a page can hold several of a kind. */
+export function prefixed(section: Section, prefix: string): Section {
+  const figures = section.figures.map((figure) => ({ ...figure, name: prefix + figure.name }));
+  return { ...section, name: prefix + section.name, kind: section.kind ?? section.name, figures };
+}
+
 const font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 
-/** The figure as a part of the page. */
-export function figureHtml({ name, title, caption, drawing, table }: Figure): string {
+/** The figure as a part of a page, its title a heading of this level. Without style attributes, which a live page forbids. */
+export function figureHtml({ name, title, caption, drawing, table }: Figure, level = 3): string {
   const { width, height, body } = drawing;
   const svg = element(
     'svg',
@@ -48,13 +57,13 @@ export function figureHtml({ name, title, caption, drawing, table }: Figure): st
       role: 'img',
       'aria-labelledby': `${name}-title`,
       'aria-describedby': `${name}-caption`,
-      style: `max-width:${Math.round(width * 1.25)}px`,
+      width: Math.round(width * 1.25),
     },
     body,
   );
   const numbers = table === undefined ? '' : numbersHtml(name, title, table);
   return `<figure id="${name}">
-<h3 id="${name}-title">${escaped(title)}</h3>
+<h${level} id="${name}-title">${escaped(title)}</h${level}>
 <div class="picture">${svg}</div>
 <figcaption id="${name}-caption">${escaped(caption)}</figcaption>
 ${numbers}</figure>`;

@@ -7,7 +7,8 @@ import { number, percent } from './draw/scale';
 import { declarations } from './draw/theme';
 import { figureHtml, pageFont, tableHtml, type Section } from './figure';
 
-const style = `
+/** The style sheet of every page. */
+export const pageStyle = `
 :root { color-scheme: light dark; ${declarations('light')} }
 @media (prefers-color-scheme: dark) { :root { ${declarations('dark')} } }
 * { box-sizing: border-box; }
@@ -33,7 +34,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; list-style: none;
 figure, .block { margin: 0 0 1.25rem; padding: 1rem 1.25rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 0 1.25rem; align-items: start; }
 .picture { overflow-x: auto; }
-svg { display: block; width: 100%; height: auto; min-width: 26rem; font-family: ${pageFont()}; font-size: 12px; }
+svg { display: block; max-width: 100%; height: auto; min-width: 26rem; font-family: ${pageFont()}; font-size: 12px; }
 figcaption { margin-top: 0.5rem; }
 details { margin-top: 0.75rem; }
 summary { cursor: pointer; color: var(--link); width: fit-content; }
@@ -63,18 +64,18 @@ export function pageHtml(data: RunData, sections: readonly Section[]): string {
 <meta name="generator" content="onespike ${escaped(info.version)}">
 <link rel="icon" href="data:,">
 <title>${escaped(heading)} – onespike report</title>
-<style>${style}</style>
+<style>${pageStyle}</style>
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
 <header>
 <h1>${escaped(heading)}</h1>
 <p class="quiet">Run ${escaped(data.run.path.split('/').at(-1) ?? '')}, begun ${escaped(info.created.slice(0, 16).replace('T', ' '))} UTC, ${state}; onespike ${escaped(info.version)}, T = ${info.network.timesteps}, seed ${info.seed}</p>
-${tilesHtml(data)}
+${tilesHtml(resultTiles(data))}
 <nav aria-label="Sections"><ul>${links}</ul></nav>
 </header>
 <main id="main">
-${sections.map(sectionHtml).join('\n')}
+${sections.map((section) => sectionHtml(section)).join('\n')}
 </main>
 <footer>Written by onespike ${escaped(info.version)}. This page needs no network; its numbers are those of metrics.jsonl, run.json and test.safetensors in the folder of the run.</footer>
 </body>
@@ -82,9 +83,12 @@ ${sections.map(sectionHtml).join('\n')}
 `;
 }
 
-/** The results in a line. */
-function tilesHtml({ results, test, timeline }: RunData): string {
-  const tiles: [string, string, number][] = [];
+/** A number in large: its name, its text, and its value in full. */
+export type Tile = [name: string, text: string, value: number];
+
+/** The results of a run. */
+export function resultTiles({ results, test, timeline }: RunData): Tile[] {
+  const tiles: Tile[] = [];
   const add = (name: string, value: number | null | undefined, format: (value: number) => string): unknown =>
     value === null || value === undefined ? undefined : tiles.push([name, format(value), value]);
   const accuracy = (value: number): string => percent(value, 2);
@@ -99,6 +103,11 @@ function tilesHtml({ results, test, timeline }: RunData): string {
   add('energy, ANN / SNN', results?.energy.ratio, number);
   add('time', results?.seconds, duration);
   add('CPU time', results?.cpuSeconds, duration);
+  return tiles;
+}
+
+/** Numbers in a line; nothing without any. */
+export function tilesHtml(tiles: readonly Tile[]): string {
   if (tiles.length === 0) return '';
   const list = tiles.map(
     ([name, text, value]) =>
@@ -107,25 +116,30 @@ function tilesHtml({ results, test, timeline }: RunData): string {
   return `<dl class="tiles">${list.join('')}</dl>`;
 }
 
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(0)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-function sectionHtml({ name, title, notes, figures, tables = [], code }: Section): string {
+/** A section under a heading of this level; what it holds has headings of the next. */
+export function sectionHtml(
+  { name, kind = name, title, notes, figures, tables = [], code }: Section,
+  level = 2,
+): string {
+  const below = level + 1;
   const remarks = notes.map((note) => `<p class="note">${escaped(note)}</p>`);
-  const pictures = figures.map(figureHtml).join('\n');
+  const pictures = figures.map((figure) => figureHtml(figure, below)).join('\n');
   const blocks = tables.map(
     ({ title: heading, table }, i) =>
-      `<div class="block ${name}"><h3>${escaped(heading)}</h3>\n${tableHtml(table, `${name}-table-${i + 1}`, heading)}</div>`,
+      `<div class="block ${kind}"><h${below}>${escaped(heading)}</h${below}>\n${tableHtml(table, `${name}-table-${i + 1}`, heading)}</div>`,
   );
   const listing =
     code === undefined
       ? ''
-      : `<div class="block"><h3>${escaped(code.title)}</h3><pre tabindex="0" aria-label="${escaped(code.title)}">${escaped(code.text)}</pre></div>`;
-  const paired = name === 'curves' ? `<div class="pair">${pictures}</div>` : pictures;
-  return `<section aria-labelledby="${name}"><h2 id="${name}">${escaped(title)}</h2>
+      : `<div class="block"><h${below}>${escaped(code.title)}</h${below}><pre tabindex="0" aria-label="${escaped(code.title)}">${escaped(code.text)}</pre></div>`;
+  const paired = kind === 'curves' ? `<div class="pair">${pictures}</div>` : pictures;
+  return `<section aria-labelledby="${name}"><h${level} id="${name}">${escaped(title)}</h${level}>
 ${[...remarks, paired, ...blocks, listing].filter((part) => part !== '').join('\n')}
 </section>`;
 }

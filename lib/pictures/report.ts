@@ -4,17 +4,12 @@ import { makeFolder } from '../io/folders';
 import { atomicWrite } from '../io/write';
 import type { Run } from '../train/run/load-run';
 import type { TestRecord } from '../train/run/test-record';
-import { readRunData, type RunData } from './data/run-data';
+import { readRunData } from './data/run-data';
 import type { Theme } from './draw/theme';
-import { figureSvg, type Section } from './figure';
+import { figureSvg } from './figure';
 import { findSharp, rendered } from './png-file';
 import { pageHtml } from './page';
-import { aboutSection } from './sections/about';
-import { classesSection } from './sections/classes';
-import { curvesSection } from './sections/curves';
-import { energySection } from './sections/energy';
-import { examplesSection } from './sections/examples';
-import { layersSection } from './sections/layers';
+import { sectionsOf } from './sections/all';
 
 export interface ReportOptions {
   /** The page; `report.html` in the folder of the run by default. */
@@ -60,15 +55,4 @@ export async function writeReport(path: string, options: ReportOptions = {}): Pr
     for (const figure of figures) await write(png, `${figure.name}.png`, await rendered(sharp, figure, theme));
   }
   return { run: data.run.path, file, pictures, missing: data.missing };
-}
-
-export function sectionsOf(data: RunData): Section[] {
-  return [
-    curvesSection(data),
-    layersSection(data),
-    classesSection(data),
-    energySection(data),
-    examplesSection(data),
-    aboutSection(data),
-  ];
 }

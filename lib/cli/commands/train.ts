@@ -19,6 +19,8 @@ import { readJsonFile } from '../json-file';
 import { Output } from '../output';
 import { TrainView } from '../train-view';
 import { reportAtEnd } from './pictures/report';
+import { portOption } from './pictures/watch';
+import { watchTraining } from './pictures/watch-training';
 import {
   asUsage,
   backendOption,
@@ -44,6 +46,8 @@ interface TrainFlags {
   threads?: number;
   precision?: string;
   set: string[];
+  watch?: boolean;
+  port?: number;
   json?: boolean;
 }
 
@@ -55,8 +59,13 @@ interface ResumeFlags {
   set: string[];
   acceptChangedData?: boolean;
   force?: boolean;
+  watch?: boolean;
+  port?: number;
   json?: boolean;
 }
+
+const watchHelp = 'serve a page in the browser that shows the run while it goes on (see `onespike watch --help`)';
+const portHelp = 'port of that page (default: any that is free)';
 
 export function addTrain(program: Command): void {
   program
@@ -82,6 +91,8 @@ export function addTrain(program: Command): void {
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
     .addOption(precisionOption())
     .addOption(setOption('set one key of the configuration; may be repeated'))
+    .option('--watch', watchHelp)
+    .option('--port <n>', portHelp, portOption)
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -98,7 +109,9 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
     .action(async (name: string | undefined, flags: TrainFlags) => {
       const output = new Output(flags.json === true);
       const config = await configOf(name, flags);
-      await follow(output, (signal) => train(config, { signal, progressSeconds: output.interactive ? 0.2 : 5 }));
+      const start = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
+        train(config, { signal, progressSeconds: output.interactive ? 0.2 : 5 });
+      await follow(output, start, flags);
     });
 
   program
@@ -117,6 +130,8 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
       setOption('change epochs, rates or augmentation; a finished run continues with more epochs; may be repeated'),
     )
     .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting')
+    .option('--watch', watchHelp)
+    .option('--port <n>', portHelp, portOption)
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -128,7 +143,7 @@ Examples:
 
 With more epochs the learning rate follows the schedule of the new number from there on.`,
     )
-    .action(async (run: string, { json, backend, data, set, ...flags }: ResumeFlags) => {
+    .action(async (run: string, { json, backend, data, set, watch, port, ...flags }: ResumeFlags) => {
       const output = new Output(json === true);
       const choice =
         backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
@@ -136,7 +151,7 @@ With more epochs the learning rate follows the schedule of the new number from t
       const progressSeconds = output.interactive ? 0.2 : 5;
       const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
         resume(run, { signal, ...choice, ...flags, directory: data, changes, progressSeconds });
-      await follow(output, resumed).catch((error) => {
+      await follow(output, resumed, { watch, port }).catch((error) => {
         // Only the run knows which keys it can change.
         if (set.length > 0 && isOneSpikeError(error) && error.code === 'ERR_ARG') throw new UsageError(error.message);
         throw error;
@@ -190,13 +205,19 @@ async function checkDirectory(file: string, input: unknown): Promise<void> {
   );
 }
 
-/** Shows the events; an interruption that was saved says how to continue. */
-async function follow(output: Output, start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>): Promise<void> {
+/** Shows the events, and the page where it is asked for; an interruption that was saved says how to continue. */
+async function follow(
+  output: Output,
+  start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>,
+  { watch, port = 0 }: { watch?: boolean | undefined; port?: number | undefined },
+): Promise<void> {
   const view = new TrainView(output);
+  const page = watch === true ? await watchTraining(output, port) : undefined;
   await interruptible(output, async (signal) => {
     let saved: string | undefined;
     try {
       for await (const event of start(signal)) {
+        if (event.event === 'start') page?.show(event.run);
         // Before the last event, after which readers may stop reading.
         const report = event.event === 'done' ? await reportAtEnd(event.run, output) : undefined;
         output.event(event);
@@ -207,6 +228,8 @@ async function follow(output: Output, start: (signal: AbortSignal) => AsyncGener
       if (saved === undefined || !isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
       const advice = `Continue by: onespike resume ${shellWord(shortPath(saved))}`;
       throw new OneSpikeError(error.code, `Interrupted and saved. ${advice}`, { cause: error });
+    } finally {
+      await page?.end();
     }
   });
 }

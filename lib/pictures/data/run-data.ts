@@ -3,13 +3,13 @@ import { expected, isPlainObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { exists } from '../../io/status';
 import { loadRun, type Run } from '../../train/run/load-run';
-import { PHASES, type DoneEvent } from '../../train/run/events';
+import { PHASES, type ConvertedEvent, type DoneEvent, type EpochEvent } from '../../train/run/events';
 import { RunFolder } from '../../train/run/run-folder';
 import { readTestRecord, type TestRecord } from '../../train/run/test-record';
 import { timelineOf, type Timeline } from './series';
 
 export interface RunData {
-  run: Run;
+  run: Pick<Run, 'path' | 'info' | 'classes'>;
   timeline: Timeline;
   results: DoneEvent | undefined;
   /** What the network did with the test images, where that is known. */
@@ -18,6 +18,9 @@ export interface RunData {
   missing: string | null;
 }
 
+/** Why an unfinished run has no record of the test images. */
+export const unfinished = 'the run has not ended yet';
+
 /**
  * Reads a run. `measure` is asked for the record of the test images where the folder holds none, as that of an unfinished
  * run; an error of it is a reason for the record to be missing.
@@ -25,13 +28,13 @@ export interface RunData {
  */
 export async function readRunData(path: string, measure?: (run: Run) => Promise<TestRecord>): Promise<RunData> {
   const run = await loadRun(path);
-  checkMetrics(run);
+  run.metrics.forEach((event, i) => checkMetric(event, run.path, i + 1));
   const data = { run, timeline: timelineOf(run.metrics), results: run.results };
   const { testPath } = new RunFolder(run.path);
   // A run that goes on after its end has the record of an older network.
   if (run.results !== undefined && (await exists(testPath)))
-    return { ...data, test: matching(await readTestRecord(testPath), run, testPath), missing: null };
-  if (measure === undefined) return { ...data, test: null, missing: 'the run has not ended yet' };
+    return { ...data, test: await recordOf(run, testPath), missing: null };
+  if (measure === undefined) return { ...data, test: null, missing: unfinished };
   try {
     return { ...data, test: await measure(run), missing: null };
   } catch (error) {
@@ -40,8 +43,9 @@ export async function readRunData(path: string, measure?: (run: Run) => Promise<
   }
 }
 
-/** The record, if it is one of this run. Errors: ERR_FORMAT. */
-function matching(test: TestRecord, { classes, info }: Run, path: string): TestRecord {
+/** The record of the test images in the folder of a run, if it is one of this run. Errors: ERR_FORMAT, ERR_IO. */
+export async function recordOf({ classes, info }: Pick<Run, 'info' | 'classes'>, path: string): Promise<TestRecord> {
+  const test = await readTestRecord(path);
   const { timesteps, input, layers } = info.network;
   const steps = test.times.every(({ layer, counts }) => counts.length === timesteps + 1 && layer < layers.length);
   const same = String(test.classes) === String(classes) && String(test.input) === String(input) && steps;
@@ -60,16 +64,15 @@ const numbers = [
   'seconds',
 ] as const;
 
-/** Errors: ERR_FORMAT for an event whose numbers cannot be drawn. */
-function checkMetrics({ path, metrics }: Run): void {
-  metrics.forEach((event: unknown, i) => {
-    const where = `line ${i + 1} of metrics.jsonl in ${path}`;
-    if (!isPlainObject(event)) throw expected('an event', where, event, 'ERR_FORMAT');
-    if (event['event'] === 'converted' && isPlainObject(event['thresholds'])) return;
-    if (event['event'] !== 'epoch' || !(PHASES as readonly unknown[]).includes(event['phase']))
-      throw expected('an epoch or a conversion', where, event['phase'] ?? event['event'], 'ERR_FORMAT');
-    const wrong = numbers.find((key) => typeof event[key] !== 'number');
-    if (wrong !== undefined) throw expected('a number', `${wrong} in ${where}`, event[wrong], 'ERR_FORMAT');
-    if (!Array.isArray(event['layers'])) throw expected('a list', `layers in ${where}`, event['layers'], 'ERR_FORMAT');
-  });
+/** The event of a line of metrics.jsonl. Errors: ERR_FORMAT for one whose numbers cannot be drawn. */
+export function checkMetric(event: unknown, path: string, line: number): EpochEvent | ConvertedEvent {
+  const where = `line ${line} of metrics.jsonl in ${path}`;
+  if (!isPlainObject(event)) throw expected('an event', where, event, 'ERR_FORMAT');
+  if (event['event'] === 'converted' && isPlainObject(event['thresholds'])) return event as unknown as ConvertedEvent;
+  if (event['event'] !== 'epoch' || !(PHASES as readonly unknown[]).includes(event['phase']))
+    throw expected('an epoch or a conversion', where, event['phase'] ?? event['event'], 'ERR_FORMAT');
+  const wrong = numbers.find((key) => typeof event[key] !== 'number');
+  if (wrong !== undefined) throw expected('a number', `${wrong} in ${where}`, event[wrong], 'ERR_FORMAT');
+  if (!Array.isArray(event['layers'])) throw expected('a list', `layers in ${where}`, event['layers'], 'ERR_FORMAT');
+  return event as unknown as EpochEvent;
 }

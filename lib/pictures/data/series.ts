@@ -17,20 +17,35 @@ export interface Timeline {
 
 /** The epochs one behind the other in the order of the phases. */
 export function timelineOf(metrics: readonly (EpochEvent | ConvertedEvent)[]): Timeline {
-  const events = metrics.filter((event): event is EpochEvent => event.event === 'epoch');
-  const bands: Timeline['bands'] = [];
-  const epochs: Epoch[] = [];
-  for (const event of events) {
-    let band = bands.at(-1);
-    if (band?.phase !== event.phase) {
-      const from = band === undefined ? 0 : band.from + band.epochs;
-      band = { phase: event.phase, name: phaseNames[event.phase], from, epochs: 0 };
-      bands.push(band);
-    }
-    band.epochs = Math.max(band.epochs, event.epoch);
-    epochs.push({ ...event, x: band.from + event.epoch });
+  const timeline: Timeline = { bands: [], epochs: [], converted: null };
+  for (const event of metrics) extendTimeline(timeline, event);
+  return timeline;
+}
+
+/** Adds the event that follows. */
+export function extendTimeline(timeline: Timeline, event: EpochEvent | ConvertedEvent): void {
+  if (event.event === 'converted') {
+    timeline.converted ??= event;
+    return;
   }
-  return { bands, epochs, converted: metrics.find((event) => event.event === 'converted') ?? null };
+  const { bands, epochs } = timeline;
+  let band = bands.at(-1);
+  if (band?.phase !== event.phase) {
+    const from = band === undefined ? 0 : band.from + band.epochs;
+    band = { phase: event.phase, name: phaseNames[event.phase], from, epochs: 0 };
+    bands.push(band);
+  }
+  band.epochs = Math.max(band.epochs, event.epoch);
+  epochs.push({ ...event, x: band.from + event.epoch });
+}
+
+/** The epoch of the last phase with the highest accuracy on validation images; undefined without any. */
+export function topEpoch(epochs: readonly Epoch[]): Epoch | undefined {
+  const phase = epochs.at(-1)?.phase;
+  let top: Epoch | undefined;
+  for (const epoch of epochs)
+    if (epoch.phase === phase && (epoch.validationAccuracy ?? -1) > (top?.validationAccuracy ?? -1)) top = epoch;
+  return top;
 }
 
 /** A curve is drawn from at most about this many points. */

@@ -9,6 +9,7 @@ export interface Point {
   y: number;
 }
 
+/** Several of the same name have one entry in the legend. */
 export interface Curve {
   name: string;
   colour: string;
@@ -173,18 +174,20 @@ function legendOf(
   width: number,
 ): { body: string; height: number } {
   const entries = [
-    ...curves.map(({ name, colour: stroke, dashed }) => ({
-      name,
-      sign: element('line', {
-        x1: 0,
-        x2: 22,
-        y1: -4,
-        y2: -4,
-        stroke,
-        'stroke-width': 3,
-        'stroke-dasharray': dashed ? '6 4' : undefined,
-      }),
-    })),
+    ...curves
+      .filter(({ name }, i) => curves.findIndex((each) => each.name === name) === i)
+      .map(({ name, colour: stroke, dashed }) => ({
+        name,
+        sign: element('line', {
+          x1: 0,
+          x2: 22,
+          y1: -4,
+          y2: -4,
+          stroke,
+          'stroke-width': 3,
+          'stroke-dasharray': dashed ? '6 4' : undefined,
+        }),
+      })),
     ...(marks === undefined
       ? []
       : [{ name: marks, sign: element('path', { d: 'M11 -11l7 7l-7 7l-7 -7z', fill: colour('ink') }) }]),

@@ -104,7 +104,7 @@ function framed(name: string, caption: string, x: number, y: number, content: st
 function picture(href: string, x: number, y: number, width: number, height: number): string {
   const place = { x, y, width, height };
   return (
-    element('image', { href, ...place, preserveAspectRatio: 'none', style: 'image-rendering:pixelated' }) +
+    element('image', { href, ...place, preserveAspectRatio: 'none', 'image-rendering': 'pixelated' }) +
     element('rect', { ...place, fill: 'none', stroke: hex(gapColour), 'stroke-width': 1 })
   );
 }

@@ -101,6 +101,20 @@ export class RunLock {
   }
 }
 
+/** What the lock of a run says: a process works on it, one has left it behind, or there is none. Errors: ERR_IO. */
+export async function lockState(run: string): Promise<'held' | 'left' | 'none'> {
+  const found = await readIfThere(lockPath(run));
+  if (found === undefined) return 'none';
+  const place = placeOf(found);
+  const alive = place === 'here' || (place === 'unknown' && Date.now() - found.status.mtimeMs < abandonedMilliseconds);
+  return alive ? 'held' : 'left';
+}
+
+function placeOf({ text, status }: FileText): ReturnType<typeof whereIs> {
+  const owner = parseOwner(text);
+  return owner === undefined ? 'unknown' : whereIs(owner, status);
+}
+
 function lockPath(run: string): string {
   return join(run, 'run.lock');
 }
@@ -111,9 +125,9 @@ function nameOf(text: string | undefined): string {
 }
 
 /** Errors: ERR_STATE with what the caller can do. */
-async function refuseIfHeld(run: string, { text, status }: FileText, force: boolean): Promise<void> {
-  const owner = parseOwner(text);
-  const place = owner === undefined ? 'unknown' : whereIs(owner, status);
+async function refuseIfHeld(run: string, found: FileText, force: boolean): Promise<void> {
+  const owner = parseOwner(found.text);
+  const place = placeOf(found);
   if (place === 'gone') return;
   if (owner !== undefined && place === 'here') {
     throw new OneSpikeError(
@@ -124,7 +138,7 @@ async function refuseIfHeld(run: string, { text, status }: FileText, force: bool
     );
   }
   if (force) return;
-  const age = Math.max(0, (await fileSystemNow(run)) - status.mtimeMs);
+  const age = Math.max(0, (await fileSystemNow(run)) - found.status.mtimeMs);
   if (age >= abandonedMilliseconds) return;
   const seconds = (milliseconds: number): string => `${Math.ceil(milliseconds / 1000)} s`;
   const holder =
