@@ -25,6 +25,8 @@ import {
   withLock,
 } from './lib.mjs';
 import { writeEsmWrapper } from './esm-wrapper.mjs';
+import { writeJsonSchemas } from './json-schemas.mjs';
+import { makeImportsLazy } from './lazy-imports.mjs';
 
 const manifest = JSON.parse(fs.readFileSync(inRoot('package.json'), 'utf8'));
 
@@ -95,7 +97,7 @@ async function missingTools() {
   return missing;
 }
 
-/** Compiles binding.ts and lib/ to dist/, with the ES module wrapper. */
+/** Compiles binding.ts and lib/ to dist/, with the ES module wrapper and the JSON schemas. */
 async function typescript() {
   const sources = ['binding.ts', 'binding-types.ts', ...filesBelow('lib').filter((file) => file.endsWith('.ts'))];
   const stamp = 'dist/.onespike';
@@ -105,6 +107,8 @@ async function typescript() {
     'tsconfig.build.json',
     'package-lock.json',
     'scripts/esm-wrapper.mjs',
+    'scripts/json-schemas.mjs',
+    'scripts/lazy-imports.mjs',
   ]);
   if (readStamp(stamp) === wanted) return;
   await timed('TypeScript', async () => {
@@ -118,7 +122,9 @@ async function typescript() {
       '--pretty',
       'false',
     ]);
+    makeImportsLazy(inRoot('dist'));
     writeEsmWrapper(inRoot('dist'));
+    writeJsonSchemas(inRoot('dist'));
     fs.chmodSync(inRoot('dist/lib/cli/main.js'), 0o755);
     fs.writeFileSync(inRoot('dist/.sources'), listing);
     fs.writeFileSync(inRoot(stamp), wanted);

@@ -1,7 +1,7 @@
-/** Files of JSON that a person names on the command line; every fault in them is wrong usage. */
+/** Files of JSON, with comments, that a person names on the command line; every fault in them is wrong usage. */
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { decodeText, parseJson } from '../io/json-text';
+import { decodeText, parseCommentedJson } from '../io/json-text';
 import { asUsage, UsageError } from './usage';
 
 /** The value in a file, or on standard input for `-`. The hints say how to come by a file, and what is wrong with this one. */
@@ -13,5 +13,5 @@ export async function readJsonFile(name: string, hints: { missing: string; fault
       hints.missing,
     );
   });
-  return asUsage(() => parseJson(decodeText(bytes), title), hints.fault);
+  return asUsage(() => parseCommentedJson(decodeText(bytes), title), hints.fault);
 }

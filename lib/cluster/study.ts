@@ -1,7 +1,7 @@
 /** A study: a configuration, the keys of it that vary, and how their values are chosen. */
 import { basename } from 'node:path';
 import { expected, isPlainObject } from '../check';
-import { flag, integerOf, listOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
+import { deferred, flag, integerOf, listOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
 import { OneSpikeError } from '../errors';
 import { z } from 'zod';
 
@@ -52,7 +52,8 @@ export interface Study {
   halving?: Halving | undefined;
 }
 
-const range = objectOf(
+/** The schema of a range. */
+export const range = objectOf(
   {
     min: numberOf('a number'),
     max: numberOf('a number'),
@@ -63,19 +64,23 @@ const range = objectOf(
 );
 const count = integerOf(1, 10_000);
 
-const schema = objectOf(
+/** The schema of a study file. */
+export const schema = objectOf(
   {
+    $schema: text.optional(),
     name: text.regex(/^[\w.-]+$/, { error: 'a name of letters, digits, dots, dashes and underscores' }).optional(),
-    config: z
-      .custom<Record<string, unknown>>(isPlainObject, { error: 'a part of a configuration (an object)' })
-      .default({}),
+    config: deferred(() =>
+      z.custom<Record<string, unknown>>(isPlainObject, { error: 'a part of a configuration (an object)' }),
+    ).default({}),
     method: oneOf(METHODS).default('grid'),
-    parameters: z.record(
-      z.string(),
-      z.custom<unknown[] | Record<string, unknown>>((value) => Array.isArray(value) || isPlainObject(value), {
-        error: 'a list of values, or a range',
-      }),
-      { error: 'an object of keys and their values' },
+    parameters: deferred(() =>
+      z.record(
+        z.string(),
+        z.custom<unknown[] | Record<string, unknown>>((value) => Array.isArray(value) || isPlainObject(value), {
+          error: 'a list of values, or a range',
+        }),
+        { error: 'an object of keys and their values' },
+      ),
     ),
     seeds: listOf(integerOf(0, Number.MAX_SAFE_INTEGER), 'a list of seeds')
       .min(1, { error: 'a non-empty list of seeds' })
@@ -101,7 +106,7 @@ const decided: Record<string, string> = {
  * Errors: ERR_ARG, naming the key.
  */
 export function parseStudy(input: unknown, file = 'study'): Study {
-  const { name, parameters, ...rest } = parse(schema, input, 'the study');
+  const { $schema: _, name, parameters, ...rest } = parse(schema, input, 'the study');
   const fallback =
     basename(file)
       .replace(/\.[^.]*$/, '')

@@ -14,19 +14,61 @@ export function parseJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const at = firstFault(text);
-    const before = text.slice(0, at).split('\n');
-    const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
-    const rest = text.slice(at, at + 20).split('\n')[0]!;
-    const received =
-      at >= text.length
-        ? 'the end of the text'
-        : `${JSON.stringify(rest)}${comment.test(rest) ? ', a comment, which JSON does not have' : ''}`;
-    throw new OneSpikeError('ERR_FORMAT', `Expected JSON in ${name} but received ${received} at ${place}`, { cause });
+    throw formatError(text, firstFault(text), name, cause);
   }
 }
 
-const comment = /^(\/\/|\/\*|#)/;
+/**
+ * JSON with comments, `//` to the end of the line or between `/*` and its end, and with commas after the last entry of
+ * an object or a list. Errors: as of `parseJson`.
+ */
+export function parseCommentedJson(text: string, name: string): unknown {
+  const plain = withoutComments(text);
+  try {
+    return JSON.parse(plain);
+  } catch (cause) {
+    // What is left out leaves spaces: the place of the fault is that in the file.
+    throw formatError(text, firstFault(plain), name, cause);
+  }
+}
+
+function formatError(text: string, at: number, name: string, cause: unknown): OneSpikeError {
+  const before = text.slice(0, at).split('\n');
+  const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
+  const rest = text.slice(at, at + 20).split('\n')[0]!;
+  const note = notes.find(([start]) => rest.startsWith(start))?.[1] ?? '';
+  const received = at >= text.length ? 'the end of the text' : `${JSON.stringify(rest)}${note}`;
+  return new OneSpikeError('ERR_FORMAT', `Expected JSON in ${name} but received ${received} at ${place}`, { cause });
+}
+
+const notes = [
+  ['//', ', a comment, which JSON does not have'],
+  ['/*', ', a comment that is not allowed here or does not end'],
+  ['#', ', which begins no comment in JSON'],
+] as const;
+
+// Strings, which may hold what looks like a comment; comments; spaces; and the rest, commas and brackets alone.
+const jsonToken = /"(?:[^"\\\n]|\\.)*"?|\/\/[^\n]*|\/\*[^]*?\*\/|\s+|[^\s"/,{}[\]:]+|[^]/g;
+
+/** `text` with spaces in place of comments, and of commas between the last entry of an object or a list and its end. */
+function withoutComments(text: string): string {
+  const parts: string[] = [];
+  // The last token that is neither a space nor a comment, and where it is.
+  let last = '';
+  let at = -1;
+  let afterValue = false;
+  for (const [token] of text.matchAll(jsonToken)) {
+    if (token.length > 1 && token.startsWith('/')) parts.push(token.replace(/[^\r\n]/g, ' '));
+    else if (token.trim() !== '') {
+      if (last === ',' && afterValue && (token === '}' || token === ']')) parts[at] = ' ';
+      if (token === ',') afterValue = !['', '[', '{', ',', ':'].includes(last);
+      last = token;
+      at = parts.push(token) - 1;
+    } else parts.push(token);
+  }
+  return parts.join('');
+}
+
 const space = /[ \t\n\r]*/y;
 const scalar = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])/y;
 // Escapes are checked, control characters are not part of a string.

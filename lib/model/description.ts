@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { defined, expected } from '../check';
-import { flag, listOf, networkName, objectOf, oneOf, parse } from '../check/schema';
+import { built, deferred, flag, listOf, networkName, objectOf, oneOf, parse } from '../check/schema';
 import { integerText, LIMITS, within } from '../native/limits';
 import { checkCode, codeSchema, type Code } from './code/code';
 import { checkOrder, checkPools, layerSchema, resolveLayer, type NORMS } from './layers';
@@ -129,7 +129,9 @@ const CIFAR10_STD = [0.2023, 0.1994, 0.201];
 
 const side = limitedInteger('side');
 
-export const inputShape = z.tuple([side, side, side], { error: 'three integers [C, H, W]' });
+export const inputShape = deferred(() =>
+  z.tuple([built(side), built(side), built(side)], { error: 'three integers [C, H, W]' }),
+);
 
 /** Fields of a description beside input, timesteps and layers; shared with the options of `vgg`. */
 export const networkOptions = {

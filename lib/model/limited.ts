@@ -5,7 +5,8 @@ import { LIMITS, numberText, within, type LimitName } from '../native/limits';
 
 /** A number within its limit. */
 export function limitedNumber(name: LimitName) {
-  return numberOf(numberText(name), (value) => within(name, value));
+  const { min: minimum, max: maximum } = LIMITS[name];
+  return numberOf(numberText(name), (value) => within(name, value), { minimum, maximum });
 }
 
 /** An integer within its limit, or from `min` on. */

@@ -39,11 +39,11 @@ test('- is standard input', () => {
   const main = join(__dirname, '../../dist/lib/cli/main.js');
   // A fault in what comes from there, because a configuration without one would be trained.
   const { status, stderr } = spawnSync(process.execPath, [main, 'train', '-'], {
-    input: '{"snn": 5,}',
+    input: '{"snn" 5}',
     encoding: 'utf8',
   });
   expect(status).toBe(2);
-  expect(stderr).toMatch(/JSON in standard input but received "}" at line 1, column 11/);
+  expect(stderr).toMatch(/JSON in standard input but received "5}" at line 1, column 8/);
 });
 
 test.each([
@@ -57,11 +57,17 @@ test.each([
   expect(stderr).toMatch(message);
 });
 
-test('a comment is refused with its place', async () => {
-  writeFileSync(at('commented.json'), '{\n  // fewer than usual\n  "snn": { "epochs": 3 }\n}');
+test('comments, last commas and $schema are read, and a fault beside them is named by its place', async () => {
+  const commented = (last: string): string =>
+    `{\n  "$schema": "./config.schema.json",\n  // fewer than usual\n  "snn": { "epochs": 3, }, /* and */\n  ${last}\n}`;
+  writeFileSync(at('commented.json'), commented('"seed": 5,'));
+  const config = await configOf(at('commented.json'), { set: [] });
+  expect(config).toMatchObject({ seed: 5, snn: { epochs: 3 } });
+  expect(config).not.toHaveProperty('$schema');
+  writeFileSync(at('commented.json'), commented('"seed" 5'));
   const { status, stderr } = await cli(['train', at('commented.json')]);
   expect(status).toBe(2);
-  expect(stderr).toMatch(/a comment, which JSON does not have at line 2, column 3/);
+  expect(stderr).toMatch(/received "5" at line 5, column 10/);
 });
 
 test('~ in a variable or a file is the home folder', async () => {

@@ -189,7 +189,7 @@ async function isFile(name: string): Promise<boolean> {
 function readConfig(name: string): Promise<unknown> {
   return readJsonFile(name, {
     missing: '`onespike presets NAME > config.json` writes one',
-    fault: 'a configuration is JSON without comments; `onespike presets NAME` prints one',
+    fault: 'a configuration is JSON, with comments if you like; `onespike presets NAME` prints one',
   });
 }
 

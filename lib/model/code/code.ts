@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 import { expected } from '../../check';
-import { objectOf } from '../../check/schema';
+import { built, deferred, objectOf } from '../../check/schema';
 import { LIMITS } from '../../native/limits';
 import { limitedInteger, limitedNumber } from '../limited';
 
@@ -41,18 +41,24 @@ export interface PhaseCode {
 /** The names of the codes. */
 export const CODES = ['ttfs', 'radix', 'one-spike-phase'] as const satisfies readonly Code['kind'][];
 
-export const codeSchema = z.discriminatedUnion(
-  'kind',
-  [
-    objectOf({ kind: z.literal('ttfs'), window: limitedInteger('window') }),
-    objectOf({
-      kind: z.literal('radix'),
-      bits: limitedInteger('bits'),
-      weightBits: limitedInteger('weightBits').optional(),
-    }),
-    objectOf({ kind: z.literal('one-spike-phase'), base: limitedNumber('base'), period: limitedInteger('period') }),
-  ],
-  { error: `a code, { kind: '${CODES.join("' | '")}', ... }` },
+export const codeSchema = deferred(() =>
+  z.discriminatedUnion(
+    'kind',
+    [
+      built(objectOf({ kind: z.literal('ttfs'), window: limitedInteger('window') })),
+      built(
+        objectOf({
+          kind: z.literal('radix'),
+          bits: limitedInteger('bits'),
+          weightBits: limitedInteger('weightBits').optional(),
+        }),
+      ),
+      built(
+        objectOf({ kind: z.literal('one-spike-phase'), base: limitedNumber('base'), period: limitedInteger('period') }),
+      ),
+    ],
+    { error: `a code, { kind: '${CODES.join("' | '")}', ... }` },
+  ),
 );
 
 /** The largest exponent of a number that a spike counts as, or of a threshold: in 32 bits none is 0 or infinite. */

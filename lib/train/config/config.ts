@@ -1,6 +1,6 @@
 /** The configuration of a training run: what it may hold, and how preset, file and overrides become one. */
 import type { z } from 'zod';
-import { checkOneOf, expected, isPlainObject } from '../../check';
+import { checkOneOf, checkString, expected, isPlainObject } from '../../check';
 import {
   aboveZero,
   below1,
@@ -76,7 +76,8 @@ const model = objectOf({
   hi: limitedNumber('hi'),
 });
 
-const schema = objectOf(
+/** The schema of a complete configuration. */
+export const schema = objectOf(
   {
     preset: oneOf(presetNames).optional(),
     model,
@@ -128,8 +129,11 @@ export type DeepPartial<T> = T extends readonly unknown[]
   : T extends object
     ? { [K in keyof T]?: DeepPartial<T[K]> | undefined }
     : T;
-/** What `train` takes: a preset's name, or any part of a configuration; the preset it names (default vgg6) fills the rest. */
-export type TrainConfigInput = string | DeepPartial<TrainConfig>;
+/**
+ * What `train` takes: a preset's name, or any part of a configuration; the preset it names (default vgg6) fills the
+ * rest. `$schema` is for editors: it names the JSON schema of the file.
+ */
+export type TrainConfigInput = string | (DeepPartial<TrainConfig> & { $schema?: string });
 
 /** Checks a complete configuration. Errors: ERR_ARG, naming the key. */
 export function parseConfig(input: unknown): TrainConfig {
@@ -161,8 +165,10 @@ export function parseConfig(input: unknown): TrainConfig {
 
 function plainCopy(input: unknown): PlainObject {
   if (!isPlainObject(input)) throw expected("an object or a preset's name", 'the configuration', input);
+  const { $schema, ...config } = input;
+  if ($schema !== undefined) checkString($schema, '$schema');
   try {
-    return structuredClone(input);
+    return structuredClone(config);
   } catch (cause) {
     throw new OneSpikeError(
       'ERR_ARG',

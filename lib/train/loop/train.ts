@@ -13,6 +13,7 @@ import { OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
 import { BACKEND_CHOICES, type BackendChoice, type BackendName } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
+import { loadModules } from '../../native/modules';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../config/config';
 import { Pace } from '../minutes/pace';
 import { planRun } from '../minutes/plan';
@@ -224,6 +225,7 @@ async function* work(
   begin: () => Promise<void>,
 ): AsyncGenerator<TrainEvent, void> {
   try {
+    loadModules();
     await begin().catch(async (error) => {
       throw await withResumeAdvice(error, session.folder);
     });

@@ -1,6 +1,16 @@
 /** A checkpoint: the tensors of the network and of its optimiser, and the state of the run, in one file. */
-import { z } from 'zod';
-import { finite, integerOf, listOf, notNegative, objectOf, oneOf, parse, share } from '../../check/schema';
+import {
+  finite,
+  formatOne,
+  integerOf,
+  listOf,
+  notNegative,
+  objectOf,
+  oneOf,
+  parse,
+  share,
+  text,
+} from '../../check/schema';
 import { OneSpikeError } from '../../errors';
 import { readModel, writeModel, type ModelFile } from '../../model/model-file';
 import type { Network } from '../../model/network';
@@ -15,10 +25,10 @@ const best = objectOf({
   accuracy,
   loss: finite.nullable(),
   // A name within checkpoints/, never a way out of it.
-  file: z.string().regex(/^[\w-]+\.safetensors$/, { error: 'the name of a file within checkpoints/' }),
+  file: text.regex(/^[\w-]+\.safetensors$/, { error: 'the name of a file within checkpoints/' }),
 }).nullable();
 const stateSchema = objectOf({
-  format: z.literal(1, { error: '1' }),
+  format: formatOne,
   stage: oneOf(['ann', 'binary', 'convert', 'snn', 'finish']),
   epoch: count,
   step: count,

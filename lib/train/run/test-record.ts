@@ -4,7 +4,7 @@
  * running the network or loading the data set again.
  */
 import { z } from 'zod';
-import { finite, integerOf, listOf, objectOf, oneOf, parse, text } from '../../check/schema';
+import { deferred, finite, formatOne, integerOf, listOf, objectOf, oneOf, parse, text } from '../../check/schema';
 import type { ImageShape } from '../../data';
 import type { EnergyReport } from '../../energy';
 import { OneSpikeError } from '../../errors';
@@ -77,12 +77,14 @@ const kinds = ['worst', 'best'] as const;
 const answerTypes = { labels: 'I32', predictions: 'I32', probabilities: 'F32', ranks: 'I32' } as const;
 
 const header = objectOf({
-  format: z.literal(1, { error: '1' }),
+  format: formatOne,
   mode: oneOf(PHASES),
   classes: listOf(text, 'a list of names'),
   layers: listOf(objectOf({ layer: integerOf(0), neurons: integerOf(1), images: integerOf(0) }), 'a list of layers'),
   neurons: listOf(objectOf({ layer: integerOf(0), threshold: finite, leak: finite }), 'a list of layers'),
-  energy: z.looseObject({ accounts: z.array(z.looseObject({})), layers: z.array(z.looseObject({})) }).nullable(),
+  energy: deferred(() =>
+    z.looseObject({ accounts: z.array(z.looseObject({})), layers: z.array(z.looseObject({})) }).nullable(),
+  ),
 });
 
 /** Writes the record, atomically. Errors: ERR_IO. */

@@ -29,7 +29,7 @@ export interface SweepFlags {
 export async function workOnStudy(output: Output, file: string, flags: SweepFlags): Promise<void> {
   const given = await readJsonFile(file, {
     missing: 'docs/CLI.md shows what a study holds',
-    fault: 'a study is JSON without comments; docs/CLI.md shows one',
+    fault: 'a study is JSON, with comments if you like; docs/CLI.md shows one',
   });
   const study = asUsage(() => {
     const parsed = parseStudy(given, file);

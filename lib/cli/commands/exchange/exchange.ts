@@ -3,7 +3,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ImportedModel, ImportOptions } from '../../../exchange';
 import { exists } from '../../../io/status';
-import { decodeText, parseJson } from '../../../io/json-text';
+import { decodeText, parseCommentedJson } from '../../../io/json-text';
 import { shellWord } from '../../../io/paths';
 import { layerShapes } from '../../../model/shapes';
 import type { VggName } from '../../../model/vgg';
@@ -152,7 +152,7 @@ async function modelOf(name: string): Promise<ImportOptions['model']> {
   const bytes = await readFile(name).catch((error: Error) => {
     throw new UsageError(`Could not read ${name}: ${error.message}`);
   });
-  return asUsage(() => parseJson(decodeText(bytes), name)) as ImportOptions['model'];
+  return asUsage(() => parseCommentedJson(decodeText(bytes), name)) as ImportOptions['model'];
 }
 
 /** The file to write, which is not the one that is read, nor one that nobody named and that is there already. */
