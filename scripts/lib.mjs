@@ -152,6 +152,13 @@ export function cudaAsked() {
 export const cudaDriver = () => ['/dev/nvidiactl', '/dev/dxg', '/dev/nvhost-gpu'].some((file) => fs.existsSync(file));
 
 /**
+ * Whether this machine runs AVX-512: a build of the checkout leaves its code out otherwise, while a release has all
+ * instruction sets.
+ */
+export const avx512 = () =>
+  fs.existsSync('/proc/cpuinfo') && /^flags\b.*\bavx512f\b/m.test(fs.readFileSync('/proc/cpuinfo', 'utf8'));
+
+/**
  * What decides beside the sources how the CUDA backend is built: nvcc that came or went, and what to compile for.
  *
  * @param {string} otherwise the architectures where the environment names none

@@ -7,6 +7,7 @@
 //                                        could run them. ONESPIKE_CUDA=on or off decides in its place, here and without --start.
 import fs from 'node:fs';
 import {
+  avx512,
   buildJobs,
   cudaAsked,
   cudaDriver,
@@ -135,12 +136,14 @@ const nativeStamp = 'build/.onespike';
 const forStart = process.argv.includes('--start');
 const cuda = cudaSettings('auto');
 const withCuda = cudaAsked() ?? !(forStart && !cudaDriver());
+const withAvx512 = avx512();
 /** @param {boolean} built with CUDA */
 const nativeFingerprint = (built) =>
   fingerprint(
     [...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'],
     manifest.version,
     built ? cuda : null,
+    withAvx512,
   );
 
 /** A build with CUDA kernels serves those who do not need them as well. */
@@ -188,6 +191,7 @@ async function native() {
         inRoot('node_modules/cmake-js/bin/cmake-js'),
         'build',
         `--CDONESPIKE_CUDA=${withCuda ? 'ON' : 'OFF'}`,
+        `--CDONESPIKE_AVX512=${withAvx512 ? 'ON' : 'OFF'}`,
         `--CDONESPIKE_CUDA_ARCHITECTURES=${cuda.architectures}`,
         '--parallel',
         buildJobs(),

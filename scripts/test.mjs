@@ -12,7 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import { format } from './format.mjs';
-import { buildJobs, inRoot, main, messageOf, must, root, run, say, withLock } from './lib.mjs';
+import { avx512, buildJobs, inRoot, main, messageOf, must, root, run, say, withLock } from './lib.mjs';
 
 const nothing = { passed: 0, failed: 0, skipped: 0 };
 
@@ -113,6 +113,7 @@ async function sanitize() {
       '-DONESPIKE_SANITIZE=ON',
       '-DONESPIKE_CUDA=OFF',
       '-DONESPIKE_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4)',
+      `-DONESPIKE_AVX512=${avx512() ? 'ON' : 'OFF'}`,
     ];
     await must('cmake', ['-S', '.', '-B', 'build-asan', ...options]);
     await must('cmake', ['--build', 'build-asan', '--target', 'native_tests', '--parallel', buildJobs()]);

@@ -4,7 +4,8 @@
 //   node scripts/package/prebuild.mjs           rebuilds everything, with code for every GPU (a release); refuses without nvcc
 //   node scripts/package/prebuild.mjs --reuse   for tests: keeps a release's prebuild of these sources, else strips a copy of
 //                                               build/, which is made from the same sources with the same flags; only the
-//                                               GPUs that it holds code for may be others
+//                                               GPUs that it holds code for may be others, and AVX-512 is in it only
+//                                               where this machine has that
 import fs from 'node:fs';
 import path from 'node:path';
 import {
