@@ -3,7 +3,8 @@ import { divide } from '../../lib/cluster/division';
 import { accuracyPicture } from '../../lib/cluster/picture';
 import { rank, spreadOf, trialsOfStage, type TrialResult } from '../../lib/cluster/ranking';
 import { parseStudy, type Study } from '../../lib/cluster/study';
-import { markdown, tableRows } from '../../lib/cluster/table';
+import { tableRows } from '../../lib/cluster/table';
+import { markdown } from '../../lib/io/text/markdown';
 import { checkTrials, stageEpochs, trialConfig, trialsOf } from '../../lib/cluster/trials';
 
 const rates = [0.1, 0.01];
