@@ -19,8 +19,8 @@ export type CodeTimesteps = Partial<Record<SimulatedCode, number>>;
 const USUAL: Record<SimulatedCode, readonly number[]> = {
   rate: [1000],
   direct: [250],
-  phase: [256],
-  burst: [128],
+  phase: [512],
+  burst: [256],
   'ttfs-converted': [21, 41, 81],
   tsc: [16, 32, 64, 128],
   'one-spike-phase': [8, 16, 24],
