@@ -129,6 +129,13 @@ export {
   type ImportedTensor,
   type ImportOptions,
 } from './exchange';
+// ---- a network beside all other codes
+export { compare, type CodeEvent, type ComparedEvent, type CompareEvent } from './codes/compare';
+export type { CompareOptions } from './codes/compare-options';
+export type { ComparedConfig } from './codes/networks';
+export type { CodeResult } from './codes/result';
+export type { CompareProgress } from './codes/rows';
+export type { CodeTimesteps } from './codes/settings';
 // ---- studies: many trials, over processes and hosts
 export {
   sweep,

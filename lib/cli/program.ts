@@ -10,6 +10,7 @@ import { addReport } from './commands/pictures/report';
 import { addRunCommands } from './commands/run';
 import { addShow } from './commands/pictures/show';
 import { addWatch } from './commands/pictures/watch';
+import { addCompare } from './commands/codes/compare';
 import { addSimulate } from './commands/codes/simulate';
 import { addSweep } from './commands/cluster/sweep';
 import { addTrain } from './commands/train';
@@ -39,6 +40,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addTrain(program);
   addRunCommands(program);
   addSimulate(program);
+  addCompare(program);
   addReport(program);
   addWatch(program);
   addShow(program);

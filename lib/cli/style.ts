@@ -1,6 +1,8 @@
 /** Text for a terminal: colours where they are wanted, numbers as people read them, columns. */
 import { stripVTControlCharacters } from 'node:util';
 
+export { compact, percent } from '../io/text/numbers';
+
 const codes = {
   bold: [1, 22],
   dim: [2, 22],
@@ -17,23 +19,6 @@ export function paintFor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = p
   const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '' && env.FORCE_COLOR !== '0';
   const wanted = !env.NO_COLOR && (forced || (stream.isTTY === true && env.TERM !== 'dumb'));
   return (style, text) => (wanted ? `\x1b[${codes[style][0]}m${text}\x1b[${codes[style][1]}m` : text);
-}
-
-/** `87.3 %`, or a dash for what was not measured. */
-export function percent(share: number | null | undefined, digits = 1): string {
-  return share === null || share === undefined ? '–' : `${(100 * share).toFixed(digits)} %`;
-}
-
-/** Three significant digits: `1.23 M`, `45.6 k`, `789`. */
-export function compact(value: number): string {
-  const units: [number, string][] = [
-    [1e12, ' T'],
-    [1e9, ' G'],
-    [1e6, ' M'],
-    [1e3, ' k'],
-  ];
-  for (const [size, unit] of units) if (Math.abs(value) >= size) return `${(value / size).toPrecision(3)}${unit}`;
-  return Math.abs(value) >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(3);
 }
 
 /** `12 s`, `3 min 04 s`, `2 h 05 min`. */

@@ -1,5 +1,6 @@
 /** A picture (SVG) of what varies against the accuracy: a panel for every parameter, a point for every trial. */
 import { escaped } from '../io/markup';
+import { percent } from '../io/text/numbers';
 import type { TrialResult } from './ranking';
 import type { Study } from './study';
 import { valueText } from './table';
@@ -14,6 +15,11 @@ interface Axis {
   ticks: { at: number; text: string }[];
 }
 
+interface AccuracyScale {
+  low: number;
+  high: number;
+}
+
 /** Trials that are not done have no accuracy and no point. */
 export function accuracyPicture(study: Study, results: readonly TrialResult[]): string {
   const keys = Object.keys(study.parameters);
@@ -24,6 +30,7 @@ export function accuracyPicture(study: Study, results: readonly TrialResult[]): 
   // Some space above and below, and a height where all are equal.
   const margin = Math.max(0.005, 0.08 * (high - low));
   const scale = { low: Math.max(0, low - margin), high: Math.min(1, high + margin) };
+  if (study.method === 'arms') return rowsOf(Object.keys(study.arms!), points, scale);
   const panels = (keys.length > 0 ? keys : ['']).map((key, i) =>
     panelOf(key, points, scale, {
       x: (i % columns) * panel.width,
@@ -32,16 +39,49 @@ export function accuracyPicture(study: Study, results: readonly TrialResult[]): 
   );
   const width = panel.width * Math.min(columns, panels.length);
   const height = panel.height * Math.ceil(panels.length / columns);
+  return picture(width, height, panels.join(''));
+}
+
+function picture(width: number, height: number, content: string): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">\n` +
-    `<rect width="${width}" height="${height}" fill="white"/>\n${panels.join('')}</svg>\n`
+    `<rect width="${width}" height="${height}" fill="white"/>\n${content}</svg>\n`
   );
+}
+
+function point(x: string, y: string, { trial, validationAccuracy }: TrialResult): string {
+  const words = `trial ${trial}: ${percent(validationAccuracy!, 2)}`;
+  return `<circle cx="${x}" cy="${y}" r="4" fill="#1f77b4" fill-opacity="0.6"><title>${words}</title></circle>`;
+}
+
+const rows = { width: 640, names: 220, right: 30, top: 34, height: 22 };
+
+/** A row for every candidate with a name, which would not fit below an axis. */
+function rowsOf(arms: readonly string[], points: readonly TrialResult[], { low, high }: AccuracyScale): string {
+  const across = (accuracy: number): string =>
+    (rows.names + ((rows.width - rows.names - rows.right) * (accuracy - low)) / (high - low)).toFixed(1);
+  const up = (row: number): number => rows.top + (row + 0.5) * rows.height;
+  const bottom = rows.top + arms.length * rows.height;
+  const lines = [low, (low + high) / 2, high].map(
+    (accuracy) =>
+      `<line x1="${across(accuracy)}" x2="${across(accuracy)}" y1="${rows.top}" y2="${bottom}" stroke="#ccc"/>` +
+      `<text x="${across(accuracy)}" y="${rows.top - 6}" text-anchor="middle">${percent(accuracy)}</text>`,
+  );
+  const names = arms.map(
+    (arm, row) =>
+      `<text x="${rows.names - 14}" y="${up(row)}" dy="4" text-anchor="end">${escaped(arm.slice(0, 34))}</text>`,
+  );
+  const dots = points.map((result) =>
+    point(across(result.validationAccuracy!), String(up(arms.indexOf(result.parameters.arm as string))), result),
+  );
+  const heading = `<text x="12" y="${rows.top - 6}">validation accuracy</text>`;
+  return picture(rows.width, bottom + 12, `<g ${font}>\n${[...lines, heading, ...names, ...dots].join('\n')}\n</g>\n`);
 }
 
 function panelOf(
   key: string,
   points: readonly TrialResult[],
-  { low, high }: { low: number; high: number },
+  { low, high }: AccuracyScale,
   { x, y }: { x: number; y: number },
 ): string {
   const plot = {
@@ -63,13 +103,9 @@ function panelOf(
     ),
     ...[low, (low + high) / 2, high].map(
       (accuracy) =>
-        `<text x="${plot.left - 5}" y="${up(accuracy)}" dy="4" text-anchor="end">${(100 * accuracy).toFixed(1)} %</text>`,
+        `<text x="${plot.left - 5}" y="${up(accuracy)}" dy="4" text-anchor="end">${percent(accuracy)}</text>`,
     ),
-    ...points.map(
-      ({ trial, parameters, validationAccuracy }) =>
-        `<circle cx="${across(axis.at(parameters[key]))}" cy="${up(validationAccuracy!)}" r="4" fill="#1f77b4" fill-opacity="0.6">` +
-        `<title>trial ${trial}: ${(100 * validationAccuracy!).toFixed(2)} %</title></circle>`,
-    ),
+    ...points.map((result) => point(across(axis.at(result.parameters[key])), up(result.validationAccuracy!), result)),
   ];
   return `<g transform="translate(${x} ${y})" ${font}>\n${parts.join('\n')}\n</g>\n`;
 }

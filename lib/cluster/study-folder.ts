@@ -2,12 +2,13 @@
  * A study on disk: `study.json`, a run folder for every trial, its result once it has one, and what all results say together
  * (`results.jsonl`, `table.md`, `accuracy.svg`). Several processes, on several hosts, may work in one folder.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOneSpikeError, OneSpikeError } from '../errors';
+import { claimFolder, readText } from '../io/exclusive';
 import { isTemporary } from '../io/descriptor';
-import { createExclusive } from '../io/exclusive';
 import { makeFolder } from '../io/folders';
+import { markdown } from '../io/text/markdown';
 import { exists } from '../io/status';
 import { ioError } from '../io/system-error';
 import { atomicWrite } from '../io/write';
@@ -15,7 +16,7 @@ import { RunLock } from '../train/run/lock';
 import { accuracyPicture } from './picture';
 import { lastResults, rank, type TrialResult } from './ranking';
 import type { Study } from './study';
-import { markdown, tableRows } from './table';
+import { tableRows } from './table';
 
 export class StudyFolder {
   private readonly known = new Map<string, TrialResult>();
@@ -27,24 +28,8 @@ export class StudyFolder {
 
   /** Opens the folder of a study, or creates it. Errors: ERR_STATE if it holds another study or none; ERR_IO. */
   static async open(path: string, study: Study): Promise<StudyFolder> {
-    if ((await exists(path)) && !(await exists(join(path, 'study.json')))) {
-      const held = (await readdir(path)).filter((name) => !isTemporary(name));
-      if (held.length > 0)
-        throw new OneSpikeError(
-          'ERR_STATE',
-          `Expected an empty or new folder, or that of this study, for out but ${path} holds ${held.length} other entries`,
-        );
-    }
-    await makeFolder(path);
-    const file = join(path, 'study.json');
     const content = `${JSON.stringify(study, null, 2)}\n`;
-    const handle = await createExclusive(file, content);
-    if (handle !== undefined) await handle.close();
-    else if ((await readText(file)) !== content)
-      throw new OneSpikeError(
-        'ERR_STATE',
-        `Expected the study of ${file} but received another one; name another folder by --out (out), or restore the study`,
-      );
+    await claimFolder(path, { name: 'study.json', content, what: 'study' });
     for (const name of ['trials', 'results', 'locks']) await makeFolder(join(path, name));
     return new StudyFolder(path, study);
   }
@@ -112,12 +97,6 @@ export class StudyFolder {
 
 function numbered(trial: number): string {
   return String(trial).padStart(4, '0');
-}
-
-async function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: unknown) => {
-    throw ioError('read', path, error);
-  });
 }
 
 function parseResult(text: string, path: string): TrialResult {

@@ -6,7 +6,7 @@ import { OneSpikeError } from '../errors';
 import { z } from 'zod';
 
 /** The methods by which a study chooses values. */
-export const METHODS = ['grid', 'random', 'halving'] as const;
+export const METHODS = ['grid', 'random', 'halving', 'arms'] as const;
 /** A method by which a study chooses values. */
 export type Method = (typeof METHODS)[number];
 
@@ -42,6 +42,8 @@ export interface Study {
   method: Method;
   /** Key of the configuration (`path.to.key`) to the values that it takes, or to the range that they are drawn from. */
   parameters: Record<string, unknown[] | Range>;
+  /** Of `arms`: the name of each candidate to the part of a configuration that it changes. */
+  arms?: Record<string, Record<string, unknown>> | undefined;
   /** The seeds that every candidate is trained with. */
   seeds: number[];
   /** The number of candidates of `random` and `halving`. */
@@ -64,14 +66,16 @@ export const range = objectOf(
 );
 const count = integerOf(1, 10_000);
 
+const part = deferred(() =>
+  z.custom<Record<string, unknown>>(isPlainObject, { error: 'a part of a configuration (an object)' }),
+);
+
 /** The schema of a study file. */
 export const schema = objectOf(
   {
     $schema: text.optional(),
     name: text.regex(/^[\w.-]+$/, { error: 'a name of letters, digits, dots, dashes and underscores' }).optional(),
-    config: deferred(() =>
-      z.custom<Record<string, unknown>>(isPlainObject, { error: 'a part of a configuration (an object)' }),
-    ).default({}),
+    config: part.default({}),
     method: oneOf(METHODS).default('grid'),
     parameters: deferred(() =>
       z.record(
@@ -82,6 +86,9 @@ export const schema = objectOf(
         { error: 'an object of keys and their values' },
       ),
     ),
+    arms: deferred(() =>
+      z.record(z.string(), part, { error: 'an object of names and parts of a configuration' }),
+    ).optional(),
     seeds: listOf(integerOf(0, Number.MAX_SAFE_INTEGER), 'a list of seeds')
       .min(1, { error: 'a non-empty list of seeds' })
       .default([1]),
@@ -106,7 +113,9 @@ const decided: Record<string, string> = {
  * Errors: ERR_ARG, naming the key.
  */
 export function parseStudy(input: unknown, file = 'study'): Study {
-  const { $schema: _, name, parameters, ...rest } = parse(schema, input, 'the study');
+  // Candidates with names have no keys of their own.
+  const named = isPlainObject(input) && input.method === 'arms' ? { parameters: {}, ...input } : input;
+  const { $schema: _, name, parameters, ...rest } = parse(schema, named, 'the study');
   const fallback =
     basename(file)
       .replace(/\.[^.]*$/, '')
@@ -114,7 +123,8 @@ export function parseStudy(input: unknown, file = 'study'): Study {
   // In one order of keys, named by itself or not: as text, study.json is compared with what is asked for.
   const study = { name: name ?? fallback, parameters: parameters as Study['parameters'], ...rest };
   const keys = Object.keys(study.parameters);
-  for (const key of [...keys, ...Object.keys(study.config)]) {
+  const ofArms = Object.values(study.arms ?? {}).flatMap((arm) => Object.keys(arm));
+  for (const key of [...keys, ...Object.keys(study.config), ...ofArms]) {
     const why = decided[key];
     if (why !== undefined)
       throw new OneSpikeError('ERR_ARG', `Expected no '${key}' in a study but received one: ${why}`);
@@ -146,14 +156,33 @@ function checkValues(key: string, values: unknown[] | Range, method: Method): vo
   if (scale === 'log' && min <= 0) throw expected('a number above 0 (the scale is logarithmic)', `${where}.min`, min);
 }
 
-function checkMethod({ method, trials, halving, parameters }: Study): void {
-  if (method === 'grid' && trials !== undefined)
-    throw expected('no number of trials for a grid, which has as many as its values make,', 'trials', trials);
-  if (method !== 'grid' && trials === undefined)
-    throw expected(`the number of candidates of ${method}`, 'trials', trials);
-  if (method !== 'grid' && Object.keys(parameters).length === 0)
+/** Errors: ERR_ARG for candidates with names beside another method, or without any. */
+function checkArms({ method, arms, parameters }: Study): void {
+  if (method !== 'arms') {
+    if (arms !== undefined) throw expected(`no arms for ${method} (they are a method of their own)`, 'arms', arms);
+    return;
+  }
+  if (arms === undefined || Object.keys(arms).length === 0)
+    throw expected('at least one name and its part of a configuration', 'arms', arms);
+  const keys = Object.keys(parameters);
+  if (keys.length > 0) throw expected('no keys beside arms, which say what varies,', 'parameters', keys[0]);
+}
+
+function checkMethod(study: Study): void {
+  checkArms(study);
+  const { method, trials, halving, parameters } = study;
+  const drawn = method === 'random' || method === 'halving';
+  if (!drawn && trials !== undefined)
+    throw expected(`no number of trials for ${method}, which has as many as are named,`, 'trials', trials);
+  if (drawn && trials === undefined) throw expected(`the number of candidates of ${method}`, 'trials', trials);
+  if (drawn && Object.keys(parameters).length === 0)
     throw new OneSpikeError('ERR_ARG', `Expected at least one key for parameters of ${method} but received none`);
   if (method === 'halving' && halving === undefined)
     throw expected('its stages ({ epochs, factor, stages })', 'halving', halving);
   if (method !== 'halving' && halving !== undefined) throw expected(`no stages for ${method}`, 'halving', halving);
+}
+
+/** What varies from candidate to candidate: keys of the configuration, or `arm`. */
+export function variedKeys({ method, parameters }: Study): string[] {
+  return method === 'arms' ? ['arm'] : Object.keys(parameters);
 }

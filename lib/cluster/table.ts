@@ -23,10 +23,3 @@ export function tableRows(ranking: readonly RankedCandidate[]): string[][] {
 export function valueText(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
-
-/** The rows as a table of Markdown. */
-export function markdown([heading, ...rows]: readonly string[][]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
-  return line(heading!) + line(heading!.map(() => '---')) + rows.map(line).join('');
-}

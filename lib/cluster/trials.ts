@@ -2,6 +2,7 @@
 import { OneSpikeError } from '../errors';
 import { SeededRandom } from '../data/random';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../train/config/config';
+import { mergeConfig } from '../train/config/merge';
 import { lastPhase } from '../train/run/state';
 import type { Range, Study } from './study';
 
@@ -13,16 +14,21 @@ export interface Trial {
   candidate: number;
   /** The seed of the training. */
   seed: number;
-  /** Key of the configuration to the value that it has. */
+  /** Key of the configuration to the value that it has; of a candidate with a name `arm` to that. */
   parameters: Record<string, unknown>;
 }
 
 /** The trials, candidate by candidate. The same study gives the same trials, wherever it runs. */
 export function trialsOf(study: Study): Trial[] {
-  const candidates = study.method === 'grid' ? gridOf(study) : drawsOf(study);
+  const candidates = candidatesOf(study);
   return candidates.flatMap((parameters, c) =>
     study.seeds.map((seed, s) => ({ trial: c * study.seeds.length + s + 1, candidate: c + 1, seed, parameters })),
   );
+}
+
+function candidatesOf(study: Study): Record<string, unknown>[] {
+  if (study.method === 'arms') return Object.keys(study.arms!).map((arm) => ({ arm }));
+  return study.method === 'grid' ? gridOf(study) : drawsOf(study);
 }
 
 /** Every combination of the values; the last key changes fastest. */
@@ -55,8 +61,12 @@ function draw(values: unknown[] | Range, random: SeededRandom): unknown {
 /** Errors: ERR_ARG, naming the trial and the key. */
 export function trialConfig(study: Study, { trial, parameters, seed }: Trial, stage = 0): TrainConfig {
   const values = Object.entries(parameters).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const arm = study.arms?.[parameters.arm as string];
   try {
-    const config = resolveConfig(study.config as TrainConfigInput, [...values, `seed=${seed}`]);
+    const config =
+      arm === undefined
+        ? resolveConfig(study.config as TrainConfigInput, [...values, `seed=${seed}`])
+        : resolveConfig(mergeConfig(study.config, arm) as TrainConfigInput, [`seed=${seed}`]);
     const { halving } = study;
     if (halving === undefined) return config;
     const phase = lastPhase(config);

@@ -12,16 +12,15 @@ export interface StepAccuracy {
 /** One point, the tolerance of `stepsWithinOnePoint`; what rounding leaves of it does not count. */
 const ONE_POINT = 0.01 + 1e-9;
 
-/** The accuracy after every recorded step. */
-export function accuracyByStep(
-  { predictions, recordedSteps }: Pick<SimulationResult, 'predictions' | 'recordedSteps'>,
+/** The number of correct predictions (N, R) after each of R recorded steps. */
+export function correctByStep(
+  { predictions, recordedSteps: { length: recorded } }: Pick<SimulationResult, 'predictions' | 'recordedSteps'>,
   labels: ArrayLike<number>,
-): StepAccuracy[] {
-  const recorded = recordedSteps.length;
-  const correct = new Float64Array(recorded);
+): number[] {
+  const correct = new Array<number>(recorded).fill(0);
   for (let n = 0; n < labels.length; n++)
     for (let r = 0; r < recorded; r++) if (predictions[n * recorded + r] === labels[n]) correct[r]!++;
-  return Array.from(recordedSteps, (step, r) => ({ step, accuracy: correct[r]! / labels.length }));
+  return correct;
 }
 
 /** The best step, the first of several. */
@@ -29,9 +28,16 @@ export function bestStep(curve: readonly StepAccuracy[]): StepAccuracy {
   return curve.reduce((best, each) => (each.accuracy > best.accuracy ? each : best));
 }
 
-/** The first step from which on the accuracy stays within one point of the best. */
-export function stepsWithinOnePoint(curve: readonly StepAccuracy[]): number {
-  const least = bestStep(curve).accuracy - ONE_POINT;
-  const last = curve.findLastIndex(({ accuracy }) => accuracy < least);
+/** Whether an accuracy is at most one point below another. */
+export function isWithinOnePoint(accuracy: number, best: number): boolean {
+  return accuracy >= best - ONE_POINT;
+}
+
+/** The first step from which on the accuracy stays within one point of `accuracy`, the best one by default. */
+export function stepsWithinOnePoint(
+  curve: readonly StepAccuracy[],
+  accuracy: number = bestStep(curve).accuracy,
+): number {
+  const last = curve.findLastIndex((each) => !isWithinOnePoint(each.accuracy, accuracy));
   return curve[Math.min(last + 1, curve.length - 1)]!.step;
 }

@@ -92,7 +92,8 @@ function ratio(value: number | null): string {
   return value === null ? '-' : value.toPrecision(4);
 }
 
-function joules(picojoules: number): string {
+/** Four significant digits with a unit: `12.40 uJ` for 12.4e6 pJ. */
+export function joules(picojoules: number): string {
   const [scale, unit] =
     picojoules >= 1e9 ? [1e9, 'mJ'] : picojoules >= 1e6 ? [1e6, 'uJ'] : picojoules >= 1e3 ? [1e3, 'nJ'] : [1, 'pJ'];
   return `${(picojoules / scale).toPrecision(4)} ${unit}`;

@@ -1,9 +1,11 @@
-// Files of which only one may exist, as a lock is.
+// Files of which only one may exist, as a lock is, or the request that a folder belongs to.
 import type { Stats } from 'node:fs';
-import { link, open, rename, stat, type FileHandle } from 'node:fs/promises';
+import { link, open, readdir, readFile, rename, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { flush, temporaryFor, writeAll } from './descriptor';
+import { OneSpikeError } from '../errors';
+import { flush, isTemporary, temporaryFor, writeAll } from './descriptor';
+import { makeFolder } from './folders';
 import { exists } from './status';
 import { ioError, systemCode } from './system-error';
 import { removeFile } from './write';
@@ -138,4 +140,42 @@ export async function moveBack(aside: string, path: string): Promise<void> {
     if (systemCode(error) === 'EEXIST') return;
     if (!(await exists(path))) await rename(aside, path).catch(() => undefined);
   }
+}
+
+/** The request: the file that holds it, its text, and what it is called in messages. */
+export interface Claim {
+  name: string;
+  content: string;
+  what: string;
+}
+
+/**
+ * Creates the folder with the file of the request, or checks that it is there already.
+ * Errors: ERR_STATE if the folder holds another request, or anything else; ERR_IO.
+ */
+export async function claimFolder(path: string, { name, content, what }: Claim): Promise<void> {
+  const file = join(path, name);
+  if ((await exists(path)) && !(await exists(file))) {
+    const held = (await readdir(path)).filter((entry) => !isTemporary(entry));
+    if (held.length > 0)
+      throw new OneSpikeError(
+        'ERR_STATE',
+        `Expected an empty or new folder, or that of this ${what}, for out but ${path} holds ${held.length} other entries`,
+      );
+  }
+  await makeFolder(path);
+  const handle = await createExclusive(file, content);
+  if (handle !== undefined) await handle.close();
+  else if ((await readText(file)) !== content)
+    throw new OneSpikeError(
+      'ERR_STATE',
+      `Expected the ${what} of ${file} but received another one; name another folder by --out (out), or restore the ${what}`,
+    );
+}
+
+/** The text of a file. Errors: ERR_IO. */
+export async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: unknown) => {
+    throw ioError('read', path, error);
+  });
 }

@@ -5,7 +5,8 @@ import { divide } from '../../lib/cluster/division';
 import { accuracyPicture } from '../../lib/cluster/picture';
 import { rank, spreadOf, trialsOfStage, type TrialResult } from '../../lib/cluster/ranking';
 import { parseStudy, type Study } from '../../lib/cluster/study';
-import { markdown, tableRows } from '../../lib/cluster/table';
+import { tableRows } from '../../lib/cluster/table';
+import { markdown } from '../../lib/io/text/markdown';
 import { checkTrials, stageEpochs, trialConfig, trialsOf } from '../../lib/cluster/trials';
 import { ENCODERS } from '../../lib/model/description';
 
@@ -39,7 +40,36 @@ describe('a study file', () => {
     expect(JSON.stringify(parseStudy(JSON.parse(JSON.stringify(whole))))).toBe(JSON.stringify(whole));
   });
 
+  test('may name its candidates, each with a part of a configuration of its own', () => {
+    const arms = { plain: {}, 'small batch': { ann: { batch: 8 }, snn: { batch: 8 } } };
+    const parsed = study({ method: 'arms', arms, config: { ann: { batch: 32, epochs: 3 } }, seeds: [4, 5] });
+    expect(JSON.stringify(parseStudy(JSON.parse(JSON.stringify(parsed))))).toBe(JSON.stringify(parsed));
+    const trials = trialsOf(parsed);
+    expect(trials.map(({ trial, candidate, seed, parameters }) => [trial, candidate, seed, parameters])).toEqual([
+      [1, 1, 4, { arm: 'plain' }],
+      [2, 1, 5, { arm: 'plain' }],
+      [3, 2, 4, { arm: 'small batch' }],
+      [4, 2, 5, { arm: 'small batch' }],
+    ]);
+    const configs = trials.map((trial) => trialConfig(parsed, trial));
+    expect(configs.map(({ ann, snn, seed }) => [ann.epochs, ann.batch, snn.batch, seed])).toEqual([
+      [3, 32, 32, 4],
+      [3, 32, 32, 5],
+      [3, 8, 8, 4],
+      [3, 8, 8, 5],
+    ]);
+  });
+
   test.each<[unknown, RegExp]>([
+    [{ method: 'arms' }, /at least one name and its part of a configuration for arms but received undefined/],
+    [{ method: 'arms', arms: {} }, /at least one name and its part of a configuration for arms/],
+    [{ method: 'arms', arms: { a: 5 } }, /a part of a configuration \(an object\) for arms\.a but received 5/],
+    [{ method: 'arms', arms: { a: { seed: 3 } } }, /no 'seed' in a study/],
+    [{ method: 'arms', arms: { a: { ann: { bach: 3 } } } }, /unknown key 'bach' .*\(trial 1: arm="a"\)/],
+    [{ method: 'arms', arms: { a: {} }, parameters: { 'ann.batch': [8] } }, /no keys beside arms/],
+    [{ method: 'arms', arms: { a: {} }, trials: 2 }, /no number of trials for arms/],
+    [{ method: 'arms', arms: { a: {} }, halving }, /no stages for arms/],
+    [{ arms: { a: {} }, parameters: { 'ann.batch': [8] } }, /no arms for grid/],
     [5, /Expected an object for the study but received 5/],
     [{}, /an object of keys and their values for parameters but received undefined/],
     [{ parameters: {}, parameter: {} }, /unknown key 'parameter' \(did you mean 'parameters'\?\)/],
@@ -58,7 +88,7 @@ describe('a study file', () => {
     [{ parameters: {}, config: { threads: 2 } }, /no 'threads' in a study/],
     [{ parameters: { minutes: [1, 2] } }, /no 'minutes' in a study/],
     [{ parameters: { ann: [{}], 'ann.batch': [8] } }, /no 'ann\.batch' beside 'ann', which contains it/],
-    [{ parameters: { 'ann.batch': [8] }, trials: 3 }, /no number of trials for a grid/],
+    [{ parameters: { 'ann.batch': [8] }, trials: 3 }, /no number of trials for grid/],
     [{ parameters: { 'ann.batch': [8] }, method: 'random' }, /the number of candidates of random for trials/],
     [{ parameters: {}, method: 'random', trials: 2 }, /at least one key for parameters of random/],
     [
@@ -276,6 +306,21 @@ describe('picture', () => {
     expect(points[1]![1]).toBeLessThan(points[2]![1]);
     expect(points[2]![1]).toBeLessThan(points[0]![1]);
     expect(svg).toContain('>ann.batch</text>');
+  });
+
+  test('candidates with names have a row each, further to the right where it is better', () => {
+    const parsed = study({ method: 'arms', arms: { plain: {}, 'a<b': {} } });
+    const of = (arm: string, accuracy: number): TrialResult => ({
+      ...resultsOf([[accuracy]])[0]!,
+      parameters: { arm },
+    });
+    const svg = accuracyPicture(parsed, [of('plain', 0.5), of('a<b', 0.6), of('a<b', 0.7)]);
+    const [plain, other, better] = places(svg);
+    expect(plain![0]).toBeLessThan(other![0]);
+    expect(other![0]).toBeLessThan(better![0]);
+    expect([plain![1] < other![1], other![1] === better![1]]).toEqual([true, true]);
+    expect(svg).toContain('>plain</text>');
+    expect(svg).toContain('>a&lt;b</text>');
   });
 
   test('wide ranges are logarithmic, names lie side by side, and text is escaped', () => {

@@ -33,7 +33,8 @@ import {
   UsageError,
 } from '../usage';
 
-interface TrainFlags {
+/** The flags that choose a configuration. */
+export interface TrainFlags {
   budget?: string;
   minutes?: number;
   dataset?: string;
@@ -161,10 +162,20 @@ With more epochs the learning rate follows the schedule of the new number from t
 
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
 export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+  return resolvedConfig(await configInput(name, flags), flags);
+}
+
+/** What the argument names: a file, a preset, or the network of `--init`. */
+export async function configInput(name: string | undefined, flags: TrainFlags): Promise<unknown> {
   const file = name !== undefined && (await isFile(name));
   const begun = flags.init === undefined ? {} : await modelConfig(flags.init);
   const input = name === undefined ? begun : file ? await readConfig(name) : { preset: name };
   if (file && flags.data === undefined) await checkDirectory(name, input);
+  return input;
+}
+
+/** The configuration with what the flags say. Errors: usage errors. */
+export function resolvedConfig(input: unknown, flags: TrainFlags): TrainConfig {
   const { dataset, data, init, budget, minutes, out, seed, backend, device, threads, precision } = flags;
   const run = { init, budget, minutes, out, seed, backend, device, threads, precision };
   const given = { 'dataset.name': dataset, 'dataset.directory': data, ...run };

@@ -57,6 +57,11 @@ export interface SimulateOptions {
   stride?: number | undefined;
   /** The seed of the random numbers of `rate`; that of the network by default. */
   seed?: number | undefined;
+  /**
+   * The number of the first image, from which `rate` draws; 0 by default. With it, images simulated in several calls have the
+   * random numbers of a single call.
+   */
+  first?: number | undefined;
   /** The number of steps between two recorded predictions; 1 by default. The last step is always recorded. */
   record?: number | undefined;
   /** The steps, counted from 1, after which logits are kept besides the last one. */
@@ -87,6 +92,7 @@ export interface CheckedSimulation {
   calibration: Uint8Array | undefined;
   activations: number[] | undefined;
   seed: number;
+  first: number;
   record: number;
   /** Steps of the simulation in all. */
   steps: number;
@@ -113,6 +119,7 @@ const COMMON_OPTIONS = [
   'calibration',
   'activations',
   'seed',
+  'first',
   'record',
   'logits',
   'signal',
@@ -162,6 +169,7 @@ export function checkSimulation(options: unknown, sizes: NetworkSizes, networkSe
     calibration: calibration === undefined ? undefined : checkPixels(calibration, 'calibration', sizes).pixels,
     activations: activations === undefined ? undefined : checkActivations(activations, hidden),
     seed: checkInteger(given['seed'] ?? networkSeed, 'seed', LIMITS.seed),
+    first: checkInteger(given['first'] ?? 0, 'first', { min: 0, max: Number.MAX_SAFE_INTEGER - LIMITS.images.max }),
     record: checkInteger(given['record'] ?? 1, 'record', { min: 1 }),
     logitSteps: checkLogitSteps(given['logits'] ?? [], steps),
     signal: checkSignal(given['signal'], 'signal'),

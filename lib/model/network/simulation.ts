@@ -179,7 +179,7 @@ function piece(
     const size = array.length / count;
     return array.subarray(start * size, end * size) as T;
   };
-  const { code, timesteps, threshold, stride, timeConstants, delays, seed, record, logitSteps } = simulation;
+  const { code, timesteps, threshold, stride, timeConstants, delays, seed, first, record, logitSteps } = simulation;
   return [
     { pixels: rows(pixels) },
     {
@@ -194,7 +194,7 @@ function piece(
       threads,
       record,
       logitSteps,
-      first: start,
+      first: first + start,
     },
     { predictions: rows(predictions), logits: rows(logits) },
   ];

@@ -167,8 +167,8 @@ function spoken(value: number, values: LineChart['values']): string {
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 
-/** The legend, in lines that fit the width. */
-function legendOf(
+/** The legend of curves and marks, in lines that fit the width, its first baseline at 20. */
+export function legendOf(
   curves: readonly Curve[],
   marks: string | undefined,
   width: number,

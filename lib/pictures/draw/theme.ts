@@ -67,6 +67,26 @@ export function layerColour(index: number, count: number): string {
   return hex(between(deep, count > 1 ? index / (count - 1) : 0));
 }
 
+/** For codes, which have no order: told apart by hue, each with a contrast of 3 or more with the paper of both themes. */
+const distinct = [
+  '#2f7fe0',
+  '#9a6a52',
+  '#d9542b',
+  '#a27508',
+  '#4b8f22',
+  '#0d8f83',
+  '#8f5fe0',
+  '#d0459b',
+  '#a8573f',
+  '#2a8fb5',
+  '#6f7f1f',
+  '#c0476b',
+] as const;
+
+export function codeColour(index: number): string {
+  return distinct[index % distinct.length]!;
+}
+
 export function hex(rgbValue: Rgb): string {
   return `#${rgbValue.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
 }

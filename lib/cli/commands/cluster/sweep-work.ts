@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { divide, type Share } from '../../../cluster/division';
 import { stagesOf, type TrialResult } from '../../../cluster/ranking';
 import { openStudy, sweep, sweepEvent, sweptEvent, type SweepEvents, type SweptEvent } from '../../../cluster/sweep';
-import { parseStudy, type Study } from '../../../cluster/study';
+import { parseStudy, variedKeys, type Study } from '../../../cluster/study';
 import { tableRows, valueText } from '../../../cluster/table';
 import { checkTrials, stageEpochs, trialConfig, trialsOf } from '../../../cluster/trials';
 import { isOneSpikeError, OneSpikeError } from '../../../errors';
@@ -103,7 +103,7 @@ function sharesText(shares: readonly Share[]): string {
 
 function list(output: Output, study: Study, shares: readonly Share[]): void {
   const trials = trialsOf(study);
-  const keys = Object.keys(study.parameters);
+  const keys = variedKeys(study);
   for (const trial of trials) output.event({ event: 'planned', ...trial });
   output.line(
     table([

@@ -1,0 +1,205 @@
+// A comparison of codes: its numbers are those of evaluation, energy account and simulation, each by itself.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compare, type CodeEvent, type CompareEvent } from '../../lib/codes/compare';
+import type { CompareOptions } from '../../lib/codes/compare-options';
+import { simulateCode } from '../../lib/codes/simulate';
+import { comparedCodes } from '../../lib/codes/state';
+import { SIMULATED_CODES } from '../../lib/model/network/simulation-options';
+import { measureEnergy } from '../../lib/train/loop/energy';
+import { loadRun } from '../../lib/train/run/load-run';
+import { temporaryFolder } from '../helpers/command-line';
+import { fewSteps, tinyCompared, trainTiny } from './helpers';
+
+const folder = temporaryFolder();
+const at = (...names: string[]): string => join(folder, ...names);
+const run = at('run');
+const options: CompareOptions = { images: 30, timesteps: fewSteps, threads: 1, backend: 'cpu' };
+let events: CompareEvent[];
+let codes: CodeEvent[];
+
+async function all(stream: AsyncIterable<CompareEvent>): Promise<CompareEvent[]> {
+  const list: CompareEvent[] = [];
+  for await (const event of stream) list.push(event);
+  return list;
+}
+const codesOf = (list: readonly CompareEvent[]): CodeEvent[] =>
+  list.filter((event): event is CodeEvent => event.event === 'code');
+/** What does not depend on the speed of the machine. */
+const counted = ({ imagesPerSecond: _rate, seconds: _seconds, ...rest }: CodeEvent): object => rest;
+const read = (out: string): CodeEvent[] => JSON.parse(readFileSync(join(out, 'compare.json'), 'utf8')) as CodeEvent[];
+
+beforeAll(async () => {
+  await trainTiny(run);
+  events = await all(compare(run, { ...options, out: at('whole') }));
+  codes = codesOf(events);
+}, 120_000);
+
+test('an event for every code, as compare.json holds them, and a table', () => {
+  expect(codes.map(({ code }) => code)).toEqual(['hybrid', 'ann', ...SIMULATED_CODES]);
+  expect(events.at(-1)).toEqual({ event: 'compared', out: at('whole'), run, images: 30, codes: 9 });
+  expect(read(at('whole'))).toEqual(codes);
+  for (const event of codes)
+    expect(Object.keys(event)).toEqual([
+      'event',
+      'code',
+      'timesteps',
+      'accuracy',
+      'stepsWithinOnePoint',
+      'spikesPerImage',
+      'operations',
+      'energy',
+      'imagesPerSecond',
+      'seconds',
+    ]);
+  const table = readFileSync(at('whole', 'compare.md'), 'utf8');
+  for (const { code } of codes) expect(table).toContain(`\n| ${code} | `);
+  expect(table).toMatch(/\| compute\/int32 \|.*\| compute\+memory\/int8 \|/);
+});
+
+test('the trained network and its ANN have the numbers of evaluation and energy account', async () => {
+  const opened = await loadRun(run);
+  const { test: set } = await opened.dataset();
+  const size = set.pixels.length / set.count;
+  const images = { pixels: set.pixels.subarray(0, 30 * size), labels: set.labels.subarray(0, 30) };
+  const [hybrid, ann] = codes;
+  const network = await opened.network({ backend: 'cpu' });
+  const { correct } = await network.evaluate(images);
+  const report = await measureEnergy(network, set, { images: 30, batch: 10 });
+  const { potentials } = await network.forward(images.pixels, { potentials: true });
+  const { predictions } = await network.anytime(potentials!);
+  await network.dispose();
+  expect(hybrid).toMatchObject({
+    timesteps: 3,
+    accuracy: correct / 30,
+    operations: { ac: report.total.accumulates, mac: report.total.macs },
+  });
+  expect(hybrid!.spikesPerImage).toBeCloseTo(report.layers[0]!.events + report.total.spikes, 9);
+  for (const { account, constants, snnPicojoules, ratio } of report.accounts)
+    expect(hybrid!.energy[`${account}/${constants.name}`]).toEqual({ picojoules: snnPicojoules, ratio });
+  const right = [0, 1, 2].map((t) => images.labels.filter((label, n) => predictions[3 * n + t] === label).length / 30);
+  const [stored] = await comparedCodes(at('whole'));
+  expect(stored!.steps.map(({ accuracy }) => accuracy)).toEqual(right);
+  expect(right[2]).toBe(hybrid!.accuracy);
+
+  const dense = await opened.ann({ backend: 'cpu' });
+  const { correct: annCorrect } = await dense.evaluate(images, { mode: 'ann' });
+  await dense.dispose();
+  expect(ann).toMatchObject({ timesteps: 1, stepsWithinOnePoint: 1, accuracy: annCorrect / 30, spikesPerImage: 0 });
+  expect(ann!.operations).toEqual({ ac: 0, mac: report.total.annMacs });
+  expect(ann!.energy['compute/int32']).toEqual({ picojoules: report.headline.annPicojoules, ratio: 1 });
+}, 60_000);
+
+test('every simulated code has the numbers of its simulation alone', async () => {
+  const opened = await loadRun(run);
+  const images = await opened.dataset();
+  const ann = await opened.ann({ backend: 'cpu', threads: 1 });
+  for (const code of SIMULATED_CODES) {
+    const {
+      steps: _,
+      images: count,
+      annAccuracy,
+      ...alone
+    } = await simulateCode(ann, images, {
+      code,
+      timesteps: fewSteps[code],
+      images: 30,
+    });
+    const event = codes.find((each) => each.code === code)!;
+    expect(counted(event)).toEqual(counted({ event: 'code', ...alone }));
+    expect([count, annAccuracy]).toEqual([30, codes[1]!.accuracy]);
+  }
+  await ann.dispose();
+}, 60_000);
+
+test('interrupted at any moment it keeps what is done, and the next call ends with the same', async () => {
+  const out = at('interrupted');
+  const controller = new AbortController();
+  const first: CompareEvent[] = [];
+  const stopping = (async () => {
+    const stream = compare(run, {
+      ...options,
+      out,
+      signal: controller.signal,
+      // In the middle of the simulation of phase.
+      onProgress: ({ code }) => (code === 'phase' ? controller.abort() : undefined),
+    });
+    for await (const event of stream) first.push(event);
+  })();
+  await expect(stopping).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  const done = codesOf(first);
+  expect(done.map(({ code }) => code)).toEqual(['hybrid', 'ann', 'rate', 'direct']);
+  expect(read(out)).toEqual(done);
+  const again = codesOf(await all(compare(run, { ...options, out })));
+  // Measured once: even the seconds are those of the first call.
+  expect(again.slice(0, 4)).toEqual(done);
+  expect(again.map(counted)).toEqual(codes.map(counted));
+  // Other images are another measurement.
+  const fewer = codesOf(await all(compare(run, { ...options, images: 5, out })));
+  expect(fewer.map(({ accuracy }) => (5 * accuracy) % 1)).toEqual(fewer.map(() => 0));
+}, 120_000);
+
+test('a configuration is trained first, with the codes that it asks for, and a second call trains nothing', async () => {
+  const config = { ...tinyCompared, compare: { trained: { radix: {}, 'one-spike-phase': {} } } } as never;
+  const out = at('configured');
+  const list = await all(compare(config, { ...options, out }));
+  expect(codesOf(list).map(({ code }) => code)).toEqual([
+    'hybrid',
+    'ann',
+    ...SIMULATED_CODES,
+    'radix',
+    'one-spike-phase-trained',
+  ]);
+  expect(list.filter(({ event }) => event === 'done')).toHaveLength(3);
+  // A configuration like that of the run gives its network.
+  expect(codesOf(list).slice(0, 9).map(counted)).toEqual(codes.map(counted));
+  const [radix, phase] = codesOf(list).slice(9);
+  expect([radix!.timesteps, phase!.timesteps]).toEqual([12, 72]);
+  const trained = await loadRun(join(out, 'radix'));
+  expect(radix!.accuracy).toBeGreaterThanOrEqual(0);
+  expect(trained.config.model.code).toEqual({ kind: 'radix', bits: 4 });
+  const again = await all(compare(config, { ...options, out }));
+  expect(again.map(({ event }) => event)).toEqual([...Array<string>(11).fill('code'), 'compared']);
+  expect(codesOf(again)).toEqual(codesOf(list));
+  await expect(all(compare(tinyCompared as never, { ...options, out }))).rejects.toMatchObject({
+    code: 'ERR_STATE',
+    message: expect.stringMatching(/Expected the comparison of .*comparison\.json but received another one/),
+  });
+  await expect(all(compare(join(out, 'radix'), options))).rejects.toMatchObject({
+    code: 'ERR_STATE',
+    message: expect.stringMatching(/a run without a code .* for the run but received 'the code radix'/),
+  });
+}, 120_000);
+
+test.each<[string, object, object, RegExp]>([
+  ['an unknown option', {}, { image: 3 }, /unknown key 'image'/],
+  ['no images', {}, { images: 0 }, /for images but received 0/],
+  ['an unknown code', {}, { timesteps: { morse: 3 } }, /unknown key 'morse'/],
+  ['a window of one step', {}, { timesteps: { tsc: 1 } }, /from 2 to 65535 for timesteps\.tsc but received 1/],
+  ['a backend that does not exist', {}, { backend: 'tpu' }, /for backend but received 'tpu'/],
+  [
+    'an unknown trained code',
+    { compare: { trained: { rate: {} } } },
+    {},
+    /for compare\.trained but received the unknown key 'rate'/,
+  ],
+  [
+    'a trained code that is no object',
+    { compare: { trained: { ttfs: 5 } } },
+    {},
+    /for compare\.trained\.ttfs but received 5/,
+  ],
+  ['a network with a code', { preset: 'vgg7-radix' }, {}, /without a code .* for model\.code but received 'radix'/],
+  ['no ANN', { ann: { epochs: 0 } }, {}, /at least 1 .* for ann\.epochs but received 0/],
+  ['minutes beside quick', { minutes: 1 }, { quick: true }, /no minutes beside quick/],
+])('%s is refused', async (_, config, given, message) => {
+  const stream = compare(config as never, { out: at('refused'), ...given });
+  await expect(all(stream)).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringMatching(message) });
+  expect(existsSync(at('refused'))).toBe(false);
+});
+
+test('a run without an ANN is refused', async () => {
+  await trainTiny(at('scratch'), { ann: { epochs: 0 } });
+  await expect(all(compare(at('scratch'), options))).rejects.toMatchObject({ code: 'ERR_STATE' });
+  expect(existsSync(at('scratch', 'compare.json'))).toBe(false);
+}, 60_000);
