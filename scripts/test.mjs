@@ -5,8 +5,8 @@
 //   node scripts/test.mjs PATTERN...      jest alone, with these arguments
 //   node scripts/test.mjs types           the type checker alone
 //   node scripts/test.mjs native          the C++ tests alone
-//   node scripts/test.mjs docs            the site of the documents: fails where an exported symbol has no description or a link leads
-//                                         nowhere; needs the registry
+//   node scripts/test.mjs docs            the site of the documents: fails where an exported symbol has no description
+//                                         or a link leads nowhere; needs the registry
 //   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 import fs from 'node:fs';
 import os from 'node:os';
@@ -39,7 +39,9 @@ async function form() {
   }
 }
 
-/** The type checker over sources and tests, and over scripts and benches, as two tests: jest itself only strips types. */
+/**
+ * The type checker over sources and tests, and over scripts and benches, as two tests: jest itself only strips types.
+ */
 async function types() {
   const total = { ...nothing };
   for (const { name, project } of [
@@ -91,8 +93,8 @@ async function jest(args) {
 }
 
 /**
- * The C++ tests of the build that the addon was made from: its objects are linked, not compiled again. Then the CUDA backend on the
- * emulator, which is written for x86-64.
+ * The C++ tests of the build that the addon was made from: its objects are linked, not compiled again. Then the CUDA
+ * backend on the emulator, which is written for x86-64.
  */
 async function native() {
   const programs = ['native_tests', ...(process.arch === 'x64' ? ['native_tests_emulated'] : [])];
@@ -107,8 +109,8 @@ async function native() {
 }
 
 /**
- * Without CUDA, of which no sanitizer sees anything, and without SSE4, whose code is that of SSE2 in a few instructions more: both
- * would make the build half as long again.
+ * Without CUDA, of which no sanitizer sees anything, and without SSE4, whose code is that of SSE2 in a few instructions
+ * more: both would make the build half as long again.
  */
 async function sanitize() {
   await withLock('sanitize', async () => {

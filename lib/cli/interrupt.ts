@@ -14,7 +14,10 @@ const echoMilliseconds = 300;
 
 /** Signals of which a second one leaves at once. */
 const urgent = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
-/** Signals that announce the end: schedulers send USR1 or USR2 some time before it, the kernel XCPU every second once CPU time is used up. */
+/**
+ * Signals that announce the end: schedulers send USR1 or USR2 some time before it, the kernel XCPU every second once
+ * CPU time is used up.
+ */
 const announcing = ['SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
 
 /**
@@ -34,7 +37,10 @@ export function signalCameEarly(): boolean {
   }
 }
 
-/** The signal fires on a signal of the system, when nobody reads stdout any more, or when stdout or stderr cannot be written. `release` stops listening. */
+/**
+ * The signal fires on a signal of the system, when nobody reads stdout any more, or when stdout or stderr cannot be
+ * written. `release` stops listening.
+ */
 export function listenForInterrupt(output: Output): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   let first = 0;
@@ -73,8 +79,8 @@ export function listenForInterrupt(output: Output): { signal: AbortSignal; relea
 }
 
 /**
- * Work that signals may interrupt. Where an output that cannot be written is the reason, the error is that of the output, followed by
- * what the work says of its interruption.
+ * Work that signals may interrupt. Where an output that cannot be written is the reason, the error is that of the
+ * output, followed by what the work says of its interruption.
  */
 export async function interruptible<T>(output: Output, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { signal, release } = listenForInterrupt(output);
