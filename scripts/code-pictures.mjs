@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Draws the pictures of docs/CODES.md, docs/codes/NAME.svg: how one neuron tells one value in each code. Above, what the
-// neuron compares with its threshold at every step; below, its spikes, as high as what the receiver counts for each.
+// Draws the pictures of docs/CODES.md, docs/codes/NAME.svg: how one neuron tells one value in each code. Above, what
+// the neuron compares with its threshold at every step; below, its spikes, as high as what the receiver counts for
+// each.
 //
 //   node scripts/code-pictures.mjs
 import fs from 'node:fs';

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Formats the sources: clang-format over native/, Biome over everything else, both at 120 columns. The versions are pinned in
-// package.json, because two versions of a formatter do not agree.
+// Formats the sources: clang-format over native/, Biome over everything else, both at 120 columns. The versions are
+// pinned in package.json, because two versions of a formatter do not agree.
 //
 //   node scripts/format.mjs           rewrites what is not formatted, and applies the safe fixes of Biome's linter
 //   node scripts/format.mjs --check   changes nothing; exits 1 and names the files that would change

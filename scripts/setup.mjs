@@ -46,8 +46,8 @@ async function packages() {
   );
   if (readStamp(stamp) === wanted) return;
   await timed('npm packages', async () => {
-    // No dependency needs its install script, npm would only list them as awaiting approval, and onnxruntime-node's (of bench/) would
-    // download CUDA libraries.
+    // No dependency needs its install script, npm would only list them as awaiting approval, and onnxruntime-node's (of
+    // bench/) would download CUDA libraries.
     const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
     // npm holds package.json's cpu against the checkout too, which builds where the package has no binary.
     if (!manifest.cpu.includes(process.arch)) args.push('--force');
@@ -153,7 +153,10 @@ function nativeUpToDate() {
   return stamp === nativeFingerprint(true) || (!withCuda && stamp === nativeFingerprint(false));
 }
 
-/** Shows how far a build is: a line that is rewritten on a terminal, else one every ten seconds. Lines of Ninja are [n/m], of make [ n%]. */
+/**
+ * Shows how far a build is: a line that is rewritten on a terminal, else one every ten seconds. Lines of Ninja are
+ * [n/m], of make [ n%].
+ */
 function buildProgress() {
   let shown = performance.now();
   const terminal = process.stderr.isTTY === true;

@@ -5,7 +5,8 @@
 //   node scripts/test.mjs PATTERN...      jest alone, with these arguments
 //   node scripts/test.mjs types           the type checker alone
 //   node scripts/test.mjs native          the C++ tests alone
-//   node scripts/test.mjs docs            the API reference: fails where an exported symbol has no description; needs the registry
+//   node scripts/test.mjs docs            the site of the documents: fails where an exported symbol has no description
+//                                         or a link leads nowhere; needs the registry
 //   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 //   node scripts/test.mjs tidy            clang-tidy over native/; needs clang-tidy 16, which knows std::source_location
 import fs from 'node:fs';
@@ -39,7 +40,9 @@ async function form() {
   }
 }
 
-/** The type checker over sources and tests, and over scripts and benches, as two tests: jest itself only strips types. */
+/**
+ * The type checker over sources and tests, and over scripts and benches, as two tests: jest itself only strips types.
+ */
 async function types() {
   const total = { ...nothing };
   for (const { name, project } of [
@@ -54,11 +57,13 @@ async function types() {
   return total;
 }
 
-/** The API reference, built as one test. */
+/** The site of the documents, built as one test, and then looked at. */
 async function docs() {
   const { code, output } = await run(process.execPath, [inRoot('scripts/docs.mjs')]);
-  say(code === 0 ? 'PASS API reference' : `FAIL API reference\n${output.trimEnd()}`);
-  return { ...nothing, ...(code === 0 ? { passed: 1 } : { failed: 1 }) };
+  say(code === 0 ? 'PASS documents as a site' : `FAIL documents as a site\n${output.trimEnd()}`);
+  if (code !== 0) return { ...nothing, failed: 1 };
+  const total = await jest(['test/editors/site']);
+  return { ...total, passed: total.passed + 1 };
 }
 
 /** @param {readonly string[]} args */
@@ -89,8 +94,8 @@ async function jest(args) {
 }
 
 /**
- * The C++ tests of the build that the addon was made from: its objects are linked, not compiled again. Then the CUDA backend on the
- * emulator, which is written for x86-64.
+ * The C++ tests of the build that the addon was made from: its objects are linked, not compiled again. Then the CUDA
+ * backend on the emulator, which is written for x86-64.
  */
 async function native() {
   const programs = ['native_tests', ...(process.arch === 'x64' ? ['native_tests_emulated'] : [])];
@@ -105,8 +110,8 @@ async function native() {
 }
 
 /**
- * Without CUDA, of which no sanitizer sees anything, and without SSE4, whose code is that of SSE2 in a few instructions more: both
- * would make the build half as long again.
+ * Without CUDA, of which no sanitizer sees anything, and without SSE4, whose code is that of SSE2 in a few instructions
+ * more: both would make the build half as long again.
  */
 async function sanitize() {
   await withLock('sanitize', async () => {

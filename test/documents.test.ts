@@ -15,7 +15,7 @@ function texts(): Map<string, string> {
   readdirSync(root).forEach(add);
   for (const folder of folders)
     for (const name of readdirSync(join(root, folder), { recursive: true }) as string[])
-      if (!/(^|\/)(node_modules|html)\//.test(name)) add(`${folder}/${name}`);
+      if (!/(^|\/)(node_modules|html|site)\//.test(name)) add(`${folder}/${name}`);
   return files;
 }
 

@@ -30,7 +30,9 @@ export function unknownKey(
   return new OneSpikeError(code, `Expected known keys for ${where} but received the unknown key '${key}'${hint}`);
 }
 
-/** The candidate nearest to `word`, if it is near enough to be a slip of the pen: at most a third of the letters differ. */
+/**
+ * The candidate nearest to `word`, if it is near enough to be a slip of the pen: at most a third of the letters differ.
+ */
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Infinity;

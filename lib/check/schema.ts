@@ -1,5 +1,5 @@
-// Whole objects (configurations, descriptions, checkpoints) are checked by a zod schema. The schemas are built from the pieces
-// below, which know what they expect, and `parse` turns the first fault into a OneSpikeError with its place.
+// Whole objects (configurations, descriptions, checkpoints) are checked by a zod schema. The schemas are built from the
+// pieces below, which know what they expect, and `parse` turns the first fault into a OneSpikeError with its place.
 import { z } from 'zod';
 
 import { OneSpikeError, type ErrorCode } from '../errors';

@@ -1,6 +1,6 @@
-// Checks of single arguments, for what is called often or cannot be described by a schema (typed arrays, signals). Each returns the
-// checked value or throws a OneSpikeError whose message reads `Expected <what> for <name> but received <value>`. Typed arrays are
-// recognised across realms (Jest, vm, workers).
+// Checks of single arguments, for what is called often or cannot be described by a schema (typed arrays, signals). Each
+// returns the checked value or throws a OneSpikeError whose message reads `Expected <what> for <name> but received
+// <value>`. Typed arrays are recognised across realms (Jest, vm, workers).
 import { types } from 'node:util';
 
 import { OneSpikeError, type ErrorCode } from '../errors';
@@ -107,8 +107,9 @@ export function checkObject(value: unknown, name: string): Record<string, unknow
 }
 
 /**
- * An options object that has no key but the `allowed` ones; an unknown key is answered with the likely spelling. Lists of names are
- * tied to their interface by `as const satisfies readonly (keyof Options)[]`, and then only these keys can be read from the result.
+ * An options object that has no key but the `allowed` ones; an unknown key is answered with the likely spelling. Lists
+ * of names are tied to their interface by `as const satisfies readonly (keyof Options)[]`, and then only these keys can
+ * be read from the result.
  */
 export function checkOptions<const K extends string>(
   value: unknown,

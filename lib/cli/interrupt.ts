@@ -14,7 +14,10 @@ const echoMilliseconds = 300;
 
 /** Signals of which a second one leaves at once. */
 const urgent = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
-/** Signals that announce the end: schedulers send USR1 or USR2 some time before it, the kernel XCPU every second once CPU time is used up. */
+/**
+ * Signals that announce the end: schedulers send USR1 or USR2 some time before it, the kernel XCPU every second once
+ * CPU time is used up.
+ */
 const announcing = ['SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
 
 /**
@@ -37,7 +40,10 @@ export function signalCameEarly(): boolean {
 /** What a person is told at the first signal, where the work saves before it ends. */
 const savingAdvice = 'Stopping; interrupt again to leave at once without saving.';
 
-/** The signal fires on a signal of the system, when nobody reads stdout any more, or when stdout or stderr cannot be written. `release` stops listening. */
+/**
+ * The signal fires on a signal of the system, when nobody reads stdout any more, or when stdout or stderr cannot be
+ * written. `release` stops listening.
+ */
 export function listenForInterrupt(
   output: Output,
   advice = savingAdvice,
@@ -79,8 +85,8 @@ export function listenForInterrupt(
 }
 
 /**
- * Work that signals may interrupt. Where an output that cannot be written is the reason, the error is that of the output, followed by
- * what the work says of its interruption.
+ * Work that signals may interrupt. Where an output that cannot be written is the reason, the error is that of the
+ * output, followed by what the work says of its interruption.
  */
 export async function interruptible<T>(
   output: Output,

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { isOneSpikeError } from '../errors';
 import { addBench } from './commands/bench';
+import { addCompletion } from './commands/completion';
 import { addData } from './commands/data';
 import { addDoctor } from './commands/doctor';
 import { addExport, addImport } from './commands/exchange/exchange';
@@ -51,6 +52,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addBench(program);
   addPresets(program);
   addDoctor(program);
+  addCompletion(program);
   for (const command of everyCommand(program)) {
     command
       .exitOverride()

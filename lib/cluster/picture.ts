@@ -110,7 +110,10 @@ function panelOf(
   return `<g transform="translate(${x} ${y})" ${font}>\n${parts.join('\n')}\n</g>\n`;
 }
 
-/** Numbers lie where they are, on a logarithmic axis if they span more than a factor of twenty; everything else side by side. */
+/**
+ * Numbers lie where they are, on a logarithmic axis if they span more than a factor of twenty; everything else side by
+ * side.
+ */
 function axisOf(values: readonly unknown[]): Axis {
   const different = [...new Map(values.map((value) => [JSON.stringify(value), value])).values()];
   const numbers = different.filter((value): value is number => typeof value === 'number');

@@ -66,8 +66,8 @@ export function lastResults(results: readonly TrialResult[]): TrialResult[] {
 }
 
 /**
- * Candidates that came further first, then those whose trials all ended well, then by validation accuracy; of equal ones
- * the earlier candidate.
+ * Candidates that came further first, then those whose trials all ended well, then by validation accuracy; of equal
+ * ones the earlier candidate.
  */
 export function rank(results: readonly TrialResult[]): RankedCandidate[] {
   const groups = new Map<number, TrialResult[]>();
@@ -103,8 +103,8 @@ export function rank(results: readonly TrialResult[]): RankedCandidate[] {
 }
 
 /**
- * The trials of a stage: all in the first one, then those of the best candidates of the stage before, one in `factor` of them.
- * Undefined while the stage before has not ended.
+ * The trials of a stage: all in the first one, then those of the best candidates of the stage before, one in `factor`
+ * of them. Undefined while the stage before has not ended.
  */
 export function trialsOfStage(
   study: Study,

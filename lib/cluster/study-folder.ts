@@ -1,6 +1,6 @@
 /**
- * A study on disk: `study.json`, a run folder for every trial, its result once it has one, and what all results say together
- * (`results.jsonl`, `table.md`, `accuracy.svg`). Several processes, on several hosts, may work in one folder.
+ * A study on disk: `study.json`, a run folder for every trial, its result once it has one, and what all results say
+ * together (`results.jsonl`, `table.md`, `accuracy.svg`). Several processes, on several hosts, may work in one folder.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -45,8 +45,9 @@ export class StudyFolder {
   }
 
   /**
-   * Takes a trial, so that no other process works on it, or returns undefined if one does. The lock is that of run folders: it
-   * is free when its process is gone, or has given no sign of life for two minutes on another host. Errors: ERR_IO.
+   * Takes a trial, so that no other process works on it, or returns undefined if one does. The lock is that of run
+   * folders: it is free when its process is gone, or has given no sign of life for two minutes on another host. Errors:
+   * ERR_IO.
    */
   async take(trial: number): Promise<RunLock | undefined> {
     const folder = join(this.path, 'locks', numbered(trial));

@@ -70,9 +70,9 @@ export type SweepEvents = SweepEvent | BeginEvent | TrialEvent | SweptEvent;
 const pollMilliseconds = 1000;
 
 /**
- * Runs the trials of a study one after the other and yields what happens, ending with `swept`. Any number of processes may do
- * so with the same study and folder at the same time: each takes trials that no other works on, and waits for the last
- * ones. Started again after an end of any kind it goes on where it was.
+ * Runs the trials of a study one after the other and yields what happens, ending with `swept`. Any number of processes
+ * may do so with the same study and folder at the same time: each takes trials that no other works on, and waits for
+ * the last ones. Started again after an end of any kind it goes on where it was.
  *
  * Errors: ERR_ARG (study), ERR_STATE (the folder holds another study), ERR_ABORTED (the trial is saved), ERR_IO and what
  * else is no fault of a single trial.

@@ -3,7 +3,10 @@ import type { DatasetHandle } from '../../binding';
 import { checkTypedArray, expected } from '../check';
 import { call } from './addon';
 
-/** A data set in native memory, so that a batch crosses the boundary as row numbers. Disposing of it is optional but prompt. */
+/**
+ * A data set in native memory, so that a batch crosses the boundary as row numbers. Disposing of it is optional but
+ * prompt.
+ */
 export class NativeDataset {
   /** @internal */
   readonly handle: DatasetHandle;

@@ -31,7 +31,9 @@ export interface DeviceInfo {
   driver: string;
   /** The version of CUDA that this binary was built with, such as '13.0'. */
   runtime: string;
-  /** Whether a kernel ran on it. Devices after the first that is usable are not probed, which would take their memory. */
+  /**
+   * Whether a kernel ran on it. Devices after the first that is usable are not probed, which would take their memory.
+   */
   usable: boolean;
   /** The reason why it is not usable; empty if it is, or was not probed. */
   reason: string;
@@ -110,7 +112,10 @@ export function hostInfo(): Pick<
   };
 }
 
-/** Describes this installation and this machine; it probes the GPUs until one is usable. Errors: ERR_NO_BACKEND when the addon cannot be loaded. */
+/**
+ * Describes this installation and this machine; it probes the GPUs until one is usable. Errors: ERR_NO_BACKEND when the
+ * addon cannot be loaded.
+ */
 export function backendInfo(): BackendInfo {
   const { cpu, ...host } = hostInfo();
   const { devices, reason } = cudaDevices(null);
@@ -139,8 +144,9 @@ export interface ChosenBackend {
 }
 
 /**
- * The backend that will run: `auto` takes GPU `device`, or the first usable one, else the CPU. The CPU has no devices: `device` says
- * nothing there. Errors: ERR_ARG for another name or number, ERR_NO_BACKEND with the reason when the wanted one cannot run here.
+ * The backend that will run: `auto` takes GPU `device`, or the first usable one, else the CPU. The CPU has no devices:
+ * `device` says nothing there. Errors: ERR_ARG for another name or number, ERR_NO_BACKEND with the reason when the
+ * wanted one cannot run here.
  */
 export function resolveBackend(choice: unknown = 'auto', device?: unknown): ChosenBackend {
   const wanted = checkOneOf(choice, 'backend', BACKEND_CHOICES);

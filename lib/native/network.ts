@@ -51,7 +51,9 @@ export interface StepStats {
   spikes: Float64Array;
   /** The L2 norm of the gradient before clipping; 0 where no gradient was computed. */
   gradientNorm: number;
-  /** The first layer with a number that is not finite, whose parameters are then not updated; null if all are finite. */
+  /**
+   * The first layer with a number that is not finite, whose parameters are then not updated; null if all are finite.
+   */
   badLayer: number | null;
   /** The time of the step, in seconds; of several steps in one call, their mean. */
   seconds: number;
@@ -90,8 +92,8 @@ export interface Counters {
   /** The position of the random stream behind dropout and the rate encoder. */
   randomStep: number;
   /**
-   * The running mean of the activity that an activity target compares with, from 0 to 1; 0 where none was asked for, and
-   * where it is left out.
+   * The running mean of the activity that an activity target compares with, from 0 to 1; 0 where none was asked for,
+   * and where it is left out.
    */
   activity?: number | undefined;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Refuses to pack a package that could not run, without dist/ or without the prebuilt binaries, or one whose binary is not a release's. The tests
-// pack for themselves, with ONESPIKE_PACK=test.
+// Refuses to pack a package that could not run, without dist/ or without the prebuilt binaries, or one whose binary is
+// not a release's. The tests pack for themselves, with ONESPIKE_PACK=test.
 import fs from 'node:fs';
 import {
   cudaSettings,

@@ -1,5 +1,5 @@
-// Every call that writes files fails in turn, with every kind of error, at every point of a short training and of a short
-// resumption. The suite takes a sample; with ONESPIKE_FAULTS=all it tries every call.
+// Every call that writes files fails in turn, with every kind of error, at every point of a short training and of a
+// short resumption. The suite takes a sample; with ONESPIKE_FAULTS=all it tries every call.
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,10 @@ let model: Buffer;
 /** A run that was killed in its second phase: half a line in the log, half a checkpoint beside the last whole one. */
 const interrupted = join(folder, 'interrupted', 'run');
 
-/** Trains, or resumes a copy of the interrupted run, under the fault layer; the log tells what was called and what failed. */
+/**
+ * Trains, or resumes a copy of the interrupted run, under the fault layer; the log tells what was called and what
+ * failed.
+ */
 async function disturbed(
   command: Command,
   name: string,

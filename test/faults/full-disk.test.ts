@@ -1,4 +1,5 @@
-// Disks and outputs that are full, limits, and places that are not there: one line that says what to do, and nothing lost.
+// Disks and outputs that are full, limits, and places that are not there: one line that says what to do, and nothing
+// lost.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +34,10 @@ function shell(
 
 const stackFrame = /^\s+at /m;
 
-/** A file system of its own in memory, or why there is none. It lies apart, because a folder cannot be removed while it is mounted. */
+/**
+ * A file system of its own in memory, or why there is none. It lies apart, because a folder cannot be removed while it
+ * is mounted.
+ */
 function mountDisk(): { disk: string } | { reason: string } {
   const disk = mkdtempSync(join(tmpdir(), 'onespike-disk-'));
   const args = ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk];

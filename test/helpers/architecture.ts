@@ -41,7 +41,9 @@ const headerOwners = [
   { header: /^(cuda_|cublas|cooperative_groups|mma)/, owner: 'native/cuda/' },
 ];
 
-/** What reads files, from node:fs and node:fs/promises; whatever else is named there writes, and only lib/io/ writes. */
+/**
+ * What reads files, from node:fs and node:fs/promises; whatever else is named there writes, and only lib/io/ writes.
+ */
 const readers =
   /^(type \w+|constants|existsSync|lstat|readFile|readFileSync|readdir|readdirSync|readlinkSync|stat|statSync|access|accessSync|createReadStream|realpath|Stats|Dirent)$/;
 
@@ -122,8 +124,9 @@ function includeViolations(file: string, text: string): string[] {
 }
 
 /**
- * Where a neuron fires is decided in native/ops alone: elsewhere nothing is compared with a threshold but numbers that check
- * its range, in the operators of C++ or in the functions of Highway. The oracle decides for itself, because it is the judge.
+ * Where a neuron fires is decided in native/ops alone: elsewhere nothing is compared with a threshold but numbers that
+ * check its range, in the operators of C++ or in the functions of Highway. The oracle decides for itself, because it is
+ * the judge.
  */
 function spikeViolations(file: string, text: string): string[] {
   if (/^native\/(ops|test)\//.test(file)) return [];

@@ -15,7 +15,10 @@ export interface CliResult {
   events: () => Record<string, any>[];
 }
 
-/** Without a GPU, whatever the machine has: what these tests expect is what the CPU does. `started` gets the child at once; `during` sees every chunk of stdout and the child, to send signals at the right moment. */
+/**
+ * Without a GPU, whatever the machine has: what these tests expect is what the CPU does. `started` gets the child at
+ * once; `during` sees every chunk of stdout and the child, to send signals at the right moment.
+ */
 export function cli(
   args: string[],
   options: {

@@ -96,7 +96,10 @@ function exportsOf(index: string): { name: string; from: string }[] {
   );
 }
 
-/** The text of the comment before the declaration of `name`, '' where there is none; undefined if it is not declared here. */
+/**
+ * The text of the comment before the declaration of `name`, '' where there is none; undefined if it is not declared
+ * here.
+ */
 function descriptionIn(text: string, name: string): string | undefined {
   const kind = '(?:async function\\*?|function\\*?|(?:abstract )?class|interface|type|const|enum)';
   const at = new RegExp(`^export (?:declare )?${kind} ${name}\\b`, 'm').exec(text)?.index;

@@ -9,7 +9,9 @@ export type GoldenMode = 'ann' | 'snn' | 'code';
 
 export interface Golden {
   description: NetworkDescription;
-  /** `ann`: loss and gradients are those of the ANN, normalised by groups of images; `code`: of a network with a code. */
+  /**
+   * `ann`: loss and gradients are those of the ANN, normalised by groups of images; `code`: of a network with a code.
+   */
   mode: GoldenMode;
   pixels: Uint8Array;
   labels: Int32Array;

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 
 const root = join(__dirname, '..', '..');
 
-/** The result of `body`, the inside of an async function, with what `imports` of `file` (from the repository's root) and `input` in scope. */
+/**
+ * The result of `body`, the inside of an async function, with what `imports` of `file` (from the repository's root) and
+ * `input` in scope.
+ */
 export function inModule<T>(file: string, imports: readonly string[], body: string, input: unknown = null): T {
   const program = `
     import { ${imports.join(', ')} } from ${JSON.stringify(join(root, file))};

@@ -1,5 +1,5 @@
-// Creating, reading and writing a network of 33 million parameters leaves the event loop free: it must show progress and
-// take Ctrl-C all the while.
+// Creating, reading and writing a network of 33 million parameters leaves the event loop free: it must show progress
+// and take Ctrl-C all the while.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

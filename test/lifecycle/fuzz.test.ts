@@ -1,4 +1,5 @@
-// A thousand wrong calls of the public API: each must fail with a code, soon, and leave the process and the network whole.
+// A thousand wrong calls of the public API: each must fail with a code, soon, and leave the process and the network
+// whole.
 import { createDataset, type NativeDataset } from '../../lib/native/dataset';
 import { isOneSpikeError } from '../../lib/errors';
 import { Network } from '../../lib/model/network';

@@ -49,6 +49,7 @@ describe('the tarball', () => {
       'dist',
       'docs',
       'examples',
+      'llms.txt',
       'package.json',
       'prebuilds',
     ]);

@@ -7,31 +7,37 @@ import { hiddenLayers } from '../../train/run/activity';
 const silent = 1e30;
 // Networks with random weights shrink their potentials from layer to layer; a smaller threshold would amplify noise.
 const least = 0.1;
-// Where the search of the first layer starts: normalised pixels under He-initialised weights give potentials of about 2.
+// Where the search of the first layer starts: normalised pixels under He-initialised weights give potentials of about
+// 2.
 const first = 8;
-// And that of the next layer, as a multiple of the threshold found: behind a pool it is smaller, elsewhere up to 2.5 times as large.
+// And that of the next layer, as a multiple of the threshold found: behind a pool it is smaller, elsewhere up to 2.5
+// times as large.
 const headroom = 3;
 // A share this near to the wanted one, relative to it, is good enough.
 const tolerance = 0.01;
-// Thresholds are found on this many images and then corrected on all. Alone they would not do: what fits one layer to them shows in
-// the next (vgg16 at 0.06 fires 0.09 in its last layers on other images). Searching on all 64 of a batch takes 1.6 times as long.
+// Thresholds are found on this many images and then corrected on all. Alone they would not do: what fits one layer to
+// them shows in the next (vgg16 at 0.06 fires 0.09 in its last layers on other images). Searching on all 64 of a batch
+// takes 1.6 times as long.
 const fewImages = 16;
 // How far a threshold moves at first when the corrections begin.
 const correction = 0.95;
 
 export interface ActivityOptions {
   signal?: AbortSignal | undefined;
-  /** Called before each layer: how many are done, and how many there are (twice those of the network if there are two rounds). */
+  /**
+   * Called before each layer: how many are done, and how many there are (twice those of the network if there are two
+   * rounds).
+   */
   onLayer?: (done: number, layers: number) => void;
 }
 
 /**
- * Sets the threshold of every hidden layer, first to last, so that a share `activity` (0..1) of its neurons fires on `pixels`
- * (N, C, H, W), and returns the shares reached: within 1 % of the wanted one, unless a layer has too few neurons for that or
- * would need a threshold below 0.1.
+ * Sets the threshold of every hidden layer, first to last, so that a share `activity` (0..1) of its neurons fires on
+ * `pixels` (N, C, H, W), and returns the shares reached: within 1 % of the wanted one, unless a layer has too few
+ * neurons for that or would need a threshold below 0.1.
  *
- * The search comes from high thresholds: no pass fires much more than the share that is looked for, so that it needs no more
- * memory than the network takes at that share.
+ * The search comes from high thresholds: no pass fires much more than the share that is looked for, so that it needs no
+ * more memory than the network takes at that share.
  */
 export async function setActivity(
   network: Network,
@@ -93,10 +99,16 @@ interface Point {
   share: number;
 }
 
-/** Nearly a straight line over the threshold, because potentials are nearly normal: secants along it converge in a few steps. */
+/**
+ * Nearly a straight line over the threshold, because potentials are nearly normal: secants along it converge in a few
+ * steps.
+ */
 const logit = ({ share }: Point): number => Math.log(share / (1 - share));
 
-/** The threshold whose share is `activity`, from `start` downwards, by a factor `step` at first. Shares fall as thresholds rise. */
+/**
+ * The threshold whose share is `activity`, from `start` downwards, by a factor `step` at first. Shares fall as
+ * thresholds rise.
+ */
 async function findThreshold(
   shareAt: (threshold: number) => Promise<number>,
   activity: number,
@@ -115,7 +127,8 @@ async function findThreshold(
     if (point.share < activity) high = point;
     else low = point;
     if (low === undefined) {
-      // In the tail the secant falls short of the goal, so that it is hardly passed; without one only a short step is safe.
+      // In the tail the secant falls short of the goal, so that it is hardly passed; without one only a short step is
+      // safe.
       const secant = before === undefined || before.share === 0 ? NaN : along(point, before, activity);
       const lower = point.share === 0 ? 0.7 * next : secant < next ? Math.max(secant, 0.5 * next) : step * next;
       next = Math.max(least, lower);

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { layerShapes, type ResolvedNetwork } from '../../model/description';
 
 /**
- * Most bytes that this process has had in memory so far. Linux keeps two such numbers: the one of `getrusage` is carried over
- * from the program that started this one, so it is only taken where /proc is missing.
+ * Most bytes that this process has had in memory so far. Linux keeps two such numbers: the one of `getrusage` is
+ * carried over from the program that started this one, so it is only taken where /proc is missing.
  */
 export function peakRss(): number {
   try {

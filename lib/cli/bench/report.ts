@@ -21,8 +21,9 @@ function layerRows(network: Network, measured: Measurement, steps: number): obje
 }
 
 /**
- * The `bench` event. Bytes are bytes; `workingSet` is the peak less what any program for this work must hold, `runtimeRss` what
- * the process had held before there was a network: all of the host's memory. `networkBytes` is the backend's, which is the GPU's on cuda.
+ * The `bench` event. Bytes are bytes; `workingSet` is the peak less what any program for this work must hold,
+ * `runtimeRss` what the process had held before there was a network: all of the host's memory. `networkBytes` is the
+ * backend's, which is the GPU's on cuda.
  */
 export function benchEvent(network: Network, settings: BenchSettings, measured: Measurement & { runtimeRss: number }) {
   const { source, batch, iterations } = settings;
