@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { datasetInfo, loadDataset } from '../../lib/data';
-import { writeCifar10 } from './support/cifar';
-import { cleanUp, expectError, temporaryFolder } from './support/helpers';
-import { expectations, foundIn, published, unpacked } from './support/published';
+import { datasetInfo, loadDataset } from '../../../lib/data';
+import { writeCifar10 } from '../support/cifar';
+import { cleanUp, expectError, temporaryFolder } from '../support/helpers';
+import { expectations, foundIn, published, unpacked } from '../support/published';
 
 afterAll(cleanUp);
 
