@@ -55,10 +55,9 @@ export interface LoadedDataset extends LoadedParts {
   std: number[];
 }
 
-/** What can happen to pictures of several sizes. */
-export const MIXED_SIZES = ['resize', 'refuse'] as const;
 /** What happens to pictures of several sizes: `resize` fits each one to the shape of the images, `refuse` fails. */
-export type MixedSizes = (typeof MIXED_SIZES)[number];
+export type MixedSizes = 'resize' | 'refuse';
+export const MIXED_SIZES = ['resize', 'refuse'] as const satisfies readonly MixedSizes[];
 
 /** Options of `datasets.load`. */
 export interface LoadOptions {

@@ -7,6 +7,7 @@ import { fashionMnist, kmnist, mnist } from './mnist';
 import { program } from './program';
 import { shapes } from './shapes';
 import { svhn } from './svhn';
+import { tinyImagenet } from './tiny-imagenet';
 import type { DataSource } from './source';
 
 export const sources = {
@@ -18,6 +19,7 @@ export const sources = {
   kmnist,
   emnist,
   svhn,
+  'tiny-imagenet': tinyImagenet,
   folder,
   program,
 } as const satisfies Record<string, DataSource>;
@@ -26,7 +28,7 @@ export const sources = {
 export type SourceName = keyof typeof sources;
 
 /** The name of a data set that can be loaded by its name. */
-export type DatasetName = Exclude<SourceName, 'program'>;
+export type DatasetName = Exclude<keyof typeof sources, 'program'>;
 
 export const sourceNames: readonly SourceName[] = Object.keys(sources) as SourceName[];
 
