@@ -220,7 +220,7 @@ def parquet(folder, expected):
 
     parts = [table(5, 0), table(4, 5)]
     write("train-00000-of-00002.parquet", parts[0][0], row_group_size=2)
-    write("train-00001-of-00002.parquet", parts[1][0], compression="zstd")
+    write("train-00001-of-00002.parquet", parts[1][0], compression="brotli")
     test = table(3, 100)
     write("test-00000-of-00001.parquet", test[0], compression="gzip", data_page_version="2.0")
     expected["parquet"] = {

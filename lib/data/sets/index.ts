@@ -4,6 +4,7 @@ import { cifar100 } from './cifar100';
 import { emnist } from './emnist';
 import { folder } from './folder';
 import { fashionMnist, kmnist, mnist } from './mnist';
+import { parquet } from './parquet';
 import { program } from './program';
 import { shapes } from './shapes';
 import { svhn } from './svhn';
@@ -21,6 +22,7 @@ export const sources = {
   svhn,
   'tiny-imagenet': tinyImagenet,
   folder,
+  parquet,
   program,
 } as const satisfies Record<string, DataSource>;
 
