@@ -86,15 +86,25 @@ export {
   type FetchOptions,
   type FetchProgress,
   type FetchResult,
+  type ImagePiece,
   type ImageSet,
   type ImageShape,
+  type ImageStream,
   type LoadedDataset,
   type LoadedParts,
+  type LabelList,
   type LoadOptions,
+  type MixedSizes,
+  type PixelBytes,
+  type ProgramDataset,
+  type ProgramImages,
+  type ProgramPart,
+  type StreamedImages,
 } from './data';
 
 // ---- training, its configuration, its events and its results
 export { resume, train, type ResumeOptions, type TrainOptions } from './train/loop/train';
+export type { TrainInput } from './train/config/given';
 export { resolveConfig, type DeepPartial, type TrainConfig, type TrainConfigInput } from './train/config/config';
 export { presetConfig, presetNames } from './train/config/presets';
 export { BUDGETS, type Budget } from './train/config/recipes';

@@ -4,11 +4,31 @@ import { datasetInfo } from './info';
 import { loadDataset } from './load';
 import { datasetNames } from './sets';
 
-export type { DataWarning, ImageSet, ImageShape, LoadedDataset, LoadedParts, LoadOptions } from './types';
+export {
+  MIXED_SIZES,
+  type DataWarning,
+  type ImageSet,
+  type ImageShape,
+  type LoadedDataset,
+  type LoadedParts,
+  type LoadOptions,
+  type MixedSizes,
+} from './types';
 export type { DownloadProgress, DownloadRetry } from './download/download';
 export type { FetchedFile, FetchOptions, FetchProgress, FetchResult } from './download/fetch';
 export type { DatasetInfo } from './info';
-export { datasetNames, sources, type DatasetName, type DataSource } from './sets';
+export { datasetNames, sourceNames, sources, type DatasetName, type DataSource, type SourceName } from './sets';
+export { loadProgram } from './program/load';
+export type {
+  ImagePiece,
+  ImageStream,
+  LabelList,
+  PixelBytes,
+  ProgramDataset,
+  ProgramImages,
+  ProgramPart,
+  StreamedImages,
+} from './program/types';
 export { checkDirectoryNamed, checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';

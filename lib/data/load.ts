@@ -12,9 +12,9 @@ import {
 import { isOneSpikeError, OneSpikeError } from '../errors';
 import { directoryOf } from './directory';
 import { statOrNull, throwIfAborted } from './files';
-import { datasetNames, sources, type DatasetName } from './sets';
+import { datasetNames, sourceNames, sources, type SourceName } from './sets';
 import { channelStatistics } from './statistics';
-import type { LoadedDataset, LoadOptions } from './types';
+import { MIXED_SIZES, type LoadedDataset, type LoadOptions } from './types';
 
 const optionNames = [
   'directory',
@@ -24,11 +24,13 @@ const optionNames = [
   'size',
   'testShare',
   'skipUnreadable',
+  'mixedSizes',
+  'split',
   'exclude',
   'signal',
 ] as const satisfies readonly (keyof LoadOptions)[];
 
-function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
+function checkLoadOptions(name: SourceName, options: unknown): LoadOptions {
   const given = checkOptions(options, 'the data set options', optionNames) as LoadOptions;
   if (given.directory !== undefined) checkString(given.directory, 'directory');
   if (given.seed !== undefined) checkInteger(given.seed, 'seed', { min: 0 });
@@ -37,6 +39,8 @@ function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
   if (given.size !== undefined) checkInteger(given.size, 'size', { min: 1, max: 1024 });
   if (given.testShare !== undefined) checkNumber(given.testShare, 'testShare', { min: 0, max: 1, exclusive: true });
   if (given.skipUnreadable !== undefined) checkBoolean(given.skipUnreadable, 'skipUnreadable');
+  if (given.mixedSizes !== undefined) checkOneOf(given.mixedSizes, 'mixedSizes', MIXED_SIZES);
+  if (given.split !== undefined) checkString(given.split, 'split');
   if (given.exclude !== undefined) {
     if (!Array.isArray(given.exclude)) throw expected('a list of paths', 'exclude', given.exclude);
     given.exclude.forEach((path: unknown, i) => checkString(path, `exclude[${i}]`));
@@ -46,13 +50,25 @@ function checkLoadOptions(name: DatasetName, options: unknown): LoadOptions {
   return given;
 }
 
-/** Errors: ERR_ARG for an option that has no meaning for the set, as if another set had been meant. */
-export function checkTakenOptions(name: DatasetName, options: LoadOptions, prefix = ''): void {
+/** Options that some data sets do not take. */
+const optionsOfSome = [
+  'directory',
+  'seed',
+  'size',
+  'testShare',
+  'skipUnreadable',
+  'mixedSizes',
+  'split',
+] as const satisfies readonly (keyof LoadOptions)[];
+
+/** Errors: ERR_ARG for a split that the set does not have, and for an option that has no meaning for the set, as if another set had been meant. */
+export function checkTakenOptions(name: SourceName, options: LoadOptions, prefix = ''): void {
   const taken: readonly string[] = sources[name].options;
-  const refused = (['directory', 'seed', 'size', 'testShare', 'skipUnreadable'] as const).find(
-    (key) => options[key] !== undefined && !taken.includes(key),
-  );
-  if (refused === undefined) return;
+  const refused = optionsOfSome.find((key) => options[key] !== undefined && !taken.includes(key));
+  if (refused === undefined) {
+    if (options.split !== undefined) checkOneOf(options.split, `${prefix}split`, sources[name].splits ?? []);
+    return;
+  }
   const hint = refused === 'directory' ? '; name the data set that the files are, such as folder' : '';
   throw new OneSpikeError(
     'ERR_ARG',
@@ -61,7 +77,7 @@ export function checkTakenOptions(name: DatasetName, options: LoadOptions, prefi
 }
 
 /** Errors: ERR_ARG for files of a user that neither a directory nor `$ONESPIKE_DATA` names. */
-export function checkDirectoryNamed(name: DatasetName, directory: string | undefined): void {
+export function checkDirectoryNamed(name: SourceName, directory: string | undefined): void {
   if (sources[name].kind !== 'own' || directory !== undefined || process.env.ONESPIKE_DATA) return;
   throw new OneSpikeError(
     'ERR_ARG',
@@ -75,8 +91,8 @@ export function checkDirectoryNamed(name: DatasetName, directory: string | undef
  * @throws ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to do),
  *   ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_OOM, ERR_ABORTED.
  */
-export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<LoadedDataset> {
-  checkOneOf(name, 'the data set name', datasetNames);
+export async function loadDataset(name: SourceName, options: LoadOptions = {}): Promise<LoadedDataset> {
+  checkOneOf(name, 'the data set name', sourceNames);
   const checked = checkLoadOptions(name, options);
   throwIfAborted(checked.signal, `loading ${name}`);
   checkDirectoryNamed(name, checked.directory);
@@ -99,7 +115,7 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
 }
 
 /** The error of a directory that holds another set than was asked for, or null if it holds none. */
-async function anotherSet(name: DatasetName, directory: string, error: OneSpikeError): Promise<OneSpikeError | null> {
+async function anotherSet(name: SourceName, directory: string, error: OneSpikeError): Promise<OneSpikeError | null> {
   const isFolder = (await statOrNull(directory).catch(() => null))?.isDirectory() ?? false;
   for (const other of isFolder ? datasetNames : []) {
     if (other === name || sources[other].kind !== 'public') continue;

@@ -55,6 +55,10 @@ export interface LoadedDataset extends LoadedParts {
   std: number[];
 }
 
+/** What happens to pictures of several sizes: `resize` fits each one to the shape of the images, `refuse` fails. */
+export type MixedSizes = 'resize' | 'refuse';
+export const MIXED_SIZES = ['resize', 'refuse'] as const satisfies readonly MixedSizes[];
+
 /** Options of `datasets.load`. */
 export interface LoadOptions {
   /** The folder of the files. By default `$ONESPIKE_DATA/NAME` if that exists, else `$ONESPIKE_DATA`, else `~/.cache/onespike/NAME`. */
@@ -71,6 +75,16 @@ export interface LoadOptions {
   testShare?: number | undefined;
   /** Whether pictures of a `folder` that cannot be read are left out, with a warning, instead of failing; false by default. */
   skipUnreadable?: boolean | undefined;
+  /**
+   * What happens to pictures of several sizes in a `folder` or in Parquet files: `resize` fits each one to the shape of the
+   * images, `refuse` fails with the names and sizes of two that differ; `resize` by default.
+   */
+  mixedSizes?: MixedSizes | undefined;
+  /**
+   * The division of a set that has several: of `emnist` byclass, bymerge, balanced, letters, digits or mnist (by default balanced,
+   * or the only one that is there), of `svhn` train or train+extra (by default train).
+   */
+  split?: string | undefined;
   /** The paths in a `folder` that are no classes, whatever they hold, such as the folder that a run is written to. */
   exclude?: readonly string[] | undefined;
   /** The signal that stops loading, which then rejects with ERR_ABORTED. */

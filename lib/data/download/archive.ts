@@ -13,23 +13,23 @@ const allowance = 4 * 1024 * 1024;
 
 /**
  * @param wanted  base name of each file -> the most bytes it may have
+ * @param most    the most bytes that all of them have together
  * @param signal  stops the reading (ERR_ABORTED)
- * @returns the wanted files that the archive holds, by base name, and the base names of all its entries
+ * @returns the wanted files that the archive holds, by base name
  * @throws ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if unreadable
  */
 export async function readArchive(
   path: string,
   wanted: Map<string, number>,
+  most: number,
   signal?: AbortSignal,
-): Promise<{ files: Map<string, Buffer>; names: Set<string> }> {
+): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
-  const names = new Set<string>();
   const gunzip = createGunzip();
   /** What stopped the reading; the pipeline may report the streams that it ended because of it. */
   let first: unknown;
   let inflated = 0;
-  let limit = allowance;
-  for (const size of wanted.values()) limit += size;
+  const limit = allowance + most;
   const refuse = (what: string, received: string): OneSpikeError =>
     new OneSpikeError('ERR_FORMAT', `Expected ${what} but received ${received}`);
 
@@ -42,20 +42,19 @@ export async function readArchive(
   }
 
   /** What is wrong with an entry that is wanted, if anything. */
-  function problem(entry: TarEntry, name: string, most: number): OneSpikeError | undefined {
+  function problem(entry: TarEntry, name: string, largest: number): OneSpikeError | undefined {
     const place = `entry ${entry.name} in ${path}`;
     if (entry.kind !== 'file') return refuse(`a plain file for ${place}`, `a ${entry.kind}`);
     if (files.has(name)) return refuse(`one entry ${name} in ${path}`, 'two');
-    return entry.size > most ? refuse(`at most ${most} bytes for ${place}`, String(entry.size)) : undefined;
+    return entry.size > largest ? refuse(`at most ${largest} bytes for ${place}`, String(entry.size)) : undefined;
   }
 
   async function collect(chunks: AsyncIterable<Buffer>): Promise<void> {
     for await (const entry of tarEntries(limited(chunks))) {
       const name = entry.name.replace(/\/$/, '').split('/').pop() ?? '';
-      names.add(name);
-      const most = wanted.get(name);
-      if (most === undefined || entry.kind === 'directory') continue;
-      const refusal = problem(entry, name, most);
+      const largest = wanted.get(name);
+      if (largest === undefined || entry.kind === 'directory') continue;
+      const refusal = problem(entry, name, largest);
       if (refusal !== undefined) throw refusal;
       files.set(name, await entry.content());
     }
@@ -80,5 +79,5 @@ export async function readArchive(
       { cause: error },
     );
   }
-  return { files, names };
+  return files;
 }

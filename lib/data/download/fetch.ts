@@ -5,7 +5,7 @@ import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, expec
 import { OneSpikeError } from '../../errors';
 import { directoryOf } from '../directory';
 import { datasetNames, sources, type DatasetName } from '../sets';
-import type { SourceFile } from '../sets/source';
+import type { DataSource, SourceFile } from '../sets/source';
 import { download, type DownloadProgress, type DownloadRetry } from './download';
 import type { Environment } from './proxy';
 
@@ -112,6 +112,16 @@ export async function fetchFiles(
   return results;
 }
 
+/** What to do about a set that is not fetched: its files are a user's, or have to be unpacked. */
+function notFetched(name: DatasetName, { download: { urls, files } }: DataSource): OneSpikeError {
+  const [file] = files;
+  const why =
+    file === undefined
+      ? 'whose pictures are your own'
+      : `which is an archive of many files: download ${urls[0]}${file.name} (MD5 ${file.md5}), unpack it, and name the folder with --data DIR`;
+  return new OneSpikeError('ERR_ARG', `Expected a data set that can be fetched but received '${name}', ${why}`);
+}
+
 /**
  * Downloads the official files of a set, verified by checksum. Honours HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY. A
  * download that was cut or aborted is continued by the next call. `shapes` has nothing to fetch.
@@ -122,11 +132,7 @@ export async function fetchDataset(name: DatasetName, options: FetchOptions = {}
   checkOneOf(name, 'the data set name', datasetNames);
   checkOptions(options, 'the fetch options', fetchKeys);
   const source = sources[name];
-  if (source.kind === 'own')
-    throw new OneSpikeError(
-      'ERR_ARG',
-      `Expected a public data set for fetch but received '${name}', whose pictures are your own`,
-    );
+  if (source.kind === 'own') throw notFetched(name, source);
   if (options.directory !== undefined) checkString(options.directory, 'directory');
   if (options.attempts !== undefined) checkInteger(options.attempts, 'attempts', { min: 1 });
   if (options.stallMs !== undefined) checkInteger(options.stallMs, 'stallMs', { min: 1 });

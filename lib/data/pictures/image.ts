@@ -45,7 +45,8 @@ async function decodeWithSharp(bytes: Buffer, origin: string): Promise<Picture> 
   }
 }
 
-async function decodePicture(bytes: Buffer, origin: string): Promise<Picture> {
+/** A picture out of the bytes of its file; `origin` names it in messages. Errors: ERR_FORMAT. */
+export async function decodePicture(bytes: Buffer, origin: string): Promise<Picture> {
   if (bytes.length === 0)
     throw new OneSpikeError('ERR_FORMAT', `Expected a picture in ${origin} but received an empty file`);
   if (isNetpbm(bytes)) return decodeNetpbm(bytes, origin, maxPixels);
@@ -72,6 +73,10 @@ export async function loadImage(
   checkInteger(shape[1], 'shape[1] (height)', { min: 1, max: 4096 });
   checkInteger(shape[2], 'shape[2] (width)', { min: 1, max: 4096 });
   const signal = checkSignal(checkOptions(options, 'options', ['signal']).signal, 'signal');
-  const bytes = await readBounded(path, maxFileBytes, signal);
-  return fitPicture(await decodePicture(bytes, path), shape);
+  return fitPicture(await openPicture(path, signal), shape);
+}
+
+/** A picture as its file has it. Errors: ERR_IO, ERR_FORMAT, ERR_ABORTED. */
+export async function openPicture(path: string, signal?: AbortSignal): Promise<Picture> {
+  return decodePicture(await readBounded(path, maxFileBytes, signal), path);
 }

@@ -1,18 +1,27 @@
 /** CIFAR-10: 60,000 colour photographs of 32x32 in ten classes. */
-import { cifarBinary, type CifarLayout } from '../formats/cifar-binary';
+import { cifarSet } from '../formats/cifar/cifar';
+import type { CifarLayout } from '../formats/cifar/layout';
 import { cropsAndFlips, type DataSource } from './source';
 
 const layout: CifarLayout = {
   name: 'cifar10',
-  folder: 'cifar-10-batches-bin',
-  archive: 'cifar-10-binary.tar.gz',
-  train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
-  test: ['test_batch.bin'],
+  binary: {
+    folder: 'cifar-10-batches-bin',
+    archive: 'cifar-10-binary.tar.gz',
+    train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
+    test: ['test_batch.bin'],
+  },
+  python: {
+    folder: 'cifar-10-batches-py',
+    archive: 'cifar-10-python.tar.gz',
+    train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}`),
+    test: ['test_batch'],
+  },
   trainRecords: 10_000,
   testRecords: 10_000,
   labelBytes: 1,
+  labelKey: 'labels',
   classes: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
-  pythonNames: ['cifar-10-batches-py', 'cifar-10-python.tar.gz', 'data_batch_1'],
 };
 
 export const krizhevsky =
@@ -39,8 +48,8 @@ export const cifar10: DataSource = {
   kind: 'public',
   download: {
     urls: ['https://www.cs.toronto.edu/~kriz/'],
-    files: [{ name: layout.archive, md5: 'c32a1d4ab5d03f1284b67883e8d87530', size: 170_052_171 }],
+    files: [{ name: layout.binary.archive, md5: 'c32a1d4ab5d03f1284b67883e8d87530', size: 170_052_171 }],
   },
-  ...cifarBinary(layout),
+  ...cifarSet(layout),
   recipe: cifarRecipe,
 };

@@ -1,5 +1,6 @@
 /** CIFAR-100: 60,000 colour photographs of 32x32 in a hundred classes. */
-import { cifarBinary, type CifarLayout } from '../formats/cifar-binary';
+import { cifarSet } from '../formats/cifar/cifar';
+import type { CifarLayout } from '../formats/cifar/layout';
 import { cifarHomepage, cifarLicence, cifarRecipe, krizhevsky } from './cifar10';
 import type { DataSource } from './source';
 
@@ -18,15 +19,18 @@ const classes = `
 
 const layout: CifarLayout = {
   name: 'cifar100',
-  folder: 'cifar-100-binary',
-  archive: 'cifar-100-binary.tar.gz',
-  train: ['train.bin'],
-  test: ['test.bin'],
+  binary: {
+    folder: 'cifar-100-binary',
+    archive: 'cifar-100-binary.tar.gz',
+    train: ['train.bin'],
+    test: ['test.bin'],
+  },
+  python: { folder: 'cifar-100-python', archive: 'cifar-100-python.tar.gz', train: ['train'], test: ['test'] },
   trainRecords: 50_000,
   testRecords: 10_000,
   labelBytes: 2,
+  labelKey: 'fine_labels',
   classes,
-  pythonNames: ['cifar-100-python', 'cifar-100-python.tar.gz', 'train'],
 };
 
 export const cifar100: DataSource = {
@@ -42,8 +46,8 @@ export const cifar100: DataSource = {
   kind: 'public',
   download: {
     urls: ['https://www.cs.toronto.edu/~kriz/'],
-    files: [{ name: layout.archive, md5: '03b5dce01913d631647c71ecec9e9cb8', size: 168_513_733 }],
+    files: [{ name: layout.binary.archive, md5: '03b5dce01913d631647c71ecec9e9cb8', size: 168_513_733 }],
   },
-  ...cifarBinary(layout),
+  ...cifarSet(layout),
   recipe: cifarRecipe,
 };

@@ -33,10 +33,15 @@ export interface Located {
 
 export interface DataSource {
   readonly info: SourceInfo;
-  /** `generated` needs no files, `public` can be fetched, `own` is a user's: its directory must be named. */
-  readonly kind: 'generated' | 'public' | 'own';
+  /**
+   * `generated` needs no files, `public` can be fetched, `own` is a user's: its directory must be named. The images of
+   * `program` are handed over by a program.
+   */
+  readonly kind: 'generated' | 'public' | 'own' | 'program';
   /** Folders on the web that hold the official files, in the order in which they are tried, and the files. */
   readonly download: { readonly urls: readonly string[]; readonly files: readonly SourceFile[] };
+  /** What `split` may be, where a set has several divisions or sets of labels. */
+  readonly splits?: readonly string[];
   /** The options that `load` understands, `signal` aside. */
   readonly options: readonly Exclude<keyof LoadOptions, 'signal'>[];
   /** Finds the files of the set in `directory`. */

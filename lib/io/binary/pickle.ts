@@ -257,6 +257,7 @@ const OPERATIONS: Readonly<Record<number, Operation>> = {
   66: raw(u32),
   67: raw(u8),
   142: raw(u64),
+  150: raw(u64), // a bytearray
   41: tuple(0),
   133: tuple(1),
   134: tuple(2),
@@ -275,7 +276,11 @@ const OPERATIONS: Readonly<Record<number, Operation>> = {
   104: (hands) => hands.push(hands.get(u8(hands))),
   106: (hands) => hands.push(hands.get(u32(hands))),
   99: (hands) => hands.push(hands.global(hands.line(), hands.line())),
-  147: (hands) => twice(hands, (module, name) => hands.push(hands.global(String(module), String(name)))),
+  147: (hands) =>
+    twice(hands, (module, name) => {
+      if (typeof module !== 'string' || typeof name !== 'string') throw hands.fault('two texts as a name', name);
+      hands.push(hands.global(module, name));
+    }),
   82: (hands) => twice(hands, (callee, args) => hands.push(hands.call(callee, args))),
   98: (hands) => {
     const state = hands.pop();

@@ -1,13 +1,21 @@
-// Zip archives whose entries are stored without compression, read at any position: what PyTorch writes. A library was
-// not taken because those that exist hand out whole entries or streams, while a tensor is any slice of its entry, and
-// because nothing of a zip is needed here beyond its list of entries.
+// Zip archives, read at any position: stored entries as PyTorch writes them, of which any slice can be read, and whole
+// entries that are compressed. A library was not taken because those that exist hand out whole entries or streams,
+// while a tensor is any slice of its entry, and because nothing of a zip is needed here beyond its list of entries.
+import { promisify } from 'node:util';
+import { inflateRaw } from 'node:zlib';
 import type { InputFile } from './input-file';
+
+const inflate = promisify(inflateRaw);
 
 /** An entry of an archive, which lies in one piece in its file. */
 export interface ZipEntry {
   name: string;
   /** The number of bytes. */
   size: number;
+  /** The number of bytes in the archive. */
+  packed: number;
+  /** Whether it is compressed by deflate and not encrypted, which `readEntry` alone reads. */
+  deflated: boolean;
   /** Where its local header begins. */
   header: number;
   /** Why it cannot be read; undefined if it can. */
@@ -46,13 +54,34 @@ export async function readZip(file: InputFile): Promise<Map<string, ZipEntry>> {
 }
 
 /** Where the bytes of an entry begin in the file. Errors: ERR_FORMAT for an entry that is compressed or encrypted, or lies outside the file. */
-export async function dataOffset(file: InputFile, { name, size, header, unreadable }: ZipEntry): Promise<number> {
-  if (unreadable !== undefined) throw file.damaged(header, `'${name}' stored as it is`, unreadable);
+export async function dataOffset(file: InputFile, entry: ZipEntry): Promise<number> {
+  if (entry.unreadable !== undefined)
+    throw file.damaged(entry.header, `'${entry.name}' stored as it is`, entry.unreadable);
+  return contentOffset(file, entry);
+}
+
+/**
+ * The whole content of an entry, stored or compressed by deflate, of at most `most` bytes. Errors: ERR_FORMAT for a larger
+ * entry, one that is packed otherwise, and damage; ERR_OOM.
+ */
+export async function readEntry(file: InputFile, entry: ZipEntry, most: number): Promise<Buffer> {
+  const { name, size, packed, header } = entry;
+  if (size > most) throw file.damaged(header, `at most ${most} bytes of '${name}'`, String(size));
+  if (!entry.deflated) return Buffer.from((await file.read(await dataOffset(file, entry), size)).buffer);
+  const bytes = await file.read(await contentOffset(file, entry), packed);
+  const content = await inflate(bytes, { maxOutputLength: Math.max(1, size) }).catch((error: Error) => {
+    throw file.damaged(header, `${size} intact bytes of '${name}'`, `damaged data (${error.message})`, error);
+  });
+  if (content.length !== size) throw file.damaged(header, `${size} bytes of '${name}'`, String(content.length));
+  return content;
+}
+
+async function contentOffset(file: InputFile, { name, packed, header }: ZipEntry): Promise<number> {
   const local = Buffer.from((await file.read(header, LOCAL_BYTES)).buffer);
   if (local.readUInt32LE(0) !== LOCAL) throw file.damaged(header, `the header of '${name}'`, 'other bytes');
   const offset = header + LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28);
-  if (offset + size > file.size)
-    throw file.damaged(header, `'${name}' within the file`, `${offset + size - file.size} bytes beyond its end`);
+  if (offset + packed > file.size)
+    throw file.damaged(header, `'${name}' within the file`, `${offset + packed - file.size} bytes beyond its end`);
   return offset;
 }
 
@@ -111,7 +140,7 @@ function parseEntry(file: InputFile, list: Buffer, at: number, start: number): [
         : entry.packed !== entry.size
           ? `an entry of ${entry.packed} bytes that claims ${entry.size}`
           : undefined;
-  return [{ name, size: entry.size, header: entry.header, unreadable }, next - at];
+  return [{ name, ...entry, deflated: method === 8 && (flags & 1) === 0, unreadable }, next - at];
 }
 
 interface Sizes {

@@ -14,7 +14,7 @@ import {
   text,
   valueAt,
 } from '../../check/schema';
-import { checkTakenOptions, datasetNames } from '../../data';
+import { checkTakenOptions, MIXED_SIZES, sourceNames } from '../../data';
 import { OneSpikeError } from '../../errors';
 import {
   checkIntensities,
@@ -82,7 +82,7 @@ export const schema = objectOf(
     preset: oneOf(presetNames).optional(),
     model,
     dataset: objectOf({
-      name: oneOf(datasetNames),
+      name: oneOf(sourceNames),
       directory: text.optional(),
       validation: below1,
       trainCount: positiveCount.optional(),
@@ -90,6 +90,8 @@ export const schema = objectOf(
       size: integerOf(1, 1024).optional(),
       testShare: numberOf('a number between 0 and 1', (value) => value > 0 && value < 1).optional(),
       skipUnreadable: flag.optional(),
+      mixedSizes: oneOf(MIXED_SIZES).optional(),
+      split: text.optional(),
       seed: count.optional(),
     }),
     seed: limitedInteger('seed'),

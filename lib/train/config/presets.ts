@@ -4,7 +4,7 @@
  * budget or a time is asked for.
  */
 import { checkOneOf } from '../../check';
-import { datasetNames, sources, type DatasetName } from '../../data';
+import { sourceNames, sources, type DatasetName, type SourceName } from '../../data';
 import type { Code } from '../../model/code/code';
 import { mergeConfig, type PlainObject } from './merge';
 import type { VggName } from '../../model/vgg';
@@ -176,7 +176,7 @@ export function unscaledConfig(name: string, dataset: string): Record<string, un
 
 function checkNames(name: string, dataset: string): void {
   checkOneOf(name, 'preset', presetNames);
-  checkOneOf(dataset, 'dataset.name', datasetNames);
+  checkOneOf(dataset, 'dataset.name', sourceNames);
 }
 
 function sumOf(name: string, dataset: string, asked: PlainObject, recipe: PlainObject): PlainObject {
@@ -185,7 +185,7 @@ function sumOf(name: string, dataset: string, asked: PlainObject, recipe: PlainO
   // The names come first, because the result is printed for people.
   const config = [
     base,
-    sources[dataset as DatasetName].recipe,
+    sources[dataset as SourceName].recipe,
     byNetwork[network],
     ...(code === undefined ? [] : byCode(network, code)),
     byPair[`${name}/${dataset}`] ?? {},

@@ -104,7 +104,7 @@ export function startEvent(session: Session, resumed: StartEvent['resumed']): St
     precision: network.precision,
     threads: network.threads,
     model: network.description.name,
-    dataset: config.dataset.name,
+    dataset: info.dataset.name,
     seed: config.seed,
     parameters: layerShapes(network.description).reduce((sum, layer) => sum + layer.parameters, 0),
     timesteps: stepsToDecision(network.description),

@@ -1,6 +1,13 @@
 /** From a configuration to its images, and from these to the description of the network. */
 import { checkString, defined, expected } from '../../check';
-import { loadDataset, sources, type LoadedDataset, type LoadOptions } from '../../data';
+import {
+  loadDataset,
+  loadProgram,
+  sources,
+  type LoadedDataset,
+  type LoadOptions,
+  type ProgramDataset,
+} from '../../data';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
 import { exists } from '../../io/status';
@@ -63,11 +70,21 @@ export function inDirectory(config: TrainConfig, directory: string | undefined):
 }
 
 /**
- * The data set of a configuration. Folders of runs are no classes of it: `out` is the one that is being written.
- * Errors: as `loadDataset`; a folder that is gone is named with what to do.
+ * The data set of a configuration; `images` are those of a program. Folders of runs are no classes of it: `out` is the one
+ * that is being written.
+ * Errors: as `loadDataset` and `loadProgram`; a folder that is gone is named with what to do.
  */
-export async function loadConfigured(config: TrainConfig, out: string, signal?: AbortSignal): Promise<LoadedDataset> {
+export async function loadConfigured(
+  config: TrainConfig,
+  out: string,
+  { signal, images }: { signal?: AbortSignal | undefined; images?: ProgramDataset | undefined } = {},
+): Promise<LoadedDataset> {
   const { name, validation: _validation, ...chosen } = config.dataset;
+  if (images !== undefined) {
+    if (name !== 'program') throw expected(`no images beside those of '${name}'`, 'dataset', images);
+    const { trainCount, testCount } = chosen;
+    return loadProgram({ ...images, trainCount, testCount }, { signal });
+  }
   const all: LoadOptions = { ...chosen, exclude: [out] };
   // A configuration of an earlier version may hold options that the set does not take; they never meant anything.
   const taken = sources[name].options.map((key) => [key, all[key]]);

@@ -134,14 +134,14 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
   const record = await completeRecord(network, images.testSet, collector, { mode, config, signal: session.signal });
   const energy = record.energy === null ? ({ ratio: null } as const) : summariseEnergy(record.energy);
   const model = await foldNorm(network.description, await network.parameters());
-  const extra = { classes: JSON.stringify(classes), dataset: config.dataset.name, mode };
+  const extra = { classes: JSON.stringify(classes), dataset: session.info.dataset.name, mode };
   await writeModel(folder.modelPath, model.network, model.tensors, { extra });
   await writeTestRecord(folder.testPath, record);
   const done: DoneEvent = {
     event: 'done',
     run: folder.path,
     model: network.description.name,
-    dataset: config.dataset.name,
+    dataset: session.info.dataset.name,
     ann: { testAccuracy: spiking ? state.annTestAccuracy : test.accuracy },
     converted: { testAccuracy: state.convertedTestAccuracy },
     snn: spiking

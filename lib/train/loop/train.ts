@@ -8,7 +8,7 @@ import {
   checkSignal,
   checkString,
 } from '../../check';
-import type { DataWarning, LoadedDataset } from '../../data';
+import type { DataWarning, LoadedDataset, ProgramDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
 import { BACKEND_CHOICES, type BackendChoice, type BackendName } from '../../native/devices';
@@ -23,6 +23,7 @@ import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
 import { next, type Stage } from '../run/state';
 import { describeRun, initWarnings, resumedHere, startEvent } from './describe';
+import { withoutImages, type TrainInput } from '../config/given';
 import { inDirectory, loadConfigured, networkOf } from './model';
 import { Session, type SessionOptions } from './session';
 import { saveOnError, withResumeAdvice } from './save-on-error';
@@ -57,6 +58,8 @@ export interface ResumeOptions extends TrainOptions {
   acceptChangedData?: boolean | undefined;
   /** The folder of the data set, if its files have moved. The run remembers it. */
   directory?: string | undefined;
+  /** The images again, where a program handed them to `train`; streams begin anew. */
+  dataset?: ProgramDataset | undefined;
   /** Changes of the configuration: more epochs, other rates. A finished run with more epochs continues its last phase. */
   changes?: TrainConfigInput | undefined;
   /** Whether to take the lock of a process on another machine or in another container at once; false by default. */
@@ -65,17 +68,19 @@ export interface ResumeOptions extends TrainOptions {
 
 /**
  * Trains a network and yields what happens, ending with `done`. Leaving the loop early saves the run, so that it can be resumed.
+ * The images are those of a data set, by its name, or those of the program, as arrays or streams: `dataset: { train, test }`.
  *
  * Errors: ERR_ARG (configuration), ERR_SHAPE (network), ERR_ABORTED (the signal fired; the run is saved), ERR_STATE (the loss is
  * no longer finite, or the run folder is not free), ERR_IO, ERR_FORMAT (data), ERR_NO_BACKEND.
  */
 export async function* train(
-  config: TrainConfigInput = {},
+  config: TrainInput = {},
   options: TrainOptions = {},
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const elapsed = startStopwatch();
   const checked = checkTrainOptions(options);
-  const resolved = resolveConfig(config);
+  const given = withoutImages(config);
+  const resolved = resolveConfig(given.config);
   // run.json names files and folders by absolute paths, because it may be read from any folder.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
   if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
@@ -85,7 +90,7 @@ export async function* train(
   const another = resolved.out === undefined;
   // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
   await folder.checkFree({ another });
-  const loaded = await loadConfigured(resolved, folder.path, checked.signal);
+  const loaded = await loadConfigured(resolved, folder.path, { ...checked, images: given.images });
   const hash = await hashDataset(loaded);
   const { minutes } = resolved;
   const timing = { elapsed: () => elapsed().seconds, signal: checked.signal };
@@ -132,7 +137,7 @@ function runName({ model, dataset }: TrainConfig): string {
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const folder = new RunFolder(absolutePath(checkString(run, 'run')));
   const checked = checkTrainOptions(options, resumeOptions);
-  const { backend, device, threads, acceptChangedData, directory, changes = {}, force } = options;
+  const { backend, device, threads, acceptChangedData, directory, changes = {}, force, dataset: images } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', LIMITS.device);
   if (threads !== undefined) checkInteger(threads, 'threads', { min: 0, max: LIMITS.threads.max });
@@ -154,7 +159,7 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       threads: threads ?? changed.config.threads,
       precision: runPrecision(stored),
     };
-    const loaded = await loadConfigured(config, folder.path, checked.signal);
+    const loaded = await loadConfigured(config, folder.path, { ...checked, images });
     const differences = await checkSameData(stored, loaded, acceptChangedData === true);
     const session = await Session.open(
       { config, folder, loaded, description: stored.network, resumed: true },
@@ -205,6 +210,7 @@ const resumeOptions = [
   'threads',
   'acceptChangedData',
   'directory',
+  'dataset',
   'changes',
   'force',
 ] as const satisfies readonly (keyof ResumeOptions)[];

@@ -1,6 +1,6 @@
 /** A run from its folder: configuration, metrics, and the network it ended with. */
 import { checkOptions, checkSignal, checkString } from '../../check';
-import type { LoadedDataset } from '../../data';
+import type { LoadedDataset, ProgramDataset } from '../../data';
 import { OneSpikeError } from '../../errors';
 import { absolutePath, shellWord } from '../../io/paths';
 import { isFolder } from '../../io/status';
@@ -42,10 +42,14 @@ export interface Run {
    */
   ann(options?: NetworkOptions): Promise<Network>;
   /**
-   * Loads the images of the run, from `directory` if they have moved there. `warnings` say if they are not those that it was trained on. Errors: ERR_STATE if their
+   * Loads the images of the run, from `directory` if they have moved there, or those of a program from `dataset`. `warnings` say if they are not those that it was trained on. Errors: ERR_STATE if their
    * classes are not those of the run.
    */
-  dataset(options?: { signal?: AbortSignal; directory?: string | undefined }): Promise<LoadedDataset>;
+  dataset(options?: {
+    signal?: AbortSignal;
+    directory?: string | undefined;
+    dataset?: ProgramDataset | undefined;
+  }): Promise<LoadedDataset>;
 }
 
 /** Reads a run from its folder. Errors: ERR_IO if there is no run at `path`, ERR_FORMAT. */
@@ -82,9 +86,10 @@ export async function loadRun(path: string): Promise<Run> {
       );
     },
     dataset: async (options) => {
-      const { signal, directory } = checkOptions(options, 'options', ['signal', 'directory']);
+      const { signal, directory, dataset } = checkOptions(options, 'options', ['signal', 'directory', 'dataset']);
       const config = inDirectory(info.config, directory as string | undefined);
-      const loaded = await loadConfigured(config, folder.path, checkSignal(signal, 'signal'));
+      const images = dataset as ProgramDataset | undefined;
+      const loaded = await loadConfigured(config, folder.path, { signal: checkSignal(signal, 'signal'), images });
       checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
       const changed = await changedParts(info.dataset, loaded);
       const changes = changed.map((part) => changeWarning(info.dataset, loaded, part));

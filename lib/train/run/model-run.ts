@@ -29,7 +29,7 @@ export async function loadModel(path: string, dataset: DatasetName, mode?: Phase
     mode: mode ?? PHASES.find((phase) => phase === extra.mode) ?? 'snn',
     batch: config.evaluation.batch,
     network: (options) => Network.open(path, options),
-    dataset: async ({ signal, directory } = {}) => loadConfigured(inDirectory(config, directory), path, signal),
+    dataset: async ({ signal, directory } = {}) => loadConfigured(inDirectory(config, directory), path, { signal }),
   };
 }
 

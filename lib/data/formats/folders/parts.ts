@@ -1,12 +1,14 @@
 /** Which pictures of a folder are for training, validation and test, by the names of its folders or by a random split. */
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { OneSpikeError } from '../../errors';
-import { fileKind, kindBytes } from '../../io/file-kind';
-import { SeededRandom } from '../random';
-import type { DataWarning, LoadOptions } from '../types';
-import { LeftOut, list, listClasses, type Classes, type Listing } from './class-folders';
+import { OneSpikeError } from '../../../errors';
+import { fileKind, kindBytes } from '../../../io/file-kind';
+import { readHead } from '../../files';
+import { SeededRandom } from '../../random';
+import type { DataWarning, LoadOptions } from '../../types';
+import { annotatedClasses, loosePictures } from './annotations';
+import { listClasses, type Classes } from './classes';
+import { LeftOut, list, type Listing } from './listing';
 
 export type Part = 'train' | 'test' | 'validation';
 
@@ -66,7 +68,9 @@ async function splitHere(
   { exclude = [], seed = 0, testShare = 0.2 }: LoadOptions,
   leftOut: LeftOut,
 ): Promise<Pictures> {
-  const found = await listClasses(root, exclude, leftOut);
+  const loose = await loosePictures(root);
+  const annotated = loose === null ? null : await annotatedClasses(loose, undefined, undefined, leftOut);
+  const found = annotated?.classes ?? (await listClasses(root, exclude, leftOut));
   const classes = namesOf(found, root);
   const items: Pictures['items'] = { train: [], test: [], validation: [] };
   classes.forEach((name, label) => {
@@ -85,33 +89,50 @@ async function readParts(
   { exclude = [] }: LoadOptions,
   leftOut: LeftOut,
 ): Promise<Pictures> {
-  leftOut.addFiles([...root.pictures, ...root.others]);
-  leftOut.add('folders', root.folders.length - folders.size);
+  const used = new Set<string>();
   const warnings: DataWarning[] = [];
-  const validation = folders.get('validation');
-  if (validation !== undefined && !folders.has('test')) {
-    folders.delete('validation');
-    folders.set('test', validation);
-    warnings.push({
-      code: 'DATA_LAYOUT',
-      message: `${root.path} has no test folder: the pictures of ${validation} are used as the test part`,
-    });
-  }
-  const items: Pictures['items'] = { train: [], test: [], validation: [] };
+  const found = new Map<Part, { listing: Listing; classes: Classes }>();
   let classes: string[] = [];
   // The part to train on comes first: it says which classes there are.
   for (const [part, folder] of folders) {
     const listing = await list(join(root.path, folder));
-    const found = await listClasses(listing, exclude, leftOut);
-    if (part === 'train') classes = namesOf(found, listing);
-    for (const [name, paths] of found) {
+    const loose = await loosePictures(listing);
+    const known = part === 'train' ? undefined : classes;
+    const annotated = loose === null ? null : await annotatedClasses(loose, root, known, leftOut);
+    if (loose !== null && annotated === null && part === 'test' && folders.has('validation')) {
+      warnings.push({
+        code: 'DATA_LAYOUT',
+        message: `${listing.path} has ${loose.pictures.pictures.length} pictures without classes, which are not used`,
+      });
+      continue;
+    }
+    if (annotated !== null) used.add(annotated.table);
+    const inside = annotated?.classes ?? (await listClasses(listing, exclude, leftOut));
+    if (part === 'train') classes = namesOf(inside, listing);
+    found.set(part, { listing, classes: inside });
+  }
+  leftOut.addFiles([...root.pictures, ...root.others.filter((name) => !used.has(join(root.path, name)))]);
+  leftOut.addSystem(root.system);
+  leftOut.add('folder', 'folders', root.folders.length - folders.size);
+  const validation = found.get('validation');
+  if (validation !== undefined && !found.has('test')) {
+    found.delete('validation');
+    found.set('test', validation);
+    warnings.push({
+      code: 'DATA_LAYOUT',
+      message: `${root.path} has no test folder${folders.has('test') ? ' with classes' : ''}: the pictures of ${folders.get('validation')} are used as the test part`,
+    });
+  }
+  const items: Pictures['items'] = { train: [], test: [], validation: [] };
+  for (const [part, { listing, classes: inside }] of found) {
+    for (const [name, paths] of inside) {
       const label = classes.indexOf(name);
       if (label < 0)
         throw new OneSpikeError(
           'ERR_FORMAT',
           `Expected the classes of ${join(root.path, folders.get('train')!)} in ${listing.path} but received ${name}`,
         );
-      items[part].push(...paths.map((path) => ({ path, label })));
+      for (const path of paths) items[part].push({ path, label });
     }
   }
   return { classes, items, warnings };
@@ -146,13 +167,8 @@ function twinWarnings(classes: readonly string[]): DataWarning[] {
 
 /** What a person means who names an archive as the folder; null if `path` is none. */
 async function archiveError(path: string): Promise<OneSpikeError | null> {
-  const head = Buffer.alloc(kindBytes);
-  try {
-    const file = await open(path, 'r');
-    await file.read(head, 0, head.length, 0).finally(() => file.close());
-  } catch {
-    return null;
-  }
+  const head = await readHead(path, kindBytes).catch(() => null);
+  if (head === null) return null;
   const kind = fileKind(head);
   const advice = kind?.endsWith('archive') ? '; unpack it and name the folder that it gives' : '';
   return new OneSpikeError(

@@ -1,12 +1,12 @@
 /** Sets in the form of MNIST: four idx files, gzipped or not: big-endian magic, sizes, then bytes. */
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 
-import { OneSpikeError } from '../../errors';
-import { adviceFor, readBounded, statOrNull, throwIfAborted } from '../files';
-import type { DataSource } from '../sets/source';
-import type { ImageSet } from '../types';
+import { OneSpikeError } from '../../../errors';
+import { throwIfAborted } from '../../files';
+import type { DataSource } from '../../sets/source';
+import type { ImageSet, LoadedParts, LoadOptions } from '../../types';
+import { fileNames, locateFile, readPlace, type IdxNames } from './find';
 
 const inflate = promisify(gunzip);
 const side = 28;
@@ -14,55 +14,44 @@ const imageBytes = side * side;
 const imageHeader = 16;
 const labelHeader = 8;
 
-const fileNames = [
-  'train-images-idx3-ubyte',
-  'train-labels-idx1-ubyte',
-  't10k-images-idx3-ubyte',
-  't10k-labels-idx1-ubyte',
-];
-
-export interface IdxSet {
-  name: string;
-  /** A label from 0 per class. */
+export interface IdxSet extends IdxNames {
   classes: string[];
   /** Images of the official set; a file with more is not of it. */
   counts: { train: number; test: number };
+  /** The label of the first class; 0 by default. */
+  firstLabel?: number;
+  /** Whether the rows of an image are its columns in the files. */
+  transposed?: boolean;
 }
 
 /** How a data set of this form is found and loaded. */
 export function idxSet(set: IdxSet): Pick<DataSource, 'options' | 'locate' | 'load'> {
   return {
     options: ['directory', 'trainCount', 'testCount'],
-    locate: async (directory) => {
-      const paths = await Promise.all(fileNames.map((file) => locateFile(directory, file)));
-      return { paths: paths.filter((path) => path !== null), present: !paths.includes(null) };
-    },
-    load: async (directory, { trainCount, testCount, signal }) => {
-      const train = await loadPart(set, directory, 'train', set.counts.train, trainCount ?? Infinity, signal);
-      throwIfAborted(signal, `loading ${set.name}`);
-      const test = await loadPart(set, directory, 't10k', set.counts.test, testCount ?? Infinity, signal);
-      return { train, test };
-    },
+    locate: (directory) => locateIdx(set, directory),
+    load: (directory, options) => loadIdx(set, directory, options),
   };
 }
 
-/**
- * The path of a file of the set, or null if there is none: in the folder or where torchvision puts it, gzipped or not, with a
- * hyphen or a dot before `idx` (both are in circulation), by itself or in a folder of its name, as archives unpack it.
- */
-async function locateFile(directory: string, file: string): Promise<string | null> {
-  const names = [file, file.replace('-idx', '.idx')].flatMap((name) => [name, `${name}.gz`]);
-  for (const folder of [directory, join(directory, 'MNIST', 'raw')]) {
-    for (const path of names.map((name) => join(folder, name))) {
-      const status = await statOrNull(path);
-      if (status === null) continue;
-      if (!status.isDirectory()) return path;
-      for (const inner of names.map((name) => join(path, name))) if ((await statOrNull(inner))?.isFile()) return inner;
-    }
-  }
-  return null;
+/** The files of a set that are there, and whether they are all. */
+export async function locateIdx(set: IdxNames, directory: string): Promise<{ paths: string[]; present: boolean }> {
+  const places = await Promise.all(fileNames(set).map((file) => locateFile(set, directory, file)));
+  const found = places.filter((place) => place !== null);
+  return { paths: [...new Set(found.map(({ path }) => path))], present: !places.includes(null) };
 }
 
+export async function loadIdx(
+  set: IdxSet,
+  directory: string,
+  { trainCount, testCount, signal }: LoadOptions,
+): Promise<LoadedParts> {
+  const train = await loadPart(set, directory, 'train', trainCount ?? Infinity, signal);
+  throwIfAborted(signal, `loading ${set.name}`);
+  const test = await loadPart(set, directory, 'test', testCount ?? Infinity, signal);
+  return { train, test };
+}
+
+/** The bytes of a file, inflated where they are gzipped, and its path. */
 async function readIdx(
   set: IdxSet,
   directory: string,
@@ -70,14 +59,8 @@ async function readIdx(
   maxBytes: number,
   signal?: AbortSignal,
 ): Promise<{ path: string; bytes: Buffer }> {
-  const path = await locateFile(directory, file);
-  if (path === null)
-    throw new OneSpikeError(
-      'ERR_IO',
-      `Expected ${file} or ${file}.gz in ${directory} but found neither; ${adviceFor(set.name)}`,
-    );
   // Deflate cannot grow its input by more than a few bytes per block; a larger file is not this one.
-  const raw = await readBounded(path, maxBytes + 65_536, signal);
+  const { path, bytes: raw } = await readPlace(set, directory, file, maxBytes + 65_536, signal);
   if (raw.length < 2 || raw[0] !== 0x1f || raw[1] !== 0x8b) {
     if (path.endsWith('.gz')) {
       throw new OneSpikeError(
@@ -150,13 +133,15 @@ function checkIdx(
 async function loadPart(
   set: IdxSet,
   directory: string,
-  part: 'train' | 't10k',
-  most: number,
+  part: 'train' | 'test',
   keep: number,
   signal?: AbortSignal,
 ): Promise<ImageSet> {
-  const images = await readIdx(set, directory, `${part}-images-idx3-ubyte`, imageHeader + most * imageBytes, signal);
-  const answers = await readIdx(set, directory, `${part}-labels-idx1-ubyte`, labelHeader + most, signal);
+  const { classes, firstLabel = 0 } = set;
+  const most = set.counts[part];
+  const [imageFile, labelFile] = fileNames(set).slice(part === 'train' ? 0 : 2) as [string, string];
+  const images = await readIdx(set, directory, imageFile, imageHeader + most * imageBytes, signal);
+  const answers = await readIdx(set, directory, labelFile, labelHeader + most, signal);
   const total = checkIdx(images.path, images.bytes, 0x803, imageHeader, imageBytes, most);
   const answerCount = checkIdx(answers.path, answers.bytes, 0x801, labelHeader, 1, most);
   if (answerCount !== total) {
@@ -165,20 +150,31 @@ async function loadPart(
       `Expected ${total} labels at byte 4 of ${answers.path} (as ${images.path} has images) but received ${answerCount}`,
     );
   }
-  for (let i = 0; i < total; i++) {
-    if (answers.bytes[labelHeader + i]! >= set.classes.length) {
-      throw new OneSpikeError(
-        'ERR_FORMAT',
-        `Expected a label from 0 to ${set.classes.length - 1} at byte ${labelHeader + i} of ${answers.path} but received ${answers.bytes[labelHeader + i]}`,
-      );
-    }
+  const labels = Int32Array.from(answers.bytes.subarray(labelHeader), (label) => label - firstLabel);
+  const wrong = labels.findIndex((label) => label < 0 || label >= classes.length);
+  if (wrong >= 0) {
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected a label from ${firstLabel} to ${firstLabel + classes.length - 1} at byte ${labelHeader + wrong} of ${answers.path} ` +
+        `but received ${answers.bytes[labelHeader + wrong]}`,
+    );
   }
   const count = Math.min(total, keep);
+  const stored = images.bytes.subarray(imageHeader, imageHeader + count * imageBytes);
   return {
     shape: [1, side, side],
-    classes: [...set.classes],
-    pixels: Uint8Array.from(images.bytes.subarray(imageHeader, imageHeader + count * imageBytes)),
-    labels: Int32Array.from(answers.bytes.subarray(labelHeader, labelHeader + count)),
+    classes: [...classes],
+    pixels: set.transposed === true ? transpose(stored) : Uint8Array.from(stored),
+    labels: labels.slice(0, count),
     count,
   };
+}
+
+/** Images whose rows and columns are exchanged. */
+function transpose(stored: Uint8Array): Uint8Array {
+  const pixels = new Uint8Array(stored.length);
+  for (let start = 0; start < stored.length; start += imageBytes)
+    for (let y = 0; y < side; y++)
+      for (let x = 0; x < side; x++) pixels[start + y * side + x] = stored[start + x * side + y]!;
+  return pixels;
 }

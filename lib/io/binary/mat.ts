@@ -1,0 +1,189 @@
+// Matlab's files of level 5 (MATLAB 5.0 MAT-file, "MAT-File Format", The MathWorks), of which numeric arrays are read.
+import { promisify } from 'node:util';
+import { inflate as inflateCallback } from 'node:zlib';
+
+import type { OneSpikeError } from '../../errors';
+
+const inflate = promisify(inflateCallback);
+
+const HEADER = 128;
+const MAX_DIMENSIONS = 8;
+const MAX_NAME = 64;
+/** Numbers that are not bytes: labels, of which a set has half a million. */
+const MAX_NUMBERS = 2 ** 22;
+const MATRIX = 14;
+const COMPRESSED = 15;
+/** Classes of numeric arrays: double, single, and integers of 8 to 64 bits. */
+const isNumeric = (kind: number): boolean => kind >= 6 && kind <= 15;
+
+/** How numbers are stored, whatever the class of their array: type -> bytes, and how one is read. */
+const TYPES: Readonly<Record<number, [size: number, read: (view: DataView, at: number, little: boolean) => number]>> = {
+  1: [1, (view, at) => view.getInt8(at)],
+  2: [1, (view, at) => view.getUint8(at)],
+  3: [2, (view, at, little) => view.getInt16(at, little)],
+  4: [2, (view, at, little) => view.getUint16(at, little)],
+  5: [4, (view, at, little) => view.getInt32(at, little)],
+  6: [4, (view, at, little) => view.getUint32(at, little)],
+  7: [4, (view, at, little) => view.getFloat32(at, little)],
+  9: [8, (view, at, little) => view.getFloat64(at, little)],
+  12: [8, (view, at, little) => Number(view.getBigInt64(at, little))],
+  13: [8, (view, at, little) => Number(view.getBigUint64(at, little))],
+};
+const BYTES = 2;
+
+/** A numeric array of a file; the first index runs fastest. */
+export interface MatArray {
+  shape: number[];
+  /** The numbers; bytes where they are stored as such, without a copy. */
+  values: Uint8Array | Float64Array;
+}
+
+/** The error at a position: what was expected and what came. */
+export type MatFault = (at: number, what: string, received: string) => OneSpikeError;
+
+/**
+ * The numeric arrays of a file by their names; arrays of other kinds are passed over.
+ *
+ * @param most the bytes that one array may take once it is inflated
+ * @throws the errors of `damaged`
+ */
+export async function readMat(bytes: Buffer, most: number, damaged: MatFault): Promise<Map<string, MatArray>> {
+  const little = checkHeader(bytes, damaged);
+  const arrays = new Map<string, MatArray>();
+  for (let at = HEADER; at < bytes.length; ) {
+    const reader = new Reader(bytes, at, bytes.length, little, damaged, (position) => position);
+    const element = reader.next();
+    at = element.next;
+    let inner = reader.within(element);
+    if (element.type === COMPRESSED) {
+      inner = await inflated(inner, element.start, most, damaged);
+      const matrix = inner.next();
+      if (matrix.type !== MATRIX) continue;
+      inner = inner.within(matrix);
+    } else if (element.type !== MATRIX) continue;
+    const array = readMatrix(inner);
+    if (array !== undefined) arrays.set(array.name, array);
+  }
+  return arrays;
+}
+
+/** Whether the numbers have their lowest byte first. */
+function checkHeader(bytes: Buffer, damaged: MatFault): boolean {
+  const order = bytes.toString('latin1', 126, 128);
+  if (bytes.length < HEADER || (order !== 'IM' && order !== 'MI')) {
+    const hdf = bytes.toString('latin1', 0, 10).startsWith('MATLAB 7.3') || bytes[0] === 0x89;
+    const received = hdf ? "one of level 7.3 (HDF5): save it by save(…, '-v7')" : 'other bytes';
+    throw damaged(Math.min(126, bytes.length), "a MAT-file of level 5, with 'IM' or 'MI',", received);
+  }
+  const little = order === 'IM';
+  const version = little ? bytes.readUInt16LE(124) : bytes.readUInt16BE(124);
+  if (version !== 0x0100) throw damaged(124, 'the version 0x0100 of a MAT-file', `0x${version.toString(16)}`);
+  return little;
+}
+
+async function inflated(packed: Reader, start: number, most: number, damaged: MatFault): Promise<Reader> {
+  const content = await inflate(packed.bytes(), { maxOutputLength: most + 4096 }).catch((error: Error) => {
+    throw damaged(start, `at most ${most} intact bytes of a compressed array`, error.message);
+  });
+  // What is wrong inside has no position in the file but that of the whole.
+  return new Reader(content, 0, content.length, packed.little, damaged, () => start);
+}
+
+interface Element {
+  type: number;
+  start: number;
+  size: number;
+  /** Where the next one begins. */
+  next: number;
+}
+
+/** Tagged elements, one behind the other. */
+class Reader {
+  constructor(
+    private readonly buffer: Buffer,
+    private at: number,
+    private readonly end: number,
+    readonly little: boolean,
+    private readonly damaged: MatFault,
+    private readonly placeOf: (position: number) => number,
+  ) {}
+
+  get ended(): boolean {
+    return this.at >= this.end;
+  }
+
+  bytes(): Buffer {
+    return this.buffer.subarray(this.at, this.end);
+  }
+
+  within({ start, size }: Element): Reader {
+    return new Reader(this.buffer, start, start + size, this.little, this.damaged, this.placeOf);
+  }
+
+  fault(what: string, received: string): OneSpikeError {
+    return this.damaged(this.placeOf(this.at), what, received);
+  }
+
+  next(): Element {
+    const left = this.end - this.at;
+    if (left < 8) throw this.fault('an element of 8 bytes', `${left}, the end`);
+    const word = this.#u32(this.at);
+    // A small element has its size and up to four bytes in the words of the tag.
+    const small = word >>> 16;
+    const element = small > 0 ? this.#small(word & 0xffff, small) : this.#large(word);
+    if (element.start + element.size > this.end)
+      throw this.fault(`${element.size} bytes of an element`, `${this.end - element.start}, the end`);
+    this.at = element.next;
+    return element;
+  }
+
+  #small(type: number, size: number): Element {
+    if (size > 4) throw this.fault('a small element of at most 4 bytes', String(size));
+    return { type, start: this.at + 4, size, next: this.at + 8 };
+  }
+
+  #large(type: number): Element {
+    const size = this.#u32(this.at + 4);
+    const start = this.at + 8;
+    // Compressed elements follow one another without a gap, all others at multiples of eight bytes.
+    const padding = type === COMPRESSED ? 0 : (8 - (size % 8)) % 8;
+    return { type, start, size, next: Math.min(start + size + padding, this.end) };
+  }
+
+  /** The numbers of an element. */
+  numbers({ type, start, size }: Element): Uint8Array | Float64Array {
+    const bytes = this.buffer.subarray(start, start + size);
+    if (type === BYTES) return bytes;
+    const known = TYPES[type];
+    if (known === undefined || size % known[0] !== 0) throw this.fault('numbers of a known type', `type ${type}`);
+    const [width, read] = known;
+    if (size > width * MAX_NUMBERS)
+      throw this.fault(`at most ${MAX_NUMBERS} numbers that are not bytes`, String(size / width));
+    const view = new DataView(bytes.buffer, bytes.byteOffset, size);
+    return Float64Array.from({ length: size / width }, (_, i) => read(view, i * width, this.little));
+  }
+
+  #u32(at: number): number {
+    return this.little ? this.buffer.readUInt32LE(at) : this.buffer.readUInt32BE(at);
+  }
+}
+
+/** The parts of an array: flags, sizes, name, numbers. Undefined for one that is not of real numbers. */
+function readMatrix(reader: Reader): (MatArray & { name: string }) | undefined {
+  const flags = reader.numbers(reader.next());
+  const kind = (flags[0] ?? 0) & 0xff;
+  const complex = ((flags[0] ?? 0) & 0x0800) !== 0;
+  const sizes = reader.next();
+  if (sizes.size > 4 * MAX_DIMENSIONS)
+    throw reader.fault(`at most ${MAX_DIMENSIONS} dimensions`, String(sizes.size / 4));
+  const shape = [...reader.numbers(sizes)];
+  const named = reader.next();
+  if (named.size > MAX_NAME) throw reader.fault(`a name of at most ${MAX_NAME} bytes`, String(named.size));
+  const name = Buffer.from(reader.within(named).bytes()).toString('latin1');
+  if (!isNumeric(kind) || complex || reader.ended) return undefined;
+  const values = reader.numbers(reader.next());
+  const count = shape.reduce((product, side) => product * side, 1);
+  if (shape.length < 2 || shape.some((side) => side < 0) || count !== values.length)
+    throw reader.fault(`numbers for ${shape.join(' x ')} of '${name.slice(0, MAX_NAME)}'`, String(values.length));
+  return { name, shape, values };
+}
