@@ -10,6 +10,7 @@ import { addReport } from './commands/pictures/report';
 import { addRunCommands } from './commands/run';
 import { addShow } from './commands/pictures/show';
 import { addSimulate } from './commands/codes/simulate';
+import { addEvolve } from './commands/cluster/evolve';
 import { addSweep } from './commands/cluster/sweep';
 import { addTrain } from './commands/train';
 import { interruptedStatus } from './interrupt';
@@ -43,6 +44,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addExport(program);
   addImport(program);
   addSweep(program);
+  addEvolve(program);
   addData(program);
   addBench(program);
   addPresets(program);

@@ -5,7 +5,7 @@ import { defined, expected } from '../check';
 import { flag, listOf, networkName, objectOf, oneOf, parse } from '../check/schema';
 import { integerText, LIMITS, within } from '../native/limits';
 import { checkCode, codeSchema, type Code } from './code/code';
-import { checkGenes, genesSchema, type Genes } from './genes';
+import { checkGenes, genesSchema, type Genes } from './genes/genes';
 import { checkOrder, checkPools, layerSchema, resolveLayer, type NORMS } from './layers';
 import { limitedInteger, limitedNumber } from './limited';
 import { layerShapes } from './shapes';

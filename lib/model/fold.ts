@@ -1,7 +1,7 @@
 // Batch normalisation by running statistics, folded into weights and biases (docs/MATHEMATICS.md, "Batch
 // normalisation"): a network without it that computes the same.
 import type { ResolvedNetwork } from './description';
-import { withoutGenes, withoutGeneTensors } from './genes';
+import { withoutGenes, withoutGeneTensors } from './genes/genes';
 import { layerName } from './layer';
 import type { FloatTensor } from './parameters';
 import { Pace } from './scan';

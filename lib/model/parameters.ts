@@ -1,6 +1,6 @@
 // What a parameter of a network is, apart from any network.
 import { LIMITS } from '../native/limits';
-import { derivedWeights } from './genes';
+import { derivedWeights } from './genes/genes';
 
 /** A tensor of 32-bit floats. */
 export interface FloatTensor {

@@ -3,7 +3,7 @@ import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
 import type { LayerType, ResolvedNetwork } from './description';
 import { codeTensors } from './code/code';
-import { geneLayers, interactionName } from './genes';
+import { geneLayers, interactionName } from './genes/genes';
 import { isPool, layerName, type LayerId } from './layer';
 import { NORM_TENSORS } from './parameters';
 

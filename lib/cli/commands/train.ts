@@ -144,8 +144,11 @@ With more epochs the learning rate follows the schedule of the new number from t
     });
 }
 
-/** Argument and flags as one configuration. Every mistake in them is a usage error. */
-export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+/** What argument and flags say of a configuration: what lies below, and what lies above it. */
+export async function configInput(
+  name: string | undefined,
+  flags: TrainFlags,
+): Promise<{ input: unknown; overrides: string[] }> {
   const file = name !== undefined && (await isFile(name));
   const begun = flags.init === undefined ? {} : await modelConfig(flags.init);
   const input = name === undefined ? begun : file ? await readConfig(name) : { preset: name };
@@ -156,8 +159,14 @@ export async function configOf(name: string | undefined, flags: TrainFlags): Pro
   const overrides = Object.entries(given).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${JSON.stringify(value)}`],
   );
+  return { input, overrides: [...flags.set, ...overrides] };
+}
+
+/** Argument and flags as one configuration. Every mistake in them is a usage error. */
+export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
+  const { input, overrides } = await configInput(name, flags);
   const config = asUsage(
-    () => resolveConfig(input as TrainConfigInput, [...flags.set, ...overrides]),
+    () => resolveConfig(input as TrainConfigInput, overrides),
     '`onespike presets NAME` prints every key of a configuration',
   );
   asUsage(() => checkDirectoryNamed(config.dataset.name, config.dataset.directory));

@@ -1,7 +1,7 @@
 // The tensors of a file for a network that exists.
 import { OneSpikeError } from '../../errors';
 import type { ResolvedNetwork } from '../description';
-import { withoutGeneTensors } from '../genes';
+import { withoutGeneTensors } from '../genes/genes';
 import { readModel } from '../model-file';
 import { carryParameters, isSchedule, type FloatTensor } from '../parameters';
 import type { TensorShape } from './state';

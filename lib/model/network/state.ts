@@ -3,7 +3,7 @@
 import { checkBoolean, checkOptions, checkString, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
-import { derivedWeights } from '../genes';
+import { derivedWeights } from '../genes/genes';
 import { parameterFault, trainedNames, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 

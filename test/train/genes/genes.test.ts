@@ -1,7 +1,7 @@
 // Runs of networks with genes: all phases, resumption with identical bits, the finished model, and its presets.
 import { join } from 'node:path';
 import { Network } from '../../../lib';
-import { geneCompression } from '../../../lib/model/genes';
+import { geneCompression } from '../../../lib/model/genes/genes';
 import { resolveNetwork } from '../../../lib/model/description';
 import { vgg } from '../../../lib/model/vgg';
 import { resolveConfig, type TrainConfigInput } from '../../../lib/train/config/config';

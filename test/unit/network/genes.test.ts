@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Network, resolveNetwork, type NetworkDescription } from '../../../lib';
 import { countOperations } from '../../../lib/energy';
 import { foldNorm } from '../../../lib/model/fold';
-import { geneCompression, withoutGenes, withoutGeneTensors } from '../../../lib/model/genes';
+import { geneCompression, withoutGenes, withoutGeneTensors } from '../../../lib/model/genes/genes';
 import { readModel, writeModel } from '../../../lib/model/model-file';
 import type { FloatTensor } from '../../../lib/model/parameters';
 import { parameterCount, parameterShapes } from '../../../lib/model/shapes';

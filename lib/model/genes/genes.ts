@@ -1,10 +1,10 @@
 // Genetic encoding (docs/MATHEMATICS.md, "Genetic encoding"): a description with genes, the tensors that it has, and the
 // weights that follow from them.
-import { expected } from '../check';
-import { objectOf } from '../check/schema';
-import type { ResolvedNetwork } from './description';
-import { layerName } from './layer';
-import { limitedInteger } from './limited';
+import { expected } from '../../check';
+import { objectOf } from '../../check/schema';
+import type { ResolvedNetwork } from '../description';
+import { layerName } from '../layer';
+import { limitedInteger } from '../limited';
 
 /** Genes, of which the weights of every convolution but the first are made. */
 export interface Genes {
