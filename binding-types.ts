@@ -45,6 +45,7 @@ export interface NativeSpec {
   surrogateScale: number;
   surrogate: string; // one of NativeInfo.surrogates
   schedules: boolean; // weighted layers have a kappa and a theta of T numbers
+  genes?: { count: number }; // of which the weights of every convolution but the first are made
   code?: NativeCode;
   encoder: string; // one of NativeInfo.encoders
   lo: number;

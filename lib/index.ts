@@ -46,6 +46,7 @@ export type { FloatTensor } from './model/parameters';
 export type { SpikeTimes } from './model/spike-times';
 export { spikingFromBinary } from './model/binary';
 export type { Code, PhaseCode, RadixCode, TtfsCode } from './model/code/code';
+export { geneCompression, type Compression, type Genes } from './model/genes/genes';
 export { foldNorm, type NetworkParameters } from './model/fold';
 export { vgg, type VggName, type VggOptions } from './model/vgg';
 export {
@@ -159,6 +160,17 @@ export {
 export { METHODS, parseStudy, type Halving, type Method, type Range, type Study } from './cluster/study';
 export type { RankedCandidate, Spread, TrialResult } from './cluster/ranking';
 export type { Trial } from './cluster/trials';
+export { evolve, type EvolveOptions } from './cluster/evolve/evolve';
+export type { EvolutionSettings } from './cluster/evolve/settings';
+export type { FitnessWeights, Traits } from './cluster/evolve/fitness';
+export type {
+  EvolvedEvent,
+  EvolveEvent,
+  EvolveEvents,
+  GenerationEvent,
+  Individual,
+  Outcome,
+} from './cluster/evolve/records';
 
 // ---- operations and energy
 export {

@@ -13,6 +13,7 @@ import { addShow } from './commands/pictures/show';
 import { addWatch } from './commands/pictures/watch';
 import { addCompare } from './commands/codes/compare';
 import { addSimulate } from './commands/codes/simulate';
+import { addEvolve } from './commands/cluster/evolve';
 import { addSweep } from './commands/cluster/sweep';
 import { addTrain } from './commands/train';
 import { interruptedStatus } from './interrupt';
@@ -48,6 +49,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addExport(program);
   addImport(program);
   addSweep(program);
+  addEvolve(program);
   addData(program);
   addBench(program);
   addPresets(program);

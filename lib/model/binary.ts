@@ -11,7 +11,7 @@ const PIECE = 2 ** 18;
 /**
  * Returns the parameters of the spiking network: a spike counts as 1 where the activation sends twice the threshold, so
  * the weights of the layer that follows take that factor. Leaks become 1, and so does the threshold of the output
- * layer, whose potential is the logit then. The network must have been folded.
+ * layer, whose potential is the logit then. The network must have been folded, unless it has genes.
  */
 export async function spikingFromBinary({ network, tensors }: NetworkParameters): Promise<Map<string, FloatTensor>> {
   const spiking = new Map(tensors);
@@ -29,6 +29,9 @@ export async function spikingFromBinary({ network, tensors }: NetworkParameters)
       for (let i = begin; i < end; i++) scaled[i] = data[i]! * sent;
     }
     spiking.set(`${name}.weight`, { shape: [...shape], data: scaled });
+    const scale = tensors.get(`${name}.gene_scale`);
+    if (scale !== undefined)
+      spiking.set(`${name}.gene_scale`, { shape: [], data: Float32Array.of(scale.data[0]! * sent) });
     spiking.set(`${name}.leak`, one());
     if (layer.output) spiking.set(`${name}.threshold`, one());
     sent = 2 * tensors.get(`${name}.threshold`)!.data[0]!;

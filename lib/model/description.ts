@@ -5,6 +5,7 @@ import { defined, expected } from '../check';
 import { built, deferred, flag, listOf, networkName, objectOf, oneOf, parse } from '../check/schema';
 import { integerText, LIMITS, within } from '../native/limits';
 import { checkCode, codeSchema, type Code } from './code/code';
+import { checkGenes, genesSchema, type Genes } from './genes/genes';
 import { checkOrder, checkPools, layerSchema, resolveLayer, type NORMS } from './layers';
 import { limitedInteger, limitedNumber } from './limited';
 import { layerShapes } from './shapes';
@@ -88,6 +89,11 @@ export interface NetworkDescription {
    * `alpha`, `beta`, `gamma` and the surrogate are of no effect, and `mean` and `std` neither under `radix`.
    */
   code?: Code;
+  /**
+   * Genes that the weights of every convolution but the first are made of; none by default, so that all weights are
+   * numbers of their own.
+   */
+  genes?: Genes;
   /** The input encoder; 'hybrid' by default, and nothing else under a code, which has an input of its own. */
   encoder?: Encoder;
   /** The intensity that is coded as the last step; 0 by default. */
@@ -111,12 +117,13 @@ export type NeuronKey = 'leak' | 'threshold' | 'timeConstant' | 'delay';
 export type ResolvedLayer = Required<Omit<LayerDescription, NeuronKey>> & Pick<LayerDescription, NeuronKey>;
 
 /**
- * A description with every field present; `code` where the network has one. It is a valid description itself and resolves
+ * A description with every field present; `code` and `genes` where the network has them. It is a valid description itself and resolves
  * to an equal value.
  */
-export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers' | 'code'> & {
+export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers' | 'code' | 'genes'> & {
   layers: ResolvedLayer[];
   code?: Code;
+  genes?: Genes;
 };
 
 /** The surrogate gradients, as the addon reports them too. */
@@ -144,6 +151,7 @@ export const networkOptions = {
   surrogate: oneOf(SURROGATES).optional(),
   schedules: flag.optional(),
   code: codeSchema.optional(),
+  genes: genesSchema.optional(),
   encoder: oneOf(ENCODERS).optional(),
   lo: limitedNumber('lo').optional(),
   hi: limitedNumber('hi').optional(),
@@ -201,9 +209,11 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     hi,
     normGroup: d.normGroup ?? 64,
     ...(code === undefined ? {} : { code: defined(code) as Code }),
+    ...(d.genes === undefined ? {} : { genes: d.genes }),
   };
   checkOrder(network.layers);
   checkPools(network.layers);
+  checkGenes(network);
   checkSizes(network, layerShapes(network));
   return network;
 }

@@ -1,6 +1,7 @@
 // Batch normalisation by running statistics, folded into weights and biases (docs/MATHEMATICS.md, "Batch
 // normalisation"): a network without it that computes the same.
 import type { ResolvedNetwork } from './description';
+import { withoutGenes, withoutGeneTensors } from './genes/genes';
 import { layerName } from './layer';
 import type { FloatTensor } from './parameters';
 import { Pace } from './scan';
@@ -16,12 +17,21 @@ export function hasNorm({ layers }: Pick<ResolvedNetwork, 'layers'>): boolean {
   return layers.some(({ norm }) => norm === 'batch');
 }
 
+/**
+ * Whether the normalisation of a network is folded when its ANN is converted and saved. Weights of genes cannot take a
+ * factor for each channel, because the genes of a channel are those of the next layer's input as well: such a network
+ * keeps its normalisation, whose running statistics native code folds whenever it computes.
+ */
+export function foldsNorm(network: Pick<ResolvedNetwork, 'layers' | 'genes'>): boolean {
+  return network.genes === undefined && hasNorm(network);
+}
+
 /** The description of a network after its normalisation was folded. */
 export function withoutNorm(network: ResolvedNetwork): ResolvedNetwork {
   const layers = network.layers.map((layer) =>
     layer.norm === 'batch' ? { ...layer, norm: 'none' as const, bias: true } : { ...layer },
   );
-  return { ...network, layers };
+  return { ...withoutGenes(network), layers };
 }
 
 /**
@@ -30,14 +40,14 @@ export function withoutNorm(network: ResolvedNetwork): ResolvedNetwork {
 const EPSILON = 1e-5;
 
 /**
- * Returns the network without normalisation: weights times gamma / sqrt(variance + epsilon), and a bias in every layer
+ * Returns the network without normalisation and without genes: weights times gamma / sqrt(variance + epsilon), and a bias in every layer
  * that was normalised. Tensors of other layers are those of `tensors`.
  */
 export async function foldNorm(
   network: ResolvedNetwork,
   tensors: ReadonlyMap<string, FloatTensor>,
 ): Promise<NetworkParameters> {
-  const folded = new Map(tensors);
+  const folded = withoutGeneTensors(tensors);
   const pace = new Pace();
   for (const [index, layer] of network.layers.entries()) {
     if (layer.norm !== 'batch') continue;

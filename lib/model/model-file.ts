@@ -5,7 +5,7 @@ import { readSafetensors, writeSafetensors, type Tensor } from '../io/safetensor
 import { floatTable, isSmallFloat } from '../io/small-floats';
 import { SLOTS } from '../native/network';
 import { resolveNetwork, type ResolvedNetwork } from './description';
-import { isTrained, parameterFault, type FloatTensor } from './parameters';
+import { parameterFault, trainedNames, type FloatTensor } from './parameters';
 import { firstNonFinite, lookUp, Pace } from './scan';
 import { parameterShapes } from './shapes';
 
@@ -14,7 +14,7 @@ const FORMAT = 1;
 
 export interface ModelFile {
   network: ResolvedNetwork;
-  /** Every parameter of the network by name, in its order: `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta`. */
+  /** Every parameter of the network by name, in its order: `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta|...`. */
   tensors: Map<string, FloatTensor>;
   /** State of the optimiser by name, `slot0.layers.I.weight` and so on; empty in a model file. */
   slots: Map<string, FloatTensor>;
@@ -36,13 +36,15 @@ export async function readModel(path: string, described?: ResolvedNetwork): Prom
   const tensors = new Map<string, FloatTensor>();
   const slots = new Map<string, FloatTensor>();
   const pace = new Pace();
-  for (const { name, shape } of parameterShapes(network)) {
+  const shapes = parameterShapes(network);
+  const trained = trainedNames(shapes.map(({ name }) => name));
+  for (const { name, shape } of shapes) {
     const tensor = stored.get(name);
     if (tensor === undefined) throw damaged(path, `a tensor '${name}' of shape ${text(shape)}`, 'none');
     tensors.set(name, await checkParameter(path, name, tensor, shape, pace));
     stored.delete(name);
     for (const slot of SLOTS) {
-      if (!isTrained(name) && slot !== 'average') continue;
+      if (!trained.has(name) && slot !== 'average') continue;
       const state = stored.get(`${slot}.${name}`);
       if (state === undefined) continue;
       slots.set(`${slot}.${name}`, await checkTensor(path, `${slot}.${name}`, state, shape, pace));

@@ -1,5 +1,6 @@
 // What a parameter of a network is, apart from any network.
 import { LIMITS } from '../native/limits';
+import { derivedWeights } from './genes/genes';
 
 /** A tensor of 32-bit floats. */
 export interface FloatTensor {
@@ -12,12 +13,17 @@ export interface FloatTensor {
 /** The tensors of a layer with batch normalisation, after its name. */
 export const NORM_TENSORS = ['norm.weight', 'norm.bias', 'norm.running_mean', 'norm.running_var'] as const;
 
-/** Whether training moves a tensor along its gradient: running statistics follow the batches instead. */
-export function isTrained(name: string): boolean {
-  return !name.endsWith('.norm.running_mean') && !name.endsWith('.norm.running_var');
+/**
+ * The names among those of a network's tensors that training moves along their gradients: running statistics follow the
+ * batches instead, and weights their genes.
+ */
+export function trainedNames(names: readonly string[]): Set<string> {
+  const derived = derivedWeights(names);
+  const follows = /\.norm\.running_(mean|var)$/;
+  return new Set(names.filter((name) => !follows.test(name) && !derived.has(name)));
 }
 
-/** A number that no threshold, leak, variance or schedule may be. */
+/** A number that no threshold, leak, variance, schedule or scale of genes may be. */
 export interface ParameterFault {
   /** What is accepted, in words. */
   what: string;
@@ -39,7 +45,7 @@ const CODE_RANGES = [
 ];
 
 /**
- * Returns the first number of a threshold, a leak, a variance or a schedule that is out of range. Other parameters may
+ * Returns the first number of a threshold, a leak, a variance, a schedule or a scale of genes that is out of range. Other parameters may
  * be anything finite.
  */
 export function parameterFault(name: string, data: Float32Array): ParameterFault | undefined {
@@ -53,10 +59,11 @@ export function parameterFault(name: string, data: Float32Array): ParameterFault
     const negative = data.find((variance) => !(variance >= 0));
     return negative === undefined ? undefined : { what: 'numbers >= 0', name, value: negative };
   }
-  if (!isSchedule(name)) return undefined;
+  const scale = name.endsWith('.gene_scale');
+  if (!isSchedule(name) && !scale) return undefined;
   const index = data.findIndex((factor) => !(factor >= MIN_SCHEDULE && factor <= MAX_SCHEDULE));
   if (index < 0) return undefined;
-  return { what: 'a number from 2^-20 to 2^20', name: `${name}[${index}]`, value: data[index]! };
+  return { what: 'a number from 2^-20 to 2^20', name: scale ? name : `${name}[${index}]`, value: data[index]! };
 }
 
 /** Whether a tensor of that name holds a number for every time step. */

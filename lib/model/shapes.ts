@@ -3,6 +3,7 @@ import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
 import type { LayerType, ResolvedNetwork } from './description';
 import { codeTensors } from './code/code';
+import { geneLayers, interactionName } from './genes/genes';
 import { isPool, layerName, type LayerId } from './layer';
 import { NORM_TENSORS } from './parameters';
 
@@ -22,7 +23,10 @@ export interface LayerShape {
   macs: number;
   /** Spiking neurons (the output layer's included); 0 for a pool. */
   neurons: number;
-  /** Trainable numbers: weights, biases, normalisation, threshold and leak or the parameters of a code. */
+  /**
+   * Trainable numbers: weights, or the genes of the layer in their place, biases, normalisation, threshold and leak or
+   * the parameters of a code. Genes that layers share are counted by `parameterCount` alone.
+   */
   parameters: number;
 }
 
@@ -31,6 +35,7 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
   let input: MapShape = [...network.input];
   const schedules = network.schedules ? 2 * network.timesteps : 0;
   const ofNeurons = neuronTensors(network);
+  const { expressing, genetic } = geneLayers(network);
   return network.layers.map((layer, index) => {
     const [channels, height, width] = input;
     const where = `layers[${index}]`;
@@ -85,7 +90,8 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       macs,
       neurons: spiking ? out[0] * out[1] * out[2] : 0,
       parameters: spiking
-        ? weights +
+        ? (genetic.includes(index) ? 1 : weights) +
+          (expressing.includes(index) ? layer.out * network.genes!.count : 0) +
           (layer.bias ? layer.out : 0) +
           (layer.norm === 'batch' ? 2 * layer.out : 0) +
           ofNeurons(layer).length +
@@ -95,6 +101,13 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
     input = [...out];
     return shape;
   });
+}
+
+/** The number of trainable numbers of a network. */
+export function parameterCount(network: ResolvedNetwork): number {
+  const own = layerShapes(network).reduce((sum, { parameters }) => sum + parameters, 0);
+  const genes = network.genes?.count ?? 0;
+  return geneLayers(network).kernels.reduce((sum, kernel) => sum + (kernel * genes) ** 2, own);
 }
 
 /** Side of the map after a convolution. */
@@ -120,7 +133,8 @@ export function sideFanOut(side: number, kernel: number, stride: number, padding
 
 /**
  * Name and shape of a parameter; PyTorch layout: (O, I, kh, kw), (O, I), (O), () for threshold and leak and for what a
- * code has in their place, (T) for schedules.
+ * code has in their place, (T) for schedules, (O, G) for genes, () for their scale, and (K * K, G, G) for what layers
+ * with a kernel of side K share.
  */
 export interface ParameterShape {
   name: string;
@@ -130,7 +144,10 @@ export interface ParameterShape {
 /** Every tensor of a network, in the order of its layers. */
 export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
   const ofNeurons = neuronTensors(network);
-  return layerShapes(network).flatMap((shape) => {
+  const genes = network.genes?.count ?? 0;
+  const { expressing, genetic, kernels } = geneLayers(network);
+  const shared = kernels.map((kernel) => ({ name: interactionName(kernel), shape: [kernel ** 2, genes, genes] }));
+  const ofLayers = layerShapes(network).flatMap((shape) => {
     const layer = network.layers[shape.layer]!;
     if (isPool(layer.type)) return [];
     const name = layerName(shape.layer);
@@ -147,8 +164,11 @@ export function parameterShapes(network: ResolvedNetwork): ParameterShape[] {
       ...norm,
       ...ofNeurons(layer).map((of) => ({ name: `${name}.${of}`, shape: [] })),
       ...(network.schedules ? schedules : []),
+      ...(expressing.includes(shape.layer) ? [{ name: `${name}.genes`, shape: [layer.out, genes] }] : []),
+      ...(genetic.includes(shape.layer) ? [{ name: `${name}.gene_scale`, shape: [] }] : []),
     ];
   });
+  return [...ofLayers, ...shared];
 }
 
 /** The numbers of a weighted layer that decide when it fires, after its name. */

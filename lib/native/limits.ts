@@ -41,6 +41,8 @@ export const LIMITS = {
   /** Of the code one-spike-phase: its logarithm is 1 / t_c. */
   base: { min: 1.001, max: 54 },
   period: { min: 1, max: 254 },
+  /** Of genetic encoding, where a network has any. */
+  genes: { min: 1, max: 4096 },
   /** Up to the largest float below 1. */
   dropout: { min: 0, max: 1 - 2 ** -24 },
   mean: { min: -LARGEST_FLOAT, max: LARGEST_FLOAT },

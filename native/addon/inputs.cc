@@ -182,6 +182,7 @@ NetworkSpec read_spec(Napi::Value value) {
   spec.surrogate_scale = reader.real("surrogateScale", limits::kSurrogateScale);
   spec.surrogate = read_named(reader.get("surrogate"), "spec.surrogate", kSurrogates, surrogate_name);
   spec.schedules = reader.boolean("schedules");
+  if (reader.has("genes")) spec.genes = Reader(reader.get("genes"), "spec.genes").integer("count", limits::kGenes);
   spec.encoder = read_encoder(reader.get("encoder"), "spec.encoder");
   spec.lo = reader.number("lo", limits::kLo.min, limits::kLo.max);
   spec.hi = reader.number("hi", limits::kHi.min, limits::kHi.max);

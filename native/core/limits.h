@@ -47,6 +47,7 @@ constexpr Limit kBits{"bits", 1, 8};  // of the code radix
 constexpr Limit kWeightBits{"weightBits", 2, 16};
 constexpr Limit kBase{"base", 1.001, 54};  // of the code one-spike-phase: its logarithm is 1 / t_c
 constexpr Limit kPeriod{"period", 1, 254};
+constexpr Limit kGenes{"genes", 1, 4096};             // of genetic encoding, where a network has any
 constexpr Limit kDropout{"dropout", 0, 1 - 0x1p-24};  // the largest float below 1
 constexpr Limit kMean{"mean", -kLargestFloat, kLargestFloat};
 constexpr Limit kStd{"std", kSmallestFloat, kLargestFloat};
@@ -95,6 +96,7 @@ constexpr Limit kLimits[] = {
     limits::kPool,
     limits::kLeak,
     limits::kThreshold,
+    limits::kGenes,
     limits::kDropout,
     limits::kMean,
     limits::kStd,

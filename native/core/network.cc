@@ -98,6 +98,7 @@ void Network::set_random_step(uint64_t step) { state_->random_step = step; }
 Status Network::read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const {
   return guarded([&] {
     if (Status status = check_part(*state_, tensor, offset, count); !status.ok()) return status;
+    state_->parameters.refresh(kind);
     return state_->parameters.read(kind, tensor, offset, count, into);
   });
 }

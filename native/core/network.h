@@ -25,7 +25,9 @@ class Backend;
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
 // PyTorch layout: conv weight (O, I, kh, kw), linear weight (O, I) with I = C*H*W flattened, bias and norm.* (O),
-// threshold and leak (), time_constant, delay and step (), kappa and theta (T).
+// threshold and leak (), time_constant, delay and step (), kappa and theta (T), genes (O, G), gene_scale (), and
+// genes.KxK (K * K, G, G). The weight of a layer with a gene_scale follows from genes: what is written to it is
+// ignored.
 struct TensorInfo {
   std::string name;  // layers.I.weight | bias | norm.weight | .. | threshold | leak | kappa | theta, or
                      // with a code time_constant | delay or step

@@ -83,6 +83,29 @@ void add_tensors(const StageShape& s, const NetworkSpec& spec, std::vector<Tenso
     case CodeKind::kPhase: break;
   }
   if (spec.schedules) add("kappa", {spec.timesteps}), add("theta", {spec.timesteps});
+  if (spec.genes == 0 || s.linear) return;
+  add("genes", {s.out_c, spec.genes});
+  if (!s.first) add("gene_scale", {});
+}
+
+// The kernels of genetic layers, and their tensors. Errors: kArg if there is no such layer, or too many numbers.
+Status add_gene_kernels(Plan* plan) {
+  for (size_t i = 0; i < plan->stages.size(); ++i)
+    if (plan->genetic(i)) plan->gene_kernels.push_back(plan->stages[i].kernel_h);
+  std::vector<int>& kernels = plan->gene_kernels;
+  std::sort(kernels.begin(), kernels.end());
+  kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
+  if (kernels.empty())
+    return Status::error(Code::kArg, "Expected a second convolution for genes: the first one has weights of its own");
+  const int64_t genes = plan->spec.genes, side = round_up(plan->spec.genes, kLane);
+  for (const int kernel : kernels) {
+    const int64_t taps = int64_t(kernel) * kernel;
+    if (taps * side * side > kMaxElements)
+      return Status::error(Code::kArg, "Expected at most " + std::to_string(kMaxElements) + " numbers of genes");
+    const std::string sides = std::to_string(kernel);
+    plan->tensors.push_back({"genes." + sides + "x" + sides, {taps, genes, genes}, taps * genes * genes});
+  }
+  return Status::success();
 }
 
 // The map between two weighted layers, and the pools on the way.
@@ -181,6 +204,8 @@ Status check_spec(const NetworkSpec& spec) {
                               {limits::kNormGroup, double(spec.norm_group)}});
   if (!number.empty()) return Status::error(Code::kArg, number);
   if (Status status = check_code(spec); !status.ok()) return status;
+  if (spec.genes != 0) number = fault({{limits::kGenes, double(spec.genes)}});
+  if (!number.empty()) return Status::error(Code::kArg, number);
   if (!(spec.lo < spec.hi)) return Status::error(Code::kArg, "Expected lo below hi");
   if (spec.encoder == Encoder::kRadix) number = fault({{limits::kRadixTimesteps, double(spec.timesteps)}});
   if (!number.empty()) return Status::error(Code::kArg, number);
@@ -267,6 +292,8 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan*
   }
   if (plan->stages.empty() || !plan->stages.back().output)
     return Status::error(Code::kShape, "Expected the last layer to be a linear output layer");
+  if (spec.genes > 0)
+    if (Status status = add_gene_kernels(plan); !status.ok()) return status;
   choose_chunks(chunk_limits, plan);
   return Status::success();
 }

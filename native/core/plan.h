@@ -26,7 +26,9 @@ struct Plan {
   std::vector<StageShape> stages;   // the last one is the output layer
   std::vector<int> sources;         // per stage: the stage before it whose spikes or activations it reads, or kPixels
   std::vector<TensorInfo> tensors;  // per stage: weight, bias and norm if any, then threshold, leak, kappa, theta, or
-                                    // the parameters of a code
+                                    // the parameters of a code, then genes and gene_scale; at the end one per kernel
+                                    // of gene_kernels
+  std::vector<int> gene_kernels;    // sides of the kernels whose weights follow from genes, ascending
   int chunk = 1;                    // images that pass through the spiking network together in training
   int block = 1;                    // images whose linear layers share one weight gradient pass, whole chunks
   int inference_chunk = 1;  // images that pass through the spiking network together when nothing is kept for a gradient
@@ -56,6 +58,9 @@ struct Plan {
     if (stages[stage].output || spec.code.kind == CodeKind::kPhase) return 0;
     return spec.code.kind == CodeKind::kTtfs ? 2 : 1;
   }
+  // Whether the channels that a stage sends have genes, and whether its weights follow from them.
+  bool expresses(size_t stage) const { return spec.genes > 0 && !stages[stage].linear; }
+  bool genetic(size_t stage) const { return expresses(stage) && !reads_pixels(stage); }
   int classes() const { return stages.back().out_c; }
   bool reads_pixels(size_t stage) const { return sources[stage] == kPixels; }
   // How many stages read what a stage sends; none reads the output layer.

@@ -30,6 +30,7 @@ enum class Stream : uint64_t {
   kRate = 0x72617465,
   kRelaxed = 0x72656c78,
   kSimulation = 0x73696d75,
+  kGenes = 0x67656e65,
 };
 
 struct Rng {

@@ -48,6 +48,12 @@ const places: [LimitName, 'integer' | 'number', string, (value: number) => Netwo
         Array.from({ length: count }, (_, i) => (i < count - 1 ? { type: 'linear', out: 1 } : output)),
       ),
   ],
+  [
+    'genes',
+    'integer',
+    'genes.count',
+    (count) => network({ genes: { count } }, [{ type: 'conv', out: 2 }, { type: 'conv', out: 2, kernel: 1 }, output]),
+  ],
   ['out', 'integer', 'layers[0].out', (out) => network({ input: [1, 1, 1] }, [{ type: 'linear', out }, output])],
   ['out', 'integer', 'layers[0].out', (out) => network({ input: [1, 1, 1] }, [{ type: 'conv', out }, output])],
   ['kernel', 'integer', 'layers[0].kernel', (kernel) => conv({ kernel, padding: 255 })],

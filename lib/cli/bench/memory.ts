@@ -1,6 +1,7 @@
 /** What the process holds, and what of it any program for the same work must hold. */
 import { readFileSync } from 'node:fs';
-import { layerShapes, type ResolvedNetwork } from '../../model/description';
+import type { ResolvedNetwork } from '../../model/description';
+import { parameterCount } from '../../model/shapes';
 
 /**
  * Most bytes that this process has had in memory so far. Linux keeps two such numbers: the one of `getrusage` is
@@ -24,7 +25,7 @@ export interface NeededBytes {
 
 /** Parameters, gradients and one momentum per parameter, in 32-bit floats; the last two only in training. */
 export function neededBytes(network: Readonly<ResolvedNetwork>, training: boolean): NeededBytes {
-  const parameterBytes = 4 * layerShapes(network).reduce((sum, layer) => sum + layer.parameters, 0);
+  const parameterBytes = 4 * parameterCount(network);
   const kept = training ? parameterBytes : 0;
   return { parameterBytes, gradientBytes: kept, optimizerBytes: kept };
 }

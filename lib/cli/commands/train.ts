@@ -174,16 +174,21 @@ export async function configInput(name: string | undefined, flags: TrainFlags): 
   return input;
 }
 
-/** The configuration with what the flags say. Errors: usage errors. */
-export function resolvedConfig(input: unknown, flags: TrainFlags): TrainConfig {
+/** What the flags say, as `--set` would. */
+export function overridesOf(flags: TrainFlags): string[] {
   const { dataset, data, init, budget, minutes, out, seed, backend, device, threads, precision } = flags;
   const run = { init, budget, minutes, out, seed, backend, device, threads, precision };
   const given = { 'dataset.name': dataset, 'dataset.directory': data, ...run };
   const overrides = Object.entries(given).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${JSON.stringify(value)}`],
   );
+  return [...flags.set, ...overrides];
+}
+
+/** The configuration with what the flags say. Errors: usage errors. */
+export function resolvedConfig(input: unknown, flags: TrainFlags): TrainConfig {
   const config = asUsage(
-    () => resolveConfig(input as TrainConfigInput, [...flags.set, ...overrides]),
+    () => resolveConfig(input as TrainConfigInput, overridesOf(flags)),
     '`onespike presets NAME` prints every key of a configuration',
   );
   asUsage(() => checkDirectoryNamed(config.dataset.name, config.dataset.directory));

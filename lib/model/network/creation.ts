@@ -5,7 +5,8 @@ import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../../chec
 import { OneSpikeError } from '../../errors';
 import { resolveBackend, type ChosenBackend } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
-import { layerShapes, type ResolvedNetwork } from '../description';
+import type { ResolvedNetwork } from '../description';
+import { parameterCount } from '../shapes';
 import type { NetworkOptions, Precision } from './options';
 
 export const PRECISIONS = ['fp32', 'mixed'] as const satisfies readonly Precision[];
@@ -47,7 +48,7 @@ export function checkNetworkOptions(options: unknown): CheckedOptions {
 
 /** Linux grants memory that it does not have and kills the process later, so what cannot fit is refused at once. */
 export function checkMemory(description: ResolvedNetwork): void {
-  const parameters = layerShapes(description).reduce((sum, layer) => sum + layer.parameters, 0);
+  const parameters = parameterCount(description);
   const needed = parameters * 4 * 4; // float32: parameters, gradients, and packed copies for both directions
   const available = Math.min(totalmem(), process.constrainedMemory() || Infinity);
   if (needed > available) {

@@ -1,6 +1,7 @@
 // The tensors of a file for a network that exists.
 import { OneSpikeError } from '../../errors';
 import type { ResolvedNetwork } from '../description';
+import { withoutGeneTensors } from '../genes/genes';
 import { readModel } from '../model-file';
 import { carryParameters, isSchedule, type FloatTensor } from '../parameters';
 import type { TensorShape } from './state';
@@ -16,7 +17,9 @@ export async function tensorsFor(
 ): Promise<Map<string, FloatTensor>> {
   const { network, tensors: stored } = await readModel(path, description);
   const { timesteps, schedules } = description;
-  const tensors = carryParameters(stored, timesteps);
+  // A network without genes takes the weights that follow from those of the file.
+  const wantedOnes = description.genes === undefined ? withoutGeneTensors(stored) : stored;
+  const tensors = carryParameters(wantedOnes, timesteps);
   const optional = schedules && !network.schedules;
   const missing = wanted.find(({ name }) => !tensors.has(name) && !(optional && isSchedule(name)));
   if (missing !== undefined)

@@ -3,7 +3,8 @@
 import { checkBoolean, checkOptions, checkString, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';
-import { isTrained, parameterFault, type FloatTensor } from '../parameters';
+import { derivedWeights } from '../genes/genes';
+import { parameterFault, trainedNames, type FloatTensor } from '../parameters';
 import { firstNonFinite, isZero, Pace } from '../scan';
 
 /** The state of the optimiser: with the parameters, everything that a checkpoint needs. */
@@ -45,7 +46,8 @@ function tensorsOf(slot: TensorKind, tensors: readonly TensorShape[]): readonly 
 
 /** The tensors that have a gradient. */
 export function trainedTensors(tensors: readonly TensorShape[]): TensorShape[] {
-  return tensors.filter(({ name }) => isTrained(name));
+  const trained = trainedNames(tensors.map(({ name }) => name));
+  return tensors.filter(({ name }) => trained.has(name));
 }
 
 /** One kind of all tensors, copied out, in the order of the layers. */
@@ -93,6 +95,7 @@ export function writeParametersJob(
   tensors: readonly TensorShape[],
   given: readonly [string, Float32Array][],
 ): () => Promise<void> {
+  checkDerived(tensors, new Map(given));
   const values = given.map(([name, data]) => {
     checkSize(name, data, findTensor(name, tensors));
     const fault = parameterFault(name, data);
@@ -103,6 +106,21 @@ export function writeParametersJob(
     await checkFinite(values.map(({ name, data }) => [name, data]));
     await writeValues(network, values);
   };
+}
+
+/**
+ * Weights that follow from genes may be among the tensors of a whole network, whose genes are there as well and decide.
+ * Errors: ERR_ARG for such weights without their genes, which would have no effect.
+ */
+function checkDerived(tensors: readonly TensorShape[], given: ReadonlyMap<string, Float32Array>): void {
+  for (const weight of derivedWeights(tensors.map(({ name }) => name))) {
+    const scale = weight.replace('.weight', '.gene_scale');
+    if (given.has(weight) && !given.has(scale))
+      throw new OneSpikeError(
+        'ERR_ARG',
+        `Expected no ${weight} without ${scale} and the other genes, from which it follows, but received it`,
+      );
+  }
 }
 
 /** Writes tensors that have been checked. */

@@ -1,6 +1,6 @@
 /** The network that a run begins with, and the thresholds that its binary phase begins with. */
 import type { ResolvedNetwork } from '../../model/description';
-import { hasNorm, withoutNorm } from '../../model/fold';
+import { foldsNorm, hasNorm, withoutNorm } from '../../model/fold';
 import { layerName, type SpikingLayer } from '../../model/layer';
 import { readModel } from '../../model/model-file';
 import type { FloatTensor } from '../../model/parameters';
@@ -15,7 +15,7 @@ export async function beginningNetwork(
   { init }: Pick<TrainConfig, 'init'>,
   description: ResolvedNetwork,
 ): Promise<ResolvedNetwork> {
-  if (init === undefined || !hasNorm(description)) return description;
+  if (init === undefined || !foldsNorm(description)) return description;
   const { network } = await readModel(await modelFile(init));
   return hasNorm(network) ? description : withoutNorm(description);
 }

@@ -2,7 +2,7 @@
 import { cpus, hostname, totalmem } from 'node:os';
 import type { LoadedDataset } from '../../data';
 import { stepsToDecision } from '../../model/code/steps';
-import { layerShapes } from '../../model/description';
+import { parameterCount } from '../../model/shapes';
 import type { Network } from '../../model/network';
 import { hostInfo } from '../../native/devices';
 import type { TrainConfig } from '../config/config';
@@ -106,7 +106,7 @@ export function startEvent(session: Session, resumed: StartEvent['resumed']): St
     model: network.description.name,
     dataset: info.dataset.name,
     seed: config.seed,
-    parameters: layerShapes(network.description).reduce((sum, layer) => sum + layer.parameters, 0),
+    parameters: parameterCount(network.description),
     timesteps: stepsToDecision(network.description),
     images: { train: train.length, validation: validation.length, test: test.length },
     resumed,

@@ -2,7 +2,7 @@
 import { timestepsAt } from '../config/incremental';
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
-import { foldNorm, hasNorm } from '../../model/fold';
+import { foldNorm, foldsNorm, hasNorm } from '../../model/fold';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
@@ -93,7 +93,7 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
 async function foldNetwork(session: Session): Promise<void> {
   const { network } = session;
   // Networks with a code are trained with their normalisation.
-  if (network.description.code === undefined && hasNorm(network.description))
+  if (network.description.code === undefined && foldsNorm(network.description))
     await session.replaceNetwork(await foldNorm(network.description, await network.parameters()));
 }
 
@@ -106,7 +106,7 @@ async function calibrate({ config, images, network, signal }: Session): Promise<
   const { percentile, scale, images: count } = config.convert;
   const batch = { dataset: images.train, indices: calibrationIndices(images.rows.train, config.seed, count) };
   const { code } = network.description;
-  if (code === undefined && hasHiddenBias(network.description))
+  if (code === undefined && (hasHiddenBias(network.description) || hasNorm(network.description)))
     await network.rescaleActivations(batch, { percentile, signal });
   await network.calibrate(batch, { percentile, scale, signal });
 }
@@ -133,7 +133,8 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
   const record = await completeRecord(network, images.testSet, collector, { mode, config, signal: session.signal });
   const energy = record.energy === null ? ({ ratio: null } as const) : summariseEnergy(record.energy);
-  const model = await foldNorm(network.description, await network.parameters());
+  const whole = { network: network.description, tensors: await network.parameters() };
+  const model = foldsNorm(whole.network) ? await foldNorm(whole.network, whole.tensors) : whole;
   const extra = { classes: JSON.stringify(classes), dataset: session.info.dataset.name, mode };
   await writeModel(folder.modelPath, model.network, model.tensors, { extra });
   await writeTestRecord(folder.testPath, record);

@@ -19,6 +19,7 @@
 #include "core/backend/dense_tasks.h"
 #include "core/backend/input_tasks.h"
 #include "core/backend/norm_tasks.h"
+#include "core/backend/product_tasks.h"
 #include "core/backend/profile.h"
 #include "core/backend/recorded.h"
 #include "core/backend/spiking_tasks.h"
@@ -144,6 +145,9 @@ class Backend {
   virtual KernelChoice execute(const SendingPenaltyTask& task) = 0;
   virtual KernelChoice execute(const RoundWeightsTask& task) = 0;
   virtual KernelChoice execute(const ScaleTask& task) = 0;
+  // ---- genes
+  virtual KernelChoice execute(const ProductTask& task) = 0;
+  virtual KernelChoice execute(const DotTask& task) = 0;
   // ---- the ends of a step
   virtual KernelChoice execute(const PackForwardTask& task) = 0;
   virtual KernelChoice execute(const PackBackwardTask& task) = 0;

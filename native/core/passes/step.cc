@@ -109,6 +109,7 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions
     end_norm_gradients(net);
     if (kind.mode == Mode::kCoded) add_code_penalties(net, loss);
     if (kind.optimizer && kind.mode == Mode::kCoded) scale_code_gradients(net);
+    net.parameters.push_gene_gradients();
     net.parameters.squared_norm(&net.result.data()->squared_norm);
     net.backend->run(FinishGradientTask{net.result.data(), net.inputs.data()});
   }
@@ -186,6 +187,7 @@ Status make_steps(NetworkState& net, const StepGroup& group, StepKind kind, cons
   net.backend->upload(net.result.data(), &start, sizeof start);
   for (*made = 0; *made < group.count; ++*made) {
     if (!group.updates.empty()) kind.optimizer = &group.updates[*made];
+    if (kind.takes_average()) net.parameters.average_moved();
     Status status = guarded([&] { return make_step(net, group, *made, kind, out, stop, staged); });
     if (!status.ok()) return *made == 0 ? status : Status::success();
   }

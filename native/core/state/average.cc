@@ -15,6 +15,8 @@ void Parameters::each_average(const F& f) {
   neurons_.each_average(f);
   norm_.each_average(f);
   schedules_.array().each_average(f);
+  genes_.matrices().each_average(f);
+  genes_.scales().each_average(f);
 }
 
 Status Parameters::allocate_average() {
@@ -41,6 +43,7 @@ void Parameters::drop_average() {
     backend_.release(average);
     average = nullptr;
   });
+  stale_[1] = false;
 }
 
 void Parameters::average(const StepInputs* inputs, const StepResult* result) {
@@ -51,6 +54,7 @@ void Parameters::average(const StepInputs* inputs, const StepResult* result) {
 
 void Parameters::swap_average() {
   each_average([](float*& average, float*& values, int64_t) { std::swap(average, values); });
+  std::swap(stale_[0], stale_[1]);
   place_neurons();
 }
 

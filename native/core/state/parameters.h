@@ -6,6 +6,7 @@
 
 #include "core/backend/backend.h"
 #include "core/plan.h"
+#include "core/tensors/genes.h"
 #include "core/state/norm_tensors.h"
 #include "core/state/parameter_array.h"
 #include "core/state/schedules.h"
@@ -38,7 +39,8 @@ class Parameters {
         stages_(plan.stages.size()),
         neurons_(backend, round_up(2 * int(plan.stages.size()), kLane), "parameters"),
         norm_(plan, backend),
-        schedules_(plan, backend) {}
+        schedules_(plan, backend),
+        genes_(plan, backend) {}
   ~Parameters();
   Parameters(const Parameters&) = delete;
 
@@ -56,13 +58,22 @@ class Parameters {
   void drop_average();
   void average(const StepInputs* inputs, const StepResult* result);  // takes in what they are now
   void swap_average();  // exchanges it with the parameters; nothing is copied
+  // Steps have moved the average: its weights that follow from genes are those of before.
+  void average_moved() { stale_[1] = true; }
+
+  // ---- weights that follow from genes: `refresh` makes those anew whose genes were written since. A step keeps those
+  // of the parameters up to date itself.
+  void refresh(TensorKind kind);
+  void push_gene_gradients();
 
   StageParameters& operator[](size_t stage) { return stages_[stage]; }
   const StageParameters& operator[](size_t stage) const { return stages_[stage]; }
   const NormTensors& norm() const { return norm_; }
   const Schedules& schedules() const { return schedules_; }
   const ParameterArray& neurons() const { return neurons_; }  // threshold and leak of one stage after the other
-  int64_t bytes() const { return bytes_ + neurons_.bytes() + norm_.bytes() + schedules_.array().bytes(); }
+  int64_t bytes() const {
+    return bytes_ + neurons_.bytes() + norm_.bytes() + schedules_.array().bytes() + genes_.bytes();
+  }
 
   // `count` numbers of a tensor from `offset` on, in PyTorch's order; at least one, and all within it.
   Status read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const;
@@ -75,6 +86,8 @@ class Parameters {
   Status allocate_one(float** to, int64_t count);
   void zero(float* values, int64_t count);
   void initialise();
+  void grow(TensorKind kind);
+  bool keeps_slots(size_t stage) const { return !plan_.genetic(stage); }  // of its weights, which are not updated else
 
   const Plan& plan_;
   Backend& backend_;
@@ -82,6 +95,8 @@ class Parameters {
   ParameterArray neurons_;  // a whole number of vectors; what follows the last stage is zero and of no use
   NormTensors norm_;
   Schedules schedules_;
+  Genes genes_;
+  bool stale_[2] = {};  // whether weights of the parameters and of their average are older than their genes
   // Calls f(average, parameters, count) for every array of parameters.
   template <class F>
   void each_average(const F& f);
@@ -89,7 +104,7 @@ class Parameters {
   // Calls f(array) for the arrays of all stages together that an optimiser updates, in their order.
   template <class F>
   void each_array(const F& f) {
-    f(neurons_), f(norm_.affine()), f(schedules_.array());
+    f(neurons_), f(norm_.affine()), f(schedules_.array()), f(genes_.matrices()), f(genes_.scales());
   }
   void place_neurons();
 

@@ -42,6 +42,8 @@ void add_code_tests(Tests& tests);
 void add_code_cases(Tests& tests);
 void add_code_formula_tests(Tests& tests);
 void add_code_training_cases(Tests& tests);
+void add_gene_tests(Tests& tests);
+void add_gene_cases(Tests& tests);
 void add_norm_tests(Tests& tests);
 void add_norm_cases(Tests& tests);
 void add_optimizer_tests(Tests& tests);

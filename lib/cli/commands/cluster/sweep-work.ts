@@ -2,7 +2,16 @@
 import { join } from 'node:path';
 import { divide, type Share } from '../../../cluster/division';
 import { stagesOf, type TrialResult } from '../../../cluster/ranking';
-import { openStudy, sweep, sweepEvent, sweptEvent, type SweepEvents, type SweptEvent } from '../../../cluster/sweep';
+import {
+  openStudy,
+  sweep,
+  sweepEvent,
+  sweptEvent,
+  type BeginEvent,
+  type SweepEvents,
+  type SweptEvent,
+  type TrialEvent,
+} from '../../../cluster/sweep';
 import { parseStudy, variedKeys, type Study } from '../../../cluster/study';
 import { tableRows, valueText } from '../../../cluster/table';
 import { checkTrials, stageEpochs, trialConfig, trialsOf } from '../../../cluster/trials';
@@ -75,7 +84,18 @@ async function workBelow(output: Output, study: Study, flags: SweepFlags, { sign
   const shares = sharesOf(study, flags);
   show(await sweepEvent(folder));
   output.line(sharesText(shares));
-  const common = ['sweep', join(folder.path, 'study.json'), '--worker', '--json', '--out', folder.path];
+  await runTrials(folder.path, shares, signal, show);
+  show(await sweptEvent(folder));
+}
+
+/** Trains the trials of a study in its folder, by a process for every share. Errors: as `runWorkers`. */
+export async function runTrials(
+  folder: string,
+  shares: readonly Share[],
+  signal: AbortSignal,
+  onTrial: (event: BeginEvent | TrialEvent) => void,
+): Promise<void> {
+  const common = ['sweep', join(folder, 'study.json'), '--worker', '--json', '--out', folder];
   const args = shares.map(({ threads, device }) => [
     ...common,
     '--threads',
@@ -83,13 +103,13 @@ async function workBelow(output: Output, study: Study, flags: SweepFlags, { sign
     ...(device === null ? [] : ['--device', String(device)]),
   ]);
   const onEvent = (event: { event: string }): void => {
-    if (event.event === 'begin' || event.event === 'trial') show(event as SweepEvents);
+    if (event.event === 'begin' || event.event === 'trial') onTrial(event as BeginEvent | TrialEvent);
   };
   await runWorkers({ args, signal, onEvent });
-  show(await sweptEvent(folder));
 }
 
-function sharesOf(study: Study, { maxParallel, threads }: SweepFlags): Share[] {
+/** How the processors are divided among the trials of a study. */
+export function sharesOf(study: Study, { maxParallel, threads }: Pick<SweepFlags, 'maxParallel' | 'threads'>): Share[] {
   const trials = trialsOf(study);
   const { backend } = trialConfig(study, trials[0]!);
   return divide({ trials: trials.length, maxParallel, threads, backend });

@@ -5,7 +5,7 @@ import type { ImportedModel, ImportOptions } from '../../../exchange';
 import { exists } from '../../../io/status';
 import { decodeText, parseCommentedJson } from '../../../io/json-text';
 import { shellWord } from '../../../io/paths';
-import { layerShapes } from '../../../model/shapes';
+import { parameterCount } from '../../../model/shapes';
 import type { VggName } from '../../../model/vgg';
 import { PHASES } from '../../../train/run/events';
 import { openTrained } from '../../../train/run/model-run';
@@ -112,7 +112,7 @@ export function addExport(program: Command): void {
 function show(output: Output, file: string, target: string, model: ImportedModel): void {
   const { format, network, warnings } = model;
   for (const message of warnings) output.warn({ code: 'IMPORT_ASSUMED', message });
-  const parameters = layerShapes(network).reduce((sum, layer) => sum + layer.parameters, 0);
+  const parameters = parameterCount(network);
   output.event({ event: 'import', file, output: target, format, parameters, network, tensors: model.table });
   const rows = model.table.map((row) => [row.source, row.target ?? '–', row.shape.join(' x ') || '1', row.dtype]);
   output.line(table([['tensor', 'goes to', 'shape', 'type'], ...rows], [0, 1, 2, 3]));

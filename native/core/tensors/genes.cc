@@ -1,0 +1,232 @@
+#include "core/tensors/genes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/rng.h"
+
+namespace onespike {
+namespace {
+
+int64_t square(int64_t side) { return side * side; }
+
+// The numbers of the product of a stage's genes that is largest.
+int64_t largest_product(const Plan& plan, int gs) {
+  int64_t largest = 0;
+  for (size_t i = 0; i < plan.stages.size(); ++i)
+    if (plan.genetic(i)) largest = std::max(largest, int64_t(plan.stages[i].taps()) * plan.stages[i].src_cs * gs);
+  return largest;
+}
+
+int64_t numbers_of(const Plan& plan, int gs) {
+  int64_t count = 0;
+  for (size_t i = 0; i < plan.stages.size(); ++i)
+    if (plan.expresses(i)) count += int64_t(plan.stages[i].out_cs) * gs;
+  for (const int kernel : plan.gene_kernels) count += square(kernel) * square(gs);
+  return count;
+}
+
+// Calls f(packed weights of the tile, tile).
+template <class F>
+void each_tile(const StageShape& s, const F& f) {
+  for (const Tile& tile : tiles_of(s.out_cs)) f(int64_t(tile.begin) * s.taps() * s.src_cs, tile);
+}
+
+}  // namespace
+
+Genes::Genes(const Plan& plan, Backend& backend)
+    : plan_(plan),
+      backend_(backend),
+      g_(plan.spec.genes),
+      gs_(round_up(plan.spec.genes, kLane)),
+      matrices_(backend, numbers_of(plan, gs_), "genes"),
+      scales_(backend, g_ > 0 ? round_up(int(plan.stages.size()), kLane) : 0, "genes"),
+      product_(backend),
+      received_(backend) {
+  int64_t at = 0;
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    expressions_.push_back(plan.expresses(i) ? at : -1);
+    if (plan.expresses(i)) at += int64_t(plan.stages[i].out_cs) * gs_;
+  }
+  for (const int kernel : plan.gene_kernels) {
+    interactions_.push_back(at);
+    at += square(kernel) * square(gs_);
+  }
+}
+
+// Expressions with variance 1/G, interactions with variance 1, so that weights have the variance of their scale:
+// 2/fan_in as in dense layers.
+Status Genes::allocate() {
+  if (g_ == 0) return Status::success();
+  if (Status status = matrices_.allocate(TensorKind::kParameter); !status.ok()) return status;
+  if (Status status = scales_.allocate(TensorKind::kParameter); !status.ok()) return status;
+  if (Status status = product_.ensure(largest_product(plan_, gs_)); !status.ok()) return status;
+  const auto draw = [&](const GeneTensor& tensor, int64_t rows, int64_t packed_rows, int stream, float deviation) {
+    const Rng rng = Rng::of(plan_.spec.seed, Stream::kGenes, int(tensor.part), stream);
+    std::vector<float> values(size_t(packed_rows * gs_), 0.0f);
+    for (int64_t i = 0; i < rows * g_; ++i) values[size_t(place(tensor, i))] = deviation * rng.normal(uint64_t(i));
+    backend_.upload(matrix(TensorKind::kParameter, tensor), values.data(), values.size() * sizeof(float));
+  };
+  std::vector<float> scales(size_t(scales_.count()), 1.0f);
+  for (size_t i = 0; i < plan_.stages.size(); ++i) {
+    const StageShape& s = plan_.stages[i];
+    if (plan_.expresses(i))
+      draw({GeneTensor::Part::kExpression, i}, s.out_c, s.out_cs, s.layer, std::sqrt(1.0f / float(g_)));
+    if (plan_.genetic(i)) scales[i] = std::sqrt(2.0f / (float(s.taps()) * float(s.src_c)));
+  }
+  for (size_t k = 0; k < interactions_.size(); ++k) {
+    const int kernel = plan_.gene_kernels[k];
+    draw({GeneTensor::Part::kInteraction, k}, square(kernel) * g_, square(kernel) * gs_, kernel, 1);
+  }
+  backend_.upload(scales_.at(TensorKind::kParameter), scales.data(), scales.size() * sizeof(float));
+  return backend_.finish();
+}
+
+Status Genes::allocate_gradients() { return received_.ensure(g_ > 0 ? largest_product(plan_, gs_) : 0); }
+
+float* Genes::matrix(TensorKind kind, const GeneTensor& tensor) const {
+  float* const all = matrices_.at(kind);
+  const bool expression = tensor.part == GeneTensor::Part::kExpression;
+  return all ? all + (expression ? expressions_ : interactions_)[tensor.index] : nullptr;
+}
+
+float* Genes::expression(TensorKind kind, size_t stage) const {
+  return matrix(kind, {GeneTensor::Part::kExpression, stage});
+}
+
+float* Genes::interaction(TensorKind kind, size_t stage) const {
+  const auto& kernels = plan_.gene_kernels;
+  const auto found = std::find(kernels.begin(), kernels.end(), plan_.stages[stage].kernel_h);
+  return matrix(kind, {GeneTensor::Part::kInteraction, size_t(found - kernels.begin())});
+}
+
+float* Genes::scale(TensorKind kind, size_t stage) const {
+  return scales_.at(kind) ? scales_.at(kind) + stage : nullptr;
+}
+
+int64_t Genes::place(const GeneTensor& tensor, int64_t i) const {
+  const int64_t row = i / g_;
+  const bool squares = tensor.part == GeneTensor::Part::kInteraction;
+  return (squares ? row / g_ * gs_ + row % g_ : row) * gs_ + i % g_;
+}
+
+void Genes::read(TensorKind kind, const GeneTensor& tensor, int64_t offset, int64_t count, float* into) const {
+  if (tensor.part == GeneTensor::Part::kScale) {
+    if (const float* from = scale(kind, tensor.index)) backend_.download(into, from, sizeof(float));
+    else *into = 0;
+    return;
+  }
+  const float* from = matrix(kind, tensor);
+  if (!from) return void(std::fill(into, into + count, 0.0f));
+  const int64_t begin = place(tensor, offset), end = place(tensor, offset + count - 1) + 1;
+  std::vector<float> packed(static_cast<size_t>(end - begin));
+  backend_.download(packed.data(), from + begin, packed.size() * sizeof(float));
+  for (int64_t i = 0; i < count; ++i) into[i] = packed[size_t(place(tensor, offset + i) - begin)];
+}
+
+Status Genes::write(TensorKind kind, const GeneTensor& tensor, int64_t offset, int64_t count, const float* from,
+                    const std::string& name) {
+  if (tensor.part == GeneTensor::Part::kScale) {
+    if (kind == TensorKind::kParameter && !(*from >= kMinSchedule && *from <= kMaxSchedule))
+      return Status::error(
+          Code::kArg, "Expected a number from 2^-20 to 2^20 for " + name + " but received " + std::to_string(*from));
+    backend_.upload(scale(kind, tensor.index), from, sizeof(float));
+    return Status::success();
+  }
+  float* const to = matrix(kind, tensor);
+  const int64_t begin = place(tensor, offset), end = place(tensor, offset + count - 1) + 1;
+  std::vector<float> packed(static_cast<size_t>(end - begin));
+  backend_.download(packed.data(), to + begin, packed.size() * sizeof(float));  // what lies between rows
+  for (int64_t i = 0; i < count; ++i) packed[size_t(place(tensor, offset + i) - begin)] = from[i];
+  backend_.upload(to + begin, packed.data(), packed.size() * sizeof(float));
+  return Status::success();
+}
+
+void Genes::express_input(TensorKind kind, size_t i) const {
+  const StageShape& s = plan_.stages[i];
+  const int64_t size = int64_t(s.src_cs) * gs_;
+  backend_.run(ProductTask{.out = product_.data(),
+                           .out_row = gs_,
+                           .out_batch = size,
+                           .a = {expression(kind, size_t(plan_.sources[i])), gs_, 1},
+                           .b = {interaction(kind, i), 1, gs_, square(gs_)},
+                           .batches = s.taps(),
+                           .rows = s.src_cs,
+                           .depth = gs_,
+                           .columns = gs_});
+}
+
+void Genes::grow(TensorKind kind, size_t i, float* weight) const {
+  const StageShape& s = plan_.stages[i];
+  express_input(kind, i);
+  each_tile(s, [&](int64_t place, const Tile& tile) {
+    backend_.run(ProductTask{.out = weight + place,
+                             .out_row = tile.width,
+                             .out_batch = int64_t(s.src_cs) * tile.width,
+                             .scale = scale(kind, i),
+                             .a = {product_.data(), gs_, 1, int64_t(s.src_cs) * gs_},
+                             .b = {expression(kind, i) + int64_t(tile.begin) * gs_, 1, gs_},
+                             .batches = s.taps(),
+                             .rows = s.src_cs,
+                             .depth = gs_,
+                             .columns = tile.width});
+  });
+}
+
+// With the gradient D_u (c, o) of a tap, P_u of express_input and X of the outputs: E_u = D_u X is what the input side
+// receives, dO_u += s E_u^T X_in, dX_in += s sum E_u O_u, dX += s sum D_u^T P_u, ds += <E, P>.
+void Genes::push(size_t i, const float* d_weight) const {
+  constexpr TensorKind kValue = TensorKind::kParameter, kSlope = TensorKind::kGradient;
+  const StageShape& s = plan_.stages[i];
+  const size_t source = size_t(plan_.sources[i]);
+  const int64_t size = int64_t(s.src_cs) * gs_;
+  const float* const factor = scale(kValue, i);
+  express_input(kValue, i);
+  each_tile(s, [&](int64_t place, const Tile& tile) {
+    const int64_t from = int64_t(tile.begin) * gs_, tap = int64_t(s.src_cs) * tile.width;
+    backend_.run(ProductTask{.out = received_.data(),
+                             .out_row = gs_,
+                             .out_batch = size,
+                             .add = tile.begin > 0,
+                             .a = {d_weight + place, tile.width, 1, tap},
+                             .b = {expression(kValue, i) + from, gs_, 1},
+                             .batches = s.taps(),
+                             .rows = s.src_cs,
+                             .depth = tile.width,
+                             .columns = gs_});
+    backend_.run(ProductTask{.out = expression(kSlope, i) + from,
+                             .out_row = gs_,
+                             .add = true,
+                             .scale = factor,
+                             .a = {d_weight + place, 1, tile.width, 0, tap},
+                             .b = {product_.data(), gs_, 1, 0, size},
+                             .terms = s.taps(),
+                             .rows = tile.width,
+                             .depth = s.src_cs,
+                             .columns = gs_});
+  });
+  backend_.run(ProductTask{.out = interaction(kSlope, i),
+                           .out_row = gs_,
+                           .out_batch = square(gs_),
+                           .add = true,
+                           .scale = factor,
+                           .a = {received_.data(), 1, gs_, size},
+                           .b = {expression(kValue, source), gs_, 1},
+                           .batches = s.taps(),
+                           .rows = gs_,
+                           .depth = s.src_cs,
+                           .columns = gs_});
+  backend_.run(ProductTask{.out = expression(kSlope, source),
+                           .out_row = gs_,
+                           .add = true,
+                           .scale = factor,
+                           .a = {received_.data(), gs_, 1, 0, size},
+                           .b = {interaction(kValue, i), gs_, 1, 0, square(gs_)},
+                           .terms = s.taps(),
+                           .rows = s.src_cs,
+                           .depth = gs_,
+                           .columns = gs_});
+  backend_.run(DotTask{scale(kSlope, i), received_.data(), product_.data(), s.taps() * size});
+}
+
+}  // namespace onespike

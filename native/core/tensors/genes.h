@@ -1,0 +1,73 @@
+// The genes of a network (docs/MATHEMATICS.md, "Genetic encoding"): the weights of every convolution but the first
+// follow from matrices that layers share. Arrays of training beside them are those of any parameter.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/backend/backend.h"
+#include "core/network.h"
+#include "core/plan.h"
+#include "core/state/buffers.h"
+#include "core/state/parameter_array.h"
+
+namespace onespike {
+
+// A tensor of genes: the expression of a stage's channels, the scale of its weights, or the interaction of the genes in
+// all stages with the kernel `index` of Plan::gene_kernels.
+struct GeneTensor {
+  enum class Part { kExpression, kScale, kInteraction };
+  Part part = Part::kExpression;
+  size_t index = 0;  // of the stage, or of the kernel
+};
+
+class Genes {
+ public:
+  Genes(const Plan& plan, Backend& backend);
+
+  Status allocate();  // drawn from the seed
+  Status allocate_gradients();
+  // What the update sees as weights, and the scales, whose logarithm it sees.
+  ParameterArray& matrices() { return matrices_; }
+  ParameterArray& scales() { return scales_; }
+  int64_t bytes() const { return matrices_.bytes() + scales_.bytes() + product_.bytes() + received_.bytes(); }
+
+  // A part of a tensor, in PyTorch's order; what was not allocated yet reads as zeros. kArg for a scale out of range.
+  void read(TensorKind kind, const GeneTensor& tensor, int64_t offset, int64_t count, float* into) const;
+  Status write(TensorKind kind, const GeneTensor& tensor, int64_t offset, int64_t count, const float* from,
+               const std::string& name);
+
+  // The weights of stage `i`, packed, from its genes, or the average of them from the average of those.
+  void grow(TensorKind kind, size_t i, float* weight) const;
+  // Adds what the gradient of the weights of stage `i` means for its genes.
+  void push(size_t i, const float* d_weight) const;
+  // Decayed as weights are, but for the scales. Unless the step's numbers are not finite.
+  void optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result) {
+    matrices_.optimise(kind, &inputs->weights, result);
+    scales_.optimise(kind, &inputs->biases, result, true);
+  }
+
+ private:
+  // Matrices have rows of gs_ numbers: (out_cs, gs_) of a stage, (taps, gs_, gs_) of a kernel.
+  float* matrix(TensorKind kind, const GeneTensor& tensor) const;
+  float* expression(TensorKind kind, size_t stage) const;
+  float* interaction(TensorKind kind, size_t stage) const;
+  float* scale(TensorKind kind, size_t stage) const;
+  // Where element i of a matrix in PyTorch's order lies.
+  int64_t place(const GeneTensor& tensor, int64_t i) const;
+  // product_ (taps, src_cs, gs_): the expression of the stage's input times the transposed interaction.
+  void express_input(TensorKind kind, size_t i) const;
+
+  const Plan& plan_;
+  Backend& backend_;
+  int g_, gs_;                         // genes, and the numbers of a row
+  std::vector<int64_t> expressions_;   // by stage, their places in the array; -1 = none
+  std::vector<int64_t> interactions_;  // by kernel
+  ParameterArray matrices_;
+  ParameterArray scales_;             // one per stage, used or not
+  Buffer<float> product_, received_;  // of one stage
+};
+
+}  // namespace onespike
