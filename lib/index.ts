@@ -129,6 +129,17 @@ export {
   type ImportedTensor,
   type ImportOptions,
 } from './exchange';
+
+// ---- trained networks under names, and a network that answers over HTTP
+export {
+  models,
+  type FetchedModel,
+  type FetchModelOptions,
+  type ListedModel,
+  type ModelCard,
+} from './zoo';
+export { serve, type RunningServer, type ServedRequest, type ServeOptions, type ServerTotals } from './serve';
+
 // ---- studies: many trials, over processes and hosts
 export {
   sweep,

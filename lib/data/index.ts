@@ -12,7 +12,7 @@ export { datasetNames, sources, type DatasetName, type DataSource } from './sets
 export { checkDirectoryNamed, checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
-export { loadImage } from './pictures/image';
+export { decodeImage, loadImage } from './pictures/image';
 export { splitValidation } from './split';
 export { SeededRandom } from './random';
 export { channelStatistics } from './statistics';

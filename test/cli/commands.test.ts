@@ -75,7 +75,7 @@ describe('wrong usage exits 2 with one line and a hint', () => {
     [['train', '--set', 'snn.optimiser.kind=sgd'], /for snn .*'optimiser' \(did you mean 'optimizer'\?\)/],
     [['train', 'a', 'b'], /too many arguments/],
     [['resume'], /missing required argument 'run'/],
-    [['predict', 'run'], /missing required argument 'image'/],
+    [['predict'], /missing required argument 'image'/],
     [['data', 'info', 'cifar'], /NAME/],
     [['presets', 'vgg8'], /vgg8/],
   ])('%j', async (args, message) => {

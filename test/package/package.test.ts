@@ -49,6 +49,7 @@ describe('the tarball', () => {
       'dist',
       'docs',
       'examples',
+      'models',
       'package.json',
       'prebuilds',
     ]);
