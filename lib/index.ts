@@ -122,12 +122,16 @@ export type {
 
 // ---- networks of other programs, and for them
 export {
+  exportC,
   exportOnnx,
   importModel,
+  type ExportCOptions,
   type ExportOnnxOptions,
+  type Footprint,
   type ImportedModel,
   type ImportedTensor,
   type ImportOptions,
+  type WeightType,
 } from './exchange';
 
 // ---- trained networks under names, and a network that answers over HTTP

@@ -1,5 +1,5 @@
 // Images of concurrent requests, answered together: while one batch is computed the next one gathers.
-import type { Answer } from '../model/answers';
+import type { Answer } from './answers';
 import { Refusal } from './refusal';
 
 /** What answers a batch of images (n, C, H, W), in their order. */

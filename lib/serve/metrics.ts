@@ -23,7 +23,10 @@ class Histogram {
   lines(name: string): string[] {
     let below = 0;
     return [
-      ...this.bounds.map((bound, i) => `${name}_bucket{le="${bound}"} ${(below += this.#counts[i]!)}`),
+      ...this.bounds.map((bound, i) => {
+        below += this.#counts[i]!;
+        return `${name}_bucket{le="${bound}"} ${below}`;
+      }),
       `${name}_bucket{le="+Inf"} ${this.#count}`,
       `${name}_sum ${this.#sum}`,
       `${name}_count ${this.#count}`,

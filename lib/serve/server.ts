@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { checkInteger, checkOptions, checkString } from '../check';
 import { ioError } from '../io/system-error';
-import { answersOf, type Answer } from '../model/answers';
 import type { Mode, Network } from '../model/network';
 import { packageVersion } from '../native/version';
 import { stepsToDecision } from '../model/code/steps';
+import { answersOf, type Answer } from './answers';
 import { Batcher } from './batcher';
 import { BodyReader, drain } from './body';
 import { refuseForeign } from './host';

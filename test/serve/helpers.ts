@@ -40,3 +40,31 @@ export async function serving<T>(
     await network.dispose();
   }
 }
+
+/** One answer. */
+export interface Prediction {
+  class: string;
+  label: number;
+  probability: number;
+  step: number;
+  timesteps: number;
+  probabilities: number[];
+}
+/** What the server sends. */
+export type Body = Prediction & {
+  model: string;
+  predictions: Prediction[];
+  error?: { message: string; code?: string };
+};
+
+/** Sends a request to /predict. */
+export async function post(url: string, init: RequestInit): Promise<{ status: number; body: Body; headers: Headers }> {
+  const response = await fetch(`${url}/predict`, { method: 'POST', ...init });
+  return { status: response.status, body: (await response.json()) as Body, headers: response.headers };
+}
+
+export const base64 = (bytes: Buffer): string => bytes.toString('base64');
+export const json = (value: unknown): RequestInit => ({
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(value),
+});

@@ -49,6 +49,7 @@ interface Format {
 
 /** The formats of `export`. */
 const FORMATS = {
+  c: { target: 'model.c', options: ['dtype'], write: exportAsC },
   onnx: { target: 'model.onnx', options: ['network'], write: exportAsOnnx },
   safetensors: { target: 'model.safetensors', options: ['dtype', 'name', 'licence', 'limits'], write: exportModel },
 } as const satisfies Record<string, Format>;
@@ -61,7 +62,7 @@ export function addExport(program: Command): void {
     .argument('<run|model>', 'folder of a run, or a model file')
     .requiredOption('--format <name>', NAMES.join(', '))
     .option('--network <name>', `${PHASES.join(', ')} (default: what the network was saved as)`)
-    .option('--dtype <name>', 'how weights are stored; safetensors: f32, f16, bf16 (default: f32)')
+    .option('--dtype <name>', 'how weights are stored: f32 (the default); safetensors also f16, bf16; c also i16, i8')
     .option('--name <name>', 'name on the card of a safetensors file (default: that of the file)')
     .option('--licence <text>', 'licence on the card')
     .option('--limits <text>', 'what the network is not fit for, on the card; may be repeated', collect, [])
@@ -72,6 +73,7 @@ export function addExport(program: Command): void {
       `
 Examples:
   $ onespike export runs/mine --format onnx --network snn -o mine.onnx
+  $ onespike export runs/mine --format c --dtype i8 -o mine.c
   $ onespike export runs/mine --format safetensors --dtype f16 --licence Apache-2.0 -o mine.safetensors`,
     )
     .action(async (path: string, flags: ExportFlags) => {
@@ -114,6 +116,18 @@ async function exportAsOnnx({ model, network, mode, target }: Exported): Promise
   });
   const { input, layers } = network.description;
   return { line: `pixels uint8 (N, ${input.join(', ')}) to logits (N, ${layers.at(-1)!.out}), ${mode}` };
+}
+
+async function exportAsC({ model, network, target, flags }: Exported): Promise<ExportReport> {
+  const { exportC } = await import('../../../exchange/index.js');
+  if (model.mode !== 'snn')
+    throw new UsageError(`Expected a spiking network for --format c but received one that was saved as ${model.mode}`);
+  const weights = asUsage(() => checkOneOf(flags.dtype ?? 'f32', '--dtype', ['f32', 'i16', 'i8'] as const));
+  const { ram, flash, stack } = await exportC(network, target, { weights, classes: model.classes });
+  return {
+    fields: { ram, flash, stack },
+    line: `C99, weights ${weights}; RAM ${ram} bytes (and ${stack} of stack), flash ${flash} bytes of constants`,
+  };
 }
 
 function collect(value: string, all: string[]): string[] {

@@ -1,7 +1,7 @@
 /** `predict`: the class of pictures. */
 import type { Command } from 'commander';
 import { loadImage, type ImageShape } from '../../../data';
-import { answersOf } from '../../../model/answers';
+import { answersOf } from '../../../serve/answers';
 import type { Network } from '../../../model/network';
 import type { TrainedModel } from '../../../train/run/model-run';
 import { addRunOptions, earlyExitOption, spikingOnly, withRun, type RunFlags } from '../run';

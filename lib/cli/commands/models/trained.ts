@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { OneSpikeError } from '../../../errors';
 import { exists, isFile, isFolder } from '../../../io/status';
+import { absolutePath } from '../../../io/paths';
 import { isSafetensors } from '../../../io/safetensors';
 import { trainedAt, type TrainedModel } from '../../../train/run/model-run';
 import type { ListedModel } from '../../../zoo';
@@ -17,7 +18,7 @@ export async function trainedOf(given: string | ListedModel): Promise<NamedModel
 
 /** What is at a path that should be a network; what is not there may be the name of a listed one. Errors: ERR_IO. */
 export async function findTrained(given: string): Promise<string | ListedModel> {
-  if (await exists(given)) return given;
+  if (await exists(absolutePath(given))) return given;
   const { findModel } = await import('../../../zoo/index.js');
   const listed = await findModel(given);
   if (listed !== undefined) return listed;

@@ -1,6 +1,6 @@
 // What a network answers for each of a batch of images, and when it knew.
-import { stepsToDecision } from './code/steps';
-import type { ForwardStats, Mode, Network } from './network';
+import { stepsToDecision } from '../model/code/steps';
+import type { ForwardStats, Mode, Network } from '../model/network';
 
 /** The answer for one image. */
 export interface Answer {
