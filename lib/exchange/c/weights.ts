@@ -1,9 +1,9 @@
 // Weights as C stores them: floats, or integers with a scale for each neuron or channel.
 import { expected } from '../../check';
 
-export const WEIGHT_TYPES = ['f32', 'i16', 'i8'] as const;
+export const WEIGHT_TYPES: readonly WeightType[] = ['f32', 'i16', 'i8'];
 /** How the C file of a network stores weights: 32-bit floats, or signed integers of 16 or 8 bits. */
-export type WeightType = (typeof WEIGHT_TYPES)[number];
+export type WeightType = 'f32' | 'i16' | 'i8';
 
 /** The largest integer of a type. */
 const LARGEST = { i16: 32_767, i8: 127 } as const;
