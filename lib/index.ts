@@ -123,9 +123,12 @@ export type {
 // ---- networks of other programs, and for them
 export {
   exportC,
+  exportNir,
   exportOnnx,
   importModel,
   type ExportCOptions,
+  type ExportedNir,
+  type ExportNirOptions,
   type ExportOnnxOptions,
   type Footprint,
   type ImportedModel,

@@ -50,6 +50,7 @@ interface Format {
 /** The formats of `export`. */
 const FORMATS = {
   c: { target: 'model.c', options: ['dtype'], write: exportAsC },
+  nir: { target: 'model.nir', options: [], write: exportAsNir },
   onnx: { target: 'model.onnx', options: ['network'], write: exportAsOnnx },
   safetensors: { target: 'model.safetensors', options: ['dtype', 'name', 'licence', 'limits'], write: exportModel },
 } as const satisfies Record<string, Format>;
@@ -120,14 +121,30 @@ async function exportAsOnnx({ model, network, mode, target }: Exported): Promise
 
 async function exportAsC({ model, network, target, flags }: Exported): Promise<ExportReport> {
   const { exportC } = await import('../../../exchange/index.js');
-  if (model.mode !== 'snn')
-    throw new UsageError(`Expected a spiking network for --format c but received one that was saved as ${model.mode}`);
+  checkSpiking(model, 'c');
   const weights = asUsage(() => checkOneOf(flags.dtype ?? 'f32', '--dtype', ['f32', 'i16', 'i8'] as const));
   const { ram, flash, stack } = await exportC(network, target, { weights, classes: model.classes });
   return {
     fields: { ram, flash, stack },
     line: `C99, weights ${weights}; RAM ${ram} bytes (and ${stack} of stack), flash ${flash} bytes of constants`,
   };
+}
+
+async function exportAsNir({ model, network, target, output }: Exported): Promise<ExportReport> {
+  checkSpiking(model, 'nir');
+  const { exportNir } = await import('../../../exchange/index.js');
+  const { classes } = model;
+  const { warnings } = await exportNir(network, target, { classes });
+  for (const message of warnings) output.warn({ code: 'EXPORT_LOSES', message });
+  return { line: `a NIR graph of ${network.description.layers.length} layers, as HDF5` };
+}
+
+/** Errors: a usage error for a network that was saved as an ANN. */
+function checkSpiking({ mode }: TrainedModel, format: string): void {
+  if (mode !== 'snn')
+    throw new UsageError(
+      `Expected a spiking network for --format ${format} but received one that was saved as ${mode}`,
+    );
 }
 
 function collect(value: string, all: string[]): string[] {

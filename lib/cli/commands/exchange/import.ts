@@ -10,7 +10,7 @@ import type { VggName } from '../../../model/vgg';
 import { checkOneOf } from '../../../check';
 import { Output } from '../../output';
 import { compact, table } from '../../style';
-import { asUsage, limitedOption, UsageError } from '../../usage';
+import { asUsage, limitedOption, numberOption, UsageError } from '../../usage';
 
 interface ImportFlags {
   output?: string;
@@ -21,6 +21,7 @@ interface ImportFlags {
   mean?: number[];
   std?: number[];
   maxPool?: 'average';
+  dt?: number;
   json?: boolean;
 }
 
@@ -30,7 +31,7 @@ export function addImport(program: Command): void {
   program
     .command('import')
     .description('a network of another program as a model file')
-    .argument('<file>', 'ONNX, or a state dict of PyTorch: safetensors (or the index.json of several), .pt, .pth')
+    .argument('<file>', 'ONNX, NIR, or a state dict of PyTorch: safetensors (or the index.json of several), .pt, .pth')
     .option('-o, --output <file>', `the model file to write (default: ${defaultModel})`)
     .option('--map <module=layer>', 'the layer of a module, or nothing to leave it out; may be repeated', collect, [])
     .option('--model <name|file>', 'a VGG network, or a description in JSON: where pools are')
@@ -39,6 +40,7 @@ export function addImport(program: Command): void {
     .option('--mean <list>', 'mean of p / 255 per channel that the network was trained with', numbers())
     .option('--std <list>', 'standard deviation of p / 255 per channel that it was trained with', numbers())
     .option('--max-pool <average>', 'what pools of maxima in an ONNX model become (default: an error)')
+    .option('--dt <seconds>', 'duration of a time step of a NIR file (default: 1e-4)', numberOption(0, 1000))
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -51,11 +53,11 @@ Examples:
     .action(async (file: string, flags: ImportFlags) => {
       const output = new Output(flags.json === true);
       const target = await targetOf(file, flags.output, defaultModel);
-      const { map, input, timesteps, mean, std, maxPool } = flags;
+      const { map, input, timesteps, mean, std, maxPool, dt } = flags;
       if (maxPool !== undefined) asUsage(() => checkOneOf(maxPool, '--max-pool', ['average']));
       const options = {
         ...(flags.model === undefined ? {} : { model: await modelOf(flags.model) }),
-        ...{ input, timesteps, mean, std, maxPool },
+        ...{ input, timesteps, mean, std, maxPool, dt },
         ...(map.length === 0 ? {} : { map: Object.fromEntries(map.map(entryOf)) }),
       } as ImportOptions;
       // Loaded when it is wanted: the other commands start sooner.
