@@ -133,12 +133,19 @@ export type {
 
 // ---- networks of other programs, and for them
 export {
+  exportC,
+  exportNir,
   exportOnnx,
   importModel,
+  type ExportCOptions,
+  type ExportedNir,
+  type ExportNirOptions,
   type ExportOnnxOptions,
+  type Footprint,
   type ImportedModel,
   type ImportedTensor,
   type ImportOptions,
+  type WeightType,
 } from './exchange';
 // ---- a network beside all other codes
 export { compare, type CodeEvent, type ComparedEvent, type CompareEvent } from './codes/compare';
@@ -147,6 +154,17 @@ export type { ComparedConfig } from './codes/networks';
 export type { CodeResult } from './codes/result';
 export type { CompareProgress } from './codes/rows';
 export type { CodeTimesteps } from './codes/settings';
+
+// ---- trained networks under names, and a network that answers over HTTP
+export {
+  models,
+  type FetchedModel,
+  type FetchModelOptions,
+  type ListedModel,
+  type ModelCard,
+} from './zoo';
+export { serve, type RunningServer, type ServedRequest, type ServeOptions, type ServerTotals } from './serve';
+
 // ---- studies: many trials, over processes and hosts
 export {
   sweep,

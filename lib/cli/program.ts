@@ -5,10 +5,14 @@ import { addBench } from './commands/bench';
 import { addCompletion } from './commands/completion';
 import { addData } from './commands/data';
 import { addDoctor } from './commands/doctor';
-import { addExport, addImport } from './commands/exchange/exchange';
+import { addExport } from './commands/exchange/export';
+import { addImport } from './commands/exchange/import';
 import { addPresets } from './commands/presets';
 import { addReport } from './commands/pictures/report';
-import { addRunCommands } from './commands/run';
+import { addModels } from './commands/models/models';
+import { addPredict } from './commands/models/predict';
+import { addServe } from './commands/models/serve';
+import { addEnergy, addEval } from './commands/run';
 import { addShow } from './commands/pictures/show';
 import { addWatch } from './commands/pictures/watch';
 import { addCompare } from './commands/codes/compare';
@@ -40,7 +44,9 @@ Start here:
 Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training run is saved).`,
     );
   addTrain(program);
-  addRunCommands(program);
+  addEval(program);
+  addPredict(program);
+  addEnergy(program);
   addSimulate(program);
   addCompare(program);
   addReport(program);
@@ -48,6 +54,8 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addShow(program);
   addExport(program);
   addImport(program);
+  addServe(program);
+  addModels(program);
   addSweep(program);
   addEvolve(program);
   addData(program);

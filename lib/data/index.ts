@@ -32,7 +32,7 @@ export type {
 export { checkDirectoryNamed, checkTakenOptions, loadDataset } from './load';
 export { datasetInfo } from './info';
 export { fetchDataset } from './download/fetch';
-export { loadImage } from './pictures/image';
+export { decodeImage, loadImage } from './pictures/image';
 export { splitValidation } from './split';
 export { SeededRandom } from './random';
 export { channelStatistics } from './statistics';

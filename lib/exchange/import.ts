@@ -12,6 +12,7 @@ import type { FloatTensor } from '../model/parameters';
 import { writeModel } from '../model/model-file';
 import { VGG, type VggName } from '../model/vgg';
 import { layoutOf, type Layout, type Place } from './layout';
+import { importNir } from './nir/import';
 import { importOnnx } from './onnx/import';
 import { findModules, type ModuleMap, type Modules, type Weighted } from './modules';
 import { checkNothingLeft, describeLayers, placeModules, takeParameters, type ImportedTensor } from './place';
@@ -42,6 +43,8 @@ export interface ImportOptions {
   name?: string | undefined;
   /** What becomes of pools of maxima in an ONNX model: 'average' pools, or by default an error. */
   maxPool?: 'average' | undefined;
+  /** The duration of a time step of a NIR file by another program, in seconds; 1e-4 by default. */
+  dt?: number | undefined;
   /** The model file to write; none by default. */
   output?: string | undefined;
 }
@@ -49,13 +52,15 @@ export interface ImportOptions {
 /** A network of another program. */
 export interface ImportedModel {
   /** The format of the file. */
-  format: 'safetensors' | 'pytorch' | 'onnx';
+  format: 'safetensors' | 'pytorch' | 'onnx' | 'nir';
   /** The network. */
   network: ResolvedNetwork;
   /** Its parameters by name, as `Network.setParameters` takes them. */
   tensors: Map<string, FloatTensor>;
   /** Where every tensor of the file went. */
   table: ImportedTensor[];
+  /** The names of the classes, where the file has them. */
+  classes?: string[];
   /** What the file does not say, and what was taken for it, in sentences. */
   warnings: string[];
 }
@@ -69,11 +74,12 @@ const OPTIONS = [
   'std',
   'name',
   'maxPool',
+  'dt',
   'output',
 ] as const satisfies readonly (keyof ImportOptions)[];
 
 /**
- * Reads a network of another program: an ONNX model that is one chain of layers, or the state dict of a PyTorch network,
+ * Reads a network of another program: an ONNX model or a NIR graph that is one chain of layers, or the state dict of a PyTorch network,
  * from safetensors (one file, or the index of several) or from torch.save. Nothing that a file contains is executed.
  *
  * Errors: ERR_IO; ERR_FORMAT for a damaged file and for what cannot be read, by name; ERR_SHAPE for tensors that do not
@@ -83,10 +89,16 @@ export async function importModel(path: string, options: ImportOptions = {}): Pr
   checkString(path, 'path');
   const given = checkImportOptions(options);
   const imported = await InputFile.use(path, async (file) =>
-    (await isOnnx(file)) ? importOnnx(file, given) : importState(file, given),
+    (await isOnnx(file))
+      ? importOnnx(file, given)
+      : (await isNir(file))
+        ? importNir(file.path, given)
+        : importState(file, given),
   );
-  if (given.output !== undefined)
-    await writeModel(given.output, imported.network, imported.tensors, { extra: { mode: 'ann' } });
+  const { network, tensors, format, classes } = imported;
+  // NIR has spiking networks, the other formats ANNs.
+  const extra = { mode: format === 'nir' ? 'snn' : 'ann', ...(classes && { classes: JSON.stringify(classes) }) };
+  if (given.output !== undefined) await writeModel(given.output, network, tensors, { extra });
   return imported;
 }
 
@@ -108,6 +120,11 @@ async function importState(file: InputFile, given: ImportOptions): Promise<Impor
 async function isOnnx(file: InputFile): Promise<boolean> {
   const head = await file.head(9);
   return head[0] === 0x08 && head[8] !== 0x7b;
+}
+
+/** NIR graphs are HDF5 files. */
+async function isNir(file: InputFile): Promise<boolean> {
+  return fileKind(await file.head(kindBytes)) === 'an HDF5 file';
 }
 
 interface Plan {

@@ -92,6 +92,22 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
   });
 }
 
+/** Whether a file can be a safetensors file: after a length comes a header in JSON. Errors: ERR_IO. */
+export async function isSafetensors(path: string): Promise<boolean> {
+  return InputFile.use(path, async (file) => {
+    const head = await file.head(9);
+    return head.length === 9 && head[8] === 0x7b && head.readBigUInt64LE(0) <= BigInt(MAX_HEADER);
+  });
+}
+
+/** Reads the metadata alone. Errors: as `readSafetensors`, as far as the header shows them. */
+export async function readMetadata(path: string): Promise<Record<string, string>> {
+  return InputFile.use(path, async (file) => {
+    const { header, start } = await readHeader(file);
+    return parseHeader(header, start, file).metadata;
+  });
+}
+
 /**
  * Writes a file atomically. Data are laid out by element size, so that each tensor is aligned in the file. The arrays
  * must not change until the promise resolves.

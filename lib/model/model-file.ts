@@ -2,7 +2,7 @@
 import { describeValue, isObject } from '../check';
 import { OneSpikeError } from '../errors';
 import { readSafetensors, writeSafetensors, type Tensor } from '../io/safetensors';
-import { floatTable, isSmallFloat } from '../io/small-floats';
+import { floatTable, isSmallFloat, toHalfFloats, type HalfFloat } from '../io/small-floats';
 import { SLOTS } from '../native/network';
 import { resolveNetwork, type ResolvedNetwork } from './description';
 import { parameterFault, trainedNames, type FloatTensor } from './parameters';
@@ -61,11 +61,13 @@ export interface WriteModelOptions {
   slots?: ReadonlyMap<string, FloatTensor>;
   /** Further entries of the metadata; `onespike` is reserved. */
   extra?: Readonly<Record<string, string>>;
+  /** The type of weights, which are rounded to it; all other parameters, and by default weights too, are F32. */
+  weights?: HalfFloat | undefined;
 }
 
 /**
  * Writes a model file or a checkpoint, atomically. What `readModel` would refuse is not written.
- * Errors: ERR_ARG for parameters that do not match the network or are out of range, ERR_IO.
+ * Errors: ERR_ARG for parameters that do not match the network or are out of range, also of `weights`; ERR_IO.
  */
 export async function writeModel(
   path: string,
@@ -82,7 +84,8 @@ export async function writeModel(
       const parameter = parameters.get(name);
       if (parameter === undefined) throw damaged(path, `a tensor '${name}' of shape ${text(shape)}`, 'none');
       const tensor: Tensor = { dtype: 'F32', ...parameter };
-      tensors.set(name, { dtype: 'F32', ...(await checkParameter(path, name, tensor, shape, pace)) });
+      const checked = await checkParameter(path, name, tensor, shape, pace);
+      tensors.set(name, stored(path, name, checked, options.weights));
     }
     for (const slot of SLOTS) {
       for (const { name, shape } of shapes) {
@@ -100,6 +103,17 @@ export async function writeModel(
     throw new OneSpikeError('ERR_ARG', (error as Error).message, { cause: error });
   }
   await writeSafetensors(path, tensors, { onespike: JSON.stringify({ format: FORMAT, network }), ...extra });
+}
+
+/** A parameter as it is stored. Errors: ERR_FORMAT for a weight that the type does not reach. */
+function stored(path: string, name: string, tensor: FloatTensor, weights: HalfFloat | undefined): Tensor {
+  if (weights === undefined || !/^layers\.\d+\.weight$/.test(name)) return { dtype: 'F32', ...tensor };
+  const data = toHalfFloats(weights, tensor.data);
+  const table = floatTable(weights);
+  const beyond = data.findIndex((pattern) => !Number.isFinite(table[pattern]));
+  if (beyond >= 0)
+    throw damaged(path, `numbers within the range of ${weights} in '${name}'`, String(tensor.data[beyond]));
+  return { dtype: weights, shape: tensor.shape, data };
 }
 
 function parseArchitecture(json: string | undefined, path: string): ResolvedNetwork {

@@ -10,3 +10,9 @@ export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version?: string };
   return version ?? 'unknown';
 }
+
+/** A file or a folder of the package, by its path there; undefined where the code was copied out of its package. */
+export function packagePath(path: string): string | undefined {
+  const root = packageRoot();
+  return root === undefined ? undefined : join(root, path);
+}

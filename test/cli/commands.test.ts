@@ -11,6 +11,10 @@ const commands = [
   'predict',
   'energy',
   'report',
+  'export',
+  'import',
+  'serve',
+  'models',
   'sweep',
   'data',
   'bench',
@@ -25,15 +29,19 @@ describe('help', () => {
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
   });
 
-  test.each([...commands.filter((name) => name !== 'data').map((name) => [name]), ['data', 'info'], ['data', 'fetch']])(
-    '%s %s explains itself with an example',
-    async (...words) => {
-      const { status, stdout } = await cli([...words, '--help']);
-      expect(status).toBe(0);
-      expect(stdout).toMatch(/Examples?:\n {2}\$ onespike /);
-      expect(stdout).toContain('--json');
-    },
-  );
+  test.each([
+    ...commands.filter((name) => name !== 'data' && name !== 'models').map((name) => [name]),
+    ['data', 'info'],
+    ['data', 'fetch'],
+    ['models', 'list'],
+    ['models', 'show'],
+    ['models', 'fetch'],
+  ])('%s %s explains itself with an example', async (...words) => {
+    const { status, stdout } = await cli([...words, '--help']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/Examples?:\n {2}\$ onespike /);
+    expect(stdout).toContain('--json');
+  });
 
   test('a reader that leaves early is no crash', () => {
     // Far more than a pipe holds, so that the writer meets the closed end.
@@ -75,7 +83,7 @@ describe('wrong usage exits 2 with one line and a hint', () => {
     [['train', '--set', 'snn.optimiser.kind=sgd'], /for snn .*'optimiser' \(did you mean 'optimizer'\?\)/],
     [['train', 'a', 'b'], /too many arguments/],
     [['resume'], /missing required argument 'run'/],
-    [['predict', 'run'], /missing required argument 'image'/],
+    [['predict'], /missing required argument 'image'/],
     [['data', 'info', 'cifar'], /NAME/],
     [['presets', 'vgg8'], /vgg8/],
   ])('%j', async (args, message) => {

@@ -1,4 +1,4 @@
-// 320 damaged files of other programs, and some that were made to do harm: an error with a code or, where only a number
+// 400 damaged files of other programs, and some that were made to do harm: an error with a code or, where only a number
 // changed, a network; no crash, no hang, and no more memory than the file backs.
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -65,6 +65,8 @@ const files = [
   'model.safetensors.index.json',
   'vgg.onnx',
   'other.onnx',
+  'dense.nir',
+  'plain.nir',
 ];
 
 test.each(files)('%s, damaged in forty ways', async (name) => {

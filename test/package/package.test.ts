@@ -50,6 +50,7 @@ describe('the tarball', () => {
       'docs',
       'examples',
       'llms.txt',
+      'models',
       'package.json',
       'prebuilds',
     ]);

@@ -1,5 +1,5 @@
-/** `eval`, `predict` and `energy`: what a trained run can do. */
-import type { Command } from 'commander';
+/** `eval` and `energy`: what a trained run can do, and what all commands of that kind share. */
+import { Option, type Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { createDataset } from '../../native/dataset';
 import { checkOneOf } from '../../check';
@@ -21,7 +21,6 @@ import { Output } from '../output';
 import { bar, compact, percent } from '../style';
 import { activityTable } from '../train-view';
 import { asUsage, backendOption, deviceOption, integerOption, movedOption, UsageError } from '../usage';
-import { predictImages } from './predict';
 
 export interface RunFlags {
   dataset?: string;
@@ -35,10 +34,17 @@ export interface RunFlags {
 }
 
 export function addRunCommand(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
-    .argument('<run>', name === 'eval' ? 'folder of the run, or a model file' : 'folder of the run')
+  return addRunOptions(
+    program
+      .command(name)
+      .description(description)
+      .argument('<run>', name === 'eval' ? 'folder of the run, or a model file' : 'folder of the run'),
+  );
+}
+
+/** The options of commands that compute with a network. */
+export function addRunOptions(command: Command): Command {
+  return command
     .addOption(backendOption())
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
@@ -64,15 +70,20 @@ export async function withRun<R extends Pick<Run, 'network'>>(
   });
 }
 
-const earlyExit = 'stop an image at its first output spike; answers may differ from those after all T steps';
+export const earlyExitOption = (): Option =>
+  new Option(
+    '--early-exit',
+    'stop an image at its first output spike; answers may differ from those after all T steps',
+  );
 
-function spikingOnly(run: Pick<Run, 'mode'>, flags: RunFlags): boolean {
+/** Whether images end early. Errors: a usage error for a network that has no steps. */
+export function spikingOnly(run: Pick<Run, 'mode'>, flags: RunFlags): boolean {
   if (flags.earlyExit === true && run.mode !== 'snn')
     throw new UsageError('Expected a spiking network for --early-exit but received a run that has only an ANN');
   return flags.earlyExit === true;
 }
 
-export function addRunCommands(program: Command): void {
+export function addEval(program: Command): void {
   addRunCommand(program, 'eval', 'test accuracy of a run, or of a model file on a data set')
     .addOption(movedOption())
     .option('--dataset <name>', `of a model file: ${datasetNames.join(', ')}`)
@@ -80,7 +91,7 @@ export function addRunCommands(program: Command): void {
       '--network <name>',
       `of a model file: ${PHASES.join(', ')} (default: what it was saved as, ann after an import)`,
     )
-    .option('--early-exit', earlyExit)
+    .addOption(earlyExitOption())
     .addHelpText('after', '\nExample:\n  $ onespike eval runs/vgg6-shapes-20260102-030405')
     .action((path: string, flags: RunFlags) =>
       withRun(
@@ -89,20 +100,9 @@ export function addRunCommands(program: Command): void {
         (run, network, output, signal) => evaluateRun(run, network, flags, output, signal),
       ),
     );
+}
 
-  addRunCommand(program, 'predict', 'class of pictures')
-    .argument('<image...>', 'picture files (PNG, PPM, PGM; others with the package sharp)')
-    .option('--early-exit', earlyExit)
-    .addHelpText('after', '\nExample:\n  $ onespike predict runs/vgg6-shapes-20260102-030405 cat.png dog.png')
-    .action((path: string, images: string[], flags: RunFlags) =>
-      withRun(
-        () => loadRun(path),
-        flags,
-        (run, network, output, signal) =>
-          predictImages(run, network, images, output, { earlyExit: spikingOnly(run, flags), signal }),
-      ),
-    );
-
+export function addEnergy(program: Command): void {
   addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN')
     .addOption(movedOption())
     .option('--images <n>', 'test images to count', integerOption(1))

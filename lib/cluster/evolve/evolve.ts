@@ -81,7 +81,7 @@ export async function* evolveBy(
   const small = individualConfig(evolution);
   const { model } = evolution.config;
   const path = absolutePath(out ?? `evolutions/${model.name ?? 'genes'}`);
-  const network = networkOf(model, await loadConfigured(small, path, signal));
+  const network = networkOf(model, await loadConfigured(small, path, { signal }));
   const folder = await EvolutionFolder.open(path, evolution);
   const search = new Search(evolution, folder, network, run, signal);
   const records = await folder.generations();

@@ -10,7 +10,7 @@ import { readJsonLines } from '../../io/jsonl';
 import { exists } from '../../io/status';
 import { ioError } from '../../io/system-error';
 import { atomicWrite, removeFile } from '../../io/write';
-import { markdown } from '../table';
+import { markdown } from '../../io/text/markdown';
 import { outcomeRows, type EvolvedEvent, type GenerationEvent } from './records';
 import type { Evolution } from './settings';
 

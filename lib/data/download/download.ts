@@ -39,12 +39,18 @@ export interface DownloadRetry {
   waitMs: number;
 }
 
+/** What a file must hash to, in lower-case hexadecimal digits. */
+export interface Checksum {
+  algorithm: 'md5' | 'sha256';
+  hex: string;
+}
+
 export interface DownloadOptions {
   /** Addresses of the same file, in the order in which they are tried. */
   urls: string[];
   path: string;
-  /** Lower-case hexadecimal MD5 of the whole file. It guards against damage, which is why a resumed file may be trusted. */
-  md5: string;
+  /** The checksum of the whole file. It guards against damage, which is why a resumed file may be trusted. */
+  checksum: Checksum;
   /** Exact size in bytes, if known; never more than this is written. */
   size?: number | undefined;
   /** Failed attempts in a row at one address before the next one is tried. Default 5. An attempt that brought data starts the count again. */
@@ -71,8 +77,8 @@ const defaultStallMs = 30_000;
 /** Where a file of unknown size stops. */
 const largestUnknown = 2 ** 32;
 
-export async function md5Of(path: string, signal?: AbortSignal): Promise<string> {
-  const hash = createHash('md5');
+export async function hashOf(path: string, algorithm: Checksum['algorithm'], signal?: AbortSignal): Promise<string> {
+  const hash = createHash(algorithm);
   try {
     for await (const chunk of createReadStream(path, { signal })) hash.update(chunk as Buffer);
   } catch (error) {
@@ -127,6 +133,8 @@ async function writeBody(
   if (options.size !== undefined && received !== options.size)
     throw new RequestFailure(`the server sends ${received} bytes of ${options.size}`, false);
 }
+
+const NAMES = { md5: 'MD5', sha256: 'SHA-256' } as const;
 
 /** What came is not the file. */
 class WrongFile extends RequestFailure {}
@@ -185,13 +193,14 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
   }
   if (failure !== undefined) return { done: false, failure, gained: ((await statOrNull(part))?.size ?? 0) - have };
 
-  const md5 = await md5Of(part, options.signal);
-  if (md5 === options.md5) return { done: true };
+  const { algorithm, hex } = options.checksum;
+  const found = await hashOf(part, algorithm, options.signal);
+  if (found === hex) return { done: true };
   await removeFile(part);
   // The beginning may have come from elsewhere; only a file that this address sent as a whole speaks against the address.
   return {
     done: false,
-    failure: new WrongFile(`the file has the MD5 ${md5} instead of ${options.md5}`, !resumed),
+    failure: new WrongFile(`the file has the ${NAMES[algorithm]} ${found} instead of ${hex}`, !resumed),
     gained: 0,
   };
 }
@@ -209,7 +218,7 @@ export async function download(options: DownloadOptions): Promise<'present' | 'd
   if (
     existing?.isFile() &&
     (options.size === undefined || existing.size === options.size) &&
-    (await md5Of(path, signal)) === options.md5
+    (await hashOf(path, options.checksum.algorithm, signal)) === options.checksum.hex
   )
     return 'present';
   await makeFolder(dirname(path));

@@ -95,7 +95,7 @@ export async function fetchFiles(
     const status = await download({
       urls: urls.map((url) => (url.endsWith('/') ? url : `${url}/`) + file.name),
       path,
-      md5: file.md5,
+      checksum: { algorithm: 'md5', hex: file.md5 },
       size: file.size,
       attempts: options.attempts,
       stallMs: options.stallMs,

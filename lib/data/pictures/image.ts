@@ -9,7 +9,7 @@ import { requireSharp, whyNoSharp, type SharpFactory } from './sharp';
 import type { ImageShape } from '../types';
 
 /** Larger pictures are refused before they are decoded. */
-const maxPixels = 50_000_000;
+const mostPixels = 50_000_000;
 const maxFileBytes = 256 * 1024 * 1024;
 
 function loadSharp(origin: string): SharpFactory {
@@ -25,7 +25,7 @@ function loadSharp(origin: string): SharpFactory {
   }
 }
 
-async function decodeWithSharp(bytes: Buffer, origin: string): Promise<Picture> {
+async function decodeWithSharp(bytes: Buffer, origin: string, maxPixels: number): Promise<Picture> {
   const sharp = loadSharp(origin);
   try {
     const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels })
@@ -46,12 +46,12 @@ async function decodeWithSharp(bytes: Buffer, origin: string): Promise<Picture> 
 }
 
 /** A picture out of the bytes of its file; `origin` names it in messages. Errors: ERR_FORMAT. */
-export async function decodePicture(bytes: Buffer, origin: string): Promise<Picture> {
+export async function decodePicture(bytes: Buffer, origin: string, maxPixels = mostPixels): Promise<Picture> {
   if (bytes.length === 0)
     throw new OneSpikeError('ERR_FORMAT', `Expected a picture in ${origin} but received an empty file`);
   if (isNetpbm(bytes)) return decodeNetpbm(bytes, origin, maxPixels);
-  if (isPng(bytes)) return (await decodePng(bytes, origin, maxPixels)) ?? decodeWithSharp(bytes, origin);
-  return decodeWithSharp(bytes, origin);
+  if (isPng(bytes)) return (await decodePng(bytes, origin, maxPixels)) ?? decodeWithSharp(bytes, origin, maxPixels);
+  return decodeWithSharp(bytes, origin, maxPixels);
 }
 
 /**
@@ -79,4 +79,15 @@ export async function loadImage(
 /** A picture as its file has it. Errors: ERR_IO, ERR_FORMAT, ERR_ABORTED. */
 export async function openPicture(path: string, signal?: AbortSignal): Promise<Picture> {
   return decodePicture(await readBounded(path, maxFileBytes, signal), path);
+}
+
+/**
+ * As `loadImage` for a picture in memory, which errors call `name`; of at most `maxPixels` pixels. Errors: ERR_FORMAT.
+ */
+export async function decodeImage(
+  bytes: Buffer,
+  shape: ImageShape,
+  { name, maxPixels = mostPixels }: { name: string; maxPixels?: number },
+): Promise<Uint8Array> {
+  return fitPicture(await decodePicture(bytes, name, maxPixels), shape);
 }

@@ -38,7 +38,7 @@ export function fetchFrom(web: Web | Web[], options: Partial<DownloadOptions> = 
     result: download({
       urls,
       path,
-      md5,
+      checksum: { algorithm: 'md5', hex: md5 },
       size: content.length,
       attempts: 3,
       stallMs: 300,

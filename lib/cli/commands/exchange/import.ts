@@ -1,4 +1,4 @@
-/** `import` and `export`: networks of other programs, and for them. */
+/** `import`: networks of other programs. */
 import { readFile, realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ImportedModel, ImportOptions } from '../../../exchange';
@@ -7,12 +7,10 @@ import { decodeText, parseCommentedJson } from '../../../io/json-text';
 import { shellWord } from '../../../io/paths';
 import { parameterCount } from '../../../model/shapes';
 import type { VggName } from '../../../model/vgg';
-import { PHASES } from '../../../train/run/events';
-import { openTrained } from '../../../train/run/model-run';
 import { checkOneOf } from '../../../check';
 import { Output } from '../../output';
 import { compact, table } from '../../style';
-import { asUsage, limitedOption, UsageError } from '../../usage';
+import { asUsage, limitedOption, numberOption, UsageError } from '../../usage';
 
 interface ImportFlags {
   output?: string;
@@ -23,19 +21,17 @@ interface ImportFlags {
   mean?: number[];
   std?: number[];
   maxPool?: 'average';
+  dt?: number;
   json?: boolean;
 }
 
 const defaultModel = 'model.safetensors';
-const defaultOnnx = 'model.onnx';
-/** The formats of `export`. */
-const FORMATS = ['onnx'] as const;
 
 export function addImport(program: Command): void {
   program
     .command('import')
     .description('a network of another program as a model file')
-    .argument('<file>', 'ONNX, or a state dict of PyTorch: safetensors (or the index.json of several), .pt, .pth')
+    .argument('<file>', 'ONNX, NIR, or a state dict of PyTorch: safetensors (or the index.json of several), .pt, .pth')
     .option('-o, --output <file>', `the model file to write (default: ${defaultModel})`)
     .option('--map <module=layer>', 'the layer of a module, or nothing to leave it out; may be repeated', collect, [])
     .option('--model <name|file>', 'a VGG network, or a description in JSON: where pools are')
@@ -44,6 +40,7 @@ export function addImport(program: Command): void {
     .option('--mean <list>', 'mean of p / 255 per channel that the network was trained with', numbers())
     .option('--std <list>', 'standard deviation of p / 255 per channel that it was trained with', numbers())
     .option('--max-pool <average>', 'what pools of maxima in an ONNX model become (default: an error)')
+    .option('--dt <seconds>', 'duration of a time step of a NIR file (default: 1e-4)', numberOption(0, 1000))
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -56,56 +53,16 @@ Examples:
     .action(async (file: string, flags: ImportFlags) => {
       const output = new Output(flags.json === true);
       const target = await targetOf(file, flags.output, defaultModel);
-      const { map, input, timesteps, mean, std, maxPool } = flags;
+      const { map, input, timesteps, mean, std, maxPool, dt } = flags;
       if (maxPool !== undefined) asUsage(() => checkOneOf(maxPool, '--max-pool', ['average']));
       const options = {
         ...(flags.model === undefined ? {} : { model: await modelOf(flags.model) }),
-        ...{ input, timesteps, mean, std, maxPool },
+        ...{ input, timesteps, mean, std, maxPool, dt },
         ...(map.length === 0 ? {} : { map: Object.fromEntries(map.map(entryOf)) }),
       } as ImportOptions;
       // Loaded when it is wanted: the other commands start sooner.
       const { importModel } = await import('../../../exchange/index.js');
       show(output, file, target, await importModel(file, { ...options, output: target }));
-    });
-}
-
-interface ExportFlags {
-  format: string;
-  network?: string;
-  output?: string;
-  json?: boolean;
-}
-
-export function addExport(program: Command): void {
-  program
-    .command('export')
-    .description('a network as a file for other programs')
-    .argument('<run|model>', 'folder of a run, or a model file')
-    .requiredOption('--format <name>', FORMATS.join(', '))
-    .option('--network <name>', `${PHASES.join(', ')} (default: what the network was saved as)`)
-    .option('-o, --output <file>', `the file to write (default: ${defaultOnnx})`)
-    .option('--json', 'print JSON Lines')
-    .addHelpText('after', '\nExample:\n  $ onespike export runs/mine --format onnx --network snn -o mine.onnx')
-    .action(async (path: string, flags: ExportFlags) => {
-      const output = new Output(flags.json === true);
-      const format = asUsage(() => checkOneOf(flags.format, '--format', FORMATS));
-      const chosen = flags.network;
-      const wanted = chosen === undefined ? undefined : asUsage(() => checkOneOf(chosen, '--network', PHASES));
-      const target = await targetOf(path, flags.output, defaultOnnx);
-      const { network, mode: saved, classes } = await openTrained(path);
-      try {
-        const mode = wanted ?? saved;
-        const { exportOnnx } = await import('../../../exchange/index.js');
-        await exportOnnx(network, target, {
-          mode,
-          metadata: classes === undefined ? {} : { classes: JSON.stringify(classes) },
-        });
-        const { input, layers } = network.description;
-        output.event({ event: 'export', file: path, output: target, format, network: mode });
-        output.line(`${target}: pixels uint8 (N, ${input.join(', ')}) to logits (N, ${layers.at(-1)!.out}), ${mode}`);
-      } finally {
-        await network.dispose();
-      }
     });
 }
 
@@ -156,7 +113,7 @@ async function modelOf(name: string): Promise<ImportOptions['model']> {
 }
 
 /** The file to write, which is not the one that is read, nor one that nobody named and that is there already. */
-async function targetOf(file: string, given: string | undefined, otherwise: string): Promise<string> {
+export async function targetOf(file: string, given: string | undefined, otherwise: string): Promise<string> {
   const target = given ?? otherwise;
   if (!(await exists(target))) return target;
   const same = (await realpath(target)) === (await realpath(file).catch(() => undefined));

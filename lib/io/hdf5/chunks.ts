@@ -1,0 +1,128 @@
+// Arrays in chunks, which may be compressed.
+import { promisify } from 'node:util';
+import { inflate } from 'node:zlib';
+import type { HdfBytes } from './bytes';
+import type { Message } from './headers';
+
+const inflateAsync = promisify(inflate);
+const MOST_LEVELS = 32;
+
+export interface Filter {
+  id: number;
+  /** The size of an element, for the filter that sorts bytes. */
+  values: number[];
+}
+
+const DEFLATE = 1;
+const SHUFFLE = 2;
+const FLETCHER = 3;
+
+/** The filters that a message lists, in the order in which they were applied. Errors: ERR_FORMAT for those that are not read. */
+export function filtersOf(file: HdfBytes, { at, end }: Message): Filter[] {
+  const cursor = file.cursor(at, end);
+  const version = cursor.u8();
+  if (version !== 1 && version !== 2) throw file.unread(at, `filters of version ${version}`);
+  const count = cursor.u8();
+  if (version === 1) cursor.skip(6);
+  return Array.from({ length: count }, () => {
+    const id = cursor.u16();
+    const named = version === 1 || id >= 256 ? cursor.u16() : 0;
+    cursor.skip(2);
+    const values = cursor.u16();
+    cursor.skip(version === 1 ? Math.ceil(named / 8) * 8 : named);
+    const filter = { id, values: Array.from({ length: values }, () => cursor.u32()) };
+    if (version === 1 && values % 2 === 1) cursor.skip(4);
+    if (![DEFLATE, SHUFFLE, FLETCHER].includes(id)) throw file.unread(at, `the filter ${id}`);
+    return filter;
+  });
+}
+
+export interface Chunked {
+  tree: number | undefined;
+  /** The shape of the array, that of a chunk, and the bytes of an element. */
+  shape: readonly number[];
+  chunk: readonly number[];
+  size: number;
+  filters: readonly Filter[];
+}
+
+/** The bytes of an array in chunks; elements of chunks that were never written are zero. Errors: ERR_FORMAT. */
+export async function readChunks(file: HdfBytes, array: Chunked, into: Buffer): Promise<void> {
+  if (array.tree !== undefined) await readNode(file, array.tree, array, into, MOST_LEVELS);
+}
+
+async function readNode(file: HdfBytes, address: number, array: Chunked, into: Buffer, levels: number): Promise<void> {
+  file.expect(address, 'TREE');
+  const cursor = file.cursor(address + 4);
+  if (cursor.u8() !== 1) throw file.damaged(address, 'the tree of an array', 'that of a group');
+  const level = cursor.u8();
+  const count = cursor.u16();
+  cursor.skip(16);
+  if (level >= levels) throw file.damaged(address, `a level below ${levels}`, String(level));
+  for (let i = 0; i < count; i++) {
+    const stored = cursor.u32();
+    const skipped = cursor.u32();
+    const place = array.shape.map(() => cursor.address());
+    // The offset within an element, which is 0.
+    cursor.skip(8);
+    const child = cursor.address();
+    if (level > 0) await readNode(file, child, array, into, level);
+    else copyRows(array, place, await unfilter(file, child, file.part(child, stored), skipped, array), into);
+  }
+}
+
+/** Undoes the filters of a chunk, but those that it skipped. */
+async function unfilter(
+  file: HdfBytes,
+  at: number,
+  stored: Buffer,
+  skipped: number,
+  { chunk, size, filters }: Chunked,
+): Promise<Buffer> {
+  const expected = chunk.reduce((product, side) => product * side, size);
+  let bytes = stored;
+  for (const [i, { id, values }] of [...filters.entries()].reverse()) {
+    if (skipped & (1 << i)) continue;
+    if (id === FLETCHER) bytes = bytes.subarray(0, Math.max(0, bytes.length - 4));
+    else if (id === SHUFFLE) bytes = unshuffle(bytes, values[0] ?? size);
+    else
+      try {
+        bytes = await inflateAsync(bytes, { maxOutputLength: expected + 4 });
+      } catch (error) {
+        throw file.damaged(at, `a compressed chunk of ${expected} bytes`, (error as Error).message, error);
+      }
+  }
+  if (bytes.length !== expected) throw file.damaged(at, `a chunk of ${expected} bytes`, String(bytes.length));
+  return bytes;
+}
+
+/** The first bytes of all elements come first, then the second ones, and so on. */
+function unshuffle(bytes: Buffer, size: number): Buffer {
+  const count = Math.floor(bytes.length / Math.max(1, size));
+  const out = Buffer.from(bytes);
+  for (let k = 0; k < size; k++) for (let i = 0; i < count; i++) out[i * size + k] = bytes[k * count + i]!;
+  return out;
+}
+
+/** Copies the rows of a chunk that lie within the array. */
+function copyRows({ shape, chunk, size }: Chunked, place: readonly number[], bytes: Buffer, into: Buffer): void {
+  const last = shape.length - 1;
+  const run = Math.min(chunk[last]!, shape[last]! - place[last]!);
+  if (run <= 0) return;
+  const rows = chunk.slice(0, last).reduce((product, side) => product * side, 1);
+  for (let row = 0; row < rows; row++) {
+    let rest = row;
+    let target = 0;
+    let stride = 1;
+    let within = true;
+    // From the last dimension but one to the first.
+    for (let d = last; d >= 0; d--) {
+      const at = d === last ? 0 : rest % chunk[d]!;
+      if (d < last) rest = Math.floor(rest / chunk[d]!);
+      if (place[d]! + at >= shape[d]!) within = false;
+      target += (place[d]! + at) * stride;
+      stride *= shape[d]!;
+    }
+    if (within) bytes.copy(into, target * size, row * chunk[last]! * size, (row * chunk[last]! + run) * size);
+  }
+}

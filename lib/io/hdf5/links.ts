@@ -1,0 +1,94 @@
+// The links of a group: in its header, or in the tree and the heap of a group of the old kind.
+import type { HdfBytes } from './bytes';
+import type { Message } from './headers';
+import { MESSAGE } from './write';
+
+/** Trees of larger files than fit into memory are not this high. */
+const MOST_LEVELS = 32;
+const MOST_LINKS = 100_000;
+
+/** The objects of a group: addresses by name; undefined if the object is no group. Errors: ERR_FORMAT. */
+export function linksOf(file: HdfBytes, messages: readonly Message[]): Map<string, number> | undefined {
+  const found = new Map<string, number>();
+  let group = false;
+  for (const message of messages) {
+    if (message.type === MESSAGE.symbolTable) {
+      const cursor = file.cursor(message.at, message.end);
+      readTree(file, cursor.address(), heapAt(file, cursor.address()), found, MOST_LEVELS);
+      group = true;
+    } else if (message.type === MESSAGE.link) {
+      readLink(file, message, found);
+      group = true;
+    } else if (message.type === MESSAGE.linkInfo) {
+      const cursor = file.cursor(message.at, message.end);
+      cursor.skip(1);
+      if (cursor.u8() & 1) cursor.skip(8);
+      if (cursor.u64() !== undefined) throw file.unread(message.at, 'a group whose links lie in a fractal heap');
+      group = true;
+    }
+  }
+  return group ? found : undefined;
+}
+
+function add(file: HdfBytes, found: Map<string, number>, at: number, name: string, address: number): void {
+  if (found.has(name)) throw file.damaged(at, 'links whose names differ', `'${name}' twice`);
+  if (found.size >= MOST_LINKS) throw file.damaged(at, `at most ${MOST_LINKS} links`, 'more');
+  found.set(name, address);
+}
+
+function readLink(file: HdfBytes, { at, end }: Message, found: Map<string, number>): void {
+  const cursor = file.cursor(at, end);
+  if (cursor.u8() !== 1) throw file.unread(at, 'a link of another version');
+  const flags = cursor.u8();
+  const kind = flags & 8 ? cursor.u8() : 0;
+  if (kind !== 0) throw file.unread(at, 'a link that is not hard');
+  if (flags & 4) cursor.skip(8);
+  if (flags & 16) cursor.skip(1);
+  const width = 2 ** (flags & 3);
+  const length = width === 1 ? cursor.u8() : width === 2 ? cursor.u16() : width === 4 ? cursor.u32() : cursor.address();
+  const name = cursor.take(length).toString('utf8');
+  add(file, found, at, name, cursor.address());
+}
+
+/** The names of an old group. */
+function heapAt(file: HdfBytes, address: number): Buffer {
+  file.expect(address, 'HEAP');
+  const cursor = file.cursor(address + 8);
+  const size = cursor.address();
+  cursor.skip(8);
+  return file.part(cursor.address(), size);
+}
+
+function readTree(file: HdfBytes, address: number, heap: Buffer, found: Map<string, number>, levels: number): void {
+  file.expect(address, 'TREE');
+  const cursor = file.cursor(address + 4);
+  if (cursor.u8() !== 0) throw file.damaged(address, 'the tree of a group', 'that of an array');
+  const level = cursor.u8();
+  const count = cursor.u16();
+  cursor.skip(16);
+  // Each level is below the one before: a tree that leads to itself ends here.
+  if (level >= levels) throw file.damaged(address, `a level below ${levels}`, String(level));
+  for (let i = 0; i < count; i++) {
+    cursor.skip(8);
+    const child = cursor.address();
+    if (level > 0) readTree(file, child, heap, found, level);
+    else readNode(file, child, heap, found);
+  }
+}
+
+function readNode(file: HdfBytes, address: number, heap: Buffer, found: Map<string, number>): void {
+  file.expect(address, 'SNOD');
+  const cursor = file.cursor(address + 6);
+  const count = cursor.u16();
+  for (let i = 0; i < count; i++) {
+    const at = cursor.at;
+    const place = cursor.address();
+    const object = cursor.address();
+    const kind = cursor.u32();
+    cursor.skip(20);
+    if (kind > 1) throw file.unread(at, 'a link that is not hard');
+    const end = heap.indexOf(0, place);
+    if (place >= heap.length || end < 0) throw file.damaged(at, 'a name within the heap of its group', 'none');
+    add(file, found, at, heap.toString('utf8', place, end), object);
+  }
+}

@@ -1,0 +1,126 @@
+// Types of elements, and arrays of them from bytes.
+import type { HdfBytes } from './bytes';
+import type { Message } from './headers';
+import type { HdfArray } from './values';
+
+/** A type of elements. */
+export type ElementType =
+  | { kind: 'integer'; size: number; signed: boolean; big: boolean }
+  | { kind: 'float'; size: number; big: boolean }
+  | { kind: 'text'; size: number }
+  | { kind: 'texts'; size: 16 };
+
+/** The type that a message describes. Errors: ERR_FORMAT, also for what is not read. */
+export function typeOf(file: HdfBytes, { at, end }: Message): ElementType {
+  const cursor = file.cursor(at, end);
+  const head = cursor.u8();
+  const [bits, sign] = [cursor.u8(), cursor.u8()];
+  cursor.skip(1);
+  const size = cursor.u32();
+  const big = (bits & 1) === 1;
+  switch (head & 15) {
+    case 0: {
+      const [offset, precision] = [cursor.u16(), cursor.u16()];
+      if (![1, 2, 4, 8].includes(size) || offset !== 0 || precision !== 8 * size)
+        throw file.unread(at, `an integer of ${precision} bits`);
+      return { kind: 'integer', size, signed: (bits & 8) !== 0, big };
+    }
+    case 1: {
+      const parts = [cursor.u16(), cursor.u16(), cursor.u8(), cursor.u8(), cursor.u8(), cursor.u8(), cursor.u32()];
+      const known = FLOATS[size];
+      if (bits & 0x40 || known === undefined || [...parts, sign].some((part, i) => part !== known[i]))
+        throw file.unread(at, 'a float that is not of IEEE 754, or of another size');
+      return { kind: 'float', size, big };
+    }
+    case 3:
+      return { kind: 'text', size };
+    case 8:
+      // An enumeration, as NumPy's booleans become: its integers count.
+      return typeOf(file, { type: 0, at: cursor.at, end });
+    case 9:
+      if ((bits & 15) !== 1 || size !== 16) throw file.unread(at, 'elements of varying length that are no texts');
+      return { kind: 'texts', size: 16 };
+    default:
+      throw file.unread(at, `elements of class ${head & 15}`);
+  }
+}
+
+/** Offset, bits, and the places and sizes of exponent and mantissa, the bias, and the place of the sign. */
+const FLOATS: Record<number, readonly number[]> = {
+  2: [0, 16, 10, 5, 0, 10, 15, 15],
+  4: [0, 32, 23, 8, 0, 23, 127, 31],
+  8: [0, 64, 52, 11, 0, 52, 1023, 63],
+};
+
+/** An array of so many elements. Errors: ERR_FORMAT for texts that are not there. */
+export function arrayOf(file: HdfBytes, type: ElementType, shape: number[], bytes: Buffer, count: number): HdfArray {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const each = <T>(read: (at: number) => T): T[] => Array.from({ length: count }, (_, i) => read(i * type.size));
+  switch (type.kind) {
+    case 'texts':
+      return { shape, data: each((at) => heapText(file, bytes, at)) };
+    case 'text':
+      return { shape, data: each((at) => bytes.toString('utf8', at, at + type.size).replace(/\0[^]*$/, '')) };
+    case 'float': {
+      const little = !type.big;
+      if (type.size === 4) {
+        const floats = new Float32Array(count);
+        for (let i = 0; i < count; i++) floats[i] = view.getFloat32(4 * i, little);
+        return { shape, data: floats };
+      }
+      const floats = new Float64Array(count);
+      for (let i = 0; i < count; i++)
+        floats[i] = type.size === 8 ? view.getFloat64(8 * i, little) : half(view.getUint16(2 * i, little));
+      return { shape, data: floats };
+    }
+    case 'integer': {
+      const integers = new BigInt64Array(count);
+      for (let i = 0; i < count; i++) integers[i] = integer(view, i * type.size, type);
+      return { shape, data: integers };
+    }
+  }
+}
+
+function integer(
+  view: DataView,
+  at: number,
+  { size, signed, big }: { size: number; signed: boolean; big: boolean },
+): bigint {
+  if (size === 8) return signed ? view.getBigInt64(at, !big) : view.getBigUint64(at, !big);
+  const value = size === 4 ? view.getUint32(at, !big) : size === 2 ? view.getUint16(at, !big) : view.getUint8(at);
+  return signed ? BigInt.asIntN(8 * size, BigInt(value)) : BigInt(value);
+}
+
+function half(bits: number): number {
+  const exponent = (bits >> 10) & 31;
+  const mantissa = bits & 1023;
+  const sign = bits >> 15 === 0 ? 1 : -1;
+  if (exponent === 31) return mantissa === 0 ? sign * Infinity : Number.NaN;
+  return sign * (exponent === 0 ? mantissa : 1024 + mantissa) * 2 ** (Math.max(exponent, 1) - 25);
+}
+
+/** The text that a reference of sixteen bytes names: its length, its heap and its number there. */
+function heapText(file: HdfBytes, bytes: Buffer, at: number): string {
+  const length = bytes.readUInt32LE(at);
+  const heap = bytes.readBigUInt64LE(at + 4);
+  const number = bytes.readUInt32LE(at + 12);
+  if (length === 0) return '';
+  if (heap > BigInt(file.size)) throw file.damaged(file.size, 'a heap within the file', `one at ${heap}`);
+  const address = Number(heap);
+  file.expect(address, 'GCOL');
+  const cursor = file.cursor(address + 8);
+  const end = address + cursor.address();
+  while (cursor.at + 16 <= end) {
+    const found = cursor.u16();
+    cursor.skip(6);
+    const size = cursor.address();
+    // What is free ends the heap.
+    if (found === 0) break;
+    if (found === number) {
+      if (size < length) break;
+      return cursor.take(length).toString('utf8');
+    }
+    cursor.skip(Math.ceil(size / 8) * 8);
+  }
+  throw file.damaged(address, `object ${number} of ${length} bytes in the heap`, 'none');
+}
