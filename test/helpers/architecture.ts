@@ -18,7 +18,21 @@ const libArrows: Record<string, string[]> = {
   pictures: ['train/run', 'model', 'data', 'energy', 'io', 'native', ...shared],
   exchange: ['model', 'io', 'native', ...shared],
   cluster: ['train', 'model', 'data', 'io', 'native', ...shared],
-  cli: ['cluster', 'codes', 'pictures', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
+  tracking: ['pictures', 'train/run', 'io', ...shared],
+  cli: [
+    'tracking',
+    'cluster',
+    'codes',
+    'pictures',
+    'exchange',
+    'train',
+    'model',
+    'data',
+    'energy',
+    'io',
+    'native',
+    ...shared,
+  ],
   index: ['cluster', 'codes', 'exchange', 'train', 'model', 'data', 'energy', 'io', 'native', ...shared],
 };
 
