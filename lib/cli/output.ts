@@ -48,6 +48,11 @@ export class Output {
     this.streams.stdout.write(`${text}\n`);
   }
 
+  /** Text as it is, for a file or another program; nothing in JSON mode. */
+  text(text: string): void {
+    if (!this.json) this.streams.stdout.write(text);
+  }
+
   /** A remark on stderr in either mode. */
   note(text: string): void {
     this.clear();

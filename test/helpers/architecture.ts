@@ -20,7 +20,9 @@ const libArrows: Record<string, string[]> = {
   cluster: ['train', 'model', 'data', 'io', 'native', ...shared],
   zoo: ['train', 'model', 'data', 'io', 'native', ...shared],
   serve: ['model', 'data', 'io', 'native', ...shared],
+  tracking: ['pictures', 'train/run', 'io', ...shared],
   cli: [
+    'tracking',
     'serve',
     'zoo',
     'cluster',

@@ -21,6 +21,7 @@ import { TrainView } from '../train-view';
 import { reportAtEnd } from './pictures/report';
 import { portOption } from './pictures/watch';
 import { watchTraining } from './pictures/watch-training';
+import { mlflowOption, tensorboardOption, Trackers, type TrackerFlags } from './tracking/trackers';
 import {
   asUsage,
   backendOption,
@@ -33,8 +34,14 @@ import {
   UsageError,
 } from '../usage';
 
-/** The flags that choose a configuration. */
-export interface TrainFlags {
+/** What else shows or records the training. */
+interface FollowFlags extends TrackerFlags {
+  watch?: boolean | undefined;
+  port?: number | undefined;
+}
+
+/** The flags that choose a configuration and how it is followed. */
+export interface TrainFlags extends FollowFlags {
   budget?: string;
   minutes?: number;
   dataset?: string;
@@ -47,12 +54,10 @@ export interface TrainFlags {
   threads?: number;
   precision?: string;
   set: string[];
-  watch?: boolean;
-  port?: number;
   json?: boolean;
 }
 
-interface ResumeFlags {
+interface ResumeFlags extends FollowFlags {
   backend?: string;
   device?: number;
   threads?: number;
@@ -60,8 +65,6 @@ interface ResumeFlags {
   set: string[];
   acceptChangedData?: boolean;
   force?: boolean;
-  watch?: boolean;
-  port?: number;
   json?: boolean;
 }
 
@@ -94,6 +97,8 @@ export function addTrain(program: Command): void {
     .addOption(setOption('set one key of the configuration; may be repeated'))
     .option('--watch', watchHelp)
     .option('--port <n>', portHelp, portOption)
+    .addOption(tensorboardOption())
+    .addOption(mlflowOption())
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -112,7 +117,7 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
       const config = await configOf(name, flags);
       const start = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
         train(config, { signal, progressSeconds: output.interactive ? 0.2 : 5 });
-      await follow(output, start, flags);
+      await follow(output, start, { ...flags, resumes: false });
     });
 
   program
@@ -133,6 +138,8 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
     .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting')
     .option('--watch', watchHelp)
     .option('--port <n>', portHelp, portOption)
+    .addOption(tensorboardOption())
+    .addOption(mlflowOption())
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -144,7 +151,8 @@ Examples:
 
 With more epochs the learning rate follows the schedule of the new number from there on.`,
     )
-    .action(async (run: string, { json, backend, data, set, watch, port, ...flags }: ResumeFlags) => {
+    .action(async (run: string, given: ResumeFlags) => {
+      const { json, backend, data, set, watch, port, tensorboard, mlflow, ...flags } = given;
       const output = new Output(json === true);
       const choice =
         backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
@@ -152,7 +160,7 @@ With more epochs the learning rate follows the schedule of the new number from t
       const progressSeconds = output.interactive ? 0.2 : 5;
       const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
         resume(run, { signal, ...choice, ...flags, directory: data, changes, progressSeconds });
-      await follow(output, resumed, { watch, port }).catch((error) => {
+      await follow(output, resumed, { watch, port, tensorboard, mlflow, resumes: true }).catch((error) => {
         // Only the run knows which keys it can change.
         if (set.length > 0 && isOneSpikeError(error) && error.code === 'ERR_ARG') throw new UsageError(error.message);
         throw error;
@@ -225,15 +233,18 @@ async function checkDirectory(file: string, input: unknown): Promise<void> {
 async function follow(
   output: Output,
   start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>,
-  { watch, port = 0 }: { watch?: boolean | undefined; port?: number | undefined },
+  { watch, port = 0, resumes, ...tracking }: FollowFlags & { resumes: boolean },
 ): Promise<void> {
   const view = new TrainView(output);
+  const trackers = await Trackers.open(output, tracking, resumes);
   const page = watch === true ? await watchTraining(output, port) : undefined;
   await interruptible(output, async (signal) => {
     let saved: string | undefined;
+    let failure: unknown;
     try {
       for await (const event of start(signal)) {
         if (event.event === 'start') page?.show(event.run);
+        await trackers.on(event);
         // Before the last event, after which readers may stop reading.
         const report = event.event === 'done' ? await reportAtEnd(event.run, output) : undefined;
         output.event(event);
@@ -241,10 +252,12 @@ async function follow(
         if (event.event === 'saved') saved = event.run;
       }
     } catch (error) {
+      failure = error;
       if (saved === undefined || !isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
       const advice = `Continue by: onespike resume ${shellWord(shortPath(saved))}`;
       throw new OneSpikeError(error.code, `Interrupted and saved. ${advice}`, { cause: error });
     } finally {
+      await trackers.end(failure);
       await page?.end();
     }
   });

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
 
 import { OneSpikeError } from '../../errors';
+import { crc32 } from '../../io/binary/crc';
 import type { Picture } from './picture';
 
 const inflateAsync = promisify(inflate);
@@ -22,19 +23,6 @@ const colourTypes: Record<number, { samples: number; depths: number[] } | undefi
 
 export function isPng(bytes: Uint8Array): boolean {
   return bytes.length >= 8 && PNG_MAGIC.equals(bytes.subarray(0, 8));
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
-  let value = n;
-  for (let k = 0; k < 8; k++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
-  return value;
-});
-
-/** The checksum of a PNG chunk. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255]! ^ (crc >>> 8);
-  return ~crc >>> 0;
 }
 
 interface Chunks {

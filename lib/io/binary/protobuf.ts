@@ -24,6 +24,21 @@ export function integerField(field: number, value: number): Pieces {
   return [varint(field * 8), varint(value)];
 }
 
+/** A field with a number of 64 bits. */
+export function doubleField(field: number, value: number): Pieces {
+  return [varint(field * 8 + 1), new Uint8Array(Float64Array.of(value).buffer)];
+}
+
+/** A field with a number of 32 bits. */
+export function floatField(field: number, value: number): Pieces {
+  return [varint(field * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)];
+}
+
+/** A packed field with numbers of 64 bits. Little-endian, as every machine that Node.js runs on. */
+export function doublesField(field: number, values: readonly number[]): Pieces {
+  return bytesField(field, [new Uint8Array(Float64Array.from(values).buffer)]);
+}
+
 /** A field with bytes or a message. */
 export function bytesField(field: number, pieces: Pieces): Pieces {
   return [varint(field * 8 + 2), varint(sizeOf(pieces)), ...pieces];

@@ -1,6 +1,7 @@
 /** PNG files of a few colours or of whole images. ISO/IEC 15948. */
 import { deflateSync } from 'node:zlib';
-import { crc32, PNG_MAGIC } from '../../data/pictures/png';
+import { PNG_MAGIC } from '../../data/pictures/png';
+import { crc32 } from '../../io/binary/crc';
 
 /** Colours as bytes of red, green and blue; one that is `null` is transparent. */
 export type Palette = readonly (readonly [number, number, number] | null)[];

@@ -2,25 +2,37 @@
 import type { Command } from 'commander';
 import { loadImage } from '../../../data';
 import { OneSpikeError } from '../../../errors';
+import { atomicWrite } from '../../../io/write';
 import { absolutePath, shortPath } from '../../../io/paths';
 import { loadRun } from '../../../train/run/load-run';
 import { traceImages } from '../../../train/test/spike-times';
-import { asUsage, themeOption, checkTheme } from '../../usage';
+import { asUsage, themeOption, checkTheme, UsageError } from '../../usage';
+import { Output } from '../../output';
 import { percent } from '../../style';
 import { addRunCommand, withRun, type RunFlags } from '../run';
 
 interface ShowFlags extends RunFlags {
   output?: string;
+  csv?: boolean;
   theme: string;
 }
 
 export function addShow(program: Command): void {
   addRunCommand(program, 'show', 'spike-time maps of a picture, layer by layer')
-    .argument('<image>', 'picture file (PNG, PPM, PGM; others with the package sharp)')
+    .argument('[image]', 'picture file (PNG, PPM, PGM; others with the package sharp)')
     .option('-o, --output <file>', 'write the maps as a picture, FILE.svg or FILE.png (PNG with the package sharp)')
+    .option('--csv', 'without an image: the epochs of the run as a table, on stdout or in the file of -o')
     .addOption(themeOption())
-    .addHelpText('after', '\nExample:\n  $ onespike show runs/vgg6-shapes-20260102-030405 cat.png -o cat.svg')
-    .action(async (path: string, image: string, flags: ShowFlags) => {
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ onespike show runs/vgg6-shapes-20260102-030405 cat.png -o cat.svg
+  $ onespike show runs/vgg6-shapes-20260102-030405 --csv > epochs.csv`,
+    )
+    .action(async (path: string, image: string | undefined, flags: ShowFlags) => {
+      if (flags.csv === true) return showTable(path, image, flags);
+      if (image === undefined) throw new UsageError('Expected an image, or --csv for the epochs, but received neither');
       const theme = checkTheme(flags.theme);
       const pictures = await import('../../../pictures/show.js');
       const file = flags.output === undefined ? undefined : absolutePath(flags.output);
@@ -73,4 +85,18 @@ export function addShow(program: Command): void {
         },
       );
     });
+}
+
+/** The epochs of a run as CSV; with --json without a file, one object with the text. */
+async function showTable(path: string, image: string | undefined, flags: ShowFlags): Promise<void> {
+  if (image !== undefined) throw new UsageError(`Expected no image beside --csv but received '${image}'`);
+  const { csvOf } = await import('../../../tracking/csv.js');
+  const output = new Output(flags.json === true);
+  const { path: run, metrics } = await loadRun(path);
+  const csv = csvOf(metrics);
+  const file = flags.output === undefined ? null : absolutePath(flags.output);
+  if (file !== null) await atomicWrite(file, csv);
+  output.event({ event: 'csv', run, file, ...(file === null ? { csv } : {}) });
+  if (file === null) output.text(csv);
+  else output.line(`table ${shortPath(file)}`);
 }
