@@ -2,7 +2,7 @@
 import { timestepsAt } from '../config/incremental';
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
-import { foldNorm, hasNorm } from '../../model/fold';
+import { foldAll, foldNorm, hasNorm } from '../../model/fold';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
@@ -133,7 +133,7 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
   const record = await completeRecord(network, images.testSet, collector, { mode, config, signal: session.signal });
   const energy = record.energy === null ? ({ ratio: null } as const) : summariseEnergy(record.energy);
-  const model = await foldNorm(network.description, await network.parameters());
+  const model = await foldAll(network.description, await network.parameters());
   const extra = { classes: JSON.stringify(classes), dataset: config.dataset.name, mode };
   await writeModel(folder.modelPath, model.network, model.tensors, { extra });
   await writeTestRecord(folder.testPath, record);

@@ -40,13 +40,13 @@ Where locate(const Plan& plan, int tensor) {
 template <class F>
 void each_weight(const StageShape& s, int first, int last, const F& f) {
   for (const Tile& tile : tiles_of(s.out_cs)) {
-    const int64_t start = int64_t(tile.begin) * s.taps() * s.src_cs;
+    const int64_t start = int64_t(tile.begin) * s.parameter_taps() * s.src_cs;
     const int end = std::min({tile.begin + tile.width, s.out_c, last});
     for (int block = std::max(tile.begin, first); block < end; block += kLane)
       for (int c = 0; c < s.src_c; ++c)
-        for (int tap = 0; tap < s.taps(); ++tap)
+        for (int tap = 0; tap < s.parameter_taps(); ++tap)
           for (int o = block; o < std::min(block + kLane, end); ++o)
-            f((int64_t(o) * s.src_c + c) * s.taps() + tap,
+            f((int64_t(o) * s.src_c + c) * s.parameter_taps() + tap,
               start + (int64_t(tap) * s.src_cs + c) * tile.width + (o - tile.begin));
   }
 }
@@ -59,7 +59,7 @@ struct PackedRange {
 };
 
 PackedRange packed_range(const StageShape& s, int64_t offset, int64_t count) {
-  const int64_t row = int64_t(s.src_c) * s.taps(), packed_row = int64_t(s.src_cs) * s.taps();
+  const int64_t row = int64_t(s.src_c) * s.parameter_taps(), packed_row = int64_t(s.src_cs) * s.parameter_taps();
   PackedRange range;
   range.first = int(offset / row);
   range.last = int((offset + count - 1) / row) + 1;
@@ -94,7 +94,7 @@ void Parameters::place_neurons() {
 Status Parameters::allocate() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageShape& s = plan_.stages[i];
-    if (Status status = allocate_one(&stages_[i].weight, s.weights()); !status.ok()) return status;
+    if (Status status = allocate_one(&stages_[i].weight, s.parameters()); !status.ok()) return status;
     if (Status status = allocate_one(&stages_[i].bias, s.out_cs); !status.ok()) return status;
   }
   if (Status status = neurons_.allocate(TensorKind::kParameter); !status.ok()) return status;
@@ -110,8 +110,8 @@ void Parameters::initialise() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageShape& s = plan_.stages[i];
     const Rng rng = Rng::of(plan_.spec.seed, Stream::kWeights, s.layer);
-    const float scale = std::sqrt(2.0f / (float(s.taps()) * float(s.src_c)));
-    std::vector<float> packed(size_t(s.weights()), 0.0f);
+    const float scale = std::sqrt(2.0f / (float(s.parameter_taps()) * float(s.src_c)));
+    std::vector<float> packed(size_t(s.parameters()), 0.0f);
     each_weight(s, 0, s.out_c,
                 [&](int64_t from, int64_t to) { packed[size_t(to)] = scale * rng.normal(uint64_t(from)); });
     backend_.upload(stages_[i].weight, packed.data(), packed.size() * sizeof(float));
@@ -125,7 +125,7 @@ void Parameters::initialise() {
 
 Status Parameters::allocate_gradients() {
   for (size_t i = 0; i < stages_.size(); ++i) {
-    if (Status status = allocate_one(&stages_[i].d_weight, plan_.stages[i].weights()); !status.ok()) return status;
+    if (Status status = allocate_one(&stages_[i].d_weight, plan_.stages[i].parameters()); !status.ok()) return status;
     if (Status status = allocate_one(&stages_[i].d_bias, plan_.stages[i].out_cs); !status.ok()) return status;
   }
   Status status;
@@ -139,7 +139,7 @@ Status Parameters::allocate_gradients() {
 Status Parameters::allocate_slots(int count) {
   for (size_t i = 0; i < stages_.size(); ++i)
     for (int slot = 0; slot < count; ++slot) {
-      if (Status status = allocate_one(&stages_[i].weight_slot[slot], plan_.stages[i].weights()); !status.ok())
+      if (Status status = allocate_one(&stages_[i].weight_slot[slot], plan_.stages[i].parameters()); !status.ok())
         return status;
       if (Status status = allocate_one(&stages_[i].bias_slot[slot], plan_.stages[i].out_cs); !status.ok())
         return status;
@@ -161,7 +161,7 @@ int Parameters::slots() const {
 
 void Parameters::zero_gradients() {
   for (size_t i = 0; i < stages_.size(); ++i) {
-    zero(stages_[i].d_weight, plan_.stages[i].weights());
+    zero(stages_[i].d_weight, plan_.stages[i].parameters());
     zero(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   each_array([](ParameterArray& array) { array.zero(TensorKind::kGradient); });
@@ -171,7 +171,7 @@ void Parameters::zero_slots() {
   for (size_t i = 0; i < stages_.size(); ++i)
     for (int slot = 0; slot < kOptimizerSlots; ++slot) {
       if (!stages_[i].weight_slot[slot]) continue;
-      zero(stages_[i].weight_slot[slot], plan_.stages[i].weights());
+      zero(stages_[i].weight_slot[slot], plan_.stages[i].parameters());
       zero(stages_[i].bias_slot[slot], plan_.stages[i].out_cs);
     }
   each_array([](ParameterArray& array) { array.zero_slots(); });
@@ -278,7 +278,7 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
 void Parameters::squared_norm(double* total) {
   const auto add = [&](const float* values, int64_t count) { backend_.run(SquaredNormTask{total, values, count}); };
   for (size_t i = 0; i < stages_.size(); ++i) {
-    add(stages_[i].d_weight, plan_.stages[i].weights());
+    add(stages_[i].d_weight, plan_.stages[i].parameters());
     if (plan_.stages[i].bias) add(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   each_array([&](const ParameterArray& array) { array.squared_norm(total); });
@@ -298,7 +298,7 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageParameters& p = stages_[i];
     const StageShape& s = plan_.stages[i];
-    update(p.weight, p.d_weight, p.weight_slot, s.weights(), &inputs->weights);
+    update(p.weight, p.d_weight, p.weight_slot, s.parameters(), &inputs->weights);
     if (s.bias) update(p.bias, p.d_bias, p.bias_slot, s.out_cs, &inputs->biases);
   }
   // The step of radix is positive, and what is updated is its logarithm.

@@ -97,6 +97,8 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const RunningStatisticsTask& task) override;
   KernelChoice execute(const FoldNormTask& task) override;
   KernelChoice execute(const FoldNormBackwardTask& task) override;
+  KernelChoice execute(const PoolWeightsTask& task) override;
+  KernelChoice execute(const PoolWeightsBackwardTask& task) override;
   KernelChoice execute(const PackForwardTask& task) override;
   KernelChoice execute(const PackBackwardTask& task) override;
   KernelChoice execute(const ReadoutTask& task) override;
