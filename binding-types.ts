@@ -155,6 +155,7 @@ export interface NativeOutputs {
   averaged?: boolean | undefined; // with the average of the parameters in their place
   logits?: Float32Array | undefined; // (N, K)
   potentials?: Float32Array | undefined; // (N, T, K)
+  margins?: Float32Array | undefined; // (N)
   decisionSteps?: Uint8Array | undefined; // (N); wanted: images end at the first step at which an output neuron fires; without the other two
   spikeTimes?: (Uint8Array | null)[] | undefined; // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1
 }

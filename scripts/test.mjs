@@ -7,6 +7,7 @@
 //   node scripts/test.mjs native          the C++ tests alone
 //   node scripts/test.mjs docs            the API reference: fails where an exported symbol has no description; needs the registry
 //   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+//   node scripts/test.mjs tidy            clang-tidy over native/; needs clang-tidy 16, which knows std::source_location
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -126,6 +127,40 @@ async function sanitize() {
 }
 
 /**
+ * clang-tidy over every file of C++ that is compiled, each as one test: the checks of .clang-tidy. One instruction set is
+ * enough, since all of them are compiled from the same lines.
+ */
+async function tidy() {
+  const options = [
+    '-DCMAKE_EXPORT_COMPILE_COMMANDS=ON',
+    '-DONESPIKE_CUDA=OFF',
+    '-DONESPIKE_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3)',
+    '-DCMAKE_C_COMPILER=clang-16',
+    '-DCMAKE_CXX_COMPILER=clang++-16',
+  ];
+  await must('cmake', ['-S', '.', '-B', 'build-tidy', '-G', 'Ninja', ...options]);
+  /** @type {{ file: string }[]} */
+  const commands = JSON.parse(fs.readFileSync(inRoot('build-tidy/compile_commands.json'), 'utf8'));
+  const files = [...new Set(commands.map(({ file }) => file))].sort();
+  const total = { ...nothing };
+  let next = 0;
+  const worker = async () => {
+    for (let file = files[next++]; file !== undefined; file = files[next++]) {
+      const args = ['-p', 'build-tidy', '--quiet', `--header-filter=^${inRoot('native')}/`, file];
+      const { code, output } = await run('clang-tidy-16', args);
+      const findings = output.split('\n').filter((line) => /: (warning|error): /.test(line));
+      const clean = code === 0 && findings.length === 0;
+      say(
+        `${clean ? 'PASS' : 'FAIL'} ${path.relative(root, file)}${clean ? '' : `\n${findings.join('\n') || output}`}`,
+      );
+      add(total, clean ? { passed: 1 } : { failed: 1 });
+    }
+  };
+  await Promise.all(Array.from({ length: Number(buildJobs()) }, worker));
+  return total;
+}
+
+/**
  * Shows what the runner prints, all but its closing line, and reads that.
  *
  * @param {string} binary
@@ -164,7 +199,7 @@ function crashed(message) {
 
 await main(async () => {
   const args = process.argv.slice(2);
-  const named = { native, types, docs, sanitize }[args[0] ?? ''];
+  const named = { native, types, docs, sanitize, tidy }[args[0] ?? ''];
   const parts = named ? [named] : args.length > 0 ? [() => jest(args)] : [form, types, () => jest([]), native];
   const total = { ...nothing };
   for (const part of parts) {

@@ -37,7 +37,7 @@ class ForwardJob final : public BatchJob {
       : BatchJob(std::move(entry), std::move(input)), mode_(mode) {}
 
   bool averaged = false;
-  Output<float> logits, potentials;
+  Output<float> logits, potentials, margins;
   Output<uint8_t> decision_steps;
   std::vector<Output<uint8_t>> spike_times;
 
@@ -47,6 +47,7 @@ class ForwardJob final : public BatchJob {
     out.averaged = averaged;
     out.logits = logits.allocate();
     out.potentials = potentials.allocate();
+    out.margins = margins.allocate();
     out.decision_steps = decision_steps.allocate();
     for (Output<uint8_t>& layer : spike_times) out.spike_times.push_back(layer.allocate());
     return network.forward(batch, mode_, out, stop, &stats_);
@@ -55,6 +56,7 @@ class ForwardJob final : public BatchJob {
   Napi::Value result(Napi::Env env) override {
     logits.deliver();
     potentials.deliver();
+    margins.deliver();
     decision_steps.deliver();
     for (const Output<uint8_t>& layer : spike_times) layer.deliver();
     return BatchJob::result(env);
@@ -114,7 +116,7 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
   const Napi::Object out = read_object(info[3], "out");
 
   const Napi::Value logits = out.Get("logits"), potentials = out.Get("potentials"), spike_times = out.Get("spikeTimes"),
-                    decision_steps = out.Get("decisionSteps");
+                    margins = out.Get("margins"), decision_steps = out.Get("decisionSteps");
   const Napi::Value averaged = out.Get("averaged");
   if (!is_absent(averaged)) job->averaged = read_boolean(averaged, "out.averaged");
   if (!is_absent(logits)) job->logits = {logits, "out.logits", checked_product(count, shape.classes, "out.logits")};
@@ -122,6 +124,7 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
     const int64_t per_image = checked_product(shape.timesteps, shape.classes, "out.potentials");
     job->potentials = {potentials, "out.potentials", checked_product(count, per_image, "out.potentials")};
   }
+  if (!is_absent(margins)) job->margins = {margins, "out.margins", count};
   if (!is_absent(decision_steps)) job->decision_steps = {decision_steps, "out.decisionSteps", count};
   if (!is_absent(spike_times)) {
     const auto layers = static_cast<uint32_t>(shape.neurons.size());

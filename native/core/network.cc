@@ -133,9 +133,11 @@ void Network::reset_optimizer() {
 Status Network::forward(const Batch& batch, Mode mode, const ForwardOutputs& out, const std::atomic<bool>& stop,
                         StepStats* stats) {
   return guarded([&] {
-    if (state_->plan.coded() && (out.decision_steps || out.potentials))
-      return Status::error(Code::kArg, "Expected no early exit and no potentials of a network with a code");
-    if (out.decision_steps && (is_dense(mode) || out.potentials || !out.spike_times.empty()))
+    if (state_->plan.coded() && (out.decision_steps || out.potentials || out.margins))
+      return Status::error(Code::kArg, "Expected no early exit, potentials or margins of a network with a code");
+    if (out.margins && is_dense(mode))
+      return Status::error(Code::kArg, "Expected the spiking mode for margins, which are those of spikes");
+    if (out.decision_steps && (is_dense(mode) || out.potentials || out.margins || !out.spike_times.empty()))
       return Status::error(Code::kArg,
                            "Expected the spiking mode, without potentials and spike times, for images that end early");
     if (out.averaged && !averaged())

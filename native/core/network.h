@@ -80,6 +80,7 @@ struct StepStats {
 struct ForwardOutputs {
   float* logits = nullptr;      // (N, K)
   float* potentials = nullptr;  // (N, T, K) potential of the output layer after every step (SNN mode)
+  float* margins = nullptr;     // (N) the smallest |U(t)/V - 1| that a hidden neuron decided by (SNN mode)
   uint8_t* decision_steps =
       nullptr;            // (N); wanted: an image ends at the first step at which an output neuron fires (SNN mode,
                           // without potentials and spike times), or T; logits are those of that step

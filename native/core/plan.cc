@@ -108,7 +108,7 @@ Status add_pool(const LayerSpec& layer, size_t i, bool coded, Walk* at) {
                  "Expected a pool window of at most " + std::to_string(at->h) + "x" + std::to_string(at->w) +
                      " but received " + std::to_string(together));
   if (max) {
-    at->max.sides[at->max.count++] = int8_t(layer.kernel);
+    at->max.sides[at->max.count++] = uint8_t(layer.kernel);
     at->h /= layer.kernel, at->w /= layer.kernel;
   } else {
     at->pool = together;

@@ -43,7 +43,7 @@ struct SurrogateParams {
 // Calls run(std::integral_constant<Surrogate, kind>): the surrogate as a constant of the code that it chooses.
 template <class F>
 ONESPIKE_HD inline decltype(auto) with_surrogate(Surrogate kind, const F& run) {
-  switch (kind) {
+  switch (kind) {  // NOLINT(bugprone-branch-clone): each case calls with a type of its own
     case Surrogate::kExponential: return run(std::integral_constant<Surrogate, Surrogate::kExponential>());
     case Surrogate::kRectangular: return run(std::integral_constant<Surrogate, Surrogate::kRectangular>());
     case Surrogate::kArctan: return run(std::integral_constant<Surrogate, Surrogate::kArctan>());

@@ -59,6 +59,7 @@ export function forwardJob(
     probabilities: new Float64Array(count * classes),
     decisionSteps: earlyExit ? new Uint8Array(count) : undefined,
     potentials: traced ? new Float32Array(count * timesteps * classes) : undefined,
+    margins: trace && !coded ? new Float32Array(count) : undefined,
     // The output layer of a network with a code sends nothing.
     spikeTimes: trace
       ? layers.map(({ neurons }, i) => (coded && i === layers.length - 1 ? null : new Uint8Array(count * neurons)))
@@ -83,6 +84,7 @@ export function forwardJob(
     const result: ForwardResult = { logits, predictions, probabilities, stats };
     if (out.decisionSteps) result.decisionSteps = out.decisionSteps;
     if (out.potentials) result.potentials = out.potentials;
+    if (out.margins) result.margins = out.margins;
     if (out.spikeTimes) {
       const bytes = new SpikeTimes(
         out.spikeTimes.flatMap((times, i) => (times === null ? [] : [[layerName(layers[i]!.layer), times]])),
@@ -187,6 +189,7 @@ interface ForwardBuffers {
   /** Those of the piece alone. */
   pieceLogits?: Float32Array | undefined;
   potentials?: Float32Array | undefined;
+  margins?: Float32Array | undefined;
   spikeTimes?: (Uint8Array | null)[] | undefined;
   decisionSteps?: Uint8Array | undefined;
 }
@@ -230,6 +233,7 @@ function outputs(out: ForwardBuffers, start: number, end: number, count: number)
     averaged: out.averaged,
     logits: out.pieceLogits ?? (out.logits && rows(out.logits, start, end, count)),
     potentials: out.potentials && rows(out.potentials, start, end, count),
+    margins: out.margins && rows(out.margins, start, end, count),
     decisionSteps: out.decisionSteps && rows(out.decisionSteps, start, end, count),
     spikeTimes: out.spikeTimes?.map((times) => times && rows(times, start, end, count)),
   };

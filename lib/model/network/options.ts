@@ -111,6 +111,12 @@ export interface ForwardResult {
   /** The spike times of every spiking layer; with `trace`. Empty for a network with a code. */
   spikeTimes?: SpikeTimes;
   /**
+   * How near each image came to a tie (N); with `trace`, unless the network has a code: the smallest |U(t)/V - 1| of its
+   * hidden neurons, over the steps up to their spikes (docs/MATHEMATICS.md, "The neuron"). Two programs that round in
+   * another order may decide differently where it is below about 1e-5.
+   */
+  margins?: Float32Array;
+  /**
    * What the neurons of every hidden layer send; with `trace`, for a network with a code. One byte per neuron: of `ttfs` and
    * `one-spike-phase` the step of its spike in the window of its layer, counted from 1, and 0 for none; of `radix` the
    * integer.

@@ -9,7 +9,7 @@ namespace onespike::bench {
 namespace {
 
 constexpr int kChains = 8;  // independent sums of a warp, more than the latency of a product asks for
-constexpr int kPeakThreads = 256;
+constexpr int kPeakThreads = 256, kPeakWarps = kPeakThreads / 32;
 
 __global__ void __launch_bounds__(kPeakThreads) peak_kernel(float* to, int rounds) {
   float sums[kChains][4] = {};
@@ -75,7 +75,7 @@ Peaks measure_peaks(cuda::Stream& stream, bool small) {
     cuda::launch(stream, dim3(unsigned(processors * 16)), dim3(small ? 32u : 512u), 0, "copy", copy_kernel,
                  reinterpret_cast<float4*>(memory), reinterpret_cast<const float4*>(memory) + bytes / 16, bytes / 16);
   });
-  peaks.flops = double(blocks) * (kPeakThreads / 32) * rounds * kChains * (2.0 * 16 * 8 * 16) / (product * 1e-3);
+  peaks.flops = double(blocks) * kPeakWarps * rounds * kChains * (2.0 * 16 * 8 * 16) / (product * 1e-3);
   peaks.bandwidth = 2.0 * double(bytes) / (copy * 1e-3);
   (void)cudaFree(sums), (void)cudaFree(memory);
   return peaks;

@@ -207,12 +207,9 @@ Status coded_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t fi
 }
 
 Status coded_backward(NetworkState& net, int n, const Stop& stop) {
-  Backend& backend = *net.backend;
   for (size_t i = net.plan.stages.size(); i-- > 0;) {
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
-    const StageBuffers& b = net.stages[i];
-    const StageParameters& p = net.parameters[i];
     float* const d_out = sent_gradient(net, i);
     if (!s.output) code_backward(net, i, n);
     dense_backward(net, i, d_out, n);

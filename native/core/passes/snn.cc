@@ -11,7 +11,8 @@ namespace {
 template <class Visit>
 void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
-  const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, train), images),
+  const bool kept_potentials = train || net.keeps_potentials;
+  const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, kept_potentials), images),
                 block = std::min<int64_t>(plan.block, images);
   const int64_t T = plan.spec.timesteps, image = plan.stages[0].src_size();
   int64_t gradient = 0, workspace = 0;
@@ -35,7 +36,7 @@ void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit&
                                         {train && plan.waits(i) ? block : n, int(T), train, s, plan.spec.schedules})));
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     each_weight_buffer(net, i, n, false, train, need);
-    if (train || s.output) need(b.potential, n * T * s.out_size());
+    if (kept_potentials || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.keeps_potential(i)) need(b.received, n * T * s.out_size());
     if (train && plan.spec.schedules && s.output) need(net.d_activation[0], n * T * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
@@ -137,7 +138,7 @@ SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool
   const StageShape& s = net.plan.stages[stage];
   const StageBuffers& b = net.stages[stage];
   return {.times = net.times(stage),
-          .potential = train || s.output ? b.potential.data() : nullptr,
+          .potential = train || net.keeps_potentials || s.output ? b.potential.data() : nullptr,
           .density = b.density.data(),
           .source = source_of(net, stage, train),
           .weight = net.weight(stage),

@@ -72,12 +72,14 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
                          const Stop& stop) {
   Backend& backend = *net.backend;
   const bool spiking = kind.mode == Mode::kSnn, fires = spiking || kind.mode == Mode::kCoded;
-  const int64_t chunk = net.plan.chunk_of(kind.mode, kind.backward), pixels = net.plan.image_size();
+  // As many at once as where the potentials are kept for a gradient.
+  const bool as_in_training = kind.backward || net.keeps_potentials;
+  const int64_t chunk = net.plan.chunk_of(kind.mode, as_in_training), pixels = net.plan.image_size();
   begin_step(net, kind);
   if (kind.backward) begin_activity(net, batch.count);
   int n = 0;
   for (int64_t first = 0; first < batch.count; first += n) {
-    n = net.plan.chunk_at(kind.mode, kind.backward, first, batch.count);
+    n = net.plan.chunk_at(kind.mode, as_in_training, first, batch.count);
     const uint8_t* from = batch.pixels + first * pixels;
     if (kind.early) {
       if (Status status = snn_early_exit(net, batch, first, n, *out, stop, kind.early); !status.ok()) return status;
@@ -121,7 +123,7 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions
 }
 
 // Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
-Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward) {
+Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward, bool keeps_potentials) {
   const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = group.largest;
   Status status;
   for (const OptimizerOptions& o : group.updates) {
@@ -129,6 +131,7 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
     if (status.ok() && o.average > 0) status = net.parameters.start_average();
   }
   net.relaxes = backward && group.loss.quantised < 1;
+  net.keeps_potentials = keeps_potentials;
   if (status.ok())
     status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward)
              : mode == Mode::kCoded ? prepare_coded(net, largest, backward)
@@ -242,15 +245,15 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
                  const Stop& stop, std::vector<StepStats>* stats) {
   stats->clear();
   StepResult early;
-  const bool ends_early = out && out->decision_steps,
-             traced = ends_early || (out && (!out->spike_times.empty() || out->potentials));
+  const bool ends_early = out && out->decision_steps, margins = out && out->margins,
+             traced = ends_early || margins || (out && (!out->spike_times.empty() || out->potentials));
   const StepKind kind{mode, backward, traced, group.loss, nullptr, out && out->averaged, ends_early ? &early : nullptr};
   StagedBatch staged;
   Answers answers(group.count, net.plan.stages.size());
   size_t made = 0;
   Status status = check_loss(net, mode, group.loss);
-  if (status.ok()) status = prepare(net, group, mode, backward);
-  if (status.code == Code::kOom && give_up_datasets(net)) status = prepare(net, group, mode, backward);
+  if (status.ok()) status = prepare(net, group, mode, backward, margins);
+  if (status.code == Code::kOom && give_up_datasets(net)) status = prepare(net, group, mode, backward, margins);
   if (status.ok()) status = make_steps(net, group, kind, out, stop, &staged, &made);
   if (!status.ok()) return status;
   if (out && out->logits && !ends_early)

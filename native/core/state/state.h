@@ -118,10 +118,11 @@ struct NetworkState {
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
-  std::vector<char> relaxed;  // per stage: whether it sends its ReLU in the step at work, not its code
-  bool relaxes = false;       // whether steps of the group at work may relax a stage
-  bool binary = false;        // the ANN at work has binary activations, not ReLU
-  int steps;                  // that a forward pass computes: T, or fewer where inference may end early
+  std::vector<char> relaxed;      // per stage: whether it sends its ReLU in the step at work, not its code
+  bool relaxes = false;           // whether steps of the group at work may relax a stage
+  bool keeps_potentials = false;  // of hidden neurons as well, where no gradient needs them
+  bool binary = false;            // the ANN at work has binary activations, not ReLU
+  int steps;                      // that a forward pass computes: T, or fewer where inference may end early
   std::vector<double>
       decisions;        // images that ended early, by the step of their decision; the last entry counts the others
   int64_t waiting = 0;  // images of the block that lie before the chunk at work

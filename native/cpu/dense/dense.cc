@@ -92,7 +92,8 @@ template <class P, int kCount, int kVectors>
 HWY_INLINE void rows_block(const DenseTask& task, int first, int lane) {
   using Word = typename P::Word;
   using Panel = typename P::Panel;
-  const int64_t row_words = task.width * int64_t(sizeof(Word) / sizeof(Panel));
+  constexpr int64_t kWordBytes = sizeof(Word), kPanelBytes = sizeof(Panel);
+  const int64_t row_words = task.width * (kWordBytes / kPanelBytes);
   Block<kVectors> sum[kCount];
   const Word* HWY_RESTRICT a[kCount];
 #pragma GCC unroll 6

@@ -13,7 +13,7 @@ constexpr int kMaxPools = 6;  // 2^6 is the largest side of a window
 
 struct MaxPool {
   int count = 0;
-  int8_t sides[kMaxPools] = {};  // of the pools, the first of them first; 1 is none
+  uint8_t sides[kMaxPools] = {};  // of the pools, the first of them first; 1 is none
 
   ONESPIKE_HD int side() const {
     int side = 1;

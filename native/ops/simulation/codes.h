@@ -82,7 +82,8 @@ inline SimulatedStep simulated_step(SimulatedCode code, double threshold, int64_
 inline double logit_divisor(SimulatedCode code, int64_t steps) {
   if (!is_stepped(code)) return 1;
   if (code != SimulatedCode::kPhase) return double(steps);
-  return double((steps + kPhasePeriod - 1) / kPhasePeriod);
+  const int64_t periods = (steps + kPhasePeriod - 1) / kPhasePeriod;
+  return double(periods);
 }
 
 }  // namespace onespike

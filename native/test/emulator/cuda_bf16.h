@@ -16,6 +16,7 @@ inline float bf16_value(uint16_t bits) { return std::bit_cast<float>(uint32_t(bi
 
 }  // namespace onespike::emulator
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are CUDA's.
 struct __nv_bfloat16 {
   uint16_t bits;
 };
@@ -33,3 +34,4 @@ inline float __low2float(__nv_bfloat162 value) { return __bfloat162float(value.x
 inline float __high2float(__nv_bfloat162 value) { return __bfloat162float(value.y); }
 inline uint16_t __bfloat16_as_ushort(__nv_bfloat16 value) { return value.bits; }
 inline __nv_bfloat16 __ushort_as_bfloat16(uint16_t bits) { return {bits}; }
+// NOLINTEND(bugprone-reserved-identifier)

@@ -9,6 +9,7 @@
 
 #include "test/emulator/block.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are CUDA's.
 #define __host__
 #define __device__
 #define __global__
@@ -243,3 +244,4 @@ template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
 constexpr T max(T a, T b) {
   return a < b ? b : a;
 }
+// NOLINTEND(bugprone-reserved-identifier)

@@ -9,6 +9,7 @@ struct uint3 {
   unsigned x, y, z;
 };
 
+// NOLINTBEGIN(bugprone-macro-parentheses): T is a type.
 #define ONESPIKE_VECTOR2(T, name, bytes) \
   struct alignas(bytes) name {           \
     T x, y;                              \
@@ -19,6 +20,8 @@ struct uint3 {
     T x, y, z, w;                        \
   };                                     \
   inline name make_##name(T x, T y, T z, T w) { return {x, y, z, w}; }
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 ONESPIKE_VECTOR2(signed char, char2, 2)
 ONESPIKE_VECTOR2(unsigned char, uchar2, 2)

@@ -16,16 +16,36 @@ namespace {
 
 constexpr double kTolerance = 1e-4;
 
+// Per image the smallest |z| of its hidden neurons, over the steps up to the spike.
+oracle::Values margins_of(const Case& c, const oracle::Forward& reference) {
+  const size_t images = c.labels.size();
+  oracle::Values margins(images, HUGE_VAL);
+  for (size_t l = 0; l < c.spec.layers.size(); ++l) {
+    const oracle::LayerTrace& trace = reference.layers[l];
+    if (trace.fired.empty() || c.spec.layers[l].output) continue;
+    const oracle::LayerParameters& p = c.parameters[l];
+    const size_t neurons = trace.fired.size() / images;
+    for (size_t j = 0; j < trace.fired.size(); ++j)
+      for (int t = 1; t <= std::min(trace.fired[j], c.spec.timesteps); ++t) {
+        const double theta = p.theta.empty() ? 1 : p.theta[size_t(t - 1)];
+        const double u = trace.potential[size_t(t - 1) * trace.fired.size() + j];
+        margins[j / neurons] = std::min(margins[j / neurons], std::fabs(u / (p.threshold * theta) - 1));
+      }
+  }
+  return margins;
+}
+
 void compare_forward(const Case& c, Mode mode, Network& network, const oracle::Forward& reference) {
   const int64_t images = int64_t(c.labels.size());
   const int T = c.spec.timesteps, classes = c.spec.layers.back().out;
   const std::string potential = "potential " + c.text(), logit = "logit " + c.text();
-  std::vector<float> logits(images * classes), potentials(images * T * classes);
+  std::vector<float> logits(images * classes), potentials(images * T * classes), margins(images);
   std::vector<std::vector<uint8_t>> times(network.spiking_layers());
   ForwardOutputs out;
   out.logits = logits.data();
   if (mode == Mode::kSnn) {
     out.potentials = potentials.data();
+    out.margins = margins.data();
     for (int s = 0; s < network.spiking_layers(); ++s) {
       times[s].assign(images * network.neurons(s), 255);
       out.spike_times.push_back(times[s].data());
@@ -51,6 +71,10 @@ void compare_forward(const Case& c, Mode mode, Network& network, const oracle::F
         expect(stats.spikes.size() == size_t(network.spiking_layers() - 1) && stats.spikes[s] == spikes,
                "spike count " + c.text());
     }
+    const oracle::Values nearest = margins_of(c, reference);
+    for (int64_t n = 0; n < images; ++n)  // infinite without hidden neurons
+      if (float(nearest[n]) != margins[n])
+        expect_near(margins[n], nearest[n], kTolerance, kTolerance, "margin " + c.text());
     const oracle::Values& u = reference.layers.back().potential;
     for (int64_t n = 0; n < images; ++n)
       for (int t = 0; t < T; ++t)

@@ -14,6 +14,7 @@ onEachBackend((on) => {
     expect(plain.logits).toHaveLength(4 * K);
     expect(plain).not.toHaveProperty('spikeTimes');
     expect(plain).not.toHaveProperty('potentials');
+    expect(plain).not.toHaveProperty('margins');
     expect(plain.stats).toMatchObject({ count: 4, loss: null, badLayer: null });
     for (let n = 0; n < 4; n++) {
       const row = Array.from(plain.logits.subarray(n * K, (n + 1) * K));
@@ -58,6 +59,22 @@ onEachBackend((on) => {
     for (const step of decisionSteps) expect(step >= 1 && step <= T).toBe(true);
   });
 
+  test('no spike moves while a threshold moves by less than the margin, and one does when it moves by more', async () => {
+    const network = await lively();
+    const { pixels } = batch(1);
+    const { margins, spikeTimes } = await network.forward(pixels, { trace: true });
+    const margin = margins![0]!;
+    expect(margin).toBeGreaterThan(0);
+    const [threshold] = (await network.parameters()).get('layers.0.threshold')!.data;
+    const moved = async (share: number): Promise<boolean> => {
+      await network.setParameters(new Map([['layers.0.threshold', Float32Array.of(threshold! * (1 + share))]]));
+      const { spikeTimes: now } = await network.forward(pixels, { trace: true });
+      return !now!.get(0)!.every((time, i) => time === spikeTimes!.get(0)![i]);
+    };
+    expect([await moved(0.95 * margin), await moved(-0.95 * margin)]).toEqual([false, false]);
+    expect([await moved(1.05 * margin), await moved(-1.05 * margin)]).toContain(true);
+  });
+
   test('a batch larger than one native call equals its images one by one', async () => {
     const network = await lively();
     const many = batch(1300);
@@ -70,6 +87,7 @@ onEachBackend((on) => {
       });
       expect(one.logits).toEqual(whole.logits.slice(n * K, (n + 1) * K));
       expect(one.potentials).toEqual(whole.potentials!.slice(n * T * K, (n + 1) * T * K));
+      expect(one.margins).toEqual(whole.margins!.slice(n, n + 1));
       expect(one.spikeTimes!.get(0)).toEqual(whole.spikeTimes!.get(0)!.slice(n * 64, (n + 1) * 64));
     }
     const parts = await Promise.all([1300].map(() => network.evaluate(many)));
