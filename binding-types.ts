@@ -17,6 +17,7 @@ export interface NativeLayer {
   kernel: number;
   stride: number;
   padding: number;
+  pool: number; // side of the window in which the currents of a conv are averaged before the neuron
   bias: boolean;
   norm: 'none' | 'batch';
   output: boolean;

@@ -47,7 +47,7 @@ export type { SpikeTimes } from './model/spike-times';
 export { spikingFromBinary } from './model/binary';
 export type { Code, PhaseCode, RadixCode, TtfsCode } from './model/code/code';
 export { geneCompression, type Compression, type Genes } from './model/genes/genes';
-export { foldNorm, type NetworkParameters } from './model/fold';
+export { foldAll, foldNorm, foldPools, type NetworkParameters } from './model/fold';
 export { vgg, type VggName, type VggOptions } from './model/vgg';
 export {
   resolveNetwork,

@@ -1,7 +1,7 @@
 // How many accumulates one event causes: exact at borders, through pools and at any stride.
 import type { ResolvedNetwork } from '../model/description';
 import { isPool, type LayerId } from '../model/layer';
-import { sideFanOut, type LayerShape, type MapShape } from '../model/shapes';
+import { pooledWindow, sideFanOut, type LayerShape, type MapShape } from '../model/shapes';
 
 /** Where the events of one map go. */
 export interface FanOut {
@@ -21,11 +21,10 @@ export function fanOut(network: ResolvedNetwork, shapes: readonly LayerShape[], 
   while (isPool(network.layers[consumer]!.type)) consumer++;
   const layer = network.layers[consumer]!;
   const [, height, width] = shapes[consumer]!.in;
+  const { kernel, stride } = pooledWindow(layer);
   const windows = (side: number): Float64Array =>
-    layer.type === 'conv'
-      ? sideFanOut(side, layer.kernel, layer.stride, layer.padding)
-      : new Float64Array(side).fill(1);
-  const pools = network.layers.slice(first, consumer).map((pool) => pool.kernel);
+    layer.type === 'conv' ? sideFanOut(side, kernel, stride, layer.padding) : new Float64Array(side).fill(1);
+  const pools = network.layers.slice(first, consumer).map((between) => between.kernel);
   const rows = throughPools(map[1], pools, windows(height));
   const columns = throughPools(map[2], pools, windows(width));
   const table = new Float64Array(map[1] * map[2]);

@@ -1,7 +1,7 @@
 // How many neurons receive anything in a time step: each of them multiplies what arrived by the weight of the step.
 import type { ResolvedNetwork } from '../model/description';
 import type { LayerId } from '../model/layer';
-import { convolvedSide, type LayerShape, type MapShape } from '../model/shapes';
+import { convolvedSide, pooledWindow, type LayerShape, type MapShape } from '../model/shapes';
 
 /** Where a step's events of one map arrive: border-aware, through pools and at any stride, as `fanOut` counts them. */
 export class Reach {
@@ -33,8 +33,9 @@ export class Reach {
       const x = pooled(position % map[2]);
       return y < height && x < width ? y * width + x : -1;
     });
+    const { kernel, stride } = pooledWindow(layer);
     const windows = (side: number): Window[] =>
-      layer.type === 'conv' ? windowsOf(side, layer.kernel, layer.stride, layer.padding) : [{ from: 0, to: side }];
+      layer.type === 'conv' ? windowsOf(side, kernel, stride, layer.padding) : [{ from: 0, to: side }];
     this.#rows = windows(height);
     this.#columns = windows(width);
     this.#width = width;

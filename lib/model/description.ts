@@ -37,6 +37,11 @@ export interface LayerDescription {
   stride?: number;
   /** The zero padding on each side of a convolution; 1 by default, whatever the kernel. */
   padding?: number;
+  /**
+   * The side of the window in which the currents of a convolution are averaged before the neuron, which is its stride; 1,
+   * no pool, by default. The layer has one neuron for each window.
+   */
+  pool?: number;
   /** Whether the layer has biases; false by default. */
   bias?: boolean;
   /** The normalisation of the weighted input of a hidden layer; 'none' by default. */

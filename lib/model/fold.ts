@@ -1,10 +1,11 @@
-// Batch normalisation by running statistics, folded into weights and biases (docs/MATHEMATICS.md, "Batch
-// normalisation"): a network without it that computes the same.
-import type { ResolvedNetwork } from './description';
+// What of a network becomes part of its weights and biases: batch normalisation by running statistics, and pools before
+// the neuron (docs/MATHEMATICS.md, "Batch normalisation" and "Pools before the neuron").
+import type { ResolvedLayer, ResolvedNetwork } from './description';
 import { withoutGenes, withoutGeneTensors } from './genes/genes';
 import { layerName } from './layer';
 import type { FloatTensor } from './parameters';
 import { Pace } from './scan';
+import { pooledWindow } from './shapes';
 
 /** A network and its parameters by name. */
 export interface NetworkParameters {
@@ -32,6 +33,19 @@ export function withoutNorm(network: ResolvedNetwork): ResolvedNetwork {
     layer.norm === 'batch' ? { ...layer, norm: 'none' as const, bias: true } : { ...layer },
   );
   return { ...withoutGenes(network), layers };
+}
+
+/** Whether a layer averages its currents before the neuron. */
+export function hasPools({ layers }: Pick<ResolvedNetwork, 'layers'>): boolean {
+  return layers.some(({ pool }) => pool > 1);
+}
+
+/** The description of a network after the pools before its neurons were folded. */
+export function withoutPools(network: ResolvedNetwork): ResolvedNetwork {
+  const layers = network.layers.map((layer) =>
+    layer.pool > 1 ? { ...layer, ...pooledWindow(layer), pool: 1 } : { ...layer },
+  );
+  return { ...network, layers };
 }
 
 /**
@@ -73,4 +87,52 @@ export async function foldNorm(
     for (const key of tensors.keys()) if (key.startsWith(`${name}.norm.`)) folded.delete(key);
   }
   return { network: withoutNorm(network), tensors: folded };
+}
+
+/**
+ * Returns the network without pools before its neurons: each of these convolutions becomes the larger one that it is
+ * together with its pool. Tensors of other layers are those of `tensors`.
+ */
+export async function foldPools(
+  network: ResolvedNetwork,
+  tensors: ReadonlyMap<string, FloatTensor>,
+): Promise<NetworkParameters> {
+  const folded = new Map(tensors);
+  const pace = new Pace();
+  for (const [index, layer] of network.layers.entries()) {
+    if (layer.pool === 1) continue;
+    const name = `${layerName(index)}.weight`;
+    const { shape, data } = tensors.get(name)!;
+    const side = pooledWindow(layer).kernel;
+    const taps = layer.kernel ** 2;
+    const planes = data.length / taps;
+    const pooled = new Float32Array(planes * side ** 2);
+    for (let plane = 0; plane < planes; plane++) {
+      await pace.due();
+      poolKernel(layer, data.subarray(plane * taps), pooled.subarray(plane * side ** 2, (plane + 1) * side ** 2));
+    }
+    folded.set(name, { shape: [...shape.slice(0, 2), side, side], data: pooled });
+  }
+  return { network: withoutPools(network), tensors: folded };
+}
+
+/** Adds the shifted copies of a kernel in the order of native/ops/pooled_weight.h, and rounds where it does. */
+function poolKernel({ kernel, stride, pool }: ResolvedLayer, weights: Float32Array, pooled: Float32Array): void {
+  const side = pooledWindow({ kernel, stride, pool }).kernel;
+  for (let a = 0; a < pool; a++)
+    for (let b = 0; b < pool; b++)
+      for (let y = 0; y < kernel; y++)
+        for (let x = 0; x < kernel; x++)
+          // An element of a Float32Array is rounded when it is written.
+          pooled[(y + a * stride) * side + x + b * stride]! += weights[y * kernel + x]!;
+  for (let i = 0; i < pooled.length; i++) pooled[i]! /= pool * pool;
+}
+
+/** Returns the network for inference: without pools before its neurons, and without normalisation. */
+export async function foldAll(
+  network: ResolvedNetwork,
+  tensors: ReadonlyMap<string, FloatTensor>,
+): Promise<NetworkParameters> {
+  const pooled = await foldPools(network, tensors);
+  return foldNorm(pooled.network, pooled.tensors);
 }

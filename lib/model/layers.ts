@@ -8,6 +8,7 @@ import { resolveTtfs, type Code, type TtfsNumbers } from './code/code';
 import type { LayerDescription, NeuronKey, ResolvedLayer } from './description';
 import { isPool } from './layer';
 import { limitedInteger, limitedNumber } from './limited';
+import { pooledWindow } from './shapes';
 
 /** The normalisations of a layer. */
 export const NORMS = ['none', 'batch'] as const;
@@ -21,6 +22,7 @@ export const layerSchema = objectOf(
     kernel: limitedInteger('kernel').optional(),
     stride: limitedInteger('stride').optional(),
     padding: limitedInteger('padding').optional(),
+    pool: limitedInteger('pool').optional(),
     bias: flag.optional(),
     norm: oneOf(NORMS).optional(),
     output: flag.optional(),
@@ -76,6 +78,7 @@ export function resolveLayer(layer: ParsedLayer, code: Code | undefined, where: 
       out: neutral('out', 0, only),
       stride: neutral('stride', kernel, only),
       padding: neutral('padding', 0, only),
+      pool: neutral('pool', 1, only),
       bias: neutral('bias', false, only),
       norm: neutral('norm', 'none', only),
       output: neutral('output', false, only),
@@ -97,6 +100,7 @@ export function resolveLayer(layer: ParsedLayer, code: Code | undefined, where: 
       kernel: layer.kernel ?? 3,
       stride: layer.stride ?? 1,
       padding: layer.padding ?? 1,
+      pool: currentPool(layer, code, where),
       ...neuron,
       norm: layer.norm ?? 'none',
       output,
@@ -111,11 +115,26 @@ export function resolveLayer(layer: ParsedLayer, code: Code | undefined, where: 
     kernel: neutral('kernel', 1, only),
     stride: neutral('stride', 1, only),
     padding: neutral('padding', 0, only),
+    pool: neutral('pool', 1, only),
     ...neuron,
     norm: output ? neutral('norm', 'none', 'the output layer is not normalised') : (layer.norm ?? 'none'),
     output,
     dropout,
   };
+}
+
+/** Errors: ERR_ARG for a pool before the neurons of a network with a code, or a window that kernel and stride rule out. */
+function currentPool(layer: ParsedLayer, code: Code | undefined, where: string): number {
+  const pool = layer.pool ?? 1;
+  if (pool > 1 && code !== undefined)
+    throw expected('nothing or 1 (a network with a code averages no currents)', `${where}.pool`, pool);
+  const { kernel, stride } = pooledWindow({ kernel: layer.kernel ?? 3, stride: layer.stride ?? 1, pool });
+  if (within('kernel', kernel) && within('stride', stride)) return pool;
+  throw expected(
+    `a window whose kernel of ${kernel} and stride of ${stride} are at most ${LIMITS.kernel.max}`,
+    `${where}.pool`,
+    pool,
+  );
 }
 
 /** Errors: ERR_SHAPE unless the layers lead from maps to a linear output layer. */

@@ -1,7 +1,7 @@
 // Shapes, parameters and dense multiply-accumulates of every layer of a resolved network.
 import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
-import type { LayerType, ResolvedNetwork } from './description';
+import type { LayerType, ResolvedLayer, ResolvedNetwork } from './description';
 import { codeTensors } from './code/code';
 import { geneLayers, interactionName } from './genes/genes';
 import { isPool, layerName, type LayerId } from './layer';
@@ -17,7 +17,7 @@ export interface LayerShape {
   in: MapShape;
   /** [C, H, W]; [O, 1, 1] for a linear layer. */
   out: MapShape;
-  /** Inputs of one neuron, borders ignored; the window of a pool. */
+  /** Inputs of one neuron, borders ignored, through the pool of its currents if there is one; the window of a pool. */
   fanIn: number;
   /** Multiply-accumulates of one dense pass. Products with a padding zero do not count; biases and pools do not either. */
   macs: number;
@@ -60,20 +60,21 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
       out = [channels, Math.floor(height / kernel), Math.floor(width / kernel)];
       fanIn = kernel * kernel;
     } else {
-      const { kernel, stride, padding } = layer;
+      const { padding } = layer;
+      const { kernel, stride } = pooledWindow(layer);
       const most = Math.min(height, width) + 2 * padding;
       checkFit(
         kernel,
         height + 2 * padding,
         width + 2 * padding,
-        `a kernel of at most ${most} (the padded map is ${height + 2 * padding}x${width + 2 * padding})`,
+        `a kernel of at most ${most}${layer.pool > 1 ? ', its pool included' : ''} (the padded map is ${height + 2 * padding}x${width + 2 * padding})`,
         where,
       );
       out = [layer.out, convolvedSide(height, kernel, stride, padding), convolvedSide(width, kernel, stride, padding)];
       if (!within('side', Math.max(out[1], out[2])))
         throw expected(`a map of at most ${LIMITS.side.max} pixels a side`, where, `${out[1]}x${out[2]}`, 'ERR_SHAPE');
       fanIn = channels * kernel * kernel;
-      weights = fanIn * layer.out;
+      weights = channels * layer.kernel * layer.kernel * layer.out;
       macs =
         channels *
         layer.out *
@@ -108,6 +109,24 @@ export function parameterCount(network: ResolvedNetwork): number {
   const own = layerShapes(network).reduce((sum, { parameters }) => sum + parameters, 0);
   const genes = network.genes?.count ?? 0;
   return geneLayers(network).kernels.reduce((sum, kernel) => sum + (kernel * genes) ** 2, own);
+}
+
+/** Kernel and stride with which a convolution reads its input. */
+export interface ConvolutionWindow {
+  kernel: number;
+  stride: number;
+}
+
+/**
+ * The window of a convolution. Where its currents are averaged before the neuron, it is that of the larger convolution which
+ * the two are together (docs/MATHEMATICS.md, "Pools before the neuron").
+ */
+export function pooledWindow({
+  kernel,
+  stride,
+  pool,
+}: Pick<ResolvedLayer, 'kernel' | 'stride' | 'pool'>): ConvolutionWindow {
+  return { kernel: kernel + (pool - 1) * stride, stride: stride * pool };
 }
 
 /** Side of the map after a convolution. */

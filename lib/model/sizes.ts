@@ -4,7 +4,7 @@ import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
 import type { ResolvedNetwork } from './description';
 import { isPool } from './layer';
-import type { LayerShape, MapShape } from './shapes';
+import { pooledWindow, type LayerShape, type MapShape } from './shapes';
 
 const LANE = 16;
 
@@ -19,7 +19,8 @@ export function checkSizes(network: ResolvedNetwork, shapes: readonly LayerShape
   for (const shape of shapes) {
     if (isPool(shape.type)) continue;
     const where = `layers[${shape.layer}]`;
-    const { kernel, stride, padding } = layers[shape.layer]!;
+    const { padding } = layers[shape.layer]!;
+    const { kernel, stride } = pooledWindow(layers[shape.layer]!);
     const linear = shape.type === 'linear';
     const [, height, width] = shape.in;
     const out = lanes(shape.out[0]);

@@ -17,7 +17,7 @@ export const VGG = {
 /** The names of the VGG networks. */
 export const VGG_NAMES = Object.keys(VGG) as VggName[];
 /** The pools of a VGG network. */
-export const POOLS = ['avg', 'max'] as const;
+export const POOLS = ['avg', 'before', 'max'] as const;
 
 /** The name of a VGG network. */
 export type VggName = keyof typeof VGG;
@@ -36,7 +36,10 @@ export interface VggOptions extends Omit<NetworkDescription, 'input' | 'timestep
   hidden?: number[];
   /** The dropout rate of the hidden linear layers and of the convolutions that no pool follows; 0 by default. */
   dropout?: number;
-  /** The pools: 'avg' (the default), or 'max', which only a network with a code can have. */
+  /**
+   * The pools: 'avg' (the default) averages spikes, 'before' the currents of the convolution before a pool, which then
+   * is no layer of its own, and 'max' is for networks with a code, which cannot have 'before'.
+   */
   pool?: (typeof POOLS)[number];
   /** Whether layers have biases; false by default. */
   bias?: boolean;
@@ -91,11 +94,13 @@ export function vgg(name: VggName | (string & {}), options: VggOptions = {}): Ne
     ...rest
   } = o;
   const common = defined({ bias, leak, threshold });
-  const layers: LayerDescription[] = plan.map((entry, index) => {
-    if (entry === 'A') return { type: `${pool}pool` };
+  const layers = plan.flatMap((entry, index): LayerDescription[] => {
+    if (entry === 'A') return pool === 'before' ? [] : [{ type: `${pool}pool` }];
     // As in the usual recipes for converted VGGs, where a pool takes the place of the dropout before it.
     const drop = plan[index + 1] === 'A' ? {} : defined({ dropout });
-    return { type: 'conv', out: Math.max(1, Math.round(entry * width)), ...common, ...defined({ norm }), ...drop };
+    const average = pool === 'before' && plan[index + 1] === 'A' ? { pool: 2 } : {};
+    const out = Math.max(1, Math.round(entry * width));
+    return [{ type: 'conv', out, ...average, ...common, ...defined({ norm }), ...drop }];
   });
   for (const units of hidden) layers.push({ type: 'linear', out: units, ...common, ...defined({ norm, dropout }) });
   layers.push({ type: 'linear', out: classes, output: true, ...common });

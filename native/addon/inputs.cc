@@ -54,6 +54,7 @@ LayerSpec read_layer(Napi::Value value, const std::string& path, bool coded) {
     spec.kernel = layer.integer("kernel", limits::kKernel);
     spec.stride = layer.integer("stride", limits::kStride);
     spec.padding = layer.integer("padding", limits::kPadding);
+    spec.pool = layer.integer("pool", limits::kPool);
   }
   spec.bias = layer.boolean("bias");
   spec.norm = read_choice<bool>(layer.get("norm"), layer.path("norm"), {{"none", false}, {"batch", true}});

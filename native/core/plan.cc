@@ -68,7 +68,7 @@ void add_tensors(const StageShape& s, const NetworkSpec& spec, std::vector<Tenso
     tensors->push_back({prefix + name, std::move(shape), size});
   };
   if (s.linear) add("weight", {s.out_c, int64_t(s.src_c) * s.in_h * s.in_w});
-  else add("weight", {s.out_c, s.src_c, s.kernel_h, s.kernel_w});
+  else add("weight", {s.out_c, s.src_c, s.parameter_h, s.parameter_w});
   if (s.bias) add("bias", {s.out_c});
   if (s.norm)
     for (const char* name : kNormTensors) add(name, {s.out_c});
@@ -97,6 +97,9 @@ Status add_gene_kernels(Plan* plan) {
   kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
   if (kernels.empty())
     return Status::error(Code::kArg, "Expected a second convolution for genes: the first one has weights of its own");
+  for (const StageShape& s : plan->stages)
+    if (s.parameter_taps() != s.taps())
+      return Status::error(Code::kArg, "Expected no pools before the neurons of a network with genes");
   const int64_t genes = plan->spec.genes, side = round_up(plan->spec.genes, kLane);
   for (const int kernel : kernels) {
     const int64_t taps = int64_t(kernel) * kernel;
@@ -137,6 +140,33 @@ Status add_pool(const LayerSpec& layer, size_t i, bool coded, Walk* at) {
     at->pool = together;
   }
   return Status::success();
+}
+
+// Kernel, stride and map of a convolution, in which the average of its currents is included.
+Status convolve(const LayerSpec& layer, size_t i, bool coded, StageShape* s) {
+  const int kernel = layer.kernel + (layer.pool - 1) * layer.stride, stride = layer.pool * layer.stride;
+  const std::string window = fault({{limits::kPool, double(layer.pool)},
+                                    {limits::kKernel, double(layer.kernel)},
+                                    {limits::kStride, double(layer.stride)},
+                                    {limits::kPadding, double(layer.padding)},
+                                    {limits::kKernel, double(kernel)},
+                                    {limits::kStride, double(stride)}});
+  if (!window.empty()) return wrong(Code::kArg, i, window);
+  if (coded && layer.pool > 1)
+    return wrong(Code::kArg, i, "Expected no pool before the neurons of a network with a code");
+  s->parameter_h = s->parameter_w = layer.kernel;
+  s->kernel_h = s->kernel_w = kernel, s->stride = stride, s->pad = layer.padding, s->average = layer.pool;
+  if (s->in_h + 2 * s->pad < kernel || s->in_w + 2 * s->pad < kernel)
+    return wrong(Code::kShape, i,
+                 "Expected a padded input of at least " + std::to_string(kernel) + "x" + std::to_string(kernel) +
+                     " for the kernel but received " + std::to_string(s->in_h + 2 * s->pad) + "x" +
+                     std::to_string(s->in_w + 2 * s->pad));
+  s->out_h = (s->in_h + 2 * s->pad - kernel) / stride + 1;
+  s->out_w = (s->in_w + 2 * s->pad - kernel) / stride + 1;
+  if (limits::kSide.holds(s->out_h) && limits::kSide.holds(s->out_w)) return Status::success();
+  return wrong(Code::kShape, i,
+               "Expected a map of at most " + text(limits::kSide.max) + " pixels a side but received " +
+                   std::to_string(s->out_h) + "x" + std::to_string(s->out_w));
 }
 
 // A power of two, so that batches as people choose them leave no small chunk over.
@@ -253,27 +283,12 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan*
     s.src_h = at.h, s.src_w = at.w, s.src_c = at.c, s.src_cs = at.cs;
     s.in_h = at.h / at.pool, s.in_w = at.w / at.pool;
     if (s.linear) {
-      s.kernel_h = s.in_h, s.kernel_w = s.in_w;
+      s.parameter_h = s.kernel_h = s.in_h, s.parameter_w = s.kernel_w = s.in_w;
       s.out_h = s.out_w = 1;
       flat = true;
     } else {
       if (flat) return wrong(Code::kShape, i, "Expected a map before conv but a linear layer came before");
-      const std::string window = fault({{limits::kKernel, double(layer.kernel)},
-                                        {limits::kStride, double(layer.stride)},
-                                        {limits::kPadding, double(layer.padding)}});
-      if (!window.empty()) return wrong(Code::kArg, i, window);
-      s.kernel_h = s.kernel_w = layer.kernel, s.stride = layer.stride, s.pad = layer.padding;
-      if (s.in_h + 2 * s.pad < layer.kernel || s.in_w + 2 * s.pad < layer.kernel)
-        return wrong(Code::kShape, i,
-                     "Expected a padded input of at least " + std::to_string(layer.kernel) + "x" +
-                         std::to_string(layer.kernel) + " for the kernel but received " +
-                         std::to_string(s.in_h + 2 * s.pad) + "x" + std::to_string(s.in_w + 2 * s.pad));
-      s.out_h = (s.in_h + 2 * s.pad - layer.kernel) / layer.stride + 1;
-      s.out_w = (s.in_w + 2 * s.pad - layer.kernel) / layer.stride + 1;
-      if (!limits::kSide.holds(s.out_h) || !limits::kSide.holds(s.out_w))
-        return wrong(Code::kShape, i,
-                     "Expected a map of at most " + text(limits::kSide.max) + " pixels a side but received " +
-                         std::to_string(s.out_h) + "x" + std::to_string(s.out_w));
+      if (Status status = convolve(layer, i, plan->coded(), &s); !status.ok()) return status;
     }
     s.out_c = layer.out, s.out_cs = round_up(layer.out, kLane);
     // Factors one by one: none of these products can overflow 64 bits.

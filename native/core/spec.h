@@ -27,6 +27,7 @@ struct LayerSpec {
   int kernel = 3;  // square; a pool's window and stride
   int stride = 1;
   int padding = 1;
+  int pool = 1;  // of a convolution: side of the window in which currents are averaged before the neuron
   bool bias = false;
   bool norm = false;                         // batch normalisation of the weighted input; hidden layers
   bool output = false;                       // the last layer: linear, integrates, never resets

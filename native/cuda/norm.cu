@@ -1,7 +1,9 @@
-// Batch normalisation on the GPU; the formulas are those of ops/ann/norm.h.
+// Batch normalisation, and the weights of currents that are averaged before the neuron, on the GPU; the formulas are
+// those of ops/ann/norm.h and ops/pooled_weight.h.
 #include "cuda/columns.cuh"
 #include "cuda/device/backend.h"
 #include "ops/ann/norm.h"
+#include "ops/pooled_weight.h"
 
 namespace onespike::cuda {
 namespace {
@@ -145,6 +147,42 @@ __global__ void __launch_bounds__(kElementThreads) fold_backward_kernel(FoldNorm
   task.d_bias[c] = task.bias ? shift * scale : 0;
 }
 
+// Where element i of packed weights of `taps` lies: its tap, and the same element of tap 0 of a kernel of `from_taps`.
+struct PackedPlace {
+  int tap;
+  int64_t first, row;
+
+  __device__ PackedPlace(int64_t i, const StageShape& s, int taps, int from_taps) {
+    const int64_t depth = int64_t(taps) * s.src_cs;
+    const Tile tile = tile_of(int(i / depth), s.out_cs);
+    const int64_t start = int64_t(tile.begin) * s.src_cs, within = i - start * taps;
+    row = int64_t(s.src_cs) * tile.width;
+    tap = int(within / row), first = start * from_taps + within % row;
+  }
+};
+
+struct PoolWeights {
+  PoolWeightsTask task;
+
+  __device__ void operator()(int64_t i) const {
+    const StageShape& s = task.shape;
+    const PackedPlace at(i, s, s.taps(), s.parameter_taps());
+    task.pooled[i] =
+        pooled_mean(task.parameter + at.first, parameter_square(s, at.tap), s.parameter_w, at.row, s.average);
+  }
+};
+
+struct PoolWeightsBackward {
+  PoolWeightsBackwardTask task;
+
+  __device__ void operator()(int64_t i) const {
+    const StageShape& s = task.shape;
+    const PackedPlace at(i, s, s.parameter_taps(), s.taps());
+    task.d_parameter[i] =
+        pooled_mean(task.d_pooled + at.first, pooled_square(s, at.tap), s.kernel_w, at.row, s.average);
+  }
+};
+
 }  // namespace
 
 KernelChoice CudaBackend::execute(const NormStatisticsTask& task) {
@@ -187,6 +225,16 @@ KernelChoice CudaBackend::execute(const FoldNormTask& task) {
 KernelChoice CudaBackend::execute(const FoldNormBackwardTask& task) {
   launch(stream_, dim3(unsigned(task.shape.out_cs / kColumnLanes)), dim3(kElementThreads), 0, "fold_norm",
          fold_backward_kernel, task);
+  return {};
+}
+
+KernelChoice CudaBackend::execute(const PoolWeightsTask& task) {
+  each(stream_, "pool_weights", task.shape.weights(), PoolWeights{task});
+  return {};
+}
+
+KernelChoice CudaBackend::execute(const PoolWeightsBackwardTask& task) {
+  each(stream_, "pool_weights", task.shape.parameters(), PoolWeightsBackward{task});
   return {};
 }
 

@@ -31,11 +31,15 @@ struct StageShape {
   int src_h = 0, src_w = 0, src_c = 0, src_cs = 0;  // source map, after maximum and before average pools
   int in_h = 0, in_w = 0;                           // after pooling
   int kernel_h = 0, kernel_w = 0, stride = 1, pad = 0;
+  int average = 1;  // side of the window in which currents are averaged before the neuron: part of kernel and stride
+  int parameter_h = 0, parameter_w = 0;  // of the kernel without it, whose weights are the parameters
   int out_h = 0, out_w = 0, out_c = 0, out_cs = 0;
   float dropout = 0.0f;  // of this layer's own spikes
 
   ONESPIKE_HD int taps() const { return kernel_h * kernel_w; }
   ONESPIKE_HD int64_t weights() const { return int64_t(taps()) * src_cs * out_cs; }  // packed, padding included
+  ONESPIKE_HD int parameter_taps() const { return parameter_h * parameter_w; }
+  ONESPIKE_HD int64_t parameters() const { return int64_t(parameter_taps()) * src_cs * out_cs; }
   ONESPIKE_HD int64_t out_cells() const { return int64_t(out_h) * out_w; }
   ONESPIKE_HD int64_t out_size() const { return out_cells() * out_cs; }  // of a byte map, one image
   ONESPIKE_HD int64_t src_size() const { return int64_t(src_h) * src_w * src_cs; }

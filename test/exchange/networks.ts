@@ -24,6 +24,13 @@ export const variants: Record<string, Partial<NetworkDescription>> = {
   burst: { encoder: 'burst', timesteps: 7 },
   radix: { encoder: 'radix', timesteps: 5 },
   schedules: { schedules: true },
+  'pools before neurons': {
+    layers: [
+      { type: 'conv', out: 6, bias: true, pool: 2 },
+      { type: 'conv', out: 8, norm: 'batch', pool: 3 },
+      ...small.layers.slice(4),
+    ],
+  },
   normalised: {
     layers: small.layers.map((layer) =>
       layer.type === 'avgpool' || layer.output ? layer : { ...layer, norm: 'batch' as const },

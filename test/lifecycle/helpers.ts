@@ -83,6 +83,7 @@ export function rawAddon(
     kernel: 3,
     stride: 1,
     padding: 1,
+    pool: 1,
     bias: false,
     norm: 'none',
     output: false,

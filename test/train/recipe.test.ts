@@ -153,11 +153,13 @@ describe('patience', () => {
     ]);
   });
 
-  test('needs validation images', async () => {
-    const without = configured('without', { dataset: { validation: 0 }, snn: { patience: 3 } });
+  test.each(['ann', 'binary', 'snn'])('needs validation images in stage %s', async (phase) => {
+    const without = configured('without', { dataset: { validation: 0 }, [phase]: { patience: 3 } });
     await expect(collect(train(without))).rejects.toMatchObject({
       code: 'ERR_ARG',
-      message: expect.stringMatching(/Expected 0 \(there are no validation images.*for snn\.patience but received 3/),
+      message: expect.stringMatching(
+        new RegExp(`Expected 0 \\(there are no validation images.*for ${phase}\\.patience but received 3`),
+      ),
     });
     expect(existsSync(at('without'))).toBe(false);
   });

@@ -38,6 +38,7 @@ describe('resolveNetwork', () => {
       kernel: 3,
       stride: 1,
       padding: 1,
+      pool: 1,
       bias: false,
       norm: 'none',
       output: false,

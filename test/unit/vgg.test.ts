@@ -54,10 +54,30 @@ describe('vgg', () => {
     expect(outs(vgg('vgg6', { width: 0.001 }))[0]).toBe(1);
   });
 
+  test('pools before the neurons are no layers of their own', () => {
+    const description = vgg('vgg6', { pool: 'before', hidden: [], dropout: 0.2, norm: 'batch' });
+    expect(description.layers).toEqual([
+      { type: 'conv', out: 64, norm: 'batch', pool: 2 },
+      { type: 'conv', out: 128, norm: 'batch', dropout: 0.2 },
+      { type: 'conv', out: 128, norm: 'batch', pool: 2 },
+      { type: 'linear', out: 10, output: true },
+    ]);
+    const after = layerShapes(resolveNetwork(vgg('vgg6', { hidden: [] })));
+    const before = layerShapes(resolveNetwork(vgg('vgg6', { hidden: [], pool: 'before' })));
+    expect(before.map(({ out }) => out)).toEqual([1, 2, 4, 5].map((layer) => after[layer]!.out));
+    expect(before.map(({ parameters }) => parameters)).toEqual([0, 2, 3, 5].map((layer) => after[layer]!.parameters));
+  });
+
   test.each<[string, () => unknown, string, string]>([
     ['an unknown name', () => vgg('vgg13'), 'ERR_ARG', "'vgg6', 'vgg7', 'vgg9', 'vgg11', 'vgg16'"],
     ['an inherited name', () => vgg('toString'), 'ERR_ARG', 'for the name of a VGG network'],
     ['no name', () => vgg(undefined as unknown as string), 'ERR_ARG', 'but received undefined'],
+    [
+      'pools before the neurons of a code',
+      () => vgg('vgg6', { pool: 'before', code: { kind: 'ttfs', window: 8 } }),
+      'ERR_ARG',
+      'a network with a code averages no currents) for layers[0].pool but received 2',
+    ],
     ['a misspelt option', () => vgg('vgg9', { clases: 3 } as object), 'ERR_ARG', "(did you mean 'classes'?)"],
     ['a wrong option', () => vgg('vgg9', { width: 0 }), 'ERR_ARG', 'for width but received 0'],
     ['a wrong hidden layer', () => vgg('vgg9', { hidden: [4, 0] }), 'ERR_ARG', 'for hidden[1] but received 0'],

@@ -2,7 +2,7 @@
 import { checkOneOf, checkOptions, checkString, expected } from '../../check';
 import { atomicWrite } from '../../io/write';
 import { checkNoCode } from '../../model/code/code';
-import { foldNorm } from '../../model/fold';
+import { foldAll } from '../../model/fold';
 import type { Network } from '../../model/network';
 import { packageVersion } from '../../native/version';
 import { pixelTables } from './input';
@@ -40,7 +40,7 @@ export async function exportC(network: Network, path: string, options: ExportCOp
   const given = checkOptions(options, 'options', ['weights', 'classes']) as ExportCOptions;
   const type = checkOneOf(given.weights ?? 'f32', 'weights', WEIGHT_TYPES);
   checkNoCode(network.description);
-  const { network: description, tensors } = await foldNorm(network.description, await network.parameters());
+  const { network: description, tensors } = await foldAll(network.description, await network.parameters());
   const stages = stagesOf(description, tensors, type);
   const largest = Math.max(...stages.map(({ weights }) => weights.values.length));
   if (largest > MOST) throw expected(`at most ${MOST} weights in a layer`, path, largest);

@@ -4,7 +4,7 @@ import { encodeHdf5 } from '../../io/hdf5/write';
 import { atomicWrite } from '../../io/write';
 import { checkNoCode } from '../../model/code/code';
 import type { ResolvedNetwork } from '../../model/description';
-import { foldNorm } from '../../model/fold';
+import { foldAll } from '../../model/fold';
 import type { Network } from '../../model/network';
 import { nirGraph, STEP_SECONDS } from './graph';
 
@@ -30,7 +30,7 @@ export async function exportNir(network: Network, path: string, options: ExportN
   checkString(path, 'path');
   const { classes } = checkOptions(options, 'options', ['classes']) as ExportNirOptions;
   checkNoCode(network.description);
-  const { network: description, tensors } = await foldNorm(network.description, await network.parameters());
+  const { network: description, tensors } = await foldAll(network.description, await network.parameters());
   await atomicWrite(path, encodeHdf5(nirGraph(description, tensors, classes === undefined ? {} : { classes })));
   return { warnings: warningsOf(description) };
 }

@@ -3,7 +3,7 @@ import { checkOneOf, checkOptions, checkString, expected } from '../../check';
 import { sizeOf } from '../../io/binary/protobuf';
 import { atomicWrite } from '../../io/write';
 import { checkNoCode } from '../../model/code/code';
-import { foldNorm } from '../../model/fold';
+import { foldAll } from '../../model/fold';
 import type { Mode, Network } from '../../model/network';
 import { packageVersion } from '../../native/version';
 import { addAnn } from './ann';
@@ -24,7 +24,7 @@ const MAX_BYTES = 2 ** 31 - 1;
 
 /**
  * Writes a network as an ONNX model (operator set 13), atomically: `pixels`, uint8 (N, C, H, W) with N free, to `logits`
- * (N, K). Normalisation and encoding of the pixels are part of it, batch normalisation is folded. The spiking network is
+ * (N, K). Normalisation and encoding of the pixels are part of it, batch normalisation and pools before neurons are folded. The spiking network is
  * unrolled over its steps.
  * Errors: ERR_ARG for the encoder `rate`, whose spikes are random, for a network with a code, and for more than 2 GiB; ERR_IO, ERR_BUSY, ERR_STATE.
  */
@@ -33,7 +33,7 @@ export async function exportOnnx(network: Network, path: string, options: Export
   const { mode: given = 'snn', metadata = {} } = checkOptions(options, 'options', ['mode', 'metadata']);
   const mode = checkOneOf(given, 'mode', ['snn', 'ann', 'binary'] as const);
   checkNoCode(network.description);
-  const { network: description, tensors } = await foldNorm(network.description, await network.parameters());
+  const { network: description, tensors } = await foldAll(network.description, await network.parameters());
   const builder = new GraphBuilder(description, tensors);
   if (mode === 'snn') addSnn(builder);
   else addAnn(builder, mode === 'binary');

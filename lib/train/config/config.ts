@@ -35,6 +35,7 @@ import { BACKEND_CHOICES } from '../../native/devices';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
 import { checkIncremental } from './incremental';
 import { PHASES } from '../run/events';
+import { plainStart, startSchema } from '../start/start';
 import { annPhase, binaryPhase, snnPhase } from './phase';
 import {
   defaultDataset,
@@ -106,6 +107,8 @@ export const schema = objectOf(
       'a number of minutes above 0, at most 10080 (a week)',
       (value) => value > 0 && value <= 10080,
     ).optional(),
+    // Runs of older versions know no start but a random one.
+    start: startSchema.default(plainStart),
     ann: annPhase,
     // Runs of older versions know no binary phase.
     binary: binaryPhase.default(withoutBinary),
@@ -156,6 +159,9 @@ export function parseConfig(input: unknown): TrainConfig {
   for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
   checkIncremental(config);
+  for (const key of ['whitening', 'dirac'] as const)
+    if (config.init !== undefined && config.start[key])
+      throw expected('false (init gives every weight)', `start.${key}`, true);
   for (const phase of ['binary', 'snn'] as const) {
     const { teacher, weight } = config[phase].distillation;
     if (config[phase].epochs > 0 && weight > 0 && teacher === undefined && ann.epochs === 0)

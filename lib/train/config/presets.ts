@@ -8,6 +8,7 @@ import { sourceNames, sources, type DatasetName, type SourceName } from '../../d
 import type { Code } from '../../model/code/code';
 import { mergeConfig, type PlainObject } from './merge';
 import type { VggName } from '../../model/vgg';
+import { plainStart } from '../start/start';
 import { plainAugment, plainDistillation, plainPhase, plainRule, plainSchedule, plainSpiking } from './phase';
 import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
 
@@ -91,6 +92,7 @@ const base = {
   seed: 1,
   backend: 'auto',
   threads: 0,
+  start: plainStart,
   ann: { epochs: 20, batch: 64, optimizer: sgd, schedule: cosine(1), ...plain },
   binary: withoutBinary,
   // Half the percentile lets neurons fire earlier: on shapes the converted network scores 52 % instead of 37 %.

@@ -3,6 +3,7 @@ import { expected } from '../../check';
 import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
 import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { TrainConfig } from '../config/config';
+import { PHASES } from '../run/events';
 import { allRows } from './order';
 
 export interface RunImages {
@@ -18,7 +19,7 @@ export interface RunImages {
 /** Errors: ERR_OOM; ERR_ARG for patience without validation images. */
 export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImages {
   const rows = { ...trainingRows(loaded, config), test: allRows(loaded.test.count) };
-  for (const phase of ['ann', 'snn'] as const)
+  for (const phase of PHASES)
     if (config[phase].patience > 0 && rows.validation.length === 0)
       throw expected(
         '0 (there are no validation images to be patient with)',
@@ -41,7 +42,7 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig): RunImag
 }
 
 /** The validation images that the data set itself sets aside, or else a share of the training images. */
-function trainingRows(
+export function trainingRows(
   { train, validation }: LoadedDataset,
   config: TrainConfig,
 ): { train: Uint32Array; validation: Uint32Array } {

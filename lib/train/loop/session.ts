@@ -16,24 +16,21 @@ import { carryParameters } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
 import { hiddenLayers } from '../run/activity';
 import { changeConfig, continueWith, recordChange, type ChangedConfig } from '../run/changes';
-import { loadCheckpoint, readCheckpoint, saveCheckpoint, type Checkpoint } from '../run/checkpoint';
+import { loadCheckpoint, readCheckpoint, saveCheckpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
-import { modelFile } from '../run/load-run';
 import type { RunFolder, RunInfo } from '../run/run-folder';
 import {
   afterConversion,
   afterEpoch,
   afterSteps,
   atStart,
-  initialState,
   isPhase,
-  next,
   withoutBest,
   type BestEpoch,
   type Stage,
   type TrainState,
 } from '../run/state';
-import { beginningNetwork } from './beginning';
+import { begin, beginningNetwork } from './beginning';
 import type { Pace } from '../minutes/pace';
 import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
@@ -128,7 +125,8 @@ export class Session {
     const begun = checkpoint?.network ?? (await beginningNetwork(config, description));
     const network = await Network.create(begun, networkOptions(config));
     try {
-      const state = await startingState(config, checkpoint, network);
+      const state =
+        checkpoint === null ? await begin(config, network, loaded) : await loadCheckpoint(checkpoint, network);
       const images = placeImages(loaded, config);
       return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
@@ -312,17 +310,6 @@ export class Session {
     await this.#network.dispose();
     this.images.dispose();
   }
-}
-
-/** Puts `network` where the run was left, or where it begins. */
-async function startingState(
-  config: TrainConfig,
-  checkpoint: Checkpoint | null,
-  network: Network,
-): Promise<TrainState> {
-  if (checkpoint !== null) return loadCheckpoint(checkpoint, network);
-  if (config.init !== undefined) await network.load(await modelFile(config.init));
-  return initialState(next(null, config) ?? 'finish', hiddenLayers(network).length);
 }
 
 export function isAbort(error: unknown): boolean {

@@ -2,7 +2,7 @@
 import { timestepsAt } from '../config/incremental';
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
-import { foldNorm, foldsNorm, hasNorm } from '../../model/fold';
+import { foldAll, foldNorm, foldsNorm, hasNorm } from '../../model/fold';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
 import type { ConvertedEvent, DoneEvent, TrainEvent } from '../run/events';
@@ -134,7 +134,7 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
   const record = await completeRecord(network, images.testSet, collector, { mode, config, signal: session.signal });
   const energy = record.energy === null ? ({ ratio: null } as const) : summariseEnergy(record.energy);
   const whole = { network: network.description, tensors: await network.parameters() };
-  const model = foldsNorm(whole.network) ? await foldNorm(whole.network, whole.tensors) : whole;
+  const model = whole.network.genes === undefined ? await foldAll(whole.network, whole.tensors) : whole;
   const extra = { classes: JSON.stringify(classes), dataset: session.info.dataset.name, mode };
   await writeModel(folder.modelPath, model.network, model.tensors, { extra });
   await writeTestRecord(folder.testPath, record);

@@ -19,6 +19,7 @@
 #include "core/backend/dense_tasks.h"
 #include "core/backend/input_tasks.h"
 #include "core/backend/norm_tasks.h"
+#include "core/backend/pool_tasks.h"
 #include "core/backend/product_tasks.h"
 #include "core/backend/profile.h"
 #include "core/backend/recorded.h"
@@ -133,6 +134,8 @@ class Backend {
   virtual KernelChoice execute(const RunningStatisticsTask& task) = 0;
   virtual KernelChoice execute(const FoldNormTask& task) = 0;
   virtual KernelChoice execute(const FoldNormBackwardTask& task) = 0;
+  virtual KernelChoice execute(const PoolWeightsTask& task) = 0;
+  virtual KernelChoice execute(const PoolWeightsBackwardTask& task) = 0;
   // ---- coded networks
   virtual KernelChoice execute(const CodeTablesTask& task) = 0;
   virtual KernelChoice execute(const PixelLevelsTask& task) = 0;

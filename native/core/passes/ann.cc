@@ -111,7 +111,6 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    StageParameters& p = net.parameters[i];
     float* d_out = activation_gradient(net, i);
     if (net.binary && !s.output) binary_backward(net, i, d_out, n);
     dense_backward(net, i, d_out, n);
@@ -123,7 +122,7 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     backend.run(DenseInputGradientTask{.d_src = max ? net.gradient.data() : d_below,
                                        .add = net.plan.adds_gradient(i),
                                        .d_out = d_out,
-                                       .weight = p.weight,
+                                       .weight = net.weight(i),
                                        .weight_backward = b.backward.data(),
                                        .activation = max ? b.maxima.data() : gate(net, from),
                                        .scale = 1 / keep,

@@ -14,7 +14,7 @@ void each_dense_buffer(NetworkState& net, size_t i, int64_t n, Mode mode, bool t
   StageBuffers& b = net.stages[i];
   need(b.packed, n * s.padded_size());
   need(b.activation, n * s.out_size());
-  each_norm_buffer(net, i, n, net.plan.normalises_groups(mode, train), need);
+  each_weight_buffer(net, i, n, net.plan.normalises_groups(mode, train), train, need);
   need(b.forward, int64_t(net.backend->forward_bytes(s)));
   if (train && !net.plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(true, s)));
 }
@@ -47,7 +47,7 @@ inline void dense_backward(NetworkState& net, size_t i, float* d_out, int n) {
   // The mean takes a bias out again: its gradient is zero.
   if (s.norm) norm_backward(net, i, d_out, n);
   net.backend->run(DenseWeightGradientTask{
-      .d_weight = p.d_weight, .packed = net.stages[i].packed.data(), .d_out = d_out, .n = n, .shape = s});
+      .d_weight = net.d_weight(i), .packed = net.stages[i].packed.data(), .d_out = d_out, .n = n, .shape = s});
   if (s.bias && !s.norm)
     net.backend->run(DenseBiasGradientTask{.d_bias = p.d_bias, .d_out = d_out, .n = n, .shape = s});
 }

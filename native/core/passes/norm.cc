@@ -6,10 +6,11 @@ void pack_weights(NetworkState& net) {
   for (size_t i = 0; i < net.plan.stages.size(); ++i) {
     const StageShape& s = net.plan.stages[i];
     const StageBuffers& b = net.stages[i];
+    if (net.pools_currents(i)) net.backend->run(PoolWeightsTask{b.pooled_weight.data(), net.parameters[i].weight, s});
     if (net.folds(i))
       net.backend->run(FoldNormTask{.folded_weight = b.folded_weight.data(),
                                     .folded_bias = b.folded_bias.data(),
-                                    .weight = net.parameters[i].weight,
+                                    .weight = net.unfolded_weight(i),
                                     .bias = s.bias ? net.parameters[i].bias : nullptr,
                                     .affine = net.parameters.norm()[i].affine,
                                     .running = net.parameters.norm()[i].running,
@@ -25,19 +26,26 @@ void pack_weights(NetworkState& net) {
   }
 }
 
-void end_norm_gradients(NetworkState& net) {
+void zero_pooled_gradients(NetworkState& net) {
+  for (StageBuffers& b : net.stages)
+    if (float* values = b.d_pooled_weight.data()) net.backend->run(ZeroTask{values, size_t(b.d_pooled_weight.bytes())});
+}
+
+void end_weight_gradients(NetworkState& net) {
   for (size_t i = 0; i < net.plan.stages.size(); ++i) {
     const StageParameters& p = net.parameters[i];
     const StageNorm norm = net.parameters.norm()[i];
     if (net.folds(i))
-      net.backend->run(FoldNormBackwardTask{.d_weight = p.d_weight,
+      net.backend->run(FoldNormBackwardTask{.d_weight = net.d_weight(i),
                                             .d_bias = p.d_bias,
                                             .d_affine = norm.d_affine,
-                                            .weight = p.weight,
+                                            .weight = net.unfolded_weight(i),
                                             .bias = net.plan.stages[i].bias ? p.bias : nullptr,
                                             .affine = norm.affine,
                                             .running = norm.running,
                                             .shape = net.plan.stages[i]});
+    if (net.pools_currents(i))
+      net.backend->run(PoolWeightsBackwardTask{p.d_weight, net.d_weight(i), net.plan.stages[i]});
   }
 }
 

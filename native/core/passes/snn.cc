@@ -35,7 +35,7 @@ void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit&
     workspace = std::max(workspace, int64_t(net.backend->workspace_bytes(
                                         {train && plan.waits(i) ? block : n, int(T), train, s, plan.spec.schedules})));
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
-    each_norm_buffer(net, i, n, false, need);
+    each_weight_buffer(net, i, n, false, train, need);
     if (kept_potentials || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.keeps_potential(i)) need(b.received, n * T * s.out_size());
     if (train && plan.spec.schedules && s.output) need(net.d_activation[0], n * T * s.out_size());
@@ -91,7 +91,7 @@ void weight_gradients(NetworkState& net, size_t stage, const float* gradient, in
   const StageShape& s = net.plan.stages[stage];
   const StageParameters& p = net.parameters[stage];
   const int T = net.plan.spec.timesteps;
-  net.backend->run(WeightGradientTask{.d_weight = p.d_weight,
+  net.backend->run(WeightGradientTask{.d_weight = net.d_weight(stage),
                                       .source = source_of(net, stage, true),
                                       .gradient = gradient,
                                       .density = net.stages[stage].density.data(),
@@ -193,7 +193,6 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     if (stop) return aborted();
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
-    StageParameters& p = net.parameters[i];
     if (net.plan.spec.schedules) schedule_gradients(net, i, n);
     const bool waits = net.plan.waits(i);
     float* gradient = waits ? b.gradient.data() + net.waiting * T * s.grad_step() : net.gradient.data();
@@ -215,7 +214,7 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
                                    .timesteps = T,
                                    .shape = s});
     backend.run(DenseWeightGradientTask{
-        .d_weight = p.d_weight, .packed = b.packed.data(), .d_out = net.current.data(), .n = n, .shape = s});
+        .d_weight = net.d_weight(i), .packed = b.packed.data(), .d_out = net.current.data(), .n = n, .shape = s});
   }
   net.waiting += n;
   return Status::success();

@@ -49,6 +49,7 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   if (kind.mode == Mode::kCoded) fill_code_tables(net);
   if (!kind.backward) return;
   net.parameters.zero_gradients();
+  zero_pooled_gradients(net);
   for (size_t i = 0; i < stages.size(); ++i)
     if (!net.plan.reads_pixels(i))
       backend.run(PackBackwardTask{net.stages[i].backward.data(), net.weight(i), is_dense(kind.mode), stages[i]});
@@ -106,7 +107,7 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
 Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions& loss, int64_t images,
                       const Stop& stop) {
   if (kind.backward) {
-    end_norm_gradients(net);
+    end_weight_gradients(net);
     if (kind.mode == Mode::kCoded) add_code_penalties(net, loss);
     if (kind.optimizer && kind.mode == Mode::kCoded) scale_code_gradients(net);
     net.parameters.push_gene_gradients();

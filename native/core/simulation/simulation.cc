@@ -6,6 +6,7 @@
 
 #include "core/limits.h"
 #include "ops/ann/norm.h"
+#include "ops/pooled_weight.h"
 
 namespace onespike {
 namespace {
@@ -43,6 +44,16 @@ Status fold_norm(const StageTensors& tensors, SimulatedStage* stage) {
     stage->bias[c] = folded.shift;
   }
   return Status::success();
+}
+
+// The weights of the convolution that a layer and the pool before its neurons are together, in PyTorch's order.
+void pool_weights(SimulatedStage* stage) {
+  const StageShape& s = stage->shape;
+  const std::vector<float> parameters = std::move(stage->weight);
+  stage->weight.clear();
+  for (size_t from = 0; from < parameters.size(); from += size_t(s.parameter_taps()))
+    for (int tap = 0; tap < s.taps(); ++tap)
+      stage->weight.push_back(pooled_mean(&parameters[from], parameter_square(s, tap), s.parameter_w, 1, s.average));
 }
 
 // What a byte stands for, and m_0: the largest size that any byte of any channel has.
@@ -88,6 +99,7 @@ Status simulated_network(const Network& network, const std::vector<double>& acti
     stage.bias.assign(size_t(stage.shape.out_c), 0.0f);
     if (Status status = tensors.read("weight", &stage.weight); !status.ok()) return status;
     if (Status status = tensors.read("bias", &stage.bias); !status.ok()) return status;
+    if (stage.shape.average > 1) pool_weights(&stage);
     if (stage.shape.norm)
       if (Status status = fold_norm(tensors, &stage); !status.ok()) return status;
     const double after = i + 1 < stages ? activations[size_t(i)] : 1;

@@ -9,7 +9,7 @@ template <class F>
 void Parameters::each_average(const F& f) {
   for (size_t i = 0; i < stages_.size(); ++i) {
     StageParameters& p = stages_[i];
-    f(p.weight_average, p.weight, plan_.stages[i].weights());
+    f(p.weight_average, p.weight, plan_.stages[i].parameters());
     f(p.bias_average, p.bias, int64_t(plan_.stages[i].out_cs));
   }
   neurons_.each_average(f);

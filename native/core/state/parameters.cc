@@ -29,7 +29,7 @@ void Parameters::place_neurons() {
 Status Parameters::allocate() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageShape& s = plan_.stages[i];
-    if (Status status = allocate_one(&stages_[i].weight, s.weights()); !status.ok()) return status;
+    if (Status status = allocate_one(&stages_[i].weight, s.parameters()); !status.ok()) return status;
     if (Status status = allocate_one(&stages_[i].bias, s.out_cs); !status.ok()) return status;
   }
   if (Status status = neurons_.allocate(TensorKind::kParameter); !status.ok()) return status;
@@ -47,9 +47,9 @@ void Parameters::initialise() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageShape& s = plan_.stages[i];
     const Rng rng = Rng::of(plan_.spec.seed, Stream::kWeights, s.layer);
-    const float scale = std::sqrt(2.0f / (float(s.taps()) * float(s.src_c)));
+    const float scale = std::sqrt(2.0f / (float(s.parameter_taps()) * float(s.src_c)));
     if (!plan_.genetic(i)) {
-      std::vector<float> packed(size_t(s.weights()), 0.0f);
+      std::vector<float> packed(size_t(s.parameters()), 0.0f);
       each_weight(s, 0, s.out_c,
                   [&](int64_t from, int64_t to) { packed[size_t(to)] = scale * rng.normal(uint64_t(from)); });
       backend_.upload(stages_[i].weight, packed.data(), packed.size() * sizeof(float));
@@ -64,7 +64,7 @@ void Parameters::initialise() {
 
 Status Parameters::allocate_gradients() {
   for (size_t i = 0; i < stages_.size(); ++i) {
-    if (Status status = allocate_one(&stages_[i].d_weight, plan_.stages[i].weights()); !status.ok()) return status;
+    if (Status status = allocate_one(&stages_[i].d_weight, plan_.stages[i].parameters()); !status.ok()) return status;
     if (Status status = allocate_one(&stages_[i].d_bias, plan_.stages[i].out_cs); !status.ok()) return status;
   }
   Status status = genes_.allocate_gradients();
@@ -80,7 +80,7 @@ Status Parameters::allocate_slots(int count) {
     for (int slot = 0; slot < count; ++slot) {
       float*& weight = stages_[i].weight_slot[slot];
       if (keeps_slots(i))
-        if (Status status = allocate_one(&weight, plan_.stages[i].weights()); !status.ok()) return status;
+        if (Status status = allocate_one(&weight, plan_.stages[i].parameters()); !status.ok()) return status;
       if (Status status = allocate_one(&stages_[i].bias_slot[slot], plan_.stages[i].out_cs); !status.ok())
         return status;
     }
@@ -101,7 +101,7 @@ int Parameters::slots() const {
 
 void Parameters::zero_gradients() {
   for (size_t i = 0; i < stages_.size(); ++i) {
-    zero(stages_[i].d_weight, plan_.stages[i].weights());
+    zero(stages_[i].d_weight, plan_.stages[i].parameters());
     zero(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   each_array([](ParameterArray& array) { array.zero(TensorKind::kGradient); });
@@ -111,7 +111,7 @@ void Parameters::zero_slots() {
   for (size_t i = 0; i < stages_.size(); ++i)
     for (int slot = 0; slot < kOptimizerSlots; ++slot) {
       if (!stages_[i].bias_slot[slot]) continue;
-      if (keeps_slots(i)) zero(stages_[i].weight_slot[slot], plan_.stages[i].weights());
+      if (keeps_slots(i)) zero(stages_[i].weight_slot[slot], plan_.stages[i].parameters());
       zero(stages_[i].bias_slot[slot], plan_.stages[i].out_cs);
     }
   each_array([](ParameterArray& array) { array.zero_slots(); });
@@ -120,7 +120,7 @@ void Parameters::zero_slots() {
 void Parameters::squared_norm(double* total) {
   const auto add = [&](const float* values, int64_t count) { backend_.run(SquaredNormTask{total, values, count}); };
   for (size_t i = 0; i < stages_.size(); ++i) {
-    if (!plan_.genetic(i)) add(stages_[i].d_weight, plan_.stages[i].weights());
+    if (!plan_.genetic(i)) add(stages_[i].d_weight, plan_.stages[i].parameters());
     if (plan_.stages[i].bias) add(stages_[i].d_bias, plan_.stages[i].out_cs);
   }
   each_array([&](const ParameterArray& array) { array.squared_norm(total); });
@@ -140,7 +140,7 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageParameters& p = stages_[i];
     const StageShape& s = plan_.stages[i];
-    if (!plan_.genetic(i)) update(p.weight, p.d_weight, p.weight_slot, s.weights(), &inputs->weights);
+    if (!plan_.genetic(i)) update(p.weight, p.d_weight, p.weight_slot, s.parameters(), &inputs->weights);
     if (s.bias) update(p.bias, p.d_bias, p.bias_slot, s.out_cs, &inputs->biases);
   }
   // The step of radix is positive, and what is updated is its logarithm.

@@ -94,7 +94,8 @@ void NetworkState::each_pass_buffer(Net& net, const F& f) {
   for (auto& b : net.stages)
     f(b.times), f(b.sent), f(b.mask), f(b.potential), f(b.received), f(b.gradient), f(b.forward), f(b.backward),
         f(b.packed), f(b.activation), f(b.weighted), f(b.pooled), f(b.maxima), f(b.decided), f(b.moments),
-        f(b.norm_sums), f(b.folded_weight), f(b.folded_bias), f(b.rounded_weight), f(b.density);
+        f(b.norm_sums), f(b.pooled_weight), f(b.d_pooled_weight), f(b.folded_weight), f(b.folded_bias),
+        f(b.rounded_weight), f(b.density);
 }
 
 int64_t NetworkState::buffer_bytes() const {

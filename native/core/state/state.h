@@ -32,6 +32,8 @@ struct StageBuffers {
         decided(b),
         moments(b),
         norm_sums(b),
+        pooled_weight(b),
+        d_pooled_weight(b),
         folded_weight(b),
         folded_bias(b),
         rounded_weight(b),
@@ -45,15 +47,17 @@ struct StageBuffers {
                             // activation of a stage that is not in a chain
   Buffer<float> gradient;   // (block, T, out) g of a stage that waits
   Buffer<uint8_t> forward;  // copy of the weights for the forward kernels, the backend's own layout
-  Buffer<uint8_t> backward;      // and for the input gradient
-  Buffer<float> packed;          // (n, padded map) dense input
-  Buffer<float> activation;      // (n, out map) dense output; after ReLU and before dropout
-  Buffer<float> weighted;        // (n, out map) dense output before normalisation by a group's statistics
-  Buffer<uint8_t> pooled;        // (n, src map) levels after the maximum pools before the stage
-  Buffer<float> maxima;          // and in the ANN what they are of activations
-  Buffer<float> decided;         // (n, out map) input of the binary activation
-  Buffer<float> moments;         // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
-  Buffer<float> norm_sums;       // (2, out_cs) means and unbiased variances, over the groups of the step
+  Buffer<uint8_t> backward;     // and for the input gradient
+  Buffer<float> packed;         // (n, padded map) dense input
+  Buffer<float> activation;     // (n, out map) dense output; after ReLU and before dropout
+  Buffer<float> weighted;       // (n, out map) dense output before normalisation by a group's statistics
+  Buffer<uint8_t> pooled;       // (n, src map) levels after the maximum pools before the stage
+  Buffer<float> maxima;         // and in the ANN what they are of activations
+  Buffer<float> decided;        // (n, out map) input of the binary activation
+  Buffer<float> moments;        // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
+  Buffer<float> norm_sums;      // (2, out_cs) means and unbiased variances, over the groups of the step
+  Buffer<float> pooled_weight;  // of a stage whose currents are averaged before the neuron
+  Buffer<float> d_pooled_weight;
   Buffer<float> folded_weight;   // of a stage whose running statistics are folded
   Buffer<float> folded_bias;     // (out_cs)
   Buffer<float> rounded_weight;  // of a code with weights of so many bits; behind them their unit
@@ -144,8 +148,16 @@ struct NetworkState {
     return unrounded_weight(stage);
   }
   const float* unrounded_weight(size_t stage) const {
-    return folds(stage) ? stages[stage].folded_weight.data() : parameters[stage].weight;
+    return folds(stage) ? stages[stage].folded_weight.data() : unfolded_weight(stage);
   }
+  const float* unfolded_weight(size_t stage) const {
+    return pools_currents(stage) ? stages[stage].pooled_weight.data() : parameters[stage].weight;
+  }
+  // Where the gradient of these weights is added up.
+  float* d_weight(size_t stage) const {
+    return pools_currents(stage) ? stages[stage].d_pooled_weight.data() : parameters[stage].d_weight;
+  }
+  bool pools_currents(size_t stage) const { return plan.stages[stage].average > 1; }
   const float* bias(size_t stage) const {
     if (folds(stage)) return stages[stage].folded_bias.data();
     return plan.stages[stage].bias ? parameters[stage].bias : nullptr;

@@ -14,7 +14,8 @@ int64_t square(int64_t side) { return side * side; }
 int64_t largest_product(const Plan& plan, int gs) {
   int64_t largest = 0;
   for (size_t i = 0; i < plan.stages.size(); ++i)
-    if (plan.genetic(i)) largest = std::max(largest, int64_t(plan.stages[i].taps()) * plan.stages[i].src_cs * gs);
+    if (plan.genetic(i))
+      largest = std::max(largest, int64_t(plan.stages[i].parameter_taps()) * plan.stages[i].src_cs * gs);
   return largest;
 }
 
@@ -29,7 +30,7 @@ int64_t numbers_of(const Plan& plan, int gs) {
 // Calls f(packed weights of the tile, tile).
 template <class F>
 void each_tile(const StageShape& s, const F& f) {
-  for (const Tile& tile : tiles_of(s.out_cs)) f(int64_t(tile.begin) * s.taps() * s.src_cs, tile);
+  for (const Tile& tile : tiles_of(s.out_cs)) f(int64_t(tile.begin) * s.parameter_taps() * s.src_cs, tile);
 }
 
 }  // namespace
@@ -72,7 +73,7 @@ Status Genes::allocate() {
     const StageShape& s = plan_.stages[i];
     if (plan_.expresses(i))
       draw({GeneTensor::Part::kExpression, i}, s.out_c, s.out_cs, s.layer, std::sqrt(1.0f / float(g_)));
-    if (plan_.genetic(i)) scales[i] = std::sqrt(2.0f / (float(s.taps()) * float(s.src_c)));
+    if (plan_.genetic(i)) scales[i] = std::sqrt(2.0f / (float(s.parameter_taps()) * float(s.src_c)));
   }
   for (size_t k = 0; k < interactions_.size(); ++k) {
     const int kernel = plan_.gene_kernels[k];
@@ -150,7 +151,7 @@ void Genes::express_input(TensorKind kind, size_t i) const {
                            .out_batch = size,
                            .a = {expression(kind, size_t(plan_.sources[i])), gs_, 1},
                            .b = {interaction(kind, i), 1, gs_, square(gs_)},
-                           .batches = s.taps(),
+                           .batches = s.parameter_taps(),
                            .rows = s.src_cs,
                            .depth = gs_,
                            .columns = gs_});
@@ -166,7 +167,7 @@ void Genes::grow(TensorKind kind, size_t i, float* weight) const {
                              .scale = scale(kind, i),
                              .a = {product_.data(), gs_, 1, int64_t(s.src_cs) * gs_},
                              .b = {expression(kind, i) + int64_t(tile.begin) * gs_, 1, gs_},
-                             .batches = s.taps(),
+                             .batches = s.parameter_taps(),
                              .rows = s.src_cs,
                              .depth = gs_,
                              .columns = tile.width});
@@ -190,7 +191,7 @@ void Genes::push(size_t i, const float* d_weight) const {
                              .add = tile.begin > 0,
                              .a = {d_weight + place, tile.width, 1, tap},
                              .b = {expression(kValue, i) + from, gs_, 1},
-                             .batches = s.taps(),
+                             .batches = s.parameter_taps(),
                              .rows = s.src_cs,
                              .depth = tile.width,
                              .columns = gs_});
@@ -200,7 +201,7 @@ void Genes::push(size_t i, const float* d_weight) const {
                              .scale = factor,
                              .a = {d_weight + place, 1, tile.width, 0, tap},
                              .b = {product_.data(), gs_, 1, 0, size},
-                             .terms = s.taps(),
+                             .terms = s.parameter_taps(),
                              .rows = tile.width,
                              .depth = s.src_cs,
                              .columns = gs_});
@@ -212,7 +213,7 @@ void Genes::push(size_t i, const float* d_weight) const {
                            .scale = factor,
                            .a = {received_.data(), 1, gs_, size},
                            .b = {expression(kValue, source), gs_, 1},
-                           .batches = s.taps(),
+                           .batches = s.parameter_taps(),
                            .rows = gs_,
                            .depth = s.src_cs,
                            .columns = gs_});
@@ -222,11 +223,11 @@ void Genes::push(size_t i, const float* d_weight) const {
                            .scale = factor,
                            .a = {received_.data(), gs_, 1, 0, size},
                            .b = {interaction(kValue, i), gs_, 1, 0, square(gs_)},
-                           .terms = s.taps(),
+                           .terms = s.parameter_taps(),
                            .rows = s.src_cs,
                            .depth = gs_,
                            .columns = gs_});
-  backend_.run(DotTask{scale(kSlope, i), received_.data(), product_.data(), s.taps() * size});
+  backend_.run(DotTask{scale(kSlope, i), received_.data(), product_.data(), s.parameter_taps() * size});
 }
 
 }  // namespace onespike

@@ -14,13 +14,13 @@ namespace onespike {
 template <class F>
 void each_weight(const StageShape& s, int first, int last, const F& f) {
   for (const Tile& tile : tiles_of(s.out_cs)) {
-    const int64_t start = int64_t(tile.begin) * s.taps() * s.src_cs;
+    const int64_t start = int64_t(tile.begin) * s.parameter_taps() * s.src_cs;
     const int end = std::min({tile.begin + tile.width, s.out_c, last});
     for (int block = std::max(tile.begin, first); block < end; block += kLane)
       for (int c = 0; c < s.src_c; ++c)
-        for (int tap = 0; tap < s.taps(); ++tap)
+        for (int tap = 0; tap < s.parameter_taps(); ++tap)
           for (int o = block; o < std::min(block + kLane, end); ++o)
-            f((int64_t(o) * s.src_c + c) * s.taps() + tap,
+            f((int64_t(o) * s.src_c + c) * s.parameter_taps() + tap,
               start + (int64_t(tap) * s.src_cs + c) * tile.width + (o - tile.begin));
   }
 }
@@ -33,7 +33,7 @@ struct PackedRange {
 };
 
 inline PackedRange packed_range(const StageShape& s, int64_t offset, int64_t count) {
-  const int64_t row = int64_t(s.src_c) * s.taps(), packed_row = int64_t(s.src_cs) * s.taps();
+  const int64_t row = int64_t(s.src_c) * s.parameter_taps(), packed_row = int64_t(s.src_cs) * s.parameter_taps();
   PackedRange range;
   range.first = int(offset / row);
   range.last = int((offset + count - 1) / row) + 1;

@@ -99,6 +99,8 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const FoldNormBackwardTask& task) override;
   KernelChoice execute(const ProductTask& task) override;
   KernelChoice execute(const DotTask& task) override;
+  KernelChoice execute(const PoolWeightsTask& task) override;
+  KernelChoice execute(const PoolWeightsBackwardTask& task) override;
   KernelChoice execute(const PackForwardTask& task) override;
   KernelChoice execute(const PackBackwardTask& task) override;
   KernelChoice execute(const ReadoutTask& task) override;

@@ -1,9 +1,10 @@
-// Batch normalisation on the CPU. A task is a block of cells by a tile of channels; what blocks add up to is joined in
-// their order.
+// Batch normalisation on the CPU: a task is a block of cells by a tile of channels; what blocks add up to is joined in
+// their order. And the weights of currents that are averaged before the neuron: a task is a tap of a tile.
 #include <algorithm>
 
 #include "cpu/backend/backend.h"
 #include "cpu/dense/norm.h"
+#include "ops/pooled_weight.h"
 
 namespace onespike::cpu {
 namespace {
@@ -151,6 +152,45 @@ KernelChoice CpuBackend::execute(const FoldNormBackwardTask& task) {
       task.d_bias[c] = task.bias ? shift * scale[lane] : 0;
     }
   });
+  return {};
+}
+
+namespace {
+
+// For every tile and tap of a kernel of `taps`, the mean of what `square_of` says of a kernel of `from_taps`, which is
+// `from_w` wide: the same sums in the same order as pooled_mean, a row of all channels of the tile at a time.
+template <class SquareOf>
+void pool_rows(ThreadPool& pool, const StageShape& s, float* to, int taps, const float* from, int from_taps, int from_w,
+               const SquareOf& square_of) {
+  const std::vector<Tile> tiles = tiles_of(s.out_cs);
+  pool.parallel_for(int64_t(tiles.size()) * taps, [&](int64_t i) {
+    const Tile tile = tiles[size_t(i / taps)];
+    const int tap = int(i % taps);
+    const TapSquare square = square_of(s, tap);
+    const int64_t row = int64_t(s.src_cs) * tile.width, start = int64_t(tile.begin) * s.src_cs;
+    float* out = to + start * taps + tap * row;
+    std::fill(out, out + row, 0.0f);
+    for (int y = 0; y < square.y.count; ++y)
+      for (int x = 0; x < square.x.count; ++x) {
+        const float* in = from + start * from_taps + (int64_t(square.y.at(y)) * from_w + square.x.at(x)) * row;
+        for (int64_t j = 0; j < row; ++j) out[j] += in[j];
+      }
+    for (int64_t j = 0; j < row; ++j) out[j] /= float(s.average * s.average);
+  });
+}
+
+}  // namespace
+
+KernelChoice CpuBackend::execute(const PoolWeightsTask& task) {
+  const StageShape& s = task.shape;
+  filter_.forget(task.pooled, size_t(s.weights()) * sizeof(float));
+  pool_rows(pool_, s, task.pooled, s.taps(), task.parameter, s.parameter_taps(), s.parameter_w, parameter_square);
+  return {};
+}
+
+KernelChoice CpuBackend::execute(const PoolWeightsBackwardTask& task) {
+  const StageShape& s = task.shape;
+  pool_rows(pool_, s, task.d_parameter, s.parameter_taps(), task.d_pooled, s.taps(), s.kernel_w, pooled_square);
   return {};
 }
 

@@ -42,7 +42,9 @@ std::vector<CaseSpec> specs() {
       network_spec(3, 7, 6, 1,
                    {normalised(conv(12)), pool(2), normalised(conv(20, 3, 2, 1, true)), normalised(linear(30)),
                     output(6, true)}),
-      network_spec(2, 9, 8, 1, {conv(5, 3, 2, 0, true), conv(67, 3, 1, 1), pool(2), linear(9, true), output(3)})};
+      network_spec(2, 9, 8, 1, {conv(5, 3, 2, 0, true), conv(67, 3, 1, 1), pool(2), linear(9, true), output(3)}),
+      network_spec(2, 9, 8, 1,
+                   {current_pool(conv(5, 3, 1, 1, true), 2), current_pool(normalised(conv(20)), 2), output(4)})};
   for (CaseSpec& spec : all) spec.norm_group = 4;
   return all;
 }

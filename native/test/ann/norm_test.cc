@@ -32,6 +32,10 @@ std::vector<CaseSpec> norm_specs() {
                 3),
       of_groups(network_spec(1, 5, 5, 2, {normalised(linear(17)), linear(6, true), output(4)}), 5),
       of_groups(network_spec(1, 8, 8, 5, {pool(2), normalised(conv(3, 5, 3, 2)), output(2, true)}), 1),
+      of_groups(network_spec(2, 9, 8, 3,
+                             {current_pool(normalised(conv(5, 3, 1, 1, true)), 2),
+                              current_pool(normalised(conv(20)), 2), output(4)}),
+                4),
   };
 }
 

@@ -46,6 +46,7 @@ std::vector<CaseSpec> small_specs() {
                    {pool(2), conv(2, 1, 1, 0, false, 1.0), conv(3, 3, 2, 2, true, 0.5), output(2, false, 0.9)}),
       network_spec(1, 7, 6, 2, {conv(2, 5, 2, 1, true, 0.6), output(3)}),
       network_spec(2, 2, 2, 1, {linear(5, true), output(4, true)}),
+      network_spec(1, 6, 5, 3, {current_pool(conv(3, 3, 1, 1, true, 0.8), 2), output(2, true)}),
   };
   specs[0].alpha = 0.7f;
   specs[0].beta = 0.4f;

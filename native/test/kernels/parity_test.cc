@@ -158,6 +158,24 @@ void every_pool() {
   fixed_networks(specs, 2, 23);
 }
 
+void every_current_pool() {
+  std::vector<CaseSpec> specs;
+  for (int side : {2, 3})
+    for (int kernel : {1, 3, 5})
+      for (int stride : {1, 2}) {
+        const LayerSpec inner = current_pool(conv(7, kernel, stride, 1, true), side);
+        specs.push_back(network_spec(2, 11, 12, 4, {inner, output(3)}));
+        specs.push_back(network_spec(1, 12, 13, 3, {conv(5), inner, output(4)}));
+      }
+  specs.push_back(
+      network_spec(3, 9, 10, 3, {current_pool(conv(18), 2), pool(2), current_pool(conv(67, 3, 1, 1), 2), output(3)}));
+  for (Encoder encoder : {Encoder::kDirect, Encoder::kTtfs}) {
+    specs.push_back(network_spec(2, 8, 7, 4, {current_pool(conv(33), 2), linear(5), output(3)}));
+    specs.back().encoder = encoder, specs.back().schedules = true;
+  }
+  fixed_networks(specs, 2, 25);
+}
+
 void every_length() {
   std::vector<CaseSpec> specs;
   for (int T : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 33})
@@ -267,6 +285,7 @@ void add_parity_cases(Tests& tests) {
   add("every channel count", every_width);
   add("every kernel, stride and padding", every_geometry);
   add("pools first, chained and with leftovers", every_pool);
+  add("pools of currents", every_current_pool);
   add("T from 1 to 33", every_length);
   add("every surrogate and encoder", every_surrogate_and_encoder);
   add("silent and saturated layers", silent_and_saturated);

@@ -65,6 +65,11 @@ LayerSpec conv(int out, int kernel, int stride, int padding, bool bias, double l
   return layer;
 }
 
+LayerSpec current_pool(LayerSpec layer, int side) {
+  layer.pool = side;
+  return layer;
+}
+
 LayerSpec pool(int kernel) {
   LayerSpec layer;
   layer.type = LayerType::kAvgPool;
@@ -166,6 +171,7 @@ std::string describe(const NetworkSpec& spec, int64_t images) {
     }
     text << (l.type == LayerType::kConv ? " conv" : l.output ? " output" : " linear") << l.out;
     if (l.type == LayerType::kConv) text << "/k" << l.kernel << "s" << l.stride << "p" << l.padding;
+    if (l.pool > 1) text << "/pool" << l.pool;
     text << (l.norm ? "/norm" : "") << (l.bias ? "/bias" : "") << "/leak" << l.leak;
     if (l.dropout > 0) text << "/dropout" << l.dropout;
   }

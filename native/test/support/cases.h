@@ -40,6 +40,7 @@ struct CaseSpec : NetworkSpec {
 };
 
 LayerSpec conv(int out, int kernel = 3, int stride = 1, int padding = 1, bool bias = false, double leak = 0.9);
+LayerSpec current_pool(LayerSpec layer, int side);  // the same convolution, its currents averaged before the neuron
 LayerSpec pool(int kernel = 2);
 LayerSpec linear(int out, bool bias = false, double leak = 0.9);
 LayerSpec output(int classes, bool bias = false, double leak = 0.9);

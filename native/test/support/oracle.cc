@@ -9,7 +9,7 @@ namespace {
 
 // The linear map of one layer entry: y (N, out) = W x (N, in) + b, and its two adjoints. `visit` enumerates every
 // product of a convolution or linear layer as (output, input, weight) offsets within one image, so that the map and
-// both adjoints are the same loop.
+// both adjoints are the same loop. Where a convolution has a pool, every output of the window counts `share` of one.
 template <class Visit>
 void products(const LayerSpec& layer, const Shape& in, const Shape& out, Visit visit) {
   if (layer.type == LayerType::kLinear) {
@@ -17,19 +17,21 @@ void products(const LayerSpec& layer, const Shape& in, const Shape& out, Visit v
       for (int64_t i = 0; i < in.size(); ++i) visit(o, i, o * in.size() + i);
     return;
   }
-  const int k = layer.kernel;
+  const int k = layer.kernel, side = layer.pool;
   for (int o = 0; o < out.channels; ++o)
-    for (int y = 0; y < out.height; ++y)
-      for (int x = 0; x < out.width; ++x)
+    for (int y = 0; y < side * out.height; ++y)
+      for (int x = 0; x < side * out.width; ++x)
         for (int c = 0; c < in.channels; ++c)
           for (int ky = 0; ky < k; ++ky)
             for (int kx = 0; kx < k; ++kx) {
               const int iy = y * layer.stride + ky - layer.padding, ix = x * layer.stride + kx - layer.padding;
               if (iy < 0 || iy >= in.height || ix < 0 || ix >= in.width) continue;
-              visit((int64_t(o) * out.height + y) * out.width + x, (int64_t(c) * in.height + iy) * in.width + ix,
-                    ((int64_t(o) * in.channels + c) * k + ky) * k + kx);
+              visit((int64_t(o) * out.height + y / side) * out.width + x / side,
+                    (int64_t(c) * in.height + iy) * in.width + ix, ((int64_t(o) * in.channels + c) * k + ky) * k + kx);
             }
 }
+
+double share_of(const LayerSpec& layer) { return 1.0 / (double(layer.pool) * layer.pool); }
 
 // The same for an average pool, which has no weights: every pair of (output, input) that belong together.
 template <class Visit>
@@ -69,7 +71,7 @@ Values apply(const LayerSpec& layer, const LayerParameters& p, const Values& kap
       continue;
     }
     if (layer.type == LayerType::kMaxPool) continue;
-    const double weight = step_weight(kappa, r, rows);
+    const double weight = step_weight(kappa, r, rows) * share_of(layer);
     products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) { yr[o] += weight * p.weight[w] * xr[i]; });
     if (layer.bias)
       for (int64_t o = 0; o < out.size(); ++o) yr[o] += p.bias[o / plane];
@@ -97,12 +99,12 @@ Values apply_backward(const LayerSpec& layer, const LayerParameters& p, const Va
       continue;
     }
     if (layer.type == LayerType::kMaxPool) continue;
-    const double weight = step_weight(kappa, r, rows);
+    const double share = share_of(layer), weight = step_weight(kappa, r, rows) * share;
     Values arrived(size_t(out.size()), 0.0);
     products(layer, in, out, [&](int64_t o, int64_t i, int64_t w) {
       gradient.weight[w] += weight * dyr[o] * xr[i];
       dxr[i] += weight * p.weight[w] * dyr[o];
-      arrived[o] += p.weight[w] * xr[i];
+      arrived[o] += share * p.weight[w] * xr[i];
     });
     for (int64_t o = 0; !kappa.empty() && o < out.size(); ++o) {
       const size_t step = size_t(r / (rows / int64_t(kappa.size())));

@@ -14,7 +14,7 @@ std::vector<Shape> layer_shapes(const NetworkSpec& spec) {
     const Shape in = shapes.back();
     const auto extent = [&](int size) {
       const int span = size + 2 * layer.padding - layer.kernel;
-      return span < 0 ? 0 : span / layer.stride + 1;
+      return span < 0 ? 0 : (span / layer.stride + 1) / layer.pool;
     };
     if (layer.type == LayerType::kLinear) shapes.push_back({layer.out, 1, 1});
     else if (is_pool(layer.type)) shapes.push_back({in.channels, in.height / layer.kernel, in.width / layer.kernel});

@@ -46,6 +46,8 @@ void add_gene_tests(Tests& tests);
 void add_gene_cases(Tests& tests);
 void add_norm_tests(Tests& tests);
 void add_norm_cases(Tests& tests);
+void add_current_pool_tests(Tests& tests);
+void add_current_pool_cases(Tests& tests);
 void add_optimizer_tests(Tests& tests);
 void add_loss_tests(Tests& tests);
 void add_distillation_tests(Tests& tests);

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { checkOneOf } from '../../../check';
 import { OneSpikeError } from '../../../errors';
 import { atomicWrite } from '../../../io/write';
-import { foldNorm } from '../../../model/fold';
+import { foldAll } from '../../../model/fold';
 import { writeModel } from '../../../model/model-file';
 import { loadRun } from '../../../train/run/load-run';
 import { isFolder } from '../../../io/status';
@@ -19,7 +19,7 @@ const NAMES = Object.keys(DTYPES) as (keyof typeof DTYPES)[];
 export async function exportModel({ path, model, network, mode, target, flags }: Exported): Promise<ExportReport> {
   const weights = asUsage(() => checkOneOf(flags.dtype ?? 'f32', '--dtype', NAMES));
   const { CARD, cardOf, cardPage } = await import('../../../zoo/index.js');
-  const { network: description, tensors } = await foldNorm(network.description, await network.parameters());
+  const { network: description, tensors } = await foldAll(network.description, await network.parameters());
   const classes = model.classes ?? [];
   const file = basename(target).replace(/\.safetensors$/, '');
   const card = cardOf(description, classes, (await isFolder(path)) ? await loadRun(path) : undefined, {

@@ -1,10 +1,10 @@
 // A run whose ANN is normalised: it spikes without normalisation, and resumes in the same bits from every stage.
 import { join } from 'node:path';
-import { Network } from '../../lib';
-import { resume, train } from '../../lib/train/loop/train';
-import type { TrainConfigInput } from '../../lib/train/config/config';
-import { temporaryFolder, tinyConfig } from '../helpers/command-line';
-import { collect, leaveIn, modelBytes, normalisedLayers, testAccuracy } from '../helpers/runs';
+import { Network } from '../../../lib';
+import { resume, train } from '../../../lib/train/loop/train';
+import type { TrainConfigInput } from '../../../lib/train/config/config';
+import { temporaryFolder, tinyConfig } from '../../helpers/command-line';
+import { collect, leaveIn, modelBytes, normalisedLayers, testAccuracy } from '../../helpers/runs';
 
 const folder = temporaryFolder();
 const tiny = (name: string, more: object = {}): TrainConfigInput =>

@@ -1,0 +1,79 @@
+/** How the convolutions of a new network begin, where that is not at random (docs/MATHEMATICS.md, "Initial weights"). */
+import { expected } from '../../check';
+import { flag, objectOf } from '../../check/schema';
+import type { ImageSet } from '../../data';
+import type { OneSpikeError } from '../../errors';
+import type { ResolvedLayer, ResolvedNetwork } from '../../model/description';
+import { layerName } from '../../model/layer';
+import type { Network } from '../../model/network';
+import type { FloatTensor } from '../../model/parameters';
+import { whitened } from './whitening';
+
+/** What is off in a preset, and in a run of a version that did not have it. */
+export const plainStart = { whitening: false, dirac: false };
+
+/** The schema of `start`. */
+export const startSchema = objectOf({
+  whitening: flag.default(plainStart.whitening),
+  dirac: flag.default(plainStart.dirac),
+});
+
+/** How the convolutions of a new network begin. */
+export interface StartOptions {
+  /** Whether the first layer whitens the patches of the training images. */
+  whitening: boolean;
+  /** Whether the other convolutions hand on their channels at first, as far as they have outputs. */
+  dirac: boolean;
+}
+
+/** Images whose patches are measured: 450,000 patches of images of 32 x 32 pixels. */
+export const WHITENING_IMAGES = 500;
+/** Inputs of one neuron of the first layer whose covariance is decomposed within seconds. */
+const MOST_INPUTS = 256;
+
+/** Errors: ERR_ARG, naming the option, where a network cannot begin so. */
+export function checkStart({ whitening }: StartOptions, network: ResolvedNetwork): void {
+  if (!whitening) return;
+  const refuse = (why: string): OneSpikeError => expected(`false (${why})`, 'start.whitening', true);
+  const first = network.layers[0]!;
+  const [channels, height, width] = network.input;
+  if (network.code !== undefined) throw refuse('a network with a code has an input of its own');
+  if (first.type !== 'conv') throw refuse('the first layer is no convolution');
+  const inputs = channels * first.kernel ** 2;
+  if (inputs > MOST_INPUTS) throw refuse(`a neuron of the first layer has ${inputs} inputs, more than ${MOST_INPUTS}`);
+  if (first.kernel > Math.min(height, width)) throw refuse('no window of the first layer lies within an image');
+}
+
+/** Gives a new network the start that is asked for, with images [rows] of `images`. */
+export async function setStart(
+  network: Network,
+  { whitening, dirac }: StartOptions,
+  images: Pick<ImageSet, 'pixels'>,
+  rows: Uint32Array,
+): Promise<void> {
+  if (!whitening && !dirac) return;
+  const { description } = network;
+  const tensors = await network.parameters();
+  const changed = new Map<string, FloatTensor>();
+  for (const [index, layer] of description.layers.entries()) {
+    if (layer.type !== 'conv') continue;
+    const name = `${layerName(index)}.weight`;
+    const { shape, data } = tensors.get(name)!;
+    if (index === 0 && whitening)
+      changed.set(name, { shape, data: await whitened(description, layer, images, rows, data) });
+    else if (dirac) changed.set(name, { shape, data: handedOn(layer, shape[1]!, data) });
+  }
+  await network.setParameters(changed);
+}
+
+/** Output o < C is channel o, by a 1 in the middle of its kernel; the other rows keep `weights`. */
+function handedOn({ out, kernel }: ResolvedLayer, channels: number, weights: Float32Array): Float32Array {
+  const result = Float32Array.from(weights);
+  const taps = kernel ** 2;
+  const middle = Math.floor(kernel / 2) * (kernel + 1);
+  for (let o = 0; o < Math.min(out, channels); o++) {
+    result.fill(0, o * channels * taps, (o + 1) * channels * taps);
+    result[(o * channels + o) * taps + middle] = 1;
+  }
+  return result;
+}
