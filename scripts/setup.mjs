@@ -25,9 +25,9 @@ import {
   say,
   withLock,
 } from './lib.mjs';
-import { writeEsmWrapper } from './esm-wrapper.mjs';
-import { writeJsonSchemas } from './json-schemas.mjs';
-import { makeImportsLazy } from './lazy-imports.mjs';
+import { writeEsmWrapper } from './compiled/esm-wrapper.mjs';
+import { writeJsonSchemas } from './compiled/json-schemas.mjs';
+import { makeImportsLazy } from './compiled/lazy-imports.mjs';
 
 const manifest = JSON.parse(fs.readFileSync(inRoot('package.json'), 'utf8'));
 
@@ -107,9 +107,9 @@ async function typescript() {
     'tsconfig.json',
     'tsconfig.build.json',
     'package-lock.json',
-    'scripts/esm-wrapper.mjs',
-    'scripts/json-schemas.mjs',
-    'scripts/lazy-imports.mjs',
+    'scripts/compiled/esm-wrapper.mjs',
+    'scripts/compiled/json-schemas.mjs',
+    'scripts/compiled/lazy-imports.mjs',
   ]);
   if (readStamp(stamp) === wanted) return;
   await timed('TypeScript', async () => {

@@ -1,4 +1,4 @@
-// The modules of this package, of which most are loaded when they are first used (scripts/lazy-imports.mjs).
+// The modules of this package, of which most are loaded when they are first used (scripts/compiled/lazy-imports.mjs).
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

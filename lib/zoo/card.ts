@@ -1,6 +1,6 @@
 // The card of a model: what a reader must know before using it. It is part of the model file, so that it cannot get lost.
 import { z } from 'zod';
-import { flag, integerOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
+import { deferred, flag, integerOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
 import { OneSpikeError } from '../errors';
 import { parseJson } from '../io/json-text';
 import { packageVersion } from '../native/version';
@@ -12,18 +12,18 @@ import type { Run } from '../train/run/load-run';
 export const CARD = 'card';
 
 const share = numberOf('a number in [0, 1], or null', (value) => value >= 0 && value <= 1).nullable();
-const list = z.array(text, { error: 'a list of texts' });
+const list = deferred(() => z.array(text, { error: 'a list of texts' }));
 const count = integerOf(0).nullable();
 
 const cardSchema = objectOf(
   {
-    format: z.literal(1, { error: '1' }),
+    format: deferred(() => z.literal(1, { error: '1' })),
     name: text,
     description: text,
     network: objectOf(
       {
-        name: z.string({ error: 'a name' }),
-        input: z.array(integerOf(1), { error: '[C, H, W]' }),
+        name: deferred(() => z.string({ error: 'a name' })),
+        input: deferred(() => z.array(integerOf(1), { error: '[C, H, W]' })),
         timesteps: integerOf(1),
         parameters: integerOf(1),
         weights: oneOf(['f32', 'f16', 'bf16']),
@@ -35,7 +35,7 @@ const cardSchema = objectOf(
       'what the data were (an object)',
     ),
     classes: list,
-    recipe: z.record(z.string(), z.unknown(), { error: 'a configuration, or null' }).nullable(),
+    recipe: deferred(() => z.record(z.string(), z.unknown(), { error: 'a configuration, or null' })).nullable(),
     accuracy: objectOf(
       { ann: share, converted: share, snn: share, rounded: flag },
       'accuracies on the test images (an object)',

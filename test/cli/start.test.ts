@@ -62,7 +62,7 @@ test('imports of a compiled module become calls, once', () => {
     '',
   ].join('\n');
   const [once, twice] = inModule<string[]>(
-    'scripts/lazy-imports.mjs',
+    'scripts/compiled/lazy-imports.mjs',
     ['lazyImports'],
     'const once = lazyImports(input); return [once, lazyImports(once)];',
     compiled,

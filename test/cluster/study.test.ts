@@ -1,6 +1,4 @@
 // Studies: what a file may hold, which trials follow, and how they are compared.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { divide } from '../../lib/cluster/division';
 import { accuracyPicture } from '../../lib/cluster/picture';
 import { rank, spreadOf, trialsOfStage, type TrialResult } from '../../lib/cluster/ranking';
@@ -8,7 +6,6 @@ import { parseStudy, type Study } from '../../lib/cluster/study';
 import { tableRows } from '../../lib/cluster/table';
 import { markdown } from '../../lib/io/text/markdown';
 import { checkTrials, stageEpochs, trialConfig, trialsOf } from '../../lib/cluster/trials';
-import { ENCODERS } from '../../lib/model/description';
 
 const rates = [0.1, 0.01];
 const halving = { epochs: 2, factor: 2, stages: 3 };
@@ -111,27 +108,6 @@ describe('a study file', () => {
     ],
     [{ parameters: {}, config: { dataset: { validation: 0 } } }, /dataset\.validation above 0/],
   ])('%j is refused by name', refused);
-});
-
-describe('the study of input encodings among the examples', () => {
-  const path = join(__dirname, '../../examples/input-encodings.json');
-  const parsed = parseStudy(JSON.parse(readFileSync(path, 'utf8')), path);
-  const trials = trialsOf(parsed);
-
-  test('trains a spiking network with every encoder', () => {
-    checkTrials(parsed, trials);
-    expect(trials.map(({ parameters }) => parameters['model.encoder']).sort()).toEqual([...ENCODERS].sort());
-    for (const trial of trials) expect(trialConfig(parsed, trial).snn.epochs).toBe(8);
-  });
-
-  test('with configurations that differ in nothing else', () => {
-    const configurations = trials.map((trial) => {
-      const config = trialConfig(parsed, trial);
-      return { ...config, model: { ...config.model, encoder: null } };
-    });
-    expect(configurations).toHaveLength(7);
-    for (const config of configurations) expect(config).toEqual(configurations[0]);
-  });
 });
 
 describe('trials', () => {

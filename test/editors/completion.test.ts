@@ -41,7 +41,7 @@ const cases: [line: string, found: string[]][] = [
   ['onespike train --data', ['--data', '--dataset']],
   ['onespike train --dataset ci', ['cifar10', 'cifar100']],
   ['onespike train --threads 2 --backend cu', ['cuda']],
-  ['onespike presets vgg1', ['vgg11', 'vgg16', 'vgg16-radix', 'vgg16-ttfs']],
+  ['onespike presets vgg1', ['vgg11', 'vgg16', 'vgg16-genes', 'vgg16-radix', 'vgg16-ttfs']],
   ['onespike data fetch mn', ['mnist']],
   ['onespike bench vgg9 in', ['infer']],
   ['onespike simulate runs/first --code ph', ['phase']],
@@ -74,7 +74,22 @@ inShell('bash', 'bash', () => {
     .split('\n');
   const found = lines.map((line) => line.split('\t').filter(Boolean).sort());
   expect(found.slice(0, cases.length)).toEqual(cases.map(([, words]) => [...words].sort()));
-  expect(found.slice(cases.length)).toEqual([['mnist'], ['cifar10', 'cifar100', 'folder', 'mnist', 'shapes']]);
+  expect(found.slice(cases.length)).toEqual([
+    ['mnist'],
+    [
+      'cifar10',
+      'cifar100',
+      'emnist',
+      'fashion-mnist',
+      'folder',
+      'kmnist',
+      'mnist',
+      'parquet',
+      'shapes',
+      'svhn',
+      'tiny-imagenet',
+    ],
+  ]);
 });
 
 inShell('fish', 'fish', () => {

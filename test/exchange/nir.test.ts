@@ -9,7 +9,7 @@ import { loadDataset } from '../../lib/data';
 import { encodeHdf5 } from '../../lib/io/hdf5/write';
 import { readHdf5 } from '../../lib/io/hdf5/read';
 import { textValue, type HdfArray, type HdfGroup } from '../../lib/io/hdf5/values';
-import { foldNorm } from '../../lib/model/fold';
+import { foldAll } from '../../lib/model/fold';
 import type { ResolvedNetwork } from '../../lib/model/description';
 import { Network } from '../../lib/model/network';
 import { cli, temporaryFolder } from '../helpers/command-line';
@@ -32,7 +32,7 @@ test.each([...Object.keys(variants), 'rate'])('a network is the same when it com
   expect(warnings[0]).toContain('fire at most once');
   expect(warnings.some((text) => text.includes('schedules'))).toBe(name === 'schedules');
   const imported = await importModel(path);
-  const folded = await foldNorm(made.description, await made.parameters());
+  const folded = await foldAll(made.description, await made.parameters());
   await made.dispose();
   expect(imported.format).toBe('nir');
   expect(imported.classes).toEqual(['ä', 'b']);

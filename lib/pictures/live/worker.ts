@@ -23,4 +23,11 @@ async function serve(port: number): Promise<void> {
   }
 }
 
-void serve((workerData as { port: number }).port);
+/** What the thread begins with. */
+export interface WatchData {
+  watchPort: number;
+}
+
+// A program, also one on a thread of its own, loads this module with all others: it does nothing there.
+const { watchPort } = ((workerData as unknown) ?? {}) as Partial<WatchData>;
+if (parentPort !== null && typeof watchPort === 'number') void serve(watchPort);

@@ -1,7 +1,7 @@
 /** The live page of a training that goes on in this process. */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { WatchAnswer, WatchOrder } from '../../../pictures/live/worker';
+import type { WatchAnswer, WatchData, WatchOrder } from '../../../pictures/live/worker';
 import type { Output } from '../../output';
 import { announce } from './watch';
 
@@ -23,7 +23,7 @@ export interface TrainingPage {
  */
 export async function watchTraining(output: Output, port: number): Promise<TrainingPage> {
   const worker = new Worker(join(__dirname, '../../../pictures/live/worker.js'), {
-    workerData: { port },
+    workerData: { watchPort: port } satisfies WatchData,
     resourceLimits: { maxOldGenerationSizeMb: memoryMegabytes },
   });
   worker.unref();

@@ -1,7 +1,13 @@
-// Products of small matrices: one task each. core/state/genes.cc makes weights of genes with them.
+// Operations that make weights of other numbers, and push gradients back to these: products of small matrices, of which
+// core/tensors/genes.cc makes weights of genes, and the larger convolution that a convolution and the pool of its
+// currents are together (ops/pooled_weight.h). One task each; what a task writes is overwritten unless it says
+// otherwise.
 #pragma once
 
 #include <cstdint>
+
+#include "core/backend/values.h"
+#include "ops/shape.h"
 
 namespace onespike {
 
@@ -32,6 +38,22 @@ struct DotTask {
   float* total = nullptr;  // +=
   const float *a = nullptr, *b = nullptr;
   int64_t count = 0;
+};
+
+// The weights of the convolution that a stage and its pool are together.
+struct PoolWeightsTask {
+  static constexpr const char* kOperation = "pool_weights";
+  float* pooled = nullptr;           // weights() numbers
+  const float* parameter = nullptr;  // parameters() numbers
+  StageShape shape = {};
+};
+
+// From the gradient of these weights to that of the parameters.
+struct PoolWeightsBackwardTask {
+  static constexpr const char* kOperation = "pool_weights";
+  float* d_parameter = nullptr;     // parameters() numbers
+  const float* d_pooled = nullptr;  // weights() numbers
+  StageShape shape = {};
 };
 
 }  // namespace onespike

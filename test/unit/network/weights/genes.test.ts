@@ -1,13 +1,13 @@
 // Networks whose weights follow from genes: descriptions, tensors, gradients, files and refusals.
 import { join } from 'node:path';
-import { Network, resolveNetwork, type NetworkDescription } from '../../../lib';
-import { countOperations } from '../../../lib/energy';
-import { foldNorm } from '../../../lib/model/fold';
-import { geneCompression, withoutGenes, withoutGeneTensors } from '../../../lib/model/genes/genes';
-import { readModel, writeModel } from '../../../lib/model/model-file';
-import type { FloatTensor } from '../../../lib/model/parameters';
-import { parameterCount, parameterShapes } from '../../../lib/model/shapes';
-import { temporaryFolder } from '../../helpers/command-line';
+import { Network, resolveNetwork, type NetworkDescription } from '../../../../lib';
+import { countOperations } from '../../../../lib/energy';
+import { foldNorm } from '../../../../lib/model/fold';
+import { geneCompression, withoutGenes, withoutGeneTensors } from '../../../../lib/model/genes/genes';
+import { readModel, writeModel } from '../../../../lib/model/model-file';
+import type { FloatTensor } from '../../../../lib/model/parameters';
+import { parameterCount, parameterShapes } from '../../../../lib/model/shapes';
+import { temporaryFolder } from '../../../helpers/command-line';
 
 const folder = temporaryFolder();
 const G = 3;
