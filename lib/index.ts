@@ -80,6 +80,7 @@ export {
   loadImage,
   type DatasetInfo,
   type DatasetName,
+  type SourceName,
   type DataWarning,
   type DownloadProgress,
   type DownloadRetry,

@@ -1,7 +1,11 @@
 // Who may ask: a page of another site in the user's browser may not.
-import type { IncomingMessage } from 'node:http';
 import { isIPv4 } from 'node:net';
 import { Refusal } from './refusal';
+
+/** What of a request says where it comes from and where it goes. */
+interface NamingRequest {
+  headers: { host?: string | undefined; origin?: string | undefined };
+}
 
 /** Whether other machines cannot reach an address. */
 export function isLoopback(host: string): boolean {
@@ -12,7 +16,7 @@ export function isLoopback(host: string): boolean {
  * Refuses with 403 what a page of another origin sends, and on loopback what is meant for another name: a site whose name
  * is made to lead here would count as the same origin.
  */
-export function refuseForeign({ headers }: IncomingMessage, listening: string): void {
+export function refuseForeign({ headers }: NamingRequest, listening: string): void {
   const { host = '', origin } = headers;
   if (origin !== undefined && origin !== `http://${host}`)
     throw new Refusal(403, 'expected a request of no page, or of one of this server');

@@ -121,18 +121,20 @@ test('interrupted at any moment it keeps what is done, and the next call ends wi
       ...options,
       out,
       signal: controller.signal,
-      // In the middle of the simulation of phase.
+      // In the middle of the simulation of phase, or at its end where it has one piece alone.
       onProgress: ({ code }) => (code === 'phase' ? controller.abort() : undefined),
     });
     for await (const event of stream) first.push(event);
   })();
   await expect(stopping).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   const done = codesOf(first);
-  expect(done.map(({ code }) => code)).toEqual(['hybrid', 'ann', 'rate', 'direct']);
+  const order = ['hybrid', 'ann', 'rate', 'direct', 'phase'];
+  expect(done.length).toBeGreaterThanOrEqual(4);
+  expect(done.map(({ code }) => code)).toEqual(order.slice(0, done.length));
   expect(read(out)).toEqual(done);
   const again = codesOf(await all(compare(run, { ...options, out })));
   // Measured once: even the seconds are those of the first call.
-  expect(again.slice(0, 4)).toEqual(done);
+  expect(again.slice(0, done.length)).toEqual(done);
   expect(again.map(counted)).toEqual(codes.map(counted));
   // Other images are another measurement.
   const fewer = codesOf(await all(compare(run, { ...options, images: 5, out })));

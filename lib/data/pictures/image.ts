@@ -46,7 +46,8 @@ async function decodeWithSharp(bytes: Buffer, origin: string, maxPixels: number)
 }
 
 /** A picture out of the bytes of its file; `origin` names it in messages. Errors: ERR_FORMAT. */
-export async function decodePicture(bytes: Buffer, origin: string, maxPixels = mostPixels): Promise<Picture> {
+export async function decodePicture(given: Uint8Array, origin: string, maxPixels = mostPixels): Promise<Picture> {
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
   if (bytes.length === 0)
     throw new OneSpikeError('ERR_FORMAT', `Expected a picture in ${origin} but received an empty file`);
   if (isNetpbm(bytes)) return decodeNetpbm(bytes, origin, maxPixels);
@@ -85,7 +86,7 @@ export async function openPicture(path: string, signal?: AbortSignal): Promise<P
  * As `loadImage` for a picture in memory, which errors call `name`; of at most `maxPixels` pixels. Errors: ERR_FORMAT.
  */
 export async function decodeImage(
-  bytes: Buffer,
+  bytes: Uint8Array,
   shape: ImageShape,
   { name, maxPixels = mostPixels }: { name: string; maxPixels?: number },
 ): Promise<Uint8Array> {

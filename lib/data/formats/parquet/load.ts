@@ -176,7 +176,7 @@ async function* firstOf(
 function decode(bytes: Uint8Array | undefined, place: string): ReturnType<typeof decodePicture> {
   if (bytes === undefined)
     throw new OneSpikeError('ERR_FORMAT', `Expected the bytes of a picture in ${place} but received none`);
-  return decodePicture(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), place);
+  return decodePicture(bytes, place);
 }
 
 /** That of the first picture: its channels, and its own size where that is small and no other is asked for. */
