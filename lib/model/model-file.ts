@@ -1,7 +1,7 @@
 // Model files and checkpoints: safetensors whose metadata hold the architecture, so that a file is complete by itself.
 import { describeValue, isObject } from '../check';
 import { OneSpikeError } from '../errors';
-import { readSafetensors, writeSafetensors, type Tensor } from '../io/safetensors';
+import { readMetadata, readSafetensors, writeSafetensors, type Tensor } from '../io/safetensors';
 import { floatTable, isSmallFloat, toHalfFloats, type HalfFloat } from '../io/small-floats';
 import { SLOTS } from '../native/network';
 import { resolveNetwork, type ResolvedNetwork } from './description';
@@ -14,7 +14,9 @@ const FORMAT = 1;
 
 export interface ModelFile {
   network: ResolvedNetwork;
-  /** Every parameter of the network by name, in its order: `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta|...`. */
+  /**
+   * Every parameter of the network by name, in its order: `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta|...`.
+   */
   tensors: Map<string, FloatTensor>;
   /** State of the optimiser by name, `slot0.layers.I.weight` and so on; empty in a model file. */
   slots: Map<string, FloatTensor>;
@@ -31,8 +33,8 @@ export interface ModelFile {
  */
 export async function readModel(path: string, described?: ResolvedNetwork): Promise<ModelFile> {
   const { metadata, tensors: stored } = await readSafetensors(path);
-  const { onespike, ...extra } = metadata;
-  const network = onespike === undefined && described !== undefined ? described : parseArchitecture(onespike, path);
+  const { onespike: _, ...extra } = metadata;
+  const network = networkIn(metadata, path, described);
   const tensors = new Map<string, FloatTensor>();
   const slots = new Map<string, FloatTensor>();
   const pace = new Pace();
@@ -54,6 +56,14 @@ export async function readModel(path: string, described?: ResolvedNetwork): Prom
   const [stranger] = stored.keys();
   if (stranger !== undefined) throw damaged(path, 'tensors of the network alone', `'${stranger}'`);
   return { network, tensors, slots, extra };
+}
+
+/**
+ * Reads the network of a model file without its tensors; `described` as of `readModel`. Errors: ERR_IO; ERR_FORMAT for
+ * what the header shows.
+ */
+export async function readNetwork(path: string, described?: ResolvedNetwork): Promise<ResolvedNetwork> {
+  return networkIn(await readMetadata(path), path, described);
 }
 
 export interface WriteModelOptions {
@@ -114,6 +124,14 @@ function stored(path: string, name: string, tensor: FloatTensor, weights: HalfFl
   if (beyond >= 0)
     throw damaged(path, `numbers within the range of ${weights} in '${name}'`, String(tensor.data[beyond]));
   return { dtype: weights, shape: tensor.shape, data };
+}
+
+function networkIn(
+  { onespike }: Readonly<Record<string, string>>,
+  path: string,
+  described: ResolvedNetwork | undefined,
+): ResolvedNetwork {
+  return onespike === undefined && described !== undefined ? described : parseArchitecture(onespike, path);
 }
 
 function parseArchitecture(json: string | undefined, path: string): ResolvedNetwork {

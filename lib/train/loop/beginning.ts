@@ -3,7 +3,7 @@ import type { LoadedDataset } from '../../data';
 import type { ResolvedNetwork } from '../../model/description';
 import { foldsNorm, hasNorm, hasPools, withoutNorm, withoutPools } from '../../model/fold';
 import { layerName, type SpikingLayer } from '../../model/layer';
-import { readModel } from '../../model/model-file';
+import { readNetwork } from '../../model/model-file';
 import type { Network } from '../../model/network';
 import type { FloatTensor } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
@@ -15,15 +15,16 @@ import { trainingRows } from './images';
 import { calibrationIndices } from './order';
 
 /**
- * The network that a run begins with. The model of an earlier run has its normalisation and the pools before its neurons
- * folded into weights and biases: a run that starts from it goes on without. Errors: ERR_IO, ERR_FORMAT, ERR_STATE, as `modelFile`.
+ * The network that a run begins with. The model of an earlier run has its normalisation and the pools before its
+ * neurons folded into weights and biases: a run that starts from it goes on without. Errors: ERR_IO, ERR_FORMAT,
+ * ERR_STATE, as `modelFile`.
  */
 export async function beginningNetwork(
   { init }: Pick<TrainConfig, 'init'>,
   description: ResolvedNetwork,
 ): Promise<ResolvedNetwork> {
   if (init === undefined || !(foldsNorm(description) || hasPools(description))) return description;
-  const { network } = await readModel(await modelFile(init), description);
+  const network = await readNetwork(await modelFile(init), description);
   const normalised = hasNorm(network) || !foldsNorm(description) ? description : withoutNorm(description);
   return hasPools(network) ? normalised : withoutPools(normalised);
 }

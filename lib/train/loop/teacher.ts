@@ -1,5 +1,6 @@
 /** The teacher of a phase: the network whose logits its steps compare with. */
 import { expected } from '../../check';
+import { readMetadata } from '../../io/safetensors';
 import { isFolder } from '../../io/status';
 import type { ResolvedNetwork } from '../../model/description';
 import { readModel, writeModel, type ModelFile } from '../../model/model-file';
@@ -95,7 +96,7 @@ async function openTeacher(phase: Phase, { config, folder, state }: Place): Prom
   if (weight === 0) return undefined;
   const own = state.best.ann?.file ?? 'ann-best.safetensors';
   const path = given === undefined ? folder.checkpoint(own) : copyOf(folder, phase);
-  const { extra } = await readModel(path);
-  const mode = MODES.find((name) => name === extra['mode']) ?? 'ann';
+  const { mode: saved } = await readMetadata(path);
+  const mode = MODES.find((name) => name === saved) ?? 'ann';
   return { teacher: await Network.open(path, networkOptions(config)), mode, weight, temperature };
 }

@@ -4,7 +4,7 @@ import type { DatasetName } from '../../data';
 import { parseJson } from '../../io/json-text';
 import { readMetadata } from '../../io/safetensors';
 import { isFolder } from '../../io/status';
-import { readModel } from '../../model/model-file';
+import { readNetwork } from '../../model/model-file';
 import { Network, type NetworkOptions } from '../../model/network';
 import { resolveConfig, type TrainConfigInput } from '../config/config';
 import { inDirectory, loadConfigured } from '../loop/model';
@@ -13,8 +13,7 @@ import { loadRun, modelFile, type Run } from './load-run';
 
 /** The part of a configuration that describes the network of a model file or of a run, as `model` has it. Errors: ERR_IO, ERR_FORMAT, ERR_STATE. */
 export async function modelConfig(path: string): Promise<Exclude<TrainConfigInput, string>> {
-  const { network } = await readModel(await modelFile(path));
-  const { name, ...model } = network;
+  const { name, ...model } = await readNetwork(await modelFile(path));
   return { model: name === '' ? model : { name, ...model } };
 }
 
