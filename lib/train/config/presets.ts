@@ -112,16 +112,14 @@ const base = {
 };
 
 /**
- * Networks with genes: so many that the convolutions have less than half as many trainable numbers, 492 thousand instead of
- * 1.11 million in vgg7 and 4.5 instead of 14.7 million in vgg16. Images of shapes want a quarter of the width.
+ * Networks with genes: so many that the convolutions have less than half as many trainable numbers, 492 thousand
+ * instead of 1.11 million in vgg7 and 4.5 instead of 14.7 million in vgg16. Images of shapes want a quarter of the width.
  */
-const byGenes = (network: VggName, dataset: string): PlainObject => ({
-  model: {
-    norm: 'batch',
-    genes: { count: network === 'vgg16' ? (dataset === 'shapes' ? 128 : 512) : dataset === 'shapes' ? 48 : 192 },
-  },
-  ann: { optimizer: { learningRate: 0.1 } },
-});
+function byGenes(network: VggName, dataset: string): PlainObject {
+  const count = network === 'vgg16' ? 512 : 192;
+  const genes = { count: dataset === 'shapes' ? count / 4 : count };
+  return { model: { norm: 'batch', genes }, ann: { optimizer: { learningRate: 0.1 } } };
+}
 
 const codes: Record<'ttfs' | 'radix', Code> = { ttfs: { kind: 'ttfs', window: 8 }, radix: { kind: 'radix', bits: 4 } };
 
