@@ -38,8 +38,8 @@ export interface LayerDescription {
   /** The zero padding on each side of a convolution; 1 by default, whatever the kernel. */
   padding?: number;
   /**
-   * The side of the window in which the currents of a convolution are averaged before the neuron, which is its stride; 1,
-   * no pool, by default. The layer has one neuron for each window.
+   * The side of the window in which the currents of a convolution are averaged before the neuron, which is its stride;
+   * 1, no pool, by default. The layer has one neuron for each window.
    */
   pool?: number;
   /** Whether the layer has biases; false by default. */
@@ -122,8 +122,8 @@ export type NeuronKey = 'leak' | 'threshold' | 'timeConstant' | 'delay';
 export type ResolvedLayer = Required<Omit<LayerDescription, NeuronKey>> & Pick<LayerDescription, NeuronKey>;
 
 /**
- * A description with every field present; `code` and `genes` where the network has them. It is a valid description itself and resolves
- * to an equal value.
+ * A description with every field present; `code` and `genes` where the network has them. It is a valid description
+ * itself and resolves to an equal value.
  */
 export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers' | 'code' | 'genes'> & {
   layers: ResolvedLayer[];

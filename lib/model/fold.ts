@@ -54,8 +54,8 @@ export function withoutPools(network: ResolvedNetwork): ResolvedNetwork {
 const EPSILON = 1e-5;
 
 /**
- * Returns the network without normalisation and without genes: weights times gamma / sqrt(variance + epsilon), and a bias in every layer
- * that was normalised. Tensors of other layers are those of `tensors`.
+ * Returns the network without normalisation and without genes: weights times gamma / sqrt(variance + epsilon), and a
+ * bias in every layer that was normalised. Tensors of other layers are those of `tensors`.
  */
 export async function foldNorm(
   network: ResolvedNetwork,

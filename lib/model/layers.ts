@@ -123,7 +123,9 @@ export function resolveLayer(layer: ParsedLayer, code: Code | undefined, where: 
   };
 }
 
-/** Errors: ERR_ARG for a pool before the neurons of a network with a code, or a window that kernel and stride rule out. */
+/**
+ * Errors: ERR_ARG for a pool before the neurons of a network with a code, or a window that kernel and stride rule out.
+ */
 function currentPool(layer: ParsedLayer, code: Code | undefined, where: string): number {
   const pool = layer.pool ?? 1;
   if (pool > 1 && code !== undefined)

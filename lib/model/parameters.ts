@@ -45,8 +45,8 @@ const CODE_RANGES = [
 ];
 
 /**
- * Returns the first number of a threshold, a leak, a variance, a schedule or a scale of genes that is out of range. Other parameters may
- * be anything finite.
+ * Returns the first number of a threshold, a leak, a variance, a schedule or a scale of genes that is out of range.
+ * Other parameters may be anything finite.
  */
 export function parameterFault(name: string, data: Float32Array): ParameterFault | undefined {
   const value = data[0]!;

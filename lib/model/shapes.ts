@@ -62,14 +62,10 @@ export function layerShapes(network: ResolvedNetwork): LayerShape[] {
     } else {
       const { padding } = layer;
       const { kernel, stride } = pooledWindow(layer);
-      const most = Math.min(height, width) + 2 * padding;
-      checkFit(
-        kernel,
-        height + 2 * padding,
-        width + 2 * padding,
-        `a kernel of at most ${most}${layer.pool > 1 ? ', its pool included' : ''} (the padded map is ${height + 2 * padding}x${width + 2 * padding})`,
-        where,
-      );
+      const [paddedHeight, paddedWidth] = [height + 2 * padding, width + 2 * padding];
+      const most = `${Math.min(paddedHeight, paddedWidth)}${layer.pool > 1 ? ', its pool included' : ''}`;
+      const fits = `a kernel of at most ${most} (the padded map is ${paddedHeight}x${paddedWidth})`;
+      checkFit(kernel, paddedHeight, paddedWidth, fits, where);
       out = [layer.out, convolvedSide(height, kernel, stride, padding), convolvedSide(width, kernel, stride, padding)];
       if (!within('side', Math.max(out[1], out[2])))
         throw expected(`a map of at most ${LIMITS.side.max} pixels a side`, where, `${out[1]}x${out[2]}`, 'ERR_SHAPE');
@@ -118,8 +114,8 @@ export interface ConvolutionWindow {
 }
 
 /**
- * The window of a convolution. Where its currents are averaged before the neuron, it is that of the larger convolution which
- * the two are together (docs/MATHEMATICS.md, "Pools before the neuron").
+ * The window of a convolution. Where its currents are averaged before the neuron, it is that of the larger convolution
+ * which the two are together (docs/MATHEMATICS.md, "Pools before the neuron").
  */
 export function pooledWindow({
   kernel,

@@ -1,4 +1,5 @@
-// How convolutions begin: a first layer that whitens, others that hand on their channels, and where neither is possible.
+// How convolutions begin: a first layer that whitens, others that hand on their channels, and where neither is
+// possible.
 import { join } from 'node:path';
 import { Network, type NetworkDescription } from '../../lib';
 import { SeededRandom } from '../../lib/data';

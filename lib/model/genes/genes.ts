@@ -1,5 +1,5 @@
-// Genetic encoding (docs/MATHEMATICS.md, "Genetic encoding"): a description with genes, the tensors that it has, and the
-// weights that follow from them.
+// Genetic encoding (docs/MATHEMATICS.md, "Genetic encoding"): a description with genes, the tensors that it has, and
+// the weights that follow from them.
 import { expected } from '../../check';
 import { objectOf } from '../../check/schema';
 import type { ResolvedNetwork } from '../description';

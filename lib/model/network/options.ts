@@ -111,9 +111,9 @@ export interface ForwardResult {
   /** The spike times of every spiking layer; with `trace`. Empty for a network with a code. */
   spikeTimes?: SpikeTimes;
   /**
-   * How near each image came to a tie (N); with `trace`, unless the network has a code: the smallest |U(t)/V - 1| of its
-   * hidden neurons, over the steps up to their spikes (docs/MATHEMATICS.md, "The neuron"). Two programs that round in
-   * another order may decide differently where it is below about 1e-5.
+   * How near each image came to a tie (N); with `trace`, unless the network has a code: the smallest |U(t)/V - 1| of
+   * its hidden neurons, over the steps up to their spikes (docs/MATHEMATICS.md, "The neuron"). Two programs that round
+   * in another order may decide differently where it is below about 1e-5.
    */
   margins?: Float32Array;
   /**

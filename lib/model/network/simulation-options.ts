@@ -58,8 +58,8 @@ export interface SimulateOptions {
   /** The seed of the random numbers of `rate`; that of the network by default. */
   seed?: number | undefined;
   /**
-   * The number of the first image, from which `rate` draws; 0 by default. With it, images simulated in several calls have the
-   * random numbers of a single call.
+   * The number of the first image, from which `rate` draws; 0 by default. With it, images simulated in several calls
+   * have the random numbers of a single call.
    */
   first?: number | undefined;
   /** The number of steps between two recorded predictions; 1 by default. The last step is always recorded. */

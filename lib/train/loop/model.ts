@@ -70,8 +70,8 @@ export function inDirectory(config: TrainConfig, directory: string | undefined):
 }
 
 /**
- * The data set of a configuration; `images` are those of a program. Folders of runs are no classes of it: `out` is the one
- * that is being written.
+ * The data set of a configuration; `images` are those of a program. Folders of runs are no classes of it: `out` is the
+ * one that is being written.
  * Errors: as `loadDataset` and `loadProgram`; a folder that is gone is named with what to do.
  */
 export async function loadConfigured(

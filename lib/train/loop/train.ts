@@ -69,7 +69,8 @@ export interface ResumeOptions extends TrainOptions {
 
 /**
  * Trains a network and yields what happens, ending with `done`. Leaving the loop early saves the run, so that it can be resumed.
- * The images are those of a data set, by its name, or those of the program, as arrays or streams: `dataset: { train, test }`.
+ * The images are those of a data set, by its name, or those of the program, as arrays or streams:
+ * `dataset: { train, test }`.
  *
  * Errors: ERR_ARG (configuration), ERR_SHAPE (network), ERR_ABORTED (the signal fired; the run is saved), ERR_STATE (the loss is
  * no longer finite, or the run folder is not free), ERR_IO, ERR_FORMAT (data), ERR_NO_BACKEND.

@@ -42,8 +42,9 @@ export interface Run {
    */
   ann(options?: NetworkOptions): Promise<Network>;
   /**
-   * Loads the images of the run, from `directory` if they have moved there, or those of a program from `dataset`. `warnings` say if they are not those that it was trained on. Errors: ERR_STATE if their
-   * classes are not those of the run.
+   * Loads the images of the run, from `directory` if they have moved there, or those of a program from `dataset`.
+   * `warnings` say if they are not those that it was trained on. Errors: ERR_STATE if their classes are not those of
+   * the run.
    */
   dataset(options?: {
     signal?: AbortSignal;

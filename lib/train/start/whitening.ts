@@ -10,7 +10,9 @@ const EPSILON = 5e-4;
 /** These encoders send the intensity itself. */
 const PLAIN_ENCODERS: readonly string[] = ['phase', 'burst', 'radix'];
 
-/** The weights (out, C, kernel, kernel) of `layer`, the first one, from images; rows that are left over keep `weights`. */
+/**
+ * The weights (out, C, kernel, kernel) of `layer`, the first one, from images; rows that are left over keep `weights`.
+ */
 export async function whitened(
   network: ResolvedNetwork,
   layer: ResolvedLayer,
@@ -31,7 +33,9 @@ export async function whitened(
   return result;
 }
 
-/** The mean of x xᵀ over all patches of these images that lie within them, x being the values that the network reads. */
+/**
+ * The mean of x xᵀ over all patches of these images that lie within them, x being the values that the network reads.
+ */
 async function covariance(
   { input: [channels, height, width], mean, std, encoder }: ResolvedNetwork,
   kernel: number,

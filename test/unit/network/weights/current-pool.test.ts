@@ -1,5 +1,6 @@
 // Pools before the neuron through the public API: the convolution that a layer and its pool are together has the same
-// logits, spikes, operations and simulations bit by bit, and its gradients are those of the layer, shifted and averaged.
+// logits, spikes, operations and simulations bit by bit, and its gradients are those of the layer, shifted and
+// averaged.
 import { join } from 'node:path';
 import { foldPools, Network, type NetworkDescription } from '../../../../lib';
 import { SeededRandom } from '../../../../lib/data';
