@@ -3,7 +3,9 @@ import { basename, dirname, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
 import { readArchive } from '../../download/archive';
-import { adviceFor, readBounded, readHead, statOrNull } from '../../files';
+import { InputFile } from '../../../io/binary/input-file';
+import { adviceFor, readBounded, statOrNull } from '../../files';
+import { locatedFiles, type Located } from '../../sets/source';
 import { recordBytesOf } from './binary';
 import { filesOf, imageBytes, officialCount, versions, type CifarLayout, type Part, type Version } from './layout';
 import { fileOverhead, recordOverhead } from './python';
@@ -20,7 +22,7 @@ export interface Parts {
 /** Protocol 2 or later of pickle: no label of a binary record is as large as its first byte. */
 async function isPickle(path: string): Promise<boolean> {
   if (!((await statOrNull(path))?.isFile() ?? false)) return false;
-  const head = await readHead(path, 2);
+  const head = await InputFile.use(path, (file) => file.head(2));
   return head.length === 2 && head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
 }
 
@@ -56,16 +58,12 @@ async function findSet(layout: CifarLayout, place: string): Promise<Location | n
   return null;
 }
 
-export async function locateCifar(
-  layout: CifarLayout,
-  directory: string,
-): Promise<{ paths: string[]; present: boolean }> {
+export async function locateCifar(layout: CifarLayout, directory: string): Promise<Located> {
   const location = await findSet(layout, directory);
   if (location === null) return { paths: [], present: false };
   if (location.kind === 'archive') return { paths: [location.path], present: true };
   const { version, path } = location;
-  const paths = await Promise.all(filesOf(layout[version]).map((file) => findFile(layout, version, path, file)));
-  return { paths: paths.filter((found) => found !== null), present: !paths.includes(null) };
+  return locatedFiles(await Promise.all(filesOf(layout[version]).map((file) => findFile(layout, version, path, file))));
 }
 
 /** The most bytes that a file of the set may have. */
