@@ -1,5 +1,4 @@
 // What a pixel sends into the first layer, as tables in C.
-import { expected } from '../../check';
 import { inputEncoding } from '../../native/encoding';
 import type { ResolvedNetwork } from '../../model/description';
 import { stepTables } from '../onnx/encoding';
@@ -16,14 +15,8 @@ export interface PixelTables {
 /** The tables of a network's encoder. Errors: ERR_ARG for the encoder `rate`. */
 export function pixelTables(network: ResolvedNetwork): PixelTables {
   const { encoder, timesteps } = network;
-  const { analogSteps, sends, random } = inputEncoding(network);
-  if (random)
-    throw expected(
-      `another encoder than '${encoder}', whose spikes are drawn at random,`,
-      'the network to be exported',
-      encoder,
-    );
   const tables = stepTables(network);
+  const { analogSteps, sends } = inputEncoding(network);
   const analog = analogSteps === 0 ? undefined : { values: tables[0]!.values, steps: analogSteps };
   if (analogSteps === timesteps) return { analog, times: undefined, values: undefined };
   if (encoder === 'hybrid' || encoder === 'ttfs') {

@@ -40,10 +40,3 @@ export function quantise(data: Float32Array, outputs: number, type: WeightType, 
   }
   return { type, values, scales };
 }
-
-/** The weights as floats: what a network computes with that is compared with the integers. */
-export function dequantise({ values, scales }: Weights): Float32Array {
-  if (scales === undefined) return values as Float32Array;
-  const row = values.length / scales.length;
-  return Float32Array.from(values, (value, i) => value * scales[Math.floor(i / row)]!);
-}
