@@ -1,8 +1,9 @@
 // The card of a model: what a reader must know before using it. It is part of the model file, so that it cannot get lost.
 import { z } from 'zod';
-import { deferred, flag, integerOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
+import { deferred, flag, formatOne, integerOf, listOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
 import { OneSpikeError } from '../errors';
 import { parseJson } from '../io/json-text';
+import { percent } from '../io/text/numbers';
 import { packageVersion } from '../native/version';
 import type { ResolvedNetwork } from '../model/description';
 import { layerShapes } from '../model/shapes';
@@ -12,18 +13,18 @@ import type { Run } from '../train/run/load-run';
 export const CARD = 'card';
 
 const share = numberOf('a number in [0, 1], or null', (value) => value >= 0 && value <= 1).nullable();
-const list = deferred(() => z.array(text, { error: 'a list of texts' }));
+const list = listOf(text, 'a list of texts');
 const count = integerOf(0).nullable();
 
 const cardSchema = objectOf(
   {
-    format: deferred(() => z.literal(1, { error: '1' })),
+    format: formatOne,
     name: text,
     description: text,
     network: objectOf(
       {
         name: deferred(() => z.string({ error: 'a name' })),
-        input: deferred(() => z.array(integerOf(1), { error: '[C, H, W]' })),
+        input: listOf(integerOf(1), '[C, H, W]'),
         timesteps: integerOf(1),
         parameters: integerOf(1),
         weights: oneOf(['f32', 'f16', 'bf16']),
@@ -199,7 +200,6 @@ export function readCard(metadata: Readonly<Record<string, string>>, path: strin
 /** The card as a page in Markdown. */
 export function cardPage(card: ModelCard): string {
   const { network, data, accuracy, energy } = card;
-  const percent = (value: number | null): string => (value === null ? '–' : `${(100 * value).toFixed(2)} %`);
   const rows: [string, string][] = [
     [
       'network',
@@ -215,7 +215,7 @@ export function cardPage(card: ModelCard): string {
     ],
     [
       'test accuracy',
-      `ANN ${percent(accuracy.ann)}, converted ${percent(accuracy.converted)}, SNN ${percent(accuracy.snn)}` +
+      `ANN ${percent(accuracy.ann, 2)}, converted ${percent(accuracy.converted, 2)}, SNN ${percent(accuracy.snn, 2)}` +
         (accuracy.rounded ? ` (before weights were rounded to ${network.weights})` : ''),
     ],
     ['spikes per neuron', card.spikesPerNeuron === null ? '–' : card.spikesPerNeuron.toFixed(3)],

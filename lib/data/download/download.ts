@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { makeFolder } from '../../io/folders';
 import { ioError } from '../../io/system-error';
@@ -76,6 +77,13 @@ const progressBytes = 65_536;
 const defaultStallMs = 30_000;
 /** Where a file of unknown size stops. */
 const largestUnknown = 2 ** 32;
+
+/** Errors: ERR_ARG for anything but an http or https address. */
+export function checkAddress(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !/^https?:\/\//.test(value) || !URL.canParse(value))
+    throw expected('an http or https address', name, value);
+  return value;
+}
 
 export async function hashOf(path: string, algorithm: Checksum['algorithm'], signal?: AbortSignal): Promise<string> {
   const hash = createHash(algorithm);
