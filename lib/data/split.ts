@@ -40,7 +40,9 @@ export function splitValidation(
   return { train: everyIndex.filter((i) => chosen[i] === 0), validation: everyIndex.filter((i) => chosen[i] === 1) };
 }
 
-/** Of so many images of a class, those that a share for the test takes: at least one, and not all; none of a single one. */
+/**
+ * Of so many images of a class, those that a share for the test takes: at least one, and not all; none of a single one.
+ */
 export function countForTest(images: number, share: number): number {
   return images < 2 ? 0 : Math.min(images - 1, Math.max(1, Math.round(images * share)));
 }

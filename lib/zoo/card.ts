@@ -1,4 +1,5 @@
-// The card of a model: what a reader must know before using it. It is part of the model file, so that it cannot get lost.
+// The card of a model: what a reader must know before using it. It is part of the model file, so that it cannot get
+// lost.
 import { z } from 'zod';
 import { deferred, flag, formatOne, integerOf, listOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
 import { OneSpikeError } from '../errors';
@@ -66,9 +67,14 @@ export interface ModelCard {
   name: string;
   /** What the model does, in a sentence. */
   description: string;
-  /** The network: its name, the shape [C, H, W] of its images, its steps, its trained numbers, and how weights are stored. */
+  /**
+   * The network: its name, the shape [C, H, W] of its images, its steps, its trained numbers, and how weights are
+   * stored.
+   */
   network: { name: string; input: number[]; timesteps: number; parameters: number; weights: 'f32' | 'f16' | 'bf16' };
-  /** The data set: its name, the numbers of its images, and the SHA-256 of the test images; null where it is not known. */
+  /**
+   * The data set: its name, the numbers of its images, and the SHA-256 of the test images; null where it is not known.
+   */
   data: {
     name: string | null;
     train: number | null;
@@ -81,8 +87,8 @@ export interface ModelCard {
   /** The configuration that the model was trained with; null where it is not known. */
   recipe: Record<string, unknown> | null;
   /**
-   * The accuracies on the test images, from 0 to 1, null where there is none; `rounded` says whether weights were rounded
-   * after they were measured.
+   * The accuracies on the test images, from 0 to 1, null where there is none; `rounded` says whether weights were
+   * rounded after they were measured.
    */
   accuracy: { ann: number | null; converted: number | null; snn: number | null; rounded: boolean };
   /** The spikes of a hidden neuron per image, on the test images. */

@@ -22,7 +22,9 @@ export interface ListedModel {
   card: ModelCard | undefined;
 }
 
-/** The folder of the models that are fetched: `$ONESPIKE_DATA/models`, or `~/.cache/onespike/models`. Errors: ERR_IO. */
+/**
+ * The folder of the models that are fetched: `$ONESPIKE_DATA/models`, or `~/.cache/onespike/models`. Errors: ERR_IO.
+ */
 export async function modelsFolder(): Promise<string> {
   return dataDirectory('models', undefined, true);
 }
@@ -46,7 +48,10 @@ export async function findModel(name: string): Promise<ListedModel | undefined> 
   return undefined;
 }
 
-/** Whether a text can be the name of a model: letters, digits, dots, dashes and underscores, with a letter or a digit first. */
+/**
+ * Whether a text can be the name of a model: letters, digits, dots, dashes and underscores, with a letter or a digit
+ * first.
+ */
 export function isModelName(text: string): boolean {
   return /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,99}$/u.test(text);
 }

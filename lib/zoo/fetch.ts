@@ -41,10 +41,10 @@ const KEYS = [
 ] as const satisfies readonly (keyof FetchModelOptions)[];
 
 /**
- * Downloads a model file from an http or https address, verifies it by its SHA-256, and keeps it under a name. A download
- * that was cut is continued by the next call.
- * Errors: ERR_ARG; ERR_IO if the address gives no file; ERR_FORMAT for another checksum, and for a file that is no model,
- * which is not kept; ERR_STATE if the name has another file; ERR_ABORTED.
+ * Downloads a model file from an http or https address, verifies it by its SHA-256, and keeps it under a name. A
+ * download that was cut is continued by the next call.
+ * Errors: ERR_ARG; ERR_IO if the address gives no file; ERR_FORMAT for another checksum, and for a file that is no
+ * model, which is not kept; ERR_STATE if the name has another file; ERR_ABORTED.
  */
 export async function fetchModel(url: string, options: FetchModelOptions): Promise<FetchedModel> {
   const given = checkOptions(options, 'options', KEYS) as FetchModelOptions;

@@ -1,4 +1,7 @@
-/** Square images of one byte per value whose rows and columns are exchanged; so it is plane by plane for several channels. */
+/**
+ * Square images of one byte per value whose rows and columns are exchanged; so it is plane by plane for several
+ * channels.
+ */
 export function transposed(stored: Uint8Array, side: number): Uint8Array {
   const pixels = new Uint8Array(stored.length);
   for (let start = 0; start < stored.length; start += side * side)

@@ -25,8 +25,8 @@ const programKeys = [
 const mostClasses = 65_536;
 
 /**
- * Brings the images into memory: those to train on, then those of the test, then those for validation, which come behind
- * those to train on.
+ * Brings the images into memory: those to train on, then those of the test, then those for validation, which come
+ * behind those to train on.
  * Errors: ERR_ARG, ERR_SHAPE, ERR_ABORTED, and whatever a stream throws.
  */
 export async function loadProgram(

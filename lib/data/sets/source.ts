@@ -1,4 +1,7 @@
-/** What a data set is to the rest of onespike. To add one, write a file here that exports a `DataSource`, and name it in index.ts. */
+/**
+ * What a data set is to the rest of onespike. To add one, write a file here that exports a `DataSource`, and name it in
+ * index.ts.
+ */
 import { isOneSpikeError } from '../../errors';
 import type { ImageShape, LoadedParts, LoadOptions } from '../types';
 
@@ -89,8 +92,8 @@ export const cropsAndFlips = { padding: 4, flip: true } as const;
 export const smallNetwork = { width: 0.25, hidden: [128, 128] } as const;
 
 /**
- * For pictures of a user. They are few, as a rule: at full width ten of them train a network of 50 million parameters, and
- * the run takes a gigabyte.
+ * For pictures of a user. They are few, as a rule: at full width ten of them train a network of 50 million parameters,
+ * and the run takes a gigabyte.
  */
 export const recipeOfOwn = {
   model: { ...smallNetwork, dropout: 0.1 },

@@ -4,7 +4,9 @@ import type { ResolvedNetwork } from '../../model/description';
 import { stepTables } from '../onnx/encoding';
 
 export interface PixelTables {
-  /** The analog value of every byte, 256 for each channel, and at how many steps it is received; undefined without one. */
+  /**
+   * The analog value of every byte, 256 for each channel, and at how many steps it is received; undefined without one.
+   */
   analog: { values: Float32Array; steps: number } | undefined;
   /** The step of the one spike of every byte; undefined where there is none. */
   times: Uint8Array | undefined;

@@ -16,8 +16,9 @@ export interface Weights {
 }
 
 /**
- * Weights (outputs, inputs) as `type`; integers are the nearest multiples of the largest weight of their output over the largest integer.
- * `most` is how often one weight is added at most. Errors: ERR_ARG for a sum that 32 bits do not hold.
+ * Weights (outputs, inputs) as `type`; integers are the nearest multiples of the largest weight of their output over
+ * the largest integer. `most` is how often one weight is added at most. Errors: ERR_ARG for a sum that 32 bits do not
+ * hold.
  */
 export function quantise(data: Float32Array, outputs: number, type: WeightType, most: number, name: string): Weights {
   if (type === 'f32') return { type, values: data, scales: undefined };

@@ -112,8 +112,8 @@ function linear({ shape, data }: FloatTensor, bias: FloatTensor | undefined): Hd
 }
 
 /**
- * U(t) = leak U(t-1) + I(t) is one step of tau dv/dt = -v + r I by Euler's method where leak = 1 - dt/tau and r = tau/dt;
- * without a leak it is an integrator whose step adds r I with r = 1. That a neuron fires once is metadata.
+ * U(t) = leak U(t-1) + I(t) is one step of tau dv/dt = -v + r I by Euler's method where leak = 1 - dt/tau and r =
+ * tau/dt; without a leak it is an integrator whose step adds r I with r = 1. That a neuron fires once is metadata.
  */
 function neuron(shape: readonly number[], threshold: number, leak: number): HdfGroup {
   const count = elements(shape);

@@ -25,8 +25,8 @@ interface Described {
 }
 
 /**
- * The network of a NIR file, which must be one chain of convolutions, linear layers, average pools and integrate-and-fire
- * neurons. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE, ERR_ARG.
+ * The network of a NIR file, which must be one chain of convolutions, linear layers, average pools and
+ * integrate-and-fire neurons. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE, ERR_ARG.
  */
 export async function importNir(path: string, given: ImportOptions): Promise<ImportedModel> {
   for (const option of ['model', 'map'] as const)

@@ -1,5 +1,5 @@
-// HDF5 files as NumPy's users write them: groups, numbers and texts, compressed or not. What else the format knows (links to
-// elsewhere, compound types, dense groups) is refused by name.
+// HDF5 files as NumPy's users write them: groups, numbers and texts, compressed or not. What else the format knows
+// (links to elsewhere, compound types, dense groups) is refused by name.
 import { OneSpikeError } from '../../errors';
 import { InputFile } from '../binary/input-file';
 import { lookup3 } from './checksum';

@@ -1,5 +1,5 @@
-// HDF5 files (format specification 3.0): superblock 2, object headers 2, groups with their links in the header, arrays in
-// one piece. Everything since HDF5 1.8 reads that.
+// HDF5 files (format specification 3.0): superblock 2, object headers 2, groups with their links in the header, arrays
+// in one piece. Everything since HDF5 1.8 reads that.
 import { lookup3 } from './checksum';
 import { MESSAGE, SIGNATURE, UNDEFINED } from './format';
 import { isGroup, type HdfArray, type HdfGroup } from './values';

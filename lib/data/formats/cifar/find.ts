@@ -1,4 +1,7 @@
-/** Where the files of a CIFAR set are: in a folder or an archive, in either version, as the authors or torchvision lay them. */
+/**
+ * Where the files of a CIFAR set are: in a folder or an archive, in either version, as the authors or torchvision lay
+ * them.
+ */
 import { basename, dirname, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
@@ -26,7 +29,10 @@ async function isPickle(path: string): Promise<boolean> {
   return head.length === 2 && head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
 }
 
-/** A file of the set in `folder`, or null. A binary file without its `.bin` must be whole records: the version for Python has the same names. */
+/**
+ * A file of the set in `folder`, or null. A binary file without its `.bin` must be whole records: the version for
+ * Python has the same names.
+ */
 async function findFile(layout: CifarLayout, version: Version, folder: string, file: string): Promise<string | null> {
   const path = join(folder, file);
   if (version === 'python') return (await isPickle(path)) ? path : null;
@@ -37,7 +43,10 @@ async function findFile(layout: CifarLayout, version: Version, folder: string, f
   return whole && !(await isPickle(bare)) ? bare : null;
 }
 
-/** The folder or the archive that holds the set, or null. `place` is a folder (the inner one or its parent), a file of the set or the archive itself. */
+/**
+ * The folder or the archive that holds the set, or null. `place` is a folder (the inner one or its parent), a file of
+ * the set or the archive itself.
+ */
 async function findSet(layout: CifarLayout, place: string): Promise<Location | null> {
   const status = await statOrNull(place);
   if (status?.isFile()) {
@@ -72,7 +81,10 @@ function largestOf(layout: CifarLayout, version: Version, file: string): number 
   return version === 'binary' ? count * recordBytesOf(layout) : count * (imageBytes + recordOverhead) + fileOverhead;
 }
 
-/** Errors: ERR_IO for what is missing, ERR_FORMAT for a file that is too large or an archive that lacks one, ERR_ABORTED. */
+/**
+ * Errors: ERR_IO for what is missing, ERR_FORMAT for a file that is too large or an archive that lacks one,
+ * ERR_ABORTED.
+ */
 export async function readParts(layout: CifarLayout, place: string, signal?: AbortSignal): Promise<Parts> {
   const location = await findSet(layout, place);
   if (location === null) {

@@ -1,4 +1,6 @@
-/** Where the four idx files of a set are: in the folders of torchvision, of archives as they unpack, or in the archive. */
+/**
+ * Where the four idx files of a set are: in the folders of torchvision, of archives as they unpack, or in the archive.
+ */
 import { basename, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
@@ -31,7 +33,10 @@ export function fileNames({ prefixes: { train, test } }: IdxNames): string[] {
 const spellings = (file: string): string[] =>
   [file, file.replace('-idx', '.idx')].flatMap((name) => [name, `${name}.gz`]);
 
-/** A file of the set by itself, in a folder of its name, as archives unpack it, or in the archive; null if there is none. */
+/**
+ * A file of the set by itself, in a folder of its name, as archives unpack it, or in the archive; null if there is
+ * none.
+ */
 export async function locateFile(set: IdxNames, directory: string, file: string): Promise<Place | null> {
   if ((await statOrNull(directory))?.isFile()) return set.archive === undefined ? null : inArchive(directory, file);
   const roots = [directory, join(directory, set.folder, 'raw'), join(directory, 'raw')];
