@@ -119,7 +119,8 @@ export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 
 /**
  * Checks `value`, called `root` in messages, against a schema of the pieces above.
- * Errors: `code`, with the place of the first fault; an unknown key is reported before a missing one, which it explains.
+ * Errors: `code`, with the place of the first fault; an unknown key is reported before a missing one, which it
+ * explains.
  */
 export function parse<T>(schema: z.ZodType<T>, value: unknown, root: string, code: ErrorCode = 'ERR_ARG'): T {
   const result = schema.safeParse(value);

@@ -67,3 +67,8 @@ export function numberOption(low: number, high: number): (text: string) => numbe
     return value;
   };
 }
+
+/** For commander: the values of an option that may be repeated. */
+export function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}

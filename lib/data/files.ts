@@ -1,5 +1,5 @@
 /** Finding and reading data files: every failure is an error that names the path and what to do about it. */
-import { open, stat, readFile } from 'node:fs/promises';
+import { stat, readFile } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 
@@ -56,17 +56,6 @@ export async function readBounded(path: string, maxBytes: number, signal?: Abort
     return await readFile(path, { signal });
   } catch (error) {
     if (signal?.aborted) throw abortError(signal, `reading ${path}`);
-    throw ioError('read', path, error);
-  }
-}
-
-/** The first bytes of a file, at most so many. Errors: ERR_IO. */
-export async function readHead(path: string, length: number): Promise<Buffer> {
-  try {
-    const file = await open(path, 'r');
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, 0).finally(() => file.close());
-    return buffer.subarray(0, bytesRead);
-  } catch (error) {
     throw ioError('read', path, error);
   }
 }

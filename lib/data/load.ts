@@ -61,7 +61,10 @@ const optionsOfSome = [
   'split',
 ] as const satisfies readonly (keyof LoadOptions)[];
 
-/** Errors: ERR_ARG for a split that the set does not have, and for an option that has no meaning for the set, as if another set had been meant. */
+/**
+ * Errors: ERR_ARG for a split that the set does not have, and for an option that has no meaning for the set, as if
+ * another set had been meant.
+ */
 export function checkTakenOptions(name: SourceName, options: LoadOptions, prefix = ''): void {
   const taken: readonly string[] = sources[name].options;
   const refused = optionsOfSome.find((key) => options[key] !== undefined && !taken.includes(key));
@@ -88,8 +91,10 @@ export function checkDirectoryNamed(name: SourceName, directory: string | undefi
 /**
  * Loads a data set into memory.
  *
- * @throws ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to do),
- *   ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_OOM, ERR_ABORTED.
+ * @throws ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to
+ * do),
+ *   ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_OOM,
+ * ERR_ABORTED.
  */
 export async function loadDataset(name: SourceName, options: LoadOptions = {}): Promise<LoadedDataset> {
   checkOneOf(name, 'the data set name', sourceNames);

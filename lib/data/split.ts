@@ -39,3 +39,21 @@ export function splitValidation(
   const everyIndex = Uint32Array.from(chosen.keys());
   return { train: everyIndex.filter((i) => chosen[i] === 0), validation: everyIndex.filter((i) => chosen[i] === 1) };
 }
+
+/**
+ * Of so many images of a class, those that a share for the test takes: at least one, and not all; none of a single one.
+ */
+export function countForTest(images: number, share: number): number {
+  return images < 2 ? 0 : Math.min(images - 1, Math.max(1, Math.round(images * share)));
+}
+
+/** The images of both sets, of one shape and the same classes, one set behind the other. */
+export function joinSets(first: ImageSet, second: ImageSet): ImageSet {
+  const pixels = new Uint8Array(first.pixels.length + second.pixels.length);
+  pixels.set(first.pixels);
+  pixels.set(second.pixels, first.pixels.length);
+  const labels = new Int32Array(first.count + second.count);
+  labels.set(first.labels);
+  labels.set(second.labels, first.count);
+  return { ...first, pixels, labels, count: labels.length };
+}

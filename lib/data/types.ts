@@ -61,11 +61,17 @@ export const MIXED_SIZES = ['resize', 'refuse'] as const satisfies readonly Mixe
 
 /** Options of `datasets.load`. */
 export interface LoadOptions {
-  /** The folder of the files. By default `$ONESPIKE_DATA/NAME` if that exists, else `$ONESPIKE_DATA`, else `~/.cache/onespike/NAME`. */
+  /**
+   * The folder of the files. By default `$ONESPIKE_DATA/NAME` if that exists, else `$ONESPIKE_DATA`, else
+   * `~/.cache/onespike/NAME`.
+   */
   directory?: string | undefined;
   /** The seed of generated sets, and of the division of an undivided `folder`; 0 by default. */
   seed?: number | undefined;
-  /** The number of training images: the first so many of the set; all by default. Of `shapes` so many are generated; 6000 by default. */
+  /**
+   * The number of training images: the first so many of the set; all by default. Of `shapes` so many are generated;
+   * 6000 by default.
+   */
   trainCount?: number | undefined;
   /** The number of test images, as `trainCount`; of `shapes` 1000 by default. */
   testCount?: number | undefined;
@@ -73,16 +79,19 @@ export interface LoadOptions {
   size?: number | undefined;
   /** The share of an undivided `folder` that becomes the test part; 0.2 by default. */
   testShare?: number | undefined;
-  /** Whether pictures of a `folder` that cannot be read are left out, with a warning, instead of failing; false by default. */
+  /**
+   * Whether pictures of a `folder` that cannot be read are left out, with a warning, instead of failing; false by
+   * default.
+   */
   skipUnreadable?: boolean | undefined;
   /**
-   * What happens to pictures of several sizes in a `folder` or in Parquet files: `resize` fits each one to the shape of the
-   * images, `refuse` fails with the names and sizes of two that differ; `resize` by default.
+   * What happens to pictures of several sizes in a `folder` or in Parquet files: `resize` fits each one to the shape of
+   * the images, `refuse` fails with the names and sizes of two that differ; `resize` by default.
    */
   mixedSizes?: MixedSizes | undefined;
   /**
-   * The division of a set that has several: of `emnist` byclass, bymerge, balanced, letters, digits or mnist (by default balanced,
-   * or the only one that is there), of `svhn` train or train+extra (by default train).
+   * The division of a set that has several: of `emnist` byclass, bymerge, balanced, letters, digits or mnist (by
+   * default balanced, or the only one that is there), of `svhn` train or train+extra (by default train).
    */
   split?: string | undefined;
   /** The paths in a `folder` that are no classes, whatever they hold, such as the folder that a run is written to. */

@@ -25,8 +25,8 @@ export type { ImportedTensor } from './place';
 /** Options of `importModel`. */
 export interface ImportOptions {
   /**
-   * The layers, where the file does not say them: a description whose weighted layers take the modules in their order, or
-   * the name of a VGG network, which says where pools are.
+   * The layers, where the file does not say them: a description whose weighted layers take the modules in their order,
+   * or the name of a VGG network, which says where pools are.
    */
   model?: NetworkDescription | VggName | undefined;
   /** The shape [C, H, W] of an image; by default the one that the first linear layer fits. */
@@ -79,8 +79,9 @@ const OPTIONS = [
 ] as const satisfies readonly (keyof ImportOptions)[];
 
 /**
- * Reads a network of another program: an ONNX model or a NIR graph that is one chain of layers, or the state dict of a PyTorch network,
- * from safetensors (one file, or the index of several) or from torch.save. Nothing that a file contains is executed.
+ * Reads a network of another program: an ONNX model or a NIR graph that is one chain of layers, or the state dict of a
+ * PyTorch network, from safetensors (one file, or the index of several) or from torch.save. Nothing that a file
+ * contains is executed.
  *
  * Errors: ERR_IO; ERR_FORMAT for a damaged file and for what cannot be read, by name; ERR_SHAPE for tensors that do not
  * fit one another or the model; ERR_ARG.
@@ -116,7 +117,10 @@ async function importState(file: InputFile, given: ImportOptions): Promise<Impor
   return { format: source.format, network, tensors, table: [...table, ...leftOut], warnings };
 }
 
-/** An ONNX model begins with its version; a safetensors file may begin with that byte too, but has its header soon after. */
+/**
+ * An ONNX model begins with its version; a safetensors file may begin with that byte too, but has its header soon
+ * after.
+ */
 async function isOnnx(file: InputFile): Promise<boolean> {
   const head = await file.head(9);
   return head[0] === 0x08 && head[8] !== 0x7b;

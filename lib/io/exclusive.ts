@@ -11,9 +11,9 @@ import { ioError, systemCode } from './system-error';
 import { removeFile } from './write';
 
 /**
- * Makes a file that must not exist yet, with its whole content from its first moment: a hard link is atomic, even on NFS.
- * Where the file system has no hard links (FAT, exFAT, shared folders of virtual machines, many FUSE file systems), an
- * exclusive open takes their place, and the file is empty for a moment.
+ * Makes a file that must not exist yet, with its whole content from its first moment: a hard link is atomic, even on
+ * NFS. Where the file system has no hard links (FAT, exFAT, shared folders of virtual machines, many FUSE file
+ * systems), an exclusive open takes their place, and the file is empty for a moment.
  * Returns the open file, which the caller closes, or undefined if `path` exists. Errors: ERR_IO.
  */
 export async function createExclusive(path: string, content: string): Promise<FileHandle | undefined> {
@@ -93,7 +93,9 @@ export async function isAt(path: string, handle: FileHandle): Promise<boolean> {
   }
 }
 
-/** Writes the content of the file once more, which sets its time by the clock of its file system. Failures are ignored. */
+/**
+ * Writes the content of the file once more, which sets its time by the clock of its file system. Failures are ignored.
+ */
 export async function refresh(handle: FileHandle, content: string): Promise<void> {
   try {
     await writeAll(handle, Buffer.from(content), 0);
@@ -120,7 +122,10 @@ export async function fileSystemNow(folder: string): Promise<number> {
   }
 }
 
-/** Moves a file aside, so that of several processes that want it gone one has it, and returns its new path, or undefined if it is gone. Errors: ERR_IO. */
+/**
+ * Moves a file aside, so that of several processes that want it gone one has it, and returns its new path, or undefined
+ * if it is gone. Errors: ERR_IO.
+ */
 export async function moveAside(path: string): Promise<string | undefined> {
   const aside = temporaryFor(path);
   try {

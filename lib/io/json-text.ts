@@ -1,7 +1,10 @@
 // JSON that people have written: read whatever editors put before it, and refused with the place of the first fault.
 import { OneSpikeError } from '../errors';
 
-/** The text of a file in UTF-8 or, with a byte order mark, UTF-16, as PowerShell and Notepad write it; the mark is left out. */
+/**
+ * The text of a file in UTF-8 or, with a byte order mark, UTF-16, as PowerShell and Notepad write it; the mark is left
+ * out.
+ */
 export function decodeText(bytes: Uint8Array): string {
   const [first, second] = bytes;
   const encoding =
@@ -75,8 +78,8 @@ const scalar = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(
 const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
 
 /**
- * Where `text`, which is no JSON, stops being the beginning of some: the offset of the first token that may not stand there. The
- * messages of JSON.parse differ from version to version, and not all of them say it.
+ * Where `text`, which is no JSON, stops being the beginning of some: the offset of the first token that may not stand
+ * there. The messages of JSON.parse differ from version to version, and not all of them say it.
  */
 function firstFault(text: string): number {
   let at = 0;

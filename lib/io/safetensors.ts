@@ -75,8 +75,8 @@ const MAX_HEADER = 100_000_000; // the limit of the reference implementation
 /**
  * Reads a whole safetensors file. Nothing is allocated that the size of the file does not back.
  *
- * Errors: ERR_IO, ERR_OOM, and ERR_FORMAT with file, offset and expectation for anything that the format does not allow:
- * holes, overlaps, unknown types, sizes that do not match, duplicate names, trailing bytes.
+ * Errors: ERR_IO, ERR_OOM, and ERR_FORMAT with file, offset and expectation for anything that the format does not
+ * allow: holes, overlaps, unknown types, sizes that do not match, duplicate names, trailing bytes.
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
   checkString(path, 'path');

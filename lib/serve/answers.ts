@@ -11,8 +11,8 @@ export interface Answer {
   /** The softmax of all logits (K). */
   probabilities: number[];
   /**
-   * The first step from which the answer no longer changes, or at which it was given (`earlyExit`); null for an ANN, which
-   * has no steps.
+   * The first step from which the answer no longer changes, or at which it was given (`earlyExit`); null for an ANN,
+   * which has no steps.
    */
   step: number | null;
   /** The number of steps that a decision takes at most. */

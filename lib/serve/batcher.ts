@@ -28,8 +28,8 @@ export class Batcher {
   }
 
   /**
-   * The answers for the images of one request, all of them or none. Rejects with 503 where they do not fit into the queue,
-   * and with the reason of the signal when it fires: images that still wait then leave the queue.
+   * The answers for the images of one request, all of them or none. Rejects with 503 where they do not fit into the
+   * queue, and with the reason of the signal when it fires: images that still wait then leave the queue.
    */
   async submit(images: readonly Uint8Array[], signal: AbortSignal): Promise<Answer[]> {
     const { queue } = this.limits;

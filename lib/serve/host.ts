@@ -13,8 +13,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Refuses with 403 what a page of another origin sends, and on loopback what is meant for another name: a site whose name
- * is made to lead here would count as the same origin.
+ * Refuses with 403 what a page of another origin sends, and on loopback what is meant for another name: a site whose
+ * name is made to lead here would count as the same origin.
  */
 export function refuseForeign({ headers }: NamingRequest, listening: string): void {
   const { host = '', origin } = headers;

@@ -59,7 +59,9 @@ export class Decoder {
     private readonly maxPixels: number,
   ) {}
 
-  /** The pixels (C, H, W) of each picture. Errors: ERR_FORMAT with the number of the picture; the reason of the signal. */
+  /**
+   * The pixels (C, H, W) of each picture. Errors: ERR_FORMAT with the number of the picture; the reason of the signal.
+   */
   async decode(pictures: readonly Buffer[], signal: AbortSignal): Promise<Uint8Array[]> {
     const decoded: Uint8Array[] = [];
     for (const [n, picture] of pictures.entries()) {

@@ -12,7 +12,10 @@ export class Refusal extends Error {
   }
 }
 
-/** The refusal that an error of the work amounts to: what is wrong with a picture is the sender's, all else is the server's. */
+/**
+ * The refusal that an error of the work amounts to: what is wrong with a picture is the sender's, all else is the
+ * server's.
+ */
 export function refusalOf(error: unknown): Refusal & { code?: string } {
   if (error instanceof Refusal) return error;
   if (!isOneSpikeError(error)) return new Refusal(500, 'the server failed');

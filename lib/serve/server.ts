@@ -111,8 +111,8 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Serves a network over HTTP: `POST /predict` answers for one picture or several, `GET /healthz` says whether it does, `GET
- * /metrics` counts for Prometheus. The network is busy while it serves; the caller disposes of it after `close`.
+ * Serves a network over HTTP: `POST /predict` answers for one picture or several, `GET /healthz` says whether it does,
+ * `GET /metrics` counts for Prometheus. The network is busy while it serves; the caller disposes of it after `close`.
  * Errors: ERR_ARG; ERR_IO if the address cannot be listened on.
  */
 export async function serve(network: Network, options: ServeOptions = {}): Promise<RunningServer> {

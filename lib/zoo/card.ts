@@ -1,8 +1,10 @@
-// The card of a model: what a reader must know before using it. It is part of the model file, so that it cannot get lost.
+// The card of a model: what a reader must know before using it. It is part of the model file, so that it cannot get
+// lost.
 import { z } from 'zod';
-import { deferred, flag, integerOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
+import { deferred, flag, formatOne, integerOf, listOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';
 import { OneSpikeError } from '../errors';
 import { parseJson } from '../io/json-text';
+import { percent } from '../io/text/numbers';
 import { packageVersion } from '../native/version';
 import type { ResolvedNetwork } from '../model/description';
 import { layerShapes } from '../model/shapes';
@@ -12,18 +14,18 @@ import type { Run } from '../train/run/load-run';
 export const CARD = 'card';
 
 const share = numberOf('a number in [0, 1], or null', (value) => value >= 0 && value <= 1).nullable();
-const list = deferred(() => z.array(text, { error: 'a list of texts' }));
+const list = listOf(text, 'a list of texts');
 const count = integerOf(0).nullable();
 
 const cardSchema = objectOf(
   {
-    format: deferred(() => z.literal(1, { error: '1' })),
+    format: formatOne,
     name: text,
     description: text,
     network: objectOf(
       {
         name: deferred(() => z.string({ error: 'a name' })),
-        input: deferred(() => z.array(integerOf(1), { error: '[C, H, W]' })),
+        input: listOf(integerOf(1), '[C, H, W]'),
         timesteps: integerOf(1),
         parameters: integerOf(1),
         weights: oneOf(['f32', 'f16', 'bf16']),
@@ -65,9 +67,14 @@ export interface ModelCard {
   name: string;
   /** What the model does, in a sentence. */
   description: string;
-  /** The network: its name, the shape [C, H, W] of its images, its steps, its trained numbers, and how weights are stored. */
+  /**
+   * The network: its name, the shape [C, H, W] of its images, its steps, its trained numbers, and how weights are
+   * stored.
+   */
   network: { name: string; input: number[]; timesteps: number; parameters: number; weights: 'f32' | 'f16' | 'bf16' };
-  /** The data set: its name, the numbers of its images, and the SHA-256 of the test images; null where it is not known. */
+  /**
+   * The data set: its name, the numbers of its images, and the SHA-256 of the test images; null where it is not known.
+   */
   data: {
     name: string | null;
     train: number | null;
@@ -80,8 +87,8 @@ export interface ModelCard {
   /** The configuration that the model was trained with; null where it is not known. */
   recipe: Record<string, unknown> | null;
   /**
-   * The accuracies on the test images, from 0 to 1, null where there is none; `rounded` says whether weights were rounded
-   * after they were measured.
+   * The accuracies on the test images, from 0 to 1, null where there is none; `rounded` says whether weights were
+   * rounded after they were measured.
    */
   accuracy: { ann: number | null; converted: number | null; snn: number | null; rounded: boolean };
   /** The spikes of a hidden neuron per image, on the test images. */
@@ -199,7 +206,6 @@ export function readCard(metadata: Readonly<Record<string, string>>, path: strin
 /** The card as a page in Markdown. */
 export function cardPage(card: ModelCard): string {
   const { network, data, accuracy, energy } = card;
-  const percent = (value: number | null): string => (value === null ? '–' : `${(100 * value).toFixed(2)} %`);
   const rows: [string, string][] = [
     [
       'network',
@@ -215,7 +221,7 @@ export function cardPage(card: ModelCard): string {
     ],
     [
       'test accuracy',
-      `ANN ${percent(accuracy.ann)}, converted ${percent(accuracy.converted)}, SNN ${percent(accuracy.snn)}` +
+      `ANN ${percent(accuracy.ann, 2)}, converted ${percent(accuracy.converted, 2)}, SNN ${percent(accuracy.snn, 2)}` +
         (accuracy.rounded ? ` (before weights were rounded to ${network.weights})` : ''),
     ],
     ['spikes per neuron', card.spikesPerNeuron === null ? '–' : card.spikesPerNeuron.toFixed(3)],

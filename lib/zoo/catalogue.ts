@@ -22,41 +22,36 @@ export interface ListedModel {
   card: ModelCard | undefined;
 }
 
-/** The folder of the models that are fetched: `$ONESPIKE_DATA/models`, or `~/.cache/onespike/models`. Errors: ERR_IO. */
+/**
+ * The folder of the models that are fetched: `$ONESPIKE_DATA/models`, or `~/.cache/onespike/models`. Errors: ERR_IO.
+ */
 export async function modelsFolder(): Promise<string> {
   return dataDirectory('models', undefined, true);
 }
 
 /** The models of the package, then those that were fetched, by name. Errors: ERR_IO, ERR_FORMAT for a damaged one. */
 export async function listModels(): Promise<ListedModel[]> {
-  const inPackage = packagePath('models');
-  return [
-    ...(inPackage === undefined ? [] : await modelsIn(inPackage, 'package')),
-    ...(await modelsIn(await modelsFolder(), 'fetched')),
-  ];
+  return (await Promise.all((await folders()).map(modelsIn))).flat();
 }
 
 /** The network in the package; undefined if it holds none. Errors: ERR_IO, ERR_FORMAT. */
 export async function packagedModel(): Promise<ListedModel | undefined> {
-  const folder = packagePath('models');
-  return folder === undefined ? undefined : (await modelsIn(folder, 'package'))[0];
+  const path = packagePath('models');
+  return path === undefined ? undefined : (await modelsIn({ path, source: 'package' }))[0];
 }
 
 /** The model of a name, with the same name that of the package. Errors: ERR_IO, ERR_FORMAT. */
 export async function findModel(name: string): Promise<ListedModel | undefined> {
   // A name is no path.
   if (!isModelName(name)) return undefined;
-  const inPackage = packagePath('models');
-  const folders: [string, ListedModel['source']][] = [
-    ...(inPackage === undefined ? [] : [[inPackage, 'package'] as [string, 'package']]),
-    [await modelsFolder(), 'fetched'],
-  ];
-  for (const [folder, source] of folders)
-    if ((await namesIn(folder)).includes(name)) return modelAt(folder, name, source);
+  for (const folder of await folders()) if ((await namesIn(folder.path)).includes(name)) return modelAt(folder, name);
   return undefined;
 }
 
-/** Whether a text can be the name of a model: letters, digits, dots, dashes and underscores, with a letter or a digit first. */
+/**
+ * Whether a text can be the name of a model: letters, digits, dots, dashes and underscores, with a letter or a digit
+ * first.
+ */
 export function isModelName(text: string): boolean {
   return /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,99}$/u.test(text);
 }
@@ -66,11 +61,24 @@ export async function fetchedPath(name: string): Promise<string> {
   return join(await modelsFolder(), `${name}${EXTENSION}`);
 }
 
-async function modelsIn(folder: string, source: ListedModel['source']): Promise<ListedModel[]> {
-  return Promise.all((await namesIn(folder)).map((name) => modelAt(folder, name, source)));
+/** A folder of models. */
+interface Folder {
+  path: string;
+  source: ListedModel['source'];
 }
 
-async function modelAt(folder: string, name: string, source: ListedModel['source']): Promise<ListedModel> {
+/** The folder in the package, if it has one, and that of the models that are fetched. */
+async function folders(): Promise<Folder[]> {
+  const inPackage = packagePath('models');
+  const fetched: Folder = { path: await modelsFolder(), source: 'fetched' };
+  return inPackage === undefined ? [fetched] : [{ path: inPackage, source: 'package' }, fetched];
+}
+
+async function modelsIn(folder: Folder): Promise<ListedModel[]> {
+  return Promise.all((await namesIn(folder.path)).map((name) => modelAt(folder, name)));
+}
+
+async function modelAt({ path: folder, source }: Folder, name: string): Promise<ListedModel> {
   const path = join(folder, `${name}${EXTENSION}`);
   const metadata = await readMetadata(path);
   if (metadata.onespike === undefined)

@@ -1,9 +1,8 @@
 // Models from the web: by address and checksum.
 import { basename } from 'node:path';
 import { checkOptions, checkSignal, checkString, expected } from '../check';
-import { download, hashOf, type DownloadProgress, type DownloadRetry } from '../data/download/download';
+import { checkAddress, download, hashOf, type DownloadProgress, type DownloadRetry } from '../data/download/download';
 import { OneSpikeError } from '../errors';
-import { readMetadata } from '../io/safetensors';
 import { exists } from '../io/status';
 import { removeFile } from '../io/write';
 import { readModel } from '../model/model-file';
@@ -42,16 +41,15 @@ const KEYS = [
 ] as const satisfies readonly (keyof FetchModelOptions)[];
 
 /**
- * Downloads a model file from an http or https address, verifies it by its SHA-256, and keeps it under a name. A download
- * that was cut is continued by the next call.
- * Errors: ERR_ARG; ERR_IO if the address gives no file; ERR_FORMAT for another checksum, and for a file that is no model,
- * which is not kept; ERR_STATE if the name has another file; ERR_ABORTED.
+ * Downloads a model file from an http or https address, verifies it by its SHA-256, and keeps it under a name. A
+ * download that was cut is continued by the next call.
+ * Errors: ERR_ARG; ERR_IO if the address gives no file; ERR_FORMAT for another checksum, and for a file that is no
+ * model, which is not kept; ERR_STATE if the name has another file; ERR_ABORTED.
  */
 export async function fetchModel(url: string, options: FetchModelOptions): Promise<FetchedModel> {
   const given = checkOptions(options, 'options', KEYS) as FetchModelOptions;
   const { sha256, ca, onProgress, onRetry } = given;
-  const address = checkString(url, 'url');
-  if (!/^https?:\/\//.test(address) || !URL.canParse(address)) throw expected('an http or https address', 'url', url);
+  const address = checkAddress(checkString(url, 'url'), 'url');
   if (typeof sha256 !== 'string' || !/^[0-9a-fA-F]{64}$/.test(sha256))
     throw expected('64 hexadecimal digits', 'sha256', sha256);
   const file = basename(decodeURIComponent(new URL(address).pathname)).replace(/\.safetensors$/, '');
@@ -64,8 +62,8 @@ export async function fetchModel(url: string, options: FetchModelOptions): Promi
   if (await exists(path)) await checkSame(path, name, checksum.hex);
   const status = await download({ urls: [address], path, checksum, ca, onProgress, onRetry, signal });
   try {
-    await readModel(path);
-    return { name, path, source: 'fetched', status, card: readCard(await readMetadata(path), path) };
+    const { extra } = await readModel(path);
+    return { name, path, source: 'fetched', status, card: readCard(extra, path) };
   } catch (error) {
     await removeFile(path);
     throw error;

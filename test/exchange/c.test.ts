@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportC, type WeightType } from '../../lib/exchange';
-import { quantise, dequantise } from '../../lib/exchange/c/weights';
+import { quantise, type Weights } from '../../lib/exchange/c/weights';
 import { loadDataset } from '../../lib/data';
 import { Network } from '../../lib/model/network';
 import type { NetworkDescription } from '../../lib/model/description';
@@ -17,6 +17,13 @@ const compiler = spawnSync('gcc', ['--version']).status === 0;
 if (!compiler) console.warn('skipped: there is no gcc, so nothing compiles the programs');
 const warnings = ['-std=c99', '-pedantic', '-Wall', '-Wextra', '-Wconversion', '-Wshadow', '-Werror'];
 const sanitizers = ['-fsanitize=undefined,address', '-fno-sanitize-recover=all'];
+
+/** The weights as floats: what a network computes with that is compared with the integers. */
+function dequantise({ values, scales }: Weights): Float32Array {
+  if (scales === undefined) return values as Float32Array;
+  const row = values.length / scales.length;
+  return Float32Array.from(values, (value, i) => value * scales[Math.floor(i / row)]!);
+}
 
 /** A program that reads images and writes, for each, its spike times, logits and class. */
 const main = `

@@ -16,7 +16,8 @@ const allowance = 4 * 1024 * 1024;
  * @param most    the most bytes that all of them have together
  * @param signal  stops the reading (ERR_ABORTED)
  * @returns the wanted files that the archive holds, by base name
- * @throws ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if unreadable
+ * @throws ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if
+ * unreadable
  */
 export async function readArchive(
   path: string,

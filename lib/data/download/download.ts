@@ -1,10 +1,14 @@
-/** A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is right. */
+/**
+ * A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is
+ * right.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { makeFolder } from '../../io/folders';
 import { ioError } from '../../io/system-error';
@@ -53,7 +57,10 @@ export interface DownloadOptions {
   checksum: Checksum;
   /** Exact size in bytes, if known; never more than this is written. */
   size?: number | undefined;
-  /** Failed attempts in a row at one address before the next one is tried. Default 5. An attempt that brought data starts the count again. */
+  /**
+   * Failed attempts in a row at one address before the next one is tried. Default 5. An attempt that brought data
+   * starts the count again.
+   */
   attempts?: number | undefined;
   /** Longest silence in milliseconds. Default 30,000. */
   stallMs?: number | undefined;
@@ -77,6 +84,13 @@ const defaultStallMs = 30_000;
 /** Where a file of unknown size stops. */
 const largestUnknown = 2 ** 32;
 
+/** Errors: ERR_ARG for anything but an http or https address. */
+export function checkAddress(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !/^https?:\/\//.test(value) || !URL.canParse(value))
+    throw expected('an http or https address', name, value);
+  return value;
+}
+
 export async function hashOf(path: string, algorithm: Checksum['algorithm'], signal?: AbortSignal): Promise<string> {
   const hash = createHash(algorithm);
   try {
@@ -88,7 +102,9 @@ export async function hashOf(path: string, algorithm: Checksum['algorithm'], sig
   return hash.digest('hex');
 }
 
-/** Where the body of the response belongs in the file; throws if the response is not usable. `have` bytes are on disk. */
+/**
+ * Where the body of the response belongs in the file; throws if the response is not usable. `have` bytes are on disk.
+ */
 function bodyOffset(response: IncomingMessage, have: number): number {
   const status = response.statusCode ?? 0;
   const encoding = response.headers['content-encoding'];
@@ -197,7 +213,8 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
   const found = await hashOf(part, algorithm, options.signal);
   if (found === hex) return { done: true };
   await removeFile(part);
-  // The beginning may have come from elsewhere; only a file that this address sent as a whole speaks against the address.
+  // The beginning may have come from elsewhere; only a file that this address sent as a whole speaks against the
+  // address.
   return {
     done: false,
     failure: new WrongFile(`the file has the ${NAMES[algorithm]} ${found} instead of ${hex}`, !resumed),

@@ -6,7 +6,7 @@ import { OneSpikeError } from '../../errors';
 import { directoryOf } from '../directory';
 import { datasetNames, sources, type DatasetName } from '../sets';
 import type { DataSource, SourceFile } from '../sets/source';
-import { download, type DownloadProgress, type DownloadRetry } from './download';
+import { checkAddress, download, type DownloadProgress, type DownloadRetry } from './download';
 import type { Environment } from './proxy';
 
 /** How far the download of a data set is. */
@@ -75,11 +75,7 @@ const fetchKeys = [
 
 function checkMirrors(mirrors: unknown): string[] {
   if (!Array.isArray(mirrors) || mirrors.length === 0) throw expected('an array of addresses', 'mirrors', mirrors);
-  return mirrors.map((mirror, i) => {
-    if (typeof mirror !== 'string' || !/^https?:\/\//.test(mirror) || !URL.canParse(mirror))
-      throw expected('an http or https address', `mirrors[${i}]`, mirror);
-    return mirror;
-  });
+  return mirrors.map((mirror, i) => checkAddress(mirror, `mirrors[${i}]`));
 }
 
 /** Downloads `files` from `urls`; what fetchDataset does with the files of a set. `env` as in DownloadOptions. */
@@ -123,8 +119,8 @@ function notFetched(name: DatasetName, { download: { urls, files } }: DataSource
 }
 
 /**
- * Downloads the official files of a set, verified by checksum. Honours HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY. A
- * download that was cut or aborted is continued by the next call. `shapes` has nothing to fetch.
+ * Downloads the official files of a set, verified by checksum. Honours HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+ * A download that was cut or aborted is continued by the next call. `shapes` has nothing to fetch.
  *
  * @throws ERR_ARG, ERR_IO if no address gives a file, ERR_FORMAT if the checksum is wrong, ERR_ABORTED
  */

@@ -36,8 +36,8 @@ export interface Pictures {
 
 /**
  * Decodes `total` pictures in their order.
- * Errors: ERR_FORMAT or ERR_IO for pictures that cannot be read, unless they are to be left out; ERR_FORMAT for one of another size
- * where that is refused; ERR_ARG if the images do not fit into one array; ERR_ABORTED.
+ * Errors: ERR_FORMAT or ERR_IO for pictures that cannot be read, unless they are to be left out; ERR_FORMAT for one of
+ * another size where that is refused; ERR_ARG if the images do not fit into one array; ERR_ABORTED.
  */
 export async function readPictures(
   sources: Iterable<PictureSource> | AsyncIterable<PictureSource>,

@@ -1,12 +1,13 @@
 /** A data set of a program as one that is loaded. */
 import { checkInteger, checkNumber, checkOptions, checkString, checkTypedArray, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
+import { joinSets } from '../split';
 import { channelStatistics } from '../statistics';
 import type { ImageSet, LoadedDataset } from '../types';
 import { checkClassNames, checkShape, collect, type Collected } from './collect';
 import type { LabelList, ProgramDataset, ProgramPart } from './types';
 
-export const programKeys = [
+const programKeys = [
   'name',
   'train',
   'test',
@@ -24,8 +25,8 @@ export const programKeys = [
 const mostClasses = 65_536;
 
 /**
- * Brings the images into memory: those to train on, then those of the test, then those for validation, which come behind
- * those to train on.
+ * Brings the images into memory: those to train on, then those of the test, then those for validation, which come
+ * behind those to train on.
  * Errors: ERR_ARG, ERR_SHAPE, ERR_ABORTED, and whatever a stream throws.
  */
 export async function loadProgram(
@@ -56,7 +57,7 @@ export async function loadProgram(
   const names = train.classes ?? namesOf(Object.values(parts));
   const sets = Object.entries(parts).map(([name, part]) => setOf(part, names, `dataset.${name}`));
   const [training, testing, behind] = sets as [ImageSet, ImageSet, ImageSet?];
-  const together = behind === undefined ? training : joined(training, behind);
+  const together = behind === undefined ? training : joinSets(training, behind);
   const rows = rowsAside(validation, training, behind);
   return {
     name: dataset.name === undefined ? 'program' : checkString(dataset.name, 'dataset.name'),
@@ -108,16 +109,6 @@ function numbersOf(labels: LabelList, classes: readonly string[], name: string):
     if (Number.isInteger(number) && number! >= 0 && number! < classes.length) return number!;
     throw expected(`a class from 0 to ${classes.length - 1}, or its name,`, `the label ${i} of ${name}`, label);
   });
-}
-
-function joined(first: ImageSet, second: ImageSet): ImageSet {
-  const pixels = new Uint8Array(first.pixels.length + second.pixels.length);
-  pixels.set(first.pixels);
-  pixels.set(second.pixels, first.pixels.length);
-  const labels = new Int32Array(first.count + second.count);
-  labels.set(first.labels);
-  labels.set(second.labels, first.count);
-  return { ...first, pixels, labels, count: first.count + second.count };
 }
 
 /** The rows for validation, ascending; undefined where a share is chosen later. */

@@ -20,7 +20,9 @@ export interface ProgramImages {
   classes?: readonly string[] | undefined;
 }
 
-/** One image with its `label`, or several with their `labels`. The bytes are copied: the next piece may use them again. */
+/**
+ * One image with its `label`, or several with their `labels`. The bytes are copied: the next piece may use them again.
+ */
 export interface ImagePiece {
   /** The image (C, H, W), or the images (N, C, H, W). */
   pixels: PixelBytes;
@@ -60,8 +62,8 @@ export interface ProgramDataset {
   /** The test images. */
   test: ProgramPart;
   /**
-   * The validation images; or the rows of `train` that are set aside for validation; or the share of `train` that is, 0.1 by
-   * default.
+   * The validation images; or the rows of `train` that are set aside for validation; or the share of `train` that is,
+   * 0.1 by default.
    */
   validation?: ProgramPart | Uint32Array | number | undefined;
   /** The shape of every image, where the parts do not name it. */

@@ -1,17 +1,9 @@
 /** Images that a program hands to `train`: they have a name in configurations, and no files. */
 import { OneSpikeError } from '../../errors';
-import { nothingToDownload, smallNetwork, type DataSource } from './source';
+import { nothingToDownload, ownPictures, recipeOfOwn, type DataSource } from './source';
 
 export const program: DataSource = {
-  info: {
-    title: 'Images that a program hands over',
-    homepage: '',
-    licence: 'Yours',
-    citation: '',
-    shape: null,
-    classes: null,
-    counts: null,
-  },
+  info: ownPictures('Images that a program hands over'),
   kind: 'program',
   download: nothingToDownload,
   options: ['trainCount', 'testCount'],
@@ -24,5 +16,5 @@ export const program: DataSource = {
     );
   },
   // What images they are is not known: nothing is turned round, and the network is that of a folder of pictures.
-  recipe: { model: { ...smallNetwork, dropout: 0.1 }, ann: { epochs: 30 }, snn: { epochs: 20 } },
+  recipe: { model: recipeOfOwn.model, ann: { epochs: 30 }, snn: { epochs: 20 } },
 };

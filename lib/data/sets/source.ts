@@ -1,4 +1,8 @@
-/** What a data set is to the rest of onespike. To add one, write a file here that exports a `DataSource`, and name it in index.ts. */
+/**
+ * What a data set is to the rest of onespike. To add one, write a file here that exports a `DataSource`, and name it in
+ * index.ts.
+ */
+import { isOneSpikeError } from '../../errors';
 import type { ImageShape, LoadedParts, LoadOptions } from '../types';
 
 export interface SourceFile {
@@ -55,8 +59,44 @@ export interface DataSource {
 /** For a set without official files. */
 export const nothingToDownload = { urls: [], files: [] } as const;
 
+/** What is known of a user's own pictures before their files are seen. */
+export const ownPictures = (title: string): SourceInfo => ({
+  title,
+  homepage: '',
+  licence: 'Yours',
+  citation: '',
+  shape: null,
+  classes: null,
+  counts: null,
+});
+
+/** Where files are of which all are needed; null stands for one that is missing. */
+export function locatedFiles(paths: readonly (string | null)[]): Located {
+  return { paths: [...new Set(paths.filter((path) => path !== null))], present: !paths.includes(null) };
+}
+
+/** What `find` tells of a directory, in which it finds nothing if it refuses. */
+export async function locatedBy(find: () => Promise<Omit<Located, 'present'>>): Promise<Located> {
+  try {
+    return { present: true, ...(await find()) };
+  } catch (error) {
+    if (isOneSpikeError(error)) return { present: false, paths: [] };
+    throw error;
+  }
+}
+
 /** Random crops and flips: for photographs of things that have no left and right. */
 export const cropsAndFlips = { padding: 4, flip: true } as const;
 
 /** Widths of a network for easy images, or few of them: 294 thousand parameters in place of millions. */
 export const smallNetwork = { width: 0.25, hidden: [128, 128] } as const;
+
+/**
+ * For pictures of a user. They are few, as a rule: at full width ten of them train a network of 50 million parameters,
+ * and the run takes a gigabyte.
+ */
+export const recipeOfOwn = {
+  model: { ...smallNetwork, dropout: 0.1 },
+  ann: { epochs: 30, augment: cropsAndFlips },
+  snn: { epochs: 20, augment: cropsAndFlips },
+} as const;

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { OneSpikeError } from '../../errors';
 import { readMat, type MatArray } from '../../io/binary/mat';
 import { adviceFor, readBounded, statOrNull, throwIfAborted } from '../files';
+import { transposed } from '../formats/transposed';
+import { joinSets } from '../split';
 import type { ImageSet } from '../types';
 import { digits } from './mnist';
-import type { DataSource } from './source';
+import { locatedFiles, type DataSource } from './source';
 
 const side = 32;
-const plane = side * side;
-const imageBytes = 3 * plane;
+const imageBytes = 3 * side * side;
 /** The label of a zero. */
 const zero = 10;
 
@@ -61,19 +62,11 @@ async function loadFile(directory: string, name: string, keep: number, signal?: 
   return {
     shape: [3, side, side],
     classes: [...digits],
-    pixels: rowsFirst(images!.values as Uint8Array, count),
+    // (H, W, C, N) whose first index runs fastest: (N, C, W, H).
+    pixels: transposed((images!.values as Uint8Array).subarray(0, count * imageBytes), side),
     labels: labelsOf(answers.values, path).slice(0, count),
     count,
   };
-}
-
-/** Images (N, C, H, W) out of (H, W, C, N) whose first index runs fastest. */
-function rowsFirst(stored: Uint8Array, count: number): Uint8Array {
-  const pixels = new Uint8Array(count * imageBytes);
-  for (let start = 0; start < pixels.length; start += plane)
-    for (let y = 0; y < side; y++)
-      for (let x = 0; x < side; x++) pixels[start + y * side + x] = stored[start + x * side + y]!;
-  return pixels;
 }
 
 function labelsOf(values: ArrayLike<number>, path: string): Int32Array {
@@ -85,14 +78,6 @@ function labelsOf(values: ArrayLike<number>, path: string): Int32Array {
       `Expected a label from 0 to ${zero} of image ${image} in ${path} but received ${label}`,
     );
   });
-}
-
-function together(first: ImageSet, second: ImageSet): ImageSet {
-  const count = first.count + second.count;
-  const pixels = new Uint8Array(count * imageBytes);
-  pixels.set(first.pixels);
-  pixels.set(second.pixels, first.pixels.length);
-  return { ...first, pixels, labels: Int32Array.from([...first.labels, ...second.labels]), count };
 }
 
 export const svhn: DataSource = {
@@ -112,12 +97,12 @@ export const svhn: DataSource = {
   splits,
   locate: async (directory) => {
     const paths = await Promise.all([files.train.name, files.test.name].map((name) => locateFile(directory, name)));
-    return { paths: paths.filter((path) => path !== null), present: !paths.includes(null) };
+    return locatedFiles(paths);
   },
   load: async (directory, { split = 'train', trainCount = Infinity, testCount = Infinity, signal }) => {
     let train = await loadFile(directory, files.train.name, trainCount, signal);
     if (split === 'train+extra' && train.count < trainCount)
-      train = together(train, await loadFile(directory, extra, trainCount - train.count, signal));
+      train = joinSets(train, await loadFile(directory, extra, trainCount - train.count, signal));
     throwIfAborted(signal, 'loading svhn');
     return { train, test: await loadFile(directory, files.test.name, testCount, signal) };
   },

@@ -1,12 +1,15 @@
-/** Tiny-ImageNet: 110,000 photographs of 64x64 in 200 classes of ImageNet, and 10,000 more whose classes are not published. */
+/**
+ * Tiny-ImageNet: 110,000 photographs of 64x64 in 200 classes of ImageNet, and 10,000 more whose classes are not
+ * published.
+ */
 import { join } from 'node:path';
 
-import { isOneSpikeError, OneSpikeError } from '../../errors';
+import { OneSpikeError } from '../../errors';
 import { loadFound } from '../formats/folders/load';
 import { findPictures, type Pictures } from '../formats/folders/parts';
 import { readBounded, statOrNull } from '../files';
 import type { LoadOptions } from '../types';
-import { cropsAndFlips, type DataSource } from './source';
+import { cropsAndFlips, locatedBy, type DataSource } from './source';
 
 const side = 64;
 const largestText = 2 ** 24;
@@ -74,15 +77,7 @@ export const tinyImagenet: DataSource = {
     files: [{ name: 'tiny-imagenet-200.zip', md5: '90528d7ca1a48142e341f4ef8d21d0de', size: 248_100_043 }],
   },
   options: ['directory', 'seed', 'trainCount', 'testCount', 'size', 'skipUnreadable', 'mixedSizes'],
-  locate: async (directory) => {
-    try {
-      const { classes } = await find(await rootOf(directory));
-      return { present: true, paths: [], classes };
-    } catch (error) {
-      if (isOneSpikeError(error)) return { present: false, paths: [] };
-      throw error;
-    }
-  },
+  locate: (directory) => locatedBy(async () => ({ paths: [], classes: (await find(await rootOf(directory))).classes })),
   load: async (directory, options: LoadOptions) => {
     const root = await rootOf(directory);
     return loadFound(root, await find(root), { ...options, size: options.size ?? side });

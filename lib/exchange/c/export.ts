@@ -29,11 +29,11 @@ export interface ExportCOptions {
 const MOST = 2 ** 31 - 1;
 
 /**
- * Writes the spiking network as one file in C99, atomically: weights and an event-driven loop without allocation and without
- * a library, for microcontrollers. Normalisation and encoding of the pixels are part of it, batch normalisation is folded. Returns what it
- * needs of RAM and flash.
- * Errors: ERR_ARG for the encoder `rate`, whose spikes are random, for a network with a code, and for integer sums beyond
- * 32 bits; ERR_IO, ERR_BUSY, ERR_STATE.
+ * Writes the spiking network as one file in C99, atomically: weights and an event-driven loop without allocation and
+ * without a library, for microcontrollers. Normalisation and encoding of the pixels are part of it, batch normalisation
+ * is folded. Returns what it needs of RAM and flash.
+ * Errors: ERR_ARG for the encoder `rate`, whose spikes are random, for a network with a code, and for integer sums
+ * beyond 32 bits; ERR_IO, ERR_BUSY, ERR_STATE.
  */
 export async function exportC(network: Network, path: string, options: ExportCOptions = {}): Promise<Footprint> {
   checkString(path, 'path');

@@ -1,11 +1,12 @@
 // What a pixel sends into the first layer, as tables in C.
-import { expected } from '../../check';
 import { inputEncoding } from '../../native/encoding';
 import type { ResolvedNetwork } from '../../model/description';
 import { stepTables } from '../onnx/encoding';
 
 export interface PixelTables {
-  /** The analog value of every byte, 256 for each channel, and at how many steps it is received; undefined without one. */
+  /**
+   * The analog value of every byte, 256 for each channel, and at how many steps it is received; undefined without one.
+   */
   analog: { values: Float32Array; steps: number } | undefined;
   /** The step of the one spike of every byte; undefined where there is none. */
   times: Uint8Array | undefined;
@@ -16,14 +17,8 @@ export interface PixelTables {
 /** The tables of a network's encoder. Errors: ERR_ARG for the encoder `rate`. */
 export function pixelTables(network: ResolvedNetwork): PixelTables {
   const { encoder, timesteps } = network;
-  const { analogSteps, sends, random } = inputEncoding(network);
-  if (random)
-    throw expected(
-      `another encoder than '${encoder}', whose spikes are drawn at random,`,
-      'the network to be exported',
-      encoder,
-    );
   const tables = stepTables(network);
+  const { analogSteps, sends } = inputEncoding(network);
   const analog = analogSteps === 0 ? undefined : { values: tables[0]!.values, steps: analogSteps };
   if (analogSteps === timesteps) return { analog, times: undefined, values: undefined };
   if (encoder === 'hybrid' || encoder === 'ttfs') {

@@ -16,8 +16,9 @@ export interface Weights {
 }
 
 /**
- * Weights (outputs, inputs) as `type`; integers are the nearest multiples of the largest weight of their output over the largest integer.
- * `most` is how often one weight is added at most. Errors: ERR_ARG for a sum that 32 bits do not hold.
+ * Weights (outputs, inputs) as `type`; integers are the nearest multiples of the largest weight of their output over
+ * the largest integer. `most` is how often one weight is added at most. Errors: ERR_ARG for a sum that 32 bits do not
+ * hold.
  */
 export function quantise(data: Float32Array, outputs: number, type: WeightType, most: number, name: string): Weights {
   if (type === 'f32') return { type, values: data, scales: undefined };
@@ -39,11 +40,4 @@ export function quantise(data: Float32Array, outputs: number, type: WeightType, 
       throw expected(`weights ${type} whose sums stay below 2^31, or f32,`, `${name} of output ${output}`, sum * most);
   }
   return { type, values, scales };
-}
-
-/** The weights as floats: what a network computes with that is compared with the integers. */
-export function dequantise({ values, scales }: Weights): Float32Array {
-  if (scales === undefined) return values as Float32Array;
-  const row = values.length / scales.length;
-  return Float32Array.from(values, (value, i) => value * scales[Math.floor(i / row)]!);
 }

@@ -22,8 +22,8 @@ export interface ExportedNir {
 
 /**
  * Writes the spiking network as a NIR file (HDF5), atomically: convolutions, linear layers, average pools and leaky
- * integrate-and-fire neurons, of the steps of 0.1 ms that simulators take. What NIR cannot express is in the metadata, from which
- * `importModel` reads the same network, and in `warnings`. Batch normalisation is folded.
+ * integrate-and-fire neurons, of the steps of 0.1 ms that simulators take. What NIR cannot express is in the metadata,
+ * from which `importModel` reads the same network, and in `warnings`. Batch normalisation is folded.
  * Errors: ERR_ARG for a network with a code; ERR_IO, ERR_BUSY, ERR_STATE.
  */
 export async function exportNir(network: Network, path: string, options: ExportNirOptions = {}): Promise<ExportedNir> {

@@ -3,10 +3,11 @@ import type { ResolvedNetwork } from '../../model/description';
 import { isPool, layerName } from '../../model/layer';
 import type { FloatTensor } from '../../model/parameters';
 import { layerShapes, type MapShape } from '../../model/shapes';
+import { elements } from '../sources/tensor';
 import { floatValue, integerValue, textValue, type HdfArray, type HdfGroup } from '../../io/hdf5/values';
 
 /** The version of NIR whose nodes these are. */
-export const NIR_VERSION = '1.0.7';
+const NIR_VERSION = '1.0.7';
 /** The metadata entry of the graph that holds what NIR cannot express. */
 export const METADATA = 'onespike';
 /** The duration of a step in seconds that simulators of NIR take by default. */
@@ -111,11 +112,11 @@ function linear({ shape, data }: FloatTensor, bias: FloatTensor | undefined): Hd
 }
 
 /**
- * U(t) = leak U(t-1) + I(t) is one step of tau dv/dt = -v + r I by Euler's method where leak = 1 - dt/tau and r = tau/dt;
- * without a leak it is an integrator whose step adds r I with r = 1. That a neuron fires once is metadata.
+ * U(t) = leak U(t-1) + I(t) is one step of tau dv/dt = -v + r I by Euler's method where leak = 1 - dt/tau and r =
+ * tau/dt; without a leak it is an integrator whose step adds r I with r = 1. That a neuron fires once is metadata.
  */
 function neuron(shape: readonly number[], threshold: number, leak: number): HdfGroup {
-  const count = shape.reduce((product, side) => product * side, 1);
+  const count = elements(shape);
   const all = (value: number): HdfArray => floatValue(new Float32Array(count).fill(value), shape);
   const metadata: HdfGroup = new Map([['single_spike', integerValue([1], [])]]);
   const common: HdfGroup = new Map();

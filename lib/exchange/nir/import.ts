@@ -11,6 +11,7 @@ import { parameterFault, type FloatTensor } from '../../model/parameters';
 import { parameterShapes } from '../../model/shapes';
 import type { ImportedModel, ImportOptions } from '../import';
 import type { ImportedTensor } from '../place';
+import { elements } from '../sources/tensor';
 import { METADATA, STEP_SECONDS } from './graph';
 import { layersOf, type FoundLayer } from './layers';
 import { chainOf, type NirNode } from './nodes';
@@ -24,8 +25,8 @@ interface Described {
 }
 
 /**
- * The network of a NIR file, which must be one chain of convolutions, linear layers, average pools and integrate-and-fire
- * neurons. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE, ERR_ARG.
+ * The network of a NIR file, which must be one chain of convolutions, linear layers, average pools and
+ * integrate-and-fire neurons. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE, ERR_ARG.
  */
 export async function importNir(path: string, given: ImportOptions): Promise<ImportedModel> {
   for (const option of ['model', 'map'] as const)
@@ -44,7 +45,7 @@ export async function importNir(path: string, given: ImportOptions): Promise<Imp
     const exact = exactly(described?.neurons[layerName(Number(number))]?.[of], own?.tensor);
     const data = exact ?? own?.tensor.data;
     if (data === undefined) throw graph.damaged(`what becomes '${name}'`, 'nothing');
-    const count = shape.reduce((product, side) => product * side, 1);
+    const count = elements(shape);
     if (data.length !== count)
       throw new OneSpikeError(
         'ERR_SHAPE',

@@ -95,8 +95,8 @@ function linear(node: NirNode): FoundLayer {
 }
 
 /**
- * A step of tau dv/dt = -v + r I by Euler's method is v <- (1 - dt/tau) v + (r dt/tau) I, whose v is r dt/tau times the potential
- * here; that of an integrator adds r I. A neuron that does not fire has the threshold 1.
+ * A step of tau dv/dt = -v + r I by Euler's method is v <- (1 - dt/tau) v + (r dt/tau) I, whose v is r dt/tau times the
+ * potential here; that of an integrator adds r I. A neuron that does not fire has the threshold 1.
  */
 function addNeuron({ tensors }: FoundLayer, node: NirNode, dt: number): void {
   const leaky = node.type === 'LIF' || node.type === 'LI';

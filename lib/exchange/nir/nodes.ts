@@ -20,10 +20,6 @@ export class NirNode {
     return text;
   }
 
-  has(field: string): boolean {
-    return this.group.has(field);
-  }
-
   subgroup(field: string): HdfGroup | undefined {
     const value = this.group.get(field);
     return isGroup(value) ? value : undefined;

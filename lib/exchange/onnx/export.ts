@@ -23,10 +23,11 @@ export interface ExportOnnxOptions {
 const MAX_BYTES = 2 ** 31 - 1;
 
 /**
- * Writes a network as an ONNX model (operator set 13), atomically: `pixels`, uint8 (N, C, H, W) with N free, to `logits`
- * (N, K). Normalisation and encoding of the pixels are part of it, batch normalisation and pools before neurons are folded. The spiking network is
- * unrolled over its steps.
- * Errors: ERR_ARG for the encoder `rate`, whose spikes are random, for a network with a code, and for more than 2 GiB; ERR_IO, ERR_BUSY, ERR_STATE.
+ * Writes a network as an ONNX model (operator set 13), atomically: `pixels`, uint8 (N, C, H, W) with N free, to
+ * `logits` (N, K). Normalisation and encoding of the pixels are part of it, batch normalisation and pools before
+ * neurons are folded. The spiking network is unrolled over its steps.
+ * Errors: ERR_ARG for the encoder `rate`, whose spikes are random, for a network with a code, and for more than 2 GiB;
+ * ERR_IO, ERR_BUSY, ERR_STATE.
  */
 export async function exportOnnx(network: Network, path: string, options: ExportOnnxOptions = {}): Promise<void> {
   checkString(path, 'path');

@@ -29,7 +29,10 @@ export class NumpyArray {
     return this.#type.code === 'u1';
   }
 
-  /** Fills an array that was constructed empty. Errors: those of `fault`, for anything but as many bytes as its shape needs. */
+  /**
+   * Fills an array that was constructed empty. Errors: those of `fault`, for anything but as many bytes as its shape
+   * needs.
+   */
   fill(shape: unknown, type: unknown, fortran: unknown, data: unknown, fault: PickleFault): this {
     if (!(type instanceof NumpyType)) throw fault('the type of an array', type);
     const size = INTEGERS[type.code];

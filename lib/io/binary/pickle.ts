@@ -1,5 +1,5 @@
-// Python pickles, read without Python: a machine with a closed list of operations. Nothing that a pickle names is looked
-// up, imported or called. What a name means is in a table of the caller, and every other name is an error.
+// Python pickles, read without Python: a machine with a closed list of operations. Nothing that a pickle names is
+// looked up, imported or called. What a name means is in a table of the caller, and every other name is an error.
 import { describeValue } from '../../check';
 import type { OneSpikeError } from '../../errors';
 
@@ -35,7 +35,10 @@ export interface PickleOptions {
 /** Operations of one pickle: a state dict takes some 40 for a tensor. It bounds time and memory. */
 const MAX_OPERATIONS = 2 ** 20;
 
-/** What a pickle holds. Errors: those of `damaged`, for any operation or name that is not in the lists, and what is cut off. */
+/**
+ * What a pickle holds. Errors: those of `damaged`, for any operation or name that is not in the lists, and what is cut
+ * off.
+ */
 export function unpickle(bytes: Uint8Array, options: PickleOptions): unknown {
   return new Machine(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), options).run();
 }
@@ -232,7 +235,10 @@ function twice(hands: Hands, work: (first: unknown, second: unknown) => void): v
   work(hands.pop(), second);
 }
 
-/** The operations by their codes (CPython, Lib/pickletools.py). What is missing names classes, sets, or text of protocol 0. */
+/**
+ * The operations by their codes (CPython, Lib/pickletools.py). What is missing names classes, sets, or text of protocol
+ * 0.
+ */
 const OPERATIONS: Readonly<Record<number, Operation>> = {
   128: (hands) => {
     const version = u8(hands);

@@ -1,6 +1,6 @@
-// The wire format of protobuf, without schemas: fields with a number and a value. A library would bring its own runtime,
-// or code generated from the schema, for the two dozen fields of ONNX that are used here; and messages are written as
-// pieces that follow one another, so that weights of many megabytes are never copied.
+// The wire format of protobuf, without schemas: fields with a number and a value. A library would bring its own
+// runtime, or code generated from the schema, for the two dozen fields of ONNX that are used here; and messages are
+// written as pieces that follow one another, so that weights of many megabytes are never copied.
 
 /** A message, as bytes that follow one another. */
 export type Pieces = Uint8Array[];

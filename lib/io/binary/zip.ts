@@ -53,7 +53,10 @@ export async function readZip(file: InputFile): Promise<Map<string, ZipEntry>> {
   return entries;
 }
 
-/** Where the bytes of an entry begin in the file. Errors: ERR_FORMAT for an entry that is compressed or encrypted, or lies outside the file. */
+/**
+ * Where the bytes of an entry begin in the file. Errors: ERR_FORMAT for an entry that is compressed or encrypted, or
+ * lies outside the file.
+ */
 export async function dataOffset(file: InputFile, entry: ZipEntry): Promise<number> {
   if (entry.unreadable !== undefined)
     throw file.damaged(entry.header, `'${entry.name}' stored as it is`, entry.unreadable);
@@ -61,8 +64,8 @@ export async function dataOffset(file: InputFile, entry: ZipEntry): Promise<numb
 }
 
 /**
- * The whole content of an entry, stored or compressed by deflate, of at most `most` bytes. Errors: ERR_FORMAT for a larger
- * entry, one that is packed otherwise, and damage; ERR_OOM.
+ * The whole content of an entry, stored or compressed by deflate, of at most `most` bytes. Errors: ERR_FORMAT for a
+ * larger entry, one that is packed otherwise, and damage; ERR_OOM.
  */
 export async function readEntry(file: InputFile, entry: ZipEntry, most: number): Promise<Buffer> {
   const { name, size, packed, header } = entry;

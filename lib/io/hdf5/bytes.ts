@@ -1,5 +1,6 @@
 // The bytes of an HDF5 file, read at any place without trust in what the file says.
 import { OneSpikeError } from '../../errors';
+import { UNDEFINED } from './format';
 
 export class HdfBytes {
   constructor(
@@ -81,7 +82,7 @@ export class Cursor {
   u64(): number | undefined {
     const at = this.at;
     const value = this.take(8).readBigUInt64LE();
-    if (value === 0xffffffffffffffffn) return undefined;
+    if (value === UNDEFINED) return undefined;
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.file.damaged(at, 'a number below 2^53', String(value));
     return Number(value);
   }

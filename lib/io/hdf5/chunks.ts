@@ -17,7 +17,10 @@ const DEFLATE = 1;
 const SHUFFLE = 2;
 const FLETCHER = 3;
 
-/** The filters that a message lists, in the order in which they were applied. Errors: ERR_FORMAT for those that are not read. */
+/**
+ * The filters that a message lists, in the order in which they were applied. Errors: ERR_FORMAT for those that are not
+ * read.
+ */
 export function filtersOf(file: HdfBytes, { at, end }: Message): Filter[] {
   const cursor = file.cursor(at, end);
   const version = cursor.u8();

@@ -1,7 +1,7 @@
 // Object headers: the messages that say what an object is and where its parts lie.
 import { lookup3 } from './checksum';
 import type { Cursor, HdfBytes } from './bytes';
-import { MESSAGE } from './write';
+import { MESSAGE } from './format';
 
 /** A message of an object header. */
 export interface Message {

@@ -1,7 +1,7 @@
 // The links of a group: in its header, or in the tree and the heap of a group of the old kind.
 import type { HdfBytes } from './bytes';
+import { MESSAGE } from './format';
 import type { Message } from './headers';
-import { MESSAGE } from './write';
 
 /** Trees of larger files than fit into memory are not this high. */
 const MOST_LEVELS = 32;

@@ -1,17 +1,16 @@
-// HDF5 files as NumPy's users write them: groups, numbers and texts, compressed or not. What else the format knows (links to
-// elsewhere, compound types, dense groups) is refused by name.
+// HDF5 files as NumPy's users write them: groups, numbers and texts, compressed or not. What else the format knows
+// (links to elsewhere, compound types, dense groups) is refused by name.
 import { OneSpikeError } from '../../errors';
 import { InputFile } from '../binary/input-file';
 import { lookup3 } from './checksum';
 import { HdfBytes } from './bytes';
 import { filtersOf, readChunks } from './chunks';
+import { MESSAGE, SIGNATURE } from './format';
 import { messagesOf, type Message } from './headers';
 import { linksOf } from './links';
 import { arrayOf, typeOf } from './types';
 import type { HdfArray, HdfGroup } from './values';
-import { MESSAGE } from './write';
 
-const SIGNATURE = '\x89HDF\r\n\x1a\n';
 /** A file is read as a whole. */
 const MOST_BYTES = 2 ** 31;
 /** Deflate makes a byte of at most so many: an array of more was not in the file. */

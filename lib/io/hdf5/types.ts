@@ -1,4 +1,5 @@
 // Types of elements, and arrays of them from bytes.
+import { floatTable } from '../small-floats';
 import type { HdfBytes } from './bytes';
 import type { Message } from './headers';
 import type { HdfArray } from './values';
@@ -69,8 +70,9 @@ export function arrayOf(file: HdfBytes, type: ElementType, shape: number[], byte
         return { shape, data: floats };
       }
       const floats = new Float64Array(count);
+      const halves = floatTable('F16');
       for (let i = 0; i < count; i++)
-        floats[i] = type.size === 8 ? view.getFloat64(8 * i, little) : half(view.getUint16(2 * i, little));
+        floats[i] = type.size === 8 ? view.getFloat64(8 * i, little) : halves[view.getUint16(2 * i, little)]!;
       return { shape, data: floats };
     }
     case 'integer': {
@@ -89,14 +91,6 @@ function integer(
   if (size === 8) return signed ? view.getBigInt64(at, !big) : view.getBigUint64(at, !big);
   const value = size === 4 ? view.getUint32(at, !big) : size === 2 ? view.getUint16(at, !big) : view.getUint8(at);
   return signed ? BigInt.asIntN(8 * size, BigInt(value)) : BigInt(value);
-}
-
-function half(bits: number): number {
-  const exponent = (bits >> 10) & 31;
-  const mantissa = bits & 1023;
-  const sign = bits >> 15 === 0 ? 1 : -1;
-  if (exponent === 31) return mantissa === 0 ? sign * Infinity : Number.NaN;
-  return sign * (exponent === 0 ? mantissa : 1024 + mantissa) * 2 ** (Math.max(exponent, 1) - 25);
 }
 
 /** The text that a reference of sixteen bytes names: its length, its heap and its number there. */

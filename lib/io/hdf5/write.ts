@@ -1,25 +1,10 @@
-// HDF5 files (format specification 3.0): superblock 2, object headers 2, groups with their links in the header, arrays in
-// one piece. Everything since HDF5 1.8 reads that.
+// HDF5 files (format specification 3.0): superblock 2, object headers 2, groups with their links in the header, arrays
+// in one piece. Everything since HDF5 1.8 reads that.
 import { lookup3 } from './checksum';
+import { MESSAGE, SIGNATURE, UNDEFINED } from './format';
 import { isGroup, type HdfArray, type HdfGroup } from './values';
 
-const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 const SUPERBLOCK = 48;
-export const UNDEFINED = 0xffffffffffffffffn;
-
-/** Message types of object headers. */
-export const MESSAGE = {
-  dataspace: 0x01,
-  linkInfo: 0x02,
-  datatype: 0x03,
-  fill: 0x05,
-  link: 0x06,
-  layout: 0x08,
-  groupInfo: 0x0a,
-  filters: 0x0b,
-  continuation: 0x10,
-  symbolTable: 0x11,
-} as const;
 
 const u8 = (...values: number[]): Buffer => Buffer.from(values);
 const u16 = (value: number): Buffer => {
@@ -42,7 +27,14 @@ const u64 = (value: number | bigint): Buffer => {
 export function encodeHdf5(root: HdfGroup): Uint8Array[] {
   const file = new Pieces(SUPERBLOCK);
   const rootAddress = addGroup(file, root);
-  const head = Buffer.concat([SIGNATURE, u8(2, 8, 8, 0), u64(0), u64(UNDEFINED), u64(file.end), u64(rootAddress)]);
+  const head = Buffer.concat([
+    Buffer.from(SIGNATURE, 'latin1'),
+    u8(2, 8, 8, 0),
+    u64(0),
+    u64(UNDEFINED),
+    u64(file.end),
+    u64(rootAddress),
+  ]);
   return [Buffer.concat([head, u32(lookup3(head))]), ...file.pieces];
 }
 

@@ -5,7 +5,7 @@ import type { Mode, Network } from '../../../model/network';
 import { PHASES } from '../../../train/run/events';
 import { trainedAt, type TrainedModel } from '../../../train/run/model-run';
 import { Output } from '../../output';
-import { asUsage, UsageError } from '../../usage';
+import { asUsage, collect, UsageError } from '../../usage';
 import { targetOf } from './import';
 import { exportModel } from './model-file';
 
@@ -145,8 +145,4 @@ function checkSpiking({ mode }: TrainedModel, format: string): void {
     throw new UsageError(
       `Expected a spiking network for --format ${format} but received one that was saved as ${mode}`,
     );
-}
-
-function collect(value: string, all: string[]): string[] {
-  return [...all, value];
 }

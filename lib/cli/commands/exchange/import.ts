@@ -10,7 +10,7 @@ import type { VggName } from '../../../model/vgg';
 import { checkOneOf } from '../../../check';
 import { Output } from '../../output';
 import { compact, table } from '../../style';
-import { asUsage, limitedOption, numberOption, UsageError } from '../../usage';
+import { asUsage, collect, limitedOption, numberOption, UsageError } from '../../usage';
 
 interface ImportFlags {
   output?: string;
@@ -79,10 +79,6 @@ function show(output: Output, file: string, target: string, model: ImportedModel
   );
   output.line(`model  ${target}: ${compact(parameters)} parameters, T = ${network.timesteps}`);
   output.line(`next   onespike train --init ${shellWord(target)} --dataset NAME`);
-}
-
-function collect(value: string, all: string[]): string[] {
-  return [...all, value];
 }
 
 /** `name=layer`, where nothing behind the sign leaves the module out. */

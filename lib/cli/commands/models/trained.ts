@@ -29,8 +29,8 @@ export async function findTrained(given: string): Promise<string | ListedModel> 
 }
 
 /**
- * The network that a first argument names or, if that is neither a run nor a model, the one in the package. Errors: ERR_IO
- * if nothing is there, ERR_STATE if the package holds no network.
+ * The network that a first argument names or, if that is neither a run nor a model, the one in the package. Errors:
+ * ERR_IO if nothing is there, ERR_STATE if the package holds no network.
  */
 export async function trainedOrPackaged(
   first: string,

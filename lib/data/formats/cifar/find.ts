@@ -1,9 +1,14 @@
-/** Where the files of a CIFAR set are: in a folder or an archive, in either version, as the authors or torchvision lay them. */
+/**
+ * Where the files of a CIFAR set are: in a folder or an archive, in either version, as the authors or torchvision lay
+ * them.
+ */
 import { basename, dirname, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
 import { readArchive } from '../../download/archive';
-import { adviceFor, readBounded, readHead, statOrNull } from '../../files';
+import { InputFile } from '../../../io/binary/input-file';
+import { adviceFor, readBounded, statOrNull } from '../../files';
+import { locatedFiles, type Located } from '../../sets/source';
 import { recordBytesOf } from './binary';
 import { filesOf, imageBytes, officialCount, versions, type CifarLayout, type Part, type Version } from './layout';
 import { fileOverhead, recordOverhead } from './python';
@@ -20,11 +25,14 @@ export interface Parts {
 /** Protocol 2 or later of pickle: no label of a binary record is as large as its first byte. */
 async function isPickle(path: string): Promise<boolean> {
   if (!((await statOrNull(path))?.isFile() ?? false)) return false;
-  const head = await readHead(path, 2);
+  const head = await InputFile.use(path, (file) => file.head(2));
   return head.length === 2 && head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
 }
 
-/** A file of the set in `folder`, or null. A binary file without its `.bin` must be whole records: the version for Python has the same names. */
+/**
+ * A file of the set in `folder`, or null. A binary file without its `.bin` must be whole records: the version for
+ * Python has the same names.
+ */
 async function findFile(layout: CifarLayout, version: Version, folder: string, file: string): Promise<string | null> {
   const path = join(folder, file);
   if (version === 'python') return (await isPickle(path)) ? path : null;
@@ -35,7 +43,10 @@ async function findFile(layout: CifarLayout, version: Version, folder: string, f
   return whole && !(await isPickle(bare)) ? bare : null;
 }
 
-/** The folder or the archive that holds the set, or null. `place` is a folder (the inner one or its parent), a file of the set or the archive itself. */
+/**
+ * The folder or the archive that holds the set, or null. `place` is a folder (the inner one or its parent), a file of
+ * the set or the archive itself.
+ */
 async function findSet(layout: CifarLayout, place: string): Promise<Location | null> {
   const status = await statOrNull(place);
   if (status?.isFile()) {
@@ -56,16 +67,12 @@ async function findSet(layout: CifarLayout, place: string): Promise<Location | n
   return null;
 }
 
-export async function locateCifar(
-  layout: CifarLayout,
-  directory: string,
-): Promise<{ paths: string[]; present: boolean }> {
+export async function locateCifar(layout: CifarLayout, directory: string): Promise<Located> {
   const location = await findSet(layout, directory);
   if (location === null) return { paths: [], present: false };
   if (location.kind === 'archive') return { paths: [location.path], present: true };
   const { version, path } = location;
-  const paths = await Promise.all(filesOf(layout[version]).map((file) => findFile(layout, version, path, file)));
-  return { paths: paths.filter((found) => found !== null), present: !paths.includes(null) };
+  return locatedFiles(await Promise.all(filesOf(layout[version]).map((file) => findFile(layout, version, path, file))));
 }
 
 /** The most bytes that a file of the set may have. */
@@ -74,7 +81,10 @@ function largestOf(layout: CifarLayout, version: Version, file: string): number 
   return version === 'binary' ? count * recordBytesOf(layout) : count * (imageBytes + recordOverhead) + fileOverhead;
 }
 
-/** Errors: ERR_IO for what is missing, ERR_FORMAT for a file that is too large or an archive that lacks one, ERR_ABORTED. */
+/**
+ * Errors: ERR_IO for what is missing, ERR_FORMAT for a file that is too large or an archive that lacks one,
+ * ERR_ABORTED.
+ */
 export async function readParts(layout: CifarLayout, place: string, signal?: AbortSignal): Promise<Parts> {
   const location = await findSet(layout, place);
   if (location === null) {

@@ -1,4 +1,7 @@
-/** Pictures that lie together, whose classes a table beside them names: the validation part of ImageNet and of sets like it. */
+/**
+ * Pictures that lie together, whose classes a table beside them names: the validation part of ImageNet and of sets like
+ * it.
+ */
 import { basename, extname, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
@@ -29,8 +32,8 @@ export async function loosePictures(listing: Listing): Promise<Loose | null> {
 }
 
 /**
- * The classes of loose pictures, and the path of the table that names them: it lies in their folder, in the one that was named
- * or, with the name of that in its own, in `around`. Null where there is no table.
+ * The classes of loose pictures, and the path of the table that names them: it lies in their folder, in the one that
+ * was named or, with the name of that in its own, in `around`. Null where there is no table.
  * Errors: ERR_FORMAT for a line that is none, or names a class that is not `known`; ERR_IO.
  */
 export async function annotatedClasses(

@@ -11,8 +11,8 @@ import { kindsText, list, pictureExtensions, type LeftOut, type Listing } from '
 export type Classes = Map<string, string[]>;
 
 /**
- * The classes in `root`: its folders, but for runs of onespike and what `exclude` names. The pictures of a class lie in its
- * folder or in folders within it.
+ * The classes in `root`: its folders, but for runs of onespike and what `exclude` names. The pictures of a class lie in
+ * its folder or in folders within it.
  * Errors: ERR_FORMAT where a class has no picture, with what its folder holds instead; ERR_IO.
  */
 export async function listClasses(root: Listing, exclude: readonly string[], leftOut: LeftOut): Promise<Classes> {

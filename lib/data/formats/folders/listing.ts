@@ -1,4 +1,7 @@
-/** What a folder holds: folders, pictures and the rest; and what is left out of it, with the reason. Nothing is read here. */
+/**
+ * What a folder holds: folders, pictures and the rest; and what is left out of it, with the reason. Nothing is read
+ * here.
+ */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
@@ -7,7 +10,9 @@ import { ioError } from '../../../io/system-error';
 
 export const pictureExtensions = ['.png', '.ppm', '.pgm', '.jpg', '.jpeg', '.webp', '.avif', '.gif', '.tif', '.tiff'];
 
-/** What systems and archivers leave in folders. Hidden entries (.DS_Store, .ipynb_checkpoints) are passed over as well. */
+/**
+ * What systems and archivers leave in folders. Hidden entries (.DS_Store, .ipynb_checkpoints) are passed over as well.
+ */
 const systemNames = new Set([
   '__macosx',
   'lost+found',

@@ -11,8 +11,8 @@ const orderStream = 0x6f726472;
 const partStreams: Record<Part, number> = { train: 0, test: 1, validation: 2 };
 
 /**
- * Loads pictures as (3, size, size). The images come in a random order that the seed fixes, so that `trainCount` keeps some of
- * every class.
+ * Loads pictures as (3, size, size). The images come in a random order that the seed fixes, so that `trainCount` keeps
+ * some of every class.
  * Errors: those of `readPictures`; ERR_FORMAT for a part without any picture that can be read.
  */
 export async function loadFound(

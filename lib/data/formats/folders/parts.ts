@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
+import { InputFile } from '../../../io/binary/input-file';
 import { fileKind, kindBytes } from '../../../io/file-kind';
-import { readHead } from '../../files';
 import { SeededRandom } from '../../random';
+import { countForTest } from '../../split';
 import type { DataWarning, LoadOptions } from '../../types';
 import { annotatedClasses, loosePictures } from './annotations';
 import { listClasses, type Classes } from './classes';
@@ -75,8 +76,7 @@ async function splitHere(
   const items: Pictures['items'] = { train: [], test: [], validation: [] };
   classes.forEach((name, label) => {
     const paths = found.get(name)!;
-    const most = paths.length - 1;
-    const taken = most === 0 ? 0 : Math.min(most, Math.max(1, Math.round(paths.length * testShare)));
+    const taken = countForTest(paths.length, testShare);
     const order = new SeededRandom(seed, splitStream, label).shuffle(paths.map((_, i) => i));
     order.forEach((i, position) => items[position < taken ? 'test' : 'train'].push({ path: paths[i]!, label }));
   });
@@ -167,7 +167,7 @@ function twinWarnings(classes: readonly string[]): DataWarning[] {
 
 /** What a person means who names an archive as the folder; null if `path` is none. */
 async function archiveError(path: string): Promise<OneSpikeError | null> {
-  const head = await readHead(path, kindBytes).catch(() => null);
+  const head = await InputFile.use(path, (file) => file.head(kindBytes)).catch(() => null);
   if (head === null) return null;
   const kind = fileKind(head);
   const advice = kind?.endsWith('archive') ? '; unpack it and name the folder that it gives' : '';

@@ -1,9 +1,11 @@
-/** Where the four idx files of a set are: in the folders of torchvision, of archives as they unpack, or in the archive. */
+/**
+ * Where the four idx files of a set are: in the folders of torchvision, of archives as they unpack, or in the archive.
+ */
 import { basename, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
 import { InputFile } from '../../../io/binary/input-file';
-import { readEntry, readZip } from '../../../io/binary/zip';
+import { readEntry, readZip, type ZipEntry } from '../../../io/binary/zip';
 import { adviceFor, readBounded, statOrNull } from '../../files';
 
 export interface IdxNames {
@@ -19,7 +21,7 @@ export interface IdxNames {
 /** Where a file is: a file of its own, or an entry of an archive. */
 interface Place {
   path: string;
-  entry?: string;
+  entry?: ZipEntry;
 }
 
 /** The files of a set: images and labels to train on, then those of the test. */
@@ -31,7 +33,10 @@ export function fileNames({ prefixes: { train, test } }: IdxNames): string[] {
 const spellings = (file: string): string[] =>
   [file, file.replace('-idx', '.idx')].flatMap((name) => [name, `${name}.gz`]);
 
-/** A file of the set by itself, in a folder of its name, as archives unpack it, or in the archive; null if there is none. */
+/**
+ * A file of the set by itself, in a folder of its name, as archives unpack it, or in the archive; null if there is
+ * none.
+ */
 export async function locateFile(set: IdxNames, directory: string, file: string): Promise<Place | null> {
   if ((await statOrNull(directory))?.isFile()) return set.archive === undefined ? null : inArchive(directory, file);
   const roots = [directory, join(directory, set.folder, 'raw'), join(directory, 'raw')];
@@ -54,8 +59,8 @@ export async function locateFile(set: IdxNames, directory: string, file: string)
 }
 
 async function inArchive(path: string, file: string): Promise<Place | null> {
-  const names = await InputFile.use(path, async (archive) => [...(await readZip(archive)).keys()]);
-  const entry = names.find((name) => spellings(file).includes(basename(name)));
+  const entries = await InputFile.use(path, async (archive) => [...(await readZip(archive)).values()]);
+  const entry = entries.find(({ name }) => spellings(file).includes(basename(name)));
   return entry === undefined ? null : { path, entry };
 }
 
@@ -75,8 +80,6 @@ export async function readPlace(
     );
   const { path, entry } = place;
   if (entry === undefined) return { path, bytes: await readBounded(path, maxBytes, signal) };
-  const bytes = await InputFile.use(path, async (archive) =>
-    readEntry(archive, (await readZip(archive)).get(entry)!, maxBytes),
-  );
-  return { path: `${path}/${entry}`, bytes };
+  const bytes = await InputFile.use(path, (archive) => readEntry(archive, entry, maxBytes));
+  return { path: `${path}/${entry.name}`, bytes };
 }

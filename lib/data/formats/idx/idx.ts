@@ -4,8 +4,9 @@ import { gunzip } from 'node:zlib';
 
 import { OneSpikeError } from '../../../errors';
 import { throwIfAborted } from '../../files';
-import type { DataSource } from '../../sets/source';
+import { locatedFiles, type DataSource, type Located } from '../../sets/source';
 import type { ImageSet, LoadedParts, LoadOptions } from '../../types';
+import { transposed } from '../transposed';
 import { fileNames, locateFile, readPlace, type IdxNames } from './find';
 
 const inflate = promisify(gunzip);
@@ -34,10 +35,9 @@ export function idxSet(set: IdxSet): Pick<DataSource, 'options' | 'locate' | 'lo
 }
 
 /** The files of a set that are there, and whether they are all. */
-export async function locateIdx(set: IdxNames, directory: string): Promise<{ paths: string[]; present: boolean }> {
+export async function locateIdx(set: IdxNames, directory: string): Promise<Located> {
   const places = await Promise.all(fileNames(set).map((file) => locateFile(set, directory, file)));
-  const found = places.filter((place) => place !== null);
-  return { paths: [...new Set(found.map(({ path }) => path))], present: !places.includes(null) };
+  return locatedFiles(places.map((place) => place?.path ?? null));
 }
 
 export async function loadIdx(
@@ -164,17 +164,8 @@ async function loadPart(
   return {
     shape: [1, side, side],
     classes: [...classes],
-    pixels: set.transposed === true ? transpose(stored) : Uint8Array.from(stored),
+    pixels: set.transposed === true ? transposed(stored, side) : Uint8Array.from(stored),
     labels: labels.slice(0, count),
     count,
   };
-}
-
-/** Images whose rows and columns are exchanged. */
-function transpose(stored: Uint8Array): Uint8Array {
-  const pixels = new Uint8Array(stored.length);
-  for (let start = 0; start < stored.length; start += imageBytes)
-    for (let y = 0; y < side; y++)
-      for (let x = 0; x < side; x++) pixels[start + y * side + x] = stored[start + x * side + y]!;
-  return pixels;
 }

@@ -121,7 +121,9 @@ function bufferOf(file: InputFile): ParquetBuffer {
   };
 }
 
-/** The names of the columns; those within a column follow it. Throws an Error for a list, whose rows would be several. */
+/**
+ * The names of the columns; those within a column follow it. Throws an Error for a list, whose rows would be several.
+ */
 function topColumns(schema: readonly SchemaElement[]): string[] {
   const names: string[] = [];
   let inside = 0;

@@ -73,8 +73,9 @@ export interface Hyparquet {
 }
 
 /**
- * The package of the project around, too: onespike may be installed globally, or by npx. It is a module that older versions of Node
- * cannot require, found by `createRequire` so that bundlers do not look for a package that is optional.
+ * The package of the project around, too: onespike may be installed globally, or by npx. It is a module that older
+ * versions of Node cannot require, found by `createRequire` so that bundlers do not look for a package that is
+ * optional.
  * Errors: ERR_FORMAT, naming the package.
  */
 export async function loadHyparquet(path: string): Promise<Hyparquet> {

@@ -3,6 +3,7 @@ import { describeValue } from '../../../check';
 import { OneSpikeError } from '../../../errors';
 import { decodePicture } from '../../pictures/image';
 import { SeededRandom } from '../../random';
+import { countForTest } from '../../split';
 import type { DataWarning, ImageShape, LoadedParts, LoadOptions } from '../../types';
 import { readPictures, type Pictures, type PictureSource, type Reading } from '../pictures';
 import { openParquet, readGroup, type ParquetFile } from './file';
@@ -121,13 +122,13 @@ function numberOf(label: unknown, row: number, classes: readonly string[], path:
 
 /** A share of each class for the test, chosen by the seed. */
 function divided(all: Rows, classes: number, { seed = 0, testShare = 0.2 }: LoadOptions): [ParquetPart, Rows][] {
+  const members = Array.from({ length: classes }, (): number[] => []);
+  for (const row of all.rows) members[all.labels[row]!]!.push(row);
   const chosen = new Set<number>();
-  for (let label = 0; label < classes; label++) {
-    const members = all.rows.filter((row) => all.labels[row] === label);
-    const wanted =
-      members.length < 2 ? 0 : Math.min(members.length - 1, Math.max(1, Math.round(members.length * testShare)));
-    for (const row of new SeededRandom(seed, splitStream, label).shuffle(members).slice(0, wanted)) chosen.add(row);
-  }
+  members.forEach((rows, label) => {
+    const shuffled = new SeededRandom(seed, splitStream, label).shuffle(rows);
+    for (const row of shuffled.slice(0, countForTest(rows.length, testShare))) chosen.add(row);
+  });
   const half = (isTest: boolean): Rows => {
     const rows = all.rows.filter((row) => chosen.has(row) === isTest);
     return { files: all.files, rows, labels: rows.map((row) => all.labels[row]!) };
