@@ -19,11 +19,11 @@
 #include "core/backend/dense_tasks.h"
 #include "core/backend/input_tasks.h"
 #include "core/backend/norm_tasks.h"
-#include "core/backend/weight_tasks.h"
 #include "core/backend/profile.h"
 #include "core/backend/recorded.h"
 #include "core/backend/spiking_tasks.h"
 #include "core/backend/step_tasks.h"
+#include "core/backend/weight_tasks.h"
 #include "core/dataset.h"
 #include "core/status.h"
 

@@ -1,9 +1,8 @@
 // The weights that a pass computes with, where they are not the parameters themselves. Currents that are averaged
 // before the neuron are those of pooled weights (docs/MATHEMATICS.md, "Pools before the neuron"). Of batch
-// normalisation
-// ("Batch normalisation") a training pass of the ANN normalises each chunk, which is one group of images, by its own
-// statistics; every other pass folds the running statistics into copies of weights and bias first, and knows of them no
-// more.
+// normalisation ("Batch normalisation") a training pass of the ANN normalises each chunk, which is one group of images,
+// by its own statistics; every other pass folds the running statistics into copies of weights and bias first, and knows
+// of them no more.
 #pragma once
 
 #include "core/state/state.h"

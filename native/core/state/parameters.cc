@@ -79,7 +79,7 @@ Status Parameters::allocate_slots(int count) {
   for (size_t i = 0; i < stages_.size(); ++i)
     for (int slot = 0; slot < count; ++slot) {
       float*& weight = stages_[i].weight_slot[slot];
-      if (keeps_slots(i))
+      if (!plan_.genetic(i))  // an optimiser updates the genes instead
         if (Status status = allocate_one(&weight, plan_.stages[i].parameters()); !status.ok()) return status;
       if (Status status = allocate_one(&stages_[i].bias_slot[slot], plan_.stages[i].out_cs); !status.ok())
         return status;
@@ -110,9 +110,9 @@ void Parameters::zero_gradients() {
 void Parameters::zero_slots() {
   for (size_t i = 0; i < stages_.size(); ++i)
     for (int slot = 0; slot < kOptimizerSlots; ++slot) {
-      if (!stages_[i].bias_slot[slot]) continue;
-      if (keeps_slots(i)) zero(stages_[i].weight_slot[slot], plan_.stages[i].parameters());
-      zero(stages_[i].bias_slot[slot], plan_.stages[i].out_cs);
+      float *const weight = stages_[i].weight_slot[slot], *const bias = stages_[i].bias_slot[slot];
+      if (weight) zero(weight, plan_.stages[i].parameters());
+      if (bias) zero(bias, plan_.stages[i].out_cs);
     }
   each_array([](ParameterArray& array) { array.zero_slots(); });
 }

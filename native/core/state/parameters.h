@@ -6,10 +6,10 @@
 
 #include "core/backend/backend.h"
 #include "core/plan.h"
-#include "core/tensors/genes.h"
 #include "core/state/norm_tensors.h"
 #include "core/state/parameter_array.h"
 #include "core/state/schedules.h"
+#include "core/tensors/genes.h"
 
 namespace onespike {
 
@@ -70,6 +70,7 @@ class Parameters {
   const StageParameters& operator[](size_t stage) const { return stages_[stage]; }
   const NormTensors& norm() const { return norm_; }
   const Schedules& schedules() const { return schedules_; }
+  const Genes& genes() const { return genes_; }
   const ParameterArray& neurons() const { return neurons_; }  // threshold and leak of one stage after the other
   int64_t bytes() const {
     return bytes_ + neurons_.bytes() + norm_.bytes() + schedules_.array().bytes() + genes_.bytes();
@@ -87,7 +88,6 @@ class Parameters {
   void zero(float* values, int64_t count);
   void initialise();
   void grow(TensorKind kind);
-  bool keeps_slots(size_t stage) const { return !plan_.genetic(stage); }  // of its weights, which are not updated else
 
   const Plan& plan_;
   Backend& backend_;

@@ -62,22 +62,22 @@ Status Genes::allocate() {
   if (Status status = matrices_.allocate(TensorKind::kParameter); !status.ok()) return status;
   if (Status status = scales_.allocate(TensorKind::kParameter); !status.ok()) return status;
   if (Status status = product_.ensure(largest_product(plan_, gs_)); !status.ok()) return status;
-  const auto draw = [&](const GeneTensor& tensor, int64_t rows, int64_t packed_rows, int stream, float deviation) {
-    const Rng rng = Rng::of(plan_.spec.seed, Stream::kGenes, int(tensor.part), stream);
+  const auto draw = [&](const GeneMatrix& to, int64_t rows, int64_t packed_rows, int stream, float deviation) {
+    const Rng rng = Rng::of(plan_.spec.seed, Stream::kGenes, int(to.part), stream);
     std::vector<float> values(size_t(packed_rows * gs_), 0.0f);
-    for (int64_t i = 0; i < rows * g_; ++i) values[size_t(place(tensor, i))] = deviation * rng.normal(uint64_t(i));
-    backend_.upload(matrix(TensorKind::kParameter, tensor), values.data(), values.size() * sizeof(float));
+    for (int64_t i = 0; i < rows * g_; ++i) values[size_t(place(to, i))] = deviation * rng.normal(uint64_t(i));
+    backend_.upload(matrix(TensorKind::kParameter, to), values.data(), values.size() * sizeof(float));
   };
   std::vector<float> scales(size_t(scales_.count()), 1.0f);
   for (size_t i = 0; i < plan_.stages.size(); ++i) {
     const StageShape& s = plan_.stages[i];
     if (plan_.expresses(i))
-      draw({GeneTensor::Part::kExpression, i}, s.out_c, s.out_cs, s.layer, std::sqrt(1.0f / float(g_)));
+      draw({GeneMatrix::Part::kExpression, i}, s.out_c, s.out_cs, s.layer, std::sqrt(1.0f / float(g_)));
     if (plan_.genetic(i)) scales[i] = std::sqrt(2.0f / (float(s.parameter_taps()) * float(s.src_c)));
   }
   for (size_t k = 0; k < interactions_.size(); ++k) {
     const int kernel = plan_.gene_kernels[k];
-    draw({GeneTensor::Part::kInteraction, k}, square(kernel) * g_, square(kernel) * gs_, kernel, 1);
+    draw({GeneMatrix::Part::kInteraction, k}, square(kernel) * g_, square(kernel) * gs_, kernel, 1);
   }
   backend_.upload(scales_.at(TensorKind::kParameter), scales.data(), scales.size() * sizeof(float));
   return backend_.finish();
@@ -85,62 +85,30 @@ Status Genes::allocate() {
 
 Status Genes::allocate_gradients() { return received_.ensure(g_ > 0 ? largest_product(plan_, gs_) : 0); }
 
-float* Genes::matrix(TensorKind kind, const GeneTensor& tensor) const {
+float* Genes::matrix(TensorKind kind, const GeneMatrix& of) const {
   float* const all = matrices_.at(kind);
-  const bool expression = tensor.part == GeneTensor::Part::kExpression;
-  return all ? all + (expression ? expressions_ : interactions_)[tensor.index] : nullptr;
+  const bool expression = of.part == GeneMatrix::Part::kExpression;
+  return all ? all + (expression ? expressions_ : interactions_)[of.index] : nullptr;
 }
 
 float* Genes::expression(TensorKind kind, size_t stage) const {
-  return matrix(kind, {GeneTensor::Part::kExpression, stage});
+  return matrix(kind, {GeneMatrix::Part::kExpression, stage});
 }
 
 float* Genes::interaction(TensorKind kind, size_t stage) const {
   const auto& kernels = plan_.gene_kernels;
   const auto found = std::find(kernels.begin(), kernels.end(), plan_.stages[stage].kernel_h);
-  return matrix(kind, {GeneTensor::Part::kInteraction, size_t(found - kernels.begin())});
+  return matrix(kind, {GeneMatrix::Part::kInteraction, size_t(found - kernels.begin())});
 }
 
 float* Genes::scale(TensorKind kind, size_t stage) const {
   return scales_.at(kind) ? scales_.at(kind) + stage : nullptr;
 }
 
-int64_t Genes::place(const GeneTensor& tensor, int64_t i) const {
+int64_t Genes::place(const GeneMatrix& of, int64_t i) const {
   const int64_t row = i / g_;
-  const bool squares = tensor.part == GeneTensor::Part::kInteraction;
+  const bool squares = of.part == GeneMatrix::Part::kInteraction;
   return (squares ? row / g_ * gs_ + row % g_ : row) * gs_ + i % g_;
-}
-
-void Genes::read(TensorKind kind, const GeneTensor& tensor, int64_t offset, int64_t count, float* into) const {
-  if (tensor.part == GeneTensor::Part::kScale) {
-    if (const float* from = scale(kind, tensor.index)) backend_.download(into, from, sizeof(float));
-    else *into = 0;
-    return;
-  }
-  const float* from = matrix(kind, tensor);
-  if (!from) return void(std::fill(into, into + count, 0.0f));
-  const int64_t begin = place(tensor, offset), end = place(tensor, offset + count - 1) + 1;
-  std::vector<float> packed(static_cast<size_t>(end - begin));
-  backend_.download(packed.data(), from + begin, packed.size() * sizeof(float));
-  for (int64_t i = 0; i < count; ++i) into[i] = packed[size_t(place(tensor, offset + i) - begin)];
-}
-
-Status Genes::write(TensorKind kind, const GeneTensor& tensor, int64_t offset, int64_t count, const float* from,
-                    const std::string& name) {
-  if (tensor.part == GeneTensor::Part::kScale) {
-    if (kind == TensorKind::kParameter && !(*from >= kMinSchedule && *from <= kMaxSchedule))
-      return Status::error(
-          Code::kArg, "Expected a number from 2^-20 to 2^20 for " + name + " but received " + std::to_string(*from));
-    backend_.upload(scale(kind, tensor.index), from, sizeof(float));
-    return Status::success();
-  }
-  float* const to = matrix(kind, tensor);
-  const int64_t begin = place(tensor, offset), end = place(tensor, offset + count - 1) + 1;
-  std::vector<float> packed(static_cast<size_t>(end - begin));
-  backend_.download(packed.data(), to + begin, packed.size() * sizeof(float));  // what lies between rows
-  for (int64_t i = 0; i < count; ++i) packed[size_t(place(tensor, offset + i) - begin)] = from[i];
-  backend_.upload(to + begin, packed.data(), packed.size() * sizeof(float));
-  return Status::success();
 }
 
 void Genes::express_input(TensorKind kind, size_t i) const {

@@ -2,9 +2,7 @@
 // follow from matrices that layers share. Arrays of training beside them are those of any parameter.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "core/backend/backend.h"
@@ -15,10 +13,10 @@
 
 namespace onespike {
 
-// A tensor of genes: the expression of a stage's channels, the scale of its weights, or the interaction of the genes in
-// all stages with the kernel `index` of Plan::gene_kernels.
-struct GeneTensor {
-  enum class Part { kExpression, kScale, kInteraction };
+// A matrix of genes: the expression of a stage's channels, or the interaction of the genes in all stages with the
+// kernel `index` of Plan::gene_kernels.
+struct GeneMatrix {
+  enum class Part { kExpression = 0, kInteraction = 2 };  // a word of the key of its random numbers, too
   Part part = Part::kExpression;
   size_t index = 0;  // of the stage, or of the kernel
 };
@@ -34,10 +32,12 @@ class Genes {
   ParameterArray& scales() { return scales_; }
   int64_t bytes() const { return matrices_.bytes() + scales_.bytes() + product_.bytes() + received_.bytes(); }
 
-  // A part of a tensor, in PyTorch's order; what was not allocated yet reads as zeros. kArg for a scale out of range.
-  void read(TensorKind kind, const GeneTensor& tensor, int64_t offset, int64_t count, float* into) const;
-  Status write(TensorKind kind, const GeneTensor& tensor, int64_t offset, int64_t count, const float* from,
-               const std::string& name);
+  // Null where nothing was allocated yet. Matrices have rows of gs_ numbers: (out_cs, gs_) of a stage, (taps, gs_, gs_)
+  // of a kernel.
+  float* matrix(TensorKind kind, const GeneMatrix& of) const;
+  float* scale(TensorKind kind, size_t stage) const;
+  // Where element i of a matrix in PyTorch's order lies.
+  int64_t place(const GeneMatrix& of, int64_t i) const;
 
   // The weights of stage `i`, packed, from its genes, or the average of them from the average of those.
   void grow(TensorKind kind, size_t i, float* weight) const;
@@ -50,13 +50,8 @@ class Genes {
   }
 
  private:
-  // Matrices have rows of gs_ numbers: (out_cs, gs_) of a stage, (taps, gs_, gs_) of a kernel.
-  float* matrix(TensorKind kind, const GeneTensor& tensor) const;
   float* expression(TensorKind kind, size_t stage) const;
   float* interaction(TensorKind kind, size_t stage) const;
-  float* scale(TensorKind kind, size_t stage) const;
-  // Where element i of a matrix in PyTorch's order lies.
-  int64_t place(const GeneTensor& tensor, int64_t i) const;
   // product_ (taps, src_cs, gs_): the expression of the stage's input times the transposed interaction.
   void express_input(TensorKind kind, size_t i) const;
 

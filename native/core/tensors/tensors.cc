@@ -11,13 +11,16 @@ namespace onespike {
 namespace {
 
 // First and second are threshold and leak, or what a code has in their place.
-enum class Part { kWeight, kBias, kNorm, kFirst, kSecond, kKappa, kTheta, kGene };
+enum class Part { kWeight, kBias, kNorm, kFirst, kSecond, kKappa, kTheta, kGenes, kGeneScale };
 
 struct Where {
   size_t stage;
   Part part;
   int norm = 0;  // of the tensors of the normalisation
-  GeneTensor gene = {};
+  GeneMatrix genes = {};
+
+  // Whether the array has padding within the tensor.
+  bool padded() const { return part == Part::kWeight || part == Part::kGenes; }
 };
 
 Where locate(const Plan& plan, int tensor) {
@@ -32,15 +35,14 @@ Where locate(const Plan& plan, int tensor) {
     if (pair > 1 && at++ == tensor) return {i, Part::kSecond};
     if (plan.spec.schedules && at++ == tensor) return {i, Part::kKappa};
     if (plan.spec.schedules && at++ == tensor) return {i, Part::kTheta};
-    using enum GeneTensor::Part;
-    if (plan.expresses(i) && at++ == tensor) return {i, Part::kGene, 0, {kExpression, i}};
-    if (plan.genetic(i) && at++ == tensor) return {i, Part::kGene, 0, {kScale, i}};
+    if (plan.expresses(i) && at++ == tensor) return {i, Part::kGenes, 0, {GeneMatrix::Part::kExpression, i}};
+    if (plan.genetic(i) && at++ == tensor) return {i, Part::kGeneScale};
   }
-  return {0, Part::kGene, 0, {GeneTensor::Part::kInteraction, size_t(tensor - at)}};
+  return {0, Part::kGenes, 0, {GeneMatrix::Part::kInteraction, size_t(tensor - at)}};
 }
 
-// kArg for a number that no neuron has, or that is out of the range of a code's parameter.
-Status check_neuron(const std::string& name, float value) {
+// kArg for a number that no neuron has, or that is out of the range of a code's parameter or of a scale of genes.
+Status check_number(const std::string& name, float value) {
   const auto ends = [&](const char* with) { return name.size() > std::strlen(with) && name.ends_with(with); };
   const auto check = [&](bool right, const std::string& what) {
     return right ? Status::success()
@@ -54,6 +56,7 @@ Status check_neuron(const std::string& name, float value) {
   if (ends(".leak")) return check(value >= 0 && value <= 1, "a leak in [0, 1]");
   if (ends(".time_constant")) return within(kMinTimeConstant, kMaxTimeConstant);
   if (ends(".delay")) return within(limits::kDelay.min, limits::kDelay.max);
+  if (ends(".gene_scale")) return check(value >= kMinSchedule && value <= kMaxSchedule, "a number from 2^-20 to 2^20");
   return within(kMinStep, kMaxStep);
 }
 
@@ -64,6 +67,8 @@ float* array_of(const Parameters& parameters, TensorKind kind, const Where& at) 
   if (part == Part::kNorm) return parameters.norm().array(at.stage, kind, at.norm);
   if (part == Part::kKappa) return parameters.schedules().at(kind, at.stage, Schedule::kKappa);
   if (part == Part::kTheta) return parameters.schedules().at(kind, at.stage, Schedule::kTheta);
+  if (part == Part::kGenes) return parameters.genes().matrix(kind, at.genes);
+  if (part == Part::kGeneScale) return parameters.genes().scale(kind, at.stage);
   if (part == Part::kFirst || part == Part::kSecond) {
     float* const neurons = parameters.neurons().at(kind);
     return neurons ? neurons + 2 * at.stage + (part == Part::kSecond) : nullptr;
@@ -81,27 +86,51 @@ float* array_of(const Parameters& parameters, TensorKind kind, const Where& at) 
   return of(p.weight_average, p.bias_average);
 }
 
+// What numbers [offset, offset + count) of a padded tensor take of its array: floats [begin, end).
+struct Span {
+  int64_t begin = 0, end = 0;
+  size_t size() const { return size_t(end - begin); }
+};
+
+Span span_of(const Parameters& parameters, const StageShape& s, const Where& at, int64_t offset, int64_t count) {
+  if (at.part == Part::kGenes) {
+    const Genes& genes = parameters.genes();
+    return {genes.place(at.genes, offset), genes.place(at.genes, offset + count - 1) + 1};
+  }
+  const PackedRange range = packed_range(s, offset, count);
+  return {range.begin, range.end};
+}
+
+// Calls f(place after `offset`, place in the array) for each of these numbers.
+template <class F>
+void each_padded(const Parameters& parameters, const StageShape& s, const Where& at, int64_t offset, int64_t count,
+                 const F& f) {
+  if (at.part == Part::kGenes) {
+    for (int64_t i = 0; i < count; ++i) f(i, parameters.genes().place(at.genes, offset + i));
+    return;
+  }
+  const PackedRange range = packed_range(s, offset, count);
+  each_weight(s, range.first, range.last, [&](int64_t torch, int64_t packed) {
+    if (torch >= offset && torch < offset + count) f(torch - offset, packed);
+  });
+}
+
 }  // namespace
 
 Status Parameters::read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const {
   const Where at = locate(plan_, tensor);
   const StageShape& s = plan_.stages[at.stage];
-  if (at.part == Part::kGene) {
-    genes_.read(kind, at.gene, offset, count, into);
-    return backend_.finish();
-  }
   const float* from = array_of(*this, kind, at);
   if (!from) {
     std::fill(into, into + count, 0.0f);
-  } else if (at.part != Part::kWeight) {
+  } else if (!at.padded()) {
     backend_.download(into, from + offset, size_t(count) * sizeof(float));
   } else {
-    const PackedRange range = packed_range(s, offset, count);
-    std::vector<float> packed(static_cast<size_t>(range.end - range.begin));
-    backend_.download(packed.data(), from + range.begin, packed.size() * sizeof(float));
-    each_weight(s, range.first, range.last, [&](int64_t torch, int64_t at) {
-      if (torch >= offset && torch < offset + count) into[torch - offset] = packed[size_t(at - range.begin)];
-    });
+    const Span span = span_of(*this, s, at, offset, count);
+    std::vector<float> padded(span.size());
+    backend_.download(padded.data(), from + span.begin, padded.size() * sizeof(float));
+    each_padded(*this, s, at, offset, count,
+                [&](int64_t i, int64_t place) { into[i] = padded[size_t(place - span.begin)]; });
   }
   return backend_.finish();
 }
@@ -109,6 +138,7 @@ Status Parameters::read(TensorKind kind, int tensor, int64_t offset, int64_t cou
 Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from) {
   const Where at = locate(plan_, tensor);
   const StageShape& s = plan_.stages[at.stage];
+  const std::string& name = plan_.tensors[size_t(tensor)].name;
   if (kind == TensorKind::kGradient) {
     if (Status status = allocate_gradients(); !status.ok()) return status;
   } else if (kind == TensorKind::kAverage) {
@@ -117,35 +147,28 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
     if (Status status = allocate_slots(int(kind) - int(TensorKind::kSlot0) + 1); !status.ok()) return status;
   }
   const bool parameter = kind == TensorKind::kParameter, average = kind == TensorKind::kAverage;
-  if (at.part == Part::kGene) {
-    if (Status status = genes_.write(kind, at.gene, offset, count, from, plan_.tensors[tensor].name); !status.ok())
-      return status;
-    if (parameter || average) stale_[average] = true;
-    return backend_.finish();
-  }
   if (at.part == Part::kWeight && plan_.genetic(at.stage)) {
     if (parameter || average) return Status::success();
-    return Status::error(Code::kArg, "Expected a trained tensor but received " + plan_.tensors[tensor].name);
+    return Status::error(Code::kArg, "Expected a trained tensor but received " + name);
   }
-  if (parameter && (at.part == Part::kFirst || at.part == Part::kSecond))
-    if (Status status = check_neuron(plan_.tensors[tensor].name, *from); !status.ok()) return status;
+  if (parameter && (at.part == Part::kFirst || at.part == Part::kSecond || at.part == Part::kGeneScale))
+    if (Status status = check_number(name, *from); !status.ok()) return status;
   if (at.part == Part::kNorm)
-    if (Status status = norm_.check(kind, at.norm, plan_.tensors[tensor].name, from, count); !status.ok())
-      return status;
+    if (Status status = norm_.check(kind, at.norm, name, from, count); !status.ok()) return status;
   if (parameter && (at.part == Part::kKappa || at.part == Part::kTheta))
-    if (Status status = Schedules::check(plan_.tensors[tensor].name, offset, count, from); !status.ok()) return status;
+    if (Status status = Schedules::check(name, offset, count, from); !status.ok()) return status;
   float* to = array_of(*this, kind, at);
-  if (at.part != Part::kWeight) {
+  if (!at.padded()) {
     backend_.upload(to + offset, from, size_t(count) * sizeof(float));
   } else {
-    const PackedRange range = packed_range(s, offset, count);
-    std::vector<float> packed(static_cast<size_t>(range.end - range.begin));
-    backend_.download(packed.data(), to + range.begin, packed.size() * sizeof(float));  // what a part leaves as it is
-    each_weight(s, range.first, range.last, [&](int64_t torch, int64_t at) {
-      if (torch >= offset && torch < offset + count) packed[size_t(at - range.begin)] = from[torch - offset];
-    });
-    backend_.upload(to + range.begin, packed.data(), packed.size() * sizeof(float));
+    const Span span = span_of(*this, s, at, offset, count);
+    std::vector<float> padded(span.size());
+    backend_.download(padded.data(), to + span.begin, padded.size() * sizeof(float));  // what a part leaves as it is
+    each_padded(*this, s, at, offset, count,
+                [&](int64_t i, int64_t place) { padded[size_t(place - span.begin)] = from[i]; });
+    backend_.upload(to + span.begin, padded.data(), padded.size() * sizeof(float));
   }
+  if ((parameter || average) && (at.part == Part::kGenes || at.part == Part::kGeneScale)) stale_[average] = true;
   return backend_.finish();
 }
 

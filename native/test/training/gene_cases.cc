@@ -108,6 +108,13 @@ int tensor_of(const Network& network, const std::string& name) {
   throw std::runtime_error("no tensor " + name);
 }
 
+bool is_derived(const Network& network, const std::string& name) {
+  if (!name.ends_with(".weight")) return false;
+  const std::string scale = name.substr(0, name.size() - std::string("weight").size()) + "gene_scale";
+  return std::any_of(network.tensors().begin(), network.tensors().end(),
+                     [&](const TensorInfo& info) { return info.name == scale; });
+}
+
 Values read(const Network& network, TensorKind kind, const std::string& name) {
   const int tensor = tensor_of(network, name);
   std::vector<float> values(size_t(network.tensors()[size_t(tensor)].size));

@@ -43,6 +43,8 @@ GeneCase gene_case(const CaseSpec& spec, int images, Mode mode, Random& random, 
 std::unique_ptr<Network> make_genetic(const GeneCase& g);
 
 int tensor_of(const Network& network, const std::string& name);
+bool is_derived(const Network& network,
+                const std::string& name);  // whether a tensor is of weights that follow from genes
 oracle::Values read(const Network& network, TensorKind kind, const std::string& name);
 // Fails unless the distance of two tensors is at most `tolerance`.
 void expect_close(const oracle::Values& value, const oracle::Values& reference, double tolerance,
