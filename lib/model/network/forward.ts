@@ -32,9 +32,18 @@ export function forwardJob(
   pixels: unknown,
   options: unknown,
 ): () => Promise<ForwardResult> {
-  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'trace', 'potentials', 'earlyExit', 'averaged']);
+  const { mode, signal, given } = checkJob(options, [
+    'mode',
+    'signal',
+    'trace',
+    'margins',
+    'potentials',
+    'earlyExit',
+    'averaged',
+  ]);
   const averaged = checkBoolean(given['averaged'] ?? false, 'averaged');
   const trace = checkBoolean(given['trace'] ?? false, 'trace');
+  const margins = checkBoolean(given['margins'] ?? trace, 'margins');
   const traced = checkBoolean(given['potentials'] ?? false, 'potentials');
   if (mode !== 'snn' && (trace || traced))
     throw new OneSpikeError(
@@ -59,7 +68,7 @@ export function forwardJob(
     probabilities: new Float64Array(count * classes),
     decisionSteps: earlyExit ? new Uint8Array(count) : undefined,
     potentials: traced ? new Float32Array(count * timesteps * classes) : undefined,
-    margins: trace && !coded ? new Float32Array(count) : undefined,
+    margins: trace && margins && !coded ? new Float32Array(count) : undefined,
     // The output layer of a network with a code sends nothing.
     spikeTimes: trace
       ? layers.map(({ neurons }, i) => (coded && i === layers.length - 1 ? null : new Uint8Array(count * neurons)))

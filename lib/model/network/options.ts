@@ -94,6 +94,11 @@ export interface PieceStats extends StepStats {
 export interface ForwardOptions extends EvaluateOptions {
   /** Whether the result holds the spike times of every spiking layer; not together with `earlyExit`. */
   trace?: boolean | undefined;
+  /**
+   * Whether a trace holds margins as well; true by default. Without them a pass keeps no potentials of hidden neurons,
+   * which takes less memory and time.
+   */
+  margins?: boolean | undefined;
   /** Whether the result holds the potentials (N, T, K) of the output layer; not together with `earlyExit`. */
   potentials?: boolean | undefined;
 }

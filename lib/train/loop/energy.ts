@@ -27,7 +27,7 @@ export async function measureEnergy(
   const count = Math.min(images, test.count);
   for (let first = 0; first < count; first += batch) {
     const pixels = test.pixels.subarray(first * size, Math.min(first + batch, count) * size);
-    const { spikeTimes, codes = spikeTimes } = await network.forward(pixels, { trace: true, signal });
+    const { spikeTimes, codes = spikeTimes } = await network.forward(pixels, { trace: true, margins: false, signal });
     if (codes === undefined) continue;
     counter.add(pixels, codes);
     onTrace?.(codes, pixels.length / size);

@@ -84,7 +84,7 @@ export async function traceImages(
   signal?: AbortSignal,
 ): Promise<Trace[]> {
   const spiking = mode === 'snn' && network.description.code === undefined;
-  const result = await network.forward(pixels, { mode, trace: spiking, potentials: spiking, signal });
+  const result = await network.forward(pixels, { mode, trace: spiking, margins: false, potentials: spiking, signal });
   const steps = result.potentials === undefined ? undefined : await network.anytime(result.potentials);
   const { timesteps } = network.description;
   const classes = network.layers.at(-1)!.neurons;

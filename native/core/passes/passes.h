@@ -32,7 +32,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
 
 // ---- one chunk of n images, the first of them being image `first` of the batch. `train` keeps what backward needs.
 // Buffers for a batch of `images`.
-Status prepare_snn(NetworkState& net, int64_t images, bool train);
+Status prepare_snn(NetworkState& net, int64_t images, bool train, bool keeps_potentials = false);
 Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages,
                    const Stop& stop);
 Status snn_backward(NetworkState& net, int n,

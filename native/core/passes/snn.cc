@@ -11,8 +11,7 @@ namespace {
 template <class Visit>
 void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
   const Plan& plan = net.plan;
-  const bool kept_potentials = train || net.keeps_potentials;
-  const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, kept_potentials), images),
+  const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, net.potentials(train)), images),
                 block = std::min<int64_t>(plan.block, images);
   const int64_t T = plan.spec.timesteps, image = plan.stages[0].src_size();
   int64_t gradient = 0, workspace = 0;
@@ -36,7 +35,7 @@ void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit&
                                         {train && plan.waits(i) ? block : n, int(T), train, s, plan.spec.schedules})));
     need(b.forward, int64_t(net.backend->forward_bytes(s)));
     each_weight_buffer(net, i, n, false, train, need);
-    if (kept_potentials || s.output) need(b.potential, n * T * s.out_size());
+    if (net.potentials(train) || s.output) need(b.potential, n * T * s.out_size());
     if (train && plan.keeps_potential(i)) need(b.received, n * T * s.out_size());
     if (train && plan.spec.schedules && s.output) need(net.d_activation[0], n * T * s.out_size());
     if (train && plan.waits(i)) need(b.gradient, block * T * s.grad_step());
@@ -127,8 +126,9 @@ void schedule_gradients(NetworkState& net, size_t stage, int n) {
 
 }  // namespace
 
-Status prepare_snn(NetworkState& net, int64_t images, bool train) {
+Status prepare_snn(NetworkState& net, int64_t images, bool train, bool keeps_potentials) {
   net.waiting = 0;
+  net.keeps_potentials = keeps_potentials;
   net.prepare(Mode::kSnn, train);
   return ensure_buffers(*net.backend, images,
                         [&](int64_t n, const auto& visit) { each_snn_buffer(net, n, train, visit); });
@@ -138,7 +138,7 @@ SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool
   const StageShape& s = net.plan.stages[stage];
   const StageBuffers& b = net.stages[stage];
   return {.times = net.times(stage),
-          .potential = train || net.keeps_potentials || s.output ? b.potential.data() : nullptr,
+          .potential = net.potentials(train) || s.output ? b.potential.data() : nullptr,
           .density = b.density.data(),
           .source = source_of(net, stage, train),
           .weight = net.weight(stage),

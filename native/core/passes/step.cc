@@ -73,7 +73,7 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
   Backend& backend = *net.backend;
   const bool spiking = kind.mode == Mode::kSnn, fires = spiking || kind.mode == Mode::kCoded;
   // As many at once as where the potentials are kept for a gradient.
-  const bool as_in_training = kind.backward || net.keeps_potentials;
+  const bool as_in_training = spiking ? net.potentials(kind.backward) : kind.backward;
   const int64_t chunk = net.plan.chunk_of(kind.mode, as_in_training), pixels = net.plan.image_size();
   begin_step(net, kind);
   if (kind.backward) begin_activity(net, batch.count);
@@ -132,9 +132,8 @@ Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backwa
     if (status.ok() && o.average > 0) status = net.parameters.start_average();
   }
   net.relaxes = backward && group.loss.quantised < 1;
-  net.keeps_potentials = keeps_potentials;
   if (status.ok())
-    status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward)
+    status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward, keeps_potentials)
              : mode == Mode::kCoded ? prepare_coded(net, largest, backward)
                                     : prepare_ann(net, mode, largest, backward);
   if (status.ok()) status = net.logits.ensure(largest * net.plan.classes());

@@ -120,7 +120,7 @@ struct NetworkState {
   uint64_t random_step = 0;
   std::vector<char> relaxed;      // per stage: whether it sends its ReLU in the step at work, not its code
   bool relaxes = false;           // whether steps of the group at work may relax a stage
-  bool keeps_potentials = false;  // of hidden neurons as well, where no gradient needs them
+  bool keeps_potentials = false;  // of hidden neurons as well, where no gradient needs them: see potentials()
   bool binary = false;            // the ANN at work has binary activations, not ReLU
   int steps;                      // that a forward pass computes: T, or fewer where inference may end early
   std::vector<double>
@@ -130,6 +130,8 @@ struct NetworkState {
   Status allocate();  // parameters, and the buffers that every step needs
   Status allocate_codes();
   NeuronParams neuron(size_t stage) const;
+  // Whether a spiking pass keeps the potentials of hidden neurons.
+  bool potentials(bool train) const { return train || keeps_potentials; }
   // a(t) of a stage, once its readers have written it.
   float* spike_gradient(size_t stage) const {
     return plan.keeps_potential(stage) ? stages[stage].received.data() : stages[stage].potential.data();

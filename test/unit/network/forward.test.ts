@@ -26,6 +26,9 @@ onEachBackend((on) => {
     const full = await network.forward(batch(4).pixels, { trace: true, potentials: true });
     expect(full.logits).toEqual(plain.logits);
     expect(full.potentials).toHaveLength(4 * T * K);
+    const { margins: none, ...lean } = await network.forward(batch(4).pixels, { trace: true, margins: false });
+    expect(none).toBeUndefined();
+    expect(lean.spikeTimes).toEqual(full.spikeTimes);
     expect([...full.spikeTimes!.keys()]).toEqual(['layers.0', 'layers.2']);
     const hidden = full.spikeTimes!.get('layers.0')!;
     expect(hidden).toHaveLength(4 * 64);
