@@ -1,7 +1,7 @@
 // How convolutions begin: a first layer that whitens, others that hand on their channels, and where neither is
 // possible.
 import { join } from 'node:path';
-import { Network, type NetworkDescription } from '../../lib';
+import { Network, resolveNetwork, type NetworkDescription } from '../../lib';
 import { SeededRandom } from '../../lib/data';
 import { Pace } from '../../lib/model/scan';
 import { parseConfig, resolveConfig } from '../../lib/train/config/config';
@@ -127,6 +127,17 @@ test.each<[string, Partial<NetworkDescription>, string]>([
   );
   expect(() => checkStart({ whitening: false, dirac: true }, network.description)).not.toThrow();
   await network.dispose();
+});
+
+test('a start of channels that are handed on is refused beside genes, of which weights are made', () => {
+  const layers: NetworkDescription['layers'] = [
+    { type: 'conv', out: 4 },
+    { type: 'conv', out: 4 },
+    { type: 'linear', out: 2, output: true },
+  ];
+  const genetic = resolveNetwork({ input: [1, 8, 8], timesteps: 2, genes: { count: 2 }, layers });
+  expect(() => checkStart({ whitening: false, dirac: true }, genetic)).toThrow(/genes\) for start\.dirac/);
+  expect(() => checkStart({ whitening: true, dirac: false }, genetic)).not.toThrow();
 });
 
 test.each([

@@ -34,7 +34,9 @@ export const WHITENING_IMAGES = 500;
 const MOST_INPUTS = 256;
 
 /** Errors: ERR_ARG, naming the option, where a network cannot begin so. */
-export function checkStart({ whitening }: StartOptions, network: ResolvedNetwork): void {
+export function checkStart({ whitening, dirac }: StartOptions, network: ResolvedNetwork): void {
+  if (dirac && network.genes !== undefined)
+    throw expected('false (the weights of convolutions follow from genes)', 'start.dirac', true);
   if (!whitening) return;
   const refuse = (why: string): OneSpikeError => expected(`false (${why})`, 'start.whitening', true);
   const first = network.layers[0]!;
