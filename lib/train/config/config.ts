@@ -156,7 +156,7 @@ export function parseConfig(input: unknown): TrainConfig {
     throw expected('nothing (the model has no code)', 'snn.code', snn.code);
   if (binary.epochs > 0 && config.model.code !== undefined)
     throw expected('0 (a network with a code has no thresholds)', 'binary.epochs', binary.epochs);
-  for (const phase of ['ann', 'binary', 'snn'] as const) checkRule(config[phase].optimizer, `${phase}.optimizer`);
+  for (const phase of PHASES) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
   checkIncremental(config);
   for (const key of ['whitening', 'dirac'] as const)
