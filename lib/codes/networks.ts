@@ -11,8 +11,8 @@ export type ComparedConfig = Exclude<TrainConfigInput, string> & {
   /** What the comparison wants besides. */
   compare?: {
     /**
-     * The codes in which networks are trained besides, each with what its configuration has instead of the first one's; `{}` for
-     * nothing.
+     * The codes in which networks are trained besides, each with what its configuration has instead of the first one's;
+     * `{}` for nothing.
      */
     trained?: Partial<Record<Code['kind'], DeepPartial<TrainConfig>>>;
   };

@@ -44,7 +44,9 @@ export class EvolutionFolder {
     return typeof name === 'string' ? join(this.path, name) : join(this.path, 'generations', numbered(name, 3));
   }
 
-  /** The file that an individual begins with; generation 0 are those with random genomes beside the first generation. */
+  /**
+   * The file that an individual begins with; generation 0 are those with random genomes beside the first generation.
+   */
   beginning(generation: number, individual: number): string {
     return join(this.path, 'beginnings', `${numbered(generation, 3)}-${numbered(individual, 4)}.safetensors`);
   }

@@ -1,5 +1,5 @@
-// What the command `evolve` does: individuals are trained in processes below this one, and a person sees a line for each
-// generation.
+// What the command `evolve` does: individuals are trained in processes below this one, and a person sees a line for
+// each generation.
 import { join } from 'node:path';
 import { evolveBy } from '../../../cluster/evolve/evolve';
 import { outcomeRows, type EvolveEvents } from '../../../cluster/evolve/records';
@@ -31,7 +31,9 @@ export interface EvolveFlags {
   json?: boolean;
 }
 
-/** Errors: UsageError for a configuration without genes and for settings out of range; ERR_ABORTED with how to go on. */
+/**
+ * Errors: UsageError for a configuration without genes and for settings out of range; ERR_ABORTED with how to go on.
+ */
 export async function workOnEvolution(output: Output, name: string, flags: EvolveFlags): Promise<void> {
   const evolution = await evolutionOf(name, flags);
   await interruptible(output, async (signal) => {
