@@ -97,7 +97,7 @@ export async function* evolveBy(
     records.push(record);
     yield record;
   }
-  const evolved = bestOf(records.map(({ generation, individuals }) => ({ generation, individuals })))!;
+  const evolved = bestOf(records)!;
   const random = bestOf(await search.random(records[0]!))!;
   const [evolvedEnd, randomEnd, dense] = evolution.final ? await search.final(evolved, random) : [];
   const individuals = evolution.generations * evolution.population;
@@ -206,11 +206,9 @@ class Search {
   /**
    * Removes files of individuals that nobody descends from, but those of the best so far and of the first generation.
    */
-  async forgetAllBut(
-    before: readonly GenerationEvent[],
-    { generation, parents, individuals }: GenerationEvent,
-  ): Promise<void> {
-    const best = bestOf([...before, { generation, individuals }])!;
+  async forgetAllBut(before: readonly GenerationEvent[], record: GenerationEvent): Promise<void> {
+    const { generation, parents, individuals } = record;
+    const best = bestOf([...before, record])!;
     const keeps = (one: number, individual: number): boolean =>
       one === 1 || (one === best.generation && individual === best.individual);
     for (const { individual } of individuals)
