@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// What each technique of the training recipes gains, alone and all together, and what it costs in time: trains every arm of
-// examples/evidence.json with one seed, then the baseline, all together and the best four with two more, and writes a table.
+// What each technique of the training recipes gains, alone and all together, and what it costs in time: trains every
+// arm of examples/evidence.json with one seed, then the baseline, all together and the best four with two more, and
+// writes a table.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';

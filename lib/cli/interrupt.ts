@@ -85,21 +85,23 @@ export function listenForInterrupt(
 }
 
 /**
- * Work that signals may interrupt. Where an output that cannot be written is the reason, the error is that of the
- * output, followed by what the work says of its interruption.
+ * Work that signals may interrupt; `interrupted` tells a person how it goes on. Where an output that cannot be written
+ * is the reason, the error is that of the output, followed by what the work says of its interruption.
  */
 export async function interruptible<T>(
   output: Output,
   work: (signal: AbortSignal) => Promise<T>,
-  { advice }: { advice?: string } = {},
+  { advice, interrupted }: { advice?: string; interrupted?: string } = {},
 ): Promise<T> {
   const { signal, release } = listenForInterrupt(output, advice);
   try {
     return await work(signal);
   } catch (error) {
+    if (!isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
     const { reason } = signal;
-    if (!(reason instanceof OneSpikeError) || !isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
-    throw new OneSpikeError(reason.code, `${reason.message}. ${error.message}`, { cause: error });
+    if (reason instanceof OneSpikeError)
+      throw new OneSpikeError(reason.code, `${reason.message}. ${error.message}`, { cause: error });
+    throw interrupted === undefined ? error : new OneSpikeError(error.code, interrupted, { cause: error });
   } finally {
     output.clear();
     release();

@@ -46,13 +46,13 @@ export interface ComparedEvent {
 export type CompareEvent = TrainEvent | CodeEvent | ComparedEvent;
 
 /**
- * Compares the network of a run, or of a configuration, which is trained first, with its ANN, with that ANN in all simulated codes,
- * and with networks of the trained codes that the configuration asks for, all on the same test images. Yields what happens,
- * an event `code` for each code, and writes them as `compare.json` and as a table, `compare.md`. Called again it goes on
- * where it was interrupted, and measures nothing twice.
+ * Compares the network of a run, or of a configuration, which is trained first, with its ANN, with that ANN in all
+ * simulated codes, and with networks of the trained codes that the configuration asks for, all on the same test images.
+ * Yields what happens, an event `code` for each code, and writes them as `compare.json` and as a table, `compare.md`.
+ * Called again it goes on where it was interrupted, and measures nothing twice.
  *
- * Errors: ERR_ARG (configuration, options), ERR_STATE (the run has no ANN, or a code; the folder holds another comparison),
- * ERR_ABORTED (what is done is kept), and those of `train`, `loadRun` and `Network.simulate`.
+ * Errors: ERR_ARG (configuration, options), ERR_STATE (the run has no ANN, or a code; the folder holds another
+ * comparison), ERR_ABORTED (what is done is kept), and those of `train`, `loadRun` and `Network.simulate`.
  */
 export async function* compare(
   subject: string | ComparedConfig,
@@ -167,8 +167,8 @@ async function* measuredRows(
 }
 
 /**
- * What a network is called beside the simulated codes: `hybrid`, or another encoder's name after `single-spike`; a trained
- * `one-spike-phase` is told apart from the simulated one.
+ * What a network is called beside the simulated codes: `hybrid`, or another encoder's name after `single-spike`; a
+ * trained `one-spike-phase` is told apart from the simulated one.
  */
 function codeName({ info: { network } }: Run): string {
   const { code, encoder } = network;

@@ -11,8 +11,8 @@ export type ComparedConfig = Exclude<TrainConfigInput, string> & {
   /** What the comparison wants besides. */
   compare?: {
     /**
-     * The codes in which networks are trained besides, each with what its configuration has instead of the first one's; `{}` for
-     * nothing.
+     * The codes in which networks are trained besides, each with what its configuration has instead of the first one's;
+     * `{}` for nothing.
      */
     trained?: Partial<Record<Code['kind'], DeepPartial<TrainConfig>>>;
   };
@@ -22,8 +22,6 @@ export type ComparedConfig = Exclude<TrainConfigInput, string> & {
 export interface TrainedNetwork {
   /** The folder of its run within that of the comparison. */
   folder: string;
-  /** The name of its code; null of the network that the comparison is about. */
-  code: Code['kind'] | null;
   config: TrainConfig;
 }
 
@@ -56,10 +54,10 @@ export function networksOf(input: unknown, quick: boolean): TrainedNetwork[] {
     );
   if (own.ann.epochs === 0) throw expected('at least 1 (the simulated codes are those of the ANN)', 'ann.epochs', 0);
   return [
-    { folder: 'run', code: null, config: own },
+    { folder: 'run', config: own },
     ...CODES.flatMap((code): TrainedNetwork[] => {
       const changes = trained[code];
-      return changes === undefined ? [] : [{ folder: code, code, config: shorter(codedConfig(own, code, changes)) }];
+      return changes === undefined ? [] : [{ folder: code, config: shorter(codedConfig(own, code, changes)) }];
     }),
   ];
 }
@@ -95,7 +93,7 @@ function quickConfig(config: TrainConfig): TrainConfig {
   };
 }
 
-/** The first part of the default name of the folder of a comparison. */
+/** The default name of the folder of a comparison, within `comparisons`. */
 export function comparisonName({ config }: TrainedNetwork, quick: boolean): string {
   const { model, dataset } = config;
   return `${model.name ?? 'custom'}-${dataset.name}${quick ? '-quick' : ''}`;

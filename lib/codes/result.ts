@@ -9,8 +9,8 @@ export interface CodeResult {
   /** The time steps until its last prediction, over all layers. */
   timesteps: number;
   /**
-   * The accuracy, from 0 to 1: of a simulated code the highest that it had after any recorded step, of a trained network,
-   * whose number of steps is fixed, that after the last one.
+   * The accuracy, from 0 to 1: of a simulated code the highest that it had after any recorded step, of a trained
+   * network, whose number of steps is fixed, that after the last one.
    */
   accuracy: number;
   /** The first recorded step after which the accuracy stays within one point of that. */

@@ -38,7 +38,9 @@ export interface OpenNetwork {
   hash: string;
 }
 
-/** Images of a piece: at T = 1000 a piece of a VGG-9 takes a minute on two cores, which is what an interruption costs. */
+/**
+ * Images of a piece: at T = 1000 a piece of a VGG-9 takes a minute on two cores, which is what an interruption costs.
+ */
 const PIECE_IMAGES = 100;
 
 /** The row of a trained network, or of its ANN. */
@@ -114,8 +116,8 @@ async function simulated(
 }
 
 /**
- * Of several windows the one with the highest accuracy, the shorter one of equals; the steps to come within one point of it are
- * the fewest that any of them takes.
+ * Of several windows the one with the highest accuracy, the shorter one of equals; the steps to come within one point
+ * of it are the fewest that any of them takes.
  */
 export function bestOf(series: readonly MeasuredCode[]): MeasuredCode {
   const best = series.reduce((most, each) => (each.result.accuracy > most.result.accuracy ? each : most));

@@ -1,5 +1,5 @@
-// Which simulations of a code a comparison runs: the code's usual number of time steps, or several for codes whose layers have
-// windows.
+// Which simulations of a code a comparison runs: the code's usual number of time steps, or several for codes whose
+// layers have windows.
 import { checkInteger, checkOptions } from '../check';
 import { LIMITS } from '../native/limits';
 import { isStepped, SIMULATED_CODES, type SimulatedCode } from '../model/network/simulation-options';
@@ -12,9 +12,9 @@ export type SimulationSetting = Pick<SimulateOptions, 'code' | 'timesteps' | 'ti
 export type CodeTimesteps = Partial<Record<SimulatedCode, number>>;
 
 /**
- * In codes whose layers share the steps one simulation tells the accuracy after every smaller number of them. Where each layer
- * has a window, the window decides how finely values are told, so that several are tried. In both cases the longest is one
- * at which the code is about as good as it becomes: `rate`, 1000, is that of Park et al.
+ * In codes whose layers share the steps one simulation tells the accuracy after every smaller number of them. Where
+ * each layer has a window, the window decides how finely values are told, so that several are tried. In both cases the
+ * longest is one at which the code is about as good as it becomes: `rate`, 1000, is that of Park et al.
  */
 const USUAL: Record<SimulatedCode, readonly number[]> = {
   rate: [1000],

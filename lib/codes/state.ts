@@ -1,5 +1,5 @@
-// What a comparison has measured so far, on disk: `compare/state.json` within its folder. Whatever a measurement depends on is part
-// of its key, so that one of other networks, images or settings is never taken for it.
+// What a comparison has measured so far, on disk: `compare/state.json` within its folder. Whatever a measurement
+// depends on is part of its key, so that one of other networks, images or settings is never taken for it.
 import { join } from 'node:path';
 import { OneSpikeError } from '../errors';
 import { readText } from '../io/exclusive';
@@ -98,7 +98,9 @@ export class ComparisonState {
   }
 }
 
-/** The rows of the comparison in a folder, in order, with their accuracies after every step. Errors: ERR_IO, ERR_FORMAT. */
+/**
+ * The rows of the comparison in a folder, in order, with their accuracies after every step. Errors: ERR_IO, ERR_FORMAT.
+ */
 export async function comparedCodes(out: string): Promise<MeasuredCode[]> {
   return (await read(join(out, 'compare'))).rows;
 }

@@ -21,7 +21,10 @@ export interface MeasureOptions {
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
-/** Accuracy, speed, spikes and energy of a spiking network, and its accuracy after each step. Errors: ERR_ABORTED, ERR_OOM. */
+/**
+ * Accuracy, speed, spikes and energy of a spiking network, and its accuracy after each step. Errors: ERR_ABORTED,
+ * ERR_OOM.
+ */
 export async function measureSpiking(
   network: Network,
   code: string,

@@ -47,7 +47,10 @@ export function prefixed(section: Section, prefix: string): Section {
 
 const font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 
-/** The figure as a part of a page, its title a heading of this level. Without style attributes, which a live page forbids. */
+/**
+ * The figure as a part of a page, its title a heading of this level. Without style attributes, which a live page
+ * forbids.
+ */
 export function figureHtml({ name, title, caption, drawing, table }: Figure, level = 3): string {
   const { width, height, body } = drawing;
   const svg = element(

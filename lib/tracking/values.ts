@@ -23,7 +23,9 @@ export function unrecorded({ step, values }: StepValues, recorded: Recorded): Na
   return fresh;
 }
 
-/** Reads the numbers of a run from its metrics.jsonl as it grows, so that nothing needs to be kept for a slow receiver. */
+/**
+ * Reads the numbers of a run from its metrics.jsonl as it grows, so that nothing needs to be kept for a slow receiver.
+ */
 export class RunValues {
   readonly #tail: Tail;
   readonly #timeline = timelineOf([]);

@@ -40,8 +40,8 @@ function meanOrNull(values) {
 }
 
 /**
- * A row for every technique, in the order of the study. Gains and costs are those of the same seeds: a technique with one
- * seed is compared with the baseline of that seed. Fails unless the baseline has every seed that a technique has.
+ * A row for every technique, in the order of the study. Gains and costs are those of the same seeds: a technique with
+ * one seed is compared with the baseline of that seed. Fails unless the baseline has every seed that a technique has.
  *
  * @param {readonly Result[]} results
  * @returns {Row[]}
@@ -151,7 +151,8 @@ const order = ({ arm, gain, seeds }) => (arm === BASELINE ? Infinity : seeds ===
  */
 
 /**
- * Shares of the neurons of each layer that fire at each step, and a remark where nearly all spikes are at the first one.
+ * Shares of the neurons of each layer that fire at each step, and a remark where nearly all spikes are at the first
+ * one.
  *
  * @param {string} arm
  * @param {readonly LayerTimes[]} times

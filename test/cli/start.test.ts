@@ -1,5 +1,5 @@
-// What is loaded at the start: the time of `--help`, of a completion and of `import 'onespike'` goes by it. Counted, not
-// timed, because other programs run beside the tests.
+// What is loaded at the start: the time of `--help`, of a completion and of `import 'onespike'` goes by it. Counted,
+// not timed, because other programs run beside the tests.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';

@@ -1,5 +1,5 @@
-// The JSON schemas that editors check configurations and studies by, with a validator that shares no code with them: the
-// Python package jsonschema.
+// The JSON schemas that editors check configurations and studies by, with a validator that shares no code with them:
+// the Python package jsonschema.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { jsonSchemaOf, type JsonSchema } from '../../lib/check/json-schema';

@@ -1,5 +1,5 @@
-// The live page in a real browser: it loads without errors, shows the numbers of metrics.jsonl, follows runs that go on, end,
-// are killed and resumed, and leaves open what a person has opened.
+// The live page in a real browser: it loads without errors, shows the numbers of metrics.jsonl, follows runs that go
+// on, end, are killed and resumed, and leaves open what a person has opened.
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';

@@ -1,6 +1,7 @@
 /**
- * Evolution of the initial interactions of genes (docs/MATHEMATICS.md, "Evolution of genes"): every generation is a study
- * whose trials are its individuals, so that several processes may train them, and a killed evolution goes on where it was.
+ * Evolution of the initial interactions of genes (docs/MATHEMATICS.md, "Evolution of genes"): every generation is a
+ * study whose trials are its individuals, so that several processes may train them, and a killed evolution goes on
+ * where it was.
  */
 import { join } from 'node:path';
 import { checkInteger, checkOptions, checkSignal, checkString } from '../../check';
@@ -43,12 +44,12 @@ export interface EvolveOptions {
 export type RunStudy = (study: Study, folder: string) => Promise<void>;
 
 /**
- * Evolves the genes of a network and yields what happens, ending with `evolved`. `config` is a configuration whose network
- * has genes, `settings` the numbers of the evolution (`EvolutionSettings`). Started again with the same arguments it goes
- * on where it was.
+ * Evolves the genes of a network and yields what happens, ending with `evolved`. `config` is a configuration whose
+ * network has genes, `settings` the numbers of the evolution (`EvolutionSettings`). Started again with the same
+ * arguments it goes on where it was.
  *
- * Errors: ERR_ARG (the configuration or a setting), ERR_STATE (the folder holds another evolution, or no individual of a
- * generation could be trained), ERR_ABORTED, and what `sweep` throws.
+ * Errors: ERR_ARG (the configuration or a setting), ERR_STATE (the folder holds another evolution, or no individual of
+ * a generation could be trained), ERR_ABORTED, and what `sweep` throws.
  */
 export async function* evolve(
   config: TrainConfigInput,
@@ -96,7 +97,7 @@ export async function* evolveBy(
     records.push(record);
     yield record;
   }
-  const evolved = bestOf(records.map(({ generation, individuals }) => ({ generation, individuals })))!;
+  const evolved = bestOf(records)!;
   const random = bestOf(await search.random(records[0]!))!;
   const [evolvedEnd, randomEnd, dense] = evolution.final ? await search.final(evolved, random) : [];
   const individuals = evolution.generations * evolution.population;
@@ -202,12 +203,12 @@ class Search {
     };
   }
 
-  /** Removes files of individuals that nobody descends from, but those of the best so far and of the first generation. */
-  async forgetAllBut(
-    before: readonly GenerationEvent[],
-    { generation, parents, individuals }: GenerationEvent,
-  ): Promise<void> {
-    const best = bestOf([...before, { generation, individuals }])!;
+  /**
+   * Removes files of individuals that nobody descends from, but those of the best so far and of the first generation.
+   */
+  async forgetAllBut(before: readonly GenerationEvent[], record: GenerationEvent): Promise<void> {
+    const { generation, parents, individuals } = record;
+    const best = bestOf([...before, record])!;
     const keeps = (one: number, individual: number): boolean =>
       one === 1 || (one === best.generation && individual === best.individual);
     for (const { individual } of individuals)

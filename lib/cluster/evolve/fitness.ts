@@ -16,7 +16,9 @@ export interface FitnessWeights {
   difference: number;
 }
 
-/** The entropy of the sizes of numbers, as shares of their sum, over that of equal ones; 1 for one number or only zeros. */
+/**
+ * The entropy of the sizes of numbers, as shares of their sum, over that of equal ones; 1 for one number or only zeros.
+ */
 export function relativeEntropy(numbers: Float32Array): number {
   const sum = numbers.reduce((total, value) => total + Math.abs(value), 0);
   if (numbers.length < 2 || sum === 0) return 1;

@@ -2,13 +2,12 @@
  * An evolution on disk: `evolution.json`, a study for every generation in `generations/NNN`, the files that individuals
  * begin with in `beginnings`, `generations.jsonl`, and the comparison at the end, `evolved.json` and `table.md`.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OneSpikeError } from '../../errors';
+import { readText } from '../../io/exclusive';
 import { makeFolder } from '../../io/folders';
 import { readJsonLines } from '../../io/jsonl';
 import { exists } from '../../io/status';
-import { ioError } from '../../io/system-error';
 import { atomicWrite, removeFile } from '../../io/write';
 import { markdown } from '../../io/text/markdown';
 import { outcomeRows, type EvolvedEvent, type GenerationEvent } from './records';
@@ -27,10 +26,7 @@ export class EvolutionFolder {
     const { out: _out, threads: _threads, device: _device, ...config } = evolution.config;
     const content = `${JSON.stringify({ ...evolution, config }, null, 2)}\n`;
     if (!(await exists(file))) await atomicWrite(file, content);
-    const held = await readFile(file, 'utf8').catch((error: unknown) => {
-      throw ioError('read', file, error);
-    });
-    if (held !== content)
+    if ((await readText(file)) !== content)
       throw new OneSpikeError(
         'ERR_STATE',
         `Expected the evolution of ${file} but received another one; name another folder by --out (out)`,
@@ -44,7 +40,9 @@ export class EvolutionFolder {
     return typeof name === 'string' ? join(this.path, name) : join(this.path, 'generations', numbered(name, 3));
   }
 
-  /** The file that an individual begins with; generation 0 are those with random genomes beside the first generation. */
+  /**
+   * The file that an individual begins with; generation 0 are those with random genomes beside the first generation.
+   */
   beginning(generation: number, individual: number): string {
     return join(this.path, 'beginnings', `${numbered(generation, 3)}-${numbered(individual, 4)}.safetensors`);
   }

@@ -1,5 +1,6 @@
 /** What an evolution reports: a record for every generation, and a comparison at its end. */
 import type { TrialResult } from '../ranking';
+import { percent } from '../../io/text/numbers';
 import type { Compression } from '../../model/genes/genes';
 import type { EvolutionSettings } from './settings';
 import type { FitnessWeights, Traits } from './fitness';
@@ -85,14 +86,13 @@ export function accuraciesOf(result: TrialResult | undefined): Pick<Outcome, 'va
 
 /** The last event as rows of a table, with a heading. */
 export function outcomeRows({ compression, evolved, random, dense }: EvolvedEvent): string[][] {
-  const percent = (value: number | null): string => (value === null ? '–' : `${(100 * value).toFixed(2)} %`);
   const row = (name: string, numbers: number, outcome: Outcome): string[] => [
     name,
     String(numbers),
     String(outcome.individuals),
-    percent(outcome.searchAccuracy),
-    percent(outcome.validationAccuracy),
-    percent(outcome.testAccuracy),
+    percent(outcome.searchAccuracy, 2),
+    percent(outcome.validationAccuracy, 2),
+    percent(outcome.testAccuracy, 2),
   ];
   return [
     ['network', 'numbers of its convolutions', 'individuals', 'best in the search', 'validation', 'test'],

@@ -56,8 +56,8 @@ const schema = objectOf(
 );
 
 /**
- * Checks a configuration with genes, `overrides` of its keys (`path.to.key=value`) and the settings of an evolution; what
- * is left out has its default.
+ * Checks a configuration with genes, `overrides` of its keys (`path.to.key=value`) and the settings of an evolution;
+ * what is left out has its default.
  * Errors: ERR_ARG, naming the key.
  */
 export function parseEvolution(

@@ -169,7 +169,7 @@ const round = (value: number): number => Math.round(value * 100) / 100;
 
 /** The legend of curves and marks, in lines that fit the width, its first baseline at 20. */
 export function legendOf(
-  curves: readonly Curve[],
+  curves: readonly Pick<Curve, 'name' | 'colour' | 'dashed'>[],
   marks: string | undefined,
   width: number,
 ): { body: string; height: number } {

@@ -36,11 +36,7 @@ export function drawStepCurves(curves: readonly StepCurve[], width: number): Dra
     const line = element('line', { x1: x.at(tick), x2: x.at(tick), y1: top, y2: bottom, stroke: colour('line') });
     return line + text(x.at(tick), bottom + 16, number(tick), { 'text-anchor': 'middle', fill: colour('quiet') });
   });
-  const legend = legendOf(
-    curves.map(({ points: _points, ...curve }) => ({ ...curve, points: [] })),
-    undefined,
-    right - left,
-  );
+  const legend = legendOf(curves, undefined, right - left);
   const axis = text((left + right) / 2, bottom + 32, 'time steps', { 'text-anchor': 'middle', fill: colour('quiet') });
   // The strong ones lie on top.
   const inOrder = [...curves].sort((a, b) => Number(a.strong ?? false) - Number(b.strong ?? false));

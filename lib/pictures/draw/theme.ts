@@ -67,7 +67,9 @@ export function layerColour(index: number, count: number): string {
   return hex(between(deep, count > 1 ? index / (count - 1) : 0));
 }
 
-/** For codes, which have no order: told apart by hue, each with a contrast of 3 or more with the paper of both themes. */
+/**
+ * For codes, which have no order: told apart by hue, each with a contrast of 3 or more with the paper of both themes.
+ */
 const distinct = [
   '#2f7fe0',
   '#9a6a52',

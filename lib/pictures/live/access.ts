@@ -54,7 +54,9 @@ function isToken(given: string | null, token: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-/** Headers of every answer. Style sheet and script of the page are named by their hashes; nothing else is loaded or run. */
+/**
+ * Headers of every answer. Style sheet and script of the page are named by their hashes; nothing else is loaded or run.
+ */
 export function headersFor(styleHash: string, scriptHash: string): Record<string, string> {
   const policy = [
     "default-src 'none'",

@@ -32,7 +32,10 @@ export function brokenHtml({ path }: RunFollower, id: string, error: unknown): s
 <p class="problem">${escaped((error as Error).message)}</p></article>`;
 }
 
-/** `id` is the anchor; anchors within it begin with `prefix`. `colour` is that of the run in comparisons, if there are any. */
+/**
+ * `id` is the anchor; anchors within it begin with `prefix`. `colour` is that of the run in comparisons, if there are
+ * any.
+ */
 export function articleHtml(
   follower: RunFollower,
   { id, prefix, colour }: { id: string; prefix: string; colour: string | null },

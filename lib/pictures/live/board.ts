@@ -9,7 +9,7 @@ import { compareSection } from './compare';
 import { RunFollower } from './follower';
 
 /** Of a folder of runs so many are shown: those that were written to last. */
-export const mostOfFolder = 8;
+const mostOfFolder = 8;
 
 /** A part of the page by its anchor: what is there now, and the version of the board that has brought it. */
 export interface Part {
@@ -132,7 +132,7 @@ function drawn({ follower, id, prefix }: Shown, colour: string | null): string {
 }
 
 /** The runs in a folder that were written to last, in the order of their names. */
-export async function newestRuns(folder: string): Promise<string[]> {
+async function newestRuns(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
   const found: { path: string; time: number }[] = [];
   for (const name of names) {

@@ -136,7 +136,7 @@ export class RunFollower {
 }
 
 /** Changes whenever a file is written; '' where there is none. */
-export async function signature(path: string): Promise<string> {
+async function signature(path: string): Promise<string> {
   return stat(path).then(
     ({ ino, size, mtimeMs }) => `${ino} ${size} ${mtimeMs}`,
     () => '',

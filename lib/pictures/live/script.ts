@@ -1,6 +1,6 @@
 /**
- * The script of the live page. It puts new markup in the place of the old, node by node where the two are alike, so that
- * lists that a person has opened stay open and the focus stays where it is. The server has escaped all of it.
+ * The script of the live page. It puts new markup in the place of the old, node by node where the two are alike, so
+ * that lists that a person has opened stay open and the focus stays where it is. The server has escaped all of it.
  */
 export const pageScript = `'use strict';
 (() => {

@@ -1,5 +1,5 @@
-// A file of JSON Lines that another process writes to, read as it grows. A run that was killed and goes on cuts its file
-// back to a checkpoint and writes other lines there: what was read before is then no longer in the file.
+// A file of JSON Lines that another process writes to, read as it grows. A run that was killed and goes on cuts its
+// file back to a checkpoint and writes other lines there: what was read before is then no longer in the file.
 import { open } from 'node:fs/promises';
 import { ioError, systemCode } from '../../io/system-error';
 

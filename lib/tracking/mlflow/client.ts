@@ -33,7 +33,10 @@ export class MlflowClient {
   #request = new AbortController();
   #closed = false;
 
-  /** Names and passwords are those of MLflow's own clients: MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD, or in the URL. */
+  /**
+   * Names and passwords are those of MLflow's own clients: MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD, or in the
+   * URL.
+   */
   constructor(url: URL, environment: NodeJS.ProcessEnv = process.env) {
     const {
       MLFLOW_TRACKING_TOKEN: token,

@@ -17,7 +17,10 @@ export async function eventFiles(folder: string): Promise<string[]> {
   }
 }
 
-/** The last step of every tag in these files. A file that ends in a torn record counts as far as it is whole. Errors: ERR_IO. */
+/**
+ * The last step of every tag in these files. A file that ends in a torn record counts as far as it is whole. Errors:
+ * ERR_IO.
+ */
 export async function recordedIn(files: readonly string[]): Promise<Recorded> {
   const recorded: Recorded = new Map();
   for (const file of files)

@@ -9,7 +9,7 @@ import type { DoneEvent } from '../../train/run/events';
 import { RunFolder } from '../../train/run/run-folder';
 import { readTestRecord } from '../../train/run/test-record';
 import type { Tracker } from '../tracker';
-import { doneValues, parametersOf, RunValues, unrecorded, type Recorded } from '../values';
+import { doneValues, parametersOf, RunValues, unrecorded, type Recorded, type StepValues } from '../values';
 import {
   experimentValue,
   histogramValue,
@@ -74,13 +74,7 @@ export class TensorBoard implements Tracker {
     const values = this.#values!;
     for (let more = true; more; ) {
       const next = await values.next();
-      for (const moment of next.moments) {
-        const fresh = unrecorded(moment, this.#recorded);
-        await this.#summary(
-          moment.step,
-          fresh.map(([tag, value]) => scalarValue(tag, value)),
-        );
-      }
+      for (const moment of next.moments) await this.#scalars(moment);
       more = next.more;
     }
   }
@@ -88,12 +82,7 @@ export class TensorBoard implements Tracker {
   async done(event: DoneEvent): Promise<void> {
     await this.update();
     const { step } = this.#values!;
-    const fresh = unrecorded({ step, values: doneValues(event) }, this.#recorded);
-    await this.#summary(
-      step,
-      fresh.map(([tag, value]) => scalarValue(tag, value)),
-    );
-    if (fresh.length > 0) await this.#pictures(step);
+    if (await this.#scalars({ step, values: doneValues(event) })) await this.#pictures(step);
   }
 
   /** Only a run that has ended well is closed: of another one a resumed run says how it ended. */
@@ -124,6 +113,16 @@ export class TensorBoard implements Tracker {
       ...named('worst', worst),
       ...named('best', best),
     ]);
+  }
+
+  /** Writes what is not recorded yet, and tells whether that is anything. */
+  async #scalars(moment: StepValues): Promise<boolean> {
+    const fresh = unrecorded(moment, this.#recorded);
+    await this.#summary(
+      moment.step,
+      fresh.map(([tag, value]) => scalarValue(tag, value)),
+    );
+    return fresh.length > 0;
   }
 
   async #summary(step: number, values: readonly SummaryValue[]): Promise<void> {

@@ -1,11 +1,10 @@
-// What the command `evolve` does: individuals are trained in processes below this one, and a person sees a line for each
-// generation.
+// What the command `evolve` does: individuals are trained in processes below this one, and a person sees a line for
+// each generation.
 import { join } from 'node:path';
 import { evolveBy } from '../../../cluster/evolve/evolve';
 import { outcomeRows, type EvolveEvents } from '../../../cluster/evolve/records';
 import { parseEvolution, separateSettings, type Evolution } from '../../../cluster/evolve/settings';
 import { openStudy } from '../../../cluster/sweep';
-import { isOneSpikeError, OneSpikeError } from '../../../errors';
 import { shortPath } from '../../../io/paths';
 import { interruptible } from '../../interrupt';
 import type { Output } from '../../output';
@@ -31,10 +30,12 @@ export interface EvolveFlags {
   json?: boolean;
 }
 
-/** Errors: UsageError for a configuration without genes and for settings out of range; ERR_ABORTED with how to go on. */
+/**
+ * Errors: UsageError for a configuration without genes and for settings out of range; ERR_ABORTED with how to go on.
+ */
 export async function workOnEvolution(output: Output, name: string, flags: EvolveFlags): Promise<void> {
   const evolution = await evolutionOf(name, flags);
-  await interruptible(output, async (signal) => {
+  const work = async (signal: AbortSignal): Promise<void> => {
     const events = evolveBy(evolution, flags.out, signal, async (study, path) => {
       await openStudy(study, path);
       const running = new Set<number>();
@@ -48,10 +49,8 @@ export async function workOnEvolution(output: Output, name: string, flags: Evolv
       output.event(event);
       show(output, event);
     }
-  }).catch((error) => {
-    if (!isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
-    throw new OneSpikeError(error.code, 'Interrupted and saved. The same command goes on', { cause: error });
-  });
+  };
+  await interruptible(output, work, { interrupted: 'Interrupted and saved. The same command goes on' });
 }
 
 /** Flags win over what the file says. Errors: UsageError. */

@@ -15,7 +15,6 @@ import {
 import { parseStudy, variedKeys, type Study } from '../../../cluster/study';
 import { tableRows, valueText } from '../../../cluster/table';
 import { checkTrials, stageEpochs, trialConfig, trialsOf } from '../../../cluster/trials';
-import { isOneSpikeError, OneSpikeError } from '../../../errors';
 import { shellWord, shortPath } from '../../../io/paths';
 import { interruptible } from '../../interrupt';
 import { readJsonFile } from '../../json-file';
@@ -48,10 +47,9 @@ export async function workOnStudy(output: Output, file: string, flags: SweepFlag
   if (flags.dryRun === true) return list(output, study, sharesOf(study, flags));
   const view = new SweepView(output, study);
   const work = flags.worker === true ? workHere : workBelow;
-  await interruptible(output, (signal) => work(output, study, flags, { signal, view })).catch((error) => {
-    if (!isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
-    const advice = `Go on by: onespike sweep ${shellWord(file)}${flags.out === undefined ? '' : ` --out ${shellWord(flags.out)}`}`;
-    throw new OneSpikeError(error.code, `Interrupted and saved. ${advice}`, { cause: error });
+  const out = flags.out === undefined ? '' : ` --out ${shellWord(flags.out)}`;
+  await interruptible(output, (signal) => work(output, study, flags, { signal, view }), {
+    interrupted: `Interrupted and saved. Go on by: onespike sweep ${shellWord(file)}${out}`,
   });
 }
 

@@ -7,7 +7,6 @@ import type { CodeTimesteps } from '../../../codes/settings';
 import { comparedCodes } from '../../../codes/state';
 import { codeRows, energyRows } from '../../../codes/table';
 import { checkOneOf, defined, isPlainObject } from '../../../check';
-import { isOneSpikeError, OneSpikeError } from '../../../errors';
 import { shortPath } from '../../../io/paths';
 import { isFolder } from '../../../io/status';
 import { BACKEND_CHOICES } from '../../../native/devices';
@@ -45,7 +44,7 @@ export async function compareCodes(output: Output, name: string, flags: CompareF
   const subject = isRun ? runAlone(name, flags) : await configured(name, flags);
   const view = new CompareView(output);
   const finished: ComparedEvent[] = [];
-  await interruptible(output, async (signal) => {
+  const work = async (signal: AbortSignal): Promise<void> => {
     const events = compare(subject, {
       ...{ images, timesteps, quick, out, backend, device, threads, signal },
       ...(isRun ? { directory: data } : {}),
@@ -56,10 +55,8 @@ export async function compareCodes(output: Output, name: string, flags: CompareF
       if (event.event === 'compared') finished.push(event);
       else show(output, view, event);
     }
-  }).catch((error) => {
-    if (!isOneSpikeError(error) || error.code !== 'ERR_ABORTED') throw error;
-    throw new OneSpikeError(error.code, 'Interrupted and saved. The same command goes on.', { cause: error });
-  });
+  };
+  await interruptible(output, work, { interrupted: 'Interrupted and saved. The same command goes on.' });
   for (const event of finished) {
     const files = await writePicture(event.out, theme, event.run);
     output.event(event);

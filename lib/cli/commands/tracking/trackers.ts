@@ -33,7 +33,9 @@ export class Trackers {
     private readonly output: Output,
   ) {}
 
-  /** Errors: ERR_STATE, ERR_IO for a folder that cannot be used: before the training begins that is a mistake to mend. */
+  /**
+   * Errors: ERR_STATE, ERR_IO for a folder that cannot be used: before the training begins that is a mistake to mend.
+   */
   static async open(output: Output, { tensorboard, mlflow }: TrackerFlags, resumes: boolean): Promise<Trackers> {
     const list: { tracker: Tracker; code: string }[] = [];
     if (tensorboard !== undefined) {
