@@ -39,7 +39,8 @@ std::vector<uint8_t> moved(const Dataset& d, uint32_t index, int dy, int dx, boo
 
 std::vector<uint8_t> image_of(const BatchStorage& batch, const Dataset& d, size_t position) {
   const size_t size = size_t(d.channels) * d.height * d.width;
-  return {batch.pixels.begin() + position * size, batch.pixels.begin() + (position + 1) * size};
+  const uint8_t* const first = batch.pixels.data() + position * size;
+  return {first, first + size};
 }
 
 void selection() {

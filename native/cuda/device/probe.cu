@@ -45,7 +45,8 @@ std::string why_no_device(cudaError_t error) {
     return "the NVIDIA driver knows CUDA " + cuda_version(driver) + " and this binary needs a driver for " +
            cuda_version(runtime_version()) + " or newer";
   if (error != cudaSuccess && error != cudaErrorNoDevice) return "the NVIDIA driver answers " + cuda_text(error);
-  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  // The driver, which was called just now, reads the environment in the same way.
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");  // NOLINT(concurrency-mt-unsafe)
   return "the NVIDIA driver shows no device" +
          (visible ? " (CUDA_VISIBLE_DEVICES is '" + std::string(visible) + "')" : std::string());
 }

@@ -75,17 +75,21 @@ class GemmLoader {
  public:
   static constexpr int kDepth = kTimes ? kSlice : kSlice / 2;  // channels of a slice
   static constexpr int kTile = kColumns * kDepth * 2;          // bytes of a tile of weights
+  static constexpr int kMaps = []() consteval {                // of a window: one of spike times, or one per step
+    if constexpr (kTimes) return 1;
+    else return kSteps;
+  }();
 
   __device__ GemmLoader(const GemmTask& g, const BlockPlace& place, unsigned char* shared)
       : g_(g), place_(place), shared_(shared) {
-    const int zeros = g.window_buffers * (kTimes ? 1 : kSteps) * (kWindowRow / 16);
+    const int zeros = g.window_buffers * kMaps * (kWindowRow / 16);
     for (int i = int(threadIdx.x); i < zeros; i += kThreads)
       *reinterpret_cast<uint4*>(shared + (i / 4 + 1) * g.window_bytes() - kWindowRow + i % 4 * 16) =
           make_uint4(0, 0, 0, 0);
   }
   __device__ int taps() const { return g_.kernel_h * g_.kernel_w; }
   __device__ int slices() const { return g_.fixed_taps * g_.slices * (kSlice / kDepth); }
-  __device__ int window() const { return g_.window_bytes() * (kTimes ? 1 : kSteps); }
+  __device__ int window() const { return g_.window_bytes() * kMaps; }
   // Where the next product that nobody has computed finds its operands. Copies are kColumnStages - 1 products ahead, so
   // after next() the tile that comes round is the one to read.
   __device__ const unsigned char* window_now() const { return shared_ + read_window_ * window(); }

@@ -105,7 +105,7 @@ class SpikingEpilogue {
     float share_first = below.scale, share_second = below.scale;
     if (below.mask) {
       const uchar2 mask = *reinterpret_cast<const uchar2*>(below.mask + at);
-      share_first *= mask.x, share_second *= mask.y;
+      share_first *= float(mask.x), share_second *= float(mask.y);
     }
     const float* potential = below.potential + int64_t(image) * T * step + cell;
     float* to = below.a + int64_t(image) * T * step + cell;

@@ -90,7 +90,8 @@ void ranges() {
   const SpikeCode code = ttfs(16);
   float pair[2] = {0.01f, 0};
   clamp_code(code, pair);
-  expect(pair[0] == kMinTimeConstant && (code.window + 0.5f - pair[1]) / pair[0] <= kMaxExponent, "a short clock");
+  expect(pair[0] == kMinTimeConstant && (float(code.window) + 0.5f - pair[1]) / pair[0] <= kMaxExponent,
+         "a short clock");
   expect(float(code_border(code, code_params(code, pair), 1)) > 0, "has no border that is 0");
   float far[2] = {0.3f, 1e5f};
   clamp_code(code, far);

@@ -131,7 +131,7 @@ void input_gradient(Surrogate surrogate) {
           sum = spikes[size_t(((image * T + t - 1) * s.in_h + y) * s.in_w + x) * s.src_cs + c] + 0.5 * sum;
           if (t > fire_time) continue;
           const double ratio = u[size_t(at(t))] / 2.0, before = t > 1 ? u[size_t(at(t - 1))] : 0;
-          const double share = masked ? scale * mask[size_t(neuron_at)] : scale;
+          const double share = masked ? scale * float(mask[size_t(neuron_at)]) : scale;
           const double now = sum * share * slope_at(float(ratio - 1), fire_time, t, below.surrogate) / 2;
           g = now + 0.75 * g;
           d_threshold -= now * ratio, d_leak += g * before, magnitude += std::fabs(now * ratio) + std::fabs(g * before);

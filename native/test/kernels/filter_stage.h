@@ -39,7 +39,7 @@ struct Neurons {
 // One layer behind a map of spike times. Potentials, if kept, make the backend compute in floats.
 class Stage {
  public:
-  Stage(const StageShape& s, int n, int T) : shape_(s), n_(n), T_(T) {
+  Stage(const StageShape& s, int n, int T) : shape_(s), n_(n) {
     source_ = hold<uint8_t>(n * s.src_size());
     weight_ = hold<float>(s.weights());
     bias_ = hold<float>(s.out_cs);
@@ -103,7 +103,7 @@ class Stage {
   std::unique_ptr<Backend> backend_ = make_cpu_backend({.threads = 2});
   KernelChoice choice_;  // of the last pass
   StageShape shape_;
-  int n_, T_;
+  int n_;
   uint8_t *source_, *times_;
   float *weight_, *bias_, *potential_;
   std::vector<void*> held_;

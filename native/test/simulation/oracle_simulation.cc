@@ -133,7 +133,7 @@ class Simulation {
           grown[l][j] = fires ? 2 * grown[l][j] : 1;
         }
       }
-      end_step(u_.back(), phase ? double((t + 8) / 8) : double(t + 1));
+      end_step(u_.back(), double(phase ? (t + 8) / 8 : t + 1));
     }
   }
 

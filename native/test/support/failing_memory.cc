@@ -34,7 +34,10 @@ struct PlainAllocator {
   PlainAllocator() = default;
   template <class U>
   PlainAllocator(const PlainAllocator<U>&) {}
-  T* allocate(size_t count) { return static_cast<T*>(std::malloc(count * sizeof(T))); }
+  // Of a container that keeps arrays of pointers as well.
+  T* allocate(size_t count) {
+    return static_cast<T*>(std::malloc(count * sizeof(T)));  // NOLINT(bugprone-sizeof-expression)
+  }
   void deallocate(T* memory, size_t) { std::free(memory); }
   bool operator==(const PlainAllocator&) const { return true; }
 };
@@ -79,7 +82,9 @@ int64_t RefusedBlocks::count() const { return refused; }
 int64_t live_blocks() { return live; }
 int64_t backend_bytes() { return bytes_held; }
 
-// What the linker puts in front of cpu::allocate_aligned and cpu::free_aligned, and what lies behind it.
+// What the linker puts in front of cpu::allocate_aligned and cpu::free_aligned, and what lies behind it: the names are
+// those of its option --wrap.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" {
 void* __real__ZN8onespike3cpu16allocate_alignedEmbNS0_5PagesE(size_t bytes, bool zeroed, cpu::Pages pages);
 void __real__ZN8onespike3cpu12free_alignedEPv(void* memory);
@@ -106,6 +111,7 @@ void __wrap__ZN8onespike3cpu12free_alignedEPv(void* memory) {
   __real__ZN8onespike3cpu12free_alignedEPv(memory);
 }
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 }  // namespace onespike::test
 

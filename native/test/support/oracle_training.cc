@@ -82,10 +82,10 @@ Slice find(Parameters& parameters, const std::string& name) {
 double percentile(Values values, double percent) {
   const double position = percent / 100.0 * double(values.size() - 1);
   const size_t low = size_t(position);
-  std::nth_element(values.begin(), values.begin() + low, values.end());
+  std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(low), values.end());
   const double at = values[low];
   if (low + 1 == values.size()) return at;
-  const double next = *std::min_element(values.begin() + low + 1, values.end());
+  const double next = *std::min_element(values.begin() + std::ptrdiff_t(low) + 1, values.end());
   return at + (position - double(low)) * (next - at);
 }
 

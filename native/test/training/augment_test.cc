@@ -124,7 +124,7 @@ void mixtures(float mixup, float cutmix) {
         expect(got == (mix.patch.holds(y, x) ? b : a), "a patch of the partner");
         taken += at < plane && mix.patch.holds(y, x);
       } else {
-        expect_near(got, share * a + (1 - share) * b, 0, 0.5, "a blend of both");
+        expect_near(got, share * float(a) + (1 - share) * float(b), 0, 0.5, "a blend of both");
       }
     }
     if (mix.own == 256)

@@ -18,7 +18,7 @@ using cuda::Stream;
 __global__ void sum_kernel(int* to, const int* from, int count) {
   __shared__ int sums[8];
   int sum = 0;
-  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < count; i += gridDim.x * blockDim.x) sum += from[i];
+  for (int i = int(blockIdx.x * blockDim.x + threadIdx.x); i < count; i += int(gridDim.x * blockDim.x)) sum += from[i];
   for (int other = 16; other > 0; other /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, other);
   if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = sum;
   __syncthreads();
@@ -67,7 +67,8 @@ __global__ void fault_kernel(int which, const unsigned char* from) {
   const unsigned i = threadIdx.x;
   switch (which) {
     case 0:
-      if (i < 32) __syncthreads();
+      // The two halves of a block wait at different barriers.
+      if (i < 32) __syncthreads();  // NOLINT(bugprone-branch-clone)
       else __syncthreads();
       break;
     case 1:
@@ -220,7 +221,6 @@ void host() {
   Stream stream;
   launch(stream, dim3(1), dim3(2048), 0, "large", fault_kernel, 9, nullptr);
   expect(stream.error == cudaErrorInvalidConfiguration && std::string(stream.call) == "large", "too many threads");
-  Stream shared;
   const auto with_shared = [](size_t bytes) {
     emulator::launch(nullptr, dim3(1), dim3(32), bytes, "shared", fault_kernel, 9, nullptr);
     return cudaGetLastError();
