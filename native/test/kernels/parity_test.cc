@@ -194,6 +194,7 @@ void every_surrogate_and_encoder() {
       spec.encoder = encoder;
       spec.surrogate_scale = 0.7f;
       spec.gamma = 0.4f;
+      if (encoder == Encoder::kTtfs || encoder == Encoder::kPhase) spec.initial_potential = 0.25f;
       specs.push_back(spec);
     }
   fixed_networks(specs, 2, 25);
@@ -213,7 +214,7 @@ void every_scheduled_shape() {
   for (Encoder encoder : {Encoder::kDirect, Encoder::kTtfs})
     for (Surrogate surrogate : kSurrogates) {
       CaseSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6, 3, 1, 1, true), linear(9), output(4)});
-      spec.surrogate = surrogate, spec.encoder = encoder;
+      spec.surrogate = surrogate, spec.encoder = encoder, spec.initial_potential = 0.25f;
       specs.push_back(spec);
     }
   for (CaseSpec& spec : specs) spec.schedules = true;
