@@ -42,7 +42,7 @@ std::vector<CaseSpec> gene_specs() {
   };
   specs.push_back(network_spec(
       2, 9, 8, 3,
-      {current_pool(conv(6), 2), current_pool(normalised(conv(18, 3, 1, 1, true)), 2), conv(5), output(3)}));
+      {current_pool(conv(6), 2), current_pool(normalised(conv(18)), 2), conv(5, 3, 1, 1, true), output(3)}));
   specs[0].genes = 5, specs[1].genes = 3, specs[2].genes = 21, specs[3].genes = 4;
   specs[2].norm_group = 3;
   return specs;
