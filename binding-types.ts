@@ -45,6 +45,7 @@ export interface NativeSpec {
   gamma: number;
   surrogateScale: number;
   surrogate: string; // one of NativeInfo.surrogates
+  initialPotential?: number; // U(0) / V of hidden neurons, 0 if absent
   schedules: boolean; // weighted layers have a kappa and a theta of T numbers
   genes?: { count: number }; // of which the weights of every convolution but the first are made
   code?: NativeCode;

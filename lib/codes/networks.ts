@@ -64,7 +64,7 @@ export function networksOf(input: unknown, quick: boolean): TrainedNetwork[] {
 
 /** The configuration of the same network with a code: without what only neurons with time steps have. */
 function codedConfig(own: TrainConfig, code: Code['kind'], changes: PlainObject): TrainConfig {
-  const { threshold: _threshold, leak: _leak, schedules: _schedules, ...model } = own.model;
+  const { threshold: _threshold, leak: _leak, schedules: _schedules, initialPotential: _initial, ...model } = own.model;
   const { timeWeights: _weights, ...snn } = own.snn;
   const same: PlainObject = { ...own, model, snn };
   const coded: PlainObject = {
@@ -72,7 +72,7 @@ function codedConfig(own: TrainConfig, code: Code['kind'], changes: PlainObject)
     binary: { epochs: 0 },
     // What a code can hold is put where the activations of the ANN are.
     convert: { scale: 1 },
-    snn: { incremental: [], activity: { strength: 0 } },
+    snn: { incremental: [], activity: { strength: 0 }, relaxation: 0 },
   };
   return resolveConfig([coded, changes].reduce<PlainObject>(mergeConfig, same) as TrainConfigInput);
 }

@@ -85,6 +85,11 @@ export interface NetworkDescription {
   /** The surrogate gradient; 'triangle' by default. */
   surrogate?: Surrogate;
   /**
+   * U(0) / V, the membrane potential that hidden neurons begin with as a share of their threshold, in [0, 1); 0 by
+   * default, and nothing else under a code.
+   */
+  initialPotential?: number;
+  /**
    * Whether every weighted layer has schedules: trainable weights of what arrives at each step, `layers.I.kappa`, and
    * trainable factors of its threshold, `layers.I.theta`, all 1 at first; false by default.
    */
@@ -122,13 +127,14 @@ export type NeuronKey = 'leak' | 'threshold' | 'timeConstant' | 'delay';
 export type ResolvedLayer = Required<Omit<LayerDescription, NeuronKey>> & Pick<LayerDescription, NeuronKey>;
 
 /**
- * A description with every field present; `code` and `genes` where the network has them. It is a valid description
- * itself and resolves to an equal value.
+ * A description with every field present; `code`, `genes` and an `initialPotential` above 0 where the network has them. It is
+ * a valid description itself and resolves to an equal value.
  */
-export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers' | 'code' | 'genes'> & {
+export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers' | 'code' | 'genes' | 'initialPotential'> & {
   layers: ResolvedLayer[];
   code?: Code;
   genes?: Genes;
+  initialPotential?: number;
 };
 
 /** The surrogate gradients, as the addon reports them too. */
@@ -154,6 +160,7 @@ export const networkOptions = {
   gamma: limitedNumber('gamma').optional(),
   surrogateScale: limitedNumber('surrogateScale').optional(),
   surrogate: oneOf(SURROGATES).optional(),
+  initialPotential: limitedNumber('initialPotential').optional(),
   schedules: flag.optional(),
   code: codeSchema.optional(),
   genes: genesSchema.optional(),
@@ -215,12 +222,20 @@ export function resolveNetwork(description: unknown): ResolvedNetwork {
     normGroup: d.normGroup ?? 64,
     ...(code === undefined ? {} : { code: defined(code) as Code }),
     ...(d.genes === undefined ? {} : { genes: d.genes }),
+    // Files of networks that begin with nothing are what they were before there was a choice.
+    ...(d.initialPotential ? { initialPotential: d.initialPotential } : {}),
   };
   checkOrder(network.layers);
   checkPools(network.layers);
   checkGenes(network);
   checkSizes(network, layerShapes(network));
   return network;
+}
+
+/** U(0) of the neurons of a layer with this threshold, in 32 bits. The output layer begins with nothing. */
+export function initialPotential(network: ResolvedNetwork, layer: number, threshold: number): number {
+  const share = network.layers[layer]!.output ? 0 : (network.initialPotential ?? 0);
+  return Math.fround(Math.fround(share) * threshold);
 }
 
 /** Errors: ERR_ARG unless the intensity of the first coded step, `hi`, is above that of the last. */
@@ -233,6 +248,8 @@ function checkCoded(d: z.infer<typeof networkSchema>, code: Code): void {
   checkCode(code);
   if (d.schedules === true)
     throw expected('nothing or false (a network with a code has no time steps)', 'schedules', true);
+  if (d.initialPotential)
+    throw expected('nothing or 0 (a network with a code has no time steps)', 'initialPotential', d.initialPotential);
   if (d.encoder !== undefined && d.encoder !== 'hybrid')
     throw expected("nothing or 'hybrid' (a network with a code has an input of its own)", 'encoder', d.encoder);
 }

@@ -42,10 +42,11 @@ export function hasPools({ layers }: Pick<ResolvedNetwork, 'layers'>): boolean {
 
 /** The description of a network after the pools before its neurons were folded. */
 export function withoutPools(network: ResolvedNetwork): ResolvedNetwork {
+  if (!hasPools(network)) return network;
   const layers = network.layers.map((layer) =>
     layer.pool > 1 ? { ...layer, ...pooledWindow(layer), pool: 1 } : { ...layer },
   );
-  return { ...network, layers };
+  return { ...withoutGenes(network), layers };
 }
 
 /**
@@ -91,13 +92,14 @@ export async function foldNorm(
 
 /**
  * Returns the network without pools before its neurons: each of these convolutions becomes the larger one that it is
- * together with its pool. Tensors of other layers are those of `tensors`.
+ * together with its pool. Such weights have no genes: a network with pools and genes comes without genes. Tensors of other
+ * layers are those of `tensors`.
  */
 export async function foldPools(
   network: ResolvedNetwork,
   tensors: ReadonlyMap<string, FloatTensor>,
 ): Promise<NetworkParameters> {
-  const folded = new Map(tensors);
+  const folded = hasPools(network) ? withoutGeneTensors(tensors) : new Map(tensors);
   const pace = new Pace();
   for (const [index, layer] of network.layers.entries()) {
     if (layer.pool === 1) continue;

@@ -51,6 +51,8 @@ export const LIMITS = {
   beta: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
   gamma: { min: SMALLEST_FLOAT, max: LARGEST_FACTOR },
   surrogateScale: { min: SMALLEST_FLOAT, max: LARGEST_FACTOR },
+  /** U(0) / V of hidden neurons, below 1: no neuron fires of itself. */
+  initialPotential: { min: 0, max: 1 - 2 ** -24 },
   lo: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
   hi: { min: -LARGEST_FACTOR, max: LARGEST_FACTOR },
   /**

@@ -182,6 +182,8 @@ NetworkSpec read_spec(Napi::Value value) {
   spec.gamma = reader.real("gamma", limits::kGamma);
   spec.surrogate_scale = reader.real("surrogateScale", limits::kSurrogateScale);
   spec.surrogate = read_named(reader.get("surrogate"), "spec.surrogate", kSurrogates, surrogate_name);
+  if (reader.has("initialPotential"))
+    spec.initial_potential = reader.real("initialPotential", limits::kInitialPotential);
   spec.schedules = reader.boolean("schedules");
   if (reader.has("genes")) spec.genes = Reader(reader.get("genes"), "spec.genes").integer("count", limits::kGenes);
   spec.encoder = read_encoder(reader.get("encoder"), "spec.encoder");

@@ -55,6 +55,8 @@ constexpr Limit kAlpha{"alpha", -kLargestFactor, kLargestFactor};
 constexpr Limit kBeta{"beta", -kLargestFactor, kLargestFactor};
 constexpr Limit kGamma{"gamma", kSmallestFloat, kLargestFactor};
 constexpr Limit kSurrogateScale{"surrogateScale", kSmallestFloat, kLargestFactor};
+// U(0) / V of hidden neurons, below 1: no neuron fires of itself.
+constexpr Limit kInitialPotential{"initialPotential", 0, 1 - 0x1p-24};
 constexpr Limit kLo{"lo", -kLargestFactor, kLargestFactor};
 constexpr Limit kHi{"hi", -kLargestFactor, kLargestFactor};
 // Of an image, of the weights of a layer with channels in sixteens, and of a map of one image over all time steps.
@@ -104,6 +106,7 @@ constexpr Limit kLimits[] = {
     limits::kBeta,
     limits::kGamma,
     limits::kSurrogateScale,
+    limits::kInitialPotential,
     limits::kLo,
     limits::kHi,
     limits::kElements,

@@ -62,8 +62,10 @@ struct LossOptions {
   ActivityOptions activity = {};   // SNN mode alone
   std::vector<float> time_weights =
       {};  // SNN mode alone: (T) of the loss after each step, sum 1; empty: the last alone
-  // With a code (docs/MATHEMATICS.md, "Coded networks").
-  float quantised = 1.0f;       // the probability with which a hidden layer sends its code in a step, and else its ReLU
+  // The probability with which a hidden layer sends its spikes or its code in a step, and else numbers
+  // (docs/MATHEMATICS.md, "Relaxation of spikes" and "Coded networks"); 1 in the modes of an ANN.
+  float quantised = 1.0f;
+  // With a code.
   float kernel_penalty = 0.0f;  // of the distance of time constants and delays from their initial values
   float spike_penalty = 0.0f;   // of the expected share of neurons that send anything, in normalised layers
 };

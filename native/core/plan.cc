@@ -91,15 +91,12 @@ void add_tensors(const StageShape& s, const NetworkSpec& spec, std::vector<Tenso
 // The kernels of genetic layers, and their tensors. Errors: kArg if there is no such layer, or too many numbers.
 Status add_gene_kernels(Plan* plan) {
   for (size_t i = 0; i < plan->stages.size(); ++i)
-    if (plan->genetic(i)) plan->gene_kernels.push_back(plan->stages[i].kernel_h);
+    if (plan->genetic(i)) plan->gene_kernels.push_back(plan->stages[i].parameter_h);
   std::vector<int>& kernels = plan->gene_kernels;
   std::sort(kernels.begin(), kernels.end());
   kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
   if (kernels.empty())
     return Status::error(Code::kArg, "Expected a second convolution for genes: the first one has weights of its own");
-  for (const StageShape& s : plan->stages)
-    if (s.parameter_taps() != s.taps())
-      return Status::error(Code::kArg, "Expected no pools before the neurons of a network with genes");
   const int64_t genes = plan->spec.genes, side = round_up(plan->spec.genes, kLane);
   for (const int kernel : kernels) {
     const int64_t taps = int64_t(kernel) * kernel;
@@ -214,6 +211,8 @@ Status check_code(const NetworkSpec& spec) {
       break;
   }
   if (number.empty() && code.kind != CodeKind::kNone && spec.schedules) number = "Expected no schedules with a code";
+  if (number.empty() && code.kind != CodeKind::kNone && spec.initial_potential != 0)
+    number = "Expected no initialPotential with a code";
   return number.empty() ? Status::success() : Status::error(Code::kArg, number);
 }
 
@@ -229,6 +228,7 @@ Status check_spec(const NetworkSpec& spec) {
                               {limits::kBeta, spec.beta},
                               {limits::kGamma, spec.gamma},
                               {limits::kSurrogateScale, spec.surrogate_scale},
+                              {limits::kInitialPotential, spec.initial_potential},
                               {limits::kLo, spec.lo},
                               {limits::kHi, spec.hi},
                               {limits::kNormGroup, double(spec.norm_group)}});

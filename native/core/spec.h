@@ -46,9 +46,10 @@ struct NetworkSpec {
   float gamma = 0.3f;               // height of the surrogate
   float surrogate_scale = 1.0f;     // decay or width of the surrogates that have one
   Surrogate surrogate = Surrogate::kTriangle;
-  int genes = 0;           // of which the weights of every convolution but the first are made; 0 = none are
-  bool schedules = false;  // weighted layers have a kappa and a theta of T numbers
-  SpikeCode code;          // with a code there are neither time steps nor neurons with thresholds
+  float initial_potential = 0.0f;  // U(0) / V of hidden neurons
+  int genes = 0;                   // of which the weights of every convolution but the first are made; 0 = none are
+  bool schedules = false;          // weighted layers have a kappa and a theta of T numbers
+  SpikeCode code;                  // with a code there are neither time steps nor neurons with thresholds
   Encoder encoder = Encoder::kHybrid;
   double lo = 0.0, hi = 1.0;  // intensities that map to the last and the first coded step
   int norm_group = 64;        // consecutive images that an ANN training step normalises together

@@ -13,12 +13,15 @@ struct NeuronValues {
         leak(p.leak()),
         surrogate(p.surrogate),
         kappa(p.kappa),
-        theta(p.theta) {}
+        theta(p.theta),
+        initial(p.initial),
+        start(p.initial_potential()) {}
 
   int timesteps;
   float threshold, leak;  // an infinite threshold never fires
   SurrogateParams surrogate;
   const float *kappa, *theta;  // (T) schedules, or null
+  float initial, start;        // U(0) / V and U(0)
 };
 
 }  // namespace onespike::cpu

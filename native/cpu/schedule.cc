@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "cpu/schedule.h"
+#include "cpu/simd/channels-inl.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -28,7 +29,8 @@ void ScheduleRow(const ScheduleTask& task, int64_t image, int y, float* HWY_REST
     for (int64_t x = 0; x < row; x += s.out_cs) {
       V of_kappa = zero, of_theta = zero;
       for (int64_t i = x; i < x + s.out_cs; i += kFloats) {
-        const V potential = hn::Load(d, u + i), before = t > 1 ? hn::Load(d, u + i - size) : zero;
+        const V potential = hn::Load(d, u + i),
+                before = t > 1 ? hn::Load(d, u + i - size) : in_channels(task.start, int(i - x), s.out_c);
         const V bias = task.bias ? hn::Load(d, task.bias + (i - x)) : zero;
         V spike = hn::Load(d, a + i);
         const V carried = carry_leak<VectorArithmetic>(leak, hn::Load(d, g + i), spike);

@@ -14,7 +14,7 @@ struct ScheduleTask {
   const uint8_t* times;  // or null
   const float* bias;     // or null
   const StageShape* shape;
-  float leak;
+  float leak, start;  // and U(0)
   int timesteps;
 };
 // sums[t - 1] = the sum over the row of g(t) (U(t) - leak U(t-1) - bias), sums[T + t - 1] that of a(t) U(t), with

@@ -14,6 +14,11 @@ using Lif = LifParams<Float>;
 // The caller has them because one pair of sums serves any number of neurons: registers are scarce.
 using NeuronSums = LifSums<Float>;
 
+// A neuron before its first step; `real` is false for one that only fills the layout.
+ONESPIKE_HD inline Neuron fresh_neuron(const NeuronParams& params, bool real) {
+  return {real ? params.initial_potential() : 0.0f, 0};
+}
+
 // One step of a neuron, with the schedules of its layer if there are any: one branch, which all threads take alike.
 ONESPIKE_HD inline float neuron_step(Neuron& neuron, const NeuronParams& params, const Lif& lif, float sum, float scale,
                                      float bias, float current, int t) {
@@ -24,13 +29,15 @@ ONESPIKE_HD inline float neuron_step(Neuron& neuron, const NeuronParams& params,
 }
 
 // a(t) from dL/dO(t), U(t) and U(t-1), for descending t; `g` is 0 before the last step. `fire_time` is T + 1 for a
-// neuron that stayed silent; `inverse` is 1/V, `reach` 1/theta(t).
+// neuron that stayed silent; `inverse` is 1/V, `reach` 1/theta(t), `initial` U(0)/V.
 ONESPIKE_HD inline float neuron_backward(float& g, NeuronSums& sums, int t, float d_spike, float u, float before,
-                                         int fire_time, float inverse, float reach, float leak,
+                                         int fire_time, float inverse, float reach, float leak, float initial,
                                          const SurrogateParams& surrogate) {
   const bool live = Float::reached(fire_time, t);
   const float ratio = u * inverse, slope = live ? slope_at(ratio * reach - 1, fire_time, t, surrogate) : 0;
-  return lif_backward<Float>(g, sums, d_spike, slope, ratio, before, inverse * reach, leak, live);
+  const float a = lif_backward<Float>(g, sums, d_spike, slope, ratio, before, inverse * reach, leak, live);
+  if (t == 1) accumulate_initial<Float>(sums, g, leak, initial);
+  return a;
 }
 
 // 1/theta(t).

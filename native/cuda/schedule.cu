@@ -42,12 +42,13 @@ __global__ void __launch_bounds__(kElementThreads) schedule_kernel(ScheduleKerne
     const float* a = task.a + image * T * size + at;
     const int time = inside && task.times && task.times[i] ? task.times[i] : T;
     const float bias = inside && task.bias ? task.bias[at % s.out_cs] : 0;
+    const float start = at % s.out_cs < s.out_c ? task.neuron.initial_potential() : 0;
     float g = 0;
     for (int t = T; t >= 1; --t) {
       double arrived = 0, reached = 0;
       // After its spike a neuron has no potential, and a(t) and g(t) are 0.
       if (inside && t <= time) {
-        const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
+        const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : start;
         float spike = a[(t - 1) * size];
         g = carry_leak<Float>(leak, g, spike);
         if (task.spike_a) spike = task.spike_a[image * T * size + at + (t - 1) * size];

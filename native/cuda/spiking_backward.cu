@@ -63,16 +63,17 @@ struct ReceiveGradient {
     const float* received = sums + image * T * step + (int64_t(y) * s.in_w + x) * s.src_cs + channel;
     const float share = below.mask ? below.scale * float(below.mask[i]) : below.scale, leak = above.leak();
     const float inverse = 1 / below.neuron.threshold(), leak_below = below.neuron.leak(),
-                cost = below.cost ? *below.cost : 0;
+                cost = below.cost ? *below.cost : 0, initial = channel < s.src_c ? below.neuron.initial : 0,
+                start = channel < s.src_c ? below.neuron.initial_potential() : 0;
     const int fire_time = below.times[i] ? below.times[i] : T + 1;
     NeuronSums gradient;
     float d_spike = 0, g = 0;
     for (int t = T; t >= 1; --t) {
       d_spike = carry_leak<Float>(leak, d_spike, received[(t - 1) * step]);
-      const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : 0;
+      const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : start;
       const float value =
           neuron_backward(g, gradient, t, d_spike * above.input_weight(t) * share + cost, now, before, fire_time,
-                          inverse, reach_of(below.neuron, t), leak_below, below.neuron.surrogate);
+                          inverse, reach_of(below.neuron, t), leak_below, initial, below.neuron.surrogate);
       a[(t - 1) * size] = below.add ? a[(t - 1) * size] + value : value;
     }
     d[0] += gradient.threshold, d[1] += gradient.leak;

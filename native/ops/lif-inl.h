@@ -2,13 +2,15 @@
 // neuron" and "Gradients through time"): where a spike is decided, for every backend. `A` is the arithmetic
 // (ops/arithmetic.h).
 //
-//   forward    U(t) = leak * U(t-1) + I(t)        U(0) = 0;  I(t) = scale * sum of weights + bias + analog current
+//   forward    U(t) = leak * U(t-1) + I(t)        U(0) = u0 * V, 0 unless a network says otherwise
+//              I(t) = scale * sum of weights + bias + analog current
 //              a schedule multiplies scale and current by kappa(t), and V by theta(t), before they get here
 //              O(t) = 1 if U(t) > V and the neuron has not fired before, else 0: a tie does not fire
 //   backward   a(t) = dL/dO(t) * slope / V        for t <= t_f, else 0; slope = dO/dz at z = U(t)/V - 1
 //              g(t) = a(t) + leak * g(t+1)        the gradient at U(t) and at I(t); g(T+1) = 0
 //              dL/dV = -sum of a(t) * U(t)/V      dL/dleak = sum of g(t) * U(t-1)
 //              with a schedule a(t) has 1/(V theta(t)), and dL/dV is as it stands
+//              through U(0)                       dL/dV += leak * u0 * g(1)
 //
 // t_f is the spike time, T + 1 for a neuron that stays silent. Included inside a namespace: once by lif.h for scalars,
 // and once for every instruction set by the CPU kernels, because a function is inlined only into code for the same
@@ -78,6 +80,22 @@ ONESPIKE_HD inline typename A::F lif_step(LifState<A>& neuron, const LifParams<A
   return potential;
 }
 
+// ---- a relaxed layer, whose neurons never fire and send one number at step 1
+
+// From U(T) / (V theta(T)). What is not a number stays that.
+template <class A>
+ONESPIKE_HD inline typename A::F relaxed_value(typename A::F reached) {
+  const typename A::F zero = A::set(0), one = A::set(1);
+  return A::select(A::greater(reached, one), one, A::select(A::less(reached, zero), zero, reached));
+}
+
+// The derivative of that.
+template <class A>
+ONESPIKE_HD inline typename A::F relaxed_slope(typename A::F reached) {
+  const typename A::F zero = A::set(0), one = A::set(1);
+  return A::zero_unless(A::greater(reached, zero), A::select(A::less(reached, one), one, zero));
+}
+
 // ---- backward, for descending t
 
 // g(t) from g(t+1) and a(t). A linear map commutes with it: on W^T a it gives W^T g.
@@ -110,6 +128,13 @@ ONESPIKE_HD inline void accumulate_neuron(typename A::F& g, LifSums<A>& sums, ty
   sums.threshold = A::sub(sums.threshold, A::zero_unless(live, A::mul(a, ratio)));
   g = carry_leak<A>(leak, g, a);
   sums.leak = A::add(sums.leak, A::zero_unless(live, A::mul(g, before)));
+}
+
+// What reaches the threshold through U(0) = initial * V, from g(1).
+template <class A>
+ONESPIKE_HD inline void accumulate_initial(LifSums<A>& sums, typename A::F g, typename A::F leak,
+                                           typename A::F initial) {
+  sums.threshold = A::mul_add(A::mul(leak, initial), g, sums.threshold);
 }
 
 // One whole step of a hidden neuron; returns a(t).

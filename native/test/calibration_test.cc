@@ -36,6 +36,10 @@ void percentiles() {
   const CaseSpec spec =
       network_spec(3, 7, 6, 4, {conv(9, 3, 1, 1, true), pool(2), conv(5, 3, 1, 1), linear(12), output(4, true)});
   compare(spec, 3, 99.7, 0.9, 41);
+  // U(0) is no weighted input, but earlier layers fire by it.
+  CaseSpec begins = spec;
+  begins.initial_potential = 0.4f;
+  compare(begins, 3, 95.0, 0.9, 44);
   compare(spec, 3, 90.0, 1.0, 42);
   compare(spec, 3, 100.0, 0.8, 43);
   compare(spec, 1, 97.3, 0.7, 44);

@@ -15,6 +15,7 @@ void agrees_with_potentials(Encoder encoder, int T) {
   Random random(21);
   CaseSpec spec = network_spec(2, 6, 6, T, {conv(20), pool(2), linear(40, true), output(kClasses, true)});
   spec.encoder = encoder;
+  if (T > 4) spec.initial_potential = 0.3f;
   const Case c = make_case(spec, 70, random);
   const auto network = make_network(c);
   const int64_t N = int64_t(c.labels.size()), size = T * kClasses;

@@ -59,6 +59,7 @@ const Place kPlaces[] = {
     {limits::kBeta, false, [](NetworkSpec& s, double x) { s.beta = float(x); }},
     {limits::kGamma, false, [](NetworkSpec& s, double x) { s.gamma = float(x); }},
     {limits::kSurrogateScale, false, [](NetworkSpec& s, double x) { s.surrogate_scale = float(x); }},
+    {limits::kInitialPotential, false, [](NetworkSpec& s, double x) { s.initial_potential = float(x); }},
     {limits::kLo, false, [](NetworkSpec& s, double x) { s.lo = x, s.hi = x < 1e6 ? 1e6 : 2e6; }},
     {limits::kWindow, true,
      [](NetworkSpec& s, double x) {

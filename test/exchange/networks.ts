@@ -24,6 +24,7 @@ export const variants: Record<string, Partial<NetworkDescription>> = {
   burst: { encoder: 'burst', timesteps: 7 },
   radix: { encoder: 'radix', timesteps: 5 },
   schedules: { schedules: true },
+  'an initial potential': { initialPotential: 0.4, beta: 0 },
   'pools before neurons': {
     layers: [
       { type: 'conv', out: 6, bias: true, pool: 2 },

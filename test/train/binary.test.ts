@@ -27,12 +27,18 @@ const tiny = (name: string, more: object = {}): TrainConfigInput =>
 const model = (name: string): string => modelBytes(join(folder, name));
 const random = new SeededRandom(11);
 
-test.each(['hybrid', 'direct'] as const)(
-  'encoder %s: the spiking network of one step decides as the binary ANN',
-  async (encoder) => {
+test.each([
+  ['hybrid', 0],
+  ['direct', 0],
+  ['hybrid', 0.5],
+  ['direct', 0.3],
+] as const)(
+  'encoder %s, U(0)/V %d: the spiking network of one step decides as the binary ANN',
+  async (encoder, initialPotential) => {
     const description: NetworkDescription = {
       input: [3, 12, 12],
       timesteps: 1,
+      initialPotential,
       encoder,
       layers: [
         { type: 'conv', out: 16, norm: 'batch' },

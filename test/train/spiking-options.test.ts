@@ -97,6 +97,15 @@ test.each(['distillation', 'activity', 'timeWeights'] as const)('%s alone change
   expect(await trained(path(option))).not.toBe(await trained(path('plain')));
 });
 
+test('relaxed layers: another result, which a run that was interrupted reaches in the same bits', async () => {
+  const relaxed = { snn: { relaxation: 3 } };
+  await collect(train(tiny('relaxed', relaxed)));
+  expect(await trained(path('relaxed'))).not.toBe(await trained(path('plain')));
+  await leaveIn(train(tiny('relaxed-parts', relaxed), { progressSeconds: 0 }), 'snn');
+  await collect(resume(path('relaxed-parts')));
+  expect(await trained(path('relaxed-parts'))).toBe(await trained(path('relaxed')));
+});
+
 test('the teacher may be another run, which is needed at the start alone', async () => {
   renameSync(path('plain'), path('teacher'));
   const taught = {
@@ -159,6 +168,8 @@ test.each([
   ],
   [{ incremental: [{ timesteps: 2, epochs: 2 }] }, 'fewer than 2 epochs in all (snn.epochs) for snn.incremental but'],
   [{ incremental: [{ timesteps: 1, epochs: 0 }] }, 'for snn.incremental[0].epochs but received 0'],
+  [{ relaxation: -1 }, 'Expected an integer of at least 0 for snn.relaxation but received -1'],
+  [{ relaxation: 0.5 }, 'Expected an integer of at least 0 for snn.relaxation but received 0.5'],
   [{ incremental: 3 }, 'Expected a list of { timesteps, epochs } for snn.incremental but received 3'],
   [{ incremental: [{ timesteps: 1, epochs: 1 }], patience: 2 }, 'Expected 0 with snn.incremental for snn.patience'],
   [
@@ -169,6 +180,14 @@ test.each([
 ])('snn %j is refused', (snn, message) => {
   expect(() => resolveConfig(tiny('refused', { snn }))).toThrow(
     expect.objectContaining({ code: 'ERR_ARG', message: expect.stringContaining(message) }),
+  );
+});
+
+test('the relaxation of a network with a code is another option', () => {
+  const model = { ...tinyConfig.model, layers: normalisedLayers, code: { kind: 'radix', bits: 4 } };
+  const message = 'Expected 0 (that of a network with a code is snn.code.relaxation) for snn.relaxation but received 2';
+  expect(() => resolveConfig(tiny('refused', { model, snn: { relaxation: 2 } }))).toThrow(
+    expect.objectContaining({ code: 'ERR_ARG', message }),
   );
 });
 

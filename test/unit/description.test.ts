@@ -160,6 +160,18 @@ describe('resolveNetwork', () => {
       undefined,
       "for the network description but received the unknown key 'kappa' (it is called 'surrogateScale' now)",
     ],
+    [
+      'neurons that fire of themselves',
+      { initialPotential: 1 },
+      undefined,
+      'Expected a number in [0, 1) for initialPotential but received 1',
+    ],
+    [
+      'an initial potential under a code',
+      { initialPotential: 0.5, code: { kind: 'radix', bits: 4 } },
+      undefined,
+      'Expected nothing or 0 (a network with a code has no time steps) for initialPotential but received 0.5',
+    ],
     ['schedules as number', { schedules: 1 }, undefined, 'Expected true or false for schedules but received 1'],
     ['strange key', { zebra: 5 }, undefined, 'known: name, input, timesteps'],
     ['zero steps', { timesteps: 0 }, undefined, 'Expected an integer from 1 to 254 for timesteps but received 0'],

@@ -91,6 +91,7 @@ const places: [LimitName, 'integer' | 'number', string, (value: number) => Netwo
   ['beta', 'number', 'beta', (beta) => network({ beta })],
   ['gamma', 'number', 'gamma', (gamma) => network({ gamma })],
   ['surrogateScale', 'number', 'surrogateScale', (surrogateScale) => network({ surrogateScale })],
+  ['initialPotential', 'number', 'initialPotential', (initialPotential) => network({ initialPotential })],
   ['lo', 'number', 'lo', (lo) => network({ lo, hi: LIMITS.hi.max })],
   ['hi', 'number', 'hi', (hi) => network({ hi, lo: LIMITS.lo.min })],
 ];
@@ -275,6 +276,7 @@ function anyNetwork(random: SeededRandom): NetworkDescription {
     beta: number('beta', -2, 2),
     gamma: number('gamma', 0.1, 1),
     surrogateScale: number('surrogateScale', 0.1, 3),
+    initialPotential: number('initialPotential', 0, 0.9),
     lo: number('lo', -1, 0),
     hi: number('hi', 0.1, 1),
   };

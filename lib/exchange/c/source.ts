@@ -100,12 +100,14 @@ function constants({ stages, pixels }: Program): string[] {
 function layers({ stages }: Program): string {
   const integers = stages[0]!.weights.type !== 'f32';
   const entry = (stage: Stage): string => {
-    const { layer: n, bias, kappa, source, pool, pooled, out, kernel, stride, padding, leak } = stage;
+    const { layer: n, bias, kappa, source, pool, pooled, out, kernel, stride, padding, leak, initial } = stage;
     return [
       `  { onespike_weight_${n},`,
       ...(integers ? [`onespike_scale_${n},`] : []),
       `${bias === undefined ? '0' : `onespike_bias_${n}`}, onespike_threshold_${n},`,
-      `${kappa === undefined ? '0' : `onespike_kappa_${n}`}, ${floatText(leak)}, ${floatText(1 / pool ** 2)},\n   `,
+      `${kappa === undefined ? '0' : `onespike_kappa_${n}`}, ${floatText(leak)},`,
+      ...(begins(stages) ? [`${floatText(initial)},`] : []),
+      `${floatText(1 / pool ** 2)},\n   `,
       `${n}, ${[...source, pool, pooled[1], pooled[2], ...out, ...kernel, stride, padding].join(', ')} }`,
     ].join(' ');
   };
@@ -115,7 +117,7 @@ ${integers ? '  const float *scale; /* of the weights of each output */\n' : ''}
   const float *threshold; /* for each step */
   const float *kappa; /* the weight of each step, or 0 */
   float leak;
-  float share; /* of one neuron in a pool */
+${begins(stages) ? '  float initial; /* the potential before the first step */\n' : ''}  float share; /* of one neuron in a pool */
   int32_t number;
   int32_t channels, height, width; /* the map that is read */
   int32_t pool, pooled_height, pooled_width;
@@ -132,6 +134,11 @@ ${stages.map(entry).join(',\n')}
 #define ONESPIKE_TRACE(layer, times, count) ((void)0)
 #endif
 `;
+}
+
+/** Whether neurons begin with a potential other than 0. */
+function begins(stages: readonly Stage[]): boolean {
+  return stages.some(({ initial }) => initial !== 0);
 }
 
 /** The events that reach one position of the output map. */
@@ -236,7 +243,7 @@ static void onespike_hidden(const onespike_layer *l, const uint8_t *in, uint8_t 
     for (column = 0; column < l->out_width; column++) {
       const int32_t count = onespike_gather(l, in, row, column, work, first);
       for (output = 0; output < l->out; output++) {
-        float current[ONESPIKE_STEPS], potential = 0.0f;
+        float current[ONESPIKE_STEPS], potential = ${begins(stages) ? 'l->initial' : '0.0f'};
         uint8_t time = 0;
         int t;
         onespike_currents(l, work, count, output, inputs, first, current);

@@ -1,5 +1,5 @@
 // A network as the loop in C sees it: weighted layers alone, each with the pools before it.
-import type { ResolvedNetwork } from '../../model/description';
+import { initialPotential, type ResolvedNetwork } from '../../model/description';
 import { layerName } from '../../model/layer';
 import type { FloatTensor } from '../../model/parameters';
 import { layerShapes, type MapShape } from '../../model/shapes';
@@ -27,6 +27,8 @@ export interface Stage {
   kappa: Float32Array | undefined;
   threshold: number;
   leak: number;
+  /** U(0). */
+  initial: number;
 }
 
 /** The stages of a network without normalisation and code. Errors: ERR_ARG for sums that 32 bits do not hold. */
@@ -65,6 +67,7 @@ export function stagesOf(
       kappa: take('kappa'),
       threshold,
       leak: take('leak')![0]!,
+      initial: initialPotential(network, shape.layer, threshold),
     });
     source = shape.out;
     pool = 1;

@@ -36,11 +36,16 @@ export async function exportNir(network: Network, path: string, options: ExportN
 }
 
 /** What is in the metadata alone. */
-function warningsOf({ encoder, alpha, beta, schedules, timesteps }: ResolvedNetwork): string[] {
+function warningsOf({ encoder, alpha, beta, schedules, timesteps, initialPotential = 0 }: ResolvedNetwork): string[] {
   return [
     `neurons fire at most once here: in NIR they are reset to 0 and may fire again (metadata single_spike)`,
     `NIR has no encoder of pixels: other programs feed the input of the encoder '${encoder}' over ${timesteps} steps of ${STEP_SECONDS} s themselves`,
     `NIR has no readout: other programs see the spikes of the output layer, not logits (alpha ${alpha}, beta ${beta})`,
+    ...(initialPotential > 0
+      ? [
+          `NIR neurons begin at 0: the initial potential, ${initialPotential} of the threshold, is in the metadata alone`,
+        ]
+      : []),
     ...(schedules ? ['NIR has no schedules: weights of steps and moving thresholds are in the metadata alone'] : []),
   ];
 }

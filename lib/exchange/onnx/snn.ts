@@ -1,4 +1,5 @@
 // The spiking network as a graph, unrolled over its steps (docs/MATHEMATICS.md, "The neuron" and "Readout and loss").
+import { initialPotential } from '../../model/description';
 import { layerName } from '../../model/layer';
 import { stepTables } from './encoding';
 import type { GraphBuilder, LayerOf } from './graph';
@@ -51,21 +52,24 @@ function addInput(builder: GraphBuilder): string[] {
   });
 }
 
-/** U(1) to U(T) of a layer. */
+/** U(1) to U(T) of a layer. What is left of U(0) in U(1) is one number. */
 function addPotentials(builder: GraphBuilder, index: number, layer: LayerOf, inputs: readonly string[]): string[] {
   const name = layerName(index);
   const { schedules } = builder.network;
   const products = once(inputs, (input, t) => builder.product(`${name}.t${t}.product`, index, input, !schedules));
   const currents = schedules ? addScheduled(builder, index, layer, products) : products;
   const leak = builder.parameter(index, 'leak').data[0]!;
+  const left = leak * initialPotential(builder.network, index, builder.parameter(index, 'threshold').data[0]!);
   let before: string | undefined;
   return currents.map((current, i) => {
     const potential = `${name}.t${i + 1}.potential`;
-    if (before === undefined || leak === 0) before = current;
+    if (before === undefined && left !== 0)
+      before = builder.add(potential, 'Add', [current, builder.scalar(`${name}.begins`, left)]);
+    else if (before === undefined || leak === 0) before = current;
     else {
-      const left =
+      const kept =
         leak === 1 ? before : builder.add(`${potential}.left`, 'Mul', [before, builder.scalar(`${name}.leak`, leak)]);
-      before = builder.add(potential, 'Add', [left, current]);
+      before = builder.add(potential, 'Add', [kept, current]);
     }
     return before;
   });

@@ -41,8 +41,6 @@ export function checkGenes(network: Pick<ResolvedNetwork, 'genes' | 'layers'>): 
       'genes',
       network.genes,
     );
-  const pooled = network.genes === undefined ? -1 : network.layers.findIndex(({ pool }) => pool > 1);
-  if (pooled >= 0) throw expected('1 beside genes', `layers[${pooled}].pool`, network.layers[pooled]!.pool);
 }
 
 /** The name of the interaction of genes in the layers with a kernel of this side. */

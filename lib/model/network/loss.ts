@@ -40,8 +40,9 @@ export interface LossOptions {
    */
   timeWeights?: readonly number[] | undefined;
   /**
-   * The probability with which each hidden layer of a network with a code sends its code in a training step, and else the ReLU
-   * of its weighted input; 1 by default.
+   * The probability with which each hidden layer sends its spikes in a training step, and else one number: the share of the
+   * threshold that its membrane potential reaches, from 0 to 1. Of a network with a code it sends its code or else the ReLU of
+   * its weighted input. 1, no relaxation, by default. Mode `snn` only.
    */
   quantised?: number | undefined;
   /** The weight of the squared distance of time constants and delays from their initial values; 0 by default. */
@@ -87,7 +88,9 @@ export function checkLoss(
     if (value !== undefined && shape.coded)
       throw expected('nothing (a network with a code has no time steps)', name, value);
   const { quantised = 1, kernelPenalty = 0, spikePenalty = 0 } = ofCode;
-  for (const key of ['quantised', 'kernelPenalty', 'spikePenalty'] as const)
+  if (ofCode.quantised !== undefined && mode !== 'snn')
+    throw new OneSpikeError('ERR_ARG', `Expected mode 'snn' for quantised but received '${mode}', which sends numbers`);
+  for (const key of ['kernelPenalty', 'spikePenalty'] as const)
     if (ofCode[key] !== undefined && !shape.coded)
       throw expected('nothing (the network has no code)', key, ofCode[key]);
   return {

@@ -154,6 +154,8 @@ export function parseConfig(input: unknown): TrainConfig {
   }
   if (snn.code !== undefined && config.model.code === undefined)
     throw expected('nothing (the model has no code)', 'snn.code', snn.code);
+  if (snn.relaxation > 0 && config.model.code !== undefined)
+    throw expected('0 (that of a network with a code is snn.code.relaxation)', 'snn.relaxation', snn.relaxation);
   if (binary.epochs > 0 && config.model.code !== undefined)
     throw expected('0 (a network with a code has no thresholds)', 'binary.epochs', binary.epochs);
   for (const phase of PHASES) checkRule(config[phase].optimizer, `${phase}.optimizer`);

@@ -27,7 +27,7 @@ export const plainPhase = {
 
 /** The same of what `snn` alone has, and `distillation`, which `binary` has as well. */
 export const plainDistillation = { weight: 0, temperature: 4 };
-export const plainSpiking = { activity: { target: 0.1, strength: 0 }, incremental: [] };
+export const plainSpiking = { activity: { target: 0.1, strength: 0 }, incremental: [], relaxation: 0 };
 
 /** The same within `augment`, `optimizer` and `schedule`. */
 export const plainAugment = { border: 'zeros', trivial: false, cutout: 0, mixup: 0, cutmix: 0 } as const;
@@ -108,6 +108,8 @@ export const snnPhase = objectOf({
     'a list of { timesteps, epochs }',
   ).default(plainSpiking.incremental),
   timeWeights: listOf(limitedNumber('share'), 'a list of numbers').optional(),
+  // Epochs in which layers send numbers ever more rarely, and spikes ever more often.
+  relaxation: integerOf(0).default(plainSpiking.relaxation),
   // Of a network with a code.
   code: objectOf({
     // Epochs in which layers send their ReLU ever more rarely, and their code ever more often.

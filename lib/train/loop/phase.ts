@@ -92,15 +92,16 @@ async function lossOf(session: Session, phase: Phase): Promise<LossOptions> {
   const loss = { labelSmoothing: config[phase].labelSmoothing, distillation: await session.teacher(phase) };
   if (phase !== 'snn') return loss;
   const { activity, timeWeights } = config.snn;
-  return { ...loss, timeWeights, ...(activity.strength > 0 ? { activity } : {}), ...codeLoss(session) };
+  return { ...loss, timeWeights, ...(activity.strength > 0 ? { activity } : {}), ...relaxedLoss(session) };
 }
 
-/** What the loss of a network with a code has besides, in the present epoch: the same for all of its steps. */
-function codeLoss({ config, state }: Session): LossOptions {
-  const { code } = config.snn;
-  if (code === undefined) return {};
-  const { relaxation, kernelPenalty, spikePenalty } = code;
-  return { quantised: Math.min(1, (state.epoch + 1) / (relaxation + 1)), kernelPenalty, spikePenalty };
+/** How often layers are relaxed in the present epoch, and the penalties of a code: the same for all steps of the epoch. */
+function relaxedLoss({ config, state }: Session): LossOptions {
+  const { code, relaxation } = config.snn;
+  const quantised = (epochs: number): number => Math.min(1, (state.epoch + 1) / (epochs + 1));
+  if (code === undefined) return relaxation > 0 ? { quantised: quantised(relaxation) } : {};
+  const { kernelPenalty, spikePenalty } = code;
+  return { quantised: quantised(code.relaxation), kernelPenalty, spikePenalty };
 }
 
 /**

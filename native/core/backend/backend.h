@@ -115,6 +115,8 @@ class Backend {
   // ---- spiking mode
   virtual KernelChoice execute(const SpikingForwardTask& task) = 0;
   virtual KernelChoice execute(const SpikingBackwardTask& task) = 0;
+  virtual KernelChoice execute(const RelaxTask& task) = 0;
+  virtual KernelChoice execute(const RelaxGradientTask& task) = 0;
   virtual KernelChoice execute(const ScheduleGradientTask& task) = 0;
   virtual KernelChoice execute(const WeightGradientTask& task) = 0;
   virtual KernelChoice execute(const BiasGradientTask& task) = 0;

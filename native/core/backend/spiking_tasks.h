@@ -54,6 +54,29 @@ struct SpikingBackwardTask {
   StageShape shape = {};
 };
 
+// What the neurons of a relaxed stage send: the share of their threshold that U(T) reaches, between 0 and 1.
+struct RelaxTask {
+  static constexpr const char* kOperation = "relax";
+  float* sent = nullptr;             // (n, out map)
+  const float* potential = nullptr;  // (n, T, out map) U(t) of neurons that do not fire
+  NeuronParams neuron = {};
+  int n = 0;
+  StageShape shape = {};
+};
+
+// From the gradient at what they sent to a(t), which is zero before step T.
+struct RelaxGradientTask {
+  static constexpr const char* kOperation = "relax_gradient";
+  float* a = nullptr;                // (n, T, out map)
+  bool add = false;                  // to `a`, which another stage that reads the same map has written
+  float* d_neuron = nullptr;         // += gradients of threshold and leak
+  const float* d_sent = nullptr;     // (n, out map)
+  const float* potential = nullptr;  // (n, T, out map) U(t): may be `a` itself unless `add`
+  NeuronParams neuron = {};
+  int n = 0;
+  StageShape shape = {};
+};
+
 // Gradients of the schedules of a stage: of kappa(t) the sum over neurons of g(t) times what arrived at step t before
 // it was weighed, of theta(t) minus the sum of a(t) U(t) / theta(t).
 struct ScheduleGradientTask {

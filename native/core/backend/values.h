@@ -56,10 +56,12 @@ struct NeuronParams {
   // (T) the schedules: the weights of what arrives at each step, and the factors of the threshold. Null: all are 1.
   const float* kappa = nullptr;
   const float* theta = nullptr;
+  float initial = 0;  // U(0) / V of the channels that a map has, not of those that only fill its layout
 
   // For code that can read backend memory; steps count from 1.
   ONESPIKE_HD float threshold() const { return fires ? neuron[0] : HUGE_VALF; }
   ONESPIKE_HD float leak() const { return neuron[1]; }
+  ONESPIKE_HD float initial_potential() const { return initial == 0 ? 0.0f : initial * neuron[0]; }
   ONESPIKE_HD float input_weight(int t) const { return kappa ? kappa[t - 1] : 1.0f; }
   ONESPIKE_HD float threshold_factor(int t) const { return theta ? theta[t - 1] : 1.0f; }
 };

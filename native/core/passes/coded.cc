@@ -5,7 +5,7 @@
 
 #include "core/passes/dense.h"
 #include "core/passes/passes.h"
-#include "ops/rng.h"
+#include "core/passes/relaxed.h"
 
 namespace onespike {
 namespace {
@@ -39,11 +39,6 @@ const uint8_t* levels_below(const NetworkState& net, size_t stage, bool train) {
   if (net.plan.reads_pixels(stage)) return net.coded.data();
   const size_t from = size_t(net.plan.sources[stage]);
   return train && net.dropout(from) ? net.sent(from) : net.times(from);
-}
-
-// Whether it reads the ReLU of its source, which drops nothing then.
-bool reads_relaxed(const NetworkState& net, size_t stage, bool train) {
-  return train && !net.plan.reads_pixels(stage) && net.relaxed[size_t(net.plan.sources[stage])];
 }
 
 float scale_below(const NetworkState& net, size_t stage, bool train) {
@@ -132,15 +127,6 @@ void fill_code_tables(NetworkState& net) {
                                   .pairs = net.parameters[0].neuron,
                                   .layers = int(net.plan.stages.size()),
                                   .code = net.plan.spec.code});
-}
-
-bool draw_relaxed(NetworkState& net, float quantised, uint64_t random_step) {
-  net.relaxed.assign(net.plan.stages.size(), 0);
-  for (size_t i = 0; quantised < 1 && i + 1 < net.plan.stages.size(); ++i) {
-    const Rng rng = Rng::of(net.plan.spec.seed, random_step, Stream::kRelaxed, net.plan.stages[i].layer);
-    net.relaxed[i] = rng.uniform(0) >= quantised ? 1 : 0;
-  }
-  return std::count(net.relaxed.begin(), net.relaxed.end(), 0) < std::ptrdiff_t(net.relaxed.size());
 }
 
 void add_code_penalties(NetworkState& net, const LossOptions& loss) {

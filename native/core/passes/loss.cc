@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/passes/relaxed.h"
+
 namespace onespike {
 namespace {
 
@@ -68,6 +70,9 @@ Status check_loss(const NetworkState& net, Mode mode, const LossOptions& loss) {
                                      {limits::kActivityTarget, loss.activity.target},
                                      {limits::kActivityStrength, loss.activity.strength}})
     if (Status status = check_limit(limit, value); !status.ok()) return status;
+  if (!(loss.quantised >= 0 && loss.quantised <= 1)) return wrong("quantised from 0 to 1", loss.quantised);
+  if ((mode == Mode::kAnn || mode == Mode::kBinary) && loss.quantised < 1)
+    return Status::error(Code::kArg, "Expected no relaxation of an ANN, which sends numbers");
   if (is_dense(mode) && (loss.activity.strength > 0 || !loss.time_weights.empty()))
     return Status::error(Code::kArg, "Expected the spiking mode for an activity target and for weights of time steps");
   return loss.time_weights.empty() ? Status::success() : check_time_weights(net, loss.time_weights);
@@ -154,7 +159,8 @@ void begin_activity(NetworkState& net, int64_t images) {
 }
 
 void end_activity(NetworkState& net, int64_t images) {
-  if (!net.loss.costly) return;
+  // A relaxed stage sends no spikes that could be counted.
+  if (!net.loss.costly || any_relaxed(net)) return;
   net.backend->run(ActivityTask{.mean = net.loss.mean.data(),
                                 .weights = net.loss.weights.data(),
                                 .spikes = net.spikes.data(),

@@ -23,7 +23,8 @@ uint64_t loss_key(const LossOptions& loss);
 void read_out(NetworkState& net, Mode mode, const LossOptions& loss, bool backward, const StagedBatch& batch,
               int64_t first, int n);
 
-// Before the step of a batch of `images`: what a spike costs. After its update: the running mean takes its spikes in.
+// Before the step of a batch of `images`: what a spike costs. After its update: the running mean takes its spikes in,
+// unless a stage was relaxed.
 void begin_activity(NetworkState& net, int64_t images);
 void end_activity(NetworkState& net, int64_t images);
 

@@ -56,8 +56,6 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop);  // from d_logi
 Status prepare_coded(NetworkState& net, int64_t images, bool train);
 void fill_code_tables(NetworkState& net);  // at the beginning of a step
 Status coded_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, const Stop& stop);
-// Draws the stages that the step of this random counter relaxes; whether there are any.
-bool draw_relaxed(NetworkState& net, float quantised, uint64_t random_step);
 void add_code_penalties(NetworkState& net, const LossOptions& loss);  // += gradients
 // What an optimiser sees of the gradients of steps, which grow with the neurons that share them.
 void scale_code_gradients(NetworkState& net);

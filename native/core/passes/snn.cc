@@ -4,6 +4,7 @@
 
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
+#include "core/passes/relaxed.h"
 
 namespace onespike {
 namespace {
@@ -14,7 +15,7 @@ void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit&
   const int64_t n = std::min<int64_t>(plan.chunk_of(Mode::kSnn, net.potentials(train)), images),
                 block = std::min<int64_t>(plan.block, images);
   const int64_t T = plan.spec.timesteps, image = plan.stages[0].src_size();
-  int64_t gradient = 0, workspace = 0;
+  int64_t gradient = 0, workspace = 0, largest = 0;
   if (plan.needs_analog()) {
     need(net.analog, n * image);
     need(net.stages[0].packed, n * plan.stages[0].padded_size());
@@ -43,7 +44,12 @@ void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit&
     if (train && !plan.reads_pixels(i)) need(b.backward, int64_t(net.backend->backward_bytes(false, s)));
     need(b.density, int64_t(net.backend->density_bytes()));
     if (train && net.dropout(i)) need(b.sent, kept * s.out_size()), need(b.mask, n * s.out_size());
+    if (!train || !net.relaxes) continue;
+    each_relaxed_buffer(net, i, n, need);
+    largest = std::max(largest, n * s.out_size());
+    workspace = std::max(workspace, int64_t(net.backend->workspace_bytes({n, 1, train, s})));
   }
+  if (largest > 0) need(net.d_activation[1], largest);
   need(net.gradient, gradient);
   need(net.workspace, workspace);
 }
@@ -63,7 +69,7 @@ SpikeSource source_of(const NetworkState& net, size_t stage, bool train) {
     return source;
   }
   const size_t from = size_t(net.plan.sources[stage]);
-  const bool dropped = train && net.dropout(from);
+  const bool dropped = train && net.dropout(from) && !reads_relaxed(net, stage, train);
   source.times = dropped ? net.sent(from) : net.times(from);
   if (dropped) source.scale /= 1 - net.plan.stages[from].dropout;
   return source;
@@ -90,14 +96,16 @@ void weight_gradients(NetworkState& net, size_t stage, const float* gradient, in
   const StageShape& s = net.plan.stages[stage];
   const StageParameters& p = net.parameters[stage];
   const int T = net.plan.spec.timesteps;
-  net.backend->run(WeightGradientTask{.d_weight = net.d_weight(stage),
-                                      .source = source_of(net, stage, true),
-                                      .gradient = gradient,
-                                      .density = net.stages[stage].density.data(),
-                                      .counted = counted,
-                                      .n = n,
-                                      .timesteps = T,
-                                      .shape = s});
+  // What a relaxed source sent is no event.
+  if (!reads_relaxed(net, stage, true))
+    net.backend->run(WeightGradientTask{.d_weight = net.d_weight(stage),
+                                        .source = source_of(net, stage, true),
+                                        .gradient = gradient,
+                                        .density = net.stages[stage].density.data(),
+                                        .counted = counted,
+                                        .n = n,
+                                        .timesteps = T,
+                                        .shape = s});
   if (net.bias(stage))
     net.backend->run(BiasGradientTask{.d_bias = p.d_bias,
                                       .gradient = gradient,
@@ -137,6 +145,10 @@ Status prepare_snn(NetworkState& net, int64_t images, bool train, bool keeps_pot
 SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train) {
   const StageShape& s = net.plan.stages[stage];
   const StageBuffers& b = net.stages[stage];
+  const float* current = net.plan.reads_pixels(stage) && net.plan.needs_analog() ? net.current.data() : nullptr;
+  if (reads_relaxed(net, stage, train)) current = relaxed_current(net, stage, n);
+  NeuronParams neuron = net.neuron(stage);
+  if (train && net.relaxed[stage]) neuron.fires = false;
   return {.times = net.times(stage),
           .potential = net.potentials(train) || s.output ? b.potential.data() : nullptr,
           .density = b.density.data(),
@@ -144,9 +156,9 @@ SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool
           .weight = net.weight(stage),
           .weight_forward = b.forward.data(),
           .bias = net.bias(stage),
-          .current = net.plan.reads_pixels(stage) && net.plan.needs_analog() ? net.current.data() : nullptr,
-          .current_always = net.plan.encoder().analog == AnalogSteps::kAll,
-          .neuron = net.neuron(stage),
+          .current = current,
+          .current_always = net.plan.reads_pixels(stage) && net.plan.encoder().analog == AnalogSteps::kAll,
+          .neuron = neuron,
           .n = n,
           .shape = s};
 }
@@ -175,7 +187,9 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
   for (size_t i = 0; i < stages; ++i) {
     if (stop) return aborted();
     backend.run(snn_forward_task(net, i, n, train));
-    if (train && net.dropout(i)) {
+    if (train && net.relaxed[i]) {
+      relax(net, i, n);
+    } else if (train && net.dropout(i)) {
       backend.run(net.dropout_mask(i, n, first));
       backend.run(MaskTimesTask{.to = net.sent(i),
                                 .times = net.times(i),
@@ -194,10 +208,10 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     const StageShape& s = net.plan.stages[i];
     StageBuffers& b = net.stages[i];
     if (net.plan.spec.schedules) schedule_gradients(net, i, n);
-    const bool waits = net.plan.waits(i);
+    const bool waits = net.plan.waits(i), relaxed = reads_relaxed(net, i, true);
     float* gradient = waits ? b.gradient.data() + net.waiting * T * s.grad_step() : net.gradient.data();
     b.backward_choice = backend.run(SpikingBackwardTask{.gradient = gradient,
-                                                        .below = receivers(net, i),
+                                                        .below = relaxed ? ReceivingNeurons() : receivers(net, i),
                                                         .a = net.spike_gradient(i),
                                                         .weight = net.weight(i),
                                                         .weight_backward = b.backward.data(),
@@ -206,6 +220,7 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
                                                         .n = n,
                                                         .shape = s});
     if (!waits) weight_gradients(net, i, gradient, n, true);
+    if (relaxed) relaxed_backward(net, i, gradient, n);
     if (!net.plan.reads_pixels(i) || !net.plan.needs_analog()) continue;
     backend.run(AnalogGradientTask{.d_current = net.current.data(),
                                    .gradient = gradient,

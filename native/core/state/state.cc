@@ -69,7 +69,8 @@ NeuronParams NetworkState::neuron(size_t stage) const {
           !plan.stages[stage].output,
           {plan.spec.surrogate, plan.spec.gamma, plan.spec.surrogate_scale},
           parameters.schedules().at(TensorKind::kParameter, stage, Schedule::kKappa),
-          parameters.schedules().at(TensorKind::kParameter, stage, Schedule::kTheta)};
+          parameters.schedules().at(TensorKind::kParameter, stage, Schedule::kTheta),
+          plan.stages[stage].output ? 0.0f : plan.spec.initial_potential};
 }
 
 EncodeParams NetworkState::encoding(Encoder encoder) const {

@@ -47,15 +47,17 @@ struct StageBuffers {
                             // activation of a stage that is not in a chain
   Buffer<float> gradient;   // (block, T, out) g of a stage that waits
   Buffer<uint8_t> forward;  // copy of the weights for the forward kernels, the backend's own layout
-  Buffer<uint8_t> backward;     // and for the input gradient
-  Buffer<float> packed;         // (n, padded map) dense input
-  Buffer<float> activation;     // (n, out map) dense output; after ReLU and before dropout
-  Buffer<float> weighted;       // (n, out map) dense output before normalisation by a group's statistics
-  Buffer<uint8_t> pooled;       // (n, src map) levels after the maximum pools before the stage
-  Buffer<float> maxima;         // and in the ANN what they are of activations
-  Buffer<float> decided;        // (n, out map) input of the binary activation
-  Buffer<float> moments;        // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
-  Buffer<float> norm_sums;      // (2, out_cs) means and unbiased variances, over the groups of the step
+  Buffer<uint8_t> backward;  // and for the input gradient
+  Buffer<float> packed;      // (n, padded map) dense input
+  Buffer<float> activation;  // (n, out map) dense output; after ReLU and before dropout; of a relaxed stage what it
+                             // sends
+  Buffer<float> weighted;    // (n, out map) dense output before normalisation by a group's statistics; current from a
+                             // relaxed source, then its gradient
+  Buffer<uint8_t> pooled;    // (n, src map) levels after the maximum pools before the stage
+  Buffer<float> maxima;      // and in the ANN what they are of activations
+  Buffer<float> decided;     // (n, out map) input of the binary activation
+  Buffer<float> moments;     // (2, out_cs) of the group at work: mean, 1 / sqrt(variance + epsilon)
+  Buffer<float> norm_sums;   // (2, out_cs) means and unbiased variances, over the groups of the step
   Buffer<float> pooled_weight;  // of a stage whose currents are averaged before the neuron
   Buffer<float> d_pooled_weight;
   Buffer<float> folded_weight;   // of a stage whose running statistics are folded
@@ -118,7 +120,7 @@ struct NetworkState {
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;
   uint64_t random_step = 0;
-  std::vector<char> relaxed;      // per stage: whether it sends its ReLU in the step at work, not its code
+  std::vector<char> relaxed;      // per stage: whether it sends numbers in the step at work, not its code or spikes
   bool relaxes = false;           // whether steps of the group at work may relax a stage
   bool keeps_potentials = false;  // of hidden neurons as well, where no gradient needs them: see potentials()
   bool binary = false;            // the ANN at work has binary activations, not ReLU

@@ -97,7 +97,7 @@ float* Genes::expression(TensorKind kind, size_t stage) const {
 
 float* Genes::interaction(TensorKind kind, size_t stage) const {
   const auto& kernels = plan_.gene_kernels;
-  const auto found = std::find(kernels.begin(), kernels.end(), plan_.stages[stage].kernel_h);
+  const auto found = std::find(kernels.begin(), kernels.end(), plan_.stages[stage].parameter_h);
   return matrix(kind, {GeneMatrix::Part::kInteraction, size_t(found - kernels.begin())});
 }
 

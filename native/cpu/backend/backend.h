@@ -69,6 +69,8 @@ class CpuBackend final : public Backend {
   KernelChoice execute(const CountEventsTask& task) override;
   KernelChoice execute(const SpikingForwardTask& task) override;
   KernelChoice execute(const SpikingBackwardTask& task) override;
+  KernelChoice execute(const RelaxTask& task) override;
+  KernelChoice execute(const RelaxGradientTask& task) override;
   KernelChoice execute(const ScheduleGradientTask& task) override;
   KernelChoice execute(const WeightGradientTask& task) override;
   KernelChoice execute(const BiasGradientTask& task) override;

@@ -98,7 +98,7 @@ FilterTask filter_task(const ForwardTask& exact, const FilterWeights& rounded, S
   const int64_t size = int64_t(rows) * s.out_cs;
   float* unit = scalars.reserve(size_t(2 * size + s.out_cs + p.timesteps));
   float *drive = unit + size, *slack = drive + size, *carry = slack + s.out_cs;
-  float highest = 0;
+  float highest = p.start;
   for (int t = 0; t < p.timesteps; ++t) {
     highest = std::max(highest, exact.steps[t].threshold);
     carry[t] = p.kappa && t > 0 ? p.leak * (exact.steps[t - 1].scale / exact.steps[t].scale) : p.leak;
@@ -106,8 +106,8 @@ FilterTask filter_task(const ForwardTask& exact, const FilterWeights& rounded, S
   for (int c = 0; c < s.out_cs; ++c) {
     const float bias = exact.bias ? exact.bias[c] : 0;
     // Per step and event, beside the half of the unit: the division by the unit, and the rounding of three operations
-    // on numbers of up to 2^15 units. What a step adds without events is rounded as often.
-    slack[c] = 0x1p-22f * (T * T + 1) * (highest + std::fabs(bias));
+    // on numbers of up to 2^15 units. What a step adds without events is rounded as often, and so is U(0) - V once.
+    slack[c] = 0x1p-22f * (T * T + (p.start == 0 ? 1 : 2)) * (highest + std::fabs(bias));
     for (int t = 0; t < rows; ++t) {
       const float before = exact.steps[std::max(t - 1, 0)].threshold, now = exact.steps[t].threshold;
       unit[t * s.out_cs + c] = rounded.unit.data()[c] * exact.steps[t].scale;
@@ -168,7 +168,7 @@ StepRange steps_with_input(const ForwardTask& task, int64_t list) {
   };
   while (steps.last > 0 && empty(steps.last)) --steps.last;
   if (task.current) steps.last = std::max(steps.last, 1);
-  else
+  else if (task.neuron.start == 0)
     while (steps.first < steps.last && empty(steps.first)) ++steps.first;
   return steps;
 }

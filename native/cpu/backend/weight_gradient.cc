@@ -123,6 +123,7 @@ KernelChoice CpuBackend::execute(const ScheduleGradientTask& task) {
                           .bias = task.bias,
                           .shape = &s,
                           .leak = task.neuron.leak(),
+                          .start = task.neuron.initial_potential(),
                           .timesteps = T};
   const int64_t count = int64_t(task.n) * s.out_h;
   double* partial = sums_.reserve(size_t(count * 2 * T));

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "cpu/forward/spike_filter.h"
+#include "cpu/simd/channels-inl.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -44,7 +45,11 @@ struct FilterNeurons {
         carry_(task.carry),
         step_stride_(task.step_stride),
         leak_(task.exact->neuron.leak) {
-    above_.fill(hn::Set(d, -task.exact->steps[0].threshold));
+    const float start = task.exact->neuron.start;
+    const V threshold = hn::Set(d, task.exact->steps[0].threshold);
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; ++v)
+      above_.at[v] = hn::Sub(in_channels(start, channel + v * kFloats, task.exact->shape->out_c), threshold);
     fired.fill(hn::Zero(d));
     if constexpr (kMeasured) rounded_.fill(hn::Zero(d));
   }

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "cpu/forward/spiking_forward.h"
+#include "cpu/simd/channels-inl.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,7 +38,9 @@ struct LifPixel {
         channel_(channel),
         cell_(((image * task.shape->out_h + y) * task.shape->out_w + x) * task.shape->out_cs + channel),
         potential_(image * task.neuron.timesteps * task.shape->out_size() + task.shape->out_cell(y, x) + channel) {
-    u_.fill(hn::Zero(d));
+#pragma GCC unroll 16
+    for (int v = 0; v < kCount; ++v)
+      u_.at[v] = in_channels(task.neuron.start, channel + v * kFloats, task.shape->out_c);
     fired_.fill(hn::Zero(d));
   }
 

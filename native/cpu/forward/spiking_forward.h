@@ -37,8 +37,8 @@ void spiking_forward_row(const ForwardTask& task, Tile tile, int64_t image, int 
 // One pixel, channels [lane, lane + kLane) of a tile.
 void spiking_forward_lanes(const ForwardTask& task, Tile tile, int lane, int64_t image, int y, int x);
 
-// The steps that an output row needs. Before the first input potentials are zero; after the last one they only leak,
-// and no neuron starts to fire, unless its threshold moves.
+// The steps that an output row needs. Before the first input potentials are zero, unless they begin elsewhere; after
+// the last one they only leak, and no neuron starts to fire, unless its threshold moves.
 struct StepRange {
   int first, last;
 };

@@ -7,6 +7,7 @@
 #endif
 
 #include "cpu/gradient/receiver.h"
+#include "cpu/simd/channels-inl.h"
 #include "cpu/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -46,11 +47,12 @@ HWY_INLINE void weigh_steps(float* HWY_RESTRICT values, int timesteps, int64_t s
     hn::Store(hn::Mul(hn::Load(d, values), hn::Set(d, kappa[t])), d, values);
 }
 
-// From U(1..T) of `kFloats` neurons, the first of them at `at` in the source maps of all images and steps, to a(1..T).
+// From U(1..T) of `kFloats` neurons, the first of them at `at` in the source maps of all images and steps and of
+// `channel`, to a(1..T).
 // `spikes` is dL/d(spike) as seen by the pool, steps `stride` apart.
 template <Surrogate kind, bool kScheduled>
 HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT spikes, int64_t stride, V share,
-                                V fire_time, int64_t at, NeuronSums& total) {
+                                V fire_time, int64_t at, int channel, NeuronSums& total) {
   const int T = task.neuron.timesteps;
   const int64_t step = task.shape->src_size();
   // Perhaps the same memory: a step is read before it is written, and not again.
@@ -60,12 +62,12 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
   // Products with the reciprocal: a division keeps the unit busy for many cycles.
   const V inverse = hn::Set(d, 1.0f / task.neuron.threshold), leak = hn::Set(d, task.neuron.leak),
           one = hn::Set(d, 1.0f);
-  const V cost = hn::Set(d, task.cost);
+  const V cost = hn::Set(d, task.cost), start = in_channels(task.neuron.start, channel, task.shape->src_c);
   V g = hn::Zero(d);
   LifSums<VectorArithmetic> sums;
   V u = hn::Load(d, potential + (T - 1) * step);
   for (int t = T; t >= 1; --t) {
-    const V before = t > 1 ? hn::Load(d, potential + (t - 2) * step) : hn::Zero(d);
+    const V before = t > 1 ? hn::Load(d, potential + (t - 2) * step) : start;
     const V ratio = hn::Mul(u, inverse), reach = kScheduled ? hn::Set(d, task.inverse[t - 1]) : inverse;
     V slope;
     if constexpr (kind == Surrogate::kExponential) {
@@ -84,6 +86,7 @@ HWY_INLINE void neuron_backward(const Receiver& task, const float* HWY_RESTRICT 
     hn::Store(add ? hn::Add(a, hn::Load(d, out)) : a, d, out);
     u = before;
   }
+  accumulate_initial<VectorArithmetic>(sums, g, leak, in_channels(task.neuron.initial, channel, task.shape->src_c));
   total.threshold.add(sums.threshold);
   total.leak.add(sums.leak);
 }
@@ -106,7 +109,7 @@ HWY_INLINE void cell_backward(const Receiver& task, int64_t image, int y, int x,
       for (int v = 0; v < width; v += kFloats) {
         const V fire_time = load_fire_times(task.times + neuron + v, T);
         const V share = task.mask ? hn::Mul(scale, load_bytes(task.mask + neuron + v)) : scale;
-        neuron_backward<kind, kScheduled>(task, spikes + v, stride, share, fire_time, at + v, total);
+        neuron_backward<kind, kScheduled>(task, spikes + v, stride, share, fire_time, at + v, channel + v, total);
       }
     }
 }

@@ -82,6 +82,8 @@ class CudaBackend final : public Backend {
   KernelChoice execute(const CountEventsTask& task) override;
   KernelChoice execute(const SpikingForwardTask& task) override;
   KernelChoice execute(const SpikingBackwardTask& task) override;
+  KernelChoice execute(const RelaxTask& task) override;
+  KernelChoice execute(const RelaxGradientTask& task) override;
   KernelChoice execute(const ScheduleGradientTask& task) override;
   KernelChoice execute(const WeightGradientTask& task) override;
   KernelChoice execute(const BiasGradientTask& task) override;

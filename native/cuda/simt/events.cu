@@ -129,7 +129,8 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(EventFo
     const float2 bias = task.bias ? load_pair(task.bias + pair.channel) : make_float2(0, 0);
     const float2 current = task.current ? load_pair(task.current + neuron) : make_float2(0, 0);
     float* potential = task.potential ? task.potential + cell.image * (T - 1) * s.out_size() + neuron : nullptr;
-    Neuron first, second;
+    Neuron first = fresh_neuron(task.neuron, pair.channel < s.out_c),
+           second = fresh_neuron(task.neuron, pair.channel + 1 < s.out_c);
     for (int t = 1; t <= T; ++t) {
       const bool now = t == 1 || task.current_always;
       const float2 sum = sums[(t - 1) * 32];

@@ -31,7 +31,9 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
     const int first_column = int(index % task.grid.column_tiles) * kColumns;
     const int64_t first_cell = index / task.grid.column_tiles * task.tile_cells;
     const int cells = int(min(int64_t(task.tile_cells), task.cells - first_cell));
-    Neuron kept;  // with several passes a tile has one cell and this thread one neuron
+    Neuron kept =
+        fresh_neuron(task.neuron, first_column + int(threadIdx.x) % kColumns <
+                                      s.out_c);  // with several passes a tile has one cell and this thread one neuron
     for (int first = 0; first < T; first += kTileRows) {
       const int steps = min(kTileRows, T - first);
       float sums[4][4] = {};
@@ -51,7 +53,7 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
         const int channel = first_column + i % kColumns, local = i / kColumns;
         if (channel >= s.out_cs) continue;
         const int64_t cell = first_cell + local, image = cell / s.out_cells(), neuron = cell * s.out_cs + channel;
-        Neuron fresh;
+        Neuron fresh = fresh_neuron(task.neuron, channel < s.out_c);
         Neuron& now = T > kTileRows ? kept : fresh;
         const float bias = task.bias ? task.bias[channel] : 0;
         for (int step = 0; step < steps; ++step) {

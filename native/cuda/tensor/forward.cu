@@ -16,7 +16,7 @@ struct SpikingTask {
   bool current_always;
   float scale;
   NeuronParams neuron;
-  int out_cs;
+  int out_c, out_cs;
 };
 
 class SpikingEpilogue {
@@ -34,7 +34,8 @@ class SpikingEpilogue {
     const float2 bias = task_.bias ? *reinterpret_cast<const float2*>(task_.bias + column) : zero;
     const float2 current = task_.current ? *reinterpret_cast<const float2*>(task_.current + at) : zero;
     auto* times = reinterpret_cast<uchar2*>(task_.times + at);
-    Neuron first, second;
+    Neuron first = fresh_neuron(task_.neuron, column < task_.out_c),
+           second = fresh_neuron(task_.neuron, column + 1 < task_.out_c);
     if (kCarries<kSteps> && g_.first_step > 0) {
       const float2 u = *reinterpret_cast<const float2*>(task_.carry + at);
       const uchar2 fired = *times;
@@ -109,6 +110,7 @@ void spiking_forward(Stream& stream, void* workspace, const SpikingForwardTask& 
                        .current_always = task.current_always,
                        .scale = task.source.scale,
                        .neuron = task.neuron,
+                       .out_c = s.out_c,
                        .out_cs = s.out_cs};
   if (one_byte) {
     g.a = task.source.times;

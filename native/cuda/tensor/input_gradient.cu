@@ -42,7 +42,8 @@ class SpikingEpilogue {
         leak_(task.neuron[1]),
         leak_below_(task.below.neuron.leak()),
         inverse_(1 / task.below.neuron.threshold()),
-        cost_(task.below.cost ? *task.below.cost : 0) {}
+        cost_(task.below.cost ? *task.below.cost : 0),
+        start_(task.below.neuron.initial_potential()) {}
 
   template <int kSteps>
   __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
@@ -111,6 +112,10 @@ class SpikingEpilogue {
     float* to = below.a + int64_t(image) * T * step + cell;
     float g_first = 0, g_second = 0;
     if (kCarries<kSteps> && task_.carry_g && !last) g_first = task_.carry_g[at], g_second = task_.carry_g[at + 1];
+    const bool real_first = channel < s.src_c, real_second = channel + 1 < s.src_c;
+    const float2 start = make_float2(real_first ? start_ : 0, real_second ? start_ : 0);
+    const float initial_first = real_first ? below.neuron.initial : 0,
+                initial_second = real_second ? below.neuron.initial : 0;
     float2 before = make_float2(0, 0);
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i) {
@@ -118,12 +123,12 @@ class SpikingEpilogue {
       if (t > T) continue;
       const float2 u =
           i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
-      before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : make_float2(0, 0);
+      before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : start;
       const float reach = reach_of(below.neuron, t);
       const float a = neuron_backward(g_first, sums_, t, sums[i][0] * share_first + cost_, u.x, before.x, fire_first,
-                                      inverse_, reach, leak_below_, below.neuron.surrogate);
+                                      inverse_, reach, leak_below_, initial_first, below.neuron.surrogate);
       const float b = neuron_backward(g_second, sums_, t, sums[i][1] * share_second + cost_, u.y, before.y, fire_second,
-                                      inverse_, reach, leak_below_, below.neuron.surrogate);
+                                      inverse_, reach, leak_below_, initial_second, below.neuron.surrogate);
       auto* out = reinterpret_cast<float2*>(to + (t - 1) * step);
       *out = below.add ? make_float2(out->x + a, out->y + b) : make_float2(a, b);
     }
@@ -132,7 +137,7 @@ class SpikingEpilogue {
 
   const Task& task_;
   const GemmTask& g_;
-  const float leak_, leak_below_, inverse_, cost_;
+  const float leak_, leak_below_, inverse_, cost_, start_;
   NeuronSums sums_;  // of all neurons of the thread
 };
 

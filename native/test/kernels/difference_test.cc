@@ -51,6 +51,7 @@ std::vector<CaseSpec> small_specs() {
   specs[0].alpha = 0.7f;
   specs[0].beta = 0.4f;
   specs[2].alpha = 0.0f;
+  specs[1].initial_potential = specs[4].initial_potential = 0.3f;
   return specs;
 }
 
@@ -155,6 +156,22 @@ void loss_over_time() {
     }
 }
 
+// Layers that send numbers in place of spikes: all of them, or every other one.
+void relaxed_layers() {
+  Random random(15);
+  for (const bool schedules : {false, true})
+    for (const int which : {0, 1, 2})
+      for (CaseSpec spec : small_specs()) {
+        oracle::Options smooth = primitive();
+        int hidden = 0;
+        for (const LayerSpec& layer : spec.layers)
+          smooth.relaxed.push_back(!is_pool(layer.type) && !layer.output && (which == 0 || hidden++ % 2 == which - 1));
+        spec.surrogate = Surrogate::kArctan;
+        spec.schedules = schedules;
+        check_every_parameter(decided_case(spec, 2, Mode::kSnn, random, 1e-3, smooth), Mode::kSnn, smooth, 1e-5);
+      }
+}
+
 // A price for every spike of a layer.
 void spike_costs() {
   Random random(14);
@@ -229,6 +246,7 @@ void add_difference_tests(Tests& tests) {
   tests.push_back({"oracle gradient equals differences: two labels", two_labels});
   tests.push_back({"oracle gradient equals differences: distillation", distillation});
   tests.push_back({"oracle gradient equals differences: loss over time", loss_over_time});
+  tests.push_back({"oracle gradient equals differences: relaxed layers", relaxed_layers});
   tests.push_back({"oracle gradient equals differences: costs of spikes", spike_costs});
   tests.push_back({"oracle gradient of the exponential surrogate, by hand", exponential_by_hand});
 }

@@ -26,13 +26,15 @@ struct Neurons {
   int timesteps;
   float threshold_and_leak[2];
   Values kappa = {}, theta = {};
+  float initial = 0;  // U(0) / V
   NeuronParams params() const {
     return {timesteps,
             threshold_and_leak,
             true,
             {},
             kappa.empty() ? nullptr : kappa.data(),
-            theta.empty() ? nullptr : theta.data()};
+            theta.empty() ? nullptr : theta.data(),
+            initial};
   }
 };
 

@@ -17,36 +17,38 @@ using A = ScalarArithmetic<double>;
 struct Neurons {
   NetworkSpec spec;
   oracle::LayerParameters p;
+  double initial = 0;  // U(0) / V
   int64_t count = 0;
   oracle::Values weighted;  // (T, count)
   oracle::LayerTrace trace;
   oracle::Values spikes;
 
-  Neurons(int T, double threshold, double leak, Surrogate surrogate, Random& random)
-      : spec(network_spec(1, 1, 1, T, {output(2)})), count(200) {
+  Neurons(int T, double threshold, double leak, double initial_in, Surrogate surrogate, Random& random)
+      : spec(network_spec(1, 1, 1, T, {output(2)})), initial(initial_in), count(200) {
     spec.surrogate = surrogate, spec.surrogate_scale = 0.7f;
     p.threshold = threshold, p.leak = leak;
     weighted.resize(size_t(T * count));
     for (double& x : weighted) x = random.normal() * 0.6 + 0.1;
     double margin = std::numeric_limits<double>::infinity();
-    oracle::integrate(spec, p, weighted, oracle::SpikeFunction::kHeaviside, nullptr, trace, spikes, margin);
+    oracle::integrate(spec, p, initial, weighted, oracle::SpikeFunction::kHeaviside, nullptr, trace, spikes, margin);
   }
 };
 
-void each_case(const std::function<void(const Neurons&, const std::string&)>& check) {
+void each_case(double initial, const std::function<void(const Neurons&, const std::string&)>& check) {
   Random random(61);
   for (int T : {1, 2, 5, 16})
     for (double leak : {1.0, 0.9, 0.5, 0.0})
       for (Surrogate surrogate : kSurrogates)
-        check(Neurons(T, 0.3 + random.uniform(), leak, surrogate, random),
-              "T " + std::to_string(T) + ", leak " + std::to_string(leak) + ", " + surrogate_name(surrogate));
+        check(Neurons(T, 0.3 + random.uniform(), leak, initial, surrogate, random),
+              "T " + std::to_string(T) + ", leak " + std::to_string(leak) + ", U(0)/V " + std::to_string(initial) +
+                  ", " + surrogate_name(surrogate));
 }
 
-void forward() {
-  each_case([](const Neurons& n, const std::string& what) {
+void forward(double initial) {
+  each_case(initial, [](const Neurons& n, const std::string& what) {
     const LifParams<A> lif{n.p.threshold, n.p.leak};
     for (int64_t j = 0; j < n.count; ++j) {
-      LifState<A> neuron;
+      LifState<A> neuron{n.initial * n.p.threshold, 0};
       for (int t = 1; t <= n.spec.timesteps; ++t) {
         // The input in four parts, as a kernel has it.
         const double in = n.weighted[(t - 1) * n.count + j], scale = 0.25, bias = 0.125 * in, current = 0.5 * in;
@@ -61,21 +63,23 @@ void forward() {
 }
 
 // dL/dO drawn at random; of a neuron that has fired, later potentials are no numbers, as a kernel may find them.
-void backward() {
+void backward(double initial) {
   Random random(62);
-  each_case([&](const Neurons& n, const std::string& what) {
+  each_case(initial, [&](const Neurons& n, const std::string& what) {
     const int T = n.spec.timesteps;
     oracle::Values d_spikes(n.weighted.size()), d_potential(n.weighted.size());
     for (double& x : d_spikes) x = random.normal();
     oracle::LayerParameters gradient, magnitude;
     gradient.threshold = gradient.leak = magnitude.threshold = magnitude.leak = 0;
     const oracle::Values expected =
-        oracle::integrate_backward(n.spec, n.p, n.trace, d_spikes, d_potential, gradient, magnitude);
+        oracle::integrate_backward(n.spec, n.p, n.initial, n.trace, d_spikes, d_potential, gradient, magnitude);
     LifSums<A> sums;
     for (int64_t j = 0; j < n.count; ++j) {
       const int fired = n.trace.fired[j];
       const auto potential = [&](int t) {
-        return t == 0 ? 0.0 : t <= fired ? n.trace.potential[(t - 1) * n.count + j] : std::nan("");
+        return t == 0       ? n.initial * n.p.threshold
+               : t <= fired ? n.trace.potential[(t - 1) * n.count + j]
+                            : std::nan("");
       };
       double g = 0;
       for (int t = T; t >= 1; --t) {
@@ -86,6 +90,7 @@ void backward() {
                         A::reached(fired, t));
         expect_near(g, expected[at], 1e-12, 1e-12, "g, " + what);
       }
+      accumulate_initial<A>(sums, g, n.p.leak, n.initial);
     }
     expect_near(sums.threshold, gradient.threshold, 0, 1e-12 * magnitude.threshold,
                 "gradient of the threshold, " + what);
@@ -96,7 +101,7 @@ void backward() {
 // The output neuron: it integrates past its spike, and its last potential has a gradient of its own.
 void readout() {
   Random random(63);
-  each_case([&](const Neurons& n, const std::string& what) {
+  each_case(0, [&](const Neurons& n, const std::string& what) {
     const int T = n.spec.timesteps;
     ReadoutParams params{T, 0.8f, 0.6f, float(n.p.threshold), float(n.p.leak), {}};
     params.surrogate = {n.spec.surrogate, n.spec.gamma, n.spec.surrogate_scale};
@@ -125,7 +130,8 @@ void readout() {
       gradient.threshold -= d_potential[last] * trace.potential[last] / params.threshold;
       for (int t = 1; t <= T; ++t) d_spikes[(t - 1) * n.count + j] = d_logit[j] * params.beta * (T + 1 - t);
     }
-    const oracle::Values g = oracle::integrate_backward(n.spec, p, trace, d_spikes, d_potential, gradient, magnitude);
+    const oracle::Values g =
+        oracle::integrate_backward(n.spec, p, 0, trace, d_spikes, d_potential, gradient, magnitude);
     for (int64_t j = 0; j < n.count; ++j) {
       std::vector<float> u(static_cast<size_t>(T));
       for (int t = 0; t < T; ++t) u[size_t(t)] = float(trace.potential[t * n.count + j]);
@@ -185,8 +191,11 @@ void leak() { expect(carry_leak<A>(0.5, 4.0, 1.0) == 3.0, "g(t) = a(t) + leak * 
 }  // namespace
 
 void add_lif_tests(Tests& tests) {
-  tests.push_back({"neuron equals the oracle's: forward", forward});
-  tests.push_back({"neuron equals the oracle's: backward", backward});
+  for (const double initial : {0.0, 0.5}) {
+    const std::string begins = initial > 0 ? ", U(0) = V / 2" : "";
+    tests.push_back({"neuron equals the oracle's: forward" + begins, [initial] { forward(initial); }});
+    tests.push_back({"neuron equals the oracle's: backward" + begins, [initial] { backward(initial); }});
+  }
   tests.push_back({"neuron equals the oracle's: output layer", readout});
   tests.push_back({"neuron at the threshold is silent, and fires once", ties});
   tests.push_back({"neuron within bounds is decided exactly or left in doubt", bounds});

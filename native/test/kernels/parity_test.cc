@@ -104,11 +104,11 @@ void compare(const Case& c, Mode mode) {
               "gradient norm " + c.text());
 }
 
-void random_networks(Mode mode, uint64_t seed, int count, bool schedules = false) {
+void random_networks(Mode mode, uint64_t seed, int count, bool schedules = false, float initial = 0) {
   Random random(seed);
   for (int i = 0; i < count; ++i) {
     CaseSpec spec = random_spec(random);
-    spec.schedules = schedules;
+    spec.schedules = schedules, spec.initial_potential = initial;
     const int images = random.between(1, 5);
     compare(decided_case(spec, images, mode, random), mode);
   }
@@ -194,6 +194,7 @@ void every_surrogate_and_encoder() {
       spec.encoder = encoder;
       spec.surrogate_scale = 0.7f;
       spec.gamma = 0.4f;
+      if (encoder == Encoder::kTtfs || encoder == Encoder::kPhase) spec.initial_potential = 0.25f;
       specs.push_back(spec);
     }
   fixed_networks(specs, 2, 25);
@@ -213,7 +214,7 @@ void every_scheduled_shape() {
   for (Encoder encoder : {Encoder::kDirect, Encoder::kTtfs})
     for (Surrogate surrogate : kSurrogates) {
       CaseSpec spec = network_spec(3, 6, 6, 5, {conv(8), pool(2), conv(6, 3, 1, 1, true), linear(9), output(4)});
-      spec.surrogate = surrogate, spec.encoder = encoder;
+      spec.surrogate = surrogate, spec.encoder = encoder, spec.initial_potential = 0.25f;
       specs.push_back(spec);
     }
   for (CaseSpec& spec : specs) spec.schedules = true;
@@ -248,12 +249,12 @@ void silent_and_saturated() {
 
 // Mixed precision multiplies bf16 by spikes and sums in 32 bits: with weights that bf16 holds exactly, spike times are
 // exact. Gradients are rounded to 2^-9 and weights are not, and most of that cancels.
-void mixed_networks(uint64_t seed, int count, bool schedules = false) {
+void mixed_networks(uint64_t seed, int count, bool schedules = false, float initial = 0) {
   Random random(seed);
   for (int done = 0, attempt = 0; done < count; ++attempt) {
     expect(attempt < 50 * count, "no case without a tie");
     CaseSpec spec = random_spec(random);
-    spec.on.precision = Precision::kMixed, spec.schedules = schedules;
+    spec.on.precision = Precision::kMixed, spec.schedules = schedules, spec.initial_potential = initial;
     Case c = make_case(spec, random.between(1, 5), random);
     for (oracle::LayerParameters& p : c.parameters)
       for (double& w : p.weight) w = std::bit_cast<float>((std::bit_cast<uint32_t>(float(w)) + 0x8000) & 0xffff0000);
@@ -296,7 +297,13 @@ void add_parity_cases(Tests& tests) {
   for (uint64_t seed = 1; seed <= 5; ++seed)
     add("random networks with schedules " + std::to_string(seed),
         [seed] { random_networks(Mode::kSnn, 400 + seed, cases(40), true); });
+  // No power of two, so that a neuron without input is at no kink of a surrogate.
+  for (const bool schedules : {false, true})
+    add(std::string("random networks with an initial potential") + (schedules ? " and schedules" : ""),
+        [schedules] { random_networks(Mode::kSnn, 600 + schedules, cases(40), schedules, 0.375f); });
   add("random networks with schedules in mixed precision", [] { mixed_networks(500, cases(40), true); });
+  add("random networks with an initial potential in mixed precision",
+      [] { mixed_networks(502, cases(40), false, 0.375f); });
   for (uint64_t seed = 1; seed <= 3; ++seed)
     add("random networks in mixed precision " + std::to_string(seed),
         [seed] { mixed_networks(300 + seed, cases(40)); });

@@ -24,6 +24,7 @@ void schedules() {
         for (double change : {1.2, -1.0, 3.0})
           for (bool biased : {false, true}) {
             Neurons p{T, {1.0f, leak}};
+            if (biased) p.initial = 0.4f;
             for (int t = 0; t < T; ++t) {
               p.kappa.push_back(float(std::exp2(-change * t / T) * random.uniform(0.7, 1.4)));
               p.theta.push_back(float(std::exp2(-change / 2 * t / T) * random.uniform(0.7, 1.4)));

@@ -163,7 +163,8 @@ std::string describe(const NetworkSpec& spec, int64_t images) {
        << " " << encoder_entry(spec.encoder).name << " " << surrogate_name(spec.surrogate) << " alpha " << spec.alpha
        << " beta " << spec.beta << " gamma " << spec.gamma << " surrogate scale " << spec.surrogate_scale << " lo "
        << spec.lo << " hi " << spec.hi << " code " << int(spec.code.kind) << "/" << spec.code.levels()
-       << (spec.schedules ? " schedules" : "") << " group " << spec.norm_group << ":";
+       << (spec.schedules ? " schedules" : "") << " U(0)/V " << spec.initial_potential << " group " << spec.norm_group
+       << ":";
   for (const LayerSpec& l : spec.layers) {
     if (is_pool(l.type)) {
       text << (l.type == LayerType::kMaxPool ? " maxpool" : " pool") << l.kernel;
@@ -224,7 +225,8 @@ Case make_case(const CaseSpec& spec, int images, Random& random) {
   }
   oracle::settle_thresholds(spec, c.parameters, c.batch(),
                             [&](int, const oracle::Values& weighted, oracle::LayerParameters& p) {
-                              p.threshold = float(threshold_for(spec, weighted, p.leak, random.uniform(0.15, 0.6)));
+                              const double reached = threshold_for(spec, weighted, p.leak, random.uniform(0.15, 0.6));
+                              p.threshold = float(reached / (1 - double(spec.initial_potential)));
                             });
   return c;
 }

@@ -56,6 +56,13 @@ const Values& schedule_of(const LayerParameters& p, Mode mode) {
   return mode == Mode::kSnn ? p.kappa : none;
 }
 
+// U(0) / V: the output layer begins with nothing.
+double initial_of(const NetworkSpec& spec, const LayerSpec& layer) {
+  return layer.output ? 0.0 : spec.initial_potential;
+}
+
+bool is_relaxed(const Options& options, size_t layer) { return !options.relaxed.empty() && options.relaxed[layer]; }
+
 // Rows are images of all time steps: (T * N, in) -> (T * N, out). `kappa` (T) weighs the products of each step; empty:
 // with 1.
 Values apply(const LayerSpec& layer, const LayerParameters& p, const Values& kappa, const Shape& in, const Shape& out,
@@ -163,9 +170,11 @@ Forward forward(const NetworkSpec& spec, const Parameters& parameters, Mode mode
         }
         x = y;
       }
+    } else if (is_relaxed(options, l)) {
+      integrate_relaxed(spec, p, initial_of(spec, layer), y, trace, x, out.margin);
     } else {
-      integrate(spec, p, y, options.spike, options.gates ? &options.gates->layers[l].fired : nullptr, trace, x,
-                out.margin);
+      integrate(spec, p, initial_of(spec, layer), y, options.spike,
+                options.gates ? &options.gates->layers[l].fired : nullptr, trace, x, out.margin);
       costs += spike_cost(spec, options, l, x);
       if (layer.output)
         for (int step = options.time_weights.empty() ? T : 1; step <= T; ++step)
@@ -226,6 +235,8 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
       dy = activate_backward(p, at.potential, dx, gradient[l], terms[l]);
     } else if (mode == Mode::kAnn && !is_pool(layer.type)) {
       for (int64_t j = 0; j < count; ++j) dy[j] = at.potential[j] > 0.0 ? dx[j] : 0.0;
+    } else if (is_relaxed(options, size_t(l))) {
+      dy = relaxed_backward(spec, p, initial_of(spec, layer), at, dx, gradient[l], terms[l]);
     } else if (!is_pool(layer.type)) {
       Values d_potential(T * count, 0.0);  // beside what comes through the spikes
       if (layer.output) {
@@ -242,7 +253,7 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
         }
       }
       add_spike_cost(spec, options, size_t(l), dx);
-      dy = integrate_backward(spec, p, at, dx, d_potential, gradient[l], terms[l]);
+      dy = integrate_backward(spec, p, initial_of(spec, layer), at, dx, d_potential, gradient[l], terms[l]);
     }
     if (layer.norm) normalise_backward(spec, p, shapes[l + 1], batch.count, options.groups, at, dy, gradient[l]);
     dx = apply_backward(layer, p, schedule_of(p, mode), shapes[l], shapes[l + 1], at.input, dy, gradient[l], terms[l]);
@@ -265,7 +276,8 @@ void settle_thresholds(const NetworkSpec& spec, Parameters& parameters, const Ba
     if (spec.layers[l].norm) normalise(spec, parameters[l], shapes[l + 1], batch.count, false, y, trace);
     choose(int(l), y, parameters[l]);
     double margin = 0.0;
-    integrate(spec, parameters[l], y, SpikeFunction::kHeaviside, nullptr, trace, x, margin);
+    integrate(spec, parameters[l], initial_of(spec, spec.layers[l]), y, SpikeFunction::kHeaviside, nullptr, trace, x,
+              margin);
   }
 }
 

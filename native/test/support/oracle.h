@@ -75,18 +75,26 @@ struct Forward {
   double margin = 0.0;
 };
 
-// The neurons of a layer over all steps, from the weighted input I (T, N, out). `spikes` (T, N, out) receives O;
-// `given` are spike steps to take as they are, or null; `margin` becomes the smallest distance to a tie if that is
-// less.
-void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
-               const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin);
+// The neurons of a layer over all steps, from U(0) = initial V and the weighted input I (T, N, out). `spikes` (T, N,
+// out) receives O; `given` are spike steps to take as they are, or null; `margin` becomes the smallest distance to a
+// tie if that is less.
+void integrate(const NetworkSpec& spec, const LayerParameters& p, double initial, const Values& weighted,
+               SpikeFunction spike, const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin);
 
 // Back through time: `d_spikes` (T, N, out) is the gradient at O, `d_potential` (T, N, out) an extra one at U. Returns
 // the gradient at I, which is that at U; adds to the threshold, leak and theta of `gradient` and, in absolute values,
 // `magnitude`.
-Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
+Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, double initial, const LayerTrace& trace,
                           const Values& d_spikes, const Values& d_potential, LayerParameters& gradient,
                           LayerParameters& magnitude);
+
+// The neurons of a relaxed layer, which never fire: `sent` (T, N, out) receives at step 1 the share of their threshold
+// that they reach at the last step, between 0 and 1. `margin` becomes the distance to a bound if that is less.
+void integrate_relaxed(const NetworkSpec& spec, const LayerParameters& p, double initial, const Values& weighted,
+                       LayerTrace& trace, Values& sent, double& margin);
+// As integrate_backward, from the gradient at `sent`.
+Values relaxed_backward(const NetworkSpec& spec, const LayerParameters& p, double initial, const LayerTrace& trace,
+                        const Values& d_sent, LayerParameters& gradient, LayerParameters& magnitude);
 
 struct Options {
   SpikeFunction spike = SpikeFunction::kHeaviside;
@@ -105,6 +113,9 @@ struct Options {
   Values spike_costs;
   // Per entry of the layer list, empty or (N, out): the factor of every spike, 0 or 1 / (1 - rate).
   std::vector<Values> dropout;
+  // Per entry of the layer list, or empty: whether it is relaxed. Such a layer drops nothing, and has no spikes that
+  // cost.
+  std::vector<char> relaxed;
   // The ANN in training: statistics of groups of images, not the running ones.
   bool groups = false;
 };

@@ -107,15 +107,15 @@ double at_step(const Values& schedule, int t) { return schedule.empty() ? 1.0 : 
 
 }  // namespace
 
-void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& weighted, SpikeFunction spike,
-               const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
+void integrate(const NetworkSpec& spec, const LayerParameters& p, double initial, const Values& weighted,
+               SpikeFunction spike, const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
   const int T = spec.timesteps;
   const int64_t count = int64_t(weighted.size()) / T;
   trace.potential.assign(weighted.size(), 0.0);
   trace.fired.assign(count, T + 1);
   spikes.assign(weighted.size(), 0.0);
   for (int64_t j = 0; j < count; ++j) {
-    double u = 0.0;
+    double u = initial * p.threshold;
     for (int t = 1; t <= T; ++t) {
       const int64_t at = (t - 1) * count + j;
       u = p.leak * u + weighted[at];
@@ -134,7 +134,7 @@ void integrate(const NetworkSpec& spec, const LayerParameters& p, const Values& 
   }
 }
 
-Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, const LayerTrace& trace,
+Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, double initial, const LayerTrace& trace,
                           const Values& d_spikes, const Values& d_potential, LayerParameters& gradient,
                           LayerParameters& magnitude) {
   const int T = spec.timesteps;
@@ -144,7 +144,7 @@ Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, con
     double g = 0.0;
     for (int t = T; t >= 1; --t) {
       const int64_t at = (t - 1) * count + j;
-      const double u = trace.potential[at], before = t > 1 ? trace.potential[at - count] : 0.0;
+      const double u = trace.potential[at], before = t > 1 ? trace.potential[at - count] : initial * p.threshold;
       const double theta = at_step(p.theta, t), reached = u / (p.threshold * theta);
       const double d_z = d_spikes[at] * surrogate_derivative(spec, reached - 1.0, t, trace.fired[j]);
       g = d_z / (p.threshold * theta) + p.leak * g + d_potential[at];
@@ -163,8 +163,48 @@ Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, con
       magnitude.leak += std::fabs(g * before);
       d_weighted[at] = g;
     }
+    gradient.threshold += p.leak * initial * g;
+    magnitude.threshold += std::fabs(p.leak * initial * g);
   }
   return d_weighted;
+}
+
+void integrate_relaxed(const NetworkSpec& spec, const LayerParameters& p, double initial, const Values& weighted,
+                       LayerTrace& trace, Values& sent, double& margin) {
+  const int T = spec.timesteps;
+  const int64_t count = int64_t(weighted.size()) / T;
+  trace.potential.assign(weighted.size(), 0.0);
+  trace.fired.assign(count, T + 1);
+  sent.assign(weighted.size(), 0.0);
+  for (int64_t j = 0; j < count; ++j) {
+    double u = initial * p.threshold;
+    for (int t = 1; t <= T; ++t) {
+      u = p.leak * u + weighted[(t - 1) * count + j];
+      trace.potential[(t - 1) * count + j] = u;
+    }
+    const double reached = u / (p.threshold * at_step(p.theta, T));
+    sent[j] = std::clamp(reached, 0.0, 1.0);
+    if (reached != 0.0) margin = std::min({margin, std::fabs(reached), std::fabs(reached - 1.0)});
+  }
+}
+
+Values relaxed_backward(const NetworkSpec& spec, const LayerParameters& p, double initial, const LayerTrace& trace,
+                        const Values& d_sent, LayerParameters& gradient, LayerParameters& magnitude) {
+  const int T = spec.timesteps;
+  const int64_t count = int64_t(d_sent.size()) / T;
+  const double theta = at_step(p.theta, T);
+  Values d_potential(d_sent.size(), 0.0);
+  for (int64_t j = 0; j < count; ++j) {
+    const double reached = trace.potential[(T - 1) * count + j] / (p.threshold * theta);
+    if (reached <= 0.0 || reached >= 1.0) continue;
+    d_potential[(T - 1) * count + j] = d_sent[j] / (p.threshold * theta);
+    gradient.threshold -= d_sent[j] * reached / p.threshold;
+    magnitude.threshold += std::fabs(d_sent[j] * reached / p.threshold);
+    if (p.theta.empty()) continue;
+    gradient.theta[T - 1] -= d_sent[j] * reached / theta;
+    magnitude.theta[T - 1] += std::fabs(d_sent[j] * reached / theta);
+  }
+  return integrate_backward(spec, p, initial, trace, Values(d_sent.size(), 0.0), d_potential, gradient, magnitude);
 }
 
 }  // namespace onespike::oracle

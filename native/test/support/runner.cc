@@ -31,6 +31,7 @@ void add_all_tests(Tests& tests) {
   add_distillation_tests(tests);
   add_time_loss_tests(tests);
   add_activity_tests(tests);
+  add_relaxed_tests(tests);
   add_average_tests(tests);
   add_change_tests(tests);
   add_augment_tests(tests);

@@ -110,6 +110,17 @@ onEachBackend((on) => {
     expect([...all.gradients.keys()]).toEqual([...plain.gradients.keys()]);
   });
 
+  test('relaxed layers: with the probability 0 of spikes nothing fires, and 1 is the default', async () => {
+    const network = await lively();
+    const plain = await network.gradients(images.pixels, images.labels);
+    const relaxed = await network.gradients(images.pixels, images.labels, { quantised: 0 });
+    expect((await network.gradients(images.pixels, images.labels, { quantised: 1 })).gradients).toEqual(
+      plain.gradients,
+    );
+    expect(relaxed.loss).not.toBe(plain.loss);
+    expect(relaxed.gradients).not.toEqual(plain.gradients);
+  });
+
   test('wrong options are refused by name', async () => {
     const [student, teacher] = [await create(), await create()];
     const small = await create({ ...tiny, input: [2, 6, 6] });
@@ -134,6 +145,9 @@ onEachBackend((on) => {
       [{ timeWeights: new Array(T).fill(0.9) }, 'Expected weights with the sum 1 for timeWeights'],
       [{ timeWeights: new Array(T).fill('1') }, "for timeWeights[0] but received '1'"],
       [{ timeWeights: new Array(T).fill(1 / T), mode: 'binary' }, "Expected mode 'snn' for timeWeights"],
+      [{ quantised: 1.5 }, 'for quantised but received 1.5'],
+      [{ quantised: 0.5, mode: 'ann' }, "Expected mode 'snn' for quantised but received 'ann'"],
+      [{ kernelPenalty: 1 }, 'Expected nothing (the network has no code) for kernelPenalty but received 1'],
     ];
     for (const [options, message, code = 'ERR_ARG'] of refused)
       await expect(student.trainStep(images, { optimizer: adam, ...options } as never)).rejects.toMatchObject({

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Network, resolveNetwork, type NetworkDescription } from '../../../../lib';
 import { countOperations } from '../../../../lib/energy';
-import { foldNorm } from '../../../../lib/model/fold';
+import { foldNorm, foldPools } from '../../../../lib/model/fold';
 import { geneCompression, withoutGenes, withoutGeneTensors } from '../../../../lib/model/genes/genes';
 import { readModel, writeModel } from '../../../../lib/model/model-file';
 import type { FloatTensor } from '../../../../lib/model/parameters';
@@ -54,6 +54,41 @@ function grown(tensors: ReadonlyMap<string, FloatTensor>, layer: number, before:
 }
 
 describe('a network with genes', () => {
+  test('and pools before its neurons: genes make the kernels before pooling, and folded ones have none', async () => {
+    const pooled: NetworkDescription = {
+      ...description,
+      layers: [
+        { type: 'conv', out: 4, pool: 2 },
+        { type: 'conv', out: 5, bias: true, pool: 2 },
+        { type: 'conv', out: 3, kernel: 1, padding: 0 },
+        { type: 'linear', out: 4, output: true },
+      ],
+    };
+    await withNetwork(
+      async (network) => {
+        const tensors = await network.parameters();
+        expect(tensors.get('genes.3x3')!.shape).toEqual([9, G, G]);
+        expect(tensors.get('layers.1.weight')!.shape).toEqual([5, 4, 3, 3]);
+        const weight = grown(tensors, 1, 0, 3);
+        tensors.get('layers.1.weight')!.data.forEach((value, i) => expect(value).toBeCloseTo(weight[i]!, 5));
+        const folded = await foldPools(network.description, tensors);
+        expect(folded.network.genes).toBeUndefined();
+        expect(folded.network.layers.map(({ kernel, pool }) => [kernel, pool])).toContainEqual([4, 1]);
+        expect([...folded.tensors.keys()].filter((name) => name.includes('gene'))).toEqual([]);
+        await withNetwork(
+          async (plain) => {
+            await plain.setParameters(folded.tensors);
+            expect((await plain.forward(pixels)).logits).toEqual((await network.forward(pixels)).logits);
+          },
+          1,
+          folded.network,
+        );
+      },
+      1,
+      pooled,
+    );
+  });
+
   test('has genes for every convolution, weights of its own in the first, and one interaction for a kernel', async () => {
     const network = resolveNetwork(description);
     const shapes = parameterShapes(network);
