@@ -4,6 +4,8 @@
 /** Opaque, type-tagged objects: a handle of another copy of the addon is refused. */
 export type NetworkHandle = { readonly __network: never };
 export type DatasetHandle = { readonly __dataset: never };
+/** The ranks that train together, as native/core/comm/communicator.h describes them. */
+export type CommunicatorHandle = { readonly __communicator: never };
 
 export type NativeBackend = 'cpu' | 'cuda';
 export type NativeMode = 'ann' | 'snn' | 'binary';
@@ -96,7 +98,19 @@ export interface NativeAugment {
 /** Pixels (N, C, H, W) with labels (N), or rows of a data set that native memory already holds. */
 export type NativeBatch =
   | { pixels: Uint8Array; labels?: Int32Array | undefined }
-  | { dataset: DatasetHandle; indices: Uint32Array; augment?: NativeAugment | undefined };
+  | {
+      dataset: DatasetHandle;
+      indices: Uint32Array;
+      augment?: NativeAugment | undefined;
+      shards?: NativeShards | undefined; // that the rows are; then there may be none
+    };
+
+/** The shards of a batch that one rank computes. */
+export interface NativeShards {
+  counts: number[]; // images of each, one after the other
+  first: number; // position of the first image in the whole batch
+  images: number; // of the whole batch
+}
 
 export interface NativeOptimizer {
   kind: 'sgd' | 'adam' | 'adamw';
@@ -277,6 +291,7 @@ export interface NativeModule {
     next: NativeBatch | null,
     mode: NativeMode,
     loss: NativeLoss,
+    communicator: CommunicatorHandle | null, // of the ranks that share the steps
   ): Promise<NativeStats[]>;
   networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;

@@ -36,6 +36,7 @@ import { divergence } from './divergence';
 import { placeImages, type RunImages } from './images';
 import { networkOptions } from './model';
 import { Interval } from './progress';
+import type { Ranks } from './ranks';
 import { addElapsed, startStopwatch, type Elapsed } from '../run/stopwatch';
 import { Teachers } from './teacher';
 
@@ -46,6 +47,8 @@ export interface SessionOptions {
   stepsAtOnce?: number | undefined;
   /** What keeps a new run to its time, if it has one; what `minutes` chose stays when a run continues. */
   pace?: Pace | undefined;
+  /** The ranks that train the run together; null for one process. */
+  ranks?: Ranks | null | undefined;
   /** The time that a new run took before its session was opened. */
   timeBefore?: Elapsed | undefined;
 }
@@ -83,10 +86,13 @@ export class Session {
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
   readonly pace: Pace | undefined;
+  /** The ranks that train the run together; null for one process. */
+  readonly ranks: Ranks | null;
   #config: TrainConfig;
   #info: RunInfo;
   #network: Network;
   readonly #teachers = new Teachers();
+  readonly #stop: AbortSignal | undefined;
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlier: Elapsed;
@@ -100,10 +106,13 @@ export class Session {
     this.#network = network;
     this.images = images;
     this.hidden = hiddenLayers(network);
-    this.signal = options.signal;
+    // Native code is never interrupted where other ranks wait for it.
+    this.signal = options.ranks ? undefined : options.signal;
+    this.#stop = options.signal;
     this.progressSeconds = options.progressSeconds;
     this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
     this.pace = options.pace;
+    this.ranks = options.ranks ?? null;
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
     this.#earlier = options.timeBefore === undefined ? state : addElapsed(state, options.timeBefore);
@@ -120,14 +129,15 @@ export class Session {
   ): Promise<Session> {
     const last = folder.checkpoint('last.safetensors');
     // The folder of a run that begins is not its own yet: another run that began in the same second may have it.
-    const checkpoint = resumed && (await folder.has(last)) ? await readCheckpoint(last) : null;
+    const saved = resumed && (await folder.lead(() => folder.has(last)));
+    const checkpoint = saved ? await readCheckpoint(await folder.fetch(last)) : null;
     // After a conversion the network is another one than the run began with.
     const begun = checkpoint?.network ?? (await beginningNetwork(config, description));
     const network = await Network.create(begun, networkOptions(config));
     try {
       const state =
         checkpoint === null ? await begin(config, network, loaded) : await loadCheckpoint(checkpoint, network);
-      const images = placeImages(loaded, config);
+      const images = placeImages(loaded, config, options.ranks);
       return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
       await network.dispose();
@@ -184,9 +194,25 @@ export class Session {
     return this.#state;
   }
 
-  /** Errors: ERR_ABORTED once the signal has fired. */
-  throwIfAborted(): void {
-    if (this.signal?.aborted) throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
+  /** Errors: ERR_ABORTED once the signal has fired, on every rank once it has fired on one. */
+  async throwIfStopped(): Promise<void> {
+    if (await this.#anyRank(this.#stop?.aborted ?? false))
+      throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
+  }
+
+  /** Whether something holds on any rank. */
+  async #anyRank(holds: boolean): Promise<boolean> {
+    return this.ranks === null ? holds : this.#together(this.ranks.any(holds));
+  }
+
+  /** What every rank does. An error of it leaves the ranks apart: nothing is saved any more. */
+  async #together<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      this.folder.lost ||= this.ranks !== null;
+      throw error;
+    }
   }
 
   /**
@@ -195,13 +221,14 @@ export class Session {
    * Errors: ERR_ABORTED before the first step, ERR_STATE for a loss or a gradient that is not finite.
    */
   async train(steps: readonly TrainStep[], options: TrainStepsOptions & { mode: Phase }): Promise<void> {
-    this.throwIfAborted();
+    await this.throwIfStopped();
     const elapsed = startStopwatch();
-    const stats = await this.network.trainSteps(steps, { ...options, signal: this.signal });
+    const shared = { signal: this.signal, communicator: this.ranks?.handle };
+    const stats = await this.#together(this.network.trainSteps(steps, { ...options, ...shared }));
     const time = elapsed();
     this.#checkFinite(stats, options.mode);
     this.#state = { ...afterSteps(this.#state, stats, time), counters: this.network.counters() };
-    if (this.#saving.due()) await this.save();
+    if (await this.#anyRank(this.#leads && this.#saving.due())) await this.save();
   }
 
   #checkFinite(steps: readonly StepStats[], phase: Phase): void {
@@ -221,7 +248,8 @@ export class Session {
   async recordEpoch(event: EpochEvent, parameters: ParametersOptions): Promise<void> {
     const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
     const file = `${event.phase}-best.safetensors`;
-    if (event.best) await this.network.save(this.folder.checkpoint(file), undefined, parameters);
+    if (event.best)
+      await this.folder.lead(() => this.network.save(this.folder.checkpoint(file), undefined, parameters));
     this.#state = afterEpoch(this.#state, event, metricsBytes, file);
     await this.save();
   }
@@ -235,7 +263,7 @@ export class Session {
       loss: validation?.loss ?? null,
       file: 'converted.safetensors',
     };
-    await this.network.save(this.folder.checkpoint(best.file));
+    await this.folder.lead(() => this.network.save(this.folder.checkpoint(best.file)));
     const { annTestAccuracy, accuracy: convertedTestAccuracy } = event;
     this.#state = afterConversion(this.#state, { annTestAccuracy, convertedTestAccuracy, metricsBytes }, best);
   }
@@ -273,7 +301,7 @@ export class Session {
   /** Loads the best network of a phase, if there is one yet. A stage that is repeated may do so again. */
   async loadBest(phase: Phase): Promise<void> {
     const best = this.#state.best[phase];
-    if (best !== null) await this.network.load(this.folder.checkpoint(best.file));
+    if (best !== null) await this.network.load(await this.folder.fetch(this.folder.checkpoint(best.file)));
   }
 
   /**
@@ -287,17 +315,26 @@ export class Session {
 
   /** Writes the last checkpoint. */
   async save(): Promise<void> {
-    await this.folder.assertHeld();
     this.#state = { ...this.#state, ...this.time() };
-    await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.#state);
+    await this.folder.lead(async () => {
+      await this.folder.assertHeld();
+      await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.#state);
+    });
   }
 
   /**
-   * Saves what an interruption leaves. The stages between the phases change the network on their way and start over
-   * on resume, so that theirs is the checkpoint they began with.
+   * Saves what an interruption leaves, unless the ranks have lost each other; whether that is so. The stages between the
+   * phases change the network on their way and start over on resume, so that theirs is the checkpoint they began with.
    */
-  async saveInterrupted(): Promise<void> {
+  async saveInterrupted(): Promise<boolean> {
+    if (this.folder.lost) return false;
     if (isPhase(this.#state.stage)) await this.save();
+    return true;
+  }
+
+  /** Whether this process writes the files of the run. */
+  get #leads(): boolean {
+    return this.ranks === null || this.ranks.rank === 0;
   }
 
   /** The time of the run so far, that before its resumptions included. */

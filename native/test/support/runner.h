@@ -54,6 +54,7 @@ void add_distillation_tests(Tests& tests);
 void add_time_loss_tests(Tests& tests);
 void add_activity_tests(Tests& tests);
 void add_average_tests(Tests& tests);
+void add_shard_tests(Tests& tests);
 void add_change_tests(Tests& tests);
 void add_augment_tests(Tests& tests);
 void add_calibration_tests(Tests& tests);
