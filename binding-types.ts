@@ -227,6 +227,12 @@ export interface NativeInfo {
   limits: Record<string, { min: number; max: number }>; // of the numbers of a spec and of a call, both ends included
 }
 
+/** Instruction sets of the CPU kernels that this processor has, the best first, and whether products of bf16 use an instruction of it. */
+export interface NativeProcessor {
+  targets: string[];
+  bf16: boolean;
+}
+
 export interface NativeDevice {
   name: string;
   major: number; // compute capability
@@ -258,6 +264,8 @@ export interface NativeDevices {
  *  makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. */
 export interface NativeModule {
   info(): NativeInfo;
+  processor(): NativeProcessor;
+  limitProcessor(target: string, bf16: boolean): void; // for the whole process, before it computes
   devices(wanted: number | null): NativeDevices;
   inputEncoding(spec: NativeEncoderSpec): NativeInputEncoding;
   networkCreate(spec: NativeSpec): Promise<NetworkHandle>;
@@ -306,4 +314,15 @@ export interface NativeModule {
   networkDispose(network: NetworkHandle): void;
   datasetCreate(pixels: Uint8Array, labels: Int32Array | null, shape: [number, number, number]): DatasetHandle;
   datasetDispose(dataset: DatasetHandle): void;
+  // One per process. Every rank makes the same calls in the same order; ERR_IO names the rank that is silent for
+  // `deadline` seconds.
+  communicatorOpen(library: string, deadline: number): Promise<CommunicatorHandle>;
+  communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array, root: number): Promise<Uint8Array>;
+  communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
+  communicatorBarrier(communicator: CommunicatorHandle): Promise<void>;
+  communicatorClose(communicator: CommunicatorHandle): Promise<void>;
+  communicatorRank(communicator: CommunicatorHandle): number;
+  communicatorSize(communicator: CommunicatorHandle): number;
+  communicatorHosts(communicator: CommunicatorHandle): string[];
+  communicatorAbort(communicator: CommunicatorHandle): void; // ends all ranks, where MPI reaches them
 }
