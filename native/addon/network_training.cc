@@ -10,6 +10,7 @@
 #include "addon/batch_job.h"
 #include "addon/inputs.h"
 #include "addon/support/check.h"
+#include "addon/support/communicators.h"
 #include "addon/support/instance.h"
 #include "addon/support/job.h"
 #include "core/comm/communicator.h"
@@ -160,8 +161,7 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
     next = read_batch(instance, info[2], entry->shape, Labels::kRequired, "next");
     if (!next->has_rows()) fail_expected("rows of a data set", "next", info[2]);
   }
-  std::shared_ptr<Communicator> ranks;
-  if (!is_absent(info[5])) fail_expected("null", "communicator", info[5]);
+  auto ranks = is_absent(info[5]) ? nullptr : communicator_of(instance, info[5]);
   return instance.submit(std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode,
                                                     std::move(loss), std::move(ranks)));
 }

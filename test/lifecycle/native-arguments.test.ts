@@ -42,7 +42,7 @@ const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   networkResetOptimizer: () => [network],
   networkForward: () => [network, batch(), 'snn', {}],
   networkGradients: () => [network, batch(), 'snn', rawLoss],
-  networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn', rawLoss],
+  networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn', rawLoss, null],
   networkActivations: () => [network, batch(), 99],
   networkCalibrate: () => [network, batch(), 99, 1],
   networkSimulate: () => [network, batch(), rawSimulation, simulated(2)],
@@ -268,7 +268,7 @@ test('labels and rows are checked before the job', async () => {
     optimizer: rawSgd as NativeOptimizer,
   });
   const train = (labels: number[]): Promise<string> =>
-    outcome(() => native.networkTrain(network, [stepOf([0]), stepOf(labels)], null, 'snn', rawLoss));
+    outcome(() => native.networkTrain(network, [stepOf([0]), stepOf(labels)], null, 'snn', rawLoss, null));
   expect(await train([0, classes - 1])).toBe('ok');
   expect(await train([0, classes])).toBe('ERR_ARG');
   expect(await train([-1])).toBe('ERR_ARG');

@@ -43,6 +43,8 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: R
         `${phase}.patience`,
         config[phase].patience,
       );
+  if (config.shards !== null && config.shards > rows.train.length)
+    throw expected(`at most ${rows.train.length} (one for each image that is trained on)`, 'shards', config.shards);
   const placed: NativeDataset[] = [];
   const place = ({ pixels, labels, shape }: Pick<ImageSet, 'pixels' | 'labels' | 'shape'>): NativeDataset => {
     placed.push(createDataset(pixels, labels, shape));
@@ -58,14 +60,15 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: R
       const rowsOf = (indices: Uint32Array): NativeRows => ({ dataset: train, indices });
       return { ...shared, train, shards, validation: rowsOf(rows.validation), calibration: rowsOf(calibrating) };
     }
+    const { own, held } = withoutOthers(shards);
+    const train = place(selected(loaded.train, held));
     const apart = (indices: Uint32Array): NativeRows => ({
-      dataset: place(selected(loaded.train, indices)),
+      dataset: indices.length === 0 ? train : place(selected(loaded.train, indices)),
       indices: allRows(indices.length),
     });
-    const { own, held } = withoutOthers(shards);
     return {
       ...shared,
-      train: place(selected(loaded.train, held)),
+      train,
       shards: own,
       validation: apart(rows.validation),
       calibration: apart(config.convert.enabled ? calibrating : calibrating.slice(0, 0)),

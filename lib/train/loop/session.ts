@@ -6,7 +6,6 @@ import {
   Network,
   type DistillationOptions,
   type ParametersOptions,
-  type StepStats,
   type TrainStep,
   type TrainStepsOptions,
 } from '../../model/network';
@@ -32,11 +31,11 @@ import {
 } from '../run/state';
 import { begin, beginningNetwork } from './beginning';
 import type { Pace } from '../minutes/pace';
-import { divergence } from './divergence';
+import { checkFinite } from './divergence';
 import { placeImages, type RunImages } from './images';
 import { networkOptions } from './model';
 import { Interval } from './progress';
-import type { Ranks } from './ranks';
+import { Together, type Ranks } from './ranks';
 import { addElapsed, startStopwatch, type Elapsed } from '../run/stopwatch';
 import { Teachers } from './teacher';
 
@@ -86,13 +85,12 @@ export class Session {
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
   readonly pace: Pace | undefined;
-  /** The ranks that train the run together; null for one process. */
-  readonly ranks: Ranks | null;
   #config: TrainConfig;
   #info: RunInfo;
   #network: Network;
   readonly #teachers = new Teachers();
   readonly #stop: AbortSignal | undefined;
+  readonly #together: Together;
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlier: Elapsed;
@@ -112,7 +110,7 @@ export class Session {
     this.progressSeconds = options.progressSeconds;
     this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
     this.pace = options.pace;
-    this.ranks = options.ranks ?? null;
+    this.#together = new Together(options.ranks ?? null, folder);
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
     this.#earlier = options.timeBefore === undefined ? state : addElapsed(state, options.timeBefore);
@@ -143,6 +141,11 @@ export class Session {
       await network.dispose();
       throw error;
     }
+  }
+
+  /** The ranks that train the run together; null for one process. */
+  get ranks(): Ranks | null {
+    return this.#together.ranks;
   }
 
   /** The configuration. `minutes` may change its numbers of epochs. */
@@ -196,23 +199,8 @@ export class Session {
 
   /** Errors: ERR_ABORTED once the signal has fired, on every rank once it has fired on one. */
   async throwIfStopped(): Promise<void> {
-    if (await this.#anyRank(this.#stop?.aborted ?? false))
+    if (await this.#together.any(this.#stop?.aborted ?? false))
       throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
-  }
-
-  /** Whether something holds on any rank. */
-  async #anyRank(holds: boolean): Promise<boolean> {
-    return this.ranks === null ? holds : this.#together(this.ranks.any(holds));
-  }
-
-  /** What every rank does. An error of it leaves the ranks apart: nothing is saved any more. */
-  async #together<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      this.folder.lost ||= this.ranks !== null;
-      throw error;
-    }
   }
 
   /**
@@ -224,19 +212,11 @@ export class Session {
     await this.throwIfStopped();
     const elapsed = startStopwatch();
     const shared = { signal: this.signal, communicator: this.ranks?.handle };
-    const stats = await this.#together(this.network.trainSteps(steps, { ...options, ...shared }));
+    const stats = await this.#together.all(this.network.trainSteps(steps, { ...options, ...shared }));
     const time = elapsed();
-    this.#checkFinite(stats, options.mode);
+    checkFinite(this, stats, options.mode);
     this.#state = { ...afterSteps(this.#state, stats, time), counters: this.network.counters() };
-    if (await this.#anyRank(this.#leads && this.#saving.due())) await this.save();
-  }
-
-  #checkFinite(steps: readonly StepStats[], phase: Phase): void {
-    const { epoch, step } = this.#state;
-    steps.forEach((stats, i) => {
-      if (stats.badLayer !== null || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm))
-        throw divergence(this, phase, `epoch ${epoch + 1}, step ${step + i + 1}`, stats);
-    });
+    if (await this.#together.any(this.#together.leads && this.#saving.due())) await this.save();
   }
 
   /** Declares an evaluation complete: a checkpoint holds the random counters that it has left. */
@@ -330,11 +310,6 @@ export class Session {
     if (this.folder.lost) return false;
     if (isPhase(this.#state.stage)) await this.save();
     return true;
-  }
-
-  /** Whether this process writes the files of the run. */
-  get #leads(): boolean {
-    return this.ranks === null || this.ranks.rank === 0;
   }
 
   /** The time of the run so far, that before its resumptions included. */
