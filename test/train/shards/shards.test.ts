@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { TrainConfigInput } from '../../../lib/train/config/config';
 import { resolveConfig } from '../../../lib/train/config/config';
-import { ownShards } from '../../../lib/train/loop/ranks';
+import type { ownShards } from '../../../lib/train/loop/ranks';
 import { divide, shardBatches } from '../../../lib/train/loop/shards';
 import { resume, train } from '../../../lib/train/loop/train';
 import type { TrainEvent } from '../../../lib/train/run/events';
@@ -85,11 +85,14 @@ describe.each([1, 2, 4])('%i shards', (shards) => {
     expect(events.at(-1)!.event).toBe('done');
   });
 
-  test.each(['ann', 'snn'] as const)('an interruption in phase %s leaves no trace, nor does another thread', async (phase) => {
-    await leaveIn(train(configured(name(phase), { shards, threads: 2 }), { progressSeconds: 0 }), phase);
-    await collect(resume(join(folder, name(phase))));
-    expect(model(name(phase))).toBe(model(name('whole')));
-  });
+  test.each(['ann', 'snn'] as const)(
+    'an interruption in phase %s leaves no trace, nor does another thread',
+    async (phase) => {
+      await leaveIn(train(configured(name(phase), { shards, threads: 2 }), { progressSeconds: 0 }), phase);
+      await collect(resume(join(folder, name(phase))));
+      expect(model(name(phase))).toBe(model(name('whole')));
+    },
+  );
 });
 
 test('no shards are the default, and another order', async () => {
