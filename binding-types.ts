@@ -319,6 +319,7 @@ export interface NativeModule {
   communicatorOpen(library: string, deadline: number): Promise<CommunicatorHandle>;
   communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array, root: number): Promise<Uint8Array>;
   communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
+  communicatorLastWords(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>; // of ranks that have failed
   communicatorBarrier(communicator: CommunicatorHandle): Promise<void>;
   communicatorClose(communicator: CommunicatorHandle): Promise<void>;
   communicatorRank(communicator: CommunicatorHandle): number;

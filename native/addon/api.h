@@ -54,6 +54,7 @@ Napi::Value dataset_dispose(const Napi::CallbackInfo& info);
 Napi::Value communicator_open(const Napi::CallbackInfo& info);
 Napi::Value communicator_broadcast(const Napi::CallbackInfo& info);
 Napi::Value communicator_gather(const Napi::CallbackInfo& info);
+Napi::Value communicator_last_words(const Napi::CallbackInfo& info);
 Napi::Value communicator_barrier(const Napi::CallbackInfo& info);
 Napi::Value communicator_close(const Napi::CallbackInfo& info);
 Napi::Value communicator_rank(const Napi::CallbackInfo& info);

@@ -111,6 +111,20 @@ std::vector<uint8_t> copied(Napi::Value value, int64_t most) {
   return {view.data, view.data + view.length};
 }
 
+// The bytes of all ranks, by a function that collects them.
+Napi::Value gathered(const Napi::CallbackInfo& info, const char* function,
+                     Status (MpiCommunicator::*collect)(const void*, void*, size_t)) {
+  const auto entry = open_communicator(info, 2, function);
+  const auto call = [collect](MpiCommunicator& communicator, std::vector<uint8_t>* bytes) {
+    std::vector<uint8_t> all(bytes->size() * static_cast<size_t>(communicator.size()));
+    Status status = (communicator.*collect)(bytes->data(), all.data(), bytes->size());
+    *bytes = std::move(all);
+    return status;
+  };
+  const int64_t most = kMaxBytes / entry->communicator->size();
+  return Instance::of(info.Env()).submit(std::make_unique<CallTask>(entry, copied(info[1], most), call));
+}
+
 Status barrier(MpiCommunicator& communicator) { return communicator.barrier(); }
 Status close(MpiCommunicator& communicator) { return communicator.close(); }
 
@@ -159,15 +173,12 @@ Napi::Value communicator_broadcast(const Napi::CallbackInfo& info) {
 
 // communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>
 Napi::Value communicator_gather(const Napi::CallbackInfo& info) {
-  const auto entry = open_communicator(info, 2, "communicatorGather");
-  const auto gather = [](MpiCommunicator& communicator, std::vector<uint8_t>* bytes) {
-    std::vector<uint8_t> all(bytes->size() * static_cast<size_t>(communicator.size()));
-    Status status = communicator.gather(bytes->data(), all.data(), bytes->size());
-    *bytes = std::move(all);
-    return status;
-  };
-  const int64_t most = kMaxBytes / entry->communicator->size();
-  return Instance::of(info.Env()).submit(std::make_unique<CallTask>(entry, copied(info[1], most), gather));
+  return gathered(info, "communicatorGather", &MpiCommunicator::gather);
+}
+
+// communicatorLastWords(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>
+Napi::Value communicator_last_words(const Napi::CallbackInfo& info) {
+  return gathered(info, "communicatorLastWords", &MpiCommunicator::last_words);
 }
 
 // communicatorBarrier(communicator: CommunicatorHandle): Promise<void>

@@ -45,6 +45,7 @@ constexpr Export kExports[] = {
     {"communicatorOpen", guard_async<communicator_open>},
     {"communicatorBroadcast", guard_async<communicator_broadcast>},
     {"communicatorGather", guard_async<communicator_gather>},
+    {"communicatorLastWords", guard_async<communicator_last_words>},
     {"communicatorBarrier", guard_async<communicator_barrier>},
     {"communicatorClose", guard_async<communicator_close>},
     {"communicatorRank", guard_sync<communicator_rank>},

@@ -19,17 +19,18 @@
 
 enum { INTERFACE = 1, NOBODY = -1, EVERYBODY = -2, TICKS = 20, HOST = 256 };
 static const size_t PIECE = (size_t)1 << 30; /* counts of MPI are int */
-static const char PING = '?', PONG = '!';
+static const char PING = '?', PONG = '!', FAILED = '#';
 
-static MPI_Comm data_comm, ping_comm;
+static MPI_Comm data_comm, ping_comm, end_comm;
 static int rank, size, awaited = NOBODY, quit;
 static volatile int interrupted;
 static int* silence;        /* ticks since each rank was last heard of, while it is awaited */
+static int someone_failed;  /* 1 + the first rank that has said so, or 0 */
 static char (*hosts)[HOST]; /* names of the ranks' hosts */
 static double deadline;     /* seconds */
 static pthread_t watcher;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* one thread at a time calls MPI (MPI_THREAD_SERIALIZED) */
-static char failure[1024];  /* after the first failure every call fails alike */
+static char failure[1024];  /* after a rank was silent every call fails alike */
 
 static int fail(char* error, size_t capacity) {
   snprintf(error, capacity, "%s", failure);
@@ -66,6 +67,7 @@ static void answer_pings(void) {
     MPI_Recv(&sign, 1, MPI_CHAR, status.MPI_SOURCE, 0, ping_comm, MPI_STATUS_IGNORE);
     silence[status.MPI_SOURCE] = 0;
     if (sign == PING) send_sign(&PONG, status.MPI_SOURCE);
+    if (sign == FAILED && !someone_failed) someone_failed = 1 + status.MPI_SOURCE;
   }
 }
 
@@ -99,23 +101,26 @@ static int someone_is_silent(void) {
   return found > 0;
 }
 
-/* Waits for the requests, which `peer` or everybody has to do with. `started` is what starting them has answered. */
-static int finish(int started, int count, MPI_Request* requests, int peer, const char* what, char* error, size_t capacity) {
-  int done = 0, code = started, silent = 0;
-  if (code == MPI_SUCCESS) {
-    pthread_mutex_lock(&lock);
-    memset(silence, 0, (size_t)size * sizeof *silence);
-    awaited = peer;
-    pthread_mutex_unlock(&lock);
-  }
+/* Why waiting is pointless, in `error`, or 0. What was said to fail ends the waits for numbers, not that for last words. */
+static int pointless(int last_words, char* error, size_t capacity) {
+  if (someone_is_silent()) return fail(error, capacity);
+  if (interrupted) return snprintf(error, capacity, "The wait for other ranks was interrupted");
+  if (!someone_failed || last_words) return 0;
+  return snprintf(error, capacity, "Another rank has failed: rank %d (%s)", someone_failed - 1, hosts[someone_failed - 1]);
+}
+
+/* Waits for the requests, which `peer` or everybody has to do with. `code` is what starting them has answered. */
+static int finish(int code, int count, MPI_Request* requests, int peer, const char* what, char* error, size_t capacity) {
+  int done = 0, given_up = 0;
   const double since = MPI_Wtime();
-  while (code == MPI_SUCCESS && !done && !silent) {
+  pthread_mutex_lock(&lock);
+  memset(silence, 0, (size_t)size * sizeof *silence);
+  awaited = peer;
+  pthread_mutex_unlock(&lock);
+  while (code == MPI_SUCCESS && !done && !given_up) {
     pthread_mutex_lock(&lock);
     code = MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE);
-    if (code == MPI_SUCCESS && !done) {
-      if (interrupted) silent = snprintf(failure, sizeof failure, "The wait for other ranks was interrupted");
-      else silent = someone_is_silent();
-    }
+    if (code == MPI_SUCCESS && !done) given_up = pointless(what == NULL, error, capacity);
     pthread_mutex_unlock(&lock);
     /* Answers come soon or late: the processor is another thread's in between, and idle after a while. */
     if (!done) MPI_Wtime() - since < 0.02 ? (void)sched_yield() : pause_for(1e-4);
@@ -123,8 +128,8 @@ static int finish(int started, int count, MPI_Request* requests, int peer, const
   pthread_mutex_lock(&lock);
   awaited = NOBODY;
   pthread_mutex_unlock(&lock);
-  if (code != MPI_SUCCESS) return mpi_failed(code, what, error, capacity);
-  return silent ? fail(error, capacity) : 0;
+  if (code != MPI_SUCCESS) return mpi_failed(code, what == NULL ? "end" : what, error, capacity);
+  return given_up != 0;
 }
 
 /* Runs `start` under the lock and waits for its `count` requests. */
@@ -192,6 +197,17 @@ EXPORT int onespike_mpi_gather(const void* send, void* all, size_t count, char* 
   return 0;
 }
 
+/* Tells all ranks that this one has failed, so that none waits for its numbers, and collects `count` bytes of last words
+ * of every rank, which each says when it has failed itself or was told. */
+EXPORT int onespike_mpi_last_words(const void* words, void* all, size_t count, char* error, size_t capacity) {
+  pthread_mutex_lock(&lock);
+  for (int other = 0; other < size; other++)
+    if (other != rank) send_sign(&FAILED, other);
+  pthread_mutex_unlock(&lock);
+  PERFORM(1, MPI_Iallgather(words, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, end_comm, requests), EVERYBODY, NULL);
+  return 0;
+}
+
 EXPORT int onespike_mpi_init(double seconds, char* error, size_t capacity) {
   int there = 0, level = 0, length, code;
   MPI_Initialized(&there);
@@ -207,7 +223,8 @@ EXPORT int onespike_mpi_init(double seconds, char* error, size_t capacity) {
     return 1;
   }
   if ((code = MPI_Comm_dup(MPI_COMM_WORLD, &data_comm)) != MPI_SUCCESS ||
-      (code = MPI_Comm_dup(MPI_COMM_WORLD, &ping_comm)) != MPI_SUCCESS)
+      (code = MPI_Comm_dup(MPI_COMM_WORLD, &ping_comm)) != MPI_SUCCESS ||
+      (code = MPI_Comm_dup(MPI_COMM_WORLD, &end_comm)) != MPI_SUCCESS)
     return mpi_failed(code, "start", error, capacity);
   MPI_Comm_rank(data_comm, &rank);
   MPI_Comm_size(data_comm, &size);
@@ -222,6 +239,13 @@ EXPORT int onespike_mpi_init(double seconds, char* error, size_t capacity) {
     return 1;
   }
   return onespike_mpi_gather(name, hosts, HOST, error, capacity);
+}
+
+/* A process that ends without an end of MPI unloads it: nobody may call it then. Who holds the lock for ever has ended it. */
+__attribute__((destructor)) static void stop_watching(void) {
+  if (pthread_mutex_trylock(&lock) != 0) pause_for(0.1);
+  quit = 1;
+  pthread_mutex_unlock(&lock);
 }
 
 /* Waits of this process, those of other threads too, fail from now on. */

@@ -19,6 +19,7 @@ struct MpiShim {
   int (*exchange)(int, const void*, void*, size_t, char*, size_t);
   int (*barrier)(char*, size_t);
   int (*gather)(const void*, void*, size_t, char*, size_t);
+  int (*last_words)(const void*, void*, size_t, char*, size_t);
   int (*finalize)(char*, size_t);
   void (*interrupt)();
   void (*abort)(int);
@@ -47,8 +48,9 @@ bool find_all(void* library, MpiShim* shim) {
          find(library, "rank", &shim->rank) && find(library, "size", &shim->size) &&
          find(library, "host", &shim->host) && find(library, "broadcast", &shim->broadcast) &&
          find(library, "exchange", &shim->exchange) && find(library, "barrier", &shim->barrier) &&
-         find(library, "gather", &shim->gather) && find(library, "finalize", &shim->finalize) &&
-         find(library, "interrupt", &shim->interrupt) && find(library, "abort", &shim->abort);
+         find(library, "gather", &shim->gather) && find(library, "last_words", &shim->last_words) &&
+         find(library, "finalize", &shim->finalize) && find(library, "interrupt", &shim->interrupt) &&
+         find(library, "abort", &shim->abort);
 }
 
 }  // namespace
@@ -93,6 +95,10 @@ Status MpiCommunicator::barrier() { return perform(shim_->barrier); }
 
 Status MpiCommunicator::gather(const void* send, void* all, size_t bytes) {
   return perform(shim_->gather, send, all, bytes);
+}
+
+Status MpiCommunicator::last_words(const void* words, void* all, size_t bytes) {
+  return perform(shim_->last_words, words, all, bytes);
 }
 
 Status MpiCommunicator::close() { return perform(shim_->finalize); }

@@ -32,6 +32,10 @@ class MpiCommunicator final : public Communicator {
   // Collects `bytes` bytes of every rank in `all`, in the order of the ranks.
   Status gather(const void* send, void* all, size_t bytes);
 
+  // Tells all ranks that this one has failed, and collects `bytes` bytes of last words of every rank, each of which
+  // says them when it has failed, too, or was told.
+  Status last_words(const void* words, void* all, size_t bytes);
+
   // Ends MPI, once all ranks have called it.
   Status close();
   // Waits of this process fail from now on.
