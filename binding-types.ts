@@ -4,6 +4,8 @@
 /** Opaque, type-tagged objects: a handle of another copy of the addon is refused. */
 export type NetworkHandle = { readonly __network: never };
 export type DatasetHandle = { readonly __dataset: never };
+/** The ranks that train together, as native/core/comm/communicator.h describes them. */
+export type CommunicatorHandle = { readonly __communicator: never };
 
 export type NativeBackend = 'cpu' | 'cuda';
 export type NativeMode = 'ann' | 'snn' | 'binary';
@@ -97,7 +99,19 @@ export interface NativeAugment {
 /** Pixels (N, C, H, W) with labels (N), or rows of a data set that native memory already holds. */
 export type NativeBatch =
   | { pixels: Uint8Array; labels?: Int32Array | undefined }
-  | { dataset: DatasetHandle; indices: Uint32Array; augment?: NativeAugment | undefined };
+  | {
+      dataset: DatasetHandle;
+      indices: Uint32Array;
+      augment?: NativeAugment | undefined;
+      shards?: NativeShards | undefined; // that the rows are; then there may be none
+    };
+
+/** The shards of a batch that one rank computes. */
+export interface NativeShards {
+  counts: number[]; // images of each, one after the other
+  first: number; // position of the first image in the whole batch
+  images: number; // of the whole batch
+}
 
 export interface NativeOptimizer {
   kind: 'sgd' | 'adam' | 'adamw';
@@ -214,6 +228,12 @@ export interface NativeInfo {
   limits: Record<string, { min: number; max: number }>; // of the numbers of a spec and of a call, both ends included
 }
 
+/** Instruction sets of the CPU kernels that this processor has, the best first, and whether products of bf16 use an instruction of it. */
+export interface NativeProcessor {
+  targets: string[];
+  bf16: boolean;
+}
+
 export interface NativeDevice {
   name: string;
   major: number; // compute capability
@@ -245,6 +265,8 @@ export interface NativeDevices {
  *  makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. */
 export interface NativeModule {
   info(): NativeInfo;
+  processor(): NativeProcessor;
+  limitProcessor(target: string, bf16: boolean): void; // for the whole process, before it computes
   devices(wanted: number | null): NativeDevices;
   inputEncoding(spec: NativeEncoderSpec): NativeInputEncoding;
   networkCreate(spec: NativeSpec): Promise<NetworkHandle>;
@@ -278,6 +300,7 @@ export interface NativeModule {
     next: NativeBatch | null,
     mode: NativeMode,
     loss: NativeLoss,
+    communicator: CommunicatorHandle | null, // of the ranks that share the steps
   ): Promise<NativeStats[]>;
   networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
@@ -292,4 +315,16 @@ export interface NativeModule {
   networkDispose(network: NetworkHandle): void;
   datasetCreate(pixels: Uint8Array, labels: Int32Array | null, shape: [number, number, number]): DatasetHandle;
   datasetDispose(dataset: DatasetHandle): void;
+  // One per process. Every rank makes the same calls in the same order; ERR_IO names the rank that is silent for
+  // `deadline` seconds.
+  communicatorOpen(library: string, deadline: number): Promise<CommunicatorHandle>;
+  communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array, root: number): Promise<Uint8Array>;
+  communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
+  communicatorLastWords(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>; // of ranks that have failed
+  communicatorBarrier(communicator: CommunicatorHandle): Promise<void>;
+  communicatorClose(communicator: CommunicatorHandle): Promise<void>;
+  communicatorRank(communicator: CommunicatorHandle): number;
+  communicatorSize(communicator: CommunicatorHandle): number;
+  communicatorHosts(communicator: CommunicatorHandle): string[];
+  communicatorAbort(communicator: CommunicatorHandle): void; // ends all ranks, where MPI reaches them
 }

@@ -5,6 +5,7 @@
 import { isOneSpikeError, OneSpikeError } from '../errors';
 import { ioError } from '../io/system-error';
 import type { Output } from './output';
+import type { TimeLimit } from './time-limit';
 
 /** Exit status of a command that was interrupted. */
 export const interruptedStatus = 130;
@@ -40,13 +41,17 @@ export function signalCameEarly(): boolean {
 /** What a person is told at the first signal, where the work saves before it ends. */
 const savingAdvice = 'Stopping; interrupt again to leave at once without saving.';
 
+/** The longest time that a timer of Node.js takes: 24 days. */
+const longestTimer = 2 ** 31 - 1;
+
 /**
- * The signal fires on a signal of the system, when nobody reads stdout any more, or when stdout or stderr cannot be
- * written. `release` stops listening.
+ * The signal fires on a signal of the system, when nobody reads stdout any more, when stdout or stderr cannot be
+ * written, or at the time limit. `release` stops listening.
  */
 export function listenForInterrupt(
   output: Output,
   advice = savingAdvice,
+  limit?: TimeLimit,
 ): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   let first = 0;
@@ -68,8 +73,13 @@ export function listenForInterrupt(
       process.exit(interruptedStatus);
     }
   };
+  const onLimit = (): void => {
+    if (first === 0) output.note(`Stopping: ${limit?.reason}.`);
+    stop();
+  };
   const onFailure = (name: 'stdout' | 'stderr') => (error: NodeJS.ErrnoException) =>
     stop(error.code === 'EPIPE' ? undefined : ioError('write to', name, error));
+  const timer = limit && setTimeout(onLimit, Math.min(Math.max(limit.milliseconds, 1), longestTimer)).unref();
   for (const name of urgent) process.on(name, onUrgent);
   for (const name of announcing) process.on(name, onAnnounced);
   process.stdout.on('error', onFailure('stdout'));
@@ -78,6 +88,7 @@ export function listenForInterrupt(
     signal: controller.signal,
     // The listeners of the outputs stay: what was written may fail later.
     release: () => {
+      clearTimeout(timer);
       for (const name of urgent) process.off(name, onUrgent);
       for (const name of announcing) process.off(name, onAnnounced);
     },
@@ -91,9 +102,9 @@ export function listenForInterrupt(
 export async function interruptible<T>(
   output: Output,
   work: (signal: AbortSignal) => Promise<T>,
-  { advice, interrupted }: { advice?: string; interrupted?: string } = {},
+  { advice, interrupted, limit }: { advice?: string; interrupted?: string; limit?: TimeLimit | undefined } = {},
 ): Promise<T> {
-  const { signal, release } = listenForInterrupt(output, advice);
+  const { signal, release } = listenForInterrupt(output, advice, limit);
   try {
     return await work(signal);
   } catch (error) {

@@ -1,9 +1,17 @@
 /** Where a command speaks: JSON Lines on stdout for programs, text for people. Diagnostics always go to stderr. */
+import { Writable } from 'node:stream';
 import { paintFor, visibleWidth, type Paint } from './style';
 
 export interface Streams {
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
+}
+
+/** Streams that show nothing, for a process that others speak for. */
+export function silentStreams(): Streams {
+  const nowhere = (): NodeJS.WriteStream =>
+    new Writable({ write: (_chunk, _encoding, done) => done() }) as unknown as NodeJS.WriteStream;
+  return { stdout: nowhere(), stderr: nowhere() };
 }
 
 // Between two lines of progress where no terminal shows a live one.

@@ -1,6 +1,5 @@
 /** The command line as a whole: its commands, how mistakes are reported, and what the process answers. */
-import { Command, CommanderError } from 'commander';
-import { isOneSpikeError } from '../errors';
+import { Command } from 'commander';
 import { addBench } from './commands/bench';
 import { addCompletion } from './commands/completion';
 import { addData } from './commands/data';
@@ -18,15 +17,11 @@ import { addWatch } from './commands/pictures/watch';
 import { addCompare } from './commands/codes/compare';
 import { addSimulate } from './commands/codes/simulate';
 import { addEvolve } from './commands/cluster/evolve';
+import { addMpi } from './commands/cluster/mpi';
 import { addSweep } from './commands/cluster/sweep';
 import { addTrain } from './commands/train';
-import { interruptedStatus } from './interrupt';
-import { failureOf } from './outputs';
+import { exitStatus, report } from './report';
 import { packageVersion } from '../native/version';
-import { paintFor } from './style';
-import { UsageError } from './usage';
-
-export const exitStatus = { success: 0, failure: 1, usage: 2, interrupted: interruptedStatus } as const;
 
 /** The commands. Mistakes are thrown, not printed: `run` reports them all in one way. */
 export function buildProgram(): Command {
@@ -58,6 +53,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
   addModels(program);
   addSweep(program);
   addEvolve(program);
+  addMpi(program);
   addData(program);
   addBench(program);
   addPresets(program);
@@ -83,47 +79,8 @@ export async function run(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: 'user' });
     return exitStatus.success;
   } catch (error) {
-    return report(error, args);
+    return report(error, args, helpTarget);
   }
-}
-
-/** One line and a hint on stderr; with --json an error object on stdout as well. */
-function report(error: unknown, args: readonly string[]): number {
-  // Commander throws for --help and --version too, when it has printed them.
-  if (error instanceof CommanderError && error.exitCode === 0) return exitStatus.success;
-  // A group of commands without one prints its help by itself.
-  if (error instanceof CommanderError && error.code === 'commander.help') return exitStatus.usage;
-  const usage = error instanceof UsageError || error instanceof CommanderError;
-  const command = args.find((arg) => !arg.startsWith('-'));
-  const hint =
-    error instanceof UsageError && error.hint !== undefined
-      ? error.hint
-      : usage
-        ? `see \`onespike ${helpTarget(command)}--help\``
-        : undefined;
-  const system = isSystemError(error);
-  const code = usage ? 'ERR_ARG' : isOneSpikeError(error) ? error.code : system ? 'ERR_IO' : 'ERR_STATE';
-  const message = (error instanceof Error ? error.message : String(error))
-    .replace(/^error: /, '')
-    .replace(/\s*\n\s*/g, ' ');
-  if (args.includes('--json'))
-    process.stdout.write(
-      `${JSON.stringify({ event: 'error', code, message, ...(hint === undefined ? {} : { hint }) })}\n`,
-    );
-  // Where stderr cannot be written, on a full disk for example, the message goes to stdout.
-  const stream = failureOf('stderr') === undefined ? process.stderr : process.stdout;
-  const paint = paintFor(stream);
-  const aborted = code === 'ERR_ABORTED';
-  stream.write(`${aborted ? '' : `${paint('red', 'error')} `}${message}${usage || aborted ? '' : ` (${code})`}\n`);
-  if (hint !== undefined) stream.write(`${paint('dim', 'hint')}  ${hint}\n`);
-  if (!usage && !system && !isOneSpikeError(error) && error instanceof Error && error.stack !== undefined)
-    stream.write(`${error.stack}\n`);
-  return aborted ? exitStatus.interrupted : usage ? exitStatus.usage : exitStatus.failure;
-}
-
-/** What the operating system refused: its message says enough without a stack trace. */
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }
 
 function helpTarget(command: string | undefined): string {

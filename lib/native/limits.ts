@@ -68,6 +68,8 @@ export const LIMITS = {
   images: { min: 1, max: LARGEST_COUNT },
   /** Training steps of one call. */
   steps: { min: 1, max: 1024 },
+  /** Shards of a batch. */
+  shards: { min: 1, max: 1024 },
   /** Border of the random crop. */
   crop: { min: 0, max: 65535 },
   /** Side of the square that is cut out. */

@@ -1,5 +1,6 @@
 // One native network: its functions with OneSpikeError and AbortSignal.
 import type {
+  CommunicatorHandle,
   NativeAugment,
   NativeBatch,
   NativeDistillation,
@@ -11,6 +12,7 @@ import type {
   NativeSimulationOutputs,
   NativeOptimizer,
   NativeOutputs,
+  NativeShards,
   NativeSpec,
   NativeStats,
   NativeTensorPart,
@@ -22,6 +24,7 @@ import { call, native } from './addon';
 import type { NativeDataset } from './dataset';
 
 export type {
+  CommunicatorHandle,
   NativeAugment,
   NativeMode,
   NativeOptimizer,
@@ -37,7 +40,12 @@ export type {
 /** A batch as lib/model hands it over: checked, labels as Int32Array. */
 export type CheckedBatch =
   | { pixels: Uint8Array; labels?: Int32Array | undefined }
-  | { dataset: NativeDataset; indices: Uint32Array; augment?: NativeAugment | undefined };
+  | {
+      dataset: NativeDataset;
+      indices: Uint32Array;
+      augment?: NativeAugment | undefined;
+      shards?: NativeShards | undefined;
+    };
 
 /** The results of one step: sums over its images, except `loss`, which is their mean. */
 export interface StepStats {
@@ -211,12 +219,12 @@ export class NativeNetwork {
     next: CheckedBatch | null,
     mode: NativeMode,
     loss: CheckedLoss,
-    signal?: AbortSignal,
+    { signal, communicator }: { signal?: AbortSignal | undefined; communicator?: CommunicatorHandle | undefined } = {},
   ): Promise<StepStats[]> {
     const given = this.loss(loss);
     const list = steps.map(({ batch, optimizer }) => ({ batch: toNative(batch), optimizer }));
     const results = await this.job(signal, (module) =>
-      module.networkTrain(this.handle, list, next && toNative(next), mode, given),
+      module.networkTrain(this.handle, list, next && toNative(next), mode, given, communicator ?? null),
     );
     return results.map(toStats);
   }

@@ -7,6 +7,8 @@ namespace onespike::addon {
 
 // network.cc: answers at once
 Napi::Value info(const Napi::CallbackInfo& info);
+Napi::Value processor(const Napi::CallbackInfo& info);
+Napi::Value limit_processor(const Napi::CallbackInfo& info);
 Napi::Value devices(const Napi::CallbackInfo& info);
 Napi::Value network_tensors(const Napi::CallbackInfo& info);
 Napi::Value network_layers(const Napi::CallbackInfo& info);
@@ -47,5 +49,17 @@ Napi::Value network_progress(const Napi::CallbackInfo& info);
 // dataset.cc
 Napi::Value dataset_create(const Napi::CallbackInfo& info);
 Napi::Value dataset_dispose(const Napi::CallbackInfo& info);
+
+// communicator.cc: the ranks that train together; a promise but for the last four
+Napi::Value communicator_open(const Napi::CallbackInfo& info);
+Napi::Value communicator_broadcast(const Napi::CallbackInfo& info);
+Napi::Value communicator_gather(const Napi::CallbackInfo& info);
+Napi::Value communicator_last_words(const Napi::CallbackInfo& info);
+Napi::Value communicator_barrier(const Napi::CallbackInfo& info);
+Napi::Value communicator_close(const Napi::CallbackInfo& info);
+Napi::Value communicator_rank(const Napi::CallbackInfo& info);
+Napi::Value communicator_size(const Napi::CallbackInfo& info);
+Napi::Value communicator_hosts(const Napi::CallbackInfo& info);
+Napi::Value communicator_abort(const Napi::CallbackInfo& info);
 
 }  // namespace onespike::addon

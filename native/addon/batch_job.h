@@ -33,13 +33,12 @@ Status batch_of(const Network& network, const BatchInput& input, bool taught, Ba
                 Batch* batch) {
   *batch = {input.pixels.data(), input.labels.empty() ? nullptr : input.labels.data(), input.count};
   if (!input.has_rows()) return Status::success();
-  if (draws(network, input, taught)) {
-    *batch = {nullptr, nullptr, input.count, &input.rows};
-    return Status::success();
-  }
-  Status status = draw(storage);
-  if (status.ok()) *batch = storage->view();
-  return status;
+  const bool drawn = draws(network, input, taught);
+  if (!drawn)
+    if (Status status = draw(storage); !status.ok()) return status;
+  *batch = drawn ? Batch{nullptr, nullptr, input.count, &input.rows} : storage->view();
+  if (!input.rows.shards.none()) batch->shards = &input.rows.shards;
+  return Status::success();
 }
 
 Napi::Object stats_object(Napi::Env env, const StepStats& stats, int64_t count, double seconds);
@@ -60,14 +59,14 @@ class BatchJob : public Job {
     BatchStorage storage;
     Batch batch;
     Status status = batch_of(
-        network, input_, helper() != nullptr, &storage,
-        [&rows](BatchStorage* to) { return draw_batch(*rows.data, rows.indices, rows.augment, to); }, &batch);
+        network, input_, helper() != nullptr, &storage, [&rows](BatchStorage* to) { return draw_batch(rows, to); },
+        &batch);
     if (status.ok()) status = step(network, batch, stop);
     seconds_ = watch.seconds();
     return status;
   }
 
-  Napi::Value result(Napi::Env env) override { return stats_object(env, stats_, input_.count, seconds_); }
+  Napi::Value result(Napi::Env env) override { return stats_object(env, stats_, input_.images(), seconds_); }
 
   BatchInput input_;
   StepStats stats_;

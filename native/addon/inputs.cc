@@ -101,6 +101,21 @@ Augment read_augment(Napi::Value value, const std::string& name) {
   return augment;
 }
 
+BatchShards read_shards(Napi::Value value, const std::string& name) {
+  BatchShards shards;
+  if (is_absent(value)) return shards;
+  const Reader reader(value, name);
+  const std::string path = reader.path("counts");
+  const Napi::Array counts = read_array(reader.get("counts"), path, static_cast<uint32_t>(limits::kShards.min),
+                                        static_cast<uint32_t>(limits::kShards.max));
+  for (uint32_t i = 0; i < counts.Length(); i++)
+    shards.counts.push_back(read_integer(counts.Get(i), path + "[" + std::to_string(i) + "]", 0,
+                                         static_cast<int64_t>(limits::kImages.max)));
+  shards.first = static_cast<int64_t>(reader.counter("first"));
+  shards.images = static_cast<int64_t>(reader.counter("images"));
+  return shards;
+}
+
 void check_label(int32_t label, int64_t classes, const std::string& name, int64_t position) {
   if (label >= 0 && label < classes) return;
   fail(Code::kArg, "Expected a class from 0 to " + std::to_string(classes - 1) + " for " + name + "[" +
@@ -112,6 +127,7 @@ BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShap
   BatchInput batch;
   const Napi::Value indices = reader.get("indices");
   batch.rows.augment = read_augment(reader.get("augment"), reader.path("augment"));
+  batch.rows.shards = read_shards(reader.get("shards"), reader.path("shards"));
   batch.rows.data = dataset_entry(instance, reader.get("dataset"))->open();
   const Dataset& data = *batch.rows.data;
   if (data.channels != shape.channels || data.height != shape.height || data.width != shape.width) {
@@ -125,9 +141,13 @@ BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShap
     fail(Code::kArg, "Expected a data set with labels for " + name + ".dataset but received one without");
 
   const ArrayView<uint32_t> rows = view_of<uint32_t>(indices, reader.path("indices"));
-  if (rows.length < 1) fail(Code::kShape, "Expected at least one index for " + name + ".indices but received none");
+  const bool divided = !batch.rows.shards.none();
+  if (rows.length < 1 && !divided)
+    fail(Code::kShape, "Expected at least one index for " + name + ".indices but received none");
   batch.rows.indices.assign(rows.data, rows.data + rows.length);
   batch.count = rows.length;
+  if (divided)
+    if (Status status = batch.rows.shards.check(batch.count); !status.ok()) fail(status.code, status.message);
   const std::string label = "the label of " + name + ".indices";
   for (int64_t i = 0; i < batch.count; i++) {
     const uint32_t row = batch.rows.indices[i];

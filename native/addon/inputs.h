@@ -24,6 +24,8 @@ struct BatchInput {
   Rows rows;                    // without a data set if there are pixels
   int64_t count = 0;
   bool has_rows() const { return rows.data != nullptr; }
+  // Of the whole batch, of which other ranks may have parts.
+  int64_t images() const { return rows.shards.none() ? count : rows.shards.images; }
 };
 
 // The loss as it came; `teacher` computes the logits that a distillation compares with, or is null.

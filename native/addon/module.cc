@@ -14,6 +14,8 @@ struct Export {
 
 constexpr Export kExports[] = {
     {"info", guard_sync<info>},
+    {"processor", guard_sync<processor>},
+    {"limitProcessor", guard_sync<limit_processor>},
     {"devices", guard_sync<devices>},
     {"inputEncoding", guard_sync<input_encoding>},
     {"networkCreate", guard_async<network_create>},
@@ -40,6 +42,16 @@ constexpr Export kExports[] = {
     {"networkDispose", guard_sync<network_dispose>},
     {"datasetCreate", guard_sync<dataset_create>},
     {"datasetDispose", guard_sync<dataset_dispose>},
+    {"communicatorOpen", guard_async<communicator_open>},
+    {"communicatorBroadcast", guard_async<communicator_broadcast>},
+    {"communicatorGather", guard_async<communicator_gather>},
+    {"communicatorLastWords", guard_async<communicator_last_words>},
+    {"communicatorBarrier", guard_async<communicator_barrier>},
+    {"communicatorClose", guard_async<communicator_close>},
+    {"communicatorRank", guard_sync<communicator_rank>},
+    {"communicatorSize", guard_sync<communicator_size>},
+    {"communicatorHosts", guard_sync<communicator_hosts>},
+    {"communicatorAbort", guard_sync<communicator_abort>},
 };
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {

@@ -1,7 +1,10 @@
 // Exported functions about a network that answer at once. The jobs are in network_jobs.cc and network_state.cc.
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "addon/api.h"
 #include "backends.h"
@@ -33,6 +36,29 @@ Napi::Value info(const Napi::CallbackInfo& info) {
   object.Set("simulatedCodes", simulated_code_names(env));
   object.Set("limits", limit_table(env));
   return object;
+}
+
+// processor(): NativeProcessor
+Napi::Value processor(const Napi::CallbackInfo& info) {
+  check_arity(info, 0, "processor");
+  Napi::Array targets = Napi::Array::New(info.Env());
+  for (const std::string& target : cpu_targets()) targets.Set(targets.Length(), target);
+  Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("targets", targets);
+  object.Set("bf16", cpu::native_bf16());
+  return object;
+}
+
+// limitProcessor(target: string, bf16: boolean): void
+Napi::Value limit_processor(const Napi::CallbackInfo& info) {
+  check_arity(info, 2, "limitProcessor");
+  const std::vector<std::string> targets = cpu_targets();
+  const auto place = std::find(targets.begin(), targets.end(), read_string(info[0], "target"));
+  if (place == targets.end()) fail_expected("an instruction set of this processor", "target", info[0]);
+  const bool bf16 = read_boolean(info[1], "bf16");
+  limit_cpu_target(static_cast<size_t>(place - targets.begin()));
+  allow_native_bf16(bf16);
+  return info.Env().Undefined();
 }
 
 // devices(wanted: number | null): NativeDevices

@@ -10,8 +10,10 @@
 #include "addon/batch_job.h"
 #include "addon/inputs.h"
 #include "addon/support/check.h"
+#include "addon/support/communicators.h"
 #include "addon/support/instance.h"
 #include "addon/support/job.h"
+#include "core/comm/communicator.h"
 
 namespace onespike::addon {
 namespace {
@@ -24,12 +26,14 @@ class Lesson {
 
   bool taught() const { return teacher_ != nullptr; }
   Status attend(Batch* batch, const std::atomic<bool>& stop) {
-    if (!teacher_) return Status::success();
+    if (!teacher_ || batch->count == 0) return Status::success();
     logits_.resize(static_cast<size_t>(batch->count * classes_));
     ForwardOutputs out;
     out.logits = logits_.data();
     StepStats stats;
-    Status status = teacher_->forward({batch->pixels, nullptr, batch->count}, mode_, out, stop, &stats);
+    Batch pixels{batch->pixels, nullptr, batch->count};
+    pixels.shards = batch->shards;  // what the teacher draws at random follows the positions of its images
+    Status status = teacher_->forward(pixels, mode_, out, stop, &stats);
     batch->teacher = logits_.data();
     return status;
   }
@@ -62,13 +66,14 @@ class GradientsJob final : public BatchJob {
 class TrainJob final : public Job {
  public:
   TrainJob(std::shared_ptr<NetworkEntry> entry, std::vector<BatchInput> inputs, std::vector<OptimizerOptions> updates,
-           std::optional<BatchInput> next, Mode mode, LossInput loss)
+           std::optional<BatchInput> next, Mode mode, LossInput loss, std::shared_ptr<Communicator> ranks)
       : Job(std::move(entry), loss.teacher),
         inputs_(std::move(inputs)),
         updates_(std::move(updates)),
         next_(std::move(next)),
         mode_(mode),
-        loss_(std::move(loss)) {}
+        loss_(std::move(loss)),
+        ranks_(std::move(ranks)) {}
 
  private:
   Status run(const std::atomic<bool>& stop) override {
@@ -85,6 +90,7 @@ class TrainJob final : public Job {
     };
     group.updates = std::move(updates_);
     group.loss = loss_.options;
+    group.ranks = ranks_.get();
     Status status = network.train(group, mode_, stop, &stats_);
     seconds_ = watch.seconds();
     return status;
@@ -104,7 +110,7 @@ class TrainJob final : public Job {
     Napi::Array list = Napi::Array::New(env, stats_.size());
     for (size_t i = 0; i < stats_.size(); i++)
       list[static_cast<uint32_t>(i)] =
-          stats_object(env, stats_[i], inputs_[i].count, seconds_ / static_cast<double>(stats_.size()));
+          stats_object(env, stats_[i], inputs_[i].images(), seconds_ / static_cast<double>(stats_.size()));
     return list;
   }
 
@@ -115,6 +121,7 @@ class TrainJob final : public Job {
   std::optional<BatchInput> next_;
   Mode mode_;
   LossInput loss_;
+  std::shared_ptr<Communicator> ranks_;
   std::vector<StepStats> stats_;
   double seconds_ = 0;
 };
@@ -133,9 +140,9 @@ Napi::Value network_gradients(const Napi::CallbackInfo& info) {
 }
 
 // networkTrain(network: NetworkHandle, steps: NativeStep[], next: NativeBatch | null, mode: NativeMode,
-// loss: NativeLoss): Promise<NativeStats[]>
+// loss: NativeLoss, communicator: CommunicatorHandle | null): Promise<NativeStats[]>
 Napi::Value network_train(const Napi::CallbackInfo& info) {
-  const auto entry = idle_network(info, 5, "networkTrain");
+  const auto entry = idle_network(info, 6, "networkTrain");
   Instance& instance = Instance::of(info.Env());
   const Mode mode = read_mode(info[3]);
   LossInput loss = read_loss(instance, info[4], *entry, "loss");
@@ -154,8 +161,9 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
     next = read_batch(instance, info[2], entry->shape, Labels::kRequired, "next");
     if (!next->has_rows()) fail_expected("rows of a data set", "next", info[2]);
   }
-  return instance.submit(
-      std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode, std::move(loss)));
+  auto ranks = is_absent(info[5]) ? nullptr : communicator_of(instance, info[5]);
+  return instance.submit(std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode,
+                                                    std::move(loss), std::move(ranks)));
 }
 
 }  // namespace onespike::addon

@@ -47,7 +47,7 @@ class SimulateJob final : public Job {
     BatchStorage storage;
     const Rows& rows = input_.rows;
     if (input_.has_rows())
-      if (Status status = draw_batch(*rows.data, rows.indices, rows.augment, &storage); !status.ok()) return status;
+      if (Status status = draw_batch(rows, &storage); !status.ok()) return status;
     const uint8_t* const pixels = input_.has_rows() ? storage.pixels.data() : input_.pixels.data();
     outputs_.predictions = predictions.allocate();
     outputs_.logits = logits.allocate();

@@ -73,10 +73,18 @@ void draw_own(const DrawTask& task, int64_t position, uint8_t* to) {
 
 }  // namespace
 
-std::vector<DrawnImage> draw_augmentations(const Augment& augment, int64_t images, int height, int width) {
-  std::vector<DrawnImage> drawn(static_cast<size_t>(images));
-  for (int64_t i = 0; i < images; ++i)
-    drawn[size_t(i)] = draw_augmentation(augment, uint64_t(i), images, height, width);
+std::vector<DrawnImage> draw_augmentations(const Augment& augment, int64_t images, const BatchShards& shards,
+                                           int height, int width) {
+  std::vector<DrawnImage> drawn;
+  drawn.reserve(size_t(images));
+  for (const int64_t count : shards.none() ? std::vector<int64_t>{images} : shards.counts) {
+    const auto begin = uint32_t(drawn.size());
+    for (int64_t i = 0; i < count; ++i) {
+      const auto position = uint64_t(shards.first) + drawn.size();
+      drawn.push_back(draw_augmentation(augment, position, count, height, width));
+      drawn.back().mix.partner += begin;
+    }
+  }
   return drawn;
 }
 
@@ -100,10 +108,12 @@ Status check_rows(const Dataset& data, const std::vector<uint32_t>& indices) {
   return Status::success();
 }
 
-Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment,
-                  BatchStorage* out) {
+Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out,
+                  const BatchShards& shards) {
   return guarded([&] {
     if (Status status = check_rows(data, indices); !status.ok()) return status;
+    if (!shards.none())
+      if (Status status = shards.check(int64_t(indices.size())); !status.ok()) return status;
     const int64_t size = int64_t(data.channels) * data.height * data.width;
     const bool labelled = !data.labels.empty(), mixed = labelled && augment.mixes();
     out->count = int64_t(indices.size());
@@ -111,7 +121,7 @@ Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, con
     out->labels.resize(labelled ? indices.size() : 0);
     out->others.resize(mixed ? indices.size() : 0);
     out->shares.resize(mixed ? indices.size() : 0);
-    const std::vector<DrawnImage> drawn = draw_augmentations(augment, out->count, data.height, data.width);
+    const std::vector<DrawnImage> drawn = draw_augmentations(augment, out->count, shards, data.height, data.width);
     std::vector<uint8_t> tables(augment.trivial ? size_t(out->count) * size_t(data.channels) * 256 : 0);
     const DrawTask task{.pixels = data.pixels.data(),
                         .labels = data.labels.data(),
@@ -144,7 +154,8 @@ struct Prefetcher::State {
   std::thread thread;
 
   bool matches(const Rows& other) const {
-    return data.lock() == other.data && rows.indices == other.indices && rows.augment == other.augment;
+    return data.lock() == other.data && rows.indices == other.indices && rows.augment == other.augment &&
+           rows.shards == other.shards;
   }
 
   void work() {
@@ -155,7 +166,7 @@ struct Prefetcher::State {
       // No other thread touches `rows` and `batch` while `wanted`.
       lock.unlock();
       // Of an error take() learns by drawing for itself.
-      const bool drawn = draw_batch(*rows.data, rows.indices, rows.augment, &batch).ok();
+      const bool drawn = draw_batch(rows, &batch).ok();
       rows.data.reset();
       lock.lock();
       wanted = false, ready = drawn;
@@ -204,7 +215,7 @@ Status Prefetcher::take(const Rows& rows, BatchStorage* out) {
       return Status::success();
     }
   }
-  return draw_batch(*rows.data, rows.indices, rows.augment, out);
+  return draw_batch(rows, out);
 }
 
 int64_t Prefetcher::memory_bytes() const {

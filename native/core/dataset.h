@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/shards.h"
 #include "core/status.h"
 #include "ops/augment.h"
 
@@ -24,6 +25,7 @@ struct Rows {
   std::shared_ptr<const Dataset> data;
   std::vector<uint32_t> indices;
   Augment augment;
+  BatchShards shards = {};
 };
 
 // A batch ready to compute: bytes (N, C, H, W) and labels (N) or null, or `rows` in place of both. Of mixed images
@@ -35,7 +37,8 @@ struct Batch {
   const Rows* rows = nullptr;
   const int32_t* others = nullptr;  // (N) or null
   const float* shares = nullptr;
-  const float* teacher = nullptr;  // (N, K) logits of a teacher, or null
+  const float* teacher = nullptr;       // (N, K) logits of a teacher, or null
+  const BatchShards* shards = nullptr;  // that the images are, or null
   bool labelled() const { return rows ? !rows->data->labels.empty() : labels != nullptr; }
   bool mixed() const { return rows ? labelled() && rows->augment.mixes() : others != nullptr; }
 };
@@ -95,8 +98,9 @@ struct DrawTask {
     to_shares[position] = first ? mix.share : 1 - mix.share;
   }
 };
-// What is drawn for the images of a batch.
-std::vector<DrawnImage> draw_augmentations(const Augment& augment, int64_t images, int height, int width);
+// What is drawn for the images of a batch: by their positions in the whole batch, and mixed within a shard.
+std::vector<DrawnImage> draw_augmentations(const Augment& augment, int64_t images, const BatchShards& shards,
+                                           int height, int width);
 // The image at `position` of the batch, and its label.
 void draw_image(const DrawTask& task, int64_t position);
 
@@ -105,7 +109,11 @@ Status check_rows(const Dataset& data, const std::vector<uint32_t>& indices);
 
 // Draws rows `indices` of `data` into `out`, augmented. Deterministic in (augment.seed, augment.step, position).
 // Errors: kArg if an index is out of range, kOom.
-Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out);
+Status draw_batch(const Dataset& data, const std::vector<uint32_t>& indices, const Augment& augment, BatchStorage* out,
+                  const BatchShards& shards = {});
+inline Status draw_batch(const Rows& rows, BatchStorage* out) {
+  return draw_batch(*rows.data, rows.indices, rows.augment, out, rows.shards);
+}
 
 // One batch ahead: start() draws on its own thread, take() waits and hands over what was started, or draws now if
 // something else was, or if there was no memory or no thread for it. A data set is held while it is drawn from, no

@@ -70,6 +70,7 @@ constexpr Limit kDevice{"device", 0, 1023};
 // ---- of a call
 constexpr Limit kImages{"images", 1, kLargestCount};
 constexpr Limit kSteps{"steps", 1, 1024};     // training steps: more than any backend gains from, few enough to hold
+constexpr Limit kShards{"shards", 1, 1024};   // of a batch
 constexpr Limit kCrop{"crop", 0, 65535};      // border of the random crop
 constexpr Limit kCutout{"cutout", 0, 65535};  // side of the square that is cut out
 constexpr Limit kMix{"mix", 0, 100};          // alpha of Mixup and CutMix
@@ -115,6 +116,7 @@ constexpr Limit kLimits[] = {
     limits::kDevice,
     limits::kImages,
     limits::kSteps,
+    limits::kShards,
     limits::kCrop,
     limits::kCutout,
     limits::kMix,

@@ -21,6 +21,7 @@
 namespace onespike {
 
 class Backend;
+class Communicator;
 
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
@@ -104,6 +105,8 @@ struct StepGroup {
   std::function<Status(size_t i, Batch* batch)> batch;
   std::vector<OptimizerOptions> updates;  // one per step; empty = no update
   LossOptions loss = {};
+  // The ranks that share the steps, or null: each has the batches of its own shards, and all make the same calls.
+  Communicator* ranks = nullptr;
 };
 
 class Network {

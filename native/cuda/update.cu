@@ -75,6 +75,18 @@ struct Clamp {
   }
 };
 
+struct Add {
+  AddTask task;
+
+  __device__ void operator()(int64_t i) const { task.sum[i] = task.a[i] + task.b[i]; }
+};
+
+struct AddResult {
+  AddResultTask task;
+
+  __device__ void operator()(int64_t) const { task.add(); }
+};
+
 struct Average {
   AverageTask task;
 
@@ -128,6 +140,16 @@ KernelChoice CudaBackend::execute(const UpdateTask& task) {
 
 KernelChoice CudaBackend::execute(const ClampNeuronsTask& task) {
   each(stream_, "clamp_neurons", task.count, Clamp{task});
+  return {};
+}
+
+KernelChoice CudaBackend::execute(const AddTask& task) {
+  each(stream_, "add", task.count, Add{task});
+  return {};
+}
+
+KernelChoice CudaBackend::execute(const AddResultTask& task) {
+  each(stream_, "add_result", 1, AddResult{task});
   return {};
 }
 

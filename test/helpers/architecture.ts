@@ -60,7 +60,8 @@ const nativeArrows: Record<string, string[]> = {
   cpu: ['cpu', 'core', 'ops'],
   cuda: ['cuda', 'core', 'ops'],
   backends: ['backends', 'cpu', 'cuda', 'core', 'ops'],
-  addon: ['addon', 'backends', 'core', 'ops'],
+  comm: ['comm', 'core'],
+  addon: ['addon', 'backends', 'comm', 'core', 'ops'],
   test: ['test', 'backends', 'cpu', 'cuda', 'core', 'ops'],
   bench: ['bench', 'backends', 'cpu', 'cuda', 'core', 'ops'],
 };

@@ -29,11 +29,13 @@ function describeDevice({
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('version, processor, GPU and native binary of this installation')
+    .description('version, processor, GPU, MPI and native binary of this installation')
     .option('--json', 'print JSON Lines')
     .addHelpText('after', '\nExample:\n  $ onespike doctor --json')
-    .action((flags: { json?: boolean }) => {
+    .action(async (flags: { json?: boolean }) => {
       const output = new Output(flags.json === true);
+      const { mpiState } = await import('../../cluster/ranks/state.js');
+      const mpi = await mpiState();
       let info: BackendInfo | undefined;
       let failure: unknown;
       try {
@@ -63,6 +65,7 @@ export function addDoctor(program: Command): void {
             ? null
             : { built: info.binaryCuda, available: gpu !== undefined, reason, devices: info.devices },
         binary: info?.binaryPath ?? null,
+        mpi,
       };
       output.event({ ...machine, ...native });
       const { paint } = output;
@@ -77,6 +80,7 @@ export function addDoctor(program: Command): void {
             ['CUDA', gpu === undefined ? `not used: ${reason}` : paint('green', 'ready')],
             ...(info?.devices ?? []).map((each) => [`GPU ${each.device}`, describeDevice(each)]),
             ['backend', native.backend ?? '–'],
+            ['MPI', mpi.available ? `${paint('green', 'ready')}: ${mpi.built.join(', ')}` : `not used: ${mpi.reason}`],
             ['binary', native.binary ?? paint('red', 'does not load')],
           ],
           [0, 1],

@@ -12,12 +12,15 @@ import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { defaultDataset, presetNames } from '../../train/config/presets';
 import { BUDGETS } from '../../train/config/recipes';
 import type { TrainEvent } from '../../train/run/events';
+import type { Ranks } from '../../train/loop/ranks';
 import { resume, train } from '../../train/loop/train';
 import { modelConfig } from '../../train/run/model-run';
 import { interruptible } from '../interrupt';
+import { timeLimit } from '../time-limit';
 import { readJsonFile } from '../json-file';
 import { Output } from '../output';
 import { TrainView } from '../train-view';
+import { onRanks, ranksOption, timeLimitOption, type RankFlags } from './cluster/ranks';
 import { reportAtEnd } from './pictures/report';
 import { portOption } from './pictures/watch';
 import { watchTraining } from './pictures/watch-training';
@@ -35,13 +38,13 @@ import {
 } from '../usage';
 
 /** What else shows or records the training. */
-interface FollowFlags extends TrackerFlags {
+interface FollowFlags extends TrackerFlags, Pick<RankFlags, 'timeLimit'> {
   watch?: boolean | undefined;
   port?: number | undefined;
 }
 
 /** The flags that choose a configuration and how it is followed. */
-export interface TrainFlags extends FollowFlags {
+export interface TrainFlags extends FollowFlags, RankFlags {
   budget?: string;
   minutes?: number;
   dataset?: string;
@@ -57,7 +60,7 @@ export interface TrainFlags extends FollowFlags {
   json?: boolean;
 }
 
-interface ResumeFlags extends FollowFlags {
+interface ResumeFlags extends FollowFlags, RankFlags {
   backend?: string;
   device?: number;
   threads?: number;
@@ -99,6 +102,8 @@ export function addTrain(program: Command): void {
     .option('--port <n>', portHelp, portOption)
     .addOption(tensorboardOption())
     .addOption(mlflowOption())
+    .addOption(ranksOption())
+    .addOption(timeLimitOption())
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -108,16 +113,18 @@ Examples:
   $ onespike train vgg16 --dataset cifar10 --data cifar-10-batches-bin
   $ onespike train vgg9 --set snn.epochs=3 --set snn.optimizer.learningRate=2e-4
   $ onespike train --data pictures --minutes 10           as good as ten minutes allow
+  $ onespike train vgg9 --ranks 4                         four processes, by MPI (docs/CLUSTERS.md)
   $ onespike presets vgg9 --dataset mnist > my.json && onespike train my.json --out runs/mine
 
 Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-identical to an uninterrupted run.`,
     )
     .action(async (name: string | undefined, flags: TrainFlags) => {
-      const output = new Output(flags.json === true);
-      const config = await configOf(name, flags);
-      const start = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
-        train(config, { signal, progressSeconds: output.interactive ? 0.2 : 5 });
-      await follow(output, start, { ...flags, resumes: false });
+      await onRanks(new Output(flags.json === true), flags, async ({ output, ranks, placed }) => {
+        const config = placed(await configOf(name, flags));
+        const start = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
+          train(config, { signal, ranks: ranks ?? undefined, progressSeconds: output.interactive ? 0.2 : 5 });
+        await follow(output, start, { ...flags, leads: leads(ranks), resumes: false });
+      });
     });
 
   program
@@ -140,6 +147,8 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
     .option('--port <n>', portHelp, portOption)
     .addOption(tensorboardOption())
     .addOption(mlflowOption())
+    .addOption(ranksOption())
+    .addOption(timeLimitOption())
     .option('--json', 'print JSON Lines')
     .addHelpText(
       'after',
@@ -152,21 +161,35 @@ Examples:
 With more epochs the learning rate follows the schedule of the new number from there on.`,
     )
     .action(async (run: string, given: ResumeFlags) => {
-      const { json, backend, data, set, watch, port, tensorboard, mlflow, ...flags } = given;
-      const output = new Output(json === true);
+      const { json, backend, data, set, watch, port, tensorboard, mlflow, ranks: wanted, timeLimit, ...flags } = given;
       const choice =
         backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
       const changes = asUsage(() => set.reduce<PlainObject>(applyOverride, {}));
-      const progressSeconds = output.interactive ? 0.2 : 5;
-      const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
-        resume(run, { signal, ...choice, ...flags, directory: data, changes, progressSeconds });
-      await follow(output, resumed, { watch, port, tensorboard, mlflow, resumes: true }).catch((error) => {
-        // Only the run knows which keys it can change.
-        if (set.length > 0 && isOneSpikeError(error) && error.code === 'ERR_ARG') throw new UsageError(error.message);
-        throw error;
+      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks, threads }) => {
+        const placed = { ...(threads === undefined ? {} : { threads }), ...flags };
+        const progressSeconds = output.interactive ? 0.2 : 5;
+        const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
+          resume(run, {
+            signal,
+            ranks: ranks ?? undefined,
+            ...choice,
+            ...placed,
+            directory: data,
+            changes,
+            progressSeconds,
+          });
+        const shown = { watch, port, tensorboard, mlflow, timeLimit };
+        await follow(output, resumed, { ...shown, leads: leads(ranks), resumes: true }).catch((error) => {
+          // Only the run knows which keys it can change.
+          if (set.length > 0 && isOneSpikeError(error) && error.code === 'ERR_ARG') throw new UsageError(error.message);
+          throw error;
+        });
       });
     });
 }
+
+/** Whether this process speaks and writes for all ranks. */
+const leads = (ranks: Ranks | null): boolean => ranks === null || ranks.rank === 0;
 
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
 export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {
@@ -233,12 +256,19 @@ async function checkDirectory(file: string, input: unknown): Promise<void> {
 async function follow(
   output: Output,
   start: (signal: AbortSignal) => AsyncGenerator<TrainEvent>,
-  { watch, port = 0, resumes, ...tracking }: FollowFlags & { resumes: boolean },
+  {
+    watch,
+    port = 0,
+    timeLimit: limit,
+    resumes,
+    leads,
+    ...tracking
+  }: FollowFlags & { resumes: boolean; leads: boolean },
 ): Promise<void> {
   const view = new TrainView(output);
-  const trackers = await Trackers.open(output, tracking, resumes);
-  const page = watch === true ? await watchTraining(output, port) : undefined;
-  await interruptible(output, async (signal) => {
+  const trackers = await Trackers.open(output, leads ? tracking : {}, resumes);
+  const page = watch === true && leads ? await watchTraining(output, port) : undefined;
+  const work = async (signal: AbortSignal): Promise<void> => {
     let saved: string | undefined;
     let failure: unknown;
     try {
@@ -246,7 +276,7 @@ async function follow(
         if (event.event === 'start') page?.show(event.run);
         await trackers.on(event);
         // Before the last event, after which readers may stop reading.
-        const report = event.event === 'done' ? await reportAtEnd(event.run, output) : undefined;
+        const report = event.event === 'done' && leads ? await reportAtEnd(event.run, output) : undefined;
         output.event(event);
         view.show(event, report?.file);
         if (event.event === 'saved') saved = event.run;
@@ -260,5 +290,6 @@ async function follow(
       await trackers.end(failure);
       await page?.end();
     }
-  });
+  };
+  await interruptible(output, work, { limit: timeLimit(limit) });
 }

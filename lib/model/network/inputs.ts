@@ -40,7 +40,19 @@ export type Batch =
       indices: Uint32Array;
       /** The augmentation; none by default. */
       augment?: Augment | undefined;
+      /** The shards that the rows are, one after the other; by default the batch is not divided. */
+      shards?: BatchShards | undefined;
     };
+
+/** How the images of a batch are divided into shards, whose gradients are added in one order. */
+export interface BatchShards {
+  /** The number of images of each shard, perhaps 0. */
+  counts: number[];
+  /** The position of the first image in the whole batch, of which other ranks may have parts. */
+  first: number;
+  /** The number of images of the whole batch. */
+  images: number;
+}
 
 /** Sizes that a batch must fit. */
 export interface BatchShape {
@@ -115,7 +127,12 @@ function checkRows(
   shape: BatchShape,
   labelled: boolean,
 ): { batch: CheckedBatch; count: number } {
-  const { dataset, indices: given, augment } = checkOptions(batch, name, ['dataset', 'indices', 'augment']);
+  const {
+    dataset,
+    indices: given,
+    augment,
+    shards,
+  } = checkOptions(batch, name, ['dataset', 'indices', 'augment', 'shards']);
   if (!(dataset instanceof NativeDataset)) throw expected('a data set of createDataset', `${name}.dataset`, dataset);
   if (dataset.shape.some((side, i) => side !== shape.input[i])) {
     const received = dataset.shape.join(' x ');
@@ -127,13 +144,27 @@ function checkRows(
   if (labelled && !dataset.labelled)
     throw new OneSpikeError('ERR_ARG', `Expected a data set with labels for ${name}.dataset but received one without`);
   const indices = checkTypedArray(given, `${name}.indices`, 'Uint32Array');
-  if (indices.length === 0) throw expected('at least one row', `${name}.indices`, indices, 'ERR_SHAPE');
+  if (indices.length === 0 && shards === undefined)
+    throw expected('at least one row', `${name}.indices`, indices, 'ERR_SHAPE');
   const wrong = indices.findIndex((row) => row >= dataset.count);
   if (wrong >= 0) throw expected(`a row from 0 to ${dataset.count - 1}`, `${name}.indices[${wrong}]`, indices[wrong]);
-  return {
-    batch: { dataset, indices, augment: augment === undefined ? undefined : checkAugment(augment, `${name}.augment`) },
-    count: indices.length,
+  const chosen = {
+    augment: augment === undefined ? undefined : checkAugment(augment, `${name}.augment`),
+    shards: shards === undefined ? undefined : checkShards(shards, `${name}.shards`, indices.length),
   };
+  return { batch: { dataset, indices, ...chosen }, count: indices.length };
+}
+
+function checkShards(shards: unknown, name: string, rows: number): BatchShards {
+  const { counts, first, images } = checkOptions(shards, name, ['counts', 'first', 'images']);
+  const { min, max } = LIMITS.shards;
+  if (!Array.isArray(counts) || counts.length < min || counts.length > max)
+    throw expected(`a list of ${min} to ${max} numbers of images`, `${name}.counts`, counts);
+  const list = counts.map((count: unknown, i) => checkInteger(count, `${name}.counts[${i}]`, { min: 0 }));
+  const sum = list.reduce((all, count) => all + count, 0);
+  if (sum !== rows) throw expected(`numbers with the sum ${rows}, one image for each row`, `${name}.counts`, sum);
+  const whole = checkInteger(images, `${name}.images`, { min: Math.max(rows, 1), max: LIMITS.images.max });
+  return { counts: list, first: checkInteger(first, `${name}.first`, { min: 0, max: whole - rows }), images: whole };
 }
 
 /** The steps of one call. */

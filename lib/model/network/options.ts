@@ -1,14 +1,14 @@
 // What the methods of Network take and give.
 import type { BackendChoice } from '../../native/devices';
-import type { StepStats } from '../../native/network';
+import type { CommunicatorHandle, StepStats } from '../../native/network';
 import type { Batch, Mode } from './inputs';
 import type { LossOptions } from './loss';
 import type { OptimizerOptions } from './optimizer';
 import type { SpikeTimes } from '../spike-times';
 
-export type { Counters, ProfileEntry, Recorded, StepStats } from '../../native/network';
+export type { CommunicatorHandle, Counters, ProfileEntry, Recorded, StepStats } from '../../native/network';
 export type { Augment, AugmentOptions } from './augment';
-export type { Batch, Labels, Mode } from './inputs';
+export type { Batch, BatchShards, Labels, Mode } from './inputs';
 export type { ActivityTarget, DistillationOptions, LossOptions } from './loss';
 export type { OptimizerOptions } from './optimizer';
 export type { SimulationResult } from './simulation';
@@ -175,6 +175,11 @@ export interface TrainStep {
 export interface TrainStepsOptions extends JobOptions, LossOptions {
   /** The first batch of the next call, as rows of a data set, which is prepared in the background. */
   next?: Batch | undefined;
+  /**
+   * The connection between the ranks that share the steps: each gives the batches of its own shards, and all make the
+   * same calls. None by default.
+   */
+  communicator?: CommunicatorHandle | undefined;
 }
 
 /** Options of `network.rescaleActivations`. */

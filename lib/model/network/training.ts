@@ -1,7 +1,7 @@
 // Checks the arguments of the methods that train a network or prepare it for training, and returns the jobs that they
 // describe.
 import { checkNumber } from '../../check';
-import type { NativeNetwork, StepStats } from '../../native/network';
+import type { CommunicatorHandle, NativeNetwork, StepStats } from '../../native/network';
 import { convert } from '../code/convert';
 import type { ResolvedNetwork } from '../description';
 import type { NetworkSizes } from './forward';
@@ -52,7 +52,7 @@ export function trainStepJob(
   const step = { batch: checkBatch(batch, 'batch', shape, true).batch, optimizer };
   const next = checkNext(given['next'], shape);
   return async () => {
-    const [stats] = await native.train([step], next, mode, loss, signal);
+    const [stats] = await native.train([step], next, mode, loss, { signal });
     return stats!;
   };
 }
@@ -62,11 +62,12 @@ export function trainStepsJob(
   steps: unknown,
   options: unknown,
 ): () => Promise<StepStats[]> {
-  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next', ...LOSS_KEYS]);
+  const { mode, signal, given } = checkJob(options, ['mode', 'signal', 'next', 'communicator', ...LOSS_KEYS]);
+  const communicator = given['communicator'] as CommunicatorHandle | undefined;
   const loss = checkLoss(given, mode, shape, teacher);
   const checked = checkSteps(steps, shape);
   const next = checkNext(given['next'], shape);
-  return () => native.train(checked, next, mode, loss, signal);
+  return () => native.train(checked, next, mode, loss, { signal, communicator });
 }
 
 export function calibrateJob(

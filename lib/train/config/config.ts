@@ -32,6 +32,7 @@ import { checkTimeWeights } from '../../model/network/loss';
 import { checkRule } from '../../model/network/optimizer';
 import { POOLS } from '../../model/vgg';
 import { BACKEND_CHOICES } from '../../native/devices';
+import { LIMITS } from '../../native/limits';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
 import { checkIncremental } from './incremental';
 import { PHASES } from '../run/events';
@@ -51,6 +52,11 @@ import { BUDGETS, type Budget } from './recipes';
 
 const count = integerOf(0);
 const positiveCount = integerOf(1);
+const { min: fewestShards, max: mostShards } = LIMITS.shards;
+const shardCount = numberOf(
+  `null, or a power of two from ${fewestShards} to ${mostShards}`,
+  (value) => value >= fewestShards && value <= mostShards && Number.isInteger(Math.log2(value)),
+);
 
 const model = objectOf({
   name: text.optional(),
@@ -107,6 +113,8 @@ export const schema = objectOf(
       'a number of minutes above 0, at most 10080 (a week)',
       (value) => value > 0 && value <= 10080,
     ).optional(),
+    // Runs of older versions know no shards.
+    shards: shardCount.nullable().default(null),
     // Runs of older versions know no start but a random one.
     start: startSchema.default(plainStart),
     ann: annPhase,
@@ -161,6 +169,7 @@ export function parseConfig(input: unknown): TrainConfig {
   for (const phase of PHASES) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
   checkIncremental(config);
+  checkShards(config);
   for (const key of ['whitening', 'dirac'] as const)
     if (config.init !== undefined && config.start[key])
       throw expected('false (init gives every weight)', `start.${key}`, true);
@@ -171,6 +180,17 @@ export function parseConfig(input: unknown): TrainConfig {
   }
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;
+}
+
+/** A batch takes the same number of images from every shard. Errors: ERR_ARG. */
+function checkShards({ shards, minutes, ...config }: TrainConfig): void {
+  if (shards === null) return;
+  if (minutes !== undefined) throw expected('null (minutes chooses the batch)', 'shards', shards);
+  for (const phase of PHASES) {
+    const { epochs, batch } = config[phase];
+    if (epochs > 0 && batch % shards !== 0)
+      throw expected(`a multiple of ${shards} (the number of shards)`, `${phase}.batch`, batch);
+  }
 }
 
 function plainCopy(input: unknown): PlainObject {

@@ -9,6 +9,7 @@ export const keyTexts: Readonly<Record<string, string>> = {
   device: 'The number of the GPU',
   threads: 'The number of compute threads; 0 for all cores',
   precision: 'The precision of dense products: mixed has bf16 operands',
+  shards: 'The shards that every batch is divided into, a power of two, so that ranks can share it; null for none',
   out: 'The folder of the run',
   init: 'The model file, or run, to start from',
   model: 'The network',

@@ -9,7 +9,7 @@ import type { TrainConfig } from '../config/config';
 import type { RunWarning, StartEvent } from '../run/events';
 import type { ImageHashes } from '../run/data-record';
 import type { HostInfo, RunInfo } from '../run/run-folder';
-import type { RunImages } from './images';
+import type { RunImages } from '../rows/images';
 import type { Session } from './session';
 
 export function describeRun(
@@ -103,6 +103,9 @@ export function startEvent(session: Session, resumed: StartEvent['resumed']): St
     device: network.processor,
     precision: network.precision,
     threads: network.threads,
+    ranks: session.ranks?.size ?? 1,
+    shards: config.shards,
+    instructionSet: hostInfo().simdTarget,
     model: network.description.name,
     dataset: info.dataset.name,
     seed: config.seed,

@@ -1,6 +1,7 @@
 /** The end of a run whose numbers have left the range of floating point. */
 import { OneSpikeError } from '../../errors';
 import { layerName, type LayerId } from '../../model/layer';
+import type { StepStats } from '../../model/network';
 import type { Phase } from '../run/events';
 import type { Session } from './session';
 
@@ -9,6 +10,15 @@ const divergences = new WeakSet<OneSpikeError>();
 /** Whether an error is the end of a run whose numbers have left the range. */
 export function isDivergence(error: unknown): boolean {
   return error instanceof OneSpikeError && divergences.has(error);
+}
+
+/** Errors: ERR_STATE, as of `divergence`, if a number of these steps, the next ones of the epoch, is not finite. */
+export function checkFinite(session: Session, steps: readonly StepStats[], phase: Phase): void {
+  const { epoch, step } = session.state;
+  steps.forEach((stats, i) => {
+    if (stats.badLayer !== null || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm))
+      throw divergence(session, phase, `epoch ${epoch + 1}, step ${step + i + 1}`, stats);
+  });
 }
 
 /** ERR_STATE with the place (`where`), the layer, the checkpoint to go back to, and what to change. */

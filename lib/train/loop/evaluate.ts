@@ -4,7 +4,7 @@ import type { LayerId } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { Phase, ProgressEvent } from '../run/events';
 import { divergence } from './divergence';
-import { batchCount } from './order';
+import { batchCount } from '../rows/order';
 import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
 import { startStopwatch, type Elapsed } from '../run/stopwatch';
@@ -61,8 +61,7 @@ export async function* evaluateRows(
 }
 
 export interface SessionEvaluation {
-  part: 'train' | 'test';
-  rows: Uint32Array;
+  part: 'validation' | 'test';
   mode: Phase;
   activity: ProgressEvent['activity'];
   /** Whether the average of the parameters is evaluated. */
@@ -77,20 +76,22 @@ export interface SessionEvaluation {
  */
 export async function* evaluate(
   session: Session,
-  { part, rows, mode, activity, averaged, onLogits }: SessionEvaluation,
+  { part, mode, activity, averaged, onLogits }: SessionEvaluation,
 ): AsyncGenerator<ProgressEvent, Evaluation> {
   const { network, images, signal } = session;
+  const { dataset, indices: rows } =
+    part === 'test' ? { dataset: images.test, indices: images.rows.test } : images.validation;
   const { batch } = session.config.evaluation;
   const steps = batchCount(rows.length, batch);
   const report = new Interval(session.progressSeconds);
   const none = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: null };
   let result: Evaluation = { ...none, seconds: 0, cpuSeconds: 0 };
-  session.throwIfAborted();
+  await session.throwIfStopped();
   const options = { mode, batch, averaged, logits: onLogits !== undefined, signal };
-  for await (const totals of evaluateRows(network, images[part], rows, options)) {
+  for await (const totals of evaluateRows(network, dataset, rows, options)) {
     result = totals;
     if (totals.logits !== undefined) onLogits?.(totals.logits);
-    session.throwIfAborted();
+    await session.throwIfStopped();
     if (!Number.isFinite(totals.loss)) throw divergence(session, mode, placeOf(session, activity), totals);
     if (report.due()) {
       const step = Math.ceil(totals.count / batch);

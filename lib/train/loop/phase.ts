@@ -1,5 +1,5 @@
 /** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
-import type { Augment, Batch, LossOptions, Network, TrainStep } from '../../model/network';
+import type { Augment, Batch, BatchShards, LossOptions, Network, TrainStep } from '../../model/network';
 import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
 import { timestepsAt } from '../config/incremental';
@@ -9,7 +9,8 @@ import type { EpochEvent, Phase, TrainEvent } from '../run/events';
 import { neuronParameters } from '../run/neurons';
 import { isBetter, isOutOfPatience } from '../run/state';
 import { evaluate, type Evaluation } from './evaluate';
-import { augmentSeed, batchCount, batchRows, epochOrder } from './order';
+import { augmentSeed, batchCount, batchRows, epochOrder } from '../rows/order';
+import { shardBatches } from '../rows/shards';
 import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
 
@@ -26,8 +27,7 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
       rows.validation.length === 0
         ? null
         : yield* evaluate(session, {
-            part: 'train',
-            rows: rows.validation,
+            part: 'validation',
             mode: phase,
             activity: 'validate',
             averaged,
@@ -122,13 +122,13 @@ function planEpoch(
   const { epochs, optimizer, schedule, augment } = config[phase];
   const size = imagesPerUpdate(config[phase]);
   const steps = batchCount(images.rows.train.length, size);
-  const order = epochOrder(images.rows.train, config.seed, phase, epoch);
+  const rowsAt = rowsOf(session, phase, size);
   const augmented = augments(augment);
   const seed = augmentSeed(config.seed, phase);
   const augmentAt = (step: number): Augment => ({ ...augment, seed, step: epoch * steps + step });
   const batchAt = (step: number): Batch => ({
     dataset: images.train,
-    indices: batchRows(order, step, size),
+    ...rowsAt(step),
     ...(augmented ? { augment: augmentAt(step) } : {}),
   });
   const stepAt = (step: number): TrainStep => {
@@ -141,6 +141,18 @@ function planEpoch(
     return { batch: batchAt(step), optimizer: { ...optimizer, ...rates } };
   };
   return { steps, batchAt, stepAt };
+}
+
+/** The rows of each step of the present epoch, and the shards that they are if the run has shards. */
+function rowsOf(
+  { config, images, state }: Session,
+  phase: Phase,
+  size: number,
+): (step: number) => { indices: Uint32Array; shards?: BatchShards } {
+  const { seed } = config;
+  if (images.shards !== null) return shardBatches(images.shards, size, { seed, phase, epoch: state.epoch });
+  const order = epochOrder(images.rows.train, seed, phase, state.epoch);
+  return (step) => ({ indices: batchRows(order, step, size) });
 }
 
 /** The results of the epoch that has just been trained. */

@@ -12,8 +12,8 @@ export async function saveOnError(session: Session, error: unknown): Promise<{ s
   const aborted = isAbort(error);
   if (!aborted && !isFileError(error)) return { saved: false, error };
   try {
-    await session.saveInterrupted();
-    return { saved: true, error: aborted ? abortError(error) : await withResumeAdvice(error, session.folder) };
+    const saved = await session.saveInterrupted();
+    return { saved, error: aborted ? abortError(error) : await withResumeAdvice(error, session.folder) };
   } catch (failure) {
     return { saved: false, error: await withResumeAdvice(aborted ? failure : error, session.folder) };
   }

@@ -6,7 +6,6 @@ import {
   Network,
   type DistillationOptions,
   type ParametersOptions,
-  type StepStats,
   type TrainStep,
   type TrainStepsOptions,
 } from '../../model/network';
@@ -32,10 +31,11 @@ import {
 } from '../run/state';
 import { begin, beginningNetwork } from './beginning';
 import type { Pace } from '../minutes/pace';
-import { divergence } from './divergence';
-import { placeImages, type RunImages } from './images';
+import { checkFinite } from './divergence';
+import { placeImages, type RunImages } from '../rows/images';
 import { networkOptions } from './model';
 import { Interval } from './progress';
+import { Together, type Ranks } from './ranks';
 import { addElapsed, startStopwatch, type Elapsed } from '../run/stopwatch';
 import { Teachers } from './teacher';
 
@@ -46,6 +46,8 @@ export interface SessionOptions {
   stepsAtOnce?: number | undefined;
   /** What keeps a new run to its time, if it has one; what `minutes` chose stays when a run continues. */
   pace?: Pace | undefined;
+  /** The ranks that train the run together; null for one process. */
+  ranks?: Ranks | null | undefined;
   /** The time that a new run took before its session was opened. */
   timeBefore?: Elapsed | undefined;
 }
@@ -87,6 +89,8 @@ export class Session {
   #info: RunInfo;
   #network: Network;
   readonly #teachers = new Teachers();
+  readonly #stop: AbortSignal | undefined;
+  readonly #together: Together;
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlier: Elapsed;
@@ -100,10 +104,13 @@ export class Session {
     this.#network = network;
     this.images = images;
     this.hidden = hiddenLayers(network);
-    this.signal = options.signal;
+    // Native code is never interrupted where other ranks wait for it.
+    this.signal = options.ranks ? undefined : options.signal;
+    this.#stop = options.signal;
     this.progressSeconds = options.progressSeconds;
     this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
     this.pace = options.pace;
+    this.#together = new Together(options.ranks ?? null, folder);
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
     this.#earlier = options.timeBefore === undefined ? state : addElapsed(state, options.timeBefore);
@@ -120,19 +127,25 @@ export class Session {
   ): Promise<Session> {
     const last = folder.checkpoint('last.safetensors');
     // The folder of a run that begins is not its own yet: another run that began in the same second may have it.
-    const checkpoint = resumed && (await folder.has(last)) ? await readCheckpoint(last) : null;
+    const saved = resumed && (await folder.lead(() => folder.has(last)));
+    const checkpoint = saved ? await readCheckpoint(await folder.fetch(last)) : null;
     // After a conversion the network is another one than the run began with.
     const begun = checkpoint?.network ?? (await beginningNetwork(config, description));
     const network = await Network.create(begun, networkOptions(config));
     try {
       const state =
         checkpoint === null ? await begin(config, network, loaded) : await loadCheckpoint(checkpoint, network);
-      const images = placeImages(loaded, config);
+      const images = placeImages(loaded, config, options.ranks);
       return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
       await network.dispose();
       throw error;
     }
+  }
+
+  /** The ranks that train the run together; null for one process. */
+  get ranks(): Ranks | null {
+    return this.#together.ranks;
   }
 
   /** The configuration. `minutes` may change its numbers of epochs. */
@@ -184,9 +197,10 @@ export class Session {
     return this.#state;
   }
 
-  /** Errors: ERR_ABORTED once the signal has fired. */
-  throwIfAborted(): void {
-    if (this.signal?.aborted) throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
+  /** Errors: ERR_ABORTED once the signal has fired, on every rank once it has fired on one. */
+  async throwIfStopped(): Promise<void> {
+    if (await this.#together.any(this.#stop?.aborted ?? false))
+      throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
   }
 
   /**
@@ -195,21 +209,14 @@ export class Session {
    * Errors: ERR_ABORTED before the first step, ERR_STATE for a loss or a gradient that is not finite.
    */
   async train(steps: readonly TrainStep[], options: TrainStepsOptions & { mode: Phase }): Promise<void> {
-    this.throwIfAborted();
+    await this.throwIfStopped();
     const elapsed = startStopwatch();
-    const stats = await this.network.trainSteps(steps, { ...options, signal: this.signal });
+    const shared = { signal: this.signal, communicator: this.ranks?.handle };
+    const stats = await this.#together.all(this.network.trainSteps(steps, { ...options, ...shared }));
     const time = elapsed();
-    this.#checkFinite(stats, options.mode);
+    checkFinite(this, stats, options.mode);
     this.#state = { ...afterSteps(this.#state, stats, time), counters: this.network.counters() };
-    if (this.#saving.due()) await this.save();
-  }
-
-  #checkFinite(steps: readonly StepStats[], phase: Phase): void {
-    const { epoch, step } = this.#state;
-    steps.forEach((stats, i) => {
-      if (stats.badLayer !== null || !Number.isFinite(stats.loss) || !Number.isFinite(stats.gradientNorm))
-        throw divergence(this, phase, `epoch ${epoch + 1}, step ${step + i + 1}`, stats);
-    });
+    if (await this.#together.any(this.#together.leads && this.#saving.due())) await this.save();
   }
 
   /** Declares an evaluation complete: a checkpoint holds the random counters that it has left. */
@@ -221,7 +228,8 @@ export class Session {
   async recordEpoch(event: EpochEvent, parameters: ParametersOptions): Promise<void> {
     const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
     const file = `${event.phase}-best.safetensors`;
-    if (event.best) await this.network.save(this.folder.checkpoint(file), undefined, parameters);
+    if (event.best)
+      await this.folder.lead(() => this.network.save(this.folder.checkpoint(file), undefined, parameters));
     this.#state = afterEpoch(this.#state, event, metricsBytes, file);
     await this.save();
   }
@@ -235,7 +243,7 @@ export class Session {
       loss: validation?.loss ?? null,
       file: 'converted.safetensors',
     };
-    await this.network.save(this.folder.checkpoint(best.file));
+    await this.folder.lead(() => this.network.save(this.folder.checkpoint(best.file)));
     const { annTestAccuracy, accuracy: convertedTestAccuracy } = event;
     this.#state = afterConversion(this.#state, { annTestAccuracy, convertedTestAccuracy, metricsBytes }, best);
   }
@@ -273,7 +281,7 @@ export class Session {
   /** Loads the best network of a phase, if there is one yet. A stage that is repeated may do so again. */
   async loadBest(phase: Phase): Promise<void> {
     const best = this.#state.best[phase];
-    if (best !== null) await this.network.load(this.folder.checkpoint(best.file));
+    if (best !== null) await this.network.load(await this.folder.fetch(this.folder.checkpoint(best.file)));
   }
 
   /**
@@ -287,17 +295,21 @@ export class Session {
 
   /** Writes the last checkpoint. */
   async save(): Promise<void> {
-    await this.folder.assertHeld();
     this.#state = { ...this.#state, ...this.time() };
-    await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.#state);
+    await this.folder.lead(async () => {
+      await this.folder.assertHeld();
+      await saveCheckpoint(this.folder.checkpoint('last.safetensors'), this.network, this.#state);
+    });
   }
 
   /**
-   * Saves what an interruption leaves. The stages between the phases change the network on their way and start over
-   * on resume, so that theirs is the checkpoint they began with.
+   * Saves what an interruption leaves, unless the ranks have lost each other; whether that is so. The stages between the
+   * phases change the network on their way and start over on resume, so that theirs is the checkpoint they began with.
    */
-  async saveInterrupted(): Promise<void> {
+  async saveInterrupted(): Promise<boolean> {
+    if (this.folder.lost) return false;
     if (isPhase(this.#state.stage)) await this.save();
+    return true;
   }
 
   /** The time of the run so far, that before its resumptions included. */

@@ -14,7 +14,6 @@ import { completeRecord } from '../test/record';
 import { equalThresholds } from './beginning';
 import { summariseEnergy } from './energy';
 import { evaluate } from './evaluate';
-import { calibrationIndices } from './order';
 import { trainPhase } from './phase';
 import type { Session } from './session';
 
@@ -63,9 +62,8 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
   const best = await session.loadBestAnn();
   // A network that was neither trained nor loaded has no accuracy worth a pass over the test images.
   const mode = best ?? (config.init === undefined ? null : 'ann');
-  const ann =
-    mode === null ? null : yield* evaluate(session, { part: 'test', rows: rows.test, mode, activity: 'test' });
-  session.throwIfAborted();
+  const ann = mode === null ? null : yield* evaluate(session, { part: 'test', mode, activity: 'test' });
+  await session.throwIfStopped();
   await foldNetwork(session);
   if (config.snn.epochs > 0) await session.setTimesteps(timestepsAt(config, 0));
   if (mode === 'binary') await sendSpikes(session);
@@ -73,8 +71,8 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
   const validation =
     rows.validation.length === 0
       ? null
-      : yield* evaluate(session, { part: 'train', rows: rows.validation, mode: 'snn', activity: 'convert' });
-  const test = yield* evaluate(session, { part: 'test', rows: rows.test, mode: 'snn', activity: 'test' });
+      : yield* evaluate(session, { part: 'validation', mode: 'snn', activity: 'convert' });
+  const test = yield* evaluate(session, { part: 'test', mode: 'snn', activity: 'test' });
   const layers = layerActivity(hidden, test.spikes, test.count);
   const event: ConvertedEvent = {
     event: 'converted',
@@ -103,8 +101,8 @@ async function sendSpikes({ network }: Session): Promise<void> {
 }
 
 async function calibrate({ config, images, network, signal }: Session): Promise<void> {
-  const { percentile, scale, images: count } = config.convert;
-  const batch = { dataset: images.train, indices: calibrationIndices(images.rows.train, config.seed, count) };
+  const { percentile, scale } = config.convert;
+  const batch = images.calibration;
   const { code } = network.description;
   if (code === undefined && (hasHiddenBias(network.description) || hasNorm(network.description)))
     await network.rescaleActivations(batch, { percentile, signal });
@@ -125,7 +123,6 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
   const collector = new AnswerCollector(labels, classes.length);
   const test = yield* evaluate(session, {
     part: 'test',
-    rows: images.rows.test,
     mode,
     activity: 'test',
     onLogits: (logits) => collector.add(logits),
@@ -136,8 +133,10 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
   const whole = { network: network.description, tensors: await network.parameters() };
   const model = whole.network.genes === undefined ? await foldAll(whole.network, whole.tensors) : whole;
   const extra = { classes: JSON.stringify(classes), dataset: session.info.dataset.name, mode };
-  await writeModel(folder.modelPath, model.network, model.tensors, { extra });
-  await writeTestRecord(folder.testPath, record);
+  await folder.lead(async () => {
+    await writeModel(folder.modelPath, model.network, model.tensors, { extra });
+    await writeTestRecord(folder.testPath, record);
+  });
   const done: DoneEvent = {
     event: 'done',
     run: folder.path,

@@ -57,10 +57,12 @@ export async function checkTeachers(config: TrainConfig, student: ResolvedNetwor
  * becomes of these files.
  */
 export async function copyTeachers(config: TrainConfig, folder: RunFolder): Promise<void> {
-  for await (const { phase, path, file } of namedTeachers(config)) {
-    const mode = file.extra['mode'] ?? ((await isFolder(path)) ? (await loadRun(path)).mode : 'ann');
-    await writeModel(copyOf(folder, phase), file.network, file.tensors, { extra: { mode } });
-  }
+  await folder.lead(async () => {
+    for await (const { phase, path, file } of namedTeachers(config)) {
+      const mode = file.extra['mode'] ?? ((await isFolder(path)) ? (await loadRun(path)).mode : 'ann');
+      await writeModel(copyOf(folder, phase), file.network, file.tensors, { extra: { mode } });
+    }
+  });
 }
 
 /** Where the teacher of a phase is found: the parts of a session that say so. */
@@ -95,7 +97,7 @@ async function openTeacher(phase: Phase, { config, folder, state }: Place): Prom
   const { teacher: given, weight, temperature } = config[phase].distillation;
   if (weight === 0) return undefined;
   const own = state.best.ann?.file ?? 'ann-best.safetensors';
-  const path = given === undefined ? folder.checkpoint(own) : copyOf(folder, phase);
+  const path = await folder.fetch(given === undefined ? folder.checkpoint(own) : copyOf(folder, phase));
   const { mode: saved } = await readMetadata(path);
   const mode = MODES.find((name) => name === saved) ?? 'ann';
   return { teacher: await Network.open(path, networkOptions(config)), mode, weight, temperature };

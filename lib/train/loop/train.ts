@@ -21,10 +21,20 @@ import { changeConfig, recordChange } from '../run/changes';
 import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
 import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
+import { SharedRunFolder } from '../run/shared-folder';
 import { next, type Stage } from '../run/state';
 import { describeRun, initWarnings, resumedHere, startEvent } from './describe';
 import { withoutImages, type TrainInput } from '../config/given';
 import { inDirectory, loadConfigured, networkOf } from './model';
+import {
+  agreeOnNetwork,
+  agreeOnRun,
+  checkConnected,
+  checkRanks,
+  configForRanks,
+  roundingWarnings,
+  type Ranks,
+} from './ranks';
 import { Session, type SessionOptions } from './session';
 import { saveOnError, withResumeAdvice } from './save-on-error';
 import { stageWork } from './stages';
@@ -43,6 +53,11 @@ export interface TrainOptions {
    * Results do not depend on it. Progress, checkpoints and interruptions come between two calls.
    */
   stepsAtOnce?: number | undefined;
+  /**
+   * The ranks that train the run together, each in a process that makes this call. All of them yield the same events;
+   * rank 0 alone writes files. None by default.
+   */
+  ranks?: Ranks | undefined;
 }
 
 /** Options of `resume`. */
@@ -82,25 +97,27 @@ export async function* train(
   const elapsed = startStopwatch();
   const checked = checkTrainOptions(options);
   const given = withoutImages(config);
-  const resolved = resolveConfig(given.config);
+  const { ranks = null } = checked;
+  const resolved = configForRanks(resolveConfig(given.config), ranks);
   // run.json names files and folders by absolute paths, because it may be read from any folder.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
   if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
   for (const { distillation } of [resolved.binary, resolved.snn])
     if (distillation.teacher !== undefined) distillation.teacher = absolutePath(distillation.teacher);
-  const folder = new RunFolder(absolutePath(resolved.out ?? defaultOut(runName(resolved))));
+  const folder = folderOf(absolutePath(resolved.out ?? defaultOut(runName(resolved))), ranks);
   const another = resolved.out === undefined;
   // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
   await folder.checkFree({ another });
   const loaded = await loadConfigured(resolved, folder.path, { ...checked, images: given.images });
   const hash = await hashDataset(loaded);
+  await agreeOnRun(ranks, resolved, hash);
   const { minutes } = resolved;
   const timing = { elapsed: () => elapsed().seconds, signal: checked.signal };
   const planned = minutes === undefined ? undefined : await planRun(resolved, minutes, loaded, timing);
   const chosen = planned?.config ?? resolved;
   const description = networkOf(chosen.model, loaded);
   checkStart(chosen.start, description);
-  await checkTeachers(chosen, description);
+  await folder.lead(() => checkTeachers(chosen, description));
   const session = await Session.open(
     { config: chosen, folder, loaded, description, resumed: false },
     (network, images) => ({
@@ -108,7 +125,7 @@ export async function* train(
         ...describeRun(chosen, loaded, hash, network, images),
         ...(planned === undefined ? {} : { plan: planned.plan }),
       },
-      warnings: [...initWarnings(chosen, images), ...warningEvents(loaded.warnings)],
+      warnings: [...roundingWarnings(ranks), ...initWarnings(chosen, images), ...warningEvents(loaded.warnings)],
     }),
     planned === undefined ? checked : { ...checked, pace: new Pace(planned), timeBefore: elapsed() },
   );
@@ -138,8 +155,9 @@ function runName({ model, dataset }: TrainConfig): string {
  * Errors: those of `train`; ERR_IO if there is no run at `run`, ERR_ARG for a change that a run does not allow.
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
-  const folder = new RunFolder(absolutePath(checkString(run, 'run')));
   const checked = checkTrainOptions(options, resumeOptions);
+  const { ranks = null } = checked;
+  const folder = folderOf(absolutePath(checkString(run, 'run')), ranks);
   const { backend, device, threads, acceptChangedData, directory, changes = {}, force, dataset: images } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
   if (device !== undefined) checkInteger(device, 'device', LIMITS.device);
@@ -148,6 +166,7 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
   if (force !== undefined) checkBoolean(force, 'force');
   const stored = await folder.readInfo();
   const changed = changeConfig(inDirectory(stored.config, directory), changes);
+  checkRanks(stored.config.shards, ranks);
   if (stored.results !== undefined && Object.keys(changed.set).length === 0) {
     yield { ...stored.results, run: folder.path };
     return;
@@ -163,12 +182,14 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       precision: runPrecision(stored),
     };
     const loaded = await loadConfigured(config, folder.path, { ...checked, images });
+    if (ranks !== null) await agreeOnRun(ranks, config, await hashDataset(loaded));
     const differences = await checkSameData(stored, loaded, acceptChangedData === true);
     const session = await Session.open(
       { config, folder, loaded, description: stored.network, resumed: true },
       (network, _images, state) => {
         const here = resumedHere(stored, network);
-        const warnings = [...here.warnings, ...warningEvents([...differences, ...loaded.warnings])];
+        const noted = warningEvents([...differences, ...loaded.warnings]);
+        const warnings = [...roundingWarnings(ranks), ...here.warnings, ...noted];
         return { info: recordChange(here.info, changed, state), warnings };
       },
       checked,
@@ -205,7 +226,12 @@ function warningEvents(warnings: readonly DataWarning[]): RunWarning[] {
   return warnings.map((warning) => ({ event: 'warning', ...warning }));
 }
 
-const trainOptions = ['signal', 'progressSeconds', 'stepsAtOnce'] as const satisfies readonly (keyof TrainOptions)[];
+const trainOptions = [
+  'signal',
+  'progressSeconds',
+  'stepsAtOnce',
+  'ranks',
+] as const satisfies readonly (keyof TrainOptions)[];
 const resumeOptions = [
   ...trainOptions,
   'backend',
@@ -219,12 +245,17 @@ const resumeOptions = [
 ] as const satisfies readonly (keyof ResumeOptions)[];
 
 function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOptions)[] = trainOptions): SessionOptions {
-  const { signal, progressSeconds, stepsAtOnce } = checkOptions(options, 'options', allowed);
+  const { signal, progressSeconds, stepsAtOnce, ranks } = checkOptions(options, 'options', allowed);
   return {
     signal: checkSignal(signal, 'signal'),
     progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
     stepsAtOnce: stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', LIMITS.steps),
+    ranks: ranks === undefined ? undefined : checkConnected(ranks),
   };
+}
+
+function folderOf(path: string, ranks: Ranks | null): RunFolder {
+  return ranks === null ? new RunFolder(path) : new SharedRunFolder(path, ranks);
 }
 
 /** Puts the folder in order by `begin`, then does the work that is left, and disposes of the session whatever happens. */
@@ -235,6 +266,7 @@ async function* work(
 ): AsyncGenerator<TrainEvent, void> {
   try {
     loadModules();
+    await agreeOnNetwork(session.ranks, session.network);
     await begin().catch(async (error) => {
       throw await withResumeAdvice(error, session.folder);
     });

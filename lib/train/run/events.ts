@@ -34,6 +34,12 @@ export interface StartEvent {
   precision: string;
   /** The number of compute threads on the CPU. */
   threads: number;
+  /** The number of ranks that train the run together, each with so many threads; 1 for one process. */
+  ranks: number;
+  /** The number of shards that a batch is divided into; null for none. */
+  shards: number | null;
+  /** The instruction set of the CPU kernels: of several ranks the best that all of them have. */
+  instructionSet: string;
   /** The name of the network. */
   model: string;
   /** The name of the data set. */
@@ -156,7 +162,7 @@ export interface LayerWarning {
 export interface RunWarning {
   event: 'warning';
   /** The kind of the warning. */
-  code: DataWarning['code'] | 'INIT_SEEN_IMAGES' | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET';
+  code: DataWarning['code'] | 'INIT_SEEN_IMAGES' | 'OTHER_BACKEND' | 'OTHER_INSTRUCTION_SET' | 'RANKS_ROUND_OTHERWISE';
   /** The warning as a sentence. */
   message: string;
 }

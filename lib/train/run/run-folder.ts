@@ -67,6 +67,8 @@ export interface HostInfo {
 }
 
 export class RunFolder {
+  /** Whether ranks that share the folder have lost each other: what only all of them can save is not saved then. */
+  lost = false;
   private held: RunLock | undefined;
   /** Folders that were created for this run, outermost first. */
   private readonly created: string[] = [];
@@ -79,6 +81,24 @@ export class RunFolder {
 
   get path(): string {
     return this.#path;
+  }
+
+  /** The name of a folder that another process has created. */
+  protected rename(path: string): void {
+    this.#path = path;
+  }
+
+  /**
+   * Does work on the files of the run, whose result is plain JSON. Of ranks that share the folder rank 0 alone does it;
+   * all have the result, or the error.
+   */
+  async lead<T>(work: () => Promise<T>): Promise<T> {
+    return work();
+  }
+
+  /** A file of the run, or where a rank that shares the folder has a copy of it. Errors: ERR_IO. */
+  async fetch(path: string): Promise<string> {
+    return path;
   }
 
   get infoPath(): string {

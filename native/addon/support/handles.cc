@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "addon/support/check.h"
 #include "addon/support/instance.h"
+#include "addon/support/wrap.h"
 
 namespace onespike::addon {
 namespace {
@@ -16,29 +16,6 @@ void finalize_network(napi_env env, void* data, void*) {
 void finalize_dataset(napi_env env, void* data, void*) {
   const std::unique_ptr<std::shared_ptr<DatasetEntry>> holder(static_cast<std::shared_ptr<DatasetEntry>*>(data));
   (*holder)->dispose(env);
-}
-
-template <class Entry>
-Napi::Value wrap(Napi::Env env, std::shared_ptr<Entry> entry, const napi_type_tag& tag, napi_finalize finalize) {
-  Napi::Object object = Napi::Object::New(env);
-  auto holder = std::make_unique<std::shared_ptr<Entry>>(std::move(entry));
-  if (napi_type_tag_object(env, object, &tag) != napi_ok ||
-      napi_wrap(env, object, holder.get(), finalize, nullptr, nullptr) != napi_ok) {
-    throw Napi::Error::New(env);
-  }
-  holder.release();  // now the finalizer's
-  return object;
-}
-
-template <class Entry>
-std::shared_ptr<Entry> unwrap(Napi::Value value, const napi_type_tag& tag, const char* kind) {
-  bool tagged = false;
-  void* data = nullptr;
-  if (value.Type() != napi_object || napi_check_object_type_tag(value.Env(), value, &tag, &tagged) != napi_ok ||
-      !tagged || napi_unwrap(value.Env(), value, &data) != napi_ok) {
-    fail_expected(std::string("a ") + kind + " handle of this copy of onespike", kind, value);
-  }
-  return *static_cast<std::shared_ptr<Entry>*>(data);
 }
 
 }  // namespace
@@ -74,6 +51,7 @@ void NetworkEntry::adopt(std::unique_ptr<Network> created) {
 }
 
 NetworkEntry::~NetworkEntry() {
+  runner.join();
   if (counted_) live_->networks--;
 }
 

@@ -47,35 +47,52 @@ struct NetworkShape {
   int steps_at_once = 1;
 };
 
+// What a task keeps busy while it runs, and the thread that it runs on. All members belong to the JS thread but `stop`.
+// A derived class joins the runner before its members go, because the thread uses them.
+class TaskOwner {
+ public:
+  TaskOwner() = default;
+  TaskOwner(const TaskOwner&) = delete;
+  TaskOwner& operator=(const TaskOwner&) = delete;
+  virtual ~TaskOwner() = default;
+
+  // Throws ERR_STATE when it was disposed or closed, ERR_BUSY while a task runs.
+  virtual void require_idle() const = 0;
+  // A task has ended.
+  virtual void settle(Napi::Env env) = 0;
+  // The environment ends, from its thread: what runs has to end.
+  virtual void request_stop() { stop = true; }
+
+  std::atomic<bool> stop{false};
+  bool busy = false;
+  Runner runner;
+};
+
 // All members belong to the JS thread but for `stop` and `progress`, and for `network` and `prefetcher` while `busy`.
-class NetworkEntry {
+class NetworkEntry : public TaskOwner {
  public:
   explicit NetworkEntry(std::shared_ptr<LiveCounts> live);
-  ~NetworkEntry();
+  ~NetworkEntry() override;
 
   // The network that a job of this entry has created. No handle leads to an entry without one.
   void adopt(std::unique_ptr<Network> created);
 
   // Throws ERR_STATE when disposed.
   void require_open() const;
-  // Throws ERR_STATE when disposed, ERR_BUSY while a job runs.
-  void require_idle() const;
+  void require_idle() const override;
   // The network is gone at once, or when its job ends.
   void dispose(Napi::Env env);
   // The job has ended: measures the memory, or releases it when the network was disposed or collected meanwhile.
-  void settle(Napi::Env env);
+  void settle(Napi::Env env) override;
   // The handle was collected; a running job may go on, the memory is no longer V8's business.
   void collected(Napi::Env env);
 
   NetworkShape shape;
   std::unique_ptr<Network> network;
   std::unique_ptr<Prefetcher> prefetcher;
-  std::atomic<bool> stop{false};
   std::atomic<int64_t> progress{0};  // of a simulation: steps of images
-  bool busy = false;
   bool disposed = false;
   int64_t memory_bytes = 0;  // as of the end of the last job
-  Runner runner;             // after the members that its thread uses: destroyed, hence joined, before them
 
  private:
   void close();

@@ -25,40 +25,41 @@ napi_type_tag random_tag() {
 
 }  // namespace
 
-Instance::Instance(Napi::Env env) : env_(env), network_tag_(random_tag()), dataset_tag_(random_tag()) {
+Instance::Instance(Napi::Env env)
+    : env_(env), network_tag_(random_tag()), dataset_tag_(random_tag()), communicator_tag_(random_tag()) {
   const Napi::String name = Napi::String::New(env, "onespike");
   if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, wake, &wake_) !=
       napi_ok) {
     throw Napi::Error::New(env);
   }
-  napi_unref_threadsafe_function(env, wake_);  // referenced only while jobs run, so that an idle process can exit
+  napi_unref_threadsafe_function(env, wake_);  // referenced only while tasks run, so that an idle process can exit
   // Registered after the function above, hence called before its own cleanup: threads are joined while it still exists.
   napi_add_env_cleanup_hook(env, clean_up, this);
 }
 
-Napi::Value Instance::submit(std::unique_ptr<Job> job) {
-  NetworkEntry& entry = *job->entry();
-  NetworkEntry* const helper = job->helper().get();
-  entry.require_idle();
+Napi::Value Instance::submit(std::unique_ptr<Task> task) {
+  TaskOwner& owner = *task->owner();
+  TaskOwner* const helper = task->helper().get();
+  owner.require_idle();
   if (helper) helper->require_idle();
-  Job* const raw = job.get();
+  Task* const raw = task.get();
   {
     const std::lock_guard lock(mutex_);
     finished_.reserve(running_.size() + 1);  // so that finished() cannot fail on the runner's thread
   }
   running_.reserve(running_.size() + 1);
-  const Napi::Promise promise = job->open(env_);  // from here on nothing fails but the start of a thread
-  running_.push_back(std::move(job));
-  entry.stop = false;
-  entry.busy = true;
+  const Napi::Promise promise = task->open(env_);  // from here on nothing fails but the start of a thread
+  running_.push_back(std::move(task));
+  owner.stop = false;
+  owner.busy = true;
   if (helper) helper->busy = true;
   try {
-    entry.runner.start([this, raw] {
+    owner.runner.start([this, raw] {
       raw->execute();
       finished(raw);
     });
   } catch (...) {
-    entry.busy = false;
+    owner.busy = false;
     if (helper) helper->busy = false;
     running_.pop_back();
     fail(Code::kOom, "Expected a thread for the job but the system has none left");
@@ -67,9 +68,9 @@ Napi::Value Instance::submit(std::unique_ptr<Job> job) {
   return promise;
 }
 
-void Instance::finished(Job* job) {
+void Instance::finished(Task* task) {
   const std::lock_guard lock(mutex_);
-  finished_.push_back(job);
+  finished_.push_back(task);
   napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
 
@@ -79,26 +80,27 @@ void Instance::wake(napi_env env, napi_value, void* context, void*) {
 
 void Instance::drain() {
   for (;;) {
-    std::unique_ptr<Job> job;
+    std::unique_ptr<Task> task;
     {
       const std::lock_guard lock(mutex_);
       if (finished_.empty()) break;
       const auto place = std::find_if(running_.begin(), running_.end(),
                                       [this](const auto& each) { return each.get() == finished_.front(); });
-      job = std::move(*place);
+      task = std::move(*place);
       running_.erase(place);
       finished_.erase(finished_.begin());
     }
     const Napi::HandleScope scope(env_);
-    job->complete(env_);
+    task->complete(env_);
   }
   if (running_.empty()) napi_unref_threadsafe_function(env_, wake_);
 }
 
 void Instance::clean_up(void* data) {
   Instance& self = *static_cast<Instance*>(data);
-  for (const auto& job : self.running_) job->entry()->stop = true;
-  for (const auto& job : self.running_) job->entry()->runner.join();
+  if (const auto communicator = self.communicator_.lock()) communicator->request_stop();
+  for (const auto& task : self.running_) task->owner()->request_stop();
+  for (const auto& task : self.running_) task->owner()->runner.join();
   self.running_.clear();
   self.finished_.clear();
   napi_release_threadsafe_function(self.wake_, napi_tsfn_abort);

@@ -6,27 +6,27 @@
 
 namespace onespike::addon {
 
-Napi::Promise Job::open(Napi::Env env) {
+Napi::Promise Task::open(Napi::Env env) {
   deferred_.emplace(Napi::Promise::Deferred::New(env));
   return deferred_->Promise();
 }
 
-void Job::execute() noexcept {
+void Task::execute() noexcept {
   try {
-    status_ = run(entry_->stop);
+    status_ = run(owner_->stop);
   } catch (...) {
     status_ = current_exception_status();
   }
 }
 
-void Job::complete(Napi::Env env) noexcept {
+void Task::complete(Napi::Env env) noexcept {
   try {
-    entry_->settle(env);
+    owner_->settle(env);
     if (helper_) helper_->settle(env);
     Napi::Value value, reason;
     try {
       check(std::move(status_));
-      if (read_only() && entry_->stop) fail(Code::kAborted, "The job was aborted");
+      if (read_only() && owner_->stop) fail(Code::kAborted, "The job was aborted");
       value = result(env);
     } catch (const Napi::Error& error) {
       reason = error.Value();

@@ -1,9 +1,8 @@
-// Work that leaves the JS thread. The life of a job:
+// Work that leaves the JS thread. The life of a task:
 //
-//   JS thread   constructor    takes copies of inputs, references to outputs; nothing of JavaScript is needed
-//   afterwards runner      execute()      run() sees no Node-API, fills buffers of its own, polls the stop flag inside
-//   the core JS thread   complete()     result() copies the buffers into the caller's arrays, if those are still what
-//   they were
+//   JS thread   constructor   takes copies of inputs, references to outputs; nothing of JavaScript is needed afterwards
+//   runner      execute()     run() sees no Node-API, fills buffers of its own, polls the stop flag inside the core
+//   JS thread   complete()    result() copies the buffers into the caller's arrays, if those are still what they were
 //
 // In every path complete() resolves or rejects the promise, except when the environment ends first: then nobody is left
 // to tell, and the job is only destroyed (on the JS thread, after its thread has been joined).
@@ -20,34 +19,49 @@
 
 namespace onespike::addon {
 
-class Job {
+class Task {
  public:
-  // `helper` is a second network that the job computes with, or null: it is busy as long as the job's own.
-  explicit Job(std::shared_ptr<NetworkEntry> entry, std::shared_ptr<NetworkEntry> helper = nullptr)
-      : entry_(std::move(entry)), helper_(std::move(helper)) {}
-  Job(const Job&) = delete;
-  Job& operator=(const Job&) = delete;
-  virtual ~Job() = default;
+  // `helper` is a second owner that the task computes with, or null: it is busy as long as the task's own.
+  explicit Task(std::shared_ptr<TaskOwner> owner, std::shared_ptr<TaskOwner> helper = nullptr)
+      : owner_(std::move(owner)), helper_(std::move(helper)) {}
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+  virtual ~Task() = default;
 
-  const std::shared_ptr<NetworkEntry>& entry() { return entry_; }
-  const std::shared_ptr<NetworkEntry>& helper() { return helper_; }
+  const std::shared_ptr<TaskOwner>& owner() { return owner_; }
+  const std::shared_ptr<TaskOwner>& helper() { return helper_; }
 
-  Napi::Promise open(Napi::Env env);      // on the JS thread, once it is certain that the job will run
+  Napi::Promise open(Napi::Env env);      // on the JS thread, once it is certain that the task will run
   void execute() noexcept;                // on the runner's thread
   void complete(Napi::Env env) noexcept;  // on the JS thread
 
  protected:
-  Network& network() { return *entry_->network; }
   virtual Status run(const std::atomic<bool>& stop) = 0;
   virtual Napi::Value result(Napi::Env env) = 0;
-  // True for jobs that change nothing: a stop counts for them until they complete. A job that has changed the
+  // True for tasks that change nothing: a stop counts for them until they complete. A task that has changed the
   // parameters by then resolves, so that the caller knows the step was made.
   virtual bool read_only() const { return true; }
 
  private:
-  std::shared_ptr<NetworkEntry> entry_, helper_;
+  std::shared_ptr<TaskOwner> owner_, helper_;
   std::optional<Napi::Promise::Deferred> deferred_;
   Status status_;
+};
+
+// A task of a network.
+class Job : public Task {
+ public:
+  explicit Job(std::shared_ptr<NetworkEntry> entry, std::shared_ptr<NetworkEntry> helper = nullptr)
+      : Task(entry, helper), entry_(std::move(entry)), helper_(std::move(helper)) {}
+
+  const std::shared_ptr<NetworkEntry>& entry() { return entry_; }
+  const std::shared_ptr<NetworkEntry>& helper() { return helper_; }
+
+ protected:
+  Network& network() { return *entry_->network; }
+
+ private:
+  std::shared_ptr<NetworkEntry> entry_, helper_;
 };
 
 }  // namespace onespike::addon

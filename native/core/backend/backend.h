@@ -160,6 +160,8 @@ class Backend {
   virtual KernelChoice execute(const FinishGradientTask& task) = 0;
   virtual KernelChoice execute(const UpdateTask& task) = 0;
   virtual KernelChoice execute(const ClampNeuronsTask& task) = 0;
+  virtual KernelChoice execute(const AddTask& task) = 0;
+  virtual KernelChoice execute(const AddResultTask& task) = 0;
   virtual KernelChoice execute(const AverageTask& task) = 0;
   virtual KernelChoice execute(const SpikeCostTask& task) = 0;
   virtual KernelChoice execute(const ActivityTask& task) = 0;

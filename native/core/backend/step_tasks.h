@@ -97,6 +97,29 @@ struct ClampNeuronsTask {
   const StepResult* result = nullptr;
 };
 
+// sum = a + b, number by number; `sum` may be either of them.
+struct AddTask {
+  static constexpr const char* kOperation = "add";
+  float* sum = nullptr;  // (count)
+  const float *a = nullptr, *b = nullptr;
+  int64_t count = 0;
+};
+
+// The loss and the correct predictions of two parts of a batch together; `sum` may be either of them.
+struct AddResultTask {
+  static constexpr const char* kOperation = "add";
+  StepResult* sum = nullptr;
+  const StepResult *a = nullptr, *b = nullptr;
+
+  // For code that can read backend memory.
+  ONESPIKE_HD void add() const {
+    const double loss = a->loss + b->loss;
+    const int64_t correct = a->correct + b->correct;
+    *sum = *b;
+    sum->loss = loss, sum->correct = correct;
+  }
+};
+
 // The exponential moving average of parameters takes in what they are now, unless nothing was updated.
 struct AverageTask {
   static constexpr const char* kOperation = "average";

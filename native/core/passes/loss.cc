@@ -79,7 +79,7 @@ Status check_loss(const NetworkState& net, Mode mode, const LossOptions& loss) {
 }
 
 Status check_teacher(const Batch& batch, const LossOptions& loss) {
-  if (loss.distillation.weight == 0 || batch.teacher) return Status::success();
+  if (loss.distillation.weight == 0 || batch.teacher || batch.count == 0) return Status::success();
   return Status::error(Code::kArg, "Expected logits of a teacher with the batch");
 }
 
@@ -137,7 +137,7 @@ void read_out(NetworkState& net, Mode mode, const LossOptions& loss, bool backwa
                   .teacher = loss.distillation.weight > 0 ? batch.teacher + first * s.out_c : nullptr,
                   .time_weights = loss.time_weights.empty() ? nullptr : net.loss.time_weights.data(),
                   .inputs = net.inputs.data(),
-                  .share = 1.0 / double(batch.count),
+                  .share = 1.0 / double(batch.images()),
                   .backward = backward,
                   .d_values = !spiking || spec.schedules ? net.d_activation[0].data() : nullptr,
                   .d_neuron = net.parameters[last].d_neuron,

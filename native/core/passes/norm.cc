@@ -49,13 +49,13 @@ void end_weight_gradients(NetworkState& net) {
   }
 }
 
-void update_running_statistics(NetworkState& net, int64_t images) {
+void update_running_statistics(NetworkState& net, int64_t groups) {
   for (size_t i = 0; i < net.plan.stages.size(); ++i)
     if (net.plan.stages[i].norm && !net.folds(i))
       net.backend->run(RunningStatisticsTask{.running = net.parameters.norm()[i].running,
                                              .sums = net.stages[i].norm_sums.data(),
                                              .out_cs = net.plan.stages[i].out_cs,
-                                             .groups = norm_groups(net.plan.spec.norm_group, images),
+                                             .groups = int(groups),
                                              .result = net.result.data()});
 }
 

@@ -35,11 +35,11 @@ bool has_finite_norm(const NetworkState& net, size_t stage, const Finite& finite
 
 // ---- at the ends of a step: pools weights, sets sums to zero or folds, and makes the copies of the weights for
 // forward kernels; sets the gradients of pooled weights to zero; then gradients through what was folded and pooled, and
-// the running statistics of a step over `images`.
+// the running statistics of a step over so many groups.
 void pack_weights(NetworkState& net);
 void zero_pooled_gradients(NetworkState& net);
 void end_weight_gradients(NetworkState& net);
-void update_running_statistics(NetworkState& net, int64_t images);
+void update_running_statistics(NetworkState& net, int64_t groups);
 
 // ---- a stage of a pass over groups: the normalised input or its ReLU from `weighted`, and the gradient at `weighted`
 // in the place of that at the normalised input.

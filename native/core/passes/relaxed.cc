@@ -10,7 +10,7 @@ bool draw_relaxed(NetworkState& net, float quantised, uint64_t random_step) {
   net.relaxed.assign(net.plan.stages.size(), 0);
   for (size_t i = 0; quantised < 1 && i + 1 < net.plan.stages.size(); ++i) {
     const Rng rng = Rng::of(net.plan.spec.seed, random_step, Stream::kRelaxed, net.plan.stages[i].layer);
-    net.relaxed[i] = rng.uniform(0) >= quantised;
+    net.relaxed[i] = rng.uniform(0) >= quantised ? 1 : 0;
   }
   return any_relaxed(net);
 }

@@ -62,7 +62,7 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t capacity) {
   if (Status status = make_resident(net, rows.data, &resident); !status.ok()) return status;
   if (!resident) {
     BatchStorage drawn;
-    if (Status status = draw_batch(*rows.data, rows.indices, rows.augment, &drawn); !status.ok()) return status;
+    if (Status status = draw_batch(rows, &drawn); !status.ok()) return status;
     send_batch(net, drawn.view());
     return Status::success();
   }
@@ -72,7 +72,7 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t capacity) {
   if (status.ok()) status = net.drawn.ensure(capacity);
   if (status.ok() && rows.augment.trivial) status = net.tables.ensure(capacity * data.channels * 256);
   if (!status.ok()) return status;
-  const std::vector<DrawnImage> drawn = draw_augmentations(rows.augment, n, data.height, data.width);
+  const std::vector<DrawnImage> drawn = draw_augmentations(rows.augment, n, rows.shards, data.height, data.width);
   net.backend->upload(net.indices.data(), rows.indices.data(), size_t(n) * sizeof(uint32_t));
   net.backend->upload(net.drawn.data(), drawn.data(), drawn.size() * sizeof(DrawnImage));
   const bool labelled = !data.labels.empty(), mixed = labelled && rows.augment.mixes();
@@ -95,6 +95,9 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t capacity) {
 }  // namespace
 
 Status check_batch(const Batch& batch, bool labels) {
+  if (batch.shards) {
+    if (Status status = batch.shards->check(batch.count); !status.ok() || batch.count == 0) return status;
+  }
   if (batch.count < 1) return Status::error(Code::kShape, "Expected at least one image in the batch");
   return labels && !batch.labelled() ? Status::error(Code::kArg, "Expected labels") : Status::success();
 }

@@ -11,6 +11,7 @@
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
 #include "core/passes/relaxed.h"
+#include "core/shards/sums.h"
 
 namespace onespike {
 namespace {
@@ -68,25 +69,30 @@ Status backward_chunk(NetworkState& net, const StepKind& kind, int n, const Stop
   return kind.mode == Mode::kSnn ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
 }
 
-// Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters.
-Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
-                         const Stop& stop) {
+// A batch, and which of its images; their positions are those in the batch.
+struct Images {
+  const StagedBatch& batch;
+  int64_t begin, end;
+};
+
+// Forward, loss and, if wanted, += the gradients of these images, chunk by chunk.
+Status enqueue_images(NetworkState& net, const StepKind& kind, const Images& images, const ForwardOutputs* out,
+                      const Stop& stop) {
   Backend& backend = *net.backend;
   const bool spiking = kind.mode == Mode::kSnn, fires = spiking || kind.mode == Mode::kCoded;
   // As many at once as where the potentials are kept for a gradient.
   const bool as_in_training = spiking ? net.potentials(kind.backward) : kind.backward;
   const int64_t chunk = net.plan.chunk_of(kind.mode, as_in_training), pixels = net.plan.image_size();
-  begin_step(net, kind);
-  if (kind.backward) begin_activity(net, batch.count);
+  const StagedBatch& batch = images.batch;
   int n = 0;
-  for (int64_t first = 0; first < batch.count; first += n) {
-    n = net.plan.chunk_at(kind.mode, as_in_training, first, batch.count);
+  for (int64_t first = images.begin; first < images.end; first += n) {
+    n = net.plan.chunk_at(kind.mode, as_in_training, first, images.end);
     const uint8_t* from = batch.pixels + first * pixels;
     if (kind.early) {
       if (Status status = snn_early_exit(net, batch, first, n, *out, stop, kind.early); !status.ok()) return status;
       continue;
     }
-    Status status = forward_chunk(net, kind, from, n, first, stop);
+    Status status = forward_chunk(net, kind, from, n, batch.position(first), stop);
     if (!status.ok()) return status;
     read_out(net, kind.mode, kind.loss, kind.backward, batch, first, n);
     for (size_t i = 0; fires && i + 1 < net.plan.stages.size(); ++i)
@@ -98,14 +104,33 @@ Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBa
     if (!kind.backward) continue;
     status = backward_chunk(net, kind, n, stop);
     if (!status.ok()) return status;
-    if (spiking && (net.waiting + chunk > net.plan.block || first + n == batch.count)) snn_end_block(net);
+    if (spiking && (net.waiting + chunk > net.plan.block || first + n == images.end)) snn_end_block(net);
   }
   return Status::success();
 }
 
-// From the gradients that the parameters have now, of a batch of `images`: their norm, and the update if there is one.
-// What reduces gradients of several replicas stands before it.
-Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions& loss, int64_t images,
+// Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters; with `ranks` those of
+// the whole batch.
+Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
+                         Communicator* ranks, const Stop& stop) {
+  begin_step(net, kind);
+  if (kind.backward) begin_activity(net, batch.images());
+  if (!kind.backward || !batch.shards) return enqueue_images(net, kind, {batch, 0, batch.count}, out, stop);
+  const std::vector<int64_t>& counts = batch.shards->counts;
+  begin_shards(net);
+  int64_t first = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (i > 0) begin_shard(net);
+    if (Status status = enqueue_images(net, kind, {batch, first, first + counts[i]}, out, stop); !status.ok())
+      return status;
+    end_shard(net, i, counts.size(), counts[i]);
+    first += counts[i];
+  }
+  return ranks ? add_ranks(net, *ranks) : Status::success();
+}
+
+// From the gradients that the parameters have now, of the whole batch: their norm, and the update if there is one.
+Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions& loss, const StagedBatch& batch,
                       const Stop& stop) {
   if (kind.backward) {
     end_weight_gradients(net);
@@ -118,9 +143,9 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions
   if (!kind.optimizer) return Status::success();
   if (stop) return aborted();
   net.parameters.optimise(kind.optimizer->kind, net.inputs.data(), net.result.data());
-  update_running_statistics(net, images);
+  update_running_statistics(net, batch.shards ? net.sums.groups : norm_groups(net.plan.spec.norm_group, batch.count));
   if (kind.takes_average()) net.parameters.average(net.inputs.data(), net.result.data());
-  end_activity(net, images);
+  end_activity(net, batch.images());
   return Status::success();
 }
 
@@ -156,8 +181,13 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   if (Status status = check_teacher(batch, kind.loss); !status.ok()) return status;
   if (batch.count > group.largest)
     return Status::error(Code::kShape, "Expected at most " + std::to_string(group.largest) + " images in the batch");
+  if (group.ranks && !batch.shards)
+    return Status::error(Code::kArg, "Expected a batch that is divided into shards where ranks share it");
+  if (batch.shards)
+    if (Status status = prepare_shards(net, batch.shards->counts.size(), group.ranks); !status.ok()) return status;
   backend.begin_batch();
   if (Status status = stage_batch(net, batch, group.largest, &staged); !status.ok()) return status;
+  staged.shards = batch.shards;
   StepInputs inputs =
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
   inputs.random_step = net.random_step + i;
@@ -165,13 +195,13 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const bool relaxed = kind.backward && draw_relaxed(net, group.loss.quantised, inputs.random_step);
   const auto calls = [&] {
-    const Status status = enqueue_gradients(net, kind, staged, out, stop);
-    return status.ok() ? enqueue_update(net, kind, group.loss, staged.count, stop) : status;
+    const Status status = enqueue_gradients(net, kind, staged, out, group.ranks, stop);
+    return status.ok() ? enqueue_update(net, kind, group.loss, staged, stop) : status;
   };
-  // A recording does the same every time.
-  if (Status status = kind.traced || relaxed ? calls()
-                      : stop                 ? aborted()
-                                             : backend.replay(kind.key(staged), calls);
+  // A recording does the same every time, and nothing between ranks.
+  if (Status status = kind.traced || relaxed || batch.shards ? calls()
+                      : stop                                 ? aborted()
+                                                             : backend.replay(kind.key(staged), calls);
       !status.ok())
     return status;
   backend.copy(net.results.data() + i, net.result.data(), sizeof(StepResult));
@@ -233,7 +263,8 @@ Status read_answers(NetworkState& net, size_t made, bool labelled, bool backward
 // find_bad_layer for step i of a group whose later steps have left their numbers where its own were: it is made once
 // more, without an update. The counters stand where they stood for it, and so do the parameters.
 Status find_bad_layer_again(NetworkState& net, const StepGroup& group, size_t i, Mode mode, int* layer) {
-  const StepGroup again{1, group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); }, {}, group.loss};
+  const StepGroup again{1,  group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); },
+                        {}, group.loss,    group.ranks};
   const Stop never{false};
   std::vector<StepStats> stats;
   if (Status status = run_steps(net, again, mode, true, nullptr, never, &stats); !status.ok()) return status;
@@ -260,7 +291,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   if (!status.ok()) return status;
   if (out && out->logits && !ends_early)
     net.backend->download(out->logits, net.logits.data(), size_t(staged.count * net.plan.classes()) * sizeof(float));
-  const bool labelled = staged.labels != nullptr;
+  const bool labelled = staged.labels != nullptr || backward;
   if (status = read_answers(net, made, labelled, backward, &answers); !status.ok()) return status;
   *stats = std::move(answers.stats);
   if (ends_early) stats->front().correct = early.correct;
@@ -277,7 +308,8 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
     int* const layer = &stats->back().bad_layer;
     if (stats->size() < group.count) return find_bad_layer_again(net, group, stats->size() - 1, mode, layer);
     *layer = find_bad_layer(net, kind.mode, kind.backward);
-    return net.backend->finish();
+    const Status found = net.backend->finish();
+    return found.ok() && group.ranks ? first_layer_of(*group.ranks, layer) : found;
   });
   if (status.ok()) return status;
   // Without its layer the last step is not reported: the call that begins with it is.

@@ -25,6 +25,7 @@ class NormTensors {
 
   Status allocate();  // gamma 1, beta 0, mean 0, variance 1
   ParameterArray& affine() { return affine_; }
+  const ParameterArray& affine() const { return affine_; }
   StageNorm operator[](size_t stage) const;
   // Calls f(average, values, count) for every array that is averaged: the running statistics are.
   template <class F>

@@ -80,6 +80,12 @@ class Parameters {
   Status read(TensorKind kind, int tensor, int64_t offset, int64_t count, float* into) const;
   Status write(TensorKind kind, int tensor, int64_t offset, int64_t count, const float* from);
   void squared_norm(double* total);  // of the gradients, +=
+  // Calls f(array, count) for the gradients of all stages together that images add to.
+  template <class F>
+  void each_shared_gradient(const F& f) const {
+    for (const ParameterArray* array : {&neurons_, &norm_.affine(), &schedules_.array()})
+      if (float* const values = array->at(TensorKind::kGradient)) f(values, array->count());
+  }
   // Unless the step's numbers are not finite.
   void optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result);
 

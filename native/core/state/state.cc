@@ -103,8 +103,8 @@ int64_t NetworkState::buffer_bytes() const {
   int64_t bytes = statistics.bytes() + code_tables.bytes() + pixel_values.bytes() + silent.bytes() + logits.bytes() +
                   inputs.bytes() + pixels.bytes() + labels.bytes() + others.bytes() + shares.bytes() + indices.bytes() +
                   drawn.bytes() + tables.bytes();
-  bytes +=
-      loss.bytes() + result.bytes() + spikes.bytes() + results.bytes() + counts.bytes() + backend->workspace_held();
+  bytes += loss.bytes() + sums.bytes() + result.bytes() + spikes.bytes() + results.bytes() + counts.bytes() +
+           backend->workspace_held();
   for (const auto& d : datasets) bytes += d->pixels.bytes() + d->labels.bytes();
   each_pass_buffer(*this, [&](const auto& buffer) { bytes += buffer.bytes(); });
   return bytes;

@@ -9,6 +9,7 @@
 #include "core/state/buffers.h"
 #include "core/state/loss_state.h"
 #include "core/state/parameters.h"
+#include "core/shards/partial_sums.h"
 #include "core/plan.h"
 
 namespace onespike {
@@ -74,7 +75,12 @@ struct StagedBatch {
   int64_t count = 0;
   const int32_t* others = nullptr;  // (count) of mixed images, else null
   const float* shares = nullptr;
-  const float* teacher = nullptr;  // (count, K) or null
+  const float* teacher = nullptr;       // (count, K) or null
+  const BatchShards* shards = nullptr;  // that these images are, or null
+
+  // Of the whole batch, of which other ranks may have parts.
+  int64_t images() const { return shards ? shards->images : count; }
+  int64_t position(int64_t image) const { return shards ? shards->first + image : image; }
 };
 
 // A data set in the backend's memory.
@@ -116,6 +122,7 @@ struct NetworkState {
   Buffer<DrawnImage> drawn;  // of a batch that the backend draws
   Buffer<uint8_t> tables;
   LossState loss;
+  PartialSums sums;
   std::vector<std::unique_ptr<ResidentDataset>> datasets;
   std::vector<std::weak_ptr<const Dataset>> refused;  // data sets for which the backend's memory did not suffice
   int64_t optimizer_steps = 0;

@@ -79,6 +79,21 @@ KernelChoice CpuBackend::execute(const ClampNeuronsTask& task) {
   return {};
 }
 
+KernelChoice CpuBackend::execute(const AddTask& task) {
+  pool_.parallel_for(ranges(task.count), [&](int64_t i) {
+    const int64_t end = std::min(task.count, (i + 1) * kRange);
+    float* const sum = task.sum;
+    const float *const a = task.a, *const b = task.b;
+    for (int64_t j = i * kRange; j < end; ++j) sum[j] = a[j] + b[j];
+  });
+  return {};
+}
+
+KernelChoice CpuBackend::execute(const AddResultTask& task) {
+  task.add();
+  return {};
+}
+
 KernelChoice CpuBackend::execute(const AverageTask& task) {
   if (!task.result->finite) return {};
   filter_.forget(task.average, size_t(task.count) * sizeof(float));

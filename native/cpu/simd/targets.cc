@@ -36,6 +36,7 @@ namespace onespike {
 namespace {
 
 std::atomic<bool> native_bf16_allowed{true};
+std::atomic<size_t> left_out{0};
 
 }  // namespace
 
@@ -62,11 +63,13 @@ std::vector<std::string> cpu_targets() {
   return names;
 }
 
-std::string cpu_target_name() { return cpu_targets().front(); }
+std::string cpu_target_name() { return cpu_targets().at(left_out); }
 
 void limit_cpu_target(size_t first) {
   int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
-  for (size_t i = 0; i < first && (usable & (usable - 1)); ++i) usable &= usable - 1;
+  size_t without = 0;
+  for (; without < first && (usable & (usable - 1)); ++without) usable &= usable - 1;
+  left_out = without;
   hwy::GetChosenTarget().Update(usable);
 }
 

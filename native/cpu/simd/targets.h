@@ -1,5 +1,6 @@
 // Instruction sets. Which one is used is decided for the whole process, by what the processor has: the only state that
-// CPU backends share. The functions for tests change it for all of them.
+// CPU backends share. Processors that train together use what all of them have, and tests compare instruction sets: for
+// these it can be limited, which changes it for all backends of the process.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +10,9 @@
 namespace onespike {
 
 std::vector<std::string> cpu_targets();  // instruction sets that this processor and binary share, best first
-std::string cpu_target_name();           // the best of them
-void limit_cpu_target(size_t first);     // for tests: leave out the `first` best of cpu_targets()
-void allow_native_bf16(bool allowed);    // for tests: leave out the bf16 instructions of AVX-512
+std::string cpu_target_name();           // the best of them that is not left out
+void limit_cpu_target(size_t first);     // leaves out the `first` best of cpu_targets()
+void allow_native_bf16(bool allowed);    // leaves out the bf16 instructions of AVX-512, or not
 
 namespace cpu {
 

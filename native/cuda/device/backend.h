@@ -123,6 +123,8 @@ class CudaBackend final : public Backend {
   KernelChoice execute(const FinishGradientTask& task) override;
   KernelChoice execute(const UpdateTask& task) override;
   KernelChoice execute(const ClampNeuronsTask& task) override;
+  KernelChoice execute(const AddTask& task) override;
+  KernelChoice execute(const AddResultTask& task) override;
   KernelChoice execute(const AverageTask& task) override;
   KernelChoice execute(const SpikeCostTask& task) override;
   KernelChoice execute(const ActivityTask& task) override;

@@ -33,6 +33,7 @@ void add_all_tests(Tests& tests) {
   add_activity_tests(tests);
   add_relaxed_tests(tests);
   add_average_tests(tests);
+  add_shard_tests(tests);
   add_change_tests(tests);
   add_augment_tests(tests);
   add_calibration_tests(tests);

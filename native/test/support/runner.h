@@ -55,6 +55,7 @@ void add_time_loss_tests(Tests& tests);
 void add_activity_tests(Tests& tests);
 void add_relaxed_tests(Tests& tests);
 void add_average_tests(Tests& tests);
+void add_shard_tests(Tests& tests);
 void add_change_tests(Tests& tests);
 void add_augment_tests(Tests& tests);
 void add_calibration_tests(Tests& tests);

@@ -60,6 +60,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_activity_tests(suite);
   add_relaxed_tests(suite);
   add_average_tests(suite);
+  add_shard_tests(suite);
   add_augment_tests(suite);
   add_calibration_tests(suite);
   add_determinism_tests(suite);

@@ -6,11 +6,29 @@ import { SeededRandom } from '../../data/random';
 import type { Phase } from '../run/events';
 
 // Stream words that keep the generators of different purposes apart.
-const streams = { ann: 0x616e6e, binary: 0x62696e, snn: 0x736e6e, augment: 0x617567, calibration: 0x63616c } as const;
+const streams = {
+  ann: 0x616e6e,
+  binary: 0x62696e,
+  snn: 0x736e6e,
+  augment: 0x617567,
+  calibration: 0x63616c,
+  shard: 0x736861,
+} as const;
 
 /** A permutation of `indices` for one epoch (0-based) of a phase. */
 export function epochOrder(indices: Uint32Array, seed: number, phase: Phase, epoch: number): Uint32Array {
   return new SeededRandom(seed, streams[phase], epoch).shuffle(Uint32Array.from(indices));
+}
+
+/** A permutation of the images of a shard for one epoch (0-based) of a phase. */
+export function shardOrder(
+  indices: Uint32Array,
+  seed: number,
+  phase: Phase,
+  epoch: number,
+  shard: number,
+): Uint32Array {
+  return new SeededRandom(seed, streams[phase], epoch, streams.shard, shard).shuffle(Uint32Array.from(indices));
 }
 
 /** Seed (below 2^53) of the augmentation of a phase; native code adds the step and the place in the batch. */

@@ -1,0 +1,102 @@
+/** Commands that several processes run together: those that mpirun or srun has started, or that `--ranks` starts. */
+import { Option } from 'commander';
+import type { MpiRanks } from '../../../cluster/ranks/ranks';
+import { rankPlace, type RankPlace } from '../../../cluster/ranks/place';
+import type { TrainConfig } from '../../../train/config/config';
+import { interruptible } from '../../interrupt';
+import { Output, silentStreams } from '../../output';
+import { exitStatus, QuietExit, report, statusOf } from '../../report';
+import { durationOption } from '../../time-limit';
+import { integerOption, UsageError } from '../../usage';
+
+export interface RankFlags {
+  ranks?: number | undefined;
+  timeLimit?: number | undefined;
+}
+
+export const ranksOption = (): Option =>
+  new Option('--ranks <n>', 'train in so many processes, which mpirun starts (docs/CLUSTERS.md)').argParser(
+    integerOption(1, 65536),
+  );
+export const timeLimitOption = (): Option =>
+  new Option(
+    '--time-limit <duration>',
+    'save and stop after so long: 90m, 8h, 1-12:00:00 (default: a minute before the end of a job of Slurm)',
+  ).argParser(durationOption);
+
+/** What a command runs with in one of several processes, or in the only one. */
+export interface Here {
+  output: Output;
+  /** The other ranks; null for one process. */
+  ranks: MpiRanks | null;
+  /** The share of the threads of its host; undefined for one process, which takes all. */
+  threads: number | undefined;
+  /** The configuration of a new run with what this rank may use. */
+  placed: (config: TrainConfig) => TrainConfig;
+}
+
+/** The shards that a run has by default where MPI has started it, even in one process. */
+const shardsUnderMpi = 8;
+
+/** Does `work` in this process, with the others where there are some; rank 0 speaks for all. */
+export async function onRanks(
+  output: Output,
+  { ranks: wanted }: RankFlags,
+  work: (here: Here) => Promise<void>,
+): Promise<void> {
+  const place = rankPlace();
+  if (wanted !== undefined) {
+    if (place === null) return startRanks(output, wanted);
+    throw new UsageError(`Expected no --ranks in a process that ${place.launcher} has started but received ${wanted}`);
+  }
+  const sharded = (config: TrainConfig): TrainConfig => ({ ...config, shards: config.shards ?? shardsUnderMpi });
+  if (place === null) return work({ output, ranks: null, threads: undefined, placed: (config) => config });
+  if (place.size === 1) return work({ output, ranks: null, threads: undefined, placed: sharded });
+  return join(output, place, work);
+}
+
+async function join(output: Output, place: RankPlace, work: (here: Here) => Promise<void>): Promise<void> {
+  const { configOfRank, openRanks, StartTooLate } = await import('../../../cluster/ranks/open.js');
+  const joined = await openRanks(place).catch((error) => {
+    if (!(error instanceof StartTooLate)) throw error;
+    reportNow(error);
+    process.kill(process.pid, 'SIGKILL');
+    throw error;
+  });
+  const { ranks, threads } = joined;
+  const own = ranks.rank === 0 ? output : new Output(output.json, silentStreams());
+  try {
+    await work({ output: own, ranks, threads, placed: (config) => configOfRank(config, joined) });
+    await ranks.close();
+  } catch (error) {
+    const reported = await ranks.end(error, reportNow);
+    throw reported ?? new QuietExit(statusOf(error));
+  }
+}
+
+function reportNow(error: unknown): void {
+  report(error, process.argv);
+}
+
+/** Runs this command line again in several processes, without the option that asks for them. */
+async function startRanks(output: Output, wanted: number): Promise<void> {
+  const { launchRanks } = await import('../../../cluster/ranks/launch.js');
+  const args = withoutRanks(process.argv.slice(2));
+  const advice = 'Stopping all ranks; interrupt again to leave at once without saving.';
+  let stopped = false;
+  const status = await interruptible(
+    output,
+    async (signal) => {
+      const left = await launchRanks(wanted, args, signal);
+      stopped = signal.aborted;
+      return left;
+    },
+    { advice },
+  );
+  if (status !== 0) throw new QuietExit(stopped ? exitStatus.interrupted : status);
+}
+
+/** The words of a command line but `--ranks N` and `--ranks=N`. */
+export function withoutRanks(args: readonly string[]): string[] {
+  return args.filter((word, i) => !word.startsWith('--ranks=') && word !== '--ranks' && args[i - 1] !== '--ranks');
+}

@@ -1,0 +1,91 @@
+/** Joins the ranks that mpirun or srun has started. */
+import { backendInfo, hostInfo } from '../../native/devices';
+import { Communicator, limitProcessor, processor } from '../../native/communicator';
+import { OneSpikeError } from '../../errors';
+import type { TrainConfig } from '../../train/config/config';
+import { libraryFor } from './library';
+import type { RankPlace } from './place';
+import { MpiRanks } from './ranks';
+import { allowedProcessors, commonProcessor, localRank, threadsOf, type RankProcessor } from './share';
+
+/** The seconds after which a rank that gives no sign of life is silent. */
+const usualDeadline = 20;
+
+/** Ranks that have joined, and what this one may use. */
+export interface JoinedRanks {
+  ranks: MpiRanks;
+  /** The compute threads that are this rank's share of its host. */
+  threads: number;
+  /** The number of this rank among those of its host. */
+  local: number;
+}
+
+/**
+ * Joins the others, and agrees with them on the instruction set. Errors: ERR_NO_BACKEND where no library was built for
+ * this MPI, ERR_IO where MPI fails or does not start.
+ */
+export async function openRanks(place: RankPlace, environment = process.env): Promise<JoinedRanks> {
+  const { library, implementation } = await libraryFor(place.family, environment);
+  const deadline = deadlineOf(environment);
+  const ranks = new MpiRanks(await startedWithin(Communicator.open(library, deadline), Math.max(60, 3 * deadline)));
+  if (ranks.size !== place.size)
+    throw new OneSpikeError(
+      'ERR_NO_BACKEND',
+      `Expected ${place.size} ranks, which ${place.launcher} has started, but ${implementation} finds ${ranks.size}: the library is ` +
+        'of another MPI than the launcher (`onespike mpi build --mpicc PATH`; ONESPIKE_MPI names one of several)',
+    );
+  const own = { host: ranks.hosts[ranks.rank]!, processors: allowedProcessors(), ...processor() };
+  const all = (await ranks.gatherText(JSON.stringify(own))).map((text) => JSON.parse(text) as RankProcessor);
+  const common = commonProcessor(all);
+  if (common === undefined)
+    throw new OneSpikeError(
+      'ERR_NO_BACKEND',
+      `Expected an instruction set that all ranks have but received ${all.map(({ targets }, rank) => `${targets[0]} on ${ranks.name(rank)}`).join(', ')}`,
+    );
+  limitProcessor(common);
+  return { ranks, threads: threadsOf(all, ranks.rank), local: localRank(all, ranks.rank) };
+}
+
+/** The configuration of a rank: with its share of the threads, and a GPU of its own, where it names none. */
+export function configOfRank(
+  config: TrainConfig,
+  { threads, local }: Pick<JoinedRanks, 'threads' | 'local'>,
+): TrainConfig {
+  return { ...config, threads: config.threads || threads, device: config.device ?? deviceOf(config.backend, local) };
+}
+
+/** The GPUs of a host are dealt out in turn. */
+export function deviceOf(backend: string, local: number): number | undefined {
+  if (backend === 'cpu' || !hostInfo().binaryCuda) return undefined;
+  const { devices } = backendInfo();
+  return devices.length === 0 ? undefined : local % devices.length;
+}
+
+/** Errors: ERR_ARG for what is no number of seconds. */
+function deadlineOf({ ONESPIKE_RANK_DEADLINE: text }: NodeJS.ProcessEnv): number {
+  if (text === undefined || text === '') return usualDeadline;
+  const seconds = Number(text);
+  if (!(seconds >= 0.1 && seconds <= 86400))
+    throw new OneSpikeError(
+      'ERR_ARG',
+      `Expected 0.1 to 86400 seconds for ONESPIKE_RANK_DEADLINE but received '${text}'`,
+    );
+  return seconds;
+}
+
+/** MPI waits for all ranks before it starts, and knows no end of it. Errors: ERR_IO. */
+async function startedWithin<T>(start: Promise<T>, seconds: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `Expected all ranks to start within ${seconds} s but MPI still waits for some`;
+    timer = setTimeout(() => reject(new StartTooLate('ERR_IO', message)), seconds * 1000);
+  });
+  try {
+    return await Promise.race([start, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** After this error a thread still waits in MPI: the process cannot end in the ordinary way. */
+export class StartTooLate extends OneSpikeError {}

@@ -1,0 +1,53 @@
+/** How the ranks of a host share its processors, and which instruction set they all have. */
+import { availableParallelism } from 'node:os';
+import { readFileSync } from 'node:fs';
+
+/** What a rank tells the others of its processor. */
+export interface RankProcessor {
+  host: string;
+  /** The numbers of the processors that it may run on. */
+  processors: number[];
+  /** The instruction sets of the CPU kernels that it has, the best first. */
+  targets: string[];
+  bf16: boolean;
+}
+
+/** The processors that this process may run on: an MPI may have bound it to some. */
+export function allowedProcessors(): number[] {
+  try {
+    const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+    if (list !== undefined) return numbersIn(list);
+  } catch {
+    // Answered below.
+  }
+  return Array.from({ length: availableParallelism() }, (_, i) => i);
+}
+
+/** '0-2,8' -> 0, 1, 2, 8 */
+export function numbersIn(list: string): number[] {
+  return list.split(',').flatMap((part) => {
+    const [first, last = first] = part.split('-').map(Number) as [number, number?];
+    return Array.from({ length: last! - first + 1 }, (_, i) => first + i);
+  });
+}
+
+/** The threads of a rank: every processor is divided among the ranks of its host that may run there. */
+export function threadsOf(ranks: readonly RankProcessor[], rank: number): number {
+  const { host, processors } = ranks[rank]!;
+  const here = ranks.filter((other) => other.host === host);
+  const share = (number: number): number => 1 / here.filter((other) => other.processors.includes(number)).length;
+  const sum = processors.reduce((total, number) => total + share(number), 0);
+  // A third of each of three processors is one.
+  return Math.max(1, Math.floor(sum + 1e-6));
+}
+
+/** The number of a rank among those of its host, from 0 on. */
+export function localRank(ranks: readonly Pick<RankProcessor, 'host'>[], rank: number): number {
+  return ranks.slice(0, rank).filter(({ host }) => host === ranks[rank]!.host).length;
+}
+
+/** The best instruction set that all ranks have; undefined if they have none in common. */
+export function commonProcessor(ranks: readonly RankProcessor[]): { target: string; bf16: boolean } | undefined {
+  const target = ranks[0]!.targets.find((name) => ranks.every(({ targets }) => targets.includes(name)));
+  return target === undefined ? undefined : { target, bf16: ranks.every(({ bf16 }) => bf16) };
+}

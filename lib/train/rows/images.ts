@@ -1,0 +1,111 @@
+/** The images of a run in native memory, and the rows of them that each part of the work takes. */
+import { expected } from '../../check';
+import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
+import { createDataset, type NativeDataset } from '../../native/dataset';
+import type { TrainConfig } from '../config/config';
+import { PHASES } from '../run/events';
+import { allRows, calibrationIndices } from './order';
+import type { Ranks } from '../loop/ranks';
+import { divide, type Shards } from './shards';
+
+/** Rows of a set in native memory. */
+export interface NativeRows {
+  dataset: NativeDataset;
+  indices: Uint32Array;
+}
+
+export interface RunImages {
+  /** The images that this process trains on, and perhaps others. */
+  train: NativeDataset;
+  test: NativeDataset;
+  /** The test images on the host, and the names of the classes. */
+  testSet: ImageSet;
+  /** Rows of the data set: of its training part (the first two), and of its test part. */
+  rows: { train: Uint32Array; validation: Uint32Array; test: Uint32Array };
+  /** The shards of the rows that are trained on; null if the run has none. */
+  shards: Shards | null;
+  /** What is evaluated, and what sets thresholds. */
+  validation: NativeRows;
+  calibration: NativeRows;
+  dispose(): void;
+}
+
+/**
+ * Errors: ERR_OOM; ERR_ARG for patience without validation images. One of several ranks holds the images of its own
+ * shards, and those that every rank computes alike.
+ */
+export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: Ranks | null = null): RunImages {
+  const rows = { ...trainingRows(loaded, config), test: allRows(loaded.test.count) };
+  for (const phase of PHASES)
+    if (config[phase].patience > 0 && rows.validation.length === 0)
+      throw expected(
+        '0 (there are no validation images to be patient with)',
+        `${phase}.patience`,
+        config[phase].patience,
+      );
+  if (config.shards !== null && config.shards > rows.train.length)
+    throw expected(`at most ${rows.train.length} (one for each image that is trained on)`, 'shards', config.shards);
+  const placed: NativeDataset[] = [];
+  const place = ({ pixels, labels, shape }: Pick<ImageSet, 'pixels' | 'labels' | 'shape'>): NativeDataset => {
+    placed.push(createDataset(pixels, labels, shape));
+    return placed.at(-1)!;
+  };
+  const dispose = (): void => placed.forEach((dataset) => dataset.dispose());
+  const calibrating = calibrationIndices(rows.train, config.seed, config.convert.images);
+  const shards = config.shards === null ? null : divide(rows.train, config.shards, ranks);
+  try {
+    const shared = { test: place(loaded.test), testSet: loaded.test, rows, dispose };
+    if (shards === null || ranks === null) {
+      const train = place(loaded.train);
+      const rowsOf = (indices: Uint32Array): NativeRows => ({ dataset: train, indices });
+      return { ...shared, train, shards, validation: rowsOf(rows.validation), calibration: rowsOf(calibrating) };
+    }
+    const { own, held } = withoutOthers(shards);
+    const train = place(selected(loaded.train, held));
+    const apart = (indices: Uint32Array): NativeRows => ({
+      dataset: indices.length === 0 ? train : place(selected(loaded.train, indices)),
+      indices: allRows(indices.length),
+    });
+    return {
+      ...shared,
+      train,
+      shards: own,
+      validation: apart(rows.validation),
+      calibration: apart(config.convert.enabled ? calibrating : calibrating.slice(0, 0)),
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+/** The same shards as rows of the images that they have together, which are `held`. */
+function withoutOthers(shards: Shards): { own: Shards; held: Uint32Array } {
+  let next = 0;
+  const rows = shards.rows.map((of) => of.map(() => next++));
+  return { own: { ...shards, rows }, held: Uint32Array.from(shards.rows.flatMap((of) => [...of])) };
+}
+
+/** These images of a set. */
+function selected(
+  { pixels, labels, shape }: ImageSet,
+  indices: Uint32Array,
+): Pick<ImageSet, 'pixels' | 'labels' | 'shape'> {
+  const size = shape[0] * shape[1] * shape[2];
+  const chosen = { pixels: new Uint8Array(indices.length * size), labels: new Int32Array(indices.length), shape };
+  indices.forEach((row, i) => {
+    chosen.pixels.set(pixels.subarray(row * size, (row + 1) * size), i * size);
+    chosen.labels[i] = labels[row]!;
+  });
+  return chosen;
+}
+
+/** The validation images that the data set itself sets aside, or else a share of the training images. */
+export function trainingRows(
+  { train, validation }: LoadedDataset,
+  config: TrainConfig,
+): { train: Uint32Array; validation: Uint32Array } {
+  if (validation === undefined) return splitValidation(train, config.dataset.validation, config.seed);
+  const aside = new Set(validation);
+  return { train: allRows(train.count).filter((row) => !aside.has(row)), validation };
+}

@@ -1,0 +1,27 @@
+// Steps over batches that are divided into shards, perhaps among ranks: sums over the shards are added as a balanced
+// binary tree, so that they round alike whichever rank computes which shard (docs/MATHEMATICS.md, "Shards and ranks").
+#pragma once
+
+#include "core/comm/communicator.h"
+#include "core/passes/passes.h"
+
+namespace onespike {
+
+// Buffers for a step over `shards` shards on this rank. `ranks` is null where there is one rank. Errors: kOom.
+Status prepare_shards(NetworkState& net, size_t shards, const Communicator* ranks);
+
+// Before the first shard of a step, and before each of the others: sets what its images add to to zero.
+void begin_shards(NetworkState& net);
+void begin_shard(NetworkState& net);
+// After shard `i` of `shards` (from 0 on), which has `images`; after the last, what images add to holds the sum over
+// all of them.
+void end_shard(NetworkState& net, size_t i, size_t shards, int64_t images);
+
+// Replaces the sums over the shards of this rank by those over the shards of all ranks, and waits for them. Errors:
+// those of the communicator.
+Status add_ranks(NetworkState& net, Communicator& ranks);
+
+// Replaces `layer` by the smallest that a rank has. Errors: those of the communicator.
+Status first_layer_of(Communicator& ranks, int* layer);
+
+}  // namespace onespike
