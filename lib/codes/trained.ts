@@ -8,7 +8,7 @@ import { layerShapes } from '../model/shapes';
 import { createDataset } from '../native/dataset';
 import { measureEnergy } from '../train/loop/energy';
 import { evaluateRows, type Evaluation } from '../train/loop/evaluate';
-import { allRows } from '../train/loop/order';
+import { allRows } from '../train/rows/order';
 import type { Phase } from '../train/run/events';
 import { correctByStep, stepsWithinOnePoint, type StepAccuracy } from './measure';
 import { countedResult, type MeasuredCode } from './result';

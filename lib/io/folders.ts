@@ -1,5 +1,6 @@
 // Folders: created one by one, so that those of a start that fails can be removed again.
-import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { isTemporary } from './descriptor';
@@ -33,6 +34,21 @@ export async function makeNewFolder(path: string): Promise<boolean> {
     if (await isFolder(path)) return false;
     throw ioError('create', path, error);
   }
+}
+
+/** Makes a new folder among the temporary files of the system, whose name begins with `prefix`. Errors: ERR_IO. */
+export async function makeTemporaryFolder(prefix: string): Promise<string> {
+  const path = join(tmpdir(), prefix);
+  try {
+    return await mkdtemp(path);
+  } catch (error) {
+    throw ioError('create', path, error);
+  }
+}
+
+/** Removes a folder with all that it holds, as far as that is possible. */
+export async function removeFolder(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }
 
 /** Removes those of the folders that are empty, the last one first. */

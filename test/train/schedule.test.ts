@@ -1,4 +1,4 @@
-import { augmentSeed, batchCount, batchRows, calibrationIndices, epochOrder } from '../../lib/train/loop/order';
+import { augmentSeed, batchCount, batchRows, calibrationIndices, epochOrder } from '../../lib/train/rows/order';
 import { learningRateFactor, type Schedule } from '../../lib/train/config/schedule';
 import { activityWarnings, layerActivity, meanActivity } from '../../lib/train/run/activity';
 import { resolveConfig } from '../../lib/train/config/config';

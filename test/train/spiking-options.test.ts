@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from '../../lib';
-import { placeImages } from '../../lib/train/loop/images';
+import { placeImages } from '../../lib/train/rows/images';
 import { loadConfigured, networkOf } from '../../lib/train/loop/model';
 import { measureRates } from '../../lib/train/minutes/measure';
 import { resume, train } from '../../lib/train/loop/train';

@@ -9,7 +9,7 @@ import { OneSpikeError } from '../../errors';
 import { shortPath } from '../../io/paths';
 import { isFile } from '../../io/status';
 import type { Network } from '../../model/network';
-import { allRows } from '../../train/loop/order';
+import { allRows } from '../../train/rows/order';
 import { measureEnergy } from '../../train/loop/energy';
 import { evaluateRows, type Evaluation } from '../../train/loop/evaluate';
 import { loadRun, type Run } from '../../train/run/load-run';

@@ -11,8 +11,8 @@ import { hiddenLayers } from '../run/activity';
 import { modelFile } from '../run/load-run';
 import { initialState, next, type TrainState } from '../run/state';
 import { setStart, WHITENING_IMAGES } from '../start/start';
-import { trainingRows } from './images';
-import { calibrationIndices } from './order';
+import { trainingRows } from '../rows/images';
+import { calibrationIndices } from '../rows/order';
 
 /**
  * The network that a run begins with. The model of an earlier run has its normalisation and the pools before its

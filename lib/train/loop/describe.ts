@@ -9,7 +9,7 @@ import type { TrainConfig } from '../config/config';
 import type { RunWarning, StartEvent } from '../run/events';
 import type { ImageHashes } from '../run/data-record';
 import type { HostInfo, RunInfo } from '../run/run-folder';
-import type { RunImages } from './images';
+import type { RunImages } from '../rows/images';
 import type { Session } from './session';
 
 export function describeRun(

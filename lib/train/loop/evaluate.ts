@@ -4,7 +4,7 @@ import type { LayerId } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { Phase, ProgressEvent } from '../run/events';
 import { divergence } from './divergence';
-import { batchCount } from './order';
+import { batchCount } from '../rows/order';
 import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
 import { startStopwatch, type Elapsed } from '../run/stopwatch';

@@ -9,8 +9,8 @@ import type { EpochEvent, Phase, TrainEvent } from '../run/events';
 import { neuronParameters } from '../run/neurons';
 import { isBetter, isOutOfPatience } from '../run/state';
 import { evaluate, type Evaluation } from './evaluate';
-import { augmentSeed, batchCount, batchRows, epochOrder } from './order';
-import { shardBatches } from './shards';
+import { augmentSeed, batchCount, batchRows, epochOrder } from '../rows/order';
+import { shardBatches } from '../rows/shards';
 import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
 

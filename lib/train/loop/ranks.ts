@@ -5,7 +5,7 @@ import { OneSpikeError } from '../../errors';
 import type { CommunicatorHandle, Network } from '../../model/network';
 import { hostInfo } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
-import type { TrainConfig } from '../config/config';
+import { parseConfig, type TrainConfig } from '../config/config';
 import type { ImageHashes } from '../run/data-record';
 import type { RunWarning } from '../run/events';
 
@@ -49,7 +49,7 @@ export function ownShards(shards: number, ranks: Pick<Ranks, 'rank' | 'size'> | 
 
 /**
  * The configuration of a new run as these ranks train it: with shards where it has none.
- * Errors: ERR_ARG for fewer shards than ranks, and for what only one process can do.
+ * Errors: ERR_ARG for fewer shards than ranks, batches that they do not divide, and what only one process can do.
  */
 export function configForRanks(config: TrainConfig, ranks: Ranks | null): TrainConfig {
   if (ranks === null) return config;
@@ -59,7 +59,7 @@ export function configForRanks(config: TrainConfig, ranks: Ranks | null): TrainC
   while (least < ranks.size) least *= 2;
   const shards = config.shards ?? least;
   checkRanks(shards, ranks);
-  return { ...config, shards };
+  return parseConfig({ ...config, shards });
 }
 
 /** Errors: ERR_ARG for a run without shards, or with fewer than there are ranks. */

@@ -32,7 +32,7 @@ import {
 import { begin, beginningNetwork } from './beginning';
 import type { Pace } from '../minutes/pace';
 import { checkFinite } from './divergence';
-import { placeImages, type RunImages } from './images';
+import { placeImages, type RunImages } from '../rows/images';
 import { networkOptions } from './model';
 import { Interval } from './progress';
 import { Together, type Ranks } from './ranks';

@@ -7,7 +7,7 @@ import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
 import { equalThresholds } from '../loop/beginning';
 import { measureEnergy } from '../loop/energy';
-import type { RunImages } from '../loop/images';
+import type { RunImages } from '../rows/images';
 import { networkOptions } from '../loop/model';
 import type { Phase } from '../run/events';
 import type { Rates } from './times';

@@ -2,7 +2,7 @@
 import { OneSpikeError } from '../../errors';
 import type { LoadedDataset } from '../../data';
 import type { TrainConfig } from '../config/config';
-import { placeImages, type RunImages } from '../loop/images';
+import { placeImages, type RunImages } from '../rows/images';
 import { networkOf } from '../loop/model';
 import { PHASES, type PlanEvent } from '../run/events';
 import { measureRates } from './measure';

@@ -1,8 +1,10 @@
 /** The folder of a run that several ranks train: rank 0 alone reads and writes it, and the others have the outcome. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OneSpikeError, isOneSpikeError, type ErrorCode } from '../../errors';
+import { makeTemporaryFolder, removeFolder } from '../../io/folders';
+import { ioError } from '../../io/system-error';
+import { atomicWrite } from '../../io/write';
 import type { LockOptions } from './lock';
 import { RunFolder, type RunInfo } from './run-folder';
 
@@ -106,19 +108,21 @@ export class SharedRunFolder extends RunFolder {
   override async fetch(path: string): Promise<string> {
     let bytes = new Uint8Array();
     await this.lead(async () => {
-      bytes = await readFile(path);
+      bytes = await readFile(path).catch((error: unknown) => {
+        throw ioError('read', path, error);
+      });
     });
     const received = await this.#tell(bytes);
     if (this.#leads) return path;
-    this.#copies ??= await mkdtemp(join(tmpdir(), 'onespike-rank-'));
+    this.#copies ??= await makeTemporaryFolder('onespike-rank-');
     const copy = join(this.#copies, basename(path));
-    await writeFile(copy, received);
+    await atomicWrite(copy, received);
     return copy;
   }
 
   override async unlock(): Promise<void> {
     await super.unlock();
-    if (this.#copies !== undefined) await rm(this.#copies, { recursive: true, force: true });
+    if (this.#copies !== undefined) await removeFolder(this.#copies);
     this.#copies = undefined;
   }
 }

@@ -6,7 +6,7 @@ import type { Network } from '../../model/network';
 import type { TrainConfig } from '../config/config';
 import { measureEnergy } from '../loop/energy';
 import { evaluateRows } from '../loop/evaluate';
-import { allRows } from '../loop/order';
+import { allRows } from '../rows/order';
 import type { Phase } from '../run/events';
 import { neuronParameters } from '../run/neurons';
 import type { NeuronParameters, TestRecord } from '../run/test-record';

@@ -10,7 +10,7 @@
 #include "core/passes/loss.h"
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
-#include "core/passes/shards.h"
+#include "core/shards/sums.h"
 
 namespace onespike {
 namespace {

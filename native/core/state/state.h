@@ -9,7 +9,7 @@
 #include "core/state/buffers.h"
 #include "core/state/loss_state.h"
 #include "core/state/parameters.h"
-#include "core/state/partial_sums.h"
+#include "core/shards/partial_sums.h"
 #include "core/plan.h"
 
 namespace onespike {

@@ -7,7 +7,7 @@
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
-#include "test/support/thread_ranks.h"
+#include "test/training/thread_ranks.h"
 #include "test/training/shard_cases.h"
 
 namespace onespike::test {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TrainConfigInput } from '../../../lib/train/config/config';
 import { resolveConfig } from '../../../lib/train/config/config';
 import type { ownShards } from '../../../lib/train/loop/ranks';
-import { divide, shardBatches } from '../../../lib/train/loop/shards';
+import { divide, shardBatches } from '../../../lib/train/rows/shards';
 import { resume, train } from '../../../lib/train/loop/train';
 import type { TrainEvent } from '../../../lib/train/run/events';
 import { temporaryFolder, tinyConfig } from '../../helpers/command-line';

@@ -1,4 +1,4 @@
-#include "core/passes/shards.h"
+#include "core/shards/sums.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "test/support/thread_ranks.h"
+#include "test/training/thread_ranks.h"
 
 #include <cstring>
 #include <string>

@@ -5,7 +5,7 @@
 import type { BatchShards } from '../../model/network/inputs';
 import type { Phase } from '../run/events';
 import { shardOrder } from './order';
-import { ownShards, type Ranks } from './ranks';
+import { ownShards, type Ranks } from '../loop/ranks';
 
 /** The shards that this rank computes. */
 export interface Shards {

@@ -5,7 +5,7 @@ import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { TrainConfig } from '../config/config';
 import { PHASES } from '../run/events';
 import { allRows, calibrationIndices } from './order';
-import type { Ranks } from './ranks';
+import type { Ranks } from '../loop/ranks';
 import { divide, type Shards } from './shards';
 
 /** Rows of a set in native memory. */
