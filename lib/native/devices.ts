@@ -1,5 +1,5 @@
 // Which processors there are, and which one a network will run on.
-import { cpus } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 
 import { nativePath } from '../../binding';
 import { checkInteger, checkOneOf } from '../check';
@@ -14,6 +14,18 @@ export type BackendName = 'cpu' | 'cuda';
 /** What a backend is chosen by: its name, or `auto` for the GPU if one is usable and the CPU if not. */
 export type BackendChoice = 'auto' | BackendName;
 export const BACKEND_CHOICES = ['auto', 'cpu', 'cuda'] as const satisfies readonly BackendChoice[];
+
+let share: number | undefined;
+
+/** The compute threads of a network that names none: all that the processor runs at once, or the share of this process. */
+export function defaultThreads(): number {
+  return share ?? Math.min(availableParallelism(), LIMITS.threads.max);
+}
+
+/** Leaves this process a share of the processors of its host, which other processes use as well. */
+export function shareThreads(threads: number): void {
+  share = threads;
+}
 
 /** A GPU as its driver describes it. */
 export interface DeviceInfo {

@@ -165,15 +165,14 @@ With more epochs the learning rate follows the schedule of the new number from t
       const choice =
         backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
       const changes = asUsage(() => set.reduce<PlainObject>(applyOverride, {}));
-      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks, threads }) => {
-        const placed = { ...(threads === undefined ? {} : { threads }), ...flags };
+      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks }) => {
         const progressSeconds = output.interactive ? 0.2 : 5;
         const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
           resume(run, {
             signal,
             ranks: ranks ?? undefined,
             ...choice,
-            ...placed,
+            ...flags,
             directory: data,
             changes,
             progressSeconds,

@@ -1,8 +1,7 @@
 /** Joins the ranks that mpirun or srun has started. */
-import { backendInfo, hostInfo } from '../../native/devices';
+import { backendInfo, hostInfo, shareThreads } from '../../native/devices';
 import { Communicator, limitProcessor, processor } from '../../native/communicator';
 import { OneSpikeError } from '../../errors';
-import type { TrainConfig } from '../../train/config/config';
 import { libraryFor } from './library';
 import type { RankPlace } from './place';
 import { MpiRanks } from './ranks';
@@ -11,17 +10,15 @@ import { allowedProcessors, commonProcessor, localRank, threadsOf, type RankProc
 /** The seconds after which a rank that gives no sign of life is silent. */
 const usualDeadline = 20;
 
-/** Ranks that have joined, and what this one may use. */
+/** Ranks that have joined. */
 export interface JoinedRanks {
   ranks: MpiRanks;
-  /** The compute threads that are this rank's share of its host. */
-  threads: number;
   /** The number of this rank among those of its host. */
   local: number;
 }
 
 /**
- * Joins the others, and agrees with them on the instruction set. Errors: ERR_NO_BACKEND where no library was built for
+ * Joins the others, and agrees with them on the instruction set and on shares of the processors. Errors: ERR_NO_BACKEND where no library was built for
  * this MPI, ERR_IO where MPI fails or does not start.
  */
 export async function openRanks(place: RankPlace, environment = process.env): Promise<JoinedRanks> {
@@ -43,18 +40,11 @@ export async function openRanks(place: RankPlace, environment = process.env): Pr
       `Expected an instruction set that all ranks have but received ${all.map(({ targets }, rank) => `${targets[0]} on ${ranks.name(rank)}`).join(', ')}`,
     );
   limitProcessor(common);
-  return { ranks, threads: threadsOf(all, ranks.rank), local: localRank(all, ranks.rank) };
+  shareThreads(threadsOf(all, ranks.rank));
+  return { ranks, local: localRank(all, ranks.rank) };
 }
 
-/** The configuration of a rank: with its share of the threads, and a GPU of its own, where it names none. */
-export function configOfRank(
-  config: TrainConfig,
-  { threads, local }: Pick<JoinedRanks, 'threads' | 'local'>,
-): TrainConfig {
-  return { ...config, threads: config.threads || threads, device: config.device ?? deviceOf(config.backend, local) };
-}
-
-/** The GPUs of a host are dealt out in turn. */
+/** The GPU of a rank: those of a host are dealt out in turn. Undefined where there is none. */
 export function deviceOf(backend: string, local: number): number | undefined {
   if (backend === 'cpu' || !hostInfo().binaryCuda) return undefined;
   const { devices } = backendInfo();

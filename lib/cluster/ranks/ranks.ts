@@ -4,6 +4,7 @@ import { isErrorCode, isOneSpikeError, OneSpikeError, type ErrorCode } from '../
 import { type Communicator, otherRankFailed } from '../../native/communicator';
 import type { Ranks } from '../../train/loop/ranks';
 import { differenceOf } from './difference';
+import { guardLauncher } from './guard';
 
 /** Bytes of one broadcast: more go in several. */
 const pieceBytes = 2 ** 28;
@@ -123,6 +124,7 @@ export class MpiRanks implements Ranks {
     await sleep(Math.min(this.rank, 5) * 200);
     const { code, message } = wordsOf(error);
     report(new OneSpikeError(code, `${this.name(this.rank)}: ${message}`, { cause: error }));
+    if (new Set(this.hosts).size > 1) guardLauncher();
     this.#communicator.abort();
     await sleep(abortMilliseconds);
     // An MPI that cannot reach the others may wait for ever, and so would the end of this process for its threads.

@@ -1,9 +1,9 @@
 // What Network.create checks before native memory is asked for.
-import { availableParallelism, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 
 import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../../check';
 import { OneSpikeError } from '../../errors';
-import { resolveBackend, type ChosenBackend } from '../../native/devices';
+import { defaultThreads, resolveBackend, type ChosenBackend } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
 import type { ResolvedNetwork } from '../description';
 import { parameterCount } from '../shapes';
@@ -40,7 +40,7 @@ export function checkNetworkOptions(options: unknown): CheckedOptions {
   return {
     chosen,
     seed: checkedSeed,
-    threads: wanted === 0 ? Math.min(availableParallelism(), LIMITS.threads.max) : wanted,
+    threads: wanted === 0 ? defaultThreads() : wanted,
     precision: given ?? (chosen.backend === 'cuda' ? 'mixed' : 'fp32'),
     profile: measured,
   };

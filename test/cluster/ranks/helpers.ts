@@ -1,6 +1,6 @@
 // The MPIs of this machine, and programs that they start.
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -90,6 +90,15 @@ export function run(
       resolve({ status, stdout, stderr, lines: linesOf(stdout), seconds: (performance.now() - started) / 1000 });
     });
   });
+}
+
+/** Whether a process is there and no zombie, which nobody may collect in a container. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** The whole lines of JSON. */

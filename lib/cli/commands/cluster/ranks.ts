@@ -29,9 +29,7 @@ export interface Here {
   output: Output;
   /** The other ranks; null for one process. */
   ranks: MpiRanks | null;
-  /** The share of the threads of its host; undefined for one process, which takes all. */
-  threads: number | undefined;
-  /** The configuration of a new run with what this rank may use. */
+  /** The configuration of a new run with what this process adds where it says nothing: a GPU, shards. */
   placed: (config: TrainConfig) => TrainConfig;
 }
 
@@ -50,23 +48,27 @@ export async function onRanks(
     throw new UsageError(`Expected no --ranks in a process that ${place.launcher} has started but received ${wanted}`);
   }
   const sharded = (config: TrainConfig): TrainConfig => ({ ...config, shards: config.shards ?? shardsUnderMpi });
-  if (place === null) return work({ output, ranks: null, threads: undefined, placed: (config) => config });
-  if (place.size === 1) return work({ output, ranks: null, threads: undefined, placed: sharded });
+  if (place === null) return work({ output, ranks: null, placed: (config) => config });
+  if (place.size === 1) return work({ output, ranks: null, placed: sharded });
   return join(output, place, work);
 }
 
 async function join(output: Output, place: RankPlace, work: (here: Here) => Promise<void>): Promise<void> {
-  const { configOfRank, openRanks, StartTooLate } = await import('../../../cluster/ranks/open.js');
+  const { deviceOf, openRanks, StartTooLate } = await import('../../../cluster/ranks/open.js');
   const joined = await openRanks(place).catch((error) => {
     if (!(error instanceof StartTooLate)) throw error;
     reportNow(error);
     process.kill(process.pid, 'SIGKILL');
     throw error;
   });
-  const { ranks, threads } = joined;
+  const { ranks, local } = joined;
+  const placed = (config: TrainConfig): TrainConfig => ({
+    ...config,
+    device: config.device ?? deviceOf(config.backend, local),
+  });
   const own = ranks.rank === 0 ? output : new Output(output.json, silentStreams());
   try {
-    await work({ output: own, ranks, threads, placed: (config) => configOfRank(config, joined) });
+    await work({ output: own, ranks, placed });
     await ranks.close();
   } catch (error) {
     const reported = await ranks.end(error, reportNow);

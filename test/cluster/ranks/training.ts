@@ -1,0 +1,33 @@
+// A small training for several ranks, and what its run must end with.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tinyConfig } from '../../helpers/command-line';
+import { main, ranksOf, run, type Ended, type Mpi } from './helpers';
+
+/** Two epochs of each phase, with a checkpoint after every step. */
+export const dividedConfig = {
+  ...tinyConfig,
+  shards: 8,
+  dataset: { name: 'shapes', trainCount: 120, testCount: 20, size: 16 },
+  convert: { images: 20 },
+  energy: { images: 2 },
+  threads: 0,
+  checkpoint: { seconds: 1e-6 },
+};
+
+export function writeConfig(folder: string, name: string, config: object): string {
+  const path = join(folder, `${name}.json`);
+  writeFileSync(path, JSON.stringify(config));
+  return path;
+}
+
+export const modelOf = (folder: string): Buffer => readFileSync(join(folder, 'model.safetensors'));
+
+/** The command line in so many ranks. */
+export const onespike = (
+  mpi: Mpi,
+  ranks: number,
+  args: readonly string[],
+  environment: Record<string, string>,
+  during?: Parameters<typeof run>[3],
+): Promise<Ended> => run(mpi.mpirun, [...ranksOf(mpi, ranks), process.execPath, main, ...args], environment, during);
