@@ -5,7 +5,7 @@
 
 #include "core/passes/dense.h"
 #include "core/passes/passes.h"
-#include "core/passes/relaxed.h"
+#include "ops/rng.h"
 
 namespace onespike {
 namespace {
@@ -127,6 +127,15 @@ void fill_code_tables(NetworkState& net) {
                                   .pairs = net.parameters[0].neuron,
                                   .layers = int(net.plan.stages.size()),
                                   .code = net.plan.spec.code});
+}
+
+bool draw_relaxed(NetworkState& net, float quantised, uint64_t random_step) {
+  net.relaxed.assign(net.plan.stages.size(), 0);
+  for (size_t i = 0; quantised < 1 && i + 1 < net.plan.stages.size(); ++i) {
+    const Rng rng = Rng::of(net.plan.spec.seed, random_step, Stream::kRelaxed, net.plan.stages[i].layer);
+    net.relaxed[i] = rng.uniform(0) >= quantised ? 1 : 0;
+  }
+  return any_relaxed(net);
 }
 
 void add_code_penalties(NetworkState& net, const LossOptions& loss) {

@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/passes/relaxed.h"
-
 namespace onespike {
 namespace {
 

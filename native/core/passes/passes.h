@@ -1,6 +1,7 @@
 // What a network does with a batch: free functions over its state, one file each.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <vector>
 
@@ -29,6 +30,18 @@ void fetch_trace(NetworkState& net, int64_t first, int n, const ForwardOutputs& 
 // how. `stats` as of Network::train.
 Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool backward, const ForwardOutputs* out,
                  const Stop& stop, std::vector<StepStats>* stats);
+
+// ---- stages that a training step relaxes: they send numbers in place of spikes or codes (docs/MATHEMATICS.md,
+// "Relaxation of spikes" and "Coded networks")
+// Draws those of the step of this random counter, each with the probability 1 - quantised; whether there are any.
+bool draw_relaxed(NetworkState& net, float quantised, uint64_t random_step);
+inline bool any_relaxed(const NetworkState& net) {
+  return std::any_of(net.relaxed.begin(), net.relaxed.end(), [](char relaxed) { return relaxed != 0; });
+}
+// Whether a stage reads the numbers of a relaxed source, which drops nothing then.
+inline bool reads_relaxed(const NetworkState& net, size_t stage, bool train) {
+  return train && !net.plan.reads_pixels(stage) && net.relaxed[size_t(net.plan.sources[stage])];
+}
 
 // ---- one chunk of n images, the first of them being image `first` of the batch. `train` keeps what backward needs.
 // Buffers for a batch of `images`.

@@ -4,10 +4,18 @@
 
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
-#include "core/passes/relaxed.h"
 
 namespace onespike {
 namespace {
+
+// Visits the buffers that stage `i` needs besides where steps may relax a stage, as ensure_buffers does.
+template <class Visit>
+void each_relaxed_buffer(NetworkState& net, size_t i, int64_t n, const Visit& need) {
+  const StageShape& s = net.plan.stages[i];
+  StageBuffers& b = net.stages[i];
+  if (!s.output) need(b.activation, n * s.out_size());
+  if (!net.plan.reads_pixels(i)) need(b.packed, n * s.padded_size()), need(b.weighted, n * s.out_size());
+}
 
 template <class Visit>
 void each_snn_buffer(NetworkState& net, int64_t images, bool train, const Visit& need) {
@@ -130,6 +138,58 @@ void schedule_gradients(NetworkState& net, size_t stage, int n) {
                                         .neuron = net.neuron(stage),
                                         .n = n,
                                         .shape = s});
+}
+
+// The current that a stage receives from a relaxed source at step 1, before its schedule.
+const float* relaxed_current(NetworkState& net, size_t stage, int n) {
+  const StageShape& s = net.plan.stages[stage];
+  const StageBuffers& b = net.stages[stage];
+  const float* sent = net.stages[size_t(net.plan.sources[stage])].activation.data();
+  net.backend->run(PackInputTask{.packed = b.packed.data(), .src = sent, .n = n, .shape = s});
+  net.backend->run(DenseForwardTask{.out = b.weighted.data(),
+                                    .packed = b.packed.data(),
+                                    .weight = net.weight(stage),
+                                    .weight_forward = b.forward.data(),
+                                    .n = n,
+                                    .shape = s});
+  return b.weighted.data();
+}
+
+// What a relaxed stage sends, from its potentials.
+void relax(NetworkState& net, size_t stage, int n) {
+  const StageBuffers& b = net.stages[stage];
+  net.backend->run(RelaxTask{.sent = b.activation.data(),
+                             .potential = b.potential.data(),
+                             .neuron = net.neuron(stage),
+                             .n = n,
+                             .shape = net.plan.stages[stage]});
+}
+
+// += the gradient of the weights of a stage that reads a relaxed source, and a(t) of that source, from kappa(t) g(t) of
+// the stage.
+void relaxed_backward(NetworkState& net, size_t stage, const float* gradient, int n) {
+  Backend& backend = *net.backend;
+  const size_t from = size_t(net.plan.sources[stage]);
+  const StageShape& s = net.plan.stages[stage];
+  const StageBuffers& b = net.stages[stage];
+  backend.run(AnalogGradientTask{
+      .d_current = b.weighted.data(), .gradient = gradient, .n = n, .timesteps = net.plan.spec.timesteps, .shape = s});
+  backend.run(DenseWeightGradientTask{
+      .d_weight = net.d_weight(stage), .packed = b.packed.data(), .d_out = b.weighted.data(), .n = n, .shape = s});
+  backend.run(DenseInputGradientTask{.d_src = net.d_activation[1].data(),
+                                     .d_out = b.weighted.data(),
+                                     .weight = net.weight(stage),
+                                     .weight_backward = b.backward.data(),
+                                     .n = n,
+                                     .shape = s});
+  backend.run(RelaxGradientTask{.a = net.spike_gradient(from),
+                                .add = net.plan.adds_gradient(stage),
+                                .d_neuron = net.parameters[from].d_neuron,
+                                .d_sent = net.d_activation[1].data(),
+                                .potential = net.stages[from].potential.data(),
+                                .neuron = net.neuron(from),
+                                .n = n,
+                                .shape = net.plan.stages[from]});
 }
 
 }  // namespace

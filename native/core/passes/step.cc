@@ -10,7 +10,6 @@
 #include "core/passes/loss.h"
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
-#include "core/passes/relaxed.h"
 #include "core/shards/sums.h"
 
 namespace onespike {
