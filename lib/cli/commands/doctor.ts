@@ -1,6 +1,7 @@
 /** `doctor`: what this machine offers, and what is missing. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Command } from 'commander';
+import { optionalPackages } from '../../data/optional-packages';
 import { backendInfo, type BackendInfo, type DeviceInfo } from '../../native/devices';
 import { Output } from '../output';
 import { table } from '../style';
@@ -64,7 +65,8 @@ export function addDoctor(program: Command): void {
             : { built: info.binaryCuda, available: gpu !== undefined, reason, devices: info.devices },
         binary: info?.binaryPath ?? null,
       };
-      output.event({ ...machine, ...native });
+      const packages = optionalPackages();
+      output.event({ ...machine, ...native, packages });
       const { paint } = output;
       output.line(
         table(
@@ -78,6 +80,10 @@ export function addDoctor(program: Command): void {
             ...(info?.devices ?? []).map((each) => [`GPU ${each.device}`, describeDevice(each)]),
             ['backend', native.backend ?? '–'],
             ['binary', native.binary ?? paint('red', 'does not load')],
+            ...packages.map(({ name, version, purpose }) => [
+              name,
+              version ?? `not installed; for ${purpose}: npm install ${name}`,
+            ]),
           ],
           [0, 1],
         ),
