@@ -13,5 +13,8 @@ module.exports = {
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],
   },
+  globalSetup: '<rootDir>/test/helpers/jest/global-setup.ts',
+  globalTeardown: '<rootDir>/test/helpers/jest/global-teardown.ts',
+  testSequencer: '<rootDir>/test/helpers/jest/longest-first.js',
   testTimeout: 60_000,
 };

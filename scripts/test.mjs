@@ -98,15 +98,44 @@ async function jest(args) {
  * backend on the emulator, which is written for x86-64.
  */
 async function native() {
-  const programs = ['native_tests', ...(process.arch === 'x64' ? ['native_tests_emulated'] : [])];
+  // The emulator takes most of the time, and so goes first.
+  const programs = [...(process.arch === 'x64' ? ['native_tests_emulated'] : []), 'native_tests'];
   await withLock('setup', () =>
     must('cmake', ['--build', 'build', '--target', ...programs, '--parallel', buildJobs()]),
   );
+  return inShares(...programs.map((program) => inRoot('build', program)));
+}
+
+/**
+ * Runs C++ tests two processes at a time, because most tests keep one core busy. Each takes the next of many shares, so
+ * that both end at the same time, though some shares take several times as long as others.
+ *
+ * @param {...string} programs
+ */
+async function inShares(...programs) {
+  const count = 12;
+  const shares = programs.flatMap((program) =>
+    Array.from({ length: count }, (_, i) => ({ program, share: `--share=${i + 1}/${count}` })),
+  );
   const total = { ...nothing };
-  // Side by side: the emulator runs one thread at a time and leaves the other cores idle.
-  const counts = await Promise.all(programs.map((program) => runNative(inRoot('build', program))));
-  for (const each of counts) add(total, each);
+  await inParallel(2, shares, async ({ program, share }) => add(total, await runNative(program, share)));
   return total;
+}
+
+/**
+ * Works on all of `items`, `count` at a time.
+ *
+ * @template T
+ * @param {number} count
+ * @param {readonly T[]} items
+ * @param {(item: T) => Promise<void>} work
+ */
+async function inParallel(count, items, work) {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: count }, worker));
 }
 
 /**
@@ -124,12 +153,7 @@ async function sanitize() {
     await must('cmake', ['-S', '.', '-B', 'build-asan', ...options]);
     await must('cmake', ['--build', 'build-asan', '--target', 'native_tests', '--parallel', buildJobs()]);
   });
-  const total = { ...nothing };
-  // Two processes side by side: most tests keep one core busy.
-  const shares = ['--share=1/2', '--share=2/2'];
-  for (const counts of await Promise.all(shares.map((share) => runNative(inRoot('build-asan/native_tests'), share))))
-    add(total, counts);
-  return total;
+  return inShares(inRoot('build-asan/native_tests'));
 }
 
 /**
@@ -149,22 +173,16 @@ async function tidy() {
   const commands = JSON.parse(fs.readFileSync(inRoot('build-tidy/compile_commands.json'), 'utf8'));
   const files = [...new Set(commands.map(({ file }) => file))].sort();
   const total = { ...nothing };
-  let next = 0;
-  const worker = async () => {
-    for (let file = files[next++]; file !== undefined; file = files[next++]) {
-      const args = ['-p', 'build-tidy', '--quiet', `--header-filter=^${inRoot('native')}/`, file];
-      // Files of a unity build include sources by design.
-      if (file.includes('/Unity/')) args.unshift('--checks=-bugprone-suspicious-include');
-      const { code, output } = await run('clang-tidy-16', args);
-      const findings = output.split('\n').filter((line) => /: (warning|error): /.test(line));
-      const clean = code === 0 && findings.length === 0;
-      say(
-        `${clean ? 'PASS' : 'FAIL'} ${path.relative(root, file)}${clean ? '' : `\n${findings.join('\n') || output}`}`,
-      );
-      add(total, clean ? { passed: 1 } : { failed: 1 });
-    }
-  };
-  await Promise.all(Array.from({ length: Number(buildJobs()) }, worker));
+  await inParallel(Number(buildJobs()), files, async (file) => {
+    const args = ['-p', 'build-tidy', '--quiet', `--header-filter=^${inRoot('native')}/`, file];
+    // Files of a unity build include sources by design.
+    if (file.includes('/Unity/')) args.unshift('--checks=-bugprone-suspicious-include');
+    const { code, output } = await run('clang-tidy-16', args);
+    const findings = output.split('\n').filter((line) => /: (warning|error): /.test(line));
+    const clean = code === 0 && findings.length === 0;
+    say(`${clean ? 'PASS' : 'FAIL'} ${path.relative(root, file)}${clean ? '' : `\n${findings.join('\n') || output}`}`);
+    add(total, clean ? { passed: 1 } : { failed: 1 });
+  });
   return total;
 }
 

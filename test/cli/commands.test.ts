@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cli, temporaryFolder } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 const commands = [
@@ -24,7 +24,7 @@ const commands = [
 
 describe('help', () => {
   test('names every command', async () => {
-    const { status, stdout } = await cli(['--help']);
+    const { status, stdout } = await cliProcess(['--help']);
     expect(status).toBe(0);
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
   });
@@ -96,7 +96,7 @@ describe('wrong usage exits 2 with one line and a hint', () => {
   });
 
   test('in JSON the error is an object on stdout', async () => {
-    const { status, events } = await cli(['train', '--set', 'snn.epochs=-1', '--json']);
+    const { status, events } = await cliProcess(['train', '--set', 'snn.epochs=-1', '--json']);
     expect(status).toBe(2);
     expect(events()).toEqual([
       { event: 'error', code: 'ERR_ARG', message: expect.stringContaining('snn.epochs'), hint: expect.any(String) },
@@ -105,7 +105,7 @@ describe('wrong usage exits 2 with one line and a hint', () => {
 });
 
 test.each([[[]], [['data']]])('no command (%j) prints the help', async (args) => {
-  const { status, stdout, stderr } = await cli(args);
+  const { status, stdout, stderr } = await cliProcess(args);
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   expect(stderr).toMatch(/^Usage: onespike/);
 });
@@ -119,7 +119,7 @@ describe('failure exits 1', () => {
     [['train', '--dataset', 'cifar10', '--data', join(folder, 'nothing')], 'ERR_IO'],
     [['train', '--set', 'model.layers=[{"type":"conv","out":4}]'], 'ERR_SHAPE'],
   ])('%j', async (args, code) => {
-    const { status, stderr, events } = await cli([...args, '--json'], { cwd: folder });
+    const { status, stderr, events } = await cliProcess([...args, '--json'], { cwd: folder });
     expect(status).toBe(1);
     expect(events()).toEqual([{ event: 'error', code, message: expect.any(String) }]);
     expect(stderr).toContain(`(${code})`);
@@ -161,6 +161,7 @@ describe('commands without a run', () => {
         processor: expect.any(String),
         binary: expect.stringMatching(/\.node$/),
         threads: expect.any(Number),
+        packages: ['sharp', 'hyparquet'].map((name) => ({ name, purpose: expect.any(String), version: null })),
       }),
     ]);
     const { device, backend } = events()[0]!;
@@ -173,36 +174,33 @@ describe('commands without a run', () => {
       devices: { name: string }[];
     };
     expect(text).toMatch(available ? /CUDA +ready/ : /CUDA +not used: /);
+    for (const name of ['sharp', 'hyparquet'])
+      expect(text).toMatch(new RegExp(`^${name} +not installed; for .*: npm install ${name}$`, 'm'));
     for (const words of [reason, ...devices.map(({ name }) => name)]) expect(text).toContain(words);
   });
 
-  test('a GPU that is not there is ERR_NO_BACKEND with the reason, and auto continues without it', async () => {
+  test('doctor names the version of an optional package of the project around', async () => {
+    const project = join(folder, 'project');
+    // As hyparquet has it: the entry deep in the package, and no package.json among its exports.
+    const installed = join(project, 'node_modules', 'hyparquet');
+    mkdirSync(join(installed, 'src'), { recursive: true });
+    writeFileSync(join(project, 'package.json'), '{}');
+    const manifest = { name: 'hyparquet', version: '1.2.3', exports: { '.': './src/index.js' } };
+    writeFileSync(join(installed, 'package.json'), JSON.stringify(manifest));
+    writeFileSync(join(installed, 'src', 'index.js'), '');
+    writeFileSync(join(installed, 'src', 'package.json'), '{ "type": "module" }');
+    const { stdout } = await cli(['doctor'], { cwd: project });
+    expect(stdout).toMatch(/^hyparquet +1\.2\.3$/m);
+    expect(stdout).toMatch(/^sharp +not installed/m);
+  });
+
+  test('a GPU that is not there is ERR_NO_BACKEND with the reason', async () => {
     const refused = await cli(['bench', 'vgg6', 'infer', '--backend', 'cuda', '--device', '1023', '--json']);
     expect(refused.status).toBe(1);
     expect(refused.events().at(-1)).toMatchObject({
       event: 'error',
       code: 'ERR_NO_BACKEND',
       message: expect.stringMatching(/usable CUDA device.*: .+/),
-    });
-    const { events } = await cli([
-      'bench',
-      'vgg6',
-      'infer',
-      '--batch',
-      '1',
-      '--iterations',
-      '1',
-      '--backend',
-      'auto',
-      '--device',
-      '1023',
-      '--json',
-    ]);
-    expect(events().at(-1)).toMatchObject({
-      backend: 'cpu',
-      device: null,
-      precision: 'fp32',
-      processor: expect.any(String),
     });
   });
 
@@ -212,11 +210,11 @@ describe('commands without a run', () => {
   });
 
   test('colour only where it is wanted', async () => {
-    const plain = await cli(['doctor']);
+    const plain = await cliProcess(['doctor']);
     expect(plain.stdout).not.toContain('\x1b');
-    const coloured = await cli(['resume', 'absent'], { env: { FORCE_COLOR: '1' } });
+    const coloured = await cliProcess(['resume', 'absent'], { env: { FORCE_COLOR: '1' } });
     expect(coloured.stderr).toContain('\x1b[31m');
-    const refused = await cli(['resume', 'absent'], { env: { FORCE_COLOR: '1', NO_COLOR: '1' } });
+    const refused = await cliProcess(['resume', 'absent'], { env: { FORCE_COLOR: '1', NO_COLOR: '1' } });
     expect(refused.stderr).not.toContain('\x1b');
   });
 });

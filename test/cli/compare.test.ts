@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyCompared } from '../codes/helpers';
-import { cli, temporaryFolder } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 const config = join(folder, 'tiny.json');
@@ -66,7 +66,7 @@ test('Ctrl-C ends with 130 and keeps what is done; the same command goes on', as
   const beside = join(folder, 'beside');
   const args = ['compare', run, '--out', beside, '--timesteps', 'direct=60000', '--json'];
   let sent = false;
-  const stopped = await cli([...args, '--timesteps', 'rate=4'], {
+  const stopped = await cliProcess([...args, '--timesteps', 'rate=4'], {
     during: (stdout, child) => {
       if (!sent && stdout.includes('"code":"rate"')) sent = child.kill('SIGINT');
     },

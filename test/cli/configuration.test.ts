@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configOf } from '../../lib/cli/commands/train';
-import { cli, temporaryFolder } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 const text = JSON.stringify({ snn: { epochs: 3 } });
@@ -72,16 +72,16 @@ test('comments, last commas and $schema are read, and a fault beside them is nam
 
 test('~ in a variable or a file is the home folder', async () => {
   const env = { HOME: folder, ONESPIKE_DATA: '~/data' };
-  const { events } = await cli(['data', 'info', 'mnist', '--json'], { env });
+  const { events } = await cliProcess(['data', 'info', 'mnist', '--json'], { env });
   expect(events()[0]).toMatchObject({ directory: at('data') });
-  const named = await cli(['data', 'info', 'mnist', '--data=~/mnist', '--json'], { env });
+  const named = await cliProcess(['data', 'info', 'mnist', '--data=~/mnist', '--json'], { env });
   expect(named.events()[0]).toMatchObject({ directory: at('mnist') });
 });
 
 test('a download that cannot be had says what it does meanwhile', async () => {
   // Nobody listens at port 9 of this machine.
   const env = { https_proxy: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: '', no_proxy: '' };
-  const stopped = await cli(['data', 'fetch', 'mnist', '--data', at('fetched')], {
+  const stopped = await cliProcess(['data', 'fetch', 'mnist', '--data', at('fetched')], {
     env,
     started: (child) => {
       let errors = '';

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockRun } from '../helpers/runs';
-import { cli, temporaryFolder, tinyConfig, type CliResult } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder, tinyConfig, type CliResult } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 const config = join(folder, 'pictures.json');
@@ -24,8 +24,15 @@ function epochsOf(result: CliResult): string[] {
   return result.events().flatMap(({ event, phase, epoch }) => (event === 'epoch' ? [`${phase} ${epoch}`] : []));
 }
 
+/** A run with the settings of the configuration, which is trained once and then copied, or with other ones. */
 async function trained(name: string, settings: string[] = []): Promise<string> {
   const run = join(folder, name);
+  const template = join(folder, 'template');
+  if (settings.length === 0 && name !== 'template') {
+    if (!existsSync(template)) await trained('template');
+    cpSync(template, run, { recursive: true });
+    return run;
+  }
   const result = await cli([
     'train',
     config,
@@ -170,7 +177,7 @@ describe('more epochs', () => {
     for (const copy of copies) cpSync(run, copy, { recursive: true });
     const more = ['--set', 'snn.epochs=8', '--set', 'checkpoint.seconds=0.000001', '--json'];
     expect((await cli(['resume', copies[0]!, ...more])).status).toBe(0);
-    const stopped = await cli(['resume', copies[1]!, ...more], {
+    const stopped = await cliProcess(['resume', copies[1]!, ...more], {
       during: (stdout, child) => stdout.includes('"epoch":6') && !child.killed && child.kill('SIGTERM'),
     });
     expect(stopped.status).toBe(130);
@@ -221,7 +228,7 @@ describe('more epochs', () => {
 
   test('an interrupted run takes changes of what lies ahead', async () => {
     const early = join(folder, 'early');
-    const stopped = await cli(
+    const stopped = await cliProcess(
       ['train', config, '--data', pictures, '--out', early, '--set', 'ann.epochs=100000', '--json'],
       {
         during: (stdout, child) => stdout.includes('"epoch":2') && !child.killed && child.kill('SIGTERM'),
@@ -280,7 +287,7 @@ describe('a lock from elsewhere', () => {
 test('a training whose lock was taken away stops, and writes nothing more', async () => {
   const run = join(folder, 'taken');
   let before: Buffer | undefined;
-  const result = await cli(
+  const result = await cliProcess(
     ['train', config, '--data', pictures, '--out', run, '--set', 'ann.epochs=100000', '--json'],
     {
       during: (stdout) => {

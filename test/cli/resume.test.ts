@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '../../lib/data';
-import { cli, temporaryFolder, tinyConfig, type CliResult } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder, tinyConfig, type CliResult } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 const config = join(folder, 'tiny.json');
@@ -51,7 +51,7 @@ test.each([
 ])('Ctrl-C %s exits 130, says how to continue, and the resumed run is the same', async (name, ready) => {
   const run = join(folder, name);
   let sent = false;
-  const stopped = await cli(['train', config, '--out', run, ...settings], {
+  const stopped = await cliProcess(['train', config, '--out', run, ...settings], {
     during: (text, child) => {
       if (!sent && ready(text)) sent = child.kill('SIGINT');
     },
@@ -96,7 +96,7 @@ function killed(
   const arm = (child: ChildProcess): void => {
     timer ??= setTimeout(() => child.kill('SIGKILL'), milliseconds);
   };
-  return cli(args, {
+  return cliProcess(args, {
     started: (child) => from === 'from the first moment' && arm(child),
     during: (stdout, child) => from === 'from the start event' && stdout.includes('"start"') && arm(child),
   }).finally(() => clearTimeout(timer));
@@ -105,7 +105,7 @@ function killed(
 test('a Ctrl-C that npm doubles still saves', async () => {
   const run = join(folder, 'doubled');
   let sent = 0;
-  const stopped = await cli(['train', config, '--out', run, ...settings], {
+  const stopped = await cliProcess(['train', config, '--out', run, ...settings], {
     during: (text, child) => {
       if (!text.includes('"start"') || sent++ > 0) return;
       child.kill('SIGINT');

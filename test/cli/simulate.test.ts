@@ -1,7 +1,7 @@
 // `onespike simulate`: its event, its table, its errors, and an interruption.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 const run = join(folder, 'run');
@@ -59,7 +59,7 @@ test('what is wrong is said: no code, an unknown one, an option of another code,
 }, 120_000);
 
 test('Ctrl-C ends it with 130', async () => {
-  const { status } = await cli(['simulate', run, '--code', 'rate', '--timesteps', '60000', '--json'], {
+  const { status } = await cliProcess(['simulate', run, '--code', 'rate', '--timesteps', '60000', '--json'], {
     started: (child) => setTimeout(() => child.kill('SIGINT'), 3000),
   });
   expect(status).toBe(130);

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors, writeSafetensors } from '../../lib/io/safetensors';
-import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 const config = join(folder, 'tiny.json');
@@ -17,7 +17,7 @@ const share = {
 
 beforeAll(async () => {
   writeFileSync(config, JSON.stringify(tinyConfig));
-  const result = await cli(['train', config, '--out', run, '--seed', '3', '--json']);
+  const result = await cliProcess(['train', config, '--out', run, '--seed', '3', '--json']);
   expect(result.stderr).not.toMatch(/error/);
   expect(result.status).toBe(0);
   events = result.events();
@@ -103,7 +103,7 @@ test('the same seed gives the same bytes, whatever the number of threads', async
 });
 
 test('eval reproduces the test accuracy', async () => {
-  const { status, events: lines } = await cli(['eval', run, '--json']);
+  const { status, events: lines } = await cliProcess(['eval', run, '--json']);
   expect(status).toBe(0);
   expect(lines()).toMatchObject([
     { event: 'eval', mode: 'snn', images: 50, accuracy: events.at(-1)!.snn.testAccuracy },
@@ -111,7 +111,7 @@ test('eval reproduces the test accuracy', async () => {
 });
 
 test('energy gives every account', async () => {
-  const { status, events: lines } = await cli(['energy', run, '--images', '20', '--json']);
+  const { status, events: lines } = await cliProcess(['energy', run, '--images', '20', '--json']);
   expect(status).toBe(0);
   const [report] = lines();
   expect(report).toMatchObject({ event: 'energy', images: 20 });
@@ -135,7 +135,7 @@ test('predict names class, probability and time step of each picture', async () 
   expect(lines()[0]!.step).toBeGreaterThanOrEqual(1);
   expect(lines()[0]!.step).toBeLessThanOrEqual(4);
   expect(lines()[0]!.probabilities.reduce((sum: number, p: number) => sum + p, 0)).toBeCloseTo(1, 9);
-  const missing = await cli(['predict', run, 'absent.png', '--json']);
+  const missing = await cliProcess(['predict', run, 'absent.png', '--json']);
   expect(missing.status).toBe(1);
   expect(missing.events()).toMatchObject([{ event: 'error', code: 'ERR_IO' }]);
   const second = await cli(['predict', run, picture, 'absent.png']);
@@ -252,7 +252,7 @@ test('a folder in use is refused', async () => {
   mkdirSync(used);
   let refusal: Awaited<ReturnType<typeof cli>> | undefined;
   let asked: Promise<void> | undefined;
-  const first = await cli(['train', config, '--out', used, '--set', 'ann.epochs=100000', '--json'], {
+  const first = await cliProcess(['train', config, '--out', used, '--set', 'ann.epochs=100000', '--json'], {
     during: (stdout, child) => {
       if (asked !== undefined || !stdout.includes('"epoch"')) return;
       asked = cli(['resume', used, '--json']).then((result) => {

@@ -1,5 +1,5 @@
 // Evolution of genes: what an individual is worth, what its children begin with, and whole evolutions, killed ones too.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { evolve } from '../../lib';
 import { relativeChange, relativeEntropy, fitnessOf, weightsOf } from '../../lib/cluster/evolve/fitness';
@@ -155,6 +155,17 @@ describe('an evolution', () => {
     await expect(all(evolve(config, { ...settings, sigma: 0.5 }, { out }))).rejects.toMatchObject({
       code: 'ERR_STATE',
     });
+  });
+
+  test('a folder that holds anything else is refused, and stays as it is', async () => {
+    const other = join(folder, 'other');
+    mkdirSync(other);
+    writeFileSync(join(other, 'notes.txt'), 'mine');
+    await expect(all(evolve(config, settings, { out: other }))).rejects.toMatchObject({
+      code: 'ERR_STATE',
+      message: expect.stringMatching(/that of this evolution, for out but .*other holds 1 other entries/),
+    });
+    expect(readdirSync(other)).toEqual(['notes.txt']);
   });
 
   test('interrupted in its second generation goes on to the same end, in other processes', async () => {

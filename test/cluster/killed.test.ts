@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { cli, temporaryFolder } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder } from '../helpers/command-line';
 import { modelBytes } from '../helpers/runs';
 import { tinyTrials } from './helpers';
 
@@ -110,7 +110,7 @@ test(
   async () => {
     const args = ['sweep', file, '--out', at('signal'), '--max-parallel', '2'];
     let sent = false;
-    const stopped = await cli(args, {
+    const stopped = await cliProcess(args, {
       during: (stdout, child) => {
         if (!sent && stdout.includes('trial  1/12')) sent = child.kill('SIGTERM');
       },

@@ -5,12 +5,14 @@
 //   FAULT_ERRNO  the error number; 0 makes a write take half of the bytes that it is given
 //   FAULT_AT     which call of that kind fails, from 1
 //   FAULT_TIMES  how many fail from there on; 1 by default, 0 for all
-//   FAULT_LOG    a file that gets a line `CALL NUMBER` for every call below the folder, with ` failed` where that was so
+//   FAULT_LOG    a file that gets a line `CALL NUMBER` for every call below the folder, with ` failed` where that was so;
+//                where the variable comes to name another file, calls are counted from 1 again
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,6 +26,19 @@
 enum kind { kOpen, kLink, kRename, kFsync, kWrite, kFtruncate, kMkdir, kUnlink, kKinds };
 static const char* const names[kKinds] = {"open", "link", "rename", "fsync", "write", "ftruncate", "mkdir", "unlink"};
 static atomic_long counts[kKinds];
+
+static void count_anew_for_another_log(void) {
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  static char last[PATH_MAX];
+  const char* log = getenv("FAULT_LOG");
+  if (!log) return;
+  pthread_mutex_lock(&mutex);
+  if (strcmp(last, log) != 0) {
+    snprintf(last, sizeof last, "%s", log);
+    for (int i = 0; i < kKinds; i++) atomic_store(&counts[i], 0);
+  }
+  pthread_mutex_unlock(&mutex);
+}
 
 static long number(const char* name, long otherwise) {
   const char* text = getenv(name);
@@ -58,6 +73,7 @@ static void record(enum kind kind, long count, int failed) {
 
 // Whether this call, which is on a file below the folder, is one that fails.
 static int chosen(enum kind kind) {
+  count_anew_for_another_log();
   const long count = atomic_fetch_add(&counts[kind], 1) + 1;
   const char* call = getenv("FAULT_CALL");
   const long at = number("FAULT_AT", 1), times = number("FAULT_TIMES", 1);

@@ -3,8 +3,8 @@
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { cli, temporaryFolder, type CliResult } from '../helpers/command-line';
-import { briefConfig, compiled, complaints, lost, twoAtATime, undisturbed } from './helpers';
+import { CommandServer, temporaryFolder, type CliResult } from '../helpers/command-line';
+import { briefConfig, compiled, complaints, lost, atOnce, undisturbed } from './helpers';
 
 const calls = ['open', 'link', 'rename', 'fsync', 'write', 'ftruncate', 'mkdir', 'unlink'] as const;
 const errors = ['ENOSPC', 'EIO', 'EROFS', 'EPERM', 'EINVAL', 'EMFILE'] as const;
@@ -31,6 +31,9 @@ const counts: Record<Command, Map<Call, number>> = { train: new Map(), resume: n
 let config: string;
 let model: Buffer;
 
+/** The fault layer lies between them and the file system; it begins to count anew where FAULT_LOG is another. */
+const servers = [1, 2].map(() => new CommandServer({ LD_PRELOAD: 'path' in layer ? layer.path : '' }));
+
 /** A run that was killed in its second phase: half a line in the log, half a checkpoint beside the last whole one. */
 const interrupted = join(folder, 'interrupted', 'run');
 
@@ -39,6 +42,7 @@ const interrupted = join(folder, 'interrupted', 'run');
  * failed.
  */
 async function disturbed(
+  server: CommandServer,
   command: Command,
   name: string,
   fault: Fault | null,
@@ -50,9 +54,8 @@ async function disturbed(
   else mkdirSync(root);
   const errno = fault === null || fault.error === '' ? 0 : constants.errno[fault.error];
   const args = command === 'resume' ? ['resume', run] : ['train', config, '--out', run];
-  const result = await cli([...args, '--json'], {
+  const result = await server.run([...args, '--json'], {
     env: {
-      LD_PRELOAD: 'path' in layer ? layer.path : '',
       FAULT_ROOT: root,
       FAULT_LOG: log,
       FAULT_CALL: fault?.call ?? 'none',
@@ -67,9 +70,9 @@ async function disturbed(
 }
 
 /** Whatever the fault: the run ends in order, and once resumed with the same parameters. */
-async function expectNothingLost(command: Command, fault: Fault): Promise<void> {
+async function expectNothingLost(server: CommandServer, command: Command, fault: Fault): Promise<void> {
   const name = [command, ...Object.values(fault)].join('-');
-  const { result, run, log } = await disturbed(command, name, fault);
+  const { result, run, log } = await disturbed(server, command, name, fault);
   const failed = log.filter((line) => line.endsWith('failed')).length;
   const wrong = [...(failed === 0 ? ['nothing failed'] : []), ...complaints(command, result, run)];
   const unkept = await lost(run, model);
@@ -97,11 +100,11 @@ whenCompiled('a file system that refuses', () => {
   beforeAll(async () => {
     ({ config, model } = await undisturbed(folder, briefConfig));
     const renames = 12;
-    await disturbed('train', 'interrupted', { call: 'rename', error: 'EIO', at: renames, times: 0 });
+    await disturbed(servers[0]!, 'train', 'interrupted', { call: 'rename', error: 'EIO', at: renames, times: 0 });
     appendFileSync(join(interrupted, 'metrics.jsonl'), '{"event":"epo');
     writeFileSync(join(interrupted, 'checkpoints', '.last.safetensors.0123456789ab.tmp'), 'half');
     for (const command of commands) {
-      const { result, log } = await disturbed(command, `count-${command}`, null);
+      const { result, log } = await disturbed(servers[0]!, command, `count-${command}`, null);
       expect(result.status).toBe(0);
       for (const call of calls) counts[command].set(call, log.filter((line) => line.startsWith(`${call} `)).length);
     }
@@ -124,7 +127,7 @@ whenCompiled('a file system that refuses', () => {
         const faults = errors.flatMap((error, kind) =>
           places(command, call, kind).map((at): Fault => ({ call, error, at, times: 1 })),
         );
-        await twoAtATime(faults, (fault) => expectNothingLost(command, fault));
+        await atOnce(servers, faults, (fault, server) => expectNothingLost(server, command, fault));
       }
     },
     timeout,
@@ -140,7 +143,7 @@ whenCompiled('a file system that refuses', () => {
           .slice(0, 1)
           .map((at): Fault => ({ call, error, at, times: 0 })),
       );
-      await twoAtATime(faults, (fault) => expectNothingLost(command, fault));
+      await atOnce(servers, faults, (fault, server) => expectNothingLost(server, command, fault));
     },
     timeout,
   );
@@ -148,7 +151,7 @@ whenCompiled('a file system that refuses', () => {
   test(
     'writes take half of what they are given, always',
     async () => {
-      await expectNothingLost('train', { call: 'write', error: '', at: 1, times: 0 });
+      await expectNothingLost(servers[0]!, 'train', { call: 'write', error: '', at: 1, times: 0 });
     },
     timeout,
   );
@@ -160,7 +163,12 @@ whenCompiled('a file system that refuses', () => {
         ['link', 'EPERM'],
         ['fsync', 'EINVAL'],
       ] as const) {
-        const { result, run } = await disturbed('train', `without-${call}`, { call, error, at: 1, times: 0 });
+        const { result, run } = await disturbed(servers[0]!, 'train', `without-${call}`, {
+          call,
+          error,
+          at: 1,
+          times: 0,
+        });
         expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
         expect(readFileSync(join(run, 'model.safetensors')).equals(model)).toBe(true);
       }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeAll, expectFile, fetchFrom, start } from '../data/support/download-helpers';
 import { good } from '../data/support/web';
-import { cli, temporaryFolder } from '../helpers/command-line';
+import { cliProcess, temporaryFolder } from '../helpers/command-line';
 import { briefConfig, complaints, lost, undisturbed } from './helpers';
 
 const folder = temporaryFolder();
@@ -64,7 +64,7 @@ describe('a small disk', () => {
       const resize = (kib: number): unknown => execFileSync('mount', ['-o', `remount,size=${kib}k`, disk]);
       resize(size);
       try {
-        const result = await cli(['train', config, '--out', run, '--json']);
+        const result = await cliProcess(['train', config, '--out', run, '--json']);
         expect(result.status).toBe(1);
         expect(result.stderr).toMatch(/no space left on the device \(ENOSPC\); free some space there/);
         expect(complaints('train', result, run)).toEqual([]);
@@ -205,7 +205,7 @@ describe('without a place of its own', () => {
 test('two runs that are started in the same second have folders of their own', async () => {
   const here = join(folder, 'here');
   mkdirSync(here);
-  const results = await Promise.all([1, 2, 3].map(() => cli(['train', config, '--json'], { cwd: here })));
+  const results = await Promise.all([1, 2, 3].map(() => cliProcess(['train', config, '--json'], { cwd: here })));
   expect(results.map(({ status, stderr }) => ({ status, stderr }))).toEqual(
     results.map(() => ({ status: 0, stderr: '' })),
   );

@@ -79,11 +79,15 @@ export async function lost(run: string, model: Buffer): Promise<string[]> {
   }
 }
 
-/** Works on all of `items`, two at a time. */
-export async function twoAtATime<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/** Works on all of `items`, one on each of `places` at a time. */
+export async function atOnce<T, P>(
+  places: readonly P[],
+  items: readonly T[],
+  work: (item: T, place: P) => Promise<void>,
+): Promise<void> {
   const queue = [...items];
-  const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  const worker = async (place: P): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item, place);
   };
-  await Promise.all([worker(), worker()]);
+  await Promise.all(places.map(worker));
 }

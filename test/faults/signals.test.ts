@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '../../lib/data';
 import { train } from '../../lib/train/loop/train';
-import { cli, temporaryFolder, type CliResult } from '../helpers/command-line';
+import { cliProcess, temporaryFolder, type CliResult } from '../helpers/command-line';
 import { briefConfig, complaints, lost, undisturbed } from './helpers';
 
 const folder = temporaryFolder();
@@ -21,7 +21,7 @@ beforeAll(async () => {
 /** Trains until the output holds `lines` whole lines, and then sends the signal, `times` times. */
 function signalled(run: string, signal: NodeJS.Signals, lines: number, times = 1): Promise<CliResult> {
   let sent = false;
-  return cli(['train', config, '--out', run, '--json'], {
+  return cliProcess(['train', config, '--out', run, '--json'], {
     during: (stdout: string, child: ChildProcess) => {
       if (sent || stdout.split('\n').length <= lines) return;
       sent = true;
@@ -65,7 +65,7 @@ test.each(['SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const)(
 test('SIGUSR1 while Node.js is still starting ends the command: the debugger does not swallow it', async () => {
   const run = join(folder, 'starting');
   for (const milliseconds of [15, 30, 60, 120, 240]) {
-    const { status, signal } = await cli(['train', config, '--out', run, '--set', 'ann.epochs=100000'], {
+    const { status, signal } = await cliProcess(['train', config, '--out', run, '--set', 'ann.epochs=100000'], {
       started: (child) => {
         setTimeout(() => child.kill('SIGUSR1'), milliseconds);
         setTimeout(() => child.kill('SIGKILL'), 20_000).unref();

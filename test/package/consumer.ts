@@ -1,8 +1,9 @@
 // A package as its users meet it: packed, and installed in an empty folder with no build/ and no install script.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { madeOnce } from '../helpers/jest/made-once';
 
 export const root = join(__dirname, '..', '..');
 
@@ -49,11 +50,12 @@ export const quietInstall = [
   '--fetch-retries=1',
 ];
 
-/** Packs the checkout, with a binary made from its present sources, into `folder`; the path of the tarball. */
-export function packPackage(folder: string): string {
-  command(root, process.execPath, 'scripts/package/prebuild.mjs', '--reuse');
-  mkdirSync(folder, { recursive: true });
-  commandWith({ ONESPIKE_PACK: 'test' }, root, 'npm', 'pack', '--silent', '--pack-destination', folder);
+/** The path of the packed checkout, with a binary made from its present sources. */
+export function packPackage(): string {
+  const folder = madeOnce('packed', (here) => {
+    command(root, process.execPath, 'scripts/package/prebuild.mjs', '--reuse');
+    commandWith({ ONESPIKE_PACK: 'test' }, root, 'npm', 'pack', '--silent', '--pack-destination', here);
+  });
   return join(folder, readdirSync(folder).find((file) => file.endsWith('.tgz'))!);
 }
 
@@ -65,12 +67,15 @@ export interface Consumer {
   remove(): void;
 }
 
-/** Packs the checkout and installs the tarball in a new folder below `parent`. */
+/** A new folder below `parent` in which npm has installed the packed checkout. */
 export function installPackage(parent = tmpdir()): Consumer {
+  const tarball = packPackage();
+  const installed = madeOnce('installed', (here) => {
+    writeFileSync(join(here, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true }));
+    command(here, 'npm', ...quietInstall, tarball);
+  });
   const folder = mkdtempSync(join(parent, 'onespike-package-'));
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true }));
-  const tarball = packPackage(join(folder, 'pack'));
-  command(folder, 'npm', ...quietInstall, tarball);
+  cpSync(installed, folder, { recursive: true, verbatimSymlinks: true });
   let scripts = 0;
   return {
     folder,

@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'onespike-managers-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let tarball: string;
 beforeAll(() => {
-  tarball = packPackage(join(folder, 'pack'));
+  tarball = packPackage();
 }, 900_000);
 
 const registry = command(folder, 'npm', 'config', 'get', 'registry').trim();

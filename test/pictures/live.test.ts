@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { Board } from '../../lib/pictures/live/board';
 import { WatchServer } from '../../lib/pictures/live/server';
 import { browserReason, launchBrowser } from '../helpers/browser';
-import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder, tinyConfig } from '../helpers/command-line';
 import { lockRun } from '../helpers/runs';
 import { writeRun } from './support/run-folder';
 import { epochs, metricsText } from './support/runs';
@@ -155,7 +155,7 @@ inBrowser('the live page', () => {
     writeFileSync(config, JSON.stringify({ ...tinyConfig, snn: { ...tinyConfig.snn, epochs: 6 } }));
     let trained: Page | undefined;
     let opening: Promise<void> | undefined;
-    const { status, stdout, events } = await cli(['train', config, '--out', run, '--watch', '--json'], {
+    const { status, stdout, events } = await cliProcess(['train', config, '--out', run, '--watch', '--json'], {
       during: (text) => {
         if (opening !== undefined || !text.includes('\n')) return;
         const first = JSON.parse(text.split('\n')[0]!);
@@ -199,7 +199,7 @@ test('watch: the URL is the first line, and Ctrl-C ends it', async () => {
   const run = join(folder, 'watched');
   writeRun(run, epochs('ann', 1));
   let sent = false;
-  const { status, stdout } = await cli(['watch', run], {
+  const { status, stdout } = await cliProcess(['watch', run], {
     during: (text, child) => {
       if (sent || !text.includes('\n')) return;
       sent = true;

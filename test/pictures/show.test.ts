@@ -5,7 +5,7 @@ import { digits, halfBlocks } from '../../lib/pictures/draw/blocks';
 import { mapPicture } from '../../lib/pictures/draw/map-picture';
 import { loadRun } from '../../lib';
 import { loadImage } from '../../lib/data';
-import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 describe('maps', () => {
   test('show the channels that differ most, side by side, with a gap', () => {
@@ -79,11 +79,11 @@ describe('onespike show', () => {
   });
 
   test('prints digits without colours and half blocks with them', async () => {
-    const plain = (await cli(['show', run, image], { env: { NO_COLOR: '1' } })).stdout;
+    const plain = (await cliProcess(['show', run, image], { env: { NO_COLOR: '1' } })).stdout;
     expect(plain).toMatch(/^0 conv {2}\d+\.\d % fire\n[.1-4 ]+\n/);
     expect(plain).not.toContain('\x1b');
     expect(plain).toMatch(/Answer after each step: .*; decided at step \d of 4\.\n$/);
-    const coloured = (await cli(['show', run, image], { env: { FORCE_COLOR: '1', NO_COLOR: '' } })).stdout;
+    const coloured = (await cliProcess(['show', run, image], { env: { FORCE_COLOR: '1', NO_COLOR: '' } })).stdout;
     expect(coloured).toContain('▀');
     expect(coloured).toMatch(/step of the spike .* 4 .* never/);
   });

@@ -1,8 +1,9 @@
 // A run whose images have changed: what every command that uses them says.
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainConfigInput } from '../../lib/train/config/config';
 import { loadRun } from '../../lib/train/run/load-run';
+import type { RunInfo } from '../../lib/train/run/run-folder';
 import { resume, train } from '../../lib/train/loop/train';
 import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
 import { collect } from '../helpers/runs';
@@ -22,10 +23,8 @@ beforeAll(() => {
   }
 });
 
-/** A run on a copy of the pictures; `change` happens to them afterwards. `stopped`: it is interrupted after a few steps. */
-async function runOn(name: string, change: (data: string) => void, stopped = false): Promise<string> {
-  const data = join(folder, `${name}-data`);
-  cpSync(original, data, { recursive: true });
+/** Trains on the pictures in `data`; `stopped`: it is interrupted after a few steps. */
+async function trainOn(data: string, out: string, stopped: boolean): Promise<void> {
   const layers = structuredClone(tinyConfig.model.layers).map((layer) =>
     'output' in layer ? { ...layer, out: 3 } : layer,
   );
@@ -33,12 +32,29 @@ async function runOn(name: string, change: (data: string) => void, stopped = fal
     ...structuredClone(tinyConfig),
     model: { ...tinyConfig.model, layers },
     dataset: { name: 'folder', directory: data },
-    out: join(folder, name),
+    out,
   } as unknown as TrainConfigInput;
   for await (const event of train(config, { progressSeconds: 0 }))
     if (stopped && event.event === 'progress' && event.step === 2) break;
+}
+
+/**
+ * A copy of a run, and of the pictures on which it was trained; `change` happens to them afterwards. Both runs are
+ * trained once, and then moved by the path of the pictures in run.json.
+ */
+async function runOn(name: string, change: (data: string) => void, stopped = false): Promise<string> {
+  const template = join(folder, stopped ? 'stopped' : 'finished');
+  if (!existsSync(template)) await trainOn(original, template, stopped);
+  const [run, data] = [join(folder, name), join(folder, `${name}-data`)];
+  cpSync(original, data, { recursive: true });
+  cpSync(template, run, { recursive: true });
+  const info = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')) as RunInfo;
+  info.config.out = run;
+  expect(info.config.dataset.directory).toBe(original);
+  info.config.dataset.directory = data;
+  writeFileSync(join(run, 'run.json'), JSON.stringify(info));
   change(data);
-  return join(folder, name);
+  return run;
 }
 
 const renamed = (data: string): void => renameSync(join(data, 'cat'), join(data, 'zebra'));

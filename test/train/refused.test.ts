@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveConfig, type TrainConfigInput } from '../../lib/train/config/config';
 import { train } from '../../lib/train/loop/train';
-import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 const folder = temporaryFolder();
 
@@ -112,7 +112,7 @@ describe('which data set is meant', () => {
 
   test('so is a folder of pictures that nothing names', async () => {
     const env = { ONESPIKE_DATA: '' };
-    const { status, stderr } = await cli(['train', '--dataset', 'folder'], { env, cwd: folder });
+    const { status, stderr } = await cliProcess(['train', '--dataset', 'folder'], { env, cwd: folder });
     expect(status).toBe(2);
     expect(stderr).toMatch(
       /^error Expected a folder of pictures for the data set folder .*--data DIR.* but received none\nhint /,

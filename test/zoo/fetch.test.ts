@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Network } from '../../lib/model/network';
 import { fetchModel, findModel, listModels } from '../../lib/zoo';
-import { cli, temporaryFolder } from '../helpers/command-line';
+import { cliProcess, temporaryFolder } from '../helpers/command-line';
 import { smallNetwork } from '../serve/helpers';
 
 const folder = temporaryFolder();
@@ -82,9 +82,9 @@ test.each<[string, object]>([
 test('the command fetches, and predict takes the name', async () => {
   const env = { ONESPIKE_DATA: data, NO_PROXY: '127.0.0.1' };
   const given = ['models', 'fetch', `${url}/small.safetensors`, '--name', 'mine', '--sha256'];
-  const { status, events } = await cli([...given, sha256(bytes), '--json'], { env });
+  const { status, events } = await cliProcess([...given, sha256(bytes), '--json'], { env });
   expect(status).toBe(0);
   expect(events()).toMatchObject([{ event: 'model', name: 'mine', status: 'downloaded', source: 'fetched' }]);
-  const wrong = await cli([...given, 'abc'], { env });
+  const wrong = await cliProcess([...given, 'abc'], { env });
   expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('64 hexadecimal digits')]);
 });

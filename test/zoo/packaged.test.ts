@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { cli, temporaryFolder, tinyConfig, type CliResult } from '../helpers/command-line';
+import { cli, cliProcess, temporaryFolder, tinyConfig, type CliResult } from '../helpers/command-line';
 import { picture } from '../serve/helpers';
 
 const root = join(__dirname, '../..');
@@ -145,9 +145,12 @@ test('serve answers until it is told to stop, and logs what it did', async () =>
 });
 
 test('a host that other machines reach comes with a warning', async () => {
-  const result = await cli(['serve', join(folder, 'tiny.safetensors'), '--host', '0.0.0.0', '--port', '0', '--json'], {
-    during: (stdout, child) => stdout.includes('SERVE_EXPOSED') && child.kill('SIGINT'),
-  });
+  const result = await cliProcess(
+    ['serve', join(folder, 'tiny.safetensors'), '--host', '0.0.0.0', '--port', '0', '--json'],
+    {
+      during: (stdout, child) => stdout.includes('SERVE_EXPOSED') && child.kill('SIGINT'),
+    },
+  );
   expect(result.status).toBe(0);
   expect(result.stderr).toContain('knows no passwords');
 });

@@ -1,6 +1,7 @@
 /** `doctor`: what this machine offers, and what is missing. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Command } from 'commander';
+import { optionalPackages } from '../../data/optional-packages';
 import { backendInfo, type BackendInfo, type DeviceInfo } from '../../native/devices';
 import { Output } from '../output';
 import { table } from '../style';
@@ -67,7 +68,8 @@ export function addDoctor(program: Command): void {
         binary: info?.binaryPath ?? null,
         mpi,
       };
-      output.event({ ...machine, ...native });
+      const packages = optionalPackages();
+      output.event({ ...machine, ...native, packages });
       const { paint } = output;
       output.line(
         table(
@@ -82,6 +84,10 @@ export function addDoctor(program: Command): void {
             ['backend', native.backend ?? '–'],
             ['MPI', mpi.available ? `${paint('green', 'ready')}: ${mpi.built.join(', ')}` : `not used: ${mpi.reason}`],
             ['binary', native.binary ?? paint('red', 'does not load')],
+            ...packages.map(({ name, version, purpose }) => [
+              name,
+              version ?? `not installed; for ${purpose}: npm install ${name}`,
+            ]),
           ],
           [0, 1],
         ),

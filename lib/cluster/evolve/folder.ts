@@ -3,8 +3,7 @@
  * begin with in `beginnings`, `generations.jsonl`, and the comparison at the end, `evolved.json` and `table.md`.
  */
 import { join } from 'node:path';
-import { OneSpikeError } from '../../errors';
-import { readText } from '../../io/exclusive';
+import { claimFolder } from '../../io/exclusive';
 import { makeFolder } from '../../io/folders';
 import { readJsonLines } from '../../io/jsonl';
 import { exists } from '../../io/status';
@@ -18,19 +17,12 @@ const numbered = (number: number, digits: number): string => String(number).padS
 export class EvolutionFolder {
   private constructor(readonly path: string) {}
 
-  /** Opens the folder of an evolution, or creates it. Errors: ERR_STATE if it holds another one; ERR_IO. */
+  /** Opens the folder of an evolution, or creates it. Errors: ERR_STATE if it holds another one, or anything else; ERR_IO. */
   static async open(path: string, evolution: Evolution): Promise<EvolutionFolder> {
-    await makeFolder(path);
-    const file = join(path, 'evolution.json');
     // Where it computes decides nothing about the result.
     const { out: _out, threads: _threads, device: _device, ...config } = evolution.config;
     const content = `${JSON.stringify({ ...evolution, config }, null, 2)}\n`;
-    if (!(await exists(file))) await atomicWrite(file, content);
-    if ((await readText(file)) !== content)
-      throw new OneSpikeError(
-        'ERR_STATE',
-        `Expected the evolution of ${file} but received another one; name another folder by --out (out)`,
-      );
+    await claimFolder(path, { name: 'evolution.json', content, what: 'evolution' });
     for (const name of ['generations', 'beginnings']) await makeFolder(join(path, name));
     return new EvolutionFolder(path);
   }

@@ -1,0 +1,1 @@
+export { makeShared as default } from './made-once';
