@@ -34,7 +34,7 @@ function documents(root) {
  * @param {{ root: string, site: string, pages: Map<string, string> }} where
  */
 function pageOf(text, file, { root, site, pages }) {
-  const linked = text.replace(/(!?)\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, mark, name, target) => {
+  return text.replace(/(!?)\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, mark, name, target) => {
     if (/^(https?:|#)/.test(target) && !target.startsWith(published)) return whole;
     const [place = '', anchor] = target.replace(published, '/').split('#');
     const inside = place.startsWith('/') ? place.slice(1) : path.posix.join(path.posix.dirname(file), place);
@@ -47,8 +47,6 @@ function pageOf(text, file, { root, site, pages }) {
     fs.copyFileSync(path.join(root, inside), copy);
     return `![${name}](/${inside})`;
   });
-  // Mathematics within a line is shown as its source.
-  return linked.replace(/\$`([^`]*)`\$/g, '`$1`');
 }
 
 /** @param {string} text */

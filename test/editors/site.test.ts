@@ -49,6 +49,14 @@ function target(page: string, link: string): { file: string; anchor: string } | 
     );
     expect(broken).toEqual([]);
   });
+  test('mathematics are formulas', () => {
+    const source = readFileSync(join(root, '../../MATHEMATICS.md'), 'utf8');
+    const formulas = [...source.matchAll(/^```math$|\$`[^`]+`\$/gm)].length;
+    const page = readFileSync(join(root, 'MATHEMATICS.html'), 'utf8');
+    expect(formulas).toBeGreaterThan(300);
+    expect(page.match(/<math\b/g)).toHaveLength(formulas);
+    expect(page).not.toMatch(/\$<code>|class="language-math/);
+  });
 });
 
 (built && browserReason === '' ? describe : describe.skip)('in a browser', () => {
@@ -57,6 +65,7 @@ function target(page: string, link: string): { file: string; anchor: string } | 
     js: 'text/javascript',
     css: 'text/css',
     svg: 'image/svg+xml',
+    woff2: 'font/woff2',
   };
   let server: Server;
   let browser: Browser;
@@ -100,6 +109,11 @@ function target(page: string, link: string): { file: string; anchor: string } | 
       await page.goto(`${address}${path}`, { waitUntil: 'load', timeout: 60_000 });
       expect((await page.locator('h1').first().textContent())?.replace(/\W+$/, '').trim()).toContain(title);
     }
+    await page.goto(`${address}/MATHEMATICS.html`, { waitUntil: 'networkidle', timeout: 60_000 });
+    // A fraction is higher than a line, if the browser draws it as one.
+    const fraction = await page.locator('div.formula mfrac').first().boundingBox({ timeout: 60_000 });
+    expect(fraction!.height).toBeGreaterThan(28);
+    expect(await page.evaluate('document.fonts.check(\'16px "STIX Two Math"\')')).toBe(true);
     await page.locator('.VPNavBarSearch button').first().click({ timeout: 60_000 });
     await page.locator('.VPLocalSearchBox input').fill('onespike simulate', { timeout: 60_000 });
     await page.locator('.VPLocalSearchBox .result[href*="commands/simulate"]').first().click({ timeout: 60_000 });

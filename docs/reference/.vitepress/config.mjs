@@ -1,6 +1,7 @@
 // The site of `npm run docs`: pages that docs/reference/pages.mjs and TypeDoc wrote into site/, built into html/.
 import fs from 'node:fs';
 import path from 'node:path';
+import { mathematics } from './mathematics.mjs';
 
 const folder = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..', 'site');
 /** The commands of the pages, in the order of `--help`. */
@@ -24,7 +25,7 @@ export default {
   markdown: {
     // Angle brackets are text: no page holds HTML.
     html: false,
-    languageAlias: { math: 'latex' },
+    config: mathematics,
     anchor: {
       // The names that GitHub gives to headings, which links of the documents use.
       slugify: (/** @type {string} */ title) =>
@@ -48,6 +49,8 @@ export default {
           'API > /API',
           'Examples > /examples',
           'Codes > /CODES',
+          'Data > /DATA',
+          'Recipes > /RECIPES',
           'Bundlers > /BUNDLERS',
         ),
       },

@@ -1,0 +1,58 @@
+// Examples of the documents that `test/examples` does not carry out, each with the reason.
+
+export interface Exception {
+  file: string;
+  /** How the block, or one command of it, begins. */
+  start: string;
+  reason: string;
+  /** The test that carries it out in its own way, if there is one. */
+  test?: string;
+}
+
+const bundled = (start: string): Exception => ({
+  file: 'docs/BUNDLERS.md',
+  start,
+  reason: 'needs bundlers from the registry',
+  test: 'test/package/bundlers.test.ts',
+});
+const recipe = (start: string, reason: string): Exception => ({
+  file: 'docs/RECIPES.md',
+  start,
+  reason,
+  test: 'test/examples/recipes.test.ts',
+});
+
+export const exceptions: Exception[] = [
+  { file: 'README.md', start: 'npm install', reason: 'needs the registry', test: 'test/package/package.test.ts' },
+  ...['import { Network } from', 'npx ', 'export default {', 'node --permission'].map(bundled),
+  {
+    file: 'docs/CLI.md',
+    start: 'onespike train [PRESET',
+    reason: 'is a synopsis',
+    test: 'test/cli/documented-names.test.ts',
+  },
+  ...['FROM node:22', 'docker ', 'npx onespike export', 'curl '].map((start) => recipe(start, 'needs Docker')),
+  ...['npx onespike sweep', 'sbatch '].map((start) => recipe(start, 'needs Slurm')),
+  ...['import json', 'python3 '].map((start) => recipe(start, 'needs Python')),
+  ...['import { spawn }', 'node '].map((start) => recipe(start, 'starts npx twenty times')),
+  recipe('name: smoke', 'needs GitHub'),
+  ...['npx onespike train --minutes', 'npx onespike train vgg9 --minutes'].map((start) => ({
+    file: 'docs/CLI.md',
+    start,
+    reason: 'measures the machine, which other tests keep busy',
+    test: 'test/train/scaled/minutes.test.ts',
+  })),
+  ...['npx onespike bench vgg16', 'npx onespike bench vgg9 train'].map((start) => ({
+    file: 'docs/CLI.md',
+    start,
+    reason: 'draws the weights of a large network, which takes seconds',
+    test: 'test/cli/bench.test.ts',
+  })),
+  { file: 'docs/PERFORMANCE.md', start: 'npm run bench:compare', reason: 'needs PyTorch and an idle machine' },
+  { file: 'docs/RESULTS.md', start: 'npm start', reason: 'installs and builds; tests run on what it has built' },
+  ...['scripts/gpu-pack.sh', 'scripts/gpu-first-light.sh'].map((start) => ({
+    file: 'docs/design/cuda.md',
+    start,
+    reason: 'needs a machine with a GPU',
+  })),
+];

@@ -1,0 +1,143 @@
+// The recipes of docs/RECIPES.md, as far as they go without containers, Slurm and GitHub: what their files start is
+// started in an empty folder, on fewer images.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadRun } from '../../lib/train/run/load-run';
+import { cli, temporaryFolder } from '../helpers/command-line';
+import { blocksOf, commandsOf, root, type Block } from './blocks';
+import { prepareFolder } from './folder';
+import { Shell, type Done } from './shell';
+import { shorter, shortTraining } from './shorter';
+
+const timeout = 300_000;
+const folder = temporaryFolder();
+const blocks = blocksOf('docs/RECIPES.md');
+let shell: Shell;
+
+beforeAll(async () => {
+  await prepareFolder(folder);
+  shell = new Shell(folder, { ONESPIKE_DATA: join(folder, 'DIR'), CUDA_VISIBLE_DEVICES: '' });
+}, timeout);
+afterAll(() => shell?.end());
+
+/** The text of the file that a block shows. */
+const fileOf = (name: string): string => blocks.find((block) => block.name === name)!.text;
+/** The commands under a title. */
+const commandsUnder = (title: string): string[] =>
+  blocks.filter((block: Block) => block.language === 'sh' && block.title.startsWith(title)).flatMap(commandsOf);
+/** The words of an instruction of a Dockerfile. */
+const instruction = (file: string, name: string): string[] =>
+  JSON.parse(new RegExp(`^${name} (?:CMD )?(\\[.*\\])$`, 'm').exec(fileOf(file))![1]!) as string[];
+
+function sound(done: Done): string {
+  if (done.status !== 0) throw new Error(`${done.command}: status ${done.status}\n${done.stdout}${done.stderr}`);
+  return done.stdout;
+}
+
+/** A program that starts trainings, with few trials, short ones, and without npx. */
+function shortProgram(name: string): string {
+  const main = JSON.stringify(join(root, 'dist/lib/cli/main.js'));
+  const node = JSON.stringify(process.execPath);
+  const settings = Object.entries(shortTraining).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+  const more = settings.map((word) => JSON.stringify(word)).join(', ');
+  const program = fileOf(name)
+    .replace('["npx", "onespike", "train", "vgg6"', `[${node}, ${main}, "train", "vgg6", ${more}`)
+    .replace("'npx', ['onespike', 'train', 'vgg6'", `${node}, [${main}, 'train', 'vgg6', ${more}`)
+    .replace('n_trials=20', 'n_trials=2')
+    .replace('i < 20', 'i < 2');
+  writeFileSync(join(folder, name), program);
+  return program;
+}
+
+test(
+  'Docker: a training that SIGTERM interrupts goes on in another process',
+  async () => {
+    const [program] = instruction('Dockerfile.train', 'ENTRYPOINT');
+    expect(program).toBe('node_modules/.bin/onespike');
+    const args = shorter(instruction('Dockerfile.train', 'CMD'), folder);
+    let stopped = false;
+    const interrupted = await cli([...args, '--set', 'ann.epochs=50'], {
+      cwd: folder,
+      during: (stdout, child) => {
+        if (!stopped && /^ann +1\/50/m.test(stdout)) stopped = child.kill('SIGTERM');
+      },
+    });
+    expect([stopped, interrupted.status]).toEqual([true, 130]);
+    const [, , stop, again] = commandsUnder('Docker: a server that trains');
+    expect(stop).toContain('docker stop');
+    const resumed = again!.split(' onespike-train ')[1]!.split(' ');
+    sound(await shell.within([...resumed, '--set', 'ann.epochs=2']));
+    expect((await loadRun(join(folder, 'runs/mine'))).classes).toHaveLength(10);
+  },
+  timeout,
+);
+
+test(
+  'Docker: the server answers, and is healthy',
+  async () => {
+    const [exported, , , request] = commandsUnder('Docker: a server that answers');
+    sound(await shell.carryOut(exported!));
+    const served = instruction('Dockerfile.serve', 'CMD');
+    sound(await shell.carryOut(`onespike ${served.join(' ')}`));
+    expect(sound(await shell.carryOut(request!))).toContain('"predictions"');
+    const [node, ...health] = instruction('Dockerfile.serve', 'HEALTHCHECK').map((word) => shell.here(word));
+    expect(node).toBe('node');
+    expect(spawnSync(process.execPath, health).status).toBe(0);
+  },
+  timeout,
+);
+
+test(
+  'Slurm: what a job of the array starts takes the trials of a study',
+  async () => {
+    const [study] = blocksOf('docs/CLI.md').filter(({ name }) => name === 'rates.json');
+    writeFileSync(join(folder, 'rates.json'), study!.text);
+    const script = fileOf('sweep.sbatch');
+    expect(script.split('\n')[0]).toBe('#!/bin/sh');
+    expect(script.match(/^#SBATCH --[a-z-]+(=\S+)?$/gm)).toHaveLength(6);
+    for (const command of commandsOf({ language: 'sh', text: script })) sound(await shell.carryOut(command));
+    const results = readFileSync(join(folder, 'sweeps/rates/results.jsonl'), 'utf8').trim().split('\n');
+    expect(results.map((line) => (JSON.parse(line) as { status: string }).status)).toEqual(['done', 'done']);
+  },
+  timeout,
+);
+
+const python = process.env.ONESPIKE_OPTUNA_PYTHON ?? 'python3';
+const absent = spawnSync(python, ['-c', 'import optuna']).status !== 0;
+if (absent) console.warn('skipped: the Python package optuna is not here (pip install optuna)');
+(absent ? test.skip : test)(
+  'Optuna',
+  async () => {
+    shortProgram('tune.py');
+    const { stdout } = await shell.outside(`${python} tune.py`);
+    expect(stdout).toMatch(/^\{'rate': [\d.e-]+\} [\d.]+$/m);
+  },
+  timeout,
+);
+
+test(
+  'a program that tunes',
+  async () => {
+    shortProgram('tune.mjs');
+    const { stdout } = await shell.outside(`${process.execPath} tune.mjs`);
+    expect(stdout).toMatch(/^\{ rate: [\d.e-]+, accuracy: [\d.]+ \}$/m);
+  },
+  timeout,
+);
+
+test(
+  'GitHub Actions: the training writes what the check reads',
+  async () => {
+    const workflow = fileOf('.github/workflows/smoke.yml');
+    const [install, training] = [...workflow.matchAll(/^ +- run: (?!\|)(.*)$/gm)].map(([, command]) => command!);
+    expect(install).toBe('npm install onespike');
+    sound(await shell.carryOut(training!));
+    const [, check] = /run: \|\n((?: {10}.*\n)+)/.exec(workflow)!;
+    const script = check!.replace(/^ +/gm, '');
+    await shell.outside(`set -e\n${script.replace('>= 0.9', '>= 0')}`);
+    await expect(shell.outside(`set -e\n${script.replace('>= 0.9', '> 1')}`)).rejects.toMatchObject({ code: 1 });
+    expect(existsSync(join(folder, 'runs/smoke/report.html'))).toBe(true);
+  },
+  timeout,
+);
