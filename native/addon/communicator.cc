@@ -215,7 +215,7 @@ Napi::Value communicator_hosts(const Napi::CallbackInfo& info) {
 
 // communicatorAbort(communicator: CommunicatorHandle): void
 Napi::Value communicator_abort(const Napi::CallbackInfo& info) {
-  open_communicator(info, 1, "communicatorAbort")->communicator->abort();
+  open_communicator(info, 1, "communicatorAbort")->communicator->end_all();
   return info.Env().Undefined();
 }
 

@@ -105,7 +105,7 @@ Status MpiCommunicator::close() { return perform(shim_->finalize); }
 
 void MpiCommunicator::interrupt() noexcept { shim_->interrupt(); }
 
-void MpiCommunicator::abort() {
+void MpiCommunicator::end_all() {
   std::thread([function = shim_->abort] { function(1); }).detach();
 }
 

@@ -42,7 +42,7 @@ class MpiCommunicator final : public Communicator {
   void interrupt() noexcept;
   // Ends the processes of all ranks, this one too, where MPI can reach them; on a thread of its own, because an MPI
   // that cannot may never return.
-  void abort();
+  void end_all();
 
  private:
   explicit MpiCommunicator(std::unique_ptr<MpiShim> shim);
