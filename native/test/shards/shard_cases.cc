@@ -1,4 +1,4 @@
-#include "test/training/shard_cases.h"
+#include "test/shards/shard_cases.h"
 
 #include <cstring>
 

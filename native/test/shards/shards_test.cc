@@ -7,8 +7,8 @@
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
-#include "test/training/thread_ranks.h"
-#include "test/training/shard_cases.h"
+#include "test/shards/thread_ranks.h"
+#include "test/shards/shard_cases.h"
 
 namespace onespike::test {
 namespace {

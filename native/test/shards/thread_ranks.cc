@@ -1,4 +1,4 @@
-#include "test/training/thread_ranks.h"
+#include "test/shards/thread_ranks.h"
 
 #include <cstring>
 #include <string>
