@@ -108,6 +108,7 @@ export {
 
 // ---- training, its configuration, its events and its results
 export { resume, train, type ResumeOptions, type TrainOptions } from './train/loop/train';
+export type { Ranks } from './train/loop/ranks';
 export type { TrainInput } from './train/config/given';
 export { resolveConfig, type DeepPartial, type TrainConfig, type TrainConfigInput } from './train/config/config';
 export { presetConfig, presetNames } from './train/config/presets';
