@@ -261,12 +261,16 @@ export interface NativeDevices {
   list: NativeDevice[];
 }
 
-/** The export table of native/addon/module.cc, function for function. One job per network runs at a time; `networkAbort`
+/** The export table of native/addon/module.cc, function for function. `limitProcessor`
+ *  counts for the whole process, before it computes. A process has one communicator: every rank makes the same calls in
+ *  the same order, and ERR_IO names the rank that gives no sign of life for `deadline` seconds. `communicatorLastWords`
+ *  is for ranks that have failed, `communicatorAbort` ends all of them; `networkTrain` takes the communicator of the
+ *  ranks that share the steps, or null. One job per network runs at a time; `networkAbort`
  *  makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. */
 export interface NativeModule {
   info(): NativeInfo;
   processor(): NativeProcessor;
-  limitProcessor(target: string, bf16: boolean): void; // for the whole process, before it computes
+  limitProcessor(target: string, bf16: boolean): void;
   devices(wanted: number | null): NativeDevices;
   inputEncoding(spec: NativeEncoderSpec): NativeInputEncoding;
   networkCreate(spec: NativeSpec): Promise<NetworkHandle>;
@@ -300,7 +304,7 @@ export interface NativeModule {
     next: NativeBatch | null,
     mode: NativeMode,
     loss: NativeLoss,
-    communicator: CommunicatorHandle | null, // of the ranks that share the steps
+    communicator: CommunicatorHandle | null,
   ): Promise<NativeStats[]>;
   networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
@@ -315,16 +319,14 @@ export interface NativeModule {
   networkDispose(network: NetworkHandle): void;
   datasetCreate(pixels: Uint8Array, labels: Int32Array | null, shape: [number, number, number]): DatasetHandle;
   datasetDispose(dataset: DatasetHandle): void;
-  // One per process. Every rank makes the same calls in the same order; ERR_IO names the rank that is silent for
-  // `deadline` seconds.
   communicatorOpen(library: string, deadline: number): Promise<CommunicatorHandle>;
   communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array, root: number): Promise<Uint8Array>;
   communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
-  communicatorLastWords(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>; // of ranks that have failed
+  communicatorLastWords(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
   communicatorBarrier(communicator: CommunicatorHandle): Promise<void>;
   communicatorClose(communicator: CommunicatorHandle): Promise<void>;
   communicatorRank(communicator: CommunicatorHandle): number;
   communicatorSize(communicator: CommunicatorHandle): number;
   communicatorHosts(communicator: CommunicatorHandle): string[];
-  communicatorAbort(communicator: CommunicatorHandle): void; // ends all ranks, where MPI reaches them
+  communicatorAbort(communicator: CommunicatorHandle): void;
 }

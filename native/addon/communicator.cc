@@ -111,9 +111,10 @@ std::vector<uint8_t> copied(Napi::Value value, int64_t most) {
   return {view.data, view.data + view.length};
 }
 
-// The bytes of all ranks, by a function that collects them.
-Napi::Value gathered(const Napi::CallbackInfo& info, const char* function,
-                     Status (MpiCommunicator::*collect)(const void*, void*, size_t)) {
+// A function that collects the bytes of all ranks.
+using Collect = Status (MpiCommunicator::*)(const void*, void*, size_t);
+
+Napi::Value gathered(const char* function, Collect collect, const Napi::CallbackInfo& info) {
   const auto entry = open_communicator(info, 2, function);
   const auto call = [collect](MpiCommunicator& communicator, std::vector<uint8_t>* bytes) {
     std::vector<uint8_t> all(bytes->size() * static_cast<size_t>(communicator.size()));
@@ -173,12 +174,12 @@ Napi::Value communicator_broadcast(const Napi::CallbackInfo& info) {
 
 // communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>
 Napi::Value communicator_gather(const Napi::CallbackInfo& info) {
-  return gathered(info, "communicatorGather", &MpiCommunicator::gather);
+  return gathered("communicatorGather", &MpiCommunicator::gather, info);
 }
 
 // communicatorLastWords(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>
 Napi::Value communicator_last_words(const Napi::CallbackInfo& info) {
-  return gathered(info, "communicatorLastWords", &MpiCommunicator::last_words);
+  return gathered("communicatorLastWords", &MpiCommunicator::last_words, info);
 }
 
 // communicatorBarrier(communicator: CommunicatorHandle): Promise<void>

@@ -18,7 +18,8 @@ export function guardLauncher(): void {
   const name = nameOf(parent);
   if (name === undefined || !launchers.test(name)) return;
   // The number may be another process's by then, but hardly one of the same name.
-  const kill = (signal: string): string => `[ "$(cat /proc/${parent}/comm 2>/dev/null)" = "$0" ] && kill -${signal} ${parent}`;
+  const kill = (signal: string): string =>
+    `[ "$(cat /proc/${parent}/comm 2>/dev/null)" = "$0" ] && kill -${signal} ${parent}`;
   const script = `sleep ${patience.ordinary}; ${kill('TERM')} && sleep ${patience.asked} && ${kill('KILL')}`;
   // In a session of its own, because a launcher ends the groups of its ranks.
   const guard = spawn('/bin/sh', ['-c', script, name], { detached: true, stdio: 'ignore' });

@@ -1,9 +1,9 @@
 // Training in several processes: the same bits as in one, one voice, and a common end.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '../../helpers/command-line';
 import { builtCache, linesOf, main, mpis, run } from './helpers';
-import { dividedConfig, modelOf, onespike, writeConfig } from './training';
+import { dividedConfig, modelOf, onespike, ranksBelow, writeConfig } from './training';
 
 const folder = temporaryFolder();
 const environment = builtCache();
@@ -24,7 +24,12 @@ several('ranks', () => {
     '%s, %d of them train to the bits of one process',
     async (name, ranks, each) => {
       const out = join(folder, `${name}-${ranks}`);
-      const { status, lines, stderr } = await onespike(each, ranks, ['train', config, '--out', out, '--json'], environment);
+      const { status, lines, stderr } = await onespike(
+        each,
+        ranks,
+        ['train', config, '--out', out, '--json'],
+        environment,
+      );
       expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
       expect(lines.filter(({ event }) => event === 'start')).toEqual([
         expect.objectContaining({ ranks, shards: 8, instructionSet: expect.any(String) }),
@@ -38,37 +43,64 @@ several('ranks', () => {
     const one = join(folder, 'mixed-one');
     await alone(['train', config, '--precision', 'mixed', '--out', one]);
     const out = join(folder, 'mixed');
-    const { status, lines } = await alone(['train', config, '--precision', 'mixed', '--ranks', '2', '--out', out, '--json']);
+    const { status, lines } = await alone([
+      'train',
+      config,
+      '--precision',
+      'mixed',
+      '--ranks',
+      '2',
+      '--out',
+      out,
+      '--json',
+    ]);
     expect(status).toBe(0);
     expect(lines.find(({ event }) => event === 'start')).toMatchObject({ ranks: 2, precision: 'mixed' });
     expect(modelOf(out).equals(modelOf(one))).toBe(true);
   }, 120_000);
 
   test('a configuration without shards has 8 under mpirun, with one rank as well', async () => {
-    const plain = writeConfig(folder, 'plain', { ...dividedConfig, shards: null, ann: { epochs: 0 }, snn: { epochs: 0 } });
+    const plain = writeConfig(folder, 'plain', {
+      ...dividedConfig,
+      shards: null,
+      ann: { epochs: 0 },
+      snn: { epochs: 0 },
+    });
     const start = async (ranks: number): Promise<unknown> => {
       const args = ['train', plain, '--out', join(folder, `plain-${ranks}`), '--json'];
       return (await onespike(mpi, ranks, args, environment)).lines.find(({ event }) => event === 'start')?.shards;
     };
     expect([await start(1), await start(2)]).toEqual([8, 8]);
-    expect((await alone(['train', plain, '--out', join(folder, 'plain'), '--json'])).lines[0]).toMatchObject({ shards: null });
+    expect((await alone(['train', plain, '--out', join(folder, 'plain'), '--json'])).lines[0]).toMatchObject({
+      shards: null,
+    });
   }, 120_000);
 
-  test.each(['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGUSR2'] as const)('%s to one rank saves and ends all of them with 130, and one process goes on', async (signal) => {
-    const out = join(folder, signal);
-    let sent = false;
-    const { status, lines, stderr } = await onespike(mpi, 2, ['train', config, '--out', out, '--json'], environment, (stdout, child) => {
-      if (sent || linesOf(stdout).every(({ event }) => event !== 'epoch')) return;
-      sent = true;
-      const [, second] = ranksBelow(child.pid!);
-      process.kill(second!, signal);
-    });
-    expect(status).toBe(130);
-    expect(lines.filter(({ event }) => event === 'saved')).toEqual([expect.objectContaining({ run: out })]);
-    expect(stderr.match(/onespike resume/g)).toHaveLength(1);
-    expect((await alone(['resume', out])).status).toBe(0);
-    expect(modelOf(out).equals(modelOf(join(folder, 'alone')))).toBe(true);
-  }, 120_000);
+  test.each(['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGUSR2'] as const)(
+    '%s to one rank saves and ends all of them with 130, and one process goes on',
+    async (signal) => {
+      const out = join(folder, signal);
+      let sent = false;
+      const { status, lines, stderr } = await onespike(
+        mpi,
+        2,
+        ['train', config, '--out', out, '--json'],
+        environment,
+        (stdout, child) => {
+          if (sent || linesOf(stdout).every(({ event }) => event !== 'epoch')) return;
+          sent = true;
+          const [, second] = ranksBelow(child.pid!);
+          process.kill(second!, signal);
+        },
+      );
+      expect(status).toBe(130);
+      expect(lines.filter(({ event }) => event === 'saved')).toEqual([expect.objectContaining({ run: out })]);
+      expect(stderr.match(/onespike resume/g)).toHaveLength(1);
+      expect((await alone(['resume', out])).status).toBe(0);
+      expect(modelOf(out).equals(modelOf(join(folder, 'alone')))).toBe(true);
+    },
+    120_000,
+  );
 
   test('the time limit ends all ranks, and other ranks go on', async () => {
     const out = join(folder, 'limit');
@@ -82,27 +114,35 @@ several('ranks', () => {
   }, 120_000);
 
   test.each([
-    ['another configuration', (rank: number) => ['--set', `ann.epochs=${rank + 1}`], /the configuration \(ann\.epochs\).* rank 1 \(/],
+    [
+      'another configuration',
+      (rank: number) => ['--set', `ann.epochs=${rank + 1}`],
+      /the configuration \(ann\.epochs\).* rank 1 \(/,
+    ],
     ['other images', (rank: number) => ['--set', `seed=${rank}`], /the configuration \(seed\).* rank 1 \(/],
-  ])('%s on a rank is refused by its name', async (_, args, message) => {
-    const words = [0, 1].flatMap((rank) => [
-      ...(rank === 0 ? [] : [':']),
-      '-n',
-      '1',
-      process.execPath,
-      main,
-      'train',
-      config,
-      '--out',
-      join(folder, 'refused'),
-      ...args(rank),
-    ]);
-    const { status, stderr } = await run(mpi.mpirun, words, environment);
-    expect(status).toBe(1);
-    expect(stderr).toMatch(message);
-    expect(stderr.match(/ERR_STATE/g)).toHaveLength(1);
-    expect(existsSync(join(folder, 'refused'))).toBe(false);
-  }, 60_000);
+  ])(
+    '%s on a rank is refused by its name',
+    async (_, args, message) => {
+      const words = [0, 1].flatMap((rank) => [
+        ...(rank === 0 ? [] : [':']),
+        '-n',
+        '1',
+        process.execPath,
+        main,
+        'train',
+        config,
+        '--out',
+        join(folder, 'refused'),
+        ...args(rank),
+      ]);
+      const { status, stderr } = await run(mpi.mpirun, words, environment);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(message);
+      expect(stderr.match(/ERR_STATE/g)).toHaveLength(1);
+      expect(existsSync(join(folder, 'refused'))).toBe(false);
+    },
+    60_000,
+  );
 
   test('a mistake in the configuration is said once', async () => {
     const { status, stderr } = await onespike(mpi, 2, ['train', config, '--set', 'nothing=1'], environment);
@@ -130,7 +170,9 @@ test('mpi build says what is missing, and doctor what is there', async () => {
   writeFileSync(broken, '#!/bin/sh\necho "mpi.h: No such file" >&2; exit 1\n', { mode: 0o755 });
   const build = (mpicc: string): ReturnType<typeof run> => alone(['mpi', 'build', '--mpicc', mpicc]);
   expect((await build('mpicc-of-nobody')).stderr).toMatch(/no mpicc-of-nobody on the PATH: install one .*apt-get/);
-  expect((await build(broken)).stderr).toMatch(/to compile a small library but it failed: mpi.h: No such file.*ERR_NO_BACKEND/);
+  expect((await build(broken)).stderr).toMatch(
+    /to compile a small library but it failed: mpi.h: No such file.*ERR_NO_BACKEND/,
+  );
   const [doctor] = (await alone(['doctor', '--json'])).lines;
   expect(doctor!.mpi).toEqual(
     mpis.length > 0
@@ -138,12 +180,3 @@ test('mpi build says what is missing, and doctor what is there', async () => {
       : expect.objectContaining({ available: false, reason: expect.stringContaining('mpicc') }),
   );
 });
-
-/** The processes of ranks that a program has started, directly or by a proxy, in the order in which they started. */
-function ranksBelow(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
-  return children.flatMap((child) => {
-    const command = readFileSync(`/proc/${child}/cmdline`, 'utf8');
-    return command.includes('main.js') && !command.includes('hydra') ? [child] : ranksBelow(child);
-  });
-}

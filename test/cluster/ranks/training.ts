@@ -31,3 +31,16 @@ export const onespike = (
   environment: Record<string, string>,
   during?: Parameters<typeof run>[3],
 ): Promise<Ended> => run(mpi.mpirun, [...ranksOf(mpi, ranks), process.execPath, main, ...args], environment, during);
+
+/** The processes of ranks that a program has started, directly or by a proxy, in the order in which they started. */
+export function ranksBelow(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+  return children.flatMap((child) => {
+    const command = readFileSync(`/proc/${child}/cmdline`, 'utf8');
+    return command.includes('main.js') && !command.includes('hydra') ? [child] : ranksBelow(child);
+  });
+}
