@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadRun } from '../../lib/train/run/load-run';
-import { cli, temporaryFolder } from '../helpers/command-line';
+import { cliProcess, temporaryFolder } from '../helpers/command-line';
 import { blocksOf, commandsOf, root, type Block } from './blocks';
 import { prepareFolder } from './folder';
 import { Shell, type Done } from './shell';
@@ -57,7 +57,7 @@ test(
     expect(program).toBe('node_modules/.bin/onespike');
     const args = shorter(instruction('Dockerfile.train', 'CMD'), folder);
     let stopped = false;
-    const interrupted = await cli([...args, '--set', 'ann.epochs=50'], {
+    const interrupted = await cliProcess([...args, '--set', 'ann.epochs=50'], {
       cwd: folder,
       during: (stdout, child) => {
         if (!stopped && /^ann +1\/50/m.test(stdout)) stopped = child.kill('SIGTERM');
