@@ -21,6 +21,12 @@ const recipe = (start: string, reason: string): Exception => ({
   reason,
   test: 'test/examples/recipes.test.ts',
 });
+const cluster = (start: string, reason: string, test?: string): Exception => ({
+  file: 'docs/CLUSTERS.md',
+  start,
+  reason,
+  ...(test !== undefined && { test: `test/cluster/ranks/${test}.test.ts` }),
+});
 
 export const exceptions: Exception[] = [
   { file: 'README.md', start: 'npm install', reason: 'needs the registry', test: 'test/package/package.test.ts' },
@@ -36,6 +42,13 @@ export const exceptions: Exception[] = [
   ...['import json', 'python3 '].map((start) => recipe(start, 'needs Python')),
   ...['import { spawn }', 'node '].map((start) => recipe(start, 'starts npx twenty times')),
   recipe('name: smoke', 'needs GitHub'),
+  cluster('apt-get install', 'changes the machine'),
+  cluster('npx onespike mpi build', 'needs an MPI', 'communicator'),
+  ...['npx onespike train vgg9 --ranks', 'mpirun -n 4'].map((start) => cluster(start, 'needs an MPI', 'train')),
+  ...['cat hosts', 'mpirun --hostfile'].map((start) => cluster(start, 'needs two hosts', 'hosts')),
+  cluster('#!/bin/bash', 'needs Slurm', 'parts'),
+  cluster('FROM node:22', 'needs Docker'),
+  cluster('apiVersion: kubeflow', 'needs Kubernetes'),
   ...['npx onespike train --minutes', 'npx onespike train vgg9 --minutes'].map((start) => ({
     file: 'docs/CLI.md',
     start,
