@@ -18,6 +18,18 @@ struct AnalogGradient {
   }
 };
 
+// The same of step 1 from the record of tensor cores.
+struct RecordedAnalogGradient {
+  AnalogGradientTask task;
+  int64_t size;
+  tensor_core::GradientRecord record;
+
+  __device__ void operator()(int64_t i) const {
+    const int64_t image = i / size;
+    task.d_current[i] = __uint_as_float(uint32_t(record.g(image)[i - image * size]) << 16);
+  }
+};
+
 }  // namespace
 
 KernelChoice CudaBackend::execute(const WeightGradientTask& task) {
@@ -58,7 +70,13 @@ KernelChoice CudaBackend::execute(const BiasGradientTask& task) {
 
 KernelChoice CudaBackend::execute(const AnalogGradientTask& task) {
   const int64_t size = task.shape.out_size();
-  each(stream_, "analog_gradient", task.n * size, AnalogGradient{task, size});
+  if (!takes_tensor_cores(task.shape, task.timesteps)) {
+    each(stream_, "analog_gradient", task.n * size, AnalogGradient{task, size});
+    return {};
+  }
+  // Of a stage that reads a relaxed one; the first stage, whose input may last, stays in 32 bits.
+  const tensor_core::GradientRecord record(const_cast<float*>(task.gradient), task.timesteps, task.shape);
+  each(stream_, "analog_gradient", task.n * size, RecordedAnalogGradient{task, size, record});
   return {};
 }
 

@@ -161,7 +161,7 @@ __global__ void add_partial_kernel(float* d_neuron, const double2* partial, int 
 struct DenseTask {
   float* d_src;
   bool add;
-  const float* activation;
+  const float* activation;  // or null: all are let through
   float scale;
   StageShape shape;
 };
@@ -181,7 +181,8 @@ class DenseEpilogue {
         const int64_t at =
             ((int64_t(row.image) * s.src_h + target.y * s.pool + a) * s.src_w + target.x * s.pool + b) * s.src_cs +
             target.channel;
-        const float2 active = *reinterpret_cast<const float2*>(task_.activation + at);
+        const float2 active =
+            task_.activation ? *reinterpret_cast<const float2*>(task_.activation + at) : make_float2(1, 1);
         auto* out = reinterpret_cast<float2*>(task_.d_src + at);
         const float2 value =
             make_float2(active.x != 0 ? v[0][0] * task_.scale : 0, active.y != 0 ? v[0][1] * task_.scale : 0);
