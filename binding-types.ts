@@ -261,12 +261,10 @@ export interface NativeDevices {
   list: NativeDevice[];
 }
 
-/** The export table of native/addon/module.cc, function for function. `limitProcessor`
- *  counts for the whole process, before it computes. A process has one communicator: every rank makes the same calls in
- *  the same order, and ERR_IO names the rank that gives no sign of life for `deadline` seconds. `communicatorLastWords`
- *  is for ranks that have failed, `communicatorAbort` ends all of them; `networkTrain` takes the communicator of the
- *  ranks that share the steps, or null. One job per network runs at a time; `networkAbort`
- *  makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. */
+/** The export table of native/addon/module.cc, function for function. One job per network runs at a time; `networkAbort` makes it reject
+ *  with ERR_ABORTED, unless it has changed the parameters already: then it resolves. A process has one communicator: every rank makes the
+ *  same calls in the same order, and ERR_IO names the rank that gives no sign of life for `deadline` seconds. `limitProcessor` counts for
+ *  the whole process. */
 export interface NativeModule {
   info(): NativeInfo;
   processor(): NativeProcessor;
