@@ -205,7 +205,9 @@ export function readCard(metadata: Readonly<Record<string, string>>, path: strin
 
 /** The card as a page in Markdown. */
 export function cardPage(card: ModelCard): string {
-  const { network, data, accuracy, energy } = card;
+  const { network, data, accuracy, energy, recipe } = card;
+  // What was converted is the ANN of the last stage before: of steps, where there were binary epochs.
+  const ann = ((recipe?.binary as { epochs?: number } | undefined)?.epochs ?? 0) > 0 ? 'binary ANN' : 'ANN';
   const rows: [string, string][] = [
     [
       'network',
@@ -221,7 +223,7 @@ export function cardPage(card: ModelCard): string {
     ],
     [
       'test accuracy',
-      `ANN ${percent(accuracy.ann, 2)}, converted ${percent(accuracy.converted, 2)}, SNN ${percent(accuracy.snn, 2)}` +
+      `${ann} ${percent(accuracy.ann, 2)}, converted ${percent(accuracy.converted, 2)}, SNN ${percent(accuracy.snn, 2)}` +
         (accuracy.rounded ? ` (before weights were rounded to ${network.weights})` : ''),
     ],
     ['spikes per neuron', card.spikesPerNeuron === null ? '–' : card.spikesPerNeuron.toFixed(3)],

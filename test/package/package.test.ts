@@ -51,9 +51,12 @@ describe('the tarball', () => {
       'examples',
       'llms.txt',
       'models',
+      'native',
       'package.json',
       'prebuilds',
     ]);
+    // What `onespike mpi build` compiles, and no other source.
+    expect(files.filter((file) => file.startsWith('native/'))).toEqual(['native/comm/mpi-shim.c']);
     expect(files.filter((file) => /tsbuildinfo|\.onespike|\.sources|docs\/(?!codes\/)[^/]*\//.test(file))).toEqual([]);
   });
 

@@ -39,6 +39,8 @@ const started = (mpi: Mpi, ranks: number, scenario: string, during?: Parameters<
       code: 'ERR_IO',
       message: expect.stringMatching(/rank 1 \(.*\) to answer within 1.5 s/),
     });
+    // mpirun kills it, and may end a moment before it.
+    for (let i = 0; i < 200 && isRunning(stopped); ++i) await new Promise((go) => setTimeout(go, 50));
     expect(isRunning(stopped)).toBe(false);
   });
 
