@@ -13,7 +13,7 @@ const images = {
   'convert.images': 20,
 };
 const narrow = { 'model.width': 0.125, 'model.hidden': '[16]' };
-const stages = { 'ann.epochs': 1, 'snn.epochs': 1, 'ann.batch': 20, 'snn.batch': 20 };
+const stages = { 'ann.epochs': 1, 'snn.epochs': 1, 'snn.incremental': '[]', 'ann.batch': 20, 'snn.batch': 20 };
 /** Two epochs of a narrow network on 40 images. */
 export const shortTraining = { ...images, ...narrow, ...stages };
 

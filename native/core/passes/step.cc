@@ -150,7 +150,9 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions
 
 // Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
 Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward, bool keeps_potentials) {
-  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = group.largest;
+  // A rank whose shards have no images in any step of the group has buffers all the same.
+  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()),
+                largest = std::max<int64_t>(1, group.largest);
   Status status;
   for (const OptimizerOptions& o : group.updates) {
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
@@ -185,7 +187,8 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   if (batch.shards)
     if (Status status = prepare_shards(net, batch.shards->counts.size(), group.ranks); !status.ok()) return status;
   backend.begin_batch();
-  if (Status status = stage_batch(net, batch, group.largest, &staged); !status.ok()) return status;
+  if (Status status = stage_batch(net, batch, std::max<int64_t>(1, group.largest), &staged); !status.ok())
+    return status;
   staged.shards = batch.shards;
   StepInputs inputs =
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
