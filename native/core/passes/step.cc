@@ -148,11 +148,12 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions
   return Status::success();
 }
 
+// Images that buffers of the group hold: a rank whose shards have none in any of its steps has buffers all the same.
+int64_t capacity_of(const StepGroup& group) { return std::max<int64_t>(1, group.largest); }
+
 // Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
 Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward, bool keeps_potentials) {
-  // A rank whose shards have no images in any step of the group has buffers all the same.
-  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()),
-                largest = std::max<int64_t>(1, group.largest);
+  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = capacity_of(group);
   Status status;
   for (const OptimizerOptions& o : group.updates) {
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
@@ -187,8 +188,7 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   if (batch.shards)
     if (Status status = prepare_shards(net, batch.shards->counts.size(), group.ranks); !status.ok()) return status;
   backend.begin_batch();
-  if (Status status = stage_batch(net, batch, std::max<int64_t>(1, group.largest), &staged); !status.ok())
-    return status;
+  if (Status status = stage_batch(net, batch, capacity_of(group), &staged); !status.ok()) return status;
   staged.shards = batch.shards;
   StepInputs inputs =
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
