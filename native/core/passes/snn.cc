@@ -140,19 +140,42 @@ void schedule_gradients(NetworkState& net, size_t stage, int n) {
                                         .shape = s});
 }
 
-// The current that a stage receives from a relaxed source at step 1, before its schedule.
-const float* relaxed_current(NetworkState& net, size_t stage, int n) {
+// The currents of a stage whose source sent numbers, before its schedule.
+void dense_currents(NetworkState& net, size_t stage, const float* sent, float* current, int n) {
   const StageShape& s = net.plan.stages[stage];
   const StageBuffers& b = net.stages[stage];
-  const float* sent = net.stages[size_t(net.plan.sources[stage])].activation.data();
   net.backend->run(PackInputTask{.packed = b.packed.data(), .src = sent, .n = n, .shape = s});
-  net.backend->run(DenseForwardTask{.out = b.weighted.data(),
+  net.backend->run(DenseForwardTask{.out = current,
                                     .packed = b.packed.data(),
                                     .weight = net.weight(stage),
                                     .weight_forward = b.forward.data(),
                                     .n = n,
                                     .shape = s});
-  return b.weighted.data();
+}
+
+// The gradient at those currents, summed over the steps if they arrived at all of them, from kappa(t) g(t) of the
+// stage; += that of the weights.
+void dense_currents_backward(NetworkState& net, size_t stage, const float* gradient, bool sum_steps, float* d_current,
+                             int n) {
+  const StageShape& s = net.plan.stages[stage];
+  net.backend->run(AnalogGradientTask{.d_current = d_current,
+                                      .gradient = gradient,
+                                      .sum_steps = sum_steps,
+                                      .n = n,
+                                      .timesteps = net.plan.spec.timesteps,
+                                      .shape = s});
+  net.backend->run(DenseWeightGradientTask{.d_weight = net.d_weight(stage),
+                                           .packed = net.stages[stage].packed.data(),
+                                           .d_out = d_current,
+                                           .n = n,
+                                           .shape = s});
+}
+
+// What a stage receives from a relaxed source, at step 1 alone.
+void receive_relaxed(NetworkState& net, size_t stage, int n, SpikingForwardTask* task) {
+  float* const current = net.stages[stage].weighted.data();
+  dense_currents(net, stage, net.stages[size_t(net.plan.sources[stage])].activation.data(), current, n);
+  task->current = current, task->current_always = false;
 }
 
 // What a relaxed stage sends, from its potentials.
@@ -172,10 +195,7 @@ void relaxed_backward(NetworkState& net, size_t stage, const float* gradient, in
   const size_t from = size_t(net.plan.sources[stage]);
   const StageShape& s = net.plan.stages[stage];
   const StageBuffers& b = net.stages[stage];
-  backend.run(AnalogGradientTask{
-      .d_current = b.weighted.data(), .gradient = gradient, .n = n, .timesteps = net.plan.spec.timesteps, .shape = s});
-  backend.run(DenseWeightGradientTask{
-      .d_weight = net.d_weight(stage), .packed = b.packed.data(), .d_out = b.weighted.data(), .n = n, .shape = s});
+  dense_currents_backward(net, stage, gradient, false, b.weighted.data(), n);
   backend.run(DenseInputGradientTask{.d_src = net.d_activation[1].data(),
                                      .d_out = b.weighted.data(),
                                      .weight = net.weight(stage),
@@ -205,10 +225,6 @@ Status prepare_snn(NetworkState& net, int64_t images, bool train, bool keeps_pot
 SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train) {
   const StageShape& s = net.plan.stages[stage];
   const StageBuffers& b = net.stages[stage];
-  const float* current = net.plan.reads_pixels(stage) && net.plan.needs_analog() ? net.current.data() : nullptr;
-  if (reads_relaxed(net, stage, train)) current = relaxed_current(net, stage, n);
-  NeuronParams neuron = net.neuron(stage);
-  if (train && net.relaxed[stage]) neuron.fires = false;
   return {.times = net.times(stage),
           .potential = net.potentials(train) || s.output ? b.potential.data() : nullptr,
           .density = b.density.data(),
@@ -216,9 +232,9 @@ SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool
           .weight = net.weight(stage),
           .weight_forward = b.forward.data(),
           .bias = net.bias(stage),
-          .current = current,
-          .current_always = net.plan.reads_pixels(stage) && net.plan.encoder().analog == AnalogSteps::kAll,
-          .neuron = neuron,
+          .current = net.plan.reads_pixels(stage) && net.plan.needs_analog() ? net.current.data() : nullptr,
+          .current_always = net.plan.encoder().analog == AnalogSteps::kAll,
+          .neuron = net.neuron(stage),
           .n = n,
           .shape = s};
 }
@@ -233,21 +249,15 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
                          .params = net.encoding(net.plan.spec.encoder),
                          .n = n,
                          .first_image = first});
-  if (net.plan.needs_analog()) {
-    const StageShape& s = net.plan.stages[0];
-    const StageBuffers& b = net.stages[0];
-    backend.run(PackInputTask{.packed = b.packed.data(), .src = net.analog.data(), .n = n, .shape = s});
-    backend.run(DenseForwardTask{.out = net.current.data(),
-                                 .packed = b.packed.data(),
-                                 .weight = net.weight(0),
-                                 .weight_forward = b.forward.data(),
-                                 .n = n,
-                                 .shape = s});
-  }
+  if (net.plan.needs_analog()) dense_currents(net, 0, net.analog.data(), net.current.data(), n);
   for (size_t i = 0; i < stages; ++i) {
     if (stop) return aborted();
-    backend.run(snn_forward_task(net, i, n, train));
-    if (train && net.relaxed[i]) {
+    SpikingForwardTask task = snn_forward_task(net, i, n, train);
+    const bool relaxed = train && net.relaxed[i];
+    if (relaxed) task.neuron.fires = false;
+    if (reads_relaxed(net, i, train)) receive_relaxed(net, i, n, &task);
+    backend.run(task);
+    if (relaxed) {
       relax(net, i, n);
     } else if (train && net.dropout(i)) {
       backend.run(net.dropout_mask(i, n, first));
@@ -282,14 +292,8 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
     if (!waits) weight_gradients(net, i, gradient, n, true);
     if (relaxed) relaxed_backward(net, i, gradient, n);
     if (!net.plan.reads_pixels(i) || !net.plan.needs_analog()) continue;
-    backend.run(AnalogGradientTask{.d_current = net.current.data(),
-                                   .gradient = gradient,
-                                   .sum_steps = net.plan.encoder().analog == AnalogSteps::kAll,
-                                   .n = n,
-                                   .timesteps = T,
-                                   .shape = s});
-    backend.run(DenseWeightGradientTask{
-        .d_weight = net.d_weight(i), .packed = b.packed.data(), .d_out = net.current.data(), .n = n, .shape = s});
+    const bool always = net.plan.encoder().analog == AnalogSteps::kAll;
+    dense_currents_backward(net, i, gradient, always, net.current.data(), n);
   }
   net.waiting += n;
   return Status::success();
