@@ -1,49 +1,49 @@
 #include "core/shards/sums.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "ops/ann/norm.h"
 
 namespace onespike {
 namespace {
 
-// Calls f(array, count) for every array of floats that the images of a step add to, in one order.
+// Calls f(array, count, at) for every array of floats that the images of a step add to, in one order: `at` is its place
+// where all of them stand one after the other. Returns the number of floats.
 template <class F>
-void each_sum(const NetworkState& net, const F& f) {
+int64_t each_sum(const NetworkState& net, const F& f) {
+  int64_t at = 0;
+  const auto visit = [&](float* values, int64_t count) {
+    f(values, count, at);
+    at += count;
+  };
   for (size_t i = 0; i < net.plan.stages.size(); ++i) {
     const StageShape& s = net.plan.stages[i];
-    f(net.d_weight(i), net.pools_currents(i) ? s.weights() : s.parameters());
-    f(net.parameters[i].d_bias, int64_t(s.out_cs));
+    visit(net.d_weight(i), net.pools_currents(i) ? s.weights() : s.parameters());
+    visit(net.parameters[i].d_bias, s.out_cs);
     const Buffer<float>& sums = net.stages[i].norm_sums;
-    if (sums.data()) f(sums.data(), int64_t(2 * s.out_cs));
+    if (sums.data()) visit(sums.data(), 2 * s.out_cs);
   }
-  net.parameters.each_shared_gradient(f);
+  net.parameters.each_shared_gradient(visit);
+  return at;
 }
 
 int64_t count_sums(const NetworkState& net) {
-  int64_t all = 0;
-  each_sum(net, [&](float*, int64_t count) { all += count; });
-  return all;
+  return each_sum(net, [](float*, int64_t, int64_t) {});
 }
 
 // `sum` = the sum of `level` and what images add to; either may be `sum`.
 void add_level(NetworkState& net, const PartialSum& level, const PartialSum* sum) {
-  int64_t at = 0;
-  each_sum(net, [&](float* values, int64_t count) {
+  each_sum(net, [&](float* values, int64_t count, int64_t at) {
     net.backend->run(AddTask{
         .sum = sum ? sum->values.data() + at : values, .a = level.values.data() + at, .b = values, .count = count});
-    at += count;
   });
   StepResult* const result = net.result.data();
   net.backend->run(AddResultTask{.sum = sum ? sum->result.data() : result, .a = level.result.data(), .b = result});
 }
 
 void keep(NetworkState& net, const PartialSum& level) {
-  int64_t at = 0;
-  each_sum(net, [&](const float* values, int64_t count) {
+  each_sum(net, [&](const float* values, int64_t count, int64_t at) {
     net.backend->copy(level.values.data() + at, values, size_t(count) * sizeof(float));
-    at += count;
   });
   net.backend->copy(level.result.data(), net.result.data(), sizeof(StepResult));
 }
@@ -100,8 +100,9 @@ void begin_shards(NetworkState& net) { net.sums.groups = 0; }
 
 void begin_shard(NetworkState& net) {
   net.backend->run(ZeroTask{net.result.data(), offsetof(StepResult, finite)});
-  each_sum(net,
-           [&](float* values, int64_t count) { net.backend->run(ZeroTask{values, size_t(count) * sizeof(float)}); });
+  each_sum(net, [&](float* values, int64_t count, int64_t) {
+    net.backend->run(ZeroTask{values, size_t(count) * sizeof(float)});
+  });
   // A kernel is chosen by the images of the shard alone.
   for (StageBuffers& b : net.stages) b.backward_choice = {};
 }
@@ -132,12 +133,10 @@ Status add_ranks(NetworkState& net, Communicator& ranks) {
   std::byte *const own = net.sums.own.data(), *const received = net.sums.received.data();
 
   StepResult result;
-  int64_t at = 0;
   backend.download(&result, net.result.data(), sizeof result);
   backend.download(spikes(own), net.spikes.data(), size_t(stages) * sizeof(int64_t));
-  each_sum(net, [&](const float* from, int64_t count) {
+  each_sum(net, [&](const float* from, int64_t count, int64_t at) {
     backend.download(values(own) + at, from, size_t(count) * sizeof(float));
-    at += count;
   });
   if (Status status = backend.finish(); !status.ok()) return status;
   *totals(own) = {result.loss, result.correct, net.sums.groups};
@@ -151,12 +150,10 @@ Status add_ranks(NetworkState& net, Communicator& ranks) {
 
   result.loss = totals(own)->loss, result.correct = totals(own)->correct;
   net.sums.groups = totals(own)->groups;
-  at = 0;
   backend.upload(net.result.data(), &result, sizeof result);
   backend.upload(net.spikes.data(), spikes(own), size_t(stages) * sizeof(int64_t));
-  each_sum(net, [&](float* to, int64_t count) {
+  each_sum(net, [&](float* to, int64_t count, int64_t at) {
     backend.upload(to, values(own) + at, size_t(count) * sizeof(float));
-    at += count;
   });
   return backend.finish();
 }
