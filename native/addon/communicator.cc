@@ -88,16 +88,13 @@ class CallTask final : public Task {
 // A call without an answer.
 class SilentTask final : public Task {
  public:
-  SilentTask(std::shared_ptr<CommunicatorEntry> entry, Status (*call)(MpiCommunicator&), bool closes)
-      : Task(entry), entry_(std::move(entry)), communicator_(entry_->communicator), call_(call) {
-    if (closes) entry_->communicator.reset();
-  }
+  SilentTask(const std::shared_ptr<CommunicatorEntry>& entry, Status (*call)(MpiCommunicator&))
+      : Task(entry), communicator_(entry->communicator), call_(call) {}
 
  private:
   Status run(const std::atomic<bool>&) override { return call_(*communicator_); }
   Napi::Value result(Napi::Env env) override { return env.Undefined(); }
 
-  std::shared_ptr<CommunicatorEntry> entry_;
   std::shared_ptr<MpiCommunicator> communicator_;
   Status (*call_)(MpiCommunicator&);
 };
@@ -185,14 +182,15 @@ Napi::Value communicator_last_words(const Napi::CallbackInfo& info) {
 // communicatorBarrier(communicator: CommunicatorHandle): Promise<void>
 Napi::Value communicator_barrier(const Napi::CallbackInfo& info) {
   return Instance::of(info.Env())
-      .submit(std::make_unique<SilentTask>(open_communicator(info, 1, "communicatorBarrier"), barrier, false));
+      .submit(std::make_unique<SilentTask>(open_communicator(info, 1, "communicatorBarrier"), barrier));
 }
 
 // communicatorClose(communicator: CommunicatorHandle): Promise<void>
 Napi::Value communicator_close(const Napi::CallbackInfo& info) {
   const auto entry = open_communicator(info, 1, "communicatorClose");
-  entry->require_idle();
-  return Instance::of(info.Env()).submit(std::make_unique<SilentTask>(entry, close, true));
+  const Napi::Value promise = Instance::of(info.Env()).submit(std::make_unique<SilentTask>(entry, close));
+  entry->communicator.reset();  // the task has its own
+  return promise;
 }
 
 // communicatorRank(communicator: CommunicatorHandle): number

@@ -52,16 +52,15 @@ class Task {
 class Job : public Task {
  public:
   explicit Job(std::shared_ptr<NetworkEntry> entry, std::shared_ptr<NetworkEntry> helper = nullptr)
-      : Task(entry, helper), entry_(std::move(entry)), helper_(std::move(helper)) {}
+      : Task(entry, std::move(helper)), entry_(std::move(entry)) {}
 
   const std::shared_ptr<NetworkEntry>& entry() { return entry_; }
-  const std::shared_ptr<NetworkEntry>& helper() { return helper_; }
 
  protected:
   Network& network() { return *entry_->network; }
 
  private:
-  std::shared_ptr<NetworkEntry> entry_, helper_;
+  std::shared_ptr<NetworkEntry> entry_;
 };
 
 }  // namespace onespike::addon
