@@ -31,9 +31,8 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
     const int first_column = int(index % task.grid.column_tiles) * kColumns;
     const int64_t first_cell = index / task.grid.column_tiles * task.tile_cells;
     const int cells = int(min(int64_t(task.tile_cells), task.cells - first_cell));
-    Neuron kept =
-        fresh_neuron(task.neuron, first_column + int(threadIdx.x) % kColumns <
-                                      s.out_c);  // with several passes a tile has one cell and this thread one neuron
+    // With several passes a tile has one cell and this thread one neuron.
+    Neuron kept = fresh_neuron(task.neuron, first_column + int(threadIdx.x) % kColumns < s.out_c);
     for (int first = 0; first < T; first += kTileRows) {
       const int steps = min(kTileRows, T - first);
       float sums[4][4] = {};
