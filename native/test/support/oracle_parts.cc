@@ -105,22 +105,33 @@ namespace {
 
 double at_step(const Values& schedule, int t) { return schedule.empty() ? 1.0 : schedule[size_t(t - 1)]; }
 
-}  // namespace
-
-void integrate(const NetworkSpec& spec, const LayerParameters& p, double initial, const Values& weighted,
-               SpikeFunction spike, const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
-  const int T = spec.timesteps;
+// U(1) to U(T), which no spike changes, of neurons that have not fired. Returns their number.
+int64_t integrate_silent(int T, const LayerParameters& p, double initial, const Values& weighted, LayerTrace& trace) {
   const int64_t count = int64_t(weighted.size()) / T;
   trace.potential.assign(weighted.size(), 0.0);
   trace.fired.assign(count, T + 1);
-  spikes.assign(weighted.size(), 0.0);
   for (int64_t j = 0; j < count; ++j) {
     double u = initial * p.threshold;
     for (int t = 1; t <= T; ++t) {
       const int64_t at = (t - 1) * count + j;
       u = p.leak * u + weighted[at];
       trace.potential[at] = u;
-      const double z = u / (p.threshold * at_step(p.theta, t)) - 1.0;
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+void integrate(const NetworkSpec& spec, const LayerParameters& p, double initial, const Values& weighted,
+               SpikeFunction spike, const std::vector<int>* given, LayerTrace& trace, Values& spikes, double& margin) {
+  const int T = spec.timesteps;
+  const int64_t count = integrate_silent(T, p, initial, weighted, trace);
+  spikes.assign(weighted.size(), 0.0);
+  for (int64_t j = 0; j < count; ++j) {
+    for (int t = 1; t <= T; ++t) {
+      const int64_t at = (t - 1) * count + j;
+      const double u = trace.potential[at], z = u / (p.threshold * at_step(p.theta, t)) - 1.0;
       const bool silent = given ? t <= (*given)[j] : t <= trace.fired[j];
       if (!silent) continue;
       margin = std::min(margin, std::fabs(z));
@@ -172,17 +183,10 @@ Values integrate_backward(const NetworkSpec& spec, const LayerParameters& p, dou
 void integrate_relaxed(const NetworkSpec& spec, const LayerParameters& p, double initial, const Values& weighted,
                        LayerTrace& trace, Values& sent, double& margin) {
   const int T = spec.timesteps;
-  const int64_t count = int64_t(weighted.size()) / T;
-  trace.potential.assign(weighted.size(), 0.0);
-  trace.fired.assign(count, T + 1);
+  const int64_t count = integrate_silent(T, p, initial, weighted, trace);
   sent.assign(weighted.size(), 0.0);
   for (int64_t j = 0; j < count; ++j) {
-    double u = initial * p.threshold;
-    for (int t = 1; t <= T; ++t) {
-      u = p.leak * u + weighted[(t - 1) * count + j];
-      trace.potential[(t - 1) * count + j] = u;
-    }
-    const double reached = u / (p.threshold * at_step(p.theta, T));
+    const double reached = trace.potential[(T - 1) * count + j] / (p.threshold * at_step(p.theta, T));
     sent[j] = std::clamp(reached, 0.0, 1.0);
     if (reached != 0.0) margin = std::min({margin, std::fabs(reached), std::fabs(reached - 1.0)});
   }
