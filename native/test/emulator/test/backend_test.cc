@@ -9,7 +9,6 @@ namespace onespike::test {
 namespace {
 
 void out_of_memory() {
-  emulator::reset();
   const Case c = small_case(BackendKind::kCuda, 64), few = small_case(BackendKind::kCuda, 8);
   const auto network = make_network(c), other = make_network(c);
   StepStats stats;
@@ -17,7 +16,8 @@ void out_of_memory() {
     expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
   const std::vector<float> before = read_bits(*network, TensorKind::kParameter);
   emulator::set_memory(emulator::memory_in_use() + (200 << 10));
-  const std::string message = message_of(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kOom);
+  const std::string message =
+      message_of(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kOom);
   const size_t at = message.find("the largest batch that fits has ");
   expect(at != std::string::npos && message.find(" bytes and ") != std::string::npos, message);
   expect(read_bits(*network, TensorKind::kParameter) == before, "nothing is lost");
@@ -34,7 +34,6 @@ void out_of_memory() {
 }
 
 void failing_device() {
-  emulator::reset();
   const Case c = small_case(BackendKind::kCuda, 6);
   const auto network = make_network(c);
   StepStats stats;
@@ -58,12 +57,10 @@ void failing_device() {
     expect_ok(make_network(on_cpu)->train(on_cpu.batch(), Mode::kSnn, adam(), no_stop(), &stats),
               "the CPU still works");
   }
-  emulator::reset();
 }
 
 // However many steps a call makes, the host waits as often as for one.
 void waits_of_a_group() {
-  emulator::reset();
   const Case c = small_case(BackendKind::kCuda, 6);
   const auto network = make_network(c);
   expect(network->steps_at_once() > 1, "a device takes several steps at once");
@@ -86,7 +83,6 @@ void waits_of_a_group() {
 
 // However many images a chunk has, early exit launches the same kernels.
 void launches_of_early_exit() {
-  emulator::reset();
   const Case many = small_case(BackendKind::kCuda, 9);
   const auto network = make_network(many);
   const auto launches = [&](int64_t images) {
@@ -105,7 +101,6 @@ void launches_of_early_exit() {
 // Measuring an operation waits for it: waiting for the step must still return the error of what failed, and nothing
 // that follows may run on numbers that were not computed.
 void profiled_failure() {
-  emulator::reset();
   std::unique_ptr<Backend> backend;
   expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
   Profile profile;
@@ -134,13 +129,13 @@ void profiled_failure() {
 }
 
 void memory_comes_back() {
-  emulator::reset();
   const size_t before = emulator::memory_in_use();
   {
     const Case c = small_case(BackendKind::kCuda, 6);
     const auto network = make_network(c);
     StepStats stats;
-    for (int i = 0; i < 3; ++i) expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+    for (int i = 0; i < 3; ++i)
+      expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
     expect_ok(network->train(c.batch(), Mode::kAnn, adam(), no_stop(), &stats), "train");
     expect(emulator::memory_in_use() > before, "memory is in use");
   }
@@ -149,7 +144,6 @@ void memory_comes_back() {
 
 // An upload larger than the staging memory, from an array that changes at once.
 void large_uploads() {
-  emulator::reset();
   std::unique_ptr<Backend> backend;
   expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
   std::vector<uint32_t> values((23 << 20) / sizeof(uint32_t) + 5);

@@ -15,17 +15,14 @@ __global__ void mark_kernel(int* to) { to[threadIdx.x] = 1; }
 
 // The other network's limit comes between one network's own and its launch.
 void networks_share_limits() {
-  emulator::reset();
   emulator::lose_turns(true);
   two_networks_at_once(BackendKind::kCuda);
   expect(emulator::lowered_limits() == 0, "an attribute that another network's launch may need was lowered");
-  emulator::reset();
 }
 
 // A new thread's current device is 0, which nobody asked for. Threads and calls are those of Node: created, written and
 // read on one, trained on another.
 void one_device_alone() {
-  emulator::reset();
   const Case c = mixed_case(6, 3, BackendKind::kCuda, 3);
   on_threads({[&] {
     const auto network = make_network(c);
@@ -40,7 +37,6 @@ void one_device_alone() {
 
 // Where another library works on a device, it finds it current after every call.
 void a_device_in_use_stays_current() {
-  emulator::reset();
   const Case c = mixed_case(6, 3, BackendKind::kCuda, 3);
   on_threads({[&] {
     expect(cudaSetDevice(1) == cudaSuccess, "another library's device");
@@ -66,7 +62,6 @@ void a_device_in_use_stays_current() {
 // The smallest interleaving that a limit per launch does not survive: the other thread's comes between this one's limit
 // and its launch.
 void two_threads_share_a_kernel() {
-  emulator::reset();
   emulator::lose_turns(true);
   const auto launches = [](int bytes) {
     return [bytes] {
@@ -79,12 +74,10 @@ void two_threads_share_a_kernel() {
     };
   };
   on_threads({launches(90 << 10), launches(60 << 10)});
-  emulator::reset();
 }
 
 // A launch may ask for less than one before it, and for the most that is promised, on every device.
 void shared_memory_is_asked_for_once() {
-  emulator::reset();
   for (int device : {0, 1}) {
     expect(cudaSetDevice(device) == cudaSuccess, "device");
     cuda::Stream stream;
@@ -99,7 +92,6 @@ void shared_memory_is_asked_for_once() {
     expect(cudaFree(memory) == cudaSuccess, "free");
   }
   expect(emulator::most_limits_set() == 1 && emulator::lowered_limits() == 0, "once per kernel and device");
-  emulator::reset();
 }
 
 }  // namespace

@@ -110,7 +110,6 @@ __global__ void race_kernel(unsigned char* to, const unsigned char* from, int wh
 // ---- tests
 
 void sums() {
-  emulator::reset();
   std::vector<int> values(1000);
   int expected = 0;
   for (int i = 0; i < 1000; ++i) expected += values[i] = i * i % 101;
@@ -122,7 +121,6 @@ void sums() {
 }
 
 void votes() {
-  emulator::reset();
   const DeviceArray<unsigned> to(64 * 8);
   Stream stream;
   launch(stream, dim3(1), dim3(64), 0, "votes", votes_kernel, to.data);
@@ -143,7 +141,6 @@ void votes() {
 }
 
 void products() {
-  emulator::reset();
   for (bool transposed : {false, true}) {
     std::vector<uint16_t> a(256), b(128);
     for (int i = 0; i < 256; ++i) a[i] = emulator::bf16_bits(float(i * 7 % 23 - 11));
@@ -197,11 +194,9 @@ void faults() {
     expect(stream.error == c.error && std::string(stream.call) == "after", "a launch after it");
     cudaGetLastError();
   }
-  emulator::reset();
 }
 
 void races() {
-  emulator::reset();
   std::vector<unsigned char> bytes(256);
   for (int i = 0; i < 256; ++i) bytes[i] = (unsigned char)i;
   const DeviceArray<unsigned char> from(bytes);
@@ -217,7 +212,6 @@ void races() {
 }
 
 void host() {
-  emulator::reset();
   Stream stream;
   launch(stream, dim3(1), dim3(2048), 0, "large", fault_kernel, 9, nullptr);
   expect(stream.error == cudaErrorInvalidConfiguration && std::string(stream.call) == "large", "too many threads");
@@ -277,7 +271,6 @@ void host() {
   Stream failing;
   launch(failing, dim3(1), dim3(256), 0, "sum", sum_kernel, to.data, from.data, 1);
   expect(cudaDeviceSynchronize() == cudaErrorLaunchFailure, "fails on demand");
-  emulator::reset();
 }
 
 }  // namespace

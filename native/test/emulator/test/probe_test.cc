@@ -11,7 +11,6 @@ namespace onespike::test {
 namespace {
 
 void lists_the_device() {
-  emulator::reset();
   std::string why = "unset";
   const std::vector<DeviceInfo> devices = cuda_devices(-1, &why);
   expect(cuda_built(), "this binary holds kernels");
@@ -26,7 +25,6 @@ void lists_the_device() {
 }
 
 void probes_once() {
-  emulator::reset();
   (void)probe_cuda_device(0);
   const int64_t before = emulator::launches();
   expect(probe_cuda_device(0).ok(), "device 0 is usable");
@@ -37,7 +35,6 @@ void probes_once() {
 
 // A probe of one device makes no context on another, on a thread that has used none.
 void touches_the_wanted_device_alone() {
-  emulator::reset();
   Status status;
   std::thread([&] { status = probe_cuda_device(2); }).join();
   expect(status.ok(), status.message);
@@ -47,7 +44,6 @@ void touches_the_wanted_device_alone() {
 
 // One worker lists the devices while another one probes. A race shows under ThreadSanitizer alone.
 void lists_while_another_probes() {
-  emulator::reset();
   std::atomic<bool> done{false};
   std::thread lister([&] {
     std::string why;
@@ -56,13 +52,10 @@ void lists_while_another_probes() {
   const Status status = probe_cuda_device(3);
   done = true;
   lister.join();
-  // The next test computes on device 0 again.
-  emulator::reset();
   expect(status.ok(), status.message);
 }
 
 void refuses_a_device_that_is_not_there() {
-  emulator::reset();
   for (const int device : {4, 1000}) {
     const Status status = probe_cuda_device(device);
     expect(status.code == Code::kNoBackend &&

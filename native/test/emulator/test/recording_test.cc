@@ -11,7 +11,6 @@ namespace {
 
 // The calls of a step are made once as they are and once for the recording, and not again.
 void recording() {
-  emulator::reset();
   std::unique_ptr<Backend> backend;
   expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
   auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
@@ -58,7 +57,6 @@ void recording() {
 
 // Steps of a driver that refuses recordings compute the same, and people can ask why they take longer.
 void refused_recordings() {
-  emulator::reset();
   const Case c = small_case(BackendKind::kCuda, 6);
   const auto recorded = make_network(c), refused = make_network(c);
   Case profiled = c;
@@ -70,7 +68,8 @@ void refused_recordings() {
     for (const auto& network : {recorded.get(), refused.get(), measured.get()}) {
       emulator::refuse_graphs(network == refused.get());
       StepStats stats;
-      expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "step " + std::to_string(step));
+      expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats),
+                "step " + std::to_string(step));
     }
   expect(recorded->recorded().recorded && recorded->recorded().reason.empty(), recorded->recorded().reason);
   const Recorded why = refused->recorded();
@@ -80,12 +79,10 @@ void refused_recordings() {
   expect(!measured->recorded().recorded && !measured->recorded().reason.empty(), "profiled");
   expect(read_bits(*refused, TensorKind::kParameter) == read_bits(*recorded, TensorKind::kParameter),
          "not bit-identical");
-  emulator::reset();
 }
 
 // The probe says so before a network is there.
 void probed_recordings() {
-  emulator::reset();
   emulator::refuse_graphs(true);
   std::string why;
   const DeviceInfo device = cuda_devices(1, &why)[1];

@@ -49,7 +49,6 @@ void train(Network& network, const Rows& rows, bool drawn_by_network) {
 std::vector<float> parameters(const Network& network) { return read_bits(network, TensorKind::kParameter); }
 
 void falls_back_to_the_host() {
-  emulator::reset();
   const auto data = images();
   Random random(5);
   const Case c = make_case(spec(), kBatch, random);
@@ -69,11 +68,9 @@ void falls_back_to_the_host() {
   expect(parameters(*tight) == parameters(*ample), "the next step is not bit-identical");
   const auto other = images();
   train(*tight, rows(other, kBatch), true);  // of this data set alone
-  emulator::reset();
 }
 
 void makes_way_for_a_batch() {
-  emulator::reset();
   const auto data = images();
   Random random(6);
   const Case c = make_case(spec(), kBatch, random);
@@ -86,7 +83,6 @@ void makes_way_for_a_batch() {
   train(*tight, rows(data, 64), true);
   expect(!tight->draws(*data), "the data set made way");
   expect(parameters(*tight) == parameters(*ample), "not bit-identical");
-  emulator::reset();
 }
 
 }  // namespace
