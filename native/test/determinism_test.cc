@@ -1,12 +1,12 @@
 // Bit-identical results for one seed, whatever the number of threads, after stop and resume, and after an abort.
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <thread>
 
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -21,14 +21,6 @@ CaseSpec noisy_spec(Encoder encoder, int threads) {
   spec.seed = 77;
   spec.on.threads = threads;
   return spec;
-}
-
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  o.learning_rate = o.neuron_learning_rate = 0.01f;
-  o.clip_norm = 1.0f;
-  return o;
 }
 
 struct Data {
@@ -56,14 +48,13 @@ void train(Network& network, Mode mode, int from, int to, int images = 5) {
   StepStats stats;
   for (int step = from; step < to; ++step) {
     const Data data = draw(network.spec(), images, 1000 + step);
-    expect_ok(network.train(data.batch(), mode, adam(), no_stop(), &stats), "train");
+    expect_ok(network.train(data.batch(), mode, clipped_adam(), no_stop(), &stats), "train");
   }
 }
 
 void expect_same_bits(const Network& a, const Network& b, const std::string& what) {
   for (TensorKind kind : {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1}) {
-    const std::vector<float> left = read_bits(a, kind), right = read_bits(b, kind);
-    expect(left.size() == right.size() && !std::memcmp(left.data(), right.data(), left.size() * sizeof(float)),
+    expect(same_bits(read_bits(a, kind), read_bits(b, kind)),
            what + ": different bits in tensors of kind " + std::to_string(int(kind)));
   }
 }
@@ -98,8 +89,7 @@ void forward_with_any_number_of_threads() {
     StepStats stats;
     expect_ok(network->forward(data.batch(), Mode::kSnn, out, no_stop(), &stats), "forward");
     if (first.empty()) first = logits;
-    expect(!std::memcmp(first.data(), logits.data(), logits.size() * sizeof(float)),
-           std::to_string(threads) + " threads");
+    expect(same_bits(first, logits), std::to_string(threads) + " threads");
   }
 }
 
@@ -122,14 +112,8 @@ void resume(Mode mode) {
   train(*first, mode, 0, 2);
   CaseSpec spec = noisy_spec(Encoder::kRate, 1);
   const auto second = create(spec);
-  for (TensorKind kind : {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1, TensorKind::kSlot2})
-    for (size_t i = 0; i < first->tensors().size(); ++i) {
-      std::vector<float> values(first->tensors()[i].size);
-      expect_ok(first->read(kind, int(i), values.data()), "read");
-      expect_ok(second->write(kind, int(i), values.data()), "write");
-    }
-  second->set_optimizer_steps(first->optimizer_steps());
-  second->set_random_step(first->random_step());
+  using enum TensorKind;
+  take_over(*second, *first, {kParameter, kSlot0, kSlot1, kSlot2});
   train(*second, mode, 2, 4);
   expect_same_bits(*whole, *second, "resumed training");
 }
@@ -156,7 +140,8 @@ void abort_before_start() {
     StepStats stats;
     expect(network->forward(data.batch(), mode, {}, stop, &stats).code == Code::kAborted, "forward answers kAborted");
     expect(network->gradients(data.batch(), mode, stop, &stats).code == Code::kAborted, "gradients answers kAborted");
-    expect(network->train(data.batch(), mode, adam(), stop, &stats).code == Code::kAborted, "train answers kAborted");
+    expect(network->train(data.batch(), mode, clipped_adam(), stop, &stats).code == Code::kAborted,
+           "train answers kAborted");
     expect(network->calibrate(data.batch(), 99.0, 1.0, stop).code == Code::kAborted, "calibrate answers kAborted");
     expect(network->optimizer_steps() == 0, "no optimiser step was counted");
     expect_same_bits(*network, *other, "aborted calls");
@@ -185,14 +170,14 @@ void abort_while_running() {
     });
     const uint64_t random_step = network->random_step();
     StepStats stats;
-    const Status status = network->train(data.batch(), Mode::kSnn, adam(), stop, &stats);
+    const Status status = network->train(data.batch(), Mode::kSnn, clipped_adam(), stop, &stats);
     killer.join();
     if (status.code == Code::kAborted) {
       ++aborted;
       expect(network->random_step() == random_step, "an aborted step leaves the random counter alone");
     } else {
       expect_ok(status, "train");
-      expect_ok(other->train(data.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+      expect_ok(other->train(data.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats), "train");
     }
     expect_same_bits(*network, *other, "attempt " + std::to_string(attempt));
   }

@@ -2,7 +2,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <new>
 #include <thread>
@@ -10,6 +9,7 @@
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -107,8 +107,7 @@ void expect_same(const Network& a, const Made& x, const Network& b, const Made& 
   for (TensorKind kind :
        {TensorKind::kParameter, TensorKind::kGradient, TensorKind::kSlot0, TensorKind::kSlot1, TensorKind::kSlot2}) {
     if (kind == TensorKind::kGradient && !gradients) continue;
-    const std::vector<float> left = read_bits(a, kind), right = read_bits(b, kind);
-    expect(left.size() == right.size() && !std::memcmp(left.data(), right.data(), left.size() * sizeof(float)),
+    expect(same_bits(read_bits(a, kind), read_bits(b, kind)),
            what + ": bits in tensors of kind " + std::to_string(int(kind)));
   }
 }

@@ -5,6 +5,7 @@
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 
@@ -31,21 +32,10 @@ Case mixed_case(int side, int kernel, BackendKind backend, int device) {
   return make_case(spec, 2, random);
 }
 
-namespace {
-
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  o.clip_norm = 1;
-  return o;
-}
-
-}  // namespace
-
 std::vector<float> trained(Network& network, const Case& c) {
   StepStats stats;
   for (int step = 0; step < 4; ++step)
-    expect_ok(network.train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "step " + std::to_string(step));
+    expect_ok(network.train(c.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats), "step " + std::to_string(step));
   return read_bits(network, TensorKind::kParameter);
 }
 
@@ -76,7 +66,7 @@ void repeated_steps(Precision precision) {
       // Batches of changing length and content, and inference in between.
       const int64_t count = step % 3 == 2 ? 4 : 7, first = step % 2;
       const Batch batch{c.pixels.data() + first * 192, c.labels.data() + first, count};
-      OptimizerOptions o = adam();
+      OptimizerOptions o = clipped_adam();
       o.learning_rate = 0.01f / float(step + 1);
       StepStats x, y;
       expect_ok(a->train(batch, mode, o, no_stop(), &x), "train");

@@ -2,12 +2,12 @@
 // that is equal to it.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "ops/ann/binary.h"
 #include "test/ann/norm_cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -111,8 +111,7 @@ void one_time_step() {
 
 void any_number_of_threads() {
   for (Precision precision : {Precision::kFp32, Precision::kMixed}) {
-    std::vector<float> first;
-    for (int threads : {1, 3}) {
+    expect_same_on_threads([&](int threads) {
       CaseSpec spec = specs()[0];
       spec.on.threads = threads, spec.on.precision = precision;
       spec.layers[2].dropout = 0.3f;
@@ -121,13 +120,9 @@ void any_number_of_threads() {
       const auto network = make_network(c);
       OptimizerOptions sgd;
       sgd.learning_rate = 0.05f, sgd.neuron_learning_rate = 0.0125f;
-      StepStats stats;
-      for (int i = 0; i < 3; ++i) expect_ok(network->train(c.batch(), Mode::kBinary, sgd, no_stop(), &stats), "train");
-      const std::vector<float> bits = read_bits(*network, TensorKind::kParameter);
-      if (first.empty()) first = bits;
-      expect(!std::memcmp(bits.data(), first.data(), bits.size() * sizeof(float)),
-             std::to_string(threads) + " threads");
-    }
+      train(*network, c, Mode::kBinary, sgd, 3);
+      return read_bits(*network, TensorKind::kParameter);
+    });
   }
 }
 

@@ -1,12 +1,12 @@
 // Batch normalisation against the oracle: groups of images in training steps of the ANN, running statistics everywhere
 // else, and the formulas against finite differences.
 #include <cmath>
-#include <cstring>
 
 #include "ops/ann/norm.h"
 #include "test/ann/norm_cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -107,51 +107,25 @@ Case fixed_case(int threads, Precision precision, int images) {
   return make_case(spec, images, random);
 }
 
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  o.learning_rate = o.neuron_learning_rate = 0.01f;
-  return o;
-}
-
 void any_number_of_threads() {
   for (Precision precision : {Precision::kFp32, Precision::kMixed})
-    for (Mode mode : {Mode::kAnn, Mode::kSnn}) {
-      std::vector<float> first;
-      for (int threads : {1, 3}) {
+    for (Mode mode : {Mode::kAnn, Mode::kSnn})
+      expect_same_on_threads([&](int threads) {
         const Case c = fixed_case(threads, precision, 23);
         const auto network = make_network(c);
-        StepStats stats;
-        for (int i = 0; i < 3; ++i) expect_ok(network->train(c.batch(), mode, adam(), no_stop(), &stats), "train");
-        const std::vector<float> bits = read_bits(*network, TensorKind::kParameter);
-        if (first.empty()) first = bits;
-        expect(!std::memcmp(bits.data(), first.data(), bits.size() * sizeof(float)),
-               std::to_string(threads) + " threads");
-      }
-    }
+        train(*network, c, mode, adam(), 3);
+        return read_bits(*network, TensorKind::kParameter);
+      });
 }
 
 // A network that takes over parameters, slots and counters continues as the one that it took them from.
 void resumed() {
   const Case c = fixed_case(1, Precision::kFp32, 9);
-  const auto train = [&](Network& network, int steps) {
-    StepStats stats;
-    for (int i = 0; i < steps; ++i) expect_ok(network.train(c.batch(), Mode::kAnn, adam(), no_stop(), &stats), "train");
-  };
   const auto whole = make_network(c), stopped = make_network(c), continued = make_network(c);
-  train(*whole, 4), train(*stopped, 2);
+  train(*whole, c, Mode::kAnn, adam(), 4), train(*stopped, c, Mode::kAnn, adam(), 2);
   using enum TensorKind;
-  for (TensorKind kind : {kParameter, kSlot0, kSlot1})
-    for (size_t i = 0; i < stopped->tensors().size(); ++i) {
-      const std::string& name = stopped->tensors()[i].name;
-      if (kind != kParameter && name.find(".running_") != std::string::npos) continue;
-      std::vector<float> values(size_t(stopped->tensors()[i].size));
-      expect_ok(stopped->read(kind, int(i), values.data()), "read " + name);
-      expect_ok(continued->write(kind, int(i), values.data()), "write " + name);
-    }
-  continued->set_optimizer_steps(stopped->optimizer_steps());
-  continued->set_random_step(stopped->random_step());
-  train(*continued, 2);
+  take_over(*continued, *stopped, {kParameter, kSlot0, kSlot1});
+  train(*continued, c, Mode::kAnn, adam(), 2);
   expect(read_bits(*whole, kParameter) == read_bits(*continued, kParameter), "parameters are bit-identical");
 }
 

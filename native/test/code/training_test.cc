@@ -1,23 +1,16 @@
 // Training of networks with a code: threads, resumption, relaxed layers, penalties.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "ops/code/penalty.h"
 #include "test/ann/norm_cases.h"
 #include "test/code/code_cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
-
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  o.learning_rate = o.neuron_learning_rate = 0.01f;
-  return o;
-}
 
 Case fixed_case(const SpikeCode& code, int threads, Precision precision, int images) {
   CaseSpec spec = code_specs(code)[1];
@@ -27,51 +20,26 @@ Case fixed_case(const SpikeCode& code, int threads, Precision precision, int ima
   return make_case(spec, images, random);
 }
 
-void train(Network& network, const Case& c, int steps) {
-  StepStats stats;
-  for (int i = 0; i < steps; ++i) expect_ok(network.train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
-}
-
 void any_number_of_threads() {
   for (const SpikeCode& code : {ttfs(8), radix(4)})
-    for (Precision precision : {Precision::kFp32, Precision::kMixed}) {
-      std::vector<float> first;
-      for (int threads : {1, 3}) {
+    for (Precision precision : {Precision::kFp32, Precision::kMixed})
+      expect_same_on_threads([&](int threads) {
         const Case c = fixed_case(code, threads, precision, 23);
         const auto network = make_network(c);
-        train(*network, c, 3);
-        const std::vector<float> bits = read_bits(*network, TensorKind::kParameter);
-        if (first.empty()) first = bits;
-        expect(!std::memcmp(bits.data(), first.data(), bits.size() * sizeof(float)),
-               std::to_string(threads) + " threads");
-      }
-    }
+        train(*network, c, Mode::kSnn, adam(), 3);
+        return read_bits(*network, TensorKind::kParameter);
+      });
 }
 
 void resumed() {
   for (const SpikeCode& code : {ttfs(8), radix(4)}) {
     const Case c = fixed_case(code, 1, Precision::kFp32, 9);
     const auto whole = make_network(c), stopped = make_network(c), continued = make_network(c);
-    train(*whole, c, 5), train(*stopped, c, 2);
-    for (int tensor = 0; tensor < int(stopped->tensors().size()); ++tensor)
-      for (TensorKind kind : {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1}) {
-        const TensorInfo& info = stopped->tensors()[size_t(tensor)];
-        if (kind != TensorKind::kParameter && info.name.find("running") != std::string::npos) continue;
-        std::vector<float> values(size_t(info.size));
-        expect_ok(stopped->read(kind, tensor, values.data()), "read " + info.name);
-        expect_ok(continued->write(kind, tensor, values.data()), "write " + info.name);
-      }
-    continued->set_optimizer_steps(stopped->optimizer_steps());
-    continued->set_random_step(stopped->random_step());
-    train(*continued, c, 3);
+    train(*whole, c, Mode::kSnn, adam(), 5), train(*stopped, c, Mode::kSnn, adam(), 2);
+    take_over(*continued, *stopped, {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1});
+    train(*continued, c, Mode::kSnn, adam(), 3);
     expect(read_bits(*whole, TensorKind::kParameter) == read_bits(*continued, TensorKind::kParameter), "bit-identical");
   }
-}
-
-std::vector<float> gradients_of(Network& network, const Case& c, Mode mode, const LossOptions& loss) {
-  StepStats stats;
-  expect_ok(network.gradients(c.batch(), mode, no_stop(), &stats, loss), "gradients " + c.text());
-  return read_bits(network, TensorKind::kGradient);
 }
 
 // Layers that are all relaxed are those of the ANN: bit-identical gradients, and none of the code.

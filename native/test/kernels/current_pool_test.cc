@@ -1,12 +1,12 @@
 // Currents that are averaged before the neuron: the network equals the one whose kernels are the pooled ones, and its
 // training is repeatable. Gradients and spikes are compared with the oracle where those of other networks are
 // (parity_test.cc, norm_test.cc, binary_test.cc), which averages outputs and knows of no larger kernel.
-#include <cstring>
 
 #include "ops/pooled_weight.h"
 #include "test/ann/norm_cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -18,13 +18,6 @@ CaseSpec pooled_spec(Precision precision = Precision::kFp32, int threads = 1) {
   spec.layers[1].dropout = 0.3f;
   spec.on.precision = precision, spec.on.threads = threads;
   return spec;
-}
-
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  o.learning_rate = o.neuron_learning_rate = 0.01f;
-  return o;
 }
 
 // Every tap by its definition: the mean over the window of the parameter that it falls on, if it falls on any.
@@ -95,20 +88,14 @@ void larger_kernels() {
 
 void any_number_of_threads() {
   for (Precision precision : {Precision::kFp32, Precision::kMixed})
-    for (Mode mode : {Mode::kAnn, Mode::kSnn}) {
-      std::vector<float> first;
-      for (int threads : {1, 3}) {
+    for (Mode mode : {Mode::kAnn, Mode::kSnn})
+      expect_same_on_threads([&](int threads) {
         Random random(702);
         const Case c = make_case(pooled_spec(precision, threads), 23, random);
         const auto network = make_network(c);
-        StepStats stats;
-        for (int i = 0; i < 3; ++i) expect_ok(network->train(c.batch(), mode, adam(), no_stop(), &stats), "train");
-        const std::vector<float> bits = read_bits(*network, TensorKind::kParameter);
-        if (first.empty()) first = bits;
-        expect(!std::memcmp(bits.data(), first.data(), bits.size() * sizeof(float)),
-               std::to_string(threads) + " threads");
-      }
-    }
+        train(*network, c, mode, adam(), 3);
+        return read_bits(*network, TensorKind::kParameter);
+      });
 }
 
 void refused() {

@@ -1,8 +1,7 @@
 #include "test/shards/shard_cases.h"
 
-#include <cstring>
-
 #include "test/ann/norm_cases.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -10,10 +9,9 @@ namespace {
 // Images of every shard in each step: alike, unlike, and fewer than shards in the last step of an epoch.
 const std::vector<Counts> kSteps = {{3, 3, 3, 3}, {3, 2, 2, 2}, {1, 0, 0, 0}, {2, 2, 2, 2}};
 
-OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  o.learning_rate = o.neuron_learning_rate = 0.01f, o.average = 0.9f;
+OptimizerOptions averaged_adam() {
+  OptimizerOptions o = adam();
+  o.average = 0.9f;
   return o;
 }
 
@@ -100,10 +98,6 @@ std::vector<float> train_rank(const Training& training, Communicator* ranks, int
   return left;
 }
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && !std::memcmp(a.data(), b.data(), a.size() * sizeof(float));
-}
-
 OptimizerOptions shard_sgd() {
   OptimizerOptions o;
   o.learning_rate = o.neuron_learning_rate = 0.05f, o.clip_norm = 1, o.weight_decay = 0.01f;
@@ -114,17 +108,17 @@ std::vector<Training> trainings() {
   const auto mixed = Precision::kMixed;
   std::vector<Training> all = {
       {"ann with normalisation", normalised_spec(), Mode::kAnn, shard_sgd()},
-      {"ann, mixed", normalised_spec(mixed), Mode::kAnn, adam()},
-      {"binary", normalised_spec(), Mode::kBinary, adam()},
+      {"ann, mixed", normalised_spec(mixed), Mode::kAnn, averaged_adam()},
+      {"binary", normalised_spec(), Mode::kBinary, averaged_adam()},
       {"snn with dropout", noisy_spec(Encoder::kHybrid), Mode::kSnn, shard_sgd()},
-      {"snn, rate encoder", noisy_spec(Encoder::kRate), Mode::kSnn, adam()},
-      {"snn, mixed", noisy_spec(Encoder::kHybrid, mixed), Mode::kSnn, adam()},
+      {"snn, rate encoder", noisy_spec(Encoder::kRate), Mode::kSnn, averaged_adam()},
+      {"snn, mixed", noisy_spec(Encoder::kHybrid, mixed), Mode::kSnn, averaged_adam()},
       {"snn with folded normalisation", normalised_spec(), Mode::kSnn, shard_sgd()},
-      {"snn with schedules and an activity target", noisy_spec(Encoder::kHybrid), Mode::kSnn, adam()},
+      {"snn with schedules and an activity target", noisy_spec(Encoder::kHybrid), Mode::kSnn, averaged_adam()},
       {"genes", normalised_spec(), Mode::kAnn, shard_sgd()},
       {"pools before the neuron", noisy_spec(Encoder::kHybrid), Mode::kSnn, shard_sgd()},
-      {"ttfs", coded_spec(CodeKind::kTtfs), Mode::kSnn, adam()},
-      {"radix", coded_spec(CodeKind::kRadix), Mode::kSnn, adam()},
+      {"ttfs", coded_spec(CodeKind::kTtfs), Mode::kSnn, averaged_adam()},
+      {"radix", coded_spec(CodeKind::kRadix), Mode::kSnn, averaged_adam()},
       {"phase", coded_spec(CodeKind::kPhase), Mode::kSnn, shard_sgd()},
   };
   all[7].spec.schedules = true, all[7].loss.activity = {0.05f, 2.0f};

@@ -49,6 +49,4 @@ Status train_part(Network& network, const Training& training, const Part& part, 
 // reported. `ranks` is null for one rank.
 std::vector<float> train_rank(const Training& training, Communicator* ranks, int threads);
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b);
-
 }  // namespace onespike::test

@@ -7,6 +7,7 @@
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 #include "test/shards/thread_ranks.h"
 #include "test/shards/shard_cases.h"
 

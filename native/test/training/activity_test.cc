@@ -6,6 +6,7 @@
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -85,22 +86,6 @@ LossOptions strong() {
   return loss;
 }
 
-OptimizerOptions adam() {
-  OptimizerOptions options;
-  options.kind = OptimizerKind::kAdam;
-  options.learning_rate = options.neuron_learning_rate = 3e-3f;
-  return options;
-}
-
-std::vector<StepStats> train(Network& network, const Case& c, size_t steps, const LossOptions& loss) {
-  StepGroup group{steps, int64_t(c.labels.size()),
-                  [&](size_t, Batch* to) { return *to = c.batch(), Status::success(); },
-                  std::vector<OptimizerOptions>(steps, adam()), loss};
-  std::vector<StepStats> stats;
-  expect_ok(network.train(group, Mode::kSnn, no_stop(), &stats), "train");
-  return stats;
-}
-
 // A group of steps, the mean over their spikes, and the same steps in two parts with the state carried over.
 void running_mean() {
   Random random(102);
@@ -109,7 +94,7 @@ void running_mean() {
   const auto whole = make_network(c), first = make_network(c), second = make_network(c);
   double mean = 0;
   int step = 0;
-  for (const StepStats& stats : train(*whole, c, 6, strong())) {
+  for (const StepStats& stats : train_group(*whole, c, 6, strong())) {
     double activity = 0;
     for (size_t i = 0; i < stats.spikes.size(); ++i)
       activity += stats.spikes[i] * weights[size_t(whole->layer_index(int(i)))] / 5;
@@ -120,17 +105,10 @@ void running_mean() {
   expect_near(whole->activity(), mean, 1e-6, 0, "the running mean");
   expect(mean > 0.05, "spikes cost something");
 
-  train(*first, c, 3, strong());
-  for (size_t i = 0; i < first->tensors().size(); ++i)
-    for (const TensorKind kind : {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1}) {
-      std::vector<float> values(static_cast<size_t>(first->tensors()[i].size));
-      expect_ok(first->read(kind, int(i), values.data()), "read");
-      expect_ok(second->write(kind, int(i), values.data()), "write");
-    }
-  second->set_optimizer_steps(first->optimizer_steps());
-  second->set_random_step(first->random_step());
+  train_group(*first, c, 3, strong());
+  take_over(*second, *first, {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1});
   second->set_activity(first->activity());
-  train(*second, c, 3, strong());
+  train_group(*second, c, 3, strong());
   expect(read_bits(*second, TensorKind::kParameter) == read_bits(*whole, TensorKind::kParameter), "the same bits");
   expect(second->activity() == whole->activity(), "the same mean");
   second->reset_optimizer();
@@ -144,8 +122,8 @@ void below_the_target() {
   const auto plain = make_network(c), aimed = make_network(c);
   LossOptions loss;
   loss.activity = {1.0f, 30.0f};
-  train(*plain, c, 4, {});
-  train(*aimed, c, 4, loss);
+  train_group(*plain, c, 4, {});
+  train_group(*aimed, c, 4, loss);
   expect(read_bits(*plain, TensorKind::kParameter) == read_bits(*aimed, TensorKind::kParameter), "the same bits");
   expect(plain->activity() == 0 && aimed->activity() > 0, "the mean is kept where it was asked for");
 }
@@ -157,9 +135,9 @@ void reaches_the_target() {
   const auto plain = make_network(c), aimed = make_network(c);
   LossOptions loss, watched;
   watched.activity = {1.0f, 1.0f};
-  train(*plain, c, 100, watched);
+  train_group(*plain, c, 100, watched);
   loss.activity = {float(plain->activity() / 2), 1000.0f};
-  train(*aimed, c, 100, loss);
+  train_group(*aimed, c, 100, loss);
   expect(aimed->activity() < 0.75 * plain->activity(),
          "fewer spikes: " + std::to_string(aimed->activity()) + " for " + std::to_string(plain->activity()));
 }
@@ -168,13 +146,14 @@ void steps_that_fail() {
   Random random(105);
   const Case c = decided_case(noisy_spec(), 5, Mode::kSnn, random);
   const auto network = make_network(c);
-  train(*network, c, 2, strong());
+  train_group(*network, c, 2, strong());
   const double before = network->activity();
   std::vector<float> weight(static_cast<size_t>(network->tensors()[0].size));
   weight[0] = std::numeric_limits<float>::quiet_NaN();
   expect_ok(network->write(TensorKind::kParameter, 0, weight.data()), "write");
   StepStats stats;
-  expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats, strong()), "a step that is not finite");
+  expect_ok(network->train(c.batch(), Mode::kSnn, adam(3e-3f), no_stop(), &stats, strong()),
+            "a step that is not finite");
   expect(stats.bad_layer == 0 && network->activity() == before, "it leaves the mean as it was");
   for (const Mode mode : {Mode::kAnn, Mode::kBinary})
     expect(network->gradients(c.batch(), mode, no_stop(), &stats, strong()).code == Code::kArg,

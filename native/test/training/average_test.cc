@@ -1,11 +1,11 @@
 // The exponential moving average of the parameters: what it is, and what computes with it.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "core/state/parameters.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -26,11 +26,6 @@ OptimizerOptions averaging(OptimizerKind kind = OptimizerKind::kAdam, float deca
   return o;
 }
 
-void train(Network& network, const Case& c, Mode mode, const OptimizerOptions& o, int steps = 1) {
-  StepStats stats;
-  for (int step = 0; step < steps; ++step) expect_ok(network.train(c.batch(), mode, o, no_stop(), &stats), "train");
-}
-
 std::vector<float> logits(Network& network, const Case& c, Mode mode, bool averaged) {
   std::vector<float> values(c.labels.size() * 5);
   ForwardOutputs out;
@@ -38,10 +33,6 @@ std::vector<float> logits(Network& network, const Case& c, Mode mode, bool avera
   StepStats stats;
   expect_ok(network.forward(c.batch(), mode, out, no_stop(), &stats), "forward");
   return values;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && !std::memcmp(a.data(), b.data(), a.size() * sizeof(float));
 }
 
 // Step n keeps min(decay, (n - 1)/(n + 9)) of the average.
@@ -99,16 +90,10 @@ void resumes() {
   const auto whole = make_network(c), first = make_network(c), second = make_network(c);
   train(*whole, c, Mode::kSnn, averaging(), 6);
   train(*first, c, Mode::kSnn, averaging(), 3);
-  for (TensorKind kind : {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1, TensorKind::kAverage})
-    for (size_t i = 0; i < first->tensors().size(); ++i) {
-      std::vector<float> values(size_t(first->tensors()[i].size));
-      expect_ok(first->read(kind, int(i), values.data()), "read");
-      expect_ok(second->write(kind, int(i), values.data()), "write");
-    }
-  second->set_optimizer_steps(first->optimizer_steps());
-  second->set_random_step(first->random_step());
+  using enum TensorKind;
+  take_over(*second, *first, {kParameter, kSlot0, kSlot1, kAverage});
   train(*second, c, Mode::kSnn, averaging(), 3);
-  for (TensorKind kind : {TensorKind::kParameter, TensorKind::kSlot1, TensorKind::kAverage})
+  for (TensorKind kind : {kParameter, kSlot1, kAverage})
     expect(same_bits(read_bits(*whole, kind), read_bits(*second, kind)), "kind " + std::to_string(int(kind)));
 }
 

@@ -7,6 +7,7 @@
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 namespace {
@@ -59,12 +60,6 @@ void equals_oracle(const std::vector<CaseSpec>& all, float quantised, bool sched
       }
 }
 
-std::vector<float> gradients_of(Network& network, const Case& c, const LossOptions& loss) {
-  StepStats stats;
-  expect_ok(network.gradients(c.batch(), Mode::kSnn, no_stop(), &stats, loss), "gradients " + c.text());
-  return read_bits(network, TensorKind::kGradient);
-}
-
 double difference(const std::vector<float>& value, const std::vector<float>& reference) {
   double off = 0, norm = 0;
   for (size_t i = 0; i < value.size(); ++i)
@@ -79,8 +74,8 @@ void mixed() {
     const Case c = make_case(spec, 6, random);
     Case rounded = c;
     rounded.spec.on.precision = Precision::kMixed;
-    const double off = difference(gradients_of(*make_network(rounded), c, relaxation(0)),
-                                  gradients_of(*make_network(c), c, relaxation(0)));
+    const double off = difference(gradients_of(*make_network(rounded), c, Mode::kSnn, relaxation(0)),
+                                  gradients_of(*make_network(c), c, Mode::kSnn, relaxation(0)));
     expect(off < 0.05, "off by " + std::to_string(off) + " of the norm " + c.text());
   }
 }
@@ -100,10 +95,10 @@ void at_random() {
   int same = 0;
   for (int step = 0; step < 64; ++step) {
     network->set_random_step(uint64_t(step));
-    const std::vector<float> once = gradients_of(*network, c, relaxation(0.5f)),
-                             plain = gradients_of(*network, c, relaxation(1));
-    expect(once == gradients_of(*network, c, relaxation(0.5f)), "the same step draws the same layers");
-    expect(plain == gradients_of(*network, c, {}), "p = 1 is no relaxation");
+    const std::vector<float> once = gradients_of(*network, c, Mode::kSnn, relaxation(0.5f)),
+                             plain = gradients_of(*network, c, Mode::kSnn, relaxation(1));
+    expect(once == gradients_of(*network, c, Mode::kSnn, relaxation(0.5f)), "the same step draws the same layers");
+    expect(plain == gradients_of(*network, c, Mode::kSnn, {}), "p = 1 is no relaxation");
     same += once == plain;
   }
   // None of three hidden layers is relaxed in an eighth of the steps.
@@ -116,20 +111,9 @@ void dropout() {
   const Case c = make_case(noisy_spec(), 4, random);
   Case whole = c;
   for (LayerSpec& layer : whole.spec.layers) layer.dropout = 0;
-  expect(gradients_of(*make_network(c), c, relaxation(0)) == gradients_of(*make_network(whole), c, relaxation(0)),
+  expect(gradients_of(*make_network(c), c, Mode::kSnn, relaxation(0)) ==
+             gradients_of(*make_network(whole), c, Mode::kSnn, relaxation(0)),
          "bit-identical without dropout");
-}
-
-std::vector<StepStats> train(Network& network, const Case& c, size_t steps, const LossOptions& loss) {
-  OptimizerOptions options;
-  options.kind = OptimizerKind::kAdam;
-  options.learning_rate = options.neuron_learning_rate = 3e-3f;
-  StepGroup group{steps, int64_t(c.labels.size()),
-                  [&](size_t, Batch* to) { return *to = c.batch(), Status::success(); },
-                  std::vector<OptimizerOptions>(steps, options), loss};
-  std::vector<StepStats> stats;
-  expect_ok(network.train(group, Mode::kSnn, no_stop(), &stats), "train");
-  return stats;
 }
 
 // Threads, and training in two parts: bit-identical. Relaxed layers are seen as layers without spikes.
@@ -141,22 +125,15 @@ void resumed() {
   const auto second = make_network(c);
   bool silent = false;
   uint64_t step = 0;
-  for (const StepStats& stats : train(*whole, c, 8, relaxation(0.6f))) {
+  for (const StepStats& stats : train_group(*whole, c, 8, relaxation(0.6f))) {
     const std::vector<char> relaxed = relaxed_layers(c.spec, 0.6f, step++);
     for (size_t i = 0; i < stats.spikes.size(); ++i)
       if (relaxed[size_t(whole->layer_index(int(i)))]) expect(stats.spikes[i] == 0, "no spikes"), silent = true;
   }
   expect(silent, "some layer was relaxed");
-  train(*first, c, 3, relaxation(0.6f));
-  for (size_t i = 0; i < first->tensors().size(); ++i)
-    for (const TensorKind kind : {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1}) {
-      std::vector<float> values(static_cast<size_t>(first->tensors()[i].size));
-      expect_ok(first->read(kind, int(i), values.data()), "read");
-      expect_ok(second->write(kind, int(i), values.data()), "write");
-    }
-  second->set_optimizer_steps(first->optimizer_steps());
-  second->set_random_step(first->random_step());
-  train(*second, c, 5, relaxation(0.6f));
+  train_group(*first, c, 3, relaxation(0.6f));
+  take_over(*second, *first, {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1});
+  train_group(*second, c, 5, relaxation(0.6f));
   expect(read_bits(*second, TensorKind::kParameter) == read_bits(*whole, TensorKind::kParameter), "bit-identical");
 }
 
@@ -168,10 +145,10 @@ void activity() {
   LossOptions loss = relaxation(0);
   loss.activity = {0.05f, 30.0f};
   network->set_activity(0.5);
-  train(*network, c, 3, loss);
+  train_group(*network, c, 3, loss);
   expect(network->activity() == 0.5, "the running mean is kept");
   loss.quantised = 1;
-  train(*network, c, 1, loss);
+  train_group(*network, c, 1, loss);
   expect(network->activity() != 0.5, "and goes on with spikes alone");
 }
 

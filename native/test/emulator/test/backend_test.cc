@@ -13,11 +13,11 @@ void out_of_memory() {
   const auto network = make_network(c), other = make_network(c);
   StepStats stats;
   for (const auto& n : {network.get(), other.get()})
-    expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+    expect_ok(n->train(few.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats), "train");
   const std::vector<float> before = read_bits(*network, TensorKind::kParameter);
   emulator::set_memory(emulator::memory_in_use() + (200 << 10));
   const std::string message =
-      message_of(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kOom);
+      message_of(network->train(c.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats), Code::kOom);
   const size_t at = message.find("the largest batch that fits has ");
   expect(at != std::string::npos && message.find(" bytes and ") != std::string::npos, message);
   expect(read_bits(*network, TensorKind::kParameter) == before, "nothing is lost");
@@ -28,7 +28,7 @@ void out_of_memory() {
   expect_ok(network->gradients(most, Mode::kSnn, no_stop(), &stats), "a batch of " + std::to_string(fits));
   emulator::reset();
   for (const auto& n : {network.get(), other.get()})
-    expect_ok(n->train(few.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+    expect_ok(n->train(few.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats), "train");
   expect(read_bits(*network, TensorKind::kParameter) == read_bits(*other, TensorKind::kParameter),
          "trains on as if nothing had been");
 }
@@ -37,13 +37,13 @@ void failing_device() {
   const Case c = small_case(BackendKind::kCuda, 6);
   const auto network = make_network(c);
   StepStats stats;
-  expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
+  expect_ok(network->train(c.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats), "train");
   for (int when : {0, 9, 40}) {
     emulator::reset();
     const auto failing = make_network(c);
     emulator::fail_launch(emulator::launches() + when);
     const std::string message =
-        message_of(failing->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), Code::kCuda);
+        message_of(failing->train(c.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats), Code::kCuda);
     expect(message.find("cudaErrorLaunchFailure") != std::string::npos &&
                message.find("last kernel was ") != std::string::npos,
            message);
@@ -54,7 +54,7 @@ void failing_device() {
     expect(message_of(failing->write(TensorKind::kParameter, 0, values.data()), Code::kCuda) == message, "writing");
     expect(message_of(failing->calibrate(c.batch(), 99, 1, no_stop()), Code::kCuda) == message, "calibrating");
     const Case on_cpu = small_case(BackendKind::kCpu, 6);
-    expect_ok(make_network(on_cpu)->train(on_cpu.batch(), Mode::kSnn, adam(), no_stop(), &stats),
+    expect_ok(make_network(on_cpu)->train(on_cpu.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats),
               "the CPU still works");
   }
 }
@@ -66,7 +66,7 @@ void waits_of_a_group() {
   expect(network->steps_at_once() > 1, "a device takes several steps at once");
   const auto waits = [&](size_t count) {
     const StepGroup group{count, 6, [&](size_t, Batch* batch) { return *batch = c.batch(), Status::success(); },
-                          std::vector<OptimizerOptions>(count, adam())};
+                          std::vector<OptimizerOptions>(count, clipped_adam())};
     std::vector<StepStats> stats;
     const int64_t before = emulator::waits(), launched = emulator::launches();
     expect_ok(network->train(group, Mode::kSnn, no_stop(), &stats), "train");
@@ -135,8 +135,8 @@ void memory_comes_back() {
     const auto network = make_network(c);
     StepStats stats;
     for (int i = 0; i < 3; ++i)
-      expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats), "train");
-    expect_ok(network->train(c.batch(), Mode::kAnn, adam(), no_stop(), &stats), "train");
+      expect_ok(network->train(c.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats), "train");
+    expect_ok(network->train(c.batch(), Mode::kAnn, clipped_adam(), no_stop(), &stats), "train");
     expect(emulator::memory_in_use() > before, "memory is in use");
   }
   expect(emulator::memory_in_use() == before, "all of it came back");

@@ -68,7 +68,7 @@ void refused_recordings() {
     for (const auto& network : {recorded.get(), refused.get(), measured.get()}) {
       emulator::refuse_graphs(network == refused.get());
       StepStats stats;
-      expect_ok(network->train(c.batch(), Mode::kSnn, adam(), no_stop(), &stats),
+      expect_ok(network->train(c.batch(), Mode::kSnn, clipped_adam(), no_stop(), &stats),
                 "step " + std::to_string(step));
     }
   expect(recorded->recorded().recorded && recorded->recorded().reason.empty(), recorded->recorded().reason);

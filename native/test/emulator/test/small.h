@@ -5,6 +5,7 @@
 
 #include "test/support/cases.h"
 #include "test/support/runner.h"
+#include "test/training/steps.h"
 
 namespace onespike::test {
 
@@ -14,13 +15,6 @@ inline Case small_case(BackendKind backend, int images) {
   spec.on.kind = backend;
   spec.layers[0].dropout = 0.2f;
   return make_case(spec, images, random);
-}
-
-inline OptimizerOptions adam() {
-  OptimizerOptions o;
-  o.kind = OptimizerKind::kAdam;
-  o.clip_norm = 1;
-  return o;
 }
 
 // Its message; fails unless it is an error of that code.
