@@ -41,12 +41,6 @@ export function checkConnected(ranks: unknown): Ranks {
   return ranks as Ranks;
 }
 
-/** Which shards a rank computes: from `first` up to `end`. */
-export function ownShards(shards: number, ranks: Pick<Ranks, 'rank' | 'size'> | null): { first: number; end: number } {
-  const { rank, size } = ranks ?? { rank: 0, size: 1 };
-  return { first: Math.floor((shards * rank) / size), end: Math.floor((shards * (rank + 1)) / size) };
-}
-
 /**
  * The configuration of a new run as these ranks train it: with shards where it has none.
  * Errors: ERR_ARG for fewer shards than ranks, batches that they do not divide, and what only one process can do.

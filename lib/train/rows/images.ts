@@ -4,8 +4,8 @@ import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
 import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { TrainConfig } from '../config/config';
 import { PHASES } from '../run/events';
-import { allRows, calibrationIndices } from './order';
 import type { Ranks } from '../loop/ranks';
+import { allRows, calibrationIndices, joinRows } from './order';
 import { divide, type Shards } from './shards';
 
 /** Rows of a set in native memory. */
@@ -83,7 +83,7 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: R
 function withoutOthers(shards: Shards): { own: Shards; held: Uint32Array } {
   let next = 0;
   const rows = shards.rows.map((of) => of.map(() => next++));
-  return { own: { ...shards, rows }, held: Uint32Array.from(shards.rows.flatMap((of) => [...of])) };
+  return { own: { ...shards, rows }, held: joinRows(shards.rows) };
 }
 
 /** These images of a set. */
