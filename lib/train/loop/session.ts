@@ -47,7 +47,7 @@ export interface SessionOptions {
   /** What keeps a new run to its time, if it has one; what `minutes` chose stays when a run continues. */
   pace?: Pace | undefined;
   /** The ranks that train the run together; null for one process. */
-  ranks?: Ranks | null | undefined;
+  ranks: Ranks | null;
   /** The time that a new run took before its session was opened. */
   timeBefore?: Elapsed | undefined;
 }
@@ -105,12 +105,12 @@ export class Session {
     this.images = images;
     this.hidden = hiddenLayers(network);
     // Native code is never interrupted where other ranks wait for it.
-    this.signal = options.ranks ? undefined : options.signal;
+    this.signal = options.ranks === null ? options.signal : undefined;
     this.#stop = options.signal;
     this.progressSeconds = options.progressSeconds;
     this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
     this.pace = options.pace;
-    this.#together = new Together(options.ranks ?? null, folder);
+    this.#together = new Together(options.ranks, folder);
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
     this.#earlier = options.timeBefore === undefined ? state : addElapsed(state, options.timeBefore);

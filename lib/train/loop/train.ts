@@ -97,7 +97,7 @@ export async function* train(
   const elapsed = startStopwatch();
   const checked = checkTrainOptions(options);
   const given = withoutImages(config);
-  const { ranks = null } = checked;
+  const { ranks } = checked;
   const resolved = configForRanks(resolveConfig(given.config), ranks);
   // run.json names files and folders by absolute paths, because it may be read from any folder.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
@@ -156,7 +156,7 @@ function runName({ model, dataset }: TrainConfig): string {
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const checked = checkTrainOptions(options, resumeOptions);
-  const { ranks = null } = checked;
+  const { ranks } = checked;
   const folder = folderOf(absolutePath(checkString(run, 'run')), ranks);
   const { backend, device, threads, acceptChangedData, directory, changes = {}, force, dataset: images } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
@@ -251,7 +251,7 @@ function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOpti
     signal: checkSignal(signal, 'signal'),
     progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
     stepsAtOnce: stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', LIMITS.steps),
-    ranks: ranks === undefined ? undefined : checkConnected(ranks),
+    ranks: ranks === undefined ? null : checkConnected(ranks),
   };
 }
 
