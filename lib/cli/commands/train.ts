@@ -12,7 +12,6 @@ import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { defaultDataset, presetNames } from '../../train/config/presets';
 import { BUDGETS } from '../../train/config/recipes';
 import type { TrainEvent } from '../../train/run/events';
-import type { Ranks } from '../../train/loop/ranks';
 import { resume, train } from '../../train/loop/train';
 import { modelConfig } from '../../train/run/model-run';
 import { interruptible } from '../interrupt';
@@ -119,11 +118,11 @@ Examples:
 Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-identical to an uninterrupted run.`,
     )
     .action(async (name: string | undefined, flags: TrainFlags) => {
-      await onRanks(new Output(flags.json === true), flags, async ({ output, ranks, placed }) => {
+      await onRanks(new Output(flags.json === true), flags, async ({ output, ranks, leads, placed }) => {
         const config = placed(await configOf(name, flags));
         const start = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
-          train(config, { signal, ranks: ranks ?? undefined, progressSeconds: output.interactive ? 0.2 : 5 });
-        await follow(output, start, { ...flags, leads: leads(ranks), resumes: false });
+          train(config, { signal, ranks, progressSeconds: output.interactive ? 0.2 : 5 });
+        await follow(output, start, { ...flags, leads, resumes: false });
       });
     });
 
@@ -165,20 +164,12 @@ With more epochs the learning rate follows the schedule of the new number from t
       const choice =
         backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
       const changes = asUsage(() => set.reduce<PlainObject>(applyOverride, {}));
-      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks }) => {
+      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks, leads }) => {
         const progressSeconds = output.interactive ? 0.2 : 5;
         const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
-          resume(run, {
-            signal,
-            ranks: ranks ?? undefined,
-            ...choice,
-            ...flags,
-            directory: data,
-            changes,
-            progressSeconds,
-          });
+          resume(run, { signal, ranks, ...choice, ...flags, directory: data, changes, progressSeconds });
         const shown = { watch, port, tensorboard, mlflow, timeLimit };
-        await follow(output, resumed, { ...shown, leads: leads(ranks), resumes: true }).catch((error) => {
+        await follow(output, resumed, { ...shown, leads, resumes: true }).catch((error) => {
           // Only the run knows which keys it can change.
           if (set.length > 0 && isOneSpikeError(error) && error.code === 'ERR_ARG') throw new UsageError(error.message);
           throw error;
@@ -186,9 +177,6 @@ With more epochs the learning rate follows the schedule of the new number from t
       });
     });
 }
-
-/** Whether this process speaks and writes for all ranks. */
-const leads = (ranks: Ranks | null): boolean => ranks === null || ranks.rank === 0;
 
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
 export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {

@@ -29,8 +29,8 @@ export interface Ranks {
   agree(what: string, value: string): Promise<void>;
 }
 
-/** The shards of a run that more than one rank trains, where its configuration does not say. */
-const DEFAULT_SHARDS = 8;
+/** The shards of a run that ranks train, where its configuration does not say; more where there are more ranks. */
+export const DEFAULT_SHARDS = 8;
 
 /** Errors: ERR_ARG for anything but the connection of a rank. */
 export function checkConnected(ranks: unknown): Ranks {
