@@ -18,10 +18,10 @@ export const installAdvice =
   'install one (Debian and Ubuntu: apt-get install openmpi-bin libopenmpi-dev, or mpich libmpich-dev; clusters: module load ...)';
 
 /** The file that the shell would run for a name; undefined if there is none. */
-export function onPath(name: string, environment: NodeJS.ProcessEnv = process.env): string | undefined {
-  if (name.includes('/')) return isProgram(absolutePath(name)) ? absolutePath(name) : undefined;
-  const folders = (environment.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.map((folder) => join(folder, name)).find(isProgram);
+export function onPath(name: string): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  const paths = name.includes('/') ? [absolutePath(name)] : folders.map((folder) => join(folder, name));
+  return paths.find(isProgram);
 }
 
 function isProgram(path: string): boolean {

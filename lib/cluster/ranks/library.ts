@@ -34,8 +34,8 @@ export async function shimSource(): Promise<{ path: string; hash: string }> {
 }
 
 /** The folder of the libraries: ONESPIKE_CACHE, XDG_CACHE_HOME or ~/.cache. Errors: ERR_IO without a home folder. */
-export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  const { ONESPIKE_CACHE: own, XDG_CACHE_HOME: cache } = environment;
+export function cacheFolder(): string {
+  const { ONESPIKE_CACHE: own, XDG_CACHE_HOME: cache } = process.env;
   if (own) return join(absolutePath(own), 'mpi');
   return join(cache ? absolutePath(cache) : join(homeFolder(), '.cache'), 'onespike', 'mpi');
 }
@@ -74,8 +74,8 @@ const familyNames = { openmpi: 'Open MPI', mpich: 'MPICH or a relative of it', a
  * The library for ranks that an MPI of `family` has started: the latest one that was built, or that which ONESPIKE_MPI
  * names by its implementation or path. Errors: ERR_NO_BACKEND with what to do.
  */
-export async function libraryFor(family: MpiFamily, environment = process.env): Promise<MpiBuild> {
-  const { ONESPIKE_MPI: wanted } = environment;
+export async function libraryFor(family: MpiFamily): Promise<MpiBuild> {
+  const { ONESPIKE_MPI: wanted } = process.env;
   const builds = await builtLibraries();
   const fitting = wanted
     ? builds.find(({ implementation, library }) => implementation === wanted || library === absolutePath(wanted))

@@ -21,9 +21,9 @@ export interface JoinedRanks {
  * Joins the others, and agrees with them on the instruction set and on shares of the processors. Errors: ERR_NO_BACKEND where no library was built for
  * this MPI, ERR_IO where MPI fails or does not start.
  */
-export async function openRanks(place: RankPlace, environment = process.env): Promise<JoinedRanks> {
-  const { library, implementation } = await libraryFor(place.family, environment);
-  const deadline = deadlineOf(environment);
+export async function openRanks(place: RankPlace): Promise<JoinedRanks> {
+  const { library, implementation } = await libraryFor(place.family);
+  const deadline = silenceDeadline();
   const ranks = new MpiRanks(await startedWithin(Communicator.open(library, deadline), Math.max(60, 3 * deadline)));
   if (ranks.size !== place.size)
     throw new OneSpikeError(
@@ -52,7 +52,8 @@ export function deviceOf(backend: string, local: number): number | undefined {
 }
 
 /** Errors: ERR_ARG for what is no number of seconds. */
-function deadlineOf({ ONESPIKE_RANK_DEADLINE: text }: NodeJS.ProcessEnv): number {
+function silenceDeadline(): number {
+  const { ONESPIKE_RANK_DEADLINE: text } = process.env;
   if (text === undefined || text === '') return usualDeadline;
   const seconds = Number(text);
   if (!(seconds >= 0.1 && seconds <= 86400))
