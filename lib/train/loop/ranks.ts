@@ -1,8 +1,8 @@
 /** The ranks that train one network together, as lib/train sees them. */
-import { createHash } from 'node:crypto';
 import { checkInteger, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import type { CommunicatorHandle, Network } from '../../model/network';
+import { networkHash } from '../../model/parameters';
 import { hostInfo } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
 import { parseConfig, type TrainConfig } from '../config/config';
@@ -88,11 +88,9 @@ export async function agreeOnRun(ranks: Ranks | null, config: TrainConfig, hash:
 /** Refuses ranks whose networks differ before the first step. Errors: ERR_STATE, naming a rank that differs. */
 export async function agreeOnNetwork(ranks: Ranks | null, network: Network): Promise<void> {
   if (ranks === null) return;
-  const digest = createHash('sha256');
-  for (const { data } of (await network.parameters()).values())
-    digest.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const { backend, precision } = network;
-  await ranks.agree('the network', JSON.stringify({ backend, precision, parameters: digest.digest('hex') }));
+  const parameters = await networkHash(network.description, await network.parameters());
+  await ranks.agree('the network', JSON.stringify({ backend, precision, parameters }));
 }
 
 /** What the ranks of a run do and decide together; of one process each of these is its own. */
