@@ -70,11 +70,20 @@ interface ResumeFlags extends FollowFlags, RankFlags {
   json?: boolean;
 }
 
-const watchHelp = 'serve a page in the browser that shows the run while it goes on (see `onespike watch --help`)';
-const portHelp = 'port of that page (default: any that is free)';
+/** Adds the options of what follows a training, and of where it runs. */
+function followed(command: Command): Command {
+  return command
+    .option('--watch', 'serve a page in the browser that shows the run while it goes on (see `onespike watch --help`)')
+    .option('--port <n>', 'port of that page (default: any that is free)', portOption)
+    .addOption(tensorboardOption())
+    .addOption(mlflowOption())
+    .addOption(ranksOption())
+    .addOption(timeLimitOption())
+    .option('--json', 'print JSON Lines');
+}
 
 export function addTrain(program: Command): void {
-  program
+  const training = program
     .command('train')
     .description('train a network: ANN, conversion, spiking network')
     .argument(
@@ -96,14 +105,8 @@ export function addTrain(program: Command): void {
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
     .addOption(precisionOption())
-    .addOption(setOption('set one key of the configuration; may be repeated'))
-    .option('--watch', watchHelp)
-    .option('--port <n>', portHelp, portOption)
-    .addOption(tensorboardOption())
-    .addOption(mlflowOption())
-    .addOption(ranksOption())
-    .addOption(timeLimitOption())
-    .option('--json', 'print JSON Lines')
+    .addOption(setOption('set one key of the configuration; may be repeated'));
+  followed(training)
     .addHelpText(
       'after',
       `
@@ -126,7 +129,7 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
       });
     });
 
-  program
+  const resuming = program
     .command('resume')
     .description('continue an interrupted run')
     .argument('<run>', 'folder of the run')
@@ -141,14 +144,8 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
     .addOption(
       setOption('change epochs, rates or augmentation; a finished run continues with more epochs; may be repeated'),
     )
-    .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting')
-    .option('--watch', watchHelp)
-    .option('--port <n>', portHelp, portOption)
-    .addOption(tensorboardOption())
-    .addOption(mlflowOption())
-    .addOption(ranksOption())
-    .addOption(timeLimitOption())
-    .option('--json', 'print JSON Lines')
+    .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting');
+  followed(resuming)
     .addHelpText(
       'after',
       `
