@@ -24,7 +24,9 @@ export interface MpiBuild {
 export const recordName = 'built.json';
 export const libraryName = 'onespike-mpi.so';
 
-/** The path and the hash of the source that `onespike mpi build` compiles. Errors: ERR_IO where the package has none. */
+/**
+ * The path and the hash of the source that `onespike mpi build` compiles. Errors: ERR_IO where the package has none.
+ */
 export async function shimSource(): Promise<{ path: string; hash: string }> {
   const path = packagePath('native/comm/mpi-shim.c');
   const text = path === undefined ? undefined : await readFile(path).catch(() => undefined);
@@ -85,7 +87,7 @@ export async function libraryFor(family: MpiFamily): Promise<MpiBuild> {
   const expected = wanted ? `${wanted} (ONESPIKE_MPI)` : familyNames[family];
   throw new OneSpikeError(
     'ERR_NO_BACKEND',
-    `Expected a library for ${expected} but received ${names}: \`onespike mpi build\` compiles it with the mpicc of that MPI ` +
-      '(--mpicc PATH where it is not the one on the PATH)',
+    `Expected a library for ${expected} but received ${names}: \`onespike mpi build\` compiles it with the mpicc ` +
+      'of that MPI (--mpicc PATH where it is not the one on the PATH)',
   );
 }

@@ -9,7 +9,9 @@ import { parseConfig, type TrainConfig } from '../config/config';
 import type { ImageHashes } from '../run/data-record';
 import type { RunWarning } from '../run/events';
 
-/** One rank's connection to the others. Every rank makes the same calls in the same order; each waits for all of them. */
+/**
+ * One rank's connection to the others. Every rank makes the same calls in the same order; each waits for all of them.
+ */
 export interface Ranks {
   /** This process among the ranks, from 0 on. */
   readonly rank: number;
@@ -25,7 +27,9 @@ export interface Ranks {
   barrier(): Promise<void>;
   /** Whether the flag of any rank is true. Errors: as of `broadcast`. */
   any(flag: boolean): Promise<boolean>;
-  /** Resolves if every rank has the same value. Errors: ERR_STATE, naming a rank with another one; as of `broadcast`. */
+  /**
+   * Resolves if every rank has the same value. Errors: ERR_STATE, naming a rank with another one; as of `broadcast`.
+   */
   agree(what: string, value: string): Promise<void>;
 }
 

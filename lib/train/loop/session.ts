@@ -303,8 +303,9 @@ export class Session {
   }
 
   /**
-   * Saves what an interruption leaves, unless the ranks have lost each other; whether that is so. The stages between the
-   * phases change the network on their way and start over on resume, so that theirs is the checkpoint they began with.
+   * Saves what an interruption leaves, unless the ranks have lost each other; returns whether it has. The stages
+   * between the phases change the network on their way and start over on resume, so that theirs is the checkpoint they
+   * began with.
    */
   async saveInterrupted(): Promise<boolean> {
     if (this.folder.lost) return false;
