@@ -261,10 +261,10 @@ export interface NativeDevices {
   list: NativeDevice[];
 }
 
-/** The export table of native/addon/module.cc, function for function. One job per network runs at a time; `networkAbort`
- *  makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. A process has one
- *  communicator: every rank makes the same calls in the same order, and ERR_IO names the rank that is silent for
- *  `deadline` seconds. `limitProcessor` counts for the whole process. */
+/** The export table of native/addon/module.cc, function for function. One job per network runs at a time;
+ *  `networkAbort` makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. A
+ *  process has one communicator: every rank makes the same calls in the same order, and ERR_IO names the rank that is
+ *  silent for `deadline` seconds. `limitProcessor` counts for the whole process. */
 export interface NativeModule {
   info(): NativeInfo;
   processor(): NativeProcessor;
