@@ -6,7 +6,7 @@ export interface NumberType {
   read: (view: DataView, at: number, little: boolean) => number;
 }
 
-/** By the codes of NumPy: the kind, and the bytes of a number. Integers of 8 bytes are rounded to what a number holds. */
+/** By the codes of NumPy: the kind, and the bytes of a number. Integers of 8 bytes are rounded to 53 bits. */
 export const NUMBER_TYPES = {
   i1: { size: 1, read: (view, at) => view.getInt8(at) },
   u1: { size: 1, read: (view, at) => view.getUint8(at) },
