@@ -228,10 +228,10 @@ export interface NativeInfo {
   limits: Record<string, { min: number; max: number }>; // of the numbers of a spec and of a call, both ends included
 }
 
-/** Instruction sets of the CPU kernels that this processor has, the best first, and whether products of bf16 use an instruction of it. */
+/** What this processor has for the CPU kernels. */
 export interface NativeProcessor {
-  targets: string[];
-  bf16: boolean;
+  targets: string[]; // instruction sets, the best first
+  bf16: boolean; // whether products of bf16 use an instruction of it
 }
 
 export interface NativeDevice {
@@ -261,10 +261,10 @@ export interface NativeDevices {
   list: NativeDevice[];
 }
 
-/** The export table of native/addon/module.cc, function for function. One job per network runs at a time; `networkAbort` makes it reject
- *  with ERR_ABORTED, unless it has changed the parameters already: then it resolves. A process has one communicator: every rank makes the
- *  same calls in the same order, and ERR_IO names the rank that gives no sign of life for `deadline` seconds. `limitProcessor` counts for
- *  the whole process. */
+/** The export table of native/addon/module.cc, function for function. One job per network runs at a time;
+ *  `networkAbort` makes it reject with ERR_ABORTED, unless it has changed the parameters already: then it resolves. A
+ *  process has one communicator: every rank makes the same calls in the same order, and ERR_IO names the rank that is
+ *  silent for `deadline` seconds. `limitProcessor` counts for the whole process. */
 export interface NativeModule {
   info(): NativeInfo;
   processor(): NativeProcessor;

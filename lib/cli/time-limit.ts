@@ -10,7 +10,8 @@ export function durationOption(text: string): number {
   const seconds = inUnits(text) ?? asSlurm(text);
   if (seconds === undefined || !(seconds > 0))
     throw new UsageError(
-      `Expected a duration such as 90m, 1h30m, 45s, 8:00:00 (hours) or 1-12:00:00 (days and hours) but received '${text}'`,
+      'Expected a duration such as 90m, 1h30m, 45s, 8:00:00 (hours) or 1-12:00:00 (days and hours) but received ' +
+        `'${text}'`,
     );
   return seconds;
 }

@@ -1,7 +1,5 @@
 // A network beside all other codes on the same test images.
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { expected } from '../check';
 import type { LoadedDataset } from '../data';
 import { claimFolder } from '../io/exclusive';
@@ -10,6 +8,7 @@ import { absolutePath } from '../io/paths';
 import { exists } from '../io/status';
 import { atomicWrite } from '../io/write';
 import type { Network, NetworkOptions } from '../model/network';
+import { networkHash } from '../model/parameters';
 import { packageVersion } from '../native/version';
 import { resume, train } from '../train/loop/train';
 import { hashDataset } from '../train/run/data-record';
@@ -186,12 +185,7 @@ async function withNetwork<T>(opening: Promise<Network>, work: (open: OpenNetwor
 }
 
 async function opened(network: Network): Promise<OpenNetwork> {
-  const hash = createHash('sha256').update(JSON.stringify(network.description));
-  for (const [name, { data }] of await network.parameters()) {
-    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    await yieldToOthers();
-  }
-  return { network, hash: hash.digest('hex') };
+  return { network, hash: await networkHash(network.description, await network.parameters()) };
 }
 
 async function commonKey(loaded: LoadedDataset, images: number, threads: number): Promise<string> {

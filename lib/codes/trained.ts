@@ -5,10 +5,8 @@ import { stepsToDecision } from '../model/code/steps';
 import { isPool } from '../model/layer';
 import type { Network } from '../model/network';
 import { layerShapes } from '../model/shapes';
-import { createDataset } from '../native/dataset';
 import { measureEnergy } from '../train/loop/energy';
-import { evaluateRows, type Evaluation } from '../train/loop/evaluate';
-import { allRows } from '../train/rows/order';
+import { evaluateImages, type Evaluation } from '../train/loop/evaluate';
 import type { Phase } from '../train/run/events';
 import { correctByStep, stepsWithinOnePoint, type StepAccuracy } from './measure';
 import { countedResult, type MeasuredCode } from './result';
@@ -99,15 +97,10 @@ async function evaluated(
   mode: Phase,
   { batch, signal, onProgress }: MeasureOptions,
 ): Promise<Evaluation> {
-  const dataset = createDataset(test.pixels, test.labels, test.shape);
-  try {
-    let totals!: Evaluation;
-    for await (totals of evaluateRows(network, dataset, allRows(test.count), { mode, batch, signal }))
-      onProgress?.({ done: totals.count, total: test.count });
-    return totals;
-  } finally {
-    dataset.dispose();
-  }
+  let totals!: Evaluation;
+  for await (totals of evaluateImages(network, test, { mode, batch, signal }))
+    onProgress?.({ done: totals.count, total: test.count });
+  return totals;
 }
 
 async function accuracyAfterSteps(

@@ -47,6 +47,15 @@ export function countForTest(images: number, share: number): number {
   return images < 2 ? 0 : Math.min(images - 1, Math.max(1, Math.round(images * share)));
 }
 
+/** The set of some images of another one, in the order of `rows`. */
+export function selectImages(set: ImageSet, rows: Uint32Array): ImageSet {
+  const size = set.shape[0] * set.shape[1] * set.shape[2];
+  const pixels = new Uint8Array(rows.length * size);
+  rows.forEach((row, i) => pixels.set(set.pixels.subarray(row * size, (row + 1) * size), i * size));
+  const labels = Int32Array.from(rows, (row) => set.labels[row]!);
+  return { ...set, pixels, labels, count: rows.length };
+}
+
 /** The images of both sets, of one shape and the same classes, one set behind the other. */
 export function joinSets(first: ImageSet, second: ImageSet): ImageSet {
   const pixels = new Uint8Array(first.pixels.length + second.pixels.length);

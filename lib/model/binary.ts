@@ -11,8 +11,8 @@ const PIECE = 2 ** 18;
 /**
  * Returns the parameters of the spiking network: a spike counts as 1 where the activation sends twice the threshold, so
  * the weights of the layer that follows take that factor. Leaks become 1, and so does the threshold of the output
- * layer, whose potential is the logit then. A threshold of neurons that begin with a share of it grows by as much as that
- * share takes away: they fire at the same input. The network must have been folded, unless it has genes.
+ * layer, whose potential is the logit then. A threshold of neurons that begin with a share of it grows by as much as
+ * that share takes away: they fire at the same input. The network must have been folded, unless it has genes.
  */
 export async function spikingFromBinary({ network, tensors }: NetworkParameters): Promise<Map<string, FloatTensor>> {
   const spiking = new Map(tensors);

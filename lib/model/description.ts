@@ -127,8 +127,8 @@ export type NeuronKey = 'leak' | 'threshold' | 'timeConstant' | 'delay';
 export type ResolvedLayer = Required<Omit<LayerDescription, NeuronKey>> & Pick<LayerDescription, NeuronKey>;
 
 /**
- * A description with every field present; `code`, `genes` and an `initialPotential` above 0 where the network has them. It is
- * a valid description itself and resolves to an equal value.
+ * A description with every field present; `code`, `genes` and an `initialPotential` above 0 where the network has them.
+ * It is a valid description itself and resolves to an equal value.
  */
 export type ResolvedNetwork = Omit<Required<NetworkDescription>, 'layers' | 'code' | 'genes' | 'initialPotential'> & {
   layers: ResolvedLayer[];

@@ -92,8 +92,8 @@ export async function foldNorm(
 
 /**
  * Returns the network without pools before its neurons: each of these convolutions becomes the larger one that it is
- * together with its pool. Such weights have no genes: a network with pools and genes comes without genes. Tensors of other
- * layers are those of `tensors`.
+ * together with its pool. Such weights have no genes: a network with pools and genes comes without genes. Tensors of
+ * other layers are those of `tensors`.
  */
 export async function foldPools(
   network: ResolvedNetwork,

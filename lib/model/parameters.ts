@@ -1,5 +1,8 @@
 // What a parameter of a network is, apart from any network.
+import { createHash } from 'node:crypto';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { LIMITS } from '../native/limits';
+import type { ResolvedNetwork } from './description';
 import { derivedWeights } from './genes/genes';
 
 /** A tensor of 32-bit floats. */
@@ -8,6 +11,19 @@ export interface FloatTensor {
   shape: number[];
   /** The numbers, in C order. */
   data: Float32Array;
+}
+
+/** SHA-256 of a network: of its description, and of the names and numbers of its parameters. */
+export async function networkHash(
+  description: ResolvedNetwork,
+  parameters: ReadonlyMap<string, FloatTensor>,
+): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(description));
+  for (const [name, { data }] of parameters) {
+    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    await yieldToOthers();
+  }
+  return hash.digest('hex');
 }
 
 /** The tensors of a layer with batch normalisation, after its name. */

@@ -14,8 +14,9 @@ export class Communicator {
   private constructor(readonly handle: CommunicatorHandle) {}
 
   /**
-   * Loads the library that `onespike mpi build` has made, and waits for all ranks. A rank is silent that gives no sign of
-   * life for `deadline` seconds. Errors: ERR_NO_BACKEND for a file that is no such library, ERR_IO if MPI fails.
+   * Loads the library that `onespike mpi build` has compiled, and waits for all ranks. A rank is silent that gives no
+   * sign of life for `deadline` seconds. Errors: ERR_NO_BACKEND for a file that is no such library, ERR_IO if MPI
+   * fails.
    */
   static async open(library: string, deadline: number): Promise<Communicator> {
     return new Communicator(await coded(native().communicatorOpen(library, deadline)));

@@ -17,7 +17,9 @@ export const BACKEND_CHOICES = ['auto', 'cpu', 'cuda'] as const satisfies readon
 
 let share: number | undefined;
 
-/** The compute threads of a network that names none: all that the processor runs at once, or the share of this process. */
+/**
+ * The compute threads of a network that names none: all that the processor runs at once, or the share of this process.
+ */
 export function defaultThreads(): number {
   return share ?? Math.min(availableParallelism(), LIMITS.threads.max);
 }

@@ -51,23 +51,28 @@ footer { padding: 2rem 1.25rem 3rem; color: var(--quiet); font-size: 0.9rem; }
 @media print { .tiles div, figure, .block { break-inside: avoid; } }
 `;
 
-export function pageHtml(data: RunData, sections: readonly Section[]): string {
-  const { info } = data.run;
-  const heading = `${info.network.name} on ${info.dataset.name}`;
-  const links = sections.map(({ name, title }) => `<li><a href="#${name}">${escaped(title)}</a></li>`).join('');
-  const state = data.results === undefined ? 'not finished' : 'finished';
+/** A page from its first line to the first of its content; `meta` says more of it. */
+export function pageHead(title: string, style: string, meta = ''): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="onespike ${escaped(info.version)}">
-<link rel="icon" href="data:,">
-<title>${escaped(heading)} – onespike report</title>
-<style>${pageStyle}</style>
+${meta}<link rel="icon" href="data:,">
+<title>${escaped(title)}</title>
+<style>${style}</style>
 </head>
 <body>
-<a class="skip" href="#main">Skip to the content</a>
+<a class="skip" href="#main">Skip to the content</a>`;
+}
+
+export function pageHtml(data: RunData, sections: readonly Section[]): string {
+  const { info } = data.run;
+  const heading = `${info.network.name} on ${info.dataset.name}`;
+  const links = sections.map(({ name, title }) => `<li><a href="#${name}">${escaped(title)}</a></li>`).join('');
+  const state = data.results === undefined ? 'not finished' : 'finished';
+  const generator = `<meta name="generator" content="onespike ${escaped(info.version)}">\n`;
+  return `${pageHead(`${heading} – onespike report`, pageStyle, generator)}
 <header>
 <h1>${escaped(heading)}</h1>
 <p class="quiet">Run ${escaped(data.run.path.split('/').at(-1) ?? '')}, begun ${escaped(info.created.slice(0, 16).replace('T', ' '))} UTC, ${state}; onespike ${escaped(info.version)}, T = ${info.network.timesteps}, seed ${info.seed}</p>

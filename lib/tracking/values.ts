@@ -40,17 +40,17 @@ export class RunValues {
     return this.#step;
   }
 
-  /** What has come since the last call; `more` tells whether there may be more already. Errors: ERR_IO. */
-  async next(): Promise<{ moments: StepValues[]; more: boolean }> {
-    const { lines, more } = await this.#tail.read();
-    const moments = lines.map((line) => {
-      const event = JSON.parse(line) as EpochEvent | ConvertedEvent;
-      extendTimeline(this.#timeline, event);
-      // Of the timeline its bands are enough to place an epoch.
-      this.#step = this.#timeline.epochs.pop()?.x ?? this.#step;
-      return { step: this.#step, values: event.event === 'epoch' ? epochValues(event) : convertedValues(event) };
-    });
-    return { moments, more };
+  /** What has come since the last call, some moments at a time. Errors: ERR_IO. */
+  async *fresh(): AsyncGenerator<StepValues[]> {
+    for await (const { lines } of this.#tail.pieces()) yield lines.map((line) => this.#valuesOf(line));
+  }
+
+  #valuesOf(line: string): StepValues {
+    const event = JSON.parse(line) as EpochEvent | ConvertedEvent;
+    extendTimeline(this.#timeline, event);
+    // Of the timeline its bands are enough to place an epoch.
+    this.#step = this.#timeline.epochs.pop()?.x ?? this.#step;
+    return { step: this.#step, values: event.event === 'epoch' ? epochValues(event) : convertedValues(event) };
   }
 }
 

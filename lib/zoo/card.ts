@@ -223,7 +223,8 @@ export function cardPage(card: ModelCard): string {
     ],
     [
       'test accuracy',
-      `${ann} ${percent(accuracy.ann, 2)}, converted ${percent(accuracy.converted, 2)}, SNN ${percent(accuracy.snn, 2)}` +
+      `${ann} ${percent(accuracy.ann, 2)}, converted ${percent(accuracy.converted, 2)}, ` +
+        `SNN ${percent(accuracy.snn, 2)}` +
         (accuracy.rounded ? ` (before weights were rounded to ${network.weights})` : ''),
     ],
     ['spikes per neuron', card.spikesPerNeuron === null ? '–' : card.spikesPerNeuron.toFixed(3)],

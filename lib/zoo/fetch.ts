@@ -59,8 +59,9 @@ export async function fetchModel(url: string, options: FetchModelOptions): Promi
   const path = await fetchedPath(name);
   const checksum = { algorithm: 'sha256', hex: sha256.toLowerCase() } as const;
   const signal = checkSignal(given.signal, 'signal');
-  if (await exists(path)) await checkSame(path, name, checksum.hex);
-  const status = await download({ urls: [address], path, checksum, ca, onProgress, onRetry, signal });
+  const status = (await exists(path))
+    ? await checkSame(path, name, checksum.hex, signal)
+    : await download({ urls: [address], path, checksum, ca, onProgress, onRetry, signal });
   try {
     const { extra } = await readModel(path);
     return { name, path, source: 'fetched', status, card: readCard(extra, path) };
@@ -71,9 +72,9 @@ export async function fetchModel(url: string, options: FetchModelOptions): Promi
 }
 
 /** A name keeps its file: whoever trusts one does not get another. Errors: ERR_STATE. */
-async function checkSame(path: string, name: string, sha256: string): Promise<void> {
-  const found = await hashOf(path, 'sha256');
-  if (found === sha256) return;
+async function checkSame(path: string, name: string, sha256: string, signal?: AbortSignal): Promise<'present'> {
+  const found = await hashOf(path, 'sha256', signal);
+  if (found === sha256) return 'present';
   throw new OneSpikeError(
     'ERR_STATE',
     `Expected a new name but received ${name}, under which ${path} is kept (SHA-256 ${found}); remove that file, or choose a name`,

@@ -1,7 +1,6 @@
 /** `eval` and `energy`: what a trained run can do, and what all commands of that kind share. */
 import { Option, type Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
-import { createDataset } from '../../native/dataset';
 import { checkOneOf } from '../../check';
 import { datasetNames, type LoadedDataset } from '../../data';
 import { formatEnergyTable } from '../../energy';
@@ -9,9 +8,8 @@ import { OneSpikeError } from '../../errors';
 import { shortPath } from '../../io/paths';
 import { isFile } from '../../io/status';
 import type { Network } from '../../model/network';
-import { allRows } from '../../train/rows/order';
 import { measureEnergy } from '../../train/loop/energy';
-import { evaluateRows, type Evaluation } from '../../train/loop/evaluate';
+import { evaluateImages, type Evaluation } from '../../train/loop/evaluate';
 import { loadRun, type Run } from '../../train/run/load-run';
 import { loadModel, type EvaluatedRun } from '../../train/run/model-run';
 import { PHASES } from '../../train/run/events';
@@ -154,45 +152,38 @@ async function evaluateRun(
 ): Promise<void> {
   const earlyExit = spikingOnly(run, flags);
   const { test } = await imagesOf(run, flags, output, signal);
-  const dataset = createDataset(test.pixels, test.labels, test.shape);
-  try {
-    let totals: Evaluation | undefined;
-    for await (const result of evaluateRows(network, dataset, allRows(test.count), {
-      mode: run.mode,
-      batch: run.batch,
-      earlyExit,
-      signal,
-    })) {
-      totals = result;
-      output.status(
-        `testing  ${bar(result.count / test.count, 24)}  ${compact(result.count / result.seconds)} img/s  ${percent(result.accuracy)}`,
-      );
-    }
-    if (totals === undefined) throw new OneSpikeError('ERR_STATE', 'Expected test images but received none');
-    const layers = run.mode === 'snn' ? layerActivity(hiddenLayers(network), totals.spikes, totals.count) : [];
-    const imagesPerSecond = totals.count / totals.seconds;
-    output.event({
-      event: 'eval',
-      run: run.path,
-      mode: run.mode,
-      backend: network.backend,
-      images: totals.count,
-      accuracy: totals.accuracy,
-      loss: totals.loss,
-      spikesPerNeuron: meanActivity(layers),
-      layers,
-      imagesPerSecond,
-      ...(earlyExit ? { decisionStep: totals.decisionStep } : {}),
-    });
-    output.line(
-      `${run.mode === 'snn' ? 'SNN' : 'ANN'} test accuracy ${output.paint('bold', percent(totals.accuracy, 2))} of ${totals.count} images, loss ${totals.loss.toFixed(4)}, ${compact(imagesPerSecond)} img/s (${network.backend})`,
+  const { mode, batch } = run;
+  let totals: Evaluation | undefined;
+  for await (const result of evaluateImages(network, test, { mode, batch, earlyExit, signal })) {
+    totals = result;
+    output.status(
+      `testing  ${bar(result.count / test.count, 24)}  ${compact(result.count / result.seconds)} img/s  ` +
+        percent(result.accuracy),
     );
-    if (earlyExit)
-      output.line(`decided at step ${totals.decisionStep!.toFixed(2)} of ${network.description.timesteps} on average`);
-    if (layers.length > 0) output.line(activityTable(layers, meanActivity(layers), 'spikes/neuron'));
-  } finally {
-    dataset.dispose();
   }
+  if (totals === undefined) throw new OneSpikeError('ERR_STATE', 'Expected test images but received none');
+  const layers = mode === 'snn' ? layerActivity(hiddenLayers(network), totals.spikes, totals.count) : [];
+  const imagesPerSecond = totals.count / totals.seconds;
+  output.event({
+    event: 'eval',
+    run: run.path,
+    mode,
+    backend: network.backend,
+    images: totals.count,
+    accuracy: totals.accuracy,
+    loss: totals.loss,
+    spikesPerNeuron: meanActivity(layers),
+    layers,
+    imagesPerSecond,
+    ...(earlyExit ? { decisionStep: totals.decisionStep } : {}),
+  });
+  output.line(
+    `${mode === 'snn' ? 'SNN' : 'ANN'} test accuracy ${output.paint('bold', percent(totals.accuracy, 2))} of ` +
+      `${totals.count} images, loss ${totals.loss.toFixed(4)}, ${compact(imagesPerSecond)} img/s (${network.backend})`,
+  );
+  if (earlyExit)
+    output.line(`decided at step ${totals.decisionStep!.toFixed(2)} of ${network.description.timesteps} on average`);
+  if (layers.length > 0) output.line(activityTable(layers, meanActivity(layers), 'spikes/neuron'));
 }
 
 async function showEnergy(

@@ -12,7 +12,6 @@ import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { defaultDataset, presetNames } from '../../train/config/presets';
 import { BUDGETS } from '../../train/config/recipes';
 import type { TrainEvent } from '../../train/run/events';
-import type { Ranks } from '../../train/loop/ranks';
 import { resume, train } from '../../train/loop/train';
 import { modelConfig } from '../../train/run/model-run';
 import { interruptible } from '../interrupt';
@@ -71,11 +70,20 @@ interface ResumeFlags extends FollowFlags, RankFlags {
   json?: boolean;
 }
 
-const watchHelp = 'serve a page in the browser that shows the run while it goes on (see `onespike watch --help`)';
-const portHelp = 'port of that page (default: any that is free)';
+/** Adds the options of what follows a training, and of where it runs. */
+function followed(command: Command): Command {
+  return command
+    .option('--watch', 'serve a page in the browser that shows the run while it goes on (see `onespike watch --help`)')
+    .option('--port <n>', 'port of that page (default: any that is free)', portOption)
+    .addOption(tensorboardOption())
+    .addOption(mlflowOption())
+    .addOption(ranksOption())
+    .addOption(timeLimitOption())
+    .option('--json', 'print JSON Lines');
+}
 
 export function addTrain(program: Command): void {
-  program
+  const training = program
     .command('train')
     .description('train a network: ANN, conversion, spiking network')
     .argument(
@@ -97,14 +105,8 @@ export function addTrain(program: Command): void {
     .addOption(deviceOption())
     .option('--threads <n>', 'compute threads (default: all cores)', integerOption(1))
     .addOption(precisionOption())
-    .addOption(setOption('set one key of the configuration; may be repeated'))
-    .option('--watch', watchHelp)
-    .option('--port <n>', portHelp, portOption)
-    .addOption(tensorboardOption())
-    .addOption(mlflowOption())
-    .addOption(ranksOption())
-    .addOption(timeLimitOption())
-    .option('--json', 'print JSON Lines')
+    .addOption(setOption('set one key of the configuration; may be repeated'));
+  followed(training)
     .addHelpText(
       'after',
       `
@@ -119,15 +121,15 @@ Examples:
 Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-identical to an uninterrupted run.`,
     )
     .action(async (name: string | undefined, flags: TrainFlags) => {
-      await onRanks(new Output(flags.json === true), flags, async ({ output, ranks, placed }) => {
+      await onRanks(new Output(flags.json === true), flags, async ({ output, ranks, leads, placed }) => {
         const config = placed(await configOf(name, flags));
         const start = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
-          train(config, { signal, ranks: ranks ?? undefined, progressSeconds: output.interactive ? 0.2 : 5 });
-        await follow(output, start, { ...flags, leads: leads(ranks), resumes: false });
+          train(config, { signal, ranks, progressSeconds: output.interactive ? 0.2 : 5 });
+        await follow(output, start, { ...flags, leads, resumes: false });
       });
     });
 
-  program
+  const resuming = program
     .command('resume')
     .description('continue an interrupted run')
     .argument('<run>', 'folder of the run')
@@ -142,14 +144,8 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
     .addOption(
       setOption('change epochs, rates or augmentation; a finished run continues with more epochs; may be repeated'),
     )
-    .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting')
-    .option('--watch', watchHelp)
-    .option('--port <n>', portHelp, portOption)
-    .addOption(tensorboardOption())
-    .addOption(mlflowOption())
-    .addOption(ranksOption())
-    .addOption(timeLimitOption())
-    .option('--json', 'print JSON Lines')
+    .option('--force', 'take the lock of a process of another machine or container that is gone, without waiting');
+  followed(resuming)
     .addHelpText(
       'after',
       `
@@ -165,20 +161,12 @@ With more epochs the learning rate follows the schedule of the new number from t
       const choice =
         backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
       const changes = asUsage(() => set.reduce<PlainObject>(applyOverride, {}));
-      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks }) => {
+      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks, leads }) => {
         const progressSeconds = output.interactive ? 0.2 : 5;
         const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
-          resume(run, {
-            signal,
-            ranks: ranks ?? undefined,
-            ...choice,
-            ...flags,
-            directory: data,
-            changes,
-            progressSeconds,
-          });
+          resume(run, { signal, ranks, ...choice, ...flags, directory: data, changes, progressSeconds });
         const shown = { watch, port, tensorboard, mlflow, timeLimit };
-        await follow(output, resumed, { ...shown, leads: leads(ranks), resumes: true }).catch((error) => {
+        await follow(output, resumed, { ...shown, leads, resumes: true }).catch((error) => {
           // Only the run knows which keys it can change.
           if (set.length > 0 && isOneSpikeError(error) && error.code === 'ERR_ARG') throw new UsageError(error.message);
           throw error;
@@ -186,9 +174,6 @@ With more epochs the learning rate follows the schedule of the new number from t
       });
     });
 }
-
-/** Whether this process speaks and writes for all ranks. */
-const leads = (ranks: Ranks | null): boolean => ranks === null || ranks.rank === 0;
 
 /** Argument and flags as one configuration. Every mistake in them is a usage error. */
 export async function configOf(name: string | undefined, flags: TrainFlags): Promise<TrainConfig> {

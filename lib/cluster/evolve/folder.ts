@@ -17,7 +17,10 @@ const numbered = (number: number, digits: number): string => String(number).padS
 export class EvolutionFolder {
   private constructor(readonly path: string) {}
 
-  /** Opens the folder of an evolution, or creates it. Errors: ERR_STATE if it holds another one, or anything else; ERR_IO. */
+  /**
+   * Opens the folder of an evolution, or creates it. Errors: ERR_STATE if it holds another one, or anything else;
+   * ERR_IO.
+   */
   static async open(path: string, evolution: Evolution): Promise<EvolutionFolder> {
     // Where it computes decides nothing about the result.
     const { out: _out, threads: _threads, device: _device, ...config } = evolution.config;

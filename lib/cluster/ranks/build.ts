@@ -15,13 +15,14 @@ const run = promisify(execFile);
 
 /** How to get an MPI, in one line. */
 export const installAdvice =
-  'install one (Debian and Ubuntu: apt-get install openmpi-bin libopenmpi-dev, or mpich libmpich-dev; clusters: module load ...)';
+  'install one (Debian and Ubuntu: apt-get install openmpi-bin libopenmpi-dev, or mpich libmpich-dev; ' +
+  'clusters: module load ...)';
 
 /** The file that the shell would run for a name; undefined if there is none. */
-export function onPath(name: string, environment: NodeJS.ProcessEnv = process.env): string | undefined {
-  if (name.includes('/')) return isProgram(absolutePath(name)) ? absolutePath(name) : undefined;
-  const folders = (environment.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.map((folder) => join(folder, name)).find(isProgram);
+export function onPath(name: string): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  const paths = name.includes('/') ? [absolutePath(name)] : folders.map((folder) => join(folder, name));
+  return paths.find(isProgram);
 }
 
 function isProgram(path: string): boolean {
@@ -42,7 +43,8 @@ export async function buildLibrary(given = 'mpicc'): Promise<MpiBuild & { status
   if (mpicc === undefined)
     throw new OneSpikeError(
       'ERR_NO_BACKEND',
-      `Expected the compiler of an MPI but received no ${given}${given.includes('/') ? '' : ' on the PATH'}: ${installAdvice}, or name it by --mpicc PATH`,
+      `Expected the compiler of an MPI but received no ${given}${given.includes('/') ? '' : ' on the PATH'}: ` +
+        `${installAdvice}, or name it by --mpicc PATH`,
     );
   const source = await shimSource();
   const implementation = await implementationOf(mpicc);
@@ -105,7 +107,10 @@ async function implementationOf(mpicc: string): Promise<string> {
   return `${name}-${number}`.replace(/[^\w.-]/g, '_');
 }
 
-/** The program that starts ranks of the MPI of this compiler: it has the same ending (mpicc.openmpi), or says what it is. */
+/**
+ * The program that starts ranks of the MPI of this compiler: it has the same ending (mpicc.openmpi), or says what it
+ * is.
+ */
 async function launcherBeside(mpicc: string, implementation: string): Promise<string | null> {
   const ending = /^mpicc(.*)$/.exec(basename(mpicc))?.[1] ?? '';
   const family = implementation.split('-')[0]!;

@@ -12,7 +12,10 @@ export function differenceOf(what: string, values: readonly string[], names: rea
   const { key, expected, received } = differingPart(usual, values[rank]!);
   const place = key === '' ? what : `${what} (${key})`;
   const more = others.length > 1 ? ` (and ${others.length - 1} more that differ)` : '';
-  return `Expected the same on all ranks for ${place}, ${expected} on most, but received ${received} on ${names[rank]!}${more}`;
+  return (
+    `Expected the same on all ranks for ${place}, ${expected} on most, ` +
+    `but received ${received} on ${names[rank]!}${more}`
+  );
 }
 
 /** The value of most ranks; of several that are as frequent, that of the lowest rank. */

@@ -9,9 +9,9 @@ const launchers = /^(mpirun|mpiexec|orterun|orted|prterun|prte|prted|hydra)/;
 const patience = { ordinary: 5, asked: 2 };
 
 /**
- * Ends the launcher of this process if it is still there a few seconds after this process has left. When a host cannot be
- * reached, Open MPI's mpirun ends the ranks on its own side and then waits for the other one, until TCP gives up after a
- * quarter of an hour. Does nothing where the parent is no launcher, as under srun.
+ * Ends the launcher of this process if it is still there a few seconds after this process has left. When a host cannot
+ * be reached, Open MPI's mpirun ends the ranks on its own side and then waits for the other one, until TCP gives up
+ * after a quarter of an hour. Does nothing where the parent is no launcher, as under srun.
  */
 export function guardLauncher(): void {
   const parent = process.ppid;

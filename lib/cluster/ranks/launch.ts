@@ -21,8 +21,8 @@ function commandLine(
 }
 
 /**
- * Starts this program in `ranks` processes, and answers the exit status of mpirun at their end. The signal lets them save;
- * they end at once when this process does. Errors: ERR_NO_BACKEND.
+ * Starts this program in `ranks` processes, and answers the exit status of mpirun at their end. The signal lets them
+ * save; they end at once when this process does. Errors: ERR_NO_BACKEND.
  */
 export async function launchRanks(ranks: number, args: readonly string[], signal: AbortSignal): Promise<number> {
   const build = await libraryFor('any');

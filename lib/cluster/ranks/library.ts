@@ -24,7 +24,9 @@ export interface MpiBuild {
 export const recordName = 'built.json';
 export const libraryName = 'onespike-mpi.so';
 
-/** The path and the hash of the source that `onespike mpi build` compiles. Errors: ERR_IO where the package has none. */
+/**
+ * The path and the hash of the source that `onespike mpi build` compiles. Errors: ERR_IO where the package has none.
+ */
 export async function shimSource(): Promise<{ path: string; hash: string }> {
   const path = packagePath('native/comm/mpi-shim.c');
   const text = path === undefined ? undefined : await readFile(path).catch(() => undefined);
@@ -34,8 +36,8 @@ export async function shimSource(): Promise<{ path: string; hash: string }> {
 }
 
 /** The folder of the libraries: ONESPIKE_CACHE, XDG_CACHE_HOME or ~/.cache. Errors: ERR_IO without a home folder. */
-export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  const { ONESPIKE_CACHE: own, XDG_CACHE_HOME: cache } = environment;
+export function cacheFolder(): string {
+  const { ONESPIKE_CACHE: own, XDG_CACHE_HOME: cache } = process.env;
   if (own) return join(absolutePath(own), 'mpi');
   return join(cache ? absolutePath(cache) : join(homeFolder(), '.cache'), 'onespike', 'mpi');
 }
@@ -74,8 +76,8 @@ const familyNames = { openmpi: 'Open MPI', mpich: 'MPICH or a relative of it', a
  * The library for ranks that an MPI of `family` has started: the latest one that was built, or that which ONESPIKE_MPI
  * names by its implementation or path. Errors: ERR_NO_BACKEND with what to do.
  */
-export async function libraryFor(family: MpiFamily, environment = process.env): Promise<MpiBuild> {
-  const { ONESPIKE_MPI: wanted } = environment;
+export async function libraryFor(family: MpiFamily): Promise<MpiBuild> {
+  const { ONESPIKE_MPI: wanted } = process.env;
   const builds = await builtLibraries();
   const fitting = wanted
     ? builds.find(({ implementation, library }) => implementation === wanted || library === absolutePath(wanted))
@@ -85,7 +87,7 @@ export async function libraryFor(family: MpiFamily, environment = process.env): 
   const expected = wanted ? `${wanted} (ONESPIKE_MPI)` : familyNames[family];
   throw new OneSpikeError(
     'ERR_NO_BACKEND',
-    `Expected a library for ${expected} but received ${names}: \`onespike mpi build\` compiles it with the mpicc of that MPI ` +
-      '(--mpicc PATH where it is not the one on the PATH)',
+    `Expected a library for ${expected} but received ${names}: \`onespike mpi build\` compiles it with the mpicc ` +
+      'of that MPI (--mpicc PATH where it is not the one on the PATH)',
   );
 }

@@ -18,27 +18,30 @@ export interface JoinedRanks {
 }
 
 /**
- * Joins the others, and agrees with them on the instruction set and on shares of the processors. Errors: ERR_NO_BACKEND where no library was built for
- * this MPI, ERR_IO where MPI fails or does not start.
+ * Joins the others, and agrees with them on the instruction set and on shares of the processors. Errors: ERR_NO_BACKEND
+ * where no library was built for this MPI, ERR_IO where MPI fails or does not start.
  */
-export async function openRanks(place: RankPlace, environment = process.env): Promise<JoinedRanks> {
-  const { library, implementation } = await libraryFor(place.family, environment);
-  const deadline = deadlineOf(environment);
+export async function openRanks(place: RankPlace): Promise<JoinedRanks> {
+  const { library, implementation } = await libraryFor(place.family);
+  const deadline = silenceDeadline();
   const ranks = new MpiRanks(await startedWithin(Communicator.open(library, deadline), Math.max(60, 3 * deadline)));
   if (ranks.size !== place.size)
     throw new OneSpikeError(
       'ERR_NO_BACKEND',
-      `Expected ${place.size} ranks, which ${place.launcher} has started, but ${implementation} finds ${ranks.size}: the library is ` +
-        'of another MPI than the launcher (`onespike mpi build --mpicc PATH`; ONESPIKE_MPI names one of several)',
+      `Expected ${place.size} ranks, which ${place.launcher} has started, but ${implementation} finds ${ranks.size}: ` +
+        'the library is of another MPI than the launcher (`onespike mpi build --mpicc PATH`; ONESPIKE_MPI names one ' +
+        'of several)',
     );
   const own = { host: ranks.hosts[ranks.rank]!, processors: allowedProcessors(), ...processor() };
   const all = (await ranks.gatherText(JSON.stringify(own))).map((text) => JSON.parse(text) as RankProcessor);
   const common = commonProcessor(all);
-  if (common === undefined)
+  if (common === undefined) {
+    const received = all.map(({ targets }, rank) => `${targets[0]} on ${ranks.name(rank)}`).join(', ');
     throw new OneSpikeError(
       'ERR_NO_BACKEND',
-      `Expected an instruction set that all ranks have but received ${all.map(({ targets }, rank) => `${targets[0]} on ${ranks.name(rank)}`).join(', ')}`,
+      `Expected an instruction set that all ranks have but received ${received}`,
     );
+  }
   limitProcessor(common);
   shareThreads(threadsOf(all, ranks.rank));
   return { ranks, local: localRank(all, ranks.rank) };
@@ -52,7 +55,8 @@ export function deviceOf(backend: string, local: number): number | undefined {
 }
 
 /** Errors: ERR_ARG for what is no number of seconds. */
-function deadlineOf({ ONESPIKE_RANK_DEADLINE: text }: NodeJS.ProcessEnv): number {
+function silenceDeadline(): number {
+  const { ONESPIKE_RANK_DEADLINE: text } = process.env;
   if (text === undefined || text === '') return usualDeadline;
   const seconds = Number(text);
   if (!(seconds >= 0.1 && seconds <= 86400))

@@ -12,7 +12,9 @@ export interface RankPlace {
   launcher: string;
 }
 
-/** Variables of launchers, the surest first. MPICH, Intel MPI and MVAPICH speak PMI, Open MPI has variables of its own. */
+/**
+ * Variables of launchers, the surest first. MPICH, Intel MPI and MVAPICH speak PMI, Open MPI has variables of its own.
+ */
 const launchers: readonly { launcher: string; family: MpiFamily; rank: string; size: string }[] = [
   { launcher: 'mpirun', family: 'openmpi', rank: 'OMPI_COMM_WORLD_RANK', size: 'OMPI_COMM_WORLD_SIZE' },
   { launcher: 'mpirun', family: 'mpich', rank: 'PMI_RANK', size: 'PMI_SIZE' },

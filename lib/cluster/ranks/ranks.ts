@@ -91,8 +91,8 @@ export class MpiRanks implements Ranks {
   }
 
   /**
-   * The end of a rank by an error: all ranks are told, and end as well. Returns the error that rank 0 reports for all of
-   * them; null on the other ranks.
+   * The end of a rank by an error: all ranks are told, and end as well. Returns the error that rank 0 reports for all
+   * of them; null on the other ranks.
    * A rank that is silent ends all by force: then whoever notices first reports it, by `report`, and nothing returns.
    */
   async end(error: unknown, report: (error: unknown) => void): Promise<unknown> {
@@ -119,7 +119,10 @@ export class MpiRanks implements Ranks {
     );
   }
 
-  /** Those that notice a silent rank do so at once: the first one reports it and ends the others, which had said the same. */
+  /**
+   * Those that notice a silent rank do so at once: the first one reports it and ends the others, which had said the
+   * same.
+   */
   async #endByForce(error: unknown, report: (error: unknown) => void): Promise<never> {
     await sleep(Math.min(this.rank, 5) * 200);
     const { code, message } = wordsOf(error);

@@ -117,7 +117,8 @@ ${integers ? '  const float *scale; /* of the weights of each output */\n' : ''}
   const float *threshold; /* for each step */
   const float *kappa; /* the weight of each step, or 0 */
   float leak;
-${begins(stages) ? '  float initial; /* the potential before the first step */\n' : ''}  float share; /* of one neuron in a pool */
+${begins(stages) ? '  float initial; /* the potential before the first step */\n' : ''}\
+  float share; /* of one neuron in a pool */
   int32_t number;
   int32_t channels, height, width; /* the map that is read */
   int32_t pool, pooled_height, pooled_width;

@@ -43,7 +43,8 @@ function warningsOf({ encoder, alpha, beta, schedules, timesteps, initialPotenti
     `NIR has no readout: other programs see the spikes of the output layer, not logits (alpha ${alpha}, beta ${beta})`,
     ...(initialPotential > 0
       ? [
-          `NIR neurons begin at 0: the initial potential, ${initialPotential} of the threshold, is in the metadata alone`,
+          `NIR neurons begin at 0: the initial potential, ${initialPotential} of the threshold, ` +
+            'is in the metadata alone',
         ]
       : []),
     ...(schedules ? ['NIR has no schedules: weights of steps and moving thresholds are in the metadata alone'] : []),

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { inflate as inflateCallback } from 'node:zlib';
 
 import type { OneSpikeError } from '../../errors';
+import { NUMBER_TYPES, type NumberType } from './number-types';
 
 const inflate = promisify(inflateCallback);
 
@@ -16,18 +17,18 @@ const COMPRESSED = 15;
 /** Classes of numeric arrays: double, single, and integers of 8 to 64 bits. */
 const isNumeric = (kind: number): boolean => kind >= 6 && kind <= 15;
 
-/** How numbers are stored, whatever the class of their array: type -> bytes, and how one is read. */
-const TYPES: Readonly<Record<number, [size: number, read: (view: DataView, at: number, little: boolean) => number]>> = {
-  1: [1, (view, at) => view.getInt8(at)],
-  2: [1, (view, at) => view.getUint8(at)],
-  3: [2, (view, at, little) => view.getInt16(at, little)],
-  4: [2, (view, at, little) => view.getUint16(at, little)],
-  5: [4, (view, at, little) => view.getInt32(at, little)],
-  6: [4, (view, at, little) => view.getUint32(at, little)],
-  7: [4, (view, at, little) => view.getFloat32(at, little)],
-  9: [8, (view, at, little) => view.getFloat64(at, little)],
-  12: [8, (view, at, little) => Number(view.getBigInt64(at, little))],
-  13: [8, (view, at, little) => Number(view.getBigUint64(at, little))],
+/** How numbers are stored, whatever the class of their array. */
+const TYPES: Readonly<Record<number, NumberType>> = {
+  1: NUMBER_TYPES.i1,
+  2: NUMBER_TYPES.u1,
+  3: NUMBER_TYPES.i2,
+  4: NUMBER_TYPES.u2,
+  5: NUMBER_TYPES.i4,
+  6: NUMBER_TYPES.u4,
+  7: NUMBER_TYPES.f4,
+  9: NUMBER_TYPES.f8,
+  12: NUMBER_TYPES.i8,
+  13: NUMBER_TYPES.u8,
 };
 const BYTES = 2;
 
@@ -155,8 +156,8 @@ class Reader {
     const bytes = this.buffer.subarray(start, start + size);
     if (type === BYTES) return bytes;
     const known = TYPES[type];
-    if (known === undefined || size % known[0] !== 0) throw this.fault('numbers of a known type', `type ${type}`);
-    const [width, read] = known;
+    if (known === undefined || size % known.size !== 0) throw this.fault('numbers of a known type', `type ${type}`);
+    const { size: width, read } = known;
     if (size > width * MAX_NUMBERS)
       throw this.fault(`at most ${MAX_NUMBERS} numbers that are not bytes`, String(size / width));
     const view = new DataView(bytes.buffer, bytes.byteOffset, size);

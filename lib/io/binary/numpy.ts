@@ -1,9 +1,11 @@
 // Arrays of NumPy in pickles: which names build one, and its numbers. Nothing of NumPy is called; the names of its
 // functions stand for the few objects below.
+import { NUMBER_TYPES, type NumberType } from './number-types';
 import { PickleTuple, type PickleFault, type PickleGlobal } from './pickle';
 
-/** The integers that are read: type code of NumPy -> bytes of an element. */
-const INTEGERS: Readonly<Record<string, number>> = { u1: 1, i1: 1, b1: 1, u2: 2, i2: 2, u4: 4, i4: 4, u8: 8, i8: 8 };
+const { u1, i1, u2, i2, u4, i4, u8, i8 } = NUMBER_TYPES;
+/** The integers that are read, by their type codes; `b1` are truth values. */
+const INTEGERS: Readonly<Record<string, NumberType>> = { u1, i1, b1: u1, u2, i2, u4, i4, u8, i8 };
 const MAX_DIMENSIONS = 8;
 
 /** The type of the elements of an array. */
@@ -35,7 +37,7 @@ export class NumpyArray {
    */
   fill(shape: unknown, type: unknown, fortran: unknown, data: unknown, fault: PickleFault): this {
     if (!(type instanceof NumpyType)) throw fault('the type of an array', type);
-    const size = INTEGERS[type.code];
+    const size = INTEGERS[type.code]?.size;
     if (size === undefined) throw fault('an array of integers', `one of type '${type.code}'`);
     const sides = shape instanceof PickleTuple ? shape.items : undefined;
     if (sides === undefined || sides.length > MAX_DIMENSIONS || !sides.every(isCount))
@@ -54,21 +56,10 @@ export class NumpyArray {
   /** The elements in the order of the bytes. */
   integers(): number[] {
     const { code, bigEndian } = this.#type;
-    const size = INTEGERS[code]!;
+    const { size, read } = INTEGERS[code]!;
     const view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
-    return Array.from({ length: this.bytes.length / size }, (_, i) => integerAt(view, i * size, code, !bigEndian));
+    return Array.from({ length: this.bytes.length / size }, (_, i) => read(view, i * size, !bigEndian));
   }
-}
-
-function integerAt(view: DataView, at: number, code: string, little: boolean): number {
-  if (code === 'i1') return view.getInt8(at);
-  if (code === 'u2') return view.getUint16(at, little);
-  if (code === 'i2') return view.getInt16(at, little);
-  if (code === 'u4') return view.getUint32(at, little);
-  if (code === 'i4') return view.getInt32(at, little);
-  if (code === 'u8') return Number(view.getBigUint64(at, little));
-  if (code === 'i8') return Number(view.getBigInt64(at, little));
-  return view.getUint8(at);
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

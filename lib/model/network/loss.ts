@@ -40,9 +40,9 @@ export interface LossOptions {
    */
   timeWeights?: readonly number[] | undefined;
   /**
-   * The probability with which each hidden layer sends its spikes in a training step, and else one number: the share of the
-   * threshold that its membrane potential reaches, from 0 to 1. Of a network with a code it sends its code or else the ReLU of
-   * its weighted input. 1, no relaxation, by default. Mode `snn` only.
+   * The probability with which each hidden layer sends its spikes in a training step, and else one number: the share of
+   * the threshold that its membrane potential reaches, from 0 to 1. Of a network with a code it sends its code or else
+   * the ReLU of its weighted input. 1, no relaxation, by default. Mode `snn` only.
    */
   quantised?: number | undefined;
   /** The weight of the squared distance of time constants and delays from their initial values; 0 by default. */

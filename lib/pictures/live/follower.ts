@@ -88,8 +88,7 @@ export class RunFollower {
 
   async #readMetrics(): Promise<boolean> {
     let changed = false;
-    for (let more = true; more; ) {
-      const piece = await this.#tail.read();
+    for await (const piece of this.#tail.pieces()) {
       if (piece.restarted) {
         this.#timeline = timelineOf([]);
         this.#lines = 0;
@@ -98,7 +97,6 @@ export class RunFollower {
       this.#add(piece.lines);
       changed ||= piece.restarted || piece.lines.length > 0;
       this.#lastEpoch = piece.time;
-      more = piece.more;
     }
     return changed;
   }

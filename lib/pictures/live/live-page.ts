@@ -1,6 +1,6 @@
 /** The live page as it is first sent: complete by itself, kept up to date by its script. */
 import { createHash } from 'node:crypto';
-import { pageStyle } from '../page';
+import { pageHead, pageStyle } from '../page';
 import type { Board } from './board';
 import { pageScript } from './script';
 
@@ -39,17 +39,7 @@ function hashOf(text: string): string {
 
 export function livePage(board: Board): string {
   const parts = board.partsSince(-1);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>onespike, live</title>
-<style>${liveStyle}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the content</a>
+  return `${pageHead('onespike, live', liveStyle)}
 <header>
 <h1>onespike, live</h1>
 <p id="connection" role="status">As of the moment when this page was loaded.</p>

@@ -48,6 +48,15 @@ export class Tail {
     }
   }
 
+  /** What is there by now, a piece at a time. Errors: ERR_IO. */
+  async *pieces(): AsyncGenerator<TailPiece> {
+    for (let more = true; more; ) {
+      const piece = await this.read();
+      yield piece;
+      more = piece.more;
+    }
+  }
+
   #restart(): Omit<TailPiece, 'time'> {
     const restarted = this.#position > 0;
     this.#position = 0;

@@ -134,11 +134,9 @@ export class Mlflow implements Tracker {
   async #send(): Promise<void> {
     this.#run ??= await this.#connect();
     await this.#flush();
-    for (let more = true; more; ) {
-      const next = await this.#values!.next();
-      for (const moment of next.moments) this.#add(moment);
+    for await (const moments of this.#values!.fresh()) {
+      for (const moment of moments) this.#add(moment);
       await this.#flush();
-      more = next.more;
     }
     if (this.#results !== undefined) {
       this.#add({ step: this.#values!.step, values: doneValues(this.#results) });

@@ -71,12 +71,7 @@ export class TensorBoard implements Tracker {
   }
 
   async update(): Promise<void> {
-    const values = this.#values!;
-    for (let more = true; more; ) {
-      const next = await values.next();
-      for (const moment of next.moments) await this.#scalars(moment);
-      more = next.more;
-    }
+    for await (const moments of this.#values!.fresh()) for (const moment of moments) await this.#scalars(moment);
   }
 
   async done(event: DoneEvent): Promise<void> {

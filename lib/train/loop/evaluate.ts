@@ -1,10 +1,11 @@
 /** Loss, accuracy and activity over many images, batch by batch. */
-import type { NativeDataset } from '../../native/dataset';
+import type { ImageSet } from '../../data';
+import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { LayerId } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { Phase, ProgressEvent } from '../run/events';
 import { divergence } from './divergence';
-import { batchCount } from '../rows/order';
+import { allRows, batchCount } from '../rows/order';
 import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
 import { startStopwatch, type Elapsed } from '../run/stopwatch';
@@ -57,6 +58,20 @@ export async function* evaluateRows(
       ...(meanDecisionStep === undefined ? {} : { decisionStep: meanDecisionStep }),
       ...(logits === undefined ? {} : { logits }),
     };
+  }
+}
+
+/** As `evaluateRows`, of all images of a set, which native memory holds meanwhile. Errors: ERR_ABORTED, ERR_OOM. */
+export async function* evaluateImages(
+  network: Network,
+  { pixels, labels, shape, count }: ImageSet,
+  options: EvaluationOptions,
+): AsyncGenerator<Evaluation> {
+  const dataset = createDataset(pixels, labels, shape);
+  try {
+    yield* evaluateRows(network, dataset, allRows(count), options);
+  } finally {
+    dataset.dispose();
   }
 }
 

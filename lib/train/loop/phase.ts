@@ -95,7 +95,9 @@ async function lossOf(session: Session, phase: Phase): Promise<LossOptions> {
   return { ...loss, timeWeights, ...(activity.strength > 0 ? { activity } : {}), ...relaxedLoss(session) };
 }
 
-/** How often layers are relaxed in the present epoch, and the penalties of a code: the same for all steps of the epoch. */
+/**
+ * How often layers are relaxed in the present epoch, and the penalties of a code: the same for all steps of the epoch.
+ */
 function relaxedLoss({ config, state }: Session): LossOptions {
   const { code, relaxation } = config.snn;
   const quantised = (epochs: number): number => Math.min(1, (state.epoch + 1) / (epochs + 1));

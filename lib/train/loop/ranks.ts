@@ -1,15 +1,17 @@
 /** The ranks that train one network together, as lib/train sees them. */
-import { createHash } from 'node:crypto';
 import { checkInteger, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import type { CommunicatorHandle, Network } from '../../model/network';
+import { networkHash } from '../../model/parameters';
 import { hostInfo } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
 import { parseConfig, type TrainConfig } from '../config/config';
 import type { ImageHashes } from '../run/data-record';
 import type { RunWarning } from '../run/events';
 
-/** One rank's connection to the others. Every rank makes the same calls in the same order; each waits for all of them. */
+/**
+ * One rank's connection to the others. Every rank makes the same calls in the same order; each waits for all of them.
+ */
 export interface Ranks {
   /** This process among the ranks, from 0 on. */
   readonly rank: number;
@@ -25,12 +27,14 @@ export interface Ranks {
   barrier(): Promise<void>;
   /** Whether the flag of any rank is true. Errors: as of `broadcast`. */
   any(flag: boolean): Promise<boolean>;
-  /** Resolves if every rank has the same value. Errors: ERR_STATE, naming a rank with another one; as of `broadcast`. */
+  /**
+   * Resolves if every rank has the same value. Errors: ERR_STATE, naming a rank with another one; as of `broadcast`.
+   */
   agree(what: string, value: string): Promise<void>;
 }
 
-/** The shards of a run that more than one rank trains, where its configuration does not say. */
-const DEFAULT_SHARDS = 8;
+/** The shards of a run that ranks train, where its configuration does not say; more where there are more ranks. */
+export const DEFAULT_SHARDS = 8;
 
 /** Errors: ERR_ARG for anything but the connection of a rank. */
 export function checkConnected(ranks: unknown): Ranks {
@@ -39,12 +43,6 @@ export function checkConnected(ranks: unknown): Ranks {
   const whole = checkInteger(size, 'ranks.size', LIMITS.shards);
   checkInteger(rank, 'ranks.rank', { min: 0, max: whole - 1 });
   return ranks as Ranks;
-}
-
-/** Which shards a rank computes: from `first` up to `end`. */
-export function ownShards(shards: number, ranks: Pick<Ranks, 'rank' | 'size'> | null): { first: number; end: number } {
-  const { rank, size } = ranks ?? { rank: 0, size: 1 };
-  return { first: Math.floor((shards * rank) / size), end: Math.floor((shards * (rank + 1)) / size) };
 }
 
 /**
@@ -94,11 +92,9 @@ export async function agreeOnRun(ranks: Ranks | null, config: TrainConfig, hash:
 /** Refuses ranks whose networks differ before the first step. Errors: ERR_STATE, naming a rank that differs. */
 export async function agreeOnNetwork(ranks: Ranks | null, network: Network): Promise<void> {
   if (ranks === null) return;
-  const digest = createHash('sha256');
-  for (const { data } of (await network.parameters()).values())
-    digest.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const { backend, precision } = network;
-  await ranks.agree('the network', JSON.stringify({ backend, precision, parameters: digest.digest('hex') }));
+  const parameters = await networkHash(network.description, await network.parameters());
+  await ranks.agree('the network', JSON.stringify({ backend, precision, parameters }));
 }
 
 /** What the ranks of a run do and decide together; of one process each of these is its own. */

@@ -47,7 +47,7 @@ export interface SessionOptions {
   /** What keeps a new run to its time, if it has one; what `minutes` chose stays when a run continues. */
   pace?: Pace | undefined;
   /** The ranks that train the run together; null for one process. */
-  ranks?: Ranks | null | undefined;
+  ranks: Ranks | null;
   /** The time that a new run took before its session was opened. */
   timeBefore?: Elapsed | undefined;
 }
@@ -105,12 +105,12 @@ export class Session {
     this.images = images;
     this.hidden = hiddenLayers(network);
     // Native code is never interrupted where other ranks wait for it.
-    this.signal = options.ranks ? undefined : options.signal;
+    this.signal = options.ranks === null ? options.signal : undefined;
     this.#stop = options.signal;
     this.progressSeconds = options.progressSeconds;
     this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
     this.pace = options.pace;
-    this.#together = new Together(options.ranks ?? null, folder);
+    this.#together = new Together(options.ranks, folder);
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
     this.#earlier = options.timeBefore === undefined ? state : addElapsed(state, options.timeBefore);
@@ -303,8 +303,9 @@ export class Session {
   }
 
   /**
-   * Saves what an interruption leaves, unless the ranks have lost each other; whether that is so. The stages between the
-   * phases change the network on their way and start over on resume, so that theirs is the checkpoint they began with.
+   * Saves what an interruption leaves, unless the ranks have lost each other; returns whether it has. The stages
+   * between the phases change the network on their way and start over on resume, so that theirs is the checkpoint they
+   * began with.
    */
   async saveInterrupted(): Promise<boolean> {
     if (this.folder.lost) return false;

@@ -18,7 +18,7 @@ import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../confi
 import { Pace } from '../minutes/pace';
 import { planRun } from '../minutes/plan';
 import { changeConfig, recordChange } from '../run/changes';
-import { changedParts, changeWarning, checkClasses, hashDataset } from '../run/data-record';
+import { changedParts, changeWarning, checkClasses, hashDataset, type ImageHashes } from '../run/data-record';
 import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
 import { SharedRunFolder } from '../run/shared-folder';
@@ -97,7 +97,7 @@ export async function* train(
   const elapsed = startStopwatch();
   const checked = checkTrainOptions(options);
   const given = withoutImages(config);
-  const { ranks = null } = checked;
+  const { ranks } = checked;
   const resolved = configForRanks(resolveConfig(given.config), ranks);
   // run.json names files and folders by absolute paths, because it may be read from any folder.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
@@ -156,7 +156,7 @@ function runName({ model, dataset }: TrainConfig): string {
  */
 export async function* resume(run: string, options: ResumeOptions = {}): AsyncGenerator<TrainEvent, void, undefined> {
   const checked = checkTrainOptions(options, resumeOptions);
-  const { ranks = null } = checked;
+  const { ranks } = checked;
   const folder = folderOf(absolutePath(checkString(run, 'run')), ranks);
   const { backend, device, threads, acceptChangedData, directory, changes = {}, force, dataset: images } = options;
   if (backend !== undefined) checkOneOf(backend, 'backend', BACKEND_CHOICES);
@@ -182,8 +182,9 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       precision: runPrecision(stored),
     };
     const loaded = await loadConfigured(config, folder.path, { ...checked, images });
-    if (ranks !== null) await agreeOnRun(ranks, config, await hashDataset(loaded));
-    const differences = await checkSameData(stored, loaded, acceptChangedData === true);
+    const hash = await hashDataset(loaded);
+    await agreeOnRun(ranks, config, hash);
+    const differences = checkSameData(stored, loaded, hash, acceptChangedData === true);
     const session = await Session.open(
       { config, folder, loaded, description: stored.network, resumed: true },
       (network, _images, state) => {
@@ -210,9 +211,9 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
  * What has changed about the images of a run, if that is accepted.
  * Errors: ERR_STATE if the classes are others, or if the images are and `accept` is false.
  */
-async function checkSameData(info: RunInfo, loaded: LoadedDataset, accept: boolean): Promise<DataWarning[]> {
+function checkSameData(info: RunInfo, loaded: LoadedDataset, hash: ImageHashes, accept: boolean): DataWarning[] {
   checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
-  const parts = await changedParts(info.dataset, loaded);
+  const parts = changedParts(info.dataset, loaded, hash);
   const warnings = parts.map((part) => changeWarning(info.dataset, loaded, part));
   if (parts.length === 0 || accept) return warnings;
   throw new OneSpikeError(
@@ -250,7 +251,7 @@ function checkTrainOptions(options: unknown, allowed: readonly (keyof ResumeOpti
     signal: checkSignal(signal, 'signal'),
     progressSeconds: progressSeconds === undefined ? 5 : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
     stepsAtOnce: stepsAtOnce === undefined ? undefined : checkInteger(stepsAtOnce, 'stepsAtOnce', LIMITS.steps),
-    ranks: ranks === undefined ? undefined : checkConnected(ranks),
+    ranks: ranks === undefined ? null : checkConnected(ranks),
   };
 }
 

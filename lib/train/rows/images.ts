@@ -1,11 +1,12 @@
 /** The images of a run in native memory, and the rows of them that each part of the work takes. */
 import { expected } from '../../check';
 import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
+import { selectImages } from '../../data/split';
 import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { TrainConfig } from '../config/config';
 import { PHASES } from '../run/events';
-import { allRows, calibrationIndices } from './order';
 import type { Ranks } from '../loop/ranks';
+import { allRows, calibrationIndices, joinRows } from './order';
 import { divide, type Shards } from './shards';
 
 /** Rows of a set in native memory. */
@@ -46,7 +47,7 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: R
   if (config.shards !== null && config.shards > rows.train.length)
     throw expected(`at most ${rows.train.length} (one for each image that is trained on)`, 'shards', config.shards);
   const placed: NativeDataset[] = [];
-  const place = ({ pixels, labels, shape }: Pick<ImageSet, 'pixels' | 'labels' | 'shape'>): NativeDataset => {
+  const place = ({ pixels, labels, shape }: ImageSet): NativeDataset => {
     placed.push(createDataset(pixels, labels, shape));
     return placed.at(-1)!;
   };
@@ -61,9 +62,9 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: R
       return { ...shared, train, shards, validation: rowsOf(rows.validation), calibration: rowsOf(calibrating) };
     }
     const { own, held } = withoutOthers(shards);
-    const train = place(selected(loaded.train, held));
+    const train = place(selectImages(loaded.train, held));
     const apart = (indices: Uint32Array): NativeRows => ({
-      dataset: indices.length === 0 ? train : place(selected(loaded.train, indices)),
+      dataset: indices.length === 0 ? train : place(selectImages(loaded.train, indices)),
       indices: allRows(indices.length),
     });
     return {
@@ -83,21 +84,7 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: R
 function withoutOthers(shards: Shards): { own: Shards; held: Uint32Array } {
   let next = 0;
   const rows = shards.rows.map((of) => of.map(() => next++));
-  return { own: { ...shards, rows }, held: Uint32Array.from(shards.rows.flatMap((of) => [...of])) };
-}
-
-/** These images of a set. */
-function selected(
-  { pixels, labels, shape }: ImageSet,
-  indices: Uint32Array,
-): Pick<ImageSet, 'pixels' | 'labels' | 'shape'> {
-  const size = shape[0] * shape[1] * shape[2];
-  const chosen = { pixels: new Uint8Array(indices.length * size), labels: new Int32Array(indices.length), shape };
-  indices.forEach((row, i) => {
-    chosen.pixels.set(pixels.subarray(row * size, (row + 1) * size), i * size);
-    chosen.labels[i] = labels[row]!;
-  });
-  return chosen;
+  return { own: { ...shards, rows }, held: joinRows(shards.rows) };
 }
 
 /** The validation images that the data set itself sets aside, or else a share of the training images. */

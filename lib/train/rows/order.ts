@@ -51,6 +51,17 @@ export function batchCount(rows: number, size: number): number {
   return Math.ceil(rows / size);
 }
 
+/** Lists of rows, one after the other. */
+export function joinRows(lists: readonly Uint32Array[]): Uint32Array {
+  const all = new Uint32Array(lists.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all;
+}
+
 /** 0..count-1. */
 export function allRows(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => i);

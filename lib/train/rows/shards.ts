@@ -4,8 +4,8 @@
  */
 import type { BatchShards } from '../../model/network/inputs';
 import type { Phase } from '../run/events';
-import { shardOrder } from './order';
-import { ownShards, type Ranks } from '../loop/ranks';
+import type { Ranks } from '../loop/ranks';
+import { joinRows, shardOrder } from './order';
 
 /** The shards that this rank computes. */
 export interface Shards {
@@ -17,14 +17,16 @@ export interface Shards {
 }
 
 /** Divides the rows that are trained on; the rows of this rank remain those of `rows`. */
-export function divide(rows: Uint32Array, shards: number, ranks: Ranks | null): Shards {
-  const { first, end } = ownShards(shards, ranks);
+export function divide(rows: Uint32Array, shards: number, ranks: Pick<Ranks, 'rank' | 'size'> | null): Shards {
+  const { rank, size: parts } = ranks ?? { rank: 0, size: 1 };
+  const first = Math.floor((shards * rank) / parts);
+  const end = Math.floor((shards * (rank + 1)) / parts);
   const sizes = Array.from({ length: shards }, (_, shard) => Math.ceil((rows.length - shard) / shards));
   const own = sizes.slice(first, end).map((size, i) => {
     const shard = first + i;
     return Uint32Array.from({ length: size }, (_, place) => rows[shard + place * shards]!);
   });
-  return { sizes: sizes.map((size) => Math.max(0, size)), first, rows: own };
+  return { sizes, first, rows: own };
 }
 
 /** What this rank computes of each step of an epoch, whose batches have `size` images. */
@@ -38,15 +40,8 @@ export function shardBatches(
   return (step) => {
     const counts = sizes.map((images) => Math.max(0, Math.min(share, images - step * share)));
     const sum = (list: readonly number[]): number => list.reduce((all, count) => all + count, 0);
-    const pieces = orders.map((order) => order.subarray(step * share, (step + 1) * share));
-    const indices = new Uint32Array(sum(pieces.map(({ length }) => length)));
-    let at = 0;
-    for (const piece of pieces) {
-      indices.set(piece, at);
-      at += piece.length;
-    }
     return {
-      indices,
+      indices: joinRows(orders.map((order) => order.subarray(step * share, (step + 1) * share))),
       shards: {
         counts: counts.slice(first, first + rows.length),
         first: sum(counts.slice(0, first)),

@@ -71,13 +71,11 @@ function list(names: readonly string[]): string {
   return names.length <= 12 ? names.join(', ') : `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`;
 }
 
-/** Which parts of the images are others than the run had. */
-export async function changedParts(record: DataRecord, loaded: LoadedDataset): Promise<('train' | 'test')[]> {
+/** Which parts of the images, whose hashes are `now`, are others than the run had. */
+export function changedParts(record: DataRecord, loaded: LoadedDataset, now: ImageHashes): ('train' | 'test')[] {
+  const { hash: then = now } = record;
   const counts = { train: record.train + record.validation, test: record.test };
-  const hashes = record.hash === undefined ? undefined : await hashDataset(loaded);
-  return (['train', 'test'] as const).filter(
-    (part) => loaded[part].count !== counts[part] || hashes?.[part] !== record.hash?.[part],
-  );
+  return (['train', 'test'] as const).filter((part) => loaded[part].count !== counts[part] || now[part] !== then[part]);
 }
 
 /** What to say of a changed part. */

@@ -7,7 +7,7 @@ import { isFolder } from '../../io/status';
 import { readModel } from '../../model/model-file';
 import { Network, type NetworkOptions } from '../../model/network';
 import type { TrainConfig } from '../config/config';
-import { changedParts, changeWarning, checkClasses } from './data-record';
+import { changedParts, changeWarning, checkClasses, hashDataset } from './data-record';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase } from './events';
 import { inDirectory, loadConfigured } from '../loop/model';
 import { RunFolder, runPrecision, type RunInfo } from './run-folder';
@@ -92,7 +92,7 @@ export async function loadRun(path: string): Promise<Run> {
       const images = dataset as ProgramDataset | undefined;
       const loaded = await loadConfigured(config, folder.path, { signal: checkSignal(signal, 'signal'), images });
       checkClasses(info.dataset, loaded.train.classes, `the data set ${loaded.name}`);
-      const changed = await changedParts(info.dataset, loaded);
+      const changed = changedParts(info.dataset, loaded, await hashDataset(loaded));
       const changes = changed.map((part) => changeWarning(info.dataset, loaded, part));
       return { ...loaded, warnings: [...changes, ...loaded.warnings] };
     },

@@ -18,7 +18,6 @@ export interface FolderRanks {
 type Outcome<T> = { value?: T } | { code: ErrorCode; message: string };
 
 export class SharedRunFolder extends RunFolder {
-  override lost = false;
   /** Where the other ranks keep copies of files of the run. */
   #copies: string | undefined;
   /** Whether rank 0 is at work that the others wait for. */

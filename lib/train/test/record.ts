@@ -1,12 +1,10 @@
 /** The record of the test images of a network that is not being trained. */
 import type { ImageSet } from '../../data';
-import { createDataset } from '../../native/dataset';
 import { layerName } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { TrainConfig } from '../config/config';
 import { measureEnergy } from '../loop/energy';
-import { evaluateRows } from '../loop/evaluate';
-import { allRows } from '../rows/order';
+import { evaluateImages } from '../loop/evaluate';
 import type { Phase } from '../run/events';
 import { neuronParameters } from '../run/neurons';
 import type { NeuronParameters, TestRecord } from '../run/test-record';
@@ -25,21 +23,11 @@ export async function recordTest(
   test: ImageSet,
   { mode, config, signal }: RecordOptions,
 ): Promise<TestRecord> {
-  const dataset = createDataset(test.pixels, test.labels, test.shape);
-  try {
-    const collector = new AnswerCollector(test.labels, test.classes.length);
-    const { batch } = config.evaluation;
-    for await (const { logits } of evaluateRows(network, dataset, allRows(test.count), {
-      mode,
-      batch,
-      logits: true,
-      signal,
-    }))
-      collector.add(logits!);
-    return await completeRecord(network, test, collector, { mode, config, signal });
-  } finally {
-    dataset.dispose();
-  }
+  const collector = new AnswerCollector(test.labels, test.classes.length);
+  const { batch } = config.evaluation;
+  for await (const { logits } of evaluateImages(network, test, { mode, batch, logits: true, signal }))
+    collector.add(logits!);
+  return completeRecord(network, test, collector, { mode, config, signal });
 }
 
 /** The record from answers that have been collected: energy, spike times and examples are measured now. */

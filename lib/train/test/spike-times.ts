@@ -1,5 +1,6 @@
 /** The spike times of test images: counted per layer and step, and kept whole for a few images. */
 import type { ImageSet } from '../../data';
+import { selectImages } from '../../data/split';
 import { layerName, type SpikingLayer } from '../../model/layer';
 import { layerShapes } from '../../model/description';
 import type { Network } from '../../model/network';
@@ -69,11 +70,9 @@ async function traced(
   mode: Phase,
   signal?: AbortSignal,
 ): Promise<Example[]> {
-  const size = test.pixels.length / test.count;
-  const pixels = new Uint8Array(rows.length * size);
-  rows.forEach((row, i) => pixels.set(test.pixels.subarray(row * size, (row + 1) * size), i * size));
+  const { pixels, labels } = selectImages(test, Uint32Array.from(rows));
   const traces = await traceImages(network, pixels, mode, signal);
-  return traces.map((trace, i) => ({ row: rows[i]!, label: test.labels[rows[i]!]!, ...trace }));
+  return traces.map((trace, i) => ({ row: rows[i]!, label: labels[i]!, ...trace }));
 }
 
 /** What the network does with each of a few images (N, C, H, W). Errors: ERR_SHAPE, ERR_ABORTED, ERR_OOM. */

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { TrainConfigInput } from '../../../lib/train/config/config';
 import { resolveConfig } from '../../../lib/train/config/config';
-import type { ownShards } from '../../../lib/train/loop/ranks';
 import { divide, shardBatches } from '../../../lib/train/rows/shards';
 import { resume, train } from '../../../lib/train/loop/train';
 import type { TrainEvent } from '../../../lib/train/run/events';
@@ -24,7 +23,7 @@ const model = (name: string): string => modelBytes(join(folder, name));
 describe('the images of a run in shards', () => {
   const rows = Uint32Array.from({ length: 45 }, (_, i) => 3 * i);
   const place = { seed: 5, phase: 'ann', epoch: 2 } as const;
-  const ranks = (rank: number, size: number): Parameters<typeof ownShards>[1] => ({ rank, size });
+  const ranks = (rank: number, size: number): Parameters<typeof divide>[2] => ({ rank, size });
 
   test('image i belongs to shard i mod shards', () => {
     const { sizes, first, rows: own } = divide(rows, 4, null);
@@ -52,7 +51,7 @@ describe('the images of a run in shards', () => {
         const indices: number[] = [];
         const counts: number[] = [];
         for (let rank = 0; rank < size; rank++) {
-          const part = shardBatches(divide(rows, 8, ranks(rank, size) as never), 16, place)(step);
+          const part = shardBatches(divide(rows, 8, ranks(rank, size)), 16, place)(step);
           expect(part.shards).toMatchObject({ first, images: whole(step).shards.images });
           first += part.indices.length;
           indices.push(...part.indices);

@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import type { MpiRanks } from '../../../cluster/ranks/ranks';
 import { rankPlace, type RankPlace } from '../../../cluster/ranks/place';
 import type { TrainConfig } from '../../../train/config/config';
+import { DEFAULT_SHARDS } from '../../../train/loop/ranks';
 import { interruptible } from '../../interrupt';
 import { Output, silentStreams } from '../../output';
 import { exitStatus, QuietExit, report, statusOf } from '../../report';
@@ -27,14 +28,13 @@ export const timeLimitOption = (): Option =>
 /** What a command runs with in one of several processes, or in the only one. */
 export interface Here {
   output: Output;
-  /** The other ranks; null for one process. */
-  ranks: MpiRanks | null;
+  /** The ranks that run it together; undefined for one process. */
+  ranks: MpiRanks | undefined;
+  /** Whether this process speaks and writes for all ranks. */
+  leads: boolean;
   /** The configuration of a new run with what this process adds where it says nothing: a GPU, shards. */
   placed: (config: TrainConfig) => TrainConfig;
 }
-
-/** The shards that a run has by default where MPI has started it, even in one process. */
-const shardsUnderMpi = 8;
 
 /** Does `work` in this process, with the others where there are some; rank 0 speaks for all. */
 export async function onRanks(
@@ -47,9 +47,11 @@ export async function onRanks(
     if (place === null) return startRanks(output, wanted);
     throw new UsageError(`Expected no --ranks in a process that ${place.launcher} has started but received ${wanted}`);
   }
-  const sharded = (config: TrainConfig): TrainConfig => ({ ...config, shards: config.shards ?? shardsUnderMpi });
-  if (place === null) return work({ output, ranks: null, placed: (config) => config });
-  if (place.size === 1) return work({ output, ranks: null, placed: sharded });
+  const alone = { output, ranks: undefined, leads: true };
+  if (place === null) return work({ ...alone, placed: (config) => config });
+  // One process that MPI has started trains as several would.
+  const sharded = (config: TrainConfig): TrainConfig => ({ ...config, shards: config.shards ?? DEFAULT_SHARDS });
+  if (place.size === 1) return work({ ...alone, placed: sharded });
   return join(output, place, work);
 }
 
@@ -66,9 +68,10 @@ async function join(output: Output, place: RankPlace, work: (here: Here) => Prom
     ...config,
     device: config.device ?? deviceOf(config.backend, local),
   });
-  const own = ranks.rank === 0 ? output : new Output(output.json, silentStreams());
+  const leads = ranks.rank === 0;
+  const own = leads ? output : new Output(output.json, silentStreams());
   try {
-    await work({ output: own, ranks, placed });
+    await work({ output: own, ranks, leads, placed });
     await ranks.close();
   } catch (error) {
     const reported = await ranks.end(error, reportNow);
