@@ -67,12 +67,11 @@ describe('the check itself', () => {
 describe('carried out', () => {
   const folder = temporaryFolder();
   const mlflow = new MlflowServer();
-  let shell: Shell;
+  const shell = new Shell(folder, { ONESPIKE_DATA: join(folder, 'DIR'), CUDA_VISIBLE_DEVICES: '' });
   let web: Server;
 
   beforeAll(async () => {
     await prepareFolder(folder);
-    shell = new Shell(folder, { ONESPIKE_DATA: join(folder, 'DIR'), CUDA_VISIBLE_DEVICES: '' });
     sound(await shell.within(['train', 'config.json', '--out', 'runs/mine']));
     cpSync(join(folder, 'runs/mine'), join(folder, 'runs/other'), { recursive: true });
     const model = readFileSync(join(folder, 'runs/mine/model.safetensors'));
@@ -85,7 +84,6 @@ describe('carried out', () => {
     );
   }, timeout);
   afterAll(async () => {
-    shell?.end();
     web?.closeAllConnections();
     web?.close();
     await mlflow.stop();

@@ -13,13 +13,9 @@ import { shorter, shortTraining } from './shorter';
 const timeout = 300_000;
 const folder = temporaryFolder();
 const blocks = blocksOf('docs/RECIPES.md');
-let shell: Shell;
+const shell = new Shell(folder, { ONESPIKE_DATA: join(folder, 'DIR'), CUDA_VISIBLE_DEVICES: '' });
 
-beforeAll(async () => {
-  await prepareFolder(folder);
-  shell = new Shell(folder, { ONESPIKE_DATA: join(folder, 'DIR'), CUDA_VISIBLE_DEVICES: '' });
-}, timeout);
-afterAll(() => shell?.end());
+beforeAll(() => prepareFolder(folder), timeout);
 
 /** The text of the file that a block shows. */
 const fileOf = (name: string): string => blocks.find((block) => block.name === name)!.text;
