@@ -3,8 +3,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from '../../helpers/command-line';
-import { builtCache, isRunning, linesOf, main, mpis, run, type Ended } from './helpers';
+import { main, temporaryFolder } from '../../helpers/command-line';
+import { builtCache, isRunning, linesOf, mpis, run, type Ended } from './helpers';
 import { dividedConfig, modelOf, writeConfig } from './training';
 
 const folder = temporaryFolder();

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '../../../lib/data';
-import { temporaryFolder } from '../../helpers/command-line';
-import { builtCache, isRunning, linesOf, main, mpis, run } from './helpers';
+import { main, temporaryFolder } from '../../helpers/command-line';
+import { builtCache, isRunning, linesOf, mpis, run } from './helpers';
 import { dividedConfig, modelOf, onespike, ranksBelow, writeConfig } from './training';
 
 const folder = temporaryFolder();
