@@ -32,7 +32,8 @@ const shorter: [pattern: RegExp | string, replacement: string][] = [
   ],
   [
     "preset: 'vgg9', dataset: { name: 'cifar10' }",
-    "preset: 'vgg9', dataset: { name: 'cifar10' }, model: { width: 0.125, hidden: [16] }, ann: { epochs: 1 }, snn: { epochs: 1 }",
+    "preset: 'vgg9', dataset: { name: 'cifar10' }, model: { width: 0.125, hidden: [16] }, " +
+      'ann: { epochs: 1 }, snn: { epochs: 1 }',
   ],
   ['images: 1000, timesteps: { rate: 500 }', 'images: 4, timesteps: { rate: 10, direct: 6, phase: 16, burst: 8 }'],
   ['timesteps: 500, calibration: trainPixels', 'timesteps: 10, calibration: trainPixels.pixels'],
