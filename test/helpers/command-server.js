@@ -1,7 +1,7 @@
 // Runs command lines in one process, one after the other or side by side, without a start of Node.js for each: the
-// child process of command-line.ts. A line { id, args, cwd, env } of stdin is answered on stdout by lines { id, stdout }
-// or { id, stderr } for everything that the command writes, and by { id, status } at its end. There is no channel of
-// messages, because workers of a sweep take one for that of the process that has started them.
+// child process of command-line.ts. A line { id, args, cwd, env } of stdin is answered on stdout by lines
+// { id, stdout } or { id, stderr } for everything that the command writes, and by { id, status } at its end. There is
+// no channel of messages, because workers of a sweep take one for that of the process that has started them.
 const { AsyncLocalStorage } = require('node:async_hooks');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
