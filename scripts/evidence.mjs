@@ -34,11 +34,12 @@ await main(async () => {
   const [first, second] = ['techniques', 'seeds'].map((name) => path.join(options.out, name));
   if (first === undefined || second === undefined) return;
   if (!options.table) await sweep(study, first);
-  const chosen = [BASELINE, ALL, ...bestArms(rowsOf(resultsIn(first)), BEST)];
+  const techniques = resultsIn(first);
+  const chosen = [BASELINE, ALL, ...bestArms(rowsOf(techniques), BEST)];
   const arms = Object.fromEntries(Object.entries(study.arms).filter(([arm]) => chosen.includes(arm)));
   if (!options.table) await sweep({ ...study, arms, seeds: MORE_SEEDS }, second);
   const file = path.join(options.out, 'evidence.md');
-  fs.writeFileSync(file, await report(first, second, chosen));
+  fs.writeFileSync(file, await report(techniques, resultsIn(second), chosen));
   say(`onespike: ${file}`);
 });
 
@@ -139,15 +140,14 @@ function resultsIn(out) {
 }
 
 /**
- * @param {string} first
- * @param {string} second
+ * @param {readonly Result[]} techniques
+ * @param {readonly Result[]} seeds
  * @param {readonly string[]} chosen
  */
-async function report(first, second, chosen) {
-  const results = [...resultsIn(first), ...resultsIn(second)];
+async function report(techniques, seeds, chosen) {
   const { readTestRecord } = createRequire(import.meta.url)(inRoot('dist/lib/train/run/test-record.js'));
   const histograms = [];
-  for (const { parameters, status, run } of resultsIn(first)) {
+  for (const { parameters, status, run } of techniques) {
     if (status !== 'done' || !chosen.includes(parameters.arm)) continue;
     const { times } = await readTestRecord(path.join(run, 'test.safetensors'));
     histograms.push(timesTable(parameters.arm, times));
@@ -156,7 +156,7 @@ async function report(first, second, chosen) {
   const machine = `${cpu?.model ?? 'unknown processor'}, ${options.threads ?? os.availableParallelism()} threads`;
   return [
     `# What each technique gains and costs\n\n${options.rehearse ? 'A rehearsal: these numbers say nothing.\n\n' : ''}${machine}\n\n`,
-    gainTable(rowsOf(results)),
+    gainTable(rowsOf([...techniques, ...seeds])),
     '\n## Spike times of the test images\n\nShares of the neurons of a layer.\n\n',
     histograms.join('\n'),
   ].join('');

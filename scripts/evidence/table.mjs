@@ -1,4 +1,12 @@
 // What each technique gains and costs, from the results of trials.
+import { createRequire } from 'node:module';
+import { inRoot } from '../lib.mjs';
+
+const require = createRequire(import.meta.url);
+/** @type {typeof import('../../lib/cluster/ranking.js')} */
+const { spreadOf } = require(inRoot('dist/lib/cluster/ranking.js'));
+/** @type {typeof import('../../lib/io/text/markdown.js')} */
+const { markdown } = require(inRoot('dist/lib/io/text/markdown.js'));
 
 /**
  * The result of a trial, as `onespike sweep` writes it.
@@ -20,24 +28,14 @@ export const BASELINE = 'baseline';
 export const ALL = 'all together';
 
 /** @param {readonly number[]} values */
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** The standard deviation of a sample; 0 of one value. @param {readonly number[]} values */
-function deviationOf(values) {
-  if (values.length < 2) return 0;
-  const middle = mean(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
-}
+const mean = (values) => spreadOf(values)?.mean ?? NaN;
 
 /**
  * The mean of what is there, or null.
  *
  * @param {readonly (number | null)[]} values
  */
-function meanOrNull(values) {
-  const there = values.filter((value) => value !== null);
-  return there.length === 0 ? null : mean(there);
-}
+const meanOrNull = (values) => spreadOf(values.filter((value) => value !== null))?.mean ?? null;
 
 /**
  * A row for every technique, in the order of the study. Gains and costs are those of the same seeds: a technique with
@@ -67,7 +65,7 @@ export function rowsOf(results) {
       seeds: own.length,
       failed: ended - own.length,
       validation: mean(accuracies),
-      deviation: deviationOf(accuracies),
+      deviation: spreadOf(accuracies)?.deviation ?? 0,
       gain: mean(
         pairs.map(({ result, beside }) => (result.validationAccuracy ?? 0) - (beside.validationAccuracy ?? 0)),
       ),
@@ -176,12 +174,4 @@ export function timesTable(arm, times) {
       ? `${points(first, 1)} % of all spikes are at t = 1: more time steps buy little here.`
       : `${points(first, 1)} % of all spikes are at t = 1.`;
   return `### ${arm}\n\n${markdown([heading, ...rows])}\n${remark}\n`;
-}
-
-/** @param {readonly (readonly string[])[]} rows */
-function markdown([heading, ...rows]) {
-  /** @param {readonly string[]} cells */
-  const line = (cells) => `| ${cells.join(' | ')} |\n`;
-  const rule = (heading ?? []).map((_, i) => (i === 0 ? '---' : '---:'));
-  return line(heading ?? []) + line(rule) + rows.map(line).join('');
 }

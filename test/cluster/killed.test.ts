@@ -2,14 +2,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { cli, cliProcess, temporaryFolder } from '../helpers/command-line';
+import { cli, cliProcess, main, temporaryFolder } from '../helpers/command-line';
 import { modelBytes } from '../helpers/runs';
+import { until } from '../helpers/until';
 import { tinyTrials } from './helpers';
 
 const folder = temporaryFolder();
 const at = (...names: string[]): string => join(folder, ...names);
-const main = join(__dirname, '../../dist/lib/cli/main.js');
 // Twelve trials of a second or two, twice, on a machine that may be busy.
 const patient = 600_000;
 
@@ -43,9 +42,8 @@ async function killedSweep(out: string): Promise<void> {
   const child = spawn(process.execPath, [main, ...args], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
   const ended = new Promise<string | null>((resolve) => child.on('close', (_code, signal) => resolve(signal)));
   const wanted = resultsIn(out) + 1;
-  while (child.exitCode === null && resultsIn(out) < wanted) await delay(20);
-  const moment = performance.now() + 900 * Math.random();
-  while (performance.now() < moment && resultsIn(out) === wanted) await delay(5);
+  await until(() => child.exitCode !== null || resultsIn(out) >= wanted, Infinity);
+  await until(() => resultsIn(out) !== wanted, performance.now() + 900 * Math.random());
   process.kill(-child.pid!, 'SIGKILL');
   expect(await ended).toBe('SIGKILL');
 }

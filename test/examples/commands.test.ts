@@ -1,10 +1,6 @@
 // The commands in the documents, carried out one after the other on small data; every example is one of those that
 // tests carry out.
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { networksOf } from '../../lib/codes/networks';
 import { parseStudy } from '../../lib/cluster/study';
@@ -24,7 +20,7 @@ import {
   type Block,
 } from './blocks';
 import { exceptions } from './exceptions';
-import { prepareFolder } from './folder';
+import { environmentOf, prepareFolder, publishModel, type Published } from './folder';
 import { Shell, type Done } from './shell';
 
 /** Commands that need the trained network of the package, which a checkout may lack. */
@@ -67,27 +63,22 @@ describe('the check itself', () => {
 describe('carried out', () => {
   const folder = temporaryFolder();
   const mlflow = new MlflowServer();
-  let shell: Shell;
-  let web: Server;
+  const shell = new Shell(folder, environmentOf(folder));
+  let published: Published | undefined;
 
   beforeAll(async () => {
     await prepareFolder(folder);
-    shell = new Shell(folder, { ONESPIKE_DATA: join(folder, 'DIR'), CUDA_VISIBLE_DEVICES: '' });
     sound(await shell.within(['train', 'config.json', '--out', 'runs/mine']));
     cpSync(join(folder, 'runs/mine'), join(folder, 'runs/other'), { recursive: true });
-    const model = readFileSync(join(folder, 'runs/mine/model.safetensors'));
-    web = createServer((_, response) => response.end(model)).listen(0, '127.0.0.1');
-    await once(web, 'listening');
+    published = await publishModel(folder);
     shell.replaced.push(
-      [/https:\/\/example\.org/, `http://127.0.0.1:${(web.address() as AddressInfo).port}`],
-      [/\bHEX\b/, createHash('sha256').update(model).digest('hex')],
+      [/https:\/\/example\.org/, published.url],
+      [/\bHEX\b/, published.sha256],
       [/http:\/\/127\.0\.0\.1:5000/, (await mlflow.start()).href.replace(/\/$/, '')],
     );
   }, timeout);
   afterAll(async () => {
-    shell?.end();
-    web?.closeAllConnections();
-    web?.close();
+    published?.close();
     await mlflow.stop();
   });
 

@@ -1,5 +1,9 @@
 // A folder in which the examples of the documents find what they name: runs, data sets, pictures, files.
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { writeCifar10 } from '../data/support/cifar';
 import { cifarRecords, encodePng } from '../data/support/helpers';
@@ -17,6 +21,33 @@ const runConfig = {
 function picture(seed: number): Buffer {
   const pixels = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * seed) % 251);
   return encodePng({ width: 32, height: 32, depth: 8, colour: 2, samples: pixels });
+}
+
+/** Variables of the programs that are run in the folder. */
+export const environmentOf = (folder: string): Record<string, string> => ({
+  ONESPIKE_DATA: join(folder, 'DIR'),
+  CUDA_VISIBLE_DEVICES: '',
+});
+
+export interface Published {
+  url: string;
+  sha256: string;
+  close: () => void;
+}
+
+/** Publishes the model of `runs/mine`, as documents have one at https://example.org. */
+export async function publishModel(folder: string): Promise<Published> {
+  const model = readFileSync(join(folder, 'runs/mine/model.safetensors'));
+  const server = createServer((_, response) => response.end(model)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sha256: createHash('sha256').update(model).digest('hex'),
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 /** Fills the folder, all but `runs/mine`, which `config.json` trains. */

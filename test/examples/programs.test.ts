@@ -1,18 +1,14 @@
 // The programs in the documents, carried out by the built package in one process of their own, in a folder that holds
 // what they name.
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { once } from 'node:events';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { transformSync } from '@swc/core';
 import * as onespike from '../../lib';
 import { temporaryFolder } from '../helpers/command-line';
 import { blocksOf, documents, exceptionOf, programs, type Block } from './blocks';
-import { prepareFolder } from './folder';
+import { environmentOf, prepareFolder, publishModel, type Published } from './folder';
 
 /** What a fragment takes from the text around it, by the beginning of the fragment. */
 const context: [start: string, lines: string][] = [
@@ -32,7 +28,8 @@ const shorter: [pattern: RegExp | string, replacement: string][] = [
   ],
   [
     "preset: 'vgg9', dataset: { name: 'cifar10' }",
-    "preset: 'vgg9', dataset: { name: 'cifar10' }, model: { width: 0.125, hidden: [16] }, ann: { epochs: 1 }, snn: { epochs: 1 }",
+    "preset: 'vgg9', dataset: { name: 'cifar10' }, model: { width: 0.125, hidden: [16] }, " +
+      'ann: { epochs: 1 }, snn: { epochs: 1 }',
   ],
   ['images: 1000, timesteps: { rate: 500 }', 'images: 4, timesteps: { rate: 10, direct: 6, phase: 16, burst: 8 }'],
   ['timesteps: 500, calibration: trainPixels', 'timesteps: 10, calibration: trainPixels.pixels'],
@@ -71,15 +68,12 @@ describe('carried out', () => {
   const titleOf = ({ file, line, title }: Block): string => `${file}, "${title}", line ${line}`;
   const signatures = ({ text }: Block): boolean => text.startsWith('vgg(');
   const complete = all.filter((block) => !signatures(block));
-  let web: Server;
+  let published: Published | undefined;
 
   beforeAll(async () => {
     await prepareFolder(folder);
     const run = promisify(execFile);
-    const options = {
-      cwd: folder,
-      env: { ...process.env, ONESPIKE_DATA: join(folder, 'DIR'), CUDA_VISIBLE_DEVICES: '' },
-    };
+    const options = { cwd: folder, env: { ...process.env, ...environmentOf(folder) } };
     // One process: to load the package and its binary takes longer than most of the programs.
     const answer = async (program: string): Promise<string> =>
       (await run(process.execPath, ['--input-type=module', '--eval', program], options)).stdout;
@@ -87,13 +81,11 @@ describe('carried out', () => {
       "import { train } from 'onespike'; import { readFileSync } from 'node:fs';" +
         "for await (const event of train({ ...JSON.parse(readFileSync('config.json', 'utf8')), out: 'runs/mine' }));",
     );
-    const model = readFileSync(join(folder, 'runs/mine/model.safetensors'));
     cpSync(join(folder, 'vgg16_bn.pth'), join(folder, 'runs/vgg16_bn.pth'));
-    web = createServer((_, response) => response.end(model)).listen(0, '127.0.0.1');
-    await once(web, 'listening');
+    published = await publishModel(folder);
     const replaced = [
-      ['https://example.org', `http://127.0.0.1:${(web.address() as AddressInfo).port}`],
-      ["'…'", `'${createHash('sha256').update(model).digest('hex')}'`],
+      ['https://example.org', published.url],
+      ["'…'", `'${published.sha256}'`],
     ] as const;
     complete.forEach((block, i) => writeFileSync(join(folder, `${i}.mjs`), moduleOf(block, replaced)));
     const output = await answer(`
@@ -111,10 +103,7 @@ describe('carried out', () => {
       results.set(titleOf(complete[i]!), result),
     );
   }, 300_000);
-  afterAll(() => {
-    web?.closeAllConnections();
-    web?.close();
-  });
+  afterAll(() => published?.close());
 
   test.each(complete.map(titleOf))('%s', (title) => {
     const { error, output } = results.get(title)!;

@@ -6,20 +6,16 @@ import { join } from 'node:path';
 import { loadRun } from '../../lib/train/run/load-run';
 import { cliProcess, temporaryFolder } from '../helpers/command-line';
 import { blocksOf, commandsOf, root, type Block } from './blocks';
-import { prepareFolder } from './folder';
+import { environmentOf, prepareFolder } from './folder';
 import { Shell, type Done } from './shell';
-import { shorter, shortTraining } from './shorter';
+import { settings, shorter, shortTraining } from './shorter';
 
 const timeout = 300_000;
 const folder = temporaryFolder();
 const blocks = blocksOf('docs/RECIPES.md');
-let shell: Shell;
+const shell = new Shell(folder, environmentOf(folder));
 
-beforeAll(async () => {
-  await prepareFolder(folder);
-  shell = new Shell(folder, { ONESPIKE_DATA: join(folder, 'DIR'), CUDA_VISIBLE_DEVICES: '' });
-}, timeout);
-afterAll(() => shell?.end());
+beforeAll(() => prepareFolder(folder), timeout);
 
 /** The text of the file that a block shows. */
 const fileOf = (name: string): string => blocks.find((block) => block.name === name)!.text;
@@ -39,8 +35,9 @@ function sound(done: Done): string {
 function shortProgram(name: string): string {
   const main = JSON.stringify(join(root, 'dist/lib/cli/main.js'));
   const node = JSON.stringify(process.execPath);
-  const settings = Object.entries(shortTraining).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
-  const more = settings.map((word) => JSON.stringify(word)).join(', ');
+  const more = settings(shortTraining)
+    .map((word) => JSON.stringify(word))
+    .join(', ');
   const program = fileOf(name)
     .replace('["npx", "onespike", "train", "vgg6"', `[${node}, ${main}, "train", "vgg6", ${more}`)
     .replace("'npx', ['onespike', 'train', 'vgg6'", `${node}, [${main}, 'train', 'vgg6', ${more}`)

@@ -1,24 +1,15 @@
 // Carries out documented commands: those of this package by its built program, others by a shell.
-import { execFile, fork, type ChildProcess } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { CommandServer, type CliResult } from '../helpers/command-line';
 import { isOwnCommand } from './blocks';
 import { shorter } from './shorter';
 
-export interface Done {
+export interface Done extends Pick<CliResult, 'status' | 'stdout' | 'stderr'> {
   /** The command as it was carried out. */
   command: string;
-  status: number;
-  stdout: string;
-  stderr: string;
-}
-
-interface Answer {
-  id: number;
-  status?: number;
-  stdout: string;
-  stderr?: string;
 }
 
 /** Commands of this package that answer until they are stopped. */
@@ -28,18 +19,15 @@ export class Shell {
   /** Text of documents, as a pattern, and what stands in its place here. */
   readonly replaced: [RegExp, string][] = [];
   readonly #folder: string;
-  readonly #environment: NodeJS.ProcessEnv;
-  /** One process for all commands: to start one for each would take longer than most of them. */
-  readonly #program: ChildProcess;
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
-  readonly #servers: Promise<number>[] = [];
-  #last = 0;
+  readonly #environment: Record<string, string>;
+  readonly #program: CommandServer;
+  readonly #servers: Promise<Done>[] = [];
 
+  /** Must be made where hooks may be, as a CommandServer. */
   constructor(folder: string, environment: Record<string, string>) {
     this.#folder = folder;
-    this.#environment = { ...process.env, ...environment };
-    this.#program = fork(join(__dirname, 'commands.mjs'), { cwd: folder, env: this.#environment });
-    this.#program.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer));
+    this.#environment = environment;
+    this.#program = new CommandServer(environment);
   }
 
   /** A text of a document with what stands for it here. */
@@ -59,46 +47,38 @@ export class Shell {
   }
 
   /** A command line of this package as it stands. */
-  within(args: readonly string[], onAddress: (stdout: string) => void = () => undefined): Promise<Done> {
-    const id = this.#last++;
-    this.#program.send({ id, args });
-    return new Promise((resolve) => {
-      this.#waiting.set(id, ({ status, stdout, stderr = '' }) => {
-        if (status === undefined) return onAddress(stdout);
-        this.#waiting.delete(id);
-        resolve({ command: `onespike ${args.join(' ')}`, status, stdout, stderr });
-      });
-    });
+  async within(args: readonly string[], during: (stdout: string) => void = () => undefined): Promise<Done> {
+    const result = await this.#program.beside(args, { cwd: this.#folder, during });
+    return { command: `onespike ${args.join(' ')}`, ...result };
   }
 
   /** Stops the servers as Ctrl-C does, and tells their status. */
-  async stop(): Promise<number[]> {
-    if (this.#servers.length > 0) this.#program.kill('SIGINT');
-    return Promise.all(this.#servers.splice(0));
-  }
-
-  end(): void {
-    this.#program.kill('SIGKILL');
+  async stop(): Promise<(number | null)[]> {
+    if (this.#servers.length > 0) this.#program.signal('SIGINT');
+    return (await Promise.all(this.#servers.splice(0))).map(({ status }) => status);
   }
 
   /** Waits for the address, at which later commands ask in the place of the documented port. */
   #serve(documented: readonly string[]): Promise<Done> {
     const args = [...documented, '--port', '0'];
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      let port: string | undefined;
       const ended = this.within(args, (stdout) => {
-        const port = /http:\/\/[\d.]+:(\d+)/.exec(stdout)![1];
+        if (port !== undefined) return;
+        port = /http:\/\/[\d.]+:(\d+)/.exec(stdout)?.[1];
+        if (port === undefined) return;
         if (args[0] === 'serve') this.replaced.push([/127\.0\.0\.1:8080/, `127.0.0.1:${port}`]);
         resolve({ command: `onespike ${args.join(' ')}`, status: 0, stdout, stderr: '' });
       });
       // One that fails has no address.
-      void ended.then(resolve);
-      this.#servers.push(ended.then(({ status }) => status));
+      ended.then(resolve, reject);
+      this.#servers.push(ended);
     });
   }
 
   /** A command of other programs. */
   async outside(command: string): Promise<Done> {
-    const options = { cwd: this.#folder, env: this.#environment };
+    const options = { cwd: this.#folder, env: { ...process.env, ...this.#environment } };
     const { stdout, stderr } = await promisify(execFile)('bash', ['-c', command], options);
     return { command, status: 0, stdout, stderr };
   }

@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-const settings = (values: Record<string, number | string>): string[] =>
+/** Options that set keys of a configuration. */
+export const settings = (values: Record<string, number | string>): string[] =>
   Object.entries(values).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
 
 const images = {

@@ -5,8 +5,8 @@
 //   FAULT_ERRNO  the error number; 0 makes a write take half of the bytes that it is given
 //   FAULT_AT     which call of that kind fails, from 1
 //   FAULT_TIMES  how many fail from there on; 1 by default, 0 for all
-//   FAULT_LOG    a file that gets a line `CALL NUMBER` for every call below the folder, with ` failed` where that was so;
-//                where the variable comes to name another file, calls are counted from 1 again
+//   FAULT_LOG    a file that gets a line `CALL NUMBER` for every call below the folder, with ` failed` where that was
+//                so; where the variable comes to name another file, calls are counted from 1 again
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { CommandServer, temporaryFolder, type CliResult } from '../helpers/command-line';
+import { cliProcess, CommandServer, temporaryFolder, type CliResult } from '../helpers/command-line';
 import { briefConfig, compiled, complaints, lost, atOnce, undisturbed } from './helpers';
 
 const calls = ['open', 'link', 'rename', 'fsync', 'write', 'ftruncate', 'mkdir', 'unlink'] as const;
@@ -31,8 +31,14 @@ const counts: Record<Command, Map<Call, number>> = { train: new Map(), resume: n
 let config: string;
 let model: Buffer;
 
+type Runner = Pick<CommandServer, 'run'>;
+const preloaded = { LD_PRELOAD: 'path' in layer ? layer.path : '' };
 /** The fault layer lies between them and the file system; it begins to count anew where FAULT_LOG is another. */
-const servers = [1, 2].map(() => new CommandServer({ LD_PRELOAD: 'path' in layer ? layer.path : '' }));
+const servers: Runner[] = [1, 2].map(() => new CommandServer(preloaded));
+/** A process for each command: how it ends is a part of what is tested. */
+const ownProcesses: Runner = {
+  run: (args, { env } = {}) => cliProcess(args, { env: { ...preloaded, ...env } }),
+};
 
 /** A run that was killed in its second phase: half a line in the log, half a checkpoint beside the last whole one. */
 const interrupted = join(folder, 'interrupted', 'run');
@@ -42,7 +48,7 @@ const interrupted = join(folder, 'interrupted', 'run');
  * failed.
  */
 async function disturbed(
-  server: CommandServer,
+  runner: Runner,
   command: Command,
   name: string,
   fault: Fault | null,
@@ -54,7 +60,7 @@ async function disturbed(
   else mkdirSync(root);
   const errno = fault === null || fault.error === '' ? 0 : constants.errno[fault.error];
   const args = command === 'resume' ? ['resume', run] : ['train', config, '--out', run];
-  const result = await server.run([...args, '--json'], {
+  const result = await runner.run([...args, '--json'], {
     env: {
       FAULT_ROOT: root,
       FAULT_LOG: log,
@@ -70,9 +76,9 @@ async function disturbed(
 }
 
 /** Whatever the fault: the run ends in order, and once resumed with the same parameters. */
-async function expectNothingLost(server: CommandServer, command: Command, fault: Fault): Promise<void> {
+async function expectNothingLost(runner: Runner, command: Command, fault: Fault): Promise<void> {
   const name = [command, ...Object.values(fault)].join('-');
-  const { result, run, log } = await disturbed(server, command, name, fault);
+  const { result, run, log } = await disturbed(runner, command, name, fault);
   const failed = log.filter((line) => line.endsWith('failed')).length;
   const wrong = [...(failed === 0 ? ['nothing failed'] : []), ...complaints(command, result, run)];
   const unkept = await lost(run, model);
@@ -127,7 +133,7 @@ whenCompiled('a file system that refuses', () => {
         const faults = errors.flatMap((error, kind) =>
           places(command, call, kind).map((at): Fault => ({ call, error, at, times: 1 })),
         );
-        await atOnce(servers, faults, (fault, server) => expectNothingLost(server, command, fault));
+        await atOnce(servers, faults, (fault, runner) => expectNothingLost(runner, command, fault));
       }
     },
     timeout,
@@ -143,7 +149,16 @@ whenCompiled('a file system that refuses', () => {
           .slice(0, 1)
           .map((at): Fault => ({ call, error, at, times: 0 })),
       );
-      await atOnce(servers, faults, (fault, server) => expectNothingLost(server, command, fault));
+      await atOnce(servers, faults, (fault, runner) => expectNothingLost(runner, command, fault));
+    },
+    timeout,
+  );
+
+  test.each(commands)(
+    '%s ends in order in a process of its own, when writes fail from the middle on',
+    async (command) => {
+      const at = Math.ceil(counts[command].get('write')! / 2);
+      await expectNothingLost(ownProcesses, command, { call: 'write', error: 'ENOSPC', at, times: 0 });
     },
     timeout,
   );
@@ -151,7 +166,7 @@ whenCompiled('a file system that refuses', () => {
   test(
     'writes take half of what they are given, always',
     async () => {
-      await expectNothingLost(servers[0]!, 'train', { call: 'write', error: '', at: 1, times: 0 });
+      await expectNothingLost(ownProcesses, 'train', { call: 'write', error: '', at: 1, times: 0 });
     },
     timeout,
   );

@@ -3,8 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 
-const main = join(__dirname, '../../dist/lib/cli/main.js');
+/** The compiled command line. */
+export const main = join(__dirname, '../../dist/lib/cli/main.js');
 const server = join(__dirname, 'command-server.js');
 
 export interface CliResult {
@@ -26,7 +28,7 @@ const resultOf = (answer: Omit<CliResult, 'events'>): CliResult => ({
 });
 
 // Without a GPU, whatever the machine has: what these tests expect is what the CPU does.
-const environment = (): NodeJS.ProcessEnv => ({ ...process.env, CUDA_VISIBLE_DEVICES: '' });
+const onCpu = { CUDA_VISIBLE_DEVICES: '' };
 
 // A test that fails or runs out of time leaves its process behind, which keeps the worker of jest from its end.
 const running = new Set<ChildProcess>();
@@ -34,23 +36,22 @@ afterAll(() => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/**
- * Runs a command in a process of its own. `started` gets the child at once; `during` sees every chunk of stdout and the
- * child, to send signals at the right moment.
- */
-export function cliProcess(
-  args: string[],
-  options: {
-    cwd?: string;
-    env?: Record<string, string>;
-    started?: (child: ChildProcess) => unknown;
-    during?: (stdout: string, child: ChildProcess) => unknown;
-  } = {},
-): Promise<CliResult> {
+interface ProcessOptions {
+  cwd?: string;
+  /** More variables of its process. */
+  env?: NodeJS.ProcessEnv;
+  /** Gets the child at once. */
+  started?: (child: ChildProcess) => unknown;
+  /** Sees every chunk of stdout and the child, to send signals at the right moment. */
+  during?: (stdout: string, child: ChildProcess) => unknown;
+}
+
+/** Runs a program to its end. */
+export function runProcess(command: string, args: readonly string[], options: ProcessOptions = {}): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], {
+    const child = spawn(command, args, {
       cwd: options.cwd,
-      env: { ...environment(), ...options.env },
+      env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     running.add(child);
@@ -70,56 +71,91 @@ export function cliProcess(
   });
 }
 
+/** Runs a command in a process of its own. */
+export const cliProcess = (args: readonly string[], options: ProcessOptions = {}): Promise<CliResult> =>
+  runProcess(process.execPath, [main, ...args], { ...options, env: { ...onCpu, ...options.env } });
+
+interface CommandOptions {
+  cwd?: string;
+  /** Variables that are set for this command alone. */
+  env?: Record<string, string>;
+  /** Sees all of stdout so far whenever there is more. */
+  during?: (stdout: string) => unknown;
+}
+
+/** What the process of a CommandServer says of the command with this number. */
+interface Answer {
+  id: number;
+  stdout?: string;
+  stderr?: string;
+  status?: number;
+}
+
 /**
- * Runs commands one after the other in one process, which has loaded the program already: a start of Node.js with it
- * takes longer than most commands of the tests. For what a command says and leaves behind; what concerns the process
- * itself (signals, memory, how it ends) needs one of its own.
+ * Runs commands in one process, which has loaded the program already: a start of Node.js with it takes longer than most
+ * commands of the tests. For what a command says and leaves behind; what concerns the process itself (signals, memory,
+ * how it ends) needs one of its own.
  */
 export class CommandServer {
-  private child: ChildProcess | undefined;
-  private last: Promise<unknown> = Promise.resolve();
+  readonly #env: Record<string, string>;
+  #child: ChildProcess | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #begun = 0;
+  /** The commands that have not ended, by their numbers. */
+  readonly #open = new Map<number, { take: (answer: Answer) => void; fail: (how: string) => void }>();
 
-  /** To be made where hooks may be, because it ends with the tests of the file. `env`: more variables of its process. */
-  constructor(private readonly env: Record<string, string> = {}) {
-    afterAll(() => this.child?.kill());
+  /** Must be made where hooks may be, because it ends with the tests of the file. `env`: variables of its process. */
+  constructor(env: Record<string, string> = {}) {
+    this.#env = env;
+    afterAll(() => this.signal('SIGKILL'));
   }
 
-  /** `env`: variables that are set for this command alone. */
-  run(args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}): Promise<CliResult> {
-    const result = this.last.then(() => this.answer({ args, cwd: process.cwd(), env: {}, ...options }));
-    this.last = result.catch(() => undefined);
+  /** Runs a command after those before it. */
+  run(args: readonly string[], options: CommandOptions = {}): Promise<CliResult> {
+    const result = this.#last.then(() => this.beside(args, options));
+    this.#last = result.catch(() => undefined);
     return result;
   }
 
-  private answer(command: { args: readonly string[] }): Promise<CliResult> {
-    this.child ??= spawn(process.execPath, [server], {
-      env: { ...environment(), ...this.env },
+  /** Runs a command at once, beside those that have not ended: of these none may have another folder or variables. */
+  beside(args: readonly string[], options: CommandOptions = {}): Promise<CliResult> {
+    this.#child ??= this.#start();
+    const { cwd = process.cwd(), env = {}, during } = options;
+    const id = this.#begun++;
+    this.#child.stdin!.write(`${JSON.stringify({ id, args, cwd, env })}\n`);
+    return new Promise<CliResult>((resolve, reject) => {
+      const written = { stdout: '', stderr: '' };
+      const take = ({ stdout = '', stderr = '', status }: Answer): void => {
+        written.stdout += stdout;
+        written.stderr += stderr;
+        if (stdout !== '') during?.(written.stdout);
+        if (status !== undefined) resolve(resultOf({ status, signal: null, ...written }));
+      };
+      const fail = (how: string): void =>
+        reject(new Error(`Expected an answer to ${args.join(' ')} but its process ended: ${how}`));
+      this.#open.set(id, { take, fail });
+    }).finally(() => this.#open.delete(id));
+  }
+
+  /** Sends a signal to the process of all commands. */
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name);
+  }
+
+  #start(): ChildProcess {
+    const child = spawn(process.execPath, [server], {
+      env: { ...process.env, ...onCpu, ...this.#env },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const { stdin, stdout } = this.child;
-    return new Promise((resolve, reject) => {
-      let text = '';
-      const done = (): void => {
-        this.child!.off('exit', ended);
-        stdout!.off('data', read);
-      };
-      const ended = (status: number | null, signal: NodeJS.Signals | null): void => {
-        done();
-        this.child = undefined;
-        reject(new Error(`Expected an answer to ${command.args.join(' ')} but its process ended: ${signal ?? status}`));
-      };
-      const read = (chunk: Buffer): void => {
-        text += chunk.toString();
-        if (!text.endsWith('\n')) return;
-        done();
-        resolve(
-          resultOf({ signal: null, ...(JSON.parse(text) as { status: number; stdout: string; stderr: string }) }),
-        );
-      };
-      this.child!.on('exit', ended);
-      stdout!.on('data', read);
-      stdin!.write(`${JSON.stringify(command)}\n`);
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const answer = JSON.parse(line) as Answer;
+      this.#open.get(answer.id)?.take(answer);
     });
+    child.on('exit', (status, signal) => {
+      this.#child = undefined;
+      for (const { fail } of this.#open.values()) fail(String(signal ?? status));
+    });
+    return child;
   }
 }
 

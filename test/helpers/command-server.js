@@ -1,5 +1,8 @@
-// Runs command lines one after the other, without a start of Node.js for each: the child process of command-line.ts. A
-// line of stdin is a command, a line of stdout what it answered.
+// Runs command lines in one process, one after the other or side by side, without a start of Node.js for each: the
+// child process of command-line.ts. A line { id, args, cwd, env } of stdin is answered on stdout by lines
+// { id, stdout } or { id, stderr } for everything that the command writes, and by { id, status } at its end. There is
+// no channel of messages, because workers of a sweep take one for that of the process that has started them.
+const { AsyncLocalStorage } = require('node:async_hooks');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 
@@ -8,38 +11,35 @@ const { run } = require(path.join(dist, 'program.js'));
 
 // A sweep starts the program again by this path.
 process.argv[1] = path.join(dist, 'main.js');
-// Every command listens for errors of the outputs, and never stops.
-for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
 
-/** Collects what is written to a stream, until it is called. */
-function capture(stream) {
-  const { write } = stream;
-  let text = '';
-  stream.write = (chunk, encoding, done) => {
-    text += chunk.toString();
-    const callback = typeof encoding === 'function' ? encoding : done;
-    if (callback !== undefined) process.nextTick(callback);
+/** The number of the command that what is going on belongs to. */
+const running = new AsyncLocalStorage();
+const { stdout, stderr } = process;
+const [answer, complain] = [stdout, stderr].map((stream) => stream.write.bind(stream));
+const say = (what) => answer(`${JSON.stringify(what)}\n`);
+
+for (const [name, stream] of Object.entries({ stdout, stderr })) {
+  // Every command listens for errors of the outputs, and never stops.
+  stream.setMaxListeners(0);
+  stream.write = (chunk, ...rest) => {
+    const id = running.getStore();
+    if (id === undefined) return complain(chunk, ...rest);
+    say({ id, [name]: chunk.toString() });
+    const done = rest.at(-1);
+    if (typeof done === 'function') process.nextTick(() => done());
     return true;
   };
-  return () => {
-    stream.write = write;
-    return text;
-  };
 }
 
-async function answer({ args, cwd, env }) {
-  const before = process.cwd();
-  Object.assign(process.env, env);
+async function carryOut({ id, args, cwd, env }) {
   process.chdir(cwd);
-  const [stdout, stderr] = [capture(process.stdout), capture(process.stderr)];
-  const status = await run(args);
-  process.chdir(before);
+  Object.assign(process.env, env);
+  const status = await running.run(id, () => run(args));
   for (const name of Object.keys(env)) delete process.env[name];
-  return { status, stdout: stdout(), stderr: stderr() };
+  say({ id, status });
 }
 
-async function main() {
-  for await (const line of createInterface({ input: process.stdin }))
-    process.stdout.write(`${JSON.stringify(await answer(JSON.parse(line)))}\n`);
-}
-void main();
+createInterface({ input: process.stdin })
+  .on('line', (line) => void carryOut(JSON.parse(line)))
+  // A command that goes on until it is stopped does not outlive the tests.
+  .on('close', () => process.exit());

@@ -19,7 +19,9 @@ onEachBackend((on) => {
     const native = require(path);
     const images = ${description === 'tiny' ? 4 : heavyImages(on.backend)};
     const batch = { pixels: new Uint8Array(images * size).map((_, i) => i * 37), labels: new Int32Array(images) };
-    const train = (network, next = null) => native.networkTrain(network, [{ batch, optimizer: ${JSON.stringify(rawSgd)} }], next, 'snn', ${JSON.stringify(rawLoss)}, null).then(([stats]) => stats);
+    const steps = [{ batch, optimizer: ${JSON.stringify(rawSgd)} }];
+    const train = (network, next = null) =>
+      native.networkTrain(network, steps, next, 'snn', ${JSON.stringify(rawLoss)}, null).then(([stats]) => stats);
     const code = (promise) => promise.then(() => 'ok', (error) => error.code);
   `;
 

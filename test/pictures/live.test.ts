@@ -2,13 +2,13 @@
 // on, end, are killed and resumed, and leaves open what a person has opened.
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import { Board } from '../../lib/pictures/live/board';
 import { WatchServer } from '../../lib/pictures/live/server';
 import { browserReason, launchBrowser } from '../helpers/browser';
 import { cli, cliProcess, temporaryFolder, tinyConfig } from '../helpers/command-line';
 import { lockRun } from '../helpers/runs';
+import { until as untilHolds } from '../helpers/until';
 import { writeRun } from './support/run-folder';
 import { epochs, metricsText } from './support/runs';
 
@@ -53,11 +53,8 @@ inBrowser('the live page', () => {
     );
   // The policy of the page forbids the way in which playwright waits for a function.
   const until = async (condition: string, on = page): Promise<void> => {
-    const late = performance.now() + 20_000;
-    while (!(await on.evaluate(condition))) {
-      if (performance.now() > late) throw new Error(`Expected ${condition} within 20 s`);
-      await setTimeout(50);
-    }
+    if (!(await untilHolds(async () => Boolean(await on.evaluate(condition)), performance.now() + 20_000)))
+      throw new Error(`Expected ${condition} within 20 s`);
   };
   const state = (id: string): string => `document.querySelector('#${id} .state').textContent`;
 

@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import type { ServedRequest } from '../../lib/serve';
 import type { Network } from '../../lib/model/network';
+import { until } from '../helpers/until';
 import { json, picture, post, serving, type Body } from './helpers';
 
 /** The answer to raw bytes over a connection of their own. */
@@ -33,11 +34,8 @@ function hold(network: Network): { release: () => void; busy: Promise<void> } {
 
 /** Waits until so many images wait. */
 async function queued(url: string, count: number): Promise<void> {
-  for (;;) {
-    const text = await (await fetch(`${url}/metrics`)).text();
-    if (text.includes(`\nonespike_queue_images ${count}\n`)) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const metrics = async (): Promise<string> => (await fetch(`${url}/metrics`)).text();
+  await until(async () => (await metrics()).includes(`\nonespike_queue_images ${count}\n`), Infinity);
 }
 
 describe('what is refused, by its status', () => {

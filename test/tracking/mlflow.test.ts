@@ -1,9 +1,9 @@
 // MLflow against a server that records what comes and refuses what MLflow refuses: limits, failures, resumed runs.
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { Mlflow } from '../../lib/tracking/mlflow/mlflow';
 import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
+import { until } from '../helpers/until';
 import { writeRun } from '../pictures/support/run-folder';
 import { epochs, metricsText } from '../pictures/support/runs';
 import { doneOf, metricsOf } from './support/ended-run';
@@ -72,12 +72,12 @@ test('a server that fails for a while costs one warning, and gets everything whe
   server.failing = { status: 503, left: 4 };
   const tracker = mlflow();
   await tracker.begin(run);
-  for (let i = 0; i < 400 && server.runs[0]?.metrics.length !== 29; i++) await setTimeout(5);
+  await until(() => server.runs[0]?.metrics.length === 29);
   // Now in the middle of the metrics.
   server.failing = { status: 429, left: 2 };
   appendFileSync(join(run, 'metrics.jsonl'), metricsText(epochs('snn', 3).slice(1)));
   await tracker.update();
-  for (let i = 0; i < 400 && steps(server.runs[0]!, 'loss/train').length < 5; i++) await setTimeout(5);
+  await until(() => steps(server.runs[0]!, 'loss/train').length >= 5);
   await tracker.end('finished');
   expect(warnings).toEqual([expect.stringMatching(/status 503.*what is missing is sent when it answers/)]);
   expect(steps(server.runs[0]!, 'loss/train').map(([step]) => step)).toEqual([1, 2, 3, 4, 5]);
@@ -89,7 +89,7 @@ test('a server that refuses is asked no more', async () => {
   server.failing = { status: 403, left: 100 };
   const tracker = mlflow();
   await tracker.begin(run);
-  for (let i = 0; i < 400 && warnings.length === 0; i++) await setTimeout(5);
+  await until(() => warnings.length > 0);
   await tracker.update();
   await tracker.done(doneOf(run));
   await tracker.end('finished');

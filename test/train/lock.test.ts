@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { RunLock } from '../../lib/train/run/lock';
 import { thisOwner } from '../../lib/train/run/owner';
 import { temporaryFolder } from '../helpers/command-line';
+import { until } from '../helpers/until';
 
 const folder = temporaryFolder();
 const path = join(folder, 'run.lock');
@@ -80,8 +81,7 @@ test('a zombie has ended', async () => {
   const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (text) => resolve(Number(text))));
-    for (let i = 0; i < 100 && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')); i++)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
     leave({ ...thisOwner('old'), pid, started: '' });
     await expectFree();
   } finally {

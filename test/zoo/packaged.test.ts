@@ -1,8 +1,8 @@
 // The package with a trained network in it, and without one: what predict, serve and models say.
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { cli, cliProcess, temporaryFolder, tinyConfig, type CliResult } from '../helpers/command-line';
+import { cli, cliProcess, runProcess, temporaryFolder, tinyConfig, type CliResult } from '../helpers/command-line';
 import { picture } from '../serve/helpers';
 
 const root = join(__dirname, '../..');
@@ -24,18 +24,8 @@ function packageAt(path: string, models: readonly string[]): void {
   for (const model of models) cpSync(model, join(path, 'models/tiny.safetensors'));
 }
 
-function inPackage(path: string, args: string[]): Promise<Pick<CliResult, 'status' | 'stdout' | 'stderr' | 'events'>> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(path, 'dist/lib/cli/main.js'), ...args], { env }, (error, stdout, stderr) => {
-      const events = (): Record<string, any>[] =>
-        stdout
-          .trimEnd()
-          .split('\n')
-          .map((line) => JSON.parse(line));
-      resolve({ status: error === null ? 0 : (error.code as number), stdout, stderr, events });
-    });
-  });
-}
+const inPackage = (path: string, args: string[]): Promise<CliResult> =>
+  runProcess(process.execPath, [join(path, 'dist/lib/cli/main.js'), ...args], { env });
 
 beforeAll(async () => {
   const config = join(folder, 'tiny.json');

@@ -51,6 +51,7 @@ export default {
           'Codes > /CODES',
           'Data > /DATA',
           'Recipes > /RECIPES',
+          'Clusters > /CLUSTERS',
           'Bundlers > /BUNDLERS',
         ),
       },

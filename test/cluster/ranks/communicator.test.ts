@@ -1,4 +1,5 @@
 // What ranks say to each other, and what becomes of a rank that is silent or fails: small programs under mpirun.
+import { until } from '../../helpers/until';
 import { builtCache, isRunning, linesOf, mpis, program, ranksOf, run, type Ended, type Mpi } from './helpers';
 
 const environment = { ...builtCache(), ONESPIKE_RANK_DEADLINE: '1.5' };
@@ -40,7 +41,7 @@ const started = (mpi: Mpi, ranks: number, scenario: string, during?: Parameters<
       message: expect.stringMatching(/rank 1 \(.*\) to answer within 1.5 s/),
     });
     // mpirun kills it, and may end a moment before it.
-    for (let i = 0; i < 200 && isRunning(stopped); ++i) await new Promise((go) => setTimeout(go, 50));
+    await until(() => !isRunning(stopped));
     expect(isRunning(stopped)).toBe(false);
   });
 

@@ -1,14 +1,15 @@
 // The MPIs of this machine, and programs that they start.
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { main, runProcess, type CliResult } from '../../helpers/command-line';
 
-const root = join(__dirname, '../../..');
-export const main = join(root, 'dist/lib/cli/main.js');
 export const program = join(__dirname, 'program.cjs');
 
-/** An MPI that is installed: the programs of Debian end with the name of their implementation where there are several. */
+/**
+ * An MPI that is installed: the programs of Debian end with the name of their implementation where there are several.
+ */
 export interface Mpi {
   name: 'openmpi' | 'mpich';
   mpicc: string;
@@ -52,10 +53,7 @@ export function builtCache(): Record<string, string> {
   return environment;
 }
 
-export interface Ended {
-  status: number | null;
-  stdout: string;
-  stderr: string;
+export interface Ended extends CliResult {
   /** The lines of stdout that are JSON, of all ranks. */
   lines: Record<string, any>[];
   seconds: number;
@@ -69,27 +67,15 @@ export const ranksOf = ({ name }: Mpi, ranks: number): string[] => [
 ];
 
 /** Runs a program; `during` sees every chunk of stdout. */
-export function run(
+export async function run(
   command: string,
   args: readonly string[],
-  environment: Record<string, string>,
-  during?: (stdout: string, child: ChildProcess) => unknown,
+  env: Record<string, string>,
+  during: (stdout: string, child: ChildProcess) => unknown = () => undefined,
 ): Promise<Ended> {
   const started = performance.now();
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-      during?.(stdout, child);
-    });
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.on('error', reject);
-    child.on('close', (status) => {
-      resolve({ status, stdout, stderr, lines: linesOf(stdout), seconds: (performance.now() - started) / 1000 });
-    });
-  });
+  const result = await runProcess(command, args, { env, during });
+  return { ...result, lines: linesOf(result.stdout), seconds: (performance.now() - started) / 1000 };
 }
 
 /** Whether a process is there and no zombie, which nobody may collect in a container. */

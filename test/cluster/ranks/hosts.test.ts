@@ -1,10 +1,11 @@
-// Two hosts on one machine: network namespaces with a virtual cable. They train to the bits of one process; when the cable
-// is cut, both ends say so and leave, and the run goes on from there.
+// Two hosts on one machine: network namespaces with a virtual cable. They train to the bits of one process; when the
+// cable is cut, both ends say so and leave, and the run goes on from there.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from '../../helpers/command-line';
-import { builtCache, isRunning, linesOf, main, mpis, run, type Ended } from './helpers';
+import { main, temporaryFolder } from '../../helpers/command-line';
+import { until } from '../../helpers/until';
+import { builtCache, isRunning, linesOf, mpis, run, type Ended } from './helpers';
 import { dividedConfig, modelOf, writeConfig } from './training';
 
 const folder = temporaryFolder();
@@ -49,7 +50,9 @@ const agent = join(folder, 'agent.sh');
 writeFileSync(
   agent,
   `#!/bin/sh
-case $1 in ${names.map(({ host, space }, i) => `${host}|10.77.0.${i + 1}) space=${space} name=${host};;`).join(' ')} esac
+case $1 in
+${names.map(({ host, space }, i) => `${host}|10.77.0.${i + 1}) space=${space} name=${host};;`).join('\n')}
+esac
 shift
 exec ip netns exec $space unshare --uts sh -c 'hostname "$0"; exec sh -c "$1"' "$name" "$*"
 `,
@@ -115,8 +118,7 @@ const processesOf = (text: string): number[] =>
     });
     const seconds = (performance.now() - at) / 1000;
     // The daemon of the far end was told by its rank, as mpirun was by rank 0.
-    while (processesOf(cut).length > 0 && performance.now() - at < 30_000)
-      await new Promise((go) => setTimeout(go, 200));
+    await until(() => processesOf(cut).length === 0, at + 30_000);
     expect({ left: processesOf(cut), late: seconds > 30, succeeded: ended.status === 0 }).toEqual({
       left: [],
       late: false,

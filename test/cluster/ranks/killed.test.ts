@@ -4,8 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '../../../lib/data';
-import { temporaryFolder } from '../../helpers/command-line';
-import { builtCache, isRunning, linesOf, main, mpis, run } from './helpers';
+import { main, temporaryFolder } from '../../helpers/command-line';
+import { until } from '../../helpers/until';
+import { builtCache, isRunning, linesOf, mpis, run } from './helpers';
 import { dividedConfig, modelOf, onespike, ranksBelow, writeConfig } from './training';
 
 const folder = temporaryFolder();
@@ -46,7 +47,7 @@ beforeAll(async () => {
       );
       const seconds = (performance.now() - at) / 1000;
       // mpirun does not wait for those that it has killed.
-      while (pids.some(isRunning) && performance.now() - at < 30_000) await new Promise((go) => setTimeout(go, 50));
+      await until(() => !pids.some(isRunning), at + 30_000);
       expect({ pids: pids.length, left: pids.filter(isRunning) }).toEqual({ pids: ranks, left: [] });
       // The training may have ended before.
       if (ended.status !== 0) {

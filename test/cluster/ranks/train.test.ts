@@ -1,8 +1,8 @@
 // Training in several processes: the same bits as in one, one voice, and a common end.
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from '../../helpers/command-line';
-import { builtCache, linesOf, main, mpis, run } from './helpers';
+import { main, temporaryFolder } from '../../helpers/command-line';
+import { builtCache, linesOf, mpis, run } from './helpers';
 import { dividedConfig, modelOf, onespike, ranksBelow, writeConfig } from './training';
 
 const folder = temporaryFolder();

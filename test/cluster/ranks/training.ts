@@ -1,8 +1,8 @@
 // A small training for several ranks, and what its run must end with.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { tinyConfig } from '../../helpers/command-line';
-import { main, ranksOf, run, type Ended, type Mpi } from './helpers';
+import { main, tinyConfig } from '../../helpers/command-line';
+import { ranksOf, run, type Ended, type Mpi } from './helpers';
 
 /** Two epochs of each phase, with a checkpoint after every step. */
 export const dividedConfig = {

@@ -1,4 +1,5 @@
-// Runs whose batches are divided into shards: what a shard is, the same model after an interruption, and what is refused.
+// Runs whose batches are divided into shards: what a shard is, the same model after an interruption, and what is
+// refused.
 import { join } from 'node:path';
 import type { TrainConfigInput } from '../../../lib/train/config/config';
 import { resolveConfig } from '../../../lib/train/config/config';
