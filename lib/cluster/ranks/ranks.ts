@@ -101,8 +101,10 @@ export class MpiRanks implements Ranks {
     if (all === undefined) return this.#endByForce(error, report);
     // What all have met alike, an interruption above all, is a common end.
     if (all.every(({ own, code }) => own && code === words.code)) await this.close().catch(() => undefined);
-    else if (this.rank !== 0) await sleep(reportMilliseconds);
-    if (this.rank !== 0) return null;
+    if (this.rank !== 0) {
+      await sleep(reportMilliseconds);
+      return null;
+    }
     const first = all.findIndex(({ own }) => own);
     if (first <= 0) return error;
     const { code, message } = all[first]!;
