@@ -16,6 +16,8 @@ let url: URL;
 let warnings: string[];
 let number = 0;
 let run: string;
+/** The end of a wait for what is under way already. */
+const soon = (): number => performance.now() + 2000;
 
 beforeEach(async () => {
   server = new MlflowServer();
@@ -72,12 +74,12 @@ test('a server that fails for a while costs one warning, and gets everything whe
   server.failing = { status: 503, left: 4 };
   const tracker = mlflow();
   await tracker.begin(run);
-  await until(() => server.runs[0]?.metrics.length === 29);
+  await until(() => server.runs[0]?.metrics.length === 29, soon());
   // Now in the middle of the metrics.
   server.failing = { status: 429, left: 2 };
   appendFileSync(join(run, 'metrics.jsonl'), metricsText(epochs('snn', 3).slice(1)));
   await tracker.update();
-  await until(() => steps(server.runs[0]!, 'loss/train').length >= 5);
+  await until(() => steps(server.runs[0]!, 'loss/train').length >= 5, soon());
   await tracker.end('finished');
   expect(warnings).toEqual([expect.stringMatching(/status 503.*what is missing is sent when it answers/)]);
   expect(steps(server.runs[0]!, 'loss/train').map(([step]) => step)).toEqual([1, 2, 3, 4, 5]);
@@ -89,7 +91,7 @@ test('a server that refuses is asked no more', async () => {
   server.failing = { status: 403, left: 100 };
   const tracker = mlflow();
   await tracker.begin(run);
-  await until(() => warnings.length > 0);
+  await until(() => warnings.length > 0, soon());
   await tracker.update();
   await tracker.done(doneOf(run));
   await tracker.end('finished');

@@ -81,7 +81,7 @@ test('a zombie has ended', async () => {
   const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (text) => resolve(Number(text))));
-    await until(() => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+    await until(() => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')), performance.now() + 2000);
     leave({ ...thisOwner('old'), pid, started: '' });
     await expectFree();
   } finally {
