@@ -6,7 +6,7 @@
 //   node scripts/format.mjs --check   changes nothing; exits 1 and names the files that would change
 import { filesBelow, inRoot, main, must } from './lib.mjs';
 
-const native = () => filesBelow('native').filter((file) => /\.(cc|h|cu|cuh)$/.test(file));
+const native = () => filesBelow('native').filter((file) => /\.(c|cc|h|cu|cuh)$/.test(file));
 
 /** @param {{ check: boolean }} options */
 export async function format({ check }) {

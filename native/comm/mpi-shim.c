@@ -1,10 +1,11 @@
 /* The MPI of this machine behind functions of plain C. The binary interfaces of Open MPI, MPICH and their relatives
- * differ, so this file is compiled on the machine, with its own mpicc, by `onespike mpi build`, and loaded at run time by
- * native/comm/mpi_communicator.cc. Every function that can fail answers 0, or 1 with a message in `error`.
+ * differ, so this file is compiled on the machine, with its own mpicc, by `onespike mpi build`, and loaded at run time
+ * by native/comm/mpi_communicator.cc. Every function that can fail answers 0, or 1 with a message in `error`.
  *
- * MPI itself waits for ever. Here every wait polls non-blocking requests, and a thread of each rank answers pings: a rank
- * that computes for minutes answers, one that is dead, stopped or cut off does not, and is named when the deadline has
- * passed. Silence is counted in ticks of the rank that waits, so that a job that was suspended as a whole goes on. */
+ * MPI itself waits for ever. Here every wait polls non-blocking requests, and a thread of each rank answers pings: a
+ * rank that computes for minutes answers, one that is dead, stopped or cut off does not, and is named when the deadline
+ * has passed. Silence is counted in ticks of the rank that waits, so that a job that was suspended as a whole goes on.
+ */
 #include <mpi.h>
 #include <pthread.h>
 #include <sched.h>
@@ -30,7 +31,7 @@ static char (*hosts)[HOST]; /* names of the ranks' hosts */
 static double deadline;     /* seconds */
 static pthread_t watcher;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* one thread at a time calls MPI (MPI_THREAD_SERIALIZED) */
-static char failure[1024];  /* after a rank was silent every call fails alike */
+static char failure[1024];                               /* after a rank was silent every call fails alike */
 
 static int fail(char* error, size_t capacity) {
   snprintf(error, capacity, "%s", failure);
@@ -91,26 +92,30 @@ static int someone_is_silent(void) {
   size_t at = 0;
   for (int other = 0; other < size; other++) {
     if (!is_awaited(other) || silence[other] <= TICKS || ++found > 4) continue;
-    at += (size_t)snprintf(failure + at, sizeof failure - at, "%srank %d (%.*s)", found == 1 ? "Expected " : ", ", other,
-                           100, hosts[other]);
+    at += (size_t)snprintf(failure + at, sizeof failure - at, "%srank %d (%.*s)", found == 1 ? "Expected " : ", ",
+                           other, 100, hosts[other]);
   }
   if (found > 4) at += (size_t)snprintf(failure + at, sizeof failure - at, " and %d more", found - 4);
   if (found > 0)
     snprintf(failure + at, sizeof failure - at,
-             " to answer within %g s but received nothing: it has died, was stopped, or its host cannot be reached", deadline);
+             " to answer within %g s but received nothing: it has died, was stopped, or its host cannot be reached",
+             deadline);
   return found > 0;
 }
 
-/* Why waiting is pointless, in `error`, or 0. What was said to fail ends the waits for numbers, not that for last words. */
+/* Why waiting is pointless, in `error`, or 0. What was said to fail ends the waits for numbers, not that for last
+ * words. */
 static int pointless(int last_words, char* error, size_t capacity) {
   if (someone_is_silent()) return fail(error, capacity);
   if (interrupted) return snprintf(error, capacity, "The wait for other ranks was interrupted");
   if (!someone_failed || last_words) return 0;
-  return snprintf(error, capacity, "Another rank has failed: rank %d (%s)", someone_failed - 1, hosts[someone_failed - 1]);
+  return snprintf(error, capacity, "Another rank has failed: rank %d (%s)", someone_failed - 1,
+                  hosts[someone_failed - 1]);
 }
 
 /* Waits for the requests, which `peer` or everybody has to do with. `code` is what starting them has answered. */
-static int finish(int code, int count, MPI_Request* requests, int peer, const char* what, char* error, size_t capacity) {
+static int finish(int code, int count, MPI_Request* requests, int peer, const char* what, char* error,
+                  size_t capacity) {
   int done = 0, given_up = 0;
   const double since = MPI_Wtime();
   pthread_mutex_lock(&lock);
@@ -133,13 +138,13 @@ static int finish(int code, int count, MPI_Request* requests, int peer, const ch
 }
 
 /* Runs `start` under the lock and waits for its `count` requests. */
-#define PERFORM(count, start, peer, what)                            \
-  do {                                                               \
-    MPI_Request requests[count];                                     \
-    if (failure[0]) return fail(error, capacity);                    \
-    pthread_mutex_lock(&lock);                                       \
-    int code = (start);                                              \
-    pthread_mutex_unlock(&lock);                                     \
+#define PERFORM(count, start, peer, what)                                     \
+  do {                                                                        \
+    MPI_Request requests[count];                                              \
+    if (failure[0]) return fail(error, capacity);                             \
+    pthread_mutex_lock(&lock);                                                \
+    int code = (start);                                                       \
+    pthread_mutex_unlock(&lock);                                              \
     if (finish(code, count, requests, peer, what, error, capacity)) return 1; \
   } while (0)
 
@@ -182,7 +187,8 @@ static int start_exchange(int peer, const char* send, char* receive, int count, 
   return code != MPI_SUCCESS ? code : MPI_Isend(send, count, MPI_BYTE, peer, 0, data_comm, &requests[1]);
 }
 
-EXPORT int onespike_mpi_exchange(int peer, const void* send, void* receive, size_t count, char* error, size_t capacity) {
+EXPORT int onespike_mpi_exchange(int peer, const void* send, void* receive, size_t count, char* error,
+                                 size_t capacity) {
   for (size_t at = 0, piece; at < count; at += piece) {
     piece = count - at < PIECE ? count - at : PIECE;
     PERFORM(2, start_exchange(peer, (const char*)send + at, (char*)receive + at, (int)piece, requests), peer,
@@ -193,18 +199,20 @@ EXPORT int onespike_mpi_exchange(int peer, const void* send, void* receive, size
 
 /* `count` bytes, at most 2^30, of every rank in the order of the ranks. */
 EXPORT int onespike_mpi_gather(const void* send, void* all, size_t count, char* error, size_t capacity) {
-  PERFORM(1, MPI_Iallgather(send, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, data_comm, requests), EVERYBODY, "gather");
+  PERFORM(1, MPI_Iallgather(send, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, data_comm, requests), EVERYBODY,
+          "gather");
   return 0;
 }
 
-/* Tells all ranks that this one has failed, so that none waits for its numbers, and collects `count` bytes of last words
- * of every rank, which each says when it has failed itself or was told. */
+/* Tells all ranks that this one has failed, so that none waits for its numbers, and collects `count` bytes of last
+ * words of every rank, which each says when it has failed itself or was told. */
 EXPORT int onespike_mpi_last_words(const void* words, void* all, size_t count, char* error, size_t capacity) {
   pthread_mutex_lock(&lock);
   for (int other = 0; other < size; other++)
     if (other != rank) send_sign(&FAILED, other);
   pthread_mutex_unlock(&lock);
-  PERFORM(1, MPI_Iallgather(words, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, end_comm, requests), EVERYBODY, NULL);
+  PERFORM(1, MPI_Iallgather(words, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, end_comm, requests), EVERYBODY,
+          NULL);
   return 0;
 }
 
@@ -219,7 +227,8 @@ EXPORT int onespike_mpi_init(double seconds, char* error, size_t capacity) {
     return mpi_failed(code, "start", error, capacity);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   if (level < MPI_THREAD_SERIALIZED) {
-    snprintf(error, capacity, "Expected an MPI for several threads (MPI_THREAD_SERIALIZED) but received level %d", level);
+    snprintf(error, capacity, "Expected an MPI for several threads (MPI_THREAD_SERIALIZED) but received level %d",
+             level);
     return 1;
   }
   if ((code = MPI_Comm_dup(MPI_COMM_WORLD, &data_comm)) != MPI_SUCCESS ||
@@ -241,7 +250,8 @@ EXPORT int onespike_mpi_init(double seconds, char* error, size_t capacity) {
   return onespike_mpi_gather(name, hosts, HOST, error, capacity);
 }
 
-/* A process that ends without an end of MPI unloads it: nobody may call it then. Who holds the lock for ever has ended it. */
+/* A process that ends without an end of MPI unloads it: nobody may call it then. Who holds the lock for ever has ended
+ * it. */
 __attribute__((destructor)) static void stop_watching(void) {
   if (pthread_mutex_trylock(&lock) != 0) pause_for(0.1);
   quit = 1;
