@@ -77,8 +77,9 @@ test('the process id of the dead may have gone to another process', async () => 
 });
 
 test('a zombie has ended', async () => {
-  // The shell that would collect its child has become a program that does not.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  // The child ends only when the shell, which would collect it, has become a program that does not.
+  const child = '(until grep -q sleep /proc/$$/comm; do :; done)';
+  const parent = spawn('sh', ['-c', `${child} & echo $!; exec sleep 30`], { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (text) => resolve(Number(text))));
     await until(() => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')), performance.now() + 2000);
