@@ -76,6 +76,22 @@ several('ranks', () => {
     });
   }, 120_000);
 
+  test('one rank keeps to the minutes as one process does', async () => {
+    const args = [
+      'train',
+      'vgg6',
+      '--minutes',
+      '0.0001',
+      '--set',
+      'dataset.trainCount=40',
+      '--set',
+      'dataset.testCount=10',
+    ];
+    const [one, rank] = [await alone(args), await onespike(mpi, 1, args, environment)];
+    for (const { stderr } of [one, rank]) expect(stderr).toMatch(/Expected at least [\d.]+ for minutes/);
+    expect(rank.status).toBe(one.status);
+  }, 60_000);
+
   test.each(['SIGTERM', 'SIGUSR1'] as const)(
     '%s to one rank saves and ends all of them with 130, and one process goes on',
     async (signal) => {
