@@ -47,6 +47,16 @@ export function countForTest(images: number, share: number): number {
   return images < 2 ? 0 : Math.min(images - 1, Math.max(1, Math.round(images * share)));
 }
 
+/** The pixels (n, C, H, W) of the images from row `first` up to `end`, which is not one of them. */
+export function pixelsOf(
+  { shape, pixels }: Pick<ImageSet, 'shape' | 'pixels'>,
+  first: number,
+  end: number,
+): Uint8Array {
+  const size = shape[0] * shape[1] * shape[2];
+  return pixels.subarray(first * size, end * size);
+}
+
 /** The set of some images of another one, in the order of `rows`. */
 export function selectImages(set: ImageSet, rows: Uint32Array): ImageSet {
   const size = set.shape[0] * set.shape[1] * set.shape[2];

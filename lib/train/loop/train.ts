@@ -267,7 +267,7 @@ async function* work(
 ): AsyncGenerator<TrainEvent, void> {
   try {
     loadModules();
-    await agreeOnNetwork(session.ranks, session.network);
+    await agreeOnNetwork(session.together.ranks, session.network);
     await begin().catch(async (error) => {
       throw await withResumeAdvice(error, session.folder);
     });

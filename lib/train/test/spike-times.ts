@@ -5,6 +5,7 @@ import { layerName, type SpikingLayer } from '../../model/layer';
 import { layerShapes } from '../../model/description';
 import type { Network } from '../../model/network';
 import type { SpikeTimes } from '../../model/spike-times';
+import { gatherNumbers, type Sharing } from '../loop/shares';
 import type { Phase } from '../run/events';
 import type { Answers, Example, LayerTimes, Trace } from '../run/test-record';
 import { exampleRows } from './answers';
@@ -32,6 +33,15 @@ export class SpikeTimeCounter {
       // The output layer says T + 1 where it has not fired.
       if (this.#timesteps < 255) counts[0]! += histogram[this.#timesteps + 1]!;
     });
+  }
+
+  /** Adds what the counters of the other ranks have counted; every rank makes this call. */
+  async join(ranks: Sharing): Promise<void> {
+    const own = Float64Array.of(this.#images, ...this.#counts.flatMap((counts) => [...counts]));
+    const all = await gatherNumbers(ranks, own);
+    const sums = own.map((_, i) => all.reduce((sum, numbers) => sum + numbers[i]!, 0));
+    this.#images = sums[0]!;
+    this.#counts.forEach((counts, i) => counts.set(sums.subarray(1 + i * counts.length, 1 + (i + 1) * counts.length)));
   }
 
   get times(): LayerTimes[] {

@@ -3,6 +3,7 @@
 import { dealDevice, type DealingRanks, type Gpus } from '../../../lib/cluster/ranks/devices';
 import * as training from '../../../lib/train/loop/train';
 import { buildProgram } from '../../../lib/cli/program';
+import { onEveryRank } from '../../helpers/ranks';
 
 const mockJoined = { openRanks: jest.fn(), dealDevice: jest.fn() };
 // Loaded when the command runs, by the names of the compiled files.
@@ -18,31 +19,19 @@ async function deal(
   devices: (rank: number) => boolean[],
   backend = 'auto',
 ): Promise<{ device: number | undefined; probed: number[] }[]> {
-  let waiting: { text: string; resolve: (texts: string[]) => void }[] = [];
-  const gatherText =
-    (rank: number) =>
-    (text: string): Promise<string[]> =>
-      new Promise((resolve) => {
-        waiting[rank] = { text, resolve };
-        if (waiting.filter(Boolean).length < hosts.length) return;
-        const all = waiting;
-        waiting = [];
-        for (const other of all) other.resolve(all.map((each) => each.text));
-      });
-  return Promise.all(
-    hosts.map(async (_, rank) => {
-      const probed: number[] = [];
-      const gpus: Gpus = {
-        count: () => devices(rank).length,
-        usable: (device) => {
-          probed.push(device);
-          return devices(rank)[device]!;
-        },
-      };
-      const ranks: DealingRanks = { rank, hosts, gatherText: gatherText(rank) };
-      return { device: await dealDevice(ranks, backend, gpus), probed };
-    }),
-  );
+  return onEveryRank(hosts.length, async ({ rank, gather }) => {
+    const probed: number[] = [];
+    const gpus: Gpus = {
+      count: () => devices(rank).length,
+      usable: (device) => {
+        probed.push(device);
+        return devices(rank)[device]!;
+      },
+    };
+    const gatherText: DealingRanks['gatherText'] = async (text) =>
+      (await gather(Buffer.from(text))).map((bytes) => Buffer.from(bytes).toString());
+    return { device: await dealDevice({ rank, hosts, gatherText }, backend, gpus), probed };
+  });
 }
 
 const dealtTo = async (...args: Parameters<typeof deal>): Promise<(number | undefined)[]> =>

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, temporaryFolder } from '../../helpers/command-line';
 import { builtCache, linesOf, mpis, run } from './helpers';
-import { dividedConfig, modelOf, onespike, ranksBelow, writeConfig } from './training';
+import { dividedConfig, modelOf, onespike, ranksBelow, resultsOf, writeConfig } from './training';
 
 const folder = temporaryFolder();
 const environment = builtCache();
@@ -35,6 +35,7 @@ several('ranks', () => {
         expect.objectContaining({ ranks, shards: 8, instructionSet: expect.any(String) }),
       ]);
       expect(modelOf(out).equals(modelOf(join(folder, 'alone')))).toBe(true);
+      expect(resultsOf(out)).toEqual(resultsOf(join(folder, 'alone')));
     },
     120_000,
   );
