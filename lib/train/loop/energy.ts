@@ -3,7 +3,7 @@ import type { ImageSet } from '../../data';
 import { energyAccount, OperationCounter, type EnergyReport } from '../../energy';
 import type { Network } from '../../model/network';
 import type { SpikeTimes } from '../../model/spike-times';
-import { pixelsOf } from '../../data/split';
+import { pixelsBetween } from '../../data/split';
 import type { EnergySummary } from '../run/events';
 import { batchCount } from '../rows/order';
 import { inShares, type Sharing } from './shares';
@@ -31,7 +31,7 @@ export async function measureEnergy(
   const [counter, own] = [new OperationCounter(description, parameters), new OperationCounter(description, parameters)];
   const count = Math.min(images, test.count);
   const work = async (piece: number): Promise<Float64Array> => {
-    const pixels = pixelsOf(test, piece * batch, Math.min((piece + 1) * batch, count));
+    const pixels = pixelsBetween(test, piece * batch, Math.min((piece + 1) * batch, count));
     const { spikeTimes, codes = spikeTimes } = await network.forward(pixels, { trace: true, margins: false, signal });
     own.add(pixels, codes!);
     onTrace?.(codes!, Math.min(batch, count - piece * batch));

@@ -32,7 +32,7 @@ import {
 import { begin, beginningNetwork } from './beginning';
 import type { Pace } from '../minutes/pace';
 import { checkFinite } from './divergence';
-import { placeImages, type RunImages } from '../rows/images';
+import { placeImages, releaseTraining, type RunImages } from '../rows/images';
 import { networkOptions } from './model';
 import { Interval } from './progress';
 import { Together, type Ranks } from './ranks';
@@ -137,6 +137,7 @@ export class Session {
       const state =
         checkpoint === null ? await begin(config, network, loaded) : await loadCheckpoint(checkpoint, network);
       const images = placeImages(loaded, config, options.ranks);
+      releaseTraining(loaded);
       return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
       await network.dispose();

@@ -1,14 +1,14 @@
 /** The images of a run in native memory, and the rows of them that each part of the work takes. */
 import { expected } from '../../check';
-import { splitValidation, type ImageSet, type LoadedDataset } from '../../data';
+import type { ImageSet, LoadedDataset } from '../../data';
 import { selectImages } from '../../data/split';
 import { evaluatedAtOnce } from '../../model/network/forward';
 import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { TrainConfig } from '../config/config';
 import { PHASES } from '../run/events';
 import type { Ranks } from '../loop/ranks';
-import { ownPieces } from '../loop/shares';
-import { allRows, batchCount, batchRows, calibrationIndices, joinRows } from './order';
+import { pieceRows, thresholdRows, trainingRows } from './held';
+import { allRows, joinRows } from './order';
 import { divide, type Shards } from './shards';
 
 /** Rows of a set in native memory. */
@@ -55,7 +55,7 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: R
     return placed.at(-1)!;
   };
   const dispose = (): void => placed.forEach((dataset) => dataset.dispose());
-  const calibrating = calibrationIndices(rows.train, config.seed, config.convert.images);
+  const calibrating = thresholdRows(rows.train, config);
   const shards = config.shards === null ? null : divide(rows.train, config.shards, ranks);
   try {
     const shared = { testSet: loaded.test, rows, dispose };
@@ -78,17 +78,12 @@ export function placeImages(loaded: LoadedDataset, config: TrainConfig, ranks: R
       shards: own,
       validation: apart(loaded.train, pieceRows(rows.validation, size, ranks)),
       test: apart(loaded.test, pieceRows(rows.test, size, ranks)),
-      calibration: apart(loaded.train, config.convert.enabled ? calibrating : calibrating.slice(0, 0)),
+      calibration: apart(loaded.train, calibrating),
     };
   } catch (error) {
     dispose();
     throw error;
   }
-}
-
-/** The rows of a rank's own pieces of an evaluation, one piece after the other. */
-function pieceRows(rows: Uint32Array, size: number, ranks: Ranks): Uint32Array {
-  return joinRows(ownPieces(batchCount(rows.length, size), ranks).map((piece) => batchRows(rows, piece, size)));
 }
 
 /** The same shards as rows of the images that they have together, which are `held`. */
@@ -98,12 +93,7 @@ function withoutOthers(shards: Shards): { own: Shards; held: Uint32Array } {
   return { own: { ...shards, rows }, held: joinRows(shards.rows) };
 }
 
-/** The validation images that the data set itself sets aside, or else a share of the training images. */
-export function trainingRows(
-  { train, validation }: LoadedDataset,
-  config: TrainConfig,
-): { train: Uint32Array; validation: Uint32Array } {
-  if (validation === undefined) return splitValidation(train, config.dataset.validation, config.seed);
-  const aside = new Set(validation);
-  return { train: allRows(train.count).filter((row) => !aside.has(row)), validation };
+/** Leaves out the training images once native memory has them: a run needs them no more. */
+export function releaseTraining(loaded: LoadedDataset): void {
+  loaded.train = { ...loaded.train, pixels: new Uint8Array(0) };
 }

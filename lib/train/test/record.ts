@@ -55,7 +55,7 @@ export async function completeRecord(
     : null;
   if (sharing !== null) await counter.join(sharing);
   const { classes, shape: input } = test;
-  const examples = await traceExamples(network, test, answers, mode, signal);
+  const examples = await traceExamples(network, test, answers, mode, { signal, sharing });
   const times = measured && !coded ? counter.times : [];
   const neurons = mode === 'snn' && !coded ? await neuronsOf(network) : [];
   return { mode, classes, input, answers, times, neurons, energy, ...examples };
