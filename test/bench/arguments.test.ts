@@ -8,10 +8,10 @@ const bench = (script: string, ...args: string[]) =>
     timeout: 60_000,
   });
 
-test.each(['epochs.mjs', 'data.mjs'])('%s has --help, and ends with 2 at a wrong option', (script) => {
+test.each(['epochs.mjs', 'data.mjs', 'scaling.mjs'])('%s has --help, and ends with 2 at a wrong option', (script) => {
   const help = bench(script, '--help');
   expect(help.status).toBe(0);
-  expect(help.stdout).toMatch(/npm run bench:.*--models/);
+  expect(help.stdout).toMatch(/npm run bench:.*--(models|rounds)/);
 
   for (const [args, message] of [
     [['--modles', 'vgg9'], /--modles.*--help lists the options/],
