@@ -1,6 +1,14 @@
 /** A training run as a person sees it: one live line, one line per epoch, and a table at the end. */
 import { shellWord, shortPath } from '../io/paths';
-import type { DoneEvent, EpochEvent, PlanEvent, ProgressEvent, StartEvent, TrainEvent } from '../train/run/events';
+import type {
+  ConvertedEvent,
+  DoneEvent,
+  EpochEvent,
+  PlanEvent,
+  ProgressEvent,
+  StartEvent,
+  TrainEvent,
+} from '../train/run/events';
 import type { Output } from './output';
 import { bar, compact, duration, percent, table, visibleWidth } from './style';
 
@@ -20,7 +28,7 @@ export class TrainView {
         return this.output.line(this.epoch(event));
       case 'converted':
         return this.output.line(
-          `${this.output.paint('cyan', 'converted')}  test ${percent(event.accuracy)}${event.annTestAccuracy === null ? '' : ` (ANN ${percent(event.annTestAccuracy)})`}  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron`,
+          `${this.output.paint('cyan', 'converted')}  test ${percent(event.accuracy)}${annAccuracies(event)}  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron`,
         );
       case 'warning':
         return this.output.note(`${this.output.paint('yellow', 'warning')}  ${event.message}`);
@@ -95,6 +103,7 @@ export class TrainView {
     const rows = [
       [paint('bold', 'network'), paint('bold', 'test accuracy')],
       ['ANN', percent(event.ann.testAccuracy, 2)],
+      ...(event.binary.testAccuracy === null ? [] : [['binary ANN', percent(event.binary.testAccuracy, 2)]]),
       ['converted', percent(event.converted.testAccuracy, 2)],
       ['SNN', percent(event.snn.testAccuracy, 2)],
     ];
@@ -127,4 +136,13 @@ export function activityTable(
     ...layers.map(({ layer, neurons, spikesPerNeuron }) => [layer, String(neurons), spikesPerNeuron.toFixed(3)]),
     ['all', String(total), mean.toFixed(3)],
   ]);
+}
+
+/** The accuracies of the networks that a conversion began with, in brackets. */
+function annAccuracies({ annTestAccuracy: ann, binaryTestAccuracy: binary }: ConvertedEvent): string {
+  const known = [
+    ...(ann === null ? [] : [`ANN ${percent(ann)}`]),
+    ...(binary === null ? [] : [`binary ANN ${percent(binary)}`]),
+  ];
+  return known.length === 0 ? '' : ` (${known.join(', ')})`;
 }

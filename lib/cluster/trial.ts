@@ -69,7 +69,7 @@ async function lastOf(events: AsyncIterable<TrainEvent>): Promise<DoneEvent> {
 
 function scores(
   { metrics, config }: Run,
-  { ann, snn, energy }: DoneEvent,
+  { ann, binary, snn, energy }: DoneEvent,
 ): Pick<TrialResult, 'validationAccuracy' | 'testAccuracy' | 'spikesPerNeuron' | 'energyRatio'> {
   const phase = lastPhase(config);
   const accuracies = metrics
@@ -77,7 +77,7 @@ function scores(
     .flatMap(({ validationAccuracy }) => validationAccuracy ?? []);
   return {
     validationAccuracy: accuracies.length === 0 ? null : Math.max(...accuracies),
-    testAccuracy: snn.testAccuracy ?? ann.testAccuracy,
+    testAccuracy: snn.testAccuracy ?? binary.testAccuracy ?? ann.testAccuracy,
     spikesPerNeuron: snn.spikesPerNeuron,
     energyRatio: energy.ratio,
   };

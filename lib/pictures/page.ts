@@ -99,6 +99,7 @@ export function resultTiles({ results, test, timeline }: RunData): Tile[] {
   const accuracy = (value: number): string => percent(value, 2);
   const { converted } = timeline;
   add('ANN, test', results?.ann.testAccuracy ?? converted?.annTestAccuracy, accuracy);
+  add('binary ANN, test', results?.binary.testAccuracy ?? converted?.binaryTestAccuracy, accuracy);
   add('converted, test', results?.converted.testAccuracy ?? converted?.accuracy, accuracy);
   add('SNN, test', results?.snn.testAccuracy, accuracy);
   if (test !== null && results === undefined)

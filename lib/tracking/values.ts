@@ -73,6 +73,7 @@ export function epochValues(event: EpochEvent): NamedValue[] {
 export function convertedValues(event: ConvertedEvent): NamedValue[] {
   return present([
     ['test/ann', event.annTestAccuracy],
+    ['test/binary', event.binaryTestAccuracy],
     ['test/converted', event.accuracy],
     ...neurons(event.thresholds),
   ]);
@@ -81,7 +82,12 @@ export function convertedValues(event: ConvertedEvent): NamedValue[] {
 /** The results of a run, at its last step. */
 export function doneValues(event: DoneEvent): NamedValue[] {
   return present([
-    ['test/ann', event.converted.testAccuracy === null ? event.ann.testAccuracy : null],
+    ...(event.converted.testAccuracy === null
+      ? ([
+          ['test/ann', event.ann.testAccuracy],
+          ['test/binary', event.binary.testAccuracy],
+        ] as const)
+      : []),
     ['test/snn', event.snn.testAccuracy],
     ['test/spikes_per_neuron', event.snn.spikesPerNeuron],
     ['test/energy_ratio', event.energy.ratio],

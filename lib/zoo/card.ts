@@ -39,7 +39,7 @@ const cardSchema = objectOf(
     classes: list,
     recipe: deferred(() => z.record(z.string(), z.unknown(), { error: 'a configuration, or null' })).nullable(),
     accuracy: objectOf(
-      { ann: share, converted: share, snn: share, rounded: flag },
+      { ann: share, binary: share, converted: share, snn: share, rounded: flag },
       'accuracies on the test images (an object)',
     ),
     spikesPerNeuron: share,
@@ -87,10 +87,17 @@ export interface ModelCard {
   /** The configuration that the model was trained with; null where it is not known. */
   recipe: Record<string, unknown> | null;
   /**
-   * The accuracies on the test images, from 0 to 1, null where there is none; `rounded` says whether weights were
-   * rounded after they were measured.
+   * The accuracies on the test images, from 0 to 1, null where there is none, of the ANN with ReLU, the ANN with binary
+   * activations, the converted and the trained spiking network; `rounded` says whether weights were rounded after they
+   * were measured.
    */
-  accuracy: { ann: number | null; converted: number | null; snn: number | null; rounded: boolean };
+  accuracy: {
+    ann: number | null;
+    binary: number | null;
+    converted: number | null;
+    snn: number | null;
+    rounded: boolean;
+  };
   /** The spikes of a hidden neuron per image, on the test images. */
   spikesPerNeuron: number | null;
   /** The energy of the dense ANN over that of the spiking network, its account and its constants. */
@@ -153,6 +160,7 @@ export function cardOf(
     recipe: info === undefined ? null : portable(info.config as unknown as Record<string, unknown>),
     accuracy: {
       ann: results?.ann.testAccuracy ?? null,
+      binary: results?.binary.testAccuracy ?? null,
       converted: results?.converted.testAccuracy ?? null,
       snn: results?.snn.testAccuracy ?? null,
       rounded: weights !== 'f32',
@@ -205,9 +213,8 @@ export function readCard(metadata: Readonly<Record<string, string>>, path: strin
 
 /** The card as a page in Markdown. */
 export function cardPage(card: ModelCard): string {
-  const { network, data, accuracy, energy, recipe } = card;
-  // What was converted is the ANN of the last stage before: of steps, where there were binary epochs.
-  const ann = ((recipe?.binary as { epochs?: number } | undefined)?.epochs ?? 0) > 0 ? 'binary ANN' : 'ANN';
+  const { network, data, accuracy, energy } = card;
+  const binary = accuracy.binary === null ? '' : `binary ANN ${percent(accuracy.binary, 2)}, `;
   const rows: [string, string][] = [
     [
       'network',
@@ -223,7 +230,7 @@ export function cardPage(card: ModelCard): string {
     ],
     [
       'test accuracy',
-      `${ann} ${percent(accuracy.ann, 2)}, converted ${percent(accuracy.converted, 2)}, ` +
+      `ANN ${percent(accuracy.ann, 2)}, ${binary}converted ${percent(accuracy.converted, 2)}, ` +
         `SNN ${percent(accuracy.snn, 2)}` +
         (accuracy.rounded ? ` (before weights were rounded to ${network.weights})` : ''),
     ],

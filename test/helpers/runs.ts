@@ -29,10 +29,10 @@ export async function leaveIn(stream: AsyncIterable<TrainEvent>, phase: Phase): 
 /** The bytes of the final model of a run, as a text to compare. */
 export const modelBytes = (run: string): string => readFileSync(join(run, 'model.safetensors')).toString('base64');
 
-/** The share of the test images of a run that its network classifies rightly. */
-export async function testAccuracy(path: string, mode: Mode): Promise<number> {
+/** The share of the test images of a run that its network, or its best ANN with ReLU, classifies rightly. */
+export async function testAccuracy(path: string, mode: Mode, which: 'network' | 'ann' = 'network'): Promise<number> {
   const run = await loadRun(path);
-  const network = await run.network({ backend: 'cpu' });
+  const network = await run[which]({ backend: 'cpu' });
   const { test: images } = await run.dataset();
   const { predictions } = await network.forward(images.pixels, { mode });
   await network.dispose();

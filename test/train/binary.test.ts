@@ -1,7 +1,8 @@
 // A run with binary epochs: the converted network of one time step decides as the ANN does, and the run resumes in the
 // same bits.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Network, type NetworkDescription } from '../../lib';
+import { Network, type DoneEvent, type NetworkDescription } from '../../lib';
 import { SeededRandom } from '../../lib/data';
 import { spikingFromBinary } from '../../lib/model/binary';
 import { foldNorm } from '../../lib/model/fold';
@@ -82,9 +83,15 @@ test('binary epochs follow the ANN; at one time step the conversion keeps their 
   expect(phases).toEqual(['ann', 'ann', 'binary', 'binary', 'snn', 'snn']);
   const converted = events.find(({ event }) => event === 'converted');
   if (converted?.event !== 'converted') throw new Error('Expected a conversion');
-  expect(converted.accuracy).toBe(converted.annTestAccuracy);
+  expect(converted.accuracy).toBe(converted.binaryTestAccuracy);
   const run = await loadRun(join(folder, 'whole'));
   expect(run.mode).toBe('snn');
+  const relu = await testAccuracy(join(folder, 'whole'), 'ann', 'ann');
+  expect([converted.annTestAccuracy, relu]).toEqual([relu, expect.any(Number)]);
+  expect(run.results).toMatchObject({
+    ann: { testAccuracy: relu },
+    binary: { testAccuracy: converted.binaryTestAccuracy },
+  });
 });
 
 test.each(['ann', 'binary', 'snn'] as const)('interrupted in phase %s, it ends in the same bits', async (phase) => {
@@ -92,6 +99,19 @@ test.each(['ann', 'binary', 'snn'] as const)('interrupted in phase %s, it ends i
   const rest = await collect(resume(join(folder, phase)));
   expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: phase } });
   expect(model(phase)).toBe(model('whole'));
+  const { ann, binary } = (await loadRun(join(folder, 'whole'))).results!;
+  expect(rest.at(-1)).toMatchObject({ event: 'done', ann, binary });
+});
+
+test('a run of an older version, which reported one ANN, has the accuracy of the binary one', async () => {
+  const path = join(folder, 'whole', 'run.json');
+  const written = readFileSync(path, 'utf8');
+  const info = JSON.parse(written) as { results: DoneEvent };
+  const { ann, binary, ...others } = info.results;
+  writeFileSync(path, JSON.stringify({ ...info, results: { ...others, ann: binary } }));
+  expect((await loadRun(join(folder, 'whole'))).results).toEqual({ ...others, ann: { testAccuracy: null }, binary });
+  writeFileSync(path, written);
+  expect((await loadRun(join(folder, 'whole'))).results).toMatchObject({ ann, binary });
 });
 
 test('a run may end with binary epochs, and takes more of them', async () => {
@@ -100,7 +120,8 @@ test('a run may end with binary epochs, and takes more of them', async () => {
   if (done.event !== 'done') throw new Error(`Expected done but received ${done.event}`);
   const run = await loadRun(join(folder, 'alone'));
   expect(run.mode).toBe('binary');
-  expect(await testAccuracy(join(folder, 'alone'), 'binary')).toBe(done.ann.testAccuracy);
+  expect(await testAccuracy(join(folder, 'alone'), 'binary')).toBe(done.binary.testAccuracy);
+  expect(done.ann.testAccuracy).toBe(await testAccuracy(join(folder, 'alone'), 'ann', 'ann'));
   const more = await collect(resume(join(folder, 'alone'), { changes: { binary: { epochs: 3 } } }));
   expect(more.filter(({ event }) => event === 'epoch')).toHaveLength(1);
   await expect(collect(resume(join(folder, 'alone'), { changes: { ann: { epochs: 3 } } }))).rejects.toMatchObject({

@@ -63,7 +63,16 @@ export function compareSection(runs: readonly ComparedRun[]): Section {
   };
 }
 
-const columns = ['run', 'epochs', 'best validation', 'ANN, test', 'converted, test', 'SNN, test', 'spikes per neuron'];
+const columns = [
+  'run',
+  'epochs',
+  'best validation',
+  'ANN, test',
+  'binary ANN, test',
+  'converted, test',
+  'SNN, test',
+  'spikes per neuron',
+];
 
 function resultRow({ name, data: { timeline, results } }: ComparedRun): Cell[] {
   const accuracy = (value: number | null | undefined): Cell =>
@@ -75,6 +84,7 @@ function resultRow({ name, data: { timeline, results } }: ComparedRun): Cell[] {
     { text: String(epochs.length), value: epochs.length },
     accuracy(topEpoch(epochs)?.validationAccuracy),
     accuracy(results?.ann.testAccuracy ?? converted?.annTestAccuracy),
+    accuracy(results?.binary.testAccuracy ?? converted?.binaryTestAccuracy),
     accuracy(results?.converted.testAccuracy ?? converted?.accuracy),
     accuracy(results?.snn.testAccuracy),
     spikes === undefined || spikes === null ? '–' : { text: number(spikes), value: spikes },

@@ -1,4 +1,5 @@
 /** How the training went, epoch by epoch. */
+import type { Phase } from '../../train/run/events';
 import type { RunData } from '../data/run-data';
 import { mostPoints, phaseNames, pointsOf, thinned, type Epoch } from '../data/series';
 import { drawLines, type Curve, type LineChart, type Mark } from '../draw/lines';
@@ -89,15 +90,15 @@ function testMarks({ timeline, results }: RunData): Mark[] {
   const { bands, converted } = timeline;
   const end = (last: (typeof bands)[number] | undefined): number | null =>
     last === undefined ? null : last.from + last.epochs;
-  const ann = end(bands.filter(({ phase }) => phase !== 'snn').at(-1));
-  const annAccuracy = converted?.annTestAccuracy ?? results?.ann.testAccuracy ?? null;
-  const snn = end(bands.find(({ phase }) => phase === 'snn'));
+  const endOf = (name: Phase): number | null => end(bands.find(({ phase }) => phase === name));
+  const last = endOf('binary') ?? endOf('ann') ?? 0;
   const mark = (name: string, x: number | null, y: number | null | undefined): Mark[] =>
     x === null || y === null || y === undefined ? [] : [{ name, x, y }];
   return [
-    ...mark('ANN', ann, annAccuracy),
-    ...mark('converted', (ann ?? 0) + 0.5, converted?.accuracy),
-    ...mark('SNN', snn, results?.snn.testAccuracy),
+    ...mark('ANN', endOf('ann'), results?.ann.testAccuracy ?? converted?.annTestAccuracy),
+    ...mark('binary ANN', endOf('binary'), results?.binary.testAccuracy ?? converted?.binaryTestAccuracy),
+    ...mark('converted', last + 0.5, converted?.accuracy),
+    ...mark('SNN', endOf('snn'), results?.snn.testAccuracy),
   ];
 }
 

@@ -113,7 +113,9 @@ export async function* evaluate(
       yield progressEvent(session, { phase: mode, activity, step, steps, spikesPerNeuron: null }, totals);
     }
   }
-  session.evaluated();
+  const { accuracy } = result;
+  const scores = { ann: { annTestAccuracy: accuracy }, binary: { binaryTestAccuracy: accuracy }, snn: {} };
+  session.evaluated(part === 'test' ? scores[mode] : {});
   return result;
 }
 

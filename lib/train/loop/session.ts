@@ -25,6 +25,7 @@ import {
   atStart,
   isPhase,
   withoutBest,
+  type AnnScores,
   type BestEpoch,
   type Stage,
   type TrainState,
@@ -219,9 +220,9 @@ export class Session {
     if (await this.#together.any(this.#together.leads && this.#saving.due())) await this.save();
   }
 
-  /** Declares an evaluation complete: a checkpoint holds the random counters that it has left. */
-  evaluated(): void {
-    this.#state = { ...this.#state, counters: this.network.counters() };
+  /** Declares an evaluation complete: a checkpoint holds the random counters that it has left, and what an ANN scored. */
+  evaluated(scores: Partial<AnnScores>): void {
+    this.#state = { ...this.#state, ...scores, counters: this.network.counters() };
   }
 
   /** Ends an epoch. Metrics first, then the best, then the last checkpoint: a crash in between repeats the epoch and writes the same. */
@@ -244,8 +245,7 @@ export class Session {
       file: 'converted.safetensors',
     };
     await this.folder.lead(() => this.network.save(this.folder.checkpoint(best.file)));
-    const { annTestAccuracy, accuracy: convertedTestAccuracy } = event;
-    this.#state = afterConversion(this.#state, { annTestAccuracy, convertedTestAccuracy, metricsBytes }, best);
+    this.#state = afterConversion(this.#state, { convertedTestAccuracy: event.accuracy, metricsBytes }, best);
   }
 
   /** Goes on with other numbers of epochs, which run.json lists among the changes of the run. */

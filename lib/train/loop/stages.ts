@@ -38,6 +38,9 @@ async function* trainBinary(session: Session): AsyncGenerator<TrainEvent, TrainE
   const { epoch, step } = session.state;
   if (epoch === 0 && step === 0) {
     await session.loadBest('ann');
+    // A network that was neither trained nor loaded has no accuracy worth a pass over the test images.
+    if (session.state.best.ann !== null || session.config.init !== undefined)
+      yield* evaluate(session, { part: 'test', mode: 'ann', activity: 'test' });
     await session.network.setParameters(equalThresholds(session.hidden, session.config.binary.threshold));
   }
   yield* trainPhase(session, 'binary');
@@ -60,9 +63,8 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
   const { config, images, hidden } = session;
   const { rows } = images;
   const best = await session.loadBestAnn();
-  // A network that was neither trained nor loaded has no accuracy worth a pass over the test images.
   const mode = best ?? (config.init === undefined ? null : 'ann');
-  const ann = mode === null ? null : yield* evaluate(session, { part: 'test', mode, activity: 'test' });
+  if (mode !== null) yield* evaluate(session, { part: 'test', mode, activity: 'test' });
   await session.throwIfStopped();
   await foldNetwork(session);
   if (config.snn.epochs > 0) await session.setTimesteps(timestepsAt(config, 0));
@@ -78,7 +80,8 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     event: 'converted',
     accuracy: test.accuracy,
     validationAccuracy: validation?.accuracy ?? null,
-    annTestAccuracy: ann?.accuracy ?? null,
+    annTestAccuracy: session.state.annTestAccuracy,
+    binaryTestAccuracy: session.state.binaryTestAccuracy,
     thresholds: await convertedParameters(session.network),
     spikesPerNeuron: meanActivity(layers),
     layers,
@@ -115,7 +118,7 @@ function hasHiddenBias({ layers }: ResolvedNetwork): boolean {
 
 /** model.safetensors, the test accuracy, the energy and the record of the test images of the best network. */
 async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
-  const { config, network, state, folder, images, hidden } = session;
+  const { config, network, folder, images, hidden } = session;
   const mode = lastPhase(config);
   const spiking = mode === 'snn';
   await session.loadBest(mode);
@@ -142,8 +145,9 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
     run: folder.path,
     model: network.description.name,
     dataset: session.info.dataset.name,
-    ann: { testAccuracy: spiking ? state.annTestAccuracy : test.accuracy },
-    converted: { testAccuracy: state.convertedTestAccuracy },
+    ann: { testAccuracy: session.state.annTestAccuracy },
+    binary: { testAccuracy: session.state.binaryTestAccuracy },
+    converted: { testAccuracy: session.state.convertedTestAccuracy },
     snn: spiking
       ? { testAccuracy: test.accuracy, spikesPerNeuron: meanActivity(layers), layers }
       : { testAccuracy: null, spikesPerNeuron: null, layers },

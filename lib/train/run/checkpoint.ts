@@ -46,6 +46,8 @@ const stateSchema = objectOf({
   seconds: notNegative,
   cpuSeconds,
   annTestAccuracy: accuracy,
+  // Older versions report one of the two ANNs alone.
+  binaryTestAccuracy: accuracy.default(null),
   convertedTestAccuracy: accuracy,
   // Runs of older versions know no activity target.
   counters: objectOf({ optimizerSteps: count, randomStep: count, activity: share.default(0) }),

@@ -1,6 +1,7 @@
 // What training reports, one object at a time; `--json` prints the same objects, one a line.
 import type { DataWarning } from '../../data';
 import type { LayerName } from '../../model/layer';
+import type { TrainConfig } from '../config/config';
 
 /** The phases of training: the ReLU network, the same with binary activations, and the spiking network. */
 export const PHASES = ['ann', 'binary', 'snn'] as const;
@@ -131,8 +132,10 @@ export interface ConvertedEvent {
   accuracy: number;
   /** The accuracy on the validation images; null without any. */
   validationAccuracy: number | null;
-  /** The accuracy of the converted ANN on the test images; null if it was not trained. */
+  /** The accuracy of the best ANN with ReLU activations on the test images; null if there is none. */
   annTestAccuracy: number | null;
+  /** The accuracy of the best ANN with binary activations, which is converted then, on the test images; null if there is none. */
+  binaryTestAccuracy: number | null;
   /** The thresholds by name of their tensor; with a code the time constants, delays and steps of hidden layers. */
   thresholds: Record<string, number>;
   /** The mean number of spikes per hidden neuron and image. */
@@ -227,8 +230,10 @@ export interface DoneEvent {
   model: string;
   /** The name of the data set. */
   dataset: string;
-  /** The accuracy of the ANN on the test images. */
+  /** The accuracy of the best ANN with ReLU activations on the test images. */
   ann: { testAccuracy: number | null };
+  /** The accuracy of the best ANN with binary activations on the test images. */
+  binary: { testAccuracy: number | null };
   /** The accuracy of the network right after conversion, on the test images. */
   converted: { testAccuracy: number | null };
   /** The accuracy and activity of the spiking network, on the test images. */
@@ -239,6 +244,14 @@ export interface DoneEvent {
   seconds: number;
   /** The CPU time of its processes in seconds, all threads together, over all its sessions. */
   cpuSeconds: number;
+}
+
+/** The results that run.json holds. Older versions reported one ANN, the binary one where there were binary epochs. */
+export function upgradeResults(results: DoneEvent | undefined, config: TrainConfig): DoneEvent | undefined {
+  if (results === undefined || 'binary' in results) return results;
+  const { ann, ...others } = results as Omit<DoneEvent, 'binary'>;
+  const none = { testAccuracy: null };
+  return config.binary.epochs > 0 ? { ...others, ann: none, binary: ann } : { ...others, ann, binary: none };
 }
 
 /** An event of a training run; `event` tells its kind. */

@@ -18,7 +18,7 @@ import { resolveNetwork, type ResolvedNetwork } from '../../model/description';
 import { parseConfig, type TrainConfig } from '../config/config';
 import type { ConfigChange } from './changes';
 import type { DataRecord } from './data-record';
-import type { DoneEvent } from './events';
+import { upgradeResults, type DoneEvent } from './events';
 import type { TimePlan } from '../minutes/plan';
 import { RunLock, type LockOptions } from './lock';
 
@@ -221,7 +221,9 @@ export class RunFolder {
       );
     }
     try {
-      return { ...(info as RunInfo), config: parseConfig(info.config), network: resolveNetwork(info.network) };
+      const config = parseConfig(info.config);
+      const results = upgradeResults(info.results, config);
+      return { ...(info as RunInfo), config, network: resolveNetwork(info.network), ...(results && { results }) };
     } catch (cause) {
       throw new OneSpikeError(
         'ERR_FORMAT',

@@ -55,8 +55,16 @@ export interface BestEpoch {
   file: string;
 }
 
+/** Accuracies on the test images; null where there is no such network. */
+export interface AnnScores {
+  /** Of the best ANN with ReLU. */
+  readonly annTestAccuracy: number | null;
+  /** Of the best ANN with binary activations. */
+  readonly binaryTestAccuracy: number | null;
+}
+
 /** The times are those of the run when the state was saved. */
-export interface TrainState extends Readonly<Elapsed> {
+export interface TrainState extends Readonly<Elapsed>, AnnScores {
   readonly format: 1;
   readonly stage: Stage;
   /** Epochs completed in this stage. */
@@ -67,7 +75,6 @@ export interface TrainState extends Readonly<Elapsed> {
   readonly best: Readonly<Record<Phase, BestEpoch | null>>;
   /** Length of metrics.jsonl that this state knows of. */
   readonly metricsBytes: number;
-  readonly annTestAccuracy: number | null;
   readonly convertedTestAccuracy: number | null;
   /**
    * The counters of the network after the last training step or the last complete evaluation, whatever it has begun
@@ -92,6 +99,7 @@ export function initialState(stage: Stage, hiddenLayers: number): TrainState {
     seconds: 0,
     cpuSeconds: 0,
     annTestAccuracy: null,
+    binaryTestAccuracy: null,
     convertedTestAccuracy: null,
     counters: { optimizerSteps: 0, randomStep: 0, activity: 0 },
   };
@@ -124,7 +132,7 @@ export function afterEpoch(state: TrainState, event: EpochEvent, metricsBytes: n
 /** After the conversion was recorded and its network was written to `best.file`. */
 export function afterConversion(
   state: TrainState,
-  scores: Pick<TrainState, 'annTestAccuracy' | 'convertedTestAccuracy' | 'metricsBytes'>,
+  scores: Pick<TrainState, 'convertedTestAccuracy' | 'metricsBytes'>,
   best: BestEpoch,
 ): TrainState {
   return { ...state, ...scores, best: { ...state.best, snn: best }, sums: emptySums(state.sums.spikes.length) };

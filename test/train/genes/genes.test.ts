@@ -47,7 +47,7 @@ test('binary activations become spikes that compute the same at one time step', 
   const events = await collect(train(tiny('binary', { model, binary })));
   const converted = events.find(({ event }) => event === 'converted');
   if (converted?.event !== 'converted') throw new Error('Expected a conversion');
-  expect(converted.accuracy).toBe(converted.annTestAccuracy);
+  expect(converted.accuracy).toBe(converted.binaryTestAccuracy);
 });
 
 test('another run begins with the model of one', async () => {
