@@ -25,7 +25,7 @@ import {
   say,
   withLock,
 } from './lib.mjs';
-import { writeEsmWrapper } from './compiled/esm-wrapper.mjs';
+import { writeEntries } from './compiled/entries.mjs';
 import { writeJsonSchemas } from './compiled/json-schemas.mjs';
 import { makeImportsLazy } from './compiled/lazy-imports.mjs';
 
@@ -98,7 +98,7 @@ async function missingTools() {
   return missing;
 }
 
-/** Compiles binding.ts and lib/ to dist/, with the ES module wrapper and the JSON schemas. */
+/** Compiles binding.ts and lib/ to dist/, with what `require` and `import` load and the JSON schemas. */
 async function typescript() {
   const sources = ['binding.ts', 'binding-types.ts', ...filesBelow('lib').filter((file) => file.endsWith('.ts'))];
   const stamp = 'dist/.onespike';
@@ -107,7 +107,7 @@ async function typescript() {
     'tsconfig.json',
     'tsconfig.build.json',
     'package-lock.json',
-    'scripts/compiled/esm-wrapper.mjs',
+    'scripts/compiled/entries.mjs',
     'scripts/compiled/json-schemas.mjs',
     'scripts/compiled/lazy-imports.mjs',
   ]);
@@ -124,7 +124,7 @@ async function typescript() {
       'false',
     ]);
     makeImportsLazy(inRoot('dist'));
-    writeEsmWrapper(inRoot('dist'));
+    writeEntries(inRoot('dist'));
     writeJsonSchemas(inRoot('dist'));
     fs.chmodSync(inRoot('dist/lib/cli/main.js'), 0o755);
     fs.writeFileSync(inRoot('dist/.sources'), listing);

@@ -23,8 +23,35 @@ import { addTrain } from './commands/train';
 import { exitStatus, report } from './report';
 import { packageVersion } from '../native/version';
 
-/** The commands. Mistakes are thrown, not printed: `run` reports them all in one way. */
-export function buildProgram(): Command {
+/** Every command, in the order of the help. Its module is loaded when it is added. */
+const commands: Record<string, (program: Command) => void> = {
+  train: (program) => addTrain(program),
+  eval: (program) => addEval(program),
+  predict: (program) => addPredict(program),
+  energy: (program) => addEnergy(program),
+  simulate: (program) => addSimulate(program),
+  compare: (program) => addCompare(program),
+  report: (program) => addReport(program),
+  watch: (program) => addWatch(program),
+  show: (program) => addShow(program),
+  export: (program) => addExport(program),
+  import: (program) => addImport(program),
+  serve: (program) => addServe(program),
+  models: (program) => addModels(program),
+  sweep: (program) => addSweep(program),
+  evolve: (program) => addEvolve(program),
+  mpi: (program) => addMpi(program),
+  data: (program) => addData(program),
+  bench: (program) => addBench(program),
+  presets: (program) => addPresets(program),
+  doctor: (program) => addDoctor(program),
+  completion: (program) => addCompletion(program, buildProgram),
+};
+
+/**
+ * The program with all commands, or with one alone. Mistakes are thrown, not printed: `run` reports them all in one way.
+ */
+export function buildProgram(only?: string): Command {
   const program = new Command('onespike')
     .description('train and run deep spiking networks whose neurons fire at most once')
     .version(packageVersion(), '-v, --version')
@@ -38,27 +65,7 @@ Start here:
 
 Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training run is saved).`,
     );
-  addTrain(program);
-  addEval(program);
-  addPredict(program);
-  addEnergy(program);
-  addSimulate(program);
-  addCompare(program);
-  addReport(program);
-  addWatch(program);
-  addShow(program);
-  addExport(program);
-  addImport(program);
-  addServe(program);
-  addModels(program);
-  addSweep(program);
-  addEvolve(program);
-  addMpi(program);
-  addData(program);
-  addBench(program);
-  addPresets(program);
-  addDoctor(program);
-  addCompletion(program);
+  for (const [name, add] of Object.entries(commands)) if (only === undefined || only === name) add(program);
   for (const command of everyCommand(program)) {
     command
       .exitOverride()
@@ -74,7 +81,8 @@ function everyCommand(command: Command): Command[] {
 
 /** Runs a command line (without node and script) and returns the exit status. */
 export async function run(args: readonly string[]): Promise<number> {
-  const program = buildProgram();
+  const [first = ''] = args;
+  const program = buildProgram(isCommand(first) ? first : undefined);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitStatus.success;
@@ -83,7 +91,10 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
+function isCommand(word: string): boolean {
+  return Object.hasOwn(commands, word);
+}
+
 function helpTarget(command: string | undefined): string {
-  const known = buildProgram().commands.some((candidate) => candidate.name() === command);
-  return known ? `${command} ` : '';
+  return command !== undefined && isCommand(command) ? `${command} ` : '';
 }

@@ -27,6 +27,7 @@ describe('the tarball', () => {
         'package.json',
         'README.md',
         'LICENSE',
+        'dist/index.js',
         'dist/lib/index.js',
         'dist/lib/index.d.ts',
         'dist/index.mjs',

@@ -13,7 +13,8 @@ function scriptOf(shell: (typeof shells)[number], program: Command): string {
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](commands);
 }
 
-export function addCompletion(program: Command): void {
+/** The script names all commands, though this one may be alone in `program`. */
+export function addCompletion(program: Command, everyCommand: () => Command): void {
   program
     .command('completion')
     .description('a script that completes commands, options and their values in a shell')
@@ -31,7 +32,7 @@ A shell that starts after that completes the command \`onespike\`.`,
     )
     .action((shell: (typeof shells)[number], flags: { json?: boolean }) => {
       const output = new Output(flags.json === true);
-      const script = scriptOf(shell, program);
+      const script = scriptOf(shell, everyCommand());
       output.event({ event: 'completion', shell, script });
       output.line(script.trimEnd());
     });

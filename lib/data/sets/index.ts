@@ -11,19 +11,44 @@ import { svhn } from './svhn';
 import { tinyImagenet } from './tiny-imagenet';
 import type { DataSource } from './source';
 
+// A data set is loaded when it is asked for, and a list of the names loads none.
 export const sources = {
-  shapes,
-  cifar10,
-  cifar100,
-  mnist,
-  'fashion-mnist': fashionMnist,
-  kmnist,
-  emnist,
-  svhn,
-  'tiny-imagenet': tinyImagenet,
-  folder,
-  parquet,
-  program,
+  get shapes() {
+    return shapes;
+  },
+  get cifar10() {
+    return cifar10;
+  },
+  get cifar100() {
+    return cifar100;
+  },
+  get mnist() {
+    return mnist;
+  },
+  get 'fashion-mnist'() {
+    return fashionMnist;
+  },
+  get kmnist() {
+    return kmnist;
+  },
+  get emnist() {
+    return emnist;
+  },
+  get svhn() {
+    return svhn;
+  },
+  get 'tiny-imagenet'() {
+    return tinyImagenet;
+  },
+  get folder() {
+    return folder;
+  },
+  get parquet() {
+    return parquet;
+  },
+  get program() {
+    return program;
+  },
 } as const satisfies Record<string, DataSource>;
 
 /** The name of a data set in a configuration: `program` stands for the images that a program hands over. */
