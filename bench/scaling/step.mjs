@@ -21,7 +21,7 @@ const { setActivity } = require(`${lib}cli/bench/activity.js`);
 const { vgg } = require(`${lib}model/vgg.js`);
 const { divide, shardBatches } = require(`${lib}train/rows/shards.js`);
 const { rankPlace } = require(`${lib}cluster/ranks/place.js`);
-const { openRanks } = require(`${lib}cluster/ranks/open.js`);
+const { agreeOnProcessor, openRanks } = require(`${lib}cluster/ranks/open.js`);
 
 const timesteps = 5;
 const activity = 0.12;
@@ -31,6 +31,7 @@ const imageBytes = 3 * 32 * 32;
 async function measure({ model, hidden, batch, shards, threads, warmup, iterations }) {
   const place = rankPlace();
   const ranks = place === null ? null : await openRanks(place);
+  if (ranks !== null) await agreeOnProcessor(ranks);
   const description = vgg(model, { classes: 10, timesteps, leak: 0.9, ...(hidden === undefined ? {} : { hidden }) });
   const network = await Network.create(description, { backend: 'cpu', threads, seed: 0 });
   const random = new SeededRandom(0);

@@ -11,8 +11,8 @@ import { allowedProcessors, commonProcessor, threadsOf, type RankProcessor } fro
 const usualDeadline = 20;
 
 /**
- * Joins the others, and agrees with them on the instruction set and on shares of the processors. Errors: ERR_NO_BACKEND
- * where no library was built for this MPI, ERR_IO where MPI fails or does not start.
+ * Joins the others. Errors: ERR_NO_BACKEND where no library was built for this MPI, ERR_IO where MPI fails or does not
+ * start.
  */
 export async function openRanks(place: RankPlace): Promise<MpiRanks> {
   const { library, implementation } = await libraryFor(place.family);
@@ -25,6 +25,14 @@ export async function openRanks(place: RankPlace): Promise<MpiRanks> {
         'the library is of another MPI than the launcher (`onespike mpi build --mpicc PATH`; ONESPIKE_MPI names one ' +
         'of several)',
     );
+  return ranks;
+}
+
+/**
+ * Agrees with the other ranks on the instruction set and on shares of the processors. Another rank may have failed by
+ * then, so an error is one for `ranks.end`. Errors: ERR_NO_BACKEND for ranks without a common instruction set, ERR_IO.
+ */
+export async function agreeOnProcessor(ranks: MpiRanks): Promise<void> {
   const own = { host: ranks.hosts[ranks.rank]!, processors: allowedProcessors(), ...processor() };
   const all = (await ranks.gatherText(JSON.stringify(own))).map((text) => JSON.parse(text) as RankProcessor);
   const common = commonProcessor(all);
@@ -37,7 +45,6 @@ export async function openRanks(place: RankPlace): Promise<MpiRanks> {
   }
   limitProcessor(common);
   shareThreads(threadsOf(all, ranks.rank));
-  return ranks;
 }
 
 /** Errors: ERR_ARG for what is no number of seconds. */

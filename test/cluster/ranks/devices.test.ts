@@ -5,9 +5,13 @@ import * as training from '../../../lib/train/loop/train';
 import { buildProgram } from '../../../lib/cli/program';
 import { onEveryRank } from '../../helpers/ranks';
 
-const mockJoined = { openRanks: jest.fn(), dealDevice: jest.fn() };
+const mockJoined = { openRanks: jest.fn(), agreeOnProcessor: jest.fn(), dealDevice: jest.fn() };
 // Loaded when the command runs, by the names of the compiled files.
-jest.mock('../../../lib/cluster/ranks/open.js', () => ({ openRanks: () => mockJoined.openRanks() }), { virtual: true });
+jest.mock(
+  '../../../lib/cluster/ranks/open.js',
+  () => ({ openRanks: () => mockJoined.openRanks(), agreeOnProcessor: () => mockJoined.agreeOnProcessor() }),
+  { virtual: true },
+);
 jest.mock('../../../lib/cluster/ranks/devices.js', () => ({ dealDevice: () => mockJoined.dealDevice() }), {
   virtual: true,
 });
@@ -88,5 +92,14 @@ describe('a rank computes on the GPU that it was dealt', () => {
     expect(jest.mocked(training.train).mock.lastCall![0]).toMatchObject({ device });
     await buildProgram().parseAsync(['resume', 'runs/any', ...flags], { from: 'user' });
     expect(jest.mocked(training.resume).mock.lastCall).toMatchObject(['runs/any', { device }]);
+  });
+
+  test('another rank that fails while they agree on the processor is told like any failure', async () => {
+    const failure = Object.assign(new Error('Another rank has failed: rank 0 (a)'), { code: 'ERR_IO' });
+    const end = jest.fn(async () => null);
+    mockJoined.openRanks.mockResolvedValue({ rank: 1, end });
+    mockJoined.agreeOnProcessor.mockRejectedValueOnce(failure);
+    await expect(buildProgram().parseAsync(['train', 'vgg6'], { from: 'user' })).rejects.toThrow();
+    expect(end).toHaveBeenCalledWith(failure, expect.any(Function));
   });
 });

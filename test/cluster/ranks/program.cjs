@@ -1,7 +1,7 @@
 // A rank of the communicator's tests: `node program.cjs SCENARIO`, under mpirun. Prints one line of JSON.
 const { join } = require('node:path');
 const compiled = join(__dirname, '../../../dist/lib/cluster/ranks');
-const { openRanks } = require(join(compiled, 'open.js'));
+const { agreeOnProcessor, openRanks } = require(join(compiled, 'open.js'));
 const { rankPlace } = require(join(compiled, 'place.js'));
 
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
@@ -81,6 +81,7 @@ async function main() {
   const ranks = await openRanks(rankPlace());
   const report = ({ code, message }) => say({ rank: ranks.rank, code, message });
   try {
+    await agreeOnProcessor(ranks);
     await scenarios[process.argv[2]](ranks);
     await ranks.close();
   } catch (error) {

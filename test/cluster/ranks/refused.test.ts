@@ -4,7 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openRanks } from '../../../lib/cluster/ranks/open';
+import { agreeOnProcessor } from '../../../lib/cluster/ranks/open';
 import { MpiRanks } from '../../../lib/cluster/ranks/ranks';
 import type { Communicator } from '../../../lib/native/communicator';
 import { train } from '../../../lib/train/loop/train';
@@ -19,7 +19,6 @@ interface Otherwise {
   version?: string;
   seed?: number;
   targets?: string[];
-  communicator?: Communicator;
 }
 const mockHere = new AsyncLocalStorage<Otherwise>();
 const mockLimited = jest.fn();
@@ -41,14 +40,9 @@ jest.mock('../../../lib/train/loop/model', () => {
 });
 jest.mock('../../../lib/native/communicator', () => ({
   ...jest.requireActual<object>('../../../lib/native/communicator'),
-  Communicator: { open: async () => mockHere.getStore()!.communicator },
   processor: () => ({ targets: mockHere.getStore()!.targets, bf16: true }),
   limitProcessor: (...args: unknown[]) => mockLimited(...args),
 }));
-jest.mock('../../../lib/cluster/ranks/library', () => ({
-  libraryFor: async () => ({ library: 'any', implementation: 'any' }),
-}));
-
 const folder = temporaryFolder();
 const environment = builtCache();
 
@@ -65,7 +59,7 @@ async function withOther<T>(
       gather: async (bytes: Uint8Array) => new Uint8Array(Buffer.concat(await gather(bytes))),
       broadcast: async (bytes: Uint8Array) => (await gather(bytes))[0]!,
     } as unknown as Communicator;
-    return mockHere.run({ communicator, ...otherwise(rank) }, async () =>
+    return mockHere.run(otherwise(rank), async () =>
       work(new MpiRanks(communicator)).catch(({ code, message }: { code: string; message: string }) =>
         [code, message].join(' '),
       ),
@@ -112,7 +106,7 @@ describe('refused by name, on every rank, before a file is written:', () => {
   test('instruction sets of which none is common', async () => {
     const outcomes = await withOther(
       (rank) => ({ targets: rank === 1 ? ['NEON'] : ['AVX2', 'SSE4'] }),
-      () => openRanks({ rank: 0, size: 3, family: 'openmpi', launcher: 'mpirun' }),
+      agreeOnProcessor,
     );
     const received = 'AVX2 on rank 0 (host-a), NEON on rank 1 (host-b), AVX2 on rank 2 (host-c)';
     const refusal = `ERR_NO_BACKEND Expected an instruction set that all ranks have but received ${received}`;
@@ -122,10 +116,7 @@ describe('refused by name, on every rank, before a file is written:', () => {
 });
 
 test('all ranks compute with the best instruction set that each has', async () => {
-  await withOther(
-    (rank) => ({ targets: rank === 1 ? ['AVX2', 'SSE4'] : ['AVX3', 'AVX2', 'SSE4'] }),
-    () => openRanks({ rank: 0, size: 3, family: 'openmpi', launcher: 'mpirun' }),
-  );
+  await withOther((rank) => ({ targets: rank === 1 ? ['AVX2', 'SSE4'] : ['AVX3', 'AVX2', 'SSE4'] }), agreeOnProcessor);
   expect(mockLimited.mock.calls).toEqual(Array.from({ length: 3 }, () => [{ target: 'AVX2', bf16: true }]));
 });
 

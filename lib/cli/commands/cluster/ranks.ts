@@ -64,7 +64,7 @@ async function join(
   place: RankPlace,
   work: (here: Here) => Promise<void>,
 ): Promise<void> {
-  const { openRanks, StartTooLate } = await import('../../../cluster/ranks/open.js');
+  const { agreeOnProcessor, openRanks, StartTooLate } = await import('../../../cluster/ranks/open.js');
   const { dealDevice } = await import('../../../cluster/ranks/devices.js');
   const ranks = await openRanks(place).catch((error) => {
     if (!(error instanceof StartTooLate)) throw error;
@@ -75,6 +75,7 @@ async function join(
   const leads = ranks.rank === 0;
   const own = leads ? output : new Output(output.json, silentStreams());
   try {
+    await agreeOnProcessor(ranks);
     await work({ output: own, ranks, leads, placed, device: (backend) => dealDevice(ranks, backend) });
     await ranks.close();
   } catch (error) {
