@@ -318,7 +318,7 @@ export interface NativeModule {
   datasetCreate(pixels: Uint8Array, labels: Int32Array | null, shape: [number, number, number]): DatasetHandle;
   datasetDispose(dataset: DatasetHandle): void;
   communicatorOpen(library: string, deadline: number): Promise<CommunicatorHandle>;
-  communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array, root: number): Promise<Uint8Array>;
+  communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
   communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
   communicatorLastWords(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
   communicatorBarrier(communicator: CommunicatorHandle): Promise<void>;

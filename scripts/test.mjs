@@ -230,7 +230,9 @@ await main(async () => {
   const total = { ...nothing };
   for (const part of parts) {
     // One part that cannot even start must not hide what the others say.
+    const start = performance.now();
     const counts = await part().catch((error) => crashed(messageOf(error)));
+    say(`${part.name || 'jest'}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
     add(total, counts);
   }
   console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);

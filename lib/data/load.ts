@@ -12,6 +12,7 @@ import {
 import { isOneSpikeError, OneSpikeError } from '../errors';
 import { directoryOf } from './directory';
 import { statOrNull, throwIfAborted } from './files';
+import { heldPart, heldParts, type Keep } from './held';
 import { datasetNames, sourceNames, sources, type SourceName } from './sets';
 import { channelStatistics } from './statistics';
 import { MIXED_SIZES, type LoadedDataset, type LoadOptions } from './types';
@@ -97,14 +98,21 @@ export function checkDirectoryNamed(name: SourceName, directory: string | undefi
  * ERR_ABORTED.
  */
 export async function loadDataset(name: SourceName, options: LoadOptions = {}): Promise<LoadedDataset> {
+  return loadHeld(name, options);
+}
+
+/** As `loadDataset`; with `keep` the sets are `HeldImages`, and as few others are in memory as the format allows. */
+export async function loadHeld(name: SourceName, options: LoadOptions, keep?: Keep): Promise<LoadedDataset> {
   checkOneOf(name, 'the data set name', sourceNames);
   const checked = checkLoadOptions(name, options);
   throwIfAborted(checked.signal, `loading ${name}`);
   checkDirectoryNamed(name, checked.directory);
   const directory = await directoryOf(name, checked.directory);
   try {
-    const parts = await sources[name].load(directory, checked);
-    return { name, ...parts, warnings: parts.warnings ?? [], ...channelStatistics(parts.train) };
+    const loaded = await sources[name].load(directory, checked, keep);
+    const parts = keep === undefined ? loaded : heldParts(loaded, keep);
+    const statistics = heldPart(parts.train)?.statistics ?? channelStatistics(parts.train);
+    return { name, ...parts, warnings: parts.warnings ?? [], ...statistics };
   } catch (error) {
     if (error instanceof Error && error.name === 'RangeError' && /allocation/i.test(error.message)) {
       throw new OneSpikeError(

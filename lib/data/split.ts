@@ -1,4 +1,5 @@
 import { checkInteger, checkTypedArray, expected } from '../check';
+import { placeOf } from './held';
 import { SeededRandom } from './random';
 import type { ImageSet } from './types';
 
@@ -13,7 +14,7 @@ const splitStream = 0x73706c74;
  * @throws ERR_ARG if the share is out of range or `set` is no set of images, ERR_SHAPE if its labels are not `count`.
  */
 export function splitValidation(
-  set: ImageSet,
+  set: Omit<ImageSet, 'pixels'>,
   share: number,
   seed: number,
 ): { train: Uint32Array; validation: Uint32Array } {
@@ -47,13 +48,39 @@ export function countForTest(images: number, share: number): number {
   return images < 2 ? 0 : Math.min(images - 1, Math.max(1, Math.round(images * share)));
 }
 
-/** The set of some images of another one, in the order of `rows`. */
+/**
+ * The pixels (n, C, H, W) of the images from row `first` up to `end`, which is not one of them. Errors: ERR_STATE for
+ * an image that this process does not hold.
+ */
+export function pixelsBetween(set: ImageSet, first: number, end: number): Uint8Array {
+  const size = imageSize(set);
+  if (first >= end) return new Uint8Array(0);
+  const place = placeOf(set);
+  if (place(end - 1) - place(first) === end - 1 - first)
+    return set.pixels.subarray(place(first) * size, (place(end - 1) + 1) * size);
+  return selectImages(
+    set,
+    Uint32Array.from({ length: end - first }, (_, i) => first + i),
+  ).pixels;
+}
+
+/**
+ * The set of some images of another one, in the order of `rows`. Errors: ERR_STATE for one that this process does not
+ * hold.
+ */
 export function selectImages(set: ImageSet, rows: Uint32Array): ImageSet {
-  const size = set.shape[0] * set.shape[1] * set.shape[2];
+  const { shape, classes } = set;
+  const size = imageSize(set);
+  const place = placeOf(set);
   const pixels = new Uint8Array(rows.length * size);
-  rows.forEach((row, i) => pixels.set(set.pixels.subarray(row * size, (row + 1) * size), i * size));
+  rows.forEach((row, i) => pixels.set(set.pixels.subarray(place(row) * size, (place(row) + 1) * size), i * size));
   const labels = Int32Array.from(rows, (row) => set.labels[row]!);
-  return { ...set, pixels, labels, count: rows.length };
+  return { shape, classes, pixels, labels, count: rows.length };
+}
+
+/** The bytes of one image. */
+export function imageSize({ shape: [channels, height, width] }: Pick<ImageSet, 'shape'>): number {
+  return channels * height * width;
 }
 
 /** The images of both sets, of one shape and the same classes, one set behind the other. */

@@ -21,6 +21,8 @@ interface Sent {
   updates: number;
 }
 
+const SUMS = ['spikes', 'accumulates', 'products', 'updates'] as const satisfies readonly (keyof Sent)[];
+
 /** A map on its way: through maximum pools, then to the layer that accumulates it. */
 interface CodedRoute {
   map: MapShape;
@@ -77,6 +79,23 @@ export class CodedCounter {
     this.hidden.forEach((route, i) => this.count(route, maps[i]!));
     if (this.code.kind === 'radix') this.count(this.input, pixelIntegers(pixels, this.code.bits));
     this.images += count;
+  }
+
+  /** These two as of `OperationCounter`. */
+  take(): Float64Array {
+    const sums = Float64Array.of(this.images, ...this.sent().flatMap((sent) => SUMS.map((key) => sent[key])));
+    this.images = 0;
+    for (const sent of this.sent()) for (const key of SUMS) sent[key] = 0;
+    return sums;
+  }
+
+  addSums(sums: Float64Array): void {
+    this.images += sums[0]!;
+    this.sent().forEach((sent, i) => SUMS.forEach((key, k) => (sent[key] += sums[1 + i * SUMS.length + k]!)));
+  }
+
+  private sent(): Sent[] {
+    return [this.input, ...this.hidden].map(({ sent }) => sent);
   }
 
   counts(): OperationCounts {

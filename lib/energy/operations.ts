@@ -24,6 +24,8 @@ interface MapCount {
   scheduleMacs: number;
 }
 
+const SUMS = ['events', 'accumulates', 'updates', 'scheduleMacs'] as const satisfies readonly (keyof MapCount)[];
+
 /** The events of a map on their way to a layer. */
 interface Route {
   fanOut: FanOut;
@@ -122,6 +124,26 @@ export class OperationCounter {
       });
     }
     return macs;
+  }
+
+  /** @internal Returns the sums so far, as numbers that `addSums` takes, and begins anew. */
+  take(): Float64Array {
+    if (this.coded !== null) return this.coded.take();
+    const sums = Float64Array.of(this.images, ...this.maps().flatMap((count) => SUMS.map((key) => count[key])));
+    this.images = 0;
+    for (const count of this.maps()) for (const key of SUMS) count[key] = 0;
+    return sums;
+  }
+
+  /** @internal Adds the sums of another counter for the same network. */
+  addSums(sums: Float64Array): void {
+    if (this.coded !== null) return this.coded.addSums(sums);
+    this.images += sums[0]!;
+    this.maps().forEach((count, i) => SUMS.forEach((key, k) => (count[key] += sums[1 + i * SUMS.length + k]!)));
+  }
+
+  private maps(): MapCount[] {
+    return [this.input.count, ...this.hidden.map(({ count }) => count)];
   }
 
   /** Returns means per image over all batches so far. Errors: ERR_STATE if there was none. */
@@ -230,8 +252,5 @@ function countPixels(pixels: Uint8Array, table: Float64Array, perByte: Float64Ar
 }
 
 function addCount(total: MapCount, more: MapCount): void {
-  total.events += more.events;
-  total.accumulates += more.accumulates;
-  total.updates += more.updates;
-  total.scheduleMacs += more.scheduleMacs;
+  for (const key of SUMS) total[key] += more[key];
 }

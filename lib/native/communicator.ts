@@ -37,7 +37,7 @@ export class Communicator {
 
   /** The bytes of rank 0. All ranks give as many. */
   broadcast(bytes: Uint8Array): Promise<Uint8Array> {
-    return coded(native().communicatorBroadcast(this.handle, bytes, 0));
+    return coded(native().communicatorBroadcast(this.handle, bytes));
   }
 
   /** The bytes of all ranks, one after the other. All ranks give as many. */

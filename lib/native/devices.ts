@@ -144,6 +144,17 @@ export function backendInfo(): BackendInfo {
   };
 }
 
+/** The number of GPUs that the driver shows. Probes none. */
+export function deviceCount(): number {
+  // A number beyond all of them is probed in vain.
+  return cudaDevices(LIMITS.device.max).devices.length;
+}
+
+/** Whether a GPU is usable. Takes memory of it. */
+export function probeDevice(device: number): boolean {
+  return cudaDevices(device).devices[device]?.usable ?? false;
+}
+
 function processorName(gpu: DeviceInfo): string {
   return `${gpu.name} (cuda:${gpu.device})`;
 }

@@ -158,15 +158,13 @@ Napi::Value communicator_open(const Napi::CallbackInfo& info) {
   return instance.submit(std::make_unique<OpenTask>(instance, std::move(entry), std::move(library), deadline));
 }
 
-// communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array, root: number): Promise<Uint8Array>
+// communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>
 Napi::Value communicator_broadcast(const Napi::CallbackInfo& info) {
-  const auto entry = open_communicator(info, 3, "communicatorBroadcast");
-  const int root = static_cast<int>(read_integer(info[2], "root", 0, entry->communicator->size() - 1));
-  return Instance::of(info.Env())
-      .submit(std::make_unique<CallTask>(entry, copied(info[1], kMaxBytes),
-                                         [root](MpiCommunicator& communicator, std::vector<uint8_t>* bytes) {
-                                           return communicator.broadcast(bytes->data(), bytes->size(), root);
-                                         }));
+  const auto entry = open_communicator(info, 2, "communicatorBroadcast");
+  const auto call = [](MpiCommunicator& communicator, std::vector<uint8_t>* bytes) {
+    return communicator.broadcast(bytes->data(), bytes->size(), 0);
+  };
+  return Instance::of(info.Env()).submit(std::make_unique<CallTask>(entry, copied(info[1], kMaxBytes), call));
 }
 
 // communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>

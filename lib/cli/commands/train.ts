@@ -121,8 +121,10 @@ Examples:
 Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-identical to an uninterrupted run.`,
     )
     .action(async (name: string | undefined, flags: TrainFlags) => {
-      await onRanks(new Output(flags.json === true), flags, async ({ output, ranks, leads, placed }) => {
-        const config = placed(await configOf(name, flags));
+      await onRanks(new Output(flags.json === true), flags, async ({ output, ranks, leads, placed, device }) => {
+        const given = placed(await configOf(name, flags));
+        const dealt = await device(given.device === undefined ? given.backend : 'cpu');
+        const config = { ...given, device: given.device ?? dealt };
         const start = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
           train(config, { signal, ranks, progressSeconds: output.interactive ? 0.2 : 5 });
         await follow(output, start, { ...flags, leads, resumes: false });
@@ -163,10 +165,13 @@ With more epochs the learning rate follows the schedule of the new number from t
       const choice =
         backend === undefined ? {} : { backend: asUsage(() => checkOneOf(backend, '--backend', BACKEND_CHOICES)) };
       const changes = asUsage(() => set.reduce<PlainObject>(applyOverride, {}));
-      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks, leads }) => {
+      await onRanks(new Output(json === true), { ranks: wanted }, async ({ output, ranks, leads, device }) => {
         const progressSeconds = output.interactive ? 0.2 : 5;
+        const dealt = await device(flags.device === undefined ? (choice.backend ?? 'auto') : 'cpu');
+        // The GPU that run.json names is that of rank 0.
+        const place = { ...choice, ...flags, device: flags.device ?? dealt };
         const resumed = (signal: AbortSignal): AsyncGenerator<TrainEvent> =>
-          resume(run, { signal, ranks, ...choice, ...flags, directory: data, changes, progressSeconds });
+          resume(run, { signal, ranks, ...place, directory: data, changes, progressSeconds });
         const shown = { watch, port, tensorboard, mlflow, timeLimit };
         await follow(output, resumed, { ...shown, leads, resumes: true }).catch((error) => {
           // Only the run knows which keys it can change.

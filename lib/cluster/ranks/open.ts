@@ -1,27 +1,20 @@
 /** Joins the ranks that mpirun or srun has started. */
-import { backendInfo, hostInfo, shareThreads } from '../../native/devices';
+import { shareThreads } from '../../native/devices';
 import { Communicator, limitProcessor, processor } from '../../native/communicator';
 import { OneSpikeError } from '../../errors';
 import { libraryFor } from './library';
 import type { RankPlace } from './place';
 import { MpiRanks } from './ranks';
-import { allowedProcessors, commonProcessor, localRank, threadsOf, type RankProcessor } from './share';
+import { allowedProcessors, commonProcessor, threadsOf, type RankProcessor } from './share';
 
 /** The seconds after which a rank that gives no sign of life is silent. */
 const usualDeadline = 20;
-
-/** Ranks that have joined. */
-export interface JoinedRanks {
-  ranks: MpiRanks;
-  /** The number of this rank among those of its host. */
-  local: number;
-}
 
 /**
  * Joins the others, and agrees with them on the instruction set and on shares of the processors. Errors: ERR_NO_BACKEND
  * where no library was built for this MPI, ERR_IO where MPI fails or does not start.
  */
-export async function openRanks(place: RankPlace): Promise<JoinedRanks> {
+export async function openRanks(place: RankPlace): Promise<MpiRanks> {
   const { library, implementation } = await libraryFor(place.family);
   const deadline = silenceDeadline();
   const ranks = new MpiRanks(await startedWithin(Communicator.open(library, deadline), Math.max(60, 3 * deadline)));
@@ -44,14 +37,7 @@ export async function openRanks(place: RankPlace): Promise<JoinedRanks> {
   }
   limitProcessor(common);
   shareThreads(threadsOf(all, ranks.rank));
-  return { ranks, local: localRank(all, ranks.rank) };
-}
-
-/** The GPU of a rank: those of a host are dealt out in turn. Undefined where there is none. */
-export function deviceOf(backend: string, local: number): number | undefined {
-  if (backend === 'cpu' || !hostInfo().binaryCuda) return undefined;
-  const { devices } = backendInfo();
-  return devices.length === 0 ? undefined : local % devices.length;
+  return ranks;
 }
 
 /** Errors: ERR_ARG for what is no number of seconds. */

@@ -41,11 +41,6 @@ export function threadsOf(ranks: readonly RankProcessor[], rank: number): number
   return Math.max(1, Math.floor(sum + 1e-6));
 }
 
-/** The number of a rank among those of its host, from 0 on. */
-export function localRank(ranks: readonly Pick<RankProcessor, 'host'>[], rank: number): number {
-  return ranks.slice(0, rank).filter(({ host }) => host === ranks[rank]!.host).length;
-}
-
 /** The best instruction set that all ranks have; undefined if they have none in common. */
 export function commonProcessor(ranks: readonly RankProcessor[]): { target: string; bf16: boolean } | undefined {
   const target = ranks[0]!.targets.find((name) => ranks.every(({ targets }) => targets.includes(name)));

@@ -1,6 +1,7 @@
 /** Pictures decoded into the images of a data set, a few at a time. */
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { throwIfAborted } from '../files';
+import { HeldReader, type KnownImages } from '../held';
 import { fitPicture, type Picture } from '../pictures/picture';
 import { mostBytes, type DataWarning, type ImageSet, type ImageShape, type MixedSizes } from '../types';
 
@@ -21,6 +22,12 @@ export interface Reading {
   signal: AbortSignal | undefined;
 }
 
+/** What is kept of pictures that are all read. */
+export interface Kept {
+  known: KnownImages;
+  rows: Uint32Array;
+}
+
 /** After so many pictures that cannot be read, reading stops. */
 const mostNamed = 5;
 /** Pictures at once: sharp decodes on its own threads, and a folder of 100,000 files must not be opened at once. */
@@ -35,7 +42,7 @@ export interface Pictures {
 }
 
 /**
- * Decodes `total` pictures in their order.
+ * Decodes `total` pictures in their order. With `kept` all of them can be read, and the set holds some of them.
  * Errors: ERR_FORMAT or ERR_IO for pictures that cannot be read, unless they are to be left out; ERR_FORMAT for one of
  * another size where that is refused; ERR_ARG if the images do not fit into one array; ERR_ABORTED.
  */
@@ -43,15 +50,18 @@ export async function readPictures(
   sources: Iterable<PictureSource> | AsyncIterable<PictureSource>,
   total: number,
   { shape, classes, skipUnreadable, mixedSizes, signal }: Reading,
+  kept?: Kept,
 ): Promise<Pictures> {
   const size = shape[0] * shape[1] * shape[2];
-  if (total * size > mostBytes) {
+  const most = kept?.rows.length ?? total;
+  if (most * size > mostBytes) {
     throw new OneSpikeError(
       'ERR_ARG',
-      `Expected at most ${mostBytes} bytes of pixels but received ${total} images of ${size}; choose a smaller size or fewer images`,
+      `Expected at most ${mostBytes} bytes of pixels but received ${most} images of ${size}; choose a smaller size or fewer images`,
     );
   }
-  const pixels = new Uint8Array(total * size);
+  const reader = kept === undefined ? undefined : new HeldReader(kept.known, kept.rows);
+  const pixels = new Uint8Array(reader === undefined ? total * size : 0);
   const positions: number[] = [];
   const labels: number[] = [];
   const refused: OneSpikeError[] = [];
@@ -66,7 +76,9 @@ export async function readPictures(
         return;
       }
       sizes?.check(result, group[i]!.place);
-      pixels.set(fitPicture(result, shape), positions.length * size);
+      const fitted = fitPicture(result, shape);
+      if (reader === undefined) pixels.set(fitted, positions.length * size);
+      else reader.add(fitted);
       positions.push(begin + i);
       labels.push(group[i]!.label);
     });
@@ -76,7 +88,7 @@ export async function readPictures(
   if (refused.length > 0 && !skipUnreadable) throw summary(refused);
   const count = positions.length;
   return {
-    set: {
+    set: reader?.images() ?? {
       shape: [...shape],
       classes: [...classes],
       pixels: count === total ? pixels : pixels.slice(0, count * size),

@@ -24,6 +24,6 @@ export const folder: DataSource = {
       const { train, test, validation } = items;
       return { paths: [], classes, counts: { train: train.length + validation.length, test: test.length } };
     }),
-  load: async (directory, options) => loadFound(directory, await findPictures(directory, options), options),
+  load: async (directory, options, keep) => loadFound(directory, await findPictures(directory, options), options, keep),
   recipe: recipeOfOwn,
 };

@@ -3,6 +3,7 @@
  * index.ts.
  */
 import { isOneSpikeError } from '../../errors';
+import type { Keep } from '../held';
 import type { ImageShape, LoadedParts, LoadOptions } from '../types';
 
 export interface SourceFile {
@@ -50,8 +51,11 @@ export interface DataSource {
   readonly options: readonly Exclude<keyof LoadOptions, 'signal'>[];
   /** Finds the files of the set in `directory`. */
   locate(directory: string): Promise<Located>;
-  /** Errors: ERR_IO if files are missing, ERR_FORMAT if they are not what they should be, ERR_ARG, ERR_ABORTED. */
-  load(directory: string, options: LoadOptions): Promise<LoadedParts>;
+  /**
+   * Loads all images; with `keep` a format that can be read image by image returns `HeldImages` of the chosen ones.
+   * Errors: ERR_IO if files are missing, ERR_FORMAT if they are not what they should be, ERR_ARG, ERR_ABORTED.
+   */
+  load(directory: string, options: LoadOptions, keep?: Keep): Promise<LoadedParts>;
   /** What a training configuration for this set says beside the common defaults, as JSON. */
   readonly recipe: Readonly<Record<string, unknown>>;
 }

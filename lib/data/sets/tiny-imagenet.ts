@@ -78,9 +78,9 @@ export const tinyImagenet: DataSource = {
   },
   options: ['directory', 'seed', 'trainCount', 'testCount', 'size', 'skipUnreadable', 'mixedSizes'],
   locate: (directory) => locatedBy(async () => ({ paths: [], classes: (await find(await rootOf(directory))).classes })),
-  load: async (directory, options: LoadOptions) => {
+  load: async (directory, options: LoadOptions, keep) => {
     const root = await rootOf(directory);
-    return loadFound(root, await find(root), { ...options, size: options.size ?? side });
+    return loadFound(root, await find(root), { ...options, size: options.size ?? side }, keep);
   },
   recipe: { ann: { epochs: 40, augment: cropsAndFlips }, snn: { epochs: 20, augment: cropsAndFlips } },
 };

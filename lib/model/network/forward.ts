@@ -125,7 +125,7 @@ export function planEvaluation(
   const { batch: checked, count } = checkBatch(batch, 'batch', sizes, true);
   // Augmentation is a function of the position in the batch, so an augmented one stays whole.
   const whole = 'dataset' in checked && checked.augment !== undefined;
-  const size = whole ? count : Math.min(most, imagesPerCall(imageBytes(sizes)));
+  const size = whole ? count : evaluatedAtOnce(sizes.input, most);
   const averaged = checkBoolean(given['averaged'] ?? false, 'averaged');
   const wanted = checkBoolean(given['logits'] ?? false, 'logits');
   const out = { averaged, decisionSteps: earlyExit ? new Uint8Array(count) : undefined };
@@ -166,7 +166,12 @@ function softmax(logits: Float32Array, into: Float64Array, start: number, classe
   for (let k = start; k < start + classes; k++) into[k] = Math.exp(logits[k]! - largest) / sum;
 }
 
-function imageBytes({ input }: BatchShape): number {
+/** The images of one piece of an evaluation in pieces of at most `most`. */
+export function evaluatedAtOnce(input: BatchShape['input'], most: number): number {
+  return Math.min(most, imagesPerCall(imageBytes({ input })));
+}
+
+function imageBytes({ input }: Pick<BatchShape, 'input'>): number {
   return input[0] * input[1] * input[2];
 }
 

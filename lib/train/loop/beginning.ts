@@ -1,5 +1,6 @@
 /** The network that a run begins with, its weights, and the thresholds that its binary phase begins with. */
 import type { LoadedDataset } from '../../data';
+import { selectImages } from '../../data/split';
 import type { ResolvedNetwork } from '../../model/description';
 import { foldsNorm, hasNorm, hasPools, withoutNorm, withoutPools } from '../../model/fold';
 import { layerName, type SpikingLayer } from '../../model/layer';
@@ -11,8 +12,8 @@ import { hiddenLayers } from '../run/activity';
 import { modelFile } from '../run/load-run';
 import { initialState, next, type TrainState } from '../run/state';
 import { setStart, WHITENING_IMAGES } from '../start/start';
-import { trainingRows } from '../rows/images';
-import { calibrationIndices } from '../rows/order';
+import { trainingRows } from '../rows/held';
+import { allRows, calibrationIndices } from '../rows/order';
 
 /**
  * The network that a run begins with. The model of an earlier run has its normalisation and the pools before its
@@ -34,7 +35,9 @@ export async function begin(config: TrainConfig, network: Network, loaded: Loade
   if (config.init !== undefined) await network.load(await modelFile(config.init));
   else {
     const { train } = trainingRows(loaded, config);
-    await setStart(network, config.start, loaded.train, calibrationIndices(train, config.seed, WHITENING_IMAGES));
+    const whitening = config.start.whitening ? WHITENING_IMAGES : 0;
+    const images = selectImages(loaded.train, calibrationIndices(train, config.seed, whitening));
+    await setStart(network, config.start, images, allRows(images.count));
   }
   return initialState(next(null, config) ?? 'finish', hiddenLayers(network).length);
 }

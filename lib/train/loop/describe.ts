@@ -103,7 +103,7 @@ export function startEvent(session: Session, resumed: StartEvent['resumed']): St
     device: network.processor,
     precision: network.precision,
     threads: network.threads,
-    ranks: session.ranks?.size ?? 1,
+    ranks: session.together.ranks?.size ?? 1,
     shards: config.shards,
     instructionSet: hostInfo().simdTarget,
     model: network.description.name,

@@ -3,14 +3,19 @@ import type { ImageSet } from '../../data';
 import { energyAccount, OperationCounter, type EnergyReport } from '../../energy';
 import type { Network } from '../../model/network';
 import type { SpikeTimes } from '../../model/spike-times';
+import { pixelsBetween } from '../../data/split';
 import type { EnergySummary } from '../run/events';
+import { batchCount } from '../rows/order';
+import { inShares, type Sharing } from './shares';
 
 export interface EnergyMeasurement {
   /** The first so many images of the set are counted; what there is, if it has fewer. */
   images: number;
   batch: number;
   signal?: AbortSignal | undefined;
-  /** Is called with the spike times of each batch and the number of its images. */
+  /** The ranks that divide the batches among themselves; none by default. The report is the same on all of them. */
+  sharing?: Sharing | null | undefined;
+  /** Is called with the spike times of each batch that this process computes and the number of its images. */
   onTrace?: ((spikeTimes: SpikeTimes, images: number) => void) | undefined;
 }
 
@@ -18,20 +23,22 @@ export interface EnergyMeasurement {
 export async function measureEnergy(
   network: Network,
   test: ImageSet,
-  { images, batch, signal, onTrace }: EnergyMeasurement,
+  { images, batch, signal, sharing = null, onTrace }: EnergyMeasurement,
 ): Promise<EnergyReport> {
   const { description } = network;
   const valued = description.schedules || description.code !== undefined;
-  const counter = new OperationCounter(description, valued ? await network.parameters() : undefined);
-  const size = test.pixels.length / test.count;
+  const parameters = valued ? await network.parameters() : undefined;
+  const [counter, own] = [new OperationCounter(description, parameters), new OperationCounter(description, parameters)];
   const count = Math.min(images, test.count);
-  for (let first = 0; first < count; first += batch) {
-    const pixels = test.pixels.subarray(first * size, Math.min(first + batch, count) * size);
+  const work = async (piece: number): Promise<Float64Array> => {
+    const pixels = pixelsBetween(test, piece * batch, Math.min((piece + 1) * batch, count));
     const { spikeTimes, codes = spikeTimes } = await network.forward(pixels, { trace: true, margins: false, signal });
-    if (codes === undefined) continue;
-    counter.add(pixels, codes);
-    onTrace?.(codes, pixels.length / size);
-  }
+    own.add(pixels, codes!);
+    onTrace?.(codes!, Math.min(batch, count - piece * batch));
+    return own.take();
+  };
+  for await (const round of inShares(batchCount(count, batch), sharing, work))
+    for (const sums of round) counter.addSums(sums);
   return energyAccount(description, counter.counts());
 }
 

@@ -2,12 +2,17 @@
 import type { ImageSet } from '../../data';
 import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { LayerId } from '../../model/layer';
-import type { Network } from '../../model/network';
+import type { Network, PieceStats, StepStats } from '../../model/network';
+import { evaluatedAtOnce } from '../../model/network/forward';
+import { StepSums } from '../../model/network/step-sums';
+import { OneSpikeError } from '../../errors';
 import type { Phase, ProgressEvent } from '../run/events';
 import { divergence } from './divergence';
-import { allRows, batchCount } from '../rows/order';
+import type { NativeRows } from '../rows/images';
+import { allRows, batchCount, batchRows } from '../rows/order';
 import { Interval, progressEvent } from './progress';
 import type { Session } from './session';
+import { inShares, type Sharing } from './shares';
 import { startStopwatch, type Elapsed } from '../run/stopwatch';
 
 export interface Evaluation extends Elapsed {
@@ -47,18 +52,23 @@ export async function* evaluateRows(
   if (rows.length === 0) return;
   const { batch: piece, ...others } = options;
   const pieces = network.evaluateInPieces({ dataset, indices: rows }, { piece, ...others });
-  for await (const { loss, correct, count, spikes, badLayer, meanDecisionStep, logits } of pieces) {
-    yield {
-      loss,
-      accuracy: correct / count,
-      spikes: [...spikes],
-      count,
-      badLayer,
-      ...elapsed(),
-      ...(meanDecisionStep === undefined ? {} : { decisionStep: meanDecisionStep }),
-      ...(logits === undefined ? {} : { logits }),
-    };
-  }
+  for await (const totals of pieces) yield evaluationOf(totals, elapsed());
+}
+
+function evaluationOf(
+  { loss, correct, count, spikes, badLayer, meanDecisionStep, logits }: PieceStats,
+  time: Elapsed,
+): Evaluation {
+  return {
+    loss,
+    accuracy: correct / count,
+    spikes: [...spikes],
+    count,
+    badLayer,
+    ...time,
+    ...(meanDecisionStep === undefined ? {} : { decisionStep: meanDecisionStep }),
+    ...(logits === undefined ? {} : { logits }),
+  };
 }
 
 /** As `evaluateRows`, of all images of a set, which native memory holds meanwhile. Errors: ERR_ABORTED, ERR_OOM. */
@@ -73,6 +83,49 @@ export async function* evaluateImages(
   } finally {
     dataset.dispose();
   }
+}
+
+/**
+ * As `evaluateRows`, of `count` images in pieces of `piece`, of which this rank holds its own: `indices` are theirs,
+ * one piece after the other. Every rank yields the totals of all ranks, which are bit-identical to those of one process.
+ */
+export async function* evaluateShares(
+  network: Network,
+  { dataset, indices }: NativeRows,
+  count: number,
+  ranks: Sharing,
+  { batch, ...options }: EvaluationOptions,
+): AsyncGenerator<Evaluation> {
+  const elapsed = startStopwatch();
+  const size = evaluatedAtOnce(network.description.input, batch);
+  const sums = new StepSums();
+  const work = async (piece: number): Promise<Float64Array> => {
+    const rows = batchRows(indices, Math.floor(piece / ranks.size), size);
+    for await (const stats of network.evaluateInPieces({ dataset, indices: rows }, { ...options, piece: size }))
+      return packed(stats);
+    throw new OneSpikeError('ERR_STATE', `Expected images in piece ${piece} of an evaluation but received none`);
+  };
+  for await (const round of inShares(batchCount(count, size), ranks, work)) {
+    const pieces = round.map((numbers) => unpacked(numbers, network.layers.length - 1));
+    for (const stats of pieces) sums.add(stats);
+    const logits = Float32Array.from(pieces.flatMap((stats) => [...stats.logits]));
+    yield evaluationOf({ ...sums.mean(), ...(options.logits === true ? { logits } : {}) }, elapsed());
+  }
+}
+
+/** The results of a piece as numbers that other ranks can read. */
+function packed({ loss, correct, count, spikes, badLayer, logits = new Float32Array(0) }: PieceStats): Float64Array {
+  return Float64Array.of(loss, correct, count, badLayer ?? -1, ...spikes, ...logits);
+}
+
+function unpacked(numbers: Float64Array, hidden: number): StepStats & { logits: Float32Array } {
+  const [loss, correct, count, badLayer] = numbers as unknown as [number, number, number, number];
+  return {
+    ...{ loss, correct, count, gradientNorm: 0, seconds: 0 },
+    badLayer: badLayer < 0 ? null : badLayer,
+    spikes: numbers.slice(4, 4 + hidden),
+    logits: Float32Array.from(numbers.subarray(4 + hidden)),
+  };
 }
 
 export interface SessionEvaluation {
@@ -94,16 +147,20 @@ export async function* evaluate(
   { part, mode, activity, averaged, onLogits }: SessionEvaluation,
 ): AsyncGenerator<ProgressEvent, Evaluation> {
   const { network, images, signal } = session;
-  const { dataset, indices: rows } =
-    part === 'test' ? { dataset: images.test, indices: images.rows.test } : images.validation;
+  const count = images.rows[part].length;
   const { batch } = session.config.evaluation;
-  const steps = batchCount(rows.length, batch);
+  const steps = batchCount(count, batch);
   const report = new Interval(session.progressSeconds);
   const none = { loss: NaN, accuracy: NaN, spikes: [], count: 0, badLayer: null };
   let result: Evaluation = { ...none, seconds: 0, cpuSeconds: 0 };
   await session.throwIfStopped();
   const options = { mode, batch, averaged, logits: onLogits !== undefined, signal };
-  for await (const totals of evaluateRows(network, dataset, rows, options)) {
+  const { dataset, indices } = images[part];
+  const pieces =
+    session.together.sharing === null
+      ? evaluateRows(network, dataset, indices, options)
+      : evaluateShares(network, images[part], count, session.together.sharing, options);
+  for await (const totals of pieces) {
     result = totals;
     if (totals.logits !== undefined) onLogits?.(totals.logits);
     await session.throwIfStopped();

@@ -1,13 +1,8 @@
 /** From a configuration to its images, and from these to the description of the network. */
 import { checkString, defined, expected } from '../../check';
-import {
-  loadDataset,
-  loadProgram,
-  sources,
-  type LoadedDataset,
-  type LoadOptions,
-  type ProgramDataset,
-} from '../../data';
+import { loadProgram, sources, type LoadedDataset, type LoadOptions, type ProgramDataset } from '../../data';
+import { heldParts, type Keep } from '../../data/held';
+import { loadHeld } from '../../data/load';
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { absolutePath } from '../../io/paths';
 import { exists } from '../../io/status';
@@ -70,26 +65,31 @@ export function inDirectory(config: TrainConfig, directory: string | undefined):
 }
 
 /**
- * The data set of a configuration; `images` are those of a program. Folders of runs are no classes of it: `out` is the
+ * The data set of a configuration; `images` are those of a program, `keep` chooses what is kept in memory. Folders of runs are no classes of it: `out` is the
  * one that is being written.
  * Errors: as `loadDataset` and `loadProgram`; a folder that is gone is named with what to do.
  */
 export async function loadConfigured(
   config: TrainConfig,
   out: string,
-  { signal, images }: { signal?: AbortSignal | undefined; images?: ProgramDataset | undefined } = {},
+  {
+    signal,
+    images,
+    keep,
+  }: { signal?: AbortSignal | undefined; images?: ProgramDataset | undefined; keep?: Keep | undefined } = {},
 ): Promise<LoadedDataset> {
   const { name, validation: _validation, ...chosen } = config.dataset;
   if (images !== undefined) {
     if (name !== 'program') throw expected(`no images beside those of '${name}'`, 'dataset', images);
     const { trainCount, testCount } = chosen;
-    return loadProgram({ ...images, trainCount, testCount }, { signal });
+    const loaded = await loadProgram({ ...images, trainCount, testCount }, { signal });
+    return keep === undefined ? loaded : { ...loaded, ...heldParts(loaded, keep) };
   }
   const all: LoadOptions = { ...chosen, exclude: [out] };
   // A configuration of an earlier version may hold options that the set does not take; they never meant anything.
   const taken = sources[name].options.map((key) => [key, all[key]]);
   try {
-    return await loadDataset(name, defined({ ...Object.fromEntries(taken), signal }));
+    return await loadHeld(name, defined({ ...Object.fromEntries(taken), signal }), keep);
   } catch (error) {
     const { directory } = config.dataset;
     if (directory === undefined || !isOneSpikeError(error) || error.code !== 'ERR_IO' || (await exists(directory)))

@@ -8,6 +8,7 @@ import { LIMITS } from '../../native/limits';
 import { parseConfig, type TrainConfig } from '../config/config';
 import type { ImageHashes } from '../run/data-record';
 import type { RunWarning } from '../run/events';
+import type { Sharing } from './shares';
 
 /**
  * One rank's connection to the others. Every rank makes the same calls in the same order; each waits for all of them.
@@ -107,6 +108,13 @@ export class Together {
   /** Whether this process reads and writes the files of the run. */
   get leads(): boolean {
     return this.ranks === null || this.ranks.rank === 0;
+  }
+
+  /** The ranks as those that divide work among themselves; null for one process. */
+  get sharing(): Sharing | null {
+    const { ranks } = this;
+    if (ranks === null) return null;
+    return { rank: ranks.rank, size: ranks.size, gather: (bytes) => this.all(ranks.gather(bytes)) };
   }
 
   /** Whether something holds on any rank. */

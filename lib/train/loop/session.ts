@@ -33,7 +33,7 @@ import {
 import { begin, beginningNetwork } from './beginning';
 import type { Pace } from '../minutes/pace';
 import { checkFinite } from './divergence';
-import { placeImages, type RunImages } from '../rows/images';
+import { placeImages, releaseTraining, type RunImages } from '../rows/images';
 import { networkOptions } from './model';
 import { Interval } from './progress';
 import { Together, type Ranks } from './ranks';
@@ -86,12 +86,13 @@ export class Session {
   readonly progressSeconds: number;
   readonly stepsAtOnce: number;
   readonly pace: Pace | undefined;
+  /** The ranks that train the run together. */
+  readonly together: Together;
   #config: TrainConfig;
   #info: RunInfo;
   #network: Network;
   readonly #teachers = new Teachers();
   readonly #stop: AbortSignal | undefined;
-  readonly #together: Together;
   #state: TrainState;
   readonly #saving: Interval;
   readonly #earlier: Elapsed;
@@ -111,7 +112,7 @@ export class Session {
     this.progressSeconds = options.progressSeconds;
     this.stepsAtOnce = options.stepsAtOnce ?? network.stepsAtOnce;
     this.pace = options.pace;
-    this.#together = new Together(options.ranks, folder);
+    this.together = new Together(options.ranks, folder);
     this.#state = state;
     this.#saving = new Interval(config.checkpoint.seconds);
     this.#earlier = options.timeBefore === undefined ? state : addElapsed(state, options.timeBefore);
@@ -137,16 +138,12 @@ export class Session {
       const state =
         checkpoint === null ? await begin(config, network, loaded) : await loadCheckpoint(checkpoint, network);
       const images = placeImages(loaded, config, options.ranks);
+      releaseTraining(loaded);
       return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
       await network.dispose();
       throw error;
     }
-  }
-
-  /** The ranks that train the run together; null for one process. */
-  get ranks(): Ranks | null {
-    return this.#together.ranks;
   }
 
   /** The configuration. `minutes` may change its numbers of epochs. */
@@ -200,7 +197,7 @@ export class Session {
 
   /** Errors: ERR_ABORTED once the signal has fired, on every rank once it has fired on one. */
   async throwIfStopped(): Promise<void> {
-    if (await this.#together.any(this.#stop?.aborted ?? false))
+    if (await this.together.any(this.#stop?.aborted ?? false))
       throw new OneSpikeError('ERR_ABORTED', 'Training was interrupted');
   }
 
@@ -212,12 +209,12 @@ export class Session {
   async train(steps: readonly TrainStep[], options: TrainStepsOptions & { mode: Phase }): Promise<void> {
     await this.throwIfStopped();
     const elapsed = startStopwatch();
-    const shared = { signal: this.signal, communicator: this.ranks?.handle };
-    const stats = await this.#together.all(this.network.trainSteps(steps, { ...options, ...shared }));
+    const shared = { signal: this.signal, communicator: this.together.ranks?.handle };
+    const stats = await this.together.all(this.network.trainSteps(steps, { ...options, ...shared }));
     const time = elapsed();
     checkFinite(this, stats, options.mode);
     this.#state = { ...afterSteps(this.#state, stats, time), counters: this.network.counters() };
-    if (await this.#together.any(this.#together.leads && this.#saving.due())) await this.save();
+    if (await this.together.any(this.together.leads && this.#saving.due())) await this.save();
   }
 
   /** Declares an evaluation complete: a checkpoint holds the random counters that it has left, and what an ANN scored. */

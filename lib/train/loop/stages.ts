@@ -131,7 +131,9 @@ async function* finish(session: Session): AsyncGenerator<TrainEvent, TrainEvent[
     onLogits: (logits) => collector.add(logits),
   });
   const layers = spiking ? layerActivity(hidden, test.spikes, test.count) : [];
-  const record = await completeRecord(network, images.testSet, collector, { mode, config, signal: session.signal });
+  const { sharing } = session.together;
+  const { signal } = session;
+  const record = await completeRecord(network, images.testSet, collector, { mode, config, signal, sharing });
   const energy = record.energy === null ? ({ ratio: null } as const) : summariseEnergy(record.energy);
   const whole = { network: network.description, tensors: await network.parameters() };
   const model = whole.network.genes === undefined ? await foldAll(whole.network, whole.tensors) : whole;

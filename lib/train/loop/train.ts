@@ -25,6 +25,7 @@ import { SharedRunFolder } from '../run/shared-folder';
 import { next, type Stage } from '../run/state';
 import { describeRun, initWarnings, resumedHere, startEvent } from './describe';
 import { withoutImages, type TrainInput } from '../config/given';
+import { keepOf } from '../rows/held';
 import { inDirectory, loadConfigured, networkOf } from './model';
 import {
   agreeOnNetwork,
@@ -108,7 +109,11 @@ export async function* train(
   const another = resolved.out === undefined;
   // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
   await folder.checkFree({ another });
-  const loaded = await loadConfigured(resolved, folder.path, { ...checked, images: given.images });
+  const loaded = await loadConfigured(resolved, folder.path, {
+    ...checked,
+    images: given.images,
+    keep: keepOf(resolved, ranks),
+  });
   const hash = await hashDataset(loaded);
   await agreeOnRun(ranks, resolved, hash);
   const { minutes } = resolved;
@@ -181,7 +186,7 @@ export async function* resume(run: string, options: ResumeOptions = {}): AsyncGe
       threads: threads ?? changed.config.threads,
       precision: runPrecision(stored),
     };
-    const loaded = await loadConfigured(config, folder.path, { ...checked, images });
+    const loaded = await loadConfigured(config, folder.path, { ...checked, images, keep: keepOf(config, ranks) });
     const hash = await hashDataset(loaded);
     await agreeOnRun(ranks, config, hash);
     const differences = checkSameData(stored, loaded, hash, acceptChangedData === true);
@@ -267,7 +272,7 @@ async function* work(
 ): AsyncGenerator<TrainEvent, void> {
   try {
     loadModules();
-    await agreeOnNetwork(session.ranks, session.network);
+    await agreeOnNetwork(session.together.ranks, session.network);
     await begin().catch(async (error) => {
       throw await withResumeAdvice(error, session.folder);
     });

@@ -73,7 +73,7 @@ async function trainingRate(measurement: Measurement, network: Network, mode: Ph
 async function evaluationRate(measurement: Measurement, network: Network, mode: Phase): Promise<number> {
   const { config, images, seconds, signal } = measurement;
   const indices = images.rows.test.slice(0, config.evaluation.batch);
-  const work = (): Promise<unknown> => network.evaluate({ dataset: images.test, indices }, { mode, signal });
+  const work = (): Promise<unknown> => network.evaluate({ dataset: images.test.dataset, indices }, { mode, signal });
   return indices.length / (await secondsOf(work, seconds));
 }
 

@@ -1,7 +1,8 @@
 /** What a run records of its images, and how those that are loaded for it again differ from them. */
-import { createHash } from 'node:crypto';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { DataWarning, ImageSet, LoadedDataset } from '../../data';
+import { ImageHash } from '../../data/hash';
+import { heldPart } from '../../data/held';
 import { OneSpikeError } from '../../errors';
 
 /** SHA-256 of the images and labels of each part; runs of earlier versions have none. */
@@ -35,14 +36,15 @@ export interface DataRecord {
 // One piece takes about 10 ms; other work of the thread comes between two of them.
 const pieceBytes = 2 ** 24;
 
-async function hashImages({ shape, labels, pixels }: ImageSet): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify(shape));
-  hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength));
-  for (let at = 0; at < pixels.length; at += pieceBytes) {
-    hash.update(pixels.subarray(at, at + pieceBytes));
+async function hashImages(set: ImageSet): Promise<string> {
+  const held = heldPart(set);
+  if (held !== undefined) return held.hash;
+  const hash = new ImageHash(set);
+  for (let at = 0; at < set.pixels.length; at += pieceBytes) {
+    hash.add(set.pixels.subarray(at, at + pieceBytes));
     await yieldToOthers();
   }
-  return hash.digest('hex');
+  return hash.digest();
 }
 
 export async function hashDataset({ train, test }: LoadedDataset): Promise<ImageHashes> {

@@ -5,6 +5,7 @@ import type { Network } from '../../model/network';
 import type { TrainConfig } from '../config/config';
 import { measureEnergy } from '../loop/energy';
 import { evaluateImages } from '../loop/evaluate';
+import type { Sharing } from '../loop/shares';
 import type { Phase } from '../run/events';
 import { neuronParameters } from '../run/neurons';
 import type { NeuronParameters, TestRecord } from '../run/test-record';
@@ -15,6 +16,8 @@ export interface RecordOptions {
   mode: Phase;
   config: Pick<TrainConfig, 'evaluation' | 'energy'>;
   signal?: AbortSignal | undefined;
+  /** The ranks that measure together; none by default. The record is the same on all of them. */
+  sharing?: Sharing | null | undefined;
 }
 
 /** Evaluates the test images once and records what the network did with them. Errors: ERR_ABORTED, ERR_OOM. */
@@ -35,7 +38,7 @@ export async function completeRecord(
   network: Network,
   test: ImageSet,
   { answers }: AnswerCollector,
-  { mode, config, signal }: RecordOptions,
+  { mode, config, signal, sharing = null }: RecordOptions,
 ): Promise<TestRecord> {
   // Neurons of a code have no time steps in common, no thresholds and no leaks.
   const coded = network.description.code !== undefined;
@@ -46,11 +49,13 @@ export async function completeRecord(
         images: config.energy.images,
         batch: config.evaluation.batch,
         signal,
+        sharing,
         ...(coded ? {} : { onTrace: (spikeTimes, images) => counter.add(spikeTimes, images) }),
       })
     : null;
+  if (sharing !== null) await counter.join(sharing);
   const { classes, shape: input } = test;
-  const examples = await traceExamples(network, test, answers, mode, signal);
+  const examples = await traceExamples(network, test, answers, mode, { signal, sharing });
   const times = measured && !coded ? counter.times : [];
   const neurons = mode === 'snn' && !coded ? await neuronsOf(network) : [];
   return { mode, classes, input, answers, times, neurons, energy, ...examples };

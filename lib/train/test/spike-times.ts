@@ -1,10 +1,13 @@
 /** The spike times of test images: counted per layer and step, and kept whole for a few images. */
 import type { ImageSet } from '../../data';
-import { selectImages } from '../../data/split';
+import { heldPart } from '../../data/held';
+import { imageSize, selectImages } from '../../data/split';
 import { layerName, type SpikingLayer } from '../../model/layer';
 import { layerShapes } from '../../model/description';
 import type { Network } from '../../model/network';
 import type { SpikeTimes } from '../../model/spike-times';
+import { allRows } from '../rows/order';
+import { gatherNumbers, type Sharing } from '../loop/shares';
 import type { Phase } from '../run/events';
 import type { Answers, Example, LayerTimes, Trace } from '../run/test-record';
 import { exampleRows } from './answers';
@@ -34,6 +37,15 @@ export class SpikeTimeCounter {
     });
   }
 
+  /** Adds what the counters of the other ranks have counted; every rank makes this call. */
+  async join(ranks: Sharing): Promise<void> {
+    const own = Float64Array.of(this.#images, ...this.#counts.flatMap((counts) => [...counts]));
+    const all = await gatherNumbers(ranks, own);
+    const sums = own.map((_, i) => all.reduce((sum, numbers) => sum + numbers[i]!, 0));
+    this.#images = sums[0]!;
+    this.#counts.forEach((counts, i) => counts.set(sums.subarray(1 + i * counts.length, 1 + (i + 1) * counts.length)));
+  }
+
   get times(): LayerTimes[] {
     return this.#layers.map(({ layer, neurons }, i) => ({
       layer,
@@ -54,23 +66,46 @@ export async function traceExamples(
   test: ImageSet,
   answers: Answers,
   mode: Phase,
-  signal?: AbortSignal,
+  { signal, sharing = null }: { signal?: AbortSignal | undefined; sharing?: Sharing | null } = {},
 ): Promise<{ worst: Example[]; best: Example[] }> {
   const neurons = network.layers.reduce((sum, layer) => sum + layer.neurons, 0);
   const count = Math.max(1, Math.min(mostExamples, Math.floor(mostBytes / (2 * neurons)), Math.floor(test.count / 2)));
   const trace = async (kind: 'worst' | 'best'): Promise<Example[]> =>
-    traced(network, test, exampleRows(answers, kind, count), mode, signal);
+    traced(network, await chosenImages(test, exampleRows(answers, kind, count), sharing), mode, signal);
   return { worst: await trace('worst'), best: await trace('best') };
+}
+
+/** A few images by their rows. */
+interface Chosen {
+  rows: readonly number[];
+  pixels: Uint8Array;
+  labels: Int32Array;
+}
+
+/** Some images of a set, of which every rank may hold others. */
+async function chosenImages(set: ImageSet, rows: readonly number[], sharing: Sharing | null): Promise<Chosen> {
+  const labels = Int32Array.from(rows, (row) => set.labels[row]!);
+  if (sharing === null) return { rows, labels, pixels: selectImages(set, Uint32Array.from(rows)).pixels };
+  const held = heldPart(set)?.rows ?? allRows(set.count);
+  const own = rows.filter((row) => held.includes(row));
+  const numbers = await gatherNumbers(sharing, Float64Array.from(own));
+  const images = await sharing.gather(selectImages(set, Uint32Array.from(own)).pixels);
+  const size = imageSize(set);
+  const pixels = new Uint8Array(rows.length * size);
+  rows.forEach((row, i) => {
+    const rank = numbers.findIndex((of) => of.includes(row));
+    const at = numbers[rank]!.indexOf(row) * size;
+    pixels.set(images[rank]!.subarray(at, at + size), i * size);
+  });
+  return { rows, labels, pixels };
 }
 
 async function traced(
   network: Network,
-  test: ImageSet,
-  rows: readonly number[],
+  { rows, pixels, labels }: Chosen,
   mode: Phase,
   signal?: AbortSignal,
 ): Promise<Example[]> {
-  const { pixels, labels } = selectImages(test, Uint32Array.from(rows));
   const traces = await traceImages(network, pixels, mode, signal);
   return traces.map((trace, i) => ({ row: rows[i]!, label: labels[i]!, ...trace }));
 }

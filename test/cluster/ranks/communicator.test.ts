@@ -19,6 +19,12 @@ const started = (mpi: Mpi, ranks: number, scenario: string, during?: Parameters<
       expect(lines[0]!.refused).toMatch(/^ERR_STATE Expected the same on all ranks for the version.*rank 1 \(/);
   });
 
+  test('a broadcast takes the bytes alone, which are those of rank 0', async () => {
+    const { status, lines } = await started(mpi, 2, 'arity');
+    expect(status).toBe(0);
+    for (const { message } of lines) expect(message).toMatch(/2 arguments for communicatorBroadcast but received 3/);
+  });
+
   test('a rank that computes for longer than the deadline is not silent', async () => {
     const { status, lines } = await started(mpi, 2, 'busy');
     expect(status).toBe(0);

@@ -3,7 +3,7 @@ import { withoutRanks } from '../../../lib/cli/commands/cluster/ranks';
 import { durationOption, timeLimit } from '../../../lib/cli/time-limit';
 import { differenceOf } from '../../../lib/cluster/ranks/difference';
 import { rankPlace } from '../../../lib/cluster/ranks/place';
-import { commonProcessor, localRank, numbersIn, threadsOf, type RankProcessor } from '../../../lib/cluster/ranks/share';
+import { commonProcessor, numbersIn, threadsOf, type RankProcessor } from '../../../lib/cluster/ranks/share';
 
 describe('the place of a process', () => {
   test.each([
@@ -49,7 +49,6 @@ describe('what ranks share', () => {
     const three = Array.from({ length: 3 }, () => rank('a', [0, 1, 2]));
     expect(threadsOf(three, 0)).toBe(1);
     expect(threadsOf([rank('a', [0]), rank('a', [0])], 1)).toBe(1);
-    expect(ranks.map((_, i) => localRank(ranks, i))).toEqual([0, 1, 0]);
   });
 
   test('lists of the kernel', () => {

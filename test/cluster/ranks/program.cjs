@@ -34,6 +34,21 @@ const scenarios = {
     });
   },
 
+  /** The native call with an argument too many. */
+  async arity(ranks) {
+    const { native } = require(join(compiled, '../../native/addon.js'));
+    const call = () => native().communicatorBroadcast(ranks.handle, new Uint8Array(1), 0);
+    say({
+      message: await Promise.resolve()
+        .then(call)
+        .then(
+          () => 'accepted',
+          ({ message }) => message,
+        ),
+    });
+    await ranks.barrier();
+  },
+
   /** Rank 1 does nothing for longer than the deadline, but lives. */
   async busy(ranks) {
     if (ranks.rank === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
@@ -63,7 +78,7 @@ const scenarios = {
 };
 
 async function main() {
-  const { ranks } = await openRanks(rankPlace());
+  const ranks = await openRanks(rankPlace());
   const report = ({ code, message }) => say({ rank: ranks.rank, code, message });
   try {
     await scenarios[process.argv[2]](ranks);

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, temporaryFolder } from '../../helpers/command-line';
 import { builtCache, linesOf, mpis, run } from './helpers';
-import { dividedConfig, modelOf, onespike, ranksBelow, writeConfig } from './training';
+import { dividedConfig, modelOf, onespike, ranksBelow, resultsOf, writeConfig } from './training';
 
 const folder = temporaryFolder();
 const environment = builtCache();
@@ -35,6 +35,7 @@ several('ranks', () => {
         expect.objectContaining({ ranks, shards: 8, instructionSet: expect.any(String) }),
       ]);
       expect(modelOf(out).equals(modelOf(join(folder, 'alone')))).toBe(true);
+      expect(resultsOf(out)).toEqual(resultsOf(join(folder, 'alone')));
     },
     120_000,
   );
@@ -75,6 +76,22 @@ several('ranks', () => {
       shards: null,
     });
   }, 120_000);
+
+  test('one rank keeps to the minutes as one process does', async () => {
+    const args = [
+      'train',
+      'vgg6',
+      '--minutes',
+      '0.0001',
+      '--set',
+      'dataset.trainCount=40',
+      '--set',
+      'dataset.testCount=10',
+    ];
+    const [one, rank] = [await alone(args), await onespike(mpi, 1, args, environment)];
+    for (const { stderr } of [one, rank]) expect(stderr).toMatch(/Expected at least [\d.]+ for minutes/);
+    expect(rank.status).toBe(one.status);
+  }, 60_000);
 
   test.each(['SIGTERM', 'SIGUSR1'] as const)(
     '%s to one rank saves and ends all of them with 130, and one process goes on',

@@ -10,7 +10,8 @@ export const dividedConfig = {
   shards: 8,
   dataset: { name: 'shapes', trainCount: 120, testCount: 20, size: 16 },
   convert: { images: 20 },
-  energy: { images: 2 },
+  energy: { images: 12 },
+  evaluation: { batch: 6 },
   threads: 0,
   checkpoint: { seconds: 1e-6 },
 };
@@ -22,6 +23,21 @@ export function writeConfig(folder: string, name: string, config: object): strin
 }
 
 export const modelOf = (folder: string): Buffer => readFileSync(join(folder, 'model.safetensors'));
+
+/** What a run reports, but for the time that it took: all numbers of its epochs, and the record of its test images. */
+export function resultsOf(folder: string): { metrics: object[]; test: Buffer } {
+  const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
+  const metrics = lines.map((line) => {
+    const {
+      seconds: _,
+      cpuSeconds: _cpu,
+      imagesPerSecond: _rate,
+      ...rest
+    } = JSON.parse(line) as Record<string, unknown>;
+    return rest;
+  });
+  return { metrics, test: readFileSync(join(folder, 'test.safetensors')) };
+}
 
 /** The command line in so many ranks. */
 export const onespike = (

@@ -32,8 +32,10 @@ export interface Here {
   ranks: MpiRanks | undefined;
   /** Whether this process speaks and writes for all ranks. */
   leads: boolean;
-  /** The configuration of a new run with what this process adds where it says nothing: a GPU, shards. */
+  /** The configuration of a new run with what this process adds where it says nothing: shards. */
   placed: (config: TrainConfig) => TrainConfig;
+  /** The GPU that this process was dealt for a backend; undefined where it may choose by itself. All ranks ask. */
+  device: (backend: string) => Promise<number | undefined>;
 }
 
 /** Does `work` in this process, with the others where there are some; rank 0 speaks for all. */
@@ -47,31 +49,33 @@ export async function onRanks(
     if (place === null) return startRanks(output, wanted);
     throw new UsageError(`Expected no --ranks in a process that ${place.launcher} has started but received ${wanted}`);
   }
-  const alone = { output, ranks: undefined, leads: true };
-  if (place === null) return work({ ...alone, placed: (config) => config });
-  // One process that MPI has started trains as several would.
-  const sharded = (config: TrainConfig): TrainConfig => ({ ...config, shards: config.shards ?? DEFAULT_SHARDS });
+  const asItIs = (config: TrainConfig): TrainConfig => config;
+  const alone = { output, ranks: undefined, leads: true, device: async () => undefined };
+  if (place === null) return work({ ...alone, placed: asItIs });
+  // One process that MPI has started trains as several would, unless `minutes` says what only one process can do.
+  const sharded = (config: TrainConfig): TrainConfig =>
+    config.minutes === undefined ? { ...config, shards: config.shards ?? DEFAULT_SHARDS } : config;
   if (place.size === 1) return work({ ...alone, placed: sharded });
-  return join(output, place, work);
+  return join({ output, placed: asItIs }, place, work);
 }
 
-async function join(output: Output, place: RankPlace, work: (here: Here) => Promise<void>): Promise<void> {
-  const { deviceOf, openRanks, StartTooLate } = await import('../../../cluster/ranks/open.js');
-  const joined = await openRanks(place).catch((error) => {
+async function join(
+  { output, placed }: Pick<Here, 'output' | 'placed'>,
+  place: RankPlace,
+  work: (here: Here) => Promise<void>,
+): Promise<void> {
+  const { openRanks, StartTooLate } = await import('../../../cluster/ranks/open.js');
+  const { dealDevice } = await import('../../../cluster/ranks/devices.js');
+  const ranks = await openRanks(place).catch((error) => {
     if (!(error instanceof StartTooLate)) throw error;
     reportNow(error);
     process.kill(process.pid, 'SIGKILL');
     throw error;
   });
-  const { ranks, local } = joined;
-  const placed = (config: TrainConfig): TrainConfig => ({
-    ...config,
-    device: config.device ?? deviceOf(config.backend, local),
-  });
   const leads = ranks.rank === 0;
   const own = leads ? output : new Output(output.json, silentStreams());
   try {
-    await work({ output: own, ranks, leads, placed });
+    await work({ output: own, ranks, leads, placed, device: (backend) => dealDevice(ranks, backend) });
     await ranks.close();
   } catch (error) {
     const reported = await ranks.end(error, reportNow);

@@ -1,13 +1,21 @@
 /** CIFAR in its binary version: records of one or two label bytes and 3072 pixel bytes (C, H, W). */
 import { OneSpikeError } from '../../../errors';
-import { filesOf, imageBytes, officialCount, type CifarFile, type CifarLayout, type Part } from './layout';
+import {
+  filesOf,
+  imageBytes,
+  officialCount,
+  type CifarFile,
+  type CifarLayout,
+  type Part,
+  type SizedPart,
+} from './layout';
 
 const coarseClasses = 20;
 
 export const recordBytesOf = ({ labelBytes }: CifarLayout): number => labelBytes + imageBytes;
 
 /** Number of records of a part; ERR_FORMAT unless it is a positive whole number of them. */
-function countRecords(part: Part, recordBytes: number): number {
+function countRecords(part: SizedPart, recordBytes: number): number {
   const whole = Math.floor(part.bytes.length / recordBytes);
   if (whole === 0 || whole * recordBytes !== part.bytes.length) {
     throw new OneSpikeError(
@@ -24,7 +32,7 @@ function countRecords(part: Part, recordBytes: number): number {
  * subsets are welcome if every training file has the same number of records, and a set of which one file has the
  * official number must have it in all. Errors: ERR_FORMAT.
  */
-export function checkRecords(layout: CifarLayout, parts: Map<string, Part>): void {
+export function checkRecords(layout: CifarLayout, parts: ReadonlyMap<string, SizedPart>): void {
   const recordBytes = recordBytesOf(layout);
   const isTraining = (file: string): boolean => layout.binary.train.includes(file);
   const counts = filesOf(layout.binary).map((file) => {

@@ -3,7 +3,8 @@ import { throwIfAborted } from '../../files';
 import type { DataSource } from '../../sets/source';
 import type { ImageSet } from '../../types';
 import { binaryFile, checkRecords } from './binary';
-import { locateCifar, readParts, type Parts } from './find';
+import { cifarFolder, locateCifar, readParts, type Parts } from './find';
+import { loadHeld } from './held';
 import { imageBytes, officialCount, type CifarFile, type CifarLayout } from './layout';
 import { pythonFile } from './python';
 
@@ -12,7 +13,10 @@ export function cifarSet(layout: CifarLayout): Pick<DataSource, 'options' | 'loc
   return {
     options: ['directory', 'trainCount', 'testCount'],
     locate: (directory) => locateCifar(layout, directory),
-    load: async (directory, { trainCount, testCount, signal }) => {
+    load: async (directory, options, keep) => {
+      const folder = keep === undefined ? null : await cifarFolder(layout, directory);
+      if (keep !== undefined && folder !== null) return loadHeld(layout, folder, options, keep);
+      const { trainCount, testCount, signal } = options;
       const parts = await readParts(layout, directory, signal);
       if (parts.version === 'binary') checkRecords(layout, parts.files);
       throwIfAborted(signal, `loading ${layout.name}`);

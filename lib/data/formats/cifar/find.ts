@@ -10,7 +10,16 @@ import { InputFile } from '../../../io/binary/input-file';
 import { adviceFor, readBounded, statOrNull } from '../../files';
 import { locatedFiles, type Located } from '../../sets/source';
 import { recordBytesOf } from './binary';
-import { filesOf, imageBytes, officialCount, versions, type CifarLayout, type Part, type Version } from './layout';
+import {
+  filesOf,
+  imageBytes,
+  officialCount,
+  versions,
+  type CifarLayout,
+  type Part,
+  type SizedPart,
+  type Version,
+} from './layout';
 import { fileOverhead, recordOverhead } from './python';
 
 /** A place that holds a set, or a part of it. What is in an archive shows when it is read. */
@@ -96,8 +105,29 @@ export async function readParts(layout: CifarLayout, place: string, signal?: Abo
     );
   }
   if (location.kind === 'archive') return partsOfArchive(layout, location.path, signal);
-  const { version, path: folder } = location;
+  const folder = await folderAt(layout, location.path, location.version);
   const files = new Map<string, Part>();
+  for (const file of filesOf(layout[folder.version])) files.set(file, await folder.read(file, signal));
+  return { version: folder.version, files };
+}
+
+/** The files of a set in a folder, which can be read one after the other. */
+export interface CifarFolder {
+  version: Version;
+  /** The file, as often as it is asked for. Errors: ERR_IO; ERR_FORMAT for one that is too large; ERR_ABORTED. */
+  read(file: string, signal?: AbortSignal): Promise<Part>;
+  /** The sizes of all files. */
+  sizes(): Promise<Map<string, SizedPart>>;
+}
+
+/** The folder of the set; null where there is an archive, or nothing. Errors: ERR_IO for files that are missing. */
+export async function cifarFolder(layout: CifarLayout, place: string): Promise<CifarFolder | null> {
+  const location = await findSet(layout, place);
+  return location?.kind === 'folder' ? folderAt(layout, location.path, location.version) : null;
+}
+
+async function folderAt(layout: CifarLayout, folder: string, version: Version): Promise<CifarFolder> {
+  const paths = new Map<string, string>();
   for (const file of filesOf(layout[version])) {
     const path = await findFile(layout, version, folder, file);
     if (path === null) {
@@ -106,9 +136,24 @@ export async function readParts(layout: CifarLayout, place: string, signal?: Abo
         `Expected a file at ${join(folder, file)} but found none; ${adviceFor(layout.name)}`,
       );
     }
-    files.set(file, { origin: path, bytes: await readBounded(path, largestOf(layout, version, file), signal) });
+    paths.set(file, path);
   }
-  return { version, files };
+  return {
+    version,
+    read: async (file, signal) => {
+      const origin = paths.get(file)!;
+      return { origin, bytes: await readBounded(origin, largestOf(layout, version, file), signal) };
+    },
+    sizes: async () => {
+      const sized = [...paths].map(
+        async ([file, origin]): Promise<[string, SizedPart]> => [
+          file,
+          { origin, bytes: { length: (await statOrNull(origin))?.size ?? 0 } },
+        ],
+      );
+      return new Map(await Promise.all(sized));
+    },
+  };
 }
 
 async function partsOfArchive(layout: CifarLayout, path: string, signal?: AbortSignal): Promise<Parts> {

@@ -36,6 +36,12 @@ export interface Part {
   bytes: Buffer;
 }
 
+/** As far as the size of a file is known. */
+export interface SizedPart {
+  origin: string;
+  bytes: { readonly length: number };
+}
+
 /** The images of one file. */
 export interface CifarFile {
   origin: string;
