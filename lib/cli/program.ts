@@ -19,13 +19,14 @@ import { addSimulate } from './commands/codes/simulate';
 import { addEvolve } from './commands/cluster/evolve';
 import { addMpi } from './commands/cluster/mpi';
 import { addSweep } from './commands/cluster/sweep';
-import { addTrain } from './commands/train';
+import { addResume, addTrain } from './commands/train';
 import { exitStatus, report } from './report';
 import { packageVersion } from '../native/version';
 
 /** Every command, in the order of the help. Its module is loaded when it is added. */
 const commands: Record<string, (program: Command) => void> = {
   train: (program) => addTrain(program),
+  resume: (program) => addResume(program),
   eval: (program) => addEval(program),
   predict: (program) => addPredict(program),
   energy: (program) => addEnergy(program),

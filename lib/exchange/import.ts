@@ -178,13 +178,20 @@ function warningsOf({ pools, adaptive }: Layout): string[] {
 
 /** The tensors of a file, whose kind its first bytes tell. Errors: ERR_FORMAT for a kind that is not read, by name. */
 async function openSource(file: InputFile): Promise<TensorSource> {
-  const kind = fileKind(await file.head(kindBytes));
+  const head = await file.head(kindBytes);
+  const kind = fileKind(head);
   if (kind === 'a zip archive') return pytorchSource(file);
   if (kind === 'JSON') return shardedSource(file.path);
   if (kind === 'a Python pickle' || kind === 'a tar archive')
     throw new OneSpikeError(
       'ERR_FORMAT',
       `Expected safetensors or an archive of torch.save for ${file.path} but received ${kind}, as PyTorch wrote before version 1.6; load it there and save it again by torch.save(state_dict, path)`,
+    );
+  // The header of a safetensors file, which is JSON, begins behind its length.
+  if (head[8] !== 0x7b && !file.path.endsWith('.safetensors'))
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected safetensors, an archive of torch.save, an ONNX model or a NIR graph for ${file.path} but received another kind of file`,
     );
   return safetensorsSource(file.path);
 }

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildProgram } from '../../lib/cli/program';
 import { cli, cliProcess, temporaryFolder } from '../helpers/command-line';
 
 const folder = temporaryFolder();
@@ -95,6 +96,14 @@ describe('wrong usage exits 2 with one line and a hint', () => {
     expect(rest).toEqual([]);
   });
 
+  test('the hint names the command, and every command can be loaded alone', async () => {
+    const commands = buildProgram().commands.map((command) => command.name());
+    expect(commands).toContain('resume');
+    for (const name of commands) expect(buildProgram(name).commands.map((command) => command.name())).toEqual([name]);
+    for (const name of ['resume', 'simulate', 'export'])
+      expect((await cli([name])).stderr).toMatch(new RegExp(`^hint .*\`onespike ${name} --help\``, 'm'));
+  });
+
   test('in JSON the error is an object on stdout', async () => {
     const { status, events } = await cliProcess(['train', '--set', 'snn.epochs=-1', '--json']);
     expect(status).toBe(2);
@@ -123,6 +132,21 @@ describe('failure exits 1', () => {
     expect(status).toBe(1);
     expect(events()).toEqual([{ event: 'error', code, message: expect.any(String) }]);
     expect(stderr).toContain(`(${code})`);
+  });
+});
+
+describe('what is not there or something else says what was expected, and where to find it', () => {
+  const letter = join(folder, 'letter.txt');
+  writeFileSync(letter, 'Dear reader, this is neither a network nor a picture.');
+  test.each([
+    [['resume', 'absent'], /Expected the folder of a run but nothing is at .*absent; a training names its folder/],
+    [['report', folder], /Expected the folder of a run but .* holds no run\.json; a training names its folder/],
+    [['predict', 'absent.png'], /Expected a picture, a run, a model file .* at absent\.png .*onespike models list/],
+    [['import', letter], /Expected safetensors, an archive of torch\.save, an ONNX model or a NIR graph for .*letter/],
+  ])('%j', async (args, message) => {
+    const { status, stderr } = await cli(args);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(message);
   });
 });
 

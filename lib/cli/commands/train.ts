@@ -130,7 +130,9 @@ Ctrl-C saves the exact position; \`onespike resume RUN\` continues there, bit-id
         await follow(output, start, { ...flags, leads, resumes: false });
       });
     });
+}
 
+export function addResume(program: Command): void {
   const resuming = program
     .command('resume')
     .description('continue an interrupted run')

@@ -206,7 +206,7 @@ export class RunFolder {
     try {
       text = await readFile(this.infoPath, 'utf8');
     } catch (error) {
-      throw (await this.fileInsteadOfRun()) ?? ioError('read', this.infoPath, error);
+      throw (await this.noRun()) ?? ioError('read', this.infoPath, error);
     }
     let info: Partial<RunInfo> | null = null;
     try {
@@ -234,8 +234,15 @@ export class RunFolder {
   }
 
   /** The error for a path that is a file, perhaps one of a run. */
-  private async fileInsteadOfRun(): Promise<OneSpikeError | undefined> {
-    if (!(await isFile(this.path))) return undefined;
+  private async noRun(): Promise<OneSpikeError | undefined> {
+    if (await exists(this.infoPath)) return undefined;
+    if (!(await isFile(this.path))) {
+      const found = (await exists(this.path)) ? `${this.path} holds no run.json` : `nothing is at ${this.path}`;
+      return new OneSpikeError(
+        'ERR_IO',
+        `Expected the folder of a run but ${found}; a training names its folder at its beginning and at its end`,
+      );
+    }
     const above = dirname(this.path);
     for (const folder of [above, dirname(above)]) {
       if (await isFile(new RunFolder(folder).infoPath))

@@ -16,15 +16,18 @@ export async function trainedOf(given: string | ListedModel): Promise<NamedModel
   return { ...(await trainedAt(given)), name: basename(given).replace(/\.safetensors$/, '') };
 }
 
-/** What is at a path that should be a network; what is not there may be the name of a listed one. Errors: ERR_IO. */
-export async function findTrained(given: string): Promise<string | ListedModel> {
+/**
+ * What is at a path that should be a network; what is not there may be the name of a listed one. Errors: ERR_IO, which
+ * says what was `wanted`.
+ */
+export async function findTrained(given: string, wanted = 'a run'): Promise<string | ListedModel> {
   if (await exists(absolutePath(given))) return given;
   const { findModel } = await import('../../../zoo/index.js');
   const listed = await findModel(given);
   if (listed !== undefined) return listed;
   throw new OneSpikeError(
     'ERR_IO',
-    `Expected a run, a model file or the name of a model at ${given} but nothing is there (names: onespike models list)`,
+    `Expected ${wanted}, a model file or the name of a model at ${given} but nothing is there (names: onespike models list)`,
   );
 }
 
@@ -37,7 +40,7 @@ export async function trainedOrPackaged(
 ): Promise<{ chosen: string | ListedModel; packaged?: ListedModel }> {
   // What is called a model is meant as one, and fails as one.
   if (/\.safetensors$/.test(first) || (await isFolder(first))) return { chosen: first };
-  if (!(await isFile(first))) return { chosen: await findTrained(first) };
+  if (!(await isFile(first))) return { chosen: await findTrained(first, 'a picture, a run') };
   if (await isSafetensors(first)) return { chosen: first };
   const packaged = await packagedOrFail(first);
   return { chosen: packaged, packaged };
