@@ -1,7 +1,7 @@
 // The recipes of docs/RECIPES.md, as far as they go without containers, Slurm and GitHub: what their files start is
 // started in an empty folder, on fewer images.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadRun } from '../../lib/train/run/load-run';
 import { cliProcess, temporaryFolder } from '../helpers/command-line';
@@ -85,17 +85,42 @@ test(
   timeout,
 );
 
+// In the place of Slurm: two jobs of the array side by side, each by the script as it stands.
+const sbatch = `#!/bin/sh
+for task in 1 2; do
+  SLURM_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task sh "$1" > "slurm-7_$task.out" 2>&1 &
+done
+wait
+`;
+
 test(
-  'Slurm: what a job of the array starts takes the trials of a study',
+  'Slurm: the jobs of the array share the trials of a study, and again submitted find nothing to do',
   async () => {
     const [study] = blocksOf('docs/CLI.md').filter(({ name }) => name === 'rates.json');
     writeFileSync(join(folder, 'rates.json'), study!.text);
+    renameSync(join(folder, shorter(['sweep', 'rates.json'], folder)[1]!), join(folder, 'rates.json'));
     const script = fileOf('sweep.sbatch');
     expect(script.split('\n')[0]).toBe('#!/bin/sh');
     expect(script.match(/^#SBATCH --[a-z-]+(=\S+)?$/gm)).toHaveLength(6);
-    for (const command of commandsOf({ language: 'sh', text: script })) sound(await shell.carryOut(command));
-    const results = readFileSync(join(folder, 'sweeps/rates/results.jsonl'), 'utf8').trim().split('\n');
-    expect(results.map((line) => (JSON.parse(line) as { status: string }).status)).toEqual(['done', 'done']);
+    writeFileSync(join(folder, 'sweep.sbatch'), script);
+    // What npm install leaves beside the package, and npx looks for.
+    const programs = join(folder, 'node_modules/.bin');
+    mkdirSync(programs, { recursive: true });
+    symlinkSync(join(root, 'dist/lib/cli/main.js'), join(programs, 'onespike'));
+    writeFileSync(join(programs, 'sbatch'), sbatch, { mode: 0o755 });
+    const [, submit] = commandsUnder('Slurm');
+    expect(submit).toBe('sbatch sweep.sbatch');
+    const outcomes = (): string[] =>
+      readFileSync(join(folder, 'sweeps/rates/results.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { status: string }).status);
+    for (let time = 0; time < 2; time++) {
+      await shell.outside(`PATH="$PWD/node_modules/.bin:$PATH" ${submit}`);
+      const printed = [1, 2].map((task) => readFileSync(join(folder, `slurm-7_${task}.out`), 'utf8')).join('');
+      expect(printed).not.toMatch(/^error /m);
+      expect(outcomes()).toEqual(['done', 'done']);
+    }
   },
   timeout,
 );
