@@ -1,4 +1,5 @@
-// Times onespike, PyTorch and onnxruntime in turns, so that all meet the same noise; see compare/flags.mjs for the options.
+// Times onespike, PyTorch and onnxruntime in turns, so that all meet the same noise; see compare/flags.mjs for the
+// options.
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { comparisonsOf, keyOf, timingsOf } from './compare/cases.mjs';

@@ -1,4 +1,5 @@
-// Does preparing images keep up with training on them? Times crop, flip and encoding on one thread, and training on all.
+// Does preparing images keep up with training on them? Times crop, flip and encoding on one thread, and training on
+// all.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createDataset, Network } from '../dist/index.mjs';

@@ -1,5 +1,5 @@
-// Does a training run keep the speed of a bare step? Epochs of `train`, with data set, crops, checkpoints and events, against `bench`
-// on the network and the images of the same run, in turns.
+// Does a training run keep the speed of a bare step? Epochs of `train`, with data set, crops, checkpoints and events,
+// against `bench` on the network and the images of the same run, in turns.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

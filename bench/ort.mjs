@@ -2,7 +2,8 @@
 //
 //   node bench/ort.mjs MODEL.onnx [--batch 1] [--threads 2] [--warmup 1] [--iterations 5]
 //
-// The model is one of `onespike export`: it takes random bytes, and normalises them as the other programs do in every step.
+// The model is one of `onespike export`: it takes random bytes, and normalises them as the other programs do in every
+// step.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';

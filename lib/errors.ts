@@ -24,7 +24,9 @@ export const ERROR_CODES = [
  */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** The error of every failure that onespike reports. Its message says what was expected, where, and what was received. */
+/**
+ * The error of every failure that onespike reports. Its message says what was expected, where, and what was received.
+ */
 export class OneSpikeError extends Error {
   /** The name of the class. */
   declare readonly name: 'OneSpikeError';

@@ -3,8 +3,10 @@
 // skipped when what it made is up to date, so that `npm start` and `npm test` can call this every time.
 //
 //   node scripts/setup.mjs [packages] [tools] [typescript] [native]      no names: all of them, in this order
-//   node scripts/setup.mjs --start       all of them, for `npm start`: CUDA kernels, half of the compile time, only where a driver
-//                                        could run them. ONESPIKE_CUDA=on or off decides in its place, here and without --start.
+//   node scripts/setup.mjs --start       all of them, for `npm start`: CUDA kernels, half of the compile time, only
+// where a driver
+//                                        could run them. ONESPIKE_CUDA=on or off decides in its place, here and without
+// --start.
 import fs from 'node:fs';
 import {
   avx512,

@@ -2,7 +2,8 @@
 // Draws docs/spike-times.svg, the picture of the README: one test image on its way through a trained spiking network,
 // as maps of spike times. Everything in it is computed by the network of the run.
 //
-//   node scripts/spike-time-picture.mjs RUN [INDEX]     RUN: a finished run, such as that of `npm start`; INDEX of the test image
+//   node scripts/spike-time-picture.mjs RUN [INDEX]     RUN: a finished run, such as that of `npm start`; INDEX of the
+// test image
 import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';

@@ -8,7 +8,8 @@
 //   node scripts/test.mjs docs            the site of the documents: fails where an exported symbol has no description
 //                                         or a link leads nowhere; needs the registry
 //   node scripts/test.mjs sanitize        the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
-//   node scripts/test.mjs tidy            clang-tidy over native/; needs clang-tidy 16, which knows std::source_location
+//   node scripts/test.mjs tidy            clang-tidy over native/; needs clang-tidy 16, which knows
+// std::source_location
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -157,8 +158,8 @@ async function sanitize() {
 }
 
 /**
- * clang-tidy over every file of C++ that is compiled, each as one test: the checks of .clang-tidy. One instruction set is
- * enough, since all of them are compiled from the same lines.
+ * clang-tidy over every file of C++ that is compiled, each as one test: the checks of .clang-tidy. One instruction set
+ * is enough, since all of them are compiled from the same lines.
  */
 async function tidy() {
   const options = [

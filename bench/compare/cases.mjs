@@ -108,8 +108,8 @@ function wanted({ program }, { without, opponent }) {
 }
 
 /**
- * The comparisons { name, model, ours, other } of the options, in order. `runNetwork` is the resolved network of `options.run`.
- * A case without anything to compare with still times onespike: `other` is then null.
+ * The comparisons { name, model, ours, other } of the options, in order. `runNetwork` is the resolved network of
+ * `options.run`. A case without anything to compare with still times onespike: `other` is then null.
  *
  * @param {Options} options
  * @param {ResolvedNetwork | null} runNetwork
@@ -126,7 +126,8 @@ export function comparisonsOf(options, runNetwork) {
   const { name: model, timesteps } = runNetwork;
   /** @type {Timing} */
   const ours = { program: 'onespike', mode: 'train', run, model, batch, timesteps, threads, iterations };
-  // Dense work does not depend on the weights: the reference's random network of this shape takes as long as a trained one.
+  // Dense work does not depend on the weights: the reference's random network of this shape takes as long as a trained
+  // one.
   /** @type {Timing} */
   const torch = {
     program: 'pytorch',

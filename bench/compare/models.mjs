@@ -1,4 +1,5 @@
-// The networks that are compared: their descriptions, and their dense ANNs as ONNX files with the weights that onespike times.
+// The networks that are compared: their descriptions, and their dense ANNs as ONNX files with the weights that onespike
+// times.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

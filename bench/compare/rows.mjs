@@ -73,8 +73,8 @@ export function summary(rounds, needed) {
 const ratio = (a, b) => (a === null || b === null ? null : a / b);
 
 /**
- * One row per comparison: { name, model, ours, other, ratio, memory }, `ratio` of the rates, `memory` of the working sets (ours
- * by the other's). `results`: from the key of a timing to its rounds.
+ * One row per comparison: { name, model, ours, other, ratio, memory }, `ratio` of the rates, `memory` of the working
+ * sets (ours by the other's). `results`: from the key of a timing to its rounds.
  *
  * @param {readonly import('./cases.mjs').Comparison[]} comparisons
  * @param {ReadonlyMap<string, Result[]>} results

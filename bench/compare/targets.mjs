@@ -1,7 +1,8 @@
 // What is wanted of the ratios, and whether it was reached.
 
 /**
- * The row of a comparison with a program ('onespike' for one with itself) in a mode of ours; undefined if it was not measured.
+ * The row of a comparison with a program ('onespike' for one with itself) in a mode of ours; undefined if it was not
+ * measured.
  *
  * @typedef {import('./rows.mjs').Row} Row
  * @typedef {(rows: readonly Row[]) => number | null} Reading

@@ -4,7 +4,10 @@ import { buffer } from 'node:stream/consumers';
 import { decodeText, parseCommentedJson } from '../io/json-text';
 import { asUsage, UsageError } from './usage';
 
-/** The value in a file, or on standard input for `-`. The hints say how to come by a file, and what is wrong with this one. */
+/**
+ * The value in a file, or on standard input for `-`. The hints say how to come by a file, and what is wrong with this
+ * one.
+ */
 export async function readJsonFile(name: string, hints: { missing: string; fault: string }): Promise<unknown> {
   const title = name === '-' ? 'standard input' : name;
   const bytes = await (name === '-' ? buffer(process.stdin) : readFile(name)).catch((error: NodeJS.ErrnoException) => {

@@ -10,7 +10,8 @@ import { setImmediate } from 'node:timers/promises';
 import { interruptedStatus, signalCameEarly } from './interrupt';
 import { failureOf, watchOutputs } from './outputs';
 
-// With a listener a file that grows beyond `ulimit -f` is an error of the write (EFBIG), without one the end of the process.
+// With a listener a file that grows beyond `ulimit -f` is an error of the write (EFBIG), without one the end of the
+// process.
 process.on('SIGXFSZ', () => undefined);
 watchOutputs();
 

@@ -50,7 +50,8 @@ const commands: Record<string, (program: Command) => void> = {
 };
 
 /**
- * The program with all commands, or with one alone. Mistakes are thrown, not printed: `run` reports them all in one way.
+ * The program with all commands, or with one alone. Mistakes are thrown, not printed: `run` reports them all in one
+ * way.
  */
 export function buildProgram(only?: string): Command {
   const program = new Command('onespike')

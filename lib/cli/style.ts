@@ -14,7 +14,10 @@ const codes = {
 
 export type Paint = (style: keyof typeof codes, text: string) => string;
 
-/** NO_COLOR (any value but empty) and a dumb terminal mean none, FORCE_COLOR means colours, else it depends on the stream. */
+/**
+ * NO_COLOR (any value but empty) and a dumb terminal mean none, FORCE_COLOR means colours, else it depends on the
+ * stream.
+ */
 export function paintFor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Paint {
   const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '' && env.FORCE_COLOR !== '0';
   const wanted = !env.NO_COLOR && (forced || (stream.isTTY === true && env.TERM !== 'dumb'));

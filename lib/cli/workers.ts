@@ -16,8 +16,8 @@ export interface WorkersOptions {
 
 /**
  * Starts the processes and waits for the last one. A process that is killed leaves its work to the others.
- * Errors: ERR_ABORTED after the signal; what the first process reports that fails, when all have stopped; ERR_STATE if all
- * were killed.
+ * Errors: ERR_ABORTED after the signal; what the first process reports that fails, when all have stopped; ERR_STATE if
+ * all were killed.
  */
 export async function runWorkers({ args, signal, onEvent }: WorkersOptions): Promise<void> {
   const children: ChildProcess[] = [];

@@ -74,8 +74,8 @@ const pollMilliseconds = 1000;
  * may do so with the same study and folder at the same time: each takes trials that no other works on, and waits for
  * the last ones. Started again after an end of any kind it goes on where it was.
  *
- * Errors: ERR_ARG (study), ERR_STATE (the folder holds another study), ERR_ABORTED (the trial is saved), ERR_IO and what
- * else is no fault of a single trial.
+ * Errors: ERR_ARG (study), ERR_STATE (the folder holds another study), ERR_ABORTED (the trial is saved), ERR_IO and
+ * what else is no fault of a single trial.
  */
 export async function* sweep(study: unknown, options: SweepOptions = {}): AsyncGenerator<SweepEvents, void, undefined> {
   const { out, threads, device, signal } = checkOptions(options, 'options', ['out', 'threads', 'device', 'signal']);

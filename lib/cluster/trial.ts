@@ -19,7 +19,8 @@ const ownFaults: readonly string[] = ['ERR_ARG', 'ERR_SHAPE', 'ERR_OOM'];
 /**
  * Trains a trial to the end of a stage, or goes on where a process that is gone has left it. What concerns this trial
  * alone is its result: a loss that is no longer finite, a network that does not fit.
- * Errors: ERR_ABORTED (the run is saved), ERR_IO, ERR_FORMAT, ERR_NO_BACKEND, ERR_CUDA, which other trials would meet too.
+ * Errors: ERR_ABORTED (the run is saved), ERR_IO, ERR_FORMAT, ERR_NO_BACKEND, ERR_CUDA, which other trials would meet
+ * too.
  */
 export async function runTrial(
   folder: StudyFolder,

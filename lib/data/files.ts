@@ -33,7 +33,8 @@ export async function statOrNull(path: string): Promise<Stats | null> {
 
 /**
  * Where data set `name` is looked for when the caller names no folder: `$ONESPIKE_DATA/NAME` if that exists, else
- * `$ONESPIKE_DATA`; without the variable `~/.cache/onespike/NAME`. `forWriting` never chooses the bare `$ONESPIKE_DATA`.
+ * `$ONESPIKE_DATA`; without the variable `~/.cache/onespike/NAME`. `forWriting` never chooses the bare
+ * `$ONESPIKE_DATA`.
  */
 export async function dataDirectory(name: string, directory: string | undefined, forWriting = false): Promise<string> {
   if (directory !== undefined) return absolutePath(directory);

@@ -33,7 +33,9 @@ export interface DatasetInfo {
   classes: string[] | null;
 }
 
-/** Describes a data set and tells which of its files are here, without reading their contents. Errors: ERR_ARG, ERR_IO. */
+/**
+ * Describes a data set and tells which of its files are here, without reading their contents. Errors: ERR_ARG, ERR_IO.
+ */
 export async function datasetInfo(name: DatasetName, options: { directory?: string } = {}): Promise<DatasetInfo> {
   checkOneOf(name, 'the data set name', datasetNames);
   checkOptions(options, 'the info options', ['directory']);

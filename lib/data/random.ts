@@ -8,7 +8,9 @@ export class SeededRandom {
   private c: number;
   private counter = 1;
 
-  /** Generators with different `stream` words (32 bits each) are independent of each other under one seed (0..2^53-1). */
+  /**
+   * Generators with different `stream` words (32 bits each) are independent of each other under one seed (0..2^53-1).
+   */
   constructor(seed: number, ...stream: number[]) {
     this.a = seed >>> 0;
     this.b = Math.floor(seed / 0x1_0000_0000) >>> 0;

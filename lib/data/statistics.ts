@@ -44,8 +44,9 @@ export class ChannelHistogram {
 /**
  * Mean and population standard deviation of byte / 255, per channel, over all pixels of the set.
  *
- * Counted in a histogram of 256 integers per channel, so the result does not depend on the order of the images. A channel
- * without any variation gets the standard deviation 1: normalising it then yields zeros in place of a division by zero.
+ * Counted in a histogram of 256 integers per channel, so the result does not depend on the order of the images. A
+ * channel without any variation gets the standard deviation 1: normalising it then yields zeros in place of a division
+ * by zero.
  */
 export function channelStatistics({ shape, pixels, count }: Pick<ImageSet, 'shape' | 'pixels' | 'count'>): {
   mean: number[];

@@ -27,11 +27,12 @@ export interface EnergyPair {
 /** The energy per image in one account with one set of constants (docs/MATHEMATICS.md, "Operations and energy"). */
 export interface EnergyAccount extends EnergyPair {
   /**
-   * The account `compute` has multiply-accumulates and accumulates alone. `compute+memory` adds the bytes that they move if
-   * nothing is kept between two operations but a partial sum of the dense network. Dense: a weight and an activation read
-   * per multiply-accumulate, an activation written per neuron. Spiking: a weight and a pixel read per analog
-   * multiply-accumulate, a weight read and a potential read and written per accumulate, a potential read and written per
-   * update of a neuron, an event written where it arises and read where it arrives (the spikes of pixels are only read).
+   * The account `compute` has multiply-accumulates and accumulates alone. `compute+memory` adds the bytes that they
+   * move if nothing is kept between two operations but a partial sum of the dense network. Dense: a weight and an
+   * activation read per multiply-accumulate, an activation written per neuron. Spiking: a weight and a pixel read per
+   * analog multiply-accumulate, a weight read and a potential read and written per accumulate, a potential read and
+   * written per update of a neuron, an event written where it arises and read where it arrives (the spikes of pixels
+   * are only read).
    */
   account: 'compute' | 'compute+memory';
   /** The constants of the account; `memory` is null in the account `compute`. */
@@ -52,7 +53,9 @@ export interface MemoryTraffic {
   source: string;
 }
 
-/** All accounts of one network on given images. It is plain JSON, and its operations and energies are means per image. */
+/**
+ * All accounts of one network on given images. It is plain JSON, and its operations and energies are means per image.
+ */
 export interface EnergyReport extends OperationCounts {
   /** The name of the network. */
   network: string;

@@ -34,9 +34,9 @@ interface CodedRoute {
 }
 
 /**
- * Adds up operations batch by batch. Spikes that arrive in one step share their value: they cost an accumulate per target,
- * and every neuron that received any in the step multiplies once, but for powers of two. The sum of `radix` doubles from
- * bit to bit, which is a shift.
+ * Adds up operations batch by batch. Spikes that arrive in one step share their value: they cost an accumulate per
+ * target, and every neuron that received any in the step multiplies once, but for powers of two. The sum of `radix`
+ * doubles from bit to bit, which is a shift.
  */
 export class CodedCounter {
   private images = 0;

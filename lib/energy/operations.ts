@@ -46,8 +46,8 @@ export class OperationCounter {
   private readonly network: ResolvedNetwork;
 
   /**
-   * Creates a counter for the network of a description. One with schedules, or with the code `ttfs`, needs its `parameters`,
-   * for their numbers decide which steps cost products.
+   * Creates a counter for the network of a description. One with schedules, or with the code `ttfs`, needs its
+   * `parameters`, for their numbers decide which steps cost products.
    *
    * Errors: ERR_ARG and ERR_SHAPE for a description that `Network.create` would refuse, and for parameters that are
    * missing or of another size.

@@ -13,17 +13,19 @@ export interface Layout {
   input: [number, number, number];
   /** Where the pools were read from, in words; undefined if there are none. */
   pools: string | undefined;
-  /** The side of the map that the first linear layer was trained on, if it is not that of the network's: an adaptive pool lies between. */
+  /**
+   * The side of the map that the first linear layer was trained on, if it is not that of the network's: an adaptive
+   * pool lies between.
+   */
   adaptive: number | undefined;
 }
 
 const advice = '--model takes a file with the layers, or the name of a VGG network';
 
 /**
- * The layout of convolutions followed by linear layers. `input` is the shape of an image, if it is known; else it is the
- * one that the first linear layer fits, if that can be told.
- * Errors: ERR_FORMAT where the pools cannot be told, ERR_SHAPE where the first linear layer fits no image, or not this
- * one, ERR_ARG where the image must be named.
+ * The layout of convolutions followed by linear layers. `input` is the shape of an image, if it is known; else it is
+ * the one that the first linear layer fits, if that can be told. Errors: ERR_FORMAT where the pools cannot be told,
+ * ERR_SHAPE where the first linear layer fits no image, or not this one, ERR_ARG where the image must be named.
  */
 export function layoutOf(
   { weighted, names }: Modules,
@@ -80,7 +82,10 @@ interface Inner {
   torchvision: boolean;
 }
 
-/** Whether a pool ends the convolutions, and whether the map that it leaves is resized; undefined if the image does not fit. */
+/**
+ * Whether a pool ends the convolutions, and whether the map that it leaves is resized; undefined if the image does not
+ * fit.
+ */
 function endOf(
   { trailing, torchvision }: Inner,
   pools: number,
@@ -127,7 +132,9 @@ function unnamed(from: NumberedModule, to: NumberedModule, names: ReadonlySet<st
   return count;
 }
 
-/** The convolutions and pools of VGG-11, 13, 16 and 19 of torchvision, as the number of convolutions before each pool. */
+/**
+ * The convolutions and pools of VGG-11, 13, 16 and 19 of torchvision, as the number of convolutions before each pool.
+ */
 const TORCHVISION: readonly (readonly number[])[] = [
   [1, 1, 2, 2, 2],
   [2, 2, 2, 2, 2],

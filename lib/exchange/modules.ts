@@ -1,5 +1,5 @@
-// The modules of a state dict, found by the names and shapes of its tensors: convolutions and linear layers in the order
-// of execution, each with the normalisation that follows it.
+// The modules of a state dict, found by the names and shapes of its tensors: convolutions and linear layers in the
+// order of execution, each with the normalisation that follows it.
 import { didYouMean } from '../check';
 import { OneSpikeError } from '../errors';
 import type { SourceTensor, TensorSource } from './sources/tensor';
@@ -121,7 +121,9 @@ function weightedModule(name: string, fields: Fields, path: string): Weighted {
   );
 }
 
-/** Convolutions before linear layers, each in the order of the numbers in their names: other orders are not in the file. */
+/**
+ * Convolutions before linear layers, each in the order of the numbers in their names: other orders are not in the file.
+ */
 function byName(weighted: readonly Weighted[]): Weighted[] {
   const compare = new Intl.Collator('en', { numeric: true }).compare;
   const rank = ({ kind }: Weighted): number => (kind === 'conv' ? 0 : 1);

@@ -23,7 +23,10 @@ export interface ImportedTensor {
   dtype: TensorType;
 }
 
-/** The modules by the layer that each goes to: those of the map where it says so, the others in their order. Errors: ERR_ARG, ERR_SHAPE. */
+/**
+ * The modules by the layer that each goes to: those of the map where it says so, the others in their order. Errors:
+ * ERR_ARG, ERR_SHAPE.
+ */
 export function placeModules(
   { weighted, mapped }: Modules,
   places: readonly Place[],
@@ -58,7 +61,10 @@ export function placeModules(
   return placed;
 }
 
-/** The layers of a layout, with what the modules say of them: strides are 1, and maps keep their size. Errors: ERR_SHAPE. */
+/**
+ * The layers of a layout, with what the modules say of them: strides are 1, and maps keep their size. Errors:
+ * ERR_SHAPE.
+ */
 export function describeLayers(places: readonly Place[], placed: ReadonlyMap<string, Weighted>): LayerDescription[] {
   return places.map((place, i): LayerDescription => {
     if (place === 'pool') return { type: 'avgpool' };
@@ -75,7 +81,8 @@ export function describeLayers(places: readonly Place[], placed: ReadonlyMap<str
 /**
  * The parameters of a network from the modules of its layers, and where each tensor went. `adaptive` is the side of the
  * map that the first linear layer expects, if another one comes to it.
- * Errors: ERR_SHAPE for a tensor of another shape or one that is missing, ERR_FORMAT for one that holds no finite floats.
+ * Errors: ERR_SHAPE for a tensor of another shape or one that is missing, ERR_FORMAT for one that holds no finite
+ * floats.
  */
 export async function takeParameters(
   network: ResolvedNetwork,

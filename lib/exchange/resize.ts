@@ -13,7 +13,10 @@ export interface Resizing {
   width: number;
 }
 
-/** The weights (O, C·H·W) of a linear layer whose own (O, C·side·side) follow `AdaptiveAvgPool2d(side)` on a map (C, H, W). */
+/**
+ * The weights (O, C·H·W) of a linear layer whose own (O, C·side·side) follow `AdaptiveAvgPool2d(side)` on a map (C, H,
+ * W).
+ */
 export async function resizedInputs(weights: Float32Array, sizes: Resizing, pace: Pace): Promise<Float32Array> {
   const { outputs, channels, side, height, width } = sizes;
   const rows = shares(height, side);

@@ -41,8 +41,8 @@ export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: 
 const flushDescriptor = promisify(fsync);
 
 /**
- * Waits until the file is on disk, where the file system can tell. It goes through the descriptor, because the file handles
- * of Yarn's Plug'n'Play have no `sync`.
+ * Waits until the file is on disk, where the file system can tell. It goes through the descriptor, because the file
+ * handles of Yarn's Plug'n'Play have no `sync`.
  */
 export async function flush(handle: FileHandle): Promise<void> {
   try {

@@ -8,10 +8,9 @@ import { flush, flushFolder, writeAll } from './descriptor';
 import { ioError } from './system-error';
 
 /**
- * Makes `bytes` the end of a log: they are written at byte `position`, and whatever followed is cut off. A log that is gone
- * or empty begins anew. Returns the new length.
- * Errors: ERR_IO, and then the log ends at `position` again, as far as the system allows; ERR_FORMAT if the log is shorter
- * than `position`.
+ * Makes `bytes` the end of a log: they are written at byte `position`, and whatever followed is cut off. A log that is
+ * gone or empty begins anew. Returns the new length. Errors: ERR_IO, and then the log ends at `position` again, as far
+ * as the system allows; ERR_FORMAT if the log is shorter than `position`.
  */
 export async function appendAt(path: string, position: number, bytes: Uint8Array): Promise<number> {
   return withLog(path, position, async (handle, start) => {

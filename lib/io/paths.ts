@@ -4,7 +4,10 @@ import { join, relative, resolve } from 'node:path';
 
 import { OneSpikeError } from '../errors';
 
-/** The absolute form of `path`, `~/` included. Errors: ERR_IO without a working folder, or a home folder, that it counts from. */
+/**
+ * The absolute form of `path`, `~/` included. Errors: ERR_IO without a working folder, or a home folder, that it counts
+ * from.
+ */
 export function absolutePath(path: string): string {
   try {
     return resolve(expandHome(path));
@@ -23,7 +26,9 @@ export function expandHome(path: string): string {
   return path === '~' || path.startsWith('~/') ? join(homeFolder(), path.slice(1)) : path;
 }
 
-/** Errors: ERR_IO where the system names none: HOME is not set, and the user has no entry in passwd, as in containers. */
+/**
+ * Errors: ERR_IO where the system names none: HOME is not set, and the user has no entry in passwd, as in containers.
+ */
 export function homeFolder(): string {
   let folder = '';
   try {

@@ -1,4 +1,5 @@
-// Files that appear whole or not at all. A failure is ERR_IO with the path, what was attempted and what the system said.
+// Files that appear whole or not at all. A failure is ERR_IO with the path, what was attempted and what the system
+// said.
 import { lstat, open, realpath, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -11,9 +12,8 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array>;
 
 /**
  * Writes a file so that at every moment, even through a crash, `path` holds the old content or the new one: a temporary
- * file in the same folder is flushed to disk and then renamed. The folder must exist. A symbolic link stays, and the file
- * that it names is replaced.
- * Errors: ERR_IO; the temporary file is removed and `path` left as it was.
+ * file in the same folder is flushed to disk and then renamed. The folder must exist. A symbolic link stays, and the
+ * file that it names is replaced. Errors: ERR_IO; the temporary file is removed and `path` left as it was.
  */
 export async function atomicWrite(path: string, content: FileContent): Promise<void> {
   try {

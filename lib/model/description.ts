@@ -31,7 +31,9 @@ export interface LayerDescription {
   type: LayerType;
   /** The number of channels of a convolution, or of units of a linear layer. */
   out?: number;
-  /** The side of the square kernel of a convolution (3 by default), or of the window of a pool (2), which is its stride. */
+  /**
+   * The side of the square kernel of a convolution (3 by default), or of the window of a pool (2), which is its stride.
+   */
   kernel?: number;
   /** The stride of a convolution; 1 by default. */
   stride?: number;
@@ -95,8 +97,8 @@ export interface NetworkDescription {
    */
   schedules?: boolean;
   /**
-   * The code by which neurons send numbers, layer after layer, in place of leaky integrate-and-fire in time steps. With one,
-   * `alpha`, `beta`, `gamma` and the surrogate are of no effect, and `mean` and `std` neither under `radix`.
+   * The code by which neurons send numbers, layer after layer, in place of leaky integrate-and-fire in time steps. With
+   * one, `alpha`, `beta`, `gamma` and the surrogate are of no effect, and `mean` and `std` neither under `radix`.
    */
   code?: Code;
   /**

@@ -37,7 +37,10 @@ export const layerSchema = objectOf(
 
 type ParsedLayer = z.infer<typeof layerSchema>;
 
-/** What makes a neuron fire, of a weighted layer or (`neutral`) of a pool. Errors: ERR_ARG for what the network does not have. */
+/**
+ * What makes a neuron fire, of a weighted layer or (`neutral`) of a pool. Errors: ERR_ARG for what the network does not
+ * have.
+ */
 function resolveNeuron(
   layer: ParsedLayer,
   code: Code | undefined,
@@ -58,7 +61,9 @@ function resolveNeuron(
   return {};
 }
 
-/** A layer with its defaults. Errors: ERR_ARG for fields that do not apply to its type or to the code of the network. */
+/**
+ * A layer with its defaults. Errors: ERR_ARG for fields that do not apply to its type or to the code of the network.
+ */
 export function resolveLayer(layer: ParsedLayer, code: Code | undefined, where: string): ResolvedLayer {
   const { type } = layer;
   const neutral = <K extends keyof ResolvedLayer>(key: K, value: ResolvedLayer[K], only: string): ResolvedLayer[K] => {

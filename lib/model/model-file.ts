@@ -27,8 +27,8 @@ export interface ModelFile {
 /**
  * Reads a model file or a checkpoint. Parameters may be stored as F32, F16, BF16 or F8. `described` is the network of a
  * file whose metadata name none: other programs keep the tensors and drop the metadata.
- * Errors: ERR_IO; ERR_FORMAT for a damaged file, an architecture that is none, a tensor that is missing, superfluous, of
- * another type or shape or not finite, a threshold that is not above 0, a leak outside [0, 1] and a schedule outside
+ * Errors: ERR_IO; ERR_FORMAT for a damaged file, an architecture that is none, a tensor that is missing, superfluous,
+ * of another type or shape or not finite, a threshold that is not above 0, a leak outside [0, 1] and a schedule outside
  * [2^-20, 2^20].
  */
 export async function readModel(path: string, described?: ResolvedNetwork): Promise<ModelFile> {

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// Class Network: a spiking network on a backend. Declarations keep the first line: it gives their users Symbol.asyncDispose.
+// Class Network: a spiking network on a backend. Declarations keep the first line: it gives their users
+// Symbol.asyncDispose.
 import { checkObject, checkOptions } from '../check';
 import type { BackendName } from '../native/devices';
 import { NativeNetwork, type Counters, type ProfileEntry, type Recorded, type StepStats } from '../native/network';
@@ -59,8 +60,9 @@ export { PRECISIONS } from './network/creation';
 export type * from './network/options';
 
 /**
- * A spiking network, whose parameters and buffers lie in native memory. Methods that return a promise are jobs: they run
- * on threads of their own, one at a time per network. Arrays handed to a job must not change until its promise settles.
+ * A spiking network, whose parameters and buffers lie in native memory. Methods that return a promise are jobs: they
+ * run on threads of their own, one at a time per network. Arrays handed to a job must not change until its promise
+ * settles.
  *
  * Every method may fail with ERR_ARG or ERR_SHAPE (the arguments) and ERR_STATE (disposed); jobs also with ERR_BUSY
  * while another one runs, ERR_ABORTED and ERR_OOM.
@@ -80,7 +82,10 @@ export class Network {
   readonly threads: number;
   /** The precision of dense products. */
   readonly precision: Precision;
-  /** The number of training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its end anyway. */
+  /**
+   * The number of training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its
+   * end anyway.
+   */
   readonly stepsAtOnce: number;
   /** The spiking layers in order, the output layer last. */
   readonly layers: readonly SpikingLayer[];
@@ -140,9 +145,10 @@ export class Network {
   }
 
   /**
-   * Takes the parameters of a model file, or of a safetensors file without an architecture; the tensors must be exactly those of this
-   * network, but for schedules: of a network of more time steps the first ones are kept, of one of fewer the last is repeated, and where
-   * the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
+   * Takes the parameters of a model file, or of a safetensors file without an architecture; the tensors must be exactly
+   * those of this network, but for schedules: of a network of more time steps the first ones are kept, of one of fewer
+   * the last is repeated, and where the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT,
+   * ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
     await this.setParameters(await tensorsFor(path, this.description, this.#tensors));
@@ -183,18 +189,20 @@ export class Network {
   }
 
   /**
-   * Does one training step. If the loss or a gradient is not finite, `badLayer` of the result says where it began, and the
-   * parameters stay as they were, as they do when the step rejects. An abort that comes too late for the step resolves.
+   * Does one training step. If the loss or a gradient is not finite, `badLayer` of the result says where it began, and
+   * the parameters stay as they were, as they do when the step rejects. An abort that comes too late for the step
+   * resolves.
    */
   async trainStep(batch: Batch, options: TrainStepOptions): Promise<StepStats> {
     return this.#learn(options, (learner) => trainStepJob(learner, batch, options));
   }
 
   /**
-   * Does training steps one after the other; the results are bit-identical to those of `trainStep`. A GPU goes from one step
-   * to the next without the host, which waits once per call: `stepsAtOnce` says how many steps are worth one. Resolves
-   * with the results of the steps that were done, at least one: they are fewer than `steps` if the signal fired meanwhile,
-   * if one was not finite (then it is the last) or if the next failed. A call that begins with a step that fails rejects.
+   * Does training steps one after the other; the results are bit-identical to those of `trainStep`. A GPU goes from one
+   * step to the next without the host, which waits once per call: `stepsAtOnce` says how many steps are worth one.
+   * Resolves with the results of the steps that were done, at least one: they are fewer than `steps` if the signal
+   * fired meanwhile, if one was not finite (then it is the last) or if the next failed. A call that begins with a step
+   * that fails rejects.
    */
   async trainSteps(steps: readonly TrainStep[], options?: TrainStepsOptions): Promise<StepStats[]> {
     return this.#learn(options, (learner) => trainStepsJob(learner, steps, options));
@@ -207,8 +215,8 @@ export class Network {
   }
 
   /**
-   * Does the same as `evaluate` in pieces, and yields the results over all images so far after each. Every piece is a job:
-   * between two of them the network is free.
+   * Does the same as `evaluate` in pieces, and yields the results over all images so far after each. Every piece is a
+   * job: between two of them the network is free.
    */
   async *evaluateInPieces(batch: Batch, options?: EvaluateInPiecesOptions): AsyncGenerator<PieceStats, void> {
     const plan = planEvaluation(this.#native, this.#sizes, batch, options, ['piece', 'logits']);
@@ -216,14 +224,17 @@ export class Network {
   }
 
   /**
-   * Scales weights and biases so that the given percentile of every hidden layer's ANN activations over the batch becomes 1;
-   * the logits of the ANN stay what they are. Networks with biases want it before `calibrate`.
+   * Scales weights and biases so that the given percentile of every hidden layer's ANN activations over the batch
+   * becomes 1; the logits of the ANN stay what they are. Networks with biases want it before `calibrate`.
    */
   async rescaleActivations(batch: Batch, options?: RescaleOptions): Promise<void> {
     return this.#exclusive(rescaleJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
-  /** Sets thresholds to a percentile of weighted inputs over the batch, times `scale`, leaks to 1; with a code converts the ANN. */
+  /**
+   * Sets thresholds to a percentile of weighted inputs over the batch, times `scale`, leaks to 1; with a code converts
+   * the ANN.
+   */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
@@ -233,7 +244,10 @@ export class Network {
     return this.#exclusive(simulateJob(this, this.#native, this.#sizes, pixels, options));
   }
 
-  /** Returns copies of the parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta|time_constant|delay|step`. */
+  /**
+   * Returns copies of the parameters,
+   * `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta|time_constant|delay|step`.
+   */
   async parameters(options?: ReadParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }
@@ -266,7 +280,9 @@ export class Network {
     await this.#exclusive(() => this.#native.resetOptimizer());
   }
 
-  /** Returns the number of optimiser steps and the position of the random stream behind dropout and the rate encoder. */
+  /**
+   * Returns the number of optimiser steps and the position of the random stream behind dropout and the rate encoder.
+   */
   counters(): Counters {
     this.#checkIdle();
     return this.#native.counters();
@@ -283,7 +299,10 @@ export class Network {
     return this.#native.memory();
   }
 
-  /** Frees the native memory; a running job is aborted first. A second call does nothing; other methods fail with ERR_STATE afterwards. */
+  /**
+   * Frees the native memory; a running job is aborted first. A second call does nothing; other methods fail with
+   * ERR_STATE afterwards.
+   */
   async dispose(): Promise<void> {
     this.#native.dispose();
     await this.#job?.catch(() => undefined);

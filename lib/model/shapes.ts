@@ -19,7 +19,9 @@ export interface LayerShape {
   out: MapShape;
   /** Inputs of one neuron, borders ignored, through the pool of its currents if there is one; the window of a pool. */
   fanIn: number;
-  /** Multiply-accumulates of one dense pass. Products with a padding zero do not count; biases and pools do not either. */
+  /**
+   * Multiply-accumulates of one dense pass. Products with a padding zero do not count; biases and pools do not either.
+   */
   macs: number;
   /** Spiking neurons (the output layer's included); 0 for a pool. */
   neurons: number;

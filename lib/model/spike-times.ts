@@ -2,8 +2,8 @@
 import { layerName, type LayerId } from './layer';
 
 /**
- * A map from layer name (`layers.I`) to one byte per neuron, (N, C, H, W) or (N, O) in C order: the time step 1..T of its
- * spike, or 0 if it never fired (in the output layer T + 1). `get` and `has` also take the number I and
+ * A map from layer name (`layers.I`) to one byte per neuron, (N, C, H, W) or (N, O) in C order: the time step 1..T of
+ * its spike, or 0 if it never fired (in the output layer T + 1). `get` and `has` also take the number I and
  * `layers.I.spike_time`.
  */
 export class SpikeTimes extends Map<string, Uint8Array> {

@@ -1,7 +1,7 @@
-// Writes what `require('onespike')` and `import 'onespike'` load: dist/index.js and dist/index.mjs, which exports the same
-// functions and classes. lib/index.js would load every module that it names something of, because Node.js reads all
-// exports of a CommonJS module that is imported. Here functions load theirs at the first call, and only classes, which
-// programs compare with `instanceof`, are loaded at once.
+// Writes what `require('onespike')` and `import 'onespike'` load: dist/index.js and dist/index.mjs, which exports the
+// same functions and classes. lib/index.js would load every module that it names something of, because Node.js reads
+// all exports of a CommonJS module that is imported. Here functions load theirs at the first call, and only classes,
+// which programs compare with `instanceof`, are loaded at once.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';

@@ -13,8 +13,8 @@ const { markdown } = require(inRoot('dist/lib/io/text/markdown.js'));
  *
  * @typedef {{
  *   parameters: { arm: string }, seed: number, status: string, run: string, seconds: number,
- *   validationAccuracy: number | null, testAccuracy: number | null, spikesPerNeuron: number | null, energyRatio: number | null,
- * }} Result
+ *   validationAccuracy: number | null, testAccuracy: number | null, spikesPerNeuron: number | null, energyRatio: number
+ * | null, }} Result
  *
  * The trials of a technique, in numbers: means over its seeds.
  *

@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 // Makes prebuilds/<platform>-<arch>/onespike.<libc>.node, the binary that the npm package carries.
 //
-//   node scripts/package/prebuild.mjs           rebuilds everything, with code for every GPU (a release); refuses without nvcc
-//   node scripts/package/prebuild.mjs --reuse   for tests: keeps a release's prebuild of these sources, else strips a copy of
-//                                               build/, which is made from the same sources with the same flags; only the
+//   node scripts/package/prebuild.mjs           rebuilds everything, with code for every GPU (a release); refuses
+// without nvcc
+//   node scripts/package/prebuild.mjs --reuse   for tests: keeps a release's prebuild of these sources, else strips a
+// copy of
+//                                               build/, which is made from the same sources with the same flags; only
+// the
 //                                               GPUs that it holds code for may be others, and AVX-512 is in it only
 //                                               where this machine has that
 import fs from 'node:fs';

@@ -141,7 +141,8 @@ describe('a network with random weights', () => {
     const [result] = events();
     expect(result).toMatchObject({ surrogate: 'arctan', timesteps: 1 });
     const rows = (result!.layers as Record<string, any>[]).filter((row) => row.operation === 'spiking_backward');
-    // From the last layer to the first: three linear ones, convolutions, all of whose neurons carry gradient, and one that reads the image.
+    // From the last layer to the first: three linear ones, convolutions, all of whose neurons carry gradient, and one
+    // that reads the image.
     expect(rows.map((row) => row.kernel)).toEqual(['events', 'events', 'events', 'dense', 'dense', '']);
     for (const row of rows.slice(3, 5)) expect(row.density).toBeGreaterThan(0.9);
   });

@@ -1,4 +1,5 @@
-// Every simulated code approaches its ANN: percentile 100 and V = 1, on a small network that has learnt the embedded pictures.
+// Every simulated code approaches its ANN: percentile 100 and V = 1, on a small network that has learnt the embedded
+// pictures.
 import { generateShapes } from '../../lib/data/sets/shapes';
 import { Network, type SimulateOptions } from '../../lib/model/network';
 

@@ -1,4 +1,5 @@
-// What people have in the folder that they name: every kind of entry beside the classes, and every way to name the wrong one.
+// What people have in the folder that they name: every kind of entry beside the classes, and every way to name the
+// wrong one.
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

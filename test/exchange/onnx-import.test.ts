@@ -1,4 +1,5 @@
-// ONNX models as networks: those of PyTorch, of other programs, and our own; and what is refused, by the name of its node.
+// ONNX models as networks: those of PyTorch, of other programs, and our own; and what is refused, by the name of its
+// node.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportOnnx, importModel, type ImportOptions } from '../../lib/exchange';

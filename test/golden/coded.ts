@@ -1,6 +1,6 @@
 // What a golden case of a network with a code must come out as. Its products are in 32 bits in either precision, so one
-// tolerance serves both: codes exactly (none is nearer than 1e-5 to a border), logits, loss and gradients within 1e-4 of
-// their norm, and 2e-4 for the gradient of a single number, which is a sum of terms of both signs.
+// tolerance serves both: codes exactly (none is nearer than 1e-5 to a border), logits, loss and gradients within 1e-4
+// of their norm, and 2e-4 for the gradient of a single number, which is a sum of terms of both signs.
 import type { Network } from '../../lib';
 import type { FloatTensor } from '../../lib/model/parameters';
 import { numbers, type Golden } from '../helpers/golden';

@@ -9,7 +9,9 @@ export const root = join(__dirname, '..', '..');
 
 export type Environment = Record<string, string>;
 
-/** The environment without what the `npm test` above us tells its children, which would point npm back at this checkout. */
+/**
+ * The environment without what the `npm test` above us tells its children, which would point npm back at this checkout.
+ */
 function environment(extra: Environment): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([key]) =>

@@ -1,5 +1,5 @@
-// The report in a real browser: it loads without errors and requests, its numbers are those of metrics.jsonl, it follows the
-// theme, and what a pointer can reach the keyboard reaches too.
+// The report in a real browser: it loads without errors and requests, its numbers are those of metrics.jsonl, it
+// follows the theme, and what a pointer can reach the keyboard reaches too.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';

@@ -1,4 +1,5 @@
-// The report as files: at the end of a training, of an unfinished run, without data, of damaged folders, as SVG and PNG.
+// The report as files: at the end of a training, of an unfinished run, without data, of damaged folders, as SVG and
+// PNG.
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';

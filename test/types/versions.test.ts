@@ -1,5 +1,5 @@
-// The declarations under the compilers that users have, with nothing skipped: every version that supports the syntax that
-// they are written in, as ES module and as CommonJS, with Node's types and with a browser's.
+// The declarations under the compilers that users have, with nothing skipped: every version that supports the syntax
+// that they are written in, as ES module and as CommonJS, with Node's types and with a browser's.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The limits of numbers, and the names, exist in TypeScript and in native code: they are equal, and both sides accept the same
-// descriptions, at every limit and beyond it.
+// The limits of numbers, and the names, exist in TypeScript and in native code: they are equal, and both sides accept
+// the same descriptions, at every limit and beyond it.
 import { loadNative, type NativeSpec } from '../../binding';
 import { SeededRandom } from '../../lib/data/random';
 import { isOneSpikeError } from '../../lib/errors';
@@ -191,7 +191,8 @@ test.each<[string, Record<string, unknown>, LimitName]>([
     expect(result).toMatch(new RegExp(`^ERR_ARG Expected an integer from \\d+ to ${LIMITS[name].max} for ${option} `));
 });
 
-// Convolutions with maps about as large as the limit of elements, and few weights: both sides draw the line at the same size.
+// Convolutions with maps about as large as the limit of elements, and few weights: both sides draw the line at the same
+// size.
 function largeMap(random: SeededRandom): NetworkDescription {
   const between = (low: number, high: number): number => low + random.below(high - low + 1);
   const timesteps = between(1, 254);

@@ -1,4 +1,7 @@
-/** Which proxy, if any, the environment asks for: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, lower case first as curl does. */
+/**
+ * Which proxy, if any, the environment asks for: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, lower case first as
+ * curl does.
+ */
 import { OneSpikeError } from '../../errors';
 
 export type Environment = Record<string, string | undefined>;
@@ -7,7 +10,10 @@ function variable(env: Environment, name: string): string | undefined {
   return env[name.toLowerCase()] || env[name] || undefined;
 }
 
-/** NO_PROXY: names separated by commas or spaces; `*` is all, `example.org` and `.example.org` cover subdomains, a port may follow. */
+/**
+ * NO_PROXY: names separated by commas or spaces; `*` is all, `example.org` and `.example.org` cover subdomains, a port
+ * may follow.
+ */
 function isExempt(url: URL, list: string | undefined): boolean {
   const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');

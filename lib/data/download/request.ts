@@ -134,7 +134,10 @@ async function requestOnce(url: URL, options: RequestOptions): Promise<http.Inco
   });
 }
 
-/** The final response after at most five redirects. The caller consumes or destroys it. Throws RequestFailure or the system's error. */
+/**
+ * The final response after at most five redirects. The caller consumes or destroys it. Throws RequestFailure or the
+ * system's error.
+ */
 export async function get(address: string, options: RequestOptions): Promise<http.IncomingMessage> {
   let url = new URL(address);
   for (let hops = 0; hops <= maxRedirects; hops++) {

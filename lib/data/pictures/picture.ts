@@ -16,8 +16,8 @@ interface Taps {
 }
 
 /**
- * Triangle filter of `source` pixels, of which those from `start` on, `extent` long, become `target`. Shrinking widens it
- * to the step (no aliasing), enlarging makes it the linear interpolation, and a step of 1 copies exactly.
+ * Triangle filter of `source` pixels, of which those from `start` on, `extent` long, become `target`. Shrinking widens
+ * it to the step (no aliasing), enlarging makes it the linear interpolation, and a step of 1 copies exactly.
  */
 function triangleTaps(source: number, start: number, extent: number, target: number): Taps[] {
   const step = extent / target;
@@ -35,8 +35,8 @@ function triangleTaps(source: number, start: number, extent: number, target: num
 }
 
 /**
- * The centre part of the picture that has the shape's proportions, resampled to (C, H, W). Colour becomes grey by Rec. 601
- * weights, grey becomes three equal channels.
+ * The centre part of the picture that has the shape's proportions, resampled to (C, H, W). Colour becomes grey by Rec.
+ * 601 weights, grey becomes three equal channels.
  */
 export function fitPicture(picture: Picture, shape: ImageShape): Uint8Array {
   const [channels, height, width] = shape;

@@ -1,11 +1,13 @@
 /**
- * The embedded data set: RGB pictures (32x32 unless asked otherwise) of ten figures, drawn from a seed. No file, no download.
+ * The embedded data set: RGB pictures (32x32 unless asked otherwise) of ten figures, drawn from a seed. No file, no
+ * download.
  *
  * Position, size, rotation and colours are random, figure and background trade brightness, and clutter lies behind the
- * figure: no pixel by itself tells the class, so a linear model stays near chance while a small convolutional one learns it.
+ * figure: no pixel by itself tells the class, so a linear model stays near chance while a small convolutional one
+ * learns it.
  *
- * The bytes are the same on every platform: integers and the correctly rounded operations + - * / only. Math.sin and its
- * kin may differ in the last bit between engines, so a rotation comes from its rational parametrisation.
+ * The bytes are the same on every platform: integers and the correctly rounded operations + - * / only. Math.sin and
+ * its kin may differ in the last bit between engines, so a rotation comes from its rational parametrisation.
  */
 import { checkInteger } from '../../check';
 import { SeededRandom } from '../random';
@@ -60,7 +62,8 @@ const figures: Figure[] = [
   (u, v) => v > -0.5 && 1.7320508 * abs(u) + v < 1,
   // plus
   (u, v) => (abs(u) < 0.25 && abs(v) < 0.95) || (abs(v) < 0.25 && abs(u) < 0.95),
-  // star: the pentagram is where at least four of its five half planes hold (their distance from the centre is cos 72 degrees)
+  // star: the pentagram is where at least four of its five half planes hold (their distance from the centre is cos 72
+  // degrees)
   (u, v) => {
     let held = 0;
     if (-v < 0.309017) held++;
@@ -78,7 +81,10 @@ const figures: Figure[] = [
   (u, v) => u * u + v * v < 0.85 && (u - 0.42) * (u - 0.42) + v * v > 0.5,
 ];
 
-/** Random rotation as [cosine, sine]: a quarter turn times the rational point of parameter t in [-0.414, 0.414] (45 degrees each way). */
+/**
+ * Random rotation as [cosine, sine]: a quarter turn times the rational point of parameter t in [-0.414, 0.414] (45
+ * degrees each way).
+ */
 function randomRotation(random: SeededRandom): [number, number] {
   const t = random.between(-0.41421356, 0.41421356);
   let cosine = (1 - t * t) / (1 + t * t);
@@ -94,7 +100,9 @@ const randomColour = (random: SeededRandom): Colour => [random.below(256), rando
 
 const distance = (a: Colour, b: Colour): number => abs(a[0] - b[0]) + abs(a[1] - b[1]) + abs(a[2] - b[2]);
 
-/** A colour at least `apart` (sum over channels) from the others, or the farther of black and white when luck runs out. */
+/**
+ * A colour at least `apart` (sum over channels) from the others, or the farther of black and white when luck runs out.
+ */
 function contrastingColour(random: SeededRandom, others: readonly Colour[], apart: number): Colour {
   for (let attempt = 0; attempt < 24; attempt++) {
     const colour = randomColour(random);
@@ -120,7 +128,9 @@ function drawGradient({ side, values }: Canvas, random: SeededRandom, from: Colo
   }
 }
 
-/** Short strokes and specks in a colour not far from the background's: clutter that is never as strong as the figure. */
+/**
+ * Short strokes and specks in a colour not far from the background's: clutter that is never as strong as the figure.
+ */
 function drawClutter(canvas: Canvas, random: SeededRandom): void {
   for (let pieces = random.below(4); pieces > 0; pieces--) {
     const [cosine, sine] = randomRotation(random);
@@ -145,7 +155,10 @@ function drawClutter(canvas: Canvas, random: SeededRandom): void {
   }
 }
 
-/** Colours the pixels around (cx, cy) by the share of their 2x2 sample points that lie inside; `inside` gets offsets from the centre. */
+/**
+ * Colours the pixels around (cx, cy) by the share of their 2x2 sample points that lie inside; `inside` gets offsets
+ * from the centre.
+ */
 function paint(
   { side, values }: Canvas,
   cx: number,
@@ -223,8 +236,8 @@ function drawPicture(figure: Figure, random: SeededRandom, canvas: Canvas, pixel
 }
 
 /**
- * `count` pictures of `side` x `side`, balanced: label i is i mod 10. Picture i depends on (seed, part, i) alone, so a larger set
- * begins with the smaller one. Parts (0 train, 1 test) share no picture.
+ * `count` pictures of `side` x `side`, balanced: label i is i mod 10. Picture i depends on (seed, part, i) alone, so a
+ * larger set begins with the smaller one. Parts (0 train, 1 test) share no picture.
  */
 export function generateShapes(count: number, seed: number, part: number, side: number = designSide): ImageSet {
   const size = 3 * side * side;

@@ -31,9 +31,9 @@ function header(program: Program): string {
  *
  *   int onespike_predict(const uint8_t *pixels, onespike_work *work, float *logits);
  *
- * takes ${network.input.join(' x ')} bytes (channel, row, column), fills ${stages.at(-1)!.out[0]} logits, and returns the class
- * with the largest one. Calls with different work memory may run at the same time. Files that only call it define
- * ONESPIKE_DECLARATIONS_ONLY before they include this one.
+ * takes ${network.input.join(' x ')} bytes (channel, row, column), fills ${stages.at(-1)!.out[0]} logits, and returns
+ * the class with the largest one. Calls with different work memory may run at the same time. Files that only call it
+ * define ONESPIKE_DECLARATIONS_ONLY before they include this one.
  *
  * RAM:   ${ram} bytes (onespike_work and the logits, provided by the caller) and about ${stack + 200} bytes of stack
  * Flash: ${flash} bytes of constants (weights ${stages[0]!.weights.type}) and about 2 kB of code

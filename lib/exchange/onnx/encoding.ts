@@ -17,7 +17,10 @@ export function isNormalised({ encoder }: Pick<ResolvedNetwork, 'encoder'>): boo
   return !['phase', 'burst', 'radix'].includes(encoder);
 }
 
-/** The tables of the steps, in their order; steps at which the same arrives share one. Errors: ERR_ARG for the encoder `rate`. */
+/**
+ * The tables of the steps, in their order; steps at which the same arrives share one. Errors: ERR_ARG for the encoder
+ * `rate`.
+ */
 export function stepTables(network: ResolvedNetwork): StepTable[] {
   const { encoder, timesteps } = network;
   const { random, analogSteps, sends } = inputEncoding(network);

@@ -10,9 +10,9 @@ export interface Normalisation {
 }
 
 /**
- * The mean and the deviation that products and sums on the image come to; nothing if there are none and the image is not
- * one of bytes. Floats are taken as p / 255.
- * Errors: ERR_FORMAT for constants that are no number for each channel, and for factors that are not above 0.
+ * The mean and the deviation that products and sums on the image come to; nothing if there are none and the image is
+ * not one of bytes. Floats are taken as p / 255. Errors: ERR_FORMAT for constants that are no number for each channel,
+ * and for factors that are not above 0.
  */
 export async function normalisationOf(
   steps: readonly ImageStep[],

@@ -1,5 +1,5 @@
-// ONNX models from bytes: as much of onnx.proto as a feed-forward network has. Nothing is allocated that the file does not
-// back.
+// ONNX models from bytes: as much of onnx.proto as a feed-forward network has. Nothing is allocated that the file does
+// not back.
 import { OneSpikeError } from '../../errors';
 import type { InputFile } from '../../io/binary/input-file';
 import { readFields, readPacked, WireError } from '../../io/binary/protobuf';

@@ -35,7 +35,10 @@ export interface OnnxGraph {
 /** TensorProto.DataType. */
 export const DATA_TYPES = { float: 1, uint8: 2, int32: 6, bool: 9 } as const;
 const ATTRIBUTE_TYPES = { int: 2, ints: 7 } as const;
-/** The operators of version 13 (2020), the first that has every one of these in its present form; all runtimes of today know them. */
+/**
+ * The operators of version 13 (2020), the first that has every one of these in its present form; all runtimes of today
+ * know them.
+ */
 const OPSET = 13;
 /** The oldest version of the format that this operator set belongs to. */
 const IR_VERSION = 7;

@@ -11,7 +11,10 @@ import { ELEMENT_BYTES, elements, toFloats, type SourceTensor, type TensorSource
 /** The pickle of a state dict has some hundred bytes for each tensor. */
 const MAX_PICKLE = 2 ** 24;
 const MAX_DIMENSIONS = 8;
-/** The longest a file's own numbers may grow in memory: 8-bit floats become those of 32 bits, and two layers may share weights. */
+/**
+ * The longest a file's own numbers may grow in memory: 8-bit floats become those of 32 bits, and two layers may share
+ * weights.
+ */
 const MAX_GROWTH = 8;
 
 const advice = '; save the tensors alone, by torch.save(model.state_dict(), path) in Python';
@@ -75,7 +78,10 @@ class TypeName implements PickleGlobal {
   ) {}
 }
 
-/** The tensors of the state dict in an archive of torch.save, alone or as the entry of a checkpoint. Errors: ERR_FORMAT, ERR_IO. */
+/**
+ * The tensors of the state dict in an archive of torch.save, alone or as the entry of a checkpoint. Errors: ERR_FORMAT,
+ * ERR_IO.
+ */
 export async function pytorchSource(file: InputFile): Promise<TensorSource> {
   const archive = await readZip(file);
   const pickle = [...archive.keys()].find((name) => /^[^/]+\/data\.pkl$/.test(name));

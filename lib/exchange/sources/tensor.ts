@@ -40,7 +40,9 @@ export const ELEMENT_BYTES = {
   F8_E5M2: 1,
 } as const satisfies Record<TensorType, number>;
 
-/** The numbers of a tensor whose bytes begin a buffer; those of 64 bits are rounded. Errors: ERR_FORMAT for integers. */
+/**
+ * The numbers of a tensor whose bytes begin a buffer; those of 64 bits are rounded. Errors: ERR_FORMAT for integers.
+ */
 export async function toFloats(dtype: TensorType, buffer: ArrayBuffer, describe: () => string): Promise<Float32Array> {
   if (dtype === 'F32') return new Float32Array(buffer);
   if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer));

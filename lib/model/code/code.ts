@@ -23,8 +23,8 @@ export interface RadixCode {
   /** The number of bits, from 1 to 8. */
   bits: number;
   /**
-   * The number of bits of a weight, from 2 to 16, for arithmetic in integers: weights are rounded to integers of so many bits
-   * times a power of two per layer, and steps to powers of two. Without it they are what they are.
+   * The number of bits of a weight, from 2 to 16, for arithmetic in integers: weights are rounded to integers of so
+   * many bits times a power of two per layer, and steps to powers of two. Without it they are what they are.
    */
   weightBits?: number | undefined;
 }

@@ -17,8 +17,9 @@ export interface Conversion {
 }
 
 /**
- * Of `radix` the largest integer of a hidden layer becomes `scale` times the percentile of its activations. The spikes of
- * the other codes count at most a number of their own, so weights and biases are scaled such that the percentile is it.
+ * Of `radix` the largest integer of a hidden layer becomes `scale` times the percentile of its activations. The spikes
+ * of the other codes count at most a number of their own, so weights and biases are scaled such that the percentile is
+ * it.
  */
 export async function convert(
   native: NativeNetwork,

@@ -7,8 +7,8 @@ import { layerName } from '../layer';
 import { readParametersJob, type TensorShape } from '../network/state';
 
 /**
- * Checks the options of `Network.anytime`, and returns the job that reads what its logits are made with. Errors: ERR_ARG
- * for a network with a code, whose answer comes after its last step alone.
+ * Checks the options of `Network.anytime`, and returns the job that reads what its logits are made with. Errors:
+ * ERR_ARG for a network with a code, whose answer comes after its last step alone.
  */
 export function readoutJob(
   native: NativeNetwork,

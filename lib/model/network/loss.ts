@@ -6,7 +6,9 @@ import { checkLimited } from '../limited';
 import type { Network } from '../network';
 import { MODES, type BatchShape, type Mode } from './inputs';
 
-/** Another network whose logits on the same images a training step compares with (docs/MATHEMATICS.md, "Distillation"). */
+/**
+ * Another network whose logits on the same images a training step compares with (docs/MATHEMATICS.md, "Distillation").
+ */
 export interface DistillationOptions {
   /** The teacher: another network with the same input and classes, which is busy as long as the job. */
   teacher: Network;
@@ -48,8 +50,8 @@ export interface LossOptions {
   /** The weight of the squared distance of time constants and delays from their initial values; 0 by default. */
   kernelPenalty?: number | undefined;
   /**
-   * The weight of the expected number of neurons that send anything, in the normalised layers of a network with a code; 0 by
-   * default. `loss` of a result does not contain the penalties.
+   * The weight of the expected number of neurons that send anything, in the normalised layers of a network with a code;
+   * 0 by default. `loss` of a result does not contain the penalties.
    */
   spikePenalty?: number | undefined;
 }

@@ -1,4 +1,5 @@
-// What a network did on given images, in operations: counted from spike times by lib/energy, and by simulations themselves.
+// What a network did on given images, in operations: counted from spike times by lib/energy, and by simulations
+// themselves.
 import type { LayerId } from '../layer';
 
 /** The operations of one weighted layer, as means per image. */

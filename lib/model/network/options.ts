@@ -27,7 +27,8 @@ export interface NetworkOptions {
   threads?: number | undefined;
   /**
    * The precision: `fp32`, or `mixed`, in which products that are computed densely have bf16 operands and accumulate in
-   * 32 bits; parameters, potentials and everything else stay in 32 bits. By default `mixed` on a GPU, `fp32` on the CPU.
+   * 32 bits; parameters, potentials and everything else stay in 32 bits. By default `mixed` on a GPU, `fp32` on the
+   * CPU.
    */
   precision?: Precision | undefined;
   /** Whether the network measures times per layer and operation for `network.profile()`; false by default. */
@@ -51,10 +52,10 @@ export interface JobOptions {
 /** Options of `network.evaluate`. */
 export interface EvaluateOptions extends JobOptions {
   /**
-   * Whether an image ends at the first step at which an output neuron fires, or else at T. Logits and prediction are those
-   * of that step: the neuron that fires first, and of several the one with the highest potential (for alpha > 0 and beta >= 0).
-   * The answer may differ from the one after all T steps; it costs less where most images are decided early. False by
-   * default; for mode `snn` only.
+   * Whether an image ends at the first step at which an output neuron fires, or else at T. Logits and prediction are
+   * those of that step: the neuron that fires first, and of several the one with the highest potential (for alpha > 0
+   * and beta >= 0). The answer may differ from the one after all T steps; it costs less where most images are decided
+   * early. False by default; for mode `snn` only.
    */
   earlyExit?: boolean | undefined;
   /**
@@ -122,14 +123,14 @@ export interface ForwardResult {
    */
   margins?: Float32Array;
   /**
-   * What the neurons of every hidden layer send; with `trace`, for a network with a code. One byte per neuron: of `ttfs` and
-   * `one-spike-phase` the step of its spike in the window of its layer, counted from 1, and 0 for none; of `radix` the
-   * integer.
+   * What the neurons of every hidden layer send; with `trace`, for a network with a code. One byte per neuron: of
+   * `ttfs` and `one-spike-phase` the step of its spike in the window of its layer, counted from 1, and 0 for none; of
+   * `radix` the integer.
    */
   codes?: SpikeTimes;
   /**
-   * The potentials (N, T, K) of the output layer; with `potentials`. `network.anytime(potentials)` gives the predictions
-   * after each step.
+   * The potentials (N, T, K) of the output layer; with `potentials`. `network.anytime(potentials)` gives the
+   * predictions after each step.
    */
   potentials?: Float32Array;
   /** Counts and times of the pass. */

@@ -10,7 +10,8 @@ import { checkBatch, checkJob } from './inputs';
 import { readTensors, writeValues, type TensorShape } from './state';
 
 /**
- * Which tensors of a layer grow with its input, and which shrink with its output; weights with the scale of their genes.
+ * Which tensors of a layer grow with its input, and which shrink with its output; weights with the scale of their
+ * genes.
  */
 const OF_INPUT = ['weight', 'gene_scale'];
 const OF_OUTPUT = ['weight', 'gene_scale', 'bias'];

@@ -24,11 +24,15 @@ export interface SimulateOptions {
   /** The code. */
   code: SimulatedCode;
   /**
-   * The number of time steps: of the simulation (`rate`, `direct`, `phase`, `burst`), or of the window of each layer in codes that
-   * work layer after layer. From 1 to 65535; by default 81 for `ttfs-converted` and 24 for `one-spike-phase`.
+   * The number of time steps: of the simulation (`rate`, `direct`, `phase`, `burst`), or of the window of each layer in
+   * codes that work layer after layer. From 1 to 65535; by default 81 for `ttfs-converted` and 24 for
+   * `one-spike-phase`.
    */
   timesteps?: number | undefined;
-  /** The last step of a window, counted from 0: one less than `timesteps`, in its place. `ttfs-converted` and `one-spike-phase` only. */
+  /**
+   * The last step of a window, counted from 0: one less than `timesteps`, in its place. `ttfs-converted` and
+   * `one-spike-phase` only.
+   */
   window?: number | undefined;
   /** The percentile of its activations that a layer is divided by, from 0 to 100; 99.9 by default. */
   percentile?: number | undefined;
@@ -37,13 +41,13 @@ export interface SimulateOptions {
   /** What the activations of every hidden layer are divided by, in place of a percentile. */
   activations?: readonly number[] | undefined;
   /**
-   * The threshold V of hidden neurons in `rate`, `direct` and `phase`, 1 by default; in `burst` the size of the first spike of a burst,
-   * 1/8 by default.
+   * The threshold V of hidden neurons in `rate`, `direct` and `phase`, 1 by default; in `burst` the size of the first
+   * spike of a burst, 1/8 by default.
    */
   threshold?: number | undefined;
   /**
-   * The time constant of `ttfs-converted`, in steps, from 0.25 to 1000: one number, or one for the input and one per hidden layer. 20 by
-   * default.
+   * The time constant of `ttfs-converted`, in steps, from 0.25 to 1000: one number, or one for the input and one per
+   * hidden layer. 20 by default.
    */
   timeConstant?: number | readonly number[] | undefined;
   /** The delay of `ttfs-converted`, in steps, in the same form; 0 by default. */
@@ -51,8 +55,8 @@ export interface SimulateOptions {
   /** The base of `one-spike-phase`: a spike at step k counts base^-k. Above 1.001; 1.2 by default. */
   base?: number | undefined;
   /**
-   * The number of steps between the windows of two layers in `ttfs-converted` and `one-spike-phase`. A layer begins to fire while the one
-   * before still sends where it is less than `timesteps`, which is the default.
+   * The number of steps between the windows of two layers in `ttfs-converted` and `one-spike-phase`. A layer begins to
+   * fire while the one before still sends where it is less than `timesteps`, which is the default.
    */
   stride?: number | undefined;
   /** The seed of the random numbers of `rate`; that of the network by default. */

@@ -1,5 +1,5 @@
-// Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4 MiB:
-// what a job copies on the JS thread is some 2 ms of the event loop.
+// Parameters and optimiser state of a native network, as maps of tensors. They cross the boundary in jobs of at most 4
+// MiB: what a job copies on the JS thread is some 2 ms of the event loop.
 import { checkBoolean, checkOptions, checkString, didYouMean, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { SLOTS, type Counters, type NativeNetwork, type NativeTensorPart, type TensorKind } from '../../native/network';

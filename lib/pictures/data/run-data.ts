@@ -22,9 +22,9 @@ export interface RunData {
 export const unfinished = 'the run has not ended yet';
 
 /**
- * Reads a run. `measure` is asked for the record of the test images where the folder holds none, as that of an unfinished
- * run; an error of it is a reason for the record to be missing.
- * Errors: ERR_IO, ERR_FORMAT for a folder that is no run or damaged; ERR_ABORTED.
+ * Reads a run. `measure` is asked for the record of the test images where the folder holds none, as that of an
+ * unfinished run; an error of it is a reason for the record to be missing. Errors: ERR_IO, ERR_FORMAT for a folder that
+ * is no run or damaged; ERR_ABORTED.
  */
 export async function readRunData(path: string, measure?: (run: Run) => Promise<TestRecord>): Promise<RunData> {
   const run = await loadRun(path);

@@ -52,8 +52,8 @@ export function topEpoch(epochs: readonly Epoch[]): Epoch | undefined {
 export const mostPoints = 600;
 
 /**
- * Fewer points of a curve, in order: of every stretch of the axis the lowest and the highest, so that no peak is lost; the
- * first and the last stay.
+ * Fewer points of a curve, in order: of every stretch of the axis the lowest and the highest, so that no peak is lost;
+ * the first and the last stay.
  */
 export function reduced(points: readonly Point[], most = mostPoints): readonly Point[] {
   if (points.length <= most) return points;

@@ -30,7 +30,9 @@ export function linearScale(
   return { at: (value) => from + ((value - first) / (last - first)) * (to - from), ticks };
 }
 
-/** A logarithmic axis over positive values, with marks at powers of ten or, over few of them, at 1, 2 and 5 times these. */
+/**
+ * A logarithmic axis over positive values, with marks at powers of ten or, over few of them, at 1, 2 and 5 times these.
+ */
 export function logScale([low, high]: readonly [number, number], [from, to]: readonly [number, number]): Scale {
   const first = Math.floor(Math.log10(low) + 1e-9);
   const last = Math.max(first + 1, Math.ceil(Math.log10(high) - 1e-9));

@@ -209,8 +209,8 @@ function plainCopy(input: unknown): PlainObject {
 }
 
 /**
- * Preset, then the given parts, then `overrides` (each `path.to.key=value`). A given list of layers takes the place of the
- * preset's network. Errors: ERR_ARG, naming the key and suggesting a spelling.
+ * Preset, then the given parts, then `overrides` (each `path.to.key=value`). A given list of layers takes the place of
+ * the preset's network. Errors: ERR_ARG, naming the key and suggesting a spelling.
  */
 export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly string[] = []): TrainConfig {
   const given = typeof input === 'string' ? { preset: input } : plainCopy(input);

@@ -19,8 +19,8 @@ export function mergeConfig(under: PlainObject, over: PlainObject): PlainObject 
 const forbidden = new Set(['__proto__', 'prototype', 'constructor']);
 
 /**
- * `path.to.key=value` as an edit of `config` (a copy is returned). The value is JSON where it parses as JSON, else a string;
- * numbers in the path index lists. Errors: ERR_ARG.
+ * `path.to.key=value` as an edit of `config` (a copy is returned). The value is JSON where it parses as JSON, else a
+ * string; numbers in the path index lists. Errors: ERR_ARG.
  */
 export function applyOverride(config: PlainObject, assignment: string): PlainObject {
   if (typeof assignment !== 'string') throw expected('path.to.key=value', 'an override', assignment);

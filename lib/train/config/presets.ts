@@ -1,7 +1,7 @@
 /**
- * Every number that training starts from. A configuration is the sum of four layers, later ones winning: `base`, the data
- * set's (the recipe of its source), the network's, and the pair's own; a recipe of `recipes.ts` lies on top where a
- * budget or a time is asked for.
+ * Every number that training starts from. A configuration is the sum of four layers, later ones winning: `base`, the
+ * data set's (the recipe of its source), the network's, and the pair's own; a recipe of `recipes.ts` lies on top where
+ * a budget or a time is asked for.
  */
 import { checkOneOf } from '../../check';
 import { sourceNames, sources, type DatasetName, type SourceName } from '../../data';
@@ -113,7 +113,8 @@ const base = {
 
 /**
  * Networks with genes: so many that the convolutions have less than half as many trainable numbers, 492 thousand
- * instead of 1.11 million in vgg7 and 4.5 instead of 14.7 million in vgg16. Images of shapes want a quarter of the width.
+ * instead of 1.11 million in vgg7 and 4.5 instead of 14.7 million in vgg16. Images of shapes want a quarter of the
+ * width.
  */
 function byGenes(network: VggName, dataset: string): PlainObject {
   const count = network === 'vgg16' ? 512 : 192;
@@ -124,9 +125,9 @@ function byGenes(network: VggName, dataset: string): PlainObject {
 const codes: Record<'ttfs' | 'radix', Code> = { ttfs: { kind: 'ttfs', window: 8 }, radix: { kind: 'radix', bits: 4 } };
 
 /**
- * Networks with a code: normalised, with pools that keep one spike, and converted at the percentile itself, which becomes
- * the largest number that a neuron can send. 512 and 512 hidden units are those of the network that the authors of
- * `ttfs` train.
+ * Networks with a code: normalised, with pools that keep one spike, and converted at the percentile itself, which
+ * becomes the largest number that a neuron can send. 512 and 512 hidden units are those of the network that the authors
+ * of `ttfs` train.
  */
 const byCode = (network: VggName, code: 'ttfs' | 'radix'): PlainObject[] => [
   {
@@ -159,8 +160,8 @@ const byPair: Record<string, PlainObject> = {
 };
 
 /**
- * Spiking training that no conversion precedes starts with thresholds that the inputs of deep layers do not reach, and the default
- * surrogate has no gradient there.
+ * Spiking training that no conversion precedes starts with thresholds that the inputs of deep layers do not reach, and
+ * the default surrogate has no gradient there.
  */
 export const withoutConversion: PlainObject = { model: { surrogate: 'arctan' } };
 

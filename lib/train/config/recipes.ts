@@ -1,6 +1,6 @@
 /**
- * Recipes for networks of one time step: in two sizes for CIFAR (`budget`), and without numbers of epochs for `minutes`, which
- * measures the machine and chooses them.
+ * Recipes for networks of one time step: in two sizes for CIFAR (`budget`), and without numbers of epochs for
+ * `minutes`, which measures the machine and chooses them.
  */
 import { OneSpikeError } from '../../errors';
 import { checkOneOf } from '../../check';
@@ -12,7 +12,8 @@ export const BUDGETS = ['cpu', 'gpu'] as const;
 export type Budget = (typeof BUDGETS)[number];
 
 /**
- * One time step: the spiking network after binary epochs is equal to the ANN. In a trial in PyTorch (vgg7, CIFAR-100) it had
+ * One time step: the spiking network after binary epochs is equal to the ANN. In a trial in PyTorch (vgg7, CIFAR-100)
+ * it had
  * 60.2 % without a spiking epoch; five steps after conversion and five spiking epochs had 59.7 %.
  */
 const oneStep = {
@@ -52,9 +53,9 @@ const record = mergeConfig(oneStep, {
 });
 
 /**
- * ANN epochs on two cores in 100 minutes on CIFAR-10 and 150 on CIFAR-100, reckoned from the multiply-adds of a network and from
- * vgg7, of which the ANN trains 190 images per second and the spiking network 450. Networks of more than 200 million
- * multiply-adds have half their width: fewer than ten epochs of the whole width would fit.
+ * ANN epochs on two cores in 100 minutes on CIFAR-10 and 150 on CIFAR-100, reckoned from the multiply-adds of a network
+ * and from vgg7, of which the ANN trains 190 images per second and the spiking network 450. Networks of more than 200
+ * million multiply-adds have half their width: fewer than ten epochs of the whole width would fit.
  */
 const cpuSizes: Record<string, { width: number; epochs: Record<string, number> }> = {
   vgg7: { width: 1, epochs: { cifar10: 17, cifar100: 28 } },
@@ -68,7 +69,10 @@ export function hasBudgets(name: string, dataset: string): boolean {
   return cpuSizes[name]?.epochs[dataset] !== undefined;
 }
 
-/** What a budget changes of a preset on a data set. Errors: ERR_ARG for an unknown budget, and where there are no budgets. */
+/**
+ * What a budget changes of a preset on a data set. Errors: ERR_ARG for an unknown budget, and where there are no
+ * budgets.
+ */
 export function budgetRecipe(name: string, dataset: string, budget: unknown): PlainObject {
   const chosen = checkOneOf(budget, 'budget', BUDGETS);
   const epochs = cpuSizes[name]?.epochs[dataset];

@@ -16,9 +16,10 @@ export interface Schedule {
 /**
  * Factor of the learning rate at `step` (0-based, of the whole phase).
  *
- * Warm-up gives the first step a rate above zero and the last warm-up step the full one. The cosine starts after warm-up and
- * reaches `final` one step after the last. Step milestones count from the start of the phase. A triangle rises like a
- * warm-up until its peak, and falls linearly to `final` one step after the last; `warmup` is no part of it.
+ * Warm-up gives the first step a rate above zero and the last warm-up step the full one. The cosine starts after
+ * warm-up and reaches `final` one step after the last. Step milestones count from the start of the phase. A triangle
+ * rises like a warm-up until its peak, and falls linearly to `final` one step after the last; `warmup` is no part of
+ * it.
  */
 export function learningRateFactor(schedule: Schedule, step: number, stepsPerEpoch: number, epochs: number): number {
   const total = stepsPerEpoch * epochs;

@@ -87,7 +87,8 @@ export async function* evaluateImages(
 
 /**
  * As `evaluateRows`, of `count` images in pieces of `piece`, of which this rank holds its own: `indices` are theirs,
- * one piece after the other. Every rank yields the totals of all ranks, which are bit-identical to those of one process.
+ * one piece after the other. Every rank yields the totals of all ranks, which are bit-identical to those of one
+ * process.
  */
 export async function* evaluateShares(
   network: Network,

@@ -14,7 +14,8 @@ import { partsOf, type PresetName } from '../config/presets';
 
 /**
  * Input shape, number of classes, mean and deviation come from the data set where the configuration leaves them open.
- * Errors: ERR_ARG, ERR_SHAPE (an image too small for the pools of the network, another input or number of classes than the images have).
+ * Errors: ERR_ARG, ERR_SHAPE (an image too small for the pools of the network, another input or number of classes than
+ * the images have).
  */
 export function networkOf(model: TrainConfig['model'], dataset: LoadedDataset): ResolvedNetwork {
   const { name, layers, width, hidden, pool, bias, norm, dropout, leak, threshold, ...spiking } = model;
@@ -65,9 +66,9 @@ export function inDirectory(config: TrainConfig, directory: string | undefined):
 }
 
 /**
- * The data set of a configuration; `images` are those of a program, `keep` chooses what is kept in memory. Folders of runs are no classes of it: `out` is the
- * one that is being written.
- * Errors: as `loadDataset` and `loadProgram`; a folder that is gone is named with what to do.
+ * The data set of a configuration; `images` are those of a program, `keep` chooses what is kept in memory. Folders of
+ * runs are no classes of it: `out` is the one that is being written. Errors: as `loadDataset` and `loadProgram`; a
+ * folder that is gone is named with what to do.
  */
 export async function loadConfigured(
   config: TrainConfig,

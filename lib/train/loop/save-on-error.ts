@@ -5,8 +5,9 @@ import type { RunFolder } from '../run/run-folder';
 import { isAbort, type Session } from './session';
 
 /**
- * Saves the exact position of a run that `error` has ended: an interruption, or a file that could not be written or read (a
- * full disk). The network is sound after both, and a second attempt to write may succeed. Other errors are returned as they are.
+ * Saves the exact position of a run that `error` has ended: an interruption, or a file that could not be written or
+ * read (a full disk). The network is sound after both, and a second attempt to write may succeed. Other errors are
+ * returned as they are.
  */
 export async function saveOnError(session: Session, error: unknown): Promise<{ saved: boolean; error: unknown }> {
   const aborted = isAbort(error);

@@ -76,7 +76,10 @@ interface Place {
 export class Teachers {
   #held: { phase: Phase; distillation: DistillationOptions | undefined } | undefined;
 
-  /** The teacher of a phase, opened when it is first asked for; undefined if the phase has none. Errors: ERR_IO, ERR_FORMAT. */
+  /**
+   * The teacher of a phase, opened when it is first asked for; undefined if the phase has none. Errors: ERR_IO,
+   * ERR_FORMAT.
+   */
   async of(phase: Phase, place: Place): Promise<DistillationOptions | undefined> {
     if (this.#held?.phase !== phase) {
       await this.dispose();

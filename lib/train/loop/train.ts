@@ -50,8 +50,8 @@ export interface TrainOptions {
   /** The seconds between progress events; 5 by default. */
   progressSeconds?: number;
   /**
-   * The number of training steps in one call of native code; by default as many as the backend gains from, 1 on the CPU.
-   * Results do not depend on it. Progress, checkpoints and interruptions come between two calls.
+   * The number of training steps in one call of native code; by default as many as the backend gains from, 1 on the
+   * CPU. Results do not depend on it. Progress, checkpoints and interruptions come between two calls.
    */
   stepsAtOnce?: number | undefined;
   /**
@@ -63,7 +63,10 @@ export interface TrainOptions {
 
 /** Options of `resume`. */
 export interface ResumeOptions extends TrainOptions {
-  /** The backend; by default the one that ran last. Another one rounds otherwise, so results are no longer bit-identical. */
+  /**
+   * The backend; by default the one that ran last. Another one rounds otherwise, so results are no longer
+   * bit-identical.
+   */
   backend?: BackendChoice | undefined;
   /** The number of the GPU; by default the one that the configuration names. */
   device?: number | undefined;
@@ -77,19 +80,21 @@ export interface ResumeOptions extends TrainOptions {
   directory?: string | undefined;
   /** The images again, where a program handed them to `train`; streams begin anew. */
   dataset?: ProgramDataset | undefined;
-  /** Changes of the configuration: more epochs, other rates. A finished run with more epochs continues its last phase. */
+  /**
+   * Changes of the configuration: more epochs, other rates. A finished run with more epochs continues its last phase.
+   */
   changes?: TrainConfigInput | undefined;
   /** Whether to take the lock of a process on another machine or in another container at once; false by default. */
   force?: boolean | undefined;
 }
 
 /**
- * Trains a network and yields what happens, ending with `done`. Leaving the loop early saves the run, so that it can be resumed.
- * The images are those of a data set, by its name, or those of the program, as arrays or streams:
- * `dataset: { train, test }`.
+ * Trains a network and yields what happens, ending with `done`. Leaving the loop early saves the run, so that it can be
+ * resumed. The images are those of a data set, by its name, or those of the program, as arrays or streams: `dataset: {
+ * train, test }`.
  *
- * Errors: ERR_ARG (configuration), ERR_SHAPE (network), ERR_ABORTED (the signal fired; the run is saved), ERR_STATE (the loss is
- * no longer finite, or the run folder is not free), ERR_IO, ERR_FORMAT (data), ERR_NO_BACKEND.
+ * Errors: ERR_ARG (configuration), ERR_SHAPE (network), ERR_ABORTED (the signal fired; the run is saved), ERR_STATE
+ * (the loss is no longer finite, or the run folder is not free), ERR_IO, ERR_FORMAT (data), ERR_NO_BACKEND.
  */
 export async function* train(
   config: TrainInput = {},
@@ -107,7 +112,8 @@ export async function* train(
     if (distillation.teacher !== undefined) distillation.teacher = absolutePath(distillation.teacher);
   const folder = folderOf(absolutePath(resolved.out ?? defaultOut(runName(resolved))), ranks);
   const another = resolved.out === undefined;
-  // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie around it.
+  // Whatever can be refused is refused before the folder exists; the images are read before, too, for they may lie
+  // around it.
   await folder.checkFree({ another });
   const loaded = await loadConfigured(resolved, folder.path, {
     ...checked,
@@ -264,7 +270,9 @@ function folderOf(path: string, ranks: Ranks | null): RunFolder {
   return ranks === null ? new RunFolder(path) : new SharedRunFolder(path, ranks);
 }
 
-/** Puts the folder in order by `begin`, then does the work that is left, and disposes of the session whatever happens. */
+/**
+ * Puts the folder in order by `begin`, then does the work that is left, and disposes of the session whatever happens.
+ */
 async function* work(
   session: Session,
   resumed: StartEvent['resumed'],

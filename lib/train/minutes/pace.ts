@@ -1,6 +1,7 @@
 /**
- * Keeps a run to its time. Other programs and the activity of the trained network change the rates that the plan was made
- * by, so after every epoch the numbers of epochs to come are chosen again if the run would end too early or too late.
+ * Keeps a run to its time. Other programs and the activity of the trained network change the rates that the plan was
+ * made by, so after every epoch the numbers of epochs to come are chosen again if the run would end too early or too
+ * late.
  */
 import type { TrainConfig } from '../config/config';
 import { PHASES, type Phase, type PlanEvent } from '../run/events';
@@ -20,8 +21,8 @@ export class Pace {
   }
 
   /**
-   * Takes note of an epoch, the `done`th of its phase, that took `seconds`, when the run has taken `elapsed`. Returns what is new, or null
-   * if the run goes on as it was.
+   * Takes note of an epoch, the `done`th of its phase, that took `seconds`, when the run has taken `elapsed`. Returns
+   * what is new, or null if the run goes on as it was.
    */
   afterEpoch(
     config: TrainConfig,

@@ -1,4 +1,6 @@
-/** What a run of so many minutes trains: width of the network, batch and epochs, by the measured rates of this machine. */
+/**
+ * What a run of so many minutes trains: width of the network, batch and epochs, by the measured rates of this machine.
+ */
 import { OneSpikeError } from '../../errors';
 import type { LoadedDataset } from '../../data';
 import type { TrainConfig } from '../config/config';
@@ -21,13 +23,16 @@ export interface PlannedRun {
 /** From the narrowest, which is measured first, to the network itself. */
 const WIDTHS = [0.25, 0.5, 1];
 /**
- * ANN epochs below which a narrower network is better: in a trial in PyTorch vgg7 had 63.7 % on validation images of CIFAR-100
- * after 10 epochs and 57.0 % after 7.
+ * ANN epochs below which a narrower network is better: in a trial in PyTorch vgg7 had 63.7 % on validation images of
+ * CIFAR-100 after 10 epochs and 57.0 % after 7.
  */
 const enoughEpochs = 8;
 /** The next width takes two to four times as long; it is measured where it may have enough epochs. */
 const hopefulEpochs = 2 * enoughEpochs;
-/** Steps that an epoch has at least; fewer images are trained on in smaller batches, at rates smaller by the same factor. */
+/**
+ * Steps that an epoch has at least; fewer images are trained on in smaller batches, at rates smaller by the same
+ * factor.
+ */
 const leastSteps = 20;
 const leastBatch = 16;
 

@@ -1,4 +1,7 @@
-/** How long a run takes, reckoned from measured rates, and the numbers of epochs that fit into a time. Times are in seconds. */
+/**
+ * How long a run takes, reckoned from measured rates, and the numbers of epochs that fit into a time. Times are in
+ * seconds.
+ */
 import { PHASES, type Phase } from '../run/events';
 
 /** Rates of one machine and network, in images per second. */
@@ -32,8 +35,8 @@ export interface Times {
 }
 
 /**
- * Shares of the training time. On CIFAR the ANN sets the level that the spiking network comes near, and a few epochs are
- * enough for the two other phases.
+ * Shares of the training time. On CIFAR the ANN sets the level that the spiking network comes near, and a few epochs
+ * are enough for the two other phases.
  */
 const SHARES: PerPhase = { ann: 0.75, binary: 0.125, snn: 0.125 };
 
@@ -53,9 +56,9 @@ export function trainingSeconds(epoch: PerPhase, epochs: PerPhase): number {
 }
 
 /**
- * The numbers of epochs that take about `seconds` together, those included that are over. The phases before `from` keep theirs, and
- * `from` does not end before what it has done. Every phase has one epoch at least; the ANN's and the binary ones are
- * rounded down, and spiking epochs, the shortest ones, fill what is left.
+ * The numbers of epochs that take about `seconds` together, those included that are over. The phases before `from` keep
+ * theirs, and `from` does not end before what it has done. Every phase has one epoch at least; the ANN's and the binary
+ * ones are rounded down, and spiking epochs, the shortest ones, fill what is left.
  */
 export function fitEpochs(seconds: number, epoch: PerPhase, done: PerPhase, from: Phase = 'ann'): PerPhase {
   const share = (phase: Phase): number => SHARES[phase] * seconds;

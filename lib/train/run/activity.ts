@@ -37,7 +37,10 @@ const narrowSurrogates: readonly string[] = ['triangle', 'rectangular'] satisfie
 
 type Choices = Pick<TrainConfig, 'model' | 'init' | 'convert' | 'snn'>;
 
-/** A warning for every hidden layer that hardly fires or fires nearly everywhere, with what `config` lets one change about it. */
+/**
+ * A warning for every hidden layer that hardly fires or fires nearly everywhere, with what `config` lets one change
+ * about it.
+ */
 export function activityWarnings(
   layers: readonly LayerActivity[],
   { phase, epoch }: { phase: Phase; epoch: number },

@@ -28,7 +28,10 @@ export interface ChangedConfig {
   set: ConfigChange['set'];
 }
 
-/** Keys whose change leaves everything that was computed before valid. Batches stay: a position within an epoch counts them. */
+/**
+ * Keys whose change leaves everything that was computed before valid. Batches stay: a position within an epoch counts
+ * them.
+ */
 const changeable = [
   /^(ann|binary|snn)\.epochs$/,
   /^(ann|binary|snn)\.optimizer\.(learningRate|neuronLearningRate|momentum|weightDecay|beta1|beta2|epsilon|clipNorm)$/,
@@ -85,9 +88,9 @@ export function changeConfig(config: TrainConfig, changes: TrainConfigInput): Ch
 }
 
 /**
- * Where a run stands with a changed configuration: back in its last phase if it had come to its end and now has more epochs,
- * otherwise where it stood.
- * Errors: ERR_ARG, naming a change of a phase that is over, and epochs that are over or add nothing.
+ * Where a run stands with a changed configuration: back in its last phase if it had come to its end and now has more
+ * epochs, otherwise where it stood. Errors: ERR_ARG, naming a change of a phase that is over, and epochs that are over
+ * or add nothing.
  */
 export function continueWith(state: TrainState, before: TrainConfig, { config, set }: ChangedConfig): TrainState {
   const ended = state.stage === 'finish';
@@ -134,7 +137,10 @@ function epochsMade({ best }: TrainState, { epochs, patience }: TrainConfig[Phas
   return patience > 0 && last !== null ? Math.min(epochs, last.epoch + patience) : epochs;
 }
 
-/** What run.json says from now on; `info` itself if nothing is new. A finished run that continues has no results until its next end. */
+/**
+ * What run.json says from now on; `info` itself if nothing is new. A finished run that continues has no results until
+ * its next end.
+ */
 export function recordChange(
   info: RunInfo,
   { config, set }: ChangedConfig,

@@ -29,7 +29,9 @@ export interface StartEvent {
   backend: string;
   /** The processor that does the work, as text. */
   processor: string;
-  /** The same text as `processor`: readers of `--json` know it by this name. Elsewhere `device` is the number of a GPU. */
+  /**
+   * The same text as `processor`: readers of `--json` know it by this name. Elsewhere `device` is the number of a GPU.
+   */
   device: string;
   /** The precision: `fp32` or `mixed`. */
   precision: string;
@@ -113,7 +115,10 @@ export interface EpochEvent {
   layers: LayerActivity[];
   /** The thresholds by name of their tensor; absent in the phase `ann`, with a code, and in runs of older versions. */
   thresholds?: Record<string, number>;
-  /** The leaks by name of their tensor; absent in the phases `ann` and `binary`, with a code, and in runs of older versions. */
+  /**
+   * The leaks by name of their tensor; absent in the phases `ann` and `binary`, with a code, and in runs of older
+   * versions.
+   */
   leaks?: Record<string, number>;
   /** True if this epoch is the best of its phase so far. */
   best: boolean;
@@ -134,7 +139,10 @@ export interface ConvertedEvent {
   validationAccuracy: number | null;
   /** The accuracy of the best ANN with ReLU activations on the test images; null if there is none. */
   annTestAccuracy: number | null;
-  /** The accuracy of the best ANN with binary activations, which is converted then, on the test images; null if there is none. */
+  /**
+   * The accuracy of the best ANN with binary activations, which is converted then, on the test images; null if there is
+   * none.
+   */
   binaryTestAccuracy: number | null;
   /** The thresholds by name of their tensor; with a code the time constants, delays and steps of hidden layers. */
   thresholds: Record<string, number>;

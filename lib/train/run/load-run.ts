@@ -113,7 +113,10 @@ async function openNetwork(path: string, info: RunInfo, options: NetworkOptions)
   }
 }
 
-/** The file of the network that `path` names: a model file itself, or a run with the best network so far. Errors: ERR_IO, ERR_FORMAT, ERR_STATE. */
+/**
+ * The file of the network that `path` names: a model file itself, or a run with the best network so far. Errors:
+ * ERR_IO, ERR_FORMAT, ERR_STATE.
+ */
 export async function modelFile(path: string): Promise<string> {
   if (!(await isFolder(path))) return path;
   const folder = new RunFolder(path);
@@ -123,7 +126,10 @@ export async function modelFile(path: string): Promise<string> {
   return best;
 }
 
-/** The final model, or else the furthest that an unfinished run has come: one that continues after its end has an older final model. */
+/**
+ * The final model, or else the furthest that an unfinished run has come: one that continues after its end has an older
+ * final model.
+ */
 async function bestFile(folder: RunFolder, info: RunInfo): Promise<string | undefined> {
   const parts = ['snn-best', 'converted', 'binary-best', 'ann-best'].map((name) =>
     folder.checkpoint(`${name}.safetensors`),

@@ -1,6 +1,6 @@
 /**
- * One process per run folder. A lock names its owner, so that one left by a process that was killed is no obstacle; where
- * nobody can tell (another machine, another container), the time of the file says when its owner was last alive.
+ * One process per run folder. A lock names its owner, so that one left by a process that was killed is no obstacle;
+ * where nobody can tell (another machine, another container), the time of the file says when its owner was last alive.
  */
 import { randomBytes } from 'node:crypto';
 import { readFile, type FileHandle } from 'node:fs/promises';
@@ -51,7 +51,8 @@ export class RunLock {
 
   /**
    * Takes the lock of a run folder.
-   * Errors: ERR_STATE while a living process holds it, or one of another machine that was alive a short time ago; ERR_IO.
+   * Errors: ERR_STATE while a living process holds it, or one of another machine that was alive a short time ago;
+   * ERR_IO.
    */
   static async take(run: string, { force = false }: LockOptions = {}): Promise<RunLock> {
     const content = JSON.stringify(thisOwner(randomBytes(6).toString('hex')));

@@ -11,7 +11,10 @@ import { inDirectory, loadConfigured } from '../loop/model';
 import { PHASES, type Phase } from './events';
 import { loadRun, modelFile, type Run } from './load-run';
 
-/** The part of a configuration that describes the network of a model file or of a run, as `model` has it. Errors: ERR_IO, ERR_FORMAT, ERR_STATE. */
+/**
+ * The part of a configuration that describes the network of a model file or of a run, as `model` has it. Errors:
+ * ERR_IO, ERR_FORMAT, ERR_STATE.
+ */
 export async function modelConfig(path: string): Promise<Exclude<TrainConfigInput, string>> {
   const { name, ...model } = await readNetwork(await modelFile(path));
   return { model: name === '' ? model : { name, ...model } };
@@ -66,7 +69,10 @@ export async function trainedAt(path: string): Promise<TrainedModel> {
   };
 }
 
-/** The network of a run or of a model file, on the CPU. The caller disposes of it. Errors: ERR_IO, ERR_FORMAT, ERR_STATE. */
+/**
+ * The network of a run or of a model file, on the CPU. The caller disposes of it. Errors: ERR_IO, ERR_FORMAT,
+ * ERR_STATE.
+ */
 export async function openTrained(path: string): Promise<Trained> {
   const { mode, classes, network } = await trainedAt(path);
   return { network: await network({ backend: 'cpu', device: undefined }), mode, classes };

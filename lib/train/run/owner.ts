@@ -6,9 +6,14 @@ export interface Owner {
   pid: number;
   /** The host name, for messages. */
   host: string;
-  /** Boot of the machine and namespace of its process ids: only where both are the same does `pid` mean anything. Empty where unknown. */
+  /**
+   * Boot of the machine and namespace of its process ids: only where both are the same does `pid` mean anything. Empty
+   * where unknown.
+   */
   place: string;
-  /** Start of the process in clock ticks since boot: a later process with the same id has another. Empty where unknown. */
+  /**
+   * Start of the process in clock ticks since boot: a later process with the same id has another. Empty where unknown.
+   */
   started: string;
   token: string;
 }
@@ -35,7 +40,10 @@ export function parseOwner(text: string): Owner | undefined {
   }
 }
 
-/** `here` if the owner's process lives on this machine, `gone` if it ended, `unknown` if it was on another machine or in another container. */
+/**
+ * `here` if the owner's process lives on this machine, `gone` if it ended, `unknown` if it was on another machine or in
+ * another container.
+ */
 export function whereIs(owner: Owner, lock: Stats): 'here' | 'gone' | 'unknown' {
   const place = thisPlace();
   const sameMachine = owner.place === '' || place === '' ? owner.host === hostname() : owner.place === place;
@@ -45,8 +53,8 @@ export function whereIs(owner: Owner, lock: Stats): 'here' | 'gone' | 'unknown' 
 }
 
 /**
- * Whether a run of this process holds the lock: it keeps the file open, and a worker thread that was terminated does not.
- * Threads share descriptors, so this sees the locks of other workers as well.
+ * Whether a run of this process holds the lock: it keeps the file open, and a worker thread that was terminated does
+ * not. Threads share descriptors, so this sees the locks of other workers as well.
  */
 function whereIsOwn(lock: Stats): 'here' | 'gone' | 'unknown' {
   let descriptors: string[];
@@ -77,7 +85,10 @@ function isAlive(owner: Owner): boolean {
   return now.state !== 'Z' && now.state !== 'X' && (owner.started === '' || owner.started === now.started);
 }
 
-/** Fields 3 and 22 of /proc/PID/stat. The command in field 2 may hold blanks and brackets, so fields count from the last bracket. */
+/**
+ * Fields 3 and 22 of /proc/PID/stat. The command in field 2 may hold blanks and brackets, so fields count from the last
+ * bracket.
+ */
 function processState(pid: number): { state: string; started: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -259,7 +259,10 @@ export class RunFolder {
     await atomicWrite(this.infoPath, `${JSON.stringify(info, null, 2)}\n`);
   }
 
-  /** Appends one line after byte `position`, cutting off whatever follows it, and returns the new length. Errors: as `appendAt`. */
+  /**
+   * Appends one line after byte `position`, cutting off whatever follows it, and returns the new length. Errors: as
+   * `appendAt`.
+   */
   async appendMetric(position: number, metric: object): Promise<number> {
     await this.assertHeld();
     return appendAt(this.metricsPath, position, Buffer.from(`${JSON.stringify(metric)}\n`));

@@ -1,6 +1,6 @@
 /**
- * Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A state is
- * never changed in place; each function returns the one that follows.
+ * Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A
+ * state is never changed in place; each function returns the one that follows.
  */
 import type { Counters, StepStats } from '../../model/network';
 import { StepSums, type StepTotals } from '../../model/network/step-sums';
@@ -157,7 +157,9 @@ export function isOutOfPatience(
   return patience > 0 && best[phase] !== null && epoch - best[phase].epoch >= patience;
 }
 
-/** Higher validation accuracy, then lower validation loss. Without validation every epoch is better than the one before. */
+/**
+ * Higher validation accuracy, then lower validation loss. Without validation every epoch is better than the one before.
+ */
 export function isBetter(
   candidate: Pick<EpochEvent, 'validationAccuracy' | 'validationLoss'>,
   best: BestEpoch | null,

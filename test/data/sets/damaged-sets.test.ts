@@ -1,5 +1,5 @@
-// Files of CIFAR for Python, SVHN and EMNIST, damaged in 180 ways, and made to do harm: a coded error or images, no crash, no hang,
-// no more memory than the files back, and nothing that a pickle names is called.
+// Files of CIFAR for Python, SVHN and EMNIST, damaged in 180 ways, and made to do harm: a coded error or images, no
+// crash, no hang, no more memory than the files back, and nothing that a pickle names is called.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -1,4 +1,5 @@
-// ImageNet-style folders: pictures at any depth of a class, a validation part whose classes a table names, Tiny-ImageNet.
+// ImageNet-style folders: pictures at any depth of a class, a validation part whose classes a table names,
+// Tiny-ImageNet.
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 

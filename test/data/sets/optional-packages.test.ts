@@ -1,5 +1,5 @@
-// What needs an optional package: Parquet by hyparquet, and pictures of other formats by sharp, compared with what pyarrow and
-// Pillow read. The packages come from the registry, so that this runs in a process of its own beside them.
+// What needs an optional package: Parquet by hyparquet, and pictures of other formats by sharp, compared with what
+// pyarrow and Pillow read. The packages come from the registry, so that this runs in a process of its own beside them.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -146,7 +146,8 @@ withTools('parquet', { hyparquet: '1.33.0' }, (tools) => {
       `const bytes = readFileSync(${JSON.stringify(published('grey.parquet'))});
        const path = join(mkdtempSync(${JSON.stringify(join(temporaryFolder(), 'x'))}), 'a.parquet');
        const messages = [];
-       // The descriptions of 4 GiB, and the header of the first page (its sizes are bytes 2 and 4) with the largest numbers.
+       // The descriptions of 4 GiB, and the header of the first page (its sizes are bytes 2 and 4) with the largest
+       // numbers.
        for (const change of [(data) => data.writeUInt32LE(0xffffffff, data.length - 8), (data) => data.fill(0xfe, 6, 8), (data) => data.fill(0xff, 5, 9)]) {
          const data = Buffer.from(bytes);
          change(data);

@@ -97,7 +97,10 @@ export const sequence =
   (request, response, n) =>
     behaviours[Math.min(n, behaviours.length - 1)]!(request, response, n);
 
-/** A proxy for plain requests and CONNECT tunnels. `authorization`: refuses with 407 without this Proxy-Authorization. `requests` holds what it was asked for. */
+/**
+ * A proxy for plain requests and CONNECT tunnels. `authorization`: refuses with 407 without this Proxy-Authorization.
+ * `requests` holds what it was asked for.
+ */
 export async function serveProxy(authorization?: string): Promise<Web> {
   const requests: string[] = [];
   const refused = (request: http.IncomingMessage): boolean =>
