@@ -27,6 +27,7 @@ static int rank, size, awaited = NOBODY, quit;
 static volatile int interrupted;
 static int* silence;        /* ticks since each rank was last heard of, while it is awaited */
 static int someone_failed;  /* 1 + the first rank that has said so, or 0 */
+static int parted;          /* whether all ranks have said their last words */
 static char (*hosts)[HOST]; /* names of the ranks' hosts */
 static double deadline;     /* seconds */
 static pthread_t watcher;
@@ -104,11 +105,11 @@ static int someone_is_silent(void) {
 }
 
 /* Why waiting is pointless, in `error`, or 0. What was said to fail ends the waits for numbers, not that for last
- * words. */
+ * words, nor the common end of ranks that have heard all of these. */
 static int pointless(int last_words, char* error, size_t capacity) {
   if (someone_is_silent()) return fail(error, capacity);
   if (interrupted) return snprintf(error, capacity, "The wait for other ranks was interrupted");
-  if (!someone_failed || last_words) return 0;
+  if (!someone_failed || last_words || parted) return 0;
   return snprintf(error, capacity, "Another rank has failed: rank %d (%s)", someone_failed - 1,
                   hosts[someone_failed - 1]);
 }
@@ -213,6 +214,7 @@ EXPORT int onespike_mpi_last_words(const void* words, void* all, size_t count, c
   pthread_mutex_unlock(&lock);
   PERFORM(1, MPI_Iallgather(words, (int)count, MPI_BYTE, all, (int)count, MPI_BYTE, end_comm, requests), EVERYBODY,
           NULL);
+  parted = 1;
   return 0;
 }
 
