@@ -1,6 +1,5 @@
-// What the native addon offers, as native/addon/module.cc exports it. Every function checks its arguments again
-// natively and throws (or rejects with) an Error that has a `code` of lib/errors.ts. Only types: binding.ts passes them
-// on.
+// What the native addon offers, as native/addon/module.cc exports it. Every function checks its arguments again and
+// throws (or rejects with) an Error that has a `code` of lib/errors.ts. Only types: binding.ts passes them on.
 
 /** Opaque, type-tagged objects: a handle of another copy of the addon is refused. */
 export type NetworkHandle = { readonly __network: never };
@@ -137,8 +136,7 @@ export interface NativeStep {
 /** What the loss of a training step compares the logits with. */
 export interface NativeLoss {
   labelSmoothing: number; // share of a label that all classes have alike
-  // With a code: the probability with which a hidden layer sends its code and not its ReLU, and the weights of two
-  // penalties.
+  // With a code: how probably a hidden layer sends its code and not its ReLU, and the weights of two penalties.
   quantised?: number;
   kernelPenalty?: number;
   spikePenalty?: number;
@@ -256,10 +254,7 @@ export interface NativeRecorded {
   reason: string;
 }
 
-/**
- * Every GPU in the driver's order, and why the wanted one, or every one, cannot be used ('' if it can). The wanted one
- * is probed, or one after the other until one is usable.
- */
+/** Every GPU in the driver's order, and why the wanted one, or each, cannot be used ('' if one can). */
 export interface NativeDevices {
   reason: string;
   list: NativeDevice[];

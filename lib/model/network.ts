@@ -1,6 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// Class Network: a spiking network on a backend. Declarations keep the first line: it gives their users
-// Symbol.asyncDispose.
+// Class Network: a spiking network on a backend. Declarations keep the first line, for Symbol.asyncDispose.
 import { checkObject, checkOptions } from '../check';
 import type { BackendName } from '../native/devices';
 import { NativeNetwork, type Counters, type ProfileEntry, type Recorded, type StepStats } from '../native/network';
@@ -61,8 +60,7 @@ export type * from './network/options';
 
 /**
  * A spiking network, whose parameters and buffers lie in native memory. Methods that return a promise are jobs: they
- * run on threads of their own, one at a time per network. Arrays handed to a job must not change until its promise
- * settles.
+ * run on threads of their own, one at a time per network. Arrays handed to a job must not change until it settles.
  *
  * Every method may fail with ERR_ARG or ERR_SHAPE (the arguments) and ERR_STATE (disposed); jobs also with ERR_BUSY
  * while another one runs, ERR_ABORTED and ERR_OOM.
@@ -82,10 +80,7 @@ export class Network {
   readonly threads: number;
   /** The precision of dense products. */
   readonly precision: Precision;
-  /**
-   * The number of training steps that are worth one call of `trainSteps`: 1 on the CPU, where each call waits for its
-   * end anyway.
-   */
+  /** The number of training steps worth one call of `trainSteps`: 1 on the CPU, where every call waits. */
   readonly stepsAtOnce: number;
   /** The spiking layers in order, the output layer last. */
   readonly layers: readonly SpikingLayer[];
@@ -146,9 +141,8 @@ export class Network {
 
   /**
    * Takes the parameters of a model file, or of a safetensors file without an architecture; the tensors must be exactly
-   * those of this network, but for schedules: of a network of more time steps the first ones are kept, of one of fewer
-   * the last is repeated, and where the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT,
-   * ERR_SHAPE.
+   * those of this network, but for schedules: of more time steps the first ones are kept, of fewer the last is repeated,
+   * and where the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
     await this.setParameters(await tensorsFor(path, this.description, this.#tensors));
@@ -190,8 +184,7 @@ export class Network {
 
   /**
    * Does one training step. If the loss or a gradient is not finite, `badLayer` of the result says where it began, and
-   * the parameters stay as they were, as they do when the step rejects. An abort that comes too late for the step
-   * resolves.
+   * the parameters stay as they were, as they do when the step rejects. An abort that comes too late resolves.
    */
   async trainStep(batch: Batch, options: TrainStepOptions): Promise<StepStats> {
     return this.#learn(options, (learner) => trainStepJob(learner, batch, options));
@@ -231,10 +224,7 @@ export class Network {
     return this.#exclusive(rescaleJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
-  /**
-   * Sets thresholds to a percentile of weighted inputs over the batch, times `scale`, leaks to 1; with a code converts
-   * the ANN.
-   */
+  /** Sets thresholds to a percentile of weighted inputs, times `scale`, leaks to 1; with a code converts the ANN. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
@@ -280,9 +270,7 @@ export class Network {
     await this.#exclusive(() => this.#native.resetOptimizer());
   }
 
-  /**
-   * Returns the number of optimiser steps and the position of the random stream behind dropout and the rate encoder.
-   */
+  /** Returns the number of optimiser steps and the position in the random stream of dropout and the rate encoder. */
   counters(): Counters {
     this.#checkIdle();
     return this.#native.counters();
@@ -299,10 +287,7 @@ export class Network {
     return this.#native.memory();
   }
 
-  /**
-   * Frees the native memory; a running job is aborted first. A second call does nothing; other methods fail with
-   * ERR_STATE afterwards.
-   */
+  /** Frees the native memory after aborting a running job. Afterwards other methods fail with ERR_STATE. */
   async dispose(): Promise<void> {
     this.#native.dispose();
     await this.#job?.catch(() => undefined);

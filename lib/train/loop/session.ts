@@ -175,9 +175,7 @@ export class Session {
     this.#network = network;
   }
 
-  /**
-   * Goes on with so many time steps, if they are others, and a fresh optimiser; the best network is one that has them.
-   */
+  /** Goes on with so many time steps; if they are others, optimiser and best network begin anew. */
   async setTimesteps(timesteps: number): Promise<void> {
     const { network } = this;
     if (network.description.timesteps === timesteps) return;
@@ -219,17 +217,12 @@ export class Session {
     if (await this.together.any(this.together.leads && this.#saving.due())) await this.save();
   }
 
-  /**
-   * Declares an evaluation complete: a checkpoint holds the random counters that it has left, and what an ANN scored.
-   */
+  /** Declares an evaluation complete: a checkpoint holds the random counters after it, and what an ANN scored. */
   evaluated(scores: Partial<AnnScores>): void {
     this.#state = { ...this.#state, ...scores, counters: this.network.counters() };
   }
 
-  /**
-   * Ends an epoch. Metrics first, then the best, then the last checkpoint: a crash in between repeats the epoch and
-   * writes the same.
-   */
+  /** Ends an epoch. The last checkpoint is written last: after a crash before it the epoch is repeated. */
   async recordEpoch(event: EpochEvent, parameters: ParametersOptions): Promise<void> {
     const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
     const file = `${event.phase}-best.safetensors`;
@@ -267,10 +260,7 @@ export class Session {
     await this.folder.writeInfo({ ...this.info, results });
   }
 
-  /**
-   * Puts folder and state in order before a run continues: with `changed` the configuration is another one from here
-   * on.
-   */
+  /** Puts folder and state in order before a run continues; with `changed` under another configuration. */
   async continueRun(before: TrainConfig, changed: ChangedConfig): Promise<void> {
     const state = continueWith(this.#state, before, changed);
     this.#state = { ...state, metricsBytes: await this.folder.cutMetrics(state.metricsBytes) };
