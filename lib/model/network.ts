@@ -141,7 +141,7 @@ export class Network {
 
   /**
    * Takes the parameters of a model file, or of a safetensors file without an architecture; the tensors must be exactly
-   * those of this network, but for schedules: of more time steps the first ones are kept, of fewer the last is repeated,
+   * those of this network, but for schedules: of more time steps the first are kept, of fewer the last is repeated,
    * and where the file has none those of this network stay. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
