@@ -62,6 +62,12 @@ export const exceptions: Exception[] = [
     test: 'test/cli/bench.test.ts',
   })),
   { file: 'docs/PERFORMANCE.md', start: 'npm run bench:compare', reason: 'needs PyTorch and an idle machine' },
+  {
+    file: 'docs/SCALING.md',
+    start: 'npm run bench:scaling',
+    reason: 'needs an MPI, an idle machine and minutes',
+    test: 'test/bench/scaling.test.ts',
+  },
   { file: 'docs/RESULTS.md', start: 'npm start', reason: 'installs and builds; tests run on what it has built' },
   ...['scripts/gpu-pack.sh', 'scripts/gpu-first-light.sh'].map((start) => ({
     file: 'docs/design/cuda.md',
