@@ -12,6 +12,8 @@ const pieceBytes = 2 ** 28;
 const wordBytes = 2048;
 /** How long the others leave rank 0 to report: mpirun may end all ranks once one of them has left. */
 const reportMilliseconds = 500;
+/** How long the launcher has to pass on a report before all ranks are ended: MPICH's drops what it still holds. */
+const forwardMilliseconds = 200;
 /** How long an MPI that was told to end all ranks may take before this process ends alone. */
 const abortMilliseconds = 3000;
 
@@ -126,9 +128,10 @@ export class MpiRanks implements Ranks {
    * same.
    */
   async #endByForce(error: unknown, report: (error: unknown) => void): Promise<never> {
-    await sleep(Math.min(this.rank, 5) * 200);
+    await sleep(Math.min(this.rank, 5) * 2 * forwardMilliseconds);
     const { code, message } = wordsOf(error);
     report(new OneSpikeError(code, `${this.name(this.rank)}: ${message}`, { cause: error }));
+    await sleep(forwardMilliseconds);
     if (new Set(this.hosts).size > 1) guardLauncher();
     this.#communicator.abort();
     await sleep(abortMilliseconds);
