@@ -168,6 +168,8 @@ async function tidy() {
     '-DONESPIKE_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3)',
     '-DCMAKE_C_COMPILER=clang-16',
     '-DCMAKE_CXX_COMPILER=clang++-16',
+    // What cmake-js passes: with it the addon is compiled too.
+    `-DCMAKE_JS_INC=${['node-api-headers/include', 'node-addon-api'].map((name) => inRoot('node_modules', name)).join(';')}`,
   ];
   await must('cmake', ['-S', '.', '-B', 'build-tidy', '-G', 'Ninja', ...options]);
   /** @type {{ file: string }[]} */

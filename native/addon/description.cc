@@ -60,13 +60,13 @@ Napi::Value input_encoding(const Napi::CallbackInfo& info) {
   Napi::Float64Array events = Napi::Float64Array::New(env, static_cast<size_t>(channels) * 256);
   for (int c = 0; c < channels; c++) {
     for (int byte = 0; byte < 256; byte++)
-      events[static_cast<size_t>(c * 256 + byte)] =
+      events[static_cast<size_t>(c) * 256 + static_cast<size_t>(byte)] =
           event_count(encoder, static_cast<uint8_t>(byte), mean[c], std[c], timesteps, lo, hi);
   }
   Napi::Uint8Array sends = Napi::Uint8Array::New(env, size_t{256} * static_cast<size_t>(timesteps));
   for (int byte = 0; byte < 256; byte++) {
     EventSteps steps(encoder, static_cast<uint8_t>(byte), timesteps, lo, hi);
-    for (int t = 0; t < timesteps; t++) sends[static_cast<size_t>(byte * timesteps + t)] = steps.next();
+    for (size_t t = 0; t < size_t(timesteps); t++) sends[size_t(byte) * size_t(timesteps) + t] = steps.next();
   }
   Napi::Object encoding = Napi::Object::New(env);
   encoding.Set("analogSteps", entry.analog_steps(timesteps));

@@ -23,6 +23,7 @@ void Task::complete(Napi::Env env) noexcept {
   try {
     owner_->settle(env);
     if (helper_) helper_->settle(env);
+    if (!deferred_) return;  // nobody holds a promise
     Napi::Value value, reason;
     try {
       check(std::move(status_));

@@ -14,7 +14,7 @@ namespace onespike::addon {
 
 // A JavaScript array and the native buffer that is copied into it when the job completes.
 template <class T>
-class Output {
+class Output {  // NOLINT(bugprone-exception-escape): a reference of Node-API throws where JavaScript has ended, no more
  public:
   Output() = default;
   Output(Napi::Value value, std::string name, int64_t length) : name_(std::move(name)), length_(length) {

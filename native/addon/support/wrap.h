@@ -20,7 +20,7 @@ Napi::Value wrap(Napi::Env env, std::shared_ptr<Entry> entry, const napi_type_ta
       napi_wrap(env, object, holder.get(), finalize, nullptr, nullptr) != napi_ok) {
     throw Napi::Error::New(env);
   }
-  holder.release();  // now the finalizer's
+  (void)holder.release();  // now the finalizer's
   return object;
 }
 
