@@ -60,7 +60,7 @@ Status MpiCommunicator::open(const std::string& library, double deadline,
   // Global, because an MPI may load modules that look for its symbols. Never closed: MPI leaves threads and handlers.
   void* const loaded = dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (loaded == nullptr) {
-    const char* const reason = dlerror();
+    const char* const reason = dlerror();  // NOLINT(concurrency-mt-unsafe): glibc has a message for every thread
     return Status::error(Code::kNoBackend,
                          "Expected a library of `onespike mpi build` but received one that does not load: " +
                              std::string(reason == nullptr ? library : reason));

@@ -107,7 +107,7 @@ FilterTask filter_task(const ForwardTask& exact, const FilterWeights& rounded, S
     const float bias = exact.bias ? exact.bias[c] : 0;
     // Per step and event, beside the half of the unit: the division by the unit, and the rounding of three operations
     // on numbers of up to 2^15 units. What a step adds without events is rounded as often, and so is U(0) - V once.
-    slack[c] = 0x1p-22f * float(T * T + (p.start == 0 ? 1 : 2)) * (highest + std::fabs(bias));
+    slack[c] = 0x1p-22f * (T * T + (p.start == 0 ? 1.0f : 2.0f)) * (highest + std::fabs(bias));
     for (int t = 0; t < rows; ++t) {
       const float before = exact.steps[std::max(t - 1, 0)].threshold, now = exact.steps[t].threshold;
       unit[t * s.out_cs + c] = rounded.unit.data()[c] * exact.steps[t].scale;

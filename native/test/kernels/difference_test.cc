@@ -165,7 +165,8 @@ void relaxed_layers() {
         oracle::Options smooth = primitive();
         int hidden = 0;
         for (const LayerSpec& layer : spec.layers)
-          smooth.relaxed.push_back(!is_pool(layer.type) && !layer.output && (which == 0 || hidden++ % 2 == which - 1));
+          smooth.relaxed.push_back(
+              !is_pool(layer.type) && !layer.output && (which == 0 || hidden++ % 2 == which - 1) ? 1 : 0);
         spec.surrogate = Surrogate::kArctan;
         spec.schedules = schedules;
         check_every_parameter(decided_case(spec, 2, Mode::kSnn, random, 1e-3, smooth), Mode::kSnn, smooth, 1e-5);

@@ -23,7 +23,7 @@ std::vector<char> relaxed_layers(const NetworkSpec& spec, float quantised, uint6
   std::vector<char> relaxed(spec.layers.size(), 0);
   for (size_t l = 0; l < spec.layers.size(); ++l) {
     if (is_pool(spec.layers[l].type) || spec.layers[l].output) continue;
-    relaxed[l] = Rng::of(spec.seed, step, Stream::kRelaxed, int(l)).uniform(0) >= quantised;
+    relaxed[l] = Rng::of(spec.seed, step, Stream::kRelaxed, int(l)).uniform(0) >= quantised ? 1 : 0;
   }
   return relaxed;
 }
