@@ -1,9 +1,8 @@
 /** Sets of which this process keeps some images in memory, though it has seen all of them. */
 import { OneSpikeError } from '../errors';
 import { ImageHash } from './hash';
-import { selectImages } from './split';
 import { ChannelHistogram } from './statistics';
-import type { ImageSet, LoadedParts } from './types';
+import { imageSize, type ImageSet, type LoadedParts } from './types';
 
 /** What is known of a set before its images are read. */
 export type KnownImages = Omit<ImageSet, 'pixels'>;
@@ -47,7 +46,7 @@ export class HeldReader {
     private readonly known: KnownImages,
     private readonly rows: Uint32Array,
   ) {
-    this.#size = known.shape.reduce((product, side) => product * side, 1);
+    this.#size = imageSize(known);
     this.#pixels = new Uint8Array(rows.length * this.#size);
     this.#hash = new ImageHash(known);
     this.#histogram = new ChannelHistogram(known.shape);
@@ -78,21 +77,23 @@ export function heldParts(parts: LoadedParts, keep: Keep): LoadedParts {
 }
 
 function heldImages(set: ImageSet, rows: Uint32Array): HeldImages {
-  const [hash, histogram] = [new ImageHash(set), new ChannelHistogram(set.shape)];
-  hash.add(set.pixels);
-  histogram.add(set.pixels);
-  const held = { rows, hash: hash.digest(), statistics: histogram.statistics() };
-  return { ...set, pixels: selectImages(set, rows).pixels, held };
+  const reader = new HeldReader(set, rows);
+  reader.add(set.pixels);
+  return reader.images();
 }
 
 /** The place of a row among those whose pixels are there. Errors: ERR_STATE for a row that is not held. */
 export function placeOf(set: ImageSet): (row: number) => number {
   const held = heldPart(set);
   if (held === undefined) return (row) => row;
-  const places = new Map(Array.from(held.rows, (row, place) => [row, place]));
   return (row) => {
-    const place = places.get(row);
-    if (place === undefined)
+    let [place, end] = [0, held.rows.length];
+    while (place < end) {
+      const middle = (place + end) >>> 1;
+      if (held.rows[middle]! < row) place = middle + 1;
+      else end = middle;
+    }
+    if (held.rows[place] !== row)
       throw new OneSpikeError('ERR_STATE', `Expected an image that this process holds but received row ${row}`);
     return place;
   };

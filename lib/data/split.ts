@@ -1,7 +1,7 @@
 import { checkInteger, checkTypedArray, expected } from '../check';
 import { placeOf } from './held';
 import { SeededRandom } from './random';
-import type { ImageSet } from './types';
+import { imageSize, type ImageSet } from './types';
 
 /** The stream word that keeps the split's random numbers apart from other uses of the same seed. */
 const splitStream = 0x73706c74;
@@ -76,11 +76,6 @@ export function selectImages(set: ImageSet, rows: Uint32Array): ImageSet {
   rows.forEach((row, i) => pixels.set(set.pixels.subarray(place(row) * size, (place(row) + 1) * size), i * size));
   const labels = Int32Array.from(rows, (row) => set.labels[row]!);
   return { shape, classes, pixels, labels, count: rows.length };
-}
-
-/** The bytes of one image. */
-export function imageSize({ shape: [channels, height, width] }: Pick<ImageSet, 'shape'>): number {
-  return channels * height * width;
 }
 
 /** The images of both sets, of one shape and the same classes, one set behind the other. */

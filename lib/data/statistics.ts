@@ -1,4 +1,4 @@
-import type { ImageSet, ImageShape } from './types';
+import { imageSize, type ImageSet, type ImageShape } from './types';
 
 /** The values of every channel, counted as images come. */
 export class ChannelHistogram {
@@ -53,6 +53,6 @@ export function channelStatistics({ shape, pixels, count }: Pick<ImageSet, 'shap
   std: number[];
 } {
   const histogram = new ChannelHistogram(shape);
-  histogram.add(pixels.subarray(0, count * shape[0] * shape[1] * shape[2]));
+  histogram.add(pixels.subarray(0, count * imageSize({ shape })));
   return histogram.statistics();
 }

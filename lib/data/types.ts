@@ -6,6 +6,11 @@ export const mostBytes = 2 ** 32 - 1;
 /** The channels, height and width of one image. */
 export type ImageShape = [channels: number, height: number, width: number];
 
+/** The bytes of one image. */
+export function imageSize({ shape: [channels, height, width] }: { shape: ImageShape }): number {
+  return channels * height * width;
+}
+
 /** Labelled images of one shape. */
 export interface ImageSet {
   /** The shape of every image. */

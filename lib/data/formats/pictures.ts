@@ -3,7 +3,7 @@ import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { throwIfAborted } from '../files';
 import { HeldReader, type KnownImages } from '../held';
 import { fitPicture, type Picture } from '../pictures/picture';
-import { mostBytes, type DataWarning, type ImageSet, type ImageShape, type MixedSizes } from '../types';
+import { imageSize, mostBytes, type DataWarning, type ImageSet, type ImageShape, type MixedSizes } from '../types';
 
 /** One picture that can be decoded. */
 export interface PictureSource {
@@ -52,12 +52,13 @@ export async function readPictures(
   { shape, classes, skipUnreadable, mixedSizes, signal }: Reading,
   kept?: Kept,
 ): Promise<Pictures> {
-  const size = shape[0] * shape[1] * shape[2];
+  const size = imageSize({ shape });
   const most = kept?.rows.length ?? total;
   if (most * size > mostBytes) {
     throw new OneSpikeError(
       'ERR_ARG',
-      `Expected at most ${mostBytes} bytes of pixels but received ${most} images of ${size}; choose a smaller size or fewer images`,
+      `Expected at most ${mostBytes} bytes of pixels but received ${most} images of ${size}; ` +
+        'choose a smaller size or fewer images',
     );
   }
   const reader = kept === undefined ? undefined : new HeldReader(kept.known, kept.rows);

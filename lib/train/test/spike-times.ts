@@ -1,7 +1,8 @@
 /** The spike times of test images: counted per layer and step, and kept whole for a few images. */
 import type { ImageSet } from '../../data';
 import { heldPart } from '../../data/held';
-import { imageSize, selectImages } from '../../data/split';
+import { selectImages } from '../../data/split';
+import { imageSize } from '../../data/types';
 import { layerName, type SpikingLayer } from '../../model/layer';
 import { layerShapes } from '../../model/description';
 import type { Network } from '../../model/network';
