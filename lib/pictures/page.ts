@@ -1,6 +1,6 @@
 /** The page: one HTML file that needs no network and no script. */
 import { escaped } from '../io/markup';
-import type { RunData } from './data/run-data';
+import { testAccuracies, type RunData } from './data/run-data';
 import { topAccuracy } from './data/scores';
 import { phaseNames } from './data/series';
 import { number, percent } from './draw/scale';
@@ -92,16 +92,17 @@ ${sections.map((section) => sectionHtml(section)).join('\n')}
 export type Tile = [name: string, text: string, value: number];
 
 /** The results of a run. */
-export function resultTiles({ results, test, timeline }: RunData): Tile[] {
+export function resultTiles(data: RunData): Tile[] {
+  const { results, test } = data;
   const tiles: Tile[] = [];
   const add = (name: string, value: number | null | undefined, format: (value: number) => string): unknown =>
     value === null || value === undefined ? undefined : tiles.push([name, format(value), value]);
   const accuracy = (value: number): string => percent(value, 2);
-  const { converted } = timeline;
-  add('ANN, test', results?.ann.testAccuracy ?? converted?.annTestAccuracy, accuracy);
-  add('binary ANN, test', results?.binary.testAccuracy ?? converted?.binaryTestAccuracy, accuracy);
-  add('converted, test', results?.converted.testAccuracy ?? converted?.accuracy, accuracy);
-  add('SNN, test', results?.snn.testAccuracy, accuracy);
+  const accuracies = testAccuracies(data);
+  add('ANN, test', accuracies.ann, accuracy);
+  add('binary ANN, test', accuracies.binary, accuracy);
+  add('converted, test', accuracies.converted, accuracy);
+  add('SNN, test', accuracies.snn, accuracy);
   if (test !== null && results === undefined)
     add(`${phaseNames[test.mode]} so far, test`, topAccuracy(test.answers, 1), accuracy);
   if (test !== null && test.classes.length > 5) add('top-5, test', topAccuracy(test.answers, 5), accuracy);

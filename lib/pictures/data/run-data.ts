@@ -18,6 +18,22 @@ export interface RunData {
   missing: string | null;
 }
 
+/**
+ * The accuracies of the networks of a run on the test images, from 0 to 1, as far as they are known yet; null or
+ * undefined where there is none.
+ */
+export function testAccuracies({
+  results,
+  timeline: { converted },
+}: Pick<RunData, 'results' | 'timeline'>): Record<'ann' | 'binary' | 'converted' | 'snn', number | null | undefined> {
+  return {
+    ann: results?.ann.testAccuracy ?? converted?.annTestAccuracy,
+    binary: results?.binary.testAccuracy ?? converted?.binaryTestAccuracy,
+    converted: results?.converted.testAccuracy ?? converted?.accuracy,
+    snn: results?.snn.testAccuracy,
+  };
+}
+
 /** Why an unfinished run has no record of the test images. */
 export const unfinished = 'the run has not ended yet';
 

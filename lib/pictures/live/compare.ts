@@ -1,6 +1,6 @@
 /** Several runs in the same charts. */
 import { PHASES } from '../../train/run/events';
-import type { RunData } from '../data/run-data';
+import { testAccuracies, type RunData } from '../data/run-data';
 import { phaseNames, pointsOf, topEpoch, type Epoch, type Timeline } from '../data/series';
 import { drawLines, type Band, type LineChart } from '../draw/lines';
 import { number, percent } from '../draw/scale';
@@ -74,19 +74,21 @@ const columns = [
   'spikes per neuron',
 ];
 
-function resultRow({ name, data: { timeline, results } }: ComparedRun): Cell[] {
+function resultRow({ name, data }: ComparedRun): Cell[] {
+  const { results } = data;
   const accuracy = (value: number | null | undefined): Cell =>
     value === null || value === undefined ? '–' : { text: percent(value, 2), value };
-  const { epochs, converted } = timeline;
+  const { epochs } = data.timeline;
+  const tested = testAccuracies(data);
   const spikes = results?.snn.spikesPerNeuron ?? epochs.findLast(({ phase }) => phase === 'snn')?.spikesPerNeuron;
   return [
     name,
     { text: String(epochs.length), value: epochs.length },
     accuracy(topEpoch(epochs)?.validationAccuracy),
-    accuracy(results?.ann.testAccuracy ?? converted?.annTestAccuracy),
-    accuracy(results?.binary.testAccuracy ?? converted?.binaryTestAccuracy),
-    accuracy(results?.converted.testAccuracy ?? converted?.accuracy),
-    accuracy(results?.snn.testAccuracy),
+    accuracy(tested.ann),
+    accuracy(tested.binary),
+    accuracy(tested.converted),
+    accuracy(tested.snn),
     spikes === undefined || spikes === null ? '–' : { text: number(spikes), value: spikes },
   ];
 }

@@ -1,6 +1,6 @@
 /** How the training went, epoch by epoch. */
 import type { Phase } from '../../train/run/events';
-import type { RunData } from '../data/run-data';
+import { testAccuracies, type RunData } from '../data/run-data';
 import { mostPoints, phaseNames, pointsOf, thinned, type Epoch } from '../data/series';
 import { drawLines, type Curve, type LineChart, type Mark } from '../draw/lines';
 import { number, percent } from '../draw/scale';
@@ -86,8 +86,9 @@ export function curvesSection(data: RunData): Section {
 }
 
 /** The accuracies on the test images, each where its network stood. */
-function testMarks({ timeline, results }: RunData): Mark[] {
-  const { bands, converted } = timeline;
+function testMarks(data: RunData): Mark[] {
+  const { bands } = data.timeline;
+  const tested = testAccuracies(data);
   const end = (last: (typeof bands)[number] | undefined): number | null =>
     last === undefined ? null : last.from + last.epochs;
   const endOf = (name: Phase): number | null => end(bands.find(({ phase }) => phase === name));
@@ -95,10 +96,10 @@ function testMarks({ timeline, results }: RunData): Mark[] {
   const mark = (name: string, x: number | null, y: number | null | undefined): Mark[] =>
     x === null || y === null || y === undefined ? [] : [{ name, x, y }];
   return [
-    ...mark('ANN', endOf('ann'), results?.ann.testAccuracy ?? converted?.annTestAccuracy),
-    ...mark('binary ANN', endOf('binary'), results?.binary.testAccuracy ?? converted?.binaryTestAccuracy),
-    ...mark('converted', last + 0.5, converted?.accuracy),
-    ...mark('SNN', endOf('snn'), results?.snn.testAccuracy),
+    ...mark('ANN', endOf('ann'), tested.ann),
+    ...mark('binary ANN', endOf('binary'), tested.binary),
+    ...mark('converted', last + 0.5, tested.converted),
+    ...mark('SNN', endOf('snn'), tested.snn),
   ];
 }
 
