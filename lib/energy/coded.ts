@@ -9,6 +9,7 @@ import { fanOut, type FanOut } from './fan-out';
 import type { LayerOperations, OperationCounts } from '../model/network/operations';
 import type { SpikeTimeMaps } from './operations';
 import { Reach } from './reach';
+import { addSums, takeSums } from './sums';
 
 /** The parameters that say what a spike counts as. */
 export type CodeNumbers = ReadonlyMap<string, Pick<FloatTensor, 'data'>>;
@@ -83,15 +84,14 @@ export class CodedCounter {
 
   /** These two as of `OperationCounter`. */
   take(): Float64Array {
-    const sums = Float64Array.of(this.images, ...this.sent().flatMap((sent) => SUMS.map((key) => sent[key])));
+    const sums = Float64Array.of(this.images, ...takeSums(this.sent(), SUMS));
     this.images = 0;
-    for (const sent of this.sent()) for (const key of SUMS) sent[key] = 0;
     return sums;
   }
 
   addSums(sums: Float64Array): void {
     this.images += sums[0]!;
-    this.sent().forEach((sent, i) => SUMS.forEach((key, k) => (sent[key] += sums[1 + i * SUMS.length + k]!)));
+    addSums(this.sent(), SUMS, sums.subarray(1));
   }
 
   private sent(): Sent[] {

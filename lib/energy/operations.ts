@@ -9,6 +9,7 @@ import { inputEncoding } from '../native/encoding';
 import { CodedCounter } from './coded';
 import { fanOut, type FanOut } from './fan-out';
 import { Reach } from './reach';
+import { addSums, takeSums } from './sums';
 
 /** Spike times by layer name `layers.I`, (N, C, H, W) or (N, O), 0 = never; the output layer is not read. */
 export interface SpikeTimeMaps {
@@ -129,9 +130,8 @@ export class OperationCounter {
   /** @internal Returns the sums so far, as numbers that `addSums` takes, and begins anew. */
   take(): Float64Array {
     if (this.coded !== null) return this.coded.take();
-    const sums = Float64Array.of(this.images, ...this.maps().flatMap((count) => SUMS.map((key) => count[key])));
+    const sums = Float64Array.of(this.images, ...takeSums(this.maps(), SUMS));
     this.images = 0;
-    for (const count of this.maps()) for (const key of SUMS) count[key] = 0;
     return sums;
   }
 
@@ -139,7 +139,7 @@ export class OperationCounter {
   addSums(sums: Float64Array): void {
     if (this.coded !== null) return this.coded.addSums(sums);
     this.images += sums[0]!;
-    this.maps().forEach((count, i) => SUMS.forEach((key, k) => (count[key] += sums[1 + i * SUMS.length + k]!)));
+    addSums(this.maps(), SUMS, sums.subarray(1));
   }
 
   private maps(): MapCount[] {
