@@ -49,7 +49,8 @@ const subjects = quick
     ];
 const sizes = quick ? [4, 4096] : [4, 1024, 65_536, 2 ** 20, 2 ** 22, 2 ** 24, 2 ** 26];
 const here = fileURLToPath(new URL('scaling/', import.meta.url));
-const build = await readBuild();
+/** @type {Awaited<ReturnType<typeof readBuild>>} */
+let build;
 /** Open MPI asks root, and knows nothing of more ranks than processors. */
 const environment = { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };
 
@@ -132,13 +133,15 @@ async function measure({ name, model, hidden }) {
 }
 
 await main(async () => {
-  if (build.mpirun === null) throw new Failure('Expected mpirun beside the mpicc of the library but received none');
+  build = await readBuild();
   say('exchanges between two ranks');
   const exchanged = await exchanges();
   const measured = [];
   for (const subject of subjects) measured.push(await measure(subject));
   const cluster = { ...assumed, share: Number(values['gpu-share']), peak: Number(values['gpu-peak']) };
-  const machine = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cores} cores, ${build.implementation}, Node.js ${process.version}, ${new Date().toISOString().slice(0, 10)}`;
+  const processor = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cores} cores`;
+  const day = new Date().toISOString().slice(0, 10);
+  const machine = `${processor}, ${build.implementation}, Node.js ${process.version}, ${day}`;
   if (values.json) return void console.log(JSON.stringify({ machine, exchanged, measured, cluster }));
   const text = [
     `Measured on ${machine}; medians of ${rounds} rounds of ${iterations} steps in turns.`,

@@ -5,7 +5,9 @@ import { Failure } from '../../scripts/lib.mjs';
 const require = createRequire(import.meta.url);
 const lib = new URL('../../dist/lib/', import.meta.url).pathname;
 
-/** The latest library of `onespike mpi build`, and sizes of networks. Errors: Failure where there is none. */
+/**
+ * The latest library of `onespike mpi build`, and sizes of networks. Errors: Failure where there is none, or no mpirun.
+ */
 export async function readBuild() {
   const { libraryFor } = require(`${lib}cluster/ranks/library.js`);
   const { resolveNetwork } = require(`${lib}model/description.js`);
@@ -15,6 +17,7 @@ export async function readBuild() {
   const { implementation, library, mpirun } = await libraryFor('any').catch((/** @type {Error} */ error) => {
     throw new Failure(error.message);
   });
+  if (mpirun === null) throw new Failure('Expected mpirun beside the mpicc of the library but received none');
   /**
    * @param {string} model
    * @param {object} options
@@ -29,7 +32,7 @@ export async function readBuild() {
   return {
     implementation,
     library,
-    mpirun: mpirun ?? '',
+    mpirun,
     /**
      * @param {string} model
      * @param {number[] | undefined} hidden

@@ -1,4 +1,5 @@
 // The tables of docs/SCALING.md.
+import { createRequire } from 'node:module';
 import { computeOf, cpuStep, gpuStep } from './model.mjs';
 
 /**
@@ -8,12 +9,13 @@ import { computeOf, cpuStep, gpuStep } from './model.mjs';
  *             cost: { images: number, plain: number, divided: number }[], bytes: number }} Measured
  */
 
+/** @type {typeof import('../../lib/io/text/markdown.js')} */
+const { markdown } = createRequire(import.meta.url)('../../dist/lib/io/text/markdown.js');
 /**
  * @param {string[]} head
  * @param {string[][]} rows
  */
-const table = (head, rows) =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+const table = (head, rows) => markdown([head, ...rows]).trimEnd();
 /** @param {number} seconds */
 const ms = (seconds) => (seconds < 0.01 ? (1000 * seconds).toPrecision(3) : (1000 * seconds).toFixed(0));
 /** @param {number} share */

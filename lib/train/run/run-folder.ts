@@ -233,7 +233,7 @@ export class RunFolder {
     }
   }
 
-  /** The error for a path that is a file, perhaps one of a run. */
+  /** The error for a path that is no folder of a run, perhaps a file of one; undefined where there is a run.json. */
   private async noRun(): Promise<OneSpikeError | undefined> {
     if (await exists(this.infoPath)) return undefined;
     if (!(await isFile(this.path))) {
