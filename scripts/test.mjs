@@ -162,6 +162,7 @@ async function sanitize() {
  * is enough, since all of them are compiled from the same lines.
  */
 async function tidy() {
+  const headers = ['node-api-headers/include', 'node-addon-api'].map((name) => inRoot('node_modules', name));
   const options = [
     '-DCMAKE_EXPORT_COMPILE_COMMANDS=ON',
     '-DONESPIKE_CUDA=OFF',
@@ -169,7 +170,7 @@ async function tidy() {
     '-DCMAKE_C_COMPILER=clang-16',
     '-DCMAKE_CXX_COMPILER=clang++-16',
     // What cmake-js passes: with it the addon is compiled too.
-    `-DCMAKE_JS_INC=${['node-api-headers/include', 'node-addon-api'].map((name) => inRoot('node_modules', name)).join(';')}`,
+    `-DCMAKE_JS_INC=${headers.join(';')}`,
   ];
   await must('cmake', ['-S', '.', '-B', 'build-tidy', '-G', 'Ninja', ...options]);
   /** @type {{ file: string }[]} */

@@ -191,7 +191,8 @@ async function openSource(file: InputFile): Promise<TensorSource> {
   if (head[8] !== 0x7b && !file.path.endsWith('.safetensors'))
     throw new OneSpikeError(
       'ERR_FORMAT',
-      `Expected safetensors, an archive of torch.save, an ONNX model or a NIR graph for ${file.path} but received another kind of file`,
+      `Expected safetensors, an archive of torch.save, an ONNX model or a NIR graph for ${file.path} but received ` +
+        'another kind of file',
     );
   return safetensorsSource(file.path);
 }

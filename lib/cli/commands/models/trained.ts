@@ -27,7 +27,8 @@ export async function findTrained(given: string, wanted = 'a run'): Promise<stri
   if (listed !== undefined) return listed;
   throw new OneSpikeError(
     'ERR_IO',
-    `Expected ${wanted}, a model file or the name of a model at ${given} but nothing is there (names: onespike models list)`,
+    `Expected ${wanted}, a model file or the name of a model at ${given} but nothing is there ` +
+      '(names: onespike models list)',
   );
 }
 
