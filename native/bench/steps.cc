@@ -2,8 +2,9 @@
 // a network with random weights and prints milliseconds per image, layer and operation. MODEL vgg6, vgg9, vgg16, or
 // tiny (for trying the program itself); MODE train, infer, ann-train, ann-infer. Options: --surrogate NAME, --backend
 // cpu|cuda, --device N, --warmup N, --layers (on a GPU every operation is then waited for, so the whole is slower),
-// --batches N,N,... (one after the other, exit code 3 at the first that does not fit), --json (a line for each). A tool
-// for work on the kernels, without Node; `onespike bench` is the one for users.
+// --batches N,N,... (one after the other, exit code 3 at the first that does not fit), --json (a line for each),
+// --profile (a profiler that was started with `ncu --profile-from-start off` sees the timed steps alone). A tool for
+// work on the kernels, without Node; `onespike bench` is the one for users.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -13,6 +14,10 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+
+#if ONESPIKE_WITH_CUDA
+#include <cuda_profiler_api.h>
+#endif
 
 #include "backends.h"
 #include "core/backend/backend.h"
@@ -87,7 +92,7 @@ struct Options {
   int timesteps = 5, threads = 1, steps = 3, warmup = 1, device = 0;
   double activity = 0.12;
   Surrogate surrogate = Surrogate::kTriangle;
-  bool cuda = false, layers = false, json = false;
+  bool cuda = false, layers = false, json = false, profile = false;
 
   bool training() const { return mode.find("infer") == std::string::npos; }
 };
@@ -121,6 +126,7 @@ bool read_options(int argc, char** argv, Options* o) {
     else if (word == "--batches") list = value();
     else if (word == "--layers") o->layers = true;
     else if (word == "--json") o->json = true;
+    else if (word == "--profile") o->profile = true;
     else if (word.rfind("--", 0) == 0) return false;
     else words.push_back(word);
   }
@@ -178,6 +184,24 @@ std::shared_ptr<Dataset> random_images(const NetworkSpec& spec, int count) {
   return data;
 }
 
+// What a profiler of the GPU is shown, where there is one.
+class ProfiledRange {
+ public:
+#if ONESPIKE_WITH_CUDA
+  explicit ProfiledRange(bool shown) : shown_(shown) {
+    if (shown_) (void)cudaProfilerStart();
+  }
+  ~ProfiledRange() {
+    if (shown_) (void)cudaProfilerStop();
+  }
+
+ private:
+  const bool shown_;
+#else
+  explicit ProfiledRange(bool) {}
+#endif
+};
+
 struct Timed {
   std::vector<double> seconds;  // of a step, by call, ascending
   int steps = 0;
@@ -209,6 +233,7 @@ Status time_steps(Network& network, const std::shared_ptr<const Dataset>& data, 
   for (int i = 0; i < o.warmup; i += at_once)
     if (Status status = call(); !status.ok()) return status;
   (void)network.take_profile();
+  const ProfiledRange range(o.profile);
   for (int i = 0; i < o.steps; i += at_once, timed->steps += at_once) {
     const auto start = std::chrono::steady_clock::now();
     if (Status status = call(); !status.ok()) return status;
@@ -243,7 +268,7 @@ int run(int argc, char** argv) {
         "[threads "
         "[fp32|mixed [steps]]]]]]]\n"
         "                    [--surrogate NAME] [--backend cpu|cuda] [--device N] [--warmup N] [--batches N,N,...] "
-        "[--layers] [--json]\n");
+        "[--layers] [--json] [--profile]\n");
     return 2;
   }
   NetworkSpec spec = vgg(kModels.at(o.model));

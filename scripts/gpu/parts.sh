@@ -52,7 +52,7 @@ part_suite() {
     return
   fi
   step "kernels" 60 "$build/native_tests" "tensor cores" "beside tensor cores"
-  step "suite" 300 "$build/native_tests" ", CUDA"
+  step "suite" 300 scripts/gpu/suite.sh "$build/native_tests" "$(nproc)" ", CUDA"
 }
 
 part_goldens() {
