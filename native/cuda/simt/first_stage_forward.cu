@@ -33,8 +33,19 @@ struct Runs {
   __device__ int count(int64_t first) const { return int(min(int64_t(run), cells - first)); }
 };
 
+// With what the host works out, because the compiler would multiply it again at every step.
 struct SpikingTask : SpikingForwardTask {
   Runs runs;
+  int words, image_cells;
+  int64_t step, steps_behind;  // values of a map; of the steps of an image behind its first
+
+  SpikingTask(const SpikingForwardTask& task, const Runs& runs)
+      : SpikingForwardTask(task),
+        runs(runs),
+        words(words_of(shape)),
+        image_cells(int(shape.out_cells())),
+        step(shape.out_size()),
+        steps_behind((neuron.timesteps - 1) * shape.out_size()) {}
 };
 struct DenseTask : DenseForwardTask {
   Runs runs;
@@ -100,56 +111,53 @@ __device__ __forceinline__ void add_rows(float (&sums)[kLaneColumns], const unsi
   }
 }
 
-// Where the potentials of a cell lie: those of an image have T steps.
-struct PotentialWalk {
-  float* at;
-  int64_t place;  // of the cell in its image
+// Where a lane's neurons of a cell lie in a map of the batch, and their potentials, of which an image has T steps.
+struct NeuronWalk {
+  int64_t at, potential;
+  int place;  // of the cell in its image
 
-  __device__ PotentialWalk(const SpikingTask& task, int64_t cell, int channel) {
-    const StageShape& s = task.shape;
-    const int64_t image = cell_at(cell, s.out_h, s.out_w).image;
-    place = cell - image * s.out_cells();
-    at = task.potential + (image * task.neuron.timesteps * s.out_cells() + place) * s.out_cs + channel;
+  __device__ NeuronWalk(const SpikingTask& task, int64_t cell, int channel) {
+    const int64_t image = cell_at(cell, task.shape.out_h, task.shape.out_w).image;
+    place = int(cell - image * task.image_cells);
+    at = cell * task.shape.out_cs + channel, potential = at + image * task.steps_behind;
   }
   __device__ __forceinline__ void skip(int cells, const SpikingTask& task) {
-    const StageShape& s = task.shape;
-    at += cells * s.out_cs;
-    for (place += cells; place >= s.out_cells(); place -= s.out_cells())
-      at += (task.neuron.timesteps - 1) * s.out_size();
+    at += cells * task.shape.out_cs, potential += cells * task.shape.out_cs;
+    for (place += cells; place >= task.image_cells; place -= task.image_cells) potential += task.steps_behind;
   }
 };
 
 // All steps of the neurons of a run.
 template <bool kScheduled>
 __device__ __forceinline__ void step_neurons(const SpikingTask& task, const unsigned char* table, const uint32_t* masks,
-                                             const LaneChannels& at, int64_t first, int count) {
-  const StageShape& s = task.shape;
+                                             const LaneChannels& lane, int64_t first, int count) {
   NeuronParams params = task.neuron;
   if constexpr (!kScheduled) params.kappa = nullptr;  // known to the compiler: no load and no second formula
-  const int T = params.timesteps, run = task.runs.run, words = words_of(s), begin = int(threadIdx.x) % 32 / kHalf;
+  const int T = params.timesteps, run = task.runs.run, begin = int(threadIdx.x) % 32 / kHalf;
   const Lif lif{params.threshold(), params.leak()};
-  const float4 bias = task.bias ? load_four(task.bias + at.channel) : float4();
-  const auto current_of = [&](int local) {
-    return task.current && local < count ? load_four(task.current + (first + local) * s.out_cs + at.channel) : float4();
+  const Neuron fresh = fresh_neuron(params, true), none = fresh_neuron(params, false);
+  const float4 bias = task.bias ? load_four(task.bias + lane.channel) : float4();
+  NeuronWalk walk(task, first + begin, lane.channel);
+  const auto current_of = [&](int local, int64_t neuron) {
+    return task.current && local < count ? load_four(task.current + neuron) : float4();
   };
-  Neuron fresh[kLaneColumns];
-#pragma unroll
-  for (int i = 0; i < kLaneColumns; ++i) fresh[i] = fresh_neuron(params, at.channel + i < s.out_c);
-  PotentialWalk walk(task, first + begin, at.channel);
-  float4 next = current_of(begin);
+  float4 next = current_of(begin, walk.at);
   for (int local = begin; local < count; local += 2, walk.skip(2, task)) {
     const float4 now = next;
-    next = current_of(local + 2);
+    next = current_of(local + 2, walk.at + 2 * task.shape.out_cs);
     const float biases[] = {bias.x, bias.y, bias.z, bias.w}, currents[] = {now.x, now.y, now.z, now.w};
-    Neuron neurons[] = {fresh[0], fresh[1], fresh[2], fresh[3]};
+    Neuron neurons[kLaneColumns];
+#pragma unroll
+    for (int i = 0; i < kLaneColumns; ++i) neurons[i] = lane.channel + i < task.shape.out_c ? fresh : none;
     const uint32_t* mask = masks + local;
-    float* potential = walk.at;
-    for (int t = 1; t <= T; ++t, mask += run, potential += s.out_size()) {
+    float* potential = task.potential + walk.potential;
+    for (int t = 1; t <= T; ++t, mask += run, potential += task.step) {
       float sums[kLaneColumns] = {}, u[kLaneColumns];
       uint32_t lane_bytes = threadIdx.x % kHalf * sizeof(float4);
+      add_rows(sums, table, *mask, lane_bytes);
 #pragma unroll 1
-      for (int word = 0; word < words; ++word, lane_bytes += kTableBytes)
-        add_rows(sums, table, mask[word * T * run], lane_bytes);
+      for (int word = 1; word < task.words; ++word)
+        add_rows(sums, table, mask[word * T * run], lane_bytes += kTableBytes);
       const bool has_current = t == 1 || task.current_always;
 #pragma unroll
       for (int i = 0; i < kLaneColumns; ++i)
@@ -160,7 +168,7 @@ __device__ __forceinline__ void step_neurons(const SpikingTask& task, const unsi
     uint32_t times = 0;
 #pragma unroll
     for (int i = 0; i < kLaneColumns; ++i) times |= uint32_t(neurons[i].fire_time) << 8 * i;
-    *reinterpret_cast<uint32_t*>(task.times + (first + local) * s.out_cs + at.channel) = times;
+    *reinterpret_cast<uint32_t*>(task.times + walk.at) = times;
   }
 }
 
@@ -282,7 +290,7 @@ dim3 grid_of(const Runs& runs, const StageShape& s) {
 
 bool first_stage_takes(const StageShape& s, int timesteps) {
   using namespace first_stage;
-  return s.src_cs < kLane && s.pool == 1 && rows_of(s) <= kMostRows && s.src_size() <= INT32_MAX &&
+  return s.src_cs < kLane && s.pool == 1 && rows_of(s) <= kMostRows && std::max(s.src_size(), s.out_cells()) <= INT32_MAX &&
          timesteps <= kEventSteps && spiking_bytes(s, timesteps, kLeastRun) <= size_t(kMaxShared);
 }
 
@@ -292,7 +300,7 @@ void first_stage_spiking_forward(Stream& stream, const SpikingForwardTask& task)
   const auto bytes = [&](int run) { return spiking_bytes(s, task.neuron.timesteps, run); };
   const Runs runs = runs_of(task.n * s.out_cells(), bytes);
   launch(stream, grid_of(runs, s), dim3(kThreads), bytes(runs.run), "first_spiking_forward",
-         task.neuron.kappa ? spiking_kernel<true> : spiking_kernel<false>, SpikingTask{task, runs});
+         task.neuron.kappa ? spiking_kernel<true> : spiking_kernel<false>, SpikingTask(task, runs));
 }
 
 void first_stage_dense_forward(Stream& stream, const DenseForwardTask& task) {

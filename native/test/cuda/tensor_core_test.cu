@@ -253,6 +253,7 @@ void add_kernel_tests(Tests& tests) {
   tests.push_back({"events beside tensor cores: weight gradient", [] { weight_gradient(true); }});
   tests.push_back({"tensor cores: dense products", dense});
   add_choice_tests(tests);
+  add_first_stage_tests(tests);
 }
 
 }  // namespace onespike::test
