@@ -23,11 +23,22 @@ ONESPIKE_HD inline int rows_of(const StageShape& s) { return s.taps() * s.src_cs
 ONESPIKE_HD inline int words_of(const StageShape& s) { return (rows_of(s) + kWordRows - 1) / kWordRows; }
 inline int column_tiles_of(const StageShape& s) { return (s.out_cs + kColumns - 1) / kColumns; }
 
+// Maps (n, T, out map) as kernels walk them, cell after cell: worked out on the host, because the compiler multiplies
+// 64 bits again wherever registers are scarce.
+struct StepStrides {
+  int image_cells;
+  int64_t step, behind;  // values of a step; of the steps of an image behind its first
+
+  StepStrides(const StageShape& s, int timesteps)
+      : image_cells(int(s.out_cells())), step(s.out_size()), behind((timesteps - 1) * s.out_size()) {}
+};
+
 // The source cell that an output cell meets at the first row. It may lie outside the map.
 struct Origin {
   int y, x, place;
 
-  __device__ Origin(const Cell& cell, const StageShape& s) : y(cell.y * s.stride - s.pad), x(cell.x * s.stride - s.pad) {
+  __device__ Origin(const Cell& cell, const StageShape& s)
+      : y(cell.y * s.stride - s.pad), x(cell.x * s.stride - s.pad) {
     place = (y * s.in_w + x) * s.src_cs;
   }
 };
@@ -46,8 +57,8 @@ class RowWalk {
                                        const StageShape& s) {
 #pragma unroll
     for (int i = 0; i < kGroupRows; ++i) {
-      const bool inside = i < left_ && unsigned(from.y + y_) < unsigned(s.in_h) &&
-                          unsigned(from.x + x_) < unsigned(s.in_w);
+      const bool inside =
+          i < left_ && unsigned(from.y + y_) < unsigned(s.in_h) && unsigned(from.x + x_) < unsigned(s.in_w);
       values[i] = inside ? map[from.place + offset_] : Value(0);
       ++offset_;
       if (++channel_ < s.src_cs) continue;

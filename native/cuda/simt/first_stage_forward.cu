@@ -33,19 +33,10 @@ struct Runs {
   __device__ int count(int64_t first) const { return int(min(int64_t(run), cells - first)); }
 };
 
-// With what the host works out, because the compiler would multiply it again at every step.
 struct SpikingTask : SpikingForwardTask {
   Runs runs;
-  int words, image_cells;
-  int64_t step, steps_behind;  // values of a map; of the steps of an image behind its first
-
-  SpikingTask(const SpikingForwardTask& task, const Runs& runs)
-      : SpikingForwardTask(task),
-        runs(runs),
-        words(words_of(shape)),
-        image_cells(int(shape.out_cells())),
-        step(shape.out_size()),
-        steps_behind((neuron.timesteps - 1) * shape.out_size()) {}
+  StepStrides strides;
+  int words;
 };
 struct DenseTask : DenseForwardTask {
   Runs runs;
@@ -118,12 +109,13 @@ struct NeuronWalk {
 
   __device__ NeuronWalk(const SpikingTask& task, int64_t cell, int channel) {
     const int64_t image = cell_at(cell, task.shape.out_h, task.shape.out_w).image;
-    place = int(cell - image * task.image_cells);
-    at = cell * task.shape.out_cs + channel, potential = at + image * task.steps_behind;
+    place = int(cell - image * task.strides.image_cells);
+    at = cell * task.shape.out_cs + channel, potential = at + image * task.strides.behind;
   }
   __device__ __forceinline__ void skip(int cells, const SpikingTask& task) {
     at += cells * task.shape.out_cs, potential += cells * task.shape.out_cs;
-    for (place += cells; place >= task.image_cells; place -= task.image_cells) potential += task.steps_behind;
+    for (place += cells; place >= task.strides.image_cells; place -= task.strides.image_cells)
+      potential += task.strides.behind;
   }
 };
 
@@ -151,7 +143,7 @@ __device__ __forceinline__ void step_neurons(const SpikingTask& task, const unsi
     for (int i = 0; i < kLaneColumns; ++i) neurons[i] = lane.channel + i < task.shape.out_c ? fresh : none;
     const uint32_t* mask = masks + local;
     float* potential = task.potential + walk.potential;
-    for (int t = 1; t <= T; ++t, mask += run, potential += task.step) {
+    for (int t = 1; t <= T; ++t, mask += run, potential += task.strides.step) {
       float sums[kLaneColumns] = {}, u[kLaneColumns];
       uint32_t lane_bytes = threadIdx.x % kHalf * sizeof(float4);
       add_rows(sums, table, *mask, lane_bytes);
@@ -178,7 +170,7 @@ size_t spiking_bytes(const StageShape& s, int timesteps, int run) {
 }
 
 template <bool kScheduled>
-__global__ void __launch_bounds__(kThreads, kScheduled ? 3 : 4) spiking_kernel(SpikingTask task) {
+__global__ void __launch_bounds__(kThreads, kScheduled ? 2 : 4) spiking_kernel(SpikingTask task) {
   const StageShape& s = task.shape;
   const int words = words_of(s);
   unsigned char* table = dynamic_shared();
@@ -290,8 +282,9 @@ dim3 grid_of(const Runs& runs, const StageShape& s) {
 
 bool first_stage_takes(const StageShape& s, int timesteps) {
   using namespace first_stage;
-  return s.src_cs < kLane && s.pool == 1 && rows_of(s) <= kMostRows && std::max(s.src_size(), s.out_cells()) <= INT32_MAX &&
-         timesteps <= kEventSteps && spiking_bytes(s, timesteps, kLeastRun) <= size_t(kMaxShared);
+  return s.src_cs < kLane && s.pool == 1 && rows_of(s) <= kMostRows && timesteps <= kEventSteps &&
+         std::max(s.src_size(), s.out_cells()) <= INT32_MAX &&
+         spiking_bytes(s, timesteps, kLeastRun) <= size_t(kMaxShared);
 }
 
 void first_stage_spiking_forward(Stream& stream, const SpikingForwardTask& task) {
@@ -300,7 +293,8 @@ void first_stage_spiking_forward(Stream& stream, const SpikingForwardTask& task)
   const auto bytes = [&](int run) { return spiking_bytes(s, task.neuron.timesteps, run); };
   const Runs runs = runs_of(task.n * s.out_cells(), bytes);
   launch(stream, grid_of(runs, s), dim3(kThreads), bytes(runs.run), "first_spiking_forward",
-         task.neuron.kappa ? spiking_kernel<true> : spiking_kernel<false>, SpikingTask(task, runs));
+         task.neuron.kappa ? spiking_kernel<true> : spiking_kernel<false>,
+         SpikingTask{task, runs, StepStrides(s, task.neuron.timesteps), words_of(s)});
 }
 
 void first_stage_dense_forward(Stream& stream, const DenseForwardTask& task) {

@@ -75,36 +75,35 @@ struct GradientTask {
   const float* gradient;  // (n, steps, out map)
   int steps, batch;       // cells that are copied at once
   StageShape shape;
+  StepStrides strides;
   int64_t cells, part;  // output cells of all images; of one part
 
   __device__ int cell_bytes() const { return (Rows::kZeroSteps + steps) * kColumnBytes; }
 };
 
-// Copies the gradients of consecutive cells to shared memory, 16 bytes a lane: half a warp has a step.
+// Copies the gradients of consecutive cells to shared memory, 16 bytes a lane: half a warp has every other step.
 struct GradientCopy {
-  const float* from;  // step 1 of the next cell
-  int64_t place;      // of the cell in its image
+  const float* from;  // the lane's first step of the next cell
+  int first, place;   // that step, from 0; place of the cell in its image
   bool live;
 
   template <class Task>
-  __device__ GradientCopy(const Task& task, int64_t cell) {
+  __device__ GradientCopy(const Task& task, int64_t cell) : first(int(threadIdx.x) % 32 / 16) {
     const StageShape& s = task.shape;
     const int column = int(blockIdx.y) * kColumns + int(threadIdx.x) % 16 * 4;
     const int64_t image = cell_at(cell, s.out_h, s.out_w).image;
-    place = cell - image * s.out_cells(), live = column < s.out_cs;
-    from = task.gradient + image * task.steps * s.out_size() + place * s.out_cs + column;
+    place = int(cell - image * task.strides.image_cells), live = column < s.out_cs;
+    from = task.gradient + image * task.strides.behind + cell * s.out_cs + column + first * task.strides.step;
   }
   template <class Task>
-  __device__ void next(unsigned char* to, const Task& task) {
-    const StageShape& s = task.shape;
-    const int begin = int(threadIdx.x) % 32 / 16;
-    const float* at = from + begin * s.out_size();
+  __device__ __forceinline__ void next(unsigned char* to, const Task& task) {
+    const float* at = from;
     to += int(threadIdx.x) % 32 * sizeof(float4);
 #pragma unroll 1
-    for (int t = begin; t < task.steps && live; t += 2, at += 2 * s.out_size(), to += 2 * kColumnBytes)
+    for (int t = live ? first : task.steps; t < task.steps; t += 2, at += 2 * task.strides.step, to += 2 * kColumnBytes)
       copy_async<16>(to, at);
-    from += s.out_cs;
-    if (++place == s.out_cells()) place = 0, from += (task.steps - 1) * s.out_size();
+    from += task.shape.out_cs;
+    if (++place == task.strides.image_cells) place = 0, from += task.strides.behind;
   }
 };
 
@@ -204,9 +203,7 @@ struct AddToWeight {
   float* d_weight;
   float scale;
 
-  __device__ void operator()(int column, const double (&sums)[1]) const {
-    d_weight[column] += scale * float(sums[0]);
-  }
+  __device__ void operator()(int column, const double (&sums)[1]) const { d_weight[column] += scale * float(sums[0]); }
 };
 
 struct Parts {
@@ -238,7 +235,8 @@ void weight_gradient(Stream& stream, Workspace& workspace, const char* name, flo
                bytes = kWarps * (2 * batch * cell_bytes + kRun * Rows::kCellBytes);
   launch(stream, dim3(unsigned(parts.count), unsigned(column_tiles_of(s)), unsigned(words_of(s))), dim3(kThreads),
          bytes, name, gradient_kernel<Rows>,
-         GradientTask<Rows>{copies, rows, gradient, steps, batch, s, n * s.out_cells(), parts.part});
+         GradientTask<Rows>{copies, rows, gradient, steps, batch, s, StepStrides(s, steps), n * s.out_cells(),
+                            parts.part});
   const int weights = int(s.weights());
   sum_columns<1>(stream, name, parts.count, weights, AddPart{copies, weights}, AddToWeight{d_weight, scale}, partial);
 }

@@ -22,16 +22,17 @@ Problem image_problem(int n, int T, int height, int width, int channels, int out
 // One to three words of rows, the last of them nearly full or nearly empty; one column tile, a part of one and several;
 // images of one cell, one image, and images that do not fill a run; every step count up to 8 and the largest.
 std::vector<Problem> image_problems() {
-  return {image_problem(3, 5, 6, 7, 3, 64, 3, 1, 1),        image_problem(1, 1, 5, 4, 1, 65, 5, 1, 2),
-          image_problem(2, 8, 9, 8, 4, 16, 3, 2, 1),        image_problem(2, 3, 7, 9, 3, 48, 5, 2, 1),
-          image_problem(1, 18, 4, 4, 9, 20, 3, 1, 0),       image_problem(40, 4, 3, 3, 3, 32, 3, 1, 0, true),
-          image_problem(5, 2, 8, 8, 3, 130, 2, 3, 0),       image_problem(2, 20, 4, 4, 2, 10, 4, 1, 2),
-          image_problem(3, 6, 17, 16, 3, 16, 3, 1, 1),      image_problem(2, 7, 5, 5, 1, 64, 1, 1, 0),
+  return {image_problem(3, 5, 6, 7, 3, 64, 3, 1, 1),   image_problem(1, 1, 5, 4, 1, 65, 5, 1, 2),
+          image_problem(2, 8, 9, 8, 4, 16, 3, 2, 1),   image_problem(2, 3, 7, 9, 3, 48, 5, 2, 1),
+          image_problem(1, 18, 4, 4, 9, 20, 3, 1, 0),  image_problem(40, 4, 3, 3, 3, 32, 3, 1, 0, true),
+          image_problem(5, 2, 8, 8, 3, 130, 2, 3, 0),  image_problem(2, 20, 4, 4, 2, 10, 4, 1, 2),
+          image_problem(3, 6, 17, 16, 3, 16, 3, 1, 1), image_problem(2, 7, 5, 5, 1, 64, 1, 1, 0),
           image_problem(1, 5, 3, 3, 15, 16, 1, 1, 0)};
 }
 
 void check(const cuda::Stream& stream, const Problem& p) {
-  expect(stream.error == cudaSuccess, std::string(stream.call) + ": " + cudaGetErrorName(stream.error) + ", " + text(p));
+  expect(stream.error == cudaSuccess,
+         std::string(stream.call) + ": " + cudaGetErrorName(stream.error) + ", " + text(p));
 }
 
 struct ForwardInput {
