@@ -16,58 +16,13 @@
 // twice into an SM.
 #pragma once
 
+#include <algorithm>
+
 #include "cuda/device/launch.h"
-#include "cuda/tensor/tile.cuh"
+#include "cuda/tensor/block_place.cuh"
+#include "cuda/tensor/staged_sums.cuh"
 
 namespace onespike::cuda {
-
-// A row of the product.
-struct Row {
-  int image, y, x;
-};
-
-// Where a block works.
-struct BlockPlace {
-  int column_tile, image, y, x;  // first of each
-  int window_y, window_x;
-
-  __device__ explicit BlockPlace(const GemmTask& g) {
-    unsigned at = blockIdx.x;
-    column_tile = int(at % unsigned(g.column_tiles)), at /= unsigned(g.column_tiles);
-    x = int(at % unsigned(g.tiles_x())) << g.x_bits, at /= unsigned(g.tiles_x());
-    y = int(at % unsigned(g.tiles_y())) << g.y_bits, at /= unsigned(g.tiles_y());
-    image = int(at) << g.image_bits;
-    window_y = first(y, g.kernel_h, g.window_h, g.a_h, g);
-    window_x = first(x, g.kernel_w, g.window_w, g.a_w, g);
-  }
-  __device__ Row row(int index, const GemmTask& g) const {
-    return {image + (index >> (g.x_bits + g.y_bits)), y + (index >> g.x_bits & ((1 << g.y_bits) - 1)),
-            x + (index & ((1 << g.x_bits) - 1))};
-  }
-  __device__ bool exists(const Row& row, const GemmTask& g) const {
-    return row.image < g.images && row.image - image < 1 << g.image_bits && row.y < g.row_h && row.x < g.row_w;
-  }
-
-  // The cell of the window that a row reads at a tap; the last one, of zeros, where there is nothing.
-  __device__ __forceinline__ int cell(int index, int ky, int kx, const GemmTask& g) const {
-    const Row r = row(index, g);
-    int from_y = r.y * g.multiply + g.offset + g.sign * ky, from_x = r.x * g.multiply + g.offset + g.sign * kx;
-    bool inside = exists(r, g) && from_y >= 0 && from_x >= 0;
-    if (g.divide > 1) {
-      inside = inside && from_y % g.divide == 0 && from_x % g.divide == 0;
-      from_y /= g.divide, from_x /= g.divide;
-    }
-    if (!inside || from_y >= g.a_h || from_x >= g.a_w) return g.window_cells();
-    return ((r.image - image) * g.window_h + from_y - window_y) * g.window_w + from_x - window_x;
-  }
-
- private:
-  __device__ static int first(int row, int kernel, int side, int limit, const GemmTask& g) {
-    const int from = row * g.multiply + g.offset - (g.sign < 0 ? kernel - 1 : 0);
-    const int whole = from <= 0 ? 0 : (from + g.divide - 1) / g.divide;
-    return whole < limit - side ? whole : limit - side;
-  }
-};
 
 // Fills windows and tiles of weights, in the order of slices and, inside, taps.
 template <bool kTimes, int kSteps>
@@ -240,8 +195,70 @@ __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const 
   }
 }
 
-// Epilogue: made from its task; values(row, column, v) receives the kSteps sums of two neighbouring columns; finish()
-// is called by all threads at the end.
+// The sums of every row and two neighbouring columns to the epilogue, from the registers that hold them.
+template <bool kTimes, int kSteps, class Epilogue>
+__device__ __forceinline__ void end_in_registers(const Sums<kTimes, kSteps>& sums, Epilogue& epilogue,
+                                                 const BlockPlace& here, const GemmTask& g) {
+  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
+#pragma unroll
+  for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const Row row = here.row((warp * row_tiles(kTimes, kSteps) + m) * 16 + half * 8 + lane / 4, g);
+      if (!here.exists(row, g)) continue;
+#pragma unroll
+      for (int c = 0; c < kColumnTiles; ++c) {
+        float values[kSteps][2];
+#pragma unroll
+        for (int t = 0; t < kSteps; ++t)
+          values[t][0] = sums[t][m][c][2 * half], values[t][1] = sums[t][m][c][2 * half + 1];
+        epilogue.values(row, here.column_tile * kColumns + c * 8 + lane % 4 * 2, values);
+      }
+    }
+}
+
+template <bool kTimes, int kSteps>
+using Staged = StagedSums<kSteps, kWarps * 16 * row_tiles(kTimes, kSteps)>;
+
+// All sums of the block to shared memory, in the place of its windows and weights.
+template <bool kTimes, int kSteps>
+__device__ __forceinline__ void stage_sums(const Sums<kTimes, kSteps>& sums, const Staged<kTimes, kSteps>& staged) {
+  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
+  __syncthreads();  // nobody reads windows any more
+#pragma unroll
+  for (int t = 0; t < kSteps; ++t)
+#pragma unroll
+    for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+#pragma unroll
+        for (int c = 0; c < kColumnTiles; ++c)
+          staged.put(t, (warp * row_tiles(kTimes, kSteps) + m) * 16 + half * 8 + lane / 4, c * 8 + lane % 4 * 2,
+                     sums[t][m][c][2 * half], sums[t][m][c][2 * half + 1]);
+  __syncthreads();
+}
+
+// The same to an epilogue that takes four neighbouring columns of a row at a time.
+template <bool kTimes, int kSteps, class Epilogue>
+__device__ __forceinline__ void end_by_quads(const Staged<kTimes, kSteps>& staged, Epilogue& epilogue,
+                                             const BlockPlace& here, const GemmTask& g) {
+  const int quad = int(threadIdx.x) % kQuads;
+#pragma unroll 1
+  for (int i = int(threadIdx.x) / kQuads; i < kWarps * 16 * row_tiles(kTimes, kSteps); i += kQuadThreads) {
+    const Row row = here.row(i, g);
+    if (!here.exists(row, g)) continue;
+    float values[kSteps][kQuad];
+#pragma unroll
+    for (int t = 0; t < kSteps; ++t) staged.get(values[t], t, i, quad);
+    epilogue.quad(row, here.column_tile * kColumns + quad * kQuad, values);
+  }
+}
+
+template <class Epilogue>
+concept TakesQuads = requires { typename Epilogue::Quads; };
+
+// Epilogue: made from its task; values(row, column, v) receives the kSteps sums of two neighbouring columns, or where
+// the epilogue has a type Quads, quad(row, column, v) those of four; finish() is called by all threads at the end.
 template <bool kTimes, int kSteps, class Epilogue>
 __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename Epilogue::Task task) {
   if (g.gate.closed()) return;
@@ -264,30 +281,25 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
 
   // Made again: nothing of it has to stay in registers meanwhile.
   const BlockPlace here(g);
-  Epilogue epilogue(task, g);
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
-#pragma unroll
-  for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const Row row = here.row((warp * row_tiles(kTimes, kSteps) + m) * 16 + half * 8 + lane / 4, g);
-      if (!here.exists(row, g)) continue;
-#pragma unroll
-      for (int c = 0; c < kColumnTiles; ++c) {
-        float values[kSteps][2];
-#pragma unroll
-        for (int t = 0; t < kSteps; ++t)
-          values[t][0] = sums[t][m][c][2 * half], values[t][1] = sums[t][m][c][2 * half + 1];
-        epilogue.values(row, here.column_tile * kColumns + c * 8 + lane % 4 * 2, values);
-      }
-    }
-  epilogue.finish();
+  if constexpr (TakesQuads<Epilogue>) {
+    const Staged<kTimes, kSteps> staged(dynamic_shared());
+    stage_sums<kTimes, kSteps>(sums, staged);
+    Epilogue epilogue(task, g);
+    end_by_quads<kTimes, kSteps>(staged, epilogue, here, g);
+    epilogue.finish();
+  } else {
+    Epilogue epilogue(task, g);
+    end_in_registers<kTimes, kSteps>(sums, epilogue, here, g);
+    epilogue.finish();
+  }
 }
 
 template <bool kTimes, class Epilogue, int kSteps>
 void launch_gemm(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
-  launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(g.shared_bytes(kTimes, kSteps)), name,
-         gemm_kernel<kTimes, kSteps, Epilogue>, g, task);
+  int bytes = g.shared_bytes(kTimes, kSteps);
+  if constexpr (TakesQuads<Epilogue>) bytes = std::max(bytes, Staged<kTimes, kSteps>::kBytes);
+  launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(bytes), name, gemm_kernel<kTimes, kSteps, Epilogue>,
+         g, task);
 }
 
 // Whether there may be other launches for other steps: as many as that are all there are (plan_gemm).
