@@ -57,7 +57,8 @@ class GemmLoader {
       if (tap_ == 0) copy_window();
       copy_tile();
       if (++tap_ == taps()) {
-        tap_ = 0, ++slice_;
+        tap_ = 0, ++slice_, channel_ += kDepth;
+        if (channel_ == g_.slices * kSlice) channel_ = 0, ++fixed_;
         write_window_ = write_window_ + 1 == g_.window_buffers ? 0 : write_window_ + 1;
       }
     }
@@ -66,31 +67,27 @@ class GemmLoader {
   }
 
  private:
-  static constexpr int kParts = kSlice / kDepth;  // slices that the packed weights hold as one
-
   __device__ unsigned char* tiles() const { return shared_ + g_.window_buffers * window(); }
 
   __device__ __forceinline__ void copy_window() const {
     unsigned char* to = shared_ + write_window_ * window();
-    const int per_image = g_.window_h * g_.window_w, fixed = slice_ / (g_.slices * kParts),
-              channel = slice_ % (g_.slices * kParts) * kDepth;
     const int chunk = int(threadIdx.x) % 4;
 #pragma unroll 1  // the sums leave few registers
     for (int i = int(threadIdx.x) / 4; i < g_.window_cells(); i += kThreads / 4) {
-      const int image = place_.image + i / per_image, at = i % per_image;
-      const int y = place_.window_y + at / g_.window_w, x = place_.window_x + at % g_.window_w;
-      const int64_t cell = fixed + y * g_.a_w + x;
+      const int in_window = quotient(i, g_.by_window_image), at = i - in_window * g_.window_h * g_.window_w,
+                line = quotient(at, g_.by_window_w), image = place_.image + in_window;
+      const int64_t cell = fixed_ + (place_.window_y + line) * g_.a_w + place_.window_x + at - line * g_.window_w;
       if constexpr (kTimes) {
-        const bool inside = image < g_.images && channel + chunk * 16 < g_.a_stride;
+        const bool inside = image < g_.images && channel_ + chunk * 16 < g_.a_stride;
         const uint8_t* from = static_cast<const uint8_t*>(g_.a);
-        if (inside) from += image * g_.image_stride + cell * g_.a_stride + channel + chunk * 16;
+        if (inside) from += image * g_.image_stride + cell * g_.a_stride + channel_ + chunk * 16;
         copy_async<16>(to + i * kWindowRow + chunk * 16, from, inside ? 16 : 0);
       } else {
         const uint16_t* from = static_cast<const uint16_t*>(g_.a);
-        const bool inside = image < g_.images && channel + chunk * kChunk < g_.a_stride;
+        const bool inside = image < g_.images && channel_ + chunk * kChunk < g_.a_stride;
         if (inside)
-          from += image * g_.image_stride + (int64_t(g_.first_step) * g_.image_cells() + cell) * g_.a_stride + channel +
-                  chunk * kChunk;
+          from += image * g_.image_stride + (int64_t(g_.first_step) * g_.image_cells() + cell) * g_.a_stride +
+                  channel_ + chunk * kChunk;
         unsigned char* at_step = to + half_chunk_offset(i, chunk);
 #pragma unroll 1
         for (int t = g_.first_step; t < g_.first_step + kSteps; ++t, at_step += g_.window_bytes()) {
@@ -101,20 +98,22 @@ class GemmLoader {
     }
   }
 
+  // Tiles of a tap follow one another by slices, and slices of one cell after the other where a linear layer reads
+  // several.
   __device__ __forceinline__ void copy_tile() const {
     unsigned char* to = tiles() + tile_ * kTile;
-    const int fixed = slice_ / (g_.slices * kParts), slice = slice_ / kParts % g_.slices, part = slice_ % kParts;
-    const int64_t tap = g_.fixed_taps > 1 ? fixed : tap_, taps_in_all = g_.fixed_taps > 1 ? g_.fixed_taps : taps();
+    const int64_t per_tap = int64_t(g_.fixed_taps) * g_.slices * kTileBytes;
     const unsigned char* from = static_cast<const unsigned char*>(g_.b) +
-                                ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
-    for (int i = int(threadIdx.x); i < kTile / 16; i += kThreads)
-      copy_async<16>(to + i * 16, from + part * kTile + i * 16);
+                                (int64_t(place_.column_tile) * taps() + tap_) * per_tap + int64_t(slice_) * kTile;
+#pragma unroll
+    for (int i = 0; i < kTile / 16; i += kThreads)
+      copy_async<16>(to + (i + int(threadIdx.x)) * 16, from + (i + int(threadIdx.x)) * 16);
   }
 
   const GemmTask& g_;
   const BlockPlace& place_;
   unsigned char* const shared_;
-  int slice_ = 0, tap_ = 0, write_window_ = 0, read_window_ = 0, tile_ = 0;
+  int slice_ = 0, fixed_ = 0, channel_ = 0, tap_ = 0, write_window_ = 0, read_window_ = 0, tile_ = 0;
 };
 
 // Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles.
@@ -131,19 +130,34 @@ __device__ __forceinline__ void load_columns(uint32_t (&b)[kColumnTiles][2], con
 template <bool kTimes, int kSteps>
 using Sums = float[kSteps][row_tiles(kTimes, kSteps)][kColumnTiles][4];
 
+// What a lane loads of the rows of its warp: two rows of every tile as spike times, one as bf16 (ldmatrix).
+template <bool kTimes, int kSteps>
+struct WarpCells {
+  SourceCells of[row_tiles(kTimes, kSteps)][kTimes ? 2 : 1];
+
+  __device__ WarpCells(const BlockPlace& place, const GemmTask& g) {
+    const int lane = int(threadIdx.x) % 32, first = int(threadIdx.x) / 32 * row_tiles(kTimes, kSteps) * 16;
+#pragma unroll
+    for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
+#pragma unroll
+      for (int half = 0; half < (kTimes ? 2 : 1); ++half)
+        of[m][half] = SourceCells(first + m * 16 + (kTimes ? half * 8 + lane / 4 : lane % 16), place, g);
+  }
+};
+
 // sums += the product of one tap and slice of spike times.
 template <int kSteps>
 __device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const unsigned char* window,
-                                               const unsigned char* columns, const BlockPlace& place, int ky, int kx,
-                                               const GemmTask& g) {
+                                               const unsigned char* columns, const WarpCells<true, kSteps>& cells,
+                                               int ky, int kx, const GemmTask& g) {
   constexpr int kRowTiles = row_tiles(true, kSteps);
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
+  const int lane = int(threadIdx.x) % 32;
   uint32_t times[kRowTiles][2][4], any = 0;
 #pragma unroll
   for (int m = 0; m < kRowTiles; ++m)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int cell = place.cell((warp * kRowTiles + m) * 16 + half * 8 + lane / 4, ky, kx, g);
+      const int cell = cells.of[m][half].at(ky, kx, g);
       const uint4 words = *reinterpret_cast<const uint4*>(window + cell * kWindowRow + lane % 4 * 16);
       times[m][half][0] = words.x, times[m][half][1] = words.y, times[m][half][2] = words.z,
       times[m][half][3] = words.w;
@@ -154,31 +168,35 @@ __device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const u
   for (int j = 0; j < kSlice / 16; ++j) {
     uint32_t b[kColumnTiles][2];
     load_columns(b, columns, j);
+    uint32_t selectors[kRowTiles][2];
 #pragma unroll
-    for (int t = 0; t < kSteps; ++t) {
-      const uint32_t step4 = uint32_t(g.first_step + t + 1) * 0x01010101u;
+    for (int m = 0; m < kRowTiles; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        selectors[m][half] = step_selectors<kSteps>(times[m][half][j], g.first_step, g.timesteps);
+#pragma unroll
+    for (int t = 0; t < kSteps; ++t)
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) {
         uint32_t a[4];
-        spikes_at(a[0], a[2], times[m][0][j], step4);
-        spikes_at(a[1], a[3], times[m][1][j], step4);
+        spikes_in_table(a[0], a[2], selectors[m][0], t + 1);
+        spikes_in_table(a[1], a[3], selectors[m][1], t + 1);
 #pragma unroll
         for (int c = 0; c < kColumnTiles; ++c) mma_bf16(sums[t][m][c], a, b[c]);
       }
-    }
   }
 }
 
 // sums += the product of one tap and slice of bf16, for every step.
 template <int kSteps>
 __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const unsigned char* window,
-                                               const unsigned char* columns, const BlockPlace& place, int ky, int kx,
-                                               const GemmTask& g) {
+                                               const unsigned char* columns, const WarpCells<false, kSteps>& sources,
+                                               int ky, int kx, const GemmTask& g) {
   constexpr int kRowTiles = row_tiles(false, kSteps);
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
+  const int lane = int(threadIdx.x) % 32;
   int cells[kRowTiles];
 #pragma unroll
-  for (int m = 0; m < kRowTiles; ++m) cells[m] = place.cell((warp * kRowTiles + m) * 16 + lane % 16, ky, kx, g);
+  for (int m = 0; m < kRowTiles; ++m) cells[m] = sources.of[m][0].at(ky, kx, g);
 #pragma unroll
   for (int j = 0; j < kSlice / 32; ++j) {
     uint32_t b[kColumnTiles][2];
@@ -265,6 +283,7 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
   const BlockPlace place(g);
   GemmLoader<kTimes, kSteps> loader(g, place, dynamic_shared());
   for (int i = 0; i < kColumnStages - 1; ++i) loader.next();
+  const WarpCells<kTimes, kSteps> cells(place, g);
   Sums<kTimes, kSteps> sums = {};
   for (int slice = loader.slices(); slice > 0; --slice) {
     for (int ky = 0; ky < g.kernel_h; ++ky)
@@ -272,8 +291,8 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
         copy_async_wait<kColumnStages - 2>();
         __syncthreads();  // what this product needs is there for all, and what the one before needed is free
         loader.next();
-        if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
-        else multiply_steps<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
+        if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_now(), loader.tile_now(), cells, ky, kx, g);
+        else multiply_steps<kSteps>(sums, loader.window_now(), loader.tile_now(), cells, ky, kx, g);
       }
     loader.window_done();
   }
