@@ -20,7 +20,7 @@
 
 #include "cuda/device/launch.h"
 #include "cuda/tensor/block_place.cuh"
-#include "cuda/tensor/staged_sums.cuh"
+#include "cuda/tensor/epilogue.cuh"
 
 namespace onespike::cuda {
 
@@ -99,15 +99,15 @@ class GemmLoader {
   }
 
   // Tiles of a tap follow one another by slices, and slices of one cell after the other where a linear layer reads
-  // several.
+  // several. A tile and the bytes of a thread in it are 32 bits from where the weights begin: 4 GiB are 2^31 of them.
   __device__ __forceinline__ void copy_tile() const {
-    unsigned char* to = tiles() + tile_ * kTile;
-    const int64_t per_tap = int64_t(g_.fixed_taps) * g_.slices * kTileBytes;
-    const unsigned char* from = static_cast<const unsigned char*>(g_.b) +
-                                (int64_t(place_.column_tile) * taps() + tap_) * per_tap + int64_t(slice_) * kTile;
+    const unsigned per_tap = unsigned(g_.fixed_taps * g_.slices) * unsigned(kTileBytes), at = threadIdx.x * 16;
+    unsigned char* to = tiles() + tile_ * kTile + at;
+    const unsigned char* from =
+        static_cast<const unsigned char*>(g_.b) +
+        (unsigned(place_.column_tile * taps() + tap_) * per_tap + unsigned(slice_ * kTile) + at);
 #pragma unroll
-    for (int i = 0; i < kTile / 16; i += kThreads)
-      copy_async<16>(to + (i + int(threadIdx.x)) * 16, from + (i + int(threadIdx.x)) * 16);
+    for (int i = 0; i < kTile; i += kThreads * 16) copy_async<16>(to + i, from + i);
   }
 
   const GemmTask& g_;
@@ -116,19 +116,17 @@ class GemmLoader {
   int slice_ = 0, fixed_ = 0, channel_ = 0, tap_ = 0, write_window_ = 0, read_window_ = 0, tile_ = 0;
 };
 
-// Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles.
+// Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles. Rows 16 apart are swizzled alike,
+// so that the places of step 0 serve every j.
 __device__ __forceinline__ void load_columns(uint32_t (&b)[kColumnTiles][2], const unsigned char* tile, int j) {
-  const int lane = int(threadIdx.x) % 32, row = 16 * j + lane % 16;
+  const int lane = int(threadIdx.x) % 32, row = lane % 16;
 #pragma unroll
   for (int pair = 0; pair < kColumnTiles / 2; ++pair) {
     uint32_t r[4];
-    ldmatrix_transposed(r, tile + chunk_offset(row, 2 * pair + lane / 16));
+    ldmatrix_transposed(r, tile + chunk_offset(row, 2 * pair + lane / 16) + j * 16 * kRowBytes);
     b[2 * pair][0] = r[0], b[2 * pair][1] = r[1], b[2 * pair + 1][0] = r[2], b[2 * pair + 1][1] = r[3];
   }
 }
-
-template <bool kTimes, int kSteps>
-using Sums = float[kSteps][row_tiles(kTimes, kSteps)][kColumnTiles][4];
 
 // What a lane loads of the rows of its warp: two rows of every tile as spike times, one as bf16 (ldmatrix).
 template <bool kTimes, int kSteps>
@@ -164,23 +162,31 @@ __device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const u
       any |= words.x | words.y | words.z | words.w;
     }
   if (!__any_sync(0xffffffffu, any != 0)) return;  // no event: padding, or a silent corner
-#pragma unroll
-  for (int j = 0; j < kSlice / 16; ++j) {
-    uint32_t b[kColumnTiles][2];
-    load_columns(b, columns, j);
-    uint32_t selectors[kRowTiles][2];
+  if (g.first_step > 0 ||
+      g.timesteps > kMaxSteps) {  // asked once: a branch inside keeps loads and products of different j apart
 #pragma unroll
     for (int m = 0; m < kRowTiles; ++m)
 #pragma unroll
       for (int half = 0; half < 2; ++half)
-        selectors[m][half] = step_selectors<kSteps>(times[m][half][j], g.first_step, g.timesteps);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) times[m][half][j] = times_in_table(times[m][half][j], g.first_step);
+  }
+#pragma unroll
+  for (int j = 0; j < kSlice / 16; ++j) {
+    uint32_t b[kColumnTiles][2];
+    load_columns(b, columns, j);
+    uint32_t selectors[kRowTiles][2][2];
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) table_selectors(selectors[m][half], times[m][half][j]);
 #pragma unroll
     for (int t = 0; t < kSteps; ++t)
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) {
         uint32_t a[4];
-        spikes_in_table(a[0], a[2], selectors[m][0], t + 1);
-        spikes_in_table(a[1], a[3], selectors[m][1], t + 1);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) a[i] = spikes_in_table(selectors[m][i % 2][i / 2], t + 1);
 #pragma unroll
         for (int c = 0; c < kColumnTiles; ++c) mma_bf16(sums[t][m][c], a, b[c]);
       }
@@ -212,68 +218,6 @@ __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const 
       }
   }
 }
-
-// The sums of every row and two neighbouring columns to the epilogue, from the registers that hold them.
-template <bool kTimes, int kSteps, class Epilogue>
-__device__ __forceinline__ void end_in_registers(const Sums<kTimes, kSteps>& sums, Epilogue& epilogue,
-                                                 const BlockPlace& here, const GemmTask& g) {
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
-#pragma unroll
-  for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const Row row = here.row((warp * row_tiles(kTimes, kSteps) + m) * 16 + half * 8 + lane / 4, g);
-      if (!here.exists(row, g)) continue;
-#pragma unroll
-      for (int c = 0; c < kColumnTiles; ++c) {
-        float values[kSteps][2];
-#pragma unroll
-        for (int t = 0; t < kSteps; ++t)
-          values[t][0] = sums[t][m][c][2 * half], values[t][1] = sums[t][m][c][2 * half + 1];
-        epilogue.values(row, here.column_tile * kColumns + c * 8 + lane % 4 * 2, values);
-      }
-    }
-}
-
-template <bool kTimes, int kSteps>
-using Staged = StagedSums<kSteps, kWarps * 16 * row_tiles(kTimes, kSteps)>;
-
-// All sums of the block to shared memory, in the place of its windows and weights.
-template <bool kTimes, int kSteps>
-__device__ __forceinline__ void stage_sums(const Sums<kTimes, kSteps>& sums, const Staged<kTimes, kSteps>& staged) {
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
-  __syncthreads();  // nobody reads windows any more
-#pragma unroll
-  for (int t = 0; t < kSteps; ++t)
-#pragma unroll
-    for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
-#pragma unroll
-      for (int half = 0; half < 2; ++half)
-#pragma unroll
-        for (int c = 0; c < kColumnTiles; ++c)
-          staged.put(t, (warp * row_tiles(kTimes, kSteps) + m) * 16 + half * 8 + lane / 4, c * 8 + lane % 4 * 2,
-                     sums[t][m][c][2 * half], sums[t][m][c][2 * half + 1]);
-  __syncthreads();
-}
-
-// The same to an epilogue that takes four neighbouring columns of a row at a time.
-template <bool kTimes, int kSteps, class Epilogue>
-__device__ __forceinline__ void end_by_quads(const Staged<kTimes, kSteps>& staged, Epilogue& epilogue,
-                                             const BlockPlace& here, const GemmTask& g) {
-  const int quad = int(threadIdx.x) % kQuads;
-#pragma unroll 1
-  for (int i = int(threadIdx.x) / kQuads; i < kWarps * 16 * row_tiles(kTimes, kSteps); i += kQuadThreads) {
-    const Row row = here.row(i, g);
-    if (!here.exists(row, g)) continue;
-    float values[kSteps][kQuad];
-#pragma unroll
-    for (int t = 0; t < kSteps; ++t) staged.get(values[t], t, i, quad);
-    epilogue.quad(row, here.column_tile * kColumns + quad * kQuad, values);
-  }
-}
-
-template <class Epilogue>
-concept TakesQuads = requires { typename Epilogue::Quads; };
 
 // Epilogue: made from its task; values(row, column, v) receives the kSteps sums of two neighbouring columns, or where
 // the epilogue has a type Quads, quad(row, column, v) those of four; finish() is called by all threads at the end.

@@ -37,35 +37,35 @@ ONESPIKE_HD constexpr int half_chunk_offset(int row, int chunk) {
   return row * (kRowBytes / 2) + ((chunk ^ (row / 2 & 3)) * 16);
 }
 
-// What fires at a step, of four spike times: bf16 2.0 (one bit, so that no conversion is needed) or 0. A spike time in
-// the upper half of its byte is the selector of byte_perm for one bf16: the lower half, 0, picks the byte 0 of a table
-// for the lower byte, and the time picks the byte that is 2.0 at its step and 0 at all others. So a pair of bf16 takes
-// one instruction, where comparing bytes and spreading them took two and a half.
+// What fires at a step, of four spike times: bf16 2.0 (one bit, so that no conversion is needed) or 0. A spike time
+// plus 2 in the upper half of its byte is the selector of a byte permutation for one bf16: the lower half, 0, picks
+// byte 0 of a table for the lower byte, and the time picks the byte that is 2.0 at its step and 0 at all others. So a
+// pair of bf16 takes one instruction, where comparing bytes and spreading them took two and a half. Byte 2 is for
+// neurons that never fire; with 3 for step 1 the other steps lie in the half of the table that an instruction can hold
+// as a constant.
 constexpr float kSpikeValue = 2;
 constexpr int kMaxByteStep = 63;
-// Steps that the table has: byte 0 is for neurons that never fire.
-constexpr int kTableSteps = 7;
 
-// Selectors of four spike times for the steps first + 1 to first + kSteps, which are 1 to kSteps of the table.
-template <int kSteps>
-__device__ __forceinline__ uint32_t step_selectors(uint32_t times, int first, int timesteps) {
-  static_assert(kSteps <= kTableSteps);
-  if (timesteps <= kTableSteps && first == 0) return times << 4;
+// Four spike times for spikes_in_table, which knows steps 1 to kMaxSteps: those of the launch, of which `first` is 0.
+__device__ __forceinline__ uint32_t times_in_table(uint32_t times, int first) {
   uint32_t relative = 0;
 #pragma unroll
-  for (uint32_t step = 1; step <= kSteps; ++step) {
+  for (uint32_t step = 1; step <= uint32_t(kMaxSteps); ++step) {
     // Times and steps stay below 64, so the subtraction borrows from no neighbour.
     const uint32_t hits = (0x40404040u - (times ^ (uint32_t(first) + step) * 0x01010101u)) & 0x40404040u;
     relative |= (hits >> 6) * step;
   }
-  return relative << 4;
+  return relative;
 }
 
-// The lower and the upper two of them at step 1 to kTableSteps of the table.
-__device__ __forceinline__ void spikes_in_table(uint32_t& low, uint32_t& high, uint32_t selectors, int step) {
-  const uint32_t first_half = step < 4 ? 0x40u << 8 * step : 0, second_half = step < 4 ? 0 : 0x40u << 8 * (step - 4);
-  low = __byte_perm(first_half, second_half, selectors);
-  high = __byte_perm(first_half, second_half, selectors >> 16);
+// The two lower and the two upper of four times as selectors.
+__device__ __forceinline__ void table_selectors(uint32_t (&selectors)[2], uint32_t times) {
+  const uint32_t places = times + 0x02020202u;
+  selectors[0] = places << 4, selectors[1] = places >> 12;
+}
+
+__device__ __forceinline__ uint32_t spikes_in_table(uint32_t selector, int step) {
+  return step == 1 ? permute_bytes(0x40000000u, 0, selector) : permute_bytes(0, 0x40u << 8 * (step - 2), selector);
 }
 
 __device__ __forceinline__ void spikes_at(uint32_t& low, uint32_t& high, uint32_t times, uint32_t step4) {
