@@ -134,9 +134,10 @@ class SpikingEpilogue {
       if (below.add) load_quad(a, to + (t - 1) * step);
 #pragma unroll
       for (int e = 0; e < kQuad; ++e) {
-        const float value =
-            neuron_backward<kKind>(g[e], sums_, t, sums[i][e] * share[e] + cost_, u[i + 1][e], u[i][e], fire[e],
-                                   inverse_, reach, leak_below_, initial[e], below.neuron.surrogate);
+        const float slope =
+            neuron_slope<slope_of<kKind>>(u[i + 1][e], fire[e], t, inverse_, reach, below.neuron.surrogate);
+        const float value = neuron_backward(g[e], sums_, t, sums[i][e] * share[e] + cost_, slope, u[i + 1][e], u[i][e],
+                                            fire[e], inverse_, reach, leak_below_, initial[e]);
         a[e] = below.add ? a[e] + value : value;
       }
       store_quad(to + (t - 1) * step, a);
