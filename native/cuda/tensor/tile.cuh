@@ -37,10 +37,37 @@ ONESPIKE_HD constexpr int half_chunk_offset(int row, int chunk) {
   return row * (kRowBytes / 2) + ((chunk ^ (row / 2 & 3)) * 16);
 }
 
-// What fires at the step, of four spike times: bf16 2.0 (one bit, so that no conversion is needed) or 0. `step4` is the
-// step in every byte; times and steps stay below 64, so the subtraction borrows from no neighbour.
+// What fires at a step, of four spike times: bf16 2.0 (one bit, so that no conversion is needed) or 0. A spike time
+// plus 2 in the upper half of its byte is the selector of a byte permutation for one bf16: the lower half, 0, picks
+// byte 0 of a table for the lower byte, and the time picks the byte that is 2.0 at its step and 0 at all others. So a
+// pair of bf16 takes one instruction, where comparing bytes and spreading them took two and a half. Byte 2 is for
+// neurons that never fire; with 3 for step 1 the other steps lie in the half of the table that an instruction can hold
+// as a constant.
 constexpr float kSpikeValue = 2;
 constexpr int kMaxByteStep = 63;
+
+// Four spike times for spikes_in_table, which knows steps 1 to kMaxSteps: those of the launch, of which `first` is 0.
+__device__ __forceinline__ uint32_t times_in_table(uint32_t times, int first) {
+  uint32_t relative = 0;
+#pragma unroll
+  for (uint32_t step = 1; step <= uint32_t(kMaxSteps); ++step) {
+    // Times and steps stay below 64, so the subtraction borrows from no neighbour.
+    const uint32_t hits = (0x40404040u - (times ^ (uint32_t(first) + step) * 0x01010101u)) & 0x40404040u;
+    relative |= (hits >> 6) * step;
+  }
+  return relative;
+}
+
+// The two lower and the two upper of four times as selectors.
+__device__ __forceinline__ void table_selectors(uint32_t (&selectors)[2], uint32_t times) {
+  const uint32_t places = times + 0x02020202u;
+  selectors[0] = places << 4, selectors[1] = places >> 12;
+}
+
+__device__ __forceinline__ uint32_t spikes_in_table(uint32_t selector, int step) {
+  return step == 1 ? permute_bytes(0x40000000u, 0, selector) : permute_bytes(0, 0x40u << 8 * (step - 2), selector);
+}
+
 __device__ __forceinline__ void spikes_at(uint32_t& low, uint32_t& high, uint32_t times, uint32_t step4) {
   const uint32_t hits = (0x40404040u - (times ^ step4)) & 0x40404040u;
   low = __byte_perm(hits, 0, 0x1404);
