@@ -2,8 +2,10 @@
 // gathers what its output cells meet at them, a cell per lane.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
+#include "cuda/device/shared_memory.h"
 #include "cuda/simt/lane_channels.cuh"
 #include "cuda/simt/tiles.cuh"
 #include "cuda/tensor/ptx.cuh"
@@ -22,6 +24,35 @@ constexpr int kColumnBytes = kColumns * sizeof(float);  // of one cell, or one r
 ONESPIKE_HD inline int rows_of(const StageShape& s) { return s.taps() * s.src_cs; }
 ONESPIKE_HD inline int words_of(const StageShape& s) { return (rows_of(s) + kWordRows - 1) / kWordRows; }
 inline int column_tiles_of(const StageShape& s) { return (s.out_cs + kColumns - 1) / kColumns; }
+
+constexpr int kLaneColumns = 4, kHalf = kColumns / kLaneColumns;  // forward, where half a warp has a cell
+// Of one launch; the others follow in a loop, which spares their tables.
+constexpr int64_t kMostBlocks = 2048;
+// Cells that a warp gathers at once, one a lane: fewer where that gives more warps or takes too much memory.
+constexpr int kMostRun = 32, kLeastRun = 8;
+constexpr int64_t kWantedWarps = 4096;
+
+struct Runs {
+  int64_t cells;  // output cells of all images
+  int run;
+
+  __device__ int64_t step() const { return int64_t(gridDim.x) * kWarps * run; }
+  __device__ int64_t begin() const { return (int64_t(blockIdx.x) * kWarps + int(threadIdx.x) / 32) * run; }
+  __device__ int count(int64_t first) const { return int(min(int64_t(run), cells - first)); }
+};
+
+// The longest run that fits and leaves enough warps; `bytes(run)` is the shared memory of a block.
+template <class Bytes>
+Runs runs_of(int64_t cells, const Bytes& bytes) {
+  int run = kMostRun;
+  while (run > kLeastRun && (cells / run < kWantedWarps || bytes(run) > size_t(kMaxShared))) run /= 2;
+  return {cells, run};
+}
+
+inline dim3 grid_of(const Runs& runs, const StageShape& s) {
+  const int64_t cells = int64_t(kWarps) * runs.run;
+  return dim3(unsigned(std::min((runs.cells + cells - 1) / cells, kMostBlocks)), unsigned(column_tiles_of(s)));
+}
 
 // Maps (n, T, out map) as kernels walk them, cell after cell: worked out on the host, because the compiler multiplies
 // 64 bits again wherever registers are scarce.

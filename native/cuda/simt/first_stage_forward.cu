@@ -1,7 +1,7 @@
-// Forward passes of first_stage.h. Half a warp has an output cell, four output channels a lane, and takes the cells of
-// a run in turns.
+// The spiking forward pass of first_stage.h. Half a warp has an output cell, four output channels a lane, and takes the
+// cells of a run in turns.
 //
-// Spikes: what fires at a step is one bit per row of weights. Four bits choose one of 16 sums of four rows, which lie
+// What fires at a step is one bit per row of weights. Four bits choose one of 16 sums of four rows, which lie
 // in shared memory: 7 loads and 7 additions a step instead of 27, whatever the density, without a branch.
 #include <algorithm>
 
@@ -14,32 +14,14 @@ namespace onespike::cuda {
 namespace first_stage {
 namespace {
 
-constexpr int kLaneColumns = 4, kHalf = kColumns / kLaneColumns;
 constexpr int kEntries = 1 << kGroupRows;
 constexpr int kGroupBytes = kEntries * kColumnBytes;
 constexpr int kTableBytes = kGroups * kGroupBytes;  // of a word: 28 KiB
-// Of one launch; the others follow in a loop, which spares their tables.
-constexpr int64_t kMostBlocks = 2048;
-// Cells that a warp gathers at once, one a lane: fewer where that gives more warps or takes too much memory.
-constexpr int kMostRun = 32, kLeastRun = 8;
-constexpr int64_t kWantedWarps = 4096;
-
-struct Runs {
-  int64_t cells;  // output cells of all images
-  int run;
-
-  __device__ int64_t step() const { return int64_t(gridDim.x) * kWarps * run; }
-  __device__ int64_t begin() const { return (int64_t(blockIdx.x) * kWarps + int(threadIdx.x) / 32) * run; }
-  __device__ int count(int64_t first) const { return int(min(int64_t(run), cells - first)); }
-};
 
 struct SpikingTask : SpikingForwardTask {
   Runs runs;
   StepStrides strides;
   int words;
-};
-struct DenseTask : DenseForwardTask {
-  Runs runs;
 };
 
 // The 16 sums of every four rows, of the columns of the block.
@@ -188,95 +170,6 @@ __global__ void __launch_bounds__(kThreads, kScheduled ? 2 : 4) spiking_kernel(S
   }
 }
 
-// values (row, run) of the source map. A lane has a cell; what is outside the map or the run is zero.
-__device__ void gather_values(float* values, const DenseTask& task, int64_t first, int count) {
-  const StageShape& s = task.shape;
-  const int lane = int(threadIdx.x) % 32, rows = rows_of(s), run = task.runs.run;
-  if (lane >= run) return;
-  const Cell cell = cell_at(first + min(lane, count - 1), s.out_h, s.out_w);
-  const Origin from(cell, s);
-  const float* map = task.packed + cell.image * s.src_size();
-  RowWalk walk(0, s);
-#pragma unroll 1
-  for (int row = 0; row < rows; row += kGroupRows) {
-    float v[kGroupRows];
-    walk.next(v, map, from, s);
-#pragma unroll
-    for (int i = 0; i < kGroupRows; ++i)
-      if (row + i < rows) values[(row + i) * run + lane] = lane < count ? v[i] : 0;
-  }
-}
-
-constexpr int kHalfCells = 4;  // that half a warp multiplies at once
-
-// sums = the products of kHalfCells cells and the lane's four columns.
-__device__ __forceinline__ void multiply_rows(float (&sums)[kHalfCells][kLaneColumns], const float* weights,
-                                              const float* values, int rows, int run) {
-#pragma unroll 4
-  for (int row = 0; row < rows; ++row) {
-    const float4 w = load_four(weights + row * kColumns), v = load_four(values + row * run);
-    const float cells[] = {v.x, v.y, v.z, v.w}, columns[] = {w.x, w.y, w.z, w.w};
-#pragma unroll
-    for (int i = 0; i < kHalfCells; ++i)
-#pragma unroll
-      for (int j = 0; j < kLaneColumns; ++j) sums[i][j] = multiply_add(cells[i], columns[j], sums[i][j]);
-  }
-}
-
-// Shared memory: the weights, then the values of every warp.
-size_t dense_bytes(const StageShape& s, int run) {
-  return size_t(rows_of(s)) * (kColumnBytes + kWarps * run * sizeof(float));
-}
-
-__global__ void __launch_bounds__(kThreads, 4) dense_kernel(DenseTask task) {
-  const StageShape& s = task.shape;
-  const int rows = rows_of(s), run = task.runs.run, lane = int(threadIdx.x) % 32;
-  float* weights = reinterpret_cast<float*>(dynamic_shared());
-  float* values = weights + rows * kColumns + int(threadIdx.x) / 32 * rows * run;
-  for (int i = int(threadIdx.x); i < rows * kColumns; i += kThreads) {
-    const LaneChannels at(int(blockIdx.y) * kColumns + i % kColumns, rows, s);
-    if (at.live) weights[i] = task.weight[at.weight(i / kColumns)];
-  }
-  __syncthreads();
-  const LaneChannels at(int(blockIdx.y) * kColumns + lane % kHalf * kLaneColumns, rows, s);
-  const float4 bias = task.bias && at.live ? load_four(task.bias + at.channel) : float4();
-  const float biases[] = {bias.x, bias.y, bias.z, bias.w};
-  for (int64_t first = task.runs.begin(); first < task.runs.cells; first += task.runs.step()) {
-    const int count = task.runs.count(first);
-    gather_values(values, task, first, count);
-    __syncwarp();
-    for (int local = lane / kHalf * kHalfCells; local < count && at.live; local += 2 * kHalfCells) {
-      float sums[kHalfCells][kLaneColumns] = {};
-      multiply_rows(sums, weights + lane % kHalf * kLaneColumns, values + local, rows, run);
-#pragma unroll
-      for (int i = 0; i < kHalfCells; ++i) {
-        if (local + i >= count) continue;
-#pragma unroll
-        for (int j = 0; j < kLaneColumns; ++j) {
-          const float value = sums[i][j] + biases[j];
-          sums[i][j] = task.relu && value < 0 ? 0 : value;  // not a number stays one
-        }
-        *reinterpret_cast<float4*>(task.out + (first + local + i) * s.out_cs + at.channel) =
-            make_float4(sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
-      }
-    }
-    __syncwarp();
-  }
-}
-
-// The longest run that fits and leaves enough warps; `bytes(run)` is the shared memory of a block.
-template <class Bytes>
-Runs runs_of(int64_t cells, const Bytes& bytes) {
-  int run = kMostRun;
-  while (run > kLeastRun && (cells / run < kWantedWarps || bytes(run) > size_t(kMaxShared))) run /= 2;
-  return {cells, run};
-}
-
-dim3 grid_of(const Runs& runs, const StageShape& s) {
-  const int64_t cells = int64_t(kWarps) * runs.run;
-  return dim3(unsigned(std::min((runs.cells + cells - 1) / cells, kMostBlocks)), unsigned(column_tiles_of(s)));
-}
-
 }  // namespace
 }  // namespace first_stage
 
@@ -295,15 +188,6 @@ void first_stage_spiking_forward(Stream& stream, const SpikingForwardTask& task)
   launch(stream, grid_of(runs, s), dim3(kThreads), bytes(runs.run), "first_spiking_forward",
          task.neuron.kappa ? spiking_kernel<true> : spiking_kernel<false>,
          SpikingTask{task, runs, StepStrides(s, task.neuron.timesteps), words_of(s)});
-}
-
-void first_stage_dense_forward(Stream& stream, const DenseForwardTask& task) {
-  using namespace first_stage;
-  const StageShape& s = task.shape;
-  const auto bytes = [&](int run) { return dense_bytes(s, run); };
-  const Runs runs = runs_of(task.n * s.out_cells(), bytes);
-  launch(stream, grid_of(runs, s), dim3(kThreads), bytes(runs.run), "first_dense_forward", dense_kernel,
-         DenseTask{task, runs});
 }
 
 }  // namespace onespike::cuda
