@@ -41,8 +41,11 @@ ONESPIKE_HD constexpr int half_chunk_offset(int row, int chunk) {
 // step in every byte; times and steps stay below 64, so the subtraction borrows from no neighbour.
 constexpr float kSpikeValue = 2;
 constexpr int kMaxByteStep = 63;
+__device__ __forceinline__ uint32_t hits_at(uint32_t times, uint32_t step4) {
+  return (0x40404040u - (times ^ step4)) & 0x40404040u;
+}
 __device__ __forceinline__ void spikes_at(uint32_t& low, uint32_t& high, uint32_t times, uint32_t step4) {
-  const uint32_t hits = (0x40404040u - (times ^ step4)) & 0x40404040u;
+  const uint32_t hits = hits_at(times, step4);
   low = __byte_perm(hits, 0, 0x1404);
   high = __byte_perm(hits, 0, 0x3424);
 }
