@@ -49,18 +49,32 @@ __device__ __forceinline__ void counts_of_pair(uint32_t& even, uint32_t& odd, ui
   odd = fma_bf16(__byte_perm(counts, 0x43u, 0x4341), kOnes, kMinus128);
 }
 
+// The products of a stage that a warp computes: all, or of a unit that several warps share (WeightTask::sharing) every
+// other 16 cells and, of four warps, every other step.
+template <bool kShared>
+struct Share {
+  int index = 0, count = 1;  // of this warp, of all
+
+  __device__ int first_cell() const { return kShared ? index % 2 * 16 : 0; }
+  __device__ constexpr int cells_apart() const { return kShared ? 32 : 16; }
+  __device__ int first_step() const { return kShared ? index / 2 : 0; }
+  __device__ int steps_apart() const { return kShared ? count / 2 : 1; }
+};
+
 // sums += g * sources of one stage. Column k of column tile c is channel 16 (c / 2) + 2 k + c % 2 of the unit.
+template <bool kShared>
 __device__ __forceinline__ void multiply_times(WeightSums& sums, const unsigned char* gradients,
-                                               const unsigned char* source, int first_step, int steps) {
-#pragma unroll
-  for (int cell = 0; cell < kStageCells; cell += 16) {
+                                               const unsigned char* source, int first_step, int steps,
+                                               Share<kShared> share) {
+#pragma unroll(kShared ? 1 : kStageCells / 16)
+  for (int cell = share.first_cell(); cell < kStageCells; cell += share.cells_apart()) {
     uint32_t words[8], any = 0;
     load_bytes(words, source, cell);
 #pragma unroll
     for (int i = 0; i < 8; ++i) any |= words[i];
     if (!__any_sync(0xffffffffu, any != 0)) continue;
 #pragma unroll 1
-    for (int t = 0; t < steps; ++t) {
+    for (int t = share.first_step(); t < steps; t += share.steps_apart()) {
       uint32_t a[4][4];
       load_gradients(a, gradients + t * WeightTile<SourceFormat::kTimes>::kGradientBytes, cell);
       const uint32_t step4 = uint32_t(first_step + t + 1) * 0x01010101u;
@@ -77,13 +91,14 @@ __device__ __forceinline__ void multiply_times(WeightSums& sums, const unsigned 
 }
 
 // The same of counts.
+template <bool kShared>
 __device__ __forceinline__ void multiply_counts(WeightSums& sums, const unsigned char* gradients,
-                                                const unsigned char* source, int steps) {
+                                                const unsigned char* source, int steps, Share<kShared> share) {
   using Tile = WeightTile<SourceFormat::kCounts>;
 #pragma unroll 1
-  for (int t = 0; t < steps; ++t)
-#pragma unroll
-    for (int cell = 0; cell < kStageCells; cell += 16) {
+  for (int t = share.first_step(); t < steps; t += share.steps_apart())
+#pragma unroll(kShared ? 1 : kStageCells / 16)
+    for (int cell = share.first_cell(); cell < kStageCells; cell += share.cells_apart()) {
       uint32_t words[8], a[4][4];
       load_bytes(words, source + t * kWarps * Tile::kSourceBytes, cell);
       load_gradients(a, gradients + t * Tile::kGradientBytes, cell);
@@ -99,11 +114,12 @@ __device__ __forceinline__ void multiply_counts(WeightSums& sums, const unsigned
 }
 
 // The same of bf16, of one step. Column k of column tile c is channel 8 c + k.
+template <bool kShared>
 __device__ __forceinline__ void multiply_halves(WeightSums& sums, const unsigned char* gradients,
-                                                const unsigned char* source) {
+                                                const unsigned char* source, Share<kShared> share) {
   const int lane = int(threadIdx.x) % 32, row = lane % 16;
-#pragma unroll
-  for (int cell = 0; cell < kStageCells; cell += 16) {
+#pragma unroll(kShared ? 1 : kStageCells / 16)
+  for (int cell = share.first_cell(); cell < kStageCells; cell += share.cells_apart()) {
     uint32_t a[4][4];
     load_gradients(a, gradients, cell);
 #pragma unroll
@@ -115,6 +131,17 @@ __device__ __forceinline__ void multiply_halves(WeightSums& sums, const unsigned
       for (int m = 0; m < 4; ++m) mma_bf16(sums[m][2 * pair], a[m], even), mma_bf16(sums[m][2 * pair + 1], a[m], odd);
     }
   }
+}
+
+// One stage of the unit `unit` of its tile.
+template <SourceFormat kFormat, bool kShared>
+__device__ __forceinline__ void multiply(WeightSums& sums, const unsigned char* stage, int unit, int first_step,
+                                         int steps, Share<kShared> share) {
+  using Tile = WeightTile<kFormat>;
+  const unsigned char* source = stage + Tile::kSources + unit * Tile::kSourceBytes;
+  if constexpr (kFormat == SourceFormat::kTimes) multiply_times(sums, stage, source, first_step, steps, share);
+  else if constexpr (kFormat == SourceFormat::kCounts) multiply_counts(sums, stage, source, steps, share);
+  else multiply_halves(sums, stage, source, share);
 }
 
 // The source channel, within its unit, of sum i of column tile c.
@@ -171,30 +198,31 @@ __global__ void __launch_bounds__(kThreads, 2) weight_kernel(WeightTask w) {
   while (at < end) {
     const int tile = int(at / stages);
     const int begin = int(at % stages), count = int(end - at < stages - begin ? end - at : stages - begin);
-    const Unit unit(w, tile, warp);
+    const int sharing = w.sharing(tile % w.groups());
+    const Unit unit(w, tile, warp / sharing);
     int first_step = begin % w.step_blocks() * w.stage_steps;
     WeightSums sums = {};
     for (int i = 0; i < count; ++i, stage = stage + 1 == Tile::kStages ? 0 : stage + 1) {
       copy_async_wait<Tile::kStages - 2>();
       __syncthreads();  // the stage is there for all, and the one before is free
       loader.next(shared + (stage == 0 ? Tile::kStages - 1 : stage - 1) * Tile::kStageBytes);
-      const unsigned char* gradients = shared + stage * Tile::kStageBytes;
-      const unsigned char* source = gradients + Tile::kSources + warp * Tile::kSourceBytes;
+      const unsigned char* now = shared + stage * Tile::kStageBytes;
       const int left = w.timesteps - first_step, steps = left < w.stage_steps ? left : w.stage_steps;
-      if (unit.exists) {
-        if constexpr (kFormat == SourceFormat::kTimes) multiply_times(sums, gradients, source, first_step, steps);
-        else if constexpr (kFormat == SourceFormat::kCounts) multiply_counts(sums, gradients, source, steps);
-        else multiply_halves(sums, gradients, source);
+      if (!unit.exists) {
+      } else if (sharing == 1) {
+        multiply<kFormat>(sums, now, warp, first_step, steps, Share<false>());
+      } else {
+        multiply<kFormat>(sums, now, warp / sharing, first_step, steps, Share<true>{warp % sharing, sharing});
       }
       first_step = left > w.stage_steps ? first_step + w.stage_steps : 0;
     }
     at += count;
     if (!unit.exists) continue;
-    if (count == stages) {
+    if (count == stages && sharing == 1) {
 #pragma unroll
       for (int m = 0; m < 4; ++m) add_to_weights<kFormat>(w, unit, tile / w.groups() * kSlice + m * 16, 0, sums[m]);
     } else {
-      float* to = w.partial + w.part(worker, begin == 0, warp);
+      float* to = w.partial + w.part(worker, tile, warp);
 #pragma unroll
       for (int m = 0; m < 4; ++m)
 #pragma unroll
@@ -206,28 +234,32 @@ __global__ void __launch_bounds__(kThreads, 2) weight_kernel(WeightTask w) {
   copy_async_wait<0>();
 }
 
-// d_weight += scale * the parts, in the order of workers. Block (tile, m + 4 * column tile); a warp is a unit.
+// d_weight += scale * the parts, in the order of workers and, of one, warps. Block (tile, m + 4 * column tile); a warp
+// is a unit.
 template <SourceFormat kFormat>
 __global__ void __launch_bounds__(kThreads) add_parts_kernel(WeightTask w) {
   constexpr int kAtOnce = 8;
   if (w.gate.closed()) return;
   const int tile = int(blockIdx.x), m = int(blockIdx.y) % 4, c = int(blockIdx.y) / 4, warp = int(threadIdx.x) / 32;
   const int64_t stages = w.tile_stages();
-  const int first = w.worker_of(tile * stages), last = w.worker_of((tile + 1) * stages - 1);
+  const int sharing = w.sharing(tile % w.groups()), first = w.worker_of(tile * stages);
+  const int parts = (w.worker_of((tile + 1) * stages - 1) - first + 1) * sharing;
   const Unit unit(w, tile, warp);
-  if (first == last || !unit.exists) return;
+  if (parts == 1 || !unit.exists) return;  // weight_kernel has added all there is
   float sums[1][4] = {};
-  for (int worker = first; worker <= last; worker += kAtOnce) {
-    float4 parts[kAtOnce];
+  for (int begin = 0; begin < parts; begin += kAtOnce) {
+    float4 part[kAtOnce];
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int worker = first + (begin + i) / sharing, of_unit = (begin + i) % sharing;
+      if (begin + i < parts)
+        part[i] = *reinterpret_cast<const float4*>(w.partial + w.part(worker, tile, warp * sharing + of_unit) +
+                                                   part_offset(m, c));
+    }
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i)
-      if (worker + i <= last)
-        parts[i] = *reinterpret_cast<const float4*>(w.partial + w.part(worker + i, worker + i == first, warp) +
-                                                    part_offset(m, c));
-#pragma unroll
-    for (int i = 0; i < kAtOnce; ++i)
-      if (worker + i <= last)
-        sums[0][0] += parts[i].x, sums[0][1] += parts[i].y, sums[0][2] += parts[i].z, sums[0][3] += parts[i].w;
+      if (begin + i < parts)
+        sums[0][0] += part[i].x, sums[0][1] += part[i].y, sums[0][2] += part[i].z, sums[0][3] += part[i].w;
   }
   add_to_weights<kFormat>(w, unit, tile / w.groups() * kSlice + m * 16, c, sums);
 }

@@ -9,9 +9,7 @@
 namespace onespike::cuda {
 namespace {
 
-size_t partial_bytes(const WeightTask& w) {
-  return w.whole ? 0 : size_t(w.workers) * 2 * kWarps * kPartFloats * sizeof(float);
-}
+size_t partial_bytes(const WeightTask& w) { return size_t(w.part_floats()) * sizeof(float); }
 size_t output_bytes(int n, const StageShape& s) { return size_t(n) * size_t(s.out_size()) * sizeof(uint16_t); }
 size_t source_bytes(int n, int timesteps, const StageShape& s) {
   return size_t(n) * timesteps * s.in_h * s.in_w * channel_stride(s.src_cs, ChannelOrder::kSlice) * sizeof(uint16_t);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 
 #include "cuda/device/fast_divide.h"
 #include "cuda/device/gate.h"
@@ -29,7 +30,7 @@ constexpr int kMaxWorkers = 264;       // fills a large device: 132 SMs, two blo
 constexpr int kPartFloats = 32 * 128;  // sums of a warp: 64 x 64
 constexpr int kLargestCountPool = 11;  // up to 121 children; a count is below 128 (weight_gemm.cuh)
 constexpr int64_t kLeastStages = 4;    // of a worker
-constexpr int kMaxAlignedTiles = 16;
+constexpr int kMostAlignment = 16;     // of the number of workers
 
 constexpr int max_stage_steps(SourceFormat format) {
   return format == SourceFormat::kTimes ? 5 : format == SourceFormat::kCounts ? 2 : 1;
@@ -39,12 +40,13 @@ struct WeightTask {
   const void* source;    // (image, in_h, in_w, src_cs) spike times, or (image, T, in_h, in_w, src_cs)
   const uint16_t* g;     // bf16 (image, T, out_h, out_w, out_cs)
   int64_t image_stride;  // values of g from one image to the next
-  float* partial;        // two parts for every worker, of kWarps * kPartFloats
+  float* partial;        // part_floats
   float* d_weight;
   float scale;
   int images, timesteps;
   SourceFormat format;
   int stage_steps;  // steps of one stage
+  int share;        // warps that work on one unit of the last group
   int workers;
   bool whole;  // workers take whole tiles
   StageShape shape;
@@ -60,19 +62,38 @@ struct WeightTask {
   ONESPIKE_HD int groups() const { return (units() + kWarps - 1) / kWarps; }
   ONESPIKE_HD int tiles() const { return groups() * out_tiles(); }
   ONESPIKE_HD int64_t tile_stages() const { return int64_t((cells() + kStageCells - 1) / kStageCells) * step_blocks(); }
+
+  // Of 9 units the last group has one, or of 18 two: there `share` warps work on each of them, every one on its share
+  // of the cells and steps of a stage, which then takes about half as long (the copies take no less). Time is counted
+  // in such halves.
+  ONESPIKE_HD int sharing(int group) const { return group == groups() - 1 ? share : 1; }
+  ONESPIKE_HD int stage_time(int group) const { return sharing(group) == 1 ? 2 : 1; }
+  ONESPIKE_HD int64_t row_time() const {  // of the tiles of 64 output channels
+    return tile_stages() * (2 * (groups() - 1) + stage_time(groups() - 1));
+  }
+  ONESPIKE_HD int64_t time() const { return out_tiles() * row_time(); }
+
+  // Where the range of a worker begins, among the stages of one tile after the other.
   ONESPIKE_HD int64_t first_stage(int worker) const {
-    return whole ? int64_t(tiles()) * worker / workers * tile_stages() : tiles() * tile_stages() * worker / workers;
+    const int64_t stages = tile_stages();
+    if (whole) return int64_t(tiles()) * worker / workers * stages;
+    const int64_t at = time() * worker / workers, row = at / row_time(), in_row = at % row_time();
+    const int full = groups() - 1, group = in_row < 2 * stages * full ? int(in_row / (2 * stages)) : full;
+    return (row * groups() + group) * stages + (in_row - 2 * stages * group) / stage_time(group);
   }
-  // Of equally long ranges.
-  ONESPIKE_HD int worker_of(int64_t stage) const {
-    const int64_t total = tiles() * tile_stages();
-    return int(((stage + 1) * workers + total - 1) / total) - 1;
+  // The one whose range has the stage. Not of whole tiles.
+  ONESPIKE_HD int worker_of(int64_t index) const {
+    const int64_t tile = index / tile_stages(), after = index % tile_stages() + 1;
+    const int group = int(tile % groups());
+    const int64_t end = tile / groups() * row_time() + 2 * tile_stages() * group + after * stage_time(group);
+    return int((end * workers + time() - 1) / time()) - 1;
   }
-  // Where a warp's part of a tile goes: a worker shares the tile that it begins inside of, and the one that it leaves
-  // unfinished.
-  ONESPIKE_HD int64_t part(int worker, bool unfinished, int warp) const {
-    return ((int64_t(worker) * 2 + unfinished) * kWarps + warp) * kPartFloats;
+  // Where the sums of a warp go if they are not all there are of its unit. From one piece to the next the worker or the
+  // tile increases, so no two pieces have the same sum of both.
+  ONESPIKE_HD int64_t part(int worker, int tile, int warp) const {
+    return ((int64_t(worker) + tile) * kWarps + warp) * kPartFloats;
   }
+  ONESPIKE_HD int64_t part_floats() const { return whole ? 0 : part(workers, tiles(), 0); }
 };
 
 // A unit of a tile: a tap and 64 source channels. Units of the same channels lie side by side, so that a block reads
@@ -89,19 +110,25 @@ struct Unit {
   }
 };
 
-// Writing and reading the two parts of a worker, 256 KiB, takes as long as some 40 products of a stage and step: 16
-// bytes a cycle and SM, 403 cycles for the 256 products of 16 x 8 x 16 of a block.
+// Writing and reading two parts of a worker, 256 KiB, takes as long as some 40 stages of one step: 16 bytes a cycle and
+// SM, 403 cycles for the 256 products of 16 x 8 x 16 of a block.
 inline void divide_work(WeightTask* w) {
   const int64_t tiles = w->tiles(), stages = w->tile_stages();
+  const int last = w->units() % kWarps;
+  // A stage of one step has two products of 16 cells, so that no more than two warps have work.
+  w->share = last == 1 && w->stage_steps > 1 ? 4 : last == 1 || last == 2 ? 2 : 1;
   const int64_t most_tiles = (tiles + kMaxWorkers - 1) / kMaxWorkers;
-  w->whole = most_tiles * stages <= tiles * stages / kMaxWorkers + 40 / w->stage_steps;
+  w->whole = most_tiles * stages <= w->time() / 2 / kMaxWorkers + 40 / w->stage_steps;
   if (w->whole) {
+    w->share = 1;
     w->workers = int(std::min<int64_t>(tiles, kMaxWorkers));
     return;
   }
-  w->workers = int(std::clamp<int64_t>(tiles * stages / kLeastStages, 1, kMaxWorkers));
-  // Where it costs little, all tiles are cut alike, so that their workers read the same g at the same time.
-  if (tiles <= kMaxAlignedTiles && tiles <= w->workers) w->workers -= w->workers % int(tiles);
+  w->workers = int(std::clamp<int64_t>(w->time() / 2 / kLeastStages, 1, kMaxWorkers));
+  // Where it costs little, all full tiles are cut alike, so that their workers read the same g at the same time and
+  // most comes from the L2 cache.
+  const int64_t unit = w->time() / std::gcd(w->time(), 2 * stages);
+  if (unit <= kMostAlignment && unit <= w->workers) w->workers -= w->workers % int(unit);
 }
 
 inline WeightTask weight_task(int n, int timesteps, SourceFormat format, const StageShape& s) {

@@ -39,8 +39,9 @@ void covers(const WeightTask& w, const std::string& what) {
       expect(begin % stages == 0, "a divided tile, " + what);
       continue;
     }
-    expect(end - begin <= total / w.workers + 1, "an uneven range, " + what);
-    expect(w.worker_of(begin) == worker && w.worker_of(end - 1) == worker, "the worker of a stage, " + what);
+    expect(end - begin <= w.time() / w.workers + 1, "an uneven range, " + what);
+    for (int64_t stage : {begin, (begin + end) / 2, end - 1})
+      expect(w.worker_of(stage) == worker, "the worker of a stage, " + what);
   }
 }
 
@@ -59,12 +60,13 @@ void ranges() {
       }
     }
   }
-  // Of few tiles every one has equally many workers.
+  // Of few tiles all are cut alike: with 18 units, four groups and one that takes half as long, for each of two tiles
+  // of output channels.
   const Problem p = problem(256, 5, 16, 16, 128, 128, 3, 1, 1, 1, false);
   const WeightTask w = cuda::weight_task(p.n, p.T, SourceFormat::kTimes, p.s);
-  expect(w.tiles() == 10 && w.workers == 260 && !w.whole, "10 tiles");
-  for (int tile = 0; tile < w.tiles(); ++tile)
-    expect(w.first_stage(26 * tile) == tile * w.tile_stages(), "a worker begins with the tile");
+  expect(w.tiles() == 10 && w.share == 2 && w.workers == 261 && !w.whole, "10 tiles");
+  for (int tile = 0; tile < 4; ++tile)
+    expect(w.first_stage(29 * tile) == tile * w.tile_stages(), "a worker begins with the tile");
 }
 
 }  // namespace

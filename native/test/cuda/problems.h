@@ -54,6 +54,8 @@ inline std::vector<Problem> weight_problems() {
   all.push_back(problem(1, 5, 17, 17, 16, 144, 5, 1, 2, 1, false));
   all.push_back(problem(2, 5, 24, 20, 32, 16, 3, 1, 1, 2, false));
   all.push_back(problem(1, 1, 37, 36, 16, 16, 1, 1, 0, 1, false));
+  all.push_back(problem(1, 5, 17, 17, 80, 16, 1, 1, 0, 1, false));
+  all.push_back(problem(1, 5, 34, 34, 80, 16, 1, 1, 0, 2, false));
   all.push_back(problem(1, 2, 12, 13, 16, 16, 1, 1, 0, 12, false));
   return all;
 }
