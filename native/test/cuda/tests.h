@@ -8,5 +8,7 @@ namespace onespike::test {
 // works.
 void add_kernel_tests(Tests& tests);
 void add_choice_tests(Tests& tests);  // of add_kernel_tests
+// How weight gradients are divided among blocks, on the host alone.
+void add_division_tests(Tests& tests);
 
 }  // namespace onespike::test
