@@ -121,7 +121,8 @@ std::vector<Timing> time_stage(cuda::Stream& stream, const StageShape& s, int n,
     SpikingForwardTask forward_task{
         .times = fired, .source = source, .weight_forward = forward, .neuron = p, .n = n, .shape = s};
     const std::function<void()> none,
-        counts = [&] { cuda::make_counts(stream, halves, times, n, T, s, cuda::ChannelOrder::kSlice); };
+        counts = [&] { cuda::make_counts(stream, halves, times, n, T, s, cuda::ChannelOrder::kSlice); },
+        byte_counts = [&] { cuda::make_byte_counts(stream, workspace, times, n, T, s); };
     add(
         "spiking_forward, infer", flops * T, double(src + 2 * weights + out),
         [&] { tc::spiking_forward(stream, workspace, forward_task); }, s.pool > 1 ? counts : none);
@@ -149,7 +150,7 @@ std::vector<Timing> time_stage(cuda::Stream& stream, const StageShape& s, int n,
         [&] { tc::input_gradient(stream, workspace, backward_task); }, none);
     add(
         "weight_gradient", flops * T, double(2 * T * out + src + 8 * weights),
-        [&] { tc::weight_gradient(stream, workspace, weight_task); }, s.pool > 1 ? counts : none);
+        [&] { tc::weight_gradient(stream, workspace, weight_task); }, s.pool > 1 ? byte_counts : none);
   }
   Memory maps(stream);
   float *input = maps.floats(in, 1), *activation = maps.floats(src, 1), *value = maps.floats(out, 1),

@@ -186,7 +186,7 @@ __device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const u
       for (int m = 0; m < kRowTiles; ++m) {
         uint32_t a[4];
 #pragma unroll
-        for (int i = 0; i < 4; ++i) a[i] = spikes_in_table(selectors[m][i % 2][i / 2], t + 1);
+        for (int i = 0; i < 4; ++i) a[i] = SpikeTable(t + 1).spikes(selectors[m][i % 2][i / 2]);
 #pragma unroll
         for (int c = 0; c < kColumnTiles; ++c) mma_bf16(sums[t][m][c], a, b[c]);
       }

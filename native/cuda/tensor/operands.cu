@@ -1,5 +1,6 @@
 #include "cuda/tensor/operands.h"
 
+#include "cuda/device/fast_divide.h"
 #include "cuda/neuron.cuh"
 #include "cuda/tensor/tensor_core.h"
 #include "cuda/tensor/tile.cuh"
@@ -38,34 +39,56 @@ __global__ void halves_kernel(uint16_t* to, const float* from, int64_t cells, in
   *reinterpret_cast<uint4*>(to + cell * stride + position) = make_uint4(words[0], words[1], words[2], words[3]);
 }
 
-// A thread makes one chunk of 8 positions of one pooled cell, for all steps.
-__global__ void counts_kernel(uint16_t* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride,
-                              ChannelOrder order, Gate gate) {
+// How many children of a pooled cell fire at every step, of at most 15 x 15. A thread makes 16 neighbouring positions
+// of one cell for all steps; four channels are a word, whose bytes count by themselves. Bytes and channels as they
+// come, or bf16 in either order.
+template <bool kBytes>
+__global__ void counts_kernel(unsigned char* to, const uint8_t* times, int n, int timesteps, StageShape s, int stride,
+                              ChannelOrder order, FastDivide by_parts, FastDivide by_cells, FastDivide by_in_w,
+                              Gate gate) {
+  constexpr int kAtOnce = 5;  // steps; times are read again for the next ones
   if (gate.closed()) return;
-  const int chunks = stride / kChunk;
-  const int64_t cells = int64_t(s.in_h) * s.in_w, i = thread_index();
-  if (i >= n * cells * chunks) return;
-  const int64_t image = i / chunks / cells, cell = i / chunks % cells;
-  const int y = int(cell / s.in_w) * s.pool, x = int(cell % s.in_w) * s.pool;
-  const int position = int(i % chunks) * kChunk, slice = position / kSlice * kSlice;
-  const uint8_t* from = times + ((image * s.src_h + y) * s.src_w + x) * s.src_cs;
-  for (int t = 1; t <= timesteps; ++t) {
-    uint32_t words[kChunk / 2];
+  const int cells = s.in_h * s.in_w, parts = stride / 16, i = int(thread_index());
+  if (i >= n * cells * parts) return;
+  const int at = by_parts.quotient(i), position = (i - at * parts) * 16, slice = position / kSlice * kSlice;
+  const int image = by_cells.quotient(at), cell = at - image * cells, y = by_in_w.quotient(cell), x = cell - y * s.in_w;
+  // Words of a thread: neighbours, or those that kSlice puts side by side (slice_channel of tile.cuh).
+  const bool plain = order == ChannelOrder::kPlain;
+  const int first = plain ? position : slice + (position - slice) / 4, distance = plain ? 4 : 16;
+  const uint8_t* children = times + ((int64_t(image) * s.src_h + y * s.pool) * s.src_w + x * s.pool) * s.src_cs + first;
+  for (int step = 1; step <= timesteps; step += kAtOnce) {
+    uint32_t counts[kAtOnce][4] = {};
+    for (int a = 0; a < s.pool; ++a)
+      for (int b = 0; b < s.pool; ++b)
 #pragma unroll
-    for (int k = 0; k < kChunk / 2; ++k) {
-      const int channel = slice + channel_at(position - slice + 2 * k, order);
-      int low = 0, high = 0;
-      if (channel < s.src_cs)
-        for (int a = 0; a < s.pool; ++a)
-          for (int b = 0; b < s.pool; ++b) {
-            const uchar2 pair =
-                *reinterpret_cast<const uchar2*>(from + (int64_t(a) * s.src_w + b) * s.src_cs + channel);
-            low += pair.x == t, high += pair.y == t;
-          }
-      words[k] = pack_bf16(float(low), float(high));
+        for (int k = 0; k < 4; ++k) {
+          if (first + k * distance >= s.src_cs) continue;
+          const uint32_t word =
+              *reinterpret_cast<const uint32_t*>(children + (int64_t(a) * s.src_w + b) * s.src_cs + k * distance);
+#pragma unroll
+          for (int t = 0; t < kAtOnce; ++t)
+            counts[t][k] += (0x40404040u - (word ^ uint32_t(step + t) * 0x01010101u)) >> 6 & 0x01010101u;
+        }
+#pragma unroll
+    for (int t = 0; t < kAtOnce; ++t) {
+      if (step + t > timesteps) break;
+      const int64_t value = ((int64_t(image) * timesteps + step + t - 1) * cells + cell) * stride + position;
+      if constexpr (kBytes) {
+        *reinterpret_cast<uint4*>(to + value) = make_uint4(counts[t][0], counts[t][1], counts[t][2], counts[t][3]);
+      } else {
+        uint32_t low[4], high[4];
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+          const uint32_t word = counts[t][k];
+          low[k] = pack_bf16(float(word & 255), float(word >> 8 & 255));
+          high[k] = pack_bf16(float(word >> 16 & 255), float(word >> 24));
+        }
+        auto* words = reinterpret_cast<uint4*>(to + 2 * value);
+        words[0] = plain ? make_uint4(low[0], high[0], low[1], high[1]) : make_uint4(low[0], low[1], low[2], low[3]);
+        words[1] =
+            plain ? make_uint4(low[2], high[2], low[3], high[3]) : make_uint4(high[0], high[1], high[2], high[3]);
+      }
     }
-    *reinterpret_cast<uint4*>(to + ((image * timesteps + t - 1) * cells + cell) * stride + position) =
-        make_uint4(words[0], words[1], words[2], words[3]);
   }
 }
 
@@ -131,6 +154,15 @@ __global__ void pack_kernel(unsigned char* to, const float* weight, StageShape s
       make_uint4(words[0], words[1], words[2], words[3]);
 }
 
+template <bool kBytes>
+void launch_counts(Stream& stream, unsigned char* to, const uint8_t* times, int n, int timesteps, const StageShape& s,
+                   ChannelOrder order, const Gate& gate) {
+  const int stride = channel_stride(s.src_cs, order), parts = stride / 16;
+  launch(stream, dim3(blocks_for(int64_t(n) * s.in_h * s.in_w * parts)), dim3(kBlock), 0, "make_counts",
+         counts_kernel<kBytes>, to, times, n, timesteps, s, stride, order, FastDivide(parts),
+         FastDivide(s.in_h * s.in_w), FastDivide(s.in_w), gate);
+}
+
 int tiles(int channels) { return (channels + kSlice - 1) / kSlice; }
 
 }  // namespace
@@ -143,9 +175,12 @@ void make_halves(Stream& stream, uint16_t* to, const float* from, int64_t cells,
 
 void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s,
                  ChannelOrder order, const Gate& gate) {
-  const int stride = channel_stride(s.src_cs, order);
-  launch(stream, dim3(blocks_for(int64_t(n) * s.in_h * s.in_w * (stride / kChunk))), dim3(kBlock), 0, "make_counts",
-         counts_kernel, to, times, n, timesteps, s, stride, order, gate);
+  launch_counts<false>(stream, reinterpret_cast<unsigned char*>(to), times, n, timesteps, s, order, gate);
+}
+
+void make_byte_counts(Stream& stream, uint8_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s,
+                      const Gate& gate) {
+  launch_counts<true>(stream, to, times, n, timesteps, s, ChannelOrder::kPlain, gate);
 }
 
 void zero_dropped(Stream& stream, float* map, int64_t planes, const StageShape& s) {

@@ -25,6 +25,9 @@ void make_halves(Stream& stream, uint16_t* to, const float* from, int64_t cells,
 // channel_stride).
 void make_counts(Stream& stream, uint16_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s,
                  ChannelOrder order, const Gate& gate = {});
+// The same as bytes, channels as they come: (n, T, in_h, in_w, src_cs).
+void make_byte_counts(Stream& stream, uint8_t* to, const uint8_t* times, int n, int timesteps, const StageShape& s,
+                      const Gate& gate = {});
 // Zeroes the cells of `planes` maps (src_h, src_w, src_cs) that the pool drops.
 void zero_dropped(Stream& stream, float* map, int64_t planes, const StageShape& s);
 

@@ -46,11 +46,11 @@ ONESPIKE_HD constexpr int half_chunk_offset(int row, int chunk) {
 constexpr float kSpikeValue = 2;
 constexpr int kMaxByteStep = 63;
 
-// Four spike times for spikes_in_table, which knows steps 1 to kMaxSteps: those of the launch, of which `first` is 0.
+// Four spike times for a table, which knows steps 1 to kMaxSteps: those after `first`.
 __device__ __forceinline__ uint32_t times_in_table(uint32_t times, int first) {
   uint32_t relative = 0;
-#pragma unroll
-  for (uint32_t step = 1; step <= uint32_t(kMaxSteps); ++step) {
+#pragma unroll 1  // rare, and the sums leave few registers
+  for (uint32_t step = 1; step <= uint32_t(kMaxSteps) && uint32_t(first) + step <= uint32_t(kMaxByteStep); ++step) {
     // Times and steps stay below 64, so the subtraction borrows from no neighbour.
     const uint32_t hits = (0x40404040u - (times ^ (uint32_t(first) + step) * 0x01010101u)) & 0x40404040u;
     relative |= (hits >> 6) * step;
@@ -58,21 +58,22 @@ __device__ __forceinline__ uint32_t times_in_table(uint32_t times, int first) {
   return relative;
 }
 
-// The two lower and the two upper of four times as selectors.
+// Which byte of a table each of four such times picks.
+__device__ __forceinline__ uint32_t table_places(uint32_t times) { return times + 0x02020202u; }
+// The two lower and the two upper of them as selectors.
 __device__ __forceinline__ void table_selectors(uint32_t (&selectors)[2], uint32_t times) {
-  const uint32_t places = times + 0x02020202u;
+  const uint32_t places = table_places(times);
   selectors[0] = places << 4, selectors[1] = places >> 12;
 }
 
-__device__ __forceinline__ uint32_t spikes_in_table(uint32_t selector, int step) {
-  return step == 1 ? permute_bytes(0x40000000u, 0, selector) : permute_bytes(0, 0x40u << 8 * (step - 2), selector);
-}
+// The table of step 1 to kMaxSteps.
+struct SpikeTable {
+  uint32_t low, high;
 
-__device__ __forceinline__ void spikes_at(uint32_t& low, uint32_t& high, uint32_t times, uint32_t step4) {
-  const uint32_t hits = (0x40404040u - (times ^ step4)) & 0x40404040u;
-  low = __byte_perm(hits, 0, 0x1404);
-  high = __byte_perm(hits, 0, 0x3424);
-}
+  __device__ __forceinline__ explicit SpikeTable(int step)
+      : low(step == 1 ? 0x40000000u : 0), high(step == 1 ? 0 : 0x40u << 8 * (step - 2)) {}
+  __device__ __forceinline__ uint32_t spikes(uint32_t selector) const { return permute_bytes(low, high, selector); }
+};
 
 // Where the weights of one output channel lie in the packed tensor (core's order: tile of output channels, tap, source
 // channel, channel in the tile). The search for the tile is a loop, so it is made once per channel.

@@ -1,201 +1,135 @@
 // The matrix product behind every weight gradient, transposed: rows are 64 output channels, columns 64 source channels
-// of one tap, the inner dimension runs over images, cells and steps.
+// of one tap, the inner dimension runs over images, cells and steps. Tiles, stages and workers: weight_task.h.
 //
-// A block has 4 warps; each takes one unit, a tap and 64 source channels, and all share the g of 64 output channels. A
-// stage of shared memory holds 32 cells: g of several steps, and for every unit the sources, as spike times for all
-// steps at once or as bf16 of one step. 64 x 64 sums are 128 registers; fragments of g are loaded once for eight tiles
-// of sources.
+// A block has 4 warps; each takes one unit of the tile, and all share the g of 64 output channels. 64 x 64 sums are 128
+// registers; fragments of g are loaded once for eight column tiles of sources.
 //
-// From spike times a lane takes 8 neighbouring channels of 4 cells and turns bytes round in registers, so that a word
-// holds 4 cells of one channel. Cells within a step of 16 may come in any order: slot 2 p + (i & 1) + 8 (i >> 1) is
-// cell p + 4 i, which lets rows of times at a pitch of 96 bytes be read without bank conflicts.
+// Of bytes, spike times or counts, ldmatrix transposes pairs of neighbouring channels as if they were one value: a word
+// holds two cells of two channels, so one column tile is even channels and the next one the odd channels between.
 #pragma once
 
 #include "cuda/device/launch.h"
-#include "cuda/tensor/tile.cuh"
+#include "cuda/tensor/weight_loader.cuh"
 
 namespace onespike::cuda {
-
-struct WeightTask {
-  const void* source;    // spike times (image, in_h, in_w, src_cs), or bf16 (image, T, in_h, in_w, src_cs)
-  const uint16_t* g;     // bf16 (image, T, out_h, out_w, out_cs)
-  int64_t image_stride;  // values of g from one image to the next
-  float* partial;        // (splits, packed weights)
-  int images, timesteps;
-  int stage_steps;  // steps of one stage
-  int splits;
-  StageShape shape;
-  Gate gate;
-
-  ONESPIKE_HD int64_t cells() const { return int64_t(images) * shape.out_h * shape.out_w; }
-  ONESPIKE_HD int step_blocks() const { return (timesteps + stage_steps - 1) / stage_steps; }
-  ONESPIKE_HD int source_tiles() const { return (shape.src_cs + kSlice - 1) / kSlice; }
-  ONESPIKE_HD int out_tiles() const { return (shape.out_cs + kSlice - 1) / kSlice; }
-  ONESPIKE_HD int units() const { return shape.taps() * source_tiles(); }
-  ONESPIKE_HD int groups() const { return (units() + kWarps - 1) / kWarps; }
-};
-
-constexpr int kStageCells = 32;
-constexpr int kTimesPitch = 96;
-constexpr int kMaxStageSteps = 5;
-
-template <bool kTimes>
-struct WeightTile {
-  static constexpr int kSteps = kTimes ? kMaxStageSteps : 1;
-  static constexpr int kSourceBytes = kStageCells * (kTimes ? kTimesPitch : kRowBytes);  // per unit
-  static constexpr int kGradientBytes = kStageCells * kRowBytes;                         // per step
-  static constexpr int kStageBytes = kSteps * kGradientBytes + kWarps * kSourceBytes;
-  static constexpr int kStages = 3;
-  static constexpr int kShared = kStages * kStageBytes;
-  static_assert(kShared <= kMaxShared);
-};
-
-// Cell of a slot of a step of 16.
-__device__ __forceinline__ int cell_of_slot(int slot) { return slot % 8 / 2 + 4 * (slot % 2 + 2 * (slot / 8)); }
-
-struct Unit {
-  int ky, kx, channel;  // of its first source channel
-  bool exists;
-
-  __device__ Unit(const WeightTask& w, int index) : exists(index < w.units()) {
-    const int tap = index / w.source_tiles();
-    ky = tap / w.shape.kernel_w, kx = tap % w.shape.kernel_w, channel = index % w.source_tiles() * kSlice;
-  }
-};
-
-template <bool kTimes>
-class WeightLoader {
- public:
-  using Tile = WeightTile<kTimes>;
-  __device__ WeightLoader(const WeightTask& w, int first_unit, int out_channel, int64_t begin, int64_t end)
-      : w_(w), first_unit_(first_unit), out_channel_(out_channel), next_(begin), end_(end) {}
-
-  // Starts the copies of the next stage; after the last one none. Steps of a stage are inner to its cells.
-  __device__ __forceinline__ void next(unsigned char* stage) {
-    if (next_ < end_) {
-      const int blocks = w_.step_blocks(), first_step = int(next_ % blocks) * w_.stage_steps;
-      load_gradient(stage, next_ / blocks * kStageCells, first_step);
-      load_sources(stage + Tile::kSteps * Tile::kGradientBytes, next_ / blocks * kStageCells, first_step);
-      ++next_;
-    }
-    copy_async_commit();
-  }
-
- private:
-  __device__ __forceinline__ void load_gradient(unsigned char* stage, int64_t first_cell, int first_step) const {
-    const int64_t cells = w_.shape.out_cells(), total = w_.cells(), stride = w_.shape.out_cs;
-    const int chunk = int(threadIdx.x) % 8, channel = out_channel_ + chunk * kChunk;
-    for (int row = int(threadIdx.x) / 8; row < kStageCells; row += kThreads / 8) {
-      const int64_t index = first_cell + row, image = index / cells, cell = index % cells;
-      for (int t = 0; t < w_.stage_steps; ++t) {
-        const bool inside = index < total && first_step + t < w_.timesteps && channel < stride;
-        const uint16_t* from = w_.g;
-        if (inside) from += image * w_.image_stride + ((first_step + t) * cells + cell) * stride + channel;
-        copy_async<16>(stage + t * Tile::kGradientBytes + chunk_offset(row, chunk), from, inside ? 16 : 0);
-      }
-    }
-  }
-
-  __device__ __forceinline__ void load_sources(unsigned char* stage, int64_t first_cell, int first_step) const {
-    constexpr int kChunks = kTimes ? kSlice / 16 : kSlice / kChunk;
-    const StageShape& s = w_.shape;
-    const int chunk = int(threadIdx.x) % kChunks;
-    for (int row = int(threadIdx.x) / kChunks; row < kStageCells; row += kThreads / kChunks) {
-      const int64_t index = first_cell + row;
-      const int image = int(index / s.out_cells()), cell = int(index % s.out_cells());
-      const int top = cell / s.out_w * s.stride - s.pad, left = cell % s.out_w * s.stride - s.pad;
-#pragma unroll
-      for (int u = 0; u < kWarps; ++u) {
-        const Unit unit(w_, first_unit_ + u);
-        const int y = top + unit.ky, x = left + unit.kx;
-        bool inside = unit.exists && index < w_.cells() && y >= 0 && x >= 0 && y < s.in_h && x < s.in_w;
-        if constexpr (kTimes) {
-          const int channel = unit.channel + chunk * 16;
-          inside = inside && channel < s.src_cs;
-          const uint8_t* from = static_cast<const uint8_t*>(w_.source);
-          if (inside) from += ((int64_t(image) * s.in_h + y) * s.in_w + x) * s.src_cs + channel;
-          copy_async<16>(stage + u * Tile::kSourceBytes + row * kTimesPitch + chunk * 16, from, inside ? 16 : 0);
-        } else {
-          const int channel = unit.channel + chunk * kChunk;
-          inside = inside && channel < s.src_cs;
-          const uint16_t* from = static_cast<const uint16_t*>(w_.source);
-          if (inside)
-            from += (((int64_t(image) * w_.timesteps + first_step) * s.in_h + y) * s.in_w + x) * s.src_cs + channel;
-          copy_async<16>(stage + u * Tile::kSourceBytes + chunk_offset(row, chunk), from, inside ? 16 : 0);
-        }
-      }
-    }
-  }
-
-  const WeightTask& w_;
-  const int first_unit_, out_channel_;
-  int64_t next_;
-  const int64_t end_;
-};
 
 using WeightSums = float[4][kColumnTiles][4];
 
 // A fragments, 64 output channels by 16 cells from `cell` on, of the g of one step.
 __device__ __forceinline__ void load_gradients(uint32_t (&a)[4][4], const unsigned char* tile, int cell) {
-  const int lane = int(threadIdx.x) % 32, row = cell + cell_of_slot(lane / 16 * 8 + lane % 8);
+  const int lane = int(threadIdx.x) % 32, row = lane / 16 * 8 + lane % 8;
 #pragma unroll
-  for (int m = 0; m < 4; ++m) ldmatrix_transposed(a[m], tile + chunk_offset(row, 2 * m + lane / 8 % 2));
+  for (int m = 0; m < 4; ++m)
+    ldmatrix_transposed(a[m], tile + cell * kRowBytes + halves_offset(row, 2 * m + lane / 8 % 2));
 }
 
-// Bytes of 4 words as a 4 x 4 matrix, turned round.
-__device__ __forceinline__ void transpose_bytes(uint32_t& a, uint32_t& b, uint32_t& c, uint32_t& d) {
-  const uint32_t ab_low = __byte_perm(a, b, 0x5140), ab_high = __byte_perm(a, b, 0x7362);
-  const uint32_t cd_low = __byte_perm(c, d, 0x5140), cd_high = __byte_perm(c, d, 0x7362);
-  a = __byte_perm(ab_low, cd_low, 0x5410), b = __byte_perm(ab_low, cd_low, 0x7632);
-  c = __byte_perm(ab_high, cd_high, 0x5410), d = __byte_perm(ab_high, cd_high, 0x7632);
+// The bytes of 16 cells from `cell` on. Words 2 q and 2 q + 1 hold, of the first and the last eight cells, two cells of
+// channels 16 q + 2 k and 16 q + 2 k + 1, k = lane / 4: (cell, channel), (cell, channel + 1), (cell + 1, channel), ..
+__device__ __forceinline__ void load_bytes(uint32_t (&words)[8], const unsigned char* source, int cell) {
+  const int lane = int(threadIdx.x) % 32, row = lane % 16;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    uint32_t r[4];
+    ldmatrix_transposed(r, source + cell * (kRowBytes / 2) + half_chunk_offset(row, 2 * half + lane / 16));
+#pragma unroll
+    for (int i = 0; i < 4; ++i) words[4 * half + i] = r[i];
+  }
 }
 
-// sums += g * spikes of one stage. Column g of tile c is channel 8 g + c.
+// Of a word of spike times the selectors (tile.cuh) of the two cells of the even channel, in the lower half, and of the
+// odd channel, in the upper half, which costs a shift at every step and saves a register.
+__device__ __forceinline__ uint32_t selectors_of_pair(uint32_t times) {
+  return __byte_perm(table_places(times) << 4, 0, 0x3120);
+}
+// Of counts below 128. Byte 0x43 before a count makes 128 + count of it: 7 bits of mantissa, units of 1.
+__device__ __forceinline__ void counts_of_pair(uint32_t& even, uint32_t& odd, uint32_t counts) {
+  constexpr uint32_t kOnes = 0x3f803f80u, kMinus128 = 0xc300c300u;
+  even = fma_bf16(__byte_perm(counts, 0x43u, 0x4240), kOnes, kMinus128);
+  odd = fma_bf16(__byte_perm(counts, 0x43u, 0x4341), kOnes, kMinus128);
+}
+
+// The products of a stage that a warp computes: all, or of a unit that several warps share (WeightTask::sharing) every
+// other 16 cells and, of four warps, every other step.
+template <bool kShared>
+struct Share {
+  int index = 0, count = 1;  // of this warp, of all
+
+  __device__ int first_cell() const { return kShared ? index % 2 * 16 : 0; }
+  __device__ constexpr int cells_apart() const { return kShared ? 32 : 16; }
+  __device__ int first_step() const { return kShared ? index / 2 : 0; }
+  __device__ int steps_apart() const { return kShared ? count / 2 : 1; }
+};
+
+// sums += g * sources of one stage. Column k of column tile c is channel 16 (c / 2) + 2 k + c % 2 of the unit.
+template <bool kShared>
 __device__ __forceinline__ void multiply_times(WeightSums& sums, const unsigned char* gradients,
-                                               const unsigned char* source, int first_step, int steps) {
-  const int lane = int(threadIdx.x) % 32, group = lane / 4, position = lane % 4;
-#pragma unroll
-  for (int cell = 0; cell < kStageCells; cell += 16) {
-    uint32_t words[8];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const uint2 pair = *reinterpret_cast<const uint2*>(source + (cell + position + 4 * i) * kTimesPitch + group * 8);
-      words[i] = pair.x, words[4 + i] = pair.y;
-    }
-    uint32_t any = 0;
+                                               const unsigned char* source, const WeightTask& w, int first_step,
+                                               int steps, Share<kShared> share) {
+#pragma unroll(kShared ? 1 : kStageCells / 16)
+  for (int cell = share.first_cell(); cell < kStageCells; cell += share.cells_apart()) {
+    uint32_t words[8], any = 0;
+    load_bytes(words, source, cell);
 #pragma unroll
     for (int i = 0; i < 8; ++i) any |= words[i];
     if (!__any_sync(0xffffffffu, any != 0)) continue;
-    transpose_bytes(words[0], words[1], words[2], words[3]);
-    transpose_bytes(words[4], words[5], words[6], words[7]);
-    for (int t = 0; t < steps; ++t) {
+    if (w.timesteps > kMaxSteps) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) words[i] = times_in_table(words[i], first_step);
+    }
+#pragma unroll
+    for (int i = 0; i < 8; ++i) words[i] = selectors_of_pair(words[i]);
+#pragma unroll 1
+    for (int t = share.first_step(); t < steps; t += share.steps_apart()) {
       uint32_t a[4][4];
-      load_gradients(a, gradients + t * WeightTile<true>::kGradientBytes, cell);
-      const uint32_t step4 = uint32_t(first_step + t + 1) * 0x01010101u;
+      load_gradients(a, gradients + t * WeightTile<SourceFormat::kTimes>::kGradientBytes, cell);
+      const SpikeTable table(t + 1);
 #pragma unroll
-      for (int c = 0; c < kColumnTiles; ++c) {
-        uint32_t b[2];
-        spikes_at(b[0], b[1], words[c], step4);
+      for (int c = 0; c < kColumnTiles; c += 2) {
+        const uint32_t even[2] = {table.spikes(words[c]), table.spikes(words[c + 1])},
+                       odd[2] = {table.spikes(words[c] >> 16), table.spikes(words[c + 1] >> 16)};
 #pragma unroll
-        for (int m = 0; m < 4; ++m) mma_bf16(sums[m][c], a[m], b);
+        for (int m = 0; m < 4; ++m) mma_bf16(sums[m][c], a[m], even), mma_bf16(sums[m][c + 1], a[m], odd);
       }
     }
   }
 }
 
-// sums += g * values of one stage of one step. Column g of tile c is channel 8 c + g.
-__device__ __forceinline__ void multiply_steps(WeightSums& sums, const unsigned char* gradients,
-                                               const unsigned char* source) {
-  const int lane = int(threadIdx.x) % 32;
+// The same of counts.
+template <bool kShared>
+__device__ __forceinline__ void multiply_counts(WeightSums& sums, const unsigned char* gradients,
+                                                const unsigned char* source, int steps, Share<kShared> share) {
+  using Tile = WeightTile<SourceFormat::kCounts>;
+#pragma unroll 1
+  for (int t = share.first_step(); t < steps; t += share.steps_apart())
+#pragma unroll(kShared ? 1 : kStageCells / 16)
+    for (int cell = share.first_cell(); cell < kStageCells; cell += share.cells_apart()) {
+      uint32_t words[8], a[4][4];
+      load_bytes(words, source + t * kWarps * Tile::kSourceBytes, cell);
+      load_gradients(a, gradients + t * Tile::kGradientBytes, cell);
 #pragma unroll
-  for (int cell = 0; cell < kStageCells; cell += 16) {
+      for (int c = 0; c < kColumnTiles; c += 2) {
+        uint32_t even[2], odd[2];
+        counts_of_pair(even[0], odd[0], words[c]);
+        counts_of_pair(even[1], odd[1], words[c + 1]);
+#pragma unroll
+        for (int m = 0; m < 4; ++m) mma_bf16(sums[m][c], a[m], even), mma_bf16(sums[m][c + 1], a[m], odd);
+      }
+    }
+}
+
+// The same of bf16, of one step. Column k of column tile c is channel 8 c + k.
+template <bool kShared>
+__device__ __forceinline__ void multiply_halves(WeightSums& sums, const unsigned char* gradients,
+                                                const unsigned char* source, Share<kShared> share) {
+  const int lane = int(threadIdx.x) % 32, row = lane % 16;
+#pragma unroll(kShared ? 1 : kStageCells / 16)
+  for (int cell = share.first_cell(); cell < kStageCells; cell += share.cells_apart()) {
     uint32_t a[4][4];
     load_gradients(a, gradients, cell);
-    const int row = cell + cell_of_slot(lane / 8 % 2 * 8 + lane % 8);
 #pragma unroll
     for (int pair = 0; pair < kColumnTiles / 2; ++pair) {
       uint32_t r[4];
-      ldmatrix_transposed(r, source + chunk_offset(row, 2 * pair + lane / 16));
+      ldmatrix_transposed(r, source + cell * kRowBytes + halves_offset(row, 2 * pair + lane / 16));
       const uint32_t even[2] = {r[0], r[1]}, odd[2] = {r[2], r[3]};
 #pragma unroll
       for (int m = 0; m < 4; ++m) mma_bf16(sums[m][2 * pair], a[m], even), mma_bf16(sums[m][2 * pair + 1], a[m], odd);
@@ -203,56 +137,135 @@ __device__ __forceinline__ void multiply_steps(WeightSums& sums, const unsigned 
   }
 }
 
-// Block (group of units + groups * tile of output channels, split).
-template <bool kTimes>
+// One stage of the unit `unit` of its tile.
+template <SourceFormat kFormat, bool kShared>
+__device__ __forceinline__ void multiply(WeightSums& sums, const WeightTask& w, const unsigned char* stage, int unit,
+                                         int first_step, int steps, Share<kShared> share) {
+  using Tile = WeightTile<kFormat>;
+  const unsigned char* source = stage + Tile::kSources + unit * Tile::kSourceBytes;
+  if constexpr (kFormat == SourceFormat::kTimes) multiply_times(sums, stage, source, w, first_step, steps, share);
+  else if constexpr (kFormat == SourceFormat::kCounts) multiply_counts(sums, stage, source, steps, share);
+  else multiply_halves(sums, stage, source, share);
+}
+
+// The source channel, within its unit, of sum i of column tile c.
+template <SourceFormat kFormat>
+__device__ __forceinline__ int source_channel(int c, int i) {
+  const int column = int(threadIdx.x) % 4 * 2 + i % 2;
+  return kFormat == SourceFormat::kHalves ? c * 8 + column : c / 2 * 16 + column * 2 + c % 2;
+}
+
+// d_weight += scale * sums of 16 output channels from `first_out` on and kCount column tiles from `first_column` on.
+template <SourceFormat kFormat, int kCount>
+__device__ __forceinline__ void add_to_weights(const WeightTask& w, const Unit& unit, int first_out, int first_column,
+                                               const float (&sums)[kCount][4]) {
+  const int out = first_out + int(threadIdx.x) % 32 / 4;
+  if (first_out >= w.shape.out_cs) return;
+  const PackedChannel packed(w.shape, out);  // 16 neighbours lie in one tile of the tensor
+  float* to = w.d_weight + packed.index(unit.tap, unit.channel);
+  const int channels = w.shape.src_cs - unit.channel;
+  float old[kCount][4];
+#pragma unroll
+  for (int c = 0; c < kCount; ++c)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int channel = source_channel<kFormat>(first_column + c, i);
+      old[c][i] = channel < channels ? to[channel * packed.width + i / 2 * 8] : 0;
+    }
+#pragma unroll
+  for (int c = 0; c < kCount; ++c)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int channel = source_channel<kFormat>(first_column + c, i);
+      if (channel < channels) to[channel * packed.width + i / 2 * 8] = fmaf(w.scale, sums[c][i], old[c][i]);
+    }
+}
+
+// Where the sums (m, c) of a lane lie in a part.
+__device__ __forceinline__ int64_t part_offset(int m, int c) {
+  return ((m * kColumnTiles + c) * 32 + int(threadIdx.x) % 32) * 4;
+}
+
+// A block is a worker.
+template <SourceFormat kFormat>
 __global__ void __launch_bounds__(kThreads, 2) weight_kernel(WeightTask w) {
   if (w.gate.closed()) return;
-  using Tile = WeightTile<kTimes>;
+  using Tile = WeightTile<kFormat>;
   unsigned char* shared = dynamic_shared();
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
-  const int first_unit = int(blockIdx.x) % w.groups() * kWarps, out_channel = int(blockIdx.x) / w.groups() * kSlice;
-  const int64_t stages = (w.cells() + kStageCells - 1) / kStageCells * w.step_blocks();
-  const int64_t begin = stages * blockIdx.y / w.splits, end = stages * (blockIdx.y + 1) / w.splits;
-  WeightLoader<kTimes> loader(w, first_unit, out_channel, begin, end);
+  const int warp = int(threadIdx.x) / 32, worker = int(blockIdx.x);
+  const int64_t stages = w.tile_stages(), end = w.first_stage(worker + 1);
+  int64_t at = w.first_stage(worker);
+  WeightLoader<kFormat> loader(w, at, end);
   for (int i = 0; i < Tile::kStages - 1; ++i) loader.next(shared + i * Tile::kStageBytes);
 
-  const Unit unit(w, first_unit + warp);
-  WeightSums sums = {};
   int stage = 0;
-  for (int64_t i = begin; i < end; ++i, stage = stage + 1 == Tile::kStages ? 0 : stage + 1) {
-    copy_async_wait<Tile::kStages - 2>();
-    __syncthreads();  // the stage is there for all, and the one before is free
-    loader.next(shared + (stage == 0 ? Tile::kStages - 1 : stage - 1) * Tile::kStageBytes);
+  while (at < end) {
+    const int tile = int(at / stages);
+    const int begin = int(at % stages), count = int(end - at < stages - begin ? end - at : stages - begin);
+    const int sharing = w.sharing(tile % w.groups());
+    const Unit unit(w, tile, warp / sharing);
+    int first_step = begin % w.step_blocks() * w.stage_steps;
+    WeightSums sums = {};
+    for (int i = 0; i < count; ++i, stage = stage + 1 == Tile::kStages ? 0 : stage + 1) {
+      copy_async_wait<Tile::kStages - 2>();
+      __syncthreads();  // the stage is there for all, and the one before is free
+      loader.next(shared + (stage == 0 ? Tile::kStages - 1 : stage - 1) * Tile::kStageBytes);
+      const unsigned char* now = shared + stage * Tile::kStageBytes;
+      const int left = w.timesteps - first_step, steps = left < w.stage_steps ? left : w.stage_steps;
+      if (!unit.exists) {
+      } else if (sharing == 1) {
+        multiply<kFormat>(sums, w, now, warp, first_step, steps, Share<false>());
+      } else {
+        multiply<kFormat>(sums, w, now, warp / sharing, first_step, steps, Share<true>{warp % sharing, sharing});
+      }
+      first_step = left > w.stage_steps ? first_step + w.stage_steps : 0;
+    }
+    at += count;
     if (!unit.exists) continue;
-    const unsigned char* gradients = shared + stage * Tile::kStageBytes;
-    const unsigned char* source = gradients + Tile::kSteps * Tile::kGradientBytes + warp * Tile::kSourceBytes;
-    if constexpr (kTimes) {
-      const int first_step = int(i % w.step_blocks()) * w.stage_steps, left = w.timesteps - first_step;
-      multiply_times(sums, gradients, source, first_step, left < w.stage_steps ? left : w.stage_steps);
+    if (count == stages && sharing == 1) {
+#pragma unroll
+      for (int m = 0; m < 4; ++m) add_to_weights<kFormat>(w, unit, tile / w.groups() * kSlice + m * 16, 0, sums[m]);
     } else {
-      multiply_steps(sums, gradients, source);
+      float* to = w.partial + w.part(worker, tile, warp);
+#pragma unroll
+      for (int m = 0; m < 4; ++m)
+#pragma unroll
+        for (int c = 0; c < kColumnTiles; ++c)
+          *reinterpret_cast<float4*>(to + part_offset(m, c)) =
+              make_float4(sums[m][c][0], sums[m][c][1], sums[m][c][2], sums[m][c][3]);
     }
   }
   copy_async_wait<0>();
-  if (!unit.exists) return;
+}
 
-  float* partial = w.partial + int64_t(blockIdx.y) * w.shape.weights();
-  const int tap = unit.ky * w.shape.kernel_w + unit.kx;
+// d_weight += scale * the parts, in the order of workers and, of one, warps. Block (tile, m + 4 * column tile); a warp
+// is a unit.
+template <SourceFormat kFormat>
+__global__ void __launch_bounds__(kThreads) add_parts_kernel(WeightTask w) {
+  constexpr int kAtOnce = 8;
+  if (w.gate.closed()) return;
+  const int tile = int(blockIdx.x), m = int(blockIdx.y) % 4, c = int(blockIdx.y) / 4, warp = int(threadIdx.x) / 32;
+  const int64_t stages = w.tile_stages();
+  const int sharing = w.sharing(tile % w.groups()), first = w.worker_of(tile * stages);
+  const int parts = (w.worker_of((tile + 1) * stages - 1) - first + 1) * sharing;
+  const Unit unit(w, tile, warp);
+  if (parts == 1 || !unit.exists) return;  // weight_kernel has added all there is
+  float sums[1][4] = {};
+  for (int begin = 0; begin < parts; begin += kAtOnce) {
+    float4 part[kAtOnce];
 #pragma unroll
-  for (int m = 0; m < 4; ++m)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int out = out_channel + m * 16 + lane / 4 + half * 8;
-      if (out >= w.shape.out_cs) continue;
-      const PackedChannel packed(w.shape, out);
-#pragma unroll
-      for (int c = 0; c < kColumnTiles; ++c)
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          const int column = lane % 4 * 2 + i, channel = unit.channel + (kTimes ? column * 8 + c : c * 8 + column);
-          if (channel < w.shape.src_cs) partial[packed.index(tap, channel)] = sums[m][c][2 * half + i];
-        }
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int worker = first + (begin + i) / sharing, of_unit = (begin + i) % sharing;
+      if (begin + i < parts)
+        part[i] = *reinterpret_cast<const float4*>(w.partial + w.part(worker, tile, warp * sharing + of_unit) +
+                                                   part_offset(m, c));
     }
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i)
+      if (begin + i < parts)
+        sums[0][0] += part[i].x, sums[0][1] += part[i].y, sums[0][2] += part[i].z, sums[0][3] += part[i].w;
+  }
+  add_to_weights<kFormat>(w, unit, tile / w.groups() * kSlice + m * 16, c, sums);
 }
 
 }  // namespace onespike::cuda

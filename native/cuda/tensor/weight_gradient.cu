@@ -1,4 +1,4 @@
-// Weight gradients: the product of weight_gemm.cuh in parts, added in one order.
+// Weight gradients: the product of weight_gemm.cuh.
 #include <algorithm>
 
 #include "cuda/tensor/gemm_task.h"
@@ -9,42 +9,7 @@
 namespace onespike::cuda {
 namespace {
 
-// Blocks that fill a large device (132 SMs, two blocks each), and the fewest stages that pay for the partial sums of a
-// split: writing and adding 64 x 64 floats takes as long as some 8 stages. By the shape alone, so that results repeat.
-constexpr int64_t kWantedBlocks = 264;
-constexpr int64_t kStagesPerSplit = 16;
-
-int choose_splits(int64_t blocks, int64_t stages) {
-  return int(std::clamp<int64_t>(std::min((kWantedBlocks + blocks - 1) / blocks, stages / kStagesPerSplit), 1, 64));
-}
-
-WeightTask weight_task(int n, int timesteps, bool times, const StageShape& s) {
-  WeightTask w{};
-  w.images = n, w.timesteps = timesteps, w.shape = s;
-  const int blocks = (timesteps + kMaxStageSteps - 1) / kMaxStageSteps;
-  w.stage_steps = times ? (timesteps + blocks - 1) / blocks : 1;
-  w.splits =
-      choose_splits(int64_t(w.groups()) * w.out_tiles(), (w.cells() + kStageCells - 1) / kStageCells * w.step_blocks());
-  return w;
-}
-
-// d_weight += scale * the parts; a thread takes 4 neighbours, for packed tensors are multiples of 16.
-__global__ void add_parts_kernel(float* d_weight, const float* partial, int64_t count, int splits, float scale,
-                                 Gate gate) {
-  const int64_t i = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * 4;
-  if (i >= count || gate.closed()) return;
-  float4 sum = *reinterpret_cast<const float4*>(partial + i);
-  for (int split = 1; split < splits; ++split) {
-    const float4 part = *reinterpret_cast<const float4*>(partial + split * count + i);
-    sum = make_float4(sum.x + part.x, sum.y + part.y, sum.z + part.z, sum.w + part.w);
-  }
-  auto* to = reinterpret_cast<float4*>(d_weight + i);
-  const float4 old = *to;
-  *to = make_float4(fmaf(scale, sum.x, old.x), fmaf(scale, sum.y, old.y), fmaf(scale, sum.z, old.z),
-                    fmaf(scale, sum.w, old.w));
-}
-
-size_t partial_bytes(const WeightTask& w) { return size_t(w.splits) * size_t(w.shape.weights()) * sizeof(float); }
+size_t partial_bytes(const WeightTask& w) { return size_t(w.part_floats()) * sizeof(float); }
 size_t output_bytes(int n, const StageShape& s) { return size_t(n) * size_t(s.out_size()) * sizeof(uint16_t); }
 size_t source_bytes(int n, int timesteps, const StageShape& s) {
   return size_t(n) * timesteps * s.in_h * s.in_w * channel_stride(s.src_cs, ChannelOrder::kSlice) * sizeof(uint16_t);
@@ -62,15 +27,27 @@ struct WeightSpace {
   }
 };
 
-void multiply(Stream& stream, WeightTask& w, bool times, float* d_weight, const WeightSpace& space, float scale,
-              const char* name) {
-  w.partial = space.partial;
-  const dim3 grid(unsigned(w.groups() * w.out_tiles()), unsigned(w.splits));
-  if (times) launch(stream, grid, dim3(kThreads), WeightTile<true>::kShared, name, weight_kernel<true>, w);
-  else launch(stream, grid, dim3(kThreads), WeightTile<false>::kShared, name, weight_kernel<false>, w);
-  const int64_t count = w.shape.weights();
-  launch(stream, dim3(unsigned((count / 4 + 255) / 256)), dim3(256), 0, "add_parts", add_parts_kernel, d_weight,
-         w.partial, count, w.splits, scale, w.gate);
+template <SourceFormat kFormat>
+void launch_kernels(Stream& stream, const WeightTask& w, const char* name) {
+  launch(stream, dim3(unsigned(w.workers)), dim3(kThreads), WeightTile<kFormat>::kShared, name, weight_kernel<kFormat>,
+         w);
+  if (!w.whole)
+    launch(stream, dim3(unsigned(w.tiles()), 4 * kColumnTiles), dim3(kThreads), 0, "add_parts",
+           add_parts_kernel<kFormat>, w);
+}
+
+void multiply(Stream& stream, const WeightTask& w, const char* name) {
+  switch (w.format) {
+    case SourceFormat::kTimes: return launch_kernels<SourceFormat::kTimes>(stream, w, name);
+    case SourceFormat::kCounts: return launch_kernels<SourceFormat::kCounts>(stream, w, name);
+    case SourceFormat::kHalves: return launch_kernels<SourceFormat::kHalves>(stream, w, name);
+  }
+}
+
+SourceFormat source_format(const StageShape& s) {
+  return s.pool == 1                   ? SourceFormat::kTimes
+         : s.pool <= kLargestCountPool ? SourceFormat::kCounts
+                                       : SourceFormat::kHalves;
 }
 
 }  // namespace
@@ -79,33 +56,39 @@ namespace tensor_core {
 
 void weight_gradient(Stream& stream, void* workspace, const WeightGradientTask& task, const Gate& gate) {
   const StageShape& s = task.shape;
-  const bool times = s.pool == 1;
-  WeightTask w = weight_task(task.n, task.timesteps, times, s);
+  WeightTask w = weight_task(task.n, task.timesteps, source_format(s), s);
   const WeightSpace space(workspace, w);
-  w.source = task.source.times, w.gate = gate;
-  if (!times) {
-    make_counts(stream, space.source, task.source.times, task.n, task.timesteps, s, ChannelOrder::kPlain, gate);
-    w.source = space.source;
+  w.partial = space.partial, w.d_weight = task.d_weight, w.gate = gate;
+  w.source = space.source, w.scale = task.source.scale;
+  switch (w.format) {
+    case SourceFormat::kTimes: w.source = task.source.times, w.scale /= kSpikeValue; break;
+    case SourceFormat::kCounts:
+      make_byte_counts(stream, reinterpret_cast<uint8_t*>(space.source), task.source.times, task.n, task.timesteps, s,
+                       gate);
+      break;
+    case SourceFormat::kHalves:
+      make_counts(stream, space.source, task.source.times, task.n, task.timesteps, s, ChannelOrder::kPlain, gate);
+      break;
   }
   const GradientRecord record(const_cast<float*>(task.gradient), task.timesteps, s);
   w.g = record.g(0), w.image_stride = record.image_stride();
-  const float scale = times ? task.source.scale / kSpikeValue : task.source.scale;
-  multiply(stream, w, times, task.d_weight, space, scale, "weight_gradient");
+  multiply(stream, w, "weight_gradient");
 }
 
 void dense_weight_gradient(Stream& stream, void* workspace, const DenseWeightGradientTask& task) {
   const StageShape& s = task.shape;
-  WeightTask w = weight_task(task.n, 1, false, s);
+  WeightTask w = weight_task(task.n, 1, SourceFormat::kHalves, s);
   const WeightSpace space(workspace, w);
   make_halves(stream, space.source, task.packed, int64_t(task.n) * s.in_h * s.in_w, s.src_cs, ChannelOrder::kPlain);
   make_halves(stream, space.d_out, task.d_out, task.n * s.out_cells(), s.out_cs, ChannelOrder::kPlain);
   w.source = space.source, w.g = space.d_out, w.image_stride = s.out_size();
-  multiply(stream, w, false, task.d_weight, space, 1, "dense_weight_gradient");
+  w.partial = space.partial, w.d_weight = task.d_weight;
+  multiply(stream, w, "dense_weight_gradient");
 }
 
 bool takes(const StageShape& s, int timesteps) {
-  // bf16 holds counts up to 256; spike times share bytes with one bit (tile.cuh).
-  if (s.first || s.src_cs % kLane != 0 || s.pool > 16 || timesteps > kMaxByteStep) return false;
+  // Counts are bytes, up to 15 x 15 (operands.cu); spike times share bytes with one bit (tile.cuh).
+  if (s.first || s.src_cs % kLane != 0 || s.pool > 15 || timesteps > kMaxByteStep) return false;
   GemmTask products[] = {forward_task(1, timesteps, s.pool == 1, s), backward_task(1, timesteps, s),
                          forward_task(1, 1, false, s), backward_task(1, 1, s)};
   for (GemmTask& g : products)
@@ -117,7 +100,7 @@ size_t workspace_bytes(int n, int timesteps, const StageShape& s) {
   size_t most = 0;
   for (const bool dense : {false, true}) {
     const int T = dense ? 1 : timesteps;
-    const WeightTask w = weight_task(n, T, !dense && s.pool == 1, s);
+    const WeightTask w = weight_task(n, T, dense ? SourceFormat::kHalves : source_format(s), s);
     GemmTask g = backward_task(n, T, s);
     plan_gemm(&g, false);
     const size_t source = source_bytes(n, T, s), map = size_t(n) * size_t(s.src_size()) * sizeof(float);

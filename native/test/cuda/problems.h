@@ -47,6 +47,19 @@ inline std::vector<Problem> problems() {
           problem(1, 63, 2, 2, 16, 16, 3, 1, 1, 1, false)};
 }
 
+// For weight gradients also maps large enough that several blocks share a tile of weights, of every format of sources
+// and with ranges that end inside of tiles (weight_task.h); and a pool whose counts no byte below 128 holds.
+inline std::vector<Problem> weight_problems() {
+  std::vector<Problem> all = problems();
+  all.push_back(problem(1, 5, 17, 17, 16, 144, 5, 1, 2, 1, false));
+  all.push_back(problem(2, 5, 24, 20, 32, 16, 3, 1, 1, 2, false));
+  all.push_back(problem(1, 1, 37, 36, 16, 16, 1, 1, 0, 1, false));
+  all.push_back(problem(1, 5, 17, 17, 80, 16, 1, 1, 0, 1, false));
+  all.push_back(problem(1, 5, 34, 34, 80, 16, 1, 1, 0, 2, false));
+  all.push_back(problem(1, 2, 12, 13, 16, 16, 1, 1, 0, 12, false));
+  return all;
+}
+
 inline std::string text(const Problem& p) {
   const StageShape& s = p.s;
   char line[160];

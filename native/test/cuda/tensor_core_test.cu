@@ -146,7 +146,7 @@ void input_gradient(Surrogate surrogate) {
 
 void weight_gradient(bool events) {
   Random random(53);
-  for (const Problem& p : problems()) {
+  for (const Problem& p : weight_problems()) {
     const StageShape& s = p.s;
     const Values a = draw(random, p.n * p.T * s.out_size(), 0.2), before = draw(random, s.weights()), neuron = {1, 1};
     Values g = a;  // with leak 1: sums from the end, which bf16 holds up to 64 in quarters
@@ -161,7 +161,7 @@ void weight_gradient(bool events) {
     const DeviceArray<float> d_a(a), record(a.size()), d_weight(before), d_neuron(neuron);
     const DeviceArray<uint8_t> d_times(times);
     SpikeSource source;
-    source.times = d_times.data, source.scale = s.pool == 3 ? 0.125f : 1.0f / float(s.pool * s.pool);
+    source.times = d_times.data, source.scale = s.pool % 3 == 0 ? 0.125f : 1.0f / float(s.pool * s.pool);
     NeuronParams own;
     own.timesteps = p.T, own.neuron = d_neuron.data;
     tc::accumulate_gradient(device.stream,
@@ -185,11 +185,10 @@ void dense() {
     p.T = 1;
     const Values weight = draw_weights(random, s), bias = draw(random, s.out_cs),
                  input = draw(random, int64_t(p.n) * s.in_h * s.in_w * s.src_cs, 0.3);
-    const Values d_out = draw(random, p.n * s.out_size(), 0.3), activation = draw(random, p.n * s.src_size(), 0.4),
-                 before = draw(random, s.weights());
+    const Values d_out = draw(random, p.n * s.out_size(), 0.3), activation = draw(random, p.n * s.src_size(), 0.4);
     Device device(p);
     const DeviceArray<float> d_weight(weight), d_bias(bias), d_input(input), d_d_out(d_out), d_activation(activation),
-        d_before(before), out(d_out.size()), d_src(activation.size());
+        out(d_out.size()), d_src(activation.size());
     device.pack(d_weight, p);
     const bool relu = s.src_cs == 64;
     tc::dense_forward(device.stream, device.workspace.data,
@@ -209,9 +208,6 @@ void dense() {
                               .scale = scale,
                               .n = p.n,
                               .shape = s});
-    tc::dense_weight_gradient(
-        device.stream, device.workspace.data,
-        {.d_weight = d_before.data, .packed = d_input.data, .d_out = d_d_out.data, .n = p.n, .shape = s});
     device.check(p);
 
     Values expected(out.count);
@@ -231,10 +227,25 @@ void dense() {
         source[size_t(i)] = float(spikes[size_t(((image * s.in_h + y) * s.in_w + x) * s.src_cs + i % s.src_cs)] * 0.5);
     }
     same(d_src.read(), source, 1e-6, "dense input gradient", p);
+  }
+}
 
-    Values gradient = before;
-    plain_weight_gradient(gradient, p.n, 1, std::vector<double>(input.begin(), input.end()), d_out, 1, s);
-    same(d_before.read(), gradient, 0, "dense weight gradient", p);
+void dense_weight_gradient() {
+  Random random(55);
+  for (Problem p : weight_problems()) {
+    const StageShape& s = p.s;
+    p.T = 1;
+    const Values input = draw(random, int64_t(p.n) * s.in_h * s.in_w * s.src_cs, 0.3),
+                 d_out = draw(random, p.n * s.out_size(), 0.3), before = draw(random, s.weights());
+    Device device(p);
+    const DeviceArray<float> d_input(input), d_d_out(d_out), d_weight(before);
+    tc::dense_weight_gradient(
+        device.stream, device.workspace.data,
+        {.d_weight = d_weight.data, .packed = d_input.data, .d_out = d_d_out.data, .n = p.n, .shape = s});
+    device.check(p);
+    Values expected = before;
+    plain_weight_gradient(expected, p.n, 1, std::vector<double>(input.begin(), input.end()), d_out, 1, s);
+    same(d_weight.read(), expected, 0, "dense weight gradient", p);
   }
 }
 
@@ -252,7 +263,9 @@ void add_kernel_tests(Tests& tests) {
   tests.push_back({"tensor cores: weight gradient", [] { weight_gradient(false); }});
   tests.push_back({"events beside tensor cores: weight gradient", [] { weight_gradient(true); }});
   tests.push_back({"tensor cores: dense products", dense});
+  tests.push_back({"tensor cores: dense weight gradient", dense_weight_gradient});
   add_choice_tests(tests);
+  add_division_tests(tests);
   add_first_stage_tests(tests);
 }
 

@@ -36,6 +36,12 @@ inline uint32_t permute_bytes(uint32_t low, uint32_t high, uint32_t selector) {
   return word;
 }
 
+// a * b + c of two bf16 each, rounded to nearest even (twice here, which differs only where float is not enough).
+inline uint32_t fma_bf16(uint32_t a, uint32_t b, uint32_t c) {
+  const auto half = [](uint32_t word, int h) { return emulator::bf16_value(uint16_t(word >> (16 * h))); };
+  return pack_bf16(half(a, 0) * half(b, 0) + half(c, 0), half(a, 1) * half(b, 1) + half(c, 1));
+}
+
 struct MmaInput {
   uint32_t a[4], b[2];
   float c[4];
