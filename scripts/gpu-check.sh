@@ -79,7 +79,8 @@ if [[ -d $pack ]]; then
 fi
 [[ -n $node ]] || node=node
 export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-$device}  # the steps below see one device, as number 0
-export ONESPIKE_PREBUILD=$build/addon                         # where Node.js looks for the addon that is built here
+# The package whose JavaScript runs, and beside which it looks for the addon.
+package=$([[ -f $pack/package.json ]] && echo "$pack" || echo "$root")
 deadline=$((SECONDS + seconds))
 [[ -n $dry ]] || mkdir -p "$out/logs"
 wanted() { [[ ,$part, = *",$1,"* ]]; }

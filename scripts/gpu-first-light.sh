@@ -73,10 +73,8 @@ value() {
 }
 
 recipe() {
-  local seconds=$1 node build dataset_folder epochs sets=()
-  build=$(realpath -m "$(value build build-gpu)")
+  local seconds=$1 node dataset_folder epochs sets=()
   node=$(value node "$([[ -x $pack/node ]] && echo "$pack/node" || echo node)")
-  export ONESPIKE_PREBUILD=$build/addon
   # shellcheck source=scripts/gpu/steps.sh
   source "$here/gpu/steps.sh"
   deadline=$((SECONDS + seconds))

@@ -28,14 +28,23 @@ ONESPIKE_HD inline float neuron_step(Neuron& neuron, const NeuronParams& params,
                          current * kappa, t);
 }
 
-// a(t) from dL/dO(t), U(t) and U(t-1), for descending t; `g` is 0 before the last step. `fire_time` is T + 1 for a
-// neuron that stayed silent; `inverse` is 1/V, `reach` 1/theta(t), `initial` U(0)/V.
-ONESPIKE_HD inline float neuron_backward(float& g, NeuronSums& sums, int t, float d_spike, float u, float before,
-                                         int fire_time, float inverse, float reach, float leak, float initial,
-                                         const SurrogateParams& surrogate) {
-  const bool live = Float::reached(fire_time, t);
-  const float ratio = u * inverse, slope = live ? slope_at(ratio * reach - 1, fire_time, t, surrogate) : 0;
-  const float a = lif_backward<Float>(g, sums, d_spike, slope, ratio, before, inverse * reach, leak, live);
+// The slope of the surrogate at U(t), which counts up to the spike; `inverse` is 1/V, `reach` 1/theta(t), `fire_time`
+// T + 1 for a neuron that stayed silent. `slope_of_kind` is slope_at, or slope_of where the kind of the surrogate is a
+// constant of the code: who has many neurons asks for it once (with_surrogate).
+using SlopeOfKind = float(float z, int fire_time, int t, const SurrogateParams& p);
+template <SlopeOfKind slope_of_kind>
+ONESPIKE_HD inline float neuron_slope(float u, int fire_time, int t, float inverse, float reach,
+                                      const SurrogateParams& surrogate) {
+  return Float::reached(fire_time, t) ? slope_of_kind(u * inverse * reach - 1, fire_time, t, surrogate) : 0;
+}
+
+// a(t) from dL/dO(t), the slope there, U(t) and U(t-1), for descending t; `g` is 0 before the last step, `initial`
+// U(0)/V.
+ONESPIKE_HD inline float neuron_backward(float& g, NeuronSums& sums, int t, float d_spike, float slope, float u,
+                                         float before, int fire_time, float inverse, float reach, float leak,
+                                         float initial) {
+  const float a = lif_backward<Float>(g, sums, d_spike, slope, u * inverse, before, inverse * reach, leak,
+                                      Float::reached(fire_time, t));
   if (t == 1) accumulate_initial<Float>(sums, g, leak, initial);
   return a;
 }

@@ -70,10 +70,11 @@ struct ReceiveGradient {
     float d_spike = 0, g = 0;
     for (int t = T; t >= 1; --t) {
       d_spike = carry_leak<Float>(leak, d_spike, received[(t - 1) * step]);
-      const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : start;
-      const float value =
-          neuron_backward(g, gradient, t, d_spike * above.input_weight(t) * share + cost, now, before, fire_time,
-                          inverse, reach_of(below.neuron, t), leak_below, initial, below.neuron.surrogate);
+      const float now = u[(t - 1) * size], before = t > 1 ? u[(t - 2) * size] : start,
+                  reach = reach_of(below.neuron, t),
+                  slope = neuron_slope<slope_at>(now, fire_time, t, inverse, reach, below.neuron.surrogate);
+      const float value = neuron_backward(g, gradient, t, d_spike * above.input_weight(t) * share + cost, slope, now,
+                                          before, fire_time, inverse, reach, leak_below, initial);
       a[(t - 1) * size] = below.add ? a[(t - 1) * size] + value : value;
     }
     d[0] += gradient.threshold, d[1] += gradient.leak;

@@ -58,13 +58,14 @@ ONESPIKE_HD inline float exponential_slope(int fire_time, int t, const Surrogate
   return float(p.gamma * std::exp(-double(p.scale) * (fire_time - t)));
 }
 
-// The slope of any kind at (z, t), for code that is not vectorised.
+// The slope of one kind at (z, t), and of any kind, for code that is not vectorised.
+template <Surrogate kKind>
+ONESPIKE_HD inline float slope_of(float z, int fire_time, int t, const SurrogateParams& p) {
+  if constexpr (kKind == Surrogate::kExponential) return exponential_slope(fire_time, t, p);
+  else return surrogate_slope<kKind, ScalarArithmetic<float>>(z, p);
+}
 ONESPIKE_HD inline float slope_at(float z, int fire_time, int t, const SurrogateParams& p) {
-  return with_surrogate(p.kind, [&](auto kind) {
-    constexpr Surrogate kKind = decltype(kind)::value;
-    if constexpr (kKind == Surrogate::kExponential) return exponential_slope(fire_time, t, p);
-    else return surrogate_slope<kKind, ScalarArithmetic<float>>(z, p);
-  });
+  return with_surrogate(p.kind, [&](auto kind) { return slope_of<decltype(kind)::value>(z, fire_time, t, p); });
 }
 
 }  // namespace onespike

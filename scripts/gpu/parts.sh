@@ -27,7 +27,7 @@ part_build() {
   [[ -z $emulator ]] || options+=(-DONESPIKE_CUDA=EMULATED)
   headers=$(node_headers)
   if [[ -n $headers ]]; then
-    options+=("-DCMAKE_JS_INC=$headers" "-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$build/addon/build/Release")
+    options+=("-DCMAKE_JS_INC=$headers" "-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$package/build/Release")
     targets+=(onespike)
   else note skipped "addon" 0 "no headers of Node-API in $pack or node_modules"; fi
   step configure 60 cmake -S . -B "$build" "${options[@]}" || return

@@ -1,18 +1,15 @@
 // The density of spikes up to which it is expected to be faster to follow the events than to multiply every step on
 // tensor cores. Host arithmetic: only the density itself is a matter of the device.
 //
-// Costs are clocks of one SM of compute capability 8.0 or 9.0 for 64 output channels, worked out from data sheets, NOT
-// MEASURED on any GPU. `cuda_bench --crossing` times both kernels; where its times cross, these numbers should.
+// Costs are clocks of one SM of an H200 (sm_90, 1.9 GHz) for 64 output channels, fitted to what `cuda_bench --crossing`
+// measured there for the layers of VGG-16 at activities of 0.02 to 0.25, T = 5 and batch 256:
 //
-//   dense   One step of one value at one tap: 64 multiply-adds. mma.sync performs 1024 of bf16 a clock on 8.0, a
-//           fifth more on 9.0, and the kernels are assumed to reach two thirds of that.
+//   dense   One step of one value at one tap, 64 multiply-adds.
 //   value   What a source value costs even if it does not fire: its share of a load, a vote and the address of its
-//           cell. The forward pass reads 32 neighbouring channels at once, a weight gradient 32 cells, 8 channels
-//           each, which are as many lines of the first-level cache.
-//   event   Forward: 128 bytes of weights, 512 of sums in shared memory read and written at 128 a clock, and some 20
-//           instructions, four a clock: 5 clocks of either, which overlap, and 6 where half the rows come from the L2
-//           cache at 24 bytes a clock. Weight gradient: 128 bytes of g, which many rows of weights share, and 15
-//           instructions; sums are in registers.
+//           cell.
+//   event   What following it costs if it does: a row of weights or gradients, and sums that are read and written.
+//
+// So at T = 5 dense products always win, and events from T = 7 on where less than a few percent fire.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +23,8 @@ namespace onespike::cuda {
 struct EventCost {
   double value, event;
 };
-constexpr double kDenseStep = 64 / (1024 * 2.0 / 3);
-constexpr EventCost kForwardCost{0.1, 6}, kWeightGradientCost{0.15, 4};
+constexpr double kDenseStep = 0.094;
+constexpr EventCost kForwardCost{0.6, 8.8}, kWeightGradientCost{1.1, 17};
 
 // Share of the source map that fires, 0 if dense products always win. Behind a pool they multiply counts, pool^2
 // neurons at once. The last slice of channels may hold zeros, which dense products multiply as well.
@@ -35,6 +32,11 @@ inline double crossing_density(const EventCost& cost, int timesteps, const Stage
   const double padded = double(round_up(s.src_cs, kSlice)) / s.src_cs;
   const double dense = timesteps * kDenseStep * padded / (s.pool * s.pool);  // per neuron
   return std::clamp((dense - cost.value) / cost.event, 0.0, 1.0);
+}
+
+// Whether some map is so sparse that events win: else nobody needs to count.
+inline bool events_may_win(int timesteps, const StageShape& s) {
+  return crossing_density(kForwardCost, timesteps, s) > 0 || crossing_density(kWeightGradientCost, timesteps, s) > 0;
 }
 
 // Fewer spikes than this among `values` source neurons: follow them.

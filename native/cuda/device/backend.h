@@ -7,6 +7,7 @@
 
 #include "core/backend/backend.h"
 #include "cuda/choice/choice.h"
+#include "cuda/choice/crossing.h"
 #include "cuda/device/launch.h"
 #include "cuda/simt/simt.h"
 #include "cuda/tensor/tensor_core.h"
@@ -151,7 +152,8 @@ class CudaBackend final : public Backend {
   }
   // Whether density decides how it reads the spikes of `source`: what was counted goes to `density`.
   bool follows_density(const SpikeSource& source, const void* density, const StageShape& s, int timesteps) const {
-    return density && source.times && timesteps <= kEventSteps && takes_tensor_cores(s, timesteps);
+    return density && source.times && timesteps <= kEventSteps && takes_tensor_cores(s, timesteps) &&
+           events_may_win(timesteps, s);
   }
   void* tensor_workspace(int n, int timesteps, const StageShape& s);
   Status capture(Recording& recording, const std::function<Status()>& enqueue);

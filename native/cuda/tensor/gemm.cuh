@@ -16,58 +16,13 @@
 // twice into an SM.
 #pragma once
 
+#include <algorithm>
+
 #include "cuda/device/launch.h"
-#include "cuda/tensor/tile.cuh"
+#include "cuda/tensor/block_place.cuh"
+#include "cuda/tensor/epilogue.cuh"
 
 namespace onespike::cuda {
-
-// A row of the product.
-struct Row {
-  int image, y, x;
-};
-
-// Where a block works.
-struct BlockPlace {
-  int column_tile, image, y, x;  // first of each
-  int window_y, window_x;
-
-  __device__ explicit BlockPlace(const GemmTask& g) {
-    unsigned at = blockIdx.x;
-    column_tile = int(at % unsigned(g.column_tiles)), at /= unsigned(g.column_tiles);
-    x = int(at % unsigned(g.tiles_x())) << g.x_bits, at /= unsigned(g.tiles_x());
-    y = int(at % unsigned(g.tiles_y())) << g.y_bits, at /= unsigned(g.tiles_y());
-    image = int(at) << g.image_bits;
-    window_y = first(y, g.kernel_h, g.window_h, g.a_h, g);
-    window_x = first(x, g.kernel_w, g.window_w, g.a_w, g);
-  }
-  __device__ Row row(int index, const GemmTask& g) const {
-    return {image + (index >> (g.x_bits + g.y_bits)), y + (index >> g.x_bits & ((1 << g.y_bits) - 1)),
-            x + (index & ((1 << g.x_bits) - 1))};
-  }
-  __device__ bool exists(const Row& row, const GemmTask& g) const {
-    return row.image < g.images && row.image - image < 1 << g.image_bits && row.y < g.row_h && row.x < g.row_w;
-  }
-
-  // The cell of the window that a row reads at a tap; the last one, of zeros, where there is nothing.
-  __device__ __forceinline__ int cell(int index, int ky, int kx, const GemmTask& g) const {
-    const Row r = row(index, g);
-    int from_y = r.y * g.multiply + g.offset + g.sign * ky, from_x = r.x * g.multiply + g.offset + g.sign * kx;
-    bool inside = exists(r, g) && from_y >= 0 && from_x >= 0;
-    if (g.divide > 1) {
-      inside = inside && from_y % g.divide == 0 && from_x % g.divide == 0;
-      from_y /= g.divide, from_x /= g.divide;
-    }
-    if (!inside || from_y >= g.a_h || from_x >= g.a_w) return g.window_cells();
-    return ((r.image - image) * g.window_h + from_y - window_y) * g.window_w + from_x - window_x;
-  }
-
- private:
-  __device__ static int first(int row, int kernel, int side, int limit, const GemmTask& g) {
-    const int from = row * g.multiply + g.offset - (g.sign < 0 ? kernel - 1 : 0);
-    const int whole = from <= 0 ? 0 : (from + g.divide - 1) / g.divide;
-    return whole < limit - side ? whole : limit - side;
-  }
-};
 
 // Fills windows and tiles of weights, in the order of slices and, inside, taps.
 template <bool kTimes, int kSteps>
@@ -102,7 +57,8 @@ class GemmLoader {
       if (tap_ == 0) copy_window();
       copy_tile();
       if (++tap_ == taps()) {
-        tap_ = 0, ++slice_;
+        tap_ = 0, ++slice_, channel_ += kDepth;
+        if (channel_ == g_.slices * kSlice) channel_ = 0, ++fixed_;
         write_window_ = write_window_ + 1 == g_.window_buffers ? 0 : write_window_ + 1;
       }
     }
@@ -111,31 +67,27 @@ class GemmLoader {
   }
 
  private:
-  static constexpr int kParts = kSlice / kDepth;  // slices that the packed weights hold as one
-
   __device__ unsigned char* tiles() const { return shared_ + g_.window_buffers * window(); }
 
   __device__ __forceinline__ void copy_window() const {
     unsigned char* to = shared_ + write_window_ * window();
-    const int per_image = g_.window_h * g_.window_w, fixed = slice_ / (g_.slices * kParts),
-              channel = slice_ % (g_.slices * kParts) * kDepth;
     const int chunk = int(threadIdx.x) % 4;
 #pragma unroll 1  // the sums leave few registers
     for (int i = int(threadIdx.x) / 4; i < g_.window_cells(); i += kThreads / 4) {
-      const int image = place_.image + i / per_image, at = i % per_image;
-      const int y = place_.window_y + at / g_.window_w, x = place_.window_x + at % g_.window_w;
-      const int64_t cell = fixed + y * g_.a_w + x;
+      const int in_window = quotient(i, g_.by_window_image), at = i - in_window * g_.window_h * g_.window_w,
+                line = quotient(at, g_.by_window_w), image = place_.image + in_window;
+      const int64_t cell = fixed_ + (place_.window_y + line) * g_.a_w + place_.window_x + at - line * g_.window_w;
       if constexpr (kTimes) {
-        const bool inside = image < g_.images && channel + chunk * 16 < g_.a_stride;
+        const bool inside = image < g_.images && channel_ + chunk * 16 < g_.a_stride;
         const uint8_t* from = static_cast<const uint8_t*>(g_.a);
-        if (inside) from += image * g_.image_stride + cell * g_.a_stride + channel + chunk * 16;
+        if (inside) from += image * g_.image_stride + cell * g_.a_stride + channel_ + chunk * 16;
         copy_async<16>(to + i * kWindowRow + chunk * 16, from, inside ? 16 : 0);
       } else {
         const uint16_t* from = static_cast<const uint16_t*>(g_.a);
-        const bool inside = image < g_.images && channel + chunk * kChunk < g_.a_stride;
+        const bool inside = image < g_.images && channel_ + chunk * kChunk < g_.a_stride;
         if (inside)
-          from += image * g_.image_stride + (int64_t(g_.first_step) * g_.image_cells() + cell) * g_.a_stride + channel +
-                  chunk * kChunk;
+          from += image * g_.image_stride + (int64_t(g_.first_step) * g_.image_cells() + cell) * g_.a_stride +
+                  channel_ + chunk * kChunk;
         unsigned char* at_step = to + half_chunk_offset(i, chunk);
 #pragma unroll 1
         for (int t = g_.first_step; t < g_.first_step + kSteps; ++t, at_step += g_.window_bytes()) {
@@ -146,84 +98,111 @@ class GemmLoader {
     }
   }
 
+  // Tiles of a tap follow one another by slices, and slices of one cell after the other where a linear layer reads
+  // several. A tile and the bytes of a thread in it are 32 bits from where the weights begin: 4 GiB are 2^31 of them.
   __device__ __forceinline__ void copy_tile() const {
-    unsigned char* to = tiles() + tile_ * kTile;
-    const int fixed = slice_ / (g_.slices * kParts), slice = slice_ / kParts % g_.slices, part = slice_ % kParts;
-    const int64_t tap = g_.fixed_taps > 1 ? fixed : tap_, taps_in_all = g_.fixed_taps > 1 ? g_.fixed_taps : taps();
-    const unsigned char* from = static_cast<const unsigned char*>(g_.b) +
-                                ((place_.column_tile * taps_in_all + tap) * g_.slices + slice) * kTileBytes;
-    for (int i = int(threadIdx.x); i < kTile / 16; i += kThreads)
-      copy_async<16>(to + i * 16, from + part * kTile + i * 16);
+    const unsigned per_tap = unsigned(g_.fixed_taps * g_.slices) * unsigned(kTileBytes), at = threadIdx.x * 16;
+    unsigned char* to = tiles() + tile_ * kTile + at;
+    const unsigned char* from =
+        static_cast<const unsigned char*>(g_.b) +
+        (unsigned(place_.column_tile * taps() + tap_) * per_tap + unsigned(slice_ * kTile) + at);
+#pragma unroll
+    for (int i = 0; i < kTile; i += kThreads * 16) copy_async<16>(to + i, from + i);
   }
 
   const GemmTask& g_;
   const BlockPlace& place_;
   unsigned char* const shared_;
-  int slice_ = 0, tap_ = 0, write_window_ = 0, read_window_ = 0, tile_ = 0;
+  int slice_ = 0, fixed_ = 0, channel_ = 0, tap_ = 0, write_window_ = 0, read_window_ = 0, tile_ = 0;
 };
 
-// Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles.
+// Fragments of the 16 x 64 weights of step j of a tile, for all eight column tiles. Rows 16 apart are swizzled alike,
+// so that the places of step 0 serve every j.
 __device__ __forceinline__ void load_columns(uint32_t (&b)[kColumnTiles][2], const unsigned char* tile, int j) {
-  const int lane = int(threadIdx.x) % 32, row = 16 * j + lane % 16;
+  const int lane = int(threadIdx.x) % 32, row = lane % 16;
 #pragma unroll
   for (int pair = 0; pair < kColumnTiles / 2; ++pair) {
     uint32_t r[4];
-    ldmatrix_transposed(r, tile + chunk_offset(row, 2 * pair + lane / 16));
+    ldmatrix_transposed(r, tile + chunk_offset(row, 2 * pair + lane / 16) + j * 16 * kRowBytes);
     b[2 * pair][0] = r[0], b[2 * pair][1] = r[1], b[2 * pair + 1][0] = r[2], b[2 * pair + 1][1] = r[3];
   }
 }
 
+// What a lane loads of the rows of its warp: two rows of every tile as spike times, one as bf16 (ldmatrix).
 template <bool kTimes, int kSteps>
-using Sums = float[kSteps][row_tiles(kTimes, kSteps)][kColumnTiles][4];
+struct WarpCells {
+  SourceCells of[row_tiles(kTimes, kSteps)][kTimes ? 2 : 1];
+
+  __device__ WarpCells(const BlockPlace& place, const GemmTask& g) {
+    const int lane = int(threadIdx.x) % 32, first = int(threadIdx.x) / 32 * row_tiles(kTimes, kSteps) * 16;
+#pragma unroll
+    for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
+#pragma unroll
+      for (int half = 0; half < (kTimes ? 2 : 1); ++half)
+        of[m][half] = SourceCells(first + m * 16 + (kTimes ? half * 8 + lane / 4 : lane % 16), place, g);
+  }
+};
 
 // sums += the product of one tap and slice of spike times.
 template <int kSteps>
 __device__ __forceinline__ void multiply_times(Sums<true, kSteps>& sums, const unsigned char* window,
-                                               const unsigned char* columns, const BlockPlace& place, int ky, int kx,
-                                               const GemmTask& g) {
+                                               const unsigned char* columns, const WarpCells<true, kSteps>& cells,
+                                               int ky, int kx, const GemmTask& g) {
   constexpr int kRowTiles = row_tiles(true, kSteps);
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
+  const int lane = int(threadIdx.x) % 32;
   uint32_t times[kRowTiles][2][4], any = 0;
 #pragma unroll
   for (int m = 0; m < kRowTiles; ++m)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int cell = place.cell((warp * kRowTiles + m) * 16 + half * 8 + lane / 4, ky, kx, g);
+      const int cell = cells.of[m][half].at(ky, kx, g);
       const uint4 words = *reinterpret_cast<const uint4*>(window + cell * kWindowRow + lane % 4 * 16);
       times[m][half][0] = words.x, times[m][half][1] = words.y, times[m][half][2] = words.z,
       times[m][half][3] = words.w;
       any |= words.x | words.y | words.z | words.w;
     }
   if (!__any_sync(0xffffffffu, any != 0)) return;  // no event: padding, or a silent corner
+  if (g.first_step > 0 ||
+      g.timesteps > kMaxSteps) {  // asked once: a branch inside keeps loads and products of different j apart
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+#pragma unroll
+        for (int j = 0; j < 4; ++j) times[m][half][j] = times_in_table(times[m][half][j], g.first_step);
+  }
 #pragma unroll
   for (int j = 0; j < kSlice / 16; ++j) {
     uint32_t b[kColumnTiles][2];
     load_columns(b, columns, j);
+    uint32_t selectors[kRowTiles][2][2];
 #pragma unroll
-    for (int t = 0; t < kSteps; ++t) {
-      const uint32_t step4 = uint32_t(g.first_step + t + 1) * 0x01010101u;
+    for (int m = 0; m < kRowTiles; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) table_selectors(selectors[m][half], times[m][half][j]);
+#pragma unroll
+    for (int t = 0; t < kSteps; ++t)
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) {
         uint32_t a[4];
-        spikes_at(a[0], a[2], times[m][0][j], step4);
-        spikes_at(a[1], a[3], times[m][1][j], step4);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) a[i] = SpikeTable(t + 1).spikes(selectors[m][i % 2][i / 2]);
 #pragma unroll
         for (int c = 0; c < kColumnTiles; ++c) mma_bf16(sums[t][m][c], a, b[c]);
       }
-    }
   }
 }
 
 // sums += the product of one tap and slice of bf16, for every step.
 template <int kSteps>
 __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const unsigned char* window,
-                                               const unsigned char* columns, const BlockPlace& place, int ky, int kx,
-                                               const GemmTask& g) {
+                                               const unsigned char* columns, const WarpCells<false, kSteps>& sources,
+                                               int ky, int kx, const GemmTask& g) {
   constexpr int kRowTiles = row_tiles(false, kSteps);
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
+  const int lane = int(threadIdx.x) % 32;
   int cells[kRowTiles];
 #pragma unroll
-  for (int m = 0; m < kRowTiles; ++m) cells[m] = place.cell((warp * kRowTiles + m) * 16 + lane % 16, ky, kx, g);
+  for (int m = 0; m < kRowTiles; ++m) cells[m] = sources.of[m][0].at(ky, kx, g);
 #pragma unroll
   for (int j = 0; j < kSlice / 32; ++j) {
     uint32_t b[kColumnTiles][2];
@@ -240,14 +219,15 @@ __device__ __forceinline__ void multiply_steps(Sums<false, kSteps>& sums, const 
   }
 }
 
-// Epilogue: made from its task; values(row, column, v) receives the kSteps sums of two neighbouring columns; finish()
-// is called by all threads at the end.
+// Epilogue: made from its task; values(row, column, v) receives the kSteps sums of two neighbouring columns, or where
+// the epilogue has a type Quads, quad(row, column, v) those of four; finish() is called by all threads at the end.
 template <bool kTimes, int kSteps, class Epilogue>
 __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename Epilogue::Task task) {
   if (g.gate.closed()) return;
   const BlockPlace place(g);
   GemmLoader<kTimes, kSteps> loader(g, place, dynamic_shared());
   for (int i = 0; i < kColumnStages - 1; ++i) loader.next();
+  const WarpCells<kTimes, kSteps> cells(place, g);
   Sums<kTimes, kSteps> sums = {};
   for (int slice = loader.slices(); slice > 0; --slice) {
     for (int ky = 0; ky < g.kernel_h; ++ky)
@@ -255,8 +235,8 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
         copy_async_wait<kColumnStages - 2>();
         __syncthreads();  // what this product needs is there for all, and what the one before needed is free
         loader.next();
-        if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
-        else multiply_steps<kSteps>(sums, loader.window_now(), loader.tile_now(), place, ky, kx, g);
+        if constexpr (kTimes) multiply_times<kSteps>(sums, loader.window_now(), loader.tile_now(), cells, ky, kx, g);
+        else multiply_steps<kSteps>(sums, loader.window_now(), loader.tile_now(), cells, ky, kx, g);
       }
     loader.window_done();
   }
@@ -264,30 +244,25 @@ __global__ void __launch_bounds__(kThreads, 2) gemm_kernel(GemmTask g, typename 
 
   // Made again: nothing of it has to stay in registers meanwhile.
   const BlockPlace here(g);
-  Epilogue epilogue(task, g);
-  const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
-#pragma unroll
-  for (int m = 0; m < row_tiles(kTimes, kSteps); ++m)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const Row row = here.row((warp * row_tiles(kTimes, kSteps) + m) * 16 + half * 8 + lane / 4, g);
-      if (!here.exists(row, g)) continue;
-#pragma unroll
-      for (int c = 0; c < kColumnTiles; ++c) {
-        float values[kSteps][2];
-#pragma unroll
-        for (int t = 0; t < kSteps; ++t)
-          values[t][0] = sums[t][m][c][2 * half], values[t][1] = sums[t][m][c][2 * half + 1];
-        epilogue.values(row, here.column_tile * kColumns + c * 8 + lane % 4 * 2, values);
-      }
-    }
-  epilogue.finish();
+  if constexpr (TakesQuads<Epilogue>) {
+    const Staged<kTimes, kSteps> staged(dynamic_shared());
+    stage_sums<kTimes, kSteps>(sums, staged);
+    Epilogue epilogue(task, g);
+    end_by_quads<kTimes, kSteps>(staged, epilogue, here, g);
+    epilogue.finish();
+  } else {
+    Epilogue epilogue(task, g);
+    end_in_registers<kTimes, kSteps>(sums, epilogue, here, g);
+    epilogue.finish();
+  }
 }
 
 template <bool kTimes, class Epilogue, int kSteps>
 void launch_gemm(Stream& stream, const char* name, const GemmTask& g, const typename Epilogue::Task& task) {
-  launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(g.shared_bytes(kTimes, kSteps)), name,
-         gemm_kernel<kTimes, kSteps, Epilogue>, g, task);
+  int bytes = g.shared_bytes(kTimes, kSteps);
+  if constexpr (TakesQuads<Epilogue>) bytes = std::max(bytes, Staged<kTimes, kSteps>::kBytes);
+  launch(stream, dim3(unsigned(g.blocks())), dim3(kThreads), size_t(bytes), name, gemm_kernel<kTimes, kSteps, Epilogue>,
+         g, task);
 }
 
 // Whether there may be other launches for other steps: as many as that are all there are (plan_gemm).

@@ -36,6 +36,7 @@ struct SpikingTask {
 class SpikingEpilogue {
  public:
   using Task = SpikingTask;
+  using Quads = void;
   __device__ SpikingEpilogue(const Task& task, const GemmTask& g)
       : task_(task),
         g_(g),
@@ -46,35 +47,36 @@ class SpikingEpilogue {
         start_(task.below.neuron.initial_potential()) {}
 
   template <int kSteps>
-  __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
+  __device__ __forceinline__ void quad(const Row& row, int column, float (&sums)[kSteps][kQuad]) {
     const StageShape& s = task_.shape;
     const Target target(row, column, s);
     if (!target.exists) return;
     const bool last = g_.first_step + kSteps >= g_.timesteps;
-    float sums[kSteps][2], sum[2] = {0, 0};
+    float sum[kQuad] = {};
     float* carry = nullptr;
     if (kCarries<kSteps> && task_.carry_sum) {
       carry =
           task_.carry_sum + ((int64_t(row.image) * s.in_h + target.y) * s.in_w + target.x) * s.src_cs + target.channel;
-      if (!last) sum[0] = carry[0], sum[1] = carry[1];
+      if (!last) load_quad(sum, carry);
     }
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i)
 #pragma unroll
-      for (int e = 0; e < 2; ++e) sums[i][e] = sum[e] = carry_leak<Float>(leak_, sum[e], v[i][e]);
-    if (carry) carry[0] = sum[0], carry[1] = sum[1];
+      for (int e = 0; e < kQuad; ++e) sums[i][e] = sum[e] = carry_leak<Float>(leak_, sum[e], sums[i][e]);
+    if (carry) store_quad(carry, sum);
     if (task_.kappa) {
 #pragma unroll
       for (int i = 0; i < kSteps; ++i) {
         const int step = g_.first_step + i;
-        if (step < g_.timesteps) sums[i][0] *= task_.kappa[step], sums[i][1] *= task_.kappa[step];
+        for (int e = 0; e < kQuad && step < g_.timesteps; ++e) sums[i][e] *= task_.kappa[step];
       }
     }
-#pragma unroll 1  // the sums of the other columns leave few registers
-    for (int a = 0; a < s.pool; ++a)
+    with_surrogate(task_.below.neuron.surrogate.kind, [&](auto kind) {
 #pragma unroll 1
-      for (int b = 0; b < s.pool; ++b)
-        child(row.image, target.y * s.pool + a, target.x * s.pool + b, target.channel, last, sums);
+      for (int child = 0; child < s.pool * s.pool; ++child)
+        receive<decltype(kind)::value>(row.image, target.y * s.pool + child / s.pool,
+                                       target.x * s.pool + child % s.pool, target.channel, last, sums);
+    });
   }
 
   // The sums of all threads of the block, in a fixed order.
@@ -94,45 +96,53 @@ class SpikingEpilogue {
   }
 
  private:
-  template <int kSteps>
-  __device__ __forceinline__ void child(int image, int y, int x, int channel, bool last,
-                                        const float (&sums)[kSteps][2]) {
+  // Four neurons of the stage below, which share the sums of their pooled cell.
+  template <Surrogate kKind, int kSteps>
+  __device__ __forceinline__ void receive(int image, int y, int x, int channel, bool last,
+                                          const float (&sums)[kSteps][kQuad]) {
     const StageShape& s = task_.shape;
     const ReceivingNeurons& below = task_.below;
-    const int T = g_.timesteps;
+    const int T = g_.timesteps, first = g_.first_step;
     const int64_t step = s.src_size(), cell = (int64_t(y) * s.src_w + x) * s.src_cs + channel, at = image * step + cell;
-    const uchar2 time = *reinterpret_cast<const uchar2*>(below.times + at);
-    const int fire_first = time.x ? time.x : T + 1, fire_second = time.y ? time.y : T + 1;
-    float share_first = below.scale, share_second = below.scale;
-    if (below.mask) {
-      const uchar2 mask = *reinterpret_cast<const uchar2*>(below.mask + at);
-      share_first *= float(mask.x), share_second *= float(mask.y);
-    }
     const float* potential = below.potential + int64_t(image) * T * step + cell;
     float* to = below.a + int64_t(image) * T * step + cell;
-    float g_first = 0, g_second = 0;
-    if (kCarries<kSteps> && task_.carry_g && !last) g_first = task_.carry_g[at], g_second = task_.carry_g[at + 1];
-    const bool real_first = channel < s.src_c, real_second = channel + 1 < s.src_c;
-    const float2 start = make_float2(real_first ? start_ : 0, real_second ? start_ : 0);
-    const float initial_first = real_first ? below.neuron.initial : 0,
-                initial_second = real_second ? below.neuron.initial : 0;
-    float2 before = make_float2(0, 0);
+    // u[i + 1] is the potential of the step first + i + 1: all loads are under way before the first of them is used.
+    float u[kSteps + 1][kQuad], g[kQuad] = {}, share[kQuad], initial[kQuad];
+    int fire[kQuad];
+#pragma unroll
+    for (int i = 0; i < kSteps; ++i)
+      if (first + i < T) load_quad(u[i + 1], potential + (first + i) * step);
+    if (first > 0) load_quad(u[0], potential + (first - 1) * step);
+    load_quad(fire, below.times + at);
+    if (kCarries<kSteps> && task_.carry_g && !last) load_quad(g, task_.carry_g + at);
+    int mask[kQuad] = {1, 1, 1, 1};
+    if (below.mask) load_quad(mask, below.mask + at);
+#pragma unroll
+    for (int e = 0; e < kQuad; ++e) {
+      const bool real = channel + e < s.src_c;
+      if (first == 0) u[0][e] = real ? start_ : 0;
+      initial[e] = real ? below.neuron.initial : 0;
+      share[e] = below.scale * float(mask[e]);
+      fire[e] = fire[e] ? fire[e] : T + 1;
+    }
 #pragma unroll
     for (int i = kSteps - 1; i >= 0; --i) {
-      const int t = g_.first_step + i + 1;
+      const int t = first + i + 1;
       if (t > T) continue;
-      const float2 u =
-          i == kSteps - 1 || t == T ? *reinterpret_cast<const float2*>(potential + (t - 1) * step) : before;
-      before = t > 1 ? *reinterpret_cast<const float2*>(potential + (t - 2) * step) : start;
       const float reach = reach_of(below.neuron, t);
-      const float a = neuron_backward(g_first, sums_, t, sums[i][0] * share_first + cost_, u.x, before.x, fire_first,
-                                      inverse_, reach, leak_below_, initial_first, below.neuron.surrogate);
-      const float b = neuron_backward(g_second, sums_, t, sums[i][1] * share_second + cost_, u.y, before.y, fire_second,
-                                      inverse_, reach, leak_below_, initial_second, below.neuron.surrogate);
-      auto* out = reinterpret_cast<float2*>(to + (t - 1) * step);
-      *out = below.add ? make_float2(out->x + a, out->y + b) : make_float2(a, b);
+      float a[kQuad] = {};
+      if (below.add) load_quad(a, to + (t - 1) * step);
+#pragma unroll
+      for (int e = 0; e < kQuad; ++e) {
+        const float slope =
+            neuron_slope<slope_of<kKind>>(u[i + 1][e], fire[e], t, inverse_, reach, below.neuron.surrogate);
+        const float value = neuron_backward(g[e], sums_, t, sums[i][e] * share[e] + cost_, slope, u[i + 1][e], u[i][e],
+                                            fire[e], inverse_, reach, leak_below_, initial[e]);
+        a[e] = below.add ? a[e] + value : value;
+      }
+      store_quad(to + (t - 1) * step, a);
     }
-    if (kCarries<kSteps> && task_.carry_g) task_.carry_g[at] = g_first, task_.carry_g[at + 1] = g_second;
+    if (kCarries<kSteps> && task_.carry_g) store_quad(task_.carry_g + at, g);
   }
 
   const Task& task_;
@@ -169,10 +179,11 @@ struct DenseTask {
 class DenseEpilogue {
  public:
   using Task = DenseTask;
+  using Quads = void;
   __device__ DenseEpilogue(const Task& task, const GemmTask&) : task_(task) {}
 
   template <int kSteps>
-  __device__ __forceinline__ void values(const Row& row, int column, const float (&v)[kSteps][2]) {
+  __device__ __forceinline__ void quad(const Row& row, int column, const float (&v)[kSteps][kQuad]) {
     const StageShape& s = task_.shape;
     const Target target(row, column, s);
     if (!target.exists) return;
@@ -181,12 +192,15 @@ class DenseEpilogue {
         const int64_t at =
             ((int64_t(row.image) * s.src_h + target.y * s.pool + a) * s.src_w + target.x * s.pool + b) * s.src_cs +
             target.channel;
-        const float2 active =
-            task_.activation ? *reinterpret_cast<const float2*>(task_.activation + at) : make_float2(1, 1);
-        auto* out = reinterpret_cast<float2*>(task_.d_src + at);
-        const float2 value =
-            make_float2(active.x != 0 ? v[0][0] * task_.scale : 0, active.y != 0 ? v[0][1] * task_.scale : 0);
-        *out = task_.add ? make_float2(out->x + value.x, out->y + value.y) : value;
+        float active[kQuad] = {1, 1, 1, 1}, sum[kQuad] = {};
+        if (task_.activation) load_quad(active, task_.activation + at);
+        if (task_.add) load_quad(sum, task_.d_src + at);
+#pragma unroll
+        for (int e = 0; e < kQuad; ++e) {
+          const float value = active[e] != 0 ? v[0][e] * task_.scale : 0;
+          sum[e] = task_.add ? sum[e] + value : value;
+        }
+        store_quad(task_.d_src + at, sum);
       }
   }
   __device__ void finish() {}

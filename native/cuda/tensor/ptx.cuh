@@ -13,6 +13,14 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
   return word;
 }
 
+// Byte i is the byte of `low` (0 to 3) or `high` (4 to 7) that digit i of the selector names; only its lower four
+// hexadecimal digits count, each below 8. __byte_perm is the same with a mask for the digits.
+__device__ __forceinline__ uint32_t permute_bytes(uint32_t low, uint32_t high, uint32_t selector) {
+  uint32_t word;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(word) : "r"(low), "r"(high), "r"(selector));
+  return word;
+}
+
 // a * b + c of two bf16 each, rounded to nearest even.
 __device__ __forceinline__ uint32_t fma_bf16(uint32_t a, uint32_t b, uint32_t c) {
   uint32_t word;

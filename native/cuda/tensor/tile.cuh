@@ -37,18 +37,43 @@ ONESPIKE_HD constexpr int half_chunk_offset(int row, int chunk) {
   return row * (kRowBytes / 2) + ((chunk ^ (row / 2 & 3)) * 16);
 }
 
-// What fires at the step, of four spike times: bf16 2.0 (one bit, so that no conversion is needed) or 0. `step4` is the
-// step in every byte; times and steps stay below 64, so the subtraction borrows from no neighbour.
+// What fires at a step, of four spike times: bf16 2.0 (one bit, so that no conversion is needed) or 0. A spike time
+// plus 2 in the upper half of its byte is the selector of a byte permutation for one bf16: the lower half, 0, picks
+// byte 0 of a table for the lower byte, and the time picks the byte that is 2.0 at its step and 0 at all others. So a
+// pair of bf16 takes one instruction, where comparing bytes and spreading them took two and a half. Byte 2 is for
+// neurons that never fire; with 3 for step 1 the other steps lie in the half of the table that an instruction can hold
+// as a constant.
 constexpr float kSpikeValue = 2;
 constexpr int kMaxByteStep = 63;
-__device__ __forceinline__ uint32_t hits_at(uint32_t times, uint32_t step4) {
-  return (0x40404040u - (times ^ step4)) & 0x40404040u;
+
+// Four spike times for a table, which knows steps 1 to kMaxSteps: those after `first`.
+__device__ __forceinline__ uint32_t times_in_table(uint32_t times, int first) {
+  uint32_t relative = 0;
+#pragma unroll 1  // rare, and the sums leave few registers
+  for (uint32_t step = 1; step <= uint32_t(kMaxSteps); ++step) {
+    // Times and steps stay below 64, so the subtraction borrows from no neighbour.
+    const uint32_t hits = (0x40404040u - (times ^ (uint32_t(first) + step) * 0x01010101u)) & 0x40404040u;
+    relative |= (hits >> 6) * step;
+  }
+  return relative;
 }
-__device__ __forceinline__ void spikes_at(uint32_t& low, uint32_t& high, uint32_t times, uint32_t step4) {
-  const uint32_t hits = hits_at(times, step4);
-  low = __byte_perm(hits, 0, 0x1404);
-  high = __byte_perm(hits, 0, 0x3424);
+
+// Which byte of a table each of four such times picks.
+__device__ __forceinline__ uint32_t table_places(uint32_t times) { return times + 0x02020202u; }
+// The two lower and the two upper of them as selectors.
+__device__ __forceinline__ void table_selectors(uint32_t (&selectors)[2], uint32_t times) {
+  const uint32_t places = table_places(times);
+  selectors[0] = places << 4, selectors[1] = places >> 12;
 }
+
+// The table of step 1 to kMaxSteps.
+struct SpikeTable {
+  uint32_t low, high;
+
+  __device__ __forceinline__ explicit SpikeTable(int step)
+      : low(step == 1 ? 0x40000000u : 0), high(step == 1 ? 0 : 0x40u << 8 * (step - 2)) {}
+  __device__ __forceinline__ uint32_t spikes(uint32_t selector) const { return permute_bytes(low, high, selector); }
+};
 
 // Where the weights of one output channel lie in the packed tensor (core's order: tile of output channels, tap, source
 // channel, channel in the tile). The search for the tile is a loop, so it is made once per channel.

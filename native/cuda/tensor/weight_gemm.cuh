@@ -36,11 +36,10 @@ __device__ __forceinline__ void load_bytes(uint32_t (&words)[8], const unsigned 
   }
 }
 
-// The two cells of the even and of the odd channel of a word as bf16, of spike times: kSpikeValue or 0.
-__device__ __forceinline__ void spikes_of_pair(uint32_t& even, uint32_t& odd, uint32_t times, uint32_t step4) {
-  const uint32_t hits = hits_at(times, step4);
-  even = __byte_perm(hits, 0, 0x2404);
-  odd = __byte_perm(hits, 0, 0x3414);
+// Of a word of spike times the selectors (tile.cuh) of the two cells of the even channel, in the lower half, and of the
+// odd channel, in the upper half, which costs a shift at every step and saves a register.
+__device__ __forceinline__ uint32_t selectors_of_pair(uint32_t times) {
+  return __byte_perm(table_places(times) << 4, 0, 0x3120);
 }
 // Of counts below 128. Byte 0x43 before a count makes 128 + count of it: 7 bits of mantissa, units of 1.
 __device__ __forceinline__ void counts_of_pair(uint32_t& even, uint32_t& odd, uint32_t counts) {
@@ -64,8 +63,8 @@ struct Share {
 // sums += g * sources of one stage. Column k of column tile c is channel 16 (c / 2) + 2 k + c % 2 of the unit.
 template <bool kShared>
 __device__ __forceinline__ void multiply_times(WeightSums& sums, const unsigned char* gradients,
-                                               const unsigned char* source, int first_step, int steps,
-                                               Share<kShared> share) {
+                                               const unsigned char* source, const WeightTask& w, int first_step,
+                                               int steps, Share<kShared> share) {
 #pragma unroll(kShared ? 1 : kStageCells / 16)
   for (int cell = share.first_cell(); cell < kStageCells; cell += share.cells_apart()) {
     uint32_t words[8], any = 0;
@@ -73,16 +72,21 @@ __device__ __forceinline__ void multiply_times(WeightSums& sums, const unsigned 
 #pragma unroll
     for (int i = 0; i < 8; ++i) any |= words[i];
     if (!__any_sync(0xffffffffu, any != 0)) continue;
+    if (w.timesteps > kMaxSteps) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) words[i] = times_in_table(words[i], first_step);
+    }
+#pragma unroll
+    for (int i = 0; i < 8; ++i) words[i] = selectors_of_pair(words[i]);
 #pragma unroll 1
     for (int t = share.first_step(); t < steps; t += share.steps_apart()) {
       uint32_t a[4][4];
       load_gradients(a, gradients + t * WeightTile<SourceFormat::kTimes>::kGradientBytes, cell);
-      const uint32_t step4 = uint32_t(first_step + t + 1) * 0x01010101u;
+      const SpikeTable table(t + 1);
 #pragma unroll
       for (int c = 0; c < kColumnTiles; c += 2) {
-        uint32_t even[2], odd[2];
-        spikes_of_pair(even[0], odd[0], words[c], step4);
-        spikes_of_pair(even[1], odd[1], words[c + 1], step4);
+        const uint32_t even[2] = {table.spikes(words[c]), table.spikes(words[c + 1])},
+                       odd[2] = {table.spikes(words[c] >> 16), table.spikes(words[c + 1] >> 16)};
 #pragma unroll
         for (int m = 0; m < 4; ++m) mma_bf16(sums[m][c], a[m], even), mma_bf16(sums[m][c + 1], a[m], odd);
       }
@@ -135,11 +139,11 @@ __device__ __forceinline__ void multiply_halves(WeightSums& sums, const unsigned
 
 // One stage of the unit `unit` of its tile.
 template <SourceFormat kFormat, bool kShared>
-__device__ __forceinline__ void multiply(WeightSums& sums, const unsigned char* stage, int unit, int first_step,
-                                         int steps, Share<kShared> share) {
+__device__ __forceinline__ void multiply(WeightSums& sums, const WeightTask& w, const unsigned char* stage, int unit,
+                                         int first_step, int steps, Share<kShared> share) {
   using Tile = WeightTile<kFormat>;
   const unsigned char* source = stage + Tile::kSources + unit * Tile::kSourceBytes;
-  if constexpr (kFormat == SourceFormat::kTimes) multiply_times(sums, stage, source, first_step, steps, share);
+  if constexpr (kFormat == SourceFormat::kTimes) multiply_times(sums, stage, source, w, first_step, steps, share);
   else if constexpr (kFormat == SourceFormat::kCounts) multiply_counts(sums, stage, source, steps, share);
   else multiply_halves(sums, stage, source, share);
 }
@@ -208,9 +212,9 @@ __global__ void __launch_bounds__(kThreads, 2) weight_kernel(WeightTask w) {
       loader.next(shared + (stage == 0 ? Tile::kStages - 1 : stage - 1) * Tile::kStageBytes);
       const unsigned char* now = shared + stage * Tile::kStageBytes;
       const int left = w.timesteps - first_step, steps = left < w.stage_steps ? left : w.stage_steps;
-      if (unit.exists && sharing == 1) multiply<kFormat>(sums, now, warp, first_step, steps, Share<false>());
+      if (unit.exists && sharing == 1) multiply<kFormat>(sums, w, now, warp, first_step, steps, Share<false>());
       else if (unit.exists)
-        multiply<kFormat>(sums, now, warp / sharing, first_step, steps, Share<true>{warp % sharing, sharing});
+        multiply<kFormat>(sums, w, now, warp / sharing, first_step, steps, Share<true>{warp % sharing, sharing});
       first_step = left > w.stage_steps ? first_step + w.stage_steps : 0;
     }
     at += count;

@@ -68,7 +68,8 @@ void groups_of(int images) {
         variance = 0.9 * variance + 0.1 * trace.layers[l].variance[channel];
       }
     expect_ok(network->train(c.batch(), Mode::kAnn, sgd(), no_stop(), &stats), "train " + c.text());
-    expect_tensors(*network, read_parameters(*network, TensorKind::kParameter), after, 1e-5, 1e-3, c.text());
+    // Sums of 32 bits, whose order depends on the device: 1.4e-5 is the most that was seen, on an H200.
+    expect_tensors(*network, read_parameters(*network, TensorKind::kParameter), after, 2e-5, 1e-3, c.text());
   }
 }
 

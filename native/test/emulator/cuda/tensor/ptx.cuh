@@ -9,6 +9,8 @@
 //   elements 2 * position, 2 * position + 1 of row `group` of matrix m; with .trans of column `group`.
 #pragma once
 
+#include <stdexcept>
+
 #include "test/emulator/cuda_bf16.h"
 #include "test/emulator/device.h"
 
@@ -19,6 +21,19 @@ using EmulatorLocation = ::EmulatorLocation;
 // Two bf16, `low` in the lower half, rounded to nearest even.
 inline uint32_t pack_bf16(float low, float high) {
   return emulator::bf16_bits(low) | uint32_t(emulator::bf16_bits(high)) << 16;
+}
+
+// Byte i is the byte of `low` (0 to 3) or `high` (4 to 7) that digit i of the selector names. Digits of 8 and more
+// would spread a sign on a device, which nobody here wants.
+inline uint32_t permute_bytes(uint32_t low, uint32_t high, uint32_t selector) {
+  const uint64_t bytes = uint64_t(high) << 32 | low;
+  uint32_t word = 0;
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t digit = selector >> 4 * i & 0xf;
+    if (digit > 7) throw std::logic_error("permute_bytes: expected digits below 8");
+    word |= uint32_t(bytes >> 8 * digit & 0xff) << 8 * i;
+  }
+  return word;
 }
 
 // a * b + c of two bf16 each, rounded to nearest even (twice here, which differs only where float is not enough).
