@@ -9,6 +9,7 @@
 
 #include "cuda/neuron.cuh"
 #include "cuda/tensor/ptx.cuh"
+#include "cuda/simt/lane_channels.cuh"
 #include "cuda/simt/simt.h"
 #include "cuda/tensor/tensor_core.h"
 #include "cuda/tensor/tile.cuh"
@@ -26,20 +27,10 @@ constexpr unsigned kAll = 0xffffffffu;
 // when a gate is closed.
 constexpr int64_t kEventBlocks = 4096;
 
-// The two output channels of a lane, and where their weights lie.
-struct Pair {
-  int channel, width;
-  int64_t begin;
-  bool live;
-
-  __device__ Pair(int first_column, int64_t rows, const StageShape& s)
-      : channel(first_column + int(threadIdx.x) % 32 * 2) {
-    live = channel < s.out_cs;
-    const Tile at = live ? tile_of(channel, s.out_cs) : Tile();
-    width = at.width, begin = at.begin * rows + (channel - at.begin);
-  }
-  __device__ int64_t weight(int64_t row) const { return begin + row * width; }
-};
+// The two output channels of a lane.
+__device__ __forceinline__ LaneChannels pair_at(int64_t column_tile, int64_t rows, const StageShape& s) {
+  return LaneChannels(int(column_tile) * kPairColumns + int(threadIdx.x) % 32 * 2, rows, s);
+}
 
 __device__ __forceinline__ float2 load_pair(const float* at) { return *reinterpret_cast<const float2*>(at); }
 __device__ __forceinline__ float2 load_pair(const uint16_t* at) {
@@ -62,7 +53,7 @@ struct Group {
   int channel;  // whose time the lane reads
 
   // `first` is a multiple of 32 below end().
-  __device__ Group(const EventForwardTask& task, const Pair& pair, int tap, int first) {
+  __device__ Group(const EventForwardTask& task, const LaneChannels& pair, int tap, int first) {
     const StageShape& s = task.shape;
     const int lane = int(threadIdx.x) % 32;
     if constexpr (kHalves) {  // channels in the order of the slice
@@ -78,7 +69,7 @@ struct Group {
   __device__ static int end(const StageShape& s) { return kHalves ? round_up(s.src_cs, kSlice) : s.src_cs; }
 
   // The pair of output channels in the row of the lane `who`.
-  __device__ float2 weight(const Pair& pair, int who) const {
+  __device__ float2 weight(const LaneChannels& pair, int who) const {
     if constexpr (kHalves)
       return load_pair(reinterpret_cast<const uint16_t*>(row_ + chunk_offset(who, pair.channel % kColumns / kChunk)) +
                        pair.channel % kChunk);
@@ -102,7 +93,7 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_forward_kernel(EventFo
   for (int64_t index = blockIdx.x; index < tiles; index += gridDim.x) {
     const int64_t at = index / task.column_tiles * kWarpsOfBlock + warp;
     if (at >= task.cells) continue;
-    const Pair pair(int(index % task.column_tiles) * kPairColumns, rows, s);
+    const LaneChannels pair = pair_at(index % task.column_tiles, rows, s);
     const Cell cell = cell_at(at, s.out_h, s.out_w);
     for (int t = 0; t < T; ++t) sums[t * 32] = make_float2(0, 0);
     for (int tap = 0; tap < s.taps(); ++tap) {
@@ -182,7 +173,7 @@ __global__ void __launch_bounds__(kBlockThreads, 2) event_weight_kernel(EventWei
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   const int64_t rows = int64_t(s.taps()) * s.src_cs;
   for (int64_t index = blockIdx.x; index < task.grid.tiles(); index += gridDim.x) {
-    const Pair pair(int(index % task.grid.column_tiles) * kPairColumns, rows, s);
+    const LaneChannels pair = pair_at(index % task.grid.column_tiles, rows, s);
     const int64_t first_row = index / task.grid.column_tiles % task.grid.row_tiles * kTileRows + warp * kWarpRows;
     const int64_t part = index / (task.grid.column_tiles * task.grid.row_tiles), begin = part * task.part,
                   end = min(task.depth, begin + task.part);

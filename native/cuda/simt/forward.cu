@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cuda/neuron.cuh"
+#include "cuda/simt/first_stage.h"
 #include "cuda/simt/tiles.cuh"
 #include "cuda/simt/simt.h"
 #include "cuda/spikes.cuh"
@@ -123,6 +124,7 @@ __global__ void __launch_bounds__(SimtTile<kColumns>::kThreads, SimtTile<kColumn
 
 void simt_spiking_forward(Stream& stream, const SpikingForwardTask& task) {
   const int T = task.neuron.timesteps;
+  if (task.source.times && first_stage_takes(task.shape, T)) return first_stage_spiking_forward(stream, task);
   if (task.source.times && T <= kEventSteps) return event_spiking_forward(stream, task, {.floats = task.weight});
   with_columns(task.shape.out_cs, [&](auto columns) {
     constexpr int kColumns = columns.value;
@@ -135,6 +137,7 @@ void simt_spiking_forward(Stream& stream, const SpikingForwardTask& task) {
 }
 
 void simt_dense_forward(Stream& stream, const DenseForwardTask& task) {
+  if (first_stage_takes(task.shape, 1)) return first_stage_dense_forward(stream, task);
   with_columns(task.shape.out_cs, [&](auto columns) {
     constexpr int kColumns = columns.value;
     const int64_t cells = task.n * task.shape.out_cells();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cuda/elementwise.cuh"
+#include "cuda/simt/first_stage.h"
 #include "cuda/simt/tiles.cuh"
 #include "cuda/simt/simt.h"
 #include "cuda/spikes.cuh"
@@ -180,7 +181,8 @@ size_t simt_weight_gradient_bytes(int64_t n, int timesteps, const StageShape& s)
   for (int64_t images : {n, n * timesteps})
     with_columns(s.out_cs,
                  [&](auto columns) { splits = std::max(splits, weight_grid<columns.value>(images, s, &part).splits); });
-  return size_t(splits) * size_t(s.weights()) * sizeof(float);
+  return std::max(size_t(splits) * size_t(s.weights()) * sizeof(float),
+                  first_stage_takes(s, 1) ? first_stage_gradient_bytes(n, s) : 0);
 }
 
 void simt_input_sums(Stream& stream, float* sums, const float* gradient, const float* weight, int64_t images,
@@ -198,13 +200,16 @@ void simt_input_sums(Stream& stream, float* sums, const float* gradient, const f
 }
 
 void simt_weight_gradient(Stream& stream, Workspace& workspace, const WeightGradientTask& task) {
-  if (task.source.times) event_weight_gradient(stream, workspace, task, {.floats = task.gradient});
+  if (task.source.times && first_stage_takes(task.shape, task.timesteps))
+    first_stage_weight_gradient(stream, workspace, task);
+  else if (task.source.times) event_weight_gradient(stream, workspace, task, {.floats = task.gradient});
   else
     weight_gradient(stream, workspace, "weight_gradient", task.d_weight, ValuedInput{task.source, task.timesteps},
                     task.gradient, int64_t(task.n) * task.timesteps, task.source.scale, task.shape);
 }
 
 void simt_dense_weight_gradient(Stream& stream, Workspace& workspace, const DenseWeightGradientTask& task) {
+  if (first_stage_takes(task.shape, 1)) return first_stage_dense_weight_gradient(stream, workspace, task);
   weight_gradient(stream, workspace, "dense_weight_gradient", task.d_weight, MapInput{task.packed}, task.d_out, task.n,
                   1, task.shape);
 }

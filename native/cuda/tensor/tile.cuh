@@ -50,7 +50,7 @@ constexpr int kMaxByteStep = 63;
 __device__ __forceinline__ uint32_t times_in_table(uint32_t times, int first) {
   uint32_t relative = 0;
 #pragma unroll 1  // rare, and the sums leave few registers
-  for (uint32_t step = 1; step <= uint32_t(kMaxSteps); ++step) {
+  for (uint32_t step = 1; step <= uint32_t(kMaxSteps) && uint32_t(first) + step <= uint32_t(kMaxByteStep); ++step) {
     // Times and steps stay below 64, so the subtraction borrows from no neighbour.
     const uint32_t hits = (0x40404040u - (times ^ (uint32_t(first) + step) * 0x01010101u)) & 0x40404040u;
     relative |= (hits >> 6) * step;

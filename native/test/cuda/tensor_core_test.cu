@@ -266,6 +266,7 @@ void add_kernel_tests(Tests& tests) {
   tests.push_back({"tensor cores: dense weight gradient", dense_weight_gradient});
   add_choice_tests(tests);
   add_division_tests(tests);
+  add_first_stage_tests(tests);
 }
 
 }  // namespace onespike::test
