@@ -212,12 +212,9 @@ __global__ void __launch_bounds__(kThreads, 2) weight_kernel(WeightTask w) {
       loader.next(shared + (stage == 0 ? Tile::kStages - 1 : stage - 1) * Tile::kStageBytes);
       const unsigned char* now = shared + stage * Tile::kStageBytes;
       const int left = w.timesteps - first_step, steps = left < w.stage_steps ? left : w.stage_steps;
-      if (!unit.exists) {
-      } else if (sharing == 1) {
-        multiply<kFormat>(sums, w, now, warp, first_step, steps, Share<false>());
-      } else {
+      if (unit.exists && sharing == 1) multiply<kFormat>(sums, w, now, warp, first_step, steps, Share<false>());
+      else if (unit.exists)
         multiply<kFormat>(sums, w, now, warp / sharing, first_step, steps, Share<true>{warp % sharing, sharing});
-      }
       first_step = left > w.stage_steps ? first_step + w.stage_steps : 0;
     }
     at += count;

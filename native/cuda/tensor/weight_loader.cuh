@@ -20,8 +20,9 @@ struct WeightTile {
   static constexpr int kGradientBytes = kStageCells * kRowBytes;                            // per step
   static constexpr int kSources = kSteps * kGradientBytes;                                  // offset in a stage
   static constexpr int kStageBytes = kSources + kSourceSteps * kWarps * kSourceBytes;
-  // A stage of one step lasts a fifth of one of five, so more of them must be on their way.
-  static constexpr int kStages = kHalves ? 4 : 3;
+  // A stage of one step takes some 800 cycles where two blocks share an SM, about as long as a copy: three are on their
+  // way. Of three steps of counts, 36 KiB, two stages are what fits.
+  static constexpr int kStages = kHalves ? 4 : kFormat == SourceFormat::kCounts ? 2 : 3;
   static constexpr int kShared = kStages * kStageBytes;
   static_assert(kShared <= kMaxShared);
 };

@@ -33,7 +33,7 @@ constexpr int64_t kLeastStages = 4;    // of a worker
 constexpr int kMostAlignment = 16;     // of the number of workers
 
 constexpr int max_stage_steps(SourceFormat format) {
-  return format == SourceFormat::kTimes ? 5 : format == SourceFormat::kCounts ? 2 : 1;
+  return format == SourceFormat::kTimes ? 5 : format == SourceFormat::kCounts ? 3 : 1;
 }
 
 struct WeightTask {
