@@ -3,9 +3,11 @@
 
 namespace onespike::cuda {
 
-constexpr int kSharedWithoutAsking = 48 << 10;  // more must be allowed for a kernel (launch.h)
-// What every device from sm_80 on gives to one block (sm_86, sm_89 and sm_120: 99 KiB), less 1 KiB for the static
-// shared arrays of a kernel.
-constexpr int kMaxShared = 98 << 10;
+// For the static shared arrays of a kernel, which count towards the limits of a device.
+constexpr int kStaticShared = 1 << 10;
+// More than 48 KiB in all must be allowed for a kernel (launch.h).
+constexpr int kSharedWithoutAsking = (48 << 10) - kStaticShared;
+// What every device from sm_80 on gives to one block: 99 KiB on sm_86, sm_89 and sm_120.
+constexpr int kMaxShared = (99 << 10) - kStaticShared;
 
 }  // namespace onespike::cuda
