@@ -15,10 +15,6 @@
 #include <stdexcept>
 #include <string>
 
-#if ONESPIKE_WITH_CUDA
-#include <cuda_profiler_api.h>
-#endif
-
 #include "backends.h"
 #include "core/backend/backend.h"
 #include "core/network.h"
@@ -187,19 +183,15 @@ std::shared_ptr<Dataset> random_images(const NetworkSpec& spec, int count) {
 // What a profiler of the GPU is shown, where there is one.
 class ProfiledRange {
  public:
-#if ONESPIKE_WITH_CUDA
   explicit ProfiledRange(bool shown) : shown_(shown) {
-    if (shown_) (void)cudaProfilerStart();
+    if (shown_) show_cuda_profiler(true);
   }
   ~ProfiledRange() {
-    if (shown_) (void)cudaProfilerStop();
+    if (shown_) show_cuda_profiler(false);
   }
 
  private:
   const bool shown_;
-#else
-  explicit ProfiledRange(bool) {}
-#endif
 };
 
 struct Timed {
