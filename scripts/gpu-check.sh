@@ -26,7 +26,7 @@ come; DIR/report.md is made of it at the end.
 
   --part LIST                    (default: machine,build,suite,goldens,steps,opponent,layers,sanitizer)
   --out DIR                      results and logs (default: gpu-check)
-  --build DIR                    (default: build-gpu)
+  --build DIR                    (default: the programs of the pack, where it has them; else build-gpu)
   --device N                     (default: 0)
   --arch LIST                    compute capabilities, 90 or 80;90 (default: that of the GPU)
   --pack DIR                     what gpu-pack.sh packed (default: gpu-pack, where it is there)
@@ -44,7 +44,7 @@ TEXT
 }
 
 part=machine,build,suite,goldens,steps,opponent,layers,sanitizer
-out=gpu-check build=build-gpu device=0 arch='' pack='' highway='' node='' python=python3 reference=''
+out=gpu-check build='' device=0 arch='' pack='' highway='' node='' python=python3 reference=''
 models="vgg16 vgg9" batches="64 128 256 512 1024 2048" seconds=570 emulator='' dry=''
 fail_usage() { echo "gpu-check: $1" >&2; echo "Try: scripts/gpu-check.sh --help" >&2; exit 2; }
 while (($# > 0)); do
@@ -72,6 +72,9 @@ absolute() { [[ -z $1 || $1 = /* ]] && printf '%s' "$1" || printf '%s/%s' "$PWD"
 out=$(absolute "$out") build=$(absolute "$build") reference=$(absolute "$reference") pack=$(absolute "$pack")
 cd "$root" || exit 1
 [[ -n $pack ]] || pack=$root/gpu-pack
+packed=''
+[[ -n $build || ! -x $pack/bin/native_tests ]] || build=$pack/bin packed=yes
+[[ -n $build ]] || build=$root/build-gpu
 if [[ -d $pack ]]; then
   [[ -n $highway || ! -d $pack/highway ]] || highway=$pack/highway
   [[ -n $node || ! -x $pack/node ]] || node=$pack/node

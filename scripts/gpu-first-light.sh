@@ -50,7 +50,7 @@ cd "$here/.." || exit 1
 [[ -n $dry ]] || mkdir -p "$out"
 
 # What gpu-pack.sh packed, where it was carried here.
-for archive in gpu-pack-1.tar gpu-pack-2.tar; do
+for archive in gpu-pack-1.tar gpu-pack-2.tar gpu-pack-3.tar; do
   [[ -n $dry || ! -f $archive ]] || { tar xf "$archive" && rm "$archive"; }
 done
 [[ -n $dry || ! -f $pack/tools.tar.xz ]] || { tar xJf "$pack/tools.tar.xz" -C "$pack" && rm "$pack/tools.tar.xz"; }

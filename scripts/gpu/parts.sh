@@ -21,6 +21,7 @@ node_headers() {
 }
 
 part_build() {
+  if [[ -n $packed ]]; then note ok build 0 "packed: $build"; return; fi
   local options=(-DCMAKE_BUILD_TYPE=Release) targets=(native_tests native_bench cuda_bench) headers
   [[ -z $arch ]] || options+=("-DONESPIKE_CUDA_ARCHITECTURES=$arch")
   [[ -z $highway ]] || options+=("-DHIGHWAY_INCLUDE_DIR=$highway")
