@@ -7,9 +7,9 @@ usage() {
 scripts/gpu-pack.sh [options]: writes gpu-pack-1.tar to gpu-pack-3.tar; run it in a checkout that is set up (npm run setup).
 
   gpu-pack-1.tar  Highway's headers, Node.js (stripped) and the headers of its addons, the JavaScript that trains and that reads the golden
-                  files, the opponent, djxl with its libraries, two mosaics of CIFAR-100; with --build the compiled programs
-  gpu-pack-2.tar  two mosaics
-  gpu-pack-3.tar  the other two
+                  files, the opponent, djxl with its libraries, the test mosaic of CIFAR-100; with --build the compiled programs
+  gpu-pack-2.tar  two mosaics of its training images
+  gpu-pack-3.tar  the other three
 
 Carry them into the checkout there (in one call or, where only so much travels at a time, in several), then scripts/gpu-first-light.sh
 --minutes N: it unpacks what it finds.
@@ -54,7 +54,7 @@ out=$(realpath -m "$out")
 [[ -z $rehearse || ! -e $rehearse || -z $(ls -A "$rehearse") ]] || fail_usage "Expected an empty folder for --rehearse but '$rehearse' holds something"
 cd "$(dirname "$0")/.." || exit 1
 
-first_mosaics=(test train_1) second_mosaics=(train_2 train_3) third_mosaics=(train_4 train_5)
+first_mosaics=(test) second_mosaics=(train_1 train_2) third_mosaics=(train_3 train_4 train_5)
 if [[ -n $dry ]]; then
   echo "gpu-pack-1.tar: $highway/hwy, $node, lib/ and test/golden/run.ts as JavaScript${reference:+, $reference}${djxl:+, $djxl}${data:+, ${first_mosaics[*]} of $data}"
   [[ -z $build ]] || echo "gpu-pack-1.tar: programs and addon of $build"
