@@ -74,8 +74,8 @@ class GemmLoader {
     const int chunk = int(threadIdx.x) % 4;
 #pragma unroll 1  // the sums leave few registers
     for (int i = int(threadIdx.x) / 4; i < g_.window_cells(); i += kThreads / 4) {
-      const int in_window = quotient(i, g_.by_window_image), at = i - in_window * g_.window_h * g_.window_w,
-                line = quotient(at, g_.by_window_w), image = place_.image + in_window;
+      const int in_window = g_.by_window_image.quotient(i), at = i - in_window * g_.window_h * g_.window_w,
+                line = g_.by_window_w.quotient(at), image = place_.image + in_window;
       const int64_t cell = fixed_ + (place_.window_y + line) * g_.a_w + place_.window_x + at - line * g_.window_w;
       if constexpr (kTimes) {
         const bool inside = image < g_.images && channel_ + chunk * 16 < g_.a_stride;

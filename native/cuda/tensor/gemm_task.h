@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cuda/device/fast_divide.h"
 #include "cuda/device/gate.h"
 #include "cuda/device/shared_memory.h"
 #include "ops/portable.h"
@@ -23,14 +24,6 @@ constexpr int kMaxSteps = 5;      // that one launch sums
 // tile besides.
 ONESPIKE_HD constexpr int row_tiles(bool times, int steps) { return steps == 1 && !times ? 4 : steps <= 2 ? 2 : 1; }
 
-// n / d as a product: a division takes some twenty instructions. Exact for n * d < 2^20, and the cells of a window are
-// fewer than kMaxShared / kWindowRow.
-constexpr int kQuotientBits = 20;
-ONESPIKE_HD constexpr unsigned reciprocal(int d) { return ((1u << kQuotientBits) + unsigned(d) - 1) / unsigned(d); }
-ONESPIKE_HD constexpr int quotient(int n, unsigned reciprocal_of_d) {
-  return int(uint64_t(unsigned(n)) * reciprocal_of_d >> kQuotientBits);
-}
-
 struct GemmTask {
   const void* a;         // spike times (image, cell, a_stride), or bf16 (image, T, cell, a_stride)
   int64_t image_stride;  // values of `a` from one image to the next
@@ -48,7 +41,7 @@ struct GemmTask {
   // A block computes 2^image_bits images by 2^y_bits by 2^x_bits cells and reads a window of each image.
   int image_bits, y_bits, x_bits;
   int window_h, window_w, window_buffers;
-  unsigned by_window_w, by_window_image;  // for quotient()
+  FastDivide by_window_w, by_window_image;  // the width of a window, and its cells
   Gate gate;
 
   ONESPIKE_HD int tiles_y() const { return (row_h + (1 << y_bits) - 1) >> y_bits; }
@@ -114,7 +107,7 @@ inline void choose_tile(GemmTask* g, int rows, int idle_bits) {
   for (; idle_bits > 0; --idle_bits) --(g->image_bits > 0 ? g->image_bits : g->y_bits > 0 ? g->y_bits : g->x_bits);
   g->window_h = window_side(1 << g->y_bits, g->kernel_h, *g, g->a_h);
   g->window_w = window_side(1 << g->x_bits, g->kernel_w, *g, g->a_w);
-  g->by_window_w = reciprocal(g->window_w), g->by_window_image = reciprocal(g->window_h * g->window_w);
+  g->by_window_w = FastDivide(g->window_w), g->by_window_image = FastDivide(g->window_h * g->window_w);
   // The window of the next slice is on its way for the last kColumnStages - 1 products of this one.
   g->window_buffers = g->kernel_h * g->kernel_w >= kColumnStages - 1 ? 2 : 3;
 }
