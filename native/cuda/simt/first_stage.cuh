@@ -104,6 +104,23 @@ class RowWalk {
   int y_, x_, channel_, offset_, left_;
 };
 
+// take(group, values) for every group of rows from `first_row` on, with what the output cell `index` of all images
+// meets there. A lane has a cell.
+template <class Value, class Take>
+__device__ __forceinline__ void each_group(const Value* maps, int64_t index, int first_row, int groups,
+                                           const StageShape& s, const Take& take) {
+  const Cell cell = cell_at(index, s.out_h, s.out_w);
+  const Origin from(cell, s);
+  const Value* map = maps + cell.image * s.src_size();
+  RowWalk walk(first_row, s);
+#pragma unroll 1
+  for (int group = 0; group < groups; ++group) {
+    Value values[kGroupRows];
+    walk.next(values, map, from, s);
+    take(group, values);
+  }
+}
+
 __device__ __forceinline__ float4 load_four(const void* at) { return *static_cast<const float4*>(at); }
 
 }  // namespace onespike::cuda::first_stage

@@ -16,18 +16,14 @@ __device__ void gather_values(float* values, const DenseTask& task, int64_t firs
   const StageShape& s = task.shape;
   const int lane = int(threadIdx.x) % 32, rows = rows_of(s), run = task.runs.run;
   if (lane >= run) return;
-  const Cell cell = cell_at(first + min(lane, count - 1), s.out_h, s.out_w);
-  const Origin from(cell, s);
-  const float* map = task.packed + cell.image * s.src_size();
-  RowWalk walk(0, s);
-#pragma unroll 1
-  for (int row = 0; row < rows; row += kGroupRows) {
-    float v[kGroupRows];
-    walk.next(v, map, from, s);
+  const auto store = [&](int group, const float (&v)[kGroupRows]) {
 #pragma unroll
-    for (int i = 0; i < kGroupRows; ++i)
-      if (row + i < rows) values[(row + i) * run + lane] = lane < count ? v[i] : 0;
-  }
+    for (int i = 0; i < kGroupRows; ++i) {
+      const int row = group * kGroupRows + i;
+      if (row < rows) values[row * run + lane] = lane < count ? v[i] : 0;
+    }
+  };
+  each_group(task.packed, first + min(lane, count - 1), 0, (rows + kGroupRows - 1) / kGroupRows, s, store);
 }
 
 constexpr int kHalfCells = 4;  // that half a warp multiplies at once

@@ -53,22 +53,15 @@ __device__ __forceinline__ void gather_spikes(uint32_t* masks, const SpikingTask
   const StageShape& s = task.shape;
   const int lane = int(threadIdx.x) % 32, T = task.neuron.timesteps, run = task.runs.run;
   if (lane >= count) return;
-  const Cell cell = cell_at(first + lane, s.out_h, s.out_w);
-  const Origin from(cell, s);
-  const uint8_t* map = task.source.times + cell.image * s.src_size();
-  RowWalk walk(0, s);
-  uint32_t* to = masks + lane;
-  for (int word = 0; word < words_of(s); ++word, to += T * run) {
-    for (int t = 0; t < T; ++t) to[t * run] = 0;
-#pragma unroll 1
-    for (int row = 0; row < kWordRows; row += kGroupRows) {
-      uint8_t times[kGroupRows];
-      walk.next(times, map, from, s);
+  uint32_t* const to = masks + lane;
+  for (int i = 0; i < words_of(s) * T; ++i) to[i * run] = 0;
+  each_group(task.source.times, first + lane, 0, words_of(s) * kGroups, s,
+             [&](int group, const uint8_t (&times)[kGroupRows]) {
+               uint32_t* const word = to + group / kGroups * T * run;
 #pragma unroll
-      for (int i = 0; i < kGroupRows; ++i)
-        if (times[i] != 0) to[(times[i] - 1) * run] |= 1u << (row + i);
-    }
-  }
+               for (int i = 0; i < kGroupRows; ++i)
+                 if (times[i] != 0) word[(times[i] - 1) * run] |= 1u << (group % kGroups * kGroupRows + i);
+             });
 }
 
 // sums += the rows whose bit is set. `lane_bytes` is the place of the lane's channels in the table of the word.

@@ -110,18 +110,9 @@ struct GradientCopy {
 // rows (kRun, kCellBytes): what the cells from `first` on meet at kWordRows rows of weights. A lane has a cell.
 template <class Rows>
 __device__ void gather(unsigned char* to, const GradientTask<Rows>& task, int64_t first, int count) {
-  const StageShape& s = task.shape;
   const int lane = int(threadIdx.x) % 32;
-  const Cell cell = cell_at(first + min(lane, count - 1), s.out_h, s.out_w);
-  const Origin from(cell, s);
-  const auto* map = task.rows.map + cell.image * s.src_size();
-  RowWalk walk(int(blockIdx.z) * kWordRows, s);
-#pragma unroll 1
-  for (int group = 0; group < kGroups; ++group) {
-    std::remove_cvref_t<decltype(*map)> values[kGroupRows];
-    walk.next(values, map, from, s);
-    Rows::store(to + lane * Rows::kCellBytes, group, values);
-  }
+  each_group(task.rows.map, first + min(lane, count - 1), int(blockIdx.z) * kWordRows, kGroups, task.shape,
+             [&](int group, const auto& values) { Rows::store(to + lane * Rows::kCellBytes, group, values); });
 }
 
 // sums += a run of cells. `buffers` holds two batches of gradients.
