@@ -57,7 +57,7 @@ Napi::Value limit_processor(const Napi::CallbackInfo& info) {
   if (place == targets.end()) fail_expected("an instruction set of this processor", "target", info[0]);
   const bool bf16 = read_boolean(info[1], "bf16");
   limit_cpu_target(static_cast<size_t>(place - targets.begin()));
-  allow_native_bf16(bf16);
+  limit_bf16_unit(bf16 ? Bf16Unit::kAmx : Bf16Unit::kFloats);
   return info.Env().Undefined();
 }
 

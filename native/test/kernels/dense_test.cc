@@ -235,8 +235,8 @@ void emulation_against_instruction() {
                bias = draw(random, s.out_cs, false), d_out = draw(random, n * s.out_size(), false);
   const auto backend = make_cpu_backend({.precision = Precision::kMixed});
   const Layer::Result native = Layer(*backend, s, n).run(source, weight, bias, d_out);
-  allow_native_bf16(false);
-  const std::shared_ptr<void> restore(nullptr, [](void*) { allow_native_bf16(true); });
+  limit_bf16_unit(Bf16Unit::kFloats);
+  const std::shared_ptr<void> restore(nullptr, [](void*) { limit_bf16_unit(Bf16Unit::kAmx); });
   const Layer::Result emulated = Layer(*backend, s, n).run(source, weight, bias, d_out);
   expect(distance(emulated.forward, native.forward) < 1e-6, "forward");
   expect(distance(emulated.input_gradient, native.input_gradient) < 1e-6, "input gradient");
@@ -250,8 +250,8 @@ void add_dense_tests(Tests& tests) {
   const auto add = [&](const std::string& what, size_t target, bool native, std::function<void()> run) {
     tests.push_back(
         {"dense " + what + ", " + targets[target] + (native ? " and bf16" : ""), on_cpu_target(target, [native, run] {
-           allow_native_bf16(native);
-           const std::shared_ptr<void> restore(nullptr, [](void*) { allow_native_bf16(true); });
+           limit_bf16_unit(native ? Bf16Unit::kAmx : Bf16Unit::kFloats);
+           const std::shared_ptr<void> restore(nullptr, [](void*) { limit_bf16_unit(Bf16Unit::kAmx); });
            run();
          })});
   };
