@@ -78,6 +78,15 @@ Bf16Unit bf16_unit() {
 
 void limit_bf16_unit(Bf16Unit best) { best_bf16_unit = best; }
 
+const char* bf16_unit_name(Bf16Unit unit) {
+  switch (unit) {
+    case Bf16Unit::kFloats: return "floats";
+    case Bf16Unit::kAvx512: return "avx512";
+    case Bf16Unit::kAmx: return "amx";
+  }
+  return "";
+}
+
 std::vector<std::string> cpu_targets() {
   std::vector<std::string> names;
   // The lowest bit is the best target.
@@ -86,7 +95,12 @@ std::vector<std::string> cpu_targets() {
   return names;
 }
 
-std::string cpu_target_name() { return cpu_targets().at(left_out); }
+std::string cpu_target_name() {
+  const std::string target = cpu_targets().at(left_out);
+  // Kernels of other targets multiply floats.
+  if (target != "AVX3" || bf16_unit() == Bf16Unit::kFloats) return target;
+  return target + (bf16_unit() == Bf16Unit::kAmx ? " with AMX" : " with BF16");
+}
 
 void limit_cpu_target(size_t first) {
   int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
