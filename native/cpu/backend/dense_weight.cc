@@ -165,7 +165,7 @@ KernelChoice CpuBackend::execute(const DenseWeightGradientTask& task) {
   const Precision precision = precision_of(s);
   const bool pairs = precision == Precision::kMixed;
   // A linear layer waits for its weights; larger strides would spread the source over many planes.
-  if (pairs && !s.linear && s.stride <= 2 && dense_takes_amx()) {
+  if (pairs && !s.linear && s.stride <= 2 && amx_) {
     const std::vector<AmxWeightTask> tasks = amx_tasks(task, pool_.threads());
     each_worker(int64_t(tasks.size()), amx_weight_words(s),
                 [&](Worker& worker, int64_t i) { amx_weight(tasks[size_t(i)], worker.memory.data()); });

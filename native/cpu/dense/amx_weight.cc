@@ -137,4 +137,12 @@ void amx_weight(const AmxWeightTask& task, uint32_t* memory) {
 
 }  // namespace onespike::cpu
 
+#else
+
+// Never called: dense_takes_amx() is false here.
+namespace onespike::cpu {
+int64_t amx_weight_words(const StageShape&) { return 0; }
+void amx_weight(const AmxWeightTask&, uint32_t*) {}
+}  // namespace onespike::cpu
+
 #endif
