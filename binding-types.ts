@@ -231,7 +231,7 @@ export interface NativeInfo {
 /** What this processor has for the CPU kernels. */
 export interface NativeProcessor {
   targets: string[]; // instruction sets, the best first
-  bf16: boolean; // whether products of bf16 use an instruction of it
+  bf16: 'floats' | 'avx512' | 'amx'; // what multiplies bf16, from the least to the best
 }
 
 export interface NativeDevice {
@@ -267,7 +267,7 @@ export interface NativeDevices {
 export interface NativeModule {
   info(): NativeInfo;
   processor(): NativeProcessor;
-  limitProcessor(target: string, bf16: boolean): void;
+  limitProcessor(target: string, bf16: NativeProcessor['bf16']): void;
   devices(wanted: number | null): NativeDevices;
   inputEncoding(spec: NativeEncoderSpec): NativeInputEncoding;
   networkCreate(spec: NativeSpec): Promise<NetworkHandle>;

@@ -14,6 +14,7 @@
  * @property {number} threads
  * @property {number} iterations
  * @property {string} [precision]
+ * @property {string} [norm]
  * @property {string} [run]
  * @property {ResolvedNetwork['layers']} [layers] Of the trained network whose shape PyTorch is to time.
  * @typedef {{ name: string, model: string, ours: Timing, other: Timing | null }} Comparison
@@ -67,6 +68,10 @@ const cases = {
   ],
   mixed: ({ ours, torch }) => [[ours('train', { precision: 'mixed' }), torch('train')]],
   'ann-train': ({ ours, torchAnn }) => [[ours('ann-train'), torchAnn('train')]],
+  'ann-mixed': ({ ours, torchAnn }) => {
+    const mixed = { precision: 'mixed', norm: 'batch' };
+    return [[ours('ann-train', mixed), torchAnn('train', mixed)]];
+  },
   'ann-infer': ({ ours, torchAnn, ort }) => [
     [ours('ann-infer'), torchAnn('infer')],
     [ours('ann-infer'), ort('ann-infer')],

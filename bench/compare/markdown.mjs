@@ -42,10 +42,11 @@ const padded = (cell, width) => cell + ' '.repeat(width - [...cell].length);
  * @param {Usual} usual
  */
 function particulars(timing, usual) {
-  const { mode, batch, timesteps, activity, threads, precision, run } = timing;
+  const { mode, batch, timesteps, activity, threads, precision, norm, run } = timing;
   return [
     mode,
     ...(precision === undefined ? [] : [precision]),
+    ...(norm === undefined ? [] : ['normalised']),
     ...(run === undefined ? [] : ['of a trained network']),
     ...(batch === usual.batch ? [] : [`batch ${batch}`]),
     ...(timesteps === usual.timesteps || mode.startsWith('ann') ? [] : [`T = ${timesteps}`]),

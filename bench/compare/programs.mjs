@@ -34,7 +34,7 @@ function environment(threads) {
 /** @type {Record<Timing['program'], (timing: Timing, options: Options, models: OnnxModels) => string[]>} */
 const commands = {
   // Options of Node.js go on to the programs that run in it.
-  onespike: ({ model, mode, run, batch, timesteps, activity, threads, iterations, precision }, { warmup }) => [
+  onespike: ({ model, mode, run, batch, timesteps, activity, threads, iterations, precision, norm }, { warmup }) => [
     process.execPath,
     ...process.execArgv,
     main,
@@ -49,6 +49,7 @@ const commands = {
       iterations,
       warmup,
       precision,
+      norm,
       backend: 'cpu',
     }),
     ...(run === undefined ? flags({ timesteps, activity }) : []),
@@ -65,12 +66,12 @@ const commands = {
     ...flags({ batch, timesteps, activity, threads, iterations, warmup, layers: layers && JSON.stringify(layers) }),
     ...(compile ? ['--compile'] : []),
   ],
-  'pytorch-ann': ({ model, mode, batch, threads, iterations }, { python = 'python3', warmup }) => [
+  'pytorch-ann': ({ model, mode, batch, threads, iterations, precision, norm }, { python = 'python3', warmup }) => [
     python,
     join(bench, 'pytorch-ann.py'),
     JSON.stringify(resolvedVgg(model).layers),
     mode,
-    ...flags({ batch, threads, iterations, warmup }),
+    ...flags({ batch, threads, iterations, warmup, precision, norm }),
   ],
   onnxruntime: ({ model, batch, threads, iterations }, { warmup }, models) => [
     process.execPath,

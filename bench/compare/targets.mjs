@@ -57,6 +57,7 @@ function targetsOf(model) {
     atLeast('training / PyTorch', 5, of(row('train', 'pytorch'), rate)),
     atLeast('mixed training / PyTorch in fp32', 7, of(row('mixed', 'pytorch'), rate)),
     atLeast('ANN training / PyTorch', 1, of(row('ann-train', 'pytorch-ann'), rate)),
+    atLeast('mixed ANN training / PyTorch in bf16', 1.2, of(row('ann-mixed', 'pytorch-ann'), rate)),
     atMost('working set of inference / PyTorch', 1 / 8, of(row('infer', 'pytorch'), memory)),
     atMost('working set of training / PyTorch', 1 / 8, of(row('train', 'pytorch'), memory)),
     atMost('time of 4 T steps / T, inference', 1.5, of(row('steps', 'onespike', 'infer'), slower)),

@@ -70,8 +70,8 @@ export function processor(): NativeProcessor {
   return call((module) => module.processor());
 }
 
-/** Leaves out the instruction sets that are better than `target`, and those for bf16, for the whole process. */
-export function limitProcessor({ target, bf16 }: { target: string; bf16: boolean }): void {
+/** Leaves out the instruction sets that are better than `target`, and than `bf16` for bf16, for the whole process. */
+export function limitProcessor({ target, bf16 }: { target: string; bf16: NativeProcessor['bf16'] }): void {
   call((module) => module.limitProcessor(target, bf16));
 }
 

@@ -45,19 +45,19 @@ Napi::Value processor(const Napi::CallbackInfo& info) {
   for (const std::string& target : cpu_targets()) targets.Set(targets.Length(), target);
   Napi::Object object = Napi::Object::New(info.Env());
   object.Set("targets", targets);
-  object.Set("bf16", cpu::native_bf16());
+  object.Set("bf16", bf16_unit_name(bf16_unit()));
   return object;
 }
 
-// limitProcessor(target: string, bf16: boolean): void
+// limitProcessor(target: string, bf16: 'floats' | 'avx512' | 'amx'): void
 Napi::Value limit_processor(const Napi::CallbackInfo& info) {
   check_arity(info, 2, "limitProcessor");
   const std::vector<std::string> targets = cpu_targets();
   const auto place = std::find(targets.begin(), targets.end(), read_string(info[0], "target"));
   if (place == targets.end()) fail_expected("an instruction set of this processor", "target", info[0]);
-  const bool bf16 = read_boolean(info[1], "bf16");
+  const Bf16Unit bf16 = read_named(info[1], "bf16", kBf16Units, bf16_unit_name);
   limit_cpu_target(static_cast<size_t>(place - targets.begin()));
-  allow_native_bf16(bf16);
+  limit_bf16_unit(bf16);
   return info.Env().Undefined();
 }
 

@@ -3,6 +3,9 @@
 #include <cmath>
 
 #include "core/state/parameters.h"
+#include "cpu/update.h"
+#include "ops/arithmetic.h"
+#include "ops/update.h"
 #include "test/support/cases.h"
 #include "test/support/runner.h"
 
@@ -172,6 +175,39 @@ void reset() {
     for (float v : read_bits(*network, slot)) expect(v == 0.0f, "slots are zero after a reset");
 }
 
+// What rests of the moments of a weight without a gradient must not stay among the smallest floats, which are slow;
+// what is no number stays none. In vectors and in scalars alike.
+void resting_moments() {
+  UpdateParams p;
+  p.learning_rate = 0.1f, p.momentum = p.beta1 = 0.9f, p.rest1 = 0.1f, p.beta2 = 0.99f, p.rest2 = 0.01f;
+  p.epsilon = 1e-8f;
+  alignas(64) float w[kLane], g[kLane] = {}, sgd[kLane], first[kLane], second[kLane];
+  const auto start = [&] {
+    for (int i = 0; i < kLane; ++i) w[i] = 1, sgd[i] = first[i] = second[i] = std::ldexp(1.0f, -8 * i);
+    sgd[3] = first[3] = second[3] = NAN;
+  };
+  const auto check = [&](const std::string& what) {
+    for (int i = 0; i < kLane; ++i)
+      for (float m : {sgd[i], first[i], second[i]})
+        expect(i == 3 ? std::isnan(m) : m == 0, what + " ends with " + std::to_string(double(m) * 1e45) + "e-45");
+  };
+  constexpr int kSteps = 9000;
+  start();
+  for (int step = 0; step < kSteps; ++step) {
+    cpu::sgd_range(w, g, sgd, kLane, p);
+    cpu::adam_range(w, g, first, second, nullptr, kLane, p);
+  }
+  check("a vector");
+  start();
+  for (int step = 0; step < kSteps; ++step)
+    for (int i = 0; i < kLane; ++i) {
+      float top = 0;
+      sgd_update<ScalarArithmetic<float>>(w[i], g[i], sgd[i], p);
+      adam_update<ScalarArithmetic<float>>(w[i], g[i], first[i], second[i], top, p);
+    }
+  check("a scalar");
+}
+
 }  // namespace
 
 void add_optimizer_tests(Tests& tests) {
@@ -199,6 +235,7 @@ void add_optimizer_tests(Tests& tests) {
   tests.push_back({"optimizer in single precision, with factors rounded once", single_precision});
   tests.push_back({"optimizer keeps thresholds and leaks in range", clamps});
   tests.push_back({"optimizer reset", reset});
+  tests.push_back({"optimizer moments without a gradient end at zero", resting_moments});
 }
 
 }  // namespace onespike::test

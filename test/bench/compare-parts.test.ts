@@ -42,6 +42,7 @@ test('each case compares what it says', () => {
   expect(pairs('train')).toEqual(['onespike train | pytorch train']);
   expect(pairs('mixed')).toEqual(['onespike train mixed | pytorch train']);
   expect(pairs('ann-train')).toEqual(['onespike ann-train | pytorch-ann train']);
+  expect(pairs('ann-mixed')).toEqual(['onespike ann-train mixed | pytorch-ann train mixed']);
   expect(pairs('ann-infer')).toEqual([
     'onespike ann-infer | pytorch-ann infer',
     'onespike ann-infer | onnxruntime ann-infer',

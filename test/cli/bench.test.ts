@@ -114,6 +114,15 @@ describe('a network with random weights', () => {
     expect(events()).toEqual([expect.objectContaining({ mode, spikesPerNeuron: [], meanSpikesPerNeuron: null })]);
   });
 
+  test('--norm batch normalises hidden layers', async () => {
+    const { events } = await cli(['bench', 'vgg6', 'ann-train', ...short, '--norm', 'batch', '--layers', '--json']);
+    const [event] = events() as { norm: string; layers: { operation: string }[] }[];
+    expect(event!.norm).toBe('batch');
+    expect(event!.layers.map(({ operation }) => operation)).toContain('norm_backward');
+    const wrong = await cli(['bench', 'vgg6', '--norm', 'layer']);
+    expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining("'none', 'batch' for --norm") });
+  });
+
   test('one image is a matter of milliseconds, and mixed precision is named', () => {
     const { status, stdout } = oneImage;
     expect(status).toBe(0);

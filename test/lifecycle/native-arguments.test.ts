@@ -29,7 +29,7 @@ const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   inputEncoding: () => [spec],
   networkCreate: () => [spec],
   processor: () => [],
-  limitProcessor: () => [native.info().simdTarget, true],
+  limitProcessor: () => [native.processor().targets[0], native.processor().bf16],
   networkTensors: () => [network],
   networkLayers: () => [network],
   networkStepsAtOnce: () => [network],

@@ -41,7 +41,9 @@ export function benchEvent(network: Network, settings: BenchSettings, measured: 
     timesteps: description.timesteps,
     classes: description.layers.at(-1)!.out,
     surrogate: description.surrogate,
-    ...('run' in source ? { run: source.run, images: source.images } : { activity: source.activity }),
+    ...('run' in source
+      ? { run: source.run, images: source.images }
+      : { activity: source.activity, norm: source.norm }),
     backend,
     device,
     processor,

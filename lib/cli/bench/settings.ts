@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { BACKEND_CHOICES, type BackendChoice } from '../../native/devices';
 import { checkOneOf } from '../../check';
-import { SURROGATES, type ResolvedNetwork, type Surrogate } from '../../model/description';
+import { NORMS, SURROGATES, type Norm, type ResolvedNetwork, type Surrogate } from '../../model/description';
 import { PRECISIONS, type Mode, type Precision } from '../../model/network';
 import { VGG_NAMES, type VggName } from '../../model/vgg';
 import { asUsage, UsageError } from '../usage';
@@ -20,6 +20,7 @@ export interface BenchFlags {
   classes?: number;
   activity?: number;
   surrogate?: string;
+  norm?: string;
   threads?: number;
   backend?: string;
   device?: number;
@@ -58,6 +59,7 @@ export interface RandomSource {
   /** Share of the neurons of every layer that fires. */
   activity: number;
   surrogate: Surrogate;
+  norm: Norm;
 }
 
 export interface RunSource {
@@ -119,10 +121,13 @@ function randomSource(model: string | undefined, flags: BenchFlags): RandomSourc
     classes: flags.classes ?? 10,
     activity: flags.activity ?? 0.12,
     surrogate: surrogateOf(flags) ?? 'triangle',
+    norm: flags.norm === undefined ? 'none' : asUsage(() => checkOneOf(flags.norm, '--norm', NORMS)),
   };
 }
 
 function runSource(run: string, model: string | undefined, training: boolean, flags: BenchFlags): RunSource {
+  if (flags.norm !== undefined)
+    throw new UsageError('Expected no --norm together with --run: a trained network has its own');
   if (flags.activity !== undefined)
     throw new UsageError(
       'Expected no --activity together with --run: a trained network fires as its own thresholds say',

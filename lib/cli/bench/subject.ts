@@ -40,8 +40,8 @@ async function openRandom(
   source: RandomSource,
   { signal, progress }: SubjectOptions,
 ): Promise<Subject> {
-  const { model, timesteps, classes, activity, surrogate } = source;
-  const description = vgg(model, { classes, timesteps, surrogate, leak: 0.9 });
+  const { model, timesteps, classes, activity, surrogate, norm } = source;
+  const description = vgg(model, { classes, timesteps, surrogate, norm, leak: 0.9 });
   const images = randomImages(settings.batch, 3 * 32 * 32, classes);
   const { backend, device, threads, layers: profile } = settings;
   progress(`building ${model}`);

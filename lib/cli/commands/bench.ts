@@ -1,6 +1,6 @@
 /** `bench`: speed and memory of a network with random weights at a given activity, or of a trained one. */
 import type { Command } from 'commander';
-import { SURROGATES } from '../../model/description';
+import { NORMS, SURROGATES } from '../../model/description';
 import { VGG_NAMES } from '../../model/vgg';
 import { peakRss } from '../bench/memory';
 import { measure } from '../bench/measure';
@@ -25,6 +25,7 @@ export function addBench(program: Command): void {
     .option('--classes <n>', 'output classes (default: 10)', limitedOption('out'))
     .option('--activity <share>', 'share of the neurons of every layer that fires (default: 0.12)', numberOption(0, 1))
     .option('--surrogate <name>', `${SURROGATES.join(', ')} (default: triangle)`)
+    .option('--norm <name>', `${NORMS.join(', ')}: batch normalisation of hidden layers (default: none)`)
     .addOption(precisionOption())
     .option('--threads <n>', 'compute threads (default: all cores)', limitedOption('threads'))
     .addOption(backendOption())

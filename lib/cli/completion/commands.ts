@@ -2,7 +2,7 @@
 import type { Argument, Command, Option } from 'commander';
 import { datasetNames } from '../../data';
 import { PRECISIONS } from '../../model/network';
-import { SURROGATES } from '../../model/description';
+import { NORMS, SURROGATES } from '../../model/description';
 import { VGG_NAMES } from '../../model/vgg';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { presetNames } from '../../train/config/presets';
@@ -54,6 +54,7 @@ const wordsOf: Readonly<Record<string, readonly string[]>> = {
   '--dataset': datasetNames,
   '--max-pool': ['average'],
   '--network': PHASES,
+  '--norm': NORMS,
   '--precision': PRECISIONS,
   '--surrogate': SURROGATES,
   '--theme': ['light', 'dark'],

@@ -9,8 +9,13 @@ export interface RankProcessor {
   processors: number[];
   /** The instruction sets of the CPU kernels that it has, the best first. */
   targets: string[];
-  bf16: boolean;
+  /** What it multiplies bf16 with. */
+  bf16: Bf16Unit;
 }
+
+/** From the least to the best. */
+const BF16_UNITS = ['floats', 'avx512', 'amx'] as const;
+type Bf16Unit = (typeof BF16_UNITS)[number];
 
 /** The processors that this process may run on: an MPI may have bound it to some. */
 export function allowedProcessors(): number[] {
@@ -41,8 +46,9 @@ export function threadsOf(ranks: readonly RankProcessor[], rank: number): number
   return Math.max(1, Math.floor(sum + 1e-6));
 }
 
-/** The best instruction set that all ranks have; undefined if they have none in common. */
-export function commonProcessor(ranks: readonly RankProcessor[]): { target: string; bf16: boolean } | undefined {
+/** The best instruction set that all ranks have, for bf16 too; undefined if they have none in common. */
+export function commonProcessor(ranks: readonly RankProcessor[]): { target: string; bf16: Bf16Unit } | undefined {
   const target = ranks[0]!.targets.find((name) => ranks.every(({ targets }) => targets.includes(name)));
-  return target === undefined ? undefined : { target, bf16: ranks.every(({ bf16 }) => bf16) };
+  if (target === undefined) return undefined;
+  return { target, bf16: BF16_UNITS.find((unit) => ranks.some(({ bf16 }) => bf16 === unit))! };
 }

@@ -175,7 +175,9 @@ export function parseConfig(input: unknown): TrainConfig {
       throw expected('false (init gives every weight)', `start.${key}`, true);
   for (const phase of ['binary', 'snn'] as const) {
     const { teacher, weight } = config[phase].distillation;
-    if (config[phase].epochs > 0 && weight > 0 && teacher === undefined && ann.epochs === 0)
+    // What minutes chooses has ANN epochs.
+    const trainsAnn = ann.epochs > 0 || minutes !== undefined;
+    if (config[phase].epochs > 0 && weight > 0 && teacher === undefined && !trainsAnn)
       throw expected('a model file or a run (this run trains no ANN)', `${phase}.distillation.teacher`, teacher);
   }
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);

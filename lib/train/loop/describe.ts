@@ -64,7 +64,7 @@ export function initWarnings({ init }: TrainConfig, { rows }: RunImages): RunWar
 }
 
 /** The record of a run that continues on this machine, with warnings where that changes its results. */
-export function resumedHere(info: RunInfo, { backend }: Network): { info: RunInfo; warnings: RunWarning[] } {
+export function resumedHere(info: RunInfo, { backend, precision }: Network): { info: RunInfo; warnings: RunWarning[] } {
   const host = describeHost();
   const warn = (code: RunWarning['code'], what: string): RunWarning => ({
     event: 'warning',
@@ -78,8 +78,10 @@ export function resumedHere(info: RunInfo, { backend }: Network): { info: RunInf
       warnings: [warn('OTHER_BACKEND', `the run comes from backend ${info.backend} and continues on ${backend}`)],
     };
   }
-  // Sums of the CPU kernels are as wide as its vectors, and not every processor multiplies and adds in one rounding.
-  if (backend !== 'cpu' || host.simd === info.host.simd) return { info, warnings: [] };
+  // Sums of the CPU kernels are as wide as its vectors, and not every processor multiplies and adds in one rounding. What
+  // a name has after its first word, "AVX3 with AMX", multiplies bf16.
+  const used = ({ simd }: HostInfo): string => (precision === 'mixed' ? simd : simd.split(' ')[0]!);
+  if (backend !== 'cpu' || used(host) === used(info.host)) return { info, warnings: [] };
   return {
     info: { ...info, host, earlierHosts: [...(info.earlierHosts ?? []), info.host] },
     warnings: [

@@ -4,6 +4,7 @@ import { spikingFromBinary } from '../../model/binary';
 import type { ResolvedNetwork } from '../../model/description';
 import { Network } from '../../model/network';
 import { augments } from '../../model/network/augment';
+import type { Precision } from '../../model/network/options';
 import type { TrainConfig } from '../config/config';
 import { equalThresholds } from '../loop/beginning';
 import { measureEnergy } from '../loop/energy';
@@ -21,14 +22,19 @@ export interface Measurement {
   signal?: AbortSignal | undefined;
 }
 
+export interface MeasuredRates extends Rates {
+  /** The precision in which networks compute there: the default of the backend, unless the configuration names one. */
+  precision: Precision;
+}
+
 /** Errors: ERR_ABORTED, ERR_OOM. */
-export async function measureRates(measurement: Measurement): Promise<Rates> {
+export async function measureRates(measurement: Measurement): Promise<MeasuredRates> {
   const { config, description, images, signal } = measurement;
   const ann = await Network.create(description, networkOptions(config));
   try {
     const trainAnn = await trainingRate(measurement, ann, 'ann');
     await ann.setParameters(equalThresholds(ann.layers.slice(0, -1), config.binary.threshold));
-    const trainBinary = await trainingRate(measurement, ann, 'binary');
+    const trainBinary = await taughtRate(measurement, ann);
     const evaluateAnn = await evaluationRate(measurement, ann, 'ann');
     const folded = await foldNorm(ann.description, await ann.parameters());
     const snn = await Network.create(folded.network, networkOptions(config));
@@ -40,6 +46,7 @@ export async function measureRates(measurement: Measurement): Promise<Rates> {
         train: { ann: trainAnn, binary: trainBinary, snn: await trainingRate(measurement, snn, 'snn', ann) },
         evaluate: { ann: evaluateAnn, snn: await evaluationRate(measurement, snn, 'snn') },
         energy: count / (await secondsOf(() => measureEnergy(snn, images.testSet, energy), measurement.seconds)),
+        precision: ann.precision,
       };
     } finally {
       await snn.dispose();
@@ -52,10 +59,21 @@ export async function measureRates(measurement: Measurement): Promise<Rates> {
 // So small that the network stays what it is: steps of the full rate from random weights may leave the range of floats.
 const still = { learningRate: 1e-9, neuronLearningRate: 1e-9 };
 
+/** That of the binary phase, whose teacher is another network of the same shape. */
+async function taughtRate(measurement: Measurement, network: Network): Promise<number> {
+  const { config, description } = measurement;
+  const teacher = await Network.create(description, networkOptions(config));
+  try {
+    return await trainingRate(measurement, network, 'binary', teacher);
+  } finally {
+    await teacher.dispose();
+  }
+}
+
 /** A teacher takes its time as well: `ann` stands for it, if the phase has one. */
 async function trainingRate(measurement: Measurement, network: Network, mode: Phase, ann?: Network): Promise<number> {
   const { config, images, seconds, signal } = measurement;
-  const { weight, temperature } = config.snn.distillation;
+  const { weight, temperature } = config[mode === 'binary' ? 'binary' : 'snn'].distillation;
   const distillation = ann === undefined || weight === 0 ? undefined : { teacher: ann, weight, temperature };
   const { batch: size, accumulate, optimizer, augment, labelSmoothing } = config[mode];
   const indices = images.rows.train.slice(0, size * accumulate);

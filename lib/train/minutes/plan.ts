@@ -7,8 +7,8 @@ import type { TrainConfig } from '../config/config';
 import { placeImages, type RunImages } from '../rows/images';
 import { networkOf } from '../loop/model';
 import { PHASES, type PlanEvent } from '../run/events';
-import { measureRates } from './measure';
-import { fitEpochs, timesOf, trainingSeconds, type Counts, type PerPhase, type Rates, type Times } from './times';
+import { measureRates, type MeasuredRates } from './measure';
+import { fitEpochs, SHARES, timesOf, trainingSeconds, type Counts, type PerPhase, type Times } from './times';
 
 /** What `minutes` chose at the start of a run, as run.json records it. */
 export type TimePlan = Omit<PlanEvent, 'event'>;
@@ -20,8 +20,8 @@ export interface PlannedRun {
   times: Times;
 }
 
-/** From the narrowest, which is measured first, to the network itself. */
-const WIDTHS = [0.25, 0.5, 1];
+/** From the narrowest, which is measured first, to more than the network itself. */
+const WIDTHS = [0.25, 0.5, 1, 2];
 /**
  * ANN epochs below which a narrower network is better: in a trial in PyTorch vgg7 had 63.7 % on validation images of
  * CIFAR-100 after 10 epochs and 57.0 % after 7.
@@ -38,7 +38,7 @@ const leastBatch = 16;
 
 interface Candidate {
   config: TrainConfig;
-  rates: Rates;
+  rates: MeasuredRates;
   times: Times;
   epochs: PerPhase;
 }
@@ -89,11 +89,23 @@ async function tryWidth(
   const scaled = { ...config, model: { ...config.model, width } };
   const description = networkOf(scaled.model, loaded);
   // The measurement of all widths stays below a twentieth of the time.
-  const seconds = Math.min(1, 0.2 * minutes);
-  const rates = await measureRates({ config: scaled, description, images, seconds, signal });
-  const times = timesOf(rates, counts);
-  const left = 60 * minutes - elapsed() - times.rest;
-  return { config: scaled, rates, times, epochs: fitEpochs(left, times.epoch, { ann: 0, binary: 0, snn: 0 }) };
+  const seconds = Math.min(0.7, 0.1 * minutes);
+  const measured = async (precision: TrainConfig['precision']): Promise<Candidate> => {
+    const tried = { ...scaled, precision };
+    const rates = await measureRates({ config: tried, description, images, seconds, signal });
+    const times = timesOf(rates, counts);
+    const left = 60 * minutes - elapsed() - times.rest;
+    return { config: tried, rates, times, epochs: fitEpochs(left, times.epoch, { ann: 0, binary: 0, snn: 0 }) };
+  };
+  const first = await measured(config.precision);
+  if (config.precision !== undefined || first.rates.precision === 'mixed') return first;
+  const mixed = await measured('mixed');
+  return trainingTime(mixed) < trainingTime(first) ? mixed : first;
+}
+
+/** The time of one epoch of every phase, each as often as its share of a run says. */
+function trainingTime({ times }: Candidate): number {
+  return trainingSeconds(times.epoch, SHARES);
 }
 
 function countsOf(config: TrainConfig, { rows, testSet }: RunImages): Counts {
@@ -137,6 +149,7 @@ function planOf({ config, rates, times, epochs }: Candidate, minutes: number, el
   return {
     minutes,
     width: config.model.width!,
+    precision: rates.precision,
     batch: config.ann.batch,
     epochs,
     imagesPerSecond: rates.train,

@@ -188,6 +188,8 @@ export interface PlanEvent {
   minutes: number;
   /** The factor on the channels of the network. */
   width: number;
+  /** The precision: on a CPU that in which this machine trains faster, unless the configuration names one. */
+  precision: string;
   /** The batch size of the ANN. */
   batch: number;
   /** The number of epochs of every phase. */

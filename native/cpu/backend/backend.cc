@@ -30,7 +30,10 @@ constexpr int kMaxBlockImages = 256;
 }  // namespace
 
 CpuBackend::CpuBackend(const CpuOptions& options)
-    : pool_(options.threads), precision_(options.precision), gradient_kernel_(options.gradient) {
+    : pool_(options.threads),
+      precision_(options.precision),
+      gradient_kernel_(options.gradient),
+      amx_(dense_takes_amx()) {
   for (int i = 0; i < pool_.threads(); ++i) workers_.emplace_back(scratch_);
 }
 

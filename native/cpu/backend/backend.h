@@ -129,7 +129,10 @@ class CpuBackend final : public Backend {
   // Of a stage whose gradient_events_ are ready: both return the number of tasks, each with its part of the neuron
   // gradients in partial_.
   int64_t linear_input_gradient(const Receiver& receiver, const float* weight, int n);
-  int64_t conv_input_gradient(const Receiver& receiver, const float* a, const void* weight, bool dense, int n);
+  int64_t conv_input_gradient(const Receiver& receiver, const SpikingBackwardTask& backward, bool dense);
+  const uint32_t* gradient_panels(const float* weight, const StageShape& s);
+  // Whether the stage's input gradient is a dense product on AMX, in place of gradient events.
+  bool gradient_on_amx(const StageShape& s) const;
   // Whether the stage's gradient events go in pairs of bf16.
   bool gradient_pairs(const StageShape& s) const;
   void linear_weight_gradient(const WeightGradientTask& task);
@@ -145,6 +148,7 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Precision precision_;
   GradientKernel gradient_kernel_;
+  bool amx_;                      // as the processor has it when the backend is made
   ScratchSet scratch_;            // of all members below
   FilterStore filter_{scratch_};  // rounded weights, forgotten when the weights are written
   ValuedEvents valued_events_{scratch_};
@@ -158,6 +162,7 @@ class CpuBackend final : public Backend {
   RowEvents row_events_{scratch_};
   std::vector<Worker> workers_;  // one per thread
   Scratch<uint16_t> gradient_halves_{scratch_};
+  Scratch<uint32_t> gradient_panels_{scratch_};
   Scratch<NeuronGradient> partial_{scratch_};
   Scratch<double> sums_{scratch_};
   Scratch<Moments> moments_{scratch_};   // of blocks of cells

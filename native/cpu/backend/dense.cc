@@ -10,7 +10,6 @@
 namespace onespike::cpu {
 namespace {
 
-constexpr int kRowBlock = 48;  // destination cells handed to the kernel at once, a multiple of its register block
 constexpr int64_t kDenseTasksPerThread = 8;
 
 // A NaN stays one.
@@ -27,8 +26,8 @@ std::vector<Piece> pieces_of(const std::vector<CellClass>& classes, int n) {
   std::vector<Piece> pieces;
   for (const CellClass& c : classes) {
     const int64_t count = int64_t(n) * int64_t(c.ys.size() * c.xs.size());
-    for (int64_t first = 0; first < count; first += kRowBlock)
-      pieces.push_back({&c, first, int(std::min<int64_t>(kRowBlock, count - first))});
+    for (int64_t first = 0; first < count; first += kDenseRows)
+      pieces.push_back({&c, first, int(std::min<int64_t>(kDenseRows, count - first))});
   }
   return pieces;
 }
@@ -114,7 +113,7 @@ void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, c
     const DenseTile& tile = tiles[i / splits];
     const int64_t split = i % splits;
     if (pack && worker.packed != &tile) pack(worker.memory.data(), tile), worker.packed = &tile;
-    int64_t base[kRowBlock], out[kRowBlock];
+    int64_t base[kDenseRows], out[kDenseRows];
     DenseTask task = common;
     task.panel = pack ? static_cast<const void*>(worker.memory.data()) : tile.weight;
     task.width = tile.width, task.bias = tile.bias, task.base = base, task.to = out;

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "cpu/backend/backend.h"
+#include "cpu/dense/amx.h"
 #include "cpu/dense/dense.h"
 
 namespace onespike::cpu {
@@ -131,6 +132,31 @@ const void* word(const Operand& o, int64_t row, int64_t column, int64_t channel)
   return static_cast<const uint32_t*>(o.words) + row * o.row + column * o.column + channel;
 }
 
+// Tasks on AMX: as many channels as one takes, or fewer where the threads want more tasks, and then rows of taps.
+std::vector<AmxWeightTask> amx_tasks(const DenseWeightGradientTask& task, int threads) {
+  const StageShape& s = task.shape;
+  const std::vector<Tile> tiles = tiles_of(s.out_cs);
+  const auto ranges = [&](int channels) { return int64_t(tiles.size()) * ((s.src_cs + channels - 1) / channels); };
+  int channels = kAmxChannels;
+  while (channels > kLane && !balanced(ranges(channels), threads)) channels /= 2;
+  const int rows = balanced(ranges(channels), threads) ? s.kernel_h : 1;
+  std::vector<AmxWeightTask> tasks;
+  for (const Tile& tile : tiles)
+    for (int begin = 0; begin < s.src_cs; begin += channels)
+      for (int ky = 0; ky < s.kernel_h; ky += rows)
+        tasks.push_back({.shape = &s,
+                         .source = reinterpret_cast<const uint16_t*>(task.packed),
+                         .d_out = task.d_out,
+                         .d_weight = task.d_weight + int64_t(tile.begin) * s.taps() * s.src_cs,
+                         .n = task.n,
+                         .tile = tile,
+                         .begin = begin,
+                         .end = std::min(begin + channels, s.src_cs),
+                         .first = ky,
+                         .last = ky + rows});
+  return tasks;
+}
+
 }  // namespace
 
 KernelChoice CpuBackend::execute(const DenseWeightGradientTask& task) {
@@ -138,6 +164,13 @@ KernelChoice CpuBackend::execute(const DenseWeightGradientTask& task) {
   const int n = task.n;
   const Precision precision = precision_of(s);
   const bool pairs = precision == Precision::kMixed;
+  // A linear layer waits for its weights; larger strides would spread the source over many planes.
+  if (pairs && !s.linear && s.stride <= 2 && amx_) {
+    const std::vector<AmxWeightTask> tasks = amx_tasks(task, pool_.threads());
+    each_worker(int64_t(tasks.size()), amx_weight_words(s),
+                [&](Worker& worker, int64_t i) { amx_weight(tasks[size_t(i)], worker.memory.data()); });
+    return {.kernel = "amx"};
+  }
   const Layer l(s);
   const int images = pairs ? (n + 1) / 2 : n;
   const std::vector<Tile> tiles = tiles_of(l.out_cs);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "cpu/backend/backend.h"
+#include "cpu/dense/amx.h"
 #include "cpu/events/gradient_choice.h"
 #include "cpu/gradient/accumulate.h"
 #include "cpu/gradient/input_conv.h"
@@ -32,12 +33,13 @@ KernelChoice CpuBackend::execute(const SpikingBackwardTask& task) {
   const StageShape& s = task.shape;
   const ReceivingNeurons& below = task.below;
   const int n = task.n, T = task.neuron.timesteps;
-  const bool halves = gradient_pairs(s);
-  if (below.a) gradient_events_.reserve(n, T, halves, s);
+  // On AMX a dense product is cheaper than any share of events that a network trains with, so none are listed.
+  const bool amx = gradient_on_amx(s), halves = gradient_pairs(s), events = below.a && !amx;
+  if (events) gradient_events_.reserve(n, T, halves, s);
   const std::vector<Tile> out_tiles = tiles_of(s.out_cs);
   const AccumulateTask accumulate{.gradient = task.gradient,
                                   .potential = task.a,
-                                  .events = below.a ? &gradient_events_ : nullptr,
+                                  .events = events ? &gradient_events_ : nullptr,
                                   .tiles = &out_tiles,
                                   .shape = &s,
                                   .leak = task.neuron.leak(),
@@ -70,18 +72,19 @@ KernelChoice CpuBackend::execute(const SpikingBackwardTask& task) {
                           .add = below.add,
                           .exponential = exponential.data(),
                           .cost = below.cost ? *below.cost : 0.0f};
-  const GradientWork work = gradient_events_.total(int64_t(n) * s.out_h);
+  const GradientWork work = events ? gradient_events_.total(int64_t(n) * s.out_h) : GradientWork();
   const double pairs = double(n) * T * double(s.out_size());
   // A linear layer waits for its weights either way.
-  const bool dense = !s.linear && (gradient_kernel_ == GradientKernel::kMeasured
-                                       ? prefers_dense(work, pairs, halves, task.last.variant == kDense, s)
-                                       : gradient_kernel_ == GradientKernel::kDense);
-  const int64_t tasks = s.linear ? linear_input_gradient(receiver, task.weight, n)
-                                 : conv_input_gradient(receiver, task.a, task.weight_backward, dense, n);
+  const bool dense = amx || (!s.linear && (gradient_kernel_ == GradientKernel::kMeasured
+                                               ? prefers_dense(work, pairs, halves, task.last.variant == kDense, s)
+                                               : gradient_kernel_ == GradientKernel::kDense));
+  const int64_t tasks =
+      s.linear ? linear_input_gradient(receiver, task.weight, n) : conv_input_gradient(receiver, task, dense);
   NeuronGradient d;
   for (int64_t i = 0; i < tasks; ++i) d.threshold += partial_.data()[i].threshold, d.leak += partial_.data()[i].leak;
   below.d_neuron[0] += float(d.threshold);
   below.d_neuron[1] += float(d.leak);
+  if (amx) return {.kernel = "amx dense", .variant = kDense};
   return {.kernel = dense    ? halves ? "bf16 dense" : "dense"
                     : halves ? "bf16 events"
                              : "events",
@@ -89,21 +92,20 @@ KernelChoice CpuBackend::execute(const SpikingBackwardTask& task) {
           .variant = dense ? kDense : kEvents};
 }
 
-int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const float* a, const void* weight, bool dense,
-                                        int n) {
+int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const SpikingBackwardTask& backward, bool dense) {
   const StageShape& s = *receiver.shape;
-  const int T = receiver.neuron.timesteps;
+  const int n = backward.n, T = receiver.neuron.timesteps;
   const std::vector<Window> window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
   const std::vector<Window> window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
-  const bool halves = gradient_events_.pairs;
-  const void* values = a;
+  const bool amx = gradient_on_amx(s), halves = amx || gradient_events_.pairs;
+  const void *values = backward.a, *weight = amx ? gradient_panels(backward.weight, s) : backward.weight_backward;
   if (dense && halves) {
     uint16_t* to = gradient_halves_.reserve(size_t(n * T * s.out_size()));
     const int64_t row = int64_t(s.out_w) * s.out_cs;
-    pool_.parallel_for(int64_t(n) * T * s.out_h, [&](int64_t i) { to_bf16(to + i * row, a + i * row, row); });
+    pool_.parallel_for(int64_t(n) * T * s.out_h, [&](int64_t i) { to_bf16(to + i * row, backward.a + i * row, row); });
     values = to;
   }
-  const GradientCells product(values, halves, T, halves ? Precision::kMixed : Precision::kFp32, s);
+  const GradientCells product(values, halves && !amx, T, halves ? Precision::kMixed : Precision::kFp32, s);
   const ConvInputTask task{&gradient_events_, dense ? &product : nullptr, &s, weight, window_y.data(), window_x.data(),
                            receiver};
   const std::vector<Tile> tiles = tiles_of(s.src_cs);
@@ -117,6 +119,18 @@ int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const float* a
     conv_input_cells(task, tiles[i / groups], first, int(std::min(group, cells - first)), &partial[i]);
   });
   return int64_t(tiles.size()) * groups;
+}
+
+// Pairs of weights, tile by tile of the source, as the dense product reads them.
+const uint32_t* CpuBackend::gradient_panels(const float* weight, const StageShape& s) {
+  const int64_t row = int64_t(s.taps()) * words(s.out_cs, Precision::kMixed);
+  uint32_t* panels = gradient_panels_.reserve(size_t(row * s.src_cs));
+  const std::vector<Tile> tiles = tiles_of(s.src_cs);
+  pool_.parallel_for(int64_t(tiles.size()), [&](int64_t i) {
+    const Tile tile = tiles[size_t(i)];
+    pack_gradient_panel(panels + tile.begin * row, weight, tile.begin, tile.width, Precision::kMixed, s);
+  });
+  return panels;
 }
 
 int64_t CpuBackend::linear_input_gradient(const Receiver& receiver, const float* weight, int n) {
@@ -136,9 +150,16 @@ bool CpuBackend::gradient_pairs(const StageShape& s) const {
   return precision_of(s) == Precision::kMixed && takes_gradient_pairs();
 }
 
+bool CpuBackend::gradient_on_amx(const StageShape& s) const {
+  return amx_ && !s.linear && precision_of(s) == Precision::kMixed && gradient_kernel_ != GradientKernel::kEvents &&
+         words(s.out_cs, Precision::kMixed) % kAmxPairs == 0;
+}
+
 size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {
   // The dense input gradient and that of linear layers reorder weights as they go.
-  return dense || s.linear ? 0 : size_t(s.weights()) * (gradient_pairs(s) ? sizeof(uint16_t) : sizeof(float));
+  return dense || s.linear || gradient_on_amx(s)
+             ? 0
+             : size_t(s.weights()) * (gradient_pairs(s) ? sizeof(uint16_t) : sizeof(float));
 }
 
 // Tile of source channels, tap in the order of backward_taps, output channel, source channel in the tile.

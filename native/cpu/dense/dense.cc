@@ -8,6 +8,7 @@
 
 #include <hwy/cache_control.h>
 
+#include "cpu/dense/amx.h"
 #include "cpu/dense/dense.h"
 #include "cpu/simd/targets.h"
 #include "cpu/simd/half_rows-inl.h"
@@ -88,6 +89,29 @@ HWY_INLINE void spread(const DenseTask& task, V sum, int64_t at) {
     }
 }
 
+// Writes the sums of a block, which sum(row, vector) holds.
+template <int kCount, int kVectors, class Sum>
+HWY_INLINE void end_rows(const DenseTask& task, int first, int lane, const Sum& sum) {
+  const auto end = [&](const auto& write) HWY_ATTR {
+#pragma GCC unroll 6
+    for (int r = 0; r < kCount; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) write(sum(r, v), task.to[first + r] + lane + v * kFloats);
+  };
+  // Decided once a block: a branch per vector costs 6 % of the first convolution.
+  if (task.gate && task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<true, true>(task, x, at); });
+  else if (task.gate) end([&](V x, int64_t at) HWY_ATTR { spread<true, false>(task, x, at); });
+  else if (task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<false, true>(task, x, at); });
+  else if (task.spread) end([&](V x, int64_t at) HWY_ATTR { spread<false, false>(task, x, at); });
+  else if (task.relu) end([&](V x, int64_t at) HWY_ATTR { hn::Store(relu(x), d, task.out + at); });
+  else end([&](V x, int64_t at) HWY_ATTR { hn::Store(x, d, task.out + at); });
+}
+
+// What the sums of a row begin with, or null.
+HWY_INLINE const float* begin_of(const DenseTask& task, int row) {
+  return task.add ? task.out + task.to[row] : task.bias;
+}
+
 template <class P, int kCount, int kVectors>
 HWY_INLINE void rows_block(const DenseTask& task, int first, int lane) {
   using Word = typename P::Word;
@@ -99,7 +123,7 @@ HWY_INLINE void rows_block(const DenseTask& task, int first, int lane) {
 #pragma GCC unroll 6
   for (int r = 0; r < kCount; ++r) {
     a[r] = static_cast<const Word*>(task.a) + task.base[first + r];
-    const float* HWY_RESTRICT begin = task.add ? task.out + task.to[first + r] : task.bias;
+    const float* HWY_RESTRICT begin = begin_of(task, first + r);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sum[r].at[v] = begin ? hn::Load(d, begin + lane + v * kFloats) : hn::Zero(d);
   }
@@ -116,19 +140,7 @@ HWY_INLINE void rows_block(const DenseTask& task, int first, int lane) {
       }
     }
   }
-  // Decided once a block: a branch per vector costs 6 % of the first convolution.
-  const auto end = [&](const auto& write) HWY_ATTR {
-#pragma GCC unroll 6
-    for (int r = 0; r < kCount; ++r)
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) write(sum[r].at[v], task.to[first + r] + lane + v * kFloats);
-  };
-  if (task.gate && task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<true, true>(task, x, at); });
-  else if (task.gate) end([&](V x, int64_t at) HWY_ATTR { spread<true, false>(task, x, at); });
-  else if (task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<false, true>(task, x, at); });
-  else if (task.spread) end([&](V x, int64_t at) HWY_ATTR { spread<false, false>(task, x, at); });
-  else if (task.relu) end([&](V x, int64_t at) HWY_ATTR { hn::Store(relu(x), d, task.out + at); });
-  else end([&](V x, int64_t at) HWY_ATTR { hn::Store(x, d, task.out + at); });
+  end_rows<kCount, kVectors>(task, first, lane, [&](int r, int v) HWY_ATTR { return sum[r].at[v]; });
 }
 
 template <class P, int kVectors>
@@ -210,10 +222,29 @@ HWY_NOINLINE void weight_with(const DenseWeightTask& task) {
   each_lanes(task.width, [&](int lane, auto vectors) HWY_ATTR { weight_lanes<P, vectors>(task, lane); });
 }
 
+#if HWY_TARGET == HWY_AVX3
+// The unit leaves sums in memory, where the bias and what follows find them.
+HWY_NOINLINE void rows_on_amx(const DenseTask& task, int count) {
+  HWY_ALIGN float sums[kDenseRows * kMaxTile];
+  amx_rows(sums, task, count);
+  each_lanes(task.width, [&](int lane, auto vectors) HWY_ATTR {
+    for (int row = 0; row < count; ++row) {
+      const float* from = sums + row * task.width + lane;
+      const float* begin = begin_of(task, row);
+      end_rows<1, vectors>(task, row, lane, [&](int, int v) HWY_ATTR {
+        const V sum = hn::Load(d, from + v * kFloats);
+        return begin ? hn::Add(sum, hn::Load(d, begin + lane + v * kFloats)) : sum;
+      });
+    }
+  });
+}
+#endif
+
 void DenseRows(const DenseTask& task, int count) {
   if (task.precision == Precision::kFp32) return rows_with<Floats>(task, count);
 #if HWY_TARGET == HWY_AVX3
   if (task.half_rows) return rows_with<HalfRows>(task, count);
+  if (native_amx() && amx_takes(task)) return rows_on_amx(task, count);
   if (native_bf16()) return rows_with<NativePairs>(task, count);
 #endif
   rows_with<Pairs>(task, count);
@@ -227,6 +258,8 @@ void DenseWeightBlock(const DenseWeightTask& task) {
   weight_with<Pairs>(task);
 }
 
+bool DenseTakesAmx() { return HWY_TARGET == HWY_AVX3 && native_amx(); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace onespike::cpu
 HWY_AFTER_NAMESPACE();
@@ -235,7 +268,9 @@ HWY_AFTER_NAMESPACE();
 namespace onespike::cpu {
 HWY_EXPORT(DenseRows);
 HWY_EXPORT(DenseWeightBlock);
+HWY_EXPORT(DenseTakesAmx);
 void dense_rows(const DenseTask& task, int count) { HWY_DYNAMIC_DISPATCH(DenseRows)(task, count); }
+bool dense_takes_amx() { return HWY_DYNAMIC_DISPATCH(DenseTakesAmx)(); }
 void dense_weight_block(const DenseWeightTask& task) { HWY_DYNAMIC_DISPATCH(DenseWeightBlock)(task); }
 }  // namespace onespike::cpu
 #endif

@@ -56,7 +56,9 @@ struct DenseTask {
   int side = 1;
   int64_t child_row = 0, child_column = 0;  // distances between the cells of the window, in floats
 };
+constexpr int kDenseRows = 96;  // at most in a call; a multiple of all register blocks
 void dense_rows(const DenseTask& task, int count);
+bool dense_takes_amx();  // whether products of bf16 that fill the tiles of AMX are made there
 
 // d_weight[k][lane] += sum over images, rows and columns of a[k] * g[lane], k < depth, lane < width; a and g advance by
 // the given words. A pair of bf16 spans two images here, because the pair must not depend on the tap.
@@ -79,6 +81,11 @@ void to_bf16(uint16_t* to, const float* from, int64_t count);
 void gather_rows(uint32_t* to, const float* from, int64_t stride, int64_t rows, int64_t count);
 void gather_pairs(uint32_t* to, const float* a, const float* b, int64_t stride, int64_t rows, int64_t count);
 void gather_pairs(uint32_t* to, const uint16_t* a, const uint16_t* b, int64_t stride, int64_t rows, int64_t count);
+
+// The same of `channels` (a multiple of kLane) of some cells, a row for each channel: rows lie `to_stride` words apart,
+// and whole sixteens of cells are written, the last with zeros.
+void transpose_pairs(uint32_t* to, int64_t to_stride, const uint16_t* a, const uint16_t* b, int64_t stride, int cells,
+                     int channels);
 
 // Panel of the forward pass in bf16, from the packed weights of one tile: `depth` floats by `width`.
 void pack_forward_panel(uint32_t* panel, const float* weight, int64_t depth, int width);

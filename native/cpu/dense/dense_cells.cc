@@ -8,7 +8,6 @@
 namespace onespike::cpu {
 namespace {
 
-constexpr int kRowBlock = 48;             // rows handed to the kernel at once, a multiple of its register blocks
 constexpr int64_t kTapBytes = 512 << 10;  // weights that stay in the L2 cache while all cells of a call pass
 
 // A linear layer is a single cell that reads a single cell.
@@ -65,7 +64,7 @@ void dense_gradient_cells(float* out, const GradientCells& cells, const void* pa
   const StageShape& s = *cells.shape;
   const int T = cells.timesteps, columns = int(walk.window_x.size()), rows = int(walk.window_y.size());
   const int64_t step = s.out_cells() * walk.source_cs, row_bytes = 4 * int64_t(width);
-  int64_t base[kRowBlock], to[kRowBlock];
+  int64_t base[kDenseRows], to[kDenseRows];
   std::vector<int64_t> bases, places;  // at the first step, of the cells of one class
   DenseTask block;
   block.precision = cells.precision, block.half_rows = cells.half_rows, block.a = cells.a, block.panel = panel,
@@ -98,7 +97,7 @@ void dense_gradient_cells(float* out, const GradientCells& cells, const void* pa
       for (int t = 0; t < T; ++t)
         for (size_t i = 0; i < bases.size(); ++i) {
           base[filled] = bases[i] + t * step, to[filled] = places[i] + int64_t(t) * width;
-          if (++filled == kRowBlock) dense_rows(block, filled), filled = 0;
+          if (++filled == kDenseRows) dense_rows(block, filled), filled = 0;
         }
       dense_rows(block, filled);
     } while (taken < int(c.runs.size()));

@@ -5,6 +5,8 @@
 // Highway asks for this order.
 #include <hwy/highway.h>
 
+#include <cstring>
+
 #include "cpu/dense/dense.h"
 #include "cpu/simd/vector-inl.h"
 
@@ -79,12 +81,26 @@ HWY_INLINE void transpose(uint32_t* HWY_RESTRICT to, int64_t to_stride, const ui
       const auto c = hn::BitCast(d2, hn::InterleaveUpper(d4, r0, r1)),
                  e = hn::BitCast(d2, hn::InterleaveUpper(d4, r2, r3));
       uint32_t* HWY_RESTRICT out = to + j * to_stride + i;
-      hn::Store(hn::BitCast(d4, hn::InterleaveLower(d2, a, b)), d4, out);
-      hn::Store(hn::BitCast(d4, hn::InterleaveUpper(d2, a, b)), d4, out + to_stride);
-      hn::Store(hn::BitCast(d4, hn::InterleaveLower(d2, c, e)), d4, out + 2 * to_stride);
-      hn::Store(hn::BitCast(d4, hn::InterleaveUpper(d2, c, e)), d4, out + 3 * to_stride);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, a, b)), d4, out);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, a, b)), d4, out + to_stride);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, c, e)), d4, out + 2 * to_stride);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, c, e)), d4, out + 3 * to_stride);
     }
 #endif
+}
+
+// Sixteen cells at a time; those of the last sixteen that there are not become zeros.
+void TransposePairs(uint32_t* HWY_RESTRICT to, int64_t to_stride, const uint16_t* a, const uint16_t* b, int64_t stride,
+                    int cells, int channels) {
+  HWY_ALIGN uint32_t block[kLane * kLane];
+  for (int cell = 0; cell < cells; cell += kLane, to += kLane, a += kLane * stride, b += b ? kLane * stride : 0) {
+    const int count = cells - cell < kLane ? cells - cell : kLane;
+    if (count < kLane) std::memset(block + count * kLane, 0, size_t(kLane - count) * kLane * sizeof(uint32_t));
+    for (int c = 0; c < channels; c += kLane) {
+      PairHalves(block, a + c, b ? b + c : nullptr, stride, count, kLane);
+      transpose(to + c * to_stride, to_stride, block, kLane, kLane);
+    }
+  }
 }
 
 // panel[o][c] = weight[c][o], c < width, o < columns.
@@ -114,6 +130,7 @@ HWY_EXPORT(GatherFloats);
 HWY_EXPORT(PairFloats);
 HWY_EXPORT(PairHalves);
 HWY_EXPORT(ForwardPanel);
+HWY_EXPORT(TransposePairs);
 HWY_EXPORT(TransposedPanel);
 
 void to_bf16(uint16_t* to, const float* from, int64_t count) { HWY_DYNAMIC_DISPATCH(ToBf16)(to, from, count); }
@@ -125,6 +142,10 @@ void gather_pairs(uint32_t* to, const float* a, const float* b, int64_t stride, 
 }
 void gather_pairs(uint32_t* to, const uint16_t* a, const uint16_t* b, int64_t stride, int64_t rows, int64_t count) {
   HWY_DYNAMIC_DISPATCH(PairHalves)(to, a, b, stride, rows, count);
+}
+void transpose_pairs(uint32_t* to, int64_t to_stride, const uint16_t* a, const uint16_t* b, int64_t stride, int cells,
+                     int channels) {
+  HWY_DYNAMIC_DISPATCH(TransposePairs)(to, to_stride, a, b, stride, cells, channels);
 }
 void pack_forward_panel(uint32_t* panel, const float* weight, int64_t depth, int width) {
   HWY_DYNAMIC_DISPATCH(ForwardPanel)(panel, weight, depth, width);

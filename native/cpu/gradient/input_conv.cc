@@ -101,8 +101,8 @@ HWY_NOINLINE void neurons_backward(const Receiver& task, int channel, int width,
 void multiply_all(const ConvInputTask& task, Tile tile, int64_t first, int count, float* HWY_RESTRICT spikes) {
   const StageShape& s = *task.shape;
   const int64_t at = int64_t(tile.begin) * s.taps() * s.out_cs;
-  const void* panel = task.dense->half_rows ? static_cast<const void*>(static_cast<const uint16_t*>(task.weight) + at)
-                                            : static_cast<const float*>(task.weight) + at;
+  const int64_t bytes = task.dense->half_rows ? at * 2 : words(at, task.dense->precision) * 4;
+  const void* panel = static_cast<const char*>(task.weight) + bytes;
   dense_gradient_cells(spikes, *task.dense, panel, tile.width, first, count);
 }
 

@@ -16,8 +16,9 @@ struct ConvInputTask {
   const GradientEvents* events;
   const GradientCells* dense;  // null = the events are followed
   const StageShape* shape;     // the stage whose events are followed
-  const void* weight;          // its backward copy: floats, or bf16 from pack_gradient_halves if the events go in pairs
-  const Window* window_y;      // source -> output
+  // Its backward copy: floats, or bf16 from pack_gradient_halves if the events go in pairs; or panels of `dense`.
+  const void* weight;
+  const Window* window_y;  // source -> output
   const Window* window_x;
   Receiver receiver;
 };

@@ -2,7 +2,15 @@
 // a shared object only; answering them here keeps the addon free of every dependency but libc.
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <atomic>
+
+#if HWY_ARCH_X86 && defined(__linux__) && defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define ONESPIKE_AMX
+#endif
 
 #include "cpu/simd/targets.h"
 
@@ -35,25 +43,49 @@ ChosenTarget& GetChosenTarget() {
 namespace onespike {
 namespace {
 
-std::atomic<bool> native_bf16_allowed{true};
+std::atomic<Bf16Unit> best_bf16_unit{Bf16Unit::kAmx};
 std::atomic<size_t> left_out{0};
 
-}  // namespace
+#ifdef ONESPIKE_AMX
+// Linux saves the eight tiles, 8 KiB a thread, only for processes that asked for it.
+bool amx_usable() {
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  constexpr unsigned kTiles = 1u << 24, kBf16 = 1u << 22;
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & kTiles) || !(d & kBf16)) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
 
-namespace cpu {
-
-bool native_bf16() {
+Bf16Unit present_bf16_unit() {
 #if HWY_ARCH_X86
-  static const bool present = __builtin_cpu_supports("avx512bf16");
-  return present && native_bf16_allowed.load(std::memory_order_relaxed);
+  if (!__builtin_cpu_supports("avx512bf16")) return Bf16Unit::kFloats;
+#ifdef ONESPIKE_AMX
+  if (amx_usable()) return Bf16Unit::kAmx;
+#endif
+  return Bf16Unit::kAvx512;
 #else
-  return false;
+  return Bf16Unit::kFloats;
 #endif
 }
 
-}  // namespace cpu
+}  // namespace
 
-void allow_native_bf16(bool allowed) { native_bf16_allowed = allowed; }
+Bf16Unit bf16_unit() {
+  static const Bf16Unit present = present_bf16_unit();
+  return std::min(present, best_bf16_unit.load(std::memory_order_relaxed));
+}
+
+void limit_bf16_unit(Bf16Unit best) { best_bf16_unit = best; }
+
+const char* bf16_unit_name(Bf16Unit unit) {
+  switch (unit) {
+    case Bf16Unit::kFloats: return "floats";
+    case Bf16Unit::kAvx512: return "avx512";
+    case Bf16Unit::kAmx: return "amx";
+  }
+  return "";
+}
 
 std::vector<std::string> cpu_targets() {
   std::vector<std::string> names;
@@ -63,7 +95,12 @@ std::vector<std::string> cpu_targets() {
   return names;
 }
 
-std::string cpu_target_name() { return cpu_targets().at(left_out); }
+std::string cpu_target_name() {
+  const std::string target = cpu_targets().at(left_out);
+  // Kernels of other targets multiply floats.
+  if (target != "AVX3" || bf16_unit() == Bf16Unit::kFloats) return target;
+  return target + (bf16_unit() == Bf16Unit::kAmx ? " with AMX" : " with BF16");
+}
 
 void limit_cpu_target(size_t first) {
   int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;

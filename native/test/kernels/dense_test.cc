@@ -106,8 +106,16 @@ void mixed_against_fp32(bool integers) {
   std::vector<StageShape> all = shapes();
   all.push_back(shape_of(21, 19, 16, 32, 3, 1, 1, 1, false));  // more cells than one chunk of the weight gradient
   all.push_back(shape_of(1, 1, 896, 16, 1, 1, 0, 1, true));    // more channels than one of its tasks
+  // What fills the tiles of AMX: strides, taps on the padding alone, maps of a chunk's fraction and of several, an odd
+  // number of images.
+  all.push_back(shape_of(16, 18, 64, 96, 3, 1, 1, 2, false));
+  all.push_back(shape_of(12, 11, 96, 32, 4, 2, 1, 1, false));
+  all.push_back(shape_of(9, 10, 32, 64, 5, 2, 2, 1, false));
+  all.push_back(shape_of(2, 1, 64, 32, 3, 1, 1, 1, false));
+  all.push_back(shape_of(3, 310, 32, 32, 3, 1, 0, 1, false));
+  all.push_back(shape_of(7, 7, 160, 128, 1, 1, 0, 1, false));
   for (const StageShape& s : all)
-    for (int n : {1, 5}) {
+    for (int n : s.src_size() < 256 ? std::vector<int>{1, 39} : std::vector<int>{1, 5}) {
       const Values source = draw(random, n * s.src_size(), integers), weight = draw(random, s.weights(), integers),
                    bias = draw(random, s.out_cs, integers), d_out = draw(random, n * s.out_size(), integers);
       const auto run = [&](Precision precision, int threads) {
@@ -235,8 +243,8 @@ void emulation_against_instruction() {
                bias = draw(random, s.out_cs, false), d_out = draw(random, n * s.out_size(), false);
   const auto backend = make_cpu_backend({.precision = Precision::kMixed});
   const Layer::Result native = Layer(*backend, s, n).run(source, weight, bias, d_out);
-  allow_native_bf16(false);
-  const std::shared_ptr<void> restore(nullptr, [](void*) { allow_native_bf16(true); });
+  limit_bf16_unit(Bf16Unit::kFloats);
+  const std::shared_ptr<void> restore(nullptr, [](void*) { limit_bf16_unit(Bf16Unit::kAmx); });
   const Layer::Result emulated = Layer(*backend, s, n).run(source, weight, bias, d_out);
   expect(distance(emulated.forward, native.forward) < 1e-6, "forward");
   expect(distance(emulated.input_gradient, native.input_gradient) < 1e-6, "input gradient");
@@ -247,23 +255,23 @@ void emulation_against_instruction() {
 
 void add_dense_tests(Tests& tests) {
   const std::vector<std::string> targets = cpu_targets();
-  const auto add = [&](const std::string& what, size_t target, bool native, std::function<void()> run) {
+  const auto add = [&](const std::string& what, size_t target, Bf16Unit unit, std::function<void()> run) {
     tests.push_back(
-        {"dense " + what + ", " + targets[target] + (native ? " and bf16" : ""), on_cpu_target(target, [native, run] {
-           allow_native_bf16(native);
-           const std::shared_ptr<void> restore(nullptr, [](void*) { allow_native_bf16(true); });
+        {"dense " + what + ", " + targets[target] + " and " + bf16_unit_name(unit), on_cpu_target(target, [unit, run] {
+           limit_bf16_unit(unit);
+           const std::shared_ptr<void> restore(nullptr, [](void*) { limit_bf16_unit(Bf16Unit::kAmx); });
            run();
          })});
   };
   for (size_t target = 0; target < targets.size(); ++target)
-    for (bool native : {true, false}) {
-      if (native && (target > 0 || !cpu::native_bf16())) continue;
-      add("bf16 products of whole numbers are exact", target, native, [] { mixed_against_fp32(true); });
-      add("bf16 products are near those of floats", target, native, [] { mixed_against_fp32(false); });
-      add("gradient rows in bf16", target, native, [] { gradient_rows(Precision::kMixed); });
-      if (native) continue;
-      add("gradient rows in 32 bits", target, native, [] { gradient_rows(Precision::kFp32); });
-      add("rounding to bf16", target, native, rounding);
+    for (Bf16Unit unit : kBf16Units) {
+      if (unit > (target == 0 ? bf16_unit() : Bf16Unit::kFloats)) continue;
+      add("bf16 products of whole numbers are exact", target, unit, [] { mixed_against_fp32(true); });
+      add("bf16 products are near those of floats", target, unit, [] { mixed_against_fp32(false); });
+      add("gradient rows in bf16", target, unit, [] { gradient_rows(Precision::kMixed); });
+      if (unit != Bf16Unit::kFloats) continue;
+      add("gradient rows in 32 bits", target, unit, [] { gradient_rows(Precision::kFp32); });
+      add("rounding to bf16", target, unit, rounding);
     }
   tests.push_back({"dense emulation of bf16 agrees with the instruction", emulation_against_instruction});
 }

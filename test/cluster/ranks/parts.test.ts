@@ -38,7 +38,7 @@ describe('what ranks share', () => {
     host,
     processors,
     targets: ['AVX2'],
-    bf16: false,
+    bf16: 'floats',
   });
 
   test('the ranks of a host divide the processors that they may run on', () => {
@@ -57,12 +57,13 @@ describe('what ranks share', () => {
   });
 
   test('the best instruction set that all have', () => {
-    const one = { ...rank('a', [0]), targets: ['AVX3', 'AVX2', 'SSE4'], bf16: true };
-    expect(commonProcessor([one, { ...one, targets: ['AVX2', 'SSE4'], bf16: false }])).toEqual({
+    const one = { ...rank('a', [0]), targets: ['AVX3', 'AVX2', 'SSE4'], bf16: 'amx' as const };
+    expect(commonProcessor([one, { ...one, targets: ['AVX2', 'SSE4'], bf16: 'floats' }])).toEqual({
       target: 'AVX2',
-      bf16: false,
+      bf16: 'floats',
     });
-    expect(commonProcessor([one, one])).toEqual({ target: 'AVX3', bf16: true });
+    expect(commonProcessor([one, { ...one, bf16: 'avx512' }])).toEqual({ target: 'AVX3', bf16: 'avx512' });
+    expect(commonProcessor([one, one])).toEqual({ target: 'AVX3', bf16: 'amx' });
     expect(commonProcessor([one, { ...one, targets: ['NEON'] }])).toBeUndefined();
   });
 });

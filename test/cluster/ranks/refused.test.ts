@@ -40,7 +40,7 @@ jest.mock('../../../lib/train/loop/model', () => {
 });
 jest.mock('../../../lib/native/communicator', () => ({
   ...jest.requireActual<object>('../../../lib/native/communicator'),
-  processor: () => ({ targets: mockHere.getStore()!.targets, bf16: true }),
+  processor: () => ({ targets: mockHere.getStore()!.targets, bf16: 'avx512' }),
   limitProcessor: (...args: unknown[]) => mockLimited(...args),
 }));
 const folder = temporaryFolder();
@@ -117,7 +117,7 @@ describe('refused by name, on every rank, before a file is written:', () => {
 
 test('all ranks compute with the best instruction set that each has', async () => {
   await withOther((rank) => ({ targets: rank === 1 ? ['AVX2', 'SSE4'] : ['AVX3', 'AVX2', 'SSE4'] }), agreeOnProcessor);
-  expect(mockLimited.mock.calls).toEqual(Array.from({ length: 3 }, () => [{ target: 'AVX2', bf16: true }]));
+  expect(mockLimited.mock.calls).toEqual(Array.from({ length: 3 }, () => [{ target: 'AVX2', bf16: 'avx512' }]));
 });
 
 (mpis.length > 0 ? test : test.skip)(
@@ -131,7 +131,7 @@ test('all ranks compute with the best instruction set that each has', async () =
       `const native = require(${JSON.stringify(native)});
 const { targets } = native.processor();
 if (process.env.OMPI_COMM_WORLD_RANK === '1' || process.env.PMI_RANK === '1')
-  native.processor = () => ({ targets: targets.slice(-1), bf16: false });
+  native.processor = () => ({ targets: targets.slice(-1), bf16: 'floats' });
 `,
     );
     const config = writeConfig(folder, 'start', { ...dividedConfig, ann: { epochs: 0 }, snn: { epochs: 0 } });
