@@ -10,7 +10,7 @@ import { jsonLines, lastJson } from './compare/child.mjs';
 import { medianOf } from './compare/rows.mjs';
 import { readBuild } from './scaling/build.mjs';
 import { assumed } from './scaling/model.mjs';
-import { costTable, exchangeTable, gpuTables, rankTable, validationTable } from './scaling/tables.mjs';
+import { costTable, exchangeTable, gpuTables, rankTable, validationTable, paragraph } from './scaling/tables.mjs';
 
 /**
  * @typedef {import('./scaling/model.mjs').Cluster} Cluster
@@ -144,7 +144,7 @@ await main(async () => {
   const machine = `${processor}, ${build.implementation}, Node.js ${process.version}, ${day}`;
   if (values.json) return void console.log(JSON.stringify({ machine, exchanged, measured, cluster }));
   const text = [
-    `Measured on ${machine}; medians of ${rounds} rounds of ${iterations} steps in turns.`,
+    paragraph(`Measured on ${machine}; medians of ${rounds} rounds of ${iterations} steps in turns.`),
     rankTable(measured, batch),
     costTable(measured),
     exchangeTable(exchanged),

@@ -96,6 +96,13 @@ export const validationTable = (measured, exchanges, { batch, cores }) =>
     }),
   );
 
+/**
+ * A paragraph in the lines of the documents, of 120 columns.
+ *
+ * @param {string} text
+ */
+export const paragraph = (text) => text.replace(/(.{1,120})(?: +|$)/g, '$1\n').trimEnd();
+
 const gpuCounts = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 /** Images on each GPU where the batch grows with them, and the batch that stays. */
 const [imagesPerGpu, wholeBatch] = [64, 4096];
@@ -128,7 +135,7 @@ export function gpuTables(models, cluster) {
     ]);
     return table(head, rows);
   });
-  return [assumptions, ...tables].join('\n\n');
+  return [paragraph(assumptions), ...tables].join('\n\n');
 }
 
 /**
