@@ -3,10 +3,11 @@
 // skipped when what it made is up to date, so that `npm start` and `npm test` can call this every time.
 //
 //   node scripts/setup.mjs [packages] [tools] [typescript] [native]      no names: all of them, in this order
-//   node scripts/setup.mjs --start       all of them, for `npm start`: CUDA kernels, half of the compile time, only
-// where a driver
-//                                        could run them. ONESPIKE_CUDA=on or off decides in its place, here and without
-// --start.
+//   node scripts/setup.mjs --start       all of them, for `npm start`: CUDA kernels only where a driver could run them
+//   node scripts/setup.mjs --test        all of them, for `npm test`: CUDA kernels are compiled in any case, without
+//                                        optimisation where no driver could run them
+//
+// ONESPIKE_CUDA=on or off decides over the CUDA kernels in place of the driver.
 import fs from 'node:fs';
 import {
   avx512,
@@ -138,21 +139,30 @@ const nativeStamp = 'build/.onespike';
 const forStart = process.argv.includes('--start');
 const cuda = cudaSettings('auto');
 const withCuda = cudaAsked() ?? !(forStart && !cudaDriver());
+const quickCuda = process.argv.includes('--test') && cudaAsked() === null && !cudaDriver();
 const withAvx512 = avx512();
-/** @param {boolean} built with CUDA */
+
+/** @typedef {'optimised' | 'quick' | 'none'} Kernels What a build holds of CUDA. */
+/** @type {Kernels} */
+const kernels = withCuda ? (quickCuda ? 'quick' : 'optimised') : 'none';
+
+/** @param {Kernels} built */
 const nativeFingerprint = (built) =>
   fingerprint(
     [...nativeSources().filter((file) => !/^native\/(test|bench)\//.test(file)), 'package-lock.json'],
     manifest.version,
-    built ? cuda : null,
+    built === 'none' ? null : cuda,
     withAvx512,
+    ...(built === 'quick' ? [built] : []),
   );
 
-/** A build with CUDA kernels serves those who do not need them as well. */
+/** A build with better CUDA kernels serves those who need worse ones, or none, as well. */
 function nativeUpToDate() {
   if (!fs.existsSync(inRoot('build/Release/onespike.node'))) return false;
   const stamp = readStamp(nativeStamp);
-  return stamp === nativeFingerprint(true) || (!withCuda && stamp === nativeFingerprint(false));
+  /** @type {Kernels[]} */
+  const all = ['optimised', 'quick', 'none'];
+  return all.slice(0, all.indexOf(kernels) + 1).some((built) => stamp === nativeFingerprint(built));
 }
 
 /**
@@ -188,7 +198,7 @@ async function native() {
     if (fs.existsSync(cache) && !fs.readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`)) {
       fs.rmSync(inRoot('build'), { recursive: true });
     }
-    const wanted = nativeFingerprint(withCuda);
+    const wanted = nativeFingerprint(kernels);
     const progress = buildProgress();
     const output = await must(
       process.execPath,
@@ -197,6 +207,7 @@ async function native() {
         'build',
         `--CDONESPIKE_CUDA=${withCuda ? 'ON' : 'OFF'}`,
         `--CDONESPIKE_AVX512=${withAvx512 ? 'ON' : 'OFF'}`,
+        `--CDONESPIKE_CUDA_QUICK=${quickCuda ? 'ON' : 'OFF'}`,
         `--CDONESPIKE_CUDA_ARCHITECTURES=${cuda.architectures}`,
         '--parallel',
         buildJobs(),
@@ -225,7 +236,7 @@ async function timed(what, work) {
 }
 
 await main(async () => {
-  const names = process.argv.slice(2).filter((name) => name !== '--start');
+  const names = process.argv.slice(2).filter((name) => name !== '--start' && name !== '--test');
   const unknown = names.find((name) => !(name in steps));
   if (unknown) throw new Failure(`Expected ${Object.keys(steps).join(', ')} for the step but received ${unknown}`);
   if (Number(process.versions.node.split('.')[0]) < 20) {

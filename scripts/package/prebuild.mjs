@@ -61,7 +61,7 @@ async function release() {
  * minutes.
  */
 async function reuse() {
-  await must(process.execPath, [inRoot('scripts/setup.mjs')]);
+  await must(process.execPath, [inRoot('scripts/setup.mjs'), '--test']);
   const made = `copy of ${fingerprint([built])}`;
   const wanted = [prebuildFingerprint(cudaSettings('all')), made];
   if (binaries().length > 0 && wanted.includes(readStamp(prebuildStamp))) return;

@@ -8,7 +8,7 @@
 
 namespace onespike::emulator {
 
-thread_local Block* running = nullptr;
+constinit thread_local Block* running = nullptr;
 
 namespace {
 
@@ -21,8 +21,9 @@ std::string place(const Location& where) {
   return file.substr(file.rfind('/') + 1) + ":" + std::to_string(where.line());
 }
 
+// The name of a file is one object for all lanes of a kernel, so that its text is seldom read.
 bool same(const Location& a, const Location& b) {
-  return a.line() == b.line() && !std::strcmp(a.file_name(), b.file_name());
+  return a.line() == b.line() && (a.file_name() == b.file_name() || !std::strcmp(a.file_name(), b.file_name()));
 }
 
 std::string name_of(const uint3& i) {

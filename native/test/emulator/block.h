@@ -106,8 +106,9 @@ class Block {
   int result_ = 0;
 };
 
-// The block that runs on this thread.
-extern thread_local Block* running;
+// The block that runs on this thread. constinit: otherwise every reading of threadIdx calls a function that could
+// initialise it.
+extern constinit thread_local Block* running;
 
 // All lanes of `mask` give an In and receive an Out.
 template <class In, class Out>

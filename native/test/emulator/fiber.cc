@@ -53,6 +53,10 @@ constexpr size_t kStack = 64 * kPage;
 #else
 constexpr size_t kStack = 16 * kPage;
 #endif
+// Stacks that all began at the same place of a page would share a few lines of the first cache, and the lanes of a warp
+// would push each other out at every switch.
+constexpr size_t kStep = 128;
+thread_local size_t next_left_out = 0;
 
 }  // namespace
 
@@ -71,6 +75,7 @@ void Fiber::prepare(void (*entry)()) {
     mprotect(memory, kPage, PROT_NONE);  // an overflow stops here, not in the neighbour's variables
     stack_ = static_cast<char*>(memory) + kPage;
     bottom_ = stack_, size_ = kStack;
+    left_out_ = next_left_out, next_left_out = (next_left_out + kStep) % kPage;
 #ifdef __SANITIZE_THREAD__
     sanitizer_ = __tsan_create_fiber(0);
 #endif
@@ -79,7 +84,7 @@ void Fiber::prepare(void (*entry)()) {
   __asan_unpoison_memory_region(stack_, kStack);  // of frames that a failed block left behind
 #endif
   // Six registers, where to go, and a return address of nobody: the ABI wants rsp + 8 divisible by 16 at an entry.
-  auto* top = reinterpret_cast<void**>(stack_ + kStack);
+  auto* top = reinterpret_cast<void**>(stack_ + kStack - left_out_);
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(entry);
   for (int i = 0; i < 6; ++i) *--top = nullptr;

@@ -22,6 +22,7 @@ class Fiber {
  private:
   void* pointer_ = nullptr;  // its stack pointer while it does not run
   char* stack_ = nullptr;    // lowest byte that may be used
+  size_t left_out_ = 0;      // bytes above its first frame
   void* sanitizer_ = nullptr;
   // The stack that AddressSanitizer knows: of the thread itself it tells when a fiber starts.
   const void* bottom_ = nullptr;

@@ -64,15 +64,15 @@ inline void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[
         for (int i = 0; i < 2; ++i) b[2 * position + h + 8 * i][group] = half(in.b[i], h);
       }
     }
+    // Over k from its beginning, as each sum alone would be, but for a row of sums at once.
+    float sums[16][8] = {};
+    for (int row = 0; row < 16; ++row)
+      for (int k = 0; k < 16; ++k)
+        for (int column = 0; column < 8; ++column) sums[row][column] += a[row][k] * b[k][column];
     for (int lane = 0; lane < 32; ++lane) {
       const auto& in = *static_cast<const MmaInput*>(lanes.in[lane]);
       auto& out = *static_cast<MmaOutput*>(lanes.out[lane]);
-      for (int i = 0; i < 4; ++i) {
-        const int row = lane / 4 + 8 * (i >> 1), column = lane % 4 * 2 + (i & 1);
-        float sum = 0;
-        for (int k = 0; k < 16; ++k) sum += a[row][k] * b[k][column];
-        out.d[i] = in.c[i] + sum;
-      }
+      for (int i = 0; i < 4; ++i) out.d[i] = in.c[i] + sums[lane / 4 + 8 * (i >> 1)][lane % 4 * 2 + (i & 1)];
     }
   };
   const MmaInput in{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}, {c[0], c[1], c[2], c[3]}};
