@@ -49,7 +49,7 @@ async function loadFile(directory: string, name: string, keep: number, signal?: 
   const refuse = (what: string, array: MatArray | undefined): OneSpikeError =>
     new OneSpikeError(
       'ERR_FORMAT',
-      `Expected ${what} in ${path} but received ${array === undefined ? [...arrays.keys()].join(', ') || 'no array' : array.shape.join(' x ')}`,
+      `Expected ${what} in ${path} but received ${array === undefined ? [...arrays.keys()].slice(0, 8).join(', ') || 'no array' : array.shape.join(' x ')}`,
     );
   const images = arrays.get('X');
   const answers = arrays.get('y');

@@ -62,13 +62,14 @@ const TYPES: Readonly<Record<number, TensorType>> = {
   16: 'BF16',
 };
 const MAX_BYTES = 2 ** 31 - 1;
+const MAX_DIMENSIONS = 16;
 const EXTERNAL = 1; // TensorProto.DataLocation
 
 /** Reads a model. Errors: ERR_FORMAT for what is none, and for tensors in other files. */
 export async function readOnnx(file: InputFile): Promise<OnnxModel> {
   if (file.size > MAX_BYTES) throw file.damaged(0, `a model of at most ${MAX_BYTES} bytes`, String(file.size));
   try {
-    const graph = new Message(await file.read(0, file.size)).message(7);
+    const graph = new Message(await file.read(0, file.size), new Budget()).message(7);
     if (graph === undefined) throw new WireError('an ONNX model, with a graph,', 'none');
     return readGraph(graph, file.path);
   } catch (error) {
@@ -131,6 +132,7 @@ function readTensor(message: Message, path: string): OnnxTensor {
   const fault = (what: string, received: string): OneSpikeError =>
     new OneSpikeError('ERR_FORMAT', `Expected ${what} of '${name}' of ${path} but received ${received}`);
   const shape = message.integers(1);
+  if (shape.length > MAX_DIMENSIONS) throw fault(`at most ${MAX_DIMENSIONS} dimensions`, String(shape.length));
   if (shape.some((side) => side < 0)) throw fault('sizes of at least 0', shape.join(' x '));
   const type = message.integers(2).at(-1) ?? 0;
   const dtype = TYPES[type];
@@ -167,12 +169,35 @@ function listed(message: Message, dtype: TensorType): Uint8Array {
     : Uint8Array.from(bigs, (value) => Number(value & 255n));
 }
 
+const MAX_MESSAGES = 2 ** 17;
+const MESSAGE_COST = 16;
+
+/**
+ * What the messages of a file may take in memory, of which two bytes of it, an empty node, cost a kilobyte. A network of
+ * a thousand layers has some ten thousand messages.
+ */
+class Budget {
+  #left = MESSAGE_COST * MAX_MESSAGES;
+
+  /** Errors: WireError. */
+  spend(cost: number): void {
+    this.#left -= cost;
+    if (this.#left < 0)
+      throw new WireError(`at most ${MAX_MESSAGES} messages, or ${MESSAGE_COST} times as many fields,`, 'more');
+  }
+}
+
 /** A message, by the numbers of its fields. */
 class Message {
   readonly #fields = new Map<number, (bigint | Uint8Array)[]>();
 
-  constructor(bytes: Uint8Array) {
+  constructor(
+    bytes: Uint8Array,
+    private readonly budget: Budget,
+  ) {
+    budget.spend(MESSAGE_COST);
     for (const { number, value } of readFields(bytes)) {
+      budget.spend(1);
       const values = this.#fields.get(number);
       if (values === undefined) this.#fields.set(number, [value]);
       else values.push(value);
@@ -182,11 +207,11 @@ class Message {
   /** The last message of a field. */
   message(field: number): Message | undefined {
     const bytes = this.bytes(field);
-    return bytes === undefined ? undefined : new Message(bytes);
+    return bytes === undefined ? undefined : new Message(bytes, this.budget);
   }
 
   messages(field: number): Message[] {
-    return this.#allBytes(field).map((bytes) => new Message(bytes));
+    return this.#allBytes(field).map((bytes) => new Message(bytes, this.budget));
   }
 
   bytes(field: number): Uint8Array | undefined {

@@ -10,7 +10,7 @@ const inflate = promisify(inflateCallback);
 const HEADER = 128;
 const MAX_DIMENSIONS = 8;
 const MAX_NAME = 64;
-/** Numbers that are not bytes: labels, of which a set has half a million. */
+/** Numbers that are not bytes, of all arrays: labels, of which a set has half a million. */
 const MAX_NUMBERS = 2 ** 22;
 const MATRIX = 14;
 const COMPRESSED = 15;
@@ -45,25 +45,32 @@ export type MatFault = (at: number, what: string, received: string) => OneSpikeE
 /**
  * The numeric arrays of a file by their names; arrays of other kinds are passed over.
  *
- * @param most the bytes that one array may take once it is inflated
+ * @param most the bytes that all compressed arrays may take once they are inflated
  * @throws the errors of `damaged`
  */
 export async function readMat(bytes: Buffer, most: number, damaged: MatFault): Promise<Map<string, MatArray>> {
   const little = checkHeader(bytes, damaged);
   const arrays = new Map<string, MatArray>();
+  let left = most;
+  let numbers = 0;
   for (let at = HEADER; at < bytes.length; ) {
     const reader = new Reader(bytes, at, bytes.length, little, damaged, (position) => position);
     const element = reader.next();
     at = element.next;
     let inner = reader.within(element);
     if (element.type === COMPRESSED) {
-      inner = await inflated(inner, element.start, most, damaged);
+      inner = await inflated(inner, element.start, left, damaged);
+      left = Math.max(0, left - inner.bytes().length);
       const matrix = inner.next();
       if (matrix.type !== MATRIX) continue;
       inner = inner.within(matrix);
     } else if (element.type !== MATRIX) continue;
     const array = readMatrix(inner);
-    if (array !== undefined) arrays.set(array.name, array);
+    if (array === undefined) continue;
+    numbers += array.values instanceof Uint8Array ? 0 : array.values.length;
+    if (numbers > MAX_NUMBERS)
+      throw damaged(element.start, `at most ${MAX_NUMBERS} numbers that are not bytes`, String(numbers));
+    arrays.set(array.name, array);
   }
   return arrays;
 }
@@ -84,7 +91,7 @@ function checkHeader(bytes: Buffer, damaged: MatFault): boolean {
 
 async function inflated(packed: Reader, start: number, most: number, damaged: MatFault): Promise<Reader> {
   const content = await inflate(packed.bytes(), { maxOutputLength: most + 4096 }).catch((error: Error) => {
-    throw damaged(start, `at most ${most} intact bytes of a compressed array`, error.message);
+    throw damaged(start, `at most ${most} intact bytes of compressed arrays`, error.message);
   });
   // What is wrong inside has no position in the file but that of the whole.
   return new Reader(content, 0, content.length, packed.little, damaged, () => start);

@@ -3,6 +3,8 @@ import { OneSpikeError } from '../../errors';
 import { UNDEFINED } from './format';
 
 export class HdfBytes {
+  readonly #seen = new Set<number>();
+
   constructor(
     private readonly bytes: Buffer,
     readonly path: string,
@@ -26,6 +28,15 @@ export class HdfBytes {
 
   expect(at: number, signature: string): void {
     if (!this.has(at, signature)) throw this.damaged(at, `'${signature}'`, 'other bytes');
+  }
+
+  /**
+   * Notes that a node of a tree is read. Errors: ERR_FORMAT for one that was read before: a tree of shared nodes has as
+   * many ways through it as it likes.
+   */
+  once(at: number): void {
+    if (this.#seen.has(at)) throw this.damaged(at, 'nodes of trees that differ', 'one twice');
+    this.#seen.add(at);
   }
 
   /** Reads numbers one after the other. */

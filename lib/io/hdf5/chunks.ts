@@ -51,11 +51,21 @@ export interface Chunked {
 
 /** The bytes of an array in chunks; elements of chunks that were never written are zero. Errors: ERR_FORMAT. */
 export async function readChunks(file: HdfBytes, array: Chunked, into: Buffer): Promise<void> {
-  if (array.tree !== undefined) await readNode(file, array.tree, array, into, MOST_LEVELS);
+  // Nodes that overlap could list the chunks over and over.
+  const count = array.shape.reduce((product, side, i) => product * Math.ceil(side / array.chunk[i]!), 1);
+  if (array.tree !== undefined) await readNode(file, array.tree, array, into, MOST_LEVELS, { left: count });
 }
 
-async function readNode(file: HdfBytes, address: number, array: Chunked, into: Buffer, levels: number): Promise<void> {
+async function readNode(
+  file: HdfBytes,
+  address: number,
+  array: Chunked,
+  into: Buffer,
+  levels: number,
+  chunks: { left: number },
+): Promise<void> {
   file.expect(address, 'TREE');
+  file.once(address);
   const cursor = file.cursor(address + 4);
   if (cursor.u8() !== 1) throw file.damaged(address, 'the tree of an array', 'that of a group');
   const level = cursor.u8();
@@ -69,8 +79,12 @@ async function readNode(file: HdfBytes, address: number, array: Chunked, into: B
     // The offset within an element, which is 0.
     cursor.skip(8);
     const child = cursor.address();
-    if (level > 0) await readNode(file, child, array, into, level);
-    else copyRows(array, place, await unfilter(file, child, file.part(child, stored), skipped, array), into);
+    if (level > 0) {
+      await readNode(file, child, array, into, level, chunks);
+      continue;
+    }
+    if (chunks.left-- <= 0) throw file.damaged(address, 'as many chunks as the array has', 'more');
+    copyRows(array, place, await unfilter(file, child, file.part(child, stored), skipped, array), into);
   }
 }
 

@@ -61,6 +61,7 @@ function heapAt(file: HdfBytes, address: number): Buffer {
 
 function readTree(file: HdfBytes, address: number, heap: Buffer, found: Map<string, number>, levels: number): void {
   file.expect(address, 'TREE');
+  file.once(address);
   const cursor = file.cursor(address + 4);
   if (cursor.u8() !== 0) throw file.damaged(address, 'the tree of a group', 'that of an array');
   const level = cursor.u8();
@@ -78,6 +79,7 @@ function readTree(file: HdfBytes, address: number, heap: Buffer, found: Map<stri
 
 function readNode(file: HdfBytes, address: number, heap: Buffer, found: Map<string, number>): void {
   file.expect(address, 'SNOD');
+  file.once(address);
   const cursor = file.cursor(address + 6);
   const count = cursor.u16();
   for (let i = 0; i < count; i++) {

@@ -7,15 +7,20 @@ import { HdfBytes } from './bytes';
 import { filtersOf, readChunks } from './chunks';
 import { MESSAGE, SIGNATURE } from './format';
 import { messagesOf, type Message } from './headers';
+import { HeapTexts } from './heap';
 import { linksOf } from './links';
-import { arrayOf, typeOf } from './types';
+import { arrayOf, heldBytes, typeOf } from './types';
 import type { HdfArray, HdfGroup } from './values';
 
 /** A file is read as a whole. */
 const MOST_BYTES = 2 ** 31;
 /** Deflate makes a byte of at most so many: an array of more was not in the file. */
 const RATIO = 1032;
+/** What all arrays may take in memory: arrays of one number compress a thousandfold, weights hardly. */
+const mostHeld = (fileBytes: number): number => 2 ** 28 + 64 * fileBytes;
 const MOST_OBJECTS = 100_000;
+/** Of all objects: each has a dozen, or one for each link. */
+const MOST_MESSAGES = 2_000_000;
 const MOST_DEPTH = 64;
 
 /** Reads a whole file. Errors: ERR_IO; ERR_FORMAT for a damaged file, and for what is not read, by name; ERR_OOM. */
@@ -55,19 +60,36 @@ function rootOf(file: HdfBytes): number {
 }
 
 class Reader {
-  #objects = 0;
-  /** The bytes of all arrays together. */
+  /** What was read, by address: an object that has many names is read once. */
+  readonly #objects = new Map<number, HdfArray | HdfGroup>();
+  #messages = 0;
+  /** The bytes of all arrays together, in the file and in memory. */
   #bytes = 0;
+  #held = 0;
+  readonly #texts: HeapTexts;
 
-  constructor(private readonly file: HdfBytes) {}
+  constructor(private readonly file: HdfBytes) {
+    this.#texts = new HeapTexts(file);
+  }
 
   /** The object at an address; `above` are the groups that it is in, none of which it may be. */
   async object(address: number, above: readonly number[]): Promise<HdfArray | HdfGroup> {
     const { file } = this;
     if (above.includes(address)) throw file.damaged(address, 'groups that are not in themselves', 'one that is');
     if (above.length >= MOST_DEPTH) throw file.damaged(address, `at most ${MOST_DEPTH} groups in each other`, 'more');
-    if (++this.#objects > MOST_OBJECTS) throw file.damaged(address, `at most ${MOST_OBJECTS} objects`, 'more');
+    const known = this.#objects.get(address);
+    if (known !== undefined) return known;
+    if (this.#objects.size >= MOST_OBJECTS) throw file.damaged(address, `at most ${MOST_OBJECTS} objects`, 'more');
+    const read = await this.#read(address, above);
+    this.#objects.set(address, read);
+    return read;
+  }
+
+  async #read(address: number, above: readonly number[]): Promise<HdfArray | HdfGroup> {
+    const { file } = this;
     const messages = messagesOf(file, address);
+    this.#messages += messages.length;
+    if (this.#messages > MOST_MESSAGES) throw file.damaged(address, `at most ${MOST_MESSAGES} messages`, 'more');
     const links = linksOf(file, messages);
     if (links === undefined) return this.#array(address, messages);
     const group: HdfGroup = new Map();
@@ -90,9 +112,12 @@ class Reader {
     this.#bytes += length;
     if (!(this.#bytes <= RATIO * file.size))
       throw file.damaged(address, `arrays of at most ${RATIO * file.size} bytes`, String(this.#bytes));
+    this.#held += count * heldBytes(type);
+    if (!(this.#held <= mostHeld(file.size)))
+      throw file.damaged(address, `arrays of at most ${mostHeld(file.size)} bytes in memory`, String(this.#held));
     const filters = find(MESSAGE.filters);
     const bytes = await this.#elements(need(MESSAGE.layout, 'a layout'), filters, shape, type.size, length);
-    return arrayOf(file, type, shape, bytes, count);
+    return arrayOf(this.#texts, type, shape, bytes, count);
   }
 
   async #elements(

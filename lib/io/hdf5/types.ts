@@ -2,6 +2,7 @@
 import { floatTable } from '../small-floats';
 import type { HdfBytes } from './bytes';
 import type { Message } from './headers';
+import type { HeapTexts } from './heap';
 import type { HdfArray } from './values';
 
 /** A type of elements. */
@@ -34,6 +35,8 @@ export function typeOf(file: HdfBytes, { at, end }: Message): ElementType {
       return { kind: 'float', size, big };
     }
     case 3:
+      // Of elements without bytes there could be any number.
+      if (size === 0) throw file.damaged(at, 'texts of at least one byte', '0');
       return { kind: 'text', size };
     case 8:
       // An enumeration, as NumPy's booleans become: its integers count.
@@ -53,13 +56,17 @@ const FLOATS: Record<number, readonly number[]> = {
   8: [0, 64, 52, 11, 0, 52, 1023, 63],
 };
 
+/** The bytes that an element takes as a number of JavaScript, or as a short text. */
+export const heldBytes = (type: ElementType): number =>
+  type.kind === 'integer' ? 8 : type.kind === 'float' ? (type.size === 4 ? 4 : 8) : 32 + type.size;
+
 /** An array of so many elements. Errors: ERR_FORMAT for texts that are not there. */
-export function arrayOf(file: HdfBytes, type: ElementType, shape: number[], bytes: Buffer, count: number): HdfArray {
+export function arrayOf(texts: HeapTexts, type: ElementType, shape: number[], bytes: Buffer, count: number): HdfArray {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const each = <T>(read: (at: number) => T): T[] => Array.from({ length: count }, (_, i) => read(i * type.size));
   switch (type.kind) {
     case 'texts':
-      return { shape, data: each((at) => heapText(file, bytes, at)) };
+      return { shape, data: each((at) => texts.text(bytes, at)) };
     case 'text':
       return { shape, data: each((at) => bytes.toString('utf8', at, at + type.size).replace(/\0[^]*$/, '')) };
     case 'float': {
@@ -91,30 +98,4 @@ function integer(
   if (size === 8) return signed ? view.getBigInt64(at, !big) : view.getBigUint64(at, !big);
   const value = size === 4 ? view.getUint32(at, !big) : size === 2 ? view.getUint16(at, !big) : view.getUint8(at);
   return signed ? BigInt.asIntN(8 * size, BigInt(value)) : BigInt(value);
-}
-
-/** The text that a reference of sixteen bytes names: its length, its heap and its number there. */
-function heapText(file: HdfBytes, bytes: Buffer, at: number): string {
-  const length = bytes.readUInt32LE(at);
-  const heap = bytes.readBigUInt64LE(at + 4);
-  const number = bytes.readUInt32LE(at + 12);
-  if (length === 0) return '';
-  if (heap > BigInt(file.size)) throw file.damaged(file.size, 'a heap within the file', `one at ${heap}`);
-  const address = Number(heap);
-  file.expect(address, 'GCOL');
-  const cursor = file.cursor(address + 8);
-  const end = address + cursor.address();
-  while (cursor.at + 16 <= end) {
-    const found = cursor.u16();
-    cursor.skip(6);
-    const size = cursor.address();
-    // What is free ends the heap.
-    if (found === 0) break;
-    if (found === number) {
-      if (size < length) break;
-      return cursor.take(length).toString('utf8');
-    }
-    cursor.skip(Math.ceil(size / 8) * 8);
-  }
-  throw file.damaged(address, `object ${number} of ${length} bytes in the heap`, 'none');
 }

@@ -1,0 +1,106 @@
+// HDF5 files that are small and mean to be large, or without end: errors with a code before any of it is read.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { importModel } from '../../lib/exchange';
+import { lookup3 } from '../../lib/io/hdf5/checksum';
+import { MESSAGE, UNDEFINED } from '../../lib/io/hdf5/format';
+import { readHdf5 } from '../../lib/io/hdf5/read';
+import { floatValue, isGroup, type HdfArray } from '../../lib/io/hdf5/values';
+import { encodeHdf5 } from '../../lib/io/hdf5/write';
+import { temporaryFolder } from '../helpers/command-line';
+
+const path = join(temporaryFolder(), 'harm.nir');
+const encoded = (arrays: Record<string, HdfArray>): Buffer =>
+  Buffer.concat(encodeHdf5(new Map(Object.entries(arrays))));
+
+/** The file with other messages in the headers of its objects, whose checksums are right again. */
+function withMessages(file: Buffer, change: (type: number, data: Buffer) => void): Buffer {
+  const bytes = Buffer.from(file);
+  for (let at = bytes.indexOf('OHDR'); at >= 0; at = bytes.indexOf('OHDR', at + 4)) {
+    const end = at + 10 + bytes.readUInt32LE(at + 6);
+    for (let message = at + 10; message < end; message += 4 + bytes.readUInt16LE(message + 1))
+      change(bytes[message]!, bytes.subarray(message + 4, message + 4 + bytes.readUInt16LE(message + 1)));
+    bytes.writeUInt32LE(lookup3(bytes.subarray(at, end)), end);
+  }
+  return bytes;
+}
+
+/** An array of so many elements of a type, none of which was written. */
+const unwritten = (file: Buffer, count: bigint, type: readonly number[]): Buffer =>
+  withMessages(file, (message, data) => {
+    if (message === MESSAGE.datatype) data.set(type);
+    if (message === MESSAGE.dataspace) data.writeBigUInt64LE(count, 4);
+    if (message === MESSAGE.layout) data.writeBigUInt64LE(UNDEFINED, 2);
+  });
+
+/** A text of a megabyte that all elements name. */
+function named(times: number): Buffer {
+  const data = ['x'.repeat(2 ** 20), ...new Array<string>(times - 1).fill('y')];
+  const bytes = encoded({ a: { shape: [times], data } });
+  // The first reference: the length of the text, and its heap, which follows the superblock.
+  const reference = Buffer.alloc(12);
+  reference.writeUInt32LE(2 ** 20);
+  reference.writeBigUInt64LE(48n, 4);
+  const at = bytes.indexOf(reference);
+  for (let i = 1; i < times; i++) bytes.copy(bytes, at + 16 * i, at, at + 16);
+  return bytes;
+}
+
+/** A group of the old kind whose tree has 20 levels of nodes, each of which lists the next one 100 times. */
+function branching(): Buffer {
+  const [levels, children, header, heap, first] = [20, 100, 96, 136, 168];
+  const nodeBytes = 24 + 16 * children;
+  const bytes = Buffer.alloc(first + levels * nodeBytes + 8);
+  const address = (value: number, at: number): unknown => bytes.writeBigUInt64LE(BigInt(value), at);
+  bytes.write('\x89HDF\r\n\x1a\n', 'latin1');
+  bytes.set([8, 8], 13);
+  address(header, 64);
+  // The header of the group: one message with the addresses of its tree and of the heap of its names.
+  bytes.set([1, 0, 1, 0, 1, 0, 0, 0, 24], header);
+  bytes.set([MESSAGE.symbolTable, 0, 16], header + 16);
+  address(first, header + 24);
+  address(heap, header + 32);
+  bytes.write('HEAP', heap);
+  address(8, heap + 8);
+  address(0, heap + 24);
+  for (let i = 0; i < levels; i++) {
+    const at = first + i * nodeBytes;
+    bytes.write('TREE', at);
+    bytes.set([0, levels - 1 - i, children, 0], at + 4);
+    for (let child = 0; child < children; child++) address(at + nodeBytes, at + 32 + 16 * child);
+  }
+  bytes.write('SNOD', bytes.length - 8);
+  return bytes;
+}
+
+const small = encoded({ a: floatValue(Float32Array.of(1, 2, 3, 4)) });
+const large = encoded({ a: floatValue(new Float32Array(2 ** 18)) });
+const text = (size: number): number[] => [0x13, 0, 0, 0, size, 0, 0, 0];
+const byte = [0x10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 8, 0];
+
+test.each<[string, Buffer, string]>([
+  ['2^52 texts of no bytes', unwritten(small, 2n ** 52n, text(0)), 'texts of at least one byte'],
+  ['a hundred million texts', unwritten(large, 10n ** 8n, text(1)), 'bytes in memory'],
+  ['a hundred million bytes', unwritten(large, 10n ** 8n, byte), 'bytes in memory'],
+  ['2^52 bytes', unwritten(small, 2n ** 52n, byte), 'arrays of at most'],
+  ['a text of a megabyte a thousand times', named(1000), 'texts of at most'],
+  ['100^20 ways through a tree', branching(), 'nodes of trees that differ'],
+])('%s', async (_, bytes, message) => {
+  writeFileSync(path, bytes);
+  expect(bytes.length).toBeLessThan(2 ** 21);
+  await expect(importModel(path)).rejects.toMatchObject({
+    code: 'ERR_FORMAT',
+    message: expect.stringContaining(message),
+  });
+});
+
+test('texts and arrays that are what they say are read', async () => {
+  const texts = ['', 'a', 'ä'.repeat(5000), 'a'];
+  writeFileSync(path, encoded({ a: floatValue(Float32Array.of(1, 2)), b: { shape: [2, 2], data: texts } }));
+  const read = await readHdf5(path);
+  const values = [...read].map(([name, value]) => [name, isGroup(value) ? value : [...value.data]]);
+  expect(values).toEqual([
+    ['a', [1, 2]],
+    ['b', texts],
+  ]);
+});

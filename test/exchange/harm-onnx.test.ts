@@ -1,0 +1,158 @@
+// ONNX models whose graphs, sizes and places of numbers no exporter writes: an error with a code every time.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { importModel } from '../../lib/exchange';
+import { bytesField, integerField, textField, type Pieces } from '../../lib/io/binary/protobuf';
+import { temporaryFolder } from '../helpers/command-line';
+
+const path = join(temporaryFolder(), 'harm.onnx');
+
+/** An integer of 64 bits, which may be negative. */
+function signed(field: number, value: number): Pieces {
+  const bytes = [field * 8];
+  let rest = BigInt.asUintN(64, BigInt(value));
+  for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+  return [Uint8Array.from([...bytes, Number(rest)])];
+}
+
+interface Weights {
+  shape: readonly number[];
+  values?: Float32Array;
+  /** Where the numbers are, if not in the model. */
+  location?: string;
+}
+
+function tensor(name: string, { shape, values, location }: Weights): Pieces {
+  const place = [...textField(1, 'location'), ...textField(2, location ?? '')];
+  return [
+    ...shape.flatMap((side) => signed(1, side)),
+    ...integerField(2, 1),
+    ...textField(8, name),
+    ...(values === undefined ? [] : bytesField(9, [Buffer.from(values.buffer)])),
+    ...(location === undefined ? [] : [...bytesField(13, place), ...integerField(14, 1)]),
+  ];
+}
+
+type Node = [op: string, inputs: string[], outputs: string[], lists?: Record<string, number[]>];
+
+const node = ([op, inputs, outputs, lists = {}]: Node): Pieces => [
+  ...inputs.flatMap((name) => textField(1, name)),
+  ...outputs.flatMap((name) => textField(2, name)),
+  ...textField(4, op),
+  ...Object.entries(lists).flatMap(([name, list]) =>
+    bytesField(5, [...textField(1, name), ...list.flatMap((value) => signed(8, value))]),
+  ),
+];
+
+function value(name: string, shape: readonly number[]): Pieces {
+  const sizes = bytesField(
+    2,
+    shape.flatMap((side) => bytesField(1, signed(1, side))),
+  );
+  return [...textField(1, name), ...bytesField(2, bytesField(1, [...integerField(1, 1), ...sizes]))];
+}
+
+interface Graph {
+  nodes?: Node[];
+  weights?: Weights;
+  input?: number[];
+  raw?: Uint8Array;
+}
+
+const layers: Node[] = [
+  ['Flatten', ['x'], ['f']],
+  ['Gemm', ['f', 'w'], ['y']],
+];
+const good: Weights = { shape: [4, 2], values: new Float32Array(8).fill(0.5) };
+
+function model({ nodes = layers, weights = good, input = [1, 1, 2, 2], raw }: Graph): Buffer {
+  const graph = [
+    ...nodes.flatMap((each) => bytesField(1, node(each))),
+    ...bytesField(5, tensor('w', weights)),
+    ...bytesField(5, tensor('v', { shape: [8, 2], values: new Float32Array(16) })),
+    ...bytesField(11, value('x', input)),
+    ...bytesField(12, value('y', [1, 2])),
+    ...(raw === undefined ? [] : [raw]),
+  ];
+  return Buffer.concat([...integerField(1, 8), ...bytesField(7, graph)]);
+}
+
+/** A convolution of 3 x 3 with these lists, and what follows it. */
+const convolution = (lists: Record<string, number[]>): Graph => ({
+  nodes: [
+    ['Conv', ['x', 'w'], ['c'], lists],
+    ['Relu', ['c'], ['r']],
+    ['Flatten', ['r'], ['f']],
+    ['Gemm', ['f', 'v'], ['y']],
+  ],
+  weights: { shape: [2, 1, 3, 3], values: new Float32Array(18) },
+});
+const pool = (side: number): Graph => ({
+  nodes: [['AveragePool', ['x'], ['p'], { kernel_shape: [side, side], strides: [side, side] }], ...layers.slice(1)],
+});
+const repeated = (bytes: number[], times: number): Uint8Array =>
+  Buffer.alloc(bytes.length * times, Uint8Array.from(bytes));
+
+test('the model that the others are made from is read', async () => {
+  writeFileSync(path, model({}));
+  expect((await importModel(path)).table).toHaveLength(1);
+  writeFileSync(path, model(convolution({ pads: [1, 1, 1, 1] })));
+  expect((await importModel(path)).table).toHaveLength(2);
+});
+
+test.each<[string, Graph]>([
+  [
+    'a cycle back to the image',
+    {
+      nodes: [
+        ['Relu', ['x'], ['a']],
+        ['Identity', ['a'], ['x']],
+      ],
+    },
+  ],
+  ['a node that reads what it writes', { nodes: [['Identity', ['x'], ['x']]] }],
+  ['a cycle behind a layer', { nodes: [...layers, ['Relu', ['y'], ['z']], ['Relu', ['z'], ['y']]] }],
+  ['a node without outputs', { nodes: [['Identity', ['x'], []]] }],
+  [
+    'a cycle through the empty name',
+    {
+      nodes: [
+        ['Identity', ['x'], ['']],
+        ['Identity', [''], ['']],
+      ],
+    },
+  ],
+  ['a negative size', { weights: { ...good, shape: [-4, 2] } }],
+  ['two negative sizes', { weights: { ...good, shape: [-4, -2] } }],
+  ['a size of 2^62', { weights: { ...good, shape: [2 ** 62, 2] } }],
+  ['sizes whose product overflows', { weights: { ...good, shape: [2 ** 32, 2 ** 32, 2 ** 32] } }],
+  ['no rows', { weights: { shape: [0, 2], values: new Float32Array(0) } }],
+  ['no columns', { weights: { shape: [4, 0], values: new Float32Array(0) } }],
+  ['no rows of 2^31 columns', { weights: { shape: [0, 2 ** 31], values: new Float32Array(0) } }],
+  ['100,000 dimensions', { weights: { shape: new Array(100_000).fill(1), values: new Float32Array(1) } }],
+  ['numbers that are none', { weights: { shape: [4, 2], values: new Float32Array(8).fill(NaN) } }],
+  ['an image of negative sides', { input: [1, -1, -2, 2] }],
+  ['an image of 2^90 pixels', { input: [1, 2 ** 30, 2 ** 30, 2 ** 30] }],
+  ['an image of 2^32 pixels', { input: [1, 1, 65536, 65536] }],
+  ['padding of 2^31', convolution({ pads: [2 ** 31, 2 ** 31, 2 ** 31, 2 ** 31] })],
+  ['negative padding', convolution({ pads: [-1, -1, -1, -1] })],
+  ['a stride of 0', convolution({ pads: [1, 1, 1, 1], strides: [0, 0] })],
+  ['a negative stride', convolution({ pads: [1, 1, 1, 1], strides: [-1, -1] })],
+  ['a window of 2^40', pool(2 ** 40)],
+  ['a negative window', pool(-2)],
+  // Two bytes each, which took a kilobyte.
+  ['131,072 nodes of nothing', { raw: repeated([0x0a, 0], 2 ** 17) }],
+  ['131,072 constants of nothing', { raw: repeated([0x2a, 0], 2 ** 17) }],
+  ['two million fields', { raw: repeated([0x50, 1], 2 ** 21) }],
+  ...['../../../../etc/passwd', '/etc/passwd', 'file:///etc/passwd', 'a\0b', 'harm.onnx'].map(
+    (location): [string, Graph] => [`weights in ${location}`, { weights: { shape: [4, 2], location } }],
+  ),
+])('%s', async (_, graph) => {
+  writeFileSync(path, model(graph));
+  const error = await importModel(path).then(
+    () => undefined,
+    (reason: Error & { code?: string }) => reason,
+  );
+  expect(error?.code).toMatch(/^ERR_(FORMAT|SHAPE|ARG)$/);
+  expect(error!.message.length).toBeLessThan(1000);
+});
