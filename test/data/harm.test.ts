@@ -55,13 +55,12 @@ test('numbers of one byte each that take eight in memory', async () => {
   await expectError(readMat(file, 2 ** 24, damaged), 'ERR_FORMAT', /at most 4194304 numbers that are not bytes/);
 });
 
-test('the names of a thousand other arrays are not all told', async () => {
+test('of the names of other arrays eight are told', async () => {
   const directory = temporaryFolder();
-  const others = Array.from({ length: 1000 }, (_, i) => zeros(`other${i}`, 8, bytes));
+  const others = Array.from({ length: 12 }, (_, i) => zeros(`other${i}`, 8, bytes));
   for (const name of ['train_32x32.mat', 'test_32x32.mat'])
     await writeFile(join(directory, name), Buffer.concat([header, ...others]));
-  const { message } = await expectError(loadDataset('svhn', { directory }), 'ERR_FORMAT', /other0, other1/);
-  expect(message.length).toBeLessThan(1000);
+  await expectError(loadDataset('svhn', { directory }), 'ERR_FORMAT', /received other0, .*, other7$/);
 });
 
 test('a PNG picture of many empty chunks, and of what inflates to more than its sides say', async () => {

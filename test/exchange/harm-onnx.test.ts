@@ -140,7 +140,7 @@ test.each<[string, Graph]>([
   ['a negative stride', convolution({ pads: [1, 1, 1, 1], strides: [-1, -1] })],
   ['a window of 2^40', pool(2 ** 40)],
   ['a negative window', pool(-2)],
-  // Two bytes each, which took a kilobyte.
+  // Two bytes each, which took 320 in memory.
   ['131,072 nodes of nothing', { raw: repeated([0x0a, 0], 2 ** 17) }],
   ['131,072 constants of nothing', { raw: repeated([0x2a, 0], 2 ** 17) }],
   ['two million fields', { raw: repeated([0x50, 1], 2 ** 21) }],

@@ -25,8 +25,27 @@ function loadSharp(origin: string): SharpFactory {
   }
 }
 
+/**
+ * The formats that sharp is asked to decode, by the bytes that they begin with (AVIF after the length of its first box).
+ * It knows others, SVG among them, of which a few hundred bytes can take any time to draw.
+ */
+const signatures = [
+  /^\xff\xd8\xff/,
+  /^\x89PNG\r\n/,
+  /^GIF8/,
+  /^RIFF[^]{4}WEBP/,
+  /^(?:II[*+]\0|MM\0[*+])/,
+  /^[^]{4}ftyp/,
+];
+
 async function decodeWithSharp(bytes: Buffer, origin: string, maxPixels: number): Promise<Picture> {
   const sharp = loadSharp(origin);
+  const head = bytes.toString('latin1', 0, 16);
+  if (!signatures.some((signature) => signature.test(head)))
+    throw new OneSpikeError(
+      'ERR_FORMAT',
+      `Expected a picture in JPEG, PNG, GIF, WebP, TIFF, AVIF, PPM (P6) or PGM (P5) in ${origin} but received another format`,
+    );
   try {
     const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels })
       .rotate()

@@ -173,8 +173,8 @@ const MAX_MESSAGES = 2 ** 17;
 const MESSAGE_COST = 16;
 
 /**
- * What the messages of a file may take in memory, of which two bytes of it, an empty node, cost a kilobyte. A network of
- * a thousand layers has some ten thousand messages.
+ * What the messages of a file may take in memory, of which an empty node, two bytes of the file, takes 320 bytes. A
+ * network of a thousand layers has some ten thousand messages.
  */
 class Budget {
   #left = MESSAGE_COST * MAX_MESSAGES;

@@ -154,9 +154,18 @@ withTools('parquet', { hyparquet: '1.33.0' }, (tools) => {
          writeFileSync(path, data);
          messages.push(await datasets.load('parquet', { directory: path }).then(() => 'read', (error) => error.code));
        }
+       // A description of empty structures, each of which takes sixty bytes in memory.
+       const list = Buffer.concat([Buffer.from([0x19, 0xfc, 0x80, 0x80, 0x80, 0x40]), Buffer.alloc(2 ** 24 + 64)]);
+       const length = Buffer.alloc(4);
+       length.writeUInt32LE(list.length);
+       writeFileSync(path, Buffer.concat([Buffer.from('PAR1'), list, length, Buffer.from('PAR1')]));
+       messages.push(await datasets.load('parquet', { directory: path }).then(() => 'read', (error) => error.message));
        answer(messages);`,
     );
-    expect(code).toEqual(['ERR_FORMAT', 'ERR_FORMAT', 'ERR_FORMAT']);
+    expect(code).toEqual([
+      ...['ERR_FORMAT', 'ERR_FORMAT', 'ERR_FORMAT'],
+      expect.stringContaining('a description of 16777286 bytes'),
+    ]);
   });
 });
 
@@ -208,6 +217,20 @@ withTools('pictures', { sharp: '0.35.5' }, (tools) => {
     );
     expect(result.strange).toEqual([]);
     expect(result.codes.ERR_FORMAT).toBeGreaterThan(20);
+  });
+
+  test('formats that sharp knows and nobody trains on are refused by their first bytes', () => {
+    const path = join(temporaryFolder(), 'picture.png');
+    writeFileSync(
+      path,
+      '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>',
+    );
+    const error = run<{ code: string; message: string }>(
+      tools,
+      `answer(await loadImage(${JSON.stringify(path)}, [3, 8, 8]).then(() => 'read', failed));`,
+    );
+    expect(error.code).toBe('ERR_FORMAT');
+    expect(error.message).toContain('a picture in JPEG, PNG, GIF, WebP, TIFF, AVIF, PPM (P6) or PGM (P5)');
   });
 
   test('a folder of them', () => {

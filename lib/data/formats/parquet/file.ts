@@ -4,8 +4,11 @@ import { InputFile } from '../../../io/binary/input-file';
 import { compressors, type Hyparquet, type ParquetBuffer, type ParquetMetadata, type SchemaElement } from './hyparquet';
 import { checkPages, mostRows, placeOf } from './pages';
 
-/** The description of a file: a schema, and some hundred bytes for each column of each group of rows. */
-const mostMetadata = 2 ** 26;
+/**
+ * The description of a file: a schema, and for each column of each group of rows some hundred bytes, or several thousand
+ * with statistics. Each byte of an empty structure takes sixty in memory.
+ */
+const mostMetadata = 2 ** 24;
 const imageNames = ['image', 'img', 'picture', 'pixels'];
 const labelNames = ['label', 'labels', 'fine_label', 'target', 'class', 'category'];
 

@@ -7,6 +7,8 @@ import type { ColumnChunk, Hyparquet, PageHeader } from './hyparquet';
 /** Rows of one group of rows, and bytes of a column of it: a group of Hugging Face has a thousand rows, or 300 MB. */
 export const mostRows = 2 ** 22;
 const mostBytes = 2 ** 30;
+/** The header of a page: some dozen bytes, or two pictures more with statistics. */
+const mostHeader = 2 ** 22;
 
 /** What other encodings are for does not occur with pictures and labels. */
 const encodings = ['PLAIN', 'PLAIN_DICTIONARY', 'RLE_DICTIONARY', 'RLE'];
@@ -31,18 +33,20 @@ export function placeOf(
 
 /** Throws an Error where the pages of a column are not what its description says. */
 export function checkPages(bytes: Uint8Array, rows: number, { parquetHeader }: Hyparquet): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const reader = { view, offset: 0 };
+  let offset = 0;
   let found = 0;
   while (found < rows) {
-    if (reader.offset >= bytes.length) throw new Error(`pages of ${found} values for ${rows} rows`);
+    if (offset >= bytes.length) throw new Error(`pages of ${found} values for ${rows} rows`);
+    const view = new DataView(bytes.buffer, bytes.byteOffset + offset, Math.min(mostHeader, bytes.length - offset));
+    const reader = { view, offset: 0 };
     const header = parquetHeader(reader);
+    offset += reader.offset;
     const packed = header.compressed_page_size;
-    if (!(packed >= 0 && reader.offset + packed <= bytes.length)) throw new Error(`a page of ${packed} bytes`);
+    if (!(packed >= 0 && offset + packed <= bytes.length)) throw new Error(`a page of ${packed} bytes`);
     const unpacked = header.uncompressed_page_size;
     if (!(unpacked >= 0 && unpacked <= mostBytes)) throw new Error(`a page of ${unpacked} bytes`);
     found += checkPage(header, rows - found);
-    reader.offset += packed;
+    offset += packed;
   }
 }
 
