@@ -19,6 +19,7 @@ const longest = [
   'cli/resume',
   'train/scratch',
   'bench/compare',
+  'examples/commands',
   'train/data-changes',
   'faults/full-disk',
   'package/package',
@@ -28,6 +29,8 @@ const longest = [
   'lifecycle/event-loop',
   'exchange/onnx-export',
   'train/recipe',
+  'examples/programs',
+  'examples/recipes',
 ];
 const root = path.join(__dirname, '../..');
 const places = new Map(longest.map((name, place) => [path.join(root, `${name}.test.ts`), place]));
