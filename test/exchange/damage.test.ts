@@ -127,6 +127,7 @@ const pickles: [string, Buffer, string][] = [
     Buffer.concat([protocol, latin('}q\0h\0h\0s.')]),
     'a dictionary of an instance of Map',
   ],
+  ['a text that is no UTF-8', Buffer.concat([protocol, latin('X'), u32(1), latin('\xff.')]), 'a text in UTF-8'],
   ['nothing remembered', Buffer.concat([protocol, latin('j'), u32(7)]), 'something remembered'],
   ['an empty stack', Buffer.concat([protocol, latin('.')]), 'a value on the stack'],
   ['no mark', Buffer.concat([protocol, latin('}u.')]), 'a mark on the stack'],
@@ -173,6 +174,7 @@ test.each<[string, Buffer, string]>([
   ['two entries of one name', zipOf({ 'a/data.pkl': pickle, 'b/data.pkl': pickle }, { name: 'a/data.pkl' }), 'twice'],
   ['no pickle', zipOf({ 'a/b': pickle }), "with an entry 'data.pkl'"],
   ['bytes of the other order', zipOf({ 'a/data.pkl': pickle, 'a/byteorder': latin('big') }), "'little'"],
+  ['a name that cannot be read', zipOf({ 'a/data.pkl': pickle, '\ufffd': pickle }), 'names in UTF-8'],
   ['more entries than there are', zipOf({ 'a/data.pkl': pickle }, { count: 7 }), 'an entry of a zip archive'],
 ])('an archive with %s', async (_, archive, message) => {
   const path = join(folder, 'harm.pt');

@@ -73,6 +73,14 @@ function branching(): Buffer {
   return bytes;
 }
 
+/** A file that says that it has a byte more. */
+function cut(file: Buffer): Buffer {
+  const bytes = Buffer.from(file);
+  bytes.writeBigUInt64LE(BigInt(file.length + 1), 28);
+  bytes.writeUInt32LE(lookup3(bytes.subarray(0, 44)), 44);
+  return bytes;
+}
+
 const small = encoded({ a: floatValue(Float32Array.of(1, 2, 3, 4)) });
 const large = encoded({ a: floatValue(new Float32Array(2 ** 18)) });
 const text = (size: number): number[] => [0x13, 0, 0, 0, size, 0, 0, 0];
@@ -84,6 +92,7 @@ test.each<[string, Buffer, string]>([
   ['a hundred million bytes', unwritten(large, 10n ** 8n, byte), 'bytes in memory'],
   ['2^52 bytes', unwritten(small, 2n ** 52n, byte), 'arrays of at most'],
   ['a text of a megabyte a thousand times', named(1000), 'texts of at most'],
+  ['an end behind the last byte', cut(small), 'which may be cut off'],
   ['100^20 ways through a tree', branching(), 'nodes of trees that differ'],
 ])('%s', async (_, bytes, message) => {
   writeFileSync(path, bytes);

@@ -84,6 +84,8 @@ class TypeName implements PickleGlobal {
  */
 export async function pytorchSource(file: InputFile): Promise<TensorSource> {
   const archive = await readZip(file);
+  const unnamed = [...archive.values()].find(({ name }) => name.includes('\ufffd'));
+  if (unnamed !== undefined) throw file.damaged(unnamed.header, 'names in UTF-8', describeValue(unnamed.name));
   const pickle = [...archive.keys()].find((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (pickle === undefined)
     throw file.damaged(0, "an archive of torch.save, with an entry 'data.pkl',", 'another zip archive');

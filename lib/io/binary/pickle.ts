@@ -1,5 +1,6 @@
 // Python pickles, read without Python: a machine with a closed list of operations. Nothing that a pickle names is
 // looked up, imported or called. What a name means is in a table of the caller, and every other name is an error.
+import { isUtf8 } from 'node:buffer';
 import { describeValue } from '../../check';
 import type { OneSpikeError } from '../../errors';
 
@@ -192,8 +193,11 @@ const constant =
     hands.push(value);
 const utf8 =
   (length: (hands: Hands) => number): Operation =>
-  (hands) =>
-    hands.push(hands.bytes(length(hands)).toString('utf8'));
+  (hands) => {
+    const bytes = hands.bytes(length(hands));
+    if (!isUtf8(bytes)) throw hands.fault('a text in UTF-8', 'other bytes');
+    hands.push(bytes.toString('utf8'));
+  };
 /** The strings of Python 2, whose bytes are the characters of Latin 1. */
 const latin1 =
   (length: (hands: Hands) => number): Operation =>

@@ -3,7 +3,7 @@
 import { OneSpikeError } from '../../errors';
 import { InputFile } from '../binary/input-file';
 import { lookup3 } from './checksum';
-import { HdfBytes } from './bytes';
+import { HdfBytes, type Cursor } from './bytes';
 import { filtersOf, readChunks } from './chunks';
 import { MESSAGE, SIGNATURE } from './format';
 import { messagesOf, type Message } from './headers';
@@ -46,7 +46,8 @@ function rootOf(file: HdfBytes): number {
   if (version >= 2) {
     cursor.skip(1);
     if (cursor.address() !== 0) throw file.unread(12, 'a file that begins elsewhere');
-    cursor.skip(16);
+    cursor.skip(8);
+    checkEnd(file, cursor);
     const root = cursor.address();
     const stored = cursor.u32();
     if (stored !== lookup3(file.part(0, 44))) throw file.damaged(44, 'the checksum of the superblock', String(stored));
@@ -54,9 +55,18 @@ function rootOf(file: HdfBytes): number {
   }
   cursor.skip(version === 0 ? 9 : 13);
   if (cursor.address() !== 0) throw file.unread(24, 'a file that begins elsewhere');
-  // Free space, the end of the file, the driver, and the name of the root.
-  cursor.skip(32);
+  cursor.skip(8);
+  checkEnd(file, cursor);
+  // The driver, and the name of the root.
+  cursor.skip(16);
   return cursor.address();
+}
+
+/** Errors: ERR_FORMAT for a file that ends before it says. */
+function checkEnd(file: HdfBytes, cursor: Cursor): void {
+  const { at } = cursor;
+  const end = cursor.address();
+  if (end > file.size) throw file.damaged(at, `${end} bytes`, `a file of ${file.size} bytes, which may be cut off`);
 }
 
 class Reader {
