@@ -7,10 +7,8 @@ import { OneSpikeError } from '../errors';
 import { call } from './addon';
 import { LIMITS } from './limits';
 
-/** The name of a backend: `cpu` or `cuda`. */
 /** The name of a backend. */
 export type BackendName = 'cpu' | 'cuda';
-/** What a caller may ask for: a backend, or `auto` for a GPU if one can be used, else the CPU. */
 /** What a backend is chosen by: its name, or `auto` for the GPU if one is usable and the CPU if not. */
 export type BackendChoice = 'auto' | BackendName;
 export const BACKEND_CHOICES = ['auto', 'cpu', 'cuda'] as const satisfies readonly BackendChoice[];

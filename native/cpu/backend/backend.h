@@ -1,5 +1,5 @@
 // The CPU's table of kernels: splits every operation into tasks for the pool. Scratch is kept between calls for its
-// memory, not for its contents.
+// memory; the rounded weights of the filter alone for their contents, which every write to the weights forgets.
 #pragma once
 
 #include <functional>

@@ -1,9 +1,9 @@
 // The neurons of ops/lif-inl.h backward over all steps, compiled once per instruction set like vector-inl.h.
-#if defined(ONESPIKE_CPU_NEURON_BACKWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef ONESPIKE_CPU_NEURON_BACKWARD_INL_H_
-#undef ONESPIKE_CPU_NEURON_BACKWARD_INL_H_
+#if defined(ONESPIKE_CPU_GRADIENT_NEURON_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef ONESPIKE_CPU_GRADIENT_NEURON_INL_H_
+#undef ONESPIKE_CPU_GRADIENT_NEURON_INL_H_
 #else
-#define ONESPIKE_CPU_NEURON_BACKWARD_INL_H_
+#define ONESPIKE_CPU_GRADIENT_NEURON_INL_H_
 #endif
 
 #include "cpu/gradient/receiver.h"
