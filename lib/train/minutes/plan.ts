@@ -29,6 +29,8 @@ const WIDTHS = [0.25, 0.5, 1, 2];
 const enoughEpochs = 8;
 /** The next width takes two to four times as long; it is measured where it may have enough epochs. */
 const hopefulEpochs = 2 * enoughEpochs;
+/** No wider network is measured once measuring has taken this share of the time: the widest takes longest. */
+const measuringShare = 0.05;
 /**
  * Steps that an epoch has at least; fewer images are trained on in smaller batches, at rates smaller by the same
  * factor.
@@ -59,7 +61,9 @@ export async function planRun(
     const counts = countsOf(config, images);
     const widths = config.model.width === undefined ? WIDTHS : [config.model.width];
     let chosen: Candidate | undefined;
+    const began = elapsed();
     for (const width of widths) {
+      if (chosen !== undefined && elapsed() - began > measuringShare * 60 * minutes) break;
       const candidate = await tryWidth(sized, width, { loaded, images, counts, minutes, elapsed, signal });
       if (chosen !== undefined && candidate.epochs.ann < enoughEpochs) break;
       chosen = candidate;
@@ -88,7 +92,6 @@ async function tryWidth(
   const { loaded, images, counts, minutes, elapsed, signal } = given;
   const scaled = { ...config, model: { ...config.model, width } };
   const description = networkOf(scaled.model, loaded);
-  // The measurement of all widths stays below a twentieth of the time.
   const seconds = Math.min(0.7, 0.1 * minutes);
   const measured = async (precision: TrainConfig['precision']): Promise<Candidate> => {
     const tried = { ...scaled, precision };
