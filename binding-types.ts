@@ -320,10 +320,10 @@ export interface NativeModule {
   communicatorBroadcast(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
   communicatorGather(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
   communicatorLastWords(communicator: CommunicatorHandle, bytes: Uint8Array): Promise<Uint8Array>;
+  communicatorLink(communicator: CommunicatorHandle, device: number, library: string): Promise<string>;
   communicatorBarrier(communicator: CommunicatorHandle): Promise<void>;
   communicatorClose(communicator: CommunicatorHandle): Promise<void>;
-  communicatorRank(communicator: CommunicatorHandle): number;
-  communicatorSize(communicator: CommunicatorHandle): number;
-  communicatorHosts(communicator: CommunicatorHandle): string[];
+  communicatorPlace(communicator: CommunicatorHandle): { rank: number; size: number; hosts: string[] };
   communicatorAbort(communicator: CommunicatorHandle): void;
+  ncclVersion(library: string): string;
 }

@@ -123,6 +123,7 @@ export type {
   DoneEvent,
   EnergySummary,
   EpochEvent,
+  GradientExchange,
   LayerActivity,
   LayerWarning,
   Phase,

@@ -4,6 +4,7 @@ import type {
   ConvertedEvent,
   DoneEvent,
   EpochEvent,
+  GradientExchange,
   PlanEvent,
   ProgressEvent,
   StartEvent,
@@ -51,6 +52,8 @@ export class TrainView {
     this.output.line(
       `${event.backend} (${event.processor}, ${threads}, ${event.precision}), ${compact(event.parameters)} parameters, T = ${event.timesteps}, images: ${event.images.train} to train, ${event.images.validation} to validate, ${event.images.test} to test`,
     );
+    if (event.exchange !== null)
+      this.output.line(`${event.ranks} ranks add their gradients ${exchange(event.exchange)}`);
     this.output.line(
       `run: ${shortPath(event.run)}${event.resumed === null ? '' : `, resumed at stage ${event.resumed.stage}, epoch ${event.resumed.epoch + 1}, step ${event.resumed.step + 1}`}`,
     );
@@ -124,6 +127,9 @@ export class TrainView {
     output.line(`next      ${paint('bold', `onespike predict ${shellWord(shortPath(event.run))} IMAGE...`)}`);
   }
 }
+
+const exchange = ({ engine, version, reason }: GradientExchange): string =>
+  engine === 'nccl' ? `between their GPUs, by NCCL ${version}` : `through their hosts, by MPI: ${reason}`;
 
 export function activityTable(
   layers: readonly { layer: string; neurons: number; spikesPerNeuron: number }[],

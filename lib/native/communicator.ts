@@ -22,17 +22,9 @@ export class Communicator {
     return new Communicator(await coded(native().communicatorOpen(library, deadline)));
   }
 
-  get rank(): number {
-    return call((module) => module.communicatorRank(this.handle));
-  }
-
-  get size(): number {
-    return call((module) => module.communicatorSize(this.handle));
-  }
-
-  /** The host of every rank, as its MPI names it. */
-  get hosts(): string[] {
-    return call((module) => module.communicatorHosts(this.handle));
+  /** This process among the ranks, and the host of every rank, as its MPI names it. */
+  get place(): { rank: number; size: number; hosts: string[] } {
+    return call((module) => module.communicatorPlace(this.handle));
   }
 
   /** The bytes of rank 0. All ranks give as many. */
@@ -50,6 +42,14 @@ export class Communicator {
     return coded(native().communicatorLastWords(this.handle, bytes));
   }
 
+  /**
+   * Links the GPUs of the ranks by NCCL: training steps add their gradients this way from then on. Answers its version.
+   * Errors: ERR_NO_BACKEND on every rank, with the same reason, where one of them cannot.
+   */
+  link(device: number, library: string): Promise<string> {
+    return coded(native().communicatorLink(this.handle, device, library));
+  }
+
   barrier(): Promise<void> {
     return coded(native().communicatorBarrier(this.handle));
   }
@@ -63,6 +63,11 @@ export class Communicator {
   abort(): void {
     call((module) => module.communicatorAbort(this.handle));
   }
+}
+
+/** The version of an NCCL, such as '2.28.3'. Errors: ERR_NO_BACKEND with the reason. */
+export function ncclVersion(library: string): string {
+  return call((module) => module.ncclVersion(library));
 }
 
 /** The instruction sets that the CPU kernels could use here. */

@@ -50,16 +50,16 @@ Napi::Value network_progress(const Napi::CallbackInfo& info);
 Napi::Value dataset_create(const Napi::CallbackInfo& info);
 Napi::Value dataset_dispose(const Napi::CallbackInfo& info);
 
-// communicator.cc: the ranks that train together; a promise but for the last four
+// communicator.cc: the ranks that train together; a promise but for the last three
 Napi::Value communicator_open(const Napi::CallbackInfo& info);
 Napi::Value communicator_broadcast(const Napi::CallbackInfo& info);
 Napi::Value communicator_gather(const Napi::CallbackInfo& info);
 Napi::Value communicator_last_words(const Napi::CallbackInfo& info);
+Napi::Value communicator_link(const Napi::CallbackInfo& info);
 Napi::Value communicator_barrier(const Napi::CallbackInfo& info);
 Napi::Value communicator_close(const Napi::CallbackInfo& info);
-Napi::Value communicator_rank(const Napi::CallbackInfo& info);
-Napi::Value communicator_size(const Napi::CallbackInfo& info);
-Napi::Value communicator_hosts(const Napi::CallbackInfo& info);
+Napi::Value communicator_place(const Napi::CallbackInfo& info);
 Napi::Value communicator_abort(const Napi::CallbackInfo& info);
+Napi::Value nccl_version(const Napi::CallbackInfo& info);
 
 }  // namespace onespike::addon

@@ -13,6 +13,7 @@
 #include "addon/support/instance.h"
 #include "addon/support/job.h"
 #include "addon/support/wrap.h"
+#include "backends.h"
 
 namespace onespike::addon {
 namespace {
@@ -85,6 +86,32 @@ class CallTask final : public Task {
   Call call_;
 };
 
+// Links the GPUs of the ranks, and answers the version of NCCL.
+class LinkTask final : public Task {
+ public:
+  LinkTask(const std::shared_ptr<CommunicatorEntry>& entry, int device, std::string library)
+      : Task(entry), entry_(entry), device_(device), library_(std::move(library)) {}
+
+ private:
+  Status run(const std::atomic<bool>&) override {
+    Status status = use_cuda_device(device_);
+    std::unique_ptr<NcclLink> opened;
+    if (status.ok()) status = NcclLink::open(library_, entry_->deadline, *entry_->communicator, &opened);
+    opened_ = std::move(opened);
+    return status.ok() ? onespike::nccl_version(library_, &version_) : status;
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    entry_->link = std::move(opened_);
+    return Napi::String::New(env, version_);
+  }
+
+  std::shared_ptr<CommunicatorEntry> entry_;
+  int device_;
+  std::string library_, version_;
+  std::shared_ptr<NcclLink> opened_;
+};
+
 // A call without an answer.
 class SilentTask final : public Task {
  public:
@@ -142,10 +169,10 @@ void CommunicatorEntry::request_stop() {
   if (communicator) communicator->interrupt();
 }
 
-std::shared_ptr<Communicator> communicator_of(Instance& instance, Napi::Value value) {
+Ranks ranks_of(Instance& instance, Napi::Value value) {
   const auto entry = communicator_entry(instance, value);
   entry->require_open();
-  return entry->communicator;
+  return {entry->communicator, entry->link};
 }
 
 // communicatorOpen(library: string, deadline: number): Promise<CommunicatorHandle>
@@ -155,6 +182,7 @@ Napi::Value communicator_open(const Napi::CallbackInfo& info) {
   std::string library = read_string(info[0], "library");
   const double deadline = read_number(info[1], "deadline", 0.1, kMaxDeadline);
   auto entry = std::make_shared<CommunicatorEntry>();
+  entry->deadline = deadline;
   return instance.submit(std::make_unique<OpenTask>(instance, std::move(entry), std::move(library), deadline));
 }
 
@@ -177,6 +205,13 @@ Napi::Value communicator_last_words(const Napi::CallbackInfo& info) {
   return gathered("communicatorLastWords", &MpiCommunicator::last_words, info);
 }
 
+// communicatorLink(communicator: CommunicatorHandle, device: number, library: string): Promise<string>
+Napi::Value communicator_link(const Napi::CallbackInfo& info) {
+  const auto entry = open_communicator(info, 3, "communicatorLink");
+  const auto device = static_cast<int>(read_integer(info[1], "device", limits::kDevice));
+  return Instance::of(info.Env()).submit(std::make_unique<LinkTask>(entry, device, read_string(info[2], "library")));
+}
+
 // communicatorBarrier(communicator: CommunicatorHandle): Promise<void>
 Napi::Value communicator_barrier(const Napi::CallbackInfo& info) {
   return Instance::of(info.Env())
@@ -187,33 +222,36 @@ Napi::Value communicator_barrier(const Napi::CallbackInfo& info) {
 Napi::Value communicator_close(const Napi::CallbackInfo& info) {
   const auto entry = open_communicator(info, 1, "communicatorClose");
   const Napi::Value promise = Instance::of(info.Env()).submit(std::make_unique<SilentTask>(entry, close));
+  entry->link.reset();
   entry->communicator.reset();  // the task has its own
   return promise;
 }
 
-// communicatorRank(communicator: CommunicatorHandle): number
-Napi::Value communicator_rank(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), open_communicator(info, 1, "communicatorRank")->communicator->rank());
-}
-
-// communicatorSize(communicator: CommunicatorHandle): number
-Napi::Value communicator_size(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), open_communicator(info, 1, "communicatorSize")->communicator->size());
-}
-
-// communicatorHosts(communicator: CommunicatorHandle): string[]
-Napi::Value communicator_hosts(const Napi::CallbackInfo& info) {
-  const auto entry = open_communicator(info, 1, "communicatorHosts");
+// communicatorPlace(communicator: CommunicatorHandle): { rank: number; size: number; hosts: string[] }
+Napi::Value communicator_place(const Napi::CallbackInfo& info) {
+  const auto entry = open_communicator(info, 1, "communicatorPlace");
+  const MpiCommunicator& communicator = *entry->communicator;
+  Napi::Object place = Napi::Object::New(info.Env());
   Napi::Array hosts = Napi::Array::New(info.Env());
-  for (int rank = 0; rank < entry->communicator->size(); rank++)
-    hosts.Set(hosts.Length(), entry->communicator->host(rank));
-  return hosts;
+  for (int rank = 0; rank < communicator.size(); rank++) hosts.Set(hosts.Length(), communicator.host(rank));
+  place.Set("rank", communicator.rank());
+  place.Set("size", communicator.size());
+  place.Set("hosts", hosts);
+  return place;
 }
 
 // communicatorAbort(communicator: CommunicatorHandle): void
 Napi::Value communicator_abort(const Napi::CallbackInfo& info) {
   open_communicator(info, 1, "communicatorAbort")->communicator->end_all();
   return info.Env().Undefined();
+}
+
+// ncclVersion(library: string): string
+Napi::Value nccl_version(const Napi::CallbackInfo& info) {
+  check_arity(info, 1, "ncclVersion");
+  std::string version;
+  check(onespike::nccl_version(read_string(info[0], "library"), &version));
+  return Napi::String::New(info.Env(), version);
 }
 
 }  // namespace onespike::addon

@@ -46,12 +46,12 @@ constexpr Export kExports[] = {
     {"communicatorBroadcast", guard_async<communicator_broadcast>},
     {"communicatorGather", guard_async<communicator_gather>},
     {"communicatorLastWords", guard_async<communicator_last_words>},
+    {"communicatorLink", guard_async<communicator_link>},
     {"communicatorBarrier", guard_async<communicator_barrier>},
     {"communicatorClose", guard_async<communicator_close>},
-    {"communicatorRank", guard_sync<communicator_rank>},
-    {"communicatorSize", guard_sync<communicator_size>},
-    {"communicatorHosts", guard_sync<communicator_hosts>},
+    {"communicatorPlace", guard_sync<communicator_place>},
     {"communicatorAbort", guard_sync<communicator_abort>},
+    {"ncclVersion", guard_sync<nccl_version>},
 };
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {

@@ -66,7 +66,7 @@ class GradientsJob final : public BatchJob {
 class TrainJob final : public Job {
  public:
   TrainJob(std::shared_ptr<NetworkEntry> entry, std::vector<BatchInput> inputs, std::vector<OptimizerOptions> updates,
-           std::optional<BatchInput> next, Mode mode, LossInput loss, std::shared_ptr<Communicator> ranks)
+           std::optional<BatchInput> next, Mode mode, LossInput loss, Ranks ranks)
       : Job(std::move(entry), loss.teacher),
         inputs_(std::move(inputs)),
         updates_(std::move(updates)),
@@ -90,7 +90,8 @@ class TrainJob final : public Job {
     };
     group.updates = std::move(updates_);
     group.loss = loss_.options;
-    group.ranks = ranks_.get();
+    group.ranks = ranks_.communicator.get();
+    group.link = ranks_.link.get();
     Status status = network.train(group, mode_, stop, &stats_);
     seconds_ = watch.seconds();
     return status;
@@ -121,7 +122,7 @@ class TrainJob final : public Job {
   std::optional<BatchInput> next_;
   Mode mode_;
   LossInput loss_;
-  std::shared_ptr<Communicator> ranks_;
+  Ranks ranks_;
   std::vector<StepStats> stats_;
   double seconds_ = 0;
 };
@@ -161,7 +162,7 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
     next = read_batch(instance, info[2], entry->shape, Labels::kRequired, "next");
     if (!next->has_rows()) fail_expected("rows of a data set", "next", info[2]);
   }
-  auto ranks = is_absent(info[5]) ? nullptr : communicator_of(instance, info[5]);
+  Ranks ranks = is_absent(info[5]) ? Ranks() : ranks_of(instance, info[5]);
   return instance.submit(std::make_unique<TrainJob>(entry, std::move(inputs), std::move(updates), std::move(next), mode,
                                                     std::move(loss), std::move(ranks)));
 }

@@ -18,7 +18,7 @@
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 
-enum { INTERFACE = 1, NOBODY = -1, EVERYBODY = -2, TICKS = 20, HOST = 256 };
+enum { INTERFACE = 2, NOBODY = -1, EVERYBODY = -2, TICKS = 20, HOST = 256 };
 static const size_t PIECE = (size_t)1 << 30; /* counts of MPI are int */
 static const char PING = '?', PONG = '!', FAILED = '#';
 
@@ -173,6 +173,18 @@ EXPORT const char* onespike_mpi_host(int of) { return hosts[of]; }
 EXPORT int onespike_mpi_barrier(char* error, size_t capacity) {
   PERFORM(1, MPI_Ibarrier(data_comm, requests), EVERYBODY, "wait for all ranks");
   return 0;
+}
+
+/* Whether it is pointless to wait for numbers of `peer` that come on another way than MPI's. Called over and over while
+ * they are awaited, and with NOBODY when they have come. */
+EXPORT int onespike_mpi_await(int peer, char* error, size_t capacity) {
+  if (failure[0]) return fail(error, capacity);
+  pthread_mutex_lock(&lock);
+  if (awaited != peer) memset(silence, 0, (size_t)size * sizeof *silence);
+  awaited = peer;
+  const int given_up = pointless(0, error, capacity);
+  pthread_mutex_unlock(&lock);
+  return given_up != 0;
 }
 
 EXPORT int onespike_mpi_broadcast(void* bytes, size_t count, int root, char* error, size_t capacity) {

@@ -18,6 +18,7 @@ struct MpiShim {
   int (*broadcast)(void*, size_t, int, char*, size_t);
   int (*exchange)(int, const void*, void*, size_t, char*, size_t);
   int (*barrier)(char*, size_t);
+  int (*await)(int, char*, size_t);
   int (*gather)(const void*, void*, size_t, char*, size_t);
   int (*last_words)(const void*, void*, size_t, char*, size_t);
   int (*finalize)(char*, size_t);
@@ -27,7 +28,7 @@ struct MpiShim {
 
 namespace {
 
-constexpr int kInterface = 1;  // INTERFACE of mpi-shim.c
+constexpr int kInterface = 2;  // INTERFACE of mpi-shim.c
 
 // Calls a function of the shim, which leaves a message when it fails.
 template <class... Parameters, class... Arguments>
@@ -48,9 +49,9 @@ bool find_all(void* library, MpiShim* shim) {
          find(library, "rank", &shim->rank) && find(library, "size", &shim->size) &&
          find(library, "host", &shim->host) && find(library, "broadcast", &shim->broadcast) &&
          find(library, "exchange", &shim->exchange) && find(library, "barrier", &shim->barrier) &&
-         find(library, "gather", &shim->gather) && find(library, "last_words", &shim->last_words) &&
-         find(library, "finalize", &shim->finalize) && find(library, "interrupt", &shim->interrupt) &&
-         find(library, "abort", &shim->abort);
+         find(library, "await", &shim->await) && find(library, "gather", &shim->gather) &&
+         find(library, "last_words", &shim->last_words) && find(library, "finalize", &shim->finalize) &&
+         find(library, "interrupt", &shim->interrupt) && find(library, "abort", &shim->abort);
 }
 
 }  // namespace
@@ -82,6 +83,7 @@ MpiCommunicator::~MpiCommunicator() = default;
 int MpiCommunicator::rank() const { return shim_->rank(); }
 int MpiCommunicator::size() const { return shim_->size(); }
 const char* MpiCommunicator::host(int rank) const { return shim_->host(rank); }
+std::string MpiCommunicator::name(int rank) const { return Communicator::name(rank) + " (" + host(rank) + ")"; }
 
 Status MpiCommunicator::broadcast(void* data, size_t bytes, int root) {
   return perform(shim_->broadcast, data, bytes, root);
@@ -92,6 +94,8 @@ Status MpiCommunicator::exchange(int peer, const void* send, void* receive, size
 }
 
 Status MpiCommunicator::barrier() { return perform(shim_->barrier); }
+
+Status MpiCommunicator::await(int peer) { return perform(shim_->await, peer); }
 
 Status MpiCommunicator::gather(const void* send, void* all, size_t bytes) {
   return perform(shim_->gather, send, all, bytes);

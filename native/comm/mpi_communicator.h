@@ -25,10 +25,12 @@ class MpiCommunicator final : public Communicator {
   int rank() const override;
   int size() const override;
   const char* host(int rank) const;  // of a rank, as its MPI names it
+  std::string name(int rank) const override;
 
   Status broadcast(void* data, size_t bytes, int root) override;
   Status exchange(int peer, const void* send, void* receive, size_t bytes) override;
   Status barrier() override;
+  Status await(int peer) override;
   // Collects `bytes` bytes of every rank in `all`, in the order of the ranks.
   Status gather(const void* send, void* all, size_t bytes);
 

@@ -22,6 +22,7 @@ namespace onespike {
 
 class Backend;
 class Communicator;
+class DeviceLink;
 
 enum class TensorKind { kParameter, kGradient, kSlot0, kSlot1, kSlot2, kAverage };  // slots: momentum | m, v, max v
 
@@ -100,6 +101,8 @@ struct ForwardOutputs {
 struct StepGroup {
   size_t count = 1;
   int64_t largest = 0;  // images of the largest batch
+  // Images that buffers hold: a rank whose shards have none in any of the steps has buffers all the same.
+  int64_t capacity() const { return largest > 0 ? largest : 1; }
   // The batch of step i, valid until the next call. Called in order, and for a step that was not finite perhaps once
   // more.
   std::function<Status(size_t i, Batch* batch)> batch;
@@ -107,6 +110,8 @@ struct StepGroup {
   LossOptions loss = {};
   // The ranks that share the steps, or null: each has the batches of its own shards, and all make the same calls.
   Communicator* ranks = nullptr;
+  // Between the devices of the ranks, if it is there: sums of backends with a second queue go this way.
+  DeviceLink* link = nullptr;
 };
 
 class Network {

@@ -62,7 +62,7 @@ const nativeArrows: Record<string, string[]> = {
   backends: ['backends', 'cpu', 'cuda', 'core', 'ops'],
   comm: ['comm', 'core'],
   addon: ['addon', 'backends', 'comm', 'core', 'ops'],
-  test: ['test', 'backends', 'cpu', 'cuda', 'core', 'ops'],
+  test: ['test', 'backends', 'comm', 'cpu', 'cuda', 'core', 'ops'],
   bench: ['bench', 'backends', 'cpu', 'cuda', 'core', 'ops'],
 };
 

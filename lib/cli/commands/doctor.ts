@@ -1,6 +1,7 @@
 /** `doctor`: what this machine offers, and what is missing. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Command } from 'commander';
+import type { NcclState } from '../../cluster/ranks/nccl';
 import { optionalPackages } from '../../data/optional-packages';
 import { backendInfo, type BackendInfo, type DeviceInfo } from '../../native/devices';
 import { Output } from '../output';
@@ -27,6 +28,11 @@ function describeDevice({
   return `${name}, ${memory}, compute capability ${computeCapability}, driver for CUDA ${driver}, binary of CUDA ${runtime}, ${state}`;
 }
 
+const describeNccl = (nccl: NcclState | null): string =>
+  nccl?.available
+    ? `ready: ${nccl.version} (${nccl.library})`
+    : `not used: ${nccl?.reason ?? 'the native addon does not load'}`;
+
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
@@ -36,6 +42,7 @@ export function addDoctor(program: Command): void {
     .action(async (flags: { json?: boolean }) => {
       const output = new Output(flags.json === true);
       const { mpiState } = await import('../../cluster/ranks/state.js');
+      const { ncclState } = await import('../../cluster/ranks/nccl.js');
       const mpi = await mpiState();
       let info: BackendInfo | undefined;
       let failure: unknown;
@@ -67,6 +74,7 @@ export function addDoctor(program: Command): void {
             : { built: info.binaryCuda, available: gpu !== undefined, reason, devices: info.devices },
         binary: info?.binaryPath ?? null,
         mpi,
+        nccl: info === undefined ? null : ncclState(),
       };
       const packages = optionalPackages();
       output.event({ ...machine, ...native, packages });
@@ -83,6 +91,7 @@ export function addDoctor(program: Command): void {
             ...(info?.devices ?? []).map((each) => [`GPU ${each.device}`, describeDevice(each)]),
             ['backend', native.backend ?? '–'],
             ['MPI', mpi.available ? `${paint('green', 'ready')}: ${mpi.built.join(', ')}` : `not used: ${mpi.reason}`],
+            ['NCCL', describeNccl(native.nccl)],
             ['binary', native.binary ?? paint('red', 'does not load')],
             ...packages.map(({ name, version, purpose }) => [
               name,

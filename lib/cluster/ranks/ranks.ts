@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrorCode, isOneSpikeError, OneSpikeError, type ErrorCode } from '../../errors';
 import { type Communicator, otherRankFailed } from '../../native/communicator';
 import type { Ranks } from '../../train/loop/ranks';
+import type { GradientExchange } from '../../train/run/events';
 import { differenceOf } from './difference';
 import { guardLauncher } from './guard';
+import { linkGpus, type RankPlacement } from './nccl';
 
 /** Bytes of one broadcast: more go in several. */
 const pieceBytes = 2 ** 28;
@@ -32,9 +34,10 @@ export class MpiRanks implements Ranks {
 
   constructor(communicator: Communicator) {
     this.#communicator = communicator;
-    this.rank = communicator.rank;
-    this.size = communicator.size;
-    this.hosts = communicator.hosts;
+    const { rank, size, hosts } = communicator.place;
+    this.rank = rank;
+    this.size = size;
+    this.hosts = hosts;
   }
 
   get handle(): Communicator['handle'] {
@@ -85,6 +88,10 @@ export class MpiRanks implements Ranks {
     const names = values.map((_, rank) => this.name(rank));
     const difference = differenceOf(what, values, names);
     if (difference !== undefined) throw new OneSpikeError('ERR_STATE', difference);
+  }
+
+  link(placement: RankPlacement): Promise<GradientExchange> {
+    return linkGpus(this, placement, (device, library) => this.#communicator.link(device, library));
   }
 
   /** Ends MPI, once all ranks have come this far. */

@@ -106,6 +106,7 @@ export function startEvent(session: Session, resumed: StartEvent['resumed']): St
     precision: network.precision,
     threads: network.threads,
     ranks: session.together.ranks?.size ?? 1,
+    exchange: session.together.exchange,
     shards: config.shards,
     instructionSet: hostInfo().simdTarget,
     model: network.description.name,

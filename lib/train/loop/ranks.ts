@@ -7,7 +7,7 @@ import { hostInfo } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
 import { parseConfig, type TrainConfig } from '../config/config';
 import type { ImageHashes } from '../run/data-record';
-import type { RunWarning } from '../run/events';
+import type { GradientExchange, RunWarning } from '../run/events';
 import type { Sharing } from './shares';
 
 /**
@@ -32,6 +32,11 @@ export interface Ranks {
    * Resolves if every rank has the same value. Errors: ERR_STATE, naming a rank with another one; as of `broadcast`.
    */
   agree(what: string, value: string): Promise<void>;
+  /**
+   * Links the GPUs of the ranks for training steps, where that is possible; says how gradients are added from now on,
+   * the same on every rank. Errors: as of `broadcast`.
+   */
+  link(placement: Pick<Network, 'backend' | 'device'>): Promise<GradientExchange>;
 }
 
 /** The shards of a run that ranks train, where its configuration does not say; more where there are more ranks. */
@@ -100,6 +105,9 @@ export async function agreeOnNetwork(ranks: Ranks | null, network: Network): Pro
 
 /** What the ranks of a run do and decide together; of one process each of these is its own. */
 export class Together {
+  /** How the ranks add their gradients; null for one process, and until `link`. */
+  exchange: GradientExchange | null = null;
+
   constructor(
     readonly ranks: Ranks | null,
     private readonly folder: { lost: boolean },
@@ -115,6 +123,11 @@ export class Together {
     const { ranks } = this;
     if (ranks === null) return null;
     return { rank: ranks.rank, size: ranks.size, gather: (bytes) => this.all(ranks.gather(bytes)) };
+  }
+
+  /** Links the GPUs of the ranks, on which this network and its successors compute. */
+  async link({ backend, device }: Network): Promise<void> {
+    if (this.ranks !== null) this.exchange = await this.all(this.ranks.link({ backend, device }));
   }
 
   /** Whether something holds on any rank. */

@@ -281,6 +281,7 @@ async function* work(
   try {
     loadModules();
     await agreeOnNetwork(session.together.ranks, session.network);
+    await session.together.link(session.network);
     await begin().catch(async (error) => {
       throw await withResumeAdvice(error, session.folder);
     });

@@ -18,6 +18,16 @@ export interface LayerActivity {
   spikesPerNeuron: number;
 }
 
+/** How the ranks of a run add their gradients. The results are the same bits. */
+export interface GradientExchange {
+  /** The library: `nccl` between their GPUs, `mpi` through their hosts. */
+  engine: 'nccl' | 'mpi';
+  /** The version of NCCL, such as '2.28.3'; null for `mpi`. */
+  version: string | null;
+  /** The reason why it is not NCCL; empty if it is. */
+  reason: string;
+}
+
 /** The first event of a run, or of its continuation. */
 export interface StartEvent {
   event: 'start';
@@ -39,6 +49,8 @@ export interface StartEvent {
   threads: number;
   /** The number of ranks that train the run together, each with so many threads; 1 for one process. */
   ranks: number;
+  /** How they add their gradients; null for one process. */
+  exchange: GradientExchange | null;
   /** The number of shards that a batch is divided into; null for none. */
   shards: number | null;
   /** The instruction set of the CPU kernels: of several ranks the best that all of them have. */

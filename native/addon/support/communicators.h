@@ -5,6 +5,7 @@
 
 #include "addon/support/handles.h"
 #include "comm/mpi_communicator.h"
+#include "comm/nccl_link.h"
 
 namespace onespike::addon {
 
@@ -19,9 +20,17 @@ class CommunicatorEntry final : public TaskOwner {
   void request_stop() override;
 
   std::shared_ptr<MpiCommunicator> communicator;  // null until the task that opens it has ended, and once it was closed
+  double deadline = 0;                            // seconds
+  std::shared_ptr<NcclLink> link;                 // between the GPUs of the ranks, if there is one
 };
 
-// The communicator of a handle, for a network that takes part. Throws ERR_ARG, ERR_STATE when it was closed.
-std::shared_ptr<Communicator> communicator_of(Instance& instance, Napi::Value value);
+// A communicator for a network that takes part, with the link between GPUs if there is one.
+struct Ranks {
+  std::shared_ptr<Communicator> communicator;
+  std::shared_ptr<DeviceLink> link;
+};
+
+// Those of a handle. Throws ERR_ARG, ERR_STATE when it was closed.
+Ranks ranks_of(Instance& instance, Napi::Value value);
 
 }  // namespace onespike::addon

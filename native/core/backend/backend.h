@@ -46,6 +46,8 @@ struct WorkspaceUse {
   bool schedules = false;
 };
 
+class SideQueue;  // core/comm/device_link.h
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -96,6 +98,8 @@ class Backend {
   }
   // Waits for all calls so far. Errors: kCuda with the call and the kernel that failed, which stays; kOom, once.
   Status finish();
+  // For what travels between ranks beside these calls; null where there is nothing but these.
+  virtual SideQueue* side_queue() { return nullptr; }
   // The choice with what the device knows of it. Waits for the device.
   virtual KernelChoice resolve(const KernelChoice& choice) { return choice; }
 

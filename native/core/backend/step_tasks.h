@@ -105,11 +105,15 @@ struct AddTask {
   int64_t count = 0;
 };
 
-// The loss and the correct predictions of two parts of a batch together; `sum` may be either of them.
+// The loss and the correct predictions of two parts of a batch together, and the spikes of every stage if they are of
+// two ranks; `sum` may be either of them.
 struct AddResultTask {
   static constexpr const char* kOperation = "add";
   StepResult* sum = nullptr;
   const StepResult *a = nullptr, *b = nullptr;
+  int64_t* spikes = nullptr;             // (stages) +=
+  const int64_t* more_spikes = nullptr;  // (stages)
+  int stages = 0;
 
   // For code that can read backend memory.
   ONESPIKE_HD void add() const {
@@ -117,6 +121,7 @@ struct AddResultTask {
     const int64_t correct = a->correct + b->correct;
     *sum = *b;
     sum->loss = loss, sum->correct = correct;
+    for (int i = 0; i < stages; ++i) spikes[i] += more_spikes[i];
   }
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "core/status.h"
 
@@ -27,6 +28,13 @@ class Communicator {
   virtual Status exchange(int peer, const void* send, void* receive, size_t bytes) = 0;
   // Returns once every rank has called it.
   virtual Status barrier() = 0;
+
+  // A rank in words.
+  virtual std::string name(int rank) const { return "rank " + std::to_string(rank); }
+  // Called over and over while numbers of `peer` are awaited on another way, and with kNobody when they have come; does
+  // not block. Errors: kIo with the name of a rank that gives no sign of life or has failed.
+  static constexpr int kNobody = -1, kEverybody = -2;
+  virtual Status await(int /*peer*/) { return Status::success(); }
 };
 
 }  // namespace onespike

@@ -114,6 +114,7 @@ Status ann_backward(NetworkState& net, int n, const Stop& stop) {
     float* d_out = activation_gradient(net, i);
     if (net.binary && !s.output) binary_backward(net, i, d_out, n);
     dense_backward(net, i, d_out, n);
+    if (net.stage_done) net.stage_done(i);
     if (net.plan.reads_pixels(i)) continue;
     const size_t from = size_t(net.plan.sources[i]);
     const float keep = net.dropout(from) ? 1 - net.plan.stages[from].dropout : 1;

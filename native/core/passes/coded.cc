@@ -208,6 +208,7 @@ Status coded_backward(NetworkState& net, int n, const Stop& stop) {
     float* const d_out = sent_gradient(net, i);
     if (!s.output) code_backward(net, i, n);
     dense_backward(net, i, d_out, n);
+    if (net.stage_done) net.stage_done(i);
     if (!net.plan.reads_pixels(i)) pass_down(net, i, n);
   }
   return Status::success();

@@ -14,6 +14,8 @@ using Stop = std::atomic<bool>;
 Status aborted();
 
 Status check_batch(const Batch& batch, bool labels);
+// Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
+Status prepare_group(NetworkState& net, const StepGroup& group, Mode mode, bool backward, bool keeps_potentials);
 // Makes a batch readable for kernels. Of a backend that reads the host's memory its arrays must live until it has
 // finished; others have copied them when this returns, into buffers for `capacity` images. Errors: kArg for a
 // label out of range.
@@ -48,9 +50,8 @@ inline bool reads_relaxed(const NetworkState& net, size_t stage, bool train) {
 Status prepare_snn(NetworkState& net, int64_t images, bool train, bool keeps_potentials = false);
 Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t first, bool train, size_t stages,
                    const Stop& stop);
-Status snn_backward(NetworkState& net, int n,
-                    const Stop& stop);  // from a(t) in the output stage's potential; += gradients
-void snn_end_block(NetworkState& net);  // += the weight gradients that waited
+// From a(t) in the output stage's potential; += gradients, and if a block ends those of the weights that waited.
+Status snn_backward(NetworkState& net, int n, bool ends_block, const Stop& stop);
 SpikingForwardTask snn_forward_task(NetworkState& net, size_t stage, int n, bool train);
 
 // Inference that ends for an image at the first step at which an output neuron fires (docs/MATHEMATICS.md, "Anytime

@@ -1,6 +1,7 @@
 // The spiking network, one chunk of images: spike-time maps forward, sparse gradients back (docs/MATHEMATICS.md, "The
 // neuron" and "Gradients through time").
 #include <algorithm>
+#include <utility>
 
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
@@ -121,6 +122,14 @@ void weight_gradients(NetworkState& net, size_t stage, const float* gradient, in
                                       .n = n,
                                       .timesteps = T,
                                       .shape = s});
+}
+
+// The same of a stage that waited, for the `n` images of the block.
+void block_gradients(NetworkState& net, size_t stage, int n) {
+  const int64_t waiting = std::exchange(net.waiting, 0);  // the maps are those of the block, not of its last chunk
+  // Of a block of one chunk the forward pass has counted what fires.
+  weight_gradients(net, stage, net.stages[stage].gradient.data(), n, n <= net.plan.chunk);
+  net.waiting = waiting;
 }
 
 // += the gradients of the schedules of a stage whose a(t) is complete.
@@ -270,7 +279,7 @@ Status snn_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
   return Status::success();
 }
 
-Status snn_backward(NetworkState& net, int n, const Stop& stop) {
+Status snn_backward(NetworkState& net, int n, bool ends_block, const Stop& stop) {
   Backend& backend = *net.backend;
   const int T = net.plan.spec.timesteps;
   for (size_t i = net.plan.stages.size(); i-- > 0;) {
@@ -290,22 +299,16 @@ Status snn_backward(NetworkState& net, int n, const Stop& stop) {
                                                         .n = n,
                                                         .shape = s});
     if (!waits) weight_gradients(net, i, gradient, n, true);
+    else if (ends_block) block_gradients(net, i, int(net.waiting) + n);
     if (relaxed) relaxed_backward(net, i, gradient, n);
-    if (!net.plan.reads_pixels(i) || !net.plan.needs_analog()) continue;
-    const bool always = net.plan.encoder().analog == AnalogSteps::kAll;
-    dense_currents_backward(net, i, gradient, always, net.current.data(), n);
+    if (net.plan.reads_pixels(i) && net.plan.needs_analog()) {
+      const bool always = net.plan.encoder().analog == AnalogSteps::kAll;
+      dense_currents_backward(net, i, gradient, always, net.current.data(), n);
+    }
+    if (net.stage_done) net.stage_done(i);
   }
-  net.waiting += n;
+  net.waiting = ends_block ? 0 : net.waiting + n;
   return Status::success();
-}
-
-void snn_end_block(NetworkState& net) {
-  const int n = int(net.waiting);
-  net.waiting = 0;
-  // Of a block of one chunk the forward pass has counted what fires.
-  const bool counted = n <= net.plan.chunk;
-  for (size_t i = net.plan.stages.size(); i-- > 0;)
-    if (net.plan.waits(i)) weight_gradients(net, i, net.stages[i].gradient.data(), n, counted);
 }
 
 }  // namespace onespike

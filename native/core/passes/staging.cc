@@ -1,6 +1,8 @@
-// Batches on their way to the kernels: arrays of the host, or rows of a data set that lies in the backend's memory.
+// What steps find in the backend's memory: the buffers of a group, and batches on their way to the kernels, which are
+// arrays of the host or rows of a data set.
 #include <algorithm>
 
+#include "core/passes/loss.h"
 #include "core/passes/passes.h"
 
 namespace onespike {
@@ -93,6 +95,25 @@ Status draw_rows(NetworkState& net, const Rows& rows, int64_t capacity) {
 }
 
 }  // namespace
+
+Status prepare_group(NetworkState& net, const StepGroup& group, Mode mode, bool backward, bool keeps_potentials) {
+  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = group.capacity();
+  Status status;
+  for (const OptimizerOptions& o : group.updates) {
+    if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
+    if (status.ok() && o.average > 0) status = net.parameters.start_average();
+  }
+  net.relaxes = backward && group.loss.quantised < 1;
+  if (status.ok())
+    status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward, keeps_potentials)
+             : mode == Mode::kCoded ? prepare_coded(net, largest, backward)
+                                    : prepare_ann(net, mode, largest, backward);
+  if (status.ok()) status = net.logits.ensure(largest * net.plan.classes());
+  if (status.ok() && backward) status = net.parameters.allocate_gradients();
+  if (status.ok()) status = net.results.ensure(steps);
+  if (status.ok()) status = net.counts.ensure(steps * stages);
+  return status.ok() ? prepare_loss(net, group.loss) : status;
+}
 
 Status check_batch(const Batch& batch, bool labels) {
   if (batch.shards) {

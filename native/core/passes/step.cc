@@ -4,12 +4,14 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "core/guard.h"
 #include "core/passes/loss.h"
 #include "core/passes/norm.h"
 #include "core/passes/passes.h"
+#include "core/shards/linked_sums.h"
 #include "core/shards/sums.h"
 
 namespace onespike {
@@ -63,9 +65,9 @@ Status forward_chunk(NetworkState& net, const StepKind& kind, const uint8_t* pix
                                  : ann_forward(net, pixels, n, first, kind.backward, stop);
 }
 
-Status backward_chunk(NetworkState& net, const StepKind& kind, int n, const Stop& stop) {
+Status backward_chunk(NetworkState& net, const StepKind& kind, int n, bool ends_block, const Stop& stop) {
   if (kind.mode == Mode::kCoded) return coded_backward(net, n, stop);
-  return kind.mode == Mode::kSnn ? snn_backward(net, n, stop) : ann_backward(net, n, stop);
+  return kind.mode == Mode::kSnn ? snn_backward(net, n, ends_block, stop) : ann_backward(net, n, stop);
 }
 
 // A batch, and which of its images; their positions are those in the batch.
@@ -74,9 +76,10 @@ struct Images {
   int64_t begin, end;
 };
 
-// Forward, loss and, if wanted, += the gradients of these images, chunk by chunk.
+// Forward, loss and, if wanted, += the gradients of these images, chunk by chunk. `linked` is told of stages as their
+// gradients become complete.
 Status enqueue_images(NetworkState& net, const StepKind& kind, const Images& images, const ForwardOutputs* out,
-                      const Stop& stop) {
+                      const Stop& stop, LinkedSums* linked = nullptr) {
   Backend& backend = *net.backend;
   const bool spiking = kind.mode == Mode::kSnn, fires = spiking || kind.mode == Mode::kCoded;
   // As many at once as where the potentials are kept for a gradient.
@@ -101,31 +104,42 @@ Status enqueue_images(NetworkState& net, const StepKind& kind, const Images& ima
                                   .bits = net.plan.spec.code.kind == CodeKind::kRadix});
     if (kind.traced) fetch_trace(net, first, n, *out);
     if (!kind.backward) continue;
-    status = backward_chunk(net, kind, n, stop);
+    const bool last = first + n == images.end;
+    net.stage_done = nullptr;
+    if (linked && last) net.stage_done = [linked](size_t stage) { linked->stage_done(stage); };
+    status = backward_chunk(net, kind, n, last || net.waiting + n + chunk > net.plan.block, stop);
     if (!status.ok()) return status;
-    if (spiking && (net.waiting + chunk > net.plan.block || first + n == images.end)) snn_end_block(net);
   }
   return Status::success();
 }
 
-// Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters; with `ranks` those of
+bool sums_by_link(const NetworkState& net, const StepGroup& group) { return group.link && net.backend->side_queue(); }
+
+// Forward, loss and, if wanted, the gradients of the mean loss of this batch, in the parameters; with ranks those of
 // the whole batch.
 Status enqueue_gradients(NetworkState& net, const StepKind& kind, const StagedBatch& batch, const ForwardOutputs* out,
-                         Communicator* ranks, const Stop& stop) {
+                         const StepGroup& group, const Stop& stop) {
   begin_step(net, kind);
   if (kind.backward) begin_activity(net, batch.images());
   if (!kind.backward || !batch.shards) return enqueue_images(net, kind, {batch, 0, batch.count}, out, stop);
   const std::vector<int64_t>& counts = batch.shards->counts;
+  std::optional<LinkedSums> linked;
   begin_shards(net);
+  if (sums_by_link(net, group)) {
+    linked.emplace(net, *group.ranks, *group.link, counts);
+    if (Status status = linked->begin(); !status.ok()) return status;
+  }
   int64_t first = 0;
   for (size_t i = 0; i < counts.size(); ++i) {
+    LinkedSums* const sums = linked && i + 1 == counts.size() ? &*linked : nullptr;
     if (i > 0) begin_shard(net);
-    if (Status status = enqueue_images(net, kind, {batch, first, first + counts[i]}, out, stop); !status.ok())
-      return status;
+    Status status = enqueue_images(net, kind, {batch, first, first + counts[i]}, out, stop, sums);
+    if (!status.ok()) return status;
+    if (sums) return sums->end();
     end_shard(net, i, counts.size(), counts[i]);
     first += counts[i];
   }
-  return ranks ? add_ranks(net, *ranks) : Status::success();
+  return group.ranks ? add_ranks(net, *group.ranks) : Status::success();
 }
 
 // From the gradients that the parameters have now, of the whole batch: their norm, and the update if there is one.
@@ -148,29 +162,6 @@ Status enqueue_update(NetworkState& net, const StepKind& kind, const LossOptions
   return Status::success();
 }
 
-// Images that buffers of the group hold: a rank whose shards have none in any of its steps has buffers all the same.
-int64_t capacity_of(const StepGroup& group) { return std::max<int64_t>(1, group.largest); }
-
-// Buffers for the largest batch of the group, so that none of its steps allocates while those before it are at work.
-Status prepare(NetworkState& net, const StepGroup& group, Mode mode, bool backward, bool keeps_potentials) {
-  const int64_t steps = int64_t(group.count), stages = int64_t(net.plan.stages.size()), largest = capacity_of(group);
-  Status status;
-  for (const OptimizerOptions& o : group.updates) {
-    if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
-    if (status.ok() && o.average > 0) status = net.parameters.start_average();
-  }
-  net.relaxes = backward && group.loss.quantised < 1;
-  if (status.ok())
-    status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward, keeps_potentials)
-             : mode == Mode::kCoded ? prepare_coded(net, largest, backward)
-                                    : prepare_ann(net, mode, largest, backward);
-  if (status.ok()) status = net.logits.ensure(largest * net.plan.classes());
-  if (status.ok() && backward) status = net.parameters.allocate_gradients();
-  if (status.ok()) status = net.results.ensure(steps);
-  if (status.ok()) status = net.counts.ensure(steps * stages);
-  return status.ok() ? prepare_loss(net, group.loss) : status;
-}
-
 // Enqueues step i of the group and keeps what it answers.
 Status make_step(NetworkState& net, const StepGroup& group, size_t i, const StepKind& kind, const ForwardOutputs* out,
                  const Stop& stop, StagedBatch* made) {
@@ -186,9 +177,11 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   if (group.ranks && !batch.shards)
     return Status::error(Code::kArg, "Expected a batch that is divided into shards where ranks share it");
   if (batch.shards)
-    if (Status status = prepare_shards(net, batch.shards->counts.size(), group.ranks); !status.ok()) return status;
+    if (Status status = prepare_shards(net, batch.shards->counts.size(), group.ranks, sums_by_link(net, group));
+        !status.ok())
+      return status;
   backend.begin_batch();
-  if (Status status = stage_batch(net, batch, capacity_of(group), &staged); !status.ok()) return status;
+  if (Status status = stage_batch(net, batch, group.capacity(), &staged); !status.ok()) return status;
   staged.shards = batch.shards;
   StepInputs inputs =
       kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
@@ -197,7 +190,7 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
   const bool relaxed = kind.backward && draw_relaxed(net, group.loss.quantised, inputs.random_step);
   const auto calls = [&] {
-    const Status status = enqueue_gradients(net, kind, staged, out, group.ranks, stop);
+    const Status status = enqueue_gradients(net, kind, staged, out, group, stop);
     return status.ok() ? enqueue_update(net, kind, group.loss, staged, stop) : status;
   };
   // A recording does the same every time, and nothing between ranks.
@@ -265,8 +258,9 @@ Status read_answers(NetworkState& net, size_t made, bool labelled, bool backward
 // find_bad_layer for step i of a group whose later steps have left their numbers where its own were: it is made once
 // more, without an update. The counters stand where they stood for it, and so do the parameters.
 Status find_bad_layer_again(NetworkState& net, const StepGroup& group, size_t i, Mode mode, int* layer) {
-  const StepGroup again{1,  group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); },
-                        {}, group.loss,    group.ranks};
+  const StepGroup again{1,         group.largest, [&](size_t, Batch* batch) { return group.batch(i, batch); },
+                        {},        group.loss,    group.ranks,
+                        group.link};
   const Stop never{false};
   std::vector<StepStats> stats;
   if (Status status = run_steps(net, again, mode, true, nullptr, never, &stats); !status.ok()) return status;
@@ -287,8 +281,8 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   Answers answers(group.count, net.plan.stages.size());
   size_t made = 0;
   Status status = check_loss(net, mode, group.loss);
-  if (status.ok()) status = prepare(net, group, mode, backward, margins);
-  if (status.code == Code::kOom && give_up_datasets(net)) status = prepare(net, group, mode, backward, margins);
+  if (status.ok()) status = prepare_group(net, group, mode, backward, margins);
+  if (status.code == Code::kOom && give_up_datasets(net)) status = prepare_group(net, group, mode, backward, margins);
   if (status.ok()) status = make_steps(net, group, kind, out, stop, &staged, &made);
   if (!status.ok()) return status;
   if (out && out->logits && !ends_early)

@@ -2,41 +2,21 @@
 
 #include <algorithm>
 
+#include "core/shards/arrays.h"
+#include "core/shards/tree.h"
 #include "ops/ann/norm.h"
 
 namespace onespike {
 namespace {
 
-// Calls f(array, count, at) for every array of floats that the images of a step add to, in one order: `at` is its place
-// where all of them stand one after the other. Returns the number of floats.
-template <class F>
-int64_t each_sum(const NetworkState& net, const F& f) {
-  int64_t at = 0;
-  const auto visit = [&](float* values, int64_t count) {
-    f(values, count, at);
-    at += count;
-  };
-  for (size_t i = 0; i < net.plan.stages.size(); ++i) {
-    const StageShape& s = net.plan.stages[i];
-    visit(net.d_weight(i), net.pools_currents(i) ? s.weights() : s.parameters());
-    visit(net.parameters[i].d_bias, s.out_cs);
-    const Buffer<float>& sums = net.stages[i].norm_sums;
-    if (sums.data()) visit(sums.data(), 2 * s.out_cs);
-  }
-  net.parameters.each_shared_gradient(visit);
-  return at;
-}
-
-int64_t count_sums(const NetworkState& net) {
-  return each_sum(net, [](float*, int64_t, int64_t) {});
-}
-
-// `sum` = the sum of `level` and what images add to; either may be `sum`.
-void add_level(NetworkState& net, const PartialSum& level, const PartialSum* sum) {
-  each_sum(net, [&](float* values, int64_t count, int64_t at) {
+// `sum` = the sum of `level` and what images add to, of a part; null = what images add to.
+void add_level(NetworkState& net, const PartialSum& level, const PartialSum* sum, size_t part = kEveryPart) {
+  const auto add = [&](float* values, int64_t count, int64_t at) {
     net.backend->run(AddTask{
         .sum = sum ? sum->values.data() + at : values, .a = level.values.data() + at, .b = values, .count = count});
-  });
+  };
+  each_sum(net, add, part);
+  if (part < net.plan.stages.size()) return;
   StepResult* const result = net.result.data();
   net.backend->run(AddResultTask{.sum = sum ? sum->result.data() : result, .a = level.result.data(), .b = result});
 }
@@ -62,35 +42,20 @@ void add_all(T* sum, const T* other, int64_t count) {
   for (int64_t i = 0; i < count; ++i) sum[i] += other[i];
 }
 
-// Combines what every rank has in `own` into the same on all of them: add() joins `own` and `received`. The tree is
-// that of neighbouring ranks, balanced where their number is a power of two.
-template <class Add>
-Status combine(Communicator& ranks, void* own, void* received, size_t bytes, const Add& add) {
-  const int rank = ranks.rank(), size = ranks.size();
-  const bool doubling = (size & (size - 1)) == 0;
-  for (int distance = 1; distance < size; distance *= 2) {
-    const bool lower = doubling ? (rank & distance) == 0 : rank % (2 * distance) == 0;
-    const bool upper = doubling ? !lower : rank % (2 * distance) == distance;
-    const int peer = lower ? rank + distance : rank - distance;
-    if ((!lower && !upper) || peer >= size) continue;
-    if (Status status = ranks.exchange(peer, own, received, bytes); !status.ok()) return status;
-    if (lower || doubling) add();  // a sum of two floats is the same in either order
-  }
-  return doubling ? Status::success() : ranks.broadcast(own, bytes, 0);
-}
-
 }  // namespace
 
-Status prepare_shards(NetworkState& net, size_t shards, const Communicator* ranks) {
+Status prepare_shards(NetworkState& net, size_t shards, const Communicator* ranks, bool linked) {
   PartialSums& sums = net.sums;
   const int64_t count = count_sums(net);
   for (size_t level = 0; shards > 1 && (shards - 1) >> level; ++level) {
     if (sums.levels.size() == level) sums.levels.push_back(std::make_unique<PartialSum>(*net.backend));
-    Status status = sums.levels[level]->values.ensure(count);
-    if (status.ok()) status = sums.levels[level]->result.ensure(1);
-    if (!status.ok()) return status;
+    if (Status status = sums.levels[level]->ensure(count); !status.ok()) return status;
   }
   if (!ranks || ranks->size() == 1) return Status::success();
+  if (linked) {
+    const Status status = sums.linked.ensure(count);
+    return status.ok() ? sums.spikes.ensure(int64_t(net.plan.stages.size())) : status;
+  }
   const size_t bytes = sizeof(RankTotals) + net.plan.stages.size() * sizeof(int64_t) + size_t(count) * sizeof(float);
   sums.own.resize(bytes), sums.received.resize(bytes);
   return Status::success();
@@ -107,14 +72,15 @@ void begin_shard(NetworkState& net) {
   for (StageBuffers& b : net.stages) b.backward_choice = {};
 }
 
+void add_earlier_shards(NetworkState& net, size_t i, size_t part) {
+  for (size_t level = 0; i >> level; ++level)
+    if (i >> level & 1) add_level(net, *net.sums.levels[level], nullptr, part);
+}
+
 void end_shard(NetworkState& net, size_t i, size_t shards, int64_t images) {
   net.sums.groups += norm_groups(net.plan.spec.norm_group, images);
   const auto& levels = net.sums.levels;
-  if (i + 1 == shards) {
-    for (size_t level = 0; i >> level; ++level)
-      if (i >> level & 1) add_level(net, *levels[level], nullptr);
-    return;
-  }
+  if (i + 1 == shards) return add_earlier_shards(net, i, kEveryPart);
   // As when 1 is added to a binary number: the shard joins the sums of 1, 2, 4, ... shards before it.
   size_t level = 0;
   for (; i >> level & 1; ++level)

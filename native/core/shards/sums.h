@@ -7,8 +7,9 @@
 
 namespace onespike {
 
-// Buffers for a step over `shards` shards on this rank. `ranks` is null where there is one rank. Errors: kOom.
-Status prepare_shards(NetworkState& net, size_t shards, const Communicator* ranks);
+// Buffers for a step over `shards` shards on this rank. `ranks` is null where there is one rank; `linked` are those
+// whose devices exchange the sums (core/shards/linked_sums.h). Errors: kOom.
+Status prepare_shards(NetworkState& net, size_t shards, const Communicator* ranks, bool linked);
 
 // Before the first shard of a step, and before each of the others: sets what its images add to to zero.
 void begin_shards(NetworkState& net);
@@ -16,9 +17,12 @@ void begin_shard(NetworkState& net);
 // After shard `i` of `shards` (from 0 on), which has `images`; after the last, what images add to holds the sum over
 // all of them.
 void end_shard(NetworkState& net, size_t i, size_t shards, int64_t images);
+// The part of that which concerns what images add to (core/shards/arrays.h): the sum over the last shard, which is
+// shard `i`, becomes that over all of them.
+void add_earlier_shards(NetworkState& net, size_t i, size_t part);
 
-// Replaces the sums over the shards of this rank by those over the shards of all ranks, and waits for them. Errors:
-// those of the communicator.
+// Replaces the sums over the shards of this rank by those over the shards of all ranks, through the hosts, and waits
+// for them. Errors: those of the communicator.
 Status add_ranks(NetworkState& net, Communicator& ranks);
 
 // Replaces `layer` by the smallest that a rank has. Errors: those of the communicator.

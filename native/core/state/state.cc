@@ -31,6 +31,7 @@ NetworkState::NetworkState(const Plan& plan_in, std::unique_ptr<Backend> backend
       drawn(*backend),
       tables(*backend),
       loss(*backend),
+      sums(*backend),
       steps(plan.spec.timesteps),
       decisions(size_t(plan.spec.timesteps) + 1, 0.0) {
   for (size_t i = 0; i < plan.stages.size(); ++i) stages.emplace_back(*backend);

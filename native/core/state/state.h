@@ -2,6 +2,7 @@
 // core/passes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -135,6 +136,8 @@ struct NetworkState {
   std::vector<double>
       decisions;        // images that ended early, by the step of their decision; the last entry counts the others
   int64_t waiting = 0;  // images of the block that lie before the chunk at work
+  // Told by a backward pass which stages, from the last on, have their gradients; empty where nobody wants to know.
+  std::function<void(size_t stage)> stage_done;
 
   Status allocate();  // parameters, and the buffers that every step needs
   Status allocate_codes();

@@ -19,6 +19,8 @@ std::vector<DeviceInfo> cuda_devices(int, std::string* why_none) {
 
 Status probe_cuda_device(int) { return Status::error(Code::kNoBackend, kAbsent); }
 
+Status use_cuda_device(int device) { return probe_cuda_device(device); }
+
 void show_cuda_profiler(bool) {}
 
 Status make_cuda_backend(int, Precision, std::unique_ptr<Backend>*) { return Status::error(Code::kNoBackend, kAbsent); }

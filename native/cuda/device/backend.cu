@@ -73,6 +73,7 @@ Status CudaBackend::create() {
 CudaBackend::~CudaBackend() {
   const OnDevice on(device_);
   if (stream_.handle) (void)cudaStreamSynchronize(stream_.handle);
+  side_queue_.reset();
   forget_recordings();
   staging_.destroy();
   workspace_.release();
@@ -139,6 +140,12 @@ void CudaBackend::copy(void* to, const void* from, size_t bytes) {
 
 // The thread that computes stays on the device (current_device.h): kernels are launched without asking again.
 void CudaBackend::begin_batch() { stream_.note(cudaSetDevice(device_), "cudaSetDevice"); }
+
+SideQueue* CudaBackend::side_queue() {
+  const OnDevice on(device_);
+  if (!side_queue_) side_queue_ = std::make_unique<CudaSideQueue>(stream_);
+  return side_queue_.get();
+}
 
 int CudaBackend::steps_at_once() const { return kStepsAtOnce; }
 

@@ -1,5 +1,5 @@
-// The CUDA backend's table of kernels: one device, one stream, on which everything takes effect in order. Nothing waits
-// for the device but download() and finish().
+// The CUDA backend's table of kernels: one device, one stream, on which everything takes effect in order; what travels
+// between ranks has another (cuda/ranks/side_queue.h). Nothing waits for the device but download() and finish().
 #pragma once
 
 #include <map>
@@ -9,6 +9,7 @@
 #include "cuda/choice/choice.h"
 #include "cuda/choice/crossing.h"
 #include "cuda/device/launch.h"
+#include "cuda/ranks/side_queue.h"
 #include "cuda/simt/simt.h"
 #include "cuda/tensor/tensor_core.h"
 #include "cuda/device/workspace.h"
@@ -68,6 +69,7 @@ class CudaBackend final : public Backend {
   int64_t resident_bytes() const override { return device_bytes_ / 4; }
   int steps_at_once() const override;
   void begin_batch() override;
+  SideQueue* side_queue() override;
   KernelChoice resolve(const KernelChoice& choice) override;
   size_t forward_bytes(const StageShape& s) const override;
   size_t backward_bytes(bool dense, const StageShape& s) const override;
@@ -168,6 +170,7 @@ class CudaBackend final : public Backend {
   Status failed_;  // of the device; it stays
   Staging staging_;
   Workspace workspace_;
+  std::unique_ptr<CudaSideQueue> side_queue_;  // where somebody asked for it
   std::map<uint64_t, Recording> recordings_;
   Recorded recorded_{false, "no step has been repeated yet"};
   bool refused_ = false;  // a recording, ever

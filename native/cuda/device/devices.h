@@ -30,6 +30,8 @@ std::vector<DeviceInfo> cuda_devices(int wanted, std::string* why_none);
 // Runs a kernel on one device, the first time it is asked for in this process. ERR_NO_BACKEND with the reason if it
 // does not run.
 Status probe_cuda_device(int device);
+// Makes it the current device of this thread, for libraries that ask for that. Errors: as above.
+Status use_cuda_device(int device);
 // From here on, or no longer, a profiler records what runs on the GPUs (`ncu --profile-from-start off`).
 void show_cuda_profiler(bool shown);
 

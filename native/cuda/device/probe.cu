@@ -187,6 +187,12 @@ Status probe_cuda_device(int device) {
   return wanted.info.usable ? Status::success() : Status::error(Code::kNoBackend, wanted.info.reason);
 }
 
+Status use_cuda_device(int device) {
+  Status status = probe_cuda_device(device);
+  const cudaError_t error = status.ok() ? cudaSetDevice(device) : cudaSuccess;
+  return error == cudaSuccess ? status : Status::error(Code::kNoBackend, cuda_text(error) + " from cudaSetDevice");
+}
+
 std::vector<DeviceInfo> cuda_devices(int wanted, std::string* why_none) {
   Devices& all = devices();
   *why_none = all.why_none;

@@ -267,6 +267,7 @@ void add_kernel_tests(Tests& tests) {
   add_choice_tests(tests);
   add_division_tests(tests);
   add_first_stage_tests(tests);
+  add_link_tests(tests);
 }
 
 }  // namespace onespike::test

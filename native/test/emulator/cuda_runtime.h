@@ -1,9 +1,10 @@
 // The emulator in the place of CUDA's header: device code runs in fibers (block.h), the host's calls work on host
 // memory.
 //
-// What is asynchronous on a device happens here as late as a program may see it: kernels, copies and clears wait in one
-// queue until somebody synchronises. So a host that reads too early, or frees what the device still needs, is found
-// out. Errors of kernels come back from the call that waits, and stay, as on a device; emulator/control.h clears them.
+// What is asynchronous on a device happens here as late as a program may see it: kernels, copies and clears wait in the
+// queue of their stream until somebody synchronises, or another stream has waited for one of its events. So a host that
+// reads too early, or frees what the device still needs, is found out. Errors of kernels come back from the call that
+// waits, and stay, as on a device; emulator/control.h clears them.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Errors, devices, memory and the queue.
+// Errors, devices and memory.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -28,7 +28,7 @@ Runtime& Runtime::get() {
 }
 
 cudaError_t note(cudaError_t error) {
-  if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
+  if (error != cudaSuccess) last_error = error;
   return error;
 }
 
@@ -46,22 +46,6 @@ bool Runtime::capture_forbids() const {
   });
 }
 
-cudaError_t Runtime::flush() {
-  ++waits;
-  while (!queue.empty() && sticky == cudaSuccess) {
-    const Operation operation = std::move(queue.front());
-    queue.pop_front();
-    sticky = operation();
-  }
-  if (sticky != cudaSuccess) queue.clear();
-  return sticky;
-}
-
-void Runtime::add(EmulatedStream* stream, Operation operation) {
-  if (stream && stream->graph) stream->graph->operations.push_back(std::move(operation));
-  else queue.push_back(std::move(operation));
-}
-
 bool Runtime::holds(const std::map<const char*, size_t>& blocks, const void* at) {
   const char* byte = static_cast<const char*>(at);
   auto next = blocks.upper_bound(byte);
@@ -73,7 +57,8 @@ bool Runtime::holds(const std::map<const char*, size_t>& blocks, const void* at)
 void reset() {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
-  r.queue.clear();
+  r.common.clear();
+  for (auto& [stream, own] : r.queues) own.clear();
   r.sticky = cudaSuccess, r.failure.clear(), last_error = cudaSuccess;
   r.contexts.clear(), current_device() = 0;
   r.memory = size_t(4) << 30, r.devices = kDevices, r.major = 8, r.minor = 6, r.shared_limit = 101376;
@@ -239,9 +224,9 @@ cudaError_t emulated_malloc_host(void** memory, size_t bytes) {
 // Waits, as cudaFree does, and frees even when an error is left.
 cudaError_t cudaFree(void* memory) {
   Runtime& r = Runtime::get();
-  Guard guard(r.mutex);
   if (!memory) return cudaSuccess;
   const cudaError_t error = r.flush();
+  Guard guard(r.mutex);
   const auto at = r.device.find(static_cast<char*>(memory));
   if (at == r.device.end()) return note(cudaErrorInvalidValue);
   r.in_use -= at->second;
@@ -252,15 +237,17 @@ cudaError_t cudaFree(void* memory) {
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t) { return cudaFree(memory); }
 cudaError_t cudaFreeHost(void* memory) {
   Runtime& r = Runtime::get();
-  Guard guard(r.mutex);
   if (!memory) return cudaSuccess;
   const cudaError_t error = r.flush();
+  Guard guard(r.mutex);
   if (!r.pinned.erase(static_cast<char*>(memory))) return note(cudaErrorInvalidValue);
   ::operator delete(memory, onespike::emulator::kAlign);
   return note(error);
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+// Whether the copy has happened when the call returns: it writes pageable memory.
+static cudaError_t enqueue_copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream,
+                                bool* waits) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
   if (const cudaError_t error = r.ready()) return note(error);
@@ -279,15 +266,22 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     return cudaSuccess;
   }
   r.add(stream, [to, from, bytes] { return bytes ? std::memcpy(to, from, bytes) : nullptr, cudaSuccess; });
-  // And written before it returns.
-  return !to_device && !captured && !Runtime::holds(r.pinned, to) ? note(r.flush()) : cudaSuccess;
+  *waits = !to_device && !captured && !Runtime::holds(r.pinned, to);
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  bool waits = false;
+  const cudaError_t error = enqueue_copy(to, from, bytes, kind, stream, &waits);
+  return error == cudaSuccess && waits ? note(Runtime::get().flush(stream)) : error;
 }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   Runtime& r = Runtime::get();
-  Guard guard(r.mutex);
-  if (r.capture_forbids()) return note(cudaErrorStreamCaptureUnsupported);
+  {
+    Guard guard(r.mutex);
+    if (r.capture_forbids()) return note(cudaErrorStreamCaptureUnsupported);
+  }
   if (const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, nullptr)) return error;
-  return note(r.flush());
+  return note(r.flush(nullptr));
 }
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
   Runtime& r = Runtime::get();

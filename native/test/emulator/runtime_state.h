@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -14,10 +15,13 @@
 
 #include "test/emulator/block.h"
 #include "test/emulator/cuda_runtime.h"
+#include "test/emulator/foreign.h"
 
 namespace onespike::emulator {
 
+// cudaErrorNotReady: not yet, and what comes behind it in its queue waits as well.
 using Operation = std::function<cudaError_t()>;
+using Queue = std::deque<Operation>;
 
 constexpr int kDevices = 4;
 
@@ -28,8 +32,9 @@ struct Capture {
 
 struct Runtime {
   std::recursive_mutex mutex;
-  std::deque<Operation> queue;       // of all streams, in the order of the calls
-  cudaError_t sticky = cudaSuccess;  // a kernel failed: nothing works any more
+  Queue common;                             // of the default stream and of those that wait for it
+  std::map<EmulatedStream*, Queue> queues;  // of the others
+  cudaError_t sticky = cudaSuccess;         // a kernel failed: nothing works any more
   std::string failure;
   Block block;
   std::map<const char*, size_t> device, pinned;  // begin -> bytes
@@ -48,9 +53,17 @@ struct Runtime {
   cudaError_t ready();
   // Whether a capture forbids this thread a call that is potentially unsafe: its own, or anybody's of the global mode.
   bool capture_forbids() const;
-  // Runs what waits; the error that is left.
-  cudaError_t flush();
+  // Runs operations until done(), no more than that takes: those of `first`, and of other queues where it waits for
+  // them. False if that comes to an end before.
+  bool advance(Queue& first, const std::function<bool()>& done);
+  // The same until it is done; the error that is left. The caller does not hold the lock: what a queue waits for may
+  // come from another thread.
+  cudaError_t wait(Queue& first, const std::function<bool()>& done);
+  cudaError_t flush(EmulatedStream* stream);  // until the stream is empty
+  cudaError_t flush();                        // until those of the thread's device are
+  Queue& queue_of(EmulatedStream* stream);
   void add(EmulatedStream* stream, Operation operation);
+  bool run_one(Queue& queue);
   static bool holds(const std::map<const char*, size_t>& blocks, const void* at);
 };
 
@@ -64,10 +77,16 @@ cudaError_t note(cudaError_t error);
 struct EmulatedGraph {
   std::vector<onespike::emulator::Operation> operations;
 };
-struct EmulatedStream {
+struct EmulatedStream : onespike::emulator::ForeignStream {
   int device = 0;
   EmulatedGraph* graph = nullptr;  // that it records
 };
+// An event may be recorded again while streams wait for it, and destroyed before they have.
 struct EmulatedEvent {
-  std::chrono::steady_clock::time_point time;
+  struct State {
+    std::chrono::steady_clock::time_point time;
+    EmulatedStream* stream = nullptr;   // of the last record
+    int64_t recorded = 0, reached = 0;  // times
+  };
+  std::shared_ptr<State> state = std::make_shared<State>();
 };

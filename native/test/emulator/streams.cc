@@ -1,14 +1,77 @@
-// Streams, events, graphs and launches.
+// Streams with their queues, events, graphs and launches.
+#include <algorithm>
+
 #include "test/emulator/runtime_state.h"
 
 using onespike::emulator::Fault;
 using onespike::emulator::FaultKind;
+using onespike::emulator::ForeignStream;
 using onespike::emulator::note;
 using onespike::emulator::Operation;
 using onespike::emulator::Runtime;
 using Guard = std::lock_guard<std::recursive_mutex>;
 
 namespace onespike::emulator {
+
+Queue& Runtime::queue_of(EmulatedStream* stream) {
+  const auto own = queues.find(stream);
+  return own == queues.end() ? common : own->second;
+}
+
+void Runtime::add(EmulatedStream* stream, Operation operation) {
+  if (stream && stream->graph) stream->graph->operations.push_back(std::move(operation));
+  else queue_of(stream).push_back(std::move(operation));
+}
+
+bool Runtime::run_one(Queue& queue) {
+  if (queue.empty()) return false;
+  const cudaError_t error = queue.front()();
+  if (error == cudaErrorNotReady) return false;
+  queue.pop_front();
+  sticky = error;
+  if (sticky == cudaSuccess) return true;
+  common.clear();
+  for (auto& [stream, own] : queues) own.clear();
+  return true;
+}
+
+bool Runtime::advance(Queue& first, const std::function<bool()>& done) {
+  for (;;) {
+    if (sticky != cudaSuccess || done()) return true;
+    bool ran = run_one(first) || run_one(common);
+    for (auto own = queues.begin(); !ran && own != queues.end(); ++own) ran = run_one(own->second);
+    if (!ran) return false;
+  }
+}
+
+cudaError_t Runtime::wait(Queue& first, const std::function<bool()>& done) {
+  for (bool waited = false;; waited = true) {
+    {
+      const Guard guard(mutex);
+      if (!waited) ++waits;
+      if (advance(first, done)) return sticky;
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+}
+
+cudaError_t Runtime::flush(EmulatedStream* stream) {
+  Queue* queue = nullptr;
+  {
+    const Guard guard(mutex);
+    queue = &queue_of(stream);
+  }
+  return wait(*queue, [queue] { return queue->empty(); });
+}
+
+cudaError_t Runtime::flush() {
+  return wait(common, [this] {
+    return common.empty() && std::all_of(queues.begin(), queues.end(), [](const auto& entry) {
+             return entry.first->device != current_device() || entry.second.empty();
+           });
+  });
+}
+
 namespace {
 
 cudaError_t error_of(FaultKind kind) {
@@ -88,42 +151,65 @@ cudaError_t emulated_shared_limit(const void* kernel, int bytes) {
 }
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
   *stream = nullptr;
   if (const cudaError_t error = r.ready()) return note(error);
-  *stream = new EmulatedStream{onespike::emulator::current_device(), nullptr};
+  const auto add = [](ForeignStream* to, bool (*step)(void*), void* data) {
+    Runtime& runtime = Runtime::get();
+    Guard lock(runtime.mutex);
+    runtime.add(static_cast<EmulatedStream*>(to), [=] { return step(data) ? cudaSuccess : cudaErrorNotReady; });
+  };
+  *stream = new EmulatedStream{{add}, onespike::emulator::current_device(), nullptr};
+  if (flags == cudaStreamNonBlocking) r.queues[*stream];
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   Runtime& r = Runtime::get();
-  Guard guard(r.mutex);
   if (!stream) return note(cudaErrorInvalidValue);
-  const cudaError_t error = r.flush();
+  const cudaError_t error = r.flush(stream);
+  Guard guard(r.mutex);
+  r.queues.erase(stream);
   r.capturing.erase(stream);
   delete stream->graph;
   delete stream;
   return note(error);
 }
+// Why a call may not wait.
+static cudaError_t forbidden(bool captured) {
+  if (captured) return cudaErrorStreamCaptureUnsupported;
+  return Runtime::get().devices == 0 ? cudaErrorNoDevice : cudaSuccess;
+}
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  const cudaError_t error = forbidden(stream && stream->graph);
+  return note(error ? error : Runtime::get().flush(stream));
+}
+// A device works on while nobody waits for it.
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
-  if (stream && stream->graph) return note(cudaErrorStreamCaptureUnsupported);
-  if (r.devices == 0) return note(cudaErrorNoDevice);
-  return note(r.flush());
+  if (const cudaError_t error = forbidden(stream && stream->graph)) return note(error);
+  const auto& queue = r.queue_of(stream);
+  const bool ended = r.advance(r.queue_of(stream), [&] { return queue.empty(); });
+  return note(ended ? r.sticky : cudaErrorNotReady);
 }
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
 cudaError_t cudaDeviceSynchronize() {
   Runtime& r = Runtime::get();
-  Guard guard(r.mutex);
-  return r.capture_forbids() ? note(cudaErrorStreamCaptureUnsupported) : cudaStreamSynchronize(nullptr);
+  {
+    Guard guard(r.mutex);
+    if (const cudaError_t error = forbidden(r.capture_forbids())) return note(error);
+  }
+  return note(r.flush());
 }
-// All streams share one queue, in the order of the calls: what an event stands for has happened.
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) {
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
-  return note(r.ready());
+  if (const cudaError_t error = r.ready()) return note(error);
+  r.add(stream, [state = event->state, times = event->state->recorded] {
+    return state->reached >= times ? cudaSuccess : cudaErrorNotReady;
+  });
+  return cudaSuccess;
 }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
@@ -138,21 +224,39 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
-  const cudaError_t error = r.flush();
   delete event;
-  return note(error);
+  return note(r.sticky);
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   Runtime& r = Runtime::get();
   Guard guard(r.mutex);
   if (const cudaError_t error = r.ready()) return note(error);
-  r.add(stream, [event] { return event->time = std::chrono::steady_clock::now(), cudaSuccess; });
+  event->state->stream = stream;
+  r.add(stream, [state = event->state, times = ++event->state->recorded] {
+    state->time = std::chrono::steady_clock::now(), state->reached = times;
+    return cudaSuccess;
+  });
   return cudaSuccess;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaDeviceSynchronize(); }
-cudaError_t cudaEventQuery(cudaEvent_t) { return cudaDeviceSynchronize(); }
+static onespike::emulator::Queue& queue_of(const EmulatedEvent::State& state) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  return r.queue_of(state.stream);
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  Runtime& r = Runtime::get();
+  const auto state = event->state;
+  return note(r.wait(queue_of(*state), [&] { return state->reached >= state->recorded; }));
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  Runtime& r = Runtime::get();
+  Guard guard(r.mutex);
+  const auto& state = *event->state;
+  const bool ended = r.advance(queue_of(state), [&] { return state.reached >= state.recorded; });
+  return note(ended ? r.sticky : cudaErrorNotReady);
+}
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
-  *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
+  *milliseconds = std::chrono::duration<float, std::milli>(to->state->time - from->state->time).count();
   return cudaSuccess;
 }
 

@@ -61,20 +61,22 @@ Part part_of(const NetworkSpec& spec, const Counts& counts, size_t begin, size_t
   return part;
 }
 
-Status train_part(Network& network, const Training& training, const Part& part, Communicator* ranks, StepStats* stats) {
+Status train_part(Network& network, const Training& training, const Part& part, Communicator* ranks, StepStats* stats,
+                  DeviceLink* link) {
   StepGroup group;
   group.largest = int64_t(part.labels.size());
   group.batch = [&](size_t, Batch* batch) { return *batch = part.batch(), Status::success(); };
   group.updates = {training.optimizer};
   group.loss = training.loss;
   group.ranks = ranks;
+  group.link = link;
   std::vector<StepStats> one;
   Status status = network.train(group, training.mode, no_stop(), &one);
   if (status.ok()) *stats = one.front();
   return status;
 }
 
-std::vector<float> train_rank(const Training& training, Communicator* ranks, int threads) {
+std::vector<float> train_rank(const Training& training, Communicator* ranks, int threads, DeviceLink* link) {
   CaseSpec spec = training.spec;
   if (spec.on.kind == BackendKind::kCpu) spec.on.threads = threads;
   std::unique_ptr<Network> network;
@@ -85,7 +87,7 @@ std::vector<float> train_rank(const Training& training, Communicator* ranks, int
     const size_t shards = kSteps[i].size();
     const Part part = part_of(spec, kSteps[i], shards * rank / size, shards * (rank + 1) / size, 100 + i);
     StepStats stats;
-    expect_ok(train_part(*network, training, part, ranks, &stats), training.name);
+    expect_ok(train_part(*network, training, part, ranks, &stats, link), training.name);
     left.insert(left.end(), {float(stats.loss), float(stats.correct), float(stats.gradient_norm)});
     left.insert(left.end(), stats.spikes.begin(), stats.spikes.end());
   }

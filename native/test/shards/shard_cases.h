@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/comm/communicator.h"
+#include "core/comm/device_link.h"
 #include "test/support/cases.h"
 
 namespace onespike::test {
@@ -43,10 +44,11 @@ std::vector<Training> trainings();
 Part part_of(const NetworkSpec& spec, const Counts& counts, size_t begin, size_t end, uint64_t seed);
 
 // One step of this rank's shards.
-Status train_part(Network& network, const Training& training, const Part& part, Communicator* ranks, StepStats* stats);
+Status train_part(Network& network, const Training& training, const Part& part, Communicator* ranks, StepStats* stats,
+                  DeviceLink* link = nullptr);
 
 // All that some steps on this rank's shards leave, number by number: parameters, slots, average, and what the steps
-// reported. `ranks` is null for one rank.
-std::vector<float> train_rank(const Training& training, Communicator* ranks, int threads);
+// reported. `ranks` is null for one rank, `link` where sums go through the hosts.
+std::vector<float> train_rank(const Training& training, Communicator* ranks, int threads, DeviceLink* link = nullptr);
 
 }  // namespace onespike::test

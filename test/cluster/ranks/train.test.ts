@@ -32,7 +32,12 @@ several('ranks', () => {
       );
       expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
       expect(lines.filter(({ event }) => event === 'start')).toEqual([
-        expect.objectContaining({ ranks, shards: 8, instructionSet: expect.any(String) }),
+        expect.objectContaining({
+          ranks,
+          shards: 8,
+          exchange: { engine: 'mpi', version: null, reason: 'no GPU is used' },
+          instructionSet: expect.any(String),
+        }),
       ]);
       expect(modelOf(out).equals(modelOf(join(folder, 'alone')))).toBe(true);
       expect(resultsOf(out)).toEqual(resultsOf(join(folder, 'alone')));

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   add_device_tests(tests);
   add_residence_tests(tests);
   add_recording_tests(tests);
+  add_link_failure_tests(tests);
   add_conformance_tests(tests, {"CUDA on the emulator", {onespike::BackendKind::kCuda}, true});
   // No test meets devices, errors or limits that one before it has left.
   for (Test& test : tests)
