@@ -144,6 +144,21 @@ export const SURROGATES = ['triangle', 'exponential', 'rectangular', 'arctan', '
 /** The input encoders, as the addon reports them too. */
 export const ENCODERS = ['hybrid', 'direct', 'rate', 'ttfs', 'phase', 'burst', 'radix'] as const;
 
+const NORMALISED: Record<Encoder, boolean> = {
+  hybrid: true,
+  direct: true,
+  rate: true,
+  ttfs: true,
+  phase: false,
+  burst: false,
+  radix: false,
+};
+
+/** Whether mean and deviation apply to what an encoder sends; else it sends the intensity p / 255. */
+export function isNormalised({ encoder }: { encoder: Encoder }): boolean {
+  return NORMALISED[encoder];
+}
+
 const CIFAR10_MEAN = [0.4914, 0.4822, 0.4465];
 const CIFAR10_STD = [0.2023, 0.1994, 0.201];
 

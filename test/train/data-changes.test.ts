@@ -168,6 +168,26 @@ test('a run that continues with another instruction set says so, and keeps both 
   });
 });
 
+test('a run that comes from a GPU to another processor than its first is warned of the backend, and keeps both hosts', async () => {
+  const run = await runOn('returned', () => undefined, true);
+  const path = join(run, 'run.json');
+  const info = JSON.parse(readFileSync(path, 'utf8')) as { backend: string; host: { simd: string } };
+  const { simd } = info.host;
+  info.backend = 'cuda';
+  info.host.simd = 'ELSEWHERE';
+  writeFileSync(path, JSON.stringify(info));
+  const all = await collect(resume(run, { backend: 'cpu' }));
+  const warnings = all.flatMap((event) => (event.event === 'warning' && !('layer' in event) ? [event.code] : []));
+  expect(warnings).toEqual(['OTHER_BACKEND']);
+  // The next one on this processor has nothing to warn of.
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+    backend: 'cpu',
+    earlierBackends: ['cuda'],
+    host: { simd },
+    earlierHosts: [{ simd: 'ELSEWHERE' }],
+  });
+});
+
 describe('training where its own runs would lie among the classes', () => {
   const start = async (name: string, args: string[]): ReturnType<typeof cli> => {
     const data = join(folder, name);

@@ -1,6 +1,6 @@
 // The ANN of a network as a graph (docs/MATHEMATICS.md, "The ANN stage" and "Binary activations").
 import { layerName } from '../../model/layer';
-import { isNormalised } from './encoding';
+import { isNormalised } from '../../model/description';
 import type { GraphBuilder } from './graph';
 
 /** Adds the ANN, with ReLU or with binary activations. */

@@ -12,11 +12,6 @@ export interface StepTable {
 
 const BYTES = Array.from({ length: 256 }, (_, byte) => byte);
 
-/** Whether mean and deviation apply to what the network sees; else it sees p / 255. */
-export function isNormalised({ encoder }: Pick<ResolvedNetwork, 'encoder'>): boolean {
-  return !['phase', 'burst', 'radix'].includes(encoder);
-}
-
 /**
  * The tables of the steps, in their order; steps at which the same arrives share one. Errors: ERR_ARG for the encoder
  * `rate`.
@@ -62,7 +57,10 @@ function eventValue(encoder: Encoder, row: Uint8Array, step: number): number {
       const pause = row.lastIndexOf(0, step);
       return 2 ** (step - pause - 1) / 8;
     }
-    default:
+    case 'hybrid':
+    case 'direct':
+    case 'rate':
+    case 'ttfs':
       return 1;
   }
 }

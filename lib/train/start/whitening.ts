@@ -1,14 +1,12 @@
 /** Weights of a first layer that whitens the patches which it reads (docs/MATHEMATICS.md, "Initial weights"). */
 import type { ImageSet } from '../../data';
 import type { ResolvedLayer, ResolvedNetwork } from '../../model/description';
+import { isNormalised } from '../../model/description';
 import { Pace } from '../../model/scan';
 import { eigenOf } from './eigen';
 
 /** What is added to every eigenvalue: a direction in which patches hardly differ is noise. */
 const EPSILON = 5e-4;
-
-/** These encoders send the intensity itself. */
-const PLAIN_ENCODERS: readonly string[] = ['phase', 'burst', 'radix'];
 
 /**
  * The weights (out, C, kernel, kernel) of `layer`, the first one, from images; rows that are left over keep `weights`.
@@ -46,7 +44,7 @@ async function covariance(
   const size = channels * kernel ** 2;
   const sums = new Float64Array(size * size);
   const patch = new Float64Array(size);
-  const normalised = !PLAIN_ENCODERS.includes(encoder);
+  const normalised = isNormalised({ encoder });
   const value = (byte: number, c: number): number => (normalised ? (byte / 255 - mean[c]!) / std[c]! : byte / 255);
   for (const row of rows)
     for (let y = 0; y + kernel <= height; y++) {
