@@ -49,7 +49,7 @@ Napi::Value processor(const Napi::CallbackInfo& info) {
   return object;
 }
 
-// limitProcessor(target: string, bf16: 'floats' | 'avx512' | 'amx'): void
+// limitProcessor(target: string, bf16: NativeProcessor['bf16']): void
 Napi::Value limit_processor(const Napi::CallbackInfo& info) {
   check_arity(info, 2, "limitProcessor");
   const std::vector<std::string> targets = cpu_targets();

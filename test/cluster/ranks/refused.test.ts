@@ -53,9 +53,7 @@ async function withOther<T>(
 ): Promise<(T | string)[]> {
   return onEveryRank(3, ({ rank, size, gather }) => {
     const communicator = {
-      rank,
-      size,
-      hosts: ['host-a', 'host-b', 'host-c'],
+      place: { rank, size, hosts: ['host-a', 'host-b', 'host-c'] },
       gather: async (bytes: Uint8Array) => new Uint8Array(Buffer.concat(await gather(bytes))),
       broadcast: async (bytes: Uint8Array) => (await gather(bytes))[0]!,
     } as unknown as Communicator;
