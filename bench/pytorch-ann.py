@@ -4,7 +4,7 @@
                                 [--precision fp32|mixed] [--norm none|batch]
 
 LAYERS is the list of a resolved network description; images are 3x32x32 bytes, normalised in every step as onespike does.
-With mixed, the forward pass and the loss run under autocast to bfloat16; with batch, every hidden layer is followed by batch
+With mixed, the forward pass runs under autocast to bfloat16; with batch, every hidden layer is followed by batch
 normalisation.
 One JSON object on stdout, fields as of `onespike bench`.
 """

@@ -10,7 +10,7 @@ import { jsonLines, lastJson } from './compare/child.mjs';
 import { medianOf } from './compare/rows.mjs';
 import { readBuild } from './scaling/build.mjs';
 import { assumed } from './scaling/model.mjs';
-import { costTable, exchangeTable, gpuTables, rankTable, validationTable, paragraph } from './scaling/tables.mjs';
+import { costTable, exchangeTable, gpuTables, paragraph, rankTable, validationTable } from './scaling/tables.mjs';
 
 /**
  * @typedef {import('./scaling/model.mjs').Cluster} Cluster

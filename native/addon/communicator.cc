@@ -98,17 +98,17 @@ class LinkTask final : public Task {
     std::unique_ptr<NcclLink> opened;
     if (status.ok()) status = NcclLink::open(library_, entry_->deadline, *entry_->communicator, &opened);
     opened_ = std::move(opened);
-    return status.ok() ? onespike::nccl_version(library_, &version_) : status;
+    return status;
   }
 
   Napi::Value result(Napi::Env env) override {
     entry_->link = std::move(opened_);
-    return Napi::String::New(env, version_);
+    return Napi::String::New(env, entry_->link->version());
   }
 
   std::shared_ptr<CommunicatorEntry> entry_;
   int device_;
-  std::string library_, version_;
+  std::string library_;
   std::shared_ptr<NcclLink> opened_;
 };
 

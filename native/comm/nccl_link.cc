@@ -154,6 +154,8 @@ Status NcclLink::open(const std::string& library, double deadline, Communicator&
   return status;
 }
 
+std::string NcclLink::version() const { return version_text(*nccl_); }
+
 Status NcclLink::start() {
   struct {
     int result = kSuccess;

@@ -27,6 +27,8 @@ class NcclLink final : public DeviceLink {
   static Status open(const std::string& library, double deadline, Communicator& ranks, std::unique_ptr<NcclLink>* link);
   ~NcclLink() override;
 
+  std::string version() const;  // the same on all ranks
+
   Status transfer(const std::vector<Transfer>& transfers, void* queue) override;
   Status await(int peer, double seconds) override;
   void arrived() override;

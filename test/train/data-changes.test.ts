@@ -168,7 +168,7 @@ test('a run that continues with another instruction set says so, and keeps both 
   });
 });
 
-test('a run that comes from a GPU to another processor than its first is warned of the backend, and keeps both hosts', async () => {
+test('a run that comes from a GPU to another processor is warned of the backend, and keeps both hosts', async () => {
   const run = await runOn('returned', () => undefined, true);
   const path = join(run, 'run.json');
   const info = JSON.parse(readFileSync(path, 'utf8')) as { backend: string; host: { simd: string } };

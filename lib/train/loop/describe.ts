@@ -71,10 +71,11 @@ export function resumedHere(info: RunInfo, { backend, precision }: Network): { i
     code,
     message: `${what}: results may no longer be bit-identical to those of a run that never stopped`,
   });
-  // Sums of the CPU kernels are as wide as its vectors, and not every processor multiplies and adds in one rounding. What
-  // a name has after its first word, "AVX3 with AMX", multiplies bf16.
+  // Sums of the CPU kernels are as wide as its vectors, and not every processor multiplies and adds in one rounding.
+  // What a name has after its first word, "AVX3 with AMX", multiplies bf16.
   const used = ({ simd }: HostInfo): string => (precision === 'mixed' ? simd : simd.split(' ')[0]!);
-  const moved = used(host) === used(info.host) ? {} : { host, earlierHosts: [...(info.earlierHosts ?? []), info.host] };
+  const moved =
+    used(host) === used(info.host) ? undefined : { host, earlierHosts: [...(info.earlierHosts ?? []), info.host] };
   if (backend !== info.backend) {
     const earlierBackends = [...(info.earlierBackends ?? []), info.backend];
     return {
@@ -82,7 +83,7 @@ export function resumedHere(info: RunInfo, { backend, precision }: Network): { i
       warnings: [warn('OTHER_BACKEND', `the run comes from backend ${info.backend} and continues on ${backend}`)],
     };
   }
-  if (backend !== 'cpu' || used(host) === used(info.host)) return { info, warnings: [] };
+  if (backend !== 'cpu' || moved === undefined) return { info, warnings: [] };
   return {
     info: { ...info, ...moved },
     warnings: [

@@ -59,9 +59,10 @@ export async function measureRates(measurement: Measurement): Promise<MeasuredRa
 // So small that the network stays what it is: steps of the full rate from random weights may leave the range of floats.
 const still = { learningRate: 1e-9, neuronLearningRate: 1e-9 };
 
-/** That of the binary phase, whose teacher is another network of the same shape. */
+/** That of the binary phase, whose teacher, if it has one, is another network of the same shape. */
 async function taughtRate(measurement: Measurement, network: Network): Promise<number> {
   const { config, description } = measurement;
+  if (config.binary.distillation.weight === 0) return trainingRate(measurement, network, 'binary');
   const teacher = await Network.create(description, networkOptions(config));
   try {
     return await trainingRate(measurement, network, 'binary', teacher);

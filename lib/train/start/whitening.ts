@@ -1,7 +1,6 @@
 /** Weights of a first layer that whitens the patches which it reads (docs/MATHEMATICS.md, "Initial weights"). */
 import type { ImageSet } from '../../data';
-import type { ResolvedLayer, ResolvedNetwork } from '../../model/description';
-import { isNormalised } from '../../model/description';
+import { isNormalised, type ResolvedLayer, type ResolvedNetwork } from '../../model/description';
 import { Pace } from '../../model/scan';
 import { eigenOf } from './eigen';
 

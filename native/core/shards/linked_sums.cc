@@ -86,10 +86,7 @@ Status LinkedSums::combine_part(size_t part) {
     return transfer(both, peer);
   };
   const auto add = [&] {
-    const auto add_floats = [&](float* values, int64_t count, int64_t at) {
-      net_.backend->run(AddTask{.sum = values, .a = sums.linked.values.data() + at, .b = values, .count = count});
-    };
-    each_sum(net_, add_floats, part);
+    add_values(net_, sums.linked, nullptr, part);
     if (last)
       net_.backend->run(AddResultTask{.sum = net_.result.data(),
                                       .a = sums.linked.result.data(),

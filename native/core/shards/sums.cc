@@ -11,11 +11,7 @@ namespace {
 
 // `sum` = the sum of `level` and what images add to, of a part; null = what images add to.
 void add_level(NetworkState& net, const PartialSum& level, const PartialSum* sum, size_t part = kEveryPart) {
-  const auto add = [&](float* values, int64_t count, int64_t at) {
-    net.backend->run(AddTask{
-        .sum = sum ? sum->values.data() + at : values, .a = level.values.data() + at, .b = values, .count = count});
-  };
-  each_sum(net, add, part);
+  add_values(net, level, sum, part);
   if (part < net.plan.stages.size()) return;
   StepResult* const result = net.result.data();
   net.backend->run(AddResultTask{.sum = sum ? sum->result.data() : result, .a = level.result.data(), .b = result});
@@ -70,6 +66,14 @@ void begin_shard(NetworkState& net) {
   });
   // A kernel is chosen by the images of the shard alone.
   for (StageBuffers& b : net.stages) b.backward_choice = {};
+}
+
+void add_values(NetworkState& net, const PartialSum& other, const PartialSum* sum, size_t part) {
+  const auto add = [&](float* values, int64_t count, int64_t at) {
+    net.backend->run(AddTask{
+        .sum = sum ? sum->values.data() + at : values, .a = other.values.data() + at, .b = values, .count = count});
+  };
+  each_sum(net, add, part);
 }
 
 void add_earlier_shards(NetworkState& net, size_t i, size_t part) {

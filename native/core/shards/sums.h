@@ -17,6 +17,9 @@ void begin_shard(NetworkState& net);
 // After shard `i` of `shards` (from 0 on), which has `images`; after the last, what images add to holds the sum over
 // all of them.
 void end_shard(NetworkState& net, size_t i, size_t shards, int64_t images);
+// `sum` = the sum of the floats of `other` and those that images add to, of a part (core/shards/arrays.h); null = what
+// images add to.
+void add_values(NetworkState& net, const PartialSum& other, const PartialSum* sum, size_t part);
 // The part of that which concerns what images add to (core/shards/arrays.h): the sum over the last shard, which is
 // shard `i`, becomes that over all of them.
 void add_earlier_shards(NetworkState& net, size_t i, size_t part);

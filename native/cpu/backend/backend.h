@@ -130,7 +130,8 @@ class CpuBackend final : public Backend {
   // gradients in partial_.
   int64_t linear_input_gradient(const Receiver& receiver, const float* weight, int n);
   int64_t conv_input_gradient(const Receiver& receiver, const SpikingBackwardTask& backward, bool dense);
-  const uint32_t* gradient_panels(const float* weight, const StageShape& s);
+  // Maps of a stage's output as bf16, in gradient_halves_.
+  const uint16_t* gradient_halves(const float* maps, int64_t count, const StageShape& s);
   // Whether the stage's input gradient is a dense product on AMX, in place of gradient events.
   bool gradient_on_amx(const StageShape& s) const;
   // Whether the stage's gradient events go in pairs of bf16.
@@ -162,7 +163,6 @@ class CpuBackend final : public Backend {
   RowEvents row_events_{scratch_};
   std::vector<Worker> workers_;  // one per thread
   Scratch<uint16_t> gradient_halves_{scratch_};
-  Scratch<uint32_t> gradient_panels_{scratch_};
   Scratch<NeuronGradient> partial_{scratch_};
   Scratch<double> sums_{scratch_};
   Scratch<Moments> moments_{scratch_};   // of blocks of cells

@@ -142,18 +142,19 @@ KernelChoice CpuBackend::execute(const DenseForwardTask& task) {
   return {};
 }
 
+const uint16_t* CpuBackend::gradient_halves(const float* maps, int64_t count, const StageShape& s) {
+  uint16_t* halves = gradient_halves_.reserve(size_t(count * s.out_size()));
+  const int64_t row = int64_t(s.out_w) * s.out_cs;
+  pool_.parallel_for(count * s.out_h, [&](int64_t i) { to_bf16(halves + i * row, maps + i * row, row); });
+  return halves;
+}
+
 KernelChoice CpuBackend::execute(const DenseInputGradientTask& task) {
   const StageShape& s = task.shape;
   const Precision precision = precision_of(s);
   const int64_t row = int64_t(s.src_w) * s.src_cs;
   const void* a = task.d_out;
-  if (precision == Precision::kMixed) {
-    uint16_t* halves = gradient_halves_.reserve(size_t(task.n * s.out_size()));
-    pool_.parallel_for(int64_t(task.n) * s.out_h, [&](int64_t i) {
-      to_bf16(halves + i * s.out_w * s.out_cs, task.d_out + i * s.out_w * s.out_cs, s.out_w * s.out_cs);
-    });
-    a = halves;
-  }
+  if (precision == Precision::kMixed) a = gradient_halves(task.d_out, task.n, s);
   // Cells that the pool drops receive nothing, and keep what another stage that reads the map gave them.
   const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
   if (!task.add && (used_h < s.src_h || used_w < s.src_w))

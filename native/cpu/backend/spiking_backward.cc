@@ -98,16 +98,12 @@ int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const SpikingB
   const std::vector<Window> window_y = backward_windows(s.in_h, s.out_h, s.kernel_h, s.stride, s.pad);
   const std::vector<Window> window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
   const bool amx = gradient_on_amx(s), halves = amx || gradient_events_.pairs;
-  const void *values = backward.a, *weight = amx ? gradient_panels(backward.weight, s) : backward.weight_backward;
-  if (dense && halves) {
-    uint16_t* to = gradient_halves_.reserve(size_t(n * T * s.out_size()));
-    const int64_t row = int64_t(s.out_w) * s.out_cs;
-    pool_.parallel_for(int64_t(n) * T * s.out_h, [&](int64_t i) { to_bf16(to + i * row, backward.a + i * row, row); });
-    values = to;
-  }
+  const void* values = backward.a;
+  if (dense && halves) values = gradient_halves(backward.a, int64_t(n) * T, s);
   const GradientCells product(values, halves && !amx, T, halves ? Precision::kMixed : Precision::kFp32, s);
-  const ConvInputTask task{&gradient_events_, dense ? &product : nullptr, &s, weight, window_y.data(), window_x.data(),
-                           receiver};
+  const ConvInputTask task{
+      &gradient_events_, dense ? &product : nullptr, &s, backward.weight_backward, window_y.data(), window_x.data(),
+      receiver};
   const std::vector<Tile> tiles = tiles_of(s.src_cs);
   const int64_t cells = int64_t(n) * s.in_h * s.in_w, group = std::max(1, kConvInputPairs / T),
                 groups = (cells + group - 1) / group;
@@ -119,18 +115,6 @@ int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const SpikingB
     conv_input_cells(task, tiles[i / groups], first, int(std::min(group, cells - first)), &partial[i]);
   });
   return int64_t(tiles.size()) * groups;
-}
-
-// Pairs of weights, tile by tile of the source, as the dense product reads them.
-const uint32_t* CpuBackend::gradient_panels(const float* weight, const StageShape& s) {
-  const int64_t row = int64_t(s.taps()) * words(s.out_cs, Precision::kMixed);
-  uint32_t* panels = gradient_panels_.reserve(size_t(row * s.src_cs));
-  const std::vector<Tile> tiles = tiles_of(s.src_cs);
-  pool_.parallel_for(int64_t(tiles.size()), [&](int64_t i) {
-    const Tile tile = tiles[size_t(i)];
-    pack_gradient_panel(panels + tile.begin * row, weight, tile.begin, tile.width, Precision::kMixed, s);
-  });
-  return panels;
 }
 
 int64_t CpuBackend::linear_input_gradient(const Receiver& receiver, const float* weight, int n) {
@@ -157,17 +141,25 @@ bool CpuBackend::gradient_on_amx(const StageShape& s) const {
 
 size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {
   // The dense input gradient and that of linear layers reorder weights as they go.
-  return dense || s.linear || gradient_on_amx(s)
-             ? 0
-             : size_t(s.weights()) * (gradient_pairs(s) ? sizeof(uint16_t) : sizeof(float));
+  return dense || s.linear ? 0 : size_t(s.weights()) * (gradient_pairs(s) ? sizeof(uint16_t) : sizeof(float));
 }
 
-// Tile of source channels, tap in the order of backward_taps, output channel, source channel in the tile.
+// Tile of source channels, tap in the order of backward_taps, output channel, source channel in the tile. On AMX they
+// are panels of pairs.
 KernelChoice CpuBackend::execute(const PackBackwardTask& task) {
   const StageShape& s = task.shape;
   if (backward_bytes(task.dense, s) == 0) return {};
-  const std::vector<int> order_y = backward_taps(s.kernel_h, s.stride), order_x = backward_taps(s.kernel_w, s.stride);
   const std::vector<Tile> outputs = tiles_of(s.out_cs), sources = tiles_of(s.src_cs);
+  if (gradient_on_amx(s)) {
+    const int64_t row = int64_t(s.taps()) * words(s.out_cs, Precision::kMixed);
+    pool_.parallel_for(int64_t(sources.size()), [&](int64_t i) {
+      const Tile source = sources[i];
+      pack_gradient_panel(static_cast<uint32_t*>(task.to) + source.begin * row, task.weight, source.begin, source.width,
+                          Precision::kMixed, s);
+    });
+    return {};
+  }
+  const std::vector<int> order_y = backward_taps(s.kernel_h, s.stride), order_x = backward_taps(s.kernel_w, s.stride);
   const bool pairs = gradient_pairs(s);
   pool_.parallel_for(int64_t(sources.size()) * s.taps(), [&](int64_t i) {
     const Tile source = sources[i / s.taps()];

@@ -33,10 +33,11 @@ struct Geometry {
   int images;            // pairs of images in a chunk
   int64_t plane;         // words of a channel; the last 16 take what a row writes past its end
 
+  // Words of a pair of images.
   int64_t source_words(const StageShape& s, int channels) const {
-    return int64_t(images) * s.stride * s.stride * channels * plane;
+    return int64_t(s.stride) * s.stride * channels * plane;
   }
-  int64_t gradient_words(int width) const { return int64_t(images) * cells * width; }
+  int64_t gradient_words(int width) const { return int64_t(cells) * width; }
 };
 
 // Gradients of output rows [y, y + rows) of a pair of images: [cell][channel of the tile].
@@ -45,7 +46,7 @@ void gather_gradient(uint32_t* to, const AmxWeightTask& task, const Geometry& g,
   const int width = task.tile.width;
   const float* from = task.d_out + 2 * pair * s.out_size() + task.tile.begin;
   const float* second = 2 * pair + 1 < task.n ? from + s.out_size() : nullptr;
-  uint32_t* const end = to + int64_t(g.cells) * width;
+  uint32_t* const end = to + g.gradient_words(width);
   for (int row = y; row < y + rows; ++row, to += int64_t(g.columns) * width) {
     const int64_t at = row * int64_t(s.out_w) * s.out_cs;
     gather_pairs(to, from + at, second ? second + at : nullptr, s.out_cs, s.out_w, width);
@@ -59,7 +60,7 @@ void gather_source(uint32_t* to, const AmxWeightTask& task, const Geometry& g, i
   const StageShape& s = *task.shape;
   const int channels = task.end - task.begin;
   const int64_t image = int64_t(s.in_h) * s.in_w * s.src_cs;
-  std::memset(to, 0, size_t(s.stride * s.stride * channels * g.plane) * sizeof(uint32_t));
+  std::memset(to, 0, size_t(g.source_words(s, channels)) * sizeof(uint32_t));
   const uint16_t* from = task.source + 2 * pair * image + task.begin;
   const int64_t second = 2 * pair + 1 < task.n ? image : 0;
   for (int plane_y = 0; plane_y < rows + g.shift_y; ++plane_y)
@@ -84,7 +85,7 @@ void add_tap(float* d_weight, const Geometry& g, const uint32_t* source, int64_t
   load_sums<kRows, kColumns>(d_weight, stride, 16 * stride);
   for (int image = 0; image < images; ++image)
     multiply_tiles<kRows, kColumns>({reinterpret_cast<const char*>(source + image * source_image),
-                                     reinterpret_cast<const char*>(gradient + int64_t(image) * g.cells * width),
+                                     reinterpret_cast<const char*>(gradient + image * g.gradient_words(width)),
                                      g.plane * 4, stride, 16 * g.plane * 4, kTileBytes, kTileBytes, 16 * stride,
                                      g.cells / kAmxPairs});
   store_sums<kRows, kColumns>(d_weight, stride, 16 * stride);
@@ -94,7 +95,7 @@ void add_chunk(const AmxWeightTask& task, const Geometry& g, const uint32_t* sou
                int images) {
   const StageShape& s = *task.shape;
   const int channels = task.end - task.begin, width = task.tile.width;
-  const int64_t image = int64_t(s.stride) * s.stride * channels * g.plane;
+  const int64_t image = g.source_words(s, channels);
   const AmxTiles tiles;
   each_two(channels / kLane, [&](int rows, auto row_tiles) {
     each_two(width / kLane, [&](int lanes, auto lane_tiles) {
@@ -115,21 +116,21 @@ void add_chunk(const AmxWeightTask& task, const Geometry& g, const uint32_t* sou
 
 int64_t amx_weight_words(const StageShape& s) {
   const Geometry g(s);
-  return g.source_words(s, kAmxChannels) + g.gradient_words(kMaxTile);
+  return g.images * (g.source_words(s, kAmxChannels) + g.gradient_words(kMaxTile));
 }
 
 void amx_weight(const AmxWeightTask& task, uint32_t* memory) {
   const StageShape& s = *task.shape;
   const Geometry g(s);
   const int channels = task.end - task.begin, pairs = (task.n + 1) / 2;
-  const int64_t source_image = int64_t(s.stride) * s.stride * channels * g.plane;
-  uint32_t *source = memory, *gradient = memory + g.source_words(s, channels);
+  const int64_t source_image = g.source_words(s, channels), gradient_image = g.gradient_words(task.tile.width);
+  uint32_t *source = memory, *gradient = memory + g.images * source_image;
   for (int first = 0; first < pairs; first += g.images)
     for (int y = 0; y < s.out_h; y += g.rows) {
       const int rows = std::min(g.rows, s.out_h - y), images = std::min(g.images, pairs - first);
       for (int i = 0; i < images; ++i) {
         gather_source(source + i * source_image, task, g, first + i, y, rows);
-        gather_gradient(gradient + int64_t(i) * g.cells * task.tile.width, task, g, first + i, y, rows);
+        gather_gradient(gradient + i * gradient_image, task, g, first + i, y, rows);
       }
       add_chunk(task, g, source, gradient, images);
     }

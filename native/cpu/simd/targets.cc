@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <atomic>
 
-#if HWY_ARCH_X86 && defined(__linux__) && defined(__x86_64__)
+#if defined(__linux__) && defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#define ONESPIKE_AMX
 #endif
 
 #include "cpu/simd/targets.h"
@@ -46,27 +45,24 @@ namespace {
 std::atomic<Bf16Unit> best_bf16_unit{Bf16Unit::kAmx};
 std::atomic<size_t> left_out{0};
 
-#ifdef ONESPIKE_AMX
 // Linux saves the eight tiles, 8 KiB a thread, only for processes that asked for it.
 bool amx_usable() {
+#if defined(__linux__) && defined(__x86_64__)
   constexpr int kRequestPermission = 0x1023, kTileData = 18;
   constexpr unsigned kTiles = 1u << 24, kBf16 = 1u << 22;
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & kTiles) || !(d & kBf16)) return false;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
+#else
+  return false;
 #endif
+}
 
 Bf16Unit present_bf16_unit() {
 #if HWY_ARCH_X86
-  if (!__builtin_cpu_supports("avx512bf16")) return Bf16Unit::kFloats;
-#ifdef ONESPIKE_AMX
-  if (amx_usable()) return Bf16Unit::kAmx;
+  if (__builtin_cpu_supports("avx512bf16")) return amx_usable() ? Bf16Unit::kAmx : Bf16Unit::kAvx512;
 #endif
-  return Bf16Unit::kAvx512;
-#else
   return Bf16Unit::kFloats;
-#endif
 }
 
 }  // namespace
