@@ -91,7 +91,7 @@ export class TrainView {
 
   private epoch(event: EpochEvent): string {
     const { paint } = this.output;
-    const spikes = event.phase === 'snn' ? `  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron` : '';
+    const spikes = event.layers.length > 0 ? `  ${event.spikesPerNeuron.toFixed(3)} spikes/neuron` : '';
     const number = `${String(event.epoch).padStart(String(event.epochs).length)}/${event.epochs}`;
     return (
       `${paint('cyan', event.phase)} ${number}  loss ${event.trainLoss.toFixed(3)}  train ${percent(event.trainAccuracy)}  validation ${percent(event.validationAccuracy)}` +

@@ -63,7 +63,7 @@ export function epochValues(event: EpochEvent): NamedValue[] {
     ['learning_rate', event.learningRate],
     ['images_per_second', event.imagesPerSecond],
     ['seconds', event.seconds],
-    ...(event.phase === 'snn' ? [['spikes_per_neuron', event.spikesPerNeuron] as const] : []),
+    ...(event.layers.length > 0 ? [['spikes_per_neuron', event.spikesPerNeuron] as const] : []),
     ...event.layers.map(({ layer, spikesPerNeuron }) => [`activity/${layer}`, spikesPerNeuron] as const),
     ...neurons(event.thresholds),
     ...neurons(event.leaks),

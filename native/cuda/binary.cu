@@ -11,15 +11,27 @@ using Scalar = ScalarArithmetic<float>;
 struct Activate {
   BinaryForwardTask task;
 
-  __device__ void operator()(int64_t i) const { task.out[i] = binary_forward<Scalar>(task.x[i], task.neuron[0]); }
+  __device__ void operator()(int64_t i, double (&sums)[1]) const {
+    const float x = task.x[i];
+    sums[0] += x > task.neuron[0];
+    task.out[i] = binary_forward<Scalar>(x, task.neuron[0]);
+  }
+};
+
+struct AddSpikes {
+  int64_t* spikes;
+
+  // A sum of ones is exact.
+  __device__ void operator()(const double (&sums)[1]) const { spikes[0] += int64_t(sums[0]); }
 };
 
 struct Deactivate {
   BinaryBackwardTask task;
 
   __device__ void operator()(int64_t i, double (&sums)[1]) const {
+    const float V = task.neuron[0], scaled_cost = task.cost ? *task.cost / (2 * V) : 0;
     float term = 0;
-    task.d_out[i] = binary_backward<Scalar>(task.d_out[i], task.x[i], task.neuron[0], term);
+    task.d_out[i] = binary_backward<Scalar>(task.d_out[i], task.x[i], V, scaled_cost, term);
     sums[0] += term;
   }
 };
@@ -33,7 +45,8 @@ struct AddThreshold {
 }  // namespace
 
 KernelChoice CudaBackend::execute(const BinaryForwardTask& task) {
-  each(stream_, "binary_forward", task.count, Activate{task});
+  double* partial = workspace_.reserve<double>(stream_, kSumBlocks);
+  sum<1>(stream_, "binary_forward", task.count, Activate{task}, AddSpikes{task.spikes}, partial);
   return {};
 }
 

@@ -2,7 +2,7 @@
 // same bits.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Network, type DoneEvent, type NetworkDescription } from '../../lib';
+import { Network, type ConvertedEvent, type DoneEvent, type EpochEvent, type NetworkDescription } from '../../lib';
 import { SeededRandom } from '../../lib/data';
 import { spikingFromBinary } from '../../lib/model/binary';
 import { foldNorm } from '../../lib/model/fold';
@@ -92,6 +92,29 @@ test('binary epochs follow the ANN; at one time step the conversion keeps their 
     ann: { testAccuracy: relu },
     binary: { testAccuracy: converted.binaryTestAccuracy },
   });
+});
+
+test('with an activity target it has fewer spikes, those of the converted network, and resumes bit-identically', async () => {
+  const binary = (activity: object): object => ({
+    binary: { ...structuredClone(tinyConfig.ann), epochs: 6, activity },
+    snn: { ...tinyConfig.snn, epochs: 0 },
+  });
+  const spikes = async (name: string, activity: object): Promise<number[]> => {
+    const events = await collect(train(tiny(name, binary(activity))));
+    const last = events.findLast(({ event }) => event === 'epoch') as EpochEvent;
+    expect(last.layers).not.toHaveLength(0);
+    const converted = events.find(({ event }) => event === 'converted') as ConvertedEvent;
+    return [last.spikesPerNeuron, converted.spikesPerNeuron];
+  };
+  const [free, freeConverted] = await spikes('free', { target: 0.1, strength: 0 });
+  // Validation and test images differ.
+  expect(freeConverted).toBeCloseTo(free!, 1);
+  const target = { target: free! / 2, strength: 500 };
+  const [aimed] = await spikes('aimed', target);
+  expect(aimed).toBeLessThan(0.8 * free!);
+  await leaveIn(train(tiny('left', binary(target)), { progressSeconds: 0 }), 'binary');
+  await collect(resume(join(folder, 'left')));
+  expect(model('left')).toBe(model('aimed'));
 });
 
 test.each(['ann', 'binary', 'snn'] as const)('interrupted in phase %s, it ends in the same bits', async (phase) => {

@@ -34,7 +34,7 @@ export interface LossOptions {
   labelSmoothing?: number | undefined;
   /** The teacher whose logits are compared with as well; none by default. */
   distillation?: DistillationOptions | undefined;
-  /** The activity that training aims at; none by default. Mode `snn` only. */
+  /** The activity that training aims at; none by default. Modes `binary` and `snn` only. */
   activity?: ActivityTarget | undefined;
   /**
    * The weights of the loss after each of the T steps, none below 0, with the sum 1; by default the last step alone
@@ -83,9 +83,10 @@ export function checkLoss(
   shape: LossShape,
   teacher: Teacher | undefined,
 ): CheckedLoss {
-  for (const [name, value] of Object.entries({ activity, timeWeights }))
-    if (value !== undefined && mode !== 'snn')
-      throw new OneSpikeError('ERR_ARG', `Expected mode 'snn' for ${name} but received '${mode}', which has no time`);
+  if (timeWeights !== undefined && mode !== 'snn')
+    throw new OneSpikeError('ERR_ARG', `Expected mode 'snn' for timeWeights but received '${mode}', which has no time`);
+  if (activity !== undefined && mode === 'ann')
+    throw new OneSpikeError('ERR_ARG', "Expected mode 'binary' or 'snn' for activity but received 'ann'");
   for (const [name, value] of Object.entries({ activity, timeWeights }))
     if (value !== undefined && shape.coded)
       throw expected('nothing (a network with a code has no time steps)', name, value);

@@ -139,7 +139,7 @@ function epochTiles({ results, timeline }: RunData): Tile[] {
       ['best validation', percent(best, 2), best],
     );
   } else tiles.push(['training accuracy', percent(last.trainAccuracy, 2), last.trainAccuracy]);
-  if (last.phase === 'snn') tiles.push(['spikes per neuron', last.spikesPerNeuron.toFixed(3), last.spikesPerNeuron]);
+  if (last.layers.length > 0) tiles.push(['spikes per neuron', last.spikesPerNeuron.toFixed(3), last.spikesPerNeuron]);
   tiles.push(['images per second', number(last.imagesPerSecond), last.imagesPerSecond]);
   return tiles;
 }

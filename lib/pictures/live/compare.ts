@@ -56,7 +56,7 @@ export function compareSection(runs: readonly ComparedRun[]): Section {
         'Spikes per neuron',
         'Mean over all hidden neurons and images; a neuron fires at most once.',
         'number',
-        ({ phase, spikesPerNeuron }) => (phase === 'snn' ? spikesPerNeuron : null),
+        ({ layers, spikesPerNeuron }) => (layers.length > 0 ? spikesPerNeuron : null),
       ),
     ],
     tables: [{ title: 'Results', table: { columns, rows: runs.map(resultRow) } }],

@@ -35,7 +35,7 @@ export function curvesSection(data: RunData): Section {
     (epoch) => (epoch.learningRate > 0 ? epoch.learningRate : null),
     colour('first'),
   );
-  const spiking = (epoch: Epoch): number | null => (epoch.phase === 'snn' ? epoch.spikesPerNeuron : null);
+  const spiking = (epoch: Epoch): number | null => (epoch.layers.length > 0 ? epoch.spikesPerNeuron : null);
   const active = curve('spikes per neuron', spiking, colour('first'));
   return {
     ...section,
@@ -128,7 +128,7 @@ function epochTable(epochs: readonly Epoch[]): Table {
       share(epoch.trainAccuracy),
       share(epoch.validationAccuracy),
       plain(epoch.learningRate),
-      epoch.phase === 'snn' ? plain(epoch.spikesPerNeuron) : '–',
+      epoch.layers.length > 0 ? plain(epoch.spikesPerNeuron) : '–',
       plain(epoch.imagesPerSecond),
       plain(epoch.seconds),
       epoch.best ? 'best so far' : '',

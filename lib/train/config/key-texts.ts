@@ -93,6 +93,8 @@ export const keyTexts: Readonly<Record<string, string>> = {
   '*.distillation.weight': 'The weight of the teacher in the loss; 0 for none',
   '*.distillation.temperature': 'The temperature that softens both logits',
   '*.distillation.teacher': 'A model file or a run in place of the best ANN of this run',
+  'binary.activity.target': 'The share of all additions of the spiking network below which spikes cost nothing',
+  'binary.activity.strength': 'What spikes cost above the target; 0 for nothing',
   'snn.activity.target': 'The share of all additions below which spikes cost nothing',
   'snn.activity.strength': 'What spikes cost above the target; 0 for nothing',
   'snn.incremental': 'Fewer time steps for the first epochs of the stage',

@@ -25,9 +25,10 @@ export const plainPhase = {
   labelSmoothing: 0,
 };
 
-/** The same of what `snn` alone has, and `distillation`, which `binary` has as well. */
+/** The same of what `binary` and `snn` have, and of what `snn` alone has. */
 export const plainDistillation = { weight: 0, temperature: 4 };
-export const plainSpiking = { activity: { target: 0.1, strength: 0 }, incremental: [], relaxation: 0 };
+export const plainActivity = { target: 0.1, strength: 0 };
+export const plainSpiking = { activity: plainActivity, incremental: [], relaxation: 0 };
 
 /** The same within `augment`, `optimizer` and `schedule`. */
 export const plainAugment = { border: 'zeros', trivial: false, cutout: 0, mixup: 0, cutmix: 0 } as const;
@@ -92,12 +93,17 @@ const distillation = objectOf({
 const activity = objectOf({
   target: limitedNumber('activityTarget'),
   strength: limitedNumber('activityStrength'),
-}).default(plainSpiking.activity);
+}).default(plainActivity);
 
 /** The schema of the stage of the ANN. */
 export const annPhase = objectOf(phaseKeys);
 /** The schema of the stage of binary activations. */
-export const binaryPhase = objectOf({ ...phaseKeys, distillation, threshold: limitedNumber('threshold') });
+export const binaryPhase = objectOf({
+  ...phaseKeys,
+  distillation,
+  activity,
+  threshold: limitedNumber('threshold'),
+});
 /** The schema of the stage of the spiking network. */
 export const snnPhase = objectOf({
   ...phaseKeys,

@@ -9,7 +9,15 @@ import type { Code } from '../../model/code/code';
 import { mergeConfig, type PlainObject } from './merge';
 import type { VggName } from '../../model/vgg';
 import { plainStart } from '../start/start';
-import { plainAugment, plainDistillation, plainPhase, plainRule, plainSchedule, plainSpiking } from './phase';
+import {
+  plainActivity,
+  plainAugment,
+  plainDistillation,
+  plainPhase,
+  plainRule,
+  plainSchedule,
+  plainSpiking,
+} from './phase';
 import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
 
 /** The names of the presets: VGG networks, and some of them with a code or with genes. */
@@ -68,6 +76,7 @@ export const withoutBinary = {
   schedule: cosine(0.5),
   ...plain,
   distillation: plainDistillation,
+  activity: plainActivity,
 };
 
 const base = {

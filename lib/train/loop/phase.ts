@@ -4,7 +4,7 @@ import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
 import { timestepsAt } from '../config/incremental';
 import { learningRateFactor } from '../config/schedule';
-import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
+import { activityWarnings, keepsTarget, layerActivity, meanActivity } from '../run/activity';
 import type { EpochEvent, Phase, TrainEvent } from '../run/events';
 import { neuronParameters } from '../run/neurons';
 import { isBetter, isOutOfPatience } from '../run/state';
@@ -79,7 +79,7 @@ async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<Train
     if (report.due()) {
       const { step, sums } = session.state;
       const { count, seconds, spikes } = sums;
-      const spikesPerNeuron = phase === 'snn' ? meanActivity(layerActivity(session.hidden, spikes, count)) : null;
+      const spikesPerNeuron = phase === 'ann' ? null : meanActivity(layerActivity(session.hidden, spikes, count));
       const totals = { loss: sums.loss / count, accuracy: sums.correct / count, count, seconds };
       yield progressEvent(session, { phase, activity: 'train', step, steps, spikesPerNeuron }, totals);
     }
@@ -90,9 +90,10 @@ async function* trainEpoch(session: Session, phase: Phase): AsyncGenerator<Train
 async function lossOf(session: Session, phase: Phase): Promise<LossOptions> {
   const { config } = session;
   const loss = { labelSmoothing: config[phase].labelSmoothing, distillation: await session.teacher(phase) };
-  if (phase !== 'snn') return loss;
-  const { activity, timeWeights } = config.snn;
-  return { ...loss, timeWeights, ...(activity.strength > 0 ? { activity } : {}), ...relaxedLoss(session) };
+  if (phase === 'ann') return loss;
+  const { activity } = config[phase];
+  const costly = { ...loss, ...(activity.strength > 0 ? { activity } : {}) };
+  return phase === 'binary' ? costly : { ...costly, timeWeights: config.snn.timeWeights, ...relaxedLoss(session) };
 }
 
 /**
@@ -164,10 +165,10 @@ function epochEvent(session: Session, phase: Phase, validation: Evaluation | nul
   const { sums } = state;
   const steps = batchCount(images.rows.train.length, imagesPerUpdate(config[phase]));
   const { spikes, count } = validation ?? sums;
-  const layers = phase !== 'snn' ? [] : layerActivity(hidden, spikes, count);
+  const layers = phase === 'ann' ? [] : layerActivity(hidden, spikes, count);
   const epoch = state.epoch + 1;
   const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
-  const best = isBetter(scores, state.best[phase]);
+  const best = isBetter({ ...scores, keepsTarget: keepsTarget(session, phase, layers) }, state.best[phase]);
   return {
     event: 'epoch',
     phase,

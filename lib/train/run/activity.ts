@@ -1,7 +1,9 @@
 /** How much of each spiking layer fires, and whether that still carries information. */
-import { layerName, type SpikingLayer } from '../../model/layer';
+import { fanOut } from '../../energy/fan-out';
+import { isPool, layerName, type SpikingLayer } from '../../model/layer';
 import type { Network } from '../../model/network';
-import type { Surrogate } from '../../model/description';
+import type { ResolvedNetwork, Surrogate } from '../../model/description';
+import { layerShapes } from '../../model/shapes';
 import type { TrainConfig } from '../config/config';
 import type { LayerActivity, LayerWarning, Phase } from './events';
 
@@ -26,6 +28,36 @@ export function layerActivity(
 export function meanActivity(activity: readonly LayerActivity[]): number {
   const neurons = activity.reduce((sum, layer) => sum + layer.neurons, 0);
   return neurons === 0 ? 0 : activity.reduce((sum, layer) => sum + layer.spikesPerNeuron * layer.neurons, 0) / neurons;
+}
+
+/** How far above its target an activity still counts as near: a cost that grows from 0 at the target ends above it. */
+const TARGET_TOLERANCE = 0.1;
+
+/**
+ * Whether a network of a phase with these layers keeps to the target of its phase: its activity, spikes weighed by mean
+ * fan-out (docs/MATHEMATICS.md, "Activity target"), is at most a tenth above it. True where there is no target.
+ */
+export function keepsTarget(
+  { config, network }: { config: Pick<TrainConfig, 'binary' | 'snn'>; network: Pick<Network, 'description'> },
+  phase: Phase,
+  layers: readonly LayerActivity[],
+): boolean {
+  if (phase === 'ann' || config[phase].activity.strength === 0) return true;
+  return activity(network.description, layers) <= (1 + TARGET_TOLERANCE) * config[phase].activity.target;
+}
+
+/** The share of all additions that the spikes of the hidden layers cause. */
+function activity(network: ResolvedNetwork, layers: readonly LayerActivity[]): number {
+  const shapes = layerShapes(network);
+  const hidden = shapes.filter(({ layer, type }) => !isPool(type) && !network.layers[layer]!.output);
+  let made = 0;
+  let all = 0;
+  for (const [i, { layer, out }] of hidden.entries()) {
+    const additions = out[0] * fanOut(network, shapes, layer + 1, out).table.reduce((sum, one) => sum + one, 0);
+    made += additions * layers[i]!.spikesPerNeuron;
+    all += additions;
+  }
+  return all > 0 ? made / all : 0;
 }
 
 // Below the first a layer passes almost nothing on; above the second its spikes say almost nothing.

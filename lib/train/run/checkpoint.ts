@@ -1,6 +1,7 @@
 /** A checkpoint: the tensors of the network and of its optimiser, and the state of the run, in one file. */
 import {
   finite,
+  flag,
   formatOne,
   integerOf,
   listOf,
@@ -24,6 +25,8 @@ const best = objectOf({
   epoch: count,
   accuracy,
   loss: finite.nullable(),
+  // Older versions choose by accuracy alone.
+  keepsTarget: flag.default(true),
   // A name within checkpoints/, never a way out of it.
   file: text.regex(/^[\w-]+\.safetensors$/, { error: 'the name of a file within checkpoints/' }),
 }).nullable();

@@ -120,7 +120,8 @@ export interface EpochEvent {
   /** The rate of training, in images per second. */
   imagesPerSecond: number;
   /**
-   * The mean number of spikes per hidden neuron and image; 0 in the phases `ann` and `binary`, where nothing spikes.
+   * The mean number of spikes per hidden neuron and image; 0 in the phase `ann`, where nothing spikes. In the phase
+   * `binary` they are those that the network will have when it is converted.
    */
   spikesPerNeuron: number;
   /** The activity of every hidden layer, on the validation images if there are any. */

@@ -51,6 +51,8 @@ export interface BestEpoch {
   epoch: number;
   accuracy: number | null;
   loss: number | null;
+  /** Whether its activity is near the target of its phase, or below; true where there is none. */
+  keepsTarget: boolean;
   /** File name within checkpoints/. */
   file: string;
 }
@@ -117,12 +119,17 @@ export function afterSteps(state: TrainState, steps: readonly StepStats[], time:
 }
 
 /** After the event of an epoch was recorded and, if it is the best one, its network was written to `file`. */
-export function afterEpoch(state: TrainState, event: EpochEvent, metricsBytes: number, file: string): TrainState {
+export function afterEpoch(
+  state: TrainState,
+  event: EpochEvent,
+  metricsBytes: number,
+  best: Pick<BestEpoch, 'file' | 'keepsTarget'>,
+): TrainState {
   const { epoch, validationAccuracy: accuracy, validationLoss: loss } = event;
   return {
     ...state,
     metricsBytes,
-    best: event.best ? { ...state.best, [event.phase]: { epoch, accuracy, loss, file } } : state.best,
+    best: event.best ? { ...state.best, [event.phase]: { epoch, accuracy, loss, ...best } } : state.best,
     epoch,
     step: 0,
     sums: emptySums(state.sums.spikes.length),
@@ -158,13 +165,15 @@ export function isOutOfPatience(
 }
 
 /**
- * Higher validation accuracy, then lower validation loss. Without validation every epoch is better than the one before.
+ * One that keeps to the activity target before one that does not, then higher validation accuracy, then lower
+ * validation loss. Without validation every epoch is better than the one before.
  */
 export function isBetter(
-  candidate: Pick<EpochEvent, 'validationAccuracy' | 'validationLoss'>,
+  candidate: Pick<EpochEvent, 'validationAccuracy' | 'validationLoss'> & Pick<BestEpoch, 'keepsTarget'>,
   best: BestEpoch | null,
 ): boolean {
   if (best === null || candidate.validationAccuracy === null || best.accuracy === null) return true;
+  if (candidate.keepsTarget !== best.keepsTarget) return candidate.keepsTarget;
   if (candidate.validationAccuracy !== best.accuracy) return candidate.validationAccuracy > best.accuracy;
   return (candidate.validationLoss ?? Infinity) < (best.loss ?? Infinity);
 }

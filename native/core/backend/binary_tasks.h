@@ -11,6 +11,7 @@ struct BinaryForwardTask {
   float* out = nullptr;           // (count), may be `x`
   const float* x = nullptr;       // (count) weighted input, normalised if the stage is
   const float* neuron = nullptr;  // threshold, leak
+  int64_t* spikes = nullptr;      // += how many fire
   int64_t count = 0;
 };
 
@@ -21,6 +22,7 @@ struct BinaryBackwardTask {
   float* d_neuron = nullptr;  // += gradient of the threshold
   const float* x = nullptr;   // (count)
   const float* neuron = nullptr;
+  const float* cost = nullptr;  // of a spike, or null = 0
   int64_t count = 0;
 };
 

@@ -42,6 +42,7 @@ void binary_backward(NetworkState& net, size_t stage, float* d_out, int n) {
                                       .d_neuron = net.parameters[stage].d_neuron,
                                       .x = b.decided.data(),
                                       .neuron = net.parameters[stage].neuron,
+                                      .cost = net.loss.cost(stage),
                                       .count = n * s.out_size()});
 }
 
@@ -91,8 +92,11 @@ Status ann_forward(NetworkState& net, const uint8_t* pixels, int n, int64_t firs
     dense_forward(net, i, activations_below(net, i), false, normalised ? b.weighted.data() : decided, relu, n);
     if (normalised) norm_forward(net, i, decided, !binary, n);
     if (binary)
-      backend.run(BinaryForwardTask{
-          .out = b.activation.data(), .x = decided, .neuron = net.parameters[i].neuron, .count = n * s.out_size()});
+      backend.run(BinaryForwardTask{.out = b.activation.data(),
+                                    .x = decided,
+                                    .neuron = net.parameters[i].neuron,
+                                    .spikes = net.spikes.data() + i,
+                                    .count = n * s.out_size()});
     if (train && net.dropout(i)) {
       // A dropped activation is 0, and so is its gradient, by the same test as ReLU's.
       backend.run(net.dropout_mask(i, n, first));

@@ -71,8 +71,10 @@ Status check_loss(const NetworkState& net, Mode mode, const LossOptions& loss) {
   if (!(loss.quantised >= 0 && loss.quantised <= 1)) return wrong("quantised from 0 to 1", loss.quantised);
   if ((mode == Mode::kAnn || mode == Mode::kBinary) && loss.quantised < 1)
     return Status::error(Code::kArg, "Expected no relaxation of an ANN, which sends numbers");
-  if (is_dense(mode) && (loss.activity.strength > 0 || !loss.time_weights.empty()))
-    return Status::error(Code::kArg, "Expected the spiking mode for an activity target and for weights of time steps");
+  if ((mode == Mode::kAnn || mode == Mode::kCoded) && loss.activity.strength > 0)
+    return Status::error(Code::kArg, "Expected the spiking or the binary mode for an activity target");
+  if (is_dense(mode) && !loss.time_weights.empty())
+    return Status::error(Code::kArg, "Expected the spiking mode for weights of time steps");
   return loss.time_weights.empty() ? Status::success() : check_time_weights(net, loss.time_weights);
 }
 

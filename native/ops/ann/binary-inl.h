@@ -8,15 +8,17 @@ ONESPIKE_HD inline typename A::F binary_forward(typename A::F x, typename A::F t
   return A::select(A::greater(x, threshold), A::add(threshold, threshold), silent);
 }
 
-// The gradient at x from `d`, that at the value sent: `d` where 0 < x <= 2 V, as if the quantiser were its clipped
-// input (straight through). `d_threshold` is the term of the gradient of V.
+// The gradient at x from `d`, that at the value sent, and from `cost` / (2 V), where `cost` is what firing costs: their
+// sum where 0 < x <= 2 V, as if the quantiser were its clipped input (straight through). `d_threshold` is the term of
+// the gradient of V.
 template <class A>
 ONESPIKE_HD inline typename A::F binary_backward(typename A::F d, typename A::F x, typename A::F threshold,
-                                                 typename A::F& d_threshold) {
+                                                 typename A::F scaled_cost, typename A::F& d_threshold) {
   const typename A::F zero = A::set(0), top = A::add(threshold, threshold);
-  // 2 (q - x / (2 V)) inside, 2 q above, 0 below, with q = 1 where it fires.
+  // 2 (q - x / (2 V)) inside, 2 q above, 0 below, with q = 1 where it fires. q itself, which costs, has -x / (2 V^2).
   const typename A::F fired = A::select(A::greater(x, threshold), A::set(2), zero);
   const typename A::F share = A::select(A::greater(x, top), zero, A::div(x, threshold));
-  d_threshold = A::zero_unless(A::greater(x, zero), A::mul(d, A::sub(fired, share)));
-  return A::zero_unless(A::greater(x, zero), A::select(A::greater(x, top), zero, d));
+  const typename A::F term = A::sub(A::mul(d, A::sub(fired, share)), A::mul(scaled_cost, share));
+  d_threshold = A::zero_unless(A::greater(x, zero), term);
+  return A::zero_unless(A::greater(x, zero), A::select(A::greater(x, top), zero, A::add(d, scaled_cost)));
 }

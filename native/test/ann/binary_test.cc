@@ -31,8 +31,14 @@ void formulas() {
     const std::string what = "x = " + std::to_string(one.x);
     expect(binary_forward<Scalar>(one.x, V) == one.sent, what + ": what is sent");
     double d_threshold = -9;
-    expect_near(binary_backward<Scalar>(3.0, one.x, V, d_threshold), 3 * one.d_x, 0, 1e-12, what + ": gradient");
+    expect_near(binary_backward<Scalar>(3.0, one.x, V, 0.0, d_threshold), 3 * one.d_x, 0, 1e-12, what + ": gradient");
     expect_near(d_threshold, 3 * 2 * one.d_theta, 0, 1e-8, what + ": gradient of the threshold, theta = 2 V");
+    // A cost of firing: as much of what is sent, over theta, but theta itself makes no spike cheaper.
+    const double cost = 4, fires = one.sent > 0;
+    expect_near(binary_backward<Scalar>(3.0, one.x, V, cost / theta, d_threshold), (3 + cost / theta) * one.d_x, 0,
+                1e-12, what + ": gradient with a cost");
+    expect_near(d_threshold, 2 * (3 * one.d_theta + cost * (one.d_theta - fires) / theta), 0, 1e-8,
+                what + ": gradient of the threshold with a cost");
   }
   expect(std::isnan(binary_forward<Scalar>(std::nan(""), V)), "what is not a number stays that");
 }

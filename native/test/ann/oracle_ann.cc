@@ -82,17 +82,20 @@ double activate(const LayerParameters& p, double x, double& margin) {
   return x > p.threshold ? theta : 0.0;
 }
 
-// h = theta * q(y), y = clip(x / theta, 0, 1): straight through, dq/dy = 1.
-Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, LayerParameters& gradient,
-                         LayerParameters& magnitude) {
+// h = theta * q(y), y = clip(x / theta, 0, 1): straight through, dq/dy = 1. The loss has `cost` * q beside what reads
+// h.
+Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, double cost,
+                         LayerParameters& gradient, LayerParameters& magnitude) {
   const double theta = 2.0 * p.threshold;
   Values d_x(d.size(), 0.0);
   for (size_t i = 0; i < d.size(); ++i) {
     const bool inside = x[i] >= 0.0 && x[i] <= theta;
-    const double q = x[i] > p.threshold ? 1.0 : 0.0, d_theta = q + (inside ? -x[i] / theta : 0.0);
-    d_x[i] = inside ? d[i] : 0.0;
-    gradient.threshold += 2.0 * d[i] * d_theta;
-    magnitude.threshold += std::fabs(2.0 * d[i] * d_theta);
+    const double q = x[i] > p.threshold ? 1.0 : 0.0;
+    const double dy_dx = inside ? 1.0 / theta : 0.0, dy_dtheta = inside ? -x[i] / (theta * theta) : 0.0;
+    d_x[i] = (d[i] * theta + cost) * dy_dx;
+    const double d_theta = d[i] * (q + theta * dy_dtheta) + cost * dy_dtheta;
+    gradient.threshold += 2.0 * d_theta;
+    magnitude.threshold += std::fabs(2.0 * d_theta);
   }
   return d_x;
 }

@@ -232,7 +232,7 @@ Parameters backward(const NetworkSpec& spec, const Parameters& parameters, Mode 
     } else if (mode == Mode::kCoded && !is_pool(layer.type)) {
       dy = send_backward(spec, p, at, dx, gradient[l], terms[l]);
     } else if (mode == Mode::kBinary && layer.type != LayerType::kAvgPool) {
-      dy = activate_backward(p, at.potential, dx, gradient[l], terms[l]);
+      dy = activate_backward(p, at.potential, dx, cost_of(spec, options, size_t(l)), gradient[l], terms[l]);
     } else if (mode == Mode::kAnn && !is_pool(layer.type)) {
       for (int64_t j = 0; j < count; ++j) dy[j] = at.potential[j] > 0.0 ? dx[j] : 0.0;
     } else if (is_relaxed(options, size_t(l))) {

@@ -126,12 +126,14 @@ double loss_of(const Batch& batch, const Options& options, const Values& step_lo
 // What entry `layer` with `out` adds to the loss by its spikes (T, N, out) and their costs, and its gradient at one.
 double spike_cost(const NetworkSpec& spec, const Options& options, size_t layer, const Values& spikes);
 void add_spike_cost(const NetworkSpec& spec, const Options& options, size_t layer, Values& d_spikes);
+// What a spike of a hidden entry costs.
+double cost_of(const NetworkSpec& spec, const Options& options, size_t layer);
 
-// The binary activation of an ANN, and the gradient at its input; thresholds as integrate_backward. `margin` becomes
-// the distance of x to V, 0 and 2 V if that is less.
+// The binary activation of an ANN, and the gradient at its input, where a spike costs `cost`; thresholds as
+// integrate_backward. `margin` becomes the distance of x to V, 0 and 2 V if that is less.
 double activate(const LayerParameters& p, double x, double& margin);
-Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, LayerParameters& gradient,
-                         LayerParameters& magnitude);
+Values activate_backward(const LayerParameters& p, const Values& x, const Values& d, double cost,
+                         LayerParameters& gradient, LayerParameters& magnitude);
 
 // What a neuron of a coded network sends for the weighted input v: the byte of a trace, and the number that it stands
 // for. `margin` becomes the distance of v to a border if that is less. The parameters of a code lie in the places of

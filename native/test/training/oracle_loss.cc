@@ -41,11 +41,11 @@ std::vector<bool> read_neurons(const NetworkSpec& spec, size_t layer) {
   return read;
 }
 
+}  // namespace
+
 double cost_of(const NetworkSpec& spec, const Options& options, size_t layer) {
   return options.spike_costs.empty() || spec.layers[layer].output ? 0.0 : options.spike_costs[layer];
 }
-
-}  // namespace
 
 double loss_of(const Batch& batch, const Options& options, const Values& step_logits, int classes, Values* d) {
   const int64_t rows = batch.count * classes, steps = int64_t(step_logits.size()) / rows;

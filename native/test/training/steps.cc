@@ -24,12 +24,12 @@ void train(Network& network, const Case& c, Mode mode, const OptimizerOptions& o
   for (int i = 0; i < steps; ++i) expect_ok(network.train(c.batch(), mode, options, no_stop(), &stats), "train");
 }
 
-std::vector<StepStats> train_group(Network& network, const Case& c, size_t steps, const LossOptions& loss) {
+std::vector<StepStats> train_group(Network& network, const Case& c, size_t steps, const LossOptions& loss, Mode mode) {
   const StepGroup group{steps, int64_t(c.labels.size()),
                         [&](size_t, Batch* to) { return *to = c.batch(), Status::success(); },
                         std::vector<OptimizerOptions>(steps, adam(3e-3f)), loss};
   std::vector<StepStats> stats;
-  expect_ok(network.train(group, Mode::kSnn, no_stop(), &stats), "train");
+  expect_ok(network.train(group, mode, no_stop(), &stats), "train");
   return stats;
 }
 

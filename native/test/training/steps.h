@@ -16,7 +16,8 @@ OptimizerOptions clipped_adam();
 // Steps on the batch of the case, one call for each.
 void train(Network& network, const Case& c, Mode mode, const OptimizerOptions& options, int steps = 1);
 // Steps of adam(3e-3f) in the spiking mode, one call for all of them. Returns what they report.
-std::vector<StepStats> train_group(Network& network, const Case& c, size_t steps, const LossOptions& loss);
+std::vector<StepStats> train_group(Network& network, const Case& c, size_t steps, const LossOptions& loss,
+                                   Mode mode = Mode::kSnn);
 
 // The gradients of all tensors, one after the other.
 std::vector<float> gradients_of(Network& network, const Case& c, Mode mode, const LossOptions& loss = {});

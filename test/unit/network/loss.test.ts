@@ -140,7 +140,7 @@ onEachBackend((on) => {
       [{ activity: { target: 2, strength: 1 } }, 'Expected a number in [0, 1] for activity.target but received 2'],
       [{ activity: { target: 0.1, strength: -1 } }, 'Expected a number from 0 to 1000000 for activity.strength'],
       [{ activity: { target: 0.1, strenght: 1 } }, "did you mean 'strength'?"],
-      [{ activity: { target: 0.1, strength: 1 }, mode: 'ann' }, "Expected mode 'snn' for activity but received 'ann'"],
+      [{ activity: { target: 0.1, strength: 1 }, mode: 'ann' }, "Expected mode 'binary' or 'snn' for activity"],
       [{ timeWeights: [1] }, `Expected a list of ${T} numbers (one per time step) for timeWeights`],
       [{ timeWeights: new Array(T).fill(0.9) }, 'Expected weights with the sum 1 for timeWeights'],
       [{ timeWeights: new Array(T).fill('1') }, "for timeWeights[0] but received '1'"],
