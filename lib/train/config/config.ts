@@ -227,7 +227,7 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   let under =
     minutes === undefined
       ? presetConfig(preset, datasetOf(asked), budget as Budget | undefined)
-      : unscaledConfig(preset, datasetOf(asked));
+      : unscaledConfig(preset, datasetOf(asked), valueAt(asked, ['model', 'code']) !== undefined);
   if (valueAt(asked, ['convert', 'enabled']) === false && asked.init === undefined)
     under = mergeConfig(under, withoutConversion);
   if (valueAt(asked, ['model', 'layers']) !== undefined) {

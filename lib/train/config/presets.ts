@@ -18,7 +18,7 @@ import {
   plainSchedule,
   plainSpiking,
 } from './phase';
-import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
+import { budgetRecipe, codedWithoutEpochs, withoutEpochs, type Budget } from './recipes';
 
 /** The names of the presets: VGG networks, and some of them with a code or with genes. */
 export const presetNames = [
@@ -195,10 +195,15 @@ export function presetConfig(name: string, dataset: string = defaultDataset, bud
   return sumOf(name, dataset, { preset: name, budget }, budgetRecipe(name, dataset, budget));
 }
 
-/** The configuration of a preset before `minutes` has chosen its width and its epochs, which are 0 until then. */
-export function unscaledConfig(name: string, dataset: string): Record<string, unknown> {
+/**
+ * The configuration of a preset before `minutes` has chosen its width and its epochs, which are 0 until then. `coded`
+ * says that the network is given a code.
+ */
+export function unscaledConfig(name: string, dataset: string, coded: boolean): Record<string, unknown> {
   checkNames(name, dataset);
-  const config = sumOf(name, dataset, { preset: name }, withoutEpochs);
+  const { variant } = partsOf(name as PresetName);
+  const recipe = coded || (variant !== undefined && variant in codes) ? codedWithoutEpochs : withoutEpochs;
+  const config = sumOf(name, dataset, { preset: name }, recipe);
   const { width: _width, ...model } = config.model as PlainObject;
   return { ...config, model };
 }

@@ -65,6 +65,13 @@ export const withoutEpochs: PlainObject = mergeConfig(distilled, {
   snn: { epochs: 0, activity },
 });
 
+/** The same of a network with a code, which has no time steps whose spikes could cost something. */
+export const codedWithoutEpochs: PlainObject = mergeConfig(distilled, {
+  ann: { epochs: 0 },
+  binary: { epochs: 0 },
+  snn: { epochs: 0 },
+});
+
 /** Epochs of the stages after the ANN on two cores. */
 const cpuEpochs: Record<string, { binary: number; snn: number }> = {
   cifar10: { binary: 8, snn: 2 },

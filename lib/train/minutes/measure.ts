@@ -33,13 +33,10 @@ export async function measureRates(measurement: Measurement): Promise<MeasuredRa
   const ann = await Network.create(description, networkOptions(config));
   try {
     const trainAnn = await trainingRate(measurement, ann, 'ann');
-    await ann.setParameters(equalThresholds(ann.layers.slice(0, -1), config.binary.threshold));
-    const trainBinary = await taughtRate(measurement, ann);
     const evaluateAnn = await evaluationRate(measurement, ann, 'ann');
-    const folded = await foldNorm(ann.description, await ann.parameters());
-    const snn = await Network.create(folded.network, networkOptions(config));
+    const trainBinary = description.code === undefined ? await binaryRate(measurement, ann) : 0;
+    const snn = await converted(measurement, ann);
     try {
-      await snn.setParameters(await spikingFromBinary(folded));
       const count = Math.min(config.evaluation.batch, images.testSet.count);
       const energy = { images: count, batch: count, signal };
       return {
@@ -56,12 +53,32 @@ export async function measureRates(measurement: Measurement): Promise<MeasuredRa
   }
 }
 
+/** The network of the spiking phase, which fires about as much as that of a run. */
+async function converted({ config, description, images, signal }: Measurement, ann: Network): Promise<Network> {
+  const parameters = await ann.parameters();
+  const folded = description.code === undefined ? await foldNorm(ann.description, parameters) : undefined;
+  const snn = await Network.create(folded?.network ?? description, networkOptions(config));
+  try {
+    if (folded !== undefined) await snn.setParameters(await spikingFromBinary(folded));
+    else {
+      await snn.setParameters(parameters);
+      const { percentile, scale } = config.convert;
+      await snn.calibrate(images.calibration, { percentile, scale, signal });
+    }
+    return snn;
+  } catch (error) {
+    await snn.dispose();
+    throw error;
+  }
+}
+
 // So small that the network stays what it is: steps of the full rate from random weights may leave the range of floats.
 const still = { learningRate: 1e-9, neuronLearningRate: 1e-9 };
 
 /** That of the binary phase, whose teacher, if it has one, is another network of the same shape. */
-async function taughtRate(measurement: Measurement, network: Network): Promise<number> {
+async function binaryRate(measurement: Measurement, network: Network): Promise<number> {
   const { config, description } = measurement;
+  await network.setParameters(equalThresholds(network.layers.slice(0, -1), config.binary.threshold));
   if (config.binary.distillation.weight === 0) return trainingRate(measurement, network, 'binary');
   const teacher = await Network.create(description, networkOptions(config));
   try {

@@ -30,7 +30,7 @@ export class Pace {
     { done, seconds, elapsed }: { done: number; seconds: number; elapsed: number },
   ): PlanEvent | null {
     this.times = slowedDown(this.times, phase, seconds / this.times.epoch[phase]);
-    const { epoch, rest } = this.times;
+    const { epoch, shares, rest } = this.times;
     const planned: PerPhase = { ann: config.ann.epochs, binary: config.binary.epochs, snn: config.snn.epochs };
     const limit = 60 * this.plan.minutes;
     const over = overUntil(planned, phase, done);
@@ -38,7 +38,7 @@ export class Pace {
       elapsed + trainingSeconds(epoch, epochs) - trainingSeconds(epoch, over) + rest;
     if (Math.abs(endWith(planned) - limit) <= tolerance * limit) return null;
     const left = limit - elapsed - rest;
-    const epochs = fitEpochs(trainingSeconds(epoch, over) + left, epoch, over, phase);
+    const epochs = fitEpochs(trainingSeconds(epoch, over) + left, { epoch, shares }, over, phase);
     if (PHASES.every((name) => epochs[name] === planned[name])) return null;
     return {
       event: 'plan',
@@ -56,8 +56,8 @@ function overUntil(planned: PerPhase, phase: Phase, done: number): PerPhase {
 }
 
 /** The times of a phase and of what follows, if the phase takes `factor` times as long as it was reckoned to. */
-function slowedDown({ epoch, rest }: Times, phase: Phase, factor: number): Times {
+function slowedDown({ epoch, rest, shares }: Times, phase: Phase, factor: number): Times {
   const now = PHASES.indexOf(phase);
   const slower = PHASES.map((name, i) => [name, i < now ? epoch[name] : factor * epoch[name]]);
-  return { epoch: Object.fromEntries(slower) as PerPhase, rest: factor * rest };
+  return { shares, epoch: Object.fromEntries(slower) as PerPhase, rest: factor * rest };
 }

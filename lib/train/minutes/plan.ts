@@ -96,9 +96,9 @@ async function tryWidth(
   const measured = async (precision: TrainConfig['precision']): Promise<Candidate> => {
     const tried = { ...scaled, precision };
     const rates = await measureRates({ config: tried, description, images, seconds, signal });
-    const times = timesOf(rates, counts);
+    const times = timesOf(rates, counts, SHARES[description.code === undefined ? 'spikes' : 'code']);
     const left = 60 * minutes - elapsed() - times.rest;
-    return { config: tried, rates, times, epochs: fitEpochs(left, times.epoch, { ann: 0, binary: 0, snn: 0 }) };
+    return { config: tried, rates, times, epochs: fitEpochs(left, times, { ann: 0, binary: 0, snn: 0 }) };
   };
   const first = await measured(config.precision);
   if (config.precision !== undefined || first.rates.precision === 'mixed') return first;
@@ -108,7 +108,7 @@ async function tryWidth(
 
 /** The time of one epoch of every phase, each as often as its share of a run says. */
 function trainingTime({ times }: Candidate): number {
-  return trainingSeconds(times.epoch, SHARES);
+  return trainingSeconds(times.epoch, times.shares);
 }
 
 function countsOf(config: TrainConfig, { rows, testSet }: RunImages): Counts {

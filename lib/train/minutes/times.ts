@@ -6,7 +6,7 @@ import { PHASES, type Phase } from '../run/events';
 
 /** Rates of one machine and network, in images per second. */
 export interface Rates {
-  /** Training steps of every phase. */
+  /** Training steps of every phase; 0 of one that the run does not have. */
   train: Record<Phase, number>;
   /** Evaluations of the ANN and of the spiking network. */
   evaluate: { ann: number; snn: number };
@@ -28,22 +28,31 @@ export type PerPhase = Record<Phase, number>;
 
 /** What a run will need. */
 export interface Times {
-  /** One epoch of every phase, with its validation. */
+  /** One epoch of every phase, with its validation; 0 of one that the run does not have. */
   epoch: PerPhase;
+  /** The shares of the phases in the training time. */
+  shares: PerPhase;
   /** Everything but epochs: conversion, tests and the energy account. */
   rest: number;
 }
 
 /**
- * Shares of the training time. On CIFAR the ANN sets the level, the binary activation is what costs accuracy, and
- * spiking epochs after it change little (docs/RESULTS.md).
+ * On CIFAR the ANN sets the level, the binary activation is what costs accuracy, and spiking epochs after it change
+ * little (docs/RESULTS.md). A network with a code has no binary phase: its conversion rounds, and epochs with the code
+ * make up for that.
  */
-export const SHARES: PerPhase = { ann: 0.6, binary: 0.32, snn: 0.08 };
+export const SHARES: Record<'spikes' | 'code', PerPhase> = {
+  spikes: { ann: 0.6, binary: 0.32, snn: 0.08 },
+  code: { ann: 0.6, binary: 0, snn: 0.4 },
+};
 
-export function timesOf({ train, evaluate, energy }: Rates, counts: Counts): Times {
+export function timesOf({ train, evaluate, energy }: Rates, counts: Counts, shares: PerPhase): Times {
   const epoch = (phase: Phase): number =>
-    counts.train / train[phase] + counts.validation / evaluate[phase === 'snn' ? 'snn' : 'ann'];
+    shares[phase] === 0
+      ? 0
+      : counts.train / train[phase] + counts.validation / evaluate[phase === 'snn' ? 'snn' : 'ann'];
   return {
+    shares,
     epoch: { ann: epoch('ann'), binary: epoch('binary'), snn: epoch('snn') },
     // The test images are seen by the ANN, after the conversion, and at the end.
     rest: counts.test / evaluate.ann + (counts.validation + 2 * counts.test) / evaluate.snn + counts.energy / energy,
@@ -57,12 +66,18 @@ export function trainingSeconds(epoch: PerPhase, epochs: PerPhase): number {
 
 /**
  * The numbers of epochs that take about `seconds` together, those included that are over. The phases before `from` keep
- * theirs, and `from` does not end before what it has done. Every phase has one epoch at least; the ANN's and the binary
- * ones are rounded down, and spiking epochs, the shortest ones, fill what is left.
+ * theirs, and `from` does not end before what it has done. Every phase that has a share has one epoch at least; the
+ * ANN's and the binary ones are rounded down, and spiking epochs, the shortest ones, fill what is left.
  */
-export function fitEpochs(seconds: number, epoch: PerPhase, done: PerPhase, from: Phase = 'ann'): PerPhase {
-  const share = (phase: Phase): number => SHARES[phase] * seconds;
-  const atLeast = (phase: Phase, wanted: number): number => Math.max(1, done[phase], wanted);
+export function fitEpochs(
+  seconds: number,
+  { epoch, shares }: Pick<Times, 'epoch' | 'shares'>,
+  done: PerPhase,
+  from: Phase = 'ann',
+): PerPhase {
+  const share = (phase: Phase): number => shares[phase] * seconds;
+  const atLeast = (phase: Phase, wanted: number): number =>
+    shares[phase] === 0 ? 0 : Math.max(1, done[phase], wanted);
   const begins = PHASES.indexOf(from);
   const binary =
     begins > PHASES.indexOf('binary') ? done.binary : atLeast('binary', Math.floor(share('binary') / epoch.binary));

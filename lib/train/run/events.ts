@@ -207,7 +207,7 @@ export interface PlanEvent {
   batch: number;
   /** The number of epochs of every phase. */
   epochs: Record<Phase, number>;
-  /** The rates of training that were measured at the start, in images per second. */
+  /** The rates of training measured at the start, in images per second; 0 of a phase that the run does not have. */
   imagesPerSecond: Record<Phase, number>;
   /** The wall time that the run is expected to take in all, in seconds. */
   seconds: number;

@@ -6,7 +6,7 @@ import { vgg } from '../../../lib/model/vgg';
 import { resolveConfig } from '../../../lib/train/config/config';
 import { presetConfig, presetNames, wasRun } from '../../../lib/train/config/presets';
 import { BUDGETS, hasBudgets } from '../../../lib/train/config/recipes';
-import { timesOf, trainingSeconds } from '../../../lib/train/minutes/times';
+import { SHARES, timesOf, trainingSeconds } from '../../../lib/train/minutes/times';
 import { cli } from '../../helpers/command-line';
 
 const sized = presetNames.flatMap((name) =>
@@ -31,7 +31,8 @@ test.each(sized)('%s on %s for the CPU fits its time on two cores', (name, set) 
     evaluate: { ann: 570 * scale, snn: 900 * scale },
     energy: 300,
   };
-  const { epoch, rest } = timesOf(rates, { train: 45_000, validation: 5000, test: 10_000, energy: 10_000 });
+  const counts = { train: 45_000, validation: 5000, test: 10_000, energy: 10_000 };
+  const { epoch, rest } = timesOf(rates, counts, SHARES.spikes);
   const seconds = rest + trainingSeconds(epoch, { ann: ann.epochs, binary: binary.epochs, snn: snn.epochs });
   const limit = 60 * (set === 'cifar10' ? 100 : 150);
   expect(seconds).toBeLessThan(limit);

@@ -6,7 +6,7 @@ import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../..
 import { resume, train } from '../../../lib/train/loop/train';
 import { Pace } from '../../../lib/train/minutes/pace';
 import type { PlannedRun } from '../../../lib/train/minutes/plan';
-import { fitEpochs, timesOf, trainingSeconds, type PerPhase } from '../../../lib/train/minutes/times';
+import { fitEpochs, SHARES, timesOf, trainingSeconds, type PerPhase } from '../../../lib/train/minutes/times';
 import type { DoneEvent, Phase, PlanEvent, TrainEvent } from '../../../lib/train/run/events';
 import type { RunInfo } from '../../../lib/train/run/run-folder';
 import { temporaryFolder } from '../../helpers/command-line';
@@ -17,14 +17,21 @@ const epochs = (ann: number, binary: number, snn: number): PerPhase => ({ ann, b
 
 test('times follow from rates and numbers of images', () => {
   const rates = { train: { ann: 10, binary: 20, snn: 40 }, evaluate: { ann: 50, snn: 100 }, energy: 5 };
-  const times = timesOf(rates, { train: 200, validation: 100, test: 300, energy: 15 });
+  const counts = { train: 200, validation: 100, test: 300, energy: 15 };
+  const times = timesOf(rates, counts, SHARES.spikes);
   // Conversion: 300 test images by the ANN, 100 and 300 by the converted network; the end: 300 and 15.
-  expect(times).toEqual({ epoch: { ann: 22, binary: 12, snn: 6 }, rest: 6 + 1 + 3 + 3 + 3 });
+  const rest = 6 + 1 + 3 + 3 + 3;
+  expect(times).toEqual({ shares: SHARES.spikes, epoch: { ann: 22, binary: 12, snn: 6 }, rest });
   expect(trainingSeconds(times.epoch, epochs(2, 3, 4))).toBe(2 * 22 + 3 * 12 + 4 * 6);
+  // A network with a code has no binary phase.
+  const coded = timesOf({ ...rates, train: { ...rates.train, binary: 0 } }, counts, SHARES.code);
+  expect(coded).toEqual({ shares: SHARES.code, epoch: { ann: 22, binary: 0, snn: 6 }, rest });
+  expect(fitEpochs(100, coded, none)).toEqual(epochs(2, 0, 9));
 });
 
 describe('epochs that fit', () => {
   const seconds = { ann: 80, binary: 80, snn: 30 };
+  const fitted = { epoch: seconds, shares: SHARES.spikes };
 
   test.each([
     [5000, 'ann', none, epochs(37, 20, 15)],
@@ -37,21 +44,21 @@ describe('epochs that fit', () => {
     [600, 'snn', epochs(4, 2, 3), epochs(4, 2, 4)],
     [100, 'snn', epochs(4, 2, 3), epochs(4, 2, 3)],
   ] as const)('in %i s, from phase %s with %j done', (time, from, done, expected) => {
-    expect(fitEpochs(time, seconds, done, from as Phase)).toEqual(expected);
+    expect(fitEpochs(time, fitted, done, from as Phase)).toEqual(expected);
   });
 
   test('end within half a spiking epoch, and the ANN has about six tenths, for any time that holds ten', () => {
     for (let time = 1900; time < 40_000; time += 137) {
-      const fitted = fitEpochs(time, seconds, none);
-      expect(Math.abs(trainingSeconds(seconds, fitted) - time)).toBeLessThanOrEqual(15);
-      expect((80 * fitted.ann) / time).toBeGreaterThan(0.55);
-      expect((80 * fitted.ann) / time).toBeLessThan(0.65);
+      const chosen = fitEpochs(time, fitted, none);
+      expect(Math.abs(trainingSeconds(seconds, chosen) - time)).toBeLessThanOrEqual(15);
+      expect((80 * chosen.ann) / time).toBeGreaterThan(0.55);
+      expect((80 * chosen.ann) / time).toBeLessThan(0.65);
     }
   });
 });
 
 describe('pace', () => {
-  const times = { epoch: { ann: 30, binary: 30, snn: 15 }, rest: 20 };
+  const times = { epoch: { ann: 30, binary: 30, snn: 15 }, shares: SHARES.spikes, rest: 20 };
   const plan = { minutes: 10, width: 1, precision: 'fp32', batch: 256, imagesPerSecond: epochs(1, 1, 1), seconds: 600 };
   // 14 * 30 + 2 * 30 + 6 * 15 + 20 s, and 10 s before.
   const chosen = epochs(14, 2, 6);
@@ -120,6 +127,9 @@ describe('refused by name', () => {
     expect(resolveConfig(config)).toEqual(config);
     expect(resolveConfig({ minutes: 5, convert: { enabled: false } }).convert.enabled).toBe(false);
     expect(resolveConfig({ minutes: 5 }).model.name).toBe('vgg7');
+    // Spikes of a code have no cost.
+    for (const coded of [{ preset: 'vgg7-ttfs' }, { model: { code: { kind: 'radix' as const, bits: 3 } } }])
+      expect(resolveConfig({ minutes: 5, ...coded }).snn.activity.strength).toBe(0);
   });
 });
 
@@ -181,6 +191,20 @@ describe('a run', () => {
       const { seconds } = events.at(-1) as DoneEvent;
       expect(seconds).toBeGreaterThan(60 * minutes * 0.7);
       expect(seconds).toBeLessThan(60 * minutes * 1.5);
+    },
+    patient,
+  );
+
+  test(
+    'of a network with a code has no binary phase',
+    async () => {
+      const events = await collect(train({ ...(configured('coded', minutes) as object), preset: 'vgg7-radix' }));
+      const [plan] = plansOf(events);
+      expect(plan!.imagesPerSecond.binary).toBe(0);
+      expect(trained(events, 'ann')).toBe(info('coded').config.ann.epochs);
+      expect(trained(events, 'binary')).toBe(0);
+      expect(trained(events, 'snn')).toBe(info('coded').config.snn.epochs);
+      expect(events.at(-1)).toMatchObject({ event: 'done', binary: { testAccuracy: null } });
     },
     patient,
   );
