@@ -1,5 +1,6 @@
 // The tensors of a file for a network that exists.
 import { OneSpikeError } from '../../errors';
+import { codeTensors, type Code } from '../code/code';
 import type { ResolvedNetwork } from '../description';
 import { withoutGeneTensors } from '../genes/genes';
 import { readModel } from '../model-file';
@@ -8,7 +9,8 @@ import type { TensorShape } from './state';
 
 /**
  * The tensors of a model file, or of one without an architecture, as the network `description` takes them: of schedules
- * for other time steps the first steps, or the last one repeated. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
+ * for other time steps the first steps, or the last one repeated; for a network with a code the weights of one without.
+ * Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
  */
 export async function tensorsFor(
   path: string,
@@ -19,13 +21,26 @@ export async function tensorsFor(
   const { timesteps, schedules } = description;
   // A network without genes takes the weights that follow from those of the file.
   const wantedOnes = description.genes === undefined ? withoutGeneTensors(stored) : stored;
-  const tensors = carryParameters(wantedOnes, timesteps);
-  const optional = schedules && !network.schedules;
-  const missing = wanted.find(({ name }) => !tensors.has(name) && !(optional && isSchedule(name)));
+  const gainsCode = description.code !== undefined && network.code === undefined;
+  const tensors = carryParameters(gainsCode ? withoutNeurons(wantedOnes) : wantedOnes, timesteps);
+  const gainsSchedules = schedules && !network.schedules;
+  const missing = wanted.find(
+    ({ name }) =>
+      !tensors.has(name) && !(gainsSchedules && isSchedule(name)) && !(gainsCode && isOfCode(name, description.code!)),
+  );
   if (missing !== undefined)
     throw new OneSpikeError(
       'ERR_SHAPE',
       `Expected a tensor ${missing.name} for ${path} but received none: it holds another network`,
     );
   return tensors;
+}
+
+/** What a network with a code has as well: weights, biases and normalisation. */
+function withoutNeurons(tensors: ReadonlyMap<string, FloatTensor>): Map<string, FloatTensor> {
+  return new Map([...tensors].filter(([name]) => !/\.(threshold|leak|kappa|theta)$/.test(name)));
+}
+
+function isOfCode(name: string, code: Code): boolean {
+  return codeTensors(code).some((tensor) => name.endsWith(`.${tensor}`));
 }

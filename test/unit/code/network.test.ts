@@ -43,6 +43,31 @@ const bits = async (network: Network): Promise<Record<string, number[]>> =>
   Object.fromEntries([...(await network.parameters())].map(([name, { data }]) => [name, [...data]]));
 
 describe.each(CODES.map((code) => [code.kind, code] as const))('%s', (kind, code) => {
+  test('it takes the weights of a network without a code, and keeps the parameters of its own', async () => {
+    const layers = described(code).layers.map((layer) =>
+      layer.type === 'maxpool' ? { type: 'avgpool' as const } : layer,
+    );
+    const on = { backend: 'cpu', seed: 8, threads: 1 } as const;
+    const ann = kept(await Network.create({ input: [2, 8, 8], timesteps: 3, normGroup: 5, layers }, on));
+    const path = join(folder, `plain-${kind}.safetensors`);
+    await ann.save(path);
+    const network = kept(await Network.create({ ...described(code), layers }, { ...on, seed: 3 }));
+    const before = await bits(network);
+    await network.load(path);
+    const [after, given] = [await bits(network), await bits(ann)];
+    for (const [name, values] of Object.entries(after))
+      expect(values).toEqual(/\.(step|time_constant|delay)$/.test(name) ? before[name] : given[name]);
+    expect(after['layers.0.weight']).not.toEqual(before['layers.0.weight']);
+    // Radix codes round pixels.
+    if (kind !== 'radix') {
+      const mode = 'ann';
+      expect((await network.forward(pixels, { mode })).logits).toEqual((await ann.forward(pixels, { mode })).logits);
+    }
+    // The other way a threshold is missing.
+    await network.save(path);
+    await expect(ann.load(path)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+  });
+
   test('its trace has the codes of hidden layers, and its spikes are counted', async () => {
     const network = await create(code);
     const { codes, spikeTimes, stats } = await network.forward(pixels, { trace: true });
