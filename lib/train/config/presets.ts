@@ -18,7 +18,7 @@ import {
   plainSchedule,
   plainSpiking,
 } from './phase';
-import { budgetRecipe, codedWithoutEpochs, withoutEpochs, type Budget } from './recipes';
+import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
 
 /** The names of the presets: VGG networks, and some of them with a code or with genes. */
 export const presetNames = [
@@ -202,7 +202,7 @@ export function presetConfig(name: string, dataset: string = defaultDataset, bud
 export function unscaledConfig(name: string, dataset: string, coded: boolean): Record<string, unknown> {
   checkNames(name, dataset);
   const { variant } = partsOf(name as PresetName);
-  const recipe = coded || (variant !== undefined && variant in codes) ? codedWithoutEpochs : withoutEpochs;
+  const recipe = withoutEpochs(dataset, coded || (variant !== undefined && variant in codes));
   const config = sumOf(name, dataset, { preset: name }, recipe);
   const { width: _width, ...model } = config.model as PlainObject;
   return { ...config, model };

@@ -181,7 +181,7 @@ describe('a run', () => {
       expect(plan!.batch).toBe(16);
       const { config } = info('whole');
       expect(config).toMatchObject({ minutes, model: { width: plan!.width }, ann: { batch: 16 } });
-      expect(config.ann.optimizer.learningRate).toBeCloseTo(0.4 / 16);
+      expect(config.ann.optimizer.learningRate).toBeCloseTo(0.25 / 16);
       expect(config.binary.optimizer.neuronLearningRate).toBeCloseTo(0.025 / 16);
       for (const phase of ['ann', 'binary', 'snn'] as const) {
         expect(config[phase].epochs).toBe(trained(events, phase));
