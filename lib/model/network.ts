@@ -141,9 +141,8 @@ export class Network {
 
   /**
    * Takes the parameters of a model file, or of a safetensors file without an architecture; the tensors must be exactly
-   * those of this network, but for schedules: of more time steps the first are kept, of fewer the last is repeated,
-   * and where the file has none those of this network stay. A network with a code takes the weights of one without, such
-   * as an ANN, and keeps the parameters of its code. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
+   * those of this network, but for schedules: the first ones, or the last repeated, or where the file has none those of
+   * this network. One with a code takes the weights of one without. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
     await this.setParameters(await tensorsFor(path, this.description, this.#tensors));

@@ -141,9 +141,9 @@ describe('order', () => {
 
 describe('state', () => {
   test('a better epoch has the higher accuracy, then the lower loss', () => {
-    const best = { epoch: 1, accuracy: 0.5, loss: 1, keepsTarget: true, file: 'x' };
+    const best = { epoch: 1, accuracy: 0.5, loss: 1, excess: 0, file: 'x' };
     const scored = (validationAccuracy: number | null, validationLoss: number | null) => ({
-      ...{ validationAccuracy, validationLoss, keepsTarget: true },
+      ...{ validationAccuracy, validationLoss, excess: 0 },
     });
     expect(isBetter(scored(0.6, 2), best)).toBe(true);
     expect(isBetter(scored(0.5, 0.9), best)).toBe(true);
@@ -151,10 +151,11 @@ describe('state', () => {
     expect(isBetter(scored(0.4, 0), best)).toBe(false);
     expect(isBetter(scored(0, 9), null)).toBe(true);
     expect(isBetter(scored(null, null), best)).toBe(true);
-    // The activity target comes first.
-    expect(isBetter({ ...scored(0.9, 0), keepsTarget: false }, best)).toBe(false);
-    expect(isBetter(scored(0.1, 9), { ...best, keepsTarget: false })).toBe(true);
-    expect(isBetter({ ...scored(0.6, 2), keepsTarget: false }, { ...best, keepsTarget: false })).toBe(true);
+    // Twice the target counts as ten points of accuracy.
+    expect(isBetter({ ...scored(0.59, 0), excess: 1 }, best)).toBe(false);
+    expect(isBetter({ ...scored(0.61, 9), excess: 1 }, best)).toBe(true);
+    expect(isBetter(scored(0.46, 9), { ...best, excess: 0.5 })).toBe(true);
+    expect(isBetter({ ...scored(0.4, 0), excess: 3 }, { ...best, excess: 4.1 })).toBe(true);
   });
 
   test.each([
@@ -188,14 +189,14 @@ describe('state', () => {
     expect(more.sums).toMatchObject({ count: 10, seconds: 0.75, cpuSeconds: 1.25 });
     expect(trained).toMatchObject({ step: 2, sums: { loss: 16, correct: 6, count: 6, spikes: [10], seconds: 0.5 } });
     const event = { phase: 'ann', epoch: 1, validationAccuracy: 0.5, validationLoss: 1, best: true } as EpochEvent;
-    const ended = afterEpoch(trained, event, 100, { file: 'ann-best.safetensors', keepsTarget: true });
+    const ended = afterEpoch(trained, event, 100, { file: 'ann-best.safetensors', excess: 0 });
     expect(ended).toMatchObject({ epoch: 1, step: 0, metricsBytes: 100, sums: { count: 0, spikes: [0] } });
     expect(ended.best).toEqual({
-      ann: { epoch: 1, accuracy: 0.5, loss: 1, keepsTarget: true, file: 'ann-best.safetensors' },
+      ann: { epoch: 1, accuracy: 0.5, loss: 1, excess: 0, file: 'ann-best.safetensors' },
       binary: null,
       snn: null,
     });
-    expect(afterEpoch(ended, { ...event, epoch: 2, best: false }, 200, { file: 'x', keepsTarget: true }).best).toEqual(
+    expect(afterEpoch(ended, { ...event, epoch: 2, best: false }, 200, { file: 'x', excess: 0 }).best).toEqual(
       ended.best,
     );
     expect(atStart(ended, 'snn')).toMatchObject({ stage: 'snn', epoch: 0, step: 0, best: ended.best });

@@ -4,7 +4,7 @@ import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';
 import { timestepsAt } from '../config/incremental';
 import { learningRateFactor } from '../config/schedule';
-import { activityWarnings, keepsTarget, layerActivity, meanActivity } from '../run/activity';
+import { activityWarnings, excessOf, layerActivity, meanActivity } from '../run/activity';
 import type { EpochEvent, Phase, TrainEvent } from '../run/events';
 import { neuronParameters } from '../run/neurons';
 import { isBetter, isOutOfPatience } from '../run/state';
@@ -168,7 +168,7 @@ function epochEvent(session: Session, phase: Phase, validation: Evaluation | nul
   const layers = phase === 'ann' ? [] : layerActivity(hidden, spikes, count);
   const epoch = state.epoch + 1;
   const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
-  const best = isBetter({ ...scores, keepsTarget: keepsTarget(session, phase, layers) }, state.best[phase]);
+  const best = isBetter({ ...scores, excess: excessOf(session, phase, layers) }, state.best[phase]);
   return {
     event: 'epoch',
     phase,

@@ -13,7 +13,7 @@ import type { ResolvedNetwork } from '../../model/description';
 import type { NetworkParameters } from '../../model/fold';
 import { carryParameters } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
-import { hiddenLayers, keepsTarget } from '../run/activity';
+import { hiddenLayers, excessOf } from '../run/activity';
 import { changeConfig, continueWith, recordChange, type ChangedConfig } from '../run/changes';
 import { loadCheckpoint, readCheckpoint, saveCheckpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
@@ -228,7 +228,7 @@ export class Session {
     const file = `${event.phase}-best.safetensors`;
     if (event.best)
       await this.folder.lead(() => this.network.save(this.folder.checkpoint(file), undefined, parameters));
-    const best = { file, keepsTarget: keepsTarget(this, event.phase, event.layers) };
+    const best = { file, excess: excessOf(this, event.phase, event.layers) };
     this.#state = afterEpoch(this.#state, event, metricsBytes, best);
     await this.save();
   }
@@ -240,7 +240,7 @@ export class Session {
       epoch: 0,
       accuracy: event.validationAccuracy,
       loss: validation?.loss ?? null,
-      keepsTarget: keepsTarget(this, 'snn', event.layers),
+      excess: excessOf(this, 'snn', event.layers),
       file: 'converted.safetensors',
     };
     await this.folder.lead(() => this.network.save(this.folder.checkpoint(best.file)));

@@ -30,21 +30,22 @@ export function meanActivity(activity: readonly LayerActivity[]): number {
   return neurons === 0 ? 0 : activity.reduce((sum, layer) => sum + layer.spikesPerNeuron * layer.neurons, 0) / neurons;
 }
 
-/** How far above its target an activity still counts as near: a cost that grows from 0 at the target ends above it. */
-const TARGET_TOLERANCE = 0.1;
-
 /**
- * Whether a network of a phase with these layers keeps to the target of its phase: its activity, spikes weighed by mean
- * fan-out (docs/MATHEMATICS.md, "Activity target"), is at most a tenth above it. True where there is no target.
+ * The share by which the activity of a network with these layers, spikes weighed by mean fan-out (docs/MATHEMATICS.md,
+ * "Activity target"), exceeds the target of its phase; 0 below it and where there is none.
  */
-export function keepsTarget(
+export function excessOf(
   { config, network }: { config: Pick<TrainConfig, 'binary' | 'snn'>; network: Pick<Network, 'description'> },
   phase: Phase,
   layers: readonly LayerActivity[],
-): boolean {
-  if (phase === 'ann' || config[phase].activity.strength === 0) return true;
-  return activity(network.description, layers) <= (1 + TARGET_TOLERANCE) * config[phase].activity.target;
+): number {
+  if (phase === 'ann' || config[phase].activity.strength === 0) return 0;
+  const { target } = config[phase].activity;
+  return Math.max(0, activity(network.description, layers) - target) / Math.max(target, LEAST_TARGET);
 }
+
+/** Shares of smaller targets are shares of this one: of a target of 0 every activity would exceed without end. */
+const LEAST_TARGET = 0.05;
 
 /** The share of all additions that the spikes of the hidden layers cause. */
 function activity(network: ResolvedNetwork, layers: readonly LayerActivity[]): number {

@@ -1,7 +1,6 @@
 /** A checkpoint: the tensors of the network and of its optimiser, and the state of the run, in one file. */
 import {
   finite,
-  flag,
   formatOne,
   integerOf,
   listOf,
@@ -26,7 +25,7 @@ const best = objectOf({
   accuracy,
   loss: finite.nullable(),
   // Older versions choose by accuracy alone.
-  keepsTarget: flag.default(true),
+  excess: notNegative.default(0),
   // A name within checkpoints/, never a way out of it.
   file: text.regex(/^[\w-]+\.safetensors$/, { error: 'the name of a file within checkpoints/' }),
 }).nullable();

@@ -51,8 +51,8 @@ export interface BestEpoch {
   epoch: number;
   accuracy: number | null;
   loss: number | null;
-  /** Whether its activity is near the target of its phase, or below; true where there is none. */
-  keepsTarget: boolean;
+  /** The share by which its activity exceeds the target of its phase; 0 where there is none. */
+  excess: number;
   /** File name within checkpoints/. */
   file: string;
 }
@@ -123,7 +123,7 @@ export function afterEpoch(
   state: TrainState,
   event: EpochEvent,
   metricsBytes: number,
-  best: Pick<BestEpoch, 'file' | 'keepsTarget'>,
+  best: Pick<BestEpoch, 'file' | 'excess'>,
 ): TrainState {
   const { epoch, validationAccuracy: accuracy, validationLoss: loss } = event;
   return {
@@ -164,16 +164,20 @@ export function isOutOfPatience(
   return patience > 0 && best[phase] !== null && epoch - best[phase].epoch >= patience;
 }
 
+/** What an activity of twice its target costs in accuracy, when networks are compared; more or less in proportion. */
+const EXCESS_COST = 0.1;
+
 /**
- * One that keeps to the activity target before one that does not, then higher validation accuracy, then lower
- * validation loss. Without validation every epoch is better than the one before.
+ * Higher validation accuracy, less ten points for an activity of twice its target, then lower validation loss. Without
+ * validation every epoch is better than the one before.
  */
 export function isBetter(
-  candidate: Pick<EpochEvent, 'validationAccuracy' | 'validationLoss'> & Pick<BestEpoch, 'keepsTarget'>,
+  candidate: Pick<EpochEvent, 'validationAccuracy' | 'validationLoss'> & Pick<BestEpoch, 'excess'>,
   best: BestEpoch | null,
 ): boolean {
   if (best === null || candidate.validationAccuracy === null || best.accuracy === null) return true;
-  if (candidate.keepsTarget !== best.keepsTarget) return candidate.keepsTarget;
-  if (candidate.validationAccuracy !== best.accuracy) return candidate.validationAccuracy > best.accuracy;
+  const score = candidate.validationAccuracy - EXCESS_COST * candidate.excess;
+  const least = best.accuracy - EXCESS_COST * best.excess;
+  if (score !== least) return score > least;
   return (candidate.validationLoss ?? Infinity) < (best.loss ?? Infinity);
 }
