@@ -134,13 +134,15 @@ export class Session {
     // After a conversion the network is another one than the run began with.
     const begun = checkpoint?.network ?? (await beginningNetwork(config, description));
     const network = await Network.create(begun, networkOptions(config));
+    let images: RunImages | undefined;
     try {
       const state =
         checkpoint === null ? await begin(config, network, loaded) : await loadCheckpoint(checkpoint, network);
-      const images = placeImages(loaded, config, options.ranks);
+      images = placeImages(loaded, config, options.ranks);
       releaseTraining(loaded);
       return new Session({ config, folder, ...describe(network, images, state), network, images, state, options });
     } catch (error) {
+      images?.dispose();
       await network.dispose();
       throw error;
     }
