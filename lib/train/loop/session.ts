@@ -227,10 +227,9 @@ export class Session {
   /** Ends an epoch. The last checkpoint is written last: after a crash before it the epoch is repeated. */
   async recordEpoch(event: EpochEvent, parameters: ParametersOptions): Promise<void> {
     const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
-    const file = `${event.phase}-best.safetensors`;
+    const best = { file: `${event.phase}-best.safetensors`, excess: excessOf(this, event.phase, event.layers) };
     if (event.best)
-      await this.folder.lead(() => this.network.save(this.folder.checkpoint(file), undefined, parameters));
-    const best = { file, excess: excessOf(this, event.phase, event.layers) };
+      await this.folder.lead(() => this.network.save(this.folder.checkpoint(best.file), undefined, parameters));
     this.#state = afterEpoch(this.#state, event, metricsBytes, best);
     await this.save();
   }
