@@ -23,7 +23,10 @@ const description = resolveNetwork({
 /** A run that has done five steps of its third epoch, as far as divergences look at it. */
 const session = { state: { epoch: 2, step: 5 }, folder, network: { description } } as unknown as Session;
 
-const finite: StepStats = { loss: 0.5, correct: 3, spikes: [4], gradientNorm: 2, badLayer: null };
+const finite: StepStats = {
+  ...{ loss: 0.5, correct: 3, count: 4, gradientNorm: 2, badLayer: null, seconds: 1 },
+  spikes: Float64Array.of(4),
+};
 
 function thrown(steps: readonly Partial<StepStats>[], phase: Phase = 'snn'): OneSpikeError {
   try {

@@ -128,7 +128,8 @@ describe('refused by name', () => {
     expect(resolveConfig({ minutes: 5, convert: { enabled: false } }).convert.enabled).toBe(false);
     expect(resolveConfig({ minutes: 5 }).model.name).toBe('vgg7');
     // Spikes of a code have no cost.
-    for (const coded of [{ preset: 'vgg7-ttfs' }, { model: { code: { kind: 'radix' as const, bits: 3 } } }])
+    const radix = { model: { code: { kind: 'radix', bits: 3 } } } as const;
+    for (const coded of [{ preset: 'vgg7-ttfs' } as const, radix])
       expect(resolveConfig({ minutes: 5, ...coded }).snn.activity.strength).toBe(0);
   });
 });
