@@ -111,6 +111,16 @@ test('a histogram of spike times, maps of single images, and hyperparameters wit
   expect(fieldsOf(hparams[2]!.plugin!.content.get(4)![0] as Buffer).get(1)).toEqual([1n]);
 });
 
+test('a run that is resumed in the second in which it began loses nothing', async () => {
+  const [run, events] = [join(folder, 'quick'), join(folder, 'quick-events')];
+  writeRun(run, metricsOf(2, 1));
+  await (await TensorBoard.open(events, { resumes: false })).begin(run);
+  writeRun(run, metricsOf(2, 3));
+  await (await TensorBoard.open(events, { resumes: true })).begin(run);
+  expect(readdirSync(events)).toHaveLength(2);
+  expect(scalars(events, 'loss/train').map(([step]) => step)).toEqual([1, 2, 3, 4, 5]);
+});
+
 test('a run that was killed and resumed goes on in the same folder, without a step twice', async () => {
   const [run, events] = [join(folder, 'resumed'), join(folder, 'resumed-events')];
   writeRun(run, metricsOf(2, 1));

@@ -37,9 +37,15 @@ export class TensorBoard implements Tracker {
   #recorded: Recorded = new Map();
   #folder: RunFolder | undefined;
 
-  private constructor(private readonly directory: string) {
-    const seconds = Math.floor(Date.now() / 1000);
-    this.#file = join(directory, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.onespike`);
+  private constructor(
+    private readonly directory: string,
+    existing: readonly string[],
+  ) {
+    // A run that is resumed in the second in which it began, by the same process, has a file of its own as well.
+    let seconds = Math.floor(Date.now() / 1000);
+    const path = (): string => join(directory, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.onespike`);
+    while (existing.includes(path())) seconds++;
+    this.#file = path();
   }
 
   /**
@@ -54,7 +60,7 @@ export class TensorBoard implements Tracker {
         'ERR_STATE',
         `Expected a folder without event files for tensorboard but ${directory} holds those of another run; name another folder for each run`,
       );
-    return new TensorBoard(directory);
+    return new TensorBoard(directory, files);
   }
 
   async begin(run: string): Promise<void> {
