@@ -138,6 +138,26 @@ if (absent) console.warn('skipped: the Python package optuna is not here (pip in
   timeout,
 );
 
+(absent ? test.skip : test)(
+  'Optuna: a trial that is pruned is saved, in a study that goes on',
+  async () => {
+    const program = shortProgram('tune.py')
+      // No accuracy is above 1.
+      .replace('MedianPruner()', 'ThresholdPruner(lower=1.1)')
+      .replace('n_trials=2', 'n_trials=1')
+      .replace('"snn.epochs=1"', '"snn.epochs=50"')
+      .replace(/^print.*$/m, 'print([trial.state.name for trial in study.trials])');
+    writeFileSync(join(folder, 'prune.py'), program);
+    const { stdout } = await shell.outside(`${python} prune.py`);
+    expect(stdout).toMatch(/^\['COMPLETE', 'COMPLETE', 'PRUNED'\]$/m);
+    const run = join(folder, 'runs/optuna-2');
+    const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8');
+    expect(lines.match(/"phase":"snn"/g)!.length).toBeLessThan(50);
+    sound(await shell.within(['resume', run]));
+  },
+  timeout,
+);
+
 test(
   'a program that tunes',
   async () => {

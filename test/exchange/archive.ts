@@ -6,6 +6,8 @@ export interface Harm {
   method?: number;
   flags?: number;
   name?: string;
+  /** The part of an archive of several in which every entry begins. */
+  part?: number;
   /** The number of entries that the end of the archive claims. */
   count?: number;
 }
@@ -28,6 +30,7 @@ export function zipOf(entries: Readonly<Record<string, Buffer>>, harm: Harm = {}
     entry.writeUInt32LE(size, 20);
     entry.writeUInt32LE(size, 24);
     entry.writeUInt16LE(name.length, 28);
+    entry.writeUInt16LE(harm.part ?? 0, 34);
     entry.writeUInt32LE(offset, 42);
     locals.push(local, name, content);
     list.push(entry, name);
@@ -35,7 +38,7 @@ export function zipOf(entries: Readonly<Record<string, Buffer>>, harm: Harm = {}
   }
   const end = Buffer.alloc(22);
   end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(harm.count ?? Object.keys(entries).length, 10);
+  for (const field of [8, 10]) end.writeUInt16LE(harm.count ?? Object.keys(entries).length, field);
   end.writeUInt32LE(Buffer.concat(list).length, 12);
   end.writeUInt32LE(offset, 16);
   return Buffer.concat([...locals, ...list, end]);

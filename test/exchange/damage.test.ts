@@ -158,7 +158,10 @@ const pickles: [string, Buffer, string][] = [
 
 test.each(pickles)('a pickle with %s', async (_, pickle, message) => {
   const path = join(folder, 'harm.pt');
-  writeFileSync(path, zipOf({ 'archive/data.pkl': pickle, 'archive/data/0': Buffer.alloc(32) }));
+  writeFileSync(
+    path,
+    zipOf({ 'archive/version': latin('3'), 'archive/data.pkl': pickle, 'archive/data/0': Buffer.alloc(32) }),
+  );
   await expect(importModel(path)).rejects.toMatchObject({
     code: 'ERR_FORMAT',
     message: expect.stringContaining(message),
@@ -175,6 +178,12 @@ test.each<[string, Buffer, string]>([
   ['no pickle', zipOf({ 'a/b': pickle }), "with an entry 'data.pkl'"],
   ['bytes of the other order', zipOf({ 'a/data.pkl': pickle, 'a/byteorder': latin('big') }), "'little'"],
   ['a name that cannot be read', zipOf({ 'a/data.pkl': pickle, '\ufffd': pickle }), 'names in UTF-8'],
+  ['no version', zipOf({ 'a/data.pkl': pickle }), 'a version from 1 to 10'],
+  ['a version to come', zipOf({ 'a/data.pkl': pickle, 'a/version': latin('11') }), 'a version from 1 to 10'],
+  ['a version that is none', zipOf({ 'a/data.pkl': pickle, 'a/version': latin('\u00ff3') }), "'version' in UTF-8"],
+  ['an entry elsewhere', zipOf({ 'a/data.pkl': pickle, 'b/0': pickle }), "entries in 'a/'"],
+  ['a storage that is missing', zipOf({ 'a/data.pkl': pickle, 'a/version': latin('3') }), "of the storage '0'"],
+  ['a part elsewhere', zipOf({ 'a/data.pkl': pickle }, { part: 1 }), 'an archive of one part'],
   ['more entries than there are', zipOf({ 'a/data.pkl': pickle }, { count: 7 }), 'an entry of a zip archive'],
 ])('an archive with %s', async (_, archive, message) => {
   const path = join(folder, 'harm.pt');
@@ -182,6 +191,17 @@ test.each<[string, Buffer, string]>([
   await expect(importModel(path)).rejects.toMatchObject({
     code: 'ERR_FORMAT',
     message: expect.stringContaining(message),
+  });
+});
+
+test('an archive whose entry has another name than its list says', async () => {
+  const path = join(folder, 'harm.pt');
+  const archive = zipOf({ 'a/data.pkl': pickle, 'a/version': latin('3') });
+  archive[archive.indexOf('a/version') + 2] = 0x56;
+  writeFileSync(path, archive);
+  await expect(importModel(path)).rejects.toMatchObject({
+    code: 'ERR_FORMAT',
+    message: expect.stringContaining("the header of 'a/version'"),
   });
 });
 

@@ -1,5 +1,5 @@
 // HDF5 files that are small and mean to be large, or without end: errors with a code before any of it is read.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { importModel } from '../../lib/exchange';
 import { lookup3 } from '../../lib/io/hdf5/checksum';
@@ -8,6 +8,7 @@ import { readHdf5 } from '../../lib/io/hdf5/read';
 import { floatValue, isGroup, type HdfArray } from '../../lib/io/hdf5/values';
 import { encodeHdf5 } from '../../lib/io/hdf5/write';
 import { temporaryFolder } from '../helpers/command-line';
+import { fileOf } from './helpers';
 
 const path = join(temporaryFolder(), 'harm.nir');
 const encoded = (arrays: Record<string, HdfArray>): Buffer =>
@@ -62,6 +63,8 @@ function branching(): Buffer {
   address(heap, header + 32);
   bytes.write('HEAP', heap);
   address(8, heap + 8);
+  // Nothing of it is free.
+  address(1, heap + 16);
   address(0, heap + 24);
   for (let i = 0; i < levels; i++) {
     const at = first + i * nodeBytes;
@@ -97,6 +100,69 @@ test.each<[string, Buffer, string]>([
 ])('%s', async (_, bytes, message) => {
   writeFileSync(path, bytes);
   expect(bytes.length).toBeLessThan(2 ** 21);
+  await expect(importModel(path)).rejects.toMatchObject({
+    code: 'ERR_FORMAT',
+    message: expect.stringContaining(message),
+  });
+});
+
+/** A file of h5py whose bytes behind a text are others. */
+function patched(name: string, text: string | readonly number[], change: (bytes: Buffer, at: number) => void): Buffer {
+  const bytes = Buffer.from(readFileSync(fileOf(name)));
+  const at = bytes.indexOf(typeof text === 'string' ? Buffer.from(text, 'latin1') : Uint8Array.from(text));
+  expect(at).toBeGreaterThan(0);
+  change(bytes, at);
+  return bytes;
+}
+const u64 = (bytes: Buffer, value: number, at: number): unknown => bytes.writeBigUInt64LE(BigInt(value), at);
+/** The type of texts of any length, as far as that of their characters. */
+const texts = [0x19, 1, 1, 0, 16, 0, 0, 0];
+/** The node of the chunks of an array. */
+const chunks = 'TREE\x01';
+
+// The HDF5 library refuses each of them.
+test.each<[string, Buffer, string]>([
+  [
+    'names in a heap of another version',
+    patched('plain.nir', 'HEAP', (bytes, at) => (bytes[at + 4] = 1)),
+    'of version 1',
+  ],
+  [
+    'a free block behind its heap',
+    patched('plain.nir', 'HEAP', (bytes, at) => u64(bytes, Number(bytes.readBigUInt64LE(at + 8)), at + 16)),
+    'free blocks within their heap',
+  ],
+  [
+    'a free block larger than its heap',
+    patched('plain.nir', 'HEAP', (bytes, at) => {
+      u64(bytes, 0, at + 16);
+      const heap = Number(bytes.readBigUInt64LE(at + 24));
+      u64(bytes, 1, heap);
+      u64(bytes, 4096, heap + 8);
+    }),
+    'a free block within its heap',
+  ],
+  [
+    'free blocks in a circle',
+    patched('plain.nir', 'HEAP', (bytes, at) => {
+      u64(bytes, 0, at + 16);
+      bytes.fill(0, Number(bytes.readBigUInt64LE(at + 24)), Number(bytes.readBigUInt64LE(at + 24)) + 16);
+    }),
+    'free blocks within their heap',
+  ],
+  ['a link without a name', patched('plain.nir', 'SNOD', (bytes, at) => u64(bytes, 0, at + 8)), 'a link with a name'],
+  ['a name that is no UTF-8', patched('plain.nir', 'linear_1', (bytes, at) => (bytes[at] = 0xff)), 'in UTF-8'],
+  ['a text that is no UTF-8', patched('plain.nir', 'NIRGraph', (bytes, at) => (bytes[at] = 0xff)), 'in UTF-8'],
+  ['a type of a version to come', patched('plain.nir', texts, (bytes, at) => (bytes[at] = 0xe9)), 'of version 14'],
+  ['characters of such a type', patched('plain.nir', texts, (bytes, at) => (bytes[at + 8] = 0xe0)), 'of version 14'],
+  ['characters of two bytes', patched('plain.nir', texts, (bytes, at) => (bytes[at + 12] = 2)), 'are no bytes'],
+  [
+    'a chunk that begins within another',
+    patched('convolutional.nir', chunks, (bytes, at) => u64(bytes, 7, at + 40)),
+    'of a chunk',
+  ],
+])('%s, in a file that h5py wrote', async (_, bytes, message) => {
+  writeFileSync(path, bytes);
   await expect(importModel(path)).rejects.toMatchObject({
     code: 'ERR_FORMAT',
     message: expect.stringContaining(message),

@@ -33,15 +33,22 @@ function tensor(name: string, { shape, values, location }: Weights): Pieces {
   ];
 }
 
-type Node = [op: string, inputs: string[], outputs: string[], lists?: Record<string, number[]>];
+type Node = [op: string, inputs: string[], outputs: string[], lists?: Record<string, number[]>, more?: Pieces];
 
-const node = ([op, inputs, outputs, lists = {}]: Node): Pieces => [
+/** An attribute of one integer, which says that it is of a type. */
+const integerOf = (name: string, value: number, type = 2): Pieces =>
+  bytesField(5, [...textField(1, name), ...signed(3, value), ...integerField(20, type)]);
+const textOf = (name: string, text: string): Pieces =>
+  bytesField(5, [...textField(1, name), ...textField(4, text), ...integerField(20, 3)]);
+
+const node = ([op, inputs, outputs, lists = {}, more = []]: Node): Pieces => [
   ...inputs.flatMap((name) => textField(1, name)),
   ...outputs.flatMap((name) => textField(2, name)),
   ...textField(4, op),
   ...Object.entries(lists).flatMap(([name, list]) =>
-    bytesField(5, [...textField(1, name), ...list.flatMap((value) => signed(8, value))]),
+    bytesField(5, [...textField(1, name), ...list.flatMap((value) => signed(8, value)), ...integerField(20, 7)]),
   ),
+  ...more,
 ];
 
 function value(name: string, shape: readonly number[]): Pieces {
@@ -57,6 +64,8 @@ interface Graph {
   weights?: Weights;
   input?: number[];
   raw?: Uint8Array;
+  /** What the model has beside its graph. */
+  beside?: Pieces;
 }
 
 const layers: Node[] = [
@@ -65,7 +74,7 @@ const layers: Node[] = [
 ];
 const good: Weights = { shape: [4, 2], values: new Float32Array(8).fill(0.5) };
 
-function model({ nodes = layers, weights = good, input = [1, 1, 2, 2], raw }: Graph): Buffer {
+function model({ nodes = layers, weights = good, input = [1, 1, 2, 2], raw, beside = [] }: Graph): Buffer {
   const graph = [
     ...nodes.flatMap((each) => bytesField(1, node(each))),
     ...bytesField(5, tensor('w', weights)),
@@ -74,21 +83,40 @@ function model({ nodes = layers, weights = good, input = [1, 1, 2, 2], raw }: Gr
     ...bytesField(12, value('y', [1, 2])),
     ...(raw === undefined ? [] : [raw]),
   ];
-  return Buffer.concat([...integerField(1, 8), ...bytesField(7, graph)]);
+  return Buffer.concat([...integerField(1, 8), ...beside, ...bytesField(7, graph)]);
 }
 
 /** A convolution of 3 x 3 with these lists, and what follows it. */
-const convolution = (lists: Record<string, number[]>): Graph => ({
+const convolution = (lists: Record<string, number[]>, more: Pieces = []): Graph => ({
   nodes: [
-    ['Conv', ['x', 'w'], ['c'], lists],
+    ['Conv', ['x', 'w'], ['c'], lists, more],
     ['Relu', ['c'], ['r']],
     ['Flatten', ['r'], ['f']],
     ['Gemm', ['f', 'v'], ['y']],
   ],
   weights: { shape: [2, 1, 3, 3], values: new Float32Array(18) },
 });
-const pool = (side: number): Graph => ({
-  nodes: [['AveragePool', ['x'], ['p'], { kernel_shape: [side, side], strides: [side, side] }], ...layers.slice(1)],
+const pool = (side: number, more: Pieces = []): Graph => ({
+  nodes: [
+    ['AveragePool', ['x'], ['p'], { kernel_shape: [side, side], strides: [side, side] }, more],
+    ['Flatten', ['p'], ['f']],
+    ...layers.slice(1),
+  ],
+});
+const pads = { pads: [1, 1, 1, 1] };
+/** The chain with another way from the map to the vector. */
+const flat = (...node: Node): Graph => ({ nodes: [node, ...layers.slice(1)] });
+/** Two integers of 64 bits as a constant. */
+const pair = (name: string, ...values: [number, number]): Pieces =>
+  bytesField(5, [
+    ...signed(1, 2),
+    ...integerField(2, 7),
+    ...textField(8, name),
+    ...bytesField(9, [new Uint8Array(BigInt64Array.from(values, BigInt).buffer)]),
+  ]);
+const reshaped = (first: number, second: number): Graph => ({
+  ...flat('Reshape', ['x', 's'], ['f']),
+  raw: Buffer.concat(pair('s', first, second)),
 });
 const repeated = (bytes: number[], times: number): Uint8Array =>
   Buffer.alloc(bytes.length * times, Uint8Array.from(bytes));
@@ -98,6 +126,59 @@ test('the model that the others are made from is read', async () => {
   expect((await importModel(path)).table).toHaveLength(1);
   writeFileSync(path, model(convolution({ pads: [1, 1, 1, 1] })));
   expect((await importModel(path)).table).toHaveLength(2);
+});
+
+test.each<[string, Graph]>([
+  ['a vector of the image', reshaped(0, -1)],
+  ['a pool that its windows fill', { ...pool(2, textOf('auto_pad', 'SAME_UPPER')), input: [1, 1, 4, 4] }],
+  ['a kernel_shape as that of the weights', convolution({ ...pads, kernel_shape: [3, 3] })],
+  ['versions of operations', { beside: bytesField(8, integerField(2, 17)) }],
+])('%s is read', async (_, graph) => {
+  writeFileSync(path, model(graph));
+  expect((await importModel(path)).format).toBe('onnx');
+});
+
+// onnx's checker or onnxruntime refuses each of them.
+test.each<[string, Graph, string]>([
+  ['an attribute whose name is misspelt', convolution({ pbds: [1, 1, 1, 1] }), "received 'pbds'"],
+  ['an attribute of another operation', flat('Flatten', ['x'], ['f'], {}, integerOf('to', 1)), "received 'to'"],
+  ['a value of another type', convolution(pads, integerOf('group', 1, 7)), "the type of the attribute 'group'"],
+  ['a type that the operation does not take', convolution(pads, textOf('group', '1')), "the attribute 'group'"],
+  [
+    'an attribute without a type',
+    convolution(pads, bytesField(5, [...textField(1, 'group'), ...signed(3, 1)])),
+    'type unknown',
+  ],
+  [
+    'an axis that is 0 since it is left out',
+    flat('Flatten', ['x'], ['f'], {}, bytesField(5, [...textField(1, 'axis'), ...integerField(20, 2)])),
+    'axis 1',
+  ],
+  ['a kernel_shape of other sides', convolution({ ...pads, kernel_shape: [54, 3] }), 'that of its weights'],
+  ['strides of three dimensions', convolution({ ...pads, strides: [1, 1, 1] }), '2 strides'],
+  ['pads of one dimension', convolution({ pads: [1, 1] }), '4 pads'],
+  ['a padding of another name', convolution(pads, textOf('auto_pad', 'SAME_UPPFR')), 'auto_pad NOTSET'],
+  [
+    'a pool that would be padded',
+    { ...pool(2, textOf('auto_pad', 'SAME_UPPER')), input: [1, 1, 5, 5] },
+    'windows of 2',
+  ],
+  ['a negative size of a vector', reshaped(0, -72057594037927936), 'sizes of a vector'],
+  ['two open sizes of a vector', reshaped(-1, -1), 'sizes of a vector'],
+  ['an image as bytes', flat('Cast', ['x'], ['f'], {}, integerOf('to', 3)), 'floats as result'],
+  [
+    'a name that is no UTF-8',
+    flat('Flatten', ['x'], ['f'], {}, bytesField(3, [Uint8Array.of(0xff)])),
+    'a text in UTF-8 in field 3',
+  ],
+  ['versions of operations that are cut off', { beside: bytesField(8, [Uint8Array.of(16, 145)]) }, 'an integer'],
+  ['a shape that is cut off', { raw: Buffer.concat(bytesField(13, [Uint8Array.of(18, 9, 10)])) }, '9 bytes'],
+])('%s', async (_, graph, message) => {
+  writeFileSync(path, model(graph));
+  await expect(importModel(path)).rejects.toMatchObject({
+    code: expect.stringMatching(/^ERR_(FORMAT|SHAPE)$/),
+    message: expect.stringContaining(message),
+  });
 });
 
 test.each<[string, Graph]>([

@@ -16,6 +16,8 @@ export interface ChainLayer {
   activated?: boolean;
   /** A pool over the whole map, whose side is not known yet. */
   global?: boolean;
+  /** A pool whose windows fill the map, or it would be padded. */
+  fills?: boolean;
 }
 
 /** A product or a sum on the image before the first layer. */
@@ -115,7 +117,7 @@ class ChainReader {
       GlobalAveragePool: () => void this.chain.layers.push({ node, layer: { type: 'avgpool' }, global: true }),
       Flatten: () => this.#require(node, (node.attributes.get('axis')?.integer ?? 1) === 1, 'axis 1'),
       Reshape: () => this.#reshape(node),
-      Cast: () => this.#require(node, this.chain.layers.length === 0, 'the image as its input'),
+      Cast: () => this.#cast(node),
       Dropout: () => undefined,
       Identity: () => undefined,
     };
@@ -130,10 +132,12 @@ class ChainReader {
     const [out, , height, width] = weight!.shape;
     this.#require(node, weight!.shape.length === 4 && height === width, 'a square kernel');
     this.#require(node, (node.attributes.get('group')?.integer ?? 1) === 1, 'group 1');
-    this.#require(node, ones(node, 'dilations'), 'dilations of 1');
+    this.#windows(node);
+    const sides = node.attributes.get('kernel_shape')?.integers ?? [height, width];
+    this.#require(node, sides[0] === height && sides[1] === width, 'a kernel_shape as that of its weights');
     const stride = this.#equal(node, 'strides', 1);
-    const auto = node.attributes.get('auto_pad')?.text ?? 'NOTSET';
-    const same = auto.startsWith('SAME') && stride === 1 && height! % 2 === 1;
+    const auto = paddingOf(node);
+    const same = SAME.includes(auto) && stride === 1 && height! % 2 === 1;
     this.#require(
       node,
       same || auto === 'NOTSET' || auto === 'VALID',
@@ -203,13 +207,17 @@ class ChainReader {
   }
 
   #pool(node: OnnxOperation): void {
+    this.#windows(node);
     const kernel = this.#equal(node, 'kernel_shape', NaN);
+    this.#require(node, kernel >= 1, 'a kernel_shape above 0');
     this.#require(node, this.#equal(node, 'strides', 1) === kernel, 'strides as large as its window');
     this.#require(node, this.#equal(node, 'pads', 0) === 0, 'pads of 0');
-    this.#require(node, ones(node, 'dilations'), 'dilations of 1');
     this.#require(node, (node.attributes.get('ceil_mode')?.integer ?? 0) === 0, 'ceil_mode 0');
+    const auto = paddingOf(node);
+    const fills = SAME.includes(auto);
+    this.#require(node, fills || auto === 'NOTSET' || auto === 'VALID', 'auto_pad NOTSET, VALID or SAME');
     // An adaptive pool that has nothing to do is written as one of a single pixel.
-    if (kernel > 1) this.chain.layers.push({ node, layer: { type: 'avgpool', kernel } });
+    if (kernel > 1) this.chain.layers.push({ node, layer: { type: 'avgpool', kernel }, fills });
   }
 
   #maximum(node: OnnxOperation): void {
@@ -223,6 +231,25 @@ class ChainReader {
   #reshape(node: OnnxOperation): void {
     const shape = this.#constant(node, node.inputs[1] ?? '').integers();
     this.#require(node, shape.length === 2, 'a vector as result');
+    const [images, values] = shape as [number, number];
+    const open = shape.filter((side) => side === -1).length;
+    this.#require(node, open <= 1 && images >= -1 && values >= -1 && values !== 0, 'sizes of a vector');
+    this.#require(node, images !== 0 || (node.attributes.get('allowzero')?.integer ?? 0) === 0, 'allowzero 0');
+  }
+
+  /** The image as floats. */
+  #cast(node: OnnxOperation): void {
+    this.#require(node, this.chain.layers.length === 0, 'the image as its input');
+    this.#require(node, FLOATS.includes(node.attributes.get('to')?.integer ?? 0), 'floats as result');
+  }
+
+  /** What windows over two dimensions have. */
+  #windows(node: OnnxOperation): void {
+    for (const [name, entries] of WINDOW_LISTS) {
+      const list = node.attributes.get(name)?.integers;
+      this.#require(node, list === undefined || list.length === entries, `${entries} ${name}`);
+    }
+    this.#require(node, ones(node, 'dilations'), 'dilations of 1');
   }
 
   /** The last layer, while operations belong to it. */
@@ -269,6 +296,18 @@ class ChainReader {
     );
   }
 }
+
+const SAME: readonly string[] = ['SAME_UPPER', 'SAME_LOWER'];
+const paddingOf = (node: OnnxOperation): string => node.attributes.get('auto_pad')?.text ?? 'NOTSET';
+/** The entries of lists of a window over two dimensions. */
+const WINDOW_LISTS = [
+  ['kernel_shape', 2],
+  ['strides', 2],
+  ['dilations', 2],
+  ['pads', 4],
+] as const;
+/** TensorProto.DataType of floats of 32, 16, 64 and 16 bits. */
+const FLOATS: readonly number[] = [1, 10, 11, 16];
 
 function ones(node: OnnxOperation, name: string): boolean {
   return (node.attributes.get(name)?.integers ?? []).every((value) => value === 1);

@@ -94,7 +94,7 @@ function describe(layers: readonly ChainLayer[], input: readonly number[], path:
       `Expected a linear layer without ReLU and normalisation at the end for ${path} but received ${last === undefined ? 'no layers' : `what follows ${last.node.op} '${last.node.name}'`}`,
     );
   let [, height, width] = input as [number, number, number];
-  return layers.map(({ layer, bias, norm, global = false, node }): LayerDescription => {
+  return layers.map(({ layer, bias, norm, global = false, fills = false, node }): LayerDescription => {
     if (global && height !== width)
       throw new OneSpikeError(
         'ERR_SHAPE',
@@ -102,6 +102,11 @@ function describe(layers: readonly ChainLayer[], input: readonly number[], path:
       );
     const full = global ? { ...layer, kernel: height } : layer;
     const { type, kernel = 1, stride = 1, padding = 0 } = full;
+    if (fills && (height % kernel !== 0 || width % kernel !== 0))
+      throw new OneSpikeError(
+        'ERR_SHAPE',
+        `Expected a map that windows of ${kernel} x ${kernel} fill for ${node.op} '${node.name}' of ${path} but received ${height} x ${width}`,
+      );
     if (type === 'avgpool') [height, width] = [Math.floor(height / kernel), Math.floor(width / kernel)];
     if (type === 'conv')
       [height, width] = [convolvedSide(height, kernel, stride, padding), convolvedSide(width, kernel, stride, padding)];

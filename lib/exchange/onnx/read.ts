@@ -1,10 +1,12 @@
 // ONNX models from bytes: as much of onnx.proto as a feed-forward network has. Nothing is allocated that the file does
 // not back.
+import { isUtf8 } from 'node:buffer';
 import { OneSpikeError } from '../../errors';
 import type { InputFile } from '../../io/binary/input-file';
 import { readFields, readPacked, WireError } from '../../io/binary/protobuf';
 import type { TensorType } from '../../io/safetensors';
 import { ELEMENT_BYTES, elements, toFloats } from '../sources/tensor';
+import { absentValue, checkAttributes, type Claimed } from './attributes';
 
 /** A constant of a model. */
 export interface OnnxTensor {
@@ -69,7 +71,10 @@ const EXTERNAL = 1; // TensorProto.DataLocation
 export async function readOnnx(file: InputFile): Promise<OnnxModel> {
   if (file.size > MAX_BYTES) throw file.damaged(0, `a model of at most ${MAX_BYTES} bytes`, String(file.size));
   try {
-    const graph = new Message(await file.read(0, file.size), new Budget()).message(7);
+    const model = new Message(await file.read(0, file.size), new Budget());
+    // The versions of the operations: nothing of them is used, but they are there.
+    model.messages(8);
+    const graph = model.message(7);
     if (graph === undefined) throw new WireError('an ONNX model, with a graph,', 'none');
     return readGraph(graph, file.path);
   } catch (error) {
@@ -86,31 +91,40 @@ export async function readOnnx(file: InputFile): Promise<OnnxModel> {
 
 function readGraph(graph: Message, path: string): OnnxModel {
   const constants = graph.messages(5).map((tensor) => readTensor(tensor, path));
+  // Shapes between the operations, which are not used either.
+  graph.messages(13).map(readInput);
   return {
     nodes: graph.messages(1).map((node) => readNode(node, path)),
     constants: new Map(constants.map((constant) => [constant.name, constant])),
     inputs: graph.messages(11).map(readInput),
-    outputs: graph.messages(12).map((value) => value.text(1)),
+    outputs: graph.messages(12).map((value) => readInput(value).name),
   };
 }
 
 function readNode(node: Message, path: string): OnnxOperation {
   const outputs = node.texts(2);
+  const claimed = new Map<string, Claimed>();
   const attributes = node.messages(5).map((attribute): [string, OnnxAttribute] => {
     const tensor = attribute.message(5);
+    const type = attribute.integers(20).at(-1);
+    const absent = absentValue(type);
     const value = {
-      float: attribute.float(2),
-      integer: attribute.integers(3).at(-1),
-      text: attribute.texts(4).at(-1),
+      float: attribute.float(2) ?? absent.float,
+      integer: attribute.integers(3).at(-1) ?? absent.integer,
+      text: attribute.texts(4).at(-1) ?? absent.text,
       tensor: tensor === undefined ? undefined : readTensor(tensor, path),
       integers: attribute.integers(8),
     };
+    claimed.set(attribute.text(1), { type, fields: attribute.numbers });
     return [attribute.text(1), value];
   });
   const domain = node.text(7);
+  const op = domain === '' || domain === 'ai.onnx' ? node.text(4) : `${domain}.${node.text(4)}`;
+  const name = node.text(3) || outputs[0] || 'a node without a name';
+  checkAttributes(op, name, claimed, path);
   return {
-    name: node.text(3) || outputs[0] || 'a node without a name',
-    op: domain === '' || domain === 'ai.onnx' ? node.text(4) : `${domain}.${node.text(4)}`,
+    name,
+    op,
     inputs: node.texts(1),
     outputs,
     attributes: new Map(attributes),
@@ -204,6 +218,11 @@ class Message {
     }
   }
 
+  /** The numbers of the fields that it has. */
+  get numbers(): number[] {
+    return [...this.#fields.keys()];
+  }
+
   /** The last message of a field. */
   message(field: number): Message | undefined {
     const bytes = this.bytes(field);
@@ -223,7 +242,10 @@ class Message {
   }
 
   texts(field: number): string[] {
-    return this.#allBytes(field).map((bytes) => Buffer.from(bytes).toString('utf8'));
+    return this.#allBytes(field).map((bytes) => {
+      if (!isUtf8(bytes)) throw new WireError(`a text in UTF-8 in field ${field}`, 'other bytes');
+      return Buffer.from(bytes).toString('utf8');
+    });
   }
 
   float(field: number): number | undefined {

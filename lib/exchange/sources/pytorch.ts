@@ -4,9 +4,10 @@ import { describeValue } from '../../check';
 import type { OneSpikeError } from '../../errors';
 import type { InputFile } from '../../io/binary/input-file';
 import { PickleTuple, unpickle, type PickleFault, type PickleGlobal } from '../../io/binary/pickle';
-import { dataOffset, readZip, type ZipEntry } from '../../io/binary/zip';
+import { dataOffset, type ZipEntry } from '../../io/binary/zip';
 import type { TensorType } from '../../io/safetensors';
 import { ELEMENT_BYTES, elements, toFloats, type SourceTensor, type TensorSource } from './tensor';
+import { advice, TorchArchive } from './torch-archive';
 
 /** The pickle of a state dict has some hundred bytes for each tensor. */
 const MAX_PICKLE = 2 ** 24;
@@ -16,8 +17,6 @@ const MAX_DIMENSIONS = 8;
  * weights.
  */
 const MAX_GROWTH = 8;
-
-const advice = '; save the tensors alone, by torch.save(model.state_dict(), path) in Python';
 
 const STORAGES: Readonly<Record<string, TensorType>> = {
   DoubleStorage: 'F64',
@@ -83,41 +82,35 @@ class TypeName implements PickleGlobal {
  * ERR_IO.
  */
 export async function pytorchSource(file: InputFile): Promise<TensorSource> {
-  const archive = await readZip(file);
-  const unnamed = [...archive.values()].find(({ name }) => name.includes('\ufffd'));
-  if (unnamed !== undefined) throw file.damaged(unnamed.header, 'names in UTF-8', describeValue(unnamed.name));
-  const pickle = [...archive.keys()].find((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickle === undefined)
-    throw file.damaged(0, "an archive of torch.save, with an entry 'data.pkl',", 'another zip archive');
-  const folder = pickle.slice(0, -'data.pkl'.length);
-  if (archive.has(`${folder}constants.pkl`)) throw file.damaged(0, 'a state dict', `a program of TorchScript${advice}`);
-  await checkByteOrder(file, archive.get(`${folder}byteorder`));
-  const entry = archive.get(pickle)!;
+  const archive = await TorchArchive.open(file);
+  const entry = archive.entry('data.pkl')!;
   if (entry.size > MAX_PICKLE)
     throw file.damaged(entry.header, `a data.pkl of at most ${MAX_PICKLE} bytes`, String(entry.size));
   const start = await dataOffset(file, entry);
   const damaged = (at: number, what: string, received: string): OneSpikeError =>
     file.damaged(start + at, `${what} in data.pkl`, received);
   const bytes = await file.read(start, entry.size);
-  const value = unpickle(bytes, { globals: GLOBALS, persistent: storageOf, damaged, advice });
+  const persistent = (id: unknown, fault: PickleFault): Storage => {
+    const storage = storageOf(id, fault);
+    if (archive.entry(`data/${storage.key}`) === undefined)
+      throw fault(`an entry of the storage '${storage.key}'`, 'none');
+    return storage;
+  };
+  const value = unpickle(bytes, { globals: GLOBALS, persistent, damaged, advice });
   let left = MAX_GROWTH * file.size;
   const tensors = [...stateDict(value, damaged)].map(([name, view]): SourceTensor => {
     const { dtype, shape } = view;
+    const content = archive.entry(`data/${view.storage.key}`)!;
+    checkStorage(file, content, view, name);
     const read = async (): Promise<Float32Array> => {
       left -= 4 * elements(shape);
       if (left < 0) throw file.damaged(0, 'tensors of no more numbers than the file has room for', 'more');
-      const buffer = await readView(file, archive.get(`${folder}data/${view.storage.key}`), view, name);
+      const buffer = await readView(file, content, view);
       return toFloats(dtype, buffer, () => `'${name}' of ${file.path}`);
     };
     return { name, dtype, shape, read };
   });
   return { format: 'pytorch', tensors, ordered: true };
-}
-
-async function checkByteOrder(file: InputFile, entry: ZipEntry | undefined): Promise<void> {
-  if (entry === undefined) return;
-  const text = Buffer.from(await file.read(await dataOffset(file, entry), Math.min(16, entry.size))).toString('latin1');
-  if (text.trim() !== 'little') throw file.damaged(entry.header, "the byte order 'little'", describeValue(text));
 }
 
 /** An empty dictionary, or one of pairs. */
@@ -203,21 +196,20 @@ function tensorsOf(value: unknown): Map<string, View> | undefined {
   return tensors.length === 0 ? undefined : (new Map(tensors) as Map<string, View>);
 }
 
+/** Errors: ERR_FORMAT for an entry with fewer bytes than its storage has. */
+function checkStorage(file: InputFile, entry: ZipEntry, { storage, dtype }: View, name: string): void {
+  const bytes = storage.dtype === undefined ? storage.count : storage.count * ELEMENT_BYTES[dtype];
+  if (entry.size < bytes)
+    throw file.damaged(entry.header, `${bytes} bytes of storage '${storage.key}' of '${name}'`, String(entry.size));
+}
+
 /** The elements of a view, in C order. */
 async function readView(
   file: InputFile,
-  entry: ZipEntry | undefined,
-  { storage, dtype, offset, shape, strides }: View,
-  name: string,
+  entry: ZipEntry,
+  { dtype, offset, shape, strides }: View,
 ): Promise<ArrayBuffer> {
   const size = ELEMENT_BYTES[dtype];
-  const bytes = storage.dtype === undefined ? storage.count : storage.count * size;
-  if (entry === undefined || entry.size < bytes)
-    throw file.damaged(
-      entry?.header ?? 0,
-      `${bytes} bytes of storage '${storage.key}' of '${name}'`,
-      String(entry?.size ?? 'none'),
-    );
   const number = elements(shape);
   if (number === 0) return new ArrayBuffer(0);
   const start = (await dataOffset(file, entry)) + offset * size;

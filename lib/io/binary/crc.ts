@@ -1,4 +1,5 @@
 // Cyclic redundancy checks of 32 bits: of PNG and zip files (CRC-32), and of the records of TensorFlow (CRC-32C).
+import zlib from 'node:zlib';
 
 /** The check with a polynomial, given with its lowest power in the highest bit. */
 function crcWith(polynomial: number): (bytes: Uint8Array) => number {
@@ -14,5 +15,6 @@ function crcWith(polynomial: number): (bytes: Uint8Array) => number {
   };
 }
 
-export const crc32 = crcWith(0xedb88320);
+/** That of Node.js, which has it from 20.15 on, takes a twentieth of the time. */
+export const crc32 = (zlib as { crc32?: (bytes: Uint8Array) => number }).crc32 ?? crcWith(0xedb88320);
 export const crc32c = crcWith(0x82f63b78);

@@ -43,7 +43,7 @@ export class NumpyArray {
     if (sides === undefined || sides.length > MAX_DIMENSIONS || !sides.every(isCount))
       throw fault('the shape of an array', shape);
     const bytes = bytesOf(data);
-    if (bytes === undefined) throw fault('the bytes of an array', data);
+    if (bytes === undefined) throw fault('the bytes of an array', typeof data === 'string' ? 'a text' : data);
     const expected = sides.reduce((product, side) => product * side, size);
     if (bytes.length !== expected) throw fault(`${expected} bytes of an array`, String(bytes.length));
     this.shape = sides;
@@ -64,10 +64,10 @@ export class NumpyArray {
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** The bytes of a value: strings of Python 2 are bytes as well. */
+/** The bytes of a value: strings of Python 2 are bytes as well, which texts of other characters are not. */
 function bytesOf(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
-  return typeof value === 'string' ? Buffer.from(value, 'latin1') : undefined;
+  return typeof value === 'string' && !/[^\0-\xff]/.test(value) ? Buffer.from(value, 'latin1') : undefined;
 }
 
 function typeNamed([code]: readonly unknown[], fault: PickleFault): NumpyType {
@@ -100,9 +100,10 @@ function fromBuffer([data, type, shape, order]: readonly unknown[], fault: Pickl
 
 /** Bytes in the protocols of Python 2, which has none: a text whose characters are the bytes. */
 function encode([text, encoding]: readonly unknown[], fault: PickleFault): Uint8Array {
-  if (typeof text !== 'string' || (encoding !== 'latin1' && encoding !== 'latin-1'))
-    throw fault('a text of Latin 1 to encode', text);
-  return Buffer.from(text, 'latin1');
+  const bytes =
+    typeof text === 'string' && (encoding === 'latin1' || encoding === 'latin-1') ? bytesOf(text) : undefined;
+  if (bytes === undefined) throw fault('a text of Latin 1 to encode', typeof text === 'string' ? 'another one' : text);
+  return bytes;
 }
 
 /** NumPy 2 has moved its functions from `numpy.core` to `numpy._core`. */

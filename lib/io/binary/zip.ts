@@ -3,6 +3,7 @@
 // while a tensor is any slice of its entry, and because nothing of a zip is needed here beyond its list of entries.
 import { promisify } from 'node:util';
 import { inflateRaw } from 'node:zlib';
+import { crc32 } from './crc';
 import type { InputFile } from './input-file';
 
 const inflate = promisify(inflateRaw);
@@ -18,6 +19,8 @@ export interface ZipEntry {
   deflated: boolean;
   /** Where its local header begins. */
   header: number;
+  /** The CRC-32 of its content. */
+  check: number;
   /** Why it cannot be read; undefined if it can. */
   unreadable: string | undefined;
 }
@@ -32,7 +35,10 @@ const ENTRY = 0x02014b50;
 const ENTRY_BYTES = 46;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
+/** Flags of what is encrypted (weakly, strongly) or changes another entry. */
+const UNREADABLE_FLAGS = 0x61;
 const MAX_COMMENT = 0xffff;
+const ONE_PART = 'an archive of one part';
 /** The list of entries: 32 MiB are several hundred thousand of them. */
 const MAX_LIST = 2 ** 25;
 const IN_64_BITS = 0xffffffff;
@@ -70,19 +76,29 @@ export async function dataOffset(file: InputFile, entry: ZipEntry): Promise<numb
 export async function readEntry(file: InputFile, entry: ZipEntry, most: number): Promise<Buffer> {
   const { name, size, packed, header } = entry;
   if (size > most) throw file.damaged(header, `at most ${most} bytes of '${name}'`, String(size));
-  if (!entry.deflated) return Buffer.from((await file.read(await dataOffset(file, entry), size)).buffer);
+  if (!entry.deflated)
+    return checked(file, entry, Buffer.from((await file.read(await dataOffset(file, entry), size)).buffer));
   const bytes = await file.read(await contentOffset(file, entry), packed);
   const content = await inflate(bytes, { maxOutputLength: Math.max(1, size) }).catch((error: Error) => {
     throw file.damaged(header, `${size} intact bytes of '${name}'`, `damaged data (${error.message})`, error);
   });
   if (content.length !== size) throw file.damaged(header, `${size} bytes of '${name}'`, String(content.length));
+  return checked(file, entry, content);
+}
+
+/** Errors: ERR_FORMAT for a content that is not the one that was written. */
+function checked(file: InputFile, { name, header, check }: ZipEntry, content: Buffer): Buffer {
+  if (crc32(content) !== check) throw file.damaged(header, `the checksum of '${name}'`, 'other bytes');
   return content;
 }
 
 async function contentOffset(file: InputFile, { name, packed, header }: ZipEntry): Promise<number> {
-  const local = Buffer.from((await file.read(header, LOCAL_BYTES)).buffer);
-  if (local.readUInt32LE(0) !== LOCAL) throw file.damaged(header, `the header of '${name}'`, 'other bytes');
-  const offset = header + LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28);
+  const own = Buffer.from(name);
+  const local = Buffer.from((await file.read(header, LOCAL_BYTES + own.length)).buffer);
+  const named = local.readUInt16LE(26);
+  if (local.readUInt32LE(0) !== LOCAL || named !== own.length || !own.equals(local.subarray(LOCAL_BYTES)))
+    throw file.damaged(header, `the header of '${name}'`, 'other bytes');
+  const offset = header + LOCAL_BYTES + named + local.readUInt16LE(28);
   if (offset + packed > file.size)
     throw file.damaged(header, `'${name}' within the file`, `${offset + packed - file.size} bytes beyond its end`);
   return offset;
@@ -102,13 +118,19 @@ async function findList(file: InputFile): Promise<{ start: number; size: number;
     start: tail.readUInt32LE(at + 16),
   };
   const locator = end - LOCATOR_64_BYTES;
-  if (locator < 0) return list;
-  const bytes = Buffer.from((await file.read(locator, LOCATOR_64_BYTES)).buffer);
-  if (bytes.readUInt32LE(0) !== LOCATOR_64) return list;
+  const bytes = locator < 0 ? undefined : Buffer.from((await file.read(locator, LOCATOR_64_BYTES)).buffer);
+  if (bytes?.readUInt32LE(0) !== LOCATOR_64) {
+    // The numbers of this part and of that with the list, and the entries in this one.
+    if (tail.readUInt32LE(at + 4) !== 0 || tail.readUInt16LE(at + 8) !== list.count)
+      throw file.damaged(end, ONE_PART, 'one of several');
+    return list;
+  }
   const position = large(file, locator + 8, bytes.readBigUInt64LE(8));
   const end64 = Buffer.from((await file.read(position, END_64_BYTES)).buffer);
   if (end64.readUInt32LE(0) !== END_64)
     throw file.damaged(position, 'the end of a zip archive in 64 bits', 'other bytes');
+  if (end64.readBigUInt64LE(16) !== 0n || end64.readBigUInt64LE(24) !== end64.readBigUInt64LE(32))
+    throw file.damaged(position, ONE_PART, 'one of several');
   return {
     count: large(file, position + 32, end64.readBigUInt64LE(32)),
     size: large(file, position + 40, end64.readBigUInt64LE(40)),
@@ -129,6 +151,7 @@ function parseEntry(file: InputFile, list: Buffer, at: number, start: number): [
   const next = extraEnd + list.readUInt16LE(at + 32);
   if (next > list.length)
     throw file.damaged(start + at, 'an entry within the list', `${next - list.length} bytes beyond it`);
+  if (list.readUInt16LE(at + 34) !== 0) throw file.damaged(start + at, ONE_PART, 'one of several');
   const name = list.toString('utf8', at + ENTRY_BYTES, nameEnd);
   const flags = list.readUInt16LE(at + 8);
   const method = list.readUInt16LE(at + 10);
@@ -136,14 +159,15 @@ function parseEntry(file: InputFile, list: Buffer, at: number, start: number): [
   const sizes = { size: list.readUInt32LE(at + 24), packed, header: list.readUInt32LE(at + 42) };
   const entry = inFull(file, sizes, list.subarray(nameEnd, extraEnd), start + nameEnd);
   const unreadable =
-    (flags & 1) !== 0
-      ? 'an encrypted entry'
+    (flags & UNREADABLE_FLAGS) !== 0
+      ? 'an encrypted entry, or a patch'
       : method !== 0
         ? `an entry compressed by method ${method}`
         : entry.packed !== entry.size
           ? `an entry of ${entry.packed} bytes that claims ${entry.size}`
           : undefined;
-  return [{ name, ...entry, deflated: method === 8 && (flags & 1) === 0, unreadable }, next - at];
+  const deflated = method === 8 && (flags & UNREADABLE_FLAGS) === 0;
+  return [{ name, ...entry, check: list.readUInt32LE(at + 16), deflated, unreadable }, next - at];
 }
 
 interface Sizes {

@@ -1,4 +1,5 @@
 // The bytes of an HDF5 file, read at any place without trust in what the file says.
+import { isUtf8 } from 'node:buffer';
 import { OneSpikeError } from '../../errors';
 import { UNDEFINED } from './format';
 
@@ -19,6 +20,20 @@ export class HdfBytes {
     if (!(at >= 0 && length >= 0 && at + length <= this.bytes.length))
       throw this.damaged(at, `${length} bytes`, `a file of ${this.bytes.length} bytes`);
     return this.bytes.subarray(at, at + length);
+  }
+
+  /** A name or a text. Errors: ERR_FORMAT for bytes that are no UTF-8. */
+  text(at: number, length: number): string {
+    const bytes = this.part(at, length);
+    if (!isUtf8(bytes)) throw this.damaged(at, 'a text in UTF-8', 'other bytes');
+    return bytes.toString('utf8');
+  }
+
+  /** The text up to a byte of zero, which stands before `end`; undefined where none does. Errors: as `text`. */
+  terminated(at: number, end: number): string | undefined {
+    if (at >= end) return undefined;
+    const length = this.part(at, end - at).indexOf(0);
+    return length < 0 ? undefined : this.text(at, length);
   }
 
   /** Whether these bytes stand at a place. */

@@ -75,9 +75,11 @@ async function readNode(
   for (let i = 0; i < count; i++) {
     const stored = cursor.u32();
     const skipped = cursor.u32();
+    const at = cursor.at;
     const place = array.shape.map(() => cursor.address());
-    // The offset within an element, which is 0.
-    cursor.skip(8);
+    // The last one is the offset within an element.
+    if (cursor.u64() !== 0 || place.some((start, d) => start % array.chunk[d]! !== 0))
+      throw file.damaged(at, 'the place of a chunk', place.join(', '));
     const child = cursor.address();
     if (level > 0) {
       await readNode(file, child, array, into, level, chunks);

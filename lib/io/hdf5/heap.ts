@@ -1,4 +1,5 @@
 // Texts of any length: they lie in heaps, and elements of arrays name them.
+import { isUtf8 } from 'node:buffer';
 import type { HdfBytes } from './bytes';
 
 /** An object of a heap has 16 bytes at least. */
@@ -37,7 +38,15 @@ export class HeapTexts {
       throw file.damaged(address, `object ${number} of ${length} bytes in the heap`, 'none');
     this.#bytesLeft -= length;
     if (this.#bytesLeft < 0) throw file.damaged(found.at, `texts of at most ${file.size} bytes`, 'more');
-    return file.part(found.at, length).toString('utf8');
+    return file.text(found.at, length);
+  }
+
+  /** A text that lies in an array itself, up to a byte of zero. Errors: ERR_FORMAT for bytes that are no UTF-8. */
+  within(bytes: Buffer): string {
+    const end = bytes.indexOf(0);
+    const own = end < 0 ? bytes : bytes.subarray(0, end);
+    if (!isUtf8(own)) throw this.file.damaged(0, 'texts in UTF-8', 'other bytes');
+    return own.toString('utf8');
   }
 
   /** The objects of the heap at an address, by their numbers. */

@@ -31,6 +31,7 @@ export function linksOf(file: HdfBytes, messages: readonly Message[]): Map<strin
 }
 
 function add(file: HdfBytes, found: Map<string, number>, at: number, name: string, address: number): void {
+  if (name === '') throw file.damaged(at, 'a link with a name', 'none');
   if (found.has(name)) throw file.damaged(at, 'links whose names differ', `'${name}' twice`);
   if (found.size >= MOST_LINKS) throw file.damaged(at, `at most ${MOST_LINKS} links`, 'more');
   found.set(name, address);
@@ -46,20 +47,49 @@ function readLink(file: HdfBytes, { at, end }: Message, found: Map<string, numbe
   if (flags & 16) cursor.skip(1);
   const width = 2 ** (flags & 3);
   const length = width === 1 ? cursor.u8() : width === 2 ? cursor.u16() : width === 4 ? cursor.u32() : cursor.address();
-  const name = cursor.take(length).toString('utf8');
+  const name = file.text(cursor.at, length);
+  cursor.skip(length);
   add(file, found, at, name, cursor.address());
 }
 
-/** The names of an old group. */
-function heapAt(file: HdfBytes, address: number): Buffer {
-  file.expect(address, 'HEAP');
-  const cursor = file.cursor(address + 8);
-  const size = cursor.address();
-  cursor.skip(8);
-  return file.part(cursor.address(), size);
+/** The names of an old group: where they begin, and where they end. */
+interface LocalHeap {
+  at: number;
+  end: number;
 }
 
-function readTree(file: HdfBytes, address: number, heap: Buffer, found: Map<string, number>, levels: number): void {
+/** The place in a local heap that ends the list of its free blocks. */
+const NO_FREE_BLOCK = 1;
+
+function heapAt(file: HdfBytes, address: number): LocalHeap {
+  file.expect(address, 'HEAP');
+  const cursor = file.cursor(address + 4);
+  const version = cursor.u8();
+  if (version !== 0) throw file.unread(address, `a local heap of version ${version}`);
+  cursor.skip(3);
+  const size = cursor.address();
+  const free = cursor.address();
+  const at = cursor.address();
+  file.part(at, size);
+  checkFreeBlocks(file, { at, end: at + size }, free);
+  return { at, end: at + size };
+}
+
+/** Errors: ERR_FORMAT for free blocks that do not lie in the heap, or whose list does not end. */
+function checkFreeBlocks(file: HdfBytes, { at, end }: LocalHeap, first: number): void {
+  // A block holds the place of the next one and its own size.
+  let left = Math.floor((end - at) / 16);
+  for (let free = first; free !== NO_FREE_BLOCK; ) {
+    if (at + free + 16 > end || left-- <= 0) throw file.damaged(at, 'free blocks within their heap', `one at ${free}`);
+    const cursor = file.cursor(at + free);
+    const next = cursor.address();
+    const size = cursor.address();
+    if (at + free + size > end) throw file.damaged(at + free, 'a free block within its heap', `${size} bytes`);
+    free = next;
+  }
+}
+
+function readTree(file: HdfBytes, address: number, heap: LocalHeap, found: Map<string, number>, levels: number): void {
   file.expect(address, 'TREE');
   file.once(address);
   const cursor = file.cursor(address + 4);
@@ -77,7 +107,7 @@ function readTree(file: HdfBytes, address: number, heap: Buffer, found: Map<stri
   }
 }
 
-function readNode(file: HdfBytes, address: number, heap: Buffer, found: Map<string, number>): void {
+function readNode(file: HdfBytes, address: number, heap: LocalHeap, found: Map<string, number>): void {
   file.expect(address, 'SNOD');
   file.once(address);
   const cursor = file.cursor(address + 6);
@@ -89,8 +119,8 @@ function readNode(file: HdfBytes, address: number, heap: Buffer, found: Map<stri
     const kind = cursor.u32();
     cursor.skip(20);
     if (kind > 1) throw file.unread(at, 'a link that is not hard');
-    const end = heap.indexOf(0, place);
-    if (place >= heap.length || end < 0) throw file.damaged(at, 'a name within the heap of its group', 'none');
-    add(file, found, at, heap.toString('utf8', place, end), object);
+    const name = file.terminated(heap.at + place, heap.end);
+    if (name === undefined) throw file.damaged(at, 'a name within the heap of its group', 'none');
+    add(file, found, at, name, object);
   }
 }

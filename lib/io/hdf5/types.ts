@@ -1,6 +1,6 @@
 // Types of elements, and arrays of them from bytes.
 import { floatTable } from '../small-floats';
-import type { HdfBytes } from './bytes';
+import type { Cursor, HdfBytes } from './bytes';
 import type { Message } from './headers';
 import type { HeapTexts } from './heap';
 import type { HdfArray } from './values';
@@ -16,6 +16,7 @@ export type ElementType =
 export function typeOf(file: HdfBytes, { at, end }: Message): ElementType {
   const cursor = file.cursor(at, end);
   const head = cursor.u8();
+  checkVersion(file, at, head >> 4);
   const [bits, sign] = [cursor.u8(), cursor.u8()];
   cursor.skip(1);
   const size = cursor.u32();
@@ -43,10 +44,25 @@ export function typeOf(file: HdfBytes, { at, end }: Message): ElementType {
       return typeOf(file, { type: 0, at: cursor.at, end });
     case 9:
       if ((bits & 15) !== 1 || size !== 16) throw file.unread(at, 'elements of varying length that are no texts');
+      checkCharacter(file, cursor);
       return { kind: 'texts', size: 16 };
     default:
       throw file.unread(at, `elements of class ${head & 15}`);
   }
+}
+
+/** Versions of HDF5 1.0 to 2.0. */
+function checkVersion(file: HdfBytes, at: number, version: number): void {
+  if (version < 1 || version > 5) throw file.unread(at, `a type of version ${version}`);
+}
+
+/** The type of which texts of any length are made: characters or integers of one byte. Errors: ERR_FORMAT. */
+function checkCharacter(file: HdfBytes, cursor: Cursor): void {
+  const { at } = cursor;
+  const head = cursor.u8();
+  checkVersion(file, at, head >> 4);
+  cursor.skip(3);
+  if (![0, 3].includes(head & 15) || cursor.u32() !== 1) throw file.unread(at, 'texts whose characters are no bytes');
 }
 
 /** Offset, bits, and the places and sizes of exponent and mantissa, the bias, and the place of the sign. */
@@ -68,7 +84,7 @@ export function arrayOf(texts: HeapTexts, type: ElementType, shape: number[], by
     case 'texts':
       return { shape, data: each((at) => texts.text(bytes, at)) };
     case 'text':
-      return { shape, data: each((at) => bytes.toString('utf8', at, at + type.size).replace(/\0[^]*$/, '')) };
+      return { shape, data: each((at) => texts.within(bytes.subarray(at, at + type.size))) };
     case 'float': {
       const little = !type.big;
       if (type.size === 4) {

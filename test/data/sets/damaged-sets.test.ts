@@ -114,6 +114,10 @@ describe('pickles that were made to do harm', () => {
     ['a class that is built', latin('\x80\x02csubprocess\nPopen\n(U\x10touch executed-x.tR.')],
     ['a reduction by itself', latin('\x80\x02cnumpy\nndarray\n)R.')],
     ['an object of another program', latin('\x80\x02ccopyreg\n_reconstructor\n(t.')],
+    [
+      'bytes of characters that are none',
+      latin(`\x80\x02}U\x04datac_codecs\nencode\nX\x02\x00\x00\x00\xc4\xb4U\x06latin1\x86Rs.`),
+    ],
     ['another file', latin('\x80\x02U\x01xQ.')],
   ])('%s', async (_kind, pickle) => {
     const folder = unpacked('cifar-100-python.tar.gz');
@@ -124,6 +128,21 @@ describe('pickles that were made to do harm', () => {
 });
 
 describe('archives of EMNIST', () => {
+  test.each([
+    // Sixteen of the 46 bytes before the name in the list are before the checksum.
+    ['checksum', (bytes: Buffer) => bytes.lastIndexOf('gzip/emnist-balanced-train-images') - 30],
+    ['header', (bytes: Buffer) => bytes.indexOf('emnist-balanced-train-images')],
+  ])('an entry whose %s is not what the list says', async (what, place) => {
+    const folder = temporaryFolder();
+    const bytes = Buffer.from(readFileSync(published('gzip.zip')));
+    bytes[place(bytes)]! ^= 1;
+    writeFileSync(join(folder, 'gzip.zip'), bytes);
+    await expect(loadDataset('emnist', { directory: folder })).rejects.toMatchObject({
+      code: 'ERR_FORMAT',
+      message: expect.stringContaining(`the ${what} of 'gzip/emnist-balanced-train-images`),
+    });
+  });
+
   test('an entry that inflates beyond its size, and a gzip file beyond the set', async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, 'gzip'));

@@ -3,6 +3,7 @@ import { isOneSpikeError, OneSpikeError } from '../../../errors';
 import { InputFile } from '../../../io/binary/input-file';
 import { compressors, type Hyparquet, type ParquetBuffer, type ParquetMetadata, type SchemaElement } from './hyparquet';
 import { checkPages, mostRows, placeOf } from './pages';
+import { checkStructure, FILE_METADATA } from './thrift';
 
 /**
  * The description of a file: a schema, and for each column of each group of rows some hundred bytes, or several thousand
@@ -38,7 +39,9 @@ export function openParquet(path: string, hyparquet: Hyparquet): Promise<Parquet
     coded(file, async () => {
       const tail = Buffer.from((await file.read(Math.max(0, file.size - 8), Math.min(8, file.size))).buffer);
       if (tail.toString('latin1', 4) !== 'PAR1') throw new Error('another end than PAR1');
-      if (tail.readUInt32LE(0) > mostMetadata) throw new Error(`a description of ${tail.readUInt32LE(0)} bytes`);
+      const described = tail.readUInt32LE(0);
+      if (described > Math.min(mostMetadata, file.size - 8)) throw new Error(`a description of ${described} bytes`);
+      checkStructure(await file.read(file.size - 8 - described, described), FILE_METADATA);
       const metadata = await hyparquet.parquetMetadataAsync(bufferOf(file));
       const bounds = [0];
       for (const { num_rows: rows } of metadata.row_groups) {
@@ -85,7 +88,7 @@ export function readGroup(
         rowEnd,
         utf8: false,
         rowFormat: 'object',
-        compressors: compressors(),
+        compressors: compressors(hyparquet),
         onComplete: (read) => {
           rows = read;
         },

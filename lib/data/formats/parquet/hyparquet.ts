@@ -68,6 +68,8 @@ export interface Hyparquet {
     compressors: Record<string, Decompress>;
     onComplete: (rows: Record<string, unknown>[]) => void;
   }): Promise<void>;
+  /** Decompresses into an array of the size that is expected. */
+  snappyUncompress(input: Uint8Array, output: Uint8Array): void;
   /** The header of the page at `offset`, which is moved behind it. */
   parquetHeader(reader: { view: DataView; offset: number }): PageHeader;
 }
@@ -85,8 +87,8 @@ export async function loadHyparquet(path: string): Promise<Hyparquet> {
     try {
       const main = (await import(pathToFileURL(resolve('hyparquet')).href)) as Hyparquet;
       const pages = (await import(pathToFileURL(resolve('hyparquet/src/column.js')).href)) as Hyparquet;
-      const { parquetMetadataAsync, parquetRead } = main;
-      return { parquetMetadataAsync, parquetRead, parquetHeader: pages.parquetHeader };
+      const { parquetMetadataAsync, parquetRead, snappyUncompress } = main;
+      return { parquetMetadataAsync, parquetRead, snappyUncompress, parquetHeader: pages.parquetHeader };
     } catch (error) {
       cause = error;
     }
@@ -102,14 +104,28 @@ export async function loadHyparquet(path: string): Promise<Hyparquet> {
   );
 }
 
-/** What Node.js itself can decompress; hyparquet has Snappy. Zstandard came with Node 22. */
-export function compressors(): Record<string, Decompress> {
+/** Snappy by hyparquet, which does not look at the size that its input claims. */
+function snappy({ snappyUncompress }: Hyparquet, input: Uint8Array, length: number): Uint8Array {
+  let claimed = 0;
+  for (let i = 0; i < Math.min(5, input.length); i++) {
+    claimed += (input[i]! & 127) * 2 ** (7 * i);
+    if (input[i]! < 128) break;
+  }
+  if (claimed !== length) throw new Error(`a page of ${claimed} bytes in the place of ${length}`);
+  const output = new Uint8Array(length);
+  snappyUncompress(input, output);
+  return output;
+}
+
+/** What decompresses pages: hyparquet, or Node.js itself, to which Zstandard came with version 22. */
+export function compressors(hyparquet: Hyparquet): Record<string, Decompress> {
   const bounded =
     (decompress: (input: Uint8Array, options: { maxOutputLength: number }) => Uint8Array): Decompress =>
     (input, length) =>
       decompress(input, { maxOutputLength: Math.max(1, length) });
   const zstd = (zlib as { zstdDecompressSync?: typeof zlib.gunzipSync }).zstdDecompressSync;
   return {
+    SNAPPY: (input, length) => snappy(hyparquet, input, length),
     GZIP: bounded(zlib.gunzipSync),
     BROTLI: bounded(zlib.brotliDecompressSync),
     ...(zstd === undefined ? {} : { ZSTD: bounded(zstd) }),

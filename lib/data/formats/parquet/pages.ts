@@ -3,6 +3,7 @@
  * it fill arrays of thousands of millions.
  */
 import type { ColumnChunk, Hyparquet, PageHeader } from './hyparquet';
+import { checkStructure, PAGE_HEADER } from './thrift';
 
 /** Rows of one group of rows, and bytes of a column of it: a group of Hugging Face has a thousand rows, or 300 MB. */
 export const mostRows = 2 ** 22;
@@ -38,6 +39,7 @@ export function checkPages(bytes: Uint8Array, rows: number, { parquetHeader }: H
   while (found < rows) {
     if (offset >= bytes.length) throw new Error(`pages of ${found} values for ${rows} rows`);
     const view = new DataView(bytes.buffer, bytes.byteOffset + offset, Math.min(mostHeader, bytes.length - offset));
+    checkStructure(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), PAGE_HEADER);
     const reader = { view, offset: 0 };
     const header = parquetHeader(reader);
     offset += reader.offset;
