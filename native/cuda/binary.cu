@@ -13,7 +13,7 @@ struct Activate {
 
   __device__ void operator()(int64_t i, double (&sums)[1]) const {
     const float x = task.x[i];
-    sums[0] += x > task.neuron[0];
+    sums[0] += binary_fires<Scalar>(x, task.neuron[0]);
     task.out[i] = binary_forward<Scalar>(x, task.neuron[0]);
   }
 };

@@ -18,7 +18,7 @@ int64_t BinaryRange(float* out, const float* x, int64_t count, float threshold) 
   int64_t fired = 0;
   for (int64_t i = 0; i < count; i += kFloats) {
     const V in = hn::Load(d, x + i);
-    fired += int64_t(hn::CountTrue(d, hn::Gt(in, v)));
+    fired += int64_t(hn::CountTrue(d, HWY_NAMESPACE::binary_fires<VectorArithmetic>(in, v)));
     hn::Store(HWY_NAMESPACE::binary_forward<VectorArithmetic>(in, v), d, out + i);
   }
   return fired;

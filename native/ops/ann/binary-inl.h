@@ -1,11 +1,17 @@
 // Included inside a namespace: once by binary.h for scalars, and once for every instruction set by the CPU kernels,
 // because a function is inlined only into code for the same instruction set.
 
-// Fires like a spiking neuron of a single step, x > V, and sends 2 V. What is not a number stays that.
+// Whether it fires: as a spiking neuron of a single step does.
+template <class A>
+ONESPIKE_HD inline auto binary_fires(typename A::F x, typename A::F threshold) {
+  return A::greater(x, threshold);
+}
+
+// Sends 2 V where it fires. What is not a number stays that.
 template <class A>
 ONESPIKE_HD inline typename A::F binary_forward(typename A::F x, typename A::F threshold) {
   const typename A::F silent = A::select(A::at_least(threshold, x), A::set(0), x);
-  return A::select(A::greater(x, threshold), A::add(threshold, threshold), silent);
+  return A::select(binary_fires<A>(x, threshold), A::add(threshold, threshold), silent);
 }
 
 // The gradient at x from `d`, that at the value sent, and from `cost` / (2 V), where `cost` is what firing costs: their
@@ -16,7 +22,7 @@ ONESPIKE_HD inline typename A::F binary_backward(typename A::F d, typename A::F 
                                                  typename A::F scaled_cost, typename A::F& d_threshold) {
   const typename A::F zero = A::set(0), top = A::add(threshold, threshold);
   // 2 (q - x / (2 V)) inside, 2 q above, 0 below, with q = 1 where it fires. q itself, which costs, has -x / (2 V^2).
-  const typename A::F fired = A::select(A::greater(x, threshold), A::set(2), zero);
+  const typename A::F fired = A::select(binary_fires<A>(x, threshold), A::set(2), zero);
   const typename A::F share = A::select(A::greater(x, top), zero, A::div(x, threshold));
   const typename A::F term = A::sub(A::mul(d, A::sub(fired, share)), A::mul(scaled_cost, share));
   d_threshold = A::zero_unless(A::greater(x, zero), term);
