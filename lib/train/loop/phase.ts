@@ -5,7 +5,7 @@ import type { TrainConfig } from '../config/config';
 import { timestepsAt } from '../config/incremental';
 import { learningRateFactor } from '../config/schedule';
 import { activityWarnings, excessOf, layerActivity, meanActivity } from '../run/activity';
-import type { EpochEvent, Phase, TrainEvent } from '../run/events';
+import type { EpochEvent, LayerActivity, Phase, TrainEvent } from '../run/events';
 import { neuronParameters } from '../run/neurons';
 import { isBetter, isOutOfPatience } from '../run/state';
 import { evaluate, type Evaluation } from './evaluate';
@@ -33,8 +33,11 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
             averaged,
           });
     const neurons = await neuronsOf(session.network, phase, averaged);
-    const event = { ...epochEvent(session, phase, validation), ...neurons };
-    await session.recordEpoch(event, { averaged });
+    const { spikes, count } = validation ?? session.state.sums;
+    const layers = phase === 'ann' ? [] : layerActivity(session.hidden, spikes, count);
+    const excess = excessOf(session, phase, layers);
+    const event = { ...epochEvent(session, { phase, validation, layers, excess }), ...neurons };
+    await session.recordEpoch(event, excess, { averaged });
     yield event;
     yield* activityWarnings(event.layers, event, session.config);
     yield* keepPace(session, phase, began);
@@ -159,16 +162,21 @@ function rowsOf(
 }
 
 /** The results of the epoch that has just been trained. */
-function epochEvent(session: Session, phase: Phase, validation: Evaluation | null): EpochEvent {
-  const { config, hidden, images, state } = session;
+function epochEvent(
+  { config, images, state }: Session,
+  {
+    phase,
+    validation,
+    layers,
+    excess,
+  }: { phase: Phase; validation: Evaluation | null; layers: LayerActivity[]; excess: number },
+): EpochEvent {
   const { epochs, optimizer, schedule, patience } = config[phase];
   const { sums } = state;
   const steps = batchCount(images.rows.train.length, imagesPerUpdate(config[phase]));
-  const { spikes, count } = validation ?? sums;
-  const layers = phase === 'ann' ? [] : layerActivity(hidden, spikes, count);
   const epoch = state.epoch + 1;
   const scores = { validationLoss: validation?.loss ?? null, validationAccuracy: validation?.accuracy ?? null };
-  const best = isBetter({ ...scores, excess: excessOf(session, phase, layers) }, state.best[phase]);
+  const best = isBetter({ ...scores, excess }, state.best[phase]);
   return {
     event: 'epoch',
     phase,

@@ -13,7 +13,7 @@ import type { ResolvedNetwork } from '../../model/description';
 import type { NetworkParameters } from '../../model/fold';
 import { carryParameters } from '../../model/parameters';
 import type { TrainConfig } from '../config/config';
-import { hiddenLayers, excessOf } from '../run/activity';
+import { excessOf, hiddenLayers } from '../run/activity';
 import { changeConfig, continueWith, recordChange, type ChangedConfig } from '../run/changes';
 import { loadCheckpoint, readCheckpoint, saveCheckpoint } from '../run/checkpoint';
 import type { ConvertedEvent, DoneEvent, EpochEvent, Phase, WarningEvent } from '../run/events';
@@ -225,9 +225,9 @@ export class Session {
   }
 
   /** Ends an epoch. The last checkpoint is written last: after a crash before it the epoch is repeated. */
-  async recordEpoch(event: EpochEvent, parameters: ParametersOptions): Promise<void> {
+  async recordEpoch(event: EpochEvent, excess: number, parameters: ParametersOptions): Promise<void> {
     const metricsBytes = await this.folder.appendMetric(this.#state.metricsBytes, event);
-    const best = { file: `${event.phase}-best.safetensors`, excess: excessOf(this, event.phase, event.layers) };
+    const best = { file: `${event.phase}-best.safetensors`, excess };
     if (event.best)
       await this.folder.lead(() => this.network.save(this.folder.checkpoint(best.file), undefined, parameters));
     this.#state = afterEpoch(this.#state, event, metricsBytes, best);

@@ -1,8 +1,8 @@
 /** How much of each spiking layer fires, and whether that still carries information. */
 import { fanOut } from '../../energy/fan-out';
-import { isPool, layerName, type SpikingLayer } from '../../model/layer';
+import { layerName, type SpikingLayer } from '../../model/layer';
 import type { Network } from '../../model/network';
-import type { ResolvedNetwork, Surrogate } from '../../model/description';
+import type { Surrogate } from '../../model/description';
 import { layerShapes } from '../../model/shapes';
 import type { TrainConfig } from '../config/config';
 import type { LayerActivity, LayerWarning, Phase } from './events';
@@ -35,26 +35,27 @@ export function meanActivity(activity: readonly LayerActivity[]): number {
  * "Activity target"), exceeds the target of its phase; 0 below it and where there is none.
  */
 export function excessOf(
-  { config, network }: { config: Pick<TrainConfig, 'binary' | 'snn'>; network: Pick<Network, 'description'> },
+  { config, network }: { config: Pick<TrainConfig, 'binary' | 'snn'>; network: Network },
   phase: Phase,
   layers: readonly LayerActivity[],
 ): number {
   if (phase === 'ann' || config[phase].activity.strength === 0) return 0;
   const { target } = config[phase].activity;
-  return Math.max(0, activity(network.description, layers) - target) / Math.max(target, LEAST_TARGET);
+  return Math.max(0, activity(network, layers) - target) / Math.max(target, LEAST_TARGET);
 }
 
 /** Shares of smaller targets are shares of this one: of a target of 0 every activity would exceed without end. */
 const LEAST_TARGET = 0.05;
 
 /** The share of all additions that the spikes of the hidden layers cause. */
-function activity(network: ResolvedNetwork, layers: readonly LayerActivity[]): number {
-  const shapes = layerShapes(network);
-  const hidden = shapes.filter(({ layer, type }) => !isPool(type) && !network.layers[layer]!.output);
+function activity(network: Network, layers: readonly LayerActivity[]): number {
+  const { description } = network;
+  const shapes = layerShapes(description);
   let made = 0;
   let all = 0;
-  for (const [i, { layer, out }] of hidden.entries()) {
-    const additions = out[0] * fanOut(network, shapes, layer + 1, out).table.reduce((sum, one) => sum + one, 0);
+  for (const [i, { layer }] of hiddenLayers(network).entries()) {
+    const { out } = shapes[layer]!;
+    const additions = out[0] * fanOut(description, shapes, layer + 1, out).table.reduce((sum, one) => sum + one, 0);
     made += additions * layers[i]!.spikesPerNeuron;
     all += additions;
   }
