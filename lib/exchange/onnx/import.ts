@@ -105,7 +105,8 @@ function describe(layers: readonly ChainLayer[], input: readonly number[], path:
     if (fills && (height % kernel !== 0 || width % kernel !== 0))
       throw new OneSpikeError(
         'ERR_SHAPE',
-        `Expected a map that windows of ${kernel} x ${kernel} fill for ${node.op} '${node.name}' of ${path} but received ${height} x ${width}`,
+        `Expected a map that windows of ${kernel} x ${kernel} fill for ${node.op} '${node.name}' of ${path} ` +
+          `but received ${height} x ${width}`,
       );
     if (type === 'avgpool') [height, width] = [Math.floor(height / kernel), Math.floor(width / kernel)];
     if (type === 'conv')

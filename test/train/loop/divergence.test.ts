@@ -56,7 +56,8 @@ test('a loss that is not a number: the whole message', () => {
   expect(error.code).toBe('ERR_STATE');
   expect(error.message).toBe(
     'Expected a finite loss in phase ann, epoch 3, step 6 but received a loss of NaN, non-finite first in layers.2 ' +
-      `(linear). The last good checkpoint is ${checkpoint}. Lower ann.optimizer.learningRate, or set ann.optimizer.clipNorm.`,
+      `(linear). The last good checkpoint is ${checkpoint}. ` +
+      'Lower ann.optimizer.learningRate, or set ann.optimizer.clipNorm.',
   );
 });
 
