@@ -20,6 +20,10 @@ export interface CompareOptions {
   out?: string | undefined;
   /** The number of test images; all by default, 100 with `quick`. */
   images?: number | undefined;
+  /** The folder of a run whose ANN is simulated in all codes, in place of that of the run compared. */
+  ann?: string | undefined;
+  /** The folders of runs whose networks have a code, each another one: they are measured too. */
+  coded?: readonly string[] | undefined;
   /** The numbers of time steps of simulated codes, in place of the usual ones. */
   timesteps?: CodeTimesteps | undefined;
   /** Whether few images and few steps will do, and one epoch of every phase of a configuration; false by default. */
@@ -43,6 +47,8 @@ export interface CompareOptions {
 const OPTIONS = [
   'out',
   'images',
+  'ann',
+  'coded',
   'timesteps',
   'quick',
   'directory',
@@ -68,6 +74,8 @@ export function checkCompareOptions(options: unknown) {
   return {
     out: out === undefined ? undefined : checkString(out, 'out'),
     images: images === undefined ? (quick ? QUICK_IMAGES : undefined) : checkInteger(images, 'images', LIMITS.images),
+    ann: given.ann === undefined ? undefined : checkString(given.ann, 'ann'),
+    coded: checkRuns(given.coded ?? []),
     timesteps: checkCodeTimesteps(given.timesteps, 'timesteps'),
     quick,
     directory: directory === undefined ? undefined : checkString(directory, 'directory'),
@@ -79,4 +87,9 @@ export function checkCompareOptions(options: unknown) {
       progressSeconds === undefined ? undefined : checkNumber(progressSeconds, 'progressSeconds', { min: 0 }),
     onProgress: onProgress as CompareOptions['onProgress'],
   };
+}
+
+function checkRuns(coded: unknown): string[] {
+  if (!Array.isArray(coded)) throw expected('an array of folders of runs', 'coded', coded);
+  return coded.map((run, i) => checkString(run, `coded[${i}]`));
 }

@@ -11,7 +11,7 @@ import type { Network, NetworkOptions } from '../model/network';
 import { networkHash } from '../model/parameters';
 import { packageVersion } from '../native/version';
 import { resume, train } from '../train/loop/train';
-import { hashDataset } from '../train/run/data-record';
+import { checkClasses, hashDataset } from '../train/run/data-record';
 import type { RunWarning, TrainEvent } from '../train/run/events';
 import { loadRun, type Run } from '../train/run/load-run';
 import { RunFolder } from '../train/run/run-folder';
@@ -50,8 +50,8 @@ export type CompareEvent = TrainEvent | CodeEvent | ComparedEvent;
  * Yields what happens, an event `code` for each code, and writes them as `compare.json` and as a table, `compare.md`.
  * Called again it goes on where it was interrupted, and measures nothing twice.
  *
- * Errors: ERR_ARG (configuration, options), ERR_STATE (the run has no ANN, or a code; the folder holds another
- * comparison), ERR_ABORTED (what is done is kept), and those of `train`, `loadRun` and `Network.simulate`.
+ * Errors: ERR_ARG (configuration, options), ERR_STATE (the run has no ANN, or a code; a run beside it does not fit; the
+ * folder holds another comparison), ERR_ABORTED (what is done is kept), and those of `train`, `loadRun` and `Network.simulate`.
  */
 export async function* compare(
   subject: string | ComparedConfig,
@@ -114,8 +114,12 @@ async function* compareRuns(
   const { signal, directory, images } = options;
   const place: NetworkOptions = { device: options.device, threads: options.threads ?? 0 };
   const own = options.backend === undefined ? place : { ...place, backend: options.backend };
-  // Refused, where there is none, before anything is measured.
-  const ann = await run.ann({ backend: 'cpu', threads: place.threads });
+  // What cannot be compared is refused before anything is measured.
+  const dense = options.ann === undefined ? run : await likeRun(run, options.ann, 'ann');
+  const named = await Promise.all(options.coded.map(async (path) => likeRun(run, path, 'coded')));
+  const others = [...coded, ...named];
+  checkCodes(others);
+  const ann = await dense.ann({ backend: 'cpu', threads: place.threads });
   try {
     const loaded = await run.dataset({ ...(signal && { signal }), directory });
     for (const warning of loaded.warnings) yield { event: 'warning', ...warning } as RunWarning;
@@ -134,7 +138,7 @@ async function* compareRuns(
         onProgress: options.onProgress,
       };
       let rows: readonly MeasuredCode[] = [];
-      for await (const row of measuredRows(subject, run, coded, await opened(ann), own, options)) {
+      for await (const row of measuredRows(subject, { run, dense, others }, await opened(ann), own, options)) {
         rows = await state.saveRow(row);
         await writeResults(out, rows);
         yield { event: 'code', ...row.result };
@@ -148,20 +152,46 @@ async function* compareRuns(
   }
 }
 
+/** A run on images like those of `run`. Errors: ERR_STATE, and those of `loadRun`. */
+async function likeRun({ path, info }: Run, other: string, option: string): Promise<Run> {
+  const found = await loadRun(other);
+  checkClasses(info.dataset, found.classes, other);
+  const [wanted, given] = [info, found.info].map(({ network }) => network.input.join(' x '));
+  if (wanted !== given)
+    throw expected(
+      `a run on images of ${wanted}, as those of ${path}`,
+      option,
+      `one on images of ${given}`,
+      'ERR_STATE',
+    );
+  return found;
+}
+
+/** Errors: ERR_STATE unless every run has a code, and each another one. */
+function checkCodes(runs: readonly Run[]): void {
+  const names = new Set<string>();
+  for (const run of runs) {
+    if (run.info.network.code === undefined)
+      throw expected('a network with a code', `coded, ${run.path},`, 'one without', 'ERR_STATE');
+    const name = codeName(run);
+    if (names.has(name)) throw expected('one run of each code', 'coded', `a second one of ${name}`, 'ERR_STATE');
+    names.add(name);
+  }
+}
+
 /** The network itself and its ANN first, then the simulated codes, then the trained ones. */
 async function* measuredRows(
   subject: Subject,
-  run: Run,
-  coded: readonly Run[],
+  { run, dense, others }: { run: Run; dense: Run; others: readonly Run[] },
   ann: OpenNetwork,
   own: NetworkOptions,
   { timesteps, quick }: CheckedComparison,
 ): AsyncGenerator<MeasuredCode> {
   if (run.mode === 'snn')
     yield await withNetwork(run.network(own), (open) => trainedRow(subject, open, codeName(run), 'snn'));
-  yield await withNetwork(run.ann(own), (open) => trainedRow(subject, open, 'ann', 'ann'));
+  yield await withNetwork(dense.ann(own), (open) => trainedRow(subject, open, 'ann', 'ann'));
   yield* simulatedRows(subject, ann, { timesteps, quick });
-  for (const other of coded)
+  for (const other of others)
     yield await withNetwork(other.network(own), (open) => trainedRow(subject, open, codeName(other), 'snn'));
 }
 

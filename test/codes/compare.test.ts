@@ -173,7 +173,55 @@ test('a configuration is trained first, with the codes that it asks for, and a s
   });
 }, 120_000);
 
+test('with the ANN of another run and runs with a code: each has the numbers that it has by itself', async () => {
+  const [first, tuned, radix] = [at('first'), at('tuned'), at('radix')];
+  await trainTiny(first, { ann: { ...tinyCompared.ann, epochs: 2 } });
+  await trainTiny(tuned, { init: first, ann: { epochs: 0 }, convert: { enabled: false } });
+  const { timesteps: _, ...model } = tinyCompared.model;
+  await trainTiny(radix, { model: { ...model, code: { kind: 'radix', bits: 4 } } });
+  await expect(all(compare(tuned, options))).rejects.toMatchObject({ code: 'ERR_STATE' });
+  const rows = codesOf(await all(compare(tuned, { ...options, ann: first, coded: [radix], out: at('with') })));
+  expect(rows.map(({ code }) => code)).toEqual(['hybrid', 'ann', ...SIMULATED_CODES, 'radix']);
+  const alone = codesOf(await all(compare(first, { ...options, out: at('alone') })));
+  expect(rows.slice(1, 9).map(counted)).toEqual(alone.slice(1).map(counted));
+  expect(counted(rows[0]!)).not.toEqual(counted(alone[0]!));
+  const opened = await loadRun(radix);
+  const { test: set } = await opened.dataset();
+  const size = set.pixels.length / set.count;
+  const network = await opened.network({ backend: 'cpu' });
+  const { correct } = await network.evaluate({
+    pixels: set.pixels.subarray(0, 30 * size),
+    labels: set.labels.subarray(0, 30),
+  });
+  await network.dispose();
+  expect(rows[9]).toMatchObject({ timesteps: 12, accuracy: correct / 30 });
+
+  const refused = at('refused-runs');
+  for (const [given, message] of [
+    [{ coded: [first] }, /a network with a code for coded, .*first, but received 'one without'/],
+    [{ coded: [radix, radix] }, /one run of each code for coded but received 'a second one of radix'/],
+    [{ ann: at('nothing') }, /nothing/],
+  ] as const) {
+    const stream = compare(run, { ...options, ...given, out: refused });
+    await expect(all(stream)).rejects.toMatchObject({ message: expect.stringMatching(message) });
+  }
+  await trainTiny(at('small'), {
+    model: { ...tinyCompared.model, input: [3, 16, 16] },
+    dataset: { ...tinyCompared.dataset, size: 16 },
+  });
+  await expect(all(compare(run, { ...options, ann: at('small'), out: refused }))).rejects.toMatchObject({
+    code: 'ERR_STATE',
+    message: expect.stringMatching(
+      /a run on images of 3 x 32 x 32.* for ann but received 'one on images of 3 x 16 x 16'/,
+    ),
+  });
+  expect(existsSync(refused)).toBe(false);
+}, 120_000);
+
 test.each<[string, object, object, RegExp]>([
+  ['coded that is no list', {}, { coded: 'runs/radix' }, /an array of folders of runs for coded but received/],
+  ['a coded run that is no string', {}, { coded: [3] }, /for coded\[0\] but received 3/],
+  ['an ANN that is no string', {}, { ann: 3 }, /for ann but received 3/],
   ['an unknown option', {}, { image: 3 }, /unknown key 'image'/],
   ['no images', {}, { images: 0 }, /for images but received 0/],
   ['an unknown code', {}, { timesteps: { morse: 3 } }, /unknown key 'morse'/],

@@ -20,6 +20,8 @@ import { configInput, resolvedConfig } from '../train';
 
 export interface CompareFlags {
   images?: number;
+  ann?: string;
+  coded: string[];
   timesteps: CodeTimesteps;
   quick?: boolean;
   out?: string;
@@ -37,7 +39,7 @@ export interface CompareFlags {
 /** Errors: usage errors; those of `compare`, ERR_ABORTED with how to go on. */
 export async function compareCodes(output: Output, name: string, flags: CompareFlags): Promise<void> {
   const theme = checkTheme(flags.theme);
-  const { images, timesteps, quick, out, data, device, threads } = flags;
+  const { images, ann, coded, timesteps, quick, out, data, device, threads } = flags;
   const backend =
     flags.backend === undefined ? undefined : asUsage(() => checkOneOf(flags.backend, '--backend', BACKEND_CHOICES));
   const isRun = await isFolder(name);
@@ -46,7 +48,7 @@ export async function compareCodes(output: Output, name: string, flags: CompareF
   const finished: ComparedEvent[] = [];
   const work = async (signal: AbortSignal): Promise<void> => {
     const events = compare(subject, {
-      ...{ images, timesteps, quick, out, backend, device, threads, signal },
+      ...{ images, ann, coded, timesteps, quick, out, backend, device, threads, signal },
       ...(isRun ? { directory: data } : {}),
       progressSeconds: output.interactive ? 0.2 : 5,
       onProgress: (progress) => view.progress(progress),

@@ -20,6 +20,12 @@ export function addCompare(program: Command): void {
     .description('a network beside all other codes on the same test images')
     .argument('<run|config>', 'folder of a run, or a preset or configuration file, whose network is trained first')
     .option('--images <n>', 'test images (default: all)', integerOption(1))
+    .option('--ann <run>', 'folder of the run whose ANN is simulated (default: the run itself)')
+    .addOption(
+      new Option('--coded <run>', 'folder of a run whose network has a code, measured too; may be repeated')
+        .argParser((run: string, before: string[]) => [...before, run])
+        .default([], 'none'),
+    )
     .addOption(
       new Option('--timesteps <code=n>', 'time steps of a simulated code, as those of simulate; may be repeated')
         .argParser(codeTimesteps)
@@ -42,6 +48,7 @@ export function addCompare(program: Command): void {
 Examples:
   $ onespike compare runs/vgg6-shapes-20260102-030405 --quick
   $ onespike compare runs/mine --images 1000 --timesteps rate=500
+  $ onespike compare runs/fine-tuned --ann runs/first --coded runs/radix --out comparisons/mine
   $ onespike compare vgg7 --dataset cifar10 --out comparisons/mine
 
 The table is compare.md in that folder, its picture compare.svg, its numbers compare.json.
