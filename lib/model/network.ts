@@ -141,8 +141,8 @@ export class Network {
 
   /**
    * Takes the parameters of a model file, or of a safetensors file without an architecture; the tensors must be exactly
-   * those of this network, but for schedules: the first ones, or the last repeated, or where the file has none those of
-   * this network. One with a code takes the weights of one without. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
+   * those of this network, but for schedules: the first ones, or the last repeated, or where the file has none its own.
+   * One with a code takes the weights of one without, `radix` for plain pixels. Errors: ERR_IO, ERR_FORMAT, ERR_SHAPE.
    */
   async load(path: string): Promise<void> {
     await this.setParameters(await tensorsFor(path, this.description, this.#tensors));
