@@ -25,6 +25,17 @@ const started = (mpi: Mpi, ranks: number, scenario: string, during?: Parameters<
     for (const { message } of lines) expect(message).toMatch(/2 arguments for communicatorBroadcast but received 3/);
   });
 
+  test('UCX does not rewrite the calls for memory', async () => {
+    const told = { ...environment, UCX_MEM_LOG_LEVEL: 'info' };
+    const { status, stdout, stderr } = await run(
+      mpi.mpirun,
+      [...ranksOf(mpi, 2), process.execPath, program, 'arity'],
+      told,
+    );
+    expect(status).toBe(0);
+    expect(stdout + stderr).not.toMatch(/installed events/);
+  });
+
   test('a rank that computes for longer than the deadline is not silent', async () => {
     const { status, lines } = await started(mpi, 2, 'busy');
     expect(status).toBe(0);
