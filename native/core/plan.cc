@@ -277,7 +277,6 @@ Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan*
     s.linear = layer.type == LayerType::kLinear;
     s.output = layer.output, s.bias = layer.bias, s.dropout = layer.output ? 0 : layer.dropout;
     s.norm = layer.norm;
-    s.coded = plan->coded();
     s.max = at.max, s.below_h = at.below_h, s.below_w = at.below_w;
     s.pool = at.pool;
     s.src_h = at.h, s.src_w = at.w, s.src_c = at.c, s.src_cs = at.cs;

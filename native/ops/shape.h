@@ -24,7 +24,7 @@ ONESPIKE_HD inline int round_up(int n, int multiple) { return (n + multiple - 1)
 struct StageShape {
   int layer = 0;  // entry of the layer list
   bool first = false, linear = false, output = false, bias = false, norm = false;
-  bool coded = false;            // of a coded network: all of its products are in 32 bits
+  bool coded = false;            // in a pass with a code, whose weighted inputs are products in 32 bits
   MaxPool max;                   // maximum pools before the layer; leftover rows are dropped
   int below_h = 0, below_w = 0;  // the map that they read, src_cs channels
   int pool = 1;                  // side of the averaging window between them and the layer; leftover rows are dropped

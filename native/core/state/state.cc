@@ -116,6 +116,8 @@ void NetworkState::prepare(Mode mode, bool train) {
   const int kind = 2 * int(mode) + int(train);
   if (kind == prepared_) return;
   prepared_ = kind;
+  // The ANN of a network with a code is one like others.
+  for (StageShape& s : plan.stages) s.coded = mode == Mode::kCoded;
   each_pass_buffer(*this, [](auto& buffer) { buffer.clear(); });
   backend->release_scratch();
 }

@@ -139,8 +139,12 @@ class CpuBackend final : public Backend {
   void linear_weight_gradient(const WeightGradientTask& task);
   void conv_weight_gradient(const WeightGradientTask& task);
   using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
-  // The first stage reads images: its products are few and stay in 32 bits.
-  Precision precision_of(const StageShape& s) const;
+  // Packed input as bf16, in source_halves_.
+  const uint16_t* source_halves(const float* packed, int64_t count, const StageShape& s);
+  // The first stage reads images: its products are few and stay in 32 bits, as do the weighted inputs of a pass with a
+  // code, whose borders decide what is sent.
+  Precision forward_precision(const StageShape& s) const;
+  Precision gradient_precision(const StageShape& s) const;
   // Runs every task(worker, i), a worker on one thread at a time and with as many words of memory as asked for.
   void each_worker(int64_t tasks, int64_t words, const std::function<void(Worker& worker, int64_t i)>& task);
   void dense_product(const DenseTask& common, const DenseWalk& walk, const std::vector<DenseTile>& tiles, int n,
@@ -163,6 +167,7 @@ class CpuBackend final : public Backend {
   RowEvents row_events_{scratch_};
   std::vector<Worker> workers_;  // one per thread
   Scratch<uint16_t> gradient_halves_{scratch_};
+  Scratch<uint16_t> source_halves_{scratch_};
   Scratch<NeuronGradient> partial_{scratch_};
   Scratch<double> sums_{scratch_};
   Scratch<Moments> moments_{scratch_};   // of blocks of cells

@@ -49,13 +49,15 @@ void place(const Piece& piece, const DenseWalk& walk, int64_t source_image, cons
 
 }  // namespace
 
-Precision CpuBackend::precision_of(const StageShape& s) const {
-  return s.first || s.coded ? Precision::kFp32 : precision_;
+Precision CpuBackend::gradient_precision(const StageShape& s) const { return s.first ? Precision::kFp32 : precision_; }
+
+Precision CpuBackend::forward_precision(const StageShape& s) const {
+  return s.coded ? Precision::kFp32 : gradient_precision(s);
 }
 
 KernelChoice CpuBackend::execute(const PackInputTask& task) {
   const StageShape& s = task.shape;
-  const bool halves = precision_of(s) == Precision::kMixed;
+  const bool halves = forward_precision(s) == Precision::kMixed;
   const int64_t row = int64_t(s.in_w) * s.src_cs;
   pool_.parallel_for(int64_t(task.n) * s.in_h, [&](int64_t i) {
     const float* from = task.src + i / s.in_h * s.src_size() + i % s.in_h * s.pool * s.src_w * s.src_cs;
@@ -127,7 +129,7 @@ void CpuBackend::dense_product(const DenseTask& common, const DenseWalk& walk, c
 
 KernelChoice CpuBackend::execute(const DenseForwardTask& task) {
   const StageShape& s = task.shape;
-  const Precision precision = precision_of(s);
+  const Precision precision = forward_precision(s);
   const int64_t depth = int64_t(s.taps()) * s.src_cs, cells = int64_t(s.in_h) * s.in_w;
   std::vector<DenseTile> tiles;
   for (const Tile& t : tiles_of(s.out_cs))
@@ -151,7 +153,7 @@ const uint16_t* CpuBackend::gradient_halves(const float* maps, int64_t count, co
 
 KernelChoice CpuBackend::execute(const DenseInputGradientTask& task) {
   const StageShape& s = task.shape;
-  const Precision precision = precision_of(s);
+  const Precision precision = gradient_precision(s);
   const int64_t row = int64_t(s.src_w) * s.src_cs;
   const void* a = task.d_out;
   if (precision == Precision::kMixed) a = gradient_halves(task.d_out, task.n, s);

@@ -131,12 +131,12 @@ int64_t CpuBackend::linear_input_gradient(const Receiver& receiver, const float*
 }
 
 bool CpuBackend::gradient_pairs(const StageShape& s) const {
-  return precision_of(s) == Precision::kMixed && takes_gradient_pairs();
+  return gradient_precision(s) == Precision::kMixed && takes_gradient_pairs();
 }
 
 bool CpuBackend::gradient_on_amx(const StageShape& s) const {
-  return amx_ && !s.linear && precision_of(s) == Precision::kMixed && gradient_kernel_ != GradientKernel::kEvents &&
-         words(s.out_cs, Precision::kMixed) % kAmxPairs == 0;
+  return amx_ && !s.linear && gradient_precision(s) == Precision::kMixed &&
+         gradient_kernel_ != GradientKernel::kEvents && words(s.out_cs, Precision::kMixed) % kAmxPairs == 0;
 }
 
 size_t CpuBackend::backward_bytes(bool dense, const StageShape& s) const {

@@ -31,6 +31,27 @@ void any_number_of_threads() {
       });
 }
 
+// In mixed precision codes and logits are exact, because their products stay in 32 bits, and so do those of gradients
+// on a GPU; a CPU takes them from bf16, which has 8 bits of mantissa.
+void mixed_precision() {
+  for (const SpikeCode& code : {ttfs(8), radix(4)}) {
+    const Case exact = fixed_case(code, 2, Precision::kFp32, 9), mixed = fixed_case(code, 2, Precision::kMixed, 9);
+    const auto network = make_network(exact), other = make_network(mixed);
+    std::vector<float> logits, same;
+    StepStats stats;
+    expect(traced_codes(*network, exact, &logits, &stats) == traced_codes(*other, mixed, &same, &stats),
+           "codes " + exact.text());
+    expect(logits == same, "logits " + exact.text());
+    const std::vector<float> wanted = gradients_of(*network, exact, Mode::kSnn, {}),
+                             got = gradients_of(*other, mixed, Mode::kSnn, {});
+    double difference = 0, norm = 0;
+    for (size_t i = 0; i < wanted.size(); ++i)
+      difference += std::pow(got[i] - wanted[i], 2), norm += std::pow(double(wanted[i]), 2);
+    expect(std::sqrt(difference) <= 1e-2 * std::sqrt(norm), "gradients " + exact.text());
+    if (subject().on.kind == BackendKind::kCpu) expect(difference > 0, "from bf16 " + exact.text());
+  }
+}
+
 void resumed() {
   for (const SpikeCode& code : {ttfs(8), radix(4)}) {
     const Case c = fixed_case(code, 1, Precision::kFp32, 9);
@@ -138,6 +159,7 @@ void steps_in_logarithms() {
 
 void add_code_training_cases(Tests& tests) {
   tests.push_back({"code training with any number of threads", any_number_of_threads});
+  tests.push_back({"code training in mixed precision", mixed_precision});
   tests.push_back({"code training resumed", resumed});
   tests.push_back({"code training with all layers relaxed", relaxed});
   tests.push_back({"code training with layers relaxed at random", relaxed_at_random});
