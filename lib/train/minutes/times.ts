@@ -38,12 +38,12 @@ export interface Times {
 
 /**
  * On CIFAR the ANN sets the level, the binary activation is what costs accuracy, and spiking epochs after it change
- * little (docs/RESULTS.md). A network with a code has no binary phase: its conversion rounds, and epochs with the code
- * make up for that.
+ * little (docs/RESULTS.md). A network with a code has no binary phase: its conversion rounds, and the first epoch with
+ * the code makes up for most of that.
  */
 export const SHARES: Record<'spikes' | 'code', PerPhase> = {
   spikes: { ann: 0.6, binary: 0.32, snn: 0.08 },
-  code: { ann: 0.6, binary: 0, snn: 0.4 },
+  code: { ann: 0.8, binary: 0, snn: 0.2 },
 };
 
 export function timesOf({ train, evaluate, energy }: Rates, counts: Counts, shares: PerPhase): Times {

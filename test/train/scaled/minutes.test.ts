@@ -26,7 +26,7 @@ test('times follow from rates and numbers of images', () => {
   // A network with a code has no binary phase.
   const coded = timesOf({ ...rates, train: { ...rates.train, binary: 0 } }, counts, SHARES.code);
   expect(coded).toEqual({ shares: SHARES.code, epoch: { ann: 22, binary: 0, snn: 6 }, rest });
-  expect(fitEpochs(100, coded, none)).toEqual(epochs(2, 0, 9));
+  expect(fitEpochs(100, coded, none)).toEqual(epochs(3, 0, 6));
 });
 
 describe('epochs that fit', () => {
