@@ -1,5 +1,6 @@
 """Writes the NIR files of test/exchange/files: graphs by the Python package nir, and the spike times that snnTorch
-computes from them. Needs nir, h5py, NumPy, torch, nirtorch and snntorch.
+computes from them; and an HDF5 file of arrays with checksums and fill values. Needs nir, h5py, NumPy, torch, nirtorch
+and snntorch.
 
     python scripts/make-nir-files.py
 """
@@ -8,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+import h5py
 import nir
 import numpy as np
 
@@ -66,6 +68,10 @@ def main():
         times, _ = simulate(path, np.repeat(values[:, None], STEPS, axis=1))
         expected[name] = {"pixels": pixels.ravel().tolist(), "times": times.ravel().tolist()}
     nir.write(files / "plain.nir", dense(), compression=None)
+    with h5py.File(files / "arrays.h5", "w") as file:
+        file.create_dataset("numbers", data=np.arange(10, dtype=np.float32) / 3, chunks=(5,), fletcher32=True)
+        file.create_dataset("unwritten", shape=(3,), dtype="<i4", fillvalue=7)
+        file.create_dataset("partly", shape=(6,), dtype="<f4", chunks=(3,), fillvalue=-2.5)[3:] = [1, 2, 3]
     (files / "expected-nir.json").write_text(json.dumps({"steps": STEPS, **expected}) + "\n")
 
 

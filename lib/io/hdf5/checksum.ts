@@ -1,8 +1,9 @@
-// The checksum of HDF5's metadata: the hash function lookup3 of Bob Jenkins, which is in the public domain.
+// The checksums of HDF5: of metadata the hash function lookup3 of Bob Jenkins, which is in the public domain, and of
+// chunks that of Fletcher.
 
 const rotate = (x: number, bits: number): number => (x << bits) | (x >>> (32 - bits));
 
-/** The checksum of some bytes. */
+/** The checksum of metadata. */
 export function lookup3(bytes: Uint8Array): number {
   let a = (0xdeadbeef + bytes.length) | 0;
   let b = a;
@@ -40,4 +41,17 @@ export function lookup3(bytes: Uint8Array): number {
   b = ((b ^ a) - rotate(a, 14)) | 0;
   c = ((c ^ b) - rotate(b, 24)) | 0;
   return c >>> 0;
+}
+
+/** Adds in words of 16 bits, whose carry comes back in at the lowest bit. */
+const addWords = (a: number, b: number): number => ((a + b) & 0xffff) + ((a + b) >>> 16);
+
+/** The checksum of a chunk: the sum of its words of 16 bits, their high byte first, and the sum of these sums. */
+export function fletcher32(bytes: Uint8Array): number {
+  let [first, second] = [0, 0];
+  for (let at = 0; at < bytes.length; at += 2) {
+    first = addWords(first, (bytes[at]! << 8) | (bytes[at + 1] ?? 0));
+    second = addWords(second, first);
+  }
+  return second * 0x10000 + first;
 }

@@ -1,7 +1,8 @@
 // Arrays in chunks, which may be compressed.
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
-import type { HdfBytes } from './bytes';
+import type { Cursor, HdfBytes } from './bytes';
+import { fletcher32 } from './checksum';
 import type { Message } from './headers';
 
 const inflateAsync = promisify(inflate);
@@ -36,6 +37,8 @@ export function filtersOf(file: HdfBytes, { at, end }: Message): Filter[] {
     const filter = { id, values: Array.from({ length: values }, () => cursor.u32()) };
     if (version === 1 && values % 2 === 1) cursor.skip(4);
     if (![DEFLATE, SHUFFLE, FLETCHER].includes(id)) throw file.unread(at, `the filter ${id}`);
+    if (id === DEFLATE && (filter.values[0] ?? 0) > 9)
+      throw file.damaged(at, 'a level of compression up to 9', String(filter.values[0]));
     return filter;
   });
 }
@@ -49,7 +52,7 @@ export interface Chunked {
   filters: readonly Filter[];
 }
 
-/** The bytes of an array in chunks; elements of chunks that were never written are zero. Errors: ERR_FORMAT. */
+/** Writes the chunks of an array over the elements that were never written. Errors: ERR_FORMAT. */
 export async function readChunks(file: HdfBytes, array: Chunked, into: Buffer): Promise<void> {
   // Nodes that overlap could list the chunks over and over.
   const count = array.shape.reduce((product, side, i) => product * Math.ceil(side / array.chunk[i]!), 1);
@@ -72,15 +75,16 @@ async function readNode(
   const count = cursor.u16();
   cursor.skip(16);
   if (level >= levels) throw file.damaged(address, `a level below ${levels}`, String(level));
+  let key = keyOf(file, cursor, array);
   for (let i = 0; i < count; i++) {
-    const stored = cursor.u32();
-    const skipped = cursor.u32();
-    const at = cursor.at;
-    const place = array.shape.map(() => cursor.address());
-    // The last one is the offset within an element.
-    if (cursor.u64() !== 0 || place.some((start, d) => start % array.chunk[d]! !== 0))
-      throw file.damaged(at, 'the place of a chunk', place.join(', '));
+    const { stored, skipped, place, offset } = key;
+    if (offset !== 0)
+      throw file.damaged(cursor.at, 'chunks of whole elements', `one from byte ${offset} of an element`);
     const child = cursor.address();
+    key = keyOf(file, cursor, array);
+    // Who looks for a chunk finds it between the keys beside it; behind the last one stands where the node ends.
+    if (!precedes([...place, offset], [...key.place, key.offset]))
+      throw file.damaged(cursor.at, 'chunks in their order', `${place.join(', ')} before ${key.place.join(', ')}`);
     if (level > 0) {
       await readNode(file, child, array, into, level, chunks);
       continue;
@@ -88,6 +92,32 @@ async function readNode(
     if (chunks.left-- <= 0) throw file.damaged(address, 'as many chunks as the array has', 'more');
     copyRows(array, place, await unfilter(file, child, file.part(child, stored), skipped, array), into);
   }
+}
+
+/** Whether a place comes before another one, in the order in which the last index runs fastest. */
+function precedes(a: readonly number[], b: readonly number[]): boolean {
+  const at = a.findIndex((index, d) => index !== b[d]);
+  return at >= 0 && a[at]! < b[at]!;
+}
+
+interface Key {
+  /** The bytes of a chunk in the file, and the filters that were skipped, a bit of each. */
+  stored: number;
+  skipped: number;
+  /** Its first element, and the offset within one. */
+  place: number[];
+  offset: number;
+}
+
+/** Errors: ERR_FORMAT for a place that is not on the grid of chunks. */
+function keyOf(file: HdfBytes, cursor: Cursor, { shape, chunk, size }: Chunked): Key {
+  const [stored, skipped] = [cursor.u32(), cursor.u32()];
+  const { at } = cursor;
+  const place = shape.map(() => cursor.address());
+  const offset = cursor.address();
+  if (offset % size !== 0 || place.some((start, d) => start % chunk[d]! !== 0))
+    throw file.damaged(at, 'the place of a chunk', [...place, offset].join(', '));
+  return { stored, skipped, place, offset };
 }
 
 /** Undoes the filters of a chunk, but those that it skipped. */
@@ -102,7 +132,7 @@ async function unfilter(
   let bytes = stored;
   for (const [i, { id, values }] of [...filters.entries()].reverse()) {
     if (skipped & (1 << i)) continue;
-    if (id === FLETCHER) bytes = bytes.subarray(0, Math.max(0, bytes.length - 4));
+    if (id === FLETCHER) bytes = checked(file, at, bytes);
     else if (id === SHUFFLE) bytes = unshuffle(bytes, values[0] ?? size);
     else
       try {
@@ -112,6 +142,16 @@ async function unfilter(
       }
   }
   if (bytes.length !== expected) throw file.damaged(at, `a chunk of ${expected} bytes`, String(bytes.length));
+  return bytes;
+}
+
+/** The bytes before a checksum. Errors: ERR_FORMAT where it is another. */
+function checked(file: HdfBytes, at: number, stored: Buffer): Buffer {
+  const end = stored.length - 4;
+  if (end < 0) throw file.damaged(at, 'a chunk with its checksum', `${stored.length} bytes`);
+  const bytes = stored.subarray(0, end);
+  const sum = fletcher32(bytes);
+  if (stored.readUInt32LE(end) !== sum) throw file.damaged(at, `the checksum ${sum}`, String(stored.readUInt32LE(end)));
   return bytes;
 }
 

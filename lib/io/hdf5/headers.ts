@@ -11,6 +11,10 @@ export interface Message {
   end: number;
 }
 
+const { dataspace, datatype, fill, layout, filters } = MESSAGE;
+/** The messages of arrays. */
+const READ = [dataspace, datatype, fill, layout, filters];
+
 /** Objects have a dozen messages, groups one for each link. */
 const MOST = 100_000;
 
@@ -27,15 +31,19 @@ function first(file: HdfBytes, address: number): Message[] {
   const count = head.u16();
   head.skip(4);
   const size = head.u32();
-  return collect(file, { at: address + 16, length: size }, (block, found) => {
-    while (block.left >= 8 && found.length < count) {
+  const messages = collect(file, { at: address + 16, length: size }, (block, found) => {
+    while (block.left > 0) {
+      const { at } = block;
       const type = block.u16();
       const length = block.u16();
       const flags = block.u8();
       block.skip(3);
+      if (length % 8 !== 0) throw file.damaged(at, 'a message whose size is a multiple of eight bytes', String(length));
       push(file, found, type, flags, block, length);
     }
   });
+  if (messages.length !== count) throw file.damaged(address, `${count} messages`, String(messages.length));
+  return messages;
 }
 
 /** Version 2: as version 1 with shorter heads, and a checksum at the end of every block. */
@@ -80,9 +88,11 @@ function push(file: HdfBytes, found: Message[], type: number, flags: number, cur
   const at = cursor.at;
   cursor.skip(length);
   if (found.length >= MOST) throw file.damaged(at, `at most ${MOST} messages in an object`, 'more');
+  // Shared and never to be shared; unknown to a program that wrote to the file, but not marked so or not to be written.
+  const contradictory = (flags & 6) === 6 || ((flags & 0x20) !== 0 && (flags & 0x18) !== 0x10);
+  if (contradictory) throw file.damaged(at, 'the flags of a message', `0x${flags.toString(16)}`);
   // Types that are not read may be shared; what is read here is always in place.
-  if (flags & 2 && [MESSAGE.dataspace, MESSAGE.datatype, MESSAGE.layout, MESSAGE.filters].includes(type as 1))
-    throw file.unread(at, 'a message that objects share');
+  if (flags & 2 && READ.includes(type as 1)) throw file.unread(at, 'a message that objects share');
   found.push({ type, at, end: at + length });
 }
 

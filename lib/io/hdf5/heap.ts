@@ -34,7 +34,7 @@ export class HeapTexts {
     if (heap > BigInt(file.size)) throw file.damaged(file.size, 'a heap within the file', `one at ${heap}`);
     const address = Number(heap);
     const found = this.#objects(address).get(number);
-    if (found === undefined || found.size < length)
+    if (found === undefined || found.size !== length)
       throw file.damaged(address, `object ${number} of ${length} bytes in the heap`, 'none');
     this.#bytesLeft -= length;
     if (this.#bytesLeft < 0) throw file.damaged(found.at, `texts of at most ${file.size} bytes`, 'more');
@@ -63,7 +63,9 @@ export class HeapTexts {
       const number = cursor.u16();
       cursor.skip(6);
       const size = cursor.address();
-      // What is free ends the heap.
+      // What is free ends the heap, and its size counts its own head.
+      if (number === 0 && cursor.at - OBJECT_BYTES + size !== end)
+        throw file.damaged(cursor.at, 'free space up to the end of the heap', `${size} bytes`);
       if (number === 0) break;
       if (!objects.has(number)) objects.set(number, { at: cursor.at, size });
       cursor.skip(Math.ceil(size / 8) * 8);

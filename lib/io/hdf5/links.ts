@@ -1,5 +1,5 @@
 // The links of a group: in its header, or in the tree and the heap of a group of the old kind.
-import type { HdfBytes } from './bytes';
+import type { Cursor, HdfBytes } from './bytes';
 import { MESSAGE } from './format';
 import type { Message } from './headers';
 
@@ -99,28 +99,54 @@ function readTree(file: HdfBytes, address: number, heap: LocalHeap, found: Map<s
   cursor.skip(16);
   // Each level is below the one before: a tree that leads to itself ends here.
   if (level >= levels) throw file.damaged(address, `a level below ${levels}`, String(level));
+  let left = nameAt(file, cursor, heap);
   for (let i = 0; i < count; i++) {
-    cursor.skip(8);
     const child = cursor.address();
+    const right = nameAt(file, cursor, heap);
     if (level > 0) readTree(file, child, heap, found, level);
-    else readNode(file, child, heap, found);
+    else readNode(file, child, heap, found, [left, right]);
+    left = right;
   }
 }
 
-function readNode(file: HdfBytes, address: number, heap: LocalHeap, found: Map<string, number>): void {
+/** The name whose place in the heap comes next. Errors: ERR_FORMAT. */
+function nameAt(file: HdfBytes, cursor: Cursor, heap: LocalHeap): string {
+  const { at } = cursor;
+  const name = file.terminated(heap.at + cursor.address(), heap.end);
+  if (name === undefined) throw file.damaged(at, 'a name within the heap of its group', 'none');
+  return name;
+}
+
+/** Whether a name comes before another one, in the order of their bytes. */
+const precedes = (a: string, b: string): boolean => Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0;
+
+/** The links of a node, whose names are above the first one of `keys` and up to the second. */
+function readNode(
+  file: HdfBytes,
+  address: number,
+  heap: LocalHeap,
+  found: Map<string, number>,
+  keys: readonly [string, string],
+): void {
   file.expect(address, 'SNOD');
   file.once(address);
-  const cursor = file.cursor(address + 6);
+  const cursor = file.cursor(address + 4);
+  const version = cursor.u8();
+  if (version !== 1) throw file.unread(address, `a node of version ${version}`);
+  cursor.skip(1);
   const count = cursor.u16();
+  let [last] = keys;
   for (let i = 0; i < count; i++) {
     const at = cursor.at;
-    const place = cursor.address();
+    const name = nameAt(file, cursor, heap);
     const object = cursor.address();
     const kind = cursor.u32();
     cursor.skip(20);
     if (kind > 1) throw file.unread(at, 'a link that is not hard');
-    const name = file.terminated(heap.at + place, heap.end);
-    if (name === undefined) throw file.damaged(at, 'a name within the heap of its group', 'none');
     add(file, found, at, name, object);
+    // Who looks for a name finds it by this order.
+    if (!precedes(last, name) || precedes(keys[1], name))
+      throw file.damaged(at, 'names in their order', `'${name}' after '${last}'`);
+    last = name;
   }
 }

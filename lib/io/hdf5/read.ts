@@ -53,12 +53,17 @@ function rootOf(file: HdfBytes): number {
     if (stored !== lookup3(file.part(0, 44))) throw file.damaged(44, 'the checksum of the superblock', String(stored));
     return root;
   }
-  cursor.skip(version === 0 ? 9 : 13);
+  cursor.skip(5);
+  // Open for writing, closed, open for writing and reading.
+  const flags = cursor.u32();
+  if (flags > 7) throw file.unread(20, `the flags 0x${flags.toString(16)} of a superblock`);
+  cursor.skip(version === 0 ? 0 : 4);
   if (cursor.address() !== 0) throw file.unread(24, 'a file that begins elsewhere');
-  cursor.skip(8);
+  if (cursor.u64() !== undefined) throw file.unread(cursor.at - 8, 'a list of free space');
   checkEnd(file, cursor);
-  // The driver, and the name of the root.
-  cursor.skip(16);
+  if (cursor.u64() !== undefined) throw file.unread(cursor.at - 8, 'a driver');
+  // The name of the root.
+  cursor.skip(8);
   return cursor.address();
 }
 
@@ -126,7 +131,9 @@ class Reader {
     if (!(this.#held <= mostHeld(file.size)))
       throw file.damaged(address, `arrays of at most ${mostHeld(file.size)} bytes in memory`, String(this.#held));
     const filters = find(MESSAGE.filters);
-    const bytes = await this.#elements(need(MESSAGE.layout, 'a layout'), filters, shape, type.size, length);
+    const fill = fillOf(file, find(MESSAGE.fill) ?? find(MESSAGE.oldFill), type.size);
+    if (fill !== undefined && type.kind === 'texts') throw file.unread(address, 'texts that were never written');
+    const bytes = await this.#elements(need(MESSAGE.layout, 'a layout'), filters, shape, type.size, length, fill);
     return arrayOf(this.#texts, type, shape, bytes, count);
   }
 
@@ -136,6 +143,7 @@ class Reader {
     shape: readonly number[],
     size: number,
     length: number,
+    fill: Buffer | undefined,
   ): Promise<Buffer> {
     const { file } = this;
     const cursor = file.cursor(layout.at, layout.end);
@@ -150,8 +158,7 @@ class Reader {
     if (kind === 1) {
       const address = cursor.u64();
       const stored = cursor.address();
-      // An array that was never written is zero.
-      if (address === undefined) return zeros(length);
+      if (address === undefined) return unwritten(length, fill);
       if (stored < length) throw file.damaged(layout.at, `${length} bytes of elements`, String(stored));
       return file.part(address, length);
     }
@@ -164,19 +171,43 @@ class Reader {
     const stored = chunk.reduce((product, side) => product * side, size);
     if (!(stored <= RATIO * file.size))
       throw file.damaged(layout.at, 'a chunk that the file can hold', `${stored} bytes`);
-    const into = zeros(length);
+    const into = unwritten(length, fill);
     const applied = filters === undefined ? [] : filtersOf(file, filters);
     await readChunks(file, { tree, shape, chunk, size, filters: applied }, into);
     return into;
   }
 }
 
-function zeros(length: number): Buffer {
+/** Elements that were never written: zero, or what the array has in their place. */
+function unwritten(length: number, fill: Buffer | undefined): Buffer {
   try {
-    return Buffer.alloc(length);
+    return Buffer.alloc(length, fill);
   } catch (cause) {
     throw new OneSpikeError('ERR_OOM', `Expected memory for an array of ${length} bytes but received none`, { cause });
   }
+}
+
+/** What elements are that were never written; undefined for zero. Errors: ERR_FORMAT. */
+function fillOf(file: HdfBytes, message: Message | undefined, size: number): Buffer | undefined {
+  if (message === undefined) return undefined;
+  const { type, at, end } = message;
+  const cursor = file.cursor(at, end);
+  if (type === MESSAGE.fill && !hasFill(file, cursor)) return undefined;
+  const bytes = cursor.take(cursor.u32());
+  if (bytes.length > 0 && bytes.length !== size)
+    throw file.damaged(at, `a fill value of ${size} bytes`, String(bytes.length));
+  return bytes.every((byte) => byte === 0) ? undefined : bytes;
+}
+
+/** Whether a value stands behind the head of a message, which the message of old files does not have. */
+function hasFill(file: HdfBytes, cursor: Cursor): boolean {
+  const { at } = cursor;
+  const version = cursor.u8();
+  if (version < 1 || version > 3) throw file.unread(at, `a fill value of version ${version}`);
+  // When it is written, which nobody asks here, and whether there is one.
+  if (version < 3) cursor.skip(2);
+  const flags = cursor.u8();
+  return version === 3 ? (flags & 0x20) !== 0 : version === 1 || flags !== 0;
 }
 
 function shapeOf(file: HdfBytes, { at, end }: Message): number[] {
@@ -184,10 +215,16 @@ function shapeOf(file: HdfBytes, { at, end }: Message): number[] {
   const version = cursor.u8();
   if (version !== 1 && version !== 2) throw file.unread(at, `a shape of version ${version}`);
   const rank = cursor.u8();
-  cursor.skip(1);
+  const flags = cursor.u8();
   const kind = cursor.u8();
   if (version === 1) cursor.skip(4);
   // An array without elements, which is not one of a single element.
   if (version === 2 && kind === 2) return [0];
-  return Array.from({ length: rank }, () => cursor.address());
+  const shape = Array.from({ length: rank }, () => cursor.address());
+  // What an array may grow to follows; it is open where there is no limit.
+  for (const side of (flags & 1) !== 0 ? shape : []) {
+    const most = cursor.u64() ?? Infinity;
+    if (side > most) throw file.damaged(at, 'a side within its limit', `${side} above ${most}`);
+  }
+  return shape;
 }

@@ -62,7 +62,9 @@ function checkCharacter(file: HdfBytes, cursor: Cursor): void {
   const head = cursor.u8();
   checkVersion(file, at, head >> 4);
   cursor.skip(3);
-  if (![0, 3].includes(head & 15) || cursor.u32() !== 1) throw file.unread(at, 'texts whose characters are no bytes');
+  const kind = head & 15;
+  const byte = cursor.u32() === 1 && (kind === 3 || (kind === 0 && cursor.u16() === 0 && cursor.u16() === 8));
+  if (!byte) throw file.unread(at, 'texts whose characters are no bytes');
 }
 
 /** Offset, bits, and the places and sizes of exponent and mantissa, the bias, and the place of the sign. */
