@@ -64,9 +64,14 @@ interface Graph {
   weights?: Weights;
   input?: number[];
   raw?: Uint8Array;
-  /** What the model has beside its graph. */
+  /** What the model has beside its graph: the versions of the format and of its operations. */
   beside?: Pieces;
 }
+
+const versions = (format: number, opset: number): Pieces => [
+  ...integerField(1, format),
+  ...bytesField(8, integerField(2, opset)),
+];
 
 const layers: Node[] = [
   ['Flatten', ['x'], ['f']],
@@ -74,7 +79,7 @@ const layers: Node[] = [
 ];
 const good: Weights = { shape: [4, 2], values: new Float32Array(8).fill(0.5) };
 
-function model({ nodes = layers, weights = good, input = [1, 1, 2, 2], raw, beside = [] }: Graph): Buffer {
+function model({ nodes = layers, weights = good, input = [1, 1, 2, 2], raw, beside = versions(8, 17) }: Graph): Buffer {
   const graph = [
     ...nodes.flatMap((each) => bytesField(1, node(each))),
     ...bytesField(5, tensor('w', weights)),
@@ -83,7 +88,7 @@ function model({ nodes = layers, weights = good, input = [1, 1, 2, 2], raw, besi
     ...bytesField(12, value('y', [1, 2])),
     ...(raw === undefined ? [] : [raw]),
   ];
-  return Buffer.concat([...integerField(1, 8), ...beside, ...bytesField(7, graph)]);
+  return Buffer.concat([...beside, ...bytesField(7, graph)]);
 }
 
 /** A convolution of 3 x 3 with these lists, and what follows it. */
@@ -130,9 +135,14 @@ test('the model that the others are made from is read', async () => {
 
 test.each<[string, Graph]>([
   ['a vector of the image', reshaped(0, -1)],
+  ['vectors of as many images as it takes', { ...reshaped(3, -1), input: [3, 1, 2, 2] }],
   ['a pool that its windows fill', { ...pool(2, textOf('auto_pad', 'SAME_UPPER')), input: [1, 1, 4, 4] }],
   ['a kernel_shape as that of the weights', convolution({ ...pads, kernel_shape: [3, 3] })],
-  ['versions of operations', { beside: bytesField(8, integerField(2, 17)) }],
+  ['the first versions', { beside: versions(3, 7) }],
+  [
+    'operations of another domain',
+    { beside: [...versions(13, 26), ...bytesField(8, [...textField(1, 'a'), ...integerField(2, 1)])] },
+  ],
 ])('%s is read', async (_, graph) => {
   writeFileSync(path, model(graph));
   expect((await importModel(path)).format).toBe('onnx');
@@ -164,6 +174,19 @@ test.each<[string, Graph, string]>([
     'windows of 2',
   ],
   ['a negative size of a vector', reshaped(0, -72057594037927936), 'sizes of a vector'],
+  ['vectors of other images', reshaped(64, -1), 'a vector of each image'],
+  [
+    'a free size whose name is no UTF-8',
+    {
+      raw: Buffer.concat(
+        bytesField(
+          13,
+          bytesField(2, bytesField(1, bytesField(2, bytesField(1, bytesField(2, [Uint8Array.of(0xff)]))))),
+        ),
+      ),
+    },
+    'a text in UTF-8 in field 2',
+  ],
   ['two open sizes of a vector', reshaped(-1, -1), 'sizes of a vector'],
   ['an image as bytes', flat('Cast', ['x'], ['f'], {}, integerOf('to', 3)), 'floats as result'],
   [
@@ -171,7 +194,16 @@ test.each<[string, Graph, string]>([
     flat('Flatten', ['x'], ['f'], {}, bytesField(3, [Uint8Array.of(0xff)])),
     'a text in UTF-8 in field 3',
   ],
-  ['versions of operations that are cut off', { beside: bytesField(8, [Uint8Array.of(16, 145)]) }, 'an integer'],
+  [
+    'versions of operations that are cut off',
+    { beside: [...versions(8, 17), ...bytesField(8, [Uint8Array.of(16, 145)])] },
+    'an integer',
+  ],
+  ['a version without those of operations', { beside: versions(2, 17) }, 'IR version 3 to 13'],
+  ['a version to come', { beside: versions(14, 17) }, 'received 14'],
+  ['no versions of operations', { beside: integerField(1, 8) }, 'received none'],
+  ['operations of an old version', { beside: versions(8, 6) }, 'opset 7 to 26'],
+  ['operations of a version to come', { beside: [...versions(8, 17), ...versions(8, 27)] }, 'received 17, 27'],
   ['a shape that is cut off', { raw: Buffer.concat(bytesField(13, [Uint8Array.of(18, 9, 10)])) }, '9 bytes'],
 ])('%s', async (_, graph, message) => {
   writeFileSync(path, model(graph));

@@ -1,7 +1,7 @@
 // The layers of an ONNX model that is one chain of operations from the image to the logits.
 import { OneSpikeError } from '../../errors';
 import type { LayerDescription } from '../../model/description';
-import type { OnnxModel, OnnxOperation, OnnxTensor } from './read';
+import type { OnnxInput, OnnxModel, OnnxOperation, OnnxTensor } from './read';
 
 /** A weighted layer, or an average pool, with the operations that belong to it. */
 export interface ChainLayer {
@@ -44,8 +44,8 @@ export interface ChainOptions {
  * Errors: ERR_FORMAT for an operation that no layer of onespike computes, with its name and that of its node, and for a
  * graph that is no chain.
  */
-export function readChain(model: OnnxModel, input: string, options: ChainOptions): Chain {
-  const reader = new ChainReader(model, options);
+export function readChain(model: OnnxModel, { name: input, shape }: OnnxInput, options: ChainOptions): Chain {
+  const reader = new ChainReader(model, options, shape[0]);
   let last = input;
   for (const node of ordered(model, input, options.path)) {
     reader.take(node, last);
@@ -92,6 +92,8 @@ class ChainReader {
   constructor(
     model: OnnxModel,
     private readonly options: ChainOptions,
+    /** The number of images that it takes at once, where it says so. */
+    private readonly batch: number | undefined,
   ) {
     const nodes = model.nodes.flatMap((node): [string, OnnxTensor][] => {
       const tensor = node.op === 'Constant' ? node.attributes.get('value')?.tensor : undefined;
@@ -234,6 +236,7 @@ class ChainReader {
     const [images, values] = shape as [number, number];
     const open = shape.filter((side) => side === -1).length;
     this.#require(node, open <= 1 && images >= -1 && values >= -1 && values !== 0, 'sizes of a vector');
+    this.#require(node, images <= 1 || images === this.batch, 'a vector of each image');
     this.#require(node, images !== 0 || (node.attributes.get('allowzero')?.integer ?? 0) === 0, 'allowzero 0');
   }
 

@@ -27,7 +27,7 @@ export async function importOnnx(file: InputFile, given: ImportOptions): Promise
     );
   const model = await readOnnx(file);
   const image = imageOf(model, path);
-  const chain = readChain(model, image.name, { averageMaxima: given.maxPool === 'average', path });
+  const chain = readChain(model, image, { averageMaxima: given.maxPool === 'average', path });
   const input = given.input ?? inputShape(image, path);
   const { timesteps, mean, std, name } = given;
   const normalisation = await normalisationOf(chain.steps, image, input[0], path);

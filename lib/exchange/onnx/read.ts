@@ -65,6 +65,12 @@ const TYPES: Readonly<Record<number, TensorType>> = {
 };
 const MAX_BYTES = 2 ** 31 - 1;
 const MAX_DIMENSIONS = 16;
+/** Names of the domain of ONNX's own operations. */
+const OWN_DOMAINS = ['', 'ai.onnx'];
+/** From the first that names the versions of its operations to that of ONNX 1.23. */
+const FORMATS = [3, 13] as const;
+/** Before the seventh Add and its like laid their operands over each other by attributes; ONNX 1.23 has the last one. */
+const OPSETS = [7, 26] as const;
 const EXTERNAL = 1; // TensorProto.DataLocation
 
 /** Reads a model. Errors: ERR_FORMAT for what is none, and for tensors in other files. */
@@ -72,11 +78,11 @@ export async function readOnnx(file: InputFile): Promise<OnnxModel> {
   if (file.size > MAX_BYTES) throw file.damaged(0, `a model of at most ${MAX_BYTES} bytes`, String(file.size));
   try {
     const model = new Message(await file.read(0, file.size), new Budget());
-    // The versions of the operations: nothing of them is used, but they are there.
-    model.messages(8);
     const graph = model.message(7);
     if (graph === undefined) throw new WireError('an ONNX model, with a graph,', 'none');
-    return readGraph(graph, file.path);
+    const read = readGraph(graph, file.path);
+    checkVersions(model);
+    return read;
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     throw new OneSpikeError(
@@ -87,6 +93,18 @@ export async function readOnnx(file: InputFile): Promise<OnnxModel> {
       },
     );
   }
+}
+
+/** Errors: WireError for versions that may mean something else by an operation, or by the format itself. */
+function checkVersions(model: Message): void {
+  const within = (version: number, [least, most]: readonly [number, number]): boolean =>
+    version >= least && version <= most;
+  const format = model.integers(1).at(-1) ?? 0;
+  if (!within(format, FORMATS)) throw new WireError(`ONNX of IR version ${FORMATS.join(' to ')}`, String(format));
+  const own = model.messages(8).filter((operations) => OWN_DOMAINS.includes(operations.text(1)));
+  const versions = own.map((operations) => operations.integers(2).at(-1) ?? 0);
+  if (versions.length === 0 || !versions.every((version) => within(version, OPSETS)))
+    throw new WireError(`operations of opset ${OPSETS.join(' to ')}`, versions.join(', ') || 'none');
 }
 
 function readGraph(graph: Message, path: string): OnnxModel {
@@ -119,7 +137,7 @@ function readNode(node: Message, path: string): OnnxOperation {
     return [attribute.text(1), value];
   });
   const domain = node.text(7);
-  const op = domain === '' || domain === 'ai.onnx' ? node.text(4) : `${domain}.${node.text(4)}`;
+  const op = OWN_DOMAINS.includes(domain) ? node.text(4) : `${domain}.${node.text(4)}`;
   const name = node.text(3) || outputs[0] || 'a node without a name';
   checkAttributes(op, name, claimed, path);
   return {
@@ -137,7 +155,11 @@ function readInput(value: Message): OnnxInput {
   return {
     name: value.text(1),
     type: tensor?.integers(1).at(-1) ?? 0,
-    shape: dimensions.map((dimension) => dimension.integers(1).at(-1)),
+    shape: dimensions.map((dimension) => {
+      // The name of a size that is free: not used, but a text.
+      dimension.text(2);
+      return dimension.integers(1).at(-1);
+    }),
   };
 }
 
