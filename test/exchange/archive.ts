@@ -8,6 +8,8 @@ export interface Harm {
   name?: string;
   /** The part of an archive of several in which every entry begins. */
   part?: number;
+  /** Its attributes of MS-DOS. */
+  attributes?: number;
   /** The number of entries that the end of the archive claims. */
   count?: number;
 }
@@ -31,6 +33,7 @@ export function zipOf(entries: Readonly<Record<string, Buffer>>, harm: Harm = {}
     entry.writeUInt32LE(size, 24);
     entry.writeUInt16LE(name.length, 28);
     entry.writeUInt16LE(harm.part ?? 0, 34);
+    entry.writeUInt32LE(harm.attributes ?? 0, 38);
     entry.writeUInt32LE(offset, 42);
     locals.push(local, name, content);
     list.push(entry, name);

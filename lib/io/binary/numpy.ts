@@ -7,6 +7,9 @@ const { u1, i1, u2, i2, u4, i4, u8, i8 } = NUMBER_TYPES;
 /** The integers that are read, by their type codes; `b1` are truth values. */
 const INTEGERS: Readonly<Record<string, NumberType>> = { u1, i1, b1: u1, u2, i2, u4, i4, u8, i8 };
 const MAX_DIMENSIONS = 8;
+/** Versions of the state of a type, and its parts: the second came with names, the third and fourth with one more. */
+const TYPE_VERSIONS: readonly unknown[] = [1, 2, 3, 4];
+const TYPE_PARTS = [7, 8, 9];
 
 /** The type of the elements of an array. */
 class NumpyType {
@@ -76,16 +79,21 @@ function typeNamed([code]: readonly unknown[], fault: PickleFault): NumpyType {
 }
 
 function setTypeState(type: unknown, state: unknown, fault: PickleFault): void {
-  const [, order, shape, names] = state instanceof PickleTuple ? state.items : [];
-  if (!(type instanceof NumpyType) || typeof order !== 'string') throw fault('the state of a type of NumPy', state);
+  const items = state instanceof PickleTuple ? state.items : [];
+  const [version, order, shape, names] = items;
+  const known = TYPE_VERSIONS.includes(version) && TYPE_PARTS.includes(items.length);
+  if (!(type instanceof NumpyType) || !known || typeof order !== 'string')
+    throw fault('the state of a type of NumPy', state);
   if ((shape ?? null) !== null || (names ?? null) !== null) throw fault('a type of single numbers', 'one with fields');
   type.bigEndian = order === '>';
 }
 
 /** `(version, shape, type, whether the first index runs fastest, bytes)`. */
 function setArrayState(array: unknown, state: unknown, fault: PickleFault): void {
-  const [, shape, type, fortran, data] = state instanceof PickleTuple ? state.items : [];
+  const items = state instanceof PickleTuple ? state.items : [];
+  const [version, shape, type, fortran, data] = items;
   if (!(array instanceof NumpyArray)) throw fault('an array', array);
+  if (version !== 1 || items.length !== 5) throw fault('the state of an array of version 1, of five parts', state);
   array.fill(shape, type, fortran, data, fault);
 }
 

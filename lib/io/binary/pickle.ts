@@ -85,6 +85,9 @@ class Machine {
       this.#at = end + 1;
       return text;
     },
+    frame: (length) => {
+      if (length > this.#bytes.length - this.#at) throw this.#fault(`${length} more bytes`, 'the end of the pickle');
+    },
     push: (value) => void this.#stack.push(value),
     pop: () => this.#pop(),
     top: () => {
@@ -163,6 +166,8 @@ class Machine {
 interface Hands {
   bytes(length: number): Buffer;
   line(): string;
+  /** Begins a part of so many bytes. */
+  frame(length: number): void;
   push(value: unknown): void;
   pop(): unknown;
   top(): unknown;
@@ -248,9 +253,8 @@ const OPERATIONS: Readonly<Record<number, Operation>> = {
     const version = u8(hands);
     if (version < 2 || version > 5) throw hands.fault('protocol 2 to 5', String(version));
   },
-  149: (hands) => void u64(hands), // FRAME
+  149: (hands) => hands.frame(u64(hands)),
   40: (hands) => hands.mark(),
-  48: (hands) => void hands.pop(),
   78: constant(null),
   136: constant(true),
   137: constant(false),

@@ -35,8 +35,10 @@ const ENTRY = 0x02014b50;
 const ENTRY_BYTES = 46;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
-/** Flags of what is encrypted (weakly, strongly) or changes another entry. */
-const UNREADABLE_FLAGS = 0x61;
+/** Flags of what is encrypted (weakly, strongly, as the list is) or changes another entry. */
+const UNREADABLE_FLAGS = 0x2061;
+/** Of the attributes of MS-DOS. */
+const FOLDER = 0x10;
 const MAX_COMMENT = 0xffff;
 const ONE_PART = 'an archive of one part';
 /** The list of entries: 32 MiB are several hundred thousand of them. */
@@ -165,7 +167,9 @@ function parseEntry(file: InputFile, list: Buffer, at: number, start: number): [
         ? `an entry compressed by method ${method}`
         : entry.packed !== entry.size
           ? `an entry of ${entry.packed} bytes that claims ${entry.size}`
-          : undefined;
+          : entry.size > 0 && (list.readUInt32LE(at + 38) & FOLDER) !== 0
+            ? 'a folder with content'
+            : undefined;
   const deflated = method === 8 && (flags & UNREADABLE_FLAGS) === 0;
   return [{ name, ...entry, check: list.readUInt32LE(at + 16), deflated, unreadable }, next - at];
 }

@@ -127,6 +127,23 @@ describe('pickles that were made to do harm', () => {
   });
 });
 
+test.each([
+  ['an array of a version to come', '(K\x01K\x03M', '(K\x02K\x03M', 'the state of an array of version 1'],
+  ['an array of six parts', 'q\x1atq\x1bb', 'q\x1aNtq\x1bb', 'the state of an array of version 1, of five parts'],
+  ['a type of a version to come', '(K\x03U\x01|', '(K\x05U\x01|', 'the state of a type of NumPy'],
+  ['a type of ten parts', 'K\x00tq\x19b', 'K\x00NNtq\x19b', 'the state of a type of NumPy'],
+])('a pickle with the state of %s', async (_what, known, other, message) => {
+  const folder = unpacked('cifar-100-python.tar.gz');
+  const path = join(folder, 'cifar-100-python', 'train');
+  const pickle = readFileSync(path, 'latin1');
+  expect(pickle).toContain(known);
+  writeFileSync(path, pickle.replace(known, other), 'latin1');
+  await expect(loadDataset('cifar100', { directory: folder })).rejects.toMatchObject({
+    code: 'ERR_FORMAT',
+    message: expect.stringContaining(message),
+  });
+});
+
 describe('archives of EMNIST', () => {
   test.each([
     // Sixteen of the 46 bytes before the name in the list are before the checksum.
