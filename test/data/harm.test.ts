@@ -55,6 +55,16 @@ test('numbers of one byte each that take eight in memory', async () => {
   await expectError(readMat(file, 2 ** 24, damaged), 'ERR_FORMAT', /at most 4194304 numbers that are not bytes/);
 });
 
+test('what is no array, compressed or not', async () => {
+  const other = element(9, Buffer.alloc(8));
+  const packed = deflateSync(other);
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(15);
+  head.writeUInt32LE(packed.length, 4);
+  for (const bytes of [other, Buffer.concat([head, packed])])
+    await expectError(readMat(Buffer.concat([header, bytes]), most, damaged), 'ERR_FORMAT', /an element of type 9/);
+});
+
 test('of the names of other arrays eight are told', async () => {
   const directory = temporaryFolder();
   const others = Array.from({ length: 12 }, (_, i) => zeros(`other${i}`, 8, bytes));

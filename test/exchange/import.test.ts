@@ -147,6 +147,8 @@ describe('refused by name, and nothing of it executed', () => {
     copyFileSync(path, join(folder, 'shard.safetensors'));
     writeFileSync(index, JSON.stringify({ weight_map: { a: 'shard.safetensors' } }));
     await expect(importModel(index)).rejects.toEqual(failing('ERR_FORMAT', "a tensor 'a'"));
+    writeFileSync(index, Buffer.from('{"weight_map": {"\xe4": "shard.safetensors"}}', 'latin1'));
+    await expect(importModel(index)).rejects.toEqual(failing('ERR_FORMAT', 'JSON in UTF-8'));
   });
 });
 

@@ -1,4 +1,5 @@
 // Tensors of safetensors files: one, or several that an index lists (`model.safetensors.index.json`).
+import { isUtf8 } from 'node:buffer';
 import { basename, dirname, join } from 'node:path';
 
 import { describeValue, isObject } from '../../check';
@@ -25,7 +26,9 @@ export async function safetensorsSource(path: string): Promise<TensorSource> {
  * names files elsewhere, or whose files do not hold what it says; as `readSafetensors`.
  */
 export async function shardedSource(path: string): Promise<TensorSource> {
-  const index = parseJson(decodeText(await readIndex(path)), path);
+  const bytes = await readIndex(path);
+  if (!isUtf8(bytes)) throw fault(path, 'JSON in UTF-8', 'other bytes');
+  const index = parseJson(decodeText(bytes), path);
   const map = isObject(index) ? index['weight_map'] : undefined;
   if (!isObject(map))
     throw fault(path, "an object 'weight_map', as an index of safetensors files has", describeValue(map));

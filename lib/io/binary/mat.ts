@@ -62,9 +62,9 @@ export async function readMat(bytes: Buffer, most: number, damaged: MatFault): P
       inner = await inflated(inner, element.start, left, damaged);
       left = Math.max(0, left - inner.bytes().length);
       const matrix = inner.next();
-      if (matrix.type !== MATRIX) continue;
+      checkMatrix(matrix, element.start, damaged);
       inner = inner.within(matrix);
-    } else if (element.type !== MATRIX) continue;
+    } else checkMatrix(element, element.start, damaged);
     const array = readMatrix(inner);
     if (array === undefined) continue;
     numbers += array.values instanceof Uint8Array ? 0 : array.values.length;
@@ -87,6 +87,11 @@ function checkHeader(bytes: Buffer, damaged: MatFault): boolean {
   const version = little ? bytes.readUInt16LE(124) : bytes.readUInt16BE(124);
   if (version !== 0x0100) throw damaged(124, 'the version 0x0100 of a MAT-file', `0x${version.toString(16)}`);
   return little;
+}
+
+/** A file holds arrays alone, each compressed or not. */
+function checkMatrix({ type }: Element, at: number, damaged: MatFault): void {
+  if (type !== MATRIX) throw damaged(at, 'an array', `an element of type ${type}`);
 }
 
 async function inflated(packed: Reader, start: number, most: number, damaged: MatFault): Promise<Reader> {
