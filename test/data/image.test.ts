@@ -152,6 +152,9 @@ describe('PNG', () => {
     }
     const keyed = encodePng({ width: 2, height: 1, depth: 8, colour: 0, samples: [5, 6], transparency: [0, 5] });
     expect(await load(keyed, [1, 1, 2])).toEqual([255, 6]);
+    // Of a key the bits above the depth do not count.
+    const high = encodePng({ width: 2, height: 1, depth: 8, colour: 0, samples: [5, 6], transparency: [0x33, 5] });
+    expect(await load(high, [1, 1, 2])).toEqual([255, 6]);
   });
 
   test('damaged ones are refused', async () => {

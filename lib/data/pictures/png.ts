@@ -171,10 +171,10 @@ export async function decodePng(bytes: Buffer, origin: string, maxPixels: number
   const channels = colour === 0 || colour === 4 ? 1 : 3;
   const out = new Uint8Array(width * height * channels);
   const full = 2 ** depth - 1;
-  // A transparent colour key, one 16-bit sample per channel (grey and colour only).
+  // A transparent colour key, one 16-bit sample per channel (grey and colour only), of which the lowest bits count.
   const key =
     transparency !== undefined && colour !== 3 && transparency.length >= 2 * channels
-      ? Array.from({ length: channels }, (_, c) => transparency.readUInt16BE(2 * c))
+      ? Array.from({ length: channels }, (_, c) => transparency.readUInt16BE(2 * c) & full)
       : undefined;
   for (let y = 0, to = 0; y < height; y++) {
     const row = y * (rowBytes + 1) + 1;
