@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import zlib from 'node:zlib';
 
 import { OneSpikeError } from '../../../errors';
+import { leb128 } from './leb128';
 
 export interface ParquetBuffer {
   byteLength: number;
@@ -106,11 +107,7 @@ export async function loadHyparquet(path: string): Promise<Hyparquet> {
 
 /** Snappy by hyparquet, which does not look at the size that its input claims. */
 function snappy({ snappyUncompress }: Hyparquet, input: Uint8Array, length: number): Uint8Array {
-  let claimed = 0;
-  for (let i = 0; i < Math.min(5, input.length); i++) {
-    claimed += (input[i]! & 127) * 2 ** (7 * i);
-    if (input[i]! < 128) break;
-  }
+  const { value: claimed } = leb128(input, 0, 5);
   if (claimed !== length) throw new Error(`a page of ${claimed} bytes in the place of ${length}`);
   const output = new Uint8Array(length);
   snappyUncompress(input, output);

@@ -2,6 +2,7 @@
  * What Parquet's descriptions must look like (parquet.thrift, in Thrift's compact protocol), checked before hyparquet
  * reads them: it takes a field of another type, or the lack of one, for a value.
  */
+import { leb128 } from './leb128';
 
 type Kind = 'bool' | 'i16' | 'i32' | 'i64' | 'binary' | { list: Kind } | Fields;
 
@@ -9,14 +10,14 @@ type Kind = 'bool' | 'i16' | 'i32' | 'i64' | 'binary' | { list: Kind } | Fields;
 interface Fields {
   fields: Readonly<Record<number, Kind>>;
   required: readonly number[];
-  /** The largest value of fields that are enumerations. */
-  most?: Readonly<Record<number, number>>;
+  /** The smallest and the largest value of fields that are enumerations or counts. */
+  range?: Readonly<Record<number, readonly [least: number, most: number]>>;
 }
 
-const structure = (fields: Fields['fields'], required: readonly number[] = [], most?: Fields['most']): Fields => ({
+const structure = (fields: Fields['fields'], required: readonly number[] = [], range?: Fields['range']): Fields => ({
   fields,
   required,
-  ...(most !== undefined && { most }),
+  ...(range !== undefined && { range }),
 });
 
 const statistics = structure({
@@ -27,7 +28,7 @@ const schemaElement = structure(
   { 1: 'i32', 2: 'i32', 3: 'i32', 4: 'binary', 5: 'i32', 6: 'i32', 7: 'i32', 8: 'i32', 9: 'i32' },
   [4],
   // Physical types up to fixed lengths, repetitions up to repeated, converted types up to intervals.
-  { 1: 7, 3: 2, 6: 21 },
+  { 1: [0, 7], 3: [0, 2], 6: [0, 21] },
 );
 const encodingStats = structure({ 1: 'i32', 2: 'i32', 3: 'i32' }, [1, 2, 3]);
 const columnMetaData = structure(
@@ -61,11 +62,13 @@ export const FILE_METADATA = structure(
 export const PAGE_HEADER = structure(
   {
     ...{ 1: 'i32', 2: 'i32', 3: 'i32', 4: 'i32' },
-    5: structure({ 1: 'i32', 2: 'i32', 3: 'i32', 4: 'i32', 5: statistics }, [1, 2, 3, 4]),
+    // Levels are run-length encoded or bit-packed.
+    5: structure({ 1: 'i32', 2: 'i32', 3: 'i32', 4: 'i32', 5: statistics }, [1, 2, 3, 4], { 3: [3, 4], 4: [3, 4] }),
     7: structure({ 1: 'i32', 2: 'i32', 3: 'bool' }, [1, 2]),
     8: structure(
       { 1: 'i32', 2: 'i32', 3: 'i32', 4: 'i32', 5: 'i32', 6: 'i32', 7: 'bool', 8: statistics },
       [1, 2, 3, 4, 5, 6],
+      { 3: [0, 2 ** 31] },
     ),
   },
   [1, 2, 3],
@@ -85,14 +88,15 @@ const TYPES = { i16: 4, i32: 5, i64: 6, binary: 8, list: 9, structure: 12 } as c
 /** The bytes of an integer in groups of seven bits. */
 const MOST_BYTES = { i16: 3, i32: 5, i64: 10 } as const;
 const DEEPEST = 16;
+const TOO_DEEP = `a description of more than ${DEEPEST} structures in each other`;
 
 class Reader {
   at = 0;
 
   constructor(private readonly bytes: Uint8Array) {}
 
-  structure({ fields, required, most = {} }: Fields, depth: number): void {
-    if (depth > DEEPEST) throw new Error(`a description of more than ${DEEPEST} structures in each other`);
+  structure({ fields, required, range = {} }: Fields, depth: number): void {
+    if (depth > DEEPEST) throw new Error(TOO_DEEP);
     const found = new Set<number>();
     for (let field = 0; ; ) {
       const head = this.#byte();
@@ -103,9 +107,8 @@ class Reader {
       if (kind === undefined) this.#skip(type, depth);
       else {
         const value = this.#value(kind, type, field, depth);
-        const largest = most[field];
-        if (largest !== undefined && !(value! >= 0 && value! <= largest))
-          throw new Error(`the value ${value} in field ${field} of a description`);
+        const [least, most] = range[field] ?? [-Infinity, Infinity];
+        if (value! < least || value! > most) throw new Error(`the value ${value} in field ${field} of a description`);
       }
       found.add(field);
     }
@@ -132,6 +135,7 @@ class Reader {
 
   /** What is not known here: fields of later versions of the format. */
   #skip(type: number, depth: number): void {
+    if (depth > DEEPEST) throw new Error(TOO_DEEP);
     if (type === TRUE || type === FALSE) return;
     if (type === 3) this.#jump(1);
     else if (type === 7) this.#jump(8);
@@ -145,7 +149,6 @@ class Reader {
         else this.#skip(inner, depth + 1);
       }
     } else throw new Error(`a value of type ${type} in a description`);
-    if (depth > DEEPEST) throw new Error(`a description of more than ${DEEPEST} structures in each other`);
   }
 
   #listHead(): [count: number, type: number] {
@@ -179,13 +182,13 @@ class Reader {
   }
 
   #groups(mostBytes: number): number {
-    let value = 0;
-    for (let i = 0; i < mostBytes; i++) {
-      const byte = this.#byte();
-      value += (byte & 127) * 2 ** (7 * i);
-      if (byte < 128) return value;
+    try {
+      const { value, end } = leb128(this.bytes, this.at, mostBytes);
+      this.at = end;
+      return value;
+    } catch (error) {
+      throw new Error(`${(error as Error).message} in a description`);
     }
-    throw new Error(`an integer of more than ${mostBytes} bytes in a description`);
   }
 }
 
