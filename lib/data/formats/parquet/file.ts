@@ -1,6 +1,7 @@
 /** One Parquet file with a column of pictures and one of labels, as Hugging Face lays them. */
 import { isOneSpikeError, OneSpikeError } from '../../../errors';
 import { InputFile } from '../../../io/binary/input-file';
+import { arrowNotes } from './arrow';
 import { compressors, type Hyparquet, type ParquetBuffer, type ParquetMetadata, type SchemaElement } from './hyparquet';
 import { checkPages, mostRows, placeOf } from './pages';
 import { checkStructure, FILE_METADATA } from './thrift';
@@ -148,7 +149,13 @@ interface Feature {
 
 /** What the library of Hugging Face notes about the columns. */
 function featuresOf({ key_value_metadata: pairs }: ParquetMetadata): Record<string, Feature | undefined> {
-  const text = pairs?.find(({ key }) => key === 'huggingface')?.value;
+  const noted = (wanted: string): string | undefined => pairs?.find(({ key }) => key === wanted)?.value;
+  const text = noted('huggingface');
+  const arrow = noted('ARROW:schema');
+  const notes = arrow === undefined ? undefined : arrowNotes(arrow);
+  // Arrow takes this one, and writers who note nothing in it note the columns beside it.
+  if (notes !== undefined && notes.size > 0 && notes.get('huggingface') !== text)
+    throw new Error('other notes of Hugging Face in the Arrow schema than beside it');
   if (text === undefined) return {};
   const { info } = JSON.parse(text) as { info?: { features?: Record<string, Feature> } };
   return { ...info?.features };
