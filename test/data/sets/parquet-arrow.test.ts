@@ -83,7 +83,7 @@ test('2^60 ways through fields that share their children', () => {
   expect(() => notes(Buffer.concat([head, bytes]))).toThrow(/many fields share/);
 });
 
-test('notes in the Arrow schema and beside it are the same', async () => {
+test('notes in the Arrow schema come before those beside it', async () => {
   const key = 'huggingface';
   const text = notes(good).get(key)!;
   const open = (arrow: Buffer, value: string): ReturnType<typeof openParquet> => {
@@ -98,14 +98,11 @@ test('notes in the Arrow schema and beside it are the same', async () => {
   };
   const classes = ['cat', 'dog', 'owl'];
   await expect(open(good, text)).resolves.toMatchObject({ classes });
+  await expect(open(good, text.replace('cat', 'car'))).resolves.toMatchObject({ classes });
   // Of a writer that notes nothing in the Arrow schema.
   await expect(open(schemaOf('grey.parquet'), text)).resolves.toMatchObject({ classes });
-  for (const [arrow, value, message] of [
-    [good, text.replace('cat', 'car'), 'other notes of Hugging Face'],
-    [changed(30, 5), text, 'a damaged Arrow schema'],
-  ] as const)
-    await expect(open(arrow, value)).rejects.toMatchObject({
-      code: 'ERR_FORMAT',
-      message: expect.stringContaining(message),
-    });
+  await expect(open(changed(30, 5), text)).rejects.toMatchObject({
+    code: 'ERR_FORMAT',
+    message: expect.stringContaining('a damaged Arrow schema'),
+  });
 });

@@ -150,12 +150,10 @@ interface Feature {
 /** What the library of Hugging Face notes about the columns. */
 function featuresOf({ key_value_metadata: pairs }: ParquetMetadata): Record<string, Feature | undefined> {
   const noted = (wanted: string): string | undefined => pairs?.find(({ key }) => key === wanted)?.value;
-  const text = noted('huggingface');
   const arrow = noted('ARROW:schema');
   const notes = arrow === undefined ? undefined : arrowNotes(arrow);
-  // Arrow takes this one, and writers who note nothing in it note the columns beside it.
-  if (notes !== undefined && notes.size > 0 && notes.get('huggingface') !== text)
-    throw new Error('other notes of Hugging Face in the Arrow schema than beside it');
+  // Arrow takes these, and writers who note nothing in its schema note the columns beside it.
+  const text = notes !== undefined && notes.size > 0 ? notes.get('huggingface') : noted('huggingface');
   if (text === undefined) return {};
   const { info } = JSON.parse(text) as { info?: { features?: Record<string, Feature> } };
   return { ...info?.features };
