@@ -101,7 +101,7 @@ struct GradientCopy {
     to += int(threadIdx.x) % 32 * sizeof(float4);
 #pragma unroll 1
     for (int t = live ? first : task.steps; t < task.steps; t += 2, at += 2 * task.strides.step, to += 2 * kColumnBytes)
-      copy_async<16>(to, at);
+      copy_async(to, at);
     from += task.shape.out_cs;
     if (++place == task.strides.image_cells) place = 0, from += task.strides.behind;
   }

@@ -81,7 +81,7 @@ class GemmLoader {
         const bool inside = image < g_.images && channel_ + chunk * 16 < g_.a_stride;
         const uint8_t* from = static_cast<const uint8_t*>(g_.a);
         if (inside) from += image * g_.image_stride + cell * g_.a_stride + channel_ + chunk * 16;
-        copy_async<16>(to + i * kWindowRow + chunk * 16, from, inside ? 16 : 0);
+        copy_async(to + i * kWindowRow + chunk * 16, from, inside ? 16 : 0);
       } else {
         const uint16_t* from = static_cast<const uint16_t*>(g_.a);
         const bool inside = image < g_.images && channel_ + chunk * kChunk < g_.a_stride;
@@ -91,7 +91,7 @@ class GemmLoader {
         unsigned char* at_step = to + half_chunk_offset(i, chunk);
 #pragma unroll 1
         for (int t = g_.first_step; t < g_.first_step + kSteps; ++t, at_step += g_.window_bytes()) {
-          copy_async<16>(at_step, from, inside && t < g_.timesteps ? 16 : 0);
+          copy_async(at_step, from, inside && t < g_.timesteps ? 16 : 0);
           from += int64_t(g_.image_cells()) * g_.a_stride;
         }
       }
@@ -107,7 +107,7 @@ class GemmLoader {
         static_cast<const unsigned char*>(g_.b) +
         (unsigned(place_.column_tile * taps() + tap_) * per_tap + unsigned(slice_ * kTile) + at);
 #pragma unroll
-    for (int i = 0; i < kTile; i += kThreads * 16) copy_async<16>(to + i, from + i);
+    for (int i = 0; i < kTile; i += kThreads * 16) copy_async(to + i, from + i);
   }
 
   const GemmTask& g_;

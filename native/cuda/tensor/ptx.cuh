@@ -53,18 +53,11 @@ __device__ __forceinline__ void ldmatrix_transposed(uint32_t (&r)[4], const void
                : "memory");
 }
 
-// kBytes (4, 8 or 16, both sides aligned to it) from global to shared memory; bytes from `valid` on become zero, and
-// with `valid` = 0 nothing is read.
-template <int kBytes>
-__device__ __forceinline__ void copy_async(void* to, const void* from, int valid = kBytes) {
-  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);
-  if constexpr (kBytes == 16)
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid)
-                 : "memory");
-  else
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(shared_address(to)), "l"(from), "n"(kBytes),
-                 "r"(valid)
-                 : "memory");
+// 16 bytes, aligned to as many on both sides, from global to shared memory; those from `valid` on become zero, and with
+// `valid` = 0 nothing is read.
+__device__ __forceinline__ void copy_async(void* to, const void* from, int valid = 16) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid)
+               : "memory");
 }
 __device__ __forceinline__ void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 

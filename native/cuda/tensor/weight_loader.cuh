@@ -97,8 +97,8 @@ class WeightLoader {
     const int to_low = halves_offset(row, chunk), to_high = halves_offset(row, chunk + 4);
 #pragma unroll
     for (int t = 0; t < Tile::kSteps; ++t, g += step) {
-      copy_async<16>(stage + t * Tile::kGradientBytes + to_low, g, low && t < steps ? 16 : 0);
-      copy_async<16>(stage + t * Tile::kGradientBytes + to_high, g + kSlice / 2, high && t < steps ? 16 : 0);
+      copy_async(stage + t * Tile::kGradientBytes + to_low, g, low && t < steps ? 16 : 0);
+      copy_async(stage + t * Tile::kGradientBytes + to_high, g + kSlice / 2, high && t < steps ? 16 : 0);
     }
 
     const int top = y * s.stride - s.pad, left_x = x * s.stride - s.pad;
@@ -113,13 +113,13 @@ class WeightLoader {
       const bool inside = unsigned(row_top + y_[u]) < unsigned(s.in_h) && unsigned(left_x + x_[u]) < unsigned(s.in_w);
       const unsigned char* from = source + offset_[u];
       if constexpr (kFormat == SourceFormat::kHalves) {
-        copy_async<16>(to + to_low, from, inside ? 16 : 0);
-        copy_async<16>(to + to_high, from + kRowBytes / 2, inside && (upper_ & 1 << u) ? 16 : 0);
+        copy_async(to + to_low, from, inside ? 16 : 0);
+        copy_async(to + to_high, from + kRowBytes / 2, inside && (upper_ & 1 << u) ? 16 : 0);
       } else {
 #pragma unroll
         for (int t = 0; t < Tile::kSourceSteps; ++t, from += map)
-          copy_async<16>(to + t * kWarps * Tile::kSourceBytes + half_chunk_offset(row, chunk), from,
-                         inside && t < steps ? 16 : 0);
+          copy_async(to + t * kWarps * Tile::kSourceBytes + half_chunk_offset(row, chunk), from,
+                     inside && t < steps ? 16 : 0);
       }
     }
   }

@@ -38,10 +38,11 @@ struct Operands {
 using Resolve = void (*)(const Operands& lanes, uint32_t mask);
 
 // A copy from global to shared memory that has not arrived.
+constexpr int kCopyBytes = 16;
 struct PendingCopy {
   void* to;
   const void* from;
-  int bytes, valid;  // the bytes from `valid` on become zero
+  int valid;  // the bytes from here on become zero
   int group;
 };
 

@@ -46,8 +46,8 @@ __global__ void product_kernel(float* d, const uint16_t* a, const uint16_t* b, b
   auto* tile = reinterpret_cast<uint16_t*>(cuda::dynamic_shared());
   uint16_t* b_tile = tile + 256;
   const int lane = int(threadIdx.x);
-  cuda::copy_async<16>(tile + lane * 8, a + lane * 8);
-  if (lane < 16) cuda::copy_async<16>(b_tile + lane * 8, b + lane * 8);
+  cuda::copy_async(tile + lane * 8, a + lane * 8);
+  if (lane < 16) cuda::copy_async(b_tile + lane * 8, b + lane * 8);
   cuda::copy_async_commit();
   cuda::copy_async_wait<0>();
   __syncthreads();
@@ -78,11 +78,13 @@ __global__ void fault_kernel(int which, const unsigned char* from) {
     case 2:
       if (i % 2) __syncwarp();
       break;
-    case 3: cuda::copy_async<16>(shared + 8, from); break;
-    case 4: cuda::copy_async<16>(shared, from + 4); break;
-    case 5: cuda::copy_async<16>(shared + 256, from); break;
+    case 3: cuda::copy_async(shared + 8, from); break;
+    case 4: cuda::copy_async(shared, from + 4); break;
+    case 5: cuda::copy_async(shared + 256, from); break;
     case 6: shared[256 + i] = 1; break;
-    case 7: cuda::copy_async<4>(shared + 4 * i, from); break;  // nobody waits
+    case 7:
+      if (i < 16) cuda::copy_async(shared + 16 * i, from);  // nobody waits
+      break;
   }
 }
 
@@ -91,10 +93,10 @@ __global__ void race_kernel(unsigned char* to, const unsigned char* from, int wh
   unsigned char* shared = cuda::dynamic_shared();
   const unsigned i = threadIdx.x, other = (i + 32) % 64;
   if (which == 3) {
-    cuda::copy_async<4>(shared + 4 * i, from + 4 * i);
+    if (i < 4) cuda::copy_async(shared + 16 * i, from + 16 * i);
     cuda::copy_async_commit();
     __syncthreads();
-    to[i] = shared[4 * i];
+    to[i] = shared[other];
     cuda::copy_async_wait<0>();
     return;
   }

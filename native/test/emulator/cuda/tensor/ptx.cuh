@@ -117,15 +117,14 @@ inline void ldmatrix_transposed(uint32_t (&r)[4], const void* row,
 
 // Until somebody waits, the target holds garbage: a read that comes too early, or a write over what others still read,
 // shows.
-template <int kBytes>
-void copy_async(void* to, const void* from, int valid = kBytes, EmulatorLocation where = EmulatorLocation::current()) {
-  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);
-  emulator::running->check_shared(to, kBytes, where);
-  if (valid > 0 && reinterpret_cast<uintptr_t>(from) % kBytes)
+inline void copy_async(void* to, const void* from, int valid = emulator::kCopyBytes,
+                       EmulatorLocation where = EmulatorLocation::current()) {
+  emulator::running->check_shared(to, emulator::kCopyBytes, where);
+  if (valid > 0 && reinterpret_cast<uintptr_t>(from) % emulator::kCopyBytes)
     throw emulator::Fault(emulator::FaultKind::kMisaligned, "misaligned source of an asynchronous copy");
-  std::memset(to, 0xff, kBytes);
+  std::memset(to, 0xff, emulator::kCopyBytes);
   auto& thread = *emulator::running->current;
-  thread.copies.push_back({to, from, kBytes, valid, thread.group});
+  thread.copies.push_back({to, from, valid, thread.group});
 }
 inline void copy_async_commit() { ++emulator::running->current->group; }
 
@@ -136,7 +135,7 @@ void copy_async_wait() {
   size_t done = 0;
   for (; done < thread.copies.size() && thread.copies[done].group < thread.group - kPending; ++done) {
     const emulator::PendingCopy& copy = thread.copies[done];
-    std::memset(copy.to, 0, size_t(copy.bytes));
+    std::memset(copy.to, 0, emulator::kCopyBytes);
     if (copy.valid > 0) std::memcpy(copy.to, copy.from, size_t(copy.valid));
   }
   thread.copies.erase(thread.copies.begin(), thread.copies.begin() + long(done));
