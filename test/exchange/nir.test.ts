@@ -1,4 +1,4 @@
-// NIR files: what exportNir writes is read back bit by bit, what the Python package nir wrote is read, and snnTorch
+// NIR files: what exportNir writes is read back bit-identical, what the Python package nir wrote is read, and snnTorch
 // fires when we do. ONESPIKE_NIR_PYTHON names an interpreter that has nir, h5py, torch, nirtorch and snntorch.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

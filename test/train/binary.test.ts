@@ -1,5 +1,5 @@
-// A run with binary epochs: the converted network of one time step decides as the ANN does, and the run resumes in the
-// same bits.
+// A run with binary epochs: the converted network of one time step decides as the ANN does, and the run that is
+// resumed is bit-identical.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network, type ConvertedEvent, type DoneEvent, type EpochEvent, type NetworkDescription } from '../../lib';
@@ -117,7 +117,7 @@ test('with an activity target it has fewer spikes, and resumes bit-identically',
   expect(model('left')).toBe(model('aimed'));
 });
 
-test.each(['ann', 'binary', 'snn'] as const)('interrupted in phase %s, it ends in the same bits', async (phase) => {
+test.each(['ann', 'binary', 'snn'] as const)('interrupted in phase %s, it ends bit-identical', async (phase) => {
   await leaveIn(train(tiny(phase), { progressSeconds: 0 }), phase);
   const rest = await collect(resume(join(folder, phase)));
   expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: phase } });

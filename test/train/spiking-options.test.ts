@@ -40,7 +40,7 @@ async function trained(run: string): Promise<string> {
   return digest.digest('hex');
 }
 
-test('a run with all options, interrupted in the spiking phase, ends in the same bits', async () => {
+test('a run with all options, interrupted in the spiking phase, ends bit-identical', async () => {
   await collect(train(tiny('plain')));
   await collect(train(tiny('whole', { snn: all })));
   expect(await trained(path('whole'))).not.toBe(await trained(path('plain')));
@@ -51,7 +51,7 @@ test('a run with all options, interrupted in the spiking phase, ends in the same
   expect(await trained(path('parts'))).toBe(await trained(path('whole')));
 });
 
-test('incremental time steps: the network grows, is resumed in the same bits, and ends with all its steps', async () => {
+test('incremental time steps: the network grows, is resumed bit-identically, and ends with all its steps', async () => {
   const growing = {
     model: { ...tinyConfig.model, layers: normalisedLayers, schedules: true },
     snn: {
@@ -97,7 +97,7 @@ test.each(['distillation', 'activity', 'timeWeights'] as const)('%s alone change
   expect(await trained(path(option))).not.toBe(await trained(path('plain')));
 });
 
-test('relaxed layers: another result, which a run that was interrupted reaches in the same bits', async () => {
+test('relaxed layers: another result, which a run that was interrupted reaches bit-identically', async () => {
   const relaxed = { snn: { relaxation: 3 } };
   await collect(train(tiny('relaxed', relaxed)));
   expect(await trained(path('relaxed'))).not.toBe(await trained(path('plain')));

@@ -18,7 +18,7 @@ export interface LayerActivity {
   spikesPerNeuron: number;
 }
 
-/** How the ranks of a run add their gradients. The results are the same bits. */
+/** How the ranks of a run add their gradients. The results are bit-identical. */
 export interface GradientExchange {
   /** The library: `nccl` between their GPUs, `mpi` through their hosts. */
   engine: 'nccl' | 'mpi';

@@ -1,4 +1,4 @@
-// One network trained on batches that are divided into shards: the same bits on 1, 2 and 4 ranks with any number of
+// One network trained on batches that are divided into shards: bit-identical on 1, 2 and 4 ranks with any number of
 // threads, the gradient of the batch as a whole, and what ends a step for all ranks.
 #include <cmath>
 #include <limits>

@@ -149,7 +149,7 @@ void running_mean(Mode mode) {
   take_over(*second, *first, {TensorKind::kParameter, TensorKind::kSlot0, TensorKind::kSlot1});
   second->set_activity(first->activity());
   train_group(*second, c, 3, strong(), mode);
-  expect(read_bits(*second, TensorKind::kParameter) == read_bits(*whole, TensorKind::kParameter), "the same bits");
+  expect(read_bits(*second, TensorKind::kParameter) == read_bits(*whole, TensorKind::kParameter), "bit-identical");
   expect(second->activity() == whole->activity(), "the same mean");
   second->reset_optimizer();
   expect(second->activity() == 0, "it is part of the state of the optimiser");
@@ -164,7 +164,7 @@ void below_the_target() {
   loss.activity = {1.0f, 30.0f};
   train_group(*plain, c, 4, {});
   train_group(*aimed, c, 4, loss);
-  expect(read_bits(*plain, TensorKind::kParameter) == read_bits(*aimed, TensorKind::kParameter), "the same bits");
+  expect(read_bits(*plain, TensorKind::kParameter) == read_bits(*aimed, TensorKind::kParameter), "bit-identical");
   expect(plain->activity() == 0 && aimed->activity() > 0, "the mean is kept where it was asked for");
 }
 

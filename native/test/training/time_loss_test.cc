@@ -57,7 +57,7 @@ void last_step_alone() {
       expect_ok(network->gradients(c.batch(), Mode::kSnn, no_stop(), &plain), "gradients");
       const std::vector<float> gradient = read_bits(*network, TensorKind::kGradient);
       expect_ok(network->gradients(c.batch(), Mode::kSnn, no_stop(), &weighted, loss), "gradients");
-      expect(weighted.loss == plain.loss && read_bits(*network, TensorKind::kGradient) == gradient, "the same bits");
+      expect(weighted.loss == plain.loss && read_bits(*network, TensorKind::kGradient) == gradient, "bit-identical");
     }
   }
 }

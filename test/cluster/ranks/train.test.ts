@@ -1,4 +1,4 @@
-// Training in several processes: the same bits as in one, one voice, and a common end.
+// Training in several processes: bit-identical to that in one, one voice, and a common end.
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, temporaryFolder } from '../../helpers/command-line';

@@ -1,4 +1,4 @@
-// Runs of networks with a code: ANN, conversion, training, resumption in the same bits, and the commands that use them.
+// Runs of networks with a code: ANN, conversion, training, bit-identical resumption, and the commands that use them.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from '../../../lib';
@@ -54,7 +54,7 @@ describe.each(['ttfs', 'radix'] as const)('%s', (kind) => {
     await Promise.all([best.dispose(), model.dispose()]);
   });
 
-  test.each(['ann', 'snn'] as const)('interrupted in stage %s, it ends in the same bits', async (phase) => {
+  test.each(['ann', 'snn'] as const)('interrupted in stage %s, it ends bit-identical', async (phase) => {
     const name = `${kind}-${phase}`;
     await leaveIn(train(tiny(kind, name), { progressSeconds: 0 }), phase);
     await collect(resume(join(folder, name)));

@@ -44,7 +44,7 @@ const streamed = async (size?: number): Promise<ProgramDataset> => {
   return { shape, classes, train: pieces('train', size), test: () => pieces('test', size) };
 };
 
-test('arrays, streams and a loaded data set give the run that the data set itself gives, bit for bit', async () => {
+test('arrays, streams and a loaded data set give a run bit-identical to that of the set itself', async () => {
   const named = { name: 'shapes', trainCount: 60, testCount: 20, size: 8 } as const;
   await collect(train(configOf('named', { ...named, validation: 0.2 })));
   const { train: first, test: second } = await shapes;

@@ -47,7 +47,7 @@ test('phases train with pools, and the model has larger kernels and the same acc
   expect(await testAccuracy(join(folder, 'whole'), 'snn')).toBe(done.snn.testAccuracy);
 });
 
-test.each(['ann', 'binary', 'snn'] as const)('interrupted in stage %s, it ends in the same bits', async (phase) => {
+test.each(['ann', 'binary', 'snn'] as const)('interrupted in stage %s, it ends bit-identical', async (phase) => {
   await leaveIn(train(tiny(phase), { progressSeconds: 0 }), phase);
   const rest = await collect(resume(join(folder, phase)));
   expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: phase } });

@@ -1,4 +1,4 @@
-// A run whose ANN is normalised: it spikes without normalisation, and resumes in the same bits from every stage.
+// A run whose ANN is normalised: it spikes without normalisation, and what is resumed from any stage is bit-identical.
 import { join } from 'node:path';
 import { Network } from '../../../lib';
 import { resume, train } from '../../../lib/train/loop/train';
@@ -36,7 +36,7 @@ test('the ANN is normalised; the converted network, the spiking one and the mode
   expect(await testAccuracy(join(folder, 'whole'), 'snn')).toBe(done.snn.testAccuracy);
 });
 
-test.each(['ann', 'snn'] as const)('interrupted in stage %s, it ends in the same bits', async (phase) => {
+test.each(['ann', 'snn'] as const)('interrupted in stage %s, it ends bit-identical', async (phase) => {
   await leaveIn(train(tiny(phase), { progressSeconds: 0 }), phase);
   const rest = await collect(resume(join(folder, phase)));
   expect(rest[0]).toMatchObject({ event: 'start', resumed: { stage: phase } });

@@ -1,4 +1,4 @@
-// Runs of networks with genes: all phases, resumption with identical bits, the finished model, and its presets.
+// Runs of networks with genes: all phases, bit-identical resumption, the finished model, and its presets.
 import { join } from 'node:path';
 import { Network } from '../../../lib';
 import { geneCompression } from '../../../lib/model/genes/genes';
@@ -35,7 +35,7 @@ test('a run keeps genes and normalisation to the end, and its weights follow fro
   await model.dispose();
 });
 
-test.each(['ann', 'snn'] as const)('interrupted in stage %s, it ends with identical bits', async (phase) => {
+test.each(['ann', 'snn'] as const)('interrupted in stage %s, it ends bit-identical', async (phase) => {
   await leaveIn(train(tiny(phase), { progressSeconds: 0 }), phase);
   await collect(resume(join(folder, phase)));
   expect(modelBytes(join(folder, phase))).toBe(modelBytes(join(folder, 'whole')));

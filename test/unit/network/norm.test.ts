@@ -102,7 +102,7 @@ test('weight decay spares the normalisation, and its running statistics follow t
   await network.dispose();
 });
 
-test('a file keeps parameters and running statistics; with the state of the optimiser training continues in the same bits', async () => {
+test('a file keeps parameters and running statistics; with the optimiser, training goes on bit-identically', async () => {
   const whole = await trained(4);
   const stopped = await trained(2);
   const path = join(folder, 'network.safetensors');
@@ -116,7 +116,7 @@ test('a file keeps parameters and running statistics; with the state of the opti
   for (const network of [whole, stopped, continued]) await network.dispose();
 });
 
-test('the folded network has no normalisation and the same logits, bit by bit, in both modes', async () => {
+test('the folded network has no normalisation and bit-identical logits in both modes', async () => {
   const network = await trained(3);
   const { network: plain, tensors } = await foldNorm(network.description, await network.parameters());
   expect(plain.layers.map(({ norm, bias }) => [norm, bias])).toEqual(

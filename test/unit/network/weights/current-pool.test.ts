@@ -1,5 +1,5 @@
-// Pools before the neuron through the public API: the convolution that a layer and its pool are together has the same
-// logits, spikes, operations and simulations bit by bit, and its gradients are those of the layer, shifted and
+// Pools before the neuron through the public API: the convolution that a layer and its pool are together has
+// bit-identical logits, spikes, operations and simulations, and its gradients are those of the layer, shifted and
 // averaged.
 import { join } from 'node:path';
 import { foldPools, Network, type NetworkDescription } from '../../../../lib';
@@ -92,7 +92,7 @@ test('the ANN averages the outputs of the convolution before the bias and ReLU',
 });
 
 test.each([{}, { schedules: true }, { encoder: 'ttfs' as const }])(
-  'without pools it is the same network bit by bit: %p',
+  'without pools it is a bit-identical network: %p',
   async (change) => {
     const { pooled, folded } = await pair(change);
     expect(folded.description.layers.map(({ kernel, stride, pool }) => [kernel, stride, pool])).toEqual([

@@ -202,7 +202,7 @@ describe('a network with genes', () => {
     });
   });
 
-  test('continues from the state of its optimiser with identical bits', async () => {
+  test('continues from the state of its optimiser bit-identically', async () => {
     const options = { mode: 'snn', optimizer: { kind: 'adamw', learningRate: 0.01, ema: 0.5 } } as const;
     await withNetwork(async (whole) => {
       for (let i = 0; i < 2; i++) await whole.trainStep({ pixels, labels }, options);
