@@ -1,7 +1,8 @@
 /** Mistakes in a command line, told apart from failures of the work: they exit with 2. */
 import { Option } from 'commander';
 import { checkOneOf } from '../check';
-import { LIMITS, type LimitName } from '../native/limits';
+import { LIMITS, numberText, within, type LimitName } from '../native/limits';
+import { SERVE_LIMITS } from '../serve/limits';
 
 export class UsageError extends Error {
   constructor(
@@ -32,9 +33,30 @@ export function integerOption(least: number, most = Infinity): (text: string) =>
   };
 }
 
+/** For commander: an integer within a range. */
+export const rangeOption = ({ min, max }: { min: number; max: number }): ((text: string) => number) =>
+  integerOption(min, max);
+
 /** For commander: an integer within the limit of native code. */
-export const limitedOption = (name: LimitName): ((text: string) => number) =>
-  integerOption(LIMITS[name].min, LIMITS[name].max);
+export const limitedOption = (name: LimitName): ((text: string) => number) => rangeOption(LIMITS[name]);
+
+/** For commander: a number within the limit of native code. */
+export function limitedNumberOption(name: LimitName): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !within(name, value))
+      throw new UsageError(`Expected ${numberText(name)} but received '${text}'`);
+    return value;
+  };
+}
+
+/** For commands that listen. */
+export const portOption = rangeOption(SERVE_LIMITS.port);
+/** For commands that run many trainings. */
+export const parallelOption = (what: string): Option =>
+  new Option('--max-parallel <n>', `${what} at a time (default: one for each GPU, or for each thread)`).argParser(
+    integerOption(1, 4096),
+  );
 
 /** For commands that run networks: on what, on which GPU, and in which precision. */
 export const backendOption = (): Option => new Option('--backend <name>', 'auto, cpu or cuda (default: auto)');

@@ -6,6 +6,7 @@ import { datasetNames } from './sets';
 
 export {
   MIXED_SIZES,
+  SCALED_SIDE,
   type DataWarning,
   type ImageSet,
   type ImageShape,

@@ -15,7 +15,7 @@ import { statOrNull, throwIfAborted } from './files';
 import { heldPart, heldParts, type Keep } from './held';
 import { datasetNames, sourceNames, sources, type SourceName } from './sets';
 import { channelStatistics } from './statistics';
-import { MIXED_SIZES, type LoadedDataset, type LoadOptions } from './types';
+import { MIXED_SIZES, SCALED_SIDE, type LoadedDataset, type LoadOptions } from './types';
 
 const optionNames = [
   'directory',
@@ -37,7 +37,7 @@ function checkLoadOptions(name: SourceName, options: unknown): LoadOptions {
   if (given.seed !== undefined) checkInteger(given.seed, 'seed', { min: 0 });
   if (given.trainCount !== undefined) checkInteger(given.trainCount, 'trainCount', { min: 1 });
   if (given.testCount !== undefined) checkInteger(given.testCount, 'testCount', { min: 1 });
-  if (given.size !== undefined) checkInteger(given.size, 'size', { min: 1, max: 1024 });
+  if (given.size !== undefined) checkInteger(given.size, 'size', SCALED_SIDE);
   if (given.testShare !== undefined) checkNumber(given.testShare, 'testShare', { min: 0, max: 1, exclusive: true });
   if (given.skipUnreadable !== undefined) checkBoolean(given.skipUnreadable, 'skipUnreadable');
   if (given.mixedSizes !== undefined) checkOneOf(given.mixedSizes, 'mixedSizes', MIXED_SIZES);

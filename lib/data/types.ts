@@ -3,6 +3,15 @@
 /** A Uint8Array of this many bytes can be created wherever Node 20 runs. */
 export const mostBytes = 2 ** 32 - 1;
 
+/** The sides that the pictures of a folder may be scaled to. */
+export const SCALED_SIDE = { min: 1, max: 1024 } as const;
+
+/** The channels, the height and the width of an image: what a network takes, which a test compares. */
+export const IMAGE_SIDE = { min: 1, max: 65_535 } as const;
+
+/** Labels that are numbers make at most so many classes: the outputs of a network, which a test compares. */
+export const MOST_CLASSES = 65_535;
+
 /** The channels, height and width of one image. */
 export type ImageShape = [channels: number, height: number, width: number];
 

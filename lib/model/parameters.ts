@@ -1,7 +1,7 @@
 // What a parameter of a network is, apart from any network.
 import { createHash } from 'node:crypto';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { LIMITS } from '../native/limits';
+import { LIMITS, within } from '../native/limits';
 import type { ResolvedNetwork } from './description';
 import { derivedWeights } from './genes/genes';
 
@@ -49,15 +49,10 @@ export interface ParameterFault {
   value: number;
 }
 
-// As native code keeps them, native/ops/update.h.
-const MIN_SCHEDULE = 2 ** -20;
-const MAX_SCHEDULE = 2 ** 20;
-
-// And the parameters of codes, native/ops/code/code.h and native/core/limits.h.
 const CODE_RANGES = [
   { of: '.time_constant', ...LIMITS.timeConstant },
   { of: '.delay', ...LIMITS.delay },
-  { of: '.step', min: Math.fround(1e-6), max: 2 ** 20 },
+  { of: '.step', ...LIMITS.step },
 ];
 
 /**
@@ -77,7 +72,7 @@ export function parameterFault(name: string, data: Float32Array): ParameterFault
   }
   const scale = name.endsWith('.gene_scale');
   if (!isSchedule(name) && !scale) return undefined;
-  const index = data.findIndex((factor) => !(factor >= MIN_SCHEDULE && factor <= MAX_SCHEDULE));
+  const index = data.findIndex((factor) => !within('schedule', factor));
   if (index < 0) return undefined;
   return { what: 'a number from 2^-20 to 2^20', name: scale ? name : `${name}[${index}]`, value: data[index]! };
 }

@@ -38,9 +38,15 @@ export const LIMITS = {
   bits: { min: 1, max: 8 },
   /** Of a weight under the code radix. */
   weightBits: { min: 2, max: 16 },
+  /** The step of a layer under the code radix. */
+  step: { min: Math.fround(1e-6), max: 2 ** 20 },
   /** Of the code one-spike-phase: its logarithm is 1 / t_c. */
   base: { min: 1.001, max: 54 },
   period: { min: 1, max: 254 },
+  /** The exponent of a number that the time of a spike stands for: in 32 bits none is 0 or infinite. */
+  exponent: { min: -80, max: 80 },
+  /** A number of kappa or theta, or a scale of genes. */
+  schedule: { min: 2 ** -20, max: 2 ** 20 },
   /** Of genetic encoding, where a network has any. */
   genes: { min: 1, max: 4096 },
   /** Up to the largest float below 1. */
@@ -76,17 +82,28 @@ export const LIMITS = {
   cutout: { min: 0, max: 65535 },
   /** Alpha of Mixup and CutMix. */
   mix: { min: 0, max: 100 },
+  /** Of an optimiser: a learning rate, weight decay, epsilon, the norm that gradients are clipped to. */
+  rate: { min: 0, max: LARGEST_FLOAT },
+  /** Its momentum, beta1 and beta2. */
+  decay: { min: 0, max: 1 - 2 ** -24 },
   /** The decay of the average of the parameters; 0 for none. */
   ema: { min: 0, max: 1 - 2 ** -24 },
   /** The share of a label that all classes have alike. */
   labelSmoothing: { min: 0, max: 1 - 2 ** -24 },
+  /** What a conversion takes of weighted inputs or activations, and the factor of the thresholds from them. */
+  percentile: { min: 0, max: 100 },
+  calibrationScale: { min: 1e-6, max: 1e6 },
   /** The weight of the loss after one time step. */
   share: { min: 0, max: 1 },
   /** The weight of a teacher in the loss. */
   distillation: { min: 0, max: 1 },
   /** The temperature that logits are divided by for a distillation. */
   temperature: { min: 0.01, max: 1000 },
-  /** The activity that training aims at. */
+  /** The probability with which a layer sends its code or its spikes, and else numbers. */
+  quantised: { min: 0, max: 1 },
+  /** The factor of a penalty on time constants and delays, or on sending. */
+  penalty: { min: 0, max: LARGEST_FACTOR },
+  /** The activity that training aims at, and the running mean that is compared with it. */
   activityTarget: { min: 0, max: 1 },
   activityStrength: { min: 0, max: LARGEST_FACTOR },
   /** Images whose statistics normalise them together. */
@@ -95,6 +112,8 @@ export const LIMITS = {
   simulatedSteps: { min: 1, max: 65535 },
   /** The time constant of such a window. */
   simulatedTimeConstant: { min: 0.25, max: 1000 },
+  /** Seconds that one of several ranks may be silent. */
+  deadline: { min: 0.1, max: 86_400 },
 } as const satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof LIMITS;
@@ -112,7 +131,8 @@ export function numberText(name: LimitName): string {
   if (min === 0 && max === 1) return 'a number in [0, 1]';
   const bounded = max < LARGEST_FLOAT;
   if (min === SMALLEST_FLOAT) return bounded ? `a number > 0 and at most ${max}` : 'a number > 0';
-  return bounded ? `a number from ${min} to ${max}` : 'a finite number';
+  if (bounded) return `a number from ${min} to ${max}`;
+  return min === 0 ? 'a finite number >= 0' : 'a finite number';
 }
 
 /** The accepted integers in words: `an integer from 1 to 254`. */

@@ -11,6 +11,7 @@ import { Batcher } from './batcher';
 import { BodyReader, drain } from './body';
 import { refuseForeign } from './host';
 import { Metrics } from './metrics';
+import { SERVE_LIMITS } from './limits';
 import { Decoder, picturesOf } from './pictures';
 import { Refusal, refusalOf } from './refusal';
 
@@ -128,12 +129,12 @@ function checkServeOptions(options: ServeOptions) {
   return {
     ...given,
     host: checkString(host, 'host'),
-    port: checkInteger(port, 'port', { min: 0, max: 65_535 }),
-    batch: checkInteger(batch, 'batch', { min: 1, max: 4096 }),
-    queue: checkInteger(queue, 'queue', { min: 1, max: 65_536 }),
-    maxBytes: checkInteger(given.maxBytes ?? 2 ** 24, 'maxBytes', { min: 1024, max: 2 ** 30 }),
-    maxPixels: checkInteger(given.maxPixels ?? 2 ** 24, 'maxPixels', { min: 1, max: 50_000_000 }),
-    timeoutMs: checkInteger(given.timeoutMs ?? 10_000, 'timeoutMs', { min: 1, max: 3_600_000 }),
+    port: checkInteger(port, 'port', SERVE_LIMITS.port),
+    batch: checkInteger(batch, 'batch', SERVE_LIMITS.batch),
+    queue: checkInteger(queue, 'queue', SERVE_LIMITS.queue),
+    maxBytes: checkInteger(given.maxBytes ?? 2 ** 24, 'maxBytes', SERVE_LIMITS.maxBytes),
+    maxPixels: checkInteger(given.maxPixels ?? 2 ** 24, 'maxPixels', SERVE_LIMITS.maxPixels),
+    timeoutMs: checkInteger(given.timeoutMs ?? 10_000, 'timeoutMs', SERVE_LIMITS.timeoutMs),
   };
 }
 

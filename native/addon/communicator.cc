@@ -20,7 +20,6 @@ namespace {
 
 // More is no message but a data set.
 constexpr int64_t kMaxBytes = int64_t{1} << 30;
-constexpr double kMaxDeadline = 86400;  // seconds
 
 void finalize_communicator(napi_env, void* data, void*) {
   delete static_cast<std::shared_ptr<CommunicatorEntry>*>(data);
@@ -180,7 +179,7 @@ Napi::Value communicator_open(const Napi::CallbackInfo& info) {
   check_arity(info, 2, "communicatorOpen");
   Instance& instance = Instance::of(info.Env());
   std::string library = read_string(info[0], "library");
-  const double deadline = read_number(info[1], "deadline", 0.1, kMaxDeadline);
+  const double deadline = read_number(info[1], "deadline", limits::kDeadline);
   auto entry = std::make_shared<CommunicatorEntry>();
   entry->deadline = deadline;
   return instance.submit(std::make_unique<OpenTask>(instance, std::move(entry), std::move(library), deadline));

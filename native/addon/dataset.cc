@@ -14,7 +14,7 @@ Napi::Value dataset_create(const Napi::CallbackInfo& info) {
   check_arity(info, 3, "datasetCreate");
   const Napi::Array shape = read_array(info[2], "shape", 3, 3);
   const auto side = [&shape](uint32_t i) {
-    return static_cast<int>(read_integer(shape.Get(i), "shape[" + std::to_string(i) + "]", 1, 1 << 16));
+    return static_cast<int>(read_integer(shape.Get(i), "shape[" + std::to_string(i) + "]", limits::kSide));
   };
   auto data = std::make_shared<Dataset>();
   data->channels = side(0);

@@ -49,8 +49,8 @@ Napi::Value input_encoding(const Napi::CallbackInfo& info) {
   const Encoder encoder = read_encoder(spec.Get("encoder"), "spec.encoder");
   const EncoderEntry entry = encoder_entry(encoder);
   const int timesteps = static_cast<int>(read_integer(spec.Get("timesteps"), "spec.timesteps", limits::kTimesteps));
-  const double lo = read_number(spec.Get("lo"), "spec.lo", limits::kLo.min, limits::kLo.max);
-  const double hi = read_number(spec.Get("hi"), "spec.hi", limits::kHi.min, limits::kHi.max);
+  const double lo = read_number(spec.Get("lo"), "spec.lo", limits::kLo);
+  const double hi = read_number(spec.Get("hi"), "spec.hi", limits::kHi);
   if (!(lo < hi)) fail_expected("a number above lo", "spec.hi", spec.Get("hi"));
   const Napi::Array means = read_array(spec.Get("mean"), "spec.mean", 1, static_cast<uint32_t>(limits::kSide.max));
   const int channels = static_cast<int>(means.Length());

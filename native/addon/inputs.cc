@@ -1,14 +1,10 @@
 #include "addon/inputs.h"
 
-#include <limits>
-
 #include "addon/support/check.h"
 #include "addon/support/instance.h"
 
 namespace onespike::addon {
 namespace {
-
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 // Properties of one object, by name; messages carry the path of the property.
 class Reader {
@@ -18,14 +14,11 @@ class Reader {
   Napi::Value get(const char* key) const { return object_.Get(key); }
   std::string path(const char* key) const { return path_ + "." + key; }
   bool has(const char* key) const { return !is_absent(get(key)); }
-  double number(const char* key, double min = -kInfinite, double max = kInfinite) const {
-    return read_number(get(key), path(key), min, max);
-  }
-  float real(const char* key, double min = -kInfinite, double max = kInfinite) const {
-    return read_float(get(key), path(key), min, max);
-  }
   // Within the range of core/limits.h.
-  float real(const char* key, const Limit& limit) const { return real(key, limit.min, limit.max); }
+  double number(const char* key, const Limit& limit) const { return read_number(get(key), path(key), limit); }
+  float real(const char* key, const Limit& limit) const {
+    return read_float(get(key), path(key), limit.min, limit.max);
+  }
   int integer(const char* key, const Limit& limit) const {
     return static_cast<int>(read_integer(get(key), path(key), limit));
   }
@@ -207,8 +200,8 @@ NetworkSpec read_spec(Napi::Value value) {
   spec.schedules = reader.boolean("schedules");
   if (reader.has("genes")) spec.genes = Reader(reader.get("genes"), "spec.genes").integer("count", limits::kGenes);
   spec.encoder = read_encoder(reader.get("encoder"), "spec.encoder");
-  spec.lo = reader.number("lo", limits::kLo.min, limits::kLo.max);
-  spec.hi = reader.number("hi", limits::kHi.min, limits::kHi.max);
+  spec.lo = reader.number("lo", limits::kLo);
+  spec.hi = reader.number("hi", limits::kHi);
   if (!(spec.lo < spec.hi)) fail_expected("a number above lo", "spec.hi", reader.get("hi"));
   spec.norm_group = reader.integer("normGroup", limits::kNormGroup);
   spec.seed = reader.counter("seed");
@@ -248,16 +241,16 @@ OptimizerOptions read_optimizer(Napi::Value value, const std::string& name) {
   options.kind = read_choice<OptimizerKind>(
       reader.get("kind"), reader.path("kind"),
       {{"sgd", OptimizerKind::kSgd}, {"adam", OptimizerKind::kAdam}, {"adamw", OptimizerKind::kAdamW}});
-  options.learning_rate = reader.real("learningRate", 0);
-  options.neuron_learning_rate = reader.real("neuronLearningRate", 0);
-  options.momentum = reader.real("momentum", 0, 1);
+  options.learning_rate = reader.real("learningRate", limits::kRate);
+  options.neuron_learning_rate = reader.real("neuronLearningRate", limits::kRate);
+  options.momentum = reader.real("momentum", limits::kDecay);
   options.nesterov = reader.boolean("nesterov");
-  options.weight_decay = reader.real("weightDecay", 0);
-  options.beta1 = reader.real("beta1", 0, 1);
-  options.beta2 = reader.real("beta2", 0, 1);
-  options.epsilon = reader.real("epsilon", 0);
+  options.weight_decay = reader.real("weightDecay", limits::kRate);
+  options.beta1 = reader.real("beta1", limits::kDecay);
+  options.beta2 = reader.real("beta2", limits::kDecay);
+  options.epsilon = reader.real("epsilon", limits::kRate);
   options.amsgrad = reader.boolean("amsgrad");
-  options.clip_norm = reader.real("clipNorm", 0);
+  options.clip_norm = reader.real("clipNorm", limits::kRate);
   options.average = reader.real("ema", limits::kEma);
   return options;
 }
@@ -283,9 +276,9 @@ LossInput read_loss(Instance& instance, Napi::Value value, const NetworkEntry& s
   LossInput input;
   LossOptions& options = input.options;
   options.label_smoothing = reader.real("labelSmoothing", limits::kLabelSmoothing);
-  if (reader.has("quantised")) options.quantised = reader.real("quantised", 0, 1);
-  if (reader.has("kernelPenalty")) options.kernel_penalty = reader.real("kernelPenalty", 0);
-  if (reader.has("spikePenalty")) options.spike_penalty = reader.real("spikePenalty", 0);
+  if (reader.has("quantised")) options.quantised = reader.real("quantised", limits::kQuantised);
+  if (reader.has("kernelPenalty")) options.kernel_penalty = reader.real("kernelPenalty", limits::kPenalty);
+  if (reader.has("spikePenalty")) options.spike_penalty = reader.real("spikePenalty", limits::kPenalty);
   if (const Napi::Value activity = reader.get("activity"); !is_absent(activity)) {
     const Reader part(activity, reader.path("activity"));
     options.activity = {part.real("target", limits::kActivityTarget), part.real("strength", limits::kActivityStrength)};

@@ -191,7 +191,7 @@ Napi::Value network_set_counters(const Napi::CallbackInfo& info) {
   const Napi::Object counters = read_object(info[1], "counters");
   const int64_t steps = read_integer(counters.Get("optimizerSteps"), "counters.optimizerSteps", 0, kMaxSafeInteger);
   const int64_t random_step = read_integer(counters.Get("randomStep"), "counters.randomStep", 0, kMaxSafeInteger);
-  const double activity = read_number(counters.Get("activity"), "counters.activity", 0, 1);
+  const double activity = read_number(counters.Get("activity"), "counters.activity", limits::kActivityTarget);
   entry->require_idle();
   entry->network->set_optimizer_steps(steps);
   entry->network->set_activity(activity);

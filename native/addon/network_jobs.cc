@@ -144,7 +144,7 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
 Napi::Value network_activations(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 3, "networkActivations");
   Instance& instance = Instance::of(info.Env());
-  const double percentile = read_number(info[2], "percentile", 0, 100);
+  const double percentile = read_number(info[2], "percentile", limits::kPercentile);
   BatchInput batch = read_batch(instance, info[1], entry->shape, Labels::kOptional, "batch");
   return instance.submit(std::make_unique<ActivationsJob>(entry, std::move(batch), percentile));
 }
@@ -153,8 +153,8 @@ Napi::Value network_activations(const Napi::CallbackInfo& info) {
 Napi::Value network_calibrate(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 4, "networkCalibrate");
   Instance& instance = Instance::of(info.Env());
-  const double percentile = read_number(info[2], "percentile", 0, 100);
-  const double scale = read_number(info[3], "scale", 1e-6, 1e6);
+  const double percentile = read_number(info[2], "percentile", limits::kPercentile);
+  const double scale = read_number(info[3], "scale", limits::kCalibrationScale);
   BatchInput batch = read_batch(instance, info[1], entry->shape, Labels::kOptional, "batch");
   return instance.submit(std::make_unique<CalibrateJob>(entry, std::move(batch), percentile, scale));
 }

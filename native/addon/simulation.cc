@@ -87,7 +87,7 @@ SimulationOptions read_simulation(const Napi::Object& object, uint32_t stages) {
   SimulationOptions options;
   options.code = read_named(get("code"), path("code"), kSimulatedCodes, simulated_code_name);
   options.timesteps = read_integer(get("timesteps"), path("timesteps"), limits::kSimulatedSteps);
-  options.threshold = read_number(get("threshold"), path("threshold"), limits::kThreshold.min, limits::kThreshold.max);
+  options.threshold = read_number(get("threshold"), path("threshold"), limits::kThreshold);
   options.stride = read_integer(get("stride"), path("stride"), limits::kSimulatedSteps);
   options.seed = static_cast<uint64_t>(read_integer(get("seed"), path("seed"), limits::kSeed));
   options.threads = static_cast<int>(read_integer(get("threads"), path("threads"), limits::kThreads));

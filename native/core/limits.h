@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <limits>
 
+#include "ops/code/code.h"
+#include "ops/update.h"
+
 namespace onespike {
 
 struct Limit {
@@ -40,15 +43,18 @@ constexpr Limit kThreshold{"threshold", kSmallestFloat, kLargestFloat};
 // Images whose statistics normalise them together.
 constexpr Limit kNormGroup{"normGroup", 1, 65535};
 // Under the code ttfs: t_c and t_d of a layer, which bound each other as well, and t_w, whose window has t_w + 1 steps.
-constexpr Limit kTimeConstant{"timeConstant", 0.25, 1000};
-constexpr Limit kDelay{"delay", -79999.5, 80000};
+constexpr Limit kTimeConstant{"timeConstant", kMinTimeConstant, kMaxTimeConstant};
+constexpr Limit kDelay{"delay", 0.5 - kMaxExponent * kMaxTimeConstant, kMaxExponent * kMaxTimeConstant};
 constexpr Limit kWindow{"window", 0, 253};
 constexpr Limit kBits{"bits", 1, 8};  // of the code radix
 constexpr Limit kWeightBits{"weightBits", 2, 16};
-constexpr Limit kBase{"base", 1.001, 54};  // of the code one-spike-phase: its logarithm is 1 / t_c
+constexpr Limit kStep{"step", kMinStep, kMaxStep};  // of a layer under the code radix
+constexpr Limit kBase{"base", 1.001, 54};           // of the code one-spike-phase: its logarithm is 1 / t_c
 constexpr Limit kPeriod{"period", 1, 254};
-constexpr Limit kGenes{"genes", 1, 4096};             // of genetic encoding, where a network has any
-constexpr Limit kDropout{"dropout", 0, 1 - 0x1p-24};  // the largest float below 1
+constexpr Limit kExponent{"exponent", -kMaxExponent, kMaxExponent};  // of a number that the time of a spike stands for
+constexpr Limit kSchedule{"schedule", kMinSchedule, kMaxSchedule};   // kappa, theta, and scales of genes
+constexpr Limit kGenes{"genes", 1, 4096};                            // of genetic encoding, where a network has any
+constexpr Limit kDropout{"dropout", 0, 1 - 0x1p-24};                 // the largest float below 1
 constexpr Limit kMean{"mean", -kLargestFloat, kLargestFloat};
 constexpr Limit kStd{"std", kSmallestFloat, kLargestFloat};
 constexpr Limit kAlpha{"alpha", -kLargestFactor, kLargestFactor};
@@ -74,7 +80,12 @@ constexpr Limit kShards{"shards", 1, 1024};   // of a batch
 constexpr Limit kCrop{"crop", 0, 65535};      // border of the random crop
 constexpr Limit kCutout{"cutout", 0, 65535};  // side of the square that is cut out
 constexpr Limit kMix{"mix", 0, 100};          // alpha of Mixup and CutMix
-constexpr Limit kEma{"ema", 0, 1 - 0x1p-24};  // decay of the average of the parameters; 0 = none
+// Of an optimiser: learning rates, weight decay, epsilon, the norm that gradients are clipped to.
+constexpr Limit kRate{"rate", 0, kLargestFloat};
+constexpr Limit kDecay{"decay", 0, 1 - 0x1p-24};  // its momentum, beta1 and beta2
+constexpr Limit kEma{"ema", 0, 1 - 0x1p-24};      // decay of the average of the parameters; 0 = none
+constexpr Limit kPercentile{"percentile", 0, 100};
+constexpr Limit kCalibrationScale{"calibrationScale", 1e-6, 1e6};  // of thresholds
 constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
 // Of a simulated code: steps in all, or of the window of a layer; the time constant of such a window.
 constexpr Limit kSimulatedSteps{"simulatedSteps", 1, 65535};
@@ -82,8 +93,11 @@ constexpr Limit kSimulatedTimeConstant{"simulatedTimeConstant", 0.25, 1000};
 constexpr Limit kShare{"share", 0, 1};                // weight of the loss after one time step
 constexpr Limit kDistillation{"distillation", 0, 1};  // weight of the teacher in the loss
 constexpr Limit kTemperature{"temperature", 0.01, 1000};
-constexpr Limit kActivityTarget{"activityTarget", 0, 1};
+constexpr Limit kQuantised{"quantised", 0, 1};            // probability of a code or of spikes, not numbers
+constexpr Limit kPenalty{"penalty", 0, kLargestFactor};   // of time constants and delays, and of sending
+constexpr Limit kActivityTarget{"activityTarget", 0, 1};  // and the running mean that is compared with it
 constexpr Limit kActivityStrength{"activityStrength", 0, kLargestFactor};
+constexpr Limit kDeadline{"deadline", 0.1, 86400};  // seconds that a rank may be silent
 
 }  // namespace limits
 
@@ -132,6 +146,16 @@ constexpr Limit kLimits[] = {
     limits::kWeightBits,
     limits::kBase,
     limits::kPeriod,
+    limits::kStep,
+    limits::kExponent,
+    limits::kSchedule,
+    limits::kRate,
+    limits::kDecay,
+    limits::kPercentile,
+    limits::kCalibrationScale,
+    limits::kQuantised,
+    limits::kPenalty,
+    limits::kDeadline,
     limits::kShare,
     limits::kDistillation,
     limits::kTemperature,

@@ -53,7 +53,7 @@ Status check_part(const NetworkState& net, int tensor, int64_t offset, int64_t c
 }
 
 Status check_percentile(double percentile) {
-  if (percentile >= 0 && percentile <= 100) return Status::success();
+  if (limits::kPercentile.holds(percentile)) return Status::success();
   return Status::error(Code::kArg, "Expected percentile between 0 and 100 but received " + std::to_string(percentile));
 }
 
@@ -187,8 +187,8 @@ Status Network::calibrate(const Batch& batch, double percentile, double scale, c
     if (Status status = check_percentile(percentile); !status.ok()) return status;
     if (state_->plan.coded())
       return Status::error(Code::kArg, "Expected thresholds to calibrate but the network has a code");
-    if (!(scale > 0) || !std::isfinite(scale))
-      return Status::error(Code::kArg, "Expected a positive scale but received " + std::to_string(scale));
+    if (!limits::kCalibrationScale.holds(scale))
+      return Status::error(Code::kArg, "Expected a scale between 1e-6 and 1e6 but received " + std::to_string(scale));
     Status status = prepare_snn(*state_, batch.count, true);
     if (status.code == Code::kOom && give_up_datasets(*state_)) status = prepare_snn(*state_, batch.count, true);
     if (!status.ok()) return status;

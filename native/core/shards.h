@@ -26,7 +26,8 @@ struct BatchShards {
   Status check(int64_t count) const {
     const auto wrong = [](const std::string& what) { return Status::error(Code::kArg, "Expected " + what); };
     if (!limits::kShards.holds(double(counts.size())))
-      return wrong("between 1 and 1024 shards but received " + std::to_string(counts.size()));
+      return wrong("between 1 and " + std::to_string(int64_t(limits::kShards.max)) + " shards but received " +
+                   std::to_string(counts.size()));
     if (std::any_of(counts.begin(), counts.end(), [count](int64_t n) { return n < 0 || n > count; }) ||
         std::accumulate(counts.begin(), counts.end(), int64_t{0}) != count)
       return wrong("shards of " + std::to_string(count) + " images together, which the batch has");

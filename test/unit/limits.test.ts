@@ -2,6 +2,7 @@
 // the same descriptions, at every limit and beyond it.
 import { loadNative, type NativeSpec } from '../../binding';
 import { SeededRandom } from '../../lib/data/random';
+import { IMAGE_SIDE, MOST_CLASSES } from '../../lib/data/types';
 import { isOneSpikeError } from '../../lib/errors';
 import { ENCODERS, resolveNetwork, SURROGATES } from '../../lib/model/description';
 import type { LayerDescription, NetworkDescription, ResolvedNetwork } from '../../lib/model/description';
@@ -15,6 +16,8 @@ const native = loadNative();
 test('the addon reports the limits and the names that are written here', () => {
   const { limits, encoders, surrogates, simulatedCodes } = native.info();
   expect(limits).toEqual(LIMITS);
+  expect(IMAGE_SIDE).toEqual(LIMITS.side);
+  expect(MOST_CLASSES).toBe(LIMITS.out.max);
   expect(encoders).toEqual(ENCODERS);
   expect(surrogates).toEqual(SURROGATES);
   expect(simulatedCodes).toEqual(SIMULATED_CODES);

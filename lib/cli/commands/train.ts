@@ -10,7 +10,7 @@ import { exists } from '../../io/status';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
 import { applyOverride, type PlainObject } from '../../train/config/merge';
 import { defaultDataset, presetNames } from '../../train/config/presets';
-import { BUDGETS } from '../../train/config/recipes';
+import { BUDGETS, MOST_MINUTES } from '../../train/config/recipes';
 import type { TrainEvent } from '../../train/run/events';
 import { resume, train } from '../../train/loop/train';
 import { modelConfig } from '../../train/run/model-run';
@@ -21,7 +21,6 @@ import { Output } from '../output';
 import { TrainView } from '../train-view';
 import { onRanks, ranksOption, timeLimitOption, type RankFlags } from './cluster/ranks';
 import { reportAtEnd } from './pictures/report';
-import { portOption } from './pictures/watch';
 import { watchTraining } from './pictures/watch-training';
 import { mlflowOption, tensorboardOption, Trackers, type TrackerFlags } from './tracking/trackers';
 import {
@@ -31,6 +30,7 @@ import {
   integerOption,
   movedOption,
   numberOption,
+  portOption,
   precisionOption,
   setOption,
   UsageError,
@@ -97,7 +97,7 @@ export function addTrain(program: Command): void {
     .option(
       '--minutes <n>',
       'measure this machine, and choose width and epochs to end in so many minutes',
-      numberOption(0, 10080),
+      numberOption(0, MOST_MINUTES),
     )
     .option('--out <run>', 'folder of the run (default: runs/NAME-DATE-TIME)')
     .option('--seed <n>', 'seed of weights, split, order and augmentation', integerOption(0))

@@ -4,6 +4,7 @@ import { flag, integerOf, notNegative, numberOf, objectOf, parse } from '../../c
 import { OneSpikeError } from '../../errors';
 import { sources } from '../../data';
 import { VGG_NAMES } from '../../model/vgg';
+import { EVOLUTION_LIMITS } from './limits';
 import { parseConfig, resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
 
 /** How genes evolve. */
@@ -38,14 +39,21 @@ export interface Evolution extends EvolutionSettings {
   config: TrainConfig;
 }
 
+const integer = (name: Exclude<keyof typeof EVOLUTION_LIMITS, 'sigma'>) =>
+  integerOf(EVOLUTION_LIMITS[name].min, EVOLUTION_LIMITS[name].max);
+const { min: noMutation, max: largestMutation } = EVOLUTION_LIMITS.sigma;
+
 const schema = objectOf(
   {
-    generations: integerOf(1, 1000).default(8),
-    population: integerOf(2, 1000).default(8),
-    parents: integerOf(1, 1000).default(2),
-    sigma: numberOf('a number > 0 and at most 10', (value) => value > 0 && value <= 10).default(0.3),
-    epochs: integerOf(1, 1000).default(2),
-    images: integerOf(0, 2 ** 31 - 1).default(5000),
+    generations: integer('generations').default(8),
+    population: integer('population').default(8),
+    parents: integer('parents').default(2),
+    sigma: numberOf(
+      `a number > ${noMutation} and at most ${largestMutation}`,
+      (value) => value > noMutation && value <= largestMutation,
+    ).default(0.3),
+    epochs: integer('epochs').default(2),
+    images: integer('images').default(5000),
     entropy: notNegative.default(0.05),
     difference: notNegative.default(0.05),
     decay: numberOf('a number from 0 to 1', (value) => value >= 0 && value <= 1).default(0.8),

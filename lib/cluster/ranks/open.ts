@@ -1,5 +1,6 @@
 /** Joins the ranks that mpirun or srun has started. */
 import { shareThreads } from '../../native/devices';
+import { LIMITS } from '../../native/limits';
 import { Communicator, limitProcessor, processor } from '../../native/communicator';
 import { OneSpikeError } from '../../errors';
 import { libraryFor } from './library';
@@ -62,10 +63,11 @@ function silenceDeadline(): number {
   const { ONESPIKE_RANK_DEADLINE: text } = process.env;
   if (text === undefined || text === '') return usualDeadline;
   const seconds = Number(text);
-  if (!(seconds >= 0.1 && seconds <= 86400))
+  const { min, max } = LIMITS.deadline;
+  if (!(seconds >= min && seconds <= max))
     throw new OneSpikeError(
       'ERR_ARG',
-      `Expected 0.1 to 86400 seconds for ONESPIKE_RANK_DEADLINE but received '${text}'`,
+      `Expected ${min} to ${max} seconds for ONESPIKE_RANK_DEADLINE but received '${text}'`,
     );
   return seconds;
 }

@@ -3,7 +3,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { checkInteger, checkObject, checkOptions, checkTypedArray, expected, isObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { abortError, throwIfAborted } from '../files';
-import { mostBytes, type ImageShape } from '../types';
+import { IMAGE_SIDE, mostBytes, type ImageShape } from '../types';
 import type { ImagePiece, ImageStream, LabelList, ProgramPart } from './types';
 
 /** Images whose labels may still be names. */
@@ -211,7 +211,7 @@ function checkLabels(value: unknown, name: string): LabelList {
 
 export function checkShape(value: unknown, name: string): ImageShape {
   if (!Array.isArray(value) || value.length !== 3) throw expected('[channels, height, width]', name, value);
-  value.forEach((side: unknown, i) => checkInteger(side, `${name}[${i}]`, { min: 1, max: 65_536 }));
+  value.forEach((side: unknown, i) => checkInteger(side, `${name}[${i}]`, IMAGE_SIDE));
   return [...value] as ImageShape;
 }
 

@@ -3,7 +3,7 @@ import { checkInteger, checkNumber, checkOptions, checkString, checkTypedArray, 
 import { OneSpikeError } from '../../errors';
 import { joinSets } from '../split';
 import { channelStatistics } from '../statistics';
-import type { ImageSet, LoadedDataset } from '../types';
+import { MOST_CLASSES, type ImageSet, type LoadedDataset } from '../types';
 import { checkClassNames, checkShape, collect, type Collected } from './collect';
 import type { LabelList, ProgramDataset, ProgramPart } from './types';
 
@@ -20,9 +20,6 @@ const programKeys = [
   'std',
   'warnings',
 ] as const satisfies readonly (keyof ProgramDataset)[];
-
-/** Labels that are numbers make at most so many classes. */
-const mostClasses = 65_536;
 
 /**
  * Brings the images into memory: those to train on, then those of the test, then those for validation, which come
@@ -93,7 +90,7 @@ function namesOf(parts: readonly Collected[]): string[] {
       else if (label > largest) largest = label;
     }
   if (texts.size > 0) return [...texts].sort((a, b) => (a < b ? -1 : 1));
-  if (largest >= mostClasses) throw expected(`labels below ${mostClasses}`, 'dataset.train', largest);
+  if (largest >= MOST_CLASSES) throw expected(`labels below ${MOST_CLASSES}`, 'dataset.train', largest);
   return Array.from({ length: largest + 1 }, (_, i) => String(i));
 }
 

@@ -61,9 +61,6 @@ export const codeSchema = deferred(() =>
   ),
 );
 
-/** The largest exponent of a number that a spike counts as, or of a threshold: in 32 bits none is 0 or infinite. */
-const MAX_EXPONENT = 80;
-
 /** The initial t_c and t_d of a layer under the code `ttfs`. */
 export interface TtfsNumbers {
   timeConstant: number;
@@ -76,8 +73,8 @@ export function resolveTtfs(
   { timeConstant = 2, delay = 0 }: { timeConstant?: number | undefined; delay?: number | undefined },
   where: string,
 ): TtfsNumbers {
-  const least = window + 0.5 - MAX_EXPONENT * Math.fround(timeConstant);
-  const most = MAX_EXPONENT * Math.fround(timeConstant);
+  const least = window + 0.5 - LIMITS.exponent.max * Math.fround(timeConstant);
+  const most = LIMITS.exponent.max * Math.fround(timeConstant);
   if (!(delay >= least && delay <= most))
     throw expected(
       `a number from ${least} to ${most} (with a window of ${window} and timeConstant ${timeConstant})`,
@@ -90,7 +87,7 @@ export function resolveTtfs(
 /** Errors: ERR_ARG for a phase code whose last step counts so little that 32 bits do not hold it. */
 export function checkCode(code: Code): void {
   if (code.kind !== 'one-spike-phase') return;
-  const longest = Math.floor(MAX_EXPONENT / Math.log(code.base) + 0.5);
+  const longest = Math.floor(LIMITS.exponent.max / Math.log(code.base) + 0.5);
   if (code.period > longest)
     throw expected(
       `an integer from 1 to ${Math.min(longest, LIMITS.period.max)} with this base`,

@@ -218,7 +218,7 @@ export function checkCounters(counters: unknown): Counters {
   return {
     optimizerSteps: checkInteger(optimizerSteps, 'counters.optimizerSteps', { min: 0 }),
     randomStep: checkInteger(randomStep, 'counters.randomStep', { min: 0 }),
-    activity: checkNumber(activity, 'counters.activity', { min: 0, max: 1 }),
+    activity: checkNumber(activity, 'counters.activity', LIMITS.activityTarget),
   };
 }
 

@@ -1,6 +1,7 @@
 // The loss of a training step, and the checks that turn it into what native code takes.
 import { checkNumber, checkOneOf, checkOptions, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
+import { LIMITS } from '../../native/limits';
 import type { CheckedLoss, NativeNetwork } from '../../native/network';
 import { checkLimited } from '../limited';
 import type { Network } from '../network';
@@ -97,9 +98,9 @@ export function checkLoss(
     if (ofCode[key] !== undefined && !shape.coded)
       throw expected('nothing (the network has no code)', key, ofCode[key]);
   return {
-    quantised: checkNumber(quantised, 'quantised', { min: 0, max: 1 }),
-    kernelPenalty: checkNumber(kernelPenalty, 'kernelPenalty', { min: 0, max: 1e6 }),
-    spikePenalty: checkNumber(spikePenalty, 'spikePenalty', { min: 0, max: 1e6 }),
+    quantised: checkNumber(quantised, 'quantised', LIMITS.quantised),
+    kernelPenalty: checkNumber(kernelPenalty, 'kernelPenalty', LIMITS.penalty),
+    spikePenalty: checkNumber(spikePenalty, 'spikePenalty', LIMITS.penalty),
     labelSmoothing: checkLimited(labelSmoothing, 'labelSmoothing', 'labelSmoothing'),
     distillation: distillation === undefined ? null : checkDistillation(distillation, shape, teacher),
     activity: activity === undefined ? null : checkActivity(activity),

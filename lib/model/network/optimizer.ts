@@ -1,5 +1,6 @@
 // The rule of a training step, and the checks that turn it into what native code takes.
-import { checkBoolean, checkNumber, checkOneOf, checkOptions, expected } from '../../check';
+import { checkBoolean, checkOneOf, checkOptions, expected } from '../../check';
+import type { LimitName } from '../../native/limits';
 import type { NativeOptimizer } from '../../native/network';
 import { checkLimited } from '../limited';
 
@@ -62,34 +63,27 @@ export function checkRule(
 export function checkOptimizer(optimizer: unknown, name = 'optimizer'): NativeOptimizer {
   if (optimizer === undefined) throw expected('an object { kind, learningRate, ... }', name, optimizer);
   const given = checkOptions(optimizer, name, OPTIMIZER_KEYS);
-  const number = (key: string, fallback?: number): number => {
-    const value = checkNumber(given[key] === undefined ? fallback : given[key], `${name}.${key}`, { min: 0 });
-    if (!Number.isFinite(Math.fround(value)))
-      throw expected('a number within the range of float32', `${name}.${key}`, value);
-    return value;
-  };
-  const below1 = (key: string, fallback: number): number => {
-    const value = number(key, fallback);
-    if (Math.fround(value) >= 1) throw expected('a number from 0 to below 1', `${name}.${key}`, value);
-    return value;
-  };
-  const learningRate = number('learningRate');
+  const number = (key: string, limit: LimitName, fallback?: number): number =>
+    checkLimited(given[key] === undefined ? fallback : given[key], `${name}.${key}`, limit);
+  const rate = (key: string, fallback?: number): number => number(key, 'rate', fallback);
+  const decay = (key: string, fallback: number): number => number(key, 'decay', fallback);
+  const learningRate = rate('learningRate');
   const rule = {
     kind: checkOneOf(given['kind'], `${name}.kind`, ['sgd', 'adam', 'adamw']),
-    momentum: below1('momentum', 0.9),
+    momentum: decay('momentum', 0.9),
     nesterov: given['nesterov'] === undefined ? false : checkBoolean(given['nesterov'], `${name}.nesterov`),
   };
   checkRule(rule, name);
   return {
     ...rule,
     learningRate,
-    neuronLearningRate: number('neuronLearningRate', learningRate),
-    weightDecay: number('weightDecay', 0),
-    beta1: below1('beta1', 0.9),
-    beta2: below1('beta2', 0.999),
-    epsilon: number('epsilon', 1e-8),
+    neuronLearningRate: rate('neuronLearningRate', learningRate),
+    weightDecay: rate('weightDecay', 0),
+    beta1: decay('beta1', 0.9),
+    beta2: decay('beta2', 0.999),
+    epsilon: rate('epsilon', 1e-8),
     amsgrad: given['amsgrad'] === undefined ? false : checkBoolean(given['amsgrad'], `${name}.amsgrad`),
-    clipNorm: number('clipNorm', 0),
-    ema: checkLimited(given['ema'] === undefined ? 0 : given['ema'], `${name}.ema`, 'ema'),
+    clipNorm: rate('clipNorm', 0),
+    ema: number('ema', 'ema', 0),
   };
 }

@@ -1,6 +1,7 @@
 // The conversion of a network with biases (docs/MATHEMATICS.md, "Conversion"): activations are scaled to 1 layer by
 // layer, because every spike counts as 1 and a bias must be as small beside it.
 import { checkNumber } from '../../check';
+import { LIMITS } from '../../native/limits';
 import type { CheckedBatch, NativeNetwork } from '../../native/network';
 import type { ResolvedNetwork } from '../description';
 import { layerName, type LayerId } from '../layer';
@@ -27,7 +28,7 @@ export function rescaleJob(
   options: unknown,
 ): () => Promise<void> {
   const { signal, given } = checkJob(options, ['percentile', 'signal']);
-  const percentile = checkNumber(given['percentile'] ?? 99.9, 'percentile', { min: 0, max: 100 });
+  const percentile = checkNumber(given['percentile'] ?? 99.9, 'percentile', LIMITS.percentile);
   const { batch: checked } = checkBatch(batch, 'batch', sizes, false);
   return () => rescale(native, sizes, description, tensors, { batch: checked, percentile, largest: () => 1, signal });
 }

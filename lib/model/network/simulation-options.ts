@@ -1,7 +1,8 @@
 // What `network.simulate` takes, and the checks that turn it into the numbers of a simulation.
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
-import { integerText, LIMITS, numberText, within, type LimitName } from '../../native/limits';
+import { integerText, LIMITS } from '../../native/limits';
+import { checkLimited } from '../limited';
 import { checkPixels } from './inputs';
 import type { NetworkSizes } from './forward';
 
@@ -167,9 +168,9 @@ export function checkSimulation(options: unknown, sizes: NetworkSizes, networkSe
     timesteps,
     stride,
     steps,
-    threshold: limited(given['threshold'] ?? (code === 'burst' ? 1 / 8 : 1), 'threshold', 'threshold'),
+    threshold: checkLimited(given['threshold'] ?? (code === 'burst' ? 1 / 8 : 1), 'threshold', 'threshold'),
     ...clocks(code, given, hidden + 1, timesteps),
-    percentile: checkNumber(given['percentile'] ?? 99.9, 'percentile', { min: 0, max: 100 }),
+    percentile: checkNumber(given['percentile'] ?? 99.9, 'percentile', LIMITS.percentile),
     calibration: calibration === undefined ? undefined : checkPixels(calibration, 'calibration', sizes).pixels,
     activations: activations === undefined ? undefined : checkActivations(activations, hidden),
     seed: checkInteger(given['seed'] ?? networkSeed, 'seed', LIMITS.seed),
@@ -179,11 +180,6 @@ export function checkSimulation(options: unknown, sizes: NetworkSizes, networkSe
     signal: checkSignal(given['signal'], 'signal'),
     onProgress: onProgress as CheckedSimulation['onProgress'],
   };
-}
-
-function limited(value: unknown, name: string, limit: LimitName): number {
-  if (typeof value !== 'number' || !within(limit, value)) throw expected(numberText(limit), name, value);
-  return value;
 }
 
 function checkTimesteps(code: SimulatedCode, timesteps: unknown, window: unknown): number {
@@ -210,7 +206,7 @@ function clocks(
   if (code === 'one-spike-phase') {
     const base = given['base'] ?? DEFAULT_BASE;
     if (typeof base !== 'number' || !(base > 1)) throw expected('a number above 1', 'base', base);
-    const timeConstant = limited(1 / Math.log(base), 'the time constant 1 / ln(base)', 'simulatedTimeConstant');
+    const timeConstant = checkLimited(1 / Math.log(base), 'the time constant 1 / ln(base)', 'simulatedTimeConstant');
     return checkClocks(Array<number>(count).fill(timeConstant), Array<number>(count).fill(0), timesteps);
   }
   if (code !== 'ttfs-converted') return { timeConstants: [], delays: [] };
@@ -225,14 +221,11 @@ function clocks(
   };
   const timeConstants = each(given['timeConstant'] ?? DEFAULT_TIME_CONSTANT, 'timeConstant');
   return checkClocks(
-    timeConstants.map((value) => limited(value, 'timeConstant', 'simulatedTimeConstant')),
+    timeConstants.map((value) => checkLimited(value, 'timeConstant', 'simulatedTimeConstant')),
     each(given['delay'] ?? 0, 'delay').map((value) => checkNumber(value, 'delay')),
     timesteps,
   );
 }
-
-/** The largest exponent of a threshold and of a value, of native/ops/simulation/first_spike.h. */
-const MAX_EXPONENT = 80;
 
 function checkClocks(
   timeConstants: number[],
@@ -241,10 +234,11 @@ function checkClocks(
 ): { timeConstants: number[]; delays: number[] } {
   timeConstants.forEach((timeConstant, i) => {
     const delay = delays[i]!;
-    if ((timesteps - 0.5 - delay) / timeConstant > MAX_EXPONENT || Math.abs(delay) / timeConstant > MAX_EXPONENT)
+    const { max } = LIMITS.exponent;
+    if ((timesteps - 0.5 - delay) / timeConstant > max || Math.abs(delay) / timeConstant > max)
       throw new OneSpikeError(
         'ERR_ARG',
-        `Expected a window of at most ${MAX_EXPONENT} time constants but received ${timesteps} timesteps ` +
+        `Expected a window of at most ${max} time constants but received ${timesteps} timesteps ` +
           `with a time constant of ${timeConstant} and a delay of ${delay}`,
       );
   });
@@ -258,7 +252,7 @@ function checkActivations(activations: unknown, hidden: number): number[] {
       'ERR_SHAPE',
       `Expected ${hidden} numbers (one per hidden layer) for activations but received ${activations.length}`,
     );
-  return activations.map((value: unknown, i) => limited(value, `activations[${i}]`, 'threshold'));
+  return activations.map((value: unknown, i) => checkLimited(value, `activations[${i}]`, 'threshold'));
 }
 
 function checkLogitSteps(steps: unknown, last: number): number[] {

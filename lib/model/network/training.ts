@@ -1,6 +1,7 @@
 // Checks the arguments of the methods that train a network or prepare it for training, and returns the jobs that they
 // describe.
 import { checkNumber } from '../../check';
+import { LIMITS } from '../../native/limits';
 import type { CommunicatorHandle, NativeNetwork, StepStats } from '../../native/network';
 import { convert } from '../code/convert';
 import type { ResolvedNetwork } from '../description';
@@ -80,8 +81,8 @@ export function calibrateJob(
 ): () => Promise<void> {
   const { signal, given } = checkJob(options, ['percentile', 'scale', 'signal']);
   const { percentile = 99.7, scale = 1 } = given;
-  const checkedPercentile = checkNumber(percentile, 'percentile', { min: 0, max: 100 });
-  const checkedScale = checkNumber(scale, 'scale', { min: 1e-6, max: 1e6 });
+  const checkedPercentile = checkNumber(percentile, 'percentile', LIMITS.percentile);
+  const checkedScale = checkNumber(scale, 'scale', LIMITS.calibrationScale);
   const { batch: checked } = checkBatch(batch, 'batch', shape, false);
   const { code } = description;
   if (code === undefined) return () => native.calibrate(checked, checkedPercentile, checkedScale, signal);

@@ -14,7 +14,7 @@ import {
   text,
   valueAt,
 } from '../../check/schema';
-import { checkTakenOptions, MIXED_SIZES, sourceNames } from '../../data';
+import { checkTakenOptions, MIXED_SIZES, SCALED_SIDE, sourceNames } from '../../data';
 import { OneSpikeError } from '../../errors';
 import {
   checkIntensities,
@@ -48,7 +48,7 @@ import {
   withoutBinary,
   withoutConversion,
 } from './presets';
-import { BUDGETS, type Budget } from './recipes';
+import { BUDGETS, MOST_MINUTES, type Budget } from './recipes';
 
 const count = integerOf(0);
 const positiveCount = integerOf(1);
@@ -94,7 +94,7 @@ export const schema = objectOf(
       validation: below1,
       trainCount: positiveCount.optional(),
       testCount: positiveCount.optional(),
-      size: integerOf(1, 1024).optional(),
+      size: integerOf(SCALED_SIDE.min, SCALED_SIDE.max).optional(),
       testShare: numberOf('a number between 0 and 1', (value) => value > 0 && value < 1).optional(),
       skipUnreadable: flag.optional(),
       mixedSizes: oneOf(MIXED_SIZES).optional(),
@@ -110,8 +110,8 @@ export const schema = objectOf(
     init: text.optional(),
     budget: oneOf(BUDGETS).optional(),
     minutes: numberOf(
-      'a number of minutes above 0, at most 10080 (a week)',
-      (value) => value > 0 && value <= 10080,
+      `a number of minutes above 0, at most ${MOST_MINUTES} (a week)`,
+      (value) => value > 0 && value <= MOST_MINUTES,
     ).optional(),
     // Runs of older versions know no shards.
     shards: shardCount.nullable().default(null),
@@ -122,8 +122,11 @@ export const schema = objectOf(
     binary: binaryPhase.default(withoutBinary),
     convert: objectOf({
       enabled: flag,
-      percentile: numberOf('a number above 0, at most 100', (value) => value > 0 && value <= 100),
-      scale: numberOf('a number from 1e-6 to 1e6', (value) => value >= 1e-6 && value <= 1e6),
+      percentile: numberOf(
+        `a number above 0, at most ${LIMITS.percentile.max}`,
+        (value) => value > 0 && value <= LIMITS.percentile.max,
+      ),
+      scale: limitedNumber('calibrationScale'),
       images: positiveCount,
     }),
     snn: snnPhase,

@@ -1,7 +1,6 @@
 /** What a configuration says of a stage of training, `ann`, `binary` or `snn`. */
 import {
   aboveZero,
-  below1,
   flag,
   integerOf,
   listOf,
@@ -36,20 +35,24 @@ export const plainRule = { nesterov: false, ema: 0 };
 export const plainSchedule = { peak: 0.25 };
 
 // Beyond 100 no network here has learnt anything, and many typing errors are there: 1e3 for 1e-3.
-const learningRate = numberOf('a number above 0, at most 100', (value) => Math.fround(value) > 0 && value <= 100);
+const mostRate = 100;
+const learningRate = numberOf(
+  `a number above 0, at most ${mostRate}`,
+  (value) => Math.fround(value) > 0 && value <= mostRate,
+);
 
 const optimizer = objectOf({
   kind: oneOf(['sgd', 'adam', 'adamw']),
   learningRate,
-  neuronLearningRate: numberOf('a number from 0 to 100', (value) => value >= 0 && value <= 100).optional(),
-  momentum: below1,
+  neuronLearningRate: numberOf(`a number from 0 to ${mostRate}`, (value) => value >= 0 && value <= mostRate).optional(),
+  momentum: limitedNumber('decay'),
   nesterov: flag.default(plainRule.nesterov),
-  weightDecay: notNegative,
-  beta1: below1,
-  beta2: below1,
+  weightDecay: limitedNumber('rate'),
+  beta1: limitedNumber('decay'),
+  beta2: limitedNumber('decay'),
   epsilon: aboveZero,
   amsgrad: flag,
-  clipNorm: notNegative,
+  clipNorm: limitedNumber('rate'),
   ema: limitedNumber('ema').default(plainRule.ema),
 });
 
@@ -122,7 +125,7 @@ export const snnPhase = objectOf({
     relaxation: integerOf(0).default(0),
     // The first epoch, from 0, that trains time constants, delays and steps.
     parametersFrom: integerOf(0).default(0),
-    kernelPenalty: notNegative.default(0),
-    spikePenalty: notNegative.default(0),
+    kernelPenalty: limitedNumber('penalty').default(0),
+    spikePenalty: limitedNumber('penalty').default(0),
   }).optional(),
 });

@@ -6,6 +6,9 @@ import { OneSpikeError } from '../../errors';
 import { checkOneOf } from '../../check';
 import { mergeConfig, type PlainObject } from './merge';
 
+/** The longest run that is planned to a time: a week. */
+export const MOST_MINUTES = 10_080;
+
 /** The sizes of a recipe: `cpu` is for two cores and an evening, `gpu` for one GPU and the highest accuracy. */
 export const BUDGETS = ['cpu', 'gpu'] as const;
 /** The size of a recipe. */

@@ -27,6 +27,9 @@ std::string describe(Napi::Value value);
 void check_arity(const Napi::CallbackInfo& info, size_t count, const char* function);
 
 double read_number(Napi::Value value, const std::string& name, double min, double max);
+inline double read_number(Napi::Value value, const std::string& name, const Limit& limit) {
+  return read_number(value, name, limit.min, limit.max);
+}
 float read_float(Napi::Value value, const std::string& name, double min, double max);
 int64_t read_integer(Napi::Value value, const std::string& name, int64_t min, int64_t max);
 inline int64_t read_integer(Napi::Value value, const std::string& name, const Limit& limit) {

@@ -66,9 +66,11 @@ Status check_loss(const NetworkState& net, Mode mode, const LossOptions& loss) {
                                      {limits::kDistillation, loss.distillation.weight},
                                      {limits::kTemperature, loss.distillation.temperature},
                                      {limits::kActivityTarget, loss.activity.target},
-                                     {limits::kActivityStrength, loss.activity.strength}})
+                                     {limits::kActivityStrength, loss.activity.strength},
+                                     {limits::kQuantised, loss.quantised},
+                                     {limits::kPenalty, loss.kernel_penalty},
+                                     {limits::kPenalty, loss.spike_penalty}})
     if (Status status = check_limit(limit, value); !status.ok()) return status;
-  if (!(loss.quantised >= 0 && loss.quantised <= 1)) return wrong("quantised from 0 to 1", loss.quantised);
   if ((mode == Mode::kAnn || mode == Mode::kBinary) && loss.quantised < 1)
     return Status::error(Code::kArg, "Expected no relaxation of an ANN, which sends numbers");
   if ((mode == Mode::kAnn || mode == Mode::kCoded) && loss.activity.strength > 0)

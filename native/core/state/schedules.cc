@@ -23,7 +23,7 @@ float* Schedules::at(TensorKind kind, size_t stage, Schedule which) const {
 
 Status Schedules::check(const std::string& name, int64_t offset, int64_t count, const float* values) {
   for (int64_t i = 0; i < count; ++i)
-    if (!(values[i] >= kMinSchedule && values[i] <= kMaxSchedule))
+    if (!limits::kSchedule.holds(values[i]))
       return Status::error(Code::kArg, "Expected a number from 2^-20 to 2^20 for " + name + "[" +
                                            std::to_string(offset + i) + "] but received " + std::to_string(values[i]));
   return Status::success();

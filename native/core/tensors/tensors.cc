@@ -49,15 +49,15 @@ Status check_number(const std::string& name, float value) {
                  : Status::error(Code::kArg,
                                  "Expected " + what + " for " + name + " but received " + std::to_string(value));
   };
-  const auto within = [&](double low, double high) {
-    return check(value >= low && value <= high, "a number from " + std::to_string(low) + " to " + std::to_string(high));
+  const auto within = [&](const Limit& limit) {
+    return check(limit.holds(value), "a number from " + std::to_string(limit.min) + " to " + std::to_string(limit.max));
   };
   if (ends(".threshold")) return check(value > 0 && std::isfinite(value), "a positive threshold");
   if (ends(".leak")) return check(value >= 0 && value <= 1, "a leak in [0, 1]");
-  if (ends(".time_constant")) return within(kMinTimeConstant, kMaxTimeConstant);
-  if (ends(".delay")) return within(limits::kDelay.min, limits::kDelay.max);
-  if (ends(".gene_scale")) return check(value >= kMinSchedule && value <= kMaxSchedule, "a number from 2^-20 to 2^20");
-  return within(kMinStep, kMaxStep);
+  if (ends(".time_constant")) return within(limits::kTimeConstant);
+  if (ends(".delay")) return within(limits::kDelay);
+  if (ends(".gene_scale")) return check(limits::kSchedule.holds(value), "a number from 2^-20 to 2^20");
+  return within(limits::kStep);
 }
 
 // The array that holds a tensor kind; null where nothing was allocated yet, which reads as zeros.

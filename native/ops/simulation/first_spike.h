@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ops/code/code.h"
+
 namespace onespike {
 
 // ttfs-converted and one-spike-phase. A value fires at the first step k in 0 .. window with value >= border(k), and
@@ -20,13 +22,10 @@ struct FirstSpikeClock {
   double value(int64_t k) const { return std::exp((delay - double(k)) / time_constant); }
 };
 
-// The largest exponent of a border or a value: none of them is 0 or infinite in 32 bits.
-constexpr double kMaxClockExponent = 80;
-
-// The smallest and the largest exponent on a clock with `window`; both have a size of at most kMaxClockExponent.
+// Whether the smallest and the largest exponent on a clock with `window` have a size of at most kMaxExponent.
 inline bool clock_in_range(const FirstSpikeClock& clock, int64_t window) {
-  return (double(window) + clock.rounding - clock.delay) / clock.time_constant <= kMaxClockExponent &&
-         std::fabs(clock.delay) / clock.time_constant <= kMaxClockExponent;
+  return (double(window) + clock.rounding - clock.delay) / clock.time_constant <= kMaxExponent &&
+         std::fabs(clock.delay) / clock.time_constant <= kMaxExponent;
 }
 
 // The step of the spike of a value that is known at once, plus 1; 0 if it sends none. `borders` (steps) fall.

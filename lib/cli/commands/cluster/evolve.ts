@@ -1,7 +1,8 @@
 /** `evolve`: the initial interactions of a network's genes, generation by generation. */
 import type { Command } from 'commander';
+import { EVOLUTION_LIMITS } from '../../../cluster/evolve/limits';
 import { Output } from '../../output';
-import { integerOption, numberOption, setOption } from '../../usage';
+import { integerOption, numberOption, parallelOption, rangeOption, setOption } from '../../usage';
 import type { EvolveFlags } from './evolve-work';
 
 export function addEvolve(program: Command): void {
@@ -12,18 +13,26 @@ export function addEvolve(program: Command): void {
     .option('--dataset <name>', 'the data set')
     .option('--data <dir>', 'where the files of the data set are')
     .option('--out <dir>', 'folder of the evolution (default: evolutions/NAME)')
-    .option('--generations <n>', 'generations (default: 8)', integerOption(1, 1000))
-    .option('--population <n>', 'individuals of a generation (default: 8)', integerOption(2, 1000))
-    .option('--parents <n>', 'individuals that the next generation descends from (default: 2)', integerOption(1, 1000))
-    .option('--sigma <x>', 'size of a mutation (default: 0.3)', numberOption(0, 10))
-    .option('--epochs <n>', 'ANN epochs of an individual (default: 2)', integerOption(1, 1000))
-    .option('--images <n>', 'training images of an individual, 0 for all (default: 5000)', integerOption(0))
-    .option('--no-final', 'leave out the training in full of the best networks and of the dense one')
+    .option('--generations <n>', 'generations (default: 8)', rangeOption(EVOLUTION_LIMITS.generations))
+    .option('--population <n>', 'individuals of a generation (default: 8)', rangeOption(EVOLUTION_LIMITS.population))
     .option(
-      '--max-parallel <n>',
-      'individuals at a time (default: one for each GPU, or for each thread)',
-      integerOption(1, 4096),
+      '--parents <n>',
+      'individuals that the next generation descends from (default: 2)',
+      rangeOption(EVOLUTION_LIMITS.parents),
     )
+    .option(
+      '--sigma <x>',
+      'size of a mutation (default: 0.3)',
+      numberOption(EVOLUTION_LIMITS.sigma.min, EVOLUTION_LIMITS.sigma.max),
+    )
+    .option('--epochs <n>', 'ANN epochs of an individual (default: 2)', rangeOption(EVOLUTION_LIMITS.epochs))
+    .option(
+      '--images <n>',
+      'training images of an individual, 0 for all (default: 5000)',
+      rangeOption(EVOLUTION_LIMITS.images),
+    )
+    .option('--no-final', 'leave out the training in full of the best networks and of the dense one')
+    .addOption(parallelOption('individuals'))
     .option('--threads <n>', 'compute threads of all individuals together (default: all cores)', integerOption(1))
     .addOption(setOption('set one key of the configuration; may be repeated'))
     .option('--json', 'print JSON Lines')

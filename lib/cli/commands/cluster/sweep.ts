@@ -1,7 +1,7 @@
 /** `sweep`: a study of many trials, over several processes. */
 import type { Command } from 'commander';
 import { Output } from '../../output';
-import { deviceOption, integerOption, UsageError } from '../../usage';
+import { deviceOption, integerOption, parallelOption, UsageError } from '../../usage';
 import type { SweepFlags } from './sweep-work';
 
 export function addSweep(program: Command): void {
@@ -10,11 +10,7 @@ export function addSweep(program: Command): void {
     .description('train many configurations, compare them, and go on where it was when started again')
     .argument('<study.json>', 'what varies, and how (docs/CLI.md); - is standard input')
     .option('--out <dir>', 'folder of the study (default: sweeps/NAME)')
-    .option(
-      '--max-parallel <n>',
-      'trials at a time (default: one for each GPU, or for each thread)',
-      integerOption(1, 4096),
-    )
+    .addOption(parallelOption('trials'))
     .option('--threads <n>', 'compute threads of all trials together (default: all cores)', integerOption(1))
     .option('--dry-run', 'list the trials and write nothing')
     .option('--worker', 'take trials of the folder in this process until none is left; on any host that sees it')

@@ -3,11 +3,12 @@ import { Option, type Command } from 'commander';
 import { simulateCode, type RunSimulation } from '../../../codes/simulate';
 import type { StepAccuracy } from '../../../codes/measure';
 import { SIMULATED_CODES } from '../../../model/network/simulation-options';
+import { LIMITS } from '../../../native/limits';
 import { loadRun } from '../../../train/run/load-run';
 import { interruptible } from '../../interrupt';
 import { Output } from '../../output';
 import { bar, compact, duration, percent, table } from '../../style';
-import { integerOption, limitedOption, movedOption, numberOption } from '../../usage';
+import { integerOption, limitedNumberOption, limitedOption, movedOption, numberOption } from '../../usage';
 
 interface SimulateFlags {
   code: (typeof SIMULATED_CODES)[number];
@@ -39,10 +40,18 @@ export function addSimulate(program: Command): void {
     )
     .option('--images <n>', 'test images (default: all)', integerOption(1))
     .option('--calibration <n>', 'training images that activations are measured on (default: 1000)', integerOption(1))
-    .option('--percentile <p>', 'percentile of the activations that becomes 1 (default: 99.9)', numberOption(0, 100))
-    .option('--threshold <v>', 'threshold (default: 1; of burst 0.125)', numberOption(0, 1e6))
-    .option('--time-constant <n>', 'of ttfs-converted, in steps (default: 20)', numberOption(0, 1000))
-    .option('--base <b>', 'of one-spike-phase (default: 1.2)', numberOption(1, 54))
+    .option(
+      '--percentile <p>',
+      'percentile of the activations that becomes 1 (default: 99.9)',
+      limitedNumberOption('percentile'),
+    )
+    .option('--threshold <v>', 'threshold (default: 1; of burst 0.125)', limitedNumberOption('threshold'))
+    .option(
+      '--time-constant <n>',
+      'of ttfs-converted, in steps (default: 20)',
+      limitedNumberOption('simulatedTimeConstant'),
+    )
+    .option('--base <b>', 'of one-spike-phase (default: 1.2)', numberOption(1, LIMITS.base.max))
     .option('--stride <n>', 'steps between the windows of two layers (default: the timesteps)', integerOption(1))
     .option('--seed <n>', 'of the random numbers of rate (default: that of the run)', limitedOption('seed'))
     .option('--record <n>', 'steps between two predictions (default: 1)', integerOption(1))

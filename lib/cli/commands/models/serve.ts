@@ -1,7 +1,8 @@
 /** `serve`: a network that answers over HTTP. */
 import type { Command } from 'commander';
 import { compact } from '../../style';
-import { integerOption, numberOption } from '../../usage';
+import { SERVE_LIMITS } from '../../../serve/limits';
+import { numberOption, portOption, rangeOption } from '../../usage';
 import { addRunOptions, earlyExitOption, spikingOnly, withRun, type RunFlags } from '../run';
 import { findTrained, packagedOrFail, trainedOf } from './trained';
 
@@ -27,15 +28,15 @@ export function addServe(program: Command): void {
       ),
   )
     .option('--host <address>', 'address to listen on (default: 127.0.0.1, which other machines do not reach)')
+    .option('--port <n>', `port to listen on, 0 for any that is free (default: ${defaultPort})`, portOption)
+    .option('--batch <n>', 'images that are computed together at most (default: 32)', rangeOption(SERVE_LIMITS.batch))
+    .option('--queue <n>', 'images that wait at most; more are refused (default: 256)', rangeOption(SERVE_LIMITS.queue))
+    .option('--max-bytes <n>', 'size of a request at most (default: 16777216)', rangeOption(SERVE_LIMITS.maxBytes))
     .option(
-      '--port <n>',
-      `port to listen on, 0 for any that is free (default: ${defaultPort})`,
-      integerOption(0, 65_535),
+      '--timeout <seconds>',
+      'time of a request at most (default: 10)',
+      numberOption(0, SERVE_LIMITS.timeoutMs.max / 1000),
     )
-    .option('--batch <n>', 'images that are computed together at most (default: 32)', integerOption(1, 4096))
-    .option('--queue <n>', 'images that wait at most; more are refused (default: 256)', integerOption(1, 65_536))
-    .option('--max-bytes <n>', 'size of a request at most (default: 16777216)', integerOption(1024, 2 ** 30))
-    .option('--timeout <seconds>', 'time of a request at most (default: 10)', numberOption(0, 3600))
     .addOption(earlyExitOption())
     .addHelpText(
       'after',

@@ -5,7 +5,7 @@ import { absolutePath, shortPath } from '../../../io/paths';
 import { isFile, isFolder } from '../../../io/status';
 import { interruptible } from '../../interrupt';
 import { Output } from '../../output';
-import { integerOption, UsageError } from '../../usage';
+import { portOption, UsageError } from '../../usage';
 
 interface WatchFlags {
   port?: number;
@@ -15,8 +15,6 @@ interface WatchFlags {
 /** The folder in which runs begin that are given no other. */
 const defaultFolder = 'runs';
 const mostRuns = 16;
-
-export const portOption = integerOption(0, 65535);
 
 export function addWatch(program: Command): void {
   program

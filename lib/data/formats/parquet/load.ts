@@ -4,7 +4,7 @@ import { OneSpikeError } from '../../../errors';
 import { decodePicture } from '../../pictures/image';
 import { SeededRandom } from '../../random';
 import { countForTest } from '../../split';
-import type { DataWarning, ImageShape, LoadedParts, LoadOptions } from '../../types';
+import { MOST_CLASSES, type DataWarning, type ImageShape, type LoadedParts, type LoadOptions } from '../../types';
 import { readPictures, type Pictures, type PictureSource, type Reading } from '../pictures';
 import { openParquet, readGroup, type ParquetFile } from './file';
 import { findParquet, type ParquetPart } from './find';
@@ -14,7 +14,6 @@ import { loadHyparquet, type Hyparquet } from './hyparquet';
 const splitStream = 0x70617271;
 /** Pictures of at most this side keep their own size where no other is asked for. */
 const largestOwnSide = 64;
-const mostClasses = 65_536;
 
 /** Some rows of some files, ascending, with their labels. */
 interface Rows {
@@ -106,7 +105,7 @@ function classesOf(labels: readonly unknown[]): string[] {
   const texts = new Set(labels.filter((label) => typeof label === 'string'));
   if (texts.size > 0) return [...texts].sort((a, b) => (a < b ? -1 : 1));
   let largest = 0;
-  for (const label of labels) if (typeof label === 'number' && label > largest && label < mostClasses) largest = label;
+  for (const label of labels) if (typeof label === 'number' && label > largest && label < MOST_CLASSES) largest = label;
   return Array.from({ length: Math.floor(largest) + 1 }, (_, i) => String(i));
 }
 
