@@ -65,6 +65,7 @@ Status calibrate_thresholds(NetworkState& net, const Batch& batch, double percen
   std::vector<float> before(2 * stages.size());
   for (size_t i = 0; i < stages.size(); ++i)
     backend.download(&before[2 * i], net.parameters[i].neuron, 2 * sizeof(float));
+  net.parameters.refresh(TensorKind::kParameter);
   pack_weights(net);
   if (Status status = backend.finish(); !status.ok()) return status;
   Status status = guarded([&] { return calibrate_layers(net, staged, percentile, scale, stop); });
@@ -83,6 +84,7 @@ Status activation_percentiles(NetworkState& net, const Batch& batch, double perc
   if (Status status = stage_batch(net, batch, batch.count, &staged); !status.ok()) return status;
   StepInputs inputs;
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);
+  net.parameters.refresh(TensorKind::kParameter);
   pack_weights(net);
   std::vector<Percentile> tops;
   for (size_t i = 0; i + 1 < stages.size(); ++i)

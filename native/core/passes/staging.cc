@@ -103,6 +103,7 @@ Status prepare_group(NetworkState& net, const StepGroup& group, Mode mode, bool 
     if (status.ok()) status = net.parameters.allocate_slots(o.kind == OptimizerKind::kSgd ? 1 : o.amsgrad ? 3 : 2);
     if (status.ok() && o.average > 0) status = net.parameters.start_average();
   }
+  if (group.updates.empty()) net.parameters.refresh(TensorKind::kParameter);
   net.relaxes = backward && group.loss.quantised < 1;
   if (status.ok())
     status = mode == Mode::kSnn     ? prepare_snn(net, largest, backward, keeps_potentials)

@@ -48,6 +48,7 @@ void begin_step(NetworkState& net, const StepKind& kind) {
   backend.run(ZeroTask{net.result.data(), offsetof(StepResult, finite)});
   backend.run(ZeroTask{net.spikes.data(), stages.size() * sizeof(int64_t)});
   for (StageBuffers& b : net.stages) b.backward_choice = {};
+  if (kind.optimizer) net.parameters.grow(TensorKind::kParameter);
   pack_weights(net);
   if (kind.mode == Mode::kCoded) fill_code_tables(net);
   if (!kind.backward) return;
@@ -213,7 +214,7 @@ Status make_steps(NetworkState& net, const StepGroup& group, StepKind kind, cons
   net.backend->upload(net.result.data(), &start, sizeof start);
   for (*made = 0; *made < group.count; ++*made) {
     if (!group.updates.empty()) kind.optimizer = &group.updates[*made];
-    if (kind.takes_average()) net.parameters.average_moved();
+    if (kind.optimizer) net.parameters.moved(kind.takes_average());
     Status status = guarded([&] { return make_step(net, group, *made, kind, out, stop, staged); });
     if (!status.ok()) return *made == 0 ? status : Status::success();
   }
@@ -279,6 +280,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
   const StepKind kind{mode, backward, traced, group.loss, nullptr, out && out->averaged, ends_early ? &early : nullptr};
   StagedBatch staged;
   Answers answers(group.count, net.plan.stages.size());
+  BegunAverage average(net.parameters);
   size_t made = 0;
   Status status = check_loss(net, mode, group.loss);
   if (status.ok()) status = prepare_group(net, group, mode, backward, margins);
@@ -298,6 +300,7 @@ Status run_steps(NetworkState& net, const StepGroup& group, Mode mode, bool back
     const size_t updated = stats->size() - failed;  // the caller decides about the one that failed; the parameters stay
     net.optimizer_steps += int64_t(updated);
     net.random_step += updated;
+    if (updated > 0) average.stays();
   }
   if (!failed) return status;
   status = guarded([&] {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "core/guard.h"
 #include "core/limits.h"
 #include "ops/ann/norm.h"
 #include "ops/pooled_weight.h"
@@ -74,15 +75,7 @@ void scale(std::vector<float>* values, double factor) {
 
 Status wrong(const std::string& what) { return Status::error(Code::kArg, "Expected " + what); }
 
-}  // namespace
-
-StageCounts& StageCounts::operator+=(const StageCounts& other) {
-  events += other.events, accumulates += other.accumulates;
-  value_macs += other.value_macs, updates += other.updates, spikes += other.spikes;
-  return *this;
-}
-
-Status simulated_network(const Network& network, const std::vector<double>& activations, SimulatedNetwork* simulated) {
+Status read_network(const Network& network, const std::vector<double>& activations, SimulatedNetwork* simulated) {
   const NetworkSpec& spec = network.spec();
   if (spec.code.kind != CodeKind::kNone)
     return wrong("a network without a code of its own, whose pools may be maxima, for a simulation in another one");
@@ -112,6 +105,18 @@ Status simulated_network(const Network& network, const std::vector<double>& acti
     simulated->stages.push_back(std::move(stage));
   }
   return Status::success();
+}
+
+}  // namespace
+
+StageCounts& StageCounts::operator+=(const StageCounts& other) {
+  events += other.events, accumulates += other.accumulates;
+  value_macs += other.value_macs, updates += other.updates, spikes += other.spikes;
+  return *this;
+}
+
+Status simulated_network(const Network& network, const std::vector<double>& activations, SimulatedNetwork* simulated) {
+  return guarded([&] { return read_network(network, activations, simulated); });
 }
 
 Status check_simulation(const SimulationOptions& options, const SimulatedNetwork& network) {

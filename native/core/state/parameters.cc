@@ -152,7 +152,6 @@ void Parameters::optimise(OptimizerKind kind, const StepInputs* inputs, const St
   norm_.optimise(kind, inputs, result);
   schedules_.optimise(kind, inputs, result);
   genes_.optimise(kind, inputs, result);
-  grow(TensorKind::kParameter);
 }
 
 void Parameters::grow(TensorKind kind) {
@@ -162,6 +161,7 @@ void Parameters::grow(TensorKind kind) {
 }
 
 void Parameters::refresh(TensorKind kind) {
+  if (kind != TensorKind::kParameter && kind != TensorKind::kAverage) return;
   bool& stale = stale_[kind == TensorKind::kAverage];
   if (stale) grow(kind);
   stale = false;

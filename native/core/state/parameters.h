@@ -58,12 +58,13 @@ class Parameters {
   void drop_average();
   void average(const StepInputs* inputs, const StepResult* result);  // takes in what they are now
   void swap_average();  // exchanges it with the parameters; nothing is copied
-  // Steps have moved the average: its weights that follow from genes are those of before.
-  void average_moved() { stale_[1] = true; }
 
-  // ---- weights that follow from genes: `refresh` makes those anew whose genes were written since. A step keeps those
-  // of the parameters up to date itself.
+  // ---- weights that follow from genes: `refresh` makes those anew whose genes have changed since, `grow` all of them.
+  // Steps that update begin with `grow`, because behind an update nothing may run out of memory.
+  void grow(TensorKind kind);
   void refresh(TensorKind kind);
+  // Before a step that updates genes, and takes an average or not.
+  void moved(bool average) { stale_[0] = true, stale_[1] = stale_[1] || average; }
   void push_gene_gradients();
 
   StageParameters& operator[](size_t stage) { return stages_[stage]; }
@@ -93,7 +94,6 @@ class Parameters {
   Status allocate_one(float** to, int64_t count);
   void zero(float* values, int64_t count);
   void initialise();
-  void grow(TensorKind kind);
 
   const Plan& plan_;
   Backend& backend_;
@@ -130,6 +130,21 @@ class AverageInPlace {
 
  private:
   Parameters* parameters_;
+};
+
+// An average that a call begins, by steps or by writing it: gone again unless the call says that it stays.
+class BegunAverage {
+ public:
+  explicit BegunAverage(Parameters& parameters) : parameters_(parameters), stays_(parameters.averaged()) {}
+  ~BegunAverage() {
+    if (!stays_ && parameters_.averaged()) parameters_.drop_average();
+  }
+  BegunAverage(const BegunAverage&) = delete;
+  void stays() { stays_ = true; }
+
+ private:
+  Parameters& parameters_;
+  bool stays_;
 };
 
 }  // namespace onespike

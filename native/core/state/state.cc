@@ -112,7 +112,6 @@ int64_t NetworkState::buffer_bytes() const {
 }
 
 void NetworkState::prepare(Mode mode, bool train) {
-  parameters.refresh(TensorKind::kParameter);
   const int kind = 2 * int(mode) + int(train);
   if (kind == prepared_) return;
   prepared_ = kind;

@@ -184,9 +184,8 @@ struct NetworkState {
     return plan.keeps_block(stage) ? waiting * plan.stages[stage].out_size() : 0;
   }
   int64_t buffer_bytes() const;
-  // Before the buffers of a pass are ensured: makes weights anew whose genes were written, and frees the buffers of the
-  // pass before, if it was of another kind. Inference takes more images at once than training, and the ANN has buffers
-  // of its own.
+  // Before the buffers of a pass are ensured: frees those of the pass before, if it was of another kind. Inference
+  // takes more images at once than training, and the ANN has buffers of its own.
   void prepare(Mode mode, bool train);
 
  private:

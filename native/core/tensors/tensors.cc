@@ -139,6 +139,7 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
   const Where at = locate(plan_, tensor);
   const StageShape& s = plan_.stages[at.stage];
   const std::string& name = plan_.tensors[size_t(tensor)].name;
+  BegunAverage begun(*this);
   if (kind == TensorKind::kGradient) {
     if (Status status = allocate_gradients(); !status.ok()) return status;
   } else if (kind == TensorKind::kAverage) {
@@ -169,7 +170,9 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
     backend_.upload(to + span.begin, padded.data(), padded.size() * sizeof(float));
   }
   if ((parameter || average) && (at.part == Part::kGenes || at.part == Part::kGeneScale)) stale_[average] = true;
-  return backend_.finish();
+  const Status status = backend_.finish();
+  if (status.ok()) begun.stays();
+  return status;
 }
 
 }  // namespace onespike

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/guard.h"
 #include "cuda/device/create.h"
 #include "cuda/device/devices.h"
 #include "cuda/device/current_device.h"
@@ -209,7 +210,7 @@ void CudaBackend::forget_recordings() {
 Status CudaBackend::capture(Recording& recording, const std::function<Status()>& enqueue) {
   if (const cudaError_t error = cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal))
     return refuse(recording, "cudaStreamBeginCapture", error), Status::success();
-  const Status status = enqueue();
+  const Status status = guarded(enqueue);  // whatever happens, the recording ends
   cudaGraph_t graph = nullptr;
   const cudaError_t ended = cudaStreamEndCapture(stream_.handle, &graph);
   if (status.ok()) {
@@ -236,16 +237,15 @@ Status CudaBackend::record(uint64_t key, const std::function<Status()>& enqueue)
   if (!failed_.ok()) return failed_;
   const OnDevice on(device_);
   if (recordings_.size() > kMostRecordings) forget_recordings();
-  const auto found = recordings_.find(key);
-  if (found == recordings_.end() || found->second.epoch != epoch_ + workspace_.growths()) {
-    if (found != recordings_.end()) forget(found->second);
+  Recording& recording = recordings_[key];  // made before the calls: behind them nothing may run out of memory
+  if (recording.epoch != epoch_ + workspace_.growths()) {
+    forget(recording);
     // The first time makes the workspace large enough.
-    const Status status = enqueue();
-    if (status.ok()) recordings_[key] = {epoch_ + workspace_.growths(), false, nullptr};
+    const Status status = guarded(enqueue);
+    if (status.ok()) recording = {epoch_ + workspace_.growths(), false, nullptr};
     else recordings_.erase(key);
     return status;
   }
-  Recording& recording = found->second;
   if (!recording.graph && !recording.refused)
     if (Status status = capture(recording, enqueue); !status.ok()) return status;
   if (!recording.graph) return enqueue();

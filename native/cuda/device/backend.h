@@ -2,6 +2,7 @@
 // between ranks has another (cuda/ranks/side_queue.h). Nothing waits for the device but download() and finish().
 #pragma once
 
+#include <limits>
 #include <map>
 #include <memory>
 
@@ -137,9 +138,10 @@ class CudaBackend final : public Backend {
 
  private:
   // A step that was met before: run once as it is, then recorded.
+  static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
   struct Recording {
-    uint64_t epoch = 0;
-    bool refused = false;  // the driver would not record it
+    uint64_t epoch = kNever;  // in which it was run
+    bool refused = false;     // the driver would not record it
     cudaGraphExec_t graph = nullptr;
   };
 

@@ -61,17 +61,21 @@ Part part_of(const NetworkSpec& spec, const Counts& counts, size_t begin, size_t
   return part;
 }
 
-Status train_part(Network& network, const Training& training, const Part& part, Communicator* ranks, StepStats* stats,
-                  DeviceLink* link) {
+StepGroup group_of(const Training& training, const Part& part, Communicator* ranks, DeviceLink* link) {
   StepGroup group;
   group.largest = int64_t(part.labels.size());
-  group.batch = [&](size_t, Batch* batch) { return *batch = part.batch(), Status::success(); };
+  group.batch = [&part](size_t, Batch* batch) { return *batch = part.batch(), Status::success(); };
   group.updates = {training.optimizer};
   group.loss = training.loss;
   group.ranks = ranks;
   group.link = link;
+  return group;
+}
+
+Status train_part(Network& network, const Training& training, const Part& part, Communicator* ranks, StepStats* stats,
+                  DeviceLink* link) {
   std::vector<StepStats> one;
-  Status status = network.train(group, training.mode, no_stop(), &one);
+  Status status = network.train(group_of(training, part, ranks, link), training.mode, no_stop(), &one);
   if (status.ok()) *stats = one.front();
   return status;
 }

@@ -43,7 +43,8 @@ std::vector<Training> trainings();
 // The images of a step, shard by shard, and of these the shards from `begin` to `end`.
 Part part_of(const NetworkSpec& spec, const Counts& counts, size_t begin, size_t end, uint64_t seed);
 
-// One step of this rank's shards.
+// One step of this rank's shards, which `part` outlives.
+StepGroup group_of(const Training& training, const Part& part, Communicator* ranks, DeviceLink* link = nullptr);
 Status train_part(Network& network, const Training& training, const Part& part, Communicator* ranks, StepStats* stats,
                   DeviceLink* link = nullptr);
 

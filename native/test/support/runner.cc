@@ -57,6 +57,9 @@ void add_all_tests(Tests& tests) {
   add_limits_tests(tests);
   add_thread_pool_tests(tests);
   add_allocation_tests(tests);
+  add_allocation_kinds_tests(tests);
+  add_allocation_shards_tests(tests);
+  add_allocation_simulation_tests(tests);
   add_memory_tests(tests);
   add_simulation_tests(tests);
 }

@@ -79,6 +79,9 @@ void add_network_tests(Tests& tests);
 void add_limits_tests(Tests& tests);
 void add_thread_pool_tests(Tests& tests);
 void add_allocation_tests(Tests& tests);
+void add_allocation_kinds_tests(Tests& tests);
+void add_allocation_shards_tests(Tests& tests);
+void add_allocation_simulation_tests(Tests& tests);
 void add_memory_tests(Tests& tests);
 void add_simulation_tests(Tests& tests);  // on every instruction set of the CPU
 

@@ -255,6 +255,8 @@ void refused() {
   Random random(770);
   const GeneCase g = gene_case(gene_specs()[0], 2, Mode::kSnn, random);
   const auto network = make_genetic(g);
+  expect(read(*network, TensorKind::kSlot0, "layers.2.gene_scale")[0] == 0, "read before the weights have followed");
+  expect_grown(*network, TensorKind::kParameter, "written genes");
   const std::vector<float> before = read_bits(*network, TensorKind::kParameter);
   const int weight = tensor_of(*network, "layers.2.weight"), scale = tensor_of(*network, "layers.2.gene_scale");
   const std::vector<float> sevens(size_t(network->tensors()[size_t(weight)].size), 7.0f);

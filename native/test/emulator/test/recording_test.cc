@@ -1,4 +1,6 @@
 // Steps that are recorded as CUDA graphs and replayed.
+#include <new>
+
 #include "core/backend/backend.h"
 #include "cuda/device/create.h"
 #include "cuda/device/devices.h"
@@ -55,6 +57,37 @@ void recording() {
   for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
 }
 
+// A step whose calls run out of memory: it says so, and what was recorded or enqueued of it is not there for the next.
+void unfinished_recordings() {
+  for (const int failing : {1, 2}) {
+    std::unique_ptr<Backend> backend;
+    expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
+    auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
+    auto* times = static_cast<uint8_t*>(backend->allocate(1024));
+    const std::vector<uint8_t> ones(1024, 1);
+    backend->upload(times, ones.data(), ones.size());
+    int calls = 0;
+    const auto step = [&] {
+      return backend->replay(9, [&] {
+        if (++calls == failing) throw std::bad_alloc();
+        backend->run(CountEventsTask{total, times, 1024});
+        return Status::success();
+      });
+    };
+    const std::string what = "memory runs out in call " + std::to_string(failing);
+    for (int i = 1; i <= 5; ++i) {
+      const Status status = step();
+      expect(status.code == (i == failing ? Code::kOom : Code::kOk), what + ", step " + std::to_string(i));
+    }
+    int64_t counted = 0;
+    backend->download(&counted, total, sizeof counted);
+    expect_ok(backend->finish(), what);
+    expect(counted == 4 * 1024 && calls == 3, what + ": " + std::to_string(counted) + " in " + std::to_string(calls));
+    expect(backend->recorded().recorded, what + ": " + backend->recorded().reason);
+    for (void* memory : {static_cast<void*>(total), static_cast<void*>(times)}) backend->release(memory);
+  }
+}
+
 // Steps of a driver that refuses recordings compute the same, and people can ask why they take longer.
 void refused_recordings() {
   const Case c = small_case(BackendKind::kCuda, 6);
@@ -97,6 +130,7 @@ void probed_recordings() {
 
 void add_recording_tests(Tests& tests) {
   tests.push_back({"CUDA backend: a step is recorded when it comes again", recording});
+  tests.push_back({"CUDA backend: memory runs out in a step that is recorded", unfinished_recordings});
   tests.push_back({"CUDA backend: a driver that refuses recordings is seen", refused_recordings});
   tests.push_back({"probe: whether kernels can be recorded", probed_recordings});
 }
