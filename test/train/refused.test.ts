@@ -31,7 +31,7 @@ test.each([
   [
     'a scale of conversion that would fail after the whole ANN phase',
     { convert: { scale: 1e30 } },
-    /1e-6 to 1e6 for convert.scale/,
+    /0\.000001 to 1000000 for convert\.scale/,
   ],
   ['fewer outputs than classes', output(2), /10 \(a class of shapes each\) for model.layers\[1\].out but received 2/],
   ['more outputs than classes', output(16), /for model.layers\[1\].out but received 16/],
