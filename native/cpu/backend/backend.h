@@ -130,8 +130,8 @@ class CpuBackend final : public Backend {
   // gradients in partial_.
   int64_t linear_input_gradient(const Receiver& receiver, const float* weight, int n);
   int64_t conv_input_gradient(const Receiver& receiver, const SpikingBackwardTask& backward, bool dense);
-  // Maps of a stage's output as bf16, in gradient_halves_.
-  const uint16_t* gradient_halves(const float* maps, int64_t count, const StageShape& s);
+  // Rows of whole lanes as bf16, in halves_, which the next call overwrites.
+  const uint16_t* as_halves(const float* values, int64_t rows, int64_t row);
   // Whether the stage's input gradient is a dense product on AMX, in place of gradient events.
   bool gradient_on_amx(const StageShape& s) const;
   // Whether the stage's gradient events go in pairs of bf16.
@@ -139,8 +139,6 @@ class CpuBackend final : public Backend {
   void linear_weight_gradient(const WeightGradientTask& task);
   void conv_weight_gradient(const WeightGradientTask& task);
   using PackPanel = std::function<void(uint32_t* panel, const DenseTile& tile)>;
-  // Packed input as bf16, in source_halves_.
-  const uint16_t* source_halves(const float* packed, int64_t count, const StageShape& s);
   // The first stage reads images: its products are few and stay in 32 bits, as do the weighted inputs of a pass with a
   // code, whose borders decide what is sent.
   Precision forward_precision(const StageShape& s) const;
@@ -166,8 +164,7 @@ class CpuBackend final : public Backend {
   EventBuckets buckets_{scratch_};
   RowEvents row_events_{scratch_};
   std::vector<Worker> workers_;  // one per thread
-  Scratch<uint16_t> gradient_halves_{scratch_};
-  Scratch<uint16_t> source_halves_{scratch_};
+  Scratch<uint16_t> halves_{scratch_};
   Scratch<NeuronGradient> partial_{scratch_};
   Scratch<double> sums_{scratch_};
   Scratch<Moments> moments_{scratch_};   // of blocks of cells

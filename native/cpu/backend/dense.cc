@@ -144,10 +144,9 @@ KernelChoice CpuBackend::execute(const DenseForwardTask& task) {
   return {};
 }
 
-const uint16_t* CpuBackend::gradient_halves(const float* maps, int64_t count, const StageShape& s) {
-  uint16_t* halves = gradient_halves_.reserve(size_t(count * s.out_size()));
-  const int64_t row = int64_t(s.out_w) * s.out_cs;
-  pool_.parallel_for(count * s.out_h, [&](int64_t i) { to_bf16(halves + i * row, maps + i * row, row); });
+const uint16_t* CpuBackend::as_halves(const float* values, int64_t rows, int64_t row) {
+  uint16_t* halves = halves_.reserve(size_t(rows * row));
+  pool_.parallel_for(rows, [&](int64_t i) { to_bf16(halves + i * row, values + i * row, row); });
   return halves;
 }
 
@@ -156,7 +155,7 @@ KernelChoice CpuBackend::execute(const DenseInputGradientTask& task) {
   const Precision precision = gradient_precision(s);
   const int64_t row = int64_t(s.src_w) * s.src_cs;
   const void* a = task.d_out;
-  if (precision == Precision::kMixed) a = gradient_halves(task.d_out, task.n, s);
+  if (precision == Precision::kMixed) a = as_halves(task.d_out, int64_t(task.n) * s.out_h, int64_t(s.out_w) * s.out_cs);
   // Cells that the pool drops receive nothing, and keep what another stage that reads the map gave them.
   const int used_h = s.in_h * s.pool, used_w = s.in_w * s.pool;
   if (!task.add && (used_h < s.src_h || used_w < s.src_w))

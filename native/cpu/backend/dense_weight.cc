@@ -159,13 +159,6 @@ std::vector<AmxWeightTask> amx_tasks(const DenseWeightGradientTask& task, int th
 
 }  // namespace
 
-const uint16_t* CpuBackend::source_halves(const float* packed, int64_t count, const StageShape& s) {
-  const int64_t row = int64_t(s.in_w) * s.src_cs;
-  uint16_t* halves = source_halves_.reserve(size_t(count * s.in_h * row));
-  pool_.parallel_for(count * s.in_h, [&](int64_t i) { to_bf16(halves + i * row, packed + i * row, row); });
-  return halves;
-}
-
 KernelChoice CpuBackend::execute(const DenseWeightGradientTask& given) {
   const StageShape& s = given.shape;
   const int n = given.n;
@@ -173,7 +166,8 @@ KernelChoice CpuBackend::execute(const DenseWeightGradientTask& given) {
   const bool pairs = precision == Precision::kMixed;
   DenseWeightGradientTask task = given;
   if (pairs && forward_precision(s) == Precision::kFp32)
-    task.packed = reinterpret_cast<const float*>(source_halves(given.packed, n, s));
+    task.packed =
+        reinterpret_cast<const float*>(as_halves(given.packed, int64_t(n) * s.in_h, int64_t(s.in_w) * s.src_cs));
   // A linear layer waits for its weights; larger strides would spread the source over many planes.
   if (pairs && !s.linear && s.stride <= 2 && amx_) {
     const std::vector<AmxWeightTask> tasks = amx_tasks(task, pool_.threads());

@@ -99,7 +99,7 @@ int64_t CpuBackend::conv_input_gradient(const Receiver& receiver, const SpikingB
   const std::vector<Window> window_x = backward_windows(s.in_w, s.out_w, s.kernel_w, s.stride, s.pad);
   const bool amx = gradient_on_amx(s), halves = amx || gradient_events_.pairs;
   const void* values = backward.a;
-  if (dense && halves) values = gradient_halves(backward.a, int64_t(n) * T, s);
+  if (dense && halves) values = as_halves(backward.a, int64_t(n) * T * s.out_h, int64_t(s.out_w) * s.out_cs);
   const GradientCells product(values, halves && !amx, T, halves ? Precision::kMixed : Precision::kFp32, s);
   const ConvInputTask task{
       &gradient_events_, dense ? &product : nullptr, &s, backward.weight_backward, window_y.data(), window_x.data(),
