@@ -11,66 +11,81 @@
 namespace onespike::test {
 namespace {
 
+// A backend whose steps count 1024 events each.
+class Counter {
+ public:
+  Counter() {
+    expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
+    total_ = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
+    times_ = static_cast<uint8_t*>(backend->allocate(1024));
+    const std::vector<uint8_t> ones(1024, 1);
+    backend->upload(times_, ones.data(), ones.size());
+  }
+  ~Counter() {
+    for (void* memory : {static_cast<void*>(total_), static_cast<void*>(times_)}) backend->release(memory);
+  }
+  Counter(const Counter&) = delete;
+
+  void count() { backend->run(CountEventsTask{total_, times_, 1024}); }
+  int64_t counted() const {
+    int64_t value = 0;
+    backend->download(&value, total_, sizeof value);
+    return value;
+  }
+
+  std::unique_ptr<Backend> backend;
+
+ private:
+  int64_t* total_;
+  uint8_t* times_;
+};
+
 // The calls of a step are made once as they are and once for the recording, and not again.
 void recording() {
-  std::unique_ptr<Backend> backend;
-  expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
-  auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
-  auto* times = static_cast<uint8_t*>(backend->allocate(1024));
-  const std::vector<uint8_t> ones(1024, 1);
-  backend->upload(times, ones.data(), ones.size());
+  Counter counter;
   int calls = 0;
   const auto step = [&] {
-    return backend->replay(7, [&] {
+    return counter.backend->replay(7, [&] {
       ++calls;
-      backend->run(CountEventsTask{total, times, 1024});
+      counter.count();
       return Status::success();
     });
   };
-  const auto counted = [&] {
-    int64_t value = 0;
-    backend->download(&value, total, sizeof value);
-    return value;
-  };
   for (int i = 1; i <= 5; ++i) {
     expect_ok(step(), "step");
-    expect(counted() == 1024 * i, "step " + std::to_string(i) + ": " + std::to_string(counted()));
+    expect(counter.counted() == 1024 * i, "step " + std::to_string(i) + ": " + std::to_string(counter.counted()));
   }
   expect(calls == 2, "enqueued " + std::to_string(calls) + " times");
   // Addresses may have changed: recorded anew.
-  void* more = backend->allocate(10);
+  void* more = counter.backend->allocate(10);
   for (int i = 6; i <= 8; ++i) expect_ok(step(), "step");
-  expect(calls == 4 && counted() == 8 * 1024, "enqueued " + std::to_string(calls) + " times after an allocation");
+  expect(calls == 4 && counter.counted() == 8 * 1024,
+         "enqueued " + std::to_string(calls) + " times after an allocation");
   // An abort while recording leaves nothing behind.
   int attempts = 0;
   const auto aborting = [&] {
-    return backend->replay(8, [&] {
-      backend->run(CountEventsTask{total, times, 1024});
+    return counter.backend->replay(8, [&] {
+      counter.count();
       return ++attempts == 2 ? Status::error(Code::kAborted, "aborted") : Status::success();
     });
   };
   expect_ok(aborting(), "eager");
-  expect(aborting().code == Code::kAborted && counted() == 9 * 1024, "an aborted recording ran nothing");
+  expect(aborting().code == Code::kAborted && counter.counted() == 9 * 1024, "an aborted recording ran nothing");
   expect_ok(aborting(), "recorded");
   expect_ok(aborting(), "replayed");
-  expect(counted() == 11 * 1024 && attempts == 3, "recorded and replayed afterwards");
-  for (void* memory : {static_cast<void*>(total), static_cast<void*>(times), more}) backend->release(memory);
+  expect(counter.counted() == 11 * 1024 && attempts == 3, "recorded and replayed afterwards");
+  counter.backend->release(more);
 }
 
 // A step whose calls run out of memory: it says so, and what was recorded or enqueued of it is not there for the next.
 void unfinished_recordings() {
   for (const int failing : {1, 2}) {
-    std::unique_ptr<Backend> backend;
-    expect_ok(make_cuda_backend(0, Precision::kFp32, &backend), "backend");
-    auto* total = static_cast<int64_t*>(backend->allocate(sizeof(int64_t)));
-    auto* times = static_cast<uint8_t*>(backend->allocate(1024));
-    const std::vector<uint8_t> ones(1024, 1);
-    backend->upload(times, ones.data(), ones.size());
+    Counter counter;
     int calls = 0;
     const auto step = [&] {
-      return backend->replay(9, [&] {
+      return counter.backend->replay(9, [&] {
         if (++calls == failing) throw std::bad_alloc();
-        backend->run(CountEventsTask{total, times, 1024});
+        counter.count();
         return Status::success();
       });
     };
@@ -79,12 +94,10 @@ void unfinished_recordings() {
       const Status status = step();
       expect(status.code == (i == failing ? Code::kOom : Code::kOk), what + ", step " + std::to_string(i));
     }
-    int64_t counted = 0;
-    backend->download(&counted, total, sizeof counted);
-    expect_ok(backend->finish(), what);
+    const int64_t counted = counter.counted();
+    expect_ok(counter.backend->finish(), what);
     expect(counted == 4 * 1024 && calls == 3, what + ": " + std::to_string(counted) + " in " + std::to_string(calls));
-    expect(backend->recorded().recorded, what + ": " + backend->recorded().reason);
-    for (void* memory : {static_cast<void*>(total), static_cast<void*>(times)}) backend->release(memory);
+    expect(counter.backend->recorded().recorded, what + ": " + counter.backend->recorded().reason);
   }
 }
 
