@@ -62,10 +62,10 @@ export const parallelOption = (what: string): Option =>
 export const backendOption = (): Option => new Option('--backend <name>', 'auto, cpu or cuda (default: auto)');
 export const deviceOption = (): Option =>
   new Option('--device <n>', 'number of the GPU (default: the first that works)').argParser(limitedOption('device'));
-export const setOption = (description: string): Option =>
-  new Option('--set <key=value>', description)
-    .argParser((value: string, all: string[]) => [...all, value])
-    .default([], 'nothing');
+/** An option that may be repeated: a list of texts, empty by default, which `none` names. */
+export const repeatedOption = (flags: string, description: string, none: string): Option =>
+  new Option(flags, description).argParser((value: string, all: string[]) => [...all, value]).default([], none);
+export const setOption = (description: string): Option => repeatedOption('--set <key=value>', description, 'nothing');
 /** For commands that load the images of a run again. */
 export const movedOption = (): Option =>
   new Option('--data <dir>', 'where the files of the data set are now (default: where the run found them)');

@@ -8,6 +8,7 @@ import {
   deviceOption,
   integerOption,
   limitedOption,
+  repeatedOption,
   setOption,
   themeOption,
   UsageError,
@@ -22,9 +23,11 @@ export function addCompare(program: Command): void {
     .option('--images <n>', 'test images (default: all)', integerOption(1))
     .option('--ann <run>', 'folder of the run whose ANN is simulated (default: the run itself)')
     .addOption(
-      new Option('--coded <run>', 'folder of a run whose network has a code, measured too; may be repeated')
-        .argParser((run: string, before: string[]) => [...before, run])
-        .default([], 'none'),
+      repeatedOption(
+        '--coded <run>',
+        'folder of a run whose network has a code, measured too; may be repeated',
+        'none',
+      ),
     )
     .addOption(
       new Option('--timesteps <code=n>', 'time steps of a simulated code, as those of simulate; may be repeated')
