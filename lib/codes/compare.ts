@@ -51,7 +51,8 @@ export type CompareEvent = TrainEvent | CodeEvent | ComparedEvent;
  * Called again it goes on where it was interrupted, and measures nothing twice.
  *
  * Errors: ERR_ARG (configuration, options), ERR_STATE (the run has no ANN, or a code; a run beside it does not fit; the
- * folder holds another comparison), ERR_ABORTED (what is done is kept), and those of `train`, `loadRun` and `Network.simulate`.
+ * folder holds another comparison), ERR_ABORTED (what is done is kept), and those of `train`, `loadRun` and
+ * `Network.simulate`.
  */
 export async function* compare(
   subject: string | ComparedConfig,

@@ -69,7 +69,7 @@ const MAX_DIMENSIONS = 16;
 const OWN_DOMAINS = ['', 'ai.onnx'];
 /** From the first that names the versions of its operations to that of ONNX 1.23. */
 const FORMATS = [3, 13] as const;
-/** Before the seventh Add and its like laid their operands over each other by attributes; ONNX 1.23 has the last one. */
+/** Before the seventh, Add and its like laid their operands over each other by attributes; the last is of ONNX 1.23. */
 const OPSETS = [7, 26] as const;
 const EXTERNAL = 1; // TensorProto.DataLocation
 

@@ -102,7 +102,7 @@ test('weight decay spares the normalisation, and its running statistics follow t
   await network.dispose();
 });
 
-test('a file keeps parameters and running statistics; with the optimiser, training goes on bit-identically', async () => {
+test('a file keeps parameters and running statistics; with the optimiser, training is bit-identical', async () => {
   const whole = await trained(4);
   const stopped = await trained(2);
   const path = join(folder, 'network.safetensors');

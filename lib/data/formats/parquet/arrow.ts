@@ -1,6 +1,7 @@
 /**
  * The Arrow schema that Arrow's writers note beside that of Parquet, in base64: an IPC message, which is a flatbuffer
- * (Message.fbs, Schema.fbs). Arrow refuses a file whose Arrow schema is damaged, and takes notes on the columns from it.
+ * (Message.fbs, Schema.fbs). Arrow refuses a file whose Arrow schema is damaged, and takes from it what is noted on the
+ * columns.
  */
 type Kind = 1 | 2 | 4 | 8 | 'text' | { list: Kind } | { union: Readonly<Record<number, Table>> } | (() => Table);
 /** The fields of a table, a number by its bytes; which table a union holds is said by the field before it. */
