@@ -62,14 +62,38 @@ test.each(starts)('%s loads few modules, and none of other commands', (_name, ar
 test.each([
   ["import 'onespike'", ['--input-type=module', '--eval', `import ${JSON.stringify(index)}`]],
   ["require('onespike')", ['--eval', `require(${JSON.stringify(root)})`]],
-])('%s loads the classes alone', (_name, args) => {
-  expect(loaded(...args).sort()).toEqual([
+])('%s loads the classes and what checks a description', (_name, args) => {
+  const files = loaded(...args);
+  expect(files.filter((file) => !/^(dist\/lib\/check|node_modules\/zod)\//.test(file)).sort()).toEqual([
     'dist/index.js',
     'dist/lib/energy/index.js',
     'dist/lib/energy/operations.js',
     'dist/lib/errors.js',
+    'dist/lib/model/code/code.js',
+    'dist/lib/model/description.js',
+    'dist/lib/model/genes/genes.js',
+    'dist/lib/model/layer.js',
+    'dist/lib/model/layers.js',
+    'dist/lib/model/limited.js',
     'dist/lib/model/network.js',
+    'dist/lib/model/shapes.js',
+    'dist/lib/model/sizes.js',
+    'dist/lib/model/vgg.js',
+    'dist/lib/native/limits.js',
   ]);
+});
+
+test('the first network of a process finds loaded what takes long: its event loop is free', () => {
+  const program = `
+    const { Network, vgg } = require(${JSON.stringify(root)});
+    const before = new Set(Object.keys(require.cache));
+    Network.create(vgg('vgg16', { width: 0.25 }), { backend: 'cpu' }).then(async (network) => {
+      await network.dispose();
+      console.log(JSON.stringify(Object.keys(require.cache).filter((file) => !before.has(file))));
+    });`;
+  const later = JSON.parse(execFileSync(process.execPath, ['--eval', program], { encoding: 'utf8' })) as string[];
+  expect(later.map((file) => relative(root, file)).filter((file) => file.startsWith('node_modules'))).toEqual([]);
+  expect(later.length).toBeLessThan(12);
 });
 
 test('--help and a completion load no zod', () => {
