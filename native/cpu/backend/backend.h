@@ -132,6 +132,9 @@ class CpuBackend final : public Backend {
   int64_t conv_input_gradient(const Receiver& receiver, const SpikingBackwardTask& backward, bool dense);
   // Rows of whole lanes as bf16, in halves_, which the next call overwrites.
   const uint16_t* as_halves(const float* values, int64_t rows, int64_t row);
+  // Whether dense products of the stage read image blocks (cpu/dense/dense.h).
+  bool in_blocks(const StageShape& s, int n) const;
+  const uint16_t* as_blocks(Scratch<uint16_t>& scratch, const float* values, int n, int rows, int64_t row);
   // Whether the stage's input gradient is a dense product on AMX, in place of gradient events.
   bool gradient_on_amx(const StageShape& s) const;
   // Whether the stage's gradient events go in pairs of bf16.
@@ -165,6 +168,7 @@ class CpuBackend final : public Backend {
   RowEvents row_events_{scratch_};
   std::vector<Worker> workers_;  // one per thread
   Scratch<uint16_t> halves_{scratch_};
+  Scratch<uint16_t> source_halves_{scratch_};
   Scratch<NeuronGradient> partial_{scratch_};
   Scratch<double> sums_{scratch_};
   Scratch<Moments> moments_{scratch_};   // of blocks of cells

@@ -133,20 +133,21 @@ const void* word(const Operand& o, int64_t row, int64_t column, int64_t channel)
 }
 
 // Tasks on AMX: as many channels as one takes, or fewer where the threads want more tasks, and then rows of taps.
-std::vector<AmxWeightTask> amx_tasks(const DenseWeightGradientTask& task, int threads) {
+std::vector<AmxWeightTask> amx_tasks(const DenseWeightGradientTask& task, const uint16_t* source,
+                                     const uint16_t* gradient, int threads) {
   const StageShape& s = task.shape;
   const std::vector<Tile> tiles = tiles_of(s.out_cs);
   const auto ranges = [&](int channels) { return int64_t(tiles.size()) * ((s.src_cs + channels - 1) / channels); };
   int channels = kAmxChannels;
-  while (channels > kLane && !balanced(ranges(channels), threads)) channels /= 2;
+  while (channels > kBlockChannels && !balanced(ranges(channels), threads)) channels /= 2;
   const int rows = balanced(ranges(channels), threads) ? s.kernel_h : 1;
   std::vector<AmxWeightTask> tasks;
   for (const Tile& tile : tiles)
     for (int begin = 0; begin < s.src_cs; begin += channels)
       for (int ky = 0; ky < s.kernel_h; ky += rows)
         tasks.push_back({.shape = &s,
-                         .source = reinterpret_cast<const uint16_t*>(task.packed),
-                         .d_out = task.d_out,
+                         .source = source,
+                         .gradient = gradient,
                          .d_weight = task.d_weight + int64_t(tile.begin) * s.taps() * s.src_cs,
                          .n = task.n,
                          .tile = tile,
@@ -165,16 +166,20 @@ KernelChoice CpuBackend::execute(const DenseWeightGradientTask& given) {
   const Precision precision = gradient_precision(s);
   const bool pairs = precision == Precision::kMixed;
   DenseWeightGradientTask task = given;
-  if (pairs && forward_precision(s) == Precision::kFp32)
-    task.packed =
-        reinterpret_cast<const float*>(as_halves(given.packed, int64_t(n) * s.in_h, int64_t(s.in_w) * s.src_cs));
-  // A linear layer waits for its weights; larger strides would spread the source over many planes.
-  if (pairs && !s.linear && s.stride <= 2 && amx_) {
-    const std::vector<AmxWeightTask> tasks = amx_tasks(task, pool_.threads());
+  const bool floats = pairs && forward_precision(s) == Precision::kFp32;
+  if (in_blocks(s, n)) {
+    const int64_t row = int64_t(s.in_w) * s.src_cs;
+    const uint16_t* source = floats ? as_blocks(source_halves_, given.packed, n, s.in_h, row)
+                                    : reinterpret_cast<const uint16_t*>(given.packed);
+    const uint16_t* gradient = as_blocks(halves_, given.d_out, n, s.out_h, int64_t(s.out_w) * s.out_cs);
+    const std::vector<AmxWeightTask> tasks = amx_tasks(task, source, gradient, pool_.threads());
     each_worker(int64_t(tasks.size()), amx_weight_words(s),
                 [&](Worker& worker, int64_t i) { amx_weight(tasks[size_t(i)], worker.memory.data()); });
     return {.kernel = "amx"};
   }
+  if (floats)
+    task.packed =
+        reinterpret_cast<const float*>(as_halves(given.packed, int64_t(n) * s.in_h, int64_t(s.in_w) * s.src_cs));
   const Layer l(s);
   const int images = pairs ? (n + 1) / 2 : n;
   const std::vector<Tile> tiles = tiles_of(l.out_cs);

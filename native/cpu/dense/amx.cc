@@ -14,10 +14,7 @@ namespace onespike::cpu {
 namespace {
 
 // Steps of 16 pairs whose rows are gathered at once: 48 KiB of rows, and 32 KiB of the panel.
-#ifndef KS
-#define KS 8
-#endif
-constexpr int kSteps = KS;
+constexpr int kSteps = 8;
 
 #define ONESPIKE_AVX512 __attribute__((target("avx512f")))
 
@@ -62,7 +59,30 @@ void multiply(float* sums, const DenseTask& task, const uint32_t* a, const Step*
   store_sums<kRows, kColumns>(at, stride, 16 * stride);
 }
 
+// All steps of two rows at most and two tiles of columns, whose sums stay in the unit.
+template <int kRows, int kColumns>
+void multiply_blocks(float* sums, const DenseTask& task, const int64_t* base, int lane) {
+  const uint32_t* a = static_cast<const uint32_t*>(task.a);
+  const char* panel = static_cast<const char*>(task.panel) + int64_t(lane) * 4;
+  const int64_t stride = int64_t(task.width) * 4, tile = 16 * kTileBytes;
+  const int64_t next = kRows > 1 ? (base[1] - base[0]) * kBlockImages * 4 : 0;
+  zero_sums();
+  for (const DenseRun* run = task.runs; run != task.runs + task.run_count; ++run)
+    multiply_tiles<kRows, kColumns>({reinterpret_cast<const char*>(a + (base[0] + run->offset) * kBlockImages),
+                                     panel + run->row * stride, kTileBytes, stride, next, kTileBytes, tile, 16 * stride,
+                                     int(run->depth / kAmxPairs)});
+  store_sums<kRows, kColumns>(sums + lane, stride, 16 * stride);
+}
+
 }  // namespace
+
+void amx_blocks(float* sums, const DenseTask& task, int first, int count) {
+  const AmxTiles tiles;
+  each_two(count, [&](int, auto rows) {
+    each_two(task.width / 16,
+             [&](int lane, auto lanes) { multiply_blocks<rows, lanes>(sums, task, task.base + first, lane * 16); });
+  });
+}
 
 bool amx_takes(const DenseTask& task) {
   return std::all_of(task.runs, task.runs + task.run_count,

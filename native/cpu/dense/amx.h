@@ -15,21 +15,23 @@ namespace onespike::cpu {
 constexpr int kAmxPairs = 16;
 bool amx_takes(const DenseTask& task);
 void amx_rows(float* sums, const DenseTask& task, int count);
+// The same of one or two rows of image blocks from row `first` on: 16 rows of sums for each.
+void amx_blocks(float* sums, const DenseTask& task, int first, int count);
 
 // d_weight of source channels [begin, end) and one tile of destination channels, for the rows of taps [first, last):
-// += over all images, two of which make the pairs. The maps are those of DenseWeightGradientTask, the source in bf16.
+// += over all images. Maps are image blocks; two blocks make the pairs.
 struct AmxWeightTask {
   const StageShape* shape = nullptr;
-  const uint16_t* source = nullptr;  // (n, in_h, in_w, src_cs)
-  const float* d_out = nullptr;      // (n, out_h, out_w, out_cs)
-  float* d_weight = nullptr;         // of the tile: (kernel_h, kernel_w, src_cs, tile.width)
+  const uint16_t* source = nullptr;    // (in_h, in_w, src_cs)
+  const uint16_t* gradient = nullptr;  // (out_h, out_w, out_cs)
+  float* d_weight = nullptr;           // of the tile: (kernel_h, kernel_w, src_cs, tile.width)
   int n = 0;
   Tile tile;
   int begin = 0, end = 0;
   int first = 0, last = 0;
 };
-int64_t amx_weight_words(const StageShape& s);  // of memory that a task of at most kAmxChannels needs
-constexpr int kAmxChannels = 64;
+constexpr int kAmxChannels = 128;               // at most of a task, a multiple of kBlockChannels
+int64_t amx_weight_words(const StageShape& s);  // of memory that a task needs
 void amx_weight(const AmxWeightTask& task, uint32_t* memory);
 
 }  // namespace onespike::cpu

@@ -1,9 +1,8 @@
-// The weight gradient on AMX. The sum over the cells of a map becomes one long row for all taps: rows of cells follow
-// each other with as many columns of zeros between them as a tap can shift, so that a tap is an offset into the source
-// (docs/design/dense.md, "AMX"). Channels of the source are rows there, which transposes it; where the stride is s,
-// every s-th column and row makes a plane of its own.
+// The weight gradient on AMX, from image blocks. The sum runs over images and cells: a step is one cell of two blocks,
+// whose images of the same number make the pairs. So a tap is another cell of the source, no step works on padding, and
+// any stride goes. Source channels are rows of a tile there, which transposes the source; a chunk of cells is
+// transposed once for all taps and columns (docs/design/dense.md, "AMX").
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 
 #include "cpu/dense/amx.h"
@@ -15,98 +14,85 @@
 namespace onespike::cpu {
 namespace {
 
-constexpr int kCells = 288;  // of the gradient in a chunk: with 64 channels 90 KiB of source and 72 KiB of gradient
+// Gradient cells of a chunk, times the pairs of blocks in it: with 64 channels 256 KiB, and as much or twice as much of
+// the source, which stay in the L2 cache.
+constexpr int kCells = 64;
 
 struct Geometry {
   explicit Geometry(const StageShape& s)
-      : shift_y((s.kernel_h - 1) / s.stride),
-        shift_x((s.kernel_w - 1) / s.stride),
-        columns(s.out_w + shift_x),
-        rows(std::clamp(kCells / columns, 1, s.out_h)),
-        cells(round_up(rows * columns, kAmxPairs)),
-        images(std::max(1, kCells / cells)),
-        plane(round_up(cells + shift_y * columns + shift_x, kLane) + kLane) {}
+      : rows(std::clamp(kCells / s.out_w, 1, s.out_h)),
+        source_rows(std::min(s.in_h, (rows - 1) * s.stride + s.kernel_h)),
+        pairs(std::max(1, kCells / (rows * s.out_w))) {}
 
-  int shift_y, shift_x;  // how far taps reach, in cells of a plane
-  int columns, rows;     // of a chunk, with the zeros
-  int cells;             // of an image in a chunk, in whole steps
-  int images;            // pairs of images in a chunk
-  int64_t plane;         // words of a channel; the last 16 take what a row writes past its end
-
-  // Words of a pair of images.
-  int64_t source_words(const StageShape& s, int channels) const {
-    return int64_t(s.stride) * s.stride * channels * plane;
-  }
-  int64_t gradient_words(int width) const { return int64_t(cells) * width; }
+  int rows, source_rows;  // of a chunk
+  int pairs;              // of blocks in a chunk
 };
 
-// Gradients of output rows [y, y + rows) of a pair of images: [cell][channel of the tile].
-void gather_gradient(uint32_t* to, const AmxWeightTask& task, const Geometry& g, int pair, int y, int rows) {
-  const StageShape& s = *task.shape;
-  const int width = task.tile.width;
-  const float* from = task.d_out + 2 * pair * s.out_size() + task.tile.begin;
-  const float* second = 2 * pair + 1 < task.n ? from + s.out_size() : nullptr;
-  uint32_t* const end = to + g.gradient_words(width);
-  for (int row = y; row < y + rows; ++row, to += int64_t(g.columns) * width) {
-    const int64_t at = row * int64_t(s.out_w) * s.out_cs;
-    gather_pairs(to, from + at, second ? second + at : nullptr, s.out_cs, s.out_w, width);
-    std::memset(to + int64_t(s.out_w) * width, 0, size_t(g.shift_x) * width * sizeof(uint32_t));
-  }
-  std::memset(to, 0, size_t(end - to) * sizeof(uint32_t));
-}
+// The source rows that output rows [y, y + rows) read.
+struct Rows {
+  Rows(const StageShape& s, int y, int rows)
+      : begin(std::clamp(y * s.stride - s.pad, 0, s.in_h)),
+        end(std::clamp((y + rows - 1) * s.stride - s.pad + s.kernel_h, begin, s.in_h)) {}
+  int begin, end;
+};
 
-// What these rows read of the source: [phase][channel][cell].
-void gather_source(uint32_t* to, const AmxWeightTask& task, const Geometry& g, int pair, int y, int rows) {
-  const StageShape& s = *task.shape;
-  const int channels = task.end - task.begin;
-  const int64_t image = int64_t(s.in_h) * s.in_w * s.src_cs;
-  std::memset(to, 0, size_t(g.source_words(s, channels)) * sizeof(uint32_t));
-  const uint16_t* from = task.source + 2 * pair * image + task.begin;
-  const int64_t second = 2 * pair + 1 < task.n ? image : 0;
-  for (int plane_y = 0; plane_y < rows + g.shift_y; ++plane_y)
-    for (int phase = 0; phase < s.stride * s.stride; ++phase) {
-      const int source_y = (y + plane_y) * s.stride - s.pad + phase / s.stride;
-      if (source_y < 0 || source_y >= s.in_h) continue;
-      // The first column of the phase that is no padding, and how many follow.
-      const int shift = phase % s.stride - s.pad, first = shift < 0 ? (s.stride - 1 - shift) / s.stride : 0;
-      const int x = first * s.stride + shift;
-      if (x >= s.in_w) continue;
-      const int count = std::min((s.in_w - x - 1) / s.stride + 1, g.columns - first);
-      const uint16_t* at = from + (int64_t(source_y) * s.in_w + x) * s.src_cs;
-      transpose_pairs(to + (int64_t(phase) * channels) * g.plane + int64_t(plane_y) * g.columns + first, g.plane, at,
-                      second ? at + second : nullptr, int64_t(s.stride) * s.src_cs, count, channels);
+// One chunk: [pair of blocks][cell][channel][word], a word the pair of an image of either block.
+struct Operand {
+  uint32_t* words;
+  int64_t pair, cell;  // distances, in words
+
+  const char* at(int64_t of_pair, int64_t of_cell, int64_t shift) const {
+    return reinterpret_cast<const char*>(words + of_pair * pair + of_cell * cell + shift);
+  }
+};
+
+// Calls f(to, a, b) for all cells and steps of 32 channels of a pair of blocks, b null where there is no second block.
+template <class F>
+void each_tile(uint32_t* to, const uint16_t* map, int64_t block, int64_t cs, int pair, int blocks, int64_t first_cell,
+               int64_t cells, int begin, int end, const F& f) {
+  const uint16_t* a = map + 2 * pair * block;
+  const bool second = 2 * pair + 1 < blocks;
+  for (int64_t cell = first_cell; cell < first_cell + cells; ++cell)
+    for (int c = begin; c < end; c += kBlockChannels, to += kBlockChannels * kAmxPairs) {
+      const uint16_t* from = a + (cell * cs + c) * kBlockImages;
+      f(to, from, second ? from + block : nullptr);
     }
 }
 
-template <int kRows, int kColumns>
-void add_tap(float* d_weight, const Geometry& g, const uint32_t* source, int64_t source_image, const uint32_t* gradient,
-             int width, int images) {
-  const int64_t stride = int64_t(width) * 4;
-  load_sums<kRows, kColumns>(d_weight, stride, 16 * stride);
-  for (int image = 0; image < images; ++image)
-    multiply_tiles<kRows, kColumns>({reinterpret_cast<const char*>(source + image * source_image),
-                                     reinterpret_cast<const char*>(gradient + image * g.gradient_words(width)),
-                                     g.plane * 4, stride, 16 * g.plane * 4, kTileBytes, kTileBytes, 16 * stride,
-                                     g.cells / kAmxPairs});
-  store_sums<kRows, kColumns>(d_weight, stride, 16 * stride);
-}
+// The output columns [first, last) whose tap kx is no padding.
+struct Columns {
+  Columns(const StageShape& s, int kx)
+      : first(std::max(0, (s.pad - kx + s.stride - 1) / s.stride)),
+        last(std::min(s.out_w, (s.in_w - 1 + s.pad - kx + s.stride) / s.stride)) {}
+  int first, last;
+};
 
-void add_chunk(const AmxWeightTask& task, const Geometry& g, const uint32_t* source, const uint32_t* gradient,
-               int images) {
+void add_chunk(const AmxWeightTask& task, const Operand& source, const Operand& gradient, int pairs, int y, int rows) {
   const StageShape& s = *task.shape;
-  const int channels = task.end - task.begin, width = task.tile.width;
-  const int64_t image = g.source_words(s, channels);
+  const int width = task.tile.width, source_begin = Rows(s, y, rows).begin;
+  const int64_t stride = int64_t(width) * 4, tile = 16 * kTileBytes;
   const AmxTiles tiles;
-  each_two(channels / kLane, [&](int rows, auto row_tiles) {
-    each_two(width / kLane, [&](int lanes, auto lane_tiles) {
+  each_two((task.end - task.begin) / 16, [&](int row, auto row_tiles) {
+    each_two(width / 16, [&](int lane, auto lane_tiles) {
       for (int ky = task.first; ky < task.last; ++ky)
         for (int kx = 0; kx < s.kernel_w; ++kx) {
-          const int phase = ky % s.stride * s.stride + kx % s.stride;
-          const int64_t offset = int64_t(ky / s.stride) * g.columns + kx / s.stride;
-          const int64_t row = (int64_t(ky) * s.kernel_w + kx) * s.src_cs + task.begin + rows * kLane;
-          add_tap<row_tiles, lane_tiles>(task.d_weight + row * width + lanes * kLane, g,
-                                         source + (int64_t(phase) * channels + rows * kLane) * g.plane + offset, image,
-                                         gradient + lanes * kLane, width, images);
+          const Columns columns(s, kx);
+          if (columns.first >= columns.last) continue;
+          const int64_t weight_row = (int64_t(ky) * s.kernel_w + kx) * s.src_cs + task.begin + row * 16;
+          float* const sums = task.d_weight + weight_row * width + lane * 16;
+          load_sums<row_tiles, lane_tiles>(sums, stride, 16 * stride);
+          for (int pair = 0; pair < pairs; ++pair)
+            for (int out_y = y; out_y < y + rows; ++out_y) {
+              const int in_y = out_y * s.stride - s.pad + ky;
+              if (in_y < 0 || in_y >= s.in_h) continue;
+              const int64_t cell = int64_t(in_y - source_begin) * s.in_w + columns.first * s.stride - s.pad + kx;
+              multiply_tiles<row_tiles, lane_tiles>(
+                  {source.at(pair, cell, row * 256),
+                   gradient.at(pair, int64_t(out_y - y) * s.out_w + columns.first, lane * 256), kTileBytes,
+                   2 * kTileBytes, tile, kTileBytes, source.cell * 4 * s.stride, gradient.cell * 4,
+                   columns.last - columns.first});
+            }
+          store_sums<row_tiles, lane_tiles>(sums, stride, 16 * stride);
         }
     });
   });
@@ -116,23 +102,36 @@ void add_chunk(const AmxWeightTask& task, const Geometry& g, const uint32_t* sou
 
 int64_t amx_weight_words(const StageShape& s) {
   const Geometry g(s);
-  return g.images * (g.source_words(s, kAmxChannels) + g.gradient_words(kMaxTile));
+  return int64_t(g.pairs) * kAmxPairs *
+         (int64_t(g.source_rows) * s.in_w * kAmxChannels + int64_t(g.rows) * s.out_w * kMaxTile);
 }
 
 void amx_weight(const AmxWeightTask& task, uint32_t* memory) {
   const StageShape& s = *task.shape;
   const Geometry g(s);
-  const int channels = task.end - task.begin, pairs = (task.n + 1) / 2;
-  const int64_t source_image = g.source_words(s, channels), gradient_image = g.gradient_words(task.tile.width);
-  uint32_t *source = memory, *gradient = memory + g.images * source_image;
-  for (int first = 0; first < pairs; first += g.images)
+  const int channels = task.end - task.begin, blocks = image_blocks(task.n), all = (blocks + 1) / 2;
+  const int64_t source_cell = int64_t(channels) * kAmxPairs, gradient_cell = int64_t(task.tile.width) * kAmxPairs;
+  const Operand source{memory, g.source_rows * s.in_w * source_cell, source_cell};
+  const Operand gradient{memory + g.pairs * source.pair, g.rows * s.out_w * gradient_cell, gradient_cell};
+  const int64_t source_block = int64_t(s.in_h) * s.in_w * s.src_cs * kBlockImages,
+                gradient_block = s.out_size() * kBlockImages;
+  for (int first = 0; first < all; first += g.pairs)
     for (int y = 0; y < s.out_h; y += g.rows) {
-      const int rows = std::min(g.rows, s.out_h - y), images = std::min(g.images, pairs - first);
-      for (int i = 0; i < images; ++i) {
-        gather_source(source + i * source_image, task, g, first + i, y, rows);
-        gather_gradient(gradient + i * gradient_image, task, g, first + i, y, rows);
+      const int rows = std::min(g.rows, s.out_h - y), pairs = std::min(g.pairs, all - first);
+      const Rows read(s, y, rows);
+      for (int i = 0; i < pairs; ++i) {
+        each_tile(source.words + i * source.pair, task.source, source_block, s.src_cs, first + i, blocks,
+                  int64_t(read.begin) * s.in_w, int64_t(read.end - read.begin) * s.in_w, task.begin, task.end,
+                  [&](uint32_t* to, const uint16_t* a, const uint16_t* b) {
+                    transpose_pairs(to, kAmxPairs, a, b, kBlockChannels, kBlockImages, kBlockChannels);
+                  });
+        each_tile(gradient.words + i * gradient.pair, task.gradient, gradient_block, s.out_cs, first + i, blocks,
+                  int64_t(y) * s.out_w, int64_t(rows) * s.out_w, task.tile.begin, task.tile.begin + task.tile.width,
+                  [&](uint32_t* to, const uint16_t* a, const uint16_t* b) {
+                    gather_pairs(to, a, b, kBlockChannels, kBlockImages, kBlockChannels);
+                  });
       }
-      add_chunk(task, g, source, gradient, images);
+      add_chunk(task, source, gradient, pairs, y, rows);
     }
 }
 

@@ -76,8 +76,15 @@ struct HalfRows : NativePairs {
 // A NaN stays one: a maximum would hide it.
 HWY_INLINE V relu(V x) { return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x); }
 
+// Past the caches, for maps that are read again only after they have left them.
+template <bool kStream>
+HWY_INLINE void put(V x, float* to) {
+  if constexpr (kStream) hn::Stream(x, d, to);
+  else hn::Store(x, d, to);
+}
+
 // The end of an input gradient, see DenseTask.
-template <bool kGated, bool kAdd>
+template <bool kGated, bool kAdd, bool kStream>
 HWY_INLINE void spread(const DenseTask& task, V sum, int64_t at) {
   sum = hn::Mul(sum, hn::Set(d, task.scale));
   for (int i = 0; i < task.side; ++i)
@@ -85,12 +92,12 @@ HWY_INLINE void spread(const DenseTask& task, V sum, int64_t at) {
       const int64_t child = at + i * task.child_row + j * task.child_column;
       V gated = sum;
       if constexpr (kGated) gated = hn::IfThenElseZero(hn::Gt(hn::Load(d, task.gate + child), hn::Zero(d)), sum);
-      hn::Store(kAdd ? hn::Add(hn::Load(d, task.out + child), gated) : gated, d, task.out + child);
+      put<kStream>(kAdd ? hn::Add(hn::Load(d, task.out + child), gated) : gated, task.out + child);
     }
 }
 
 // Writes the sums of a block, which sum(row, vector) holds.
-template <int kCount, int kVectors, class Sum>
+template <int kCount, int kVectors, bool kStream = false, class Sum>
 HWY_INLINE void end_rows(const DenseTask& task, int first, int lane, const Sum& sum) {
   const auto end = [&](const auto& write) HWY_ATTR {
 #pragma GCC unroll 6
@@ -99,12 +106,12 @@ HWY_INLINE void end_rows(const DenseTask& task, int first, int lane, const Sum& 
       for (int v = 0; v < kVectors; ++v) write(sum(r, v), task.to[first + r] + lane + v * kFloats);
   };
   // Decided once a block: a branch per vector costs 6 % of the first convolution.
-  if (task.gate && task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<true, true>(task, x, at); });
-  else if (task.gate) end([&](V x, int64_t at) HWY_ATTR { spread<true, false>(task, x, at); });
-  else if (task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<false, true>(task, x, at); });
-  else if (task.spread) end([&](V x, int64_t at) HWY_ATTR { spread<false, false>(task, x, at); });
-  else if (task.relu) end([&](V x, int64_t at) HWY_ATTR { hn::Store(relu(x), d, task.out + at); });
-  else end([&](V x, int64_t at) HWY_ATTR { hn::Store(x, d, task.out + at); });
+  if (task.gate && task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<true, true, kStream>(task, x, at); });
+  else if (task.gate) end([&](V x, int64_t at) HWY_ATTR { spread<true, false, kStream>(task, x, at); });
+  else if (task.spread_add) end([&](V x, int64_t at) HWY_ATTR { spread<false, true, kStream>(task, x, at); });
+  else if (task.spread) end([&](V x, int64_t at) HWY_ATTR { spread<false, false, kStream>(task, x, at); });
+  else if (task.relu) end([&](V x, int64_t at) HWY_ATTR { put<kStream>(relu(x), task.out + at); });
+  else end([&](V x, int64_t at) HWY_ATTR { put<kStream>(x, task.out + at); });
 }
 
 // What the sums of a row begin with, or null.
@@ -224,25 +231,61 @@ HWY_NOINLINE void weight_with(const DenseWeightTask& task) {
 
 #if HWY_TARGET == HWY_AVX3
 // The unit leaves sums in memory, where the bias and what follows find them.
-HWY_NOINLINE void rows_on_amx(const DenseTask& task, int count) {
-  HWY_ALIGN float sums[kDenseRows * kMaxTile];
-  amx_rows(sums, task, count);
+template <bool kStream>
+HWY_INLINE void end_sums(const DenseTask& task, const float* sums, int count) {
   each_lanes(task.width, [&](int lane, auto vectors) HWY_ATTR {
     for (int row = 0; row < count; ++row) {
       const float* from = sums + row * task.width + lane;
       const float* begin = begin_of(task, row);
-      end_rows<1, vectors>(task, row, lane, [&](int, int v) HWY_ATTR {
+      end_rows<1, vectors, kStream>(task, row, lane, [&](int, int v) HWY_ATTR {
         const V sum = hn::Load(d, from + v * kFloats);
         return begin ? hn::Add(sum, hn::Load(d, begin + lane + v * kFloats)) : sum;
       });
     }
   });
 }
+
+HWY_NOINLINE void rows_on_amx(const DenseTask& task, int count) {
+  HWY_ALIGN float sums[kDenseRows * kMaxTile];
+  amx_rows(sums, task, count);
+  end_sums<false>(task, sums, count);
+}
+
+// What the end of a row reads is on its way while the unit multiplies: the images of a block are far apart, which no
+// prefetcher of the processor foresees.
+HWY_INLINE void prefetch_row(const DenseTask& task, int64_t at) {
+  const float* from = task.gate ? task.gate : task.out;
+  for (int i = 0; i < task.side; ++i)
+    for (int j = 0; j < task.side; ++j)
+      for (int lane = 0; lane < task.width; lane += kLane)
+        hwy::Prefetch(from + at + i * task.child_row + j * task.child_column + lane);
+}
+
+HWY_NOINLINE void blocks_on_amx(const DenseTask& task, int count) {
+  HWY_ALIGN float sums[2 * kBlockImages * kMaxTile];
+  int64_t to[2 * kBlockImages];
+  const bool reads = task.gate || task.spread_add;
+  DenseTask block = task;
+  for (int row = 0; row < count; row += 2) {
+    const int here = HWY_MIN(2, count - row);
+    for (int i = 0; i < here * kBlockImages; ++i) {
+      to[i] = task.to[row + i / kBlockImages] + i % kBlockImages * task.to_image;
+      if (reads && i % kBlockImages < task.images[row + i / kBlockImages]) prefetch_row(task, to[i]);
+    }
+    amx_blocks(sums, task, row, here);
+    for (int r = 0; r < here; ++r) {
+      block.to = to + r * kBlockImages;
+      end_sums<true>(block, sums + r * kBlockImages * task.width, task.images[row + r]);
+    }
+  }
+  hwy::FlushStream();
+}
 #endif
 
 void DenseRows(const DenseTask& task, int count) {
   if (task.precision == Precision::kFp32) return rows_with<Floats>(task, count);
 #if HWY_TARGET == HWY_AVX3
+  if (task.blocks) return blocks_on_amx(task, count);
   if (task.half_rows) return rows_with<HalfRows>(task, count);
   if (native_amx() && amx_takes(task)) return rows_on_amx(task, count);
   if (native_bf16()) return rows_with<NativePairs>(task, count);

@@ -23,6 +23,12 @@ inline int64_t words(int64_t channels, Precision precision) {
   return precision == Precision::kMixed ? channels / 2 : channels;
 }
 
+// IMAGE BLOCKS are maps of bf16 as AMX reads them best: (blocks, cells, cs / 32, 16 images, 32 channels), the last
+// block filled up with zeros. What 16 images have in 32 channels of a cell is a tile, in one piece of 1 KiB, whatever
+// the tap.
+constexpr int kBlockImages = 16, kBlockChannels = 32;
+inline int image_blocks(int n) { return (n + kBlockImages - 1) / kBlockImages; }
+
 // ---- kernels
 
 // Consecutive words of a row that meet consecutive rows of the panel: the taps of one row of the kernel.
@@ -33,11 +39,15 @@ struct DenseRun {
 };
 
 // out[to[r]][lane] = bias[lane] + sum over runs and k of a[base[r] + offset + k] * panel[row + k][lane], r < count,
-// lane < width. `spread` makes it the end of an input gradient instead: scale * sum goes to all side x side cells of
+// lane < width. With image blocks a row stands for a block's images, and base + offset counts words of one of them.
+// `spread` makes it the end of an input gradient instead: scale * sum goes to all side x side cells of
 // the pool's window that begins at to[r], zero where the gate (laid out as out) is not positive if there is one.
 struct DenseTask {
   Precision precision = Precision::kFp32;
   const void* a = nullptr;        // words
+  bool blocks = false;            // a is image blocks
+  const int* images = nullptr;    // per row, with image blocks: how many of the 16 there are
+  int64_t to_image = 0;           // distance between the outputs of two of them, in floats
   const int64_t* base = nullptr;  // per row
   const DenseRun* runs = nullptr;
   int run_count = 0;
@@ -76,6 +86,8 @@ void dense_weight_block(const DenseWeightTask& task);
 // ---- operands. bf16 is rounded to nearest even; a NaN stays one. Counts are multiples of kLane.
 
 void to_bf16(uint16_t* to, const float* from, int64_t count);
+// Whole cells of an image of image blocks, a tile apart; `to` is the image's row of the first tile. `from` null: zeros.
+void to_blocks(uint16_t* to, const float* from, int64_t count);
 // `rows` rows of `count` words, one after the other, from rows of a map `stride` values apart: floats as they are (any
 // count), or pairs of the same values of two images; b null is zero.
 void gather_rows(uint32_t* to, const float* from, int64_t stride, int64_t rows, int64_t count);

@@ -26,6 +26,12 @@ void ToBf16(uint16_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t c
     hn::StoreU(hn::TruncateTo(du16, hn::ShiftRight<16>(round_bf16(hn::Load(d, from + i)))), du16, to + i);
 }
 
+void ToBlocks(uint16_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t count) {
+  for (int64_t k = 0; k < count; k += kBlockChannels, to += kBlockImages * kBlockChannels)
+    if (from) ToBf16(to, from + k, kBlockChannels);
+    else std::memset(to, 0, kBlockChannels * sizeof(uint16_t));
+}
+
 // Rows of `count` words from rows of a map.
 void GatherFloats(uint32_t* HWY_RESTRICT to, const float* HWY_RESTRICT from, int64_t stride, int64_t rows,
                   int64_t count) {
@@ -126,6 +132,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace onespike::cpu {
 HWY_EXPORT(ToBf16);
+HWY_EXPORT(ToBlocks);
 HWY_EXPORT(GatherFloats);
 HWY_EXPORT(PairFloats);
 HWY_EXPORT(PairHalves);
@@ -134,6 +141,7 @@ HWY_EXPORT(TransposePairs);
 HWY_EXPORT(TransposedPanel);
 
 void to_bf16(uint16_t* to, const float* from, int64_t count) { HWY_DYNAMIC_DISPATCH(ToBf16)(to, from, count); }
+void to_blocks(uint16_t* to, const float* from, int64_t count) { HWY_DYNAMIC_DISPATCH(ToBlocks)(to, from, count); }
 void gather_rows(uint32_t* to, const float* from, int64_t stride, int64_t rows, int64_t count) {
   HWY_DYNAMIC_DISPATCH(GatherFloats)(to, from, stride, rows, count);
 }
