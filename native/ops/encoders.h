@@ -4,8 +4,8 @@
 //   analog   the normalised value x = (p/255 - mean)/std, at the steps that the entry names
 //   events   of pixels: at most one spike each, or a signed power of two at every step
 //
-// A new encoder is an enumerator, an entry in the switch below, and its name in lib/model/description.ts; a new kind of
-// events is whatever the compiler then reports as not handled.
+// A new encoder is an enumerator, an entry in the switch below, and its name in lib/model/spec.ts; a new kind of events
+// is whatever the compiler then reports as not handled.
 #pragma once
 
 #include <cmath>

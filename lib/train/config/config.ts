@@ -26,7 +26,7 @@ import {
   SURROGATES,
   timestepCount,
 } from '../../model/description';
-import { limitedInteger, limitedNumber } from '../../model/limited';
+import { limitedInteger, limitedNumber } from '../../native/limited';
 import { PRECISIONS } from '../../model/network';
 import { checkTimeWeights } from '../../model/network/loss';
 import { checkRule } from '../../model/network/optimizer';

@@ -11,7 +11,7 @@ import {
   share,
   text,
 } from '../../check/schema';
-import { limitedInteger, limitedNumber } from '../../model/limited';
+import { limitedInteger, limitedNumber } from '../../native/limited';
 import { BORDERS } from '../../model/network/augment';
 
 /**
