@@ -10,7 +10,7 @@ function sources(): Map<string, string> {
     const paths = statSync(join(root, start)).isDirectory()
       ? readdirSync(join(root, start), { recursive: true }).map((name) => `${start}/${String(name)}`)
       : [start];
-    for (const path of paths.filter((name) => /\.(ts|mjs|js|sh|cc|h|cu|cuh)$/.test(name))) {
+    for (const path of paths.filter((name) => /\.(ts|mjs|js|sh|py|c|cc|h|cu|cuh)$/.test(name))) {
       files.set(path, readFileSync(join(root, path), 'utf8'));
     }
   }

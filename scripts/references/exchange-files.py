@@ -2,7 +2,7 @@
 """Writes the files of other programs that the tests of lib/exchange/ read, test/exchange/files/*: a small network in the
 layout of torchvision's VGG, saved in every way that PyTorch and safetensors know, and what PyTorch computes with it.
 
-    python3 scripts/make-exchange-files.py [FOLDER]
+    python3 scripts/references/exchange-files.py [FOLDER]
 
 Needs PyTorch, safetensors, NumPy, onnx and onnxscript. Average pools stand where torchvision has maximum pools; the names in the state dict
 are the same.
@@ -196,4 +196,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "test/exchange/files"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "test/exchange/files"))
