@@ -1,7 +1,5 @@
-/**
- * What ends a command from outside: signals of people, schedulers and limits, and outputs that can no longer be
- * written.
- */
+// What ends a command from outside: signals of people, schedulers and limits, and outputs that can no longer be
+// written.
 import { isOneSpikeError, OneSpikeError } from '../errors';
 import { ioError } from '../io/system-error';
 import type { Output } from './output';

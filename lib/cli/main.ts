@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `onespike` executable: signals and outputs that fail end it with a message. */
+// The `onespike` executable: signals and outputs that fail end it with a message.
 // The first thing of all: until someone listens, SIGUSR1 opens the debugger of Node.js. A command that saves listens as
 // well, and then this one does nothing.
 process.on('SIGUSR1', () => {

@@ -1,4 +1,4 @@
-/** Where a command speaks: JSON Lines on stdout for programs, text for people. Diagnostics always go to stderr. */
+// Where a command speaks: JSON Lines on stdout for programs, text for people. Diagnostics always go to stderr.
 import { Writable } from 'node:stream';
 import { paintFor, visibleWidth, type Paint } from './style';
 

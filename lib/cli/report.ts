@@ -1,4 +1,4 @@
-/** How a command that fails says so, and what its process answers. */
+// How a command that fails says so, and what its process answers.
 import { CommanderError } from 'commander';
 import { isOneSpikeError } from '../errors';
 import { interruptedStatus } from './interrupt';

@@ -1,4 +1,4 @@
-/** When a command has to end: its own limit, or that of a job of Slurm. */
+// When a command has to end: its own limit, or that of a job of Slurm.
 import { UsageError } from './usage';
 
 /** Slurm ends a job at its limit: what is saved must be on disk by then. */

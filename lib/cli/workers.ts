@@ -1,4 +1,4 @@
-/** Child processes that run this program again, each with a share of the work. */
+// Child processes that run this program again, each with a share of the work.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { OneSpikeError } from '../errors';

@@ -1,4 +1,4 @@
-/** A picture (SVG) of what varies against the accuracy: a panel for every parameter, a point for every trial. */
+// A picture (SVG) of what varies against the accuracy: a panel for every parameter, a point for every trial.
 import { escaped } from '../io/markup';
 import { percent } from '../io/text/numbers';
 import type { TrialResult } from './ranking';

@@ -1,4 +1,4 @@
-/** A study worked on by one process, and by any number of others in the same folder at the same time. */
+// A study worked on by one process, and by any number of others in the same folder at the same time.
 import { setTimeout } from 'node:timers/promises';
 import { checkInteger, checkOptions, checkSignal, checkString } from '../check';
 import { OneSpikeError } from '../errors';

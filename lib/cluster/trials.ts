@@ -1,4 +1,4 @@
-/** The trials of a study: which values each of them has, and the configuration that follows. */
+// The trials of a study: which values each of them has, and the configuration that follows.
 import { OneSpikeError } from '../errors';
 import { SeededRandom } from '../data/random';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../train/config/config';

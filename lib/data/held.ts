@@ -1,4 +1,4 @@
-/** Sets of which this process keeps some images in memory, though it has seen all of them. */
+// Sets of which this process keeps some images in memory, though it has seen all of them.
 import { OneSpikeError } from '../errors';
 import { ImageHash } from './hash';
 import { ChannelHistogram } from './statistics';

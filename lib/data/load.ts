@@ -1,4 +1,4 @@
-/** Loading a data set by its name. */
+// Loading a data set by its name.
 import {
   checkBoolean,
   checkInteger,

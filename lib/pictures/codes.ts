@@ -1,6 +1,4 @@
-/**
- * The picture of a comparison of codes: accuracy, steps, spikes and energy side by side, and the accuracy over time.
- */
+// The picture of a comparison of codes: accuracy, steps, spikes and energy side by side, and the accuracy over time.
 import { join } from 'node:path';
 import { isOneSpikeError } from '../errors';
 import { compact } from '../io/text/numbers';

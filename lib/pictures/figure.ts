@@ -1,4 +1,4 @@
-/** A picture with its words and its numbers, as a part of the page or as a file of its own. */
+// A picture with its words and its numbers, as a part of the page or as a file of its own.
 import { escaped } from '../io/markup';
 import { element, type Drawing } from './draw/svg';
 import { colour, inTheme, type Theme } from './draw/theme';

@@ -89,12 +89,19 @@ export function violations(files: Map<string, string>): string[] {
   for (const [file, text] of files) {
     const lines = text.trimEnd().split('\n').length;
     if (lines > maxLines) found.push(`${file} has ${lines} lines, more than ${maxLines}`);
+    found.push(...headerViolations(file, text));
     if (/^binding(-types)?\.ts$/.test(file) || /^lib\/.*\.ts$/.test(file))
       found.push(...importViolations(file, text), ...writerViolations(file, text));
     if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file))
       found.push(...includeViolations(file, text), ...exitViolations(file, text), ...spikeViolations(file, text));
   }
   return [...found, ...folderViolations([...files.keys()])];
+}
+
+/** What a file is about stands in `//`: a block comment describes a declaration, and programs would read it as one. */
+function headerViolations(file: string, text: string): string[] {
+  const header = /^(?:#!.*\n)?\/\*\*(?:(?!\*\/)[^])*\*\/\n(?:\n|import\b|export (?:type )?[{*])/;
+  return /\.(ts|mjs|js)$/.test(file) && header.test(text) ? [`${file} begins with a block comment: use //`] : [];
 }
 
 function folderViolations(files: string[]): string[] {

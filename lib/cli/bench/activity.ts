@@ -1,4 +1,4 @@
-/** Thresholds at which a wanted share of the neurons fires, for networks with random weights (timings, experiments). */
+// Thresholds at which a wanted share of the neurons fires, for networks with random weights (timings, experiments).
 import { layerName, type LayerId } from '../../model/layer';
 import type { Network } from '../../model/network';
 import { hiddenLayers } from '../../train/run/activity';

@@ -1,4 +1,4 @@
-/** The network that is timed and the batches it gets. */
+// The network that is timed and the batches it gets.
 import { OneSpikeError } from '../../errors';
 import { SeededRandom, type DataWarning } from '../../data';
 import { Network } from '../../model/network';

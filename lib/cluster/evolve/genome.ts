@@ -1,4 +1,4 @@
-/** The genome of an individual: the initial interactions of its genes, and the file that its training begins with. */
+// The genome of an individual: the initial interactions of its genes, and the file that its training begins with.
 import { SeededRandom } from '../../data/random';
 import { exists } from '../../io/status';
 import type { ResolvedNetwork } from '../../model/description';

@@ -1,4 +1,4 @@
-/** In what the ranks differ that should be the same, in words. */
+// In what the ranks differ that should be the same, in words.
 
 /**
  * The sentence that names the ranks whose value is not that of most; undefined if all are equal. Of objects in JSON it

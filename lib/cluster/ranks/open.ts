@@ -1,4 +1,4 @@
-/** Joins the ranks that mpirun or srun has started. */
+// Joins the ranks that mpirun or srun has started.
 import { shareThreads } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
 import { Communicator, limitProcessor, processor } from '../../native/communicator';

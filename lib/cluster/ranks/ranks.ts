@@ -1,4 +1,4 @@
-/** The ranks that an MPI has started, as training sees them, and their common end. */
+// The ranks that an MPI has started, as training sees them, and their common end.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrorCode, isOneSpikeError, OneSpikeError, type ErrorCode } from '../../errors';
 import { type Communicator, otherRankFailed } from '../../native/communicator';

@@ -1,4 +1,4 @@
-/** Named files out of a .tar.gz, streamed; nothing is unpacked to disk and nothing inflates beyond what is expected. */
+// Named files out of a .tar.gz, streamed; nothing is unpacked to disk and nothing inflates beyond what is expected.
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';

@@ -1,7 +1,5 @@
-/**
- * A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is
- * right.
- */
+// A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is
+// right.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { IncomingMessage } from 'node:http';

@@ -1,4 +1,4 @@
-/** The official files of a data set, downloaded and verified. */
+// The official files of a data set, downloaded and verified.
 import { join } from 'node:path';
 
 import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, expected } from '../../check';

@@ -1,7 +1,5 @@
-/**
- * Which proxy, if any, the environment asks for: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, lower case first as
- * curl does.
- */
+// Which proxy, if any, the environment asks for: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, lower case first as
+// curl does.
 import { OneSpikeError } from '../../errors';
 
 export type Environment = Record<string, string | undefined>;

@@ -1,4 +1,4 @@
-/** One GET over node:http(s): through a proxy if the environment says so, with redirects, stall timeout and abort. */
+// One GET over node:http(s): through a proxy if the environment says so, with redirects, stall timeout and abort.
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP, type Socket } from 'node:net';

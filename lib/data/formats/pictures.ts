@@ -1,4 +1,4 @@
-/** Pictures decoded into the images of a data set, a few at a time. */
+// Pictures decoded into the images of a data set, a few at a time.
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { throwIfAborted } from '../files';
 import { HeldReader, type KnownImages } from '../held';

@@ -1,4 +1,4 @@
-/** One picture file, brought to the shape a network takes. */
+// One picture file, brought to the shape a network takes.
 import { checkInteger, checkOptions, checkSignal, checkString, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { readBounded } from '../files';

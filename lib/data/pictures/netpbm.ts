@@ -1,4 +1,4 @@
-/** Binary PGM (P5) and PPM (P6) pictures: the one image format that is read without any dependency. */
+// Binary PGM (P5) and PPM (P6) pictures: the one image format that is read without any dependency.
 import { OneSpikeError } from '../../errors';
 import type { Picture } from './picture';
 

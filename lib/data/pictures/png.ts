@@ -1,4 +1,4 @@
-/** PNG pictures (not interlaced; any bit depth and colour type of the standard) with Node's own zlib. ISO/IEC 15948. */
+// PNG pictures (not interlaced; any bit depth and colour type of the standard) with Node's own zlib. ISO/IEC 15948.
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
 

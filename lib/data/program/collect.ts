@@ -1,4 +1,4 @@
-/** The images of one part of a program's data set, brought into memory. */
+// The images of one part of a program's data set, brought into memory.
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { checkInteger, checkObject, checkOptions, checkTypedArray, expected, isObject } from '../../check';
 import { OneSpikeError } from '../../errors';

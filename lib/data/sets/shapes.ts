@@ -1,14 +1,12 @@
-/**
- * The embedded data set: RGB pictures (32x32 unless asked otherwise) of ten figures, drawn from a seed. No file, no
- * download.
- *
- * Position, size, rotation and colours are random, figure and background trade brightness, and clutter lies behind the
- * figure: no pixel by itself tells the class, so a linear model stays near chance while a small convolutional one
- * learns it.
- *
- * The bytes are the same on every platform: integers and the correctly rounded operations + - * / only. Math.sin and
- * its kin may differ in the last bit between engines, so a rotation comes from its rational parametrisation.
- */
+// The embedded data set: RGB pictures (32x32 unless asked otherwise) of ten figures, drawn from a seed. No file, no
+// download.
+//
+// Position, size, rotation and colours are random, figure and background trade brightness, and clutter lies behind the
+// figure: no pixel by itself tells the class, so a linear model stays near chance while a small convolutional one
+// learns it.
+//
+// The bytes are the same on every platform: integers and the correctly rounded operations + - * / only. Math.sin and
+// its kin may differ in the last bit between engines, so a rotation comes from its rational parametrisation.
 import { checkInteger } from '../../check';
 import { SeededRandom } from '../random';
 import { mostBytes, type ImageSet } from '../types';

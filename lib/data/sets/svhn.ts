@@ -1,4 +1,4 @@
-/** SVHN: 99,289 photographs of single digits of house numbers, 32x32, in Matlab's files; 531,131 more as `extra`. */
+// SVHN: 99,289 photographs of single digits of house numbers, 32x32, in Matlab's files; 531,131 more as `extra`.
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../../errors';

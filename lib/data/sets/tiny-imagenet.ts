@@ -1,7 +1,5 @@
-/**
- * Tiny-ImageNet: 110,000 photographs of 64x64 in 200 classes of ImageNet, and 10,000 more whose classes are not
- * published.
- */
+// Tiny-ImageNet: 110,000 photographs of 64x64 in 200 classes of ImageNet, and 10,000 more whose classes are not
+// published.
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../../errors';

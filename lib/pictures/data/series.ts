@@ -1,4 +1,4 @@
-/** The events of a run as points over its epochs, phase after phase, few enough to be drawn. */
+// The events of a run as points over its epochs, phase after phase, few enough to be drawn.
 import type { ConvertedEvent, EpochEvent, Phase } from '../../train/run/events';
 import type { Band, Point } from '../draw/lines';
 

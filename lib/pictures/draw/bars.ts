@@ -1,4 +1,4 @@
-/** Horizontal bars: one or several per row, or one of several parts. */
+// Horizontal bars: one or several per row, or one of several parts.
 import { linearScale } from './scale';
 import { element, fitted, text, textWidth, title, type Drawing } from './svg';
 import { colour } from './theme';

@@ -1,4 +1,4 @@
-/** A table of dots: a row for every subject, a column for every quantity, each on an axis of its own. */
+// A table of dots: a row for every subject, a column for every quantity, each on an axis of its own.
 import { linearScale, logScale, type Scale } from './scale';
 import { element, fitted, text, textWidth, title, type Drawing } from './svg';
 import { colour } from './theme';

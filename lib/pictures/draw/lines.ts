@@ -1,4 +1,4 @@
-/** Curves over epochs, phase beside phase. */
+// Curves over epochs, phase beside phase.
 import { escaped } from '../../io/markup';
 import { linearScale, logScale, number, percent, type Scale } from './scale';
 import { element, fitted, text, textWidth, title, type Drawing } from './svg';

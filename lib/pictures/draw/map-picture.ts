@@ -1,4 +1,4 @@
-/** Maps of spike times as pictures of few colours. */
+// Maps of spike times as pictures of few colours.
 import type { Palette } from './png';
 import { gapColour, silentColour, stepColour } from './theme';
 

@@ -1,4 +1,4 @@
-/** A square of shares: what images of a class (row) were taken for (column). */
+// A square of shares: what images of a class (row) were taken for (column).
 import { percent } from './scale';
 import { element, fitted, text, textWidth, title, type Drawing } from './svg';
 import { colour } from './theme';

@@ -1,4 +1,4 @@
-/** One image on its way through the network: its pixels, then the spike times of layer after layer. */
+// One image on its way through the network: its pixels, then the spike times of layer after layer.
 import { mapPicture } from './map-picture';
 import { dataUri, imagePng, palettePng } from './png';
 import { percent } from './scale';

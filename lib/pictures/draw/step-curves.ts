@@ -1,4 +1,4 @@
-/** Accuracy after each time step, on a logarithmic axis of steps. */
+// Accuracy after each time step, on a logarithmic axis of steps.
 import { legendOf } from './lines';
 import { linearScale, logScale, number, percent, type Scale } from './scale';
 import { element, text, title, type Drawing } from './svg';

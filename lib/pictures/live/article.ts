@@ -1,4 +1,4 @@
-/** One run as a part of the live page: where it stands, and the pictures of its report. */
+// One run as a part of the live page: where it stands, and the pictures of its report.
 import { escaped } from '../../io/markup';
 import { shellWord } from '../../io/paths';
 import type { RunData } from '../data/run-data';

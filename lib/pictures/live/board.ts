@@ -1,4 +1,4 @@
-/** The runs of the live page and the markup of each, drawn again when something has changed. */
+// The runs of the live page and the markup of each, drawn again when something has changed.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFile } from '../../io/status';

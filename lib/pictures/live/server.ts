@@ -1,4 +1,4 @@
-/** The server of the live page: this machine alone, one page and its stream of events. */
+// The server of the live page: this machine alone, one page and its stream of events.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';

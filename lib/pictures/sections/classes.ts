@@ -1,4 +1,4 @@
-/** How the classes fare: confusions and accuracy of each. */
+// How the classes fare: confusions and accuracy of each.
 import type { RunData } from '../data/run-data';
 import { confusion, mistakes, perClass, type ClassScore } from '../data/scores';
 import { drawBars } from '../draw/bars';

@@ -1,4 +1,4 @@
-/** How the training went, epoch by epoch. */
+// How the training went, epoch by epoch.
 import type { Phase } from '../../train/run/events';
 import { testAccuracies, type RunData } from '../data/run-data';
 import { mostPoints, phaseNames, pointsOf, thinned, type Epoch } from '../data/series';

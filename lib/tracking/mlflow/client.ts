@@ -1,4 +1,4 @@
-/** The REST interface of MLflow (2.0), as far as a training needs it. */
+// The REST interface of MLflow (2.0), as far as a training needs it.
 
 /** One request: longer than a slow server takes, shorter than anybody waits at the end. */
 const timeoutMilliseconds = 10_000;

@@ -1,7 +1,5 @@
-/**
- * A run in MLflow. Nothing waits for the server: metrics are read from metrics.jsonl when it can take them, so that one
- * that is down or slow costs neither time nor memory.
- */
+// A run in MLflow. Nothing waits for the server: metrics are read from metrics.jsonl when it can take them, so that one
+// that is down or slow costs neither time nor memory.
 import { userInfo } from 'node:os';
 import { basename } from 'node:path';
 import type { DoneEvent } from '../../train/run/events';

@@ -1,4 +1,4 @@
-/** One image and its spike times, layer after layer, in a strip of pixels. */
+// One image and its spike times, layer after layer, in a strip of pixels.
 import { imagePng } from '../../pictures/draw/png';
 import { mapPicture } from '../../pictures/draw/map-picture';
 import { gapColour } from '../../pictures/draw/theme';

@@ -1,4 +1,4 @@
-/** The configuration of a training run: what it may hold, and how preset, file and overrides become one. */
+// The configuration of a training run: what it may hold, and how preset, file and overrides become one.
 import type { z } from 'zod';
 import { checkOneOf, checkString, expected, isPlainObject } from '../../check';
 import {

@@ -1,4 +1,4 @@
-/** What a configuration says of a stage of training, `ann`, `binary` or `snn`. */
+// What a configuration says of a stage of training, `ann`, `binary` or `snn`.
 import {
   aboveZero,
   flag,

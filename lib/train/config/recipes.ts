@@ -1,7 +1,5 @@
-/**
- * Recipes for networks of one time step: in two sizes for CIFAR (`budget`), and without numbers of epochs for
- * `minutes`, which measures the machine and chooses them.
- */
+// Recipes for networks of one time step: in two sizes for CIFAR (`budget`), and without numbers of epochs for
+// `minutes`, which measures the machine and chooses them.
 import { OneSpikeError } from '../../errors';
 import { checkOneOf } from '../../check';
 import { mergeConfig, type PlainObject } from './merge';

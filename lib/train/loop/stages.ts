@@ -1,7 +1,5 @@
-/**
- * The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started
- * with.
- */
+// The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started
+// with.
 import { timestepsAt } from '../config/incremental';
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';

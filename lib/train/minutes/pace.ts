@@ -1,8 +1,6 @@
-/**
- * Keeps a run to its time. Other programs and the activity of the trained network change the rates that the plan was
- * made by, so after every epoch the numbers of epochs to come are chosen again if the run would end too early or too
- * late.
- */
+// Keeps a run to its time. Other programs and the activity of the trained network change the rates that the plan was
+// made by, so after every epoch the numbers of epochs to come are chosen again if the run would end too early or too
+// late.
 import type { TrainConfig } from '../config/config';
 import { PHASES, type Phase, type PlanEvent } from '../run/events';
 import type { PlannedRun } from './plan';

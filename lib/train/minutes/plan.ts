@@ -1,6 +1,4 @@
-/**
- * What a run of so many minutes trains: width of the network, batch and epochs, by the measured rates of this machine.
- */
+// What a run of so many minutes trains: width of the network, batch and epochs, by the measured rates of this machine.
 import { OneSpikeError } from '../../errors';
 import type { LoadedDataset } from '../../data';
 import type { TrainConfig } from '../config/config';

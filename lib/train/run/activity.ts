@@ -1,4 +1,4 @@
-/** How much of each spiking layer fires, and whether that still carries information. */
+// How much of each spiking layer fires, and whether that still carries information.
 import { fanOut } from '../../energy/fan-out';
 import { layerName, type SpikingLayer } from '../../model/layer';
 import type { Network } from '../../model/network';

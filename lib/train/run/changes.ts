@@ -1,4 +1,4 @@
-/** What `resume` may change in a run, and where a finished run continues. */
+// What `resume` may change in a run, and where a finished run continues.
 import { expected, isPlainObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { hostInfo } from '../../native/devices';

@@ -1,4 +1,4 @@
-/** What a run records of its images, and how those that are loaded for it again differ from them. */
+// What a run records of its images, and how those that are loaded for it again differ from them.
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { DataWarning, ImageSet, LoadedDataset } from '../../data';
 import { ImageHash } from '../../data/hash';

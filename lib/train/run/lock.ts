@@ -1,7 +1,5 @@
-/**
- * One process per run folder. A lock names its owner, so that one left by a process that was killed is no obstacle;
- * where nobody can tell (another machine, another container), the time of the file says when its owner was last alive.
- */
+// One process per run folder. A lock names its owner, so that one left by a process that was killed is no obstacle;
+// where nobody can tell (another machine, another container), the time of the file says when its owner was last alive.
 import { randomBytes } from 'node:crypto';
 import { readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,7 +1,5 @@
-/**
- * Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A
- * state is never changed in place; each function returns the one that follows.
- */
+// Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A
+// state is never changed in place; each function returns the one that follows.
 import type { Counters, StepStats } from '../../model/network';
 import { StepSums, type StepTotals } from '../../model/network/step-sums';
 import type { TrainConfig } from '../config/config';

@@ -1,4 +1,4 @@
-/** The spike times of test images: counted per layer and step, and kept whole for a few images. */
+// The spike times of test images: counted per layer and step, and kept whole for a few images.
 import type { ImageSet } from '../../data';
 import { heldPart } from '../../data/held';
 import { selectImages } from '../../data/split';

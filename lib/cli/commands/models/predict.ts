@@ -1,4 +1,4 @@
-/** `predict`: the class of pictures. */
+// `predict`: the class of pictures.
 import type { Command } from 'commander';
 import { loadImage, type ImageShape } from '../../../data';
 import { answersOf } from '../../../serve/answers';

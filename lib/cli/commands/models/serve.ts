@@ -1,4 +1,4 @@
-/** `serve`: a network that answers over HTTP. */
+// `serve`: a network that answers over HTTP.
 import type { Command } from 'commander';
 import { compact } from '../../style';
 import { SERVE_LIMITS } from '../../../serve/limits';

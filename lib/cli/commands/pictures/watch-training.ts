@@ -1,4 +1,4 @@
-/** The live page of a training that goes on in this process. */
+// The live page of a training that goes on in this process.
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { WatchAnswer, WatchData, WatchOrder } from '../../../pictures/live/worker';

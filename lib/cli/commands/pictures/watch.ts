@@ -1,4 +1,4 @@
-/** `watch`: a page that shows runs while they go on. */
+// `watch`: a page that shows runs while they go on.
 import type { Command } from 'commander';
 import { OneSpikeError } from '../../../errors';
 import { absolutePath, shortPath } from '../../../io/paths';

@@ -1,4 +1,4 @@
-/** CIFAR in its binary version: records of one or two label bytes and 3072 pixel bytes (C, H, W). */
+// CIFAR in its binary version: records of one or two label bytes and 3072 pixel bytes (C, H, W).
 import { OneSpikeError } from '../../../errors';
 import {
   filesOf,

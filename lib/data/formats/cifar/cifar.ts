@@ -1,4 +1,4 @@
-/** CIFAR-10 and CIFAR-100, in either of their official versions. */
+// CIFAR-10 and CIFAR-100, in either of their official versions.
 import { throwIfAborted } from '../../files';
 import type { DataSource } from '../../sets/source';
 import type { ImageSet } from '../../types';

@@ -1,7 +1,5 @@
-/**
- * Where the files of a CIFAR set are: in a folder or an archive, in either version, as the authors or torchvision lay
- * them.
- */
+// Where the files of a CIFAR set are: in a folder or an archive, in either version, as the authors or torchvision lay
+// them.
 import { basename, dirname, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';

@@ -1,6 +1,4 @@
-/**
- * CIFAR-10 and CIFAR-100: the names of their files in both official versions, and what a file holds once it is read.
- */
+// CIFAR-10 and CIFAR-100: the names of their files in both official versions, and what a file holds once it is read.
 
 export const imageBytes = 3 * 32 * 32;
 

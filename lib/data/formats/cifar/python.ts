@@ -1,4 +1,4 @@
-/** CIFAR in its version for Python: pickled dictionaries with an array of pixels (N, 3072) and a list of labels. */
+// CIFAR in its version for Python: pickled dictionaries with an array of pixels (N, 3072) and a list of labels.
 import { OneSpikeError } from '../../../errors';
 import { NUMPY_GLOBALS, NumpyArray } from '../../../io/binary/numpy';
 import { PickleTuple, unpickle } from '../../../io/binary/pickle';

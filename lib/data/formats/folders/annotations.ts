@@ -1,7 +1,5 @@
-/**
- * Pictures that lie together, whose classes a table beside them names: the validation part of ImageNet and of sets like
- * it.
- */
+// Pictures that lie together, whose classes a table beside them names: the validation part of ImageNet and of sets like
+// it.
 import { basename, extname, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';

@@ -1,4 +1,4 @@
-/** The pictures that were found in a folder, as images. */
+// The pictures that were found in a folder, as images.
 import { OneSpikeError } from '../../../errors';
 import { openPicture } from '../../pictures/image';
 import type { Keep, KnownImages } from '../../held';

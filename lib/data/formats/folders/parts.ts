@@ -1,6 +1,4 @@
-/**
- * Which pictures of a folder are for training, validation and test, by the names of its folders or by a random split.
- */
+// Which pictures of a folder are for training, validation and test, by the names of its folders or by a random split.
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';

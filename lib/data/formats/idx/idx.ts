@@ -1,4 +1,4 @@
-/** Sets in the form of MNIST: four idx files, gzipped or not: big-endian magic, sizes, then bytes. */
+// Sets in the form of MNIST: four idx files, gzipped or not: big-endian magic, sizes, then bytes.
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 

@@ -1,4 +1,4 @@
-/** One Parquet file with a column of pictures and one of labels, as Hugging Face lays them. */
+// One Parquet file with a column of pictures and one of labels, as Hugging Face lays them.
 import { isOneSpikeError, OneSpikeError } from '../../../errors';
 import { InputFile } from '../../../io/binary/input-file';
 import { arrowNotes } from './arrow';

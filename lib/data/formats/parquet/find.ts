@@ -1,4 +1,4 @@
-/** The Parquet files of a data set, and the part that each belongs to, by the names that Hugging Face gives them. */
+// The Parquet files of a data set, and the part that each belongs to, by the names that Hugging Face gives them.
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 

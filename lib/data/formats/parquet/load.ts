@@ -1,4 +1,4 @@
-/** Parquet files of pictures as images. */
+// Parquet files of pictures as images.
 import { describeValue } from '../../../check';
 import { OneSpikeError } from '../../../errors';
 import { decodePicture } from '../../pictures/image';

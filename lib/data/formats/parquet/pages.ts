@@ -1,7 +1,5 @@
-/**
- * What the pages of a column claim, checked before hyparquet reads them: a number that no file has room for would make
- * it fill arrays of thousands of millions.
- */
+// What the pages of a column claim, checked before hyparquet reads them: a number that no file has room for would make
+// it fill arrays of thousands of millions.
 import type { ColumnChunk, Hyparquet, PageHeader } from './hyparquet';
 import { checkStructure, PAGE_HEADER } from './thrift';
 
