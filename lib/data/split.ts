@@ -11,7 +11,7 @@ const splitStream = 0x73706c74;
  * (rounded per class; a class keeps at least one image for training). The division is a function of the seed alone, and
  * both lists of positions ascend.
  *
- * @throws ERR_ARG if the share is out of range or `set` is no set of images, ERR_SHAPE if its labels are not `count`.
+ * Errors: ERR_ARG if the share is out of range or `set` is no set of images, ERR_SHAPE if its labels are not `count`.
  */
 export function splitValidation(
   set: Omit<ImageSet, 'pixels'>,

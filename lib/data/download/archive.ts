@@ -12,12 +12,11 @@ import { tarEntries, type TarEntry } from './tar';
 const allowance = 4 * 1024 * 1024;
 
 /**
- * @param wanted  base name of each file -> the most bytes it may have
- * @param most    the most bytes that all of them have together
- * @param signal  stops the reading (ERR_ABORTED)
- * @returns the wanted files that the archive holds, by base name
- * @throws ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if
- * unreadable
+ * The files of an archive that are `wanted`, by their base names. `wanted` says of each how many bytes it may have, and
+ * `most` how many all of them may have together; fewer files are returned where the archive does not hold them all.
+ *
+ * Errors: ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if
+ * unreadable; ERR_ABORTED.
  */
 export async function readArchive(
   path: string,

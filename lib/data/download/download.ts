@@ -222,9 +222,9 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
 
 /**
  * Downloads to `path`, by way of `path.part`, which survives failures and aborts so that the next call continues it.
+ * Returns 'present' if the right file was there already, else 'downloaded'.
  *
- * @returns 'present' if the right file was there already, else 'downloaded'
- * @throws ERR_IO if no address gives the file, ERR_FORMAT if the last one gives another file, ERR_ABORTED
+ * Errors: ERR_IO if no address gives the file, ERR_FORMAT if the last one gives another file, ERR_ABORTED.
  */
 export async function download(options: DownloadOptions): Promise<'present' | 'downloaded'> {
   const { urls, path, signal } = options;

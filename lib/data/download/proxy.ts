@@ -32,7 +32,7 @@ function isExempt(url: URL, list: string | undefined): boolean {
     });
 }
 
-/** @throws ERR_ARG if the variable holds no http or https address. */
+/** The proxy for an address, or null. Errors: ERR_ARG if the variable holds no http or https address. */
 export function proxyFor(url: URL, env: Environment): URL | null {
   if (isExempt(url, variable(env, 'NO_PROXY'))) return null;
   const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';

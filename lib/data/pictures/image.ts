@@ -77,10 +77,10 @@ export async function decodePicture(given: Uint8Array, origin: string, maxPixels
 /**
  * Reads a picture file and fits it to `shape`, [channels, height, width]: the centre part of the same proportions is
  * resampled, colour becomes grey or grey becomes colour if the shape asks for it, and transparency is laid on white.
- * PNG, PPM and PGM need no dependency; other formats (JPEG, WebP) need the optional package sharp.
+ * PNG, PPM and PGM need no dependency; other formats (JPEG, WebP) need the optional package sharp. Returns bytes (C, H,
+ * W).
  *
- * @returns (C, H, W) bytes
- * @throws ERR_IO if unreadable, ERR_FORMAT if it is no picture or sharp is missing, ERR_ARG, ERR_ABORTED
+ * Errors: ERR_IO if unreadable, ERR_FORMAT if it is no picture or sharp is missing, ERR_ARG, ERR_ABORTED.
  */
 export async function loadImage(
   path: string,

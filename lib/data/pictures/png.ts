@@ -114,10 +114,9 @@ function sampleAt(rows: Buffer, row: number, index: number, depth: number): numb
 }
 
 /**
- * Decodes to grey or colour bytes; what is transparent lies on white.
- *
- * @returns null for an interlaced picture, which this reader leaves to others
- * @throws ERR_FORMAT naming the place; `maxPixels` bounds width x height before anything is inflated
+ * Decodes to grey or colour bytes; what is transparent lies on white. Returns null for an interlaced picture, which this
+ * reader leaves to others. `maxPixels` bounds width x height before anything is inflated. Errors: ERR_FORMAT naming the
+ * place.
  */
 export async function decodePng(bytes: Buffer, origin: string, maxPixels: number): Promise<Picture | null> {
   const { header, palette, transparency, data } = readChunks(bytes, origin);
