@@ -85,7 +85,7 @@ export class CodedCounter {
     if (integers !== null)
       this.count(
         input,
-        Uint8Array.from(pixels, (byte) => integers[byte]!),
+        pixels.map((byte) => integers[byte]!),
       );
     this.images += count;
   }
