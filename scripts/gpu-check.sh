@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks and times the CUDA backend on a bare machine with a GPU, part by part: nothing to install but what --help names.
-# gpu-first-light.sh runs all parts in order of value within a number of minutes.
+# Checks and times the CUDA backend on a bare machine with a GPU, part by part: nothing to install but what --help
+# names. gpu-first-light.sh runs all parts in order of value within a number of minutes.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=scripts/gpu/steps.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that a GPU is asked, in order of value, within some minutes: a run that is cut short has told the most important.
+# Everything that a GPU is asked, in order of value, within some minutes: a run that is cut short has told the most
+# important.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 

@@ -92,8 +92,9 @@ export function checkDirectoryNamed(name: SourceName, directory: string | undefi
 /**
  * Loads a data set into memory.
  *
- * Errors: ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to do),
- * ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_OOM, ERR_ABORTED.
+ * Errors: ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to
+ * do), ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_OOM,
+ * ERR_ABORTED.
  */
 export async function loadDataset(name: SourceName, options: LoadOptions = {}): Promise<LoadedDataset> {
   return loadHeld(name, options);

@@ -169,7 +169,8 @@ def main(folder):
         index["weight_map"].update({name: file for name in shard})
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
 
-    # VGG-11 of torchvision, two channels wide: an adaptive pool to 7 x 7 from the one pixel that 32 x 32 leave, and from 3 x 3.
+    # VGG-11 of torchvision, two channels wide: an adaptive pool to 7 x 7 from the one pixel that 32 x 32 leave, and
+    # from 3 x 3.
     torchvision = network([2, "M", 2, "M", 2, 2, "M", 2, 2, "M", 2, 2, "M"], 7, True, 4, classes=10)
     torch.save(torchvision.state_dict(), folder / "torchvision.pth")
     expected["torchvision32"] = expectation(torchvision, 32, mean, std)

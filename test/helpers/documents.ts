@@ -84,6 +84,20 @@ export function documentViolations(files: Map<string, string>, exists: (path: st
   return found;
 }
 
+/** Comments of sources that are too long. Types in JSDoc have the length that they have. */
+export function commentViolations(files: Map<string, string>): string[] {
+  const comment = /^\s*(\/\/|\/\*|\*|#)(?!.*@(?:type|param))/;
+  return [...files].flatMap(([file, text]) =>
+    file.endsWith('.md')
+      ? []
+      : text.split('\n').flatMap((line, index) => {
+          const columns = [...line].length;
+          if (columns <= MAX_COLUMNS || !comment.test(line)) return [];
+          return [`${file}:${index + 1} has ${columns} columns, more than ${MAX_COLUMNS}`];
+        }),
+  );
+}
+
 /** Names that an index exports, each with the module that it comes from. */
 function exportsOf(index: string): { name: string; from: string }[] {
   return [...index.matchAll(/export (?:type )?\{([^}]*)\} from '([^']+)'/g)].flatMap(([, list, from]) =>

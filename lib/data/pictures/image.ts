@@ -26,8 +26,8 @@ function loadSharp(origin: string): SharpFactory {
 }
 
 /**
- * The formats that sharp is asked to decode, by the bytes that they begin with (AVIF after the length of its first box).
- * It knows others, SVG among them, of which a few hundred bytes can take any time to draw.
+ * The formats that sharp is asked to decode, by the bytes that they begin with (AVIF after the length of its first
+ * box). It knows others, SVG among them, of which a few hundred bytes can take any time to draw.
  */
 const signatures = [
   /^\xff\xd8\xff/,

@@ -7,7 +7,9 @@ import { crc32 } from '../../io/binary/crc';
 import type { Picture } from './picture';
 
 const inflateAsync = promisify(inflate);
-/** Chunks of pixels: writers make one for every 8 KiB or more. An empty one of 12 bytes takes ten times that in memory. */
+/**
+ * Chunks of pixels: writers make one for every 8 KiB or more. An empty one of 12 bytes takes ten times that in memory.
+ */
 const mostChunks = 2 ** 17;
 /** Read once: in a vm context every access to a global is slow, and this one happens per byte. */
 const { abs } = Math;
@@ -114,9 +116,9 @@ function sampleAt(rows: Buffer, row: number, index: number, depth: number): numb
 }
 
 /**
- * Decodes to grey or colour bytes; what is transparent lies on white. Returns null for an interlaced picture, which this
- * reader leaves to others. `maxPixels` bounds width x height before anything is inflated. Errors: ERR_FORMAT naming the
- * place.
+ * Decodes to grey or colour bytes; what is transparent lies on white. Returns null for an interlaced picture, which
+ * this reader leaves to others. `maxPixels` bounds width x height before anything is inflated. Errors: ERR_FORMAT
+ * naming the place.
  */
 export async function decodePng(bytes: Buffer, origin: string, maxPixels: number): Promise<Picture | null> {
   const { header, palette, transparency, data } = readChunks(bytes, origin);

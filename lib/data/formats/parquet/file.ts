@@ -7,8 +7,8 @@ import { checkPages, mostRows, placeOf } from './pages';
 import { checkStructure, FILE_METADATA } from './thrift';
 
 /**
- * The description of a file: a schema, and for each column of each group of rows some hundred bytes, or several thousand
- * with statistics. Each byte of an empty structure takes sixty in memory.
+ * The description of a file: a schema, and for each column of each group of rows some hundred bytes, or several
+ * thousand with statistics. Each byte of an empty structure takes sixty in memory.
  */
 const mostMetadata = 2 ** 24;
 const imageNames = ['image', 'img', 'picture', 'pixels'];
