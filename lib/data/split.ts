@@ -42,7 +42,7 @@ export function splitValidation(
 }
 
 /**
- * Of so many images of a class, those that a share for the test takes: at least one, and not all; none of a single one.
+ * How many of the images of a class a share for the test takes: at least one, and not all; none of a single one.
  */
 export function countForTest(images: number, share: number): number {
   return images < 2 ? 0 : Math.min(images - 1, Math.max(1, Math.round(images * share)));

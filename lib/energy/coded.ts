@@ -30,7 +30,7 @@ interface CodedRoute {
   map: MapShape;
   pools: number[];
   fanOut: FanOut;
-  /** Of codes whose spikes count differently from step to step. */
+  /** What counts the products of a step; null for codes whose spikes are worth powers of two. */
   reach: Reach | null;
   sent: Sent;
 }

@@ -18,7 +18,7 @@ export interface PlannedRun {
   times: Times;
 }
 
-/** From the narrowest, which is measured first, to more than the network itself. */
+/** The widths to choose from: the narrowest, which is measured first, up to more than the network itself. */
 const WIDTHS = [0.25, 0.5, 1, 2];
 /**
  * ANN epochs below which a narrower network is better: in a trial in PyTorch vgg7 had 63.7 % on validation images of

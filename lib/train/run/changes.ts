@@ -132,7 +132,7 @@ export function continueWith(state: TrainState, before: TrainConfig, { config, s
   return { ...state, stage: phase, epoch: begun, step: 0, sums: emptySums(state.sums.spikes.length) };
 }
 
-/** Of a stage that has come to its end, be it for lack of patience. */
+/** The number of epochs that a stage made which has come to its end, be it for lack of patience. */
 function epochsMade({ best }: TrainState, { epochs, patience }: TrainConfig[Phase], phase: Phase): number {
   const last = best[phase];
   return patience > 0 && last !== null ? Math.min(epochs, last.epoch + patience) : epochs;
