@@ -4,7 +4,7 @@ import { SeededRandom } from './random';
 import { imageSize, type ImageSet } from './types';
 
 /** The stream word that keeps the split's random numbers apart from other uses of the same seed. */
-const splitStream = 0x73706c74;
+const SPLIT_STREAM = 0x73706c74;
 
 /**
  * Divides the images of a set into training and validation: `share` (0 <= share < 1) of every class goes to validation
@@ -34,7 +34,7 @@ export function splitValidation(
   const chosen = new Uint8Array(set.count);
   members.forEach((images, label) => {
     const wanted = Math.min(Math.round(images.length * share), Math.max(0, images.length - 1));
-    new SeededRandom(seed, splitStream, label).shuffle(images);
+    new SeededRandom(seed, SPLIT_STREAM, label).shuffle(images);
     for (let i = 0; i < wanted; i++) chosen[images[i]!] = 1;
   });
   const everyIndex = Uint32Array.from(chosen.keys());

@@ -9,7 +9,7 @@ import { abortError } from '../files';
 import { tarEntries, type TarEntry } from './tar';
 
 /** Bytes allowed for the tar headers and the small text files beside the wanted entries. */
-const allowance = 4 * 1024 * 1024;
+const ALLOWANCE = 4 * 1024 * 1024;
 
 /**
  * The files of an archive that are `wanted`, by their base names. `wanted` says of each how many bytes it may have, and
@@ -29,7 +29,7 @@ export async function readArchive(
   /** What stopped the reading; the pipeline may report the streams that it ended because of it. */
   let first: unknown;
   let inflated = 0;
-  const limit = allowance + most;
+  const limit = ALLOWANCE + most;
   const refuse = (what: string, received: string): OneSpikeError =>
     new OneSpikeError('ERR_FORMAT', `Expected ${what} but received ${received}`);
 

@@ -10,7 +10,7 @@ const inflateAsync = promisify(inflate);
 /**
  * Chunks of pixels: writers make one for every 8 KiB or more. An empty one of 12 bytes takes ten times that in memory.
  */
-const mostChunks = 2 ** 17;
+const MOST_CHUNKS = 2 ** 17;
 /** Read once: in a vm context every access to a global is slow, and this one happens per byte. */
 const { abs } = Math;
 /** What every PNG file begins with. */
@@ -63,10 +63,10 @@ function readChunks(bytes: Buffer, origin: string): Chunks {
     if (at === 8 && (type !== 'IHDR' || length !== 13))
       throw new OneSpikeError('ERR_FORMAT', `Expected the PNG chunk IHDR at byte 8 of ${origin} but received another`);
     if (type === 'IEND') break;
-    if (type === 'IDAT' && data.push(content) > mostChunks)
+    if (type === 'IDAT' && data.push(content) > MOST_CHUNKS)
       throw new OneSpikeError(
         'ERR_FORMAT',
-        `Expected at most ${mostChunks} PNG chunks of pixels in ${origin} but received more`,
+        `Expected at most ${MOST_CHUNKS} PNG chunks of pixels in ${origin} but received more`,
       );
     if (type !== 'IDAT' && !single.has(type)) single.set(type, content);
     at = end;

@@ -9,7 +9,7 @@ import { statOrNull } from '../../files';
 export type ParquetPart = 'train' | 'test' | 'validation';
 
 /** `data/train-00000-of-00002.parquet`, `default/test/0000.parquet`. */
-const deepest = 3;
+const DEEPEST = 3;
 const partName = /^(?:(train(?:ing)?)|(test(?:ing)?)|(val(?:id(?:ation)?)?))(?:[-_.]|$)/i;
 
 function partOf(path: string): ParquetPart | undefined {
@@ -22,7 +22,7 @@ function partOf(path: string): ParquetPart | undefined {
 
 /** The files of every part, in the order of their names; those of no part are a set that is not divided. */
 export async function findParquet(place: string): Promise<Map<ParquetPart | undefined, string[]>> {
-  const paths = (await statOrNull(place))?.isFile() ? [place] : await filesWithin(place, deepest);
+  const paths = (await statOrNull(place))?.isFile() ? [place] : await filesWithin(place, DEEPEST);
   if (paths.length === 0)
     throw new OneSpikeError(
       'ERR_IO',
