@@ -70,7 +70,7 @@ export type NativeEncoderSpec = Pick<NativeSpec, 'encoder' | 'timesteps' | 'lo' 
 export interface NativeInputEncoding {
   analogSteps: number; // steps at which the first layer receives the analog value
   random: boolean; // events are drawn at random
-  events: Float64Array; // (C, 256): events of a pixel over all steps, by channel and byte; of random ones the expected number
+  events: Float64Array; // (C, 256): of a pixel over all steps, by channel and byte; of random ones the expected number
   sends: Uint8Array; // (256, T): 1 where a pixel sends an event at a step, by byte; 0 for random ones
 }
 
@@ -172,8 +172,9 @@ export interface NativeOutputs {
   logits?: Float32Array | undefined; // (N, K)
   potentials?: Float32Array | undefined; // (N, T, K)
   margins?: Float32Array | undefined; // (N)
-  decisionSteps?: Uint8Array | undefined; // (N); wanted: images end at the first step at which an output neuron fires; without the other two
-  spikeTimes?: (Uint8Array | null)[] | undefined; // per spiking layer incl. output: (N, C, H, W) or (N, O); 0 = never, output T + 1
+  // (N); wanted: images end at the first step at which an output neuron fires; without the other two
+  decisionSteps?: Uint8Array | undefined;
+  spikeTimes?: (Uint8Array | null)[] | undefined; // per spiking layer: (N, C, H, W) or (N, O); never: 0, output T + 1
 }
 
 /** A part of a tensor: `data.length` numbers from `offset` on, in C order of PyTorch's layout. */

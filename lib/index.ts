@@ -1,4 +1,4 @@
-/** The public surface of onespike. Everything else may change without notice. */
+// The public surface of onespike. Everything else may change without notice.
 
 // ---- networks: what describes one, what it takes and what it gives
 export {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Registers, shared memory and spills of every CUDA kernel, as ptxas reports them. Needs nvcc and no GPU.
 #   scripts/cuda-registers.sh [ARCHITECTURE...]      default: 80 86 89 90 120
-# One line per kernel and architecture; exit code 1 if a kernel spills registers or a source does not compile without warnings.
+# One line per kernel and architecture; exit code 1 if a kernel spills registers or a source does not compile without
+# warnings.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 

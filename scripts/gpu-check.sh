@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks and times the CUDA backend on a bare machine with a GPU, part by part: nothing to install but what --help names.
-# gpu-first-light.sh runs all parts in order of value within a number of minutes.
+# Checks and times the CUDA backend on a bare machine with a GPU, part by part: nothing to install but what --help
+# names. gpu-first-light.sh runs all parts in order of value within a number of minutes.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=scripts/gpu/steps.sh
@@ -95,6 +95,6 @@ for name in machine build suite goldens steps opponent layers sanitizer bisect; 
 done
 
 [[ -z $dry ]] || exit 0
-if command -v python3 >/dev/null 2>&1; then python3 scripts/gpu-table.py "$out" >"$out/report.md" && echo "written to $out/report.md"
+if command -v python3 >/dev/null 2>&1; then python3 scripts/gpu/table.py "$out" >"$out/report.md" && echo "written to $out/report.md"
 else echo "no python3: the results are in $out/results.jsonl"; fi
 ((failures == 0)) || { echo "$failures steps failed" >&2; exit 1; }

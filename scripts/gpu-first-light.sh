@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that a GPU is asked, in order of value, within some minutes: a run that is cut short has told the most important.
+# Everything that a GPU is asked, in order of value, within some minutes: a run that is cut short has told the most
+# important.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -83,7 +84,7 @@ recipe() {
     PATH=$pack/djxl:$PATH step "unpack CIFAR-100" 60 "$node" "$pack/data/unpack.mjs" "$dataset_folder" cifar-100 || return
   fi
   # Three quarters of what is left for epochs: evaluation, conversion and checkpoints want their part.
-  read -ra epochs <<<"$(python3 scripts/gpu-table.py "$out" --epochs $(((deadline - SECONDS) * 3 / 4)) 2>/dev/null || echo 2 2)"
+  read -ra epochs <<<"$(python3 scripts/gpu/table.py "$out" --epochs $(((deadline - SECONDS) * 3 / 4)) 2>/dev/null || echo 2 2)"
   [[ -z $emulator ]] || epochs=(1 1)
   sets=(--set "ann.epochs=${epochs[0]}" --set "snn.epochs=${epochs[1]}")
   [[ -z $emulator ]] || sets+=(--preset vgg6 --set model.width=0.05 --set 'model.hidden=[16]' --set dataset.trainCount=48 --set dataset.testCount=16
@@ -106,5 +107,5 @@ for letter in a b c d e f g h; do
   fi
 done
 [[ -z $dry ]] || exit 0
-python3 scripts/gpu-table.py "$out" >"$out/report.md" && cat "$out/report.md"
+python3 scripts/gpu/table.py "$out" >"$out/report.md" && cat "$out/report.md"
 [[ $suite = ok ]]

@@ -10,7 +10,7 @@ function sources(): Map<string, string> {
     const paths = statSync(join(root, start)).isDirectory()
       ? readdirSync(join(root, start), { recursive: true }).map((name) => `${start}/${String(name)}`)
       : [start];
-    for (const path of paths.filter((name) => /\.(ts|mjs|js|sh|cc|h|cu|cuh)$/.test(name))) {
+    for (const path of paths.filter((name) => /\.(ts|mjs|js|sh|py|c|cc|h|cu|cuh)$/.test(name))) {
       files.set(path, readFileSync(join(root, path), 'utf8'));
     }
   }
@@ -54,6 +54,8 @@ describe('the check itself', () => {
       'imports open of',
     ],
     ['lib/extra/thing.ts', '', 'in no known module'],
+    ['lib/io/log.ts', 'export const mostBytes = 2 ** 24;', 'use capitals'],
+    ['lib/io/log.ts', "/** The log of a run. */\nimport { x } from './write';", 'begins with a block comment'],
     ['native/ops/lif.h', '#include "core/status.h"', 'ops may not'],
     ['native/core/network.cc', '#include "cpu/update.h"', 'core may not'],
     ['native/core/network.cc', '#include "backend.h"', 'core may not'],
@@ -95,6 +97,8 @@ describe('the check itself', () => {
     ['lib/index.ts', "export { train } from './train/train';"],
     ['lib/pictures/report.ts', "import type { x } from '../train/run/events';"],
     ['lib/io/write.ts', "import { rename } from 'node:fs/promises';"],
+    ['lib/io/log.ts', 'const MOST_BYTES = 2 ** 24;\nexport const size = (side: number): number => 2 * side;'],
+    ['lib/io/markup.ts', '/** Escapes a text. */\nexport function escaped(): void {}'],
     ['lib/data/files.ts', "import { open } from 'node:fs/promises';\nawait open(path, 'r');"],
     ['lib/data/files.ts', "import { stat, readFile, type FileHandle } from 'node:fs/promises';"],
     ['lib/cli/main.ts', "import { readFileSync } from 'node:fs';\nimport { train } from '../train/train';"],

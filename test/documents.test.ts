@@ -1,7 +1,15 @@
 // The documents are true of the tree: references from code to the mathematics, links, paths, and the width of lines.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { anchorOf, documentViolations, mathematicsViolations, titlesOf, undescribed } from './helpers/documents';
+import {
+  anchorOf,
+  commentViolations,
+  documentViolations,
+  mathematicsViolations,
+  namedPathViolations,
+  titlesOf,
+  undescribed,
+} from './helpers/documents';
 
 const root = join(__dirname, '..');
 const folders = ['lib', 'native', 'scripts', 'test', 'bench', 'examples', 'docs', '.ci'];
@@ -32,6 +40,14 @@ test('every reference to the mathematics names one of its sections', () => {
 
 test('links and paths in the documents lead somewhere, and prose fits in 120 columns', () => {
   expect(documentViolations(texts(), (path) => existsSync(join(root, path)))).toEqual([]);
+});
+
+test('paths that comments name lead somewhere', () => {
+  expect(namedPathViolations(others(texts()), (path) => existsSync(join(root, path)))).toEqual([]);
+});
+
+test('comments fit in 120 columns', () => {
+  expect(commentViolations(texts())).toEqual([]);
 });
 
 test('every exported symbol has a description', () => {
@@ -74,6 +90,20 @@ describe('the check itself', () => {
     ['`native/cores`', 'does not exist'],
     ['x '.repeat(61), '122 columns'],
   ])('%j is not', (text, reason) => expect(document(text)).toEqual([expect.stringContaining(reason)]));
+
+  test('a path that a comment names exists, from the root or from native/', () => {
+    const paths = (text: string): string[] =>
+      namedPathViolations(new Map([['native/a.h', text]]), (path) => path === 'native/ops/rng.h');
+    expect(paths('int x;  // as in native/ops/rng.h and ops/rng.h\n#include "ops/gone.h"')).toEqual([]);
+    expect(paths('/**\n * See ops/ring.h.\n */')).toEqual(['native/a.h names ops/ring.h, which does not exist']);
+  });
+
+  test('a comment may have 120 columns, not 121, and code what it needs', () => {
+    const comments = (line: string): string[] => commentViolations(new Map([['native/a.h', line]]));
+    expect(comments(`  // ${'λ'.repeat(115)}`)).toEqual([]);
+    expect(comments(`  // ${'x'.repeat(116)}`)).toEqual(['native/a.h:1 has 121 columns, more than 120']);
+    expect(comments(`const text = '${'x'.repeat(120)}';`)).toEqual([]);
+  });
 
   const surface = (text: string): string[] =>
     undescribed(

@@ -1,17 +1,15 @@
-/**
- * What ends a command from outside: signals of people, schedulers and limits, and outputs that can no longer be
- * written.
- */
+// What ends a command from outside: signals of people, schedulers and limits, and outputs that can no longer be
+// written.
 import { isOneSpikeError, OneSpikeError } from '../errors';
 import { ioError } from '../io/system-error';
 import type { Output } from './output';
 import type { TimeLimit } from './time-limit';
 
 /** Exit status of a command that was interrupted. */
-export const interruptedStatus = 130;
+export const INTERRUPTED_STATUS = 130;
 
 // npm forwards a Ctrl-C to a program that the terminal has signalled already; a person needs longer for a second one.
-const echoMilliseconds = 300;
+const ECHO_MILLISECONDS = 300;
 
 /** Signals of which a second one leaves at once. */
 const urgent = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
@@ -42,7 +40,7 @@ export function signalCameEarly(): boolean {
 const savingAdvice = 'Stopping; interrupt again to leave at once without saving.';
 
 /** The longest time that a timer of Node.js takes: 24 days. */
-const longestTimer = 2 ** 31 - 1;
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * The signal fires on a signal of the system, when nobody reads stdout any more, when stdout or stderr cannot be
@@ -68,9 +66,9 @@ export function listenForInterrupt(
     if (first === 0) {
       output.note(advice);
       stop();
-    } else if (performance.now() - first > echoMilliseconds) {
+    } else if (performance.now() - first > ECHO_MILLISECONDS) {
       output.clear();
-      process.exit(interruptedStatus);
+      process.exit(INTERRUPTED_STATUS);
     }
   };
   const onLimit = (): void => {
@@ -79,7 +77,7 @@ export function listenForInterrupt(
   };
   const onFailure = (name: 'stdout' | 'stderr') => (error: NodeJS.ErrnoException) =>
     stop(error.code === 'EPIPE' ? undefined : ioError('write to', name, error));
-  const timer = limit && setTimeout(onLimit, Math.min(Math.max(limit.milliseconds, 1), longestTimer)).unref();
+  const timer = limit && setTimeout(onLimit, Math.min(Math.max(limit.milliseconds, 1), LONGEST_TIMER)).unref();
   for (const name of urgent) process.on(name, onUrgent);
   for (const name of announcing) process.on(name, onAnnounced);
   process.stdout.on('error', onFailure('stdout'));

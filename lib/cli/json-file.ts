@@ -1,4 +1,4 @@
-/** Files of JSON, with comments, that a person names on the command line; every fault in them is wrong usage. */
+// Files of JSON, with comments, that a person names on the command line; every fault in them is wrong usage.
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { decodeText, parseCommentedJson } from '../io/json-text';

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-/** The `onespike` executable: signals and outputs that fail end it with a message. */
+// The `onespike` executable: signals and outputs that fail end it with a message.
 // The first thing of all: until someone listens, SIGUSR1 opens the debugger of Node.js. A command that saves listens as
 // well, and then this one does nothing.
 process.on('SIGUSR1', () => {
-  if (process.listenerCount('SIGUSR1') === 1) process.exit(interruptedStatus);
+  if (process.listenerCount('SIGUSR1') === 1) process.exit(INTERRUPTED_STATUS);
 });
 
 import { setImmediate } from 'node:timers/promises';
-import { interruptedStatus, signalCameEarly } from './interrupt';
+import { INTERRUPTED_STATUS, signalCameEarly } from './interrupt';
 import { failureOf, watchOutputs } from './outputs';
 
 // With a listener a file that grows beyond `ulimit -f` is an error of the write (EFBIG), without one the end of the
@@ -19,7 +19,7 @@ watchOutputs();
 void import('./program.js').then(async ({ run }) => {
   // The debugger opens in the next turn of the event loop.
   await setImmediate();
-  if (signalCameEarly()) process.exit(interruptedStatus);
+  if (signalCameEarly()) process.exit(INTERRUPTED_STATUS);
   process.exitCode = await run(process.argv.slice(2));
 });
 

@@ -1,4 +1,4 @@
-/** Where a command speaks: JSON Lines on stdout for programs, text for people. Diagnostics always go to stderr. */
+// Where a command speaks: JSON Lines on stdout for programs, text for people. Diagnostics always go to stderr.
 import { Writable } from 'node:stream';
 import { paintFor, visibleWidth, type Paint } from './style';
 
@@ -15,9 +15,9 @@ export function silentStreams(): Streams {
 }
 
 // Between two lines of progress where no terminal shows a live one.
-const progressMilliseconds = 5000;
+const PROGRESS_MILLISECONDS = 5000;
 // A log file without a new line for longer than this looks as if the work had stopped.
-const silentMilliseconds = 60_000;
+const SILENT_MILLISECONDS = 60_000;
 
 export class Output {
   readonly paint: Paint;
@@ -80,7 +80,7 @@ export class Output {
    */
   status(text: string): void {
     if (!this.interactive) {
-      if (performance.now() - this.lastLine >= silentMilliseconds) this.line(text);
+      if (performance.now() - this.lastLine >= SILENT_MILLISECONDS) this.line(text);
       return;
     }
     this.streams.stdout.write(`\r\x1b[2K${fitting(text, this.columns)}`);
@@ -93,7 +93,7 @@ export class Output {
     if (stderr.isTTY === true && process.env.TERM !== 'dumb') {
       stderr.write(`\r\x1b[2K${fitting(text, stderr.columns || 80)}`);
       this.liveProgress = true;
-    } else if (performance.now() - this.lastProgress >= progressMilliseconds) {
+    } else if (performance.now() - this.lastProgress >= PROGRESS_MILLISECONDS) {
       this.lastProgress = performance.now();
       stderr.write(`${text}\n`);
     }

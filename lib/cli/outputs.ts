@@ -1,4 +1,4 @@
-/** Whether stdout and stderr can still be written. */
+// Whether stdout and stderr can still be written.
 import type { OneSpikeError } from '../errors';
 import { ioError } from '../io/system-error';
 

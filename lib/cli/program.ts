@@ -1,4 +1,4 @@
-/** The command line as a whole: its commands, how mistakes are reported, and what the process answers. */
+// The command line as a whole: its commands, how mistakes are reported, and what the process answers.
 import { Command } from 'commander';
 import { addBench } from './commands/bench';
 import { addCompletion } from './commands/completion';

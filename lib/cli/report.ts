@@ -1,12 +1,12 @@
-/** How a command that fails says so, and what its process answers. */
+// How a command that fails says so, and what its process answers.
 import { CommanderError } from 'commander';
 import { isOneSpikeError } from '../errors';
-import { interruptedStatus } from './interrupt';
+import { INTERRUPTED_STATUS } from './interrupt';
 import { failureOf } from './outputs';
 import { paintFor } from './style';
 import { UsageError } from './usage';
 
-export const exitStatus = { success: 0, failure: 1, usage: 2, interrupted: interruptedStatus } as const;
+export const exitStatus = { success: 0, failure: 1, usage: 2, interrupted: INTERRUPTED_STATUS } as const;
 
 /** The end of a process that another one speaks for: an exit status, and no message. */
 export class QuietExit extends Error {

@@ -1,4 +1,4 @@
-/** Text for a terminal: colours where they are wanted, numbers as people read them, columns. */
+// Text for a terminal: colours where they are wanted, numbers as people read them, columns.
 import { stripVTControlCharacters } from 'node:util';
 
 export { compact, percent } from '../io/text/numbers';

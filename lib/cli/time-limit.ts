@@ -1,8 +1,8 @@
-/** When a command has to end: its own limit, or that of a job of Slurm. */
+// When a command has to end: its own limit, or that of a job of Slurm.
 import { UsageError } from './usage';
 
 /** Slurm ends a job at its limit: what is saved must be on disk by then. */
-const slurmSeconds = 60;
+const SLURM_SECONDS = 60;
 const secondsOf = { d: 86400, h: 3600, m: 60, s: 1 } as const;
 
 /** For commander: the seconds of a duration, in units (90m, 1h30m) or as Slurm writes it (30, 8:00:00, 1-12:00). */
@@ -50,7 +50,7 @@ export function timeLimit(
   if (limit !== undefined)
     limits.push({ milliseconds: limit * 1000 - performance.now(), reason: 'the time limit is reached' });
   if (end !== undefined && /^\d+$/.test(end)) {
-    const milliseconds = Number(end) * 1000 - Date.now() - slurmSeconds * 1000;
+    const milliseconds = Number(end) * 1000 - Date.now() - SLURM_SECONDS * 1000;
     limits.push({ milliseconds, reason: 'the job of Slurm ends in a minute' });
   }
   return limits.sort((a, b) => a.milliseconds - b.milliseconds)[0];

@@ -1,4 +1,4 @@
-/** A training run as a person sees it: one live line, one line per epoch, and a table at the end. */
+// A training run as a person sees it: one live line, one line per epoch, and a table at the end.
 import { shellWord, shortPath } from '../io/paths';
 import type {
   ConvertedEvent,

@@ -1,4 +1,4 @@
-/** Mistakes in a command line, told apart from failures of the work: they exit with 2. */
+// Mistakes in a command line, told apart from failures of the work: they exit with 2.
 import { Option } from 'commander';
 import { checkOneOf } from '../check';
 import { LIMITS, numberText, within, type LimitName } from '../native/limits';

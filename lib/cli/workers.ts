@@ -1,8 +1,8 @@
-/** Child processes that run this program again, each with a share of the work. */
+// Child processes that run this program again, each with a share of the work.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { OneSpikeError } from '../errors';
-import { interruptedStatus } from './interrupt';
+import { INTERRUPTED_STATUS } from './interrupt';
 
 type JsonEvent = { event: string; [key: string]: unknown };
 
@@ -35,7 +35,7 @@ export async function runWorkers({ args, signal, onEvent }: WorkersOptions): Pro
       children.push(child);
       if (signal.aborted) stop();
       const { code, error } = await endOf(child, onEvent);
-      if (code === null || code === 0 || code === interruptedStatus) return code;
+      if (code === null || code === 0 || code === INTERRUPTED_STATUS) return code;
       failure ??=
         error ?? new OneSpikeError('ERR_STATE', `Expected the end of a worker but it left with status ${code}`);
       stop();

@@ -1,4 +1,4 @@
-/** Processors divided among the processes of a sweep. */
+// Processors divided among the processes of a sweep.
 import { backendInfo, type BackendInfo } from '../native/devices';
 
 /** What one process of a sweep may use. */

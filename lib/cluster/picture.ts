@@ -1,4 +1,4 @@
-/** A picture (SVG) of what varies against the accuracy: a panel for every parameter, a point for every trial. */
+// A picture (SVG) of what varies against the accuracy: a panel for every parameter, a point for every trial.
 import { escaped } from '../io/markup';
 import { percent } from '../io/text/numbers';
 import type { TrialResult } from './ranking';
@@ -6,7 +6,7 @@ import type { Study } from './study';
 import { valueText } from './table';
 
 const panel = { width: 300, height: 220, left: 52, right: 16, top: 28, bottom: 46 };
-const columns = 3;
+const COLUMNS = 3;
 const font = 'font-family="sans-serif" font-size="11"';
 
 /** Places of values along an axis, from 0 to 1, and the values that are written there. */
@@ -33,12 +33,12 @@ export function accuracyPicture(study: Study, results: readonly TrialResult[]): 
   if (study.method === 'arms') return rowsOf(Object.keys(study.arms!), points, scale);
   const panels = (keys.length > 0 ? keys : ['']).map((key, i) =>
     panelOf(key, points, scale, {
-      x: (i % columns) * panel.width,
-      y: Math.floor(i / columns) * panel.height,
+      x: (i % COLUMNS) * panel.width,
+      y: Math.floor(i / COLUMNS) * panel.height,
     }),
   );
-  const width = panel.width * Math.min(columns, panels.length);
-  const height = panel.height * Math.ceil(panels.length / columns);
+  const width = panel.width * Math.min(COLUMNS, panels.length);
+  const height = panel.height * Math.ceil(panels.length / COLUMNS);
   return picture(width, height, panels.join(''));
 }
 

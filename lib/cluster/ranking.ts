@@ -1,4 +1,4 @@
-/** Trials compared: mean and standard deviation over the seeds of a candidate, the best first. */
+// Trials compared: mean and standard deviation over the seeds of a candidate, the best first.
 import type { Study } from './study';
 import type { Trial } from './trials';
 

@@ -1,7 +1,5 @@
-/**
- * A study on disk: `study.json`, a run folder for every trial, its result once it has one, and what all results say
- * together (`results.jsonl`, `table.md`, `accuracy.svg`). Several processes, on several hosts, may work in one folder.
- */
+// A study on disk: `study.json`, a run folder for every trial, its result once it has one, and what all results say
+// together (`results.jsonl`, `table.md`, `accuracy.svg`). Several processes, on several hosts, may work in one folder.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOneSpikeError, OneSpikeError } from '../errors';

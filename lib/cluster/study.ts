@@ -1,4 +1,4 @@
-/** A study: a configuration, the keys of it that vary, and how their values are chosen. */
+// A study: a configuration, the keys of it that vary, and how their values are chosen.
 import { basename } from 'node:path';
 import { expected, isPlainObject } from '../check';
 import { deferred, flag, integerOf, listOf, numberOf, objectOf, oneOf, parse, text } from '../check/schema';

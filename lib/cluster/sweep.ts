@@ -1,4 +1,4 @@
-/** A study worked on by one process, and by any number of others in the same folder at the same time. */
+// A study worked on by one process, and by any number of others in the same folder at the same time.
 import { setTimeout } from 'node:timers/promises';
 import { checkInteger, checkOptions, checkSignal, checkString } from '../check';
 import { OneSpikeError } from '../errors';
@@ -67,7 +67,7 @@ export interface SweptEvent {
 export type SweepEvents = SweepEvent | BeginEvent | TrialEvent | SweptEvent;
 
 /** Between two looks at trials that other processes work on. */
-const pollMilliseconds = 1000;
+const POLL_MILLISECONDS = 1000;
 
 /**
  * Runs the trials of a study one after the other and yields what happens, ending with `swept`. Any number of processes
@@ -134,7 +134,7 @@ async function* workOn(folder: StudyFolder, work: Work): AsyncGenerator<BeginEve
     const open = due.filter(({ trial }) => !ended.has(trial));
     if (open.length === 0) stage++;
     else if (!(yield* workOnOne(folder, open, stage, work)))
-      await setTimeout(pollMilliseconds, undefined, { signal: work.signal }).catch(() => undefined);
+      await setTimeout(POLL_MILLISECONDS, undefined, { signal: work.signal }).catch(() => undefined);
   }
 }
 

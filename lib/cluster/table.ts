@@ -1,4 +1,4 @@
-/** Ranked candidates as rows of a table. */
+// Ranked candidates as rows of a table.
 import type { RankedCandidate, Spread } from './ranking';
 
 const percent = (spread: Spread | null): string =>

@@ -1,4 +1,4 @@
-/** One trial: an ordinary run, begun or continued, and what is worth knowing of its end. */
+// One trial: an ordinary run, begun or continued, and what is worth knowing of its end.
 import { exists } from '../io/status';
 import { isOneSpikeError } from '../errors';
 import type { TrainConfig } from '../train/config/config';

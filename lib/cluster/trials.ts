@@ -1,4 +1,4 @@
-/** The trials of a study: which values each of them has, and the configuration that follows. */
+// The trials of a study: which values each of them has, and the configuration that follows.
 import { OneSpikeError } from '../errors';
 import { SeededRandom } from '../data/random';
 import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../train/config/config';
@@ -40,12 +40,12 @@ function gridOf({ parameters }: Study): Record<string, unknown>[] {
   );
 }
 
-const stream = 0x737765;
+const STREAM = 0x737765;
 
 function drawsOf({ parameters, trials, drawSeed }: Study): Record<string, unknown>[] {
   // A generator for every draw, so that more trials begin with the same ones.
   return Array.from({ length: trials! }, (_, i) => {
-    const random = new SeededRandom(drawSeed, stream, i);
+    const random = new SeededRandom(drawSeed, STREAM, i);
     return Object.fromEntries(Object.entries(parameters).map(([key, values]) => [key, draw(values, random)]));
   });
 }

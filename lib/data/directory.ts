@@ -1,4 +1,4 @@
-/** Where the files of a data set are. */
+// Where the files of a data set are.
 import { dataDirectory } from './files';
 import { sources, type SourceName } from './sets';
 

@@ -1,4 +1,4 @@
-/** Finding and reading data files: every failure is an error that names the path and what to do about it. */
+// Finding and reading data files: every failure is an error that names the path and what to do about it.
 import { stat, readFile } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';

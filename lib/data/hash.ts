@@ -1,4 +1,4 @@
-/** The hash of a set of images, by which runs and ranks recognise it. */
+// The hash of a set of images, by which runs and ranks recognise it.
 import { createHash } from 'node:crypto';
 import type { ImageSet } from './types';
 

@@ -1,4 +1,4 @@
-/** Sets of which this process keeps some images in memory, though it has seen all of them. */
+// Sets of which this process keeps some images in memory, though it has seen all of them.
 import { OneSpikeError } from '../errors';
 import { ImageHash } from './hash';
 import { ChannelHistogram } from './statistics';
@@ -21,7 +21,7 @@ export interface HeldImages extends ImageSet {
   held: {
     /** The rows, ascending. */
     rows: Uint32Array;
-    /** Of all images: their hash, and the mean and the deviation of every channel. */
+    /** The hash of all images, and the mean and the deviation of every channel over all of them. */
     hash: string;
     statistics: ReturnType<ChannelHistogram['statistics']>;
   };

@@ -1,4 +1,4 @@
-/** Loading a data set by its name. */
+// Loading a data set by its name.
 import {
   checkBoolean,
   checkInteger,
@@ -92,9 +92,8 @@ export function checkDirectoryNamed(name: SourceName, directory: string | undefi
 /**
  * Loads a data set into memory.
  *
- * @throws ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to
- * do),
- *   ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_OOM,
+ * Errors: ERR_ARG for unknown names or options, ERR_IO if files are missing or unreadable (the message says what to
+ * do), ERR_FORMAT if a file is not what it should be (the message names file, offset and expectation), ERR_OOM,
  * ERR_ABORTED.
  */
 export async function loadDataset(name: SourceName, options: LoadOptions = {}): Promise<LoadedDataset> {

@@ -1,4 +1,4 @@
-/** The packages that are used where they are installed, and which of them are. */
+// The packages that are used where they are installed, and which of them are.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

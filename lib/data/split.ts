@@ -4,14 +4,14 @@ import { SeededRandom } from './random';
 import { imageSize, type ImageSet } from './types';
 
 /** The stream word that keeps the split's random numbers apart from other uses of the same seed. */
-const splitStream = 0x73706c74;
+const SPLIT_STREAM = 0x73706c74;
 
 /**
  * Divides the images of a set into training and validation: `share` (0 <= share < 1) of every class goes to validation
  * (rounded per class; a class keeps at least one image for training). The division is a function of the seed alone, and
  * both lists of positions ascend.
  *
- * @throws ERR_ARG if the share is out of range or `set` is no set of images, ERR_SHAPE if its labels are not `count`.
+ * Errors: ERR_ARG if the share is out of range or `set` is no set of images, ERR_SHAPE if its labels are not `count`.
  */
 export function splitValidation(
   set: Omit<ImageSet, 'pixels'>,
@@ -34,7 +34,7 @@ export function splitValidation(
   const chosen = new Uint8Array(set.count);
   members.forEach((images, label) => {
     const wanted = Math.min(Math.round(images.length * share), Math.max(0, images.length - 1));
-    new SeededRandom(seed, splitStream, label).shuffle(images);
+    new SeededRandom(seed, SPLIT_STREAM, label).shuffle(images);
     for (let i = 0; i < wanted; i++) chosen[images[i]!] = 1;
   });
   const everyIndex = Uint32Array.from(chosen.keys());
@@ -42,7 +42,7 @@ export function splitValidation(
 }
 
 /**
- * Of so many images of a class, those that a share for the test takes: at least one, and not all; none of a single one.
+ * How many of the images of a class a share for the test takes: at least one, and not all; none of a single one.
  */
 export function countForTest(images: number, share: number): number {
   return images < 2 ? 0 : Math.min(images - 1, Math.max(1, Math.round(images * share)));

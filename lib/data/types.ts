@@ -1,7 +1,7 @@
 // The types of data sets in memory.
 
 /** A Uint8Array of this many bytes can be created wherever Node 20 runs. */
-export const mostBytes = 2 ** 32 - 1;
+export const MOST_BYTES = 2 ** 32 - 1;
 
 /** The sides that the pictures of a folder may be scaled to. */
 export const SCALED_SIDE = { min: 1, max: 1024 } as const;

@@ -5,6 +5,7 @@ import type { Code } from '../model/code/code';
 import type { ResolvedNetwork } from '../model/description';
 import type { FloatTensor } from '../model/parameters';
 import { layerShapes, type LayerShape, type MapShape } from '../model/shapes';
+import { inputEncoding } from '../native/encoding';
 import { fanOut, type FanOut } from './fan-out';
 import type { LayerOperations, OperationCounts } from '../model/network/operations';
 import type { SpikeTimeMaps } from './operations';
@@ -29,7 +30,7 @@ interface CodedRoute {
   map: MapShape;
   pools: number[];
   fanOut: FanOut;
-  /** Of codes whose spikes count differently from step to step. */
+  /** What counts the products of a step; null for codes whose spikes are worth powers of two. */
   reach: Reach | null;
   sent: Sent;
 }
@@ -43,6 +44,7 @@ export class CodedCounter {
   private images = 0;
   private readonly shapes: LayerShape[];
   private readonly input: CodedRoute;
+  private readonly integers: Uint8Array | null;
   private readonly hidden: (CodedRoute & { layer: LayerId; neurons: number })[];
 
   constructor(
@@ -52,6 +54,7 @@ export class CodedCounter {
   ) {
     this.shapes = layerShapes(network);
     this.input = this.route(0, network.input, null);
+    this.integers = pixelIntegers(network, code);
     this.hidden = this.shapes
       .filter((shape) => !isPool(shape.type) && !network.layers[shape.layer]!.output)
       .map((shape) => ({
@@ -78,7 +81,12 @@ export class CodedCounter {
       return bytes;
     });
     this.hidden.forEach((route, i) => this.count(route, maps[i]!));
-    if (this.code.kind === 'radix') this.count(this.input, pixelIntegers(pixels, this.code.bits));
+    const { input, integers } = this;
+    if (integers !== null)
+      this.count(
+        input,
+        pixels.map((byte) => integers[byte]!),
+      );
     this.images += count;
   }
 
@@ -197,9 +205,14 @@ function stepValues(code: Code, layer: LayerId, parameters: CodeNumbers | undefi
   return Float32Array.from({ length: code.window + 1 }, (_, step) => Math.exp((delay - step) / constant));
 }
 
-/** The integers that pixels send. */
-function pixelIntegers(pixels: Uint8Array, bits: number): Uint8Array {
-  return pixels.map((byte) => Math.floor(((2 ** bits - 1) * byte) / 255 + 0.5));
+/** The integer that a pixel of each byte sends, as its bits step by step; null for codes whose pixels are analog. */
+function pixelIntegers(network: ResolvedNetwork, code: Code): Uint8Array | null {
+  if (code.kind !== 'radix') return null;
+  const { bits } = code;
+  const { sends } = inputEncoding({ ...network, encoder: 'radix', timesteps: bits });
+  return Uint8Array.from({ length: 256 }, (_, byte) =>
+    sends.subarray(byte * bits, (byte + 1) * bits).reduce((integer, bit) => 2 * integer + bit, 0),
+  );
 }
 
 function ones(byte: number): number {

@@ -38,7 +38,7 @@ interface Route {
 /** A counter that adds up operations batch by batch, so that the maps of many images need not exist at once. */
 export class OperationCounter {
   private images = 0;
-  /** Of a network with a code, which counts in place of this one. */
+  /** The counter of a network with a code, which counts in place of this one; else null. */
   private readonly coded: CodedCounter | null;
   private readonly encoding: ReturnType<typeof inputEncoding>;
   private readonly input: Route;

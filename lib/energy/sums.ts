@@ -1,4 +1,4 @@
-/** Numbers of several records, which counters of one network add up in parts. */
+// Numbers of several records, which counters of one network add up in parts.
 
 /** Returns the numbers of the records, one record after the other, and sets them to zero. */
 export function takeSums<Key extends string>(records: readonly Record<Key, number>[], keys: readonly Key[]): number[] {

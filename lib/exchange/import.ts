@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { checkObject, checkOneOf, checkOptions, checkString, defined, expected, isObject } from '../check';
 import { OneSpikeError } from '../errors';
 import { InputFile } from '../io/binary/input-file';
-import { fileKind, kindBytes } from '../io/file-kind';
+import { fileKind, KIND_BYTES } from '../io/file-kind';
 import { checkNoCode } from '../model/code/code';
 import { resolveNetwork, type NetworkDescription, type ResolvedNetwork } from '../model/description';
 import { isPool } from '../model/layer';
@@ -128,7 +128,7 @@ async function isOnnx(file: InputFile): Promise<boolean> {
 
 /** NIR graphs are HDF5 files. */
 async function isNir(file: InputFile): Promise<boolean> {
-  return fileKind(await file.head(kindBytes)) === 'an HDF5 file';
+  return fileKind(await file.head(KIND_BYTES)) === 'an HDF5 file';
 }
 
 interface Plan {
@@ -178,7 +178,7 @@ function warningsOf({ pools, adaptive }: Layout): string[] {
 
 /** The tensors of a file, whose kind its first bytes tell. Errors: ERR_FORMAT for a kind that is not read, by name. */
 async function openSource(file: InputFile): Promise<TensorSource> {
-  const head = await file.head(kindBytes);
+  const head = await file.head(KIND_BYTES);
   const kind = fileKind(head);
   if (kind === 'a zip archive') return pytorchSource(file);
   if (kind === 'JSON') return shardedSource(file.path);

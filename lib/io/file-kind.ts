@@ -1,7 +1,7 @@
 // What a file is, by its first bytes: for errors that say what was named in place of what is read.
 
 /** Bytes at the start of a file from which `fileKind` tells all that it knows. */
-export const kindBytes = 262;
+export const KIND_BYTES = 262;
 
 const signatures: readonly [text: string, at: number, kind: FileKind][] = [
   ['PK\x03\x04', 0, 'a zip archive'],

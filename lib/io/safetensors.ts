@@ -3,7 +3,7 @@
 import { checkObject, checkString, describeValue, expected, isObject } from '../check';
 import { OneSpikeError } from '../errors';
 import { InputFile } from './binary/input-file';
-import { fileKind, kindBytes, type FileKind } from './file-kind';
+import { fileKind, KIND_BYTES, type FileKind } from './file-kind';
 import { duplicateKey } from './json-keys';
 import { floatTable, isSmallFloat } from './small-floats';
 import { atomicWrite } from './write';
@@ -168,7 +168,7 @@ async function readHeader(file: InputFile): Promise<{ header: string; start: num
   const length = (await file.head(8)).readBigUInt64LE(0);
   const most = Math.min(MAX_HEADER, size - 8);
   if (length > BigInt(most)) {
-    const kind = fileKind(await file.head(kindBytes));
+    const kind = fileKind(await file.head(KIND_BYTES));
     if (kind !== undefined) throw foreign(path, kind);
     const limit = most === MAX_HEADER ? String(most) : `${most} (the rest of the file)`;
     throw file.damaged(0, `a header length of at most ${limit}`, length.toString());

@@ -50,9 +50,10 @@ export function withoutPools(network: ResolvedNetwork): ResolvedNetwork {
 }
 
 /**
- * Of native/ops/norm.h, as are the places where numbers are rounded to floats: native code folds to the same numbers.
+ * What batch normalisation adds to a variance, as in native/ops/ann/norm.h. The places where numbers are rounded to
+ * floats are those of that file too: native code folds to the same numbers.
  */
-const EPSILON = 1e-5;
+export const NORM_EPSILON = 1e-5;
 
 /**
  * Returns the network without normalisation and without genes: weights times gamma / sqrt(variance + epsilon), and a
@@ -78,7 +79,7 @@ export async function foldNorm(
     const row = data.length / layer.out;
     for (let channel = 0; channel < layer.out; channel++) {
       await pace.due();
-      const scale = weight[channel]! * (1 / Math.sqrt(variance[channel]! + EPSILON));
+      const scale = weight[channel]! * (1 / Math.sqrt(variance[channel]! + NORM_EPSILON));
       shift[channel] = bias[channel]! + scale * (layerBias[channel]! - mean[channel]!);
       const factor = Math.fround(scale);
       for (let i = channel * row; i < (channel + 1) * row; i++) scaled[i] = data[i]! * factor;

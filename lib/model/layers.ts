@@ -3,15 +3,12 @@ import type { z } from 'zod';
 
 import { expected } from '../check';
 import { flag, objectOf, oneOf } from '../check/schema';
+import { limitedInteger, limitedNumber } from '../native/limited';
 import { integerText, LIMITS, within } from '../native/limits';
 import { resolveTtfs, type Code, type TtfsNumbers } from './code/code';
-import type { LayerDescription, NeuronKey, ResolvedLayer } from './description';
 import { isPool } from './layer';
-import { limitedInteger, limitedNumber } from './limited';
 import { pooledWindow } from './shapes';
-
-/** The normalisations of a layer. */
-export const NORMS = ['none', 'batch'] as const;
+import { NORMS, type LayerDescription, type NeuronKey, type ResolvedLayer } from './spec';
 
 /** One entry of the layer list. Whether its fields apply to its type is checked by `resolveNetwork`. */
 export const layerSchema = objectOf(

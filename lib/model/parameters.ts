@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { LIMITS, within } from '../native/limits';
-import type { ResolvedNetwork } from './description';
+import type { ResolvedNetwork } from './spec';
 import { derivedWeights } from './genes/genes';
 
 /** A tensor of 32-bit floats. */

@@ -1,7 +1,7 @@
 // Shapes, parameters and dense multiply-accumulates of every layer of a resolved network.
 import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
-import type { LayerType, ResolvedLayer, ResolvedNetwork } from './description';
+import type { LayerType, ResolvedLayer, ResolvedNetwork } from './spec';
 import { codeTensors } from './code/code';
 import { geneLayers, interactionName } from './genes/genes';
 import { isPool, layerName, type LayerId } from './layer';

@@ -2,7 +2,7 @@
 // (native/core/plan.cc): the channels of all maps but the image in whole vectors of 16.
 import { expected } from '../check';
 import { LIMITS, within } from '../native/limits';
-import type { ResolvedNetwork } from './description';
+import type { ResolvedNetwork } from './spec';
 import { isPool } from './layer';
 import { pooledWindow, type LayerShape, type MapShape } from './shapes';
 

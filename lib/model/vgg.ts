@@ -1,9 +1,9 @@
 // The VGG family of the paper, scaled by options.
 import { checkOneOf, defined } from '../check';
 import { flag, listOf, networkName, numberOf, objectOf, oneOf, parse } from '../check/schema';
+import { limitedInteger, limitedNumber } from '../native/limited';
 import { inputShape, networkOptions, NORMS, resolveNetwork, timestepCount } from './description';
 import type { LayerDescription, NetworkDescription, Norm } from './description';
-import { limitedInteger, limitedNumber } from './limited';
 
 /** Output channels of each 3x3 convolution (padding 1); 'A' is a 2x2 pool. */
 export const VGG = {

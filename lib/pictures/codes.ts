@@ -1,6 +1,4 @@
-/**
- * The picture of a comparison of codes: accuracy, steps, spikes and energy side by side, and the accuracy over time.
- */
+// The picture of a comparison of codes: accuracy, steps, spikes and energy side by side, and the accuracy over time.
 import { join } from 'node:path';
 import { isOneSpikeError } from '../errors';
 import { compact } from '../io/text/numbers';
@@ -34,8 +32,8 @@ export interface CodesPicture {
   own: string;
 }
 
-const width = 1060;
-const names = 204;
+const WIDTH = 1060;
+const NAMES = 204;
 
 export function codesFigure(codes: readonly PicturedCode[], { title, account, own }: CodesPicture): Figure {
   const colours = codes.map(({ code }, i) => (code === 'ann' ? colour('third') : codeColour(i)));
@@ -53,7 +51,7 @@ export function codesFigure(codes: readonly PicturedCode[], { title, account, ow
       strong: strong(each.code),
       cells: cellsOf(each),
     })),
-    { width, names },
+    { width: WIDTH, names: NAMES },
   );
   const curves = drawStepCurves(
     codes.map(({ code, steps }, i) => ({
@@ -64,7 +62,7 @@ export function codesFigure(codes: readonly PicturedCode[], { title, account, ow
       dashed: code === 'ann',
       points: steps,
     })),
-    width,
+    WIDTH,
   );
   return {
     name: 'compare',
@@ -109,11 +107,11 @@ function round(value: number): string {
   return compact(value).replace(/\.0+(?= |$)/, '');
 }
 
-const between = 34;
+const BETWEEN = 34;
 
 /** One drawing below another, with a heading. */
 function below(above: Drawing, heading: string, drawing: Drawing): Drawing {
-  const y = above.height + between;
+  const y = above.height + BETWEEN;
   const body =
     above.body +
     text(0, y - 8, heading, { fill: colour('ink'), 'font-weight': 600 }) +

@@ -1,4 +1,4 @@
-/** A picture with its words and its numbers, as a part of the page or as a file of its own. */
+// A picture with its words and its numbers, as a part of the page or as a file of its own.
 import { escaped } from '../io/markup';
 import { element, type Drawing } from './draw/svg';
 import { colour, inTheme, type Theme } from './draw/theme';
@@ -97,13 +97,13 @@ function cellHtml(cell: Cell, column: number): string {
   return column === 0 ? `<th scope="row">${content}</th>` : `<td>${content}</td>`;
 }
 
-const margin = 16;
+const MARGIN = 16;
 
 /** The figure as an SVG file in one theme, with its title above. */
 export function figureSvg({ title, caption, drawing }: Figure, theme: Theme): string {
-  const width = Math.ceil(drawing.width + 2 * margin);
-  const height = Math.ceil(drawing.height + 2 * margin + 24);
-  const heading = `<text x="${margin}" y="${margin + 10}" font-size="15" font-weight="600" fill="${colour('ink')}">${escaped(title)}</text>`;
+  const width = Math.ceil(drawing.width + 2 * MARGIN);
+  const height = Math.ceil(drawing.height + 2 * MARGIN + 24);
+  const heading = `<text x="${MARGIN}" y="${MARGIN + 10}" font-size="15" font-weight="600" fill="${colour('ink')}">${escaped(title)}</text>`;
   const svg = element(
     'svg',
     {
@@ -117,7 +117,7 @@ export function figureSvg({ title, caption, drawing }: Figure, theme: Theme): st
     },
     `<title>${escaped(title)}</title><desc>${escaped(caption)}</desc>` +
       `<rect width="100%" height="100%" fill="${colour('paper')}"/>${heading}` +
-      `<g transform="translate(${margin} ${margin + 24})">${drawing.body}</g>`,
+      `<g transform="translate(${MARGIN} ${MARGIN + 24})">${drawing.body}</g>`,
   );
   return `${inTheme(svg, theme)}\n`;
 }

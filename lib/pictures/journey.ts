@@ -1,4 +1,4 @@
-/** One image on its way through a network, as a drawing and in numbers. */
+// One image on its way through a network, as a drawing and in numbers.
 import type { ResolvedNetwork } from '../model/description';
 import type { Trace } from '../train/run/test-record';
 import { percent } from './draw/scale';

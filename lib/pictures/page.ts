@@ -1,4 +1,4 @@
-/** The page: one HTML file that needs no network and no script. */
+// The page: one HTML file that needs no network and no script.
 import { escaped } from '../io/markup';
 import { testAccuracies, type RunData } from './data/run-data';
 import { topAccuracy } from './data/scores';

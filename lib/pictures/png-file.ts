@@ -1,4 +1,4 @@
-/** Pictures as PNG, drawn by the optional package sharp. */
+// Pictures as PNG, drawn by the optional package sharp.
 import { isMissing, requireSharp, whyNoSharp } from '../data/pictures/sharp';
 import { OneSpikeError } from '../errors';
 import type { Theme } from './draw/theme';

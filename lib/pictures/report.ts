@@ -1,4 +1,4 @@
-/** The report of a run: a page in its folder, and its pictures as files. */
+// The report of a run: a page in its folder, and its pictures as files.
 import { join } from 'node:path';
 import { makeFolder } from '../io/folders';
 import { atomicWrite } from '../io/write';

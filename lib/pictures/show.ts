@@ -1,4 +1,4 @@
-/** One image on its way through a network: for a terminal, and as a file. */
+// One image on its way through a network: for a terminal, and as a file.
 import { basename, extname } from 'node:path';
 import { expected } from '../check';
 import { atomicWrite } from '../io/write';

@@ -17,7 +17,7 @@ export interface Answer {
   step: number | null;
   /** The number of steps that a decision takes at most. */
   timesteps: number;
-  /** With the code `radix`: bits of a value, the steps that its papers count. */
+  /** The bits of a value, which are the steps that the papers of the code `radix` count; absent with other codes. */
   bits?: number;
 }
 

@@ -1,4 +1,4 @@
-/** The range, both ends included, of every number that `serve` takes: the command states no other. */
+// The range, both ends included, of every number that `serve` takes: the command states no other.
 import type { Range } from '../check/values';
 
 export const SERVE_LIMITS = {

@@ -1,4 +1,4 @@
-/** The epochs of a run as a table for spreadsheets and data frames (RFC 4180, a point in decimals). */
+// The epochs of a run as a table for spreadsheets and data frames (RFC 4180, a point in decimals).
 import { timelineOf } from '../pictures/data/series';
 import type { Run } from '../train/run/load-run';
 import { epochValues } from './values';

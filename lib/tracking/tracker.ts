@@ -1,6 +1,4 @@
-/**
- * A program that follows experiments, as a training sees it. An error of a method ends the following, not the training.
- */
+// A program that follows experiments, as a training sees it. An error of a method ends the following, not the training.
 import type { DoneEvent } from '../train/run/events';
 
 export interface Tracker {

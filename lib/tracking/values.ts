@@ -1,4 +1,4 @@
-/** What programs that follow experiments are told of a run: named numbers at steps, one step an epoch. */
+// What programs that follow experiments are told of a run: named numbers at steps, one step an epoch.
 import { extendTimeline, timelineOf } from '../pictures/data/series';
 import { Tail } from '../pictures/live/tail';
 import type { ConvertedEvent, DoneEvent, EpochEvent } from '../train/run/events';

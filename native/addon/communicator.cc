@@ -140,7 +140,7 @@ using Collect = Status (MpiCommunicator::*)(const void*, void*, size_t);
 Napi::Value gathered(const char* function, Collect collect, const Napi::CallbackInfo& info) {
   const auto entry = open_communicator(info, 2, function);
   const auto call = [collect](MpiCommunicator& communicator, std::vector<uint8_t>* bytes) {
-    std::vector<uint8_t> all(bytes->size() * static_cast<size_t>(communicator.size()));
+    std::vector<uint8_t> all(bytes->size() * size_t(communicator.size()));
     Status status = (communicator.*collect)(bytes->data(), all.data(), bytes->size());
     *bytes = std::move(all);
     return status;
@@ -207,7 +207,7 @@ Napi::Value communicator_last_words(const Napi::CallbackInfo& info) {
 // communicatorLink(communicator: CommunicatorHandle, device: number, library: string): Promise<string>
 Napi::Value communicator_link(const Napi::CallbackInfo& info) {
   const auto entry = open_communicator(info, 3, "communicatorLink");
-  const auto device = static_cast<int>(read_integer(info[1], "device", limits::kDevice));
+  const auto device = int(read_integer(info[1], "device", limits::kDevice));
   return Instance::of(info.Env()).submit(std::make_unique<LinkTask>(entry, device, read_string(info[2], "library")));
 }
 
@@ -232,7 +232,7 @@ Napi::Value communicator_place(const Napi::CallbackInfo& info) {
   const MpiCommunicator& communicator = *entry->communicator;
   Napi::Object place = Napi::Object::New(info.Env());
   Napi::Array hosts = Napi::Array::New(info.Env());
-  for (int rank = 0; rank < communicator.size(); rank++) hosts.Set(hosts.Length(), communicator.host(rank));
+  for (int rank = 0; rank < communicator.size(); ++rank) hosts.Set(hosts.Length(), communicator.host(rank));
   place.Set("rank", communicator.rank());
   place.Set("size", communicator.size());
   place.Set("hosts", hosts);

@@ -14,7 +14,7 @@ Napi::Value dataset_create(const Napi::CallbackInfo& info) {
   check_arity(info, 3, "datasetCreate");
   const Napi::Array shape = read_array(info[2], "shape", 3, 3);
   const auto side = [&shape](uint32_t i) {
-    return static_cast<int>(read_integer(shape.Get(i), "shape[" + std::to_string(i) + "]", limits::kSide));
+    return int(read_integer(shape.Get(i), "shape[" + std::to_string(i) + "]", limits::kSide));
   };
   auto data = std::make_shared<Dataset>();
   data->channels = side(0);
@@ -33,7 +33,7 @@ Napi::Value dataset_create(const Napi::CallbackInfo& info) {
   if (!is_absent(info[1])) {
     const ArrayView<int32_t> labels = view_of<int32_t>(info[1], "labels", data->count);
     data->labels.assign(labels.data, labels.data + labels.length);
-    for (int64_t i = 0; i < data->count; i++) {
+    for (int64_t i = 0; i < data->count; ++i) {
       if (data->labels[i] < 0)
         fail(Code::kArg, "Expected a class >= 0 for labels[" + std::to_string(i) + "] but received " +
                              std::to_string(data->labels[i]));

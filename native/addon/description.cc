@@ -48,25 +48,24 @@ Napi::Value input_encoding(const Napi::CallbackInfo& info) {
   const Napi::Object spec = read_object(info[0], "spec");
   const Encoder encoder = read_encoder(spec.Get("encoder"), "spec.encoder");
   const EncoderEntry entry = encoder_entry(encoder);
-  const int timesteps = static_cast<int>(read_integer(spec.Get("timesteps"), "spec.timesteps", limits::kTimesteps));
+  const int timesteps = int(read_integer(spec.Get("timesteps"), "spec.timesteps", limits::kTimesteps));
   const double lo = read_number(spec.Get("lo"), "spec.lo", limits::kLo);
   const double hi = read_number(spec.Get("hi"), "spec.hi", limits::kHi);
   if (!(lo < hi)) fail_expected("a number above lo", "spec.hi", spec.Get("hi"));
-  const Napi::Array means = read_array(spec.Get("mean"), "spec.mean", 1, static_cast<uint32_t>(limits::kSide.max));
-  const int channels = static_cast<int>(means.Length());
+  const Napi::Array means = read_array(spec.Get("mean"), "spec.mean", 1, uint32_t(limits::kSide.max));
+  const int channels = int(means.Length());
   const std::vector<float> mean = read_channels(means, "spec.mean", channels, limits::kMean);
   const std::vector<float> std = read_channels(spec.Get("std"), "spec.std", channels, limits::kStd);
 
-  Napi::Float64Array events = Napi::Float64Array::New(env, static_cast<size_t>(channels) * 256);
-  for (int c = 0; c < channels; c++) {
-    for (int byte = 0; byte < 256; byte++)
-      events[static_cast<size_t>(c) * 256 + static_cast<size_t>(byte)] =
-          event_count(encoder, static_cast<uint8_t>(byte), mean[c], std[c], timesteps, lo, hi);
+  Napi::Float64Array events = Napi::Float64Array::New(env, size_t(channels) * 256);
+  for (int c = 0; c < channels; ++c) {
+    for (int byte = 0; byte < 256; ++byte)
+      events[size_t(c) * 256 + size_t(byte)] = event_count(encoder, uint8_t(byte), mean[c], std[c], timesteps, lo, hi);
   }
-  Napi::Uint8Array sends = Napi::Uint8Array::New(env, size_t{256} * static_cast<size_t>(timesteps));
-  for (int byte = 0; byte < 256; byte++) {
-    EventSteps steps(encoder, static_cast<uint8_t>(byte), timesteps, lo, hi);
-    for (size_t t = 0; t < size_t(timesteps); t++) sends[size_t(byte) * size_t(timesteps) + t] = steps.next();
+  Napi::Uint8Array sends = Napi::Uint8Array::New(env, size_t{256} * size_t(timesteps));
+  for (int byte = 0; byte < 256; ++byte) {
+    EventSteps steps(encoder, uint8_t(byte), timesteps, lo, hi);
+    for (size_t t = 0; t < size_t(timesteps); ++t) sends[size_t(byte) * size_t(timesteps) + t] = steps.next();
   }
   Napi::Object encoding = Napi::Object::New(env);
   encoding.Set("analogSteps", entry.analog_steps(timesteps));

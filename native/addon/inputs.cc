@@ -19,12 +19,8 @@ class Reader {
   float real(const char* key, const Limit& limit) const {
     return read_float(get(key), path(key), limit.min, limit.max);
   }
-  int integer(const char* key, const Limit& limit) const {
-    return static_cast<int>(read_integer(get(key), path(key), limit));
-  }
-  uint64_t counter(const char* key) const {
-    return static_cast<uint64_t>(read_integer(get(key), path(key), 0, kMaxSafeInteger));
-  }
+  int integer(const char* key, const Limit& limit) const { return int(read_integer(get(key), path(key), limit)); }
+  uint64_t counter(const char* key) const { return uint64_t(read_integer(get(key), path(key), 0, kMaxSafeInteger)); }
   bool boolean(const char* key) const { return read_boolean(get(key), path(key)); }
 
  private:
@@ -99,13 +95,13 @@ BatchShards read_shards(Napi::Value value, const std::string& name) {
   if (is_absent(value)) return shards;
   const Reader reader(value, name);
   const std::string path = reader.path("counts");
-  const Napi::Array counts = read_array(reader.get("counts"), path, static_cast<uint32_t>(limits::kShards.min),
-                                        static_cast<uint32_t>(limits::kShards.max));
-  for (uint32_t i = 0; i < counts.Length(); i++)
-    shards.counts.push_back(read_integer(counts.Get(i), path + "[" + std::to_string(i) + "]", 0,
-                                         static_cast<int64_t>(limits::kImages.max)));
-  shards.first = static_cast<int64_t>(reader.counter("first"));
-  shards.images = static_cast<int64_t>(reader.counter("images"));
+  const Napi::Array counts =
+      read_array(reader.get("counts"), path, uint32_t(limits::kShards.min), uint32_t(limits::kShards.max));
+  for (uint32_t i = 0; i < counts.Length(); ++i)
+    shards.counts.push_back(
+        read_integer(counts.Get(i), path + "[" + std::to_string(i) + "]", 0, int64_t(limits::kImages.max)));
+  shards.first = int64_t(reader.counter("first"));
+  shards.images = int64_t(reader.counter("images"));
   return shards;
 }
 
@@ -142,7 +138,7 @@ BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShap
   if (divided)
     if (Status status = batch.rows.shards.check(batch.count); !status.ok()) fail(status.code, status.message);
   const std::string label = "the label of " + name + ".indices";
-  for (int64_t i = 0; i < batch.count; i++) {
+  for (int64_t i = 0; i < batch.count; ++i) {
     const uint32_t row = batch.rows.indices[i];
     if (row >= data.count) {
       fail(Code::kArg, "Expected a row from 0 to " + std::to_string(data.count - 1) + " for " + name + ".indices[" +
@@ -156,9 +152,9 @@ BatchInput read_rows(Instance& instance, const Reader& reader, const NetworkShap
 }  // namespace
 
 std::vector<float> read_channels(Napi::Value value, const std::string& name, int channels, const Limit& limit) {
-  const Napi::Array array = read_array(value, name, static_cast<uint32_t>(channels), static_cast<uint32_t>(channels));
+  const Napi::Array array = read_array(value, name, uint32_t(channels), uint32_t(channels));
   std::vector<float> numbers;
-  for (uint32_t i = 0; i < static_cast<uint32_t>(channels); i++) {
+  for (uint32_t i = 0; i < uint32_t(channels); ++i) {
     numbers.push_back(read_float(array.Get(i), name + "[" + std::to_string(i) + "]", limit.min, limit.max));
   }
   return numbers;
@@ -173,7 +169,7 @@ NetworkSpec read_spec(Napi::Value value) {
   NetworkSpec spec;
   const Napi::Array input = read_array(reader.get("input"), "spec.input", 3, 3);
   const auto side = [&input](uint32_t i) {
-    return static_cast<int>(read_integer(input.Get(i), "spec.input[" + std::to_string(i) + "]", limits::kSide));
+    return int(read_integer(input.Get(i), "spec.input[" + std::to_string(i) + "]", limits::kSide));
   };
   spec.channels = side(0);
   spec.height = side(1);
@@ -181,10 +177,9 @@ NetworkSpec read_spec(Napi::Value value) {
   spec.timesteps = reader.integer("timesteps", limits::kTimesteps);
 
   if (reader.has("code")) spec.code = read_code(reader.get("code"), "spec.code");
-  const Napi::Array layers =
-      read_array(reader.get("layers"), "spec.layers", 1, static_cast<uint32_t>(limits::kLayers.max));
+  const Napi::Array layers = read_array(reader.get("layers"), "spec.layers", 1, uint32_t(limits::kLayers.max));
   const uint32_t count = layers.Length();
-  for (uint32_t i = 0; i < count; i++)
+  for (uint32_t i = 0; i < count; ++i)
     spec.layers.push_back(
         read_layer(layers.Get(i), "spec.layers[" + std::to_string(i) + "]", spec.code.kind != CodeKind::kNone));
 
@@ -303,8 +298,7 @@ BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape&
   const Napi::Value pixels = reader.get("pixels"), labels = reader.get("labels");
   const ArrayView<uint8_t> bytes = view_of<uint8_t>(pixels, reader.path("pixels"));
   batch.count = bytes.length / shape.image_size;
-  if (batch.count < 1 || batch.count > static_cast<int64_t>(limits::kImages.max) ||
-      batch.count * shape.image_size != bytes.length) {
+  if (batch.count < 1 || batch.count > int64_t(limits::kImages.max) || batch.count * shape.image_size != bytes.length) {
     fail(Code::kShape, "Expected a positive multiple of " + std::to_string(shape.image_size) + " bytes (C*H*W) for " +
                            name + ".pixels but received " + std::to_string(bytes.length));
   }
@@ -315,7 +309,7 @@ BatchInput read_batch(Instance& instance, Napi::Value value, const NetworkShape&
   }
   const ArrayView<int32_t> classes = view_of<int32_t>(labels, reader.path("labels"), batch.count);
   batch.labels.assign(classes.data, classes.data + classes.length);
-  for (int64_t i = 0; i < batch.count; i++) check_label(batch.labels[i], shape.classes, reader.path("labels"), i);
+  for (int64_t i = 0; i < batch.count; ++i) check_label(batch.labels[i], shape.classes, reader.path("labels"), i);
   return batch;
 }
 

@@ -27,7 +27,7 @@ Napi::Value info(const Napi::CallbackInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("version", ONESPIKE_VERSION);
   object.Set("simdTarget", cpu_target_name());
-  object.Set("hardwareThreads", static_cast<double>(std::thread::hardware_concurrency()));
+  object.Set("hardwareThreads", double(std::thread::hardware_concurrency()));
   object.Set("binaryCuda", cuda_built());
   object.Set("liveNetworks", live.networks);
   object.Set("liveDatasets", live.datasets);
@@ -56,7 +56,7 @@ Napi::Value limit_processor(const Napi::CallbackInfo& info) {
   const auto place = std::find(targets.begin(), targets.end(), read_string(info[0], "target"));
   if (place == targets.end()) fail_expected("an instruction set of this processor", "target", info[0]);
   const Bf16Unit bf16 = read_named(info[1], "bf16", kBf16Units, bf16_unit_name);
-  limit_cpu_target(static_cast<size_t>(place - targets.begin()));
+  limit_cpu_target(size_t(place - targets.begin()));
   limit_bf16_unit(bf16);
   return info.Env().Undefined();
 }
@@ -64,7 +64,7 @@ Napi::Value limit_processor(const Napi::CallbackInfo& info) {
 // devices(wanted: number | null): NativeDevices
 Napi::Value devices(const Napi::CallbackInfo& info) {
   check_arity(info, 1, "devices");
-  const int wanted = is_absent(info[0]) ? -1 : static_cast<int>(read_integer(info[0], "wanted", limits::kDevice));
+  const int wanted = is_absent(info[0]) ? -1 : int(read_integer(info[0], "wanted", limits::kDevice));
   const Napi::Env env = info.Env();
   std::string reason;
   Napi::Array list = Napi::Array::New(env);
@@ -73,8 +73,8 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
     row.Set("name", device.name);
     row.Set("major", device.major);
     row.Set("minor", device.minor);
-    row.Set("memoryBytes", static_cast<double>(device.memory_bytes));
-    row.Set("freeBytes", static_cast<double>(device.free_bytes));
+    row.Set("memoryBytes", double(device.memory_bytes));
+    row.Set("freeBytes", double(device.free_bytes));
     row.Set("driver", device.driver);
     row.Set("runtime", device.runtime);
     row.Set("usable", device.usable);
@@ -97,7 +97,7 @@ Napi::Value network_tensors(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(env);
   for (const TensorInfo& tensor : entry->shape.tensors) {
     Napi::Array shape = Napi::Array::New(env);
-    for (uint32_t i = 0; i < tensor.shape.size(); i++) shape.Set(i, static_cast<double>(tensor.shape[i]));
+    for (uint32_t i = 0; i < tensor.shape.size(); ++i) shape.Set(i, double(tensor.shape[i]));
     Napi::Object row = Napi::Object::New(env);
     row.Set("name", tensor.name);
     row.Set("shape", shape);
@@ -112,10 +112,10 @@ Napi::Value network_layers(const Napi::CallbackInfo& info) {
   entry->require_open();
   const Napi::Env env = info.Env();
   Napi::Array list = Napi::Array::New(env);
-  for (uint32_t i = 0; i < entry->shape.layers.size(); i++) {
+  for (uint32_t i = 0; i < entry->shape.layers.size(); ++i) {
     Napi::Object row = Napi::Object::New(env);
     row.Set("layer", entry->shape.layers[i]);
-    row.Set("neurons", static_cast<double>(entry->shape.neurons[i]));
+    row.Set("neurons", double(entry->shape.neurons[i]));
     list.Set(i, row);
   }
   return list;
@@ -132,7 +132,7 @@ Napi::Value network_steps_at_once(const Napi::CallbackInfo& info) {
 Napi::Value network_memory(const Napi::CallbackInfo& info) {
   const auto entry = first_argument(info, 1, "networkMemory");
   entry->require_open();
-  return Napi::Number::New(info.Env(), static_cast<double>(entry->memory_bytes));
+  return Napi::Number::New(info.Env(), double(entry->memory_bytes));
 }
 
 // networkRecorded(network: NetworkHandle): NativeRecorded
@@ -152,14 +152,14 @@ Napi::Value network_profile(const Napi::CallbackInfo& info) {
   entry->require_idle();
   const std::vector<ProfileEntry> entries = entry->network->take_profile();
   Napi::Array list = Napi::Array::New(info.Env(), entries.size());
-  for (uint32_t i = 0; i < entries.size(); i++) {
+  for (uint32_t i = 0; i < entries.size(); ++i) {
     Napi::Object each = Napi::Object::New(info.Env());
     each.Set("layer", entries[i].layer);
     each.Set("operation", entries[i].operation);
     each.Set("kernel", entries[i].choice.kernel);
     each.Set("density", entries[i].choice.density);
     each.Set("milliseconds", entries[i].milliseconds);
-    each.Set("calls", static_cast<double>(entries[i].calls));
+    each.Set("calls", double(entries[i].calls));
     list.Set(i, each);
   }
   return list;
@@ -169,7 +169,7 @@ Napi::Value network_profile(const Napi::CallbackInfo& info) {
 Napi::Value network_slots(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 1, "networkSlots");
   Napi::Array kinds = Napi::Array::New(info.Env());
-  for (int i = 0; i < entry->network->optimizer_slots(); i++) kinds.Set(kinds.Length(), "slot" + std::to_string(i));
+  for (int i = 0; i < entry->network->optimizer_slots(); ++i) kinds.Set(kinds.Length(), "slot" + std::to_string(i));
   if (entry->network->averaged()) kinds.Set(kinds.Length(), "average");
   return kinds;
 }
@@ -179,8 +179,8 @@ Napi::Value network_counters(const Napi::CallbackInfo& info) {
   const auto entry = first_argument(info, 1, "networkCounters");
   entry->require_idle();
   Napi::Object counters = Napi::Object::New(info.Env());
-  counters.Set("optimizerSteps", static_cast<double>(entry->network->optimizer_steps()));
-  counters.Set("randomStep", static_cast<double>(entry->network->random_step()));
+  counters.Set("optimizerSteps", double(entry->network->optimizer_steps()));
+  counters.Set("randomStep", double(entry->network->random_step()));
   counters.Set("activity", entry->network->activity());
   return counters;
 }
@@ -195,7 +195,7 @@ Napi::Value network_set_counters(const Napi::CallbackInfo& info) {
   entry->require_idle();
   entry->network->set_optimizer_steps(steps);
   entry->network->set_activity(activity);
-  entry->network->set_random_step(static_cast<uint64_t>(random_step));
+  entry->network->set_random_step(uint64_t(random_step));
   return info.Env().Undefined();
 }
 

@@ -17,11 +17,11 @@ namespace onespike::addon {
 
 Napi::Object stats_object(Napi::Env env, const StepStats& stats, int64_t count, double seconds) {
   Napi::Float64Array spikes = Napi::Float64Array::New(env, stats.spikes.size());
-  for (size_t i = 0; i < stats.spikes.size(); i++) spikes[i] = stats.spikes[i];
+  for (size_t i = 0; i < stats.spikes.size(); ++i) spikes[i] = stats.spikes[i];
   Napi::Object object = Napi::Object::New(env);
   object.Set("loss", stats.loss);
-  object.Set("correct", static_cast<double>(stats.correct));
-  object.Set("count", static_cast<double>(count));
+  object.Set("correct", double(stats.correct));
+  object.Set("count", double(count));
   object.Set("spikes", spikes);
   object.Set("gradientNorm", stats.gradient_norm);
   object.Set("badLayer", stats.bad_layer);
@@ -77,7 +77,7 @@ class ActivationsJob final : public BatchJob {
 
   Napi::Value result(Napi::Env env) override {
     Napi::Array list = Napi::Array::New(env, values_.size());
-    for (size_t i = 0; i < values_.size(); i++) list[static_cast<uint32_t>(i)] = values_[i];
+    for (size_t i = 0; i < values_.size(); ++i) list[uint32_t(i)] = values_[i];
     return list;
   }
 
@@ -127,9 +127,9 @@ Napi::Value network_forward(const Napi::CallbackInfo& info) {
   if (!is_absent(margins)) job->margins = {margins, "out.margins", count};
   if (!is_absent(decision_steps)) job->decision_steps = {decision_steps, "out.decisionSteps", count};
   if (!is_absent(spike_times)) {
-    const auto layers = static_cast<uint32_t>(shape.neurons.size());
+    const auto layers = uint32_t(shape.neurons.size());
     const Napi::Array list = read_array(spike_times, "out.spikeTimes", layers, layers);
-    for (uint32_t i = 0; i < layers; i++) {
+    for (uint32_t i = 0; i < layers; ++i) {
       const std::string name = "out.spikeTimes[" + std::to_string(i) + "]";
       const Napi::Value layer = list.Get(i);
       job->spike_times.push_back(is_absent(layer)

@@ -63,7 +63,7 @@ class ReadJob final : public Job {
 
  private:
   Status run(const std::atomic<bool>&) override {
-    for (size_t i = 0; i < parts_.size(); i++) {
+    for (size_t i = 0; i < parts_.size(); ++i) {
       const Part& part = parts_[i];
       float* const into = outputs_[i].allocate();
       if (Status status = network().read(part.kind, part.tensor, part.offset, part.count, into); !status.ok())
@@ -93,13 +93,13 @@ class WriteJob final : public Job {
 
  private:
   Status run(const std::atomic<bool>&) override {
-    for (size_t i = 0; i < parts_.size(); i++)
+    for (size_t i = 0; i < parts_.size(); ++i)
       for (const float& value : values_[i])
         if (!std::isfinite(value))
           return Status::error(Code::kArg, "Expected finite numbers for " + parts_[i].name + " but received " +
                                                std::to_string(value) + " at " +
                                                std::to_string(&value - values_[i].data()));
-    for (size_t i = 0; i < parts_.size(); i++) {
+    for (size_t i = 0; i < parts_.size(); ++i) {
       const Part& part = parts_[i];
       if (Status status = network().write(part.kind, part.tensor, part.offset, part.count, values_[i].data());
           !status.ok())
@@ -133,8 +133,8 @@ class ResetJob final : public Job {
 int find_tensor(const NetworkShape& shape, Napi::Value value, const std::string& name) {
   const std::string text = read_string(value, name);
   const std::vector<TensorInfo>& tensors = shape.tensors;
-  for (size_t i = 0; i < tensors.size(); i++) {
-    if (tensors[i].name == text) return static_cast<int>(i);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].name == text) return int(i);
   }
   fail_expected("the name of a tensor such as '" + (tensors.empty() ? std::string() : tensors.front().name) + "'", name,
                 value);
@@ -146,7 +146,7 @@ void add_parts(AnyJob& job, Napi::Value value) {
   const Napi::Array list = read_array(value, "parts", 1, kMaxParts);
   const uint32_t count = list.Length();
   const NetworkShape& shape = job.entry()->shape;
-  for (uint32_t i = 0; i < count; i++) {
+  for (uint32_t i = 0; i < count; ++i) {
     const std::string path = "parts[" + std::to_string(i) + "]";
     const Napi::Object object = read_object(list.Get(i), path);
     Part part;

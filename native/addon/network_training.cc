@@ -27,7 +27,7 @@ class Lesson {
   bool taught() const { return teacher_ != nullptr; }
   Status attend(Batch* batch, const std::atomic<bool>& stop) {
     if (!teacher_ || batch->count == 0) return Status::success();
-    logits_.resize(static_cast<size_t>(batch->count * classes_));
+    logits_.resize(size_t(batch->count * classes_));
     ForwardOutputs out;
     out.logits = logits_.data();
     StepStats stats;
@@ -109,9 +109,8 @@ class TrainJob final : public Job {
 
   Napi::Value result(Napi::Env env) override {
     Napi::Array list = Napi::Array::New(env, stats_.size());
-    for (size_t i = 0; i < stats_.size(); i++)
-      list[static_cast<uint32_t>(i)] =
-          stats_object(env, stats_[i], inputs_[i].images(), seconds_ / static_cast<double>(stats_.size()));
+    for (size_t i = 0; i < stats_.size(); ++i)
+      list[uint32_t(i)] = stats_object(env, stats_[i], inputs_[i].images(), seconds_ / double(stats_.size()));
     return list;
   }
 
@@ -147,11 +146,11 @@ Napi::Value network_train(const Napi::CallbackInfo& info) {
   Instance& instance = Instance::of(info.Env());
   const Mode mode = read_mode(info[3]);
   LossInput loss = read_loss(instance, info[4], *entry, "loss");
-  const Napi::Array steps = read_array(info[1], "steps", 1, static_cast<uint32_t>(limits::kSteps.max));
+  const Napi::Array steps = read_array(info[1], "steps", 1, uint32_t(limits::kSteps.max));
   const uint32_t count = steps.Length();
   std::vector<BatchInput> inputs;
   std::vector<OptimizerOptions> updates;
-  for (uint32_t i = 0; i < count; i++) {
+  for (uint32_t i = 0; i < count; ++i) {
     const std::string name = "steps[" + std::to_string(i) + "]";
     const Napi::Object step = read_object(steps.Get(i), name);
     updates.push_back(read_optimizer(step.Get("optimizer"), name + ".optimizer"));

@@ -22,7 +22,7 @@ template <class Read>
 auto read_list(Napi::Value value, const std::string& name, uint32_t least, uint32_t most, const Read& read) {
   const Napi::Array array = read_array(value, name, least, most);
   std::vector<decltype(read(Napi::Value(), name))> list;
-  for (uint32_t i = 0; i < array.Length(); i++)
+  for (uint32_t i = 0; i < array.Length(); ++i)
     list.push_back(read(array.Get(i), name + "[" + std::to_string(i) + "]"));
   return list;
 }
@@ -58,14 +58,14 @@ class SimulateJob final : public Job {
     predictions.deliver();
     logits.deliver();
     Napi::Array list = Napi::Array::New(env, outputs_.counts.size());
-    for (uint32_t i = 0; i < outputs_.counts.size(); i++) {
+    for (uint32_t i = 0; i < outputs_.counts.size(); ++i) {
       const StageCounts& counts = outputs_.counts[i];
       Napi::Object row = Napi::Object::New(env);
-      row.Set("events", static_cast<double>(counts.events));
-      row.Set("accumulates", static_cast<double>(counts.accumulates));
-      row.Set("valueMacs", static_cast<double>(counts.value_macs));
-      row.Set("updates", static_cast<double>(counts.updates));
-      row.Set("spikes", static_cast<double>(counts.spikes));
+      row.Set("events", double(counts.events));
+      row.Set("accumulates", double(counts.accumulates));
+      row.Set("valueMacs", double(counts.value_macs));
+      row.Set("updates", double(counts.updates));
+      row.Set("spikes", double(counts.spikes));
       list.Set(i, row);
     }
     return list;
@@ -89,14 +89,14 @@ SimulationOptions read_simulation(const Napi::Object& object, uint32_t stages) {
   options.timesteps = read_integer(get("timesteps"), path("timesteps"), limits::kSimulatedSteps);
   options.threshold = read_number(get("threshold"), path("threshold"), limits::kThreshold);
   options.stride = read_integer(get("stride"), path("stride"), limits::kSimulatedSteps);
-  options.seed = static_cast<uint64_t>(read_integer(get("seed"), path("seed"), limits::kSeed));
-  options.threads = static_cast<int>(read_integer(get("threads"), path("threads"), limits::kThreads));
+  options.seed = uint64_t(read_integer(get("seed"), path("seed"), limits::kSeed));
+  options.threads = int(read_integer(get("threads"), path("threads"), limits::kThreads));
   options.record = integer(get("record"), path("record"));
   options.logit_steps = read_list(get("logitSteps"), path("logitSteps"), 0, kMaxLogitSteps, integer);
   const uint32_t clocks = fires_once(options.code) ? stages : 0;
   const auto time_constants = read_list(get("timeConstants"), path("timeConstants"), clocks, clocks, real);
   const auto delays = read_list(get("delays"), path("delays"), clocks, clocks, real);
-  for (uint32_t i = 0; i < clocks; i++)
+  for (uint32_t i = 0; i < clocks; ++i)
     options.clocks.push_back({time_constants[i], delays[i], clock_rounding(options.code, i == 0)});
   return options;
 }
@@ -108,7 +108,7 @@ SimulationOptions read_simulation(const Napi::Object& object, uint32_t stages) {
 Napi::Value network_simulate(const Napi::CallbackInfo& info) {
   const auto entry = idle_network(info, 4, "networkSimulate");
   const NetworkShape& shape = entry->shape;
-  const auto stages = static_cast<uint32_t>(shape.neurons.size());
+  const auto stages = uint32_t(shape.neurons.size());
   const Napi::Object simulation = read_object(info[2], "simulation"), out = read_object(info[3], "out");
   const SimulationOptions options = read_simulation(simulation, stages);
   std::vector<double> activations =
@@ -122,7 +122,7 @@ Napi::Value network_simulate(const Napi::CallbackInfo& info) {
       entry, read_batch(Instance::of(info.Env()), info[1], shape, Labels::kOptional, "batch"));
   job->predictions = {predictions, "out.predictions",
                       checked_product(job->count(), recorded_steps(options, stages), "out.predictions")};
-  const int64_t per_image = static_cast<int64_t>(options.logit_steps.size()) * shape.classes;
+  const int64_t per_image = int64_t(options.logit_steps.size()) * shape.classes;
   job->logits = {logits, "out.logits", checked_product(job->count(), per_image, "out.logits")};
   job->options = options;
   job->activations = std::move(activations);
@@ -135,7 +135,7 @@ Napi::Value network_simulate(const Napi::CallbackInfo& info) {
 Napi::Value network_progress(const Napi::CallbackInfo& info) {
   const auto entry = first_argument(info, 1, "networkProgress");
   entry->require_open();
-  return Napi::Number::New(info.Env(), static_cast<double>(entry->progress.load()));
+  return Napi::Number::New(info.Env(), double(entry->progress.load()));
 }
 
 }  // namespace onespike::addon

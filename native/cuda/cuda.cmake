@@ -7,13 +7,14 @@
 
 set(ONESPIKE_CUDA_ARCHITECTURES "auto" CACHE STRING
   "auto: the GPUs of this machine, or 80 and its PTX where there is none; all: what a release holds; or a list for CMAKE_CUDA_ARCHITECTURES (90, 80-real;90)")
-# npm test sets it where no driver is loaded. Whatever the front end, the code generator or the assembler has to say of a
-# kernel, they say then too.
+# npm test sets it where no driver is loaded. Whatever the front end, the code generator or the assembler has to say of
+# a kernel, they say then too.
 option(ONESPIKE_CUDA_QUICK "Device code that compiles fast and runs slowly, for a machine that cannot run it" OFF)
-# 80 A100, 86 A10 and RTX 30, 89 L4, L40 and RTX 40, 90 H100 and H200, 120 RTX 50 and RTX PRO: machine code for each. PTX is that of 90
-# alone. A driver compiles it for any newer GPU: for B200 and B300 (100, 103), which cannot take PTX of 120, and for what comes after 120. PTX of
-# 120 would give the latter nothing more, since no kernel here asks for an instruction that is newer than 80, and PTX is the
-# largest part: 1.07 MB compressed, where the code for one GPU has 0.56 to 0.77.
+# 80 A100, 86 A10 and RTX 30, 89 L4, L40 and RTX 40, 90 H100 and H200, 120 RTX 50 and RTX PRO: machine code for each.
+# PTX is that of 90 alone. A driver compiles it for any newer GPU: for B200 and B300 (100, 103), which cannot take PTX
+# of 120, and for what comes after 120. PTX of 120 would give the latter nothing more, since no kernel here asks for an
+# instruction that is newer than 80, and PTX is the largest part: 1.07 MB compressed, where the code for one GPU has
+# 0.56 to 0.77.
 set(release_architectures 80-real 86-real 89-real 90 120-real)
 
 # The first line of a tool's output that speaks of an error, else its last line.
@@ -41,8 +42,8 @@ function(find_nvcc variable)
   endif()
 endfunction()
 
-# Compiles and links a program with nvcc, so that enable_language, which ends the whole build when it fails, is only asked
-# of a toolkit that works. The answer is kept for as long as it is the same nvcc.
+# Compiles and links a program with nvcc, so that enable_language, which ends the whole build when it fails, is only
+# asked of a toolkit that works. The answer is kept for as long as it is the same nvcc.
 function(try_nvcc nvcc variable)
   if(ONESPIKE_NVCC_TRIED STREQUAL nvcc)
     return()
@@ -117,9 +118,9 @@ function(choose_architectures nvcc variable why)
   set(${why} "${reason}" PARENT_SCOPE)
 endfunction()
 
-# Replaces a list of .cu files by a few that include them: nvcc reads the headers of a file five times, which takes three
-# seconds, and most kernels take less. Files whose names in anonymous namespaces clash stay apart, each of tensor/ alone.
-# The emulator compiles every file for itself, and so finds the headers that one forgets.
+# Replaces a list of .cu files by a few that include them: nvcc reads the headers of a file five times, which takes
+# three seconds, and most kernels take less. Files whose names in anonymous namespaces clash stay apart, each of tensor/
+# alone. The emulator compiles every file for itself, and so finds the headers that one forgets.
 function(cuda_unity variable)
   foreach(source IN LISTS ${variable})
     file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/native/cuda ${source})

@@ -4,8 +4,8 @@
 //   analog   the normalised value x = (p/255 - mean)/std, at the steps that the entry names
 //   events   of pixels: at most one spike each, or a signed power of two at every step
 //
-// A new encoder is an enumerator, an entry in the switch below, and its name in lib/model/description.ts; a new kind of
-// events is whatever the compiler then reports as not handled.
+// A new encoder is an enumerator, an entry in the switch below, and its name in lib/model/spec.ts; a new kind of events
+// is whatever the compiler then reports as not handled.
 #pragma once
 
 #include <cmath>
@@ -68,9 +68,16 @@ ONESPIKE_HD constexpr EncoderEntry encoder_entry(Encoder encoder) {
   return {"ttfs", AnalogSteps::kNone, InputEvents::kSpikeTimes, 1, true};
 }
 
-ONESPIKE_HD inline float analog_value(uint8_t p, float mean, float std) {
-  return float((double(p) / 255 - double(mean)) / double(std));
+ONESPIKE_HD inline double normalised_pixel(uint8_t p, float mean, float std) {
+  return (double(p) / 255 - double(mean)) / double(std);
 }
+ONESPIKE_HD inline float analog_value(uint8_t p, float mean, float std) {
+  return float(normalised_pixel(p, mean, std));
+}
+
+// The intensity as an integer from 0 to `top`: floor(top * p/255 + 1/2). 255 is odd, so that no value lies on a border
+// between two integers.
+ONESPIKE_HD constexpr int pixel_integer(uint8_t p, int top) { return (top * int(p) * 2 + 255) / 510; }
 
 // Coded time of a pixel byte, brighter is earlier: floor(T + (first - T) * share + 1/2) over the steps first..T, in
 // float64. `lo` and `hi` are the intensities of step T and of the first one; 0 = the encoder has no coded time at T.
@@ -116,8 +123,7 @@ class PowerCode {
  public:
   ONESPIKE_HD PowerCode(Encoder encoder, uint8_t p, int timesteps)
       : encoder_(encoder), timesteps_(timesteps), byte_(p), rest_(double(p) / 255) {
-    // floor((2^T - 1) p/255 + 1/2): 255 is odd, so that no value lies on a border between two codes.
-    if (encoder == Encoder::kRadix) byte_ = (((1 << timesteps) - 1) * int(p) * 2 + 255) / 510;
+    if (encoder == Encoder::kRadix) byte_ = pixel_integer(p, (1 << timesteps) - 1);
   }
 
   // The event of the next step, the first one at the first call.

@@ -79,7 +79,8 @@ part_steps() {
   for mode in train infer; do timed "${models%% *}" "$mode" fp32 "${sizes[0]},${sizes[$((${#sizes[@]} / 2))]}"; done
 }
 
-# The variants that may win first: bfloat16 plain, then compiled; fp32 last. Plain ones try every batch, compiled ones the middle and the last.
+# The variants that may win first: bfloat16 plain, then compiled; fp32 last. Plain ones try every batch, compiled ones
+# the middle and the last.
 part_opponent() {
   local model mode run few
   if [[ -z $reference ]]; then note skipped PyTorch 0 "no --reference"; return; fi

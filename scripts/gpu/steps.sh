@@ -1,5 +1,5 @@
-# Sourced by the scripts for machines with a GPU: steps with a time limit each. What they print as lines of JSON, and how they
-# ended, is appended to one file as it comes, so that a run that is cut short has told what it knew.
+# Sourced by the scripts for machines with a GPU: steps with a time limit each. What they print as lines of JSON, and
+# how they ended, is appended to one file as it comes, so that a run that is cut short has told what it knew.
 #   out       folder of results and logs; results are in $out/results.jsonl
 #   dry       not empty: only print the commands
 #   deadline  of $SECONDS: no step begins less than five seconds before it, none runs beyond it

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# suite.sh PROGRAM COUNT NAME...: the C++ tests whose names contain one of these, in COUNT processes at a time, because the oracle of
-# most tests keeps one core busy and the GPU idle. Lines come as they are written; the last one is the sum. The exit code is 1 if a test
-# failed or a process ended without its sum, which says which share of the tests it had.
+# suite.sh PROGRAM COUNT NAME...: the C++ tests whose names contain one of these, in COUNT processes at a time, because
+# the oracle of most tests keeps one core busy and the GPU idle. Lines come as they are written; the last one is the
+# sum. The exit code is 1 if a test failed or a process ended without its sum, which says which share of the tests it
+# had.
 set -uo pipefail
 program=$1 count=$2
 shift 2

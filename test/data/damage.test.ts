@@ -1,4 +1,4 @@
-/** 200 damaged files, each damaged in a way that must show: an error with a code every time, no crash, no hang. */
+// 200 damaged files, each damaged in a way that must show: an error with a code every time, no crash, no hang.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -1,7 +1,5 @@
-/**
- * The real sets, where they are at hand: MNIST in ../shared/data/mnist, CIFAR under $ONESPIKE_DATA. Elsewhere skipped,
- * with the reason.
- */
+// The real sets, where they are at hand: MNIST in ../shared/data/mnist, CIFAR under $ONESPIKE_DATA. Elsewhere skipped,
+// with the reason.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,4 +1,4 @@
-// Files that PyTorch wrote (scripts/make-exchange-files.py), and what it computed with them.
+// Files that PyTorch wrote (scripts/references/exchange-files.py), and what it computed with them.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from '../../lib/model/network';

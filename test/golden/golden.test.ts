@@ -1,5 +1,6 @@
-// The public API against files that PyTorch made in float64: the package's own (scripts/make-goldens.py) and, where it
-// lies beside the checkout, the set that the specification ships. What must match, and how exactly, is in check.ts.
+// The public API against files that PyTorch made in float64: the package's own (scripts/references/goldens.py) and,
+// where it lies beside the checkout, the set that the specification ships. What must match, and how exactly, is in
+// check.ts.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from '../../lib';

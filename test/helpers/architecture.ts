@@ -89,12 +89,27 @@ export function violations(files: Map<string, string>): string[] {
   for (const [file, text] of files) {
     const lines = text.trimEnd().split('\n').length;
     if (lines > maxLines) found.push(`${file} has ${lines} lines, more than ${maxLines}`);
+    found.push(...headerViolations(file, text));
     if (/^binding(-types)?\.ts$/.test(file) || /^lib\/.*\.ts$/.test(file))
-      found.push(...importViolations(file, text), ...writerViolations(file, text));
+      found.push(...importViolations(file, text), ...writerViolations(file, text), ...numberViolations(file, text));
     if (/^native\/.*\.(cc|h|cu|cuh)$/.test(file))
       found.push(...includeViolations(file, text), ...exitViolations(file, text), ...spikeViolations(file, text));
   }
   return [...found, ...folderViolations([...files.keys()])];
+}
+
+/** What a file is about stands in `//`: a block comment describes a declaration, and programs would read it as one. */
+function headerViolations(file: string, text: string): string[] {
+  const header = /^(?:#!.*\n)?\/\*\*(?:(?!\*\/)[^])*\*\/\n(?:\n|import\b|export (?:type )?[{*])/;
+  return /\.(ts|mjs|js)$/.test(file) && header.test(text) ? [`${file} begins with a block comment: use //`] : [];
+}
+
+/** A number that a module is written with has a name in capitals, as in the tables of limits and in most modules. */
+function numberViolations(file: string, text: string): string[] {
+  const numbers = text.matchAll(
+    /^(?:export )?const ([a-z]\w*)(?:: number)? = -?[\d_.]+(?:e-?\d+|x[\da-f]+)?\b[^=>({]*;/gm,
+  );
+  return [...numbers].map(([, name]) => `${file} calls a number ${name}: use capitals`);
 }
 
 function folderViolations(files: string[]): string[] {

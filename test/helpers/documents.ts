@@ -84,6 +84,33 @@ export function documentViolations(files: Map<string, string>, exists: (path: st
   return found;
 }
 
+/** Comments of sources that are too long. Types in JSDoc have the length that they have. */
+export function commentViolations(files: Map<string, string>): string[] {
+  const comment = /^\s*(\/\/|\/\*|\*|#)(?!.*@(?:type|param))/;
+  return [...files].flatMap(([file, text]) =>
+    file.endsWith('.md')
+      ? []
+      : text.split('\n').flatMap((line, index) => {
+          const columns = [...line].length;
+          if (columns <= MAX_COLUMNS || !comment.test(line)) return [];
+          return [`${file}:${index + 1} has ${columns} columns, more than ${MAX_COLUMNS}`];
+        }),
+  );
+}
+
+/** Paths of sources that comments of sources name, from the root or from native/, and that lead nowhere. */
+export function namedPathViolations(files: Map<string, string>, exists: (path: string) => boolean): string[] {
+  const folders = 'native|lib|test|scripts|bench|docs|examples|core|cpu|cuda|ops|addon|comm';
+  const path = new RegExp(`(?<![\\w./-])(?:${folders})/[\\w./-]*\\.(?:h|cc|cu|cuh|ts|mjs|md|py|sh)\\b`, 'g');
+  return [...files].flatMap(([file, text]) => {
+    const comments = file.endsWith('.md') ? [] : [...text.matchAll(/(?:\/\/|#(?!include)|^\s*\/?\*)(.*)$/gm)];
+    return comments
+      .flatMap(([, comment]) => comment!.match(path) ?? [])
+      .filter((named) => !exists(named) && !exists(`native/${named}`))
+      .map((named) => `${file} names ${named}, which does not exist`);
+  });
+}
+
 /** Names that an index exports, each with the module that it comes from. */
 function exportsOf(index: string): { name: string; from: string }[] {
   return [...index.matchAll(/export (?:type )?\{([^}]*)\} from '([^']+)'/g)].flatMap(([, list, from]) =>

@@ -1,6 +1,6 @@
 // From events and answers to what is drawn: the common axis, fewer points, marks of axes, confusions, ranks.
 import { confusion, mistakes, perClass, topAccuracy } from '../../lib/pictures/data/scores';
-import { mostPoints, pointsOf, reduced, thinned, timelineOf } from '../../lib/pictures/data/series';
+import { MOST_POINTS, pointsOf, reduced, thinned, timelineOf } from '../../lib/pictures/data/series';
 import { joules, linearScale, logScale, number } from '../../lib/pictures/draw/scale';
 import { AnswerCollector, exampleRows } from '../../lib/train/test/answers';
 import { epochs } from './support/runs';
@@ -34,12 +34,12 @@ describe('epochs', () => {
     points[4321] = { x: 4321, y: 9 };
     points[8765] = { x: 8765, y: -9 };
     const fewer = reduced(points);
-    expect(fewer.length).toBeLessThanOrEqual(mostPoints);
+    expect(fewer.length).toBeLessThanOrEqual(MOST_POINTS);
     expect(fewer[0]).toEqual(points[0]);
     expect(fewer.at(-1)).toEqual(points.at(-1));
     expect(fewer).toEqual(expect.arrayContaining([points[4321], points[8765]]));
     expect(fewer.every(({ x }, i) => i === 0 || x > fewer[i - 1]!.x)).toBe(true);
-    expect(reduced(points.slice(0, mostPoints))).toHaveLength(mostPoints);
+    expect(reduced(points.slice(0, MOST_POINTS))).toHaveLength(MOST_POINTS);
   });
 
   test('thinned lists keep their ends', () => {

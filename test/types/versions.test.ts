@@ -1,6 +1,6 @@
-// The declarations under the compilers that users have: every version that supports the syntax that they are written in,
-// as ES module and as CommonJS, with Node's types and with a browser's. Nothing is skipped but the compiler's own library,
-// which takes a large part of the time and is not ours.
+// The declarations under the compilers that users have: every version that supports the syntax that they are written
+// in, as ES module and as CommonJS, with Node's types and with a browser's. Nothing is skipped but the compiler's own
+// library, which takes a large part of the time and is not ours.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -4,7 +4,7 @@ import { loadNative, type NativeSpec } from '../../binding';
 import { SeededRandom } from '../../lib/data/random';
 import { IMAGE_SIDE, MOST_CLASSES } from '../../lib/data/types';
 import { isOneSpikeError } from '../../lib/errors';
-import { ENCODERS, resolveNetwork, SURROGATES } from '../../lib/model/description';
+import { ENCODERS, isNormalised, resolveNetwork, SURROGATES } from '../../lib/model/description';
 import type { LayerDescription, NetworkDescription, ResolvedNetwork } from '../../lib/model/description';
 import type { Code } from '../../lib/model/code/code';
 import { Network } from '../../lib/model/network';
@@ -21,6 +21,22 @@ test('the addon reports the limits and the names that are written here', () => {
   expect(encoders).toEqual(ENCODERS);
   expect(surrogates).toEqual(SURROGATES);
   expect(simulatedCodes).toEqual(SIMULATED_CODES);
+});
+
+test.each(ENCODERS)('whether mean and deviation apply to %s is the same in native code', async (encoder) => {
+  const logits = async (mean: number): Promise<number[]> => {
+    const on = { backend: 'cpu', threads: 1, seed: 1 } as const;
+    const network = await Network.create(
+      { input: [1, 2, 2], timesteps: 2, layers: [output], encoder, mean: [mean] },
+      on,
+    );
+    const { logits } = await network.forward(Uint8Array.of(0, 90, 180, 255), { mode: 'ann' });
+    await network.dispose();
+    return [...logits];
+  };
+  const [some, others] = [await logits(0.2), await logits(0.5)];
+  if (isNormalised({ encoder })) expect(others).not.toEqual(some);
+  else expect(others).toEqual(some);
 });
 
 const output = { type: 'linear', out: 2, output: true } as const;

@@ -1,26 +1,26 @@
-/** Thresholds at which a wanted share of the neurons fires, for networks with random weights (timings, experiments). */
+// Thresholds at which a wanted share of the neurons fires, for networks with random weights (timings, experiments).
 import { layerName, type LayerId } from '../../model/layer';
 import type { Network } from '../../model/network';
 import { hiddenLayers } from '../../train/run/activity';
 
 // No layer fires at this threshold, and a layer that gets no events costs next to nothing.
-const silent = 1e30;
+const SILENT = 1e30;
 // Networks with random weights shrink their potentials from layer to layer; a smaller threshold would amplify noise.
-const least = 0.1;
+const LEAST = 0.1;
 // Where the search of the first layer starts: normalised pixels under He-initialised weights give potentials of about
 // 2.
-const first = 8;
+const FIRST = 8;
 // And that of the next layer, as a multiple of the threshold found: behind a pool it is smaller, elsewhere up to 2.5
 // times as large.
-const headroom = 3;
+const HEADROOM = 3;
 // A share this near to the wanted one, relative to it, is good enough.
-const tolerance = 0.01;
+const TOLERANCE = 0.01;
 // Thresholds are found on this many images and then corrected on all. Alone they would not do: what fits one layer to
 // them shows in the next (vgg16 at 0.06 fires 0.09 in its last layers on other images). Searching on all 64 of a batch
 // takes 1.6 times as long.
-const fewImages = 16;
+const FEW_IMAGES = 16;
 // How far a threshold moves at first when the corrections begin.
-const correction = 0.95;
+const CORRECTION = 0.95;
 
 export interface ActivityOptions {
   signal?: AbortSignal | undefined;
@@ -46,7 +46,7 @@ export async function setActivity(
   options: ActivityOptions = {},
 ): Promise<number[]> {
   const imageSize = network.description.input.reduce((size, side) => size * side, 1);
-  const few = pixels.subarray(0, fewImages * imageSize);
+  const few = pixels.subarray(0, FEW_IMAGES * imageSize);
   const rounds = few.length < pixels.length ? 2 : 1;
   const layers = hiddenLayers(network).length;
   const report =
@@ -77,7 +77,7 @@ async function searchLayers(
   const count = pixels.length / network.description.input.reduce((size, side) => size * side, 1);
   const setThreshold = (layer: LayerId, value: number): Promise<void> =>
     network.setParameters({ [`${layerName(layer)}.threshold`]: Float32Array.of(value) });
-  for (const { layer } of hidden) await setThreshold(layer, silent);
+  for (const { layer } of hidden) await setThreshold(layer, SILENT);
   const found: Point[] = [];
   for (const [i, { layer, neurons }] of hidden.entries()) {
     onLayer(i);
@@ -86,8 +86,8 @@ async function searchLayers(
       const { stats } = await network.forward(pixels, { signal });
       return (stats.spikes[i] ?? 0) / (count * neurons);
     };
-    const start = near?.[i]?.threshold ?? (i === 0 ? first : headroom * found[i - 1]!.threshold);
-    const point = await findThreshold(shareAt, activity, start, near === undefined ? 0.85 : correction);
+    const start = near?.[i]?.threshold ?? (i === 0 ? FIRST : HEADROOM * found[i - 1]!.threshold);
+    const point = await findThreshold(shareAt, activity, start, near === undefined ? 0.85 : CORRECTION);
     await setThreshold(layer, point.threshold);
     found.push(point);
   }
@@ -121,8 +121,8 @@ async function findThreshold(
   let next = start;
   for (let pass = 0; ; pass++) {
     const point = { threshold: next, share: await shareAt(next) };
-    const enough = Math.abs(point.share - activity) <= tolerance * activity;
-    if (enough || (next === least && point.share < activity)) return point;
+    const enough = Math.abs(point.share - activity) <= TOLERANCE * activity;
+    if (enough || (next === LEAST && point.share < activity)) return point;
     const before = high;
     if (point.share < activity) high = point;
     else low = point;
@@ -131,7 +131,7 @@ async function findThreshold(
       // safe.
       const secant = before === undefined || before.share === 0 ? NaN : along(point, before, activity);
       const lower = point.share === 0 ? 0.7 * next : secant < next ? Math.max(secant, 0.5 * next) : step * next;
-      next = Math.max(least, lower);
+      next = Math.max(LEAST, lower);
     } else if (high === undefined) {
       next /= step;
     } else {

@@ -1,4 +1,4 @@
-/** The timed steps. */
+// The timed steps.
 import type { ProfileEntry } from '../../model/network';
 import { StepSums } from '../../model/network/step-sums';
 import { meanActivity, hiddenLayers, layerActivity } from '../../train/run/activity';

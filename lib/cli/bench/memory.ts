@@ -1,4 +1,4 @@
-/** What the process holds, and what of it any program for the same work must hold. */
+// What the process holds, and what of it any program for the same work must hold.
 import { readFileSync } from 'node:fs';
 import type { ResolvedNetwork } from '../../model/description';
 import { parameterCount } from '../../model/shapes';

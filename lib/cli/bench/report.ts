@@ -1,4 +1,4 @@
-/** The results of a bench: one object for programs, a few lines for people. */
+// The results of a bench: one object for programs, a few lines for people.
 import { hostInfo } from '../../native/devices';
 import { layerName } from '../../model/layer';
 import type { Network } from '../../model/network';

@@ -1,4 +1,4 @@
-/** The settings of a bench: arguments and options of the command line, checked and completed. */
+// The settings of a bench: arguments and options of the command line, checked and completed.
 import { availableParallelism } from 'node:os';
 import { BACKEND_CHOICES, type BackendChoice } from '../../native/devices';
 import { checkOneOf } from '../../check';

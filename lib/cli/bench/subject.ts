@@ -1,4 +1,4 @@
-/** The network that is timed and the batches it gets. */
+// The network that is timed and the batches it gets.
 import { OneSpikeError } from '../../errors';
 import { SeededRandom, type DataWarning } from '../../data';
 import { Network } from '../../model/network';
@@ -27,7 +27,7 @@ export interface SubjectOptions {
 }
 
 // Thresholds are set on this many images of the batch: more of them would fire the same share within a percent.
-const sampleImages = 64;
+const SAMPLE_IMAGES = 64;
 
 /** Network and images; the caller disposes of the network. Errors: UsageError, those of Network and Run, ERR_OOM. */
 export async function openSubject(settings: BenchSettings, options: SubjectOptions): Promise<Subject> {
@@ -55,7 +55,7 @@ async function openRandom(
   });
   try {
     if (settings.phase === 'snn') {
-      const count = Math.min(sampleImages, settings.batch);
+      const count = Math.min(SAMPLE_IMAGES, settings.batch);
       const onLayer = (done: number, layers: number): void =>
         progress(`setting thresholds, layer ${done + 1} of ${layers}`);
       await setActivity(network, images.pixels.subarray(0, count * 3 * 32 * 32), activity, { signal, onLayer });

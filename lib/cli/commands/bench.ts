@@ -1,4 +1,4 @@
-/** `bench`: speed and memory of a network with random weights at a given activity, or of a trained one. */
+// `bench`: speed and memory of a network with random weights at a given activity, or of a trained one.
 import type { Command } from 'commander';
 import { NORMS, SURROGATES } from '../../model/description';
 import { VGG_NAMES } from '../../model/vgg';

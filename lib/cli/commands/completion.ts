@@ -1,4 +1,4 @@
-/** `completion`: a script by which a shell completes commands, options and what stands behind them. */
+// `completion`: a script by which a shell completes commands, options and what stands behind them.
 import { Argument, type Command } from 'commander';
 import { bashScript } from '../completion/bash';
 import { completedCommands } from '../completion/commands';

@@ -1,4 +1,4 @@
-/** `data`: what data sets there are, and getting them. */
+// `data`: what data sets there are, and getting them.
 import type { Command } from 'commander';
 import { datasets, type DatasetName } from '../../data';
 import { interruptible } from '../interrupt';

@@ -1,4 +1,4 @@
-/** `doctor`: what this machine offers, and what is missing. */
+// `doctor`: what this machine offers, and what is missing.
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import type { NcclState } from '../../cluster/ranks/nccl';

@@ -1,4 +1,4 @@
-/** `presets`: the configurations that `train` knows by name. */
+// `presets`: the configurations that `train` knows by name.
 import type { Command } from 'commander';
 import { checkOneOf } from '../../check';
 import { datasetNames } from '../../data';

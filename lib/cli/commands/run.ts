@@ -1,4 +1,4 @@
-/** `eval` and `energy`: what a trained run can do, and what all commands of that kind share. */
+// `eval` and `energy`: what a trained run can do, and what all commands of that kind share.
 import { Option, type Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { checkOneOf } from '../../check';

@@ -1,4 +1,4 @@
-/** `train` and `resume`. */
+// `train` and `resume`.
 import { dirname, isAbsolute, join } from 'node:path';
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../native/devices';

@@ -1,8 +1,6 @@
-/**
- * Evolution of the initial interactions of genes (docs/MATHEMATICS.md, "Evolution of genes"): every generation is a
- * study whose trials are its individuals, so that several processes may train them, and a killed evolution goes on
- * where it was.
- */
+// Evolution of the initial interactions of genes (docs/MATHEMATICS.md, "Evolution of genes"): every generation is a
+// study whose trials are its individuals, so that several processes may train them, and a killed evolution goes on
+// where it was.
 import { join } from 'node:path';
 import { checkInteger, checkOptions, checkSignal, checkString } from '../../check';
 import { OneSpikeError } from '../../errors';

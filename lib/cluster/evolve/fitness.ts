@@ -1,4 +1,4 @@
-/** What an individual is worth (docs/MATHEMATICS.md, "Evolution of genes"). */
+// What an individual is worth (docs/MATHEMATICS.md, "Evolution of genes").
 import { expressionNames, geneLayers, interactionName } from '../../model/genes/genes';
 import { readModel, type ModelFile } from '../../model/model-file';
 

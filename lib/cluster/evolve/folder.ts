@@ -1,7 +1,5 @@
-/**
- * An evolution on disk: `evolution.json`, a study for every generation in `generations/NNN`, the files that individuals
- * begin with in `beginnings`, `generations.jsonl`, and the comparison at the end, `evolved.json` and `table.md`.
- */
+// An evolution on disk: `evolution.json`, a study for every generation in `generations/NNN`, the files that individuals
+// begin with in `beginnings`, `generations.jsonl`, and the comparison at the end, `evolved.json` and `table.md`.
 import { join } from 'node:path';
 import { claimFolder } from '../../io/exclusive';
 import { makeFolder } from '../../io/folders';

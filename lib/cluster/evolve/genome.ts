@@ -1,4 +1,4 @@
-/** The genome of an individual: the initial interactions of its genes, and the file that its training begins with. */
+// The genome of an individual: the initial interactions of its genes, and the file that its training begins with.
 import { SeededRandom } from '../../data/random';
 import { exists } from '../../io/status';
 import type { ResolvedNetwork } from '../../model/description';
@@ -9,7 +9,7 @@ import { Network } from '../../model/network';
 /** Interactions by the name of their tensor. */
 export type Genome = Map<string, Float32Array>;
 
-const stream = 0x65766f;
+const STREAM = 0x65766f;
 
 /** Numbers with a normal distribution, by Box and Muller. */
 function* normals(random: SeededRandom): Generator<number, never> {
@@ -28,7 +28,7 @@ function sizes(network: ResolvedNetwork): [string, number][] {
 
 /** Interactions with variance 1. The words name the individual; other words give other numbers. */
 export function drawGenome(network: ResolvedNetwork, seed: number, ...words: number[]): Genome {
-  const source = normals(new SeededRandom(seed, stream, ...words));
+  const source = normals(new SeededRandom(seed, STREAM, ...words));
   const genome: Genome = new Map();
   for (const [name, size] of sizes(network))
     genome.set(

@@ -1,4 +1,4 @@
-/** The range of the numbers that the command takes and its settings check. */
+// The range of the numbers that the command takes and its settings check.
 import type { Range } from '../../check/values';
 import { LIMITS } from '../../native/limits';
 

@@ -1,4 +1,4 @@
-/** What an evolution reports: a record for every generation, and a comparison at its end. */
+// What an evolution reports: a record for every generation, and a comparison at its end.
 import type { TrialResult } from '../ranking';
 import { percent } from '../../io/text/numbers';
 import type { Compression } from '../../model/genes/genes';

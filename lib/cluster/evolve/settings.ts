@@ -1,4 +1,4 @@
-/** An evolution: the configuration whose genes evolve, and by how many individuals and generations. */
+// An evolution: the configuration whose genes evolve, and by how many individuals and generations.
 import { expected, isPlainObject } from '../../check';
 import { flag, integerOf, notNegative, numberOf, objectOf, parse } from '../../check/schema';
 import { OneSpikeError } from '../../errors';

@@ -1,4 +1,4 @@
-/** Compiles the library between onespike and an MPI, with the compiler of that MPI. */
+// Compiles the library between onespike and an MPI, with the compiler of that MPI.
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';

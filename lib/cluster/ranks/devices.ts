@@ -1,4 +1,4 @@
-/** Which GPU of its host each rank computes on. */
+// Which GPU of its host each rank computes on.
 import { deviceCount, hostInfo, probeDevice } from '../../native/devices';
 
 /** What a rank tells the others of its GPUs. */

@@ -1,4 +1,4 @@
-/** In what the ranks differ that should be the same, in words. */
+// In what the ranks differ that should be the same, in words.
 
 /**
  * The sentence that names the ranks whose value is not that of most; undefined if all are equal. Of objects in JSON it
@@ -28,7 +28,7 @@ function usualOf(values: readonly string[]): string {
 function differingPart(expected: string, received: string): { key: string; expected: string; received: string } {
   let [a, b] = [parsed(expected), parsed(received)];
   const path: string[] = [];
-  while (isObject(a) && isObject(b)) {
+  while (hasParts(a) && hasParts(b)) {
     const [one, other] = [a, b];
     const key = [...new Set([...Object.keys(one), ...Object.keys(other)])].find(
       (each) => JSON.stringify(one[each]) !== JSON.stringify(other[each]),
@@ -49,6 +49,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a value has keys: an object, or a list. */
+function hasParts(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }

@@ -1,4 +1,4 @@
-/** The end of a launcher that has lost its other half. */
+// The end of a launcher that has lost its other half.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 

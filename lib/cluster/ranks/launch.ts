@@ -1,4 +1,4 @@
-/** Starts ranks on this machine: `--ranks N`. */
+// Starts ranks on this machine: `--ranks N`.
 import { spawn } from 'node:child_process';
 import { OneSpikeError } from '../../errors';
 import { installAdvice } from './build';

@@ -1,4 +1,4 @@
-/** The library between onespike and the MPI of this machine: where it is kept, and which one fits. */
+// The library between onespike and the MPI of this machine: where it is kept, and which one fits.
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** The GPUs of the ranks, which NCCL links where each rank has one of its own. */
+// The GPUs of the ranks, which NCCL links where each rank has one of its own.
 import { isOneSpikeError } from '../../errors';
 import { ncclVersion } from '../../native/communicator';
 import type { GradientExchange } from '../../train/run/events';

@@ -1,4 +1,4 @@
-/** Joins the ranks that mpirun or srun has started. */
+// Joins the ranks that mpirun or srun has started.
 import { shareThreads } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
 import { Communicator, limitProcessor, processor } from '../../native/communicator';
@@ -9,7 +9,7 @@ import { MpiRanks } from './ranks';
 import { allowedProcessors, commonProcessor, threadsOf, type RankProcessor } from './share';
 
 /** The seconds after which a rank that gives no sign of life is silent. */
-const usualDeadline = 20;
+const USUAL_DEADLINE = 20;
 
 /**
  * Joins the others. Errors: ERR_NO_BACKEND where no library was built for this MPI, ERR_IO where MPI fails or does not
@@ -61,7 +61,7 @@ export async function agreeOnProcessor(ranks: MpiRanks): Promise<void> {
 /** Errors: ERR_ARG for what is no number of seconds. */
 function silenceDeadline(): number {
   const { ONESPIKE_RANK_DEADLINE: text } = process.env;
-  if (text === undefined || text === '') return usualDeadline;
+  if (text === undefined || text === '') return USUAL_DEADLINE;
   const seconds = Number(text);
   const { min, max } = LIMITS.deadline;
   if (!(seconds >= min && seconds <= max))

@@ -1,4 +1,4 @@
-/** Which rank this process is, as what has started it says in the environment. */
+// Which rank this process is, as what has started it says in the environment.
 
 /** The kinds of MPI whose start-up protocols differ. */
 export type MpiFamily = 'openmpi' | 'mpich' | 'any';

@@ -1,4 +1,4 @@
-/** The ranks that an MPI has started, as training sees them, and their common end. */
+// The ranks that an MPI has started, as training sees them, and their common end.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrorCode, isOneSpikeError, OneSpikeError, type ErrorCode } from '../../errors';
 import { type Communicator, otherRankFailed } from '../../native/communicator';
@@ -9,15 +9,15 @@ import { guardLauncher } from './guard';
 import { linkGpus, type RankPlacement } from './nccl';
 
 /** Bytes of one broadcast: more go in several. */
-const pieceBytes = 2 ** 28;
+const PIECE_BYTES = 2 ** 28;
 /** Last words are texts of a fixed length. */
-const wordBytes = 2048;
+const WORD_BYTES = 2048;
 /** How long the others leave rank 0 to report: mpirun may end all ranks once one of them has left. */
-const reportMilliseconds = 500;
+const REPORT_MILLISECONDS = 500;
 /** How long the launcher has to pass on a report before all ranks are ended: MPICH's drops what it still holds. */
-const forwardMilliseconds = 200;
+const FORWARD_MILLISECONDS = 200;
 /** How long an MPI that was told to end all ranks may take before this process ends alone. */
-const abortMilliseconds = 3000;
+const ABORT_MILLISECONDS = 3000;
 
 /** What a rank says at its end. `own` is false where it ends because another one has failed. */
 interface LastWords {
@@ -52,8 +52,8 @@ export class MpiRanks implements Ranks {
   async broadcast(bytes: Uint8Array): Promise<Uint8Array> {
     const [length] = numbersOf(await this.#communicator.broadcast(bytesOf(bytes.length)));
     const all = new Uint8Array(length!);
-    for (let at = 0; at < all.length; at += pieceBytes) {
-      const end = Math.min(at + pieceBytes, all.length);
+    for (let at = 0; at < all.length; at += PIECE_BYTES) {
+      const end = Math.min(at + PIECE_BYTES, all.length);
       const piece = this.rank === 0 ? bytes.subarray(at, end) : all.subarray(at, end);
       all.set(await this.#communicator.broadcast(piece), at);
     }
@@ -111,7 +111,7 @@ export class MpiRanks implements Ranks {
     // What all have met alike, an interruption above all, is a common end.
     if (all.every(({ own, code }) => own && code === words.code)) await this.close().catch(() => undefined);
     if (this.rank !== 0) {
-      await sleep(reportMilliseconds);
+      await sleep(REPORT_MILLISECONDS);
       return null;
     }
     const first = all.findIndex(({ own }) => own);
@@ -122,11 +122,11 @@ export class MpiRanks implements Ranks {
 
   async #lastWords(words: LastWords): Promise<LastWords[]> {
     const text = new TextEncoder().encode(JSON.stringify(words));
-    const padded = new Uint8Array(wordBytes);
-    padded.set(text.subarray(0, wordBytes));
+    const padded = new Uint8Array(WORD_BYTES);
+    padded.set(text.subarray(0, WORD_BYTES));
     const all = await this.#communicator.lastWords(padded);
     return Array.from({ length: this.size }, (_, rank) =>
-      parseWords(all.subarray(rank * wordBytes, (rank + 1) * wordBytes)),
+      parseWords(all.subarray(rank * WORD_BYTES, (rank + 1) * WORD_BYTES)),
     );
   }
 
@@ -135,13 +135,13 @@ export class MpiRanks implements Ranks {
    * same.
    */
   async #endByForce(error: unknown, report: (error: unknown) => void): Promise<never> {
-    await sleep(Math.min(this.rank, 5) * 2 * forwardMilliseconds);
+    await sleep(Math.min(this.rank, 5) * 2 * FORWARD_MILLISECONDS);
     const { code, message } = wordsOf(error);
     report(new OneSpikeError(code, `${this.name(this.rank)}: ${message}`, { cause: error }));
-    await sleep(forwardMilliseconds);
+    await sleep(FORWARD_MILLISECONDS);
     if (new Set(this.hosts).size > 1) guardLauncher();
     this.#communicator.abort();
-    await sleep(abortMilliseconds);
+    await sleep(ABORT_MILLISECONDS);
     // An MPI that cannot reach the others may wait for ever, and so would the end of this process for its threads.
     process.kill(process.pid, 'SIGKILL');
     return sleep(2 ** 31 - 1) as Promise<never>;

@@ -1,4 +1,4 @@
-/** How the ranks of a host share its processors, and which instruction set they all have. */
+// How the ranks of a host share its processors, and which instruction set they all have.
 import { availableParallelism } from 'node:os';
 import { readFileSync } from 'node:fs';
 

@@ -1,4 +1,4 @@
-/** What `onespike doctor` says of MPI. */
+// What `onespike doctor` says of MPI.
 import { installAdvice, onPath } from './build';
 import { builtLibraries } from './library';
 

@@ -1,4 +1,4 @@
-/** Named files out of a .tar.gz, streamed; nothing is unpacked to disk and nothing inflates beyond what is expected. */
+// Named files out of a .tar.gz, streamed; nothing is unpacked to disk and nothing inflates beyond what is expected.
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -9,15 +9,14 @@ import { abortError } from '../files';
 import { tarEntries, type TarEntry } from './tar';
 
 /** Bytes allowed for the tar headers and the small text files beside the wanted entries. */
-const allowance = 4 * 1024 * 1024;
+const ALLOWANCE = 4 * 1024 * 1024;
 
 /**
- * @param wanted  base name of each file -> the most bytes it may have
- * @param most    the most bytes that all of them have together
- * @param signal  stops the reading (ERR_ABORTED)
- * @returns the wanted files that the archive holds, by base name
- * @throws ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if
- * unreadable
+ * The files of an archive that are `wanted`, by their base names. `wanted` says of each how many bytes it may have, and
+ * `most` how many all of them may have together; fewer files are returned where the archive does not hold them all.
+ *
+ * Errors: ERR_FORMAT for damaged gzip or tar data, an entry too large, twice there or not a plain file; ERR_IO if
+ * unreadable; ERR_ABORTED.
  */
 export async function readArchive(
   path: string,
@@ -30,7 +29,7 @@ export async function readArchive(
   /** What stopped the reading; the pipeline may report the streams that it ended because of it. */
   let first: unknown;
   let inflated = 0;
-  const limit = allowance + most;
+  const limit = ALLOWANCE + most;
   const refuse = (what: string, received: string): OneSpikeError =>
     new OneSpikeError('ERR_FORMAT', `Expected ${what} but received ${received}`);
 

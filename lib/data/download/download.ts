@@ -1,7 +1,5 @@
-/**
- * A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is
- * right.
- */
+// A file from the network to disk: resumed, retried, verified by its checksum, and moved into place only when it is
+// right.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -79,10 +77,10 @@ export interface DownloadOptions {
  * Bytes that an attempt must receive to count as progress, so that a server which sends a byte per connection does not
  * keep us for ever.
  */
-const progressBytes = 65_536;
-const defaultStallMs = 30_000;
+const PROGRESS_BYTES = 65_536;
+const DEFAULT_STALL_MS = 30_000;
 /** Where a file of unknown size stops. */
-const largestUnknown = 2 ** 32;
+const LARGEST_UNKNOWN = 2 ** 32;
 
 /** Errors: ERR_ARG for anything but an http or https address. */
 export function checkAddress(value: unknown, name: string): string {
@@ -127,12 +125,12 @@ async function writeBody(
   url: string,
   options: DownloadOptions,
 ): Promise<void> {
-  const most = options.size ?? largestUnknown;
+  const most = options.size ?? LARGEST_UNKNOWN;
   const announced = response.headers['content-length'];
   const total = options.size ?? (announced === undefined ? undefined : offset + Number(announced));
   let received = offset;
   options.onProgress?.({ path: options.path, url, received, total });
-  const stallMs = options.stallMs ?? defaultStallMs;
+  const stallMs = options.stallMs ?? DEFAULT_STALL_MS;
   const watch = setTimeout(() => response.destroy(new RequestFailure(`no data for ${stallMs} ms`, false)), stallMs);
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -177,7 +175,7 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
           'accept-encoding': 'identity',
           ...(have > 0 ? { range: `bytes=${have}-` } : {}),
         },
-        stallMs: options.stallMs ?? defaultStallMs,
+        stallMs: options.stallMs ?? DEFAULT_STALL_MS,
         env: options.env ?? process.env,
         ca: options.ca,
         signal: options.signal,
@@ -224,9 +222,9 @@ async function attemptOnce(url: string, part: string, options: DownloadOptions):
 
 /**
  * Downloads to `path`, by way of `path.part`, which survives failures and aborts so that the next call continues it.
+ * Returns 'present' if the right file was there already, else 'downloaded'.
  *
- * @returns 'present' if the right file was there already, else 'downloaded'
- * @throws ERR_IO if no address gives the file, ERR_FORMAT if the last one gives another file, ERR_ABORTED
+ * Errors: ERR_IO if no address gives the file, ERR_FORMAT if the last one gives another file, ERR_ABORTED.
  */
 export async function download(options: DownloadOptions): Promise<'present' | 'downloaded'> {
   const { urls, path, signal } = options;
@@ -252,7 +250,7 @@ export async function download(options: DownloadOptions): Promise<'present' | 'd
       }
       last = outcome.failure;
       if (last.permanent) break;
-      failed = outcome.gained >= progressBytes ? 1 : failed + 1;
+      failed = outcome.gained >= PROGRESS_BYTES ? 1 : failed + 1;
       if (failed >= attempts) break;
       const waitMs = Math.min(30_000, (options.backoffMs ?? 1000) * 2 ** (failed - 1));
       options.onRetry?.({ url, message: last.message, attempt: failed + 1, attempts, waitMs });

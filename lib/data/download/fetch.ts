@@ -1,4 +1,4 @@
-/** The official files of a data set, downloaded and verified. */
+// The official files of a data set, downloaded and verified.
 import { join } from 'node:path';
 
 import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, expected } from '../../check';
@@ -122,7 +122,7 @@ function notFetched(name: DatasetName, { download: { urls, files } }: DataSource
  * Downloads the official files of a set, verified by checksum. Honours HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
  * A download that was cut or aborted is continued by the next call. `shapes` has nothing to fetch.
  *
- * @throws ERR_ARG, ERR_IO if no address gives a file, ERR_FORMAT if the checksum is wrong, ERR_ABORTED
+ * Errors: ERR_ARG, ERR_IO if no address gives a file, ERR_FORMAT if the checksum is wrong, ERR_ABORTED.
  */
 export async function fetchDataset(name: DatasetName, options: FetchOptions = {}): Promise<FetchResult> {
   checkOneOf(name, 'the data set name', datasetNames);

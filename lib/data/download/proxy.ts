@@ -1,7 +1,5 @@
-/**
- * Which proxy, if any, the environment asks for: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, lower case first as
- * curl does.
- */
+// Which proxy, if any, the environment asks for: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, lower case first as
+// curl does.
 import { OneSpikeError } from '../../errors';
 
 export type Environment = Record<string, string | undefined>;
@@ -34,7 +32,7 @@ function isExempt(url: URL, list: string | undefined): boolean {
     });
 }
 
-/** @throws ERR_ARG if the variable holds no http or https address. */
+/** The proxy for an address, or null. Errors: ERR_ARG if the variable holds no http or https address. */
 export function proxyFor(url: URL, env: Environment): URL | null {
   if (isExempt(url, variable(env, 'NO_PROXY'))) return null;
   const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';

@@ -1,4 +1,4 @@
-/** One GET over node:http(s): through a proxy if the environment says so, with redirects, stall timeout and abort. */
+// One GET over node:http(s): through a proxy if the environment says so, with redirects, stall timeout and abort.
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP, type Socket } from 'node:net';
@@ -16,7 +16,7 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined;
 }
 
-const maxRedirects = 5;
+const MAX_REDIRECTS = 5;
 
 /** A failure of the network or the server; `permanent` when asking the same address again is pointless. */
 export class RequestFailure extends Error {
@@ -140,7 +140,7 @@ async function requestOnce(url: URL, options: RequestOptions): Promise<http.Inco
  */
 export async function get(address: string, options: RequestOptions): Promise<http.IncomingMessage> {
   let url = new URL(address);
-  for (let hops = 0; hops <= maxRedirects; hops++) {
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     if (url.protocol !== 'http:' && url.protocol !== 'https:')
       throw new RequestFailure(`the address ${url.href} is neither http nor https`, true);
     const response = await requestOnce(url, options);
@@ -159,5 +159,5 @@ export async function get(address: string, options: RequestOptions): Promise<htt
       throw new RequestFailure(`the server redirects from https to ${next.href}`, true);
     url = next;
   }
-  throw new RequestFailure(`more than ${maxRedirects} redirects`, true);
+  throw new RequestFailure(`more than ${MAX_REDIRECTS} redirects`, true);
 }

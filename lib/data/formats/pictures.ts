@@ -1,9 +1,9 @@
-/** Pictures decoded into the images of a data set, a few at a time. */
+// Pictures decoded into the images of a data set, a few at a time.
 import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { throwIfAborted } from '../files';
 import { HeldReader, type KnownImages } from '../held';
 import { fitPicture, type Picture } from '../pictures/picture';
-import { imageSize, mostBytes, type DataWarning, type ImageSet, type ImageShape, type MixedSizes } from '../types';
+import { imageSize, MOST_BYTES, type DataWarning, type ImageSet, type ImageShape, type MixedSizes } from '../types';
 
 /** One picture that can be decoded. */
 export interface PictureSource {
@@ -29,9 +29,9 @@ export interface Kept {
 }
 
 /** After so many pictures that cannot be read, reading stops. */
-const mostNamed = 5;
+const MOST_NAMED = 5;
 /** Pictures at once: sharp decodes on its own threads, and a folder of 100,000 files must not be opened at once. */
-const atOnce = 8;
+const AT_ONCE = 8;
 
 /** The images of some pictures, and of each the position of its picture. */
 export interface Pictures {
@@ -54,10 +54,10 @@ export async function readPictures(
 ): Promise<Pictures> {
   const size = imageSize({ shape });
   const most = kept?.rows.length ?? total;
-  if (most * size > mostBytes) {
+  if (most * size > MOST_BYTES) {
     throw new OneSpikeError(
       'ERR_ARG',
-      `Expected at most ${mostBytes} bytes of pixels but received ${most} images of ${size}; ` +
+      `Expected at most ${MOST_BYTES} bytes of pixels but received ${most} images of ${size}; ` +
         'choose a smaller size or fewer images',
     );
   }
@@ -84,7 +84,7 @@ export async function readPictures(
       labels.push(group[i]!.label);
     });
     begin += group.length;
-    if (!skipUnreadable && refused.length >= mostNamed) break;
+    if (!skipUnreadable && refused.length >= MOST_NAMED) break;
   }
   if (refused.length > 0 && !skipUnreadable) throw summary(refused);
   const count = positions.length;
@@ -105,7 +105,7 @@ async function* groupsOf<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerat
   let group: T[] = [];
   for await (const item of items) {
     group.push(item);
-    if (group.length < atOnce) continue;
+    if (group.length < AT_ONCE) continue;
     yield group;
     group = [];
   }
@@ -139,7 +139,7 @@ async function openOne(source: PictureSource, signal?: AbortSignal): Promise<Pic
 }
 
 function reasons(refused: readonly OneSpikeError[]): string {
-  const named = refused.slice(0, mostNamed).map(({ message }) => message);
+  const named = refused.slice(0, MOST_NAMED).map(({ message }) => message);
   const more = refused.length - named.length;
   return `${refused.length} unreadable picture${refused.length === 1 ? '' : 's'}: ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
 }

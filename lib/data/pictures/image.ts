@@ -1,4 +1,4 @@
-/** One picture file, brought to the shape a network takes. */
+// One picture file, brought to the shape a network takes.
 import { checkInteger, checkOptions, checkSignal, checkString, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { readBounded } from '../files';
@@ -9,8 +9,8 @@ import { requireSharp, whyNoSharp, type SharpFactory } from './sharp';
 import type { ImageShape } from '../types';
 
 /** Larger pictures are refused before they are decoded. */
-const mostPixels = 50_000_000;
-const maxFileBytes = 256 * 1024 * 1024;
+const MOST_PIXELS = 50_000_000;
+const MAX_FILE_BYTES = 256 * 1024 * 1024;
 
 function loadSharp(origin: string): SharpFactory {
   try {
@@ -26,8 +26,8 @@ function loadSharp(origin: string): SharpFactory {
 }
 
 /**
- * The formats that sharp is asked to decode, by the bytes that they begin with (AVIF after the length of its first box).
- * It knows others, SVG among them, of which a few hundred bytes can take any time to draw.
+ * The formats that sharp is asked to decode, by the bytes that they begin with (AVIF after the length of its first
+ * box). It knows others, SVG among them, of which a few hundred bytes can take any time to draw.
  */
 const signatures = [
   /^\xff\xd8\xff/,
@@ -65,7 +65,7 @@ async function decodeWithSharp(bytes: Buffer, origin: string, maxPixels: number)
 }
 
 /** A picture out of the bytes of its file; `origin` names it in messages. Errors: ERR_FORMAT. */
-export async function decodePicture(given: Uint8Array, origin: string, maxPixels = mostPixels): Promise<Picture> {
+export async function decodePicture(given: Uint8Array, origin: string, maxPixels = MOST_PIXELS): Promise<Picture> {
   const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
   if (bytes.length === 0)
     throw new OneSpikeError('ERR_FORMAT', `Expected a picture in ${origin} but received an empty file`);
@@ -77,10 +77,10 @@ export async function decodePicture(given: Uint8Array, origin: string, maxPixels
 /**
  * Reads a picture file and fits it to `shape`, [channels, height, width]: the centre part of the same proportions is
  * resampled, colour becomes grey or grey becomes colour if the shape asks for it, and transparency is laid on white.
- * PNG, PPM and PGM need no dependency; other formats (JPEG, WebP) need the optional package sharp.
+ * PNG, PPM and PGM need no dependency; other formats (JPEG, WebP) need the optional package sharp. Returns bytes (C, H,
+ * W).
  *
- * @returns (C, H, W) bytes
- * @throws ERR_IO if unreadable, ERR_FORMAT if it is no picture or sharp is missing, ERR_ARG, ERR_ABORTED
+ * Errors: ERR_IO if unreadable, ERR_FORMAT if it is no picture or sharp is missing, ERR_ARG, ERR_ABORTED.
  */
 export async function loadImage(
   path: string,
@@ -98,7 +98,7 @@ export async function loadImage(
 
 /** A picture as its file has it. Errors: ERR_IO, ERR_FORMAT, ERR_ABORTED. */
 export async function openPicture(path: string, signal?: AbortSignal): Promise<Picture> {
-  return decodePicture(await readBounded(path, maxFileBytes, signal), path);
+  return decodePicture(await readBounded(path, MAX_FILE_BYTES, signal), path);
 }
 
 /**
@@ -107,7 +107,7 @@ export async function openPicture(path: string, signal?: AbortSignal): Promise<P
 export async function decodeImage(
   bytes: Uint8Array,
   shape: ImageShape,
-  { name, maxPixels = mostPixels }: { name: string; maxPixels?: number },
+  { name, maxPixels = MOST_PIXELS }: { name: string; maxPixels?: number },
 ): Promise<Uint8Array> {
   return fitPicture(await decodePicture(bytes, name, maxPixels), shape);
 }

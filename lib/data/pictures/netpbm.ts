@@ -1,4 +1,4 @@
-/** Binary PGM (P5) and PPM (P6) pictures: the one image format that is read without any dependency. */
+// Binary PGM (P5) and PPM (P6) pictures: the one image format that is read without any dependency.
 import { OneSpikeError } from '../../errors';
 import type { Picture } from './picture';
 
@@ -39,7 +39,7 @@ function readHeader(bytes: Uint8Array, origin: string): Header {
   return { width: next('width'), height: next('height'), maximum: next('maximum'), start: at + 1 };
 }
 
-/** @throws ERR_FORMAT naming the byte; `maxPixels` bounds width x height. */
+/** `maxPixels` bounds width x height. Errors: ERR_FORMAT naming the byte. */
 export function decodeNetpbm(bytes: Uint8Array, origin: string, maxPixels: number): Picture {
   const channels = bytes[1] === 0x35 ? 1 : 3;
   const { width, height, maximum, start } = readHeader(bytes, origin);

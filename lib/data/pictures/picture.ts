@@ -1,4 +1,4 @@
-/** A decoded picture of any size, and its way to the shape a network takes. */
+// A decoded picture of any size, and its way to the shape a network takes.
 import type { ImageShape } from '../types';
 
 export interface Picture {

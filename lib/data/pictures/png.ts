@@ -1,4 +1,4 @@
-/** PNG pictures (not interlaced; any bit depth and colour type of the standard) with Node's own zlib. ISO/IEC 15948. */
+// PNG pictures (not interlaced; any bit depth and colour type of the standard) with Node's own zlib. ISO/IEC 15948.
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
 
@@ -7,8 +7,10 @@ import { crc32 } from '../../io/binary/crc';
 import type { Picture } from './picture';
 
 const inflateAsync = promisify(inflate);
-/** Chunks of pixels: writers make one for every 8 KiB or more. An empty one of 12 bytes takes ten times that in memory. */
-const mostChunks = 2 ** 17;
+/**
+ * Chunks of pixels: writers make one for every 8 KiB or more. An empty one of 12 bytes takes ten times that in memory.
+ */
+const MOST_CHUNKS = 2 ** 17;
 /** Read once: in a vm context every access to a global is slow, and this one happens per byte. */
 const { abs } = Math;
 /** What every PNG file begins with. */
@@ -61,10 +63,10 @@ function readChunks(bytes: Buffer, origin: string): Chunks {
     if (at === 8 && (type !== 'IHDR' || length !== 13))
       throw new OneSpikeError('ERR_FORMAT', `Expected the PNG chunk IHDR at byte 8 of ${origin} but received another`);
     if (type === 'IEND') break;
-    if (type === 'IDAT' && data.push(content) > mostChunks)
+    if (type === 'IDAT' && data.push(content) > MOST_CHUNKS)
       throw new OneSpikeError(
         'ERR_FORMAT',
-        `Expected at most ${mostChunks} PNG chunks of pixels in ${origin} but received more`,
+        `Expected at most ${MOST_CHUNKS} PNG chunks of pixels in ${origin} but received more`,
       );
     if (type !== 'IDAT' && !single.has(type)) single.set(type, content);
     at = end;
@@ -114,10 +116,9 @@ function sampleAt(rows: Buffer, row: number, index: number, depth: number): numb
 }
 
 /**
- * Decodes to grey or colour bytes; what is transparent lies on white.
- *
- * @returns null for an interlaced picture, which this reader leaves to others
- * @throws ERR_FORMAT naming the place; `maxPixels` bounds width x height before anything is inflated
+ * Decodes to grey or colour bytes; what is transparent lies on white. Returns null for an interlaced picture, which
+ * this reader leaves to others. `maxPixels` bounds width x height before anything is inflated. Errors: ERR_FORMAT
+ * naming the place.
  */
 export async function decodePng(bytes: Buffer, origin: string, maxPixels: number): Promise<Picture | null> {
   const { header, palette, transparency, data } = readChunks(bytes, origin);

@@ -1,4 +1,4 @@
-/** The optional package sharp, which decodes and draws what this package does not. */
+// The optional package sharp, which decodes and draws what this package does not.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 

@@ -1,9 +1,9 @@
-/** The images of one part of a program's data set, brought into memory. */
+// The images of one part of a program's data set, brought into memory.
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { checkInteger, checkObject, checkOptions, checkTypedArray, expected, isObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { abortError, throwIfAborted } from '../files';
-import { IMAGE_SIDE, mostBytes, type ImageShape } from '../types';
+import { IMAGE_SIDE, MOST_BYTES, type ImageShape } from '../types';
 import type { ImagePiece, ImageStream, LabelList, ProgramPart } from './types';
 
 /** Images whose labels may still be names. */
@@ -29,7 +29,7 @@ export interface CollectOptions {
 const partKeys = ['pixels', 'labels', 'count', 'shape', 'classes', 'images'] as const;
 const pieceKeys = ['pixels', 'label', 'labels', 'shape'] as const;
 /** Pieces of a stream that is not asynchronous, between which other work of the thread may come. */
-const piecesAtOnce = 256;
+const PIECES_AT_ONCE = 256;
 
 /** Errors: ERR_ARG, ERR_SHAPE, ERR_ABORTED, and whatever a stream throws. */
 export async function collect(part: ProgramPart, options: CollectOptions): Promise<Collected> {
@@ -103,7 +103,7 @@ async function collectStream(stream: ImageStream, options: CollectOptions): Prom
     store.add(pixels.subarray(0, taken * size));
     for (let i = 0; i < taken; i++) labels.push(added[i]!);
     pieces++;
-    if (pieces % piecesAtOnce === 0) await yieldToOthers();
+    if (pieces % PIECES_AT_ONCE === 0) await yieldToOthers();
     return labels.length < most;
   });
   if (labels.length === 0) throw expected('at least one image', name, []);
@@ -161,10 +161,10 @@ class PixelStore {
   constructor(private readonly name: string) {}
 
   add(bytes: Uint8Array): void {
-    if (this.#length + bytes.length > mostBytes)
+    if (this.#length + bytes.length > MOST_BYTES)
       throw new OneSpikeError(
         'ERR_ARG',
-        `Expected at most ${mostBytes} bytes of pixels for ${this.name} but received more; trainCount and testCount take fewer images`,
+        `Expected at most ${MOST_BYTES} bytes of pixels for ${this.name} but received more; trainCount and testCount take fewer images`,
       );
     this.#length += bytes.length;
     for (let at = 0; at < bytes.length; ) {

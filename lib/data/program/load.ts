@@ -1,4 +1,4 @@
-/** A data set of a program as one that is loaded. */
+// A data set of a program as one that is loaded.
 import { checkInteger, checkNumber, checkOptions, checkString, checkTypedArray, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { joinSets } from '../split';

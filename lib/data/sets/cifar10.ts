@@ -1,4 +1,4 @@
-/** CIFAR-10: 60,000 colour photographs of 32x32 in ten classes. */
+// CIFAR-10: 60,000 colour photographs of 32x32 in ten classes.
 import { cifarSet } from '../formats/cifar/cifar';
 import type { CifarLayout } from '../formats/cifar/layout';
 import { cropsAndFlips, type DataSource } from './source';

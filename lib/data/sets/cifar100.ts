@@ -1,4 +1,4 @@
-/** CIFAR-100: 60,000 colour photographs of 32x32 in a hundred classes. */
+// CIFAR-100: 60,000 colour photographs of 32x32 in a hundred classes.
 import { cifarSet } from '../formats/cifar/cifar';
 import type { CifarLayout } from '../formats/cifar/layout';
 import { cifarHomepage, cifarLicence, cifarRecipe, krizhevsky } from './cifar10';

@@ -1,4 +1,4 @@
-/** EMNIST: handwritten letters and digits of 28x28, in six splits. */
+// EMNIST: handwritten letters and digits of 28x28, in six splits.
 import { OneSpikeError } from '../../errors';
 import { loadIdx, locateIdx, type IdxSet } from '../formats/idx/idx';
 import { digits } from './mnist';

@@ -1,4 +1,4 @@
-/** Pictures of one's own in one folder per class: DIR/train/CLASS/* and DIR/test/CLASS/*, or DIR/CLASS/* split here. */
+// Pictures of one's own in one folder per class: DIR/train/CLASS/* and DIR/test/CLASS/*, or DIR/CLASS/* split here.
 import { loadFound } from '../formats/folders/load';
 import { findPictures } from '../formats/folders/parts';
 import { locatedBy, nothingToDownload, ownPictures, recipeOfOwn, type DataSource } from './source';

@@ -1,4 +1,4 @@
-/** Every data set by its name: the one list that the command line, configurations, presets, `info` and `fetch` read. */
+// Every data set by its name: the one list that the command line, configurations, presets, `info` and `fetch` read.
 import { cifar10 } from './cifar10';
 import { cifar100 } from './cifar100';
 import { emnist } from './emnist';

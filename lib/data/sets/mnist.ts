@@ -1,4 +1,4 @@
-/** MNIST, and the sets that were made to take its place: the same form, files and sizes. */
+// MNIST, and the sets that were made to take its place: the same form, files and sizes.
 import { idxSet, type IdxSet } from '../formats/idx/idx';
 import { cropsAndFlips, smallNetwork, type DataSource, type SourceFile } from './source';
 

@@ -1,4 +1,4 @@
-/** Pictures in Parquet files, as Hugging Face publishes data sets: a column of picture files and one of labels. */
+// Pictures in Parquet files, as Hugging Face publishes data sets: a column of picture files and one of labels.
 import { findParquet } from '../formats/parquet/find';
 import { loadParquet } from '../formats/parquet/load';
 import { locatedBy, nothingToDownload, ownPictures, recipeOfOwn, type DataSource } from './source';

@@ -1,4 +1,4 @@
-/** Images that a program hands to `train`: they have a name in configurations, and no files. */
+// Images that a program hands to `train`: they have a name in configurations, and no files.
 import { OneSpikeError } from '../../errors';
 import { nothingToDownload, ownPictures, recipeOfOwn, type DataSource } from './source';
 

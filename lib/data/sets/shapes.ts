@@ -1,17 +1,15 @@
-/**
- * The embedded data set: RGB pictures (32x32 unless asked otherwise) of ten figures, drawn from a seed. No file, no
- * download.
- *
- * Position, size, rotation and colours are random, figure and background trade brightness, and clutter lies behind the
- * figure: no pixel by itself tells the class, so a linear model stays near chance while a small convolutional one
- * learns it.
- *
- * The bytes are the same on every platform: integers and the correctly rounded operations + - * / only. Math.sin and
- * its kin may differ in the last bit between engines, so a rotation comes from its rational parametrisation.
- */
+// The embedded data set: RGB pictures (32x32 unless asked otherwise) of ten figures, drawn from a seed. No file, no
+// download.
+//
+// Position, size, rotation and colours are random, figure and background trade brightness, and clutter lies behind the
+// figure: no pixel by itself tells the class, so a linear model stays near chance while a small convolutional one
+// learns it.
+//
+// The bytes are the same on every platform: integers and the correctly rounded operations + - * / only. Math.sin and
+// its kin may differ in the last bit between engines, so a rotation comes from its rational parametrisation.
 import { checkInteger } from '../../check';
 import { SeededRandom } from '../random';
-import { mostBytes, type ImageSet } from '../types';
+import { MOST_BYTES, type ImageSet } from '../types';
 import { nothingToDownload, smallNetwork, type DataSource } from './source';
 
 export const shapeClasses = [
@@ -32,7 +30,7 @@ export const shapeClasses = [
 const { abs, floor } = Math;
 
 /** The side that all lengths below are given for; other sizes scale them. */
-const designSide = 32;
+const DESIGN_SIDE = 32;
 
 /** An unfinished picture: 3 planes of values 0..255, not yet rounded. */
 interface Canvas {
@@ -134,7 +132,7 @@ function drawGradient({ side, values }: Canvas, random: SeededRandom, from: Colo
 function drawClutter(canvas: Canvas, random: SeededRandom): void {
   for (let pieces = random.below(4); pieces > 0; pieces--) {
     const [cosine, sine] = randomRotation(random);
-    const scale = canvas.side / designSide;
+    const scale = canvas.side / DESIGN_SIDE;
     const length = random.between(1, 5) * scale;
     const width = random.between(0.6, 1.3) * scale;
     const cx = random.between(0, canvas.side);
@@ -214,7 +212,7 @@ function drawPicture(figure: Figure, random: SeededRandom, canvas: Canvas, pixel
   const far: Colour = [nearby(near[0]), nearby(near[1]), nearby(near[2])];
   const colour = contrastingColour(random, [near, far], 220);
   const amplitude = random.between(0, 16) / 127.5;
-  const radius = (random.between(9, 13) * canvas.side) / designSide;
+  const radius = (random.between(9, 13) * canvas.side) / DESIGN_SIDE;
   const cx = random.between(radius, canvas.side - radius);
   const cy = random.between(radius, canvas.side - radius);
   const [cosine, sine] = randomRotation(random);
@@ -239,7 +237,7 @@ function drawPicture(figure: Figure, random: SeededRandom, canvas: Canvas, pixel
  * `count` pictures of `side` x `side`, balanced: label i is i mod 10. Picture i depends on (seed, part, i) alone, so a
  * larger set begins with the smaller one. Parts (0 train, 1 test) share no picture.
  */
-export function generateShapes(count: number, seed: number, part: number, side: number = designSide): ImageSet {
+export function generateShapes(count: number, seed: number, part: number, side: number = DESIGN_SIDE): ImageSet {
   const size = 3 * side * side;
   const pixels = new Uint8Array(count * size);
   const labels = new Int32Array(count);
@@ -258,7 +256,7 @@ export const shapes: DataSource = {
     homepage: '',
     licence: 'Part of onespike',
     citation: '',
-    shape: [3, designSide, designSide],
+    shape: [3, DESIGN_SIDE, DESIGN_SIDE],
     classes: shapeClasses,
     counts: { train: 6000, test: 1000 },
   },
@@ -266,9 +264,9 @@ export const shapes: DataSource = {
   download: nothingToDownload,
   options: ['seed', 'trainCount', 'testCount', 'size'],
   locate: async () => ({ paths: [], present: true }),
-  load: async (_directory, { trainCount = 6000, testCount = 1000, seed = 0, size = designSide }) => {
+  load: async (_directory, { trainCount = 6000, testCount = 1000, seed = 0, size = DESIGN_SIDE }) => {
     checkInteger(size, 'size', { min: 8 });
-    const most = Math.floor(mostBytes / (3 * size * size));
+    const most = Math.floor(MOST_BYTES / (3 * size * size));
     checkInteger(trainCount, `trainCount of ${size}x${size} pictures`, { max: most });
     checkInteger(testCount, `testCount of ${size}x${size} pictures`, { max: most });
     return { train: generateShapes(trainCount, seed, 0, size), test: generateShapes(testCount, seed, 1, size) };

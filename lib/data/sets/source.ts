@@ -1,7 +1,5 @@
-/**
- * What a data set is to the rest of onespike. To add one, write a file here that exports a `DataSource`, and name it in
- * index.ts.
- */
+// What a data set is to the rest of onespike. To add one, write a file here that exports a `DataSource`, and name it in
+// index.ts.
 import { isOneSpikeError } from '../../errors';
 import type { Keep } from '../held';
 import type { ImageShape, LoadedParts, LoadOptions } from '../types';

@@ -1,4 +1,4 @@
-/** SVHN: 99,289 photographs of single digits of house numbers, 32x32, in Matlab's files; 531,131 more as `extra`. */
+// SVHN: 99,289 photographs of single digits of house numbers, 32x32, in Matlab's files; 531,131 more as `extra`.
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../../errors';
@@ -10,10 +10,10 @@ import type { ImageSet } from '../types';
 import { digits } from './mnist';
 import { locatedFiles, type DataSource } from './source';
 
-const side = 32;
-const imageBytes = 3 * side * side;
+const SIDE = 32;
+const IMAGE_BYTES = 3 * SIDE * SIDE;
 /** The label of a zero. */
-const zero = 10;
+const ZERO = 10;
 
 const files = {
   train: { name: 'train_32x32.mat', md5: 'e26dedcc434d2e4c54c9b2d4a06d8373', size: 182_040_794 },
@@ -39,7 +39,7 @@ async function loadFile(directory: string, name: string, keep: number, signal?: 
   if (path === null)
     throw new OneSpikeError('ERR_IO', `Expected ${name} in ${directory} but found none; ${adviceFor('svhn')}`);
   const most = mostImages[name]!;
-  const mostBytes = most * (imageBytes + 64) + 65_536;
+  const mostBytes = most * (IMAGE_BYTES + 64) + 65_536;
   const arrays = await readMat(
     await readBounded(path, mostBytes, signal),
     mostBytes,
@@ -54,16 +54,16 @@ async function loadFile(directory: string, name: string, keep: number, signal?: 
   const images = arrays.get('X');
   const answers = arrays.get('y');
   const [height, width, channels, total = 1] = images?.shape ?? [];
-  const isImages = height === side && width === side && channels === 3 && total >= 1 && total <= most;
+  const isImages = height === SIDE && width === SIDE && channels === 3 && total >= 1 && total <= most;
   if (!isImages || !(images!.values instanceof Uint8Array))
-    throw refuse(`bytes X of ${side} x ${side} x 3 x N, N from 1 to ${most},`, images);
+    throw refuse(`bytes X of ${SIDE} x ${SIDE} x 3 x N, N from 1 to ${most},`, images);
   if (answers?.values.length !== total) throw refuse(`${total} labels y`, answers);
   const count = Math.min(total, keep);
   return {
-    shape: [3, side, side],
+    shape: [3, SIDE, SIDE],
     classes: [...digits],
     // (H, W, C, N) whose first index runs fastest: (N, C, W, H).
-    pixels: transposed((images!.values as Uint8Array).subarray(0, count * imageBytes), side),
+    pixels: transposed((images!.values as Uint8Array).subarray(0, count * IMAGE_BYTES), SIDE),
     labels: labelsOf(answers.values, path).slice(0, count),
     count,
   };
@@ -72,10 +72,10 @@ async function loadFile(directory: string, name: string, keep: number, signal?: 
 function labelsOf(values: ArrayLike<number>, path: string): Int32Array {
   return Int32Array.from(values, (label, image) => {
     // The authors write 10; files that others have changed may have the digit itself.
-    if (Number.isInteger(label) && label >= 0 && label <= zero) return label % zero;
+    if (Number.isInteger(label) && label >= 0 && label <= ZERO) return label % ZERO;
     throw new OneSpikeError(
       'ERR_FORMAT',
-      `Expected a label from 0 to ${zero} of image ${image} in ${path} but received ${label}`,
+      `Expected a label from 0 to ${ZERO} of image ${image} in ${path} but received ${label}`,
     );
   });
 }
@@ -87,7 +87,7 @@ export const svhn: DataSource = {
     licence: 'For non-commercial use only, as its authors state',
     citation:
       'Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu, A. Y. Ng, Reading Digits in Natural Images with Unsupervised Feature Learning, NIPS Workshop on Deep Learning and Unsupervised Feature Learning, 2011',
-    shape: [3, side, side],
+    shape: [3, SIDE, SIDE],
     classes: digits,
     counts: { train: 73_257, test: 26_032 },
   },

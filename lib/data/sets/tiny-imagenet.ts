@@ -1,7 +1,5 @@
-/**
- * Tiny-ImageNet: 110,000 photographs of 64x64 in 200 classes of ImageNet, and 10,000 more whose classes are not
- * published.
- */
+// Tiny-ImageNet: 110,000 photographs of 64x64 in 200 classes of ImageNet, and 10,000 more whose classes are not
+// published.
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../../errors';
@@ -11,8 +9,8 @@ import { readBounded, statOrNull } from '../files';
 import type { LoadOptions } from '../types';
 import { cropsAndFlips, locatedBy, type DataSource } from './source';
 
-const side = 64;
-const largestText = 2 ** 24;
+const SIDE = 64;
+const LARGEST_TEXT = 2 ** 24;
 
 /** The folder that the archive unpacks to, which may be in the one that was named. */
 async function rootOf(directory: string): Promise<string> {
@@ -23,7 +21,7 @@ async function rootOf(directory: string): Promise<string> {
 /** The lines of a text file that is there. */
 async function linesOf(path: string): Promise<string[]> {
   if ((await statOrNull(path)) === null) return [];
-  const text = await readBounded(path, largestText);
+  const text = await readBounded(path, LARGEST_TEXT);
   return text
     .toString('utf8')
     .split(/\r?\n/)
@@ -67,7 +65,7 @@ export const tinyImagenet: DataSource = {
     homepage: 'http://cs231n.stanford.edu/',
     licence: 'That of ImageNet: for non-commercial research and education',
     citation: 'Y. Le, X. Yang, Tiny ImageNet Visual Recognition Challenge, CS 231N, Stanford University, 2015',
-    shape: [3, side, side],
+    shape: [3, SIDE, SIDE],
     classes: null,
     counts: { train: 100_000, test: 10_000 },
   },
@@ -80,7 +78,7 @@ export const tinyImagenet: DataSource = {
   locate: (directory) => locatedBy(async () => ({ paths: [], classes: (await find(await rootOf(directory))).classes })),
   load: async (directory, options: LoadOptions, keep) => {
     const root = await rootOf(directory);
-    return loadFound(root, await find(root), { ...options, size: options.size ?? side }, keep);
+    return loadFound(root, await find(root), { ...options, size: options.size ?? SIDE }, keep);
   },
   recipe: { ann: { epochs: 40, augment: cropsAndFlips }, snn: { epochs: 20, augment: cropsAndFlips } },
 };

@@ -5,6 +5,7 @@ import { defined } from '../../check';
 import { OneSpikeError } from '../../errors';
 import type { InputFile } from '../../io/binary/input-file';
 import { resolveNetwork, type LayerDescription } from '../../model/description';
+import { NORM_EPSILON } from '../../model/fold';
 import { NORM_TENSORS, type FloatTensor } from '../../model/parameters';
 import { Pace } from '../../model/scan';
 import { convolvedSide, parameterShapes } from '../../model/shapes';
@@ -13,9 +14,6 @@ import { checkNumbers, type ImportedTensor } from '../place';
 import { readChain, type ChainLayer } from './chain';
 import { normalisationOf } from './normalisation';
 import { readOnnx, type OnnxInput, type OnnxModel, type OnnxTensor } from './read';
-
-/** Of native/ops/norm.h. */
-const EPSILON = 1e-5;
 
 /** Errors: ERR_FORMAT for an operation that is not known, by the name of its node; ERR_SHAPE, ERR_ARG. */
 export async function importOnnx(file: InputFile, given: ImportOptions): Promise<ImportedModel> {
@@ -131,12 +129,12 @@ async function numbersOf(
   // ONNX and onespike have the four in the same order.
   const source = tensors[(NORM_TENSORS as readonly string[]).indexOf(field)]!;
   const data = await source.floats();
-  if (field !== 'norm.weight' || Math.fround(epsilon) === Math.fround(EPSILON)) return { source, data };
+  if (field !== 'norm.weight' || Math.fround(epsilon) === Math.fround(NORM_EPSILON)) return { source, data };
   // Another epsilon becomes part of the factor.
   const variance = await tensors[3]!.floats();
   return {
     source,
-    data: data.map((factor, c) => factor * Math.sqrt((variance[c]! + EPSILON) / (variance[c]! + epsilon))),
+    data: data.map((factor, c) => factor * Math.sqrt((variance[c]! + NORM_EPSILON) / (variance[c]! + epsilon))),
   };
 }
 

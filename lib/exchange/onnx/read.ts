@@ -67,9 +67,12 @@ const MAX_BYTES = 2 ** 31 - 1;
 const MAX_DIMENSIONS = 16;
 /** Names of the domain of ONNX's own operations. */
 const OWN_DOMAINS = ['', 'ai.onnx'];
-/** From the first that names the versions of its operations to that of ONNX 1.23. */
+/** The versions of the format: from the first that names those of its operations to that of ONNX 1.23. */
 const FORMATS = [3, 13] as const;
-/** Before the seventh, Add and its like laid their operands over each other by attributes; the last is of ONNX 1.23. */
+/**
+ * The versions of the operations. Before the seventh, Add and its like laid their operands over each other by
+ * attributes; the last is of ONNX 1.23.
+ */
 const OPSETS = [7, 26] as const;
 const EXTERNAL = 1; // TensorProto.DataLocation
 

@@ -43,10 +43,10 @@ export interface MatArray {
 export type MatFault = (at: number, what: string, received: string) => OneSpikeError;
 
 /**
- * The numeric arrays of a file by their names; arrays of other kinds are passed over.
+ * The numeric arrays of a file by their names; arrays of other kinds are passed over. `most` is how many bytes all
+ * compressed arrays may take once they are inflated.
  *
- * @param most the bytes that all compressed arrays may take once they are inflated
- * @throws the errors of `damaged`
+ * Errors: those of `damaged`.
  */
 export async function readMat(bytes: Buffer, most: number, damaged: MatFault): Promise<Map<string, MatArray>> {
   const little = checkHeader(bytes, damaged);

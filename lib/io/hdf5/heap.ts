@@ -12,7 +12,8 @@ interface Place {
 
 /**
  * The texts of a file. Each heap is looked through once, and all texts together are no longer than the file: whoever
- * writes one gives every text a place of its own, so that a file of one long text that is named a million times is none.
+ * writes one gives every text a place of its own, so that a file of one long text that is named a million times is
+ * none.
  */
 export class HeapTexts {
   readonly #heaps = new Map<number, ReadonlyMap<number, Place>>();
@@ -24,7 +25,9 @@ export class HeapTexts {
     this.#bytesLeft = file.size;
   }
 
-  /** The text that a reference of sixteen bytes names: its length, its heap and its number there. Errors: ERR_FORMAT. */
+  /**
+   * The text that a reference of sixteen bytes names: its length, its heap and its number there. Errors: ERR_FORMAT.
+   */
   text(bytes: Buffer, at: number): string {
     const { file } = this;
     const length = bytes.readUInt32LE(at);

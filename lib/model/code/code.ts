@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { expected } from '../../check';
 import { built, deferred, objectOf } from '../../check/schema';
 import { LIMITS } from '../../native/limits';
-import { limitedInteger, limitedNumber } from '../limited';
+import { limitedInteger, limitedNumber } from '../../native/limited';
 
 /** The code of a network. Layers work one after the other, and a neuron sends one number as spikes. */
 export type Code = TtfsCode | RadixCode | PhaseCode;

@@ -2,15 +2,11 @@
 // the weights that follow from them.
 import { expected } from '../../check';
 import { objectOf } from '../../check/schema';
-import type { ResolvedNetwork } from '../description';
+import { limitedInteger } from '../../native/limited';
 import { layerName } from '../layer';
-import { limitedInteger } from '../limited';
+import type { ResolvedNetwork } from '../spec';
 
-/** Genes, of which the weights of every convolution but the first are made. */
-export interface Genes {
-  /** G, the number of genes of every channel, from 1 to 4096. */
-  count: number;
-}
+export type { Genes } from '../spec';
 
 export const genesSchema = objectOf({ count: limitedInteger('genes') });
 

@@ -2,7 +2,7 @@
 import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../../check';
 import { LIMITS } from '../../native/limits';
 import type { NativeAugment } from '../../native/network';
-import { checkLimited } from '../limited';
+import { checkLimited } from '../../native/limited';
 
 /** What lies around an image that is cropped at random. */
 export const BORDERS = ['zeros', 'reflect'] as const;

@@ -3,7 +3,7 @@ import { checkNumber, checkOneOf, checkOptions, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { LIMITS } from '../../native/limits';
 import type { CheckedLoss, NativeNetwork } from '../../native/network';
-import { checkLimited } from '../limited';
+import { checkLimited } from '../../native/limited';
 import type { Network } from '../network';
 import { MODES, type BatchShape, type Mode } from './inputs';
 

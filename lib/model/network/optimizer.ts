@@ -2,7 +2,7 @@
 import { checkBoolean, checkOneOf, checkOptions, expected } from '../../check';
 import type { LimitName } from '../../native/limits';
 import type { NativeOptimizer } from '../../native/network';
-import { checkLimited } from '../limited';
+import { checkLimited } from '../../native/limited';
 
 /** The optimiser of a training step (docs/MATHEMATICS.md, "Parameter updates"). */
 export interface OptimizerOptions {

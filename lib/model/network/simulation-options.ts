@@ -2,7 +2,7 @@
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { integerText, LIMITS } from '../../native/limits';
-import { checkLimited } from '../limited';
+import { checkLimited } from '../../native/limited';
 import { checkPixels } from './inputs';
 import type { NetworkSizes } from './forward';
 

@@ -208,7 +208,7 @@ function addCounts(sums: NativeSimulationCounts[], more: readonly NativeSimulati
   });
 }
 
-/** From (N, steps, K) to (N, K) of every step. */
+/** The logits (N, steps, K) as one array (N, K) for every step. */
 function logitsByStep(
   logits: Float32Array,
   count: number,

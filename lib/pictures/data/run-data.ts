@@ -1,4 +1,4 @@
-/** All that pictures of a run are drawn from. */
+// All that pictures of a run are drawn from.
 import { expected, isPlainObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { exists } from '../../io/status';

@@ -1,4 +1,4 @@
-/** What the answers to the test images say, class by class. */
+// What the answers to the test images say, class by class.
 import type { Answers } from '../../train/run/test-record';
 
 /** Images of each class (row) by the class that the network answered (column). */

@@ -1,4 +1,4 @@
-/** The events of a run as points over its epochs, phase after phase, few enough to be drawn. */
+// The events of a run as points over its epochs, phase after phase, few enough to be drawn.
 import type { ConvertedEvent, EpochEvent, Phase } from '../../train/run/events';
 import type { Band, Point } from '../draw/lines';
 
@@ -49,13 +49,13 @@ export function topEpoch(epochs: readonly Epoch[]): Epoch | undefined {
 }
 
 /** A curve is drawn from at most about this many points. */
-export const mostPoints = 600;
+export const MOST_POINTS = 600;
 
 /**
  * Fewer points of a curve, in order: of every stretch of the axis the lowest and the highest, so that no peak is lost;
  * the first and the last stay.
  */
-export function reduced(points: readonly Point[], most = mostPoints): readonly Point[] {
+export function reduced(points: readonly Point[], most = MOST_POINTS): readonly Point[] {
   if (points.length <= most) return points;
   const stretches = Math.floor((most - 2) / 2);
   const inner = points.slice(1, -1);

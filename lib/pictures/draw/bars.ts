@@ -1,4 +1,4 @@
-/** Horizontal bars: one or several per row, or one of several parts. */
+// Horizontal bars: one or several per row, or one of several parts.
 import { linearScale } from './scale';
 import { element, fitted, text, textWidth, title, type Drawing } from './svg';
 import { colour } from './theme';
@@ -28,8 +28,8 @@ export interface BarChart {
   legend?: readonly { name: string; colour: string }[];
 }
 
-const width = 720;
-const thick = 16;
+const WIDTH = 720;
+const THICK = 16;
 
 export function drawBars({ rows, stacked = false, most, legend = [] }: BarChart): Drawing {
   const names = Math.min(190, Math.max(40, ...rows.map(({ name }) => textWidth(name, 13))));
@@ -39,30 +39,30 @@ export function drawBars({ rows, stacked = false, most, legend = [] }: BarChart)
   );
   const left = names + 12;
   const longest = Math.max(...rows.flatMap(({ bars }) => bars.map(({ value }) => value)), 0);
-  const scale = linearScale([0, most ?? (longest || 1)], [left, width - labels - 10], { nice: false });
+  const scale = linearScale([0, most ?? (longest || 1)], [left, WIDTH - labels - 10], { nice: false });
   const top = legend.length > 0 ? 30 : 4;
   let y = top;
   const body = rows.map((row) => {
     const lines = stacked ? 1 : row.bars.length;
     const start = y;
-    y += lines * (thick + 2) + (lines > 1 ? 14 : 8);
-    const name = text(left - 8, start + (lines * (thick + 2)) / 2 + 4, fitted(row.name, names, 12), {
+    y += lines * (THICK + 2) + (lines > 1 ? 14 : 8);
+    const name = text(left - 8, start + (lines * (THICK + 2)) / 2 + 4, fitted(row.name, names, 12), {
       'text-anchor': 'end',
       fill: colour('ink'),
     });
     return name + (stacked ? parts(row, start, scale.at) : beside(row, start, scale.at));
   });
   const axis = element('line', { x1: left, x2: left, y1: top - 2, y2: y - 4, stroke: colour('quiet') });
-  return { width, height: y, body: [legendOf(legend, left), ...body, axis].join('\n') };
+  return { width: WIDTH, height: y, body: [legendOf(legend, left), ...body, axis].join('\n') };
 }
 
 function beside({ bars }: Row, top: number, at: (value: number) => number): string {
   return bars
     .map(({ value, label, colour: fill, title: words }, i) => {
-      const y = top + i * (thick + 2);
+      const y = top + i * (THICK + 2);
       const length = Math.max(1, at(value) - at(0));
       return (
-        element('rect', { x: at(0), y, width: length, height: thick, fill, rx: 2 }, title(words)) +
+        element('rect', { x: at(0), y, width: length, height: THICK, fill, rx: 2 }, title(words)) +
         text(at(0) + length + 6, y + 12.5, label, { fill: colour('ink') })
       );
     })
@@ -77,7 +77,7 @@ function parts({ bars, label = '' }: Row, y: number, at: (value: number) => numb
     if (value === 0) return '';
     return element(
       'rect',
-      { x, y, width: at(sum) - x, height: thick, fill, stroke: colour('quiet'), 'stroke-width': 0.5 },
+      { x, y, width: at(sum) - x, height: THICK, fill, stroke: colour('quiet'), 'stroke-width': 0.5 },
       title(words),
     );
   });

@@ -1,4 +1,4 @@
-/** Maps of spike times in a terminal: two neurons per character in colours, or a digit per neuron. */
+// Maps of spike times in a terminal: two neurons per character in colours, or a digit per neuron.
 import type { MapPicture } from './map-picture';
 
 /** Lines of upper half blocks: the foreground is the neuron above, the background the one below. */

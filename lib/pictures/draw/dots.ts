@@ -1,4 +1,4 @@
-/** A table of dots: a row for every subject, a column for every quantity, each on an axis of its own. */
+// A table of dots: a row for every subject, a column for every quantity, each on an axis of its own.
 import { linearScale, logScale, type Scale } from './scale';
 import { element, fitted, text, textWidth, title, type Drawing } from './svg';
 import { colour } from './theme';
@@ -28,10 +28,10 @@ export interface DotRow {
   cells: readonly DotCell[];
 }
 
-const rowHeight = 26;
-const head = 44;
-const foot = 24;
-const gap = 44;
+const ROW_HEIGHT = 26;
+const HEAD = 44;
+const FOOT = 24;
+const GAP = 44;
 
 /** The drawing is `width` pixels wide; the names have `names` of them. */
 export function drawDots(
@@ -39,12 +39,12 @@ export function drawDots(
   rows: readonly DotRow[],
   { width, names }: { width: number; names: number },
 ): Drawing {
-  const bottom = head + rows.length * rowHeight;
+  const bottom = HEAD + rows.length * ROW_HEIGHT;
   const each = (width - names) / columns.length;
-  const rowAt = (i: number): number => head + (i + 0.5) * rowHeight;
+  const rowAt = (i: number): number => HEAD + (i + 0.5) * ROW_HEIGHT;
   const parts = rows.map(({ name, colour: fill, strong }, i) => {
     const band = strong
-      ? element('rect', { x: 0, y: head + i * rowHeight, width, height: rowHeight, fill: colour('page'), rx: 4 })
+      ? element('rect', { x: 0, y: HEAD + i * ROW_HEIGHT, width, height: ROW_HEIGHT, fill: colour('page'), rx: 4 })
       : '';
     return (
       band +
@@ -57,7 +57,7 @@ export function drawDots(
     );
   });
   const panels = columns.map((column, c) => {
-    const panel = { left: names + c * each + gap / 2, right: names + (c + 1) * each - gap / 2, bottom };
+    const panel = { left: names + c * each + GAP / 2, right: names + (c + 1) * each - GAP / 2, bottom };
     return panelOf(
       column,
       rows.map(({ cells, colour: fill, name, strong }) => ({ ...cells[c]!, fill, name, strong })),
@@ -65,7 +65,7 @@ export function drawDots(
       rowAt,
     );
   });
-  return { width, height: bottom + foot, body: [...parts, ...panels].join('\n') };
+  return { width, height: bottom + FOOT, body: [...parts, ...panels].join('\n') };
 }
 
 interface Panel {
@@ -87,7 +87,7 @@ function panelOf(
   const scale = scaleOf(column.axis, values, [left, right]);
   const lines = marksOf(scale.ticks, scale, column.mark).map(
     ({ at, words }) =>
-      element('line', { x1: at, x2: at, y1: head - 2, y2: bottom, stroke: colour('line') }) +
+      element('line', { x1: at, x2: at, y1: HEAD - 2, y2: bottom, stroke: colour('line') }) +
       text(at, bottom + 15, words, { 'text-anchor': 'middle', fill: colour('quiet'), 'font-size': 11 }),
   );
   const marks = dots.map((dot, row) => {
@@ -97,7 +97,7 @@ function panelOf(
     const x = scale.at(value);
     const end = dot.to === undefined ? x : scale.at(dot.to);
     // The label stands where there is space for it.
-    const after = Math.max(x, end) + 9 + textWidth(dot.label, 12) <= right + gap / 3;
+    const after = Math.max(x, end) + 9 + textWidth(dot.label, 12) <= right + GAP / 3;
     return (
       element('line', { x1: x, x2: end, y1: y, y2: y, stroke: dot.fill, 'stroke-width': 2, 'stroke-opacity': 0.55 }) +
       element('circle', { cx: x, cy: y, r: 5, fill: dot.fill }, title(`${dot.name}, ${column.title}: ${dot.label}`)) +

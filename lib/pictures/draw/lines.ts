@@ -1,4 +1,4 @@
-/** Curves over epochs, phase beside phase. */
+// Curves over epochs, phase beside phase.
 import { escaped } from '../../io/markup';
 import { linearScale, logScale, number, percent, type Scale } from './scale';
 import { element, fitted, text, textWidth, title, type Drawing } from './svg';
@@ -42,16 +42,16 @@ export interface LineChart {
   width?: number;
 }
 
-const height = 290;
-const left = 58;
-const right = 16;
-const top = 30;
-const legendLine = 20;
+const HEIGHT = 290;
+const LEFT = 58;
+const RIGHT = 16;
+const TOP = 30;
+const LEGEND_LINE = 20;
 
 export function drawLines({ bands, curves, marks, values, fromZero = true, width = 520 }: LineChart): Drawing {
-  const legend = legendOf(curves, marks?.name, width - left - right);
+  const legend = legendOf(curves, marks?.name, width - LEFT - RIGHT);
   const bottom = 40 + legend.height;
-  const plot = { left, right: width - right, top, bottom: height - 40 };
+  const plot = { left: LEFT, right: width - RIGHT, top: TOP, bottom: HEIGHT - 40 };
   const total = bands.reduce((sum, { epochs }) => sum + epochs, 0);
   const x = linearScale([0.5, total + 0.5], [plot.left, plot.right], { nice: false });
   const y = valueScale(values, [...curves.flatMap(({ points }) => points), ...(marks?.points ?? [])], plot, fromZero);
@@ -61,9 +61,9 @@ export function drawLines({ bands, curves, marks, values, fromZero = true, width
     ...bands.map((band) => drawBand(band, x, plot)),
     ...curves.map((curve) => drawCurve(curve, x, y, values)),
     ...(marks?.points ?? []).map((mark) => drawMark(mark, x, y, values)),
-    element('g', { transform: `translate(${left} ${height - 8})` }, legend.body),
+    element('g', { transform: `translate(${LEFT} ${HEIGHT - 8})` }, legend.body),
   ];
-  return { width, height: height - 40 + bottom, body: body.join('\n') };
+  return { width, height: HEIGHT - 40 + bottom, body: body.join('\n') };
 }
 
 interface Plot {
@@ -116,7 +116,7 @@ function drawBand({ name, from, epochs }: Band, x: Scale, plot: Plot): string {
   return parts.join('');
 }
 
-const most = 40;
+const MOST_MARKED = 40;
 
 function drawCurve(
   { name, colour: stroke, dashed, points }: Curve,
@@ -137,7 +137,7 @@ function drawCurve(
     'stroke-dasharray': dashed ? '6 4' : undefined,
   });
   const dots =
-    drawn.length > most
+    drawn.length > MOST_MARKED
       ? ''
       : drawn
           .map((point) =>
@@ -192,10 +192,10 @@ export function legendOf(
       ? []
       : [{ name: marks, sign: element('path', { d: 'M11 -11l7 7l-7 7l-7 -7z', fill: colour('ink') }) }]),
   ];
-  let [x, y] = [0, legendLine];
+  let [x, y] = [0, LEGEND_LINE];
   const drawn = entries.map(({ name, sign }) => {
     const needed = 30 + textWidth(name) + 18;
-    if (x > 0 && x + needed > width) [x, y] = [0, y + legendLine];
+    if (x > 0 && x + needed > width) [x, y] = [0, y + LEGEND_LINE];
     const placed = element(
       'g',
       { transform: `translate(${round(x)} ${y})` },

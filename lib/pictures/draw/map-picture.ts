@@ -1,4 +1,4 @@
-/** Maps of spike times as pictures of few colours. */
+// Maps of spike times as pictures of few colours.
 import type { Palette } from './png';
 import { gapColour, silentColour, stepColour } from './theme';
 
@@ -23,7 +23,7 @@ export interface MapLayout {
 const square: MapLayout = { most: 9, columns: 3 };
 
 /** More steps share a colour. */
-const mostColours = 64;
+const MOST_COLOURS = 64;
 
 /** Several channels (C, H, W), those that tell most, beside each other; a flat layer in rows. */
 export function mapPicture(
@@ -38,7 +38,7 @@ export function mapPicture(
   const columns = Math.min(layout.columns, chosen.length);
   const rows = Math.ceil(chosen.length / columns);
   const gap = Math.max(1, Math.round(width / 16));
-  const colours = Math.min(timesteps, mostColours);
+  const colours = Math.min(timesteps, MOST_COLOURS);
   const [between, none] = [colours + 1, colours + 2];
   const size = { width: columns * (width + gap) - gap, height: rows * (height + gap) - gap };
   const picture = new Uint8Array(size.width * size.height).fill(chosen.length > 1 ? between : none);

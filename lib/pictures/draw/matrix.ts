@@ -1,4 +1,4 @@
-/** A square of shares: what images of a class (row) were taken for (column). */
+// A square of shares: what images of a class (row) were taken for (column).
 import { percent } from './scale';
 import { element, fitted, text, textWidth, title, type Drawing } from './svg';
 import { colour } from './theme';
@@ -10,14 +10,14 @@ export interface Matrix {
 }
 
 /** Classes beyond which the cells say nothing any more. */
-export const mostClasses = 200;
-const numbersUpTo = 20;
-const namesUpTo = 60;
+export const MOST_CLASSES = 200;
+const NUMBERS_UP_TO = 20;
+const NAMES_UP_TO = 60;
 
 export function drawMatrix({ names, counts }: Matrix): Drawing {
   const count = names.length;
-  const named = count <= namesUpTo;
-  const cell = count <= numbersUpTo ? 44 : Math.max(3, Math.floor(640 / count));
+  const named = count <= NAMES_UP_TO;
+  const cell = count <= NUMBERS_UP_TO ? 44 : Math.max(3, Math.floor(640 / count));
   const size = named ? Math.min(12, cell) : 12;
   const longest = Math.min(120, Math.max(...names.map((name) => textWidth(name, size))));
   const left = named ? longest + 30 : 30;

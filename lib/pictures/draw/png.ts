@@ -1,4 +1,4 @@
-/** PNG files of a few colours or of whole images. ISO/IEC 15948. */
+// PNG files of a few colours or of whole images. ISO/IEC 15948.
 import { deflateSync } from 'node:zlib';
 import { PNG_MAGIC } from '../../data/pictures/png';
 import { crc32 } from '../../io/binary/crc';

@@ -1,4 +1,4 @@
-/** Axes: where their marks are, and numbers as people read them. */
+// Axes: where their marks are, and numbers as people read them.
 
 /** A step of 1, 2 or 5 times a power of ten that divides `span` into about `count` parts. */
 function niceStep(span: number, count: number): number {

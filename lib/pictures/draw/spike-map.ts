@@ -1,4 +1,4 @@
-/** One image on its way through the network: its pixels, then the spike times of layer after layer. */
+// One image on its way through the network: its pixels, then the spike times of layer after layer.
 import { mapPicture } from './map-picture';
 import { dataUri, imagePng, palettePng } from './png';
 import { percent } from './scale';
@@ -27,36 +27,36 @@ export interface Journey {
   answers: readonly { name: string; probability: number; right: boolean }[];
 }
 
-const panel = 112;
-const gap = 26;
-const mostPerRow = 8;
-const mostNames = 12;
-const head = 18;
-const foot = 24;
+const PANEL = 112;
+const GAP = 26;
+const MOST_PER_ROW = 8;
+const MOST_NAMES = 12;
+const HEAD = 18;
+const FOOT = 24;
 
 export function drawJourney(journey: Journey): Drawing {
   const { input, pixels, label, stages, timesteps } = journey;
   const [channels, , width] = input;
   const image = dataUri(imagePng(pixels, channels, width));
   const panels: ((x: number, y: number) => string)[] = [
-    (x, y) => framed('image', label, x, y, picture(image, x, y + head, panel, panel)),
+    (x, y) => framed('image', label, x, y, picture(image, x, y + HEAD, PANEL, PANEL)),
     ...stages.map(
       (stage) => (x: number, y: number) =>
-        framed(stage.name, stage.caption, x, y, layer(stage, timesteps, x, y + head)),
+        framed(stage.name, stage.caption, x, y, layer(stage, timesteps, x, y + HEAD)),
     ),
-    (x, y) => framed('answer', '', x, y, answerBars(journey.answers, x, y + head)),
+    (x, y) => framed('answer', '', x, y, answerBars(journey.answers, x, y + HEAD)),
   ];
-  const columns = Math.ceil(panels.length / Math.ceil(panels.length / mostPerRow));
+  const columns = Math.ceil(panels.length / Math.ceil(panels.length / MOST_PER_ROW));
   const body = panels.map((draw, i) => {
-    const x = (i % columns) * (panel + gap);
-    const y = Math.floor(i / columns) * (head + panel + foot + 8);
-    const arrow = i === 0 || x === 0 ? '' : arrowTo(x, y + head + panel / 2);
+    const x = (i % columns) * (PANEL + GAP);
+    const y = Math.floor(i / columns) * (HEAD + PANEL + FOOT + 8);
+    const arrow = i === 0 || x === 0 ? '' : arrowTo(x, y + HEAD + PANEL / 2);
     return arrow + draw(x, y);
   });
   const rows = Math.ceil(panels.length / columns);
-  const legendTop = rows * (head + panel + foot + 8);
+  const legendTop = rows * (HEAD + PANEL + FOOT + 8);
   return {
-    width: columns * (panel + gap) - gap,
+    width: columns * (PANEL + GAP) - GAP,
     height: legendTop + (stages.length > 0 ? 22 : 0),
     body: [
       ...body,
@@ -66,15 +66,15 @@ export function drawJourney(journey: Journey): Drawing {
 }
 
 function layer({ shape, times, names = [] }: Stage, timesteps: number, x: number, y: number): string {
-  if (names.length > 0 && names.length <= mostNames) return namedNeurons(times, names, timesteps, x, y);
+  if (names.length > 0 && names.length <= MOST_NAMES) return namedNeurons(times, names, timesteps, x, y);
   const map = mapPicture(times, shape, timesteps);
-  const scale = panel / Math.max(map.width, map.height);
+  const scale = PANEL / Math.max(map.width, map.height);
   return picture(dataUri(palettePng(map.indices, map.width, map.palette)), x, y, map.width * scale, map.height * scale);
 }
 
 /** One line per neuron: the colour of its spike, and its name. */
 function namedNeurons(times: Uint8Array, names: readonly string[], timesteps: number, x: number, y: number): string {
-  const line = Math.min(18, panel / names.length);
+  const line = Math.min(18, PANEL / names.length);
   const size = Math.min(12, line - 1);
   return names
     .map((name, i) => {
@@ -87,7 +87,7 @@ function namedNeurons(times: Uint8Array, names: readonly string[], timesteps: nu
           { x, y: top, width: line - 1, height: line - 1, fill, stroke: colour('quiet'), 'stroke-width': 0.5 },
           title(`${name}: ${time === 0 ? 'never fires' : `fires at step ${time}`}`),
         ) +
-        text(x + line + 4, top + size - 1, fitted(name, panel - line, size), { fill: colour('ink'), 'font-size': size })
+        text(x + line + 4, top + size - 1, fitted(name, PANEL - line, size), { fill: colour('ink'), 'font-size': size })
       );
     })
     .join('');
@@ -95,9 +95,9 @@ function namedNeurons(times: Uint8Array, names: readonly string[], timesteps: nu
 
 function framed(name: string, caption: string, x: number, y: number, content: string): string {
   return (
-    text(x, y + 12, fitted(name, panel + 14), { fill: colour('ink'), 'font-weight': 600 }) +
+    text(x, y + 12, fitted(name, PANEL + 14), { fill: colour('ink'), 'font-weight': 600 }) +
     content +
-    text(x, y + head + panel + 16, fitted(caption, panel + 20), { fill: colour('quiet') })
+    text(x, y + HEAD + PANEL + 16, fitted(caption, PANEL + 20), { fill: colour('quiet') })
   );
 }
 
@@ -110,7 +110,7 @@ function picture(href: string, x: number, y: number, width: number, height: numb
 }
 
 function arrowTo(x: number, y: number): string {
-  const d = `M${x - gap + 6} ${y}h${gap - 12}m-5 -4l5 4l-5 4`;
+  const d = `M${x - GAP + 6} ${y}h${GAP - 12}m-5 -4l5 4l-5 4`;
   return element('path', { d, fill: 'none', stroke: colour('quiet') });
 }
 
@@ -120,12 +120,12 @@ function answerBars(answers: Journey['answers'], x: number, y: number): string {
       const top = y + 4 + i * 36;
       const share = percent(probability);
       return (
-        text(x, top + 10, fitted(name, panel - 46), { fill: colour('ink') }) +
-        text(x + panel, top + 10, share, { fill: colour('ink'), 'text-anchor': 'end' }) +
-        element('rect', { x, y: top + 15, width: panel, height: 8, fill: colour('line') }) +
+        text(x, top + 10, fitted(name, PANEL - 46), { fill: colour('ink') }) +
+        text(x + PANEL, top + 10, share, { fill: colour('ink'), 'text-anchor': 'end' }) +
+        element('rect', { x, y: top + 15, width: PANEL, height: 8, fill: colour('line') }) +
         element(
           'rect',
-          { x, y: top + 15, width: Math.max(1, panel * probability), height: 8, fill: colour(right ? 'good' : 'bad') },
+          { x, y: top + 15, width: Math.max(1, PANEL * probability), height: 8, fill: colour(right ? 'good' : 'bad') },
           title(`${name}: ${share}`),
         )
       );

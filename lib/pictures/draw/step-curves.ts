@@ -1,4 +1,4 @@
-/** Accuracy after each time step, on a logarithmic axis of steps. */
+// Accuracy after each time step, on a logarithmic axis of steps.
 import { legendOf } from './lines';
 import { linearScale, logScale, number, percent, type Scale } from './scale';
 import { element, text, title, type Drawing } from './svg';
@@ -15,37 +15,37 @@ export interface StepCurve {
   level?: boolean;
 }
 
-const left = 52;
-const top = 12;
-const plotHeight = 260;
+const LEFT = 52;
+const TOP = 12;
+const PLOT_HEIGHT = 260;
 /** As many points as can be told apart. */
-const mostPoints = 160;
+const MOST_POINTS = 160;
 
 export function drawStepCurves(curves: readonly StepCurve[], width: number): Drawing {
   const last = Math.max(2, ...curves.flatMap(({ points }) => points.map(({ step }) => step)));
   const accuracies = curves.flatMap(({ points }) => points.map(({ accuracy }) => accuracy));
   const right = width - 12;
-  const bottom = top + plotHeight;
-  const x = logScale([1, last], [left, right]);
-  const y = linearScale([Math.min(...accuracies, 1), Math.max(...accuracies, 0)], [bottom, top]);
+  const bottom = TOP + PLOT_HEIGHT;
+  const x = logScale([1, last], [LEFT, right]);
+  const y = linearScale([Math.min(...accuracies, 1), Math.max(...accuracies, 0)], [bottom, TOP]);
   const horizontal = y.ticks.map((tick) => {
-    const line = element('line', { x1: left, x2: right, y1: y.at(tick), y2: y.at(tick), stroke: colour('line') });
-    return line + text(left - 8, y.at(tick) + 4, percent(tick, 0), { 'text-anchor': 'end', fill: colour('quiet') });
+    const line = element('line', { x1: LEFT, x2: right, y1: y.at(tick), y2: y.at(tick), stroke: colour('line') });
+    return line + text(LEFT - 8, y.at(tick) + 4, percent(tick, 0), { 'text-anchor': 'end', fill: colour('quiet') });
   });
   const vertical = x.ticks.map((tick) => {
-    const line = element('line', { x1: x.at(tick), x2: x.at(tick), y1: top, y2: bottom, stroke: colour('line') });
+    const line = element('line', { x1: x.at(tick), x2: x.at(tick), y1: TOP, y2: bottom, stroke: colour('line') });
     return line + text(x.at(tick), bottom + 16, number(tick), { 'text-anchor': 'middle', fill: colour('quiet') });
   });
-  const legend = legendOf(curves, undefined, right - left);
-  const axis = text((left + right) / 2, bottom + 32, 'time steps', { 'text-anchor': 'middle', fill: colour('quiet') });
+  const legend = legendOf(curves, undefined, right - LEFT);
+  const axis = text((LEFT + right) / 2, bottom + 32, 'time steps', { 'text-anchor': 'middle', fill: colour('quiet') });
   // The strong ones lie on top.
   const inOrder = [...curves].sort((a, b) => Number(a.strong ?? false) - Number(b.strong ?? false));
   const body = [
     ...horizontal,
     ...vertical,
     axis,
-    ...inOrder.map((curve) => drawCurve(curve, x, y, { left, right })),
-    element('g', { transform: `translate(${left} ${bottom + 34})` }, legend.body),
+    ...inOrder.map((curve) => drawCurve(curve, x, y, { left: LEFT, right })),
+    element('g', { transform: `translate(${LEFT} ${bottom + 34})` }, legend.body),
   ];
   return { width, height: bottom + 34 + legend.height, body: body.join('\n') };
 }
@@ -78,9 +78,9 @@ function drawCurve(
 
 /** Points at about equal distances on the logarithmic axis, the first and the last among them. */
 function thinned<P>(points: readonly P[]): P[] {
-  if (points.length <= mostPoints) return [...points];
+  if (points.length <= MOST_POINTS) return [...points];
   const wanted = new Set<number>([0]);
-  for (let i = 0; i < mostPoints; i++) wanted.add(Math.round(points.length ** (i / (mostPoints - 1))) - 1);
+  for (let i = 0; i < MOST_POINTS; i++) wanted.add(Math.round(points.length ** (i / (MOST_POINTS - 1))) - 1);
   return [...wanted].sort((a, b) => a - b).map((index) => points[index]!);
 }
 

@@ -1,4 +1,4 @@
-/** Colours by name, in a light and a dark theme, and those of time steps, which are the same in both. */
+// Colours by name, in a light and a dark theme, and those of time steps, which are the same in both.
 
 export const THEMES = ['light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];

@@ -1,4 +1,4 @@
-/** Who may read the live page: a browser of this machine that was given the URL, and no page of another origin. */
+// Who may read the live page: a browser of this machine that was given the URL, and no page of another origin.
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 

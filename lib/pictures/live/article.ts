@@ -1,4 +1,4 @@
-/** One run as a part of the live page: where it stands, and the pictures of its report. */
+// One run as a part of the live page: where it stands, and the pictures of its report.
 import { escaped } from '../../io/markup';
 import { shellWord } from '../../io/paths';
 import type { RunData } from '../data/run-data';
@@ -118,11 +118,11 @@ function phaseOf(data: RunData | undefined): string {
 }
 
 /** Epochs whose mean tells how long the next ones take. */
-const recent = 5;
+const RECENT = 5;
 
 function secondsLeft({ timeline }: RunData): number {
   const last = timeline.epochs.at(-1)!;
-  const some = timeline.epochs.slice(-recent).filter(({ phase }) => phase === last.phase);
+  const some = timeline.epochs.slice(-RECENT).filter(({ phase }) => phase === last.phase);
   if (last.stopsEarly) return 0;
   return ((last.epochs - last.epoch) * some.reduce((sum, { seconds }) => sum + seconds, 0)) / some.length;
 }

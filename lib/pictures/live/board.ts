@@ -1,4 +1,4 @@
-/** The runs of the live page and the markup of each, drawn again when something has changed. */
+// The runs of the live page and the markup of each, drawn again when something has changed.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFile } from '../../io/status';
@@ -9,7 +9,7 @@ import { compareSection } from './compare';
 import { RunFollower } from './follower';
 
 /** Of a folder of runs so many are shown: those that were written to last. */
-const mostOfFolder = 8;
+const MOST_OF_FOLDER = 8;
 
 /** A part of the page by its anchor: what is there now, and the version of the board that has brought it. */
 export interface Part {
@@ -143,7 +143,7 @@ async function newestRuns(folder: string): Promise<string[]> {
   }
   found.sort((a, b) => b.time - a.time);
   return found
-    .slice(0, mostOfFolder)
+    .slice(0, MOST_OF_FOLDER)
     .map(({ path }) => path)
     .sort();
 }

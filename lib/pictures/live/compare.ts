@@ -1,4 +1,4 @@
-/** Several runs in the same charts. */
+// Several runs in the same charts.
 import { PHASES } from '../../train/run/events';
 import { testAccuracies, type RunData } from '../data/run-data';
 import { phaseNames, pointsOf, topEpoch, type Epoch, type Timeline } from '../data/series';

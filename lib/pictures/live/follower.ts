@@ -1,4 +1,4 @@
-/** A run as it goes on: what its folder says, read again where something has changed. */
+// A run as it goes on: what its folder says, read again where something has changed.
 import { stat } from 'node:fs/promises';
 import { lockState } from '../../train/run/lock';
 import { RunFolder, type RunInfo } from '../../train/run/run-folder';

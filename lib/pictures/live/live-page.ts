@@ -1,4 +1,4 @@
-/** The live page as it is first sent: complete by itself, kept up to date by its script. */
+// The live page as it is first sent: complete by itself, kept up to date by its script.
 import { createHash } from 'node:crypto';
 import { pageHead, pageStyle } from '../page';
 import type { Board } from './board';

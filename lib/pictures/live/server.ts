@@ -1,4 +1,4 @@
-/** The server of the live page: this machine alone, one page and its stream of events. */
+// The server of the live page: this machine alone, one page and its stream of events.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -10,15 +10,15 @@ import { hashes, livePage } from './live-page';
 
 const address = '127.0.0.1';
 /** The least time between two looks at the folders. */
-const pauseMilliseconds = 500;
+const PAUSE_MILLISECONDS = 500;
 /** Reading and drawing take at most one part in so many of the time, however long a run is. */
-const idleShare = 20;
+const IDLE_SHARE = 20;
 /** What keeps a connection from being taken for dead. */
-const beatMilliseconds = 15_000;
+const BEAT_MILLISECONDS = 15_000;
 /** Pages that are open at a time. */
-const mostPages = 32;
+const MOST_PAGES = 32;
 /** How long pages have, at the end, to read what is left. */
-const farewellMilliseconds = 1000;
+const FAREWELL_MILLISECONDS = 1000;
 
 const headers = headersFor(hashes.style, hashes.script);
 
@@ -40,7 +40,7 @@ export class WatchServer {
   #timer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | undefined;
   #refreshed = -Infinity;
-  #pause = pauseMilliseconds;
+  #pause = PAUSE_MILLISECONDS;
   #closed = false;
   #url = '';
   readonly #beat: NodeJS.Timeout;
@@ -49,11 +49,11 @@ export class WatchServer {
     this.#server = createServer((request, response) => {
       this.#answer(request, response).catch(() => response.destroy());
     });
-    this.#server.maxConnections = 4 * mostPages;
+    this.#server.maxConnections = 4 * MOST_PAGES;
     this.#server.on('clientError', (_error, socket) => socket.destroy());
     this.#beat = setInterval(() => {
       for (const { response } of this.#pages) response.write(':\n\n');
-    }, beatMilliseconds);
+    }, BEAT_MILLISECONDS);
     this.#beat.unref();
   }
 
@@ -98,7 +98,7 @@ export class WatchServer {
     }
     const ended = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeIdleConnections();
-    const late = setTimeout(() => this.#server.closeAllConnections(), farewellMilliseconds);
+    const late = setTimeout(() => this.#server.closeAllConnections(), FAREWELL_MILLISECONDS);
     await ended;
     clearTimeout(late);
   }
@@ -119,7 +119,7 @@ export class WatchServer {
 
   /** Opens a stream. A page that comes back says by its last event what it has. */
   #open(request: IncomingMessage, response: ServerResponse, since: string | null): void {
-    if (this.#pages.size >= mostPages || this.#closed) {
+    if (this.#pages.size >= MOST_PAGES || this.#closed) {
       response.writeHead(503, headers).end();
       return;
     }
@@ -165,7 +165,7 @@ export class WatchServer {
     const started = performance.now();
     await this.board.refresh();
     this.#refreshed = performance.now();
-    this.#pause = Math.max(pauseMilliseconds, idleShare * (this.#refreshed - started));
+    this.#pause = Math.max(PAUSE_MILLISECONDS, IDLE_SHARE * (this.#refreshed - started));
   }
 
   /** Sends a page what it lacks; one that reads slowly gets the newest state of each part when it has read the last. */

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { ioError, systemCode } from '../../io/system-error';
 
 /** Bytes of one read: the event loop turns between two of them. */
-const pieceBytes = 2 ** 20;
+const PIECE_BYTES = 2 ** 20;
 
 /** What a read has found. */
 export interface TailPiece {
@@ -33,7 +33,7 @@ export class Tail {
       try {
         const { size, mtimeMs: time } = await handle.stat();
         const from = this.#position - this.#last.length;
-        const bytes = Buffer.alloc(Math.max(0, Math.min(pieceBytes + this.#last.length, size - from)));
+        const bytes = Buffer.alloc(Math.max(0, Math.min(PIECE_BYTES + this.#last.length, size - from)));
         const { bytesRead } = await handle.read(bytes, 0, bytes.length, from);
         const piece = bytes.subarray(0, bytesRead);
         const known = piece.subarray(0, this.#last.length);
@@ -70,6 +70,6 @@ export class Tail {
     this.#position += end;
     const start = end === 1 ? 0 : bytes.lastIndexOf(10, end - 2) + 1;
     this.#last = Buffer.from(bytes.subarray(start, end));
-    return { lines: bytes.toString('utf8', 0, end - 1).split('\n'), more: bytes.length >= pieceBytes };
+    return { lines: bytes.toString('utf8', 0, end - 1).split('\n'), more: bytes.length >= PIECE_BYTES };
   }
 }

@@ -1,6 +1,4 @@
-/**
- * The live page of a training, on a thread of its own: what goes wrong here, or takes long, never touches the training.
- */
+// The live page of a training, on a thread of its own: what goes wrong here, or takes long, never touches the training.
 import { parentPort, workerData } from 'node:worker_threads';
 import { Board } from './board';
 import { WatchServer } from './server';

@@ -1,4 +1,4 @@
-/** Configuration, versions and machine: what one needs to repeat the run. */
+// Configuration, versions and machine: what one needs to repeat the run.
 import type { RunData } from '../data/run-data';
 import type { Section } from '../figure';
 

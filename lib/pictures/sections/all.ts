@@ -1,4 +1,4 @@
-/** The sections of a page about one run, in order. */
+// The sections of a page about one run, in order.
 import type { RunData } from '../data/run-data';
 import type { Section } from '../figure';
 import { aboutSection } from './about';

@@ -1,25 +1,25 @@
-/** How the classes fare: confusions and accuracy of each. */
+// How the classes fare: confusions and accuracy of each.
 import type { RunData } from '../data/run-data';
 import { confusion, mistakes, perClass, type ClassScore } from '../data/scores';
 import { drawBars } from '../draw/bars';
-import { drawMatrix, mostClasses } from '../draw/matrix';
+import { drawMatrix, MOST_CLASSES } from '../draw/matrix';
 import { percent } from '../draw/scale';
 import { colour } from '../draw/theme';
 import type { Figure, Section, Table } from '../figure';
 import type { TestRecord } from '../../train/run/test-record';
 
 /** More classes than this are shown as the worst and the best. */
-const mostBars = 30;
-const mostInTable = 20;
-const mostMistakes = 25;
+const MOST_BARS = 30;
+const MOST_IN_TABLE = 20;
+const MOST_MISTAKES = 25;
 
 export function classesSection({ test, missing }: RunData): Section {
   const section = { name: 'classes', title: 'Classes' };
   if (test === null)
     return { ...section, notes: [`Confusions and the accuracy of each class are missing: ${missing}.`], figures: [] };
   const { answers, classes } = test;
-  const many = classes.length > mostClasses;
-  const pairs = mistakes(answers, classes.length, mostMistakes);
+  const many = classes.length > MOST_CLASSES;
+  const pairs = mistakes(answers, classes.length, MOST_MISTAKES);
   return {
     ...section,
     notes: many
@@ -49,7 +49,7 @@ export function classesSection({ test, missing }: RunData): Section {
 function matrixFigure({ answers, classes }: TestRecord): Figure {
   const counts = confusion(answers, classes.length);
   const table: Table | undefined =
-    classes.length > mostInTable
+    classes.length > MOST_IN_TABLE
       ? undefined
       : {
           columns: ['class of the image', ...classes],
@@ -69,12 +69,12 @@ function accuracyFigure({ answers, classes }: TestRecord): Figure {
   const scores = perClass(answers, classes.length);
   const shareOf = ({ images, right }: ClassScore): number => (images === 0 ? 0 : right / images);
   const order = [...scores].sort((a, b) => shareOf(b) - shareOf(a) || a.label - b.label);
-  const some = order.length > mostBars;
-  const shown = some ? [...order.slice(0, mostBars / 2), ...order.slice(-mostBars / 2)] : order;
+  const some = order.length > MOST_BARS;
+  const shown = some ? [...order.slice(0, MOST_BARS / 2), ...order.slice(-MOST_BARS / 2)] : order;
   return {
     name: 'class-accuracy',
     title: 'Accuracy of each class',
-    caption: `Share of the test images of a class that are classified correctly.${some ? ` The ${mostBars / 2} best and the ${mostBars / 2} worst of ${order.length} classes; the numbers are those of all.` : ''}`,
+    caption: `Share of the test images of a class that are classified correctly.${some ? ` The ${MOST_BARS / 2} best and the ${MOST_BARS / 2} worst of ${order.length} classes; the numbers are those of all.` : ''}`,
     drawing: drawBars({
       most: 1,
       rows: shown.map((score) => ({

@@ -1,7 +1,7 @@
-/** How the training went, epoch by epoch. */
+// How the training went, epoch by epoch.
 import type { Phase } from '../../train/run/events';
 import { testAccuracies, type RunData } from '../data/run-data';
-import { mostPoints, phaseNames, pointsOf, thinned, type Epoch } from '../data/series';
+import { MOST_POINTS, phaseNames, pointsOf, thinned, type Epoch } from '../data/series';
 import { drawLines, type Curve, type LineChart, type Mark } from '../draw/lines';
 import { number, percent } from '../draw/scale';
 import { colour } from '../draw/theme';
@@ -9,15 +9,15 @@ import type { Cell, Figure, Section, Table } from '../figure';
 
 type Value = (epoch: Epoch) => number | null | undefined;
 
-const mostRows = 400;
+const MOST_ROWS = 400;
 
 export function curvesSection(data: RunData): Section {
   const { epochs } = data.timeline;
   const section = { name: 'curves', title: 'Training', notes: [], figures: [] };
   if (epochs.length === 0) return { ...section, notes: ['No epoch has been completed yet.'] };
   const reduction =
-    epochs.length > mostPoints
-      ? ` ${epochs.length.toLocaleString('en-US')} epochs are drawn as the lowest and the highest value of ${Math.floor(mostPoints / 2)} stretches.`
+    epochs.length > MOST_POINTS
+      ? ` ${epochs.length.toLocaleString('en-US')} epochs are drawn as the lowest and the highest value of ${Math.floor(MOST_POINTS / 2)} stretches.`
       : '';
   const figure = (name: string, title: string, caption: string, chart: Omit<LineChart, 'bands'>): Figure => ({
     name,
@@ -117,7 +117,7 @@ const columns = [
 ];
 
 function epochTable(epochs: readonly Epoch[]): Table {
-  const rows = thinned(epochs, mostRows);
+  const rows = thinned(epochs, MOST_ROWS);
   const left = epochs.length - rows.length;
   return {
     columns,

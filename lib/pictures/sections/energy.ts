@@ -1,4 +1,4 @@
-/** Energy of one inference in every account, the dense ANN beside the spiking network. */
+// Energy of one inference in every account, the dense ANN beside the spiking network.
 import type { EnergyAccount, EnergyReport } from '../../energy';
 import type { RunData } from '../data/run-data';
 import { drawBars } from '../draw/bars';

@@ -1,4 +1,4 @@
-/** The test images that the network knows worst and best, on their way through the layers. */
+// The test images that the network knows worst and best, on their way through the layers.
 import type { Example, TestRecord } from '../../train/run/test-record';
 import type { ResolvedNetwork } from '../../model/description';
 import type { RunData } from '../data/run-data';

@@ -1,4 +1,4 @@
-/** What each layer does: activity over the epochs, thresholds and leaks, and when its neurons fire. */
+// What each layer does: activity over the epochs, thresholds and leaks, and when its neurons fire.
 import type { ResolvedNetwork } from '../../model/description';
 import type { LayerTimes } from '../../train/run/test-record';
 import type { RunData } from '../data/run-data';

@@ -1,4 +1,4 @@
-/** What layers are called, and how their thresholds and leaks were trained. */
+// What layers are called, and how their thresholds and leaks were trained.
 import type { ResolvedNetwork } from '../../model/description';
 import type { NeuronParameters } from '../../train/run/test-record';
 import { reduced, type Epoch, type Timeline } from '../data/series';

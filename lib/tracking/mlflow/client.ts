@@ -1,7 +1,7 @@
-/** The REST interface of MLflow (2.0), as far as a training needs it. */
+// The REST interface of MLflow (2.0), as far as a training needs it.
 
 /** One request: longer than a slow server takes, shorter than anybody waits at the end. */
-const timeoutMilliseconds = 10_000;
+const TIMEOUT_MILLISECONDS = 10_000;
 
 /** A request that failed. `final` tells that it would fail again: the server has understood and refuses. */
 export class MlflowError extends Error {
@@ -113,7 +113,7 @@ export class MlflowClient {
     let text: string;
     const request = new AbortController();
     this.#request = request;
-    const late = setTimeout(() => request.abort(new Error('no answer in time')), timeoutMilliseconds);
+    const late = setTimeout(() => request.abort(new Error('no answer in time')), TIMEOUT_MILLISECONDS);
     try {
       response = await fetch(this.#base + path, {
         method,

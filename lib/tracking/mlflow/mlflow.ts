@@ -1,7 +1,5 @@
-/**
- * A run in MLflow. Nothing waits for the server: metrics are read from metrics.jsonl when it can take them, so that one
- * that is down or slow costs neither time nor memory.
- */
+// A run in MLflow. Nothing waits for the server: metrics are read from metrics.jsonl when it can take them, so that one
+// that is down or slow costs neither time nor memory.
 import { userInfo } from 'node:os';
 import { basename } from 'node:path';
 import type { DoneEvent } from '../../train/run/events';
@@ -11,9 +9,9 @@ import { doneValues, parametersOf, RunValues, unrecorded, type Recorded, type St
 import { MlflowClient, MlflowError, type Metric } from './client';
 
 /** Limits of one request of MLflow. */
-const mostMetrics = 1000;
-const mostParameters = 100;
-const longestValue = 500;
+const MOST_METRICS = 1000;
+const MOST_PARAMETERS = 100;
+const LONGEST_VALUE = 500;
 
 export interface MlflowOptions {
   /** Is called once, at the first failure. */
@@ -24,7 +22,7 @@ export interface MlflowOptions {
   endMilliseconds?: number;
 }
 
-const longestPause = 60_000;
+const LONGEST_PAUSE = 60_000;
 const runTag = 'onespike.id';
 
 export class Mlflow implements Tracker {
@@ -126,7 +124,7 @@ export class Mlflow implements Tracker {
         this.#kick();
       }, this.#pause);
       this.#timer.unref();
-      this.#pause = Math.min(longestPause, 2 * this.#pause);
+      this.#pause = Math.min(LONGEST_PAUSE, 2 * this.#pause);
     }
   }
 
@@ -162,10 +160,10 @@ export class Mlflow implements Tracker {
     if ((run.data?.params ?? []).length > 0) return run.info.run_id;
     const params = parametersOf(info.config).map(([key, value]) => ({
       key,
-      value: String(value).slice(0, longestValue),
+      value: String(value).slice(0, LONGEST_VALUE),
     }));
-    for (let at = 0; at < params.length; at += mostParameters)
-      await client.log(run.info.run_id, { params: params.slice(at, at + mostParameters) });
+    for (let at = 0; at < params.length; at += MOST_PARAMETERS)
+      await client.log(run.info.run_id, { params: params.slice(at, at + MOST_PARAMETERS) });
     return run.info.run_id;
   }
 
@@ -178,7 +176,7 @@ export class Mlflow implements Tracker {
   /** A metric is forgotten when it has arrived; sent twice it is the same one to MLflow. */
   async #flush(): Promise<void> {
     while (this.#pending.length > 0) {
-      const metrics = this.#pending.slice(0, mostMetrics);
+      const metrics = this.#pending.slice(0, MOST_METRICS);
       await this.#client.log(this.#run!, { metrics });
       this.#pending = this.#pending.slice(metrics.length);
     }

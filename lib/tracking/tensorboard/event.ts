@@ -1,6 +1,4 @@
-/**
- * Events of TensorBoard as protobuf (tensorboard/compat/proto/event.proto, summary.proto, plugins/hparams), in records.
- */
+// Events of TensorBoard as protobuf (tensorboard/compat/proto/event.proto, summary.proto, plugins/hparams), in records.
 import { crc32c } from '../../io/binary/crc';
 import {
   bytesField,

@@ -1,4 +1,4 @@
-/** What the event files of a folder hold already. */
+// What the event files of a folder hold already.
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readFields } from '../../io/binary/protobuf';

@@ -1,4 +1,4 @@
-/** One image and its spike times, layer after layer, in a strip of pixels. */
+// One image and its spike times, layer after layer, in a strip of pixels.
 import { imagePng } from '../../pictures/draw/png';
 import { mapPicture } from '../../pictures/draw/map-picture';
 import { gapColour } from '../../pictures/draw/theme';
@@ -12,8 +12,8 @@ interface Panel {
   at: (x: number, y: number) => Rgb;
 }
 
-const side = 128;
-const gap = 8;
+const SIDE = 128;
+const GAP = 8;
 const white: Rgb = [255, 255, 255];
 
 export function strip(
@@ -32,19 +32,19 @@ export function strip(
     },
   };
   const panels = [image, ...maps.map(({ times, shape }) => mapPanel(times, shape, timesteps))];
-  const size = { width: panels.length * (side + gap) - gap, height: side };
+  const size = { width: panels.length * (SIDE + GAP) - GAP, height: SIDE };
   const area = size.width * size.height;
   const drawn = new Uint8Array(3 * area).fill(255);
   panels.forEach((panel, i) => {
     // Whole panels are shown, as large as the square allows.
-    const scale = side / Math.max(panel.width, panel.height);
+    const scale = SIDE / Math.max(panel.width, panel.height);
     for (let y = 0; y < Math.round(panel.height * scale); y++)
       for (let x = 0; x < Math.round(panel.width * scale); x++) {
         const colour = panel.at(
           Math.min(panel.width - 1, Math.floor(x / scale)),
           Math.min(panel.height - 1, Math.floor(y / scale)),
         );
-        const place = y * size.width + i * (side + gap) + x;
+        const place = y * size.width + i * (SIDE + GAP) + x;
         for (let c = 0; c < 3; c++) drawn[c * area + place] = colour[c]!;
       }
   });

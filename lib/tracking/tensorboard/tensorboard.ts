@@ -1,4 +1,4 @@
-/** A run as event files of TensorBoard: scalars, histograms of spike times, maps of single images, hyperparameters. */
+// A run as event files of TensorBoard: scalars, histograms of spike times, maps of single images, hyperparameters.
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { OneSpikeError } from '../../errors';

@@ -1,4 +1,4 @@
-/** The configuration of a training run: what it may hold, and how preset, file and overrides become one. */
+// The configuration of a training run: what it may hold, and how preset, file and overrides become one.
 import type { z } from 'zod';
 import { checkOneOf, checkString, expected, isPlainObject } from '../../check';
 import {
@@ -26,7 +26,7 @@ import {
   SURROGATES,
   timestepCount,
 } from '../../model/description';
-import { limitedInteger, limitedNumber } from '../../model/limited';
+import { limitedInteger, limitedNumber } from '../../native/limited';
 import { PRECISIONS } from '../../model/network';
 import { checkTimeWeights } from '../../model/network/loss';
 import { checkRule } from '../../model/network/optimizer';

@@ -1,4 +1,4 @@
-/** Images that a program hands to `train` in the place of a data set's name. */
+// Images that a program hands to `train` in the place of a data set's name.
 import { defined, isObject } from '../../check';
 import type { ProgramDataset } from '../../data';
 import type { DeepPartial, TrainConfig, TrainConfigInput } from './config';

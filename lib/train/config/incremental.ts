@@ -1,4 +1,4 @@
-/** Incremental time steps: a spiking phase that begins with fewer of them than it ends with. */
+// Incremental time steps: a spiking phase that begins with fewer of them than it ends with.
 import { expected } from '../../check';
 import type { TrainConfig } from './config';
 

@@ -1,4 +1,4 @@
-/** Merging and addressing plain JSON objects. */
+// Merging and addressing plain JSON objects.
 import { expected, isPlainObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 

@@ -1,4 +1,4 @@
-/** What a configuration says of a stage of training, `ann`, `binary` or `snn`. */
+// What a configuration says of a stage of training, `ann`, `binary` or `snn`.
 import {
   aboveZero,
   flag,
@@ -11,7 +11,7 @@ import {
   share,
   text,
 } from '../../check/schema';
-import { limitedInteger, limitedNumber } from '../../model/limited';
+import { limitedInteger, limitedNumber } from '../../native/limited';
 import { BORDERS } from '../../model/network/augment';
 
 /**
@@ -35,16 +35,19 @@ export const plainRule = { nesterov: false, ema: 0 };
 export const plainSchedule = { peak: 0.25 };
 
 // Beyond 100 no network here has learnt anything, and many typing errors are there: 1e3 for 1e-3.
-const mostRate = 100;
+const MOST_RATE = 100;
 const learningRate = numberOf(
-  `a number above 0, at most ${mostRate}`,
-  (value) => Math.fround(value) > 0 && value <= mostRate,
+  `a number above 0, at most ${MOST_RATE}`,
+  (value) => Math.fround(value) > 0 && value <= MOST_RATE,
 );
 
 const optimizer = objectOf({
   kind: oneOf(['sgd', 'adam', 'adamw']),
   learningRate,
-  neuronLearningRate: numberOf(`a number from 0 to ${mostRate}`, (value) => value >= 0 && value <= mostRate).optional(),
+  neuronLearningRate: numberOf(
+    `a number from 0 to ${MOST_RATE}`,
+    (value) => value >= 0 && value <= MOST_RATE,
+  ).optional(),
   momentum: limitedNumber('decay'),
   nesterov: flag.default(plainRule.nesterov),
   weightDecay: limitedNumber('rate'),

@@ -1,8 +1,6 @@
-/**
- * Every number that training starts from. A configuration is the sum of four layers, later ones winning: `base`, the
- * data set's (the recipe of its source), the network's, and the pair's own; a recipe of `recipes.ts` lies on top where
- * a budget or a time is asked for.
- */
+// Every number that training starts from. A configuration is the sum of four layers, later ones winning: `base`, the
+// data set's (the recipe of its source), the network's, and the pair's own; a recipe of `recipes.ts` lies on top where
+// a budget or a time is asked for.
 import { checkOneOf } from '../../check';
 import { sourceNames, sources, type DatasetName, type SourceName } from '../../data';
 import type { Code } from '../../model/code/code';

@@ -1,7 +1,5 @@
-/**
- * Recipes for networks of one time step: in two sizes for CIFAR (`budget`), and without numbers of epochs for
- * `minutes`, which measures the machine and chooses them.
- */
+// Recipes for networks of one time step: in two sizes for CIFAR (`budget`), and without numbers of epochs for
+// `minutes`, which measures the machine and chooses them.
 import { OneSpikeError } from '../../errors';
 import { checkOneOf } from '../../check';
 import { mergeConfig, type PlainObject } from './merge';
@@ -58,12 +56,12 @@ const distilled = mergeConfig(oneStep, {
   snn: { batch: 128, optimizer: { learningRate: 2e-4 }, labelSmoothing: 0.1, distillation },
 });
 
-/** Without a cost binary epochs leave 0.10 to 0.15 spikes per neuron. */
+/** The activity that binary epochs aim at: without a target they leave 0.10 to 0.15 spikes per neuron. */
 const activity = { target: 0.08, strength: 100 };
 
 // vgg7 of twice its width had 71.1 % on validation images of CIFAR-100 after 20 epochs at this rate.
 const annWithoutEpochs = { epochs: 0, optimizer: { learningRate: 0.25 } };
-/** For twenty epochs of a wide network, which would know the pictures of CIFAR by heart. */
+/** The augmentation for twenty epochs of a wide network, which would know the pictures of CIFAR by heart. */
 const cifarAugment = { ann: { augment: { border: 'reflect', cutout: 8 } } };
 
 /**

@@ -1,4 +1,4 @@
-/** Learning rates over a phase: a factor of the configured rate per step. */
+// Learning rates over a phase: a factor of the configured rate per step.
 
 export interface Schedule {
   kind: 'constant' | 'step' | 'cosine' | 'triangular';

@@ -1,4 +1,4 @@
-/** The network that a run begins with, its weights, and the thresholds that its binary phase begins with. */
+// The network that a run begins with, its weights, and the thresholds that its binary phase begins with.
 import type { LoadedDataset } from '../../data';
 import { selectImages } from '../../data/split';
 import type { ResolvedNetwork } from '../../model/description';

@@ -1,4 +1,4 @@
-/** A run in words: what run.json records of it, and the event that it starts with. */
+// A run in words: what run.json records of it, and the event that it starts with.
 import { cpus, hostname, totalmem } from 'node:os';
 import type { LoadedDataset } from '../../data';
 import { stepsToDecision } from '../../model/code/steps';

@@ -1,4 +1,4 @@
-/** The end of a run whose numbers have left the range of floating point. */
+// The end of a run whose numbers have left the range of floating point.
 import { OneSpikeError } from '../../errors';
 import { layerName, type LayerId } from '../../model/layer';
 import type { StepStats } from '../../model/network';

@@ -1,4 +1,4 @@
-/** Operations and energy of a network on test images. */
+// Operations and energy of a network on test images.
 import type { ImageSet } from '../../data';
 import { energyAccount, OperationCounter, type EnergyReport } from '../../energy';
 import type { Network } from '../../model/network';

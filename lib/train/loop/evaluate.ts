@@ -1,4 +1,4 @@
-/** Loss, accuracy and activity over many images, batch by batch. */
+// Loss, accuracy and activity over many images, batch by batch.
 import type { ImageSet } from '../../data';
 import { createDataset, type NativeDataset } from '../../native/dataset';
 import type { LayerId } from '../../model/layer';

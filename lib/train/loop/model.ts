@@ -1,4 +1,4 @@
-/** From a configuration to its images, and from these to the description of the network. */
+// From a configuration to its images, and from these to the description of the network.
 import { checkString, defined, expected } from '../../check';
 import { loadProgram, sources, type LoadedDataset, type LoadOptions, type ProgramDataset } from '../../data';
 import { heldParts, type Keep } from '../../data/held';

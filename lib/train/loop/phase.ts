@@ -1,4 +1,4 @@
-/** One phase of training, `ann` or `snn`: its epochs, from wherever the state says. */
+// One phase of training, `ann` or `snn`: its epochs, from wherever the state says.
 import type { Augment, Batch, BatchShards, LossOptions, Network, TrainStep } from '../../model/network';
 import { augments } from '../../model/network/augment';
 import type { TrainConfig } from '../config/config';

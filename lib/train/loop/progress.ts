@@ -1,4 +1,4 @@
-/** Progress events: when one is due, and what it says. */
+// Progress events: when one is due, and what it says.
 import type { Phase, ProgressEvent } from '../run/events';
 import type { Session } from './session';
 

@@ -1,4 +1,4 @@
-/** The ranks that train one network together, as lib/train sees them. */
+// The ranks that train one network together, as lib/train sees them.
 import { checkInteger, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
 import type { CommunicatorHandle, Network } from '../../model/network';

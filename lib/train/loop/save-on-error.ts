@@ -1,4 +1,4 @@
-/** The end of a run by an error: what can be saved is saved, and the error says how to continue. */
+// The end of a run by an error: what can be saved is saved, and the error says how to continue.
 import { OneSpikeError, isOneSpikeError } from '../../errors';
 import { shellWord } from '../../io/paths';
 import type { RunFolder } from '../run/run-folder';

@@ -1,4 +1,4 @@
-/** A run that is being worked on: its network, its images, and where it stands. All that changes this state is here. */
+// A run that is being worked on: its network, its images, and where it stands. All that changes this state is here.
 import type { LoadedDataset } from '../../data';
 import { OneSpikeError, isOneSpikeError } from '../../errors';
 import type { SpikingLayer } from '../../model/layer';

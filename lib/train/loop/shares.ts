@@ -1,4 +1,4 @@
-/** Work in pieces, of which every rank does its share, and whose results come in one order on all ranks. */
+// Work in pieces, of which every rank does its share, and whose results come in one order on all ranks.
 import type { Ranks } from './ranks';
 
 /** The part of the connection that dividing work needs. */

@@ -1,7 +1,5 @@
-/**
- * The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started
- * with.
- */
+// The work of each stage of a run. Every one may be broken off and begun again from the checkpoint that it started
+// with.
 import { timestepsAt } from '../config/incremental';
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
@@ -50,7 +48,7 @@ async function* trainBinary(session: Session): AsyncGenerator<TrainEvent, TrainE
   return [];
 }
 
-/** Without a conversion before it, it starts from the best ANN, with the thresholds of the description. */
+/** Spiking epochs. Without a conversion they start from the best ANN, with the thresholds of the description. */
 async function* trainSnn(session: Session): AsyncGenerator<TrainEvent, TrainEvent[]> {
   const { epoch, step } = session.state;
   if (!session.config.convert.enabled && epoch === 0 && step === 0) await session.loadBestAnn();

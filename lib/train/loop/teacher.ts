@@ -1,4 +1,4 @@
-/** The teacher of a phase: the network whose logits its steps compare with. */
+// The teacher of a phase: the network whose logits its steps compare with.
 import { expected } from '../../check';
 import { readMetadata } from '../../io/safetensors';
 import { isFolder } from '../../io/status';

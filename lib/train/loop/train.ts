@@ -1,4 +1,4 @@
-/** Training as a stream of events: a new run, or the continuation of one. */
+// Training as a stream of events: a new run, or the continuation of one.
 import {
   checkBoolean,
   checkInteger,

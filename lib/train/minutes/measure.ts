@@ -1,4 +1,4 @@
-/** The rates of this machine, measured on a few steps of every kind that a run consists of. */
+// The rates of this machine, measured on a few steps of every kind that a run consists of.
 import { foldNorm } from '../../model/fold';
 import { spikingFromBinary } from '../../model/binary';
 import type { ResolvedNetwork } from '../../model/description';

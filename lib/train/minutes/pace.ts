@@ -1,15 +1,13 @@
-/**
- * Keeps a run to its time. Other programs and the activity of the trained network change the rates that the plan was
- * made by, so after every epoch the numbers of epochs to come are chosen again if the run would end too early or too
- * late.
- */
+// Keeps a run to its time. Other programs and the activity of the trained network change the rates that the plan was
+// made by, so after every epoch the numbers of epochs to come are chosen again if the run would end too early or too
+// late.
 import type { TrainConfig } from '../config/config';
 import { PHASES, type Phase, type PlanEvent } from '../run/events';
 import type { PlannedRun } from './plan';
 import { fitEpochs, trainingSeconds, type PerPhase, type Times } from './times';
 
 /** The share of the whole time by which the end may be off before epochs are chosen again. */
-const tolerance = 0.04;
+const TOLERANCE = 0.04;
 
 export class Pace {
   private readonly plan: PlannedRun['plan'];
@@ -36,7 +34,7 @@ export class Pace {
     const over = overUntil(planned, phase, done);
     const endWith = (epochs: PerPhase): number =>
       elapsed + trainingSeconds(epoch, epochs) - trainingSeconds(epoch, over) + rest;
-    if (Math.abs(endWith(planned) - limit) <= tolerance * limit) return null;
+    if (Math.abs(endWith(planned) - limit) <= TOLERANCE * limit) return null;
     const left = limit - elapsed - rest;
     const epochs = fitEpochs(trainingSeconds(epoch, over) + left, { epoch, shares }, over, phase);
     if (PHASES.every((name) => epochs[name] === planned[name])) return null;

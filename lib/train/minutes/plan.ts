@@ -1,6 +1,4 @@
-/**
- * What a run of so many minutes trains: width of the network, batch and epochs, by the measured rates of this machine.
- */
+// What a run of so many minutes trains: width of the network, batch and epochs, by the measured rates of this machine.
 import { OneSpikeError } from '../../errors';
 import type { LoadedDataset } from '../../data';
 import type { TrainConfig } from '../config/config';
@@ -20,23 +18,23 @@ export interface PlannedRun {
   times: Times;
 }
 
-/** From the narrowest, which is measured first, to more than the network itself. */
+/** The widths to choose from: the narrowest, which is measured first, up to more than the network itself. */
 const WIDTHS = [0.25, 0.5, 1, 2];
 /**
  * ANN epochs below which a narrower network is better: in a trial in PyTorch vgg7 had 63.7 % on validation images of
  * CIFAR-100 after 10 epochs and 57.0 % after 7.
  */
-const enoughEpochs = 8;
+const ENOUGH_EPOCHS = 8;
 /** The next width takes two to four times as long; it is measured where it may have enough epochs. */
-const hopefulEpochs = 2 * enoughEpochs;
+const HOPEFUL_EPOCHS = 2 * ENOUGH_EPOCHS;
 /** No wider network is measured once measuring has taken this share of the time: the widest takes longest. */
-const measuringShare = 0.05;
+const MEASURING_SHARE = 0.05;
 /**
  * Steps that an epoch has at least; fewer images are trained on in smaller batches, at rates smaller by the same
  * factor.
  */
-const leastSteps = 20;
-const leastBatch = 16;
+const LEAST_STEPS = 20;
+const LEAST_BATCH = 16;
 
 interface Candidate {
   config: TrainConfig;
@@ -63,11 +61,11 @@ export async function planRun(
     let chosen: Candidate | undefined;
     const began = elapsed();
     for (const width of widths) {
-      if (chosen !== undefined && elapsed() - began > measuringShare * 60 * minutes) break;
+      if (chosen !== undefined && elapsed() - began > MEASURING_SHARE * 60 * minutes) break;
       const candidate = await tryWidth(sized, width, { loaded, images, counts, minutes, elapsed, signal });
-      if (chosen !== undefined && candidate.epochs.ann < enoughEpochs) break;
+      if (chosen !== undefined && candidate.epochs.ann < ENOUGH_EPOCHS) break;
       chosen = candidate;
-      if (candidate.epochs.ann < hopefulEpochs) break;
+      if (candidate.epochs.ann < HOPEFUL_EPOCHS) break;
     }
     const plan = planOf(chosen!, minutes, elapsed());
     checkFits(plan, chosen!.config, counts);
@@ -126,7 +124,7 @@ function withBatch(config: TrainConfig, images: number): TrainConfig {
   const smaller = (phase: 'ann' | 'binary'): TrainConfig[typeof phase] => {
     const { batch, optimizer } = config[phase];
     let size = batch;
-    while (size > leastBatch && images / size < leastSteps) size = Math.ceil(size / 2);
+    while (size > LEAST_BATCH && images / size < LEAST_STEPS) size = Math.ceil(size / 2);
     const factor = size / batch;
     const { learningRate, neuronLearningRate } = optimizer;
     const rates = {

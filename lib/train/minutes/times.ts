@@ -1,7 +1,5 @@
-/**
- * How long a run takes, reckoned from measured rates, and the numbers of epochs that fit into a time. Times are in
- * seconds.
- */
+// How long a run takes, reckoned from measured rates, and the numbers of epochs that fit into a time. Times are in
+// seconds.
 import { PHASES, type Phase } from '../run/events';
 
 /** Rates of one machine and network, in images per second. */

@@ -1,4 +1,4 @@
-/** The images that a rank needs of a data set, whatever the parts of the work that it takes. */
+// The images that a rank needs of a data set, whatever the parts of the work that it takes.
 import { splitValidation } from '../../data';
 import type { Keep, KnownParts } from '../../data/held';
 import { evaluatedAtOnce } from '../../model/network/forward';

@@ -1,4 +1,4 @@
-/** The images of a run in native memory, and the rows of them that each part of the work takes. */
+// The images of a run in native memory, and the rows of them that each part of the work takes.
 import { expected } from '../../check';
 import type { ImageSet, LoadedDataset } from '../../data';
 import { selectImages } from '../../data/split';

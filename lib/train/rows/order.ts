@@ -1,7 +1,5 @@
-/**
- * Which images a step sees. Everything derives from (seed, phase, epoch), so a resumed run needs no state to continue
- * with the same batches.
- */
+// Which images a step sees. Everything derives from (seed, phase, epoch), so a resumed run needs no state to continue
+// with the same batches.
 import { SeededRandom } from '../../data/random';
 import type { Phase } from '../run/events';
 

@@ -1,7 +1,5 @@
-/**
- * The shards of a run (docs/MATHEMATICS.md, "Shards and ranks"): image i of those that are trained on belongs to shard
- * i mod `shards`. Each shard has an order of its own, and a batch takes its share of each.
- */
+// The shards of a run (docs/MATHEMATICS.md, "Shards and ranks"): image i of those that are trained on belongs to shard
+// i mod `shards`. Each shard has an order of its own, and a batch takes its share of each.
 import type { BatchShards } from '../../model/network/inputs';
 import type { Phase } from '../run/events';
 import type { Ranks } from '../loop/ranks';

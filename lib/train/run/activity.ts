@@ -1,4 +1,4 @@
-/** How much of each spiking layer fires, and whether that still carries information. */
+// How much of each spiking layer fires, and whether that still carries information.
 import { fanOut } from '../../energy/fan-out';
 import { layerName, type SpikingLayer } from '../../model/layer';
 import type { Network } from '../../model/network';
@@ -63,8 +63,8 @@ function activity(network: Network, layers: readonly LayerActivity[]): number {
 }
 
 // Below the first a layer passes almost nothing on; above the second its spikes say almost nothing.
-const dead = 0.001;
-const saturated = 0.95;
+const DEAD = 0.001;
+const SATURATED = 0.95;
 
 /** Surrogates without a gradient far from the threshold: a neuron that never comes near it stays as it is. */
 const narrowSurrogates: readonly string[] = ['triangle', 'rectangular'] satisfies Surrogate[];
@@ -81,8 +81,8 @@ export function activityWarnings(
   config: Choices,
 ): LayerWarning[] {
   return layers.flatMap(({ layer, spikesPerNeuron }): LayerWarning[] => {
-    if (spikesPerNeuron >= dead && spikesPerNeuron <= saturated) return [];
-    const silent = spikesPerNeuron < dead;
+    if (spikesPerNeuron >= DEAD && spikesPerNeuron <= SATURATED) return [];
+    const silent = spikesPerNeuron < DEAD;
     const percent = `${(100 * spikesPerNeuron).toFixed(spikesPerNeuron < 0.01 ? 3 : 1)} %`;
     const message = silent
       ? `${layer} is nearly silent: ${percent} of its neurons fire. ${sentence(wakingAdvice(config))}`

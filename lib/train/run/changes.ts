@@ -1,4 +1,4 @@
-/** What `resume` may change in a run, and where a finished run continues. */
+// What `resume` may change in a run, and where a finished run continues.
 import { expected, isPlainObject } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { hostInfo } from '../../native/devices';
@@ -132,7 +132,7 @@ export function continueWith(state: TrainState, before: TrainConfig, { config, s
   return { ...state, stage: phase, epoch: begun, step: 0, sums: emptySums(state.sums.spikes.length) };
 }
 
-/** Of a stage that has come to its end, be it for lack of patience. */
+/** The number of epochs that a stage made which has come to its end, be it for lack of patience. */
 function epochsMade({ best }: TrainState, { epochs, patience }: TrainConfig[Phase], phase: Phase): number {
   const last = best[phase];
   return patience > 0 && last !== null ? Math.min(epochs, last.epoch + patience) : epochs;

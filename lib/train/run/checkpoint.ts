@@ -1,4 +1,4 @@
-/** A checkpoint: the tensors of the network and of its optimiser, and the state of the run, in one file. */
+// A checkpoint: the tensors of the network and of its optimiser, and the state of the run, in one file.
 import {
   finite,
   formatOne,

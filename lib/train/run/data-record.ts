@@ -1,4 +1,4 @@
-/** What a run records of its images, and how those that are loaded for it again differ from them. */
+// What a run records of its images, and how those that are loaded for it again differ from them.
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { DataWarning, ImageSet, LoadedDataset } from '../../data';
 import { ImageHash } from '../../data/hash';
@@ -34,14 +34,14 @@ export interface DataRecord {
 }
 
 // One piece takes about 10 ms; other work of the thread comes between two of them.
-const pieceBytes = 2 ** 24;
+const PIECE_BYTES = 2 ** 24;
 
 async function hashImages(set: ImageSet): Promise<string> {
   const held = heldPart(set);
   if (held !== undefined) return held.hash;
   const hash = new ImageHash(set);
-  for (let at = 0; at < set.pixels.length; at += pieceBytes) {
-    hash.add(set.pixels.subarray(at, at + pieceBytes));
+  for (let at = 0; at < set.pixels.length; at += PIECE_BYTES) {
+    hash.add(set.pixels.subarray(at, at + PIECE_BYTES));
     await yieldToOthers();
   }
   return hash.digest();

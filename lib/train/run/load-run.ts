@@ -1,4 +1,4 @@
-/** A run from its folder: configuration, metrics, and the network it ended with. */
+// A run from its folder: configuration, metrics, and the network it ended with.
 import { checkOptions, checkSignal, checkString } from '../../check';
 import type { LoadedDataset, ProgramDataset } from '../../data';
 import { OneSpikeError } from '../../errors';

@@ -1,7 +1,5 @@
-/**
- * One process per run folder. A lock names its owner, so that one left by a process that was killed is no obstacle;
- * where nobody can tell (another machine, another container), the time of the file says when its owner was last alive.
- */
+// One process per run folder. A lock names its owner, so that one left by a process that was killed is no obstacle;
+// where nobody can tell (another machine, another container), the time of the file says when its owner was last alive.
 import { randomBytes } from 'node:crypto';
 import { readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,16 +19,16 @@ import { removeFile } from '../../io/write';
 import { parseOwner, thisOwner, whereIs } from './owner';
 
 /** Between two signs of life of an owner. */
-const beatMilliseconds = 10_000;
+const BEAT_MILLISECONDS = 10_000;
 /**
  * A lock whose owner has given no sign of life for so long is free: twelve beats, so that a slow disk is not mistaken
  * for the end of a process.
  */
-const abandonedMilliseconds = 120_000;
+const ABANDONED_MILLISECONDS = 120_000;
 /** Who removes an abandoned lock holds its guard file for some milliseconds. */
-const guardMilliseconds = 10_000;
+const GUARD_MILLISECONDS = 10_000;
 /** An attempt fails when another process takes or releases the lock at the same moment. */
-const attempts = 100;
+const ATTEMPTS = 100;
 
 export interface LockOptions {
   /** Takes a lock of another machine or container without waiting until it counts as abandoned. */
@@ -45,7 +43,7 @@ export class RunLock {
     private readonly content: string,
     private handle: FileHandle,
   ) {
-    this.timer = setInterval(() => void refresh(this.handle, content), beatMilliseconds);
+    this.timer = setInterval(() => void refresh(this.handle, content), BEAT_MILLISECONDS);
     this.timer.unref();
   }
 
@@ -57,7 +55,7 @@ export class RunLock {
   static async take(run: string, { force = false }: LockOptions = {}): Promise<RunLock> {
     const content = JSON.stringify(thisOwner(randomBytes(6).toString('hex')));
     const path = lockPath(run);
-    for (let attempt = 0; attempt < attempts; attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const handle = await createExclusive(path, content);
       if (handle !== undefined) return new RunLock(run, content, handle);
       const found = await readIfThere(path);
@@ -107,7 +105,7 @@ export async function lockState(run: string): Promise<'held' | 'left' | 'none'> 
   const found = await readIfThere(lockPath(run));
   if (found === undefined) return 'none';
   const place = placeOf(found);
-  const alive = place === 'here' || (place === 'unknown' && Date.now() - found.status.mtimeMs < abandonedMilliseconds);
+  const alive = place === 'here' || (place === 'unknown' && Date.now() - found.status.mtimeMs < ABANDONED_MILLISECONDS);
   return alive ? 'held' : 'left';
 }
 
@@ -140,7 +138,7 @@ async function refuseIfHeld(run: string, found: FileText, force: boolean): Promi
   }
   if (force) return;
   const age = Math.max(0, (await fileSystemNow(run)) - found.status.mtimeMs);
-  if (age >= abandonedMilliseconds) return;
+  if (age >= ABANDONED_MILLISECONDS) return;
   const seconds = (milliseconds: number): string => `${Math.ceil(milliseconds / 1000)} s`;
   const holder =
     owner === undefined
@@ -149,7 +147,7 @@ async function refuseIfHeld(run: string, found: FileText, force: boolean): Promi
   throw new OneSpikeError(
     'ERR_STATE',
     `Expected a free run folder but ${run} is in use by ${holder}. Its last sign of life is ${seconds(age)} old, and after ` +
-      `${seconds(abandonedMilliseconds)} the lock is free; if the process is gone, \`resume --force\` takes it at once`,
+      `${seconds(ABANDONED_MILLISECONDS)} the lock is free; if the process is gone, \`resume --force\` takes it at once`,
   );
 }
 
@@ -176,7 +174,7 @@ async function waitFor(run: string, guard: string): Promise<void> {
   for (;;) {
     const found = await readIfThere(guard);
     if (found === undefined) return;
-    if ((await fileSystemNow(run)) - found.status.mtimeMs >= guardMilliseconds) return discard(guard, found.text);
+    if ((await fileSystemNow(run)) - found.status.mtimeMs >= GUARD_MILLISECONDS) return discard(guard, found.text);
     await setTimeout(20);
   }
 }

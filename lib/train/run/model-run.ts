@@ -1,4 +1,4 @@
-/** A model file where a run is expected: what a configuration or an evaluation takes from it. */
+// A model file where a run is expected: what a configuration or an evaluation takes from it.
 import { expected } from '../../check';
 import type { DatasetName } from '../../data';
 import { parseJson } from '../../io/json-text';

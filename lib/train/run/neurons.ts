@@ -1,4 +1,4 @@
-/** Parameters of which a layer has one number, without reading its weights. */
+// Parameters of which a layer has one number, without reading its weights.
 import { layerName } from '../../model/layer';
 import type { Network, ParametersOptions } from '../../model/network';
 

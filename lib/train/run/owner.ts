@@ -1,4 +1,4 @@
-/** Who holds the lock of a run, and whether that process is still there. */
+// Who holds the lock of a run, and whether that process is still there.
 import { readdirSync, readFileSync, readlinkSync, statSync, type Stats } from 'node:fs';
 import { hostname } from 'node:os';
 

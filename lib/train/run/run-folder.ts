@@ -1,6 +1,4 @@
-/**
- * A run on disk: `run.json`, `metrics.jsonl`, `model.safetensors` and `checkpoints/` in one folder.
- */
+// A run on disk: `run.json`, `metrics.jsonl`, `model.safetensors` and `checkpoints/` in one folder.
 import { constants } from 'node:fs';
 import { access, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

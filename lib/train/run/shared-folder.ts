@@ -1,4 +1,4 @@
-/** The folder of a run that several ranks train: rank 0 alone reads and writes it, and the others have the outcome. */
+// The folder of a run that several ranks train: rank 0 alone reads and writes it, and the others have the outcome.
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OneSpikeError, isOneSpikeError, type ErrorCode } from '../../errors';

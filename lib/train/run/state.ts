@@ -1,7 +1,5 @@
-/**
- * Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A
- * state is never changed in place; each function returns the one that follows.
- */
+// Where a run is: everything a checkpoint must carry beside the tensors, as JSON, and every way in which it changes. A
+// state is never changed in place; each function returns the one that follows.
 import type { Counters, StepStats } from '../../model/network';
 import { StepSums, type StepTotals } from '../../model/network/step-sums';
 import type { TrainConfig } from '../config/config';
@@ -59,9 +57,9 @@ export interface BestEpoch {
 
 /** Accuracies on the test images; null where there is no such network. */
 export interface AnnScores {
-  /** Of the best ANN with ReLU. */
+  /** The accuracy of the best ANN with ReLU. */
   readonly annTestAccuracy: number | null;
-  /** Of the best ANN with binary activations. */
+  /** The accuracy of the best ANN with binary activations. */
   readonly binaryTestAccuracy: number | null;
 }
 
@@ -145,7 +143,7 @@ export function afterConversion(
   return { ...state, ...scores, best: { ...state.best, snn: best }, sums: emptySums(state.sums.spikes.length) };
 }
 
-/** Where the networks of a phase so far are none that the next ones are compared with. */
+/** After a change that makes the networks of a phase so far none that the next ones are compared with. */
 export function withoutBest(state: TrainState, phase: Phase): TrainState {
   return { ...state, best: { ...state.best, [phase]: null } };
 }

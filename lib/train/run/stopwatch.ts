@@ -1,4 +1,4 @@
-/** Two clocks that start together: on a machine that is busy with other work, the CPU time says what a run costs. */
+// Two clocks that start together: on a machine that is busy with other work, the CPU time says what a run costs.
 
 /** A stretch of time. */
 export interface Elapsed {

@@ -1,8 +1,6 @@
-/**
- * What the network of a run did with its test images, in `test.safetensors`: the answer to every image, spike times
- * counted per layer, operations and energy, and a few images with all their spike times. Pictures are drawn from it
- * without running the network or loading the data set again.
- */
+// What the network of a run did with its test images, in `test.safetensors`: the answer to every image, spike times
+// counted per layer, operations and energy, and a few images with all their spike times. Pictures are drawn from it
+// without running the network or loading the data set again.
 import { z } from 'zod';
 import { deferred, finite, formatOne, integerOf, listOf, objectOf, oneOf, parse, text } from '../../check/schema';
 import type { ImageShape } from '../../data';

@@ -1,4 +1,4 @@
-/** Eigenvalues and eigenvectors of symmetric matrices, by Jacobi's rotations. */
+// Eigenvalues and eigenvectors of symmetric matrices, by Jacobi's rotations.
 import type { Pace } from '../../model/scan';
 
 /** Eigenvalues, the largest first, and their eigenvectors of length 1 in the same order. */

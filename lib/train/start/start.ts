@@ -1,6 +1,4 @@
-/**
- * How the convolutions of a new network begin, where that is not at random (docs/MATHEMATICS.md, "Initial weights").
- */
+// How the convolutions of a new network begin, where that is not at random (docs/MATHEMATICS.md, "Initial weights").
 import { expected } from '../../check';
 import { flag, objectOf } from '../../check/schema';
 import type { ImageSet } from '../../data';

@@ -1,4 +1,4 @@
-/** Weights of a first layer that whitens the patches which it reads (docs/MATHEMATICS.md, "Initial weights"). */
+// Weights of a first layer that whitens the patches which it reads (docs/MATHEMATICS.md, "Initial weights").
 import type { ImageSet } from '../../data';
 import { isNormalised, type ResolvedLayer, type ResolvedNetwork } from '../../model/description';
 import { Pace } from '../../model/scan';

@@ -1,4 +1,4 @@
-/** What a network answers to the test images, gathered batch by batch, and the images that it knows best and worst. */
+// What a network answers to the test images, gathered batch by batch, and the images that it knows best and worst.
 import { argmax } from '../../model/anytime';
 import type { Answers } from '../run/test-record';
 

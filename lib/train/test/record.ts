@@ -1,4 +1,4 @@
-/** The record of the test images of a network that is not being trained. */
+// The record of the test images of a network that is not being trained.
 import type { ImageSet } from '../../data';
 import { layerName } from '../../model/layer';
 import type { Network } from '../../model/network';

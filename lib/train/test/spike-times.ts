@@ -1,4 +1,4 @@
-/** The spike times of test images: counted per layer and step, and kept whole for a few images. */
+// The spike times of test images: counted per layer and step, and kept whole for a few images.
 import type { ImageSet } from '../../data';
 import { heldPart } from '../../data/held';
 import { selectImages } from '../../data/split';
@@ -58,8 +58,8 @@ export class SpikeTimeCounter {
 }
 
 /** Spike times of all examples together: the record of a run stays small beside its checkpoints. */
-const mostBytes = 16 * 2 ** 20;
-const mostExamples = 4;
+const MOST_BYTES = 16 * 2 ** 20;
+const MOST_EXAMPLES = 4;
 
 /** The images that the network knows worst and best, with all their spike times. Errors: ERR_ABORTED, ERR_OOM. */
 export async function traceExamples(
@@ -70,7 +70,10 @@ export async function traceExamples(
   { signal, sharing = null }: { signal?: AbortSignal | undefined; sharing?: Sharing | null } = {},
 ): Promise<{ worst: Example[]; best: Example[] }> {
   const neurons = network.layers.reduce((sum, layer) => sum + layer.neurons, 0);
-  const count = Math.max(1, Math.min(mostExamples, Math.floor(mostBytes / (2 * neurons)), Math.floor(test.count / 2)));
+  const count = Math.max(
+    1,
+    Math.min(MOST_EXAMPLES, Math.floor(MOST_BYTES / (2 * neurons)), Math.floor(test.count / 2)),
+  );
   const trace = async (kind: 'worst' | 'best'): Promise<Example[]> =>
     traced(network, await chosenImages(test, exampleRows(answers, kind, count), sharing), mode, signal);
   return { worst: await trace('worst'), best: await trace('best') };

@@ -62,18 +62,18 @@ double read_number(Napi::Value value, const std::string& name, double min, doubl
 }
 
 float read_float(Napi::Value value, const std::string& name, double min, double max) {
-  const float number = static_cast<float>(read_number(value, name, min, max));
+  const float number = float(read_number(value, name, min, max));
   if (!std::isfinite(number)) fail_expected("a number within the range of float32", name, value);
   return number;
 }
 
 int64_t read_integer(Napi::Value value, const std::string& name, int64_t min, int64_t max) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
-  const double low = static_cast<double>(min), high = static_cast<double>(max);
+  const double low = double(min), high = double(max);
   if (!std::isfinite(number) || number != std::floor(number) || number < low || number > high) {
     fail_expected("an integer" + range_text(low, high), name, value);
   }
-  return static_cast<int64_t>(number);
+  return int64_t(number);
 }
 
 bool read_boolean(Napi::Value value, const std::string& name) {
@@ -139,7 +139,7 @@ RawView raw_view(Napi::Value value, const std::string& name, napi_typedarray_typ
   // Once more, because `resizable` may have been shadowed by a getter that moved the memory.
   if (napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, &offset) != napi_ok)
     refuse("a ", "an unreadable one");
-  return {data, static_cast<int64_t>(length)};
+  return {data, int64_t(length)};
 }
 
 }  // namespace detail

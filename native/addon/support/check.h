@@ -33,7 +33,7 @@ inline double read_number(Napi::Value value, const std::string& name, const Limi
 float read_float(Napi::Value value, const std::string& name, double min, double max);
 int64_t read_integer(Napi::Value value, const std::string& name, int64_t min, int64_t max);
 inline int64_t read_integer(Napi::Value value, const std::string& name, const Limit& limit) {
-  return read_integer(value, name, static_cast<int64_t>(limit.min), static_cast<int64_t>(limit.max));
+  return read_integer(value, name, int64_t(limit.min), int64_t(limit.max));
 }
 bool read_boolean(Napi::Value value, const std::string& name);
 std::string read_string(Napi::Value value, const std::string& name);

@@ -30,7 +30,7 @@ void ExternalMemory::report(Napi::Env env, int64_t bytes) {
 
 NetworkEntry::NetworkEntry(std::shared_ptr<LiveCounts> live)
     : prefetcher(std::make_unique<Prefetcher>()), live_(std::move(live)) {
-  live_->networks++;
+  ++live_->networks;
 }
 
 void NetworkEntry::adopt(std::unique_ptr<Network> created) {
@@ -41,7 +41,7 @@ void NetworkEntry::adopt(std::unique_ptr<Network> created) {
   shape.width = spec.width;
   shape.image_size = int64_t{spec.channels} * spec.height * spec.width;
   shape.timesteps = spec.timesteps;
-  for (int i = 0; i < network->spiking_layers(); i++) {
+  for (int i = 0; i < network->spiking_layers(); ++i) {
     shape.layers.push_back(network->layer_index(i));
     shape.neurons.push_back(network->neurons(i));
   }
@@ -118,7 +118,7 @@ std::shared_ptr<NetworkEntry> idle_network(const Napi::CallbackInfo& info, size_
 
 DatasetEntry::DatasetEntry(std::shared_ptr<const Dataset> data, std::shared_ptr<LiveCounts> live)
     : data_(std::move(data)), live_(std::move(live)) {
-  live_->datasets++;
+  ++live_->datasets;
 }
 
 DatasetEntry::~DatasetEntry() {
@@ -138,7 +138,7 @@ void DatasetEntry::dispose(Napi::Env env) {
 }
 
 void DatasetEntry::report(Napi::Env env) {
-  external_.report(env, static_cast<int64_t>(data_->pixels.size() + data_->labels.size() * sizeof(int32_t)));
+  external_.report(env, int64_t(data_->pixels.size() + data_->labels.size() * sizeof(int32_t)));
 }
 
 Napi::Value make_handle(Instance& instance, std::shared_ptr<DatasetEntry> entry) {

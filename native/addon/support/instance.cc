@@ -19,7 +19,7 @@ napi_type_tag random_tag() {
   if (getrandom(&tag, sizeof tag, GRND_NONBLOCK) == static_cast<ssize_t>(sizeof tag)) return tag;
   // Early at boot there may be no randomness yet: an address and the time still differ between two copies.
   const uint64_t place = reinterpret_cast<uintptr_t>(&random_tag);
-  const auto now = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  const auto now = uint64_t(std::chrono::steady_clock::now().time_since_epoch().count());
   return {mix64(place), mix64(now)};
 }
 

@@ -23,7 +23,7 @@ class Output {  // NOLINT(bugprone-exception-escape): a reference of Node-API th
   }
 
   T* allocate() {  // on the runner's thread
-    if (!reference_.IsEmpty()) buffer_.resize(static_cast<size_t>(length_));
+    if (!reference_.IsEmpty()) buffer_.resize(size_t(length_));
     return buffer_.empty() ? nullptr : buffer_.data();
   }
 

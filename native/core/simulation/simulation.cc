@@ -7,6 +7,7 @@
 #include "core/guard.h"
 #include "core/limits.h"
 #include "ops/ann/norm.h"
+#include "ops/encoders.h"
 #include "ops/pooled_weight.h"
 
 namespace onespike {
@@ -62,7 +63,7 @@ double read_input(const NetworkSpec& spec, std::vector<double>* input) {
   double largest = 0;
   for (int c = 0; c < spec.channels; ++c)
     for (int p = 0; p < 256; ++p) {
-      input->push_back((double(p) / 255 - double(spec.mean[size_t(c)])) / double(spec.std[size_t(c)]));
+      input->push_back(normalised_pixel(uint8_t(p), spec.mean[size_t(c)], spec.std[size_t(c)]));
       largest = std::max(largest, std::fabs(input->back()));
     }
   for (double& value : *input) value /= largest;

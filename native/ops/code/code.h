@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "ops/arithmetic.h"
+#include "ops/encoders.h"
 #include "ops/portable.h"
 
 namespace onespike {
@@ -68,10 +69,8 @@ ONESPIKE_HD inline double code_border(const SpikeCode& code, const CodeParams& p
 
 // What a pixel byte counts as: of radix an integer of `bits` bits over the largest one, else the normalised value.
 ONESPIKE_HD inline float code_pixel(const SpikeCode& code, uint8_t byte, float mean, float std) {
-  if (code.kind != CodeKind::kRadix) return float((double(byte) / 255 - double(mean)) / double(std));
-  // floor(levels * byte / 255 + 1/2): 255 is odd, so that no value lies on a border between two integers.
-  const int top = code.levels(), n = (top * int(byte) * 2 + 255) / 510;
-  return float(double(n) / top);
+  if (code.kind != CodeKind::kRadix) return analog_value(byte, mean, std);
+  return float(double(pixel_integer(byte, code.levels())) / code.levels());
 }
 
 // Straight-through derivatives of the number a that is sent, by the weighted input v and by the layer's two numbers. No

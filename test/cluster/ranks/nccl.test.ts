@@ -1,5 +1,5 @@
-// How ranks come to an agreement about NCCL: one GPU for each of them, or MPI with the reason. The ranks and NCCL itself
-// are stand-ins; native/test/emulator has the exchange.
+// How ranks come to an agreement about NCCL: one GPU for each of them, or MPI with the reason. The ranks and NCCL
+// itself are stand-ins; native/test/emulator has the exchange.
 import { linkGpus, ncclState, type RankPlacement } from '../../../lib/cluster/ranks/nccl';
 import { OneSpikeError } from '../../../lib/errors';
 import type { GradientExchange } from '../../../lib/train/run/events';

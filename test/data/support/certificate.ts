@@ -1,7 +1,5 @@
-/**
- * A self-signed certificate for localhost, made on the spot: no key in the repository, nothing that expires. X.509 in
- * DER.
- */
+// A self-signed certificate for localhost, made on the spot: no key in the repository, nothing that expires. X.509 in
+// DER.
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 
 function der(tag: number, ...parts: Uint8Array[]): Buffer {

@@ -1,4 +1,4 @@
-/** One download from misbehaving servers, which are closed after each test. */
+// One download from misbehaving servers, which are closed after each test.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

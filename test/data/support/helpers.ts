@@ -1,4 +1,4 @@
-/** Temporary folders, small synthetic data files and error expectations shared by the data tests. */
+// Temporary folders, small synthetic data files and error expectations shared by the data tests.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

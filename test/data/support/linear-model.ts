@@ -1,7 +1,5 @@
-/**
- * Multinomial logistic regression on raw pixels, by stochastic gradient descent: what a data set gives away without
- * convolutions.
- */
+// Multinomial logistic regression on raw pixels, by stochastic gradient descent: what a data set gives away without
+// convolutions.
 import { SeededRandom } from '../../../lib/data/random';
 import type { ImageSet } from '../../../lib/data/types';
 

@@ -1,4 +1,4 @@
-/** A PNG encoder for tests, written from the standard and independent of the decoder under test. */
+// A PNG encoder for tests, written from the standard and independent of the decoder under test.
 import { deflateSync } from 'node:zlib';
 
 /** Bit by bit, as the standard's definition has it. */

@@ -1,4 +1,4 @@
-/** Small sets as others publish them (scripts/make-data-files.py), and what the readers of Python find in them. */
+// Small sets as others publish them (scripts/references/data-files.py), and what the readers of Python find in them.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

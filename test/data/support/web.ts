@@ -1,4 +1,4 @@
-/** A local web server that misbehaves on request, and a proxy, for the download tests. */
+// A local web server that misbehaves on request, and a proxy, for the download tests.
 import { createHash } from 'node:crypto';
 import * as http from 'node:http';
 import * as https from 'node:https';

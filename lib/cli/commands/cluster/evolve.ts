@@ -1,4 +1,4 @@
-/** `evolve`: the initial interactions of a network's genes, generation by generation. */
+// `evolve`: the initial interactions of a network's genes, generation by generation.
 import type { Command } from 'commander';
 import { EVOLUTION_LIMITS } from '../../../cluster/evolve/limits';
 import { Output } from '../../output';

@@ -1,4 +1,4 @@
-/** `mpi`: what connects onespike to the MPI of this machine. */
+// `mpi`: what connects onespike to the MPI of this machine.
 import type { Command } from 'commander';
 import { Output } from '../../output';
 import { table } from '../../style';

@@ -1,4 +1,4 @@
-/** Commands that several processes run together: those that mpirun or srun has started, or that `--ranks` starts. */
+// Commands that several processes run together: those that mpirun or srun has started, or that `--ranks` starts.
 import { Option } from 'commander';
 import type { MpiRanks } from '../../../cluster/ranks/ranks';
 import { rankPlace, type RankPlace } from '../../../cluster/ranks/place';

@@ -1,4 +1,4 @@
-/** `sweep`: a study of many trials, over several processes. */
+// `sweep`: a study of many trials, over several processes.
 import type { Command } from 'commander';
 import { Output } from '../../output';
 import { deviceOption, integerOption, parallelOption, UsageError } from '../../usage';

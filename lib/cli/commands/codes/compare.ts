@@ -1,4 +1,4 @@
-/** `compare`: a network beside all other codes. */
+// `compare`: a network beside all other codes.
 import { Option, type Command } from 'commander';
 import { datasetNames } from '../../../data';
 import { SIMULATED_CODES } from '../../../model/network/simulation-options';

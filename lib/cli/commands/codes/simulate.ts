@@ -1,4 +1,4 @@
-/** `simulate`: the ANN of a run in another code, step by step. */
+// `simulate`: the ANN of a run in another code, step by step.
 import { Option, type Command } from 'commander';
 import { simulateCode, type RunSimulation } from '../../../codes/simulate';
 import type { StepAccuracy } from '../../../codes/measure';

@@ -1,4 +1,4 @@
-/** `export`: a network as a file for other programs, or as a model file by itself. */
+// `export`: a network as a file for other programs, or as a model file by itself.
 import type { Command } from 'commander';
 import { checkOneOf } from '../../../check';
 import type { Mode, Network } from '../../../model/network';

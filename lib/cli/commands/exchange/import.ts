@@ -1,4 +1,4 @@
-/** `import`: networks of other programs. */
+// `import`: networks of other programs.
 import { readFile, realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ImportedModel, ImportOptions } from '../../../exchange';

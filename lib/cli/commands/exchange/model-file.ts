@@ -1,4 +1,4 @@
-/** `export --format safetensors`: the network of a run as one model file, with its card. */
+// `export --format safetensors`: the network of a run as one model file, with its card.
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { checkOneOf } from '../../../check';

@@ -1,4 +1,4 @@
-/** `models`: the trained networks that are at hand, and getting more of them. */
+// `models`: the trained networks that are at hand, and getting more of them.
 import type { Command } from 'commander';
 import { shellWord } from '../../../io/paths';
 import { readMetadata } from '../../../io/safetensors';

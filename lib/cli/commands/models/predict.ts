@@ -1,4 +1,4 @@
-/** `predict`: the class of pictures. */
+// `predict`: the class of pictures.
 import type { Command } from 'commander';
 import { loadImage, type ImageShape } from '../../../data';
 import { answersOf } from '../../../serve/answers';
@@ -11,7 +11,7 @@ import { UsageError } from '../../usage';
 import { trainedOf, trainedOrPackaged } from './trained';
 
 // Pictures of one forward pass: enough that the kernels are busy, few enough that answers come while others are read.
-const picturesPerPass = 64;
+const PICTURES_PER_PASS = 64;
 
 export function addPredict(program: Command): void {
   const command = program
@@ -60,8 +60,8 @@ async function predictImages(
 ): Promise<void> {
   const rows = [['image', 'class', 'probability', 'decided at']];
   try {
-    for (let first = 0; first < files.length; first += picturesPerPass) {
-      const group = files.slice(first, first + picturesPerPass);
+    for (let first = 0; first < files.length; first += PICTURES_PER_PASS) {
+      const group = files.slice(first, first + PICTURES_PER_PASS);
       const { pixels, count, failure } = await readPictures(group, network.description.input, options.signal);
       if (count > 0) rows.push(...(await answer(model, network, group.slice(0, count), pixels, output, options)));
       if (failure !== undefined) throw failure;

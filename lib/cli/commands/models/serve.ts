@@ -1,4 +1,4 @@
-/** `serve`: a network that answers over HTTP. */
+// `serve`: a network that answers over HTTP.
 import type { Command } from 'commander';
 import { compact } from '../../style';
 import { SERVE_LIMITS } from '../../../serve/limits';
@@ -15,7 +15,7 @@ interface ServeFlags extends RunFlags {
   timeout?: number;
 }
 
-const defaultPort = 8080;
+const DEFAULT_PORT = 8080;
 
 export function addServe(program: Command): void {
   addRunOptions(
@@ -28,7 +28,7 @@ export function addServe(program: Command): void {
       ),
   )
     .option('--host <address>', 'address to listen on (default: 127.0.0.1, which other machines do not reach)')
-    .option('--port <n>', `port to listen on, 0 for any that is free (default: ${defaultPort})`, portOption)
+    .option('--port <n>', `port to listen on, 0 for any that is free (default: ${DEFAULT_PORT})`, portOption)
     .option('--batch <n>', 'images that are computed together at most (default: 32)', rangeOption(SERVE_LIMITS.batch))
     .option('--queue <n>', 'images that wait at most; more are refused (default: 256)', rangeOption(SERVE_LIMITS.queue))
     .option('--max-bytes <n>', 'size of a request at most (default: 16777216)', rangeOption(SERVE_LIMITS.maxBytes))
@@ -53,7 +53,7 @@ Examples:
         flags,
         async (model, network, output, signal) => {
           const { isLoopback, serve } = await import('../../../serve/index.js');
-          const { host = '127.0.0.1', port = defaultPort, batch, queue, maxBytes, timeout } = flags;
+          const { host = '127.0.0.1', port = DEFAULT_PORT, batch, queue, maxBytes, timeout } = flags;
           const started = performance.now();
           const server = await serve(network, {
             ...{ host, port, batch, queue, maxBytes },

@@ -1,4 +1,4 @@
-/** What the commands that answer for pictures take: a run, a model file, or the name of a model. */
+// What the commands that answer for pictures take: a run, a model file, or the name of a model.
 import { basename } from 'node:path';
 import { OneSpikeError } from '../../../errors';
 import { exists, isFile, isFolder } from '../../../io/status';

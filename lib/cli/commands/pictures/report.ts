@@ -1,4 +1,4 @@
-/** `report`, and the report at the end of a training. */
+// `report`, and the report at the end of a training.
 import type { Command } from 'commander';
 import { BACKEND_CHOICES } from '../../../native/devices';
 import { checkOneOf } from '../../../check';

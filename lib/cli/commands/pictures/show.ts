@@ -1,4 +1,4 @@
-/** `show`: the spike-time maps of one picture, and when the network decided. */
+// `show`: the spike-time maps of one picture, and when the network decided.
 import type { Command } from 'commander';
 import { loadImage } from '../../../data';
 import { OneSpikeError } from '../../../errors';

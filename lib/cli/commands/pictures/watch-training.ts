@@ -1,4 +1,4 @@
-/** The live page of a training that goes on in this process. */
+// The live page of a training that goes on in this process.
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { WatchAnswer, WatchData, WatchOrder } from '../../../pictures/live/worker';
@@ -6,10 +6,10 @@ import type { Output } from '../../output';
 import { announce } from './watch';
 
 /** How long the thread may take to begin, and to end. */
-const startMilliseconds = 10_000;
-const endMilliseconds = 3000;
+const START_MILLISECONDS = 10_000;
+const END_MILLISECONDS = 3000;
 /** Memory of the thread: more than a page of 10,000 epochs takes, and an end of the thread alone. */
-const memoryMegabytes = 512;
+const MEMORY_MEGABYTES = 512;
 
 /** A page that can be told of a run, and ended. */
 export interface TrainingPage {
@@ -24,7 +24,7 @@ export interface TrainingPage {
 export async function watchTraining(output: Output, port: number): Promise<TrainingPage> {
   const worker = new Worker(join(__dirname, '../../../pictures/live/worker.js'), {
     workerData: { watchPort: port } satisfies WatchData,
-    resourceLimits: { maxOldGenerationSizeMb: memoryMegabytes },
+    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MEGABYTES },
   });
   worker.unref();
   const warn = (reason: string): void =>
@@ -52,7 +52,7 @@ export async function watchTraining(output: Output, port: number): Promise<Train
     end: async () => {
       if (ended) return;
       tell({ end: true });
-      const late = setTimeout(() => void worker.terminate(), endMilliseconds);
+      const late = setTimeout(() => void worker.terminate(), END_MILLISECONDS);
       await exited;
       clearTimeout(late);
     },
@@ -61,7 +61,7 @@ export async function watchTraining(output: Output, port: number): Promise<Train
 
 async function firstAnswer(worker: Worker): Promise<WatchAnswer> {
   return new Promise((resolve) => {
-    const late = setTimeout(() => resolve({ error: 'its thread does not answer' }), startMilliseconds);
+    const late = setTimeout(() => resolve({ error: 'its thread does not answer' }), START_MILLISECONDS);
     const done = (answer: WatchAnswer): void => {
       clearTimeout(late);
       resolve(answer);

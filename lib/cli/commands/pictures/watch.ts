@@ -1,4 +1,4 @@
-/** `watch`: a page that shows runs while they go on. */
+// `watch`: a page that shows runs while they go on.
 import type { Command } from 'commander';
 import { OneSpikeError } from '../../../errors';
 import { absolutePath, shortPath } from '../../../io/paths';
@@ -14,7 +14,7 @@ interface WatchFlags {
 
 /** The folder in which runs begin that are given no other. */
 const defaultFolder = 'runs';
-const mostRuns = 16;
+const MOST_RUNS = 16;
 
 export function addWatch(program: Command): void {
   program
@@ -35,8 +35,8 @@ from another one reach it through ssh -L 8123:127.0.0.1:8123. It opens no browse
     )
     .action(async (given: string[], flags: WatchFlags) => {
       const output = new Output(flags.json === true);
-      if (given.length > mostRuns)
-        throw new UsageError(`Expected at most ${mostRuns} runs but received ${given.length}`);
+      if (given.length > MOST_RUNS)
+        throw new UsageError(`Expected at most ${MOST_RUNS} runs but received ${given.length}`);
       const { runs, folders } = await sourcesOf(given);
       await interruptible(
         output,

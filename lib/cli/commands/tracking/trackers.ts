@@ -1,4 +1,4 @@
-/** TensorBoard and MLflow beside a training: what goes wrong there is one warning, and the training goes on. */
+// TensorBoard and MLflow beside a training: what goes wrong there is one warning, and the training goes on.
 import { Option } from 'commander';
 import { isOneSpikeError } from '../../../errors';
 import { absolutePath } from '../../../io/paths';

@@ -1,8 +1,8 @@
-/** CIFAR in its binary version: records of one or two label bytes and 3072 pixel bytes (C, H, W). */
+// CIFAR in its binary version: records of one or two label bytes and 3072 pixel bytes (C, H, W).
 import { OneSpikeError } from '../../../errors';
 import {
   filesOf,
-  imageBytes,
+  IMAGE_BYTES,
   officialCount,
   type CifarFile,
   type CifarLayout,
@@ -10,9 +10,9 @@ import {
   type SizedPart,
 } from './layout';
 
-const coarseClasses = 20;
+const COARSE_CLASSES = 20;
 
-export const recordBytesOf = ({ labelBytes }: CifarLayout): number => labelBytes + imageBytes;
+export const recordBytesOf = ({ labelBytes }: CifarLayout): number => labelBytes + IMAGE_BYTES;
 
 /** Number of records of a part; ERR_FORMAT unless it is a positive whole number of them. */
 function countRecords(part: SizedPart, recordBytes: number): number {
@@ -69,7 +69,7 @@ export function binaryFile(layout: CifarLayout, { origin, bytes }: Part): CifarF
     label: (image) => {
       const at = image * recordBytes;
       const label = checked(at + layout.labelBytes - 1, layout.classes.length, 'label');
-      if (layout.labelBytes === 2) checked(at, coarseClasses, 'coarse label');
+      if (layout.labelBytes === 2) checked(at, COARSE_CLASSES, 'coarse label');
       return label;
     },
     pixels: (image) => bytes.subarray(image * recordBytes + layout.labelBytes, (image + 1) * recordBytes),

@@ -1,11 +1,11 @@
-/** CIFAR-10 and CIFAR-100, in either of their official versions. */
+// CIFAR-10 and CIFAR-100, in either of their official versions.
 import { throwIfAborted } from '../../files';
 import type { DataSource } from '../../sets/source';
 import type { ImageSet } from '../../types';
 import { binaryFile, checkRecords } from './binary';
 import { cifarFolder, locateCifar, readParts, type Parts } from './find';
 import { loadHeld } from './held';
-import { imageBytes, officialCount, type CifarFile, type CifarLayout } from './layout';
+import { IMAGE_BYTES, officialCount, type CifarFile, type CifarLayout } from './layout';
 import { pythonFile } from './python';
 
 /** How a data set of this form is found and loaded. */
@@ -44,7 +44,7 @@ function decode(layout: CifarLayout, parts: Parts, names: readonly string[], kee
     files.reduce((sum, file) => sum + file.count, 0),
     keep,
   );
-  const pixels = new Uint8Array(count * imageBytes);
+  const pixels = new Uint8Array(count * IMAGE_BYTES);
   const labels = new Int32Array(count);
   let image = 0;
   for (const file of files) {
@@ -52,7 +52,7 @@ function decode(layout: CifarLayout, parts: Parts, names: readonly string[], kee
       const label = file.label(i);
       if (image >= count) continue;
       labels[image] = label;
-      pixels.set(file.pixels(i), image * imageBytes);
+      pixels.set(file.pixels(i), image * IMAGE_BYTES);
       image++;
     }
   }

@@ -1,7 +1,5 @@
-/**
- * Where the files of a CIFAR set are: in a folder or an archive, in either version, as the authors or torchvision lay
- * them.
- */
+// Where the files of a CIFAR set are: in a folder or an archive, in either version, as the authors or torchvision lay
+// them.
 import { basename, dirname, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
@@ -12,7 +10,7 @@ import { locatedFiles, type Located } from '../../sets/source';
 import { recordBytesOf } from './binary';
 import {
   filesOf,
-  imageBytes,
+  IMAGE_BYTES,
   officialCount,
   versions,
   type CifarLayout,
@@ -20,7 +18,7 @@ import {
   type SizedPart,
   type Version,
 } from './layout';
-import { fileOverhead, recordOverhead } from './python';
+import { FILE_OVERHEAD, RECORD_OVERHEAD } from './python';
 
 /** A place that holds a set, or a part of it. What is in an archive shows when it is read. */
 type Location = { kind: 'folder'; path: string; version: Version } | { kind: 'archive'; path: string };
@@ -87,7 +85,7 @@ export async function locateCifar(layout: CifarLayout, directory: string): Promi
 /** The most bytes that a file of the set may have. */
 function largestOf(layout: CifarLayout, version: Version, file: string): number {
   const count = officialCount(layout, version, file);
-  return version === 'binary' ? count * recordBytesOf(layout) : count * (imageBytes + recordOverhead) + fileOverhead;
+  return version === 'binary' ? count * recordBytesOf(layout) : count * (IMAGE_BYTES + RECORD_OVERHEAD) + FILE_OVERHEAD;
 }
 
 /**

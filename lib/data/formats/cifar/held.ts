@@ -1,4 +1,4 @@
-/** CIFAR file by file, of whose images a process keeps some: its memory is that of these and of one file. */
+// CIFAR file by file, of whose images a process keeps some: its memory is that of these and of one file.
 import type { Keep, KnownImages } from '../../held';
 import { HeldReader } from '../../held';
 import { throwIfAborted } from '../../files';

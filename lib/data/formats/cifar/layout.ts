@@ -1,8 +1,6 @@
-/**
- * CIFAR-10 and CIFAR-100: the names of their files in both official versions, and what a file holds once it is read.
- */
+// CIFAR-10 and CIFAR-100: the names of their files in both official versions, and what a file holds once it is read.
 
-export const imageBytes = 3 * 32 * 32;
+export const IMAGE_BYTES = 3 * 32 * 32;
 
 /** The version of which a file is: records of bytes, or pickles of Python. */
 export type Version = 'binary' | 'python';

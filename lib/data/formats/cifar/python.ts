@@ -1,14 +1,14 @@
-/** CIFAR in its version for Python: pickled dictionaries with an array of pixels (N, 3072) and a list of labels. */
+// CIFAR in its version for Python: pickled dictionaries with an array of pixels (N, 3072) and a list of labels.
 import { OneSpikeError } from '../../../errors';
 import { NUMPY_GLOBALS, NumpyArray } from '../../../io/binary/numpy';
 import { PickleTuple, unpickle } from '../../../io/binary/pickle';
 import { describeValue } from '../../../check';
-import { imageBytes, type CifarFile, type CifarLayout, type Part } from './layout';
+import { IMAGE_BYTES, type CifarFile, type CifarLayout, type Part } from './layout';
 
 /** What a file may hold beside the pixels of an image: its label and its name. */
-export const recordOverhead = 512;
+export const RECORD_OVERHEAD = 512;
 /** What a file may hold beside its records. */
-export const fileOverhead = 65_536;
+export const FILE_OVERHEAD = 65_536;
 
 /** The images of a pickle, of which at most `most` are expected. Errors: ERR_FORMAT, naming the byte or the entry. */
 export function pythonFile(layout: CifarLayout, { origin, bytes }: Part, most: number): CifarFile {
@@ -22,7 +22,7 @@ export function pythonFile(layout: CifarLayout, { origin, bytes }: Part, most: n
     new OneSpikeError('ERR_FORMAT', `Expected ${what} in ${origin} but received ${received}`);
   if (!(content instanceof Map)) throw refuse('a dictionary', describeValue(content));
   const pixels = pixelsOf(entry(content, 'data'), refuse);
-  const count = pixels.length / imageBytes;
+  const count = pixels.length / IMAGE_BYTES;
   if (count < 1 || count > most) throw refuse(`1 to ${most} images`, String(count));
   const labels = labelsOf(entry(content, layout.labelKey));
   if (labels === undefined) throw refuse(`a list of labels '${layout.labelKey}'`, keysOf(content));
@@ -36,7 +36,7 @@ export function pythonFile(layout: CifarLayout, { origin, bytes }: Part, most: n
         return label as number;
       throw refuse(`a label from 0 to ${layout.classes.length - 1} of image ${image}`, describeValue(label));
     },
-    pixels: (image) => pixels.subarray(image * imageBytes, (image + 1) * imageBytes),
+    pixels: (image) => pixels.subarray(image * IMAGE_BYTES, (image + 1) * IMAGE_BYTES),
   };
 }
 
@@ -61,12 +61,12 @@ function pixelsOf(data: unknown, refuse: (what: string, received: string) => One
   const { shape, fortran, bytes } = data;
   const [count = 0, ...rest] = shape;
   const perImage = rest.reduce((product, side) => product * side, 1);
-  if (!data.isBytes || shape.length < 2 || perImage !== imageBytes || (fortran && shape.length > 2))
-    throw refuse(`pixels of N x ${imageBytes} bytes`, shape.join(' x '));
+  if (!data.isBytes || shape.length < 2 || perImage !== IMAGE_BYTES || (fortran && shape.length > 2))
+    throw refuse(`pixels of N x ${IMAGE_BYTES} bytes`, shape.join(' x '));
   if (!fortran || count === 1) return bytes;
   const rows = new Uint8Array(bytes.length);
-  for (let column = 0; column < imageBytes; column++)
-    for (let row = 0; row < count; row++) rows[row * imageBytes + column] = bytes[column * count + row]!;
+  for (let column = 0; column < IMAGE_BYTES; column++)
+    for (let row = 0; row < count; row++) rows[row * IMAGE_BYTES + column] = bytes[column * count + row]!;
   return rows;
 }
 

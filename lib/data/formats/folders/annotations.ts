@@ -1,7 +1,5 @@
-/**
- * Pictures that lie together, whose classes a table beside them names: the validation part of ImageNet and of sets like
- * it.
- */
+// Pictures that lie together, whose classes a table beside them names: the validation part of ImageNet and of sets like
+// it.
 import { basename, extname, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
@@ -10,7 +8,7 @@ import type { Classes } from './classes';
 import { list, type LeftOut, type Listing } from './listing';
 
 /** A line of a hundred bytes for each of 600,000 pictures. */
-const largestTable = 2 ** 26;
+const LARGEST_TABLE = 2 ** 26;
 
 /** `val_annotations.txt` of Tiny-ImageNet, `LOC_val_solution.csv` of ImageNet, and what people call their own. */
 const tableName = /^(?:[\w-]*[_-])?(?:annotations?|labels?|solution|ground_?truth)\.(?:txt|csv|tsv)$/i;
@@ -46,7 +44,7 @@ export async function annotatedClasses(
   if (table === undefined) return null;
   const files = new Map(pictures.pictures.flatMap((name) => [name, withoutExtension(name)].map((key) => [key, name])));
   const labelled = new Map<string, string>();
-  const lines = (await readBounded(table, largestTable)).toString('utf8').split(/\r?\n/);
+  const lines = (await readBounded(table, LARGEST_TABLE)).toString('utf8').split(/\r?\n/);
   lines.forEach((line, i) => {
     if (line.trim() === '') return;
     const [file, label] = cellsOf(line);

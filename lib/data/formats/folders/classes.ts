@@ -1,4 +1,4 @@
-/** Folders of pictures, one per class: which classes there are, what they hold at any depth, and what is no class. */
+// Folders of pictures, one per class: which classes there are, what they hold at any depth, and what is no class.
 import { realpath } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 

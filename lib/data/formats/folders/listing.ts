@@ -1,7 +1,5 @@
-/**
- * What a folder holds: folders, pictures and the rest; and what is left out of it, with the reason. Nothing is read
- * here.
- */
+// What a folder holds: folders, pictures and the rest; and what is left out of it, with the reason. Nothing is read
+// here.
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';

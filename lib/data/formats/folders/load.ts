@@ -1,4 +1,4 @@
-/** The pictures that were found in a folder, as images. */
+// The pictures that were found in a folder, as images.
 import { OneSpikeError } from '../../../errors';
 import { openPicture } from '../../pictures/image';
 import type { Keep, KnownImages } from '../../held';
@@ -8,7 +8,7 @@ import { readPictures, type Pictures as PicturesRead, type PictureSource, type R
 import type { Item, Part, Pictures } from './parts';
 
 /** Stream words: the order of the images, and of each part. */
-const orderStream = 0x6f726472;
+const ORDER_STREAM = 0x6f726472;
 const partStreams: Record<Part, number> = { train: 0, test: 1, validation: 2 };
 
 /**
@@ -24,7 +24,7 @@ export async function loadFound(
 ): Promise<LoadedParts> {
   const { seed = 0, size = 32, trainCount, testCount, skipUnreadable = false, mixedSizes = 'resize', signal } = options;
   const arrange = (part: Part, keep?: number): Item[] =>
-    new SeededRandom(seed, orderStream, partStreams[part])
+    new SeededRandom(seed, ORDER_STREAM, partStreams[part])
       .shuffle(items[part].map((_, i) => i))
       .slice(0, keep)
       .map((i) => items[part][i]!);

@@ -1,11 +1,9 @@
-/**
- * Which pictures of a folder are for training, validation and test, by the names of its folders or by a random split.
- */
+// Which pictures of a folder are for training, validation and test, by the names of its folders or by a random split.
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';
 import { InputFile } from '../../../io/binary/input-file';
-import { fileKind, kindBytes } from '../../../io/file-kind';
+import { fileKind, KIND_BYTES } from '../../../io/file-kind';
 import { SeededRandom } from '../../random';
 import { countForTest } from '../../split';
 import type { DataWarning, LoadOptions } from '../../types';
@@ -27,7 +25,7 @@ export interface Pictures {
 }
 
 /** The stream word of the split of an unsplit folder. */
-const splitStream = 0x666f6c64;
+const SPLIT_STREAM = 0x666f6c64;
 
 /** What people call the folder of each part, in any case. */
 const partNames: Record<Part, readonly string[]> = {
@@ -79,7 +77,7 @@ async function splitHere(
   classes.forEach((name, label) => {
     const paths = found.get(name)!;
     const taken = countForTest(paths.length, testShare);
-    const order = new SeededRandom(seed, splitStream, label).shuffle(paths.map((_, i) => i));
+    const order = new SeededRandom(seed, SPLIT_STREAM, label).shuffle(paths.map((_, i) => i));
     order.forEach((i, position) => items[position < taken ? 'test' : 'train'].push({ path: paths[i]!, label }));
   });
   return { classes, items, warnings: [] };
@@ -169,7 +167,7 @@ function twinWarnings(classes: readonly string[]): DataWarning[] {
 
 /** What a person means who names an archive as the folder; null if `path` is none. */
 async function archiveError(path: string): Promise<OneSpikeError | null> {
-  const head = await InputFile.use(path, (file) => file.head(kindBytes)).catch(() => null);
+  const head = await InputFile.use(path, (file) => file.head(KIND_BYTES)).catch(() => null);
   if (head === null) return null;
   const kind = fileKind(head);
   const advice = kind?.endsWith('archive') ? '; unpack it and name the folder that it gives' : '';

@@ -1,6 +1,4 @@
-/**
- * Where the four idx files of a set are: in the folders of torchvision, of archives as they unpack, or in the archive.
- */
+// Where the four idx files of a set are: in the folders of torchvision, of archives as they unpack, or in the archive.
 import { basename, join } from 'node:path';
 
 import { OneSpikeError } from '../../../errors';

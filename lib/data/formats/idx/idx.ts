@@ -1,4 +1,4 @@
-/** Sets in the form of MNIST: four idx files, gzipped or not: big-endian magic, sizes, then bytes. */
+// Sets in the form of MNIST: four idx files, gzipped or not: big-endian magic, sizes, then bytes.
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 
@@ -10,10 +10,10 @@ import { transposed } from '../transposed';
 import { fileNames, locateFile, readPlace, type IdxNames } from './find';
 
 const inflate = promisify(gunzip);
-const side = 28;
-const imageBytes = side * side;
-const imageHeader = 16;
-const labelHeader = 8;
+const SIDE = 28;
+const IMAGE_BYTES = SIDE * SIDE;
+const IMAGE_HEADER = 16;
+const LABEL_HEADER = 8;
 
 export interface IdxSet extends IdxNames {
   classes: string[];
@@ -113,10 +113,10 @@ function checkIdx(
     );
   }
   for (let at = 8; at < headerBytes; at += 4) {
-    if (bytes.readUInt32BE(at) !== side) {
+    if (bytes.readUInt32BE(at) !== SIDE) {
       throw new OneSpikeError(
         'ERR_FORMAT',
-        `Expected images of ${side}x${side} at byte ${at} of ${path} but received a side of ${bytes.readUInt32BE(at)}`,
+        `Expected images of ${SIDE}x${SIDE} at byte ${at} of ${path} but received a side of ${bytes.readUInt32BE(at)}`,
       );
     }
   }
@@ -140,31 +140,31 @@ async function loadPart(
   const { classes, firstLabel = 0 } = set;
   const most = set.counts[part];
   const [imageFile, labelFile] = fileNames(set).slice(part === 'train' ? 0 : 2) as [string, string];
-  const images = await readIdx(set, directory, imageFile, imageHeader + most * imageBytes, signal);
-  const answers = await readIdx(set, directory, labelFile, labelHeader + most, signal);
-  const total = checkIdx(images.path, images.bytes, 0x803, imageHeader, imageBytes, most);
-  const answerCount = checkIdx(answers.path, answers.bytes, 0x801, labelHeader, 1, most);
+  const images = await readIdx(set, directory, imageFile, IMAGE_HEADER + most * IMAGE_BYTES, signal);
+  const answers = await readIdx(set, directory, labelFile, LABEL_HEADER + most, signal);
+  const total = checkIdx(images.path, images.bytes, 0x803, IMAGE_HEADER, IMAGE_BYTES, most);
+  const answerCount = checkIdx(answers.path, answers.bytes, 0x801, LABEL_HEADER, 1, most);
   if (answerCount !== total) {
     throw new OneSpikeError(
       'ERR_FORMAT',
       `Expected ${total} labels at byte 4 of ${answers.path} (as ${images.path} has images) but received ${answerCount}`,
     );
   }
-  const labels = Int32Array.from(answers.bytes.subarray(labelHeader), (label) => label - firstLabel);
+  const labels = Int32Array.from(answers.bytes.subarray(LABEL_HEADER), (label) => label - firstLabel);
   const wrong = labels.findIndex((label) => label < 0 || label >= classes.length);
   if (wrong >= 0) {
     throw new OneSpikeError(
       'ERR_FORMAT',
-      `Expected a label from ${firstLabel} to ${firstLabel + classes.length - 1} at byte ${labelHeader + wrong} of ${answers.path} ` +
-        `but received ${answers.bytes[labelHeader + wrong]}`,
+      `Expected a label from ${firstLabel} to ${firstLabel + classes.length - 1} at byte ${LABEL_HEADER + wrong} of ${answers.path} ` +
+        `but received ${answers.bytes[LABEL_HEADER + wrong]}`,
     );
   }
   const count = Math.min(total, keep);
-  const stored = images.bytes.subarray(imageHeader, imageHeader + count * imageBytes);
+  const stored = images.bytes.subarray(IMAGE_HEADER, IMAGE_HEADER + count * IMAGE_BYTES);
   return {
-    shape: [1, side, side],
+    shape: [1, SIDE, SIDE],
     classes: [...classes],
-    pixels: set.transposed === true ? transposed(stored, side) : Uint8Array.from(stored),
+    pixels: set.transposed === true ? transposed(stored, SIDE) : Uint8Array.from(stored),
     labels: labels.slice(0, count),
     count,
   };

@@ -1,16 +1,16 @@
-/** One Parquet file with a column of pictures and one of labels, as Hugging Face lays them. */
+// One Parquet file with a column of pictures and one of labels, as Hugging Face lays them.
 import { isOneSpikeError, OneSpikeError } from '../../../errors';
 import { InputFile } from '../../../io/binary/input-file';
 import { arrowNotes } from './arrow';
 import { compressors, type Hyparquet, type ParquetBuffer, type ParquetMetadata, type SchemaElement } from './hyparquet';
-import { checkPages, mostRows, placeOf } from './pages';
+import { checkPages, MOST_ROWS, placeOf } from './pages';
 import { checkStructure, FILE_METADATA } from './thrift';
 
 /**
- * The description of a file: a schema, and for each column of each group of rows some hundred bytes, or several thousand
- * with statistics. Each byte of an empty structure takes sixty in memory.
+ * The description of a file: a schema, and for each column of each group of rows some hundred bytes, or several
+ * thousand with statistics. Each byte of an empty structure takes sixty in memory.
  */
-const mostMetadata = 2 ** 24;
+const MOST_METADATA = 2 ** 24;
 const imageNames = ['image', 'img', 'picture', 'pixels'];
 const labelNames = ['label', 'labels', 'fine_label', 'target', 'class', 'category'];
 
@@ -41,16 +41,16 @@ export function openParquet(path: string, hyparquet: Hyparquet): Promise<Parquet
       const tail = Buffer.from((await file.read(Math.max(0, file.size - 8), Math.min(8, file.size))).buffer);
       if (tail.toString('latin1', 4) !== 'PAR1') throw new Error('another end than PAR1');
       const described = tail.readUInt32LE(0);
-      if (described > Math.min(mostMetadata, file.size - 8)) throw new Error(`a description of ${described} bytes`);
+      if (described > Math.min(MOST_METADATA, file.size - 8)) throw new Error(`a description of ${described} bytes`);
       checkStructure(await file.read(file.size - 8 - described, described), FILE_METADATA);
       const metadata = await hyparquet.parquetMetadataAsync(bufferOf(file));
       const bounds = [0];
       for (const { num_rows: rows } of metadata.row_groups) {
-        if (!(rows >= 0n && rows <= BigInt(mostRows))) throw new Error(`a group of ${rows} rows`);
+        if (!(rows >= 0n && rows <= BigInt(MOST_ROWS))) throw new Error(`a group of ${rows} rows`);
         bounds.push(bounds.at(-1)! + Number(rows));
       }
       const rows = bounds.at(-1)!;
-      if (rows !== Number(metadata.num_rows) || rows > 4 * mostRows) throw new Error(`groups of ${rows} rows`);
+      if (rows !== Number(metadata.num_rows) || rows > 4 * MOST_ROWS) throw new Error(`groups of ${rows} rows`);
       const columns = topColumns(metadata.schema);
       const features = featuresOf(metadata);
       const image = chooseColumn(columns, features, 'Image', imageNames);

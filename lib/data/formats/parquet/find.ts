@@ -1,4 +1,4 @@
-/** The Parquet files of a data set, and the part that each belongs to, by the names that Hugging Face gives them. */
+// The Parquet files of a data set, and the part that each belongs to, by the names that Hugging Face gives them.
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -9,7 +9,7 @@ import { statOrNull } from '../../files';
 export type ParquetPart = 'train' | 'test' | 'validation';
 
 /** `data/train-00000-of-00002.parquet`, `default/test/0000.parquet`. */
-const deepest = 3;
+const DEEPEST = 3;
 const partName = /^(?:(train(?:ing)?)|(test(?:ing)?)|(val(?:id(?:ation)?)?))(?:[-_.]|$)/i;
 
 function partOf(path: string): ParquetPart | undefined {
@@ -22,7 +22,7 @@ function partOf(path: string): ParquetPart | undefined {
 
 /** The files of every part, in the order of their names; those of no part are a set that is not divided. */
 export async function findParquet(place: string): Promise<Map<ParquetPart | undefined, string[]>> {
-  const paths = (await statOrNull(place))?.isFile() ? [place] : await filesWithin(place, deepest);
+  const paths = (await statOrNull(place))?.isFile() ? [place] : await filesWithin(place, DEEPEST);
   if (paths.length === 0)
     throw new OneSpikeError(
       'ERR_IO',

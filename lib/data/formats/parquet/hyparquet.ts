@@ -1,4 +1,4 @@
-/** The optional package hyparquet, which reads Parquet files. */
+// The optional package hyparquet, which reads Parquet files.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -1,4 +1,4 @@
-/** Integers without a sign in groups of seven bits, lowest first; all bytes but the last have the highest bit set. */
+// Integers without a sign in groups of seven bits, lowest first; all bytes but the last have the highest bit set.
 
 /**
  * The integer at a place, of at most `mostBytes`, and the place behind it. Exact below 2^53. Throws an Error for one

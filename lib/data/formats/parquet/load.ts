@@ -1,4 +1,4 @@
-/** Parquet files of pictures as images. */
+// Parquet files of pictures as images.
 import { describeValue } from '../../../check';
 import { OneSpikeError } from '../../../errors';
 import { decodePicture } from '../../pictures/image';
@@ -11,9 +11,9 @@ import { findParquet, type ParquetPart } from './find';
 import { loadHyparquet, type Hyparquet } from './hyparquet';
 
 /** The stream word of the split of a set that is not divided. */
-const splitStream = 0x70617271;
+const SPLIT_STREAM = 0x70617271;
 /** Pictures of at most this side keep their own size where no other is asked for. */
-const largestOwnSide = 64;
+const LARGEST_OWN_SIDE = 64;
 
 /** Some rows of some files, ascending, with their labels. */
 interface Rows {
@@ -125,7 +125,7 @@ function divided(all: Rows, classes: number, { seed = 0, testShare = 0.2 }: Load
   for (const row of all.rows) members[all.labels[row]!]!.push(row);
   const chosen = new Set<number>();
   members.forEach((rows, label) => {
-    const shuffled = new SeededRandom(seed, splitStream, label).shuffle(rows);
+    const shuffled = new SeededRandom(seed, SPLIT_STREAM, label).shuffle(rows);
     for (const row of shuffled.slice(0, countForTest(rows.length, testShare))) chosen.add(row);
   });
   const half = (isTest: boolean): Rows => {
@@ -185,7 +185,7 @@ async function shapeOf(rows: Rows, size: number | undefined, hyparquet: Hyparque
     const picture = await source.open(undefined).catch(() => undefined);
     if (picture === undefined) continue;
     const { width, height, channels } = picture;
-    const own = Math.max(width, height) <= largestOwnSide;
+    const own = Math.max(width, height) <= LARGEST_OWN_SIDE;
     return size === undefined && own ? [channels, height, width] : [channels, size ?? 32, size ?? 32];
   }
   return [3, size ?? 32, size ?? 32];

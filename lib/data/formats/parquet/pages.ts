@@ -1,15 +1,13 @@
-/**
- * What the pages of a column claim, checked before hyparquet reads them: a number that no file has room for would make
- * it fill arrays of thousands of millions.
- */
+// What the pages of a column claim, checked before hyparquet reads them: a number that no file has room for would make
+// it fill arrays of thousands of millions.
 import type { ColumnChunk, Hyparquet, PageHeader } from './hyparquet';
 import { checkStructure, PAGE_HEADER } from './thrift';
 
 /** Rows of one group of rows, and bytes of a column of it: a group of Hugging Face has a thousand rows, or 300 MB. */
-export const mostRows = 2 ** 22;
-const mostBytes = 2 ** 30;
+export const MOST_ROWS = 2 ** 22;
+const MOST_BYTES = 2 ** 30;
 /** The header of a page: some dozen bytes, or two pictures more with statistics. */
-const mostHeader = 2 ** 22;
+const MOST_HEADER = 2 ** 22;
 
 /** What other encodings are for does not occur with pictures and labels. */
 const encodings = ['PLAIN', 'PLAIN_DICTIONARY', 'RLE_DICTIONARY', 'RLE'];
@@ -28,7 +26,7 @@ export function placeOf(
   if (!(start >= 4 && size >= 0 && start + size <= fileSize)) throw new Error('a column outside of the file');
   if (Number(data.num_values) !== rows) throw new Error(`a column of ${data.num_values} values for ${rows} rows`);
   const whole = Number(data.total_uncompressed_size);
-  if (!(whole >= 0 && whole <= mostBytes)) throw new Error(`a column of ${whole} bytes`);
+  if (!(whole >= 0 && whole <= MOST_BYTES)) throw new Error(`a column of ${whole} bytes`);
   return { start, size };
 }
 
@@ -38,7 +36,7 @@ export function checkPages(bytes: Uint8Array, rows: number, { parquetHeader }: H
   let found = 0;
   while (found < rows) {
     if (offset >= bytes.length) throw new Error(`pages of ${found} values for ${rows} rows`);
-    const view = new DataView(bytes.buffer, bytes.byteOffset + offset, Math.min(mostHeader, bytes.length - offset));
+    const view = new DataView(bytes.buffer, bytes.byteOffset + offset, Math.min(MOST_HEADER, bytes.length - offset));
     checkStructure(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), PAGE_HEADER);
     const reader = { view, offset: 0 };
     const header = parquetHeader(reader);
@@ -46,7 +44,7 @@ export function checkPages(bytes: Uint8Array, rows: number, { parquetHeader }: H
     const packed = header.compressed_page_size;
     if (!(packed >= 0 && offset + packed <= bytes.length)) throw new Error(`a page of ${packed} bytes`);
     const unpacked = header.uncompressed_page_size;
-    if (!(unpacked >= 0 && unpacked <= mostBytes)) throw new Error(`a page of ${unpacked} bytes`);
+    if (!(unpacked >= 0 && unpacked <= MOST_BYTES)) throw new Error(`a page of ${unpacked} bytes`);
     found += checkPage(header, rows - found);
     offset += packed;
   }
@@ -65,7 +63,7 @@ function checkPage(header: PageHeader, left: number): number {
           : undefined;
   if (page === undefined) throw new Error(`a page of type ${type}`);
   if (!encodings.includes(page.encoding)) throw new Error(`a page in the encoding ${page.encoding}`);
-  const most = type === 'DICTIONARY_PAGE' ? mostRows : left;
+  const most = type === 'DICTIONARY_PAGE' ? MOST_ROWS : left;
   if (!(page.num_values >= 0 && page.num_values <= most)) throw new Error(`a page of ${page.num_values} values`);
   if (type === 'DICTIONARY_PAGE') return 0;
   if (page === second) {

@@ -1,7 +1,5 @@
-/**
- * What Parquet's descriptions must look like (parquet.thrift, in Thrift's compact protocol), checked before hyparquet
- * reads them: it takes a field of another type, or the lack of one, for a value.
- */
+// What Parquet's descriptions must look like (parquet.thrift, in Thrift's compact protocol), checked before hyparquet
+// reads them: it takes a field of another type, or the lack of one, for a value.
 import { leb128 } from './leb128';
 
 type Kind = 'bool' | 'i16' | 'i32' | 'i64' | 'binary' | { list: Kind } | Fields;

@@ -2,7 +2,7 @@
 """Writes the files of other programs that the tests of lib/exchange/ read, test/exchange/files/*: a small network in the
 layout of torchvision's VGG, saved in every way that PyTorch and safetensors know, and what PyTorch computes with it.
 
-    python3 scripts/make-exchange-files.py [FOLDER]
+    python3 scripts/references/exchange-files.py [FOLDER]
 
 Needs PyTorch, safetensors, NumPy, onnx and onnxscript. Average pools stand where torchvision has maximum pools; the names in the state dict
 are the same.
@@ -169,7 +169,8 @@ def main(folder):
         index["weight_map"].update({name: file for name in shard})
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
 
-    # VGG-11 of torchvision, two channels wide: an adaptive pool to 7 x 7 from the one pixel that 32 x 32 leave, and from 3 x 3.
+    # VGG-11 of torchvision, two channels wide: an adaptive pool to 7 x 7 from the one pixel that 32 x 32 leave, and
+    # from 3 x 3.
     torchvision = network([2, "M", 2, "M", 2, 2, "M", 2, 2, "M", 2, 2, "M"], 7, True, 4, classes=10)
     torch.save(torchvision.state_dict(), folder / "torchvision.pth")
     expected["torchvision32"] = expectation(torchvision, 32, mean, std)
@@ -196,4 +197,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "test/exchange/files"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "test/exchange/files"))

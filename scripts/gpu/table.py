@@ -1,4 +1,4 @@
-"""What scripts/gpu-check.sh found, as markdown: python3 scripts/gpu-table.py FOLDER. Needs nothing but Python.
+"""What scripts/gpu-check.sh found, as markdown: python3 scripts/gpu/table.py FOLDER. Needs nothing but Python.
 
 With `--epochs SECONDS` it prints how many epochs of the ANN and of the spiking network fit into that time on this machine, at the rate
 that VGG-16 was trained with in the smallest batch: 50,000 images an epoch, and a fifth for evaluation.

@@ -2,7 +2,7 @@
 """Writes the package's own golden files, test/golden/cases/*: small odd networks with everything that a correct
 implementation computes for them, by PyTorch in float64.
 
-    python3 scripts/make-goldens.py [FOLDER]
+    python3 scripts/references/goldens.py [FOLDER]
 
 An implementation of the network's mathematics that shares no code with the package. A spike is the hard decision in the forward
 pass and the smooth function behind the surrogate in the backward pass: `hard + smooth - smooth.detach()`. Autograd does the
@@ -293,7 +293,7 @@ def save_safetensors(path, tensors, metadata):
 
 
 def main():
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "test/golden/cases")
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "test/golden/cases")
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     made = {}

@@ -2,7 +2,7 @@
 computes from them; and an HDF5 file of arrays with checksums and fill values. Needs nir, h5py, NumPy, torch, nirtorch
 and snntorch.
 
-    python scripts/make-nir-files.py
+    python scripts/references/nir-files.py
 """
 
 import json
@@ -13,7 +13,7 @@ import h5py
 import nir
 import numpy as np
 
-root = Path(__file__).resolve().parent.parent / "test" / "exchange"
+root = Path(__file__).resolve().parents[2] / "test" / "exchange"
 sys.path.insert(0, str(root))
 simulate = __import__("simulate-nir").simulate
 

@@ -2,7 +2,7 @@
 """Writes the small data sets of test/data/files/ in the forms in which other programs publish them, and what the readers
 of Python find in them: expected.json.
 
-    python3 scripts/make-data-files.py [FOLDER]
+    python3 scripts/references/data-files.py [FOLDER]
 
 Needs NumPy, SciPy, pyarrow and Pillow.
 """
@@ -240,4 +240,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "test/data/files"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "test/data/files"))

@@ -1,7 +1,7 @@
-// The numbers that have a limit (lib/native/limits.ts): their schemas, and the check of one alone.
+// The numbers that have a limit (limits.ts): their schemas, and the check of one alone.
 import { expected } from '../check';
 import { integerOf, numberOf } from '../check/schema';
-import { LIMITS, numberText, within, type LimitName } from '../native/limits';
+import { LIMITS, numberText, within, type LimitName } from './limits';
 
 /** A number within its limit. */
 export function limitedNumber(name: LimitName) {
