@@ -8,6 +8,12 @@ import { fitEpochs, trainingSeconds, type PerPhase, type Times } from './times';
 
 /** The share of the whole time by which the end may be off before epochs are chosen again. */
 const TOLERANCE = 0.04;
+/**
+ * The share of a phase's epochs after which none is added to it: the learning rate has come down by then, and would rise
+ * again. VGG-16 on CIFAR-10 had 91.9 % on validation images after the last of 26 epochs and 90.3 % after the next one,
+ * when they had become 30. Time that is gained goes to the phases that follow.
+ */
+const ANNEALED = 0.8;
 
 export class Pace {
   private readonly plan: PlannedRun['plan'];
@@ -35,8 +41,13 @@ export class Pace {
     const endWith = (epochs: PerPhase): number =>
       elapsed + trainingSeconds(epoch, epochs) - trainingSeconds(epoch, over) + rest;
     if (Math.abs(endWith(planned) - limit) <= TOLERANCE * limit) return null;
-    const left = limit - elapsed - rest;
-    const epochs = fitEpochs(trainingSeconds(epoch, over) + left, { epoch, shares }, over, phase);
+    const whole = trainingSeconds(epoch, over) + limit - elapsed - rest;
+    let epochs = fitEpochs(whole, { epoch, shares }, over, phase);
+    if (epochs[phase] > planned[phase] && done >= ANNEALED * planned[phase]) {
+      const next = PHASES[PHASES.indexOf(phase) + 1];
+      const kept = { ...over, [phase]: planned[phase] };
+      epochs = next === undefined ? kept : fitEpochs(whole, { epoch, shares }, kept, next);
+    }
     if (PHASES.every((name) => epochs[name] === planned[name])) return null;
     return {
       event: 'plan',

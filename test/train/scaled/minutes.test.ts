@@ -90,6 +90,17 @@ describe('pace', () => {
     expect(afterEpoch('ann', 1, 15, 25)!.epochs).toEqual(epochs(23, 12, 7));
   });
 
+  test('a phase whose learning rate has come down gets no more epochs: they go to those that follow', () => {
+    expect(afterEpoch('ann', 11, 15, 250)!.epochs.ann).toBeGreaterThan(14);
+    const late = afterEpoch('ann', 12, 15, 250)!;
+    expect(late.epochs.ann).toBe(14);
+    expect(late.epochs.binary).toBeGreaterThan(2);
+    expect(late.seconds).toBeGreaterThan(580);
+    expect(afterEpoch('snn', 5, 15, 400)).toBeNull();
+    // Fewer it may have.
+    expect(afterEpoch('ann', 12, 60, 560)!.epochs.ann).toBe(12);
+  });
+
   test('spiking epochs alone are left: they end in time, and none is taken back', () => {
     expect(afterEpoch('snn', 1, 30, 520)!.epochs).toEqual(epochs(14, 2, 2));
     expect(afterEpoch('snn', 3, 15, 640)!.epochs).toEqual(epochs(14, 2, 3));
