@@ -9,9 +9,9 @@ import { fitEpochs, trainingSeconds, type PerPhase, type Times } from './times';
 /** The share of the whole time by which the end may be off before epochs are chosen again. */
 const TOLERANCE = 0.04;
 /**
- * The share of a phase's epochs after which none is added to it: the learning rate has come down by then, and would rise
- * again. VGG-16 on CIFAR-10 had 91.9 % on validation images after the last of 26 epochs and 90.3 % after the next one,
- * when they had become 30. Time that is gained goes to the phases that follow.
+ * The share of a phase's epochs after which none is added to it: the learning rate has come down by then, and would
+ * rise again. VGG-16 on CIFAR-10 had 91.9 % on validation images after the last of 26 epochs and 90.3 % after the
+ * next one, when they had become 30. Time that is gained goes to the phases that follow.
  */
 const ANNEALED = 0.8;
 
