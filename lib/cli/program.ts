@@ -21,6 +21,7 @@ import { addMpi } from './commands/cluster/mpi';
 import { addSweep } from './commands/cluster/sweep';
 import { addResume, addTrain } from './commands/train';
 import { exitStatus, report } from './report';
+import { nameOption } from './usage';
 import { packageVersion } from '../native/version';
 
 /** Every command, in the order of the help. Its module is loaded when it is added. */
@@ -73,6 +74,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted (a training ru
       .exitOverride()
       .showSuggestionAfterError(true)
       .configureOutput({ outputError: () => undefined });
+    command.options.forEach(nameOption);
   }
   return program;
 }

@@ -1,5 +1,5 @@
 // When a command has to end: its own limit, or that of a job of Slurm.
-import { UsageError } from './usage';
+import { ValueError } from './usage';
 
 /** Slurm ends a job at its limit: what is saved must be on disk by then. */
 const SLURM_SECONDS = 60;
@@ -9,10 +9,7 @@ const secondsOf = { d: 86400, h: 3600, m: 60, s: 1 } as const;
 export function durationOption(text: string): number {
   const seconds = inUnits(text) ?? asSlurm(text);
   if (seconds === undefined || !(seconds > 0))
-    throw new UsageError(
-      'Expected a duration such as 90m, 1h30m, 45s, 8:00:00 (hours) or 1-12:00:00 (days and hours) but received ' +
-        `'${text}'`,
-    );
+    throw new ValueError('a duration such as 90m, 1h30m, 45s, 8:00:00 (hours) or 1-12:00:00 (days and hours)', text);
   return seconds;
 }
 

@@ -13,6 +13,31 @@ export class UsageError extends Error {
   }
 }
 
+/** A value that an option does not take. Whoever knows the option names it. */
+export class ValueError extends UsageError {
+  constructor(
+    readonly wanted: string,
+    readonly given: string,
+    option?: string,
+  ) {
+    super(`Expected ${wanted}${option === undefined ? '' : ` for ${option}`} but received '${given}'`);
+  }
+}
+
+/** Makes the option name itself where it refuses a value. */
+export function nameOption(option: Option): void {
+  const { parseArg } = option;
+  if (parseArg === undefined) return;
+  option.argParser(<T>(text: string, before: T): T => {
+    try {
+      return parseArg(text, before);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      throw new ValueError(error.wanted, error.given, option.long ?? option.flags);
+    }
+  });
+}
+
 /** Runs what checks arguments; whatever it throws is a usage error. */
 export function asUsage<T>(check: () => T, hint?: string): T {
   try {
@@ -28,7 +53,7 @@ export function integerOption(least: number, most = Infinity): (text: string) =>
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most)
-      throw new UsageError(`Expected ${wanted} but received '${text}'`);
+      throw new ValueError(wanted, text);
     return value;
   };
 }
@@ -44,8 +69,7 @@ export const limitedOption = (name: LimitName): ((text: string) => number) => ra
 export function limitedNumberOption(name: LimitName): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !within(name, value))
-      throw new UsageError(`Expected ${numberText(name)} but received '${text}'`);
+    if (text.trim() === '' || !within(name, value)) throw new ValueError(numberText(name), text);
     return value;
   };
 }
@@ -85,7 +109,7 @@ export function numberOption(low: number, high: number): (text: string) => numbe
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !(value > low && value <= high))
-      throw new UsageError(`Expected a number above ${low}, at most ${high}, but received '${text}'`);
+      throw new ValueError(`a number above ${low}, at most ${high},`, text);
     return value;
   };
 }

@@ -48,7 +48,7 @@ test('what is wrong is said: no code, an unknown one, an option of another code,
   expect((await simulate()).status).toBe(2);
   expect((await simulate('--code', 'morse')).status).toBe(2);
   const foreign = await simulate('--code', 'tsc', '--timesteps', '8', '--base', '1.5');
-  expect([foreign.status, foreign.stderr]).toEqual([1, expect.stringContaining("no base for the code 'tsc'")]);
+  expect([foreign.status, foreign.stderr]).toEqual([2, expect.stringContaining("no base for the code 'tsc'")]);
   const config = join(folder, 'scratch.json');
   writeFileSync(config, JSON.stringify({ ...tinyConfig, ann: { ...tinyConfig.ann, epochs: 0 } }));
   const scratch = join(folder, 'scratch');

@@ -151,8 +151,8 @@ test('--dry-run lists the trials and writes nothing', async () => {
 test.each<[string[], RegExp]>([
   [['sweep'], /missing required argument 'study\.json'/],
   [['sweep', at('absent.json')], /absent\.json: no such file/],
-  [['sweep', file, '--max-parallel', '0'], /an integer from 1 to 4096 but received '0'/],
-  [['sweep', file, '--threads', 'two'], /an integer of at least 1 but received 'two'/],
+  [['sweep', file, '--max-parallel', '0'], /an integer from 1 to 4096 for --max-parallel but received '0'/],
+  [['sweep', file, '--threads', 'two'], /an integer of at least 1 for --threads but received 'two'/],
   [['sweep', file, '--worker', '--max-parallel', '2'], /no --max-parallel and no --dry-run beside --worker/],
   [['sweep', file, '--worker', '--dry-run'], /no --max-parallel and no --dry-run beside --worker/],
   [['sweep', file, '--device', '0'], /--device beside --worker alone/],

@@ -49,6 +49,16 @@ describe('resolveConfig', () => {
     expect(config.ann.augment).toMatchObject({ padding: 4, flip: true, mixup: 0 });
   });
 
+  test('a target for spikes that is asked for costs something, unless a strength is given too', () => {
+    const activity = (...overrides: string[]): unknown => resolveConfig({}, overrides).snn.activity;
+    expect(activity()).toEqual({ target: 0.1, strength: 0 });
+    expect(activity('snn.activity.target=0.05')).toEqual({ target: 0.05, strength: 100 });
+    expect(activity('snn.activity.target=0.05', 'snn.activity.strength=0')).toEqual({ target: 0.05, strength: 0 });
+    const whole = resolveConfig({ binary: { activity: { target: 0.05 } } });
+    expect(whole.binary.activity).toEqual({ target: 0.05, strength: 100 });
+    expect(resolveConfig(resolveConfig({}))).toEqual(resolveConfig({}));
+  });
+
   test('the name of the network chooses the preset below', () => {
     expect(resolveConfig({ model: { name: 'vgg16' } }).preset).toBe('vgg16');
   });

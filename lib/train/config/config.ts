@@ -34,6 +34,7 @@ import { POOLS } from '../../model/vgg';
 import { BACKEND_CHOICES } from '../../native/devices';
 import { LIMITS } from '../../native/limits';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
+import { checkCodeStages } from './coded';
 import { checkIncremental } from './incremental';
 import { PHASES } from '../run/events';
 import { plainStart, startSchema } from '../start/start';
@@ -48,7 +49,7 @@ import {
   withoutBinary,
   withoutConversion,
 } from './presets';
-import { BUDGETS, MOST_MINUTES, type Budget } from './recipes';
+import { BUDGETS, MOST_MINUTES, withCostOfTarget, type Budget } from './recipes';
 
 const count = integerOf(0);
 const positiveCount = integerOf(1);
@@ -163,12 +164,7 @@ export function parseConfig(input: unknown): TrainConfig {
       'Expected at least one stage (ann.epochs, binary.epochs, convert.enabled, snn.epochs) but received none',
     );
   }
-  if (snn.code !== undefined && config.model.code === undefined)
-    throw expected('nothing (the model has no code)', 'snn.code', snn.code);
-  if (snn.relaxation > 0 && config.model.code !== undefined)
-    throw expected('0 (that of a network with a code is snn.code.relaxation)', 'snn.relaxation', snn.relaxation);
-  if (binary.epochs > 0 && config.model.code !== undefined)
-    throw expected('0 (a network with a code has no thresholds)', 'binary.epochs', binary.epochs);
+  checkCodeStages(config);
   for (const phase of PHASES) checkRule(config[phase].optimizer, `${phase}.optimizer`);
   if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
   checkIncremental(config);
@@ -246,6 +242,7 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
     } = under.model as PlainObject;
     under = { ...under, model: rest };
   }
+  under = withCostOfTarget(under, asked);
   const config = parseConfig(overrides.reduce(applyOverride, mergeConfig(under, given)));
   checkTakenOptions(config.dataset.name, config.dataset, 'dataset.');
   if (config.minutes !== undefined) checkLeftToMinutes(config);

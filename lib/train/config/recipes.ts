@@ -2,6 +2,7 @@
 // `minutes`, which measures the machine and chooses them.
 import { OneSpikeError } from '../../errors';
 import { checkOneOf } from '../../check';
+import { valueAt } from '../../check/schema';
 import { mergeConfig, type PlainObject } from './merge';
 
 /** The longest run that is planned to a time: a week. */
@@ -58,6 +59,16 @@ const distilled = mergeConfig(oneStep, {
 
 /** The activity that binary epochs aim at: without a target they leave 0.10 to 0.15 spikes per neuron. */
 const activity = { target: 0.08, strength: 100 };
+
+/** A target that is asked for without a strength is one that training aims at: spikes above it cost something. */
+export function withCostOfTarget(under: PlainObject, asked: PlainObject): PlainObject {
+  const aimed = (['binary', 'snn'] as const).filter((phase) => {
+    const { target, strength } = (valueAt(asked, [phase, 'activity']) ?? {}) as Partial<typeof activity>;
+    return target !== undefined && strength === undefined && !valueAt(under, [phase, 'activity', 'strength']);
+  });
+  const cost = { activity: { strength: activity.strength } };
+  return aimed.reduce<PlainObject>((config, phase) => mergeConfig(config, { [phase]: cost }), under);
+}
 
 // vgg7 of twice its width had 71.1 % on validation images of CIFAR-100 after 20 epochs at this rate.
 const annWithoutEpochs = { epochs: 0, optimizer: { learningRate: 0.25 } };

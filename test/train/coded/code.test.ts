@@ -86,8 +86,13 @@ test('a run without an ANN before it trains the code alone', async () => {
   expect(events.at(-1)).toMatchObject({ event: 'done' });
 });
 
-test('binary activations and a code exclude each other', () => {
-  expect(() => resolveConfig({ model: { code: CODES.ttfs }, binary: { epochs: 1 } })).toThrow(
-    'Expected 0 (a network with a code has no thresholds) for binary.epochs but received 1',
-  );
+test.each([
+  ['ttfs', ['binary.epochs=1'], 'Expected 0 (a network with a code has no thresholds) for binary.epochs'],
+  ['radix', ['snn.activity.strength=1'], 'no time steps) for snn.activity.strength but received 1'],
+  ['ttfs', ['snn.timeWeights=[0,0,0,0,1]'], 'no time steps) for snn.timeWeights but received an array of 5'],
+  ['ttfs', ['snn.incremental=[{"timesteps":1,"epochs":1}]'], 'no time steps) for snn.incremental'],
+  ['radix', ['snn.code.kernelPenalty=1'], 'Expected 0 (radix has no time constants'],
+  ['ttfs', ['snn.code.spikePenalty=1'], 'Expected 0 (no layer is normalised, model.norm) for snn.code.spikePenalty'],
+] as const)('what %s has not is refused before the ANN is trained: %j', (kind, overrides, message) => {
+  expect(() => resolveConfig({ model: { code: CODES[kind] } }, overrides)).toThrow(message);
 });

@@ -11,7 +11,7 @@ import {
   repeatedOption,
   setOption,
   themeOption,
-  UsageError,
+  ValueError,
 } from '../../usage';
 import type { CompareFlags } from './compare-work';
 
@@ -67,9 +67,9 @@ Ctrl-C keeps what is done; the same command goes on.`,
 
 /** For commander: `rate=500` beside those before. */
 function codeTimesteps(text: string, before: CompareFlags['timesteps']): CompareFlags['timesteps'] {
-  const [code = '', steps = ''] = text.split('=', 2);
+  const [code, steps] = text.split('=', 2);
   const known = SIMULATED_CODES.find((name) => name === code);
-  if (known === undefined)
-    throw new UsageError(`Expected CODE=N with one of ${SIMULATED_CODES.join(', ')} but received '${text}'`);
+  if (known === undefined || steps === undefined)
+    throw new ValueError(`CODE=N with one of ${SIMULATED_CODES.join(', ')}`, text);
   return { ...before, [known]: limitedOption('simulatedSteps')(steps) };
 }

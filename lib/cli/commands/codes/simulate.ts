@@ -1,6 +1,7 @@
 // `simulate`: the ANN of a run in another code, step by step.
 import { Option, type Command } from 'commander';
 import { simulateCode, type RunSimulation } from '../../../codes/simulate';
+import { isOneSpikeError } from '../../../errors';
 import type { StepAccuracy } from '../../../codes/measure';
 import { SIMULATED_CODES } from '../../../model/network/simulation-options';
 import { LIMITS } from '../../../native/limits';
@@ -8,7 +9,7 @@ import { loadRun } from '../../../train/run/load-run';
 import { interruptible } from '../../interrupt';
 import { Output } from '../../output';
 import { bar, compact, duration, percent, table } from '../../style';
-import { integerOption, limitedNumberOption, limitedOption, movedOption, numberOption } from '../../usage';
+import { integerOption, limitedNumberOption, limitedOption, movedOption, numberOption, UsageError } from '../../usage';
 
 interface SimulateFlags {
   code: (typeof SIMULATED_CODES)[number];
@@ -67,7 +68,12 @@ Examples:
     )
     .action(async (path: string, flags: SimulateFlags) => {
       const output = new Output(flags.json === true);
-      await interruptible(output, (signal) => simulate(path, flags, output, signal));
+      try {
+        await interruptible(output, (signal) => simulate(path, flags, output, signal));
+      } catch (error) {
+        // Which numbers go with which code is known to the simulation.
+        throw isOneSpikeError(error) && error.code === 'ERR_ARG' ? new UsageError(error.message) : error;
+      }
     });
 }
 
