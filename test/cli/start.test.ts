@@ -74,11 +74,12 @@ test.each([
     'dist/lib/model/genes/genes.js',
     'dist/lib/model/layer.js',
     'dist/lib/model/layers.js',
-    'dist/lib/model/limited.js',
     'dist/lib/model/network.js',
     'dist/lib/model/shapes.js',
     'dist/lib/model/sizes.js',
+    'dist/lib/model/spec.js',
     'dist/lib/model/vgg.js',
+    'dist/lib/native/limited.js',
     'dist/lib/native/limits.js',
   ]);
 });

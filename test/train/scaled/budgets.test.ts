@@ -93,8 +93,8 @@ test.each([
   [['presets', '--budget', 'big'], /one of 'cpu', 'gpu' for --budget but received 'big'/],
   [['presets', 'vgg6', '--budget', 'cpu'], /no budget for vgg6 on shapes/],
   [['train', '--budget', 'big', '--dataset', 'cifar10'], /'cpu', 'gpu' for budget but received 'big'/],
-  [['train', '--minutes', '0'], /above 0, at most 10080, but received '0'/],
-  [['train', '--minutes', 'ten'], /above 0, at most 10080, but received 'ten'/],
+  [['train', '--minutes', '0'], /above 0, at most 10080, for --minutes but received '0'/],
+  [['train', '--minutes', 'ten'], /above 0, at most 10080, for --minutes but received 'ten'/],
   [['train', '--minutes', '5', '--budget', 'cpu', '--dataset', 'cifar10'], /no budget beside minutes/],
   [['train', '--minutes', '5', '--set', 'snn.epochs=3'], /no snn\.epochs beside minutes/],
 ])('%j is wrong usage', async (args, message) => {
