@@ -115,6 +115,23 @@ describe('resolveConfig', () => {
     expect(error.message).toContain(message);
   });
 
+  test('the recipe of a preset for its own network says nothing of another one, or of a run without its phases', () => {
+    expect(resolveConfig()).toMatchObject({ model: { norm: 'batch', timesteps: 1 }, binary: { epochs: 6 } });
+    expect(resolveConfig({ model: { timesteps: 3 } })).toMatchObject({
+      model: { timesteps: 3 },
+      binary: { epochs: 6 },
+    });
+    const layers = [{ type: 'linear' as const, out: 10, output: true }];
+    for (const given of [
+      { model: { layers } },
+      { model: { genes: { count: 4 } } },
+      { init: 'model.safetensors' },
+      { ann: { epochs: 0 } },
+      { convert: { enabled: false } },
+    ])
+      expect(resolveConfig(given)).toMatchObject({ model: { timesteps: 5 }, binary: { epochs: 0 } });
+  });
+
   test('a configuration that is no object is refused', () => {
     for (const wrong of [5, null, [], true]) expect(failure(() => resolveConfig(wrong as never)).code).toBe('ERR_ARG');
   });

@@ -159,11 +159,11 @@ describe('state', () => {
   });
 
   test.each([
-    ['everything', 20, true, 20, ['ann', 'convert', 'snn', 'finish']],
+    ['everything', 20, true, 20, ['ann', 'binary', 'convert', 'snn', 'finish']],
     ['no ANN', 0, true, 20, ['convert', 'snn', 'finish']],
     ['no conversion', 20, false, 20, ['ann', 'snn', 'finish']],
     ['spiking from scratch', 0, false, 20, ['snn', 'finish']],
-    ['conversion alone', 20, true, 0, ['ann', 'convert', 'finish']],
+    ['conversion alone', 20, true, 0, ['ann', 'binary', 'convert', 'finish']],
     ['ANN alone', 20, false, 0, ['ann', 'finish']],
   ])('the stages of a configuration: %s', (_name, ann, enabled, snn, stages) => {
     const config = resolveConfig({ ann: { epochs: ann }, convert: { enabled }, snn: { epochs: snn } });

@@ -225,7 +225,7 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   const preset = String(asked.preset ?? (named ? name : plain ? defaultPreset : scaledPreset));
   let under =
     minutes === undefined
-      ? presetConfig(preset, datasetOf(asked), budget as Budget | undefined)
+      ? presetConfig(preset, datasetOf(asked), budget as Budget | undefined, { whole: wholeRun(asked) })
       : unscaledConfig(preset, datasetOf(asked), valueAt(asked, ['model', 'code']) !== undefined);
   if (valueAt(asked, ['convert', 'enabled']) === false && asked.init === undefined)
     under = mergeConfig(under, withoutConversion);
@@ -247,6 +247,13 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   checkTakenOptions(config.dataset.name, config.dataset, 'dataset.');
   if (config.minutes !== undefined) checkLeftToMinutes(config);
   return config;
+}
+
+/** Whether the network is that of a preset as it is, and trained from its start through all phases. */
+function wholeRun(asked: PlainObject): boolean {
+  const other = ['layers', 'code', 'genes'].some((key) => valueAt(asked, ['model', key]) !== undefined);
+  const leftOut = valueAt(asked, ['ann', 'epochs']) === 0 || valueAt(asked, ['convert', 'enabled']) === false;
+  return !other && !leftOut && asked.init === undefined;
 }
 
 /** Errors: ERR_ARG, naming what cannot be given where `minutes` chooses it. */

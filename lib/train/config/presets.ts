@@ -167,6 +167,21 @@ const byPair: Record<string, PlainObject> = {
 };
 
 /**
+ * Recipes for a whole run of the network of a preset itself: they say nothing of one with other layers, a code or
+ * genes, nor of one that begins with a model. Batch normalisation brings the ANN from 98.5 to 100 %, and binary
+ * epochs the network to the spiking ones with 98.6 % instead of 35 %. In five steps the same recipe has 99.6 % with
+ * four times as many spikes, in one 99.9 %.
+ */
+const byWholeRun: Record<string, PlainObject> = {
+  'vgg6/shapes': {
+    model: { norm: 'batch', timesteps: 1 },
+    ann: { optimizer: { learningRate: 0.1, nesterov: true }, labelSmoothing: 0.1 },
+    binary: { epochs: 6, optimizer: { learningRate: 0.05 }, distillation: { weight: 0.5 } },
+    snn: { epochs: 10, distillation: { weight: 0.5 } },
+  },
+};
+
+/**
  * Spiking training that no conversion precedes starts with thresholds that the inputs of deep layers do not reach, and
  * the default surrogate has no gradient there.
  */
@@ -185,11 +200,18 @@ function variantParts({ network, variant }: ReturnType<typeof partsOf>, dataset:
 
 /**
  * Returns the complete configuration of a preset on a data set, as `train` accepts it, or of its recipe for a budget.
+ * `whole` says that the network is the preset's and trained from its start through all phases.
  * Errors: ERR_ARG for an unknown name, and for a budget where the preset has none.
  */
-export function presetConfig(name: string, dataset: string = defaultDataset, budget?: Budget): Record<string, unknown> {
+export function presetConfig(
+  name: string,
+  dataset: string = defaultDataset,
+  budget?: Budget,
+  { whole = true } = {},
+): Record<string, unknown> {
   checkNames(name, dataset);
-  if (budget === undefined) return sumOf(name, dataset, { preset: name }, {});
+  const recipe = whole ? (byWholeRun[`${name}/${dataset}`] ?? {}) : {};
+  if (budget === undefined) return sumOf(name, dataset, { preset: name }, recipe);
   return sumOf(name, dataset, { preset: name, budget }, budgetRecipe(name, dataset, budget));
 }
 
