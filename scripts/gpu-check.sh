@@ -95,6 +95,7 @@ for name in machine build suite goldens steps opponent layers sanitizer bisect; 
 done
 
 [[ -z $dry ]] || exit 0
-if command -v python3 >/dev/null 2>&1; then python3 scripts/gpu/table.py "$out" >"$out/report.md" && echo "written to $out/report.md"
+if command -v python3 >/dev/null 2>&1; then
+  python3 scripts/gpu/table.py "$out" >"$out/report.md" && echo "written to $out/report.md"
 else echo "no python3: the results are in $out/results.jsonl"; fi
 ((failures == 0)) || { echo "$failures steps failed" >&2; exit 1; }

@@ -84,7 +84,8 @@ recipe() {
     PATH=$pack/djxl:$PATH step "unpack CIFAR-100" 60 "$node" "$pack/data/unpack.mjs" "$dataset_folder" cifar-100 || return
   fi
   # Three quarters of what is left for epochs: evaluation, conversion and checkpoints want their part.
-  read -ra epochs <<<"$(python3 scripts/gpu/table.py "$out" --epochs $(((deadline - SECONDS) * 3 / 4)) 2>/dev/null || echo 2 2)"
+  local share=$(((deadline - SECONDS) * 3 / 4))
+  read -ra epochs <<<"$(python3 scripts/gpu/table.py "$out" --epochs "$share" 2>/dev/null || echo 2 2)"
   [[ -z $emulator ]] || epochs=(1 1)
   sets=(--set "ann.epochs=${epochs[0]}" --set "snn.epochs=${epochs[1]}")
   [[ -z $emulator ]] || sets+=(--preset vgg6 --set model.width=0.05 --set 'model.hidden=[16]' --set dataset.trainCount=48 --set dataset.testCount=16

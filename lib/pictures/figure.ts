@@ -103,7 +103,9 @@ const MARGIN = 16;
 export function figureSvg({ title, caption, drawing }: Figure, theme: Theme): string {
   const width = Math.ceil(drawing.width + 2 * MARGIN);
   const height = Math.ceil(drawing.height + 2 * MARGIN + 24);
-  const heading = `<text x="${MARGIN}" y="${MARGIN + 10}" font-size="15" font-weight="600" fill="${colour('ink')}">${escaped(title)}</text>`;
+  const heading =
+    `<text x="${MARGIN}" y="${MARGIN + 10}" font-size="15" font-weight="600" ` +
+    `fill="${colour('ink')}">${escaped(title)}</text>`;
   const svg = element(
     'svg',
     {

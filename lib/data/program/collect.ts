@@ -164,7 +164,8 @@ class PixelStore {
     if (this.#length + bytes.length > MOST_BYTES)
       throw new OneSpikeError(
         'ERR_ARG',
-        `Expected at most ${MOST_BYTES} bytes of pixels for ${this.name} but received more; trainCount and testCount take fewer images`,
+        `Expected at most ${MOST_BYTES} bytes of pixels for ${this.name} but received more; ` +
+          'trainCount and testCount take fewer images',
       );
     this.#length += bytes.length;
     for (let at = 0; at < bytes.length; ) {

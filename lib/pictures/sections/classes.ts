@@ -71,10 +71,13 @@ function accuracyFigure({ answers, classes }: TestRecord): Figure {
   const order = [...scores].sort((a, b) => shareOf(b) - shareOf(a) || a.label - b.label);
   const some = order.length > MOST_BARS;
   const shown = some ? [...order.slice(0, MOST_BARS / 2), ...order.slice(-MOST_BARS / 2)] : order;
+  const chosen =
+    ` The ${MOST_BARS / 2} best and the ${MOST_BARS / 2} worst of ${order.length} classes; ` +
+    'the numbers are those of all.';
   return {
     name: 'class-accuracy',
     title: 'Accuracy of each class',
-    caption: `Share of the test images of a class that are classified correctly.${some ? ` The ${MOST_BARS / 2} best and the ${MOST_BARS / 2} worst of ${order.length} classes; the numbers are those of all.` : ''}`,
+    caption: `Share of the test images of a class that are classified correctly.${some ? chosen : ''}`,
     drawing: drawBars({
       most: 1,
       rows: shown.map((score) => ({

@@ -17,7 +17,8 @@ export function curvesSection(data: RunData): Section {
   if (epochs.length === 0) return { ...section, notes: ['No epoch has been completed yet.'] };
   const reduction =
     epochs.length > MOST_POINTS
-      ? ` ${epochs.length.toLocaleString('en-US')} epochs are drawn as the lowest and the highest value of ${Math.floor(MOST_POINTS / 2)} stretches.`
+      ? ` ${epochs.length.toLocaleString('en-US')} epochs are drawn as the lowest and the highest value of ` +
+        `${Math.floor(MOST_POINTS / 2)} stretches.`
       : '';
   const figure = (name: string, title: string, caption: string, chart: Omit<LineChart, 'bands'>): Figure => ({
     name,

@@ -147,7 +147,8 @@ async function refuseIfHeld(run: string, found: FileText, force: boolean): Promi
   throw new OneSpikeError(
     'ERR_STATE',
     `Expected a free run folder but ${run} is in use by ${holder}. Its last sign of life is ${seconds(age)} old, and after ` +
-      `${seconds(ABANDONED_MILLISECONDS)} the lock is free; if the process is gone, \`resume --force\` takes it at once`,
+      `${seconds(ABANDONED_MILLISECONDS)} the lock is free; if the process is gone, ` +
+      '`resume --force` takes it at once',
   );
 }
 

@@ -134,6 +134,7 @@ class CpuBackend final : public Backend {
   const uint16_t* as_halves(const float* values, int64_t rows, int64_t row);
   // Whether dense products of the stage read image blocks (cpu/dense/dense.h).
   bool in_blocks(const StageShape& s, int n) const;
+  bool packed_in_blocks(const StageShape& s, int n) const;  // what PackInputTask writes
   const uint16_t* as_blocks(Scratch<uint16_t>& scratch, const float* values, int n, int rows, int64_t row);
   // Whether the stage's input gradient is a dense product on AMX, in place of gradient events.
   bool gradient_on_amx(const StageShape& s) const;

@@ -69,9 +69,13 @@ bool CpuBackend::in_blocks(const StageShape& s, int n) const {
          s.out_cs % kBlockChannels == 0 && n >= kFewestOfBlocks;
 }
 
+bool CpuBackend::packed_in_blocks(const StageShape& s, int n) const {
+  return forward_precision(s) == Precision::kMixed && in_blocks(s, n);
+}
+
 KernelChoice CpuBackend::execute(const PackInputTask& task) {
   const StageShape& s = task.shape;
-  const bool halves = forward_precision(s) == Precision::kMixed, blocks = halves && in_blocks(s, task.n);
+  const bool halves = forward_precision(s) == Precision::kMixed, blocks = packed_in_blocks(s, task.n);
   const int64_t row = int64_t(s.in_w) * s.src_cs;
   uint16_t* const packed = reinterpret_cast<uint16_t*>(task.packed);
   const int n = blocks ? image_blocks(task.n) * kBlockImages : task.n;
@@ -158,7 +162,7 @@ KernelChoice CpuBackend::execute(const DenseForwardTask& task) {
     tiles.push_back({task.weight + t.begin * depth, 0, t.width, t.begin, task.bias ? task.bias + t.begin : nullptr});
   DenseTask product;
   product.precision = precision, product.a = task.packed, product.out = task.out, product.relu = task.relu;
-  product.blocks = precision == Precision::kMixed && in_blocks(s, task.n);
+  product.blocks = packed_in_blocks(s, task.n);
   PackPanel pack;
   if (precision == Precision::kMixed)
     pack = [&](uint32_t* panel, const DenseTile& tile) { pack_forward_panel(panel, tile.weight, depth, tile.width); };

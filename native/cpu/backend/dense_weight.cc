@@ -165,19 +165,18 @@ KernelChoice CpuBackend::execute(const DenseWeightGradientTask& given) {
   const int n = given.n;
   const Precision precision = gradient_precision(s);
   const bool pairs = precision == Precision::kMixed;
-  DenseWeightGradientTask task = given;
-  const bool floats = pairs && forward_precision(s) == Precision::kFp32;
   if (in_blocks(s, n)) {
     const int64_t row = int64_t(s.in_w) * s.src_cs;
-    const uint16_t* source = floats ? as_blocks(source_halves_, given.packed, n, s.in_h, row)
-                                    : reinterpret_cast<const uint16_t*>(given.packed);
+    const uint16_t* source = packed_in_blocks(s, n) ? reinterpret_cast<const uint16_t*>(given.packed)
+                                                    : as_blocks(source_halves_, given.packed, n, s.in_h, row);
     const uint16_t* gradient = as_blocks(halves_, given.d_out, n, s.out_h, int64_t(s.out_w) * s.out_cs);
-    const std::vector<AmxWeightTask> tasks = amx_tasks(task, source, gradient, pool_.threads());
+    const std::vector<AmxWeightTask> tasks = amx_tasks(given, source, gradient, pool_.threads());
     each_worker(int64_t(tasks.size()), amx_weight_words(s),
                 [&](Worker& worker, int64_t i) { amx_weight(tasks[size_t(i)], worker.memory.data()); });
     return {.kernel = "amx"};
   }
-  if (floats)
+  DenseWeightGradientTask task = given;
+  if (pairs && forward_precision(s) == Precision::kFp32)
     task.packed =
         reinterpret_cast<const float*>(as_halves(given.packed, int64_t(n) * s.in_h, int64_t(s.in_w) * s.src_cs));
   const Layer l(s);

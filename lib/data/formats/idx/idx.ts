@@ -155,7 +155,8 @@ async function loadPart(
   if (wrong >= 0) {
     throw new OneSpikeError(
       'ERR_FORMAT',
-      `Expected a label from ${firstLabel} to ${firstLabel + classes.length - 1} at byte ${LABEL_HEADER + wrong} of ${answers.path} ` +
+      `Expected a label from ${firstLabel} to ${firstLabel + classes.length - 1} ` +
+        `at byte ${LABEL_HEADER + wrong} of ${answers.path} ` +
         `but received ${answers.bytes[LABEL_HEADER + wrong]}`,
     );
   }
