@@ -36,7 +36,8 @@ export function signalCameEarly(): boolean {
   }
 }
 
-/** What a person is told at the first signal, where the work saves before it ends. */
+/** What a person is told at the first signal, where the work saves before it ends; null where another process says so. */
+type Advice = string | null;
 const savingAdvice = 'Stopping; interrupt again to leave at once without saving.';
 
 /** The longest time that a timer of Node.js takes: 24 days. */
@@ -48,7 +49,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
  */
 export function listenForInterrupt(
   output: Output,
-  advice = savingAdvice,
+  advice: Advice = savingAdvice,
   limit?: TimeLimit,
 ): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
@@ -64,7 +65,7 @@ export function listenForInterrupt(
   };
   const onUrgent = (): void => {
     if (first === 0) {
-      output.note(advice);
+      if (advice !== null) output.note(advice);
       stop();
     } else if (performance.now() - first > ECHO_MILLISECONDS) {
       output.clear();
@@ -100,7 +101,7 @@ export function listenForInterrupt(
 export async function interruptible<T>(
   output: Output,
   work: (signal: AbortSignal) => Promise<T>,
-  { advice, interrupted, limit }: { advice?: string; interrupted?: string; limit?: TimeLimit | undefined } = {},
+  { advice, interrupted, limit }: { advice?: Advice; interrupted?: string; limit?: TimeLimit | undefined } = {},
 ): Promise<T> {
   const { signal, release } = listenForInterrupt(output, advice, limit);
   try {

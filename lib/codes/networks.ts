@@ -88,7 +88,12 @@ function quickConfig(config: TrainConfig): TrainConfig {
     ...config,
     ann: once(ann),
     binary: once(binary),
-    snn: { ...once(snn), incremental: [] },
+    snn: {
+      ...once(snn),
+      incremental: [],
+      relaxation: 0,
+      ...(snn.code === undefined ? {} : { code: { ...snn.code, relaxation: 0 } }),
+    },
     dataset: { ...dataset, trainCount: Math.min(QUICK_IMAGES, dataset.trainCount ?? QUICK_IMAGES) },
   };
 }

@@ -206,7 +206,7 @@ oracle::Values drawn_input(const Case& c, uint64_t random_step) {
 
 void rate_gradients(bool schedules) {
   Random random(56);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 30; ++round) {
     CaseSpec spec = random_spec(random);
     spec.encoder = Encoder::kRate, spec.schedules = schedules;
     spec.seed = uint64_t(round);

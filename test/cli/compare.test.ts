@@ -99,6 +99,11 @@ test.each<[string[], number, RegExp]>([
   [['compare', run, '--timesteps', 'morse=4'], 2, /CODE=N with one of rate, .* but received 'morse=4'/],
   [['compare', run, '--timesteps', 'rate'], 2, /CODE=N with one of rate, .* for --timesteps but received 'rate'/],
   [['compare', run, '--timesteps', 'rate=0'], 2, /an integer from 1 to 65535 for --timesteps but received '0'/],
+  [
+    ['compare', run, '--timesteps', 'rate=3', '--timesteps', 'rate=4'],
+    2,
+    /one number of time steps for rate for --timesteps but received 'rate=4'/,
+  ],
   [['compare', run, '--images', '0'], 2, /an integer of at least 1 for --images but received '0'/],
   [['compare', run, '--set', 'seed=2'], 2, /with a preset or a configuration but received a run/],
   [['compare', run, '--theme', 'blue'], 2, /for --theme but received 'blue'/],

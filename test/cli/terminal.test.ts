@@ -163,4 +163,16 @@ describe('interrupts', () => {
       now.mockRestore();
     }
   });
+
+  test.each([
+    [undefined, 'Stopping; interrupt again to leave at once without saving.\n'],
+    ['Stopping.', 'Stopping.\n'],
+    [null, ''], // a process below another one, which says it
+  ])('a person is told %j as %j', (advice, told) => {
+    const to = streams(undefined);
+    const { signal, release } = listenForInterrupt(new Output(true, to), advice);
+    process.emit('SIGINT');
+    release();
+    expect([signal.aborted, to.text()]).toEqual([true, told]);
+  });
 });

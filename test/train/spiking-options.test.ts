@@ -134,9 +134,13 @@ test('any network for the same images and classes may teach, and no other', asyn
     tiny('taught', { snn: { distillation: { weight: 0.5, teacher } } });
   await expect(collect(train(taughtBy(await save('small.safetensors', 16))))).rejects.toMatchObject({
     code: 'ERR_SHAPE',
-    message: expect.stringContaining(
-      'Expected a network for images of 3 x 32 x 32 and 10 classes for snn.distillation.teacher but received',
-    ),
+    message:
+      'Expected a network for images of 3 x 32 x 32 and 10 classes for snn.distillation.teacher but received ' +
+      'one for images of 3 x 16 x 16 and 10 classes',
+  });
+  await expect(collect(train(taughtBy(path('absent.safetensors'))))).rejects.toMatchObject({
+    code: 'ERR_IO',
+    message: expect.stringMatching(/^Expected a network for snn\.distillation\.teacher: .*absent\.safetensors/),
   });
   expect(existsSync(path('taught'))).toBe(false);
   const events = await collect(train(taughtBy(await save('fits.safetensors', 32))));

@@ -1,5 +1,5 @@
 // The teacher of a phase: the network whose logits its steps compare with.
-import { expected } from '../../check';
+import { isOneSpikeError, OneSpikeError } from '../../errors';
 import { readMetadata } from '../../io/safetensors';
 import { isFolder } from '../../io/status';
 import type { ResolvedNetwork } from '../../model/description';
@@ -34,7 +34,20 @@ async function* namedTeachers({
   for (const [phase, { distillation, epochs }] of Object.entries({ binary, snn }) as [Taught, TrainConfig[Taught]][]) {
     const { teacher: path, weight } = distillation;
     if (path !== undefined && weight > 0 && epochs > 0)
-      yield { phase, path, file: await readModel(await modelFile(path)) };
+      yield { phase, path, file: await readTeacher(path, keyOf(phase)) };
+  }
+}
+
+function keyOf(phase: Taught): string {
+  return `${phase}.distillation.teacher`;
+}
+
+async function readTeacher(path: string, key: string): Promise<ModelFile> {
+  try {
+    return await readModel(await modelFile(path, key));
+  } catch (error) {
+    if (!isOneSpikeError(error) || error.message.includes(key)) throw error;
+    throw new OneSpikeError(error.code, `Expected a network for ${key}: ${error.message}`, { cause: error });
   }
 }
 
@@ -47,8 +60,11 @@ export async function checkTeachers(config: TrainConfig, student: ResolvedNetwor
     `images of ${input.join(' x ')} and ${layers.at(-1)!.out} classes`;
   for await (const { phase, file } of namedTeachers(config))
     if (judged(file.network) !== judged(student)) {
-      const what = `a network for ${judged(student)}`;
-      throw expected(what, `${phase}.distillation.teacher`, `one for ${judged(file.network)}`, 'ERR_SHAPE');
+      const [wanted, given] = [judged(student), judged(file.network)];
+      throw new OneSpikeError(
+        'ERR_SHAPE',
+        `Expected a network for ${wanted} for ${keyOf(phase)} but received one for ${given}`,
+      );
     }
 }
 

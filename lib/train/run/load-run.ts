@@ -114,15 +114,15 @@ async function openNetwork(path: string, info: RunInfo, options: NetworkOptions)
 }
 
 /**
- * The file of the network that `path` names: a model file itself, or a run with the best network so far. Errors:
- * ERR_IO, ERR_FORMAT, ERR_STATE.
+ * The file of the network that `path` names: a model file itself, or a run with the best network so far; `key` is the
+ * key of the configuration that asks for it. Errors: ERR_IO, ERR_FORMAT, ERR_STATE.
  */
-export async function modelFile(path: string): Promise<string> {
+export async function modelFile(path: string, key = 'init'): Promise<string> {
   if (!(await isFolder(path))) return path;
   const folder = new RunFolder(path);
   const best = await bestFile(folder, await folder.readInfo());
   if (best === undefined)
-    throw new OneSpikeError('ERR_STATE', `Expected a run with a trained network for init but ${path} holds none yet`);
+    throw new OneSpikeError('ERR_STATE', `Expected a run with a trained network for ${key} but ${path} holds none yet`);
   return best;
 }
 

@@ -23,7 +23,7 @@ void pairs_round_and_no_more() {
       const GradientKernel forced = kind < 10 ? GradientKernel::kEvents : GradientKernel::kDense;
       const int T = std::vector<int>{1, 4, 5, 6, 11}[size_t(kind % 10 / 2)];
       const LayerSpec upper = kind % 2 ? linear(8 * source + 5) : conv(source + 5);
-      const CaseSpec spec = network_spec(2, 7, 6, T, {conv(source), pool(source % 2 + 1), upper, output(3)});
+      const CaseSpec spec = network_spec(2, 5, 4, T, {conv(source), pool(source % 2 + 1), upper, output(3)});
       std::string kernel, other;
       const std::vector<float> exact = gradient(spec, {1, Precision::kFp32, forced}, &other),
                                mixed = gradient(spec, {1, Precision::kMixed, forced}, &kernel);

@@ -49,6 +49,7 @@ export async function workOnStudy(output: Output, file: string, flags: SweepFlag
   const work = flags.worker === true ? workHere : workBelow;
   const out = flags.out === undefined ? '' : ` --out ${shellWord(flags.out)}`;
   await interruptible(output, (signal) => work(output, study, flags, { signal, view }), {
+    ...(flags.worker === true ? { advice: null } : {}),
     interrupted: `Interrupted and saved. Go on by: onespike sweep ${shellWord(file)}${out}`,
   });
 }

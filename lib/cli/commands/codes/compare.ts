@@ -71,5 +71,6 @@ function codeTimesteps(text: string, before: CompareFlags['timesteps']): Compare
   const known = SIMULATED_CODES.find((name) => name === code);
   if (known === undefined || steps === undefined)
     throw new ValueError(`CODE=N with one of ${SIMULATED_CODES.join(', ')}`, text);
+  if (before[known] !== undefined) throw new ValueError(`one number of time steps for ${known}`, text);
   return { ...before, [known]: limitedOption('simulatedSteps')(steps) };
 }
