@@ -1,4 +1,4 @@
-// A picture (SVG) of what varies against the accuracy: a panel for every parameter, a point for every trial.
+// A picture (SVG) of what varies, and of energy, against the accuracy: a panel for each, a point for every trial.
 import { escaped } from '../io/markup';
 import { percent } from '../io/text/numbers';
 import type { TrialResult } from './ranking';
@@ -31,8 +31,14 @@ export function accuracyPicture(study: Study, results: readonly TrialResult[]): 
   const margin = Math.max(0.005, 0.08 * (high - low));
   const scale = { low: Math.max(0, low - margin), high: Math.min(1, high + margin) };
   if (study.method === 'arms') return rowsOf(Object.keys(study.arms!), points, scale);
-  const panels = (keys.length > 0 ? keys : ['']).map((key, i) =>
-    panelOf(key, points, scale, {
+  const subjects = (keys.length > 0 ? keys : ['']).map(
+    (key): Subject => ({ title: key, points, valueOf: ({ parameters }) => parameters[key] }),
+  );
+  const counted = points.filter(({ energyRatio }) => energyRatio !== null);
+  if (new Set(counted.map(({ energyRatio }) => energyRatio)).size > 1)
+    subjects.push({ title: 'energy, ANN / SNN', points: counted, valueOf: ({ energyRatio }) => energyRatio });
+  const panels = subjects.map((subject, i) =>
+    panelOf(subject, scale, {
       x: (i % COLUMNS) * panel.width,
       y: Math.floor(i / COLUMNS) * panel.height,
     }),
@@ -78,9 +84,15 @@ function rowsOf(arms: readonly string[], points: readonly TrialResult[], { low, 
   return picture(rows.width, bottom + 12, `<g ${font}>\n${[...lines, heading, ...names, ...dots].join('\n')}\n</g>\n`);
 }
 
+/** What a panel shows from left to right. */
+interface Subject {
+  title: string;
+  points: readonly TrialResult[];
+  valueOf: (result: TrialResult) => unknown;
+}
+
 function panelOf(
-  key: string,
-  points: readonly TrialResult[],
+  { title, points, valueOf }: Subject,
   { low, high }: AccuracyScale,
   { x, y }: { x: number; y: number },
 ): string {
@@ -90,13 +102,13 @@ function panelOf(
     width: panel.width - panel.left - panel.right,
     height: panel.height - panel.top - panel.bottom,
   };
-  const axis = axisOf(points.map(({ parameters }) => parameters[key]));
+  const axis = axisOf(points.map(valueOf));
   const across = (share: number): string => (plot.left + share * plot.width).toFixed(1);
   const up = (accuracy: number): string => (plot.top + plot.height * (1 - (accuracy - low) / (high - low))).toFixed(1);
   const base = plot.top + plot.height;
   const parts = [
     `<rect x="${plot.left}" y="${plot.top}" width="${plot.width}" height="${plot.height}" fill="none" stroke="#888"/>`,
-    `<text x="${plot.left + plot.width / 2}" y="${panel.height - 10}" text-anchor="middle">${escaped(key)}</text>`,
+    `<text x="${plot.left + plot.width / 2}" y="${panel.height - 10}" text-anchor="middle">${escaped(title)}</text>`,
     `<text x="${plot.left}" y="${plot.top - 10}">validation accuracy</text>`,
     ...axis.ticks.map(
       ({ at, text }) => `<text x="${across(at)}" y="${base + 15}" text-anchor="middle">${escaped(text)}</text>`,
@@ -105,7 +117,7 @@ function panelOf(
       (accuracy) =>
         `<text x="${plot.left - 5}" y="${up(accuracy)}" dy="4" text-anchor="end">${percent(accuracy)}</text>`,
     ),
-    ...points.map((result) => point(across(axis.at(result.parameters[key])), up(result.validationAccuracy!), result)),
+    ...points.map((result) => point(across(axis.at(valueOf(result))), up(result.validationAccuracy!), result)),
   ];
   return `<g transform="translate(${x} ${y})" ${font}>\n${parts.join('\n')}\n</g>\n`;
 }

@@ -47,6 +47,7 @@ export interface RankedCandidate {
   validationAccuracy: Spread | null;
   testAccuracy: Spread | null;
   spikesPerNeuron: Spread | null;
+  energyRatio: Spread | null;
 }
 
 export function spreadOf(values: readonly number[]): Spread | null {
@@ -75,7 +76,7 @@ export function rank(results: readonly TrialResult[]): RankedCandidate[] {
     groups.set(result.candidate, [...(groups.get(result.candidate) ?? []), result]);
   const ranked = [...groups.values()].map((trials): Omit<RankedCandidate, 'rank'> => {
     const done = trials.filter(({ status }) => status === 'done');
-    const over = (key: 'validationAccuracy' | 'testAccuracy' | 'spikesPerNeuron'): Spread | null =>
+    const over = (key: 'validationAccuracy' | 'testAccuracy' | 'spikesPerNeuron' | 'energyRatio'): Spread | null =>
       spreadOf(done.flatMap((trial) => trial[key] ?? []));
     return {
       candidate: trials[0]!.candidate,
@@ -86,6 +87,7 @@ export function rank(results: readonly TrialResult[]): RankedCandidate[] {
       validationAccuracy: over('validationAccuracy'),
       testAccuracy: over('testAccuracy'),
       spikesPerNeuron: over('spikesPerNeuron'),
+      energyRatio: over('energyRatio'),
     };
   });
   type Group = (typeof ranked)[number];

@@ -7,14 +7,15 @@ const percent = (spread: Spread | null): string =>
 /** A heading and a row for every candidate, the best first. */
 export function tableRows(ranking: readonly RankedCandidate[]): string[][] {
   const keys = Object.keys(ranking[0]?.parameters ?? {});
-  const heading = ['', ...keys, 'trials', 'validation', 'test', 'spikes/neuron'];
-  const rows = ranking.map(({ rank, parameters, done, ended, validationAccuracy, testAccuracy, spikesPerNeuron }) => [
+  const heading = ['', ...keys, 'trials', 'validation', 'test', 'spikes/neuron', 'ANN / SNN'];
+  const rows = ranking.map(({ rank, parameters, done, ended, ...means }) => [
     String(rank),
     ...keys.map((key) => valueText(parameters[key])),
     done === ended ? String(ended) : `${done} of ${ended}`,
-    percent(validationAccuracy),
-    percent(testAccuracy),
-    spikesPerNeuron === null ? '–' : spikesPerNeuron.mean.toFixed(3),
+    percent(means.validationAccuracy),
+    percent(means.testAccuracy),
+    means.spikesPerNeuron === null ? '–' : means.spikesPerNeuron.mean.toFixed(3),
+    means.energyRatio === null ? '–' : means.energyRatio.mean.toPrecision(3),
   ]);
   return [heading, ...rows];
 }

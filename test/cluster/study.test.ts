@@ -176,7 +176,7 @@ function resultsOf(accuracies: (number | null)[][], stage = 0): TrialResult[] {
       validationAccuracy,
       testAccuracy: validationAccuracy,
       spikesPerNeuron: 0.25,
-      energyRatio: null,
+      energyRatio: 20,
       seconds: 1,
       run: `trials/${c}`,
     })),
@@ -210,9 +210,9 @@ describe('ranking', () => {
     expect(ranked.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5]);
     expect(ranked[0]).toMatchObject({ stage: 1, done: 2, ended: 2, validationAccuracy: { mean: 0.3, deviation: 0 } });
     expect(ranked[4]).toMatchObject({ done: 1, ended: 2, validationAccuracy: { mean: 0.9, deviation: 0 } });
-    expect(tableRows(ranked)[5]).toEqual(['5', '2', '1 of 2', '90.00 ± 0.00 %', '90.00 ± 0.00 %', '0.250']);
+    expect(tableRows(ranked)[5]).toEqual(['5', '2', '1 of 2', '90.00 ± 0.00 %', '90.00 ± 0.00 %', '0.250', '20.0']);
     expect(markdown(tableRows(ranked)).split('\n')[0]).toBe(
-      '|  | ann.batch | trials | validation | test | spikes/neuron |',
+      '|  | ann.batch | trials | validation | test | spikes/neuron | ANN / SNN |',
     );
   });
 

@@ -42,7 +42,7 @@ test('runs every trial, ranks the candidates, and does nothing when started agai
   const lines = readFileSync(at('grid', 'results.jsonl'), 'utf8').trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line))).toEqual(trialsIn(events).map(({ event: _event, ...result }) => result));
   expect(readFileSync(at('grid', 'table.md'), 'utf8').trimEnd().split('\n')).toHaveLength(4);
-  expect(readFileSync(at('grid', 'accuracy.svg'), 'utf8').match(/<circle/g)).toHaveLength(4);
+  expect(readFileSync(at('grid', 'accuracy.svg'), 'utf8').match(/<circle/g)).toHaveLength(8); // and energy
 
   const again = await collected(sweep(given, { out: at('grid') }));
   expect(again.map(({ event }) => event)).toEqual(['sweep', 'swept']);
