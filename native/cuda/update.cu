@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kElementThreads) update_kernel(int64_t count, 
   if (!task.result->finite) return;
   // Into registers before the loop: the compiler must assume that its stores change what pointers lead to.
   UpdateParams p = *task.params;
-  p.gradient_scale = task.result->gradient_scale;
+  p.gradient_scale *= task.result->gradient_scale;
   for (int64_t i = first_element(); i < count; i += element_stride()) {
     if constexpr (kind == OptimizerKind::kSgd) {
       sgd_update<ScalarArithmetic<float>>(task.weight[i], task.gradient[i], task.slots[0][i], p);
@@ -53,7 +53,7 @@ struct UpdateSchedule {
   __device__ void operator()(int64_t i) const {
     if (!task.result->finite) return;
     UpdateParams p = *task.params;
-    p.gradient_scale = task.result->gradient_scale;
+    p.gradient_scale *= task.result->gradient_scale;
     update_logarithm(task.weight[i], task.gradient[i], [&](float& log_weight, float gradient) {
       float unused = 0;
       if (task.kind == OptimizerKind::kSgd)

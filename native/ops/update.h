@@ -22,7 +22,7 @@ struct UpdateParams {
   float rest1 = 1, rest2 = 1;  // 1 - beta
   float corrected_rate = 0;    // learning_rate / (1 - beta1^step)
   float inverse_root = 1;      // 1 / sqrt(1 - beta2^step)
-  float gradient_scale = 1;    // clipping
+  float gradient_scale = 1;    // times that of clipping
   bool nesterov = false, decoupled = false, amsgrad = false;
 };
 

@@ -74,7 +74,7 @@ struct FinishGradientTask {
   const StepInputs* inputs = nullptr;
 };
 
-// Does nothing unless result->finite. Gradients are taken times result->gradient_scale.
+// Does nothing unless result->finite. Gradients are taken times gradient_scale of both.
 struct UpdateTask {
   static constexpr const char* kOperation = "update";
   float* weight = nullptr;          // (count)

@@ -21,7 +21,7 @@ enum class Precision { kFp32, kMixed };  // mixed: bf16 operands in products, ev
 // What varies from step to step, uploaded once per step.
 struct StepInputs {
   uint64_t random_step = 0;  // counter behind dropout and the rate encoder
-  UpdateParams weights, biases, neurons;
+  UpdateParams weights, biases, neurons, interactions;
   float clip_norm = 0;                        // global L2 norm of the gradient; 0 = no clipping
   float average_decay = 0, average_rest = 1;  // of the average of the parameters and of their new values: 1 together
   float label_smoothing = 0;                  // share of a label that all classes have alike

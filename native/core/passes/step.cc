@@ -184,8 +184,9 @@ Status make_step(NetworkState& net, const StepGroup& group, size_t i, const Step
   backend.begin_batch();
   if (Status status = stage_batch(net, batch, group.capacity(), &staged); !status.ok()) return status;
   staged.shards = batch.shards;
-  StepInputs inputs =
-      kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1) : StepInputs();
+  StepInputs inputs = kind.optimizer ? update_inputs(*kind.optimizer, net.optimizer_steps + int64_t(i) + 1,
+                                                     net.parameters.genes().interaction_scale())
+                                     : StepInputs();
   inputs.random_step = net.random_step + i;
   loss_inputs(group.loss, &inputs);
   backend.upload(net.inputs.data(), &inputs, sizeof inputs);

@@ -15,8 +15,7 @@ void Parameters::each_average(const F& f) {
   neurons_.each_average(f);
   norm_.each_average(f);
   schedules_.array().each_average(f);
-  genes_.matrices().each_average(f);
-  genes_.scales().each_average(f);
+  genes_.each_array([&](ParameterArray& array) { array.each_average(f); });
 }
 
 Status Parameters::allocate_average() {

@@ -28,8 +28,8 @@ struct StageParameters {
   float* d_neuron = nullptr;
 };
 
-// What the update of optimiser step `step` (1, 2, ..) reads.
-StepInputs update_inputs(const OptimizerOptions& options, int64_t step);
+// What the update of optimiser step `step` (1, 2, ..) reads; `interaction_scale` is that of Genes.
+StepInputs update_inputs(const OptimizerOptions& options, int64_t step, double interaction_scale = 1);
 
 class Parameters {
  public:
@@ -110,7 +110,7 @@ class Parameters {
   // Calls f(array) for the arrays of all stages together that an optimiser updates, in their order.
   template <class F>
   void each_array(const F& f) {
-    f(neurons_), f(norm_.affine()), f(schedules_.array()), f(genes_.matrices()), f(genes_.scales());
+    f(neurons_), f(norm_.affine()), f(schedules_.array()), genes_.each_array(f);
   }
   void place_neurons();
 

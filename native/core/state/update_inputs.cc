@@ -23,6 +23,14 @@ UpdateParams update_params(const OptimizerOptions& o, int64_t step, float learni
   return p;
 }
 
+// That of w where an optimiser sees r w: it receives the gradient of r w, and what it makes of r w is divided by r.
+UpdateParams as_if_times(UpdateParams p, double r) {
+  p.gradient_scale = float(1 / r);
+  p.weight_decay = float(p.weight_decay * r);
+  p.learning_rate = float(p.learning_rate / r), p.corrected_rate = float(p.corrected_rate / r);
+  return p;
+}
+
 // The first step replaces the average, and those after it average over so many steps that those of the beginning are
 // soon forgotten, until the decay that was asked for is reached: 1/11 after 2 steps, 0.9 after 91.
 constexpr float kActivityDecay = 0.9f;
@@ -30,11 +38,12 @@ double average_decay(float asked, int64_t step) { return std::min(double(asked),
 
 }  // namespace
 
-StepInputs update_inputs(const OptimizerOptions& o, int64_t step) {
+StepInputs update_inputs(const OptimizerOptions& o, int64_t step, double interaction_scale) {
   StepInputs inputs;
   inputs.weights = update_params(o, step, o.learning_rate, o.weight_decay);
   inputs.biases = update_params(o, step, o.learning_rate, 0);
   inputs.neurons = update_params(o, step, o.neuron_learning_rate, 0);
+  inputs.interactions = as_if_times(inputs.weights, interaction_scale);
   inputs.clip_norm = o.clip_norm;
   const double decay = average_decay(o.average, step);
   inputs.average_decay = float(decay), inputs.average_rest = float(1 - decay);

@@ -19,12 +19,29 @@ int64_t largest_product(const Plan& plan, int gs) {
   return largest;
 }
 
-int64_t numbers_of(const Plan& plan, int gs) {
+int64_t expression_numbers(const Plan& plan, int gs) {
   int64_t count = 0;
   for (size_t i = 0; i < plan.stages.size(); ++i)
     if (plan.expresses(i)) count += int64_t(plan.stages[i].out_cs) * gs;
+  return count;
+}
+
+int64_t interaction_numbers(const Plan& plan, int gs) {
+  int64_t count = 0;
   for (const int kernel : plan.gene_kernels) count += square(kernel) * square(gs);
   return count;
+}
+
+// The variance that the weights of stage `i` begin with, as those of dense layers.
+float first_variance(const StageShape& s) { return 2.0f / (float(s.parameter_taps()) * float(s.src_c)); }
+
+// The root of the mean variance.
+double mean_deviation(const Plan& plan) {
+  double sum = 0;
+  int count = 0;
+  for (size_t i = 0; i < plan.stages.size(); ++i)
+    if (plan.genetic(i)) sum += first_variance(plan.stages[i]), ++count;
+  return count > 0 ? std::sqrt(sum / count) : 1;
 }
 
 // Calls f(packed weights of the tile, tile).
@@ -40,17 +57,20 @@ Genes::Genes(const Plan& plan, Backend& backend)
       backend_(backend),
       g_(plan.spec.genes),
       gs_(round_up(plan.spec.genes, kLane)),
-      matrices_(backend, numbers_of(plan, gs_), "genes"),
+      interaction_scale_(mean_deviation(plan)),
+      expressions_(backend, expression_numbers(plan, gs_), "genes"),
+      interactions_(backend, interaction_numbers(plan, gs_), "genes"),
       scales_(backend, g_ > 0 ? round_up(int(plan.stages.size()), kLane) : 0, "genes"),
       product_(backend),
       received_(backend) {
   int64_t at = 0;
   for (size_t i = 0; i < plan.stages.size(); ++i) {
-    expressions_.push_back(plan.expresses(i) ? at : -1);
+    expression_at_.push_back(plan.expresses(i) ? at : -1);
     if (plan.expresses(i)) at += int64_t(plan.stages[i].out_cs) * gs_;
   }
+  at = 0;
   for (const int kernel : plan.gene_kernels) {
-    interactions_.push_back(at);
+    interaction_at_.push_back(at);
     at += square(kernel) * square(gs_);
   }
 }
@@ -59,8 +79,8 @@ Genes::Genes(const Plan& plan, Backend& backend)
 // 2/fan_in as in dense layers.
 Status Genes::allocate() {
   if (g_ == 0) return Status::success();
-  if (Status status = matrices_.allocate(TensorKind::kParameter); !status.ok()) return status;
-  if (Status status = scales_.allocate(TensorKind::kParameter); !status.ok()) return status;
+  for (ParameterArray* array : {&expressions_, &interactions_, &scales_})
+    if (Status status = array->allocate(TensorKind::kParameter); !status.ok()) return status;
   if (Status status = product_.ensure(largest_product(plan_, gs_)); !status.ok()) return status;
   const auto draw = [&](const GeneMatrix& to, int64_t rows, int64_t packed_rows, int stream, float deviation) {
     const Rng rng = Rng::of(plan_.spec.seed, Stream::kGenes, int(to.part), stream);
@@ -73,9 +93,9 @@ Status Genes::allocate() {
     const StageShape& s = plan_.stages[i];
     if (plan_.expresses(i))
       draw({GeneMatrix::Part::kExpression, i}, s.out_c, s.out_cs, s.layer, std::sqrt(1.0f / float(g_)));
-    if (plan_.genetic(i)) scales[i] = std::sqrt(2.0f / (float(s.parameter_taps()) * float(s.src_c)));
+    if (plan_.genetic(i)) scales[i] = std::sqrt(first_variance(s));
   }
-  for (size_t k = 0; k < interactions_.size(); ++k) {
+  for (size_t k = 0; k < interaction_at_.size(); ++k) {
     const int kernel = plan_.gene_kernels[k];
     draw({GeneMatrix::Part::kInteraction, k}, square(kernel) * g_, square(kernel) * gs_, kernel, 1);
   }
@@ -86,9 +106,9 @@ Status Genes::allocate() {
 Status Genes::allocate_gradients() { return received_.ensure(g_ > 0 ? largest_product(plan_, gs_) : 0); }
 
 float* Genes::matrix(TensorKind kind, const GeneMatrix& of) const {
-  float* const all = matrices_.at(kind);
   const bool expression = of.part == GeneMatrix::Part::kExpression;
-  return all ? all + (expression ? expressions_ : interactions_)[of.index] : nullptr;
+  float* const all = (expression ? expressions_ : interactions_).at(kind);
+  return all ? all + (expression ? expression_at_ : interaction_at_)[of.index] : nullptr;
 }
 
 float* Genes::expression(TensorKind kind, size_t stage) const {

@@ -27,10 +27,19 @@ class Genes {
 
   Status allocate();  // drawn from the seed
   Status allocate_gradients();
-  // What the update sees as weights, and the scales, whose logarithm it sees.
-  ParameterArray& matrices() { return matrices_; }
-  ParameterArray& scales() { return scales_; }
-  int64_t bytes() const { return matrices_.bytes() + scales_.bytes() + product_.bytes() + received_.bytes(); }
+  // Calls f(array) with the expressions and the interactions, which the update sees as weights, and with the scales,
+  // whose logarithm it sees.
+  template <class F>
+  void each_array(const F& f) {
+    f(expressions_), f(interactions_), f(scales_);
+  }
+  int64_t bytes() const {
+    return expressions_.bytes() + interactions_.bytes() + scales_.bytes() + product_.bytes() + received_.bytes();
+  }
+  // The update sees interactions, which begin with deviation 1, times this number, the deviation with which the weights
+  // begin: a step of stochastic gradient descent on O itself would move weights 2/fan_in times as far as it moves those
+  // of a dense layer, a thousandth.
+  double interaction_scale() const { return interaction_scale_; }
 
   // Null where nothing was allocated yet. Matrices have rows of gs_ numbers: (out_cs, gs_) of a stage, (taps, gs_, gs_)
   // of a kernel.
@@ -45,7 +54,8 @@ class Genes {
   void push(size_t i, const float* d_weight) const;
   // Decayed as weights are, but for the scales. Unless the step's numbers are not finite.
   void optimise(OptimizerKind kind, const StepInputs* inputs, const StepResult* result) {
-    matrices_.optimise(kind, &inputs->weights, result);
+    expressions_.optimise(kind, &inputs->weights, result);
+    interactions_.optimise(kind, &inputs->interactions, result);
     scales_.optimise(kind, &inputs->biases, result, true);
   }
 
@@ -57,10 +67,11 @@ class Genes {
 
   const Plan& plan_;
   Backend& backend_;
-  int g_, gs_;                         // genes, and the numbers of a row
-  std::vector<int64_t> expressions_;   // by stage, their places in the array; -1 = none
-  std::vector<int64_t> interactions_;  // by kernel
-  ParameterArray matrices_;
+  int g_, gs_;  // genes, and the numbers of a row
+  double interaction_scale_;
+  std::vector<int64_t> expression_at_;   // by stage, their places in the array; -1 = none
+  std::vector<int64_t> interaction_at_;  // by kernel
+  ParameterArray expressions_, interactions_;
   ParameterArray scales_;             // one per stage, used or not
   Buffer<float> product_, received_;  // of one stage
 };

@@ -57,7 +57,7 @@ KernelChoice CpuBackend::execute(const UpdateTask& task) {
   if (!task.result->finite) return {};
   filter_.forget(task.weight, size_t(task.count) * sizeof(float));
   UpdateParams scaled = *task.params;
-  scaled.gradient_scale = task.result->gradient_scale;
+  scaled.gradient_scale *= task.result->gradient_scale;
   float* const* slots = task.slots;
   if (task.logarithmic) return update_schedules(task, scaled), KernelChoice();
   pool_.parallel_for(ranges(task.count), [&](int64_t i) {
