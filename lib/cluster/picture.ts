@@ -32,11 +32,11 @@ export function accuracyPicture(study: Study, results: readonly TrialResult[]): 
   const scale = { low: Math.max(0, low - margin), high: Math.min(1, high + margin) };
   if (study.method === 'arms') return rowsOf(Object.keys(study.arms!), points, scale);
   const subjects = (keys.length > 0 ? keys : ['']).map(
-    (key): Subject => ({ title: key, points, valueOf: ({ parameters }) => parameters[key] }),
+    (key): Subject => ({ title: key, points, valueIn: ({ parameters }) => parameters[key] }),
   );
   const counted = points.filter(({ energyRatio }) => energyRatio !== null);
   if (new Set(counted.map(({ energyRatio }) => energyRatio)).size > 1)
-    subjects.push({ title: 'energy, ANN / SNN', points: counted, valueOf: ({ energyRatio }) => energyRatio });
+    subjects.push({ title: 'energy, ANN / SNN', points: counted, valueIn: ({ energyRatio }) => energyRatio });
   const panels = subjects.map((subject, i) =>
     panelOf(subject, scale, {
       x: (i % COLUMNS) * panel.width,
@@ -88,11 +88,11 @@ function rowsOf(arms: readonly string[], points: readonly TrialResult[], { low, 
 interface Subject {
   title: string;
   points: readonly TrialResult[];
-  valueOf: (result: TrialResult) => unknown;
+  valueIn: (result: TrialResult) => unknown;
 }
 
 function panelOf(
-  { title, points, valueOf }: Subject,
+  { title, points, valueIn }: Subject,
   { low, high }: AccuracyScale,
   { x, y }: { x: number; y: number },
 ): string {
@@ -102,7 +102,7 @@ function panelOf(
     width: panel.width - panel.left - panel.right,
     height: panel.height - panel.top - panel.bottom,
   };
-  const axis = axisOf(points.map(valueOf));
+  const axis = axisOf(points.map(valueIn));
   const across = (share: number): string => (plot.left + share * plot.width).toFixed(1);
   const up = (accuracy: number): string => (plot.top + plot.height * (1 - (accuracy - low) / (high - low))).toFixed(1);
   const base = plot.top + plot.height;
@@ -117,7 +117,7 @@ function panelOf(
       (accuracy) =>
         `<text x="${plot.left - 5}" y="${up(accuracy)}" dy="4" text-anchor="end">${percent(accuracy)}</text>`,
     ),
-    ...points.map((result) => point(across(axis.at(valueOf(result))), up(result.validationAccuracy!), result)),
+    ...points.map((result) => point(across(axis.at(valueIn(result))), up(result.validationAccuracy!), result)),
   ];
   return `<g transform="translate(${x} ${y})" ${font}>\n${parts.join('\n')}\n</g>\n`;
 }
