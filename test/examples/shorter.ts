@@ -67,7 +67,8 @@ export function shorter(words: readonly string[], folder: string): string[] {
   if (command === 'compare') {
     const run = words[1]!.startsWith('runs/');
     const steps = fewSteps.flatMap((text) => ['--timesteps', text]);
-    return [...words, '--images', '10', ...steps, ...(run ? [] : settings(shortTraining))];
+    const without = words.filter((word, i) => word !== '--timesteps' && words[i - 1] !== '--timesteps');
+    return [...without, '--images', '10', ...steps, ...(run ? [] : settings(shortTraining))];
   }
   // Of a study that takes a day, the plan.
   if (command === 'sweep' && words[1]!.startsWith('examples/')) return [...words, '--dry-run'];
