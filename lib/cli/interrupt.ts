@@ -36,8 +36,9 @@ export function signalCameEarly(): boolean {
   }
 }
 
-/** What a person is told at the first signal, where the work saves before it ends; null where another process says so. */
+/** What a person is told at the first signal; null where another process says so. */
 type Advice = string | null;
+/** Where the work saves before it ends. */
 const savingAdvice = 'Stopping; interrupt again to leave at once without saving.';
 
 /** The longest time that a timer of Node.js takes: 24 days. */

@@ -196,8 +196,8 @@ export function partsOf(name: PresetName): { network: VggName; variant: 'ttfs' |
 
 /**
  * Weights that follow from genes move by three factors at once, and so learn at smaller rates: after four epochs on
- * 15,000 images of CIFAR-10 vgg7 had 59.7 % on validation images at a rate of 0.1, and with genes 61.2 % at 0.05, 56.3 %
- * at 0.1 and 18.7 % at 0.4.
+ * 15,000 images of CIFAR-10 vgg7 had 59.7 % on validation images at a rate of 0.1, and with genes 61.2 % at 0.05,
+ * 56.3 % at 0.1 and 18.7 % at 0.4.
  */
 const GENE_RATE = 1 / 3;
 

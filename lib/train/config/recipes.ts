@@ -83,8 +83,8 @@ const annWithoutEpochs = { epochs: 0, optimizer: { learningRate: 0.25 } };
 const cifarAugment = { ann: { augment: { border: 'reflect', cutout: 8 } } };
 
 /**
- * The recipe of a preset that `minutes` scales on a data set: it says nothing of epochs. A network with a code has no time steps
- * whose spikes could cost something.
+ * The recipe of a preset that `minutes` scales on a data set: it says nothing of epochs. A network with a code has no
+ * time steps whose spikes could cost something.
  */
 export function withoutEpochs(name: string, dataset: string, coded: boolean): PlainObject {
   const costs = coded ? {} : { activity };

@@ -68,6 +68,15 @@ void grow(const NetworkSpec& spec, const Genome& genes, oracle::Parameters& para
   });
 }
 
+double mean_deviation(const NetworkSpec& spec) {
+  double sum = 0;
+  int count = 0;
+  each_genetic(spec, [&](size_t l, size_t, int inputs) {
+    sum += 2.0 / (inputs * spec.layers[l].kernel * spec.layers[l].kernel), ++count;
+  });
+  return std::sqrt(sum / count);
+}
+
 Genome push(const NetworkSpec& spec, const Genome& genes, const oracle::Parameters& gradient,
             std::map<std::string, double>* magnitude) {
   Genome pushed;

@@ -38,6 +38,8 @@ void grow(const NetworkSpec& spec, const Genome& genes, oracle::Parameters& para
 Genome push(const NetworkSpec& spec, const Genome& genes, const oracle::Parameters& gradient,
             std::map<std::string, double>* magnitude = nullptr);
 
+// The root of the mean variance that weights with genes begin with.
+double mean_deviation(const NetworkSpec& spec);
 // A decided case whose weights follow from genes drawn as a network draws them, and a network that holds both.
 GeneCase gene_case(const CaseSpec& spec, int images, Mode mode, Random& random, const oracle::Options& options = {});
 std::unique_ptr<Network> make_genetic(const GeneCase& g);

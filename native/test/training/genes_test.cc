@@ -111,25 +111,13 @@ OptimizerOptions options_of(OptimizerKind kind, bool amsgrad = false) {
   return o;
 }
 
-// The root of the mean variance that weights with genes begin with.
-double mean_deviation(const NetworkSpec& spec) {
-  double sum = 0;
-  int count = 0;
-  each_genetic(spec, [&](size_t l, size_t, int inputs) {
-    sum += 2.0 / (inputs * spec.layers[l].kernel * spec.layers[l].kernel), ++count;
-  });
-  return std::sqrt(sum / count);
-}
-
-// Genes are updated as weights of a layer are, interactions as if they were smaller by the deviation of the weights,
-// scales in their logarithm and without decay, and the weights follow.
+// Genes are updated as weights are, interactions times the deviation of these, scales in their logarithm and undecayed.
 void updates(OptimizerKind kind, bool amsgrad) {
   Random random(730);
   const GeneCase g = gene_case(gene_specs()[0], 4, Mode::kSnn, random);
   const auto network = make_genetic(g);
   oracle::OptimizerState state;
   StepStats stats;
-  const double deviation = mean_deviation(g.c.spec);
   // A layer for every tensor: the oracle decays weights, and moves the logarithm of schedules.
   const auto of_kind = [&](TensorKind wanted) {
     oracle::Parameters all;
@@ -140,7 +128,7 @@ void updates(OptimizerKind kind, bool amsgrad) {
       p.weight = {0.0};
       (info.shape.empty() ? p.kappa : p.weight) = read(*network, wanted, info.name);
       if (info.name.starts_with("genes."))
-        for (double& x : p.weight) x *= wanted == TensorKind::kGradient ? 1 / deviation : deviation;
+        for (double& x : p.weight) x *= std::pow(mean_deviation(g.c.spec), wanted == TensorKind::kGradient ? -1 : 1);
       if (wanted == TensorKind::kGradient) p.threshold = p.leak = 0;
     }
     return all;
