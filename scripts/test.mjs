@@ -158,13 +158,8 @@ async function sanitizers() {
   return { ...nothing, passed: 1 };
 }
 
-// Short stacks of allocations and a small quarantine: tests that let every allocation fail take a third less (13 s for
-// 19 s), and the report still shows the access itself in full.
-const asanOptions = 'malloc_context_size=5:quarantine_size_mb=16';
-
 async function sanitize() {
   await sanitizers();
-  process.env.ASAN_OPTIONS ??= asanOptions;
   return inShares(inRoot('build-asan/native_tests'));
 }
 

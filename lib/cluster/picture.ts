@@ -51,6 +51,7 @@ export function accuracyPicture(study: Study, results: readonly TrialResult[]): 
 function picture(width: number, height: number, content: string): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">\n` +
+    '<title>Validation accuracy of the trials of a study</title>\n' +
     `<rect width="${width}" height="${height}" fill="white"/>\n${content}</svg>\n`
   );
 }

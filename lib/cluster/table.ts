@@ -1,8 +1,11 @@
 // Ranked candidates as rows of a table.
 import type { RankedCandidate, Spread } from './ranking';
 
-const percent = (spread: Spread | null): string =>
-  spread === null ? '–' : `${(100 * spread.mean).toFixed(2)} ± ${(100 * spread.deviation).toFixed(2)} %`;
+const percent = ({ mean, deviation }: Spread): string =>
+  `${(100 * mean).toFixed(2)} ± ${(100 * deviation).toFixed(2)} %`;
+
+/** A dash stands for what was not measured. */
+const shown = (spread: Spread | null, text: (spread: Spread) => string): string => (spread ? text(spread) : '–');
 
 /** A heading and a row for every candidate, the best first. */
 export function tableRows(ranking: readonly RankedCandidate[]): string[][] {
@@ -12,10 +15,10 @@ export function tableRows(ranking: readonly RankedCandidate[]): string[][] {
     String(rank),
     ...keys.map((key) => valueText(parameters[key])),
     done === ended ? String(ended) : `${done} of ${ended}`,
-    percent(means.validationAccuracy),
-    percent(means.testAccuracy),
-    means.spikesPerNeuron === null ? '–' : means.spikesPerNeuron.mean.toFixed(3),
-    means.energyRatio === null ? '–' : means.energyRatio.mean.toPrecision(3),
+    shown(means.validationAccuracy, percent),
+    shown(means.testAccuracy, percent),
+    shown(means.spikesPerNeuron, ({ mean }) => mean.toFixed(3)),
+    shown(means.energyRatio, ({ mean }) => mean.toPrecision(3)),
   ]);
   return [heading, ...rows];
 }

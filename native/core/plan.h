@@ -85,6 +85,9 @@ struct Plan {
   bool needs_analog() const { return encoder().analog != AnalogSteps::kNone; }
 };
 
+// The variance that the weights of a stage begin with, 2/fan_in (He et al. 2015).
+inline float initial_variance(const StageShape& s) { return 2.0f / (float(s.parameter_taps()) * float(s.src_c)); }
+
 // Whether the numbers are in range; the layers are checked elsewhere.
 Status check_spec(const NetworkSpec& spec);
 Status make_plan(const NetworkSpec& spec, const ChunkLimits& chunk_limits, Plan* plan);

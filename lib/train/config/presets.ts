@@ -238,8 +238,8 @@ export function presetConfig(
  */
 export function unscaledConfig(name: string, dataset: string, coded: boolean): Record<string, unknown> {
   checkNames(name, dataset);
-  const { variant } = partsOf(name as PresetName);
-  const recipe = withoutEpochs(name, dataset, coded || (variant !== undefined && variant in codes));
+  const { network, variant } = partsOf(name as PresetName);
+  const recipe = withoutEpochs(network, dataset, coded || (variant !== undefined && variant in codes));
   const config = sumOf(name, dataset, { preset: name }, recipe);
   const { width: _width, ...model } = config.model as PlainObject;
   return { ...config, model };

@@ -60,8 +60,8 @@ const distilled = mergeConfig(oneStep, {
 /** At the rate of shallower networks vgg16 lost ten points in its second binary epoch (docs/RESULTS.md). */
 const slower = { binary: { optimizer: { learningRate: 0.05, neuronLearningRate: 0.0125 } } };
 
-function ofDepth(name: string): PlainObject {
-  return name.startsWith('vgg16') ? slower : {};
+function ofDepth(network: string): PlainObject {
+  return network === 'vgg16' ? slower : {};
 }
 
 /** The activity that binary epochs aim at: without a target they leave 0.10 to 0.15 spikes per neuron. */
@@ -83,13 +83,13 @@ const annWithoutEpochs = { epochs: 0, optimizer: { learningRate: 0.25 } };
 const cifarAugment = { ann: { augment: { border: 'reflect', cutout: 8 } } };
 
 /**
- * The recipe of a preset that `minutes` scales on a data set: it says nothing of epochs. A network with a code has no
+ * The recipe of a network that `minutes` scales on a data set: it says nothing of epochs. A network with a code has no
  * time steps whose spikes could cost something.
  */
-export function withoutEpochs(name: string, dataset: string, coded: boolean): PlainObject {
+export function withoutEpochs(network: string, dataset: string, coded: boolean): PlainObject {
   const costs = coded ? {} : { activity };
   return [
-    ofDepth(name),
+    ofDepth(network),
     { ann: annWithoutEpochs, binary: { epochs: 0, ...costs }, snn: { epochs: 0, ...costs } },
     dataset === 'cifar10' || dataset === 'cifar100' ? cifarAugment : {},
   ].reduce<PlainObject>(mergeConfig, distilled);

@@ -42,12 +42,12 @@ Status Parameters::allocate() {
   return backend_.finish();
 }
 
-// Normal with variance 2/fan_in (He et al. 2015), biases zero: one stream per layer of the list.
+// Normal with the variance of initial_variance, biases zero: one stream per layer of the list.
 void Parameters::initialise() {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageShape& s = plan_.stages[i];
     const Rng rng = Rng::of(plan_.spec.seed, Stream::kWeights, s.layer);
-    const float scale = std::sqrt(2.0f / (float(s.parameter_taps()) * float(s.src_c)));
+    const float scale = std::sqrt(initial_variance(s));
     if (!plan_.genetic(i)) {
       std::vector<float> packed(size_t(s.parameters()), 0.0f);
       each_weight(s, 0, s.out_c,

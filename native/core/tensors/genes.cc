@@ -32,15 +32,12 @@ int64_t interaction_numbers(const Plan& plan, int gs) {
   return count;
 }
 
-// The variance that the weights of stage `i` begin with, as those of dense layers.
-float first_variance(const StageShape& s) { return 2.0f / (float(s.parameter_taps()) * float(s.src_c)); }
-
-// The root of the mean variance.
+// The root of the mean variance that the weights of all stages with genes begin with.
 double mean_deviation(const Plan& plan) {
   double sum = 0;
   int count = 0;
   for (size_t i = 0; i < plan.stages.size(); ++i)
-    if (plan.genetic(i)) sum += first_variance(plan.stages[i]), ++count;
+    if (plan.genetic(i)) sum += initial_variance(plan.stages[i]), ++count;
   return count > 0 ? std::sqrt(sum / count) : 1;
 }
 
@@ -93,7 +90,7 @@ Status Genes::allocate() {
     const StageShape& s = plan_.stages[i];
     if (plan_.expresses(i))
       draw({GeneMatrix::Part::kExpression, i}, s.out_c, s.out_cs, s.layer, std::sqrt(1.0f / float(g_)));
-    if (plan_.genetic(i)) scales[i] = std::sqrt(first_variance(s));
+    if (plan_.genetic(i)) scales[i] = std::sqrt(initial_variance(s));
   }
   for (size_t k = 0; k < interaction_at_.size(); ++k) {
     const int kernel = plan_.gene_kernels[k];

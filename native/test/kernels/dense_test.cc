@@ -103,7 +103,7 @@ double distance(const Values& a, const Values& b) {
 // or half empty.
 std::vector<int> image_counts(const StageShape& s) {
   if (s.src_cs % cpu::kBlockChannels == 0 && s.out_cs % cpu::kBlockChannels == 0)
-    return bf16_unit() == Bf16Unit::kAmx ? std::vector<int>{1, 5, 16, 45} : std::vector<int>{3};
+    return cpu::native_amx() ? std::vector<int>{1, 5, 16, 45} : std::vector<int>{3};
   return s.src_size() < 256 ? std::vector<int>{1, 39} : std::vector<int>{1, 5};
 }
 
@@ -152,7 +152,7 @@ void images_alone() {
   Random random(35);
   for (const StageShape& s : {shape_of(8, 8, 64, 96, 3, 1, 1, 1, false), shape_of(9, 10, 32, 64, 5, 2, 2, 1, false),
                               shape_of(8, 6, 96, 32, 3, 1, 1, 2, false)}) {
-    const bool blocks = bf16_unit() == Bf16Unit::kAmx;
+    const bool blocks = cpu::native_amx();
     const int all = blocks ? 37 : 5;
     const Values source = draw(random, all * s.src_size(), false), weight = draw(random, s.weights(), false),
                  bias = draw(random, s.out_cs, false), d_out = draw(random, all * s.out_size(), false);
