@@ -7,7 +7,7 @@ import { drawGenome, mutated } from '../../lib/cluster/evolve/genome';
 import type { EvolveEvents, EvolvedEvent, GenerationEvent } from '../../lib/cluster/evolve/records';
 import { denseConfig, individualConfig, parseEvolution } from '../../lib/cluster/evolve/settings';
 import { resolveNetwork } from '../../lib/model/description';
-import type { TrainConfigInput } from '../../lib/train/config/config';
+import { resolveConfig, type TrainConfigInput } from '../../lib/train/config/config';
 import { cli, temporaryFolder, tinyConfig } from '../helpers/command-line';
 
 const folder = temporaryFolder();
@@ -91,7 +91,12 @@ describe('settings', () => {
       model: { genes: { count: 192 } },
     });
     const dense = denseConfig(evolution);
-    expect(dense).toEqual({ ...evolution.config, preset: 'vgg7', model: expect.not.objectContaining({ genes: {} }) });
+    // Of the preset with genes only the rates are taken back.
+    const { ann, binary } = resolveConfig('vgg7', ['dataset.name=cifar10']);
+    expect(dense.ann.optimizer).toEqual(ann.optimizer);
+    expect(dense.binary.optimizer).toEqual(binary.optimizer);
+    expect(evolution.config.ann.optimizer.learningRate).toBeCloseTo(0.3 * ann.optimizer.learningRate, 6);
+    expect(dense).toEqual({ ...evolution.config, preset: 'vgg7', ann, binary, model: expect.anything() as object });
     expect(dense.model.genes).toBeUndefined();
     expect(dense.model.name).toBe('vgg7');
   });

@@ -6,6 +6,7 @@ import { sources } from '../../data';
 import { VGG_NAMES } from '../../model/vgg';
 import { EVOLUTION_LIMITS } from './limits';
 import { parseConfig, resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
+import { ratesWithoutGenes } from '../../train/config/presets';
 
 /** How genes evolve. */
 export interface EvolutionSettings {
@@ -121,8 +122,9 @@ export function individualConfig({ config, epochs, images }: Evolution): TrainCo
   });
 }
 
-/** The same training of a network whose weights are all its own. */
-export function denseConfig({ config }: Evolution): TrainConfig {
+/** The same training of a network whose weights are all its own, at the rates at which such a network learns. */
+export function denseConfig({ config: genetic }: Evolution): TrainConfig {
+  const config = ratesWithoutGenes({ ...genetic }) as unknown as TrainConfig;
   const { genes: _, ...model } = config.model;
   const plain = (name: string | undefined): string | undefined =>
     VGG_NAMES.find((vgg) => name === `${vgg}-genes`) ?? name;

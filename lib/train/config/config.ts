@@ -223,10 +223,12 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   const plain = budget === undefined && minutes === undefined;
   const named = (presetNames as readonly unknown[]).includes(name);
   const preset = String(asked.preset ?? (named ? name : plain ? defaultPreset : scaledPreset));
+  const has = (part: string): boolean => valueAt(asked, ['model', part]) !== undefined;
+  const [coded, genes] = [has('code'), has('genes')];
   let under =
     minutes === undefined
-      ? presetConfig(preset, datasetOf(asked), budget as Budget | undefined, { whole: wholeRun(asked) })
-      : unscaledConfig(preset, datasetOf(asked), valueAt(asked, ['model', 'code']) !== undefined);
+      ? presetConfig(preset, datasetOf(asked), budget as Budget | undefined, { whole: wholeRun(asked), genes })
+      : unscaledConfig(preset, datasetOf(asked), { coded, genes });
   if (valueAt(asked, ['convert', 'enabled']) === false && asked.init === undefined)
     under = mergeConfig(under, withoutConversion);
   if (valueAt(asked, ['model', 'layers']) !== undefined) {

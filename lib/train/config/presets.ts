@@ -199,13 +199,18 @@ export function partsOf(name: PresetName): { network: VggName; variant: 'ttfs' |
  * 15,000 images of CIFAR-10 vgg7 had 59.7 % on validation images at a rate of 0.1, and with genes 61.2 % at 0.05,
  * 56.3 % at 0.1 and 18.7 % at 0.4.
  */
-const GENE_RATE = 1 / 3;
+const GENE_RATE = 0.3;
 
-/** A configuration with what a network with genes changes of any recipe. */
-function forGenes(config: PlainObject): PlainObject {
+/** A recipe with the rates of a network with genes in place of those of a dense one. */
+const forGenes = (config: PlainObject): PlainObject => withRates(config, GENE_RATE);
+
+/** A configuration of a network with genes with the rates at which a dense network learns as well. */
+export const ratesWithoutGenes = (config: PlainObject): PlainObject => withRates(config, 1 / GENE_RATE);
+
+function withRates(config: PlainObject, factor: number): PlainObject {
   const rates = (['ann', 'binary'] as const).map((phase) => {
-    const learningRate = GENE_RATE * (valueAt(config, [phase, 'optimizer', 'learningRate']) as number);
-    return [phase, { optimizer: { learningRate: Number(learningRate.toPrecision(3)) } }];
+    const learningRate = factor * (valueAt(config, [phase, 'optimizer', 'learningRate']) as number);
+    return [phase, { optimizer: { learningRate: Number(learningRate.toPrecision(6)) } }];
   });
   return mergeConfig(config, Object.fromEntries(rates));
 }
@@ -217,30 +222,35 @@ function variantParts({ network, variant }: ReturnType<typeof partsOf>, dataset:
 
 /**
  * Returns the complete configuration of a preset on a data set, as `train` accepts it, or of its recipe for a budget.
- * `whole` says that the network is the preset's and trained from its start through all phases.
+ * `whole` says that the network is the preset's and trained from its start through all phases, `genes` that it is given
+ * genes, which a preset may have by itself.
  * Errors: ERR_ARG for an unknown name, and for a budget where the preset has none.
  */
 export function presetConfig(
   name: string,
   dataset: string = defaultDataset,
   budget?: Budget,
-  { whole = true } = {},
+  { whole = true, genes = false } = {},
 ): Record<string, unknown> {
   checkNames(name, dataset);
   const recipe = whole ? (byWholeRun[`${name}/${dataset}`] ?? {}) : {};
-  if (budget === undefined) return sumOf(name, dataset, { preset: name }, recipe);
-  return sumOf(name, dataset, { preset: name, budget }, budgetRecipe(name, dataset, budget));
+  if (budget === undefined) return sumOf(name, dataset, { preset: name }, recipe, genes);
+  return sumOf(name, dataset, { preset: name, budget }, budgetRecipe(name, dataset, budget), genes);
 }
 
 /**
  * The configuration of a preset before `minutes` has chosen its width and its epochs, which are 0 until then. `coded`
- * says that the network is given a code.
+ * and `genes` say that the network is given a code, and genes.
  */
-export function unscaledConfig(name: string, dataset: string, coded: boolean): Record<string, unknown> {
+export function unscaledConfig(
+  name: string,
+  dataset: string,
+  { coded, genes }: { coded: boolean; genes: boolean },
+): Record<string, unknown> {
   checkNames(name, dataset);
   const { network, variant } = partsOf(name as PresetName);
   const recipe = withoutEpochs(network, dataset, coded || (variant !== undefined && variant in codes));
-  const config = sumOf(name, dataset, { preset: name }, recipe);
+  const config = sumOf(name, dataset, { preset: name }, recipe, genes);
   const { width: _width, ...model } = config.model as PlainObject;
   return { ...config, model };
 }
@@ -250,7 +260,7 @@ function checkNames(name: string, dataset: string): void {
   checkOneOf(dataset, 'dataset.name', sourceNames);
 }
 
-function sumOf(name: string, dataset: string, asked: PlainObject, recipe: PlainObject): PlainObject {
+function sumOf(name: string, dataset: string, asked: PlainObject, recipe: PlainObject, genes: boolean): PlainObject {
   const parts = partsOf(name as PresetName);
   const named = { ...asked, model: { name }, dataset: { name: dataset } };
   // The names come first, because the result is printed for people.
@@ -262,7 +272,7 @@ function sumOf(name: string, dataset: string, asked: PlainObject, recipe: PlainO
     byPair[`${name}/${dataset}`] ?? {},
     recipe,
   ].reduce<PlainObject>(mergeConfig, named);
-  const suited = parts.variant === 'genes' ? forGenes(config) : config;
+  const suited = genes || parts.variant === 'genes' ? forGenes(config) : config;
   // Binary epochs see images as those of the ANN before them do.
   const { batch, augment } = suited.ann as PlainObject;
   // A copy: whoever changes a list in it changes no preset.

@@ -4,7 +4,7 @@ import { Network } from '../../../lib';
 import { geneCompression } from '../../../lib/model/genes/genes';
 import { resolveNetwork } from '../../../lib/model/description';
 import { vgg } from '../../../lib/model/vgg';
-import { resolveConfig, type TrainConfigInput } from '../../../lib/train/config/config';
+import { resolveConfig, type TrainConfig, type TrainConfigInput } from '../../../lib/train/config/config';
 import { resume, train } from '../../../lib/train/loop/train';
 import { temporaryFolder, tinyConfig } from '../../helpers/command-line';
 import { collect, leaveIn, modelBytes, testAccuracy } from '../../helpers/runs';
@@ -66,5 +66,21 @@ test.each(['vgg7-genes', 'vgg16-genes'] as const)(
       );
       expect(geneCompression(network).saved).toBeGreaterThan(0.5);
     }
+  },
+);
+
+test.each(['cpu', 'minutes', undefined] as const)(
+  'genes of a plain preset learn at three tenths of its rates: %s',
+  (size) => {
+    const scaled = size === 'minutes' ? { minutes: 30 } : size === undefined ? {} : { budget: size };
+    const preset = { preset: 'vgg7', dataset: { name: 'cifar10' }, ...scaled } as TrainConfigInput & object;
+    const ratesOf = ({ ann, binary }: TrainConfig): number[] =>
+      [ann, binary].map((phase) => phase.optimizer.learningRate);
+    const [dense, genetic] = [{}, { model: { genes: { count: 150 } } }].map((more) =>
+      ratesOf(resolveConfig({ ...preset, ...more } as TrainConfigInput)),
+    );
+    expect(genetic).toEqual(dense!.map((rate) => expect.closeTo(0.3 * rate, 6) as number));
+    const asked = resolveConfig(preset, ['model.genes.count=150', 'ann.optimizer.learningRate=0.07']);
+    expect(ratesOf(asked)).toEqual([0.07, genetic![1]]);
   },
 );
