@@ -51,6 +51,7 @@ export async function collect(part: ProgramPart, options: CollectOptions): Promi
   const pixels = checkPixels(given.pixels, `${name}.pixels`);
   const labels = checkLabels(given.labels, `${name}.labels`);
   const all = given.count === undefined ? labels.length : checkInteger(given.count, `${name}.count`, { min: 1 });
+  if (all === 0) throw noImages(name);
   const size = sizeOf(shape);
   if (labels.length !== all) throw expected(`${all} labels`, `${name}.labels`, labels, 'ERR_SHAPE');
   if (pixels.length !== all * size)
@@ -64,6 +65,8 @@ export async function collect(part: ProgramPart, options: CollectOptions): Promi
   const taken = count === all ? labels : Array.from({ length: count }, (_, i) => labels[i]!);
   return { shape, classes, pixels: pixels.subarray(0, count * size), labels: taken, count };
 }
+
+const noImages = (name: string): OneSpikeError => expected('at least one image', name, []);
 
 function isStream(value: unknown): value is ImageStream {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
@@ -106,7 +109,7 @@ async function collectStream(stream: ImageStream, options: CollectOptions): Prom
     if (pieces % PIECES_AT_ONCE === 0) await yieldToOthers();
     return labels.length < most;
   });
-  if (labels.length === 0) throw expected('at least one image', name, []);
+  if (labels.length === 0) throw noImages(name);
   return { shape: shape!, classes: options.classes, pixels: store.take(), labels, count: labels.length };
 }
 

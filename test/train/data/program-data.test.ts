@@ -177,6 +177,12 @@ describe('streams', () => {
     ['no shape', { train: [image], test: [image] }, 'ERR_ARG', /shape of piece 0 of dataset\.train/],
     ['no image', { shape, train: [], test: [image] }, 'ERR_ARG', /at least one image for dataset\.train/],
     [
+      'an array of no image',
+      { shape, train: [image], test: { pixels: new Uint8Array(0), labels: [] } },
+      'ERR_ARG',
+      /at least one image for dataset\.test/,
+    ],
+    [
       'floats',
       { shape, train: [{ pixels: new Float32Array(4), label: 0 }], test: [image] },
       'ERR_ARG',
