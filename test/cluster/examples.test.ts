@@ -13,7 +13,7 @@ describe('the study of input encodings among the examples', () => {
   test('trains a spiking network with every encoder', () => {
     checkTrials(parsed, trials);
     expect(trials.map(({ parameters }) => parameters['model.encoder']).sort()).toEqual([...ENCODERS].sort());
-    for (const trial of trials) expect(trialConfig(parsed, trial).snn.epochs).toBe(8);
+    for (const trial of trials) expect(trialConfig(parsed, trial).snn.epochs).toBe(4);
   });
 
   test('with configurations that differ in nothing else', () => {
