@@ -81,6 +81,7 @@ export const exceptions: Exception[] = [
     'npx onespike train vgg7-radix',
     'npx onespike compare RUN',
     'npx onespike train vgg16 --budget cpu',
+    'npx onespike resume runs/binary --set binary.augment.mixup',
   ].map((start) => ({
     file: 'docs/RESULTS.md',
     start,
