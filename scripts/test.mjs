@@ -142,7 +142,7 @@ async function inParallel(count, items, work) {
 
 /**
  * Without CUDA, of which no sanitizer sees anything, and with two instruction sets, the plainest and the widest: those
- * between them are compiled from the lines that SSE2 takes, and each more makes build and tests longer by a third.
+ * between them are compiled from the lines that SSE2 takes, and each more makes build and tests longer.
  */
 async function sanitizers() {
   await withLock('sanitize', async () => {
