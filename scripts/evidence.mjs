@@ -16,10 +16,11 @@ const usage = `What each technique gains and costs: trains the arms of examples/
   npm run evidence -- [--out sweeps/evidence] [--data DIR] [--study FILE] [--threads N]
                       [--parallel N] [--rehearse] [--table]
 
-About 34 runs of four minutes on two cores. Interrupted or killed, the same command goes on where it was. --data names the
-folder of CIFAR-10. --parallel trains N runs beside each other (1), on the threads of each: more images in the same
-time, and times that compare only while nothing else runs. --rehearse does everything in a few minutes with a tiny network on embedded images, whose numbers say
-nothing. --table writes the table of the runs that have ended, and trains nothing.`;
+About 34 runs of four minutes on two cores. Interrupted or killed, the same command goes on where it was. --data names
+the folder of CIFAR-10. --parallel trains N runs beside each other (1), on the threads of each: more images in the same
+time, and times that compare only while nothing else runs. --rehearse does everything in a few minutes with a tiny
+network on embedded images, whose numbers say nothing. --table writes the table of the runs that have ended, and trains
+nothing.`;
 
 /** Of how many techniques there are more seeds, beside the baseline and all together. */
 const BEST = 4;
@@ -155,7 +156,9 @@ async function report(techniques, seeds, chosen) {
     histograms.push(timesTable(parameters.arm, times));
   }
   const [cpu] = os.cpus();
-  const machine = `${cpu?.model ?? 'unknown processor'}, ${options.threads ?? os.availableParallelism()} threads, ${options.parallel} at a time`;
+  const processor = cpu?.model ?? 'unknown processor';
+  const threads = options.threads ?? os.availableParallelism();
+  const machine = `${processor}, ${threads} threads, ${options.parallel} at a time`;
   return [
     `# What each technique gains and costs\n\n${options.rehearse ? 'A rehearsal: these numbers say nothing.\n\n' : ''}${machine}\n\n`,
     gainTable(rowsOf([...techniques, ...seeds])),

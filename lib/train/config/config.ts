@@ -223,15 +223,14 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   const plain = budget === undefined && minutes === undefined;
   const named = (presetNames as readonly unknown[]).includes(name);
   const preset = String(asked.preset ?? (named ? name : plain ? defaultPreset : scaledPreset));
-  const has = (part: string): boolean => valueAt(asked, ['model', part]) !== undefined;
-  const [coded, genes] = [has('code'), has('genes')];
+  const [coded, genes] = [asksFor(asked, 'code'), asksFor(asked, 'genes')];
   let under =
     minutes === undefined
       ? presetConfig(preset, datasetOf(asked), budget as Budget | undefined, { whole: wholeRun(asked), genes })
       : unscaledConfig(preset, datasetOf(asked), { coded, genes });
   if (valueAt(asked, ['convert', 'enabled']) === false && asked.init === undefined)
     under = mergeConfig(under, withoutConversion);
-  if (valueAt(asked, ['model', 'layers']) !== undefined) {
+  if (asksFor(asked, 'layers')) {
     const {
       name: _name,
       width: _width,
@@ -251,9 +250,12 @@ export function resolveConfig(input: TrainConfigInput = {}, overrides: readonly 
   return config;
 }
 
+const asksFor = (asked: PlainObject, part: 'layers' | 'code' | 'genes'): boolean =>
+  valueAt(asked, ['model', part]) !== undefined;
+
 /** Whether the network is that of a preset as it is, and trained from its start through all phases. */
 function wholeRun(asked: PlainObject): boolean {
-  const other = ['layers', 'code', 'genes'].some((key) => valueAt(asked, ['model', key]) !== undefined);
+  const other = (['layers', 'code', 'genes'] as const).some((part) => asksFor(asked, part));
   const leftOut = valueAt(asked, ['ann', 'epochs']) === 0 || valueAt(asked, ['convert', 'enabled']) === false;
   return !other && !leftOut && asked.init === undefined;
 }
