@@ -14,7 +14,7 @@ namespace {
 // every row of every image allocates.
 CaseSpec spec_of(Encoder encoder, Precision precision = Precision::kFp32) {
   CaseSpec spec =
-      network_spec(2, 4, 4, 2, {conv(17, 3, 1, 1, true), pool(2), conv(16), linear(18, true), output(kFewClasses)});
+      network_spec(2, 2, 4, 2, {conv(17, 3, 1, 1, true), pool(2), conv(16), linear(18, true), output(kFewClasses)});
   spec.layers[2].dropout = 0.25f;
   spec.encoder = encoder, spec.surrogate = Surrogate::kExponential;
   spec.on.precision = precision;

@@ -27,7 +27,7 @@ OptimizerOptions averaged_sgd() {
 }
 
 CaseSpec coded(const SpikeCode& code) {
-  CaseSpec spec = network_spec(2, 4, 4, 1,
+  CaseSpec spec = network_spec(2, 2, 4, 1,
                                {normalised(conv(17, 3, 1, 1, true)), max_pool(2), conv(16),
                                 normalised(linear(18, true)), output(kFewClasses, true)});
   spec.layers[2].dropout = 0.25f, spec.norm_group = 1;
@@ -42,7 +42,7 @@ SpikeCode rounded_radix() {
 
 CaseSpec genetic() {
   CaseSpec spec = network_spec(
-      2, 4, 4, 2,
+      2, 2, 4, 2,
       {conv(17, 3, 1, 1, true), pool(2), conv(16), conv(20, 1, 1, 0), linear(18, true), output(kFewClasses)});
   spec.genes = 3;
   return spec;
@@ -50,18 +50,18 @@ CaseSpec genetic() {
 
 CaseSpec spiking() {
   CaseSpec spec =
-      network_spec(2, 4, 4, 3, {conv(17, 3, 1, 1, true), pool(2), conv(16), linear(18, true), output(kFewClasses)});
+      network_spec(2, 2, 4, 3, {conv(17, 3, 1, 1, true), pool(2), conv(16), linear(18, true), output(kFewClasses)});
   spec.layers[0].dropout = 0.25f;
   return spec;
 }
 
 CaseSpec pooled_currents() {
-  return network_spec(2, 4, 4, 2, {conv(17), current_pool(conv(16), 2), linear(18), output(kFewClasses)});
+  return network_spec(2, 2, 4, 2, {conv(17), current_pool(conv(16), 2), linear(18), output(kFewClasses)});
 }
 
 CaseSpec binary(bool norm) {
   CaseSpec spec = network_spec(
-      2, 4, 4, 1, {conv(17, 3, 1, 1, true), pool(2), conv(16), linear(18, true), output(kFewClasses, true)});
+      2, 2, 4, 1, {conv(17, 3, 1, 1, true), pool(2), conv(16), linear(18, true), output(kFewClasses, true)});
   spec.layers[2].dropout = 0.25f;
   if (norm) spec.layers[0].norm = spec.layers[3].norm = true, spec.norm_group = 1;
   return spec;
@@ -70,7 +70,7 @@ CaseSpec binary(bool norm) {
 // Of channels that fill the tiles of the matrix unit.
 CaseSpec of_tiles(bool norm) {
   CaseSpec spec =
-      network_spec(2, 4, 4, 2, {conv(32), conv(32, 3, 1, 1, true), pool(2), linear(32), output(kFewClasses)});
+      network_spec(2, 2, 4, 2, {conv(32), conv(32, 3, 1, 1, true), pool(2), linear(32), output(kFewClasses)});
   spec.on.precision = Precision::kMixed;
   if (norm) spec.layers[1].norm = spec.layers[3].norm = true, spec.norm_group = 2;
   return spec;
