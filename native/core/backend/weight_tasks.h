@@ -19,7 +19,8 @@ struct Matrix {
   int64_t batch = 0, term = 0;
 };
 
-// For every batch, out = scale * sum over the terms of a * b, or out += that.
+// For every batch, out = scale * sum over the terms of a * b, or out += that. In `a` and in `b`, either row or column
+// is 1.
 struct ProductTask {
   static constexpr const char* kOperation = "genes";
   float* out = nullptr;  // rows of `columns` numbers, aligned like tensors
@@ -29,7 +30,7 @@ struct ProductTask {
   Matrix a = {};                 // (rows, depth)
   Matrix b = {};                 // (depth, columns)
   int batches = 1, terms = 1;
-  int rows = 0, depth = 0, columns = 0;  // columns are a multiple of kLane
+  int rows = 0, depth = 0, columns = 0;  // multiples of kLane
 };
 
 // The sum of the products of two arrays, added up in double precision.

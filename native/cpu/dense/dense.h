@@ -94,8 +94,12 @@ void gather_rows(uint32_t* to, const float* from, int64_t stride, int64_t rows, 
 void gather_pairs(uint32_t* to, const float* a, const float* b, int64_t stride, int64_t rows, int64_t count);
 void gather_pairs(uint32_t* to, const uint16_t* a, const uint16_t* b, int64_t stride, int64_t rows, int64_t count);
 
-// The same of `channels` (a multiple of kLane) of some cells, a row for each channel: rows lie `to_stride` words apart,
-// and whole sixteens of cells are written, the last with zeros.
+// to[column * to_stride + row] = from[row * stride + column]; counts are multiples of kLane, rows of `from` are aligned
+// like tensors.
+void transpose_rows(float* to, int64_t to_stride, const float* from, int64_t stride, int rows, int columns);
+
+// Pairs as above of `channels` (a multiple of kLane) of some cells, a row for each channel: rows lie `to_stride` words
+// apart, and whole sixteens of cells are written, the last with zeros.
 void transpose_pairs(uint32_t* to, int64_t to_stride, const uint16_t* a, const uint16_t* b, int64_t stride, int cells,
                      int channels);
 

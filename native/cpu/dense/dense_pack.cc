@@ -95,6 +95,13 @@ HWY_INLINE void transpose(uint32_t* HWY_RESTRICT to, int64_t to_stride, const ui
 #endif
 }
 
+void TransposeRows(float* HWY_RESTRICT to, int64_t to_stride, const float* HWY_RESTRICT from, int64_t stride, int rows,
+                   int columns) {
+  for (int row = 0; row < rows; row += kLane)
+    transpose(reinterpret_cast<uint32_t*>(to) + row, to_stride, reinterpret_cast<const uint32_t*>(from) + row * stride,
+              stride, columns);
+}
+
 // Sixteen cells at a time; those of the last sixteen that there are not become zeros.
 void TransposePairs(uint32_t* HWY_RESTRICT to, int64_t to_stride, const uint16_t* a, const uint16_t* b, int64_t stride,
                     int cells, int channels) {
@@ -138,6 +145,7 @@ HWY_EXPORT(PairFloats);
 HWY_EXPORT(PairHalves);
 HWY_EXPORT(ForwardPanel);
 HWY_EXPORT(TransposePairs);
+HWY_EXPORT(TransposeRows);
 HWY_EXPORT(TransposedPanel);
 
 void to_bf16(uint16_t* to, const float* from, int64_t count) { HWY_DYNAMIC_DISPATCH(ToBf16)(to, from, count); }
@@ -154,6 +162,9 @@ void gather_pairs(uint32_t* to, const uint16_t* a, const uint16_t* b, int64_t st
 void transpose_pairs(uint32_t* to, int64_t to_stride, const uint16_t* a, const uint16_t* b, int64_t stride, int cells,
                      int channels) {
   HWY_DYNAMIC_DISPATCH(TransposePairs)(to, to_stride, a, b, stride, cells, channels);
+}
+void transpose_rows(float* to, int64_t to_stride, const float* from, int64_t stride, int rows, int columns) {
+  HWY_DYNAMIC_DISPATCH(TransposeRows)(to, to_stride, from, stride, rows, columns);
 }
 void pack_forward_panel(uint32_t* panel, const float* weight, int64_t depth, int width) {
   HWY_DYNAMIC_DISPATCH(ForwardPanel)(panel, weight, depth, width);

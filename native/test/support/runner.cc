@@ -45,6 +45,7 @@ void add_all_tests(Tests& tests) {
   add_mixed_gradient_tests(tests);
   add_gradient_choice_tests(tests);
   add_readers_tests(tests);
+  add_product_tests(tests);
   add_dense_tests(tests);
   add_filter_tests(tests);
   add_filter_schedule_tests(tests);

@@ -67,6 +67,7 @@ void add_dataset_tests(Tests& tests);
 void add_mixed_gradient_tests(Tests& tests);
 void add_gradient_choice_tests(Tests& tests);
 void add_readers_tests(Tests& tests);
+void add_product_tests(Tests& tests);
 void add_dense_tests(Tests& tests);
 void add_filter_tests(Tests& tests);
 void add_filter_schedule_tests(Tests& tests);  // on every instruction set of the CPU

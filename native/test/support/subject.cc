@@ -52,6 +52,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_binary_cases(suite);
   add_code_cases(suite);
   add_readers_tests(suite);
+  add_product_tests(suite);
   add_schedule_tests(suite);
   add_optimizer_tests(suite);
   add_loss_tests(suite);
