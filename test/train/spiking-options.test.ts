@@ -123,6 +123,22 @@ test('the teacher may be another run, which is needed at the start alone', async
   expect(existsSync(path('none'))).toBe(false);
 });
 
+test('the ANN may have a teacher by name, and is resumed bit-identically with it', async () => {
+  const taught = (teacher: string): TrainConfigInput =>
+    tiny(teacher, {
+      ann: { ...tinyConfig.ann, distillation: { weight: 0.8, teacher: path('whole') } },
+      convert: { ...tinyConfig.convert, enabled: false },
+      snn: { ...tinyConfig.snn, epochs: 0 },
+    });
+  await collect(train(taught('ann-taught')));
+  const alone = { convert: { ...tinyConfig.convert, enabled: false }, snn: { ...tinyConfig.snn, epochs: 0 } };
+  await collect(train(tiny('ann-alone', alone)));
+  expect(await trained(path('ann-taught'))).not.toBe(await trained(path('ann-alone')));
+  await leaveIn(train(taught('ann-parts'), { progressSeconds: 0 }), 'ann');
+  await collect(resume(path('ann-parts')));
+  expect(await trained(path('ann-parts'))).toBe(await trained(path('ann-taught')));
+});
+
 test('any network for the same images and classes may teach, and no other', async () => {
   const save = async (name: string, side: number): Promise<string> => {
     const layers = [{ type: 'linear', out: 10, output: true }] as const;
@@ -216,7 +232,11 @@ test('minutes: the rate of spiking steps is measured with their teacher', async 
   expect(() => resolveConfig(growing)).toThrow(/for snn.incremental/);
 });
 
-test('a run without an ANN wants the name of a teacher', () => {
+test('an ANN with distillation, and a run without an ANN, want the name of a teacher', () => {
+  const nameless = { ann: { ...tinyConfig.ann, distillation: { weight: 0.5 } } };
+  expect(() => resolveConfig(tiny('refused', nameless))).toThrow(
+    /Expected a model file or a run \(no ANN comes before this one\) for ann.distillation.teacher but received undef/,
+  );
   const without = { ann: { ...tinyConfig.ann, epochs: 0 }, snn: { distillation: { weight: 0.5 } } };
   expect(() => resolveConfig(tiny('refused', without))).toThrow(
     /Expected a model file or a run \(this run trains no ANN\) for snn.distillation.teacher but received undefined/,

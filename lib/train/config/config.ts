@@ -36,7 +36,7 @@ import { LIMITS } from '../../native/limits';
 import { applyOverride, mergeConfig, type PlainObject } from './merge';
 import { checkCodeStages } from './coded';
 import { checkIncremental } from './incremental';
-import { PHASES } from '../run/events';
+import { PHASES, type Phase } from '../run/events';
 import { plainStart, startSchema } from '../start/start';
 import { annPhase, binaryPhase, snnPhase } from './phase';
 import {
@@ -172,15 +172,20 @@ export function parseConfig(input: unknown): TrainConfig {
   for (const key of ['whitening', 'dirac'] as const)
     if (config.init !== undefined && config.start[key])
       throw expected('false (init gives every weight)', `start.${key}`, true);
-  for (const phase of ['binary', 'snn'] as const) {
-    const { teacher, weight } = config[phase].distillation;
-    // What minutes chooses has ANN epochs.
-    const trainsAnn = ann.epochs > 0 || minutes !== undefined;
-    if (config[phase].epochs > 0 && weight > 0 && teacher === undefined && !trainsAnn)
-      throw expected('a model file or a run (this run trains no ANN)', `${phase}.distillation.teacher`, teacher);
-  }
+  for (const phase of PHASES) checkTeacher(config, phase);
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;
+}
+
+/** A phase with distillation has a teacher: the best ANN of the run, or one by name. Errors: ERR_ARG. */
+function checkTeacher(config: TrainConfig, phase: Phase): void {
+  const { epochs, distillation } = config[phase];
+  if (epochs === 0 || distillation.weight === 0 || distillation.teacher !== undefined) return;
+  // What minutes chooses has ANN epochs.
+  const trainsAnn = config.ann.epochs > 0 || config.minutes !== undefined;
+  if (phase !== 'ann' && trainsAnn) return;
+  const why = phase === 'ann' ? 'no ANN comes before this one' : 'this run trains no ANN';
+  throw expected(`a model file or a run (${why})`, `${phase}.distillation.teacher`, undefined);
 }
 
 /** A batch takes the same number of images from every shard. Errors: ERR_ARG. */

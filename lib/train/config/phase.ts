@@ -22,10 +22,10 @@ export const plainPhase = {
   accumulate: 1,
   patience: 0,
   labelSmoothing: 0,
+  distillation: { weight: 0, temperature: 4 },
 };
 
 /** The same of what `binary` and `snn` have, and of what `snn` alone has. */
-export const plainDistillation = { weight: 0, temperature: 4 };
 export const plainActivity = { target: 0.1, strength: 0 };
 export const plainSpiking = { activity: plainActivity, incremental: [], relaxation: 0 };
 
@@ -79,6 +79,13 @@ const augment = objectOf({
   cutmix: limitedNumber('mix').default(plainAugment.cutmix),
 });
 
+// The teacher of `binary` and `snn` is the best ANN of the run unless a model file or a run is named.
+const distillation = objectOf({
+  weight: limitedNumber('distillation'),
+  temperature: limitedNumber('temperature').default(plainPhase.distillation.temperature),
+  teacher: text.optional(),
+}).default(plainPhase.distillation);
+
 const phaseKeys = {
   epochs: integerOf(0),
   batch: integerOf(1),
@@ -88,13 +95,8 @@ const phaseKeys = {
   schedule,
   augment,
   labelSmoothing: limitedNumber('labelSmoothing').default(plainPhase.labelSmoothing),
+  distillation,
 };
-// The teacher is the best ANN of the run unless a model file or a run is named.
-const distillation = objectOf({
-  weight: limitedNumber('distillation'),
-  temperature: limitedNumber('temperature').default(plainDistillation.temperature),
-  teacher: text.optional(),
-}).default(plainDistillation);
 
 const activity = objectOf({
   target: limitedNumber('activityTarget'),
@@ -106,14 +108,12 @@ export const annPhase = objectOf(phaseKeys);
 /** The schema of the stage of binary activations. */
 export const binaryPhase = objectOf({
   ...phaseKeys,
-  distillation,
   activity,
   threshold: limitedNumber('threshold'),
 });
 /** The schema of the stage of the spiking network. */
 export const snnPhase = objectOf({
   ...phaseKeys,
-  distillation,
   activity,
   incremental: listOf(
     objectOf({ timesteps: limitedInteger('timesteps'), epochs: integerOf(1) }),

@@ -11,7 +11,6 @@ import { plainStart } from '../start/start';
 import {
   plainActivity,
   plainAugment,
-  plainDistillation,
   plainPhase,
   plainRule,
   plainSchedule,
@@ -74,7 +73,6 @@ export const withoutBinary = {
   optimizer: { ...sgd, neuronLearningRate: 0.005 },
   schedule: cosine(0.5),
   ...plain,
-  distillation: plainDistillation,
   activity: plainActivity,
 };
 
@@ -111,7 +109,6 @@ const base = {
     optimizer: { kind: 'adam', learningRate: 1e-3, ...rule },
     schedule: cosine(0),
     ...plain,
-    distillation: plainDistillation,
     ...plainSpiking,
   },
   evaluation: { batch: 100 },

@@ -7,38 +7,28 @@ import { readModel, writeModel, type ModelFile } from '../../model/model-file';
 import { Network, type DistillationOptions } from '../../model/network';
 import { MODES } from '../../model/network/inputs';
 import type { TrainConfig } from '../config/config';
-import type { Phase } from '../run/events';
+import { PHASES, type Phase } from '../run/events';
 import { loadRun, modelFile } from '../run/load-run';
 import type { RunFolder } from '../run/run-folder';
 import type { TrainState } from '../run/state';
 import { networkOptions } from './model';
 
-/** The phases that may have a teacher. */
-const TAUGHT = ['binary', 'snn'] as const satisfies readonly Phase[];
-type Taught = (typeof TAUGHT)[number];
-
-function isTaught(phase: Phase): phase is Taught {
-  return (TAUGHT as readonly Phase[]).includes(phase);
-}
-
 /** The file of a teacher that the configuration names, in the folder of the run. */
-function copyOf(folder: RunFolder, phase: Taught): string {
+function copyOf(folder: RunFolder, phase: Phase): string {
   return folder.checkpoint(`${phase}-teacher.safetensors`);
 }
 
 /** The teachers that the configuration names. Errors: ERR_IO, ERR_FORMAT, ERR_STATE, as `modelFile`. */
-async function* namedTeachers({
-  binary,
-  snn,
-}: TrainConfig): AsyncGenerator<{ phase: Taught; path: string; file: ModelFile }> {
-  for (const [phase, { distillation, epochs }] of Object.entries({ binary, snn }) as [Taught, TrainConfig[Taught]][]) {
+async function* namedTeachers(config: TrainConfig): AsyncGenerator<{ phase: Phase; path: string; file: ModelFile }> {
+  for (const phase of PHASES) {
+    const { distillation, epochs } = config[phase];
     const { teacher: path, weight } = distillation;
     if (path !== undefined && weight > 0 && epochs > 0)
       yield { phase, path, file: await readTeacher(path, keyOf(phase)) };
   }
 }
 
-function keyOf(phase: Taught): string {
+function keyOf(phase: Phase): string {
   return `${phase}.distillation.teacher`;
 }
 
@@ -112,7 +102,6 @@ export class Teachers {
 
 /** The network that the configuration names, or the best ANN of the run. */
 async function openTeacher(phase: Phase, { config, folder, state }: Place): Promise<DistillationOptions | undefined> {
-  if (!isTaught(phase)) return undefined;
   const { teacher: given, weight, temperature } = config[phase].distillation;
   if (weight === 0) return undefined;
   const own = state.best.ann?.file ?? 'ann-best.safetensors';

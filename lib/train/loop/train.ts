@@ -19,7 +19,7 @@ import { Pace } from '../minutes/pace';
 import { planRun } from '../minutes/plan';
 import { changeConfig, recordChange } from '../run/changes';
 import { changedParts, changeWarning, checkClasses, hashDataset, type ImageHashes } from '../run/data-record';
-import type { RunWarning, StartEvent, TrainEvent } from '../run/events';
+import { PHASES, type RunWarning, type StartEvent, type TrainEvent } from '../run/events';
 import { defaultOut, RunFolder, runPrecision, type RunInfo } from '../run/run-folder';
 import { SharedRunFolder } from '../run/shared-folder';
 import { next, type Stage } from '../run/state';
@@ -108,7 +108,7 @@ export async function* train(
   // run.json names files and folders by absolute paths, because it may be read from any folder.
   if (resolved.dataset.directory !== undefined) resolved.dataset.directory = absolutePath(resolved.dataset.directory);
   if (resolved.init !== undefined) resolved.init = absolutePath(resolved.init);
-  for (const { distillation } of [resolved.binary, resolved.snn])
+  for (const { distillation } of PHASES.map((phase) => resolved[phase]))
     if (distillation.teacher !== undefined) distillation.teacher = absolutePath(distillation.teacher);
   const folder = folderOf(absolutePath(resolved.out ?? defaultOut(runName(resolved))), ranks);
   const another = resolved.out === undefined;

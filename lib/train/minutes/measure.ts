@@ -2,7 +2,7 @@
 import { foldNorm } from '../../model/fold';
 import { spikingFromBinary } from '../../model/binary';
 import type { ResolvedNetwork } from '../../model/description';
-import { Network } from '../../model/network';
+import { Network, type DistillationOptions } from '../../model/network';
 import { augments } from '../../model/network/augment';
 import type { Precision } from '../../model/network/options';
 import type { TrainConfig } from '../config/config';
@@ -40,7 +40,7 @@ export async function measureRates(measurement: Measurement): Promise<MeasuredRa
       const count = Math.min(config.evaluation.batch, images.testSet.count);
       const energy = { images: count, batch: count, signal };
       return {
-        train: { ann: trainAnn, binary: trainBinary, snn: await trainingRate(measurement, snn, 'snn', ann) },
+        train: { ann: trainAnn, binary: trainBinary, snn: await trainingRate(measurement, snn, 'snn') },
         evaluate: { ann: evaluateAnn, snn: await evaluationRate(measurement, snn, 'snn') },
         energy: count / (await secondsOf(() => measureEnergy(snn, images.testSet, energy), measurement.seconds)),
         precision: ann.precision,
@@ -75,24 +75,29 @@ async function converted({ config, description, images, signal }: Measurement, a
 // So small that the network stays what it is: steps of the full rate from random weights may leave the range of floats.
 const still = { learningRate: 1e-9, neuronLearningRate: 1e-9 };
 
-/** That of the binary phase, whose teacher, if it has one, is another network of the same shape. */
 async function binaryRate(measurement: Measurement, network: Network): Promise<number> {
+  await network.setParameters(equalThresholds(network.layers.slice(0, -1), measurement.config.binary.threshold));
+  return trainingRate(measurement, network, 'binary');
+}
+
+/** A teacher takes its time as well: another network of the same shape stands for it, if the phase has one. */
+async function trainingRate(measurement: Measurement, network: Network, mode: Phase): Promise<number> {
   const { config, description } = measurement;
-  await network.setParameters(equalThresholds(network.layers.slice(0, -1), config.binary.threshold));
-  if (config.binary.distillation.weight === 0) return trainingRate(measurement, network, 'binary');
+  const { weight, temperature } = config[mode].distillation;
+  if (weight === 0) return stepsRate(measurement, network, { mode });
   const teacher = await Network.create(description, networkOptions(config));
   try {
-    return await trainingRate(measurement, network, 'binary', teacher);
+    return await stepsRate(measurement, network, { mode, distillation: { teacher, weight, temperature } });
   } finally {
     await teacher.dispose();
   }
 }
 
-/** A teacher takes its time as well: `ann` stands for it, if the phase has one. */
-async function trainingRate(measurement: Measurement, network: Network, mode: Phase, ann?: Network): Promise<number> {
-  const { config, images, seconds, signal } = measurement;
-  const { weight, temperature } = config[mode === 'binary' ? 'binary' : 'snn'].distillation;
-  const distillation = ann === undefined || weight === 0 ? undefined : { teacher: ann, weight, temperature };
+async function stepsRate(
+  { config, images, seconds, signal }: Measurement,
+  network: Network,
+  { mode, distillation }: { mode: Phase; distillation?: DistillationOptions },
+): Promise<number> {
   const { batch: size, accumulate, optimizer, augment, labelSmoothing } = config[mode];
   const indices = images.rows.train.slice(0, size * accumulate);
   const batch = {

@@ -38,7 +38,7 @@ const changeable = [
   /^(ann|binary|snn)\.schedule\./,
   /^(ann|binary|snn)\.augment\./,
   /^(ann|binary|snn)\.(labelSmoothing|patience)$/,
-  /^(binary|snn)\.distillation\.(weight|temperature)$/,
+  /^(ann|binary|snn)\.distillation\.(weight|temperature)$/,
   /^(binary|snn)\.activity\.(target|strength)$/,
   /^snn\.timeWeights$/,
   /^evaluation\.batch$/,
