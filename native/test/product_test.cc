@@ -5,6 +5,7 @@
 
 #include "core/backend/backend.h"
 #include "test/support/cases.h"
+#include "test/support/held_memory.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
 
@@ -76,20 +77,11 @@ Values made(const Shape& s, const Operands& o, bool plain, int threads) {
   on.threads = threads;
   std::unique_ptr<Backend> backend;
   expect_ok(make_backend(on, &backend), "backend");
-  std::vector<void*> held;
-  const auto upload = [&](const Values& values) {
-    const size_t bytes = values.size() * sizeof(float);
-    held.push_back(backend->allocate(bytes));
-    backend->upload(held.back(), values.data(), bytes);
-    return static_cast<float*>(held.back());
-  };
-  float* out = upload(o.before);
-  backend->run(task_of(s, o, plain, out, upload(Values(kLane, o.scale)), upload(o.a_values), upload(o.b_values)));
-  Values result(o.before.size());
-  backend->download(result.data(), out, result.size() * sizeof(float));
-  expect_ok(backend->finish(), "product");
-  for (void* memory : held) backend->release(memory);
-  return result;
+  HeldMemory memory(*backend);
+  float* out = memory.upload(o.before);
+  backend->run(task_of(s, o, plain, out, memory.upload(Values(kLane, o.scale)), memory.upload(o.a_values),
+                       memory.upload(o.b_values)));
+  return memory.download(out, int64_t(o.before.size()));
 }
 
 void expect_sums(const Shape& s, const Operands& o, bool plain, const Values& result, const std::string& what) {

@@ -8,14 +8,7 @@ import type { Code } from '../../model/code/code';
 import { mergeConfig, type PlainObject } from './merge';
 import type { VggName } from '../../model/vgg';
 import { plainStart } from '../start/start';
-import {
-  plainActivity,
-  plainAugment,
-  plainPhase,
-  plainRule,
-  plainSchedule,
-  plainSpiking,
-} from './phase';
+import { plainActivity, plainAugment, plainPhase, plainRule, plainSchedule, plainSpiking } from './phase';
 import { budgetRecipe, withoutEpochs, type Budget } from './recipes';
 
 /** The names of the presets: VGG networks, and some of them with a code or with genes. */

@@ -12,6 +12,7 @@
 #include "cpu/simd/scratch.h"
 #include "cpu/simd/targets.h"
 #include "test/support/cases.h"
+#include "test/support/held_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -51,19 +52,17 @@ Values draw(Random& random, int64_t count, bool integers) {
 // One layer on one backend; memory is the backend's own.
 class Layer {
  public:
-  Layer(Backend& backend, const StageShape& s, int n) : backend_(backend), shape_(s), n_(n) {}
-  ~Layer() {
-    for (float* p : held_) backend_.release(p);
-  }
+  Layer(Backend& backend, const StageShape& s, int n) : backend_(backend), memory_(backend), shape_(s), n_(n) {}
   struct Result {
     Values forward, input_gradient, weight_gradient;
   };
   Result run(const Values& source, const Values& weight, const Values& bias, const Values& d_out) {
     const StageShape& s = shape_;
-    float *src = hold(source), *w = hold(weight), *b = hold(bias), *g = hold(d_out);
-    float *packed = hold(Values(n_ * s.padded_size())), *out = hold(d_out), *d_src = hold(source),
-          *d_weight = hold(Values(weight.size()));
-    float* backward = hold(Values(backend_.backward_bytes(true, s) / sizeof(float) + 1));
+    float *src = memory_.upload(source), *w = memory_.upload(weight), *b = memory_.upload(bias),
+          *g = memory_.upload(d_out);
+    float *packed = memory_.hold<float>(n_ * s.padded_size()), *out = memory_.upload(d_out),
+          *d_src = memory_.upload(source), *d_weight = memory_.hold<float>(int64_t(weight.size()));
+    float* backward = memory_.hold<float>(int64_t(backend_.backward_bytes(true, s) / sizeof(float) + 1));
     backend_.run(PackBackwardTask{.to = backward, .weight = w, .dense = true, .shape = s});
     backend_.run(PackInputTask{.packed = packed, .src = src, .n = n_, .shape = s});
     backend_.run(
@@ -71,25 +70,15 @@ class Layer {
     backend_.run(DenseWeightGradientTask{.d_weight = d_weight, .packed = packed, .d_out = g, .n = n_, .shape = s});
     backend_.run(DenseInputGradientTask{
         .d_src = d_src, .d_out = g, .weight = w, .weight_backward = backward, .activation = src, .n = n_, .shape = s});
-    return {read(out, d_out.size()), read(d_src, source.size()), read(d_weight, weight.size())};
+    return {memory_.download(out, int64_t(d_out.size())), memory_.download(d_src, int64_t(source.size())),
+            memory_.download(d_weight, int64_t(weight.size()))};
   }
 
  private:
-  float* hold(const Values& values) {
-    float* p = static_cast<float*>(backend_.allocate(values.size() * sizeof(float)));
-    backend_.upload(p, values.data(), values.size() * sizeof(float));
-    held_.push_back(p);
-    return p;
-  }
-  Values read(const float* from, size_t count) {
-    Values values(count);
-    backend_.download(values.data(), from, count * sizeof(float));
-    return values;
-  }
   Backend& backend_;
+  HeldMemory memory_;
   StageShape shape_;
   int n_;
-  std::vector<float*> held_;
 };
 
 double distance(const Values& a, const Values& b) {

@@ -11,6 +11,7 @@
 #include "core/backend/backend.h"
 #include "cpu/backend/create.h"
 #include "test/support/cases.h"
+#include "test/support/held_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -42,14 +43,11 @@ struct Neurons {
 class Stage {
  public:
   Stage(const StageShape& s, int n, int T) : shape_(s), n_(n) {
-    source_ = hold<uint8_t>(n * s.src_size());
-    weight_ = hold<float>(s.weights());
-    bias_ = hold<float>(s.out_cs);
-    potential_ = hold<float>(n * T * s.out_size());
-    times_ = hold<uint8_t>(n * s.out_size());
-  }
-  ~Stage() {
-    for (void* memory : held_) backend_->release(memory);
+    source_ = memory_.hold<uint8_t>(n * s.src_size());
+    weight_ = memory_.hold<float>(s.weights());
+    bias_ = memory_.hold<float>(s.out_cs);
+    potential_ = memory_.hold<float>(n * T * s.out_size());
+    times_ = memory_.hold<uint8_t>(n * s.out_size());
   }
   void set(const Bytes& source, const Values& weight, const Values& bias) {
     backend_->upload(source_, source.data(), source.size());
@@ -61,11 +59,9 @@ class Stage {
     update.learning_rate = 0.5f;
     StepResult result;
     result.finite = 1;
-    float *d_weight = hold<float>(shape_.weights()), *slot = hold<float>(shape_.weights());
-    backend_->upload(d_weight, gradient.data(), gradient.size() * sizeof(float));
     backend_->run(UpdateTask{.weight = weight_,
-                             .gradient = d_weight,
-                             .slots = {slot},
+                             .gradient = memory_.upload(gradient),
+                             .slots = {memory_.hold<float>(shape_.weights())},
                              .count = shape_.weights(),
                              .params = &update,
                              .result = &result});
@@ -81,9 +77,7 @@ class Stage {
                                                .neuron = neurons.params(),
                                                .n = n_,
                                                .shape = shape_});
-    Bytes times(static_cast<size_t>(n_ * shape_.out_size()));
-    backend_->download(times.data(), times_, times.size());
-    return times;
+    return memory_.download(times_, n_ * shape_.out_size());
   }
   // Without potentials. A linear layer is asked until its weights are rounded.
   Bytes settled_times(bool biased, const Neurons& neurons) {
@@ -96,19 +90,13 @@ class Stage {
   double doubts() const { return choice_.density; }
 
  private:
-  template <class T>
-  T* hold(int64_t count) {
-    held_.push_back(backend_->allocate(size_t(count) * sizeof(T)));
-    return static_cast<T*>(held_.back());
-  }
-
   std::unique_ptr<Backend> backend_ = make_cpu_backend({.threads = 2});
+  HeldMemory memory_{*backend_};
   KernelChoice choice_;  // of the last pass
   StageShape shape_;
   int n_;
   uint8_t *source_, *times_;
   float *weight_, *bias_, *potential_;
-  std::vector<void*> held_;
 };
 
 inline std::vector<StageShape> filter_shapes() {

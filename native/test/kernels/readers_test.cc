@@ -1,10 +1,12 @@
 // A map that two stages read: its gradient is the sum of what each of them gives alone, in both modes.
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "core/backend/backend.h"
 #include "core/plan.h"
 #include "test/support/cases.h"
+#include "test/support/held_memory.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
 
@@ -46,26 +48,24 @@ class Map {
     BackendSpec on = subject().on;
     on.precision = precision;
     expect_ok(make_backend(on, &backend_), "backend");
+    memory_.emplace(*backend_);
     const int64_t size = kImages * int64_t(kHeight) * kWidth * round_up(kChannels, kLane);
-    potential_ = upload(Reader::draw(random, size * kSteps));
+    potential_ = memory_->upload(Reader::draw(random, size * kSteps));
     std::vector<uint8_t> times(static_cast<size_t>(size)), mask(static_cast<size_t>(size));
     for (uint8_t& t : times) t = uint8_t(random.between(0, kSteps));
     for (uint8_t& m : mask) m = random.chance(0.7);
-    times_ = upload(times), mask_ = upload(mask), neuron_ = upload(Values{1.1f, 0.9f});
-    activation_ = upload(Reader::draw(random, size));
+    times_ = memory_->upload(times), mask_ = memory_->upload(mask), neuron_ = memory_->upload(Values{1.1f, 0.9f});
+    activation_ = memory_->upload(Reader::draw(random, size));
     size_ = size;
-  }
-  ~Map() {
-    for (void* memory : held_) backend_->release(memory);
   }
 
   // The readers in turn, each adding to what those before it wrote.
   Given spiking(const std::vector<const Reader*>& readers) {
-    float *a = upload(Values(size_t(size_ * kSteps))), *d_neuron = upload(Values(2));
+    float *a = memory_->upload(Values(size_t(size_ * kSteps))), *d_neuron = memory_->upload(Values(2));
     for (size_t i = 0; i < readers.size(); ++i) {
       const StageShape& s = readers[i]->shape;
       const NeuronParams neuron{kSteps, neuron_, true, {}};
-      backend_->run(SpikingBackwardTask{.gradient = upload(Values(size_t(kImages * kSteps * s.grad_step()))),
+      backend_->run(SpikingBackwardTask{.gradient = memory_->upload(Values(size_t(kImages * kSteps * s.grad_step()))),
                                         .below = {.a = a,
                                                   .add = i > 0,
                                                   .d_neuron = d_neuron,
@@ -74,53 +74,40 @@ class Map {
                                                   .mask = mask_,
                                                   .scale = 1 / float(s.pool * s.pool),
                                                   .neuron = neuron},
-                                        .a = upload(readers[i]->a),
-                                        .weight = upload(readers[i]->weight),
+                                        .a = memory_->upload(readers[i]->a),
+                                        .weight = memory_->upload(readers[i]->weight),
                                         .weight_backward = packed(*readers[i], false, kSteps),
                                         .neuron = neuron,
                                         .n = kImages,
                                         .shape = s});
     }
-    return {download(a, size_ * kSteps), download(d_neuron, 2)};
+    return {memory_->download(a, size_ * kSteps), memory_->download(d_neuron, 2)};
   }
   Given dense(const std::vector<const Reader*>& readers) {
-    float* d_src = upload(Values(size_t(size_)));
+    float* d_src = memory_->upload(Values(size_t(size_)));
     for (size_t i = 0; i < readers.size(); ++i)
       backend_->run(DenseInputGradientTask{.d_src = d_src,
                                            .add = i > 0,
-                                           .d_out = upload(readers[i]->d_out),
-                                           .weight = upload(readers[i]->weight),
+                                           .d_out = memory_->upload(readers[i]->d_out),
+                                           .weight = memory_->upload(readers[i]->weight),
                                            .weight_backward = packed(*readers[i], true, 1),
                                            .activation = activation_,
                                            .n = kImages,
                                            .shape = readers[i]->shape});
-    return {download(d_src, size_), {}};
+    return {memory_->download(d_src, size_), {}};
   }
 
  private:
-  template <class T>
-  T* upload(const std::vector<T>& values) {
-    const size_t bytes = values.size() * sizeof(T);
-    held_.push_back(backend_->allocate(bytes));
-    backend_->upload(held_.back(), values.data(), bytes);
-    return static_cast<T*>(held_.back());
-  }
-  Values download(const float* from, int64_t count) {
-    Values values(static_cast<size_t>(count));
-    backend_->download(values.data(), from, values.size() * sizeof(float));
-    expect_ok(backend_->finish(), "finish");
-    return values;
-  }
   const void* packed(const Reader& reader, bool dense, int timesteps) {
     const StageShape& s = reader.shape;
     expect(backend_->reserve_workspace(backend_->workspace_bytes({kImages, timesteps, true, s})), "workspace");
-    uint8_t* to = upload(std::vector<uint8_t>(backend_->backward_bytes(dense, s) + 1));
-    backend_->run(PackBackwardTask{.to = to, .weight = upload(reader.weight), .dense = dense, .shape = s});
+    uint8_t* to = memory_->upload(std::vector<uint8_t>(backend_->backward_bytes(dense, s) + 1));
+    backend_->run(PackBackwardTask{.to = to, .weight = memory_->upload(reader.weight), .dense = dense, .shape = s});
     return to;
   }
 
   std::unique_ptr<Backend> backend_;
-  std::vector<void*> held_;
+  std::optional<HeldMemory> memory_;
   int64_t size_ = 0;
   float *potential_, *neuron_, *activation_;
   uint8_t *times_, *mask_;

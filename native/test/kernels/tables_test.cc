@@ -5,6 +5,7 @@
 #include "core/backend/backend.h"
 #include "cpu/backend/create.h"
 #include "test/support/cases.h"
+#include "test/support/held_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -56,22 +57,15 @@ constexpr float kThreshold = 1.5f, kLeak = 0.9f;
 void agree(const Stage& stage, const char* expected, const std::string& what) {
   const StageShape& s = stage.s;
   const auto backend = make_cpu_backend({.threads = 2});
-  std::vector<void*> held;
-  const auto upload = [&](const void* from, size_t bytes) {
-    held.push_back(backend->allocate(bytes));
-    if (from) backend->upload(held.back(), from, bytes);
-    return held.back();
-  };
+  HeldMemory memory(*backend);
   const float neuron[2] = {kThreshold, kLeak};
   const int64_t potentials = stage.n * stage.T * s.out_size();
   SpikeSource source;
-  source.times = static_cast<const uint8_t*>(upload(stage.source.data(), stage.source.size()));
-  const auto floats = [&](const std::vector<float>& values) {
-    return static_cast<float*>(upload(values.data(), values.size() * sizeof(float)));
-  };
-  float *weight = floats(stage.weight), *bias = floats(stage.bias), *current = floats(stage.current);
-  float* potential = static_cast<float*>(upload(nullptr, size_t(potentials) * sizeof(float)));
-  uint8_t* times = static_cast<uint8_t*>(upload(nullptr, size_t(stage.n * s.out_size())));
+  source.times = memory.upload(stage.source);
+  float *weight = memory.upload(stage.weight), *bias = memory.upload(stage.bias),
+        *current = memory.upload(stage.current);
+  float* potential = memory.hold<float>(potentials);
+  uint8_t* times = memory.hold<uint8_t>(stage.n * s.out_size());
   NeuronParams p;
   p.timesteps = stage.T, p.neuron = neuron;
   const KernelChoice choice = backend->run(SpikingForwardTask{.times = times,
@@ -84,11 +78,8 @@ void agree(const Stage& stage, const char* expected, const std::string& what) {
                                                               .n = stage.n,
                                                               .shape = s});
   expect(std::string(choice.kernel) == expected, what + ": " + expected + " are chosen");
-  std::vector<float> u(static_cast<size_t>(potentials));
-  std::vector<uint8_t> fired(static_cast<size_t>(stage.n * s.out_size()));
-  backend->download(u.data(), potential, u.size() * sizeof(float));
-  backend->download(fired.data(), times, fired.size());
-  for (void* memory : held) backend->release(memory);
+  const std::vector<float> u = memory.download(potential, potentials);
+  const std::vector<uint8_t> fired = memory.download(times, stage.n * s.out_size());
   for (int image = 0; image < stage.n; ++image)
     for (int y = 0; y < s.out_h; ++y)
       for (int x = 0; x < s.out_w; ++x)

@@ -1,5 +1,6 @@
 #include "test/support/input_gradient.h"
 
+#include "test/support/held_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {
@@ -13,26 +14,17 @@ InputGradient::InputGradient(const NetworkSpec& spec, const CpuOptions& options)
   expect_ok(make_plan(spec, backend_->limits(), &plan_), "plan");
 }
 
-InputGradient::~InputGradient() {
-  for (void* memory : held_) backend_->release(memory);
-}
-
-template <class T>
-T* InputGradient::hold(int64_t count) {
-  held_.push_back(backend_->allocate(size_t(count) * sizeof(T)));
-  return static_cast<T*>(held_.back());
-}
-
 std::vector<float> InputGradient::run(double share, bool dropout) {
   const StageShape &below = plan_.stages[0], &s = plan_.stages[1];
   const NetworkSpec& spec = plan_.spec;
   const int n = kImages, T = spec.timesteps;
   const int64_t size = n * T * s.out_size(), size_below = n * T * below.out_size(),
                 neurons_below = n * below.out_size();
-  float *a = hold<float>(size), *potential_below = hold<float>(size_below), *g = hold<float>(n * T * s.grad_step()),
-        *weight = hold<float>(s.weights());
-  uint8_t *times = hold<uint8_t>(neurons_below), *mask = hold<uint8_t>(neurons_below),
-          *backward = hold<uint8_t>(int64_t(backend_->backward_bytes(false, s)));
+  HeldMemory memory(*backend_);
+  float *a = memory.hold<float>(size), *potential_below = memory.hold<float>(size_below),
+        *g = memory.hold<float>(n * T * s.grad_step()), *weight = memory.hold<float>(s.weights());
+  uint8_t *times = memory.hold<uint8_t>(neurons_below), *mask = memory.hold<uint8_t>(neurons_below),
+          *backward = memory.hold<uint8_t>(int64_t(backend_->backward_bytes(false, s)));
   Random random(5);
   // Padding channels carry nothing.
   for (int64_t i = 0; i < size; ++i)
@@ -42,7 +34,7 @@ std::vector<float> InputGradient::run(double share, bool dropout) {
   for (int64_t i = 0; i < neurons_below; ++i)
     times[i] = uint8_t(random.between(0, T)), mask[i] = random.chance(2.0 / 3);
 
-  float *pair = hold<float>(2), *d_neuron = hold<float>(2);
+  float *pair = memory.hold<float>(2), *d_neuron = memory.hold<float>(2);
   pair[0] = 1.1f, pair[1] = 0.9f;
   const NeuronParams neuron{T, pair, true, {spec.surrogate, spec.gamma, spec.surrogate_scale}};
   backend_->run(PackBackwardTask{.to = backward, .weight = weight, .shape = s});
@@ -63,8 +55,6 @@ std::vector<float> InputGradient::run(double share, bool dropout) {
                                               .shape = s});
   std::vector<float> result(potential_below, potential_below + size_below);
   result.insert(result.end(), d_neuron, d_neuron + 2);
-  for (void* memory : held_) backend_->release(memory);
-  held_.clear();
   return result;
 }
 

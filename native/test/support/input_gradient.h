@@ -16,7 +16,6 @@ namespace onespike::test {
 class InputGradient {
  public:
   InputGradient(const NetworkSpec& spec, const CpuOptions& options);
-  ~InputGradient();
 
   // a(t) of the stage below, then the gradients of its threshold and leak. `share` of the pairs (neuron, step) are not
   // zero; `dropout` masks a third of the receiving neurons.
@@ -26,12 +25,8 @@ class InputGradient {
   void begin_batch() { choice_ = {}; }
 
  private:
-  template <class T>
-  T* hold(int64_t count);
-
   Plan plan_;
   std::unique_ptr<Backend> backend_;
-  std::vector<void*> held_;
   KernelChoice choice_;
 };
 
