@@ -73,11 +73,13 @@ function scores(
   { ann, binary, snn, energy }: DoneEvent,
 ): Pick<TrialResult, 'validationAccuracy' | 'testAccuracy' | 'spikesPerNeuron' | 'energyRatio'> {
   const phase = lastPhase(config);
-  const accuracies = metrics
-    .filter((metric) => (metric.event === 'epoch' ? metric.phase === phase : phase === 'snn'))
-    .flatMap(({ validationAccuracy }) => validationAccuracy ?? []);
+  // Of the network that was tested: not the highest of all where another one exceeds its target of spikes or has fewer
+  // time steps.
+  const tested = metrics.findLast((metric) =>
+    metric.event === 'epoch' ? metric.phase === phase && metric.best : phase === 'snn',
+  );
   return {
-    validationAccuracy: accuracies.length === 0 ? null : Math.max(...accuracies),
+    validationAccuracy: tested?.validationAccuracy ?? null,
     testAccuracy: snn.testAccuracy ?? binary.testAccuracy ?? ann.testAccuracy,
     spikesPerNeuron: snn.spikesPerNeuron,
     energyRatio: energy.ratio,

@@ -7,7 +7,7 @@
 
 #include "cpu/backend/create.h"
 #include "test/support/cases.h"
-#include "test/support/failing_memory.h"
+#include "test/allocation/failing_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseStudy } from '../../lib/cluster/study';
 import { sweep, type BeginEvent, type SweepEvents, type SweptEvent, type TrialEvent } from '../../lib/cluster/sweep';
+import { readCheckpoint } from '../../lib/train/run/checkpoint';
 import { loadRun } from '../../lib/train/run/load-run';
 import { thisOwner } from '../../lib/train/run/owner';
 import { temporaryFolder } from '../helpers/command-line';
@@ -54,6 +55,29 @@ test('runs every trial, ranks the candidates, and does nothing when started agai
     code: 'ERR_STATE',
     message: expect.stringContaining('received another one'),
   });
+});
+
+test('the validation accuracy is that of the tested network, whichever other one was more accurate', async () => {
+  const spoiling = { epochs: 2, optimizer: { learningRate: 0.1 } };
+  const given = study({
+    method: 'arms',
+    arms: {
+      'fewer steps before': { snn: { ...spoiling, incremental: [{ timesteps: 1, epochs: 1 }] } },
+      'too many spikes before': { snn: { ...spoiling, epochs: 1, activity: { target: 0.001, strength: 100 } } },
+    },
+  });
+  const higher: boolean[] = [];
+  for (const { run, validationAccuracy } of trialsIn(
+    await collected(sweep(given, { out: at('tested'), threads: 1 })),
+  )) {
+    const { state } = await readCheckpoint(at('tested', run, 'checkpoints', 'last.safetensors'));
+    expect(validationAccuracy).toBe(state.best.snn!.accuracy);
+    const { metrics } = await loadRun(at('tested', run));
+    const spiking = metrics.filter((metric) => metric.event === 'converted' || metric.phase === 'snn');
+    higher.push(spiking.some((metric) => metric.validationAccuracy! > validationAccuracy!));
+  }
+  // Else the test would say nothing.
+  expect(higher).toContain(true);
 });
 
 test('a trial that diverges or does not fit is recorded, and the others go on', async () => {

@@ -26,6 +26,7 @@ const results = [
   trial('c', 2, 0.65, 200),
   trial('broken', 1, null),
   trial('all together', 1, 0.9),
+  trial('those that gain', 1, 0.8),
 ];
 const call = <T>(name: string, body: string, input: unknown): T =>
   inModule('scripts/evidence/table.mjs', [name, ...(name === 'rowsOf' ? [] : ['rowsOf'])], body, input);
@@ -33,7 +34,7 @@ const call = <T>(name: string, body: string, input: unknown): T =>
 test('a gain is the difference to the baseline of the same seed, a cost the ratio of their times', () => {
   const rows = call<Record<string, any>[]>('rowsOf', 'return rowsOf(input);', results);
   const of = (arm: string): Record<string, any> => rows.find((row) => row.arm === arm)!;
-  expect(rows.map(({ arm }) => arm)).toEqual(['baseline', 'a', 'b', 'c', 'broken', 'all together']);
+  expect(rows.map(({ arm }) => arm)).toEqual(['baseline', 'a', 'b', 'c', 'broken', 'all together', 'those that gain']);
   expect(of('baseline').deviation).toBeCloseTo(0.02, 12);
   expect([of('a').gain, of('a').cost, of('a').test, of('a').energyRatio]).toEqual([
     expect.closeTo(0.03, 12),
@@ -54,9 +55,10 @@ test('the best are chosen among single techniques that ended', () => {
 test('the table has the baseline on top, then the largest gain, and says what the noise is', () => {
   const text = call<string>('gainTable', 'return gainTable(rowsOf(input));', results);
   const lines = text.split('\n');
-  expect(lines.slice(2, 8).map((line) => line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '')))).toEqual([
+  expect(lines.slice(2, 9).map((line) => line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '')))).toEqual([
     ['baseline', '3', '62.00 % ± 2.00', '–', '61.00 %', '0.200', '–', '133', '–'],
     ['all together', '1', '90.00 %', '+30.00', '89.00 %', '0.200', '–', '100', '+0 %'],
+    ['those that gain', '1', '80.00 %', '+20.00', '79.00 %', '0.200', '–', '100', '+0 %'],
     ['c', '2', '65.00 % ± 0.00', '+4.00', '64.00 %', '0.200', '–', '150', '+0 %'],
     ['a', '1', '63.00 %', '+3.00', '62.00 %', '0.200', '30.0', '150', '+50 %'],
     ['b', '1', '59.00 %', '−1.00', '58.00 %', '0.200', '–', '50', '−50 %'],

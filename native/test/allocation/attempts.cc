@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "test/support/cases.h"
-#include "test/support/failing_memory.h"
+#include "test/allocation/failing_memory.h"
 #include "test/support/runner.h"
 
 namespace onespike::test {

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "test/kernels/filter_stage.h"
-#include "test/support/failing_memory.h"
+#include "test/allocation/failing_memory.h"
 
 namespace onespike::test {
 namespace {

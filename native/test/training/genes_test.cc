@@ -5,7 +5,7 @@
 
 #include "core/state/parameters.h"
 #include "test/ann/norm_cases.h"
-#include "test/support/failing_memory.h"
+#include "test/allocation/failing_memory.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
 #include "test/training/gene_cases.h"

@@ -1,4 +1,4 @@
-#include "test/support/failing_memory.h"
+#include "test/allocation/failing_memory.h"
 
 #include <atomic>
 #include <cstdlib>
