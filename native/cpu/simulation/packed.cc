@@ -5,15 +5,6 @@
 namespace onespike::cpu {
 namespace {
 
-// The weights of a tile stay in the second level of cache, beside the events that add them.
-constexpr int64_t kTileBytes = 320 << 10;
-
-int widest_tile(const StageShape& s) {
-  int width = kMaxTile;
-  while (width > kLane && int64_t(s.taps()) * s.src_cs * width * int64_t(sizeof(float)) > kTileBytes) width /= 2;
-  return width;
-}
-
 // How many windows read each coordinate.
 std::vector<int64_t> readers(const std::vector<Window>& windows, int side) {
   std::vector<int64_t> count(size_t(side), 0);
@@ -32,8 +23,7 @@ AlignedFloats aligned_floats(int64_t count) {
 
 PackedStage pack_stage(const SimulatedStage& from) {
   const StageShape& s = from.shape;
-  PackedStage stage{
-      s, tiles_of(s.out_cs, widest_tile(s)), aligned_floats(s.weights()), aligned_floats(s.out_cs), {}, {}, {}};
+  PackedStage stage{s, tiles_of(s.out_cs), aligned_floats(s.weights()), aligned_floats(s.out_cs), {}, {}, {}};
   for (const Tile& tile : stage.tiles)
     for (int lane = 0; lane < tile.width && tile.begin + lane < s.out_c; ++lane)
       for (int c = 0; c < s.src_c; ++c)
