@@ -124,14 +124,10 @@ test('the teacher may be another run, which is needed at the start alone', async
 });
 
 test('the ANN may have a teacher by name, and is resumed bit-identically with it', async () => {
-  const taught = (teacher: string): TrainConfigInput =>
-    tiny(teacher, {
-      ann: { ...tinyConfig.ann, distillation: { weight: 0.8, teacher: path('whole') } },
-      convert: { ...tinyConfig.convert, enabled: false },
-      snn: { ...tinyConfig.snn, epochs: 0 },
-    });
-  await collect(train(taught('ann-taught')));
   const alone = { convert: { ...tinyConfig.convert, enabled: false }, snn: { ...tinyConfig.snn, epochs: 0 } };
+  const ann = { ...tinyConfig.ann, distillation: { weight: 0.8, teacher: path('whole') } };
+  const taught = (name: string): TrainConfigInput => tiny(name, { ...alone, ann });
+  await collect(train(taught('ann-taught')));
   await collect(train(tiny('ann-alone', alone)));
   expect(await trained(path('ann-taught'))).not.toBe(await trained(path('ann-alone')));
   await leaveIn(train(taught('ann-parts'), { progressSeconds: 0 }), 'ann');
