@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { ALL, BASELINE, GAINING, bestArms, gainTable, rowsOf, timesTable } from './evidence/table.mjs';
+import { SPECIAL, bestArms, gainTable, rowsOf, timesTable } from './evidence/table.mjs';
 import { Failure, inRoot, main, messageOf, say } from './lib.mjs';
 
 const usage = `What each technique gains and costs: trains the arms of examples/evidence.json and writes OUT/evidence.md.
@@ -37,7 +37,7 @@ await main(async () => {
   if (first === undefined || second === undefined) return;
   if (!options.table) await sweep(study, first);
   const techniques = resultsIn(first);
-  const chosen = [BASELINE, ALL, GAINING, ...bestArms(rowsOf(techniques), BEST)];
+  const chosen = [...SPECIAL, ...bestArms(rowsOf(techniques), BEST)];
   const arms = Object.fromEntries(Object.entries(study.arms).filter(([arm]) => chosen.includes(arm)));
   if (!options.table) await sweep({ ...study, arms, seeds: MORE_SEEDS }, second);
   const file = path.join(options.out, 'evidence.md');
@@ -75,7 +75,7 @@ function readStudy() {
   const { study: file, data, rehearse } = options;
   /** @type {Study} */
   const study = JSON.parse(fs.readFileSync(file, 'utf8'));
-  for (const arm of [BASELINE, ALL, GAINING])
+  for (const arm of SPECIAL)
     if (study.arms?.[arm] === undefined) throw new Failure(`${file} has no arm '${arm}', which the table is about`);
   const { config } = study;
   if (data !== undefined) config['dataset'] = { ...config['dataset'], directory: path.resolve(data) };

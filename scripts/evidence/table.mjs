@@ -25,9 +25,8 @@ const { markdown } = require(inRoot('dist/lib/io/text/markdown.js'));
  */
 
 export const BASELINE = 'baseline';
-export const ALL = 'all together';
-/** The techniques together that gained most alone. */
-export const GAINING = 'those that gain';
+/** The arms that are no single technique: none, all, and those together that gained most alone. */
+export const SPECIAL = [BASELINE, 'all together', 'those that gain'];
 
 /** @param {readonly number[]} values */
 const mean = (values) => spreadOf(values)?.mean ?? NaN;
@@ -88,7 +87,7 @@ export function rowsOf(results) {
  */
 export function bestArms(rows, count) {
   return rows
-    .filter(({ arm, seeds }) => ![BASELINE, ALL, GAINING].includes(arm) && seeds > 0)
+    .filter(({ arm, seeds }) => !SPECIAL.includes(arm) && seeds > 0)
     .sort((a, b) => b.gain - a.gain)
     .slice(0, count)
     .map(({ arm }) => arm);
