@@ -8,7 +8,7 @@ import { parseConfig, resolveConfig } from '../../lib/train/config/config';
 import { resume, train } from '../../lib/train/loop/train';
 import type { TrainConfigInput } from '../../lib/train/config/config';
 import { eigenOf } from '../../lib/train/start/eigen';
-import { checkStart, setStart } from '../../lib/train/start/start';
+import { checkStart, plainStart, setStart } from '../../lib/train/start/start';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
 import { collect, leaveIn, modelBytes } from '../helpers/runs';
 
@@ -51,7 +51,7 @@ test('eigenvectors have length 1, are orthogonal, and rebuild the matrix', async
 test('a whitened layer has uncorrelated outputs of the same size and of either sign; rows beyond them are random', async () => {
   const network = await Network.create(description, { backend: 'cpu', seed: 1, threads: 1 });
   const before = await network.parameters();
-  await setStart(network, { whitening: true, dirac: false }, { pixels }, rows);
+  await setStart(network, { ...plainStart, whitening: true }, { pixels }, rows);
   const after = await network.parameters();
   const weights = after.get('layers.0.weight')!.data;
   const inputs = 2 * 9;
@@ -86,7 +86,7 @@ test('a whitened layer has uncorrelated outputs of the same size and of either s
 test('a Dirac layer hands on its channels', async () => {
   const network = await Network.create(description, { backend: 'cpu', seed: 1, threads: 1 });
   const before = await network.parameters();
-  await setStart(network, { whitening: true, dirac: true }, { pixels }, rows);
+  await setStart(network, { ...plainStart, whitening: true, dirac: true }, { pixels }, rows);
   const after = await network.parameters();
   for (const [layer, channels, out, taps, middle] of [
     [1, 40, 50, 9, 4],
@@ -122,10 +122,10 @@ test.each<[string, Partial<NetworkDescription>, string]>([
   ['a code', { code: { kind: 'radix', bits: 4 } }, 'a network with a code'],
 ])('whitening is refused for %s', async (_, change, why) => {
   const network = await Network.create({ ...description, ...change }, { backend: 'cpu' });
-  expect(() => checkStart({ whitening: true, dirac: false }, network.description)).toThrow(
+  expect(() => checkStart({ ...plainStart, whitening: true }, network.description)).toThrow(
     expect.objectContaining({ code: 'ERR_ARG', message: expect.stringContaining(`${why}`) }),
   );
-  expect(() => checkStart({ whitening: false, dirac: true }, network.description)).not.toThrow();
+  expect(() => checkStart({ ...plainStart, dirac: true }, network.description)).not.toThrow();
   await network.dispose();
 });
 
@@ -136,14 +136,48 @@ test('a start of channels that are handed on is refused beside genes, of which w
     { type: 'linear', out: 2, output: true },
   ];
   const genetic = resolveNetwork({ input: [1, 8, 8], timesteps: 2, genes: { count: 2 }, layers });
-  expect(() => checkStart({ whitening: false, dirac: true }, genetic)).toThrow(/genes\) for start\.dirac/);
-  expect(() => checkStart({ whitening: true, dirac: false }, genetic)).not.toThrow();
+  expect(() => checkStart({ ...plainStart, dirac: true }, genetic)).toThrow(/genes\) for start\.dirac/);
+  expect(() => checkStart({ ...plainStart, whitening: true }, genetic)).not.toThrow();
 });
+
+test('even genes have the variance of dense weights, and make the same weights', async () => {
+  const layers: NetworkDescription['layers'] = [
+    { type: 'conv', out: 40 },
+    { type: 'conv', out: 50 },
+    { type: 'conv', out: 30, kernel: 5 },
+    { type: 'linear', out: 3, output: true },
+  ];
+  const genetic = { ...description, layers, genes: { count: 60 } };
+  const network = await Network.create(genetic, { backend: 'cpu', seed: 1, threads: 1 });
+  const before = await network.parameters();
+  await setStart(network, { ...plainStart, evenGenes: true }, { pixels }, rows);
+  const after = await network.parameters();
+  const variances = [2 / 360, Math.sqrt((2 / 360) * (2 / 1250)), 2 / 1250];
+  variances.forEach((variance, index) => {
+    const name = `layers.${index}.genes`;
+    const factor = Math.sqrt(variance * 60);
+    after.get(name)!.data.forEach((gene, i) => expect(gene / before.get(name)!.data[i]!).toBeCloseTo(factor, 5));
+  });
+  for (const name of ['layers.1.weight', 'layers.2.weight']) {
+    const { data } = before.get(name)!;
+    const largest = Math.max(...data);
+    after.get(name)!.data.forEach((weight, i) => expect(Math.abs(weight - data[i]!)).toBeLessThan(1e-5 * largest));
+  }
+  for (const name of ['layers.0.weight', 'layers.3.weight', 'genes.3x3', 'genes.5x5'])
+    expect(after.get(name)).toEqual(before.get(name));
+  await network.dispose();
+});
+
+test('even genes are refused where there are none', () =>
+  expect(() => checkStart({ ...plainStart, evenGenes: true }, resolveNetwork(description))).toThrow(
+    /the network has no genes\) for start\.evenGenes/,
+  ));
 
 test.each([
   [['start.whitening=1'], 'for start.whitening but received 1'],
   [['start.diraac=true'], "(did you mean 'dirac'?)"],
   [['start.dirac=true', 'init=model.safetensors'], 'Expected false (init gives every weight) for start.dirac'],
+  [['start.evenGenes=true', 'init=model.safetensors'], 'for start.evenGenes'],
 ])('the configuration refuses %j', (overrides, text) =>
   expect(() => resolveConfig({}, overrides)).toThrow(
     expect.objectContaining({ code: 'ERR_ARG', message: expect.stringContaining(text) }),
@@ -152,7 +186,7 @@ test.each([
 
 test('a run of an older version began at random', () => {
   const { start: _start, ...older } = resolveConfig({});
-  expect(parseConfig(older).start).toEqual({ whitening: false, dirac: false });
+  expect(parseConfig(older).start).toEqual(plainStart);
 });
 
 test('a run begins so, and a resumed one is bit-identical', async () => {

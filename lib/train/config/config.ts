@@ -169,7 +169,7 @@ export function parseConfig(input: unknown): TrainConfig {
   if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
   checkIncremental(config);
   checkShards(config);
-  for (const key of ['whitening', 'dirac'] as const)
+  for (const key of ['whitening', 'dirac', 'evenGenes'] as const)
     if (config.init !== undefined && config.start[key])
       throw expected('false (init gives every weight)', `start.${key}`, true);
   for (const phase of PHASES) checkTeacher(config, phase);

@@ -7,15 +7,17 @@ import type { ResolvedLayer, ResolvedNetwork } from '../../model/description';
 import { layerName } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { FloatTensor } from '../../model/parameters';
+import { evenGenes } from './genes';
 import { whitened } from './whitening';
 
 /** What is off in a preset, and in a run of a version that did not have it. */
-export const plainStart = { whitening: false, dirac: false };
+export const plainStart = { whitening: false, dirac: false, evenGenes: false };
 
 /** The schema of `start`. */
 export const startSchema = objectOf({
   whitening: flag.default(plainStart.whitening),
   dirac: flag.default(plainStart.dirac),
+  evenGenes: flag.default(plainStart.evenGenes),
 });
 
 /** How the convolutions of a new network begin. */
@@ -24,6 +26,8 @@ export interface StartOptions {
   whitening: boolean;
   /** Whether the other convolutions hand on their channels at first, as far as they have outputs. */
   dirac: boolean;
+  /** Whether genes have the variance of dense weights at first, so that every layer learns at the same rate. */
+  evenGenes: boolean;
 }
 
 /** Images whose patches are measured: 450,000 patches of images of 32 x 32 pixels. */
@@ -32,7 +36,9 @@ export const WHITENING_IMAGES = 500;
 const MOST_INPUTS = 256;
 
 /** Errors: ERR_ARG, naming the option, where a network cannot begin so. */
-export function checkStart({ whitening, dirac }: StartOptions, network: ResolvedNetwork): void {
+export function checkStart({ whitening, dirac, evenGenes }: StartOptions, network: ResolvedNetwork): void {
+  if (evenGenes && network.genes === undefined)
+    throw expected('false (the network has no genes)', 'start.evenGenes', true);
   if (dirac && network.genes !== undefined)
     throw expected('false (the weights of convolutions follow from genes)', 'start.dirac', true);
   if (!whitening) return;
@@ -49,14 +55,14 @@ export function checkStart({ whitening, dirac }: StartOptions, network: Resolved
 /** Gives a new network the start that is asked for, with images [rows] of `images`. */
 export async function setStart(
   network: Network,
-  { whitening, dirac }: StartOptions,
+  { whitening, dirac, evenGenes: even }: StartOptions,
   images: Pick<ImageSet, 'pixels'>,
   rows: Uint32Array,
 ): Promise<void> {
-  if (!whitening && !dirac) return;
+  if (!whitening && !dirac && !even) return;
   const { description } = network;
   const tensors = await network.parameters();
-  const changed = new Map<string, FloatTensor>();
+  const changed = even ? evenGenes(description, tensors) : new Map<string, FloatTensor>();
   for (const [index, layer] of description.layers.entries()) {
     if (layer.type !== 'conv') continue;
     const name = `${layerName(index)}.weight`;
