@@ -107,6 +107,11 @@ describe('settings', () => {
     ['vgg7-genes', { sigma: 0 }, /for sigma but received 0/],
     ['vgg7-genes', { populations: 2 }, /unknown key 'populations' \(did you mean 'population'\?\)/],
     [{ preset: 'vgg7-genes', init: 'x' } as TrainConfigInput, {}, /no init .* for init but received 'x'/],
+    [
+      { preset: 'vgg7-genes', start: { evenGenes: true } } as TrainConfigInput,
+      {},
+      /individuals begin with their genes\) for start\.evenGenes but received true/,
+    ],
   ])('%j with %j is refused by name', (given, numbers, message) =>
     expect(() => parseEvolution(given, numbers)).toThrow(
       expect.objectContaining({ code: 'ERR_ARG', message: expect.stringMatching(message) }) as Error,

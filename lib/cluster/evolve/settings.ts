@@ -86,6 +86,8 @@ export function parseEvolution(
   if (resolved.minutes !== undefined) throw expected('no minutes (give epochs)', 'minutes', resolved.minutes);
   if (resolved.init !== undefined)
     throw expected('no init (individuals begin with their genes)', 'init', resolved.init);
+  for (const [key, asked] of Object.entries(resolved.start))
+    if (asked) throw expected('false (individuals begin with their genes)', `start.${key}`, asked);
   return { ...numbers, config: resolved };
 }
 
