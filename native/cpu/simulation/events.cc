@@ -1,7 +1,6 @@
 #include "cpu/simulation/events.h"
 
-#include <bit>
-#include <cstring>
+#include "cpu/simulation/nonzero.h"
 
 namespace onespike::cpu {
 
@@ -9,18 +8,31 @@ void EventBlock::begin(const PackedStage& stage, bool valued) {
   stage_ = &stage, valued_ = valued;
   columns_ = uint32_t(stage.shape.in_w), channels_ = uint32_t(stage.shape.src_cs);
   ids_.clear(), values_.clear(), starts_.clear();
+  const size_t places = size_t(stage.shape.src_size()) + kNonzeroSlack;
+  if (found_.size() < places) found_.resize(places);
+  if (valued && found_values_.size() < places) found_values_.resize(places);
 }
 
 void EventBlock::begin_step() {
-  found_.clear(), found_values_.clear();
+  size_ = 0;
   cell_starts_.resize(size_t(stage_->shape.in_h) * columns_ + 1);
   cells_ = 0;
+}
+
+int64_t EventBlock::add_codes(uint32_t cell, const uint8_t* codes) {
+  begin_cell(cell);
+  uint32_t* const found = found_.data() + size_;
+  const int count = nonzero(codes, int(channels_), column_id_, found);
+  if (valued_)
+    for (int i = 0; i < count; ++i) found_values_[size_ + size_t(i)] = code_size(codes[found[i] - column_id_]);
+  size_ += size_t(count);
+  return count;
 }
 
 int64_t EventBlock::end_step() {
   const StageShape& s = stage_->shape;
   const uint32_t cells = uint32_t(s.in_h) * columns_;
-  while (cells_ <= cells) cell_starts_[cells_++] = uint32_t(found_.size());
+  while (cells_ <= cells) cell_starts_[cells_++] = uint32_t(size_);
   int64_t accumulates = 0;
   for (uint32_t i = 0; i < cells; ++i)
     accumulates += int64_t(cell_starts_[i + 1] - cell_starts_[i]) * stage_->fan_out[i];
@@ -48,17 +60,7 @@ int64_t EventBlock::end_step() {
 
 int64_t add_codes(EventBlock& events, const StageShape& s, const uint8_t* codes) {
   int64_t sent = 0;
-  each_source_cell(s, [&](uint32_t cell, int64_t source) {
-    for (int c = 0; c < s.src_cs; c += 8) {
-      uint64_t word;
-      std::memcpy(&word, codes + source + c, sizeof word);
-      for (; word; ++sent) {
-        const int bits = std::countr_zero(word) / 8 * 8;
-        events.add(cell, uint32_t(c + bits / 8), code_size(uint8_t(word >> bits)));
-        word &= ~(uint64_t{0xff} << bits);
-      }
-    }
-  });
+  each_source_cell(s, [&](uint32_t cell, int64_t source) { sent += events.add_codes(cell, codes + source); });
   each_dropped_cell(s, [&](int64_t source) {
     for (int c = 0; c < s.src_c; ++c) sent += codes[source + c] != 0;
   });

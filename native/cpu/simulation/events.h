@@ -24,16 +24,15 @@ class EventBlock {
   // Empty, in front of `stage`. `valued`: events have values; else each counts 1.
   void begin(const PackedStage& stage, bool valued);
 
-  // ---- the next step: its events in the order of their cells
+  // ---- the next step: its events in the order of their cells, at most as many as the source map has places
   void begin_step();
   void add(uint32_t cell, uint32_t channel, float value) {
-    if (cells_ <= cell) {
-      while (cells_ <= cell) cell_starts_[cells_++] = uint32_t(found_.size());
-      column_id_ = cell % columns_ * channels_;
-    }
-    found_.push_back(column_id_ + channel);
-    if (valued_) found_values_.push_back(value);
+    begin_cell(cell);
+    if (valued_) found_values_[size_] = value;
+    found_[size_++] = column_id_ + channel;
   }
+  // Adds what a cell of a map of codes (src_cs) sends; see code_size. Returns how many events that is.
+  int64_t add_codes(uint32_t cell, const uint8_t* codes);
   // Returns the accumulates that the events of the step cause.
   int64_t end_step();
 
@@ -46,14 +45,21 @@ class EventBlock {
   }
 
  private:
+  void begin_cell(uint32_t cell) {
+    if (cell < cells_) return;
+    while (cells_ <= cell) cell_starts_[cells_++] = uint32_t(size_);
+    column_id_ = cell % columns_ * channels_;
+  }
+
   const PackedStage* stage_ = nullptr;
   bool valued_ = false;
   uint32_t columns_ = 0, channels_ = 0, cells_ = 0, column_id_ = 0;
   std::vector<uint32_t> ids_, starts_;
   std::vector<float> values_;
-  // Of the step at work, by source pixel.
+  // Of the step at work, by source pixel; `size_` of the places for events are taken.
   std::vector<uint32_t> found_, cell_starts_;
   std::vector<float> found_values_;
+  size_t size_ = 0;
 };
 
 // The value of a byte that a hidden neuron sends: 0 = nothing, else 2^(code - 1) times the amplitude of its step.

@@ -10,7 +10,7 @@
 
 namespace onespike::cpu {
 
-constexpr int kBlockSteps = 32;  // the sums of a pixel over a block stay in the first level of cache
+constexpr int kBlockSteps = 64;  // the sums of a pixel over a block, 16 KiB, stay in the first level of cache
 
 enum class NeuronKind {
   kSums,        // no neurons: the sums themselves

@@ -122,7 +122,7 @@ std::vector<CaseSpec> networks() {
 void stepped(SimulatedCode code, double threshold) {
   uint64_t seed = 60;
   for (const CaseSpec& spec : networks()) {
-    SimulationOptions options = options_of(code, 37);
+    SimulationOptions options = options_of(code, 69);
     options.threshold = threshold;
     compare(spec, 2, options, ++seed);
   }
@@ -141,7 +141,7 @@ void first_spikes(SimulatedCode code, int64_t timesteps, int64_t stride, double 
 
 void tsc() {
   uint64_t seed = 80;
-  for (const CaseSpec& spec : networks()) compare(spec, 2, options_of(SimulatedCode::kTsc, 45), ++seed);
+  for (const CaseSpec& spec : networks()) compare(spec, 2, options_of(SimulatedCode::kTsc, 77), ++seed);
 }
 
 void powers_of_two() {
@@ -160,7 +160,7 @@ void threads_and_records() {
   Case c = make_case(networks()[0], 7, random);
   const std::vector<double> activations = oracle::largest_activations(c.spec, c.parameters, c.batch());
   for (const SimulatedCode code : kSimulatedCodes) {
-    SimulationOptions options = options_of(code, 50);
+    SimulationOptions options = options_of(code, 70);
     if (fires_once(code)) set_clocks(&options, 4, 10, random);
     const Simulation one = run(c, activations, options);
     options.threads = 3;
@@ -280,8 +280,8 @@ void add_simulation_tests(Tests& tests) {
     add("direct", [] { stepped(SimulatedCode::kDirect, 1); });
     add("phase", [] { stepped(SimulatedCode::kPhase, 0.9); });
     add("burst", [] { stepped(SimulatedCode::kBurst, 0.125); });
-    add("ttfs-converted", [] { first_spikes(SimulatedCode::kTtfsConverted, 41, 41, 10); });
-    add("ttfs-converted in overlapping windows", [] { first_spikes(SimulatedCode::kTtfsConverted, 41, 6, 10); });
+    add("ttfs-converted", [] { first_spikes(SimulatedCode::kTtfsConverted, 73, 73, 10); });
+    add("ttfs-converted in overlapping windows", [] { first_spikes(SimulatedCode::kTtfsConverted, 73, 6, 10); });
     add("one-spike-phase", [] { first_spikes(SimulatedCode::kOneSpikePhase, 12, 12, 3); });
     add("tsc", tsc);
   }
