@@ -149,7 +149,8 @@ inBrowser('the live page', () => {
   test('train --watch: the URL first, the page to the end, the same numbers as metrics.jsonl', async () => {
     const config = join(folder, 'tiny.json');
     const run = join(folder, 'trained');
-    writeFileSync(config, JSON.stringify({ ...tinyConfig, snn: { ...tinyConfig.snn, epochs: 6 } }));
+    // The training outlasts the opening of the page: 40 epochs take seconds, 6 ended before it.
+    writeFileSync(config, JSON.stringify({ ...tinyConfig, snn: { ...tinyConfig.snn, epochs: 40 } }));
     let trained: Page | undefined;
     let opening: Promise<void> | undefined;
     const { status, stdout, events } = await cliProcess(['train', config, '--out', run, '--watch', '--json'], {

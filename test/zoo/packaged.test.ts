@@ -138,10 +138,11 @@ test('a host that other machines reach comes with a warning', async () => {
   const result = await cliProcess(
     ['serve', join(folder, 'tiny.safetensors'), '--host', '0.0.0.0', '--port', '0', '--json'],
     {
-      during: (stdout, child) => stdout.includes('SERVE_EXPOSED') && child.kill('SIGINT'),
+      during: (stdout, child) => stdout.includes('"event":"serve"') && child.kill('SIGINT'),
     },
   );
   expect(result.status).toBe(0);
+  expect(result.stdout).toContain('SERVE_EXPOSED');
   expect(result.stderr).toContain('knows no passwords');
 });
 
