@@ -24,7 +24,7 @@ const { markdown } = require(inRoot('dist/lib/io/text/markdown.js'));
  * }} Row
  */
 
-export const BASELINE = 'baseline';
+const BASELINE = 'baseline';
 /** The arms that are no single technique: none, all, and those together that gained most alone. */
 export const SPECIAL = [BASELINE, 'all together', 'those that gain'];
 

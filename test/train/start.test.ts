@@ -141,14 +141,10 @@ test('a start of channels that are handed on is refused beside genes, of which w
 });
 
 test('even genes have the variance of dense weights, and make the same weights', async () => {
-  const layers: NetworkDescription['layers'] = [
-    { type: 'conv', out: 40 },
-    { type: 'conv', out: 50 },
-    { type: 'conv', out: 30, kernel: 5 },
-    { type: 'linear', out: 3, output: true },
-  ];
-  const genetic = { ...description, layers, genes: { count: 60 } };
-  const network = await Network.create(genetic, { backend: 'cpu', seed: 1, threads: 1 });
+  const network = await Network.create(
+    { ...description, genes: { count: 60 } },
+    { backend: 'cpu', seed: 1, threads: 1 },
+  );
   const before = await network.parameters();
   await setStart(network, { ...plainStart, evenGenes: true }, { pixels }, rows);
   const after = await network.parameters();

@@ -7,6 +7,7 @@ import { VGG_NAMES } from '../../model/vgg';
 import { EVOLUTION_LIMITS } from './limits';
 import { parseConfig, resolveConfig, type TrainConfig, type TrainConfigInput } from '../../train/config/config';
 import { ratesWithoutGenes } from '../../train/config/presets';
+import { refuseStart } from '../../train/start/start';
 
 /** How genes evolve. */
 export interface EvolutionSettings {
@@ -86,8 +87,7 @@ export function parseEvolution(
   if (resolved.minutes !== undefined) throw expected('no minutes (give epochs)', 'minutes', resolved.minutes);
   if (resolved.init !== undefined)
     throw expected('no init (individuals begin with their genes)', 'init', resolved.init);
-  for (const [key, asked] of Object.entries(resolved.start))
-    if (asked) throw expected('false (individuals begin with their genes)', `start.${key}`, asked);
+  refuseStart(resolved.start, 'individuals begin with their genes');
   return { ...numbers, config: resolved };
 }
 

@@ -37,7 +37,7 @@ import { applyOverride, mergeConfig, type PlainObject } from './merge';
 import { checkCodeStages } from './coded';
 import { checkIncremental } from './incremental';
 import { PHASES, type Phase } from '../run/events';
-import { plainStart, startSchema } from '../start/start';
+import { plainStart, refuseStart, startSchema } from '../start/start';
 import { annPhase, binaryPhase, snnPhase } from './phase';
 import {
   defaultDataset,
@@ -169,9 +169,7 @@ export function parseConfig(input: unknown): TrainConfig {
   if (snn.timeWeights !== undefined) checkTimeWeights(snn.timeWeights, 'snn.timeWeights', config.model.timesteps);
   checkIncremental(config);
   checkShards(config);
-  for (const key of ['whitening', 'dirac', 'evenGenes'] as const)
-    if (config.init !== undefined && config.start[key])
-      throw expected('false (init gives every weight)', `start.${key}`, true);
+  if (config.init !== undefined) refuseStart(config.start, 'init gives every weight');
   for (const phase of PHASES) checkTeacher(config, phase);
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;

@@ -52,6 +52,11 @@ export function checkStart({ whitening, dirac, evenGenes }: StartOptions, networ
   if (first.kernel > Math.min(height, width)) throw refuse('no window of the first layer lies within an image');
 }
 
+/** Refuses any start, where something else gives the weights. Errors: ERR_ARG, naming the option. */
+export function refuseStart(start: StartOptions, why: string): void {
+  for (const [key, asked] of Object.entries(start)) if (asked) throw expected(`false (${why})`, `start.${key}`, true);
+}
+
 /** Gives a new network the start that is asked for, with images [rows] of `images`. */
 export async function setStart(
   network: Network,
