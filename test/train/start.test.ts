@@ -1,14 +1,14 @@
 // How convolutions begin: a first layer that whitens, others that hand on their channels, and where neither is
 // possible.
 import { join } from 'node:path';
-import { Network, resolveNetwork, type NetworkDescription } from '../../lib';
+import { Network, type NetworkDescription } from '../../lib';
 import { SeededRandom } from '../../lib/data';
 import { Pace } from '../../lib/model/scan';
 import { parseConfig, resolveConfig } from '../../lib/train/config/config';
 import { resume, train } from '../../lib/train/loop/train';
 import type { TrainConfigInput } from '../../lib/train/config/config';
 import { eigenOf } from '../../lib/train/start/eigen';
-import { checkStart, plainStart, setStart } from '../../lib/train/start/start';
+import { checkWhitening, plainStart, setStart } from '../../lib/train/start/start';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
 import { collect, leaveIn, modelBytes } from '../helpers/runs';
 
@@ -122,22 +122,11 @@ test.each<[string, Partial<NetworkDescription>, string]>([
   ['a code', { code: { kind: 'radix', bits: 4 } }, 'a network with a code'],
 ])('whitening is refused for %s', async (_, change, why) => {
   const network = await Network.create({ ...description, ...change }, { backend: 'cpu' });
-  expect(() => checkStart({ ...plainStart, whitening: true }, network.description)).toThrow(
+  expect(() => checkWhitening({ ...plainStart, whitening: true }, network.description)).toThrow(
     expect.objectContaining({ code: 'ERR_ARG', message: expect.stringContaining(`${why}`) }),
   );
-  expect(() => checkStart({ ...plainStart, dirac: true }, network.description)).not.toThrow();
+  expect(() => checkWhitening({ ...plainStart, dirac: true }, network.description)).not.toThrow();
   await network.dispose();
-});
-
-test('a start of channels that are handed on is refused beside genes, of which weights are made', () => {
-  const layers: NetworkDescription['layers'] = [
-    { type: 'conv', out: 4 },
-    { type: 'conv', out: 4 },
-    { type: 'linear', out: 2, output: true },
-  ];
-  const genetic = resolveNetwork({ input: [1, 8, 8], timesteps: 2, genes: { count: 2 }, layers });
-  expect(() => checkStart({ ...plainStart, dirac: true }, genetic)).toThrow(/genes\) for start\.dirac/);
-  expect(() => checkStart({ ...plainStart, whitening: true }, genetic)).not.toThrow();
 });
 
 test('even genes have the variance of dense weights, and make the same weights', async () => {
@@ -164,21 +153,27 @@ test('even genes have the variance of dense weights, and make the same weights',
   await network.dispose();
 });
 
-test('even genes are refused where there are none', () =>
-  expect(() => checkStart({ ...plainStart, evenGenes: true }, resolveNetwork(description))).toThrow(
-    /the network has no genes\) for start\.evenGenes/,
-  ));
-
 test.each([
   [['start.whitening=1'], 'for start.whitening but received 1'],
   [['start.diraac=true'], "(did you mean 'dirac'?)"],
   [['start.dirac=true', 'init=model.safetensors'], 'Expected false (init gives every weight) for start.dirac'],
   [['start.evenGenes=true', 'init=model.safetensors'], 'for start.evenGenes'],
+  [['start.evenGenes=true'], 'Expected false (the network has no genes) for start.evenGenes'],
+  [
+    ['start.dirac=true', 'preset=vgg7-genes'],
+    'Expected false (the weights of convolutions follow from genes) for start.dirac',
+  ],
 ])('the configuration refuses %j', (overrides, text) =>
   expect(() => resolveConfig({}, overrides)).toThrow(
     expect.objectContaining({ code: 'ERR_ARG', message: expect.stringContaining(text) }),
   ),
 );
+
+test.each([
+  ['start.evenGenes=true', 'preset=vgg7-genes'],
+  ['start.whitening=true', 'preset=vgg7-genes'],
+  ['start.dirac=true', 'preset=vgg7'],
+])('the configuration takes %s with %s', (...overrides) => expect(() => resolveConfig({}, overrides)).not.toThrow());
 
 test('a run of an older version began at random', () => {
   const { start: _start, ...older } = resolveConfig({});

@@ -37,7 +37,7 @@ import { applyOverride, mergeConfig, type PlainObject } from './merge';
 import { checkCodeStages } from './coded';
 import { checkIncremental } from './incremental';
 import { PHASES, type Phase } from '../run/events';
-import { plainStart, refuseStart, startSchema } from '../start/start';
+import { checkGeneStart, plainStart, refuseStart, startSchema } from '../start/start';
 import { annPhase, binaryPhase, snnPhase } from './phase';
 import {
   defaultDataset,
@@ -170,6 +170,7 @@ export function parseConfig(input: unknown): TrainConfig {
   checkIncremental(config);
   checkShards(config);
   if (config.init !== undefined) refuseStart(config.start, 'init gives every weight');
+  checkGeneStart(config.start, config.model.genes !== undefined);
   for (const phase of PHASES) checkTeacher(config, phase);
   if (config.model.layers === undefined) checkOneOf(config.model.name, 'model.name', presetNames);
   return config;

@@ -40,7 +40,7 @@ import { Session, type SessionOptions } from './session';
 import { saveOnError, withResumeAdvice } from './save-on-error';
 import { stageWork } from './stages';
 import { startStopwatch } from '../run/stopwatch';
-import { checkStart } from '../start/start';
+import { checkWhitening } from '../start/start';
 import { checkTeachers, copyTeachers } from './teacher';
 
 /** Options of `train`. */
@@ -127,7 +127,7 @@ export async function* train(
   const planned = minutes === undefined ? undefined : await planRun(resolved, minutes, loaded, timing);
   const chosen = planned?.config ?? resolved;
   const description = networkOf(chosen.model, loaded);
-  checkStart(chosen.start, description);
+  checkWhitening(chosen.start, description);
   await folder.lead(() => checkTeachers(chosen, description));
   const session = await Session.open(
     { config: chosen, folder, loaded, description, resumed: false },

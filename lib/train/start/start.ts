@@ -35,12 +35,14 @@ export const WHITENING_IMAGES = 500;
 /** Inputs of one neuron of the first layer whose covariance is decomposed within seconds. */
 const MOST_INPUTS = 256;
 
-/** Errors: ERR_ARG, naming the option, where a network cannot begin so. */
-export function checkStart({ whitening, dirac, evenGenes }: StartOptions, network: ResolvedNetwork): void {
-  if (evenGenes && network.genes === undefined)
-    throw expected('false (the network has no genes)', 'start.evenGenes', true);
-  if (dirac && network.genes !== undefined)
-    throw expected('false (the weights of convolutions follow from genes)', 'start.dirac', true);
+/** Errors: ERR_ARG, naming the option that does not go with genes, or needs them. */
+export function checkGeneStart({ dirac, evenGenes }: StartOptions, genetic: boolean): void {
+  if (evenGenes && !genetic) throw expected('false (the network has no genes)', 'start.evenGenes', true);
+  if (dirac && genetic) throw expected('false (the weights of convolutions follow from genes)', 'start.dirac', true);
+}
+
+/** Errors: ERR_ARG where the first layer of a network cannot whiten its input as `start.whitening` asks. */
+export function checkWhitening({ whitening }: StartOptions, network: ResolvedNetwork): void {
   if (!whitening) return;
   const refuse = (why: string): OneSpikeError => expected(`false (${why})`, 'start.whitening', true);
   const first = network.layers[0]!;
