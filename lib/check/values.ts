@@ -59,8 +59,11 @@ export function checkNumber(value: unknown, name: string, range: Range = {}): nu
 
 /** A safe integer within `range`. */
 export function checkInteger(value: unknown, name: string, range: Range = {}): number {
-  if (!Number.isSafeInteger(value) || !inRange(value as number, range))
-    throw expected(`an integer${rangeText(range)}`, name, value);
+  if (!Number.isSafeInteger(value) || !inRange(value as number, range)) {
+    const tooLarge = Number.isInteger(value) && !Number.isSafeInteger(value);
+    const { MIN_SAFE_INTEGER: min, MAX_SAFE_INTEGER: max } = Number;
+    throw expected(`an integer${rangeText(tooLarge ? { min, max, ...range } : range)}`, name, value);
+  }
   return value as number;
 }
 

@@ -130,9 +130,9 @@ export function numberText(name: LimitName): string {
   if (max < 1) return `a number in [${min}, 1)`;
   if (min === 0 && max === 1) return 'a number in [0, 1]';
   const bounded = max < LARGEST_FLOAT;
-  if (min === SMALLEST_FLOAT) return bounded ? `a number > 0 and at most ${max}` : 'a number > 0';
+  if (min === SMALLEST_FLOAT) return bounded ? `a number > 0 and at most ${max}` : 'a number > 0 that float32 holds';
   if (bounded) return `a number from ${min} to ${max}`;
-  return min === 0 ? 'a finite number >= 0' : 'a finite number';
+  return `a finite number${min === 0 ? ' >= 0' : ''} that float32 holds`;
 }
 
 /** The accepted integers in words: `an integer from 1 to 254`. */

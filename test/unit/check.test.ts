@@ -53,6 +53,9 @@ test('numbers', () => {
   expect(message(() => checkInteger(1.5, 'n', { min: 0, max: 3 }))).toBe(
     'ERR_ARG: Expected an integer from 0 to 3 for n but received 1.5',
   );
+  expect(message(() => checkInteger(2 ** 60, 'n', { min: 1 }))).toBe(
+    'ERR_ARG: Expected an integer from 1 to 9007199254740991 for n but received 1152921504606847000',
+  );
   expect(message(() => checkInteger('1', 'n', { min: 0 }))).toBe(
     "ERR_ARG: Expected an integer >= 0 for n but received '1'",
   );

@@ -128,7 +128,12 @@ describe('resolveNetwork', () => {
     ['too many channels', { out: 65536 }, 0, 'for layers[0].out but received 65536'],
     ['leak above one', { leak: 1.1 }, 0, 'Expected a number in [0, 1] for layers[0].leak but received 1.1'],
     ['NaN leak', { leak: NaN }, 0, 'for layers[0].leak but received NaN'],
-    ['zero threshold', { threshold: 0 }, 2, 'Expected a number > 0 for layers[2].threshold but received 0'],
+    [
+      'zero threshold',
+      { threshold: 0 },
+      2,
+      'Expected a number > 0 that float32 holds for layers[2].threshold but received 0',
+    ],
     ['threshold below float32', { threshold: 1e-60 }, 2, 'for layers[2].threshold but received 1e-60'],
     ['infinite threshold', { threshold: Infinity }, 2, 'for layers[2].threshold but received Infinity'],
     ['full dropout', { dropout: 1 }, 0, 'Expected a number in [0, 1) for layers[0].dropout but received 1'],
@@ -189,7 +194,7 @@ describe('resolveNetwork', () => {
       undefined,
       'Expected 3 numbers (one per channel) for mean but received an array of 1',
     ],
-    ['zero std', { std: [1, 0, 1] }, undefined, 'Expected a number > 0 for std[1] but received 0'],
+    ['zero std', { std: [1, 0, 1] }, undefined, 'Expected a number > 0 that float32 holds for std[1] but received 0'],
     ['zero gamma', { gamma: 0 }, undefined, 'Expected a number > 0 and at most 1000000 for gamma but received 0'],
     [
       'infinite alpha',

@@ -122,7 +122,10 @@ onEachBackend((on) => {
   test.each([
     [{ optimizer: { ...sgd, lerningRate: 1 } }, /unknown key 'lerningRate' \(did you mean 'learningRate'\?\)/],
     [{ optimizer: { kind: 'sdg', learningRate: 1 } }, /did you mean 'sgd'/],
-    [{ optimizer: { kind: 'sgd' } }, /Expected a finite number >= 0 for optimizer.learningRate but received/],
+    [
+      { optimizer: { kind: 'sgd' } },
+      /Expected a finite number >= 0 that float32 holds for optimizer.learningRate but received/,
+    ],
     [{ optimizer: { ...sgd, momentum: 1 } }, /optimizer.momentum/],
     [{}, /for optimizer but received undefined/],
     [{ optimizer: sgd, next: batch(1) }, /dataset, indices/],
