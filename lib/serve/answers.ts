@@ -1,5 +1,5 @@
 // What a network answers for each of a batch of images, and when it knew.
-import { stepsToDecision } from '../model/code/steps';
+import { bitsOf, stepsToDecision } from '../model/code/steps';
 import type { ForwardStats, Mode, Network } from '../model/network';
 
 /** The answer for one image. */
@@ -51,7 +51,7 @@ export async function answersOf(
       probabilities,
       step: coded ? timesteps : (steps?.[n] ?? null),
       timesteps,
-      ...(code?.kind === 'radix' ? { bits: code.bits } : {}),
+      ...bitsOf(network.description),
     };
   });
   return { answers, stats: result.stats };

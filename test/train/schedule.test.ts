@@ -227,12 +227,20 @@ describe('state', () => {
 
   test('dead and saturated layers are named', () => {
     const layer = (spikesPerNeuron: number) => [{ layer: 'layers.3' as const, neurons: 10, spikesPerNeuron }];
-    const warnings = (share: number): object[] =>
-      activityWarnings(layer(share), { phase: 'snn', epoch: 1 }, resolveConfig());
+    const warnings = (share: number, most = 1): object[] =>
+      activityWarnings(layer(share), { phase: 'snn', epoch: 1, most }, resolveConfig());
     expect(warnings(0.0009)).toMatchObject([{ event: 'warning', code: 'DEAD_LAYER', layer: 'layers.3' }]);
     expect(warnings(0.951)).toMatchObject([{ event: 'warning', code: 'SATURATED_LAYER' }]);
     expect(warnings(0.001)).toEqual([]);
     expect(warnings(0.95)).toEqual([]);
+    // Neurons that may send six spikes.
+    expect(warnings(1.21, 6)).toEqual([]);
+    expect(warnings(5.76, 6)).toMatchObject([
+      { spikesPerNeuron: 5.76, message: expect.stringContaining('96.0 % of its possible spikes. ') },
+    ]);
+    expect(warnings(0.003, 6)).toMatchObject([
+      { message: expect.stringContaining('0.050 % of its possible spikes fire. ') },
+    ]);
   });
 
   test.each([
@@ -271,7 +279,7 @@ describe('state', () => {
     ],
   ])('the advice names what is switched on: %s', (_name, config, share, advice) => {
     const layers = [{ layer: 'layers.3' as const, neurons: 10, spikesPerNeuron: share }];
-    const [warning] = activityWarnings(layers, { phase: 'snn', epoch: 1 }, resolveConfig(config as object));
+    const [warning] = activityWarnings(layers, { phase: 'snn', epoch: 1, most: 1 }, resolveConfig(config as object));
     expect(warning!.message).toContain(advice);
   });
 });

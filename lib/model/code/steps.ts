@@ -19,3 +19,13 @@ export function stepsToDecision({ code, timesteps, layers }: ResolvedNetwork): n
       return weighted * code.period;
   }
 }
+
+/** The bits of `radix`, the number of steps by which papers count it: told beside the steps until the decision. */
+export function bitsOf({ code }: ResolvedNetwork): { bits?: number } {
+  return code?.kind === 'radix' ? { bits: code.bits } : {};
+}
+
+/** The most spikes that a neuron sends for one image. */
+export function mostSpikes(network: ResolvedNetwork): number {
+  return bitsOf(network).bits ?? 1;
+}

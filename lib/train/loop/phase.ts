@@ -1,6 +1,7 @@
 // One phase of training, `ann` or `snn`: its epochs, from wherever the state says.
 import type { Augment, Batch, BatchShards, LossOptions, Network, TrainStep } from '../../model/network';
 import { augments } from '../../model/network/augment';
+import { mostSpikes } from '../../model/code/steps';
 import type { TrainConfig } from '../config/config';
 import { timestepsAt } from '../config/incremental';
 import { learningRateFactor } from '../config/schedule';
@@ -39,7 +40,8 @@ export async function* trainPhase(session: Session, phase: Phase): AsyncGenerato
     const event = { ...epochEvent(session, { phase, validation, layers, excess }), ...neurons };
     await session.recordEpoch(event, excess, { averaged });
     yield event;
-    yield* activityWarnings(event.layers, event, session.config);
+    const most = mostSpikes(session.network.description);
+    yield* activityWarnings(event.layers, { ...event, most }, session.config);
     yield* keepPace(session, phase, began);
   }
 }

@@ -3,6 +3,7 @@
 import { timestepsAt } from '../config/incremental';
 import type { ResolvedNetwork } from '../../model/description';
 import { spikingFromBinary } from '../../model/binary';
+import { mostSpikes } from '../../model/code/steps';
 import { foldAll, foldNorm, foldsNorm, hasNorm } from '../../model/fold';
 import { writeModel } from '../../model/model-file';
 import { activityWarnings, layerActivity, meanActivity } from '../run/activity';
@@ -88,7 +89,8 @@ async function* convert(session: Session): AsyncGenerator<TrainEvent, TrainEvent
     layers,
   };
   await session.recordConversion(event, validation);
-  return [event, ...activityWarnings(layers, { phase: 'snn', epoch: 0 }, config)];
+  const most = mostSpikes(session.network.description);
+  return [event, ...activityWarnings(layers, { phase: 'snn', epoch: 0, most }, config)];
 }
 
 /** Goes on with the network whose normalisation is part of its weights and biases. */

@@ -72,21 +72,22 @@ const narrowSurrogates: readonly string[] = ['triangle', 'rectangular'] satisfie
 type Choices = Pick<TrainConfig, 'model' | 'init' | 'convert' | 'snn'>;
 
 /**
- * A warning for every hidden layer that hardly fires or fires nearly everywhere, with what `config` lets one change
- * about it.
+ * A warning for every hidden layer that sends hardly any or nearly all of the spikes that it could, `most` per neuron,
+ * with what `config` lets one change about it.
  */
 export function activityWarnings(
   layers: readonly LayerActivity[],
-  { phase, epoch }: { phase: Phase; epoch: number },
+  { phase, epoch, most }: { phase: Phase; epoch: number; most: number },
   config: Choices,
 ): LayerWarning[] {
   return layers.flatMap(({ layer, spikesPerNeuron }): LayerWarning[] => {
-    if (spikesPerNeuron >= DEAD && spikesPerNeuron <= SATURATED) return [];
-    const silent = spikesPerNeuron < DEAD;
-    const percent = `${(100 * spikesPerNeuron).toFixed(spikesPerNeuron < 0.01 ? 3 : 1)} %`;
+    const share = spikesPerNeuron / most;
+    if (share >= DEAD && share <= SATURATED) return [];
+    const silent = share < DEAD;
+    const percent = `${(100 * share).toFixed(share < 0.01 ? 3 : 1)} % of its ${most > 1 ? 'possible spikes' : 'neurons'}`;
     const message = silent
-      ? `${layer} is nearly silent: ${percent} of its neurons fire. ${sentence(wakingAdvice(config))}`
-      : `${layer} fires almost everywhere: ${percent} of its neurons. ${sentence(calmingAdvice(config))}`;
+      ? `${layer} is nearly silent: ${percent} fire. ${sentence(wakingAdvice(config))}`
+      : `${layer} fires almost everywhere: ${percent}. ${sentence(calmingAdvice(config))}`;
     return [
       {
         event: 'warning',
