@@ -68,8 +68,13 @@ export async function* compare(
   const [own, ...others] = networks;
   const name = join('comparisons', comparisonName(own!, checked.quick));
   const out = absolutePath(checked.out ?? own!.config.out ?? name);
-  await claimFolder(out, { name: 'comparison.json', content: requestText(networks), what: 'comparison' });
-  for (const network of networks) yield* trained(network, out, checked);
+  const request = { name: 'comparison.json', content: requestText(networks), what: 'comparison' };
+  const release = await claimFolder(out, request);
+  try {
+    for (const network of networks) yield* trained(network, out, checked);
+  } finally {
+    await release();
+  }
   const coded = await Promise.all(others.map(async ({ folder }) => loadRun(join(out, folder))));
   yield* compareRuns(await loadRun(join(out, own!.folder)), coded, out, checked);
 }

@@ -8,6 +8,8 @@ export interface CodeResult {
   code: string;
   /** The time steps until its last prediction, over all layers. */
   timesteps: number;
+  /** Of `radix` its bits, the number of steps by which papers count it. */
+  bits?: number;
   /**
    * The accuracy, from 0 to 1: of a simulated code the highest that it had after any recorded step, of a trained
    * network, whose number of steps is fixed, that after the last one.

@@ -1,8 +1,12 @@
 // Which simulations of a code a comparison runs: the code's usual number of time steps, or several for codes whose
 // layers have windows.
-import { checkInteger, checkOptions } from '../check';
-import { LIMITS } from '../native/limits';
-import { isStepped, SIMULATED_CODES, type SimulatedCode } from '../model/network/simulation-options';
+import { checkOptions } from '../check';
+import {
+  checkSimulatedSteps,
+  isStepped,
+  SIMULATED_CODES,
+  type SimulatedCode,
+} from '../model/network/simulation-options';
 import type { SimulateOptions } from '../model/network';
 
 /** What differs from simulation to simulation. */
@@ -58,11 +62,7 @@ function clockOf(code: SimulatedCode, steps: number): Pick<SimulationSetting, 't
 export function checkCodeTimesteps(value: unknown, name: string): CodeTimesteps {
   const given = checkOptions(value, name, SIMULATED_CODES);
   for (const code of SIMULATED_CODES)
-    if (given[code] !== undefined)
-      checkInteger(given[code], `${name}.${code}`, {
-        min: code === 'tsc' ? 2 : LIMITS.simulatedSteps.min,
-        max: LIMITS.simulatedSteps.max,
-      });
+    if (given[code] !== undefined) checkSimulatedSteps(code, given[code], `${name}.${code}`);
   return given as CodeTimesteps;
 }
 

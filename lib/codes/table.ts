@@ -20,7 +20,7 @@ export function codeRows(results: readonly CodeResult[]): string[][] {
   const rows = results.map((result) => [
     result.code,
     percent(result.accuracy, 2),
-    String(result.timesteps),
+    stepsText(result),
     String(result.stepsWithinOnePoint),
     compact(result.spikesPerImage),
     compact(result.operations.ac),
@@ -29,6 +29,11 @@ export function codeRows(results: readonly CodeResult[]): string[][] {
     result.seconds.toFixed(1),
   ]);
   return [heading, ...rows];
+}
+
+/** The time steps until the last prediction; of `radix` its bits too. */
+export function stepsText({ timesteps, bits }: Pick<CodeResult, 'timesteps' | 'bits'>): string {
+  return `${timesteps}${bits === undefined ? '' : ` (${bits} bits)`}`;
 }
 
 /** A heading, and a row for every code with its energy per image in every account, and the factor to the ANN. */

@@ -1,7 +1,7 @@
 // What trained networks and their ANN make of test images, in the same numbers as simulated codes.
 import type { ImageSet } from '../data';
 import { energyAccount, type EnergyReport } from '../energy';
-import { stepsToDecision } from '../model/code/steps';
+import { bitsOf, stepsToDecision } from '../model/code/steps';
 import { isPool } from '../model/layer';
 import type { Network } from '../model/network';
 import { layerShapes } from '../model/shapes';
@@ -42,6 +42,7 @@ export async function measureSpiking(
     result: {
       code,
       timesteps,
+      ...bitsOf(description),
       accuracy,
       stepsWithinOnePoint: stepsWithinOnePoint(steps, accuracy),
       ...countedResult(report),

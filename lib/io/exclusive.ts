@@ -1,6 +1,6 @@
 // Files of which only one may exist, as a lock is, or the request that a folder belongs to.
 import type { Stats } from 'node:fs';
-import { link, open, readdir, readFile, rename, stat, type FileHandle } from 'node:fs/promises';
+import { link, open, readdir, readFile, rename, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../errors';
@@ -155,13 +155,15 @@ export interface Claim {
 }
 
 /**
- * Creates the folder with the file of the request, or checks that it is there already.
+ * Creates the folder with the file of the request, or checks that it is there already. Returns a function that undoes
+ * this as long as nothing else is in the folder, so that work which is refused at its beginning leaves it free.
  * Errors: ERR_STATE if the folder holds another request, or anything else; ERR_IO.
  */
-export async function claimFolder(path: string, { name, content, what }: Claim): Promise<void> {
+export async function claimFolder(path: string, { name, content, what }: Claim): Promise<() => Promise<void>> {
   const file = join(path, name);
-  if ((await exists(path)) && !(await exists(file))) {
-    const held = (await readdir(path)).filter((entry) => !isTemporary(entry));
+  const found = await exists(path);
+  if (found && !(await exists(file))) {
+    const held = await entries(path);
     if (held.length > 0)
       throw new OneSpikeError(
         'ERR_STATE',
@@ -170,12 +172,23 @@ export async function claimFolder(path: string, { name, content, what }: Claim):
   }
   await makeFolder(path);
   const handle = await createExclusive(file, content);
-  if (handle !== undefined) await handle.close();
-  else if ((await readText(file)) !== content)
+  if (handle === undefined && (await readText(file)) !== content)
     throw new OneSpikeError(
       'ERR_STATE',
       `Expected the ${what} of ${file} but received another one; name another folder by --out (out), or restore the ${what}`,
     );
+  await handle?.close();
+  return async () => {
+    if (handle === undefined || (await entries(path)).some((entry) => entry !== name)) return;
+    await removeFile(file);
+    // Kept if another process has written to it meanwhile.
+    if (!found) await rmdir(path).catch(() => undefined);
+  };
+}
+
+/** What a folder holds besides temporary files. */
+async function entries(path: string): Promise<string[]> {
+  return (await readdir(path)).filter((entry) => !isTemporary(entry));
 }
 
 /** The text of a file. Errors: ERR_IO. */

@@ -1,5 +1,5 @@
 // A comparison of codes: its numbers are those of evaluation, energy account and simulation, each by itself.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compare, type CodeEvent, type CompareEvent } from '../../lib/codes/compare';
 import type { CompareOptions } from '../../lib/codes/compare-options';
@@ -156,7 +156,8 @@ test('a configuration is trained first, with the codes that it asks for, and a s
   // A configuration like that of the run gives its network.
   expect(codesOf(list).slice(0, 9).map(counted)).toEqual(codes.map(counted));
   const [radix, phase] = codesOf(list).slice(9);
-  expect([radix!.timesteps, phase!.timesteps]).toEqual([12, 72]);
+  expect([radix!.timesteps, radix!.bits, phase!.timesteps, phase!.bits]).toEqual([12, 4, 72, undefined]);
+  expect(readFileSync(join(out, 'compare.md'), 'utf8')).toMatch(/\| radix +\|[^|]*\| 12 \(4 bits\) /);
   const trained = await loadRun(join(out, 'radix'));
   expect(radix!.accuracy).toBeGreaterThanOrEqual(0);
   expect(trained.config.model.code).toEqual({ kind: 'radix', bits: 4 });
@@ -226,6 +227,13 @@ test.each<[string, object, object, RegExp]>([
   ['no images', {}, { images: 0 }, /for images but received 0/],
   ['an unknown code', {}, { timesteps: { morse: 3 } }, /unknown key 'morse'/],
   ['a window of one step', {}, { timesteps: { tsc: 1 } }, /from 2 to 65535 for timesteps\.tsc but received 1/],
+  [
+    'a window that is too long for its clock',
+    {},
+    { timesteps: { 'one-spike-phase': 1000 } },
+    /at most 80 time constants but received 1000 timesteps/,
+  ],
+  ['a start that needs genes', { start: { evenGenes: true } }, {}, /the network has no genes/],
   ['a backend that does not exist', {}, { backend: 'tpu' }, /for backend but received 'tpu'/],
   [
     'an unknown trained code',
@@ -247,6 +255,19 @@ test.each<[string, object, object, RegExp]>([
   await expect(all(stream)).rejects.toMatchObject({ code: 'ERR_ARG', message: expect.stringMatching(message) });
   expect(existsSync(at('refused'))).toBe(false);
 });
+
+test('a comparison whose first training is refused leaves the folder to another one', async () => {
+  const out = at('left-free');
+  const lost = { ...tinyCompared, dataset: { name: 'cifar10', directory: at('nowhere') } } as never;
+  await expect(all(compare(lost, { ...options, out }))).rejects.toMatchObject({ code: 'ERR_IO' });
+  expect(existsSync(out)).toBe(false);
+  // A folder that was there stays, and so does what others have put into it.
+  mkdirSync(out);
+  await expect(all(compare(lost, { ...options, out }))).rejects.toMatchObject({ code: 'ERR_IO' });
+  expect(readdirSync(out)).toEqual([]);
+  const ended = codesOf(await all(compare(tinyCompared as never, { ...options, images: 5, out })));
+  expect(ended).toHaveLength(codes.length);
+}, 60_000);
 
 test('a run without an ANN is refused', async () => {
   await trainTiny(at('scratch'), { ann: { epochs: 0 } });

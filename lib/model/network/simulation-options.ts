@@ -1,7 +1,7 @@
 // What `network.simulate` takes, and the checks that turn it into the numbers of a simulation.
 import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, expected } from '../../check';
 import { OneSpikeError } from '../../errors';
-import { integerText, LIMITS } from '../../native/limits';
+import { LIMITS, within } from '../../native/limits';
 import { checkLimited } from '../../native/limited';
 import { checkPixels } from './inputs';
 import type { NetworkSizes } from './forward';
@@ -53,7 +53,7 @@ export interface SimulateOptions {
   timeConstant?: number | readonly number[] | undefined;
   /** The delay of `ttfs-converted`, in steps, in the same form; 0 by default. */
   delay?: number | readonly number[] | undefined;
-  /** The base of `one-spike-phase`: a spike at step k counts base^-k. Above 1.001; 1.2 by default. */
+  /** The base of `one-spike-phase`: a spike at step k counts base^-k. From 1.00101 to 54.5; 1.2 by default. */
   base?: number | undefined;
   /**
    * The number of steps between the windows of two layers in `ttfs-converted` and `one-spike-phase`. A layer begins to
@@ -182,15 +182,25 @@ export function checkSimulation(options: unknown, sizes: NetworkSizes, networkSe
   };
 }
 
+/**
+ * Checks a number of time steps that a code is simulated with, its other numbers at their defaults. Errors: ERR_ARG.
+ */
+export function checkSimulatedSteps(code: SimulatedCode, timesteps: unknown, name: string): number {
+  const steps = checkInteger(timesteps, name, stepsOf(code));
+  clocks(code, {}, 1, steps);
+  return steps;
+}
+
+/** The numbers of time steps that a code may have. `tsc` has a period of at least two. */
+function stepsOf(code: SimulatedCode): { min: number; max: number } {
+  return { ...LIMITS.simulatedSteps, min: code === 'tsc' ? 2 : LIMITS.simulatedSteps.min };
+}
+
 function checkTimesteps(code: SimulatedCode, timesteps: unknown, window: unknown): number {
-  const min = code === 'tsc' ? 2 : 1;
+  const range = stepsOf(code);
   const fromWindow =
-    window === undefined
-      ? undefined
-      : checkInteger(window, 'window', { min: 0, max: LIMITS.simulatedSteps.max - 1 }) + 1;
-  const value = timesteps ?? fromWindow ?? DEFAULT_TIMESTEPS[code];
-  if (value === undefined) throw expected(integerText('simulatedSteps'), 'timesteps', timesteps);
-  const steps = checkInteger(value, 'timesteps', { min, max: LIMITS.simulatedSteps.max });
+    window === undefined ? undefined : checkInteger(window, 'window', { min: 0, max: range.max - 1 }) + 1;
+  const steps = checkInteger(timesteps ?? fromWindow ?? DEFAULT_TIMESTEPS[code], 'timesteps', range);
   if (fromWindow !== undefined && fromWindow !== steps)
     throw expected(`${steps - 1}, the last of ${steps} timesteps,`, 'window', window);
   return steps;
@@ -205,8 +215,9 @@ function clocks(
 ): { timeConstants: number[]; delays: number[] } {
   if (code === 'one-spike-phase') {
     const base = given['base'] ?? DEFAULT_BASE;
-    if (typeof base !== 'number' || !(base > 1)) throw expected('a number above 1', 'base', base);
-    const timeConstant = checkLimited(1 / Math.log(base), 'the time constant 1 / ln(base)', 'simulatedTimeConstant');
+    const timeConstant = typeof base === 'number' ? 1 / Math.log(base) : NaN;
+    // Those with time constants from 1000 down to 0.25.
+    if (!within('simulatedTimeConstant', timeConstant)) throw expected('a number from 1.00101 to 54.5', 'base', base);
     return checkClocks(Array<number>(count).fill(timeConstant), Array<number>(count).fill(0), timesteps);
   }
   if (code !== 'ttfs-converted') return { timeConstants: [], delays: [] };

@@ -41,6 +41,7 @@ onEachBackend((on) => {
     ['a window that is not timesteps - 1', { code: 'ttfs-converted', timesteps: 80, window: 80 }],
     ['a time constant out of range', { code: 'ttfs-converted', timeConstant: 0.2 }],
     ['a window of too many time constants', { code: 'ttfs-converted', window: 100, timeConstant: 1 }],
+    ['a base above 54.5', { code: 'one-spike-phase', base: 55 }],
     ['a base of 1', { code: 'one-spike-phase', base: 1 }],
     ['a stride beyond the window', { code: 'ttfs-converted', stride: 82 }],
     ['a percentile above 100', { code: 'direct', timesteps: 3, percentile: 101 }],

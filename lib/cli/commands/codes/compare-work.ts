@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { compare, type CodeEvent, type ComparedEvent, type CompareEvent } from '../../../codes/compare';
 import { networksOf, type ComparedConfig } from '../../../codes/networks';
 import type { CompareProgress } from '../../../codes/rows';
-import type { CodeTimesteps } from '../../../codes/settings';
+import { checkCodeTimesteps, type CodeTimesteps } from '../../../codes/settings';
 import { comparedCodes } from '../../../codes/state';
-import { codeRows, energyRows } from '../../../codes/table';
+import { codeRows, energyRows, stepsText } from '../../../codes/table';
 import { checkOneOf, defined, isPlainObject } from '../../../check';
 import { shortPath } from '../../../io/paths';
 import { isFolder } from '../../../io/status';
@@ -39,7 +39,8 @@ export interface CompareFlags {
 /** Errors: usage errors; those of `compare`, ERR_ABORTED with how to go on. */
 export async function compareCodes(output: Output, name: string, flags: CompareFlags): Promise<void> {
   const theme = checkTheme(flags.theme);
-  const { images, ann, coded, timesteps, quick, out, data, device, threads } = flags;
+  const { images, ann, coded, quick, out, data, device, threads } = flags;
+  const timesteps = asUsage(() => checkCodeTimesteps(flags.timesteps, 'timesteps'));
   const backend =
     flags.backend === undefined ? undefined : asUsage(() => checkOneOf(flags.backend, '--backend', BACKEND_CHOICES));
   const isRun = await isFolder(name);
@@ -137,7 +138,7 @@ class CompareView {
     this.results.push(event);
     const { output } = this;
     output.line(
-      `${output.paint('cyan', event.code)}  ${percent(event.accuracy, 2)}  ${event.timesteps} steps, ${event.stepsWithinOnePoint} to within ` +
+      `${output.paint('cyan', event.code)}  ${percent(event.accuracy, 2)}  ${stepsText(event)} steps, ${event.stepsWithinOnePoint} to within ` +
         `1 point, ${compact(event.spikesPerImage)} spikes/image, ${compact(event.imagesPerSecond)} img/s`,
     );
   }
