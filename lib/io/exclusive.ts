@@ -179,7 +179,9 @@ export async function claimFolder(path: string, { name, content, what }: Claim):
     );
   await handle?.close();
   return async () => {
-    if (handle === undefined || (await entries(path)).some((entry) => entry !== name)) return;
+    // The folder may be gone, which is no error here.
+    const held = handle === undefined ? undefined : await entries(path).catch(() => undefined);
+    if (held === undefined || held.some((entry) => entry !== name)) return;
     await removeFile(file);
     // Kept if another process has written to it meanwhile.
     if (!found) await rmdir(path).catch(() => undefined);
