@@ -1,14 +1,11 @@
 // A study on disk: `study.json`, a run folder for every trial, its result once it has one, and what all results say
 // together (`results.jsonl`, `table.md`, `accuracy.svg`). Several processes, on several hosts, may work in one folder.
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOneSpikeError, OneSpikeError } from '../errors';
 import { claimFolder, readText } from '../io/exclusive';
-import { isTemporary } from '../io/descriptor';
-import { makeFolder } from '../io/folders';
+import { entriesOf, makeFolder } from '../io/folders';
 import { markdown } from '../io/text/markdown';
 import { exists } from '../io/status';
-import { ioError } from '../io/system-error';
 import { atomicWrite } from '../io/write';
 import { RunLock } from '../train/run/lock';
 import { accuracyPicture } from './picture';
@@ -69,11 +66,8 @@ export class StudyFolder {
   /** All results so far, of every stage. Errors: ERR_IO; ERR_FORMAT for a file that is damaged. */
   async results(): Promise<TrialResult[]> {
     const folder = join(this.path, 'results');
-    const names = await readdir(folder).catch((error: unknown) => {
-      throw ioError('read', folder, error);
-    });
-    for (const name of names.sort()) {
-      if (isTemporary(name) || this.known.has(name)) continue;
+    for (const name of (await entriesOf(folder)).sort()) {
+      if (this.known.has(name)) continue;
       this.known.set(name, parseResult(await readText(join(folder, name)), join(folder, name)));
     }
     return [...this.known.values()];

@@ -1,11 +1,11 @@
 // Files of which only one may exist, as a lock is, or the request that a folder belongs to.
 import type { Stats } from 'node:fs';
-import { link, open, readdir, readFile, rename, rmdir, stat, type FileHandle } from 'node:fs/promises';
+import { link, open, readFile, rename, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { OneSpikeError } from '../errors';
-import { flush, isTemporary, temporaryFor, writeAll } from './descriptor';
-import { makeFolder } from './folders';
+import { flush, temporaryFor, writeAll } from './descriptor';
+import { entriesOf, makeFolder, removeEmptyFolders } from './folders';
 import { exists } from './status';
 import { ioError, systemCode } from './system-error';
 import { removeFile } from './write';
@@ -161,16 +161,15 @@ export interface Claim {
  */
 export async function claimFolder(path: string, { name, content, what }: Claim): Promise<() => Promise<void>> {
   const file = join(path, name);
-  const found = await exists(path);
-  if (found && !(await exists(file))) {
-    const held = await entries(path);
+  if ((await exists(path)) && !(await exists(file))) {
+    const held = await entriesOf(path);
     if (held.length > 0)
       throw new OneSpikeError(
         'ERR_STATE',
         `Expected an empty or new folder, or that of this ${what}, for out but ${path} holds ${held.length} other entries`,
       );
   }
-  await makeFolder(path);
+  const created = await makeFolder(path);
   const handle = await createExclusive(file, content);
   if (handle === undefined && (await readText(file)) !== content)
     throw new OneSpikeError(
@@ -180,17 +179,11 @@ export async function claimFolder(path: string, { name, content, what }: Claim):
   await handle?.close();
   return async () => {
     // The folder may be gone, which is no error here.
-    const held = handle === undefined ? undefined : await entries(path).catch(() => undefined);
+    const held = handle === undefined ? undefined : await entriesOf(path).catch(() => undefined);
     if (held === undefined || held.some((entry) => entry !== name)) return;
     await removeFile(file);
-    // Kept if another process has written to it meanwhile.
-    if (!found) await rmdir(path).catch(() => undefined);
+    await removeEmptyFolders(created);
   };
-}
-
-/** What a folder holds besides temporary files. */
-async function entries(path: string): Promise<string[]> {
-  return (await readdir(path)).filter((entry) => !isTemporary(entry));
 }
 
 /** The text of a file. Errors: ERR_IO. */

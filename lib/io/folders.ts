@@ -56,6 +56,14 @@ export async function removeEmptyFolders(paths: readonly string[]): Promise<void
   for (const path of [...paths].reverse()) await rmdir(path).catch(() => undefined);
 }
 
+/** What a folder holds besides temporary files. Errors: ERR_IO. */
+export async function entriesOf(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw ioError('read', folder, error);
+  });
+  return names.filter((name) => !isTemporary(name));
+}
+
 /** Removes the temporary files that a killed process left in `folder`. Call it only while nobody writes there. */
 export async function removeLeftovers(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);

@@ -84,7 +84,8 @@ export function activityWarnings(
     const share = spikesPerNeuron / most;
     if (share >= DEAD && share <= SATURATED) return [];
     const silent = share < DEAD;
-    const percent = `${(100 * share).toFixed(share < 0.01 ? 3 : 1)} % of its ${most > 1 ? 'possible spikes' : 'neurons'}`;
+    const whole = most > 1 ? 'possible spikes' : 'neurons';
+    const percent = `${(100 * share).toFixed(share < 0.01 ? 3 : 1)} % of its ${whole}`;
     const message = silent
       ? `${layer} is nearly silent: ${percent} fire. ${sentence(wakingAdvice(config))}`
       : `${layer} fires almost everywhere: ${percent}. ${sentence(calmingAdvice(config))}`;

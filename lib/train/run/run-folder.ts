@@ -3,8 +3,7 @@ import { constants } from 'node:fs';
 import { access, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OneSpikeError } from '../../errors';
-import { isTemporary } from '../../io/descriptor';
-import { makeFolder, makeNewFolder, removeEmptyFolders, removeLeftovers } from '../../io/folders';
+import { entriesOf, makeFolder, makeNewFolder, removeEmptyFolders, removeLeftovers } from '../../io/folders';
 import { readJsonLines, type JsonObject } from '../../io/jsonl';
 import { appendAt, cutBack } from '../../io/log';
 import { shellWord } from '../../io/paths';
@@ -129,7 +128,7 @@ export class RunFolder {
       await checkWritable(this.path);
       if (another || !(await this.has(this.path))) return;
       // A process killed before its run began leaves a lock or temporary files: nothing worth keeping.
-      const held = (await readdir(this.path)).filter((name) => name !== 'run.lock' && !isTemporary(name));
+      const held = (await entriesOf(this.path)).filter((name) => name !== 'run.lock');
       if (held.length === 0) return;
       const hint = held.includes('run.json')
         ? `continue it by \`onespike resume ${shellWord(this.path)}\`, or name another folder`

@@ -138,8 +138,9 @@ class CompareView {
     this.results.push(event);
     const { output } = this;
     output.line(
-      `${output.paint('cyan', event.code)}  ${percent(event.accuracy, 2)}  ${stepsText(event)} steps, ${event.stepsWithinOnePoint} to within ` +
-        `1 point, ${compact(event.spikesPerImage)} spikes/image, ${compact(event.imagesPerSecond)} img/s`,
+      `${output.paint('cyan', event.code)}  ${percent(event.accuracy, 2)}  ${stepsText(event)} steps, ` +
+        `${event.stepsWithinOnePoint} to within 1 point, ${compact(event.spikesPerImage)} spikes/image, ` +
+        `${compact(event.imagesPerSecond)} img/s`,
     );
   }
 
