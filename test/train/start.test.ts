@@ -1,14 +1,14 @@
 // How convolutions begin: a first layer that whitens, others that hand on their channels, and where neither is
 // possible.
 import { join } from 'node:path';
-import { Network, type NetworkDescription } from '../../lib';
+import { Network, type FloatTensor, type NetworkDescription } from '../../lib';
 import { SeededRandom } from '../../lib/data';
 import { Pace } from '../../lib/model/scan';
 import { parseConfig, resolveConfig } from '../../lib/train/config/config';
 import { resume, train } from '../../lib/train/loop/train';
 import type { TrainConfigInput } from '../../lib/train/config/config';
 import { eigenOf } from '../../lib/train/start/eigen';
-import { checkWhitening, plainStart, setStart } from '../../lib/train/start/start';
+import { checkWhitening, plainStart, setStart, type StartOptions } from '../../lib/train/start/start';
 import { temporaryFolder, tinyConfig } from '../helpers/command-line';
 import { collect, leaveIn, modelBytes } from '../helpers/runs';
 
@@ -153,12 +153,102 @@ test('even genes have the variance of dense weights, and make the same weights',
   await network.dispose();
 });
 
+describe('orthogonal genes', () => {
+  /** All matrices of genes and interactions. */
+  const matrices = (
+    tensors: ReadonlyMap<string, FloatTensor>,
+  ): { height: number; width: number; data: Float32Array }[] =>
+    [...tensors].flatMap(([name, { shape, data }]) => {
+      if (!name.includes('genes')) return [];
+      const [height, width] = shape.slice(-2) as [number, number];
+      const size = height * width;
+      return Array.from({ length: data.length / size }, (_, i) => ({
+        height,
+        width,
+        data: data.subarray(i * size, (i + 1) * size),
+      }));
+    });
+  const started = async (start: Partial<StartOptions>): Promise<Map<string, FloatTensor>> => {
+    await using network = await Network.create(
+      { ...description, genes: { count: 45 } },
+      { backend: 'cpu', seed: 1, threads: 1 },
+    );
+    await setStart(network, { ...plainStart, ...start }, { pixels }, rows);
+    return await network.parameters();
+  };
+  // X of 40, 50 and 30 channels, which 45 genes make wide, high and wide, and the taps of kernels of 3 and 5.
+  const count = 3 + 9 + 25;
+
+  test('rows, or columns where they are fewer, are orthogonal, as long as each other, and span what they spanned', async () => {
+    const before = matrices(await started({}));
+    const after = matrices(await started({ orthogonalGenes: true }));
+    expect(after).toHaveLength(count);
+    for (const [index, { height, width, data }] of after.entries()) {
+      const short = Math.min(height, width);
+      const long = Math.max(height, width);
+      const vector = (of: Float32Array, k: number, i: number): number =>
+        of[height <= width ? k * width + i : i * width + k]!;
+      const product = (a: Float32Array, j: number, b: Float32Array, k: number): number => {
+        let sum = 0;
+        for (let i = 0; i < long; i++) sum += vector(a, j, i) * vector(b, k, i);
+        return sum;
+      };
+      const random = before[index]!.data;
+      const square = random.reduce((sum, value) => sum + value * value, 0) / short;
+      let [deviation, belowDiagonal, smallest] = [0, 0, Infinity];
+      for (let j = 0; j < short; j++)
+        for (let k = 0; k < short; k++) {
+          deviation = Math.max(deviation, Math.abs(product(data, j, data, k) / square - (j === k ? 1 : 0)));
+          const element = product(data, j, random, k) / square;
+          if (j > k) belowDiagonal = Math.max(belowDiagonal, Math.abs(element));
+          if (j === k) smallest = Math.min(smallest, element);
+        }
+      expect(deviation).toBeLessThan(1e-5);
+      // R is an upper triangular matrix with a positive diagonal.
+      expect(belowDiagonal).toBeLessThan(1e-5);
+      expect(smallest).toBeGreaterThan(0);
+    }
+  });
+
+  test('weights keep their variance, and layers without genes their weights', async () => {
+    const before = await started({});
+    const after = await started({ orthogonalGenes: true });
+    const meanSquare = ({ data }: FloatTensor): number =>
+      data.reduce((sum, value) => sum + value * value, 0) / data.length;
+    for (const [name, inputs] of [
+      ['layers.1.weight', 360],
+      ['layers.2.weight', 1250],
+    ] as const) {
+      // Few genes: 9 and 25 matrices of 45 x 45 numbers.
+      expect((meanSquare(after.get(name)!) * inputs) / 2).toBeGreaterThan(0.85);
+      expect((meanSquare(after.get(name)!) * inputs) / 2).toBeLessThan(1.15);
+      expect(after.get(name)).not.toEqual(before.get(name));
+    }
+    for (const name of ['layers.0.weight', 'layers.3.weight', 'layers.1.gene_scale', 'layers.2.gene_scale'])
+      expect(after.get(name)).toEqual(before.get(name));
+  });
+
+  test('even genes that are orthogonal make the same weights as orthogonal ones', async () => {
+    const plain = await started({ orthogonalGenes: true });
+    const even = await started({ orthogonalGenes: true, evenGenes: true });
+    expect(even.get('genes.3x3')).toEqual(plain.get('genes.3x3'));
+    const differ = (name: string, factor: number): number =>
+      even
+        .get(name)!
+        .data.reduce((most, value, i) => Math.max(most, Math.abs(value - factor * plain.get(name)!.data[i]!)), 0);
+    expect(differ('layers.0.genes', Math.sqrt((2 / 360) * 45))).toBeLessThan(1e-6);
+    for (const name of ['layers.1.weight', 'layers.2.weight']) expect(differ(name, 1)).toBeLessThan(1e-6);
+  });
+});
+
 test.each([
   [['start.whitening=1'], 'for start.whitening but received 1'],
   [['start.diraac=true'], "(did you mean 'dirac'?)"],
   [['start.dirac=true', 'init=model.safetensors'], 'Expected false (init gives every weight) for start.dirac'],
   [['start.evenGenes=true', 'init=model.safetensors'], 'for start.evenGenes'],
   [['start.evenGenes=true'], 'Expected false (the network has no genes) for start.evenGenes'],
+  [['start.orthogonalGenes=true'], 'Expected false (the network has no genes) for start.orthogonalGenes'],
+  [['start.orthogonalGenes=true', 'preset=vgg7-genes', 'init=model.safetensors'], 'for start.orthogonalGenes'],
   [
     ['start.dirac=true', 'preset=vgg7-genes'],
     'Expected false (the weights of convolutions follow from genes) for start.dirac',
@@ -171,6 +261,7 @@ test.each([
 
 test.each([
   ['start.evenGenes=true', 'preset=vgg7-genes'],
+  ['start.orthogonalGenes=true', 'preset=vgg7-genes'],
   ['start.whitening=true', 'preset=vgg7-genes'],
   ['start.dirac=true', 'preset=vgg7'],
 ])('the configuration takes %s with %s', (...overrides) => expect(() => resolveConfig({}, overrides)).not.toThrow());

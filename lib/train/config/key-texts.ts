@@ -57,6 +57,7 @@ export const keyTexts: Readonly<Record<string, string>> = {
   'start.whitening': 'Whether the first convolution begins with filters that whiten patches of images',
   'start.dirac': 'Whether the other convolutions begin with channels that they hand on',
   'start.evenGenes': 'Whether genes begin so that every layer learns at the same rate',
+  'start.orthogonalGenes': 'Whether genes and their interactions begin as orthogonal matrices',
   ann: 'The stage of the ANN',
   binary: 'The last epochs of the ANN, with binary activations',
   'binary.threshold': 'The first threshold of every hidden layer',

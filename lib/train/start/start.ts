@@ -8,16 +8,18 @@ import { layerName } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { FloatTensor } from '../../model/parameters';
 import { evenGenes } from './genes';
+import { orthogonalGenes } from './orthogonal';
 import { whitened } from './whitening';
 
 /** What is off in a preset, and in a run of a version that did not have it. */
-export const plainStart = { whitening: false, dirac: false, evenGenes: false };
+export const plainStart = { whitening: false, dirac: false, evenGenes: false, orthogonalGenes: false };
 
 /** The schema of `start`. */
 export const startSchema = objectOf({
   whitening: flag.default(plainStart.whitening),
   dirac: flag.default(plainStart.dirac),
   evenGenes: flag.default(plainStart.evenGenes),
+  orthogonalGenes: flag.default(plainStart.orthogonalGenes),
 });
 
 /** How the convolutions of a new network begin. */
@@ -28,6 +30,8 @@ export interface StartOptions {
   dirac: boolean;
   /** Whether genes have the variance of dense weights at first, so that every layer learns at the same rate. */
   evenGenes: boolean;
+  /** Whether genes and interactions are orthogonal matrices at first, so that every direction of the weights learns. */
+  orthogonalGenes: boolean;
 }
 
 /** Images whose patches are measured: 450,000 patches of images of 32 x 32 pixels. */
@@ -36,9 +40,11 @@ export const WHITENING_IMAGES = 500;
 const MOST_INPUTS = 256;
 
 /** Errors: ERR_ARG, naming the option that does not go with genes, or needs them. */
-export function checkGeneStart({ dirac, evenGenes }: StartOptions, genetic: boolean): void {
-  if (evenGenes && !genetic) throw expected('false (the network has no genes)', 'start.evenGenes', true);
-  if (dirac && genetic) throw expected('false (the weights of convolutions follow from genes)', 'start.dirac', true);
+export function checkGeneStart(start: StartOptions, genetic: boolean): void {
+  for (const key of ['evenGenes', 'orthogonalGenes'] as const)
+    if (start[key] && !genetic) throw expected('false (the network has no genes)', `start.${key}`, true);
+  if (start.dirac && genetic)
+    throw expected('false (the weights of convolutions follow from genes)', 'start.dirac', true);
 }
 
 /** Errors: ERR_ARG where the first layer of a network cannot whiten its input as `start.whitening` asks. */
@@ -62,14 +68,16 @@ export function refuseStart(start: StartOptions, why: string): void {
 /** Gives a new network the start that is asked for, with images [rows] of `images`. */
 export async function setStart(
   network: Network,
-  { whitening, dirac, evenGenes: even }: StartOptions,
+  { whitening, dirac, evenGenes: even, orthogonalGenes: orthogonal }: StartOptions,
   images: Pick<ImageSet, 'pixels'>,
   rows: Uint32Array,
 ): Promise<void> {
-  if (!whitening && !dirac && !even) return;
+  if (!whitening && !dirac && !even && !orthogonal) return;
   const { description } = network;
   const tensors = await network.parameters();
-  const changed = even ? evenGenes(description, tensors) : new Map<string, FloatTensor>();
+  const changed = orthogonal ? await orthogonalGenes(description, tensors) : new Map<string, FloatTensor>();
+  if (even)
+    for (const [name, tensor] of evenGenes(description, new Map([...tensors, ...changed]))) changed.set(name, tensor);
   for (const [index, layer] of description.layers.entries()) {
     if (layer.type !== 'conv') continue;
     const name = `${layerName(index)}.weight`;
