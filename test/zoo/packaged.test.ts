@@ -138,7 +138,7 @@ test('a host that other machines reach comes with a warning', async () => {
   const result = await cliProcess(
     ['serve', join(folder, 'tiny.safetensors'), '--host', '0.0.0.0', '--port', '0', '--json'],
     {
-      during: (stdout, child) => stdout.includes('"event":"serve"') && child.kill('SIGINT'),
+      during: (stdout, child) => stdout.includes('"event":"serve"') && !child.killed && child.kill('SIGINT'),
     },
   );
   expect(result.status).toBe(0);
