@@ -1,5 +1,5 @@
-// How convolutions begin: a first layer that whitens, others that hand on their channels, and where neither is
-// possible.
+// How convolutions begin: a first layer that whitens, others that hand on their channels, even and orthogonal genes,
+// and where none of it is possible.
 import { join } from 'node:path';
 import { Network, type FloatTensor, type NetworkDescription } from '../../lib';
 import { SeededRandom } from '../../lib/data';
@@ -179,7 +179,7 @@ describe('orthogonal genes', () => {
   // X of 40, 50 and 30 channels, which 45 genes make wide, high and wide, and the taps of kernels of 3 and 5.
   const count = 3 + 9 + 25;
 
-  test('rows, or columns where they are fewer, are orthogonal, as long as each other, and span what they spanned', async () => {
+  test('rows, or columns where they are fewer, are orthogonal, of one length, and span what they spanned', async () => {
     const before = matrices(await started({}));
     const after = matrices(await started({ orthogonalGenes: true }));
     expect(after).toHaveLength(count);

@@ -27,8 +27,7 @@ export async function orthogonalGenes(
 
 /**
  * The factor Q of the QR decomposition with a positive diagonal of R, of a matrix or, where it is wider than high, of
- * its transpose, times the number that gives it the matrix's Frobenius norm; by the modified Gram-Schmidt process. Q of
- * a square matrix of independent normal numbers is uniformly distributed over the orthogonal matrices (Mezzadri 2007).
+ * its transpose, times the number that gives it the matrix's Frobenius norm; by the modified Gram-Schmidt process.
  */
 async function orthogonalFactor(
   matrix: Float32Array,
