@@ -164,9 +164,7 @@ export interface NativeStats {
   seconds: number; // of several steps in one call, the mean
 }
 
-/**
- * What a forward pass computes with, and where it leaves its results; the arrays are filled when the promise resolves.
- */
+/** What a forward pass computes with, and the arrays that its results fill before the promise resolves. */
 export interface NativeOutputs {
   averaged?: boolean | undefined; // with the average of the parameters in their place
   logits?: Float32Array | undefined; // (N, K)
@@ -306,6 +304,7 @@ export interface NativeModule {
   ): Promise<NativeStats[]>;
   networkActivations(network: NetworkHandle, batch: NativeBatch, percentile: number): Promise<number[]>;
   networkCalibrate(network: NetworkHandle, batch: NativeBatch, percentile: number, scale: number): Promise<void>;
+  networkFitGenes(network: NetworkHandle, steps: number, learningRate: number): Promise<number>;
   networkSimulate(
     network: NetworkHandle,
     batch: NativeBatch,

@@ -17,9 +17,11 @@ export {
   type ForwardOptions,
   type ForwardResult,
   type ForwardStats,
+  type GivenTensors,
   type GradientsOptions,
   type GradientsResult,
   type JobOptions,
+  type JobProgress,
   type Labels,
   type LossOptions,
   type Mode,
@@ -48,6 +50,8 @@ export type { FloatTensor } from './model/parameters';
 export type { SpikeTimes } from './model/spike-times';
 export { spikingFromBinary } from './model/binary';
 export type { Code, PhaseCode, RadixCode, TtfsCode } from './model/code/code';
+export { encodeGenes, type EncodedNetwork, type EncodeGenesOptions } from './model/genes/encode';
+export type { FitGenesOptions, GeneFit } from './model/genes/fit';
 export { geneCompression, type Compression, type Genes } from './model/genes/genes';
 export { foldAll, foldNorm, foldPools, type NetworkParameters } from './model/fold';
 export { vgg, type VggName, type VggOptions } from './model/vgg';

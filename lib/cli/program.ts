@@ -5,6 +5,7 @@ import { addCompletion } from './commands/completion';
 import { addData } from './commands/data';
 import { addDoctor } from './commands/doctor';
 import { addExport } from './commands/exchange/export';
+import { addGenes } from './commands/exchange/genes';
 import { addImport } from './commands/exchange/import';
 import { addPresets } from './commands/presets';
 import { addReport } from './commands/pictures/report';
@@ -38,6 +39,7 @@ const commands: Record<string, (program: Command) => void> = {
   show: (program) => addShow(program),
   export: (program) => addExport(program),
   import: (program) => addImport(program),
+  genes: (program) => addGenes(program),
   serve: (program) => addServe(program),
   models: (program) => addModels(program),
   sweep: (program) => addSweep(program),

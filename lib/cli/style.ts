@@ -1,7 +1,9 @@
 // Text for a terminal: colours where they are wanted, numbers as people read them, columns.
 import { stripVTControlCharacters } from 'node:util';
+import { percent } from '../io/text/numbers';
 
-export { compact, percent } from '../io/text/numbers';
+export { compact } from '../io/text/numbers';
+export { percent };
 
 const codes = {
   bold: [1, 22],
@@ -52,6 +54,12 @@ export function table(rows: readonly (readonly string[])[], left: readonly numbe
       .trimEnd(),
   );
   return lines.join('\n');
+}
+
+/** A long job on the live line: what it is, a bar, and the time that is left if `seconds` did what is done. */
+export function jobProgress(what: string, { done, total }: { done: number; total: number }, seconds: number): string {
+  const left = done > 0 ? `  ${duration((seconds * (total - done)) / done)} left` : '';
+  return `${what}  ${bar(done / total, 24)}  ${percent(done / total, 0)}${left}`;
 }
 
 /** A bar of `width` columns, filled to `share`. */

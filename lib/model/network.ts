@@ -18,6 +18,7 @@ import type {
   EvaluateOptions,
   ForwardOptions,
   ForwardResult,
+  GivenTensors,
   GradientsOptions,
   GradientsResult,
   NetworkOptions,
@@ -41,6 +42,7 @@ import {
   type TensorShape,
 } from './network/state';
 import { readoutJob } from './code/readout';
+import { fitGenesJob, type FitGenesOptions, type GeneFit } from './genes/fit';
 import { tensorsFor } from './network/load';
 import { rescaleJob } from './network/rescale';
 import { simulateJob, type SimulationResult } from './network/simulation';
@@ -224,6 +226,12 @@ export class Network {
     return this.#exclusive(rescaleJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
   }
 
+  /** Fits genes to the weights of a dense network, among its `parameters()`; the optimiser begins anew. */
+  async fitGenes(weights: GivenTensors, options?: FitGenesOptions): Promise<GeneFit> {
+    const values = namedTensors(weights, 'weights');
+    return this.#exclusive(fitGenesJob(this.#native, this.description, this.#tensors, values, options));
+  }
+
   /** Sets thresholds to a percentile of weighted inputs, times `scale`, leaks to 1; with a code converts the ANN. */
   async calibrate(batch: Batch, options?: CalibrateOptions): Promise<void> {
     return this.#exclusive(calibrateJob(this.#native, this.#sizes, this.description, this.#tensors, batch, options));
@@ -234,18 +242,13 @@ export class Network {
     return this.#exclusive(simulateJob(this, this.#native, this.#sizes, pixels, options));
   }
 
-  /**
-   * Returns copies of the parameters,
-   * `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta|time_constant|delay|step`.
-   */
+  /** Returns copies of the parameters, `layers.I.weight|bias|norm.*|threshold|leak|kappa|theta|...`. */
   async parameters(options?: ReadParametersOptions): Promise<Map<string, FloatTensor>> {
     return this.#exclusive(readParametersJob(this.#native, this.#tensors, options));
   }
 
   /** Replaces the given parameters: all of them, or none if one is wrong. Takes what `parameters()` returns as well. */
-  async setParameters(
-    parameters: ReadonlyMap<string, Float32Array | FloatTensor> | Record<string, Float32Array | FloatTensor>,
-  ): Promise<void> {
+  async setParameters(parameters: GivenTensors): Promise<void> {
     const values = namedTensors(parameters, 'parameters');
     await this.#exclusive(writeParametersJob(this.#native, this.#tensors, values));
   }
@@ -256,10 +259,7 @@ export class Network {
   }
 
   /** Replaces the whole state; slots that are not given become zero. */
-  async setOptimizerState(state: {
-    slots: ReadonlyMap<string, Float32Array | FloatTensor>;
-    counters: Counters;
-  }): Promise<void> {
+  async setOptimizerState(state: { slots: GivenTensors; counters: Counters }): Promise<void> {
     const { slots, counters } = checkOptions(state, 'state', ['slots', 'counters']);
     const values = namedTensors(slots, 'slots');
     await this.#exclusive(writeOptimizerStateJob(this.#native, this.#tensors, values, checkCounters(counters)));
@@ -270,7 +270,7 @@ export class Network {
     await this.#exclusive(() => this.#native.resetOptimizer());
   }
 
-  /** Returns the number of optimiser steps and the position in the random stream of dropout and the rate encoder. */
+  /** Returns the number of optimiser steps, and the position in the random stream of dropout and the rate encoder. */
   counters(): Counters {
     this.#checkIdle();
     return this.#native.counters();

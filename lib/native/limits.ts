@@ -112,6 +112,8 @@ export const LIMITS = {
   simulatedSteps: { min: 1, max: 65535 },
   /** The time constant of such a window. */
   simulatedTimeConstant: { min: 0.25, max: 1000 },
+  /** Steps of fitting genes to weights. */
+  fitSteps: { min: 1, max: 1_000_000 },
   /** Seconds that one of several ranks may be silent. */
   deadline: { min: 0.1, max: 86_400 },
 } as const satisfies Record<string, Limit>;

@@ -243,7 +243,12 @@ export class NativeNetwork {
     return this.job(signal, (module) => module.networkSimulate(this.handle, toNative(batch), simulation, out));
   }
 
-  /** The steps that the images of a running simulation have made so far. */
+  /** Fits genes to the weights that were written as gradients; the share of their squares that is left. */
+  fitGenes(steps: number, learningRate: number, signal?: AbortSignal): Promise<number> {
+    return this.job(signal, (module) => module.networkFitGenes(this.handle, steps, learningRate));
+  }
+
+  /** The steps that the images of a running simulation have made so far, or a running fit of genes. */
   progress(): number {
     return call((module) => module.networkProgress(this.handle));
   }

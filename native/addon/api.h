@@ -41,6 +41,7 @@ Napi::Value network_gradients(const Napi::CallbackInfo& info);
 Napi::Value network_train(const Napi::CallbackInfo& info);
 Napi::Value network_activations(const Napi::CallbackInfo& info);
 Napi::Value network_calibrate(const Napi::CallbackInfo& info);
+Napi::Value network_fit_genes(const Napi::CallbackInfo& info);
 
 // simulation.cc: a job, and how far it is
 Napi::Value network_simulate(const Napi::CallbackInfo& info);

@@ -36,6 +36,7 @@ constexpr Export kExports[] = {
     {"networkTrain", guard_async<network_train>},
     {"networkActivations", guard_async<network_activations>},
     {"networkCalibrate", guard_async<network_calibrate>},
+    {"networkFitGenes", guard_async<network_fit_genes>},
     {"networkSimulate", guard_async<network_simulate>},
     {"networkProgress", guard_sync<network_progress>},
     {"networkAbort", guard_sync<network_abort>},

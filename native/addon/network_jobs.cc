@@ -1,5 +1,5 @@
-// Exported functions that run on a network's own thread and answer a promise: forward passes and calibration. Training
-// is in network_training.cc.
+// Exported functions that run on a network's own thread and answer a promise: forward passes, calibration, and
+// genes fitted to weights. Training is in network_training.cc.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -101,6 +101,22 @@ class CalibrateJob final : public BatchJob {
   double percentile_, scale_;
 };
 
+class FitGenesJob final : public Job {
+ public:
+  FitGenesJob(std::shared_ptr<NetworkEntry> entry, GeneFitOptions options) : Job(std::move(entry)), options_(options) {}
+
+ private:
+  Status run(const std::atomic<bool>& stop) override {
+    return network().fit_genes(options_, stop, &entry()->progress, &residual_);
+  }
+
+  Napi::Value result(Napi::Env env) override { return Napi::Number::New(env, residual_); }
+  bool read_only() const override { return false; }
+
+  GeneFitOptions options_;
+  double residual_ = 0;
+};
+
 }  // namespace
 
 // networkForward(network: NetworkHandle, batch: NativeBatch, mode: NativeMode, out: NativeOutputs):
@@ -157,6 +173,16 @@ Napi::Value network_calibrate(const Napi::CallbackInfo& info) {
   const double scale = read_number(info[3], "scale", limits::kCalibrationScale);
   BatchInput batch = read_batch(instance, info[1], entry->shape, Labels::kOptional, "batch");
   return instance.submit(std::make_unique<CalibrateJob>(entry, std::move(batch), percentile, scale));
+}
+
+// networkFitGenes(network: NetworkHandle, steps: number, learningRate: number): Promise<number>
+Napi::Value network_fit_genes(const Napi::CallbackInfo& info) {
+  const auto entry = idle_network(info, 3, "networkFitGenes");
+  GeneFitOptions options;
+  options.steps = read_integer(info[1], "steps", limits::kFitSteps);
+  options.learning_rate = float(read_number(info[2], "learningRate", limits::kRate));
+  entry->progress = 0;
+  return Instance::of(info.Env()).submit(std::make_unique<FitGenesJob>(entry, options));
 }
 
 }  // namespace onespike::addon

@@ -90,6 +90,7 @@ constexpr Limit kLabelSmoothing{"labelSmoothing", 0, 1 - 0x1p-24};
 // Of a simulated code: steps in all, or of the window of a layer; the time constant of such a window.
 constexpr Limit kSimulatedSteps{"simulatedSteps", 1, 65535};
 constexpr Limit kSimulatedTimeConstant{"simulatedTimeConstant", 0.25, 1000};
+constexpr Limit kFitSteps{"fitSteps", 1, 1000000};    // of fitting genes to weights
 constexpr Limit kShare{"share", 0, 1};                // weight of the loss after one time step
 constexpr Limit kDistillation{"distillation", 0, 1};  // weight of the teacher in the loss
 constexpr Limit kTemperature{"temperature", 0.01, 1000};
@@ -138,6 +139,7 @@ constexpr Limit kLimits[] = {
     limits::kLabelSmoothing,
     limits::kNormGroup,
     limits::kSimulatedSteps,
+    limits::kFitSteps,
     limits::kSimulatedTimeConstant,
     limits::kTimeConstant,
     limits::kDelay,

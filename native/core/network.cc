@@ -6,6 +6,7 @@
 
 #include "core/guard.h"
 #include "core/passes/passes.h"
+#include "core/tensors/fit_genes.h"
 
 namespace onespike {
 
@@ -193,6 +194,17 @@ Status Network::calibrate(const Batch& batch, double percentile, double scale, c
     if (status.code == Code::kOom && give_up_datasets(*state_)) status = prepare_snn(*state_, batch.count, true);
     if (!status.ok()) return status;
     return calibrate_thresholds(*state_, batch, percentile, scale, stop);
+  });
+}
+
+Status Network::fit_genes(const GeneFitOptions& options, const std::atomic<bool>& stop, std::atomic<int64_t>* progress,
+                          double* residual) {
+  return guarded([&] {
+    if (state_->plan.spec.genes == 0) return Status::error(Code::kArg, "Expected a network with genes");
+    reset_optimizer();
+    const Status status = onespike::fit_genes(*state_, options, stop, progress, residual);
+    reset_optimizer();
+    return status;
   });
 }
 

@@ -114,6 +114,12 @@ struct StepGroup {
   DeviceLink* link = nullptr;
 };
 
+// How genes are fitted to weights (docs/MATHEMATICS.md, "Genes fitted to weights").
+struct GeneFitOptions {
+  int64_t steps = 1;            // of Adam
+  float learning_rate = 0.01f;  // of the first step; falls to 0 along half a cosine
+};
+
 class Network {
  public:
   static Status create(const NetworkSpec& spec, std::unique_ptr<Backend> backend, std::unique_ptr<Network>* out);
@@ -166,6 +172,11 @@ class Network {
   // docs/MATHEMATICS.md, "Conversion": thresholds layer by layer from the percentile (0..100) of the weighted input;
   // leaks become 1.
   Status calibrate(const Batch& batch, double percentile, double scale, const std::atomic<bool>& stop);
+  // Fits genes, interactions and their scales to the weights that were written as gradients of the layers which have
+  // genes. `progress` counts the steps, `residual` is what is left of the squares of those weights, as a share. The
+  // state of the optimiser is lost, whatever the answer.
+  Status fit_genes(const GeneFitOptions& options, const std::atomic<bool>& stop, std::atomic<int64_t>* progress,
+                   double* residual);
 
  private:
   Network();

@@ -117,6 +117,13 @@ test('energy gives every account', async () => {
   expect(report).toMatchObject({ event: 'energy', images: 20 });
   expect(report!.ratio).toBeCloseTo(events.at(-1)!.energy.ratio, 9);
   expect((await cli(['energy', run])).stdout).toContain('pJ/MAC');
+  const model = join(run, 'model.safetensors');
+  const ofModel = await cli(['energy', model, '--dataset', 'shapes', '--images', '20', '--json']);
+  expect(ofModel.events()[0]).toMatchObject({ event: 'energy', run: model, images: 20, ratio: expect.any(Number) });
+  expect(await cli(['energy', model])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('Expected a run, or --dataset NAME'),
+  });
 });
 
 test('predict names class, probability and time step of each picture', async () => {

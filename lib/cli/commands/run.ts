@@ -36,9 +36,13 @@ export function addRunCommand(program: Command, name: string, description: strin
     program
       .command(name)
       .description(description)
-      .argument('<run>', name === 'eval' ? 'folder of the run, or a model file' : 'folder of the run'),
+      .argument('<run>', MODEL_COMMANDS.includes(name) ? 'folder of the run, or a model file' : 'folder of the run'),
   );
 }
+
+/** The commands that take a model file with a data set, too. */
+const MODEL_COMMANDS = ['eval', 'energy'];
+const datasetOption = (): Option => new Option('--dataset <name>', `of a model file: ${datasetNames.join(', ')}`);
 
 /** The options of commands that compute with a network. */
 export function addRunOptions(command: Command): Command {
@@ -84,7 +88,7 @@ export function spikingOnly(run: Pick<Run, 'mode'>, flags: RunFlags): boolean {
 export function addEval(program: Command): void {
   addRunCommand(program, 'eval', 'test accuracy of a run, or of a model file on a data set')
     .addOption(movedOption())
-    .option('--dataset <name>', `of a model file: ${datasetNames.join(', ')}`)
+    .addOption(datasetOption())
     .option(
       '--network <name>',
       `of a model file: ${PHASES.join(', ')} (default: what it was saved as, ann after an import)`,
@@ -103,11 +107,12 @@ export function addEval(program: Command): void {
 export function addEnergy(program: Command): void {
   addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN')
     .addOption(movedOption())
+    .addOption(datasetOption())
     .option('--images <n>', 'test images to count', integerOption(1))
     .addHelpText('after', '\nExample:\n  $ onespike energy runs/vgg6-shapes-20260102-030405 --images 1000')
     .action((path: string, flags: RunFlags & { images?: number }) =>
       withRun(
-        () => loadRun(path),
+        () => runOrModel(path, flags),
         flags,
         (run, network, output, signal) => showEnergy(run, network, flags, output, signal),
       ),
@@ -119,7 +124,7 @@ async function runOrModel(path: string, { dataset, network }: RunFlags): Promise
   if (dataset === undefined && network === undefined) {
     if (await isFile(path)) throw new UsageError('Expected a run, or --dataset NAME, but received a model file alone');
     const run = await loadRun(path);
-    return { ...run, batch: run.config.evaluation.batch };
+    return { ...run, batch: run.config.evaluation.batch, energyImages: run.config.energy.images };
   }
   if (dataset === undefined || !(await isFile(path)))
     throw new UsageError('Expected a model file with --dataset NAME but received a run, which has its own data set');
@@ -187,7 +192,7 @@ async function evaluateRun(
 }
 
 async function showEnergy(
-  run: Run,
+  run: EvaluatedRun,
   network: Network,
   flags: RunFlags & { images?: number },
   output: Output,
@@ -196,8 +201,8 @@ async function showEnergy(
   if (run.mode !== 'snn')
     throw new OneSpikeError('ERR_STATE', 'Expected a spiking network but received a run that has only an ANN');
   const { test } = await imagesOf(run, flags, output, signal);
-  const count = flags.images ?? Math.max(1, run.config.energy.images);
-  const report = await measureEnergy(network, test, { images: count, batch: run.config.evaluation.batch, signal });
+  const count = flags.images ?? Math.max(1, run.energyImages);
+  const report = await measureEnergy(network, test, { images: count, batch: run.batch, signal });
   output.event({ event: 'energy', run: run.path, ratio: report.headline.ratio, ...report });
   output.line(formatEnergyTable(report));
   output.line(`run ${shortPath(run.path)}`);

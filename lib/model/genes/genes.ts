@@ -98,3 +98,13 @@ export function withoutGeneTensors<T>(tensors: ReadonlyMap<string, T>): Map<stri
 export function expressionNames(network: Pick<ResolvedNetwork, 'genes' | 'layers'>): string[] {
   return geneLayers(network).expressing.map((index) => `${layerName(index)}.genes`);
 }
+
+/** The names of all matrices of genes: those of the layers, and their interactions. */
+export function matrixNames(network: Pick<ResolvedNetwork, 'genes' | 'layers'>): string[] {
+  return [...expressionNames(network), ...geneLayers(network).kernels.map(interactionName)];
+}
+
+/** The names of the weights that follow from genes. */
+export function geneticWeights(network: Pick<ResolvedNetwork, 'genes' | 'layers'>): string[] {
+  return geneLayers(network).genetic.map((index) => `${layerName(index)}.weight`);
+}

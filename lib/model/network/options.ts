@@ -4,6 +4,7 @@ import type { CommunicatorHandle, StepStats } from '../../native/network';
 import type { Batch, Mode } from './inputs';
 import type { LossOptions } from './loss';
 import type { OptimizerOptions } from './optimizer';
+import type { FloatTensor } from '../parameters';
 import type { SpikeTimes } from '../spike-times';
 
 export type { CommunicatorHandle, Counters, ProfileEntry, Recorded, StepStats } from '../../native/network';
@@ -11,6 +12,7 @@ export type { Augment, AugmentOptions } from './augment';
 export type { Batch, BatchShards, Labels, Mode } from './inputs';
 export type { ActivityTarget, DistillationOptions, LossOptions } from './loss';
 export type { OptimizerOptions } from './optimizer';
+export type { JobProgress } from '../../native/watch';
 export type { SimulationResult } from './simulation';
 export type { SimulatedCode, SimulateOptions, SimulationProgress } from './simulation-options';
 export type { OptimizerState } from './state';
@@ -190,6 +192,9 @@ export interface RescaleOptions {
   /** The signal that stops the job, which then rejects with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
 }
+
+/** Tensors by name, such as `parameters()` returns, or their numbers alone. */
+export type GivenTensors = ReadonlyMap<string, Float32Array | FloatTensor> | Record<string, Float32Array | FloatTensor>;
 
 /** Options of `network.calibrate`. */
 export interface CalibrateOptions {

@@ -5,7 +5,7 @@ import { LIMITS } from '../../native/limits';
 import type { CheckedBatch, NativeNetwork } from '../../native/network';
 import type { ResolvedNetwork } from '../description';
 import { layerName, type LayerId } from '../layer';
-import { Pace } from '../scan';
+import { multiply, Pace } from '../scan';
 import type { NetworkSizes } from './forward';
 import { checkBatch, checkJob } from './inputs';
 import { readTensors, writeValues, type TensorShape } from './state';
@@ -55,12 +55,7 @@ export async function rescale(
   const pace = new Pace();
   const scale = async (name: string, factor: number): Promise<void> => {
     const data = values.get(name)?.data;
-    if (data === undefined) return;
-    for (let begin = 0; begin < data.length; begin += 2 ** 18) {
-      await pace.due();
-      const end = Math.min(begin + 2 ** 18, data.length);
-      for (let i = begin; i < end; i++) data[i]! *= factor;
-    }
+    if (data !== undefined) await multiply(data, factor, pace);
   };
   let before = 1;
   for (const [position, { layer }] of sizes.layers.entries()) {

@@ -3,6 +3,7 @@ import { checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal, expec
 import { OneSpikeError } from '../../errors';
 import { LIMITS, within } from '../../native/limits';
 import { checkLimited } from '../../native/limited';
+import { checkProgress, type JobProgress, type OnProgress } from '../../native/watch';
 import { checkPixels } from './inputs';
 import type { NetworkSizes } from './forward';
 
@@ -77,13 +78,8 @@ export interface SimulateOptions {
   onProgress?: ((progress: SimulationProgress) => void) | undefined;
 }
 
-/** How far a simulation is. */
-export interface SimulationProgress {
-  /** The number of steps done, summed over the images. */
-  done: number;
-  /** The number of steps in all. */
-  total: number;
-}
+/** How far a simulation is: its steps, summed over the images. */
+export type SimulationProgress = JobProgress;
 
 /** Options that have been checked. */
 export interface CheckedSimulation {
@@ -104,7 +100,7 @@ export interface CheckedSimulation {
   /** The steps after which logits are kept, ascending; the last step is one of them. */
   logitSteps: number[];
   signal: AbortSignal | undefined;
-  onProgress: ((progress: SimulationProgress) => void) | undefined;
+  onProgress: OnProgress | undefined;
 }
 
 /** Which options a code has beyond those that all have. */
@@ -158,11 +154,9 @@ export function checkSimulation(options: unknown, sizes: NetworkSizes, networkSe
     given['stride'] === undefined ? timesteps : checkInteger(given['stride'], 'stride', { min: 1, max: timesteps });
   const hidden = sizes.layers.length - 1;
   const steps = isStepped(code) ? timesteps : hidden * stride + timesteps;
-  const { calibration, activations, onProgress } = given;
+  const { calibration, activations } = given;
   if (calibration !== undefined && activations !== undefined)
     throw new OneSpikeError('ERR_ARG', 'Expected calibration or activations but received both');
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw expected('a function', 'onProgress', onProgress);
   return {
     code,
     timesteps,
@@ -178,7 +172,7 @@ export function checkSimulation(options: unknown, sizes: NetworkSizes, networkSe
     record: checkInteger(given['record'] ?? 1, 'record', { min: 1 }),
     logitSteps: checkLogitSteps(given['logits'] ?? [], steps),
     signal: checkSignal(given['signal'], 'signal'),
-    onProgress: onProgress as CheckedSimulation['onProgress'],
+    onProgress: checkProgress(given['onProgress']),
   };
 }
 

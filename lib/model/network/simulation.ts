@@ -1,11 +1,11 @@
 // The simulation of a network's ANN in another code, over any number of images: in pieces, each a native job.
-import { OneSpikeError } from '../../errors';
 import type {
   NativeNetwork,
   NativeSimulation,
   NativeSimulationCounts,
   NativeSimulationOutputs,
 } from '../../native/network';
+import { watched } from '../../native/watch';
 import { checkNoCode } from '../code/code';
 import type { ResolvedNetwork } from '../description';
 import { layerShapes } from '../shapes';
@@ -45,9 +45,6 @@ interface Subject {
   readonly threads: number;
 }
 
-// Between two reports of progress.
-const PROGRESS_MS = 100;
-
 /** Checks the arguments of `Network.simulate` and returns the job that they describe. */
 export function simulateJob(
   subject: Subject,
@@ -68,7 +65,7 @@ export function simulateJob(
   return async () => {
     const activations = await activationsOf(native, images.pixels, simulation);
     const begin = performance.now();
-    const counts = await watched(native, subject.threads, simulation, images, activations, out);
+    const counts = await runPieces(native, subject.threads, simulation, images, activations, out);
     const seconds = (performance.now() - begin) / 1000;
     const logitsAt = logitsByStep(out.logits, images.count, logitSteps, sizes.classes);
     return {
@@ -108,7 +105,7 @@ interface Outputs {
 }
 
 /** Runs all pieces and reports progress meanwhile. */
-async function watched(
+async function runPieces(
   native: NativeNetwork,
   threads: number,
   simulation: CheckedSimulation,
@@ -116,53 +113,17 @@ async function watched(
   activations: number[],
   out: Outputs,
 ): Promise<NativeSimulationCounts[]> {
-  const { signal, onProgress, steps } = simulation;
-  const controller = new AbortController();
-  const abort = (): void => controller.abort(signal?.reason);
-  if (signal?.aborted) abort();
-  signal?.addEventListener('abort', abort, { once: true });
-  let before = 0;
-  let failure: { error: unknown } | undefined;
-  const report = (running: number): void => {
-    if (onProgress === undefined || failure !== undefined) return;
-    try {
-      onProgress({ done: before + running, total: images.count * steps });
-    } catch (error) {
-      failure = { error };
-      controller.abort();
-    }
-  };
-  const timer = onProgress && setInterval(() => report(progressOf(native)), PROGRESS_MS);
-  try {
+  const { steps } = simulation;
+  const bytes = (images.pixels.length + out.predictions.byteLength + out.logits.byteLength) / images.count;
+  return watched(native, { ...simulation, total: images.count * steps }, async (signal, passed) => {
     const sums: NativeSimulationCounts[] = [];
-    const bytes =
-      images.pixels.length / images.count + (out.predictions.byteLength + out.logits.byteLength) / images.count;
     for (const { start, end } of pieces(images.count, imagesPerCall(bytes))) {
-      addCounts(
-        sums,
-        await native.simulate(...piece(threads, simulation, images, activations, out, start, end), controller.signal),
-      );
-      before = end * steps;
-      report(0);
-      if (failure !== undefined) throw failure.error;
+      const counts = await native.simulate(...piece(threads, simulation, images, activations, out, start, end), signal);
+      addCounts(sums, counts);
+      passed(end * steps);
     }
     return sums;
-  } catch (error) {
-    throw failure === undefined ? error : failure.error;
-  } finally {
-    clearInterval(timer);
-    signal?.removeEventListener('abort', abort);
-  }
-}
-
-/** 0 of a network that was disposed meanwhile, whose job ends by itself. */
-function progressOf(native: NativeNetwork): number {
-  try {
-    return native.progress();
-  } catch (error) {
-    if (error instanceof OneSpikeError) return 0;
-    throw error;
-  }
+  });
 }
 
 /** The arguments of the native job of images [start, end). */

@@ -203,7 +203,7 @@ function newArray(size: number, name: string): Float32Array {
   }
 }
 
-function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape {
+export function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape {
   const found = tensors.find((tensor) => tensor.name === name);
   if (found !== undefined) return found;
   const hint = didYouMean(
@@ -213,7 +213,7 @@ function findTensor(name: string, tensors: readonly TensorShape[]): TensorShape 
   throw new OneSpikeError('ERR_ARG', `Expected the name of a tensor of this network but received '${name}'${hint}`);
 }
 
-function checkSize(name: string, data: Float32Array, tensor: TensorShape): void {
+export function checkSize(name: string, data: Float32Array, tensor: TensorShape): void {
   if (data.length === tensor.size) return;
   const shape = `[${tensor.shape.join(', ')}]`;
   throw new OneSpikeError(
@@ -222,7 +222,7 @@ function checkSize(name: string, data: Float32Array, tensor: TensorShape): void 
   );
 }
 
-async function checkFinite(tensors: readonly (readonly [string, Float32Array])[]): Promise<void> {
+export async function checkFinite(tensors: readonly (readonly [string, Float32Array])[]): Promise<void> {
   const pace = new Pace();
   for (const [name, data] of tensors) {
     const wrong = await firstNonFinite(data, pace);

@@ -20,8 +20,8 @@ export async function modelConfig(path: string): Promise<Exclude<TrainConfigInpu
   return { model: name === '' ? model : { name, ...model } };
 }
 
-/** What an evaluation needs of a run. */
-export type EvaluatedRun = Pick<Run, 'path' | 'mode' | 'network' | 'dataset'> & { batch: number };
+/** What an evaluation needs of a run: with the images of a batch, and those whose operations are counted. */
+export type EvaluatedRun = Pick<Run, 'path' | 'mode' | 'network' | 'dataset'> & { batch: number; energyImages: number };
 
 /**
  * A model file, to be evaluated on a data set as `mode`, or as what it was saved as. Errors: ERR_IO, ERR_FORMAT.
@@ -33,6 +33,7 @@ export async function loadModel(path: string, dataset: DatasetName, mode?: Phase
     path,
     mode: mode ?? savedMode(extra),
     batch: config.evaluation.batch,
+    energyImages: config.energy.images,
     network: (options) => Network.open(path, options),
     dataset: async ({ signal, directory } = {}) => loadConfigured(inDirectory(config, directory), path, { signal }),
   };

@@ -4,11 +4,11 @@ import { flag, objectOf } from '../../check/schema';
 import type { ImageSet } from '../../data';
 import type { OneSpikeError } from '../../errors';
 import type { ResolvedLayer, ResolvedNetwork } from '../../model/description';
+import { evenGenes } from '../../model/genes/even';
+import { orthogonalGenes } from '../../model/genes/orthogonal';
 import { layerName } from '../../model/layer';
 import type { Network } from '../../model/network';
 import type { FloatTensor } from '../../model/parameters';
-import { evenGenes } from './genes';
-import { orthogonalGenes } from './orthogonal';
 import { whitened } from './whitening';
 
 /** What is off in a preset, and in a run of a version that did not have it. */

@@ -90,7 +90,7 @@ class NetworkEntry : public TaskOwner {
   NetworkShape shape;
   std::unique_ptr<Network> network;
   std::unique_ptr<Prefetcher> prefetcher;
-  std::atomic<int64_t> progress{0};  // of a simulation: steps of images
+  std::atomic<int64_t> progress{0};  // of a simulation: steps of images; of a fit of genes: steps
   bool disposed = false;
   int64_t memory_bytes = 0;  // as of the end of the last job
 

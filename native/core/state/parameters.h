@@ -72,6 +72,7 @@ class Parameters {
   const NormTensors& norm() const { return norm_; }
   const Schedules& schedules() const { return schedules_; }
   const Genes& genes() const { return genes_; }
+  Genes& genes() { return genes_; }
   const ParameterArray& neurons() const { return neurons_; }  // threshold and leak of one stage after the other
   int64_t bytes() const {
     return bytes_ + neurons_.bytes() + norm_.bytes() + schedules_.array().bytes() + genes_.bytes();

@@ -142,13 +142,14 @@ void Genes::express_input(TensorKind kind, size_t i) const {
                            .columns = gs_});
 }
 
-void Genes::grow(TensorKind kind, size_t i, float* weight) const {
+void Genes::grow(TensorKind kind, size_t i, float* weight, bool add) const {
   const StageShape& s = plan_.stages[i];
   express_input(kind, i);
   each_tile(s, [&](int64_t place, const Tile& tile) {
     backend_.run(ProductTask{.out = weight + place,
                              .out_row = tile.width,
                              .out_batch = int64_t(s.src_cs) * tile.width,
+                             .add = add,
                              .scale = scale(kind, i),
                              .a = {product_.data(), gs_, 1, int64_t(s.src_cs) * gs_},
                              .b = {expression(kind, i) + int64_t(tile.begin) * gs_, 1, gs_},

@@ -48,8 +48,9 @@ class Genes {
   // Where element i of a matrix in PyTorch's order lies.
   int64_t place(const GeneMatrix& of, int64_t i) const;
 
-  // The weights of stage `i`, packed, from its genes, or the average of them from the average of those.
-  void grow(TensorKind kind, size_t i, float* weight) const;
+  // The weights of stage `i`, packed, from its genes, or the average of them from the average of those; with `add` they
+  // are added to what is there.
+  void grow(TensorKind kind, size_t i, float* weight, bool add = false) const;
   // Adds what the gradient of the weights of stage `i` means for its genes.
   void push(size_t i, const float* d_weight) const;
   // Decayed as weights are, but for the scales. Unless the step's numbers are not finite.

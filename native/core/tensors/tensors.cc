@@ -150,7 +150,8 @@ Status Parameters::write(TensorKind kind, int tensor, int64_t offset, int64_t co
   const bool parameter = kind == TensorKind::kParameter, average = kind == TensorKind::kAverage;
   if (at.part == Part::kWeight && plan_.genetic(at.stage)) {
     if (parameter || average) return Status::success();
-    return Status::error(Code::kArg, "Expected a trained tensor but received " + name);
+    if (kind != TensorKind::kGradient)
+      return Status::error(Code::kArg, "Expected a trained tensor but received " + name);
   }
   if (parameter && (at.part == Part::kFirst || at.part == Part::kSecond || at.part == Part::kGeneScale))
     if (Status status = check_number(name, *from); !status.ok()) return status;

@@ -147,6 +147,7 @@ void add_genes(Kinds& kinds) {
       averaged);
   kinds.infer("genes", genetic(), {});
   kinds.add("calibration, genes", 1, genetic(), calibration);
+  kinds.add("fitting genes to weights", 1, genetic(), [](const Case&) { return fitting(); });
 }
 
 void add_losses(Kinds& kinds) {

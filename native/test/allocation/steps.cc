@@ -1,10 +1,11 @@
 #include "test/allocation/steps.h"
 
+#include <atomic>
 #include <cmath>
 #include <utility>
 
 #include "test/support/runner.h"
-#include "test/training/gene_cases.h"
+#include "test/genes/gene_cases.h"
 
 namespace onespike::test {
 namespace {
@@ -160,6 +161,30 @@ Steps percentiles(const Case& c) {
     std::vector<double> values;
     Answer answer{under([&] { return network.activations(c.batch(), 99, no_stop(), &values); }), 0, {}};
     if (answer.status.ok()) answer.made = 1, answer.numbers = values;
+    return answer;
+  };
+}
+
+Steps fitting() {
+  return [](Network& network, size_t, size_t, const Under& under) {
+    std::vector<int> weights;
+    std::vector<std::vector<float>> ones;
+    for (size_t i = 0; i < network.tensors().size(); ++i) {
+      const TensorInfo& info = network.tensors()[i];
+      if (is_derived(network, info.name)) weights.push_back(int(i)), ones.emplace_back(size_t(info.size), 1.0f);
+    }
+    std::atomic<int64_t> progress{0};
+    double residual = 0;
+    Answer answer{under([&] {
+                    for (size_t i = 0; i < weights.size(); ++i)
+                      if (Status status = network.write(TensorKind::kGradient, weights[i], ones[i].data());
+                          !status.ok())
+                        return status;
+                    return network.fit_genes({2, 0.01f}, no_stop(), &progress, &residual);
+                  }),
+                  0,
+                  {}};
+    if (answer.status.ok()) answer.made = 1, answer.numbers = {residual};
     return answer;
   };
 }

@@ -43,6 +43,7 @@ struct Wanted {
 Steps inference(const Case& c, const Wanted& wanted);
 Steps calibration(const Case& c);
 Steps percentiles(const Case& c);
+Steps fitting();  // of genes, to weights that are all 1
 
 // Steps that `steps` answers for one number of threads, under every failure, on networks with that many.
 void add_survival(Tests& tests, const std::string& call, size_t count, const std::function<Case(int threads)>& make,

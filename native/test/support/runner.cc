@@ -23,6 +23,7 @@ void add_all_tests(Tests& tests) {
   add_parity_tests(tests);
   add_norm_tests(tests);
   add_gene_tests(tests);
+  add_gene_fit_tests(tests);
   add_current_pool_tests(tests);
   add_binary_tests(tests);
   add_code_tests(tests);

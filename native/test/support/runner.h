@@ -44,6 +44,8 @@ void add_code_formula_tests(Tests& tests);
 void add_code_training_cases(Tests& tests);
 void add_gene_tests(Tests& tests);
 void add_gene_cases(Tests& tests);
+void add_gene_fit_tests(Tests& tests);
+void add_gene_fit_cases(Tests& tests);
 void add_norm_tests(Tests& tests);
 void add_norm_cases(Tests& tests);
 void add_current_pool_tests(Tests& tests);

@@ -48,6 +48,7 @@ void add_conformance_tests(Tests& tests, const Subject& on) {
   add_parity_cases(suite);
   add_norm_cases(suite);
   add_gene_cases(suite);
+  add_gene_fit_cases(suite);
   add_current_pool_cases(suite);
   add_binary_cases(suite);
   add_code_cases(suite);

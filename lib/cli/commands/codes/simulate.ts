@@ -8,7 +8,7 @@ import { LIMITS } from '../../../native/limits';
 import { loadRun } from '../../../train/run/load-run';
 import { interruptible } from '../../interrupt';
 import { Output } from '../../output';
-import { bar, compact, duration, percent, table } from '../../style';
+import { compact, duration, jobProgress, percent, table } from '../../style';
 import { integerOption, limitedNumberOption, limitedOption, movedOption, numberOption, UsageError } from '../../usage';
 
 interface SimulateFlags {
@@ -89,11 +89,7 @@ async function simulate(path: string, flags: SimulateFlags, output: Output, sign
       ...options,
       calibrationImages,
       signal,
-      onProgress: ({ done, total }) => {
-        const seconds = (performance.now() - begin) / 1000;
-        const left = done > 0 ? `  ${duration((seconds * (total - done)) / done)} left` : '';
-        output.status(`${flags.code}  ${bar(done / total, 24)}  ${percent(done / total, 0)}${left}`);
-      },
+      onProgress: (progress) => output.status(jobProgress(flags.code, progress, (performance.now() - begin) / 1000)),
     });
     output.event({ event: 'simulate', run: run.path, ...result });
     show(output, result);

@@ -1,8 +1,8 @@
 // Genes and interactions that begin orthogonal (docs/MATHEMATICS.md, "Initial weights").
-import type { ResolvedNetwork } from '../../model/description';
-import { expressionNames, geneLayers, interactionName } from '../../model/genes/genes';
-import type { FloatTensor } from '../../model/parameters';
-import { Pace } from '../../model/scan';
+import type { FloatTensor } from '../parameters';
+import { Pace } from '../scan';
+import type { ResolvedNetwork } from '../spec';
+import { matrixNames } from './genes';
 
 /**
  * The genes and interactions of a new network, each matrix replaced by its orthogonal factor, which keeps its Frobenius
@@ -11,10 +11,10 @@ import { Pace } from '../../model/scan';
 export async function orthogonalGenes(
   description: ResolvedNetwork,
   tensors: ReadonlyMap<string, FloatTensor>,
+  pace = new Pace(),
 ): Promise<Map<string, FloatTensor>> {
-  const pace = new Pace();
   const changed = new Map<string, FloatTensor>();
-  for (const name of [...expressionNames(description), ...geneLayers(description).kernels.map(interactionName)]) {
+  for (const name of matrixNames(description)) {
     const { shape, data } = tensors.get(name)!;
     const [rows, columns] = shape.slice(-2) as [number, number];
     const result = new Float32Array(data.length);

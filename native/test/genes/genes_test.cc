@@ -8,7 +8,7 @@
 #include "test/allocation/failing_memory.h"
 #include "test/support/runner.h"
 #include "test/support/subject.h"
-#include "test/training/gene_cases.h"
+#include "test/genes/gene_cases.h"
 
 namespace onespike::test {
 namespace {
@@ -30,22 +30,6 @@ void expect_grown(const Network& network, TensorKind kind, const std::string& wh
     expect_close(read(network, kind, layer_tensor(l, "weight")), grown[l].weight, 2e-6,
                  what + ": " + layer_tensor(l, "weight"));
   });
-}
-
-// Kernels of several sizes, strides, pools between and before the neurons, channels that fill no vector and several
-// tiles; more genes than channels and fewer.
-std::vector<CaseSpec> gene_specs() {
-  std::vector<CaseSpec> specs = {
-      network_spec(3, 7, 6, 3, {conv(12), pool(2), conv(20, 3, 1, 1, true), conv(7, 1, 1, 0), linear(9), output(4)}),
-      network_spec(2, 8, 7, 4, {conv(5, 5, 1, 2), conv(85, 3, 2), conv(6), output(3, true)}),
-      network_spec(1, 6, 6, 2, {normalised(conv(6)), normalised(conv(18)), pool(2), normalised(conv(10)), output(3)}),
-  };
-  specs.push_back(network_spec(
-      2, 9, 8, 3,
-      {current_pool(conv(6), 2), current_pool(normalised(conv(18)), 2), conv(5, 3, 1, 1, true), output(3)}));
-  specs[0].genes = 5, specs[1].genes = 3, specs[2].genes = 21, specs[3].genes = 4;
-  specs[2].norm_group = 3;
-  return specs;
 }
 
 void equals_oracle(Mode mode) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "test/support/cases.h"
 
@@ -16,6 +17,10 @@ struct GeneCase {
   Case c;
   Genome genes;
 };
+
+// Kernels of several sizes, strides, pools between and before the neurons, channels that fill no vector and several
+// tiles; more genes than channels and fewer.
+std::vector<CaseSpec> gene_specs();
 
 bool is_gene(const std::string& name);
 std::string layer_tensor(size_t layer, const char* what);

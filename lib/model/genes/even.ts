@@ -1,8 +1,8 @@
 // Genes that begin so that every layer learns at the same rate (docs/MATHEMATICS.md, "Initial weights").
-import type { ResolvedNetwork } from '../../model/description';
-import { geneLayers } from '../../model/genes/genes';
-import { layerName } from '../../model/layer';
-import type { FloatTensor } from '../../model/parameters';
+import { layerName } from '../layer';
+import type { FloatTensor } from '../parameters';
+import type { ResolvedNetwork } from '../spec';
+import { geneLayers } from './genes';
 
 /**
  * The genes and scales of a new network, changed so that the genes of a layer have the variance of the dense weights
