@@ -83,6 +83,9 @@ export const exceptions: Exception[] = [
     'npx onespike compare RUN',
     'npx onespike train vgg16 --budget cpu',
     'npx onespike resume runs/binary --set binary.augment.mixup',
+    'npx onespike genes runs/dense-binary',
+    'npx onespike eval snn.safetensors',
+    'npx onespike energy snn.safetensors',
   ].map((start) => ({
     file: 'docs/RESULTS.md',
     start,

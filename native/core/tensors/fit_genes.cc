@@ -34,7 +34,8 @@ Status take_weights(NetworkState& net, GivenWeights* given) {
     if (Status status = backend.finish(); !status.ok()) return status;
     given->stages.push_back(i);
   }
-  return Status::success();
+  return given->squares > 0 ? Status::success()
+                            : Status::error(Code::kState, "Expected weights to fit genes to but all of them are 0");
 }
 
 // The gradient of half the squared distance is the difference of the weights.

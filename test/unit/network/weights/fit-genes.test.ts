@@ -192,10 +192,14 @@ test('genes without full rank and networks without genes are refused', async () 
   await expect((async () => dense.fitGenes(wanted))()).rejects.toMatchObject({ code: 'ERR_ARG' });
 });
 
-test('a network of zeros has genes too', async () => {
+test('a layer of zeros has genes too, a network of zeros has nothing to fit them to', async () => {
   const zeros = new Map<string, FloatTensor>(
     [...wanted].map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 0) }]),
   );
+  await expect(network.fitGenes(zeros)).rejects.toMatchObject({
+    code: 'ERR_STATE',
+    message: 'Expected weights to fit genes to but all of them are 0',
+  });
   zeros.set(weightOf(1), wanted.get(weightOf(1))!);
   const { residual } = await network.fitGenes(zeros, { steps: 100 });
   expect(Number.isFinite(residual)).toBe(true);
