@@ -84,6 +84,7 @@ export const exceptions: Exception[] = [
     'npx onespike train vgg16 --budget cpu',
     'npx onespike resume runs/binary --set binary.augment.mixup',
     'npx onespike genes runs/dense-binary',
+    'npx onespike genes runs/dense11',
     'npx onespike eval snn.safetensors',
     'npx onespike energy snn.safetensors',
   ].map((start) => ({
