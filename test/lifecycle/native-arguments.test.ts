@@ -12,11 +12,20 @@ import { detached, outcome, rawAddon, rawLoss, rawSgd, rawSimulation, simulated 
 const { spec, size, classes } = rawAddon('tiny');
 let native: NativeModule;
 let network: NetworkHandle;
+let genetic: NetworkHandle; // with weights that its genes can be fitted to
 beforeAll(async () => {
   native = loadNative();
   network = await native.networkCreate(spec as NativeSpec);
+  const [conv, output] = (spec as NativeSpec).layers;
+  genetic = await native.networkCreate({
+    ...(spec as NativeSpec),
+    genes: { count: 2 },
+    layers: [conv!, conv!, output!],
+  });
+  const data = new Float32Array(4 * 4 * 9).fill(1);
+  await native.networkWrite(genetic, [{ kind: 'gradient', name: 'layers.1.weight', offset: 0, data }]);
 });
-afterAll(() => native.networkDispose(network));
+afterAll(() => [network, genetic].forEach((each) => native.networkDispose(each)));
 
 const batch = (): { pixels: Uint8Array; labels: Int32Array } => ({
   pixels: new Uint8Array(2 * size),
@@ -47,6 +56,7 @@ const calls: Record<string, () => unknown[] | Promise<unknown[]>> = {
   networkTrain: () => [network, [{ batch: batch(), optimizer: rawSgd }], null, 'snn', rawLoss, null],
   networkActivations: () => [network, batch(), 99],
   networkCalibrate: () => [network, batch(), 99, 1],
+  networkFitGenes: () => [genetic, 2, 0.01],
   networkSimulate: () => [network, batch(), rawSimulation, simulated(2)],
   networkProgress: () => [network],
   networkAbort: () => [network],
@@ -67,6 +77,7 @@ const asynchronous = [
   'networkTrain',
   'networkActivations',
   'networkCalibrate',
+  'networkFitGenes',
   'networkSimulate',
 ];
 
