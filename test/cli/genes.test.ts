@@ -70,6 +70,8 @@ test('a line for a person, and its own file as the default, which is never repla
     /4 genes: 363 numbers for 594 weights of convolutions \(38.9 % fewer\), [\d.]+ % of their squares/,
   );
   expect(stdout).toContain('onespike eval genes.safetensors --dataset NAME, or train --init genes.safetensors');
+  const more = await cli(['genes', run, '--count', '9', '--steps', '3', '-o', 'more.safetensors'], { cwd: folder });
+  expect(more.stdout).toContain('9 genes: 1.02 k numbers for 594 weights of convolutions (71.4 % more)');
   const again = await genes('--steps', '3');
   expect([again.status, again.stderr]).toEqual([
     2,
@@ -103,9 +105,10 @@ test.each<[string[], number, string]>([
 
 test('Ctrl-C ends it with 130 and writes nothing', async () => {
   const target = join(folder, 'stopped.safetensors');
-  const { status } = await cliProcess(['genes', run, '--count', '4', '--steps', '1000000', '-o', target, '--json'], {
+  const stopped = await cliProcess(['genes', run, '--count', '4', '--steps', '1000000', '-o', target, '--json'], {
     started: (child) => setTimeout(() => child.kill('SIGINT'), 3000),
   });
-  expect(status).toBe(130);
+  expect(stopped.status).toBe(130);
+  expect(stopped.events().at(-1)).toMatchObject({ event: 'error', message: 'Interrupted; nothing was written.' });
   expect(existsSync(target)).toBe(false);
 }, 60_000);

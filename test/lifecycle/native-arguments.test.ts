@@ -16,12 +16,9 @@ let genetic: NetworkHandle; // with weights that its genes can be fitted to
 beforeAll(async () => {
   native = loadNative();
   network = await native.networkCreate(spec as NativeSpec);
-  const [conv, output] = (spec as NativeSpec).layers;
-  genetic = await native.networkCreate({
-    ...(spec as NativeSpec),
-    genes: { count: 2 },
-    layers: [conv!, conv!, output!],
-  });
+  const dense = spec as NativeSpec;
+  const layers = [dense.layers[0]!, ...dense.layers];
+  genetic = await native.networkCreate({ ...dense, layers, genes: { count: 2 } });
   const data = new Float32Array(4 * 4 * 9).fill(1);
   await native.networkWrite(genetic, [{ kind: 'gradient', name: 'layers.1.weight', offset: 0, data }]);
 });

@@ -61,7 +61,9 @@ Examples:
       const target = await targetOf(path, flags.output, defaultFile);
       const { seed = 1, device, threads } = flags;
       const on = { backend, seed, device, threads };
-      await interruptible(output, (signal) => encode(output, { path, target, flags, on, signal }));
+      await interruptible(output, (signal) => encode(output, { path, target, flags, on, signal }), {
+        interrupted: 'Interrupted; nothing was written.',
+      });
     });
 }
 
@@ -90,11 +92,12 @@ async function encode(output: Output, { path, target, flags, on, signal }: Encod
       });
       const seconds = (performance.now() - begin) / 1000;
       const compression = geneCompression(network.description);
+      const { saved } = compression;
       const { count, steps = FIT_STEPS } = flags;
       output.event({ event: 'genes', file: path, output: target, genes: count, steps, compression, residual, seconds });
       output.line(
         `${count} genes: ${compact(compression.genes)} numbers for ${compact(compression.weights)} weights of convolutions ` +
-          `(${percent(compression.saved)} fewer), ${percent(residual)} of their squares are left over; ${duration(seconds)}`,
+          `(${percent(Math.abs(saved))} ${saved < 0 ? 'more' : 'fewer'}), ${percent(residual)} of their squares are left over; ${duration(seconds)}`,
       );
       output.line(`model  ${target}`);
       output.line(`next   onespike eval ${shellWord(target)} --dataset NAME, or train --init ${shellWord(target)}`);
