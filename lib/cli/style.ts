@@ -1,9 +1,8 @@
 // Text for a terminal: colours where they are wanted, numbers as people read them, columns.
 import { stripVTControlCharacters } from 'node:util';
-import { percent } from '../io/text/numbers';
+import { compact, percent } from '../io/text/numbers';
 
-export { compact } from '../io/text/numbers';
-export { percent };
+export { compact, percent };
 
 const codes = {
   bold: [1, 22],
@@ -56,9 +55,18 @@ export function table(rows: readonly (readonly string[])[], left: readonly numbe
   return lines.join('\n');
 }
 
-/** A long job on the live line: what it is, a bar, and the time that is left if `seconds` did what is done. */
-export function jobProgress(what: string, { done, total }: { done: number; total: number }, seconds: number): string {
-  const left = done > 0 ? `  ${duration((seconds * (total - done)) / done)} left` : '';
+/**
+ * A long job on the live line: what it is, a bar, and the time that is left if `seconds` did what was done since
+ * `before`.
+ */
+export function jobProgress(
+  what: string,
+  { done, total }: { done: number; total: number },
+  seconds: number,
+  before = 0,
+): string {
+  const since = done - before;
+  const left = since > 0 ? `  ${duration((seconds * (total - done)) / since)} left` : '';
   return `${what}  ${bar(done / total, 24)}  ${percent(done / total, 0)}${left}`;
 }
 

@@ -31,17 +31,17 @@ export interface RunFlags {
   json?: boolean;
 }
 
-export function addRunCommand(program: Command, name: string, description: string): Command {
-  return addRunOptions(
-    program
-      .command(name)
-      .description(description)
-      .argument('<run>', MODEL_COMMANDS.includes(name) ? 'folder of the run, or a model file' : 'folder of the run'),
-  );
+export function addRunCommand(
+  program: Command,
+  name: string,
+  description: string,
+  argument = 'folder of the run',
+): Command {
+  return addRunOptions(program.command(name).description(description).argument('<run>', argument));
 }
 
-/** The commands that take a model file with a data set, too. */
-const MODEL_COMMANDS = ['eval', 'energy'];
+/** For commands that take a model file with a data set, too. */
+const RUN_OR_MODEL = 'folder of the run, or a model file';
 const datasetOption = (): Option => new Option('--dataset <name>', `of a model file: ${datasetNames.join(', ')}`);
 
 /** The options of commands that compute with a network. */
@@ -86,7 +86,7 @@ export function spikingOnly(run: Pick<Run, 'mode'>, flags: RunFlags): boolean {
 }
 
 export function addEval(program: Command): void {
-  addRunCommand(program, 'eval', 'test accuracy of a run, or of a model file on a data set')
+  addRunCommand(program, 'eval', 'test accuracy of a run, or of a model file on a data set', RUN_OR_MODEL)
     .addOption(movedOption())
     .addOption(datasetOption())
     .option(
@@ -105,7 +105,7 @@ export function addEval(program: Command): void {
 }
 
 export function addEnergy(program: Command): void {
-  addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN')
+  addRunCommand(program, 'energy', 'operations and energy of one inference, ANN against SNN', RUN_OR_MODEL)
     .addOption(movedOption())
     .addOption(datasetOption())
     .option('--images <n>', 'test images to count', integerOption(1))

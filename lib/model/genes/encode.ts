@@ -2,8 +2,10 @@
 import { checkOptions } from '../../check';
 import { resolveNetwork } from '../description';
 import { Network, type NetworkOptions } from '../network';
-import { geneticWeights, isGene } from './genes';
-import type { FitGenesOptions, GeneFit } from './fit';
+import { NETWORK_OPTIONS } from '../network/creation';
+import { parameterShapes } from '../shapes';
+import { FIT_OPTIONS, type FitGenesOptions, type GeneFit } from './fit';
+import { derivedWeights, withoutGeneTensors } from './genes';
 
 /** A network with genes, and how near its weights come to those of the network that it encodes. */
 export interface EncodedNetwork extends GeneFit {
@@ -27,14 +29,14 @@ export async function encodeGenes(
   options: EncodeGenesOptions = {},
 ): Promise<EncodedNetwork> {
   const { steps, signal, onProgress, ...on } = checkOptions(options, 'options', [
-    ...['steps', 'signal', 'onProgress'],
-    ...['backend', 'device', 'precision', 'seed', 'threads', 'profile'],
+    ...FIT_OPTIONS,
+    ...NETWORK_OPTIONS,
   ]) as EncodeGenesOptions;
   const parameters = await network.parameters();
   const encoded = await Network.create(resolveNetwork({ ...network.description, genes: { count } }), on);
   try {
-    const derived = geneticWeights(encoded.description);
-    const others = [...parameters].filter(([name]) => !derived.includes(name) && !isGene(name));
+    const derived = derivedWeights(parameterShapes(encoded.description).map(({ name }) => name));
+    const others = [...withoutGeneTensors(parameters)].filter(([name]) => !derived.has(name));
     await encoded.setParameters(new Map(others));
     const { residual } = await encoded.fitGenes(parameters, { steps, signal, onProgress });
     return { network: encoded, residual };

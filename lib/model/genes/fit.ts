@@ -1,16 +1,24 @@
 // Genes fitted to weights that are given (docs/MATHEMATICS.md, "Genes fitted to weights").
-import { checkInteger, checkOptions, checkSignal, expected } from '../../check';
+import { checkInteger, checkOptions, checkSignal } from '../../check';
 import { OneSpikeError } from '../../errors';
 import { LIMITS } from '../../native/limits';
 import type { NativeNetwork } from '../../native/network';
 import { checkProgress, watched, type JobProgress } from '../../native/watch';
-import { layerName } from '../layer';
 import { checkFinite, checkSize, findTensor, readTensors, writeValues, type TensorShape } from '../network/state';
 import { parameterFault, type FloatTensor } from '../parameters';
 import { firstNonFinite, multiply, Pace, rootMeanSquare } from '../scan';
 import type { ResolvedNetwork } from '../spec';
 import { evenGenes } from './even';
-import { expressionNames, geneLayers, geneticWeights, interactionName, isGene, matrixNames } from './genes';
+import {
+  derivedWeights,
+  expressionNames,
+  geneCount,
+  geneLayers,
+  interactionName,
+  isGene,
+  matrixNames,
+  scaleNames,
+} from './genes';
 import { orthogonalGenes } from './orthogonal';
 
 /** The options of `network.fitGenes`. If the job rejects, the genes stay what they were. */
@@ -22,6 +30,8 @@ export interface FitGenesOptions {
   /** A function that is called a few times per second with the progress. An error that it throws stops the job. */
   onProgress?: ((progress: JobProgress) => void) | undefined;
 }
+
+export const FIT_OPTIONS = ['steps', 'signal', 'onProgress'] as const satisfies readonly (keyof FitGenesOptions)[];
 
 /** The result of `network.fitGenes`. */
 export interface GeneFit {
@@ -48,17 +58,17 @@ export function fitGenesJob(
   weights: readonly [string, Float32Array][],
   options: unknown,
 ): () => Promise<GeneFit> {
-  if (description.genes === undefined) throw expected('a network with genes', 'the network', undefined);
-  const given = checkOptions(options, 'options', ['steps', 'signal', 'onProgress']);
+  const count = geneCount(description);
+  const given = checkOptions(options, 'options', FIT_OPTIONS);
   const steps = checkInteger(given['steps'] ?? FIT_STEPS, 'steps', LIMITS.fitSteps);
   const watch = {
     total: steps,
     signal: checkSignal(given['signal'], 'signal'),
     onProgress: checkProgress(given['onProgress']),
   };
-  const targets = targetsOf(description, tensors, new Map(weights));
+  const targets = targetsOf(tensors, new Map(weights));
   const genes = tensors.filter(({ name }) => isGene(name));
-  const deviation = description.genes.count ** (-1 / 3);
+  const deviation = count ** (-1 / 3);
   return async () => {
     await checkFinite(targets);
     const before = await readTensors(native, 'parameter', genes);
@@ -80,11 +90,10 @@ export function fitGenesJob(
 
 /** The weights that are given, of every layer with genes. Errors: ERR_SHAPE. */
 function targetsOf(
-  description: ResolvedNetwork,
   tensors: readonly TensorShape[],
   weights: ReadonlyMap<string, Float32Array>,
 ): [string, Float32Array][] {
-  return geneticWeights(description).map((name) => {
+  return Array.from(derivedWeights(tensors.map(({ name }) => name)), (name) => {
     const data = weights.get(name);
     if (data === undefined)
       throw new OneSpikeError('ERR_SHAPE', `Expected a tensor ${name}, whose layer has genes, but received none`);
@@ -144,7 +153,7 @@ async function plain(
   const factors = new Map<string, number>();
   for (const name of matrixNames(description)) {
     const { data } = result.get(name)!;
-    const wanted = expressions.includes(name) ? description.genes!.count ** -0.5 : 1;
+    const wanted = expressions.includes(name) ? geneCount(description) ** -0.5 : 1;
     const factor = (await rootMeanSquare(data, pace)) / wanted;
     await multiply(data, 1 / factor, pace);
     factors.set(name, factor);
@@ -170,10 +179,6 @@ function checked(genes: Map<string, FloatTensor>): Map<string, FloatTensor> {
       );
   }
   return genes;
-}
-
-function scaleNames(description: ResolvedNetwork): string[] {
-  return geneLayers(description).genetic.map((index) => `${layerName(index)}.gene_scale`);
 }
 
 function write(native: NativeNetwork, genes: ReadonlyMap<string, FloatTensor>): Promise<void> {

@@ -44,6 +44,12 @@ export function interactionName(kernel: number): string {
   return `genes.${kernel}x${kernel}`;
 }
 
+/** The number of genes of a channel. Errors: ERR_ARG for a network without genes. */
+export function geneCount({ genes }: Pick<ResolvedNetwork, 'genes'>): number {
+  if (genes === undefined) throw expected('a network with genes', 'the network', undefined);
+  return genes.count;
+}
+
 /** The names of weights that follow from genes, among the names of a network's tensors. */
 export function derivedWeights(names: Iterable<string>): Set<string> {
   const derived = new Set<string>();
@@ -68,8 +74,7 @@ export interface Compression {
 
 /** Counts the numbers of the convolutions with and without genes. Errors: ERR_ARG for a network without genes. */
 export function geneCompression(network: Pick<ResolvedNetwork, 'genes' | 'layers' | 'input'>): Compression {
-  const count = network.genes?.count;
-  if (count === undefined) throw expected('a network with genes', 'the network', undefined);
+  const count = geneCount(network);
   const { expressing, genetic, kernels } = geneLayers(network);
   let weights = 0;
   let genes = genetic.length + kernels.reduce((sum, kernel) => sum + (kernel * count) ** 2, 0);
@@ -104,7 +109,7 @@ export function matrixNames(network: Pick<ResolvedNetwork, 'genes' | 'layers'>):
   return [...expressionNames(network), ...geneLayers(network).kernels.map(interactionName)];
 }
 
-/** The names of the weights that follow from genes. */
-export function geneticWeights(network: Pick<ResolvedNetwork, 'genes' | 'layers'>): string[] {
-  return geneLayers(network).genetic.map((index) => `${layerName(index)}.weight`);
+/** The names of the scales of all layers whose weights follow from genes. */
+export function scaleNames(network: Pick<ResolvedNetwork, 'genes' | 'layers'>): string[] {
+  return geneLayers(network).genetic.map((index) => `${layerName(index)}.gene_scale`);
 }

@@ -11,7 +11,7 @@ import type { NetworkOptions, Precision } from './options';
 
 export const PRECISIONS = ['fp32', 'mixed'] as const satisfies readonly Precision[];
 
-const OPTION_NAMES = [
+export const NETWORK_OPTIONS = [
   'backend',
   'device',
   'seed',
@@ -31,7 +31,7 @@ export interface CheckedOptions {
 
 /** Errors: ERR_ARG, ERR_NO_BACKEND. */
 export function checkNetworkOptions(options: unknown): CheckedOptions {
-  const { backend, device, seed, threads, precision, profile } = checkOptions(options, 'options', OPTION_NAMES);
+  const { backend, device, seed, threads, precision, profile } = checkOptions(options, 'options', NETWORK_OPTIONS);
   const checkedSeed = checkInteger(seed === undefined ? 0 : seed, 'seed', LIMITS.seed);
   const wanted = checkInteger(threads === undefined ? 0 : threads, 'threads', { min: 0, max: LIMITS.threads.max });
   const given = precision === undefined ? undefined : checkOneOf(precision, 'precision', PRECISIONS);

@@ -13,7 +13,7 @@ import { BACKEND_CHOICES } from '../../../native/devices';
 import { codesFigure, writeCodesPicture } from '../../../pictures/codes';
 import { interruptible } from '../../interrupt';
 import type { Output } from '../../output';
-import { bar, compact, duration, percent, table } from '../../style';
+import { compact, jobProgress, percent, table } from '../../style';
 import { TrainView } from '../../train-view';
 import { asUsage, checkTheme, UsageError } from '../../usage';
 import { configInput, resolvedConfig } from '../train';
@@ -129,9 +129,7 @@ class CompareView {
     // What was done before an interruption tells nothing about the speed.
     if (this.began.code !== code) this.began = { code, at: performance.now(), done };
     const seconds = (performance.now() - this.began.at) / 1000;
-    const since = done - this.began.done;
-    const left = since > 0 ? `  ${duration((seconds * (total - done)) / since)} left` : '';
-    this.output.status(`${code}  ${bar(done / total, 24)}  ${percent(done / total, 0)}${left}`);
+    this.output.status(jobProgress(code, { done, total }, seconds, this.began.done));
   }
 
   code(event: CodeEvent): void {

@@ -92,12 +92,13 @@ async function encode(output: Output, { path, target, flags, on, signal }: Encod
       });
       const seconds = (performance.now() - begin) / 1000;
       const compression = geneCompression(network.description);
-      const { saved } = compression;
+      const { genes: numbers, weights, saved } = compression;
       const { count, steps = FIT_STEPS } = flags;
       output.event({ event: 'genes', file: path, output: target, genes: count, steps, compression, residual, seconds });
       output.line(
-        `${count} genes: ${compact(compression.genes)} numbers for ${compact(compression.weights)} weights of convolutions ` +
-          `(${percent(Math.abs(saved))} ${saved < 0 ? 'more' : 'fewer'}), ${percent(residual)} of their squares are left over; ${duration(seconds)}`,
+        `${count} genes: ${compact(numbers)} numbers for ${compact(weights)} weights of convolutions ` +
+          `(${percent(Math.abs(saved))} ${saved < 0 ? 'more' : 'fewer'}), ` +
+          `${percent(residual)} of their squares are left over; ${duration(seconds)}`,
       );
       output.line(`model  ${target}`);
       output.line(`next   onespike eval ${shellWord(target)} --dataset NAME, or train --init ${shellWord(target)}`);
